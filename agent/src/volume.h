@@ -1,0 +1,61 @@
+/* What the operations on volumes are made of: unpack, commit, pack, copy, remove. No frames and no sockets here. */
+#ifndef KW_VOLUME_H
+#define KW_VOLUME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "failure.h"
+
+/* Called now and then in long phases; a return other than 0 ends the phase with the failure CANCELLED. */
+typedef int (*progress_fn)(void *context, uint64_t entries, uint64_t bytes);
+
+struct tree_stats {
+    uint64_t entries;
+    uint64_t expanded_bytes;
+    uint64_t skipped; /* pack: sockets, fifos and devices left out */
+};
+
+/* ---- unpack: a tar archive, fed in pieces of any size, into an empty folder */
+struct unpack;
+struct unpack_options {
+    int64_t expanded_limit; /* bytes of file content, -1: none */
+    bool keep_owner;
+    bool set_id_error; /* set-id bits are an error instead of being cleared */
+};
+/* `folder` stays the caller's. NULL with `failure` set when memory or the folder fails. */
+struct unpack *unpack_open(int folder, const struct unpack_options *options, struct failure *failure);
+int unpack_feed(struct unpack *unpack, const uint8_t *bytes, size_t length, struct failure *failure);
+/* The archive has ended: checks that it is whole, applies folders' modes and times. */
+int unpack_finish(struct unpack *unpack, struct tree_stats *stats, struct failure *failure);
+void unpack_close(struct unpack *unpack);
+
+/* ---- pack: a folder, file or link below `root` as a tar archive, read in pieces */
+struct pack;
+enum pack_kind { PACK_DIRECTORY, PACK_FILE, PACK_SYMLINK };
+struct pack_options {
+    bool keep_owner;
+};
+struct pack *pack_open(int root, const char *path, const struct pack_options *options, enum pack_kind *kind, struct failure *failure);
+/* The number of bytes written to `buffer`, 0 at the end of the archive, -1. Fills the buffer as far as it can. */
+int64_t pack_read(struct pack *pack, uint8_t *buffer, size_t capacity, struct failure *failure);
+void pack_stats(const struct pack *pack, struct tree_stats *stats);
+void pack_close(struct pack *pack);
+
+/* ---- folders */
+/* Opens `path` below `root` without following a link; with `make`, makes what is missing, 0755. `path` is normalised by path_normal. */
+int folder_open(int root, const char *path, bool make, struct failure *failure);
+/* Moves what is in `staging` into `target`, merging folders: first the check that nothing conflicts, then (after `ready`, which makes the commit durable) the moves. */
+int commit_tree(int staging, int target, int (*ready)(void *context, struct failure *failure), progress_fn progress, void *context,
+                struct failure *failure);
+/* Copies the tree or file at `path` below `from` into the empty folder `to`, by reflink where the file system can. */
+int copy_tree(int from, const char *path, int to, progress_fn progress, void *context, struct tree_stats *stats, struct failure *failure);
+/* Removes all that `folder` holds, whatever its modes; the folder itself stays. */
+int empty_folder(int folder, progress_fn progress, void *context, struct failure *failure);
+
+/* ---- paths (docs/agent-protocol.md 3) */
+/* Writes the normal form of a path in a volume ("" is the root), or fails with UNSAFE_PATH. */
+int path_normal(const char *path, char *normal, size_t capacity, struct failure *failure);
+
+#endif
