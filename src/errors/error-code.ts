@@ -1,0 +1,132 @@
+import { errorMark } from './base.ts';
+import type { InvalidSpecError, ClosedError } from './caller.ts';
+import type { ApiError, ApiUnavailableError, ConflictError, ForbiddenError, TooManyRequestsError, UnauthorizedError } from './cluster.ts';
+import type {
+  AgentIncompatibleError,
+  AgentUnavailableError,
+  ExecConnectionLostError,
+  ExecHandshakeFailedError,
+  HeartbeatTimeoutError,
+  ProtocolViolationError,
+  UnsupportedSubprotocolError,
+} from './connection.ts';
+import type {
+  ImagePullFailedError,
+  OutOfMemoryError,
+  PodDeletedError,
+  PodEvictedError,
+  PodFailedError,
+  PodStartTimeoutError,
+  PodUnschedulableError,
+} from './pod.ts';
+import type {
+  ExecutableFormatError,
+  ExecutableNotFoundError,
+  OutcomeUnknownError,
+  ProcessNotFoundError,
+  UserNotFoundError,
+  WorkingDirectoryError,
+} from './process.ts';
+import type {
+  ContainerDisappearedError,
+  IllegalTransitionError,
+  ReconcileError,
+  RepositoryUnavailableError,
+  SchemaTooNewError,
+  StoreNotConfiguredError,
+  VolumeDisappearedError,
+  VolumeNotFoundError,
+} from './repository.ts';
+import type {
+  ArtifactTooLargeError,
+  CorruptArchiveError,
+  DigestMismatchError,
+  DiskFullError,
+  FileChangedError,
+  FileNotFoundError,
+  NotPermittedError,
+  OperationLostError,
+  PathConflictError,
+  TransferStalledError,
+  TruncatedArchiveError,
+  UnsafeArchivePathError,
+  UnsupportedEncodingError,
+  UnsupportedEntryError,
+  VolumeDamagedError,
+  VolumeIoError,
+} from './transfer.ts';
+
+/**
+ * Every error of the library, so that a `switch` on `code` can be exhaustive and narrows to the class.
+ *
+ * @public
+ */
+export type AnyKubernetesWorkerError =
+  | AgentIncompatibleError
+  | AgentUnavailableError
+  | ApiError
+  | ApiUnavailableError
+  | ArtifactTooLargeError
+  | ClosedError
+  | ConflictError
+  | ContainerDisappearedError
+  | CorruptArchiveError
+  | DigestMismatchError
+  | DiskFullError
+  | ExecConnectionLostError
+  | ExecHandshakeFailedError
+  | ExecutableFormatError
+  | ExecutableNotFoundError
+  | FileChangedError
+  | FileNotFoundError
+  | ForbiddenError
+  | HeartbeatTimeoutError
+  | IllegalTransitionError
+  | ImagePullFailedError
+  | InvalidSpecError
+  | NotPermittedError
+  | OperationLostError
+  | OutOfMemoryError
+  | OutcomeUnknownError
+  | PathConflictError
+  | PodDeletedError
+  | PodEvictedError
+  | PodFailedError
+  | PodStartTimeoutError
+  | PodUnschedulableError
+  | ProcessNotFoundError
+  | ProtocolViolationError
+  | ReconcileError
+  | RepositoryUnavailableError
+  | SchemaTooNewError
+  | StoreNotConfiguredError
+  | TooManyRequestsError
+  | TransferStalledError
+  | TruncatedArchiveError
+  | UnauthorizedError
+  | UnsafeArchivePathError
+  | UnsupportedEncodingError
+  | UnsupportedEntryError
+  | UnsupportedSubprotocolError
+  | UserNotFoundError
+  | VolumeDamagedError
+  | VolumeDisappearedError
+  | VolumeIoError
+  | VolumeNotFoundError
+  | WorkingDirectoryError;
+
+/**
+ * The codes of all errors of the library.
+ *
+ * @public
+ */
+export type ErrorCode = AnyKubernetesWorkerError['code'];
+
+/**
+ * Whether a value is an error of this library, of whichever copy of it.
+ *
+ * @public
+ */
+export function isKubernetesWorkerError(value: unknown): value is AnyKubernetesWorkerError {
+  return value instanceof Error && errorMark in value;
+}

@@ -1,0 +1,136 @@
+import { KubernetesWorkerError } from './base.ts';
+
+/**
+ * Where a failure of a pod was seen, and why as far as Kubernetes says.
+ *
+ * @public
+ */
+export interface PodFacts {
+  readonly namespace: string;
+  readonly podName: string;
+  /** Kubernetes' own word, like `ImagePullBackOff`, where there is one. */
+  readonly reason?: string | undefined;
+  /** Kubernetes' own sentence, where there is one. */
+  readonly detail?: string | undefined;
+}
+
+/**
+ * What the errors about a pod have in common.
+ *
+ * @public
+ */
+export abstract class PodError extends KubernetesWorkerError {
+  readonly namespace: string;
+  readonly podName: string;
+  readonly reason: string | undefined;
+  readonly detail: string | undefined;
+
+  constructor(what: string, facts: PodFacts, retryable: boolean, options?: ErrorOptions) {
+    const why = [facts.reason, facts.detail].filter((part) => part !== undefined && part !== '').join(': ');
+    super(`pod ${facts.namespace}/${facts.podName} ${what}${why === '' ? '' : `: ${why}`}`, retryable, options);
+    this.namespace = facts.namespace;
+    this.podName = facts.podName;
+    this.reason = facts.reason;
+    this.detail = facts.detail;
+  }
+}
+
+/**
+ * The pod was not usable in time; the detail says what it was waiting for.
+ *
+ * @public
+ */
+export class PodStartTimeoutError extends PodError {
+  override readonly code = 'KW_ERR_POD_START_TIMEOUT';
+  readonly waitedMs: number;
+
+  constructor(facts: PodFacts, waitedMs: number, options?: ErrorOptions) {
+    super(`was not ready after ${waitedMs} ms`, facts, true, options);
+    this.waitedMs = waitedMs;
+  }
+}
+
+/**
+ * No node can take the pod, and none could for as long as the worker waits for one.
+ *
+ * @public
+ */
+export class PodUnschedulableError extends PodError {
+  override readonly code = 'KW_ERR_POD_UNSCHEDULABLE';
+  readonly waitedMs: number;
+
+  constructor(facts: PodFacts, waitedMs: number, options?: ErrorOptions) {
+    super(`could not be scheduled within ${waitedMs} ms`, facts, true, options);
+    this.waitedMs = waitedMs;
+  }
+}
+
+/**
+ * The image of one of the pod's containers cannot be pulled, or its name is not one.
+ *
+ * @public
+ */
+export class ImagePullFailedError extends PodError {
+  override readonly code = 'KW_ERR_IMAGE_PULL_FAILED';
+  readonly image: string;
+
+  constructor(facts: PodFacts, image: string, options?: ErrorOptions) {
+    super(`cannot pull image ${image}`, facts, false, options);
+    this.image = image;
+  }
+}
+
+/**
+ * The node put the pod out, or lost it.
+ *
+ * @public
+ */
+export class PodEvictedError extends PodError {
+  override readonly code = 'KW_ERR_POD_EVICTED';
+
+  constructor(facts: PodFacts, options?: ErrorOptions) {
+    super('was evicted', facts, true, options);
+  }
+}
+
+/**
+ * Somebody else deleted the pod.
+ *
+ * @public
+ */
+export class PodDeletedError extends PodError {
+  override readonly code = 'KW_ERR_POD_DELETED';
+
+  constructor(facts: PodFacts, options?: ErrorOptions) {
+    super('was deleted', facts, false, options);
+  }
+}
+
+/**
+ * The pod or one of its containers cannot run: a wrong configuration, a refused mount, a container that ends at once.
+ *
+ * @public
+ */
+export class PodFailedError extends PodError {
+  override readonly code = 'KW_ERR_POD_FAILED';
+
+  constructor(facts: PodFacts, options?: ErrorOptions) {
+    super('failed', facts, false, options);
+  }
+}
+
+/**
+ * The kernel killed for memory: the container, or a process in it.
+ *
+ * @public
+ */
+export class OutOfMemoryError extends PodError {
+  override readonly code = 'KW_ERR_OUT_OF_MEMORY';
+  /** The container's memory limit, where it has one. */
+  readonly limitBytes: number | undefined;
+
+  constructor(facts: PodFacts, limitBytes: number | undefined, options?: ErrorOptions) {
+    super(`ran out of memory${limitBytes === undefined ? '' : ` (limit ${limitBytes} bytes)`}`, facts, false, options);
+    this.limitBytes = limitBytes;
+  }
+}

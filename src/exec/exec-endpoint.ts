@@ -1,0 +1,20 @@
+import type { Agent } from 'node:http';
+
+/** Where and how to open one exec: what `src/kubernetes/` hands over, with credentials that are fresh at the time of the call. */
+export interface ExecEndpoint {
+  /** `wss://…/exec?…`, complete; never logged with its query. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: ExecTls;
+  /** A proxy's agent, where one is configured. */
+  readonly agent?: Agent | undefined;
+}
+
+/** What `node:tls` needs of the cluster's configuration. */
+export interface ExecTls {
+  readonly ca?: string | Buffer | undefined;
+  readonly cert?: string | Buffer | undefined;
+  readonly key?: string | Buffer | undefined;
+  readonly servername?: string | undefined;
+  readonly rejectUnauthorized?: boolean | undefined;
+}

@@ -1,0 +1,82 @@
+import type { ContainerMetadata, ContainerOwner } from '../runtime/container.ts';
+import type { AbortOptions } from '../runtime/options.ts';
+import type { ContainerRecord, ProcessResultRecord, VolumeKind, VolumeRecord } from './records.ts';
+
+/**
+ * A container to be, with its volumes; all rows come into being together, in state `creating`.
+ *
+ * @public
+ */
+export interface NewContainer {
+  readonly handle: string;
+  readonly workerName: string;
+  readonly owner: ContainerOwner;
+  readonly podName: string;
+  readonly metadata: ContainerMetadata;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly volumes: readonly NewContainerVolume[];
+}
+
+/** @public */
+export interface NewContainerVolume {
+  readonly handle: string;
+  readonly kind: VolumeKind;
+  readonly mountPath: string;
+  readonly name: string | undefined;
+  readonly store: string;
+  readonly location: Readonly<Record<string, string>>;
+}
+
+/**
+ * Who may work on a container that is `creating`: one holder at a time, for as long as its lease lasts by the database's clock.
+ *
+ * @public
+ */
+export interface Lease {
+  readonly holder: string;
+  readonly durationMs: number;
+}
+
+/** @public */
+export interface FoundContainer {
+  readonly container: ContainerRecord;
+  readonly volumes: readonly VolumeRecord[];
+  /** Whether the caller's lease holds it. Of a container that is `created`: false. */
+  readonly leased: boolean;
+}
+
+/**
+ * Containers, and what belongs to them. All moves are single guarded statements by the database's clock; a move that finds the row in another state
+ * throws `IllegalTransitionError`, or `ContainerDisappearedError` where the row is gone. `RepositoryUnavailableError` where the database doesn't answer.
+ *
+ * @public
+ */
+export interface ContainerRepository {
+  /**
+   * The live (`creating` or `created`) container of this worker and owner; inserted from `make()` if there is none, also when others do so at the
+   * same time: there is one live row per owner. Where it is `creating` and nobody's lease holds it, the caller's does now.
+   */
+  findOrInsert(workerName: string, owner: ContainerOwner, lease: Lease, make: () => NewContainer, options?: AbortOptions): Promise<FoundContainer>;
+  /** Prolongs the caller's lease. `false`: it is somebody else's by now, or the container is not `creating` any more. */
+  renewLease(handle: string, lease: Lease, options?: AbortOptions): Promise<boolean>;
+  /** Whatever its state. */
+  lookup(workerName: string, handle: string, options?: AbortOptions): Promise<ContainerRecord | undefined>;
+  volumesOf(handle: string, options?: AbortOptions): Promise<readonly VolumeRecord[]>;
+  /** The pod exists under this uid. Only while `creating`. */
+  recordPod(handle: string, podUid: string, options?: AbortOptions): Promise<void>;
+  /** `creating` to `created`, with its volumes. */
+  markCreated(handle: string, options?: AbortOptions): Promise<void>;
+  /** `creating` to `failed`, with its volumes. Idempotent. */
+  markFailed(handle: string, options?: AbortOptions): Promise<void>;
+  /** The live container of this owner to `destroying`, with its volumes. The number of containers moved. */
+  markOwnerFinished(workerName: string, owner: ContainerOwner, options?: AbortOptions): Promise<number>;
+  /** What the reaper has to delete: `destroying`; `failed` and `creating` with a lapsed lease become `destroying` first. At most `limit`, oldest first. */
+  findDestroyable(workerName: string, limit: number, options?: AbortOptions): Promise<readonly ContainerRecord[]>;
+  /** The row of a `destroying` container, its processes' and its volumes'. Idempotent. The number of volumes that went with it. */
+  delete(handle: string, options?: AbortOptions): Promise<number>;
+  properties(handle: string, options?: AbortOptions): Promise<Readonly<Record<string, string>>>;
+  setProperty(handle: string, name: string, value: string, options?: AbortOptions): Promise<void>;
+  /** The first result recorded for a process stands; recording it again changes nothing. */
+  recordProcessResult(handle: string, processId: string, result: ProcessResultRecord, options?: AbortOptions): Promise<void>;
+  findProcessResult(handle: string, processId: string, options?: AbortOptions): Promise<ProcessResultRecord | undefined>;
+}

@@ -1,0 +1,148 @@
+import type { Readable, Writable } from 'node:stream';
+
+import type { AbortOptions } from './options.ts';
+
+/**
+ * What to run in a container.
+ *
+ * @public
+ */
+export interface ProcessSpec {
+  /**
+   * The process's id in its container: 1 to 100 characters of `[A-Za-z0-9._-]`, not starting with a dot. Running an id that was started already
+   * attaches to it instead.
+   *
+   * @defaultValue a random UUID
+   */
+  readonly id?: string | undefined;
+  /** The program; looked up in the command's `PATH` where it has no slash. There is no shell. */
+  readonly path: string;
+  readonly args?: readonly string[] | undefined;
+  /** `NAME=value`, added to the container's environment and overriding it. */
+  readonly env?: readonly string[] | undefined;
+  /**
+   * The working directory; made, with its parents, if it is missing. Relative paths are below the container's `dir`.
+   *
+   * @defaultValue the container's `dir`
+   */
+  readonly dir?: string | undefined;
+  /**
+   * `name`, `uid`, `name:group` or `uid:gid`.
+   *
+   * @defaultValue the container's `user`
+   */
+  readonly user?: string | undefined;
+  /** Gives the command a terminal. Everything that it prints is then on stdout. */
+  readonly tty?: TtySpec | undefined;
+}
+
+/**
+ * A terminal.
+ *
+ * @public
+ */
+export interface TtySpec {
+  /** @defaultValue 500 columns, 500 rows, so that no program wraps a build's output. */
+  readonly windowSize?: WindowSize | undefined;
+}
+
+/**
+ * The size of a terminal in characters, each 1 to 65,535.
+ *
+ * @public
+ */
+export interface WindowSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/**
+ * Where a process's input comes from and its output goes to. The library never ends or destroys the host's writables. `wait` settles after they
+ * have taken everything. A writable that fails is detached and reported by `wait`'s result; the command goes on.
+ *
+ * @public
+ */
+export interface ProcessIO {
+  /** Its end is the end of the command's stdin. Without it, stdin is `/dev/null`. */
+  readonly stdin?: Readable | undefined;
+  readonly stdout?: Writable | undefined;
+  readonly stderr?: Writable | undefined;
+}
+
+/**
+ * Which part of the output an attachment delivers: all that is still kept, only what comes from now on, or from an offset of each stream.
+ *
+ * @public
+ */
+export type OutputPosition = 'start' | 'now' | ProcessPosition;
+
+/**
+ * Offsets in a process's output.
+ *
+ * @public
+ */
+export interface ProcessPosition {
+  readonly stdoutBytes: number;
+  readonly stderrBytes: number;
+}
+
+/**
+ * Options of `run` and `attach`.
+ *
+ * @public
+ */
+export interface AttachOptions extends AbortOptions {
+  /** @defaultValue `'start'` */
+  readonly from?: OutputPosition | undefined;
+}
+
+/**
+ * How a process ended. A non-zero status is a result, not an error.
+ *
+ * @public
+ */
+export interface ProcessResult {
+  /** 0 to 255; `128 + n` where signal n ended it. */
+  readonly exitStatus: number;
+  /** The number of the signal that ended it. */
+  readonly signal?: number | undefined;
+  /** The host's writables that failed before they had taken everything, and why. Absent where all was delivered. */
+  readonly undelivered?: readonly UndeliveredOutput[] | undefined;
+}
+
+/**
+ * A writable of the host that failed.
+ *
+ * @public
+ */
+export interface UndeliveredOutput {
+  readonly stream: 'stdout' | 'stderr';
+  readonly cause: unknown;
+}
+
+/**
+ * A command that was started in a container; it lives on whatever becomes of this object, its connection or the host.
+ *
+ * @public
+ */
+export interface Process extends AsyncDisposable {
+  readonly id: string;
+  /**
+   * Resolves when the command has ended, its output was delivered and its result is stored.
+   *
+   * Its signal stops the *process*: TERM to its group, output still delivered, KILL after 10 s; then `wait` rejects with the signal's reason.
+   * A lost connection is taken up again from the offsets reached.
+   *
+   * @throws OutOfMemoryError, PodDeletedError, PodEvictedError - what became of the pod
+   * @throws OutcomeUnknownError - it cannot be told how the command ended
+   */
+  wait(options?: AbortOptions): Promise<ProcessResult>;
+  /** Sends a signal, by number, to the process's group. Of a process that has ended: nothing. */
+  signal(signal: number, options?: AbortOptions): Promise<void>;
+  /** Changes the size of the terminal; without one: nothing. */
+  resize(windowSize: WindowSize, options?: AbortOptions): Promise<void>;
+  /** Up to where output was delivered to the host's writables, to attach from later. */
+  position(): ProcessPosition;
+  /** Detaches: stops delivering; the command goes on. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
