@@ -19,5 +19,9 @@ struct failure {
 int fail(struct failure *failure, const char *code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same for a failed system call: picks DISK_FULL, NOT_PERMITTED, … by errno, else IO_ERROR; `path` may be NULL. */
 int fail_errno(struct failure *failure, int error, const char *doing, const char *path);
+/* A failure with a code of its own about a path; `error` is 0 where no system call failed, `path` may be NULL. */
+int fail_path(struct failure *failure, const char *code, int error, const char *doing, const char *path);
+/* Adds the name of an archive's entry to a failure that has none. Always returns -1. */
+int fail_entry(struct failure *failure, const char *entry);
 
 #endif
