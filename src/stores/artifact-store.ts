@@ -1,0 +1,62 @@
+import type { Readable } from 'node:stream';
+
+import type { AbortOptions } from '../runtime/options.ts';
+
+/**
+ * Where in a store a volume's bytes are: opaque to everybody but the store, and kept in the database.
+ *
+ * @public
+ */
+export type StoreLocation = Readonly<Record<string, string>>;
+
+/** @public */
+export interface ReceiveOptions extends AbortOptions {
+  /** The most bytes that the content of files may have. @defaultValue no limit */
+  readonly expandedLimitBytes?: number | undefined;
+}
+
+/**
+ * What a store took, as both ends agree.
+ *
+ * @public
+ */
+export interface ReceivedArchive {
+  readonly rawBytes: number;
+  /** SHA-256 of the raw archive, in hex. */
+  readonly digest: string;
+  readonly entries: number;
+}
+
+/**
+ * An archive on its way out.
+ *
+ * @public
+ */
+export interface SentArchive {
+  /** What is at the path. */
+  readonly kind: 'directory' | 'file' | 'symlink';
+  /** The raw tar archive. It `end`s only when both ends agree on it, and is destroyed with the error otherwise. Destroying it ends the operation. */
+  readonly archive: Readable;
+}
+
+/**
+ * Keeps volumes' bytes. Archives are raw tar streams; paths are relative to the volume. Errors are those of `Volume`, with what the store knows.
+ *
+ * @public
+ */
+export interface ArtifactStore {
+  /** Stored with each volume; unique among a worker's stores. */
+  readonly name: string;
+  /** Where a volume of this handle that belongs to no container will be. Does nothing yet. */
+  locate(handle: string): StoreLocation;
+  /** Makes the place, empty. Idempotent. */
+  create(handle: string, location: StoreLocation, options?: AbortOptions): Promise<void>;
+  /** Whether the place is there. A throw means that it is not known. */
+  exists(location: StoreLocation, options?: AbortOptions): Promise<boolean>;
+  /** Unpacks an archive into the folder `path`, all or nothing. What the source fails with comes back as it is. */
+  receive(location: StoreLocation, path: string, archive: AsyncIterable<Uint8Array>, options?: ReceiveOptions): Promise<ReceivedArchive>;
+  /** @throws FileNotFoundError, UnsafeArchivePathError */
+  send(location: StoreLocation, path: string, options?: AbortOptions): Promise<SentArchive>;
+  /** Removes the place that `create` made, and what is in it. Resolves when it is gone. Idempotent. */
+  delete(location: StoreLocation, options?: AbortOptions): Promise<void>;
+}

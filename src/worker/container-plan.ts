@@ -1,0 +1,133 @@
+import { posix } from 'node:path';
+
+import { InvalidSpecError } from '../errors/caller.ts';
+import type { Architecture, ContainerLimits, ContainerSpec, SidecarSpec } from '../runtime/container.ts';
+import type { Artifact, VolumeMount } from '../runtime/volume.ts';
+
+/** A container's specification, checked, with every path absolute and clean. */
+export interface ContainerPlan {
+  readonly image: string;
+  readonly dir: string | undefined;
+  readonly user: string | undefined;
+  readonly environment: readonly string[];
+  readonly mounts: readonly PlannedMount[];
+  readonly limits: ContainerLimits;
+  readonly sidecars: readonly SidecarSpec[];
+  readonly privileged: boolean;
+  readonly platform: Architecture | undefined;
+}
+
+export interface PlannedMount {
+  readonly kind: VolumeMount['kind'];
+  readonly mountPath: string;
+  /** The output's name. */
+  readonly name: string | undefined;
+  /** What is put in before a command may run. */
+  readonly artifact: Artifact | undefined;
+}
+
+/** The library's own folders in a pod; nothing of a user's may be mounted over them. */
+const reservedPaths = ['/.kw', '/.kw-agent'];
+
+/** @throws InvalidSpecError - which names the field */
+export function planContainer(spec: ContainerSpec): ContainerPlan {
+  checkImage('image', spec.image);
+  const dir = spec.dir === undefined ? undefined : cleanPath('dir', spec.dir, undefined);
+  return {
+    image: spec.image,
+    dir,
+    user: checkUser('user', spec.user),
+    environment: checkEnvironment('env', spec.env),
+    mounts: planMounts(spec, dir),
+    limits: checkLimits('limits', spec.limits),
+    sidecars: checkSidecars(spec.sidecars ?? []),
+    privileged: spec.privileged ?? false,
+    platform: checkPlatform(spec.platform),
+  };
+}
+
+function checkPlatform(platform: string | undefined): Architecture | undefined {
+  if (platform === undefined || platform === 'amd64' || platform === 'arm64') return platform;
+  throw new InvalidSpecError('platform', `${JSON.stringify(platform)} is not amd64 or arm64`);
+}
+
+/**
+ * One mount per path. An output at an input's path is the input's volume; anything else at one path twice is an error.
+ * The working directory gets a volume of its own where nothing else is mounted there.
+ */
+function planMounts(spec: ContainerSpec, dir: string | undefined): readonly PlannedMount[] {
+  const mounts = new Map<string, PlannedMount & { readonly field: string }>();
+  const add = (field: string, mount: PlannedMount): void => {
+    const other = mounts.get(mount.mountPath);
+    const isOutputOfInput = other?.kind === 'input' && mount.kind === 'output';
+    if (other !== undefined && !isOutputOfInput) throw new InvalidSpecError(field, `${mount.mountPath} is the path of ${other.field} already`);
+    mounts.set(mount.mountPath, { ...mount, artifact: other?.artifact ?? mount.artifact, field });
+  };
+  for (const [index, input] of (spec.inputs ?? []).entries()) {
+    const field = `inputs[${index}].path`;
+    add(field, { kind: 'input', mountPath: cleanPath(field, input.path, dir), name: undefined, artifact: input.artifact });
+  }
+  for (const [name, path] of Object.entries(spec.outputs ?? {})) {
+    const field = `outputs.${name}`;
+    add(field, { kind: 'output', mountPath: cleanPath(field, path, dir), name, artifact: undefined });
+  }
+  for (const [index, path] of (spec.caches ?? []).entries()) {
+    const field = `caches[${index}]`;
+    add(field, { kind: 'cache', mountPath: cleanPath(field, path, dir), name: undefined, artifact: undefined });
+  }
+  if (dir !== undefined && !mounts.has(dir)) add('dir', { kind: 'dir', mountPath: dir, name: undefined, artifact: undefined });
+  return [...mounts.values()].map(({ kind, mountPath, name, artifact }) => ({ kind, mountPath, name, artifact }));
+}
+
+/** @throws InvalidSpecError - empty, relative without a `dir`, with `..`, the root, reserved, or not possible as a mount path */
+export function cleanPath(field: string, path: string, dir: string | undefined): string {
+  if (path === '') throw new InvalidSpecError(field, 'is empty');
+  if (/[\0:]/.test(path)) throw new InvalidSpecError(field, `${JSON.stringify(path)} contains a NUL or a colon, which no mount path may`);
+  if (path.split('/').includes('..')) throw new InvalidSpecError(field, `${JSON.stringify(path)} contains ".."`);
+  if (!posix.isAbsolute(path) && dir === undefined) throw new InvalidSpecError(field, `${JSON.stringify(path)} is relative, and the container has no dir`);
+  const clean = posix.join('/', posix.isAbsolute(path) ? path : posix.join(dir ?? '/', path)).replace(/(?<=.)\/$/, '');
+  if (clean === '/') throw new InvalidSpecError(field, 'is the root of the file system');
+  const reserved = reservedPaths.find((own) => clean === own || clean.startsWith(`${own}/`));
+  if (reserved !== undefined) throw new InvalidSpecError(field, `${clean} is reserved: ${reserved} is the library's own`);
+  return clean;
+}
+
+function checkImage(field: string, image: string): void {
+  if (image === '') throw new InvalidSpecError(field, 'is empty');
+  if (/\s/.test(image)) throw new InvalidSpecError(field, `${JSON.stringify(image)} contains white space`);
+}
+
+/** @throws InvalidSpecError - an entry without a name, or with a NUL */
+export function checkEnvironment(field: string, entries: readonly string[] | undefined): readonly string[] {
+  for (const [index, entry] of (entries ?? []).entries()) {
+    if (!/^[^=\0]+=[^\0]*$/.test(entry)) throw new InvalidSpecError(`${field}[${index}]`, `${JSON.stringify(entry)} is not NAME=value`);
+  }
+  return entries ?? [];
+}
+
+/** @throws InvalidSpecError - not `name`, `uid`, `name:group` or `uid:gid` */
+export function checkUser(field: string, user: string | undefined): string | undefined {
+  if (user !== undefined && !/^[^:\s\0]+(:[^:\s\0]+)?$/.test(user)) throw new InvalidSpecError(field, `${JSON.stringify(user)} is not a user`);
+  return user;
+}
+
+function checkLimits(field: string, limits: ContainerLimits | undefined): ContainerLimits {
+  for (const [name, value] of Object.entries(limits ?? {})) {
+    if (value !== undefined && !(Number.isSafeInteger(value) && Number(value) > 0)) throw new InvalidSpecError(`${field}.${name}`, 'is not a positive integer');
+  }
+  return limits ?? {};
+}
+
+function checkSidecars(sidecars: readonly SidecarSpec[]): readonly SidecarSpec[] {
+  const names = new Set(['main']);
+  for (const [index, sidecar] of sidecars.entries()) {
+    const field = `sidecars[${index}]`;
+    if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(sidecar.name)) throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is not a DNS label`);
+    if (names.has(sidecar.name)) throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is taken`);
+    names.add(sidecar.name);
+    checkImage(`${field}.image`, sidecar.image);
+    checkEnvironment(`${field}.env`, sidecar.env);
+    checkLimits(`${field}.limits`, sidecar.limits);
+  }
+  return sidecars;
+}

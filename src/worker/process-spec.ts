@@ -1,0 +1,74 @@
+import { posix } from 'node:path';
+
+import { InvalidSpecError } from '../errors/caller.ts';
+import type { OutputPosition, ProcessSpec, WindowSize } from '../runtime/process.ts';
+import { checkEnvironment, checkUser } from './container-plan.ts';
+
+/** A process's specification, checked and completed with the container's. */
+export interface CheckedProcess {
+  readonly id: string;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly dir: string | undefined;
+  readonly user: string | undefined;
+  readonly tty: WindowSize | undefined;
+}
+
+/** What processes take from their container. */
+export interface ProcessDefaults {
+  readonly dir: string | undefined;
+  readonly user: string | undefined;
+}
+
+/** So wide that no program wraps a build's output. */
+const defaultWindowSize: WindowSize = { columns: 500, rows: 500 };
+
+/** @throws InvalidSpecError - which names the field */
+export function checkProcess(spec: ProcessSpec, defaults: ProcessDefaults, newId: () => string): CheckedProcess {
+  if (spec.path === '') throw new InvalidSpecError('path', 'is empty');
+  for (const [index, arg] of [spec.path, ...(spec.args ?? [])].entries()) {
+    if (arg.includes('\0')) throw new InvalidSpecError(index === 0 ? 'path' : `args[${index - 1}]`, 'contains a NUL');
+  }
+  return {
+    id: checkProcessId('id', spec.id ?? newId()),
+    args: [spec.path, ...(spec.args ?? [])],
+    env: checkEnvironment('env', spec.env),
+    dir: resolveDir(spec.dir, defaults.dir),
+    user: checkUser('user', spec.user) ?? defaults.user,
+    tty: spec.tty === undefined ? undefined : checkWindowSize('tty.windowSize', spec.tty.windowSize ?? defaultWindowSize),
+  };
+}
+
+/** @throws InvalidSpecError */
+export function checkProcessId(field: string, id: string): string {
+  if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/.test(id)) throw new InvalidSpecError(field, `${JSON.stringify(id)} is not 1 to 100 characters of [A-Za-z0-9._-]`);
+  return id;
+}
+
+/** @throws InvalidSpecError */
+export function checkWindowSize(field: string, size: WindowSize): WindowSize {
+  for (const name of ['columns', 'rows'] as const) {
+    if (!Number.isInteger(size[name]) || size[name] < 1 || size[name] > 65_535) throw new InvalidSpecError(`${field}.${name}`, `${size[name]} is not 1 to 65535`);
+  }
+  return size;
+}
+
+/** @throws InvalidSpecError */
+export function checkPosition(field: string, position: OutputPosition): OutputPosition {
+  if (typeof position === 'string') {
+    if (position !== 'start' && position !== 'now') throw new InvalidSpecError(field, `${JSON.stringify(position)} is not "start" or "now"`);
+    return position;
+  }
+  for (const name of ['stdoutBytes', 'stderrBytes'] as const) {
+    if (!Number.isSafeInteger(position[name]) || position[name] < 0) throw new InvalidSpecError(`${field}.${name}`, `${position[name]} is not an offset`);
+  }
+  return position;
+}
+
+function resolveDir(dir: string | undefined, containerDir: string | undefined): string | undefined {
+  if (dir === undefined) return containerDir;
+  if (dir === '' || dir.includes('\0')) throw new InvalidSpecError('dir', `${JSON.stringify(dir)} is not a path`);
+  if (posix.isAbsolute(dir)) return posix.normalize(dir);
+  if (containerDir === undefined) throw new InvalidSpecError('dir', `${JSON.stringify(dir)} is relative, and the container has no dir`);
+  return posix.join(containerDir, dir);
+}

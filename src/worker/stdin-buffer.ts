@@ -1,0 +1,69 @@
+import type { Readable } from 'node:stream';
+
+import { Change } from '../internal/change.ts';
+
+/** A piece of stdin at its offset, or the end of it. */
+export type StdinPiece = { readonly offset: number; readonly bytes: Uint8Array } | { readonly endAt: number };
+
+/**
+ * The command's stdin between the host's stream, which can be read once, and connections, which can be lost: keeps what the agent has not
+ * acknowledged, so that the next attachment goes on where the agent is. It holds at most one window, because sending waits for credit.
+ * The host's stream is never destroyed: a command may end before its stdin does.
+ */
+export class StdinBuffer {
+  readonly #source: Readable;
+  #kept: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
+  #readBytes = 0;
+  #ended = false;
+  #released = false;
+  readonly #change = new Change();
+
+  constructor(source: Readable) {
+    this.#source = source;
+    for (const event of ['readable', 'end', 'error', 'close'] as const) source.on(event, this.#change.notify);
+  }
+
+  /** What comes at this offset, waiting for the source if need be; `undefined` after a release. Rejects with the source's own error. */
+  async pieceAt(offset: number): Promise<StdinPiece | undefined> {
+    while (!this.#released) {
+      const kept = this.#kept.find((piece) => offset < piece.offset + piece.bytes.byteLength);
+      if (kept !== undefined) return { offset, bytes: kept.bytes.subarray(offset - kept.offset) };
+      if (this.#ended) return { endAt: this.#readBytes };
+      if (!this.#take()) await this.#change.wait();
+    }
+    return undefined;
+  }
+
+  /** The agent has everything below this offset. */
+  acknowledge(offset: number): void {
+    this.#kept = this.#kept.filter((piece) => piece.offset + piece.bytes.byteLength > offset);
+  }
+
+  /** Nobody will read on: lets go of the source, which stays as it is. */
+  release(): void {
+    this.#released = true;
+    for (const event of ['readable', 'end', 'error', 'close'] as const) this.#source.off(event, this.#change.notify);
+    this.#change.notify();
+  }
+
+  /** Takes what the source has now. `false`: it has nothing yet. */
+  #take(): boolean {
+    const source = this.#source;
+    const chunk: unknown = source.read();
+    if (chunk !== null) {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : asBytes(chunk);
+      this.#kept.push({ offset: this.#readBytes, bytes });
+      this.#readBytes += bytes.byteLength;
+      return true;
+    }
+    if (source.errored) throw source.errored;
+    if (source.readableEnded) this.#ended = true;
+    else if (source.destroyed) throw new Error('stdin was destroyed before its end');
+    return this.#ended;
+  }
+}
+
+function asBytes(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
+  throw new TypeError('stdin gives something that is neither bytes nor text');
+}
