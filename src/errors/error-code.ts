@@ -1,5 +1,5 @@
 import { errorMark } from './base.ts';
-import type { InvalidSpecError, ClosedError } from './caller.ts';
+import type { ClosedError, InvalidSpecError } from './caller.ts';
 import type { ApiError, ApiUnavailableError, ConflictError, ForbiddenError, TooManyRequestsError, UnauthorizedError } from './cluster.ts';
 import type {
   AgentIncompatibleError,

@@ -1,0 +1,149 @@
+import { defineConfig } from 'eslint/config';
+import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
+import { importX } from 'eslint-plugin-import-x';
+import tseslint from 'typescript-eslint';
+
+/** Which folders of `src/` a part may import, its own apart. `docs/architecture.md` says why. */
+const mayImport = {
+  'src/errors/**': [],
+  'src/runtime/**': ['errors/**'],
+  'src/internal/**': ['runtime/options.ts'],
+  'src/telemetry/**': ['runtime/**'],
+  'src/repository/*.ts': ['runtime/**', 'errors/**'],
+  'src/repository/postgres/**': ['repository/*.ts', 'runtime/**', 'internal/**', 'errors/**'],
+  'src/exec/**': ['agent/byte-connection.ts', 'runtime/options.ts', 'internal/**', 'errors/**', 'telemetry/**'],
+  'src/agent/**': ['runtime/**', 'internal/**', 'errors/**', 'telemetry/**'],
+  'src/artifacts/**': ['runtime/**', 'internal/**', 'errors/**'],
+  'src/kubernetes/**': ['exec/exec-endpoint.ts', 'runtime/**', 'internal/**', 'errors/**', 'telemetry/**'],
+  'src/controllers/**': [
+    'repository/*.ts',
+    'kubernetes/cluster.ts',
+    'pods/**',
+    'stores/**',
+    'runtime/**',
+    'internal/**',
+    'errors/**',
+    'telemetry/**',
+  ],
+  'src/worker/**': [
+    'repository/*.ts',
+    'kubernetes/cluster.ts',
+    'kubernetes/pod-*.ts',
+    'controllers/**',
+    'pods/**',
+    'stores/**',
+    'exec/**',
+    'agent/**',
+    'artifacts/**',
+    'runtime/**',
+    'internal/**',
+    'errors/**',
+    'telemetry/**',
+  ],
+  'src/pods/**': ['repository/*.ts', 'kubernetes/**', 'exec/**', 'agent/**', 'runtime/**', 'internal/**', 'errors/**', 'telemetry/**'],
+  'src/stores/**': [
+    'repository/*.ts',
+    'kubernetes/**',
+    'pods/**',
+    'agent/**',
+    'artifacts/**',
+    'runtime/**',
+    'internal/**',
+    'errors/**',
+    'telemetry/**',
+  ],
+  // A server that shares code with its client hides faults.
+  'src/embedded/**': ['internal/**', 'runtime/options.ts'],
+  'src/service/**': ['index.ts'],
+};
+
+const zones = [
+  ...Object.entries(mayImport).map(([part, allowed]) => ({
+    target: part,
+    from: 'src/**',
+    except: [part, ...allowed.map((path) => `src/${path}`)].map((path) => `**/${path}`),
+    message: 'This part of the library does not know that one: see docs/architecture.md.',
+  })),
+  { target: 'src/*.ts', from: 'src/{embedded,service}/**', message: 'The library knows neither the embedded cluster nor the service.' },
+  { target: 'src/**', from: '{fakes,test,bench,examples,scripts}/**', message: 'The library needs nothing that is made for tests.' },
+  { target: 'fakes/*.ts', from: 'src/**', except: ['**/src/index.ts'], message: 'Fakes know the public contracts only.' },
+  { target: 'examples/**', from: '{src,fakes,test,bench}/**', message: 'Examples import the package by its name.' },
+  { target: '{bench,scripts}/**', from: 'test/**', message: 'Only tests use what is made for tests.' },
+];
+
+/** Third-party packages, and the parts that may import them; `types` where only their types may be. */
+const packages = [
+  { name: '@kubernetes/client-node', use: ['src/kubernetes/**', 'examples/**'], types: ['src/embedded/**'] },
+  { name: 'ws', use: ['src/exec/**', 'src/embedded/**'] },
+  { name: 'kysely', use: ['src/repository/postgres/**'] },
+  { name: 'pg', use: ['src/repository/postgres/**', 'src/service/**', 'examples/**'] },
+  { name: '@electric-sql/pglite', use: ['src/repository/postgres/**', 'examples/**'] },
+  { name: 'tar-stream', use: ['src/artifacts/**', 'examples/**'] },
+  { name: '@opentelemetry/api', use: ['src/telemetry/**'] },
+  { name: 'sinon', use: ['fakes/support.ts', 'examples/unit-test-with-fakes.ts'] },
+  { name: 'ts-morph', use: ['fakes/generate.ts', 'fakes/generator/**'] },
+];
+
+/** One entry of configuration per part, since the last entry that names a rule wins whole. */
+function packageRules(part) {
+  const paths = packages
+    .filter(({ use }) => !use.includes(part))
+    .map(({ name, types = [] }) => ({
+      name,
+      allowTypeImports: types.includes(part),
+      message: 'Each third-party package has one folder: see docs/architecture.md.',
+    }));
+  const patterns = paths.map(({ name, ...rest }) => ({ group: [`${name}/*`], ...rest }));
+  return { files: [part], rules: { '@typescript-eslint/no-restricted-imports': ['error', { paths, patterns }] } };
+}
+
+const parts = [...new Set(['{src,fakes,bench,examples,scripts}/**', ...packages.flatMap(({ use, types = [] }) => [...use, ...types])])];
+
+const onlyTests = ['test/**/*.ts'];
+
+export default defineConfig(
+  { ignores: ['dist/', 'coverage/', 'agent/', 'node_modules/', 'eslint.config.js'] },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked, importX.flatConfigs.typescript],
+    languageOptions: { parserOptions: { project: ['./tsconfig.json', './test/tsconfig.json'], tsconfigRootDir: import.meta.dirname } },
+    plugins: { 'import-x': importX },
+    settings: { 'import-x/resolver-next': [createTypeScriptImportResolver({ project: ['tsconfig.json', 'test/tsconfig.json'] })] },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    rules: {
+      'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones }],
+      'import-x/no-cycle': 'error',
+      'import-x/no-self-import': 'error',
+      'no-restricted-syntax': ['error', { selector: 'ExportAllDeclaration', message: 'List what is exported.' }],
+      'max-params': 'off',
+      '@typescript-eslint/max-params': ['error', { max: 4 }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/consistent-type-exports': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      // Numbers, booleans and errors' own words read well in messages.
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      // A constructor that only names its parameters' types is documentation; `{}` and `() => {}` are legitimate noops.
+      '@typescript-eslint/no-empty-function': 'off',
+      // `async` without `await` is how a synchronous answer meets an asynchronous port, and how a throw becomes a rejection.
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/no-invalid-void-type': ['error', { allowInGenericTypeArguments: true }],
+      '@typescript-eslint/return-await': ['error', 'in-try-catch'],
+      eqeqeq: 'error',
+      'no-console': 'error',
+    },
+  },
+  ...parts.map(packageRules),
+  // The port has five parameters, the last being the options that every call ends with.
+  { files: ['src/repository/postgres/postgres-container-repository.ts'], rules: { '@typescript-eslint/max-params': ['error', { max: 5 }] } },
+  { files: ['{test,bench,examples,scripts}/**/*.ts', 'fakes/generate.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: onlyTests,
+    rules: {
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      // Stubs are asserted on without being called.
+      '@typescript-eslint/unbound-method': 'off',
+    },
+  },
+);
