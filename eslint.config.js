@@ -115,8 +115,8 @@ export default defineConfig(
       'import-x/no-cycle': 'error',
       'import-x/no-self-import': 'error',
       'no-restricted-syntax': ['error', { selector: 'ExportAllDeclaration', message: 'List what is exported.' }],
-      'max-params': 'off',
-      '@typescript-eslint/max-params': ['error', { max: 4 }],
+      // Ports have up to five parameters, the last being the options that every call ends with.
+      '@typescript-eslint/max-params': ['error', { max: 5 }],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/consistent-type-exports': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
@@ -135,8 +135,6 @@ export default defineConfig(
     },
   },
   ...parts.map(packageRules),
-  // The port has five parameters, the last being the options that every call ends with.
-  { files: ['src/repository/postgres/postgres-container-repository.ts'], rules: { '@typescript-eslint/max-params': ['error', { max: 5 }] } },
   { files: ['{test,bench,examples,scripts}/**/*.ts', 'fakes/generate.ts'], rules: { 'no-console': 'off' } },
   {
     files: onlyTests,

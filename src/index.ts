@@ -1,0 +1,115 @@
+export { KubernetesWorkerError } from './errors/base.ts';
+export { ClosedError, InvalidSpecError } from './errors/caller.ts';
+export {
+  type ApiCallFacts,
+  ApiError,
+  ApiUnavailableError,
+  ClusterError,
+  ConflictError,
+  ForbiddenError,
+  TooManyRequestsError,
+  UnauthorizedError,
+} from './errors/cluster.ts';
+export {
+  AgentIncompatibleError,
+  AgentUnavailableError,
+  ExecConnectionLostError,
+  ExecHandshakeFailedError,
+  HeartbeatTimeoutError,
+  ProtocolViolationError,
+  UnsupportedSubprotocolError,
+} from './errors/connection.ts';
+export { type AnyKubernetesWorkerError, type ErrorCode, isKubernetesWorkerError } from './errors/error-code.ts';
+export {
+  ImagePullFailedError,
+  OutOfMemoryError,
+  PodDeletedError,
+  PodError,
+  PodEvictedError,
+  type PodFacts,
+  PodFailedError,
+  PodStartTimeoutError,
+  PodUnschedulableError,
+} from './errors/pod.ts';
+export {
+  ExecutableFormatError,
+  ExecutableNotFoundError,
+  OutcomeUnknownError,
+  ProcessError,
+  type ProcessFacts,
+  ProcessNotFoundError,
+  UserNotFoundError,
+  WorkingDirectoryError,
+} from './errors/process.ts';
+export {
+  ContainerDisappearedError,
+  IllegalTransitionError,
+  ReconcileError,
+  RepositoryUnavailableError,
+  SchemaTooNewError,
+  StoreNotConfiguredError,
+  VolumeDisappearedError,
+  VolumeNotFoundError,
+} from './errors/repository.ts';
+export {
+  ArtifactTooLargeError,
+  CorruptArchiveError,
+  DigestMismatchError,
+  DiskFullError,
+  FileChangedError,
+  FileNotFoundError,
+  NotPermittedError,
+  OperationLostError,
+  PathConflictError,
+  TransferError,
+  type TransferFacts,
+  TransferStalledError,
+  TruncatedArchiveError,
+  UnsafeArchivePathError,
+  UnsupportedEncodingError,
+  UnsupportedEntryError,
+  VolumeDamagedError,
+  VolumeIoError,
+} from './errors/transfer.ts';
+export type { ExecEndpoint, ExecTls } from './exec/exec-endpoint.ts';
+export type { Cluster, ConfigMap, DeletePodOptions, ExecTarget, Pod, PodChange, PodList } from './kubernetes/cluster.ts';
+export type { ContainerRepository, FoundContainer, Lease, NewContainer, NewContainerVolume } from './repository/container-repository.ts';
+export type { ContainerRecord, ContainerState, ProcessResultRecord, VolumeKind, VolumeRecord, VolumeState } from './repository/records.ts';
+export type { NewArtifactVolume, VolumeContent, VolumeRepository } from './repository/volume-repository.ts';
+export type { WorkerRepository } from './repository/worker-repository.ts';
+export type {
+  Architecture,
+  Container,
+  ContainerLimits,
+  ContainerMetadata,
+  ContainerOwner,
+  ContainerSpec,
+  InputSpec,
+  SidecarSpec,
+} from './runtime/container.ts';
+export type { AbortOptions, Clock, Logger } from './runtime/options.ts';
+export type {
+  AttachOptions,
+  OutputPosition,
+  Process,
+  ProcessIO,
+  ProcessPosition,
+  ProcessResult,
+  ProcessSpec,
+  TtySpec,
+  UndeliveredOutput,
+  WindowSize,
+} from './runtime/process.ts';
+export type {
+  Artifact,
+  Encoding,
+  ReadFileOptions,
+  StreamInOptions,
+  StreamOutOptions,
+  StreamResult,
+  Volume,
+  VolumeMount,
+  VolumeStatus,
+} from './runtime/volume.ts';
+export type { ArtifactVolume, ContainerWithMounts, FindOrCreateContainerOptions, ReapResult, StepDelegate, Worker } from './runtime/worker.ts';
+export type { ArtifactStore, ReceivedArchive, ReceiveOptions, SentArchive, StoreLocation } from './stores/artifact-store.ts';
