@@ -1,0 +1,82 @@
+#include "spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SPOOL_MEMORY (256u * 1024u)
+
+int unnamed_file(int folder) {
+    int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)) return fd;
+    /* The file system has no unnamed files: make one under a name nobody uses and take the name away. */
+    for (int attempt = 0; attempt < 100; attempt++) {
+        char name[64];
+        snprintf(name, sizeof name, ".kw-spool-%ld-%d", (long)getpid(), attempt);
+        fd = openat(folder, name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd >= 0) {
+            unlinkat(folder, name, 0);
+            return fd;
+        }
+        if (errno != EEXIST) break;
+    }
+    return -1;
+}
+
+void spool_open(struct spool *spool, int folder) {
+    *spool = (struct spool){.folder = folder, .file = -1};
+}
+
+void spool_close(struct spool *spool) {
+    free(spool->buffer);
+    if (spool->file >= 0) close(spool->file);
+    spool->buffer = NULL;
+    spool->file = -1;
+}
+
+uint64_t spool_length(const struct spool *spool) {
+    return spool->flushed + spool->filled;
+}
+
+static int flush(struct spool *spool, struct failure *failure) {
+    if (spool->file < 0) spool->file = unnamed_file(spool->folder);
+    if (spool->file < 0) return fail_errno(failure, errno, "making a temporary file", NULL);
+    for (size_t done = 0; done < spool->filled;) {
+        ssize_t count = pwrite(spool->file, spool->buffer + done, spool->filled - done, (off_t)(spool->flushed + done));
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return fail_errno(failure, count < 0 ? errno : EIO, "writing a temporary file", NULL);
+        done += (size_t)count;
+    }
+    spool->flushed += spool->filled;
+    spool->filled = 0;
+    return 0;
+}
+
+int spool_append(struct spool *spool, const void *bytes, size_t length, struct failure *failure) {
+    if (length > SPOOL_MEMORY) return fail(failure, "IO_ERROR", "a record of %zu bytes is too long", length);
+    if (spool->buffer == NULL) spool->buffer = malloc(SPOOL_MEMORY);
+    if (spool->buffer == NULL) return fail(failure, "IO_ERROR", "no memory for a list of entries");
+    if (spool->filled + length > SPOOL_MEMORY && flush(spool, failure) != 0) return -1;
+    memcpy(spool->buffer + spool->filled, bytes, length);
+    spool->filled += length;
+    return 0;
+}
+
+int spool_read(const struct spool *spool, uint64_t offset, void *bytes, size_t length, struct failure *failure) {
+    if (offset > spool_length(spool) || length > spool_length(spool) - offset) return fail(failure, "IO_ERROR", "a list of entries is broken");
+    uint8_t *to = bytes;
+    while (length > 0 && offset < spool->flushed) {
+        size_t part = length < spool->flushed - offset ? length : (size_t)(spool->flushed - offset);
+        ssize_t count = pread(spool->file, to, part, (off_t)offset);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return fail_errno(failure, count < 0 ? errno : EIO, "reading a temporary file", NULL);
+        to += count;
+        offset += (uint64_t)count;
+        length -= (size_t)count;
+    }
+    if (length > 0) memcpy(to, spool->buffer + (offset - spool->flushed), length);
+    return 0;
+}

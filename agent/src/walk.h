@@ -1,0 +1,58 @@
+/* Going through a tree of folders without recursion: names sorted bytewise, a folder before what it holds, a bounded number of open folders. */
+#ifndef KW_WALK_H
+#define KW_WALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "beneath.h"
+#include "failure.h"
+
+struct walk_names {
+    char *bytes;        /* each name: its type (DT_*), the name, NUL */
+    const char **names; /* sorted */
+    size_t count;
+    size_t size; /* of the memory of both */
+};
+
+/* Lists a folder. IO_ERROR where it would take more than `most` bytes. */
+int walk_list(int folder, size_t most, struct walk_names *names, const char *path, struct failure *failure);
+void walk_names_free(struct walk_names *names);
+
+struct walk_frame {
+    int folder; /* -1: closed for the time being */
+    dev_t device;
+    ino_t inode;
+    size_t path_length;
+    size_t next;
+    struct walk_names names;
+};
+
+enum walk_step { WALK_FAILED = -1, WALK_END = 0, WALK_ENTRY = 1, WALK_LEAVE = 2 };
+
+struct walk {
+    int root;
+    struct walk_frame *frames;
+    size_t depth;
+    size_t capacity;
+    size_t oldest_open; /* frames before this one have their folders closed */
+    size_t memory;      /* of all names */
+    /* The entry of the last WALK_ENTRY; after WALK_LEAVE `path` is the folder that was left. */
+    int folder; /* which it is in; the walk's own */
+    const char *name;
+    unsigned char type; /* DT_*, possibly DT_UNKNOWN */
+    size_t path_length;
+    char path[PATH_LONGEST + 1]; /* from `root` */
+};
+
+/* Goes through `folder`, which is at `path` below `root`; takes `folder` over, whatever the result. */
+int walk_open(struct walk *walk, int root, const char *path, int folder, struct failure *failure);
+/* The next entry, or (WALK_LEAVE) the end of a folder that was entered, the first one excepted. */
+enum walk_step walk_next(struct walk *walk, struct failure *failure);
+/* After WALK_ENTRY: go through this folder next. Takes `folder`, which is the opened entry. */
+int walk_enter(struct walk *walk, int folder, struct failure *failure);
+void walk_close(struct walk *walk);
+
+#endif
