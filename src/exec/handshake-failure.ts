@@ -1,0 +1,85 @@
+import type { KubernetesWorkerError } from '../errors/base.ts';
+import type { ApiCallFacts } from '../errors/cluster.ts';
+import { ForbiddenError, TooManyRequestsError, UnauthorizedError } from '../errors/cluster.ts';
+import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../errors/connection.ts';
+import { quote } from './quote.ts';
+
+/** An answer that isn't the switch to WebSocket that was asked for. */
+export interface HandshakeAnswer {
+  readonly status: number;
+  readonly body: string;
+  readonly retryAfter?: string | undefined;
+  readonly location?: string | undefined;
+}
+
+/** What was asked for. */
+export interface HandshakeRequest {
+  readonly url: string;
+  readonly protocols: readonly string[];
+}
+
+/** The error that an HTTP answer to an exec request means. */
+export function handshakeFailure(answer: HandshakeAnswer, request: HandshakeRequest): KubernetesWorkerError {
+  const { status } = answer;
+  const { message, reason } = readStatus(answer.body);
+  const facts = callFacts(request.url);
+  if (status === 401) return new UnauthorizedError(facts, message);
+  // What Kubernetes answers where it doesn't know the sub-protocol; everybody who forbids something says what.
+  if (status === 403 && answer.body === '') return new UnsupportedSubprotocolError(request.protocols, 'the answer was 403 without a word');
+  if (status === 403) return new ForbiddenError(facts, message);
+  if (status === 429) return new TooManyRequestsError(facts, parseRetryAfterMs(answer.retryAfter));
+  const detail = status >= 300 && status < 400 ? `redirects are not followed (to ${quote(answer.location ?? 'nowhere')})` : message;
+  const retryable = isTemporaryRefusal(status, message);
+  return new ExecHandshakeFailedError(`HTTP ${status}${reason === undefined ? '' : ` ${reason}`}: ${detail}`, { status, reason, retryable });
+}
+
+/**
+ * The error that a handshake means which failed without an answer: no connection, no TLS, a wrong sub-protocol.
+ */
+export function handshakeError(error: Error, request: HandshakeRequest): KubernetesWorkerError {
+  // ws has no code for these two.
+  if (error.message === 'Server sent no subprotocol' || error.message === 'Server sent an invalid subprotocol') {
+    return new UnsupportedSubprotocolError(request.protocols, error.message, { cause: error });
+  }
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const detail = quote(error.message === '' ? code : error.message);
+  return new ExecHandshakeFailedError(detail, { retryable: !isPermanentCode(code) }, { cause: error });
+}
+
+/**
+ * Whether the same exec may be taken later. Kubernetes has no structured word for most of this: whether a container isn't up yet or its program is
+ * missing is only in the sentence.
+ */
+export function isTemporaryRefusal(status: number | undefined, message: string): boolean {
+  if (/container not found|does not have a host assigned|is not running|in CONTAINER_\w+ state/i.test(message)) return true;
+  if (/no such file or directory|executable file not found|permission denied|exec format error/i.test(message)) return false;
+  return status === undefined || status === 408 || status >= 500;
+}
+
+/** Seconds, as Kubernetes sends them; a date is not understood. */
+export function parseRetryAfterMs(value: string | undefined): number | undefined {
+  return value !== undefined && /^\d{1,6}$/.test(value) ? Number(value) * 1000 : undefined;
+}
+
+/** A certificate that isn't accepted, or an address or a header that isn't one, stays so. */
+function isPermanentCode(code: string): boolean {
+  return /^(CERT_|ERR_TLS_|ERR_SSL_|ERR_INVALID_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(code);
+}
+
+function readStatus(body: string): { message: string; reason: string | undefined } {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    if (typeof parsed === 'object' && parsed !== null && 'message' in parsed && typeof parsed.message === 'string') {
+      const reason = 'reason' in parsed && typeof parsed.reason === 'string' && parsed.reason !== '' ? parsed.reason : undefined;
+      return { message: quote(parsed.message, 1000), reason };
+    }
+  } catch {
+    // Not Kubernetes' own answer: a proxy's page, or plain text.
+  }
+  return { message: quote(body.trim()) || 'no body', reason: undefined };
+}
+
+function callFacts(url: string): ApiCallFacts {
+  const namespace = /\/namespaces\/([^/]+)\//.exec(url)?.[1] ?? '';
+  return { verb: 'create', resource: 'pods/exec', namespace: decodeURIComponent(namespace) };
+}
