@@ -1,0 +1,76 @@
+import { InvalidSpecError } from '../../errors/caller.ts';
+import type { Logger } from '../../runtime/options.ts';
+import type { DatabasePool } from './database.ts';
+
+/** A pool that the library made itself. */
+export interface OwnPool extends DatabasePool {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  end(): Promise<void>;
+}
+
+/** What is used of the package `pg`. */
+export interface PgModule {
+  readonly Pool: new (config: PoolConfig) => OwnPool;
+}
+
+/** The options that a pool of ours is made with; parameters of the URL win over them. */
+export interface PoolConfig {
+  readonly connectionString: string;
+  readonly application_name: string;
+  readonly max: number;
+  readonly idleTimeoutMillis: number;
+  readonly connectionTimeoutMillis: number;
+  readonly keepAlive: boolean;
+  readonly keepAliveInitialDelayMillis: number;
+  readonly statement_timeout: number;
+  readonly query_timeout: number;
+  readonly allowExitOnIdle: boolean;
+}
+
+/** Loads the optional package `pg`. */
+export async function importPg(): Promise<PgModule> {
+  const { default: pg } = await import('pg');
+  return pg;
+}
+
+/**
+ * A small pool for a URL: at most 10 connections, closed after 30 s without use, 10 s to connect, a statement at most 30 s on the server and 40 s in
+ * all. Connections that die while idle are logged and replaced.
+ *
+ * @throws InvalidSpecError - it is no URL of PostgreSQL, or `pg` is not installed. The message never has the URL, which may hold a password.
+ */
+export async function openPool(url: string, logger: Logger, load: () => Promise<PgModule> = importPg): Promise<OwnPool> {
+  if (!/^postgres(ql)?:\/\/./.test(url)) throw new InvalidSpecError('database', 'is not a URL of the form postgres://user:password@host:port/database');
+  const pg = await loadOrExplain(load);
+  const pool = createPool(pg, url);
+  pool.on('error', (error) => logger.warn('an idle database connection was lost', { error: error.message }));
+  return pool;
+}
+
+async function loadOrExplain(load: () => Promise<PgModule>): Promise<PgModule> {
+  try {
+    return await load();
+  } catch (error) {
+    throw new InvalidSpecError('database', 'a URL needs the package pg, which is not installed: npm install pg', { cause: error });
+  }
+}
+
+function createPool(pg: PgModule, url: string): OwnPool {
+  try {
+    return new pg.Pool({
+      connectionString: url,
+      application_name: 'kubernetes-worker',
+      max: 10,
+      idleTimeoutMillis: 30_000,
+      connectionTimeoutMillis: 10_000,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      statement_timeout: 30_000,
+      query_timeout: 40_000,
+      allowExitOnIdle: false,
+    });
+  } catch {
+    // The cause would carry the URL.
+    throw new InvalidSpecError('database', 'is not a valid URL');
+  }
+}

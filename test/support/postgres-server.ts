@@ -1,0 +1,127 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+import { runnableBinaries, type ServerUser, serverUser } from './postgres-binaries.ts';
+
+const run = promisify(execFile);
+
+/** How long a server may take until it is ready, on a busy machine. */
+const startTimeoutMs = 30_000;
+
+/** A socket's path has at most 107 bytes: the folder's, then `/.s.PGSQL.5432`. */
+const longestSocketFolder = 80;
+
+// The shell keeps the server for as long as it can read from this process. However that one ends, also by SIGKILL, the read ends too, and then the server is stopped;
+// with the word "remove" or without any word, the folder goes as well.
+const keeper = `
+"$1/postgres" -D "$2/data" -k "$2" -F -c listen_addresses= -c synchronous_commit=off -c full_page_writes=off \\
+  -c shared_buffers=16MB -c max_connections=200 </dev/null >>"$2/log" 2>&1 &
+server=$!
+read -r order
+case "$order" in
+  kill) kill -KILL "$server";;
+  *) kill -INT "$server";;
+esac
+wait "$server"
+test -n "$order" || rm -rf "$2"
+`;
+
+const environment = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
+
+/** A PostgreSQL server of this process alone, in a folder of its own, reached by a unix socket: no port, so that nothing can clash. */
+export class PostgresServer {
+  readonly url: string;
+  readonly #folder: string;
+  readonly #bin: string;
+  readonly #user: ServerUser | undefined;
+  #keeper: ChildProcess | undefined;
+
+  private constructor(folder: string, bin: string, user: ServerUser | undefined) {
+    this.#folder = folder;
+    this.#bin = bin;
+    this.#user = user;
+    this.url = `postgres://postgres@${encodeURIComponent(folder)}/postgres`;
+  }
+
+  /** A new server with an empty database. It stops, and its folder goes, at the latest with this process. */
+  static async start(): Promise<PostgresServer> {
+    const user = await serverUser();
+    const folder = await newFolder(user);
+    try {
+      const bin = await runnableBinaries(folder, user);
+      const flags = ['--auth=trust', '--username=postgres', '--encoding=UTF8', '--locale=C', '--no-sync', '--no-instructions'];
+      await run(join(bin, 'initdb'), ['-D', join(folder, 'data'), ...flags], { ...user, cwd: folder, env: environment });
+      const server = new PostgresServer(folder, bin, user);
+      await server.startAgain();
+      return server;
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** After `crash`: the same data, at the same address. */
+  async startAgain(): Promise<void> {
+    const child = spawn('/bin/sh', ['-c', keeper, 'keeper', this.#bin, this.#folder], {
+      ...this.#user,
+      cwd: this.#folder,
+      env: environment,
+      // Its own group, so that Ctrl-C reaches this process and not the keeper before its time.
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    this.#keeper = child;
+    child.stdin.on('error', () => {});
+    child.unref();
+    if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref();
+    await this.#ready(child);
+  }
+
+  /** Kills the server as a crash of the machine would. */
+  async crash(): Promise<void> {
+    await this.#end('kill\n');
+    await rm(join(this.#folder, 'data', 'postmaster.pid'), { force: true });
+  }
+
+  /** Stops the server and removes its folder. */
+  async stop(): Promise<void> {
+    await this.#end('stop\n');
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #end(order: string): Promise<void> {
+    const child = this.#keeper;
+    this.#keeper = undefined;
+    if (child?.stdin == null) return;
+    child.ref();
+    const ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
+    child.stdin.end(order);
+    await ended;
+  }
+
+  async #ready(child: ChildProcess): Promise<void> {
+    const deadline = Date.now() + startTimeoutMs;
+    while (Date.now() < deadline && child.exitCode === null) {
+      // The last line says "ready" once the server takes connections.
+      const state = await readFile(join(this.#folder, 'data', 'postmaster.pid'), 'utf8').catch(() => '');
+      if (state.split('\n')[7]?.startsWith('ready') === true) return;
+      await sleep(15);
+    }
+    const log = await readFile(join(this.#folder, 'log'), 'utf8').catch(() => '');
+    await this.#end('stop\n');
+    throw new Error(`PostgreSQL did not start:\n${log.slice(-4_000)}`);
+  }
+}
+
+async function newFolder(user: ServerUser | undefined): Promise<string> {
+  // Another user may not reach the temporary folder of this one.
+  const base = user === undefined && tmpdir().length < longestSocketFolder ? tmpdir() : '/tmp';
+  const folder = await mkdtemp(join(base, 'kw-postgres-'));
+  if (user !== undefined) await chown(folder, user.uid, user.gid);
+  return folder;
+}
