@@ -1,0 +1,171 @@
+import type { KubeConfig } from '@kubernetes/client-node';
+
+import { InvalidSpecError } from '../errors/caller.ts';
+import type { ApiCallFacts } from '../errors/cluster.ts';
+import { ApiError, ConflictError, ForbiddenError } from '../errors/cluster.ts';
+import { isKubernetesWorkerError } from '../errors/error-code.ts';
+import type { ExecEndpoint } from '../exec/exec-endpoint.ts';
+import { systemClock } from '../internal/system-clock.ts';
+import type { AbortOptions, Clock } from '../runtime/options.ts';
+import type { ApiCall } from './api-caller.ts';
+import { ApiCaller } from './api-caller.ts';
+import { noAnswerError } from './api-error.ts';
+import { CallSignal, CallTimeout } from './call-signal.ts';
+import type { Cluster, ConfigMap, DeletePodOptions, ExecTarget, Pod, PodChange, PodList } from './cluster.ts';
+import { execEndpointOf } from './exec-target.ts';
+import { kubeConfigSource } from './kube-config-source.ts';
+import { linesOf } from './lines.ts';
+import { paged } from './paged.ts';
+import type { WatchFacts } from './watch-event.ts';
+import { decodeWatchLine, watchAnswerError } from './watch-event.ts';
+import { WatchExpiredError } from './watch-expired-error.ts';
+
+/** Options of `ClientNodeCluster.fromConfig`. */
+export interface ClientNodeClusterOptions {
+  /** client-node's configuration, a path of one, or the default loading rules (`KUBECONFIG`, `~/.kube/config`, the pod's service account). */
+  readonly kubeConfig?: KubeConfig | string | undefined;
+  /** @defaultValue the context's, else `default` */
+  readonly namespace?: string | undefined;
+  /** How long an answer may take, in milliseconds. A watch may take for ever. @defaultValue 30_000 */
+  readonly callTimeoutMs?: number | undefined;
+  /** @defaultValue the system's */
+  readonly clock?: Clock | undefined;
+}
+
+/** The server ends a watch after this, and sends a bookmark about every minute. */
+const watchSeconds = 290;
+const watchSilenceMs = 150_000;
+
+/** The cluster that a kubeconfig leads to, by `@kubernetes/client-node`. Holds no connection that must be closed. */
+export class ClientNodeCluster implements Cluster {
+  readonly namespace: string;
+  readonly #caller: ApiCaller;
+
+  /** @throws InvalidSpecError - `kubeConfig`: cannot be read, or its context leads nowhere; `namespace`: not the name of one */
+  static fromConfig(options: ClientNodeClusterOptions = {}): ClientNodeCluster {
+    const { clock = systemClock(), callTimeoutMs = 30_000 } = options;
+    const caller = new ApiCaller({ source: kubeConfigSource(options.kubeConfig), clock, callTimeoutMs });
+    const context = caller.kubeConfig.getContextObject(caller.kubeConfig.getCurrentContext());
+    const namespace = options.namespace ?? context?.namespace ?? 'default';
+    return new ClientNodeCluster(caller, checkNamespace(namespace));
+  }
+
+  private constructor(caller: ApiCaller, namespace: string) {
+    this.#caller = caller;
+    this.namespace = namespace;
+  }
+
+  async createPod(pod: Pod, options: AbortOptions = {}): Promise<Pod> {
+    const call = this.#describe('create', 'pods', options, 'unsent');
+    return this.#caller.call(call, (api, config) => api.createNamespacedPod({ namespace: this.namespace, body: pod }, config));
+  }
+
+  async getPod(name: string, options: AbortOptions = {}): Promise<Pod | undefined> {
+    const call = this.#describe('get', 'pods', options);
+    return orNothing(this.#caller.call(call, (api, config) => api.readNamespacedPod({ namespace: this.namespace, name }, config)));
+  }
+
+  async listPods(labelSelector: string, options: AbortOptions = {}): Promise<PodList> {
+    const call = this.#describe('list', 'pods', options);
+    const { items, resourceVersion } = await paged((page) =>
+      this.#caller.call(call, (api, config) => api.listNamespacedPod({ namespace: this.namespace, labelSelector, ...page }, config)),
+    );
+    return { pods: items, resourceVersion };
+  }
+
+  async *watchPods(labelSelector: string, resourceVersion: string, options: AbortOptions = {}): AsyncGenerator<PodChange, void, undefined> {
+    const call = this.#describe('watch', 'pods', options);
+    const facts: WatchFacts = { ...call.facts, resourceVersion };
+    const query = { watch: 'true', labelSelector, resourceVersion, allowWatchBookmarks: 'true', timeoutSeconds: String(watchSeconds) };
+    using silence = new CallSignal(options.signal, watchSilenceMs);
+    try {
+      const response = await this.#caller.open(call, `/api/v1/namespaces/${this.namespace}/pods`, query, silence.signal);
+      if (response.httpStatusCode !== 200) throw watchAnswerError(response.httpStatusCode, await response.body.text(), facts);
+      yield* changesOf(response.body.stream(), facts, silence);
+    } finally {
+      // Whoever stops reading lets go of the connection.
+      silence.abort(new Error('the watch is over'));
+    }
+  }
+
+  async deletePod(name: string, options: DeletePodOptions = {}): Promise<boolean> {
+    const { uid, gracePeriodSeconds } = options;
+    // A second attempt without a uid could hit another pod of the same name.
+    const call = this.#describe('delete', 'pods', options, uid === undefined ? 'unsent' : 'safe');
+    const body = { ...(uid === undefined ? {} : { preconditions: { uid } }), ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
+    try {
+      const deleted = this.#caller.call(call, (api, config) => api.deleteNamespacedPod({ namespace: this.namespace, name, body }, config));
+      return (await orNothing(deleted)) !== undefined;
+    } catch (error) {
+      if (error instanceof ConflictError && uid !== undefined) return false;
+      throw error;
+    }
+  }
+
+  async createConfigMap(configMap: ConfigMap, options: AbortOptions = {}): Promise<void> {
+    const call = this.#describe('create', 'configmaps', options, 'unsent');
+    await this.#caller.call(call, (api, config) => api.createNamespacedConfigMap({ namespace: this.namespace, body: configMap }, config));
+  }
+
+  async getConfigMap(name: string, options: AbortOptions = {}): Promise<ConfigMap | undefined> {
+    const call = this.#describe('get', 'configmaps', options);
+    return orNothing(this.#caller.call(call, (api, config) => api.readNamespacedConfigMap({ namespace: this.namespace, name }, config)));
+  }
+
+  async nodeArchitectures(options: AbortOptions = {}): Promise<readonly string[] | undefined> {
+    const call = this.#describe('list', 'nodes', options);
+    try {
+      const { items } = await paged((page) => this.#caller.call(call, (api, config) => api.listNode(page, config)));
+      const architectures = items.map((node) => node.metadata?.labels?.['kubernetes.io/arch']);
+      return [...new Set(architectures.filter((architecture) => architecture !== undefined))].sort();
+    } catch (error) {
+      if (error instanceof ForbiddenError) return undefined;
+      throw error;
+    }
+  }
+
+  async execEndpoint(target: ExecTarget, options: { readonly refresh?: boolean | undefined } = {}): Promise<ExecEndpoint> {
+    if (options.refresh === true) this.#caller.refresh();
+    return execEndpointOf(this.#caller.kubeConfig, this.namespace, target);
+  }
+
+  #describe(verb: string, resource: string, { signal }: AbortOptions, repeat: ApiCall['repeat'] = 'safe'): ApiCall {
+    return { facts: { verb, resource, namespace: this.namespace }, signal, repeat };
+  }
+}
+
+/** @throws whatever ends a watch but the server's closing it, and silence */
+async function* changesOf(body: AsyncIterable<Uint8Array> | null, facts: WatchFacts, silence: CallSignal): AsyncGenerator<PodChange, void, undefined> {
+  if (body === null) return;
+  try {
+    for await (const line of linesOf(body)) {
+      silence.touch();
+      const change = decodeWatchLine(line, facts);
+      if (change !== undefined) yield change;
+    }
+  } catch (error) {
+    throwUnlessSilent(error, facts, silence);
+  }
+}
+
+function throwUnlessSilent(error: unknown, facts: ApiCallFacts, silence: CallSignal): void {
+  const reason: unknown = silence.signal.reason;
+  if (reason instanceof CallTimeout) return;
+  if (silence.signal.aborted) throw reason;
+  throw isKubernetesWorkerError(error) || error instanceof WatchExpiredError ? error : noAnswerError(error, facts);
+}
+
+/** `undefined` only where the API server itself says that there is no such object; a 404 of anybody else's says nothing. */
+async function orNothing<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404 && error.reason === 'NotFound') return undefined;
+    throw error;
+  }
+}
+
+function checkNamespace(namespace: string): string {
+  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace)) return namespace;
+  throw new InvalidSpecError('namespace', `${JSON.stringify(namespace)} is not the name of one`);
+}
