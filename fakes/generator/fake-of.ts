@@ -25,7 +25,7 @@ export function fakeOf(declaration: InterfaceDeclaration): FakeSource {
   const stubs: string[] = [];
   for (const member of declaration.getType().getProperties()) {
     const type = member.getTypeAtLocation(declaration);
-    if (type.getCallSignatures().length === 0) fields.push({ name: member.getName(), zero: zeroValue(type), optional: member.isOptional() });
+    if (!isMethod(type)) fields.push({ name: member.getName(), zero: zeroValue(type), optional: member.isOptional() });
     else stubs.push(stubSource(declaration, member, type));
   }
   const body = [...fields.map((field) => fieldSource(name, field)), ...stubs, ...constructorSource(name, fields)];
@@ -49,6 +49,11 @@ export function fakeOf(declaration: InterfaceDeclaration): FakeSource {
       '',
     ].join('\n'),
   };
+}
+
+/** Also an optional one, so that it is refused. */
+function isMethod(type: Type): boolean {
+  return type.getNonNullableType().getCallSignatures().length > 0;
 }
 
 function fieldSource(owner: string, { name, optional }: Field): string {

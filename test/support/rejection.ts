@@ -1,0 +1,11 @@
+/** The error that a promise rejects with; fails where it resolves. */
+export async function rejection(promise: Promise<unknown>): Promise<Error & { readonly code?: string }> {
+  let value: unknown;
+  try {
+    value = await promise;
+  } catch (error) {
+    if (error instanceof Error) return error;
+    throw new Error(`rejected with something that is not an Error: ${String(error)}`, { cause: error });
+  }
+  throw new Error(`resolved to ${JSON.stringify(value)}, a rejection was expected`);
+}
