@@ -11,7 +11,7 @@
 #include "failure.h"
 #include "spool.h"
 
-/* The name in a staging folder that belongs to commit_tree's journal; no entry may have it. */
+/* In a staging folder, names that start so belong to commit_tree's journal; no entry may have one. */
 #define JOURNAL_NAME ".kw-commit-5b0e4d3a91c7"
 
 /*

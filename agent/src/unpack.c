@@ -29,8 +29,7 @@ static int entry_path(const char *name, char *path, struct failure *failure) {
     if (name[0] == '/') return fail(failure, "UNSAFE_ARCHIVE_PATH", "an entry has an absolute path");
     if (path_normal(name, path, PATH_LONGEST + 1, &ignored) != 0)
         return fail(failure, "UNSAFE_ARCHIVE_PATH", "an entry's path has a \"..\" component");
-    size_t own = strlen(JOURNAL_NAME);
-    if (strncmp(path, JOURNAL_NAME, own) == 0 && (path[own] == '\0' || path[own] == '/'))
+    if (strncmp(path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0)
         return fail(failure, "UNSUPPORTED_ENTRY", "an entry has a name that is reserved");
     return 0;
 }

@@ -36,6 +36,8 @@ struct pack;
 enum pack_kind { PACK_DIRECTORY, PACK_FILE, PACK_SYMLINK };
 struct pack_options {
     bool keep_owner;
+    /* A folder for unnamed files where the table of hard links needs much room (tens of thousands of them); 0: `root` is used. */
+    int scratch;
 };
 struct pack *pack_open(int root, const char *path, const struct pack_options *options, enum pack_kind *kind, struct failure *failure);
 /* The number of bytes written to `buffer`, 0 at the end of the archive, -1. Fills the buffer as far as it can. */
