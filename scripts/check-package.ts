@@ -1,0 +1,82 @@
+// Packs the package, installs the tarball into an empty project, and uses its entries there: by import, by require, and by types.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+const files: Readonly<Record<string, string>> = {
+  'package.json': JSON.stringify({ name: 'consumer', private: true }),
+  'esm.mjs': `
+    import * as library from 'kubernetes-worker';
+    import { EmbeddedCluster } from 'kubernetes-worker/embedded';
+    import { FakeWorker } from 'kubernetes-worker/fakes';
+    if (typeof library.KubernetesWorker !== 'function') throw new Error('no KubernetesWorker');
+    if (typeof EmbeddedCluster !== 'function') throw new Error('no EmbeddedCluster');
+    if (new FakeWorker({ name: 'w' }).name !== 'w') throw new Error('no FakeWorker');
+    if (!library.isKubernetesWorkerError(new library.ClosedError('x'))) throw new Error('no errors');
+  `,
+  'common.cjs': `
+    const { KubernetesWorker } = require('kubernetes-worker');
+    const { EmbeddedCluster } = require('kubernetes-worker/embedded');
+    const { FakeContainer } = require('kubernetes-worker/fakes');
+    for (const value of [KubernetesWorker, EmbeddedCluster, FakeContainer]) if (typeof value !== 'function') throw new Error('an entry lacks its class');
+  `,
+  'types.ts': `
+    import { type ErrorCode, KubernetesWorker, type Worker } from 'kubernetes-worker';
+    import { EmbeddedCluster } from 'kubernetes-worker/embedded';
+    import { FakeWorker } from 'kubernetes-worker/fakes';
+    export const fake: Worker = new FakeWorker({ name: 'w' });
+    export const code: ErrorCode = 'KW_ERR_CLOSED';
+    // @ts-expect-error - not a code
+    export const wrong: ErrorCode = 'KW_ERR_NONE';
+    export const classes = [KubernetesWorker, EmbeddedCluster];
+  `,
+  'tsconfig.json': JSON.stringify({
+    compilerOptions: { module: 'nodenext', target: 'es2022', strict: true, noEmit: true, types: ['node'] },
+    files: ['types.ts'],
+  }),
+};
+
+function run(command: string, args: readonly string[], cwd: string): string {
+  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+function checkPackage(folder: string): void {
+  run('npm', ['pack', '--silent', '--ignore-scripts', `--pack-destination=${folder}`], root);
+  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'));
+  if (tarball === undefined) throw new Error('npm pack made no tarball');
+
+  const project = join(folder, 'consumer');
+  mkdirSync(project);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(project, name), text);
+  run('npm', ['install', '--silent', '--prefer-offline', '--no-audit', '--no-fund', '--legacy-peer-deps', `../${tarball}`], project);
+  // What a host that uses the fakes and types would have installed itself.
+  for (const name of ['sinon', '@types/sinon', '@types/node', '@types/sinonjs__fake-timers', '@sinonjs', 'undici-types']) {
+    const target = join(project, 'node_modules', name);
+    mkdirSync(join(target, '..'), { recursive: true });
+    rmSync(target, { recursive: true, force: true });
+    symlinkSync(join(root, 'node_modules', name), target);
+  }
+
+  run(process.execPath, ['esm.mjs'], project);
+  console.log('import: ok');
+  run(process.execPath, ['common.cjs'], project);
+  console.log('require: ok');
+  run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'], project);
+  console.log('types: ok');
+  console.log(
+    run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], root)
+      .match(/"(?:size|unpackedSize|entryCount)": \d+/g)
+      ?.join(', ') ?? '',
+  );
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'kubernetes-worker-package-'));
+try {
+  checkPackage(folder);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,29 @@
+// Everything that holds without running the suites, one tool after the other; the slow ones last. All run, also after one has failed.
+import { spawnSync } from 'node:child_process';
+
+const checks: readonly (readonly [name: string, command: string])[] = [
+  ['format and import order', 'biome ci .'],
+  ['types of src and fakes', 'tsc -p tsconfig.json --noEmit'],
+  ['types of tests, examples, bench and scripts', 'tsc -p test/tsconfig.json'],
+  ['lint and import rules', 'eslint . --max-warnings 0'],
+  ['fakes are up to date', 'node fakes/generate.ts --check'],
+  ['unused code and dependencies', 'knip'],
+  ['build', 'npm run --silent build'],
+  ['API report', 'node scripts/api-report.ts'],
+  ['package.json', 'publint --strict --pack false'],
+  ['types as consumers see them', 'attw --pack . --profile esm-only'],
+  ['the package, installed', 'node scripts/check-package.ts'],
+];
+
+const outcomes = checks.map(([name, command]) => {
+  console.log(`\n== ${name}: ${command}`);
+  const startedAt = performance.now();
+  const { status } = spawnSync(command, { shell: true, stdio: ['ignore', 'inherit', 'inherit'] });
+  return { name, passed: status === 0, seconds: (performance.now() - startedAt) / 1000 };
+});
+
+console.log('');
+for (const { name, passed, seconds } of outcomes) console.log(`${passed ? 'ok    ' : 'FAILED'} ${seconds.toFixed(1).padStart(6)} s  ${name}`);
+const failed = outcomes.filter(({ passed }) => !passed).length;
+console.log(`\n${String(outcomes.length - failed)} passed, ${String(failed)} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
