@@ -63,7 +63,7 @@ async function failureOf(bin: string, user: ServerUser | undefined): Promise<unk
 
 /** What the package's install script would have done. */
 async function makeLinks(native: string): Promise<void> {
-  const links: readonly { source: string; target: string }[] = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8'));
+  const links = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')) as readonly { source: string; target: string }[];
   for (const { source, target } of links) {
     const at = join(native, '..', target);
     const present = await access(at).then(

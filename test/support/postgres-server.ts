@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -78,7 +79,7 @@ export class PostgresServer {
     this.#keeper = child;
     child.stdin.on('error', () => {});
     child.unref();
-    if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref();
+    if (child.stdin instanceof Socket) child.stdin.unref();
     await this.#ready(child);
   }
 
@@ -97,10 +98,10 @@ export class PostgresServer {
   async #end(order: string): Promise<void> {
     const child = this.#keeper;
     this.#keeper = undefined;
-    if (child?.stdin == null) return;
+    if (child === undefined) return;
     child.ref();
     const ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
-    child.stdin.end(order);
+    child.stdin?.end(order);
     await ended;
   }
 

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 
-import { after } from 'mocha';
-
 import { PostgresServer } from './postgres-server.ts';
 
-/** The real server of this test run, started when it is first asked for. */
+/**
+ * The real server of this test process, started when it is first asked for. Nobody needs to stop it: it ends with the process, however that ends.
+ */
 class SharedServer {
   #url: Promise<string> | undefined;
-  #server: PostgresServer | undefined;
 
   /** `KW_TEST_DATABASE_URL`, or a server that the run starts itself. It rejects where neither can be had: such tests are never left out silently. */
   async url(): Promise<string> {
@@ -15,27 +14,16 @@ class SharedServer {
     return await this.#url;
   }
 
-  async stop(): Promise<void> {
-    const server = this.#server;
-    this.#url = undefined;
-    this.#server = undefined;
-    await server?.stop();
-  }
-
   async #start(): Promise<string> {
     const given = process.env['KW_TEST_DATABASE_URL'];
     if (given !== undefined && given !== '') return given;
-    this.#server = await PostgresServer.start();
-    return this.#server.url;
+    return (await PostgresServer.start()).url;
   }
 }
 
 const shared = new SharedServer();
 
-// A hook of the root suite: it runs once, after the last test of the run, whatever failed.
-after('stop the PostgreSQL server of the test run', async () => await shared.stop());
-
-/** The URL of the real server that the whole test run shares. */
+/** The URL of the real server that all tests of this process share. */
 export async function sharedPostgresUrl(): Promise<string> {
   return await shared.url();
 }

@@ -14,7 +14,7 @@ export const propertyLimitBytes = 1_048_576;
 export function checkText(field: string, value: string, maxCharacters: number): void {
   if (value === '') throw new InvalidSpecError(field, 'must not be empty');
   checkStorable(field, value);
-  if (value.length > maxCharacters && [...value].length > maxCharacters) {
+  if (value.length > maxCharacters && Array.from(value).length > maxCharacters) {
     throw new InvalidSpecError(field, `must have at most ${maxCharacters} characters`);
   }
 }
@@ -43,7 +43,9 @@ export function checkLimit(limit: number): void {
 
 /** What makes an owner's live row unique on its worker: of one length, whatever the length of the key. */
 export function ownerDigest(owner: ContainerOwner): string {
-  return createHash('sha256').update(JSON.stringify([owner.kind, owner.key])).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify([owner.kind, owner.key]))
+    .digest('hex');
 }
 
 /** A value for a jsonb column. @throws InvalidSpecError - a text in it that PostgreSQL cannot store */

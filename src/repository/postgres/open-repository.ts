@@ -41,7 +41,10 @@ export async function openRepository(database: Database, options: OpenRepository
     const migrator = new SchemaMigrator({ db: connection.db, runner, schema, logger });
     await (migrate ? migrator.migrate({ signal }) : migrator.check({ signal }));
   } catch (error) {
-    await connection.close();
+    const closed = connection.close();
+    // Whoever stopped waiting does not wait for a statement that still runs either.
+    if (signal?.aborted === true) closed.catch((failure: unknown) => logger.warn('a database pool did not close', { error: String(failure) }));
+    else await closed;
     throw error;
   }
   return new PostgresRepository(connection, runner, tablesOf(schema));

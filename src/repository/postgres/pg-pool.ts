@@ -40,7 +40,8 @@ export async function importPg(): Promise<PgModule> {
  * @throws InvalidSpecError - it is no URL of PostgreSQL, or `pg` is not installed. The message never has the URL, which may hold a password.
  */
 export async function openPool(url: string, logger: Logger, load: () => Promise<PgModule> = importPg): Promise<OwnPool> {
-  if (!/^postgres(ql)?:\/\/./.test(url)) throw new InvalidSpecError('database', 'is not a URL of the form postgres://user:password@host:port/database');
+  if (!/^postgres(ql)?:\/\/./.test(url))
+    throw new InvalidSpecError('database', 'is not a URL of the form postgres://user:password@host:port/database');
   const pg = await loadOrExplain(load);
   const pool = createPool(pg, url);
   pool.on('error', (error) => logger.warn('an idle database connection was lost', { error: error.message }));

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-
+import { InvalidSpecError } from '../../errors/caller.ts';
 import { ContainerDisappearedError, IllegalTransitionError, RepositoryUnavailableError } from '../../errors/repository.ts';
 import type { ContainerOwner } from '../../runtime/container.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
@@ -7,7 +7,6 @@ import type { ContainerRepository, FoundContainer, Lease, NewContainer } from '.
 import type { ContainerRecord, ContainerState, ProcessResultRecord, VolumeRecord } from '../records.ts';
 import { checkNewContainer, findLive, insertUnlessLive, toFound } from './find-or-insert.ts';
 import { checkDuration, checkLimit, checkOwner, checkStorable, checkText, ownerDigest, propertyLimitBytes } from './input.ts';
-import { InvalidSpecError } from '../../errors/caller.ts';
 import type { JsonRow } from './rows.ts';
 import { parseContainer, parseVolumes } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
@@ -178,7 +177,7 @@ export class PostgresContainerRepository implements ContainerRepository {
       options,
     );
     if (row === undefined) throw disappeared(handle);
-    return JSON.parse(row.row);
+    return JSON.parse(row.row) as Readonly<Record<string, string>>;
   }
 
   async setProperty(handle: string, name: string, value: string, options: AbortOptions = {}): Promise<void> {

@@ -41,7 +41,7 @@ interface VolumeRow {
 }
 
 export function parseContainer(json: string): ContainerRecord {
-  const row: ContainerRow = JSON.parse(json);
+  const row = JSON.parse(json) as ContainerRow;
   return {
     handle: row.handle,
     workerName: row.worker_name,
@@ -56,13 +56,12 @@ export function parseContainer(json: string): ContainerRecord {
 }
 
 export function parseVolume(json: string): VolumeRecord {
-  return toVolume(JSON.parse(json));
+  return toVolume(JSON.parse(json) as VolumeRow);
 }
 
 /** From a JSON array of rows. */
 export function parseVolumes(json: string): readonly VolumeRecord[] {
-  const rows: readonly VolumeRow[] = JSON.parse(json);
-  return rows.map(toVolume);
+  return (JSON.parse(json) as readonly VolumeRow[]).map(toVolume);
 }
 
 function toVolume(row: VolumeRow): VolumeRecord {

@@ -1,0 +1,183 @@
+import { expect } from 'chai';
+
+import type { Repository } from '../../../src/repository/repository.ts';
+import { artifactOf, insert, ownerOf, type RepositoryUnderTest, rejection } from './repository-under-test.ts';
+
+type State = 'creating' | 'created' | 'failed' | 'destroying';
+
+const moves: Readonly<Record<string, { from: readonly State[]; to: string; run: (repository: Repository) => Promise<unknown> }>> = {
+  markCreated: { from: ['creating', 'created'], to: 'created', run: async ({ volumes }) => await volumes.markCreated('v') },
+  markFailed: { from: ['creating', 'failed'], to: 'failed', run: async ({ volumes }) => await volumes.markFailed('v') },
+  markReady: { from: ['creating', 'created'], to: 'ready', run: async ({ volumes }) => await volumes.markReady('v', undefined) },
+};
+
+export function describeArtifactVolumes(world: RepositoryUnderTest): void {
+  const stateNow = async () => (await world.second.volumes.lookup('worker', 'v'))?.state;
+  const reach = async (state: State) => {
+    await world.first.volumes.insertArtifact(artifactOf('v'));
+    if (state === 'created') await world.first.volumes.markCreated('v');
+    if (state === 'failed') await world.first.volumes.markFailed('v');
+    if (state === 'destroying') await world.first.volumes.expire('worker', 'v');
+  };
+
+  describe('an artifact volume', () => {
+    it('is inserted as creating, with the moment it expires by the database’s clock', async () => {
+      const volume = await world.first.volumes.insertArtifact({ ...artifactOf('v'), timeToLiveMs: 43_200_000 });
+      expect(volume).to.deep.include({ handle: 'v', workerName: 'worker', kind: 'artifact', state: 'creating', teamId: 'team', store: 'pod' });
+      expect(volume).to.deep.include({ containerHandle: undefined, mountPath: undefined, readyAt: undefined, location: { pod: 'pod-v' } });
+      expect(volume.expiresAt!.getTime() - volume.createdAt.getTime()).to.equal(43_200_000);
+      expect(await world.second.volumes.lookup('worker', 'v')).to.deep.equal(volume);
+    });
+
+    it('is found only by its own worker', async () => {
+      await reach('created');
+      await world.first.workers.register('elsewhere');
+      expect(await world.first.volumes.lookup('elsewhere', 'v')).to.equal(undefined);
+      expect(await world.first.volumes.lookup('worker', 'none')).to.equal(undefined);
+    });
+
+    it('is refused where its handle is taken or its worker is not registered', async () => {
+      await reach('created');
+      expect(await rejection(world.first.volumes.insertArtifact(artifactOf('v')))).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'handle of a volume',
+      });
+      const elsewhere = { ...artifactOf('w'), workerName: 'nobody' };
+      expect(await rejection(world.first.volumes.insertArtifact(elsewhere))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'workerName' });
+    });
+
+    for (const [name, { from, to, run }] of Object.entries(moves)) {
+      for (const state of ['creating', 'created', 'failed', 'destroying'] as const) {
+        if (from.includes(state)) {
+          it(`${name} is legal while it is ${state}`, async () => {
+            await reach(state);
+            await run(world.first);
+            expect(await stateNow()).to.equal(to === 'ready' ? state : to);
+          });
+        } else {
+          it(`${name} is an illegal transition while it is ${state}`, async () => {
+            await reach(state);
+            expect(await rejection(run(world.first))).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION', from: state, to });
+            expect(await stateNow()).to.equal(state);
+          });
+        }
+      }
+
+      it(`${name} says that it disappeared where its row is gone`, async () => {
+        expect(await rejection(run(world.first))).to.include({ code: 'KW_ERR_VOLUME_DISAPPEARED', handle: 'v' });
+      });
+    }
+
+    it('is ready with the digest and the size of what came last, also beyond 32 bits', async () => {
+      await reach('created');
+      await world.first.volumes.markReady('v', { digest: 'a'.repeat(64), sizeBytes: 10 });
+      await world.first.volumes.markReady('v', { digest: 'b'.repeat(64), sizeBytes: 2 ** 50 });
+      const volume = await world.second.volumes.lookup('worker', 'v');
+      expect(volume).to.include({ digest: 'b'.repeat(64), sizeBytes: 2 ** 50 });
+      expect(volume!.readyAt!.getTime()).to.be.at.least(volume!.createdAt.getTime());
+    });
+
+    it('keeps the digest of the last whole content where a change has none', async () => {
+      await reach('created');
+      await world.first.volumes.markReady('v', { digest: 'a'.repeat(64), sizeBytes: 10 });
+      await world.first.volumes.markReady('v', undefined);
+      expect(await world.second.volumes.lookup('worker', 'v')).to.include({ digest: 'a'.repeat(64), sizeBytes: 10 });
+    });
+
+    it('refuses what is no digest', async () => {
+      await reach('created');
+      expect(await rejection(world.first.volumes.markReady('v', { digest: 'sha256:x', sizeBytes: 1 }))).to.include({ code: 'KW_ERR_INVALID_SPEC' });
+    });
+
+    for (const state of ['creating', 'created', 'failed', 'destroying'] as const) {
+      it(`expires while it is ${state}, as often as one says so`, async () => {
+        await reach(state);
+        expect(await world.first.volumes.expire('worker', 'v')).to.equal(true);
+        expect(await world.second.volumes.expire('worker', 'v')).to.equal(true);
+        expect(await stateNow()).to.equal('destroying');
+      });
+    }
+
+    it('expires only by its own worker, and a container’s volume never so', async () => {
+      await reach('created');
+      await insert(world.first, 'c');
+      await world.first.workers.register('elsewhere');
+      expect(await world.first.volumes.expire('elsewhere', 'v')).to.equal(false);
+      expect(await world.first.volumes.expire('worker', 'c-source')).to.equal(false);
+      expect(await world.first.volumes.expire('worker', 'none')).to.equal(false);
+      expect(await stateNow()).to.equal('created');
+    });
+  });
+
+  describe('findDestroyable of artifact volumes', () => {
+    const find = async (limit = 10) => (await world.first.volumes.findDestroyable('worker', limit)).map(({ handle, state }) => [handle, state]);
+
+    it('leaves what is wanted: created ones, creating ones under a lease, and whatever belongs to a container', async () => {
+      await reach('created');
+      await world.first.volumes.insertArtifact(artifactOf('w'));
+      await insert(world.first, 'c');
+      await world.first.containers.markOwnerFinished('worker', ownerOf('c'));
+      expect(await find()).to.deep.equal([]);
+    });
+
+    it('gives one that is creating under a lease that has lapsed', async () => {
+      await reach('creating');
+      await world.lapseLeases();
+      expect(await find()).to.deep.equal([['v', 'destroying']]);
+      expect(await rejection(world.second.volumes.markCreated('v'))).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION', from: 'destroying' });
+    });
+
+    for (const state of ['creating', 'created'] as const) {
+      it(`gives one that is ${state} and has expired`, async () => {
+        await reach(state);
+        await world.query(`update ${world.table('volumes')} set expires_at = now() - interval '1 millisecond'`);
+        expect(await find()).to.deep.equal([['v', 'destroying']]);
+      });
+    }
+
+    for (const state of ['failed', 'destroying'] as const) {
+      it(`gives one that is ${state}, until it is deleted`, async () => {
+        await reach(state);
+        expect(await find()).to.deep.equal([['v', 'destroying']]);
+        expect(await find()).to.deep.equal([['v', 'destroying']]);
+        await world.first.volumes.delete('v');
+        expect(await find()).to.deep.equal([]);
+      });
+    }
+
+    it('gives at most as many as asked for, the oldest first', async () => {
+      for (const [index, handle] of ['c', 'b', 'a'].entries()) {
+        await world.first.volumes.insertArtifact(artifactOf(handle));
+        await world.first.volumes.expire('worker', handle);
+        await world.query(`update ${world.table('volumes')} set created_at = now() - interval '${10 - index} minutes' where handle = '${handle}'`);
+      }
+      expect(await find(2)).to.deep.equal([
+        ['c', 'destroying'],
+        ['b', 'destroying'],
+      ]);
+    });
+  });
+
+  describe('delete of an artifact volume', () => {
+    it('removes one that is destroying, and does nothing to one that is gone', async () => {
+      await reach('destroying');
+      await world.first.volumes.delete('v');
+      await world.first.volumes.delete('v');
+      expect(await stateNow()).to.equal(undefined);
+    });
+
+    for (const state of ['creating', 'created', 'failed'] as const) {
+      it(`is an illegal transition while it is ${state}`, async () => {
+        await reach(state);
+        expect(await rejection(world.first.volumes.delete('v'))).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION', from: state, to: 'deleted' });
+      });
+    }
+
+    it('is an illegal transition of a container’s volume, which goes with its container', async () => {
+      await insert(world.first, 'c');
+      await world.first.containers.markOwnerFinished('worker', ownerOf('c'));
+      expect(await rejection(world.first.volumes.delete('c-source'))).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION' });
+      expect(await world.first.containers.volumesOf('c')).to.have.length(2);
+    });
+  });
+}

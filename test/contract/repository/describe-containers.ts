@@ -1,0 +1,203 @@
+import { expect } from 'chai';
+
+import type { Repository } from '../../../src/repository/repository.ts';
+import { containerOf, insert, leaseOf, ownerOf, type RepositoryUnderTest, rejection } from './repository-under-test.ts';
+
+type State = 'creating' | 'created' | 'failed' | 'destroying';
+
+/** Every move, the states it is legal from, and where it leads. */
+const moves: Readonly<Record<string, { from: readonly State[]; to: State; run: (repository: Repository) => Promise<unknown> }>> = {
+  recordPod: { from: ['creating'], to: 'creating', run: async ({ containers }) => await containers.recordPod('c', 'uid') },
+  markCreated: { from: ['creating', 'created'], to: 'created', run: async ({ containers }) => await containers.markCreated('c') },
+  markFailed: { from: ['creating', 'failed'], to: 'failed', run: async ({ containers }) => await containers.markFailed('c') },
+};
+
+export function describeContainers(world: RepositoryUnderTest): void {
+  const states = async () => {
+    const container = await world.second.containers.lookup('worker', 'c');
+    const volumes = await world.second.containers.volumesOf('c');
+    return [container?.state, ...volumes.map(({ state }) => state)];
+  };
+  const reach = async (state: State) => {
+    await insert(world.first, 'c');
+    if (state === 'created') await world.first.containers.markCreated('c');
+    if (state === 'failed') await world.first.containers.markFailed('c');
+    if (state === 'destroying') await world.first.containers.markOwnerFinished('worker', ownerOf('c'));
+  };
+
+  describe('moves of a container', () => {
+    for (const [name, { from, to, run }] of Object.entries(moves)) {
+      for (const state of ['creating', 'created', 'failed', 'destroying'] as const) {
+        if (from.includes(state)) {
+          it(`${name} takes one that is ${state}, and its volumes, to ${to}`, async () => {
+            await reach(state);
+            await run(world.first);
+            expect(await states()).to.deep.equal([to, to, to]);
+          });
+        } else {
+          it(`${name} of one that is ${state} is an illegal transition and changes nothing`, async () => {
+            await reach(state);
+            const error = await rejection(run(world.first));
+            expect(error).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION', from: state, to });
+            expect(await states()).to.deep.equal([state, state, state]);
+          });
+        }
+      }
+
+      it(`${name} of one whose row is gone says that it disappeared`, async () => {
+        const error = await rejection(run(world.first));
+        expect(error).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: 'c' });
+      });
+    }
+
+    it('recordPod keeps the uid of the pod', async () => {
+      await reach('creating');
+      await world.first.containers.recordPod('c', 'uid-1');
+      expect((await world.second.containers.lookup('worker', 'c'))?.podUid).to.equal('uid-1');
+    });
+
+    it('a lease is not renewed once the container is created', async () => {
+      await reach('created');
+      expect(await world.first.containers.renewLease('c', leaseOf('holder'))).to.equal(false);
+    });
+
+    it('a lease is not renewed by somebody else', async () => {
+      await reach('creating');
+      expect(await world.first.containers.renewLease('c', leaseOf('other'))).to.equal(false);
+    });
+  });
+
+  describe('lookup', () => {
+    it('finds a container by worker and handle, whatever its state', async () => {
+      await reach('destroying');
+      expect((await world.first.containers.lookup('worker', 'c'))?.handle).to.equal('c');
+    });
+
+    it('gives undefined for another worker’s and for none', async () => {
+      await reach('creating');
+      await world.first.workers.register('elsewhere');
+      expect(await world.first.containers.lookup('elsewhere', 'c')).to.equal(undefined);
+      expect(await world.first.containers.lookup('worker', 'none')).to.equal(undefined);
+      expect(await world.first.containers.volumesOf('none')).to.deep.equal([]);
+    });
+  });
+
+  describe('markOwnerFinished', () => {
+    for (const state of ['creating', 'created'] as const) {
+      it(`takes the owner's container that is ${state} to destroying, once`, async () => {
+        await reach(state);
+        expect(await world.first.containers.markOwnerFinished('worker', ownerOf('c'))).to.equal(1);
+        expect(await world.second.containers.markOwnerFinished('worker', ownerOf('c'))).to.equal(0);
+        expect(await states()).to.deep.equal(['destroying', 'destroying', 'destroying']);
+      });
+    }
+
+    it('leaves the containers of others, and those that failed', async () => {
+      await reach('failed');
+      await insert(world.first, 'other');
+      expect(await world.first.containers.markOwnerFinished('worker', ownerOf('c'))).to.equal(0);
+      expect(await world.first.containers.markOwnerFinished('worker', ownerOf('unheard of'))).to.equal(0);
+      expect((await states())[0]).to.equal('failed');
+      expect((await world.first.containers.lookup('worker', 'other'))?.state).to.equal('creating');
+    });
+  });
+
+  describe('findDestroyable', () => {
+    const find = async (limit = 10) => await world.first.containers.findDestroyable('worker', limit);
+
+    it('leaves containers that are created, and those that are creating under a lease', async () => {
+      await reach('created');
+      await insert(world.first, 'creating');
+      expect(await find()).to.deep.equal([]);
+      expect((await states())[0]).to.equal('created');
+    });
+
+    for (const state of ['failed', 'destroying'] as const) {
+      it(`gives one that is ${state}, as destroying with its volumes`, async () => {
+        await reach(state);
+        expect((await find()).map((each) => [each.handle, each.state])).to.deep.equal([['c', 'destroying']]);
+        expect(await states()).to.deep.equal(['destroying', 'destroying', 'destroying']);
+      });
+    }
+
+    it('gives one that is creating under a lease that has lapsed, and from then on nobody finishes it', async () => {
+      await reach('creating');
+      await world.lapseLeases();
+      expect((await find()).map((each) => [each.handle, each.state])).to.deep.equal([['c', 'destroying']]);
+      expect(await rejection(world.second.containers.markCreated('c'))).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION', from: 'destroying' });
+      expect(await world.second.containers.renewLease('c', leaseOf('holder'))).to.equal(false);
+    });
+
+    it('gives them again until they are deleted', async () => {
+      await reach('failed');
+      await find();
+      expect(await find()).to.have.length(1);
+      await world.first.containers.delete('c');
+      expect(await find()).to.have.length(0);
+    });
+
+    it('gives at most as many as asked for, the oldest first, and leaves none out over time', async () => {
+      for (const [index, handle] of ['e', 'd', 'c', 'b', 'a'].entries()) {
+        await insert(world.first, handle);
+        await world.query(`update ${world.table('containers')} set created_at = now() - interval '${10 - index} minutes' where handle = '${handle}'`);
+        if (index % 2 === 0) await world.first.containers.markFailed(handle);
+        else await world.first.containers.markOwnerFinished('worker', ownerOf(handle));
+      }
+      const seen: string[][] = [];
+      for (let batch = await find(2); batch.length > 0; batch = await find(2)) {
+        seen.push(batch.map(({ handle }) => handle));
+        for (const { handle } of batch) await world.first.containers.delete(handle);
+      }
+      expect(seen).to.deep.equal([['e', 'd'], ['c', 'b'], ['a']]);
+    });
+
+    it('leaves the containers of other workers', async () => {
+      await reach('failed');
+      await world.first.workers.register('elsewhere');
+      expect(await world.first.containers.findDestroyable('elsewhere', 10)).to.deep.equal([]);
+      expect((await states())[0]).to.equal('failed');
+    });
+
+    it('refuses a limit that is no positive whole number', async () => {
+      expect(await rejection(find(0))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'limit' });
+      expect(await rejection(find(1.5))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'limit' });
+    });
+  });
+
+  describe('delete', () => {
+    beforeEach(async () => await insert(world.first, 'bystander'));
+
+    context('when the container is destroying', () => {
+      it('takes its volumes, processes and properties with it, counts the volumes, and leaves everything else', async () => {
+        await reach('created');
+        await world.first.containers.setProperty('c', 'name', 'value');
+        await world.first.containers.recordProcessResult('c', 'p', { exitStatus: 0, signal: undefined });
+        await world.first.containers.markOwnerFinished('worker', ownerOf('c'));
+        expect(await world.first.containers.delete('c')).to.equal(2);
+        expect(await world.first.containers.lookup('worker', 'c')).to.equal(undefined);
+        expect(await world.first.volumes.lookup('worker', 'c-source')).to.equal(undefined);
+        expect([await world.count('processes'), await world.count('container_properties')]).to.deep.equal([0, 0]);
+        expect(await world.first.containers.volumesOf('bystander')).to.have.length(2);
+      });
+    });
+
+    it('does nothing to one that is gone already', async () => {
+      expect(await world.first.containers.delete('c')).to.equal(0);
+    });
+
+    for (const state of ['creating', 'created', 'failed'] as const) {
+      it(`is an illegal transition of one that is ${state}`, async () => {
+        await reach(state);
+        expect(await rejection(world.first.containers.delete('c'))).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION', from: state, to: 'deleted' });
+        expect(await states()).to.deep.equal([state, state, state]);
+      });
+    }
+
+    it('frees the handle and the owner for another container', async () => {
+      await reach('destroying');
+      await world.first.containers.delete('c');
+      const found = await world.first.containers.findOrInsert('worker', ownerOf('c'), leaseOf('me'), () => containerOf('c', ownerOf('c')));
+      expect(found.volumes).to.deep.equal([]);
+    });
+  });
+}

@@ -1,0 +1,174 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import type { ContainerRepository } from '../../../src/repository/container-repository.ts';
+import type { ContainerState } from '../../../src/repository/records.ts';
+import { containerOf, leaseOf, ownerOf, type RepositoryUnderTest, volumeOf } from './repository-under-test.ts';
+
+interface Row {
+  readonly handle: string;
+  readonly owner: string;
+  state: ContainerState;
+  holder: string | undefined;
+  lapsed: boolean;
+}
+
+interface Move {
+  readonly what: 'findOrInsert' | 'renewLease' | 'lapse' | 'markCreated' | 'markFailed' | 'ownerFinished' | 'findDestroyable' | 'delete';
+  readonly owner: string;
+  readonly holder: string;
+}
+
+const move: fc.Arbitrary<Move> = fc.record({
+  what: fc.constantFrom<Move['what'][]>(
+    'findOrInsert',
+    'findOrInsert',
+    'renewLease',
+    'lapse',
+    'markCreated',
+    'markFailed',
+    'ownerFinished',
+    'findDestroyable',
+    'delete',
+  ),
+  owner: fc.constantFrom('x', 'y'),
+  holder: fc.constantFrom('a', 'b'),
+});
+
+/** What the port says, in a few lines: rows in the order in which they were made. */
+class Model {
+  readonly rows: Row[] = [];
+
+  live(owner: string): Row | undefined {
+    return this.rows.find((row) => row.owner === owner && (row.state === 'creating' || row.state === 'created'));
+  }
+
+  /** What a move by handle acts on: the owner's newest row. */
+  newest(owner: string): Row | undefined {
+    return this.rows.findLast((row) => row.owner === owner);
+  }
+
+  findOrInsert(owner: string, holder: string, handle: string): string {
+    const found = this.live(owner);
+    if (found === undefined) {
+      this.rows.push({ handle, owner, state: 'creating', holder, lapsed: false });
+      return `${handle} creating true`;
+    }
+    const leased = found.state === 'creating' && (found.lapsed || found.holder === holder);
+    if (leased) Object.assign(found, { holder, lapsed: false });
+    return `${found.handle} ${found.state} ${leased}`;
+  }
+
+  renewLease(row: Row | undefined, holder: string): string {
+    if (row?.state !== 'creating' || row.holder !== holder) return 'false';
+    row.lapsed = false;
+    return 'true';
+  }
+
+  moveTo(row: Row | undefined, from: readonly ContainerState[], to: ContainerState): string {
+    if (row === undefined) return 'KW_ERR_CONTAINER_DISAPPEARED';
+    if (!from.includes(row.state)) return 'KW_ERR_ILLEGAL_TRANSITION';
+    row.state = to;
+    return 'undefined';
+  }
+
+  ownerFinished(owner: string): string {
+    const found = this.live(owner);
+    if (found !== undefined) found.state = 'destroying';
+    return found === undefined ? '0' : '1';
+  }
+
+  findDestroyable(): string {
+    for (const row of this.rows) if (row.state === 'failed' || (row.state === 'creating' && row.lapsed)) row.state = 'destroying';
+    return this.rows
+      .filter(({ state }) => state === 'destroying')
+      .map(({ handle }) => handle)
+      .join();
+  }
+
+  delete(row: Row | undefined): string {
+    if (row === undefined) return '0';
+    if (row.state !== 'destroying') return 'KW_ERR_ILLEGAL_TRANSITION';
+    this.rows.splice(this.rows.indexOf(row), 1);
+    return '1';
+  }
+}
+
+export function describeMoves(world: RepositoryUnderTest): void {
+  describe('any sequence of moves', () => {
+    it('gives what the model gives, and leaves the rows that the model has', async () => {
+      let run = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(move, { minLength: 3, maxLength: 30 }), async (sequence) => {
+          run += 1;
+          await check(world, `worker-${run}`, sequence);
+        }),
+        { numRuns: 40 },
+      );
+    }).timeout(120_000);
+  });
+}
+
+async function check(world: RepositoryUnderTest, workerName: string, sequence: readonly Move[]): Promise<void> {
+  await world.first.workers.register(workerName);
+  const model = new Model();
+  for (const [index, { what, owner, holder }] of sequence.entries()) {
+    const repository = index % 2 === 0 ? world.first : world.second;
+    const row = model.newest(owner);
+    const handle = row?.handle ?? 'none';
+    const fresh = `${workerName}-${index}`;
+    const { containers } = repository;
+    switch (what) {
+      case 'findOrInsert':
+        expect(await find(containers, workerName, owner, holder, fresh)).to.equal(model.findOrInsert(owner, holder, fresh));
+        break;
+      case 'renewLease':
+        expect(await outcome(containers.renewLease(handle, leaseOf(holder)))).to.equal(model.renewLease(row, holder));
+        break;
+      case 'lapse':
+        await world.query(
+          `update ${world.table('containers')} set lease_until = now() - interval '1 second' where handle = '${handle}' and state = 'creating'`,
+        );
+        if (row?.state === 'creating') row.lapsed = true;
+        break;
+      case 'markCreated':
+        expect(await outcome(containers.markCreated(handle))).to.equal(model.moveTo(row, ['creating', 'created'], 'created'));
+        break;
+      case 'markFailed':
+        expect(await outcome(containers.markFailed(handle))).to.equal(model.moveTo(row, ['creating', 'failed'], 'failed'));
+        break;
+      case 'ownerFinished':
+        expect(await outcome(containers.markOwnerFinished(workerName, ownerOf(owner)))).to.equal(model.ownerFinished(owner));
+        break;
+      case 'findDestroyable': {
+        const found = await containers.findDestroyable(workerName, 1_000);
+        expect(found.map((each) => each.handle).join()).to.equal(model.findDestroyable());
+        break;
+      }
+      case 'delete':
+        expect(await outcome(containers.delete(handle))).to.equal(model.delete(row));
+        break;
+      default:
+        what satisfies never;
+    }
+  }
+  const rows = await world.query(
+    `select c.handle, c.state, v.state as volume from ${world.table('containers')} c join ${world.table('volumes')} v on v.container_id = c.id
+      where c.worker_name = '${workerName}' order by c.id`,
+  );
+  expect(rows).to.deep.equal(model.rows.map(({ handle, state }) => ({ handle, state, volume: state })));
+}
+
+async function find(containers: ContainerRepository, workerName: string, key: string, holder: string, handle: string): Promise<string> {
+  const owner = ownerOf(key);
+  const found = await containers.findOrInsert(workerName, owner, leaseOf(holder), () => ({
+    ...containerOf(handle, owner, [volumeOf(`${handle}-v`, '/a')]),
+    workerName,
+  }));
+  return `${found.container.handle} ${found.container.state} ${found.leased}`;
+}
+
+/** The value, or the code of the error, as a text. */
+async function outcome(promise: Promise<unknown>): Promise<string> {
+  return await promise.then(String, (error: { code: string }) => error.code);
+}

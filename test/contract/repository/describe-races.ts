@@ -1,0 +1,127 @@
+import { expect } from 'chai';
+
+import type { Repository } from '../../../src/repository/repository.ts';
+import { artifactOf, containerOf, insert, leaseOf, ownerOf, type RepositoryUnderTest, volumeOf } from './repository-under-test.ts';
+
+const many = Array.from({ length: 20 }, (_, index) => index);
+
+export function describeRaces(world: RepositoryUnderTest): void {
+  const either = (index: number): Repository => (index % 2 === 0 ? world.first : world.second);
+  const owner = ownerOf('contended');
+
+  describe('when two hosts do the same at the same time', () => {
+    it('twenty findOrInsert make one row, the same for all, held by one of them', async () => {
+      const found = await Promise.all(
+        many.map(
+          async (index) =>
+            await either(index).containers.findOrInsert('worker', owner, leaseOf(`holder-${index}`), () =>
+              containerOf(`c${index}`, owner, [volumeOf(`v${index}`, '/a')]),
+            ),
+        ),
+      );
+      expect(new Set(found.map(({ container }) => container.handle)).size).to.equal(1);
+      expect(new Set(found.map(({ volumes }) => volumes.map(({ handle }) => handle).join()))).to.have.property('size', 1);
+      expect(found.filter(({ leased }) => leased)).to.have.length(1);
+      expect([await world.count('containers'), await world.count('volumes')]).to.deep.equal([1, 1]);
+    });
+
+    it('twenty take over a lapsed lease, and one of them has it', async () => {
+      await insert(world.first, 'contended');
+      await world.lapseLeases();
+      const found = await Promise.all(
+        many.map(
+          async (index) =>
+            await either(index).containers.findOrInsert('worker', owner, leaseOf(`holder-${index}`), () => containerOf(`c${index}`, owner)),
+        ),
+      );
+      expect(found.filter(({ leased }) => leased)).to.have.length(1);
+      expect(new Set(found.map(({ container }) => container.handle))).to.deep.equal(new Set(['contended']));
+    });
+
+    it('a lapsed lease goes either to the one that renews it or to the reaper', async () => {
+      for (const index of many) {
+        await insert(world.first, `c${index}`);
+      }
+      await world.lapseLeases();
+      const [renewed, reaped] = await Promise.all([
+        Promise.all(many.map(async (index) => await world.first.containers.renewLease(`c${index}`, leaseOf('holder')))),
+        world.second.containers.findDestroyable('worker', 100),
+      ]);
+      const lost = many.filter((index) => renewed[index] === false).map((index) => `c${index}`);
+      expect(reaped.map(({ handle }) => handle).sort()).to.deep.equal(lost.sort());
+    });
+
+    it('an owner that finishes while its container is completed leaves it destroying', async () => {
+      await Promise.all(
+        many.map(async (index) => {
+          await insert(world.first, `c${index}`);
+          await Promise.allSettled([
+            world.first.containers.markCreated(`c${index}`),
+            world.second.containers.markOwnerFinished('worker', ownerOf(`c${index}`)),
+          ]);
+        }),
+      );
+      const states = await Promise.all(many.map(async (index) => (await world.first.containers.lookup('worker', `c${index}`))?.state));
+      expect(new Set(states)).to.deep.equal(new Set(['destroying']));
+    });
+
+    it('a row that fails while others look for it is followed by one new row', async () => {
+      await insert(world.first, 'contended');
+      const results = await Promise.all([
+        world.first.containers.markFailed('contended'),
+        ...many.map(
+          async (index) =>
+            await either(index).containers.findOrInsert('worker', owner, leaseOf(`holder-${index}`), () => containerOf(`c${index}`, owner)),
+        ),
+      ]);
+      const handles = new Set(results.flatMap((each) => (each === undefined ? [] : [each.container.handle])));
+      handles.delete('contended');
+      expect(handles.size).to.be.at.most(1);
+      const live = await world.query(`select handle from ${world.table('containers')} where state in ('creating', 'created')`);
+      expect(live.map((row) => row['handle'])).to.deep.equal([...handles]);
+    });
+
+    it('properties of different names are all kept', async () => {
+      await insert(world.first, 'c');
+      await Promise.all(many.map(async (index) => await either(index).containers.setProperty('c', `name-${index}`, String(index))));
+      expect(await world.first.containers.properties('c')).to.deep.equal(Object.fromEntries(many.map((index) => [`name-${index}`, String(index)])));
+    });
+
+    it('one result of a process stands, and all agree on it', async () => {
+      await insert(world.first, 'c');
+      await Promise.all(
+        many.map(async (index) => await either(index).containers.recordProcessResult('c', 'p', { exitStatus: index, signal: undefined })),
+      );
+      expect(await world.count('processes')).to.equal(1);
+    });
+
+    it('twenty delete the same container, and its volumes are counted once', async () => {
+      await insert(world.first, 'c');
+      await world.first.containers.markOwnerFinished('worker', ownerOf('c'));
+      const counts = await Promise.all(many.map(async (index) => await either(index).containers.delete('c')));
+      expect(counts.reduce((sum, count) => sum + count, 0)).to.equal(2);
+    });
+
+    it('a property that is set while its container is deleted is refused or goes with it', async () => {
+      for (const index of many) {
+        await insert(world.first, `c${index}`);
+        await world.first.containers.markOwnerFinished('worker', ownerOf(`c${index}`));
+      }
+      const outcomes = await Promise.allSettled(
+        many.flatMap((index) => [world.first.containers.delete(`c${index}`), world.second.containers.setProperty(`c${index}`, 'a', 'b')]),
+      );
+      const codes = outcomes.flatMap((each) => (each.status === 'rejected' ? [(each.reason as { code: unknown }).code] : []));
+      expect(new Set(codes)).to.satisfy((set: Set<unknown>) => set.size === 0 || (set.size === 1 && set.has('KW_ERR_CONTAINER_DISAPPEARED')));
+      expect(await world.count('container_properties')).to.equal(0);
+    });
+
+    it('two reapers look at the same artifact volumes without an error, and together see them all', async () => {
+      for (const index of many) {
+        await world.first.volumes.insertArtifact(artifactOf(`v${index}`));
+        await world.first.volumes.markFailed(`v${index}`);
+      }
+      const seen = await Promise.all([world.first.volumes.findDestroyable('worker', 100), world.second.volumes.findDestroyable('worker', 100)]);
+      expect(new Set(seen.flat().map(({ handle }) => handle))).to.have.property('size', many.length);
+    });
+  });
+}

@@ -1,0 +1,21 @@
+import { describeArtifactVolumes } from './describe-artifact-volumes.ts';
+import { describeContainerFacts } from './describe-container-facts.ts';
+import { describeContainers } from './describe-containers.ts';
+import { describeFindOrInsert } from './describe-find-or-insert.ts';
+import { describeMoves } from './describe-moves.ts';
+import { describeRaces } from './describe-races.ts';
+import { RepositoryUnderTest, type TestDatabase } from './repository-under-test.ts';
+
+/** What any `Repository` promises, over a database that `start` gives. */
+export function describeRepository(name: string, start: () => Promise<TestDatabase>): void {
+  describe(`Repository on ${name}`, function () {
+    this.timeout(30_000);
+    const world = RepositoryUnderTest.use(start);
+    describeFindOrInsert(world);
+    describeContainers(world);
+    describeContainerFacts(world);
+    describeArtifactVolumes(world);
+    describeRaces(world);
+    describeMoves(world);
+  });
+}

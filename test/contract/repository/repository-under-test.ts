@@ -1,0 +1,114 @@
+import type { Lease, NewContainer, NewContainerVolume } from '../../../src/repository/container-repository.ts';
+import type { Repository } from '../../../src/repository/repository.ts';
+import type { NewArtifactVolume } from '../../../src/repository/volume-repository.ts';
+import type { ContainerOwner } from '../../../src/runtime/container.ts';
+import { schemaOf } from '../../support/postgres.ts';
+
+/** A database that repositories are opened on. */
+export interface TestDatabase {
+  /** A repository of its own, with connections of its own where there are any. */
+  open(schema: string): Promise<Repository>;
+  /** Plain SQL, past the repository. */
+  query(text: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  stop(): Promise<void>;
+}
+
+/** Two repositories on one schema, as two hosts have them, new for each test. */
+export class RepositoryUnderTest {
+  first!: Repository;
+  second!: Repository;
+  #database!: TestDatabase;
+  #schema = '';
+
+  /** Registers the hooks of the suite that it is called in. */
+  static use(start: () => Promise<TestDatabase>): RepositoryUnderTest {
+    const world = new RepositoryUnderTest();
+    before(async function () {
+      this.timeout(60_000);
+      world.#database = await start();
+    });
+    beforeEach(async function () {
+      await world.#open(this.currentTest!.fullTitle());
+    });
+    afterEach(async function () {
+      await world.#close(this.currentTest!.isPassed());
+    });
+    after(async () => await world.#database.stop());
+    return world;
+  }
+
+  /** The name of a table, qualified. */
+  table(name: string): string {
+    return `"${this.#schema}"."${name}"`;
+  }
+
+  async query(text: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    return await this.#database.query(text);
+  }
+
+  /** The number of rows of a table. */
+  async count(table: string): Promise<number> {
+    const [row] = await this.query(`select count(*)::int as count from ${this.table(table)}`);
+    return row!['count'] as number;
+  }
+
+  /** Lets the leases of all rows lapse, by the database's clock. */
+  async lapseLeases(): Promise<void> {
+    for (const table of ['containers', 'volumes']) {
+      await this.query(`update ${this.table(table)} set lease_until = now() - interval '1 millisecond' where lease_until is not null`);
+    }
+  }
+
+  async #open(title: string): Promise<void> {
+    this.#schema = schemaOf(title);
+    // A test that failed left it for whoever wants to look.
+    await this.query(`drop schema if exists "${this.#schema}" cascade`);
+    this.first = await this.#database.open(this.#schema);
+    this.second = await this.#database.open(this.#schema);
+    await this.first.workers.register('worker');
+  }
+
+  async #close(passed: boolean): Promise<void> {
+    await this.first.close();
+    await this.second.close();
+    if (passed) await this.query(`drop schema "${this.#schema}" cascade`);
+  }
+}
+
+export function ownerOf(key: string): ContainerOwner {
+  return { kind: 'build-step', key };
+}
+
+/** A lease that outlasts every test. */
+export function leaseOf(holder: string): Lease {
+  return { holder, durationMs: 600_000 };
+}
+
+export function volumeOf(handle: string, mountPath: string): NewContainerVolume {
+  return { handle, kind: 'input', mountPath, name: undefined, store: 'pod', location: { path: mountPath } };
+}
+
+export function containerOf(handle: string, owner: ContainerOwner, volumes: readonly NewContainerVolume[] = []): NewContainer {
+  return { handle, workerName: 'worker', owner, podName: `pod-${handle}`, metadata: { type: 'task' }, settings: { dir: '/work' }, volumes };
+}
+
+export function artifactOf(handle: string): NewArtifactVolume {
+  return { handle, workerName: 'worker', teamId: 'team', store: 'pod', location: { pod: `pod-${handle}` }, timeToLiveMs: 600_000, leaseMs: 600_000 };
+}
+
+/** Inserts a container with two volumes for an owner of the same name. */
+export async function insert(repository: Repository, handle: string): Promise<void> {
+  const owner = ownerOf(handle);
+  const volumes = [volumeOf(`${handle}-source`, '/work/source'), volumeOf(`${handle}-result`, '/work/result')];
+  await repository.containers.findOrInsert('worker', owner, leaseOf('holder'), () => containerOf(handle, owner, volumes));
+}
+
+/** What a promise rejects with. */
+export async function rejection(promise: Promise<unknown>): Promise<Error> {
+  const outcome = await promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+  if ('error' in outcome && outcome.error instanceof Error) return outcome.error;
+  throw new Error('it did not reject with an error', { cause: outcome });
+}
