@@ -1,0 +1,173 @@
+import type { V1Container, V1EnvVar, V1PodSpec, V1ResourceRequirements, V1VolumeMount } from '@kubernetes/client-node';
+
+import type { Architecture, ContainerLimits, SidecarSpec } from '../runtime/container.ts';
+import type { Pod } from './cluster.ts';
+import type { PodOptions } from './pod-options.ts';
+import { containerSecurityContext, podSecurityContext } from './pod-security.ts';
+
+/** The name of the container that the agent is in, and so every command. */
+export const mainContainerName = 'main';
+/** Where the agent keeps its state and the volumes. */
+export const agentStatePath = '/.kw';
+/** Where the agent's program is. */
+export const agentMountPath = '/.kw-agent';
+/** What every exec runs. Nothing but constants: URLs are logged. */
+export const agentConnectCommand: readonly string[] = [`${agentMountPath}/agent`, 'connect', agentStatePath];
+
+/** A pod to be made. */
+export interface PodPlan {
+  readonly podName: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** An image reference; a prefix `docker://` or `docker:///` is taken off. */
+  readonly image: string;
+  /** `NAME=value`; the last of a name wins. Values are taken literally: `$(NAME)` is no reference. */
+  readonly environment: readonly string[];
+  readonly volumes: readonly PlannedVolume[];
+  /** The config map that has the agent's program under the key `agent`. */
+  readonly agentConfigMapName: string;
+  readonly architecture: Architecture;
+  readonly limits: ContainerLimits;
+  /** What the scheduler reserves. @defaultValue the limits */
+  readonly requests?: ContainerLimits | undefined;
+  readonly sidecars: readonly SidecarSpec[];
+  readonly privileged: boolean;
+  readonly options: PodOptions;
+}
+
+/** A volume of the agent's, and where commands see it. */
+export interface PlannedVolume {
+  /** The agent's id of it. */
+  readonly agentVolume: string;
+  /** Absolute and clean. */
+  readonly mountPath: string;
+}
+
+const stateVolume = 'kw-state';
+const agentVolume = 'kw-agent';
+const terminationGraceSeconds = 10;
+
+/**
+ * The pod of a plan. The same plan gives the same pod.
+ *
+ * @throws InvalidSpecError - options that contradict each other
+ */
+export function buildPod(plan: PodPlan): Pod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: plan.podName, labels: { ...plan.labels }, annotations: { ...plan.annotations } },
+    spec: { ...placement(plan), ...lifeAndRights(plan.options), containers: [mainContainer(plan), ...plan.sidecars.map((sidecar) => sidecarContainer(plan, sidecar))], volumes: podVolumes(plan) },
+  };
+}
+
+/** An image reference without the `docker://` that some hosts put before it. */
+export function imageReference(image: string): string {
+  return image.replace(/^docker:\/\/\/?/, '');
+}
+
+function placement({ architecture, options }: PodPlan): Partial<V1PodSpec> {
+  const { nodeSelector, tolerations, priorityClassName, runtimeClassName } = options;
+  return {
+    nodeSelector: { ...nodeSelector, 'kubernetes.io/arch': architecture, 'kubernetes.io/os': 'linux' },
+    ...(tolerations === undefined ? {} : { tolerations: tolerations.map(withoutUndefined) }),
+    ...(priorityClassName === undefined ? {} : { priorityClassName }),
+    ...(runtimeClassName === undefined ? {} : { runtimeClassName }),
+  };
+}
+
+function lifeAndRights(options: PodOptions): Partial<V1PodSpec> {
+  const { serviceAccountName, imagePullSecrets = [], automountServiceAccountToken = false } = options;
+  return {
+    // A container that is killed for memory comes back, and its volumes can still be read.
+    restartPolicy: 'Always',
+    terminationGracePeriodSeconds: terminationGraceSeconds,
+    enableServiceLinks: false,
+    automountServiceAccountToken,
+    ...(serviceAccountName === undefined ? {} : { serviceAccountName }),
+    ...(imagePullSecrets.length === 0 ? {} : { imagePullSecrets: [...new Set(imagePullSecrets)].map((name) => ({ name })) }),
+    securityContext: podSecurityContext(options),
+  };
+}
+
+function podVolumes({ agentConfigMapName }: PodPlan): NonNullable<V1PodSpec['volumes']> {
+  return [
+    { name: stateVolume, emptyDir: {} },
+    { name: agentVolume, configMap: { name: agentConfigMapName, defaultMode: 0o555 } },
+  ];
+}
+
+function mainContainer(plan: PodPlan): V1Container {
+  return {
+    name: mainContainerName,
+    image: imageReference(plan.image),
+    imagePullPolicy: 'IfNotPresent',
+    command: [`${agentMountPath}/agent`, 'serve', agentStatePath],
+    env: environment(plan.environment),
+    resources: resources(plan.limits, plan.requests),
+    securityContext: containerSecurityContext(plan.options, plan.privileged),
+    volumeMounts: [
+      { name: stateVolume, mountPath: agentStatePath },
+      { name: agentVolume, mountPath: agentMountPath, readOnly: true },
+      ...volumeMounts(plan.volumes),
+    ],
+  };
+}
+
+/** A sidecar has the volumes, and neither the agent's state nor the main container's privileges. */
+function sidecarContainer(plan: PodPlan, sidecar: SidecarSpec): V1Container {
+  const { name, image, command, args, env = [], dir, limits = {} } = sidecar;
+  return {
+    name,
+    image: imageReference(image),
+    imagePullPolicy: 'IfNotPresent',
+    ...(command === undefined ? {} : { command: command.map(literal) }),
+    ...(args === undefined ? {} : { args: args.map(literal) }),
+    ...(dir === undefined ? {} : { workingDir: dir }),
+    env: environment(env),
+    resources: resources(limits, undefined),
+    securityContext: containerSecurityContext(plan.options, false),
+    volumeMounts: volumeMounts(plan.volumes),
+  };
+}
+
+/** Outer paths first, so that a volume inside another is mounted on it and not below it. */
+function volumeMounts(volumes: readonly PlannedVolume[]): V1VolumeMount[] {
+  const sorted = volumes.toSorted((a, b) => (a.mountPath < b.mountPath ? -1 : a.mountPath > b.mountPath ? 1 : 0));
+  return sorted.map(({ agentVolume: id, mountPath }) => ({ name: stateVolume, mountPath, subPath: `volumes/${id}/data` }));
+}
+
+function environment(entries: readonly string[]): V1EnvVar[] {
+  const values = new Map<string, string>();
+  for (const entry of entries) {
+    const separator = entry.indexOf('=');
+    if (separator <= 0) continue;
+    values.set(entry.slice(0, separator), entry.slice(separator + 1));
+  }
+  return [...values].map(([name, value]) => ({ name, value: literal(value) }));
+}
+
+/** Kubernetes replaces `$(NAME)`, and `$$` by `$`, in values and arguments. */
+function literal(text: string): string {
+  return text.replaceAll('$', '$$$$');
+}
+
+function resources(limits: ContainerLimits, requests: ContainerLimits | undefined): V1ResourceRequirements {
+  const upper = quantities(limits);
+  // Said and not left to Kubernetes' own default, so that what is reserved can be seen.
+  const reserved = requests === undefined ? upper : quantities(requests);
+  return { ...(isEmpty(upper) ? {} : { limits: upper }), ...(isEmpty(reserved) ? {} : { requests: { ...reserved } }) };
+}
+
+function quantities({ cpuMilli, memoryBytes }: ContainerLimits): Record<string, string> {
+  return { ...(cpuMilli === undefined ? {} : { cpu: `${cpuMilli}m` }), ...(memoryBytes === undefined ? {} : { memory: String(memoryBytes) }) };
+}
+
+function isEmpty(object: object): boolean {
+  return Object.keys(object).length === 0;
+}
+
+function withoutUndefined<T extends object>(object: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {
+  const entries = Object.entries(object).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Key in keyof T]: Exclude<T[Key], undefined> };
+}
