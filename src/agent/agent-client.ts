@@ -1,0 +1,299 @@
+import { randomUUID } from 'node:crypto';
+import { addAbortListener } from 'node:events';
+import type { Readable } from 'node:stream';
+
+import { ClosedError } from '../errors/caller.ts';
+import { ProtocolViolationError } from '../errors/connection.ts';
+import type { ProcessFacts } from '../errors/process.ts';
+import type { TransferFacts } from '../errors/transfer.ts';
+import { abortable, abortReason } from '../internal/abort.ts';
+import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+import type { WindowSize } from '../runtime/process.ts';
+import { AgentFailure, LostConnection, processFailure, processStartError, transferFailure } from './agent-error.ts';
+import type { AgentHello } from './agent-hello.ts';
+import { AgentOperation } from './agent-operation.ts';
+import type { AttachSpec, CopySpec, ReceiveSpec, RemoveSpec, SendSpec, StartSpec } from './agent-specs.ts';
+import { readStatus, type AgentStatus } from './agent-status.ts';
+import { AttachOperation } from './attach-operation.ts';
+import type { Attachment, AttachSinks } from './attachment.ts';
+import type { ByteConnection } from './byte-connection.ts';
+import { encodeControl, type AgentText, type ControlObject, type Fields } from './control.ts';
+import { Download, type DownloadKind } from './download.ts';
+import { readProcessResult, type AgentProcessResult } from './process-result.ts';
+import { SessionPool } from './session-pool.ts';
+import type { TransferResult, TransferSettings } from './transfer-progress.ts';
+import { Upload, type UploadResult } from './upload.ts';
+
+/** Times in milliseconds, sizes in bytes. */
+export interface AgentClientOptions {
+  /** The library's version, for the agent's log. @defaultValue `'0'` */
+  readonly libraryVersion?: string | undefined;
+  /** How many connections may be in use at once; attachments hold one each. @defaultValue 64 */
+  readonly maxConnections?: number | undefined;
+  /** How many idle connections are kept, @defaultValue 2 */
+  readonly maxIdle?: number | undefined;
+  /** and for how long. @defaultValue 30_000 */
+  readonly idleMs?: number | undefined;
+  /** How long the agent may take to greet. @defaultValue 30_000 */
+  readonly helloTimeoutMs?: number | undefined;
+  /** After how long a silence the agent is pinged. @defaultValue 10_000 */
+  readonly pingAfterMs?: number | undefined;
+  /** After how long a silence of the agent a connection is dead. @defaultValue 60_000 */
+  readonly deadAfterMs?: number | undefined;
+  /** How long no byte of a transfer may move. @defaultValue 120_000 */
+  readonly stallMs?: number | undefined;
+  /** How long the agent may take to answer a cancellation. @defaultValue 5_000 */
+  readonly cancelTimeoutMs?: number | undefined;
+  /** The most bytes of a download that are held. @defaultValue 8 MiB */
+  readonly downloadWindowBytes?: number | undefined;
+  /** The most bytes of each output stream that are held. @defaultValue 1 MiB */
+  readonly outputWindowBytes?: number | undefined;
+}
+
+/** What a client needs. */
+export interface AgentClientComponents {
+  /** Opens a connection to the agent; its errors are typed. */
+  readonly connect: (options: AbortOptions) => Promise<ByteConnection>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The pod's name, and the handle of the container or volume that it is: for errors. */
+  readonly podName: string;
+  readonly handle: string;
+  readonly options?: AgentClientOptions | undefined;
+}
+
+/** A download that has begun. */
+export interface AgentDownload {
+  /** What is at the path. */
+  readonly kind: DownloadKind;
+  /**
+   * The raw tar archive. It ends only when count and digest agree at both ends; otherwise it is destroyed with the typed error, which is not thrown if nobody
+   * listens. To destroy it ends the agent's operation.
+   */
+  readonly readable: Readable;
+  /** Resolves at the readable's end, rejects with what it was destroyed with. May be left alone. */
+  readonly completed: Promise<TransferResult>;
+}
+
+/**
+ * What the agent of one pod can be asked for: each call is an operation on a connection, which is opened if no idle one is there. Errors are the library's; a
+ * signal makes a call reject with its own reason. Nothing is tried again but on an idle connection that turns out to be dead.
+ */
+export class AgentClient {
+  readonly #components: AgentClientComponents;
+  readonly #pool: SessionPool;
+  readonly #transfers: TransferSettings;
+  readonly #outputWindowBytes: number;
+
+  constructor(components: AgentClientComponents) {
+    const { connect, clock, logger, podName, options = {} } = components;
+    this.#components = components;
+    this.#transfers = {
+      clock,
+      cancelTimeoutMs: options.cancelTimeoutMs ?? 5_000,
+      stallMs: options.stallMs ?? 120_000,
+      windowBytes: options.downloadWindowBytes ?? 8 * 1024 * 1024,
+    };
+    this.#outputWindowBytes = options.outputWindowBytes ?? 1024 * 1024;
+    this.#pool = new SessionPool({
+      connect,
+      clock,
+      logger,
+      podName,
+      libraryVersion: options.libraryVersion ?? '0',
+      maxConnections: options.maxConnections ?? 64,
+      maxIdle: options.maxIdle ?? 2,
+      idleMs: options.idleMs ?? 30_000,
+      helloTimeoutMs: options.helloTimeoutMs ?? 30_000,
+      pingAfterMs: options.pingAfterMs ?? 10_000,
+      deadAfterMs: options.deadAfterMs ?? 60_000,
+    });
+  }
+
+  /**
+   * What the agent says of itself. Over a new connection where no idle one is there, so that it tells whether the agent can be reached.
+   *
+   * @throws AgentUnavailableError, AgentIncompatibleError, and what `connect` fails with
+   */
+  async hello(options: AbortOptions = {}): Promise<AgentHello> {
+    const { hello, release } = await this.#pool.acquire(options);
+    release();
+    return hello;
+  }
+
+  /**
+   * Starts a command; resolves as soon as it runs. `started: false`: the id was started before. After a lost connection the same call may be made again.
+   *
+   * @throws ExecutableNotFoundError, ExecutableFormatError, UserNotFoundError, WorkingDirectoryError, NotPermittedError, DiskFullError, InvalidSpecError
+   */
+  async start(spec: StartSpec, options: AbortOptions = {}): Promise<{ readonly started: boolean }> {
+    const { processId, args, tty, stdin = false, ...rest } = spec;
+    const size = tty === undefined ? undefined : { columns: tty.columns, rows: tty.rows };
+    try {
+      const fields = await this.#ask({ op: 'start', process: processId, args, tty: size, stdin, ...rest }, options);
+      return { started: fields.boolean('started') };
+    } catch (error) {
+      const command = { executable: display(args[0]), user: spec.user, dir: spec.dir === undefined ? undefined : display(spec.dir) };
+      throw error instanceof AgentFailure ? processStartError(error, this.#process(processId), command) : processFailure(error, this.#process(processId));
+    }
+  }
+
+  /**
+   * Attaches to a process. The signal covers the attaching only.
+   *
+   * @throws ProcessNotFoundError, OutcomeUnknownError - the container was restarted since the start
+   */
+  async attach(spec: AttachSpec, sinks: AttachSinks, options: AbortOptions = {}): Promise<Attachment> {
+    const { processId, from = { stdout: 0, stderr: 0 }, stdin = false, output = true, attempt = 1 } = spec;
+    const process = this.#process(processId);
+    const windowBytes = this.#outputWindowBytes;
+    const open = { op: 'attach', attempt, process: processId, from: { stdout: offset(from.stdout), stderr: offset(from.stderr) }, stdin, output, window: windowBytes };
+    try {
+      return await this.#begin(open, () => new AttachOperation({ ...this.#transfers, process, sinks, output, windowBytes }), options);
+    } catch (error) {
+      throw processFailure(error, process);
+    }
+  }
+
+  /** Stops a process: TERM to its group, KILL after `graceMs`. Resolves when it has ended; of one that has ended already, with its stored result. */
+  async stop(processId: string, graceMs: number, options: AbortOptions = {}): Promise<AgentProcessResult> {
+    return readProcessResult(await this.#askProcess(processId, { op: 'stop', graceMs }, options));
+  }
+
+  /** Sends a signal, by number, to a process's group. */
+  async signal(processId: string, signal: number, options: AbortOptions = {}): Promise<void> {
+    await this.#askProcess(processId, { op: 'signal', signal }, options);
+  }
+
+  async resize(processId: string, { columns, rows }: WindowSize, options: AbortOptions = {}): Promise<void> {
+    await this.#askProcess(processId, { op: 'resize', columns, rows }, options);
+  }
+
+  async status(options: AbortOptions = {}): Promise<AgentStatus> {
+    return readStatus(await this.#askVolume({}, { op: 'status' }, options));
+  }
+
+  /** Idempotent. */
+  async remove(spec: RemoveSpec, options: AbortOptions = {}): Promise<void> {
+    if ('processId' in spec) await this.#askProcess(spec.processId, { op: 'remove' }, options);
+    else await this.#askVolume({ handle: spec.volume }, { op: 'remove', volume: spec.volume }, options);
+  }
+
+  /** Copies between volumes of the pod; all or nothing. */
+  async copy(spec: CopySpec, options: AbortOptions = {}): Promise<{ readonly entries: number; readonly expandedBytes: number }> {
+    const facts: TransferFacts = { handle: spec.to, path: spec.path === undefined ? undefined : display(spec.path) };
+    const fields = await this.#askVolume(facts, { op: 'copy', ...spec }, options);
+    return { entries: fields.count('entries'), expandedBytes: fields.count('expandedBytes') };
+  }
+
+  /**
+   * Unpacks a raw tar archive into a volume: all or nothing. Resolves when both ends agree on its bytes and it is committed. Whatever stops it, the source is
+   * ended (destroyed, where it is a stream), and the volume is as it was. What the source fails with comes back as it is.
+   *
+   * @throws CorruptArchiveError, TruncatedArchiveError, UnsafeArchivePathError, UnsupportedEntryError, PathConflictError, ArtifactTooLargeError, DiskFullError,
+   * NotPermittedError, DigestMismatchError, TransferStalledError, OperationLostError
+   */
+  async receive(spec: ReceiveSpec, source: AsyncIterable<Uint8Array>, { signal }: AbortOptions = {}): Promise<UploadResult> {
+    const { volume, path = '', setId, ...rest } = spec;
+    const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'in', path: display(path) };
+    let failedIn: () => TransferFacts = () => facts;
+    try {
+      const upload = await this.#begin({ op: 'receive', volume, path, set: setId, ...rest }, () => new Upload(this.#transfers, facts), { signal });
+      failedIn = () => upload.facts();
+      using _listener = signal === undefined ? undefined : addAbortListener(signal, () => upload.stop(signal.reason));
+      return await upload.run(source);
+    } catch (error) {
+      throw transferFailure(error, failedIn());
+    }
+  }
+
+  /**
+   * Packs what is at a path of a volume. Resolves when the agent has begun; the signal covers the whole of it.
+   *
+   * @throws VolumeNotFoundError, FileNotFoundError, UnsafeArchivePathError, NotPermittedError, OperationLostError; the readable also fails with FileChangedError,
+   * DigestMismatchError, TransferStalledError
+   */
+  async send(spec: SendSpec, { signal }: AbortOptions = {}): Promise<AgentDownload> {
+    const { volume, path = '', ...rest } = spec;
+    const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'out', path: display(path) };
+    try {
+      const open = { op: 'send', volume, path, window: this.#transfers.windowBytes, ...rest };
+      const download = await this.#begin(open, () => new Download(this.#transfers, facts), { signal });
+      const { kind, readable, completed } = download;
+      if (readable.errored !== null) throw readable.errored;
+      if (signal !== undefined) {
+        const listener = addAbortListener(signal, () => readable.destroy(abortReason(signal)));
+        readable.once('close', () => {
+          listener[Symbol.dispose]();
+        });
+      }
+      return { kind, readable, completed };
+    } catch (error) {
+      throw transferFailure(error, facts);
+    }
+  }
+
+  /** Closes all connections; what is under way rejects with `ClosedError`. Nothing in the pod is stopped. Idempotent. */
+  close(): void {
+    this.#pool.close(new ClosedError(`the connection to pod ${this.#components.podName}`));
+  }
+
+  async #askProcess(processId: string, open: ControlObject, options: AbortOptions): Promise<Fields> {
+    try {
+      return await this.#ask({ process: processId, ...open }, options);
+    } catch (error) {
+      throw processFailure(error, this.#process(processId));
+    }
+  }
+
+  async #askVolume(facts: TransferFacts, open: ControlObject, options: AbortOptions): Promise<Fields> {
+    try {
+      return await this.#ask(open, options);
+    } catch (error) {
+      throw transferFailure(error, { podName: this.#components.podName, ...facts });
+    }
+  }
+
+  /** An operation without streams. */
+  async #ask(open: ControlObject, options: AbortOptions): Promise<Fields> {
+    const operation = await this.#begin(open, () => new AgentOperation(this.#transfers), options);
+    try {
+      return await abortable(operation.answer, options.signal);
+    } finally {
+      void operation.cancel();
+    }
+  }
+
+  /** Begins an operation, and waits until the agent has taken it. A signal's abort cancels it. */
+  async #begin<O extends AgentOperation>(open: ControlObject, make: () => O, options: AbortOptions): Promise<O> {
+    const text = encodeControl({ id: randomUUID(), attempt: 1, ...open });
+    let fresh = false;
+    for (;;) {
+      const { session, reused } = await this.#pool.acquire({ ...options, fresh });
+      const operation = make();
+      operation.bind(session.begin(text, operation));
+      try {
+        await abortable(operation.whenOpened, options.signal);
+        return operation;
+      } catch (error) {
+        void operation.cancel();
+        // The idle connection was dead, and nothing has happened yet: a new one may live.
+        if (!reused || !(error instanceof LostConnection) || error.reason instanceof ProtocolViolationError || error.reason instanceof ClosedError) throw error;
+        fresh = true;
+      }
+    }
+  }
+
+  #process(processId: string): ProcessFacts {
+    return { handle: this.#components.handle, processId };
+  }
+}
+
+function offset(from: number | 'now'): number {
+  return from === 'now' ? -1 : from;
+}
+
+/** A text for people. */
+function display(text: AgentText): string {
+  return typeof text === 'string' ? text : Buffer.from(text).toString();
+}

@@ -1,0 +1,47 @@
+import { AgentIncompatibleError, ProtocolViolationError } from '../errors/connection.ts';
+import { encodeControl, type Fields } from './control.ts';
+import { encodeFrame, FrameType } from './frame.ts';
+
+const MAGIC = 'kubernetes-worker';
+
+/** The versions of docs/agent-protocol.md that this library speaks. */
+export const LIBRARY_PROTOCOL: readonly [number, number] = [1, 1];
+
+/** What an agent says of itself. */
+export interface AgentHello {
+  /** The protocol version that both speak. */
+  readonly protocol: number;
+  readonly version: string;
+  /** New at each start of the agent: a container that was restarted has another. */
+  readonly incarnation: string;
+  readonly arch: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Of the file system of the state directory. */
+  readonly freeBytes: number;
+  /** Whether the agent is the container's first process. */
+  readonly pid1: boolean;
+}
+
+/** The host's HELLO. */
+export function encodeHello(libraryVersion: string): Uint8Array[] {
+  return encodeFrame({ type: FrameType.HELLO, text: encodeControl({ magic: MAGIC, protocol: LIBRARY_PROTOCOL, version: libraryVersion }) });
+}
+
+/** @throws ProtocolViolationError, AgentIncompatibleError */
+export function readHello(fields: Fields): AgentHello {
+  if (fields.string('magic') !== MAGIC) throw new ProtocolViolationError('HELLO is not of our agent');
+  const range = fields.range('protocol');
+  const protocol = Math.min(range[1], LIBRARY_PROTOCOL[1]);
+  if (protocol < Math.max(range[0], LIBRARY_PROTOCOL[0])) throw new AgentIncompatibleError(range, LIBRARY_PROTOCOL);
+  return {
+    protocol,
+    version: fields.string('version'),
+    incarnation: fields.string('incarnation'),
+    arch: fields.string('arch'),
+    uid: fields.count('uid'),
+    gid: fields.count('gid'),
+    freeBytes: fields.count('freeBytes'),
+    pid1: fields.boolean('pid1'),
+  };
+}

@@ -1,0 +1,268 @@
+import { AgentUnavailableError, HeartbeatTimeoutError, ProtocolViolationError } from '../errors/connection.ts';
+import { abortable } from '../internal/abort.ts';
+import { SilenceWatch } from '../internal/silence-watch.ts';
+import type { AbortOptions, Clock } from '../runtime/options.ts';
+import { AgentFailure } from './agent-error.ts';
+import { encodeHello, readHello, type AgentHello } from './agent-hello.ts';
+import type { ByteConnection } from './byte-connection.ts';
+import { Fields } from './control.ts';
+import { encodeFrame, FrameType, type BareType, type ControlFrame, type DataFrame, type EndFrame, type Frame, type WindowFrame } from './frame.ts';
+import { FrameDecoder } from './frame-decoder.ts';
+
+/** How long a goodbye may take to leave, in milliseconds. */
+const BYE_MS = 1_000;
+
+/** What an operation is told; all of it synchronously, in the order in which it came. What it throws ends the session. */
+export interface OperationHandler {
+  opened(fields: Fields): void;
+  data(frame: DataFrame): void;
+  window(frame: WindowFrame): void;
+  end(frame: EndFrame): void;
+  progress(): void;
+  /** The last call, the agent's RESULT; unless it throws: then `lost` follows. */
+  answered(fields: Fields): void;
+  /** The last call: the agent's ERROR. */
+  failed(failure: AgentFailure): void;
+  /** The last call: the connection ended before the agent had answered, or what the agent said cannot be. */
+  lost(reason: Error): void;
+}
+
+/** What an operation says. Nothing leaves any more once it has been answered. */
+export interface OperationChannel {
+  /** As `ByteConnection.write`; resolves at once where nothing leaves any more. */
+  write(chunks: readonly Uint8Array[]): Promise<void>;
+  /** For small frames: what becomes of them, the connection's end will tell. */
+  send(frame: Exclude<Frame, DataFrame>): void;
+  /** Closes the session, whose state is in doubt; `lost` follows. */
+  abandon(reason: Error): void;
+}
+
+export interface SessionOptions {
+  readonly clock: Clock;
+  /** For errors. */
+  readonly podName: string;
+  readonly libraryVersion: string;
+  /** How long the agent may take to say HELLO, in milliseconds. */
+  readonly helloTimeoutMs: number;
+  /** After how long a silence of both ends to send a PING, in milliseconds. */
+  readonly pingAfterMs: number;
+  /** After how long a silence of the agent the connection is dead, in milliseconds. */
+  readonly deadAfterMs: number;
+  /** The operation was answered; the next may begin. */
+  readonly idle: (session: AgentSession) => void;
+  /** Called once, however it ended. */
+  readonly closed: (session: AgentSession) => void;
+}
+
+/** One connection to an agent: the greeting, the heartbeat, and one operation at a time. It always reads. */
+export class AgentSession {
+  readonly #connection: ByteConnection;
+  readonly #options: SessionOptions;
+  readonly #decoder: FrameDecoder = new FrameDecoder((frame) => {
+    this.#onFrame(frame);
+  });
+  readonly #greeting = Promise.withResolvers<AgentHello>();
+  readonly #quiet: SilenceWatch;
+  readonly #unheard: SilenceWatch;
+  #greeted = false;
+  #operation: OperationHandler | undefined;
+  #closed = false;
+
+  private constructor(connection: ByteConnection, options: SessionOptions) {
+    const { clock, pingAfterMs, deadAfterMs } = options;
+    this.#connection = connection;
+    this.#options = options;
+    this.#quiet = new SilenceWatch({ clock, limitMs: pingAfterMs, silent: () => this.#ping() });
+    this.#unheard = new SilenceWatch({ clock, limitMs: deadAfterMs, silent: () => this.#fail(new HeartbeatTimeoutError(deadAfterMs)) });
+    connection.start({ data: (chunk) => this.#onData(chunk), end: (reason) => this.#fail(reason) });
+    void this.#write(encodeHello(options.libraryVersion)).catch(ignore);
+  }
+
+  /**
+   * Greets the agent. The connection is the session's from now on, also after a rejection, which is with the signal's reason or the connection's own.
+   *
+   * @throws AgentUnavailableError - it says nothing
+   * @throws AgentIncompatibleError, ProtocolViolationError
+   */
+  static async open(connection: ByteConnection, options: SessionOptions, { signal }: AbortOptions = {}): Promise<{ readonly session: AgentSession; readonly hello: AgentHello }> {
+    const session = new AgentSession(connection, options);
+    const { clock, podName, helloTimeoutMs } = options;
+    const patience = new SilenceWatch({
+      clock,
+      limitMs: helloTimeoutMs,
+      silent: () => session.#fail(new AgentUnavailableError(podName, `it said nothing for ${helloTimeoutMs} ms`, true)),
+    });
+    try {
+      return { session, hello: await abortable(session.#greeting.promise, signal) };
+    } catch (error) {
+      session.#fail(error instanceof Error ? error : new Error('not opened', { cause: error }));
+      throw error;
+    } finally {
+      patience.stop();
+    }
+  }
+
+  /** Begins an operation with its OPEN text. The session must be idle. On a session that was closed meanwhile the operation is lost at once. */
+  begin(openText: Buffer, handler: OperationHandler): OperationChannel {
+    if (this.#operation !== undefined) throw new Error('the session has an operation already');
+    const active = (): boolean => this.#operation === handler;
+    const channel: OperationChannel = {
+      write: async (chunks) => {
+        if (active()) await this.#write(chunks);
+      },
+      send: (frame) => {
+        if (active()) void this.#write(encodeFrame(frame)).catch(ignore);
+      },
+      abandon: (reason) => {
+        if (active()) this.#fail(reason);
+      },
+    };
+    this.#operation = handler;
+    if (this.#closed) queueMicrotask(() => this.#lose(new ProtocolViolationError('the session is closed')));
+    else channel.send({ type: FrameType.OPEN, text: openText });
+    return channel;
+  }
+
+  /** Says goodbye. An operation that is under way is lost, for this reason. Idempotent. */
+  close(reason: Error): void {
+    if (this.#closed) return;
+    this.#end(reason);
+    void this.#sayBye();
+  }
+
+  async #sayBye(): Promise<void> {
+    const left = new AbortController();
+    const said = this.#connection.write(encodeFrame({ type: FrameType.BYE })).catch(ignore);
+    await Promise.race([said, this.#options.clock.sleep(BYE_MS, { signal: left.signal }).catch(ignore)]);
+    left.abort();
+    this.#connection.close();
+  }
+
+  #fail(reason: Error): void {
+    if (this.#closed) return;
+    this.#end(reason);
+    this.#connection.close();
+  }
+
+  #end(reason: Error): void {
+    this.#closed = true;
+    this.#quiet.stop();
+    this.#unheard.stop();
+    this.#greeting.reject(reason);
+    this.#lose(reason);
+    this.#options.closed(this);
+  }
+
+  #lose(reason: Error): void {
+    const operation = this.#operation;
+    this.#operation = undefined;
+    operation?.lost(reason);
+  }
+
+  async #write(chunks: readonly Uint8Array[]): Promise<void> {
+    this.#quiet.touch();
+    await this.#connection.write(chunks);
+  }
+
+  #ping(): void {
+    if (this.#greeted) void this.#write(encodeFrame({ type: FrameType.PING, opaque: Buffer.alloc(8) })).catch(ignore);
+  }
+
+  #onData(chunk: Uint8Array): void {
+    if (this.#closed) return;
+    this.#quiet.touch();
+    this.#unheard.touch();
+    try {
+      this.#decoder.push(chunk);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error('failed', { cause: error }));
+    }
+  }
+
+  #onFrame(frame: Frame): void {
+    if (this.#closed) return;
+    if (!this.#greeted) {
+      this.#greet(frame);
+      return;
+    }
+    switch (frame.type) {
+      case FrameType.PING:
+        void this.#write(encodeFrame({ type: FrameType.PONG, opaque: frame.opaque })).catch(ignore);
+        return;
+      case FrameType.PONG:
+        return;
+      case FrameType.DATA:
+        this.#current(frame).data(frame);
+        return;
+      case FrameType.WINDOW:
+        this.#current(frame).window(frame);
+        return;
+      case FrameType.END:
+        this.#current(frame).end(frame);
+        return;
+      default:
+        this.#onControl(frame);
+    }
+  }
+
+  #onControl(frame: ControlFrame | { readonly type: BareType }): void {
+    switch (frame.type) {
+      case FrameType.OPENED:
+        this.#current(frame).opened(Fields.parse(frame.type, frame.text));
+        return;
+      case FrameType.PROGRESS:
+        this.#current(frame).progress();
+        return;
+      case FrameType.RESULT:
+        this.#onResult(this.#current(frame), Fields.parse(frame.type, frame.text));
+        return;
+      case FrameType.ERROR:
+        this.#onError(AgentFailure.of(Fields.parse(frame.type, frame.text)));
+        return;
+      default:
+        throw new ProtocolViolationError(`the agent sent a frame of type ${frame.type}`);
+    }
+  }
+
+  #greet(frame: Frame): void {
+    if (frame.type !== FrameType.HELLO) throw new ProtocolViolationError(`the agent began with a frame of type ${frame.type}`);
+    this.#greeted = true;
+    this.#greeting.resolve(readHello(Fields.parse(frame.type, frame.text)));
+  }
+
+  #onResult(operation: OperationHandler, fields: Fields): void {
+    try {
+      operation.answered(fields);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error('failed', { cause: error }));
+      return;
+    }
+    this.#done();
+  }
+
+  #onError(failure: AgentFailure): void {
+    const violation = failure.code === 'PROTOCOL_VIOLATION';
+    // The agent drops everything that comes after it, and so would never answer the next OPEN.
+    if (violation || this.#operation === undefined) {
+      this.#fail(new ProtocolViolationError(`the agent says: ${failure.code}: ${failure.message}`, { cause: failure }));
+      return;
+    }
+    this.#operation.failed(failure);
+    this.#done();
+  }
+
+  #done(): void {
+    this.#operation = undefined;
+    void this.#write(encodeFrame({ type: FrameType.DONE })).catch(ignore);
+    this.#options.idle(this);
+  }
+
+  #current({ type }: Frame): OperationHandler {
+    if (this.#operation === undefined) throw new ProtocolViolationError(`the agent sent a frame of type ${type} while no operation is open`);
+    return this.#operation;
+  }
+}
+
+function ignore(): void {
+  // The connection's end says why.
+}

@@ -1,0 +1,59 @@
+import { ProtocolViolationError } from '../errors/connection.ts';
+import { FrameType, type DataFrame, type StreamId, type WindowFrame } from './frame.ts';
+
+/** The most that is dealt with before it is acknowledged: the queues on the way are deep, and a sender that waits for a late word stands still. */
+const ACKNOWLEDGE_BYTES: number = 1024 * 1024;
+
+export interface ReceiveWindowOptions {
+  readonly stream: StreamId;
+  /** The offset at which the stream goes on. */
+  readonly from: number;
+  /** The most bytes that may be on the way, or here and not yet dealt with. */
+  readonly windowBytes: number;
+  readonly send: (frame: WindowFrame) => void;
+}
+
+/** How far a stream that we receive may be sent, which bounds what is held of it in memory. */
+export class ReceiveWindow {
+  readonly #options: ReceiveWindowOptions;
+  readonly #stepBytes: number;
+  #received: number;
+  #acknowledged: number;
+
+  /** Gives the first credit. */
+  constructor(options: ReceiveWindowOptions) {
+    this.#options = options;
+    this.#stepBytes = Math.min(ACKNOWLEDGE_BYTES, Math.ceil(options.windowBytes / 4));
+    this.#received = options.from;
+    this.#acknowledged = options.from;
+    this.#say(options.from, false);
+  }
+
+  /** The offset up to which bytes have come. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** @throws ProtocolViolationError - the bytes do not continue the stream, or are more than was allowed */
+  accept({ stream, offset, rawLength }: DataFrame): void {
+    if (offset !== this.#received) throw new ProtocolViolationError(`stream ${stream} goes on at ${offset}, not at ${this.#received}`);
+    const limit = this.#acknowledged + this.#options.windowBytes;
+    if (offset + rawLength > limit) throw new ProtocolViolationError(`stream ${stream} goes up to ${offset + rawLength}, but ${limit} was allowed`);
+    this.#received += rawLength;
+  }
+
+  /** Everything below the offset was dealt with: tells the sender when that is worth a frame. */
+  dealtWith(offset: number): void {
+    if (offset - this.#acknowledged >= this.#stepBytes) this.#say(offset, false);
+  }
+
+  /** Everything below the offset, which was dealt with, is stored as well. */
+  stored(offset: number): void {
+    this.#say(offset, true);
+  }
+
+  #say(acknowledged: number, durable: boolean): void {
+    this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
+    this.#options.send({ type: FrameType.WINDOW, stream: this.#options.stream, acknowledged, limit: this.#acknowledged + this.#options.windowBytes, durable });
+  }
+}
