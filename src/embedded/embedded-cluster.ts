@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { ApiServer } from './api-server.ts';
+import { createCertificates } from './certificates.ts';
+import { isPod } from './api-object.ts';
+import type { ContainerRuntime } from './container-runtime.ts';
+import { EmbeddedClusterError } from './errors.ts';
+import { EventRecorder } from './event-recorder.ts';
+import { ExecEndpoint } from './exec-endpoint.ts';
+import { FaultInjector } from './faults.ts';
+import { createInitialObjects, describeNode, kubernetesArch } from './initial-objects.ts';
+import { INSTANCE_MARKER, registerInstance, type Instance } from './instance-registry.ts';
+import { chooseRuntime } from './isolation.ts';
+import { kubeconfigText } from './kubeconfig.ts';
+import { findTools } from './machine.ts';
+import { checkDnsLabel } from './names.ts';
+import { ObjectStore } from './object-store.ts';
+import { silentLogger, type EmbeddedClusterOptions } from './options.ts';
+import { PodRunner } from './pod-runner.ts';
+
+const HISTORY_LENGTH = 2000;
+
+interface ClusterParts {
+  readonly instance: Instance;
+  readonly store: ObjectStore;
+  readonly runner: PodRunner;
+  readonly server: ApiServer;
+  readonly faults: FaultInjector;
+  readonly isolation: ContainerRuntime['isolation'];
+  readonly port: number;
+  readonly kubeconfig: string;
+  readonly kubeconfigPath: string;
+}
+
+/**
+ * A Kubernetes API server on loopback that runs the containers of its pods as processes of this machine: for trying things out and for tests. It isolates
+ * nothing and pulls no images. Linux only. It owns what it starts: closing it ends every process and removes every directory.
+ *
+ * @public
+ */
+export class EmbeddedCluster implements AsyncDisposable {
+  readonly #parts: ClusterParts;
+  #apiRunning = true;
+  #closing: Promise<void> | undefined;
+
+  private constructor(parts: ClusterParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Starts a cluster; cleans up after those whose host was killed.
+   * @throws EmbeddedClusterError on another system than Linux, for a bad option, or where the isolation that was asked for can't be had
+   */
+  static async start(options: EmbeddedClusterOptions = {}): Promise<EmbeddedCluster> {
+    checkOptions(options);
+    const instance = await registerInstance(options.directory);
+    try {
+      return new EmbeddedCluster(await startParts(instance, options));
+    } catch (error) {
+      await instance.release();
+      throw error;
+    }
+  }
+
+  /** A kubeconfig file for kubectl and client libraries; it goes with the cluster. */
+  get kubeconfigPath(): string {
+    return this.#parts.kubeconfigPath;
+  }
+
+  /** The text of that file. */
+  get kubeconfig(): string {
+    return this.#parts.kubeconfig;
+  }
+
+  /** `https://127.0.0.1:PORT` */
+  get url(): string {
+    return `https://127.0.0.1:${this.#parts.port}`;
+  }
+
+  /** How containers run here. */
+  get isolation(): 'namespaces' | 'mapped' {
+    return this.#parts.isolation;
+  }
+
+  /** The directory with the volumes and logs. */
+  get directory(): string {
+    return this.#parts.instance.directory;
+  }
+
+  /** Makes requests fail. */
+  get faults(): FaultInjector {
+    return this.#parts.faults;
+  }
+
+  /**
+   * Sends a signal to the first process of a container. `reason` is what the container's status says if it ends of it (`OOMKilled` imitates the kernel's).
+   * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_NO_SUCH_CONTAINER`
+   */
+  killContainer(target: { readonly namespace: string; readonly pod: string; readonly container: string }, signal: NodeJS.Signals = 'SIGKILL', reason?: string): void {
+    const pod = this.#parts.store.find('pods', target.namespace, target.pod);
+    const sent = isPod(pod) && this.#parts.runner.container(pod, target.container)?.signal(signal, reason) === true;
+    if (!sent) throw new EmbeddedClusterError('KW_ERR_EMBEDDED_NO_SUCH_CONTAINER', `container ${target.container} of pod ${target.namespace}/${target.pod} is not running`);
+  }
+
+  /** The API server goes away as if it had died: every connection is cut, nothing listens. Containers go on. */
+  async stopApi(): Promise<void> {
+    this.#apiRunning = false;
+    await this.#parts.server.stop();
+  }
+
+  /** The API server comes back, on the same port and with all objects. */
+  async startApi(): Promise<void> {
+    if (this.#closing !== undefined) throw new EmbeddedClusterError('KW_ERR_EMBEDDED_CLOSED', 'the embedded cluster was closed');
+    if (this.#apiRunning) return;
+    await this.#parts.server.start(this.#parts.port);
+    this.#apiRunning = true;
+  }
+
+  /** Ends the server and every process that was started, and removes every directory that was made. Safe to call again. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const { server, runner, instance } = this.#parts;
+    await server.stop();
+    try {
+      await runner.close();
+    } finally {
+      await instance.release();
+    }
+  }
+}
+
+function checkOptions({ namespace = 'default', port = 0, isolation = 'auto', crashLoopBackOffMs = 0 }: EmbeddedClusterOptions): void {
+  if (process.platform !== 'linux') throw new EmbeddedClusterError('KW_ERR_EMBEDDED_UNSUPPORTED_PLATFORM', `the embedded cluster runs on Linux only, not on ${process.platform}`);
+  const refuse = (field: string, why: string) => new EmbeddedClusterError('KW_ERR_EMBEDDED_INVALID_OPTION', `option ${field}: ${why}`, { field });
+  const fault = checkDnsLabel(namespace);
+  if (fault !== undefined) throw refuse('namespace', fault);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw refuse('port', 'must be an integer from 0 to 65535');
+  if (!['auto', 'namespaces', 'mapped'].includes(isolation)) throw refuse('isolation', "must be 'auto', 'namespaces' or 'mapped'");
+  if (!(crashLoopBackOffMs >= 0)) throw refuse('crashLoopBackOffMs', 'must not be negative');
+}
+
+async function startParts(instance: Instance, options: EmbeddedClusterOptions): Promise<ClusterParts> {
+  const { namespace = 'default', isolation = 'auto', port: wantedPort = 0, crashLoopBackOffMs = 10_000, logger = silentLogger } = options;
+  const path = process.env['PATH'] ?? '/usr/bin:/bin';
+  const tools = findTools(path);
+  const environment = { PATH: path, HOME: homedir(), [INSTANCE_MARKER]: instance.id };
+  const runtime = await chooseRuntime({ wanted: isolation, tools, directory: instance.directory, environment });
+  const store = new ObjectStore({ historyLength: HISTORY_LENGTH, now: Date.now });
+  const node = describeNode();
+  createInitialObjects(store, node, [namespace]);
+  const events = new EventRecorder(store, Date.now);
+  const runner = new PodRunner({ store, events, runtime, node, logger, directory: instance.directory, instanceId: instance.id, crashLoopBackOffMs });
+  const faults = new FaultInjector();
+  const certificates = createCertificates(new Date());
+  const token = randomBytes(32).toString('hex');
+  const exec = new ExecEndpoint({ store, runner, terminals: tools.script !== undefined });
+  const server = new ApiServer({ store, runner, exec, faults, certificates, token, arch: kubernetesArch(), logger });
+  const port = await server.start(wantedPort);
+  const kubeconfig = kubeconfigText({ url: `https://127.0.0.1:${port}`, namespace, token, certificates });
+  const kubeconfigPath = join(instance.directory, 'kubeconfig');
+  await writeFile(kubeconfigPath, kubeconfig, { mode: 0o600 });
+  logger.info(`embedded cluster at https://127.0.0.1:${port}, isolation ${runtime.isolation}`);
+  return { instance, store, runner, server, faults, isolation: runtime.isolation, port, kubeconfig, kubeconfigPath };
+}

@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto';
+import { apiTime, isRecord, type ApiObject, type Pod } from './api-object.ts';
+import type { NewObject, ObjectStore } from './object-store.ts';
+
+const EVENT_LIFETIME_MS = 3_600_000;
+
+/** What happened to a pod, for `kubectl describe`. */
+export interface PodEvent {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+  readonly component: 'kubelet' | 'default-scheduler';
+  /** The container that it is about. */
+  readonly container?: string;
+}
+
+type EventObject = ApiObject & { readonly count: number; readonly lastTimestamp: string; readonly message: string; readonly reason: string; readonly involvedObject: unknown };
+
+/** Writes the events of pods; one that repeats itself is counted, and all go after an hour. */
+export class EventRecorder {
+  readonly #store: ObjectStore;
+  readonly #now: () => number;
+
+  constructor(store: ObjectStore, now: () => number) {
+    this.#store = store;
+    this.#now = now;
+  }
+
+  record(pod: Pod, event: PodEvent): void {
+    const { namespace = 'default', name, uid, resourceVersion } = pod.metadata;
+    if (this.#store.find('namespaces', undefined, namespace)?.metadata.deletionTimestamp !== undefined) return;
+    const now = apiTime(this.#now());
+    const existing = this.#store.list('events', namespace).filter(isEvent);
+    for (const old of existing) if (this.#now() - Date.parse(old.lastTimestamp) > EVENT_LIFETIME_MS) this.#store.remove('events', namespace, old.metadata.name);
+    const same = existing.find((old) => isRecord(old.involvedObject) && old.involvedObject['uid'] === uid && old.reason === event.reason && old.message === event.message);
+    if (same !== undefined && this.#store.find('events', namespace, same.metadata.name) !== undefined) {
+      const repeated: EventObject = { ...same, count: same.count + 1, lastTimestamp: now };
+      this.#store.update('events', repeated);
+      return;
+    }
+    const fieldPath = event.container === undefined ? {} : { fieldPath: `spec.containers{${event.container}}` };
+    const body = {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: `${name}.${randomBytes(8).toString('hex')}`, namespace },
+      involvedObject: { kind: 'Pod', namespace, name, uid, apiVersion: 'v1', resourceVersion, ...fieldPath },
+      reason: event.reason,
+      message: event.message,
+      source: { component: event.component },
+      firstTimestamp: now,
+      lastTimestamp: now,
+      count: 1,
+      type: event.type,
+      eventTime: null,
+      reportingComponent: event.component,
+      reportingInstance: '',
+    } satisfies NewObject & Record<string, unknown>;
+    this.#store.create('events', body);
+  }
+}
+
+function isEvent(object: ApiObject): object is EventObject {
+  return 'count' in object && typeof object.count === 'number' && 'lastTimestamp' in object && 'message' in object && 'reason' in object && 'involvedObject' in object;
+}

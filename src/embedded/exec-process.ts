@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process';
+import type { ExecProcess, ExecSpec } from './container-runtime.ts';
+import { followLaunch } from './launch.ts';
+import type { MachineTools } from './machine.ts';
+
+interface ExecRequest {
+  /** The whole command line, the container's entrance included. */
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly directory: string;
+  readonly spec: ExecSpec;
+  readonly tools: MachineTools;
+  readonly identity?: { readonly uid: number; readonly gid: number };
+}
+
+/** Starts a further process of a container; with a terminal of `script` (util-linux) where one is asked for. */
+export function startExec(request: ExecRequest): ExecProcess {
+  const { spec, tools } = request;
+  const terminal = spec.tty ? terminalCommand(request) : undefined;
+  const [file = '', ...args] = terminal ?? request.command;
+  const child = spawn(file, args, {
+    env: { ...request.environment, ...(spec.tty ? { TERM: request.environment['TERM'] ?? 'xterm' } : {}) },
+    cwd: request.directory,
+    detached: true,
+    stdio: [spec.stdin ? 'pipe' : 'ignore', spec.stdout ? 'pipe' : 'ignore', spec.stderr && !spec.tty ? 'pipe' : 'ignore', 'pipe'],
+    ...request.identity,
+  });
+  const { ended } = followLaunch(child);
+  return {
+    stdin: child.stdin ?? undefined,
+    stdout: child.stdout ?? undefined,
+    stderr: child.stderr ?? undefined,
+    ended,
+    resize: (columns, rows) => {
+      if (terminal !== undefined && tools.stty !== undefined && child.pid !== undefined) void resizeTerminal(child.pid, tools.stty, { columns, rows });
+    },
+  };
+}
+
+/** `script` takes one text for a shell. */
+function terminalCommand({ command, tools }: ExecRequest): string[] | undefined {
+  if (tools.script === undefined) return undefined;
+  const quoted = command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
+  return [tools.script, '--quiet', '--return', '--flush', '--command', quoted, '/dev/null'];
+}
+
+async function resizeTerminal(scriptPid: number, stty: string, size: { columns: number; rows: number }): Promise<void> {
+  const { terminalOf } = await import('./processes.ts');
+  const terminal = terminalOf(scriptPid);
+  if (terminal === undefined) return;
+  const child = spawn(stty, ['-F', terminal, 'columns', String(size.columns), 'rows', String(size.rows)], { stdio: 'ignore' });
+  child.on('error', () => undefined);
+}

@@ -1,0 +1,53 @@
+/** What becomes of an image's name here. Nothing is pulled: a good name means this machine's file system. */
+export type ImageVerdict =
+  | { readonly verdict: 'present' }
+  | { readonly verdict: 'invalid'; readonly message: string }
+  | { readonly verdict: 'unavailable'; readonly message: string };
+
+const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
+const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?))*(?::[0-9]+)?$/;
+const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+const DIGEST = /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$/;
+
+interface ImageReference {
+  readonly host: string;
+  readonly path: string;
+}
+
+/** Splits `host/path:tag@digest`; throws with the container runtime's words where that isn't one. */
+function parseReference(image: string): ImageReference {
+  const [beforeDigest = '', digest, ...rest] = image.split('@');
+  if (rest.length > 0 || (digest !== undefined && !DIGEST.test(digest))) throw new Error('invalid reference format');
+  const tagAt = beforeDigest.indexOf(':', beforeDigest.lastIndexOf('/') + 1);
+  const name = tagAt < 0 ? beforeDigest : beforeDigest.slice(0, tagAt);
+  if (tagAt >= 0 && !TAG.test(beforeDigest.slice(tagAt + 1))) throw new Error('invalid reference format');
+  const parts = name.split('/');
+  const [first = ''] = parts;
+  const hasHost = parts.length > 1 && (first.includes('.') || first.includes(':') || first === 'localhost' || first !== first.toLowerCase());
+  if (hasHost && !HOST.test(first)) throw new Error('invalid reference format');
+  const components = hasHost ? parts.slice(1) : parts;
+  const path = components.join('/');
+  if (path !== path.toLowerCase()) throw new Error(`invalid reference format: repository name (${path}) must be lowercase`);
+  if (!components.every((component) => COMPONENT.test(component))) throw new Error('invalid reference format');
+  return { host: hasHost ? first : 'docker.io', path };
+}
+
+/**
+ * Decides what a container with this image sees. Unavailable are the names whose registry host is `invalid` or ends with `.invalid` (a name that RFC 2606
+ * keeps from ever existing) and those that contain `does-not-exist`; a name that isn't one is invalid; every other is present.
+ */
+export function judgeImage(image: string): ImageVerdict {
+  let reference: ImageReference;
+  try {
+    reference = parseReference(image);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { verdict: 'invalid', message: `Failed to apply default image tag "${image}": couldn't parse image name "${image}": ${why}` };
+  }
+  const host = reference.host.replace(/:[0-9]+$/, '');
+  const resolving = `failed to pull and unpack image "${image}": failed to resolve reference "${image}"`;
+  const unreachable = host === 'invalid' || host.endsWith('.invalid');
+  if (unreachable) return { verdict: 'unavailable', message: `${resolving}: failed to do request: Head "https://${reference.host}/v2/${reference.path}/manifests/latest": dial tcp: lookup ${host}: no such host` };
+  if (image.includes('does-not-exist')) return { verdict: 'unavailable', message: `${resolving}: ${image}: not found` };
+  return { verdict: 'present' };
+}

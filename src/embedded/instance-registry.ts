@@ -1,0 +1,110 @@
+import { randomBytes } from 'node:crypto';
+import { lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isRecord } from './api-object.ts';
+import { EmbeddedClusterError } from './errors.ts';
+import { findMarked, isAlive, killProcess, readProcess, type ProcessIdentity } from './processes.ts';
+import { removeTree } from './remove-tree.ts';
+
+/** The variable that marks the processes of one instance. */
+export const INSTANCE_MARKER = 'KW_EMBEDDED';
+/** What a cluster puts into its directory. */
+const CONTENTS = ['pods', 'claims', 'probe', 'kubeconfig'];
+const KILL_ROUNDS = 200;
+const KILL_PAUSE_MS = 10;
+const UNFINISHED_AGE_MS = 60_000;
+
+interface InstanceRecord extends ProcessIdentity {
+  readonly boot: string;
+  readonly directory: string;
+  /** Whether the directory itself is removed too. */
+  readonly ownsDirectory: boolean;
+}
+
+/** An instance that is on record, so that whoever comes later can clean up after it. */
+export interface Instance {
+  readonly id: string;
+  readonly directory: string;
+  /** Kills what still runs of the instance, removes what it made, and takes it off the record. */
+  release(): Promise<void>;
+}
+
+/**
+ * Cleans up after instances whose owner has died, and puts a new one on record. The record is a directory per user below the temporary directory.
+ * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_UNSAFE_DIRECTORY` where that belongs to somebody else
+ */
+export async function registerInstance(directory: string | undefined): Promise<Instance> {
+  const base = await openBase();
+  await cleanUpDead(base);
+  const id = randomBytes(8).toString('hex');
+  const place = join(base, id);
+  const work = directory === undefined ? join(place, 'work') : resolve(directory);
+  await mkdir(`${place}.new`, { mode: 0o711 });
+  const made = directory === undefined ? work : await mkdir(work, { recursive: true, mode: 0o711 });
+  const record = { ...ownIdentity(), boot: await bootId(), directory: work, ownsDirectory: made !== undefined } satisfies InstanceRecord;
+  await writeFile(join(`${place}.new`, 'owner.json'), JSON.stringify(record), { mode: 0o600 });
+  await rename(`${place}.new`, place);
+  await mkdir(work, { recursive: true, mode: 0o711 });
+  return { id, directory: work, release: () => release(place, id, record) };
+}
+
+function ownIdentity(): ProcessIdentity {
+  return { pid: process.pid, startTime: readProcess(process.pid)?.startTime ?? 0 };
+}
+
+async function bootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+}
+
+async function openBase(): Promise<string> {
+  const uid = process.getuid?.() ?? 0;
+  const base = join(tmpdir(), `kubernetes-worker-embedded-${uid}`);
+  await mkdir(base, { recursive: true, mode: 0o711 });
+  const stats = await lstat(base);
+  if (stats.isDirectory() && stats.uid === uid) return base;
+  throw new EmbeddedClusterError('KW_ERR_EMBEDDED_UNSAFE_DIRECTORY', `${base} is not a directory of this user`);
+}
+
+async function cleanUpDead(base: string): Promise<void> {
+  const boot = await bootId();
+  for (const name of await readdir(base)) {
+    const place = join(base, name);
+    const record = await readRecord(join(place, 'owner.json'));
+    if (record === undefined || name.endsWith('.new')) {
+      const age = await stat(place).then(({ mtimeMs }) => Date.now() - mtimeMs, () => 0);
+      if (age > UNFINISHED_AGE_MS) await removeTree(place);
+    } else if (record.boot !== boot || !isAlive(record)) await release(place, name, record);
+  }
+}
+
+async function readRecord(path: string): Promise<InstanceRecord | undefined> {
+  try {
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    if (!isRecord(value)) return undefined;
+    const { pid, startTime, boot, directory, ownsDirectory } = value;
+    if (typeof pid !== 'number' || typeof startTime !== 'number' || typeof boot !== 'string' || typeof directory !== 'string') return undefined;
+    return { pid, startTime, boot, directory, ownsDirectory: ownsDirectory === true };
+  } catch {
+    return undefined;
+  }
+}
+
+async function release(place: string, id: string, record: InstanceRecord): Promise<void> {
+  await killInstance(id);
+  for (const name of CONTENTS) await removeTree(join(record.directory, name));
+  if (record.ownsDirectory) await removeTree(record.directory);
+  await rm(join(place, 'owner.json'), { force: true });
+  await removeTree(place);
+}
+
+/** Kills every process with the instance's mark, and their descendants, until there is none. */
+async function killInstance(id: string): Promise<void> {
+  for (let round = 0; round < KILL_ROUNDS; round += 1) {
+    const left = findMarked(INSTANCE_MARKER, id);
+    if (left.length === 0) return;
+    left.forEach(killProcess);
+    await delay(KILL_PAUSE_MS);
+  }
+}

@@ -1,0 +1,59 @@
+import { lstatSync, readdirSync, readlinkSync, accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import type { FileLister } from './root-plan.ts';
+
+/** Programs of this machine that containers are made with, as absolute paths; `undefined` where one isn't installed. */
+export interface MachineTools {
+  readonly sh: string;
+  readonly unshare: string | undefined;
+  readonly nsenter: string | undefined;
+  readonly mount: string | undefined;
+  readonly chroot: string | undefined;
+  readonly script: string | undefined;
+  readonly stty: string | undefined;
+}
+
+const SYSTEM_DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/** Looks the tools up in a PATH and in the system's directories. */
+export function findTools(path: string): MachineTools {
+  const directories = [...path.split(delimiter).filter((directory) => directory.startsWith('/')), ...SYSTEM_DIRECTORIES];
+  const find = (name: string) => directories.map((directory) => join(directory, name)).find(isExecutable);
+  return {
+    sh: '/bin/sh',
+    unshare: find('unshare'),
+    nsenter: find('nsenter'),
+    mount: find('mount'),
+    chroot: find('chroot'),
+    script: find('script'),
+    stty: find('stty'),
+  };
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The machine's file system, as planning a root looks at it. What can't be read counts as empty. */
+export const machineFiles: FileLister = {
+  kind(path) {
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return undefined;
+    if (stats.isDirectory()) return 'directory';
+    if (stats.isSymbolicLink()) return 'symlink';
+    return stats.isFile() ? 'file' : 'other';
+  },
+  list(path) {
+    try {
+      return readdirSync(path);
+    } catch {
+      return [];
+    }
+  },
+  readLink: (path) => readlinkSync(path),
+};

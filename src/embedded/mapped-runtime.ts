@@ -1,0 +1,134 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, symlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { ContainerMount, ContainerRuntime, ContainerSpec, ExecProcess, ExecSpec, ProcessEnd, RunningContainer } from './container-runtime.ts';
+import { startExec } from './exec-process.ts';
+import { followLaunch, LAUNCH_SCRIPT } from './launch.ts';
+import type { MachineTools } from './machine.ts';
+import { nestedPoints } from './mount-points.ts';
+import { mapPaths, pathMapVariable, type PathMapping } from './path-map.ts';
+import { findMarked, killProcess } from './processes.ts';
+import { requireStream } from './streams.ts';
+
+/** The variable that marks the processes of one container. */
+export const CONTAINER_MARKER = 'KW_EMBEDDED_CONTAINER';
+const KILL_ROUNDS = 20;
+
+/**
+ * Runs containers as plain processes where the machine allows no namespaces: mount paths in the command, in the values of the environment and in the
+ * working directory are replaced by the directories behind them, and `KW_PATH_MAP` tells the agent to do the same. A path that a program has in itself isn't mapped.
+ */
+export class MappedRuntime implements ContainerRuntime {
+  readonly isolation = 'mapped';
+  readonly #tools: MachineTools;
+
+  constructor(tools: MachineTools) {
+    this.#tools = tools;
+  }
+
+  async start(spec: ContainerSpec): Promise<RunningContainer> {
+    linkNestedMounts(spec.mounts);
+    const mapped = this.#map(spec);
+    const child = spawn(this.#tools.sh, ['-c', LAUNCH_SCRIPT, 'kw-embedded', mapped.directory, ...mapped.words(spec.command)], {
+      env: mapped.environment,
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      ...mapped.identity,
+    });
+    const report = followLaunch(child);
+    const began = await report.begun;
+    const exec = (request: ExecSpec) =>
+      startExec({
+        command: [this.#tools.sh, '-c', LAUNCH_SCRIPT, 'kw-embedded', mapped.directory, ...mapped.words(request.command)],
+        environment: mapped.environment,
+        directory: '/',
+        spec: request,
+        tools: this.#tools,
+        ...(mapped.identity === undefined ? {} : { identity: mapped.identity }),
+      });
+    return new MappedContainer({ child, began, ended: report.ended, spec, exec });
+  }
+
+  #map(spec: ContainerSpec) {
+    const mappings: PathMapping[] = spec.mounts.map((mount) => ({ from: mount.path, to: mount.source }));
+    const map = (text: string) => mapPaths(text, mappings);
+    const values = Object.entries(spec.environment).map(([name, value]) => [name, name === 'PATH' ? value : map(value)] as const);
+    const { user } = spec;
+    return {
+      directory: map(spec.workingDirectory),
+      environment: { ...Object.fromEntries(values), KW_PATH_MAP: pathMapVariable(mappings) },
+      words: (words: readonly string[]) => words.map(map),
+      identity: user === undefined || process.getuid?.() !== 0 ? undefined : { uid: user.uid, gid: user.gid },
+    };
+  }
+}
+
+/** A mount within a mount becomes a link in the outer one, so that relative paths lead to it. */
+function linkNestedMounts(mounts: readonly ContainerMount[]): void {
+  for (const { mount, point } of nestedPoints(mounts)) {
+    if (existsSync(point)) {
+      if (mount.kind !== 'directory' || !isEmptyDirectory(point)) continue;
+      rmdirSync(point);
+    }
+    mkdirSync(dirname(point), { recursive: true });
+    symlinkSync(mount.source, point);
+  }
+}
+
+function isEmptyDirectory(path: string): boolean {
+  try {
+    return readdirSync(path).length === 0;
+  } catch {
+    return false;
+  }
+}
+
+interface ContainerParts {
+  readonly child: ChildProcess;
+  readonly began: boolean;
+  readonly ended: Promise<ProcessEnd>;
+  readonly spec: ContainerSpec;
+  readonly exec: (spec: ExecSpec) => ExecProcess;
+}
+
+class MappedContainer implements RunningContainer {
+  readonly began: boolean;
+  readonly ended: RunningContainer['ended'];
+  readonly stdout: RunningContainer['stdout'];
+  readonly stderr: RunningContainer['stderr'];
+  readonly exec: RunningContainer['exec'];
+  readonly #child: ChildProcess;
+  readonly #id: string;
+
+  constructor({ child, began, ended, spec, exec }: ContainerParts) {
+    this.began = began;
+    this.#child = child;
+    this.#id = spec.id;
+    this.stdout = requireStream(child.stdout);
+    this.stderr = requireStream(child.stderr);
+    this.exec = exec;
+    this.ended = ended.then((end) => {
+      this.#killRest();
+      return end;
+    });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+    this.#killRest();
+  }
+
+  /** Without a PID namespace the end of the first process ends nothing else: whatever carries the container's mark is killed, until nothing new appears. */
+  #killRest(): void {
+    for (let round = 0; round < KILL_ROUNDS; round += 1) {
+      const left = findMarked(CONTAINER_MARKER, this.#id);
+      if (left.length === 0) return;
+      left.forEach(killProcess);
+    }
+  }
+}

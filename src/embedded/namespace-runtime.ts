@@ -1,0 +1,172 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ContainerMount, ContainerRuntime, ContainerSpec, ContainerUser, ExecProcess, ExecSpec, RunningContainer } from './container-runtime.ts';
+import { startExec } from './exec-process.ts';
+import { followLaunch, LAUNCH_SCRIPT, type LaunchReport } from './launch.ts';
+import { machineFiles, type MachineTools } from './machine.ts';
+import { mountTable, parseMountInfo } from './mount-table.ts';
+import { makeMountPoints } from './mount-points.ts';
+import { planRoot, type RootStep } from './root-plan.ts';
+import { requireStream } from './streams.ts';
+
+/** Top-level directories that are a container's own. */
+const RESERVED = ['proc', 'tmp'];
+
+/**
+ * The first script in new namespaces, as PID 1. Parameters: root, table of the machine's binds, table of the mounts, `mount`, host name, then what
+ * becomes of it: `chroot` with its arguments. The number of this process on the machine is read before the new /proc hides it.
+ */
+const ROOT_SCRIPT = `
+read -r pid rest </proc/self/stat
+echo "pid $pid" >&3
+"$4" -a -T "$2" >/dev/null 2>&1
+if [ -s "$3" ]; then
+  problem=$("$4" -a -T "$3" 2>&1) || { echo "refused cannot mount: $problem" | tr '\\n' ' ' >&3; echo >&3; exit 125; }
+fi
+"$4" -t proc proc "$1/proc" 2>/dev/null || "$4" --rbind /proc "$1/proc" 2>/dev/null
+{ echo "$5" >/proc/sys/kernel/hostname; } 2>/dev/null || hostname "$5" 2>/dev/null
+shift 5
+exec "$@"
+`;
+
+interface NamespaceTools {
+  readonly unshare: string;
+  readonly nsenter: string;
+  readonly mount: string;
+  readonly chroot: string;
+}
+
+interface NamespaceRuntimeOptions {
+  readonly tools: MachineTools & NamespaceTools;
+  /** Whether a user namespace has to be made (this process isn't root, or root without the right to mount). */
+  readonly userNamespace: boolean;
+}
+
+/** Runs each container in mount, PID, IPC and UTS namespaces of its own, its command being PID 1, every mount at its path. */
+export class NamespaceRuntime implements ContainerRuntime {
+  readonly isolation = 'namespaces';
+  readonly #options: NamespaceRuntimeOptions;
+
+  constructor(options: NamespaceRuntimeOptions) {
+    this.#options = options;
+  }
+
+  async start(spec: ContainerSpec): Promise<RunningContainer> {
+    const { tools, userNamespace } = this.#options;
+    const tables = this.#prepareRoot(spec);
+    const user = userNamespace ? ['--user', '--map-root-user'] : [];
+    const namespaces = ['--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child'];
+    const root = join(spec.directory, 'root');
+    const script = [tools.sh, '-c', ROOT_SCRIPT, 'kw-embedded', root, tables.machine, tables.mounts, tools.mount, spec.hostname];
+    const inside = [tools.chroot, ...this.#userArguments(spec.user), root, '/bin/sh', '-c', LAUNCH_SCRIPT, 'kw-embedded', spec.workingDirectory, ...spec.command];
+    const child = spawn(tools.unshare, [...user, ...namespaces, '--', ...script, ...inside], {
+      env: spec.environment,
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    });
+    const report = followLaunch(child);
+    const began = await report.begun;
+    return new NamespacedContainer({ child, report, began, exec: (pid, exec) => this.#exec(pid, spec, exec) });
+  }
+
+  #prepareRoot(spec: ContainerSpec): { machine: string; mounts: string } {
+    makeMountPoints(spec.mounts);
+    const root = join(spec.directory, 'root');
+    mkdirSync(root);
+    const directories = spec.workingDirectory === '/' ? [] : [spec.workingDirectory];
+    const steps = planRoot({ mounts: spec.mounts, directories, reserved: RESERVED, lister: machineFiles });
+    for (const step of steps) buildStep(root, step);
+    chmodSync(join(root, 'tmp'), 0o1777);
+    const mountInfo = parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'));
+    const own = ownBinds(steps, spec.mounts);
+    const tables = { machine: join(spec.directory, 'machine.fstab'), mounts: join(spec.directory, 'mounts.fstab') };
+    writeFileSync(tables.machine, mountTable(root, steps.filter((step) => !own.has(step)), mountInfo));
+    writeFileSync(tables.mounts, mountTable(root, [...own], mountInfo));
+    return tables;
+  }
+
+  /** In a user namespace there is only one user. */
+  #userArguments(user: ContainerUser | undefined): string[] {
+    if (user === undefined || this.#options.userNamespace) return [];
+    return [`--userspec=${user.uid}:${user.gid}`, `--groups=${[user.gid, ...user.groups].join(',')}`];
+  }
+
+  #exec(pid: number, spec: ContainerSpec, exec: ExecSpec): ExecProcess {
+    const { tools, userNamespace } = this.#options;
+    const user = userNamespace ? ['--user', '--preserve-credentials'] : [];
+    const identity = this.#userArguments(spec.user);
+    const become = identity.length === 0 ? [] : [tools.chroot, ...identity, '/'];
+    const command = [tools.nsenter, '--target', String(pid), ...user, '--mount', '--pid', '--ipc', '--uts', '--root', '--wd', '--', ...become];
+    return startExec({
+      command: [...command, '/bin/sh', '-c', LAUNCH_SCRIPT, 'kw-embedded', spec.workingDirectory, ...exec.command],
+      environment: spec.environment,
+      directory: '/',
+      spec: exec,
+      tools,
+    });
+  }
+}
+
+function buildStep(root: string, step: RootStep): void {
+  const path = `${root}${step.path}`;
+  if (step.step === 'directory') mkdirSync(path);
+  else if (step.step === 'file') writeFileSync(path, '');
+  else if (step.step === 'symlink') symlinkSync(step.target, path);
+}
+
+/** The binds of the spec's mounts, which come last in a plan; they must not fail, where those of the machine's directories may. */
+function ownBinds(steps: readonly RootStep[], mounts: readonly ContainerMount[]): Set<RootStep> {
+  return new Set(mounts.length === 0 ? [] : steps.slice(-mounts.length));
+}
+
+interface ContainerParts {
+  readonly child: ChildProcess;
+  readonly report: LaunchReport;
+  readonly began: boolean;
+  readonly exec: (pid: number, spec: ExecSpec) => ExecProcess;
+}
+
+class NamespacedContainer implements RunningContainer {
+  readonly began: boolean;
+  readonly ended: RunningContainer['ended'];
+  readonly stdout: RunningContainer['stdout'];
+  readonly stderr: RunningContainer['stderr'];
+  readonly #parts: ContainerParts;
+  #pid: number | undefined;
+  #over = false;
+
+  constructor(parts: ContainerParts) {
+    this.#parts = parts;
+    this.began = parts.began;
+    this.stdout = requireStream(parts.child.stdout);
+    this.stderr = requireStream(parts.child.stderr);
+    void parts.report.pid.then((pid) => {
+      this.#pid = pid;
+    });
+    this.ended = parts.report.ended.then((end) => {
+      this.#over = true;
+      return end;
+    });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (this.#over || this.#pid === undefined) return;
+    try {
+      process.kill(this.#pid, signal);
+    } catch {
+      // It has ended in this moment; `ended` tells.
+    }
+  }
+
+  /** The end of PID 1 is the end of everything in its namespace. */
+  kill(): void {
+    this.signal('SIGKILL');
+    if (!this.#over && this.#pid === undefined) this.#parts.child.kill('SIGKILL');
+  }
+
+  exec(spec: ExecSpec): ExecProcess {
+    return this.#parts.exec(this.#pid ?? 0, spec);
+  }
+}

@@ -1,0 +1,186 @@
+import { randomUUID } from 'node:crypto';
+import { apiTime, type ApiObject } from './api-object.ts';
+import { alreadyExists, expired, notFound, staleVersion } from './status.ts';
+
+/** One change of one object. `previous` is what the object was before, for selectors that no longer match. */
+export interface StoreEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly version: number;
+  readonly object: ApiObject;
+  readonly previous: ApiObject | undefined;
+}
+
+export type StoreListener = (event: StoreEvent) => void;
+
+interface Collection {
+  readonly objects: Map<string, ApiObject>;
+  readonly history: StoreEvent[];
+  readonly listeners: Set<StoreListener>;
+  /** Versions up to this one have been forgotten. */
+  forgotten: number;
+}
+
+interface StoreOptions {
+  /** Changes kept per resource for watches that begin in the past. */
+  readonly historyLength: number;
+  readonly now: () => number;
+}
+
+/** What a new object must bring; the store adds uid, version and times. */
+export type NewObject = Omit<ApiObject, 'metadata'> & {
+  readonly metadata: Omit<ApiObject['metadata'], 'uid' | 'resourceVersion' | 'creationTimestamp'>;
+};
+
+/**
+ * The objects of the cluster with resource versions: one counter for all kinds, as in etcd. Every change is told to the
+ * subscribers in order, synchronously, and kept for a while, so that a watch may begin at a version of the past.
+ */
+export class ObjectStore {
+  readonly #collections = new Map<string, Collection>();
+  readonly #options: StoreOptions;
+  readonly #undelivered: (() => void)[] = [];
+  #delivering = false;
+  #version = 1;
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+  }
+
+  /** The version of the latest change. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** @throws ApiError 409 where the name is taken. */
+  create(resource: string, object: NewObject): ApiObject {
+    const key = keyOf(object.metadata.namespace, object.metadata.name);
+    const collection = this.#collection(resource);
+    if (collection.objects.has(key)) throw alreadyExists(resource, object.metadata.name);
+    const version = this.#nextVersion();
+    const { name, generateName, namespace, ...rest } = object.metadata;
+    const created: ApiObject = {
+      ...object,
+      metadata: {
+        name,
+        ...(generateName === undefined ? {} : { generateName }),
+        ...(namespace === undefined ? {} : { namespace }),
+        uid: randomUUID(),
+        resourceVersion: String(version),
+        creationTimestamp: apiTime(this.#options.now()),
+        ...rest,
+      },
+    };
+    collection.objects.set(key, created);
+    this.#publish(collection, { type: 'ADDED', version, object: created, previous: undefined });
+    return created;
+  }
+
+  find(resource: string, namespace: string | undefined, name: string): ApiObject | undefined {
+    return this.#collection(resource).objects.get(keyOf(namespace, name));
+  }
+
+  /** @throws ApiError 404 */
+  get(resource: string, namespace: string | undefined, name: string): ApiObject {
+    const found = this.find(resource, namespace, name);
+    if (found === undefined) throw notFound(resource, name);
+    return found;
+  }
+
+  /** The objects of one namespace, or of all, ordered by namespace and name. */
+  list(resource: string, namespace?: string): ApiObject[] {
+    const objects = [...this.#collection(resource).objects.entries()];
+    return objects
+      .filter(([, object]) => namespace === undefined || object.metadata.namespace === namespace)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, object]) => object);
+  }
+
+  /**
+   * Replaces an object. Nothing happens, and no version is used, where nothing differs.
+   * @throws ApiError 404 where it is gone or another of that name took its place, 409 where `object` carries a version that is not the current one.
+   */
+  update(resource: string, object: ApiObject): ApiObject {
+    const { namespace, name, uid, resourceVersion } = object.metadata;
+    const collection = this.#collection(resource);
+    const previous = this.get(resource, namespace, name);
+    if (uid !== '' && uid !== previous.metadata.uid) throw notFound(resource, name);
+    if (resourceVersion !== '' && resourceVersion !== previous.metadata.resourceVersion) throw staleVersion(resource, name);
+    const unchanged = withVersion(object, previous.metadata.resourceVersion);
+    if (JSON.stringify(unchanged) === JSON.stringify(previous)) return previous;
+    const version = this.#nextVersion();
+    const updated = withVersion(object, String(version));
+    collection.objects.set(keyOf(namespace, name), updated);
+    this.#publish(collection, { type: 'MODIFIED', version, object: updated, previous });
+    return updated;
+  }
+
+  /** Removes an object; the same as before where it is gone already (`undefined`). */
+  remove(resource: string, namespace: string | undefined, name: string): ApiObject | undefined {
+    const collection = this.#collection(resource);
+    const key = keyOf(namespace, name);
+    const previous = collection.objects.get(key);
+    if (previous === undefined) return undefined;
+    collection.objects.delete(key);
+    const version = this.#nextVersion();
+    const object = withVersion(previous, String(version));
+    this.#publish(collection, { type: 'DELETED', version, object, previous });
+    return object;
+  }
+
+  /** Calls `listener` with each change from now on, until the returned function is called. */
+  subscribe(resource: string, listener: StoreListener): () => void {
+    const { listeners } = this.#collection(resource);
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  /** The changes after `version`. @throws ApiError 410 where they are not all kept any more. */
+  since(resource: string, version: number): readonly StoreEvent[] {
+    const { history, forgotten } = this.#collection(resource);
+    if (version < forgotten) throw expired(`too old resource version: ${version} (${forgotten})`);
+    return history.filter((event) => event.version > version);
+  }
+
+  #collection(resource: string): Collection {
+    const existing = this.#collections.get(resource);
+    if (existing !== undefined) return existing;
+    const collection: Collection = { objects: new Map(), history: [], listeners: new Set(), forgotten: 0 };
+    this.#collections.set(resource, collection);
+    return collection;
+  }
+
+  #nextVersion(): number {
+    this.#version += 1;
+    return this.#version;
+  }
+
+  #publish(collection: Collection, event: StoreEvent): void {
+    collection.history.push(event);
+    while (collection.history.length > this.#options.historyLength) {
+      collection.forgotten = collection.history.shift()?.version ?? collection.forgotten;
+    }
+    this.#undelivered.push(() => {
+      for (const listener of [...collection.listeners]) listener(event);
+    });
+    this.#deliver();
+  }
+
+  /** A listener may change objects: what that causes is told after the event at hand, so that all see one order. */
+  #deliver(): void {
+    if (this.#delivering) return;
+    this.#delivering = true;
+    try {
+      for (let next = this.#undelivered.shift(); next !== undefined; next = this.#undelivered.shift()) next();
+    } finally {
+      this.#delivering = false;
+    }
+  }
+}
+
+function keyOf(namespace: string | undefined, name: string): string {
+  return `${namespace ?? ''}/${name}`;
+}
+
+function withVersion(object: ApiObject, resourceVersion: string): ApiObject {
+  return { ...object, metadata: { ...object.metadata, resourceVersion } };
+}

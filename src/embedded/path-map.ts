@@ -1,0 +1,27 @@
+/** From a path of the container to the directory or file behind it. */
+export interface PathMapping {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Orders mappings so that the first that fits is the most specific. */
+export function orderMappings(mappings: readonly PathMapping[]): PathMapping[] {
+  return mappings.filter(({ from }) => from !== '/').sort((a, b) => b.from.length - a.from.length || (a.from < b.from ? -1 : 1));
+}
+
+/**
+ * Replaces every path of the container in a text by what is behind it. A path counts where it stands alone: not as the continuation of a longer
+ * name or path (`/work` is found in `/work`, `/work/a`, `--dir=/work` and `"/work"`, not in `/workshop` or `/home/work`). A path that a program puts together itself isn't seen.
+ */
+export function mapPaths(text: string, mappings: readonly PathMapping[]): string {
+  const ordered = orderMappings(mappings);
+  if (ordered.length === 0) return text;
+  const alternatives = ordered.map(({ from }) => from.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|');
+  const targets = new Map(ordered.map(({ from, to }) => [from, to]));
+  return text.replace(new RegExp(`(?<![A-Za-z0-9._/~-])(?:${alternatives})(?=$|[^A-Za-z0-9._-]|[.](?:$|[^A-Za-z0-9._-]))`, 'g'), (match) => targets.get(match) ?? match);
+}
+
+/** The value of `KW_PATH_MAP`: a line `from<TAB>to` each, the longest path first. */
+export function pathMapVariable(mappings: readonly PathMapping[]): string {
+  return orderMappings(mappings).map(({ from, to }) => `${from}\t${to}\n`).join('');
+}
