@@ -1,0 +1,172 @@
+import { getEventListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { expect } from 'chai';
+
+import { InvalidSpecError } from '../../../src/errors/caller.ts';
+import { ForbiddenError, TooManyRequestsError, UnauthorizedError } from '../../../src/errors/cluster.ts';
+import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../../../src/errors/connection.ts';
+import { openExec } from '../../../src/exec/open-exec.ts';
+import { failure, ScriptedApiServer } from '../../support/api-server.ts';
+import type { ExecPeer } from '../../support/exec-peer.ts';
+import { rejection } from '../../support/rejection.ts';
+
+describe('opening an exec', () => {
+  let server: ScriptedApiServer;
+
+  beforeEach(async () => {
+    server = await ScriptedApiServer.start();
+  });
+
+  afterEach(async () => {
+    await server.close();
+  });
+
+  const refused = async (peer: (peer: ExecPeer) => void): Promise<Error> => {
+    server.exec = peer;
+    return rejection(openExec(server.execEndpoint()));
+  };
+
+  async function noConnectionIsLeft(): Promise<void> {
+    for (let turn = 0; turn < 100 && server.connections > 0; turn += 1) await sleep(5);
+    expect(server.connections).to.equal(0);
+  }
+
+  it('offers v4 alone, no compression, and the endpoint\u2019s headers', async () => {
+    const connection = await openExec(server.execEndpoint());
+    expect(connection.protocol).to.equal('v4.channel.k8s.io');
+    expect(server.headers[0]).to.include({ authorization: 'Bearer secret', 'sec-websocket-protocol': 'v4.channel.k8s.io' });
+    expect(server.headers[0]).to.not.have.property('sec-websocket-extensions');
+    connection.close();
+    await noConnectionIsLeft();
+  });
+
+  for (const [name, answer] of [
+    ['refuses v4 without a word', (peer: ExecPeer) => peer.refuse(403, '')],
+    ['picks no sub-protocol', (peer: ExecPeer) => peer.accept('')],
+    ['picks a foreign one', (peer: ExecPeer) => peer.accept('channel.k8s.io')],
+  ] as const) {
+    it(`goes on with v5 where the server ${name}`, async () => {
+      server.exec = (peer) => (peer.offered.includes('v5.channel.k8s.io') ? peer.accept() : answer(peer));
+      const connection = await openExec(server.execEndpoint());
+      expect(connection.protocol).to.equal('v5.channel.k8s.io');
+      connection.close();
+      await noConnectionIsLeft();
+    });
+  }
+
+  it('says so where the server speaks neither', async () => {
+    const error = await refused((peer) => peer.accept(''));
+    expect(error).to.be.instanceOf(UnsupportedSubprotocolError);
+    expect(error).to.deep.include({ offered: ['v4.channel.k8s.io', 'v5.channel.k8s.io'] });
+    await noConnectionIsLeft();
+  });
+
+  it('needs a sub-protocol to offer', async () => {
+    expect(await rejection(openExec(server.execEndpoint(), { protocols: [] }))).to.be.instanceOf(InvalidSpecError);
+  });
+
+  it('tells refusals apart by their status', async () => {
+    expect(await refused((peer) => peer.refuse(401, JSON.stringify(failure(401, 'Unauthorized', 'Unauthorized'))))).to.be.instanceOf(UnauthorizedError);
+    expect(await refused((peer) => peer.refuse(403, JSON.stringify(failure(403, 'Forbidden', 'no'))))).to.be.instanceOf(ForbiddenError);
+    const busy = await refused((peer) => peer.refuse(429, '', { 'Retry-After': '2' }));
+    expect(busy).to.be.instanceOf(TooManyRequestsError);
+    expect(busy).to.include({ retryAfterMs: 2000 });
+    const missing = await refused((peer) => peer.refuse(404, JSON.stringify(failure(404, 'NotFound', 'pods "p" not found'))));
+    expect(missing).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', status: 404, reason: 'NotFound', retryable: false });
+    await noConnectionIsLeft();
+  });
+
+  it('does not follow redirects', async () => {
+    const error = await refused((peer) => peer.refuse(302, '', { Location: 'http://elsewhere/' }));
+    expect(error.message).to.contain('redirects are not followed (to http://elsewhere/)');
+    expect(server.requests).to.have.length(1);
+  });
+
+  it('reads no more than 64 KiB of a refusal', async () => {
+    const error = await refused((peer) => {
+      peer.socket.write('HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n');
+      const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
+      const pump = (): void => {
+        while (!peer.socket.destroyed && peer.socket.write(chunk));
+        if (!peer.socket.destroyed) peer.socket.once('drain', pump);
+      };
+      pump();
+    });
+    expect(error).to.be.instanceOf(ExecHandshakeFailedError);
+    await noConnectionIsLeft();
+  });
+
+  it('takes a refusal that is cut short', async () => {
+    const error = await refused((peer) => peer.socket.end('HTTP/1.1 503 No\r\nContent-Length: 1000\r\n\r\nhalf'));
+    expect(error).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', status: 503, retryable: true });
+  });
+
+  it('fails without a server, worth another try', async () => {
+    const endpoint = server.execEndpoint();
+    await server.close();
+    const error = await rejection(openExec(endpoint));
+    expect(error).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', retryable: true, status: undefined });
+    expect(error.message).to.contain('ECONNREFUSED');
+    server = await ScriptedApiServer.start();
+  });
+
+  it('fails where the connection ends in the handshake', async () => {
+    expect(await refused((peer) => peer.reset())).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', retryable: true });
+  });
+
+  it('fails with a header that is none, and with a URL that is none', async () => {
+    const endpoint = server.execEndpoint();
+    expect(await rejection(openExec({ ...endpoint, headers: { Authorization: 'Bearer a\nb' } }))).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', retryable: false });
+    expect(await rejection(openExec({ ...endpoint, url: 'nonsense' }))).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED' });
+  });
+
+  it('waits no longer than it is told, be it for the answer or for the rest of its body', async () => {
+    server.exec = () => undefined;
+    expect((await rejection(openExec(server.execEndpoint(), { handshakeTimeoutMs: 60 }))).message).to.contain('no answer within 60 ms');
+    server.exec = (peer) => void peer.socket.write('HTTP/1.1 503 No\r\nContent-Length: 1000\r\n\r\nhalf');
+    expect((await rejection(openExec(server.execEndpoint(), { handshakeTimeoutMs: 60 }))).message).to.contain('no answer within 60 ms');
+    await noConnectionIsLeft();
+  });
+
+  describe('with a signal', () => {
+    const reason = new Error('not wanted any more');
+
+    it('rejects with its reason before anything is sent', async () => {
+      expect(await rejection(openExec(server.execEndpoint(), { signal: AbortSignal.abort(reason) }))).to.equal(reason);
+      expect(server.requests).to.have.length(0);
+    });
+
+    it('rejects with its reason in the handshake, and lets go', async () => {
+      const controller = new AbortController();
+      server.exec = () => controller.abort(reason);
+      expect(await rejection(openExec(server.execEndpoint(), { signal: controller.signal }))).to.equal(reason);
+      expect(getEventListeners(controller.signal, 'abort')).to.have.length(0);
+      await noConnectionIsLeft();
+    });
+
+    it('rejects with its reason while a refusal is read', async () => {
+      const controller = new AbortController();
+      server.exec = (peer) => {
+        peer.socket.write('HTTP/1.1 503 No\r\nContent-Length: 1000\r\n\r\nhalf');
+        setTimeout(() => controller.abort(reason), 30);
+      };
+      expect(await rejection(openExec(server.execEndpoint(), { signal: controller.signal }))).to.equal(reason);
+      await noConnectionIsLeft();
+    });
+
+    it('means nothing to a connection that is open', async () => {
+      const controller = new AbortController();
+      const connection = await openExec(server.execEndpoint(), { signal: controller.signal });
+      expect(getEventListeners(controller.signal, 'abort')).to.have.length(0);
+      controller.abort(reason);
+      await connection.write([Buffer.from('on')]);
+      connection.close();
+    });
+  });
+
+  it('survives a server that talks nonsense', async () => {
+    const error = await refused((peer) => peer.socket.end('SSH-2.0-OpenSSH_9.0\r\n'));
+    expect(error).to.be.instanceOf(ExecHandshakeFailedError);
+  });
+});

@@ -1,0 +1,103 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+import { KubeConfig } from '@kubernetes/client-node';
+
+import type { ExecEndpoint } from '../../src/exec/exec-endpoint.ts';
+import { ExecPeer } from './exec-peer.ts';
+
+/** Answers one request; what it throws becomes a 500. */
+export type RestHandler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
+
+/** An API server that does what a test scripts, faults above all: real HTTP and real WebSocket frames, no Kubernetes. */
+export class ScriptedApiServer {
+  /** `METHOD path?query` of each request, in order. */
+  readonly requests: string[] = [];
+  /** The headers of each request, in order. */
+  readonly headers: IncomingMessage['headers'][] = [];
+  rest: RestHandler = (_request, response) => response.writeHead(501).end();
+  exec: (peer: ExecPeer) => void = (peer) => void peer.accept();
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(server: Server) {
+    this.#server = server;
+    server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
+    server.on('request', (request, response) => void this.#answer(request, response));
+    server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      this.#note(request);
+      this.exec(new ExecPeer(request, socket, head));
+    });
+  }
+
+  static async start(): Promise<ScriptedApiServer> {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new ScriptedApiServer(server);
+  }
+
+  get url(): string {
+    const { port } = this.#server.address() as AddressInfo;
+    return `http://127.0.0.1:${String(port)}`;
+  }
+
+  /** Connections that are open now. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /** A configuration that leads here. */
+  kubeConfig(user: Readonly<Record<string, unknown>> = { token: 'secret' }, path = ''): KubeConfig {
+    const kubeConfig = new KubeConfig();
+    kubeConfig.loadFromOptions({
+      clusters: [{ name: 'scripted', server: `${this.url}${path}`, skipTLSVerify: true }],
+      users: [{ name: 'somebody', ...user }],
+      contexts: [{ name: 'here', cluster: 'scripted', user: 'somebody', namespace: 'ci' }],
+      currentContext: 'here',
+    });
+    return kubeConfig;
+  }
+
+  /** Where an exec can be opened here. */
+  execEndpoint(): ExecEndpoint {
+    const url = `${this.url.replace('http', 'ws')}/api/v1/namespaces/ci/pods/p/exec?command=cat&container=main&stdin=true&stdout=true&stderr=true`;
+    return { url, headers: { Authorization: 'Bearer secret' }, tls: {} };
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  #note(request: IncomingMessage): void {
+    this.requests.push(`${request.method ?? ''} ${request.url ?? ''}`);
+    this.headers.push(request.headers);
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#note(request);
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      this.rest(request, response, Buffer.concat(chunks).toString());
+    } catch (error) {
+      response.writeHead(500).end(String(error));
+    }
+  }
+}
+
+/** Answers with JSON. */
+export function answerJson(response: ServerResponse, status: number, body: object, headers: Readonly<Record<string, string>> = {}): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+}
+
+/** A `Status` of Kubernetes. */
+export function failure(code: number, reason: string, message: string): object {
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code };
+}

@@ -1,0 +1,83 @@
+import { expect } from 'chai';
+
+import { ForbiddenError, TooManyRequestsError, UnauthorizedError } from '../../../src/errors/cluster.ts';
+import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../../../src/errors/connection.ts';
+import { handshakeError, handshakeFailure, isTemporaryRefusal } from '../../../src/exec/handshake-failure.ts';
+
+const request = { url: 'wss://host/api/v1/namespaces/ci/pods/p/exec?command=secret', protocols: ['v4.channel.k8s.io'] };
+
+function answer(status: number, body: string | object, retryAfter?: string): Error {
+  return handshakeFailure({ status, body: typeof body === 'string' ? body : JSON.stringify(body), retryAfter }, request);
+}
+
+function status(reason: string, message: string): object {
+  return { kind: 'Status', status: 'Failure', reason, message };
+}
+
+describe('a refused exec', () => {
+  it('asks for fresh credentials at 401', () => {
+    const error = answer(401, status('Unauthorized', 'Unauthorized'));
+    expect(error).to.be.instanceOf(UnauthorizedError);
+    expect(error).to.include({ verb: 'create', resource: 'pods/exec', namespace: 'ci' });
+  });
+
+  it('names the rule that is missing at 403', () => {
+    const error = answer(403, status('Forbidden', 'pods "p" is forbidden: User "u" cannot create resource "pods/exec"'));
+    expect(error).to.be.instanceOf(ForbiddenError);
+    expect(error.message).to.contain('verbs create and get on pods/exec');
+  });
+
+  it('is about the sub-protocol at 403 without a word', () => {
+    expect(answer(403, '')).to.be.instanceOf(UnsupportedSubprotocolError);
+  });
+
+  it('says when to come back at 429', () => {
+    const error = answer(429, status('TooManyRequests', 'later'), '7');
+    expect(error).to.be.instanceOf(TooManyRequestsError);
+    expect(error).to.include({ retryAfterMs: 7000 });
+    expect(answer(429, '', 'Wed, 21 Oct 2026 07:28:00 GMT')).to.include({ retryAfterMs: undefined });
+  });
+
+  const cases: readonly [string, number, string | object, boolean][] = [
+    ['the pod is not there', 404, status('NotFound', 'pods "p" not found'), false],
+    ['the container is no part of the pod', 400, status('BadRequest', 'container x is not valid for pod p'), false],
+    ['the pod has no node yet', 400, status('BadRequest', 'pod p does not have a host assigned'), true],
+    ['the container is not there yet', 500, 'container not found ("main")', true],
+    ['the container is not running', 400, status('BadRequest', 'container "main" in pod "p" is not running'), true],
+    ['the API server is overloaded', 503, '<html>\u0007<body>upstream</body></html>', true],
+    ['the node cannot be reached', 500, status('InternalError', 'error dialing backend: remote error: tls: internal error'), true],
+    ['a proxy asks to go elsewhere', 302, '', false],
+    ['a proxy answers with a page', 200, '<html>welcome</html>', false],
+  ];
+  for (const [name, code, body, retryable] of cases) {
+    it(`${retryable ? 'is worth another try' : 'stays refused'} where ${name}`, () => {
+      const error = answer(code, body);
+      expect(error).to.be.instanceOf(ExecHandshakeFailedError);
+      expect(error).to.include({ retryable, status: code });
+    });
+  }
+
+  it('quotes a page short, without its control characters, and never the query', () => {
+    const error = answer(502, `<html>\n\u001b[31m${'x'.repeat(5000)}`);
+    expect(error.message).to.have.length.below(300);
+    expect(error.message).to.match(/\\n\\u\{1b\}/);
+    expect(error.message).to.not.contain('secret');
+  });
+
+  it('is about the sub-protocol where ws says so', () => {
+    expect(handshakeError(new Error('Server sent no subprotocol'), request)).to.be.instanceOf(UnsupportedSubprotocolError);
+    expect(handshakeError(new Error('Server sent an invalid subprotocol'), request)).to.be.instanceOf(UnsupportedSubprotocolError);
+  });
+
+  it('is worth another try without a connection, and not with a certificate that is not accepted', () => {
+    const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    const certificate = Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
+    expect(handshakeError(refused, request)).to.include({ retryable: true, cause: refused });
+    expect(handshakeError(certificate, request)).to.include({ retryable: false, cause: certificate });
+  });
+
+  it('stays refused where the program is missing, whatever the status', () => {
+    expect(isTemporaryRefusal(500, 'exec: "/x": stat /x: no such file or directory')).to.equal(false);
+    expect(isTemporaryRefusal(500, 'exec format error')).to.equal(false);
+  });
+});

@@ -1,0 +1,66 @@
+import { setImmediate } from 'node:timers/promises';
+
+import { expect } from 'chai';
+
+import { keepAlive } from '../../../src/exec/heartbeat.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+describe('a heartbeat', () => {
+  let clock: VirtualClock;
+  let stop: AbortController;
+  let pings: number;
+  let silences: number[];
+  let bytes: number;
+  let ended: Promise<void>;
+
+  beforeEach(() => {
+    clock = new VirtualClock();
+    stop = new AbortController();
+    pings = 0;
+    silences = [];
+    bytes = 0;
+    ended = keepAlive({
+      intervalMs: 10_000,
+      deadAfterMs: 60_000,
+      bytesRead: () => bytes,
+      ping: () => (pings += 1),
+      dead: (silentMs) => silences.push(silentMs),
+      clock,
+      signal: stop.signal,
+    });
+  });
+
+  it('pings at each interval', async () => {
+    await clock.advance(35_000);
+    expect(pings).to.equal(3);
+    stop.abort();
+    await ended;
+  });
+
+  it('tells once that nothing came for the whole time, and then rests', async () => {
+    await clock.advance(600_000);
+    await ended;
+    expect(silences).to.deep.equal([60_000]);
+    expect(clock.sleeping).to.equal(0);
+  });
+
+  it('lives on whatever comes, however little', async () => {
+    for (let turn = 0; turn < 20; turn += 1) {
+      await clock.advance(55_000);
+      bytes += 1;
+      await clock.advance(5_000);
+    }
+    expect(silences).to.deep.equal([]);
+    stop.abort();
+    await ended;
+  });
+
+  it('ends with its signal and leaves no sleeper', async () => {
+    await clock.advance(15_000);
+    stop.abort();
+    await ended;
+    await setImmediate();
+    expect(clock.sleeping).to.equal(0);
+    expect(silences).to.deep.equal([]);
+  });
+});
