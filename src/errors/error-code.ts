@@ -130,3 +130,8 @@ export type ErrorCode = AnyKubernetesWorkerError['code'];
 export function isKubernetesWorkerError(value: unknown): value is AnyKubernetesWorkerError {
   return value instanceof Error && errorMark in value;
 }
+
+/** Whether the same call may succeed later, without anybody changing anything. */
+export function isRetryable(error: unknown): boolean {
+  return isKubernetesWorkerError(error) && error.retryable;
+}

@@ -10,35 +10,22 @@ import type { UndeliveredOutput } from '../runtime/process.ts';
 export class OutputSink {
   readonly #stream: 'stdout' | 'stderr';
   readonly #writable: Writable | undefined;
-  #deliveredBytes: number;
   #pendingWrites = 0;
   #failure: UndeliveredOutput | undefined;
   readonly #change = new Change();
 
-  constructor(stream: 'stdout' | 'stderr', writable: Writable | undefined, fromBytes: number) {
+  constructor(stream: 'stdout' | 'stderr', writable: Writable | undefined) {
     this.#stream = stream;
     this.#writable = writable;
-    this.#deliveredBytes = fromBytes;
     writable?.on('error', this.#onError).on('close', this.#onClose).on('drain', this.#change.notify);
-  }
-
-  /** The offset in the process's stream up to which output was handed over. */
-  get deliveredBytes(): number {
-    return this.#deliveredBytes;
   }
 
   get failure(): UndeliveredOutput | undefined {
     return this.#failure;
   }
 
-  /** Delivery goes on at this offset: what the agent could give. */
-  continueAt(offset: number): void {
-    this.#deliveredBytes = offset;
-  }
-
   /** Resolves when more may be delivered. */
-  async deliver(chunk: Uint8Array): Promise<void> {
-    this.#deliveredBytes += chunk.byteLength;
+  readonly deliver = async (chunk: Uint8Array): Promise<void> => {
     const writable = this.#writable;
     if (writable === undefined || !this.#usable(writable)) return;
     this.#pendingWrites += 1;
@@ -47,7 +34,7 @@ export class OutputSink {
       this.#change.notify();
     });
     while (!goOn && this.#usable(writable) && writable.writableNeedDrain) await this.#change.wait();
-  }
+  };
 
   /** Resolves when the writable has taken everything, or has failed. */
   async flush(): Promise<void> {

@@ -7,7 +7,7 @@ import { checkEnvironment, checkUser } from './container-plan.ts';
 /** A process's specification, checked and completed with the container's. */
 export interface CheckedProcess {
   readonly id: string;
-  readonly args: readonly string[];
+  readonly args: readonly [string, ...string[]];
   readonly env: readonly string[];
   readonly dir: string | undefined;
   readonly user: string | undefined;

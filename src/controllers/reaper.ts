@@ -1,0 +1,96 @@
+import { ReconcileError, StoreNotConfiguredError } from '../errors/repository.ts';
+import type { ContainerRepository } from '../repository/container-repository.ts';
+import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
+import type { VolumeRepository } from '../repository/volume-repository.ts';
+import type { AbortOptions, Logger } from '../runtime/options.ts';
+import type { ReapResult } from '../runtime/worker.ts';
+import type { ArtifactStore } from '../stores/artifact-store.ts';
+
+/** What the reaper works with. */
+export interface ReaperComponents {
+  readonly workerName: string;
+  readonly containers: ContainerRepository;
+  readonly volumes: VolumeRepository;
+  readonly pods: PodRemoval;
+  readonly stores: ReadonlyMap<string, ArtifactStore>;
+  readonly logger: Logger;
+}
+
+/** Deletes pods for good. */
+export interface PodRemoval {
+  /** Resolves when there is no such pod any more: `true` where this call deleted it. With a `uid`, only that very pod. Rejects when it is still there after its grace period. */
+  remove(podName: string, options?: AbortOptions & { readonly uid?: string | undefined }): Promise<boolean>;
+}
+
+/** So many are deleted at a time; each waits for its pod's grace period. */
+const batchSize = 20;
+
+/** Deletes what nobody wants: the pod first, the row last, so that a crash in between leaves a row that says what is left to do. */
+export class Reaper {
+  readonly #components: ReaperComponents;
+
+  constructor(components: ReaperComponents) {
+    this.#components = components;
+  }
+
+  /**
+   * One pass. One that cannot be deleted does not stop the others.
+   *
+   * @throws ReconcileError - after the pass, with all that failed
+   */
+  async reap(options: AbortOptions = {}): Promise<ReapResult> {
+    const { containers, volumes, workerName } = this.#components;
+    const failures: unknown[] = [];
+    let deletedPods = 0;
+    let deletedVolumes = 0;
+    const deletedContainers = await this.#drain((skip) => containers.findDestroyable(workerName, batchSize + skip, options), failures, options, async (container) => {
+      if (await this.#removePod(container, options)) deletedPods += 1;
+      deletedVolumes += await containers.delete(container.handle, options);
+    });
+    deletedVolumes += await this.#drain((skip) => volumes.findDestroyable(workerName, batchSize + skip, options), failures, options, async (volume) => {
+      await this.#removeVolume(volume, options);
+      deletedPods += 1;
+      await volumes.delete(volume.handle, options);
+    });
+    if (failures.length > 0) throw new ReconcileError(`reaper pass of worker ${workerName}`, failures);
+    return { deletedPods, deletedContainers, deletedVolumes };
+  }
+
+  /** Batch after batch until all that is left has failed in this pass. The number of those deleted. */
+  async #drain<Row extends { readonly handle: string }>(
+    find: (skip: number) => Promise<readonly Row[]>,
+    failures: unknown[],
+    { signal }: AbortOptions,
+    destroy: (row: Row) => Promise<void>,
+  ): Promise<number> {
+    const failed = new Set<string>();
+    let deleted = 0;
+    for (;;) {
+      const rows = (await find(failed.size)).filter((row) => !failed.has(row.handle));
+      if (rows.length === 0) return deleted;
+      await Promise.all(
+        rows.map(async (row) => {
+          try {
+            await destroy(row);
+            deleted += 1;
+          } catch (error) {
+            signal?.throwIfAborted();
+            this.#components.logger.warn('not reaped', { handle: row.handle, error });
+            failed.add(row.handle);
+            failures.push(error);
+          }
+        }),
+      );
+    }
+  }
+
+  async #removePod({ podName, podUid }: ContainerRecord, { signal }: AbortOptions): Promise<boolean> {
+    return await this.#components.pods.remove(podName, { uid: podUid, signal });
+  }
+
+  async #removeVolume(volume: VolumeRecord, options: AbortOptions): Promise<void> {
+    const store = this.#components.stores.get(volume.store);
+    if (store === undefined) throw new StoreNotConfiguredError(volume.store);
+    await store.delete(volume.location, options);
+  }
+}

@@ -1,0 +1,6 @@
+import type { Logger } from '../runtime/options.ts';
+
+const nothing = (): void => {};
+
+/** Logs nothing. */
+export const silentLogger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };

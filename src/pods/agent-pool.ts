@@ -1,0 +1,49 @@
+import { AgentClient } from '../agent/agent-client.ts';
+import type { ByteConnection } from '../agent/byte-connection.ts';
+import { ClosedError } from '../errors/caller.ts';
+import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+
+/** What the pool needs. */
+export interface AgentPoolComponents {
+  /** Opens a connection to the agent in a pod. */
+  readonly connect: (podName: string, options: AbortOptions) => Promise<ByteConnection>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** One client per pod; each keeps its idle connections for a while by itself. */
+export class AgentPool {
+  readonly #components: AgentPoolComponents;
+  readonly #clients = new Map<string, AgentClient>();
+  #closed = false;
+
+  constructor(components: AgentPoolComponents) {
+    this.#components = components;
+  }
+
+  /**
+   * @param handle - the container's, or of the volume that has the pod to itself: for errors
+   * @throws ClosedError
+   */
+  client(podName: string, handle: string): AgentClient {
+    if (this.#closed) throw new ClosedError('worker');
+    const existing = this.#clients.get(podName);
+    if (existing !== undefined) return existing;
+    const { connect, clock, logger } = this.#components;
+    const client = new AgentClient({ connect: (options) => connect(podName, options), clock, logger, podName, handle });
+    this.#clients.set(podName, client);
+    return client;
+  }
+
+  /** The pod is going: closes what is open to it. */
+  forget(podName: string): void {
+    const client = this.#clients.get(podName);
+    this.#clients.delete(podName);
+    client?.close();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const podName of [...this.#clients.keys()]) this.forget(podName);
+  }
+}

@@ -1,0 +1,215 @@
+import { isRetryable } from '../errors/error-code.ts';
+import { OutOfMemoryError, PodDeletedError, type PodError, PodStartTimeoutError, PodUnschedulableError } from '../errors/pod.ts';
+import { backoffMs } from '../internal/backoff.ts';
+import { Change } from '../internal/change.ts';
+import type { Cluster, Pod } from '../kubernetes/cluster.ts';
+import { mainContainerState } from '../kubernetes/main-container-state.ts';
+import { findUnschedulable, podProblem, waitsForVolumesSince } from '../kubernetes/pod-status.ts';
+import type { PodWatch } from '../kubernetes/pod-watch.ts';
+import type { Architecture } from '../runtime/container.ts';
+import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+import type { AgentDelivery } from './agent-delivery.ts';
+import type { AgentPool } from './agent-pool.ts';
+
+/** Times in milliseconds. */
+export interface PodTimeouts {
+  /** How long a pod that has a node may take until its agent answers. */
+  readonly startMs: number;
+  /** How long a pod may wait for a node. */
+  readonly schedulingMs: number;
+  /** How long work goes on being tried while the pod is there and nothing gets through. */
+  readonly reconnectMs: number;
+}
+
+/** What supervising needs. */
+export interface PodSupervisorComponents {
+  readonly cluster: Cluster;
+  readonly watch: PodWatch;
+  readonly agents: AgentPool;
+  readonly delivery: AgentDelivery;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly timeouts: PodTimeouts;
+}
+
+/** A pod, and whose it is. */
+export interface SupervisedPod {
+  readonly podName: string;
+  readonly handle: string;
+}
+
+const connectBackoff = { firstMs: 40, longestMs: 500 };
+const reconnectBackoff = { firstMs: 100, longestMs: 5_000 };
+/** Troubles of a starting pod that often pass are not counted before. */
+const graceMs = 20_000;
+/** A pod that waits so long for its volumes may wait for a config map that somebody has deleted. */
+const volumesLateMs = 3_000;
+
+/** Knows what becomes of pods: whether they start, live, and why they don't. */
+export class PodSupervisor {
+  readonly #components: PodSupervisorComponents;
+
+  constructor(components: PodSupervisorComponents) {
+    this.#components = components;
+  }
+
+  /** Whether the pod is there and stays. With a uid: that very pod. */
+  async exists(podName: string, { uid, signal }: AbortOptions & { readonly uid?: string | undefined } = {}): Promise<boolean> {
+    const pod = await this.#components.cluster.getPod(podName, { signal });
+    return pod !== undefined && pod.metadata?.deletionTimestamp === undefined && (uid === undefined || pod.metadata?.uid === uid);
+  }
+
+  /**
+   * Resolves when the agent answers. The exec is tried as soon as the pod has a node, since the kubelet tells only once a second that a container runs.
+   *
+   * @throws PodError - what is wrong with the pod, as soon as the watch shows it, or a time-out
+   */
+  async whenAgentAnswers({ podName, handle }: SupervisedPod, { signal }: AbortOptions = {}): Promise<void> {
+    const { agents, clock, timeouts } = this.#components;
+    const stop = new AbortController();
+    const within = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+    const seen: { pod?: Pod; readonly change: Change } = { change: new Change() };
+    const failure = this.#watchStart(podName, seen, within);
+    failure.catch(() => undefined);
+    const answer = async (): Promise<void> => {
+      const startedAt = clock.now();
+      for (let retry = 0; ; retry += 1) {
+        if (seen.pod?.spec?.nodeName === undefined) {
+          await seen.change.wait();
+          continue;
+        }
+        try {
+          await agents.client(podName, handle).hello({ signal: within });
+          return;
+        } catch (error) {
+          within.throwIfAborted();
+          if (!isRetryable(error)) throw error;
+          if (clock.now() - startedAt > timeouts.startMs) throw new PodStartTimeoutError(this.#factsOf(podName, describeWait(seen.pod)), timeouts.startMs, { cause: error });
+          await Promise.race([clock.sleep(backoffMs(retry, connectBackoff), { signal: within }), seen.change.wait()]);
+        }
+      }
+    };
+    try {
+      await Promise.race([answer(), failure]);
+    } finally {
+      stop.abort();
+      seen.change.notify();
+    }
+  }
+
+  /**
+   * Does work that may be repeated, again and again while what it fails with may pass and the pod is there.
+   *
+   * @throws PodError - the pod is gone, or failed
+   */
+  async persist<T>(podName: string, work: () => Promise<T>, { signal }: AbortOptions = {}): Promise<T> {
+    const { clock, logger, timeouts } = this.#components;
+    const startedAt = clock.now();
+    for (let retry = 0; ; retry += 1) {
+      try {
+        return await work();
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (!isRetryable(error)) throw error;
+        await this.requireAlive(podName, { signal });
+        if (clock.now() - startedAt > timeouts.reconnectMs) throw error;
+        logger.debug('tried again', { podName, retry, error });
+        await clock.sleep(backoffMs(retry, reconnectBackoff), { signal });
+      }
+    }
+  }
+
+  /** @throws PodError - the pod is gone or failed; that the API cannot tell is no reason */
+  async requireAlive(podName: string, { signal }: AbortOptions = {}): Promise<void> {
+    const { cluster, clock } = this.#components;
+    let pod: Pod | undefined;
+    try {
+      pod = await cluster.getPod(podName, { signal });
+    } catch (error) {
+      if (isRetryable(error)) return;
+      throw error;
+    }
+    if (pod === undefined) throw this.#gone(podName);
+    const problem = podProblem(pod, { now: clock.now(), graceMs });
+    if (problem !== undefined) throw problem;
+  }
+
+  /** Rejects when the pod is gone for good, whatever the connections to it say; never resolves. Ends by the signal. */
+  async whenGone(podName: string, { signal }: AbortOptions): Promise<never> {
+    const { watch, clock } = this.#components;
+    for await (const pod of watch.observe(podName, { signal })) {
+      if (pod === undefined) throw this.#gone(podName);
+      const problem = podProblem(pod, { now: clock.now(), graceMs });
+      // One that is being deleted still has its grace period, and may end well in it.
+      if (problem !== undefined && !(problem instanceof PodDeletedError)) throw problem;
+    }
+    throw this.#gone(podName);
+  }
+
+  /** What is known of a container that was restarted: that the kernel killed it for memory, or `undefined`. */
+  async findMemoryKill(podName: string, limitBytes: number | undefined, { signal }: AbortOptions = {}): Promise<OutOfMemoryError | undefined> {
+    const pod = await this.#components.cluster.getPod(podName, { signal });
+    if (pod === undefined) return undefined;
+    const state = mainContainerState(pod);
+    if (state.kind === 'waiting' || state.lastTermination?.outOfMemory !== true) return undefined;
+    return this.outOfMemory(podName, limitBytes);
+  }
+
+  outOfMemory(podName: string, limitBytes: number | undefined): OutOfMemoryError {
+    return new OutOfMemoryError(this.#factsOf(podName, { reason: 'OOMKilled' }), limitBytes);
+  }
+
+  /** Keeps `seen` up to date. Rejects with what is wrong with the pod. */
+  async #watchStart(podName: string, seen: { pod?: Pod; readonly change: Change }, signal: AbortSignal): Promise<never> {
+    const { watch, clock, timeouts } = this.#components;
+    const startedAt = clock.now();
+    const observe = async (): Promise<never> => {
+      for await (const pod of watch.observe(podName, { signal })) {
+        if (pod === undefined) throw this.#gone(podName);
+        seen.pod = pod;
+        seen.change.notify();
+        const problem = podProblem(pod, { now: clock.now(), graceMs });
+        if (problem !== undefined) throw problem;
+      }
+      throw this.#gone(podName);
+    };
+    const wait = async (): Promise<never> => {
+      for (;;) {
+        await clock.sleep(volumesLateMs, { signal });
+        await this.#helpLatePod(seen.pod, signal);
+        const waitedMs = clock.now() - startedAt;
+        if (seen.pod?.spec?.nodeName !== undefined || waitedMs < timeouts.schedulingMs) continue;
+        const detail = seen.pod === undefined ? undefined : findUnschedulable(seen.pod)?.detail;
+        throw new PodUnschedulableError(this.#factsOf(podName, { detail }), waitedMs);
+      }
+    };
+    return await Promise.race([observe(), wait()]);
+  }
+
+  /** What can be done for a pod that does not come up: its config map is put back, and troubles whose grace is over are told. */
+  async #helpLatePod(pod: Pod | undefined, signal: AbortSignal): Promise<void> {
+    const { delivery, clock } = this.#components;
+    if (pod === undefined) return;
+    if (waitsForVolumesSince(pod) !== undefined) await delivery.repeat(architectureOf(pod), { signal });
+    const problem = podProblem(pod, { now: clock.now(), graceMs });
+    if (problem !== undefined) throw problem;
+  }
+
+  #gone(podName: string): PodError {
+    return new PodDeletedError(this.#factsOf(podName, {}));
+  }
+
+  #factsOf(podName: string, why: { readonly reason?: string | undefined; readonly detail?: string | undefined }): { namespace: string; podName: string } & typeof why {
+    return { namespace: this.#components.cluster.namespace, podName, ...why };
+  }
+}
+
+function describeWait(pod: Pod | undefined): { reason: string | undefined; detail: string | undefined } {
+  const state = pod === undefined ? undefined : mainContainerState(pod);
+  if (state === undefined || state.kind === 'running') return { reason: undefined, detail: 'its container runs, and the agent does not answer' };
+  return { reason: state.reason, detail: state.detail };
+}
+
+function architectureOf(pod: Pod): Architecture {
+  return pod.spec?.nodeSelector?.['kubernetes.io/arch'] === 'arm64' ? 'arm64' : 'amd64';
+}

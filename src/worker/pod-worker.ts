@@ -1,0 +1,154 @@
+import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
+import { StoreNotConfiguredError } from '../errors/repository.ts';
+import type { Reaper } from '../controllers/reaper.ts';
+import type { AgentPool } from '../pods/agent-pool.ts';
+import type { PodSupervisor } from '../pods/pod-supervisor.ts';
+import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
+import type { Repository } from '../repository/repository.ts';
+import type { Container, ContainerOwner, ContainerSpec } from '../runtime/container.ts';
+import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+import type { Volume, VolumeMount } from '../runtime/volume.ts';
+import type { ArtifactVolume, ContainerWithMounts, FindOrCreateContainerOptions, ReapResult, Worker } from '../runtime/worker.ts';
+import type { ArtifactStore } from '../stores/artifact-store.ts';
+import { planContainer } from './container-plan.ts';
+import { type ContainerMakerComponents, findOrCreateContainer } from './find-or-create-container.ts';
+import { PodContainer } from './pod-container.ts';
+import { StoredVolume } from './stored-volume.ts';
+
+/** What a worker is made of. */
+export interface PodWorkerComponents {
+  readonly name: string;
+  readonly repository: Repository;
+  readonly agents: AgentPool;
+  readonly pods: PodSupervisor;
+  readonly launcher: ContainerMakerComponents['launcher'];
+  readonly stores: ReadonlyMap<string, ArtifactStore>;
+  /** Where the bytes of containers' volumes are: in their own pods. */
+  readonly podStore: ArtifactStore;
+  /** Where a new artifact's bytes go. */
+  readonly artifactStore: ArtifactStore;
+  readonly reaper: Reaper;
+  readonly podName: ContainerMakerComponents['podName'];
+  readonly newId: () => string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly artifactTimeToLiveMs: number;
+  /** Lets go of what the worker was given. */
+  readonly close: () => Promise<void>;
+}
+
+/** How long a volume may be in the making before it is thought abandoned. */
+const artifactLeaseMs = 10 * 60_000;
+
+/**
+ * A worker over a cluster and a database, which come in as collaborators; `KubernetesWorker.open` puts it together.
+ *
+ * @public
+ */
+export class PodWorker implements Worker {
+  readonly name: string;
+  readonly #components: PodWorkerComponents;
+  #closing: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(components: PodWorkerComponents) {
+    this.name = components.name;
+    this.#components = components;
+  }
+
+  async findOrCreateContainer(owner: ContainerOwner, spec: ContainerSpec, options: FindOrCreateContainerOptions = {}): Promise<ContainerWithMounts> {
+    const { repository, launcher, pods, podStore, podName, newId, clock, logger } = this.#open();
+    checkOwner(owner);
+    const wanted = { owner, plan: planContainer(spec), metadata: options.metadata ?? {}, delegate: options.delegate };
+    const volume = (record: VolumeRecord): Volume => this.#volume(record);
+    const components = { workerName: this.name, containers: repository.containers, launcher, pods, podStore, volume, podName, newId, clock, logger };
+    const container = await findOrCreateContainer(wanted, components, options);
+    const volumes = await repository.containers.volumesOf(container.handle, options);
+    return { container: this.#container(container), mounts: volumes.map((record) => this.#mount(record)) };
+  }
+
+  async createVolumeForArtifact(teamId: string, options: AbortOptions = {}): Promise<ArtifactVolume> {
+    const { repository, artifactStore: store, newId, artifactTimeToLiveMs: timeToLiveMs } = this.#open();
+    if (teamId === '') throw new InvalidSpecError('teamId', 'is empty');
+    const handle = newId();
+    const location = store.locate(handle);
+    const row = { handle, workerName: this.name, teamId, store: store.name, location, timeToLiveMs, leaseMs: artifactLeaseMs };
+    const { expiresAt } = await repository.volumes.insertArtifact(row, options);
+    try {
+      await store.create(handle, location, options);
+      const record = await repository.volumes.markCreated(handle, options);
+      return { volume: this.#volume(record), expiresAt: expiresAt ?? record.createdAt };
+    } catch (error) {
+      await repository.volumes.markFailed(handle).catch((cause: unknown) => this.#components.logger.warn('volume not marked failed', { handle, cause }));
+      throw error;
+    }
+  }
+
+  async lookupContainer(handle: string, options: AbortOptions = {}): Promise<Container | undefined> {
+    const { repository, pods } = this.#open();
+    const record = await repository.containers.lookup(this.name, handle, options);
+    if (record?.state !== 'created') return undefined;
+    return (await pods.exists(record.podName, { ...options, uid: record.podUid })) ? this.#container(record) : undefined;
+  }
+
+  async lookupVolume(handle: string, options: AbortOptions = {}): Promise<Volume | undefined> {
+    const { repository } = this.#open();
+    const record = await repository.volumes.lookup(this.name, handle, options);
+    if (record?.state !== 'created') return undefined;
+    return (await this.#store(record).exists(record.location, options)) ? this.#volume(record) : undefined;
+  }
+
+  async ownerFinished(owner: ContainerOwner, options: AbortOptions = {}): Promise<void> {
+    checkOwner(owner);
+    await this.#open().repository.containers.markOwnerFinished(this.name, owner, options);
+  }
+
+  async expireArtifact(handle: string, options: AbortOptions = {}): Promise<void> {
+    await this.#open().repository.volumes.expire(this.name, handle, options);
+  }
+
+  async reap(options: AbortOptions = {}): Promise<ReapResult> {
+    return await this.#open().reaper.reap(options);
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#components.close();
+    await this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** @throws ClosedError */
+  #open(): PodWorkerComponents {
+    if (this.#closing !== undefined) throw new ClosedError(`worker ${this.name}`);
+    return this.#components;
+  }
+
+  #store({ store: name }: VolumeRecord): ArtifactStore {
+    const store = this.#components.stores.get(name);
+    if (store === undefined) throw new StoreNotConfiguredError(name);
+    return store;
+  }
+
+  #volume(record: VolumeRecord): StoredVolume {
+    return new StoredVolume(record, { volumes: this.#components.repository.volumes, store: this.#store(record) });
+  }
+
+  #mount(record: VolumeRecord): VolumeMount {
+    const { kind, mountPath = '', name } = record;
+    if (kind === 'artifact') throw new InvalidSpecError('kind', `volume ${record.handle} is an artifact and cannot be mounted`);
+    return { volume: this.#volume(record), mountPath, kind, name };
+  }
+
+  #container(record: ContainerRecord): PodContainer {
+    const { repository, agents, pods, newId, clock, logger } = this.#components;
+    return new PodContainer(record, { containers: repository.containers, agent: agents.client(record.podName, record.handle), pods, newId, clock, logger });
+  }
+}
+
+function checkOwner({ kind, key }: ContainerOwner): void {
+  if (kind.length < 1 || kind.length > 63) throw new InvalidSpecError('owner.kind', `has ${kind.length} characters, not 1 to 63`);
+  if (key.length < 1 || key.length > 1024) throw new InvalidSpecError('owner.key', `has ${key.length} characters, not 1 to 1024`);
+}

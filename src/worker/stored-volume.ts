@@ -1,0 +1,77 @@
+import { type Readable } from 'node:stream';
+
+import { decodeArchive, encodeArchive } from '../artifacts/compression.ts';
+import { readSingleFile } from '../artifacts/read-file.ts';
+import { InvalidSpecError } from '../errors/caller.ts';
+import { VolumeDisappearedError } from '../errors/repository.ts';
+import { PathConflictError } from '../errors/transfer.ts';
+import type { VolumeRecord } from '../repository/records.ts';
+import type { VolumeRepository } from '../repository/volume-repository.ts';
+import type { AbortOptions } from '../runtime/options.ts';
+import type { ReadFileOptions, StreamInOptions, StreamOutOptions, StreamResult, Volume, VolumeStatus } from '../runtime/volume.ts';
+import type { ArtifactStore, StoreLocation } from '../stores/artifact-store.ts';
+
+/** What a volume works with. */
+export interface VolumeComponents {
+  readonly volumes: VolumeRepository;
+  readonly store: ArtifactStore;
+}
+
+const defaultReadFileLimitBytes = 1024 * 1024;
+
+/** A volume whose row is in the database and whose bytes are in an artifact store. */
+export class StoredVolume implements Volume {
+  readonly handle: string;
+  readonly source: string;
+  readonly #location: StoreLocation;
+  readonly #volumes: VolumeRepository;
+  readonly #store: ArtifactStore;
+
+  constructor(record: Pick<VolumeRecord, 'handle' | 'workerName' | 'location'>, components: VolumeComponents) {
+    this.handle = record.handle;
+    this.source = record.workerName;
+    this.#location = record.location;
+    this.#volumes = components.volumes;
+    this.#store = components.store;
+  }
+
+  async streamIn(path: string, source: Readable | AsyncIterable<Uint8Array>, options: StreamInOptions = {}): Promise<StreamResult> {
+    const { signal, encoding = 'raw', limitBytes, expandedLimitBytes } = options;
+    checkLimit('limitBytes', limitBytes);
+    checkLimit('expandedLimitBytes', expandedLimitBytes);
+    signal?.throwIfAborted();
+    const decoded = decodeArchive(source, { encoding, limitBytes, facts: { handle: this.handle, direction: 'in' }, signal });
+    const received = await this.#store.receive(this.#location, path, decoded.archive, { signal, expandedLimitBytes });
+    const isWhole = path === '' || path === '.' || path === '/';
+    await this.#volumes.markReady(this.handle, isWhole ? { digest: received.digest, sizeBytes: received.rawBytes } : undefined, { signal });
+    return { bytes: decoded.encodedBytes(), rawBytes: received.rawBytes, digest: received.digest, entries: received.entries };
+  }
+
+  async streamOut(path: string, { signal, encoding = 'raw' }: StreamOutOptions = {}): Promise<Readable> {
+    signal?.throwIfAborted();
+    const sent = await this.#store.send(this.#location, path, { signal });
+    return encodeArchive(sent.archive, { encoding, facts: { handle: this.handle, direction: 'out' } });
+  }
+
+  async readFile(path: string, { signal, limitBytes = defaultReadFileLimitBytes }: ReadFileOptions = {}): Promise<Uint8Array> {
+    checkLimit('limitBytes', limitBytes);
+    const facts = { handle: this.handle, direction: 'out', path } as const;
+    const sent = await this.#store.send(this.#location, path, { signal });
+    if (sent.kind !== 'file') {
+      sent.archive.destroy();
+      throw new PathConflictError(facts, `is a ${sent.kind}, not a file`);
+    }
+    return await readSingleFile(sent.archive, { limitBytes, facts });
+  }
+
+  async status(options: AbortOptions = {}): Promise<VolumeStatus> {
+    const record = await this.#volumes.lookup(this.source, this.handle, options);
+    if (record === undefined) throw new VolumeDisappearedError(this.handle, this.source);
+    const { readyAt, digest, sizeBytes } = record;
+    return { handle: this.handle, readyAt, digest, sizeBytes };
+  }
+}
+
+function checkLimit(field: string, limit: number | undefined): void {
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0)) throw new InvalidSpecError(field, `${limit} is not a positive number of bytes`);
+}

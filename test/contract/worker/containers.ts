@@ -1,0 +1,219 @@
+import { Readable } from 'node:stream';
+
+import { expect } from 'chai';
+
+import type { ContainerSpec, Volume, Worker } from '../../../src/index.ts';
+import { rejection } from '../../support/rejection.ts';
+import { readTarText, tarOf } from '../../support/tar.ts';
+import { makeContainer, newOwner, sh, type WorkerSetup } from './setup.ts';
+
+/** The guarantees of `findOrCreateContainer`, of the look-ups and of release, over whatever cluster. */
+export function describeContainers(setup: () => WorkerSetup): void {
+  describe('a container', function () {
+    this.timeout(90_000);
+    let worker: Worker;
+    let image: string;
+
+    before(async () => {
+      image = setup().image;
+      worker = await setup().open();
+    });
+
+    after(async () => {
+      await worker.reap();
+      await worker.close();
+    });
+
+    const uploaded = async (entries: Record<string, string>): Promise<Volume> => {
+      const { volume } = await worker.createVolumeForArtifact('team');
+      await volume.streamIn('.', Readable.from([await tarOf(entries)]));
+      return volume;
+    };
+
+    context('with inputs, outputs and caches', () => {
+      it('has each at its path, and an output can be the input of the next', async () => {
+        const [first, second] = [await uploaded({ 'a.txt': 'first' }), await uploaded({ 'b.txt': 'second' })];
+        const spec: ContainerSpec = {
+          image,
+          dir: '/tmp/build/step',
+          inputs: [
+            { artifact: first, path: 'one' },
+            { artifact: second, path: '/elsewhere/two/' },
+          ],
+          outputs: { result: 'result', changed: 'one' },
+          caches: ['cache'],
+        };
+        const owner = newOwner();
+        const { container, mounts } = await worker.findOrCreateContainer(owner, spec);
+        expect(mounts.map(({ kind, mountPath, name }) => [mountPath, kind, name]).sort()).to.deep.equal([
+          ['/elsewhere/two', 'input', undefined],
+          ['/tmp/build/step', 'dir', undefined],
+          ['/tmp/build/step/cache', 'cache', undefined],
+          ['/tmp/build/step/one', 'output', 'changed'],
+          ['/tmp/build/step/result', 'output', 'result'],
+        ]);
+        const { stdout } = await sh(container, 'cat one/a.txt /elsewhere/two/b.txt; echo more > one/more.txt; echo made > result/made.txt; ls cache');
+        expect(stdout).to.equal('firstsecond');
+        const next = await makeContainer(worker, image, {
+          inputs: mounts.filter(({ kind }) => kind === 'output').map(({ volume, name }) => ({ artifact: volume, path: name ?? '' })),
+        });
+        expect((await sh(next.container, 'cat changed/a.txt changed/more.txt result/made.txt')).stdout).to.equal('firstmore\nmade\n');
+        await worker.ownerFinished(owner);
+        await worker.ownerFinished(next.owner);
+        for (const { handle } of [first, second]) await worker.expireArtifact(handle);
+      });
+
+      it('has a writable directory, outputs and inputs for the user that processes run as', async () => {
+        const input = await uploaded({ 'in.txt': 'in' });
+        const { container, owner } = await makeContainer(worker, image, { inputs: [{ artifact: input, path: 'in' }], outputs: { out: 'out' } });
+        const { exitStatus, stderr } = await sh(container, 'set -e; touch here in/here out/here; id -u');
+        expect({ exitStatus, stderr }).to.deep.equal({ exitStatus: 0, stderr: '' });
+        await worker.ownerFinished(owner);
+        await worker.expireArtifact(input.handle);
+      });
+    });
+
+    context('when the same owner asks again', () => {
+      it('is the same one, from any instance, also when all ask at the same time', async () => {
+        const owner = newOwner();
+        const other = await setup().open();
+        try {
+          const made = await Promise.all([worker, other, worker, other].map((each) => each.findOrCreateContainer(owner, { image, dir: '/tmp/build/same', outputs: { o: 'o' } })));
+          expect(new Set(made.map(({ container }) => container.handle)).size).to.equal(1);
+          expect(new Set(made.map(({ mounts }) => mounts.map(({ volume }) => volume.handle).sort().join())).size).to.equal(1);
+          expect((await setup().podNames()).filter((name) => name === made[0]!.container.podName)).to.have.length(1);
+        } finally {
+          await other.close();
+        }
+        await worker.ownerFinished(owner);
+      });
+
+      it('is CONTAINER_DISAPPEARED where its pod is gone, and never made again under that handle', async () => {
+        const { container, owner } = await makeContainer(worker, image);
+        await sh(container, 'exit 6', { id: 'ended' });
+        await setup().deletePod(container.podName);
+        expect(await rejection(worker.findOrCreateContainer(owner, { image }))).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: container.handle });
+        expect(await worker.lookupContainer(container.handle)).to.equal(undefined);
+        expect((await rejection(container.run({ path: 'true' }, {}))).code).to.equal('KW_ERR_CONTAINER_DISAPPEARED');
+        const ended = await container.attach('ended', {});
+        expect((await ended.wait()).exitStatus).to.equal(6);
+        await worker.ownerFinished(owner);
+      });
+    });
+
+    context('that cannot be made', () => {
+      it('names the image that cannot be pulled, and the next try is a new one', async () => {
+        const owner = newOwner();
+        const error = await rejection(worker.findOrCreateContainer(owner, { image: setup().missingImage }));
+        expect(error).to.include({ code: 'KW_ERR_IMAGE_PULL_FAILED', image: setup().missingImage });
+        const { container } = await worker.findOrCreateContainer(owner, { image });
+        expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
+        await worker.ownerFinished(owner);
+      });
+
+      it('says at once that no node can take it, when it may not wait', async () => {
+        const owner = newOwner();
+        const abort = new AbortController();
+        const reason = new Error('no time for that');
+        const making = rejection(worker.findOrCreateContainer(owner, { image, limits: { cpuMilli: 4_000_000 } }, { signal: abort.signal }));
+        abort.abort(reason);
+        expect(await making).to.equal(reason);
+        await worker.ownerFinished(owner);
+      });
+
+      it('names the field of a wrong specification, and makes nothing', async () => {
+        const artifact = await uploaded({ a: 'a' });
+        const before = await setup().podNames();
+        const wrong: Record<string, Partial<ContainerSpec>> = {
+          image: { image: '' },
+          dir: { dir: 'relative' },
+          'env[0]': { env: ['=x'] },
+          user: { user: '' },
+          'inputs[0].path': { inputs: [{ artifact, path: '/a/../../b' }] },
+          'inputs[1].path': {
+            inputs: [
+              { artifact, path: '/same' },
+              { artifact, path: '/same/' },
+            ],
+          },
+          'outputs.o': { outputs: { o: '/' } },
+          'caches[0]': { caches: ['/.kw/volumes'] },
+          'limits.memoryBytes': { limits: { memoryBytes: -1 } },
+          'sidecars[0].name': { sidecars: [{ name: 'main', image }] },
+        };
+        for (const [field, parts] of Object.entries(wrong)) {
+          expect(await rejection(worker.findOrCreateContainer(newOwner(), { image, ...parts })), field).to.include({ code: 'KW_ERR_INVALID_SPEC', field });
+        }
+        expect((await rejection(worker.findOrCreateContainer({ kind: '', key: 'x' }, { image }))).code).to.equal('KW_ERR_INVALID_SPEC');
+        expect(await setup().podNames()).to.deep.equal(before);
+        await worker.expireArtifact(artifact.handle);
+      });
+
+      it('fails with what an input fails with, and runs nothing', async () => {
+        const failure = new Error('the input is broken');
+        const artifact: Volume = Object.create(null, {
+          handle: { value: 'broken' },
+          streamOut: { value: async () => await Promise.reject(failure) },
+        }) as Volume;
+        const good = await uploaded({ a: 'a' });
+        const owner = newOwner();
+        const spec = {
+          image,
+          dir: '/tmp/build/broken',
+          inputs: [
+            { artifact: good, path: 'good' },
+            { artifact, path: 'broken' },
+          ],
+        };
+        expect(await rejection(worker.findOrCreateContainer(owner, spec))).to.equal(failure);
+        await worker.expireArtifact(good.handle);
+      });
+    });
+
+    context('with a sidecar', () => {
+      it('shares its volumes with it', async () => {
+        const sidecars = [{ name: 'side', image, command: ['sh', '-c', 'echo from the sidecar > /tmp/build/test/shared/file; while :; do sleep 1; done'] }];
+        const { container, owner } = await makeContainer(worker, image, { outputs: { shared: 'shared' }, sidecars });
+        const { stdout } = await sh(container, 'while ! [ -s shared/file ]; do sleep 0.1; done; cat shared/file');
+        expect(stdout).to.equal('from the sidecar\n');
+        await worker.ownerFinished(owner);
+      });
+    });
+
+    context('when looked up', () => {
+      it('is undefined where there never was one', async () => {
+        expect(await worker.lookupContainer('00000000-0000-4000-8000-000000000000')).to.equal(undefined);
+        expect(await worker.lookupVolume('00000000-0000-4000-8000-000000000000')).to.equal(undefined);
+      });
+    });
+
+    context('when nobody wants it any more', () => {
+      it('is reaped with its pod and its volumes, and so is an artifact; all words may be said twice', async () => {
+        const artifact = await uploaded({ a: 'a' });
+        const { container, mounts, owner } = await makeContainer(worker, image, { outputs: { o: 'o' } });
+        for (const _ of [1, 2]) {
+          await worker.ownerFinished(owner);
+          await worker.expireArtifact(artifact.handle);
+        }
+        expect(await worker.lookupContainer(container.handle)).to.equal(undefined);
+        const first = await worker.reap();
+        expect(first.deletedPods).to.be.greaterThanOrEqual(2);
+        expect(first.deletedVolumes).to.be.greaterThanOrEqual(3);
+        expect(await worker.reap()).to.deep.equal({ deletedPods: 0, deletedContainers: 0, deletedVolumes: 0 });
+        expect(await setup().podNames()).to.not.include(container.podName);
+        for (const { volume } of [...mounts, { volume: artifact }]) expect(await worker.lookupVolume(volume.handle)).to.equal(undefined);
+        await worker.ownerFinished(newOwner());
+        await worker.expireArtifact('never-was');
+      });
+    });
+
+    it('keeps its files to itself', async () => {
+      const [one, two] = [await makeContainer(worker, image, { outputs: { o: 'o' } }), await makeContainer(worker, image, { outputs: { o: 'o' } })];
+      await sh(one.container, 'echo one > o/one');
+      expect((await sh(two.container, 'ls o')).stdout).to.equal('');
+      expect(await readTarText(await one.mounts.find(({ name }) => name === 'o')!.volume.streamOut('.'))).to.deep.equal({ one: 'one\n' });
+      await worker.ownerFinished(one.owner);
+      await worker.ownerFinished(two.owner);
+    });
+  });
+}

@@ -1,0 +1,225 @@
+import { randomUUID } from 'node:crypto';
+import { Readable, Writable } from 'node:stream';
+import { getEventListeners } from 'node:events';
+
+import { expect } from 'chai';
+
+import type { Container, Worker } from '../../../src/index.ts';
+import { rejection } from '../../support/rejection.ts';
+import { Collector, makeContainer, run, sh, type WorkerSetup } from './setup.ts';
+
+/** The guarantees of `Container.run`, `attach` and `Process`, over whatever cluster. */
+export function describeProcesses(setup: () => WorkerSetup): void {
+  describe('a process', function () {
+    this.timeout(60_000);
+    let worker: Worker;
+    let container: Container;
+    let finish: () => Promise<void>;
+
+    before(async () => {
+      worker = await setup().open();
+      const made = await makeContainer(worker, setup().image, { env: ['FROM_CONTAINER=container', 'SHARED=container'] });
+      container = made.container;
+      finish = () => worker.ownerFinished(made.owner);
+    });
+
+    after(async () => {
+      await finish();
+      await worker.reap();
+      await worker.close();
+    });
+
+    it('delivers stdout and stderr apart, whole, and its exit status', async () => {
+      expect(await sh(container, 'echo out; echo err >&2; exit 3')).to.deep.equal({ exitStatus: 3, stdout: 'out\n', stderr: 'err\n' });
+    });
+
+    it('tells the signal that ended it', async () => {
+      expect(await sh(container, 'kill -TERM $$')).to.include({ exitStatus: 143, signal: 15 });
+    });
+
+    it('has the environment of the container, and its own over it', async () => {
+      const { stdout } = await sh(container, 'echo "$FROM_CONTAINER $SHARED $OWN"', { env: ['SHARED=process', 'OWN=own = with $signs'] });
+      expect(stdout).to.equal('container process own = with $signs\n');
+    });
+
+    it('runs in the directory of the container, or in its own, which is made', async () => {
+      expect((await sh(container, 'pwd')).stdout).to.equal('/tmp/build/test\n');
+      expect((await sh(container, 'pwd', { dir: 'new/er' })).stdout).to.equal('/tmp/build/test/new/er\n');
+    });
+
+    it('gets its arguments as they are', async () => {
+      const args = ['with space', '$HOME', '"quoted"', "it's", 'new\nline', '-n', '', 'ünïcode'];
+      const { stdout } = await run(container, { path: 'sh', args: ['-c', 'for a in "$@"; do printf "<%s>" "$a"; done', 'sh', ...args] });
+      expect(stdout).to.equal(args.map((arg) => `<${arg}>`).join(''));
+    });
+
+    it('reads stdin to its end, and answers', async () => {
+      const request = '{"source":{}}'.repeat(100_000);
+      const { stdout, exitStatus } = await run(container, { path: 'cat' }, { stdin: Readable.from([request]) });
+      expect({ same: stdout === request, exitStatus }).to.deep.equal({ same: true, exitStatus: 0 });
+    });
+
+    it('has an empty stdin where the host gives none', async () => {
+      expect((await sh(container, 'cat; echo end')).stdout).to.equal('end\n');
+    });
+
+    it('prints 100,000 lines on each stream, whole and in order', async () => {
+      const { stdout, stderr } = await sh(container, 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); echo $i; echo $i >&2; done');
+      const wanted = `${Array.from({ length: 100_000 }, (_, index) => index + 1).join('\n')}\n`;
+      expect([stdout === wanted, stderr === wanted]).to.deep.equal([true, true]);
+    });
+
+    it('has a terminal of the size wanted, and everything on stdout', async () => {
+      const spec = { tty: { windowSize: { columns: 123, rows: 45 } } };
+      const { stdout, stderr } = await sh(container, 'stty size; echo err >&2; test -t 0 && test -t 1 && echo tty', spec);
+      expect([stdout, stderr]).to.deep.equal(['45 123\r\nerr\r\ntty\r\n', '']);
+    });
+
+    context('that cannot be started', () => {
+      it('is a typed error for an executable that is not there, and the id may be used again', async () => {
+        const id = randomUUID();
+        expect(await rejection(container.run({ id, path: 'no-such-program' }, {}))).to.include({ code: 'KW_ERR_EXECUTABLE_NOT_FOUND', executable: 'no-such-program' });
+        expect((await rejection(container.run({ id, path: '/no/such/program' }, {}))).code).to.equal('KW_ERR_EXECUTABLE_NOT_FOUND');
+        expect((await sh(container, 'echo again', { id })).stdout).to.equal('again\n');
+      });
+
+      it('is a typed error for a user that is not there', async () => {
+        expect(await rejection(container.run({ path: 'true', user: 'nobody-knows' }, {}))).to.include({ code: 'KW_ERR_USER_NOT_FOUND', user: 'nobody-knows' });
+      });
+
+      it('is a typed error for a file that cannot be executed, and for a folder', async () => {
+        await sh(container, 'printf "no program" > /tmp/build/test/plain; chmod 644 /tmp/build/test/plain');
+        expect((await rejection(container.run({ path: '/tmp/build/test/plain' }, {}))).code).to.equal('KW_ERR_NOT_PERMITTED');
+        expect((await rejection(container.run({ path: 'true', dir: '/tmp/build/test/plain' }, {}))).code).to.equal('KW_ERR_WORKING_DIRECTORY');
+      });
+
+      it('names the field of a wrong specification', async () => {
+        const wrong = { path: { path: '' }, 'args[0]': { path: 'a', args: ['\0'] }, 'env[0]': { path: 'a', env: ['NONE'] }, id: { path: 'a', id: '../a' }, user: { path: 'a', user: 'a:b:c' } };
+        for (const [field, spec] of Object.entries(wrong)) expect(await rejection(container.run(spec, {})), field).to.include({ code: 'KW_ERR_INVALID_SPEC', field });
+      });
+    });
+
+    context('that was started before', () => {
+      it('is attached to and not started again, by run of the same id', async () => {
+        const id = randomUUID();
+        const script = 'echo once >> /tmp/build/test/count; echo started; sleep 1; wc -l < /tmp/build/test/count';
+        const ran = await Promise.all([1, 2, 3].map(() => sh(container, script, { id })));
+        for (const { stdout } of ran) expect(stdout).to.equal('started\n1\n');
+      });
+
+      it('gives its output and status again, from any offset, after its end and from another instance', async () => {
+        const id = randomUUID();
+        await sh(container, 'echo 0123456789; echo err >&2; exit 7', { id });
+        const other = await setup().open();
+        try {
+          const found = await other.lookupContainer(container.handle);
+          const [stdout, stderr] = [new Collector(), new Collector()];
+          const process = await found!.attach(id, { stdout, stderr }, { from: { stdoutBytes: 5, stderrBytes: 4 } });
+          expect((await process.wait()).exitStatus).to.equal(7);
+          expect([stdout.text, stderr.text, process.position()]).to.deep.equal(['56789\n', '', { stdoutBytes: 11, stderrBytes: 4 }]);
+        } finally {
+          await other.close();
+        }
+      });
+
+      it('delivers only what comes from now on, where that is asked', async () => {
+        const id = randomUUID();
+        const first = new Collector();
+        const process = await container.run({ id, path: 'sh', args: ['-c', 'echo early; read -r line; echo "late $line"'] }, { stdout: first, stdin: new Readable({ read() {} }) });
+        while (!first.text.includes('early')) await new Promise((resolve) => setImmediate(resolve));
+        await process[Symbol.asyncDispose]();
+        const late = new Collector();
+        const again = await container.attach(id, { stdout: late, stdin: Readable.from(['input\n']) }, { from: 'now' });
+        expect((await again.wait()).exitStatus).to.equal(0);
+        expect(late.text).to.equal('late input\n');
+      });
+
+      it('is a typed error where it was not', async () => {
+        expect(await rejection(container.attach('never-started', {}))).to.include({ code: 'KW_ERR_PROCESS_NOT_FOUND', processId: 'never-started' });
+      });
+    });
+
+    context('when it is cancelled', () => {
+      it('stops with the group, output up to then is delivered, and wait rejects with the reason', async () => {
+        const abort = new AbortController();
+        const reason = new Error('the build was aborted');
+        const stdout = new Collector();
+        const id = randomUUID();
+        const process = await container.run({ id, path: 'sh', args: ['-c', 'trap "echo stopping; exit 9" TERM; echo ready; sleep 600 & wait'] }, { stdout });
+        const waiting = rejection(process.wait({ signal: abort.signal }));
+        while (!stdout.text.includes('ready')) await new Promise((resolve) => setImmediate(resolve));
+        abort.abort(reason);
+        expect(await waiting).to.equal(reason);
+        expect(stdout.text).to.equal('ready\nstopping\n');
+        expect(getEventListeners(abort.signal, 'abort')).to.have.length(0);
+        const ended = await container.attach(id, {});
+        expect((await ended.wait()).exitStatus).to.equal(9);
+      });
+
+      it('goes on when only the signal of run was aborted', async () => {
+        const abort = new AbortController();
+        const process = await container.run({ path: 'sh', args: ['-c', 'sleep 0.3; exit 5'] }, {}, { signal: abort.signal });
+        abort.abort(new Error('too late'));
+        expect((await process.wait()).exitStatus).to.equal(5);
+        expect(getEventListeners(abort.signal, 'abort')).to.have.length(0);
+      });
+
+      it('does not start with a signal that was aborted before', async () => {
+        const signal = AbortSignal.abort(new Error('before'));
+        expect(await rejection(container.run({ id: 'not-started', path: 'true' }, {}, { signal }))).to.equal(signal.reason);
+        expect((await rejection(container.attach('not-started', {}))).code).to.equal('KW_ERR_PROCESS_NOT_FOUND');
+      });
+
+      it('takes a signal sent to it', async () => {
+        const stdout = new Collector();
+        const process = await container.run({ path: 'sh', args: ['-c', 'trap "echo usr1; exit 4" USR1; echo ready; while :; do sleep 0.05; done'] }, { stdout });
+        while (!stdout.text.includes('ready')) await new Promise((resolve) => setImmediate(resolve));
+        await process.signal(10);
+        expect((await process.wait()).exitStatus).to.equal(4);
+        expect(stdout.text).to.equal('ready\nusr1\n');
+      });
+    });
+
+    context("when the host's writable is in trouble", () => {
+      it('goes on without it, and says so', async () => {
+        const cause = new Error('the log is gone');
+        const stdout = new Writable({ write: (_chunk, _encoding, done) => done(cause) });
+        const stderr = new Collector();
+        const process = await container.run({ path: 'sh', args: ['-c', 'echo out; sleep 0.2; echo out; echo err >&2; exit 2'] }, { stdout, stderr });
+        const result = await process.wait();
+        expect(result).to.deep.include({ exitStatus: 2, undelivered: [{ stream: 'stdout', cause }] });
+        expect(stderr.text).to.equal('err\n');
+      });
+
+      it('waits for one that is slow, loses nothing, and does not end it', async () => {
+        const chunks: Buffer[] = [];
+        const slow = new Writable({
+          highWaterMark: 1024,
+          write: (chunk: Buffer, _encoding, done) => {
+            chunks.push(chunk);
+            setTimeout(done, 5);
+          },
+        });
+        const process = await container.run({ path: 'sh', args: ['-c', 'head -c 3000000 /dev/zero'] }, { stdout: slow });
+        expect((await process.wait()).exitStatus).to.equal(0);
+        expect(Buffer.concat(chunks).byteLength).to.equal(3_000_000);
+        expect(slow.writableEnded).to.equal(false);
+        for (const event of ['error', 'drain', 'close']) expect(slow.listenerCount(event), event).to.equal(0);
+      });
+    });
+
+    it('keeps properties of its container, durable and seen from another instance', async () => {
+      const value = JSON.stringify({ version: { ref: 'ünïcode "quoted"' }, big: 'x'.repeat(500_000) });
+      await container.setProperty('concourse:resource-result', value);
+      await container.setProperty('other', 'first');
+      await container.setProperty('other', 'second');
+      const other = await setup().open();
+      try {
+        expect(await (await other.lookupContainer(container.handle))!.properties()).to.deep.equal({ 'concourse:resource-result': value, other: 'second' });
+      } finally {
+        await other.close();
+      }
+      expect(await rejection(container.setProperty('', 'x'))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'name' });
+    });
+  });
+}

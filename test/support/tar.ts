@@ -1,0 +1,50 @@
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+
+import { extract, type Headers, pack } from 'tar-stream';
+
+/** What a test writes into an archive: text is a file's content, `null` a folder, an object the raw header. */
+export type TarEntry = string | Buffer | null | (Omit<Headers, 'name'> & { readonly content?: string | Buffer });
+
+/** A raw tar archive of these entries, by name. */
+export async function tarOf(entries: Readonly<Record<string, TarEntry>>): Promise<Buffer> {
+  const archive = pack();
+  for (const [name, entry] of Object.entries(entries)) {
+    if (entry === null) archive.entry({ name: `${name}/`, type: 'directory', mode: 0o755 });
+    else if (typeof entry === 'string' || Buffer.isBuffer(entry)) archive.entry({ name }, entry);
+    else {
+      const { content = '', ...header } = entry;
+      archive.entry({ name, ...header }, content);
+    }
+  }
+  archive.finalize();
+  return await buffer(archive);
+}
+
+export interface ReadEntry {
+  readonly type: string;
+  readonly mode: number;
+  readonly linkname: string | undefined;
+  readonly content: Buffer;
+}
+
+/** The entries of a raw tar archive, by name without a leading `./` or a trailing slash. */
+export async function readTar(archive: Readable | Buffer): Promise<Map<string, ReadEntry>> {
+  const entries = new Map<string, ReadEntry>();
+  const parser = extract();
+  const source = Buffer.isBuffer(archive) ? Readable.from([archive]) : archive;
+  source.on('error', (error) => parser.destroy(error));
+  source.pipe(parser);
+  for await (const entry of parser) {
+    const { name, type, mode, linkname } = entry.header;
+    const content = await buffer(entry);
+    entries.set(name.replace(/^\.\//, '').replace(/\/$/, ''), { type: type ?? 'file', mode: mode ?? 0, linkname: linkname ?? undefined, content });
+  }
+  return entries;
+}
+
+/** The text of the files of an archive, by name. */
+export async function readTarText(archive: Readable | Buffer): Promise<Record<string, string>> {
+  const files = [...(await readTar(archive))].filter(([, { type }]) => type === 'file');
+  return Object.fromEntries(files.map(([name, { content }]) => [name, content.toString()]));
+}

@@ -1,0 +1,65 @@
+import { Writable } from 'node:stream';
+
+import { expect } from 'chai';
+
+import { OutputSink } from '../../../src/worker/output-sink.ts';
+
+describe('OutputSink', () => {
+  const bytes = Buffer.from('output');
+  const settled = async (promise: Promise<unknown>): Promise<boolean> => await Promise.race([promise.then(() => true), new Promise<boolean>((resolve) => setImmediate(() => resolve(false)))]);
+
+  it('delivers to the writable, and flush resolves when that has taken everything', async () => {
+    const done: (() => void)[] = [];
+    const sink = new OutputSink('stdout', new Writable({ write: (_chunk, _encoding, callback) => void done.push(callback) }));
+    await sink.deliver(bytes);
+    const flushed = sink.flush();
+    expect(await settled(flushed)).to.equal(false);
+    done[0]!();
+    expect(await settled(flushed)).to.equal(true);
+  });
+
+  it('holds back the next while the writable is full', async () => {
+    const done: (() => void)[] = [];
+    const sink = new OutputSink('stdout', new Writable({ highWaterMark: 1, write: (_chunk, _encoding, callback) => void done.push(callback) }));
+    const delivered = sink.deliver(bytes);
+    expect(await settled(delivered)).to.equal(false);
+    done[0]!();
+    expect(await settled(delivered)).to.equal(true);
+  });
+
+  it('keeps what the writable failed with, and takes the rest without it', async () => {
+    const cause = new Error('full');
+    const sink = new OutputSink('stderr', new Writable({ write: (_chunk, _encoding, callback) => callback(cause) }));
+    await sink.deliver(bytes);
+    await sink.flush();
+    await sink.deliver(bytes);
+    expect(sink.failure).to.deep.equal({ stream: 'stderr', cause });
+  });
+
+  it('notices a writable that is closed in the middle, or was before', async () => {
+    const never = new Writable({ write: () => {} });
+    const sink = new OutputSink('stdout', never);
+    await sink.deliver(bytes);
+    const flushed = sink.flush();
+    never.destroy();
+    await flushed;
+    expect(sink.failure?.stream).to.equal('stdout');
+    const late = new OutputSink('stdout', never);
+    await late.deliver(bytes);
+    expect(late.failure?.stream).to.equal('stdout');
+  });
+
+  it('lets go of every listener', () => {
+    const writable = new Writable();
+    const sink = new OutputSink('stdout', writable);
+    sink.release();
+    expect(writable.eventNames()).to.deep.equal([]);
+  });
+
+  it('takes output that nobody wants', async () => {
+    const sink = new OutputSink('stdout', undefined);
+    await sink.deliver(bytes);
+    await sink.flush();
+    expect(sink.failure).to.equal(undefined);
+  });
+});

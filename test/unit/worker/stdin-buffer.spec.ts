@@ -1,0 +1,55 @@
+import { PassThrough, Readable } from 'node:stream';
+
+import { expect } from 'chai';
+
+import { StdinBuffer } from '../../../src/worker/stdin-buffer.ts';
+import { rejection } from '../../support/rejection.ts';
+
+describe('StdinBuffer', () => {
+  const textOf = (piece: Awaited<ReturnType<StdinBuffer['pieceAt']>>) => (piece !== undefined && 'bytes' in piece ? Buffer.from(piece.bytes).toString() : piece);
+
+  it('gives what the source gives, and its end', async () => {
+    const stdin = new StdinBuffer(Readable.from([Buffer.from('ab'), Buffer.from('cd')], { objectMode: false }));
+    expect(textOf(await stdin.pieceAt(0))).to.match(/^ab/);
+    expect(await stdin.pieceAt(4)).to.deep.equal({ endAt: 4 });
+  });
+
+  it('gives again, from any offset, what was not acknowledged', async () => {
+    const source = new PassThrough();
+    const stdin = new StdinBuffer(source);
+    source.write('0123');
+    expect(textOf(await stdin.pieceAt(0))).to.equal('0123');
+    source.write('4567');
+    expect(textOf(await stdin.pieceAt(4))).to.equal('4567');
+    stdin.acknowledge(4);
+    expect(textOf(await stdin.pieceAt(6))).to.equal('67');
+  });
+
+  it('takes text as its UTF-8 bytes', async () => {
+    const stdin = new StdinBuffer(Readable.from(['ü']));
+    expect(textOf(await stdin.pieceAt(0))).to.equal('ü');
+    expect(await stdin.pieceAt(2)).to.deep.equal({ endAt: 2 });
+  });
+
+  it("rejects with the source's own error, and where it was destroyed before its end", async () => {
+    const failure = new Error('broken');
+    const failing = new PassThrough();
+    const stdin = new StdinBuffer(failing);
+    const piece = rejection(stdin.pieceAt(0));
+    failing.destroy(failure);
+    expect(await piece).to.equal(failure);
+    const destroyed = new PassThrough();
+    destroyed.destroy();
+    expect((await rejection(new StdinBuffer(destroyed).pieceAt(0))).message).to.equal('stdin was destroyed before its end');
+  });
+
+  it('lets go of a source that goes on, which stays as it is', async () => {
+    const source = new PassThrough();
+    const before = source.eventNames();
+    const stdin = new StdinBuffer(source);
+    const waiting = stdin.pieceAt(0);
+    stdin.release();
+    expect(await waiting).to.equal(undefined);
+    expect([source.destroyed, source.eventNames()]).to.deep.equal([false, before]);
+  });
+});
