@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import { zstdDecompressSync } from 'node:zlib';
+
+import type { ByteConnection, ByteConnectionHandlers } from '../../src/agent/byte-connection.ts';
+import { readData, readEnd, readWindow, wireData, wireEnd, wireFrame, wireJson, WireReader, wireWindow, type WireFrame, type WireType } from './agent-wire.ts';
+
+export const HELLO = { magic: 'kubernetes-worker', protocol: [1, 1], version: '0.1.0', incarnation: 'abc', arch: 'x64', uid: 0, gid: 0, freeBytes: 1e9, pid1: true };
+
+export const PROCESS_RESULT = { exitStatus: 0, signal: null, startedAt: 1000, finishedAt: 2000, stdoutBytes: 0, stderrBytes: 0, oomKills: 0 };
+
+/** The other end of a connection, in memory: says what a test tells it to, and keeps what the host said. PING is answered. */
+export class ScriptedAgent {
+  /** Everything that the host said and the test has not taken yet, but PING and PONG. */
+  readonly frames: WireFrame[] = [];
+  readonly types: WireType[] = [];
+  #handlers: ByteConnectionHandlers | undefined;
+  readonly #early: Buffer[] = [];
+  readonly #reader = new WireReader();
+  #arrived: (() => void) | undefined;
+  #held: (() => void)[] | undefined;
+  closed = false;
+  answersPings = true;
+
+  /** The host's end. */
+  readonly connection: ByteConnection = {
+    start: (handlers) => {
+      this.#handlers = handlers;
+      for (const chunk of this.#early.splice(0)) handlers.data(chunk);
+    },
+    write: async (chunks) => {
+      if (this.closed || this.#handlers === undefined) throw new Error('the connection has ended');
+      if (this.#held !== undefined) await new Promise<void>((resolve) => this.#held?.push(resolve));
+      for (const chunk of chunks) for (const frame of this.#reader.push(chunk)) this.#onFrame(frame);
+    },
+    close: () => {
+      this.closed = true;
+      this.#handlers = undefined;
+    },
+  };
+
+  /** Says bytes, all in one chunk. */
+  say(...frames: Uint8Array[]): void {
+    const chunk = Buffer.concat(frames);
+    if (this.#handlers === undefined) this.#early.push(chunk);
+    else this.#handlers.data(chunk);
+  }
+
+  json(type: WireType, value: unknown): void {
+    this.say(wireJson(type, value));
+  }
+
+  hello(changes: Readonly<Record<string, unknown>> = {}): void {
+    this.json('HELLO', { ...HELLO, ...changes });
+  }
+
+  data(stream: number, offset: number, bytes: Uint8Array): void {
+    this.say(wireData(stream, offset, bytes));
+  }
+
+  /** The connection is lost. */
+  lose(reason: Error): void {
+    const handlers = this.#handlers;
+    this.closed = true;
+    this.#handlers = undefined;
+    handlers?.end(reason);
+  }
+
+  /** Writes of the host do not leave any more, until `resume`. */
+  stall(): void {
+    this.#held ??= [];
+  }
+
+  resume(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const release of held) release();
+  }
+
+  /** The next frame of the host, which must be of this type. */
+  async next(type: WireType): Promise<WireFrame> {
+    while (this.frames.length === 0) await new Promise<void>((resolve) => (this.#arrived = resolve));
+    const frame = this.frames.shift();
+    if (frame?.type !== type) throw new Error(`the host sent ${frame?.type ?? 'nothing'} ${frame?.payload.toString('latin1', 0, 80) ?? ''}, ${type} was expected`);
+    return frame;
+  }
+
+  async nextJson(type: WireType): Promise<Record<string, unknown>> {
+    return JSON.parse((await this.next(type)).payload.toString()) as Record<string, unknown>;
+  }
+
+  /** Greets, and waits for the host's greeting. */
+  async greet(): Promise<void> {
+    this.hello();
+    await this.next('HELLO');
+  }
+
+  /** Takes an upload as a real agent would, with this window; resolves with the bytes when END has come and was right. */
+  async takeUpload(windowBytes: number, stepBytes = Math.ceil(windowBytes / 4)): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    let received = 0;
+    let acknowledged = 0;
+    this.say(wireWindow(0, 0, windowBytes));
+    for (;;) {
+      while (this.frames.length === 0) await new Promise<void>((resolve) => (this.#arrived = resolve));
+      if (this.frames[0]?.type === 'END') break;
+      const data = readData(await this.next('DATA'));
+      const raw = data.zstd ? zstdDecompressSync(data.bytes) : data.bytes;
+      if (data.stream !== 0 || data.offset !== received || data.rawLength !== raw.length) throw new Error(`DATA does not continue the stream: ${JSON.stringify({ ...data, bytes: data.bytes.length })}`);
+      received += raw.length;
+      if (received > acknowledged + windowBytes) throw new Error(`the host sent up to ${received}, ${acknowledged + windowBytes} was allowed`);
+      parts.push(raw);
+      if (received - acknowledged < stepBytes) continue;
+      acknowledged = received;
+      await setImmediate();
+      this.say(wireWindow(0, acknowledged, acknowledged + windowBytes));
+    }
+    const bytes = Buffer.concat(parts);
+    const end = readEnd(await this.next('END'));
+    if (end.stream !== 0 || end.total !== bytes.length || end.digest !== sha256(bytes).toString('hex')) throw new Error('END does not fit the bytes');
+    return bytes;
+  }
+
+  /** Gives bytes on a stream as a real agent would, within the host's window. */
+  async give(stream: number, bytes: Buffer, frameBytes = 65_536): Promise<void> {
+    let limit = 0;
+    let sent = 0;
+    while (sent < bytes.length) {
+      while (limit <= sent) limit = Math.max(limit, readWindow(await this.next('WINDOW')).limit);
+      const part = bytes.subarray(sent, Math.min(bytes.length, limit, sent + frameBytes));
+      this.data(stream, sent, part);
+      sent += part.length;
+      await setImmediate();
+    }
+    this.say(wireEnd(stream, bytes.length, sha256(bytes)));
+  }
+
+  #onFrame(frame: WireFrame): void {
+    this.types.push(frame.type);
+    if (frame.type === 'PING' && this.answersPings) this.say(wireFrame('PONG', frame.payload));
+    if (frame.type === 'PING' || frame.type === 'PONG') return;
+    this.frames.push(frame);
+    this.#arrived?.();
+  }
+}
+
+export function sha256(bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}
