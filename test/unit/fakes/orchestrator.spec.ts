@@ -45,7 +45,7 @@ class Orchestrator {
   async #runStep(build: string, step: Step, source: Artifact): Promise<number> {
     const owner = { kind: 'step', key: `${build}/${step.name}` };
     const { container } = await this.#whenThereIsRoom(() =>
-      this.#worker.findOrCreateContainer(owner, { image: step.image, dir: '/work', inputs: [{ artifact: source, path: '.' }] }),
+      this.#worker.findOrCreateContainer(owner, { image: step.image, dir: '/build', inputs: [{ artifact: source, path: '.' }] }),
     );
     const [path, ...args] = step.command;
     const process = await container.run({ id: 'task', path, args }, { stdout: new Writable() });
