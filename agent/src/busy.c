@@ -1,0 +1,59 @@
+#include "busy.h"
+
+#include "io.h"
+#include "operation.h"
+
+enum { LOOK_MS = 50, TELL_MS = 1000 };
+
+void busy_begin(struct busy *busy, struct session *session) {
+    *busy = (struct busy){.session = session, .looked_ms = steady_ms(), .told_ms = steady_ms()};
+}
+
+static int tell(struct busy *busy, uint64_t entries, uint64_t bytes) {
+    struct json_out out = {0};
+    json_open(&out, NULL, '{');
+    json_put_number(&out, "entries", (int64_t)entries);
+    json_put_number(&out, "bytes", (int64_t)bytes);
+    json_close(&out, '}');
+    return session_send_json(busy->session, FRAME_PROGRESS, &out);
+}
+
+static void look(struct busy *busy) {
+    struct message message;
+    if (session_wait(busy->session, NULL, 0, 0) != 0)
+        return;
+    while (session_take(busy->session, &message) > 0) {
+        if (message.type == FRAME_CANCEL)
+            busy->cancelled = true;
+        else if (message.type != FRAME_WINDOW)
+            session_violation(busy->session, "a frame that does not belong to this phase");
+    }
+}
+
+int busy_progress(void *context, uint64_t entries, uint64_t bytes) {
+    struct busy *busy = context;
+    const struct session *session = busy->session;
+    int64_t now = steady_ms();
+    if (session->lost || session->violated || session->dropped || busy->cancelled)
+        return 1;
+    if (now - busy->looked_ms < LOOK_MS)
+        return 0;
+    busy->looked_ms = now;
+    look(busy);
+    if (now - busy->told_ms >= TELL_MS && !session->lost && !session->violated) {
+        busy->told_ms = now;
+        tell(busy, entries, bytes);
+    }
+    return session->lost || session->violated || session->dropped || busy->cancelled;
+}
+
+int busy_end(struct busy *busy, int result, const struct failure *failure) {
+    struct session *session = busy->session;
+    if (result == 0)
+        return session->lost || session->violated || session->dropped ? -1 : 0;
+    if (busy->cancelled)
+        return fail(&session->failure, "CANCELLED", "the host cancelled the operation");
+    if (!session->violated && session->failure.code == NULL)
+        session->failure = *failure;
+    return -1;
+}

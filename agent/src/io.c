@@ -1,0 +1,106 @@
+#include "io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t clock_ms(clockid_t id) {
+    struct timespec now;
+    clock_gettime(id, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t wall_ms(void) {
+    return clock_ms(CLOCK_REALTIME);
+}
+
+int64_t steady_ms(void) {
+    return clock_ms(CLOCK_MONOTONIC);
+}
+
+int write_all(int fd, const void *bytes, size_t length) {
+    const char *at = bytes;
+    while (length > 0) {
+        ssize_t written = write(fd, at, length);
+        if (written < 0 && errno != EINTR)
+            return -1;
+        if (written > 0) {
+            at += written;
+            length -= (size_t)written;
+        }
+    }
+    return 0;
+}
+
+ssize_t read_file(int folder, const char *name, char *buffer, size_t capacity) {
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return -1;
+    size_t length = 0;
+    ssize_t got;
+    while (length < capacity - 1 && (got = read(fd, buffer + length, capacity - 1 - length)) != 0) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            int error = errno;
+            close(fd);
+            errno = error;
+            return -1;
+        }
+        length += (size_t)got;
+    }
+    close(fd);
+    buffer[length] = 0;
+    return (ssize_t)length;
+}
+
+int write_durably(int folder, const char *name, const char *bytes, size_t length) {
+    char temporary[300];
+    snprintf(temporary, sizeof temporary, ".%s.new", name);
+    int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -1;
+    int result = write_all(fd, bytes, length) == 0 && fsync(fd) == 0 ? 0 : -1;
+    int error = errno;
+    close(fd);
+    if (result == 0) {
+        result = renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0 ? 0 : -1;
+        error = errno;
+    }
+    if (result != 0)
+        unlinkat(folder, temporary, 0);
+    errno = error;
+    return result;
+}
+
+int open_folder(int parent, const char *name, bool make, mode_t mode) {
+    if (make && mkdirat(parent, name, mode) != 0 && errno != EEXIST)
+        return -1;
+    return openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+void close_on_exec_from(int lowest) {
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, (unsigned)lowest, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */) == 0)
+        return;
+#endif
+    for (int fd = lowest; fd < 4096; fd++)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+int set_nonblocking(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+void close_fd(int *fd) {
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}

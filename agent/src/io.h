@@ -1,0 +1,29 @@
+/* Small files and descriptors. */
+#ifndef KW_IO_H
+#define KW_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "failure.h"
+
+/* Milliseconds: since the epoch, and of a clock that never jumps. */
+int64_t wall_ms(void);
+int64_t steady_ms(void);
+/* All of `length`, over short writes; -1 with errno. */
+int write_all(int fd, const void *bytes, size_t length);
+/* At most capacity - 1 bytes, with a NUL behind them; the number, or -1 with errno. */
+ssize_t read_file(int folder, const char *name, char *buffer, size_t capacity);
+/* Writes `name` in `folder` so that it is there whole or not at all, also after a power cut. -1 with errno. */
+int write_durably(int folder, const char *name, const char *bytes, size_t length);
+/* Opens (and with `make` makes, with `mode`) the folder `name`; never through a link. -1 with errno. */
+int open_folder(int parent, const char *name, bool make, mode_t mode);
+/* Marks all descriptors from `lowest` on as closed on exec. */
+void close_on_exec_from(int lowest);
+int set_nonblocking(int fd);
+/* Closes and sets to -1. */
+void close_fd(int *fd);
+
+#endif

@@ -1,0 +1,59 @@
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "claim.h"
+#include "record.h"
+#include "transfer.h"
+
+static int remove_volume(struct session *session, const struct json *open) {
+    const char *id = open_id(open, "volume", &session->failure);
+    struct volume_folder volume;
+    struct failure failure = {0};
+    struct busy busy;
+    if (id == NULL)
+        return -1;
+    volume_folder_repaired(session->state, id); /* nothing of what was damaged stays */
+    if (volume_folder_open(session->state, id, false, &volume, &failure) != 0) {
+        if (strcmp(failure.code, "VOLUME_NOT_FOUND") == 0)
+            return send_empty_result(session);
+        session->failure = failure;
+        return -1;
+    }
+    busy_begin(&busy, session);
+    int result = empty_folder(volume.data, busy_progress, &busy, &failure);
+    volume_folder_close(&volume);
+    return busy_end(&busy, result, &failure) == 0 ? send_empty_result(session) : -1;
+}
+
+static int remove_record(struct session *session, const char *id) {
+    struct process_start start;
+    struct process_result result;
+    int folder = record_folder(session->state, id, false);
+    if (folder < 0)
+        return errno == ENOENT ? 0 : fail_errno(&session->failure, errno, "open the process's folder", NULL);
+    bool running = record_read_start(session->state, folder, &start) == 1 && record_supervised(folder) && record_read_result(folder, &result) == 0;
+    close(folder);
+    if (running)
+        return fail(&session->failure, "INVALID_SPEC", "the process '%s' still runs", id);
+    if (record_remove(session->state, id) != 0)
+        return fail_errno(&session->failure, errno, "remove the process's record", NULL);
+    return 0;
+}
+
+static int remove_process(struct session *session, const struct json *open) {
+    const char *id = open_id(open, "process", &session->failure);
+    if (id == NULL || claim_take(session, CLAIM_PROCESS, id, 0) != 0)
+        return -1;
+    int result = remove_record(session, id);
+    claim_release(session);
+    return result == 0 ? send_empty_result(session) : -1;
+}
+
+int operation_remove(struct session *session, const struct json *open) {
+    const struct json_node *root = json_root(open);
+    bool volume = json_member(open, root, "volume") != NULL, process = json_member(open, root, "process") != NULL;
+    if (volume == process)
+        return fail(&session->failure, "INVALID_SPEC", "either 'volume' or 'process' is needed");
+    return volume ? remove_volume(session, open) : remove_process(session, open);
+}

@@ -1,0 +1,69 @@
+/* stop, signal and resize: an OPEN of their own, for a host without an attachment. */
+#include "operation.h"
+#include "process_link.h"
+#include "process_notes.h"
+
+static int send_result(struct session *session, const struct process_link *link) {
+    struct json_out out = {0};
+    if (link->lost)
+        return process_link_fail_lost(session, link);
+    json_open(&out, NULL, '{');
+    record_put_result(&out, &link->result);
+    json_close(&out, '}');
+    return session_send_json(session, FRAME_RESULT, &out);
+}
+
+/* Until it has ended, answering pings. CANCEL ends the waiting and not the stop. */
+static int await_end(struct session *session, struct process_link *link) {
+    while (!link->ended && !link->lost) {
+        struct message message;
+        int taken = session_take(session, &message);
+        if (taken < 0)
+            return -1;
+        if (taken > 0 && message.type == FRAME_CANCEL)
+            return fail(&session->failure, "CANCELLED", "the host no longer waits for the end; the stop goes on");
+        if (taken > 0)
+            continue;
+        struct pollfd polled = {.fd = link->fd, .events = POLLIN};
+        if (session_wait(session, &polled, 1, -1) != 0 || process_link_hear(session, link) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* What an ended process has left behind goes too, where its supervisor still sees it. */
+static void sweep(struct process_link *link, const struct note *note) {
+    process_link_reconnect(link);
+    process_link_send(link, note, NULL, 0);
+}
+
+static int note_to(struct session *session, const struct json *open, uint8_t type, bool wait) {
+    struct process_link link;
+    struct note note;
+    int result = process_note_from(open, type, &note, &session->failure);
+    if (result != 0)
+        return -1;
+    result = process_link_open(session, open, 0, false, &link);
+    if (result == 0 && link.ended && wait)
+        sweep(&link, &note);
+    if (result == 0 && !link.ended && !link.lost)
+        process_link_send(&link, &note, NULL, 0);
+    if (result == 0 && wait)
+        result = await_end(session, &link) == 0 ? send_result(session, &link) : -1;
+    else if (result == 0)
+        result = link.lost ? process_link_fail_lost(session, &link) : send_empty_result(session);
+    process_link_close(&link);
+    return result;
+}
+
+int operation_stop(struct session *session, const struct json *open) {
+    return note_to(session, open, FRAME_STOP, true);
+}
+
+int operation_signal(struct session *session, const struct json *open) {
+    return note_to(session, open, FRAME_SIGNAL, false);
+}
+
+int operation_resize(struct session *session, const struct json *open) {
+    return note_to(session, open, FRAME_RESIZE, false);
+}

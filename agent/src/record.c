@@ -1,0 +1,128 @@
+#include "record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "output.h"
+
+int record_folder(const struct state *state, const char *id, bool make) {
+    return open_folder(state->processes, id, make, 0700);
+}
+
+static int read_json(int folder, const char *name, struct json *json, char *text, size_t capacity) {
+    ssize_t length = read_file(folder, name, text, capacity);
+    if (length < 0)
+        return errno == ENOENT ? 0 : -1;
+    if (json_read(json, text, (size_t)length) != 0) {
+        errno = EIO;
+        return -1;
+    }
+    return 1;
+}
+
+static int64_t number_of(const struct json *json, const char *key) {
+    int64_t value;
+    json_integer(json, json_root(json), key, INT64_MIN, INT64_MAX, 0, &value);
+    return value;
+}
+
+int record_read_start(const struct state *state, int folder, struct process_start *start) {
+    struct json json;
+    char text[1024];
+    int found = read_json(folder, "start", &json, text, sizeof text);
+    if (found != 1)
+        return found;
+    start->started_at = number_of(&json, "startedAt");
+    start->oom_kills = number_of(&json, "oomKills");
+    const char *incarnation = json_text(json_member(&json, json_root(&json), "incarnation"));
+    start->this_incarnation = incarnation != NULL && strcmp(incarnation, state->incarnation) == 0;
+    json_free(&json);
+    return 1;
+}
+
+int record_read_result(int folder, struct process_result *result) {
+    struct json json;
+    char text[1024];
+    int found = read_json(folder, "result", &json, text, sizeof text);
+    if (found != 1)
+        return found;
+    result->exit_status = (int)number_of(&json, "exitStatus");
+    result->signal = (int)number_of(&json, "signal");
+    result->started_at = number_of(&json, "startedAt");
+    result->finished_at = number_of(&json, "finishedAt");
+    result->stdout_bytes = (uint64_t)number_of(&json, "stdoutBytes");
+    result->stderr_bytes = (uint64_t)number_of(&json, "stderrBytes");
+    result->oom_kills = number_of(&json, "oomKills");
+    json_free(&json);
+    return 1;
+}
+
+static int write_json(int folder, const char *name, struct json_out *out) {
+    int result = out->failed ? -1 : write_durably(folder, name, out->text, out->length);
+    int error = out->failed ? ENOMEM : errno;
+    json_out_free(out);
+    errno = error;
+    return result;
+}
+
+int record_write_start(const struct state *state, int folder, const struct process_start *start) {
+    struct json_out out = {0};
+    json_open(&out, NULL, '{');
+    json_put_text(&out, "incarnation", state->incarnation);
+    json_put_number(&out, "startedAt", start->started_at);
+    json_put_number(&out, "oomKills", start->oom_kills);
+    json_close(&out, '}');
+    if (write_json(folder, "start", &out) != 0)
+        return -1;
+    return fsync(state->processes);
+}
+
+void record_put_result(struct json_out *out, const struct process_result *result) {
+    json_put_number(out, "exitStatus", result->exit_status);
+    if (result->signal != 0)
+        json_put_number(out, "signal", result->signal);
+    else
+        json_put_null(out, "signal");
+    json_put_number(out, "startedAt", result->started_at);
+    json_put_number(out, "finishedAt", result->finished_at);
+    json_put_number(out, "stdoutBytes", (int64_t)result->stdout_bytes);
+    json_put_number(out, "stderrBytes", (int64_t)result->stderr_bytes);
+    json_put_number(out, "oomKills", result->oom_kills);
+}
+
+int record_write_result(int folder, const struct process_result *result) {
+    struct json_out out = {0};
+    json_open(&out, NULL, '{');
+    record_put_result(&out, result);
+    json_close(&out, '}');
+    return write_json(folder, "result", &out);
+}
+
+bool record_supervised(int folder) {
+    int fd = openat(folder, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return false;
+    bool held = flock(fd, LOCK_EX | LOCK_NB) != 0;
+    close(fd);
+    return held;
+}
+
+int record_remove(const struct state *state, const char *id) {
+    int folder = record_folder(state, id, false);
+    if (folder < 0)
+        return errno == ENOENT ? 0 : -1;
+    /* The record goes first: without it the rest means nothing. */
+    static const char *const NAMES[] = {"start", "result", ".start.new", ".result.new", "pid", ".pid.new", "socket", "lock"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        unlinkat(folder, NAMES[i], 0);
+    output_remove(folder);
+    close(folder);
+    int result = unlinkat(state->processes, id, AT_REMOVEDIR);
+    if (result != 0 && errno == ENOENT)
+        result = 0;
+    return result == 0 ? fsync(state->processes) : -1;
+}

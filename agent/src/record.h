@@ -1,0 +1,41 @@
+/* What is known of a process on disk: that it was started, and how it ended. */
+#ifndef KW_RECORD_H
+#define KW_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "failure.h"
+#include "json.h"
+#include "state.h"
+
+struct process_result {
+    int exit_status; /* 128 + signal where a signal ended it */
+    int signal;      /* 0: none */
+    int64_t started_at, finished_at; /* ms since the epoch */
+    uint64_t stdout_bytes, stderr_bytes;
+    int64_t oom_kills; /* in the container while it ran, -1: not known */
+};
+
+struct process_start {
+    int64_t started_at;
+    int64_t oom_kills; /* the container's count at that time */
+    bool this_incarnation;
+};
+
+/* The folder of a process: -1 with errno (ENOENT: there is none). */
+int record_folder(const struct state *state, const char *id, bool make);
+/* Each: 1 it is there, 0 it is not, -1 with errno. */
+int record_read_start(const struct state *state, int folder, struct process_start *start);
+int record_read_result(int folder, struct process_result *result);
+/* Durable when they return 0; -1 with errno. */
+int record_write_start(const struct state *state, int folder, const struct process_start *start);
+int record_write_result(int folder, const struct process_result *result);
+/* True while a supervisor has the process in its hands. */
+bool record_supervised(int folder);
+/* Removes the whole folder. -1 with errno; one that is not there is no error. */
+int record_remove(const struct state *state, const char *id);
+/* The members of RESULT. */
+void record_put_result(struct json_out *out, const struct process_result *result);
+
+#endif

@@ -1,0 +1,213 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "session.h"
+
+int session_violation(struct session *session, const char *text) {
+    session->violated = true;
+    session->failure.code = NULL; /* it takes the place of what an operation failed with before */
+    return fail(&session->failure, "PROTOCOL_VIOLATION", "%s", text);
+}
+
+/* Reads what is there, as far as there is room for it. */
+static void fill(struct session *session) {
+    if (session->input_start == session->input_end)
+        session->input_start = session->input_end = 0;
+    if (session->input_start > 0 && INPUT_CAPACITY - session->input_end < FRAME_MAX) {
+        memmove(session->input, session->input + session->input_start, session->input_end - session->input_start);
+        session->input_end -= session->input_start;
+        session->input_start = 0;
+    }
+    if (session->input_end == INPUT_CAPACITY)
+        return;
+    ssize_t got = recv(session->fd, session->input + session->input_end, INPUT_CAPACITY - session->input_end, MSG_DONTWAIT);
+    if (got > 0)
+        session->input_end += (size_t)got;
+    else if (got == 0 || (errno != EAGAIN && errno != EINTR))
+        session->lost = true;
+}
+
+static int pong(struct session *session, const struct frame *ping) {
+    uint8_t frame[FRAME_HEADER + PING_PAYLOAD];
+    frame_header_put(frame, FRAME_PONG, 0, PING_PAYLOAD);
+    memcpy(frame + FRAME_HEADER, ping->payload, PING_PAYLOAD);
+    return session_write(session, frame, sizeof frame);
+}
+
+/* Adds a piece of JSON; 1 when it is whole. */
+static int take_text(struct session *session, const struct frame *frame, struct message *message) {
+    if (session->text_length + frame->length > JSON_TEXT_MAX)
+        return session_violation(session, "a JSON text of more than 4 MiB");
+    char *text = realloc(session->text, session->text_length + frame->length + 1);
+    if (text == NULL) {
+        session->lost = true;
+        return -1;
+    }
+    memcpy(text + session->text_length, frame->payload, frame->length);
+    session->text = text;
+    session->text_length += frame->length;
+    text[session->text_length] = 0;
+    session->text_type = frame->flags & FLAG_MORE ? frame->type : 0;
+    if (session->text_type != 0)
+        return 0;
+    message->text = text;
+    message->text_length = session->text_length;
+    session->text_length = 0;
+    return 1;
+}
+
+/* 1: a message for the operation, 0: dealt with here, -1. */
+static int take_frame(struct session *session, const struct frame *frame, struct message *message) {
+    session->heard_ms = steady_ms();
+    if (frame->type == FRAME_PING)
+        return pong(session, frame);
+    if (frame->type == FRAME_PONG)
+        return 0;
+    if (session->text_type != 0 && session->text_type != frame->type)
+        return session_violation(session, "a frame in the middle of a JSON text");
+    message->type = frame->type;
+    if (frame_is_json(frame->type))
+        return take_text(session, frame, message);
+    const char *problem = NULL;
+    if (frame->type == FRAME_DATA)
+        problem = data_parse(frame, &message->data);
+    else if (frame->type == FRAME_WINDOW)
+        problem = window_parse(frame, &message->window);
+    else if (frame->type == FRAME_END)
+        problem = end_parse(frame, &message->end);
+    else if (frame->type == FRAME_BYE)
+        session->lost = true;
+    if (problem != NULL)
+        return session_violation(session, problem);
+    return session->lost ? -1 : 1;
+}
+
+int session_take(struct session *session, struct message *message) {
+    if (session->text_length == 0 && session->text != NULL && session->text_type == 0) {
+        free(session->text); /* the text of the message before */
+        session->text = NULL;
+    }
+    while (!session->violated && !session->dropped) {
+        struct frame frame;
+        const char *problem;
+        int64_t length = frame_take(session->input + session->input_start, session->input_end - session->input_start, &frame, &problem);
+        if (length < 0)
+            return session_violation(session, problem);
+        if (length == 0)
+            return session->lost ? -1 : 0;
+        session->input_start += (size_t)length;
+        int taken = take_frame(session, &frame, message);
+        if (taken != 0)
+            return taken;
+    }
+    return -1;
+}
+
+/* `serve` says something only to end this operation; its own end hangs up. */
+static void look_at_control(struct session *session, short events) {
+    char byte[64];
+    if ((events & POLLIN) != 0 && recv(session->control, byte, sizeof byte, MSG_DONTWAIT) > 0)
+        session->dropped = true;
+    else if ((events & (POLLHUP | POLLERR | POLLIN)) != 0)
+        session->lost = true;
+}
+
+int session_wait(struct session *session, struct pollfd *others, size_t count, int64_t timeout_ms) {
+    struct pollfd polled[2 + 4];
+    if (session->lost || session->violated || session->dropped || count > 4)
+        return -1;
+    int64_t silence = session->heard_ms + SILENCE_MS - steady_ms();
+    if (silence < 0)
+        silence = 0;
+    int64_t wait = timeout_ms >= 0 && timeout_ms < silence ? timeout_ms : silence;
+    polled[0] = (struct pollfd){.fd = session->fd, .events = POLLIN};
+    polled[1] = (struct pollfd){.fd = session->control, .events = POLLIN};
+    for (size_t i = 0; i < count; i++)
+        polled[2 + i] = others[i];
+    int ready = poll(polled, (nfds_t)(2 + count), (int)wait);
+    if (ready < 0 && errno != EINTR)
+        session->lost = true;
+    for (size_t i = 0; i < count; i++)
+        others[i].revents = ready > 0 ? polled[2 + i].revents : 0;
+    if (ready > 0 && polled[1].revents != 0)
+        look_at_control(session, polled[1].revents);
+    if (ready > 0 && polled[0].revents != 0)
+        fill(session);
+    else if (steady_ms() - session->heard_ms >= SILENCE_MS)
+        session->lost = true;
+    /* What came before the end is still to be taken. */
+    return session->lost && session->input_start == session->input_end ? -1 : 0;
+}
+
+int session_next(struct session *session, struct message *message, int64_t timeout_ms) {
+    int64_t end = timeout_ms < 0 ? -1 : steady_ms() + timeout_ms;
+    for (;;) {
+        int taken = session_take(session, message);
+        if (taken != 0)
+            return taken > 0 ? 0 : -1;
+        int64_t left = end < 0 ? -1 : end - steady_ms();
+        if (end >= 0 && left <= 0) {
+            session->lost = true;
+            return -1;
+        }
+        if (session_wait(session, NULL, 0, left) != 0)
+            return -1;
+    }
+}
+
+int session_write_two(struct session *session, const void *head, size_t head_length, const void *bytes, size_t length) {
+    size_t done = 0, all = head_length + length;
+    union { const void *from; void *to; } first = {.from = head}, second = {.from = bytes};
+    while (done < all && !session->lost) {
+        struct iovec pieces[2];
+        size_t skip = done < head_length ? done : head_length;
+        pieces[0] = (struct iovec){.iov_base = (char *)first.to + skip, .iov_len = head_length - skip};
+        pieces[1] = (struct iovec){.iov_base = (char *)second.to + (done - skip), .iov_len = length - (done - skip)};
+        struct msghdr message = {.msg_iov = pieces, .msg_iovlen = length == 0 ? 1 : 2};
+        ssize_t sent = sendmsg(session->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent >= 0) {
+            done += (size_t)sent;
+            continue;
+        }
+        if (errno != EAGAIN && errno != EINTR) {
+            session->lost = true;
+            break;
+        }
+        bool room = session->input_end < INPUT_CAPACITY || session->input_start > 0;
+        struct pollfd polled[2] = {{.fd = session->fd, .events = (short)(POLLOUT | (room ? POLLIN : 0))}, {.fd = session->control}};
+        int ready = poll(polled, 2, SILENCE_MS);
+        if (ready == 0 || (ready > 0 && polled[1].revents != 0))
+            session->lost = true;
+        else if (ready > 0 && (polled[0].revents & (POLLIN | POLLHUP)) != 0)
+            fill(session);
+    }
+    return session->lost ? -1 : 0;
+}
+
+int session_write(struct session *session, const void *bytes, size_t length) {
+    return session_write_two(session, bytes, length, NULL, 0);
+}
+
+int session_send_json(struct session *session, enum frame_type type, struct json_out *out) {
+    int result = out->failed ? -1 : 0;
+    for (size_t at = 0; result == 0 && (at < out->length || at == 0);) {
+        size_t piece = out->length - at < FRAME_PAYLOAD_MAX ? out->length - at : FRAME_PAYLOAD_MAX;
+        bool more = at + piece < out->length;
+        uint8_t header[FRAME_HEADER];
+        frame_header_put(header, type, more ? FLAG_MORE : 0, (uint32_t)piece);
+        result = session_write_two(session, header, sizeof header, out->text + at, piece);
+        at += piece;
+        if (!more)
+            break;
+    }
+    if (out->failed)
+        session->lost = true;
+    json_out_free(out);
+    return result;
+}

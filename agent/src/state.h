@@ -1,0 +1,33 @@
+/* The state directory, and what `serve` hands down to every process it forks. */
+#ifndef KW_STATE_H
+#define KW_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include "failure.h"
+
+enum { ID_MAX = 128 };
+
+struct state {
+    int root;       /* the state directory */
+    int volumes;    /* volumes/ */
+    int agent;      /* agent/, 0700 */
+    int processes;  /* agent/processes */
+    int operations; /* agent/operations */
+    int lock;       /* agent/lock: held as long as any process of this incarnation lives */
+    int lifeline;   /* read end of a pipe whose other end only `serve` has: hung up means that it is gone */
+    int start_folder; /* where `serve` was started: the folder of commands that name none */
+    struct rlimit core; /* as the container had it */
+    char incarnation[33];
+};
+
+bool id_valid(const char *id);
+/* Opens and makes what is missing; waits until an older incarnation on the same directory is gone. */
+int state_open(struct state *state, const char *path, struct failure *failure);
+/* Bytes of the file system of the state directory; -1 where it does not say. */
+int64_t state_free_bytes(const struct state *state);
+int64_t state_total_bytes(const struct state *state);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * A process of the agent for each command: parent of the command and subreaper of what it leaves behind, reader of its output, writer of its
+ * input. Sessions talk with it over a socket in the process's folder; what they read of the output they read from its files.
+ */
+#ifndef KW_SUPERVISOR_H
+#define KW_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "output.h"
+#include "record.h"
+#include "session.h"
+#include "spec.h"
+
+enum {
+    STDIN_WINDOW = 1024 * 1024,
+    NOTE_BYTES_MAX = 65536, /* stdin bytes in a note */
+    QUIET_MS = 250,         /* after the leader's end: without a byte for so long, */
+    DRAIN_MS = 2000,        /* or after so long, its output is complete */
+    RETRY_MS = 1000,        /* a full disk is tried again after so long */
+    ATTACHMENTS_MAX = 256
+};
+
+/* What sessions and supervisor say to each other, one packet each. */
+enum note_kind {
+    NOTE_ATTACH = 1, /* session: number[0] attempt, number[1] 1: feeds stdin */
+    NOTE_STATE,      /* supervisor: all numbers and flags below */
+    NOTE_STDIN,      /* session: number[0] offset; bytes follow */
+    NOTE_STDIN_END,  /* session: number[0] total */
+    NOTE_DURABLE,    /* session: number[0] stream, number[1] offset */
+    NOTE_SIGNAL,     /* session: number[0] */
+    NOTE_RESIZE,     /* session: number[0] columns, number[1] rows */
+    NOTE_STOP        /* session: number[0] grace in ms */
+};
+enum note_flag { NOTE_OWNER = 1, NOTE_INPUT_ENDED = 2, NOTE_ENDED = 4, NOTE_DISK_FULL = 8 };
+enum { STATE_END = 0, STATE_FIRST = 2, STATE_TAKEN = 4, STATE_LIMIT = 5 };
+
+struct note {
+    uint32_t kind;
+    uint32_t flags;
+    int64_t number[6]; /* STATE: end of stdout, of stderr, first of stdout, of stderr; stdin bytes taken, and granted */
+};
+
+struct attachment {
+    int fd;
+    bool feeds; /* wants to feed stdin */
+    bool stale; /* has not been told the newest state: its socket was full */
+    int64_t attempt;
+};
+
+/* How a stop goes on; each step only when the one before has not been enough. */
+enum stop_step { STOP_NONE, STOP_TERM, STOP_KILL, STOP_SWEEP, STOP_DONE };
+
+struct supervisor {
+    struct state *state;
+    const struct spec *spec;
+    int folder, listener, signals;
+    int source[2];  /* the command's stdout and stderr; with a tty the first is the terminal */
+    bool paused[2]; /* not read: too much is unacknowledged, or the disk is full */
+    uint8_t *pending[2]; /* read, and refused by a full disk */
+    size_t pending_length[2];
+    struct output output[2];
+    bool tty;
+    int input; /* the command's stdin, -1: closed; with a tty a copy of the terminal */
+    uint8_t *input_bytes; /* STDIN_WINDOW, a ring: taken and not yet written */
+    uint64_t input_taken, input_written;
+    bool input_end_known, input_ended;
+    uint64_t input_total;
+    pid_t leader;
+    bool leader_ended; /* it is a zombie no more, `result` has its status */
+    bool finished;     /* the result is on disk */
+    bool disk_full;
+    bool changed; /* attachments have to be told */
+    int64_t heard_ms, leader_ended_ms, retry_ms;
+    uint64_t drain_extra; /* what the pipes held at the leader's end may be stored beyond the limit */
+    struct process_start start;
+    struct process_result result;
+    enum stop_step stop;
+    int64_t stop_ms; /* when the next step is due */
+    struct attachment attachments[ATTACHMENTS_MAX];
+    int attachment_count, owner; /* owner: index, -1: none */
+};
+
+/* In a session: starts the command and its supervisor; 0 once execve has succeeded, or -1. */
+int supervisor_spawn(struct session *session, const struct spec *spec, struct failure *failure);
+
+/* The parts of a supervisor, each in a file of its name. */
+int supervisor_start(struct supervisor *supervisor, int control, struct failure *failure);
+void supervisor_loop(struct supervisor *supervisor);
+/* Output */
+bool supervisor_reading(const struct supervisor *supervisor, int index);
+void supervisor_read(struct supervisor *supervisor, int index, uint8_t *buffer, size_t capacity);
+void supervisor_review_pauses(struct supervisor *supervisor);
+/* Input */
+void supervisor_take_input(struct supervisor *supervisor, uint64_t offset, const uint8_t *bytes, size_t length);
+void supervisor_end_input(struct supervisor *supervisor, uint64_t total);
+void supervisor_write_input(struct supervisor *supervisor);
+/* Stopping */
+void supervisor_stop(struct supervisor *supervisor, int64_t grace_ms);
+/* Does what is due; the milliseconds until it has to be called again, or -1. */
+int64_t supervisor_stop_turn(struct supervisor *supervisor);
+bool supervisor_stop_done(const struct supervisor *supervisor);
+/* Attachments */
+void supervisor_accept(struct supervisor *supervisor);
+/* False when it hung up. */
+bool supervisor_hear(struct supervisor *supervisor, int index, uint8_t *buffer, size_t capacity);
+void supervisor_drop(struct supervisor *supervisor, int index);
+/* Tells everybody where something has changed, else those whose socket was full. */
+void supervisor_tell(struct supervisor *supervisor);
+
+#endif

@@ -1,0 +1,160 @@
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "children.h"
+#include "io.h"
+#include "oom.h"
+#include "supervisor.h"
+
+enum { BUFFER_BYTES = 256 * 1024, GRACE_AT_END_MS = 5000 };
+enum { POLL_SIGNALS, POLL_LIFELINE, POLL_LISTENER, POLL_SOURCES, POLL_INPUT = POLL_SOURCES + 2, POLL_ATTACHMENTS };
+
+static uint64_t held_in_pipe(int fd) {
+    int held = 0;
+    return fd >= 0 && ioctl(fd, FIONREAD, &held) == 0 && held > 0 ? (uint64_t)held : 0;
+}
+
+static void leader_ended(struct supervisor *supervisor, int status) {
+    supervisor->leader_ended = true;
+    supervisor->leader_ended_ms = supervisor->heard_ms = steady_ms();
+    supervisor->drain_extra = held_in_pipe(supervisor->source[0]) + held_in_pipe(supervisor->source[1]);
+    supervisor->result.finished_at = wall_ms();
+    supervisor->result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    supervisor->result.exit_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    close_fd(&supervisor->input);
+}
+
+static void reap(struct supervisor *supervisor) {
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (pid == supervisor->leader)
+            leader_ended(supervisor, status);
+}
+
+static void take_signals(struct supervisor *supervisor) {
+    struct signalfd_siginfo info;
+    while (read(supervisor->signals, &info, sizeof info) == (ssize_t)sizeof info)
+        if (info.ssi_signo == SIGTERM)
+            supervisor_stop(supervisor, GRACE_AT_END_MS);
+    reap(supervisor);
+}
+
+/* The output is complete, or nobody waits for its rest any longer. */
+static bool drained(const struct supervisor *supervisor, int64_t now) {
+    if (supervisor->disk_full)
+        return false; /* nothing is dropped silently: it is stored once there is room */
+    if (supervisor->source[0] < 0 && supervisor->source[1] < 0)
+        return true;
+    return now - supervisor->heard_ms >= QUIET_MS || now - supervisor->leader_ended_ms >= DRAIN_MS;
+}
+
+/* Stores the result once the leader's output is complete and a stop is through. */
+static void try_finish(struct supervisor *supervisor) {
+    int64_t now = steady_ms();
+    if (supervisor->finished || !supervisor->leader_ended || !supervisor_stop_done(supervisor) || !drained(supervisor, now) ||
+        now < supervisor->retry_ms)
+        return;
+    struct process_result *result = &supervisor->result;
+    result->started_at = supervisor->start.started_at;
+    result->stdout_bytes = supervisor->output[0].end;
+    result->stderr_bytes = supervisor->output[1].end;
+    result->oom_kills = oom_kills_since(supervisor->start.oom_kills);
+    if (output_sync(&supervisor->output[0]) != 0 || output_sync(&supervisor->output[1]) != 0 ||
+        record_write_result(supervisor->folder, result) != 0) {
+        supervisor->retry_ms = now + RETRY_MS;
+        return;
+    }
+    supervisor->finished = true;
+    close_fd(&supervisor->output[0].fd);
+    close_fd(&supervisor->output[1].fd);
+    supervisor->changed = true;
+}
+
+static void sooner(int64_t *next, int64_t wait) {
+    if (wait < 0)
+        wait = 0;
+    if (*next < 0 || wait < *next)
+        *next = wait;
+}
+
+/* When something has to be done without an event: the milliseconds until then, or -1. */
+static int next_turn(struct supervisor *supervisor) {
+    int64_t now = steady_ms(), next = supervisor_stop_turn(supervisor);
+    if (supervisor->finished)
+        return (int)next;
+    if (supervisor->disk_full || supervisor->retry_ms > now) {
+        sooner(&next, supervisor->retry_ms - now);
+    } else if (supervisor->leader_ended && supervisor_stop_done(supervisor)) {
+        sooner(&next, supervisor->heard_ms + QUIET_MS - now);
+        sooner(&next, supervisor->leader_ended_ms + DRAIN_MS - now);
+    }
+    return (int)next;
+}
+
+static size_t fill_polled(const struct supervisor *supervisor, struct pollfd *polled) {
+    polled[POLL_SIGNALS] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
+    polled[POLL_LIFELINE] = (struct pollfd){.fd = supervisor->state->lifeline, .events = POLLIN};
+    polled[POLL_LISTENER] = (struct pollfd){.fd = supervisor->attachment_count < ATTACHMENTS_MAX ? supervisor->listener : -1, .events = POLLIN};
+    for (int i = 0; i < 2; i++)
+        polled[POLL_SOURCES + i] = (struct pollfd){.fd = supervisor_reading(supervisor, i) ? supervisor->source[i] : -1, .events = POLLIN};
+    bool writing = supervisor->input >= 0 && supervisor->input_written < supervisor->input_taken;
+    polled[POLL_INPUT] = (struct pollfd){.fd = writing ? supervisor->input : -1, .events = POLLOUT};
+    for (int i = 0; i < supervisor->attachment_count; i++)
+        polled[POLL_ATTACHMENTS + i] = (struct pollfd){.fd = supervisor->attachments[i].fd,
+                                                       .events = (short)(POLLIN | (supervisor->attachments[i].stale ? POLLOUT : 0))};
+    return (size_t)(POLL_ATTACHMENTS + supervisor->attachment_count);
+}
+
+static void turn(struct supervisor *supervisor, uint8_t *buffer) {
+    struct pollfd polled[POLL_ATTACHMENTS + ATTACHMENTS_MAX];
+    size_t count = fill_polled(supervisor, polled);
+    int ready = poll(polled, (nfds_t)count, next_turn(supervisor));
+    if (ready > 0 && polled[POLL_LIFELINE].revents != 0) {
+        /* `serve` is gone: this process is lost, and ends unseen rather than run on unseen. */
+        kill(-supervisor->leader, SIGKILL);
+        kill_children(5000);
+        _exit(0);
+    }
+    if (ready > 0) {
+        for (int i = supervisor->attachment_count - 1; i >= 0; i--)
+            if (polled[POLL_ATTACHMENTS + i].revents != 0 && !supervisor_hear(supervisor, i, buffer, BUFFER_BYTES))
+                supervisor_drop(supervisor, i);
+        if (polled[POLL_LISTENER].revents != 0)
+            supervisor_accept(supervisor);
+        for (int i = 0; i < 2; i++)
+            if (polled[POLL_SOURCES + i].revents != 0)
+                supervisor_read(supervisor, i, buffer, BUFFER_BYTES);
+        if (polled[POLL_INPUT].revents != 0)
+            supervisor_write_input(supervisor);
+        if (polled[POLL_SIGNALS].revents != 0)
+            take_signals(supervisor);
+    }
+    supervisor_review_pauses(supervisor);
+    try_finish(supervisor);
+    supervisor_tell(supervisor);
+}
+
+/* What is left behind may still write into the pipes, or be stopped later. */
+static bool needed(const struct supervisor *supervisor) {
+    if (!supervisor->finished || supervisor->source[0] >= 0 || supervisor->source[1] >= 0)
+        return true;
+    for (int i = 0; i < supervisor->attachment_count; i++)
+        if (supervisor->attachments[i].stale)
+            return true;
+    siginfo_t info;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+void supervisor_loop(struct supervisor *supervisor) {
+    uint8_t *buffer = malloc(BUFFER_BYTES);
+    while (buffer != NULL && needed(supervisor))
+        turn(supervisor, buffer);
+}

@@ -1,0 +1,289 @@
+/** The host's side of a connection, for tests: frames as they are, and helpers for one operation at a time. */
+import { createHash, type Hash } from 'node:crypto';
+import type { Readable, Writable } from 'node:stream';
+
+import {
+  type DataFrame,
+  decodeData,
+  decodeEnd,
+  decodeWindow,
+  encodeData,
+  encodeEnd,
+  encodeFrame,
+  encodeJson,
+  encodeWindow,
+  type Frame,
+  FrameSplitter,
+  frameType,
+} from './agent-frames.ts';
+
+export type Json = Record<string, unknown>;
+
+export class AgentFailure extends Error {
+  readonly code: unknown;
+  readonly facts: Json;
+
+  constructor(facts: Json) {
+    super(`${String(facts['code'])}: ${String(facts['message'])}`);
+    this.code = facts['code'];
+    this.facts = facts;
+  }
+}
+
+export interface AttachResult {
+  readonly opened: Json;
+  readonly result: Json;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
+export class AgentConnection {
+  readonly agentHello: Promise<Json>;
+  /** Settles when the agent's side has ended. */
+  readonly ended: Promise<void>;
+  readonly #input: Writable;
+  readonly #kill: () => void;
+  readonly #splitter = new FrameSplitter();
+  readonly #frames: Frame[] = [];
+  #wake: (() => void) | undefined;
+  #closed = false;
+  #text: Buffer[] = [];
+
+  constructor(output: Readable, input: Writable, kill: () => void) {
+    this.#input = input;
+    this.#kill = kill;
+    input.on('error', () => undefined);
+    output.on('data', (bytes: Buffer) => {
+      this.#frames.push(...this.#splitter.push(bytes));
+      this.#wake?.();
+    });
+    this.ended = new Promise((resolve) => {
+      output.once('close', () => {
+        this.#closed = true;
+        this.#wake?.();
+        resolve();
+      });
+    });
+    this.agentHello = this.expect(frameType.hello).then((frame) => this.#json(frame));
+    this.agentHello.catch(() => undefined);
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#input.write(bytes);
+  }
+
+  async drained(): Promise<void> {
+    if (this.#input.writableNeedDrain) await new Promise((resolve) => this.#input.once('drain', resolve));
+  }
+
+  hello(): void {
+    this.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [1, 1], version: '0.1.0' }));
+  }
+
+  open(value: Json): void {
+    this.write(encodeJson(frameType.open, value));
+  }
+
+  done(): void {
+    this.write(encodeFrame(frameType.done));
+  }
+
+  window(stream: number, acknowledged: number, limit: number, durable = false): void {
+    this.write(encodeWindow(stream, acknowledged, limit, durable));
+  }
+
+  destroy(): void {
+    this.#input.destroy();
+    this.#kill();
+  }
+
+  /** Says BYE, and waits until `connect` has ended. */
+  async bye(): Promise<void> {
+    this.write(encodeFrame(frameType.bye));
+    await this.ended;
+  }
+
+  /** The next frame of the agent; JSON in pieces is put together. Undefined at the end. */
+  async next(timeoutMs = 10_000): Promise<Frame | undefined> {
+    const end = Date.now() + timeoutMs;
+    for (;;) {
+      const frame = this.#frames.shift();
+      if (frame !== undefined) {
+        if (frame.type === frameType.data || (frame.flags & 1) === 0) {
+          if (this.#text.length === 0) return frame;
+          const payload = Buffer.concat([...this.#text, frame.payload]);
+          this.#text = [];
+          return { ...frame, payload };
+        }
+        this.#text.push(frame.payload);
+        continue;
+      }
+      if (this.#closed) return undefined;
+      const left = end - Date.now();
+      if (left <= 0) throw new Error(`no frame came within ${timeoutMs} ms`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      this.#wake = undefined;
+    }
+  }
+
+  /** Nothing comes for so long. */
+  async silent(ms: number): Promise<boolean> {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    return this.#frames.length === 0;
+  }
+
+  /** The next frame, which is of this type; an ERROR rejects. */
+  async expect(type: number, timeoutMs?: number): Promise<Frame> {
+    const frame = await this.next(timeoutMs);
+    if (frame === undefined) throw new Error('the connection ended');
+    if (frame.type === frameType.error && type !== frameType.error) throw new AgentFailure(this.#json(frame));
+    if (frame.type !== type) throw new Error(`frame ${frame.type} came, not ${type}`);
+    return frame;
+  }
+
+  async expectJson(type: number, timeoutMs?: number): Promise<Json> {
+    return this.#json(await this.expect(type, timeoutMs));
+  }
+
+  #json(frame: Frame): Json {
+    return JSON.parse(frame.payload.toString('utf8')) as Json;
+  }
+
+  /** A whole operation of one OPEN and one RESULT; rejects with AgentFailure. */
+  async call(value: Json, timeoutMs?: number): Promise<Json> {
+    this.open(value);
+    for (;;) {
+      const frame = await this.next(timeoutMs);
+      if (frame === undefined) throw new Error('the connection ended');
+      if (frame.type === frameType.progress) continue;
+      this.done();
+      if (frame.type === frameType.error) throw new AgentFailure(this.#json(frame));
+      if (frame.type !== frameType.result) throw new Error(`frame ${frame.type} came, no RESULT`);
+      return this.#json(frame);
+    }
+  }
+
+  async start(id: string, args: readonly unknown[], more: Json = {}): Promise<Json> {
+    return this.call({ op: 'start', id: `start-${id}`, attempt: 1, process: id, args, ...more });
+  }
+
+  /** Attaches, takes everything with a window of 4 MiB, checks offsets and digests, and waits for the result. */
+  async attach(id: string, more: Json = {}, stdin?: Buffer): Promise<AttachResult> {
+    this.open({ op: 'attach', id: `attach-${id}`, attempt: 1, process: id, ...more });
+    const opened = await this.expectJson(frameType.opened);
+    const receivers = [new Receiver(this, 1, opened['stdout'] as Json), new Receiver(this, 2, opened['stderr'] as Json)];
+    const feeder = stdin === undefined ? undefined : new Feeder(this, stdin);
+    for (;;) {
+      const frame = await this.next(30_000);
+      if (frame === undefined) throw new Error('the connection ended');
+      if (frame.type === frameType.data) {
+        const data = decodeData(frame);
+        receivers[data.stream - 1]?.take(data);
+      } else if (frame.type === frameType.end) {
+        const end = decodeEnd(frame);
+        receivers[end.stream - 1]?.end(end);
+      } else if (frame.type === frameType.window) {
+        feeder?.grant(decodeWindow(frame));
+      } else if (frame.type === frameType.error) {
+        this.done();
+        throw new AgentFailure(this.#json(frame));
+      } else if (frame.type === frameType.result) {
+        this.done();
+        const [stdout, stderr] = receivers.map((receiver) => receiver.finish());
+        if (stdout === undefined || stderr === undefined) throw new Error('a stream is missing');
+        return { opened, result: this.#json(frame), stdout, stderr };
+      } else if (frame.type !== frameType.progress) {
+        throw new Error(`frame ${frame.type} came during an attachment`);
+      }
+    }
+  }
+
+  /** Starts and attaches: what a command prints and how it ends. */
+  async run(id: string, args: readonly unknown[], more: Json = {}, stdin?: Buffer): Promise<AttachResult> {
+    await this.start(id, args, { ...more, stdin: stdin !== undefined });
+    return this.attach(id, { stdin: stdin !== undefined }, stdin);
+  }
+}
+
+const RECEIVE_WINDOW = 4 * 1024 * 1024;
+
+/** Takes a stream of the agent, and gives credit for it. */
+export class Receiver {
+  readonly #connection: AgentConnection;
+  readonly #stream: number;
+  readonly #pieces: Buffer[] = [];
+  readonly #hash: Hash = createHash('sha256');
+  #offset: number;
+  #granted: number;
+  #ended = false;
+  compressedFrames = 0;
+  frames = 0;
+
+  constructor(connection: AgentConnection, stream: number, opened: Json | number) {
+    this.#connection = connection;
+    this.#stream = stream;
+    this.#offset = typeof opened === 'number' ? opened : Number(opened['from']);
+    this.#granted = this.#offset + RECEIVE_WINDOW;
+    connection.window(stream, this.#offset, this.#granted);
+  }
+
+  take(data: DataFrame): void {
+    if (this.#ended) throw new Error('DATA after END');
+    if (data.offset !== this.#offset) throw new Error(`DATA at ${data.offset}, expected ${this.#offset}`);
+    this.#offset += data.raw.length;
+    if (this.#offset > this.#granted) throw new Error('DATA beyond the window');
+    this.#hash.update(data.raw);
+    this.#pieces.push(data.raw);
+    this.frames++;
+    if (data.compressed) this.compressedFrames++;
+    if (this.#granted - this.#offset < RECEIVE_WINDOW / 2) {
+      this.#granted = this.#offset + RECEIVE_WINDOW;
+      this.#connection.window(this.#stream, this.#offset, this.#granted);
+    }
+  }
+
+  end(end: { total: number; digest: Buffer }): void {
+    if (end.total !== this.#offset) throw new Error(`END at ${end.total}, but ${this.#offset} bytes came`);
+    if (!this.#hash.digest().equals(end.digest)) throw new Error('END with another digest');
+    this.#ended = true;
+  }
+
+  finish(): Buffer {
+    if (!this.#ended) throw new Error(`stream ${this.#stream} has no END`);
+    return Buffer.concat(this.#pieces);
+  }
+}
+
+/** Sends a stream within the agent's windows. */
+export class Feeder {
+  readonly #connection: AgentConnection;
+  readonly #bytes: Buffer;
+  readonly #compress: ((bytes: Buffer) => Buffer) | undefined;
+  #sent = 0;
+  #ended = false;
+  windows = 0;
+
+  constructor(connection: AgentConnection, bytes: Buffer, compress?: (bytes: Buffer) => Buffer) {
+    this.#connection = connection;
+    this.#bytes = bytes;
+    this.#compress = compress;
+  }
+
+  grant(window: { acknowledged: number; limit: number }): void {
+    this.windows++;
+    while (this.#sent < Math.min(window.limit, this.#bytes.length)) {
+      const raw = this.#bytes.subarray(this.#sent, Math.min(this.#sent + 262_144, window.limit));
+      this.#connection.write(encodeData(0, this.#sent, raw, this.#compress?.(raw)));
+      this.#sent += raw.length;
+    }
+    if (this.#sent < this.#bytes.length || this.#ended) return;
+    this.#ended = true;
+    this.#connection.write(encodeEnd(0, this.#sent, createHash('sha256').update(this.#bytes).digest()));
+  }
+}
