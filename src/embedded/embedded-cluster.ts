@@ -18,6 +18,7 @@ import { findTools } from './machine.ts';
 import { checkDnsLabel } from './names.ts';
 import { ObjectStore } from './object-store.ts';
 import { silentLogger, type EmbeddedClusterOptions } from './options.ts';
+import { PipePool } from './pipes.ts';
 import { PodRunner } from './pod-runner.ts';
 
 const HISTORY_LENGTH = 2000;
@@ -153,8 +154,10 @@ async function startParts(instance: Instance, options: EmbeddedClusterOptions): 
   const { namespace = 'default', isolation = 'auto', port: wantedPort = 0, crashLoopBackOffMs = 10_000, logger = silentLogger } = options;
   const path = process.env['PATH'] ?? '/usr/bin:/bin';
   const tools = findTools(path);
+  if (tools.mkfifo === undefined) throw new EmbeddedClusterError('KW_ERR_EMBEDDED_MISSING_TOOL', 'mkfifo (coreutils) is not installed');
+  const pipes = await PipePool.open(join(instance.directory, 'pipes'), tools.mkfifo);
   const environment = { PATH: path, HOME: homedir(), [INSTANCE_MARKER]: instance.id };
-  const runtime = await chooseRuntime({ wanted: isolation, tools, directory: instance.directory, environment });
+  const runtime = await chooseRuntime({ wanted: isolation, tools, pipes, directory: instance.directory, environment });
   const store = new ObjectStore({ historyLength: HISTORY_LENGTH, now: Date.now });
   const node = describeNode();
   createInitialObjects(store, node, [namespace]);

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import type { ExecProcess, ExecSpec } from './container-runtime.ts';
 import { followLaunch } from './launch.ts';
 import type { MachineTools } from './machine.ts';
+import type { PipePool } from './pipes.ts';
+import { terminalOf } from './processes.ts';
 
 interface ExecRequest {
   /** The whole command line, the container's entrance included. */
@@ -10,6 +12,7 @@ interface ExecRequest {
   readonly directory: string;
   readonly spec: ExecSpec;
   readonly tools: MachineTools;
+  readonly pipes: PipePool;
   readonly identity?: { readonly uid: number; readonly gid: number };
 }
 
@@ -18,21 +21,23 @@ export function startExec(request: ExecRequest): ExecProcess {
   const { spec, tools } = request;
   const terminal = spec.tty ? terminalCommand(request) : undefined;
   const [file = '', ...args] = terminal ?? request.command;
+  const streams = request.pipes.streams({ stdin: spec.stdin, stdout: spec.stdout, stderr: spec.stderr && !spec.tty });
   const child = spawn(file, args, {
     env: { ...request.environment, ...(spec.tty ? { TERM: request.environment['TERM'] ?? 'xterm' } : {}) },
     cwd: request.directory,
     detached: true,
-    stdio: [spec.stdin ? 'pipe' : 'ignore', spec.stdout ? 'pipe' : 'ignore', spec.stderr && !spec.tty ? 'pipe' : 'ignore', 'pipe'],
+    stdio: [...streams.child, 'pipe'],
     ...request.identity,
   });
+  streams.releaseChildEnds();
   const { ended } = followLaunch(child);
   return {
-    stdin: child.stdin ?? undefined,
-    stdout: child.stdout ?? undefined,
-    stderr: child.stderr ?? undefined,
+    stdin: streams.stdin,
+    stdout: streams.stdout,
+    stderr: streams.stderr,
     ended,
     resize: (columns, rows) => {
-      if (terminal !== undefined && tools.stty !== undefined && child.pid !== undefined) void resizeTerminal(child.pid, tools.stty, { columns, rows });
+      if (terminal !== undefined && tools.stty !== undefined && child.pid !== undefined) resizeTerminal(child.pid, tools.stty, { columns, rows });
     },
   };
 }
@@ -44,8 +49,7 @@ function terminalCommand({ command, tools }: ExecRequest): string[] | undefined 
   return [tools.script, '--quiet', '--return', '--flush', '--command', quoted, '/dev/null'];
 }
 
-async function resizeTerminal(scriptPid: number, stty: string, size: { columns: number; rows: number }): Promise<void> {
-  const { terminalOf } = await import('./processes.ts');
+function resizeTerminal(scriptPid: number, stty: string, size: { columns: number; rows: number }): void {
   const terminal = terminalOf(scriptPid);
   if (terminal === undefined) return;
   const child = spawn(stty, ['-F', terminal, 'columns', String(size.columns), 'rows', String(size.rows)], { stdio: 'ignore' });

@@ -5,11 +5,13 @@ import { EmbeddedClusterError } from './errors.ts';
 import type { MachineTools } from './machine.ts';
 import { MappedRuntime } from './mapped-runtime.ts';
 import { NamespaceRuntime } from './namespace-runtime.ts';
+import type { PipePool } from './pipes.ts';
 import { removeTree } from './remove-tree.ts';
 
 interface IsolationRequest {
   readonly wanted: 'auto' | 'namespaces' | 'mapped';
   readonly tools: MachineTools;
+  readonly pipes: PipePool;
   /** Where a container may be tried out. */
   readonly directory: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -20,8 +22,8 @@ interface IsolationRequest {
  * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_ISOLATION_UNAVAILABLE` where namespaces are wanted and refused
  */
 export async function chooseRuntime(request: IsolationRequest): Promise<ContainerRuntime> {
-  const { wanted, tools } = request;
-  if (wanted === 'mapped') return new MappedRuntime(tools);
+  const { wanted, tools, pipes } = request;
+  if (wanted === 'mapped') return new MappedRuntime(tools, pipes);
   const complaints: string[] = [];
   for (const userNamespace of process.getuid?.() === 0 ? [false, true] : [true]) {
     const { unshare, nsenter, mount, chroot } = tools;
@@ -29,12 +31,12 @@ export async function chooseRuntime(request: IsolationRequest): Promise<Containe
       complaints.push('unshare, nsenter, mount or chroot is not installed');
       break;
     }
-    const runtime = new NamespaceRuntime({ tools: { ...tools, unshare, nsenter, mount, chroot }, userNamespace });
+    const runtime = new NamespaceRuntime({ tools: { ...tools, unshare, nsenter, mount, chroot }, pipes, userNamespace });
     const complaint = await tryOut(runtime, request);
     if (complaint === undefined) return runtime;
     complaints.push(complaint);
   }
-  if (wanted === 'auto') return new MappedRuntime(tools);
+  if (wanted === 'auto') return new MappedRuntime(tools, pipes);
   throw new EmbeddedClusterError('KW_ERR_EMBEDDED_ISOLATION_UNAVAILABLE', `this machine runs no container in namespaces: ${complaints.join('; ')}`, { field: 'isolation' });
 }
 

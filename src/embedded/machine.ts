@@ -9,6 +9,7 @@ export interface MachineTools {
   readonly nsenter: string | undefined;
   readonly mount: string | undefined;
   readonly chroot: string | undefined;
+  readonly mkfifo: string | undefined;
   readonly script: string | undefined;
   readonly stty: string | undefined;
 }
@@ -25,6 +26,7 @@ export function findTools(path: string): MachineTools {
     nsenter: find('nsenter'),
     mount: find('mount'),
     chroot: find('chroot'),
+    mkfifo: find('mkfifo'),
     script: find('script'),
     stty: find('stty'),
   };

@@ -7,6 +7,7 @@ import { followLaunch, LAUNCH_SCRIPT } from './launch.ts';
 import type { MachineTools } from './machine.ts';
 import { nestedPoints } from './mount-points.ts';
 import { mapPaths, pathMapVariable, type PathMapping } from './path-map.ts';
+import type { PipePool, StandardStreams } from './pipes.ts';
 import { findMarked, killProcess } from './processes.ts';
 import { requireStream } from './streams.ts';
 
@@ -21,21 +22,25 @@ const KILL_ROUNDS = 20;
 export class MappedRuntime implements ContainerRuntime {
   readonly isolation = 'mapped';
   readonly #tools: MachineTools;
+  readonly #pipes: PipePool;
 
-  constructor(tools: MachineTools) {
+  constructor(tools: MachineTools, pipes: PipePool) {
     this.#tools = tools;
+    this.#pipes = pipes;
   }
 
   async start(spec: ContainerSpec): Promise<RunningContainer> {
     linkNestedMounts(spec.mounts);
     const mapped = this.#map(spec);
+    const streams = this.#pipes.streams({ stdin: false, stdout: true, stderr: true });
     const child = spawn(this.#tools.sh, ['-c', LAUNCH_SCRIPT, 'kw-embedded', mapped.directory, ...mapped.words(spec.command)], {
       env: mapped.environment,
       cwd: '/',
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      stdio: [...streams.child, 'pipe'],
       ...mapped.identity,
     });
+    streams.releaseChildEnds();
     const report = followLaunch(child);
     const began = await report.begun;
     const exec = (request: ExecSpec) =>
@@ -45,9 +50,10 @@ export class MappedRuntime implements ContainerRuntime {
         directory: '/',
         spec: request,
         tools: this.#tools,
+        pipes: this.#pipes,
         ...(mapped.identity === undefined ? {} : { identity: mapped.identity }),
       });
-    return new MappedContainer({ child, began, ended: report.ended, spec, exec });
+    return new MappedContainer({ child, streams, began, ended: report.ended, spec, exec });
   }
 
   #map(spec: ContainerSpec) {
@@ -86,6 +92,7 @@ function isEmptyDirectory(path: string): boolean {
 
 interface ContainerParts {
   readonly child: ChildProcess;
+  readonly streams: StandardStreams;
   readonly began: boolean;
   readonly ended: Promise<ProcessEnd>;
   readonly spec: ContainerSpec;
@@ -101,12 +108,12 @@ class MappedContainer implements RunningContainer {
   readonly #child: ChildProcess;
   readonly #id: string;
 
-  constructor({ child, began, ended, spec, exec }: ContainerParts) {
+  constructor({ child, streams, began, ended, spec, exec }: ContainerParts) {
     this.began = began;
     this.#child = child;
     this.#id = spec.id;
-    this.stdout = requireStream(child.stdout);
-    this.stderr = requireStream(child.stderr);
+    this.stdout = requireStream(streams.stdout);
+    this.stderr = requireStream(streams.stderr);
     this.exec = exec;
     this.ended = ended.then((end) => {
       this.#killRest();

@@ -8,6 +8,7 @@ import { machineFiles, type MachineTools } from './machine.ts';
 import { mountTable, parseMountInfo } from './mount-table.ts';
 import { makeMountPoints } from './mount-points.ts';
 import { planRoot, type RootStep } from './root-plan.ts';
+import type { PipePool, StandardStreams } from './pipes.ts';
 import { requireStream } from './streams.ts';
 
 /** Top-level directories that are a container's own. */
@@ -39,6 +40,7 @@ interface NamespaceTools {
 
 interface NamespaceRuntimeOptions {
   readonly tools: MachineTools & NamespaceTools;
+  readonly pipes: PipePool;
   /** Whether a user namespace has to be made (this process isn't root, or root without the right to mount). */
   readonly userNamespace: boolean;
 }
@@ -53,22 +55,24 @@ export class NamespaceRuntime implements ContainerRuntime {
   }
 
   async start(spec: ContainerSpec): Promise<RunningContainer> {
-    const { tools, userNamespace } = this.#options;
+    const { tools, userNamespace, pipes } = this.#options;
     const tables = this.#prepareRoot(spec);
     const user = userNamespace ? ['--user', '--map-root-user'] : [];
     const namespaces = ['--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child'];
     const root = join(spec.directory, 'root');
     const script = [tools.sh, '-c', ROOT_SCRIPT, 'kw-embedded', root, tables.machine, tables.mounts, tools.mount, spec.hostname];
     const inside = [tools.chroot, ...this.#userArguments(spec.user), root, '/bin/sh', '-c', LAUNCH_SCRIPT, 'kw-embedded', spec.workingDirectory, ...spec.command];
+    const streams = pipes.streams({ stdin: false, stdout: true, stderr: true });
     const child = spawn(tools.unshare, [...user, ...namespaces, '--', ...script, ...inside], {
       env: spec.environment,
       cwd: '/',
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      stdio: [...streams.child, 'pipe'],
     });
+    streams.releaseChildEnds();
     const report = followLaunch(child);
     const began = await report.begun;
-    return new NamespacedContainer({ child, report, began, exec: (pid, exec) => this.#exec(pid, spec, exec) });
+    return new NamespacedContainer({ child, streams, report, began, exec: (pid, exec) => this.#exec(pid, spec, exec) });
   }
 
   #prepareRoot(spec: ContainerSpec): { machine: string; mounts: string } {
@@ -94,7 +98,7 @@ export class NamespaceRuntime implements ContainerRuntime {
   }
 
   #exec(pid: number, spec: ContainerSpec, exec: ExecSpec): ExecProcess {
-    const { tools, userNamespace } = this.#options;
+    const { tools, userNamespace, pipes } = this.#options;
     const user = userNamespace ? ['--user', '--preserve-credentials'] : [];
     const identity = this.#userArguments(spec.user);
     const become = identity.length === 0 ? [] : [tools.chroot, ...identity, '/'];
@@ -105,6 +109,7 @@ export class NamespaceRuntime implements ContainerRuntime {
       directory: '/',
       spec: exec,
       tools,
+      pipes,
     });
   }
 }
@@ -123,6 +128,7 @@ function ownBinds(steps: readonly RootStep[], mounts: readonly ContainerMount[])
 
 interface ContainerParts {
   readonly child: ChildProcess;
+  readonly streams: StandardStreams;
   readonly report: LaunchReport;
   readonly began: boolean;
   readonly exec: (pid: number, spec: ExecSpec) => ExecProcess;
@@ -140,8 +146,8 @@ class NamespacedContainer implements RunningContainer {
   constructor(parts: ContainerParts) {
     this.#parts = parts;
     this.began = parts.began;
-    this.stdout = requireStream(parts.child.stdout);
-    this.stderr = requireStream(parts.child.stderr);
+    this.stdout = requireStream(parts.streams.stdout);
+    this.stderr = requireStream(parts.streams.stderr);
     void parts.report.pid.then((pid) => {
       this.#pid = pid;
     });
