@@ -63,7 +63,7 @@ static int staged_is_folder(const struct commit *commit, struct failure *failure
     return S_ISDIR(status.st_mode);
 }
 
-/* Goes on inside a staged folder; one whose mode keeps its owner out is opened up, for the journal knows the mode. */
+/* Goes on inside a staged folder; one whose mode keeps its owner from looking into it is opened up, for the journal knows the mode. */
 static int enter(struct commit *commit, struct failure *failure) {
     int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(commit->walk.folder, commit->walk.name, flags);
@@ -71,7 +71,7 @@ static int enter(struct commit *commit, struct failure *failure) {
         fd = openat(commit->walk.folder, commit->walk.name, flags);
     if (fd < 0) return fail_errno(failure, errno, "opening a staged folder", commit->walk.path);
     struct stat status;
-    if (fstat(fd, &status) == 0 && (status.st_mode & 0700) != 0700) (void)fchmod(fd, status.st_mode | 0700);
+    if (fstat(fd, &status) == 0 && (status.st_mode & 0500) != 0500) (void)fchmod(fd, (status.st_mode & 07777) | 0700);
     return walk_enter(&commit->walk, fd, failure);
 }
 
