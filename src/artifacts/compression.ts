@@ -1,0 +1,102 @@
+import { pipeline, Readable, Transform } from 'node:stream';
+import { constants, createGunzip, createGzip, createZstdCompress } from 'node:zlib';
+
+import { CorruptArchiveError, TruncatedArchiveError, UnsupportedEncodingError, type TransferFacts } from '../errors/transfer.ts';
+import type { Encoding } from '../runtime/volume.ts';
+import { ByteLimit } from './byte-limit.ts';
+import { ZstdFrames } from './zstd-frames.ts';
+
+/** Fewer, larger chunks than the default of 16 KiB: each costs the same on its way. */
+const CHUNK_BYTES: number = 128 * 1024;
+
+const ENCODINGS: readonly Encoding[] = ['raw', 'gzip', 'zstd'];
+
+/** @throws UnsupportedEncodingError - what a caller without types may give */
+export function checkEncoding(encoding: string, facts: TransferFacts): Encoding {
+  const known = ENCODINGS.find((candidate) => candidate === encoding);
+  if (known === undefined) throw new UnsupportedEncodingError(facts, encoding);
+  return known;
+}
+
+export interface DecodeOptions {
+  /** @defaultValue `'raw'` */
+  readonly encoding?: Encoding | undefined;
+  /** The most bytes to take, as given (encoded). @defaultValue no limit */
+  readonly limitBytes?: number | undefined;
+  /** For errors. */
+  readonly facts: TransferFacts;
+}
+
+export interface DecodedArchive {
+  /**
+   * The raw archive. Destroyed with `CorruptArchiveError`, `TruncatedArchiveError`, `ArtifactTooLargeError`, or whatever the source failed with, as it is; an
+   * error that comes before anybody listens is not thrown. To destroy it destroys the source.
+   */
+  readonly readable: Readable;
+  /** How many bytes were taken, as given. */
+  encodedBytes(): number;
+}
+
+/** Decodes an archive as it streams, taking no more of the source than is read. */
+export function decodeArchive(source: Readable | AsyncIterable<Uint8Array>, { encoding = 'raw', limitBytes, facts }: DecodeOptions): DecodedArchive {
+  const upstream = source instanceof Readable ? source : Readable.from(source, { objectMode: false });
+  const limit = new ByteLimit(facts, limitBytes);
+  const decoder = decoderOf(encoding);
+  let decoderFailed = false;
+  let othersFailed = false;
+  // What fails first is the cause: the others are then destroyed with the same error.
+  for (const stream of [upstream, limit]) stream.once('error', () => (othersFailed ||= !decoderFailed));
+  decoder?.once('error', () => (decoderFailed ||= !othersFailed));
+  const readable = new Transform({
+    highWaterMark: CHUNK_BYTES,
+    transform: (chunk, _encoding, done) => {
+      done(null, chunk);
+    },
+    destroy: (error, callback) => {
+      callback(error !== null && decoderFailed ? decodingError(error, encoding, { ...facts, bytes: limit.bytes }) : error);
+    },
+  });
+  readable.on('error', ignore);
+  pipeline([upstream, limit, ...(decoder === undefined ? [] : [decoder]), readable], ignore);
+  return { readable, encodedBytes: () => limit.bytes };
+}
+
+/** Encodes a raw archive as it streams. What the archive fails with, the result is destroyed with; to destroy it destroys the archive. */
+export function encodeArchive(archive: Readable, encoding: Encoding): Readable {
+  const encoder = encoderOf(encoding);
+  if (encoder === undefined) return archive;
+  encoder.on('error', ignore);
+  return pipeline(archive, encoder, ignore);
+}
+
+function decoderOf(encoding: Encoding): Transform | undefined {
+  switch (encoding) {
+    case 'raw':
+      return undefined;
+    case 'gzip':
+      return createGunzip({ chunkSize: CHUNK_BYTES });
+    case 'zstd':
+      return new ZstdFrames({ chunkSize: CHUNK_BYTES });
+  }
+}
+
+function encoderOf(encoding: Encoding): Transform | undefined {
+  switch (encoding) {
+    case 'raw':
+      return undefined;
+    case 'gzip':
+      return createGzip({ chunkSize: CHUNK_BYTES, level: constants.Z_BEST_SPEED });
+    case 'zstd':
+      return createZstdCompress({ chunkSize: CHUNK_BYTES });
+  }
+}
+
+function decodingError(cause: Error & { readonly code?: unknown }, encoding: Encoding, facts: TransferFacts): Error {
+  // The caller's stream was short, or else its own end would have been an error.
+  if (cause.code === 'Z_BUF_ERROR') return new TruncatedArchiveError(facts, `its ${encoding} data ends early`, false, { cause });
+  return new CorruptArchiveError(facts, `it is not valid ${encoding}: ${cause.message}`, { cause });
+}
+
+function ignore(): void {
+  // Whoever reads is told.
+}
