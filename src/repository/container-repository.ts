@@ -54,7 +54,8 @@ export interface FoundContainer {
 export interface ContainerRepository {
   /**
    * The live (`creating` or `created`) container of this worker and owner; inserted from `make()` if there is none, also when others do so at the
-   * same time: there is one live row per owner. Where it is `creating` and nobody's lease holds it, the caller's does now.
+   * same time: there is one live row per owner. Where it is `creating` and nobody's lease holds it, the caller's does now. A holder that asks again
+   * still holds it, so a holder's name belongs to one piece of work and not to a whole program. `make` is called at most once.
    */
   findOrInsert(workerName: string, owner: ContainerOwner, lease: Lease, make: () => NewContainer, options?: AbortOptions): Promise<FoundContainer>;
   /** Prolongs the caller's lease. `false`: it is somebody else's by now, or the container is not `creating` any more. */
@@ -62,18 +63,20 @@ export interface ContainerRepository {
   /** Whatever its state. */
   lookup(workerName: string, handle: string, options?: AbortOptions): Promise<ContainerRecord | undefined>;
   volumesOf(handle: string, options?: AbortOptions): Promise<readonly VolumeRecord[]>;
-  /** The pod exists under this uid. Only while `creating`. */
+  /** The pod exists under this uid. Only while `creating`; otherwise `IllegalTransitionError`. */
   recordPod(handle: string, podUid: string, options?: AbortOptions): Promise<void>;
-  /** `creating` to `created`, with its volumes. */
+  /** `creating` to `created`, with its volumes; that ends the lease. Idempotent. */
   markCreated(handle: string, options?: AbortOptions): Promise<void>;
-  /** `creating` to `failed`, with its volumes. Idempotent. */
+  /** `creating` to `failed`, with its volumes; that ends the lease. Idempotent. */
   markFailed(handle: string, options?: AbortOptions): Promise<void>;
   /** The live container of this owner to `destroying`, with its volumes. The number of containers moved. */
   markOwnerFinished(workerName: string, owner: ContainerOwner, options?: AbortOptions): Promise<number>;
   /** What the reaper has to delete: `destroying`; `failed` and `creating` with a lapsed lease become `destroying` first. At most `limit`, oldest first. */
   findDestroyable(workerName: string, limit: number, options?: AbortOptions): Promise<readonly ContainerRecord[]>;
-  /** The row of a `destroying` container, its processes' and its volumes'. Idempotent. The number of volumes that went with it. */
+  /** The row of a `destroying` container, its processes' and its volumes'. Idempotent. The number of volumes that went with it.
+   * `IllegalTransitionError` in any other state. */
   delete(handle: string, options?: AbortOptions): Promise<number>;
+  /** Whatever its state. `ContainerDisappearedError` where its row is gone, here and below. */
   properties(handle: string, options?: AbortOptions): Promise<Readonly<Record<string, string>>>;
   setProperty(handle: string, name: string, value: string, options?: AbortOptions): Promise<void>;
   /** The first result recorded for a process stands; recording it again changes nothing. */

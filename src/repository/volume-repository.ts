@@ -33,18 +33,18 @@ export interface VolumeContent {
 export interface VolumeRepository {
   /** Inserts it as `creating`. */
   insertArtifact(volume: NewArtifactVolume, options?: AbortOptions): Promise<VolumeRecord>;
-  /** `creating` to `created`. */
+  /** `creating` to `created`; that ends the lease. Idempotent. */
   markCreated(handle: string, options?: AbortOptions): Promise<VolumeRecord>;
   /** `creating` to `failed`. Idempotent. */
   markFailed(handle: string, options?: AbortOptions): Promise<void>;
   /** Whatever its state. */
   lookup(workerName: string, handle: string, options?: AbortOptions): Promise<VolumeRecord | undefined>;
-  /** Its content is complete and verified. Only while `creating` or `created`. */
+  /** Its content is complete and verified. Only while `creating` or `created`. Without `content`, digest and size stay what they were. */
   markReady(handle: string, content: VolumeContent | undefined, options?: AbortOptions): Promise<void>;
   /** An artifact volume to `destroying`. Idempotent; `false`: there is no such artifact volume. */
   expire(workerName: string, handle: string, options?: AbortOptions): Promise<boolean>;
   /** Artifact volumes that the reaper has to delete: `destroying`; `failed`, expired ones and `creating` ones with a lapsed lease become so first. At most `limit`, oldest first. */
   findDestroyable(workerName: string, limit: number, options?: AbortOptions): Promise<readonly VolumeRecord[]>;
-  /** The row of a `destroying` artifact volume. Idempotent. */
+  /** The row of a `destroying` artifact volume. Idempotent. `IllegalTransitionError` in any other state, and of a container's volume, which goes with its container. */
   delete(handle: string, options?: AbortOptions): Promise<void>;
 }

@@ -50,7 +50,8 @@ export function ownerDigest(owner: ContainerOwner): string {
 
 /** A value for a jsonb column. @throws InvalidSpecError - a text in it that PostgreSQL cannot store */
 export function toJson(field: string, value: unknown): string {
-  return JSON.stringify(value, (_key, member: unknown) => {
+  return JSON.stringify(value, (name, member: unknown) => {
+    checkStorable(field, name);
     if (typeof member === 'string') checkStorable(field, member);
     return member;
   });

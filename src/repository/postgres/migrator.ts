@@ -68,7 +68,7 @@ export class SchemaMigrator {
     const table = `${quoted(this.#schema)}.${quoted(historyTable)}`;
     const found = await this.#runner.first(sql<{ exists: string }>`select (to_regclass(${table}) is not null)::text as exists`, options);
     if (found?.exists !== 'true') return [];
-    const rows = await this.#runner.rows(sql<{ name: string }>`select name from ${history}`, options);
+    const rows = await this.#runner.rows(sql<{ name: string }>`select name::text as name from ${history}`, options);
     return rows.map((row) => row.name);
   }
 

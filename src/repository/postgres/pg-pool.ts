@@ -11,6 +11,10 @@ export interface OwnPool extends DatabasePool {
 /** What is used of the package `pg`. */
 export interface PgModule {
   readonly Pool: new (config: PoolConfig) => OwnPool;
+  /** Parses the URL when it is made; a pool does so only when it connects. */
+  readonly Client: new (
+    connectionString: string,
+  ) => unknown;
 }
 
 /** The options that a pool of ours is made with; parameters of the URL win over them. */
@@ -24,7 +28,6 @@ export interface PoolConfig {
   readonly keepAliveInitialDelayMillis: number;
   readonly statement_timeout: number;
   readonly query_timeout: number;
-  readonly allowExitOnIdle: boolean;
 }
 
 /** Loads the optional package `pg`. */
@@ -43,6 +46,7 @@ export async function openPool(url: string, logger: Logger, load: () => Promise<
   if (!/^postgres(ql)?:\/\/./.test(url))
     throw new InvalidSpecError('database', 'is not a URL of the form postgres://user:password@host:port/database');
   const pg = await loadOrExplain(load);
+  checkUrl(pg, url);
   const pool = createPool(pg, url);
   pool.on('error', (error) => logger.warn('an idle database connection was lost', { error: error.message }));
   return pool;
@@ -56,22 +60,25 @@ async function loadOrExplain(load: () => Promise<PgModule>): Promise<PgModule> {
   }
 }
 
-function createPool(pg: PgModule, url: string): OwnPool {
+function checkUrl(pg: PgModule, url: string): void {
   try {
-    return new pg.Pool({
-      connectionString: url,
-      application_name: 'kubernetes-worker',
-      max: 10,
-      idleTimeoutMillis: 30_000,
-      connectionTimeoutMillis: 10_000,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000,
-      statement_timeout: 30_000,
-      query_timeout: 40_000,
-      allowExitOnIdle: false,
-    });
+    new pg.Client(url);
   } catch {
     // The cause would carry the URL.
     throw new InvalidSpecError('database', 'is not a valid URL');
   }
+}
+
+function createPool(pg: PgModule, url: string): OwnPool {
+  return new pg.Pool({
+    connectionString: url,
+    application_name: 'kubernetes-worker',
+    max: 10,
+    idleTimeoutMillis: 30_000,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    statement_timeout: 30_000,
+    query_timeout: 40_000,
+  });
 }

@@ -170,5 +170,5 @@ async function find(containers: ContainerRepository, workerName: string, key: st
 
 /** The value, or the code of the error, as a text. */
 async function outcome(promise: Promise<unknown>): Promise<string> {
-  return await promise.then(String, (error: { code: string }) => error.code);
+  return await promise.then(String, (error: unknown) => (error as { code: string }).code);
 }

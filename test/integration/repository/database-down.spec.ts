@@ -1,0 +1,165 @@
+import { type AddressInfo, createConnection, createServer, type Server, type Socket } from 'node:net';
+
+import { PGlite } from '@electric-sql/pglite';
+import { expect } from 'chai';
+import pg from 'pg';
+
+import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
+import type { Repository } from '../../../src/repository/repository.ts';
+import { insert, rejection } from '../../contract/repository/repository-under-test.ts';
+import { PostgresServer } from '../../support/postgres-server.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+
+const unavailable = { code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true };
+
+describe('Repository when its database goes away', function () {
+  this.timeout(60_000);
+  // A server of its own, since this one is killed.
+  let server: PostgresServer;
+  let admin: pg.Pool;
+  let repository: Repository;
+
+  before(async () => (server = await PostgresServer.start()));
+  after(async () => await server.stop());
+
+  beforeEach(async () => {
+    admin = new pg.Pool({ connectionString: server.url, max: 2 });
+    admin.on('error', () => {});
+    admin.on('connect', (client) => client.on('error', () => {}));
+    repository = await openRepository(server.url, { logger: silentLogger });
+    await repository.workers.register('worker');
+  });
+
+  afterEach(async () => {
+    await repository.close();
+    await admin.end();
+  });
+
+  const lock = async () => {
+    const client = await admin.connect();
+    await client.query('begin');
+    await client.query('lock table kubernetes_worker.containers in access exclusive mode');
+    return client;
+  };
+  /** The news may come after a statement has taken a dead connection, of which there are at most ten; then it works, and nothing else ever came out. */
+  const recovered = async () => {
+    for (let failures = 0; failures <= 10; failures += 1) {
+      const outcome = await repository.containers.lookup('worker', 'c').catch((error: unknown) => error);
+      if (outcome === undefined) return;
+      expect(outcome).to.include(unavailable);
+    }
+    expect.fail('it did not recover');
+  };
+  /** Resolves once a statement waits for the lock. */
+  const blocked = async () => {
+    for (;;) {
+      const { rows } = await admin.query<{ count: string }>(`select count(*) from pg_locks where not granted`);
+      if (rows[0]!.count !== '0') return;
+    }
+  };
+
+  it('rejects while it is down, and goes on with the same pool once it is back', async () => {
+    await server.crash();
+    expect(await rejection(repository.containers.lookup('worker', 'c'))).to.include(unavailable);
+    expect(await rejection(repository.workers.register('worker'))).to.include(unavailable);
+    await server.startAgain();
+    await recovered();
+    await insert(repository, 'after-crash');
+    expect((await repository.containers.lookup('worker', 'after-crash'))?.state).to.equal('creating');
+  });
+
+  it('rejects what is under way when the server is killed', async () => {
+    const client = await lock();
+    const waiting = rejection(repository.containers.setProperty('c', 'a', 'b'));
+    await blocked();
+    await server.crash();
+    expect(await waiting).to.include(unavailable);
+    client.release(true);
+    await server.startAgain();
+    await recovered();
+  });
+
+  it('rejects what is under way when an administrator ends the connection, and takes a new one', async () => {
+    const client = await lock();
+    const waiting = rejection(repository.containers.setProperty('c', 'a', 'b'));
+    await blocked();
+    await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'kubernetes-worker'`);
+    expect(await waiting).to.include(unavailable);
+    await client.query('rollback');
+    client.release();
+    await recovered();
+  });
+
+  it('survives that all its idle connections are ended', async () => {
+    await Promise.all(Array.from({ length: 5 }, async () => await repository.containers.lookup('worker', 'c')));
+    await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'kubernetes-worker'`);
+    await recovered();
+  });
+
+  it('rejects a statement that takes longer than the server allows', async () => {
+    const client = await lock();
+    const hasty = await openRepository(`${server.url}?statement_timeout=50`, { logger: silentLogger });
+    expect(await rejection(hasty.containers.lookup('worker', 'c'))).to.include(unavailable);
+    await client.query('rollback');
+    client.release();
+    expect(await hasty.containers.lookup('worker', 'c')).to.equal(undefined);
+    await hasty.close();
+  });
+
+  it('rejects where all connections of the caller’s pool stay taken', async () => {
+    const pool = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 50 });
+    const starved = await openRepository(pool, { logger: silentLogger });
+    const taken = await pool.connect();
+    expect(await rejection(starved.containers.lookup('worker', 'c'))).to.include(unavailable);
+    taken.release();
+    expect(await starved.containers.lookup('worker', 'c')).to.equal(undefined);
+    await pool.end();
+  });
+
+  context('when the network swallows the answers', () => {
+    let silent: boolean;
+    let sockets: Socket[];
+    let proxy: Server;
+
+    beforeEach(async () => {
+      silent = false;
+      sockets = [];
+      const path = `${decodeURIComponent(new URL(server.url).hostname)}/.s.PGSQL.5432`;
+      proxy = createServer((client) => {
+        const upstream = createConnection(path);
+        sockets.push(client, upstream);
+        client.on('error', () => {}).on('close', () => upstream.destroy());
+        upstream.on('error', () => {}).on('close', () => client.destroy());
+        client.pipe(upstream, { end: false });
+        upstream.on('data', (chunk) => {
+          if (!silent) client.write(chunk);
+        });
+      });
+      await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    });
+
+    afterEach(async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => proxy.close(resolve));
+    });
+
+    it('gives up after the time-out of the query, and never uses that connection again', async () => {
+      const { port } = proxy.address() as AddressInfo;
+      const far = await openRepository(`postgres://postgres@127.0.0.1:${port}/postgres?query_timeout=200`, { logger: silentLogger });
+      silent = true;
+      expect(await rejection(far.containers.lookup('worker', 'c'))).to.include(unavailable);
+      silent = false;
+      expect(await far.containers.lookup('worker', 'c')).to.equal(undefined);
+      await far.close();
+    });
+  });
+});
+
+describe('Repository when its PGlite instance was closed', () => {
+  it('rejects', async () => {
+    const database = await PGlite.create();
+    const repository = await openRepository(database, { logger: silentLogger });
+    await database.close();
+    expect(await rejection(repository.containers.lookup('worker', 'c'))).to.include(unavailable);
+  }).timeout(30_000);
+});

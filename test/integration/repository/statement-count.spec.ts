@@ -1,0 +1,140 @@
+import { expect } from 'chai';
+import pg from 'pg';
+
+import type { DatabasePool } from '../../../src/repository/postgres/database.ts';
+import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
+import type { Repository } from '../../../src/repository/repository.ts';
+import { artifactOf, containerOf, leaseOf, ownerOf, volumeOf } from '../../contract/repository/repository-under-test.ts';
+import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+
+/** A pool that counts the statements that go through it. */
+class CountingPool implements DatabasePool {
+  statements = 0;
+  readonly #pool: pg.Pool;
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
+  }
+
+  async connect(): ReturnType<DatabasePool['connect']> {
+    const client = await this.#pool.connect();
+    return {
+      query: async (text, values) => {
+        this.statements += 1;
+        return await client.query(text, values);
+      },
+      release: (destroy) => client.release(destroy),
+    };
+  }
+}
+
+describe('Statements that a repository sends', function () {
+  this.timeout(30_000);
+  const schema = schemaOf('statement count');
+  let pool: pg.Pool;
+  let counting: CountingPool;
+  let repository: Repository;
+
+  before(async () => {
+    pool = new pg.Pool({ connectionString: await sharedPostgresUrl() });
+    await pool.query(`drop schema if exists ${schema} cascade`);
+    counting = new CountingPool(pool);
+    repository = await openRepository(counting, { schema, logger: silentLogger });
+    await repository.workers.register('worker');
+  });
+
+  after(async () => {
+    await pool.query(`drop schema ${schema} cascade`);
+    await pool.end();
+  });
+
+  const count = async (work: () => Promise<unknown>): Promise<number> => {
+    const before = counting.statements;
+    await work();
+    return counting.statements - before;
+  };
+  const find = async (handle: string, volumes: number) =>
+    await repository.containers.findOrInsert('worker', ownerOf(handle), leaseOf('me'), () =>
+      containerOf(
+        handle,
+        ownerOf(handle),
+        Array.from({ length: volumes }, (_, index) => volumeOf(`${handle}-${index}`, `/v/${index}`)),
+      ),
+    );
+
+  it('are two to open a database that is migrated', async () => {
+    expect(await count(async () => await openRepository(counting, { schema, logger: silentLogger }))).to.equal(2);
+  });
+
+  for (const volumes of [0, 1, 200]) {
+    it(`are two to insert a container of ${volumes} volumes, and one for every other step of its life`, async () => {
+      const handle = `c${volumes}`;
+      const { containers } = repository;
+      expect(await count(async () => await find(handle, volumes)), 'insert').to.equal(2);
+      expect(await count(async () => await find(handle, volumes)), 'find').to.equal(1);
+      const steps: Record<string, () => Promise<unknown>> = {
+        renewLease: async () => await containers.renewLease(handle, leaseOf('me')),
+        recordPod: async () => await containers.recordPod(handle, 'uid'),
+        markCreated: async () => await containers.markCreated(handle),
+        volumesOf: async () => await containers.volumesOf(handle),
+        setProperty: async () => await containers.setProperty(handle, 'a', 'b'),
+        properties: async () => await containers.properties(handle),
+        recordProcessResult: async () => await containers.recordProcessResult(handle, 'p', { exitStatus: 0, signal: undefined }),
+        findProcessResult: async () => await containers.findProcessResult(handle, 'p'),
+        markOwnerFinished: async () => await containers.markOwnerFinished('worker', ownerOf(handle)),
+        delete: async () => await containers.delete(handle),
+      };
+      for (const [name, step] of Object.entries(steps)) expect(await count(step), name).to.equal(1);
+    });
+  }
+
+  it('are one to find all that the reaper has to delete', async () => {
+    for (let index = 0; index < 20; index += 1) {
+      await find(`failed-${index}`, 3);
+      await repository.containers.markFailed(`failed-${index}`);
+      await repository.volumes.insertArtifact(artifactOf(`artifact-${index}`));
+      await repository.volumes.markFailed(`artifact-${index}`);
+    }
+    expect(await count(async () => await repository.containers.findDestroyable('worker', 100))).to.equal(1);
+    expect(await count(async () => await repository.volumes.findDestroyable('worker', 100))).to.equal(1);
+  });
+
+  it('are one for every step of an artifact volume', async () => {
+    const { volumes } = repository;
+    const steps: Record<string, () => Promise<unknown>> = {
+      insertArtifact: async () => await volumes.insertArtifact(artifactOf('v')),
+      markCreated: async () => await volumes.markCreated('v'),
+      markReady: async () => await volumes.markReady('v', undefined),
+      lookup: async () => await volumes.lookup('worker', 'v'),
+      expire: async () => await volumes.expire('worker', 'v'),
+      delete: async () => await volumes.delete('v'),
+    };
+    for (const [name, step] of Object.entries(steps)) expect(await count(step), name).to.equal(1);
+  });
+
+  it('are two for a move that is refused', async () => {
+    await find('refused', 1);
+    await repository.containers.markCreated('refused');
+    expect(await count(async () => await repository.containers.markFailed('refused').catch(() => {}))).to.equal(2);
+  });
+
+  it('find rows by an index, also among many', async () => {
+    await pool.query(`insert into ${schema}.containers (handle, worker_name, owner_kind, owner_key, owner_digest, state, pod_name, metadata, settings)
+      select 'many-' || n, 'worker', 'k', n::text, encode(sha256(n::text::bytea), 'hex'), 'created', 'p', '{}', '{}' from generate_series(1, 20000) as n`);
+    await pool.query(`insert into ${schema}.volumes (handle, worker_name, kind, state, store, location, expires_at, team_id)
+      select 'many-' || n, 'worker', 'artifact', 'created', 'pod', '{}', now() + interval '1 hour', 't' from generate_series(1, 20000) as n`);
+    await pool.query(`analyze ${schema}.containers; analyze ${schema}.volumes`);
+    const plan = async (query: string) => JSON.stringify((await pool.query<object>(`explain (format json) ${query}`)).rows);
+    const containers = `from ${schema}.containers where worker_name = 'worker'`;
+    const volumes = `from ${schema}.volumes where worker_name = 'worker' and container_id is null`;
+    for (const query of [
+      `select 1 ${containers} and (state = 'failed' or (state = 'creating' and lease_until < now()))`,
+      `select 1 ${containers} and state = 'destroying' order by created_at, id limit 10`,
+      `select 1 ${volumes} and (state = 'failed' or (state = 'creating' and lease_until < now()) or (state in ('creating', 'created') and expires_at < now()))`,
+      `select 1 ${volumes} and state = 'destroying' order by created_at, id limit 10`,
+    ]) {
+      expect(await plan(query), query).not.to.contain('Seq Scan');
+    }
+  });
+});

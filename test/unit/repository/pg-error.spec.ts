@@ -1,0 +1,64 @@
+import { expect } from 'chai';
+
+import { ContainerDisappearedError } from '../../../src/errors/repository.ts';
+import { isConflict, sqlStateOf, toRepositoryError } from '../../../src/repository/postgres/pg-error.ts';
+
+/** An answer of the server, as both drivers give it. */
+const answer = (code: string, facts: object = {}): Error => Object.assign(new Error('as the server says'), { code, severity: 'ERROR', ...facts });
+const code = (error: unknown): unknown => (toRepositoryError(error) as { code?: unknown }).code;
+
+describe('toRepositoryError', () => {
+  for (const state of ['08006', '57P01', '57P03', '57014', '53300', '53100', '55P03', '25006', '40001', '40P01', '42P01', '58030', 'XX000']) {
+    it(`makes SQLSTATE ${state} "unavailable", which may be tried again`, () => {
+      const error = answer(state);
+      expect(toRepositoryError(error)).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true, cause: error });
+    });
+  }
+
+  for (const state of ['28P01', '28000', '3D000', '42501']) {
+    it(`makes SQLSTATE ${state} a wrong option, which may not`, () => {
+      expect(toRepositoryError(answer(state))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'database', retryable: false });
+    });
+  }
+
+  it('names the field of a value that the schema refuses', () => {
+    expect(toRepositoryError(answer('23505', { constraint: 'containers_handle_key' }))).to.include({ field: 'handle' });
+    expect(toRepositoryError(answer('23503', { constraint: 'volumes_worker_name_fkey' }))).to.include({ field: 'workerName' });
+    expect(toRepositoryError(answer('23514', { constraint: 'processes_signal_check' }))).to.include({ field: 'processes_signal_check' });
+    expect(toRepositoryError(answer('23502', { column: 'location' }))).to.include({ field: 'location' });
+    expect(toRepositoryError(answer('22P02'))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'value' });
+  });
+
+  it('makes whatever happened on the way to the server "unavailable"', () => {
+    for (const error of [
+      Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }),
+      Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }),
+      new Error('Connection terminated unexpectedly'),
+      new Error('timeout exceeded when trying to connect'),
+    ]) {
+      expect(code(error)).to.equal('KW_ERR_REPOSITORY_UNAVAILABLE');
+    }
+  });
+
+  it('says what failed where a host has several addresses', () => {
+    const error = new AggregateError([new Error('connect ECONNREFUSED ::1:1'), new Error('connect ECONNREFUSED 127.0.0.1:1')]);
+    expect((toRepositoryError(error) as Error).message).to.contain('::1:1; connect ECONNREFUSED 127.0.0.1:1');
+  });
+
+  it('leaves errors of ours, faults of the program and what is no error as they are', () => {
+    for (const error of [new ContainerDisappearedError('c', 'w'), new TypeError('x is not a function'), 'a text', undefined]) {
+      expect(toRepositoryError(error)).to.equal(error);
+    }
+  });
+});
+
+describe('isConflict', () => {
+  it('is true of deadlocks and serialization failures alone', () => {
+    expect(['40001', '40P01', '40002', '23505', '57014'].map((state) => isConflict(answer(state)))).to.deep.equal([true, true, false, false, false]);
+    expect(isConflict(new Error('40001'))).to.equal(false);
+  });
+
+  it('takes the code of a system error for no SQLSTATE', () => {
+    expect(sqlStateOf(Object.assign(new Error('no'), { code: 'EPIPE' }))).to.equal(undefined);
+  });
+});

@@ -1,0 +1,61 @@
+import { expect } from 'chai';
+
+import { type OwnPool, openPool, type PgModule, type PoolConfig } from '../../../src/repository/postgres/pg-pool.ts';
+import { rejection } from '../../contract/repository/repository-under-test.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+
+/** The package `pg`, as far as it is used, that remembers how a pool was made. */
+function recordingPg(): { readonly pg: PgModule; readonly configs: PoolConfig[]; readonly listeners: ((error: Error) => void)[] } {
+  const configs: PoolConfig[] = [];
+  const listeners: ((error: Error) => void)[] = [];
+  class Pool implements OwnPool {
+    constructor(config: PoolConfig) {
+      configs.push(config);
+    }
+    on(_event: 'error', listener: (error: Error) => void): unknown {
+      return listeners.push(listener);
+    }
+    async connect(): Promise<never> {
+      throw new Error('not connected in this test');
+    }
+    async end(): Promise<void> {}
+  }
+  class Client {
+    readonly url: string;
+    constructor(url: string) {
+      this.url = url;
+    }
+  }
+  return { pg: { Pool, Client }, configs, listeners };
+}
+
+describe('openPool', () => {
+  it('makes a small pool whose statements and connections have an end', async () => {
+    const { pg, configs } = recordingPg();
+    await openPool('postgres://h/d', silentLogger, async () => pg);
+    expect(configs).to.have.length(1);
+    expect(configs[0]).to.include({ connectionString: 'postgres://h/d', max: 10, statement_timeout: 30_000, keepAlive: true });
+  });
+
+  it('logs a connection that dies while idle, instead of ending the host', async () => {
+    const { pg, listeners } = recordingPg();
+    const warnings: unknown[] = [];
+    await openPool('postgresql://h/d', { ...silentLogger, warn: (_message, fields) => warnings.push(fields) }, async () => pg);
+    for (const listener of listeners) listener(new Error('terminated'));
+    expect(warnings).to.deep.equal([{ error: 'terminated' }]);
+  });
+
+  it('says what to install where pg is missing', async () => {
+    const missing = async () => {
+      throw Object.assign(new Error(`Cannot find package 'pg'`), { code: 'ERR_MODULE_NOT_FOUND' });
+    };
+    const error = await rejection(openPool('postgres://u:secret@h/d', silentLogger, missing));
+    expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'database' });
+    expect(error.message).to.contain('npm install pg').and.not.to.contain('secret');
+  });
+
+  it('loads nothing for what is no URL of PostgreSQL', async () => {
+    const error = await rejection(openPool('file:///etc/passwd', silentLogger, async () => expect.fail('loaded')));
+    expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'database' });
+  });
+});

@@ -1,0 +1,92 @@
+import { expect } from 'chai';
+import { Kysely, sql } from 'kysely';
+
+import type { DatabaseClient, DatabasePool } from '../../../src/repository/postgres/database.ts';
+import { PoolDialect } from '../../../src/repository/postgres/pool-driver.ts';
+import { StatementRunner } from '../../../src/repository/postgres/statement-runner.ts';
+import { rejection } from '../../contract/repository/repository-under-test.ts';
+
+/** A pool of one client, whose answers are given in advance. */
+class ScriptedPool implements DatabasePool {
+  readonly statements: string[] = [];
+  readonly releases: (boolean | undefined)[] = [];
+  readonly listeners = new Set<(error: Error) => void>();
+  readonly #answers: (Error | unknown[])[];
+
+  constructor(answers: (Error | unknown[])[]) {
+    this.#answers = answers;
+  }
+
+  async connect(): Promise<DatabaseClient> {
+    return {
+      query: async (text) => {
+        this.statements.push(text);
+        const answer = this.#answers.shift() ?? [];
+        if (answer instanceof Error) throw answer;
+        return { rows: answer };
+      },
+      release: (destroy) => this.releases.push(destroy),
+      on: (_event, listener) => this.listeners.add(listener),
+      removeListener: (_event, listener) => this.listeners.delete(listener),
+    };
+  }
+}
+
+const answer = (code: string): Error => Object.assign(new Error('as the server says'), { code, severity: 'ERROR' });
+
+describe('StatementRunner', () => {
+  const pauses: number[] = [];
+  const runnerOf = (pool: DatabasePool) =>
+    new StatementRunner({ db: new Kysely({ dialect: new PoolDialect(pool), log: [] }), pause: async (attempt) => void pauses.push(attempt) });
+  const statement = sql<{ a: number }>`select 1 as a`;
+
+  beforeEach(() => pauses.splice(0));
+
+  it('gives the rows', async () => {
+    const pool = new ScriptedPool([[{ a: 1 }, { a: 2 }]]);
+    expect(await runnerOf(pool).rows(statement)).to.deep.equal([{ a: 1 }, { a: 2 }]);
+    expect(pool.releases).to.deep.equal([false]);
+  });
+
+  it('tries again what lost against others, after a pause, and gives what it gets then', async () => {
+    const pool = new ScriptedPool([answer('40P01'), answer('40001'), [{ a: 1 }]]);
+    expect(await runnerOf(pool).first(statement)).to.deep.equal({ a: 1 });
+    expect(pauses).to.deep.equal([1, 2]);
+  });
+
+  it('gives up after six attempts', async () => {
+    const pool = new ScriptedPool(Array.from({ length: 10 }, () => answer('40001')));
+    expect(await rejection(runnerOf(pool).rows(statement))).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE' });
+    expect(pool.statements).to.have.length(6);
+  });
+
+  it('never tries again what may have been done', async () => {
+    const pool = new ScriptedPool([new Error('Connection terminated unexpectedly')]);
+    expect(await rejection(runnerOf(pool).rows(statement))).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE' });
+    expect(pool.statements).to.have.length(1);
+  });
+
+  it('keeps a connection on which the server answered, and closes one on which it did not', async () => {
+    const pool = new ScriptedPool([answer('23505'), new Error('Query read timeout')]);
+    const runner = runnerOf(pool);
+    await rejection(runner.rows(statement));
+    await rejection(runner.rows(statement));
+    expect(pool.releases).to.deep.equal([false, true]);
+    expect(pool.listeners.size).to.equal(0);
+  });
+
+  it('closes a connection that died while it was out of the pool', async () => {
+    const pool = new ScriptedPool([]);
+    const db = new Kysely<unknown>({ dialect: new PoolDialect(pool), log: [] });
+    await db.connection().execute(async () => pool.listeners.forEach((listener) => listener(new Error('gone'))));
+    expect(pool.releases).to.deep.equal([true]);
+  });
+
+  it('sends nothing after it was closed', async () => {
+    const pool = new ScriptedPool([]);
+    const runner = runnerOf(pool);
+    runner.close();
+    expect(await rejection(runner.rows(statement))).to.include({ code: 'KW_ERR_CLOSED' });
+    expect(pool.statements).to.have.length(0);
+  });
+});
