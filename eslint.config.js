@@ -71,16 +71,16 @@ const zones = [
   { target: '{bench,scripts}/**', from: 'test/**', message: 'Only tests use what is made for tests.' },
 ];
 
-/** Third-party packages, and the parts that may import them; `types` where only their types may be. */
+/** Third-party packages, and the parts of what is published that may import them; `types` where only their types may be. */
 const packages = [
   { name: '@kubernetes/client-node', use: ['src/kubernetes/**', 'examples/**'], types: ['src/embedded/**', 'src/*.ts'] },
   { name: 'ws', use: ['src/exec/**', 'src/embedded/**'] },
   { name: 'kysely', use: ['src/repository/postgres/**'] },
-  { name: 'pg', use: ['src/repository/postgres/**', 'src/service/**', 'examples/**'] },
-  { name: '@electric-sql/pglite', use: ['src/repository/postgres/**', 'examples/**'] },
-  { name: 'tar-stream', use: ['src/artifacts/**', 'examples/**'] },
+  { name: 'pg', use: ['src/repository/postgres/**', 'src/service/**'] },
+  { name: '@electric-sql/pglite', use: ['src/repository/postgres/**'] },
+  { name: 'tar-stream', use: ['src/artifacts/**'] },
   { name: '@opentelemetry/api', use: ['src/telemetry/**'] },
-  { name: 'sinon', use: ['fakes/support.ts', 'examples/unit-test-with-fakes.ts'] },
+  { name: 'sinon', use: ['fakes/support.ts'] },
   { name: 'ts-morph', use: ['fakes/generate.ts', 'fakes/generator/**'] },
 ];
 
@@ -97,7 +97,7 @@ function packageRules(part) {
   return { files: [[part, '**/*.ts']], rules: { '@typescript-eslint/no-restricted-imports': ['error', { paths, patterns }] } };
 }
 
-const parts = [...new Set(['{src,fakes,bench,examples,scripts}/**', ...packages.flatMap(({ use, types = [] }) => [...use, ...types])])];
+const parts = [...new Set(['{src,fakes}/**', ...packages.flatMap(({ use, types = [] }) => [...use, ...types])])];
 
 const kubernetesObjects = ['V1Container', 'V1ContainerStatus', 'V1ObjectMeta', 'V1Pod', 'V1PodSpec', 'V1PodStatus'];
 
