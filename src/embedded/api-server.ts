@@ -44,7 +44,14 @@ export class ApiServer {
   /** Listens on 127.0.0.1; resolves with the port. */
   async start(port: number): Promise<number> {
     const { authority, server: identity } = this.#options.certificates;
-    const server = createServer({ key: identity.privateKey, cert: identity.certificate, ca: authority, requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
+    const server = createServer({
+      key: identity.privateKey,
+      cert: identity.certificate,
+      ca: authority,
+      requestCert: true,
+      rejectUnauthorized: false,
+      ALPNProtocols: ['http/1.1'],
+    });
     server.requestTimeout = 0;
     server.on('connection', (socket: Duplex) => this.#track(socket));
     server.on('secureConnection', (socket) => this.#track(socket));
@@ -91,7 +98,8 @@ export class ApiServer {
 
   #fail(response: ServerResponse, error: unknown): void {
     const known = error instanceof ApiError ? error : internalError(error instanceof Error ? error.message : String(error));
-    if (!(error instanceof ApiError)) this.#options.logger.error(`request failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    if (!(error instanceof ApiError))
+      this.#options.logger.error(`request failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     if (response.headersSent) response.destroy();
     else respondError(response, known);
   }
@@ -147,8 +155,10 @@ export class ApiServer {
       if (info.method !== 'POST') throw methodNotAllowed();
       return respondJson(response, 201, accessReview(await readObject(request, 'SelfSubjectAccessReview')));
     }
-    if (/^\/(healthz|livez|readyz)(\/|$)/.test(info.path)) return void response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end('ok');
-    const document = info.path === '/version' ? versionInfo(this.#options.arch) : discoveryDocument(info.path.replace(/(.)\/$/, '$1'), request.headers.host ?? '');
+    if (/^\/(healthz|livez|readyz)(\/|$)/.test(info.path))
+      return void response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end('ok');
+    const document =
+      info.path === '/version' ? versionInfo(this.#options.arch) : discoveryDocument(info.path.replace(/(.)\/$/, '$1'), request.headers.host ?? '');
     if (document !== undefined && info.method === 'GET') return respondJson(response, 200, document);
     if (/^\/apis?\//.test(info.path)) throw noSuchResource();
     response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('404 page not found\n');
@@ -164,8 +174,17 @@ interface Routed {
 
 function defaultReason(status: number): string {
   const reasons: Readonly<Record<number, string>> = {
-    400: 'BadRequest', 401: 'Unauthorized', 403: 'Forbidden', 404: 'NotFound', 409: 'Conflict', 410: 'Expired', 422: 'Invalid',
-    429: 'TooManyRequests', 500: 'InternalError', 503: 'ServiceUnavailable', 504: 'Timeout',
+    400: 'BadRequest',
+    401: 'Unauthorized',
+    403: 'Forbidden',
+    404: 'NotFound',
+    409: 'Conflict',
+    410: 'Expired',
+    422: 'Invalid',
+    429: 'TooManyRequests',
+    500: 'InternalError',
+    503: 'ServiceUnavailable',
+    504: 'Timeout',
   };
   return reasons[status] ?? 'Unknown';
 }

@@ -60,7 +60,8 @@ export type ExecStatus = Omit<StatusBody, 'kind' | 'apiVersion'>;
 /** The status of a command that ended; `version` decides the wording, as on the real server. */
 export function exitStatus(exitCode: number, version: 4 | 5, command: readonly string[]): ExecStatus {
   if (exitCode === 0) return { metadata: {}, status: 'Success' };
-  const detail = version === 5 ? `command terminated with exit code ${exitCode}` : `error executing command [${command.join(' ')}], exit code ${exitCode}`;
+  const detail =
+    version === 5 ? `command terminated with exit code ${exitCode}` : `error executing command [${command.join(' ')}], exit code ${exitCode}`;
   return {
     metadata: {},
     status: 'Failure',
@@ -72,5 +73,12 @@ export function exitStatus(exitCode: number, version: 4 | 5, command: readonly s
 
 /** The status of a command that couldn't be run at all. */
 export function failureStatus(message: string): ExecStatus {
-  return { metadata: {}, status: 'Failure', message: `Internal error occurred: ${message}`, reason: 'InternalError', details: { causes: [{ message }] }, code: 500 };
+  return {
+    metadata: {},
+    status: 'Failure',
+    message: `Internal error occurred: ${message}`,
+    reason: 'InternalError',
+    details: { causes: [{ message }] },
+    code: 500,
+  };
 }

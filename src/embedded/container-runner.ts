@@ -138,7 +138,9 @@ export class ContainerRunner {
     const { name, namespace, uid } = this.#options.pod().metadata;
     const who = `pod=${name}_${namespace ?? ''}(${uid})`;
     this.#lastState = this.#state;
-    this.#become({ waiting: { reason: 'CrashLoopBackOff', message: `back-off ${Math.round(pauseMs / 1000)}s restarting failed container=${this.name} ${who}` } });
+    this.#become({
+      waiting: { reason: 'CrashLoopBackOff', message: `back-off ${Math.round(pauseMs / 1000)}s restarting failed container=${this.name} ${who}` },
+    });
     this.#record('Warning', 'BackOff', `Back-off restarting failed container ${this.name} in pod ${name}_${namespace ?? ''}(${uid})`);
     await this.#pause(pauseMs);
   }
@@ -161,7 +163,11 @@ export class ContainerRunner {
       this.#become({ waiting: { reason: 'InvalidImageName', message: verdict.message } });
       return false;
     }
-    for (let pauseMs = context.crashLoopBackOffMs; !this.#stopped.signal.aborted; pauseMs = Math.min(pauseMs * 2, context.crashLoopBackOffMs * MAX_BACK_OFF_FACTOR)) {
+    for (
+      let pauseMs = context.crashLoopBackOffMs;
+      !this.#stopped.signal.aborted;
+      pauseMs = Math.min(pauseMs * 2, context.crashLoopBackOffMs * MAX_BACK_OFF_FACTOR)
+    ) {
       this.#record('Normal', 'Pulling', `Pulling image "${image}"`);
       this.#record('Warning', 'Failed', `Failed to pull image "${image}": ${verdict.message}`);
       this.#record('Warning', 'Failed', 'Error: ErrImagePull');

@@ -1,18 +1,42 @@
 import { RESOURCES, type ResourceDefinition } from './resources.ts';
 
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
-const REVIEW = { name: 'selfsubjectaccessreviews', singularName: 'selfsubjectaccessreview', namespaced: false, kind: 'SelfSubjectAccessReview', verbs: ['create'] };
+const REVIEW = {
+  name: 'selfsubjectaccessreviews',
+  singularName: 'selfsubjectaccessreview',
+  namespaced: false,
+  kind: 'SelfSubjectAccessReview',
+  verbs: ['create'],
+};
 const AUTHORIZATION_VERSION = { groupVersion: 'authorization.k8s.io/v1', version: 'v1' };
 const AUTHORIZATION_GROUP = { name: 'authorization.k8s.io', versions: [AUTHORIZATION_VERSION], preferredVersion: AUTHORIZATION_VERSION };
 
 /** `GET /version`: the version whose behaviour is imitated. */
 export function versionInfo(arch: string): object {
-  return { major: '1', minor: '34', gitVersion: 'v1.34.0+embedded', gitCommit: '', gitTreeState: '', buildDate: '1970-01-01T00:00:00Z', goVersion: '', compiler: 'none', platform: `linux/${arch}` };
+  return {
+    major: '1',
+    minor: '34',
+    gitVersion: 'v1.34.0+embedded',
+    gitCommit: '',
+    gitTreeState: '',
+    buildDate: '1970-01-01T00:00:00Z',
+    goVersion: '',
+    compiler: 'none',
+    platform: `linux/${arch}`,
+  };
 }
 
 function resourceEntries(resource: ResourceDefinition): object[] {
   const { plural, singular, kind, namespaced, shortNames } = resource;
-  const base = { name: plural, singularName: singular, namespaced, kind, verbs: VERBS, ...(shortNames.length === 0 ? {} : { shortNames }), ...(plural === 'pods' ? { categories: ['all'] } : {}) };
+  const base = {
+    name: plural,
+    singularName: singular,
+    namespaced,
+    kind,
+    verbs: VERBS,
+    ...(shortNames.length === 0 ? {} : { shortNames }),
+    ...(plural === 'pods' ? { categories: ['all'] } : {}),
+  };
   const status = resource.hasStatus ? [{ name: `${plural}/status`, singularName: '', namespaced, kind, verbs: ['get', 'patch', 'update'] }] : [];
   const exec = { name: `${plural}/exec`, singularName: '', namespaced, kind: 'PodExecOptions', verbs: ['create', 'get'] };
   const log = { name: `${plural}/log`, singularName: '', namespaced, kind, verbs: ['get'] };

@@ -2,22 +2,22 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { isPod } from './api-object.ts';
 import { ApiServer } from './api-server.ts';
 import { createCertificates } from './certificates.ts';
-import { isPod } from './api-object.ts';
 import type { ContainerRuntime } from './container-runtime.ts';
 import { EmbeddedClusterError } from './errors.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { ExecEndpoint } from './exec-endpoint.ts';
 import { FaultInjector } from './faults.ts';
 import { createInitialObjects, describeNode, kubernetesArch } from './initial-objects.ts';
-import { INSTANCE_MARKER, registerInstance, type Instance } from './instance-registry.ts';
+import { INSTANCE_MARKER, type Instance, registerInstance } from './instance-registry.ts';
 import { chooseRuntime } from './isolation.ts';
 import { kubeconfigText } from './kubeconfig.ts';
 import { findTools } from './machine.ts';
 import { checkDnsLabel } from './names.ts';
 import { ObjectStore } from './object-store.ts';
-import { silentLogger, type EmbeddedClusterOptions } from './options.ts';
+import { type EmbeddedClusterOptions, silentLogger } from './options.ts';
 import { PipePool } from './pipes.ts';
 import { PodRunner } from './pod-runner.ts';
 
@@ -99,10 +99,18 @@ export class EmbeddedCluster implements AsyncDisposable {
    * Sends a signal to the first process of a container. `reason` is what the container's status says if it ends of it (`OOMKilled` imitates the kernel's).
    * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_NO_SUCH_CONTAINER`
    */
-  killContainer(target: { readonly namespace: string; readonly pod: string; readonly container: string }, signal: NodeJS.Signals = 'SIGKILL', reason?: string): void {
+  killContainer(
+    target: { readonly namespace: string; readonly pod: string; readonly container: string },
+    signal: NodeJS.Signals = 'SIGKILL',
+    reason?: string,
+  ): void {
     const pod = this.#parts.store.find('pods', target.namespace, target.pod);
     const sent = isPod(pod) && this.#parts.runner.container(pod, target.container)?.signal(signal, reason) === true;
-    if (!sent) throw new EmbeddedClusterError('KW_ERR_EMBEDDED_NO_SUCH_CONTAINER', `container ${target.container} of pod ${target.namespace}/${target.pod} is not running`);
+    if (!sent)
+      throw new EmbeddedClusterError(
+        'KW_ERR_EMBEDDED_NO_SUCH_CONTAINER',
+        `container ${target.container} of pod ${target.namespace}/${target.pod} is not running`,
+      );
   }
 
   /** The API server goes away as if it had died: every connection is cut, nothing listens. Containers go on. */
@@ -141,7 +149,8 @@ export class EmbeddedCluster implements AsyncDisposable {
 }
 
 function checkOptions({ namespace = 'default', port = 0, isolation = 'auto', crashLoopBackOffMs = 0 }: EmbeddedClusterOptions): void {
-  if (process.platform !== 'linux') throw new EmbeddedClusterError('KW_ERR_EMBEDDED_UNSUPPORTED_PLATFORM', `the embedded cluster runs on Linux only, not on ${process.platform}`);
+  if (process.platform !== 'linux')
+    throw new EmbeddedClusterError('KW_ERR_EMBEDDED_UNSUPPORTED_PLATFORM', `the embedded cluster runs on Linux only, not on ${process.platform}`);
   const refuse = (field: string, why: string) => new EmbeddedClusterError('KW_ERR_EMBEDDED_INVALID_OPTION', `option ${field}: ${why}`, { field });
   const fault = checkDnsLabel(namespace);
   if (fault !== undefined) throw refuse('namespace', fault);

@@ -1,5 +1,5 @@
 import type { V1Container, V1EnvVar } from '@kubernetes/client-node';
-import { isRecord, stringMap, type Pod } from './api-object.ts';
+import { isRecord, type Pod, stringMap, textOf } from './api-object.ts';
 import { expandVariables } from './expansion.ts';
 import type { ObjectStore } from './object-store.ts';
 
@@ -7,7 +7,12 @@ import type { ObjectStore } from './object-store.ts';
 export class MissingSourceError extends Error {}
 
 /** The bytes of a key of a config map or secret; `undefined` where the object or the key is missing. */
-export function sourceValues(store: ObjectStore, kind: 'configmaps' | 'secrets', namespace: string, name: string): ReadonlyMap<string, Buffer> | undefined {
+export function sourceValues(
+  store: ObjectStore,
+  kind: 'configmaps' | 'secrets',
+  namespace: string,
+  name: string,
+): ReadonlyMap<string, Buffer> | undefined {
   const object = store.find(kind, namespace, name);
   if (object === undefined) return undefined;
   const plain = kind === 'configmaps' ? stringMap(object.data) : {};
@@ -39,7 +44,10 @@ export function podField(pod: Pod, path: string): string | undefined {
 }
 
 function formatMap(map: Readonly<Record<string, string>> | undefined): string {
-  return Object.entries(map ?? {}).map(([key, value]) => `${key}=${JSON.stringify(value)}`).sort().join('\n');
+  return Object.entries(map ?? {})
+    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+    .sort()
+    .join('\n');
 }
 
 interface EnvironmentRequest {
@@ -81,18 +89,24 @@ function singular(kind: 'configmaps' | 'secrets'): string {
 function referencedValue({ pod, container, store }: EnvironmentRequest, { valueFrom }: V1EnvVar): string | undefined {
   if (valueFrom?.fieldRef) return podField(pod, valueFrom.fieldRef.fieldPath) ?? '';
   if (valueFrom?.resourceFieldRef) return resourceField(container, valueFrom.resourceFieldRef.resource);
-  const [kind, reference] = valueFrom?.secretKeyRef ? (['secrets', valueFrom.secretKeyRef] as const) : (['configmaps', valueFrom?.configMapKeyRef] as const);
+  const [kind, reference] = valueFrom?.secretKeyRef
+    ? (['secrets', valueFrom.secretKeyRef] as const)
+    : (['configmaps', valueFrom?.configMapKeyRef] as const);
   if (reference === undefined) return '';
   const name = reference.name ?? '';
   const values = sourceValues(store, kind, namespaceOf(pod), name);
   const value = values?.get(reference.key);
   if (value !== undefined) return value.toString('utf8');
   if (reference.optional === true) return undefined;
-  throw new MissingSourceError(values === undefined ? `${singular(kind)} "${name}" not found` : `couldn't find key ${reference.key} in ${kind === 'secrets' ? 'Secret' : 'ConfigMap'} ${namespaceOf(pod)}/${name}`);
+  throw new MissingSourceError(
+    values === undefined
+      ? `${singular(kind)} "${name}" not found`
+      : `couldn't find key ${reference.key} in ${kind === 'secrets' ? 'Secret' : 'ConfigMap'} ${namespaceOf(pod)}/${name}`,
+  );
 }
 
 function resourceField(container: V1Container, path: string): string {
   const [list, name = ''] = path.split('.');
   const values: unknown = list === 'requests' ? container.resources?.requests : container.resources?.limits;
-  return isRecord(values) ? String(values[name] ?? '0') : '0';
+  return isRecord(values) ? textOf(values[name] ?? '0') : '0';
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { apiTime, isRecord, type ApiObject, type Pod } from './api-object.ts';
+import { type ApiObject, apiTime, isRecord, type Pod } from './api-object.ts';
 import type { NewObject, ObjectStore } from './object-store.ts';
 
 const EVENT_LIFETIME_MS = 3_600_000;
@@ -14,7 +14,13 @@ export interface PodEvent {
   readonly container?: string;
 }
 
-type EventObject = ApiObject & { readonly count: number; readonly lastTimestamp: string; readonly message: string; readonly reason: string; readonly involvedObject: unknown };
+type EventObject = ApiObject & {
+  readonly count: number;
+  readonly lastTimestamp: string;
+  readonly message: string;
+  readonly reason: string;
+  readonly involvedObject: unknown;
+};
 
 /** Writes the events of pods; one that repeats itself is counted, and all go after an hour. */
 export class EventRecorder {
@@ -31,8 +37,11 @@ export class EventRecorder {
     if (this.#store.find('namespaces', undefined, namespace)?.metadata.deletionTimestamp !== undefined) return;
     const now = apiTime(this.#now());
     const existing = this.#store.list('events', namespace).filter(isEvent);
-    for (const old of existing) if (this.#now() - Date.parse(old.lastTimestamp) > EVENT_LIFETIME_MS) this.#store.remove('events', namespace, old.metadata.name);
-    const same = existing.find((old) => isRecord(old.involvedObject) && old.involvedObject['uid'] === uid && old.reason === event.reason && old.message === event.message);
+    for (const old of existing)
+      if (this.#now() - Date.parse(old.lastTimestamp) > EVENT_LIFETIME_MS) this.#store.remove('events', namespace, old.metadata.name);
+    const same = existing.find(
+      (old) => isRecord(old.involvedObject) && old.involvedObject['uid'] === uid && old.reason === event.reason && old.message === event.message,
+    );
     if (same !== undefined && this.#store.find('events', namespace, same.metadata.name) !== undefined) {
       const repeated: EventObject = { ...same, count: same.count + 1, lastTimestamp: now };
       this.#store.update('events', repeated);
@@ -60,5 +69,12 @@ export class EventRecorder {
 }
 
 function isEvent(object: ApiObject): object is EventObject {
-  return 'count' in object && typeof object.count === 'number' && 'lastTimestamp' in object && 'message' in object && 'reason' in object && 'involvedObject' in object;
+  return (
+    'count' in object &&
+    typeof object.count === 'number' &&
+    'lastTimestamp' in object &&
+    'message' in object &&
+    'reason' in object &&
+    'involvedObject' in object
+  );
 }

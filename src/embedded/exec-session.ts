@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { CHANNEL, decodeMessage, encodeMessage, exitStatus, failureStatus, outputMessages, type ExecStatus } from './channel-codec.ts';
+import { CHANNEL, decodeMessage, type ExecStatus, encodeMessage, exitStatus, failureStatus, outputMessages } from './channel-codec.ts';
 import type { ExecProcess, ExecSpec, ProcessEnd } from './container-runtime.ts';
 import type { FaultSet } from './faults.ts';
 

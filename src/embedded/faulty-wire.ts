@@ -84,10 +84,13 @@ export class FaultySocket extends Duplex {
 
   #paced(bytes: number, then: () => void): void {
     if (!Number.isFinite(this.#bytesPerSecond)) return then();
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      then();
-    }, (bytes / this.#bytesPerSecond) * 1000);
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(timer);
+        then();
+      },
+      (bytes / this.#bytesPerSecond) * 1000,
+    );
     this.#timers.add(timer);
   }
 }

@@ -47,7 +47,11 @@ export function judgeImage(image: string): ImageVerdict {
   const host = reference.host.replace(/:[0-9]+$/, '');
   const resolving = `failed to pull and unpack image "${image}": failed to resolve reference "${image}"`;
   const unreachable = host === 'invalid' || host.endsWith('.invalid');
-  if (unreachable) return { verdict: 'unavailable', message: `${resolving}: failed to do request: Head "https://${reference.host}/v2/${reference.path}/manifests/latest": dial tcp: lookup ${host}: no such host` };
+  if (unreachable)
+    return {
+      verdict: 'unavailable',
+      message: `${resolving}: failed to do request: Head "https://${reference.host}/v2/${reference.path}/manifests/latest": dial tcp: lookup ${host}: no such host`,
+    };
   if (image.includes('does-not-exist')) return { verdict: 'unavailable', message: `${resolving}: ${image}: not found` };
   return { verdict: 'present' };
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { isRecord, stringMap, type ApiObject, type ObjectMeta } from './api-object.ts';
+import { type ApiObject, isRecord, type ObjectMeta, stringMap, textOf } from './api-object.ts';
 import type { ResourceTarget } from './request-info.ts';
 import { badRequest, invalid } from './status.ts';
 import { validateMetadata } from './validation.ts';
@@ -15,7 +15,7 @@ export function toObject(body: Record<string, unknown>, target: ResourceTarget):
   const { kind } = target.resource;
   const given = body['kind'] ?? kind;
   const version = body['apiVersion'] ?? 'v1';
-  if (given !== kind || version !== 'v1') throw badRequest(`${String(given)} in version "${String(version)}" cannot be handled as a ${kind}`);
+  if (given !== kind || version !== 'v1') throw badRequest(`${textOf(given)} in version "${textOf(version)}" cannot be handled as a ${kind}`);
   const metadata = toMetadata(isRecord(body['metadata']) ? body['metadata'] : {}, target);
   return { ...body, apiVersion: 'v1', kind, metadata };
 }
@@ -68,7 +68,8 @@ export function updatedObject(previous: ApiObject, next: ApiObject, target: Reso
     ...(deletionGracePeriodSeconds === undefined ? {} : { deletionGracePeriodSeconds }),
     ...pickDefined(next.metadata, ['labels', 'annotations', 'finalizers', 'ownerReferences']),
   };
-  if (target.subresource === 'status') return { ...previous, metadata: { ...previous.metadata, resourceVersion: next.metadata.resourceVersion }, status: next.status };
+  if (target.subresource === 'status')
+    return { ...previous, metadata: { ...previous.metadata, resourceVersion: next.metadata.resourceVersion }, status: next.status };
   return { ...next, metadata, ...(target.resource.hasStatus ? { status: previous.status } : {}) };
 }
 

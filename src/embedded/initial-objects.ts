@@ -12,11 +12,21 @@ export function kubernetesArch(): string {
 
 /** This machine as a node. */
 export function describeNode(): NodeFacts {
-  const name = hostname().toLowerCase().replaceAll(/[^a-z0-9.-]/g, '-').replaceAll(/^[-.]+|[-.]+$/g, '') || 'embedded';
+  const name =
+    hostname()
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9.-]/g, '-')
+      .replaceAll(/^[-.]+|[-.]+$/g, '') || 'embedded';
   const arch = kubernetesArch();
   return {
     name,
-    labels: { 'kubernetes.io/arch': arch, 'kubernetes.io/os': 'linux', 'kubernetes.io/hostname': name, 'beta.kubernetes.io/arch': arch, 'beta.kubernetes.io/os': 'linux' },
+    labels: {
+      'kubernetes.io/arch': arch,
+      'kubernetes.io/os': 'linux',
+      'kubernetes.io/hostname': name,
+      'beta.kubernetes.io/arch': arch,
+      'beta.kubernetes.io/os': 'linux',
+    },
     cpuCores: cpus().length || 1,
     memoryBytes: totalmem(),
   };
@@ -29,10 +39,23 @@ export function createInitialObjects(store: ObjectStore, node: NodeFacts, namesp
     store.create('serviceaccounts', { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: object.metadata.name } });
   });
   for (const name of new Set(['default', ...namespaces])) {
-    store.create('namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { 'kubernetes.io/metadata.name': name } }, spec: { finalizers: ['kubernetes'] }, status: { phase: 'Active' } });
+    store.create('namespaces', {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name, labels: { 'kubernetes.io/metadata.name': name } },
+      spec: { finalizers: ['kubernetes'] },
+      status: { phase: 'Active' },
+    });
   }
   const now = apiTime(Date.now());
-  const condition = (type: string, status: string, reason: string) => ({ type, status, reason, message: '', lastHeartbeatTime: now, lastTransitionTime: now });
+  const condition = (type: string, status: string, reason: string) => ({
+    type,
+    status,
+    reason,
+    message: '',
+    lastHeartbeatTime: now,
+    lastTransitionTime: now,
+  });
   const resources = { cpu: String(node.cpuCores), memory: `${Math.floor(node.memoryBytes / 1024)}Ki`, pods: '1000' };
   store.create('nodes', {
     apiVersion: 'v1',
@@ -42,9 +65,27 @@ export function createInitialObjects(store: ObjectStore, node: NodeFacts, namesp
     status: {
       capacity: resources,
       allocatable: resources,
-      conditions: [condition('Ready', 'True', 'KubeletReady'), condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory'), condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure')],
-      addresses: [{ type: 'InternalIP', address: '127.0.0.1' }, { type: 'Hostname', address: node.name }],
-      nodeInfo: { architecture: kubernetesArch(), operatingSystem: 'linux', kubeletVersion: 'v1.34.0+embedded', containerRuntimeVersion: 'embedded://1', kernelVersion: '', osImage: 'this machine', bootID: '', machineID: '', systemUUID: '', kubeProxyVersion: '' },
+      conditions: [
+        condition('Ready', 'True', 'KubeletReady'),
+        condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory'),
+        condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure'),
+      ],
+      addresses: [
+        { type: 'InternalIP', address: '127.0.0.1' },
+        { type: 'Hostname', address: node.name },
+      ],
+      nodeInfo: {
+        architecture: kubernetesArch(),
+        operatingSystem: 'linux',
+        kubeletVersion: 'v1.34.0+embedded',
+        containerRuntimeVersion: 'embedded://1',
+        kernelVersion: '',
+        osImage: 'this machine',
+        bootID: '',
+        machineID: '',
+        systemUUID: '',
+        kubeProxyVersion: '',
+      },
     },
   });
 }

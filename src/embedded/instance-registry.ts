@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isRecord } from './api-object.ts';
 import { EmbeddedClusterError } from './errors.ts';
-import { findMarked, isAlive, killProcess, readProcess, type ProcessIdentity } from './processes.ts';
+import { findMarked, isAlive, killProcess, type ProcessIdentity, readProcess } from './processes.ts';
 import { removeTree } from './remove-tree.ts';
 
 /** The variable that marks the processes of one instance. */
@@ -73,7 +73,10 @@ async function cleanUpDead(base: string): Promise<void> {
     const place = join(base, name);
     const record = await readRecord(join(place, 'owner.json'));
     if (record === undefined || name.endsWith('.new')) {
-      const age = await stat(place).then(({ mtimeMs }) => Date.now() - mtimeMs, () => 0);
+      const age = await stat(place).then(
+        ({ mtimeMs }) => Date.now() - mtimeMs,
+        () => 0,
+      );
       if (age > UNFINISHED_AGE_MS) await removeTree(place);
     } else if (record.boot !== boot || !isAlive(record)) await release(place, name, record);
   }

@@ -37,7 +37,9 @@ export async function chooseRuntime(request: IsolationRequest): Promise<Containe
     complaints.push(complaint);
   }
   if (wanted === 'auto') return new MappedRuntime(tools, pipes);
-  throw new EmbeddedClusterError('KW_ERR_EMBEDDED_ISOLATION_UNAVAILABLE', `this machine runs no container in namespaces: ${complaints.join('; ')}`, { field: 'isolation' });
+  throw new EmbeddedClusterError('KW_ERR_EMBEDDED_ISOLATION_UNAVAILABLE', `this machine runs no container in namespaces: ${complaints.join('; ')}`, {
+    field: 'isolation',
+  });
 }
 
 /** Runs a container that uses what all of them use: a mount at a path that doesn't exist, PID 1, and an exec. */

@@ -1,7 +1,7 @@
 import type { ApiObject } from './api-object.ts';
 import type { ObjectStore } from './object-store.ts';
+import { type Form, metadataOnly } from './representation.ts';
 import type { ResourceTarget } from './request-info.ts';
-import { metadataOnly, type Form } from './representation.ts';
 import { selectableFields, supportedFields } from './resources.ts';
 import { parseFieldSelector, parseLabelSelector } from './selectors.ts';
 import { badRequest, expired } from './status.ts';
@@ -40,7 +40,9 @@ export function listObjects(store: ObjectStore, target: ResourceTarget, query: U
   const token = parseContinue(query.get('continue'));
   if (token !== undefined) assertFresh(store, resource.plural, token);
   const key = (object: ApiObject) => `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
-  const found = store.list(resource.plural, target.namespace).filter((object) => selected(object) && (token === undefined || key(object) > token.after));
+  const found = store
+    .list(resource.plural, target.namespace)
+    .filter((object) => selected(object) && (token === undefined || key(object) > token.after));
   const limit = Number(query.get('limit') ?? 0);
   const page = limit > 0 ? found.slice(0, limit) : found;
   const version = token?.version ?? store.version;
@@ -59,7 +61,9 @@ function assertFresh(store: ObjectStore, plural: string, { version }: ContinueTo
   try {
     store.since(plural, version);
   } catch {
-    throw expired('The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.');
+    throw expired(
+      'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.',
+    );
   }
 }
 

@@ -1,5 +1,5 @@
-import type { ServerResponse } from 'node:http';
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import type { LogQuery } from './container-log.ts';
 import type { ObjectStore } from './object-store.ts';
 import { findPodContainer } from './pod-container.ts';

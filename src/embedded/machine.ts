@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readlinkSync, accessSync, constants } from 'node:fs';
+import { accessSync, constants, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { FileLister } from './root-plan.ts';
 

@@ -2,7 +2,8 @@ import { copyFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { EmbeddedCluster } from './embedded-cluster.ts';
 
-const USAGE = 'usage: main.js [--kubeconfig FILE] [--directory DIR] [--namespace NAME] [--isolation auto|namespaces|mapped] [--port N] [--until-stdin-closes]';
+const USAGE =
+  'usage: main.js [--kubeconfig FILE] [--directory DIR] [--namespace NAME] [--isolation auto|namespaces|mapped] [--port N] [--until-stdin-closes]';
 
 /** Runs an embedded cluster as a process of its own: prints one line of JSON when it is ready, and lives until SIGTERM, SIGINT or, where asked, the end of its stdin. */
 async function main(): Promise<void> {

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmdirSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ContainerMount, ContainerRuntime, ContainerSpec, ExecProcess, ExecSpec, ProcessEnd, RunningContainer } from './container-runtime.ts';
@@ -6,7 +6,7 @@ import { startExec } from './exec-process.ts';
 import { followLaunch, LAUNCH_SCRIPT } from './launch.ts';
 import type { MachineTools } from './machine.ts';
 import { nestedPoints } from './mount-points.ts';
-import { mapPaths, pathMapVariable, type PathMapping } from './path-map.ts';
+import { mapPaths, type PathMapping, pathMapVariable } from './path-map.ts';
 import type { PipePool, StandardStreams } from './pipes.ts';
 import { findMarked, killProcess } from './processes.ts';
 import { requireStream } from './streams.ts';

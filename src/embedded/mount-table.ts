@@ -10,16 +10,22 @@ interface MountPoint {
 
 /** Reads `/proc/self/mountinfo`. */
 export function parseMountInfo(text: string): MountPoint[] {
-  return text.split('\n').filter((line) => line !== '').map((line) => {
-    const fields = line.split(' ');
-    return { path: unescapeOctal(fields[4] ?? '/'), options: (fields[5] ?? '').split(',') };
-  });
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const fields = line.split(' ');
+      return { path: unescapeOctal(fields[4] ?? '/'), options: (fields[5] ?? '').split(',') };
+    });
 }
 
 /** The options that a read-only bind of `path` has to repeat. */
 export function inheritedOptions(path: string, mounts: readonly MountPoint[]): string[] {
   const covering = mounts.filter((mount) => mount.path === '/' || path === mount.path || path.startsWith(`${mount.path}/`));
-  const deepest = covering.reduce<MountPoint | undefined>((best, mount) => (best === undefined || mount.path.length >= best.path.length ? mount : best), undefined);
+  const deepest = covering.reduce<MountPoint | undefined>(
+    (best, mount) => (best === undefined || mount.path.length >= best.path.length ? mount : best),
+    undefined,
+  );
   return LOCKED_OPTIONS.filter((option) => deepest?.options.includes(option));
 }
 

@@ -1,14 +1,14 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerMount, ContainerRuntime, ContainerSpec, ContainerUser, ExecProcess, ExecSpec, RunningContainer } from './container-runtime.ts';
 import { startExec } from './exec-process.ts';
 import { followLaunch, LAUNCH_SCRIPT, type LaunchReport } from './launch.ts';
-import { machineFiles, type MachineTools } from './machine.ts';
-import { mountTable, parseMountInfo } from './mount-table.ts';
+import { type MachineTools, machineFiles } from './machine.ts';
 import { makeMountPoints } from './mount-points.ts';
-import { planRoot, type RootStep } from './root-plan.ts';
+import { mountTable, parseMountInfo } from './mount-table.ts';
 import type { PipePool, StandardStreams } from './pipes.ts';
+import { planRoot, type RootStep } from './root-plan.ts';
 import { requireStream } from './streams.ts';
 
 /** Top-level directories that are a container's own. */
@@ -61,7 +61,17 @@ export class NamespaceRuntime implements ContainerRuntime {
     const namespaces = ['--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child'];
     const root = join(spec.directory, 'root');
     const script = [tools.sh, '-c', ROOT_SCRIPT, 'kw-embedded', root, tables.machine, tables.mounts, tools.mount, spec.hostname];
-    const inside = [tools.chroot, ...this.#userArguments(spec.user), root, '/bin/sh', '-c', LAUNCH_SCRIPT, 'kw-embedded', spec.workingDirectory, ...spec.command];
+    const inside = [
+      tools.chroot,
+      ...this.#userArguments(spec.user),
+      root,
+      '/bin/sh',
+      '-c',
+      LAUNCH_SCRIPT,
+      'kw-embedded',
+      spec.workingDirectory,
+      ...spec.command,
+    ];
     const streams = pipes.streams({ stdin: false, stdout: true, stderr: true });
     const child = spawn(tools.unshare, [...user, ...namespaces, '--', ...script, ...inside], {
       env: spec.environment,
@@ -86,7 +96,14 @@ export class NamespaceRuntime implements ContainerRuntime {
     const mountInfo = parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'));
     const own = ownBinds(steps, spec.mounts);
     const tables = { machine: join(spec.directory, 'machine.fstab'), mounts: join(spec.directory, 'mounts.fstab') };
-    writeFileSync(tables.machine, mountTable(root, steps.filter((step) => !own.has(step)), mountInfo));
+    writeFileSync(
+      tables.machine,
+      mountTable(
+        root,
+        steps.filter((step) => !own.has(step)),
+        mountInfo,
+      ),
+    );
     writeFileSync(tables.mounts, mountTable(root, [...own], mountInfo));
     return tables;
   }

@@ -1,4 +1,4 @@
-import { apiTime, isPod, isRecord, type ApiObject, type Pod } from './api-object.ts';
+import { type ApiObject, apiTime, isPod, isRecord, type Pod } from './api-object.ts';
 import type { ObjectStore } from './object-store.ts';
 import { RESOURCES, type ResourceDefinition } from './resources.ts';
 import { conflict, deleted, type StatusBody } from './status.ts';
@@ -71,7 +71,10 @@ export function finishDeletion(store: ObjectStore, plural: string, object: ApiOb
 }
 
 function deleteNamespace(store: ObjectStore, namespace: ApiObject): ApiObject {
-  const next = namespace.metadata.deletionTimestamp === undefined ? store.update('namespaces', { ...marked(namespace, 0), status: { phase: 'Terminating' } }) : namespace;
+  const next =
+    namespace.metadata.deletionTimestamp === undefined
+      ? store.update('namespaces', { ...marked(namespace, 0), status: { phase: 'Terminating' } })
+      : namespace;
   emptyNamespace(store, next.metadata.name);
   return next;
 }

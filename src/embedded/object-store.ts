@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { apiTime, type ApiObject } from './api-object.ts';
+import { type ApiObject, apiTime } from './api-object.ts';
 import { alreadyExists, expired, notFound, staleVersion } from './status.ts';
 
 /** One change of one object. `previous` is what the object was before, for selectors that no longer match. */

@@ -3,9 +3,22 @@ import { badRequest, rejectedPatch, unsupportedPatch } from './status.ts';
 
 /** Lists that a strategic merge joins by a key instead of replacing them, by field name. */
 const MERGE_KEYS: Readonly<Record<string, string>> = {
-  containers: 'name', initContainers: 'name', ephemeralContainers: 'name', volumes: 'name', env: 'name', imagePullSecrets: 'name',
-  volumeMounts: 'mountPath', volumeDevices: 'devicePath', ports: 'containerPort', conditions: 'type', ownerReferences: 'uid',
-  hostAliases: 'ip', topologySpreadConstraints: 'topologyKey', secrets: 'name', podIPs: 'ip', hostIPs: 'ip',
+  containers: 'name',
+  initContainers: 'name',
+  ephemeralContainers: 'name',
+  volumes: 'name',
+  env: 'name',
+  imagePullSecrets: 'name',
+  volumeMounts: 'mountPath',
+  volumeDevices: 'devicePath',
+  ports: 'containerPort',
+  conditions: 'type',
+  ownerReferences: 'uid',
+  hostAliases: 'ip',
+  topologySpreadConstraints: 'topologyKey',
+  secrets: 'name',
+  podIPs: 'ip',
+  hostIPs: 'ip',
 };
 
 /** Applies the body of a PATCH, in the language that its content type names. */
@@ -47,18 +60,23 @@ export function strategicMerge(target: unknown, patch: unknown): unknown {
 function mergeField(result: Record<string, unknown>, key: string, value: unknown): void {
   const [directive, field = ''] = key.startsWith('$') ? key.split('/') : [];
   const list = result[field];
-  if (directive === '$deleteFromPrimitiveList' && Array.isArray(list) && Array.isArray(value)) result[field] = list.filter((item) => !value.includes(item));
+  if (directive === '$deleteFromPrimitiveList' && Array.isArray(list) && Array.isArray(value))
+    result[field] = list.filter((item) => !value.includes(item));
   if (directive !== undefined) return;
   const mergeKey = MERGE_KEYS[key];
   if (value === null) delete result[key];
-  else if (key === 'finalizers' && Array.isArray(value)) result[key] = [...new Set([...(Array.isArray(result[key]) ? result[key] : []), ...value])];
+  else if (key === 'finalizers' && Array.isArray(value)) result[key] = [...new Set([...listOf(result[key]), ...listOf(value)])];
   else if (mergeKey !== undefined && Array.isArray(value) && value.every(isRecord)) result[key] = mergeList(result[key], value, mergeKey);
   else result[key] = strategicMerge(result[key], value);
 }
 
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
 function mergeList(target: unknown, patch: readonly Record<string, unknown>[], mergeKey: string): unknown[] {
   if (patch.some((item) => item['$patch'] === 'replace')) return patch.filter((item) => item['$patch'] === undefined);
-  const result: unknown[] = Array.isArray(target) ? [...target] : [];
+  const result = [...listOf(target)];
   for (const item of patch) {
     const at = result.findIndex((existing) => isRecord(existing) && existing[mergeKey] === item[mergeKey]);
     if (item['$patch'] === 'delete') {
@@ -105,7 +123,13 @@ function applyOperation(root: { document: unknown }, operation: unknown): void {
 
 function pointer(text: string): string[] {
   if (text !== '' && !text.startsWith('/')) throw rejectedPatch();
-  return ['document', ...text.split('/').slice(1).map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))];
+  return [
+    'document',
+    ...text
+      .split('/')
+      .slice(1)
+      .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~')),
+  ];
 }
 
 function read(root: unknown, path: readonly string[]): unknown {

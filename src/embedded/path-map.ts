@@ -18,10 +18,15 @@ export function mapPaths(text: string, mappings: readonly PathMapping[]): string
   if (ordered.length === 0) return text;
   const alternatives = ordered.map(({ from }) => from.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|');
   const targets = new Map(ordered.map(({ from, to }) => [from, to]));
-  return text.replace(new RegExp(`(?<![A-Za-z0-9._/~-])(?:${alternatives})(?=$|[^A-Za-z0-9._-]|[.](?:$|[^A-Za-z0-9._-]))`, 'g'), (match) => targets.get(match) ?? match);
+  return text.replace(
+    new RegExp(`(?<![A-Za-z0-9._/~-])(?:${alternatives})(?=$|[^A-Za-z0-9._-]|[.](?:$|[^A-Za-z0-9._-]))`, 'g'),
+    (match) => targets.get(match) ?? match,
+  );
 }
 
 /** The value of `KW_PATH_MAP`: a line `from<TAB>to` each, the longest path first. */
 export function pathMapVariable(mappings: readonly PathMapping[]): string {
-  return orderMappings(mappings).map(({ from, to }) => `${from}\t${to}\n`).join('');
+  return orderMappings(mappings)
+    .map(({ from, to }) => `${from}\t${to}\n`)
+    .join('');
 }

@@ -18,7 +18,8 @@ export function findPodContainer(store: ObjectStore, target: ResourceTarget, que
   const mains = pod.spec.containers.map(({ name }) => name);
   const wanted = query.get('container') ?? '';
   const [only = '', ...others] = mains;
-  if (wanted === '' && others.length > 0) throw badRequest(`a container name must be specified for pod ${target.name}, choose one of: [${mains.join(' ')}]`);
+  if (wanted === '' && others.length > 0)
+    throw badRequest(`a container name must be specified for pod ${target.name}, choose one of: [${mains.join(' ')}]`);
   const container = wanted === '' ? only : wanted;
   if (![...inits, ...mains].includes(container)) throw badRequest(`container ${container} is not valid for pod ${target.name}`);
   return { pod, container };

@@ -1,4 +1,4 @@
-import { isRecord, type ApiObject } from './api-object.ts';
+import { type ApiObject, isRecord } from './api-object.ts';
 
 /** Fills in a new pod as the real server does, and sets its first status; what the caller said of the status doesn't count. */
 export function defaultPod(object: ApiObject): ApiObject {
@@ -59,6 +59,8 @@ function qualityOfService(spec: Record<string, unknown>): string {
   const limits = resources.map((each) => (isRecord(each['limits']) ? each['limits'] : {}));
   if (resources.every((each) => each['limits'] === undefined && each['requests'] === undefined)) return 'BestEffort';
   const full = limits.every((limit) => limit['cpu'] !== undefined && limit['memory'] !== undefined);
-  const requestsEqual = resources.every((each, index) => each['requests'] === undefined || JSON.stringify(each['requests']) === JSON.stringify(limits[index]));
+  const requestsEqual = resources.every(
+    (each, index) => each['requests'] === undefined || JSON.stringify(each['requests']) === JSON.stringify(limits[index]),
+  );
   return full && requestsEqual ? 'Guaranteed' : 'Burstable';
 }

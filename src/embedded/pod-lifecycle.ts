@@ -104,7 +104,12 @@ export class PodLifecycle {
     if (this.#inits.length > 0) for (const runner of this.#mains) runner.wait('PodInitializing');
     const { namespace = '', name } = this.#pod.metadata;
     this.#pod = { ...this.#pod, spec: { ...this.#pod.spec, nodeName: node.name } };
-    events.record(this.#pod, { type: 'Normal', reason: 'Scheduled', message: `Successfully assigned ${namespace}/${name} to ${node.name}`, component: 'default-scheduler' });
+    events.record(this.#pod, {
+      type: 'Normal',
+      reason: 'Scheduled',
+      message: `Successfully assigned ${namespace}/${name} to ${node.name}`,
+      component: 'default-scheduler',
+    });
     this.#writeStatus();
     return true;
   }

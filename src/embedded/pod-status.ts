@@ -42,7 +42,9 @@ function podPhase(pod: Pod, initStatuses: readonly ContainerStatus[], statuses: 
   if (failedInit && policy === 'Never') return 'Failed';
   if (!initStatuses.every((status) => isInitialised(pod, status))) return 'Pending';
   const ended = statuses.filter(({ state }) => state.terminated !== undefined);
-  const begun = statuses.filter(({ state, lastState }) => state.running !== undefined || lastState.terminated !== undefined || state.terminated !== undefined);
+  const begun = statuses.filter(
+    ({ state, lastState }) => state.running !== undefined || lastState.terminated !== undefined || state.terminated !== undefined,
+  );
   if (begun.length < statuses.length) return 'Pending';
   if (ended.length < statuses.length || policy === 'Always') return 'Running';
   const failed = ended.some(({ state }) => state.terminated?.exitCode !== 0);
@@ -61,7 +63,12 @@ function conditions(facts: PodFacts, phase: PodStatus['phase']): PodCondition[] 
     { type: 'PodReadyToStartContainers', status: truth(facts.sandboxReady && ended === undefined) },
     uninitialised.length === 0
       ? { type: 'Initialized', status: 'True' }
-      : { type: 'Initialized', status: 'False', reason: 'ContainersNotInitialized', message: `containers with incomplete status: [${uninitialised.join(' ')}]` },
+      : {
+          type: 'Initialized',
+          status: 'False',
+          reason: 'ContainersNotInitialized',
+          message: `containers with incomplete status: [${uninitialised.join(' ')}]`,
+        },
     { type: 'Ready', status: truth(ready), ...(ready ? {} : notReady) },
     { type: 'ContainersReady', status: truth(ready), ...(ready ? {} : notReady) },
     { type: 'PodScheduled', status: 'True' },
@@ -73,7 +80,11 @@ function truth(value: boolean): 'True' | 'False' {
   return value ? 'True' : 'False';
 }
 
-function withTimes(condition: Omit<PodCondition, 'lastProbeTime' | 'lastTransitionTime'>, previous: readonly PodCondition[], now: string): PodCondition {
+function withTimes(
+  condition: Omit<PodCondition, 'lastProbeTime' | 'lastTransitionTime'>,
+  previous: readonly PodCondition[],
+  now: string,
+): PodCondition {
   const before = previous.find(({ type, status }) => type === condition.type && status === condition.status);
   return { lastProbeTime: null, lastTransitionTime: before?.lastTransitionTime ?? now, ...condition };
 }

@@ -1,5 +1,5 @@
 import type { V1Container, V1PodSpec } from '@kubernetes/client-node';
-import { isRecord, type ApiObject } from './api-object.ts';
+import { type ApiObject, isRecord } from './api-object.ts';
 import { checkDnsLabel, checkEnvName } from './names.ts';
 import { parseQuantity } from './quantity.ts';
 import type { StatusCause } from './status.ts';
@@ -39,9 +39,11 @@ export function validatePodSpec(spec: unknown): StatusCause[] {
     }
   }
   const policy: string | undefined = spec.restartPolicy;
-  if (policy !== undefined && !RESTART_POLICIES.some((known) => known === policy)) causes.push(unsupportedValue('spec.restartPolicy', policy, RESTART_POLICIES));
+  if (policy !== undefined && !RESTART_POLICIES.some((known) => known === policy))
+    causes.push(unsupportedValue('spec.restartPolicy', policy, RESTART_POLICIES));
   const deadline = spec.activeDeadlineSeconds;
-  if (deadline !== undefined && deadline !== null && !(deadline >= 1)) causes.push(invalidValue('spec.activeDeadlineSeconds', deadline, 'must be between 1 and 2147483647, inclusive'));
+  if (deadline !== undefined && deadline !== null && !(deadline >= 1))
+    causes.push(invalidValue('spec.activeDeadlineSeconds', deadline, 'must be between 1 and 2147483647, inclusive'));
   return causes;
 }
 
@@ -50,7 +52,8 @@ function validateContainer(field: string, container: V1Container, volumes: Reado
   if (!container.image) causes.push(required(`${field}.image`));
   for (const [index, variable] of (container.env ?? []).entries()) {
     causes.push(...checkName(`${field}.env[${index}].name`, variable.name, checkEnvName));
-    if (variable.value && variable.valueFrom) causes.push(invalidValue(`${field}.env[${index}].valueFrom`, '', 'may not be specified when `value` is not empty'));
+    if (variable.value && variable.valueFrom)
+      causes.push(invalidValue(`${field}.env[${index}].valueFrom`, '', 'may not be specified when `value` is not empty'));
   }
   const paths = new Set<string>();
   for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
@@ -65,7 +68,8 @@ function validateContainer(field: string, container: V1Container, volumes: Reado
   }
   for (const list of ['requests', 'limits'] as const) {
     for (const [name, quantity] of Object.entries(container.resources?.[list] ?? {})) {
-      if (parseQuantity(String(quantity)) === undefined) causes.push(invalidValue(`${field}.resources.${list}[${name}]`, quantity, 'must be a quantity'));
+      if (parseQuantity(String(quantity)) === undefined)
+        causes.push(invalidValue(`${field}.resources.${list}[${name}]`, quantity, 'must be a quantity'));
     }
   }
   return causes;
@@ -80,10 +84,15 @@ export function validatePodUpdate(previous: ApiObject, next: ApiObject): StatusC
 function fixedPart(spec: unknown): unknown {
   if (!isRecord(spec)) return spec;
   const { activeDeadlineSeconds: _deadline, tolerations: _tolerations, terminationGracePeriodSeconds: _grace, ...rest } = spec;
-  const withoutImages = (list: unknown) => (Array.isArray(list) ? list.map((container: unknown) => (isRecord(container) ? sorted({ ...container, image: '' }) : container)) : list);
+  const withoutImages = (list: unknown) =>
+    Array.isArray(list) ? list.map((container: unknown) => (isRecord(container) ? sorted({ ...container, image: '' }) : container)) : list;
   return sorted({ ...rest, containers: withoutImages(rest['containers']), initContainers: withoutImages(rest['initContainers']) });
 }
 
 function sorted(value: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined && each !== null).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, each]) => each !== undefined && each !== null)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
 }

@@ -66,19 +66,28 @@ function volumeFiles(pod: Pod, volume: V1Volume, store: ObjectStore): VolumeFile
   const namespace = pod.metadata.namespace ?? 'default';
   const from = (kind: 'configmaps' | 'secrets', name: string, source: { optional?: boolean; items?: V1KeyToPath[]; defaultMode?: number }) => {
     const values = sourceValues(store, kind, namespace, name);
-    if (values === undefined && source.optional !== true) throw new VolumeNotReadyError(`MountVolume.SetUp failed for volume "${volume.name}" : ${kind.slice(0, -1)} "${name}" not found`);
+    if (values === undefined && source.optional !== true)
+      throw new VolumeNotReadyError(`MountVolume.SetUp failed for volume "${volume.name}" : ${kind.slice(0, -1)} "${name}" not found`);
     return selectKeys(values ?? new Map(), source, volume.name);
   };
   if (volume.configMap) return from('configmaps', volume.configMap.name ?? '', volume.configMap);
   if (volume.secret) return from('secrets', volume.secret.secretName ?? '', volume.secret);
   if (volume.downwardAPI) {
     const { items = [], defaultMode = 0o644 } = volume.downwardAPI;
-    return items.map((item) => ({ path: item.path, mode: item.mode ?? defaultMode, content: Buffer.from(podField(pod, item.fieldRef?.fieldPath ?? '') ?? '') }));
+    return items.map((item) => ({
+      path: item.path,
+      mode: item.mode ?? defaultMode,
+      content: Buffer.from(podField(pod, item.fieldRef?.fieldPath ?? '') ?? ''),
+    }));
   }
   return undefined;
 }
 
-function selectKeys(values: ReadonlyMap<string, Buffer>, source: { optional?: boolean; items?: V1KeyToPath[]; defaultMode?: number }, volume: string): VolumeFile[] {
+function selectKeys(
+  values: ReadonlyMap<string, Buffer>,
+  source: { optional?: boolean; items?: V1KeyToPath[]; defaultMode?: number },
+  volume: string,
+): VolumeFile[] {
   const { items, defaultMode = 0o644 } = source;
   if (items === undefined) return [...values].map(([path, content]) => ({ path, mode: defaultMode, content }));
   return items.flatMap((item) => {
@@ -107,8 +116,12 @@ async function hostPath(volume: V1Volume): Promise<string> {
   const { path = '/', type } = volume.hostPath ?? {};
   if (type === 'DirectoryOrCreate') await mkdir(path, { recursive: true });
   if (type === 'FileOrCreate') await writeFile(path, '', { flag: 'a' });
-  const exists = await stat(path).then(() => true, () => false);
-  if (!exists) throw new VolumeNotReadyError(`MountVolume.SetUp failed for volume "${volume.name}" : hostPath type check failed: ${path} is not a directory`);
+  const exists = await stat(path).then(
+    () => true,
+    () => false,
+  );
+  if (!exists)
+    throw new VolumeNotReadyError(`MountVolume.SetUp failed for volume "${volume.name}" : hostPath type check failed: ${path} is not a directory`);
   return path;
 }
 
@@ -149,13 +162,17 @@ async function openSubPath(root: string, subPath: string): Promise<string> {
   let path = base;
   for (const part of parts) {
     const next = join(path, part);
-    const made = await mkdir(next).then(() => true, (error: unknown) => {
-      if (isRecord(error) && error['code'] === 'EEXIST') return false;
-      throw error;
-    });
+    const made = await mkdir(next).then(
+      () => true,
+      (error: unknown) => {
+        if (isRecord(error) && error['code'] === 'EEXIST') return false;
+        throw error;
+      },
+    );
     if (made) await chmod(next, 0o777);
     path = await realpath(next);
-    if (path !== base && !path.startsWith(`${base}${sep}`)) throw new VolumeNotReadyError(`subPath ${JSON.stringify(subPath)} leads out of its volume`);
+    if (path !== base && !path.startsWith(`${base}${sep}`))
+      throw new VolumeNotReadyError(`subPath ${JSON.stringify(subPath)} leads out of its volume`);
   }
   return path;
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isRecord, type ApiObject } from './api-object.ts';
-import { badRequest, ApiError, notAcceptable, unsupportedBody } from './status.ts';
+import { type ApiObject, isRecord } from './api-object.ts';
+import { ApiError, badRequest, notAcceptable, unsupportedBody } from './status.ts';
 import { toTable } from './table.ts';
 
 const MAX_BODY_BYTES = 3 * 1024 * 1024;

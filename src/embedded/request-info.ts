@@ -21,7 +21,7 @@ export interface ResourceTarget {
 
 /** Reads method and URL. @throws ApiError 404 for a path below `/api/v1` that names no kind, 400 for a malformed one. */
 export function parseRequest(method: string, url: string): RequestInfo {
-  const [rawPath = '', rawQuery = ''] = splitOnce(url, '?');
+  const [rawPath, rawQuery = ''] = splitOnce(url, '?');
   const query = new URLSearchParams(rawQuery);
   const segments = decodeSegments(rawPath);
   const target = segments[0] === 'api' && segments[1] === 'v1' && segments.length > 2 ? parseTarget(segments.slice(2)) : undefined;
@@ -35,7 +35,10 @@ function splitOnce(text: string, separator: string): [string, string?] {
 
 function decodeSegments(path: string): string[] {
   try {
-    return path.split('/').filter((segment) => segment !== '').map(decodeURIComponent);
+    return path
+      .split('/')
+      .filter((segment) => segment !== '')
+      .map(decodeURIComponent);
   } catch {
     throw badRequest('invalid URL escape');
   }

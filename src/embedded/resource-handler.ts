@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import { isRecord, type ApiObject } from './api-object.ts';
+import { type ApiObject, isRecord } from './api-object.ts';
 import { assertValid, assertValidUpdate, toObject, updatedObject } from './incoming-object.ts';
 import { listObjects, selectionOf } from './list-handler.ts';
 import { deleteObject, deletionOptions, finishDeletion } from './object-deletion.ts';
 import type { ObjectStore } from './object-store.ts';
 import { applyPatch } from './patches.ts';
-import { mediaType, parseJson, readBody, readObject, representObject, type Form } from './representation.ts';
+import { type Form, mediaType, parseJson, readBody, readObject, representObject } from './representation.ts';
 import type { RequestInfo, ResourceTarget } from './request-info.ts';
 import { ApiError, badRequest, methodNotAllowed, notFound, staleVersion } from './status.ts';
 
@@ -75,7 +75,10 @@ function assertNamespaceOpen(store: ObjectStore, namespace: string | undefined, 
   if (found.metadata.deletionTimestamp === undefined) return;
   const { name } = object.metadata;
   const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
-  throw new ApiError(403, 'Forbidden', `${object.kind.toLowerCase()}s "${name}" is forbidden: ${why}`, { name, causes: [{ reason: 'NamespaceTerminating', message: why, field: 'metadata.namespace' }] });
+  throw new ApiError(403, 'Forbidden', `${object.kind.toLowerCase()}s "${name}" is forbidden: ${why}`, {
+    name,
+    causes: [{ reason: 'NamespaceTerminating', message: why, field: 'metadata.namespace' }],
+  });
 }
 
 async function update(request: ResourceRequest): Promise<ApiObject> {

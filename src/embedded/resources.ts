@@ -1,4 +1,4 @@
-import { isPod, isRecord, stringMap, type ApiObject } from './api-object.ts';
+import { type ApiObject, isPod, isRecord, stringMap } from './api-object.ts';
 import { checkDnsLabel, checkSubdomain, type NameCheck } from './names.ts';
 import { defaultPod } from './pod-defaults.ts';
 import { validatePodSpec, validatePodUpdate } from './pod-validation.ts';
@@ -114,7 +114,19 @@ const events = define({
   singular: 'event',
   kind: 'Event',
   shortNames: ['ev'],
-  fieldNames: ['involvedObject.kind', 'involvedObject.namespace', 'involvedObject.name', 'involvedObject.uid', 'involvedObject.apiVersion', 'involvedObject.resourceVersion', 'involvedObject.fieldPath', 'reason', 'reportingComponent', 'source', 'type'],
+  fieldNames: [
+    'involvedObject.kind',
+    'involvedObject.namespace',
+    'involvedObject.name',
+    'involvedObject.uid',
+    'involvedObject.apiVersion',
+    'involvedObject.resourceVersion',
+    'involvedObject.fieldPath',
+    'reason',
+    'reportingComponent',
+    'source',
+    'type',
+  ],
   fields: (object) => {
     const event: object = object;
     const involved = 'involvedObject' in event ? stringMap(event.involvedObject) : {};
@@ -156,7 +168,16 @@ const nodes = define({
 const serviceaccounts = define({ plural: 'serviceaccounts', singular: 'serviceaccount', kind: 'ServiceAccount', shortNames: ['sa'] });
 
 /** The kinds of the core group that are served. */
-export const RESOURCES: readonly ResourceDefinition[] = [configmaps, events, namespaces, nodes, persistentvolumeclaims, pods, secrets, serviceaccounts];
+export const RESOURCES: readonly ResourceDefinition[] = [
+  configmaps,
+  events,
+  namespaces,
+  nodes,
+  persistentvolumeclaims,
+  pods,
+  secrets,
+  serviceaccounts,
+];
 
 export function findResource(plural: string): ResourceDefinition | undefined {
   return RESOURCES.find((resource) => resource.plural === plural);

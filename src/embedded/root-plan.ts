@@ -54,7 +54,10 @@ export function planRoot(request: RootRequest): RootStep[] {
   const root: Skeleton = { children: new Map(), point: undefined };
   const inside = (path: string) => mounts.find((mount) => mount.kind === 'directory' && path.startsWith(`${mount.path}/`));
   for (const name of request.reserved) grow(root, `/${name}`).point ??= 'directory';
-  const wanted = [...mounts, ...request.directories.map((path) => ({ path: resolveLinks(path, lister, request.reserved), kind: 'directory' as const }))];
+  const wanted = [
+    ...mounts,
+    ...request.directories.map((path) => ({ path: resolveLinks(path, lister, request.reserved), kind: 'directory' as const })),
+  ];
   for (const point of wanted) if (inside(point.path) === undefined && needsSkeleton(point, request)) grow(root, point.path).point ??= point.kind;
   const steps: RootStep[] = [];
   emit('', root, request, steps);
@@ -74,11 +77,14 @@ function needsSkeleton({ path, kind }: { path: string; kind: 'directory' | 'file
 }
 
 function grow(root: Skeleton, path: string): Skeleton {
-  return path.split('/').filter((name) => name !== '').reduce((node, name) => {
-    const child = node.children.get(name) ?? { children: new Map<string, Skeleton>(), point: undefined };
-    node.children.set(name, child);
-    return child;
-  }, root);
+  return path
+    .split('/')
+    .filter((name) => name !== '')
+    .reduce((node, name) => {
+      const child = node.children.get(name) ?? { children: new Map<string, Skeleton>(), point: undefined };
+      node.children.set(name, child);
+      return child;
+    }, root);
 }
 
 function emit(path: string, node: Skeleton, request: RootRequest, steps: RootStep[]): void {
@@ -106,7 +112,10 @@ function emitMachineEntry(path: string, lister: FileLister, steps: RootStep[]): 
 
 /** Follows the links of this machine on the way to a path, as if it were the root; what doesn't exist stays as it is. */
 export function resolveLinks(path: string, lister: FileLister, reserved: readonly string[] = []): string {
-  let pending = posix.normalize(path).split('/').filter((name) => name !== '');
+  let pending = posix
+    .normalize(path)
+    .split('/')
+    .filter((name) => name !== '');
   let resolved = '';
   for (let links = 0; pending.length > 0; ) {
     const [name = '', ...rest] = pending;

@@ -90,7 +90,11 @@ export function expired(message: string): ApiError {
 }
 
 export function unsupportedBody(): ApiError {
-  return new ApiError(415, 'UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${ACCEPTED_BODIES}`);
+  return new ApiError(
+    415,
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${ACCEPTED_BODIES}`,
+  );
 }
 
 export function unsupportedPatch(): ApiError {

@@ -1,4 +1,4 @@
-import { isPod, isRecord, type ApiObject, type ContainerState, type ContainerStatus, type Pod } from './api-object.ts';
+import { type ApiObject, type ContainerState, type ContainerStatus, isPod, isRecord, type Pod, textOf } from './api-object.ts';
 
 interface Column {
   readonly name: string;
@@ -24,13 +24,13 @@ const POD_COLUMNS: readonly Column[] = [
 const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
   pods: POD_COLUMNS,
   configmaps: [NAME, { name: 'Data', cell: (object) => count(object.data) + count(object.binaryData) }, AGE],
-  secrets: [NAME, { name: 'Type', cell: (object) => String(object.type ?? '') }, { name: 'Data', cell: (object) => count(object.data) }, AGE],
+  secrets: [NAME, { name: 'Type', cell: (object) => textOf(object.type) }, { name: 'Data', cell: (object) => count(object.data) }, AGE],
   namespaces: [NAME, { name: 'Status', cell: statusField('phase') }, AGE],
   persistentvolumeclaims: [NAME, { name: 'Status', cell: statusField('phase') }, { name: 'Volume', cell: specField('volumeName') }, AGE],
   nodes: [NAME, { name: 'Status', cell: () => 'Ready' }, AGE],
   events: [
     { name: 'Last Seen', cell: (object, now) => shortDuration(now - Date.parse(eventText(object, 'lastTimestamp'))) },
-    { name: 'Type', cell: (object) => String(object.type ?? '') },
+    { name: 'Type', cell: (object) => textOf(object.type) },
     { name: 'Reason', cell: (object) => eventText(object, 'reason') },
     { name: 'Object', cell: eventObject },
     { name: 'Message', cell: (object) => eventText(object, 'message') },
@@ -49,7 +49,13 @@ interface TableOptions {
 /** The objects as `meta.k8s.io/v1 Table`, as `kubectl get` asks for them. */
 export function toTable(options: TableOptions): object {
   const columns = COLUMNS[options.resource] ?? [NAME, AGE];
-  const definitions = columns.map(({ name, priority = 0 }) => ({ name, type: 'string', format: name === 'Name' ? 'name' : '', description: name, priority }));
+  const definitions = columns.map(({ name, priority = 0 }) => ({
+    name,
+    type: 'string',
+    format: name === 'Name' ? 'name' : '',
+    description: name,
+    priority,
+  }));
   const rows = options.objects.map((object) => ({
     cells: columns.map((column) => column.cell(object, options.now)),
     object: { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata },
@@ -121,11 +127,11 @@ function count(value: unknown): number {
 }
 
 function statusField(field: string): Column['cell'] {
-  return (object) => (isRecord(object.status) ? String(object.status[field] ?? '') : '');
+  return (object) => (isRecord(object.status) ? textOf(object.status[field]) : '');
 }
 
 function specField(field: string): Column['cell'] {
-  return (object) => (isRecord(object.spec) ? String(object.spec[field] ?? '') : '');
+  return (object) => (isRecord(object.spec) ? textOf(object.spec[field]) : '');
 }
 
 function eventText(object: object, field: string): string {
@@ -135,5 +141,5 @@ function eventText(object: object, field: string): string {
 
 function eventObject(object: object): string {
   const involved: unknown = Object.entries(object).find(([key]) => key === 'involvedObject')?.[1];
-  return isRecord(involved) ? `${String(involved['kind']).toLowerCase()}/${String(involved['name'])}` : '';
+  return isRecord(involved) ? `${textOf(involved['kind']).toLowerCase()}/${textOf(involved['name'])}` : '';
 }

@@ -1,4 +1,4 @@
-import { isRecord, type ApiObject } from './api-object.ts';
+import { type ApiObject, isRecord } from './api-object.ts';
 import { checkConfigKey, checkLabelValue, checkQualifiedName, type NameCheck } from './names.ts';
 import type { StatusCause } from './status.ts';
 

@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http';
 import type { ApiObject } from './api-object.ts';
 import { selectionOf } from './list-handler.ts';
 import type { ObjectStore, StoreEvent } from './object-store.ts';
+import { type Form, metadataOnly } from './representation.ts';
 import { isTrue, type ResourceTarget } from './request-info.ts';
-import { metadataOnly, type Form } from './representation.ts';
 import { ApiError, expired } from './status.ts';
 import { toTable } from './table.ts';
 
@@ -64,7 +64,12 @@ export function serveWatch(request: WatchRequest): void {
 
 function parseVersion(text: string | null): number {
   if (text === null || text === '') return 0;
-  if (!/^[0-9]+$/.test(text)) throw new ApiError(500, undefined, `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
+  if (!/^[0-9]+$/.test(text))
+    throw new ApiError(
+      500,
+      undefined,
+      `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
+    );
   return Number(text);
 }
 
@@ -93,7 +98,13 @@ function eventWriter({ response, form, target }: WatchRequest): EventWriter {
   const shape = (object: ApiObject): object => {
     if (form === 'object') return object;
     if (form === 'metadata') return metadataOnly(object);
-    const table = toTable({ resource: target.resource.plural, objects: [object], metadata: { resourceVersion: object.metadata.resourceVersion }, now: Date.now(), headers });
+    const table = toTable({
+      resource: target.resource.plural,
+      objects: [object],
+      metadata: { resourceVersion: object.metadata.resourceVersion },
+      now: Date.now(),
+      headers,
+    });
     headers = false;
     return table;
   };

@@ -21,7 +21,7 @@ describe('decodeMessage', () => {
     expect(decodeMessage(Buffer.from([255, 0, 0]), 5)).to.deep.equal({ kind: 'violation' });
   });
 
-  it('ignores messages on channels that are not the client\'s', () => {
+  it("ignores messages on channels that are not the client's", () => {
     expect(decodeMessage(Buffer.from([1, 1]), 5)).to.deep.equal({ kind: 'ignored' });
     expect(decodeMessage(Buffer.alloc(0), 5)).to.deep.equal({ kind: 'ignored' });
   });
@@ -50,7 +50,9 @@ describe('exitStatus', () => {
     const { reason, details, message } = exitStatus(3, 5, ['sh']);
     expect({ reason, details }).to.deep.equal({ reason: 'NonZeroExitCode', details: { causes: [{ reason: 'ExitCode', message: '3' }] } });
     expect(message).to.equal('command terminated with non-zero exit code: command terminated with exit code 3');
-    expect(exitStatus(1, 4, ['ls', '/x']).message).to.equal('command terminated with non-zero exit code: error executing command [ls /x], exit code 1');
+    expect(exitStatus(1, 4, ['ls', '/x']).message).to.equal(
+      'command terminated with non-zero exit code: error executing command [ls /x], exit code 1',
+    );
   });
 });
 

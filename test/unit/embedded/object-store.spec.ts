@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { ObjectStore, type NewObject, type StoreEvent } from '../../../src/embedded/object-store.ts';
+import { type NewObject, ObjectStore, type StoreEvent } from '../../../src/embedded/object-store.ts';
 import { ApiError } from '../../../src/embedded/status.ts';
 
 const NOW = Date.parse('2026-01-02T03:04:05.678Z');
@@ -46,7 +46,12 @@ describe('ObjectStore', () => {
 
   it('lists by namespace, then by name', () => {
     const store = newStore();
-    for (const [name, namespace] of [['b', 'x'], ['a', 'x'], ['c', 'w']] as const) store.create('configmaps', configMap(name, namespace));
+    for (const [name, namespace] of [
+      ['b', 'x'],
+      ['a', 'x'],
+      ['c', 'w'],
+    ] as const)
+      store.create('configmaps', configMap(name, namespace));
     expect(store.list('configmaps').map(({ metadata }) => metadata.name)).to.deep.equal(['c', 'a', 'b']);
     expect(store.list('configmaps', 'x').map(({ metadata }) => metadata.name)).to.deep.equal(['a', 'b']);
   });

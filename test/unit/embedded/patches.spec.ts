@@ -17,14 +17,21 @@ describe('mergePatch', () => {
 
 describe('strategicMerge', () => {
   it('joins lists of named things by their key', () => {
-    const target = { containers: [{ name: 'a', image: '1' }, { name: 'b', image: '1' }] };
+    const target = {
+      containers: [
+        { name: 'a', image: '1' },
+        { name: 'b', image: '1' },
+      ],
+    };
     expect(strategicMerge(target, { containers: [{ name: 'b', image: '2' }, { name: 'c' }] })).to.deep.equal({
       containers: [{ name: 'a', image: '1' }, { name: 'b', image: '2' }, { name: 'c' }],
     });
   });
 
   it('deletes a named thing', () => {
-    expect(strategicMerge({ volumes: [{ name: 'a' }, { name: 'b' }] }, { volumes: [{ name: 'a', $patch: 'delete' }] })).to.deep.equal({ volumes: [{ name: 'b' }] });
+    expect(strategicMerge({ volumes: [{ name: 'a' }, { name: 'b' }] }, { volumes: [{ name: 'a', $patch: 'delete' }] })).to.deep.equal({
+      volumes: [{ name: 'b' }],
+    });
   });
 
   it('ignores the order that kubectl sends along', () => {
@@ -56,13 +63,17 @@ describe('jsonPatch', () => {
     ['an unknown operation', [{ op: 'frobnicate', path: '/a' }]],
   ] as const) {
     it(`answers ${name} with 422`, () => {
-      expect(() => jsonPatch({ a: 1 }, patch)).to.throw(ApiError).with.property('code', 422);
+      expect(() => jsonPatch({ a: 1 }, patch))
+        .to.throw(ApiError)
+        .with.property('code', 422);
     });
   }
 });
 
 describe('applyPatch', () => {
   it('answers an unknown patch language with 415', () => {
-    expect(() => applyPatch('application/apply-patch+yaml', {}, {})).to.throw(ApiError).with.property('code', 415);
+    expect(() => applyPatch('application/apply-patch+yaml', {}, {}))
+      .to.throw(ApiError)
+      .with.property('code', 415);
   });
 });

@@ -42,7 +42,12 @@ describe('mapPaths', () => {
   });
 
   it('does not read a target as another path to map, nor as a pattern', () => {
-    expect(mapPaths('/a', [{ from: '/a', to: '/b/$&' }, { from: '/b', to: '/c' }])).to.equal('/b/$&');
+    expect(
+      mapPaths('/a', [
+        { from: '/a', to: '/b/$&' },
+        { from: '/b', to: '/c' },
+      ]),
+    ).to.equal('/b/$&');
   });
 });
 

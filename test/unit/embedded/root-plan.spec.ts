@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { planRoot, resolveLinks, type FileKind, type FileLister, type PlannedMount, type RootStep } from '../../../src/embedded/root-plan.ts';
+import { type FileKind, type FileLister, type PlannedMount, planRoot, type RootStep, resolveLinks } from '../../../src/embedded/root-plan.ts';
 
 /** A machine given as paths: `/a/` a directory, `/a` a file, `/a -> b` a link. */
 function machine(...entries: readonly string[]): FileLister {
@@ -12,12 +12,29 @@ function machine(...entries: readonly string[]): FileLister {
   }
   return {
     kind: (path) => kinds.get(path),
-    list: (path) => [...kinds.keys()].filter((each) => each !== '/' && each.slice(0, each.lastIndexOf('/')) === (path === '/' ? '' : path)).map((each) => each.slice(each.lastIndexOf('/') + 1)),
+    list: (path) =>
+      [...kinds.keys()]
+        .filter((each) => each !== '/' && each.slice(0, each.lastIndexOf('/')) === (path === '/' ? '' : path))
+        .map((each) => each.slice(each.lastIndexOf('/') + 1)),
     readLink: (path) => links.get(path) ?? '',
   };
 }
 
-const LISTER = machine('/usr/', '/usr/bin/', '/bin -> usr/bin', '/home/', '/home/me/', '/home/notes', '/run/', '/var/', '/var/run -> /run', '/init', '/proc/', '/tmp/', '/tmp/old');
+const LISTER = machine(
+  '/usr/',
+  '/usr/bin/',
+  '/bin -> usr/bin',
+  '/home/',
+  '/home/me/',
+  '/home/notes',
+  '/run/',
+  '/var/',
+  '/var/run -> /run',
+  '/init',
+  '/proc/',
+  '/tmp/',
+  '/tmp/old',
+);
 
 function mount(path: string, kind: 'directory' | 'file' = 'directory'): PlannedMount {
   return { path, source: `/volumes${path}`, kind, readOnly: false };
@@ -36,7 +53,15 @@ function show(step: RootStep): string {
 describe('planRoot', () => {
   it('binds the top-level directories, copies links, and leaves reserved directories empty', () => {
     const steps = plan([]);
-    expect(steps).to.include.members(['directory /proc', 'directory /tmp', 'directory /usr', 'rbind /usr /usr', 'symlink /bin usr/bin', 'file /init', 'bind /init /init']);
+    expect(steps).to.include.members([
+      'directory /proc',
+      'directory /tmp',
+      'directory /usr',
+      'rbind /usr /usr',
+      'symlink /bin usr/bin',
+      'file /init',
+      'bind /init /init',
+    ]);
     expect(steps.some((step) => step.includes('old') || step.startsWith('rbind /proc') || step.startsWith('rbind /tmp'))).to.equal(false);
   });
 
@@ -80,7 +105,11 @@ describe('planRoot', () => {
 
   it('mounts outer directories before what lies in them, and leaves the inner mount point to the outer volume', () => {
     const steps = plan([mount('/work/in/deep'), mount('/work')]);
-    expect(steps.filter((step) => step.includes('/work'))).to.deep.equal(['directory /work', 'rbind /volumes/work /work', 'rbind /volumes/work/in/deep /work/in/deep']);
+    expect(steps.filter((step) => step.includes('/work'))).to.deep.equal([
+      'directory /work',
+      'rbind /volumes/work /work',
+      'rbind /volumes/work/in/deep /work/in/deep',
+    ]);
   });
 
   it('makes a working directory that nothing else provides', () => {
@@ -88,7 +117,7 @@ describe('planRoot', () => {
     expect(plan([mount('/builds')], ['/builds/one'])).to.not.include('directory /builds/one');
   });
 
-  it('makes mount points in directories that are the container\'s own', () => {
+  it("makes mount points in directories that are the container's own", () => {
     expect(plan([mount('/tmp/old')])).to.include.members(['directory /tmp', 'directory /tmp/old', 'rbind /volumes/tmp/old /tmp/old']);
   });
 
@@ -97,7 +126,11 @@ describe('planRoot', () => {
     const bound: string[] = [];
     for (const step of steps) {
       if (step.step === 'bind') bound.push(step.path);
-      else expect(bound.some((path) => step.path.startsWith(`${path}/`)), `${show(step)} lies within a bind`).to.equal(false);
+      else
+        expect(
+          bound.some((path) => step.path.startsWith(`${path}/`)),
+          `${show(step)} lies within a bind`,
+        ).to.equal(false);
     }
   });
 });

@@ -1,7 +1,7 @@
-import { expect } from 'chai';
 import type { V1PodSpec } from '@kubernetes/client-node';
+import { expect } from 'chai';
 import type { ContainerStatus, Pod } from '../../../src/embedded/api-object.ts';
-import { podStatus, type PodFacts } from '../../../src/embedded/pod-status.ts';
+import { type PodFacts, podStatus } from '../../../src/embedded/pod-status.ts';
 import { unschedulableReason } from '../../../src/embedded/scheduling.ts';
 
 const NODE = { name: 'here', labels: { 'kubernetes.io/arch': 'amd64', zone: '3' }, cpuCores: 2, memoryBytes: 2 ** 30 };
@@ -18,9 +18,13 @@ function pod(spec: Partial<V1PodSpec> = {}): Pod {
 
 describe('unschedulableReason', () => {
   const affinity = (key: string, operator: string, values: string[] = []): Partial<V1PodSpec> => ({
-    affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [{ key, operator, values }] }] } } },
+    affinity: {
+      nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [{ key, operator, values }] }] } },
+    },
   });
-  const requests = (name: string, value: string): Partial<V1PodSpec> => ({ containers: [{ name: 'a', image: 'x', resources: { requests: { [name]: value } } }] });
+  const requests = (name: string, value: string): Partial<V1PodSpec> => ({
+    containers: [{ name: 'a', image: 'x', resources: { requests: { [name]: value } } }],
+  });
   const fitting: readonly (readonly [string, Partial<V1PodSpec>])[] = [
     ['asks for nothing', {}],
     ['selects a label of the node', { nodeSelector: { 'kubernetes.io/arch': 'amd64' } }],
@@ -42,20 +46,36 @@ describe('unschedulableReason', () => {
   ];
   for (const [name, spec, reason] of tooMuch) {
     it(`finds none for a pod that ${name}`, () => {
-      expect(unschedulableReason(pod(spec), NODE)).to.match(/^0\/1 nodes are available: /).and.to.include(reason);
+      expect(unschedulableReason(pod(spec), NODE))
+        .to.match(/^0\/1 nodes are available: /)
+        .and.to.include(reason);
     });
   }
 });
 
 describe('podStatus', () => {
   const status = (name: string, state: ContainerStatus['state'], more: Partial<ContainerStatus> = {}): ContainerStatus => ({
-    name, state, lastState: {}, ready: state.running !== undefined, restartCount: 0, image: 'x', imageID: '', started: state.running !== undefined, ...more,
+    name,
+    state,
+    lastState: {},
+    ready: state.running !== undefined,
+    restartCount: 0,
+    image: 'x',
+    imageID: '',
+    started: state.running !== undefined,
+    ...more,
   });
   const running = { running: { startedAt: '' } };
   const ended = (exitCode: number) => ({ terminated: { exitCode, reason: '', startedAt: '', finishedAt: '' } });
   const waiting = { waiting: { reason: 'ContainerCreating' } };
   const facts = (spec: Partial<V1PodSpec>, statuses: ContainerStatus[], initStatuses: ContainerStatus[] = []): PodFacts => ({
-    pod: pod(spec), statuses, initStatuses, sandboxReady: true, startTime: '', failure: undefined, now: 'now',
+    pod: pod(spec),
+    statuses,
+    initStatuses,
+    sandboxReady: true,
+    startTime: '',
+    failure: undefined,
+    now: 'now',
   });
   const cases: readonly (readonly [string, PodFacts, string])[] = [
     ['Pending while a container has not begun', facts({}, [status('a', waiting)]), 'Pending'],
@@ -65,8 +85,16 @@ describe('podStatus', () => {
     ['Succeeded when all have ended well', facts({ restartPolicy: 'Never' }, [status('a', ended(0)), status('b', ended(0))]), 'Succeeded'],
     ['Failed when one has ended badly', facts({ restartPolicy: 'Never' }, [status('a', ended(0)), status('b', ended(3))]), 'Failed'],
     ['Pending while an init container runs', facts({ initContainers: [{ name: 'i' }] }, [status('a', waiting)], [status('i', running)]), 'Pending'],
-    ['Failed when an init container has failed for good', facts({ restartPolicy: 'Never', initContainers: [{ name: 'i' }] }, [status('a', waiting)], [status('i', ended(1))]), 'Failed'],
-    ['Running beside a sidecar that runs', facts({ initContainers: [{ name: 'i', restartPolicy: 'Always' }] }, [status('a', running)], [status('i', running)]), 'Running'],
+    [
+      'Failed when an init container has failed for good',
+      facts({ restartPolicy: 'Never', initContainers: [{ name: 'i' }] }, [status('a', waiting)], [status('i', ended(1))]),
+      'Failed',
+    ],
+    [
+      'Running beside a sidecar that runs',
+      facts({ initContainers: [{ name: 'i', restartPolicy: 'Always' }] }, [status('a', running)], [status('i', running)]),
+      'Running',
+    ],
   ];
   for (const [name, given, phase] of cases) {
     it(`is ${name}`, () => {

@@ -40,7 +40,9 @@ describe('parseLabelSelector', () => {
 
   for (const bad of ['a===b', 'a in b', '=b', 'a=b c', 'a,,b']) {
     it(`answers ${JSON.stringify(bad)} with 400`, () => {
-      expect(() => parseLabelSelector(bad)).to.throw(ApiError).with.property('code', 400);
+      expect(() => parseLabelSelector(bad))
+        .to.throw(ApiError)
+        .with.property('code', 400);
     });
   }
 });
