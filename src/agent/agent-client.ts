@@ -22,7 +22,7 @@ import { Download, type DownloadKind } from './download.ts';
 import { readProcessResult, type AgentProcessResult } from './process-result.ts';
 import { SessionPool } from './session-pool.ts';
 import type { TransferResult, TransferSettings } from './transfer-progress.ts';
-import { Upload, type UploadResult } from './upload.ts';
+import { endSource, Upload, type UploadResult } from './upload.ts';
 
 /** Times in milliseconds, sizes in bytes. */
 export interface AgentClientOptions {
@@ -196,14 +196,16 @@ export class AgentClient {
   async receive(spec: ReceiveSpec, source: AsyncIterable<Uint8Array>, { signal }: AbortOptions = {}): Promise<UploadResult> {
     const { volume, path = '', setId, ...rest } = spec;
     const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'in', path: display(path) };
-    let failedIn: () => TransferFacts = () => facts;
+    let upload: Upload | undefined;
     try {
-      const upload = await this.#begin({ op: 'receive', volume, path, set: setId, ...rest }, () => new Upload(this.#transfers, facts), { signal });
-      failedIn = () => upload.facts();
-      using _listener = signal === undefined ? undefined : addAbortListener(signal, () => upload.stop(signal.reason));
-      return await upload.run(source);
+      const begun = await this.#begin({ op: 'receive', volume, path, set: setId, ...rest }, () => new Upload(this.#transfers, facts), { signal });
+      upload = begun;
+      using _listener = signal === undefined ? undefined : addAbortListener(signal, () => begun.stop(signal.reason));
+      return await begun.run(source);
     } catch (error) {
-      throw transferFailure(error, failedIn());
+      const told = transferFailure(error, upload?.facts() ?? facts);
+      if (upload === undefined) endSource(source, told);
+      throw told;
     }
   }
 

@@ -122,7 +122,7 @@ export class Upload extends AgentOperation {
         await this.#add(next.value);
       }
     } catch (error) {
-      endSource(source, iterator, transferFailure(error, this.facts()));
+      endSource(source, transferFailure(error, this.facts()), iterator);
       throw error;
     }
     while (this.#queue.length > 0) await this.#sendFrame();
@@ -173,13 +173,13 @@ export class Upload extends AgentOperation {
 }
 
 /** Ends a source that will not be read to its end; what that fails with is nobody's. */
-function endSource(source: AsyncIterable<Uint8Array>, iterator: AsyncIterator<Uint8Array>, reason: unknown): void {
+export function endSource(source: AsyncIterable<Uint8Array>, reason: unknown, iterator?: AsyncIterator<Uint8Array>): void {
   // An iterator that is asked for the next chunk ends only after it; a stream can be ended at once.
   if (isStream(source)) {
     source.on('error', ignore);
     source.destroy(reason instanceof Error ? reason : undefined);
   }
-  void iterator.return?.().catch(ignore);
+  void iterator?.return?.().catch(ignore);
 }
 
 interface Destroyable {

@@ -34,7 +34,7 @@ export async function readFileFrom(archive: Readable, options: ReadFileFromOptio
       first.throwIfFailed();
     }
     const finished = Promise.race([once(parser, 'finish'), once(parser, 'close')]);
-    parser.end();
+    parser.end(null);
     await finished.catch(() => undefined);
     first.throwIfFailed();
     if (first.content === undefined) throw new FileNotFoundError(facts);

@@ -1,0 +1,60 @@
+import { ConflictError } from '../errors/cluster.ts';
+import type { Architecture } from '../runtime/container.ts';
+import { readAgentBinary, type AgentBinary } from './agent-binary.ts';
+
+/** The key in the config map, and so the name of the file in the pod. */
+export const AGENT_FILE_NAME = 'agent';
+
+/** What Kubernetes is given. */
+export interface AgentConfigMap {
+  readonly apiVersion: 'v1';
+  readonly kind: 'ConfigMap';
+  readonly metadata: { readonly name: string; readonly labels: Record<string, string> };
+  readonly immutable: true;
+  readonly binaryData: { readonly [AGENT_FILE_NAME]: string };
+}
+
+/** What Kubernetes answers, as far as it matters here. */
+export interface FoundConfigMap {
+  readonly metadata?: { readonly name?: string | undefined; readonly namespace?: string | undefined } | undefined;
+  readonly immutable?: boolean | undefined;
+  readonly binaryData?: Readonly<Record<string, string>> | undefined;
+}
+
+/** The config map with the agent's program for an architecture; it has another name for each build. */
+export async function agentConfigMap(architecture: Architecture): Promise<AgentConfigMap> {
+  return configMapOf(await readAgentBinary(architecture));
+}
+
+/** The config map with this program. */
+export function configMapOf({ architecture, bytes, sha256 }: AgentBinary): AgentConfigMap {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name: `kubernetes-worker-agent-${architecture}-${sha256.slice(0, 12)}`,
+      labels: { 'app.kubernetes.io/name': 'kubernetes-worker-agent', 'app.kubernetes.io/managed-by': 'kubernetes-worker' },
+    },
+    immutable: true,
+    binaryData: { [AGENT_FILE_NAME]: bytes.toString('base64') },
+  };
+}
+
+/**
+ * That what is in the cluster is what belongs there: pods would run it.
+ *
+ * @throws ConflictError - it is missing, has another content, or may be changed
+ */
+export function verifyAgentConfigMap(found: FoundConfigMap | undefined, expected: AgentConfigMap): void {
+  const problem = problemOf(found, expected);
+  if (problem === undefined) return;
+  const { name } = expected.metadata;
+  throw new ConflictError({ verb: 'get', resource: 'configmaps', namespace: found?.metadata?.namespace ?? '' }, `config map ${name} ${problem}`);
+}
+
+function problemOf(found: FoundConfigMap | undefined, expected: AgentConfigMap): string | undefined {
+  if (found === undefined) return 'is not there any more';
+  if (found.immutable !== true) return 'is not immutable; delete it';
+  const content = found.binaryData?.[AGENT_FILE_NAME];
+  return content === expected.binaryData[AGENT_FILE_NAME] ? undefined : 'has another content than the agent of this library; delete it';
+}

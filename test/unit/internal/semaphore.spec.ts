@@ -1,0 +1,53 @@
+import { getEventListeners } from 'node:events';
+
+import { expect } from 'chai';
+
+import { Semaphore } from '../../../src/internal/semaphore.ts';
+import { rejection } from '../../support/rejection.ts';
+import { settle } from '../../support/virtual-clock.ts';
+
+describe('a semaphore', () => {
+  it('lets so many in, and the others in the order in which they came', async () => {
+    const semaphore = new Semaphore(2);
+    const entered: number[] = [];
+    const leave = await Promise.all([semaphore.acquire(), semaphore.acquire()]);
+    for (const number of [1, 2]) void semaphore.acquire().then(() => entered.push(number));
+    await settle();
+    expect(entered).to.deep.equal([]);
+    expect(semaphore.waiting).to.equal(2);
+    leave[0]();
+    await settle();
+    expect(entered).to.deep.equal([1]);
+    leave[1]();
+    await settle();
+    expect(entered).to.deep.equal([1, 2]);
+  });
+
+  it('takes a place back once', async () => {
+    const semaphore = new Semaphore(1);
+    const leave = await semaphore.acquire();
+    leave();
+    leave();
+    await semaphore.acquire();
+    void semaphore.acquire();
+    expect(semaphore.waiting).to.equal(1);
+  });
+
+  it('forgets who gives up waiting', async () => {
+    const semaphore = new Semaphore(1);
+    const leave = await semaphore.acquire();
+    const stop = new AbortController();
+    const reason = new Error('stopped');
+    const waiting = rejection(semaphore.acquire({ signal: stop.signal }));
+    stop.abort(reason);
+    expect(await waiting).to.equal(reason);
+    expect(getEventListeners(stop.signal, 'abort')).to.deep.equal([]);
+    leave();
+    await semaphore.acquire();
+  });
+
+  it('lets nobody in with an aborted signal', async () => {
+    const reason = new Error('stopped');
+    expect(await rejection(new Semaphore(1).acquire({ signal: AbortSignal.abort(reason) }))).to.equal(reason);
+  });
+});
