@@ -30,6 +30,17 @@ export class AgentFailure extends Error {
   }
 }
 
+/** What an operation failed with; one that succeeds fails the test. */
+export async function failureOf(operation: Promise<unknown>): Promise<AgentFailure> {
+  try {
+    await operation;
+  } catch (error) {
+    if (error instanceof AgentFailure) return error;
+    throw error;
+  }
+  throw new Error('the operation succeeded');
+}
+
 export interface AttachResult {
   readonly opened: Json;
   readonly result: Json;
@@ -147,6 +158,16 @@ export class AgentConnection {
     return frame;
   }
 
+  /** OPENED; where ERROR comes in its place, that is taken, and rejects. */
+  async opened(): Promise<Json> {
+    try {
+      return await this.expectJson(frameType.opened);
+    } catch (error) {
+      this.done();
+      throw error;
+    }
+  }
+
   async expectJson(type: number, timeoutMs?: number): Promise<Json> {
     return this.#json(await this.expect(type, timeoutMs));
   }
@@ -176,7 +197,7 @@ export class AgentConnection {
   /** Attaches, takes everything with a window of 4 MiB, checks offsets and digests, and waits for the result. */
   async attach(id: string, more: Json = {}, stdin?: Buffer): Promise<AttachResult> {
     this.open({ op: 'attach', id: `attach-${id}`, attempt: 1, process: id, ...more });
-    const opened = await this.expectJson(frameType.opened);
+    const opened = await this.opened();
     const receivers = [new Receiver(this, 1, opened['stdout'] as Json), new Receiver(this, 2, opened['stderr'] as Json)];
     const feeder = stdin === undefined ? undefined : new Feeder(this, stdin);
     for (;;) {
@@ -200,6 +221,46 @@ export class AgentConnection {
         return { opened, result: this.#json(frame), stdout, stderr };
       } else if (frame.type !== frameType.progress) {
         throw new Error(`frame ${frame.type} came during an attachment`);
+      }
+    }
+  }
+
+  /** Uploads an archive; `digest` in the place of the right one, `compress` for each frame. */
+  async receive(open: Json, archive: Buffer, options: { digest?: Buffer; compress?: (bytes: Buffer) => Buffer } = {}): Promise<Json> {
+    this.open({ op: 'receive', attempt: 1, path: '', ...open });
+    await this.opened();
+    const feeder = new Feeder(this, archive, options.compress, options.digest);
+    for (;;) {
+      const frame = await this.next(30_000);
+      if (frame === undefined) throw new Error('the connection ended');
+      if (frame.type === frameType.window) {
+        feeder.grant(decodeWindow(frame));
+        await this.drained();
+      } else if (frame.type === frameType.result || frame.type === frameType.error) {
+        this.done();
+        if (frame.type === frameType.error) throw new AgentFailure(this.#json(frame));
+        return this.#json(frame);
+      } else if (frame.type !== frameType.progress) {
+        throw new Error(`frame ${frame.type} came during an upload`);
+      }
+    }
+  }
+
+  /** Downloads an archive, checking offsets, count and digest. */
+  async send(open: Json): Promise<{ opened: Json; result: Json; archive: Buffer; compressedFrames: number }> {
+    this.open({ op: 'send', attempt: 1, path: '', ...open });
+    const opened = await this.opened();
+    const receiver = new Receiver(this, 1, 0);
+    for (;;) {
+      const frame = await this.next(30_000);
+      if (frame === undefined) throw new Error('the connection ended');
+      if (frame.type === frameType.data) receiver.take(decodeData(frame));
+      else if (frame.type === frameType.end) receiver.end(decodeEnd(frame));
+      else {
+        this.done();
+        if (frame.type === frameType.error) throw new AgentFailure(this.#json(frame));
+        if (frame.type !== frameType.result) throw new Error(`frame ${frame.type} came during a download`);
+        return { opened, result: this.#json(frame), archive: receiver.finish(), compressedFrames: receiver.compressedFrames };
       }
     }
   }
@@ -265,14 +326,16 @@ export class Feeder {
   readonly #connection: AgentConnection;
   readonly #bytes: Buffer;
   readonly #compress: ((bytes: Buffer) => Buffer) | undefined;
+  readonly #digest: Buffer;
   #sent = 0;
   #ended = false;
   windows = 0;
 
-  constructor(connection: AgentConnection, bytes: Buffer, compress?: (bytes: Buffer) => Buffer) {
+  constructor(connection: AgentConnection, bytes: Buffer, compress?: (bytes: Buffer) => Buffer, digest?: Buffer) {
     this.#connection = connection;
     this.#bytes = bytes;
     this.#compress = compress;
+    this.#digest = digest ?? createHash('sha256').update(bytes).digest();
   }
 
   grant(window: { acknowledged: number; limit: number }): void {
@@ -284,6 +347,6 @@ export class Feeder {
     }
     if (this.#sent < this.#bytes.length || this.#ended) return;
     this.#ended = true;
-    this.#connection.write(encodeEnd(0, this.#sent, createHash('sha256').update(this.#bytes).digest()));
+    this.#connection.write(encodeEnd(0, this.#sent, this.#digest));
   }
 }

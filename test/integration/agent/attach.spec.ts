@@ -1,0 +1,311 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { expect } from 'chai';
+
+import { type AgentConnection, failureOf, Feeder, type Json, Receiver } from '../../support/agent-connection.ts';
+import { decodeData, decodeEnd, decodeWindow, encodeData, encodeEnd, encodeFrame, encodeJson, frameType, sha256 } from '../../support/agent-frames.ts';
+import { AgentProcess, until } from '../../support/agent-process.ts';
+
+describe('attaching to a process', () => {
+  let agent: AgentProcess;
+  let connection: AgentConnection;
+
+  before(async () => {
+    agent = await AgentProcess.start();
+  });
+
+  beforeEach(async () => {
+    connection = await agent.connect();
+  });
+
+  afterEach(() => {
+    connection.destroy();
+  });
+
+  after(async () => {
+    await agent[Symbol.asyncDispose]();
+    expect(agent.stderr).to.equal('');
+  });
+
+  it('replays the output from the start, from an offset, and from now', async () => {
+    await connection.run('replay', ['sh', '-c', 'printf 0123456789; printf abc >&2']);
+    expect((await connection.attach('replay')).stdout.toString()).to.equal('0123456789');
+    const part = await connection.attach('replay', { from: { stdout: 4, stderr: 1 } });
+    expect([part.stdout.toString(), part.stderr.toString()]).to.deep.equal(['456789', 'bc']);
+    expect(part.opened).to.deep.include({ ended: true, stdin: null });
+    expect(part.opened['stdout']).to.deep.equal({ from: 4, first: 0, end: 10 });
+    const now = await connection.attach('replay', { from: { stdout: -1, stderr: -1 } });
+    expect([now.stdout.length, now.stderr.length]).to.deep.equal([0, 0]);
+    expect((await failureOf(connection.attach('replay', { from: { stdout: 11 } }))).code).to.equal('INVALID_SPEC');
+  });
+
+  it('delivers no output where none is wanted', async () => {
+    await connection.start('quiet', ['echo', 'x']);
+    connection.open({ op: 'attach', process: 'quiet', output: false });
+    await connection.expect(frameType.opened);
+    expect((await connection.expectJson(frameType.result))['stdoutBytes']).to.equal(2);
+  });
+
+  it('serves many at once, each with everything', async () => {
+    await connection.start('many', ['sh', '-c', 'for i in 1 2 3 4 5; do echo line $i; sleep 0.05; done']);
+    const others = await Promise.all(Array.from({ length: 8 }, () => agent.connect()));
+    const outputs = await Promise.all(others.map((other) => other.attach('many')));
+    for (const { stdout } of outputs) expect(stdout.toString()).to.equal('line 1\nline 2\nline 3\nline 4\nline 5\n');
+    for (const other of others) other.destroy();
+  });
+
+  it('rejects an id that was never started', async () => {
+    expect((await failureOf(connection.attach('never'))).code).to.equal('PROCESS_NOT_FOUND');
+  });
+
+  it('delivers a line at once', async () => {
+    await connection.start('line', ['cat'], { stdin: true });
+    connection.open({ op: 'attach', process: 'line', stdin: true });
+    await connection.expect(frameType.opened);
+    connection.window(1, 0, 1_000_000);
+    await connection.expect(frameType.window);
+    const times: number[] = [];
+    for (let index = 0; index < 50; index++) {
+      const before = performance.now();
+      connection.write(encodeData(0, index, Buffer.from('x')));
+      while ((await connection.next())?.type !== frameType.data);
+      times.push(performance.now() - before);
+    }
+    times.sort((a, b) => a - b);
+    expect(times[25]).to.be.below(20);
+  });
+
+  it('keeps 100,000 lines in order on both streams', async () => {
+    const { stdout, stderr } = await connection.run('lines', ['sh', '-c', 'seq 100000 & seq 100000 >&2; wait']);
+    const expected = `${Array.from({ length: 100_000 }, (_, index) => index + 1).join('\n')}\n`;
+    expect(stdout.toString() === expected).to.equal(true);
+    expect(stderr.toString() === expected).to.equal(true);
+  });
+
+  it('compresses what is worth it, and nothing else', async () => {
+    await connection.run('zeros', ['head', '-c', '4000000', '/dev/zero']);
+    await connection.run('random', ['head', '-c', '4000000', '/dev/urandom']);
+    for (const [id, compressed] of [['zeros', true], ['random', false]] as const) {
+      connection.open({ op: 'attach', process: id });
+      const opened = await connection.expectJson(frameType.opened);
+      const receiver = new Receiver(connection, 1, opened['stdout'] as Json);
+      for (let frame = await connection.next(); frame?.type !== frameType.result; frame = await connection.next())
+        if (frame?.type === frameType.data) receiver.take(decodeData(frame));
+      connection.done();
+      expect(receiver.compressedFrames > receiver.frames / 2, id).to.equal(compressed);
+    }
+  });
+
+  it('sends nothing beyond the window, and nothing before the first one', async () => {
+    await connection.start('window', ['sh', '-c', 'head -c 1000000 /dev/zero']);
+    connection.open({ op: 'attach', process: 'window' });
+    await connection.expect(frameType.opened);
+    expect(await connection.silent(50)).to.equal(true);
+    connection.window(1, 0, 1000);
+    const first = decodeData(await connection.expect(frameType.data));
+    expect([first.offset, first.raw.length]).to.deep.equal([0, 1000]);
+    expect(await connection.silent(50)).to.equal(true);
+    connection.window(1, 1000, 1500);
+    expect(decodeData(await connection.expect(frameType.data)).raw.length).to.equal(500);
+    connection.write(encodeFrame(frameType.cancel));
+    expect((await connection.expectJson(frameType.error))['code']).to.equal('CANCELLED');
+    connection.done();
+    expect((await connection.attach('window')).stdout.length).to.equal(1_000_000);
+  });
+
+  it('takes a window that goes back, or acknowledges too much, for a broken protocol', async () => {
+    await connection.start('back', ['sleep', '5']);
+    for (const [acknowledged, limit] of [[0, 500], [1, 2000]] as const) {
+      const other = await agent.connect();
+      other.open({ op: 'attach', process: 'back' });
+      await other.expect(frameType.opened);
+      other.window(1, 0, 1000);
+      other.window(1, acknowledged, limit);
+      expect((await other.expectJson(frameType.error))['code']).to.equal('PROTOCOL_VIOLATION');
+      other.destroy();
+    }
+    await connection.call({ op: 'stop', process: 'back', graceMs: 1000 });
+  });
+
+  it('lets a command wait while too much is unacknowledged, and frees what a host has stored', async () => {
+    const total = 48 * 1024 * 1024;
+    const limit = 4 * 1024 * 1024;
+    await connection.start('pressure', ['head', '-c', String(total), '/dev/zero'], { unackedLimitBytes: limit, retainBytes: 1024 });
+    connection.open({ op: 'attach', process: 'pressure', output: true });
+    await connection.expect(frameType.opened);
+    const held = async (): Promise<number> => {
+      const other = await agent.connect();
+      other.open({ op: 'attach', process: 'pressure', output: false });
+      const stdout = (await other.expectJson(frameType.opened))['stdout'] as Json;
+      other.destroy();
+      return Number(stdout['end']);
+    };
+    await until('the limit is reached', async () => (await held()) === limit);
+    await sleep(50);
+    expect(await held()).to.equal(limit);
+    let offset = 0;
+    connection.window(1, 0, 4 * 1024 * 1024, true);
+    for (let frame = await connection.next(); frame?.type !== frameType.result; frame = await connection.next()) {
+      if (frame?.type !== frameType.data) continue;
+      offset += decodeData(frame).raw.length;
+      connection.window(1, offset, offset + 4 * 1024 * 1024, true);
+    }
+    connection.done();
+    expect(offset).to.equal(total);
+    const segments = (await readdir(join(agent.folder, 'agent/processes/pressure'))).filter((name) => name.startsWith('stdout.'));
+    expect(segments.length).to.be.below(3);
+    const late = await connection.attach('pressure');
+    const { first, from } = late.opened['stdout'] as { first: number; from: number };
+    expect(first).to.be.above(total / 2);
+    expect(from).to.equal(first);
+    expect(late.stdout.length).to.equal(total - first);
+  });
+
+  it('feeds stdin with backpressure, 8 MiB through cat', async () => {
+    const bytes = Buffer.alloc(8 * 1024 * 1024, 'some input that is not all the same\n');
+    const { stdout, result } = await connection.run('cat', ['cat'], {}, bytes);
+    expect(sha256(stdout).equals(sha256(bytes))).to.equal(true);
+    expect(result['exitStatus']).to.equal(0);
+  });
+
+  it('takes stdin for a command that never reads it only as far as the window', async () => {
+    await connection.start('deaf', ['sleep', '5'], { stdin: true });
+    connection.open({ op: 'attach', process: 'deaf', stdin: true });
+    await connection.expect(frameType.opened);
+    const grant = decodeWindow(await connection.expect(frameType.window));
+    const feeder = new Feeder(connection, Buffer.alloc(8 * 1024 * 1024));
+    feeder.grant(grant);
+    let limit = grant.limit;
+    while (!(await connection.silent(100))) limit = decodeWindow(await connection.expect(frameType.window)).limit;
+    expect(limit).to.be.below(1024 * 1024 + 256 * 1024);
+    connection.write(encodeData(0, limit, Buffer.from('beyond')));
+    expect((await connection.expectJson(frameType.error))['code']).to.equal('PROTOCOL_VIOLATION');
+    const other = await agent.connect();
+    await other.call({ op: 'stop', process: 'deaf', graceMs: 1000 });
+    other.destroy();
+  });
+
+  it('goes on feeding stdin at the offset that the agent has', async () => {
+    await connection.start('resume', ['cat'], { stdin: true });
+    connection.open({ op: 'attach', process: 'resume', stdin: true });
+    await connection.expect(frameType.opened);
+    await connection.expect(frameType.window);
+    connection.write(encodeData(0, 0, Buffer.from('first ')));
+    while (decodeWindow(await connection.expect(frameType.window)).acknowledged < 6);
+    connection.destroy();
+    const other = await agent.connect();
+    other.open({ op: 'attach', process: 'resume', stdin: true, attempt: 2 });
+    const opened = await other.expectJson(frameType.opened);
+    expect(opened['stdin']).to.deep.equal({ from: 6, ended: false });
+    await other.expect(frameType.window);
+    other.write(encodeData(0, 6, Buffer.from('second')));
+    other.write(encodeEnd(0, 12, sha256(Buffer.from('second'))));
+    await other.bye();
+    expect((await (await agent.connect()).attach('resume')).stdout.toString()).to.equal('first second');
+  });
+
+  it('lets the highest attempt own stdin, and keeps silent to the others', async () => {
+    await connection.start('owner', ['cat'], { stdin: true });
+    const attach = async (attempt: number): Promise<AgentConnection> => {
+      const other = await agent.connect();
+      other.open({ op: 'attach', process: 'owner', stdin: true, attempt });
+      await other.expect(frameType.opened);
+      return other;
+    };
+    const old = await attach(3);
+    await old.expect(frameType.window);
+    const lower = await attach(2);
+    expect(await lower.silent(50)).to.equal(true);
+    const higher = await attach(4);
+    await higher.expect(frameType.window);
+    old.write(encodeData(0, 0, Buffer.from('dropped')));
+    higher.write(encodeData(0, 0, Buffer.from('kept')));
+    higher.write(encodeEnd(0, 4, sha256(Buffer.from('kept'))));
+    expect((await connection.attach('owner')).stdout.toString()).to.equal('kept');
+    for (const other of [old, lower, higher]) other.destroy();
+  });
+
+  it('refuses a stdin whose digest is another', async () => {
+    await connection.start('digest', ['cat'], { stdin: true });
+    connection.open({ op: 'attach', process: 'digest', stdin: true });
+    await connection.expect(frameType.opened);
+    await connection.expect(frameType.window);
+    connection.write(encodeData(0, 0, Buffer.from('x')));
+    connection.write(encodeEnd(0, 1, sha256(Buffer.from('y'))));
+    let frame = await connection.next();
+    while (frame?.type === frameType.window) frame = await connection.next();
+    expect(JSON.parse(String(frame?.payload))).to.have.property('code', 'DIGEST_MISMATCH');
+    connection.done();
+    await connection.call({ op: 'stop', process: 'digest', graceMs: 1000 });
+  });
+
+  it('is not held up by a grandchild that holds the pipe, and does not kill it', async () => {
+    const before = Date.now();
+    const script = '(sleep 1; echo late; echo later; echo survived >survived) & echo early';
+    const { stdout, result } = await connection.run('grandchild', ['sh', '-c', script], { dir: join(agent.folder, 'grandchild') });
+    expect(Date.now() - before).to.be.below(900);
+    expect(stdout.toString()).to.equal('early\n');
+    expect(result['exitStatus']).to.equal(0);
+    await until('the grandchild writes on', async () => (await readdir(join(agent.folder, 'grandchild'))).includes('survived'));
+  });
+
+  it('waits for a filter behind the shell that still writes', async () => {
+    const { stdout } = await connection.run('filter', ['sh', '-c', '(for i in 1 2 3 4 5; do sleep 0.1; echo $i; done) & exit 3']);
+    expect(stdout.toString()).to.equal('1\n2\n3\n4\n5\n');
+  });
+
+  it('gives a terminal its size, resizes it, and takes END as end of input', async () => {
+    const script = 'stty size; trap "stty size" WINCH; while read line; do echo "got $line"; done; echo over';
+    await connection.start('tty', ['sh', '-c', script], { tty: { columns: 101, rows: 33 }, stdin: true });
+    connection.open({ op: 'attach', process: 'tty', stdin: true });
+    const opened = await connection.expectJson(frameType.opened);
+    const receiver = new Receiver(connection, 1, opened['stdout'] as Json);
+    let text = '';
+    let sent = 0;
+    const step = (word: string, act: () => void): { word: string; act: () => void } => ({ word, act });
+    const type = (line: string): void => {
+      connection.write(encodeData(0, sent, Buffer.from(line)));
+      sent += line.length;
+    };
+    const steps = [
+      step('33 101', () => connection.write(encodeJson(frameType.resize, { columns: 120, rows: 40 }))),
+      step('', () => type('one\n')),
+      step('got one', () => connection.write(encodeEnd(0, sent, sha256(Buffer.from('one\n'))))),
+    ];
+    for (let frame = await connection.next(); frame?.type !== frameType.result; frame = await connection.next()) {
+      if (frame?.type === frameType.error) throw new Error(frame.payload.toString());
+      if (frame?.type === frameType.end && decodeEnd(frame).stream === 1) receiver.end(decodeEnd(frame));
+      if (frame?.type !== frameType.data) continue;
+      const data = decodeData(frame);
+      receiver.take(data);
+      text += data.raw.toString();
+      for (let next = steps[0]; next !== undefined && text.includes(next.word); next = steps[0]) {
+        steps.shift();
+        next.act();
+      }
+    }
+    connection.done();
+    expect(text).to.contain('40 120');
+    expect(text).to.match(/over\r\n$/);
+  });
+
+  it('passes signals on, by attachment and by operation', async () => {
+    const script = 'trap "echo one" USR1; trap "echo two; exit 4" USR2; echo ready; while :; do sleep 0.02; done';
+    await connection.start('signals', ['sh', '-c', script]);
+    connection.open({ op: 'attach', process: 'signals' });
+    await connection.expect(frameType.opened);
+    connection.window(1, 0, 1000);
+    connection.window(2, 0, 1000);
+    await connection.expect(frameType.data);
+    connection.write(encodeJson(frameType.signal, { signal: 10 }));
+    expect(decodeData(await connection.expect(frameType.data)).raw.toString()).to.equal('one\n');
+    const other = await agent.connect();
+    expect(await other.call({ op: 'signal', process: 'signals', signal: 12 })).to.deep.equal({});
+    other.destroy();
+    let frame = await connection.next();
+    while (frame?.type !== frameType.result) frame = await connection.next();
+    expect(JSON.parse(frame.payload.toString())).to.include({ exitStatus: 4, signal: null });
+  });
+});

@@ -1,0 +1,178 @@
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+
+import { type AgentConnection, failureOf } from '../../support/agent-connection.ts';
+import { AgentProcess } from '../../support/agent-process.ts';
+
+const isRoot = process.getuid?.() === 0;
+
+describe('starting a process', () => {
+  let agent: AgentProcess;
+  let connection: AgentConnection;
+  let folder: string;
+  let count = 0;
+
+  const run = async (args: readonly unknown[], more = {}): Promise<{ stdout: string; stderr: string; exitStatus: unknown; signal: unknown }> => {
+    const { stdout, stderr, result } = await connection.run(`run-${count++}`, args, more);
+    return { stdout: stdout.toString(), stderr: stderr.toString(), exitStatus: result['exitStatus'], signal: result['signal'] };
+  };
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'kw-agent-files-'));
+    await chmod(folder, 0o777);
+    agent = await AgentProcess.start({ env: { ...process.env, KW_PATH_MAP: `/mapped\t${folder}\n/mapped/deep\t${folder}/other`, FROM_CONTAINER: 'yes', OVERRIDDEN: 'old' } });
+    connection = await agent.connect();
+  });
+
+  after(async () => {
+    await agent[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true });
+    expect(agent.stderr).to.equal('');
+  });
+
+  it('gives both outputs and the exit status', async () => {
+    expect(await run(['sh', '-c', 'echo out; echo err >&2; exit 7'])).to.deep.equal({ stdout: 'out\n', stderr: 'err\n', exitStatus: 7, signal: null });
+  });
+
+  it('gives the signal that ended it', async () => {
+    expect(await run(['sh', '-c', 'kill -KILL $$'])).to.include({ exitStatus: 137, signal: 9 });
+  });
+
+  it('passes arguments as they are, also those that are no UTF-8', async () => {
+    const { stdout } = await connection.run('bytes', ['printf', '%s|', 'a b', '', '"\\', 'ü', { b64: Buffer.from([0xff, 0xfe, 0x41]).toString('base64') }]);
+    expect(stdout.toString('latin1')).to.equal(Buffer.concat([Buffer.from('a b||"\\|ü|'), Buffer.from([0xff, 0xfe, 0x41]), Buffer.from('|')]).toString('latin1'));
+  });
+
+  it('refuses a text with a NUL, an entry of env without a name, and a relative directory', async () => {
+    for (const more of [{ args: ['echo', 'a\0b'] }, { args: ['true'], env: ['NOVALUE'] }, { args: ['true'], dir: 'relative' }, { args: 'true' }])
+      expect((await failureOf(connection.call({ op: 'start', process: 'invalid', ...more }))).code).to.equal('INVALID_SPEC');
+  });
+
+  it("has the container's environment, overridden by its own, without what is the agent's", async () => {
+    const { stdout } = await run(['env'], { env: ['OVERRIDDEN=new', 'EMPTY=', 'TWICE=1', 'TWICE=2', `A_PATH=/mapped/x:/usr/mapped:/mappedx`] });
+    const lines = stdout.split('\n');
+    expect(lines).to.include.members(['FROM_CONTAINER=yes', 'OVERRIDDEN=new', 'EMPTY=', 'TWICE=2']);
+    expect(stdout).to.not.contain('KW_PATH_MAP');
+    expect(stdout).to.not.contain('OVERRIDDEN=old');
+    expect(lines).to.include(`A_PATH=${folder}/x:/usr/mapped:/mappedx`);
+  });
+
+  it('maps paths where the embedded cluster has no mount namespace', async () => {
+    const { stdout } = await run(['sh', '-c', 'pwd; echo "$@"', 'sh', '/mapped', '--file=/mapped/a', '/mapped/deep/b', 'x/mapped'], { dir: '/mapped/work' });
+    expect(stdout).to.equal(`${folder}/work\n${folder} --file=${folder}/a ${folder}/other/b x/mapped\n`);
+  });
+
+  it('looks the executable up in the PATH of the command', async () => {
+    await writeFile(join(folder, 'tool'), '#!/bin/sh\necho found\n', { mode: 0o755 });
+    expect((await run(['tool'], { env: [`PATH=/nowhere:${folder}`] })).stdout).to.equal('found\n');
+    expect((await failureOf(connection.start('not-in-path', ['tool']))).code).to.equal('EXECUTABLE_NOT_FOUND');
+  });
+
+  it('tells apart why a command cannot be executed, and leaves nothing behind', async () => {
+    await writeFile(join(folder, 'no-interpreter'), '#!/no/such/interpreter\n', { mode: 0o755 });
+    await writeFile(join(folder, 'not-executable'), '#!/bin/sh\n', { mode: 0o644 });
+    await writeFile(join(folder, 'garbage'), 'garbage', { mode: 0o755 });
+    const failure = async (...args: string[]): Promise<unknown> => (await failureOf(connection.start('cannot', args))).code;
+    expect(await failure('no-such-program')).to.equal('EXECUTABLE_NOT_FOUND');
+    expect(await failure('/no/such/program')).to.equal('EXECUTABLE_NOT_FOUND');
+    expect(await failure('/etc/passwd/program')).to.equal('EXECUTABLE_NOT_FOUND');
+    expect(await failure(join(folder, 'no-interpreter'))).to.equal('WRONG_FORMAT');
+    expect(await failure(join(folder, 'garbage'))).to.equal('WRONG_FORMAT');
+    expect(await failure(join(folder, 'not-executable'))).to.equal('NOT_PERMITTED');
+    expect(await failure(folder)).to.equal('NOT_PERMITTED');
+    expect((await failureOf(connection.start('cannot', ['true'], { dir: '/etc/passwd/below' }))).code).to.equal('BAD_DIRECTORY');
+    expect((await failureOf(connection.start('cannot', ['true'], { user: 'no-such-user' }))).code).to.equal('USER_NOT_FOUND');
+    expect((await failureOf(connection.start('cannot', ['true'], { user: '0:no-such-group' }))).code).to.equal('USER_NOT_FOUND');
+    expect((await failureOf(connection.attach('cannot'))).code).to.equal('PROCESS_NOT_FOUND');
+    // The id may be used again after all that.
+    expect((await connection.run('cannot', ['echo', 'can'])).stdout.toString()).to.equal('can\n');
+  });
+
+  it('says which errno and path made it fail', async () => {
+    expect((await failureOf(connection.start('why', ['/no/such/program']))).facts).to.include({ errno: 2, errnoName: 'ENOENT', path: '/no/such/program' });
+  });
+
+  it('makes a missing directory', async () => {
+    expect((await run(['pwd'], { dir: join(folder, 'made/below') })).stdout).to.equal(`${join(folder, 'made/below')}\n`);
+  });
+
+  it('starts an id once, however many connections ask at once', async () => {
+    const connections = await Promise.all(Array.from({ length: 10 }, () => agent.connect()));
+    const marks = join(folder, 'marks');
+    const answers = await Promise.all(connections.map((other) => other.start('race', ['sh', '-c', `echo started >>${marks}`])));
+    expect(answers.filter((answer) => answer['started'] === true)).to.have.length(1);
+    await connection.attach('race');
+    expect(await readFile(marks, 'utf8')).to.equal('started\n');
+    expect(await connection.start('race', ['anything'])).to.deep.equal({ started: false, process: 'race' });
+    await Promise.all(connections.map((other) => other.bye()));
+  });
+
+  it('lets the next one try where the first attempt of a race fails', async () => {
+    const connections = await Promise.all(Array.from({ length: 6 }, () => agent.connect()));
+    const answers = await Promise.allSettled(connections.map((other, index) => other.start('race-fails', [index === 5 ? 'true' : '/no/such'])));
+    const started = answers.filter((answer) => answer.status === 'fulfilled' && answer.value['started'] === true);
+    expect(started).to.have.length(1);
+    await Promise.all(connections.map((other) => other.bye()));
+  });
+
+  it('starts with clean signals, descriptors, umask, a session of its own, and without a core limit of the agent', async () => {
+    const script = `grep -E '^Sig(Blk|Ign|Cgt):' /proc/self/status; umask; ls /proc/self/fd | wc -l; [ $(ps -o sid= -p $$) = $$ ] && echo leader; ulimit -c`;
+    const ours = await run(['sh', '-c', script]);
+    const [blocked, ignored, , mask, descriptors, leader, core] = ours.stdout.split('\n');
+    expect(blocked).to.match(/\t0+$/);
+    expect(ignored).to.match(/\t0+$/);
+    expect(mask).to.match(/^0*22$/);
+    expect(Number(descriptors)).to.equal(4); // 0, 1, 2 and the folder that ls reads
+    expect(leader).to.equal('leader');
+    expect(core).to.equal((await readFile('/proc/self/limits', 'utf8')).match(/Max core file size\s+(\S+)/)?.[1]?.replace('0', '0') === 'unlimited' ? 'unlimited' : core);
+  });
+
+  it('makes a command a better victim for the kernel than the agent', async () => {
+    const own = Number(await readFile(`/proc/${agent.pid}/oom_score_adj`, 'utf8'));
+    const { stdout } = await run(['cat', '/proc/self/oom_score_adj']);
+    expect(Number(stdout)).to.equal(Math.min(1000, own + 10));
+  });
+
+  it('can write to /dev/stdout and /dev/stderr', async () => {
+    expect(await run(['sh', '-c', 'echo one; echo two > /dev/stdout; echo three > /dev/stderr'])).to.include({ stdout: 'one\ntwo\n', stderr: 'three\n' });
+  });
+
+  it('writes nothing secret of the spec to disk', async () => {
+    await run(['sh', '-c', 'true', 'secret-argument'], { env: ['TOKEN=secret-value'] });
+    const grep = await run(['grep', '-rlE', 'secret-(argument|value)', join(agent.folder, 'agent')]);
+    expect(grep.exitStatus).to.equal(1);
+  });
+
+  it('reads nothing where no stdin was asked for', async () => {
+    expect(await run(['cat'])).to.include({ stdout: '', exitStatus: 0 });
+  });
+
+  (isRoot ? describe : describe.skip)('as another user', () => {
+    it('takes names and numbers, groups and HOME from the container', async () => {
+      expect((await run(['sh', '-c', 'id -u; id -g; echo $HOME'], { user: 'nobody' })).stdout).to.equal('65534\n65534\n/nonexistent\n');
+      expect((await run(['sh', '-c', 'id -u; id -g; id -G; echo $HOME'], { user: '12345:54321' })).stdout).to.equal('12345\n54321\n54321\n/\n');
+      expect((await run(['id', '-g'], { user: 'nobody:daemon' })).stdout).to.equal('1\n');
+      expect((await run(['sh', '-c', 'echo $HOME'], { user: 'nobody', env: ['HOME=/own'] })).stdout).to.equal('/own\n');
+    });
+
+    it('owns its streams and the directory made for it', async () => {
+      const dir = join(folder, 'of-nobody/below');
+      const { stdout } = await run(['sh', '-c', 'echo x > /dev/stdout; echo y > /dev/stderr; touch file'], { user: 'nobody', dir });
+      expect(stdout).to.equal('x\n');
+      expect((await stat(join(folder, 'of-nobody'))).uid).to.equal(65534);
+      expect((await stat(join(dir, 'file'))).uid).to.equal(65534);
+    });
+
+    it('owns its terminal', async () => {
+      expect((await run(['sh', '-c', 'echo x > "$(tty)"'], { user: 'nobody', tty: { columns: 80, rows: 24 } })).stdout).to.equal('x\r\n');
+    });
+
+    it('cannot look into the agent', async () => {
+      const { stdout } = await run(['sh', '-c', `ls ${agent.folder}/agent || echo denied; cat /proc/${agent.pid}/environ || echo denied`], { user: 'nobody' });
+      expect(stdout).to.equal('denied\ndenied\n');
+    });
+  });
+});
