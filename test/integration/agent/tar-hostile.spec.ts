@@ -1,0 +1,127 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+import { array, assert, asyncProperty, integer, tuple } from 'fast-check';
+
+import { AgentFailure, failureOf } from '../../support/agent-connection.ts';
+import { archiveOf, contentOf, END_OF_ARCHIVE, fileBlocks, headerBlock, paxBlocks, TarAgent } from './tar-volume.ts';
+
+describe('an archive that is broken or malicious', () => {
+  let agent: TarAgent;
+  let outside: string;
+
+  before(async () => {
+    agent = await TarAgent.start();
+    outside = await mkdtemp(join(tmpdir(), 'kw-outside-'));
+  });
+
+  after(async () => {
+    await agent[Symbol.asyncDispose]();
+    await rm(outside, { recursive: true });
+  });
+
+  /** The failure; the volume has to be as it was. */
+  const refused = async (archive: Buffer, more = {}): Promise<AgentFailure> => {
+    const { id, folder } = await agent.volume();
+    await agent.upload(id, archiveOf(fileBlocks('before', '1')));
+    const failure = await failureOf(agent.upload(id, archive, more));
+    expect([...(await contentOf(folder)).keys()]).to.deep.equal(['before']);
+    return failure;
+  };
+
+  it('is TRUNCATED_ARCHIVE without both closing blocks, wherever it is cut', async () => {
+    const whole = archiveOf(fileBlocks('file', 'content'));
+    for (const length of [0, 1, 511, 512, 513, 519, 1023, 1024, 1535, 1536, whole.length - 1])
+      expect((await refused(whole.subarray(0, length))).code).to.equal('TRUNCATED_ARCHIVE');
+    expect((await refused(whole.subarray(0, 515))).facts['entry']).to.equal('file');
+  });
+
+  it('is CORRUPT_ARCHIVE with a wrong checksum, an impossible number, or an entry after the end', async () => {
+    const flipped = archiveOf(fileBlocks('file'));
+    flipped[20] = 1;
+    const number = headerBlock({ name: 'file' });
+    number.fill(0xff, 124, 136);
+    for (const archive of [flipped, archiveOf(number), archiveOf(fileBlocks('a'), Buffer.alloc(512), fileBlocks('b')), Buffer.alloc(2048, 'not a tar'), archiveOf(headerBlock({ name: 'l', type: '2' }))])
+      expect((await refused(archive)).code).to.equal('CORRUPT_ARCHIVE');
+  });
+
+  it('is CORRUPT_ARCHIVE with pax records that cannot be read', async () => {
+    for (const records of [{ size: '-1' }, { size: '9'.repeat(30) }, { mtime: '1.2.3' }, { path: 'a\0b' }, { 'GNU.sparse.map': '1,,2' }, { 'GNU.sparse.size': '9', 'GNU.sparse.map': '0,5' }])
+      expect((await refused(archiveOf(paxBlocks(records), fileBlocks('file', '1')))).code).to.equal('CORRUPT_ARCHIVE');
+    expect((await refused(archiveOf(paxBlocks({ path: 'nothing follows' })))).code).to.equal('CORRUPT_ARCHIVE');
+  });
+
+  it('is UNSUPPORTED_ENTRY with devices, fifos and unknown types, and says which entry', async () => {
+    for (const type of ['3', '4', '6', 'M', 'V', '?']) {
+      const { code, facts } = await refused(archiveOf(fileBlocks('good'), headerBlock({ name: 'strange', type })));
+      expect({ code, entry: facts['entry'] }).to.deep.equal({ code: 'UNSUPPORTED_ENTRY', entry: 'strange' });
+    }
+  });
+
+  it('is UNSAFE_ARCHIVE_PATH where a name or a hard link leads outside', async () => {
+    for (const name of ['../x', 'a/../../x', '/x', '..', 'a/..']) {
+      for (const archive of [archiveOf(fileBlocks(name)), archiveOf(paxBlocks({ path: name }), fileBlocks('f')), archiveOf(fileBlocks('f'), headerBlock({ name: 'l', type: '1', link: name }))])
+        expect((await refused(archive)).code).to.equal('UNSAFE_ARCHIVE_PATH');
+    }
+  });
+
+  it('never writes through a link that it brings itself', async () => {
+    const link = headerBlock({ name: 'l', type: '2', link: outside });
+    for (const entry of [fileBlocks('l/x', '1'), headerBlock({ name: 'l/d/', type: '5' }), headerBlock({ name: 'l/s', type: '2', link: 'x' }), headerBlock({ name: 'h', type: '1', link: 'l/x' })])
+      expect((await refused(archiveOf(link, entry))).code).to.equal('UNSAFE_ARCHIVE_PATH');
+    expect(await readdir(outside)).to.deep.equal([]);
+  });
+
+  it('never writes through a link that is in the volume', async () => {
+    const { id } = await agent.volume();
+    await agent.upload(id, archiveOf(headerBlock({ name: 'l', type: '2', link: outside })));
+    expect((await failureOf(agent.upload(id, archiveOf(fileBlocks('l/x', '1'))))).facts).to.include({ code: 'PATH_CONFLICT', path: 'l' });
+    expect((await failureOf(agent.upload(id, archiveOf(fileBlocks('x', '1')), { path: 'l' }))).code).to.equal('UNSAFE_PATH');
+    expect(await readdir(outside)).to.deep.equal([]);
+  });
+
+  it('is CORRUPT_ARCHIVE with a hard link to something else than a file before it', async () => {
+    for (const archive of [archiveOf(headerBlock({ name: 'h', type: '1', link: 'missing' })), archiveOf(headerBlock({ name: 'd/', type: '5' }), headerBlock({ name: 'h', type: '1', link: 'd' }))])
+      expect((await refused(archive)).facts).to.include({ code: 'CORRUPT_ARCHIVE', entry: 'h' });
+  });
+
+  it('is ARTIFACT_TOO_LARGE as soon as a header says so, holes included', async () => {
+    const sparse = archiveOf(paxBlocks({ 'GNU.sparse.size': String(2 ** 52), 'GNU.sparse.map': '0,0' }), fileBlocks('s'));
+    for (const archive of [sparse, archiveOf(fileBlocks('a', 'x'.repeat(600)), fileBlocks('b', 'x'.repeat(600)))])
+      expect((await refused(archive, { expandedLimitBytes: 1199 })).facts).to.include({ code: 'ARTIFACT_TOO_LARGE', limitBytes: 1199 });
+  });
+
+  it('has its set-id bits cleared, or is refused for them', async () => {
+    const archive = archiveOf(fileBlocks('su', '1', { mode: 0o6755 }));
+    expect((await refused(archive, { set: 'error' })).facts).to.include({ code: 'UNSUPPORTED_ENTRY', entry: 'su' });
+    const { id, folder } = await agent.volume();
+    await agent.upload(id, archive);
+    expect((await contentOf(folder)).get('su')?.mode).to.equal(0o755);
+  });
+
+  it('does nothing but succeed or fail with a code, whatever bytes are changed', async () => {
+    const whole = archiveOf(
+      paxBlocks({ mtime: '1.5', path: 'dir/long' }),
+      fileBlocks('f', 'content'),
+      headerBlock({ name: 'dir/', type: '5', mode: 0o755 }),
+      headerBlock({ name: 'h', type: '1', link: 'dir/long' }),
+      paxBlocks({ 'GNU.sparse.size': '100', 'GNU.sparse.map': '0,2,50,2' }),
+      fileBlocks('s', 'abcd'),
+    );
+    const change = tuple(integer({ min: 0, max: whole.length - END_OF_ARCHIVE.length - 1 }), integer({ min: 0, max: 255 }));
+    await assert(
+      asyncProperty(array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
+        const broken = Buffer.from(whole);
+        for (const [at, value] of changes) broken[at] = value;
+        const { id } = await agent.volume();
+        await agent.upload(id, broken, { expandedLimitBytes: 1_000_000 }).catch((error: unknown) => {
+          if (!(error instanceof AgentFailure)) throw error;
+          expect(error.code).to.be.oneOf(['CORRUPT_ARCHIVE', 'TRUNCATED_ARCHIVE', 'UNSAFE_ARCHIVE_PATH', 'UNSUPPORTED_ENTRY', 'ARTIFACT_TOO_LARGE', 'PATH_CONFLICT']);
+        });
+      }),
+      { numRuns: 60 },
+    );
+  });
+});

@@ -1,0 +1,131 @@
+/** What the tar specs share: one agent, volumes by name, raw tar blocks, and what lies in a folder. */
+import type { Stats } from 'node:fs';
+import { lstat, mkdir, readdir, readFile, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { AgentConnection, Json } from '../../support/agent-connection.ts';
+import { AgentProcess } from '../../support/agent-process.ts';
+
+export const END_OF_ARCHIVE: Buffer = Buffer.alloc(1024);
+
+export class TarAgent {
+  readonly #agent: AgentProcess;
+  readonly #connection: AgentConnection;
+  #count = 0;
+
+  private constructor(agent: AgentProcess, connection: AgentConnection) {
+    this.#agent = agent;
+    this.#connection = connection;
+  }
+
+  static async start(): Promise<TarAgent> {
+    const agent = await AgentProcess.start();
+    return new TarAgent(agent, await agent.connect());
+  }
+
+  /** A volume that no other test has; `folder` is where its content is. */
+  async volume(): Promise<{ readonly id: string; readonly folder: string }> {
+    const id = `volume-${this.#count++}`;
+    const folder = join(this.#agent.folder, 'volumes', id, 'data');
+    await mkdir(folder, { recursive: true });
+    return { id, folder };
+  }
+
+  async upload(volume: string, archive: Buffer, more: Json = {}): Promise<Json> {
+    return this.#connection.receive({ id: `operation-${this.#count++}`, volume, ...more }, archive);
+  }
+
+  async download(volume: string, path = ''): Promise<{ readonly opened: Json; readonly result: Json; readonly archive: Buffer }> {
+    return this.#connection.send({ id: `operation-${this.#count++}`, volume, path });
+  }
+
+  async call(value: Json): Promise<Json> {
+    return this.#connection.call({ id: `operation-${this.#count++}`, attempt: 1, ...value });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection.bye();
+    await this.#agent[Symbol.asyncDispose]();
+  }
+}
+
+export interface HeaderFields {
+  readonly name: string | Buffer;
+  readonly type?: string;
+  readonly size?: number;
+  readonly link?: string;
+  readonly mode?: number;
+  readonly mtime?: number;
+}
+
+/** One ustar header block. */
+export function headerBlock({ name, type = '0', size = 0, link = '', mode = 0o644, mtime = 0 }: HeaderFields): Buffer {
+  const block = Buffer.alloc(512);
+  const octal = (value: number, digits: number): string => value.toString(8).padStart(digits, '0');
+  block.set(Buffer.from(name), 0);
+  block.write(octal(mode, 7), 100);
+  block.write(octal(0, 7), 108);
+  block.write(octal(0, 7), 116);
+  block.write(octal(size, 11), 124);
+  block.write(octal(mtime, 11), 136);
+  block.write('        ', 148);
+  block.write(type, 156);
+  block.write(link, 157);
+  block.write('ustar\0' + '00', 257);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.write(`${octal(sum, 6)}\0`, 148);
+  return block;
+}
+
+function padded(content: Buffer): Buffer {
+  return Buffer.concat([content, Buffer.alloc((512 - (content.length % 512)) % 512)]);
+}
+
+/** A file's header and content. */
+export function fileBlocks(name: string | Buffer, content = '', more: Partial<HeaderFields> = {}): Buffer {
+  const bytes = Buffer.from(content);
+  return Buffer.concat([headerBlock({ name, size: bytes.length, ...more }), padded(bytes)]);
+}
+
+/** An extended header of these records: for the next entry, or with type `g` for all that follow. */
+export function paxBlocks(records: Readonly<Record<string, string>>, type: 'x' | 'g' = 'x'): Buffer {
+  const content = Buffer.concat(
+    Object.entries(records).map(([key, value]) => {
+      const rest = Buffer.byteLength(` ${key}=${value}\n`);
+      const guess = rest + String(rest).length;
+      const length = rest + String(guess).length;
+      return Buffer.from(`${length} ${key}=${value}\n`);
+    }),
+  );
+  return Buffer.concat([headerBlock({ name: 'pax', type, size: content.length }), padded(content)]);
+}
+
+export function archiveOf(...blocks: readonly Buffer[]): Buffer {
+  return Buffer.concat([...blocks, END_OF_ARCHIVE]);
+}
+
+export interface Found {
+  readonly type: 'file' | 'folder' | 'link';
+  readonly mode: number;
+  readonly mtimeMs: number;
+  /** A file's content in latin1, or a link's target. */
+  readonly content: string;
+  readonly inode: number;
+}
+
+async function found(path: string, status: Stats): Promise<Found> {
+  const facts = { mode: status.mode & 0o7777, mtimeMs: status.mtimeMs, inode: status.ino };
+  if (status.isSymbolicLink()) return { ...facts, type: 'link', mode: 0, content: await readlink(path) };
+  if (status.isDirectory()) return { ...facts, type: 'folder', content: '' };
+  return { ...facts, type: 'file', content: (await readFile(path)).toString('latin1') };
+}
+
+/** Everything below a folder, by relative path. */
+export async function contentOf(folder: string): Promise<Map<string, Found>> {
+  const result = new Map<string, Found>();
+  for (const path of (await readdir(folder, { recursive: true })).sort()) {
+    const full = join(folder, path);
+    result.set(path, await found(full, await lstat(full)));
+  }
+  return result;
+}
