@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { type Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 
 import { pack } from 'tar-stream';
@@ -26,9 +26,7 @@ export function gzipArchive(folder: string): Readable {
     archive.finalize();
   };
   fill().catch((error: unknown) => archive.destroy(error instanceof Error ? error : new Error(String(error))));
-  const gzip = createGzip({ level: 1 });
-  archive.on('error', (error) => gzip.destroy(error));
-  return archive.pipe(gzip);
+  return Readable.from(archive as AsyncIterable<Buffer>, { objectMode: false }).compose(createGzip({ level: 1 }));
 }
 
 async function filesBelow(folder: string): Promise<readonly string[]> {

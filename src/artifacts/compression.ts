@@ -42,22 +42,24 @@ export function decodeArchive(source: Readable | AsyncIterable<Uint8Array>, { en
   const upstream = source instanceof Readable ? source : Readable.from(source, { objectMode: false });
   const limit = new ByteLimit(facts, limitBytes);
   const decoder = decoderOf(encoding);
-  let decoderFailed = false;
-  let othersFailed = false;
   // What fails first is the cause: the others are then destroyed with the same error.
-  for (const stream of [upstream, limit]) stream.once('error', () => (othersFailed ||= !decoderFailed));
-  decoder?.once('error', () => (decoderFailed ||= !othersFailed));
-  const readable = new Transform({
-    highWaterMark: CHUNK_BYTES,
-    transform: (chunk, _encoding, done) => {
-      done(null, chunk);
-    },
-    destroy: (error, callback) => {
-      callback(error !== null && decoderFailed ? decodingError(error, encoding, { ...facts, bytes: limit.bytes }) : error);
-    },
+  let failedFirst: Readable | undefined;
+  for (const stream of [upstream, limit, ...(decoder === undefined ? [] : [decoder])]) stream.once('error', () => (failedFirst ??= stream));
+  const told = (error: Error): Error => (failedFirst === decoder && decoder !== undefined ? decodingError(error, encoding, { ...facts, bytes: limit.bytes }) : error);
+  const last = decoder ?? limit;
+  const read = async function* (): AsyncGenerator<Buffer> {
+    try {
+      yield* last as AsyncIterable<Buffer>;
+    } catch (error) {
+      throw error instanceof Error ? told(error) : error;
+    }
+  };
+  const readable = Readable.from(read(), { objectMode: false, highWaterMark: CHUNK_BYTES });
+  readable.on('error', ignore).once('close', () => last.destroy());
+  // Told also where nobody reads yet.
+  pipeline([upstream, limit, ...(decoder === undefined ? [] : [decoder])], (error) => {
+    if (error) readable.destroy(told(error));
   });
-  readable.on('error', ignore);
-  pipeline([upstream, limit, ...(decoder === undefined ? [] : [decoder]), readable], ignore);
   return { readable, encodedBytes: () => limit.bytes };
 }
 
@@ -87,7 +89,7 @@ function encoderOf(encoding: Encoding): Transform | undefined {
     case 'gzip':
       return createGzip({ chunkSize: CHUNK_BYTES, level: constants.Z_BEST_SPEED });
     case 'zstd':
-      return createZstdCompress({ chunkSize: CHUNK_BYTES });
+      return createZstdCompress({ chunkSize: CHUNK_BYTES, params: { [constants.ZSTD_c_checksumFlag]: 1 } });
   }
 }
 

@@ -26,17 +26,16 @@ export async function readFileFrom(archive: Readable, options: ReadFileFromOptio
   const { signal, facts } = options;
   using _listener = signal === undefined ? undefined : addAbortListener(signal, () => archive.destroy(abortReason(signal)));
   const parser = extract();
-  const first = new FirstFile(parser, options);
+  const first = new FirstFile(parser, options, (failure) => archive.destroy(failure));
   try {
     // Every byte is taken at once and at most the limit is kept, so that the parser never has to be waited for.
-    for await (const chunk of archive) {
-      parser.write(chunk);
-      first.throwIfFailed();
+    for await (const chunk of archive) parser.write(chunk);
+    if (!parser.destroyed) {
+      const ended = Promise.race([once(parser, 'finish'), once(parser, 'close')]);
+      parser.end(null);
+      await ended.catch(() => undefined);
     }
-    const finished = Promise.race([once(parser, 'finish'), once(parser, 'close')]);
-    parser.end(null);
-    await finished.catch(() => undefined);
-    first.throwIfFailed();
+    if (first.failure !== undefined) throw first.failure;
     if (first.content === undefined) throw new FileNotFoundError(facts);
     return first.content;
   } finally {
@@ -47,17 +46,21 @@ export async function readFileFrom(archive: Readable, options: ReadFileFromOptio
 /** Gathers the content of the first entry, and lets the others pass. */
 class FirstFile {
   readonly #options: ReadFileFromOptions;
+  readonly #failed: (failure: Error) => void;
   #seen = false;
   #content: Buffer | undefined;
   #failure: Error | undefined;
 
-  constructor(parser: Extract, options: ReadFileFromOptions) {
+  constructor(parser: Extract, options: ReadFileFromOptions, failed: (failure: Error) => void) {
     this.#options = options;
+    this.#failed = failed;
     parser.on('error', (cause) => {
-      this.#failure ??= new CorruptArchiveError(options.facts, cause.message, { cause });
+      this.#fail(new CorruptArchiveError(options.facts, cause.message, { cause }));
     });
     parser.on('entry', (header, entry, next) => {
       const parts: Buffer[] | undefined = this.#isWanted(header) ? [] : undefined;
+      // What it fails with, the parser fails with.
+      entry.on('error', () => undefined);
       entry.on('data', (part) => parts?.push(part as Buffer));
       entry.on('end', () => {
         if (parts !== undefined) this.#content = Buffer.concat(parts);
@@ -70,16 +73,21 @@ class FirstFile {
     return this.#content;
   }
 
-  throwIfFailed(): void {
-    if (this.#failure !== undefined) throw this.#failure;
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  #fail(failure: Error): void {
+    this.#failure ??= failure;
+    this.#failed(this.#failure);
   }
 
   #isWanted({ type, size }: Header): boolean {
     const { facts, limitBytes } = this.#options;
-    if (this.#seen || this.#failure !== undefined) return false;
+    if (this.#seen) return false;
     this.#seen = true;
-    if (type !== 'file' && type !== 'contiguous-file') this.#failure = new PathConflictError(facts, `it is a ${type}, not a file`);
-    else if (size > limitBytes) this.#failure = new ArtifactTooLargeError(facts, limitBytes);
+    if (type !== 'file' && type !== 'contiguous-file') this.#fail(new PathConflictError(facts, `it is a ${type}, not a file`));
+    else if (size > limitBytes) this.#fail(new ArtifactTooLargeError(facts, limitBytes));
     return this.#failure === undefined;
   }
 }

@@ -20,20 +20,20 @@ export class ZstdFrames extends Transform {
     super._read(size);
   }
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+  override _transform(chunk: Buffer, encoding: BufferEncoding, done: TransformCallback): void {
     const decoder = this.#decoder;
     const before = decoder.bytesWritten;
     const frameEnded = (): void => {
       const rest = chunk.subarray(decoder.bytesWritten - before);
-      decoder.destroy();
       this.#decoder = this.#newDecoder();
-      this._transform(rest, _encoding, done);
+      // Its destruction calls back for the write, which it has left unanswered.
+      decoder.destroy();
+      this._transform(rest, encoding, done);
     };
     decoder.once('end', frameEnded);
-    // Not called where the frame ends within the chunk.
     decoder.write(chunk, () => {
       decoder.off('end', frameEnded);
-      done();
+      if (this.#decoder === decoder) done();
     });
   }
 

@@ -1,3 +1,4 @@
+import { ExecHandshakeFailedError } from '../errors/connection.ts';
 import { isRetryable } from '../errors/error-code.ts';
 import { OutOfMemoryError, PodDeletedError, type PodError, PodStartTimeoutError, PodUnschedulableError } from '../errors/pod.ts';
 import { backoffMs } from '../internal/backoff.ts';
@@ -110,8 +111,9 @@ export class PodSupervisor {
         return await work();
       } catch (error) {
         signal?.throwIfAborted();
+        // A refused exec may say no more than that there is no such pod.
+        if (isRetryable(error) || error instanceof ExecHandshakeFailedError) await this.requireAlive(podName, { signal });
         if (!isRetryable(error)) throw error;
-        await this.requireAlive(podName, { signal });
         if (clock.now() - startedAt > timeouts.reconnectMs) throw error;
         logger.debug('tried again', { podName, retry, error });
         await clock.sleep(backoffMs(retry, reconnectBackoff), { signal });

@@ -1,7 +1,7 @@
-import { type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 
-import { decodeArchive, encodeArchive } from '../artifacts/compression.ts';
-import { readSingleFile } from '../artifacts/read-file.ts';
+import { checkEncoding, decodeArchive, encodeArchive } from '../artifacts/compression.ts';
+import { readFileFrom } from '../artifacts/read-file.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { VolumeDisappearedError } from '../errors/repository.ts';
 import { PathConflictError } from '../errors/transfer.ts';
@@ -9,7 +9,7 @@ import type { VolumeRecord } from '../repository/records.ts';
 import type { VolumeRepository } from '../repository/volume-repository.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { ReadFileOptions, StreamInOptions, StreamOutOptions, StreamResult, Volume, VolumeStatus } from '../runtime/volume.ts';
-import type { ArtifactStore, StoreLocation } from '../stores/artifact-store.ts';
+import type { ArtifactStore, ReceivedArchive, ReceiveOptions, StoreLocation } from '../stores/artifact-store.ts';
 
 /** What a volume works with. */
 export interface VolumeComponents {
@@ -36,32 +36,33 @@ export class StoredVolume implements Volume {
   }
 
   async streamIn(path: string, source: Readable | AsyncIterable<Uint8Array>, options: StreamInOptions = {}): Promise<StreamResult> {
-    const { signal, encoding = 'raw', limitBytes, expandedLimitBytes } = options;
+    const { signal, limitBytes, expandedLimitBytes } = options;
+    const facts = { handle: this.handle, direction: 'in' } as const;
+    const encoding = checkEncoding(options.encoding ?? 'raw', facts);
     checkLimit('limitBytes', limitBytes);
     checkLimit('expandedLimitBytes', expandedLimitBytes);
     signal?.throwIfAborted();
-    const decoded = decodeArchive(source, { encoding, limitBytes, facts: { handle: this.handle, direction: 'in' }, signal });
-    const received = await this.#store.receive(this.#location, path, decoded.archive, { signal, expandedLimitBytes });
+    const { readable, encodedBytes } = decodeArchive(source, { encoding, limitBytes, facts });
+    const received = await this.#receive(path, readable, { signal, expandedLimitBytes });
     const isWhole = path === '' || path === '.' || path === '/';
     await this.#volumes.markReady(this.handle, isWhole ? { digest: received.digest, sizeBytes: received.rawBytes } : undefined, { signal });
-    return { bytes: decoded.encodedBytes(), rawBytes: received.rawBytes, digest: received.digest, entries: received.entries };
+    return { bytes: encodedBytes(), rawBytes: received.rawBytes, digest: received.digest, entries: received.entries };
   }
 
-  async streamOut(path: string, { signal, encoding = 'raw' }: StreamOutOptions = {}): Promise<Readable> {
+  async streamOut(path: string, { signal, ...options }: StreamOutOptions = {}): Promise<Readable> {
+    const encoding = checkEncoding(options.encoding ?? 'raw', { handle: this.handle, direction: 'out' });
     signal?.throwIfAborted();
-    const sent = await this.#store.send(this.#location, path, { signal });
-    return encodeArchive(sent.archive, { encoding, facts: { handle: this.handle, direction: 'out' } });
+    const { archive } = await this.#store.send(this.#location, path, { signal });
+    return encodeArchive(archive, encoding);
   }
 
   async readFile(path: string, { signal, limitBytes = defaultReadFileLimitBytes }: ReadFileOptions = {}): Promise<Uint8Array> {
     checkLimit('limitBytes', limitBytes);
     const facts = { handle: this.handle, direction: 'out', path } as const;
-    const sent = await this.#store.send(this.#location, path, { signal });
-    if (sent.kind !== 'file') {
-      sent.archive.destroy();
-      throw new PathConflictError(facts, `is a ${sent.kind}, not a file`);
-    }
-    return await readSingleFile(sent.archive, { limitBytes, facts });
+    const { kind, archive } = await this.#store.send(this.#location, path, { signal });
+    if (kind === 'file') return await readFileFrom(archive, { limitBytes, facts, signal });
+    archive.destroy();
+    throw new PathConflictError(facts, `it is a ${kind}, not a file`);
   }
 
   async status(options: AbortOptions = {}): Promise<VolumeStatus> {
@@ -69,6 +70,16 @@ export class StoredVolume implements Volume {
     if (record === undefined) throw new VolumeDisappearedError(this.handle, this.source);
     const { readyAt, digest, sizeBytes } = record;
     return { handle: this.handle, readyAt, digest, sizeBytes };
+  }
+
+  /** Whatever it fails with, the source is let go of. */
+  async #receive(path: string, archive: Readable, options: ReceiveOptions): Promise<ReceivedArchive> {
+    try {
+      return await this.#store.receive(this.#location, path, archive, options);
+    } catch (error) {
+      archive.destroy(error instanceof Error ? error : undefined);
+      throw error;
+    }
   }
 }
 

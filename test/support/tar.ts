@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 
-import { extract, type Headers, pack } from 'tar-stream';
+import { extract, type Header, pack } from 'tar-stream';
 
 /** What a test writes into an archive: text is a file's content, `null` a folder, an object the raw header. */
-export type TarEntry = string | Buffer | null | (Omit<Headers, 'name'> & { readonly content?: string | Buffer });
+export type TarEntry = string | Buffer | null | (Partial<Omit<Header, 'name'>> & { readonly content?: string | Buffer });
 
 /** A raw tar archive of these entries, by name. */
 export async function tarOf(entries: Readonly<Record<string, TarEntry>>): Promise<Buffer> {
@@ -18,7 +18,7 @@ export async function tarOf(entries: Readonly<Record<string, TarEntry>>): Promis
     }
   }
   archive.finalize();
-  return await buffer(archive);
+  return await buffer(archive as AsyncIterable<Buffer>);
 }
 
 export interface ReadEntry {
@@ -33,11 +33,17 @@ export async function readTar(archive: Readable | Buffer): Promise<Map<string, R
   const entries = new Map<string, ReadEntry>();
   const parser = extract();
   const source = Buffer.isBuffer(archive) ? Readable.from([archive]) : archive;
-  source.on('error', (error) => parser.destroy(error));
-  source.pipe(parser);
+  void (async () => {
+    try {
+      for await (const chunk of source) parser.write(chunk);
+      parser.end(undefined);
+    } catch (error) {
+      parser.destroy(error as Error);
+    }
+  })();
   for await (const entry of parser) {
     const { name, type, mode, linkname } = entry.header;
-    const content = await buffer(entry);
+    const content = await buffer(entry as AsyncIterable<Buffer>);
     entries.set(name.replace(/^\.\//, '').replace(/\/$/, ''), { type: type ?? 'file', mode: mode ?? 0, linkname: linkname ?? undefined, content });
   }
   return entries;

@@ -36,9 +36,10 @@ export function describeContainers(setup: () => WorkerSetup): void {
         const spec: ContainerSpec = {
           image,
           dir: '/tmp/build/step',
+          env: ['TWO=/tmp/build/elsewhere/two'],
           inputs: [
             { artifact: first, path: 'one' },
-            { artifact: second, path: '/elsewhere/two/' },
+            { artifact: second, path: '/tmp/build/elsewhere/two/' },
           ],
           outputs: { result: 'result', changed: 'one' },
           caches: ['cache'],
@@ -46,13 +47,13 @@ export function describeContainers(setup: () => WorkerSetup): void {
         const owner = newOwner();
         const { container, mounts } = await worker.findOrCreateContainer(owner, spec);
         expect(mounts.map(({ kind, mountPath, name }) => [mountPath, kind, name]).sort()).to.deep.equal([
-          ['/elsewhere/two', 'input', undefined],
+          ['/tmp/build/elsewhere/two', 'input', undefined],
           ['/tmp/build/step', 'dir', undefined],
           ['/tmp/build/step/cache', 'cache', undefined],
           ['/tmp/build/step/one', 'output', 'changed'],
           ['/tmp/build/step/result', 'output', 'result'],
         ]);
-        const { stdout } = await sh(container, 'cat one/a.txt /elsewhere/two/b.txt; echo more > one/more.txt; echo made > result/made.txt; ls cache');
+        const { stdout } = await sh(container, 'cat one/a.txt; cat "$TWO/b.txt"; echo more > one/more.txt; echo made > result/made.txt; ls cache');
         expect(stdout).to.equal('firstsecond');
         const next = await makeContainer(worker, image, {
           inputs: mounts.filter(({ kind }) => kind === 'output').map(({ volume, name }) => ({ artifact: volume, path: name ?? '' })),
@@ -172,7 +173,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
 
     context('with a sidecar', () => {
       it('shares its volumes with it', async () => {
-        const sidecars = [{ name: 'side', image, command: ['sh', '-c', 'echo from the sidecar > /tmp/build/test/shared/file; while :; do sleep 1; done'] }];
+        const sidecars = [{ name: 'side', image, command: ['sh', '-c', 'echo from the sidecar > file; while :; do sleep 1; done'], dir: '/tmp/build/test/shared' }];
         const { container, owner } = await makeContainer(worker, image, { outputs: { shared: 'shared' }, sidecars });
         const { stdout } = await sh(container, 'while ! [ -s shared/file ]; do sleep 0.1; done; cat shared/file');
         expect(stdout).to.equal('from the sidecar\n');

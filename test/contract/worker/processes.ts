@@ -43,8 +43,9 @@ export function describeProcesses(setup: () => WorkerSetup): void {
     });
 
     it('runs in the directory of the container, or in its own, which is made', async () => {
-      expect((await sh(container, 'pwd')).stdout).to.equal('/tmp/build/test\n');
-      expect((await sh(container, 'pwd', { dir: 'new/er' })).stdout).to.equal('/tmp/build/test/new/er\n');
+      await sh(container, 'echo here > marker');
+      expect((await sh(container, 'cat marker', { dir: '/tmp/build/test' })).stdout).to.equal('here\n');
+      expect((await sh(container, 'cat ../../marker; cd ..; ls', { dir: 'new/er' })).stdout).to.equal('here\ner\n');
     });
 
     it('gets its arguments as they are', async () => {
@@ -88,7 +89,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       });
 
       it('is a typed error for a file that cannot be executed, and for a folder', async () => {
-        await sh(container, 'printf "no program" > /tmp/build/test/plain; chmod 644 /tmp/build/test/plain');
+        await sh(container, 'printf "no program" > plain; chmod 644 plain');
         expect((await rejection(container.run({ path: '/tmp/build/test/plain' }, {}))).code).to.equal('KW_ERR_NOT_PERMITTED');
         expect((await rejection(container.run({ path: 'true', dir: '/tmp/build/test/plain' }, {}))).code).to.equal('KW_ERR_WORKING_DIRECTORY');
       });
@@ -102,7 +103,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
     context('that was started before', () => {
       it('is attached to and not started again, by run of the same id', async () => {
         const id = randomUUID();
-        const script = 'echo once >> /tmp/build/test/count; echo started; sleep 1; wc -l < /tmp/build/test/count';
+        const script = 'echo once >> count; echo started; sleep 1; wc -l < count';
         const ran = await Promise.all([1, 2, 3].map(() => sh(container, script, { id })));
         for (const { stdout } of ran) expect(stdout).to.equal('started\n1\n');
       });

@@ -1,0 +1,32 @@
+import { PGlite } from '@electric-sql/pglite';
+
+import { EmbeddedCluster } from '../../../src/embedded/index.ts';
+import { describeContainers } from '../../contract/worker/containers.ts';
+import { describeProcesses } from '../../contract/worker/processes.ts';
+import type { WorkerSetup } from '../../contract/worker/setup.ts';
+import { describeVolumes } from '../../contract/worker/volumes.ts';
+import { workerSetup } from '../../support/worker-setup.ts';
+
+for (const isolation of ['namespaces', 'mapped'] as const) {
+  describe(`KubernetesWorker on the embedded cluster (${isolation}) and PGlite`, function () {
+    this.timeout(30_000);
+    let cluster: EmbeddedCluster;
+    let database: PGlite;
+    let setup: WorkerSetup;
+
+    before(async () => {
+      [cluster, database] = await Promise.all([EmbeddedCluster.start({ isolation }), PGlite.create()]);
+      const under = { kubeconfigPath: cluster.kubeconfigPath, namespace: 'default', database, image: 'busybox:1', missingImage: 'registry.invalid/none:1', runsAsRoot: process.getuid?.() === 0 };
+      setup = workerSetup(under);
+    });
+
+    after(async () => {
+      await cluster?.close();
+      await database?.close();
+    });
+
+    describeVolumes(() => setup);
+    describeProcesses(() => setup);
+    describeContainers(() => setup);
+  });
+}

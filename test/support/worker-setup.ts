@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto';
+
+import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+
+import { type Database, KubernetesWorker, type KubernetesWorkerOptions } from '../../src/index.ts';
+import type { WorkerSetup } from '../contract/worker/setup.ts';
+
+/** What a suite of the worker gets its cluster and database from. */
+export interface ClusterUnderTest {
+  readonly kubeconfigPath: string;
+  readonly namespace: string;
+  readonly database: Database;
+  readonly image: string;
+  readonly missingImage: string;
+  readonly runsAsRoot: boolean;
+  readonly options?: Partial<KubernetesWorkerOptions>;
+}
+
+/** A setup whose workers all have one name, of this suite alone. */
+export function workerSetup(under: ClusterUnderTest): WorkerSetup & { openWith(options: Partial<KubernetesWorkerOptions>): Promise<KubernetesWorker> } {
+  const { kubeconfigPath, namespace, database, image, missingImage, runsAsRoot, options } = under;
+  const name = `test-${randomUUID()}`;
+  const config = new KubeConfig();
+  config.loadFromFile(kubeconfigPath);
+  const api = config.makeApiClient(CoreV1Api);
+  const labelSelector = `kubernetes-worker/worker=${name}`;
+  const openWith = (more: Partial<KubernetesWorkerOptions>): Promise<KubernetesWorker> =>
+    KubernetesWorker.open({ name, kubeConfig: kubeconfigPath, namespace, database, volumeImage: image, ...options, ...more });
+  return {
+    image,
+    missingImage,
+    runsAsRoot,
+    open: () => openWith({}),
+    openWith,
+    podNames: async () => (await api.listNamespacedPod({ namespace, labelSelector })).items.map((pod) => pod.metadata?.name ?? ''),
+    deletePod: async (podName) => {
+      await api.deleteNamespacedPod({ name: podName, namespace, gracePeriodSeconds: 0 });
+      for (;;) {
+        const { items } = await api.listNamespacedPod({ namespace, fieldSelector: `metadata.name=${podName}` });
+        if (items.length === 0) return;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+  };
+}
