@@ -1,8 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { finished } from 'node:stream/promises';
 
 const TIMESTAMP_BYTES = '2026-01-01T00:00:00.000Z '.length;
 
@@ -51,17 +49,16 @@ export class ContainerLog {
     });
   }
 
-  /** The log as it was asked for; with `follow` it goes on until the container has ended. */
+  /** The log as it was asked for, as bytes in latin1; with `follow` it goes on until the container has ended. */
   async *read(query: LogQuery): AsyncGenerator<string> {
     const skip = query.tailLines === undefined ? 0 : Math.max(0, (await this.#countLines()) - query.tailLines);
-    let offset = 0;
-    let seen = 0;
-    for (;;) {
+    const filter = new LineFilter(query, skip);
+    for (let offset = 0; ; ) {
       const end = this.#bytes;
       if (end > offset) {
-        for await (const line of this.#lines(offset, end)) {
-          seen += 1;
-          if (seen > skip && isRecent(line, query.sinceMs)) yield query.timestamps ? `${line}\n` : `${line.slice(TIMESTAMP_BYTES)}\n`;
+        for await (const chunk of this.#chunks(offset, end)) {
+          const shown = filter.take(chunk);
+          if (shown !== '') yield shown;
         }
         offset = end;
       } else if (!query.follow || this.#closed || query.signal.aborted) return;
@@ -84,20 +81,18 @@ export class ContainerLog {
 
   async #countLines(): Promise<number> {
     let lines = 0;
-    for await (const _line of this.#lines(0, this.#bytes)) lines += 1;
-    return lines;
+    let last = '\n';
+    for await (const chunk of this.#chunks(0, this.#bytes)) {
+      for (let at = chunk.indexOf('\n'); at >= 0; at = chunk.indexOf('\n', at + 1)) lines += 1;
+      last = chunk.at(-1) ?? last;
+    }
+    return last === '\n' ? lines : lines + 1;
   }
 
-  async *#lines(start: number, end: number): AsyncGenerator<string> {
+  async *#chunks(start: number, end: number): AsyncGenerator<string> {
     if (end <= start) return;
     const stream = createReadStream(this.#path, { start, end: end - 1, encoding: 'latin1' });
-    const lines = createInterface({ input: stream, crlfDelay: 0 });
-    try {
-      yield* lines;
-    } finally {
-      lines.close();
-      stream.destroy();
-    }
+    for await (const chunk of stream) if (typeof chunk === 'string') yield chunk;
   }
 
   #finish(): void {
@@ -105,13 +100,44 @@ export class ContainerLog {
     this.#closed = true;
     this.#changes.emit('change');
   }
-
-  /** Resolves when everything is written. */
-  async flushed(): Promise<void> {
-    if (!this.#closed) await finished(this.#file).catch(() => undefined);
-  }
 }
 
-function isRecent(line: string, sinceMs: number | undefined): boolean {
-  return sinceMs === undefined || Date.parse(line.slice(0, TIMESTAMP_BYTES - 1)) >= sinceMs;
+/** Takes the file's text in pieces and gives what is to be seen of it: chosen lines, with or without their times. */
+class LineFilter {
+  readonly #query: LogQuery;
+  #skip: number;
+  #rest = '';
+  #atStart = true;
+  #shown = false;
+
+  constructor(query: LogQuery, skip: number) {
+    this.#query = query;
+    this.#skip = skip;
+  }
+
+  take(chunk: string): string {
+    let text = this.#rest + chunk;
+    let seen = '';
+    while (text !== '' && (!this.#atStart || text.length >= TIMESTAMP_BYTES)) {
+      if (this.#atStart) {
+        const stamp = text.slice(0, TIMESTAMP_BYTES);
+        text = text.slice(TIMESTAMP_BYTES);
+        this.#begin(stamp);
+        if (this.#shown && this.#query.timestamps) seen += stamp;
+      }
+      const end = text.indexOf('\n') + 1;
+      const part = end === 0 ? text : text.slice(0, end);
+      text = text.slice(part.length);
+      this.#atStart = end > 0;
+      if (this.#shown) seen += part;
+    }
+    this.#rest = text;
+    return seen;
+  }
+
+  #begin(stamp: string): void {
+    const { sinceMs } = this.#query;
+    this.#shown = this.#skip <= 0 && (sinceMs === undefined || Date.parse(stamp.trimEnd()) >= sinceMs);
+    this.#skip -= 1;
+  }
 }

@@ -234,6 +234,7 @@ export class ContainerRunner {
     const running = await this.#options.context.runtime.start(spec);
     this.#openLog(running, `${spec.directory}.log`);
     if (this.#stopped.signal.aborted) running.kill();
+    if (running.pid !== undefined) this.#options.context.remember(running.pid);
     if (running.began) {
       this.#running = running;
       this.#endReason = undefined;

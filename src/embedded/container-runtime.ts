@@ -58,6 +58,8 @@ export interface ExecProcess {
 export interface RunningContainer {
   /** Whether the command has begun; where not, `ended` says why. */
   readonly began: boolean;
+  /** Its number on this machine, as far as it is known. */
+  readonly pid: number | undefined;
   readonly stdout: Readable;
   readonly stderr: Readable;
   /** Settles when the first process has ended and nothing else of the container runs. Never rejects. */

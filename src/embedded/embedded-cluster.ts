@@ -171,7 +171,8 @@ async function startParts(instance: Instance, options: EmbeddedClusterOptions): 
   const node = describeNode();
   createInitialObjects(store, node, [namespace]);
   const events = new EventRecorder(store, Date.now);
-  const runner = new PodRunner({ store, events, runtime, node, logger, directory: instance.directory, instanceId: instance.id, crashLoopBackOffMs });
+  const runner = new PodRunner({ store, events, runtime, node, logger, directory: instance.directory, instanceId: instance.id,
+    remember: (pid) => instance.remember(pid), crashLoopBackOffMs });
   const faults = new FaultInjector();
   const certificates = createCertificates(new Date());
   const token = randomBytes(32).toString('hex');

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -27,6 +28,8 @@ interface InstanceRecord extends ProcessIdentity {
 export interface Instance {
   readonly id: string;
   readonly directory: string;
+  /** Puts a process on record that may hide its mark. */
+  remember(pid: number): void;
   /** Kills what still runs of the instance, removes what it made, and takes it off the record. */
   release(): Promise<void>;
 }
@@ -47,7 +50,23 @@ export async function registerInstance(directory: string | undefined): Promise<I
   await writeFile(join(`${place}.new`, 'owner.json'), JSON.stringify(record), { mode: 0o600 });
   await rename(`${place}.new`, place);
   await mkdir(work, { recursive: true, mode: 0o711 });
-  return { id, directory: work, release: () => release(place, id, record) };
+  return { id, directory: work, remember: (pid) => remember(place, pid), release: () => release(place, id, record) };
+}
+
+function remember(place: string, pid: number): void {
+  const startTime = readProcess(pid)?.startTime;
+  if (startTime !== undefined) appendFileSync(join(place, 'processes'), `${pid} ${startTime}\n`);
+}
+
+async function rememberedProcesses(place: string): Promise<ProcessIdentity[]> {
+  const text = await readFile(join(place, 'processes'), 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [pid = 0, startTime = 0] = line.split(' ').map(Number);
+      return { pid, startTime };
+    });
 }
 
 function ownIdentity(): ProcessIdentity {
@@ -95,7 +114,7 @@ async function readRecord(path: string): Promise<InstanceRecord | undefined> {
 }
 
 async function release(place: string, id: string, record: InstanceRecord): Promise<void> {
-  await killInstance(id);
+  await killInstance(id, await rememberedProcesses(place));
   for (const name of CONTENTS) await removeTree(join(record.directory, name));
   if (record.ownsDirectory) await removeTree(record.directory);
   await rm(join(place, 'owner.json'), { force: true });
@@ -103,9 +122,9 @@ async function release(place: string, id: string, record: InstanceRecord): Promi
 }
 
 /** Kills every process with the instance's mark, and their descendants, until there is none. */
-async function killInstance(id: string): Promise<void> {
+async function killInstance(id: string, remembered: readonly ProcessIdentity[]): Promise<void> {
   for (let round = 0; round < KILL_ROUNDS; round += 1) {
-    const left = findMarked(INSTANCE_MARKER, id);
+    const left = findMarked(INSTANCE_MARKER, id, remembered);
     if (left.length === 0) return;
     left.forEach(killProcess);
     await delay(KILL_PAUSE_MS);

@@ -52,12 +52,14 @@ export function followLaunch(child: ChildProcess): LaunchReport {
   const ended = Promise.withResolvers<ProcessEnd>();
   let refusal: string | undefined;
   let started = false;
+  let exitCode: number | undefined;
   let text = '';
   const take = (line: string) => {
     const [, word, rest = ''] = /^(\S+)(?: (.*))?$/s.exec(line) ?? [];
     if (word === 'pid') pid.resolve(Number(rest));
     if (word === 'refused') refusal = rest;
     if (word === 'started') started = true;
+    if (word === 'ended') exitCode = Number(rest);
     if (word === 'started' || word === 'refused') begun.resolve(started);
   };
   const report = reportPipe(child);
@@ -75,9 +77,9 @@ export function followLaunch(child: ChildProcess): LaunchReport {
   };
   child.once('error', (error) => finish({ kind: 'refused', message: error.message }));
   child.once('exit', (code, signal) => {
-    const end = endOf(code, signal, started);
-    if (report === undefined || report.readableEnded || report.destroyed) finish(end);
-    else report.once('close', () => finish(end));
+    const end = () => endOf(exitCode ?? code, exitCode === undefined ? signal : null, started);
+    if (report === undefined || report.readableEnded || report.destroyed) finish(end());
+    else report.once('close', () => finish(end()));
   });
   return { pid: pid.promise, begun: begun.promise, ended: ended.promise };
 }

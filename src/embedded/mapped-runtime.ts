@@ -121,6 +121,10 @@ class MappedContainer implements RunningContainer {
     });
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

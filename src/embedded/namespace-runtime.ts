@@ -15,20 +15,26 @@ import { requireStream } from './streams.ts';
 const RESERVED = ['proc', 'tmp'];
 
 /**
- * The first script in new namespaces, as PID 1. Parameters: root, table of the machine's binds, table of the mounts, `mount`, host name, then what
- * becomes of it: `chroot` with its arguments. The number of this process on the machine is read before the new /proc hides it.
+ * The first script in the new namespaces. Parameters: root, table of the machine's binds, table of the mounts, `mount`, host name, then what becomes of
+ * it: `chroot` with its arguments. Its first child is PID 1 of the new PID namespace; it waits for it and says on descriptor 3 how it ended
+ * (util-linux's `unshare --fork` can't tell a SIGKILL). The number of PID 1 on the machine is read before the new /proc hides it.
  */
 const ROOT_SCRIPT = `
-read -r pid rest </proc/self/stat
-echo "pid $pid" >&3
-"$4" -a -T "$2" >/dev/null 2>&1
-if [ -s "$3" ]; then
-  problem=$("$4" -a -T "$3" 2>&1) || { echo "refused cannot mount: $problem" | tr '\\n' ' ' >&3; echo >&3; exit 125; }
-fi
-"$4" -t proc proc "$1/proc" 2>/dev/null || "$4" --rbind /proc "$1/proc" 2>/dev/null
-{ echo "$5" >/proc/sys/kernel/hostname; } 2>/dev/null || hostname "$5" 2>/dev/null
-shift 5
-exec "$@"
+exec 4>&2 2>/dev/null
+(
+  exec 2>&4 4>&-
+  read -r pid rest </proc/self/stat
+  echo "pid $pid" >&3
+  "$4" -a -T "$2" >/dev/null 2>&1
+  if [ -s "$3" ]; then
+    problem=$("$4" -a -T "$3" 2>&1) || { echo "refused cannot mount: $problem" | tr '\\n' ' ' >&3; echo >&3; exit 125; }
+  fi
+  "$4" -t proc proc "$1/proc" 2>/dev/null || "$4" --rbind /proc "$1/proc" 2>/dev/null
+  { echo "$5" >/proc/sys/kernel/hostname; } 2>/dev/null || hostname "$5" 2>/dev/null
+  shift 5
+  exec "$@"
+)
+echo "ended $?" >&3
 `;
 
 interface NamespaceTools {
@@ -58,7 +64,7 @@ export class NamespaceRuntime implements ContainerRuntime {
     const { tools, userNamespace, pipes } = this.#options;
     const tables = this.#prepareRoot(spec);
     const user = userNamespace ? ['--user', '--map-root-user'] : [];
-    const namespaces = ['--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child'];
+    const namespaces = ['--mount', '--pid', '--ipc', '--uts'];
     const root = join(spec.directory, 'root');
     const script = [tools.sh, '-c', ROOT_SCRIPT, 'kw-embedded', root, tables.machine, tables.mounts, tools.mount, spec.hostname];
     const inside = [
@@ -174,6 +180,10 @@ class NamespacedContainer implements RunningContainer {
     });
   }
 
+  get pid(): number | undefined {
+    return this.#pid;
+  }
+
   signal(signal: NodeJS.Signals): void {
     if (this.#over || this.#pid === undefined) return;
     try {
@@ -186,7 +196,6 @@ class NamespacedContainer implements RunningContainer {
   /** The end of PID 1 is the end of everything in its namespace. */
   kill(): void {
     this.signal('SIGKILL');
-    if (!this.#over && this.#pid === undefined) this.#parts.child.kill('SIGKILL');
   }
 
   exec(spec: ExecSpec): ExecProcess {

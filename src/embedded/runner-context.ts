@@ -15,6 +15,8 @@ export interface RunnerContext {
   readonly directory: string;
   /** Marks all processes of this instance. */
   readonly instanceId: string;
+  /** Puts a first process on record, so that it can be found when its environment can't be read. */
+  readonly remember: (pid: number) => void;
   /** The first back-off after quick ends of a container, in milliseconds; doubles each time. */
   readonly crashLoopBackOffMs: number;
 }

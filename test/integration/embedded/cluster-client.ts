@@ -1,0 +1,168 @@
+import { once } from 'node:events';
+import { request, type RequestOptions } from 'node:https';
+import { CoreV1Api, KubeConfig, type V1Pod, type V1PodSpec } from '@kubernetes/client-node';
+import WebSocket from 'ws';
+import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
+
+export interface RawResponse {
+  readonly code: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever came
+  readonly body: any;
+}
+
+export interface RawRequest {
+  readonly method?: string;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+  /** Sends no token. */
+  readonly anonymous?: boolean;
+}
+
+export interface ExecResult {
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly status: any;
+  readonly closeCode: number;
+  readonly messages: readonly Buffer[];
+}
+
+export interface ExecRequest {
+  readonly command: readonly string[];
+  readonly container?: string;
+  readonly namespace?: string;
+  readonly protocol?: string;
+  readonly stdin?: boolean;
+  readonly stdout?: boolean;
+  readonly stderr?: boolean;
+  readonly tty?: boolean;
+}
+
+/** What specs need to talk to a cluster: raw requests, typed calls, exec. */
+export class ClusterClient {
+  readonly api: CoreV1Api;
+  readonly #cluster: EmbeddedCluster;
+  readonly #authority: Buffer;
+  readonly #token: string;
+
+  constructor(cluster: EmbeddedCluster) {
+    this.#cluster = cluster;
+    const config = new KubeConfig();
+    config.loadFromString(cluster.kubeconfig);
+    this.api = config.makeApiClient(CoreV1Api);
+    this.#authority = Buffer.from(config.getCurrentCluster()?.caData ?? '', 'base64');
+    this.#token = config.getCurrentUser()?.token ?? '';
+  }
+
+  #options(path: string, { method = 'GET', headers = {}, anonymous = false }: RawRequest): RequestOptions {
+    const { hostname, port } = new URL(this.#cluster.url);
+    const token = anonymous ? {} : { authorization: `Bearer ${this.#token}` };
+    return { hostname, port, path, method, headers: { ...token, ...headers }, ca: this.#authority, agent: false };
+  }
+
+  async raw(path: string, options: RawRequest = {}): Promise<RawResponse> {
+    const { body } = options;
+    const text = typeof body === 'string' ? body : body === undefined ? undefined : JSON.stringify(body);
+    const headers = { ...(text === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }), ...options.headers };
+    const sent = request(this.#options(path, { ...options, headers }));
+    sent.end(text);
+    const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage];
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    const received = Buffer.concat(chunks).toString();
+    const json = response.headers['content-type'] === 'application/json' && !received.includes('}\n{');
+    return { code: response.statusCode ?? 0, headers: response.headers, text: received, body: json ? JSON.parse(received) : undefined };
+  }
+
+  /** The events of a watch, until the consumer leaves. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  async *watch(path: string): AsyncGenerator<{ type: string; object: any }> {
+    const sent = request(this.#options(path, {}));
+    sent.end();
+    sent.on('error', () => undefined);
+    const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage];
+    response.on('error', () => undefined);
+    try {
+      let rest = '';
+      for await (const chunk of response.setEncoding('utf8')) {
+        const lines = (rest + chunk).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) yield JSON.parse(line);
+      }
+    } finally {
+      sent.destroy();
+    }
+  }
+
+  createPod(name: string, spec: V1PodSpec, namespace = 'default'): Promise<V1Pod> {
+    return this.api.createNamespacedPod({ namespace, body: { metadata: { name }, spec } });
+  }
+
+  /** A pod with one container `main` that runs a shell script. */
+  runScript(name: string, script: string, more: Partial<V1PodSpec> = {}): Promise<V1Pod> {
+    const { containers = [], ...rest } = more;
+    const main = { name: 'main', image: 'registry.local/busybox:1', command: ['sh', '-c', script], ...containers[0] };
+    return this.createPod(name, { terminationGracePeriodSeconds: 0, ...rest, containers: [main, ...containers.slice(1)] });
+  }
+
+  /** Waits, by a watch, until a pod is as `predicate` wants it. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  async podWhen(name: string, predicate: (pod: any) => boolean, namespace = 'default'): Promise<any> {
+    for await (const { type, object } of this.watch(`/api/v1/namespaces/${namespace}/pods?watch=true&fieldSelector=metadata.name%3D${name}`)) {
+      if (type === 'DELETED') throw new Error(`pod ${name} was deleted`);
+      if (predicate(object)) return object;
+    }
+    throw new Error('the watch ended');
+  }
+
+  podInPhase(name: string, phase: string): Promise<unknown> {
+    return this.podWhen(name, (pod) => pod.status.phase === phase);
+  }
+
+  connectExec(pod: string, options: ExecRequest): WebSocket {
+    const query = new URLSearchParams();
+    for (const word of options.command) query.append('command', word);
+    if (options.container !== undefined) query.set('container', options.container);
+    for (const stream of ['stdin', 'stdout', 'stderr', 'tty'] as const) {
+      const wanted = options[stream] ?? (stream === 'stdout' || stream === 'stderr');
+      if (wanted) query.set(stream, 'true');
+    }
+    const path = `/api/v1/namespaces/${options.namespace ?? 'default'}/pods/${pod}/exec?${query}`;
+    return new WebSocket(`${this.#cluster.url.replace('https', 'wss')}${path}`, options.protocol ?? 'v5.channel.k8s.io', {
+      ca: this.#authority,
+      headers: { authorization: `Bearer ${this.#token}` },
+      perMessageDeflate: false,
+    });
+  }
+
+  /** Runs a command to its end. `input` is its whole stdin. */
+  async exec(pod: string, options: ExecRequest, input?: Buffer): Promise<ExecResult> {
+    const socket = this.connectExec(pod, { ...options, stdin: options.stdin ?? input !== undefined });
+    socket.on('open', () => {
+      if (input === undefined) return;
+      for (let at = 0; at < input.length; at += 65_536) socket.send(Buffer.concat([Buffer.of(0), input.subarray(at, at + 65_536)]));
+      socket.send(Buffer.of(255, 0));
+    });
+    return collect(socket);
+  }
+}
+
+/** Everything that comes on the connection of an exec. */
+export async function collect(socket: WebSocket): Promise<ExecResult> {
+  const messages: Buffer[] = [];
+  socket.on('message', (data) => messages.push(data as Buffer));
+  const [closeCode] = (await once(socket, 'close')) as [number];
+  const channel = (number: number) => Buffer.concat(messages.filter((message) => message[0] === number).map((message) => message.subarray(1)));
+  const status = channel(3).toString();
+  return { stdout: channel(1), stderr: channel(2), status: status === '' ? undefined : JSON.parse(status), closeCode, messages };
+}
+
+/** The answer to an upgrade that was refused. */
+export async function refusal(socket: WebSocket): Promise<{ code: number; text: string }> {
+  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, import('node:http').IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return { code: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() };
+}

@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+import { expect } from 'chai';
+import { EmbeddedCluster, EmbeddedClusterError } from '../../../src/embedded/index.ts';
+import { rejection } from '../../support/rejection.ts';
+import { ClusterClient } from './cluster-client.ts';
+
+const MAIN = fileURLToPath(new URL('../../../src/embedded/main.ts', import.meta.url));
+
+/** The processes of this machine whose command line has a text. */
+async function processesWith(text: string): Promise<number[]> {
+  const found: number[] = [];
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const commandLine = await readFile(`/proc/${name}/cmdline`, 'latin1').catch(() => '');
+    if (commandLine.replaceAll('\0', ' ').includes(text) && Number(name) !== process.pid) found.push(Number(name));
+  }
+  return found;
+}
+
+/** Leaves a process in a session of its own behind, and a directory that may not be written. */
+const ESCAPE = (mark: string) => `setsid sh -c 'sleep ${mark}; true' </dev/null >/dev/null 2>&1 & mkdir -p /kw-leak/closed/in; chmod 0555 /kw-leak/closed; echo up; sleep ${mark}; true`;
+const VOLUME = { volumes: [{ name: 'v', emptyDir: {} }], containers: [{ name: 'main', image: 'x', volumeMounts: [{ name: 'v', mountPath: '/kw-leak' }] }] };
+
+for (const isolation of ['namespaces', 'mapped'] as const) {
+  describe(`What the embedded cluster leaves behind, isolation ${isolation}`, () => {
+    before(async function () {
+      if (isolation === 'mapped') return;
+      await using cluster = await EmbeddedCluster.start();
+      if (cluster.isolation === 'namespaces') return;
+      console.log('      skipped: this machine allows no namespaces');
+      this.skip();
+    });
+
+    it('is nothing after it was closed', async () => {
+      const mark = '98761.1';
+      const cluster = await EmbeddedCluster.start({ isolation });
+      const client = new ClusterClient(cluster);
+      await client.runScript('a', ESCAPE(mark), VOLUME);
+      await client.podInPhase('a', 'Running');
+      const socket = client.connectExec('a', { command: ['sleep', mark] });
+      await once(socket, 'message');
+      while ((await client.raw('/api/v1/namespaces/default/pods/a/log')).text !== 'up\n');
+      expect((await processesWith(mark)).length).to.be.at.least(3);
+      await cluster.close();
+      expect(await processesWith(mark)).to.deep.equal([]);
+      expect(existsSync(cluster.directory)).to.equal(false);
+      expect(existsSync(dirname(cluster.directory))).to.equal(false);
+      await cluster.close();
+    });
+
+    it('is nothing after its host was killed and another cluster was started', async () => {
+      const mark = '98762.1';
+      const host = spawn(process.execPath, [MAIN, '--isolation', isolation], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const { kubeconfig } = await firstLine(host);
+      const config = new KubeConfig();
+      config.loadFromFile(kubeconfig);
+      const api = config.makeApiClient(CoreV1Api);
+      const [container] = VOLUME.containers;
+      await api.createNamespacedPod({ namespace: 'default', body: { metadata: { name: 'a' }, spec: { ...VOLUME, containers: [{ name: 'main', image: 'x', ...container, command: ['sh', '-c', ESCAPE(mark)] }] } } });
+      while ((await api.readNamespacedPodLog({ namespace: 'default', name: 'a' }).catch(() => '')) !== 'up\n');
+      host.kill('SIGKILL');
+      await once(host, 'exit');
+      expect((await processesWith(mark)).length).to.be.at.least(1);
+      const next = await EmbeddedCluster.start({ isolation: 'mapped' });
+      try {
+        expect(await processesWith(mark)).to.deep.equal([]);
+        expect(existsSync(dirname(kubeconfig))).to.equal(false);
+      } finally {
+        await next.close();
+      }
+    });
+  });
+}
+
+async function firstLine(child: ChildProcess): Promise<{ kubeconfig: string; pid: number }> {
+  if (child.stdout === null) throw new Error('no stdout');
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  return JSON.parse(line);
+}
+
+describe('The embedded cluster as a process', () => {
+  it('says where its kubeconfig is, and ends with its stdin', async () => {
+    const host = spawn(process.execPath, [MAIN, '--until-stdin-closes', '--isolation', 'mapped'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const { kubeconfig, pid } = await firstLine(host);
+    expect(pid).to.equal(host.pid);
+    expect(existsSync(kubeconfig)).to.equal(true);
+    host.stdin.end();
+    expect(await once(host, 'exit')).to.deep.equal([0, null]);
+    expect(existsSync(kubeconfig)).to.equal(false);
+  });
+
+  it('ends with SIGTERM', async () => {
+    const host = spawn(process.execPath, [MAIN, '--isolation', 'mapped'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await firstLine(host);
+    host.kill('SIGTERM');
+    expect(await once(host, 'exit')).to.deep.equal([0, null]);
+  });
+});
+
+describe('The directory of the embedded cluster', () => {
+  let parent: string;
+  beforeEach(async () => {
+    parent = await mkdtemp(join(tmpdir(), 'kw-embedded-spec-'));
+  });
+  afterEach(() => rm(parent, { recursive: true, force: true }));
+
+  it('is left as it was found, if it was there', async () => {
+    await mkdir(join(parent, 'mine'));
+    const cluster = await EmbeddedCluster.start({ directory: parent, isolation: 'mapped' });
+    expect(cluster.kubeconfigPath).to.equal(join(parent, 'kubeconfig'));
+    await cluster.close();
+    expect(await readdir(parent)).to.deep.equal(['mine']);
+  });
+
+  it('is removed, if it was made', async () => {
+    const directory = join(parent, 'new', 'deep');
+    const cluster = await EmbeddedCluster.start({ directory, isolation: 'mapped' });
+    await mkdir(join(directory, 'claims', 'x'), { recursive: true });
+    await chmod(join(directory, 'claims'), 0o500);
+    await cluster.close();
+    expect(existsSync(directory)).to.equal(false);
+  });
+});
+
+describe('Options of the embedded cluster', () => {
+  for (const [field, options] of [['port', { port: -1 }], ['port', { port: 1.5 }], ['namespace', { namespace: 'No' }], ['crashLoopBackOffMs', { crashLoopBackOffMs: Number.NaN }]] as const) {
+    it(`are refused by name: ${JSON.stringify(options)}`, async () => {
+      const error = await rejection(EmbeddedCluster.start(options));
+      expect(error).to.be.instanceOf(EmbeddedClusterError).and.to.deep.include({ code: 'KW_ERR_EMBEDDED_INVALID_OPTION', field });
+    });
+  }
+});
