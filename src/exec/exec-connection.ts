@@ -120,7 +120,7 @@ export class ExecConnection {
     let left = messages.length;
     for (const message of messages) {
       this.#socket.send(message, { binary: true, compress: false, fin: true }, (error) => {
-        if (error !== undefined && error !== null) {
+        if (error instanceof Error) {
           this.#fail(error);
           return;
         }

@@ -1,9 +1,17 @@
 import type { ConfigurationOptions, KubeConfig, ResponseContext } from '@kubernetes/client-node';
-import { ApiException, CoreV1Api, createConfiguration, HttpMethod, IsomorphicFetchHttpLibrary, Observable, RequestContext, ServerConfiguration } from '@kubernetes/client-node';
-
+import {
+  ApiException,
+  CoreV1Api,
+  createConfiguration,
+  HttpMethod,
+  IsomorphicFetchHttpLibrary,
+  Observable,
+  RequestContext,
+  ServerConfiguration,
+} from '@kubernetes/client-node';
+import { InvalidSpecError } from '../errors/caller.ts';
 import type { ApiCallFacts, ClusterError } from '../errors/cluster.ts';
 import { ApiUnavailableError, TooManyRequestsError, UnauthorizedError } from '../errors/cluster.ts';
-import { InvalidSpecError } from '../errors/caller.ts';
 import { backoffMs } from '../internal/backoff.ts';
 import type { Clock } from '../runtime/options.ts';
 import { apiAnswerError, neverArrived, noAnswerError } from './api-error.ts';

@@ -135,7 +135,11 @@ export class ClientNodeCluster implements Cluster {
 }
 
 /** @throws whatever ends a watch but the server's closing it, and silence */
-async function* changesOf(body: AsyncIterable<Uint8Array> | null, facts: WatchFacts, silence: CallSignal): AsyncGenerator<PodChange, void, undefined> {
+async function* changesOf(
+  body: AsyncIterable<Uint8Array> | null,
+  facts: WatchFacts,
+  silence: CallSignal,
+): AsyncGenerator<PodChange, void, undefined> {
   if (body === null) return;
   try {
     for await (const line of linesOf(body)) {

@@ -33,9 +33,9 @@ function loadDefault(): KubeConfig {
  * A copy has its own cache of tokens, so that they are got anew. What only the caller's object knows, authenticators of its own, would be lost in it.
  */
 function copyOf(given: KubeConfig): KubeConfig {
-  const user = given.getCurrentUser();
-  const known = ['azure', 'gcp', 'exec', 'tokenFile', 'oidc'];
-  if (user?.authProvider && !known.includes(user.authProvider.name)) return given;
+  const provider: unknown = given.getCurrentUser()?.authProvider;
+  const name = typeof provider === 'object' && provider !== null && 'name' in provider ? provider.name : undefined;
+  if (typeof name === 'string' && !['azure', 'gcp', 'exec', 'tokenFile', 'oidc'].includes(name)) return given;
   const { clusters, users, contexts, currentContext } = given;
   const copy = new KubeConfig();
   copy.loadFromOptions({ clusters, users, contexts, currentContext });
@@ -61,9 +61,13 @@ function findProblem(kubeConfig: KubeConfig): string | undefined {
   if (!context) return `has no context ${JSON.stringify(name)}, which is its current one`;
   const cluster = kubeConfig.getCluster(context.cluster);
   if (!cluster) return `has no cluster ${JSON.stringify(context.cluster)}, which context ${JSON.stringify(name)} names`;
-  if (context.user !== undefined && !kubeConfig.getUser(context.user)) return `has no user ${JSON.stringify(context.user)}, which context ${JSON.stringify(name)} names`;
-  if (!/^https?:\/\/./.test(cluster.server) || !URL.canParse(cluster.server)) return `has ${JSON.stringify(cluster.server)} as the server of cluster ${JSON.stringify(cluster.name)}: not an http(s) URL`;
-  if (cluster.server.startsWith('http:') && !cluster.skipTLSVerify) return `has a server without TLS (${cluster.server}), and not insecure-skip-tls-verify: true`;
+  // A context may have no user, whatever the type says.
+  const user = 'user' in context ? String(context.user ?? '') : '';
+  if (user !== '' && !kubeConfig.getUser(user)) return `has no user ${JSON.stringify(user)}, which context ${JSON.stringify(name)} names`;
+  if (!/^https?:\/\/./.test(cluster.server) || !URL.canParse(cluster.server))
+    return `has ${JSON.stringify(cluster.server)} as the server of cluster ${JSON.stringify(cluster.name)}: not an http(s) URL`;
+  if (cluster.server.startsWith('http:') && !cluster.skipTLSVerify)
+    return `has a server without TLS (${cluster.server}), and not insecure-skip-tls-verify: true`;
   return undefined;
 }
 

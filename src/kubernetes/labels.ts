@@ -55,7 +55,11 @@ export function workerSelector(installationId: string, workerName: string, prefi
 }
 
 /** Reads a value back from a pod's marks, as it was given. */
-export function markOf(marks: { labels?: Readonly<Record<string, string>> | undefined; annotations?: Readonly<Record<string, string>> | undefined } | undefined, name: string, prefix: string = defaultLabelPrefix): string | undefined {
+export function markOf(
+  marks: { labels?: Readonly<Record<string, string>> | undefined; annotations?: Readonly<Record<string, string>> | undefined } | undefined,
+  name: string,
+  prefix: string = defaultLabelPrefix,
+): string | undefined {
   const key = `${prefix}/${name}`;
   return marks?.annotations?.[key] ?? marks?.labels?.[key];
 }

@@ -28,6 +28,11 @@ export class PodObserver {
     this.#change.notify();
   }
 
+  /** The same, but where something was told already: that is newer. */
+  offerFirst(pod: Pod | undefined): void {
+    if (!this.isInformed) this.offer(pod);
+  }
+
   /** Ends it: `next` rejects with the reason. */
   fail(reason: unknown): void {
     this.#error ??= { reason };
@@ -49,5 +54,7 @@ export class PodObserver {
 
 function isSame(a: Pod | undefined, b: Pod | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return a.metadata?.uid === b.metadata?.uid && a.metadata?.resourceVersion === b.metadata?.resourceVersion && a.metadata?.resourceVersion !== undefined;
+  return (
+    a.metadata?.uid === b.metadata?.uid && a.metadata?.resourceVersion === b.metadata?.resourceVersion && a.metadata?.resourceVersion !== undefined
+  );
 }

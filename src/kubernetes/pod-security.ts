@@ -35,7 +35,8 @@ export function containerSecurityContext(options: PodOptions, privileged: boolea
 
 function checkRestricted(options: PodOptions, privileged: boolean): void {
   if (!isRestricted(options)) return;
-  const problem = (field: string, value: string): InvalidSpecError => new InvalidSpecError(field, `${value} is not allowed where security is restricted`);
+  const problem = (field: string, value: string): InvalidSpecError =>
+    new InvalidSpecError(field, `${value} is not allowed where security is restricted`);
   if (privileged) throw problem('privileged', 'true');
   if (options.seccompProfile === 'Unconfined') throw problem('seccompProfile', 'Unconfined');
   if (options.runAsUser === 0) throw problem('runAsUser', '0');

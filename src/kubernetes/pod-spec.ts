@@ -57,7 +57,12 @@ export function buildPod(plan: PodPlan): Pod {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: plan.podName, labels: { ...plan.labels }, annotations: { ...plan.annotations } },
-    spec: { ...placement(plan), ...lifeAndRights(plan.options), containers: [mainContainer(plan), ...plan.sidecars.map((sidecar) => sidecarContainer(plan, sidecar))], volumes: podVolumes(plan) },
+    spec: {
+      ...placement(plan),
+      ...lifeAndRights(plan.options),
+      containers: [mainContainer(plan), ...plan.sidecars.map((sidecar) => sidecarContainer(plan, sidecar))],
+      volumes: podVolumes(plan),
+    },
   };
 }
 

@@ -56,7 +56,14 @@ export function waitsForVolumesSince(pod: Pod): Date | undefined {
 /** Pods that are put out by their node, or that it didn't take after all: another pod may do better. */
 const evictionReasons = /^(Evicted|NodeLost|Shutdown|NodeShutdown|Terminated|Preempting|NodeAffinity|UnexpectedAdmissionError|OutOf\w+)$/;
 const imageReasons = new Set(['ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull', 'ImageInspectError', 'RegistryUnavailable']);
-const containerReasons = new Set(['CreateContainerConfigError', 'CreateContainerError', 'RunContainerError', 'PreCreateHookError', 'PreStartHookError', 'PostStartHookError']);
+const containerReasons = new Set([
+  'CreateContainerConfigError',
+  'CreateContainerError',
+  'RunContainerError',
+  'PreCreateHookError',
+  'PreStartHookError',
+  'PostStartHookError',
+]);
 const startReasons = new Set(['StartError', 'ContainerCannotRun']);
 
 function endOfPod(pod: Pod): PodError | undefined {
@@ -91,7 +98,9 @@ function startProblem(pod: Pod, status: V1ContainerStatus): PodError | undefined
   if (status.state?.running !== undefined) return undefined;
   const termination = lastTermination(status);
   if (termination?.reason === undefined || !startReasons.has(termination.reason)) return undefined;
-  return new PodFailedError(factsOf(pod, termination.reason, `container ${status.name}: ${termination.message ?? `exit code ${termination.exitCode}`}`));
+  return new PodFailedError(
+    factsOf(pod, termination.reason, `container ${status.name}: ${termination.message ?? `exit code ${termination.exitCode}`}`),
+  );
 }
 
 /** A runtime that is busy, or has not forgotten the last attempt yet. */
@@ -111,7 +120,9 @@ function missingConfigMap(message: string | undefined): string | undefined {
 function describeTerminations(pod: Pod): string | undefined {
   const parts = (pod.status?.containerStatuses ?? []).map((status) => {
     const termination = lastTermination(status);
-    return termination === undefined ? undefined : `container ${status.name} ended with exit code ${termination.exitCode} (${termination.reason ?? 'no reason'})`;
+    return termination === undefined
+      ? undefined
+      : `container ${status.name} ended with exit code ${termination.exitCode} (${termination.reason ?? 'no reason'})`;
   });
   const known = parts.filter((part) => part !== undefined);
   return known.length === 0 ? undefined : known.join(', ');

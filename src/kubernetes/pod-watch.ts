@@ -30,6 +30,8 @@ export class PodWatch {
   readonly #pods = new Map<string, Pod>();
   #run: AbortController | undefined;
   #idle: AbortController | undefined;
+  /** Whether the pods are known: the list came, and changes are followed. */
+  #isFollowing = false;
   #isClosed = false;
 
   constructor(options: PodWatchOptions) {
@@ -73,7 +75,7 @@ export class PodWatch {
     const known = this.#pods.get(observer.podName);
     if (known !== undefined) observer.offer(known);
     // The pod may be younger than the list, and its event still on the way: only an answer that is younger than the question counts.
-    else void this.#ask(observer, this.#run.signal);
+    else if (this.#isFollowing) void this.#ask(observer, this.#run.signal);
   }
 
   #remove(observer: PodObserver): void {
@@ -94,6 +96,7 @@ export class PodWatch {
     this.#idle?.abort();
     this.#run?.abort();
     this.#run = undefined;
+    this.#isFollowing = false;
     this.#pods.clear();
   }
 
@@ -106,7 +109,7 @@ export class PodWatch {
     const { clock, logger, labelSelector } = this.#options;
     let failures = 0;
     let hasListed = false;
-    while (!signal.aborted) {
+    while (!isOver(signal)) {
       let goodSince: number | undefined;
       try {
         const version = await this.#list(signal);
@@ -114,7 +117,7 @@ export class PodWatch {
         goodSince = clock.now();
         await this.#follow(version, signal);
       } catch (error) {
-        if (signal.aborted) return;
+        if (isOver(signal)) return;
         if (!hasListed && isRefusal(error)) {
           this.#failAll(error);
           this.#stop();
@@ -122,6 +125,9 @@ export class PodWatch {
         }
         if (!(error instanceof WatchExpiredError)) logger.warn('watch of pods failed, goes on', { labelSelector, failures, error });
       }
+      // Another run may have begun.
+      if (isOver(signal)) return;
+      this.#isFollowing = false;
       failures = goodSince !== undefined && clock.now() - goodSince >= goodWatchMs ? 0 : failures + 1;
       await clock.sleep(backoffMs(failures, backoff), { signal }).catch(() => undefined);
     }
@@ -136,9 +142,11 @@ export class PodWatch {
     this.#pods.clear();
     for (const pod of pods) this.#pods.set(pod.metadata?.name ?? '', pod);
     for (const observer of asked) observer.offer(this.#pods.get(observer.podName));
+    this.#isFollowing = true;
     for (const observer of this.#observers) {
       const pod = this.#pods.get(observer.podName);
       if (pod !== undefined) observer.offer(pod);
+      else if (!observer.isInformed) void this.#ask(observer, signal);
     }
     return resourceVersion;
   }
@@ -164,12 +172,13 @@ export class PodWatch {
   /** Asks for the one pod, until there is an answer or somebody else told. */
   async #ask(observer: PodObserver, signal: AbortSignal): Promise<void> {
     const { cluster, clock, logger } = this.#options;
-    for (let retry = 0; this.#observers.has(observer) && !observer.isInformed && !signal.aborted; retry += 1) {
+    for (let retry = 0; this.#observers.has(observer) && !observer.isInformed && !isOver(signal); retry += 1) {
       try {
         const pod = await cluster.getPod(observer.podName, { signal });
-        if (!observer.isInformed && !signal.aborted) observer.offer(pod);
+        if (isOver(signal)) return;
+        observer.offerFirst(pod);
       } catch (error) {
-        if (signal.aborted) return;
+        if (isOver(signal)) return;
         if (isRefusal(error)) {
           observer.fail(error);
           return;
@@ -183,4 +192,9 @@ export class PodWatch {
 
 function isRefusal(error: unknown): boolean {
   return error instanceof ForbiddenError || error instanceof UnauthorizedError;
+}
+
+/** Asked anew each time: it changes while others run. */
+function isOver(signal: AbortSignal): boolean {
+  return signal.aborted;
 }

@@ -35,6 +35,8 @@ export class SharedAuthentication implements SecurityAuthentication {
     const { ca, cert, key, rejectUnauthorized, servername } = options;
     const cluster = this.#kubeConfig.getCurrentCluster();
     const parts = [ca, cert, key, rejectUnauthorized, servername, cluster?.server, cluster?.proxyUrl];
-    return createHash('sha256').update(JSON.stringify(parts.map(String))).digest('hex');
+    return createHash('sha256')
+      .update(JSON.stringify(parts.map(String)))
+      .digest('hex');
   }
 }

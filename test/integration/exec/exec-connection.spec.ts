@@ -1,5 +1,5 @@
-import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
 
 import type { ByteConnection } from '../../../src/agent/byte-connection.ts';
 import { ClosedError } from '../../../src/errors/caller.ts';
@@ -65,7 +65,12 @@ describe('an exec connection', () => {
   describe('what comes', () => {
     it('is given as it is, whatever the messages are cut like', async () => {
       start();
-      peer.send(1).send(1, 'hel').send(1, 'lo').sendFrame(opcodes.binary, Buffer.from('\u0001 wor'), false).sendFrame(opcodes.continuation, Buffer.from('ld'));
+      peer
+        .send(1)
+        .send(1, 'hel')
+        .send(1, 'lo')
+        .sendFrame(opcodes.binary, Buffer.from('\u0001 wor'), false)
+        .sendFrame(opcodes.continuation, Buffer.from('ld'));
       peer.sendStatus(success).close();
       await ended;
       expect(text()).to.equal('hello world');
@@ -82,7 +87,13 @@ describe('an exec connection', () => {
 
     it('survives what means nothing: texts, empty messages, unknown channels, a CLOSE of the server', async () => {
       start();
-      peer.sendFrame(opcodes.text, Buffer.from('\u0001text')).sendFrame(opcodes.binary, Buffer.alloc(0)).send(7, 'what').send(255, '\u0001').send(0, 'stdin?').send(1, 'fine');
+      peer
+        .sendFrame(opcodes.text, Buffer.from('\u0001text'))
+        .sendFrame(opcodes.binary, Buffer.alloc(0))
+        .send(7, 'what')
+        .send(255, '\u0001')
+        .send(0, 'stdin?')
+        .send(1, 'fine');
       peer.sendStatus(success).close();
       expect(await ended).to.be.instanceOf(ExecConnectionLostError);
       expect(text()).to.equal('fine');
@@ -203,7 +214,9 @@ describe('an exec connection', () => {
 
     it('is a refusal where the command could not be started, worth another try where the container is not up', async () => {
       start();
-      peer.sendStatus({ status: 'Failure', reason: 'InternalError', code: 500, message: 'unable to upgrade connection: container not found ("main")' }).close();
+      peer
+        .sendStatus({ status: 'Failure', reason: 'InternalError', code: 500, message: 'unable to upgrade connection: container not found ("main")' })
+        .close();
       const reason = await ended;
       expect(reason).to.be.instanceOf(ExecHandshakeFailedError);
       expect(reason).to.include({ retryable: true, status: 500 });

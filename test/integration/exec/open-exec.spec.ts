@@ -67,7 +67,9 @@ describe('opening an exec', () => {
   });
 
   it('tells refusals apart by their status', async () => {
-    expect(await refused((peer) => peer.refuse(401, JSON.stringify(failure(401, 'Unauthorized', 'Unauthorized'))))).to.be.instanceOf(UnauthorizedError);
+    expect(await refused((peer) => peer.refuse(401, JSON.stringify(failure(401, 'Unauthorized', 'Unauthorized'))))).to.be.instanceOf(
+      UnauthorizedError,
+    );
     expect(await refused((peer) => peer.refuse(403, JSON.stringify(failure(403, 'Forbidden', 'no'))))).to.be.instanceOf(ForbiddenError);
     const busy = await refused((peer) => peer.refuse(429, '', { 'Retry-After': '2' }));
     expect(busy).to.be.instanceOf(TooManyRequestsError);
@@ -117,7 +119,10 @@ describe('opening an exec', () => {
 
   it('fails with a header that is none, and with a URL that is none', async () => {
     const endpoint = server.execEndpoint();
-    expect(await rejection(openExec({ ...endpoint, headers: { Authorization: 'Bearer a\nb' } }))).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', retryable: false });
+    expect(await rejection(openExec({ ...endpoint, headers: { Authorization: 'Bearer a\nb' } }))).to.include({
+      code: 'KW_ERR_EXEC_HANDSHAKE_FAILED',
+      retryable: false,
+    });
     expect(await rejection(openExec({ ...endpoint, url: 'nonsense' }))).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED' });
   });
 

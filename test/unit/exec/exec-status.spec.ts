@@ -33,7 +33,16 @@ describe('the status of an exec', () => {
     });
   }
 
-  for (const causes of [undefined, [], [{ reason: 'ExitCode' }], [{ reason: 'ExitCode', message: '' }], [{ reason: 'ExitCode', message: '0' }], [{ reason: 'ExitCode', message: '-1' }], [null], 'x']) {
+  for (const causes of [
+    undefined,
+    [],
+    [{ reason: 'ExitCode' }],
+    [{ reason: 'ExitCode', message: '' }],
+    [{ reason: 'ExitCode', message: '0' }],
+    [{ reason: 'ExitCode', message: '-1' }],
+    [null],
+    'x',
+  ]) {
     it(`is unknown where the exit code is missing: ${JSON.stringify(causes)}`, () => {
       expect(decodeExecStatus(failedWith(causes))).to.equal(undefined);
     });

@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+import type { Context } from 'mocha';
+
+import { ClientNodeCluster } from '../../src/kubernetes/client-node-cluster.ts';
+import type { Pod } from '../../src/kubernetes/cluster.ts';
+
+/** A namespace of its own on the cluster of `KUBECONFIG`. */
+export interface RealCluster {
+  readonly cluster: ClientNodeCluster;
+  readonly namespace: string;
+  readonly kubeConfig: KubeConfig;
+  /** Deletes the namespace and everything in it, without waiting for it. */
+  remove(): Promise<void>;
+}
+
+/** The image with a shell, of which the tests make pods. */
+export const shellImage: string = process.env['KW_TEST_IMAGE'] ?? 'registry.local/busybox:1';
+
+/** The cluster of `KUBECONFIG`; without it the suite is skipped, and says why. */
+export async function realCluster(context: Context, purpose: string): Promise<RealCluster> {
+  const path = process.env['KUBECONFIG'];
+  if (path === undefined || path === '') {
+    console.log('      skipped: KUBECONFIG is not set');
+    context.skip();
+  }
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromDefault();
+  const api = kubeConfig.makeApiClient(CoreV1Api);
+  const namespace = `${purpose}-${randomBytes(4).toString('hex')}`;
+  await api.createNamespace({ body: { metadata: { name: namespace } } });
+  const cluster = ClientNodeCluster.fromConfig({ namespace });
+  await serviceAccountExists(api, namespace);
+  return {
+    cluster,
+    namespace,
+    kubeConfig,
+    remove: async () => {
+      await api.deleteNamespace({ name: namespace, gracePeriodSeconds: 0 });
+    },
+  };
+}
+
+/** A pod that does nothing until somebody execs into it. */
+export function idlePod(name: string, labels: Record<string, string> = {}): Pod {
+  const containers = [{ name: 'main', image: shellImage, command: ['sleep', '86400'] }];
+  return { metadata: { name, labels }, spec: { terminationGracePeriodSeconds: 0, automountServiceAccountToken: false, containers } };
+}
+
+/** A namespace takes pods only once its service account is there. */
+async function serviceAccountExists(api: CoreV1Api, namespace: string): Promise<void> {
+  for (;;) {
+    const { items } = await api.listNamespacedServiceAccount({ namespace });
+    if (items.length > 0) return;
+    await sleep(100);
+  }
+}

@@ -1,0 +1,95 @@
+import { expect } from 'chai';
+
+import {
+  ApiError,
+  ApiUnavailableError,
+  ConflictError,
+  ForbiddenError,
+  TooManyRequestsError,
+  UnauthorizedError,
+} from '../../../src/errors/cluster.ts';
+import { apiAnswerError, neverArrived, noAnswerError, readStatus } from '../../../src/kubernetes/api-error.ts';
+
+const facts = { verb: 'create', resource: 'pods', namespace: 'ci' };
+
+function answer(status: number, body = '{"message":"words","reason":"Word"}', retryAfter?: string): Error {
+  return apiAnswerError({ status, body, retryAfter }, facts);
+}
+
+describe('an answer that is no success', () => {
+  const cases = [
+    [401, UnauthorizedError, false],
+    [403, ForbiddenError, false],
+    [409, ConflictError, false],
+    [429, TooManyRequestsError, true],
+    [408, ApiUnavailableError, true],
+    [500, ApiUnavailableError, true],
+    [502, ApiUnavailableError, true],
+    [503, ApiUnavailableError, true],
+    [504, ApiUnavailableError, true],
+    [400, ApiError, false],
+    [404, ApiError, false],
+    [410, ApiError, false],
+    [422, ApiError, false],
+  ] as const;
+  for (const [status, type, retryable] of cases) {
+    it(`${String(status)} is ${type.name}, ${retryable ? 'worth another try' : 'final'}`, () => {
+      expect(answer(status)).to.be.instanceOf(type).and.include({ verb: 'create', resource: 'pods', namespace: 'ci', retryable });
+    });
+  }
+
+  it('says what Kubernetes says', () => {
+    expect(answer(422)).to.include({ status: 422, reason: 'Word', message: 'create pods in namespace ci: 422 Word: words' });
+  });
+
+  it('names the right that is missing', () => {
+    expect(answer(403).message).to.contain('a Role with verb create on pods');
+  });
+
+  it('says when to come back', () => {
+    expect(answer(429, '', '3')).to.include({ retryAfterMs: 3000 });
+    expect(answer(429, '')).to.include({ retryAfterMs: undefined });
+  });
+
+  it('quotes the page of a proxy short and on one line', () => {
+    expect(readStatus(`<html>\n\t\u001b[1m<b>Bad</b> ${'x'.repeat(1000)}`).message)
+      .to.match(/^<html> \[1m<b>Bad<\/b> x+$/)
+      .and.have.length(200);
+    expect(readStatus('')).to.deep.equal({ message: 'no body', reason: undefined });
+    expect(readStatus('{"message":5}').reason).to.equal(undefined);
+  });
+});
+
+describe('a call without an answer', () => {
+  const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:6443'), { code: 'ECONNREFUSED' });
+
+  it('is unavailable, in the words of the innermost cause', () => {
+    const thrown = new TypeError('fetch failed', { cause: refused });
+    expect(noAnswerError(thrown, facts)).to.include({
+      message: 'create pods in namespace ci: unavailable: connect ECONNREFUSED 127.0.0.1:6443',
+      retryable: true,
+      cause: thrown,
+    });
+  });
+
+  it('is told by the last of several attempts, or by its code', () => {
+    expect(noAnswerError(new TypeError('fetch failed', { cause: new AggregateError([new Error('first'), refused]) }), facts).message).to.contain(
+      'ECONNREFUSED',
+    );
+    expect(noAnswerError(Object.assign(new Error(''), { code: 'EPIPE' }), facts).message).to.contain('EPIPE');
+    expect(noAnswerError('odd', facts).message).to.contain('odd');
+  });
+
+  it('surely did nothing where there was no connection, and only there', () => {
+    expect(neverArrived(new TypeError('fetch failed', { cause: refused }))).to.equal(true);
+    expect(neverArrived(Object.assign(new Error('getaddrinfo'), { code: 'ENOTFOUND' }))).to.equal(true);
+    expect(neverArrived(new TypeError('fetch failed', { cause: Object.assign(new Error('reset'), { code: 'ECONNRESET' }) }))).to.equal(false);
+    expect(neverArrived(new Error('other'))).to.equal(false);
+  });
+
+  it('ends its search in a circle of causes', () => {
+    const circle = new Error('round');
+    circle.cause = circle;
+    expect(noAnswerError(circle, facts).message).to.contain('round');
+  });
+});

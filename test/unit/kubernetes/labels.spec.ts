@@ -1,0 +1,80 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import { labelValue, markOf, podMarks, workerSelector } from '../../../src/kubernetes/labels.ts';
+
+const allowed = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
+
+describe('labels', () => {
+  it('have values that Kubernetes allows, whatever the text', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 100 }), (text) => {
+        expect(labelValue(text)).to.match(allowed);
+      }),
+    );
+  });
+
+  it('keep a text that is a value as it is', () => {
+    for (const text of ['main', 'my-pipeline', 'a.b_c', 'x'.repeat(63)]) expect(labelValue(text)).to.equal(text);
+  });
+
+  it('differ for texts that differ', () => {
+    const texts = ['a b', 'a-b', 'a/b', 'a  b', '-a-b', 'a-b-', 'ä', 'ö', 'x'.repeat(64), 'x'.repeat(65), 'A b', '', ' '];
+    expect(new Set(texts.map((text) => labelValue(text))).size).to.equal(texts.length);
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const value = labelValue(text);
+        // The value itself is a text as well, and must not share its label with the one it was made from.
+        if (value !== text) expect(labelValue(value)).to.not.equal(value);
+      }),
+    );
+  });
+
+  it('carry the worker, the installation, the handle and what people know', () => {
+    const metadata = { pipelineName: 'p', jobName: 'j', buildName: '12', stepName: 's', team: 't', type: 'get' };
+    const { labels, annotations } = podMarks({ installationId: 'i', workerName: 'w', handle: 'h', metadata });
+    expect(labels).to.deep.equal({
+      'app.kubernetes.io/managed-by': 'kubernetes-worker',
+      'kubernetes-worker/worker': 'w',
+      'kubernetes-worker/installation': 'i',
+      'kubernetes-worker/handle': 'h',
+      'kubernetes-worker/type': 'get',
+      'kubernetes-worker/pipeline': 'p',
+      'kubernetes-worker/job': 'j',
+      'kubernetes-worker/build': '12',
+      'kubernetes-worker/step': 's',
+      'kubernetes-worker/team': 't',
+    });
+    expect(annotations).to.deep.equal({});
+  });
+
+  it('leave out what is unknown, and say task where no type is given', () => {
+    const { labels } = podMarks({ installationId: 'i', workerName: 'w', handle: 'h' });
+    expect(labels).to.include({ 'kubernetes-worker/type': 'task' });
+    expect(labels).to.not.have.any.keys('kubernetes-worker/pipeline', 'kubernetes-worker/job');
+  });
+
+  it('keep the original of a changed value in an annotation, from which it is read back', () => {
+    const marks = podMarks({ installationId: 'i', workerName: 'w', handle: 'h', metadata: { jobName: 'unit tests / linux' } });
+    expect(marks.labels['kubernetes-worker/job']).to.match(/^unit-tests-linux\.h[0-9a-f]{10}$/);
+    expect(marks.annotations).to.deep.equal({ 'kubernetes-worker/job': 'unit tests / linux' });
+    expect(markOf(marks, 'job')).to.equal('unit tests / linux');
+    expect(markOf(marks, 'handle')).to.equal('h');
+    expect(markOf(marks, 'pipeline')).to.equal(undefined);
+    expect(markOf(undefined, 'job')).to.equal(undefined);
+  });
+
+  it('are under the prefix that a worker is given', () => {
+    expect(podMarks({ installationId: 'i', workerName: 'w', handle: 'h' }, 'ci.example').labels).to.include({ 'ci.example/handle': 'h' });
+    expect(workerSelector('i', 'w', 'ci.example')).to.equal('ci.example/installation=i,ci.example/worker=w');
+  });
+
+  it('select the pods of one worker of one installation', () => {
+    const { labels } = podMarks({ installationId: 'a b', workerName: 'w#1', handle: 'h' });
+    const terms = workerSelector('a b', 'w#1')
+      .split(',')
+      .map((term) => term.split('='));
+    for (const [key = '', value] of terms) expect(labels[key]).to.equal(value);
+    expect(workerSelector('a b', 'w#2')).to.not.equal(workerSelector('a b', 'w#1'));
+  });
+});

@@ -1,0 +1,54 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import { podName } from '../../../src/kubernetes/pod-name.ts';
+import type { ContainerMetadata } from '../../../src/runtime/container.ts';
+
+const handle = '12345678-9abc-4def-8123-456789abcdef';
+
+describe('the name of a pod', () => {
+  const cases: readonly [string, ContainerMetadata, string][] = [
+    ['a step of a build', { pipelineName: 'Main', jobName: 'unit', buildName: '12', type: 'task' }, 'main-unit-b12-task-12345678'],
+    ['a step of no build', { pipelineName: 'main', jobName: 'unit' }, 'main-unit-task-12345678'],
+    ['a build with a dot', { pipelineName: 'main', jobName: 'unit', buildName: '1.1', type: 'put' }, 'main-unit-b1-1-put-12345678'],
+    ['a check', { type: 'check', stepName: 'my.repo' }, 'chk-my-repo-12345678'],
+    ['a check without a step', { type: 'check' }, handle],
+    ['a check whose step has no letter', { type: 'check', stepName: '***' }, handle],
+    ['a get of no job', { type: 'get', stepName: 'my repo' }, 'rt-my-repo-get-12345678'],
+    ['a task of no job', { type: 'task', stepName: 'compile' }, handle],
+    ['nothing known', {}, handle],
+    ['a pipeline whose name has no letter', { pipelineName: '日本', jobName: 'unit' }, handle],
+  ];
+  for (const [what, metadata, expected] of cases) {
+    it(`of ${what} is ${expected}`, () => {
+      expect(podName(handle, metadata)).to.equal(expected);
+    });
+  }
+
+  it('cuts long names, and keeps its end', () => {
+    const name = podName(handle, { pipelineName: 'p'.repeat(80), jobName: `${'j'.repeat(19)}-x${'y'.repeat(60)}`, buildName: '7', type: 'task' });
+    expect(name).to.equal(`${'p'.repeat(20)}-${'j'.repeat(19)}-b7-task-12345678`);
+  });
+
+  it('is always a DNS label with the handle in it, and the same each time', () => {
+    const word = fc.option(fc.string({ unit: 'binary', maxLength: 90 }), { nil: undefined });
+    const metadata = fc.record({ type: word, stepName: word, pipelineName: word, jobName: word, buildName: word });
+    fc.assert(
+      fc.property(metadata, fc.uuid(), (facts, uuid) => {
+        const name = podName(uuid, facts);
+        expect(name).to.match(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
+        expect(name).to.contain(uuid.slice(0, 8));
+        expect(podName(uuid, facts)).to.equal(name);
+      }),
+    );
+  });
+
+  it('is a DNS label for odd handles, another for each', () => {
+    const handles = ['A', 'a', 'a_b', 'a-b', 'ü', '', 'x'.repeat(100), 'x'.repeat(101)];
+    const names = handles.map((odd) => podName(odd));
+    for (const name of names) expect(name).to.match(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
+    expect(new Set(names).size).to.equal(names.length);
+    const readable = handles.map((odd) => podName(odd, { pipelineName: 'p', jobName: 'j' }));
+    expect(new Set(readable).size).to.equal(readable.length);
+  });
+});

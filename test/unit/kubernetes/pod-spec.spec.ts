@@ -1,0 +1,221 @@
+import { expect } from 'chai';
+
+import { InvalidSpecError } from '../../../src/errors/caller.ts';
+import type { Pod } from '../../../src/kubernetes/cluster.ts';
+import { agentConnectCommand, buildPod, imageReference, type PodPlan } from '../../../src/kubernetes/pod-spec.ts';
+
+const plain: PodPlan = {
+  podName: 'p',
+  labels: { a: 'b' },
+  annotations: { c: 'd' },
+  image: 'busybox',
+  environment: [],
+  volumes: [],
+  agentConfigMapName: 'agent-x',
+  architecture: 'amd64',
+  limits: {},
+  sidecars: [],
+  privileged: false,
+  options: {},
+};
+
+function main(pod: Pod): NonNullable<Pod['spec']>['containers'][number] {
+  return pod.spec!.containers[0]!;
+}
+
+describe('the pod of a plan', () => {
+  it('has the agent as the command of main, its state in an emptyDir and its program from a config map', () => {
+    const pod = buildPod(plain);
+    expect(pod.metadata).to.deep.equal({ name: 'p', labels: { a: 'b' }, annotations: { c: 'd' } });
+    expect(pod.spec).to.include({
+      restartPolicy: 'Always',
+      terminationGracePeriodSeconds: 10,
+      enableServiceLinks: false,
+      automountServiceAccountToken: false,
+    });
+    expect(pod.spec!.nodeSelector).to.deep.equal({ 'kubernetes.io/arch': 'amd64', 'kubernetes.io/os': 'linux' });
+    expect(pod.spec!.volumes).to.deep.equal([
+      { name: 'kw-state', emptyDir: {} },
+      { name: 'kw-agent', configMap: { name: 'agent-x', defaultMode: 0o555 } },
+    ]);
+    expect(main(pod)).to.deep.equal({
+      name: 'main',
+      image: 'busybox',
+      imagePullPolicy: 'IfNotPresent',
+      command: ['/.kw-agent/agent', 'serve', '/.kw'],
+      env: [],
+      resources: {},
+      securityContext: { allowPrivilegeEscalation: false },
+      volumeMounts: [
+        { name: 'kw-state', mountPath: '/.kw' },
+        { name: 'kw-agent', mountPath: '/.kw-agent', readOnly: true },
+      ],
+    });
+    expect(agentConnectCommand).to.deep.equal(['/.kw-agent/agent', 'connect', '/.kw']);
+  });
+
+  it('is the same for the same plan, and shares nothing with it', () => {
+    const pod = buildPod(plain);
+    pod.metadata!.labels!['a'] = 'changed';
+    expect(buildPod(plain)).to.deep.equal(buildPod(plain));
+    expect(plain.labels).to.deep.equal({ a: 'b' });
+  });
+
+  for (const [given, expected] of [
+    ['docker:///busybox:1', 'busybox:1'],
+    ['docker://busybox:1', 'busybox:1'],
+    ['reg.example:5000/a/b@sha256:0', 'reg.example:5000/a/b@sha256:0'],
+  ] as const) {
+    it(`takes the image ${given} as ${expected}`, () => {
+      expect(imageReference(given)).to.equal(expected);
+      expect(main(buildPod({ ...plain, image: given })).image).to.equal(expected);
+    });
+  }
+
+  it('mounts volumes by subPath, outer ones before those inside them', () => {
+    const volumes = [
+      { agentVolume: 'v3', mountPath: '/work/in/deep' },
+      { agentVolume: 'v1', mountPath: '/work' },
+      { agentVolume: 'v2', mountPath: '/work/in' },
+    ];
+    expect(main(buildPod({ ...plain, volumes })).volumeMounts!.slice(2)).to.deep.equal([
+      { name: 'kw-state', mountPath: '/work', subPath: 'volumes/v1/data' },
+      { name: 'kw-state', mountPath: '/work/in', subPath: 'volumes/v2/data' },
+      { name: 'kw-state', mountPath: '/work/in/deep', subPath: 'volumes/v3/data' },
+    ]);
+  });
+
+  it('gives the last value of each variable, literally, and drops what is none', () => {
+    const environment = ['A=1', 'B=x=y', 'A=2', 'EMPTY=', 'NOEQ', '=x', 'REF=$(A) $$ $'];
+    expect(main(buildPod({ ...plain, environment })).env).to.deep.equal([
+      { name: 'A', value: '2' },
+      { name: 'B', value: 'x=y' },
+      { name: 'EMPTY', value: '' },
+      { name: 'REF', value: '$$(A) $$$$ $$' },
+    ]);
+  });
+
+  it('requests what it limits, unless requests are given', () => {
+    const limits = { cpuMilli: 1500, memoryBytes: 1_073_741_824 };
+    expect(main(buildPod({ ...plain, limits })).resources).to.deep.equal({
+      limits: { cpu: '1500m', memory: '1073741824' },
+      requests: { cpu: '1500m', memory: '1073741824' },
+    });
+    expect(main(buildPod({ ...plain, limits: { memoryBytes: 5 }, requests: { cpuMilli: 10 } })).resources).to.deep.equal({
+      limits: { memory: '5' },
+      requests: { cpu: '10m' },
+    });
+    expect(main(buildPod({ ...plain, requests: { cpuMilli: 10 } })).resources).to.deep.equal({ requests: { cpu: '10m' } });
+  });
+
+  it('is privileged in main alone', () => {
+    const sidecars = [{ name: 'db', image: 'docker:///postgres:17' }];
+    const pod = buildPod({ ...plain, privileged: true, sidecars });
+    expect(main(pod).securityContext).to.deep.equal({ privileged: true });
+    expect(pod.spec!.containers[1]!.securityContext).to.deep.equal({ allowPrivilegeEscalation: false });
+  });
+
+  it('has sidecars with the volumes and without the agent', () => {
+    const sidecars = [
+      {
+        name: 'db',
+        image: 'docker:///postgres:17',
+        command: ['run', '$(X)'],
+        args: ['-v'],
+        env: ['A=1', 'A=2'],
+        dir: '/srv',
+        limits: { memoryBytes: 7 },
+      },
+      { name: 'plain', image: 'x' },
+    ];
+    const { containers } = buildPod({ ...plain, volumes: [{ agentVolume: 'v', mountPath: '/w' }], sidecars }).spec!;
+    expect(containers.map(({ name }) => name)).to.deep.equal(['main', 'db', 'plain']);
+    expect(containers[1]).to.deep.equal({
+      name: 'db',
+      image: 'postgres:17',
+      imagePullPolicy: 'IfNotPresent',
+      command: ['run', '$$(X)'],
+      args: ['-v'],
+      workingDir: '/srv',
+      env: [{ name: 'A', value: '2' }],
+      resources: { limits: { memory: '7' }, requests: { memory: '7' } },
+      securityContext: { allowPrivilegeEscalation: false },
+      volumeMounts: [{ name: 'kw-state', mountPath: '/w', subPath: 'volumes/v/data' }],
+    });
+    expect(containers[2]).to.not.have.any.keys('command', 'args', 'workingDir');
+  });
+
+  it('is placed and named as the worker is told', () => {
+    const options = {
+      serviceAccountName: 'sa',
+      automountServiceAccountToken: true,
+      imagePullSecrets: ['a', 'b', 'a'],
+      nodeSelector: { pool: 'ci', 'kubernetes.io/arch': 'other' },
+      tolerations: [{ key: 'ci', operator: 'Exists', effect: undefined }],
+      priorityClassName: 'low',
+      runtimeClassName: 'gvisor',
+    } as const;
+    const { spec } = buildPod({ ...plain, architecture: 'arm64', options });
+    expect(spec).to.include({ serviceAccountName: 'sa', automountServiceAccountToken: true, priorityClassName: 'low', runtimeClassName: 'gvisor' });
+    expect(spec!.imagePullSecrets).to.deep.equal([{ name: 'a' }, { name: 'b' }]);
+    expect(spec!.nodeSelector).to.deep.equal({ pool: 'ci', 'kubernetes.io/arch': 'arm64', 'kubernetes.io/os': 'linux' });
+    expect(spec!.tolerations).to.deep.equal([{ key: 'ci', operator: 'Exists' }]);
+  });
+
+  it('leaves out what is not configured', () => {
+    const { spec } = buildPod(plain);
+    expect(spec).to.not.have.any.keys('serviceAccountName', 'imagePullSecrets', 'tolerations', 'priorityClassName', 'runtimeClassName');
+    expect(spec!.securityContext).to.deep.equal({ seccompProfile: { type: 'RuntimeDefault' } });
+  });
+
+  it('runs as whom the worker is told', () => {
+    const options = {
+      runAsUser: 1000,
+      runAsGroup: 1000,
+      fsGroup: 2000,
+      supplementalGroups: [3000],
+      runAsNonRoot: true,
+      readOnlyRootFilesystem: true,
+      dropCapabilities: ['NET_RAW'],
+      seccompProfile: 'Unconfined',
+    } as const;
+    const pod = buildPod({ ...plain, options });
+    expect(pod.spec!.securityContext).to.deep.equal({
+      seccompProfile: { type: 'Unconfined' },
+      runAsNonRoot: true,
+      runAsUser: 1000,
+      runAsGroup: 1000,
+      fsGroup: 2000,
+      supplementalGroups: [3000],
+    });
+    expect(main(pod).securityContext).to.deep.equal({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['NET_RAW'] },
+    });
+  });
+
+  describe('with restricted security', () => {
+    it('is neither root nor capable, its sidecars neither', () => {
+      const pod = buildPod({ ...plain, sidecars: [{ name: 's', image: 'x' }], options: { security: 'restricted' } });
+      expect(pod.spec!.securityContext).to.deep.equal({ seccompProfile: { type: 'RuntimeDefault' }, runAsNonRoot: true });
+      for (const { securityContext } of pod.spec!.containers)
+        expect(securityContext).to.deep.equal({ allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } });
+    });
+
+    for (const [field, change] of [
+      ['privileged', { privileged: true }],
+      ['seccompProfile', { options: { seccompProfile: 'Unconfined' } }],
+      ['runAsUser', { options: { runAsUser: 0 } }],
+      ['runAsNonRoot', { options: { runAsNonRoot: false } }],
+      ['dropCapabilities', { options: { dropCapabilities: ['NET_RAW'] } }],
+    ] as const) {
+      it(`refuses what contradicts it: ${field}`, () => {
+        const options = { ...('options' in change ? change.options : {}), security: 'restricted' } as const;
+        expect(() => buildPod({ ...plain, ...change, options }))
+          .to.throw(InvalidSpecError)
+          .with.property('field', field);
+      });
+    }
+  });
+});

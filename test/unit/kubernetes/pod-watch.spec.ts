@@ -1,0 +1,316 @@
+import { getEventListeners } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
+
+import { expect } from 'chai';
+
+import { ClosedError } from '../../../src/errors/caller.ts';
+import { ApiUnavailableError, ForbiddenError } from '../../../src/errors/cluster.ts';
+import type { Cluster, Pod, PodChange, PodList } from '../../../src/kubernetes/cluster.ts';
+import { PodWatch } from '../../../src/kubernetes/pod-watch.ts';
+import { WatchExpiredError } from '../../../src/kubernetes/watch-expired-error.ts';
+import type { AbortOptions } from '../../../src/runtime/options.ts';
+import { rejection } from '../../support/rejection.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+const facts = { verb: 'list', resource: 'pods', namespace: 'ci' };
+
+function pod(name: string, version: number, phase = 'Running'): Pod {
+  return { metadata: { name, uid: `uid-${name}`, resourceVersion: String(version) }, status: { phase } };
+}
+
+/** A cluster whose answers a test gives one by one. */
+class PodServer implements Pick<Cluster, 'listPods' | 'watchPods' | 'getPod'> {
+  pods = new Map<string, Pod>();
+  lists = 0;
+  watches = 0;
+  gets = 0;
+  openWatches = 0;
+  listing: () => Promise<void> = async () => undefined;
+  getting: () => Promise<void> = async () => undefined;
+  #queue: (PodChange | Error | 'end')[] = [];
+  #wake: () => void = () => undefined;
+
+  async listPods(_selector: string, { signal }: AbortOptions = {}): Promise<PodList> {
+    this.lists += 1;
+    const pods = [...this.pods.values()];
+    await this.listing();
+    signal?.throwIfAborted();
+    return { pods, resourceVersion: String(this.lists) };
+  }
+
+  async getPod(name: string): Promise<Pod | undefined> {
+    this.gets += 1;
+    await this.getting();
+    return this.pods.get(name);
+  }
+
+  async *watchPods(_selector: string, _version: string, { signal }: AbortOptions = {}): AsyncGenerator<PodChange, void, undefined> {
+    this.watches += 1;
+    this.openWatches += 1;
+    const wake = (): void => this.#wake();
+    signal?.addEventListener('abort', wake);
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        const next = this.#queue.shift();
+        if (next === 'end') return;
+        if (next instanceof Error) throw next;
+        if (next !== undefined) yield next;
+        else await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+    } finally {
+      signal?.removeEventListener('abort', wake);
+      this.openWatches -= 1;
+    }
+  }
+
+  say(...events: (PodChange | Error | 'end')[]): void {
+    for (const event of events) {
+      if (event !== 'end' && !(event instanceof Error)) {
+        if (event.type === 'deleted') this.pods.delete(event.pod.metadata?.name ?? '');
+        else this.pods.set(event.pod.metadata?.name ?? '', event.pod);
+      }
+      this.#queue.push(event);
+    }
+    this.#wake();
+  }
+}
+
+describe('a pod watch', () => {
+  let server: PodServer;
+  let clock: VirtualClock;
+  let watch: PodWatch;
+
+  beforeEach(() => {
+    server = new PodServer();
+    clock = new VirtualClock();
+    watch = new PodWatch({ cluster: server, labelSelector: 'worker=w', clock, logger: silentLogger });
+  });
+
+  afterEach(async () => {
+    watch.close();
+    await setImmediate();
+    expect(server.openWatches).to.equal(0);
+    expect(clock.sleeping).to.equal(0);
+  });
+
+  const observe = (name: string, options: AbortOptions = {}) => watch.observe(name, options);
+  const next = async (observation: AsyncGenerator<Pod | undefined, void, undefined>): Promise<string | undefined> => {
+    const result = await observation.next();
+    const value = result.done === true ? undefined : result.value;
+    return value === undefined ? undefined : `${value.metadata?.resourceVersion ?? ''} ${value.status?.phase ?? ''}`;
+  };
+
+  it('asks nothing before somebody observes', async () => {
+    observe('a');
+    await clock.advance(60_000);
+    expect(server.lists).to.equal(0);
+  });
+
+  it('tells the state now, and each change', async () => {
+    server.pods.set('a', pod('a', 1, 'Pending'));
+    const a = observe('a');
+    expect(await next(a)).to.equal('1 Pending');
+    server.say({ type: 'modified', pod: pod('a', 2) });
+    expect(await next(a)).to.equal('2 Running');
+    server.say({ type: 'deleted', pod: pod('a', 3) });
+    expect(await next(a)).to.equal(undefined);
+  });
+
+  it('tells of no other pod', async () => {
+    server.pods.set('a', pod('a', 1));
+    const a = observe('a');
+    await next(a);
+    server.say({ type: 'added', pod: pod('b', 2) }, { type: 'modified', pod: pod('a', 3) });
+    expect(await next(a)).to.equal('3 Running');
+  });
+
+  it('skips what nobody took, but never the newest state', async () => {
+    server.pods.set('a', pod('a', 1));
+    const a = observe('a');
+    await next(a);
+    for (let version = 2; version <= 50; version += 1) server.say({ type: 'modified', pod: pod('a', version) });
+    await setImmediate();
+    expect(await next(a)).to.equal('50 Running');
+  });
+
+  it('is one list and one watch, however many observe', async () => {
+    for (let index = 0; index < 20; index += 1) server.pods.set(`p${String(index)}`, pod(`p${String(index)}`, index));
+    const observations = [...server.pods.keys()].map((name) => observe(name));
+    await Promise.all(observations.map(next));
+    const again = observe('p3');
+    expect(await next(again)).to.equal('3 Running');
+    expect(server).to.include({ lists: 1, watches: 1, gets: 0 });
+  });
+
+  it('says that a pod is absent where a list says so that was asked for afterwards', async () => {
+    expect(await next(observe('none'))).to.equal(undefined);
+    expect(server).to.include({ lists: 1, gets: 0 });
+  });
+
+  it('does not take a pod for absent that is younger than the list, its event still on the way', async () => {
+    await next(observe('other'));
+    server.pods.set('young', pod('young', 9, 'Pending'));
+    const young = observe('young');
+    expect(await next(young)).to.equal('9 Pending');
+    expect(server.gets).to.equal(1);
+  });
+
+  it('does not take a pod for absent that is made while the first list is on its way', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    server.listing = () => promise;
+    const first = next(observe('other'));
+    await setImmediate();
+    server.pods.set('young', pod('young', 9));
+    const young = next(observe('young'));
+    resolve();
+    expect(await young).to.equal('9 Running');
+    await first;
+  });
+
+  it('prefers what the watch says to an older answer', async () => {
+    await next(observe('other'));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    server.getting = () => promise;
+    const a = observe('a');
+    const state = next(a);
+    await setImmediate();
+    server.say({ type: 'added', pod: pod('a', 5) }, { type: 'deleted', pod: pod('a', 6) });
+    expect(await state).to.equal('5 Running');
+    expect(await next(a)).to.equal(undefined);
+    server.pods.set('a', pod('a', 5));
+    resolve();
+    const more = next(a);
+    await setImmediate();
+    server.say({ type: 'added', pod: pod('a', 7) });
+    expect(await more).to.equal('7 Running');
+  });
+
+  for (const [what, end] of [
+    ['the server closes the watch', 'end'],
+    ['its version has expired', new WatchExpiredError('1', 'too old')],
+    ['the API fails', new ApiUnavailableError(facts, 'down', 503)],
+  ] as const) {
+    it(`lists again where ${what}, and tells what was missed`, async () => {
+      server.pods.set('a', pod('a', 1));
+      server.pods.set('b', pod('b', 1));
+      const [a, b] = [observe('a'), observe('b')];
+      await Promise.all([next(a), next(b)]);
+      server.pods.set('a', pod('a', 2, 'Failed'));
+      server.pods.delete('b');
+      server.say(end);
+      const changes = Promise.all([next(a), next(b)]);
+      await clock.advance(1_000);
+      expect(await changes).to.deep.equal(['2 Failed', undefined]);
+      expect(server).to.include({ lists: 2, watches: 2 });
+    });
+  }
+
+  it('tells nothing while the API is away, for however long, and goes on when it is back', async () => {
+    server.pods.set('a', pod('a', 1));
+    const a = observe('a');
+    await next(a);
+    const down = new ApiUnavailableError(facts, 'down', undefined);
+    server.listing = () => Promise.reject(down);
+    server.say(down);
+    let told = false;
+    const change = next(a).then((value) => {
+      told = true;
+      return value;
+    });
+    await clock.advance(600_000);
+    expect(told).to.equal(false);
+    server.listing = async () => undefined;
+    server.pods.delete('a');
+    await clock.advance(30_000);
+    expect(await change).to.equal(undefined);
+  });
+
+  it('waits longer after each failure, up to half a minute, and does not spin on a watch that ends at once', async () => {
+    server.pods.set('a', pod('a', 1));
+    await next(observe('a'));
+    server.listing = () => Promise.reject(new ApiUnavailableError(facts, 'down', undefined));
+    server.say('end');
+    await clock.advance(600_000);
+    expect(server.lists).to.be.within(20, 60);
+
+    server.listing = async () => undefined;
+    for (let count = 0; count < 500; count += 1) server.say('end');
+    const before = server.lists;
+    await clock.advance(60_000);
+    expect(server.lists - before).to.be.below(15);
+  });
+
+  it('rejects observers where pods cannot be listed', async () => {
+    const refusal = new ForbiddenError(facts, 'no');
+    server.listing = () => Promise.reject(refusal);
+    expect(await rejection(observe('a').next())).to.equal(refusal);
+    server.listing = async () => undefined;
+    server.pods.set('a', pod('a', 1));
+    expect(await next(observe('a'))).to.equal('1 Running');
+  });
+
+  it('keeps on where the right to list is taken away later', async () => {
+    server.pods.set('a', pod('a', 1));
+    const a = observe('a');
+    await next(a);
+    server.listing = () => Promise.reject(new ForbiddenError(facts, 'no'));
+    server.say('end');
+    const change = next(a);
+    await clock.advance(100_000);
+    server.listing = async () => undefined;
+    server.pods.set('a', pod('a', 2));
+    await clock.advance(30_000);
+    expect(await change).to.equal('2 Running');
+  });
+
+  it('rests when nobody has observed for half a minute, and begins anew', async () => {
+    server.pods.set('a', pod('a', 1));
+    const a = observe('a');
+    await next(a);
+    await a.return();
+    await clock.advance(29_000);
+    expect(server.openWatches).to.equal(1);
+    await clock.advance(2_000);
+    expect(server.openWatches).to.equal(0);
+    expect(clock.sleeping).to.equal(0);
+    server.pods.delete('a');
+    expect(await next(observe('a'))).to.equal(undefined);
+    expect(server.lists).to.equal(2);
+  });
+
+  it('goes on where somebody observes again in time', async () => {
+    server.pods.set('a', pod('a', 1));
+    const a = observe('a');
+    await next(a);
+    await a.return();
+    await clock.advance(20_000);
+    const again = observe('a');
+    expect(await next(again)).to.equal('1 Running');
+    await clock.advance(60_000);
+    expect(server).to.include({ lists: 1, openWatches: 1 });
+  });
+
+  it('ends an observation by its signal, with its reason, and no listener left', async () => {
+    const controller = new AbortController();
+    const a = observe('a', { signal: controller.signal });
+    await next(a);
+    const waiting = rejection(next(a));
+    await setImmediate();
+    const reason = new Error('enough');
+    controller.abort(reason);
+    expect(await waiting).to.equal(reason);
+    expect(getEventListeners(controller.signal, 'abort')).to.have.length(0);
+    expect(await rejection(observe('a', { signal: controller.signal }).next())).to.equal(reason);
+  });
+
+  it('ends every observation when it is closed', async () => {
+    const a = observe('a');
+    await next(a);
+    const waiting = rejection(next(a));
+    watch.close();
+    expect(await waiting).to.be.instanceOf(ClosedError);
+    expect(await rejection(observe('a').next())).to.be.instanceOf(ClosedError);
+  });
+});

@@ -1,0 +1,37 @@
+import { readFile } from 'node:fs/promises';
+
+import { loadAllYaml } from '@kubernetes/client-node';
+import { expect } from 'chai';
+
+import { optionalClusterPermissions, type RequiredPermission, requiredPermissions } from '../../../src/kubernetes/required-permissions.ts';
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+async function documentedRules(kind: string): Promise<readonly Rule[]> {
+  const text = await readFile(new URL('../../../docs/rbac.md', import.meta.url), 'utf8');
+  const blocks = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, yaml]) => yaml ?? '');
+  const objects = blocks.flatMap((yaml) => loadAllYaml(yaml) as { kind: string; rules: Rule[] }[]);
+  return objects.filter((object) => object.kind === kind).flatMap(({ rules }) => rules);
+}
+
+function asRules(permissions: readonly RequiredPermission[]): Rule[] {
+  return permissions.map(({ apiGroup, resource, verbs }) => ({ apiGroups: [apiGroup], resources: [resource], verbs: [...verbs] }));
+}
+
+function plain(rules: readonly Rule[]): Rule[] {
+  return rules.map(({ apiGroups, resources, verbs }) => ({ apiGroups, resources, verbs }));
+}
+
+describe('docs/rbac.md', () => {
+  it('has a Role with exactly the rights that the library needs', async () => {
+    expect(plain(await documentedRules('Role'))).to.deep.equal(asRules(requiredPermissions));
+  });
+
+  it('has a ClusterRole with exactly the rights that it may have as well', async () => {
+    expect(plain(await documentedRules('ClusterRole'))).to.deep.equal(asRules(optionalClusterPermissions));
+  });
+});
