@@ -24,7 +24,7 @@ export class RepositoryUnderTest {
   static use(start: () => Promise<TestDatabase>): RepositoryUnderTest {
     const world = new RepositoryUnderTest();
     before(async function () {
-      this.timeout(60_000);
+      this.timeout(120_000);
       world.#database = await start();
     });
     beforeEach(async function () {

@@ -17,7 +17,7 @@ const reasonOf = async (promise: Promise<unknown>): Promise<unknown> =>
   );
 
 describe('AbortSignal of a repository', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const reason = { why: 'the host has changed its mind' };
   const schema = schemaOf('abort');
   let pool: pg.Pool;

@@ -13,7 +13,7 @@ import { silentLogger } from '../../support/silent-logger.ts';
 const unavailable = { code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true };
 
 describe('Repository when its database goes away', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   // A server of its own, since this one is killed.
   let server: PostgresServer;
   let admin: pg.Pool;
@@ -161,5 +161,5 @@ describe('Repository when its PGlite instance was closed', () => {
     const repository = await openRepository(database, { logger: silentLogger });
     await database.close();
     expect(await rejection(repository.containers.lookup('worker', 'c'))).to.include(unavailable);
-  }).timeout(30_000);
+  }).timeout(120_000);
 });

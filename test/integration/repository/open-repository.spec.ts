@@ -18,7 +18,7 @@ const run = promisify(execFile);
 const opener = fileURLToPath(new URL(`opener${extname(import.meta.url)}`, import.meta.url));
 
 describe('openRepository', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let url: string;
   let pool: pg.Pool;
   let pglite: PGlite;

@@ -30,7 +30,7 @@ class CountingPool implements DatabasePool {
 }
 
 describe('Statements that a repository sends', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const schema = schemaOf('statement count');
   let pool: pg.Pool;
   let counting: CountingPool;
