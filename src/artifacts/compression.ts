@@ -42,23 +42,34 @@ export function decodeArchive(source: Readable | AsyncIterable<Uint8Array>, { en
   const upstream = source instanceof Readable ? source : Readable.from(source, { objectMode: false });
   const limit = new ByteLimit(facts, limitBytes);
   const decoder = decoderOf(encoding);
+  const last = decoder ?? limit;
+  const stages = decoder === undefined ? [upstream, limit] : [upstream, limit, decoder];
   // What fails first is the cause: the others are then destroyed with the same error.
   let failedFirst: Readable | undefined;
-  for (const stream of [upstream, limit, ...(decoder === undefined ? [] : [decoder])]) stream.once('error', () => (failedFirst ??= stream));
-  const told = (error: Error): Error => (failedFirst === decoder && decoder !== undefined ? decodingError(error, encoding, { ...facts, bytes: limit.bytes }) : error);
-  const last = decoder ?? limit;
-  const read = async function* (): AsyncGenerator<Buffer> {
-    try {
-      yield* last as AsyncIterable<Buffer>;
-    } catch (error) {
-      throw error instanceof Error ? told(error) : error;
-    }
+  for (const stage of stages) stage.once('error', () => (failedFirst ??= stage));
+  const readable = new Readable({
+    highWaterMark: CHUNK_BYTES,
+    read: () => {
+      last.resume();
+    },
+    destroy: (error, done) => {
+      last.destroy(error ?? undefined);
+      done(error);
+    },
+  });
+  // Not a stage itself: it is destroyed with the error that is meant, so that also who comes later finds that one.
+  const fail = (error: Error): void => {
+    readable.destroy(failedFirst === decoder && decoder !== undefined ? decodingError(error, encoding, { ...facts, bytes: limit.bytes }) : error);
   };
-  const readable = Readable.from(read(), { objectMode: false, highWaterMark: CHUNK_BYTES });
-  readable.on('error', ignore).once('close', () => last.destroy());
-  // Told also where nobody reads yet.
-  pipeline([upstream, limit, ...(decoder === undefined ? [] : [decoder])], (error) => {
-    if (error) readable.destroy(told(error));
+  last.on('data', (chunk) => {
+    if (!readable.push(chunk)) last.pause();
+  });
+  last.once('end', () => readable.push(null));
+  // A decoder may still fail when it has taken everything, which the pipeline does not wait for.
+  last.once('error', fail);
+  readable.on('error', ignore);
+  pipeline(stages, (error) => {
+    if (error) fail(error);
   });
   return { readable, encodedBytes: () => limit.bytes };
 }
