@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define SPOOL_MEMORY (256u * 1024u)
+#define SPOOL_MEMORY_MOST (32u * 1024u * 1024u)
 
 int unnamed_file(int folder) {
     int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -34,6 +35,7 @@ void spool_close(struct spool *spool) {
     free(spool->buffer);
     if (spool->file >= 0) close(spool->file);
     spool->buffer = NULL;
+    spool->filled = spool->capacity = 0;
     spool->file = -1;
 }
 
@@ -42,8 +44,6 @@ uint64_t spool_length(const struct spool *spool) {
 }
 
 static int flush(struct spool *spool, struct failure *failure) {
-    if (spool->file < 0) spool->file = unnamed_file(spool->folder);
-    if (spool->file < 0) return fail_errno(failure, errno, "making a temporary file", NULL);
     for (size_t done = 0; done < spool->filled;) {
         ssize_t count = pwrite(spool->file, spool->buffer + done, spool->filled - done, (off_t)(spool->flushed + done));
         if (count < 0 && errno == EINTR) continue;
@@ -55,11 +55,22 @@ static int flush(struct spool *spool, struct failure *failure) {
     return 0;
 }
 
-int spool_append(struct spool *spool, const void *bytes, size_t length, struct failure *failure) {
+static int make_room(struct spool *spool, size_t length, struct failure *failure) {
     if (length > SPOOL_MEMORY) return fail(failure, "IO_ERROR", "a record of %zu bytes is too long", length);
-    if (spool->buffer == NULL) spool->buffer = malloc(SPOOL_MEMORY);
-    if (spool->buffer == NULL) return fail(failure, "IO_ERROR", "no memory for a list of entries");
-    if (spool->filled + length > SPOOL_MEMORY && flush(spool, failure) != 0) return -1;
+    if (spool->capacity - spool->filled >= length) return 0;
+    if (spool->buffer != NULL && spool->file < 0) spool->file = unnamed_file(spool->folder);
+    if (spool->file >= 0 && spool->filled > 0) return flush(spool, failure);
+    if (spool->capacity >= SPOOL_MEMORY_MOST) return fail_errno(failure, errno, "making a temporary file", NULL);
+    size_t capacity = spool->buffer == NULL ? SPOOL_MEMORY : spool->capacity * 2;
+    uint8_t *grown = realloc(spool->buffer, capacity);
+    if (grown == NULL) return fail(failure, "IO_ERROR", "no memory for a list of entries");
+    spool->buffer = grown;
+    spool->capacity = capacity;
+    return 0;
+}
+
+int spool_append(struct spool *spool, const void *bytes, size_t length, struct failure *failure) {
+    if (make_room(spool, length, failure) != 0) return -1;
     memcpy(spool->buffer + spool->filled, bytes, length);
     spool->filled += length;
     return 0;

@@ -1,4 +1,7 @@
-/* A log of bytes of any length with a bounded amount of memory: what doesn't fit goes to an unlinked file. */
+/*
+ * A log of bytes of any length with a bounded amount of memory: what doesn't fit goes to an unlinked file, or where none can be made (a volume that is
+ * read-only) to some more memory, and then fails.
+ */
 #ifndef KW_SPOOL_H
 #define KW_SPOOL_H
 
@@ -12,6 +15,7 @@ struct spool {
     int file;   /* -1: none yet */
     uint8_t *buffer;
     size_t filled;
+    size_t capacity;
     uint64_t flushed; /* bytes in the file; the buffer continues there */
 };
 
