@@ -1,14 +1,13 @@
-// Everything that holds without running the suites, one tool after the other; the slow ones last. All run, also after one has failed.
+// Everything that holds without running the suites, one tool after the other. All run, also after one has failed.
 import { spawnSync } from 'node:child_process';
 
 const checks: readonly (readonly [name: string, command: string])[] = [
   ['format and import order', 'biome ci --colors=off .'],
-  ['types of src and fakes', 'tsc -p tsconfig.json --noEmit'],
+  ['build, and types of src and fakes', 'npm run --silent build'],
   ['types of tests, examples, bench and scripts', 'tsc -p test/tsconfig.json'],
   ['lint and import rules', 'eslint . --max-warnings 0'],
   ['fakes are up to date', 'node fakes/generate.ts --check'],
   ['unused code and dependencies', 'knip --no-progress'],
-  ['build', 'npm run --silent build'],
   ['API report', 'node scripts/api-report.ts'],
   ['package.json', 'publint --strict --pack false'],
   ['the package, packed and installed', 'node scripts/check-package.ts'],
@@ -18,7 +17,9 @@ const outcomes = checks.map(([name, command]) => {
   console.log(`\n== ${name}: ${command}`);
   const startedAt = performance.now();
   const { status } = spawnSync(command, { shell: true, stdio: ['ignore', 'inherit', 'inherit'] });
-  return { name, passed: status === 0, seconds: (performance.now() - startedAt) / 1000 };
+  const outcome = { name, passed: status === 0, seconds: (performance.now() - startedAt) / 1000 };
+  console.log(`${outcome.passed ? 'ok' : 'FAILED'} after ${outcome.seconds.toFixed(1)} s`);
+  return outcome;
 });
 
 console.log('');
