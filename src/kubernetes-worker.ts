@@ -144,7 +144,8 @@ function checkOptions(options: KubernetesWorkerOptions): void {
   if (options.name.length < 1 || options.name.length > 253) throw new InvalidSpecError('name', `has ${options.name.length} characters, not 1 to 253`);
   for (const field of ['startTimeoutMs', 'schedulingTimeoutMs', 'reconnectTimeoutMs', 'artifactTimeToLiveMs'] as const) {
     const value = options[field];
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) throw new InvalidSpecError(field, `${value} is not a positive number of milliseconds`);
+    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
+      throw new InvalidSpecError(field, `${value} is not a positive number of milliseconds`);
   }
 }
 

@@ -11,8 +11,8 @@ import { PGlite } from '@electric-sql/pglite';
 import { type Container, KubernetesWorker, type Volume } from 'kubernetes-worker';
 
 import type { BenchCase, Benchmark } from '../harness/benchmark.ts';
-import { makeRandomArchive, makeSourceArchive, type SampleArchive } from '../transfer/sample-archives.ts';
 import { execInto, execOutOf, type PeerPod } from '../transfer/kubectl-exec.ts';
+import { makeRandomArchive, makeSourceArchive, type SampleArchive } from '../transfer/sample-archives.ts';
 import { digestInPod, digestOfArchive } from '../transfer/tree-digest.ts';
 
 interface Setting {

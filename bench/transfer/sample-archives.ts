@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 
-import { pack, type Pack } from 'tar-stream';
+import { type Pack, pack } from 'tar-stream';
 
 import { digestOfArchive } from './tree-digest.ts';
 
@@ -50,13 +50,21 @@ export async function makeSourceArchive(folder: string, count: number): Promise<
     for (const [name, content] of contents) await new Promise<void>((resolve) => archive.entry({ name, mtime }, content, () => resolve()));
   };
   const contentBytes = contents.reduce((sum, [, content]) => sum + content.byteLength, 0);
-  return await makeArchive(folder, `source tree of ${contents.length} files, ${(contentBytes / 1024 / 1024).toFixed(0)} MiB`, { write, contentBytes, goals: { up: 1.8, down: 2.5 } });
+  return await makeArchive(folder, `source tree of ${contents.length} files, ${(contentBytes / 1024 / 1024).toFixed(0)} MiB`, {
+    write,
+    contentBytes,
+    goals: { up: 1.8, down: 2.5 },
+  });
 }
 
 async function makeArchive(
   folder: string,
   name: string,
-  { write, contentBytes, goals }: { readonly write: (archive: Pack) => Promise<void>; readonly contentBytes: number; readonly goals: SampleArchive['goals'] },
+  {
+    write,
+    contentBytes,
+    goals,
+  }: { readonly write: (archive: Pack) => Promise<void>; readonly contentBytes: number; readonly goals: SampleArchive['goals'] },
 ): Promise<SampleArchive> {
   const path = join(folder, `${name.replaceAll(/\W+/g, '-')}.tar`);
   const archive = pack();

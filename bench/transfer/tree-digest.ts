@@ -7,7 +7,9 @@ import { extract } from 'tar-stream';
 
 /** SHA-256 of the sorted lines `<sha256 of the content>  ./<name>` of all files: what `sha256sum` prints of them, hashed. */
 function digestOfLines(lines: readonly string[]): string {
-  return createHash('sha256').update(`${[...lines].sort().join('\n')}\n`).digest('hex');
+  return createHash('sha256')
+    .update(`${[...lines].sort().join('\n')}\n`)
+    .digest('hex');
 }
 
 /** Of the files in an archive, whatever its format. */
@@ -23,7 +25,7 @@ export async function digestOfArchive(path: string): Promise<string> {
 }
 
 /** Of the files below a folder of a container; or the output of another script there. */
-export async function digestInPod(container: Container, dir: string, script = "find . -type f -print0 | xargs -0 sha256sum"): Promise<string> {
+export async function digestInPod(container: Container, dir: string, script = 'find . -type f -print0 | xargs -0 sha256sum'): Promise<string> {
   const chunks: Buffer[] = [];
   const stdout = new Writable({
     write(chunk: Buffer, _encoding, done): void {

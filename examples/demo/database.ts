@@ -1,6 +1,6 @@
 import { PGlite } from '@electric-sql/pglite';
-import pg from 'pg';
 import type { Database } from 'kubernetes-worker';
+import pg from 'pg';
 
 /** The demo's database, and a look at what the worker left in it. */
 export interface DemoDatabase extends AsyncDisposable {

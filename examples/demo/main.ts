@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 
 import { KubernetesWorker } from 'kubernetes-worker';
-
+import { type DemoCluster, openCluster } from './cluster.ts';
 import { DemoConsole } from './console.ts';
-import { openDatabase, type DemoDatabase } from './database.ts';
-import { openCluster, type DemoCluster } from './cluster.ts';
-import { type DemoOptions, parseOptions, usage, UsageError } from './options.ts';
+import { type DemoDatabase, openDatabase } from './database.ts';
+import { type DemoOptions, parseOptions, UsageError, usage } from './options.ts';
 import { type DemoTraces, runPipeline } from './pipeline.ts';
 
 const sourceFolder = fileURLToPath(new URL('../../src', import.meta.url));
@@ -35,7 +34,13 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boole
   await using database = await openDatabase(options.database);
   console.fact('cluster', cluster.description);
   console.fact('database', database.description);
-  const settings = { name: 'demo', kubeConfig: cluster.kubeconfigPath, namespace: options.namespace, database: database.handle, volumeImage: options.image };
+  const settings = {
+    name: 'demo',
+    kubeConfig: cluster.kubeconfigPath,
+    namespace: options.namespace,
+    database: database.handle,
+    volumeImage: options.image,
+  };
   await using worker = await KubernetesWorker.open(settings);
   await using secondWorker = await KubernetesWorker.open(settings);
   console.fact('ready', `after ${((performance.now() - startedAt) / 1000).toFixed(2)} s`);

@@ -116,12 +116,24 @@ async function makeContainer(
     startingPod: (podName: string): void => console.fact('pod', podName),
     streamingInput: (path: string, handle: string): void => console.fact('input', `${handle} to ${path}`),
   };
-  const made = await worker.findOrCreateContainer(owner, { image, dir: '/tmp/build/demo', ...parts }, { metadata: { type, stepName: 'demo' }, delegate, signal });
-  console.fact('ready', `after ${((performance.now() - startedAt) / 1000).toFixed(2)} s, mounts ${made.mounts.map(({ mountPath }: VolumeMount) => mountPath).join(', ')}`);
+  const made = await worker.findOrCreateContainer(
+    owner,
+    { image, dir: '/tmp/build/demo', ...parts },
+    { metadata: { type, stepName: 'demo' }, delegate, signal },
+  );
+  console.fact(
+    'ready',
+    `after ${((performance.now() - startedAt) / 1000).toFixed(2)} s, mounts ${made.mounts.map(({ mountPath }: VolumeMount) => mountPath).join(', ')}`,
+  );
   return made;
 }
 
-async function runToEnd({ console, signal }: DemoSetup, { container }: ContainerWithMounts, spec: ProcessSpec, stdin?: Readable): Promise<StepOutcome> {
+async function runToEnd(
+  { console, signal }: DemoSetup,
+  { container }: ContainerWithMounts,
+  spec: ProcessSpec,
+  stdin?: Readable,
+): Promise<StepOutcome> {
   const stdout = console.stream('stdout');
   const stderr = console.stream('stderr');
   const startedAt = performance.now();
@@ -132,7 +144,11 @@ async function runToEnd({ console, signal }: DemoSetup, { container }: Container
 }
 
 /** From a second worker: what one instance made, another finds. The report of the downloaded volume. */
-async function download({ secondWorker, console, signal }: DemoSetup, handle: string, check: (claim: string, holds: boolean) => void): Promise<string> {
+async function download(
+  { secondWorker, console, signal }: DemoSetup,
+  handle: string,
+  check: (claim: string, holds: boolean) => void,
+): Promise<string> {
   console.step('download', 'the result, through a second worker on the same database');
   const volume = await secondWorker.lookupVolume(handle, { signal });
   if (volume === undefined) throw new Error(`the second worker does not find volume ${handle}`);

@@ -10,7 +10,10 @@ export async function countLines(folder: string): Promise<ReadonlyMap<string, nu
   const counts = new Map<string, number>();
   for (const file of await filesBelow(folder)) {
     const content = await readFile(join(folder, file));
-    counts.set(file, content.reduce((lines, byte) => (byte === 0x0a ? lines + 1 : lines), 0));
+    counts.set(
+      file,
+      content.reduce((lines, byte) => (byte === 0x0a ? lines + 1 : lines), 0),
+    );
   }
   return counts;
 }

@@ -13,13 +13,13 @@ import { AgentFailure, LostConnection, processFailure, processStartError, transf
 import type { AgentHello } from './agent-hello.ts';
 import { AgentOperation } from './agent-operation.ts';
 import type { AttachSpec, CopySpec, ReceiveSpec, RemoveSpec, SendSpec, StartSpec } from './agent-specs.ts';
-import { readStatus, type AgentStatus } from './agent-status.ts';
+import { type AgentStatus, readStatus } from './agent-status.ts';
 import { AttachOperation } from './attach-operation.ts';
 import type { Attachment, AttachSinks } from './attachment.ts';
 import type { ByteConnection } from './byte-connection.ts';
-import { encodeControl, type AgentText, type ControlObject, type Fields } from './control.ts';
+import { type AgentText, type ControlObject, encodeControl, type Fields } from './control.ts';
 import { Download, type DownloadKind } from './download.ts';
-import { readProcessResult, type AgentProcessResult } from './process-result.ts';
+import { type AgentProcessResult, readProcessResult } from './process-result.ts';
 import { SessionPool } from './session-pool.ts';
 import type { TransferResult, TransferSettings } from './transfer-progress.ts';
 import { endSource, Upload, type UploadResult } from './upload.ts';
@@ -134,7 +134,9 @@ export class AgentClient {
       return { started: fields.boolean('started') };
     } catch (error) {
       const command = { executable: display(args[0]), user: spec.user, dir: spec.dir === undefined ? undefined : display(spec.dir) };
-      throw error instanceof AgentFailure ? processStartError(error, this.#process(processId), command) : processFailure(error, this.#process(processId));
+      throw error instanceof AgentFailure
+        ? processStartError(error, this.#process(processId), command)
+        : processFailure(error, this.#process(processId));
     }
   }
 
@@ -147,7 +149,15 @@ export class AgentClient {
     const { processId, from = { stdout: 0, stderr: 0 }, stdin = false, output = true, attempt = 1 } = spec;
     const process = this.#process(processId);
     const windowBytes = this.#outputWindowBytes;
-    const open = { op: 'attach', attempt, process: processId, from: { stdout: offset(from.stdout), stderr: offset(from.stderr) }, stdin, output, window: windowBytes };
+    const open = {
+      op: 'attach',
+      attempt,
+      process: processId,
+      from: { stdout: offset(from.stdout), stderr: offset(from.stderr) },
+      stdin,
+      output,
+      window: windowBytes,
+    };
     try {
       return await this.#begin(open, () => new AttachOperation({ ...this.#transfers, process, sinks, output, windowBytes }), options);
     } catch (error) {
@@ -280,7 +290,8 @@ export class AgentClient {
       } catch (error) {
         void operation.cancel();
         // The idle connection was dead, and nothing has happened yet: a new one may live.
-        if (!reused || !(error instanceof LostConnection) || error.reason instanceof ProtocolViolationError || error.reason instanceof ClosedError) throw error;
+        if (!reused || !(error instanceof LostConnection) || error.reason instanceof ProtocolViolationError || error.reason instanceof ClosedError)
+          throw error;
         fresh = true;
       }
     }

@@ -1,6 +1,6 @@
 import { ConflictError } from '../errors/cluster.ts';
 import type { Architecture } from '../runtime/container.ts';
-import { readAgentBinary, type AgentBinary } from './agent-binary.ts';
+import { type AgentBinary, readAgentBinary } from './agent-binary.ts';
 
 /** The key in the config map, and so the name of the file in the pod. */
 export const AGENT_FILE_NAME = 'agent';

@@ -1,14 +1,14 @@
+import type { KubernetesWorkerError } from '../errors/base.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
 import { ProtocolViolationError } from '../errors/connection.ts';
-import type { KubernetesWorkerError } from '../errors/base.ts';
 import {
   ExecutableFormatError,
   ExecutableNotFoundError,
   OutcomeUnknownError,
+  type ProcessFacts,
   ProcessNotFoundError,
   UserNotFoundError,
   WorkingDirectoryError,
-  type ProcessFacts,
 } from '../errors/process.ts';
 import { VolumeNotFoundError } from '../errors/repository.ts';
 import {
@@ -22,12 +22,12 @@ import {
   OperationLostError,
   PathConflictError,
   TransferError,
+  type TransferFacts,
   TruncatedArchiveError,
   UnsafeArchivePathError,
   UnsupportedEntryError,
   VolumeDamagedError,
   VolumeIoError,
-  type TransferFacts,
 } from '../errors/transfer.ts';
 import type { Fields } from './control.ts';
 
@@ -126,10 +126,25 @@ const START_ERRORS: ReadonlyMap<string, Mapping<StartFacts>> = new Map<string, M
   ['EXECUTABLE_NOT_FOUND', (_failure, { process, command }, options) => new ExecutableNotFoundError(process, command.executable, options)],
   ['WRONG_FORMAT', (_failure, { process, command }, options) => new ExecutableFormatError(process, command.executable, options)],
   ['USER_NOT_FOUND', (_failure, { process, command }, options) => new UserNotFoundError(process, command.user ?? '', options)],
-  ['BAD_DIRECTORY', (failure, { process, command }, options) => new WorkingDirectoryError(process, command.dir ?? failure.facts.path ?? '', failure.message, options)],
-  ['NOT_PERMITTED', (failure, { process }, options) => new NotPermittedError(factsOf(failure, process), `start of process ${process.processId}: ${failure.message}`, options)],
-  ['DISK_FULL', (failure, { process }, options) => new DiskFullError(factsOf(failure, process), `start of process ${process.processId}: ${failure.message}`, options)],
-  ['IO_ERROR', (failure, { process }, options) => new VolumeIoError(factsOf(failure, process), `start of process ${process.processId}: ${failure.message}`, options)],
+  [
+    'BAD_DIRECTORY',
+    (failure, { process, command }, options) => new WorkingDirectoryError(process, command.dir ?? failure.facts.path ?? '', failure.message, options),
+  ],
+  [
+    'NOT_PERMITTED',
+    (failure, { process }, options) =>
+      new NotPermittedError(factsOf(failure, process), `start of process ${process.processId}: ${failure.message}`, options),
+  ],
+  [
+    'DISK_FULL',
+    (failure, { process }, options) =>
+      new DiskFullError(factsOf(failure, process), `start of process ${process.processId}: ${failure.message}`, options),
+  ],
+  [
+    'IO_ERROR',
+    (failure, { process }, options) =>
+      new VolumeIoError(factsOf(failure, process), `start of process ${process.processId}: ${failure.message}`, options),
+  ],
   ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(failure.facts.path ?? 'spec', failure.message, options)],
 ]);
 
@@ -149,7 +164,10 @@ const PROCESS_ERRORS: ReadonlyMap<string, Mapping<ProcessFacts>> = new Map<strin
         options,
       ),
   ],
-  ['CANCELLED', (_failure, facts, options) => new OutcomeUnknownError(`process ${facts.processId} in container ${facts.handle}`, 'detached from it', options)],
+  [
+    'CANCELLED',
+    (_failure, facts, options) => new OutcomeUnknownError(`process ${facts.processId} in container ${facts.handle}`, 'detached from it', options),
+  ],
   ['NOT_PERMITTED', (failure, facts, options) => new NotPermittedError(factsOf(failure, facts), failure.message, options)],
   ['DISK_FULL', (failure, facts, options) => new DiskFullError(factsOf(failure, facts), failure.message, options)],
   ['IO_ERROR', (failure, facts, options) => new VolumeIoError(factsOf(failure, facts), failure.message, options)],

@@ -1,9 +1,9 @@
 import { HeartbeatTimeoutError, ProtocolViolationError } from '../errors/connection.ts';
 import type { Clock } from '../runtime/options.ts';
-import { LostConnection, type AgentFailure } from './agent-error.ts';
+import { type AgentFailure, LostConnection } from './agent-error.ts';
 import type { OperationChannel, OperationHandler } from './agent-session.ts';
 import type { Fields } from './control.ts';
-import { FrameType, type DataFrame, type EndFrame, type WindowFrame } from './frame.ts';
+import { type DataFrame, type EndFrame, FrameType, type WindowFrame } from './frame.ts';
 
 /** What an operation needs of its surroundings. */
 export interface OperationContext {

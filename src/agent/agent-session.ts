@@ -3,10 +3,10 @@ import { abortable } from '../internal/abort.ts';
 import { SilenceWatch } from '../internal/silence-watch.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import { AgentFailure } from './agent-error.ts';
-import { encodeHello, readHello, type AgentHello } from './agent-hello.ts';
+import { type AgentHello, encodeHello, readHello } from './agent-hello.ts';
 import type { ByteConnection } from './byte-connection.ts';
 import { Fields } from './control.ts';
-import { encodeFrame, FrameType, type BareType, type ControlFrame, type DataFrame, type EndFrame, type Frame, type WindowFrame } from './frame.ts';
+import { type BareType, type ControlFrame, type DataFrame, type EndFrame, encodeFrame, type Frame, FrameType, type WindowFrame } from './frame.ts';
 import { FrameDecoder } from './frame-decoder.ts';
 
 /** How long a goodbye may take to leave, in milliseconds. */
@@ -84,7 +84,11 @@ export class AgentSession {
    * @throws AgentUnavailableError - it says nothing
    * @throws AgentIncompatibleError, ProtocolViolationError
    */
-  static async open(connection: ByteConnection, options: SessionOptions, { signal }: AbortOptions = {}): Promise<{ readonly session: AgentSession; readonly hello: AgentHello }> {
+  static async open(
+    connection: ByteConnection,
+    options: SessionOptions,
+    { signal }: AbortOptions = {},
+  ): Promise<{ readonly session: AgentSession; readonly hello: AgentHello }> {
     const session = new AgentSession(connection, options);
     const { clock, podName, helloTimeoutMs } = options;
     const patience = new SilenceWatch({

@@ -42,5 +42,11 @@ export function readStatus(fields: Fields): AgentStatus {
 
 function readProcess(fields: Fields): AgentProcessStatus {
   const count = (name: string): number | undefined => fields.optional(name, (from) => from.count(name));
-  return { id: fields.string('id'), state: fields.word('state', STATES), exitStatus: count('exitStatus'), signal: count('signal'), pid: count('pid') };
+  return {
+    id: fields.string('id'),
+    state: fields.word('state', STATES),
+    exitStatus: count('exitStatus'),
+    signal: count('signal'),
+    pid: count('pid'),
+  };
 }

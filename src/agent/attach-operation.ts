@@ -4,13 +4,22 @@ import { ClosedError } from '../errors/caller.ts';
 import { ProtocolViolationError } from '../errors/connection.ts';
 import type { ProcessFacts } from '../errors/process.ts';
 import type { ProcessPosition, WindowSize } from '../runtime/process.ts';
-import { processFailure, type AgentFailure, type LostConnection } from './agent-error.ts';
+import { type AgentFailure, type LostConnection, processFailure } from './agent-error.ts';
 import { AgentOperation, type OperationContext } from './agent-operation.ts';
-import type { AttachOpened, Attachment, AttachSinks, OutputOffsets } from './attachment.ts';
+import type { Attachment, AttachOpened, AttachSinks, OutputOffsets } from './attachment.ts';
 import { encodeControl, type Fields } from './control.ts';
-import { encodeDataFrame, FrameType, MAX_DATA_BYTES, type ControlType, type DataFrame, type EndFrame, type StreamId, type WindowFrame } from './frame.ts';
-import { OutputStream, type OutputSink } from './output-stream.ts';
-import { readProcessResult, type AgentProcessResult } from './process-result.ts';
+import {
+  type ControlType,
+  type DataFrame,
+  type EndFrame,
+  encodeDataFrame,
+  FrameType,
+  MAX_DATA_BYTES,
+  type StreamId,
+  type WindowFrame,
+} from './frame.ts';
+import { type OutputSink, OutputStream } from './output-stream.ts';
+import { type AgentProcessResult, readProcessResult } from './process-result.ts';
 import { SendWindow } from './send-window.ts';
 
 /** What an attachment is made of. */
@@ -124,7 +133,8 @@ export class AttachOperation extends AgentOperation implements Attachment {
 
   protected override onResult(fields: Fields): void {
     const result = readProcessResult(fields);
-    if (!this.wasOpened || this.#stdout?.hasEnded === false || this.#stderr?.hasEnded === false) throw new ProtocolViolationError('RESULT of an attachment whose output has not ended');
+    if (!this.wasOpened || this.#stdout?.hasEnded === false || this.#stderr?.hasEnded === false)
+      throw new ProtocolViolationError('RESULT of an attachment whose output has not ended');
     this.#stdin?.close();
     void this.#finish(result);
   }

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 
 import { InvalidSpecError } from '../errors/caller.ts';
 import { ProtocolViolationError } from '../errors/connection.ts';
-import { FrameType, MAX_CONTROL_BYTES, type ControlType } from './frame.ts';
+import { type ControlType, FrameType, MAX_CONTROL_BYTES } from './frame.ts';
 
 /** Text that need not be UTF-8: file names, arguments, environment. */
 export type AgentText = string | Uint8Array;
@@ -21,7 +21,8 @@ export interface ControlObject {
  */
 export function encodeControl(value: ControlObject): Buffer {
   const text = Buffer.from(JSON.stringify(plain(value, '')));
-  if (text.length > MAX_CONTROL_BYTES) throw new InvalidSpecError('args', `arguments, environment and names are ${text.length} bytes together, more than ${MAX_CONTROL_BYTES}`);
+  if (text.length > MAX_CONTROL_BYTES)
+    throw new InvalidSpecError('args', `arguments, environment and names are ${text.length} bytes together, more than ${MAX_CONTROL_BYTES}`);
   return text;
 }
 

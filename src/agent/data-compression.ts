@@ -1,4 +1,4 @@
-import { constants, zstdCompress, zstdDecompress, zstdDecompressSync, type ZstdOptions } from 'node:zlib';
+import { constants, type ZstdOptions, zstdCompress, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 
 import { ProtocolViolationError } from '../errors/connection.ts';
 import type { DataFrame } from './frame.ts';
@@ -66,7 +66,11 @@ function compress(raw: Uint8Array): Promise<Buffer> {
 export function expand(frame: DataFrame): Uint8Array | Promise<Uint8Array> {
   const { encoding, bytes, rawLength } = frame;
   if (encoding === 'raw') return bytes;
-  const options: ZstdOptions = { chunkSize: Math.max(64, rawLength), maxOutputLength: rawLength, params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX } };
+  const options: ZstdOptions = {
+    chunkSize: Math.max(64, rawLength),
+    maxOutputLength: rawLength,
+    params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
+  };
   if (rawLength <= SYNC_BYTES) {
     try {
       return checkedLength(zstdDecompressSync(bytes, options), frame);

@@ -6,13 +6,13 @@ import { ProtocolViolationError } from '../errors/connection.ts';
 import { DigestMismatchError, type TransferFacts } from '../errors/transfer.ts';
 import { InOrder } from '../internal/in-order.ts';
 import type { SilenceWatch } from '../internal/silence-watch.ts';
-import { transferFailure, type AgentFailure, type LostConnection } from './agent-error.ts';
+import { type AgentFailure, type LostConnection, transferFailure } from './agent-error.ts';
 import { AgentOperation } from './agent-operation.ts';
 import type { Fields } from './control.ts';
 import { expand } from './data-compression.ts';
 import type { DataFrame, EndFrame } from './frame.ts';
 import { ReceiveWindow } from './receive-window.ts';
-import { watchProgress, type TransferResult, type TransferSettings } from './transfer-progress.ts';
+import { type TransferResult, type TransferSettings, watchProgress } from './transfer-progress.ts';
 
 /** How many frames are expanded at once. */
 const CONCURRENCY = 3;
@@ -67,10 +67,14 @@ export class Download extends AgentOperation {
     this.#facts = facts;
     this.#completed.promise.catch(() => undefined);
     this.readable.on('error', () => undefined);
-    this.#progress = watchProgress(settings, () => this.facts(), (error) => {
-      // While there is something for a reader that does not take it, the agent has nothing to say.
-      if (this.#frames.size === 0) this.#fail(error);
-    });
+    this.#progress = watchProgress(
+      settings,
+      () => this.facts(),
+      (error) => {
+        // While there is something for a reader that does not take it, the agent has nothing to say.
+        if (this.#frames.size === 0) this.#fail(error);
+      },
+    );
   }
 
   /** Resolves when the readable was given its end; rejects with what it is destroyed with. May be left alone. */
@@ -100,7 +104,8 @@ export class Download extends AgentOperation {
 
   override end(frame: EndFrame): void {
     if (frame.stream !== 1 || this.#window === undefined || this.#end !== undefined) super.end(frame);
-    if (frame.total !== this.#window?.received) throw new DigestMismatchError(this.facts(), `the agent sent ${frame.total} bytes, ${this.#window?.received ?? 0} came`);
+    if (frame.total !== this.#window?.received)
+      throw new DigestMismatchError(this.facts(), `the agent sent ${frame.total} bytes, ${this.#window?.received ?? 0} came`);
     this.#end = frame;
     this.#progress.touch();
   }
@@ -127,7 +132,8 @@ export class Download extends AgentOperation {
     const end = this.#end;
     if (end === undefined) throw new ProtocolViolationError('RESULT of a download that has not ended');
     const result: TransferResult = { bytes: fields.count('bytes'), sha256: fields.string('sha256'), entries: fields.count('entries') };
-    if (result.bytes !== end.total || result.sha256 !== end.digest.toString('hex')) throw new ProtocolViolationError('END and RESULT of a download differ');
+    if (result.bytes !== end.total || result.sha256 !== end.digest.toString('hex'))
+      throw new ProtocolViolationError('END and RESULT of a download differ');
     void this.#finish(result);
   }
 

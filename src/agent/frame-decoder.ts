@@ -1,17 +1,17 @@
 import { ProtocolViolationError } from '../errors/connection.ts';
 import {
+  type BareType,
+  type ControlType,
   DATA_HEADER_BYTES,
+  type DataFrame,
   DIGEST_BYTES,
   FRAME_HEADER_BYTES,
+  type Frame,
   FrameFlag,
   FrameType,
   MAX_CONTROL_BYTES,
   MAX_DATA_BYTES,
   MAX_PAYLOAD_BYTES,
-  type BareType,
-  type ControlType,
-  type DataFrame,
-  type Frame,
   type StreamId,
 } from './frame.ts';
 
@@ -19,9 +19,17 @@ const ANY_LENGTH = -1;
 
 /** Of each type: which flags it may have, and how long its payload is. */
 const SHAPES: ReadonlyMap<number, { readonly flags: number; readonly payloadBytes: number }> = new Map([
-  ...[FrameType.HELLO, FrameType.OPEN, FrameType.OPENED, FrameType.PROGRESS, FrameType.RESULT, FrameType.ERROR, FrameType.SIGNAL, FrameType.RESIZE, FrameType.STOP].map(
-    (type) => [type, { flags: FrameFlag.MORE, payloadBytes: ANY_LENGTH }] as const,
-  ),
+  ...[
+    FrameType.HELLO,
+    FrameType.OPEN,
+    FrameType.OPENED,
+    FrameType.PROGRESS,
+    FrameType.RESULT,
+    FrameType.ERROR,
+    FrameType.SIGNAL,
+    FrameType.RESIZE,
+    FrameType.STOP,
+  ].map((type) => [type, { flags: FrameFlag.MORE, payloadBytes: ANY_LENGTH }] as const),
   [FrameType.DATA, { flags: FrameFlag.ZSTD, payloadBytes: ANY_LENGTH }],
   [FrameType.WINDOW, { flags: FrameFlag.DURABLE, payloadBytes: 24 }],
   [FrameType.END, { flags: 0, payloadBytes: 16 + DIGEST_BYTES }],
@@ -189,7 +197,8 @@ function checkedHeader(bytes: Buffer): Header {
   if ((flags & ~shape.flags) !== 0) throw new ProtocolViolationError(`a frame of type ${type} with flags ${flags}`);
   if (bytes.readUInt16LE(2) !== 0) throw new ProtocolViolationError(`a frame of type ${type} whose reserved bytes are not 0`);
   if (payloadBytes > MAX_PAYLOAD_BYTES) throw new ProtocolViolationError(`a frame of type ${type} with ${payloadBytes} bytes`);
-  if (shape.payloadBytes !== ANY_LENGTH && payloadBytes !== shape.payloadBytes) throw new ProtocolViolationError(`a frame of type ${type} with ${payloadBytes} bytes, not ${shape.payloadBytes}`);
+  if (shape.payloadBytes !== ANY_LENGTH && payloadBytes !== shape.payloadBytes)
+    throw new ProtocolViolationError(`a frame of type ${type} with ${payloadBytes} bytes, not ${shape.payloadBytes}`);
   if (type === FrameType.DATA && payloadBytes <= DATA_HEADER_BYTES) throw new ProtocolViolationError('DATA without bytes');
   return { type: type as FrameType, flags, payloadBytes };
 }
@@ -198,7 +207,8 @@ function checkedDataHead({ flags, payloadBytes }: Header, head: Buffer): DataHea
   const rawLength = head.readUInt32LE(4);
   const encoding = (flags & FrameFlag.ZSTD) === 0 ? 'raw' : 'zstd';
   if (rawLength < 1 || rawLength > MAX_DATA_BYTES) throw new ProtocolViolationError(`DATA of ${rawLength} raw bytes`);
-  if (encoding === 'raw' && rawLength !== payloadBytes - DATA_HEADER_BYTES) throw new ProtocolViolationError(`raw DATA of ${rawLength} bytes in a payload of ${payloadBytes}`);
+  if (encoding === 'raw' && rawLength !== payloadBytes - DATA_HEADER_BYTES)
+    throw new ProtocolViolationError(`raw DATA of ${rawLength} bytes in a payload of ${payloadBytes}`);
   return { stream: checkedStream(head, 4), offset: checkedOffset(head, 8), rawLength, encoding };
 }
 

@@ -52,7 +52,8 @@ export class OutputStream {
   /** @throws ProtocolViolationError */
   end(frame: EndFrame): void {
     if (this.#end !== undefined) throw new ProtocolViolationError(`END of stream ${frame.stream} comes twice`);
-    if (frame.total !== this.#window.received) throw new ProtocolViolationError(`END of stream ${frame.stream} at ${frame.total}, but ${this.#window.received} bytes came`);
+    if (frame.total !== this.#window.received)
+      throw new ProtocolViolationError(`END of stream ${frame.stream} at ${frame.total}, but ${this.#window.received} bytes came`);
     this.#end = frame;
   }
 
@@ -66,7 +67,8 @@ export class OutputStream {
     await this.#frames.whenAtMost(0);
     const sha256 = this.#hash.digest('hex');
     const told = this.#end?.digest.toString('hex');
-    if (told !== undefined && told !== sha256) throw new DigestMismatchError({}, `the output of stream ${this.#options.stream} has SHA-256 ${sha256}, the agent sent ${told}`);
+    if (told !== undefined && told !== sha256)
+      throw new DigestMismatchError({}, `the output of stream ${this.#options.stream} has SHA-256 ${sha256}, the agent sent ${told}`);
   }
 
   /** Delivers nothing more; resolves when the sink has done with what it was given. */

@@ -1,5 +1,5 @@
 import { ProtocolViolationError } from '../errors/connection.ts';
-import { FrameType, type DataFrame, type StreamId, type WindowFrame } from './frame.ts';
+import { type DataFrame, FrameType, type StreamId, type WindowFrame } from './frame.ts';
 
 /** The most that is dealt with before it is acknowledged: the queues on the way are deep, and a sender that waits for a late word stands still. */
 const ACKNOWLEDGE_BYTES: number = 1024 * 1024;
@@ -54,6 +54,12 @@ export class ReceiveWindow {
 
   #say(acknowledged: number, durable: boolean): void {
     this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
-    this.#options.send({ type: FrameType.WINDOW, stream: this.#options.stream, acknowledged, limit: this.#acknowledged + this.#options.windowBytes, durable });
+    this.#options.send({
+      type: FrameType.WINDOW,
+      stream: this.#options.stream,
+      acknowledged,
+      limit: this.#acknowledged + this.#options.windowBytes,
+      durable,
+    });
   }
 }

@@ -1,5 +1,5 @@
+import { type TransferFacts, TransferStalledError } from '../errors/transfer.ts';
 import { SilenceWatch } from '../internal/silence-watch.ts';
-import { TransferStalledError, type TransferFacts } from '../errors/transfer.ts';
 import type { Clock } from '../runtime/options.ts';
 
 /** How transfers are run. */
@@ -22,6 +22,10 @@ export interface TransferResult {
 }
 
 /** Watches that a transfer moves. */
-export function watchProgress({ clock, stallMs }: TransferSettings, facts: () => TransferFacts, stalled: (error: TransferStalledError) => void): SilenceWatch {
+export function watchProgress(
+  { clock, stallMs }: TransferSettings,
+  facts: () => TransferFacts,
+  stalled: (error: TransferStalledError) => void,
+): SilenceWatch {
   return new SilenceWatch({ clock, limitMs: stallMs, silent: () => stalled(new TransferStalledError(facts(), stallMs)) });
 }

@@ -6,14 +6,14 @@ import { DigestMismatchError, type TransferFacts } from '../errors/transfer.ts';
 import { InOrder } from '../internal/in-order.ts';
 import { Interrupter } from '../internal/interrupter.ts';
 import type { SilenceWatch } from '../internal/silence-watch.ts';
-import { transferFailure, type AgentFailure, type LostConnection } from './agent-error.ts';
+import { type AgentFailure, type LostConnection, transferFailure } from './agent-error.ts';
 import { AgentOperation } from './agent-operation.ts';
 import { ByteQueue } from './byte-queue.ts';
 import type { Fields } from './control.ts';
 import { DataCompressor, type EncodedData } from './data-compression.ts';
 import { encodeDataFrame, FrameType, MAX_DATA_BYTES, type WindowFrame } from './frame.ts';
 import { SendWindow } from './send-window.ts';
-import { watchProgress, type TransferResult, type TransferSettings } from './transfer-progress.ts';
+import { type TransferResult, type TransferSettings, watchProgress } from './transfer-progress.ts';
 
 /** How many frames are compressed at once. */
 const CONCURRENCY = 4;
@@ -55,9 +55,13 @@ export class Upload extends AgentOperation {
   constructor(settings: TransferSettings, facts: TransferFacts) {
     super(settings);
     this.#facts = facts;
-    this.#progress = watchProgress(settings, () => this.facts(), (error) => {
-      this.#stop(error);
-    });
+    this.#progress = watchProgress(
+      settings,
+      () => this.facts(),
+      (error) => {
+        this.#stop(error);
+      },
+    );
   }
 
   /** Where it is. */
@@ -102,9 +106,17 @@ export class Upload extends AgentOperation {
   protected override onResult(fields: Fields): void {
     const sha256 = this.#sha256;
     if (sha256 === undefined) throw new ProtocolViolationError('RESULT of an upload that has not ended');
-    const result: UploadResult = { bytes: fields.count('bytes'), sha256: fields.string('sha256'), entries: fields.count('entries'), expandedBytes: fields.count('expandedBytes') };
+    const result: UploadResult = {
+      bytes: fields.count('bytes'),
+      sha256: fields.string('sha256'),
+      entries: fields.count('entries'),
+      expandedBytes: fields.count('expandedBytes'),
+    };
     if (result.bytes !== this.#window.sent || result.sha256 !== sha256)
-      throw new DigestMismatchError(this.facts(), `${this.#window.sent} bytes with SHA-256 ${sha256} were sent, the agent has ${result.bytes} with ${result.sha256.slice(0, 64)}`);
+      throw new DigestMismatchError(
+        this.facts(),
+        `${this.#window.sent} bytes with SHA-256 ${sha256} were sent, the agent has ${result.bytes} with ${result.sha256.slice(0, 64)}`,
+      );
     this.#result = result;
   }
 

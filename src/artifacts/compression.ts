@@ -1,7 +1,7 @@
 import { pipeline, Readable, Transform } from 'node:stream';
 import { constants, createGunzip, createGzip, createZstdCompress } from 'node:zlib';
 
-import { CorruptArchiveError, TruncatedArchiveError, UnsupportedEncodingError, type TransferFacts } from '../errors/transfer.ts';
+import { CorruptArchiveError, type TransferFacts, TruncatedArchiveError, UnsupportedEncodingError } from '../errors/transfer.ts';
 import type { Encoding } from '../runtime/volume.ts';
 import { ByteLimit } from './byte-limit.ts';
 import { ZstdFrames } from './zstd-frames.ts';

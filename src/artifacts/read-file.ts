@@ -1,7 +1,7 @@
 import { addAbortListener, once } from 'node:events';
 import type { Readable } from 'node:stream';
 
-import { extract, type Extract, type Header } from 'tar-stream';
+import { type Extract, extract, type Header } from 'tar-stream';
 
 import { ArtifactTooLargeError, CorruptArchiveError, FileNotFoundError, PathConflictError, type TransferFacts } from '../errors/transfer.ts';
 import { abortReason } from '../internal/abort.ts';

@@ -43,15 +43,25 @@ export class Reaper {
     const failures: unknown[] = [];
     let deletedPods = 0;
     let deletedVolumes = 0;
-    const deletedContainers = await this.#drain((skip) => containers.findDestroyable(workerName, batchSize + skip, options), failures, options, async (container) => {
-      if (await this.#removePod(container, options)) deletedPods += 1;
-      deletedVolumes += await containers.delete(container.handle, options);
-    });
-    deletedVolumes += await this.#drain((skip) => volumes.findDestroyable(workerName, batchSize + skip, options), failures, options, async (volume) => {
-      await this.#removeVolume(volume, options);
-      deletedPods += 1;
-      await volumes.delete(volume.handle, options);
-    });
+    const deletedContainers = await this.#drain(
+      (skip) => containers.findDestroyable(workerName, batchSize + skip, options),
+      failures,
+      options,
+      async (container) => {
+        if (await this.#removePod(container, options)) deletedPods += 1;
+        deletedVolumes += await containers.delete(container.handle, options);
+      },
+    );
+    deletedVolumes += await this.#drain(
+      (skip) => volumes.findDestroyable(workerName, batchSize + skip, options),
+      failures,
+      options,
+      async (volume) => {
+        await this.#removeVolume(volume, options);
+        deletedPods += 1;
+        await volumes.delete(volume.handle, options);
+      },
+    );
     if (failures.length > 0) throw new ReconcileError(`reaper pass of worker ${workerName}`, failures);
     return { deletedPods, deletedContainers, deletedVolumes };
   }

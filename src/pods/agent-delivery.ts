@@ -1,7 +1,7 @@
 import { agentConfigMap, verifyAgentConfigMap } from '../agent/agent-config-map.ts';
 import { ConflictError } from '../errors/cluster.ts';
-import type { Cluster } from '../kubernetes/cluster.ts';
 import { abortable } from '../internal/abort.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
 import type { Architecture } from '../runtime/container.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 
@@ -66,4 +66,3 @@ export class AgentDelivery {
     return name;
   }
 }
-

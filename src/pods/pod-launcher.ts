@@ -57,7 +57,8 @@ export class PodLauncher {
       if (!(error instanceof ConflictError)) throw error;
       const existing = await cluster.getPod(request.podName, options);
       if (existing === undefined || markOf(existing.metadata, 'handle') !== request.handle) throw error;
-      if (existing.metadata?.deletionTimestamp !== undefined) throw new PodDeletedError({ namespace: cluster.namespace, podName: request.podName }, { cause: error });
+      if (existing.metadata?.deletionTimestamp !== undefined)
+        throw new PodDeletedError({ namespace: cluster.namespace, podName: request.podName }, { cause: error });
       return uidOf(existing);
     }
   }
@@ -74,7 +75,19 @@ export class PodLauncher {
     const { handle, metadata, podName, image, environment, volumes, limits, sidecars, privileged } = request;
     const agentConfigMapName = await delivery.ensure(architecture, options);
     const marks = podMarks({ installationId, workerName, handle, metadata });
-    return buildPod({ ...marks, podName, image, environment, volumes, limits, sidecars, privileged, architecture, agentConfigMapName, options: podOptions });
+    return buildPod({
+      ...marks,
+      podName,
+      image,
+      environment,
+      volumes,
+      limits,
+      sidecars,
+      privileged,
+      architecture,
+      agentConfigMapName,
+      options: podOptions,
+    });
   }
 }
 

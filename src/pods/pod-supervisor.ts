@@ -85,7 +85,8 @@ export class PodSupervisor {
         } catch (error) {
           within.throwIfAborted();
           if (!isRetryable(error)) throw error;
-          if (clock.now() - startedAt > timeouts.startMs) throw new PodStartTimeoutError(this.#factsOf(podName, describeWait(seen.pod)), timeouts.startMs, { cause: error });
+          if (clock.now() - startedAt > timeouts.startMs)
+            throw new PodStartTimeoutError(this.#factsOf(podName, describeWait(seen.pod)), timeouts.startMs, { cause: error });
           await Promise.race([clock.sleep(backoffMs(retry, connectBackoff), { signal: within }), seen.change.wait()]);
         }
       }
@@ -201,7 +202,10 @@ export class PodSupervisor {
     return new PodDeletedError(this.#factsOf(podName, {}));
   }
 
-  #factsOf(podName: string, why: { readonly reason?: string | undefined; readonly detail?: string | undefined }): { namespace: string; podName: string } & typeof why {
+  #factsOf(
+    podName: string,
+    why: { readonly reason?: string | undefined; readonly detail?: string | undefined },
+  ): { namespace: string; podName: string } & typeof why {
     return { namespace: this.#components.cluster.namespace, podName, ...why };
   }
 }

@@ -46,7 +46,10 @@ export class PodStore implements ArtifactStore {
     const { launcher, pods, image } = this.#components;
     const { podName, volume } = readLocation(location);
     const volumes = [{ agentVolume: volume, mountPath }];
-    await launcher.launch({ podName, handle, metadata, image, environment: [], volumes, limits: {}, sidecars: [], privileged: false, architecture: undefined }, options);
+    await launcher.launch(
+      { podName, handle, metadata, image, environment: [], volumes, limits: {}, sidecars: [], privileged: false, architecture: undefined },
+      options,
+    );
     await pods.whenAgentAnswers({ podName, handle }, options);
   }
 
@@ -54,14 +57,23 @@ export class PodStore implements ArtifactStore {
     return await this.#components.pods.exists(readLocation(location).podName, options);
   }
 
-  async receive(location: StoreLocation, path: string, archive: AsyncIterable<Uint8Array>, { signal, expandedLimitBytes }: ReceiveOptions = {}): Promise<ReceivedArchive> {
+  async receive(
+    location: StoreLocation,
+    path: string,
+    archive: AsyncIterable<Uint8Array>,
+    { signal, expandedLimitBytes }: ReceiveOptions = {},
+  ): Promise<ReceivedArchive> {
     checkPath(path);
     const { volume } = readLocation(location);
     // The archive can be read once: the connection has to be there before.
-    const agent = await this.#reach(location, async (client) => {
-      await client.hello({ signal });
-      return client;
-    }, { signal });
+    const agent = await this.#reach(
+      location,
+      async (client) => {
+        await client.hello({ signal });
+        return client;
+      },
+      { signal },
+    );
     const { bytes, sha256, entries } = await agent.receive({ volume, path, expandedLimitBytes }, archive, { signal });
     return { rawBytes: bytes, digest: sha256, entries };
   }

@@ -84,7 +84,8 @@ export function cleanPath(field: string, path: string, dir: string | undefined):
   if (path === '') throw new InvalidSpecError(field, 'is empty');
   if (/[\0:]/.test(path)) throw new InvalidSpecError(field, `${JSON.stringify(path)} contains a NUL or a colon, which no mount path may`);
   if (path.split('/').includes('..')) throw new InvalidSpecError(field, `${JSON.stringify(path)} contains ".."`);
-  if (!posix.isAbsolute(path) && dir === undefined) throw new InvalidSpecError(field, `${JSON.stringify(path)} is relative, and the container has no dir`);
+  if (!posix.isAbsolute(path) && dir === undefined)
+    throw new InvalidSpecError(field, `${JSON.stringify(path)} is relative, and the container has no dir`);
   const clean = posix.join('/', posix.isAbsolute(path) ? path : posix.join(dir ?? '/', path)).replace(/(?<=.)\/$/, '');
   if (clean === '/') throw new InvalidSpecError(field, 'is the root of the file system');
   const reserved = reservedPaths.find((own) => clean === own || clean.startsWith(`${own}/`));
@@ -113,7 +114,8 @@ export function checkUser(field: string, user: string | undefined): string | und
 
 function checkLimits(field: string, limits: ContainerLimits | undefined): ContainerLimits {
   for (const [name, value] of Object.entries(limits ?? {})) {
-    if (value !== undefined && !(Number.isSafeInteger(value) && Number(value) > 0)) throw new InvalidSpecError(`${field}.${name}`, 'is not a positive integer');
+    if (value !== undefined && !(Number.isSafeInteger(value) && Number(value) > 0))
+      throw new InvalidSpecError(`${field}.${name}`, 'is not a positive integer');
   }
   return limits ?? {};
 }
@@ -122,7 +124,8 @@ function checkSidecars(sidecars: readonly SidecarSpec[]): readonly SidecarSpec[]
   const names = new Set(['main']);
   for (const [index, sidecar] of sidecars.entries()) {
     const field = `sidecars[${index}]`;
-    if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(sidecar.name)) throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is not a DNS label`);
+    if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(sidecar.name))
+      throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is not a DNS label`);
     if (names.has(sidecar.name)) throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is taken`);
     names.add(sidecar.name);
     checkImage(`${field}.image`, sidecar.image);

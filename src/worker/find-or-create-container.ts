@@ -45,7 +45,11 @@ const pollMs = 200;
  * The one container of an owner, whoever asks and however many at a time: its row is the claim, and a lease says who does the work. A holder that dies
  * is replaced, and the next one goes on where it was: every step finds out first what is there.
  */
-export async function findOrCreateContainer(wanted: WantedContainer, components: ContainerMakerComponents, { signal }: AbortOptions): Promise<ContainerRecord> {
+export async function findOrCreateContainer(
+  wanted: WantedContainer,
+  components: ContainerMakerComponents,
+  { signal }: AbortOptions,
+): Promise<ContainerRecord> {
   const { containers, clock, workerName, newId } = components;
   const lease: Lease = { holder: newId(), durationMs: leaseMs };
   for (;;) {
@@ -61,7 +65,11 @@ export async function findOrCreateContainer(wanted: WantedContainer, components:
 }
 
 /** A created container whose pod is gone is never made again: its outputs would be silently empty. */
-async function requirePod({ handle, podName, podUid }: ContainerRecord, { pods, workerName }: ContainerMakerComponents, options: AbortOptions): Promise<void> {
+async function requirePod(
+  { handle, podName, podUid }: ContainerRecord,
+  { pods, workerName }: ContainerMakerComponents,
+  options: AbortOptions,
+): Promise<void> {
   if (!(await pods.exists(podName, { ...options, uid: podUid }))) throw new ContainerDisappearedError(handle, workerName);
 }
 
@@ -84,7 +92,13 @@ function describe({ owner, plan, metadata }: WantedContainer, components: Contai
 }
 
 /** `undefined`: somebody else has the lease by now. */
-async function make(found: FoundContainer, wanted: WantedContainer, lease: Lease, components: ContainerMakerComponents, options: AbortOptions): Promise<ContainerRecord | undefined> {
+async function make(
+  found: FoundContainer,
+  wanted: WantedContainer,
+  lease: Lease,
+  components: ContainerMakerComponents,
+  options: AbortOptions,
+): Promise<ContainerRecord | undefined> {
   const { containers, clock, logger } = components;
   const { container } = found;
   const renew = (): Promise<boolean> => containers.renewLease(container.handle, lease);
@@ -100,12 +114,19 @@ async function make(found: FoundContainer, wanted: WantedContainer, lease: Lease
     options.signal?.throwIfAborted();
     if (error instanceof LeaseLostError) return undefined;
     logger.warn('container failed', { handle: container.handle, podName: container.podName, error });
-    await containers.markFailed(container.handle).catch((cause: unknown) => logger.warn('container not marked failed', { handle: container.handle, cause }));
+    await containers
+      .markFailed(container.handle)
+      .catch((cause: unknown) => logger.warn('container not marked failed', { handle: container.handle, cause }));
     throw error;
   }
 }
 
-async function launch({ container, volumes }: FoundContainer, { plan, metadata, delegate }: WantedContainer, components: ContainerMakerComponents, options: AbortOptions): Promise<void> {
+async function launch(
+  { container, volumes }: FoundContainer,
+  { plan, metadata, delegate }: WantedContainer,
+  components: ContainerMakerComponents,
+  options: AbortOptions,
+): Promise<void> {
   const { launcher, pods, containers } = components;
   const request: LaunchRequest = {
     podName: container.podName,
@@ -133,7 +154,12 @@ async function launch({ container, volumes }: FoundContainer, { plan, metadata, 
 }
 
 /** All inputs at the same time; the first failure stops the others. One that a former holder completed stays as it is. */
-async function materialise(volumes: readonly VolumeRecord[], { plan, delegate }: WantedContainer, components: ContainerMakerComponents, { signal }: AbortOptions): Promise<void> {
+async function materialise(
+  volumes: readonly VolumeRecord[],
+  { plan, delegate }: WantedContainer,
+  components: ContainerMakerComponents,
+  { signal }: AbortOptions,
+): Promise<void> {
   const stop = new AbortController();
   const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
   const fill = async (mount: PlannedMount): Promise<void> => {

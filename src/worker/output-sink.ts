@@ -48,7 +48,8 @@ export class OutputSink {
   }
 
   #usable(writable: Writable): boolean {
-    if (this.#failure === undefined && (writable.destroyed || writable.writableEnded)) this.#fail(writable.errored ?? new Error(`${this.#stream} of the host is closed`));
+    if (this.#failure === undefined && (writable.destroyed || writable.writableEnded))
+      this.#fail(writable.errored ?? new Error(`${this.#stream} of the host is closed`));
     return this.#failure === undefined;
   }
 

@@ -1,5 +1,5 @@
-import { AgentFailure } from '../agent/agent-error.ts';
 import type { AgentClient } from '../agent/agent-client.ts';
+import { AgentFailure } from '../agent/agent-error.ts';
 import type { Attachment } from '../agent/attachment.ts';
 import type { AgentProcessResult } from '../agent/process-result.ts';
 import { ClosedError } from '../errors/caller.ts';
@@ -171,7 +171,8 @@ export class PodProcess implements Process {
     const { handle, podName, memoryLimitBytes } = this.#target;
     if (error instanceof PodError) {
       const stored = await containers.findProcessResult(handle, this.id);
-      if (stored !== undefined) return stored.signal === undefined ? { exitStatus: stored.exitStatus } : { exitStatus: stored.exitStatus, signal: stored.signal };
+      if (stored !== undefined)
+        return stored.signal === undefined ? { exitStatus: stored.exitStatus } : { exitStatus: stored.exitStatus, signal: stored.signal };
     }
     if (error instanceof OutcomeUnknownError) {
       const kills = error.cause instanceof AgentFailure ? (error.cause.facts.oomKills ?? 0) : 0;

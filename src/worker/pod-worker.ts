@@ -1,6 +1,6 @@
+import type { Reaper } from '../controllers/reaper.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
 import { StoreNotConfiguredError } from '../errors/repository.ts';
-import type { Reaper } from '../controllers/reaper.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
@@ -79,7 +79,9 @@ export class PodWorker implements Worker {
       const record = await repository.volumes.markCreated(handle, options);
       return { volume: this.#volume(record), expiresAt: expiresAt ?? record.createdAt };
     } catch (error) {
-      await repository.volumes.markFailed(handle).catch((cause: unknown) => this.#components.logger.warn('volume not marked failed', { handle, cause }));
+      await repository.volumes
+        .markFailed(handle)
+        .catch((cause: unknown) => this.#components.logger.warn('volume not marked failed', { handle, cause }));
       throw error;
     }
   }
@@ -144,7 +146,14 @@ export class PodWorker implements Worker {
 
   #container(record: ContainerRecord): PodContainer {
     const { repository, agents, pods, newId, clock, logger } = this.#components;
-    return new PodContainer(record, { containers: repository.containers, agent: agents.client(record.podName, record.handle), pods, newId, clock, logger });
+    return new PodContainer(record, {
+      containers: repository.containers,
+      agent: agents.client(record.podName, record.handle),
+      pods,
+      newId,
+      clock,
+      logger,
+    });
   }
 }
 

@@ -41,14 +41,16 @@ export function checkProcess(spec: ProcessSpec, defaults: ProcessDefaults, newId
 
 /** @throws InvalidSpecError */
 export function checkProcessId(field: string, id: string): string {
-  if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/.test(id)) throw new InvalidSpecError(field, `${JSON.stringify(id)} is not 1 to 100 characters of [A-Za-z0-9._-]`);
+  if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/.test(id))
+    throw new InvalidSpecError(field, `${JSON.stringify(id)} is not 1 to 100 characters of [A-Za-z0-9._-]`);
   return id;
 }
 
 /** @throws InvalidSpecError */
 export function checkWindowSize(field: string, size: WindowSize): WindowSize {
   for (const name of ['columns', 'rows'] as const) {
-    if (!Number.isInteger(size[name]) || size[name] < 1 || size[name] > 65_535) throw new InvalidSpecError(`${field}.${name}`, `${size[name]} is not 1 to 65535`);
+    if (!Number.isInteger(size[name]) || size[name] < 1 || size[name] > 65_535)
+      throw new InvalidSpecError(`${field}.${name}`, `${size[name]} is not 1 to 65535`);
   }
   return size;
 }
@@ -60,7 +62,8 @@ export function checkPosition(field: string, position: OutputPosition): OutputPo
     return position;
   }
   for (const name of ['stdoutBytes', 'stderrBytes'] as const) {
-    if (!Number.isSafeInteger(position[name]) || position[name] < 0) throw new InvalidSpecError(`${field}.${name}`, `${position[name]} is not an offset`);
+    if (!Number.isSafeInteger(position[name]) || position[name] < 0)
+      throw new InvalidSpecError(`${field}.${name}`, `${position[name]} is not an offset`);
   }
   return position;
 }

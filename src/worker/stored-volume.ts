@@ -84,5 +84,6 @@ export class StoredVolume implements Volume {
 }
 
 function checkLimit(field: string, limit: number | undefined): void {
-  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0)) throw new InvalidSpecError(field, `${limit} is not a positive number of bytes`);
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0))
+    throw new InvalidSpecError(field, `${limit} is not a positive number of bytes`);
 }

@@ -1,5 +1,24 @@
 /** The frames of docs/agent-protocol.md, written down a second time: shares nothing with src/agent, so that a mistake there cannot cancel out. */
-export const WIRE_TYPES = ['', 'HELLO', 'OPEN', 'OPENED', 'DATA', 'WINDOW', 'END', 'PROGRESS', 'RESULT', 'ERROR', 'SIGNAL', 'RESIZE', 'STOP', 'CANCEL', 'PING', 'PONG', 'DONE', 'BYE'] as const;
+export const WIRE_TYPES = [
+  '',
+  'HELLO',
+  'OPEN',
+  'OPENED',
+  'DATA',
+  'WINDOW',
+  'END',
+  'PROGRESS',
+  'RESULT',
+  'ERROR',
+  'SIGNAL',
+  'RESIZE',
+  'STOP',
+  'CANCEL',
+  'PING',
+  'PONG',
+  'DONE',
+  'BYE',
+] as const;
 
 export type WireType = Exclude<(typeof WIRE_TYPES)[number], ''>;
 
@@ -44,11 +63,22 @@ export interface ReadData {
 }
 
 export function readData({ payload, flags }: WireFrame): ReadData {
-  return { stream: payload[0] ?? -1, rawLength: payload.readUInt32LE(4), offset: Number(payload.readBigUInt64LE(8)), bytes: payload.subarray(16), zstd: (flags & 2) !== 0 };
+  return {
+    stream: payload[0] ?? -1,
+    rawLength: payload.readUInt32LE(4),
+    offset: Number(payload.readBigUInt64LE(8)),
+    bytes: payload.subarray(16),
+    zstd: (flags & 2) !== 0,
+  };
 }
 
 export function readWindow({ payload, flags }: WireFrame): { stream: number; acknowledged: number; limit: number; durable: boolean } {
-  return { stream: payload[0] ?? -1, acknowledged: Number(payload.readBigUInt64LE(8)), limit: Number(payload.readBigUInt64LE(16)), durable: (flags & 4) !== 0 };
+  return {
+    stream: payload[0] ?? -1,
+    acknowledged: Number(payload.readBigUInt64LE(8)),
+    limit: Number(payload.readBigUInt64LE(16)),
+    durable: (flags & 4) !== 0,
+  };
 }
 
 export function readEnd({ payload }: WireFrame): { stream: number; total: number; digest: string } {
@@ -66,7 +96,8 @@ export class WireReader {
       const length = this.#rest.readUInt32LE(4);
       if (this.#rest.length < 8 + length) break;
       const type = WIRE_TYPES[this.#rest[0] ?? 0];
-      if (type === undefined || type === '' || this.#rest.readUInt16LE(2) !== 0 || length > 262_176) throw new Error(`the host sent a bad header: ${this.#rest.toString('hex', 0, 8)}`);
+      if (type === undefined || type === '' || this.#rest.readUInt16LE(2) !== 0 || length > 262_176)
+        throw new Error(`the host sent a bad header: ${this.#rest.toString('hex', 0, 8)}`);
       frames.push({ type, flags: this.#rest[1] ?? 0, payload: Buffer.from(this.#rest.subarray(8, 8 + length)) });
       this.#rest = this.#rest.subarray(8 + length);
     }

@@ -3,9 +3,31 @@ import { setImmediate } from 'node:timers/promises';
 import { zstdDecompressSync } from 'node:zlib';
 
 import type { ByteConnection, ByteConnectionHandlers } from '../../src/agent/byte-connection.ts';
-import { readData, readEnd, readWindow, wireData, wireEnd, wireFrame, wireJson, WireReader, wireWindow, type WireFrame, type WireType } from './agent-wire.ts';
+import {
+  readData,
+  readEnd,
+  readWindow,
+  type WireFrame,
+  WireReader,
+  type WireType,
+  wireData,
+  wireEnd,
+  wireFrame,
+  wireJson,
+  wireWindow,
+} from './agent-wire.ts';
 
-export const HELLO = { magic: 'kubernetes-worker', protocol: [1, 1], version: '0.1.0', incarnation: 'abc', arch: 'x64', uid: 0, gid: 0, freeBytes: 1e9, pid1: true };
+export const HELLO = {
+  magic: 'kubernetes-worker',
+  protocol: [1, 1],
+  version: '0.1.0',
+  incarnation: 'abc',
+  arch: 'x64',
+  uid: 0,
+  gid: 0,
+  freeBytes: 1e9,
+  pid1: true,
+};
 
 export const PROCESS_RESULT = { exitStatus: 0, signal: null, startedAt: 1000, finishedAt: 2000, stdoutBytes: 0, stderrBytes: 0, oomKills: 0 };
 
@@ -81,7 +103,8 @@ export class ScriptedAgent {
   async next(type: WireType): Promise<WireFrame> {
     while (this.frames.length === 0) await new Promise<void>((resolve) => (this.#arrived = resolve));
     const frame = this.frames.shift();
-    if (frame?.type !== type) throw new Error(`the host sent ${frame?.type ?? 'nothing'} ${frame?.payload.toString('latin1', 0, 80) ?? ''}, ${type} was expected`);
+    if (frame?.type !== type)
+      throw new Error(`the host sent ${frame?.type ?? 'nothing'} ${frame?.payload.toString('latin1', 0, 80) ?? ''}, ${type} was expected`);
     return frame;
   }
 
@@ -106,7 +129,8 @@ export class ScriptedAgent {
       if (this.frames[0]?.type === 'END') break;
       const data = readData(await this.next('DATA'));
       const raw = data.zstd ? zstdDecompressSync(data.bytes) : data.bytes;
-      if (data.stream !== 0 || data.offset !== received || data.rawLength !== raw.length) throw new Error(`DATA does not continue the stream: ${JSON.stringify({ ...data, bytes: data.bytes.length })}`);
+      if (data.stream !== 0 || data.offset !== received || data.rawLength !== raw.length)
+        throw new Error(`DATA does not continue the stream: ${JSON.stringify({ ...data, bytes: data.bytes.length })}`);
       received += raw.length;
       if (received > acknowledged + windowBytes) throw new Error(`the host sent up to ${received}, ${acknowledged + windowBytes} was allowed`);
       parts.push(raw);

@@ -79,9 +79,20 @@ export function describeContainers(setup: () => WorkerSetup): void {
         const owner = newOwner();
         const other = await setup().open();
         try {
-          const made = await Promise.all([worker, other, worker, other].map((each) => each.findOrCreateContainer(owner, { image, dir: '/tmp/build/same', outputs: { o: 'o' } })));
+          const made = await Promise.all(
+            [worker, other, worker, other].map((each) => each.findOrCreateContainer(owner, { image, dir: '/tmp/build/same', outputs: { o: 'o' } })),
+          );
           expect(new Set(made.map(({ container }) => container.handle)).size).to.equal(1);
-          expect(new Set(made.map(({ mounts }) => mounts.map(({ volume }) => volume.handle).sort().join())).size).to.equal(1);
+          expect(
+            new Set(
+              made.map(({ mounts }) =>
+                mounts
+                  .map(({ volume }) => volume.handle)
+                  .sort()
+                  .join(),
+              ),
+            ).size,
+          ).to.equal(1);
           expect((await setup().podNames()).filter((name) => name === made[0]!.container.podName)).to.have.length(1);
         } finally {
           await other.close();
@@ -93,7 +104,10 @@ export function describeContainers(setup: () => WorkerSetup): void {
         const { container, owner } = await makeContainer(worker, image);
         await sh(container, 'exit 6', { id: 'ended' });
         await setup().deletePod(container.podName);
-        expect(await rejection(worker.findOrCreateContainer(owner, { image }))).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: container.handle });
+        expect(await rejection(worker.findOrCreateContainer(owner, { image }))).to.include({
+          code: 'KW_ERR_CONTAINER_DISAPPEARED',
+          handle: container.handle,
+        });
         expect(await worker.lookupContainer(container.handle)).to.equal(undefined);
         expect((await rejection(container.run({ path: 'true' }, {}))).code).to.equal('KW_ERR_CONTAINER_DISAPPEARED');
         const ended = await container.attach('ended', {});
@@ -143,7 +157,10 @@ export function describeContainers(setup: () => WorkerSetup): void {
           'sidecars[0].name': { sidecars: [{ name: 'main', image }] },
         };
         for (const [field, parts] of Object.entries(wrong)) {
-          expect(await rejection(worker.findOrCreateContainer(newOwner(), { image, ...parts })), field).to.include({ code: 'KW_ERR_INVALID_SPEC', field });
+          expect(await rejection(worker.findOrCreateContainer(newOwner(), { image, ...parts })), field).to.include({
+            code: 'KW_ERR_INVALID_SPEC',
+            field,
+          });
         }
         expect((await rejection(worker.findOrCreateContainer({ kind: '', key: 'x' }, { image }))).code).to.equal('KW_ERR_INVALID_SPEC');
         expect(await setup().podNames()).to.deep.equal(before);
@@ -173,7 +190,9 @@ export function describeContainers(setup: () => WorkerSetup): void {
 
     context('with a sidecar', () => {
       it('shares its volumes with it', async () => {
-        const sidecars = [{ name: 'side', image, command: ['sh', '-c', 'echo from the sidecar > file; while :; do sleep 1; done'], dir: '/tmp/build/test/shared' }];
+        const sidecars = [
+          { name: 'side', image, command: ['sh', '-c', 'echo from the sidecar > file; while :; do sleep 1; done'], dir: '/tmp/build/test/shared' },
+        ];
         const { container, owner } = await makeContainer(worker, image, { outputs: { shared: 'shared' }, sidecars });
         const { stdout } = await sh(container, 'while ! [ -s shared/file ]; do sleep 0.1; done; cat shared/file');
         expect(stdout).to.equal('from the sidecar\n');

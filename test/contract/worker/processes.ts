@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { Readable, Writable } from 'node:stream';
 import { getEventListeners } from 'node:events';
+import { Readable, Writable } from 'node:stream';
 
 import { expect } from 'chai';
 
@@ -79,13 +79,19 @@ export function describeProcesses(setup: () => WorkerSetup): void {
     context('that cannot be started', () => {
       it('is a typed error for an executable that is not there, and the id may be used again', async () => {
         const id = randomUUID();
-        expect(await rejection(container.run({ id, path: 'no-such-program' }, {}))).to.include({ code: 'KW_ERR_EXECUTABLE_NOT_FOUND', executable: 'no-such-program' });
+        expect(await rejection(container.run({ id, path: 'no-such-program' }, {}))).to.include({
+          code: 'KW_ERR_EXECUTABLE_NOT_FOUND',
+          executable: 'no-such-program',
+        });
         expect((await rejection(container.run({ id, path: '/no/such/program' }, {}))).code).to.equal('KW_ERR_EXECUTABLE_NOT_FOUND');
         expect((await sh(container, 'echo again', { id })).stdout).to.equal('again\n');
       });
 
       it('is a typed error for a user that is not there', async () => {
-        expect(await rejection(container.run({ path: 'true', user: 'nobody-knows' }, {}))).to.include({ code: 'KW_ERR_USER_NOT_FOUND', user: 'nobody-knows' });
+        expect(await rejection(container.run({ path: 'true', user: 'nobody-knows' }, {}))).to.include({
+          code: 'KW_ERR_USER_NOT_FOUND',
+          user: 'nobody-knows',
+        });
       });
 
       it('is a typed error for a file that cannot be executed, and for a folder', async () => {
@@ -95,8 +101,15 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       });
 
       it('names the field of a wrong specification', async () => {
-        const wrong = { path: { path: '' }, 'args[0]': { path: 'a', args: ['\0'] }, 'env[0]': { path: 'a', env: ['NONE'] }, id: { path: 'a', id: '../a' }, user: { path: 'a', user: 'a:b:c' } };
-        for (const [field, spec] of Object.entries(wrong)) expect(await rejection(container.run(spec, {})), field).to.include({ code: 'KW_ERR_INVALID_SPEC', field });
+        const wrong = {
+          path: { path: '' },
+          'args[0]': { path: 'a', args: ['\0'] },
+          'env[0]': { path: 'a', env: ['NONE'] },
+          id: { path: 'a', id: '../a' },
+          user: { path: 'a', user: 'a:b:c' },
+        };
+        for (const [field, spec] of Object.entries(wrong))
+          expect(await rejection(container.run(spec, {})), field).to.include({ code: 'KW_ERR_INVALID_SPEC', field });
       });
     });
 
@@ -126,7 +139,10 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       it('delivers only what comes from now on, where that is asked', async () => {
         const id = randomUUID();
         const first = new Collector();
-        const process = await container.run({ id, path: 'sh', args: ['-c', 'echo early; read -r line; echo "late $line"'] }, { stdout: first, stdin: new Readable({ read() {} }) });
+        const process = await container.run(
+          { id, path: 'sh', args: ['-c', 'echo early; read -r line; echo "late $line"'] },
+          { stdout: first, stdin: new Readable({ read() {} }) },
+        );
         while (!first.text.includes('early')) await new Promise((resolve) => setImmediate(resolve));
         await process[Symbol.asyncDispose]();
         const late = new Collector();
@@ -146,7 +162,10 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         const reason = new Error('the build was aborted');
         const stdout = new Collector();
         const id = randomUUID();
-        const process = await container.run({ id, path: 'sh', args: ['-c', 'trap "echo stopping; exit 9" TERM; echo ready; sleep 600 & wait'] }, { stdout });
+        const process = await container.run(
+          { id, path: 'sh', args: ['-c', 'trap "echo stopping; exit 9" TERM; echo ready; sleep 600 & wait'] },
+          { stdout },
+        );
         const waiting = rejection(process.wait({ signal: abort.signal }));
         while (!stdout.text.includes('ready')) await new Promise((resolve) => setImmediate(resolve));
         abort.abort(reason);
@@ -173,7 +192,10 @@ export function describeProcesses(setup: () => WorkerSetup): void {
 
       it('takes a signal sent to it', async () => {
         const stdout = new Collector();
-        const process = await container.run({ path: 'sh', args: ['-c', 'trap "echo usr1; exit 4" USR1; echo ready; while :; do sleep 0.05; done'] }, { stdout });
+        const process = await container.run(
+          { path: 'sh', args: ['-c', 'trap "echo usr1; exit 4" USR1; echo ready; while :; do sleep 0.05; done'] },
+          { stdout },
+        );
         while (!stdout.text.includes('ready')) await new Promise((resolve) => setImmediate(resolve));
         await process.signal(10);
         expect((await process.wait()).exitStatus).to.equal(4);
@@ -216,7 +238,10 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       await container.setProperty('other', 'second');
       const other = await setup().open();
       try {
-        expect(await (await other.lookupContainer(container.handle))!.properties()).to.deep.equal({ 'concourse:resource-result': value, other: 'second' });
+        expect(await (await other.lookupContainer(container.handle))!.properties()).to.deep.equal({
+          'concourse:resource-result': value,
+          other: 'second',
+        });
       } finally {
         await other.close();
       }

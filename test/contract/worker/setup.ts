@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
 
-import type { Container, ContainerOwner, ContainerSpec, ContainerWithMounts, ProcessIO, ProcessResult, ProcessSpec, Worker } from '../../../src/index.ts';
+import type {
+  Container,
+  ContainerOwner,
+  ContainerSpec,
+  ContainerWithMounts,
+  ProcessIO,
+  ProcessResult,
+  ProcessSpec,
+  Worker,
+} from '../../../src/index.ts';
 
 /** What a suite of the worker runs on: the embedded cluster, or a real one. */
 export interface WorkerSetup {
@@ -25,7 +34,11 @@ export function newOwner(kind = 'test-step'): ContainerOwner {
 }
 
 /** A container for one test, in a directory of its own. */
-export async function makeContainer(worker: Worker, image: string, parts: Partial<ContainerSpec> = {}): Promise<ContainerWithMounts & { readonly owner: ContainerOwner }> {
+export async function makeContainer(
+  worker: Worker,
+  image: string,
+  parts: Partial<ContainerSpec> = {},
+): Promise<ContainerWithMounts & { readonly owner: ContainerOwner }> {
   const owner = newOwner();
   return { ...(await worker.findOrCreateContainer(owner, { image, dir: '/tmp/build/test', ...parts })), owner };
 }

@@ -132,7 +132,20 @@ export function describeVolumes(setup: () => WorkerSetup): void {
     });
 
     context('with names that are hard to handle', () => {
-      const names = ['with space', "quo'te", 'dou"ble', 'new\nline', '-leading', '$(id)', ';semi', 'emoji-🚀', 'e\u0301-nfd', 'é-nfc', `${'long'.repeat(60)}`, 'back\\slash'];
+      const names = [
+        'with space',
+        "quo'te",
+        'dou"ble',
+        'new\nline',
+        '-leading',
+        '$(id)',
+        ';semi',
+        'emoji-🚀',
+        'e\u0301-nfd',
+        'é-nfc',
+        `${'long'.repeat(60)}`,
+        'back\\slash',
+      ];
 
       it('brings each through, as an entry and as a path', async () => {
         for (const name of names) {
@@ -146,16 +159,33 @@ export function describeVolumes(setup: () => WorkerSetup): void {
 
     context('when something is wrong with the archive', () => {
       const cases: Record<string, { bytes: () => Promise<Buffer>; code: string; encoding?: string }> = {
-        'a corrupt gzip': { bytes: async () => Buffer.concat([gzipSync(await tarOf({ a: 'a' })).subarray(0, 20), Buffer.alloc(200, 7)]), code: 'KW_ERR_CORRUPT_ARCHIVE', encoding: 'gzip' },
+        'a corrupt gzip': {
+          bytes: async () => Buffer.concat([gzipSync(await tarOf({ a: 'a' })).subarray(0, 20), Buffer.alloc(200, 7)]),
+          code: 'KW_ERR_CORRUPT_ARCHIVE',
+          encoding: 'gzip',
+        },
         'something that is no gzip': { bytes: async () => await tarOf({ a: 'a' }), code: 'KW_ERR_CORRUPT_ARCHIVE', encoding: 'gzip' },
-        'a gzip cut short': { bytes: async () => gzipSync(await tarOf({ a: randomBytes(5000) })).subarray(0, 3000), code: 'KW_ERR_TRUNCATED_ARCHIVE', encoding: 'gzip' },
-        'garbage': { bytes: async () => randomBytes(4096), code: 'KW_ERR_CORRUPT_ARCHIVE' },
-        'an archive cut in an entry': { bytes: async () => (await tarOf({ a: randomBytes(5000) })).subarray(0, 3000), code: 'KW_ERR_TRUNCATED_ARCHIVE' },
-        'an archive cut between entries': { bytes: async () => (await tarOf({ a: 'a', b: 'b' })).subarray(0, 1024), code: 'KW_ERR_TRUNCATED_ARCHIVE' },
+        'a gzip cut short': {
+          bytes: async () => gzipSync(await tarOf({ a: randomBytes(5000) })).subarray(0, 3000),
+          code: 'KW_ERR_TRUNCATED_ARCHIVE',
+          encoding: 'gzip',
+        },
+        garbage: { bytes: async () => randomBytes(4096), code: 'KW_ERR_CORRUPT_ARCHIVE' },
+        'an archive cut in an entry': {
+          bytes: async () => (await tarOf({ a: randomBytes(5000) })).subarray(0, 3000),
+          code: 'KW_ERR_TRUNCATED_ARCHIVE',
+        },
+        'an archive cut between entries': {
+          bytes: async () => (await tarOf({ a: 'a', b: 'b' })).subarray(0, 1024),
+          code: 'KW_ERR_TRUNCATED_ARCHIVE',
+        },
         'nothing at all': { bytes: async () => Buffer.alloc(0), code: 'KW_ERR_TRUNCATED_ARCHIVE' },
         'an entry with ..': { bytes: async () => await tarOf({ '../out.txt': 'out' }), code: 'KW_ERR_UNSAFE_ARCHIVE_PATH' },
         'an absolute entry': { bytes: async () => await tarOf({ '/out.txt': 'out' }), code: 'KW_ERR_UNSAFE_ARCHIVE_PATH' },
-        'an entry through a link': { bytes: async () => await tarOf({ link: { type: 'symlink', linkname: '/tmp' }, 'link/out.txt': 'out' }), code: 'KW_ERR_UNSAFE_ARCHIVE_PATH' },
+        'an entry through a link': {
+          bytes: async () => await tarOf({ link: { type: 'symlink', linkname: '/tmp' }, 'link/out.txt': 'out' }),
+          code: 'KW_ERR_UNSAFE_ARCHIVE_PATH',
+        },
         'a fifo': { bytes: async () => await tarOf({ pipe: { type: 'fifo' } }), code: 'KW_ERR_UNSUPPORTED_ENTRY' },
         'a folder where a file is': { bytes: async () => await tarOf({ 'before.txt': null }), code: 'KW_ERR_PATH_CONFLICT' },
       };
@@ -182,14 +212,21 @@ export function describeVolumes(setup: () => WorkerSetup): void {
 
       it('rejects more bytes than the limits allow, and keeps nothing of them', async () => {
         const archive = await tarOf({ 'big.bin': Buffer.alloc(3_000_000) });
-        expect(await rejection(upload('big', archive, { limitBytes: 1_000_000 }))).to.include({ code: 'KW_ERR_ARTIFACT_TOO_LARGE', limitBytes: 1_000_000 });
+        expect(await rejection(upload('big', archive, { limitBytes: 1_000_000 }))).to.include({
+          code: 'KW_ERR_ARTIFACT_TOO_LARGE',
+          limitBytes: 1_000_000,
+        });
         const bomb = gzipSync(archive);
-        expect(await rejection(upload('big', bomb, { encoding: 'gzip', expandedLimitBytes: 500_000 }))).to.include({ code: 'KW_ERR_ARTIFACT_TOO_LARGE', limitBytes: 500_000 });
+        expect(await rejection(upload('big', bomb, { encoding: 'gzip', expandedLimitBytes: 500_000 }))).to.include({
+          code: 'KW_ERR_ARTIFACT_TOO_LARGE',
+          limitBytes: 500_000,
+        });
         expect((await rejection(volume.streamOut('big/big.bin'))).code).to.equal('KW_ERR_FILE_NOT_FOUND');
       });
 
       it('rejects limits that are none', async () => {
-        for (const limitBytes of [-1, 0, 1.5, Number.NaN]) expect((await rejection(upload('.', Buffer.alloc(0), { limitBytes }))).code).to.equal('KW_ERR_INVALID_SPEC');
+        for (const limitBytes of [-1, 0, 1.5, Number.NaN])
+          expect((await rejection(upload('.', Buffer.alloc(0), { limitBytes }))).code).to.equal('KW_ERR_INVALID_SPEC');
       });
     });
 

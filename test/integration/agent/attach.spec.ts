@@ -4,8 +4,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, failureOf, Feeder, type Json, Receiver } from '../../support/agent-connection.ts';
-import { decodeData, decodeEnd, decodeWindow, encodeData, encodeEnd, encodeFrame, encodeJson, frameType, sha256 } from '../../support/agent-frames.ts';
+import { type AgentConnection, Feeder, failureOf, type Json, Receiver } from '../../support/agent-connection.ts';
+import {
+  decodeData,
+  decodeEnd,
+  decodeWindow,
+  encodeData,
+  encodeEnd,
+  encodeFrame,
+  encodeJson,
+  frameType,
+  sha256,
+} from '../../support/agent-frames.ts';
 import { AgentProcess, until } from '../../support/agent-process.ts';
 
 describe('attaching to a process', () => {
@@ -87,7 +97,10 @@ describe('attaching to a process', () => {
   it('compresses what is worth it, and nothing else', async () => {
     await connection.run('zeros', ['head', '-c', '4000000', '/dev/zero']);
     await connection.run('random', ['head', '-c', '4000000', '/dev/urandom']);
-    for (const [id, compressed] of [['zeros', true], ['random', false]] as const) {
+    for (const [id, compressed] of [
+      ['zeros', true],
+      ['random', false],
+    ] as const) {
       connection.open({ op: 'attach', process: id });
       const opened = await connection.expectJson(frameType.opened);
       const receiver = new Receiver(connection, 1, opened['stdout'] as Json);
@@ -117,7 +130,10 @@ describe('attaching to a process', () => {
 
   it('takes a window that goes back, or acknowledges too much, for a broken protocol', async () => {
     await connection.start('back', ['sleep', '5']);
-    for (const [acknowledged, limit] of [[0, 500], [1, 2000]] as const) {
+    for (const [acknowledged, limit] of [
+      [0, 500],
+      [1, 2000],
+    ] as const) {
       const other = await agent.connect();
       other.open({ op: 'attach', process: 'back' });
       await other.expect(frameType.opened);

@@ -1,8 +1,7 @@
 import { expect } from 'chai';
-
-import { AgentProcess } from '../../support/agent-process.ts';
-import { encodeData, encodeEnd, encodeFrame, encodeJson, frameType, sha256 } from '../../support/agent-frames.ts';
 import { failureOf } from '../../support/agent-connection.ts';
+import { encodeData, encodeEnd, encodeFrame, encodeJson, frameType, sha256 } from '../../support/agent-frames.ts';
+import { AgentProcess } from '../../support/agent-process.ts';
 
 describe('a connection to the agent', () => {
   let agent: AgentProcess;
@@ -134,7 +133,15 @@ describe('a connection to the agent', () => {
 
   it('rejects an operation that it does not know, or that lacks something, and takes the next', async () => {
     const connection = await agent.connect();
-    for (const open of [{ op: 'dance' }, {}, { op: 7 }, { op: 'start', process: '../x', args: ['true'] }, { op: 'start', process: 'x', args: [] }, { op: 'attach' }, { op: 'remove' }])
+    for (const open of [
+      { op: 'dance' },
+      {},
+      { op: 7 },
+      { op: 'start', process: '../x', args: ['true'] },
+      { op: 'start', process: 'x', args: [] },
+      { op: 'attach' },
+      { op: 'remove' },
+    ])
       expect((await failureOf(connection.call(open))).code, JSON.stringify(open)).to.equal('INVALID_SPEC');
     expect(await connection.call({ op: 'status' })).to.have.property('incarnation');
     await connection.bye();

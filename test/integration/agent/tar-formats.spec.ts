@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { archiveOf, contentOf, fileBlocks, type Found, headerBlock, paxBlocks, TarAgent } from './tar-volume.ts';
+import { archiveOf, contentOf, type Found, fileBlocks, headerBlock, paxBlocks, TarAgent } from './tar-volume.ts';
 
 const fixtures = join(import.meta.dirname, '../../fixtures/tar');
 const time = Date.parse('2020-01-02T03:04:05Z');
@@ -80,7 +80,13 @@ describe('unpacking archives of other programs', () => {
 
   it('lets the later entry of a name replace the earlier', async () => {
     const { content } = await unpacked(
-      archiveOf(fileBlocks('a', 'old'), headerBlock({ name: 'b', type: '1', link: 'a' }), fileBlocks('a', 'new'), headerBlock({ name: 'c', type: '2', link: '/etc' }), fileBlocks('c', 'file')),
+      archiveOf(
+        fileBlocks('a', 'old'),
+        headerBlock({ name: 'b', type: '1', link: 'a' }),
+        fileBlocks('a', 'new'),
+        headerBlock({ name: 'c', type: '2', link: '/etc' }),
+        fileBlocks('c', 'file'),
+      ),
     );
     expect([...content].map(([path, { type, content: text }]) => [path, type, text])).to.deep.equal([
       ['a', 'file', 'new'],

@@ -43,12 +43,25 @@ describe('an archive that is broken or malicious', () => {
     flipped[20] = 1;
     const number = headerBlock({ name: 'file' });
     number.fill(0xff, 124, 136);
-    for (const archive of [flipped, archiveOf(number), archiveOf(fileBlocks('a'), Buffer.alloc(512), fileBlocks('b')), Buffer.alloc(2048, 'not a tar'), archiveOf(headerBlock({ name: 'l', type: '2' }))])
+    for (const archive of [
+      flipped,
+      archiveOf(number),
+      archiveOf(fileBlocks('a'), Buffer.alloc(512), fileBlocks('b')),
+      Buffer.alloc(2048, 'not a tar'),
+      archiveOf(headerBlock({ name: 'l', type: '2' })),
+    ])
       expect((await refused(archive)).code).to.equal('CORRUPT_ARCHIVE');
   });
 
   it('is CORRUPT_ARCHIVE with pax records that cannot be read', async () => {
-    for (const records of [{ size: '-1' }, { size: '9'.repeat(30) }, { mtime: '1.2.3' }, { path: 'a\0b' }, { 'GNU.sparse.map': '1,,2' }, { 'GNU.sparse.size': '9', 'GNU.sparse.map': '0,5' }])
+    for (const records of [
+      { size: '-1' },
+      { size: '9'.repeat(30) },
+      { mtime: '1.2.3' },
+      { path: 'a\0b' },
+      { 'GNU.sparse.map': '1,,2' },
+      { 'GNU.sparse.size': '9', 'GNU.sparse.map': '0,5' },
+    ])
       expect((await refused(archiveOf(paxBlocks(records), fileBlocks('file', '1')))).code).to.equal('CORRUPT_ARCHIVE');
     expect((await refused(archiveOf(paxBlocks({ path: 'nothing follows' })))).code).to.equal('CORRUPT_ARCHIVE');
   });
@@ -62,14 +75,23 @@ describe('an archive that is broken or malicious', () => {
 
   it('is UNSAFE_ARCHIVE_PATH where a name or a hard link leads outside', async () => {
     for (const name of ['../x', 'a/../../x', '/x', '..', 'a/..']) {
-      for (const archive of [archiveOf(fileBlocks(name)), archiveOf(paxBlocks({ path: name }), fileBlocks('f')), archiveOf(fileBlocks('f'), headerBlock({ name: 'l', type: '1', link: name }))])
+      for (const archive of [
+        archiveOf(fileBlocks(name)),
+        archiveOf(paxBlocks({ path: name }), fileBlocks('f')),
+        archiveOf(fileBlocks('f'), headerBlock({ name: 'l', type: '1', link: name })),
+      ])
         expect((await refused(archive)).code).to.equal('UNSAFE_ARCHIVE_PATH');
     }
   });
 
   it('never writes through a link that it brings itself', async () => {
     const link = headerBlock({ name: 'l', type: '2', link: outside });
-    for (const entry of [fileBlocks('l/x', '1'), headerBlock({ name: 'l/d/', type: '5' }), headerBlock({ name: 'l/s', type: '2', link: 'x' }), headerBlock({ name: 'h', type: '1', link: 'l/x' })])
+    for (const entry of [
+      fileBlocks('l/x', '1'),
+      headerBlock({ name: 'l/d/', type: '5' }),
+      headerBlock({ name: 'l/s', type: '2', link: 'x' }),
+      headerBlock({ name: 'h', type: '1', link: 'l/x' }),
+    ])
       expect((await refused(archiveOf(link, entry))).code).to.equal('UNSAFE_ARCHIVE_PATH');
     expect(await readdir(outside)).to.deep.equal([]);
   });
@@ -83,7 +105,10 @@ describe('an archive that is broken or malicious', () => {
   });
 
   it('is CORRUPT_ARCHIVE with a hard link to something else than a file before it', async () => {
-    for (const archive of [archiveOf(headerBlock({ name: 'h', type: '1', link: 'missing' })), archiveOf(headerBlock({ name: 'd/', type: '5' }), headerBlock({ name: 'h', type: '1', link: 'd' }))])
+    for (const archive of [
+      archiveOf(headerBlock({ name: 'h', type: '1', link: 'missing' })),
+      archiveOf(headerBlock({ name: 'd/', type: '5' }), headerBlock({ name: 'h', type: '1', link: 'd' })),
+    ])
       expect((await refused(archive)).facts).to.include({ code: 'CORRUPT_ARCHIVE', entry: 'h' });
   });
 
@@ -118,7 +143,14 @@ describe('an archive that is broken or malicious', () => {
         const { id } = await agent.volume();
         await agent.upload(id, broken, { expandedLimitBytes: 1_000_000 }).catch((error: unknown) => {
           if (!(error instanceof AgentFailure)) throw error;
-          expect(error.code).to.be.oneOf(['CORRUPT_ARCHIVE', 'TRUNCATED_ARCHIVE', 'UNSAFE_ARCHIVE_PATH', 'UNSUPPORTED_ENTRY', 'ARTIFACT_TOO_LARGE', 'PATH_CONFLICT']);
+          expect(error.code).to.be.oneOf([
+            'CORRUPT_ARCHIVE',
+            'TRUNCATED_ARCHIVE',
+            'UNSAFE_ARCHIVE_PATH',
+            'UNSUPPORTED_ENTRY',
+            'ARTIFACT_TOO_LARGE',
+            'PATH_CONFLICT',
+          ]);
         });
       }),
       { numRuns: 60 },

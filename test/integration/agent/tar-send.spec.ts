@@ -28,7 +28,13 @@ describe('a volume as an archive', () => {
 
   it('has the same bytes each time, and again after it was unpacked elsewhere', async () => {
     const { id, folder } = await agent.volume();
-    await fill(folder, { 'b/file': 'hello', 'b/empty': '', [`${'d'.repeat(200)}/${'n'.repeat(200)}`]: 'long', 'ünï': Buffer.alloc(600_000, 7), 'a/x': '1' });
+    await fill(folder, {
+      'b/file': 'hello',
+      'b/empty': '',
+      [`${'d'.repeat(200)}/${'n'.repeat(200)}`]: 'long',
+      ünï: Buffer.alloc(600_000, 7),
+      'a/x': '1',
+    });
     await mkdir(join(folder, 'none'));
     await link(join(folder, 'b/file'), join(folder, 'c'));
     await symlink('/somewhere', join(folder, 'l'));
@@ -41,7 +47,8 @@ describe('a volume as an archive', () => {
     const other = await agent.volume();
     await agent.upload(other.id, first.archive);
     expect((await agent.download(other.id)).archive.equals(first.archive)).to.equal(true);
-    const without = (content: Awaited<ReturnType<typeof contentOf>>): unknown[] => [...content].map(([path, facts]) => [path, { ...facts, inode: 0 }]);
+    const without = (content: Awaited<ReturnType<typeof contentOf>>): unknown[] =>
+      [...content].map(([path, facts]) => [path, { ...facts, inode: 0 }]);
     expect(without(await contentOf(other.folder))).to.deep.equal(without(await contentOf(folder)));
     const copy = await contentOf(other.folder);
     expect(copy.get('c')?.inode).to.equal(copy.get('b/file')?.inode);
@@ -81,7 +88,12 @@ describe('a volume as an archive', () => {
     const { id, folder } = await agent.volume();
     await fill(folder, { 'd/f': '1' });
     await symlink('d', join(folder, 'l'));
-    for (const [path, code] of [['x', 'FILE_NOT_FOUND'], ['d/f/x', 'FILE_NOT_FOUND'], ['l/f', 'UNSAFE_PATH'], ['../x', 'UNSAFE_PATH']] as const)
+    for (const [path, code] of [
+      ['x', 'FILE_NOT_FOUND'],
+      ['d/f/x', 'FILE_NOT_FOUND'],
+      ['l/f', 'UNSAFE_PATH'],
+      ['../x', 'UNSAFE_PATH'],
+    ] as const)
       expect((await failureOf(agent.download(id, path))).code).to.equal(code);
   });
 

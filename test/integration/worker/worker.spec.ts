@@ -16,7 +16,14 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
 
     before(async () => {
       [cluster, database] = await Promise.all([EmbeddedCluster.start({ isolation }), PGlite.create()]);
-      const under = { kubeconfigPath: cluster.kubeconfigPath, namespace: 'default', database, image: 'busybox:1', missingImage: 'registry.invalid/none:1', runsAsRoot: process.getuid?.() === 0 };
+      const under = {
+        kubeconfigPath: cluster.kubeconfigPath,
+        namespace: 'default',
+        database,
+        image: 'busybox:1',
+        missingImage: 'registry.invalid/none:1',
+        runsAsRoot: process.getuid?.() === 0,
+      };
       setup = workerSetup(under);
     });
 

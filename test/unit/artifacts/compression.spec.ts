@@ -17,7 +17,11 @@ async function failureOf(readable: Readable): Promise<Error> {
 
 const facts = { handle: 'v', direction: 'in' } as const;
 const archive = Buffer.concat([Buffer.alloc(300_000, 'some text, again and again '), randomBytes(100_000)]);
-const encoded = { raw: archive, gzip: gzipSync(archive), zstd: zstdCompressSync(archive, { params: { [constants.ZSTD_c_checksumFlag]: 1 } }) } as const;
+const encoded = {
+  raw: archive,
+  gzip: gzipSync(archive),
+  zstd: zstdCompressSync(archive, { params: { [constants.ZSTD_c_checksumFlag]: 1 } }),
+} as const;
 
 function pieces(bytes: Buffer, size = 10_000): Readable {
   return Readable.from(
@@ -57,7 +61,9 @@ describe('decodeArchive', () => {
         expect(archive.equals(await buffer(decodeArchive(pieces(encoded[encoding]), { encoding, facts, limitBytes }).readable))).to.equal(true);
         const source = pieces(encoded[encoding]);
         const error = await failureOf(decodeArchive(source, { encoding, facts, limitBytes: limitBytes - 1 }).readable);
-        expect(error).to.be.instanceOf(ArtifactTooLargeError).with.property('limitBytes', limitBytes - 1);
+        expect(error)
+          .to.be.instanceOf(ArtifactTooLargeError)
+          .with.property('limitBytes', limitBytes - 1);
         expect(source.destroyed).to.equal(true);
       });
 
@@ -121,11 +127,15 @@ describe('decodeArchive', () => {
       it('expands data of several parts, wherever the chunks are cut', async () => {
         const compress = encoding === 'gzip' ? gzipSync : zstdCompressSync;
         await fc.assert(
-          fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 3000 }), { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 5000 }), async (parts, size) => {
-            const source = pieces(Buffer.concat(parts.map((part) => compress(part))), size);
-            const raw = await buffer(decodeArchive(source, { encoding, facts }).readable);
-            expect(raw.equals(Buffer.concat(parts))).to.equal(true);
-          }),
+          fc.asyncProperty(
+            fc.array(fc.uint8Array({ maxLength: 3000 }), { minLength: 1, maxLength: 5 }),
+            fc.integer({ min: 1, max: 5000 }),
+            async (parts, size) => {
+              const source = pieces(Buffer.concat(parts.map((part) => compress(part))), size);
+              const raw = await buffer(decodeArchive(source, { encoding, facts }).readable);
+              expect(raw.equals(Buffer.concat(parts))).to.equal(true);
+            },
+          ),
           { numRuns: 50 },
         );
       });

@@ -33,6 +33,8 @@ describe('abortable', () => {
     let caught: unknown;
     await abortable(new Promise(() => undefined), AbortSignal.abort('why')).catch((error: unknown) => (caught = error));
     expect(caught).to.equal('why');
-    expect(abortReason(AbortSignal.abort('why'))).to.be.instanceOf(Error).with.property('cause', 'why');
+    expect(abortReason(AbortSignal.abort('why')))
+      .to.be.instanceOf(Error)
+      .with.property('cause', 'why');
   });
 });

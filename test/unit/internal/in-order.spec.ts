@@ -15,27 +15,32 @@ describe('work in order', () => {
 
   it('takes the results in the order of the work, never runs more than allowed, whatever ends first', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.scheduler(), fc.array(fc.boolean(), { maxLength: 20 }), fc.integer({ min: 1, max: 4 }), async (scheduler, kinds, concurrency) => {
-        const taken: number[] = [];
-        let running = 0;
-        let most = 0;
-        const order = new InOrder<number>({ concurrency, take: (result) => void taken.push(result), failed: () => undefined });
-        for (const [index, later] of kinds.entries()) {
-          order.add(() => {
-            if (!later) return index;
-            running += 1;
-            most = Math.max(most, running);
-            return scheduler.schedule(Promise.resolve()).then(() => {
-              running -= 1;
-              return index;
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.array(fc.boolean(), { maxLength: 20 }),
+        fc.integer({ min: 1, max: 4 }),
+        async (scheduler, kinds, concurrency) => {
+          const taken: number[] = [];
+          let running = 0;
+          let most = 0;
+          const order = new InOrder<number>({ concurrency, take: (result) => void taken.push(result), failed: () => undefined });
+          for (const [index, later] of kinds.entries()) {
+            order.add(() => {
+              if (!later) return index;
+              running += 1;
+              most = Math.max(most, running);
+              return scheduler.schedule(Promise.resolve()).then(() => {
+                running -= 1;
+                return index;
+              });
             });
-          });
-        }
-        const done = order.whenAtMost(0);
-        await scheduler.waitFor(done);
-        expect(taken).to.deep.equal([...kinds.keys()]);
-        expect(most).to.be.at.most(concurrency);
-      }),
+          }
+          const done = order.whenAtMost(0);
+          await scheduler.waitFor(done);
+          expect(taken).to.deep.equal([...kinds.keys()]);
+          expect(most).to.be.at.most(concurrency);
+        },
+      ),
       { numRuns: 50 },
     );
   });
@@ -66,9 +71,21 @@ describe('work in order', () => {
   });
 
   for (const [what, work, take] of [
-    ['work that throws', () => { throw new Error('broken'); }, () => undefined],
+    [
+      'work that throws',
+      () => {
+        throw new Error('broken');
+      },
+      () => undefined,
+    ],
     ['work that rejects', () => Promise.reject(new Error('broken')), () => undefined],
-    ['a taker that throws', () => 1, () => { throw new Error('broken'); }],
+    [
+      'a taker that throws',
+      () => 1,
+      () => {
+        throw new Error('broken');
+      },
+    ],
     ['a taker that rejects', () => 1, () => Promise.reject(new Error('broken'))],
   ] as const) {
     it(`ends with ${what}, which is told once`, async () => {

@@ -58,17 +58,29 @@ describe('planContainer', () => {
       user: { user: 'a b' },
       'limits.cpuMilli': { limits: { cpuMilli: 0.5 } },
       'sidecars[0].image': { sidecars: [{ name: 's', image: '' }] },
-      'sidecars[1].name': { sidecars: [{ name: 's', image: 'i' }, { name: 's', image: 'i' }] },
+      'sidecars[1].name': {
+        sidecars: [
+          { name: 's', image: 'i' },
+          { name: 's', image: 'i' },
+        ],
+      },
       platform: { platform: 'riscv64' as 'amd64' },
     };
-    for (const [field, parts] of Object.entries(wrong)) expect(fieldOf(() => plan(parts)), field).to.equal(field);
+    for (const [field, parts] of Object.entries(wrong))
+      expect(
+        fieldOf(() => plan(parts)),
+        field,
+      ).to.equal(field);
   });
 });
 
 describe('cleanPath', () => {
   it('refuses what no volume may be mounted at', () => {
     for (const path of ['', '/', '//', '/..', '/a/../b', 'relative', '/a:b', '/a\0b', '/.kw', '/.kw/volumes', '/.kw-agent/agent']) {
-      expect(fieldOf(() => cleanPath('path', path, undefined)), JSON.stringify(path)).to.equal('path');
+      expect(
+        fieldOf(() => cleanPath('path', path, undefined)),
+        JSON.stringify(path),
+      ).to.equal('path');
     }
   });
 

@@ -6,7 +6,8 @@ import { OutputSink } from '../../../src/worker/output-sink.ts';
 
 describe('OutputSink', () => {
   const bytes = Buffer.from('output');
-  const settled = async (promise: Promise<unknown>): Promise<boolean> => await Promise.race([promise.then(() => true), new Promise<boolean>((resolve) => setImmediate(() => resolve(false)))]);
+  const settled = async (promise: Promise<unknown>): Promise<boolean> =>
+    await Promise.race([promise.then(() => true), new Promise<boolean>((resolve) => setImmediate(() => resolve(false)))]);
 
   it('delivers to the writable, and flush resolves when that has taken everything', async () => {
     const done: (() => void)[] = [];

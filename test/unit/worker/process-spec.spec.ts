@@ -7,7 +7,14 @@ describe('checkProcess', () => {
   const check = (spec: Partial<Parameters<typeof checkProcess>[0]>, from = defaults) => checkProcess({ path: 'make', ...spec }, from, () => 'new-id');
 
   it("completes it with the container's", () => {
-    expect(check({ args: ['all'], env: ['A=b'] })).to.deep.equal({ id: 'new-id', args: ['make', 'all'], env: ['A=b'], dir: '/build', user: 'builder', tty: undefined });
+    expect(check({ args: ['all'], env: ['A=b'] })).to.deep.equal({
+      id: 'new-id',
+      args: ['make', 'all'],
+      env: ['A=b'],
+      dir: '/build',
+      user: 'builder',
+      tty: undefined,
+    });
   });
 
   it("prefers its own dir, below the container's where it is relative, and its own user", () => {
@@ -24,7 +31,8 @@ describe('checkProcess', () => {
   });
 
   it('refuses ids that are no names', () => {
-    for (const id of ['', '.', '..', '.hidden', 'a/b', 'a b', 'a\n', 'x'.repeat(101)]) expect(() => check({ id }), JSON.stringify(id)).to.throw(/^id: /);
+    for (const id of ['', '.', '..', '.hidden', 'a/b', 'a b', 'a\n', 'x'.repeat(101)])
+      expect(() => check({ id }), JSON.stringify(id)).to.throw(/^id: /);
   });
 
   it('refuses a NUL anywhere', () => {
@@ -45,7 +53,8 @@ describe('checkWindowSize', () => {
 
 describe('checkPosition', () => {
   it('takes the start, now, and offsets', () => {
-    for (const position of ['start', 'now', { stdoutBytes: 0, stderrBytes: 7 }] as const) expect(checkPosition('from', position)).to.deep.equal(position);
+    for (const position of ['start', 'now', { stdoutBytes: 0, stderrBytes: 7 }] as const)
+      expect(checkPosition('from', position)).to.deep.equal(position);
   });
 
   it('refuses anything else', () => {

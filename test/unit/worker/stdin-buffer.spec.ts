@@ -6,7 +6,8 @@ import { StdinBuffer } from '../../../src/worker/stdin-buffer.ts';
 import { rejection } from '../../support/rejection.ts';
 
 describe('StdinBuffer', () => {
-  const textOf = (piece: Awaited<ReturnType<StdinBuffer['pieceAt']>>) => (piece !== undefined && 'bytes' in piece ? Buffer.from(piece.bytes).toString() : piece);
+  const textOf = (piece: Awaited<ReturnType<StdinBuffer['pieceAt']>>) =>
+    piece !== undefined && 'bytes' in piece ? Buffer.from(piece.bytes).toString() : piece;
 
   it('gives what the source gives, and its end', async () => {
     const stdin = new StdinBuffer(Readable.from([Buffer.from('ab'), Buffer.from('cd')], { objectMode: false }));
