@@ -40,6 +40,7 @@ static void complete(const struct state *state, int operations, const char *oper
         volume_folder_repaired(state, id);
         if (volume_folder_open(state, id, false, &volume, &failure) == 0) {
             volume.operation = operation;
+            volume.marked = true;
             volume.staging = open_folder(volume.folder, "staging", false, 0);
             volume.staged = volume.staging < 0 ? -1 : open_folder(volume.staging, operation, false, 0);
             if (volume.staged < 0)

@@ -89,12 +89,10 @@ static int pass_progress(void *context, uint64_t entries, uint64_t bytes) {
 
 int volume_folder_commit(const struct state *state, struct volume_folder *volume, const char *path, progress_fn progress, void *context,
                          struct failure *failure) {
-    struct commit_context commit = {state, volume, path, progress, context, false};
+    struct commit_context commit = {state, volume, path, progress, context, volume->marked};
     int target = folder_open(volume->data, path, true, failure);
-    if (target < 0)
-        return -1;
-    int result = commit_tree(volume->staged, target, mark, pass_progress, &commit, failure);
-    close(target);
+    int result = target < 0 ? -1 : commit_tree(volume->staged, target, mark, pass_progress, &commit, failure);
+    close_fd(&target);
     if (result == 0) {
         unlinkat(state->operations, volume->operation, 0);
         return 0;

@@ -13,6 +13,7 @@ struct volume_folder {
     int folder, data;
     int staging, staged; /* staging/ and the operation's own folder in it, -1: none */
     const char *operation;
+    bool marked; /* the commit was marked before, by an agent that did not complete it */
 };
 
 /* Opens a volume, made with `make`; else VOLUME_NOT_FOUND. VOLUME_DAMAGED where a commit could not complete. */

@@ -1,0 +1,79 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+
+import { encodeFrame, frameType } from '../../support/agent-frames.ts';
+import { AgentProcess, exists, until } from '../../support/agent-process.ts';
+import { tarOf } from '../../support/tar.ts';
+
+describe('what the agent holds', () => {
+  let agent: AgentProcess;
+
+  beforeEach(async () => {
+    agent = await AgentProcess.start();
+    await (await agent.connect()).bye();
+  });
+
+  afterEach(async () => {
+    await agent[Symbol.asyncDispose]();
+    expect(agent.stderr).to.equal('');
+  });
+
+  const children = async (): Promise<string[]> => (await readFile(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8')).trim().split(' ').filter(Boolean);
+  const descriptors = async (): Promise<number> => (await readdir(`/proc/${agent.pid}/fd`)).length;
+
+  it('is as before after processes, transfers and connections of every end', async () => {
+    await until('the first session has ended', async () => (await children()).length === 0);
+    const before = await descriptors();
+    const connections = await Promise.all(Array.from({ length: 6 }, () => agent.connect()));
+    await Promise.all(connections.map((connection, index) => connection.run(`p${index}`, ['sh', '-c', 'sleep 0.05 & exit 1'])));
+    await Promise.all(connections.map((connection, index) => connection.start(`bad${index}`, ['/no/such']).catch(() => undefined)));
+    const [first, second, third, ...rest] = connections;
+    await first?.receive({ id: 'up', volume: 'v' }, await tarOf({ a: 'a' }));
+    await first?.bye();
+    second?.write(Buffer.from('garbage that is no frame'));
+    second?.destroy();
+    third?.open({ op: 'receive', id: 'cut', volume: 'v', path: '', attempt: 1 });
+    await third?.expect(frameType.opened);
+    third?.destroy();
+    for (const connection of rest) connection.destroy();
+    await until('all children have ended', async () => (await children()).length === 0);
+    expect(await descriptors()).to.equal(before);
+    expect(await readdir(join(agent.folder, 'agent/operations'))).to.deep.equal([]);
+    expect((await readdir(join(agent.folder, 'agent/processes'))).toSorted()).to.deep.equal(['p0', 'p1', 'p2', 'p3', 'p4', 'p5']);
+  });
+
+  it('uses no processor time while nothing happens', async () => {
+    const connection = await agent.connect();
+    await connection.start('idle', ['sleep', '60']);
+    const pids = [String(agent.pid), ...(await children())];
+    const switches = async (): Promise<number[]> =>
+      Promise.all(pids.map(async (pid) => Number((await readFile(`/proc/${pid}/status`, 'utf8')).match(/^voluntary_ctxt_switches:\s+(\d+)/m)?.[1])));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const before = await switches();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await switches()).to.deep.equal(before);
+    expect(pids.length).to.equal(3); // serve, a session, a supervisor
+    await connection.bye();
+  });
+
+  it('ends the connection when serve is killed', async () => {
+    const connection = await agent.connect();
+    await agent.killAndRestart();
+    await connection.ended;
+    expect(await exists(join(agent.folder, 'agent/lock'))).to.equal(true);
+  });
+
+  it('waits for serve where connect comes first, at a path that is longer than an address of a socket', async () => {
+    const folder = join(agent.folder, ...Array.from({ length: 8 }, () => 'a-rather-long-name-of-a-folder'));
+    expect(folder.length).to.be.above(200);
+    const { mkdir } = await import('node:fs/promises');
+    await mkdir(folder, { recursive: true });
+    const other = await AgentProcess.start({ folder });
+    const connection = await other.connect();
+    expect((await connection.run('x', ['echo', 'far'])).stdout.toString()).to.equal('far\n');
+    connection.write(encodeFrame(frameType.bye));
+    await other[Symbol.asyncDispose]();
+  });
+});

@@ -1,0 +1,175 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { expect } from 'chai';
+
+import { type AgentConnection, failureOf, type Json } from '../../support/agent-connection.ts';
+import { decodeData, encodeJson, frameType } from '../../support/agent-frames.ts';
+import { AgentProcess, exists, until } from '../../support/agent-process.ts';
+
+/** Whether a process lives; a zombie does not. */
+async function lives(pid: number): Promise<boolean> {
+  return readFile(`/proc/${pid}/stat`, 'utf8').then(
+    (text) => !/\) Z /.test(text),
+    () => false,
+  );
+}
+
+describe('stopping processes', () => {
+  let agent: AgentProcess;
+  let connection: AgentConnection;
+
+  beforeEach(async () => {
+    agent = await AgentProcess.start();
+    connection = await agent.connect();
+  });
+
+  afterEach(async () => {
+    connection.destroy();
+    await agent[Symbol.asyncDispose]();
+    expect(agent.stderr).to.equal('');
+  });
+
+  /** Starts a script that prints `ready` and then process ids, and gives these. */
+  const startReady = async (id: string, script: string, pids: number): Promise<number[]> => {
+    const other = await agent.connect();
+    await other.start(id, ['sh', '-c', script]);
+    other.open({ op: 'attach', process: id });
+    await other.expect(frameType.opened);
+    other.window(1, 0, 10_000);
+    let text = '';
+    while (text.split('\n').length <= pids) text += decodeData(await other.expect(frameType.data)).raw.toString();
+    other.destroy();
+    return text.trim().split('\n').map(Number);
+  };
+
+  it('lets a command end by itself within the grace', async () => {
+    await startReady('polite', 'trap "echo bye; exit 3" TERM; echo $$; while :; do sleep 0.02; done', 1);
+    const result = await connection.call({ op: 'stop', process: 'polite', graceMs: 5000 });
+    expect(result).to.include({ exitStatus: 3, signal: null });
+    expect((await connection.attach('polite')).stdout.toString()).to.contain('bye');
+  });
+
+  it('kills the group after the grace', async () => {
+    const [leader = 0, child = 0] = await startReady('deaf', 'trap "" TERM; echo $$; (sleep 60 & echo $!; wait) ; sleep 60', 2);
+    const before = Date.now();
+    expect(await connection.call({ op: 'stop', process: 'deaf', graceMs: 200 })).to.include({ exitStatus: 137, signal: 9 });
+    expect(Date.now() - before).to.be.within(190, 1500);
+    expect([await lives(leader), await lives(child)]).to.deep.equal([false, false]);
+  });
+
+  it('kills what escaped into sessions of its own, once the group is gone', async () => {
+    const script = 'echo $$; setsid sh -c \'trap "" TERM; (setsid sleep 60 & echo $!; wait) & echo $$; wait\' & wait';
+    const pids = await startReady('escape', script, 3);
+    const before = Date.now();
+    expect(await connection.call({ op: 'stop', process: 'escape', graceMs: 10_000 })).to.include({ exitStatus: 143, signal: 15 });
+    expect(Date.now() - before).to.be.below(3000);
+    for (const pid of pids) expect(await lives(pid), String(pid)).to.equal(false);
+  });
+
+  it('gives members of the group their grace when the leader has gone at once', async () => {
+    const script = '(trap "sleep 0.3; echo cleaned; exit" TERM; echo $$; while :; do sleep 0.02; done) & wait';
+    await startReady('members', script, 1);
+    await connection.call({ op: 'stop', process: 'members', graceMs: 5000 });
+    expect((await connection.attach('members')).stdout.toString()).to.contain('cleaned');
+  });
+
+  it('stops by an attachment too, which ends with the result', async () => {
+    await connection.start('attached', ['sleep', '60']);
+    connection.open({ op: 'attach', process: 'attached' });
+    await connection.expect(frameType.opened);
+    connection.write(encodeJson(frameType.stop, { graceMs: 1000 }));
+    let frame = await connection.next();
+    while (frame?.type === frameType.end) frame = await connection.next();
+    expect(JSON.parse(String(frame?.payload))).to.include({ exitStatus: 143, signal: 15 });
+    connection.done();
+  });
+
+  it('gives the stored result of an ended process at once, and ends what it left behind', async () => {
+    const { stdout } = await connection.run('left', ['sh', '-c', 'setsid sleep 60 >/dev/null 2>&1 & echo $!; exit 5']);
+    const pid = Number(stdout.toString());
+    expect(await lives(pid)).to.equal(true);
+    expect(await connection.call({ op: 'stop', process: 'left', graceMs: 0 })).to.include({ exitStatus: 5 });
+    await until('what was left behind ends', async () => !(await lives(pid)));
+  });
+
+  it('rejects a process that is not there', async () => {
+    for (const open of [{ op: 'stop', graceMs: 0 }, { op: 'signal', signal: 1 }, { op: 'resize', columns: 1, rows: 1 }])
+      expect((await failureOf(connection.call({ ...open, process: 'nobody' }))).code).to.equal('PROCESS_NOT_FOUND');
+    expect((await failureOf(connection.call({ op: 'signal', process: 'nobody', signal: 65 }))).code).to.equal('INVALID_SPEC');
+  });
+
+  it('stops everything when the agent is told to end, stores results, and exits 0', async () => {
+    const [escaped = 0] = await startReady('last', 'trap "echo end; exit 9" TERM; setsid sleep 60 >/dev/null & echo $!; while :; do sleep 0.02; done', 1);
+    expect(await agent.terminate()).to.equal(0);
+    expect(await lives(escaped)).to.equal(false);
+    expect(await exists(`${agent.folder}/agent/socket`)).to.equal(false);
+    const next = await AgentProcess.start({ folder: agent.folder });
+    const other = await next.connect();
+    const { stdout, result } = await other.attach('last');
+    expect(stdout.toString()).to.contain('end');
+    expect(result['exitStatus']).to.equal(9);
+    await next[Symbol.asyncDispose]();
+  });
+
+  it('calls what a kill of the agent ended lost, keeps results, and never starts either again', async () => {
+    const [pid = 0] = await startReady('running', 'echo $$; trap "" TERM; sleep 60', 1);
+    await connection.run('ended', ['sh', '-c', 'echo kept; exit 6']);
+    const incarnation = (await connection.agentHello)['incarnation'];
+    await agent.killAndRestart();
+    const after = await agent.connect();
+    expect((await after.agentHello)['incarnation']).to.not.equal(incarnation);
+    expect(await lives(pid)).to.equal(false);
+    const lost = await failureOf(after.attach('running'));
+    expect(lost.code).to.equal('PROCESS_LOST');
+    expect(lost.facts).to.have.property('oomKills');
+    const kept = await after.attach('ended');
+    expect([kept.stdout.toString(), kept.result['exitStatus']]).to.deep.equal(['kept\n', 6]);
+    for (const id of ['running', 'ended']) expect(await after.start(id, ['true'])).to.include({ started: false });
+    const states = ((await after.call({ op: 'status' }))['processes'] as Json[]).map(({ id, state, exitStatus }) => ({ id, state, exitStatus }));
+    expect(states).to.have.deep.members([
+      { id: 'running', state: 'lost', exitStatus: null },
+      { id: 'ended', state: 'ended', exitStatus: 6 },
+    ]);
+    expect((await failureOf(after.call({ op: 'stop', process: 'running', graceMs: 0 }))).code).to.equal('PROCESS_LOST');
+    await after.bye();
+  });
+
+  it('calls a process lost whose supervisor is killed, and lets no command run on unseen', async () => {
+    const [pid = 0] = await startReady('unwatched', 'echo $$; sleep 60', 1);
+    connection.open({ op: 'attach', process: 'unwatched' });
+    await connection.expect(frameType.opened);
+    const supervisor = Number((await readFile(`/proc/${pid}/stat`, 'utf8')).match(/\) . (\d+)/)?.[1]);
+    process.kill(supervisor, 'SIGKILL');
+    connection.window(1, 0, 1000);
+    let frame = await connection.next();
+    while (frame?.type === frameType.data) frame = await connection.next();
+    expect(JSON.parse(String(frame?.payload))).to.have.property('code', 'PROCESS_LOST');
+    connection.done();
+    await until('the command ends', async () => !(await lives(pid)));
+  });
+
+  it('forgets an ended process when it is told to, and no running one', async () => {
+    await connection.run('gone', ['true']);
+    await connection.start('here', ['sleep', '60']);
+    expect(await connection.call({ op: 'remove', process: 'gone' })).to.deep.equal({});
+    expect(await connection.call({ op: 'remove', process: 'gone' })).to.deep.equal({});
+    expect(await exists(`${agent.folder}/agent/processes/gone`)).to.equal(false);
+    expect((await failureOf(connection.attach('gone'))).code).to.equal('PROCESS_NOT_FOUND');
+    expect((await failureOf(connection.call({ op: 'remove', process: 'here' }))).code).to.equal('INVALID_SPEC');
+    const [only] = (await connection.call({ op: 'status' }))['processes'] as Json[];
+    expect(only).to.include({ id: 'here', state: 'running', exitStatus: null });
+    expect(await lives(Number(only?.['pid']))).to.equal(true);
+  });
+
+  it('goes on with a command whose connection is cut', async () => {
+    await connection.start('detached', ['sh', '-c', 'sleep 0.2; echo done']);
+    connection.open({ op: 'attach', process: 'detached' });
+    await connection.expect(frameType.opened);
+    connection.destroy();
+    await sleep(50);
+    const other = await agent.connect();
+    expect((await other.attach('detached')).stdout.toString()).to.equal('done\n');
+    await other.bye();
+  });
+});
