@@ -68,7 +68,7 @@ export interface RunningContainer {
   signal(signal: NodeJS.Signals): void;
   /** Kills whatever runs in the container. */
   kill(): void;
-  exec(spec: ExecSpec): ExecProcess;
+  exec(spec: ExecSpec): Promise<ExecProcess>;
 }
 
 /** A way to run containers on this machine. */

@@ -27,6 +27,7 @@ interface ClusterParts {
   readonly instance: Instance;
   readonly store: ObjectStore;
   readonly runner: PodRunner;
+  readonly pipes: PipePool;
   readonly server: ApiServer;
   readonly faults: FaultInjector;
   readonly isolation: ContainerRuntime['isolation'];
@@ -138,11 +139,12 @@ export class EmbeddedCluster implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const { server, runner, instance } = this.#parts;
+    const { server, runner, pipes, instance } = this.#parts;
     await server.stop();
     try {
       await runner.close();
     } finally {
+      await pipes.close();
       await instance.release();
     }
   }
@@ -163,16 +165,24 @@ async function startParts(instance: Instance, options: EmbeddedClusterOptions): 
   const { namespace = 'default', isolation = 'auto', port: wantedPort = 0, crashLoopBackOffMs = 10_000, logger = silentLogger } = options;
   const path = process.env['PATH'] ?? '/usr/bin:/bin';
   const tools = findTools(path);
-  if (tools.mkfifo === undefined) throw new EmbeddedClusterError('KW_ERR_EMBEDDED_MISSING_TOOL', 'mkfifo (coreutils) is not installed');
-  const pipes = await PipePool.open(join(instance.directory, 'pipes'), tools.mkfifo);
+  const pipes = new PipePool(tools.sh);
   const environment = { PATH: path, HOME: homedir(), [INSTANCE_MARKER]: instance.id };
   const runtime = await chooseRuntime({ wanted: isolation, tools, pipes, directory: instance.directory, environment });
   const store = new ObjectStore({ historyLength: HISTORY_LENGTH, now: Date.now });
   const node = describeNode();
   createInitialObjects(store, node, [namespace]);
   const events = new EventRecorder(store, Date.now);
-  const runner = new PodRunner({ store, events, runtime, node, logger, directory: instance.directory, instanceId: instance.id,
-    remember: (pid) => instance.remember(pid), crashLoopBackOffMs });
+  const runner = new PodRunner({
+    store,
+    events,
+    runtime,
+    node,
+    logger,
+    directory: instance.directory,
+    instanceId: instance.id,
+    remember: (pid) => instance.remember(pid),
+    crashLoopBackOffMs,
+  });
   const faults = new FaultInjector();
   const certificates = createCertificates(new Date());
   const token = randomBytes(32).toString('hex');
@@ -183,5 +193,5 @@ async function startParts(instance: Instance, options: EmbeddedClusterOptions): 
   const kubeconfigPath = join(instance.directory, 'kubeconfig');
   await writeFile(kubeconfigPath, kubeconfig, { mode: 0o600 });
   logger.info(`embedded cluster at https://127.0.0.1:${port}, isolation ${runtime.isolation}`);
-  return { instance, store, runner, server, faults, isolation: runtime.isolation, port, kubeconfig, kubeconfigPath };
+  return { instance, store, runner, pipes, server, faults, isolation: runtime.isolation, port, kubeconfig, kubeconfigPath };
 }

@@ -6,7 +6,6 @@
  * - `KW_ERR_EMBEDDED_INVALID_OPTION`: an option has a value that can't be used; `field` names it.
  * - `KW_ERR_EMBEDDED_CLOSED`: the cluster was closed.
  * - `KW_ERR_EMBEDDED_NO_SUCH_CONTAINER`: the pod or container that was named isn't running.
- * - `KW_ERR_EMBEDDED_MISSING_TOOL`: a program that is needed isn't installed.
  * - `KW_ERR_EMBEDDED_UNSAFE_DIRECTORY`: the registry's directory belongs to somebody else.
  *
  * @public
@@ -17,7 +16,6 @@ export type EmbeddedClusterErrorCode =
   | 'KW_ERR_EMBEDDED_INVALID_OPTION'
   | 'KW_ERR_EMBEDDED_CLOSED'
   | 'KW_ERR_EMBEDDED_NO_SUCH_CONTAINER'
-  | 'KW_ERR_EMBEDDED_MISSING_TOOL'
   | 'KW_ERR_EMBEDDED_UNSAFE_DIRECTORY';
 
 /**

@@ -63,10 +63,15 @@ export class ExecEndpoint {
     if (problem !== undefined && version === 4) return refuseUpgrade(exec.socket, problem.code, problem.message);
     const wire = exec.faults.onTheWire ? new FaultySocket(exec.socket, exec.faults) : exec.socket;
     this.#server.handleUpgrade(exec.request, wire, exec.head, (socket) => {
+      if (wire instanceof FaultySocket) wire.arm();
       const session = new ExecSession({ socket, version, spec, execId: randomBytes(32).toString('hex'), faults: exec.faults });
       if (problem !== undefined || running === undefined) session.finish(failureStatus(`unable to upgrade connection: ${problem?.message ?? ''}`));
       else if (spec.tty && !this.#options.terminals) session.finish(failureStatus('a TTY needs the program script (util-linux) on this machine'));
-      else session.attach(running.exec(spec));
+      else
+        running.exec(spec).then(
+          (process) => session.attach(process),
+          (error: unknown) => session.finish(failureStatus(String(error))),
+        );
     });
   }
 

@@ -11,17 +11,24 @@ interface ExecRequest {
   readonly environment: Readonly<Record<string, string>>;
   readonly directory: string;
   readonly spec: ExecSpec;
+  /** Who may open the streams by name. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   readonly tools: MachineTools;
   readonly pipes: PipePool;
   readonly identity?: { readonly uid: number; readonly gid: number };
 }
 
 /** Starts a further process of a container; with a terminal of `script` (util-linux) where one is asked for. */
-export function startExec(request: ExecRequest): ExecProcess {
+export async function startExec(request: ExecRequest): Promise<ExecProcess> {
   const { spec, tools } = request;
   const terminal = spec.tty ? terminalCommand(request) : undefined;
   const [file = '', ...args] = terminal ?? request.command;
-  const streams = request.pipes.streams({ stdin: spec.stdin, stdout: spec.stdout, stderr: spec.stderr && !spec.tty });
+  const streams = await request.pipes.streams({
+    owner: request.owner,
+    stdin: spec.stdin,
+    stdout: spec.stdout,
+    stderr: spec.stderr && !spec.tty,
+  });
   const child = spawn(file, args, {
     env: { ...request.environment, ...(spec.tty ? { TERM: request.environment['TERM'] ?? 'xterm' } : {}) },
     cwd: request.directory,

@@ -32,8 +32,10 @@ export class ExecSession {
     const after = eof?.afterBytes ?? 0;
     this.#inputLeft = eof !== undefined && eof.direction !== 'out' ? after : Number.POSITIVE_INFINITY;
     this.#outputLeft = eof?.direction === 'out' ? after : Number.POSITIVE_INFINITY;
-    options.socket.on('error', () => undefined);
+    const { socket } = options;
+    socket.on('error', () => undefined);
     this.#open();
+    socket.pause();
   }
 
   /** Connects a process with the client. Until either of them ends. */
@@ -45,6 +47,7 @@ export class ExecSession {
     process.stdin?.on('error', () => undefined);
     process.stdin?.on('drain', () => socket.resume());
     process.stdin?.once('close', () => socket.resume());
+    socket.resume();
     const outputs = [this.#send(CHANNEL.stdout, process.stdout), this.#send(CHANNEL.stderr, process.stderr)];
     void Promise.all([process.ended, ...outputs]).then(([end]) => this.finish(this.#statusOf(end)));
   }

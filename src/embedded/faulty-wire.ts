@@ -33,6 +33,7 @@ export class FaultySocket extends Duplex {
   readonly #out: Gate;
   readonly #bytesPerSecond: number;
   readonly #timers = new Set<NodeJS.Timeout>();
+  #armed = false;
 
   constructor(socket: Duplex, faults: FaultSet) {
     super();
@@ -47,11 +48,20 @@ export class FaultySocket extends Duplex {
     socket.pause();
   }
 
+  /** From now on bytes count; what came before (the answer to the upgrade) has passed unharmed. */
+  arm(): void {
+    this.#armed = true;
+  }
+
   override _read(): void {
     this.#socket.resume();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    if (!this.#armed) {
+      this.#socket.write(chunk, callback);
+      return;
+    }
     const { passed, fate } = this.#out.pass(chunk);
     const settle = () => {
       if (fate === 'cut') this.destroy();

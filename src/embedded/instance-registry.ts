@@ -12,7 +12,7 @@ import { removeTree } from './remove-tree.ts';
 /** The variable that marks the processes of one instance. */
 export const INSTANCE_MARKER = 'KW_EMBEDDED';
 /** What a cluster puts into its directory. */
-const CONTENTS = ['pods', 'claims', 'probe', 'pipes', 'kubeconfig'];
+const CONTENTS = ['pods', 'claims', 'probe', 'kubeconfig'];
 const KILL_ROUNDS = 200;
 const KILL_PAUSE_MS = 10;
 const UNFINISHED_AGE_MS = 60_000;

@@ -9,7 +9,6 @@ export interface MachineTools {
   readonly nsenter: string | undefined;
   readonly mount: string | undefined;
   readonly chroot: string | undefined;
-  readonly mkfifo: string | undefined;
   readonly script: string | undefined;
   readonly stty: string | undefined;
 }
@@ -26,7 +25,6 @@ export function findTools(path: string): MachineTools {
     nsenter: find('nsenter'),
     mount: find('mount'),
     chroot: find('chroot'),
-    mkfifo: find('mkfifo'),
     script: find('script'),
     stty: find('stty'),
   };

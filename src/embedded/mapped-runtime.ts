@@ -32,7 +32,7 @@ export class MappedRuntime implements ContainerRuntime {
   async start(spec: ContainerSpec): Promise<RunningContainer> {
     linkNestedMounts(spec.mounts);
     const mapped = this.#map(spec);
-    const streams = this.#pipes.streams({ stdin: false, stdout: true, stderr: true });
+    const streams = await this.#pipes.streams({ stdin: false, stdout: true, stderr: true, owner: mapped.identity });
     const child = spawn(this.#tools.sh, ['-c', LAUNCH_SCRIPT, 'kw-embedded', mapped.directory, ...mapped.words(spec.command)], {
       env: mapped.environment,
       cwd: '/',
@@ -51,7 +51,7 @@ export class MappedRuntime implements ContainerRuntime {
         spec: request,
         tools: this.#tools,
         pipes: this.#pipes,
-        ...(mapped.identity === undefined ? {} : { identity: mapped.identity }),
+        ...(mapped.identity === undefined ? {} : { identity: mapped.identity, owner: mapped.identity }),
       });
     return new MappedContainer({ child, streams, began, ended: report.ended, spec, exec });
   }
@@ -96,7 +96,7 @@ interface ContainerParts {
   readonly began: boolean;
   readonly ended: Promise<ProcessEnd>;
   readonly spec: ContainerSpec;
-  readonly exec: (spec: ExecSpec) => ExecProcess;
+  readonly exec: (spec: ExecSpec) => Promise<ExecProcess>;
 }
 
 class MappedContainer implements RunningContainer {

@@ -78,7 +78,7 @@ export class NamespaceRuntime implements ContainerRuntime {
       spec.workingDirectory,
       ...spec.command,
     ];
-    const streams = pipes.streams({ stdin: false, stdout: true, stderr: true });
+    const streams = await pipes.streams({ stdin: false, stdout: true, stderr: true, owner: this.#owner(spec) });
     const child = spawn(tools.unshare, [...user, ...namespaces, '--', ...script, ...inside], {
       env: spec.environment,
       cwd: '/',
@@ -120,7 +120,11 @@ export class NamespaceRuntime implements ContainerRuntime {
     return [`--userspec=${user.uid}:${user.gid}`, `--groups=${[user.gid, ...user.groups].join(',')}`];
   }
 
-  #exec(pid: number, spec: ContainerSpec, exec: ExecSpec): ExecProcess {
+  #owner({ user }: ContainerSpec): ContainerUser | undefined {
+    return this.#options.userNamespace ? undefined : user;
+  }
+
+  #exec(pid: number, spec: ContainerSpec, exec: ExecSpec): Promise<ExecProcess> {
     const { tools, userNamespace, pipes } = this.#options;
     const user = userNamespace ? ['--user', '--preserve-credentials'] : [];
     const identity = this.#userArguments(spec.user);
@@ -131,6 +135,7 @@ export class NamespaceRuntime implements ContainerRuntime {
       environment: spec.environment,
       directory: '/',
       spec: exec,
+      owner: this.#owner(spec),
       tools,
       pipes,
     });
@@ -154,7 +159,7 @@ interface ContainerParts {
   readonly streams: StandardStreams;
   readonly report: LaunchReport;
   readonly began: boolean;
-  readonly exec: (pid: number, spec: ExecSpec) => ExecProcess;
+  readonly exec: (pid: number, spec: ExecSpec) => Promise<ExecProcess>;
 }
 
 class NamespacedContainer implements RunningContainer {
@@ -198,7 +203,7 @@ class NamespacedContainer implements RunningContainer {
     this.signal('SIGKILL');
   }
 
-  exec(spec: ExecSpec): ExecProcess {
+  exec(spec: ExecSpec): Promise<ExecProcess> {
     return this.#parts.exec(this.#pid ?? 0, spec);
   }
 }

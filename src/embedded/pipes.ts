@@ -1,11 +1,24 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { closeSync, constants, fchownSync, openSync, readlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 
-const BATCH = 24;
+/** Pipes made at once. */
+const BATCH = 16;
+/** Fewer than this in store: more are made. */
+const LOW = 9;
+
+/**
+ * A pipeline whose every stage tells its number and waits for the end of the input: each but the last has a pipe for its output, which can be
+ * opened from outside by way of /proc.
+ */
+const PIPELINE_SCRIPT = `exec 8>&1 9<&0\n${Array.from({ length: BATCH + 1 }, () => '{ read -r pid rest </proc/self/stat; echo "$pid" >&8; read -r rest <&9; }').join(' | ')}`;
+
+interface PipePair {
+  readonly read: number;
+  readonly write: number;
+}
 
 /** The standard streams of a process: the child's ends for `spawn`, ours as streams. */
 export interface StandardStreams {
@@ -18,88 +31,92 @@ export interface StandardStreams {
   releaseChildEnds(): void;
 }
 
+export interface WantedStreams {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** The user who may open the streams by their names (`/dev/stdout`), where it isn't this process' own. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+}
+
 /**
- * Real pipes. What Node itself makes for a child are sockets, and `echo > /dev/stderr` fails on a socket; so these are named pipes whose names go as soon as both
- * ends are open. They are made some at a time by `mkfifo`, ahead of need.
+ * Real pipes. What Node itself makes for a child are sockets, and `echo > /dev/stderr` fails on a socket. A shell makes them, some at a time and ahead of need.
  */
 export class PipePool {
-  readonly #directory: string;
-  readonly #mkfifo: string;
-  readonly #ready: string[] = [];
-  #made = 0;
-  #refilling = false;
+  readonly #sh: string;
+  readonly #ready: PipePair[] = [];
+  #refilling: Promise<void> | undefined;
 
-  private constructor(directory: string, mkfifo: string) {
-    this.#directory = directory;
-    this.#mkfifo = mkfifo;
-  }
-
-  /** Makes the directory and the first pipes. */
-  static async open(directory: string, mkfifo: string): Promise<PipePool> {
-    await mkdir(directory, { recursive: true, mode: 0o711 });
-    const pool = new PipePool(directory, mkfifo);
-    pool.#refillNow();
-    return pool;
+  /** Makes the first pipes when they are needed. */
+  constructor(sh: string) {
+    this.#sh = sh;
   }
 
   /** Opens the streams that are asked for; the others are `/dev/null`. */
-  streams(wanted: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }): StandardStreams {
+  async streams(wanted: WantedStreams): Promise<StandardStreams> {
     const child: (number | 'ignore')[] = [];
-    const end = (asked: boolean, direction: 'in' | 'out') => {
-      const pair = asked ? this.#open(direction) : undefined;
-      child.push(pair?.child ?? 'ignore');
-      return pair?.own;
+    const stdin = wanted.stdin ? await this.#open('in', child, wanted) : void child.push('ignore');
+    const stdout = wanted.stdout ? await this.#open('out', child, wanted) : void child.push('ignore');
+    const stderr = wanted.stderr ? await this.#open('out', child, wanted) : void child.push('ignore');
+    const releaseChildEnds = () => {
+      for (const descriptor of child) if (descriptor !== 'ignore') closeSync(descriptor);
     };
-    const stdin = end(wanted.stdin, 'in');
-    const stdout = end(wanted.stdout, 'out');
-    const stderr = end(wanted.stderr, 'out');
-    return {
-      child,
-      stdin,
-      stdout,
-      stderr,
-      releaseChildEnds: () => {
-        for (const descriptor of child) if (descriptor !== 'ignore') closeSync(descriptor);
-      },
-    };
+    return { child, stdin, stdout, stderr, releaseChildEnds };
   }
 
-  /** `in`: the child reads. Each end is opened for itself, since only ours must not block. */
-  #open(direction: 'in' | 'out'): { child: number; own: Socket } {
-    const path = this.#take();
-    const both = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-    const child = openSync(path, direction === 'in' ? constants.O_RDONLY : constants.O_WRONLY);
-    const own = openSync(path, (direction === 'in' ? constants.O_WRONLY : constants.O_RDONLY) | constants.O_NONBLOCK);
-    closeSync(both);
-    unlinkSync(path);
-    return { child, own: new Socket({ fd: own, readable: direction === 'out', writable: direction === 'in' }) };
+  /** Closes the pipes in store. */
+  async close(): Promise<void> {
+    await this.#refilling;
+    for (const { read, write } of this.#ready.splice(0)) {
+      closeSync(read);
+      closeSync(write);
+    }
   }
 
-  #take(): string {
-    if (this.#ready.length === 0) this.#refillNow();
-    const path = this.#ready.pop();
-    if (path === undefined) throw new Error('no pipe could be made');
-    if (this.#ready.length < BATCH / 2) this.#refillSoon();
-    return path;
+  /** `in`: the child reads. Its end is opened anew, since only ours must not block. */
+  async #open(direction: 'in' | 'out', child: (number | 'ignore')[], { owner }: WantedStreams): Promise<Socket> {
+    const { read, write } = await this.#take();
+    const [own, others] = direction === 'in' ? [write, read] : [read, write];
+    child.push(openSync(`/proc/self/fd/${others}`, direction === 'in' ? constants.O_RDONLY : constants.O_WRONLY));
+    closeSync(others);
+    if (owner !== undefined) fchownSync(own, owner.uid, owner.gid);
+    return new Socket({ fd: own, readable: direction === 'out', writable: direction === 'in' });
   }
 
-  #names(): string[] {
-    return Array.from({ length: BATCH }, () => join(this.#directory, String((this.#made += 1))));
+  async #take(): Promise<PipePair> {
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const pair = this.#ready.pop();
+      if (this.#ready.length < LOW) this.#refilling ??= this.#refill();
+      if (pair !== undefined) return pair;
+      await this.#refilling;
+    }
+    throw new Error('no pipe could be made');
   }
 
-  #refillNow(): void {
-    const names = this.#names();
-    execFileSync(this.#mkfifo, ['-m', '666', ...names]);
-    this.#ready.push(...names);
-  }
-
-  #refillSoon(): void {
-    if (this.#refilling) return;
-    this.#refilling = true;
-    const names = this.#names();
-    execFile(this.#mkfifo, ['-m', '666', ...names], (error) => {
-      this.#refilling = false;
-      if (error === null) this.#ready.push(...names);
+  async #refill(): Promise<void> {
+    const helper = spawn(this.#sh, ['-c', PIPELINE_SCRIPT], { stdio: ['pipe', 'pipe', 'ignore'], env: {} });
+    const gone = new Promise<void>((resolve) => {
+      helper.once('error', () => resolve());
+      helper.once('close', () => resolve());
     });
+    let told = 0;
+    createInterface({ input: helper.stdout }).on('line', (line) => {
+      this.#adopt(line);
+      told += 1;
+      if (told > BATCH) helper.stdin.end();
+    });
+    await gone;
+    this.#refilling = undefined;
+  }
+
+  #adopt(pid: string): void {
+    const path = `/proc/${pid}/fd/1`;
+    try {
+      if (!readlinkSync(path).startsWith('pipe:')) return;
+      const read = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      this.#ready.push({ read, write: openSync(path, constants.O_WRONLY | constants.O_NONBLOCK) });
+    } catch {
+      // The helper was killed, or no descriptors are left: whoever needs a pipe is told when there is none.
+    }
   }
 }

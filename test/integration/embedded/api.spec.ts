@@ -23,7 +23,15 @@ describe('API server of the embedded cluster', () => {
       const { code, body, headers } = await client.raw(PODS, { anonymous: true });
       expect(code).to.equal(401);
       expect(headers['content-type']).to.equal('application/json');
-      expect(body).to.deep.equal({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: 'Unauthorized', reason: 'Unauthorized', code: 401 });
+      expect(body).to.deep.equal({
+        kind: 'Status',
+        apiVersion: 'v1',
+        metadata: {},
+        status: 'Failure',
+        message: 'Unauthorized',
+        reason: 'Unauthorized',
+        code: 401,
+      });
     });
 
     it('404 for an object, naming it', async () => {
@@ -78,22 +86,38 @@ describe('API server of the embedded cluster', () => {
     });
 
     it('422 with everything that is wrong with a pod', async () => {
-      const pod = { kind: 'Pod', apiVersion: 'v1', metadata: { name: 'b' }, spec: { containers: [{ name: 'm', image: 'x', volumeMounts: [{ name: 'c', mountPath: '/c' }], env: [{ name: '' }] }] } };
+      const pod = {
+        kind: 'Pod',
+        apiVersion: 'v1',
+        metadata: { name: 'b' },
+        spec: { containers: [{ name: 'm', image: 'x', volumeMounts: [{ name: 'c', mountPath: '/c' }], env: [{ name: '' }] }] },
+      };
       const { code, body } = await create(pod, PODS);
       expect(code).to.equal(422);
-      expect(body.message).to.equal('Pod "b" is invalid: [spec.containers[0].env[0].name: Required value, spec.containers[0].volumeMounts[0].name: Not found: "c"]');
-      expect(body.details.causes[1]).to.deep.equal({ reason: 'FieldValueNotFound', message: 'Not found: "c"', field: 'spec.containers[0].volumeMounts[0].name' });
+      expect(body.message).to.equal(
+        'Pod "b" is invalid: [spec.containers[0].env[0].name: Required value, spec.containers[0].volumeMounts[0].name: Not found: "c"]',
+      );
+      expect(body.details.causes[1]).to.deep.equal({
+        reason: 'FieldValueNotFound',
+        message: 'Not found: "c"',
+        field: 'spec.containers[0].volumeMounts[0].name',
+      });
     });
 
     it('422 for a change of something immutable', async () => {
       const { body } = await create(configMap('fixed', { immutable: true, data: { a: 'x' } }));
       const changed = await client.raw(`${MAPS}/fixed`, { method: 'PUT', body: { ...body, data: { a: 'y' } } });
-      expect([changed.code, changed.body.message]).to.deep.equal([422, 'ConfigMap "fixed" is invalid: data: Forbidden: field is immutable when `immutable` is set']);
+      expect([changed.code, changed.body.message]).to.deep.equal([
+        422,
+        'ConfigMap "fixed" is invalid: data: Forbidden: field is immutable when `immutable` is set',
+      ]);
     });
 
     it('422 for config keys and sizes that cannot be', async () => {
       expect((await create(configMap('keys', { data: { 'a b': 'x' } }))).body.message).to.include('data[a b]: Invalid value: "a b"');
-      expect((await create(configMap('large', { binaryData: { a: Buffer.alloc(1024 * 1024 + 1).toString('base64') } }))).body.message).to.include('Too long');
+      expect((await create(configMap('large', { binaryData: { a: Buffer.alloc(1024 * 1024 + 1).toString('base64') } }))).body.message).to.include(
+        'Too long',
+      );
       expect((await create(configMap('fits', { binaryData: { a: Buffer.alloc(1024 * 1024).toString('base64') } }))).code).to.equal(201);
     });
   });
@@ -103,7 +127,12 @@ describe('API server of the embedded cluster', () => {
     const { user } = config.users[1];
     const { get } = await import('node:https');
     const decode = (text: string) => Buffer.from(text, 'base64');
-    const options = { ca: decode(config.clusters[0].cluster['certificate-authority-data']), cert: decode(user['client-certificate-data']), key: decode(user['client-key-data']), agent: false as const };
+    const options = {
+      ca: decode(config.clusters[0].cluster['certificate-authority-data']),
+      cert: decode(user['client-certificate-data']),
+      key: decode(user['client-key-data']),
+      agent: false as const,
+    };
     const code = await new Promise((resolve) => get(`${cluster.url}/api/v1/nodes`, options, (response) => resolve(response.resume().statusCode)));
     expect(code).to.equal(200);
   });
@@ -117,7 +146,10 @@ describe('API server of the embedded cluster', () => {
   });
 
   it('binds a claim at once, encodes stringData, and makes names of generateName', async () => {
-    const claim = await client.api.createNamespacedPersistentVolumeClaim({ namespace: 'mine', body: { metadata: { name: 'c' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } } });
+    const claim = await client.api.createNamespacedPersistentVolumeClaim({
+      namespace: 'mine',
+      body: { metadata: { name: 'c' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
+    });
     expect(claim.status?.phase).to.equal('Bound');
     const secret = await client.api.createNamespacedSecret({ namespace: 'mine', body: { metadata: { generateName: 's-' }, stringData: { a: 'x' } } });
     expect(secret.data).to.deep.equal({ a: 'eA==' });
@@ -126,7 +158,8 @@ describe('API server of the embedded cluster', () => {
 
   it('patches in three languages, and a no-op keeps the version', async () => {
     await create(configMap('patched', { data: { a: '1' } }));
-    const patch = (type: string, body: unknown) => client.raw(`${MAPS}/patched`, { method: 'PATCH', body, headers: { 'content-type': `application/${type}+json` } });
+    const patch = (type: string, body: unknown) =>
+      client.raw(`${MAPS}/patched`, { method: 'PATCH', body, headers: { 'content-type': `application/${type}+json` } });
     const first = await patch('merge-patch', { data: { b: '2' }, metadata: { labels: { x: 'y' } } });
     expect(first.body.data).to.deep.equal({ a: '1', b: '2' });
     const second = await patch('json-patch', [{ op: 'remove', path: '/data/a' }]);
@@ -138,7 +171,8 @@ describe('API server of the embedded cluster', () => {
 
   it('lists by label and field, and page by page', async () => {
     for (const name of ['l1', 'l2', 'l3']) await create({ ...configMap(name), metadata: { name, labels: { list: name === 'l3' ? 'no' : 'yes' } } });
-    const names = async (query: string) => (await client.raw(`${MAPS}?${query}`)).body.items.map((item: { metadata: { name: string } }) => item.metadata.name);
+    const names = async (query: string) =>
+      (await client.raw(`${MAPS}?${query}`)).body.items.map((item: { metadata: { name: string } }) => item.metadata.name);
     expect(await names('labelSelector=list%20in%20(yes)')).to.deep.equal(['l1', 'l2']);
     expect(await names('fieldSelector=metadata.name%3Dl3')).to.deep.equal(['l3']);
     const first = await client.raw(`${MAPS}?labelSelector=list&limit=2`);
@@ -158,7 +192,11 @@ describe('API server of the embedded cluster', () => {
     await create({ ...configMap('held'), metadata: { name: 'held', finalizers: ['example.com/hold'] } });
     await client.raw(`${MAPS}/held`, { method: 'DELETE' });
     expect((await client.raw(`${MAPS}/held`)).body.metadata.deletionTimestamp).to.be.a('string');
-    await client.raw(`${MAPS}/held`, { method: 'PATCH', body: { metadata: { finalizers: null } }, headers: { 'content-type': 'application/merge-patch+json' } });
+    await client.raw(`${MAPS}/held`, {
+      method: 'PATCH',
+      body: { metadata: { finalizers: null } },
+      headers: { 'content-type': 'application/merge-patch+json' },
+    });
     expect((await client.raw(`${MAPS}/held`)).code).to.equal(404);
   });
 
@@ -176,7 +214,10 @@ describe('API server of the embedded cluster', () => {
   });
 
   it('lets whoever asks do everything', async () => {
-    const { code, body } = await create({ kind: 'SelfSubjectAccessReview', apiVersion: 'authorization.k8s.io/v1', spec: {} }, '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews');
+    const { code, body } = await create(
+      { kind: 'SelfSubjectAccessReview', apiVersion: 'authorization.k8s.io/v1', spec: {} },
+      '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+    );
     expect([code, body.status.allowed]).to.deep.equal([201, true]);
   });
 
@@ -208,7 +249,12 @@ describe('API server of the embedded cluster', () => {
 
     it('shows an object that begins or ends to match as added or deleted', async () => {
       await create({ ...configMap('w3'), metadata: { name: 'w3', labels: { w: '3' } } });
-      const label = (value: string) => client.raw(`${MAPS}/w3`, { method: 'PATCH', body: { metadata: { labels: { w: value } } }, headers: { 'content-type': 'application/merge-patch+json' } });
+      const label = (value: string) =>
+        client.raw(`${MAPS}/w3`, {
+          method: 'PATCH',
+          body: { metadata: { labels: { w: value } } },
+          headers: { 'content-type': 'application/merge-patch+json' },
+        });
       const act = async () => {
         await label('other');
         await label('3');
@@ -217,12 +263,17 @@ describe('API server of the embedded cluster', () => {
     });
 
     it('marks the end of what there is, where initial events are asked for', async () => {
-      const events = await take(`${MAPS}?watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan&fieldSelector=metadata.name%3Dw3`, 2);
+      const events = await take(
+        `${MAPS}?watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan&fieldSelector=metadata.name%3Dw3`,
+        2,
+      );
       expect(events.map(({ type }) => type)).to.deep.equal(['ADDED', 'BOOKMARK']);
     });
 
     it('ends after timeoutSeconds, with a bookmark', async () => {
-      const { text } = await client.raw(`/api/v1/namespaces/mine/pods?watch=true&timeoutSeconds=1&allowWatchBookmarks=true&resourceVersion=${(await client.raw(PODS)).body.metadata.resourceVersion}`);
+      const { text } = await client.raw(
+        `/api/v1/namespaces/mine/pods?watch=true&timeoutSeconds=1&allowWatchBookmarks=true&resourceVersion=${(await client.raw(PODS)).body.metadata.resourceVersion}`,
+      );
       expect(JSON.parse(text)).to.deep.include({ type: 'BOOKMARK' });
     });
 
@@ -235,7 +286,9 @@ describe('API server of the embedded cluster', () => {
 
   it('answers a table for people', async () => {
     await create({ ...configMap('t'), metadata: { name: 't', labels: { t: 't' } }, data: { a: '', b: '' } });
-    const { body } = await client.raw(`${MAPS}?labelSelector=t`, { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' } });
+    const { body } = await client.raw(`${MAPS}?labelSelector=t`, {
+      headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' },
+    });
     expect(body.kind).to.equal('Table');
     expect(body.columnDefinitions.map(({ name }: { name: string }) => name)).to.deep.equal(['Name', 'Data', 'Age']);
     expect(body.rows[0].cells.slice(0, 2)).to.deep.equal(['t', 2]);

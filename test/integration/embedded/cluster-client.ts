@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { request, type RequestOptions } from 'node:https';
+import { type RequestOptions, request } from 'node:https';
 import { CoreV1Api, KubeConfig, type V1Pod, type V1PodSpec } from '@kubernetes/client-node';
 import WebSocket from 'ws';
 import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
@@ -65,7 +65,10 @@ export class ClusterClient {
   async raw(path: string, options: RawRequest = {}): Promise<RawResponse> {
     const { body } = options;
     const text = typeof body === 'string' ? body : body === undefined ? undefined : JSON.stringify(body);
-    const headers = { ...(text === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }), ...options.headers };
+    const headers = {
+      ...(text === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }),
+      ...options.headers,
+    };
     const sent = request(this.#options(path, { ...options, headers }));
     sent.end(text);
     const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage];

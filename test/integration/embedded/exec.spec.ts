@@ -22,7 +22,13 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       }
       client = new ClusterClient(cluster);
       const volumeMounts = [{ name: 'v', mountPath: '/kw-v' }];
-      await client.runScript('p', 'sleep 1000', { volumes: [{ name: 'v', emptyDir: {} }], containers: [{ name: 'main', image: 'x', volumeMounts, workingDir: '/kw-v' }, { name: 'side', image: 'x', command: ['sleep', '1000'], env: [{ name: 'WHO', value: 'side' }] }] });
+      await client.runScript('p', 'sleep 1000', {
+        volumes: [{ name: 'v', emptyDir: {} }],
+        containers: [
+          { name: 'main', image: 'x', volumeMounts, workingDir: '/kw-v' },
+          { name: 'side', image: 'x', command: ['sleep', '1000'], env: [{ name: 'WHO', value: 'side' }] },
+        ],
+      });
       await client.podInPhase('p', 'Running');
     });
     after(() => cluster?.close());
@@ -45,11 +51,19 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       });
 
       it(`tells a command that is not there, in ${protocol}`, async () => {
-        for (const [command, why] of [['kw-nope', 'executable file not found in $PATH'], ['/kw-nope', 'stat /kw-nope: no such file or directory'], ['/etc/passwd', 'permission denied']] as const) {
+        for (const [command, why] of [
+          ['kw-nope', 'executable file not found in $PATH'],
+          ['/kw-nope', 'stat /kw-nope: no such file or directory'],
+          ['/etc/passwd', 'permission denied'],
+        ] as const) {
           const { status, closeCode } = await exec([command], { protocol });
           expect(status).to.deep.include({ status: 'Failure', reason: 'InternalError', code: 500 });
           const inner = protocol === V5 ? 'Internal error occurred: Internal error occurred: ' : 'Internal error occurred: ';
-          expect(status.message).to.match(new RegExp(`^${inner}error executing command in container: failed to exec in container: failed to start exec "[0-9a-f]{64}": OCI runtime exec failed: exec failed: `));
+          expect(status.message).to.match(
+            new RegExp(
+              `^${inner}error executing command in container: failed to exec in container: failed to start exec "[0-9a-f]{64}": OCI runtime exec failed: exec failed: `,
+            ),
+          );
           expect(status.message).to.include(`exec: "${command}": ${why}: unknown`);
           expect(closeCode).to.equal(1000);
         }
@@ -59,8 +73,14 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     it('refuses what cannot be before the upgrade', async () => {
       const refused = (pod: string, more: object = {}) => refusal(client.connectExec(pod, { command: ['true'], ...more }));
       expect(await refused('none').then(({ code, text }) => [code, JSON.parse(text).message])).to.deep.equal([404, 'pods "none" not found']);
-      expect(await refused('p', { container: 'other' }).then(({ code, text }) => [code, JSON.parse(text).message])).to.deep.equal([400, 'container other is not valid for pod p']);
-      expect(await refused('p').then(({ code, text }) => [code, JSON.parse(text).message])).to.deep.equal([400, 'a container name must be specified for pod p, choose one of: [main side]']);
+      expect(await refused('p', { container: 'other' }).then(({ code, text }) => [code, JSON.parse(text).message])).to.deep.equal([
+        400,
+        'container other is not valid for pod p',
+      ]);
+      expect(await refused('p').then(({ code, text }) => [code, JSON.parse(text).message])).to.deep.equal([
+        400,
+        'a container name must be specified for pod p, choose one of: [main side]',
+      ]);
       expect((await refused('p', { container: 'main', protocol: 'foo' })).code).to.equal(403);
       expect((await client.raw('/api/v1/namespaces/default/pods/p/exec?command=true')).body.message).to.equal('Upgrade request required');
     });
@@ -68,7 +88,10 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     it('tells a container that does not run: by HTTP over v4, by a status over v5', async () => {
       await client.createPod('done', { restartPolicy: 'Never', containers: [{ name: 'main', image: 'x', command: ['true'] }] });
       await client.podInPhase('done', 'Succeeded');
-      expect(await refusal(client.connectExec('done', { command: ['true'], protocol: V4 }))).to.deep.equal({ code: 500, text: 'container not found ("main")' });
+      expect(await refusal(client.connectExec('done', { command: ['true'], protocol: V4 }))).to.deep.equal({
+        code: 500,
+        text: 'container not found ("main")',
+      });
       const { status } = await client.exec('done', { command: ['true'] });
       expect(status.message).to.equal('Internal error occurred: unable to upgrade connection: container not found ("main")');
     });
@@ -96,14 +119,17 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     });
 
     it('makes the command wait for a client that does not read', async () => {
-      const socket = client.connectExec('p', { command: ['sh', '-c', 'head -c 67108864 /dev/zero; echo written > /kw-v/written'], container: 'main' });
+      const socket = client.connectExec('p', {
+        command: ['sh', '-c', 'head -c 16777216 /dev/zero; echo written > /kw-v/written'],
+        container: 'main',
+      });
       await once(socket, 'open');
       socket.pause();
       await exec(['sh', '-c', 'sleep 0.3']);
       expect((await exec(['ls', '/kw-v/written'])).status.status).to.equal('Failure');
       socket.resume();
       const { stdout, status } = await collect(socket);
-      expect([stdout.length, status.status]).to.deep.equal([67108864, 'Success']);
+      expect([stdout.length, status.status]).to.deep.equal([16777216, 'Success']);
     });
 
     it('makes the client wait for a command that does not read', async () => {
@@ -119,7 +145,11 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     });
 
     it('lets a command live on when its client goes: its input ends and its output breaks', async () => {
-      const socket = client.connectExec('p', { command: ['sh', '-c', 'cat; while echo x; do sleep 0.01; done 2>/dev/null; echo survived > /kw-v/survived'], container: 'main', stdin: true });
+      const socket = client.connectExec('p', {
+        command: ['sh', '-c', 'trap "" PIPE; cat; while echo x; do sleep 0.01; done 2>/dev/null; echo survived > /kw-v/survived'],
+        container: 'main',
+        stdin: true,
+      });
       await once(socket, 'open');
       await once(socket, 'message');
       socket.terminate();
@@ -133,7 +163,12 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         console.log(`      skipped: ${status.message}`);
         this.skip();
       }
-      const socket = client.connectExec('p', { command: ['sh', '-c', 'tty; while [ "$(stty size)" != "33 99" ]; do sleep 0.02; done; stty size'], container: 'main', tty: true, stdin: true });
+      const socket = client.connectExec('p', {
+        command: ['sh', '-c', 'tty; while [ "$(stty size)" != "33 99" ]; do sleep 0.02; done; stty size'],
+        container: 'main',
+        tty: true,
+        stdin: true,
+      });
       socket.on('message', () => socket.send(Buffer.concat([Buffer.of(4), Buffer.from('{"Width":99,"Height":33}')])));
       const { stdout } = await collect(socket);
       expect(stdout.toString()).to.match(/\/dev\/pts\/\d+\r\n33 99\r\n/);

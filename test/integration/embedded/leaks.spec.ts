@@ -26,8 +26,12 @@ async function processesWith(text: string): Promise<number[]> {
 }
 
 /** Leaves a process in a session of its own behind, and a directory that may not be written. */
-const ESCAPE = (mark: string) => `setsid sh -c 'sleep ${mark}; true' </dev/null >/dev/null 2>&1 & mkdir -p /kw-leak/closed/in; chmod 0555 /kw-leak/closed; echo up; sleep ${mark}; true`;
-const VOLUME = { volumes: [{ name: 'v', emptyDir: {} }], containers: [{ name: 'main', image: 'x', volumeMounts: [{ name: 'v', mountPath: '/kw-leak' }] }] };
+const ESCAPE = (mark: string) =>
+  `setsid sh -c 'sleep ${mark}; true' </dev/null >/dev/null 2>&1 & mkdir -p /kw-leak/closed/in; chmod 0555 /kw-leak/closed; echo up; sleep ${mark}; true`;
+const VOLUME = {
+  volumes: [{ name: 'v', emptyDir: {} }],
+  containers: [{ name: 'main', image: 'x', volumeMounts: [{ name: 'v', mountPath: '/kw-leak' }] }],
+};
 
 for (const isolation of ['namespaces', 'mapped'] as const) {
   describe(`What the embedded cluster leaves behind, isolation ${isolation}`, () => {
@@ -64,7 +68,13 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       config.loadFromFile(kubeconfig);
       const api = config.makeApiClient(CoreV1Api);
       const [container] = VOLUME.containers;
-      await api.createNamespacedPod({ namespace: 'default', body: { metadata: { name: 'a' }, spec: { ...VOLUME, containers: [{ name: 'main', image: 'x', ...container, command: ['sh', '-c', ESCAPE(mark)] }] } } });
+      await api.createNamespacedPod({
+        namespace: 'default',
+        body: {
+          metadata: { name: 'a' },
+          spec: { ...VOLUME, containers: [{ name: 'main', image: 'x', ...container, command: ['sh', '-c', ESCAPE(mark)] }] },
+        },
+      });
       while ((await api.readNamespacedPodLog({ namespace: 'default', name: 'a' }).catch(() => '')) !== 'up\n');
       host.kill('SIGKILL');
       await once(host, 'exit');
@@ -131,7 +141,12 @@ describe('The directory of the embedded cluster', () => {
 });
 
 describe('Options of the embedded cluster', () => {
-  for (const [field, options] of [['port', { port: -1 }], ['port', { port: 1.5 }], ['namespace', { namespace: 'No' }], ['crashLoopBackOffMs', { crashLoopBackOffMs: Number.NaN }]] as const) {
+  for (const [field, options] of [
+    ['port', { port: -1 }],
+    ['port', { port: 1.5 }],
+    ['namespace', { namespace: 'No' }],
+    ['crashLoopBackOffMs', { crashLoopBackOffMs: Number.NaN }],
+  ] as const) {
     it(`are refused by name: ${JSON.stringify(options)}`, async () => {
       const error = await rejection(EmbeddedCluster.start(options));
       expect(error).to.be.instanceOf(EmbeddedClusterError).and.to.deep.include({ code: 'KW_ERR_EMBEDDED_INVALID_OPTION', field });

@@ -23,7 +23,8 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     });
     after(() => cluster?.close());
 
-    const sh = (pod: string, script: string, container?: string) => client.exec(pod, { command: ['sh', '-c', script], ...(container === undefined ? {} : { container }) });
+    const sh = (pod: string, script: string, container?: string) =>
+      client.exec(pod, { command: ['sh', '-c', script], ...(container === undefined ? {} : { container }) });
     const output = async (pod: string, script: string, container?: string) => {
       const { stdout, stderr, status } = await sh(pod, script, container);
       expect(status.status, stderr.toString()).to.equal('Success');
@@ -54,9 +55,19 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
 
     it('shows volumes of every kind at their mount paths', async () => {
       const namespace = 'default';
-      await client.api.createNamespacedConfigMap({ namespace, body: { metadata: { name: 'cm' }, data: { text: 'hello' }, binaryData: { 'run.sh': Buffer.from('#!/bin/sh\necho ran "$0"\n').toString('base64') } } });
+      await client.api.createNamespacedConfigMap({
+        namespace,
+        body: {
+          metadata: { name: 'cm' },
+          data: { text: 'hello' },
+          binaryData: { 'run.sh': Buffer.from('#!/bin/sh\necho ran "$0"\n').toString('base64') },
+        },
+      });
       await client.api.createNamespacedSecret({ namespace, body: { metadata: { name: 'se' }, stringData: { key: 'secret' } } });
-      await client.api.createNamespacedPersistentVolumeClaim({ namespace, body: { metadata: { name: 'pvc' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1' } } } } });
+      await client.api.createNamespacedPersistentVolumeClaim({
+        namespace,
+        body: { metadata: { name: 'pvc' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1' } } } },
+      });
       const volumes = [
         { name: 'cm', configMap: { name: 'cm', defaultMode: 0o555 } },
         { name: 'se', secret: { secretName: 'se', items: [{ key: 'key', path: 'deep/key', mode: 0o400 }] } },
@@ -75,14 +86,28 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         { name: 'down', mountPath: '/kw-down' },
         { name: 'optional', mountPath: '/kw-optional' },
       ];
-      await client.runScript('volumes', 'echo saved > /kw-pvc/file; sleep 100', { volumes, containers: [{ name: 'main', image: IMAGE, volumeMounts }] });
+      await client.runScript('volumes', 'echo saved > /kw-pvc/file; sleep 100', {
+        volumes,
+        containers: [{ name: 'main', image: IMAGE, volumeMounts }],
+      });
       await client.podInPhase('volumes', 'Running');
       expect(await output('volumes', 'cat /.kw-test/cm/text; /.kw-test/cm/run.sh | cut -d" " -f1')).to.equal('hello' + 'ran\n');
       expect(await output('volumes', 'cat "/kw test/secret/deep/key"; stat -Lc %a "/kw test/secret/deep/key"')).to.equal('secret400\n');
-      expect(await output('volumes', 'echo x > /kw-sub/file; cat /home/kw-nobody/has/this/volumes/a/data/file; stat -c %a /home/kw-nobody/has/this/volumes/a/data')).to.equal('x\n777\n');
+      expect(
+        await output(
+          'volumes',
+          'echo x > /kw-sub/file; cat /home/kw-nobody/has/this/volumes/a/data/file; stat -c %a /home/kw-nobody/has/this/volumes/a/data',
+        ),
+      ).to.equal('x\n777\n');
       expect(await output('volumes', 'cat /kw-down/name; ls /kw-optional')).to.equal('volumes');
-      expect(await output('volumes', 'echo y > /kw-pvc/nested/n; cd /kw-pvc && cat file nested/n; cat /home/kw-nobody/has/this/nested/n')).to.equal('saved\ny\ny\n');
-      await client.runScript('claim', 'cat /data/file', { restartPolicy: 'Never', volumes: [volumes[2] ?? { name: '' }], containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'pvc', mountPath: '/data', readOnly: true }] }] });
+      expect(await output('volumes', 'echo y > /kw-pvc/nested/n; cd /kw-pvc && cat file nested/n; cat /home/kw-nobody/has/this/nested/n')).to.equal(
+        'saved\ny\ny\n',
+      );
+      await client.runScript('claim', 'cat /data/file', {
+        restartPolicy: 'Never',
+        volumes: [volumes[2] ?? { name: '' }],
+        containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'pvc', mountPath: '/data', readOnly: true }] }],
+      });
       await client.podInPhase('claim', 'Succeeded');
       expect(await client.api.readNamespacedPodLog({ namespace, name: 'claim' })).to.equal('saved\n');
     });
@@ -95,8 +120,16 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         { name: 'KEY', valueFrom: { secretKeyRef: { name: 'env', key: 'k' } } },
         { name: 'NONE', valueFrom: { configMapKeyRef: { name: 'env', key: 'k', optional: true } } },
       ];
-      await client.createPod('env', { restartPolicy: 'Never', containers: [{ name: 'main', image: IMAGE, env, command: ['sh', '-c', 'echo "$1 $JOINED $POD $KEY ${NONE-unset} $HOSTNAME"', 'sh', '$(PLAIN)'] }] });
-      const waiting = await client.podWhen('env', ({ status }) => status.containerStatuses?.[0].state.waiting?.reason === 'CreateContainerConfigError');
+      await client.createPod('env', {
+        restartPolicy: 'Never',
+        containers: [
+          { name: 'main', image: IMAGE, env, command: ['sh', '-c', 'echo "$1 $JOINED $POD $KEY ${NONE-unset} $HOSTNAME"', 'sh', '$(PLAIN)'] },
+        ],
+      });
+      const waiting = await client.podWhen(
+        'env',
+        ({ status }) => status.containerStatuses?.[0].state.waiting?.reason === 'CreateContainerConfigError',
+      );
       expect(waiting.status.containerStatuses[0].state.waiting.message).to.equal('secret "env" not found');
       await client.api.createNamespacedSecret({ namespace: 'default', body: { metadata: { name: 'env' }, stringData: { k: 'v' } } });
       await client.podInPhase('env', 'Succeeded');
@@ -104,7 +137,10 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     });
 
     it('waits for a config map that a volume needs, and says so in an event', async () => {
-      await client.runScript('waits', 'sleep 100', { volumes: [{ name: 'v', configMap: { name: 'late' } }], containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/v' }] }] });
+      await client.runScript('waits', 'sleep 100', {
+        volumes: [{ name: 'v', configMap: { name: 'late' } }],
+        containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
+      });
       await client.podWhen('waits', ({ status }) => status.containerStatuses?.[0].state.waiting?.reason === 'ContainerCreating');
       const { items } = await client.api.listNamespacedEvent({ namespace: 'default', fieldSelector: 'involvedObject.name=waits,reason=FailedMount' });
       expect(items[0]?.message).to.equal('MountVolume.SetUp failed for volume "v" : configmap "late" not found');
@@ -114,11 +150,21 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
 
     it('runs init containers in order, a sidecar among them to the end, then all others', async () => {
       const volumeMounts = [{ name: 'v', mountPath: '/kw-order' }];
-      const step = (name: string, script: string, more: object = {}) => ({ name, image: IMAGE, command: ['sh', '-c', script], volumeMounts, ...more });
+      const step = (name: string, script: string, more: object = {}) => ({
+        name,
+        image: IMAGE,
+        command: ['sh', '-c', script],
+        volumeMounts,
+        ...more,
+      });
       await client.createPod('order', {
         restartPolicy: 'Never',
         volumes: [{ name: 'v', emptyDir: {} }],
-        initContainers: [step('one', 'echo one >> /kw-order/log'), step('side', 'echo side >> /kw-order/log; sleep 100', { restartPolicy: 'Always' }), step('two', 'while ! grep -q side /kw-order/log; do sleep 0.02; done; echo two >> /kw-order/log')],
+        initContainers: [
+          step('one', 'echo one >> /kw-order/log'),
+          step('side', 'echo side >> /kw-order/log; sleep 100', { restartPolicy: 'Always' }),
+          step('two', 'while ! grep -q side /kw-order/log; do sleep 0.02; done; echo two >> /kw-order/log'),
+        ],
         containers: [step('main', 'cat /kw-order/log'), step('other', 'true')],
       });
       await client.podInPhase('order', 'Succeeded');
@@ -144,7 +190,10 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     });
 
     it('pulls no image from a host that cannot be, and refuses a name that is none', async () => {
-      for (const [name, image, reason] of [['pull', 'registry.invalid/x:1', 'ImagePullBackOff'], ['name', 'Registry/X Y:1', 'InvalidImageName']] as const) {
+      for (const [name, image, reason] of [
+        ['pull', 'registry.invalid/x:1', 'ImagePullBackOff'],
+        ['name', 'Registry/X Y:1', 'InvalidImageName'],
+      ] as const) {
         await client.createPod(name, { containers: [{ name: 'main', image, command: ['true'] }] });
         const { status } = await client.podWhen(name, (pod) => pod.status.containerStatuses?.[0].state.waiting?.reason === reason);
         expect(status.phase).to.equal('Pending');
@@ -154,10 +203,15 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     it('finds no place for a pod that wants another node or more than there is', async () => {
       await client.runScript('picky', 'true', { nodeSelector: { 'kubernetes.io/arch': 'z80' } });
       await client.createPod('huge', { containers: [{ name: 'main', image: IMAGE, resources: { requests: { cpu: '10000' } } }] });
-      for (const [name, message] of [['picky', "1 node(s) didn't match Pod's node affinity/selector"], ['huge', '1 Insufficient cpu']] as const) {
+      for (const [name, message] of [
+        ['picky', "1 node(s) didn't match Pod's node affinity/selector"],
+        ['huge', '1 Insufficient cpu'],
+      ] as const) {
         const { status } = await client.podWhen(name, (pod) => pod.status.conditions !== undefined);
         expect(status.conditions[0]).to.include({ type: 'PodScheduled', status: 'False', reason: 'Unschedulable' });
-        expect(status.conditions[0].message).to.match(/^0\/1 nodes are available: /).and.to.include(message);
+        expect(status.conditions[0].message)
+          .to.match(/^0\/1 nodes are available: /)
+          .and.to.include(message);
       }
     });
 
@@ -178,7 +232,11 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         if (type === 'DELETED') break;
       }
       expect(types.slice(0, 2)).to.deep.equal(['ADDED', 'MODIFIED']);
-      await client.runScript('reads', 'cat /kw-out/said', { restartPolicy: 'Never', volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'bye' } }], containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-out' }] }] });
+      await client.runScript('reads', 'cat /kw-out/said', {
+        restartPolicy: 'Never',
+        volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'bye' } }],
+        containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-out' }] }],
+      });
       await client.podInPhase('reads', 'Succeeded');
       expect((await client.raw('/api/v1/namespaces/default/pods/reads/log')).text).to.equal('bye\n');
     });
@@ -188,7 +246,10 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       await client.podInPhase('stubborn', 'Running');
       const before = Date.now();
       await client.api.deleteNamespacedPod({ namespace: 'default', name: 'stubborn', gracePeriodSeconds: 1 });
-      for await (const { type } of client.watch('/api/v1/namespaces/default/pods?watch=true&resourceVersion=1&fieldSelector=metadata.name%3Dstubborn')) if (type === 'DELETED') break;
+      for await (const { type } of client.watch(
+        '/api/v1/namespaces/default/pods?watch=true&resourceVersion=1&fieldSelector=metadata.name%3Dstubborn',
+      ))
+        if (type === 'DELETED') break;
       expect(Date.now() - before).to.be.within(900, 3000);
     });
 
@@ -202,7 +263,10 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       await client.runScript('oom', 'sleep 100');
       await client.podInPhase('oom', 'Running');
       cluster.killContainer({ namespace: 'default', pod: 'oom', container: 'main' }, 'SIGKILL', 'OOMKilled');
-      const { status } = await client.podWhen('oom', (pod) => pod.status.containerStatuses[0].restartCount === 1 && pod.status.containerStatuses[0].state.running !== undefined);
+      const { status } = await client.podWhen(
+        'oom',
+        (pod) => pod.status.containerStatuses[0].restartCount === 1 && pod.status.containerStatuses[0].state.running !== undefined,
+      );
       expect(status.containerStatuses[0].lastState.terminated).to.include({ reason: 'OOMKilled', exitCode: 137 });
     });
 
@@ -211,16 +275,25 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         console.log('      skipped: only root can become somebody else');
         this.skip();
       }
-      await client.runScript('user', 'id -u; id -g; id -G', { restartPolicy: 'Never', securityContext: { runAsUser: 12345, runAsGroup: 23456, fsGroup: 34567 } });
+      await client.runScript('user', 'id -u; id -g; id -G', {
+        restartPolicy: 'Never',
+        securityContext: { runAsUser: 12345, runAsGroup: 23456, fsGroup: 34567 },
+      });
       await client.podInPhase('user', 'Succeeded');
-      expect((await client.raw('/api/v1/namespaces/default/pods/user/log')).text.replace('\n23456\n23456 ', '\n23456\n')).to.match(isolation === 'namespaces' ? /^12345\n23456\n34567\n$/ : /^12345\n23456\n/);
+      expect((await client.raw('/api/v1/namespaces/default/pods/user/log')).text.replace('\n23456\n23456 ', '\n23456\n')).to.match(
+        isolation === 'namespaces' ? /^12345\n23456\n34567\n$/ : /^12345\n23456\n/,
+      );
     });
 
     it('shows a host path', async () => {
       const directory = await mkdtemp(join(tmpdir(), 'kw-host-path-'));
       try {
         await writeFile(join(directory, 'there'), 'yes');
-        await client.runScript('host', 'cat /kw-host/there', { restartPolicy: 'Never', volumes: [{ name: 'v', hostPath: { path: directory } }], containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-host', readOnly: true }] }] });
+        await client.runScript('host', 'cat /kw-host/there', {
+          restartPolicy: 'Never',
+          volumes: [{ name: 'v', hostPath: { path: directory } }],
+          containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-host', readOnly: true }] }],
+        });
         await client.podInPhase('host', 'Succeeded');
         expect((await client.raw('/api/v1/namespaces/default/pods/host/log')).text).to.equal('yes');
       } finally {
@@ -236,17 +309,45 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
 
     if (isolation === 'namespaces') {
       it('gives a container its own processes, temporary files and host name, and never writes to the machine for a mount', async () => {
-        await client.runScript('own', 'echo $PPID; sleep 100', { volumes: [{ name: 'v', emptyDir: {} }], containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-own/deep' }, { name: 'v', mountPath: '/usr/kw-own', readOnly: true }] }] });
+        await client.runScript('own', 'echo $PPID; sleep 100', {
+          volumes: [{ name: 'v', emptyDir: {} }],
+          containers: [
+            {
+              name: 'main',
+              image: IMAGE,
+              volumeMounts: [
+                { name: 'v', mountPath: '/kw-own/deep' },
+                { name: 'v', mountPath: '/usr/kw-own', readOnly: true },
+              ],
+            },
+          ],
+        });
         await client.podInPhase('own', 'Running');
         expect((await client.raw('/api/v1/namespaces/default/pods/own/log')).text).to.equal('0\n');
-        expect(await output('own', 'ls -A /tmp; cat /proc/sys/kernel/hostname; [ -x /usr/bin/env ] && ls -d /usr/kw-own; ls /proc | grep -c "^[0-9]*$"')).to.match(/^own\n\/usr\/kw-own\n[2-6]\n$/);
+        expect(
+          await output('own', 'ls -A /tmp; cat /proc/sys/kernel/hostname; [ -x /usr/bin/env ] && ls -d /usr/kw-own; ls /proc | grep -c "^[0-9]*$"'),
+        ).to.match(/^own\n\/usr\/kw-own\n[2-6]\n$/);
         expect((await sh('own', 'touch /usr/kw-own/x')).stderr.toString()).to.include('Read-only file system');
         expect((await readdir('/')).includes('kw-own')).to.equal(false);
         expect((await readdir('/usr')).includes('kw-own')).to.equal(false);
       });
     } else {
       it('tells the paths behind the mounts to what it starts', async () => {
-        await client.runScript('map', 'sleep 100', { volumes: [{ name: 'v', emptyDir: {} }], containers: [{ name: 'main', image: IMAGE, workingDir: '/kw-map/sub', env: [{ name: 'WHERE', value: '/kw-map/x' }], volumeMounts: [{ name: 'v', mountPath: '/kw-map', subPath: 's' }, { name: 'v', mountPath: '/kw-map/sub', subPath: 't' }] }] });
+        await client.runScript('map', 'sleep 100', {
+          volumes: [{ name: 'v', emptyDir: {} }],
+          containers: [
+            {
+              name: 'main',
+              image: IMAGE,
+              workingDir: '/kw-map/sub',
+              env: [{ name: 'WHERE', value: '/kw-map/x' }],
+              volumeMounts: [
+                { name: 'v', mountPath: '/kw-map', subPath: 's' },
+                { name: 'v', mountPath: '/kw-map/sub', subPath: 't' },
+              ],
+            },
+          ],
+        });
         await client.podInPhase('map', 'Running');
         const [map = '', where, cwd] = (await output('map', 'printf %s "$KW_PATH_MAP" | head -1; echo "$WHERE"; pwd -P')).split('\n');
         expect(map).to.match(/^\/kw-map\/sub\t\/.*\/volumes\/v\/t$/);
