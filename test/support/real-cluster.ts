@@ -12,12 +12,18 @@ export interface RealCluster {
   readonly cluster: ClientNodeCluster;
   readonly namespace: string;
   readonly kubeConfig: KubeConfig;
+  readonly kubeconfigPath: string;
   /** Deletes the namespace and everything in it, without waiting for it. */
   remove(): Promise<void>;
 }
 
 /** The image with a shell, of which the tests make pods. */
 export const shellImage: string = process.env['KW_TEST_IMAGE'] ?? 'registry.local/busybox:1';
+/** The same as a user that is not root. */
+export const nonRootImage: string = process.env['KW_TEST_NON_ROOT_IMAGE'] ?? 'registry.local/non-root:1';
+/** One with a program `/hello [exit-code]`, and no shell. */
+export const shellLessImage: string = process.env['KW_TEST_SHELL_LESS_IMAGE'] ?? 'registry.local/shell-less:1';
+export const missingImage = 'registry.local/no-such-image:1';
 
 /** The cluster of `KUBECONFIG`; without it the suite is skipped, and says why. */
 export async function realCluster(context: Context, purpose: string): Promise<RealCluster> {
@@ -37,6 +43,7 @@ export async function realCluster(context: Context, purpose: string): Promise<Re
     cluster,
     namespace,
     kubeConfig,
+    kubeconfigPath: path,
     remove: async () => {
       await api.deleteNamespace({ name: namespace, gracePeriodSeconds: 0 });
     },

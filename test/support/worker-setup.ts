@@ -12,13 +12,12 @@ export interface ClusterUnderTest {
   readonly database: Database;
   readonly image: string;
   readonly missingImage: string;
-  readonly runsAsRoot: boolean;
   readonly options?: Partial<KubernetesWorkerOptions>;
 }
 
 /** A setup whose workers all have one name, of this suite alone. */
 export function workerSetup(under: ClusterUnderTest): WorkerSetup & { openWith(options: Partial<KubernetesWorkerOptions>): Promise<KubernetesWorker> } {
-  const { kubeconfigPath, namespace, database, image, missingImage, runsAsRoot, options } = under;
+  const { kubeconfigPath, namespace, database, image, missingImage, options } = under;
   const name = `test-${randomUUID()}`;
   const config = new KubeConfig();
   config.loadFromFile(kubeconfigPath);
@@ -29,12 +28,11 @@ export function workerSetup(under: ClusterUnderTest): WorkerSetup & { openWith(o
   return {
     image,
     missingImage,
-    runsAsRoot,
     open: () => openWith({}),
     openWith,
     podNames: async () => (await api.listNamespacedPod({ namespace, labelSelector })).items.map((pod) => pod.metadata?.name ?? ''),
     deletePod: async (podName) => {
-      await api.deleteNamespacedPod({ name: podName, namespace, gracePeriodSeconds: 0 });
+      await api.deleteNamespacedPod({ name: podName, namespace });
       for (;;) {
         const { items } = await api.listNamespacedPod({ namespace, fieldSelector: `metadata.name=${podName}` });
         if (items.length === 0) return;

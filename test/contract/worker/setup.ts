@@ -20,8 +20,6 @@ export interface WorkerSetup {
   readonly image: string;
   /** An image that cannot be pulled. */
   readonly missingImage: string;
-  /** Whether processes run as root unless they say otherwise. */
-  readonly runsAsRoot: boolean;
   /** The names of the worker's pods, as the API lists them. */
   podNames(): Promise<readonly string[]>;
   /** Deletes a pod behind the worker's back. */

@@ -22,7 +22,6 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         database,
         image: 'busybox:1',
         missingImage: 'registry.invalid/none:1',
-        runsAsRoot: process.getuid?.() === 0,
       };
       setup = workerSetup(under);
     });

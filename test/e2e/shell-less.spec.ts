@@ -1,0 +1,46 @@
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+
+import { PGlite } from '@electric-sql/pglite';
+import { expect } from 'chai';
+
+import type { Worker } from '../../src/index.ts';
+import { makeContainer, run } from '../contract/worker/setup.ts';
+import { missingImage, type RealCluster, realCluster, shellLessImage } from '../support/real-cluster.ts';
+import { rejection } from '../support/rejection.ts';
+import { readTar, tarOf } from '../support/tar.ts';
+import { workerSetup } from '../support/worker-setup.ts';
+
+describe('an image without a shell on a real cluster', function () {
+  this.timeout(120_000);
+  let real: RealCluster | undefined;
+  let database: PGlite | undefined;
+  let worker: Worker;
+
+  before(async function () {
+    real = await realCluster(this, 'shell-less');
+    database = await PGlite.create();
+    const { kubeconfigPath, namespace } = real;
+    worker = await workerSetup({ kubeconfigPath, namespace, database, image: shellLessImage, missingImage }).open();
+  });
+
+  after(async () => {
+    await (worker as Worker | undefined)?.close();
+    await real?.remove();
+    await database?.close();
+  });
+
+  it('runs its program, takes inputs and gives outputs', async () => {
+    const content = randomBytes(300_000);
+    const { volume } = await worker.createVolumeForArtifact('team');
+    await volume.streamIn('.', Readable.from([await tarOf({ 'deep/file.bin': content })]));
+    const { container, mounts, owner } = await makeContainer(worker, shellLessImage, { inputs: [{ artifact: volume, path: 'in' }], outputs: { out: 'in' } });
+    expect(await run(container, { path: '/hello', args: ['7'] })).to.deep.equal({ exitStatus: 7, stdout: 'hello from an image without a shell\n', stderr: '' });
+    expect((await rejection(container.run({ path: 'sh' }, {}))).code).to.equal('KW_ERR_EXECUTABLE_NOT_FOUND');
+    const entries = await readTar(await mounts.find(({ kind }) => kind === 'output')!.volume.streamOut('.'));
+    expect(entries.get('deep/file.bin')!.content.equals(content)).to.equal(true);
+    await worker.ownerFinished(owner);
+    await worker.expireArtifact(volume.handle);
+    expect((await worker.reap()).deletedPods).to.equal(2);
+  });
+});
