@@ -11,13 +11,26 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const files: Readonly<Record<string, string>> = {
   'package.json': JSON.stringify({ name: 'consumer', private: true }),
   'esm.mjs': `
+    import { PGlite } from '@electric-sql/pglite';
     import * as library from 'kubernetes-worker';
     import { EmbeddedCluster } from 'kubernetes-worker/embedded';
     import { FakeWorker } from 'kubernetes-worker/fakes';
-    if (typeof library.KubernetesWorker !== 'function') throw new Error('no KubernetesWorker');
-    if (typeof EmbeddedCluster !== 'function') throw new Error('no EmbeddedCluster');
     if (new FakeWorker({ name: 'w' }).name !== 'w') throw new Error('no FakeWorker');
     if (!library.isKubernetesWorkerError(new library.ClosedError('x'))) throw new Error('no errors');
+
+    const cluster = await EmbeddedCluster.start();
+    try {
+      await using worker = await library.KubernetesWorker.open({ name: 'consumer', kubeConfig: cluster.kubeconfigPath, database: new PGlite() });
+      const owner = { kind: 'check', key: '1' };
+      const { container } = await worker.findOrCreateContainer(owner, { image: 'busybox' });
+      const command = await container.run({ path: 'sh', args: ['-c', 'exit 3'] }, {});
+      const { exitStatus } = await command.wait();
+      if (exitStatus !== 3) throw new Error('the command ended with ' + exitStatus);
+      await worker.ownerFinished(owner);
+      await worker.reap();
+    } finally {
+      await cluster.close();
+    }
   `,
   'common.cjs': `
     const { KubernetesWorker } = require('kubernetes-worker');
@@ -67,8 +80,8 @@ function checkPackage(folder: string): void {
   mkdirSync(project);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(project, name), text);
   run('npm', ['install', '--silent', '--prefer-offline', '--no-audit', '--no-fund', `../${tarball}`], project);
-  // What a host that uses the fakes and types would have installed itself.
-  for (const name of ['sinon', '@types/sinon', '@types/node', '@types/sinonjs__fake-timers', '@sinonjs', 'undici-types']) {
+  // What a host that uses fakes, types and PGlite would have installed itself.
+  for (const name of ['@electric-sql/pglite', 'sinon', '@types/sinon', '@types/node', '@types/sinonjs__fake-timers', '@sinonjs', 'undici-types']) {
     const target = join(project, 'node_modules', name);
     mkdirSync(join(target, '..'), { recursive: true });
     rmSync(target, { recursive: true, force: true });
@@ -76,7 +89,7 @@ function checkPackage(folder: string): void {
   }
 
   run(process.execPath, ['esm.mjs'], project);
-  console.log('import: ok');
+  console.log('import, and a command in the embedded cluster: ok');
   run(process.execPath, ['common.cjs'], project);
   console.log('require: ok');
   checkTypes(project);
