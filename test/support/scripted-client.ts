@@ -1,0 +1,40 @@
+import { AgentClient, type AgentClientOptions } from '../../src/agent/agent-client.ts';
+import type { AbortOptions } from '../../src/runtime/options.ts';
+import { ScriptedAgent } from './scripted-agent.ts';
+import { silentLogger } from './silent-logger.ts';
+import { settle, VirtualClock } from './virtual-clock.ts';
+
+/** A client whose connections lead to scripted agents, in a time of its own. */
+export class ScriptedClient {
+  readonly clock = new VirtualClock();
+  /** One per connection, in the order of their opening. */
+  readonly agents: ScriptedAgent[] = [];
+  readonly client: AgentClient;
+  /** Called for each new connection, before the client has it. */
+  onConnect: (agent: ScriptedAgent) => void | Promise<void> = (agent) => {
+    agent.hello();
+  };
+
+  constructor(options: AgentClientOptions = {}) {
+    const connect = async ({ signal }: AbortOptions) => {
+      signal?.throwIfAborted();
+      const agent = new ScriptedAgent();
+      this.agents.push(agent);
+      await this.onConnect(agent);
+      return agent.connection;
+    };
+    this.client = new AgentClient({ connect, clock: this.clock, logger: silentLogger, podName: 'pod', handle: 'box', options });
+  }
+
+  /** The agent of a connection, once its operation has been opened with this kind. */
+  async opened(op: string, index = this.agents.length - 1): Promise<{ agent: ScriptedAgent; open: Record<string, unknown> }> {
+    await settle();
+    const agent = this.agents[index < 0 ? 0 : index];
+    if (agent === undefined) throw new Error('there is no connection');
+    if (agent.frames[0]?.type === 'HELLO') await agent.next('HELLO');
+    if (agent.frames[0]?.type === 'DONE') await agent.next('DONE');
+    const open = await agent.nextJson('OPEN');
+    if (open['op'] !== op) throw new Error(`the host opened ${String(open['op'])}, ${op} was expected`);
+    return { agent, open };
+  }
+}
