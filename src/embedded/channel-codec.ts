@@ -2,16 +2,9 @@ import { isRecord } from './api-object.ts';
 import type { StatusBody } from './status.ts';
 
 /** Channels of `v4.channel.k8s.io` and `v5.channel.k8s.io`. */
-export const CHANNEL: Readonly<{ stdin: 0; stdout: 1; stderr: 2; status: 3; resize: 4; close: 255 }> = {
-  stdin: 0,
-  stdout: 1,
-  stderr: 2,
-  status: 3,
-  resize: 4,
-  close: 255,
-};
+export const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const;
 /** Output is cut into messages of at most this many bytes, and the channel's. */
-export const MAX_OUTPUT_BYTES = 32 * 1024;
+export const MAX_OUTPUT_BYTES: number = 32 * 1024;
 
 /** What a client's message means. */
 export type ClientMessage =

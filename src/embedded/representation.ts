@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ApiObject, isRecord } from './api-object.ts';
+import { decodeProtobuf } from './protobuf.ts';
 import { ApiError, badRequest, notAcceptable, unsupportedBody } from './status.ts';
 import { toTable } from './table.ts';
 
+export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
 /** How the client wants objects: as they are, as a table for people, or their metadata alone. */
@@ -65,11 +67,12 @@ export function mediaType(request: IncomingMessage): string {
 }
 
 /**
- * Reads a body that must be a JSON object. JSON that comes labelled as YAML is taken, since it is YAML.
+ * Reads a body that must be an object. JSON that comes labelled as YAML is taken, since it is YAML; Kubernetes' protobuf for the kinds that kubectl sends in it.
  * @throws ApiError 415 for another content type, 400 where the text isn't JSON
  */
 export async function readObject(request: IncomingMessage, kind: string): Promise<Record<string, unknown>> {
   const type = mediaType(request);
+  if (type === PROTOBUF) return decodeProtobuf(await readBody(request));
   if (type !== 'application/json' && type !== 'application/yaml') throw unsupportedBody();
   const text = (await readBody(request)).toString('utf8');
   const value = parseJson(text, `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error`);

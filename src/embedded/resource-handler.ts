@@ -5,7 +5,8 @@ import { listObjects, selectionOf } from './list-handler.ts';
 import { deleteObject, deletionOptions, finishDeletion } from './object-deletion.ts';
 import type { ObjectStore } from './object-store.ts';
 import { applyPatch } from './patches.ts';
-import { type Form, mediaType, parseJson, readBody, readObject, representObject } from './representation.ts';
+import { decodeProtobuf } from './protobuf.ts';
+import { type Form, mediaType, PROTOBUF, parseJson, readBody, readObject, representObject } from './representation.ts';
 import type { RequestInfo, ResourceTarget } from './request-info.ts';
 import { ApiError, badRequest, methodNotAllowed, notFound, staleVersion } from './status.ts';
 
@@ -118,7 +119,9 @@ async function patch(request: ResourceRequest): Promise<ApiObject> {
 }
 
 async function readDeletionOptions({ message, info }: ResourceRequest): Promise<ReturnType<typeof deletionOptions>> {
-  const text = (await readBody(message)).toString('utf8');
+  const body = await readBody(message);
+  if (mediaType(message) === PROTOBUF && body.length > 0) return deletionOptions(decodeProtobuf(body), info.query);
+  const text = body.toString('utf8');
   return deletionOptions(text === '' ? undefined : parseJson(text, 'error decoding DeleteOptions'), info.query);
 }
 

@@ -43,11 +43,11 @@ export interface ExecRequest {
 /** What specs need to talk to a cluster: raw requests, typed calls, exec. */
 export class ClusterClient {
   readonly api: CoreV1Api;
-  readonly #cluster: EmbeddedCluster;
+  readonly #cluster: Pick<EmbeddedCluster, 'kubeconfig' | 'url'>;
   readonly #authority: Buffer;
   readonly #token: string;
 
-  constructor(cluster: EmbeddedCluster) {
+  constructor(cluster: Pick<EmbeddedCluster, 'kubeconfig' | 'url'>) {
     this.#cluster = cluster;
     const config = new KubeConfig();
     config.loadFromString(cluster.kubeconfig);
