@@ -1,6 +1,6 @@
 /**
  * Unit-tests a host's own code against the generated fakes: no cluster, no database, no waiting. Run it with
- * `node --import ./scripts/from-source.ts examples/unit-test-with-fakes.ts` in this repository; in a host's, it is a spec of any test runner.
+ * `npm run example -- examples/unit-test-with-fakes.ts` in this repository; in a host's, it is a spec of any test runner.
  */
 import assert from 'node:assert/strict';
 import { type ContainerSpec, isKubernetesWorkerError, PodEvictedError, type Worker } from 'kubernetes-worker';

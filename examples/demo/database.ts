@@ -1,5 +1,6 @@
 import { PGlite } from '@electric-sql/pglite';
 import type { Database } from 'kubernetes-worker';
+import { dataDir } from '@electric-sql/pglite-prepopulatedfs';
 import pg from 'pg';
 
 /** The demo's database, and a look at what the worker left in it. */
@@ -20,7 +21,8 @@ export async function openDatabase(url: string | undefined): Promise<DemoDatabas
 }
 
 async function openPGlite(): Promise<DemoDatabase> {
-  const database = await PGlite.create();
+  // The prepared files spare the demo some seconds; `PGlite.create()` alone does as well.
+  const database = await PGlite.create({ loadDataDir: await dataDir() });
   return {
     description: 'PGlite, in this process',
     handle: database,

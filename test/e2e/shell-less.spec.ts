@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { expect } from 'chai';
 
 import type { Worker } from '../../src/index.ts';
@@ -10,6 +10,7 @@ import { missingImage, type RealCluster, realCluster, shellLessImage } from '../
 import { rejection } from '../support/rejection.ts';
 import { readTar, tarOf } from '../support/tar.ts';
 import { workerSetup } from '../support/worker-setup.ts';
+import { newPGlite } from '../support/pglite.ts';
 
 describe('an image without a shell on a real cluster', function () {
   this.timeout(120_000);
@@ -19,7 +20,7 @@ describe('an image without a shell on a real cluster', function () {
 
   before(async function () {
     real = await realCluster(this, 'shell-less');
-    database = await PGlite.create();
+    database = await newPGlite();
     const { kubeconfigPath, namespace } = real;
     worker = await workerSetup({ kubeconfigPath, namespace, database, image: shellLessImage, missingImage }).open();
   });

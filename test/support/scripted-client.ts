@@ -27,9 +27,9 @@ export class ScriptedClient {
   }
 
   /** The agent of a connection, once its operation has been opened with this kind. */
-  async opened(op: string, index = this.agents.length - 1): Promise<{ agent: ScriptedAgent; open: Record<string, unknown> }> {
+  async opened(op: string, index?: number): Promise<{ agent: ScriptedAgent; open: Record<string, unknown> }> {
     await settle();
-    const agent = this.agents[index < 0 ? 0 : index];
+    const agent = this.agents[index ?? this.agents.length - 1];
     if (agent === undefined) throw new Error('there is no connection');
     if (agent.frames[0]?.type === 'HELLO') await agent.next('HELLO');
     if (agent.frames[0]?.type === 'DONE') await agent.next('DONE');

@@ -1,9 +1,11 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { encodeFrame, frameType } from '../../support/agent-frames.ts';
+import { decodeData, encodeFrame, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
@@ -20,7 +22,8 @@ describe('what the agent holds', () => {
     expect(agent.stderr).to.equal('');
   });
 
-  const children = async (): Promise<string[]> => (await readFile(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8')).trim().split(' ').filter(Boolean);
+  const children = async (): Promise<string[]> =>
+    (await readFile(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8')).trim().split(' ').filter(Boolean);
   const descriptors = async (): Promise<number> => (await readdir(`/proc/${agent.pid}/fd`)).length;
 
   it('is as before after processes, transfers and connections of every end', async () => {
@@ -68,12 +71,43 @@ describe('what the agent holds', () => {
   it('waits for serve where connect comes first, at a path that is longer than an address of a socket', async () => {
     const folder = join(agent.folder, ...Array.from({ length: 8 }, () => 'a-rather-long-name-of-a-folder'));
     expect(folder.length).to.be.above(200);
-    const { mkdir } = await import('node:fs/promises');
     await mkdir(folder, { recursive: true });
     const other = await AgentProcess.start({ folder });
     const connection = await other.connect();
     expect((await connection.run('x', ['echo', 'far'])).stdout.toString()).to.equal('far\n');
     connection.write(encodeFrame(frameType.bye));
     await other[Symbol.asyncDispose]();
+  });
+
+  it('drops nothing where the disk is full: it says so, and goes on when there is room', async function () {
+    const folder = await mkdtemp(join(tmpdir(), 'kw-agent-full-'));
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=20m', 'tmpfs', folder], { stdio: 'ignore' });
+    } catch {
+      await rmdir(folder);
+      this.skip();
+    }
+    const other = await AgentProcess.start({ folder });
+    try {
+      const connection = await other.connect();
+      await connection.start('full', ['head', '-c', '40000000', '/dev/zero'], { retainBytes: 0 });
+      connection.open({ op: 'attach', process: 'full' });
+      await connection.expect(frameType.opened);
+      expect(await connection.expectJson(frameType.progress)).to.deep.equal({ diskFull: true });
+      let offset = 0;
+      connection.window(1, 0, 4 * 1024 * 1024);
+      for (let frame = await connection.next(); frame?.type !== frameType.result; frame = await connection.next()) {
+        expect(frame?.type).to.be.oneOf([frameType.data, frameType.end, frameType.progress]);
+        if (frame?.type !== frameType.data) continue;
+        offset += decodeData(frame).raw.length;
+        connection.window(1, offset, offset + 4 * 1024 * 1024, true);
+      }
+      expect(offset).to.equal(40_000_000);
+      await connection.bye();
+    } finally {
+      await other[Symbol.asyncDispose]();
+      execFileSync('umount', ['-l', folder]);
+      await rmdir(folder);
+    }
   });
 });

@@ -24,7 +24,9 @@ describe('starting a process', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'kw-agent-files-'));
     await chmod(folder, 0o777);
-    agent = await AgentProcess.start({ env: { ...process.env, KW_PATH_MAP: `/mapped\t${folder}\n/mapped/deep\t${folder}/other`, FROM_CONTAINER: 'yes', OVERRIDDEN: 'old' } });
+    agent = await AgentProcess.start({
+      env: { ...process.env, KW_PATH_MAP: `/mapped\t${folder}\n/mapped/deep\t${folder}/other`, FROM_CONTAINER: 'yes', OVERRIDDEN: 'old' },
+    });
     connection = await agent.connect();
   });
 
@@ -35,7 +37,12 @@ describe('starting a process', () => {
   });
 
   it('gives both outputs and the exit status', async () => {
-    expect(await run(['sh', '-c', 'echo out; echo err >&2; exit 7'])).to.deep.equal({ stdout: 'out\n', stderr: 'err\n', exitStatus: 7, signal: null });
+    expect(await run(['sh', '-c', 'echo out; echo err >&2; exit 7'])).to.deep.equal({
+      stdout: 'out\n',
+      stderr: 'err\n',
+      exitStatus: 7,
+      signal: null,
+    });
   });
 
   it('gives the signal that ended it', async () => {
@@ -43,8 +50,18 @@ describe('starting a process', () => {
   });
 
   it('passes arguments as they are, also those that are no UTF-8', async () => {
-    const { stdout } = await connection.run('bytes', ['printf', '%s|', 'a b', '', '"\\', 'ü', { b64: Buffer.from([0xff, 0xfe, 0x41]).toString('base64') }]);
-    expect(stdout.toString('latin1')).to.equal(Buffer.concat([Buffer.from('a b||"\\|ü|'), Buffer.from([0xff, 0xfe, 0x41]), Buffer.from('|')]).toString('latin1'));
+    const { stdout } = await connection.run('bytes', [
+      'printf',
+      '%s|',
+      'a b',
+      '',
+      '"\\',
+      'ü',
+      { b64: Buffer.from([0xff, 0xfe, 0x41]).toString('base64') },
+    ]);
+    expect(stdout.toString('latin1')).to.equal(
+      Buffer.concat([Buffer.from('a b||"\\|ü|'), Buffer.from([0xff, 0xfe, 0x41]), Buffer.from('|')]).toString('latin1'),
+    );
   });
 
   it('refuses a text with a NUL, an entry of env without a name, and a relative directory', async () => {
@@ -62,7 +79,9 @@ describe('starting a process', () => {
   });
 
   it('maps paths where the embedded cluster has no mount namespace', async () => {
-    const { stdout } = await run(['sh', '-c', 'pwd; echo "$@"', 'sh', '/mapped', '--file=/mapped/a', '/mapped/deep/b', 'x/mapped'], { dir: '/mapped/work' });
+    const { stdout } = await run(['sh', '-c', 'pwd; echo "$@"', 'sh', '/mapped', '--file=/mapped/a', '/mapped/deep/b', 'x/mapped'], {
+      dir: '/mapped/work',
+    });
     expect(stdout).to.equal(`${folder}/work\n${folder} --file=${folder}/a ${folder}/other/b x/mapped\n`);
   });
 
@@ -93,7 +112,11 @@ describe('starting a process', () => {
   });
 
   it('says which errno and path made it fail', async () => {
-    expect((await failureOf(connection.start('why', ['/no/such/program']))).facts).to.include({ errno: 2, errnoName: 'ENOENT', path: '/no/such/program' });
+    expect((await failureOf(connection.start('why', ['/no/such/program']))).facts).to.include({
+      errno: 2,
+      errnoName: 'ENOENT',
+      path: '/no/such/program',
+    });
   });
 
   it('makes a missing directory', async () => {
@@ -138,7 +161,10 @@ describe('starting a process', () => {
   });
 
   it('can write to /dev/stdout and /dev/stderr', async () => {
-    expect(await run(['sh', '-c', 'echo one; echo two > /dev/stdout; echo three > /dev/stderr'])).to.include({ stdout: 'one\ntwo\n', stderr: 'three\n' });
+    expect(await run(['sh', '-c', 'echo one; echo two > /dev/stdout; echo three > /dev/stderr'])).to.include({
+      stdout: 'one\ntwo\n',
+      stderr: 'three\n',
+    });
   });
 
   it('writes nothing secret of the spec to disk', async () => {
@@ -172,7 +198,9 @@ describe('starting a process', () => {
     });
 
     it('cannot look into the agent', async () => {
-      const { stdout } = await run(['sh', '-c', `ls ${agent.folder}/agent || echo denied; cat /proc/${agent.pid}/environ || echo denied`], { user: 'nobody' });
+      const { stdout } = await run(['sh', '-c', `ls ${agent.folder}/agent || echo denied; cat /proc/${agent.pid}/environ || echo denied`], {
+        user: 'nobody',
+      });
       expect(stdout).to.equal('denied\ndenied\n');
     });
   });

@@ -94,13 +94,21 @@ describe('stopping processes', () => {
   });
 
   it('rejects a process that is not there', async () => {
-    for (const open of [{ op: 'stop', graceMs: 0 }, { op: 'signal', signal: 1 }, { op: 'resize', columns: 1, rows: 1 }])
+    for (const open of [
+      { op: 'stop', graceMs: 0 },
+      { op: 'signal', signal: 1 },
+      { op: 'resize', columns: 1, rows: 1 },
+    ])
       expect((await failureOf(connection.call({ ...open, process: 'nobody' }))).code).to.equal('PROCESS_NOT_FOUND');
     expect((await failureOf(connection.call({ op: 'signal', process: 'nobody', signal: 65 }))).code).to.equal('INVALID_SPEC');
   });
 
   it('stops everything when the agent is told to end, stores results, and exits 0', async () => {
-    const [escaped = 0] = await startReady('last', 'trap "echo end; exit 9" TERM; setsid sleep 60 >/dev/null & echo $!; while :; do sleep 0.02; done', 1);
+    const [escaped = 0] = await startReady(
+      'last',
+      'trap "echo end; exit 9" TERM; setsid sleep 60 >/dev/null & echo $!; while :; do sleep 0.02; done',
+      1,
+    );
     expect(await agent.terminate()).to.equal(0);
     expect(await lives(escaped)).to.equal(false);
     expect(await exists(`${agent.folder}/agent/socket`)).to.equal(false);

@@ -36,7 +36,13 @@ describe('transfers', () => {
 
   it('goes up and comes down the same', async () => {
     const big = randomBytes(3_000_000);
-    const archive = await tarOf({ dir: null, 'dir/file': 'text', big, 'dir/link': { type: 'symlink', linkname: 'file' }, 'run.sh': { mode: 0o755, content: '#!' } });
+    const archive = await tarOf({
+      dir: null,
+      'dir/file': 'text',
+      big,
+      'dir/link': { type: 'symlink', linkname: 'file' },
+      'run.sh': { mode: 0o755, content: '#!' },
+    });
     const up = await connection.receive({ id: 'up-1', volume: 'round', path: 'some/where' }, archive);
     expect(up).to.include({ bytes: archive.length, sha256: sha256(archive).toString('hex'), entries: 5 });
     expect(await readFile(dataOf('round', 'some/where/dir/file'), 'utf8')).to.equal('text');
@@ -62,7 +68,11 @@ describe('transfers', () => {
   it('merges what comes into what is there', async () => {
     await connection.receive({ id: 'merge-1', volume: 'merge' }, await tarOf({ a: null, 'a/old': '1', 'a/both': '1' }));
     await connection.receive({ id: 'merge-2', volume: 'merge' }, await tarOf({ a: null, 'a/new': '2', 'a/both': '2' }));
-    expect(await readTarText((await connection.send({ id: 'merge-3', volume: 'merge' })).archive)).to.deep.equal({ 'a/old': '1', 'a/both': '2', 'a/new': '2' });
+    expect(await readTarText((await connection.send({ id: 'merge-3', volume: 'merge' })).archive)).to.deep.equal({
+      'a/old': '1',
+      'a/both': '2',
+      'a/new': '2',
+    });
     const conflict = await failureOf(connection.receive({ id: 'merge-4', volume: 'merge' }, await tarOf({ first: 'x', 'a/both': null })));
     expect(conflict.code).to.equal('PATH_CONFLICT');
     expect(await exists(dataOf('merge', 'first'))).to.equal(false);
@@ -79,7 +89,9 @@ describe('transfers', () => {
       const archive = await tarOf({ other: 'x'.repeat(5000) });
       await connection.receive({ id: 'before', volume: 'safe' }, await tarOf({ kept: 'kept' }));
       const bytes = 'garbage' in damage ? Buffer.alloc(10_240, 'garbage!') : 'cut' in damage ? archive.subarray(0, damage.cut) : archive;
-      const failure = await failureOf(connection.receive({ id: 'broken', volume: 'safe' }, bytes, 'digest' in damage ? { digest: damage.digest } : {}));
+      const failure = await failureOf(
+        connection.receive({ id: 'broken', volume: 'safe' }, bytes, 'digest' in damage ? { digest: damage.digest } : {}),
+      );
       expect(failure.code).to.equal(code);
       expect(await readdir(dataOf('safe'))).to.deep.equal(['kept']);
       expect(await staged('safe')).to.deep.equal([]);
@@ -179,7 +191,10 @@ describe('transfers', () => {
 
   it('copies from volume to volume', async () => {
     await connection.receive({ id: 'from', volume: 'from' }, await tarOf({ d: null, 'd/a': 'a', b: 'b' }));
-    expect(await connection.call({ op: 'copy', id: 'copy', from: 'from', to: 'copied', path: 'd', toPath: 'x/y' })).to.include({ entries: 1, expandedBytes: 1 });
+    expect(await connection.call({ op: 'copy', id: 'copy', from: 'from', to: 'copied', path: 'd', toPath: 'x/y' })).to.include({
+      entries: 1,
+      expandedBytes: 1,
+    });
     expect(await readFile(dataOf('copied', 'x/y/a'), 'utf8')).to.equal('a');
     expect((await failureOf(connection.call({ op: 'copy', id: 'copy', from: 'nowhere', to: 'copied' }))).code).to.equal('VOLUME_NOT_FOUND');
   });
@@ -189,7 +204,9 @@ describe('transfers', () => {
     expect(await connection.call({ op: 'remove', volume: 'empty' })).to.deep.equal({});
     expect(await readdir(dataOf('empty'))).to.deep.equal([]);
     expect(await connection.call({ op: 'remove', volume: 'not-there' })).to.deep.equal({});
-    expect((await connection.call({ op: 'status' }))['volumes']).to.include('empty').and.not.include('not-there');
+    expect((await connection.call({ op: 'status' }))['volumes'])
+      .to.include('empty')
+      .and.not.include('not-there');
   });
 
   it('answers pings, and says that it goes on, while a long phase has no bytes', async () => {
@@ -219,14 +236,20 @@ describe('transfers', () => {
     const other = await own.connect();
     await other.receive({ id: 'first', volume: 'v' }, await tarOf({ kept: 'kept' }));
     const staging = join(own.folder, 'volumes/v/staging');
-    for (const [operation, file] of [['marked', 'completed'], ['unmarked', 'dropped']] as const) {
+    for (const [operation, file] of [
+      ['marked', 'completed'],
+      ['unmarked', 'dropped'],
+    ] as const) {
       await mkdir(join(staging, operation), { recursive: true });
       await writeFile(join(staging, operation, file), file);
     }
     await writeFile(join(own.folder, 'agent/operations/marked'), JSON.stringify({ volume: 'v', path: 'deep/er' }));
     await own.killAndRestart();
     const after = await own.connect();
-    expect(await readTarText((await after.send({ id: 'look', volume: 'v' })).archive)).to.deep.equal({ kept: 'kept', 'deep/er/completed': 'completed' });
+    expect(await readTarText((await after.send({ id: 'look', volume: 'v' })).archive)).to.deep.equal({
+      kept: 'kept',
+      'deep/er/completed': 'completed',
+    });
     expect(await readdir(staging)).to.deep.equal([]);
     expect(await readdir(join(own.folder, 'agent/operations'))).to.deep.equal([]);
     await own[Symbol.asyncDispose]();

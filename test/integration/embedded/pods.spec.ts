@@ -246,6 +246,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     once('kills what does not stop within its grace period', async () => {
       await client.runScript('stubborn', 'trap "" TERM; echo up; while :; do sleep 0.02; done');
       await client.podInPhase('stubborn', 'Running');
+      while ((await client.raw('/api/v1/namespaces/default/pods/stubborn/log')).text !== 'up\n');
       const before = Date.now();
       await client.api.deleteNamespacedPod({ namespace: 'default', name: 'stubborn', gracePeriodSeconds: 1 });
       for await (const { type } of client.watch(

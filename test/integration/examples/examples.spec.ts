@@ -6,9 +6,20 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
+/** What each says of itself when it worked. */
+const said: Readonly<Record<string, readonly string[]>> = {
+  'embed-in-orchestrator.ts': ['published: sum 12', 'slow: timed out', 'build 1 passed, build 2 failed', '4 pods deleted'],
+  'run-a-command.ts': ['hello from /tmp/build/example', 'sh ended with status 3'],
+  'stream-artifacts.ts': ['version: {"ref":"4711"}', 'out twice: 1 digest'],
+  'unit-test-with-fakes.ts': ['ok: a step passes when its command ends with 0'],
+};
 const examples = readdirSync(`${root}examples`).filter((name) => name.endsWith('.ts'));
 
 describe('the examples', function () {
+  it('are all known here', () => {
+    expect(examples).to.have.members(Object.keys(said));
+  });
+
   this.timeout(120_000);
 
   for (const name of examples) {
@@ -23,6 +34,7 @@ describe('the examples', function () {
         once(child, 'close') as Promise<[number | null]>,
       ]);
       expect(status, `${stdout}\n${stderr}`).to.equal(0);
+      expect(stdout.split('\n')).to.include.members([...(said[name] ?? [])]);
     });
   }
 });

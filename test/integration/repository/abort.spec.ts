@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { expect } from 'chai';
 import pg from 'pg';
 
@@ -9,6 +9,7 @@ import type { Repository } from '../../../src/repository/repository.ts';
 import { insert, leaseOf, ownerOf } from '../../contract/repository/repository-under-test.ts';
 import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { newPGlite } from '../../support/pglite.ts';
 
 const reasonOf = async (promise: Promise<unknown>): Promise<unknown> =>
   await promise.then(
@@ -81,7 +82,7 @@ describe('AbortSignal of a repository', function () {
   });
 
   it('stops the waiting for a PGlite instance that is busy', async () => {
-    const database = await PGlite.create();
+    const database = await newPGlite();
     const embedded = await openRepository(database, { logger: silentLogger });
     const busy = Promise.withResolvers<void>();
     const transaction = database.transaction(async () => await busy.promise);

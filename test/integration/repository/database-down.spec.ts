@@ -1,6 +1,6 @@
 import { type AddressInfo, createConnection, createServer, type Server, type Socket } from 'node:net';
 
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { expect } from 'chai';
 import pg from 'pg';
 
@@ -9,6 +9,7 @@ import type { Repository } from '../../../src/repository/repository.ts';
 import { insert, rejection } from '../../contract/repository/repository-under-test.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { newPGlite } from '../../support/pglite.ts';
 
 const unavailable = { code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true };
 
@@ -157,7 +158,7 @@ describe('Repository when its database goes away', function () {
 
 describe('Repository when its PGlite instance was closed', () => {
   it('rejects', async () => {
-    const database = await PGlite.create();
+    const database = await newPGlite();
     const repository = await openRepository(database, { logger: silentLogger });
     await database.close();
     expect(await rejection(repository.containers.lookup('worker', 'c'))).to.include(unavailable);

@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect, promisify } from 'node:util';
 
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { expect } from 'chai';
 import pg from 'pg';
 
@@ -13,6 +13,7 @@ import type { Repository } from '../../../src/repository/repository.ts';
 import { rejection } from '../../contract/repository/repository-under-test.ts';
 import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { newPGlite } from '../../support/pglite.ts';
 
 const run = promisify(execFile);
 const opener = fileURLToPath(new URL(`opener${extname(import.meta.url)}`, import.meta.url));
@@ -27,7 +28,7 @@ describe('openRepository', function () {
   before(async () => {
     url = await sharedPostgresUrl();
     pool = new pg.Pool({ connectionString: url });
-    pglite = await PGlite.create();
+    pglite = await newPGlite();
   });
 
   beforeEach(async function () {

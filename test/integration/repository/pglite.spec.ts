@@ -1,11 +1,12 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import { describeRepository } from '../../contract/repository/describe-repository.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { newPGlite } from '../../support/pglite.ts';
 
 describeRepository('PGlite', async () => {
-  const database = await PGlite.create();
+  const database = await newPGlite();
   return {
     open: async (schema) => await openRepository(database, { schema, logger: silentLogger }),
     query: async (text) => (await database.query<Record<string, unknown>>(text)).rows,

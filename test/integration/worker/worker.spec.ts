@@ -1,4 +1,4 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { describeContainers } from '../../contract/worker/containers.ts';
@@ -6,6 +6,7 @@ import { describeProcesses } from '../../contract/worker/processes.ts';
 import type { WorkerSetup } from '../../contract/worker/setup.ts';
 import { describeVolumes } from '../../contract/worker/volumes.ts';
 import { workerSetup } from '../../support/worker-setup.ts';
+import { newPGlite } from '../../support/pglite.ts';
 
 for (const isolation of ['namespaces', 'mapped'] as const) {
   describe(`KubernetesWorker on the embedded cluster (${isolation}) and PGlite`, function () {
@@ -15,7 +16,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     let setup: WorkerSetup;
 
     before(async () => {
-      [cluster, database] = await Promise.all([EmbeddedCluster.start({ isolation }), PGlite.create()]);
+      [cluster, database] = await Promise.all([EmbeddedCluster.start({ isolation }), newPGlite()]);
       const under = {
         kubeconfigPath: cluster.kubeconfigPath,
         namespace: 'default',
