@@ -18,7 +18,9 @@ import {
 } from '../../support/agent-frames.ts';
 import { AgentProcess, until } from '../../support/agent-process.ts';
 
-describe('attaching to a process', () => {
+describe('attaching to a process', function () {
+  this.timeout(20_000);
+
   let agent: AgentProcess;
   let connection: AgentConnection;
 

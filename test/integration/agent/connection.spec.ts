@@ -3,7 +3,9 @@ import { failureOf } from '../../support/agent-connection.ts';
 import { encodeData, encodeEnd, encodeFrame, encodeJson, frameType, sha256 } from '../../support/agent-frames.ts';
 import { AgentProcess } from '../../support/agent-process.ts';
 
-describe('a connection to the agent', () => {
+describe('a connection to the agent', function () {
+  this.timeout(20_000);
+
   let agent: AgentProcess;
 
   before(async () => {

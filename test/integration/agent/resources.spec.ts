@@ -9,7 +9,9 @@ import { decodeData, encodeFrame, frameType } from '../../support/agent-frames.t
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
-describe('what the agent holds', () => {
+describe('what the agent holds', function () {
+  this.timeout(20_000);
+
   let agent: AgentProcess;
 
   beforeEach(async () => {

@@ -10,7 +10,9 @@ import { AgentProcess } from '../../support/agent-process.ts';
 
 const isRoot = process.getuid?.() === 0;
 
-describe('starting a process', () => {
+describe('starting a process', function () {
+  this.timeout(20_000);
+
   let agent: AgentProcess;
   let connection: AgentConnection;
   let folder: string;

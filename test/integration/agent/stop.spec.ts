@@ -15,7 +15,9 @@ async function lives(pid: number): Promise<boolean> {
   );
 }
 
-describe('stopping processes', () => {
+describe('stopping processes', function () {
+  this.timeout(20_000);
+
   let agent: AgentProcess;
   let connection: AgentConnection;
 

@@ -10,7 +10,9 @@ import { encodeData, encodeFrame, frameType, sha256 } from '../../support/agent-
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 import { readTar, readTarText, tarOf } from '../../support/tar.ts';
 
-describe('transfers', () => {
+describe('transfers', function () {
+  this.timeout(20_000);
+
   let agent: AgentProcess;
   let connection: AgentConnection;
 
