@@ -54,7 +54,10 @@ class Orchestrator {
       if (name !== undefined) outputs.set(name, volume);
     }
     // The step's name is the process's id: after a restart, `run` attaches to what runs, or gets the stored result.
-    const process_ = await container.run({ id: step.name, path: 'sh', args: ['-ec', step.script] }, { stdout: process.stdout, stderr: process.stderr });
+    const process_ = await container.run(
+      { id: step.name, path: 'sh', args: ['-ec', step.script] },
+      { stdout: process.stdout, stderr: process.stderr },
+    );
     try {
       const { exitStatus } = await process_.wait({ signal: AbortSignal.timeout(step.timeoutMs ?? 60_000) });
       console.log(`${step.name}: status ${exitStatus}`);

@@ -1,6 +1,6 @@
 import { PGlite } from '@electric-sql/pglite';
-import type { Database } from 'kubernetes-worker';
 import { dataDir } from '@electric-sql/pglite-prepopulatedfs';
+import type { Database } from 'kubernetes-worker';
 import pg from 'pg';
 
 /** The demo's database, and a look at what the worker left in it. */

@@ -19,7 +19,16 @@ describe('the demo on a real cluster', function () {
   for (const image of [shellImage, nonRootImage]) {
     it(`runs the main job with ${image} and PostgreSQL, and leaves nothing`, async () => {
       const { kubeconfigPath, namespace } = real!;
-      const { status, stdout, stderr } = await runDemo(['--kubeconfig', kubeconfigPath, '--namespace', namespace, '--image', image, '--database', await sharedPostgresUrl()]);
+      const { status, stdout, stderr } = await runDemo([
+        '--kubeconfig',
+        kubeconfigPath,
+        '--namespace',
+        namespace,
+        '--image',
+        image,
+        '--database',
+        await sharedPostgresUrl(),
+      ]);
       expect(status, `${stdout}\n${stderr}`).to.equal(0);
       expect(stdout).to.not.include('NOT OK');
       expect(stdout).to.match(/ok +0 pods are left\n +ok +0 rows are left\n\ndone/);

@@ -6,11 +6,11 @@ import { expect } from 'chai';
 
 import type { Worker } from '../../src/index.ts';
 import { makeContainer, run } from '../contract/worker/setup.ts';
+import { newPGlite } from '../support/pglite.ts';
 import { missingImage, type RealCluster, realCluster, shellLessImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 import { readTar, tarOf } from '../support/tar.ts';
 import { workerSetup } from '../support/worker-setup.ts';
-import { newPGlite } from '../support/pglite.ts';
 
 describe('an image without a shell on a real cluster', function () {
   this.timeout(120_000);
@@ -35,8 +35,15 @@ describe('an image without a shell on a real cluster', function () {
     const content = randomBytes(300_000);
     const { volume } = await worker.createVolumeForArtifact('team');
     await volume.streamIn('.', Readable.from([await tarOf({ 'deep/file.bin': content })]));
-    const { container, mounts, owner } = await makeContainer(worker, shellLessImage, { inputs: [{ artifact: volume, path: 'in' }], outputs: { out: 'in' } });
-    expect(await run(container, { path: '/hello', args: ['7'] })).to.deep.equal({ exitStatus: 7, stdout: 'hello from an image without a shell\n', stderr: '' });
+    const { container, mounts, owner } = await makeContainer(worker, shellLessImage, {
+      inputs: [{ artifact: volume, path: 'in' }],
+      outputs: { out: 'in' },
+    });
+    expect(await run(container, { path: '/hello', args: ['7'] })).to.deep.equal({
+      exitStatus: 7,
+      stdout: 'hello from an image without a shell\n',
+      stderr: '',
+    });
     expect((await rejection(container.run({ path: 'sh' }, {}))).code).to.equal('KW_ERR_EXECUTABLE_NOT_FOUND');
     const entries = await readTar(await mounts.find(({ kind }) => kind === 'output')!.volume.streamOut('.'));
     expect(entries.get('deep/file.bin')!.content.equals(content)).to.equal(true);

@@ -13,7 +13,10 @@ export interface DemoRun {
 
 /** Runs the demo as `npm run demo -- …` does. `onOutput` sees what it has printed so far, and may end it by a signal. */
 export async function runDemo(args: readonly string[], onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void): Promise<DemoRun> {
-  const child = spawn(process.execPath, ['--import', './scripts/from-source.ts', 'examples/demo/main.ts', ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--import', './scripts/from-source.ts', 'examples/demo/main.ts', ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let seen = '';
   child.stdout.on('data', (chunk: Buffer) => {
     seen += chunk.toString();

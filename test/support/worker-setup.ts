@@ -16,7 +16,9 @@ export interface ClusterUnderTest {
 }
 
 /** A setup whose workers all have one name, of this suite alone. */
-export function workerSetup(under: ClusterUnderTest): WorkerSetup & { openWith(options: Partial<KubernetesWorkerOptions>): Promise<KubernetesWorker> } {
+export function workerSetup(
+  under: ClusterUnderTest,
+): WorkerSetup & { openWith(options: Partial<KubernetesWorkerOptions>): Promise<KubernetesWorker> } {
   const { kubeconfigPath, namespace, database, image, missingImage, options } = under;
   const name = `test-${randomUUID()}`;
   const config = new KubeConfig();

@@ -26,11 +26,15 @@ describe('the demo', function () {
 
   it('says what is wrong with the command line, with the kubeconfig and with the database', async () => {
     const wrong = await runDemo(['--no-such-option']);
-    expect([wrong.status, wrong.stderr]).to.satisfy(([status, stderr]: [number, string]) => status === 2 && stderr.includes("'--no-such-option'") && stderr.includes('Usage: '));
+    expect([wrong.status, wrong.stderr]).to.satisfy(
+      ([status, stderr]: [number, string]) => status === 2 && stderr.includes("'--no-such-option'") && stderr.includes('Usage: '),
+    );
     const noFile = await runDemo(['--kubeconfig', '/no/such/file']);
     expect([noFile.status, noFile.stderr]).to.satisfy(([status, stderr]: [number, string]) => status === 1 && stderr.includes('/no/such/file'));
     const noDatabase = await runDemo(['--database', 'postgres://user:secret@127.0.0.1:1/none']);
     expect(noDatabase.status).to.equal(1);
-    expect(noDatabase.stderr).to.match(/^database unavailable: /).and.to.not.include('secret');
+    expect(noDatabase.stderr)
+      .to.match(/^database unavailable: /)
+      .and.to.not.include('secret');
   });
 });

@@ -11,9 +11,9 @@ import type { Database } from '../../../src/repository/postgres/database.ts';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
 import { rejection } from '../../contract/repository/repository-under-test.ts';
+import { newPGlite } from '../../support/pglite.ts';
 import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
-import { newPGlite } from '../../support/pglite.ts';
 
 const run = promisify(execFile);
 const opener = fileURLToPath(new URL(`opener${extname(import.meta.url)}`, import.meta.url));

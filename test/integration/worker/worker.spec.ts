@@ -5,8 +5,8 @@ import { describeContainers } from '../../contract/worker/containers.ts';
 import { describeProcesses } from '../../contract/worker/processes.ts';
 import type { WorkerSetup } from '../../contract/worker/setup.ts';
 import { describeVolumes } from '../../contract/worker/volumes.ts';
-import { workerSetup } from '../../support/worker-setup.ts';
 import { newPGlite } from '../../support/pglite.ts';
+import { workerSetup } from '../../support/worker-setup.ts';
 
 for (const isolation of ['namespaces', 'mapped'] as const) {
   describe(`KubernetesWorker on the embedded cluster (${isolation}) and PGlite`, function () {

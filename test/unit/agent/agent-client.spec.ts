@@ -29,9 +29,28 @@ describe('an agent client', () => {
 
   context('asked for something without streams', () => {
     it('starts a command', async () => {
-      const result = setup.client.start({ processId: 'x', args: ['a', Buffer.from([0xff])], env: ['A=b'], dir: '/d', user: 'joe', tty: { columns: 80, rows: 24 }, stdin: true, retainBytes: 7 });
+      const result = setup.client.start({
+        processId: 'x',
+        args: ['a', Buffer.from([0xff])],
+        env: ['A=b'],
+        dir: '/d',
+        user: 'joe',
+        tty: { columns: 80, rows: 24 },
+        stdin: true,
+        retainBytes: 7,
+      });
       const { agent, open } = await setup.opened('start');
-      expect(open).to.deep.include({ process: 'x', args: ['a', { b64: '/w==' }], env: ['A=b'], dir: '/d', user: 'joe', tty: { columns: 80, rows: 24 }, stdin: true, retainBytes: 7, attempt: 1 });
+      expect(open).to.deep.include({
+        process: 'x',
+        args: ['a', { b64: '/w==' }],
+        env: ['A=b'],
+        dir: '/d',
+        user: 'joe',
+        tty: { columns: 80, rows: 24 },
+        stdin: true,
+        retainBytes: 7,
+        attempt: 1,
+      });
       expect(open['id']).to.match(/^[0-9a-f-]{36}$/);
       agent.json('OPENED', {});
       agent.json('RESULT', { started: true, process: 'x' });
@@ -71,7 +90,13 @@ describe('an agent client', () => {
       expect(await copied).to.deep.equal({ entries: 2, expandedBytes: 3 });
       const status = client.status();
       const facts = { incarnation: 'i', version: 'v', volumes: ['v'], operations: 1, freeBytes: 2, totalBytes: 3, oomKills: 4 };
-      await answer('status', { ...facts, processes: [{ id: 'x', state: 'ended', exitStatus: 0, signal: null }, { id: 'y', state: 'running', pid: 7 }] });
+      await answer('status', {
+        ...facts,
+        processes: [
+          { id: 'x', state: 'ended', exitStatus: 0, signal: null },
+          { id: 'y', state: 'running', pid: 7 },
+        ],
+      });
       expect(await status).to.deep.equal({
         ...facts,
         processes: [
@@ -121,7 +146,9 @@ describe('an agent client', () => {
       expect(await started).to.equal(cut);
       const copied = rejection(setup.client.copy({ from: 'a', to: 'b' }));
       (await setup.opened('copy')).agent.lose(cut);
-      expect(await copied).to.be.instanceOf(OperationLostError).with.property('cause', cut);
+      expect(await copied)
+        .to.be.instanceOf(OperationLostError)
+        .with.property('cause', cut);
     });
   });
 

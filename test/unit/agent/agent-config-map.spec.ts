@@ -7,7 +7,10 @@ import { agentConfigMap, configMapOf, verifyAgentConfigMap } from '../../../src/
 import { ConflictError } from '../../../src/errors/cluster.ts';
 
 describe("the agent's binary", () => {
-  for (const [architecture, machine] of [['amd64', 62], ['arm64', 183]] as const) {
+  for (const [architecture, machine] of [
+    ['amd64', 62],
+    ['arm64', 183],
+  ] as const) {
     it(`is there for ${architecture}, and fits into a config map`, async () => {
       const binary = await readAgentBinary(architecture);
       expect(binary.bytes.subarray(0, 4).toString('latin1')).to.equal('\x7fELF');

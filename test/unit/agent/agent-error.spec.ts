@@ -2,7 +2,15 @@ import { readFileSync } from 'node:fs';
 
 import { expect } from 'chai';
 
-import { AgentFailure, LostConnection, processError, processFailure, processStartError, transferError, transferFailure } from '../../../src/agent/agent-error.ts';
+import {
+  AgentFailure,
+  LostConnection,
+  processError,
+  processFailure,
+  processStartError,
+  transferError,
+  transferFailure,
+} from '../../../src/agent/agent-error.ts';
 import { Fields } from '../../../src/agent/control.ts';
 import { FrameType } from '../../../src/agent/frame.ts';
 import { ClosedError } from '../../../src/errors/caller.ts';
@@ -76,19 +84,39 @@ describe('the errors of the agent', () => {
     const failure = AgentFailure.of(
       Fields.parse(
         FrameType.ERROR,
-        Buffer.from(JSON.stringify({ code: 'UNSAFE_ARCHIVE_PATH', message: 'm', errno: 40, errnoName: 'ELOOP', path: 'b', entry: { b64: '/w==' }, bytes: 9 })),
+        Buffer.from(
+          JSON.stringify({ code: 'UNSAFE_ARCHIVE_PATH', message: 'm', errno: 40, errnoName: 'ELOOP', path: 'b', entry: { b64: '/w==' }, bytes: 9 }),
+        ),
       ),
     );
-    expect(transferError(failure, transfer)).to.include({ handle: 'v', podName: 'p', direction: 'in', path: 'b', entry: '\ufffd', errno: 'ELOOP', bytes: 9 });
-    expect(transferError(new AgentFailure('UNSAFE_PATH', '', { path: '../x' }), transfer)).to.be.instanceOf(UnsafeArchivePathError).with.property('path', '../x');
-    expect(transferError(new AgentFailure('ARTIFACT_TOO_LARGE', '', { limitBytes: 3 }), transfer)).to.be.instanceOf(ArtifactTooLargeError).with.property('limitBytes', 3);
-    expect(processStartError(new AgentFailure('EXECUTABLE_NOT_FOUND', ''), process, command)).to.include({ executable: 'prog', handle: 'h', processId: 'x' });
+    expect(transferError(failure, transfer)).to.include({
+      handle: 'v',
+      podName: 'p',
+      direction: 'in',
+      path: 'b',
+      entry: '\ufffd',
+      errno: 'ELOOP',
+      bytes: 9,
+    });
+    expect(transferError(new AgentFailure('UNSAFE_PATH', '', { path: '../x' }), transfer))
+      .to.be.instanceOf(UnsafeArchivePathError)
+      .with.property('path', '../x');
+    expect(transferError(new AgentFailure('ARTIFACT_TOO_LARGE', '', { limitBytes: 3 }), transfer))
+      .to.be.instanceOf(ArtifactTooLargeError)
+      .with.property('limitBytes', 3);
+    expect(processStartError(new AgentFailure('EXECUTABLE_NOT_FOUND', ''), process, command)).to.include({
+      executable: 'prog',
+      handle: 'h',
+      processId: 'x',
+    });
     expect(processStartError(new AgentFailure('USER_NOT_FOUND', ''), process, command)).to.include({ user: 'joe' });
     expect(processStartError(new AgentFailure('BAD_DIRECTORY', ''), process, command)).to.include({ dir: '/d' });
   });
 
   it('cut what the agent says at length', () => {
-    const failure = AgentFailure.of(Fields.parse(FrameType.ERROR, Buffer.from(JSON.stringify({ code: 'x'.repeat(1e5), message: 'y'.repeat(1e6), path: 'z'.repeat(1e6) }))));
+    const failure = AgentFailure.of(
+      Fields.parse(FrameType.ERROR, Buffer.from(JSON.stringify({ code: 'x'.repeat(1e5), message: 'y'.repeat(1e6), path: 'z'.repeat(1e6) }))),
+    );
     expect(failure.code.length + failure.message.length + (failure.facts.path?.length ?? 0)).to.be.below(10_000);
   });
 

@@ -76,7 +76,9 @@ describe('a session', () => {
       await clock.advance(29_000);
       expect(agent.closed).to.equal(false);
       await clock.advance(5_000);
-      expect(await opening).to.be.instanceOf(AgentUnavailableError).with.property('podName', 'pod');
+      expect(await opening)
+        .to.be.instanceOf(AgentUnavailableError)
+        .with.property('podName', 'pod');
       expect(agent.closed).to.equal(true);
       expect(clock.sleeping).to.equal(0);
     });
@@ -170,7 +172,14 @@ describe('a session', () => {
     it('tells an operation everything in its order, says DONE, and is idle again', async () => {
       session.begin(Buffer.from('{"op":"x"}'), handler());
       expect((await agent.nextJson('OPEN'))['op']).to.equal('x');
-      agent.say(wireJson('OPENED', {}), wireData(1, 0, Buffer.from('a')), wireWindow(0, 0, 1), wireEnd(1, 1, Buffer.alloc(32)), wireJson('PROGRESS', {}), wireJson('RESULT', {}));
+      agent.say(
+        wireJson('OPENED', {}),
+        wireData(1, 0, Buffer.from('a')),
+        wireWindow(0, 0, 1),
+        wireEnd(1, 1, Buffer.alloc(32)),
+        wireJson('PROGRESS', {}),
+        wireJson('RESULT', {}),
+      );
       expect(events).to.deep.equal(['opened', 'data 1', 'window 0', 'end 1', 'progress', 'answered', 'idle']);
       await agent.next('DONE');
       session.begin(Buffer.from('{}'), handler());

@@ -7,12 +7,15 @@ describe('a queue of bytes', () => {
   it('gives what it was given, in any portions, and never changes what it gave', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.oneof(fc.record({ push: fc.integer({ min: 0, max: 30_000 }) }), fc.record({ take: fc.integer({ min: 1, max: 40_000 }) })), { maxLength: 60 }),
+        fc.array(fc.oneof(fc.record({ push: fc.integer({ min: 0, max: 30_000 }) }), fc.record({ take: fc.integer({ min: 1, max: 40_000 }) })), {
+          maxLength: 60,
+        }),
         (steps) => {
           const queue = new ByteQueue();
           let pushed = 0;
           const taken: Uint8Array[] = [];
-          const pattern = (start: number, length: number): Buffer => Buffer.from(Uint8Array.from({ length }, (_, index) => ((start + index) * 31 + ((start + index) >> 8)) & 255));
+          const pattern = (start: number, length: number): Buffer =>
+            Buffer.from(Uint8Array.from({ length }, (_, index) => ((start + index) * 31 + ((start + index) >> 8)) & 255));
           for (const step of steps) {
             if ('push' in step) {
               queue.push(pattern(pushed, step.push));

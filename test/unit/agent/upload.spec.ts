@@ -136,7 +136,13 @@ describe('an upload', () => {
 
     it('does not wait for ever for the answer', async () => {
       const broken = new Error('disk');
-      const { result } = await begin(Readable.from((async function* () { throw broken; })() as AsyncIterable<Buffer>));
+      const { result } = await begin(
+        Readable.from(
+          (async function* () {
+            throw broken;
+          })() as AsyncIterable<Buffer>,
+        ),
+      );
       await setup.clock.advance(6_000);
       expect(await rejection(result)).to.equal(broken);
       expect(agent.closed).to.equal(true);
@@ -145,7 +151,9 @@ describe('an upload', () => {
     it('names a source that gives something else than bytes', async () => {
       const { result } = await begin(Readable.from(['text']));
       await setup.clock.advance(6_000);
-      expect(await rejection(result)).to.be.instanceOf(InvalidSpecError).with.property('field', 'source');
+      expect(await rejection(result))
+        .to.be.instanceOf(InvalidSpecError)
+        .with.property('field', 'source');
     });
   });
 
@@ -265,7 +273,9 @@ describe('an upload', () => {
       await settle();
       expect(failed).to.equal(false);
       await setup.clock.advance(40_000);
-      expect(await rejection(result)).to.be.instanceOf(TransferStalledError).with.property('waitedMs', 120_000);
+      expect(await rejection(result))
+        .to.be.instanceOf(TransferStalledError)
+        .with.property('waitedMs', 120_000);
       await closed;
     });
 

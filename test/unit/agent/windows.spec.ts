@@ -44,21 +44,25 @@ describe('a window to send in', () => {
 
   it('never stands still against a receiver that acknowledges each quarter, and never goes beyond what it allows', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 1, max: 1000 }), fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 20 }), async (size, wants) => {
-        const window = new SendWindow(0);
-        window.update(windowFrame(0, size));
-        let acknowledged = 0;
-        for (const want of wants) {
-          for (let left = want; left > 0; ) {
-            const granted = await window.reserve(left);
-            left -= granted;
-            expect(window.sent).to.be.at.most(acknowledged + size);
-            if (window.sent - acknowledged < size / 4) continue;
-            acknowledged = window.sent;
-            window.update(windowFrame(acknowledged, acknowledged + size));
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 1000 }),
+        fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 20 }),
+        async (size, wants) => {
+          const window = new SendWindow(0);
+          window.update(windowFrame(0, size));
+          let acknowledged = 0;
+          for (const want of wants) {
+            for (let left = want; left > 0; ) {
+              const granted = await window.reserve(left);
+              left -= granted;
+              expect(window.sent).to.be.at.most(acknowledged + size);
+              if (window.sent - acknowledged < size / 4) continue;
+              acknowledged = window.sent;
+              window.update(windowFrame(acknowledged, acknowledged + size));
+            }
           }
-        }
-      }),
+        },
+      ),
     );
   });
 
