@@ -1,0 +1,81 @@
+import { expect } from 'chai';
+import sinon from 'sinon';
+
+import { FakeArtifactStore, FakeContainerRepository, FakeVolumeRepository } from '../../../fakes/index.ts';
+import { Reaper } from '../../../src/controllers/reaper.ts';
+import type { ContainerRecord, VolumeRecord } from '../../../src/repository/records.ts';
+import { rejection } from '../../support/rejection.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+
+describe('Reaper', () => {
+  let containers: FakeContainerRepository;
+  let volumes: FakeVolumeRepository;
+  let store: FakeArtifactStore;
+  let remove: sinon.SinonStub;
+  let rows: { containers: ContainerRecord[]; volumes: VolumeRecord[] };
+
+  const container = (handle: string, podUid?: string): ContainerRecord =>
+    ({ handle, podName: `pod-${handle}`, podUid, state: 'destroying', workerName: 'w', owner: { kind: 'k', key: handle }, metadata: {}, settings: {}, createdAt: new Date(0) }) satisfies ContainerRecord;
+  const volume = (handle: string, storeName = 'pod'): VolumeRecord => ({ handle, store: storeName, location: { pod: handle }, state: 'destroying' }) as unknown as VolumeRecord;
+  const reap = () => new Reaper({ workerName: 'w', containers, volumes, pods: { remove }, stores: new Map([['pod', store]]), logger: silentLogger }).reap();
+
+  beforeEach(() => {
+    containers = new FakeContainerRepository();
+    volumes = new FakeVolumeRepository();
+    store = new FakeArtifactStore({ name: 'pod' });
+    remove = sinon.stub().resolves(true);
+    rows = { containers: [], volumes: [] };
+    containers.findDestroyable.callsFake(async (_worker, limit) => rows.containers.slice(0, limit));
+    containers.delete.callsFake(async (handle) => {
+      rows.containers = rows.containers.filter((row) => row.handle !== handle);
+      return 2;
+    });
+    volumes.findDestroyable.callsFake(async (_worker, limit) => rows.volumes.slice(0, limit));
+    volumes.delete.callsFake(async (handle) => {
+      rows.volumes = rows.volumes.filter((row) => row.handle !== handle);
+    });
+    store.delete.resolves();
+  });
+
+  context('when nothing is to be deleted', () => {
+    it('does nothing', async () => {
+      expect(await reap()).to.deep.equal({ deletedPods: 0, deletedContainers: 0, deletedVolumes: 0 });
+      sinon.assert.notCalled(remove);
+    });
+  });
+
+  context('when containers and artifact volumes are to be deleted', () => {
+    it('deletes the pod of each first, by its uid, and its row last', async () => {
+      rows.containers = [container('a', 'uid-a')];
+      rows.volumes = [volume('v')];
+      expect(await reap()).to.deep.equal({ deletedPods: 2, deletedContainers: 1, deletedVolumes: 3 });
+      sinon.assert.calledOnceWithMatch(remove, 'pod-a', { uid: 'uid-a' });
+      sinon.assert.callOrder(remove, containers.delete, store.delete, volumes.delete);
+    });
+
+    it('goes on until none is left, however many there are', async () => {
+      rows.containers = Array.from({ length: 57 }, (_, index) => container(`c${index}`));
+      expect(await reap()).to.include({ deletedContainers: 57 });
+    });
+
+    it('counts a pod that was gone already as not deleted, and deletes the row', async () => {
+      rows.containers = [container('a')];
+      remove.resolves(false);
+      expect(await reap()).to.include({ deletedPods: 0, deletedContainers: 1 });
+    });
+  });
+
+  context('when one cannot be deleted', () => {
+    it('keeps its row, deletes the others, and tells everything that failed at the end', async () => {
+      const failure = new Error('stuck');
+      rows.containers = Array.from({ length: 30 }, (_, index) => container(`c${index}`));
+      rows.volumes = [volume('v1', 'lost-store'), volume('v2')];
+      remove.withArgs('pod-c3').rejects(failure);
+      const error = await rejection(reap());
+      expect(error).to.include({ code: 'KW_ERR_RECONCILE' });
+      expect((error as unknown as { errors: (Error & { code?: string })[] }).errors.map((each) => each.code ?? each.message)).to.deep.equal(['stuck', 'KW_ERR_STORE_NOT_CONFIGURED']);
+      expect(rows.containers.map(({ handle }) => handle)).to.deep.equal(['c3']);
+      expect(rows.volumes.map(({ handle }) => handle)).to.deep.equal(['v1']);
+    });
+  });
+});
