@@ -4,12 +4,11 @@ import { Readable } from 'node:stream';
 import { ClosedError } from '../errors/caller.ts';
 import { ProtocolViolationError } from '../errors/connection.ts';
 import { DigestMismatchError, type TransferFacts } from '../errors/transfer.ts';
-import { InOrder } from '../internal/in-order.ts';
 import type { SilenceWatch } from '../internal/silence-watch.ts';
 import { type AgentFailure, type LostConnection, transferFailure } from './agent-error.ts';
 import { AgentOperation } from './agent-operation.ts';
 import type { Fields } from './control.ts';
-import { expand } from './data-compression.ts';
+import { DataQueue } from './data-queue.ts';
 import type { DataFrame, EndFrame } from './frame.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { type TransferResult, type TransferSettings, watchProgress } from './transfer-progress.ts';
@@ -43,7 +42,7 @@ export class Download extends AgentOperation {
   readonly #settings: TransferSettings;
   readonly #facts: TransferFacts;
   readonly #hash: Hash = createHash('sha256');
-  readonly #frames: InOrder<Uint8Array> = new InOrder({
+  readonly #frames = new DataQueue({
     concurrency: CONCURRENCY,
     take: (bytes) => this.#take(bytes),
     failed: (error) => {
@@ -72,7 +71,7 @@ export class Download extends AgentOperation {
       () => this.facts(),
       (error) => {
         // While there is something for a reader that does not take it, the agent has nothing to say.
-        if (this.#frames.size === 0) this.#fail(error);
+        if (this.#frames.isEmpty) this.#fail(error);
       },
     );
   }
@@ -99,7 +98,7 @@ export class Download extends AgentOperation {
     }
     this.#window.accept(frame);
     this.#progress.touch();
-    this.#frames.add(() => expand(frame));
+    this.#frames.add(frame);
   }
 
   override end(frame: EndFrame): void {
@@ -143,7 +142,7 @@ export class Download extends AgentOperation {
   }
 
   async #finish(result: TransferResult): Promise<void> {
-    await this.#frames.whenAtMost(0);
+    await this.#frames.whenEmpty();
     const sha256 = this.#hash.digest('hex');
     if (sha256 !== result.sha256) {
       this.#fail(new DigestMismatchError(this.facts(), `the agent sent bytes with SHA-256 ${result.sha256}, those that came have ${sha256}`));

@@ -2,8 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 
 import { ProtocolViolationError } from '../errors/connection.ts';
 import { DigestMismatchError } from '../errors/transfer.ts';
-import { InOrder } from '../internal/in-order.ts';
-import { expand } from './data-compression.ts';
+import { DataQueue } from './data-queue.ts';
 import type { DataFrame, EndFrame } from './frame.ts';
 import { ReceiveWindow, type ReceiveWindowOptions } from './receive-window.ts';
 
@@ -21,7 +20,7 @@ export class OutputStream {
   readonly #options: OutputStreamOptions;
   readonly #window: ReceiveWindow;
   readonly #hash: Hash = createHash('sha256');
-  readonly #frames: InOrder<Uint8Array>;
+  readonly #frames: DataQueue;
   #position: number;
   #end: EndFrame | undefined;
   #delivering: Promise<void> | undefined;
@@ -29,7 +28,7 @@ export class OutputStream {
   constructor(options: OutputStreamOptions) {
     this.#options = options;
     this.#position = options.from;
-    this.#frames = new InOrder({ concurrency: 1, take: (bytes) => this.#deliver(bytes), failed: options.failed });
+    this.#frames = new DataQueue({ concurrency: 1, take: (bytes) => this.#deliver(bytes), failed: options.failed });
     this.#window = new ReceiveWindow(options);
   }
 
@@ -46,7 +45,7 @@ export class OutputStream {
   data(frame: DataFrame): void {
     if (this.#end !== undefined) throw new ProtocolViolationError(`DATA of stream ${frame.stream} after its END`);
     this.#window.accept(frame);
-    this.#frames.add(() => expand(frame));
+    this.#frames.add(frame);
   }
 
   /** @throws ProtocolViolationError */
@@ -64,7 +63,7 @@ export class OutputStream {
 
   /** Resolves when everything that came was delivered, to the proven end. Rejects with `DigestMismatchError`. */
   async delivered(): Promise<void> {
-    await this.#frames.whenAtMost(0);
+    await this.#frames.whenEmpty();
     const sha256 = this.#hash.digest('hex');
     const told = this.#end?.digest.toString('hex');
     if (told !== undefined && told !== sha256)

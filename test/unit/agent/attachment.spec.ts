@@ -61,7 +61,7 @@ describe('an attachment', () => {
 
   it('delivers both streams, and the result when all is delivered and proven', async () => {
     const out: string[] = [];
-    const attachment = await attach({ stdout: (chunk) => void out.push(`out ${Buffer.from(chunk)}`), stderr: (chunk) => void out.push(`err ${Buffer.from(chunk)}`) });
+    const attachment = await attach({ stdout: (chunk) => void out.push(`out ${Buffer.from(chunk).toString()}`), stderr: (chunk) => void out.push(`err ${Buffer.from(chunk).toString()}`) });
     agent.say(wireData(1, 0, Buffer.from('a')), wireData(2, 0, Buffer.from('b')), wireData(1, 1, zstdCompressSync(Buffer.from('c')), { rawLength: 1 }));
     expect(out).to.deep.equal(['out a', 'err b', 'out c']);
     expect(attachment.position).to.deep.equal({ stdoutBytes: 2, stderrBytes: 1 });

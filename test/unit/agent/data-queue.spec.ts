@@ -1,0 +1,71 @@
+import { zstdCompressSync } from 'node:zlib';
+
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import { DataQueue } from '../../../src/agent/data-queue.ts';
+import { type DataFrame, FrameType } from '../../../src/agent/frame.ts';
+import { ProtocolViolationError } from '../../../src/errors/connection.ts';
+
+function frameOf(offset: number, raw: Buffer, packed = false): DataFrame {
+  const bytes = packed ? zstdCompressSync(raw) : raw;
+  return { type: FrameType.DATA, stream: 1, offset, rawLength: raw.length, encoding: packed ? 'zstd' : 'raw', bytes };
+}
+
+describe('a queue of data', () => {
+  it('gives the bytes in their order, whatever the frames are and however slowly they are taken', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ size: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 8000, max: 20_000 })), packed: fc.boolean() }), { maxLength: 30 }),
+        fc.boolean(),
+        async (parts, slow) => {
+          const taken: Uint8Array[] = [];
+          const queue = new DataQueue({
+            concurrency: 3,
+            take: (bytes) => {
+              taken.push(bytes);
+              return slow ? new Promise((resolve) => setImmediate(resolve)) : undefined;
+            },
+            failed: (error) => {
+              throw error;
+            },
+          });
+          const sent = parts.map(({ size }, index) => Buffer.alloc(size, `part ${index} `));
+          let offset = 0;
+          for (const [index, raw] of sent.entries()) {
+            queue.add(frameOf(offset, raw, parts[index]?.packed));
+            offset += raw.length;
+          }
+          await queue.whenEmpty();
+          expect(Buffer.concat(taken).equals(Buffer.concat(sent))).to.equal(true);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('holds many tiny pieces as few', async () => {
+    let release = (): void => undefined;
+    let takes = 0;
+    const queue = new DataQueue({
+      concurrency: 1,
+      take: () => {
+        takes += 1;
+        return takes === 1 ? new Promise<void>((resolve) => (release = resolve)) : undefined;
+      },
+      failed: () => undefined,
+    });
+    for (let offset = 0; offset < 500_000; offset += 1) queue.add(frameOf(offset, Buffer.from('a')));
+    release();
+    await queue.whenEmpty();
+    expect(takes).to.be.at.most(12);
+  });
+
+  it('refuses more frames than any honest sender makes', () => {
+    const queue = new DataQueue({ concurrency: 1, take: () => new Promise(() => undefined), failed: () => undefined });
+    const tiny = frameOf(0, Buffer.from('a'), true);
+    expect(() => {
+      for (let count = 0; count < 100_000; count += 1) queue.add(tiny);
+    }).to.throw(ProtocolViolationError, 'too many');
+  });
+});
