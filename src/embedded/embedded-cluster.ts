@@ -9,7 +9,7 @@ import type { ContainerRuntime } from './container-runtime.ts';
 import { EmbeddedClusterError } from './errors.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { ExecEndpoint } from './exec-endpoint.ts';
-import { FaultInjector } from './faults.ts';
+import { type FaultInjector, FaultRules } from './faults.ts';
 import { createInitialObjects, describeNode, kubernetesArch } from './initial-objects.ts';
 import { INSTANCE_MARKER, type Instance, registerInstance } from './instance-registry.ts';
 import { chooseRuntime } from './isolation.ts';
@@ -183,7 +183,7 @@ async function startParts(instance: Instance, options: EmbeddedClusterOptions): 
     remember: (pid) => instance.remember(pid),
     crashLoopBackOffMs,
   });
-  const faults = new FaultInjector();
+  const faults = new FaultRules();
   const certificates = createCertificates(new Date());
   const token = randomBytes(32).toString('hex');
   const exec = new ExecEndpoint({ store, runner, terminals: tools.script !== undefined });

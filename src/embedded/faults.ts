@@ -71,10 +71,17 @@ interface Entry {
  *
  * @public
  */
-export class FaultInjector {
+export interface FaultInjector {
+  /** From now on `fault` happens to the requests that it matches. */
+  add(fault: Fault): ActiveFault;
+  /** Takes all faults away. */
+  clear(): void;
+}
+
+/** The faults of a server, and which request meets which. */
+export class FaultRules implements FaultInjector {
   readonly #entries = new Set<Entry>();
 
-  /** From now on `fault` happens to the requests that it matches. */
   add(fault: Fault): ActiveFault {
     const entry: Entry = { fault, hits: 0 };
     this.#entries.add(entry);
@@ -88,12 +95,11 @@ export class FaultInjector {
     };
   }
 
-  /** Takes all faults away. */
   clear(): void {
     this.#entries.clear();
   }
 
-  /** The faults that this request meets, each counted. @internal */
+  /** The faults that this request meets, each counted. */
   take(info: RequestInfo): FaultSet {
     const met = [...this.#entries].filter(({ fault, hits }) => hits < (fault.times ?? Number.POSITIVE_INFINITY) && matches(fault.match, info));
     for (const entry of met) entry.hits += 1;
@@ -101,7 +107,7 @@ export class FaultInjector {
   }
 }
 
-/** The faults of one request. @internal */
+/** The faults of one request. */
 export class FaultSet {
   readonly #faults: readonly Fault[];
 

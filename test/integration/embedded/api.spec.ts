@@ -1,3 +1,4 @@
+import { KubeConfig } from '@kubernetes/client-node';
 import { expect } from 'chai';
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { ClusterClient } from './cluster-client.ts';
@@ -123,14 +124,16 @@ describe('API server of the embedded cluster', () => {
   });
 
   it('takes a client certificate of its authority instead of the token', async () => {
-    const config = JSON.parse(cluster.kubeconfig);
-    const { user } = config.users[1];
+    const config = new KubeConfig();
+    config.loadFromString(cluster.kubeconfig);
+    config.setCurrentContext('embedded-certificate');
+    const user = config.getCurrentUser();
     const { get } = await import('node:https');
-    const decode = (text: string) => Buffer.from(text, 'base64');
+    const decode = (text = '') => Buffer.from(text, 'base64');
     const options = {
-      ca: decode(config.clusters[0].cluster['certificate-authority-data']),
-      cert: decode(user['client-certificate-data']),
-      key: decode(user['client-key-data']),
+      ca: decode(config.getCurrentCluster()?.caData),
+      cert: decode(user?.certData),
+      key: decode(user?.keyData),
       agent: false as const,
     };
     const code = await new Promise((resolve) => get(`${cluster.url}/api/v1/nodes`, options, (response) => resolve(response.resume().statusCode)));

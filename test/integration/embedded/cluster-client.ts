@@ -1,15 +1,58 @@
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
 import { CoreV1Api, KubeConfig, type V1Pod, type V1PodSpec } from '@kubernetes/client-node';
 import WebSocket from 'ws';
+import type { ContainerStatus, Pod, PodCondition } from '../../../src/embedded/api-object.ts';
 import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
+
+/** An object as it came, with the fields that specs look at; which of them are there is for the spec to know. */
+export interface WireObject {
+  readonly kind: string;
+  readonly apiVersion: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly uid: string;
+    readonly resourceVersion: string;
+    readonly deletionTimestamp?: string;
+    readonly deletionGracePeriodSeconds?: number;
+    readonly continue?: string;
+    readonly remainingItemCount?: number;
+  };
+  readonly data: Readonly<Record<string, string>>;
+  readonly code: number;
+  readonly reason: string;
+  readonly message: string;
+  readonly details: { readonly causes: readonly object[] };
+  readonly status: { readonly allowed: boolean };
+  readonly items: readonly WireObject[];
+  readonly columnDefinitions: readonly { readonly name: string }[];
+  readonly rows: readonly [{ readonly cells: readonly unknown[] }];
+}
+
+/** The status at the end of an exec. */
+export interface WireStatus {
+  readonly status: string;
+  readonly message: string;
+  readonly details: { readonly causes: readonly object[] };
+}
+
+/** A pod as it came; at first it has neither conditions nor states of containers. */
+export type WirePod = Pod & { readonly status: Pod['status'] & { readonly containerStatuses?: readonly [ContainerStatus, ...ContainerStatus[]] } };
+
+/** A pod that a node has taken. */
+export type PlacedPod = Pod & {
+  readonly status: Pod['status'] & {
+    readonly containerStatuses: readonly [ContainerStatus, ...ContainerStatus[]];
+    readonly conditions: readonly [PodCondition, ...PodCondition[]];
+  };
+};
 
 export interface RawResponse {
   readonly code: number;
   readonly headers: Record<string, string | string[] | undefined>;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever came
-  readonly body: any;
+  readonly body: WireObject;
 }
 
 export interface RawRequest {
@@ -23,8 +66,7 @@ export interface RawRequest {
 export interface ExecResult {
   readonly stdout: Buffer;
   readonly stderr: Buffer;
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  readonly status: any;
+  readonly status: WireStatus;
   readonly closeCode: number;
   readonly messages: readonly Buffer[];
 }
@@ -38,6 +80,12 @@ export interface ExecRequest {
   readonly stdout?: boolean;
   readonly stderr?: boolean;
   readonly tty?: boolean;
+}
+
+/** An event of a watch. */
+export interface WireEvent {
+  readonly type: string;
+  readonly object: WireObject;
 }
 
 /** What specs need to talk to a cluster: raw requests, typed calls, exec. */
@@ -71,28 +119,32 @@ export class ClusterClient {
     };
     const sent = request(this.#options(path, { ...options, headers }));
     sent.end(text);
-    const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage];
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
     const chunks: Buffer[] = [];
     for await (const chunk of response) chunks.push(chunk as Buffer);
     const received = Buffer.concat(chunks).toString();
     const json = response.headers['content-type'] === 'application/json' && !received.includes('}\n{');
-    return { code: response.statusCode ?? 0, headers: response.headers, text: received, body: json ? JSON.parse(received) : undefined };
+    return {
+      code: response.statusCode ?? 0,
+      headers: response.headers,
+      text: received,
+      body: (json ? JSON.parse(received) : undefined) as WireObject,
+    };
   }
 
   /** The events of a watch, until the consumer leaves. */
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  async *watch(path: string): AsyncGenerator<{ type: string; object: any }> {
+  async *watch(path: string): AsyncGenerator<WireEvent> {
     const sent = request(this.#options(path, {}));
     sent.end();
     sent.on('error', () => undefined);
-    const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage];
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
     response.on('error', () => undefined);
     try {
       let rest = '';
       for await (const chunk of response.setEncoding('utf8')) {
-        const lines = (rest + chunk).split('\n');
+        const lines = (rest + String(chunk)).split('\n');
         rest = lines.pop() ?? '';
-        for (const line of lines) yield JSON.parse(line);
+        for (const line of lines) yield JSON.parse(line) as WireEvent;
       }
     } finally {
       sent.destroy();
@@ -106,16 +158,16 @@ export class ClusterClient {
   /** A pod with one container `main` that runs a shell script. */
   runScript(name: string, script: string, more: Partial<V1PodSpec> = {}): Promise<V1Pod> {
     const { containers = [], ...rest } = more;
-    const main = { name: 'main', image: 'registry.local/busybox:1', command: ['sh', '-c', script], ...containers[0] };
+    const main = Object.assign({ name: 'main', image: 'registry.local/busybox:1', command: ['sh', '-c', script] }, containers[0]);
     return this.createPod(name, { terminationGracePeriodSeconds: 0, ...rest, containers: [main, ...containers.slice(1)] });
   }
 
   /** Waits, by a watch, until a pod is as `predicate` wants it. */
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  async podWhen(name: string, predicate: (pod: any) => boolean, namespace = 'default'): Promise<any> {
+  async podWhen(name: string, predicate: (pod: WirePod) => boolean, namespace = 'default'): Promise<PlacedPod> {
     for await (const { type, object } of this.watch(`/api/v1/namespaces/${namespace}/pods?watch=true&fieldSelector=metadata.name%3D${name}`)) {
       if (type === 'DELETED') throw new Error(`pod ${name} was deleted`);
-      if (predicate(object)) return object;
+      const pod = object as unknown as PlacedPod;
+      if (predicate(pod)) return pod;
     }
     throw new Error('the watch ended');
   }
@@ -132,7 +184,7 @@ export class ClusterClient {
       const wanted = options[stream] ?? (stream === 'stdout' || stream === 'stderr');
       if (wanted) query.set(stream, 'true');
     }
-    const path = `/api/v1/namespaces/${options.namespace ?? 'default'}/pods/${pod}/exec?${query}`;
+    const path = `/api/v1/namespaces/${options.namespace ?? 'default'}/pods/${pod}/exec?${query.toString()}`;
     return new WebSocket(`${this.#cluster.url.replace('https', 'wss')}${path}`, options.protocol ?? 'v5.channel.k8s.io', {
       ca: this.#authority,
       headers: { authorization: `Bearer ${this.#token}` },
@@ -159,12 +211,12 @@ export async function collect(socket: WebSocket): Promise<ExecResult> {
   const [closeCode] = (await once(socket, 'close')) as [number];
   const channel = (number: number) => Buffer.concat(messages.filter((message) => message[0] === number).map((message) => message.subarray(1)));
   const status = channel(3).toString();
-  return { stdout: channel(1), stderr: channel(2), status: status === '' ? undefined : JSON.parse(status), closeCode, messages };
+  return { stdout: channel(1), stderr: channel(2), status: (status === '' ? undefined : JSON.parse(status)) as WireStatus, closeCode, messages };
 }
 
 /** The answer to an upgrade that was refused. */
 export async function refusal(socket: WebSocket): Promise<{ code: number; text: string }> {
-  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, import('node:http').IncomingMessage];
+  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
   return { code: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() };

@@ -8,6 +8,11 @@ import { ClusterClient, collect, refusal } from './cluster-client.ts';
 const V4 = 'v4.channel.k8s.io';
 const V5 = 'v5.channel.k8s.io';
 
+/** The message of a Status body. */
+function messageOf(text: string): string {
+  return (JSON.parse(text) as { message: string }).message;
+}
+
 for (const isolation of ['namespaces', 'mapped'] as const) {
   describe(`Exec in the embedded cluster, isolation ${isolation}`, () => {
     let cluster: EmbeddedCluster;
@@ -72,12 +77,12 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
 
     it('refuses what cannot be before the upgrade', async () => {
       const refused = (pod: string, more: object = {}) => refusal(client.connectExec(pod, { command: ['true'], ...more }));
-      expect(await refused('none').then(({ code, text }) => [code, JSON.parse(text).message])).to.deep.equal([404, 'pods "none" not found']);
-      expect(await refused('p', { container: 'other' }).then(({ code, text }) => [code, JSON.parse(text).message])).to.deep.equal([
+      expect(await refused('none').then(({ code, text }) => [code, messageOf(text)])).to.deep.equal([404, 'pods "none" not found']);
+      expect(await refused('p', { container: 'other' }).then(({ code, text }) => [code, messageOf(text)])).to.deep.equal([
         400,
         'container other is not valid for pod p',
       ]);
-      expect(await refused('p').then(({ code, text }) => [code, JSON.parse(text).message])).to.deep.equal([
+      expect(await refused('p').then(({ code, text }) => [code, messageOf(text)])).to.deep.equal([
         400,
         'a container name must be specified for pod p, choose one of: [main side]',
       ]);
@@ -182,7 +187,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       cluster.killContainer({ namespace: 'default', pod: 'killed', container: 'main' });
       const { status } = await collect(socket);
       expect(status.details.causes).to.deep.equal([{ reason: 'ExitCode', message: '137' }]);
-      await client.podWhen('killed', (pod) => pod.status.containerStatuses[0].restartCount === 1 && pod.status.phase === 'Running');
+      await client.podWhen('killed', (pod) => pod.status.containerStatuses?.[0].restartCount === 1 && pod.status.phase === 'Running');
     });
 
     it('breaks a connection that sends a CLOSE of another size', async () => {

@@ -93,7 +93,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
 async function firstLine(child: ChildProcess): Promise<{ kubeconfig: string; pid: number }> {
   if (child.stdout === null) throw new Error('no stdout');
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
-  return JSON.parse(line);
+  return JSON.parse(line) as { kubeconfig: string; pid: number };
 }
 
 describe('The embedded cluster as a process', () => {

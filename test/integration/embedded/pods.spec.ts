@@ -132,7 +132,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         'env',
         ({ status }) => status.containerStatuses?.[0].state.waiting?.reason === 'CreateContainerConfigError',
       );
-      expect(waiting.status.containerStatuses[0].state.waiting.message).to.equal('secret "env" not found');
+      expect(waiting.status.containerStatuses[0].state.waiting?.message).to.equal('secret "env" not found');
       await client.api.createNamespacedSecret({ namespace: 'default', body: { metadata: { name: 'env' }, stringData: { k: 'v' } } });
       await client.podInPhase('env', 'Succeeded');
       expect(await client.api.readNamespacedPodLog({ namespace: 'default', name: 'env' })).to.equal('a a-$(UNKNOWN)-$(PLAIN) env v unset env\n');
@@ -177,10 +177,10 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       await client.runScript('crash', 'echo run; exit 1');
       const first = await client.podWhen('crash', ({ status }) => status.containerStatuses?.[0].state.waiting?.reason === 'CrashLoopBackOff');
       expect(first.status.containerStatuses[0]).to.deep.include({ restartCount: 1, ready: false });
-      expect(first.status.containerStatuses[0].lastState.terminated.exitCode).to.equal(1);
+      expect(first.status.containerStatuses[0].lastState.terminated?.exitCode).to.equal(1);
       expect(first.status.phase).to.equal('Running');
-      const later = await client.podWhen('crash', ({ status }) => status.containerStatuses[0].restartCount === 2);
-      expect(later.status.containerStatuses[0].lastState.terminated.exitCode).to.equal(1);
+      const later = await client.podWhen('crash', ({ status }) => status.containerStatuses?.[0].restartCount === 2);
+      expect(later.status.containerStatuses[0].lastState.terminated?.exitCode).to.equal(1);
       expect((await client.raw('/api/v1/namespaces/default/pods/crash/log?previous=true')).text).to.equal('run\n');
     });
 
@@ -188,7 +188,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       await client.createPod('nocmd', { restartPolicy: 'Never', containers: [{ name: 'main', image: IMAGE, command: ['kw-nope'] }] });
       const { status } = await client.podWhen('nocmd', (pod) => pod.status.phase === 'Failed');
       expect(status.containerStatuses[0].state.terminated).to.include({ reason: 'StartError', exitCode: 128 });
-      expect(status.containerStatuses[0].state.terminated.message).to.include('exec: "kw-nope": executable file not found in $PATH: unknown');
+      expect(status.containerStatuses[0].state.terminated?.message).to.include('exec: "kw-nope": executable file not found in $PATH: unknown');
     });
 
     once('pulls no image from a host that cannot be, and refuses a name that is none', async () => {
@@ -268,7 +268,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       cluster.killContainer({ namespace: 'default', pod: 'oom', container: 'main' }, 'SIGKILL', 'OOMKilled');
       const { status } = await client.podWhen(
         'oom',
-        (pod) => pod.status.containerStatuses[0].restartCount === 1 && pod.status.containerStatuses[0].state.running !== undefined,
+        (pod) => pod.status.containerStatuses?.[0].restartCount === 1 && pod.status.containerStatuses[0].state.running !== undefined,
       );
       expect(status.containerStatuses[0].lastState.terminated).to.include({ reason: 'OOMKilled', exitCode: 137 });
     });
