@@ -156,6 +156,12 @@ export default defineConfig(
     files: onlyTests,
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off',
+      // What a server or a program printed is parsed and asserted on as it is.
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
       // Stubs are asserted on without being called.
       '@typescript-eslint/unbound-method': 'off',
     },
