@@ -15,8 +15,8 @@ import { type TransferResult, type TransferSettings, watchProgress } from './tra
 
 /** How many frames are expanded at once. */
 const CONCURRENCY = 3;
-/** What the readable itself holds; it counts as part of the window. */
-const READABLE_BYTES: number = 256 * 1024;
+/** What the readable itself holds before it takes no more, beside the window. */
+const READABLE_BYTES: number = 64 * 1024;
 
 const KINDS = ['directory', 'file', 'symlink'] as const;
 
@@ -157,7 +157,7 @@ export class Download extends AgentOperation {
     this.#hash.update(bytes);
     this.#pushedBytes += bytes.byteLength;
     const wantsMore = this.readable.push(bytes);
-    this.#giveCredit();
+    this.#window?.dealtWith(this.#pushedBytes);
     if (wantsMore) return undefined;
     return new Promise((resolve) => {
       this.#demand = resolve;
@@ -165,15 +165,9 @@ export class Download extends AgentOperation {
   }
 
   #onRead(): void {
-    this.#giveCredit();
     const demand = this.#demand;
     this.#demand = undefined;
     demand?.();
-  }
-
-  /** What has left the readable is dealt with. */
-  #giveCredit(): void {
-    this.#window?.dealtWith(this.#pushedBytes - this.readable.readableLength);
   }
 
   #fail(error: unknown): void {

@@ -1,0 +1,345 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+
+import { expect } from 'chai';
+
+import { AgentClient, type AgentClientOptions } from '../../../src/agent/agent-client.ts';
+import type { Attachment } from '../../../src/agent/attachment.ts';
+import { ExecConnectionLostError, HeartbeatTimeoutError } from '../../../src/errors/connection.ts';
+import { systemClock } from '../../../src/internal/system-clock.ts';
+import { AgentProcess, agentBinary } from '../../support/agent-process.ts';
+import { PipeConnection, type PipeFaults } from '../../support/pipe-connection.ts';
+import { rejection } from '../../support/rejection.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+import { readTarText, tarOf } from '../../support/tar.ts';
+
+describe('an agent client and the agent', function () {
+  this.timeout(30_000);
+
+  let agent: AgentProcess;
+  let connections: PipeConnection[];
+  let clients: AgentClient[];
+  let escaped: unknown[];
+  const onEscaped = (reason: unknown): void => {
+    escaped.push(reason);
+  };
+
+  before(async () => {
+    agent = await AgentProcess.start();
+  });
+
+  after(async () => {
+    await agent[Symbol.asyncDispose]();
+  });
+
+  beforeEach(() => {
+    connections = [];
+    clients = [];
+    escaped = [];
+    process.on('unhandledRejection', onEscaped);
+  });
+
+  afterEach(async () => {
+    for (const client of clients) client.close();
+    for (const connection of connections) await connection.gone();
+    process.off('unhandledRejection', onEscaped);
+    expect(escaped).to.deep.equal([]);
+  });
+
+  /** A client; `faults` are of its first connections, in their order. */
+  function connect(options: AgentClientOptions = {}, ...faults: PipeFaults[]): AgentClient {
+    const client = new AgentClient({
+      connect: () => {
+        const connection = new PipeConnection(agentBinary(), agent.folder, faults.shift());
+        connections.push(connection);
+        return Promise.resolve(connection);
+      },
+      clock: systemClock(),
+      logger: silentLogger,
+      podName: 'pod',
+      handle: 'box',
+      options,
+    });
+    clients.push(client);
+    return client;
+  }
+
+  const volumeFile = (volume: string, path: string): string => join(agent.folder, 'volumes', volume, 'data', path);
+
+  /** Text and noise, so that some frames are compressed and some are not. */
+  const large = Buffer.concat(Array.from({ length: 24 }, (_, index) => (index % 2 === 0 ? randomBytes(500_000) : Buffer.alloc(500_000, `text ${index} `))));
+
+  it('greet each other', async () => {
+    expect(await connect().hello()).to.deep.include({ protocol: 1, uid: process.getuid?.() ?? -1 });
+  });
+
+  it('move an archive in and out again, byte for byte, however the bytes are cut', async () => {
+    const client = connect({}, { splitBytes: 4099 });
+    const archive = await tarOf({ 'a/large': large, 'b.txt': 'text' });
+    const up = await client.receive({ volume: 'whole' }, Readable.from([archive]));
+    expect(up).to.include({ bytes: archive.length, entries: 2, expandedBytes: large.length + 4 });
+    expect((await readFile(volumeFile('whole', 'a/large'))).equals(large)).to.equal(true);
+    const digests = [];
+    for (const turn of [1, 2]) {
+      const { kind, readable, completed } = await client.send({ volume: 'whole' });
+      expect(kind).to.equal('directory');
+      const bytes = await buffer(readable);
+      digests.push((await completed).sha256);
+      if (turn === 1) expect((await readTarText(bytes))['b.txt']).to.equal('text');
+    }
+    expect(digests[0]).to.equal(digests[1]);
+    expect(connections).to.have.length(1);
+  });
+
+  it('move many small chunks, and windows smaller than a frame', async () => {
+    const client = connect({ downloadWindowBytes: 10_000 });
+    const archive = await tarOf({ a: large.subarray(0, 300_000) });
+    await client.receive(
+      { volume: 'small' },
+      (async function* () {
+        for (let at = 0; at < archive.length; at += 100) yield archive.subarray(at, at + 100);
+      })(),
+    );
+    const { readable } = await client.send({ volume: 'small', path: 'a' });
+    expect(Buffer.from((await readTarText(await buffer(readable)))['a'] ?? '')).to.have.length.greaterThan(0);
+  });
+
+  context('when an upload fails', () => {
+    /** That the volume is as it was, and that the connection takes the next operation. */
+    async function unharmed(client: AgentClient, volume: string): Promise<void> {
+      const { readable } = await client.send({ volume });
+      expect(await readTarText(await buffer(readable))).to.deep.equal({ before: 'kept' });
+    }
+
+    async function prepared(volume: string, ...faults: PipeFaults[]): Promise<AgentClient> {
+      const first = connect();
+      await first.receive({ volume }, Readable.from([await tarOf({ before: 'kept' })]));
+      first.close();
+      return connect({}, ...faults);
+    }
+
+    it('by its source, the volume is as it was', async () => {
+      const client = await prepared('broken-source');
+      const archive = await tarOf({ before: 'changed', large });
+      const broken = new Error('disk');
+      const source = (async function* () {
+        yield archive.subarray(0, 5_000_000);
+        throw broken;
+      })();
+      expect(await rejection(client.receive({ volume: 'broken-source' }, source))).to.equal(broken);
+      await unharmed(client, 'broken-source');
+      expect(connections).to.have.length(2);
+    });
+
+    it('by a signal, the volume is as it was', async () => {
+      const client = await prepared('aborted');
+      const archive = await tarOf({ before: 'changed', large });
+      const stop = new AbortController();
+      const source = (async function* () {
+        yield archive.subarray(0, 5_000_000);
+        stop.abort(new Error('stopped'));
+        yield archive.subarray(5_000_000);
+      })();
+      expect((await rejection(client.receive({ volume: 'aborted' }, source, { signal: stop.signal }))).message).to.equal('stopped');
+      await unharmed(client, 'aborted');
+    });
+
+    it('by its content, it says so early, and the volume is as it was', async () => {
+      const client = await prepared('corrupt');
+      let given = 0;
+      const source = (async function* () {
+        for (; given < 4000; given += 1) yield Buffer.alloc(65_536, 'no archive');
+      })();
+      expect((await rejection(client.receive({ volume: 'corrupt' }, source))).code).to.equal('KW_ERR_CORRUPT_ARCHIVE');
+      expect(given).to.be.below(400);
+      await unharmed(client, 'corrupt');
+      const tooLarge = client.receive({ volume: 'corrupt', expandedLimitBytes: 1000 }, Readable.from([await tarOf({ before: 'changed', large })]));
+      expect(await rejection(tooLarge)).to.include({ code: 'KW_ERR_ARTIFACT_TOO_LARGE', limitBytes: 1000 });
+      await unharmed(client, 'corrupt');
+    });
+
+    it('by a connection that is cut anywhere, the volume is as it was or all there', async () => {
+      const archive = await tarOf({ before: 'changed', large });
+      for (const cutAfterSentBytes of [1, 200, 500, 300_000, 5_000_000, 5_000_000 + Math.floor(Math.random() * 1_000_000)]) {
+        const client = await prepared('cut', { cutAfterSentBytes });
+        const failure = await client.receive({ volume: 'cut' }, Readable.from([archive])).catch((error: unknown) => error);
+        if (cutAfterSentBytes < 200) expect(failure).to.be.instanceOf(ExecConnectionLostError);
+        else expect(failure, `${cutAfterSentBytes}`).to.include({ code: 'KW_ERR_OPERATION_LOST', retryable: true });
+        await unharmed(connect(), 'cut');
+      }
+    });
+  });
+
+  context('when a download', () => {
+    before(async () => {
+      await mkdir(join(agent.folder, 'volumes/out/data'), { recursive: true });
+      await writeFile(volumeFile('out', 'large'), large);
+    });
+
+    it('is not read any further, the agent ends it and the connection goes on', async () => {
+      const client = connect();
+      const { readable } = await client.send({ volume: 'out' });
+      for await (const _ of readable) break;
+      await expectIdleAgent(connect());
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await client.hello();
+      expect(connections).to.have.length(2);
+    });
+
+    it('is not read for a while, no more than its window comes', async () => {
+      const client = connect({ downloadWindowBytes: 1 << 20 });
+      const { readable } = await client.send({ volume: 'out', path: 'large' });
+      await expectIdleAgent(connect(), 1);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(connections[0]?.receivedBytes).to.be.below((1 << 20) + 10_000);
+      expect((await readTarText(await buffer(readable)))['large']?.length).to.be.greaterThan(0);
+    });
+
+    it('loses its connection anywhere, it fails and never ends', async () => {
+      for (const cutAfterReceivedBytes of [300, 1000, 100_000, 6_000_000]) {
+        const client = connect({}, { cutAfterReceivedBytes });
+        const failure = await rejection((async () => (await buffer((await client.send({ volume: 'out' })).readable)).length)());
+        expect(failure.code, `${cutAfterReceivedBytes}`).to.equal('KW_ERR_OPERATION_LOST');
+      }
+    });
+
+    it('is of something that is missing, it says so', async () => {
+      const client = connect();
+      expect(await rejection(client.send({ volume: 'out', path: 'missing' }))).to.include({ code: 'KW_ERR_FILE_NOT_FOUND', path: 'missing' });
+      expect((await rejection(client.send({ volume: 'nowhere' }))).code).to.equal('KW_ERR_VOLUME_NOT_FOUND');
+      expect((await rejection(client.send({ volume: 'out', path: '../x' }))).code).to.equal('KW_ERR_UNSAFE_ARCHIVE_PATH');
+    });
+  });
+
+  async function expectIdleAgent(client: AgentClient, operations = 0): Promise<void> {
+    for (let turn = 0; ; turn += 1) {
+      const status = await client.status();
+      // The question itself may count as one.
+      if (status.operations <= operations + 1) return;
+      if (turn > 200) throw new Error(`${status.operations} operations are under way`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  context('with a process', () => {
+    interface Followed {
+      readonly attachment: Attachment;
+      readonly stdout: () => string;
+      readonly stderr: () => string;
+    }
+
+    async function follow(client: AgentClient, processId: string, from = { stdout: 0, stderr: 0 }, stdin = false): Promise<Followed> {
+      const out: Uint8Array[] = [];
+      const err: Uint8Array[] = [];
+      const attachment = await client.attach({ processId, from, stdin }, { stdout: (chunk) => void out.push(chunk), stderr: (chunk) => void err.push(chunk) });
+      return { attachment, stdout: () => Buffer.concat(out).toString(), stderr: () => Buffer.concat(err).toString() };
+    }
+
+    it('run it once, deliver its output apart, and keep its result', async () => {
+      const client = connect();
+      const spec = { processId: 'once', args: ['sh', '-c', 'echo "$A"; echo err >&2; pwd; exit 3'], env: ['A=ä'], dir: '/tmp/kw-once' } as const;
+      expect(await client.start(spec)).to.deep.equal({ started: true });
+      expect(await client.start(spec)).to.deep.equal({ started: false });
+      for (const _ of [1, 2]) {
+        const { attachment, stdout, stderr } = await follow(client, 'once');
+        expect(await attachment.result).to.include({ exitStatus: 3, signal: undefined, stdoutBytes: 'ä\n/tmp/kw-once\n'.length + 1, stderrBytes: 4 });
+        expect([stdout(), stderr()]).to.deep.equal(['ä\n/tmp/kw-once\n', 'err\n']);
+      }
+    });
+
+    it('feed its stdin, more than a window of it, and take it back', async () => {
+      const client = connect();
+      await client.start({ processId: 'cat', args: ['cat'], stdin: true });
+      const out: Uint8Array[] = [];
+      const attachment = await client.attach({ processId: 'cat', stdin: true }, { stdout: async (chunk) => void out.push(chunk) });
+      for (let at = 0; at < large.length; at += 1_000_000) await attachment.sendStdin(large.subarray(at, at + 1_000_000));
+      await attachment.endStdin();
+      expect((await attachment.result).exitStatus).to.equal(0);
+      expect(Buffer.concat(out).equals(large)).to.equal(true);
+      expect(attachment.stdinAcknowledged).to.be.within(large.length - (1 << 20), large.length);
+    });
+
+    it('go on with another connection where the last was cut, without a byte lost or twice', async () => {
+      await connect().start({ processId: 'reconnect', args: ['sh', '-c', 'i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done'] });
+      const out: Uint8Array[] = [];
+      let from = { stdout: 0, stderr: 0 };
+      for (let attempt = 1; ; attempt += 1) {
+        const client = connect({}, attempt < 6 ? { cutAfterReceivedBytes: 20_000 * attempt } : {});
+        const attachment = await client.attach({ processId: 'reconnect', from, attempt }, { stdout: (chunk) => void out.push(chunk) });
+        const ended = await attachment.result.catch((error: unknown) => error);
+        from = { stdout: attachment.position.stdoutBytes, stderr: attachment.position.stderrBytes };
+        if (!(ended instanceof Error)) break;
+        expect(ended).to.be.instanceOf(ExecConnectionLostError);
+      }
+      expect(Buffer.concat(out).toString()).to.equal(Array.from({ length: 20_000 }, (_, index) => `line ${index}\n`).join(''));
+    });
+
+    it('stop it, signal it, and tell what does not start', async () => {
+      const client = connect();
+      await client.start({ processId: 'sleep', args: ['sleep', '100'] });
+      const { attachment } = await follow(client, 'sleep');
+      attachment.stop(1000);
+      expect(await attachment.result).to.include({ exitStatus: 143, signal: 15 });
+      expect(await client.stop('sleep', 1)).to.include({ exitStatus: 143 });
+      await client.start({ processId: 'killed', args: ['sleep', '100'] });
+      await client.signal('killed', 9);
+      expect(await (await follow(client, 'killed')).attachment.result).to.include({ exitStatus: 137, signal: 9 });
+      for (const [changes, code] of [
+        [{ args: ['no-such-program'] }, 'KW_ERR_EXECUTABLE_NOT_FOUND'],
+        [{ args: ['true'], user: 'no-such-user' }, 'KW_ERR_USER_NOT_FOUND'],
+        [{ args: ['true'], dir: '/dev/null/x' }, 'KW_ERR_WORKING_DIRECTORY'],
+      ] as const)
+        expect((await rejection(client.start({ processId: 'failed', ...changes } as { processId: string; args: [string] }))).code).to.equal(code);
+      expect((await rejection(client.attach({ processId: 'failed' }, {}))).code).to.equal('KW_ERR_PROCESS_NOT_FOUND');
+      await client.remove({ processId: 'sleep' });
+      expect((await client.status()).processes.map(({ id }) => id)).not.to.include('sleep');
+    });
+
+    it('detach and use the connection again, and a slow sink stops only its own stream', async () => {
+      const client = connect({ outputWindowBytes: 100_000 });
+      await client.start({ processId: 'both', args: ['sh', '-c', 'head -c 5000000 /dev/zero & head -c 500000 /dev/zero >&2; wait'] });
+      let errBytes = 0;
+      let done: (() => void) | undefined;
+      const stderrDone = new Promise<void>((resolve) => (done = resolve));
+      const attachment = await client.attach(
+        { processId: 'both' },
+        {
+          stdout: () => new Promise(() => undefined),
+          stderr: (chunk) => {
+            errBytes += chunk.length;
+            if (errBytes === 500_000) done?.();
+          },
+        },
+      );
+      await stderrDone;
+      expect(attachment.position).to.deep.equal({ stdoutBytes: 0, stderrBytes: 500_000 });
+      await client.stop('both', 100);
+      client.close();
+    });
+  });
+
+  it('notice a connection that goes silent', async () => {
+    const client = connect({ pingAfterMs: 50, deadAfterMs: 300 });
+    await client.start({ processId: 'silent', args: ['sleep', '5'] });
+    const attachment = await client.attach({ processId: 'silent' }, {});
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    connections[0]?.stall();
+    expect(await rejection(attachment.result)).to.be.instanceOf(HeartbeatTimeoutError);
+    await connect().stop('silent', 100);
+  });
+
+  it('find each other again when the agent was killed', async () => {
+    const client = connect();
+    await client.start({ processId: 'lost', args: ['sleep', '100'] });
+    const attachment = await client.attach({ processId: 'lost' }, {});
+    const { incarnation } = await client.hello();
+    await agent.killAndRestart();
+    expect(await rejection(attachment.result)).to.be.instanceOf(ExecConnectionLostError);
+    expect((await client.hello()).incarnation).not.to.equal(incarnation);
+    const attachedAgain = client.attach({ processId: 'lost' }, {}).then(({ result }) => result);
+    expect((await rejection(attachedAgain)).code).to.equal('KW_ERR_OUTCOME_UNKNOWN');
+  });
+});
