@@ -125,6 +125,8 @@ export class PodProcess implements Process {
     try {
       const result = await Promise.race([this.#untilResult(within), gone]);
       await Promise.all([this.#stdout.flush(), this.#stderr.flush()]);
+      // A pod that is being deleted ends its commands by a signal: that is no result of theirs.
+      if (result.signal !== undefined) await this.#components.pods.requireAlive(this.#target.podName, { signal: within });
       await this.#record(result, within);
       return this.#tell(result);
     } catch (error) {
@@ -186,8 +188,8 @@ export class PodProcess implements Process {
   async #pumpStdin(attachment: Attachment, stdin: StdinBuffer): Promise<void> {
     const start = attachment.facts.stdin;
     if (start === undefined || start.ended) return;
+    stdin.acknowledge(start.from);
     for (let offset = start.from; ; ) {
-      stdin.acknowledge(offset);
       const piece = await stdin.pieceAt(offset).catch((cause: unknown) => {
         this.#failStdin(attachment, cause);
       });

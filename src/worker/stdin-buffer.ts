@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 
+import { ProtocolViolationError } from '../errors/connection.ts';
 import { Change } from '../internal/change.ts';
 
 /** A piece of stdin at its offset, or the end of it. */
@@ -13,6 +14,7 @@ export type StdinPiece = { readonly offset: number; readonly bytes: Uint8Array }
 export class StdinBuffer {
   readonly #source: Readable;
   #kept: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
+  #acknowledgedBytes = 0;
   #readBytes = 0;
   #ended = false;
   #released = false;
@@ -23,8 +25,14 @@ export class StdinBuffer {
     for (const event of ['readable', 'end', 'error', 'close'] as const) source.on(event, this.#change.notify);
   }
 
-  /** What comes at this offset, waiting for the source if need be; `undefined` after a release. Rejects with the source's own error. */
+  /**
+   * What comes at this offset, waiting for the source if need be; `undefined` after a release. Rejects with the source's own error.
+   *
+   * @throws ProtocolViolationError - what is asked for was acknowledged before: the agent has lost it
+   */
   async pieceAt(offset: number): Promise<StdinPiece | undefined> {
+    if (offset < this.#acknowledgedBytes)
+      throw new ProtocolViolationError(`stdin from byte ${offset} is wanted, and ${this.#acknowledgedBytes} were acknowledged`);
     while (!this.#released) {
       const kept = this.#kept.find((piece) => offset < piece.offset + piece.bytes.byteLength);
       if (kept !== undefined) return { offset, bytes: kept.bytes.subarray(offset - kept.offset) };
@@ -36,6 +44,7 @@ export class StdinBuffer {
 
   /** The agent has everything below this offset. */
   acknowledge(offset: number): void {
+    this.#acknowledgedBytes = Math.max(this.#acknowledgedBytes, offset);
     this.#kept = this.#kept.filter((piece) => piece.offset + piece.bytes.byteLength > offset);
   }
 

@@ -1,6 +1,5 @@
 import { getEventListeners } from 'node:events';
 
-import type { PGlite } from '@electric-sql/pglite';
 import { expect } from 'chai';
 import pg from 'pg';
 

@@ -1,6 +1,5 @@
 import { type AddressInfo, createConnection, createServer, type Server, type Socket } from 'node:net';
 
-import type { PGlite } from '@electric-sql/pglite';
 import { expect } from 'chai';
 import pg from 'pg';
 

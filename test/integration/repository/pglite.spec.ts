@@ -1,4 +1,3 @@
-import type { PGlite } from '@electric-sql/pglite';
 
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import { describeRepository } from '../../contract/repository/describe-repository.ts';

@@ -9,7 +9,8 @@ import { VirtualClock } from '../../support/virtual-clock.ts';
 
 describe('holdLease', () => {
   let clock: VirtualClock;
-  const never = (signal: AbortSignal): Promise<never> => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+  const never = (signal: AbortSignal): Promise<never> =>
+    new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
 
   beforeEach(() => {
     clock = new VirtualClock();

@@ -26,6 +26,17 @@ describe('StdinBuffer', () => {
     expect(textOf(await stdin.pieceAt(6))).to.equal('67');
   });
 
+  it('never gives other bytes for those that were acknowledged', async () => {
+    const source = new PassThrough();
+    const stdin = new StdinBuffer(source);
+    source.write('0123');
+    await stdin.pieceAt(0);
+    source.write('4567');
+    await stdin.pieceAt(4);
+    stdin.acknowledge(4);
+    expect(await rejection(stdin.pieceAt(2))).to.include({ code: 'KW_ERR_PROTOCOL_VIOLATION' });
+  });
+
   it('takes text as its UTF-8 bytes', async () => {
     const stdin = new StdinBuffer(Readable.from(['ü']));
     expect(textOf(await stdin.pieceAt(0))).to.equal('ü');

@@ -1,0 +1,326 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+
+import type { PGlite } from '@electric-sql/pglite';
+import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+import { expect } from 'chai';
+
+import { EmbeddedCluster } from '../../../src/embedded/index.ts';
+import { KubernetesWorker, type Worker } from '../../../src/index.ts';
+import { Collector, makeContainer, newOwner, sh } from '../../contract/worker/setup.ts';
+import { newPGlite } from '../../support/pglite.ts';
+import { rejection } from '../../support/rejection.ts';
+import { readTarText, tarOf } from '../../support/tar.ts';
+import { workerSetup } from '../../support/worker-setup.ts';
+
+const image = 'busybox:1';
+
+describe('KubernetesWorker in trouble', function () {
+  this.timeout(60_000);
+  let cluster: EmbeddedCluster;
+  let database: PGlite;
+  let worker: KubernetesWorker;
+  let setup: ReturnType<typeof workerSetup>;
+
+  before(async () => {
+    [cluster, database] = await Promise.all([EmbeddedCluster.start({ crashLoopBackOffMs: 100 }), newPGlite()]);
+    setup = workerSetup({ kubeconfigPath: cluster.kubeconfigPath, namespace: 'default', database, image, missingImage: 'registry.invalid/none:1' });
+    worker = await setup.openWith({});
+  });
+
+  after(async () => {
+    await (worker as Worker | undefined)?.close();
+    await (cluster as EmbeddedCluster | undefined)?.close();
+    await (database as PGlite | undefined)?.close();
+  });
+
+  const target = (pod: string) => ({ namespace: 'default', pod, container: 'main' });
+
+  context('when it is opened wrongly', () => {
+    const open = (options: object) => rejection(KubernetesWorker.open({ name: 'wrong', kubeConfig: cluster.kubeconfigPath, database, ...options }));
+
+    it('names the kubeconfig, the database or the option that is wrong', async () => {
+      expect(await open({ kubeConfig: '/no/such/kubeconfig' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'kubeConfig' });
+      expect(await open({ database: 'mysql://localhost' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'database' });
+      expect(await open({ name: '' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'name' });
+      expect(await open({ startTimeoutMs: -1 })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'startTimeoutMs' });
+    });
+
+    it('says that the database does not answer', async () => {
+      expect(await open({ database: 'postgres://user:secret@127.0.0.1:1/none' })).to.include({
+        code: 'KW_ERR_REPOSITORY_UNAVAILABLE',
+        retryable: true,
+      });
+    });
+  });
+
+  context('when it was closed', () => {
+    it('rejects every call', async () => {
+      const closed = await setup.openWith({});
+      await closed.close();
+      await closed.close();
+      expect((await rejection(closed.lookupVolume('x'))).code).to.equal('KW_ERR_CLOSED');
+      expect((await rejection(closed.findOrCreateContainer(newOwner(), { image }))).code).to.equal('KW_ERR_CLOSED');
+    });
+  });
+
+  context('when the API server refuses', () => {
+    it('says that the credentials are wrong', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'kw-unauthorized-'));
+      const kubeConfig = join(folder, 'kubeconfig');
+      const config = JSON.parse(cluster.kubeconfig) as { users: { user: object }[] };
+      for (const entry of config.users) entry.user = { token: 'wrong' };
+      writeFileSync(kubeConfig, JSON.stringify(config));
+      const stranger = await setup.openWith({ kubeConfig });
+      expect(await rejection(stranger.findOrCreateContainer(newOwner(), { image }))).to.include({ code: 'KW_ERR_UNAUTHORIZED' });
+      await stranger.close();
+      rmSync(folder, { recursive: true });
+    });
+
+    it('names verb, resource and the right that is missing, for pods and for exec', async () => {
+      using pods = cluster.faults.add({
+        kind: 'status',
+        status: 403,
+        reason: 'Forbidden',
+        match: { verb: 'create', resource: 'pods', subresource: '' },
+      });
+      const error = await rejection(worker.findOrCreateContainer(newOwner(), { image }));
+      expect(error).to.include({ code: 'KW_ERR_FORBIDDEN', verb: 'create', resource: 'pods', namespace: 'default' });
+      expect(error.message).to.include('a Role with verb create on pods');
+      pods.remove();
+      using exec = cluster.faults.add({ kind: 'status', status: 403, reason: 'Forbidden', match: { resource: 'pods', subresource: 'exec' } });
+      expect((await rejection(worker.findOrCreateContainer(newOwner(), { image }))).message).to.include('verbs create and get on pods/exec');
+      expect(exec.hits).to.be.greaterThan(0);
+    });
+
+    it('goes on where the refusals pass', async () => {
+      using _busy = cluster.faults.add({ kind: 'status', status: 429, retryAfterSeconds: 0, times: 2, match: { resource: 'pods', subresource: '' } });
+      using _down = cluster.faults.add({ kind: 'status', status: 503, times: 2, match: { resource: 'pods', subresource: 'exec' } });
+      const { container, owner } = await makeContainer(worker, image);
+      expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
+      await worker.ownerFinished(owner);
+    });
+  });
+
+  context('when a connection is lost', () => {
+    it('attaches to the process again: its output is whole, and it ran once', async () => {
+      const { container, owner, mounts } = await makeContainer(worker, image, { outputs: { out: 'out' } });
+      using _cut = cluster.faults.add({
+        kind: 'drop',
+        afterBytes: 20_000,
+        direction: 'out',
+        times: 3,
+        match: { resource: 'pods', subresource: 'exec' },
+      });
+      const fresh = await setup.openWith({});
+      const found = await fresh.lookupContainer(container.handle);
+      const ran = await sh(found!, 'echo once >> out/count; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo "line $i"; done; exit 4');
+      expect(ran.exitStatus).to.equal(4);
+      expect(ran.stdout).to.equal(Array.from({ length: 20_000 }, (_, index) => `line ${index + 1}\n`).join(''));
+      expect(await readTarText(await mounts.find(({ name }) => name === 'out')!.volume.streamOut('.'))).to.deep.equal({ count: 'once\n' });
+      await fresh.close();
+      await worker.ownerFinished(owner);
+    });
+
+    it('sends no byte of stdin twice', async () => {
+      const { container, owner } = await makeContainer(worker, image);
+      const fresh = await setup.openWith({});
+      const found = await fresh.lookupContainer(container.handle);
+      using _cut = cluster.faults.add({
+        kind: 'drop',
+        afterBytes: 300_000,
+        direction: 'in',
+        times: 2,
+        match: { resource: 'pods', subresource: 'exec' },
+      });
+      const input = randomBytes(1_500_000).toString('hex');
+      const stdout = new Collector();
+      const process = await found!.run({ path: 'cat' }, { stdin: Readable.from([input.slice(0, 1_000_000), input.slice(1_000_000)]), stdout });
+      expect((await process.wait()).exitStatus).to.equal(0);
+      expect(stdout.text === input).to.equal(true);
+      await fresh.close();
+      await worker.ownerFinished(owner);
+    });
+
+    it('fails an upload with a typed error, and the volume is as it was', async () => {
+      const { volume } = await worker.createVolumeForArtifact('team');
+      await volume.streamIn('.', Readable.from([await tarOf({ 'before.txt': 'before' })]));
+      const archive = await tarOf({ 'after.bin': randomBytes(4_000_000) });
+      const fresh = await setup.openWith({});
+      const found = await fresh.lookupVolume(volume.handle);
+      const cut = cluster.faults.add({
+        kind: 'drop',
+        afterBytes: 1_000_000,
+        direction: 'in',
+        times: 1,
+        match: { resource: 'pods', subresource: 'exec' },
+      });
+      expect(await rejection(found!.streamIn('.', Readable.from([archive])))).to.include({
+        code: 'KW_ERR_OPERATION_LOST',
+        retryable: true,
+        handle: volume.handle,
+        direction: 'in',
+      });
+      cut.remove();
+      expect(await readTarText(await found!.streamOut('.'))).to.deep.equal({ 'before.txt': 'before' });
+      await fresh.close();
+      await worker.expireArtifact(volume.handle);
+    });
+
+    it('fails a download with a typed error, and does not end it', async () => {
+      const { volume } = await worker.createVolumeForArtifact('team');
+      await volume.streamIn('.', Readable.from([await tarOf({ 'large.bin': randomBytes(6_000_000) })]));
+      const fresh = await setup.openWith({});
+      const found = await fresh.lookupVolume(volume.handle);
+      using _cut = cluster.faults.add({
+        kind: 'drop',
+        afterBytes: 2_000_000,
+        direction: 'out',
+        times: 1,
+        match: { resource: 'pods', subresource: 'exec' },
+      });
+      const stream = await found!.streamOut('.');
+      let ended = false;
+      stream.once('end', () => {
+        ended = true;
+      });
+      expect(await rejection(buffer(stream))).to.include({ code: 'KW_ERR_OPERATION_LOST', direction: 'out' });
+      expect(ended).to.equal(false);
+      await fresh.close();
+      await worker.expireArtifact(volume.handle);
+    });
+
+    it('outlives an API server that goes away and comes back', async () => {
+      const { container, owner } = await makeContainer(worker, image);
+      const stdout = new Collector();
+      const process = await container.run(
+        { path: 'sh', args: ['-c', 'i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo "line $i"; sleep 0.1; done; exit 5'] },
+        { stdout },
+      );
+      while (!stdout.text.includes('line 3\n')) await new Promise((resolve) => setImmediate(resolve));
+      await cluster.stopApi();
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      await cluster.startApi();
+      expect((await process.wait()).exitStatus).to.equal(5);
+      expect(stdout.text).to.equal(Array.from({ length: 30 }, (_, index) => `line ${index + 1}\n`).join(''));
+      await worker.ownerFinished(owner);
+    });
+  });
+
+  context('when a pod is in trouble', () => {
+    it('tells a waiting process that its pod is gone', async () => {
+      const { container, owner } = await makeContainer(worker, image);
+      const process = await container.run({ path: 'sh', args: ['-c', 'trap "" TERM; while :; do sleep 1; done'] }, {});
+      const waiting = rejection(process.wait());
+      await setup.deletePod(container.podName);
+      expect((await waiting).code).to.equal('KW_ERR_POD_DELETED');
+      await worker.ownerFinished(owner);
+    });
+
+    it('tells that the container ran out of memory, keeps its volumes, and can run the next command', async () => {
+      const { container, owner, mounts } = await makeContainer(worker, image, { outputs: { out: 'out' }, limits: { memoryBytes: 64 * 1024 * 1024 } });
+      await sh(container, 'echo kept > out/kept');
+      const process = await container.run({ path: 'sleep', args: ['600'] }, {});
+      const waiting = rejection(process.wait());
+      cluster.killContainer(target(container.podName), 'SIGKILL', 'OOMKilled');
+      expect(await waiting).to.include({ code: 'KW_ERR_OUT_OF_MEMORY', podName: container.podName, limitBytes: 64 * 1024 * 1024 });
+      expect(await readTarText(await mounts.find(({ name }) => name === 'out')!.volume.streamOut('.'))).to.deep.equal({ kept: 'kept\n' });
+      expect((await sh(container, 'cat out/kept')).stdout).to.equal('kept\n');
+      await worker.ownerFinished(owner);
+    });
+
+    it('never guesses how a process ended whose container was restarted', async () => {
+      const { container, owner } = await makeContainer(worker, image);
+      const process = await container.run({ id: 'lost', path: 'sleep', args: ['600'] }, {});
+      const waiting = rejection(process.wait());
+      cluster.killContainer(target(container.podName), 'SIGKILL');
+      expect((await waiting).code).to.equal('KW_ERR_OUTCOME_UNKNOWN');
+      await worker.ownerFinished(owner);
+    });
+
+    it('puts the config map of the agent back that somebody deleted', async () => {
+      const config = new KubeConfig();
+      config.loadFromFile(cluster.kubeconfigPath);
+      const api = config.makeApiClient(CoreV1Api);
+      const { items } = await api.listNamespacedConfigMap({ namespace: 'default' });
+      const names = items.map((configMap) => configMap.metadata?.name ?? '').filter((name) => name.startsWith('kubernetes-worker-agent-'));
+      expect(names).to.have.length(1);
+      await api.deleteNamespacedConfigMap({ namespace: 'default', name: names[0]! });
+      const { container, owner } = await makeContainer(worker, image);
+      expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
+      await worker.ownerFinished(owner);
+    });
+
+    it('gives up a pod that no node takes, after the time it may wait', async () => {
+      const impatient = await setup.openWith({ schedulingTimeoutMs: 1_000 });
+      const error = await rejection(impatient.findOrCreateContainer(newOwner(), { image, limits: { cpuMilli: 4_000_000 } }));
+      expect(error).to.include({ code: 'KW_ERR_POD_UNSCHEDULABLE' });
+      expect(error.message).to.match(/0\/1 nodes are available/);
+      await impatient.close();
+    });
+  });
+
+  context('when a host dies while it makes a container', () => {
+    it('leaves nothing that the reaper does not find, and the owner gets its container', async () => {
+      const owner = newOwner();
+      const abort = new AbortController();
+      const dying = await setup.openWith({});
+      const making = rejection(
+        dying.findOrCreateContainer(
+          owner,
+          { image },
+          { signal: abort.signal, delegate: { startingPod: () => abort.abort(new Error('died')), streamingInput: () => {} } },
+        ),
+      );
+      expect((await making).message).to.equal('died');
+      await dying.close();
+      await worker.ownerFinished(owner);
+      await worker.reap();
+      const { container } = await worker.findOrCreateContainer(owner, { image });
+      expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
+      await worker.ownerFinished(owner);
+    });
+  });
+
+  context('when the disk is full', () => {
+    it('is DISK_FULL, and the volume is as it was', async function () {
+      if (process.getuid?.() !== 0) {
+        console.log('        skipped: only root can mount a small file system to fill');
+        this.skip();
+      }
+      const directory = mkdtempSync(join(tmpdir(), 'kw-small-'));
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', directory]);
+      const small = await EmbeddedCluster.start({ directory });
+      try {
+        const onSmall = await workerSetup({ kubeconfigPath: small.kubeconfigPath, namespace: 'default', database, image, missingImage: '' }).open();
+        const { volume } = await onSmall.createVolumeForArtifact('team');
+        await volume.streamIn('.', Readable.from([await tarOf({ 'before.txt': 'before' })]));
+        const archive = await tarOf({ 'huge.bin': randomBytes(12_000_000) });
+        expect(await rejection(volume.streamIn('.', Readable.from([archive])))).to.include({ code: 'KW_ERR_DISK_FULL', errno: 'ENOSPC' });
+        expect(await readTarText(await volume.streamOut('.'))).to.deep.equal({ 'before.txt': 'before' });
+        await volume.streamIn('.', Readable.from([await tarOf({ 'fits.bin': randomBytes(1_000_000) })]));
+        await onSmall.close();
+      } finally {
+        await small.close();
+        execFileSync('umount', [directory]);
+        rmSync(directory, { recursive: true });
+      }
+    });
+  });
+
+  context('when everything is released', () => {
+    it('leaves nothing behind, whatever went wrong before', async () => {
+      await worker.reap();
+      const left = (await setup.podNames()).length;
+      const rows = await database.query<{ rows: number }>('select count(*)::int as rows from kubernetes_worker.containers where worker_name = $1', [
+        worker.name,
+      ]);
+      expect({ left, rows: rows.rows[0]?.rows }).to.deep.equal({ left: 0, rows: 0 });
+    });
+  });
+});
