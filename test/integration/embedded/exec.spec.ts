@@ -125,7 +125,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
 
     it('makes the command wait for a client that does not read', async () => {
       const socket = client.connectExec('p', {
-        command: ['sh', '-c', 'head -c 8388608 /dev/zero; echo written > /kw-v/written'],
+        command: ['sh', '-c', 'head -c 16777216 /dev/zero; echo written > /kw-v/written'],
         container: 'main',
       });
       await once(socket, 'open');
@@ -134,7 +134,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       expect((await exec(['ls', '/kw-v/written'])).status.status).to.equal('Failure');
       socket.resume();
       const { stdout, status } = await collect(socket);
-      expect([stdout.length, status.status]).to.deep.equal([8388608, 'Success']);
+      expect([stdout.length, status.status]).to.deep.equal([16777216, 'Success']);
     });
 
     it('makes the client wait for a command that does not read', async () => {
@@ -142,11 +142,11 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       await once(socket, 'open');
       const message = Buffer.alloc(1024 * 1024 + 1);
       let sent = 0;
-      for (let count = 0; count < 12; count += 1) socket.send(message, () => (sent += 1));
+      for (let count = 0; count < 24; count += 1) socket.send(message, () => (sent += 1));
       await exec(['sh', '-c', 'sleep 0.1']);
-      expect(sent).to.be.below(12);
+      expect(sent).to.be.below(24);
       socket.send(Buffer.of(255, 0));
-      expect((await collect(socket)).stdout.toString().trim()).to.equal(String(12 * 1024 * 1024));
+      expect((await collect(socket)).stdout.toString().trim()).to.equal(String(24 * 1024 * 1024));
     });
 
     it('lets a command live on when its client goes: its input ends and its output breaks', async () => {

@@ -1,15 +1,14 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 
-/** kubectl, from KUBECTL, a test cluster's folder or the PATH. */
+/** kubectl, from the variable KUBECTL or the PATH. */
 function findKubectl(): string | undefined {
-  for (const candidate of [process.env['KUBECTL'], '/var/tmp/kube/bin/kubectl', 'kubectl']) {
-    if (candidate === undefined || (candidate.startsWith('/') && !existsSync(candidate))) continue;
+  for (const candidate of [process.env['KUBECTL'], 'kubectl']) {
+    if (candidate === undefined) continue;
     try {
       execFileSync(candidate, ['version', '--client'], { stdio: 'ignore', env: { ...process.env, KUBECONFIG: '/dev/null' } });
       return candidate;
