@@ -6,9 +6,9 @@ import pg from 'pg';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
 import { insert, leaseOf, ownerOf } from '../../contract/repository/repository-under-test.ts';
+import { newPGlite } from '../../support/pglite.ts';
 import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
-import { newPGlite } from '../../support/pglite.ts';
 
 const reasonOf = async (promise: Promise<unknown>): Promise<unknown> =>
   await promise.then(

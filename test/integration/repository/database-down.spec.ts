@@ -6,9 +6,9 @@ import pg from 'pg';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
 import { insert, rejection } from '../../contract/repository/repository-under-test.ts';
+import { newPGlite } from '../../support/pglite.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
-import { newPGlite } from '../../support/pglite.ts';
 
 const unavailable = { code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true };
 

@@ -1,8 +1,7 @@
-
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import { describeRepository } from '../../contract/repository/describe-repository.ts';
-import { silentLogger } from '../../support/silent-logger.ts';
 import { newPGlite } from '../../support/pglite.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 describeRepository('PGlite', async () => {
   const database = await newPGlite();
