@@ -1,24 +1,22 @@
-import { randomUUID } from 'node:crypto';
 import { addAbortListener } from 'node:events';
 import type { Readable } from 'node:stream';
 
 import { ClosedError } from '../errors/caller.ts';
-import { ProtocolViolationError } from '../errors/connection.ts';
 import type { ProcessFacts } from '../errors/process.ts';
 import type { TransferFacts } from '../errors/transfer.ts';
-import { abortable, abortReason } from '../internal/abort.ts';
+import { abortReason } from '../internal/abort.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { WindowSize } from '../runtime/process.ts';
 import { AgentFailure, LostConnection, processFailure, processStartError, transferFailure } from './agent-error.ts';
 import type { AgentHello } from './agent-hello.ts';
-import { AgentOperation } from './agent-operation.ts';
 import type { AttachSpec, CopySpec, ReceiveSpec, RemoveSpec, SendSpec, StartSpec } from './agent-specs.ts';
 import { type AgentStatus, readStatus } from './agent-status.ts';
 import { AttachOperation } from './attach-operation.ts';
 import type { Attachment, AttachSinks } from './attachment.ts';
 import type { ByteConnection } from './byte-connection.ts';
-import { type AgentText, type ControlObject, encodeControl, type Fields } from './control.ts';
+import { type AgentText, type ControlObject, type Fields } from './control.ts';
 import { Download, type DownloadKind } from './download.ts';
+import { OperationOpener } from './operation-opener.ts';
 import { type AgentProcessResult, readProcessResult } from './process-result.ts';
 import { SessionPool } from './session-pool.ts';
 import type { TransferResult, TransferSettings } from './transfer-progress.ts';
@@ -81,7 +79,7 @@ export interface AgentDownload {
  */
 export class AgentClient {
   readonly #components: AgentClientComponents;
-  readonly #pool: SessionPool;
+  readonly #opener: OperationOpener;
   readonly #transfers: TransferSettings;
   readonly #outputWindowBytes: number;
 
@@ -95,7 +93,7 @@ export class AgentClient {
       windowBytes: options.downloadWindowBytes ?? 8 * 1024 * 1024,
     };
     this.#outputWindowBytes = options.outputWindowBytes ?? 1024 * 1024;
-    this.#pool = new SessionPool({
+    const pool = new SessionPool({
       connect,
       clock,
       logger,
@@ -108,17 +106,20 @@ export class AgentClient {
       pingAfterMs: options.pingAfterMs ?? 10_000,
       deadAfterMs: options.deadAfterMs ?? 60_000,
     });
+    this.#opener = new OperationOpener(pool, this.#transfers);
   }
 
   /**
-   * What the agent says of itself. Over a new connection where no idle one is there, so that it tells whether the agent can be reached.
+   * What the agent says of itself; it was just heard, so that this tells whether it can be reached.
    *
    * @throws AgentUnavailableError, AgentIncompatibleError, and what `connect` fails with
    */
   async hello(options: AbortOptions = {}): Promise<AgentHello> {
-    const { hello, release } = await this.#pool.acquire(options);
-    release();
-    return hello;
+    try {
+      return await this.#opener.hello(options);
+    } catch (error) {
+      throw error instanceof LostConnection ? error.reason : error;
+    }
   }
 
   /**
@@ -130,7 +131,7 @@ export class AgentClient {
     const { processId, args, tty, stdin = false, ...rest } = spec;
     const size = tty === undefined ? undefined : { columns: tty.columns, rows: tty.rows };
     try {
-      const fields = await this.#ask({ op: 'start', process: processId, args, tty: size, stdin, ...rest }, options);
+      const fields = await this.#opener.ask({ op: 'start', process: processId, args, tty: size, stdin, ...rest }, options);
       return { started: fields.boolean('started') };
     } catch (error) {
       const command = { executable: display(args[0]), user: spec.user, dir: spec.dir === undefined ? undefined : display(spec.dir) };
@@ -159,7 +160,7 @@ export class AgentClient {
       window: windowBytes,
     };
     try {
-      return await this.#begin(open, () => new AttachOperation({ ...this.#transfers, process, sinks, output, windowBytes }), options);
+      return await this.#opener.begin(open, () => new AttachOperation({ ...this.#transfers, process, sinks, output, windowBytes }), options);
     } catch (error) {
       throw processFailure(error, process);
     }
@@ -208,7 +209,9 @@ export class AgentClient {
     const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'in', path: display(path) };
     let upload: Upload | undefined;
     try {
-      const begun = await this.#begin({ op: 'receive', volume, path, set: setId, ...rest }, () => new Upload(this.#transfers, facts), { signal });
+      const begun = await this.#opener.begin({ op: 'receive', volume, path, set: setId, ...rest }, () => new Upload(this.#transfers, facts), {
+        signal,
+      });
       upload = begun;
       using _listener = signal === undefined ? undefined : addAbortListener(signal, () => begun.stop(signal.reason));
       return await begun.run(source);
@@ -230,7 +233,7 @@ export class AgentClient {
     const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'out', path: display(path) };
     try {
       const open = { op: 'send', volume, path, window: this.#transfers.windowBytes, ...rest };
-      const download = await this.#begin(open, () => new Download(this.#transfers, facts), { signal });
+      const download = await this.#opener.begin(open, () => new Download(this.#transfers, facts), { signal });
       const { kind, readable, completed } = download;
       if (readable.errored !== null) throw readable.errored;
       if (signal !== undefined) {
@@ -247,12 +250,12 @@ export class AgentClient {
 
   /** Closes all connections; what is under way rejects with `ClosedError`. Nothing in the pod is stopped. Idempotent. */
   close(): void {
-    this.#pool.close(new ClosedError(`the connection to pod ${this.#components.podName}`));
+    this.#opener.close(new ClosedError(`the connection to pod ${this.#components.podName}`));
   }
 
   async #askProcess(processId: string, open: ControlObject, options: AbortOptions): Promise<Fields> {
     try {
-      return await this.#ask({ process: processId, ...open }, options);
+      return await this.#opener.ask({ process: processId, ...open }, options);
     } catch (error) {
       throw processFailure(error, this.#process(processId));
     }
@@ -260,40 +263,9 @@ export class AgentClient {
 
   async #askVolume(facts: TransferFacts, open: ControlObject, options: AbortOptions): Promise<Fields> {
     try {
-      return await this.#ask(open, options);
+      return await this.#opener.ask(open, options);
     } catch (error) {
       throw transferFailure(error, { podName: this.#components.podName, ...facts });
-    }
-  }
-
-  /** An operation without streams. */
-  async #ask(open: ControlObject, options: AbortOptions): Promise<Fields> {
-    const operation = await this.#begin(open, () => new AgentOperation(this.#transfers), options);
-    try {
-      return await abortable(operation.answer, options.signal);
-    } finally {
-      void operation.cancel();
-    }
-  }
-
-  /** Begins an operation, and waits until the agent has taken it. A signal's abort cancels it. */
-  async #begin<O extends AgentOperation>(open: ControlObject, make: () => O, options: AbortOptions): Promise<O> {
-    const text = encodeControl({ id: randomUUID(), attempt: 1, ...open });
-    let fresh = false;
-    for (;;) {
-      const { session, reused } = await this.#pool.acquire({ ...options, fresh });
-      const operation = make();
-      operation.bind(session.begin(text, operation));
-      try {
-        await abortable(operation.whenOpened, options.signal);
-        return operation;
-      } catch (error) {
-        void operation.cancel();
-        // The idle connection was dead, and nothing has happened yet: a new one may live.
-        if (!reused || !(error instanceof LostConnection) || error.reason instanceof ProtocolViolationError || error.reason instanceof ClosedError)
-          throw error;
-        fresh = true;
-      }
     }
   }
 

@@ -2,7 +2,7 @@ import { AgentUnavailableError, HeartbeatTimeoutError, ProtocolViolationError } 
 import { abortable } from '../internal/abort.ts';
 import { SilenceWatch } from '../internal/silence-watch.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
-import { AgentFailure } from './agent-error.ts';
+import { AgentFailure, LostConnection } from './agent-error.ts';
 import { type AgentHello, encodeHello, readHello } from './agent-hello.ts';
 import type { ByteConnection } from './byte-connection.ts';
 import { Fields } from './control.ts';
@@ -64,6 +64,8 @@ export class AgentSession {
   readonly #greeting = Promise.withResolvers<AgentHello>();
   readonly #quiet: SilenceWatch;
   readonly #unheard: SilenceWatch;
+  /** Who waits for a PONG. */
+  #pongs: PromiseWithResolvers<void>[] = [];
   #greeted = false;
   #operation: OperationHandler | undefined;
   #closed = false;
@@ -127,6 +129,15 @@ export class AgentSession {
     return channel;
   }
 
+  /** Resolves when the agent has answered a PING from now; rejects with `LostConnection`. */
+  async heard(): Promise<void> {
+    if (this.#closed) throw new LostConnection(new Error('the session is closed'));
+    const pong = Promise.withResolvers<void>();
+    this.#pongs.push(pong);
+    this.#ping();
+    await pong.promise;
+  }
+
   /** Says goodbye. An operation that is under way is lost, for this reason. Idempotent. */
   close(reason: Error): void {
     if (this.#closed) return;
@@ -153,6 +164,7 @@ export class AgentSession {
     this.#quiet.stop();
     this.#unheard.stop();
     this.#greeting.reject(reason);
+    for (const { reject } of this.#pongs.splice(0)) reject(new LostConnection(reason));
     this.#lose(reason);
     this.#options.closed(this);
   }
@@ -194,6 +206,7 @@ export class AgentSession {
         void this.#write(encodeFrame({ type: FrameType.PONG, opaque: frame.opaque })).catch(ignore);
         return;
       case FrameType.PONG:
+        for (const { resolve } of this.#pongs.splice(0)) resolve();
         return;
       case FrameType.DATA:
         this.#current(frame).data(frame);

@@ -1,4 +1,4 @@
-import { pipeline, Readable, Transform } from 'node:stream';
+import { pipeline, Readable, type Transform } from 'node:stream';
 import { constants, createGunzip, createGzip, createZstdCompress } from 'node:zlib';
 
 import { CorruptArchiveError, type TransferFacts, TruncatedArchiveError, UnsupportedEncodingError } from '../errors/transfer.ts';

@@ -70,7 +70,9 @@ describe('an agent client and the agent', function () {
   const volumeFile = (volume: string, path: string): string => join(agent.folder, 'volumes', volume, 'data', path);
 
   /** Text and noise, so that some frames are compressed and some are not. */
-  const large = Buffer.concat(Array.from({ length: 24 }, (_, index) => (index % 2 === 0 ? randomBytes(500_000) : Buffer.alloc(500_000, `text ${index} `))));
+  const large = Buffer.concat(
+    Array.from({ length: 24 }, (_, index) => (index % 2 === 0 ? randomBytes(500_000) : Buffer.alloc(500_000, `text ${index} `))),
+  );
 
   it('greet each other', async () => {
     expect(await connect().hello()).to.deep.include({ protocol: 1, uid: process.getuid?.() ?? -1 });
@@ -234,7 +236,10 @@ describe('an agent client and the agent', function () {
     async function follow(client: AgentClient, processId: string, from = { stdout: 0, stderr: 0 }, stdin = false): Promise<Followed> {
       const out: Uint8Array[] = [];
       const err: Uint8Array[] = [];
-      const attachment = await client.attach({ processId, from, stdin }, { stdout: (chunk) => void out.push(chunk), stderr: (chunk) => void err.push(chunk) });
+      const attachment = await client.attach(
+        { processId, from, stdin },
+        { stdout: (chunk) => void out.push(chunk), stderr: (chunk) => void err.push(chunk) },
+      );
       return { attachment, stdout: () => Buffer.concat(out).toString(), stderr: () => Buffer.concat(err).toString() };
     }
 
@@ -292,7 +297,7 @@ describe('an agent client and the agent', function () {
         [{ args: ['true'], user: 'no-such-user' }, 'KW_ERR_USER_NOT_FOUND'],
         [{ args: ['true'], dir: '/dev/null/x' }, 'KW_ERR_WORKING_DIRECTORY'],
       ] as const)
-        expect((await rejection(client.start({ processId: 'failed', ...changes } as { processId: string; args: [string] }))).code).to.equal(code);
+        expect((await rejection(client.start({ processId: 'failed', ...changes }))).code).to.equal(code);
       expect((await rejection(client.attach({ processId: 'failed' }, {}))).code).to.equal('KW_ERR_PROCESS_NOT_FOUND');
       await client.remove({ processId: 'sleep' });
       expect((await client.status()).processes.map(({ id }) => id)).not.to.include('sleep');

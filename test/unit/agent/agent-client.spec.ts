@@ -260,6 +260,21 @@ describe('an agent client', () => {
       expect(setup.agents).to.have.length(1);
     });
 
+    it('says hello only where the agent was just heard', async () => {
+      await setup.client.hello();
+      await setup.client.hello();
+      expect(setup.agents).to.have.length(1);
+      expect(setup.agents[0]?.types).to.deep.equal(['HELLO', 'PING']);
+      const [first] = setup.agents;
+      if (first) first.answersPings = false;
+      setup.onConnect = (agent) => agent.hello({ incarnation: 'new' });
+      const greeting = setup.client.hello();
+      await settle();
+      first?.lose(new Error('cut'));
+      expect((await greeting).incarnation).to.equal('new');
+      expect(setup.agents).to.have.length(2);
+    });
+
     it('forgets an idle one that is lost', async () => {
       await setup.client.hello();
       setup.agents[0]?.lose(new Error('cut'));

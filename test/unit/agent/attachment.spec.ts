@@ -61,8 +61,15 @@ describe('an attachment', () => {
 
   it('delivers both streams, and the result when all is delivered and proven', async () => {
     const out: string[] = [];
-    const attachment = await attach({ stdout: (chunk) => void out.push(`out ${Buffer.from(chunk).toString()}`), stderr: (chunk) => void out.push(`err ${Buffer.from(chunk).toString()}`) });
-    agent.say(wireData(1, 0, Buffer.from('a')), wireData(2, 0, Buffer.from('b')), wireData(1, 1, zstdCompressSync(Buffer.from('c')), { rawLength: 1 }));
+    const attachment = await attach({
+      stdout: (chunk) => void out.push(`out ${Buffer.from(chunk).toString()}`),
+      stderr: (chunk) => void out.push(`err ${Buffer.from(chunk).toString()}`),
+    });
+    agent.say(
+      wireData(1, 0, Buffer.from('a')),
+      wireData(2, 0, Buffer.from('b')),
+      wireData(1, 1, zstdCompressSync(Buffer.from('c')), { rawLength: 1 }),
+    );
     expect(out).to.deep.equal(['out a', 'err b', 'out c']);
     expect(attachment.position).to.deep.equal({ stdoutBytes: 2, stderrBytes: 1 });
     ended(Buffer.from('ac'), Buffer.from('b'));
@@ -239,7 +246,12 @@ describe('an attachment', () => {
 
     it('rejects with what a sink fails with, detaches, and the connection is used again', async () => {
       const broken = new Error('broken pipe');
-      for (const stdout of [() => Promise.reject(broken), () => { throw broken; }]) {
+      for (const stdout of [
+        () => Promise.reject(broken),
+        () => {
+          throw broken;
+        },
+      ]) {
         const attachment = await attach({ stdout });
         agent.data(1, 0, Buffer.from('a'));
         expect(await rejection(attachment.result)).to.equal(broken);

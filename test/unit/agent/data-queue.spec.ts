@@ -16,7 +16,9 @@ describe('a queue of data', () => {
   it('gives the bytes in their order, whatever the frames are and however slowly they are taken', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.record({ size: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 8000, max: 20_000 })), packed: fc.boolean() }), { maxLength: 30 }),
+        fc.array(fc.record({ size: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 8000, max: 20_000 })), packed: fc.boolean() }), {
+          maxLength: 30,
+        }),
         fc.boolean(),
         async (parts, slow) => {
           const taken: Uint8Array[] = [];

@@ -73,22 +73,26 @@ describe('a download', () => {
 
   it('gives the bytes in their order, however frames are compressed and cut', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.record({ size: fc.integer({ min: 1, max: 40_000 }), packed: fc.boolean() }), { maxLength: 12 }), fc.integer({ min: 100, max: 30_000 }), async (parts, size) => {
-        const { readable } = await begin();
-        const content = Buffer.concat(parts.map((part, index) => Buffer.alloc(part.size, `part ${index} `)));
-        let offset = 0;
-        const frames = parts.map((part) => {
-          const raw = content.subarray(offset, offset + part.size);
-          const frame = part.packed ? wireData(1, offset, zstdCompressSync(raw), { rawLength: raw.length }) : wireData(1, offset, raw);
-          offset += part.size;
-          return frame;
-        });
-        const wire = Buffer.concat([...frames, wireEnd(1, content.length, sha256(content))]);
-        for (let at = 0; at < wire.length; at += size) agent.say(wire.subarray(at, at + size));
-        finish(content);
-        expect((await buffer(readable)).equals(content)).to.equal(true);
-        agent.frames.length = 0;
-      }),
+      fc.asyncProperty(
+        fc.array(fc.record({ size: fc.integer({ min: 1, max: 40_000 }), packed: fc.boolean() }), { maxLength: 12 }),
+        fc.integer({ min: 100, max: 30_000 }),
+        async (parts, size) => {
+          const { readable } = await begin();
+          const content = Buffer.concat(parts.map((part, index) => Buffer.alloc(part.size, `part ${index} `)));
+          let offset = 0;
+          const frames = parts.map((part) => {
+            const raw = content.subarray(offset, offset + part.size);
+            const frame = part.packed ? wireData(1, offset, zstdCompressSync(raw), { rawLength: raw.length }) : wireData(1, offset, raw);
+            offset += part.size;
+            return frame;
+          });
+          const wire = Buffer.concat([...frames, wireEnd(1, content.length, sha256(content))]);
+          for (let at = 0; at < wire.length; at += size) agent.say(wire.subarray(at, at + size));
+          finish(content);
+          expect((await buffer(readable)).equals(content)).to.equal(true);
+          agent.frames.length = 0;
+        },
+      ),
       { numRuns: 25 },
     );
   });
@@ -142,14 +146,19 @@ describe('a download', () => {
       const sending = rejection(setup.client.send({ volume: 'v', path: 'a' }));
       ({ agent } = await setup.opened('send'));
       agent.json('ERROR', { code: 'FILE_NOT_FOUND', message: 'm' });
-      expect(await sending).to.be.instanceOf(FileNotFoundError).with.property('path', 'a');
+      expect(await sending)
+        .to.be.instanceOf(FileNotFoundError)
+        .with.property('path', 'a');
     });
 
     it('at once with OPENED, tells it too, and nothing is thrown past the caller', async () => {
       const sending = setup.client.send({ volume: 'v', path: 'a' });
       ({ agent } = await setup.opened('send'));
       agent.say(wireJson('OPENED', { from: 0, kind: 'file' }), wireJson('ERROR', { code: 'FILE_CHANGED', message: 'm' }));
-      const { error } = await sending.then(({ readable }) => drain(readable), (failure: unknown) => ({ error: failure }));
+      const { error } = await sending.then(
+        ({ readable }) => drain(readable),
+        (failure: unknown) => ({ error: failure }),
+      );
       expect(error).to.be.instanceOf(FileChangedError);
     });
 
@@ -159,7 +168,9 @@ describe('a download', () => {
       const reading = drain(readable);
       await settle();
       agent.json('ERROR', { code: 'FILE_CHANGED', message: 'm', path: 'b' });
-      expect((await reading).error).to.be.instanceOf(FileChangedError).with.property('path', 'b');
+      expect((await reading).error)
+        .to.be.instanceOf(FileChangedError)
+        .with.property('path', 'b');
       expect(await rejection(completed)).to.be.instanceOf(FileChangedError);
       expect(agent.types.at(-1)).to.equal('DONE');
     });
@@ -204,13 +215,24 @@ describe('a download', () => {
 
     for (const [what, say] of [
       ['bytes that skip some', () => agent.data(1, 1, Buffer.from('a'))],
-      ['more than the window', () => { for (let at = 0; at <= 7 << 18; at += 1 << 18) agent.data(1, at, Buffer.alloc(1 << 18)); }],
+      [
+        'more than the window',
+        () => {
+          for (let at = 0; at <= 7 << 18; at += 1 << 18) agent.data(1, at, Buffer.alloc(1 << 18));
+        },
+      ],
       ['bytes of another stream', () => agent.data(2, 0, Buffer.from('a'))],
       ['bytes after the end', () => agent.say(wireEnd(1, 0, sha256(Buffer.alloc(0))), wireData(1, 0, Buffer.from('a')))],
       ['what is not zstd', () => agent.say(wireData(1, 0, Buffer.from('abc'), { rawLength: 100_000 }))],
       ['zstd of another length', () => agent.say(wireData(1, 0, zstdCompressSync(Buffer.alloc(5000)), { rawLength: 4999 }))],
       ['a result before the end', () => finish(Buffer.alloc(0))],
-      ['a result that is not its end', () => { agent.say(wireEnd(1, 0, sha256(Buffer.alloc(0)))); finish(Buffer.from('a')); }],
+      [
+        'a result that is not its end',
+        () => {
+          agent.say(wireEnd(1, 0, sha256(Buffer.alloc(0))));
+          finish(Buffer.from('a'));
+        },
+      ],
       ['a window', () => agent.say(wireWindow(0, 0, 5))],
     ] as const) {
       it(`by ${what} is a violation, and the connection is closed`, async () => {

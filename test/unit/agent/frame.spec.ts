@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { type DataFrame, encodeDataFrame, encodeFrame, type Frame, FrameType } from '../../../src/agent/frame.ts';
 import { FrameDecoder } from '../../../src/agent/frame-decoder.ts';
 import { ProtocolViolationError } from '../../../src/errors/connection.ts';
-import { readData, readEnd, readWindow, wireData, wireEnd, wireFrame, WireReader, WIRE_TYPES, wireWindow } from '../../support/agent-wire.ts';
+import { readData, readEnd, readWindow, WIRE_TYPES, WireReader, wireData, wireEnd, wireFrame, wireWindow } from '../../support/agent-wire.ts';
 
 function decode(...chunks: Uint8Array[]): Frame[] {
   const frames: Frame[] = [];
@@ -46,10 +46,12 @@ const anyFrame: fc.Arbitrary<{ readonly wire: Buffer; readonly frame: Frame }> =
     wire: wireData(stream, offset, raw),
     frame: { type: FrameType.DATA, stream, offset, rawLength: raw.length, encoding: 'raw' as const, bytes: raw },
   })),
-  fc.record({ stream: streams, offset: offsets, bytes, rawLength: fc.integer({ min: 1, max: 262_144 }) }).map(({ stream, offset, bytes: packed, rawLength }) => ({
-    wire: wireData(stream, offset, packed, { rawLength }),
-    frame: { type: FrameType.DATA, stream, offset, rawLength, encoding: 'zstd' as const, bytes: packed },
-  })),
+  fc
+    .record({ stream: streams, offset: offsets, bytes, rawLength: fc.integer({ min: 1, max: 262_144 }) })
+    .map(({ stream, offset, bytes: packed, rawLength }) => ({
+      wire: wireData(stream, offset, packed, { rawLength }),
+      frame: { type: FrameType.DATA, stream, offset, rawLength, encoding: 'zstd' as const, bytes: packed },
+    })),
   fc.record({ stream: streams, acknowledged: offsets, limit: offsets }).map(({ stream, acknowledged, limit }) => ({
     wire: wireWindow(stream, acknowledged, limit),
     frame: { type: FrameType.WINDOW, stream, acknowledged, limit, durable: false },
@@ -58,24 +60,32 @@ const anyFrame: fc.Arbitrary<{ readonly wire: Buffer; readonly frame: Frame }> =
     wire: wireEnd(stream, total, digest),
     frame: { type: FrameType.END, stream, total, digest: Buffer.from(digest) },
   })),
-  fc.record({ type: fc.constantFrom('PING' as const, 'PONG' as const), opaque: fc.uint8Array({ minLength: 8, maxLength: 8 }) }).map(({ type, opaque }) => ({
-    wire: wireFrame(type, opaque),
-    frame: { type: FrameType[type], opaque: Buffer.from(opaque) },
-  })),
-  fc.record({ type: fc.constantFrom('OPENED' as const, 'RESULT' as const, 'ERROR' as const, 'HELLO' as const), text: fc.string() }).map(({ type, text }) => ({
-    wire: wireFrame(type, Buffer.from(text)),
-    frame: { type: FrameType[type], text: Buffer.from(text) },
-  })),
+  fc
+    .record({ type: fc.constantFrom('PING' as const, 'PONG' as const), opaque: fc.uint8Array({ minLength: 8, maxLength: 8 }) })
+    .map(({ type, opaque }) => ({
+      wire: wireFrame(type, opaque),
+      frame: { type: FrameType[type], opaque: Buffer.from(opaque) },
+    })),
+  fc
+    .record({ type: fc.constantFrom('OPENED' as const, 'RESULT' as const, 'ERROR' as const, 'HELLO' as const), text: fc.string() })
+    .map(({ type, text }) => ({
+      wire: wireFrame(type, Buffer.from(text)),
+      frame: { type: FrameType[type], text: Buffer.from(text) },
+    })),
   fc.constantFrom('CANCEL' as const, 'DONE' as const, 'BYE' as const).map((type) => ({ wire: wireFrame(type), frame: { type: FrameType[type] } })),
 );
 
 describe('frames', () => {
   it('are decoded as they were sent, however the bytes are cut', () => {
     fc.assert(
-      fc.property(fc.array(anyFrame, { minLength: 1, maxLength: 8 }), fc.array(fc.integer({ min: 1, max: 500 }), { minLength: 1, maxLength: 5 }), (sent, sizes) => {
-        const frames = decode(...cut(Buffer.concat(sent.map(({ wire }) => wire)), sizes));
-        expect(joined(frames)).to.deep.equal(joined(sent.map(({ frame }) => frame)));
-      }),
+      fc.property(
+        fc.array(anyFrame, { minLength: 1, maxLength: 8 }),
+        fc.array(fc.integer({ min: 1, max: 500 }), { minLength: 1, maxLength: 5 }),
+        (sent, sizes) => {
+          const frames = decode(...cut(Buffer.concat(sent.map(({ wire }) => wire)), sizes));
+          expect(joined(frames)).to.deep.equal(joined(sent.map(({ frame }) => frame)));
+        },
+      ),
     );
   });
 
@@ -105,7 +115,11 @@ describe('frames', () => {
   });
 
   it('are not copied where a frame lies whole in a chunk', () => {
-    const chunk = Buffer.concat([wireData(1, 0, Buffer.from('raw')), wireData(1, 3, Buffer.from('packed'), { rawLength: 9 }), wireFrame('RESULT', Buffer.from('{}'))]);
+    const chunk = Buffer.concat([
+      wireData(1, 0, Buffer.from('raw')),
+      wireData(1, 3, Buffer.from('packed'), { rawLength: 9 }),
+      wireFrame('RESULT', Buffer.from('{}')),
+    ]);
     for (const frame of decode(chunk)) {
       const given = frame.type === FrameType.DATA ? frame.bytes : (frame as { text: Buffer }).text;
       expect(given.buffer).to.equal(chunk.buffer);
@@ -123,7 +137,13 @@ describe('frames', () => {
     const part = wireFrame('RESULT', Buffer.from('{"a":'), 1);
     const frames = decode(part, wireFrame('PING', Buffer.alloc(8)), wireFrame('RESULT', Buffer.from('1}')));
     expect(frames.map(({ type }) => type)).to.deep.equal([FrameType.PING, FrameType.RESULT]);
-    for (const other of [wireFrame('ERROR', Buffer.from('{}')), wireData(1, 0, Buffer.from('a')), wireWindow(0, 0, 1), wireEnd(1, 0, Buffer.alloc(32)), wireFrame('DONE')])
+    for (const other of [
+      wireFrame('ERROR', Buffer.from('{}')),
+      wireData(1, 0, Buffer.from('a')),
+      wireWindow(0, 0, 1),
+      wireEnd(1, 0, Buffer.alloc(32)),
+      wireFrame('DONE'),
+    ])
       expect(() => decode(part, other)).to.throw(ProtocolViolationError, 'within a text');
   });
 
@@ -141,10 +161,19 @@ describe('frames', () => {
     ['DATA shorter than its head', [wireFrame('DATA', Buffer.alloc(3))]],
     ['DATA of no raw bytes', [wireData(1, 0, Buffer.from('a'), { rawLength: 0 })]],
     ['DATA of too many raw bytes', [wireData(1, 0, Buffer.from('a'), { rawLength: 262_145 })]],
-    ['raw DATA of another length than its own', [wireFrame('DATA', Buffer.concat([Buffer.from([1, 0, 0, 0, 9, 0, 0, 0]), Buffer.alloc(8), Buffer.from('a')]))]],
+    [
+      'raw DATA of another length than its own',
+      [wireFrame('DATA', Buffer.concat([Buffer.from([1, 0, 0, 0, 9, 0, 0, 0]), Buffer.alloc(8), Buffer.from('a')]))],
+    ],
     ['DATA of an unknown stream', [wireData(3, 0, Buffer.from('a'))]],
-    ['DATA whose reserved bytes are not 0', [wireFrame('DATA', Buffer.concat([Buffer.from([1, 1, 0, 0, 1, 0, 0, 0]), Buffer.alloc(8), Buffer.from('a')]))]],
-    ['an offset beyond all numbers', [wireFrame('DATA', Buffer.concat([Buffer.from([1, 0, 0, 0, 1, 0, 0, 0]), Buffer.alloc(8, 255), Buffer.from('a')]))]],
+    [
+      'DATA whose reserved bytes are not 0',
+      [wireFrame('DATA', Buffer.concat([Buffer.from([1, 1, 0, 0, 1, 0, 0, 0]), Buffer.alloc(8), Buffer.from('a')]))],
+    ],
+    [
+      'an offset beyond all numbers',
+      [wireFrame('DATA', Buffer.concat([Buffer.from([1, 0, 0, 0, 1, 0, 0, 0]), Buffer.alloc(8, 255), Buffer.from('a')]))],
+    ],
     ['a WINDOW of another length', [wireFrame('WINDOW', Buffer.alloc(25))]],
     ['an END of another length', [wireFrame('END', Buffer.alloc(47))]],
     ['a PING of another length', [wireFrame('PING', Buffer.alloc(7))]],
