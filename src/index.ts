@@ -76,7 +76,15 @@ export type { Cluster, ConfigMap, DeletePodOptions, ExecTarget, Pod, PodChange, 
 export type { PodOptions, PodToleration } from './kubernetes/pod-options.ts';
 export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';
 export type { ContainerRepository, FoundContainer, Lease, NewContainer, NewContainerVolume } from './repository/container-repository.ts';
-export type { Database, DatabaseInProcess, DatabasePool } from './repository/postgres/database.ts';
+export type {
+  Database,
+  DatabaseClient,
+  DatabaseInProcess,
+  DatabaseInProcessResult,
+  DatabaseInProcessTransaction,
+  DatabasePool,
+  DatabaseResult,
+} from './repository/postgres/database.ts';
 export type { ContainerRecord, ContainerState, ProcessResultRecord, VolumeKind, VolumeRecord, VolumeState } from './repository/records.ts';
 export type { NewArtifactVolume, VolumeContent, VolumeRepository } from './repository/volume-repository.ts';
 export type { WorkerRepository } from './repository/worker-repository.ts';

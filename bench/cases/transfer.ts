@@ -83,7 +83,10 @@ function casesOf(archive: SampleArchive, { folder, container, volume, pod }: Set
       ...common,
       name: `up, ${archive.name}`,
       goal: archive.goals.up,
-      ours: () => upBy('data', async () => void (await volume.streamIn('.', createReadStream(archive.path, { highWaterMark: 1024 * 1024 })))),
+      ours: () =>
+        upBy('data', async () => {
+          await volume.streamIn('.', createReadStream(archive.path, { highWaterMark: 1024 * 1024 }));
+        }),
       peer: () => upBy('peer', () => execInto(pod, `${dir}/peer`, archive.path)),
     },
     {

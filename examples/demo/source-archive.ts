@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 
 import { pack } from 'tar-stream';
@@ -29,7 +29,10 @@ export function gzipArchive(folder: string): Readable {
     archive.finalize();
   };
   fill().catch((error: unknown) => archive.destroy(error instanceof Error ? error : new Error(String(error))));
-  return Readable.from(archive as AsyncIterable<Buffer>, { objectMode: false }).compose(createGzip({ level: 1 }));
+  const gzip = createGzip({ level: 1 });
+  // What one of them fails with destroys both, and so comes to whoever reads.
+  pipeline(Readable.from(archive as AsyncIterable<Buffer>, { objectMode: false }), gzip, () => undefined);
+  return gzip;
 }
 
 async function filesBelow(folder: string): Promise<readonly string[]> {

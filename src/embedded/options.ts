@@ -1,4 +1,8 @@
-/** Where the cluster tells what it does; messages are for people. */
+/**
+ * Where the cluster tells what it does; messages are for people.
+ *
+ * @public
+ */
 export interface EmbeddedLogger {
   debug(message: string): void;
   info(message: string): void;

@@ -1,6 +1,10 @@
 import type { Agent } from 'node:http';
 
-/** Where and how to open one exec: what `src/kubernetes/` hands over, with credentials that are fresh at the time of the call. */
+/**
+ * Where and how to open one exec: what `src/kubernetes/` hands over, with credentials that are fresh at the time of the call.
+ *
+ * @public
+ */
 export interface ExecEndpoint {
   /** `wss://…/exec?…`, complete; never logged with its query. */
   readonly url: string;
@@ -10,7 +14,11 @@ export interface ExecEndpoint {
   readonly agent?: Agent | undefined;
 }
 
-/** What `node:tls` needs of the cluster's configuration. */
+/**
+ * What `node:tls` needs of the cluster's configuration.
+ *
+ * @public
+ */
 export interface ExecTls {
   readonly ca?: string | Buffer | undefined;
   readonly cert?: string | Buffer | undefined;

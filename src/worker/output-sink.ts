@@ -25,7 +25,7 @@ export class OutputSink {
   }
 
   /** Resolves when more may be delivered. */
-  readonly deliver = async (chunk: Uint8Array): Promise<void> => {
+  async deliver(chunk: Uint8Array): Promise<void> {
     const writable = this.#writable;
     if (writable === undefined || !this.#usable(writable)) return;
     this.#pendingWrites += 1;
@@ -34,7 +34,7 @@ export class OutputSink {
       this.#change.notify();
     });
     while (!goOn && this.#usable(writable) && writable.writableNeedDrain) await this.#change.wait();
-  };
+  }
 
   /** Resolves when the writable has taken everything, or has failed. */
   async flush(): Promise<void> {

@@ -35,6 +35,8 @@ export interface PodProcessComponents {
 const stopGraceMs = 10_000;
 /** and how long after that `wait` still waits for its end. */
 const stopPatienceMs = 10_000;
+/** After so much output the agent is told what was delivered: a command whose output nobody takes waits in the end. */
+const acknowledgeEachBytes = 8 * 1024 * 1024;
 
 /** A process, followed through as many connections as it takes. */
 export class PodProcess implements Process {
@@ -47,6 +49,7 @@ export class PodProcess implements Process {
   readonly #detached = new AbortController();
   #attachment: Attachment | undefined;
   #attempt = 0;
+  #unacknowledgedBytes = 0;
   #stdinFailure: { readonly cause: unknown } | undefined;
   #end: Promise<ProcessResult> | undefined;
 
@@ -109,11 +112,23 @@ export class PodProcess implements Process {
     const { agent, pods } = this.#components;
     this.#attempt += 1;
     const spec = { processId: this.id, from: offsets(from), stdin: this.#stdin !== undefined, attempt: this.#attempt };
-    const sinks = { stdout: this.#stdout.deliver, stderr: this.#stderr.deliver };
+    const deliver = (sink: OutputSink) => async (chunk: Uint8Array) => {
+      this.#acknowledge(chunk.byteLength);
+      await sink.deliver(chunk);
+    };
+    const sinks = { stdout: deliver(this.#stdout), stderr: deliver(this.#stderr) };
     const attachment = await pods.persist(this.#target.podName, () => agent.attach(spec, sinks, { signal }), { signal });
     this.#attachment = attachment;
     if (this.#stdin !== undefined) void this.#pumpStdin(attachment, this.#stdin);
     return attachment;
+  }
+
+  /** What the host's writables have taken the agent may forget, but for the last part, which it keeps for those who attach again. */
+  #acknowledge(moreBytes: number): void {
+    this.#unacknowledgedBytes += moreBytes;
+    if (this.#attachment === undefined || this.#unacknowledgedBytes < acknowledgeEachBytes) return;
+    this.#unacknowledgedBytes = 0;
+    this.#attachment.acknowledgeDurable(this.#attachment.position);
   }
 
   /** Until the process has ended, through every lost connection; its result is stored before anybody is told. */

@@ -42,11 +42,11 @@ export class StoredVolume implements Volume {
     checkLimit('limitBytes', limitBytes);
     checkLimit('expandedLimitBytes', expandedLimitBytes);
     signal?.throwIfAborted();
-    const { readable, encodedBytes } = decodeArchive(source, { encoding, limitBytes, facts });
-    const received = await this.#receive(path, readable, { signal, expandedLimitBytes });
+    const decoded = decodeArchive(source, { encoding, limitBytes, facts });
+    const received = await this.#receive(path, decoded.readable, { signal, expandedLimitBytes });
     const isWhole = path === '' || path === '.' || path === '/';
     await this.#volumes.markReady(this.handle, isWhole ? { digest: received.digest, sizeBytes: received.rawBytes } : undefined, { signal });
-    return { bytes: encodedBytes(), rawBytes: received.rawBytes, digest: received.digest, entries: received.entries };
+    return { bytes: decoded.encodedBytes(), rawBytes: received.rawBytes, digest: received.digest, entries: received.entries };
   }
 
   async streamOut(path: string, { signal, ...options }: StreamOutOptions = {}): Promise<Readable> {

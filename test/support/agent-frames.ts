@@ -81,7 +81,7 @@ export function sha256(...bytes: Uint8Array[]): Buffer {
 
 /** Cuts a stream of bytes into frames. */
 export class FrameSplitter {
-  #rest = Buffer.alloc(0);
+  #rest: Buffer = Buffer.alloc(0);
 
   push(bytes: Buffer): Frame[] {
     this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);

@@ -143,7 +143,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         'emoji-🚀',
         'e\u0301-nfd',
         'é-nfc',
-        `${'long'.repeat(60)}`,
+        'long'.repeat(60),
         'back\\slash',
       ];
 

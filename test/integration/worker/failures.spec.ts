@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 
 import type { PGlite } from '@electric-sql/pglite';
@@ -208,6 +208,23 @@ describe('KubernetesWorker in trouble', function () {
       await cluster.startApi();
       expect((await process.wait()).exitStatus).to.equal(5);
       expect(stdout.text).to.equal(Array.from({ length: 30 }, (_, index) => `line ${index + 1}\n`).join(''));
+      await worker.ownerFinished(owner);
+    });
+  });
+
+  context('when a command prints more than its pod keeps', () => {
+    it('delivers all of it, and the command does not wait', async () => {
+      const { container, owner } = await makeContainer(worker, image);
+      let bytes = 0;
+      const stdout = new Writable({
+        write: (chunk: Buffer, _encoding, done) => {
+          bytes += chunk.byteLength;
+          done();
+        },
+      });
+      const process = await container.run({ path: 'sh', args: ['-c', 'head -c 300000000 /dev/zero; echo end >&2'] }, { stdout });
+      expect((await process.wait()).exitStatus).to.equal(0);
+      expect([bytes, process.position()]).to.deep.equal([300_000_000, { stdoutBytes: 300_000_000, stderrBytes: 4 }]);
       await worker.ownerFinished(owner);
     });
   });

@@ -15,9 +15,21 @@ describe('Reaper', () => {
   let rows: { containers: ContainerRecord[]; volumes: VolumeRecord[] };
 
   const container = (handle: string, podUid?: string): ContainerRecord =>
-    ({ handle, podName: `pod-${handle}`, podUid, state: 'destroying', workerName: 'w', owner: { kind: 'k', key: handle }, metadata: {}, settings: {}, createdAt: new Date(0) }) satisfies ContainerRecord;
-  const volume = (handle: string, storeName = 'pod'): VolumeRecord => ({ handle, store: storeName, location: { pod: handle }, state: 'destroying' }) as unknown as VolumeRecord;
-  const reap = () => new Reaper({ workerName: 'w', containers, volumes, pods: { remove }, stores: new Map([['pod', store]]), logger: silentLogger }).reap();
+    ({
+      handle,
+      podName: `pod-${handle}`,
+      podUid,
+      state: 'destroying',
+      workerName: 'w',
+      owner: { kind: 'k', key: handle },
+      metadata: {},
+      settings: {},
+      createdAt: new Date(0),
+    }) satisfies ContainerRecord;
+  const volume = (handle: string, storeName = 'pod'): VolumeRecord =>
+    ({ handle, store: storeName, location: { pod: handle }, state: 'destroying' }) as unknown as VolumeRecord;
+  const reap = () =>
+    new Reaper({ workerName: 'w', containers, volumes, pods: { remove }, stores: new Map([['pod', store]]), logger: silentLogger }).reap();
 
   beforeEach(() => {
     containers = new FakeContainerRepository();
@@ -73,7 +85,10 @@ describe('Reaper', () => {
       remove.withArgs('pod-c3').rejects(failure);
       const error = await rejection(reap());
       expect(error).to.include({ code: 'KW_ERR_RECONCILE' });
-      expect((error as unknown as { errors: (Error & { code?: string })[] }).errors.map((each) => each.code ?? each.message)).to.deep.equal(['stuck', 'KW_ERR_STORE_NOT_CONFIGURED']);
+      expect((error as unknown as { errors: (Error & { code?: string })[] }).errors.map((each) => each.code ?? each.message)).to.deep.equal([
+        'stuck',
+        'KW_ERR_STORE_NOT_CONFIGURED',
+      ]);
       expect(rows.containers.map(({ handle }) => handle)).to.deep.equal(['c3']);
       expect(rows.volumes.map(({ handle }) => handle)).to.deep.equal(['v1']);
     });
