@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmdirSync, symlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, rmdirSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ContainerMount, ContainerRuntime, ContainerSpec, ExecProcess, ExecSpec, ProcessEnd, RunningContainer } from './container-runtime.ts';
 import { startExec } from './exec-process.ts';
@@ -73,8 +73,10 @@ export class MappedRuntime implements ContainerRuntime {
 /** A mount within a mount becomes a link in the outer one, so that relative paths lead to it. */
 function linkNestedMounts(mounts: readonly ContainerMount[]): void {
   for (const { mount, point } of nestedPoints(mounts)) {
-    if (existsSync(point)) {
-      if (mount.kind !== 'directory' || !isEmptyDirectory(point)) continue;
+    const there = lstatSync(point, { throwIfNoEntry: false });
+    if (there !== undefined) {
+      // Of a pod's containers the first makes the link.
+      if (there.isSymbolicLink() || mount.kind !== 'directory' || !isEmptyDirectory(point)) continue;
       rmdirSync(point);
     }
     mkdirSync(dirname(point), { recursive: true });
