@@ -157,7 +157,7 @@ function timedOut(waitedMs: number): ExecHandshakeFailedError {
   return new ExecHandshakeFailedError(`no answer within ${waitedMs} ms`, { retryable: true });
 }
 
-function clientOptions({ headers, tls, agent }: ExecEndpoint): WebSocket.ClientOptions & { servername?: string } {
+function clientOptions({ url, headers, tls, agent }: ExecEndpoint): WebSocket.ClientOptions & { servername?: string } {
   return {
     headers: { ...headers },
     ...(tls.ca === undefined ? {} : { ca: tls.ca }),
@@ -167,8 +167,14 @@ function clientOptions({ headers, tls, agent }: ExecEndpoint): WebSocket.ClientO
     ...(tls.rejectUnauthorized === undefined ? {} : { rejectUnauthorized: tls.rejectUnauthorized }),
     ...(agent === undefined ? {} : { agent }),
     perMessageDeflate: false,
+    ...(url.startsWith('wss:') ? { generateMask: zeroMask } : {}),
     followRedirects: false,
     skipUTF8Validation: true,
     maxPayload: maxMessageBytes,
   };
+}
+
+/** Masks keep what a page's script sends from being read as HTTP by a cache on the way. Within TLS nobody on the way reads (ADR 8). */
+function zeroMask(mask: Buffer): void {
+  mask.fill(0);
 }
