@@ -18,7 +18,7 @@ export class FakeArtifactStore implements ArtifactStore {
   readonly send: StubOf<ArtifactStore['send']> = stubOf<ArtifactStore['send']>('FakeArtifactStore.send', async () => {
     throw new UnstubbedCallError('FakeArtifactStore', 'send');
   });
-  readonly delete: StubOf<ArtifactStore['delete']> = stubOf<ArtifactStore['delete']>('FakeArtifactStore.delete', async () => {});
+  readonly delete: StubOf<ArtifactStore['delete']> = stubOf<ArtifactStore['delete']>('FakeArtifactStore.delete', async () => false);
 
   constructor({ name = '' }: Partial<Pick<ArtifactStore, 'name'>> = {}) {
     this.name = name;

@@ -98,9 +98,9 @@ export class Reaper {
     return await this.#components.pods.remove(podName, { uid: podUid, signal });
   }
 
-  async #removeVolume(volume: VolumeRecord, options: AbortOptions): Promise<void> {
+  async #removeVolume(volume: VolumeRecord, options: AbortOptions): Promise<boolean> {
     const store = this.#components.stores.get(volume.store);
     if (store === undefined) throw new StoreNotConfiguredError(volume.store);
-    await store.delete(volume.location, options);
+    return await store.delete(volume.location, options);
   }
 }

@@ -75,6 +75,7 @@ export class PodSupervisor {
     const answer = async (): Promise<void> => {
       const startedAt = clock.now();
       for (let retry = 0; ; retry += 1) {
+        within.throwIfAborted();
         if (seen.pod?.spec?.nodeName === undefined) {
           await seen.change.wait();
           continue;
@@ -199,6 +200,7 @@ export class PodSupervisor {
   }
 
   #gone(podName: string): PodError {
+    this.#components.agents.forget(podName);
     return new PodDeletedError(this.#factsOf(podName, {}));
   }
 

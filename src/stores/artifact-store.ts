@@ -57,6 +57,6 @@ export interface ArtifactStore {
   receive(location: StoreLocation, path: string, archive: AsyncIterable<Uint8Array>, options?: ReceiveOptions): Promise<ReceivedArchive>;
   /** @throws FileNotFoundError, UnsafeArchivePathError */
   send(location: StoreLocation, path: string, options?: AbortOptions): Promise<SentArchive>;
-  /** Removes the place that `create` made, and what is in it. Resolves when it is gone. Idempotent. */
-  delete(location: StoreLocation, options?: AbortOptions): Promise<void>;
+  /** Removes the place that `create` made, and what is in it. Resolves when it is gone; `false`: it was gone before. */
+  delete(location: StoreLocation, options?: AbortOptions): Promise<boolean>;
 }

@@ -85,8 +85,8 @@ export class PodStore implements ArtifactStore {
     return { kind, archive: readable };
   }
 
-  async delete(location: StoreLocation, options: AbortOptions = {}): Promise<void> {
-    await this.#components.remover.remove(readLocation(location).podName, options);
+  async delete(location: StoreLocation, options: AbortOptions = {}): Promise<boolean> {
+    return await this.#components.remover.remove(readLocation(location).podName, options);
   }
 
   /** Through whatever trouble may pass; a pod that is gone has taken its volumes along. */

@@ -15,7 +15,8 @@ import { type ProcessTarget, startProcess } from './start-process.ts';
 /** What a container works with. */
 export interface PodContainerComponents {
   readonly containers: ContainerRepository;
-  readonly agent: AgentClient;
+  /** The client of the container's agent; a new one where the pool has let go of the last. */
+  readonly agent: () => AgentClient;
   readonly pods: PodSupervisor;
   readonly newId: () => string;
   readonly clock: Clock;

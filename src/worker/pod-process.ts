@@ -25,7 +25,7 @@ export interface AttachTarget extends ProcessTarget {
 
 export interface PodProcessComponents {
   readonly containers: ContainerRepository;
-  readonly agent: AgentClient;
+  readonly agent: () => AgentClient;
   readonly pods: PodSupervisor;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -90,12 +90,12 @@ export class PodProcess implements Process {
   }
 
   async signal(signal: number, options: AbortOptions = {}): Promise<void> {
-    await this.#persist(() => this.#components.agent.signal(this.id, signal, options), options);
+    await this.#persist(() => this.#components.agent().signal(this.id, signal, options), options);
   }
 
   async resize(windowSize: WindowSize, options: AbortOptions = {}): Promise<void> {
     checkWindowSize('windowSize', windowSize);
-    await this.#persist(() => this.#components.agent.resize(this.id, windowSize, options), options);
+    await this.#persist(() => this.#components.agent().resize(this.id, windowSize, options), options);
   }
 
   position(): ProcessPosition {
@@ -117,7 +117,7 @@ export class PodProcess implements Process {
       await sink.deliver(chunk);
     };
     const sinks = { stdout: deliver(this.#stdout), stderr: deliver(this.#stderr) };
-    const attachment = await pods.persist(this.#target.podName, () => agent.attach(spec, sinks, { signal }), { signal });
+    const attachment = await pods.persist(this.#target.podName, () => agent().attach(spec, sinks, { signal }), { signal });
     this.#attachment = attachment;
     if (this.#stdin !== undefined) void this.#pumpStdin(attachment, this.#stdin);
     return attachment;
@@ -234,7 +234,7 @@ export class PodProcess implements Process {
     const { agent, clock, logger } = this.#components;
     const enough = new AbortController();
     const { signal } = enough;
-    const stopping = this.#persist(() => agent.stop(this.id, stopGraceMs, { signal }), { signal });
+    const stopping = this.#persist(() => agent().stop(this.id, stopGraceMs, { signal }), { signal });
     stopping.catch((error: unknown) => logger.warn('process not stopped', { handle: this.#target.handle, processId: this.id, error }));
     const ended = this.#end?.catch(() => undefined);
     await Promise.race([Promise.all([ended, stopping.catch(() => undefined)]), clock.sleep(stopGraceMs + stopPatienceMs, { signal })]);

@@ -148,7 +148,7 @@ export class PodWorker implements Worker {
     const { repository, agents, pods, newId, clock, logger } = this.#components;
     return new PodContainer(record, {
       containers: repository.containers,
-      agent: agents.client(record.podName, record.handle),
+      agent: () => agents.client(record.podName, record.handle),
       pods,
       newId,
       clock,

@@ -17,11 +17,11 @@ export interface ProcessTarget {
 export async function startProcess(
   { id, args, env, dir, user, tty }: CheckedProcess,
   target: ProcessTarget & { readonly stdin: boolean },
-  { agent, pods }: { readonly agent: AgentClient; readonly pods: PodSupervisor },
+  { agent, pods }: { readonly agent: () => AgentClient; readonly pods: PodSupervisor },
   { signal }: AbortOptions,
 ): Promise<void> {
   const spec = { processId: id, args, env, dir, user, tty, stdin: target.stdin };
-  await disappears(target, () => pods.persist(target.podName, () => agent.start(spec, { signal }), { signal }));
+  await disappears(target, () => pods.persist(target.podName, () => agent().start(spec, { signal }), { signal }));
 }
 
 /** A pod that is gone is a container that has disappeared. */

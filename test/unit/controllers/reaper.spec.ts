@@ -46,7 +46,7 @@ describe('Reaper', () => {
     volumes.delete.callsFake(async (handle) => {
       rows.volumes = rows.volumes.filter((row) => row.handle !== handle);
     });
-    store.delete.resolves();
+    store.delete.resolves(true);
   });
 
   context('when nothing is to be deleted', () => {
@@ -71,9 +71,10 @@ describe('Reaper', () => {
     });
 
     it('counts a pod that was gone already as not deleted, and deletes the row', async () => {
-      rows.containers = [container('a')];
+      rows = { containers: [container('a')], volumes: [volume('v')] };
       remove.resolves(false);
-      expect(await reap()).to.include({ deletedPods: 0, deletedContainers: 1 });
+      store.delete.resolves(false);
+      expect(await reap()).to.deep.equal({ deletedPods: 0, deletedContainers: 1, deletedVolumes: 3 });
     });
   });
 
