@@ -49,21 +49,21 @@ export class Reaper {
       options,
       async (container) => {
         if (await this.#removePod(container, options)) deletedPods += 1;
-        deletedVolumes += await containers.delete(container.handle, options);
+        const volumesOfIt = await containers.delete(container.handle, options);
+        deletedVolumes += volumesOfIt;
       },
     );
-    deletedVolumes += await this.#drain(
+    const deletedArtifacts = await this.#drain(
       (skip) => volumes.findDestroyable(workerName, batchSize + skip, options),
       failures,
       options,
       async (volume) => {
-        await this.#removeVolume(volume, options);
-        deletedPods += 1;
+        if (await this.#removeVolume(volume, options)) deletedPods += 1;
         await volumes.delete(volume.handle, options);
       },
     );
     if (failures.length > 0) throw new ReconcileError(`reaper pass of worker ${workerName}`, failures);
-    return { deletedPods, deletedContainers, deletedVolumes };
+    return { deletedPods, deletedContainers, deletedVolumes: deletedVolumes + deletedArtifacts };
   }
 
   /** Batch after batch until all that is left has failed in this pass. The number of those deleted. */
