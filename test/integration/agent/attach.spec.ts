@@ -275,7 +275,7 @@ describe('attaching to a process', function () {
   });
 
   it('gives a terminal its size, resizes it, and takes END as end of input', async () => {
-    const script = 'stty size; trap "stty size" WINCH; while read line; do echo "got $line"; done; echo over';
+    const script = 'trap "stty size" WINCH; stty size; while read line; do echo "got $line"; done; echo over';
     await connection.start('tty', ['sh', '-c', script], { tty: { columns: 101, rows: 33 }, stdin: true });
     connection.open({ op: 'attach', process: 'tty', stdin: true });
     const opened = await connection.expectJson(frameType.opened);
