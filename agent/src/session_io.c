@@ -168,8 +168,11 @@ int session_write_two(struct session *session, const void *head, size_t head_len
         struct iovec pieces[2];
         size_t skip = done < head_length ? done : head_length;
         pieces[0] = (struct iovec){.iov_base = (char *)first.to + skip, .iov_len = head_length - skip};
-        pieces[1] = (struct iovec){.iov_base = (char *)second.to + (done - skip), .iov_len = length - (done - skip)};
-        struct msghdr message = {.msg_iov = pieces, .msg_iovlen = length == 0 ? 1 : 2};
+        struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 1};
+        if (length > 0) {
+            pieces[1] = (struct iovec){.iov_base = (char *)second.to + (done - skip), .iov_len = length - (done - skip)};
+            message.msg_iovlen = 2;
+        }
         ssize_t sent = sendmsg(session->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent >= 0) {
             done += (size_t)sent;
