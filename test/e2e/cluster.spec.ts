@@ -165,8 +165,18 @@ describe('a real cluster', function () {
     await rejection(changes.next()).then((error) => expect(error).to.equal(reason));
   });
 
-  it('says that a version is too old to watch from', async () => {
-    expect(await rejection(real.cluster.watchPods('', '1').next())).to.be.instanceOf(WatchExpiredError);
+  it('says that a version is too old to watch from', async function () {
+    const stop = new AbortController();
+    const first = await real.cluster
+      .watchPods('', '1', { signal: stop.signal })
+      .next()
+      .catch((error: unknown) => error);
+    stop.abort();
+    if (!(first instanceof Error)) {
+      console.log('      skipped: this cluster is so young that it has forgotten no version yet');
+      this.skip();
+    }
+    expect(first).to.be.instanceOf(WatchExpiredError);
   });
 
   it('tells the architectures of its nodes', async () => {
