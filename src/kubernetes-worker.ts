@@ -136,6 +136,8 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
     clock,
     logger,
     artifactTimeToLiveMs,
+    // Longer than a pod may take.
+    artifactLeaseMs: schedulingTimeoutMs + startTimeoutMs + 60_000,
     close,
   });
 }

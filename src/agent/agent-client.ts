@@ -248,9 +248,9 @@ export class AgentClient {
     }
   }
 
-  /** Closes all connections; what is under way rejects with `ClosedError`. Nothing in the pod is stopped. Idempotent. */
-  close(): void {
-    this.#opener.close(new ClosedError(`the connection to pod ${this.#components.podName}`));
+  /** Closes all connections; what is under way, and every later call, rejects with the reason. Nothing in the pod is stopped. Idempotent. */
+  close(reason: Error = new ClosedError(`the connection to pod ${this.#components.podName}`)): void {
+    this.#opener.close(reason);
   }
 
   async #askProcess(processId: string, open: ControlObject, options: AbortOptions): Promise<Fields> {

@@ -62,7 +62,7 @@ export class OperationOpener {
   }
 
   /** Closes the connections. */
-  close(reason: ClosedError): void {
+  close(reason: Error): void {
     this.#pool.close(reason);
   }
 

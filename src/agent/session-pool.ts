@@ -70,7 +70,7 @@ export class SessionPool {
   }
 
   /** Closes all, also those in use: their operations are lost, with `ClosedError`. Idempotent. */
-  close(reason: ClosedError): void {
+  close(reason: Error): void {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(reason);
     for (const { session } of this.#idle) session.close(reason);

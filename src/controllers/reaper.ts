@@ -18,8 +18,11 @@ export interface ReaperComponents {
 
 /** Deletes pods for good. */
 export interface PodRemoval {
-  /** Resolves when there is no such pod any more: `true` where this call deleted it. With a `uid`, only that very pod. Rejects when it is still there after its grace period. */
-  remove(podName: string, options?: AbortOptions & { readonly uid?: string | undefined }): Promise<boolean>;
+  /**
+   * Resolves when the pod of this handle is there no more: `true` where this call deleted it. A pod of this name that is not the handle's stays.
+   * Rejects when it is still there after its grace period.
+   */
+  remove(podName: string, handle: string, options?: AbortOptions & { readonly uid?: string | undefined }): Promise<boolean>;
 }
 
 /** So many are deleted at a time; each waits for its pod's grace period. */
@@ -94,8 +97,8 @@ export class Reaper {
     }
   }
 
-  async #removePod({ podName, podUid }: ContainerRecord, { signal }: AbortOptions): Promise<boolean> {
-    return await this.#components.pods.remove(podName, { uid: podUid, signal });
+  async #removePod({ podName, handle, podUid }: ContainerRecord, { signal }: AbortOptions): Promise<boolean> {
+    return await this.#components.pods.remove(podName, handle, { uid: podUid, signal });
   }
 
   async #removeVolume(volume: VolumeRecord, options: AbortOptions): Promise<boolean> {

@@ -22,7 +22,10 @@ export class AgentDelivery {
   /** The worker's, else the only one that the nodes have, else amd64. */
   async architecture(options: AbortOptions = {}): Promise<Architecture> {
     if (this.#wanted !== undefined) return this.#wanted;
-    this.#detected ??= this.#detect();
+    this.#detected ??= this.#detect().catch((error: unknown) => {
+      this.#detected = undefined;
+      throw error;
+    });
     return await abortable(this.#detected, options.signal);
   }
 

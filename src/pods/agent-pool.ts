@@ -1,6 +1,7 @@
 import { AgentClient } from '../agent/agent-client.ts';
 import type { ByteConnection } from '../agent/byte-connection.ts';
 import { ClosedError } from '../errors/caller.ts';
+import { ExecConnectionLostError } from '../errors/connection.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 
 /** What the pool needs. */
@@ -35,15 +36,19 @@ export class AgentPool {
     return client;
   }
 
-  /** The pod is going: closes what is open to it. */
+  /** The pod is going: closes what is open to it. Whoever works with it finds out anew what became of the pod. */
   forget(podName: string): void {
-    const client = this.#clients.get(podName);
-    this.#clients.delete(podName);
-    client?.close();
+    this.#drop(podName, new ExecConnectionLostError('the pod is going', { bytesReceived: 0, bytesSent: 0 }));
   }
 
   close(): void {
     this.#closed = true;
-    for (const podName of [...this.#clients.keys()]) this.forget(podName);
+    for (const podName of [...this.#clients.keys()]) this.#drop(podName, new ClosedError('worker'));
+  }
+
+  #drop(podName: string, reason: Error): void {
+    const client = this.#clients.get(podName);
+    this.#clients.delete(podName);
+    client?.close(reason);
   }
 }

@@ -51,8 +51,10 @@ export class PodLauncher {
   async launch(request: LaunchRequest, options: AbortOptions = {}): Promise<string> {
     const { cluster } = this.#components;
     const pod = await this.#build(request, options);
+    options.signal?.throwIfAborted();
     try {
-      return uidOf(await cluster.createPod(pod, options));
+      // Not ended by the signal: a request that is given up may still be carried out, and nobody would know of the pod.
+      return uidOf(await cluster.createPod(pod));
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
       const existing = await cluster.getPod(request.podName, options);

@@ -1,5 +1,6 @@
 import { PodFailedError } from '../errors/pod.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
+import { markOf } from '../kubernetes/labels.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { AgentPool } from './agent-pool.ts';
 
@@ -22,19 +23,26 @@ export class PodRemover {
     this.#components = components;
   }
 
-  /** As `PodRemoval.remove` says. A pod of the same name with another uid is not ours and stays. */
-  async remove(podName: string, { uid, signal }: AbortOptions & { readonly uid?: string | undefined } = {}): Promise<boolean> {
+  /** As `PodRemoval.remove` says. Where no uid is known, the pod's own label tells whose it is. */
+  async remove(podName: string, handle: string, { signal, ...known }: AbortOptions & { readonly uid?: string | undefined } = {}): Promise<boolean> {
     const { cluster, agents, clock } = this.#components;
+    const uid = known.uid ?? (await this.#findUid(podName, handle, { signal }));
+    if (uid === undefined) return false;
     agents.forget(podName);
     if (!(await cluster.deletePod(podName, { uid, signal }))) return false;
     const startedAt = clock.now();
     for (;;) {
       const pod = await cluster.getPod(podName, { signal });
-      if (pod === undefined || (uid !== undefined && pod.metadata?.uid !== uid)) return true;
+      if (pod?.metadata?.uid !== uid) return true;
       if (clock.now() - startedAt > removalTimeoutMs) {
         throw new PodFailedError({ namespace: cluster.namespace, podName, detail: `still there ${removalTimeoutMs} ms after its deletion` });
       }
       await clock.sleep(pollMs, { signal });
     }
+  }
+
+  async #findUid(podName: string, handle: string, options: AbortOptions): Promise<string | undefined> {
+    const pod = await this.#components.cluster.getPod(podName, options);
+    return markOf(pod?.metadata, 'handle') === handle ? pod?.metadata?.uid : undefined;
   }
 }

@@ -73,20 +73,21 @@ export class PodSupervisor {
     const failure = this.#watchStart(podName, seen, within);
     failure.catch(() => undefined);
     const answer = async (): Promise<void> => {
-      const startedAt = clock.now();
+      let scheduledAt: number | undefined;
       for (let retry = 0; ; retry += 1) {
         within.throwIfAborted();
         if (seen.pod?.spec?.nodeName === undefined) {
           await seen.change.wait();
           continue;
         }
+        scheduledAt ??= clock.now();
         try {
           await agents.client(podName, handle).hello({ signal: within });
           return;
         } catch (error) {
           within.throwIfAborted();
           if (!isRetryable(error)) throw error;
-          if (clock.now() - startedAt > timeouts.startMs)
+          if (clock.now() - scheduledAt > timeouts.startMs)
             throw new PodStartTimeoutError(this.#factsOf(podName, describeWait(seen.pod)), timeouts.startMs, { cause: error });
           await Promise.race([clock.sleep(backoffMs(retry, connectBackoff), { signal: within }), seen.change.wait()]);
         }
@@ -106,6 +107,11 @@ export class PodSupervisor {
    * @throws PodError - the pod is gone, or failed
    */
   async persist<T>(podName: string, work: () => Promise<T>, { signal }: AbortOptions = {}): Promise<T> {
+    return await this.retry(work, { signal, check: () => this.requireAlive(podName, { signal }) });
+  }
+
+  /** Does work that may be repeated, again and again while what it fails with may pass. `check` is asked after each failure, and may reject. */
+  async retry<T>(work: () => Promise<T>, { signal, check }: AbortOptions & { readonly check?: () => Promise<void> } = {}): Promise<T> {
     const { clock, logger, timeouts } = this.#components;
     const startedAt = clock.now();
     for (let retry = 0; ; retry += 1) {
@@ -114,17 +120,21 @@ export class PodSupervisor {
       } catch (error) {
         signal?.throwIfAborted();
         // A refused exec may say no more than that there is no such pod.
-        if (isRetryable(error) || error instanceof ExecHandshakeFailedError) await this.requireAlive(podName, { signal });
+        if (isRetryable(error) || error instanceof ExecHandshakeFailedError) await check?.();
         if (!isRetryable(error)) throw error;
         if (clock.now() - startedAt > timeouts.reconnectMs) throw error;
-        logger.debug('tried again', { podName, retry, error });
+        logger.debug('tried again', { retry, error });
         await clock.sleep(backoffMs(retry, reconnectBackoff), { signal });
       }
     }
   }
 
-  /** @throws PodError - the pod is gone or failed; that the API cannot tell is no reason */
-  async requireAlive(podName: string, { signal }: AbortOptions = {}): Promise<void> {
+  /**
+   * With a uid: that very pod.
+   *
+   * @throws PodError - the pod is gone or failed; that the API cannot tell is no reason
+   */
+  async requireAlive(podName: string, { uid, signal }: AbortOptions & { readonly uid?: string | undefined } = {}): Promise<void> {
     const { cluster, clock } = this.#components;
     let pod: Pod | undefined;
     try {
@@ -133,7 +143,7 @@ export class PodSupervisor {
       if (isRetryable(error)) return;
       throw error;
     }
-    if (pod === undefined) throw this.#gone(podName);
+    if (pod === undefined || (uid !== undefined && pod.metadata?.uid !== uid)) throw this.#gone(podName);
     const problem = podProblem(pod, { now: clock.now(), graceMs });
     if (problem !== undefined) throw problem;
   }
@@ -192,9 +202,14 @@ export class PodSupervisor {
 
   /** What can be done for a pod that does not come up: its config map is put back, and troubles whose grace is over are told. */
   async #helpLatePod(pod: Pod | undefined, signal: AbortSignal): Promise<void> {
-    const { delivery, clock } = this.#components;
+    const { delivery, clock, logger } = this.#components;
     if (pod === undefined) return;
-    if (waitsForVolumesSince(pod) !== undefined) await delivery.repeat(architectureOf(pod), { signal });
+    if (waitsForVolumesSince(pod) !== undefined) {
+      await delivery.repeat(architectureOf(pod), { signal }).catch((error: unknown) => {
+        if (!isRetryable(error)) throw error;
+        logger.warn('the agent was not delivered again', { error });
+      });
+    }
     const problem = podProblem(pod, { now: clock.now(), graceMs });
     if (problem !== undefined) throw problem;
   }

@@ -122,7 +122,7 @@ export interface Container {
   run(spec: ProcessSpec, io: ProcessIO, options?: AttachOptions): Promise<Process>;
   /**
    * Attaches to a process that was started, from whatever instance of the worker; to a finished one as well, whose output comes again while the pod
-   * keeps it. Several may be attached at once. Trouble on the way is retried inside and never becomes "not found".
+   * keeps it. Several may be attached at once. `stdin` goes on where the command's stdin is: the host's first byte is the next one. Trouble on the way is retried inside and never becomes "not found".
    *
    * @throws ProcessNotFoundError - no process of this id was ever started
    */

@@ -107,7 +107,8 @@ export interface VolumeStatus {
 export interface Volume extends Artifact {
   /**
    * Unpacks a tar archive into the folder `path`, which is made if it is missing, and merges it into what is there. All or nothing: after a rejection the
-   * volume is as it was. Resolves when the bytes were verified at both ends and committed. The signal stops it, the source is then destroyed with its reason.
+   * volume is as it was; only where the database does not answer after the commit (`RepositoryUnavailableError`) the content is there already. Resolves when the bytes were
+   * verified at both ends and committed. The signal stops it. A source that was not read to its end is destroyed.
    *
    * @throws CorruptArchiveError, TruncatedArchiveError, UnsafeArchivePathError, UnsupportedEntryError, PathConflictError, ArtifactTooLargeError,
    * DiskFullError, NotPermittedError, UnsupportedEncodingError, OperationLostError, VolumeDisappearedError; what the source fails with comes back as it is

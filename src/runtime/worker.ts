@@ -37,7 +37,7 @@ export interface StepDelegate {
 }
 
 /**
- * A new volume for an artifact that comes from outside, and when it is thrown away unless it is used.
+ * A new volume for an artifact that comes from outside, and when it is thrown away.
  *
  * @public
  */
@@ -81,7 +81,7 @@ export interface Worker extends AsyncDisposable {
   createVolumeForArtifact(teamId: string, options?: AbortOptions): Promise<ArtifactVolume>;
   lookupContainer(handle: string, options?: AbortOptions): Promise<Container | undefined>;
   lookupVolume(handle: string, options?: AbortOptions): Promise<Volume | undefined>;
-  /** The owner needs its container no longer; it and its volumes are reaped, but for volumes that something else still wants. Idempotent. */
+  /** The owner needs its container no longer: it and its volumes are reaped, so whoever wants an output has to have it by then. Idempotent. */
   ownerFinished(owner: ContainerOwner, options?: AbortOptions): Promise<void>;
   /** Nobody wants the artifact volume of this handle any longer. Idempotent. */
   expireArtifact(handle: string, options?: AbortOptions): Promise<void>;

@@ -86,7 +86,8 @@ export class PodStore implements ArtifactStore {
   }
 
   async delete(location: StoreLocation, options: AbortOptions = {}): Promise<boolean> {
-    return await this.#components.remover.remove(readLocation(location).podName, options);
+    const { podName, owner } = readLocation(location);
+    return await this.#components.remover.remove(podName, owner, options);
   }
 
   /** Through whatever trouble may pass; a pod that is gone has taken its volumes along. */

@@ -52,7 +52,8 @@ export async function findOrCreateContainer(
 ): Promise<ContainerRecord> {
   const { containers, clock, workerName, newId } = components;
   const lease: Lease = { holder: newId(), durationMs: leaseMs };
-  for (;;) {
+  for (let waitedFor: string | undefined; ; ) {
+    if (waitedFor !== undefined) await requireWanted(waitedFor, components, { signal });
     const found = await containers.findOrInsert(workerName, wanted.owner, lease, () => describe(wanted, components), { signal });
     if (found.container.state === 'created') {
       await requirePod(found.container, components, { signal });
@@ -60,8 +61,15 @@ export async function findOrCreateContainer(
     }
     const made = found.leased ? await make(found, wanted, lease, components, { signal }) : undefined;
     if (made !== undefined) return made;
+    waitedFor = found.container.handle;
     await clock.sleep(pollMs, { signal });
   }
+}
+
+/** Its owner may have finished meanwhile: then nobody would ever finish another one. */
+async function requireWanted(handle: string, { containers, workerName }: ContainerMakerComponents, options: AbortOptions): Promise<void> {
+  const record = await containers.lookup(workerName, handle, options);
+  if (record === undefined || record.state === 'destroying') throw new ContainerDisappearedError(handle, workerName);
 }
 
 /** A created container whose pod is gone is never made again: its outputs would be silently empty. */
@@ -101,9 +109,9 @@ async function make(
 ): Promise<ContainerRecord | undefined> {
   const { containers, clock, logger } = components;
   const { container } = found;
-  const renew = (): Promise<boolean> => containers.renewLease(container.handle, lease);
+  const renew = (signal: AbortSignal): Promise<boolean> => containers.renewLease(container.handle, lease, { signal });
   try {
-    return await holdLease({ renew, everyMs: leaseMs / 3, clock, signal: options.signal }, async (signal) => {
+    return await holdLease({ renew, everyMs: leaseMs / 3, durationMs: leaseMs, clock, signal: options.signal }, async (signal) => {
       await launch(found, wanted, components, { signal });
       await materialise(found.volumes, wanted, components, { signal });
       await containers.markCreated(container.handle, { signal });
@@ -141,14 +149,20 @@ async function launch(
     architecture: plan.platform,
   };
   delegate?.startingPod(container.podName);
-  const uid = await launcher.launch(request, options);
-  try {
-    await containers.recordPod(container.handle, uid, options);
-  } catch (error) {
-    // The row was taken away meanwhile, so nobody would ever delete this pod.
+  if (container.podUid === undefined) {
+    const uid = await launcher.launch(request, options);
+    try {
+      // Not ended by the signal: the pod is there, and has to be on record.
+      await containers.recordPod(container.handle, uid);
+    } catch (error) {
+      // The row is gone, so nobody would ever delete this pod. In every other case the row still leads the reaper to it.
+      if (error instanceof ContainerDisappearedError) await launcher.discard(container.podName, uid);
+      throw error;
+    }
     options.signal?.throwIfAborted();
-    await launcher.discard(container.podName, uid);
-    throw error;
+  } else {
+    // A former holder had it: another pod under this name would lack what that one has put into it.
+    await pods.requireAlive(container.podName, { ...options, uid: container.podUid });
   }
   await pods.whenAgentAnswers(container, options);
 }

@@ -6,20 +6,28 @@ export class LeaseLostError extends Error {}
 /** How a lease is kept. */
 export interface LeaseKeeping {
   /** `false`: it is somebody else's by now. */
-  readonly renew: () => Promise<boolean>;
+  readonly renew: (signal: AbortSignal) => Promise<boolean>;
   readonly everyMs: number;
+  /** How long it lasts from the last renewal that worked. */
+  readonly durationMs: number;
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
 }
 
-/** Does the work while renewing the lease; losing it stops the work. A renewal that merely fails is tried again at the next turn. */
-export async function holdLease<T>({ renew, everyMs, clock, signal }: LeaseKeeping, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/** Does the work while renewing the lease; losing it stops the work. A renewal that merely fails is tried again at the next turn, until the lease has lapsed. */
+export async function holdLease<T>(
+  { renew, everyMs, durationMs, clock, signal }: LeaseKeeping,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const done = new AbortController();
   const lost = new AbortController();
   const keep = async (): Promise<void> => {
-    for (;;) {
+    for (let renewedAt = clock.now(); ; ) {
       await clock.sleep(everyMs, { signal: done.signal });
-      const held = await renew().catch(() => true);
+      const askedAt = clock.now();
+      const answer = await renew(done.signal).catch(() => 'unknown' as const);
+      if (answer === true) renewedAt = askedAt;
+      const held = answer !== false && clock.now() - renewedAt < durationMs;
       if (!held) lost.abort(new LeaseLostError('the lease is lost'));
     }
   };

@@ -12,6 +12,7 @@ export class OutputSink {
   readonly #writable: Writable | undefined;
   #pendingWrites = 0;
   #failure: UndeliveredOutput | undefined;
+  #released = false;
   readonly #change = new Change();
 
   constructor(stream: 'stdout' | 'stderr', writable: Writable | undefined) {
@@ -29,20 +30,25 @@ export class OutputSink {
     const writable = this.#writable;
     if (writable === undefined || !this.#usable(writable)) return;
     this.#pendingWrites += 1;
-    const goOn = writable.write(chunk, () => {
+    const goOn = writable.write(chunk, (error) => {
+      if (error) this.#fail(error);
       this.#pendingWrites -= 1;
       this.#change.notify();
     });
-    while (!goOn && this.#usable(writable) && writable.writableNeedDrain) await this.#change.wait();
+    while (!goOn && !this.#released && this.#usable(writable) && writable.writableNeedDrain) await this.#change.wait();
   }
 
   /** Resolves when the writable has taken everything, or has failed. */
   async flush(): Promise<void> {
-    while (this.#pendingWrites > 0 && this.#failure === undefined) await this.#change.wait();
+    while (this.#pendingWrites > 0 && this.#failure === undefined && !this.#released) await this.#change.wait();
   }
 
   /** Lets go of the writable. */
   release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    // One that has failed may still have to say so; that is told already, and must not end the host's program.
+    if (this.#failure !== undefined && this.#writable?.closed === false) this.#writable.once('error', () => undefined);
     this.#writable?.off('error', this.#onError).off('close', this.#onClose).off('drain', this.#change.notify);
     this.#change.notify();
   }

@@ -1,5 +1,6 @@
 import type { AgentClient } from '../agent/agent-client.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
+import { PodError } from '../errors/pod.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
@@ -45,16 +46,17 @@ export class PodContainer implements Container {
     const target = this.#target(checked.id);
     try {
       await startProcess(checked, { ...target, stdin: io.stdin !== undefined }, this.#components, options);
+      const attach = { ...target, io, from, stdinFrom: 'start', memoryLimitBytes: this.#memoryLimitBytes() } as const;
+      return await PodProcess.attach(attach, this.#components, options);
     } catch (error) {
       return await this.#endedBefore(checked.id, error, options);
     }
-    return await PodProcess.attach({ ...target, io, from, memoryLimitBytes: this.#memoryLimitBytes() }, this.#components, options);
   }
 
   async attach(processId: string, io: ProcessIO, options: AttachOptions = {}): Promise<Process> {
     checkProcessId('processId', processId);
     const from = checkPosition('from', options.from ?? 'start');
-    const target = { ...this.#target(processId), io, from, memoryLimitBytes: this.#memoryLimitBytes() };
+    const target = { ...this.#target(processId), io, from, stdinFrom: 'here', memoryLimitBytes: this.#memoryLimitBytes() } as const;
     try {
       return await PodProcess.attach(target, this.#components, options);
     } catch (error) {
@@ -75,7 +77,7 @@ export class PodContainer implements Container {
 
   /** The pod is gone, but the process may have ended before: its stored result is as good as the agent's. */
   async #endedBefore(processId: string, error: unknown, options: AbortOptions): Promise<Process> {
-    if (!(error instanceof ContainerDisappearedError)) throw error;
+    if (!(error instanceof ContainerDisappearedError || error instanceof PodError)) throw error;
     const result = await this.#components.containers.findProcessResult(this.handle, processId, options);
     if (result === undefined) throw error;
     return new EndedProcess(processId, result);

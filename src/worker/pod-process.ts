@@ -7,6 +7,7 @@ import { isRetryable } from '../errors/error-code.ts';
 import { PodError } from '../errors/pod.ts';
 import { OutcomeUnknownError } from '../errors/process.ts';
 import { abortable } from '../internal/abort.ts';
+import { backoffMs } from '../internal/backoff.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
@@ -18,6 +19,8 @@ import { StdinBuffer } from './stdin-buffer.ts';
 
 /** What to attach to, and how. */
 export interface AttachTarget extends ProcessTarget {
+  /** Whether the host's stdin is the command's from its first byte (`run`, also of an id that was started before), or what comes next (`attach`). */
+  readonly stdinFrom: 'start' | 'here';
   readonly io: ProcessIO;
   readonly from: OutputPosition;
   readonly memoryLimitBytes: number | undefined;
@@ -37,6 +40,8 @@ const stopGraceMs = 10_000;
 const stopPatienceMs = 10_000;
 /** After so much output the agent is told what was delivered: a command whose output nobody takes waits in the end. */
 const acknowledgeEachBytes = 8 * 1024 * 1024;
+/** Between attachments that are lost before anything was delivered. */
+const reattachBackoff = { firstMs: 100, longestMs: 5_000 };
 
 /** A process, followed through as many connections as it takes. */
 export class PodProcess implements Process {
@@ -104,6 +109,7 @@ export class PodProcess implements Process {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#detached.abort(new ClosedError(`process ${this.id}`));
+    this.#release();
     await this.#attachment?.detach();
     await this.#end?.catch(() => undefined);
   }
@@ -142,25 +148,31 @@ export class PodProcess implements Process {
       await Promise.all([this.#stdout.flush(), this.#stderr.flush()]);
       // A pod that is being deleted ends its commands by a signal: that is no result of theirs.
       if (result.signal !== undefined) await this.#components.pods.requireAlive(this.#target.podName, { signal: within });
+      const told = this.#tell(result);
       await this.#record(result, within);
-      return this.#tell(result);
+      return told;
     } catch (error) {
       return await this.#endedBefore(error);
     } finally {
       stop.abort();
       this.#release();
+      void this.#attachment?.detach();
     }
   }
 
   async #untilResult(signal: AbortSignal): Promise<AgentProcessResult> {
     let attachment = this.#attachment;
-    for (;;) {
+    for (let retry = 0, deliveredBytes = 0; ; retry += 1) {
       if (attachment === undefined) throw new ClosedError(`process ${this.id}`);
       try {
         return await attachment.result;
       } catch (error) {
         signal.throwIfAborted();
         if (!isRetryable(error)) throw error;
+        const { stdoutBytes, stderrBytes } = attachment.position;
+        if (stdoutBytes + stderrBytes > deliveredBytes) retry = 0;
+        deliveredBytes = stdoutBytes + stderrBytes;
+        if (retry > 0) await this.#components.clock.sleep(backoffMs(retry, reattachBackoff), { signal });
         this.#components.logger.info('attaching again', { handle: this.#target.handle, processId: this.id, error });
         attachment = await this.#attach(attachment.position, signal);
       }
@@ -170,8 +182,9 @@ export class PodProcess implements Process {
   /** Once told, a result must not be lost again: while the database does not answer, nobody is told. The agent keeps it. */
   async #record({ exitStatus, signal: number }: AgentProcessResult, signal: AbortSignal): Promise<void> {
     const { containers, pods } = this.#components;
-    const { handle, podName } = this.#target;
-    await pods.persist(podName, () => containers.recordProcessResult(handle, this.id, { exitStatus, signal: number }, { signal }), { signal });
+    const { handle } = this.#target;
+    // Whatever becomes of the pod meanwhile: the result is known.
+    await pods.retry(() => containers.recordProcessResult(handle, this.id, { exitStatus, signal: number }, { signal }), { signal });
   }
 
   #tell({ exitStatus, signal, oomKills }: AgentProcessResult): ProcessResult {
@@ -203,6 +216,7 @@ export class PodProcess implements Process {
   async #pumpStdin(attachment: Attachment, stdin: StdinBuffer): Promise<void> {
     const start = attachment.facts.stdin;
     if (start === undefined || start.ended) return;
+    if (this.#target.stdinFrom === 'here' && this.#attempt === 1) stdin.beginAt(start.from);
     stdin.acknowledge(start.from);
     for (let offset = start.from; ; ) {
       const piece = await stdin.pieceAt(offset).catch((cause: unknown) => {

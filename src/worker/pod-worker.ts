@@ -33,12 +33,11 @@ export interface PodWorkerComponents {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly artifactTimeToLiveMs: number;
+  /** How long an artifact volume may be in the making before it is thought abandoned. */
+  readonly artifactLeaseMs: number;
   /** Lets go of what the worker was given. */
   readonly close: () => Promise<void>;
 }
-
-/** How long a volume may be in the making before it is thought abandoned. */
-const artifactLeaseMs = 10 * 60_000;
 
 /**
  * A worker over a cluster and a database, which come in as collaborators; `KubernetesWorker.open` puts it together.
@@ -72,16 +71,17 @@ export class PodWorker implements Worker {
     if (teamId === '') throw new InvalidSpecError('teamId', 'is empty');
     const handle = newId();
     const location = store.locate(handle);
-    const row = { handle, workerName: this.name, teamId, store: store.name, location, timeToLiveMs, leaseMs: artifactLeaseMs };
+    const row = { handle, workerName: this.name, teamId, store: store.name, location, timeToLiveMs, leaseMs: this.#components.artifactLeaseMs };
     const { expiresAt } = await repository.volumes.insertArtifact(row, options);
     try {
       await store.create(handle, location, options);
       const record = await repository.volumes.markCreated(handle, options);
       return { volume: this.#volume(record), expiresAt: expiresAt ?? record.createdAt };
     } catch (error) {
+      // Whatever state it has reached: nobody was told of it.
       await repository.volumes
-        .markFailed(handle)
-        .catch((cause: unknown) => this.#components.logger.warn('volume not marked failed', { handle, cause }));
+        .expire(this.name, handle)
+        .catch((cause: unknown) => this.#components.logger.warn('volume not given up', { handle, cause }));
       throw error;
     }
   }

@@ -42,6 +42,11 @@ export class StdinBuffer {
     return undefined;
   }
 
+  /** What the source gives first is at this offset: the bytes before were somebody else's. To be called before anything is read. */
+  beginAt(offset: number): void {
+    this.#readBytes = offset;
+  }
+
   /** The agent has everything below this offset. */
   acknowledge(offset: number): void {
     this.#acknowledgedBytes = Math.max(this.#acknowledgedBytes, offset);

@@ -1,6 +1,6 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 
-import { checkEncoding, decodeArchive, encodeArchive } from '../artifacts/compression.ts';
+import { checkEncoding, type DecodedArchive, decodeArchive, encodeArchive } from '../artifacts/compression.ts';
 import { readFileFrom } from '../artifacts/read-file.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { VolumeDisappearedError } from '../errors/repository.ts';
@@ -36,16 +36,12 @@ export class StoredVolume implements Volume {
   }
 
   async streamIn(path: string, source: Readable | AsyncIterable<Uint8Array>, options: StreamInOptions = {}): Promise<StreamResult> {
-    const { signal, limitBytes, expandedLimitBytes } = options;
-    const facts = { handle: this.handle, direction: 'in' } as const;
-    const encoding = checkEncoding(options.encoding ?? 'raw', facts);
-    checkLimit('limitBytes', limitBytes);
-    checkLimit('expandedLimitBytes', expandedLimitBytes);
-    signal?.throwIfAborted();
-    const decoded = decodeArchive(source, { encoding, limitBytes, facts });
+    const { signal, expandedLimitBytes } = options;
+    const decoded = this.#decode(source, options);
     const received = await this.#receive(path, decoded.readable, { signal, expandedLimitBytes });
+    // Not ended by the signal: the content is there.
     const isWhole = path === '' || path === '.' || path === '/';
-    await this.#volumes.markReady(this.handle, isWhole ? { digest: received.digest, sizeBytes: received.rawBytes } : undefined, { signal });
+    await this.#volumes.markReady(this.handle, isWhole ? { digest: received.digest, sizeBytes: received.rawBytes } : undefined);
     return { bytes: decoded.encodedBytes(), rawBytes: received.rawBytes, digest: received.digest, entries: received.entries };
   }
 
@@ -70,6 +66,21 @@ export class StoredVolume implements Volume {
     if (record === undefined) throw new VolumeDisappearedError(this.handle, this.source);
     const { readyAt, digest, sizeBytes } = record;
     return { handle: this.handle, readyAt, digest, sizeBytes };
+  }
+
+  /** Checks what was asked for. The source of a call that cannot be done is let go of as well. */
+  #decode(source: Readable | AsyncIterable<Uint8Array>, { signal, limitBytes, expandedLimitBytes, ...options }: StreamInOptions): DecodedArchive {
+    const facts = { handle: this.handle, direction: 'in' } as const;
+    try {
+      const encoding = checkEncoding(options.encoding ?? 'raw', facts);
+      checkLimit('limitBytes', limitBytes);
+      checkLimit('expandedLimitBytes', expandedLimitBytes);
+      signal?.throwIfAborted();
+      return decodeArchive(source, { encoding, limitBytes, facts });
+    } catch (error) {
+      if (source instanceof Readable) source.destroy();
+      throw error;
+    }
   }
 
   /** Whatever it fails with, the source is let go of. */

@@ -61,7 +61,7 @@ describe('Reaper', () => {
       rows.containers = [container('a', 'uid-a')];
       rows.volumes = [volume('v')];
       expect(await reap()).to.deep.equal({ deletedPods: 2, deletedContainers: 1, deletedVolumes: 3 });
-      sinon.assert.calledOnceWithMatch(remove, 'pod-a', { uid: 'uid-a' });
+      sinon.assert.calledOnceWithMatch(remove, 'pod-a', 'a', { uid: 'uid-a' });
       sinon.assert.callOrder(remove, containers.delete, store.delete, volumes.delete);
     });
 

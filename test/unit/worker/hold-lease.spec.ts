@@ -18,7 +18,7 @@ describe('holdLease', () => {
 
   it('gives what the work gives, and renews no more', async () => {
     const renew = sinon.stub().resolves(true);
-    expect(await holdLease({ renew, everyMs: 10, clock, signal: undefined }, async () => 'done')).to.equal('done');
+    expect(await holdLease({ renew, everyMs: 10, durationMs: 30, clock, signal: undefined }, async () => 'done')).to.equal('done');
     await clock.advance(100);
     sinon.assert.notCalled(renew);
   });
@@ -27,7 +27,7 @@ describe('holdLease', () => {
     const renew = sinon.stub().resolves(true);
     renew.onFirstCall().rejects(new Error('database away'));
     const work = Promise.withResolvers<string>();
-    const held = holdLease({ renew, everyMs: 10, clock, signal: undefined }, () => work.promise);
+    const held = holdLease({ renew, everyMs: 10, durationMs: 30, clock, signal: undefined }, () => work.promise);
     await clock.advance(10);
     await clock.advance(10);
     work.resolve('done');
@@ -35,8 +35,28 @@ describe('holdLease', () => {
     sinon.assert.calledTwice(renew);
   });
 
+  it('stops the work when the lease has lapsed because no renewal came through', async () => {
+    const held = rejection(
+      holdLease(
+        { renew: async () => await Promise.reject(new Error('database away')), everyMs: 10, durationMs: 30, clock, signal: undefined },
+        never,
+      ),
+    );
+    for (const _ of [1, 2, 3]) await clock.advance(10);
+    expect(await held).to.be.instanceOf(LeaseLostError);
+  });
+
+  it('does not wait for a renewal that hangs when the work is done', async () => {
+    const work = Promise.withResolvers<string>();
+    const renew = (signal: AbortSignal): Promise<boolean> => never(signal);
+    const held = holdLease({ renew, everyMs: 10, durationMs: 30, clock, signal: undefined }, () => work.promise);
+    await clock.advance(10);
+    work.resolve('done');
+    expect(await held).to.equal('done');
+  });
+
   it('stops the work when somebody else has the lease', async () => {
-    const held = rejection(holdLease({ renew: async () => false, everyMs: 10, clock, signal: undefined }, never));
+    const held = rejection(holdLease({ renew: async () => false, everyMs: 10, durationMs: 30, clock, signal: undefined }, never));
     await clock.advance(10);
     expect(await held).to.be.instanceOf(LeaseLostError);
   });
@@ -44,7 +64,7 @@ describe('holdLease', () => {
   it("stops the work by the caller's signal, with its reason, and leaves no listener", async () => {
     const abort = new AbortController();
     const reason = new Error('enough');
-    const held = rejection(holdLease({ renew: async () => true, everyMs: 10, clock, signal: abort.signal }, never));
+    const held = rejection(holdLease({ renew: async () => true, everyMs: 10, durationMs: 30, clock, signal: abort.signal }, never));
     abort.abort(reason);
     expect(await held).to.equal(reason);
     expect(getEventListeners(abort.signal, 'abort')).to.have.length(0);
