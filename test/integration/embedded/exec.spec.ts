@@ -182,8 +182,9 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     it('ends an exec when its container is killed, and refuses new ones until the container is back', async () => {
       await client.runScript('killed', 'sleep 1000');
       await client.podInPhase('killed', 'Running');
-      const socket = client.connectExec('killed', { command: ['sleep', '1000'] });
-      await once(socket, 'message');
+      const socket = client.connectExec('killed', { command: ['sh', '-c', 'echo started; exec sleep 1000'] });
+      // The channels are opened by empty messages, before the command runs.
+      for (let text = ''; !text.includes('started'); ) text += String((await once(socket, 'message'))[0]);
       cluster.killContainer({ namespace: 'default', pod: 'killed', container: 'main' });
       const { status } = await collect(socket);
       expect(status.details.causes).to.deep.equal([{ reason: 'ExitCode', message: '137' }]);
