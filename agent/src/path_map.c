@@ -27,14 +27,23 @@ static bool next_line(const char **map, struct line *line) {
     return false;
 }
 
+/* What a name may be made of, as in src/embedded/path-map.ts, which maps what the agent itself is started with. */
+static bool in_name(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+/* Whether a path may end before this: at the end of a text, of a word or of a sentence. */
+static bool ends_before(const char *after) {
+    return !in_name(*after) || (*after == '.' && !in_name(after[1]));
+}
+
 static bool match(const char *map, const char *at, struct line *best) {
     struct line line;
     bool found = false;
     while (next_line(&map, &line)) {
         if (strncmp(at, line.from, line.from_length) != 0)
             continue;
-        char next = at[line.from_length];
-        if (next != 0 && next != '/' && next != ':')
+        if (!ends_before(at + line.from_length))
             continue;
         if (!found || line.from_length > best->from_length)
             *best = line;
@@ -58,7 +67,7 @@ static size_t replace(const char *map, const char *text, char *out, bool *change
             boundary = false;
             continue;
         }
-        boundary = *at == '=' || *at == ':';
+        boundary = !in_name(*at) && *at != '/' && *at != '~';
         if (out != NULL)
             out[length] = *at;
         length++;

@@ -29,9 +29,9 @@ export interface DemoTraces {
 const countScript = `
 set -e
 echo "counting lines of $(find . -type f | wc -l) files" >&2
-find . -type f | sort | while IFS= read -r file; do echo "$(wc -l < "$file") $file"; done > ../result/report.txt
-tar -cf ../result/source.tar .
-echo "lines: $(cat ../result/report.txt | while read -r lines file; do echo "$lines"; done | { sum=0; while read -r n; do sum=$((sum + n)); done; echo "$sum"; })"
+find . -type f | sort | while IFS= read -r file; do echo "$(wc -l < "$file") $file"; done > "$RESULT/report.txt"
+tar -cf "$RESULT/source.tar" .
+echo "lines: $(cat "$RESULT/report.txt" | while read -r lines file; do echo "$lines"; done | { sum=0; while read -r n; do sum=$((sum + n)); done; echo "$sum"; })"
 `;
 
 const putScript = `
@@ -90,7 +90,13 @@ async function runTask(setup: DemoSetup, traces: DemoTraces, source: Volume): Pr
   setup.console.step('task', 'counts lines per file, writes a report and an archive');
   const spec = { inputs: [{ artifact: source, path: 'source' }], outputs: { result: 'result' } };
   const made = await makeContainer(setup, traces, 'task', spec);
-  const outcome = await runToEnd(setup, made, { id: 'task', path: 'sh', args: ['-c', countScript], dir: 'source' });
+  const outcome = await runToEnd(setup, made, {
+    id: 'task',
+    path: 'sh',
+    args: ['-c', countScript],
+    dir: 'source',
+    env: ['RESULT=/tmp/build/demo/result'],
+  });
   const mount = made.mounts.find(({ name }) => name === 'result');
   if (mount === undefined) throw new Error('the container has no output "result"');
   return { ...outcome, result: mount.volume };

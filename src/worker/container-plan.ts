@@ -94,7 +94,7 @@ export function cleanPath(field: string, path: string, dir: string | undefined):
 }
 
 function checkImage(field: string, image: string): void {
-  if (image === '') throw new InvalidSpecError(field, 'is empty');
+  if (typeof image !== 'string' || image === '') throw new InvalidSpecError(field, 'is empty');
   if (/\s/.test(image)) throw new InvalidSpecError(field, `${JSON.stringify(image)} contains white space`);
 }
 

@@ -48,6 +48,11 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       expect((await sh(container, 'cat ../../marker; cd ..; ls', { dir: 'new/er' })).stdout).to.equal('here\ner\n');
     });
 
+    it('finds its files by absolute paths, wherever they stand in its arguments and environment', async () => {
+      const script = 'echo there > /tmp/build/test/abs; cat "/tmp/build/test/abs" $FILE; cd /tmp/build/test && cat abs';
+      expect((await sh(container, script, { env: ['FILE=/tmp/build/test/abs'] })).stdout).to.equal('there\nthere\nthere\n');
+    });
+
     it('gets its arguments as they are', async () => {
       const args = ['with space', '$HOME', '"quoted"', "it's", 'new\nline', '-n', '', 'ünïcode'];
       const { stdout } = await run(container, { path: 'sh', args: ['-c', 'for a in "$@"; do printf "<%s>" "$a"; done', 'sh', ...args] });

@@ -81,7 +81,7 @@ describe('findOrCreateContainer', () => {
     it('never makes another one, which would lack what is in that', async () => {
       containers.findOrInsert.resolves(found('creating', true, 'uid-0'));
       pods.requireAlive.rejects(new PodDeletedError({ namespace: 'ci', podName: 'pod-1' }));
-      expect((await rejection(make())) as { code?: string }).to.include({ code: 'KW_ERR_POD_DELETED' });
+      expect(await rejection(make())).to.include({ code: 'KW_ERR_POD_DELETED' });
       sinon.assert.notCalled(launcher.launch);
       sinon.assert.calledOnceWithMatch(pods.requireAlive, 'pod-1', { uid: 'uid-0' });
       sinon.assert.calledOnce(containers.markFailed);
@@ -92,7 +92,7 @@ describe('findOrCreateContainer', () => {
     it('deletes the pod that nobody would delete', async () => {
       containers.findOrInsert.resolves(found('creating', true));
       containers.recordPod.rejects(new ContainerDisappearedError('c-1', 'w'));
-      expect((await rejection(make())) as { code?: string }).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED' });
+      expect(await rejection(make())).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED' });
       sinon.assert.calledOnceWithExactly(launcher.discard, 'pod-1', 'uid-1');
     });
 
@@ -125,7 +125,7 @@ describe('findOrCreateContainer', () => {
       const making = rejection(make());
       await settle();
       await clock.advance(200);
-      expect((await making) as { code?: string }).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED' });
+      expect(await making).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED' });
       sinon.assert.calledOnce(containers.findOrInsert);
     });
 
