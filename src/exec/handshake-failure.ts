@@ -2,6 +2,7 @@ import type { KubernetesWorkerError } from '../errors/base.ts';
 import type { ApiCallFacts } from '../errors/cluster.ts';
 import { ForbiddenError, TooManyRequestsError, UnauthorizedError } from '../errors/cluster.ts';
 import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../errors/connection.ts';
+import { parseRetryAfterMs } from '../internal/retry-after.ts';
 import { quote } from './quote.ts';
 
 /** An answer that isn't the switch to WebSocket that was asked for. */
@@ -54,11 +55,6 @@ export function isTemporaryRefusal(status: number | undefined, message: string):
   if (/container not found|does not have a host assigned|is not running|in CONTAINER_\w+ state/i.test(message)) return true;
   if (/no such file or directory|executable file not found|permission denied|exec format error/i.test(message)) return false;
   return status === undefined || status === 408 || status >= 500;
-}
-
-/** Seconds, as Kubernetes sends them; a date is not understood. */
-export function parseRetryAfterMs(value: string | undefined): number | undefined {
-  return value !== undefined && /^\d{1,6}$/.test(value) ? Number(value) * 1000 : undefined;
 }
 
 /** A certificate that isn't accepted, or an address or a header that isn't one, stays so. */

@@ -1,5 +1,6 @@
 import type { ApiCallFacts, ClusterError } from '../errors/cluster.ts';
 import { ApiError, ApiUnavailableError, ConflictError, ForbiddenError, TooManyRequestsError, UnauthorizedError } from '../errors/cluster.ts';
+import { parseRetryAfterMs } from '../internal/retry-after.ts';
 
 /** An answer of the API server that isn't a success. */
 export interface ApiAnswer {
@@ -52,11 +53,6 @@ export function readStatus(body: string): StatusWords {
   }
   const text = body.trim().replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ');
   return { message: text === '' ? 'no body' : text.slice(0, maxQuotedLength), reason: undefined };
-}
-
-/** Seconds, as Kubernetes sends them; a date is not understood. */
-export function parseRetryAfterMs(value: string | undefined): number | undefined {
-  return value !== undefined && /^\d{1,6}$/.test(value) ? Number(value) * 1000 : undefined;
 }
 
 /** `fetch failed` says nothing; what is below it does. */
