@@ -5,54 +5,169 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-static int tell(int control, const struct claim_message *message) {
-    ssize_t sent;
+#include "io.h"
+
+union descriptor_space {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+int claim_tell(int control, const void *message, size_t length, int fd) {
+    union { const void *from; void *to; } bytes = {.from = message};
+    union descriptor_space space = {0};
+    struct iovec piece = {.iov_base = bytes.to, .iov_len = length};
+    struct msghdr sent = {.msg_iov = &piece, .msg_iovlen = 1};
+    if (fd >= 0) {
+        sent.msg_control = space.bytes;
+        sent.msg_controllen = sizeof space.bytes;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&sent);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    }
+    ssize_t count;
     do
-        sent = send(control, message, sizeof *message, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    return sent == (ssize_t)sizeof *message ? 0 : -1;
+        count = sendmsg(control, &sent, MSG_NOSIGNAL);
+    while (count < 0 && errno == EINTR);
+    return count == (ssize_t)length ? 0 : -1;
+}
+
+int claim_listen(int control, void *message, size_t length, int *fd) {
+    union descriptor_space space = {0};
+    struct iovec piece = {.iov_base = message, .iov_len = length};
+    struct msghdr got = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = space.bytes, .msg_controllen = sizeof space.bytes};
+    *fd = -1;
+    ssize_t count = recvmsg(control, &got, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    struct cmsghdr *header = count > 0 ? CMSG_FIRSTHDR(&got) : NULL;
+    if (header != NULL && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof *fd))
+        memcpy(fd, CMSG_DATA(header), sizeof *fd);
+    if (count == (ssize_t)length)
+        return 1;
+    close_fd(fd);
+    return -1;
+}
+
+static int ask(struct session *session, const struct claim_message *message) {
+    if (claim_tell(session->control, message, sizeof *message, -1) == 0)
+        return 0;
+    session->lost = session->alone = true;
+    return -1;
+}
+
+static void adopt(struct session *session, const struct claim_reply *reply, int fd) {
+    close_fd(&session->adopted.fd);
+    session->adopted.fd = fd;
+    session->adopted.from = reply->from;
+    session->adopted.length = reply->length <= HAND_OVER_INPUT_MAX ? reply->length : 0;
+    memcpy(session->adopted.input, reply->input, session->adopted.length);
+    session->lost = true; /* the older connection, whatever it may still say */
+}
+
+/* 1: an answer to what was asked; 0: nothing, or something unasked, which is dealt with; -1: `serve` is gone. */
+static int hear(struct session *session, struct claim_reply *reply) {
+    int fd, got = claim_listen(session->control, reply, sizeof *reply, &fd);
+    if (got < 0)
+        session->lost = session->alone = true;
+    if (got <= 0)
+        return got;
+    if (reply->kind == CLAIM_ADOPT && fd >= 0) {
+        adopt(session, reply, fd);
+        return 0;
+    }
+    close_fd(&fd);
+    if (reply->kind != CLAIM_DROP)
+        return 1;
+    session->dropped = true;
+    return 0;
+}
+
+void claim_look(struct session *session) {
+    struct claim_reply reply;
+    hear(session, &reply);
+}
+
+/* The holder of an id needs milliseconds for a start, and ends a transfer at once. */
+static int await_answer(struct session *session, struct claim_reply *reply) {
+    for (int64_t end = steady_ms() + SILENCE_MS;;) {
+        int got = hear(session, reply);
+        if (got != 0)
+            return got > 0 ? 0 : -1;
+        int64_t left = end - steady_ms();
+        struct pollfd polled = {.fd = session->control, .events = POLLIN};
+        if (session->dropped || left <= 0) {
+            session->lost = true;
+            return -1;
+        }
+        poll(&polled, 1, (int)left);
+    }
+}
+
+static int refused(struct session *session, const char *id) {
+    return fail(&session->failure, "INVALID_SPEC", "the operation '%s' runs already, with this attempt number or a higher one", id);
 }
 
 int claim_take(struct session *session, enum claim_kind kind, const char *id, int64_t attempt) {
     struct claim_message message = {.kind = kind, .attempt = attempt};
+    struct claim_reply reply;
     snprintf(message.id, sizeof message.id, "%s", id);
-    if (tell(session->control, &message) != 0) {
-        session->lost = true;
+    if (ask(session, &message) != 0 || await_answer(session, &reply) != 0)
         return -1;
-    }
-    /* The holder needs milliseconds for a start, and ends a transfer at once. */
-    struct pollfd polled = {.fd = session->control, .events = POLLIN};
-    uint8_t answer = 0;
-    if (poll(&polled, 1, SILENCE_MS) <= 0 || recv(session->control, &answer, 1, MSG_DONTWAIT) != 1) {
-        session->lost = true;
-        return -1;
-    }
-    if (answer == CLAIM_GRANTED)
-        return 0;
-    if (answer == CLAIM_DROP) {
-        session->dropped = true;
-        return -1;
-    }
-    return fail(&session->failure, "INVALID_SPEC", "the operation '%s' runs already, with this attempt number or a higher one", id);
+    return reply.kind == CLAIM_GRANTED ? 0 : refused(session, id);
 }
 
-int64_t claim_count(struct session *session) {
+int claim_operation(struct session *session, const char *id, int64_t attempt, bool continues, enum claim_gone *gone) {
+    struct claim_message message = {.kind = CLAIM_OPERATION, .attempt = attempt, .continues = continues, .continuable = true};
+    struct claim_reply reply;
+    snprintf(message.id, sizeof message.id, "%s", id);
+    if (ask(session, &message) != 0 || await_answer(session, &reply) != 0)
+        return -1;
+    *gone = (enum claim_gone)reply.gone;
+    return reply.kind == CLAIM_REFUSED ? refused(session, id) : (int)reply.kind;
+}
+
+void claim_hand_over(struct session *session, const char *id, int64_t attempt, int64_t from) {
+    struct claim_message message = {.kind = CLAIM_HAND_OVER, .attempt = attempt, .from = from};
+    size_t rest = session->input_end - session->input_start;
+    snprintf(message.id, sizeof message.id, "%s", id);
+    session->handed_over = true;
+    if (rest > sizeof message.input)
+        return; /* nothing of a host that waits for its answer can be so long: it finds the connection closed */
+    message.length = (uint32_t)rest;
+    memcpy(message.input, session->input + session->input_start, rest);
+    claim_tell(session->control, &message, sizeof message, session->fd);
+}
+
+void claim_release(struct session *session, bool lease_over) {
+    struct claim_message message = {.kind = CLAIM_RELEASE, .lease_over = lease_over};
+    ask(session, &message);
+}
+
+void claim_park(struct session *session, bool parked, bool holds_disk) {
+    struct claim_message message = {.kind = CLAIM_PARK, .parked = parked, .holds_disk = holds_disk};
+    ask(session, &message);
+}
+
+bool claim_make_room(struct session *session) {
+    struct claim_message message = {.kind = CLAIM_MAKE_ROOM};
+    struct claim_reply reply;
+    return ask(session, &message) == 0 && await_answer(session, &reply) == 0 && reply.kind == CLAIM_GRANTED;
+}
+
+void claim_count(struct session *session, int64_t *operations, int64_t *parked) {
     struct claim_message message = {.kind = CLAIM_COUNT};
-    struct pollfd polled = {.fd = session->control, .events = POLLIN};
-    int32_t count = 0;
-    if (tell(session->control, &message) != 0 || poll(&polled, 1, SILENCE_MS) <= 0 ||
-        recv(session->control, &count, sizeof count, MSG_DONTWAIT) != (ssize_t)sizeof count)
-        return 0;
-    return count;
-}
-
-void claim_release(struct session *session) {
-    struct claim_message message = {.kind = CLAIM_RELEASE};
-    tell(session->control, &message);
+    struct claim_reply reply = {0};
+    if (ask(session, &message) != 0 || await_answer(session, &reply) != 0)
+        memset(&reply, 0, sizeof reply);
+    *operations = reply.operations;
+    *parked = reply.parked;
 }
 
 void claim_supervisor(int control, pid_t pid, pid_t group) {
     struct claim_message message = {.kind = CLAIM_SUPERVISOR, .pid = pid, .group = group};
-    tell(control, &message);
+    claim_tell(control, &message, sizeof message, -1);
 }

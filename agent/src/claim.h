@@ -1,6 +1,7 @@
 /*
  * Claims on ids. `serve` has the one table; sessions ask it over a socket pair of their own, so that of several connections
- * with one id only one goes ahead, whatever they do at once.
+ * with one id only one goes ahead, whatever they do at once. Over the same pair goes a connection from the session that it reached
+ * to the one whose operation it continues.
  */
 #ifndef KW_CLAIM_H
 #define KW_CLAIM_H
@@ -13,27 +14,78 @@
 #include "state.h"
 
 enum claim_kind {
-    CLAIM_PROCESS = 1,   /* a start: the later one waits until the earlier one is through */
-    CLAIM_OPERATION = 2, /* a transfer: a higher attempt ends the older one, others are refused */
+    CLAIM_PROCESS = 1,    /* a start: the later one waits until the earlier one is through */
+    CLAIM_OPERATION = 2,  /* a transfer: a higher attempt ends the older one or continues it, others are refused */
     CLAIM_RELEASE = 3,
-    CLAIM_COUNT = 5,     /* how many transfers run */
-    CLAIM_SUPERVISOR = 4 /* a supervisor tells its own process id, and its command's group */
+    CLAIM_SUPERVISOR = 4, /* a supervisor tells its own process id, and its command's group */
+    CLAIM_COUNT = 5,      /* how many transfers there are */
+    CLAIM_PARK = 6,       /* the operation has no connection any more, or has one again */
+    CLAIM_HAND_OVER = 7,  /* the connection, as a descriptor, is for the operation of this id */
+    CLAIM_MAKE_ROOM = 8   /* ends the parked upload that waits longest, so that its disk space is free */
 };
-enum claim_answer { CLAIM_GRANTED = 1, CLAIM_REFUSED = 2, CLAIM_DROP = 3 };
+
+enum claim_answer {
+    CLAIM_GRANTED = 1,
+    CLAIM_REFUSED = 2,
+    CLAIM_DROP = 3,    /* unasked: the operation has to end */
+    CLAIM_HELD = 4,    /* by an operation that can continue on this connection */
+    CLAIM_GONE = 5,    /* there is no operation to continue; `gone` says what became of it */
+    CLAIM_ADOPT = 6,   /* unasked: continue on this connection */
+    CLAIM_COUNTED = 7
+};
+
+enum claim_gone { GONE_UNKNOWN = 0, GONE_LEASE = 1, GONE_ROOM = 2 };
+
+/* What may follow OPEN before it was answered: PING and CANCEL. */
+enum { HAND_OVER_INPUT_MAX = ADOPTED_INPUT_MAX };
 
 struct claim_message {
     uint32_t kind;
     int32_t pid;
     int32_t group;
     int64_t attempt;
+    int64_t from;      /* CLAIM_HAND_OVER: up to where the host has received */
+    bool continues;    /* CLAIM_OPERATION: only of use if there is an operation to continue */
+    bool continuable;  /* and whether this one can be continued */
+    bool parked;       /* CLAIM_PARK */
+    bool holds_disk;   /* CLAIM_PARK: there is something to gain by ending it */
+    bool lease_over;   /* CLAIM_RELEASE: of a parked operation */
+    uint32_t length;   /* CLAIM_HAND_OVER: of `input` */
     char id[ID_MAX + 1];
+    uint8_t input[HAND_OVER_INPUT_MAX];
 };
+
+struct claim_reply {
+    uint32_t kind;
+    uint32_t gone;
+    int32_t operations, parked;
+    int64_t from;
+    uint32_t length;
+    uint8_t input[HAND_OVER_INPUT_MAX];
+};
+
+/* Both ends of the pair: a message, with a descriptor unless it is -1. 0 or -1. */
+int claim_tell(int control, const void *message, size_t length, int fd);
+/* 1 with a whole message (and the descriptor that came with it, or -1), 0: none yet, -1: the other end is gone, or breaks the rules. */
+int claim_listen(int control, void *message, size_t length, int *fd);
 
 /* Waits for the claim; 0, or -1 with session->failure set or the connection lost. */
 int claim_take(struct session *session, enum claim_kind kind, const char *id, int64_t attempt);
-void claim_release(struct session *session);
-/* The number of transfers that run now. */
-int64_t claim_count(struct session *session);
+/*
+ * Of an operation that can be continued: CLAIM_GRANTED, CLAIM_HELD or CLAIM_GONE (with `gone`), or -1 as above. `continues`: it was begun before.
+ */
+int claim_operation(struct session *session, const char *id, int64_t attempt, bool continues, enum claim_gone *gone);
+/* Gives the connection to the operation of this id; the session is over then. */
+void claim_hand_over(struct session *session, const char *id, int64_t attempt, int64_t from);
+void claim_release(struct session *session, bool lease_over);
+/* Tells whether the operation is without a connection. */
+void claim_park(struct session *session, bool parked, bool holds_disk);
+/* Waits until somebody's parked upload is gone; false where there is none. */
+bool claim_make_room(struct session *session);
+/* How many transfers there are, and how many of them have no connection. */
+void claim_count(struct session *session, int64_t *operations, int64_t *parked);
+/* Takes what `serve` says unasked, if anything: sets `dropped`, `adopted` or `lost`. */
+void claim_look(struct session *session);
 /* From a supervisor: makes itself known to `serve`. */
 void claim_supervisor(int control, pid_t pid, pid_t group);
 

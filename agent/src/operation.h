@@ -5,10 +5,13 @@
 #include "json.h"
 #include "session.h"
 
-/*
- * Does the whole operation: 0 after RESULT was sent, or -1 with session->failure set (what becomes ERROR), or with the connection lost.
- * `open` is the OPEN frame's JSON.
- */
+enum operation_end {
+    OPERATION_FAILED = -1,  /* session->failure is what becomes ERROR, or the connection is lost */
+    OPERATION_ANSWERED = 0, /* RESULT was sent */
+    OPERATION_DONE = 1      /* RESULT or ERROR was sent, and the host has taken it */
+};
+
+/* Does the whole operation, and returns its operation_end. `open` is the OPEN frame's JSON. */
 typedef int operation_fn(struct session *session, const struct json *open);
 
 operation_fn operation_receive, operation_send, operation_copy, operation_remove;

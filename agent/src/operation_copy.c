@@ -5,35 +5,35 @@ static int copy_staged(struct session *session, const struct volume_folder *from
                        struct tree_stats *stats) {
     struct failure failure = {0};
     struct busy busy;
-    busy_begin(&busy, session);
+    busy_begin(&busy, session, NULL);
     int result = copy_tree(from->data, path, to->staged, busy_progress, &busy, stats, &failure);
     return busy_end(&busy, result, &failure);
 }
 
-static int run(struct session *session, const struct json *open, const char *id, struct volume_folder *from, struct volume_folder *to,
-               struct tree_stats *stats) {
+static int run(struct transfer *transfer, const struct json *open, struct volume_folder *from, struct volume_folder *to, struct tree_stats *stats) {
+    struct session *session = transfer->session;
     char path[PATH_BYTES], to_path[PATH_BYTES];
     const char *from_id = open_id(open, "from", &session->failure), *to_id = from_id == NULL ? NULL : open_id(open, "to", &session->failure);
     if (to_id == NULL || transfer_path(session, open, "path", path) != 0 || transfer_path(session, open, "toPath", to_path) != 0)
         return -1;
     if (volume_folder_open(session->state, from_id, false, from, &session->failure) != 0 ||
-        volume_folder_open(session->state, to_id, true, to, &session->failure) != 0 || volume_folder_stage(to, id, &session->failure) != 0)
+        volume_folder_open(session->state, to_id, true, to, &session->failure) != 0 || volume_folder_stage(to, transfer->id, &session->failure) != 0)
         return -1;
     if (copy_staged(session, from, path, to, stats) != 0)
         return -1;
-    return transfer_commit(session, to, to_path);
+    return transfer_commit(transfer, to, to_path);
 }
 
 int operation_copy(struct session *session, const struct json *open) {
     struct volume_folder from = {.folder = -1, .data = -1, .staging = -1, .staged = -1}, to = from;
     struct tree_stats stats = {0};
-    const char *id;
-    if (transfer_claim(session, open, &id) != 0)
+    struct transfer transfer = {0};
+    if (transfer_claim(session, open, &transfer) != 0)
         return -1;
-    int result = run(session, open, id, &from, &to, &stats);
+    int result = run(&transfer, open, &from, &to, &stats);
     volume_folder_close(&from);
     volume_folder_close(&to);
-    claim_release(session);
+    claim_release(session, false);
     if (result != 0)
         return -1;
     struct json_out out = {0};

@@ -2,6 +2,7 @@
 
 #include "claim.h"
 #include "hex.h"
+#include "stored_result.h"
 #include "streams.h"
 #include "transfer.h"
 
@@ -9,6 +10,8 @@
 enum { UPLOAD_WINDOW = 8 * 1024 * 1024, UPLOAD_STEP = 1024 * 1024 };
 
 struct receive {
+    struct session *session;
+    struct transfer transfer;
     struct volume_folder volume;
     struct receiving receiving;
     struct expander expander;
@@ -38,80 +41,118 @@ static int take_data(struct session *session, struct receive *receive, const str
     return receiving_grant(session, receiving, receiving->received, receiving->received + UPLOAD_WINDOW);
 }
 
-/* Takes the whole archive into staging. */
+static int take_message(struct session *session, struct receive *receive) {
+    struct message message;
+    if (session_next(session, &message, -1) != 0)
+        return -1;
+    if (message.type == FRAME_DATA)
+        return take_data(session, receive, &message.data);
+    if (message.type == FRAME_END)
+        return receiving_end(session, &receive->receiving, &message.end);
+    if (message.type == FRAME_CANCEL)
+        return fail(&session->failure, "CANCELLED", "the host cancelled the upload");
+    return session_violation(session, "a frame that does not belong to an upload");
+}
+
+/* Takes the whole archive into staging, over as many connections as it takes. */
 static int take_archive(struct session *session, struct receive *receive) {
     while (!receive->receiving.ended) {
-        struct message message;
-        if (session_next(session, &message, -1) != 0)
-            return -1;
-        int result;
-        if (message.type == FRAME_DATA)
-            result = take_data(session, receive, &message.data);
-        else if (message.type == FRAME_END)
-            result = receiving_end(session, &receive->receiving, &message.end);
-        else if (message.type == FRAME_CANCEL)
-            result = fail(&session->failure, "CANCELLED", "the host cancelled the upload");
-        else
-            result = session_violation(session, "a frame that does not belong to an upload");
-        if (result != 0)
+        if (take_message(session, receive) == 0)
+            continue;
+        if (session->failure.code != NULL || !session->lost || transfer_go_on(&receive->transfer) != 0)
             return -1;
     }
-    return unpack_finish(receive->unpack, &receive->stats, &session->failure);
+    return receive->receiving.ended && session->failure.code == NULL ? unpack_finish(receive->unpack, &receive->stats, &session->failure) : -1;
 }
 
-static int send_opened(struct session *session, struct receive *receive) {
+static int send_opened(void *context) {
+    struct receive *receive = context;
+    struct receiving *receiving = &receive->receiving;
     struct json_out out = {0};
     json_open(&out, NULL, '{');
-    json_put_number(&out, "from", 0);
+    json_put_number(&out, "from", (int64_t)receiving->received);
+    json_put_bool(&out, "ended", receiving->ended);
     json_close(&out, '}');
-    if (session_send_json(session, FRAME_OPENED, &out) != 0)
+    if (session_send_json(receive->session, FRAME_OPENED, &out) != 0)
         return -1;
-    return receiving_grant(session, &receive->receiving, 0, UPLOAD_WINDOW);
+    return receiving->ended ? 0 : receiving_grant(receive->session, receiving, receiving->received, receiving->received + UPLOAD_WINDOW);
 }
 
-static int send_result(struct session *session, const struct receive *receive) {
+static void put_result(struct json_out *out, const void *context) {
+    const struct receive *receive = context;
     uint8_t digest[32];
     char text[65];
     struct sha256 hash = receive->receiving.hash;
-    struct json_out out = {0};
     sha256_end(&hash, digest);
     hex_put(text, digest, sizeof digest);
-    json_open(&out, NULL, '{');
-    json_put_number(&out, "bytes", (int64_t)receive->receiving.received);
-    json_put_text(&out, "sha256", text);
-    json_put_number(&out, "entries", (int64_t)receive->stats.entries);
-    json_put_number(&out, "expandedBytes", (int64_t)receive->stats.expanded_bytes);
-    json_close(&out, '}');
-    return session_send_json(session, FRAME_RESULT, &out);
+    json_put_number(out, "bytes", (int64_t)receive->receiving.received);
+    json_put_text(out, "sha256", text);
+    json_put_number(out, "entries", (int64_t)receive->stats.entries);
+    json_put_number(out, "expandedBytes", (int64_t)receive->stats.expanded_bytes);
 }
 
-static int run(struct session *session, const struct json *open, const char *id, struct receive *receive) {
-    struct unpack_options options;
+static int send_result(void *context) {
+    struct receive *receive = context;
+    struct json_out out = {0};
+    json_open(&out, NULL, '{');
+    put_result(&out, receive);
+    json_close(&out, '}');
+    return session_send_json(receive->session, FRAME_RESULT, &out);
+}
+
+static bool make_room(void *context) {
+    struct receive *receive = context;
+    return claim_make_room(receive->session);
+}
+
+static int run(struct session *session, const struct json *open, struct receive *receive) {
+    struct unpack_options options = {.make_room = make_room, .context = receive};
     const char *volume = open_id(open, "volume", &session->failure);
     if (volume == NULL || transfer_path(session, open, "path", receive->path) != 0 || read_options(session, open, &options) != 0)
         return -1;
     if (volume_folder_open(session->state, volume, true, &receive->volume, &session->failure) != 0 ||
-        volume_folder_stage(&receive->volume, id, &session->failure) != 0)
+        volume_folder_stage(&receive->volume, receive->transfer.id, &session->failure) != 0)
         return -1;
     receive->unpack = unpack_open(receive->volume.staged, &options, &session->failure);
     if (receive->unpack == NULL)
         return -1;
     receiving_begin(&receive->receiving, 0);
-    if (send_opened(session, receive) != 0 || take_archive(session, receive) != 0)
+    if (receive->transfer.lease_ms > 0)
+        receive->volume.put_result = put_result;
+    receive->volume.result_context = receive;
+    if (send_opened(receive) != 0 && (!session->lost || transfer_go_on(&receive->transfer) != 0))
         return -1;
-    return transfer_commit(session, &receive->volume, receive->path);
+    if (take_archive(session, receive) != 0)
+        return -1;
+    return transfer_commit(&receive->transfer, &receive->volume, receive->path);
+}
+
+/* What an upload of this id has led to, if it was committed and its host has not heard of it yet. */
+static int answer_stored(struct session *session, const char *id) {
+    int sent = stored_result_send(session, id);
+    if (sent <= 0)
+        return -1;
+    if (session_await_done(session) != 0)
+        return -1;
+    stored_result_forget(session->state, id);
+    return OPERATION_DONE;
 }
 
 int operation_receive(struct session *session, const struct json *open) {
-    struct receive receive = {.volume = {.folder = -1, .data = -1, .staging = -1, .staged = -1}};
-    const char *id;
-    if (transfer_claim(session, open, &id) != 0)
-        return -1;
-    int result = run(session, open, id, &receive);
+    struct receive receive = {.session = session, .volume = {.folder = -1, .data = -1, .staging = -1, .staged = -1}};
+    receive.transfer = (struct transfer){.holds_disk = true, .opened = send_opened, .context = &receive};
+    int claimed = transfer_claim_continuable(session, open, &receive.transfer);
+    if (claimed <= 0)
+        return claimed == 0 ? answer_stored(session, receive.transfer.id) : OPERATION_FAILED;
+    int result = run(session, open, &receive);
     if (receive.unpack != NULL)
         unpack_close(receive.unpack);
     expander_free(&receive.expander);
     volume_folder_close(&receive.volume);
-    claim_release(session);
-    return result == 0 ? send_result(session, &receive) : -1;
+    receive.transfer.holds_disk = false;
+    int end = transfer_answer(&receive.transfer, result, send_result);
+    if (end == OPERATION_DONE)
+        stored_result_forget(session->state, receive.transfer.id);
+    claim_release(session, false);
+    return end;
 }

@@ -4,6 +4,7 @@
 
 #include "claim.h"
 #include "record.h"
+#include "stored_result.h"
 #include "transfer.h"
 
 static int remove_volume(struct session *session, const struct json *open) {
@@ -20,7 +21,7 @@ static int remove_volume(struct session *session, const struct json *open) {
         session->failure = failure;
         return -1;
     }
-    busy_begin(&busy, session);
+    busy_begin(&busy, session, NULL);
     int result = empty_folder(volume.data, busy_progress, &busy, &failure);
     volume_folder_close(&volume);
     return busy_end(&busy, result, &failure) == 0 ? send_empty_result(session) : -1;
@@ -46,14 +47,31 @@ static int remove_process(struct session *session, const struct json *open) {
     if (id == NULL || claim_take(session, CLAIM_PROCESS, id, 0) != 0)
         return -1;
     int result = remove_record(session, id);
-    claim_release(session);
+    claim_release(session, false);
     return result == 0 ? send_empty_result(session) : -1;
 }
 
+/* Whatever its attempt number, it ends; what it has led to is forgotten. */
+static int remove_operation(struct session *session, const struct json *open) {
+    const char *id = open_id(open, "operation", &session->failure);
+    if (id == NULL || claim_take(session, CLAIM_OPERATION, id, INT64_MAX) != 0)
+        return -1;
+    stored_result_forget(session->state, id);
+    claim_release(session, false);
+    return send_empty_result(session);
+}
+
 int operation_remove(struct session *session, const struct json *open) {
-    const struct json_node *root = json_root(open);
-    bool volume = json_member(open, root, "volume") != NULL, process = json_member(open, root, "process") != NULL;
-    if (volume == process)
-        return fail(&session->failure, "INVALID_SPEC", "either 'volume' or 'process' is needed");
-    return volume ? remove_volume(session, open) : remove_process(session, open);
+    static const struct { const char *key; operation_fn *run; } KINDS[] = {
+        {"volume", remove_volume}, {"process", remove_process}, {"operation", remove_operation}};
+    operation_fn *run = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
+        if (json_member(open, json_root(open), KINDS[i].key) != NULL) {
+            run = KINDS[i].run;
+            count++;
+        }
+    if (count != 1)
+        return fail(&session->failure, "INVALID_SPEC", "one of 'volume', 'process' and 'operation' is needed");
+    return run(session, open);
 }

@@ -1,19 +1,39 @@
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "claim.h"
 #include "hex.h"
+#include "replay.h"
 #include "streams.h"
 #include "transfer.h"
 
+/* What is kept to be sent again is a part of the pod's memory: the host may ask for less than this, and not for more. */
+enum { WINDOW_MAX = 16 * 1024 * 1024, WINDOW_DEFAULT = 8 * 1024 * 1024 };
+
 struct send {
+    struct session *session;
+    struct transfer transfer;
     struct volume_folder volume;
     struct sending sending;
     struct compressor compressor;
     struct pack *pack;
-    uint8_t *buffer;
+    enum pack_kind kind;
+    struct replay replay;
+    bool packed; /* to the end of the archive */
 };
+
+/* How many bytes may be read of the archive now: those that were sent must not be overwritten before the host has them for sure. */
+static size_t room_to_read(const struct send *send) {
+    uint64_t kept = send->transfer.lease_ms > 0 ? send->sending.produced - send->sending.acknowledged : 0;
+    uint64_t free = send->replay.capacity - kept;
+    size_t room = sending_room(&send->sending);
+    return room < free ? room : (size_t)free;
+}
+
+static bool may_send(const struct send *send) {
+    if (send->sending.sent < send->sending.produced)
+        return sending_room(&send->sending) > 0;
+    return send->packed || room_to_read(send) > 0;
+}
 
 /* Takes what the host says; waits for it where there is no credit. */
 static int hear(struct session *session, struct send *send) {
@@ -29,7 +49,7 @@ static int hear(struct session *session, struct send *send) {
                 return session_violation(session, "a frame that does not belong to a download");
             if (sending_window(session, &send->sending, &message.window) != 0)
                 return -1;
-        } else if (sending_room(&send->sending) > 0) {
+        } else if (may_send(send)) {
             return 0;
         } else if (session_wait(session, NULL, 0, -1) != 0) {
             return -1;
@@ -37,33 +57,54 @@ static int hear(struct session *session, struct send *send) {
     }
 }
 
+/* Sends one frame: what has to be sent again, or the next of the archive. 1 at its end, -1. */
+static int send_frame(struct session *session, struct send *send) {
+    struct sending *sending = &send->sending;
+    size_t length = sending_room(sending);
+    uint8_t *bytes = replay_at(&send->replay, sending->sent, &length);
+    if (sending->sent < sending->produced) {
+        if (length > sending->produced - sending->sent)
+            length = (size_t)(sending->produced - sending->sent);
+    } else {
+        size_t room = room_to_read(send);
+        int64_t got = send->packed ? 0 : pack_read(send->pack, bytes, length < room ? length : room, &session->failure);
+        if (got < 0)
+            return -1;
+        if (got == 0) {
+            send->packed = true;
+            return 1;
+        }
+        length = (size_t)got;
+    }
+    return sending_data(session, sending, &send->compressor, bytes, length);
+}
+
 static int send_archive(struct session *session, struct send *send) {
     for (;;) {
         if (hear(session, send) != 0)
             return -1;
-        int64_t length = pack_read(send->pack, send->buffer, sending_room(&send->sending), &session->failure);
-        if (length < 0)
-            return -1;
-        if (length == 0)
-            return sending_end(session, &send->sending);
-        if (sending_data(session, &send->sending, &send->compressor, send->buffer, (size_t)length) != 0)
-            return -1;
+        int sent = send_frame(session, send);
+        if (sent != 0)
+            return sent > 0 ? sending_end(session, &send->sending) : -1;
         if (session_wait(session, NULL, 0, 0) != 0)
             return -1;
     }
 }
 
-static int send_opened(struct session *session, enum pack_kind kind) {
+static int send_opened(void *context) {
+    struct send *send = context;
     static const char *const KINDS[] = {[PACK_DIRECTORY] = "directory", [PACK_FILE] = "file", [PACK_SYMLINK] = "symlink"};
     struct json_out out = {0};
+    if (sending_again(send->session, &send->sending, send->transfer.from) != 0)
+        return -1;
     json_open(&out, NULL, '{');
-    json_put_number(&out, "from", 0);
-    json_put_text(&out, "kind", KINDS[kind]);
+    json_put_number(&out, "from", (int64_t)send->sending.sent);
+    json_put_text(&out, "kind", KINDS[send->kind]);
     json_close(&out, '}');
-    return session_send_json(session, FRAME_OPENED, &out);
+    return session_send_json(send->session, FRAME_OPENED, &out);
 }
 
-static int send_result(struct session *session, const struct send *send) {
+static int send_result(struct send *send) {
     uint8_t digest[32];
     char text[65];
     struct tree_stats stats;
@@ -78,44 +119,52 @@ static int send_result(struct session *session, const struct send *send) {
     json_put_number(&out, "entries", (int64_t)stats.entries);
     json_put_number(&out, "skipped", (int64_t)stats.skipped);
     json_close(&out, '}');
-    return session_send_json(session, FRAME_RESULT, &out);
+    return session_send_json(send->session, FRAME_RESULT, &out);
 }
 
-static int run(struct session *session, const struct json *open, struct send *send) {
+/* The archive, its proof and RESULT: of a connection that is lost before the host has taken it, whatever lacks is sent over the next. */
+static int send_all(void *context) {
+    struct send *send = context;
+    return send_archive(send->session, send) == 0 ? send_result(send) : -1;
+}
+
+static int begin(struct session *session, const struct json *open, struct send *send) {
     struct pack_options options = {0};
-    enum pack_kind kind;
+    int64_t window; /* the first credit */
     char path[PATH_BYTES];
     const char *volume = open_id(open, "volume", &session->failure);
     if (volume == NULL || transfer_path(session, open, "path", path) != 0 ||
         open_boolean(open, "keepOwner", false, &options.keep_owner, &session->failure) != 0 ||
+        open_integer(open, "window", 0, INT64_MAX, 0, &window, &session->failure) != 0 ||
         volume_folder_open(session->state, volume, false, &send->volume, &session->failure) != 0)
         return -1;
     options.scratch = session->state->operations;
-    send->buffer = malloc(DATA_RAW_MAX);
-    if (send->buffer == NULL)
+    /* Frames of full length fit into it without a break. */
+    size_t kept = send->transfer.lease_ms == 0 ? DATA_RAW_MAX : window == 0 ? WINDOW_DEFAULT : window > WINDOW_MAX ? WINDOW_MAX : (size_t)window;
+    if (replay_open(&send->replay, (kept + DATA_RAW_MAX) / DATA_RAW_MAX * DATA_RAW_MAX) != 0)
         return fail_errno(&session->failure, ENOMEM, "read the volume", NULL);
-    send->pack = pack_open(send->volume.data, path, &options, &kind, &session->failure);
+    send->pack = pack_open(send->volume.data, path, &options, &send->kind, &session->failure);
     if (send->pack == NULL)
         return -1;
     sending_begin(&send->sending, 1, 0);
-    if (send_opened(session, kind) != 0)
-        return -1;
-    return send_archive(session, send);
+    send->sending.limit = (uint64_t)window;
+    return 0;
 }
 
 int operation_send(struct session *session, const struct json *open) {
-    struct send send = {.volume = {.folder = -1, .data = -1, .staging = -1, .staged = -1}};
-    const char *id;
-    if (transfer_claim(session, open, &id) != 0)
-        return -1;
-    int result = run(session, open, &send);
-    claim_release(session);
+    struct send send = {.session = session, .volume = {.folder = -1, .data = -1, .staging = -1, .staged = -1}};
+    send.transfer = (struct transfer){.opened = send_opened, .context = &send};
+    if (transfer_claim_continuable(session, open, &send.transfer) <= 0)
+        return OPERATION_FAILED;
+    int result = begin(session, open, &send);
     if (result == 0)
-        result = send_result(session, &send);
+        send_opened(&send); /* a connection that is lost here is lost there as well */
+    int end = transfer_answer(&send.transfer, result, send_all);
+    claim_release(session, false);
     if (send.pack != NULL)
         pack_close(send.pack);
     compressor_free(&send.compressor);
     volume_folder_close(&send.volume);
-    free(send.buffer);
-    return result;
+    replay_close(&send.replay);
+    return end;
 }

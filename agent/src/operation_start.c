@@ -35,7 +35,7 @@ int operation_start(struct session *session, const struct json *open) {
     if (id == NULL || claim_take(session, CLAIM_PROCESS, id, 0) != 0)
         return -1;
     int found = start_once(session, open, id);
-    claim_release(session);
+    claim_release(session, false);
     if (found < 0)
         return -1;
     struct json_out out = {0};

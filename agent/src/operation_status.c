@@ -66,13 +66,16 @@ static void put_list(const struct state *state, struct json_out *out, const char
 int operation_status(struct session *session, const struct json *open) {
     const struct state *state = session->state;
     struct json_out out = {0};
+    int64_t operations, parked;
     (void)open;
+    claim_count(session, &operations, &parked);
     json_open(&out, NULL, '{');
     json_put_text(&out, "incarnation", state->incarnation);
     json_put_text(&out, "version", AGENT_VERSION);
     put_list(state, &out, "processes", state->processes, put_process);
     put_list(state, &out, "volumes", state->volumes, put_volume);
-    json_put_number(&out, "operations", claim_count(session));
+    json_put_number(&out, "operations", operations);
+    json_put_number(&out, "parked", parked);
     json_put_number(&out, "freeBytes", state_free_bytes(state));
     json_put_number(&out, "totalBytes", state_total_bytes(state));
     json_put_number(&out, "oomKills", oom_kills());

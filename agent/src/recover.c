@@ -8,6 +8,7 @@
 
 #include "io.h"
 #include "json.h"
+#include "stored_result.h"
 #include "volume_folder.h"
 
 /* Calls `visit` for each name in the folder that is an id. */
@@ -34,6 +35,7 @@ static void complete(const struct state *state, int operations, const char *oper
         return;
     const char *id = json_text(json_member(&json, json_root(&json), "volume"));
     const char *path = json_text(json_member(&json, json_root(&json), "path"));
+    bool has_result = json_member(&json, json_root(&json), "sha256") != NULL;
     struct volume_folder volume;
     struct failure failure = {0};
     if (id != NULL && path != NULL && id_valid(id)) {
@@ -41,10 +43,11 @@ static void complete(const struct state *state, int operations, const char *oper
         if (volume_folder_open(state, id, false, &volume, &failure) == 0) {
             volume.operation = operation;
             volume.marked = true;
+            volume.has_result = has_result;
             volume.staging = open_folder(volume.folder, "staging", false, 0);
             volume.staged = volume.staging < 0 ? -1 : open_folder(volume.staging, operation, false, 0);
             if (volume.staged < 0)
-                unlinkat(operations, operation, 0); /* all of it has been moved */
+                stored_result_keep(state, operation, has_result); /* all of it has been moved */
             else if (volume_folder_commit(state, &volume, path, NULL, NULL, &failure) != 0)
                 fprintf(stderr, "agent: the volume %s is damaged: %s\n", id, failure.message);
             volume_folder_close(&volume);
@@ -79,4 +82,5 @@ static void clear_staging(const struct state *state, int volumes, const char *id
 void recover(const struct state *state) {
     each_id(state->operations, complete, state);
     each_id(state->volumes, clear_staging, state);
+    stored_result_prune(state);
 }

@@ -77,7 +77,7 @@ static _Noreturn void become_session(struct server *server, int fd, int control)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_NAME, "agent session");
-    struct session session = {.state = &server->state, .fd = fd, .control = control};
+    struct session session = {.state = &server->state, .fd = fd, .control = control, .adopted = {.fd = -1}};
     session_run(&session);
     _exit(0);
 }
@@ -92,6 +92,7 @@ static void accept_one(struct server *server) {
         close(fd);
         return;
     }
+    set_nonblocking(pair[0]); /* nobody may keep `serve` from its work */
     int size = 1024 * 1024;
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     pid_t pid = fork();

@@ -67,8 +67,7 @@ static void drop_bytes(struct session *session) {
     }
 }
 
-/* Reads frames and answers pings until the host has taken the outcome. */
-static int await_done(struct session *session) {
+int session_await_done(struct session *session) {
     struct message message;
     do {
         if (session_next(session, &message, -1) != 0)
@@ -108,11 +107,11 @@ static int serve_operation(struct session *session) {
         return session_violation(session, "a frame that belongs to no operation");
     memset(&session->failure, 0, sizeof session->failure);
     int result = run_operation(session, &message);
-    if (session->lost || session->dropped || session->violated)
+    if (session->lost || session->dropped || session->violated || session->handed_over)
         return -1;
-    if (result != 0 && send_error(session, &session->failure) != 0)
+    if (result == OPERATION_FAILED && send_error(session, &session->failure) != 0)
         return -1;
-    if (await_done(session) != 0)
+    if (result != OPERATION_DONE && session_await_done(session) != 0)
         return -1;
     if (session->input_start == session->input_end)
         madvise(session->input, INPUT_CAPACITY, MADV_DONTNEED); /* an idle connection costs nothing */
@@ -132,7 +131,7 @@ void session_run(struct session *session) {
         result = check_hello(session, &message);
     while (result == 0)
         result = serve_operation(session);
-    if (session->lost || session->failure.code == NULL || session->dropped)
+    if (session->lost || session->failure.code == NULL || session->dropped || session->handed_over)
         return;
     /* A protocol error, or no common version. */
     if (send_error(session, &session->failure) == 0)

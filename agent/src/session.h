@@ -12,7 +12,15 @@
 #include "json.h"
 #include "state.h"
 
-enum { SILENCE_MS = 60000, HELLO_MS = 30000, INPUT_CAPACITY = 2 * FRAME_MAX };
+enum { SILENCE_MS = 60000, HELLO_MS = 30000, INPUT_CAPACITY = 2 * FRAME_MAX, ADOPTED_INPUT_MAX = 512 };
+
+/* A connection that another session has handed over, with what it had read beyond OPEN. */
+struct adopted_connection {
+    int fd; /* -1: none */
+    int64_t from; /* of OPEN */
+    uint32_t length;
+    uint8_t input[ADOPTED_INPUT_MAX];
+};
 
 struct session {
     struct state *state;
@@ -20,7 +28,11 @@ struct session {
     int control; /* to `serve`: claims */
     bool lost;     /* nobody is at the other end any more */
     bool violated; /* the host broke the protocol: `failure` says how */
-    bool dropped;  /* `serve` wants this operation to end: a newer attempt took its id */
+    bool dropped;  /* `serve` wants this operation to end */
+    bool left;     /* the host said goodbye */
+    bool alone;    /* `serve` is gone */
+    bool handed_over; /* the connection is another session's now */
+    struct adopted_connection adopted; /* where the operation is to go on */
     struct failure failure;
     int64_t oom_kills; /* a fact of the failure PROCESS_LOST */
     uint8_t *input; /* INPUT_CAPACITY bytes */
@@ -58,6 +70,11 @@ int session_write(struct session *session, const void *bytes, size_t length);
 int session_write_two(struct session *session, const void *head, size_t head_length, const void *bytes, size_t length);
 /* Sends what `out` holds as a JSON frame (in pieces where it is long), and empties `out`. */
 int session_send_json(struct session *session, enum frame_type type, struct json_out *out);
+
+/* Goes on with the connection that was handed over, in the place of the one that was lost. */
+void session_continue(struct session *session);
+/* Reads frames and answers pings until the host has taken the operation's outcome. 0, or -1: lost or violated. */
+int session_await_done(struct session *session);
 
 /* Talks with the host until the connection ends. */
 void session_run(struct session *session);

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "claim.h"
 #include "io.h"
 #include "session.h"
 
@@ -31,6 +32,22 @@ static void fill(struct session *session) {
         session->input_end += (size_t)got;
     else if (got == 0 || (errno != EAGAIN && errno != EINTR))
         session->lost = true;
+}
+
+void session_continue(struct session *session) {
+    struct adopted_connection *adopted = &session->adopted;
+    close_fd(&session->fd);
+    session->fd = adopted->fd;
+    adopted->fd = -1;
+    session->input_start = 0;
+    session->input_end = adopted->length;
+    memcpy(session->input, adopted->input, adopted->length);
+    free(session->text);
+    session->text = NULL;
+    session->text_length = 0;
+    session->text_type = 0;
+    session->lost = false;
+    session->heard_ms = steady_ms();
 }
 
 static int pong(struct session *session, const struct frame *ping) {
@@ -82,7 +99,7 @@ static int take_frame(struct session *session, const struct frame *frame, struct
     else if (frame->type == FRAME_END)
         problem = end_parse(frame, &message->end);
     else if (frame->type == FRAME_BYE)
-        session->lost = true;
+        session->lost = session->left = true;
     if (problem != NULL)
         return session_violation(session, problem);
     return session->lost ? -1 : 1;
@@ -109,15 +126,6 @@ int session_take(struct session *session, struct message *message) {
     return -1;
 }
 
-/* `serve` says something only to end this operation; its own end hangs up. */
-static void look_at_control(struct session *session, short events) {
-    char byte[64];
-    if ((events & POLLIN) != 0 && recv(session->control, byte, sizeof byte, MSG_DONTWAIT) > 0)
-        session->dropped = true;
-    else if ((events & (POLLHUP | POLLERR | POLLIN)) != 0)
-        session->lost = true;
-}
-
 int session_wait(struct session *session, struct pollfd *others, size_t count, int64_t timeout_ms) {
     struct pollfd polled[2 + 4];
     if (session->lost || session->violated || session->dropped || count > 4)
@@ -136,7 +144,7 @@ int session_wait(struct session *session, struct pollfd *others, size_t count, i
     for (size_t i = 0; i < count; i++)
         others[i].revents = ready > 0 ? polled[2 + i].revents : 0;
     if (ready > 0 && polled[1].revents != 0)
-        look_at_control(session, polled[1].revents);
+        claim_look(session);
     if (ready > 0 && polled[0].revents != 0)
         fill(session);
     else if (steady_ms() - session->heard_ms >= SILENCE_MS)
@@ -183,9 +191,11 @@ int session_write_two(struct session *session, const void *head, size_t head_len
             break;
         }
         bool room = session->input_end < INPUT_CAPACITY || session->input_start > 0;
-        struct pollfd polled[2] = {{.fd = session->fd, .events = (short)(POLLOUT | (room ? POLLIN : 0))}, {.fd = session->control}};
+        struct pollfd polled[2] = {{.fd = session->fd, .events = (short)(POLLOUT | (room ? POLLIN : 0))}, {.fd = session->control, .events = POLLIN}};
         int ready = poll(polled, 2, SILENCE_MS);
-        if (ready == 0 || (ready > 0 && polled[1].revents != 0))
+        if (ready > 0 && polled[1].revents != 0)
+            claim_look(session);
+        if (ready == 0 || session->dropped)
             session->lost = true;
         else if (ready > 0 && (polled[0].revents & (POLLIN | POLLHUP)) != 0)
             fill(session);

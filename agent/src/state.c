@@ -72,7 +72,8 @@ int state_open(struct state *state, const char *path, struct failure *failure) {
     state->volumes = open_folder(state->root, "volumes", true, 0755);
     state->processes = open_folder(state->agent, "processes", true, 0700);
     state->operations = open_folder(state->agent, "operations", true, 0700);
-    if (state->volumes < 0 || state->processes < 0 || state->operations < 0)
+    state->results = open_folder(state->agent, "results", true, 0700);
+    if (state->volumes < 0 || state->processes < 0 || state->operations < 0 || state->results < 0)
         return fail_errno(failure, errno, "make the folders of", path);
     uint8_t random[16];
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)

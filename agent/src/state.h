@@ -15,7 +15,8 @@ struct state {
     int volumes;    /* volumes/ */
     int agent;      /* agent/, 0700 */
     int processes;  /* agent/processes */
-    int operations; /* agent/operations */
+    int operations; /* agent/operations: the markers of commits */
+    int results;    /* agent/results: of uploads */
     int lock;       /* agent/lock: held as long as any process of this incarnation lives */
     int lifeline;   /* read end of a pipe whose other end only `serve` has: hung up means that it is gone */
     int start_folder; /* where `serve` was started: the folder of commands that name none */

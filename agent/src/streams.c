@@ -5,7 +5,7 @@
 void sending_begin(struct sending *sending, uint8_t stream, uint64_t from) {
     memset(sending, 0, sizeof *sending);
     sending->stream = stream;
-    sending->sent = sending->acknowledged = from;
+    sending->produced = sending->sent = sending->acknowledged = from;
     sha256_begin(&sending->hash);
 }
 
@@ -20,6 +20,14 @@ int sending_window(struct session *session, struct sending *sending, const struc
     return 0;
 }
 
+int sending_again(struct session *session, struct sending *sending, int64_t from) {
+    if (from < 0 || (uint64_t)from < sending->acknowledged || (uint64_t)from > sending->produced)
+        return session_violation(session, "a stream is to go on where it cannot");
+    sending->sent = sending->acknowledged = (uint64_t)from;
+    sending->ended = false;
+    return 0;
+}
+
 size_t sending_room(const struct sending *sending) {
     if (sending->limit <= sending->sent)
         return 0;
@@ -29,7 +37,10 @@ size_t sending_room(const struct sending *sending) {
 
 int sending_data(struct session *session, struct sending *sending, struct compressor *compressor, const uint8_t *bytes, size_t length) {
     uint8_t head[FRAME_HEADER + DATA_HEADER];
-    sha256_add(&sending->hash, bytes, length);
+    if (sending->sent == sending->produced) {
+        sha256_add(&sending->hash, bytes, length);
+        sending->produced += length;
+    }
     size_t compressed = compress(compressor, bytes, length);
     uint32_t on_wire = (uint32_t)(compressed > 0 ? compressed : length);
     data_head_put(head, sending->stream, compressed > 0, (uint32_t)length, sending->sent, on_wire);

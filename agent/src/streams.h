@@ -9,6 +9,7 @@
 /* A stream that the agent sends. */
 struct sending {
     uint8_t stream;
+    uint64_t produced;     /* the end of what is hashed; from `sent` to here it is sent again, after a connection was lost */
     uint64_t sent;         /* the next offset */
     uint64_t acknowledged; /* by the host */
     uint64_t limit;        /* the host's credit */
@@ -21,7 +22,9 @@ void sending_begin(struct sending *sending, uint8_t stream, uint64_t from);
 int sending_window(struct session *session, struct sending *sending, const struct window_frame *window);
 /* How many bytes may be sent now, at most DATA_RAW_MAX. */
 size_t sending_room(const struct sending *sending);
-/* Sends bytes at the stream's offset (at most sending_room). */
+/* Goes back to an offset that is not yet acknowledged, or acknowledged just to there. 0, or -1 with a violation. */
+int sending_again(struct session *session, struct sending *sending, int64_t from);
+/* Sends bytes at the stream's offset (at most sending_room), those that were sent before just as they were. */
 int sending_data(struct session *session, struct sending *sending, struct compressor *compressor, const uint8_t *bytes, size_t length);
 int sending_end(struct session *session, struct sending *sending);
 

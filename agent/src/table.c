@@ -1,11 +1,11 @@
 #include "table.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
+
+#include "io.h"
 
 void table_add_session(struct table *table, pid_t pid, int control) {
     struct session_entry *entry = &table->sessions[table->session_count++];
@@ -14,12 +14,23 @@ void table_add_session(struct table *table, pid_t pid, int control) {
     entry->control = control;
 }
 
-static void answer(struct session_entry *entry, enum claim_answer answer) {
-    uint8_t byte = (uint8_t)answer;
+/* A session that does not listen is about to end. */
+static void tell(const struct session_entry *entry, const struct claim_reply *reply, int fd) {
+    claim_tell(entry->control, reply, sizeof *reply, fd);
+}
+
+static void answer(struct session_entry *entry, enum claim_answer answer, enum claim_gone gone) {
+    struct claim_reply reply = {.kind = answer, .gone = gone};
     entry->waiting = false;
-    if (answer == CLAIM_REFUSED)
+    if (answer != CLAIM_GRANTED)
         entry->kind = 0;
-    send(entry->control, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    tell(entry, &reply, -1);
+}
+
+static void end_operation(struct session_entry *entry) {
+    struct claim_reply reply = {.kind = CLAIM_DROP};
+    entry->ending = true;
+    tell(entry, &reply, -1);
 }
 
 static bool same_id(const struct session_entry *a, const struct session_entry *b) {
@@ -44,15 +55,35 @@ static void hand_on(struct table *table, const struct session_entry *released) {
             best = entry;
     }
     if (best != NULL)
-        answer(best, CLAIM_GRANTED);
+        answer(best, CLAIM_GRANTED, GONE_UNKNOWN);
+}
+
+static void note_ended(struct table *table, const struct session_entry *entry, enum claim_gone gone) {
+    struct ended_entry *ended = &table->ended[table->ended_next++ % ENDED_MAX];
+    ended->gone = gone;
+    memcpy(ended->id, entry->id, sizeof ended->id);
+}
+
+static enum claim_gone how_ended(const struct table *table, const char *id) {
+    for (unsigned i = 0; i < ENDED_MAX; i++)
+        if (table->ended[i].gone != GONE_UNKNOWN && strcmp(table->ended[i].id, id) == 0)
+            return (enum claim_gone)table->ended[i].gone;
+    return GONE_UNKNOWN;
 }
 
 static void release(struct table *table, struct session_entry *entry) {
     struct session_entry released = *entry;
     entry->kind = 0;
-    entry->waiting = false;
-    if (released.kind != 0 && !released.waiting)
-        hand_on(table, &released);
+    entry->waiting = entry->continuable = entry->parked = entry->ending = entry->holds_disk = false;
+    if (released.kind == 0 || released.waiting)
+        return;
+    hand_on(table, &released);
+    for (int i = 0; released.holds_disk && i < table->session_count; i++)
+        if (table->sessions[i].wants_room) {
+            struct claim_reply reply = {.kind = CLAIM_GRANTED};
+            table->sessions[i].wants_room = false;
+            tell(&table->sessions[i], &reply, -1);
+        }
 }
 
 static void claim(struct table *table, struct session_entry *entry, const struct claim_message *message) {
@@ -60,26 +91,86 @@ static void claim(struct table *table, struct session_entry *entry, const struct
         release(table, entry);
     entry->kind = message->kind;
     entry->attempt = message->attempt;
+    entry->continuable = message->continuable;
     memcpy(entry->id, message->id, sizeof entry->id);
     entry->id[ID_MAX] = 0;
     struct session_entry *holder = holder_of(table, entry);
     if (holder == NULL) {
-        answer(entry, CLAIM_GRANTED);
+        answer(entry, message->continues ? CLAIM_GONE : CLAIM_GRANTED, message->continues ? how_ended(table, entry->id) : GONE_UNKNOWN);
     } else if (message->kind == CLAIM_OPERATION && message->attempt <= holder->attempt) {
-        answer(entry, CLAIM_REFUSED);
+        answer(entry, CLAIM_REFUSED, GONE_UNKNOWN);
+    } else if (message->continuable && holder->continuable && !holder->ending) {
+        answer(entry, CLAIM_HELD, GONE_UNKNOWN);
     } else {
         entry->waiting = true;
-        uint8_t drop = CLAIM_DROP;
         if (message->kind == CLAIM_OPERATION)
-            send(holder->control, &drop, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+            end_operation(holder);
     }
 }
 
+/* The holder may have ended meanwhile: then the host finds its connection closed, and asks again. */
+static void hand_over(struct table *table, const struct claim_message *message, int fd) {
+    struct session_entry wanted = {.kind = CLAIM_OPERATION};
+    memcpy(wanted.id, message->id, sizeof wanted.id);
+    wanted.id[ID_MAX] = 0;
+    struct session_entry *holder = holder_of(table, &wanted);
+    if (holder != NULL && !holder->ending && message->attempt > holder->attempt && message->length <= HAND_OVER_INPUT_MAX) {
+        struct claim_reply reply = {.kind = CLAIM_ADOPT, .from = message->from, .length = message->length};
+        memcpy(reply.input, message->input, message->length);
+        holder->attempt = message->attempt;
+        holder->parked = false;
+        tell(holder, &reply, fd);
+    }
+    close(fd);
+}
+
+static struct session_entry *longest_parked(struct table *table, bool disk_only, int *count) {
+    struct session_entry *oldest = NULL;
+    *count = 0;
+    for (int i = 0; i < table->session_count; i++) {
+        struct session_entry *entry = &table->sessions[i];
+        if (!entry->parked || entry->ending || (disk_only && !entry->holds_disk))
+            continue;
+        ++*count;
+        if (oldest == NULL || entry->parked_ms < oldest->parked_ms)
+            oldest = entry;
+    }
+    return oldest;
+}
+
+static void park(struct table *table, struct session_entry *entry, const struct claim_message *message) {
+    int count;
+    entry->parked = message->parked;
+    entry->holds_disk = message->holds_disk;
+    entry->parked_ms = steady_ms();
+    struct session_entry *oldest = longest_parked(table, false, &count);
+    if (count <= PARKED_MAX)
+        return;
+    note_ended(table, oldest, GONE_ROOM);
+    end_operation(oldest);
+}
+
+static void make_room(struct table *table, struct session_entry *asking) {
+    int count;
+    struct session_entry *oldest = longest_parked(table, true, &count);
+    struct claim_reply reply = {.kind = CLAIM_REFUSED};
+    if (oldest == NULL) {
+        tell(asking, &reply, -1);
+        return;
+    }
+    asking->wants_room = true;
+    note_ended(table, oldest, GONE_ROOM);
+    end_operation(oldest);
+}
+
 static void tell_count(const struct table *table, const struct session_entry *asking) {
-    int32_t count = 0;
-    for (int i = 0; i < table->session_count; i++)
-        count += table->sessions[i].kind == CLAIM_OPERATION && !table->sessions[i].waiting;
-    send(asking->control, &count, sizeof count, MSG_NOSIGNAL | MSG_DONTWAIT);
+    struct claim_reply reply = {.kind = CLAIM_COUNTED};
+    for (int i = 0; i < table->session_count; i++) {
+        const struct session_entry *entry = &table->sessions[i];
+        reply.operations += entry->kind == CLAIM_OPERATION && !entry->waiting;
+        reply.parked += entry->parked;
+    }
+    tell(asking, &reply, -1);
 }
 
 static void add_supervisor(struct table *table, pid_t pid, pid_t group) {
@@ -101,23 +192,47 @@ static void add_supervisor(struct table *table, pid_t pid, pid_t group) {
     table->supervisors[table->supervisor_count++] = (struct supervisor_entry){pid, group};
 }
 
+static void take(struct table *table, struct session_entry *entry, const struct claim_message *message, int fd) {
+    switch (message->kind) {
+    case CLAIM_PROCESS:
+    case CLAIM_OPERATION:
+        claim(table, entry, message);
+        break;
+    case CLAIM_RELEASE:
+        if (message->lease_over)
+            note_ended(table, entry, GONE_LEASE);
+        release(table, entry);
+        break;
+    case CLAIM_HAND_OVER:
+        if (fd >= 0)
+            hand_over(table, message, fd);
+        return;
+    case CLAIM_PARK:
+        park(table, entry, message);
+        break;
+    case CLAIM_MAKE_ROOM:
+        make_room(table, entry);
+        break;
+    case CLAIM_COUNT:
+        tell_count(table, entry);
+        break;
+    case CLAIM_SUPERVISOR:
+        add_supervisor(table, message->pid, message->group);
+        break;
+    default:
+        break;
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
 bool table_hear(struct table *table, int index) {
-    struct session_entry *entry = &table->sessions[index];
     for (;;) {
         struct claim_message message;
-        ssize_t got = recv(entry->control, &message, sizeof message, MSG_DONTWAIT);
-        if (got < 0 && (errno == EAGAIN || errno == EINTR))
-            return true;
-        if (got != (ssize_t)sizeof message)
-            return false;
-        if (message.kind == CLAIM_PROCESS || message.kind == CLAIM_OPERATION)
-            claim(table, entry, &message);
-        else if (message.kind == CLAIM_RELEASE)
-            release(table, entry);
-        else if (message.kind == CLAIM_COUNT)
-            tell_count(table, entry);
-        else if (message.kind == CLAIM_SUPERVISOR)
-            add_supervisor(table, message.pid, message.group);
+        int fd, got = claim_listen(table->sessions[index].control, &message, sizeof message, &fd);
+        if (got <= 0)
+            return got == 0;
+        take(table, &table->sessions[index], &message, fd);
     }
 }
 

@@ -8,13 +8,20 @@
 
 #include "claim.h"
 
-enum { SESSIONS_MAX = 256, SUPERVISORS_MAX = 65536 };
+/* Parked operations hold a window of memory, or staging: the one that waits longest goes when there are too many. */
+enum { SESSIONS_MAX = 256, PARKED_MAX = 32, SUPERVISORS_MAX = 65536, ENDED_MAX = 64 };
 
 struct session_entry {
     pid_t pid;
     int control;
     uint32_t kind; /* of its claim, 0: none */
     bool waiting;  /* for another session's release */
+    bool continuable;
+    bool parked;
+    bool holds_disk;
+    bool ending;     /* it was told to end */
+    bool wants_room; /* waits for the end of a parked operation */
+    int64_t parked_ms; /* since when */
     int64_t attempt;
     char id[ID_MAX + 1];
 };
@@ -24,9 +31,17 @@ struct supervisor_entry {
     pid_t group; /* of its command, 0: not started yet */
 };
 
+/* An operation that ended without a host: for the host that comes back for it. */
+struct ended_entry {
+    uint32_t gone;
+    char id[ID_MAX + 1];
+};
+
 struct table {
     struct session_entry sessions[SESSIONS_MAX];
     int session_count;
+    struct ended_entry ended[ENDED_MAX]; /* a ring */
+    unsigned ended_next;
     struct supervisor_entry *supervisors;
     int supervisor_count, supervisor_capacity;
 };

@@ -1,13 +1,57 @@
 #include "transfer.h"
 
-#include "claim.h"
+#include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-int transfer_claim(struct session *session, const struct json *open, const char **id) {
-    int64_t attempt;
-    *id = open_id(open, "id", &session->failure);
-    if (*id == NULL || open_integer(open, "attempt", 0, INT64_MAX, 1, &attempt, &session->failure) != 0)
+#include "claim.h"
+#include "io.h"
+
+static int read_open(struct session *session, const struct json *open, struct transfer *transfer) {
+    struct failure *failure = &session->failure;
+    transfer->session = session;
+    transfer->id = open_id(open, "id", failure);
+    return transfer->id == NULL || open_integer(open, "attempt", 0, INT64_MAX, 1, &transfer->attempt, failure) != 0 ||
+                   open_integer(open, "leaseMs", 0, LEASE_MS_MAX, 0, &transfer->lease_ms, failure) != 0 ||
+                   open_boolean(open, "resume", false, &transfer->continues, failure) != 0
+               ? -1
+               : 0;
+}
+
+int transfer_claim(struct session *session, const struct json *open, struct transfer *transfer) {
+    if (read_open(session, open, transfer) != 0)
         return -1;
-    return claim_take(session, CLAIM_OPERATION, *id, attempt);
+    transfer->lease_ms = 0;
+    return claim_take(session, CLAIM_OPERATION, transfer->id, transfer->attempt);
+}
+
+static int fail_gone(struct session *session, enum claim_gone gone) {
+    static const char *const WHY[] = {
+        [GONE_UNKNOWN] = "the agent does not know it: it was restarted, or nothing was ever begun",
+        [GONE_LEASE] = "no connection came back for it in time",
+        [GONE_ROOM] = "it waited for a connection, and its room was needed",
+    };
+    return fail(&session->failure, "OPERATION_GONE", "%s", WHY[gone <= GONE_ROOM ? gone : GONE_UNKNOWN]);
+}
+
+int transfer_claim_continuable(struct session *session, const struct json *open, struct transfer *transfer) {
+    enum claim_gone gone;
+    if (read_open(session, open, transfer) != 0 || open_integer(open, "from", 0, INT64_MAX, 0, &transfer->from, &session->failure) != 0)
+        return -1;
+    if (transfer->lease_ms == 0)
+        return claim_take(session, CLAIM_OPERATION, transfer->id, transfer->attempt) == 0 ? 1 : -1;
+    switch (claim_operation(session, transfer->id, transfer->attempt, transfer->continues, &gone)) {
+    case CLAIM_GRANTED:
+        return 1;
+    case CLAIM_GONE:
+        fail_gone(session, gone);
+        return 0;
+    case CLAIM_HELD:
+        claim_hand_over(session, transfer->id, transfer->attempt, transfer->from);
+        return -1;
+    default:
+        return -1;
+    }
 }
 
 int transfer_path(struct session *session, const struct json *open, const char *key, char path[PATH_BYTES]) {
@@ -15,10 +59,86 @@ int transfer_path(struct session *session, const struct json *open, const char *
     return text == NULL ? -1 : path_normal(text, path, PATH_BYTES, &session->failure);
 }
 
-int transfer_commit(struct session *session, struct volume_folder *volume, const char *path) {
+/* Whether a lost connection may be followed by another. */
+static bool may_go_on(const struct transfer *transfer) {
+    const struct session *session = transfer->session;
+    return transfer->lease_ms > 0 && !session->violated && !session->dropped && !session->left && !session->alone;
+}
+
+static int continue_on(struct transfer *transfer) {
+    struct session *session = transfer->session;
+    transfer->from = session->adopted.from;
+    session_continue(session);
+    claim_park(session, false, transfer->holds_disk);
+    return transfer->opened(transfer->context);
+}
+
+/* Hangs up, so that `connect` ends, and waits. */
+static int await_connection(struct transfer *transfer) {
+    struct session *session = transfer->session;
+    int64_t end = steady_ms() + transfer->lease_ms;
+    close_fd(&session->fd);
+    madvise(session->input, INPUT_CAPACITY, MADV_DONTNEED);
+    session->input_start = session->input_end = 0;
+    claim_park(session, true, transfer->holds_disk);
+    while (session->adopted.fd < 0) {
+        int64_t left = end - steady_ms();
+        struct pollfd polled = {.fd = session->control, .events = POLLIN};
+        if (left <= 0) {
+            claim_release(session, true);
+            return -1;
+        }
+        poll(&polled, 1, (int)left);
+        claim_look(session);
+        if (!may_go_on(transfer))
+            return -1;
+    }
+    return 0;
+}
+
+int transfer_go_on(struct transfer *transfer) {
+    while (may_go_on(transfer)) {
+        if (transfer->session->adopted.fd < 0 && await_connection(transfer) != 0)
+            return -1;
+        if (continue_on(transfer) == 0)
+            return 0;
+        if (!transfer->session->lost)
+            return -1;
+    }
+    return -1;
+}
+
+int transfer_look(struct transfer *transfer) {
+    struct session *session = transfer->session;
+    if (!may_go_on(transfer))
+        return -1;
+    if (session->adopted.fd < 0)
+        claim_look(session);
+    if (session->adopted.fd < 0 || continue_on(transfer) == 0)
+        return may_go_on(transfer) ? 0 : -1;
+    return session->lost && may_go_on(transfer) ? 0 : -1;
+}
+
+int transfer_answer(struct transfer *transfer, int result, int (*answer)(void *context)) {
+    struct session *session = transfer->session;
+    for (bool failed = result != 0;;) {
+        if (session->violated || (failed && session->failure.code == NULL))
+            return OPERATION_FAILED;
+        if (session->lost && transfer_go_on(transfer) != 0)
+            return OPERATION_FAILED;
+        int sent = failed ? send_error(session, &session->failure) : answer(transfer->context);
+        if (sent == 0 && session_await_done(session) == 0)
+            return OPERATION_DONE;
+        if (!session->lost && (failed || session->failure.code == NULL))
+            return OPERATION_FAILED;
+        failed = session->failure.code != NULL;
+    }
+}
+
+int transfer_commit(struct transfer *transfer, struct volume_folder *volume, const char *path) {
     struct failure failure = {0};
     struct busy busy;
-    busy_begin(&busy, session);
-    int result = volume_folder_commit(session->state, volume, path, busy_progress, &busy, &failure);
+    busy_begin(&busy, transfer->session, transfer);
+    int result = volume_folder_commit(transfer->session->state, volume, path, busy_progress, &busy, &failure);
     return busy_end(&busy, result, &failure);
 }

@@ -90,6 +90,7 @@ static int on_content(void *context, int64_t offset, const uint8_t *bytes, size_
     while (length > 0) {
         ssize_t count = pwrite(unpack->file, bytes, length, offset);
         if (count < 0 && errno == EINTR) continue;
+        if (count < 0 && errno == ENOSPC && unpack->options.make_room != NULL && unpack->options.make_room(unpack->options.context)) continue;
         if (count <= 0) {
             fail_errno(failure, count < 0 ? errno : EIO, "writing a file", unpack->path);
             return fail_entry(failure, unpack->path);

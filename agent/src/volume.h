@@ -23,6 +23,9 @@ struct unpack_options {
     int64_t expanded_limit; /* bytes of file content, -1: none */
     bool keep_owner;
     bool set_id_error; /* set-id bits are an error instead of being cleared */
+    /* Called when the disk is full: true where there may be room now. NULL: there is nothing to be done. */
+    bool (*make_room)(void *context);
+    void *context;
 };
 /* `folder` stays the caller's. NULL with `failure` set when memory or the folder fails. */
 struct unpack *unpack_open(int folder, const struct unpack_options *options, struct failure *failure);

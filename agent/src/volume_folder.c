@@ -8,6 +8,7 @@
 
 #include "io.h"
 #include "json.h"
+#include "stored_result.h"
 
 enum { MARK_NAME_MAX = ID_MAX + 16 };
 
@@ -71,6 +72,8 @@ static int mark(void *context, struct failure *failure) {
     json_open(&out, NULL, '{');
     json_put_text(&out, "volume", commit->volume->id);
     json_put_text(&out, "path", commit->path);
+    if (commit->volume->put_result != NULL)
+        commit->volume->put_result(&out, commit->volume->result_context);
     json_close(&out, '}');
     int result = out.failed ? -1 : write_durably(commit->state->operations, commit->volume->operation, out.text, out.length);
     int error = out.failed ? ENOMEM : errno;
@@ -94,7 +97,7 @@ int volume_folder_commit(const struct state *state, struct volume_folder *volume
     int result = target < 0 ? -1 : commit_tree(volume->staged, target, mark, pass_progress, &commit, failure);
     close_fd(&target);
     if (result == 0) {
-        unlinkat(state->operations, volume->operation, 0);
+        stored_result_keep(state, volume->operation, volume->put_result != NULL || volume->has_result);
         return 0;
     }
     if (!commit.marked)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "json.h"
 #include "session.h"
 #include "state.h"
 #include "volume.h"
@@ -14,6 +15,10 @@ struct volume_folder {
     int staging, staged; /* staging/ and the operation's own folder in it, -1: none */
     const char *operation;
     bool marked; /* the commit was marked before, by an agent that did not complete it */
+    bool has_result; /* and that marker has the members of RESULT */
+    /* Adds members of RESULT to the marker, so that it can be stored; NULL: it is not. */
+    void (*put_result)(struct json_out *out, const void *context);
+    const void *result_context;
 };
 
 /* Opens a volume, made with `make`; else VOLUME_NOT_FOUND. VOLUME_DAMAGED where a commit could not complete. */

@@ -88,7 +88,7 @@ export class AgentConnection {
   }
 
   hello(): void {
-    this.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [1, 1], version: '0.1.0' }));
+    this.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [1, 2], version: '0.1.0' }));
   }
 
   open(value: Json): void {

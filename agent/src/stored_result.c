@@ -1,0 +1,76 @@
+#include "stored_result.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io.h"
+
+enum { MARKER_MAX = 16384, KEEP_SECONDS = 24 * 60 * 60 };
+
+void stored_result_keep(const struct state *state, const char *operation, bool has_result) {
+    /* Not made durable: a crash that loses the move finds the marker, and completes a commit that is complete. */
+    if (!has_result || renameat(state->operations, operation, state->results, operation) != 0)
+        unlinkat(state->operations, operation, 0);
+    else
+        stored_result_prune(state);
+}
+
+static int put_copy(struct json_out *out, const struct json *json, const char *key) {
+    int64_t number;
+    if (json_integer(json, json_root(json), key, 0, INT64_MAX, -1, &number) != 0 || number < 0)
+        return -1;
+    json_put_number(out, key, number);
+    return 0;
+}
+
+int stored_result_send(struct session *session, const char *operation) {
+    const struct state *state = session->state;
+    char text[MARKER_MAX];
+    struct json json;
+    struct json_out out = {0};
+    if (faccessat(state->operations, operation, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        session->failure.code = NULL;
+        return fail(&session->failure, "VOLUME_DAMAGED", "a change of the volume could not be completed");
+    }
+    ssize_t length = read_file(state->results, operation, text, sizeof text);
+    if (length < 0 || json_read(&json, text, (size_t)length) != 0)
+        return 0;
+    const char *sha256 = json_text(json_member(&json, json_root(&json), "sha256"));
+    json_open(&out, NULL, '{');
+    int result = sha256 == NULL ? -1 : put_copy(&out, &json, "bytes");
+    if (result == 0)
+        json_put_text(&out, "sha256", sha256);
+    if (result != 0 || put_copy(&out, &json, "entries") != 0 || put_copy(&out, &json, "expandedBytes") != 0)
+        result = -1;
+    json_close(&out, '}');
+    json_free(&json);
+    if (result != 0) {
+        json_out_free(&out);
+        return 0;
+    }
+    return session_send_json(session, FRAME_RESULT, &out) == 0 ? 1 : -1;
+}
+
+void stored_result_forget(const struct state *state, const char *operation) {
+    unlinkat(state->results, operation, 0);
+}
+
+void stored_result_prune(const struct state *state) {
+    int copy = openat(state->results, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
+    struct dirent *entry;
+    struct stat status;
+    if (listing == NULL) {
+        close_fd(&copy);
+        return;
+    }
+    while ((entry = readdir(listing)) != NULL)
+        if (id_valid(entry->d_name) && fstatat(copy, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && time(NULL) - status.st_mtime > KEEP_SECONDS)
+            unlinkat(state->results, entry->d_name, 0);
+    closedir(listing);
+}
