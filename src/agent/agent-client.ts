@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { addAbortListener } from 'node:events';
 import type { Readable } from 'node:stream';
 
@@ -5,6 +6,7 @@ import { ClosedError } from '../errors/caller.ts';
 import type { ProcessFacts } from '../errors/process.ts';
 import type { TransferFacts } from '../errors/transfer.ts';
 import { abortReason } from '../internal/abort.ts';
+import type { Backoff } from '../internal/backoff.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { WindowSize } from '../runtime/process.ts';
 import { AgentFailure, LostConnection, processFailure, processStartError, transferFailure } from './agent-error.ts';
@@ -18,9 +20,13 @@ import { type AgentText, type ControlObject, type Fields } from './control.ts';
 import { Download, type DownloadKind } from './download.ts';
 import { OperationOpener } from './operation-opener.ts';
 import { type AgentProcessResult, readProcessResult } from './process-result.ts';
+import type { ResumableComponents } from './resumable-operation.ts';
 import { SessionPool } from './session-pool.ts';
 import type { TransferResult, TransferSettings } from './transfer-progress.ts';
 import { endSource, Upload, type UploadResult } from './upload.ts';
+
+/** What the agent keeps for nobody costs little; a host that is slow to come back loses a transfer. */
+const LEAST_LEASE_MS = 900_000;
 
 /** Times in milliseconds, sizes in bytes. */
 export interface AgentClientOptions {
@@ -42,6 +48,10 @@ export interface AgentClientOptions {
   readonly stallMs?: number | undefined;
   /** How long the agent may take to answer a cancellation. @defaultValue 5_000 */
   readonly cancelTimeoutMs?: number | undefined;
+  /** How long a transfer goes on looking for a connection without a byte gained. @defaultValue 300_000 */
+  readonly retryBudgetMs?: number | undefined;
+  /** How long it waits between two tries. @defaultValue 100 to 5,000 */
+  readonly retryBackoff?: Backoff | undefined;
   /** The most bytes of a download that are held. @defaultValue 8 MiB */
   readonly downloadWindowBytes?: number | undefined;
   /** The most bytes of each output stream that are held. @defaultValue 1 MiB */
@@ -75,7 +85,8 @@ export interface AgentDownload {
 
 /**
  * What the agent of one pod can be asked for: each call is an operation on a connection, which is opened if no idle one is there. Errors are the library's; a
- * signal makes a call reject with its own reason. Nothing is tried again but on an idle connection that turns out to be dead.
+ * signal makes a call reject with its own reason. Transfers go on over another connection where one is lost; of everything else nothing is tried again but on an idle connection that turns
+ * out to be dead.
  */
 export class AgentClient {
   readonly #components: AgentClientComponents;
@@ -85,9 +96,14 @@ export class AgentClient {
 
   constructor(components: AgentClientComponents) {
     const { connect, clock, logger, podName, options = {} } = components;
+    const { deadAfterMs = 60_000, retryBudgetMs = 300_000 } = options;
     this.#components = components;
     this.#transfers = {
       clock,
+      retryBudgetMs,
+      retryBackoff: options.retryBackoff ?? { firstMs: 100, longestMs: 5_000 },
+      // Both ends may need that long to notice that a connection is dead.
+      leaseMs: Math.max(LEAST_LEASE_MS, retryBudgetMs + 2 * deadAfterMs),
       cancelTimeoutMs: options.cancelTimeoutMs ?? 5_000,
       stallMs: options.stallMs ?? 120_000,
       windowBytes: options.downloadWindowBytes ?? 8 * 1024 * 1024,
@@ -104,7 +120,7 @@ export class AgentClient {
       idleMs: options.idleMs ?? 30_000,
       helloTimeoutMs: options.helloTimeoutMs ?? 30_000,
       pingAfterMs: options.pingAfterMs ?? 10_000,
-      deadAfterMs: options.deadAfterMs ?? 60_000,
+      deadAfterMs,
     });
     this.#opener = new OperationOpener(pool, this.#transfers);
   }
@@ -203,21 +219,21 @@ export class AgentClient {
    *
    * @throws CorruptArchiveError, TruncatedArchiveError, UnsafeArchivePathError, UnsupportedEntryError, PathConflictError, ArtifactTooLargeError, DiskFullError,
    * NotPermittedError, DigestMismatchError, TransferStalledError, OperationLostError
+   * @throws OutcomeUnknownError - everything was sent, and nobody could be asked any more whether it was committed
    */
   async receive(spec: ReceiveSpec, source: AsyncIterable<Uint8Array>, { signal }: AbortOptions = {}): Promise<UploadResult> {
     const { volume, path = '', setId, ...rest } = spec;
     const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'in', path: display(path) };
-    let upload: Upload | undefined;
+    const upload = new Upload(this.#resumable({ op: 'receive', volume, path, set: setId, ...rest }), facts);
+    let isRead = false;
     try {
-      const begun = await this.#opener.begin({ op: 'receive', volume, path, set: setId, ...rest }, () => new Upload(this.#transfers, facts), {
-        signal,
-      });
-      upload = begun;
-      using _listener = signal === undefined ? undefined : addAbortListener(signal, () => begun.stop(signal.reason));
-      return await begun.run(source);
+      await upload.open(signal);
+      using _listener = signal === undefined ? undefined : addAbortListener(signal, () => upload.stop(signal.reason));
+      isRead = true;
+      return await upload.run(source);
     } catch (error) {
-      const told = transferFailure(error, upload?.facts() ?? facts);
-      if (upload === undefined) endSource(source, told);
+      const told = transferFailure(error, upload.facts(), { mayBeDone: upload.mayBeCommitted });
+      if (!isRead) endSource(source, told);
       throw told;
     }
   }
@@ -231,9 +247,10 @@ export class AgentClient {
   async send(spec: SendSpec, { signal }: AbortOptions = {}): Promise<AgentDownload> {
     const { volume, path = '', ...rest } = spec;
     const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'out', path: display(path) };
+    const wanted = { op: 'send', volume, path, window: this.#transfers.windowBytes, ...rest };
     try {
-      const open = { op: 'send', volume, path, window: this.#transfers.windowBytes, ...rest };
-      const download = await this.#opener.begin(open, () => new Download(this.#transfers, facts), { signal });
+      const download = new Download(this.#resumable(wanted), facts);
+      await download.open(signal);
       const { kind, readable, completed } = download;
       if (readable.errored !== null) throw readable.errored;
       if (signal !== undefined) {
@@ -251,6 +268,15 @@ export class AgentClient {
   /** Closes all connections; what is under way, and every later call, rejects with the reason. Nothing in the pod is stopped. Idempotent. */
   close(reason: Error = new ClosedError(`the connection to pod ${this.#components.podName}`)): void {
     this.#opener.close(reason);
+  }
+
+  #resumable(wanted: ControlObject): ResumableComponents {
+    const { logger, podName } = this.#components;
+    const id = randomUUID();
+    const reconnecting = (reason: Error): void => {
+      logger.info('a transfer goes on over another connection', { podName, operation: id, reason });
+    };
+    return { opener: this.#opener, settings: this.#transfers, id, wanted, reconnecting };
   }
 
   async #askProcess(processId: string, open: ControlObject, options: AbortOptions): Promise<Fields> {

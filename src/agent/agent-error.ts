@@ -93,6 +93,7 @@ const TRANSFER_ERRORS: ReadonlyMap<string, Mapping<TransferFacts>> = new Map<str
   ['FILE_NOT_FOUND', (_failure, facts, options) => new FileNotFoundError(facts, options)],
   ['FILE_CHANGED', (_failure, facts, options) => new FileChangedError(facts, options)],
   ['IO_ERROR', (failure, facts, options) => new VolumeIoError(facts, failure.message, options)],
+  ['OPERATION_GONE', (failure, facts, options) => new OperationLostError(facts, failure.message, options)],
   ['CANCELLED', (failure, facts, options) => new OperationLostError(facts, failure.message === '' ? 'it was cancelled' : failure.message, options)],
   ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(failure.facts.path ?? 'spec', failure.message, options)],
 ]);
@@ -180,14 +181,16 @@ export function processError(failure: AgentFailure, facts: ProcessFacts): Kubern
 }
 
 /**
- * What a transfer is rejected with, whatever it failed with: an ERROR frame is mapped, a lost connection is an `OperationLostError` with its cause, what has a
- * meaning of its own stays as it is.
+ * What a transfer is rejected with, whatever it failed with: an ERROR frame is mapped, a lost connection is an `OperationLostError` with its cause, or an
+ * `OutcomeUnknownError` where the agent may have done all of it; what has a meaning of its own stays as it is.
  */
-export function transferFailure(error: unknown, facts: TransferFacts): unknown {
+export function transferFailure(error: unknown, facts: TransferFacts, { mayBeDone = false }: { readonly mayBeDone?: boolean } = {}): unknown {
   if (error instanceof AgentFailure) return transferError(error, facts);
   if (error instanceof LostConnection) {
     const { reason } = error;
     if (reason instanceof ProtocolViolationError || reason instanceof TransferError || reason instanceof ClosedError) return reason;
+    if (mayBeDone)
+      return new OutcomeUnknownError(subjectOf(facts), `all of it was sent, and then nobody could be asked: ${reason.message}`, { cause: reason });
     return new OperationLostError(facts, reason.message, { cause: reason });
   }
   return error;
@@ -208,6 +211,10 @@ export class LostConnection extends Error {
     super(reason.message, { cause: reason });
     this.reason = reason;
   }
+}
+
+function subjectOf({ handle = '', podName = '', bytes = 0 }: TransferFacts): string {
+  return `upload to volume ${handle} in pod ${podName}, of which ${bytes} bytes were acknowledged`;
 }
 
 function factsOf(failure: AgentFailure, { handle }: ProcessFacts): TransferFacts {

@@ -5,7 +5,9 @@ import { encodeFrame, FrameType } from './frame.ts';
 const MAGIC = 'kubernetes-worker';
 
 /** The versions of docs/agent-protocol.md that this library speaks. */
-export const LIBRARY_PROTOCOL: readonly [number, number] = [1, 1];
+export const LIBRARY_PROTOCOL: readonly [number, number] = [1, 2];
+/** The first version in which a transfer may go on over another connection. */
+export const RESUMABLE_SINCE = 2;
 
 /** What an agent says of itself. */
 export interface AgentHello {

@@ -14,11 +14,11 @@ export interface OperationContext {
 
 /**
  * The host's side of one operation: from OPEN to the agent's answer. This much is all there is to those without streams; the others extend it.
- * Its promises reject with an `AgentFailure` or a `LostConnection`, and may be left alone.
+ * Its promises reject with an `AgentFailure` or a `LostConnection`, and may be left alone. `whenOpened` is of the present connection.
  */
 export class AgentOperation implements OperationHandler {
   protected readonly context: OperationContext;
-  readonly #opened = Promise.withResolvers<Fields>();
+  #opened = newOpening();
   readonly #answer = Promise.withResolvers<Fields>();
   #channel: OperationChannel | undefined;
   #isOpened = false;
@@ -27,7 +27,6 @@ export class AgentOperation implements OperationHandler {
 
   constructor(context: OperationContext) {
     this.context = context;
-    this.#opened.promise.catch(ignore);
     this.#answer.promise.catch(ignore);
   }
 
@@ -46,9 +45,10 @@ export class AgentOperation implements OperationHandler {
     return this.#isOver;
   }
 
-  /** To be called with what `AgentSession.begin` gave. */
   bind(channel: OperationChannel): void {
     this.#channel = channel;
+    this.#opened = newOpening();
+    this.#isOpened = false;
   }
 
   /** Asks the agent to end it, and waits for its answer. Without one, the connection is closed. Never rejects. */
@@ -104,6 +104,11 @@ export class AgentOperation implements OperationHandler {
     return this.#isOpened;
   }
 
+  /** Nobody takes it on this connection any more; what becomes of the operation is another matter. */
+  protected rejectOpened(error: unknown): void {
+    this.#opened.reject(error);
+  }
+
   /** Looks at OPENED. What it throws ends the connection. */
   protected onOpened(_fields: Fields): void {
     // Nothing to look at.
@@ -137,6 +142,12 @@ export class AgentOperation implements OperationHandler {
     this.#answer.reject(error);
     this.onOver(error);
   }
+}
+
+function newOpening(): PromiseWithResolvers<Fields> {
+  const opening = Promise.withResolvers<Fields>();
+  opening.promise.catch(ignore);
+  return opening;
 }
 
 function ignore(): void {

@@ -14,6 +14,8 @@ const BYE_MS = 1_000;
 
 /** What an operation is told; all of it synchronously, in the order in which it came. What it throws ends the session. */
 export interface OperationHandler {
+  /** The first call: what it says things on. */
+  bind(channel: OperationChannel): void;
   opened(fields: Fields): void;
   data(frame: DataFrame): void;
   window(frame: WindowFrame): void;
@@ -109,7 +111,7 @@ export class AgentSession {
   }
 
   /** Begins an operation with its OPEN text. The session must be idle. On a session that was closed meanwhile the operation is lost at once. */
-  begin(openText: Buffer, handler: OperationHandler): OperationChannel {
+  begin(openText: Buffer, handler: OperationHandler): void {
     if (this.#operation !== undefined) throw new Error('the session has an operation already');
     const active = (): boolean => this.#operation === handler;
     const channel: OperationChannel = {
@@ -124,9 +126,9 @@ export class AgentSession {
       },
     };
     this.#operation = handler;
+    handler.bind(channel);
     if (this.#closed) queueMicrotask(() => this.#lose(new ProtocolViolationError('the session is closed')));
     else channel.send({ type: FrameType.OPEN, text: openText });
-    return channel;
   }
 
   /** Resolves when the agent has answered a PING from now; rejects with `LostConnection`. */

@@ -6,12 +6,12 @@ import { ProtocolViolationError } from '../errors/connection.ts';
 import { DigestMismatchError, type TransferFacts } from '../errors/transfer.ts';
 import type { SilenceWatch } from '../internal/silence-watch.ts';
 import { type AgentFailure, type LostConnection, transferFailure } from './agent-error.ts';
-import { AgentOperation } from './agent-operation.ts';
-import type { Fields } from './control.ts';
+import type { ControlObject, Fields } from './control.ts';
 import { DataQueue } from './data-queue.ts';
 import type { DataFrame, EndFrame } from './frame.ts';
 import { ReceiveWindow } from './receive-window.ts';
-import { type TransferResult, type TransferSettings, watchProgress } from './transfer-progress.ts';
+import { type ResumableComponents, ResumableOperation } from './resumable-operation.ts';
+import { type TransferResult, watchProgress } from './transfer-progress.ts';
 
 /** How many frames are expanded at once. */
 const CONCURRENCY = 3;
@@ -23,8 +23,8 @@ const KINDS = ['directory', 'file', 'symlink'] as const;
 /** What is at the path of a download. */
 export type DownloadKind = (typeof KINDS)[number];
 
-/** The host's side of `send`: a tar archive as a readable that ends only when both ends agree on it. */
-export class Download extends AgentOperation {
+/** The host's side of `send`: a tar archive as a readable that ends only when both ends agree on it, over as many connections as it takes. */
+export class Download extends ResumableOperation {
   /**
    * Destroyed with the typed error where the archive does not come to its proven end. To destroy it ends the agent's operation. An error that comes before anybody
    * listens is not thrown: whoever reads, or looks at `errored`, finds it.
@@ -39,7 +39,7 @@ export class Download extends AgentOperation {
       callback(error);
     },
   });
-  readonly #settings: TransferSettings;
+  readonly #windowBytes: number;
   readonly #facts: TransferFacts;
   readonly #hash: Hash = createHash('sha256');
   readonly #frames = new DataQueue({
@@ -52,6 +52,7 @@ export class Download extends AgentOperation {
   });
   readonly #progress: SilenceWatch;
   readonly #completed = Promise.withResolvers<TransferResult>();
+  #isConnected = false;
   #window: ReceiveWindow | undefined;
   #kind: DownloadKind | undefined;
   /** What was handed to the readable. */
@@ -60,18 +61,18 @@ export class Download extends AgentOperation {
   #end: EndFrame | undefined;
   #settled = false;
 
-  constructor(settings: TransferSettings, facts: TransferFacts) {
-    super(settings);
-    this.#settings = settings;
+  constructor(components: ResumableComponents, facts: TransferFacts) {
+    super(components);
+    this.#windowBytes = components.settings.windowBytes;
     this.#facts = facts;
     this.#completed.promise.catch(() => undefined);
     this.readable.on('error', () => undefined);
     this.#progress = watchProgress(
-      settings,
+      components.settings,
       () => this.facts(),
       (error) => {
-        // While there is something for a reader that does not take it, the agent has nothing to say.
-        if (this.#frames.isEmpty) this.#fail(error);
+        // While there is something for a reader that does not take it, the agent has nothing to say; without a connection another budget counts.
+        if (this.#frames.isEmpty && this.#isConnected) this.#fail(error);
       },
     );
   }
@@ -97,12 +98,13 @@ export class Download extends AgentOperation {
       return;
     }
     this.#window.accept(frame);
+    this.moved();
     this.#progress.touch();
     this.#frames.add(frame);
   }
 
   override end(frame: EndFrame): void {
-    if (frame.stream !== 1 || this.#window === undefined || this.#end !== undefined) super.end(frame);
+    if (frame.stream !== 1 || this.#window === undefined || (this.#end !== undefined && !isSame(frame, this.#end))) super.end(frame);
     if (frame.total !== this.#window?.received)
       throw new DigestMismatchError(this.facts(), `the agent sent ${frame.total} bytes, ${this.#window?.received ?? 0} came`);
     this.#end = frame;
@@ -113,14 +115,29 @@ export class Download extends AgentOperation {
     this.#progress.touch();
   }
 
+  protected override get position(): ControlObject {
+    return { from: this.#window?.received ?? 0 };
+  }
+
+  protected override get canBeginAnew(): boolean {
+    return (this.#window?.received ?? 0) === 0;
+  }
+
+  protected override onDisconnected(): void {
+    this.#isConnected = false;
+  }
+
   protected override onOpened(fields: Fields): void {
-    if (fields.count('from') !== 0) throw new ProtocolViolationError('a download that does not begin at 0');
+    const [from, received] = [fields.count('from'), this.#window?.received ?? 0];
+    if (from !== received) throw new ProtocolViolationError(`a download that goes on at ${from} and not at ${received}`);
+    this.#isConnected = true;
     this.#kind = fields.word('kind', KINDS);
     this.#progress.touch();
-    this.#window = new ReceiveWindow({
+    if (this.#window !== undefined) this.#window.repeat();
+    this.#window ??= new ReceiveWindow({
       stream: 1,
       from: 0,
-      windowBytes: this.#settings.windowBytes,
+      windowBytes: this.#windowBytes,
       send: (frame) => {
         this.channel.send(frame);
       },
@@ -184,4 +201,8 @@ export class Download extends AgentOperation {
     this.#completed.reject(error ?? new ClosedError('the reader of the archive'));
     void this.cancel();
   }
+}
+
+function isSame(a: EndFrame, b: EndFrame): boolean {
+  return a.total === b.total && a.digest.equals(b.digest);
 }

@@ -7,6 +7,7 @@ import type { AbortOptions } from '../runtime/options.ts';
 import { LostConnection } from './agent-error.ts';
 import type { AgentHello } from './agent-hello.ts';
 import { AgentOperation, type OperationContext } from './agent-operation.ts';
+import type { AgentSession } from './agent-session.ts';
 import { type ControlObject, encodeControl, type Fields } from './control.ts';
 import type { PooledSession, SessionPool } from './session-pool.ts';
 
@@ -50,9 +51,8 @@ export class OperationOpener {
     const text = encodeControl({ id: randomUUID(), attempt: 1, ...open });
     return await this.#onLiving(options, async ({ session }) => {
       const operation = make();
-      operation.bind(session.begin(text, operation));
       try {
-        await abortable(operation.whenOpened, options.signal);
+        await this.#openOn(session, operation, text, options);
         return operation;
       } catch (error) {
         void operation.cancel();
@@ -61,9 +61,45 @@ export class OperationOpener {
     });
   }
 
+  /** Opens an operation that may have been opened before, and waits until the agent has taken it. `fieldsFor` is asked for each OPEN that is sent. */
+  async open(operation: AgentOperation, fieldsFor: (hello: AgentHello) => ControlObject, options: AbortOptions): Promise<void> {
+    await this.#onLiving(options, async ({ session, hello, release }) => {
+      let text: Buffer;
+      try {
+        text = encodeControl(fieldsFor(hello));
+      } catch (error) {
+        release();
+        throw error;
+      }
+      await this.#openOn(session, operation, text, options);
+    });
+  }
+
+  /** Ends what the agent may have kept of an operation, if it can be reached soon: else its lease ends it. Never rejects. */
+  async forget(operation: string): Promise<void> {
+    const { clock, cancelTimeoutMs } = this.#context;
+    const [enough, done] = [new AbortController(), new AbortController()];
+    void clock.sleep(cancelTimeoutMs, { signal: done.signal }).then(
+      () => enough.abort(),
+      () => undefined,
+    );
+    await this.ask({ op: 'remove', operation }, { signal: enough.signal }).catch(() => undefined);
+    done.abort();
+  }
+
+  /** Aborted when the connections are closed. */
+  get closing(): AbortSignal {
+    return this.#pool.closing;
+  }
+
   /** Closes the connections. */
   close(reason: Error): void {
     this.#pool.close(reason);
+  }
+
+  async #openOn(session: AgentSession, operation: AgentOperation, text: Buffer, { signal }: AbortOptions): Promise<void> {
+    session.begin(text, operation);
+    await abortable(operation.whenOpened, signal);
   }
 
   async #onLiving<T>({ signal }: AbortOptions, work: (pooled: PooledSession) => Promise<T>): Promise<T> {

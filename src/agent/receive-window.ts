@@ -42,6 +42,11 @@ export class ReceiveWindow {
     this.#received += rawLength;
   }
 
+  /** Gives the credit once more, over another connection. */
+  repeat(): void {
+    this.#say(this.#acknowledged, false);
+  }
+
   /** Everything below the offset was dealt with: tells the sender when that is worth a frame. */
   dealtWith(offset: number): void {
     if (offset - this.#acknowledged >= this.#stepBytes) this.#say(offset, false);

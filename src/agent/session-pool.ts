@@ -69,6 +69,11 @@ export class SessionPool {
     }
   }
 
+  /** Aborted, with the reason, by `close`. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
   /** Closes all, also those in use: their operations are lost, with `ClosedError`. Idempotent. */
   close(reason: Error): void {
     if (this.#closing.signal.aborted) return;

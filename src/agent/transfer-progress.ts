@@ -1,11 +1,12 @@
 import { type TransferFacts, TransferStalledError } from '../errors/transfer.ts';
 import { SilenceWatch } from '../internal/silence-watch.ts';
-import type { Clock } from '../runtime/options.ts';
+import type { RetryBudgetOptions } from './retry-budget.ts';
 
 /** How transfers are run. */
-export interface TransferSettings {
-  readonly clock: Clock;
+export interface TransferSettings extends RetryBudgetOptions {
   readonly cancelTimeoutMs: number;
+  /** For how long the agent keeps a transfer that has no connection, in milliseconds: longer than anybody would come back for it. */
+  readonly leaseMs: number;
   /** For how long no byte may move, in milliseconds. */
   readonly stallMs: number;
   /** The most bytes of a download that are on the way or held. */

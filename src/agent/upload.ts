@@ -7,18 +7,17 @@ import { InOrder } from '../internal/in-order.ts';
 import { Interrupter } from '../internal/interrupter.ts';
 import type { SilenceWatch } from '../internal/silence-watch.ts';
 import { type AgentFailure, type LostConnection, transferFailure } from './agent-error.ts';
-import { AgentOperation } from './agent-operation.ts';
 import { ByteQueue } from './byte-queue.ts';
 import type { Fields } from './control.ts';
-import { DataCompressor, type EncodedData } from './data-compression.ts';
-import { encodeDataFrame, FrameType, MAX_DATA_BYTES, type WindowFrame } from './frame.ts';
+import { DataCompressor } from './data-compression.ts';
+import { MAX_DATA_BYTES, type WindowFrame } from './frame.ts';
+import { type ResumableComponents, ResumableOperation } from './resumable-operation.ts';
 import { SendWindow } from './send-window.ts';
-import { type TransferResult, type TransferSettings, watchProgress } from './transfer-progress.ts';
+import { type TransferResult, watchProgress } from './transfer-progress.ts';
+import { type OutgoingFrame, UploadOutbox } from './upload-outbox.ts';
 
 /** How many frames are compressed at once. */
 const CONCURRENCY = 4;
-/** How many frames may wait to leave this process, beside those. */
-const UNWRITTEN_FRAMES = 4;
 
 /** What an upload has led to. */
 export interface UploadResult extends TransferResult {
@@ -26,40 +25,37 @@ export interface UploadResult extends TransferResult {
   readonly expandedBytes: number;
 }
 
-interface OutgoingFrame extends EncodedData {
-  readonly offset: number;
-  readonly rawLength: number;
-}
-
-/** The host's side of `receive`: sends a tar archive within the agent's window, and proves it. */
-export class Upload extends AgentOperation {
+/** The host's side of `receive`: sends a tar archive within the agent's window, over as many connections as it takes, and proves it. */
+export class Upload extends ResumableOperation {
   readonly #facts: TransferFacts;
   readonly #interrupter = new Interrupter();
   readonly #window = new SendWindow(0);
   readonly #queue = new ByteQueue();
   readonly #hash: Hash = createHash('sha256');
   readonly #compressor = new DataCompressor();
+  readonly #outbox = new UploadOutbox(() => this.#progress.touch());
   readonly #frames: InOrder<OutgoingFrame> = new InOrder({
     concurrency: CONCURRENCY,
-    take: (frame) => this.#write(frame),
+    take: (frame) => this.#outbox.add(frame),
     failed: (error) => {
       this.#stop(error);
     },
   });
   readonly #progress: SilenceWatch;
-  #unwritten = 0;
-  /** Of what was sent, once END was. */
+  #isConnected = false;
+  /** Of all that the source gave, once it has ended. */
   #sha256: string | undefined;
   #result: UploadResult | undefined;
 
-  constructor(settings: TransferSettings, facts: TransferFacts) {
-    super(settings);
+  constructor(components: ResumableComponents, facts: TransferFacts) {
+    super(components);
     this.#facts = facts;
     this.#progress = watchProgress(
-      settings,
+      components.settings,
       () => this.facts(),
       (error) => {
-        this.#stop(error);
+        // Without a connection another budget counts.
+        if (this.#isConnected) this.#stop(error);
       },
     );
   }
@@ -67,6 +63,11 @@ export class Upload extends AgentOperation {
   /** Where it is. */
   facts(): TransferFacts {
     return { ...this.#facts, bytes: this.#window.acknowledged };
+  }
+
+  /** Whether the agent may have committed it, although nobody has heard so. */
+  get mayBeCommitted(): boolean {
+    return this.#outbox.isEndSent && this.#result === undefined;
   }
 
   /**
@@ -95,7 +96,9 @@ export class Upload extends AgentOperation {
 
   override window(frame: WindowFrame): void {
     if (frame.stream !== 0) super.window(frame);
+    if (frame.acknowledged > this.#window.acknowledged) this.moved();
     this.#window.update(frame);
+    this.#outbox.acknowledge(frame.acknowledged);
     this.#progress.touch();
   }
 
@@ -103,9 +106,24 @@ export class Upload extends AgentOperation {
     this.#progress.touch();
   }
 
+  protected override get canBeginAnew(): boolean {
+    return this.#outbox.begin === 0;
+  }
+
+  protected override onOpened(fields: Fields): void {
+    this.#isConnected = true;
+    this.#progress.touch();
+    this.#outbox.goOn(this.channel, fields.count('from'), fields.optional('ended', (from) => from.boolean('ended')) ?? false);
+  }
+
+  protected override onDisconnected(): void {
+    this.#isConnected = false;
+    this.#outbox.disconnect();
+  }
+
   protected override onResult(fields: Fields): void {
     const sha256 = this.#sha256;
-    if (sha256 === undefined) throw new ProtocolViolationError('RESULT of an upload that has not ended');
+    if (sha256 === undefined || !this.#outbox.isEndSent) throw new ProtocolViolationError('RESULT of an upload that has not ended');
     const result: UploadResult = {
       bytes: fields.count('bytes'),
       sha256: fields.string('sha256'),
@@ -141,7 +159,7 @@ export class Upload extends AgentOperation {
     await this.#interrupter.wait(this.#frames.whenAtMost(0));
     const digest = this.#hash.digest();
     this.#sha256 = digest.toString('hex');
-    this.channel.send({ type: FrameType.END, stream: 0, total: this.#window.sent, digest });
+    this.#outbox.end(digest);
   }
 
   async #add(chunk: unknown): Promise<void> {
@@ -163,18 +181,6 @@ export class Upload extends AgentOperation {
   #encode(pieces: readonly Uint8Array[], at: { readonly offset: number; readonly rawLength: number }): OutgoingFrame | Promise<OutgoingFrame> {
     const encoded = this.#compressor.encode(pieces, at.rawLength);
     return encoded instanceof Promise ? encoded.then((data) => ({ ...data, ...at })) : { ...encoded, ...at };
-  }
-
-  #write({ offset, rawLength, encoding, pieces }: OutgoingFrame): Promise<void> | undefined {
-    this.#unwritten += 1;
-    const written = this.channel.write(encodeDataFrame({ stream: 0, offset, rawLength, encoding }, pieces)).then(
-      () => {
-        this.#unwritten -= 1;
-        this.#progress.touch();
-      },
-      () => undefined, // The connection's end says why.
-    );
-    return this.#unwritten > UNWRITTEN_FRAMES ? written : undefined;
   }
 
   #stop(reason: unknown): void {

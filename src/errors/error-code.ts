@@ -135,3 +135,8 @@ export function isKubernetesWorkerError(value: unknown): value is AnyKubernetesW
 export function isRetryable(error: unknown): boolean {
   return isKubernetesWorkerError(error) && error.retryable;
 }
+
+/** How long whoever refused wants to be left alone, in milliseconds. */
+export function retryAfterMs(error: unknown): number | undefined {
+  return isKubernetesWorkerError(error) && error.code === 'KW_ERR_TOO_MANY_REQUESTS' ? error.retryAfterMs : undefined;
+}

@@ -40,6 +40,7 @@ const MEANINGS: Readonly<Record<string, { transfer?: string; start?: string; pro
   NOT_PERMITTED: { transfer: 'NotPermittedError', start: 'NotPermittedError', process: 'NotPermittedError' },
   IO_ERROR: { transfer: 'VolumeIoError', start: 'VolumeIoError', process: 'VolumeIoError' },
   INVALID_SPEC: { transfer: 'InvalidSpecError', start: 'InvalidSpecError', process: 'InvalidSpecError' },
+  OPERATION_GONE: { transfer: 'OperationLostError' },
   CANCELLED: { transfer: 'OperationLostError', start: 'OutcomeUnknownError', process: 'OutcomeUnknownError' },
   EXECUTABLE_NOT_FOUND: { start: 'ExecutableNotFoundError' },
   WRONG_FORMAT: { start: 'ExecutableFormatError' },

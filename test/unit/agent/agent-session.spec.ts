@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
 
 import type { AgentFailure } from '../../../src/agent/agent-error.ts';
-import { AgentSession, type OperationHandler, type SessionOptions } from '../../../src/agent/agent-session.ts';
+import { AgentSession, type OperationChannel, type OperationHandler, type SessionOptions } from '../../../src/agent/agent-session.ts';
 import { ClosedError } from '../../../src/errors/caller.ts';
 import { AgentIncompatibleError, AgentUnavailableError, HeartbeatTimeoutError, ProtocolViolationError } from '../../../src/errors/connection.ts';
 import { wireData, wireEnd, wireFrame, wireJson, wireWindow } from '../../support/agent-wire.ts';
@@ -33,11 +33,16 @@ describe('a session', () => {
     };
   });
 
+  let channel: OperationChannel;
+
   const open = (signal?: AbortSignal) => AgentSession.open(agent.connection, options, { signal });
 
   /** An operation that writes down what it is told. */
   function handler(changes: Partial<OperationHandler> = {}): OperationHandler {
     return {
+      bind: (bound) => {
+        channel = bound;
+      },
       opened: () => events.push('opened'),
       data: ({ stream }) => events.push(`data ${stream}`),
       window: ({ stream }) => events.push(`window ${stream}`),
@@ -53,7 +58,7 @@ describe('a session', () => {
   context('when it greets', () => {
     it('says HELLO without waiting, and gives what the agent says', async () => {
       const opening = open();
-      expect(await agent.nextJson('HELLO')).to.deep.equal({ magic: 'kubernetes-worker', protocol: [1, 1], version: '1.2.3' });
+      expect(await agent.nextJson('HELLO')).to.deep.equal({ magic: 'kubernetes-worker', protocol: [1, 2], version: '1.2.3' });
       agent.hello();
       const { hello } = await opening;
       expect(hello).to.deep.equal({ protocol: 1, version: '0.1.0', incarnation: 'abc', arch: 'x64', uid: 0, gid: 0, freeBytes: 1e9, pid1: true });
@@ -61,13 +66,13 @@ describe('a session', () => {
 
     it('speaks the highest version that both know', async () => {
       agent.hello({ protocol: [1, 7] });
-      expect((await open()).hello.protocol).to.equal(1);
+      expect((await open()).hello.protocol).to.equal(2);
     });
 
     it('fails where there is no common version, with both ranges', async () => {
-      agent.hello({ protocol: [2, 3] });
+      agent.hello({ protocol: [3, 4] });
       const error = await rejection(open());
-      expect(error).to.be.instanceOf(AgentIncompatibleError).with.deep.property('agentProtocol', [2, 3]);
+      expect(error).to.be.instanceOf(AgentIncompatibleError).with.deep.property('agentProtocol', [3, 4]);
       expect(agent.closed).to.equal(true);
     });
 
@@ -189,7 +194,7 @@ describe('a session', () => {
     });
 
     it('lets nothing of an operation out after its answer', async () => {
-      const channel = session.begin(Buffer.from('{}'), handler());
+      session.begin(Buffer.from('{}'), handler());
       agent.json('RESULT', {});
       channel.send({ type: 13 });
       await channel.write([Buffer.from('bytes')]);
