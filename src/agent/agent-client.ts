@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 
 import { ClosedError } from '../errors/caller.ts';
 import type { ProcessFacts } from '../errors/process.ts';
-import type { TransferFacts } from '../errors/transfer.ts';
+import { OperationLostError, type TransferFacts } from '../errors/transfer.ts';
 import { abortReason } from '../internal/abort.ts';
 import type { Backoff } from '../internal/backoff.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
@@ -17,16 +17,25 @@ import { AttachOperation } from './attach-operation.ts';
 import type { Attachment, AttachSinks } from './attachment.ts';
 import type { ByteConnection } from './byte-connection.ts';
 import { type AgentText, type ControlObject, type Fields } from './control.ts';
-import { Download, type DownloadKind } from './download.ts';
+import { Download } from './download.ts';
+import type { DownloadKind, DownloadOperation } from './download-operation.ts';
+import { FrameDownload } from './frame-download.ts';
 import { OperationOpener } from './operation-opener.ts';
 import { type AgentProcessResult, readProcessResult } from './process-result.ts';
 import type { ResumableComponents } from './resumable-operation.ts';
 import { SessionPool } from './session-pool.ts';
 import type { TransferResult, TransferSettings } from './transfer-progress.ts';
-import { endSource, Upload, type UploadResult } from './upload.ts';
+import { Upload, type UploadResult } from './upload.ts';
+import { ByteFeed, RelayFeed, type UploadFeed } from './upload-feed.ts';
 
 /** What the agent keeps for nobody costs little; a host that is slow to come back loses a transfer. */
 const LEAST_LEASE_MS = 900_000;
+
+/** A pod whose container is killed again and again is no place for a transfer. */
+const MAX_BEGINNINGS = 4;
+
+/** A raw archive, that can be read once, or (given as a function) opened again. */
+export type ArchiveSource = AsyncIterable<Uint8Array> | (() => AsyncIterable<Uint8Array> | Promise<AsyncIterable<Uint8Array>>);
 
 /** Times in milliseconds, sizes in bytes. */
 export interface AgentClientOptions {
@@ -215,27 +224,33 @@ export class AgentClient {
 
   /**
    * Unpacks a raw tar archive into a volume: all or nothing. Resolves when both ends agree on its bytes and it is committed. Whatever stops it, the source is
-   * ended (destroyed, where it is a stream), and the volume is as it was. What the source fails with comes back as it is.
+   * ended (destroyed, where it is a stream), and the volume is as it was. What the source fails with comes back as it is. A source that is given as a function can be
+   * opened again: it is, some times, where the agent has lost what it had of it.
    *
    * @throws CorruptArchiveError, TruncatedArchiveError, UnsafeArchivePathError, UnsupportedEntryError, PathConflictError, ArtifactTooLargeError, DiskFullError,
    * NotPermittedError, DigestMismatchError, TransferStalledError, OperationLostError
    * @throws OutcomeUnknownError - everything was sent, and nobody could be asked any more whether it was committed
    */
-  async receive(spec: ReceiveSpec, source: AsyncIterable<Uint8Array>, { signal }: AbortOptions = {}): Promise<UploadResult> {
-    const { volume, path = '', setId, ...rest } = spec;
-    const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'in', path: display(path) };
-    const upload = new Upload(this.#resumable({ op: 'receive', volume, path, set: setId, ...rest }), facts);
-    let isRead = false;
-    try {
-      await upload.open(signal);
-      using _listener = signal === undefined ? undefined : addAbortListener(signal, () => upload.stop(signal.reason));
-      isRead = true;
-      return await upload.run(source);
-    } catch (error) {
-      const told = transferFailure(error, upload.facts(), { mayBeDone: upload.mayBeCommitted });
-      if (!isRead) endSource(source, told);
-      throw told;
-    }
+  async receive(spec: ReceiveSpec, source: ArchiveSource, options: AbortOptions = {}): Promise<UploadResult> {
+    if (typeof source !== 'function') return await this.#upload(spec, new ByteFeed(source), options);
+    return await repeatedly(async () => await this.#upload(spec, new ByteFeed(await source()), options));
+  }
+
+  /**
+   * The same with what is at a path of a volume in another pod. Its frames pass as they travel, neither expanded nor hashed here: that both agents have the same
+   * digest proves them.
+   *
+   * @throws as `receive` and `send`
+   */
+  async receiveFrom(
+    spec: ReceiveSpec,
+    from: { readonly client: AgentClient; readonly spec: SendSpec },
+    { signal }: AbortOptions = {},
+  ): Promise<UploadResult> {
+    return await repeatedly(async () => {
+      const download = await from.client.#download(from.spec, (components, facts) => new FrameDownload(components, facts), signal);
+      return await this.#upload(spec, new RelayFeed(download), { signal });
+    });
   }
 
   /**
@@ -245,29 +260,51 @@ export class AgentClient {
    * DigestMismatchError, TransferStalledError
    */
   async send(spec: SendSpec, { signal }: AbortOptions = {}): Promise<AgentDownload> {
-    const { volume, path = '', ...rest } = spec;
-    const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'out', path: display(path) };
-    const wanted = { op: 'send', volume, path, window: this.#transfers.windowBytes, ...rest };
-    try {
-      const download = new Download(this.#resumable(wanted), facts);
-      await download.open(signal);
-      const { kind, readable, completed } = download;
-      if (readable.errored !== null) throw readable.errored;
-      if (signal !== undefined) {
-        const listener = addAbortListener(signal, () => readable.destroy(abortReason(signal)));
-        readable.once('close', () => {
-          listener[Symbol.dispose]();
-        });
-      }
-      return { kind, readable, completed };
-    } catch (error) {
-      throw transferFailure(error, facts);
+    const { kind, readable, completed } = await this.#download(spec, (components, facts) => new Download(components, facts), signal);
+    if (readable.errored !== null) throw readable.errored;
+    if (signal !== undefined) {
+      const listener = addAbortListener(signal, () => readable.destroy(abortReason(signal)));
+      readable.once('close', () => {
+        listener[Symbol.dispose]();
+      });
     }
+    return { kind, readable, completed };
   }
 
   /** Closes all connections; what is under way, and every later call, rejects with the reason. Nothing in the pod is stopped. Idempotent. */
   close(reason: Error = new ClosedError(`the connection to pod ${this.#components.podName}`)): void {
     this.#opener.close(reason);
+  }
+
+  /** Whatever it fails with, the feed is stopped. */
+  async #upload(spec: ReceiveSpec, feed: UploadFeed, { signal }: AbortOptions): Promise<UploadResult> {
+    const { volume, path = '', setId, ...rest } = spec;
+    const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'in', path: display(path) };
+    const upload = new Upload(this.#resumable({ op: 'receive', volume, path, set: setId, ...rest }), facts, feed);
+    try {
+      await upload.open(signal);
+      using _listener = signal === undefined ? undefined : addAbortListener(signal, () => upload.fail(signal.reason));
+      return await upload.run();
+    } catch (error) {
+      const told = transferFailure(error, upload.facts(), { mayBeDone: upload.mayBeCommitted });
+      feed.stop(told);
+      throw told;
+    }
+  }
+
+  async #download<D extends DownloadOperation>(
+    { volume, path = '', ...rest }: SendSpec,
+    make: (components: ResumableComponents, facts: TransferFacts) => D,
+    signal: AbortSignal | undefined,
+  ): Promise<D> {
+    const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'out', path: display(path) };
+    try {
+      const download = make(this.#resumable({ op: 'send', volume, path, window: this.#transfers.windowBytes, ...rest }), facts);
+      await download.open(signal);
+      return download;
+    } catch (error) {
+      throw transferFailure(error, facts);
+    }
   }
 
   #resumable(wanted: ControlObject): ResumableComponents {
@@ -298,6 +335,21 @@ export class AgentClient {
   #process(processId: string): ProcessFacts {
     return { handle: this.#components.handle, processId };
   }
+}
+
+/** Does it anew, some times, where an agent has lost what it had of it. */
+async function repeatedly<T>(work: () => Promise<T>): Promise<T> {
+  for (let left = MAX_BEGINNINGS; ; left -= 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (left <= 1 || !isGone(error)) throw error;
+    }
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof OperationLostError && error.cause instanceof AgentFailure && error.cause.code === 'OPERATION_GONE';
 }
 
 function offset(from: number | 'now'): number {

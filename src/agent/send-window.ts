@@ -52,10 +52,18 @@ export class SendWindow {
         this.#sent += granted;
         return granted;
       }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      await this.#change();
     }
+  }
+
+  /** Waits for room for all of it, and takes it: for bytes that cannot be parted, and are fewer than a quarter of any window. One call at a time. */
+  async reserveWhole(bytes: number): Promise<void> {
+    while (this.#limit - this.#sent < bytes) {
+      if (this.#failure !== undefined) throw this.#failure.reason;
+      await this.#change();
+    }
+    if (this.#failure !== undefined) throw this.#failure.reason;
+    this.#sent += bytes;
   }
 
   /** Nothing more will be sent: who waits gets 0. */
@@ -68,5 +76,11 @@ export class SendWindow {
   fail(reason: unknown): void {
     this.#failure ??= { reason };
     this.#wake?.();
+  }
+
+  async #change(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
   }
 }

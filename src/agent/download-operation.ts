@@ -1,0 +1,140 @@
+import { ProtocolViolationError } from '../errors/connection.ts';
+import { DigestMismatchError, type TransferFacts } from '../errors/transfer.ts';
+import type { SilenceWatch } from '../internal/silence-watch.ts';
+import type { AgentFailure, LostConnection } from './agent-error.ts';
+import type { ControlObject, Fields } from './control.ts';
+import type { DataFrame, EndFrame } from './frame.ts';
+import { ReceiveWindow } from './receive-window.ts';
+import { type ResumableComponents, ResumableOperation } from './resumable-operation.ts';
+import { type TransferResult, watchProgress } from './transfer-progress.ts';
+
+const KINDS = ['directory', 'file', 'symlink'] as const;
+
+/** What is at the path of a download. */
+export type DownloadKind = (typeof KINDS)[number];
+
+/** The host's side of `send`, whoever takes the frames: they come in their order, each byte once, over as many connections as it takes, and no more than a window of them is held. */
+export abstract class DownloadOperation extends ResumableOperation {
+  readonly #windowBytes: number;
+  readonly #facts: TransferFacts;
+  readonly #progress: SilenceWatch;
+  #isConnected = false;
+  #window: ReceiveWindow | undefined;
+  #kind: DownloadKind | undefined;
+  #end: EndFrame | undefined;
+  #dealtWith = 0;
+
+  constructor(components: ResumableComponents, facts: TransferFacts) {
+    super(components);
+    this.#windowBytes = components.settings.windowBytes;
+    this.#facts = facts;
+    this.#progress = watchProgress(
+      components.settings,
+      () => this.facts(),
+      (error) => {
+        // While there is something for somebody who does not take it, the agent has nothing to say; without a connection another budget counts.
+        if (this.#dealtWith === this.#window?.received && this.#isConnected) this.fail(error);
+      },
+    );
+  }
+
+  /** What is at the path; known when the operation was opened. */
+  get kind(): DownloadKind {
+    if (this.#kind === undefined) throw new Error('the download was not opened');
+    return this.#kind;
+  }
+
+  facts(): TransferFacts {
+    return { ...this.#facts, bytes: this.#dealtWith };
+  }
+
+  override data(frame: DataFrame): void {
+    if (frame.stream !== 1 || this.#window === undefined || this.#end !== undefined) {
+      super.data(frame);
+      return;
+    }
+    this.#window.accept(frame);
+    this.moved();
+    this.#progress.touch();
+    this.take(frame);
+  }
+
+  override end(frame: EndFrame): void {
+    if (frame.stream !== 1 || this.#window === undefined || (this.#end !== undefined && !isSame(frame, this.#end))) super.end(frame);
+    if (frame.total !== this.#window?.received)
+      throw new DigestMismatchError(this.facts(), `the agent sent ${frame.total} bytes, ${this.#window?.received ?? 0} came`);
+    this.#end = frame;
+    this.#progress.touch();
+  }
+
+  override progress(): void {
+    this.#progress.touch();
+  }
+
+  /** Takes what came. */
+  protected abstract take(frame: DataFrame): void;
+
+  /** All of it came, and the agent has said so twice. */
+  protected abstract proven(result: TransferResult): void;
+
+  /** It is over, and did not come to its end. */
+  protected abstract fail(error: unknown): void;
+
+  /** So many more bytes need not be held any longer. */
+  protected dealtWith(bytes: number): void {
+    this.#dealtWith += bytes;
+    this.#window?.dealtWith(this.#dealtWith);
+  }
+
+  /** Nobody waits for anything any more. */
+  protected stopWatching(): void {
+    this.#progress.stop();
+  }
+
+  protected override get position(): ControlObject {
+    return { from: this.#window?.received ?? 0 };
+  }
+
+  protected override get canBeginAnew(): boolean {
+    return (this.#window?.received ?? 0) === 0;
+  }
+
+  protected override onDisconnected(): void {
+    this.#isConnected = false;
+  }
+
+  protected override onOpened(fields: Fields): void {
+    const [from, received] = [fields.count('from'), this.#window?.received ?? 0];
+    if (from !== received) throw new ProtocolViolationError(`a download that goes on at ${from} and not at ${received}`);
+    this.#isConnected = true;
+    this.#kind = fields.word('kind', KINDS);
+    this.#progress.touch();
+    if (this.#window !== undefined) this.#window.repeat();
+    this.#window ??= new ReceiveWindow({
+      stream: 1,
+      from: 0,
+      windowBytes: this.#windowBytes,
+      send: (frame) => {
+        this.channel.send(frame);
+      },
+    });
+  }
+
+  protected override onResult(fields: Fields): void {
+    const end = this.#end;
+    if (end === undefined) throw new ProtocolViolationError('RESULT of a download that has not ended');
+    const result: TransferResult = { bytes: fields.count('bytes'), sha256: fields.string('sha256'), entries: fields.count('entries') };
+    if (result.bytes !== end.total || result.sha256 !== end.digest.toString('hex'))
+      throw new ProtocolViolationError('END and RESULT of a download differ');
+    this.proven(result);
+  }
+
+  protected override onOver(error: AgentFailure | LostConnection | undefined): void {
+    this.#progress.stop();
+    if (error !== undefined) this.fail(error);
+  }
+}
+
+function isSame(a: EndFrame, b: EndFrame): boolean {
+  return a.total === b.total && a.digest.equals(b.digest);
+}
