@@ -16,13 +16,14 @@ import { type AgentStatus, readStatus } from './agent-status.ts';
 import { AttachOperation } from './attach-operation.ts';
 import type { Attachment, AttachSinks } from './attachment.ts';
 import type { ByteConnection } from './byte-connection.ts';
+import { ConnectionLimits, type ConnectionUse } from './connection-limits.ts';
 import { type AgentText, type ControlObject, type Fields } from './control.ts';
 import { Download } from './download.ts';
 import type { DownloadKind, DownloadOperation } from './download-operation.ts';
 import { FrameDownload } from './frame-download.ts';
 import { OperationOpener } from './operation-opener.ts';
 import { type AgentProcessResult, readProcessResult } from './process-result.ts';
-import type { ResumableComponents } from './resumable-operation.ts';
+import type { ResumableComponents, ResumableOperation } from './resumable-operation.ts';
 import { SessionPool } from './session-pool.ts';
 import type { TransferResult, TransferSettings } from './transfer-progress.ts';
 import { Upload, type UploadResult } from './upload.ts';
@@ -41,8 +42,6 @@ export type ArchiveSource = AsyncIterable<Uint8Array> | (() => AsyncIterable<Uin
 export interface AgentClientOptions {
   /** The library's version, for the agent's log. @defaultValue `'0'` */
   readonly libraryVersion?: string | undefined;
-  /** How many connections may be in use at once; attachments hold one each. @defaultValue 64 */
-  readonly maxConnections?: number | undefined;
   /** How many idle connections are kept, @defaultValue 2 */
   readonly maxIdle?: number | undefined;
   /** and for how long. @defaultValue 30_000 */
@@ -76,6 +75,8 @@ export interface AgentClientComponents {
   /** The pod's name, and the handle of the container or volume that it is: for errors. */
   readonly podName: string;
   readonly handle: string;
+  /** Shared by all clients of a worker. @defaultValue its own */
+  readonly limits?: ConnectionLimits | undefined;
   readonly options?: AgentClientOptions | undefined;
 }
 
@@ -124,14 +125,13 @@ export class AgentClient {
       logger,
       podName,
       libraryVersion: options.libraryVersion ?? '0',
-      maxConnections: options.maxConnections ?? 64,
       maxIdle: options.maxIdle ?? 2,
       idleMs: options.idleMs ?? 30_000,
       helloTimeoutMs: options.helloTimeoutMs ?? 30_000,
       pingAfterMs: options.pingAfterMs ?? 10_000,
       deadAfterMs,
     });
-    this.#opener = new OperationOpener(pool, this.#transfers);
+    this.#opener = new OperationOpener(pool, { ...this.#transfers, limits: components.limits ?? new ConnectionLimits() });
   }
 
   /**
@@ -184,9 +184,14 @@ export class AgentClient {
       output,
       window: windowBytes,
     };
+    const leave = await this.#opener.enter('attachment', options);
     try {
-      return await this.#opener.begin(open, () => new AttachOperation({ ...this.#transfers, process, sinks, output, windowBytes }), options);
+      const make = (): AttachOperation => new AttachOperation({ ...this.#transfers, process, sinks, output, windowBytes });
+      const attachment = await this.#opener.begin(open, make, options);
+      void attachment.answer.then(leave, leave);
+      return attachment;
     } catch (error) {
+      leave();
       throw processFailure(error, process);
     }
   }
@@ -280,16 +285,30 @@ export class AgentClient {
   async #upload(spec: ReceiveSpec, feed: UploadFeed, { signal }: AbortOptions): Promise<UploadResult> {
     const { volume, path = '', setId, ...rest } = spec;
     const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'in', path: display(path) };
-    const upload = new Upload(this.#resumable({ op: 'receive', volume, path, set: setId, ...rest }), facts, feed);
+    let upload: Upload | undefined;
     try {
+      upload = await this.#enter(
+        'upload',
+        signal,
+        () => new Upload(this.#resumable({ op: 'receive', volume, path, set: setId, ...rest }), facts, feed),
+      );
       await upload.open(signal);
-      using _listener = signal === undefined ? undefined : addAbortListener(signal, () => upload.fail(signal.reason));
+      const begun = upload;
+      using _listener = signal === undefined ? undefined : addAbortListener(signal, () => begun.fail(signal.reason));
       return await upload.run();
     } catch (error) {
-      const told = transferFailure(error, upload.facts(), { mayBeDone: upload.mayBeCommitted });
+      const told = transferFailure(error, upload?.facts() ?? facts, { mayBeDone: upload?.mayBeCommitted === true });
       feed.stop(told);
       throw told;
     }
+  }
+
+  /** A transfer that has its place until it is over. */
+  async #enter<T extends ResumableOperation>(use: ConnectionUse, signal: AbortSignal | undefined, make: () => T): Promise<T> {
+    const leave = await this.#opener.enter(use, { signal });
+    const operation = make();
+    void operation.answer.then(leave, leave);
+    return operation;
   }
 
   async #download<D extends DownloadOperation>(
@@ -299,7 +318,8 @@ export class AgentClient {
   ): Promise<D> {
     const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'out', path: display(path) };
     try {
-      const download = make(this.#resumable({ op: 'send', volume, path, window: this.#transfers.windowBytes, ...rest }), facts);
+      const wanted = { op: 'send', volume, path, window: this.#transfers.windowBytes, ...rest };
+      const download = await this.#enter('download', signal, () => make(this.#resumable(wanted), facts));
       await download.open(signal);
       return download;
     } catch (error) {

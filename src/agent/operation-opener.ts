@@ -8,8 +8,14 @@ import { LostConnection } from './agent-error.ts';
 import type { AgentHello } from './agent-hello.ts';
 import { AgentOperation, type OperationContext } from './agent-operation.ts';
 import type { AgentSession } from './agent-session.ts';
+import type { ConnectionLimits, ConnectionUse } from './connection-limits.ts';
 import { type ControlObject, encodeControl, type Fields } from './control.ts';
 import type { PooledSession, SessionPool } from './session-pool.ts';
+
+/** What the opener needs beside its pool. */
+export interface OpenerContext extends OperationContext {
+  readonly limits: ConnectionLimits;
+}
 
 /**
  * Opens operations on the connections of a pool. Where an idle connection turns out to be dead before anything has happened on it, a new one is tried, once;
@@ -17,9 +23,9 @@ import type { PooledSession, SessionPool } from './session-pool.ts';
  */
 export class OperationOpener {
   readonly #pool: SessionPool;
-  readonly #context: OperationContext;
+  readonly #context: OpenerContext;
 
-  constructor(pool: SessionPool, context: OperationContext) {
+  constructor(pool: SessionPool, context: OpenerContext) {
     this.#pool = pool;
     this.#context = context;
   }
@@ -36,13 +42,24 @@ export class OperationOpener {
     });
   }
 
+  /** Waits for a place for this use of a connection; resolves with the function that gives it back. */
+  async enter(use: ConnectionUse, { signal }: AbortOptions): Promise<() => void> {
+    const { closing } = this.#pool;
+    return await this.#context.limits.enter(use, { signal: signal === undefined ? closing : AbortSignal.any([signal, closing]) });
+  }
+
   /** Does an operation without streams; resolves with the facts of its RESULT. A signal's abort cancels it. */
   async ask(open: ControlObject, options: AbortOptions): Promise<Fields> {
-    const operation = await this.begin(open, () => new AgentOperation(this.#context), options);
+    const leave = await this.enter('control', options);
     try {
-      return await abortable(operation.answer, options.signal);
+      const operation = await this.begin(open, () => new AgentOperation(this.#context), options);
+      try {
+        return await abortable(operation.answer, options.signal);
+      } finally {
+        void operation.cancel();
+      }
     } finally {
-      void operation.cancel();
+      leave();
     }
   }
 

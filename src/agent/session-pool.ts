@@ -1,5 +1,4 @@
 import { ClosedError } from '../errors/caller.ts';
-import { Semaphore } from '../internal/semaphore.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AgentHello } from './agent-hello.ts';
 import { AgentSession, type SessionOptions } from './agent-session.ts';
@@ -9,8 +8,6 @@ export interface SessionPoolOptions extends Omit<SessionOptions, 'idle' | 'close
   readonly connect: (options: AbortOptions) => Promise<ByteConnection>;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How many may be in use at once. */
-  readonly maxConnections: number;
   /** How many are kept while nothing uses them, */
   readonly maxIdle: number;
   /** and for how long, in milliseconds. */
@@ -40,33 +37,25 @@ interface Idle extends Held {
 /** The connections to one agent: opened when they are needed, kept for a while when they are not. */
 export class SessionPool {
   readonly #options: SessionPoolOptions;
-  readonly #places: Semaphore;
   readonly #closing = new AbortController();
-  /** In use, each with what gives its place back. */
-  readonly #busy = new Map<AgentSession, { readonly held: Held; readonly leave: () => void }>();
+  readonly #busy = new Map<AgentSession, Held>();
   /** The longest idle first. */
   #idle: Idle[] = [];
 
   constructor(options: SessionPoolOptions) {
     this.#options = options;
-    this.#places = new Semaphore(options.maxConnections);
   }
 
   /** An idle session, or a new one. `fresh`: surely a new one. Rejects with the signal's reason, or what connecting fails with. */
   async acquire({ signal, fresh = false }: AbortOptions & { readonly fresh?: boolean } = {}): Promise<PooledSession> {
     const closing = this.#closing.signal;
     const either = signal === undefined ? closing : AbortSignal.any([signal, closing]);
-    const leave = await this.#places.acquire({ signal: either });
-    try {
-      const idle = fresh ? undefined : this.#idle.pop();
-      idle?.taken.abort();
-      const held = idle ?? (await this.#open(either));
-      this.#busy.set(held.session, { held, leave });
-      return { ...held, reused: idle !== undefined, release: () => this.#onIdle(held.session) };
-    } catch (error) {
-      leave();
-      throw error;
-    }
+    either.throwIfAborted();
+    const idle = fresh ? undefined : this.#idle.pop();
+    idle?.taken.abort();
+    const held = idle ?? (await this.#open(either));
+    this.#busy.set(held.session, held);
+    return { ...held, reused: idle !== undefined, release: () => this.#onIdle(held.session) };
   }
 
   /** Aborted, with the reason, by `close`. */
@@ -104,12 +93,11 @@ export class SessionPool {
   }
 
   #onIdle(session: AgentSession): void {
-    const busy = this.#busy.get(session);
-    if (busy === undefined) return;
+    const held = this.#busy.get(session);
+    if (held === undefined) return;
     this.#busy.delete(session);
-    if (this.#idle.length < this.#options.maxIdle || this.#places.waiting > 0) this.#keep(busy.held);
+    if (this.#idle.length < this.#options.maxIdle) this.#keep(held);
     else session.close(new ClosedError('the idle connection'));
-    busy.leave();
   }
 
   #keep({ session, hello }: Held): void {
@@ -125,7 +113,6 @@ export class SessionPool {
   }
 
   #onClosed(session: AgentSession): void {
-    this.#busy.get(session)?.leave();
     this.#busy.delete(session);
     this.#idle = this.#idle.filter((idle) => {
       if (idle.session === session) idle.taken.abort();

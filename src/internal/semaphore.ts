@@ -11,11 +11,6 @@ export class Semaphore {
     this.#free = count;
   }
 
-  /** How many wait. */
-  get waiting(): number {
-    return this.#waiting.size;
-  }
-
   /** Resolves with the function that gives the place back, which may be called more than once. Rejects with the signal's reason. */
   async acquire({ signal }: AbortOptions = {}): Promise<() => void> {
     signal?.throwIfAborted();

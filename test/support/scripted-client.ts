@@ -1,4 +1,5 @@
 import { AgentClient, type AgentClientOptions } from '../../src/agent/agent-client.ts';
+import { ConnectionLimits } from '../../src/agent/connection-limits.ts';
 import type { AbortOptions } from '../../src/runtime/options.ts';
 import { ScriptedAgent } from './scripted-agent.ts';
 import { silentLogger } from './silent-logger.ts';
@@ -15,7 +16,7 @@ export class ScriptedClient {
     agent.hello();
   };
 
-  constructor(options: AgentClientOptions = {}) {
+  constructor(options: AgentClientOptions = {}, limits: ConnectionLimits = new ConnectionLimits()) {
     const connect = async ({ signal }: AbortOptions) => {
       signal?.throwIfAborted();
       const agent = new ScriptedAgent();
@@ -23,7 +24,7 @@ export class ScriptedClient {
       await this.onConnect(agent);
       return agent.connection;
     };
-    this.client = new AgentClient({ connect, clock: this.clock, logger: silentLogger, podName: 'pod', handle: 'box', options });
+    this.client = new AgentClient({ connect, clock: this.clock, logger: silentLogger, podName: 'pod', handle: 'box', limits, options });
   }
 
   /** The agent of a connection, once its operation has been opened with this kind. */

@@ -1,7 +1,9 @@
 import { getEventListeners } from 'node:events';
+import { PassThrough } from 'node:stream';
 
 import { expect } from 'chai';
 
+import { ConnectionLimits } from '../../../src/agent/connection-limits.ts';
 import { ClosedError, InvalidSpecError } from '../../../src/errors/caller.ts';
 import { AgentIncompatibleError, ProtocolViolationError } from '../../../src/errors/connection.ts';
 import { ExecutableNotFoundError, ProcessNotFoundError } from '../../../src/errors/process.ts';
@@ -207,7 +209,7 @@ describe('an agent client', () => {
     });
 
     it('while it waits for its turn leaves the queue', async () => {
-      setup = new ScriptedClient({ maxConnections: 1 });
+      setup = new ScriptedClient({}, new ConnectionLimits({ maxControls: 1 }));
       const first = start();
       const { agent } = await setup.opened('start');
       await abortedWhen(settle);
@@ -219,7 +221,7 @@ describe('an agent client', () => {
 
   context('with its connections', () => {
     it('opens no more than it may, and serves who waits in turn', async () => {
-      setup = new ScriptedClient({ maxConnections: 2 });
+      setup = new ScriptedClient({}, new ConnectionLimits({ maxControls: 2 }));
       const calls = [start(), start(), start()];
       await setup.opened('start', 0);
       await setup.opened('start', 1);
@@ -230,6 +232,27 @@ describe('an agent client', () => {
       expect(await calls[2]).to.deep.equal({ started: false });
       setup.agents[0]?.json('RESULT', { started: true });
       await calls[0];
+    });
+
+    it('never lets a stop wait behind transfers, nor an upload behind downloads', async () => {
+      setup = new ScriptedClient({}, new ConnectionLimits({ maxTransfers: 1 }));
+      const stop = new AbortController();
+      const signal = stop.signal;
+      const transfers = [
+        rejection(setup.client.send({ volume: 'v' }, { signal })),
+        rejection(setup.client.send({ volume: 'v' }, { signal })),
+        rejection(setup.client.receive({ volume: 'v' }, new PassThrough(), { signal })),
+        rejection(setup.client.receive({ volume: 'v' }, new PassThrough(), { signal })),
+      ];
+      await setup.opened('send', 0);
+      await setup.opened('receive', 1);
+      expect(setup.agents).to.have.length(2);
+      const stopping = setup.client.stop('p', 1);
+      (await setup.opened('stop', 2)).agent.json('RESULT', PROCESS_RESULT);
+      expect((await stopping).exitStatus).to.equal(0);
+      stop.abort(new Error('stopped'));
+      for (const transfer of transfers) expect((await transfer).message).to.equal('stopped');
+      await setup.clock.advance(10_000);
     });
 
     it('keeps two idle ones, for half a minute', async () => {
@@ -285,16 +308,17 @@ describe('an agent client', () => {
 
   context('that is closed', () => {
     it('rejects what is under way, waits, connects, or comes later', async () => {
-      setup = new ScriptedClient({ maxConnections: 2 });
+      setup = new ScriptedClient({}, new ConnectionLimits({ maxControls: 2 }));
       const underWay = rejection(start());
       await setup.opened('start', 0);
       setup.onConnect = () => undefined;
       const greeting = rejection(setup.client.hello());
+      const second = rejection(start());
       await settle();
-      const waiting = rejection(setup.client.hello());
+      const waiting = rejection(start());
       setup.client.close();
       setup.client.close();
-      for (const call of [underWay, greeting, waiting, rejection(start())]) expect(await call).to.be.instanceOf(ClosedError);
+      for (const call of [underWay, greeting, second, waiting, rejection(start())]) expect(await call).to.be.instanceOf(ClosedError);
       await settle();
     });
   });
