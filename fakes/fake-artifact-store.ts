@@ -15,6 +15,9 @@ export class FakeArtifactStore implements ArtifactStore {
   readonly receive: StubOf<ArtifactStore['receive']> = stubOf<ArtifactStore['receive']>('FakeArtifactStore.receive', async () => {
     throw new UnstubbedCallError('FakeArtifactStore', 'receive');
   });
+  readonly copy: StubOf<ArtifactStore['copy']> = stubOf<ArtifactStore['copy']>('FakeArtifactStore.copy', async () => {
+    throw new UnstubbedCallError('FakeArtifactStore', 'copy');
+  });
   readonly send: StubOf<ArtifactStore['send']> = stubOf<ArtifactStore['send']>('FakeArtifactStore.send', async () => {
     throw new UnstubbedCallError('FakeArtifactStore', 'send');
   });

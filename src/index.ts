@@ -111,13 +111,16 @@ export type {
   UndeliveredOutput,
   WindowSize,
 } from './runtime/process.ts';
+export type { TransferOptions } from './runtime/transfer-options.ts';
 export type {
   Artifact,
   Encoding,
   ReadFileOptions,
+  ReadOnceSource,
   StreamInOptions,
   StreamOutOptions,
   StreamResult,
+  StreamSource,
   Volume,
   VolumeMount,
   VolumeStatus,

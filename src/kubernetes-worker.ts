@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 
 import type { KubeConfig } from '@kubernetes/client-node';
 
+import type { AgentClientOptions } from './agent/agent-client.ts';
+import { ConnectionLimits } from './agent/connection-limits.ts';
 import { Reaper } from './controllers/reaper.ts';
 import { InvalidSpecError } from './errors/caller.ts';
 import { silentLogger } from './internal/silent-logger.ts';
@@ -22,6 +24,7 @@ import { openRepository } from './repository/postgres/open-repository.ts';
 import type { Repository } from './repository/repository.ts';
 import type { Architecture } from './runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from './runtime/options.ts';
+import type { TransferOptions } from './runtime/transfer-options.ts';
 import { PodStore } from './stores/pod-store.ts';
 import { PodWorker } from './worker/pod-worker.ts';
 
@@ -51,8 +54,12 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly startTimeoutMs?: number | undefined;
   /** How long a pod may wait for a node. @defaultValue 300,000 */
   readonly schedulingTimeoutMs?: number | undefined;
-  /** How long the library goes on trying to reach a pod that is there. @defaultValue 300,000 */
+  /** How long the library goes on trying to reach a pod that is there; of a transfer, how long without a byte gained. @defaultValue 300,000 */
   readonly reconnectTimeoutMs?: number | undefined;
+  /** How transfers are run, and how many at once. */
+  readonly transfers?: TransferOptions | undefined;
+  /** How many processes may be followed at once; the output of others waits in their pods. @defaultValue 512 */
+  readonly maxAttachments?: number | undefined;
   /** How long an artifact volume lives that nobody expires. @defaultValue 43,200,000: 12 hours */
   readonly artifactTimeToLiveMs?: number | undefined;
   /** @defaultValue nothing is logged */
@@ -60,6 +67,9 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   /** @defaultValue the system's */
   readonly clock?: Clock | undefined;
 }
+
+/** What the agent keeps of a download at most, to send it again. */
+const maxWindowBytes = 16 * 1024 * 1024;
 
 const defaults = {
   volumeImage: 'registry.k8s.io/pause:3.10',
@@ -108,7 +118,13 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
   const { volumeImage, startTimeoutMs, schedulingTimeoutMs, reconnectTimeoutMs, artifactTimeToLiveMs } = { ...defaults, ...defined(options) };
   const delivery = new AgentDelivery(cluster, options.architecture);
   const launcher = new PodLauncher({ cluster, workerName: name, installationId, delivery, podOptions: options.pods ?? {}, logger });
-  const agents = new AgentPool({ connect: (pod, connecting) => connectByExec(cluster, pod, connecting), clock, logger });
+  const agents = new AgentPool({
+    connect: (pod, connecting) => connectByExec(cluster, pod, connecting),
+    clock,
+    logger,
+    limits: new ConnectionLimits({ maxTransfers: options.transfers?.maxConcurrent, maxAttachments: options.maxAttachments }),
+    options: agentOptions(options.transfers ?? {}, reconnectTimeoutMs),
+  });
   const watch = new PodWatch({ cluster, labelSelector: workerSelector(installationId, name), clock, logger });
   const timeouts = { startMs: startTimeoutMs, schedulingMs: schedulingTimeoutMs, reconnectMs: reconnectTimeoutMs };
   const pods = new PodSupervisor({ cluster, watch, agents, delivery, clock, logger, timeouts });
@@ -142,6 +158,13 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
   });
 }
 
+function agentOptions(
+  { stallTimeoutMs, firstRetryMs: firstMs = 100, longestRetryMs: longestMs = 5_000, windowBytes }: TransferOptions,
+  retryBudgetMs: number,
+): AgentClientOptions {
+  return { stallMs: stallTimeoutMs, retryBudgetMs, retryBackoff: { firstMs, longestMs }, downloadWindowBytes: windowBytes };
+}
+
 function checkOptions(options: KubernetesWorkerOptions): void {
   if (options.name.length < 1 || options.name.length > 253) throw new InvalidSpecError('name', `has ${options.name.length} characters, not 1 to 253`);
   for (const field of ['startTimeoutMs', 'schedulingTimeoutMs', 'reconnectTimeoutMs', 'artifactTimeToLiveMs'] as const) {
@@ -149,6 +172,12 @@ function checkOptions(options: KubernetesWorkerOptions): void {
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
       throw new InvalidSpecError(field, `${value} is not a positive number of milliseconds`);
   }
+  const counts: Readonly<Record<string, number | undefined>> = { ...options.transfers };
+  for (const [field, value] of [['maxAttachments', options.maxAttachments] as const, ...Object.entries(counts)]) {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
+      throw new InvalidSpecError(field === 'maxAttachments' ? field : `transfers.${field}`, `${value} is not a positive integer`);
+  }
+  if ((options.transfers?.windowBytes ?? 0) > maxWindowBytes) throw new InvalidSpecError('transfers.windowBytes', `is more than ${maxWindowBytes}`);
 }
 
 /** Without the fields that are undefined, so that a default shows through. */

@@ -9,6 +9,7 @@ import { abortReason } from '../internal/abort.ts';
 import type { Backoff } from '../internal/backoff.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { WindowSize } from '../runtime/process.ts';
+import type { StreamSource } from '../runtime/volume.ts';
 import { AgentFailure, LostConnection, processFailure, processStartError, transferFailure } from './agent-error.ts';
 import type { AgentHello } from './agent-hello.ts';
 import type { AttachSpec, CopySpec, ReceiveSpec, RemoveSpec, SendSpec, StartSpec } from './agent-specs.ts';
@@ -34,9 +35,6 @@ const LEAST_LEASE_MS = 900_000;
 
 /** A pod whose container is killed again and again is no place for a transfer. */
 const MAX_BEGINNINGS = 4;
-
-/** A raw archive, that can be read once, or (given as a function) opened again. */
-export type ArchiveSource = AsyncIterable<Uint8Array> | (() => AsyncIterable<Uint8Array> | Promise<AsyncIterable<Uint8Array>>);
 
 /** Times in milliseconds, sizes in bytes. */
 export interface AgentClientOptions {
@@ -236,7 +234,7 @@ export class AgentClient {
    * NotPermittedError, DigestMismatchError, TransferStalledError, OperationLostError
    * @throws OutcomeUnknownError - everything was sent, and nobody could be asked any more whether it was committed
    */
-  async receive(spec: ReceiveSpec, source: ArchiveSource, options: AbortOptions = {}): Promise<UploadResult> {
+  async receive(spec: ReceiveSpec, source: StreamSource, options: AbortOptions = {}): Promise<UploadResult> {
     if (typeof source !== 'function') return await this.#upload(spec, new ByteFeed(source), options);
     return await repeatedly(async () => await this.#upload(spec, new ByteFeed(await source()), options));
   }

@@ -1,5 +1,6 @@
-import { AgentClient } from '../agent/agent-client.ts';
+import { AgentClient, type AgentClientOptions } from '../agent/agent-client.ts';
 import type { ByteConnection } from '../agent/byte-connection.ts';
+import type { ConnectionLimits } from '../agent/connection-limits.ts';
 import { ClosedError } from '../errors/caller.ts';
 import { ExecConnectionLostError } from '../errors/connection.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
@@ -10,6 +11,9 @@ export interface AgentPoolComponents {
   readonly connect: (podName: string, options: AbortOptions) => Promise<ByteConnection>;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Shared by all pods. */
+  readonly limits: ConnectionLimits;
+  readonly options: AgentClientOptions;
 }
 
 /** One client per pod; each keeps its idle connections for a while by itself. */
@@ -30,8 +34,8 @@ export class AgentPool {
     if (this.#closed) throw new ClosedError('worker');
     const existing = this.#clients.get(podName);
     if (existing !== undefined) return existing;
-    const { connect, clock, logger } = this.#components;
-    const client = new AgentClient({ connect: (options) => connect(podName, options), clock, logger, podName, handle });
+    const { connect, ...shared } = this.#components;
+    const client = new AgentClient({ ...shared, connect: (options) => connect(podName, options), podName, handle });
     this.#clients.set(podName, client);
     return client;
   }

@@ -1,6 +1,6 @@
 import { ExecHandshakeFailedError } from '../errors/connection.ts';
 import { isRetryable } from '../errors/error-code.ts';
-import { OutOfMemoryError, PodDeletedError, type PodError, PodStartTimeoutError, PodUnschedulableError } from '../errors/pod.ts';
+import { OutOfMemoryError, PodDeletedError, PodError, PodStartTimeoutError, PodUnschedulableError } from '../errors/pod.ts';
 import { backoffMs } from '../internal/backoff.ts';
 import { Change } from '../internal/change.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
@@ -37,6 +37,11 @@ export interface PodSupervisorComponents {
 export interface SupervisedPod {
   readonly podName: string;
   readonly handle: string;
+}
+
+/** What tells that a pod is gone while something works with it. */
+export interface PodGuard extends Disposable {
+  readonly signal: AbortSignal;
 }
 
 const connectBackoff = { firstMs: 40, longestMs: 500 };
@@ -158,6 +163,24 @@ export class PodSupervisor {
       if (problem !== undefined && !(problem instanceof PodDeletedError)) throw problem;
     }
     throw this.#gone(podName);
+  }
+
+  /**
+   * A signal for work that goes on by itself whatever passes: aborted with the `PodError` when the pod is gone for good, and by the caller's signal. Let go of it by its
+   * dispose.
+   */
+  guard(podName: string, { signal }: AbortOptions): PodGuard {
+    const [gone, ended] = [new AbortController(), new AbortController()];
+    this.whenGone(podName, { signal: ended.signal }).catch((error: unknown) => {
+      // That the watch may not look, or was closed, is no news of the pod.
+      if (error instanceof PodError) gone.abort(error);
+    });
+    return {
+      signal: signal === undefined ? gone.signal : AbortSignal.any([signal, gone.signal]),
+      [Symbol.dispose]: () => {
+        ended.abort();
+      },
+    };
   }
 
   /** What is known of a container that was restarted: that the kernel killed it for memory, or `undefined`. */

@@ -34,6 +34,21 @@ export interface StreamInOptions extends AbortOptions {
 }
 
 /**
+ * A tar stream: one that can be read once, or a function that opens it. A function may be called again, some times, where the pod has lost what it had of the stream (its
+ * container was killed); a stream that can be read once is then lost, unless it was so short that all of it was still kept.
+ *
+ * @public
+ */
+export type StreamSource = ReadOnceSource | (() => ReadOnceSource | Promise<ReadOnceSource>);
+
+/**
+ * A tar stream that can be read once.
+ *
+ * @public
+ */
+export type ReadOnceSource = Readable | AsyncIterable<Uint8Array>;
+
+/**
  * What was streamed, as both ends agree.
  *
  * @public
@@ -63,6 +78,7 @@ export interface Artifact {
    * A tar archive of what is at `path`: of a folder its entries, relative to it; of a file that one entry. `""`, `"."` and `"/"` are the root.
    *
    * The readable `end`s only when count and SHA-256 agree at both ends; until then what it gave is unverified. Otherwise it is destroyed with the error.
+   * A connection that is lost is replaced, and the readable goes on; it only pauses.
    * An unchanged volume gives the same raw bytes each time. A reader that stops early (`destroy`) ends the operation in the pod. The signal does the same at any time.
    *
    * @throws FileNotFoundError, UnsafeArchivePathError, UnsupportedEncodingError, VolumeDisappearedError
@@ -110,10 +126,14 @@ export interface Volume extends Artifact {
    * volume is as it was; only where the database does not answer after the commit (`RepositoryUnavailableError`) the content is there already. Resolves when the bytes were
    * verified at both ends and committed. The signal stops it. A source that was not read to its end is destroyed.
    *
+   * A connection that is lost is replaced, at any byte and any number of times, and the transfer goes on where both ends are; it fails when no byte was gained for
+   * `reconnectTimeoutMs`.
+   *
    * @throws CorruptArchiveError, TruncatedArchiveError, UnsafeArchivePathError, UnsupportedEntryError, PathConflictError, ArtifactTooLargeError,
-   * DiskFullError, NotPermittedError, UnsupportedEncodingError, OperationLostError, VolumeDisappearedError; what the source fails with comes back as it is
+   * DiskFullError, NotPermittedError, UnsupportedEncodingError, TransferStalledError, OperationLostError, VolumeDisappearedError; what the source fails with comes back as it is
+   * @throws OutcomeUnknownError - every byte was sent, and then nobody could be asked any more: the volume is as it was, or has all of it
    */
-  streamIn(path: string, source: Readable | AsyncIterable<Uint8Array>, options?: StreamInOptions): Promise<StreamResult>;
+  streamIn(path: string, source: StreamSource, options?: StreamInOptions): Promise<StreamResult>;
   status(options?: AbortOptions): Promise<VolumeStatus>;
 }
 

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 
 import type { AbortOptions } from '../runtime/options.ts';
+import type { StreamSource } from '../runtime/volume.ts';
 
 /**
  * Where in a store a volume's bytes are: opaque to everybody but the store, and kept in the database.
@@ -53,8 +54,10 @@ export interface ArtifactStore {
   create(handle: string, location: StoreLocation, options?: AbortOptions): Promise<void>;
   /** Whether the place is there. A throw means that it is not known. */
   exists(location: StoreLocation, options?: AbortOptions): Promise<boolean>;
-  /** Unpacks an archive into the folder `path`, all or nothing. What the source fails with comes back as it is. */
-  receive(location: StoreLocation, path: string, archive: AsyncIterable<Uint8Array>, options?: ReceiveOptions): Promise<ReceivedArchive>;
+  /** Unpacks an archive into the folder `path`, all or nothing. What the source fails with comes back as it is. One given as a function may be opened again. */
+  receive(location: StoreLocation, path: string, archive: StreamSource, options?: ReceiveOptions): Promise<ReceivedArchive>;
+  /** Puts all that is at one place of this store into another, as `send` and `receive` would, by the shortest way. */
+  copy(from: StoreLocation, to: StoreLocation, options?: AbortOptions): Promise<ReceivedArchive>;
   /** @throws FileNotFoundError, UnsafeArchivePathError */
   send(location: StoreLocation, path: string, options?: AbortOptions): Promise<SentArchive>;
   /** Removes the place that `create` made, and what is in it. Resolves when it is gone; `false`: it was gone before. */

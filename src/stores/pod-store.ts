@@ -1,13 +1,17 @@
 import type { AgentClient } from '../agent/agent-client.ts';
+import type { TransferResult } from '../agent/transfer-progress.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
-import { PodDeletedError } from '../errors/pod.ts';
+import { PodDeletedError, PodError } from '../errors/pod.ts';
+import { OutcomeUnknownError } from '../errors/process.ts';
 import { VolumeDisappearedError } from '../errors/repository.ts';
+import { OperationLostError } from '../errors/transfer.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
 import type { PodLauncher } from '../pods/pod-launcher.ts';
 import type { PodRemover } from '../pods/pod-remover.ts';
-import type { PodSupervisor } from '../pods/pod-supervisor.ts';
+import type { PodGuard, PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerMetadata } from '../runtime/container.ts';
 import type { AbortOptions } from '../runtime/options.ts';
+import type { StreamSource } from '../runtime/volume.ts';
 import type { ArtifactStore, ReceivedArchive, ReceiveOptions, SentArchive, StoreLocation } from './artifact-store.ts';
 
 /** What the store needs. */
@@ -60,29 +64,46 @@ export class PodStore implements ArtifactStore {
   async receive(
     location: StoreLocation,
     path: string,
-    archive: AsyncIterable<Uint8Array>,
+    archive: StreamSource,
     { signal, expandedLimitBytes }: ReceiveOptions = {},
   ): Promise<ReceivedArchive> {
     checkPath(path);
     const { volume } = readLocation(location);
-    // The archive can be read once: the connection has to be there before.
-    const agent = await this.#reach(
-      location,
-      async (client) => {
-        await client.hello({ signal });
-        return client;
-      },
-      { signal },
-    );
-    const { bytes, sha256, entries } = await agent.receive({ volume, path, expandedLimitBytes }, archive, { signal });
-    return { rawBytes: bytes, digest: sha256, entries };
+    using guard = this.#guard(location, signal);
+    try {
+      return received(await this.#agent(location).receive({ volume, path, expandedLimitBytes }, archive, guard));
+    } catch (error) {
+      throw await this.#explain(location, error, signal);
+    }
   }
 
-  async send(location: StoreLocation, path: string, options: AbortOptions = {}): Promise<SentArchive> {
+  async copy(from: StoreLocation, to: StoreLocation, { signal }: AbortOptions = {}): Promise<ReceivedArchive> {
+    using fromGuard = this.#guard(from, signal);
+    using guard = this.#guard(to, fromGuard.signal);
+    const source = { client: this.#agent(from), spec: { volume: readLocation(from).volume } };
+    try {
+      return received(await this.#agent(to).receiveFrom({ volume: readLocation(to).volume }, source, guard));
+    } catch (error) {
+      const told = await this.#explain(from, error, signal);
+      throw told === error ? await this.#explain(to, error, signal) : told;
+    }
+  }
+
+  async send(location: StoreLocation, path: string, { signal }: AbortOptions = {}): Promise<SentArchive> {
     checkPath(path);
     const { volume } = readLocation(location);
-    const { kind, readable } = await this.#reach(location, (client) => client.send({ volume, path }, options), options);
-    return { kind, archive: readable };
+    const guard = this.#guard(location, signal);
+    try {
+      const { kind, readable } = await this.#agent(location).send({ volume, path }, guard);
+      // For as long as it is read.
+      readable.once('close', () => {
+        guard[Symbol.dispose]();
+      });
+      return { kind, archive: readable };
+    } catch (error) {
+      guard[Symbol.dispose]();
+      throw await this.#explain(location, error, signal);
+    }
   }
 
   async delete(location: StoreLocation, options: AbortOptions = {}): Promise<boolean> {
@@ -90,17 +111,35 @@ export class PodStore implements ArtifactStore {
     return await this.#components.remover.remove(podName, owner, options);
   }
 
-  /** Through whatever trouble may pass; a pod that is gone has taken its volumes along. */
-  async #reach<T>(location: StoreLocation, work: (client: AgentClient) => Promise<T>, options: AbortOptions): Promise<T> {
-    const { agents, pods, workerName } = this.#components;
-    const { podName, owner, volume } = readLocation(location);
-    try {
-      return await pods.persist(podName, () => work(agents.client(podName, owner)), options);
-    } catch (error) {
-      if (error instanceof PodDeletedError) throw new VolumeDisappearedError(volume, workerName, { cause: error });
-      throw error;
-    }
+  #agent(location: StoreLocation): AgentClient {
+    const { podName, owner } = readLocation(location);
+    return this.#components.agents.client(podName, owner);
   }
+
+  /** A pod that is gone has taken its volumes along. */
+  #guard(location: StoreLocation, signal: AbortSignal | undefined): PodGuard {
+    return this.#components.pods.guard(readLocation(location).podName, { signal });
+  }
+
+  /** What a failure means: a lost connection may be the first to tell that the pod is gone. */
+  async #explain(location: StoreLocation, error: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+    const { pods, workerName } = this.#components;
+    const { podName, volume } = readLocation(location);
+    if (signal?.aborted === true) return error;
+    let reason = error;
+    if (error instanceof OperationLostError || error instanceof OutcomeUnknownError) {
+      reason = await pods.requireAlive(podName, { signal }).then(
+        () => error,
+        (gone: unknown) => (gone instanceof PodError ? gone : error),
+      );
+    }
+    if (reason instanceof PodDeletedError && reason.podName === podName) return new VolumeDisappearedError(volume, workerName, { cause: reason });
+    return reason;
+  }
+}
+
+function received({ bytes, sha256, entries }: TransferResult): ReceivedArchive {
+  return { rawBytes: bytes, digest: sha256, entries };
 }
 
 /** Where a volume is: in this pod, which is the owner's, under this id of the agent's. */

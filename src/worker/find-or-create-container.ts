@@ -6,12 +6,12 @@ import type { ContainerRepository, FoundContainer, Lease, NewContainer } from '.
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { ContainerMetadata, ContainerOwner } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
-import type { Volume } from '../runtime/volume.ts';
 import type { StepDelegate } from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { podLocation } from '../stores/pod-store.ts';
 import type { ContainerPlan, PlannedMount } from './container-plan.ts';
 import { holdLease, LeaseLostError } from './hold-lease.ts';
+import type { StoredVolume } from './stored-volume.ts';
 
 /** What the making of a container needs. */
 export interface ContainerMakerComponents {
@@ -21,7 +21,7 @@ export interface ContainerMakerComponents {
   readonly pods: PodSupervisor;
   /** The store in which the volumes of containers are: their own pod. */
   readonly podStore: ArtifactStore;
-  readonly volume: (record: VolumeRecord) => Volume;
+  readonly volume: (record: VolumeRecord) => Pick<StoredVolume, 'takeFrom'>;
   readonly podName: (handle: string, metadata: ContainerMetadata) => string;
   readonly newId: () => string;
   readonly clock: Clock;
@@ -181,8 +181,7 @@ async function materialise(
     if (record === undefined) throw new InvalidSpecError('spec', `the container of this owner was begun without a volume at ${mount.mountPath}`);
     if (mount.artifact === undefined || record.readyAt !== undefined) return;
     delegate?.streamingInput(mount.mountPath, mount.artifact.handle);
-    const archive = await mount.artifact.streamOut('.', { signal: either });
-    await components.volume(record).streamIn('.', archive, { signal: either });
+    await components.volume(record).takeFrom(mount.artifact, { signal: either });
   };
   const filling = plan.mounts.map(async (mount) => {
     try {

@@ -59,7 +59,7 @@ export class PodWorker implements Worker {
     const { repository, launcher, pods, podStore, podName, newId, clock, logger } = this.#open();
     checkOwner(owner);
     const wanted = { owner, plan: planContainer(spec), metadata: options.metadata ?? {}, delegate: options.delegate };
-    const volume = (record: VolumeRecord): Volume => this.#volume(record);
+    const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     const components = { workerName: this.name, containers: repository.containers, launcher, pods, podStore, volume, podName, newId, clock, logger };
     const container = await findOrCreateContainer(wanted, components, options);
     const volumes = await repository.containers.volumesOf(container.handle, options);

@@ -1,15 +1,25 @@
 import { Readable } from 'node:stream';
 
-import { checkEncoding, type DecodedArchive, decodeArchive, encodeArchive } from '../artifacts/compression.ts';
+import { checkEncoding, type DecodeOptions, encodeArchive } from '../artifacts/compression.ts';
 import { readFileFrom } from '../artifacts/read-file.ts';
+import { SourceDecoder } from '../artifacts/source-decoder.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { VolumeDisappearedError } from '../errors/repository.ts';
 import { PathConflictError } from '../errors/transfer.ts';
 import type { VolumeRecord } from '../repository/records.ts';
 import type { VolumeRepository } from '../repository/volume-repository.ts';
 import type { AbortOptions } from '../runtime/options.ts';
-import type { ReadFileOptions, StreamInOptions, StreamOutOptions, StreamResult, Volume, VolumeStatus } from '../runtime/volume.ts';
-import type { ArtifactStore, ReceivedArchive, ReceiveOptions, StoreLocation } from '../stores/artifact-store.ts';
+import type {
+  Artifact,
+  ReadFileOptions,
+  StreamInOptions,
+  StreamOutOptions,
+  StreamResult,
+  StreamSource,
+  Volume,
+  VolumeStatus,
+} from '../runtime/volume.ts';
+import type { ArtifactStore, ReceivedArchive, StoreLocation } from '../stores/artifact-store.ts';
 
 /** What a volume works with. */
 export interface VolumeComponents {
@@ -35,14 +45,21 @@ export class StoredVolume implements Volume {
     this.#store = components.store;
   }
 
-  async streamIn(path: string, source: Readable | AsyncIterable<Uint8Array>, options: StreamInOptions = {}): Promise<StreamResult> {
-    const { signal, expandedLimitBytes } = options;
-    const decoded = this.#decode(source, options);
-    const received = await this.#receive(path, decoded.readable, { signal, expandedLimitBytes });
+  async streamIn(path: string, source: StreamSource, options: StreamInOptions = {}): Promise<StreamResult> {
+    const decoder = new SourceDecoder(source, this.#check(source, options));
+    const received = await decoder.close(() => this.#store.receive(this.#location, path, decoder.archive, options));
     // Not ended by the signal: the content is there.
-    const isWhole = path === '' || path === '.' || path === '/';
-    await this.#volumes.markReady(this.handle, isWhole ? { digest: received.digest, sizeBytes: received.rawBytes } : undefined);
-    return { bytes: decoded.encodedBytes(), rawBytes: received.rawBytes, digest: received.digest, entries: received.entries };
+    await this.#markReady(path, received);
+    return { bytes: decoder.encodedBytes, rawBytes: received.rawBytes, digest: received.digest, entries: received.entries };
+  }
+
+  /** Takes all that another artifact has. What is in the same store goes there as it is, and is not decoded on its way. */
+  async takeFrom(artifact: Artifact, { signal }: AbortOptions = {}): Promise<void> {
+    if (!(artifact instanceof StoredVolume) || artifact.#store !== this.#store) {
+      await this.streamIn('.', () => artifact.streamOut('.', { signal }), { signal });
+      return;
+    }
+    await this.#markReady('.', await this.#store.copy(artifact.#location, this.#location, { signal }));
   }
 
   async streamOut(path: string, { signal, ...options }: StreamOutOptions = {}): Promise<Readable> {
@@ -68,29 +85,24 @@ export class StoredVolume implements Volume {
     return { handle: this.handle, readyAt, digest, sizeBytes };
   }
 
-  /** Checks what was asked for. The source of a call that cannot be done is let go of as well. */
-  #decode(source: Readable | AsyncIterable<Uint8Array>, { signal, limitBytes, expandedLimitBytes, ...options }: StreamInOptions): DecodedArchive {
+  /** Checks what was asked for. The source of a call that cannot be done is let go of. */
+  #check(source: StreamSource, { signal, limitBytes, expandedLimitBytes, ...options }: StreamInOptions): DecodeOptions {
     const facts = { handle: this.handle, direction: 'in' } as const;
     try {
       const encoding = checkEncoding(options.encoding ?? 'raw', facts);
       checkLimit('limitBytes', limitBytes);
       checkLimit('expandedLimitBytes', expandedLimitBytes);
       signal?.throwIfAborted();
-      return decodeArchive(source, { encoding, limitBytes, facts });
+      return { encoding, limitBytes, facts };
     } catch (error) {
       if (source instanceof Readable) source.destroy();
       throw error;
     }
   }
 
-  /** Whatever it fails with, the source is let go of. */
-  async #receive(path: string, archive: Readable, options: ReceiveOptions): Promise<ReceivedArchive> {
-    try {
-      return await this.#store.receive(this.#location, path, archive, options);
-    } catch (error) {
-      archive.destroy(error instanceof Error ? error : undefined);
-      throw error;
-    }
+  async #markReady(path: string, { digest, rawBytes }: ReceivedArchive): Promise<void> {
+    const isWhole = path === '' || path === '.' || path === '/';
+    await this.#volumes.markReady(this.handle, isWhole ? { digest, sizeBytes: rawBytes } : undefined);
   }
 }
 

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /** The error that a promise rejects with; fails where it resolves. */
 export async function rejection(promise: Promise<unknown>): Promise<Error & { readonly code?: string }> {
   let value: unknown;
@@ -7,5 +9,5 @@ export async function rejection(promise: Promise<unknown>): Promise<Error & { re
     if (error instanceof Error) return error;
     throw new Error(`rejected with something that is not an Error: ${String(error)}`, { cause: error });
   }
-  throw new Error(`resolved to ${JSON.stringify(value)}, a rejection was expected`);
+  throw new Error(`resolved to ${inspect(value).slice(0, 500)}, a rejection was expected`);
 }
