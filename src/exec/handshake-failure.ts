@@ -52,7 +52,8 @@ export function handshakeError(error: Error, request: HandshakeRequest): Kuberne
  * missing is only in the sentence.
  */
 export function isTemporaryRefusal(status: number | undefined, message: string): boolean {
-  if (/container not found|does not have a host assigned|is not running|in CONTAINER_\w+ state/i.test(message)) return true;
+  // "pod does not exist" is the kubelet's, which has not heard of it yet; the API server would have said that it is not found.
+  if (/container not found|^pod does not exist|does not have a host assigned|is not running|in CONTAINER_\w+ state/i.test(message)) return true;
   if (/no such file or directory|executable file not found|permission denied|exec format error/i.test(message)) return false;
   return status === undefined || status === 408 || status >= 500;
 }

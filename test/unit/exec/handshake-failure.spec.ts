@@ -43,6 +43,7 @@ describe('a refused exec', () => {
     ['the container is no part of the pod', 400, status('BadRequest', 'container x is not valid for pod p'), false],
     ['the pod has no node yet', 400, status('BadRequest', 'pod p does not have a host assigned'), true],
     ['the container is not there yet', 500, 'container not found ("main")', true],
+    ['the kubelet has not heard of the pod yet', 404, 'pod does not exist', true],
     ['the container is not running', 400, status('BadRequest', 'container "main" in pod "p" is not running'), true],
     ['the API server is overloaded', 503, '<html>\u0007<body>upstream</body></html>', true],
     ['the node cannot be reached', 500, status('InternalError', 'error dialing backend: remote error: tls: internal error'), true],
