@@ -26,6 +26,7 @@ import type { Architecture } from './runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from './runtime/options.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
 import { PodStore } from './stores/pod-store.ts';
+import { transferMetrics } from './telemetry/transfer-metrics.ts';
 import { PodWorker } from './worker/pod-worker.ts';
 
 /**
@@ -123,6 +124,7 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
     clock,
     logger,
     limits: new ConnectionLimits({ maxTransfers: options.transfers?.maxConcurrent, maxAttachments: options.maxAttachments }),
+    transferEnded: transferMetrics(),
     options: agentOptions(options.transfers ?? {}, reconnectTimeoutMs),
   });
   const watch = new PodWatch({ cluster, labelSelector: workerSelector(installationId, name), clock, logger });

@@ -9,6 +9,7 @@ import { abortReason } from '../internal/abort.ts';
 import type { Backoff } from '../internal/backoff.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { WindowSize } from '../runtime/process.ts';
+import type { TransferObserver } from '../runtime/transfer-report.ts';
 import type { StreamSource } from '../runtime/volume.ts';
 import { AgentFailure, LostConnection, processFailure, processStartError, transferFailure } from './agent-error.ts';
 import type { AgentHello } from './agent-hello.ts';
@@ -17,7 +18,7 @@ import { type AgentStatus, readStatus } from './agent-status.ts';
 import { AttachOperation } from './attach-operation.ts';
 import type { Attachment, AttachSinks } from './attachment.ts';
 import type { ByteConnection } from './byte-connection.ts';
-import { ConnectionLimits, type ConnectionUse } from './connection-limits.ts';
+import { ConnectionLimits } from './connection-limits.ts';
 import { type AgentText, type ControlObject, type Fields } from './control.ts';
 import { Download } from './download.ts';
 import type { DownloadKind, DownloadOperation } from './download-operation.ts';
@@ -75,6 +76,8 @@ export interface AgentClientComponents {
   readonly handle: string;
   /** Shared by all clients of a worker. @defaultValue its own */
   readonly limits?: ConnectionLimits | undefined;
+  /** Told of each transfer when it has ended. @defaultValue nobody */
+  readonly transferEnded?: TransferObserver | undefined;
   readonly options?: AgentClientOptions | undefined;
 }
 
@@ -302,10 +305,21 @@ export class AgentClient {
   }
 
   /** A transfer that has its place until it is over. */
-  async #enter<T extends ResumableOperation>(use: ConnectionUse, signal: AbortSignal | undefined, make: () => T): Promise<T> {
+  async #enter<T extends ResumableOperation>(use: 'upload' | 'download', signal: AbortSignal | undefined, make: () => T): Promise<T> {
     const leave = await this.#opener.enter(use, { signal });
+    const { clock, transferEnded } = this.#components;
+    const startedAt = clock.now();
     const operation = make();
-    void operation.answer.then(leave, leave);
+    const ended = (outcome: string): void => {
+      leave();
+      const { attempts, reconnects } = operation;
+      const direction = use === 'upload' ? 'in' : 'out';
+      transferEnded?.({ direction, outcome, bytes: operation.facts().bytes ?? 0, durationMs: clock.now() - startedAt, attempts, reconnects });
+    };
+    void operation.answer.then(
+      () => ended('OK'),
+      (error: unknown) => ended(error instanceof AgentFailure ? error.code : 'OPERATION_LOST'),
+    );
     return operation;
   }
 

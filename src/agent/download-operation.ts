@@ -44,7 +44,7 @@ export abstract class DownloadOperation extends ResumableOperation {
     return this.#kind;
   }
 
-  facts(): TransferFacts {
+  override facts(): TransferFacts {
     return { ...this.#facts, bytes: this.#dealtWith };
   }
 

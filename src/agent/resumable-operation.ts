@@ -2,6 +2,7 @@ import { addAbortListener } from 'node:events';
 
 import { ClosedError } from '../errors/caller.ts';
 import { isRetryable } from '../errors/error-code.ts';
+import type { TransferFacts } from '../errors/transfer.ts';
 import { AgentFailure, LostConnection } from './agent-error.ts';
 import { type AgentHello, RESUMABLE_SINCE } from './agent-hello.ts';
 import { AgentOperation } from './agent-operation.ts';
@@ -44,6 +45,11 @@ export abstract class ResumableOperation extends AgentOperation {
     super(components.settings);
     this.#components = components;
     this.#budget = new RetryBudget(components.settings);
+  }
+
+  /** How often a connection was tried for it. */
+  get attempts(): number {
+    return this.#attempt;
   }
 
   /** How often it went on over another connection. */
@@ -104,6 +110,9 @@ export abstract class ResumableOperation extends AgentOperation {
     else this.#lose(reason);
     if (this.#isLost && this.#isKept) await this.#components.opener.forget(this.#components.id);
   }
+
+  /** Where it is. */
+  abstract facts(): TransferFacts;
 
   /** Something was gained: what had failed before is forgiven. */
   protected moved(): void {

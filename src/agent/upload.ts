@@ -44,8 +44,7 @@ export class Upload extends ResumableOperation implements UploadSink {
     );
   }
 
-  /** Where it is. */
-  facts(): TransferFacts {
+  override facts(): TransferFacts {
     return { ...this.#facts, bytes: this.#window.acknowledged };
   }
 

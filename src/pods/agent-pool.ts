@@ -4,6 +4,7 @@ import type { ConnectionLimits } from '../agent/connection-limits.ts';
 import { ClosedError } from '../errors/caller.ts';
 import { ExecConnectionLostError } from '../errors/connection.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+import type { TransferObserver } from '../runtime/transfer-report.ts';
 
 /** What the pool needs. */
 export interface AgentPoolComponents {
@@ -13,6 +14,7 @@ export interface AgentPoolComponents {
   readonly logger: Logger;
   /** Shared by all pods. */
   readonly limits: ConnectionLimits;
+  readonly transferEnded: TransferObserver;
   readonly options: AgentClientOptions;
 }
 
