@@ -10,6 +10,7 @@
 #include "../src/sha256.h"
 #include "../src/sha256_blocks.h"
 #include "../src/volume.h"
+#include "../src/walk.h"
 
 static struct {
     size_t chunk;
@@ -17,6 +18,8 @@ static struct {
     bool keep_owner;
     bool set_id_error;
     bool plain;
+    bool resumed;
+    bool unmake;
     long crash_at; /* commit: exit without a word at this progress call or, -1, in `ready` */
 } set = {.chunk = 262144, .limit = -1};
 
@@ -128,6 +131,9 @@ int main(int count, char **arguments) {
         else if (strcmp(word, "--keep-owner") == 0) set.keep_owner = true;
         else if (strcmp(word, "--set-id-error") == 0) set.set_id_error = true;
         else if (strcmp(word, "--plain") == 0) set.plain = true;
+        else if (strcmp(word, "--resumed") == 0) set.resumed = true;
+        else if (strcmp(word, "--unmake") == 0) set.unmake = true;
+        else if (strcmp(word, "--walk-memory") == 0 && ++i) walk_memory(strtoul(next, NULL, 10));
         else if (strcmp(word, "--no-openat2") == 0) beneath_without_openat2(true);
         else if (given < 4) words[given++] = word;
     }
@@ -136,15 +142,18 @@ int main(int count, char **arguments) {
     if (strcmp(words[0], "pack") == 0) return do_pack(words[1], words[2]);
     if (strcmp(words[0], "sha256") == 0) return do_sha256();
     if (strcmp(words[0], "commit") == 0) {
-        result = commit_tree(open_folder(words[1]), open_folder(words[2]), on_ready, on_progress, &calls, &failure);
+        result = commit_tree(open_folder(words[1]), open_folder(words[2]), set.resumed, on_ready, on_progress, &calls, &failure);
     } else if (strcmp(words[0], "copy") == 0) {
         result = copy_tree(open_folder(words[1]), words[2], open_folder(words[3]), on_progress, &calls, &stats, &failure);
         if (result == 0) print_stats(&stats);
     } else if (strcmp(words[0], "empty") == 0) {
         result = empty_folder(open_folder(words[1]), on_progress, &calls, &failure);
     } else if (strcmp(words[0], "open") == 0) {
-        int fd = folder_open(open_folder(words[1]), words[2], true, &failure);
+        struct folders_made made;
+        int root = open_folder(words[1]);
+        int fd = folder_open(root, words[2], &made, &failure);
         result = fd < 0 ? -1 : 0;
+        if (fd >= 0 && set.unmake) folder_unmake(root, words[2], &made);
     } else if (strcmp(words[0], "normal") == 0) {
         char normal[PATH_LONGEST + 1];
         result = path_normal(words[1], normal, sizeof normal, &failure);
