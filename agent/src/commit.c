@@ -120,6 +120,15 @@ static int check_entry(struct commit *commit, struct failure *failure) {
     return folder != 0 && meeting == MEETS_FOLDER ? enter(commit, failure) : 0;
 }
 
+/* Room that was given free a moment ago, by us or by others, may be had only when the file system has written that down. */
+static int move(struct commit *commit) {
+    for (int attempt = 0;; attempt++) {
+        int result = renameat(commit->walk.folder, commit->walk.name, commit->folder, commit->walk.name);
+        if (result == 0 || (errno != ENOSPC && errno != EDQUOT) || attempt == 3) return result;
+        (void)syncfs(commit->target);
+    }
+}
+
 static int move_entry(struct commit *commit, struct failure *failure) {
     struct stat met;
     int folder = staged_is_folder(commit, failure);
@@ -127,7 +136,7 @@ static int move_entry(struct commit *commit, struct failure *failure) {
     int meeting = folder != 0 ? meet(commit, &met, failure) : MEETS_NOTHING;
     if (meeting < 0) return -1;
     if (meeting == MEETS_FOLDER) return enter(commit, failure);
-    if (renameat(commit->walk.folder, commit->walk.name, commit->folder, commit->walk.name) == 0) return 0;
+    if (move(commit) == 0) return 0;
     if (errno == EISDIR || errno == ENOTDIR) return conflict(commit, folder != 0, failure);
     return fail_errno(failure, errno, "moving a file into place", commit->walk.path);
 }

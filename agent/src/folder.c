@@ -62,11 +62,13 @@ static int make_folders(int root, const char *path, struct folders_made *made, s
 }
 
 /* Removes the folder `path`, and gives its parent the time `mtime` where that is not NULL. What is missing is removed. */
-static bool take_back(int root, char *path, const struct timespec *mtime) {
+static bool take_back(int root, const char *path, const struct timespec *mtime) {
+    char folder[PATH_LONGEST + 1];
     size_t length = 0;
     const char *base = beneath_base(path, &length);
-    path[length] = '\0';
-    int parent = beneath_open(root, path, O_RDONLY);
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    int parent = beneath_open(root, folder, O_RDONLY);
     if (parent < 0) return errno == ENOENT;
     bool gone = unlinkat(parent, base, AT_REMOVEDIR) == 0 || errno == ENOENT;
     if (gone && mtime != NULL) {
@@ -86,6 +88,7 @@ void folder_unmake(int root, const char *path, struct folders_made *made) {
         beneath_base(prefix, &length);
         bool last = length <= made->kept;
         if (!take_back(root, prefix, last ? &made->mtime : NULL) || last) break;
+        prefix[length] = '\0';
     }
     made->any = false;
 }
