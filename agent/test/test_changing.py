@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 
-from volumes import TOOL, VolumeTest
+from volumes import TOOL, VolumeTest, set_time
 
 SIZE = 3_000_000
 
@@ -44,6 +44,8 @@ class Changing(VolumeTest):
         os.mkdir(self.path('b'))
         fill(self.path('b/c'), b'2')
         fill(self.path('d'), b'3')
+        # The clock of file systems is coarse: a change in the same tick could not be seen.
+        set_time(self.path('a'), 10**9)
         return Packing(self.tree)
 
     def path(self, name):
