@@ -1,10 +1,12 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 
 import { expect } from 'chai';
-import { extract } from 'tar-stream';
+import { extract, pack } from 'tar-stream';
 
+import { sha256 } from '../../support/agent-frames.ts';
 import { isInstalled, type Losses, type Program, readers, run, writers } from './tar-programs.ts';
 import { describeTree, makeTree, type TreeEntry, type TreeFacts } from './tar-tree.ts';
 import { TarAgent } from './tar-volume.ts';
@@ -104,6 +106,34 @@ describe('archives exchanged with other programs', function () {
       for (const sparse of ['sparse', 'only a hole']) expect((await stat(join(folder, sparse))).blocks * 512).to.be.lessThan(500_000);
     });
   }
+
+  it('takes what tar-stream wrote', async () => {
+    const long = `${'d'.repeat(120)}/${'n'.repeat(140)}`;
+    const mtime = new Date(1_600_000_000_000);
+    const header = { mtime, uid: 3_000_000, gid: 3_000_000, uname: 'somebody', gname: 'staff' };
+    const writer = pack();
+    writer.entry({ ...header, name: 'dir/', type: 'directory', mode: 0o750 });
+    writer.entry({ ...header, name: 'dir/ünï', mode: 0o640 }, 'text');
+    writer.entry({ ...header, name: long, mode: 0o600, pax: { comment: 'x' } }, 'long');
+    writer.entry({ ...header, name: 'hard', type: 'link', linkname: long });
+    writer.entry({ ...header, name: 'link', type: 'symlink', linkname: long });
+    writer.finalize();
+    const { id, folder } = await agent.volume();
+    await agent.upload(id, await buffer(writer as AsyncIterable<Buffer>));
+    const found = await describeTree(folder);
+    const mtimeNs = 1_600_000_000_000_000_000n;
+    const facts = (path: string): unknown => found.get(Buffer.from(path).toString('latin1'));
+    expect(facts('dir')).to.include({ kind: 'folder', mode: 0o750, mtimeNs });
+    expect(facts('dir/ünï')).to.include({ kind: 'file', mode: 0o640, mtimeNs, content: `4 ${sha256(Buffer.from('text')).toString('hex')}` });
+    expect(facts('hard')).to.include({
+      kind: 'file',
+      mode: 0o600,
+      mtimeNs,
+      sameAs: long,
+      content: `4 ${sha256(Buffer.from('long')).toString('hex')}`,
+    });
+    expect(facts('link')).to.include({ kind: 'symlink', content: long, mtimeNs });
+  });
 
   for (const reader of readers) {
     it(`is understood by ${reader.name}`, async function () {
