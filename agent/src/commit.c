@@ -14,9 +14,13 @@
 
 #include "journal.h"
 #include "pace.h"
+#include "permitted.h"
 #include "place.h"
 #include "volume.h"
 #include "walk.h"
+
+/* For folders of the target that grow by a block or two; more where many names come. */
+#define RESERVE_LEAST (64u * 1024u)
 
 struct commit {
     int staging;
@@ -25,6 +29,8 @@ struct commit {
     char folder_path[PATH_LONGEST + 1];
     struct journal journal;
     struct walk walk;
+    bool fillable; /* entries can be made there */
+    size_t moving; /* bytes of the names that are to be moved */
     struct pace pace;
     struct journal_entry entry;
 };
@@ -39,6 +45,7 @@ static int in_target(struct commit *commit, struct failure *failure) {
     memcpy(commit->folder_path, commit->walk.path, length);
     commit->folder_path[length] = '\0';
     commit->folder = beneath_open(commit->target, commit->folder_path, O_PATH);
+    commit->fillable = false;
     if (commit->folder >= 0) return 0;
     if (errno == ENOTDIR || errno == ELOOP) return fail_path(failure, "PATH_CONFLICT", errno, "a folder is no longer one", commit->folder_path);
     return fail_errno(failure, errno, "opening a folder of the target", commit->folder_path);
@@ -88,7 +95,17 @@ static int note(struct commit *commit, enum meeting meeting, const struct stat *
     entry->mtime = staged.st_mtim;
     entry->has_time = !(meeting == MEETS_FOLDER && implicit);
     strcpy(entry->path, commit->walk.path);
+    bool changes = meeting == MEETS_FOLDER && (entry->has_time || ((entry->mode ^ met->st_mode) & 01777) != 0);
+    if (changes && permitted_change(commit->folder, commit->walk.name, met, entry->path, failure) != 0) return -1;
     return journal_add(&commit->journal, entry, failure);
+}
+
+/* An entry goes from staging into the folder that the walk is at. */
+static int check_move(struct commit *commit, enum meeting meeting, const struct stat *met, struct failure *failure) {
+    if (!commit->fillable && permitted_fill(commit->folder, commit->folder_path, failure) != 0) return -1;
+    commit->fillable = true;
+    commit->moving += strlen(commit->walk.name) + 16;
+    return meeting == MEETS_NOTHING ? 0 : permitted_replace(commit->folder, met, commit->walk.path, failure);
 }
 
 static int check_entry(struct commit *commit, struct failure *failure) {
@@ -98,8 +115,18 @@ static int check_entry(struct commit *commit, struct failure *failure) {
     int meeting = meet(commit, &met, failure);
     if (meeting < 0) return -1;
     if (meeting != MEETS_NOTHING && (folder != 0) != (meeting == MEETS_FOLDER)) return conflict(commit, folder != 0, failure);
+    if (meeting != MEETS_FOLDER && check_move(commit, (enum meeting)meeting, &met, failure) != 0) return -1;
     if (folder != 0 && !commit->journal.found && note(commit, (enum meeting)meeting, &met, failure) != 0) return -1;
     return folder != 0 && meeting == MEETS_FOLDER ? enter(commit, failure) : 0;
+}
+
+/* Room that was given free a moment ago, by us or by others, may be had only when the file system has written that down. */
+static int move(struct commit *commit) {
+    for (int attempt = 0;; attempt++) {
+        int result = renameat(commit->walk.folder, commit->walk.name, commit->folder, commit->walk.name);
+        if (result == 0 || (errno != ENOSPC && errno != EDQUOT) || attempt == 3) return result;
+        (void)syncfs(commit->target);
+    }
 }
 
 static int move_entry(struct commit *commit, struct failure *failure) {
@@ -109,7 +136,7 @@ static int move_entry(struct commit *commit, struct failure *failure) {
     int meeting = folder != 0 ? meet(commit, &met, failure) : MEETS_NOTHING;
     if (meeting < 0) return -1;
     if (meeting == MEETS_FOLDER) return enter(commit, failure);
-    if (renameat(commit->walk.folder, commit->walk.name, commit->folder, commit->walk.name) == 0) return 0;
+    if (move(commit) == 0) return 0;
     if (errno == EISDIR || errno == ENOTDIR) return conflict(commit, folder != 0, failure);
     return fail_errno(failure, errno, "moving a file into place", commit->walk.path);
 }
@@ -193,20 +220,35 @@ static int settle(struct commit *commit, struct failure *failure) {
     }
 }
 
-static int run(struct commit *commit, int (*ready)(void *context, struct failure *failure), void *context, struct failure *failure) {
+/*
+ * Folders of the target may need room for what is moved into them, and past the commit's mark there is no way back: so the room is taken before,
+ * and given free right before the moves.
+ */
+static int reserve(const struct commit *commit, struct failure *failure) {
+    int file = unnamed_file(commit->staging);
+    int error = file < 0 ? errno : posix_fallocate(file, 0, (off_t)(RESERVE_LEAST + 2 * commit->moving));
+    if (file >= 0 && error != ENOSPC && error != EDQUOT) return file;
+    if (file >= 0) close(file);
+    return error != ENOSPC && error != EDQUOT ? -1 : fail_errno(failure, error, "reserving room for a commit", NULL);
+}
+
+static int run(struct commit *commit, bool resumed, int (*ready)(void *context, struct failure *failure), void *context, struct failure *failure) {
     if (journal_open(&commit->journal, commit->staging, failure) != 0) return -1;
     /* A journal means that the moves may have begun: the target has been opened up before, and may have to be again. */
     if (commit->journal.found && open_up(commit, failure) != 0) return -1;
     if (!commit->journal.found && note_target(commit, failure) != 0) return -1;
     if (go_through(commit, check_entry, failure) != 0) return -1;
     if (!commit->journal.found && journal_save(&commit->journal, failure) != 0) return -1;
-    if (ready != NULL && ready(context, failure) != 0) return -1;
+    int reserved = resumed ? -1 : reserve(commit, failure);
+    int result = failure->code != NULL || (ready != NULL && ready(context, failure) != 0) ? -1 : 0;
+    if (reserved >= 0) close(reserved);
+    if (result != 0) return -1;
     if (open_up(commit, failure) != 0) return -1;
     if (go_through(commit, move_entry, failure) != 0) return -1;
     return settle(commit, failure);
 }
 
-int commit_tree(int staging, int target, int (*ready)(void *context, struct failure *failure), progress_fn progress, void *context,
+int commit_tree(int staging, int target, bool resumed, int (*ready)(void *context, struct failure *failure), progress_fn progress, void *context,
                 struct failure *failure) {
     struct commit *commit = calloc(1, sizeof *commit);
     if (commit == NULL) return fail(failure, "IO_ERROR", "no memory for moving files into place");
@@ -214,7 +256,7 @@ int commit_tree(int staging, int target, int (*ready)(void *context, struct fail
     commit->target = target;
     commit->folder = -1;
     pace_begin(&commit->pace, progress, context);
-    int result = run(commit, ready, context, failure);
+    int result = run(commit, resumed, ready, context, failure);
     journal_close(&commit->journal);
     free(commit);
     return result;

@@ -28,7 +28,7 @@ struct copying {
     bool no_clone;      /* refused once by this pair of file systems */
     bool no_copy_range; /* the same */
     uint8_t *buffer;
-    char first[PATH_LONGEST + 1];
+    char first[LINKS_NAME_LONGEST + 1];
     char target[PATH_LONGEST + 1];
 };
 
@@ -103,6 +103,15 @@ static int copy_content(struct copying *copying, int from, int to, const struct 
     return copy_range(copying, from, to, 0, status->st_size, path, failure);
 }
 
+/* One that has grown was cut at its size; see pack.c. */
+static int check_unchanged(int from, const struct stat *before, const char *path, struct failure *failure) {
+    struct stat status;
+    if (fstat(from, &status) != 0) return fail_source(failure, errno, path);
+    bool written = status.st_mtim.tv_sec != before->st_mtim.tv_sec || status.st_mtim.tv_nsec != before->st_mtim.tv_nsec;
+    if (!written || status.st_size > before->st_size) return 0;
+    return fail_path(failure, "FILE_CHANGED", 0, "a file was written to while it was copied", path);
+}
+
 static int copy_opened(struct copying *copying, int from, const char *path, const char *to_path, struct failure *failure) {
     struct stat status;
     if (fstat(from, &status) != 0) return fail_source(failure, errno, path);
@@ -115,6 +124,7 @@ static int copy_opened(struct copying *copying, int from, const char *path, cons
     int to = place_file(&copying->place, to_path, &attributes, failure);
     if (to < 0) return -1;
     int result = copy_content(copying, from, to, &status, path, failure);
+    if (result == 0) result = check_unchanged(from, &status, path, failure);
     copying->stats->expanded_bytes += (uint64_t)status.st_size;
     return place_file_end(to, to_path, &attributes, failure) == 0 ? result : -1;
 }
@@ -178,7 +188,7 @@ static int copy_single(struct copying *copying, int root, const char *path, stru
     struct stat status;
     memcpy(folder_path, path, length);
     folder_path[length] = '\0';
-    int folder = folder_open(root, folder_path, false, failure);
+    int folder = folder_open(root, folder_path, NULL, failure);
     if (folder < 0) return -1;
     int result = 0;
     if (fstatat(folder, base, &status, AT_SYMLINK_NOFOLLOW) != 0)

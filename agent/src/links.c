@@ -6,8 +6,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "beneath.h"
-
 #define SLOTS_FIRST 1024u
 #define IN_MEMORY_BYTES (1536u * 1024u)
 /* Where no file can be made (a volume that is read-only). */
@@ -71,16 +69,18 @@ int links_see(struct links *links, dev_t device, ino_t inode, const char *path, 
     uint32_t length = 0;
     if (slot->position != 0) {
         uint64_t at = slot->position - 1;
-        if (spool_read(&links->paths, at, &length, sizeof length, failure) != 0 || length > PATH_LONGEST) return -1;
+        if (spool_read(&links->paths, at, &length, sizeof length, failure) != 0) return -1;
+        if (length > LINKS_NAME_LONGEST) return fail(failure, "IO_ERROR", "a table of hard links is broken");
         if (spool_read(&links->paths, at + sizeof length, first, length, failure) != 0) return -1;
         first[length] = '\0';
         return 1;
     }
     struct {
         uint32_t length;
-        char path[PATH_LONGEST + 1];
+        char path[LINKS_NAME_LONGEST];
     } record;
     length = (uint32_t)strlen(path);
+    if (length > LINKS_NAME_LONGEST) return fail(failure, "IO_ERROR", "a path is too long for the table of hard links");
     record.length = length;
     memcpy(record.path, path, length);
     *slot = (struct link_slot){(uint64_t)device, (uint64_t)inode, spool_length(&links->paths) + 1};

@@ -6,7 +6,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "beneath.h"
 #include "spool.h"
+
+/* A path of PATH_LONGEST bytes as an archive names it. */
+#define LINKS_NAME_LONGEST (PATH_LONGEST + 3)
 
 struct link_slot {
     uint64_t device;
@@ -23,7 +27,7 @@ struct links {
 };
 
 void links_open(struct links *links, int folder);
-/* 1: seen before, its path is in `first` (PATH_LONGEST + 1 bytes). 0: new, remembered as `path`. -1. */
+/* 1: seen before, its path is in `first` (LINKS_NAME_LONGEST + 1 bytes). 0: new, remembered as `path`. -1. */
 int links_see(struct links *links, dev_t device, ino_t inode, const char *path, char *first, struct failure *failure);
 void links_close(struct links *links);
 

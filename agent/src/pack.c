@@ -27,11 +27,13 @@ struct pack {
     size_t header_size;
     size_t header_sent;
     int file; /* -1: none */
+    int64_t size;
     int64_t remaining;
     size_t zeros;
     char path[PATH_LONGEST + 1];     /* of the file, for messages */
-    char name[PATH_LONGEST + 1 + 4]; /* in the archive */
-    char target[PATH_LONGEST + 1];
+    char name[TAR_NAME_LONGEST + 1]; /* in the archive */
+    char target[LINKS_NAME_LONGEST + 1];
+    struct timespec changed; /* the file's time of change when its header was made */
 };
 
 /* What was listed is gone, or has become something else. */
@@ -52,8 +54,6 @@ static int put_header(struct pack *pack, enum tar_kind kind, const struct stat *
         .mtime = status->st_mtim,
         .size = kind == TAR_FILE ? (int64_t)status->st_size : 0,
     };
-    if (strlen(pack->name) > PATH_LONGEST || strlen(pack->target) > PATH_LONGEST)
-        return fail_path(failure, "IO_ERROR", ENAMETOOLONG, "a path is longer than an archive can hold", path);
     pack->header_size = tar_header_encode(&entry, pack->header, sizeof pack->header);
     if (pack->header_size == 0) return fail_path(failure, "IO_ERROR", 0, "an entry's header is too long", path);
     pack->header_sent = 0;
@@ -72,7 +72,8 @@ static int put_file(struct pack *pack, int fd, const struct stat *status, const 
     if (put_header(pack, TAR_FILE, status, path, failure) != 0) return -1;
     if (status->st_size == 0) return 0;
     strcpy(pack->path, path);
-    pack->remaining = status->st_size;
+    pack->size = pack->remaining = status->st_size;
+    pack->changed = status->st_mtim;
     pack->file = fd;
     return 0;
 }
@@ -154,7 +155,7 @@ static int open_single(struct pack *pack, int root, const char *path, enum pack_
     struct stat status;
     memcpy(folder_path, path, length);
     folder_path[length] = '\0';
-    int folder = folder_open(root, folder_path, false, failure);
+    int folder = folder_open(root, folder_path, NULL, failure);
     if (folder < 0) return -1;
     int result = 0;
     if (fstatat(folder, base, &status, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -199,7 +200,21 @@ struct pack *pack_open(int root, const char *path, const struct pack_options *op
     return NULL;
 }
 
-/* A file that has grown is cut at the size in its header; one that has shrunk can't be mended. */
+/*
+ * A file that has grown is cut at the size in its header; one that has shrunk can't be mended, nor one whose content was written anew, for what was
+ * read may be some of the old and some of the new.
+ */
+static int end_content(struct pack *pack, struct failure *failure) {
+    struct stat status;
+    if (fstat(pack->file, &status) != 0) return fail_errno(failure, errno, "reading a file", pack->path);
+    bool written = status.st_mtim.tv_sec != pack->changed.tv_sec || status.st_mtim.tv_nsec != pack->changed.tv_nsec;
+    if (written && status.st_size <= pack->size) return fail_path(failure, "FILE_CHANGED", 0, "a file was written to while it was read", pack->path);
+    close(pack->file);
+    pack->file = -1;
+    pack->stage = IN_ZEROS;
+    return 0;
+}
+
 static int64_t read_content(struct pack *pack, uint8_t *to, size_t capacity, struct failure *failure) {
     size_t most = (uint64_t)pack->remaining < capacity ? (size_t)pack->remaining : capacity;
     ssize_t count = read(pack->file, to, most);
@@ -207,7 +222,7 @@ static int64_t read_content(struct pack *pack, uint8_t *to, size_t capacity, str
     if (count < 0) return fail_errno(failure, errno, "reading a file", pack->path);
     if (count == 0) return fail_path(failure, "FILE_CHANGED", 0, "a file became shorter while it was read", pack->path);
     pack->remaining -= count;
-    return count;
+    return pack->remaining > 0 || end_content(pack, failure) == 0 ? count : -1;
 }
 
 static size_t smaller(size_t one, size_t other) {
@@ -223,7 +238,6 @@ static void end_header(struct pack *pack) {
 /* Writes what comes next, at most `capacity` bytes; 0 where only the stage has changed. */
 static int64_t produce(struct pack *pack, uint8_t *to, size_t capacity, struct failure *failure) {
     size_t part = 0;
-    int64_t count = 0;
     switch (pack->stage) {
     case NEXT:
         return next_entry(pack, failure);
@@ -234,13 +248,7 @@ static int64_t produce(struct pack *pack, uint8_t *to, size_t capacity, struct f
         if (pack->header_sent == pack->header_size) end_header(pack);
         return (int64_t)part;
     case IN_CONTENT:
-        count = read_content(pack, to, capacity, failure);
-        if (count >= 0 && pack->remaining == 0) {
-            close(pack->file);
-            pack->file = -1;
-            pack->stage = IN_ZEROS;
-        }
-        return count;
+        return read_content(pack, to, capacity, failure);
     default:
         part = smaller(pack->zeros, capacity);
         memset(to, 0, part);

@@ -43,11 +43,12 @@ uint64_t spool_length(const struct spool *spool) {
     return spool->flushed + spool->filled;
 }
 
-static int flush(struct spool *spool, struct failure *failure) {
+/* 0, or an errno, and then everything is still in memory. */
+static int flush(struct spool *spool) {
     for (size_t done = 0; done < spool->filled;) {
         ssize_t count = pwrite(spool->file, spool->buffer + done, spool->filled - done, (off_t)(spool->flushed + done));
         if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) return fail_errno(failure, count < 0 ? errno : EIO, "writing a temporary file", NULL);
+        if (count <= 0) return count < 0 ? errno : EIO;
         done += (size_t)count;
     }
     spool->flushed += spool->filled;
@@ -59,8 +60,10 @@ static int make_room(struct spool *spool, size_t length, struct failure *failure
     if (length > SPOOL_MEMORY) return fail(failure, "IO_ERROR", "a record of %zu bytes is too long", length);
     if (spool->capacity - spool->filled >= length) return 0;
     if (spool->buffer != NULL && spool->file < 0) spool->file = unnamed_file(spool->folder);
-    if (spool->file >= 0 && spool->filled > 0) return flush(spool, failure);
-    if (spool->capacity >= SPOOL_MEMORY_MOST) return fail_errno(failure, errno, "making a temporary file", NULL);
+    int error = spool->file < 0 ? errno : spool->filled > 0 ? flush(spool) : 0;
+    if (spool->file >= 0 && error == 0 && spool->capacity >= length) return 0;
+    /* No file, or a full disk, from which one may well want to read. */
+    if (spool->capacity >= SPOOL_MEMORY_MOST) return fail_errno(failure, error, "writing a temporary file", NULL);
     size_t capacity = spool->buffer == NULL ? SPOOL_MEMORY : spool->capacity * 2;
     uint8_t *grown = realloc(spool->buffer, capacity);
     if (grown == NULL) return fail(failure, "IO_ERROR", "no memory for a list of entries");

@@ -1,6 +1,6 @@
 /*
- * A log of bytes of any length with a bounded amount of memory: what doesn't fit goes to an unlinked file, or where none can be made (a volume that is
- * read-only) to some more memory, and then fails.
+ * A log of bytes of any length with a bounded amount of memory: what doesn't fit goes to an unlinked file, or where none can be written (a volume that
+ * is read-only, a full disk) to some more memory, and then fails.
  */
 #ifndef KW_SPOOL_H
 #define KW_SPOOL_H

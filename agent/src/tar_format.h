@@ -25,12 +25,15 @@
 #define TAR_MAGIC 257
 #define TAR_PREFIX 345, 155
 
+/* The longest name in an archive: that of a path within PATH_LONGEST with "./" before it and a slash behind. */
+#define TAR_NAME_LONGEST (PATH_LONGEST + 3)
+
 enum tar_kind { TAR_FILE, TAR_HARD_LINK, TAR_SYMLINK, TAR_FOLDER };
 
 /* One entry, all headers of it merged. */
 struct tar_entry {
     enum tar_kind kind;
-    const char *name;   /* as the archive has it, at most PATH_LONGEST bytes */
+    const char *name;   /* as the archive has it, at most TAR_NAME_LONGEST bytes */
     const char *target; /* of a link */
     uint32_t mode;      /* 07777 at most */
     int64_t uid;
@@ -97,9 +100,9 @@ int tar_sparse_check(const struct tar_sparse *sparse, int64_t stored, struct fai
 
 struct tar_pax {
     unsigned set;
-    char path[PATH_LONGEST + 1];
-    char sparse_name[PATH_LONGEST + 1];
-    char link[PATH_LONGEST + 1];
+    char path[TAR_NAME_LONGEST + 1];
+    char sparse_name[TAR_NAME_LONGEST + 1];
+    char link[TAR_NAME_LONGEST + 1];
     int64_t size;
     int64_t uid;
     int64_t gid;
@@ -130,7 +133,7 @@ void tar_reader_close(struct tar_reader *reader);
 /* ---- tar_write.c */
 /* The longest header that tar_header_encode writes: pax header, its records and the entry's own block. */
 #define TAR_HEADER_LONGEST (32u * TAR_BLOCK)
-/* Encodes the header blocks of an entry; 0 where they don't fit, which a name and target within PATH_LONGEST never cause. */
+/* Encodes the header blocks of an entry; 0 where they don't fit, which a name and target within TAR_NAME_LONGEST never cause. */
 size_t tar_header_encode(const struct tar_entry *entry, uint8_t *blocks, size_t capacity);
 
 #endif

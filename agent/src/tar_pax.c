@@ -71,8 +71,8 @@ static bool time_value(const struct record *record, struct timespec *time) {
 }
 
 static int text(const struct record *record, char *to, struct failure *failure) {
-    if (record->value_length > PATH_LONGEST)
-        return fail(failure, "UNSUPPORTED_ENTRY", "a name or link of an entry is longer than %d bytes", PATH_LONGEST);
+    if (record->value_length > TAR_NAME_LONGEST)
+        return fail(failure, "UNSUPPORTED_ENTRY", "a name or link of an entry is longer than %d bytes", TAR_NAME_LONGEST);
     if (memchr(record->value, '\0', record->value_length) != NULL) return bad(failure, "a name with a NUL byte");
     memcpy(to, record->value, record->value_length);
     to[record->value_length] = '\0';

@@ -24,8 +24,8 @@ struct tar_reader {
     struct tar_header header;
     bool has_long_name;
     bool has_long_link;
-    char long_name[PATH_LONGEST + 1];
-    char long_link[PATH_LONGEST + 1];
+    char long_name[TAR_NAME_LONGEST + 1];
+    char long_link[TAR_NAME_LONGEST + 1];
     struct tar_pax global;
     struct tar_pax local;
     struct tar_sparse sparse;
@@ -119,6 +119,7 @@ static int begin_entry(struct tar_reader *reader, enum tar_kind kind, int64_t st
     if (reader->sink->entry(reader->context, entry, failure) != 0) return -1;
     /* The names stay where they are until the next header is read. */
     reader->local.set = 0;
+    reader->local.sparse_major = reader->local.sparse_minor = 0;
     reader->has_long_name = reader->has_long_link = false;
     reader->remaining = stored;
     reader->padding = padding_after(stored);
@@ -147,22 +148,23 @@ static int begin_meta(struct tar_reader *reader, int64_t longest, struct failure
     return 0;
 }
 
-static void take_long(const struct tar_reader *reader, char *to) {
+static int take_long(const struct tar_reader *reader, char *to, struct failure *failure) {
     size_t size = strnlen((const char *)reader->meta, reader->meta_size);
-    if (size > PATH_LONGEST) size = PATH_LONGEST;
+    if (size > TAR_NAME_LONGEST) return fail(failure, "UNSUPPORTED_ENTRY", "a name or link of an entry is longer than %d bytes", TAR_NAME_LONGEST);
     memcpy(to, reader->meta, size);
     to[size] = '\0';
+    return 0;
 }
 
 static int end_meta(struct tar_reader *reader, struct failure *failure) {
     int result = 0;
     switch (reader->header.type) {
     case 'L':
-        take_long(reader, reader->long_name);
+        result = take_long(reader, reader->long_name, failure);
         reader->has_long_name = true;
         break;
     case 'K':
-        take_long(reader, reader->long_link);
+        result = take_long(reader, reader->long_link, failure);
         reader->has_long_link = true;
         break;
     case 'g':
@@ -263,7 +265,7 @@ static int header_block(struct tar_reader *reader, const uint8_t *block, struct 
         return begin_meta(reader, PAX_LONGEST, failure);
     case 'L':
     case 'K':
-        return begin_meta(reader, PATH_LONGEST + 1, failure);
+        return begin_meta(reader, TAR_NAME_LONGEST + 1, failure);
     case '\0':
     case '0':
     case '7':

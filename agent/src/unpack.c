@@ -9,6 +9,9 @@
 #include "tar_format.h"
 #include "volume.h"
 
+/* Holes begin and end where such blocks do. */
+#define HOLE_BLOCK (32 * 1024)
+
 struct unpack {
     struct unpack_options options;
     struct tar_reader *reader;
@@ -27,8 +30,10 @@ static int entry_path(const char *name, char *path, struct failure *failure) {
     struct failure ignored = {0};
     if (name[0] == '\0') return fail(failure, "CORRUPT_ARCHIVE", "an entry has no name");
     if (name[0] == '/') return fail(failure, "UNSAFE_ARCHIVE_PATH", "an entry has an absolute path");
-    if (path_normal(name, path, PATH_LONGEST + 1, &ignored) != 0)
+    if (path_normal(name, path, PATH_LONGEST + 1, &ignored) != 0) {
+        if (strlen(name) > PATH_LONGEST) return fail(failure, "UNSUPPORTED_ENTRY", "an entry's path is longer than %d bytes", PATH_LONGEST);
         return fail(failure, "UNSAFE_ARCHIVE_PATH", "an entry's path has a \"..\" component");
+    }
     if (strncmp(path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0)
         return fail(failure, "UNSUPPORTED_ENTRY", "an entry has a name that is reserved");
     return 0;
@@ -85,8 +90,7 @@ static int on_entry(void *context, const struct tar_entry *entry, struct failure
     return make_entry(context, entry, failure) == 0 ? 0 : fail_entry(failure, entry->name);
 }
 
-static int on_content(void *context, int64_t offset, const uint8_t *bytes, size_t length, struct failure *failure) {
-    struct unpack *unpack = context;
+static int write_bytes(struct unpack *unpack, int64_t offset, const uint8_t *bytes, size_t length, struct failure *failure) {
     while (length > 0) {
         ssize_t count = pwrite(unpack->file, bytes, length, offset);
         if (count < 0 && errno == EINTR) continue;
@@ -103,11 +107,40 @@ static int on_content(void *context, int64_t offset, const uint8_t *bytes, size_
     return 0;
 }
 
+static bool is_zero(const uint8_t *bytes, size_t length) {
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
+}
+
+/* The length of what begins at `offset` and lies in one block of the file, at most `length`. */
+static size_t block_part(int64_t offset, size_t length) {
+    size_t rest = HOLE_BLOCK - (size_t)(offset % HOLE_BLOCK);
+    return rest < length ? rest : length;
+}
+
+/* Zeros are not written: the file is new, so there is a hole then. An archive of ours has none of its own, as few programs read those. */
+static int on_content(void *context, int64_t offset, const uint8_t *bytes, size_t length, struct failure *failure) {
+    struct unpack *unpack = context;
+    while (length > 0) {
+        size_t part = block_part(offset, length);
+        bool hole = is_zero(bytes, part);
+        while (!hole && part < length) {
+            size_t next = block_part(offset + (int64_t)part, length - part);
+            if (is_zero(bytes + part, next)) break;
+            part += next;
+        }
+        if (!hole && write_bytes(unpack, offset, bytes, part, failure) != 0) return -1;
+        offset += (int64_t)part;
+        bytes += part;
+        length -= part;
+    }
+    return 0;
+}
+
 static int on_end(void *context, struct failure *failure) {
     struct unpack *unpack = context;
     int file = unpack->file;
     unpack->file = -1;
-    /* A sparse file may end with a hole. */
+    /* A file may end with a hole. */
     int error = unpack->written < unpack->size && ftruncate(file, unpack->size) != 0 ? errno : 0;
     int result = place_file_end(file, unpack->path, &unpack->attributes, failure);
     if (error != 0) result = fail_errno(failure, error, "making a sparse file", unpack->path);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "failure.h"
 
@@ -49,10 +50,24 @@ void pack_stats(const struct pack *pack, struct tree_stats *stats);
 void pack_close(struct pack *pack);
 
 /* ---- folders */
-/* Opens `path` below `root` without following a link; with `make`, makes what is missing, 0755. `path` is normalised by path_normal. */
-int folder_open(int root, const char *path, bool make, struct failure *failure);
-/* Moves what is in `staging` into `target`, merging folders: first the check that nothing conflicts, then (after `ready`, which makes the commit durable) the moves. */
-int commit_tree(int staging, int target, int (*ready)(void *context, struct failure *failure), progress_fn progress, void *context,
+/* Which folders of a path had to be made, so that they can be taken back. */
+struct folders_made {
+    bool any;
+    size_t kept;           /* length of the part of the path that was there before */
+    struct timespec mtime; /* of that folder, before */
+};
+/*
+ * Opens `path` below `root` without following a link. With `made` (NULL: nothing is made), makes what is missing, 0755; after a failure nothing of it
+ * is left. `path` is normalised by path_normal.
+ */
+int folder_open(int root, const char *path, struct folders_made *made, struct failure *failure);
+/* Removes the folders that were made for `path`, as far as they are empty. */
+void folder_unmake(int root, const char *path, struct folders_made *made);
+/*
+ * Moves what is in `staging` into `target`, merging folders: first the check that nothing conflicts, then (after `ready`, which makes the commit
+ * durable) the moves. `resumed`: `ready` has been called before, by one that could not complete the moves.
+ */
+int commit_tree(int staging, int target, bool resumed, int (*ready)(void *context, struct failure *failure), progress_fn progress, void *context,
                 struct failure *failure);
 /* Copies the tree or file at `path` below `from` into the empty folder `to`, by reflink where the file system can. */
 int copy_tree(int from, const char *path, int to, progress_fn progress, void *context, struct tree_stats *stats, struct failure *failure);

@@ -93,15 +93,18 @@ static int pass_progress(void *context, uint64_t entries, uint64_t bytes) {
 int volume_folder_commit(const struct state *state, struct volume_folder *volume, const char *path, progress_fn progress, void *context,
                          struct failure *failure) {
     struct commit_context commit = {state, volume, path, progress, context, volume->marked};
-    int target = folder_open(volume->data, path, true, failure);
-    int result = target < 0 ? -1 : commit_tree(volume->staged, target, mark, pass_progress, &commit, failure);
+    struct folders_made made;
+    int target = folder_open(volume->data, path, &made, failure);
+    int result = target < 0 ? -1 : commit_tree(volume->staged, target, volume->marked, mark, pass_progress, &commit, failure);
     close_fd(&target);
     if (result == 0) {
         stored_result_keep(state, volume->operation, volume->put_result != NULL || volume->has_result);
         return 0;
     }
-    if (!commit.marked)
+    if (!commit.marked) {
+        folder_unmake(volume->data, path, &made);
         return -1;
+    }
     /* Staging and marker stay: the next start tries again. Until then nobody gets half of a change. */
     char name[MARK_NAME_MAX];
     damage_name(name, volume->id);

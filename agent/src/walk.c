@@ -9,9 +9,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* For the names of all folders on the way to the current one. */
-#define MEMORY_MOST (64u * 1024u * 1024u)
+/* For the names of all folders on the way to the current one; each takes half of what is left at most, so that those below it have room as well. */
+static size_t memory_most = 16u * 1024u * 1024u;
 #define FOLDERS_OPEN 48u
+
+void walk_memory(size_t bytes) {
+    memory_most = bytes;
+}
+
+static size_t room(const struct walk *walk) {
+    return walk->memory < memory_most ? (memory_most - walk->memory) / 2 : 0;
+}
 
 static int push(struct walk *walk, int folder, struct failure *failure) {
     struct stat status;
@@ -25,7 +33,7 @@ static int push(struct walk *walk, int folder, struct failure *failure) {
         walk->capacity = capacity;
     }
     struct walk_names names;
-    if (walk_list(folder, MEMORY_MOST - walk->memory, &names, walk->path, failure) != 0) return -1;
+    if (walk_list(folder, room(walk), NULL, &names, walk->path, failure) != 0) return -1;
     if (walk->depth - walk->oldest_open == FOLDERS_OPEN) {
         close(walk->frames[walk->oldest_open].folder);
         walk->frames[walk->oldest_open++].folder = -1;
@@ -62,6 +70,19 @@ static int reopen(struct walk *walk, struct walk_frame *frame, struct failure *f
     return 0;
 }
 
+/* The names behind those that have been gone through. */
+static int list_more(struct walk *walk, struct walk_frame *frame, struct failure *failure) {
+    char last[WALK_NAME_LONGEST + 1];
+    strcpy(last, frame->names.names[frame->names.count - 1]);
+    if (frame->folder < 0 && reopen(walk, frame, failure) != 0) return -1;
+    walk->memory -= frame->names.size;
+    walk_names_free(&frame->names);
+    frame->next = 0;
+    if (walk_list(frame->folder, room(walk), last, &frame->names, walk->path, failure) != 0) return -1;
+    walk->memory += frame->names.size;
+    return 0;
+}
+
 static void pop(struct walk *walk) {
     struct walk_frame *frame = &walk->frames[--walk->depth];
     if (frame->folder >= 0) close(frame->folder);
@@ -75,6 +96,7 @@ enum walk_step walk_next(struct walk *walk, struct failure *failure) {
     struct walk_frame *frame = &walk->frames[walk->depth - 1];
     walk->path_length = frame->path_length;
     walk->path[walk->path_length] = '\0';
+    if (frame->next == frame->names.count && frame->names.more && list_more(walk, frame, failure) != 0) return WALK_FAILED;
     if (frame->next == frame->names.count) {
         pop(walk);
         return walk->depth == 0 ? WALK_END : WALK_LEAVE;

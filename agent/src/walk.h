@@ -15,10 +15,15 @@ struct walk_names {
     const char **names; /* sorted */
     size_t count;
     size_t size; /* of the memory of both */
+    bool more;   /* larger names were left out, for they didn't fit */
 };
 
-/* Lists a folder. IO_ERROR where it would take more than `most` bytes. */
-int walk_list(int folder, size_t most, struct walk_names *names, const char *path, struct failure *failure);
+/* Some file systems have names of more than 255 bytes: 255 characters, in UTF-8. */
+#define WALK_NAME_LONGEST 1023
+/* Room for a few names of any length. */
+#define WALK_LIST_LEAST 4096u
+/* Lists those names of a folder that are larger than `after` (NULL: all), as many of the smallest as fit into `most` bytes, or into WALK_LIST_LEAST. */
+int walk_list(int folder, size_t most, const char *after, struct walk_names *names, const char *path, struct failure *failure);
 void walk_names_free(struct walk_names *names);
 
 struct walk_frame {
@@ -54,5 +59,8 @@ enum walk_step walk_next(struct walk *walk, struct failure *failure);
 /* After WALK_ENTRY: go through this folder next. Takes `folder`, which is the opened entry. */
 int walk_enter(struct walk *walk, int folder, struct failure *failure);
 void walk_close(struct walk *walk);
+
+/* For tests: the bytes for the names of all folders on the way to the current one, instead of the usual number. */
+void walk_memory(size_t bytes);
 
 #endif

@@ -1,4 +1,7 @@
-/* The sorted names of one folder. */
+/*
+ * The names of one folder, sorted, in a bounded amount of memory: where they are too many, the smallest that fit; the next call goes on behind them.
+ * A folder of any size can so be gone through with no disk at all, at the price of reading its list again for each such part.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -19,11 +22,16 @@ struct kernel_entry {
 
 #define READ_SIZE (32u * 1024u)
 
-struct growing {
+struct listing {
+    size_t most;
+    const char *after; /* names up to this one were given before; NULL: none */
+    const char *path;  /* for messages */
     char *bytes;
     size_t filled;
     size_t capacity;
     size_t count;
+    const char **sorted;
+    char last[WALK_NAME_LONGEST + 1]; /* the largest name kept; larger ones are left for the next call. "": all are kept so far */
 };
 
 static int compare(const void *left, const void *right) {
@@ -32,62 +40,107 @@ static int compare(const void *left, const void *right) {
     return strcmp(*a, *b);
 }
 
-static int too_large(const char *path, struct failure *failure) {
-    return fail_path(failure, "IO_ERROR", 0, "there are too many names in a folder and its parents to sort them in memory", path);
+static int no_memory(const struct listing *listing, struct failure *failure) {
+    return fail_path(failure, "IO_ERROR", ENOMEM, "listing a folder", listing->path);
 }
 
-static int add_name(struct growing *list, const struct kernel_entry *entry, size_t most, const char *path, struct failure *failure) {
-    const char *name = entry->name;
-    size_t size = strlen(name) + 2;
-    if (name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'))) return 0;
-    if (list->filled + size > list->capacity) {
-        size_t capacity = list->capacity == 0 ? 1024 : list->capacity * 2;
-        char *grown = capacity <= most ? realloc(list->bytes, capacity) : NULL;
-        if (grown == NULL) return too_large(path, failure);
-        list->bytes = grown;
-        list->capacity = capacity;
+static int sort(struct listing *listing, struct failure *failure) {
+    size_t at = 0;
+    if (listing->count == 0) return 0;
+    listing->sorted = malloc(listing->count * sizeof *listing->sorted);
+    if (listing->sorted == NULL) return no_memory(listing, failure);
+    for (size_t i = 0; i < listing->count; i++) {
+        listing->sorted[i] = listing->bytes + at + 1;
+        at += strlen(listing->sorted[i]) + 2;
     }
-    list->bytes[list->filled] = (char)entry->type;
-    memcpy(list->bytes + list->filled + 1, name, size - 1);
-    list->filled += size;
-    list->count++;
+    qsort(listing->sorted, listing->count, sizeof *listing->sorted, compare);
     return 0;
 }
 
-static int read_names(int folder, struct growing *list, size_t most, const char *path, struct failure *failure) {
+/* Keeps the smaller half of the names. */
+static int halve(struct listing *listing, struct failure *failure) {
+    if (sort(listing, failure) != 0) return -1;
+    size_t count = listing->count / 2;
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) size += strlen(listing->sorted[i]) + 2;
+    char *kept = malloc(size);
+    if (kept == NULL) return no_memory(listing, failure);
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t part = strlen(listing->sorted[i]) + 2;
+        memcpy(kept + at, listing->sorted[i] - 1, part);
+        at += part;
+    }
+    strcpy(listing->last, listing->sorted[count - 1]);
+    free(listing->sorted);
+    free(listing->bytes);
+    listing->sorted = NULL;
+    listing->bytes = kept;
+    listing->filled = listing->capacity = size;
+    listing->count = count;
+    return 0;
+}
+
+static bool is_wanted(const struct listing *listing, const char *name) {
+    if (name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'))) return false;
+    if (listing->after != NULL && strcmp(name, listing->after) <= 0) return false;
+    return listing->last[0] == '\0' || strcmp(name, listing->last) < 0;
+}
+
+static int add_name(struct listing *listing, const struct kernel_entry *entry, struct failure *failure) {
+    size_t size = strlen(entry->name) + 2;
+    if (size > WALK_NAME_LONGEST + 2) return fail_path(failure, "IO_ERROR", ENAMETOOLONG, "listing a folder", listing->path);
+    if (!is_wanted(listing, entry->name)) return 0;
+    while (listing->filled + size + (listing->count + 1) * sizeof(char *) > listing->most) {
+        if (halve(listing, failure) != 0) return -1;
+        if (!is_wanted(listing, entry->name)) return 0;
+    }
+    if (listing->filled + size > listing->capacity) {
+        size_t capacity = listing->capacity < 1024 ? 1024 : listing->capacity * 2;
+        if (capacity > listing->most) capacity = listing->most;
+        if (capacity < listing->filled + size) capacity = listing->filled + size;
+        char *grown = realloc(listing->bytes, capacity);
+        if (grown == NULL) return no_memory(listing, failure);
+        listing->bytes = grown;
+        listing->capacity = capacity;
+    }
+    listing->bytes[listing->filled] = (char)entry->type;
+    memcpy(listing->bytes + listing->filled + 1, entry->name, size - 1);
+    listing->filled += size;
+    listing->count++;
+    return 0;
+}
+
+static int read_names(int folder, struct listing *listing, struct failure *failure) {
     _Alignas(struct kernel_entry) char buffer[READ_SIZE];
     for (;;) {
         long size = syscall(SYS_getdents64, folder, buffer, sizeof buffer);
-        if (size < 0) return fail_errno(failure, errno, "listing a folder", path);
+        if (size < 0) return fail_errno(failure, errno, "listing a folder", listing->path);
         if (size == 0) return 0;
         for (long at = 0; at < size;) {
             const struct kernel_entry *entry = (const void *)(buffer + at);
-            if (add_name(list, entry, most, path, failure) != 0) return -1;
+            if (add_name(listing, entry, failure) != 0) return -1;
             at += entry->length;
         }
     }
 }
 
-int walk_list(int folder, size_t most, struct walk_names *names, const char *path, struct failure *failure) {
-    struct growing list = {0};
+int walk_list(int folder, size_t most, const char *after, struct walk_names *names, const char *path, struct failure *failure) {
+    struct listing listing = {.most = most < WALK_LIST_LEAST ? WALK_LIST_LEAST : most, .after = after, .path = path};
     *names = (struct walk_names){0};
-    if (read_names(folder, &list, most, path, failure) != 0) {
-        free(list.bytes);
+    if (after != NULL && lseek(folder, 0, SEEK_SET) != 0) return fail_errno(failure, errno, "listing a folder", path);
+    if (read_names(folder, &listing, failure) != 0 || sort(&listing, failure) != 0) {
+        free(listing.sorted);
+        free(listing.bytes);
         return -1;
     }
-    size_t size = list.capacity + list.count * sizeof(char *);
-    const char **sorted = list.count == 0 ? NULL : size <= most ? malloc(list.count * sizeof *sorted) : NULL;
-    if (list.count > 0 && sorted == NULL) {
-        free(list.bytes);
-        return too_large(path, failure);
-    }
-    size_t at = 0;
-    for (size_t i = 0; i < list.count; i++) {
-        sorted[i] = list.bytes + at + 1;
-        at += strlen(sorted[i]) + 2;
-    }
-    if (list.count > 1) qsort(sorted, list.count, sizeof *sorted, compare);
-    *names = (struct walk_names){list.bytes, sorted, list.count, size};
+    *names = (struct walk_names){
+        .bytes = listing.bytes,
+        .names = listing.sorted,
+        .count = listing.count,
+        .size = listing.capacity + listing.count * sizeof(char *),
+        .more = listing.last[0] != '\0',
+    };
     return 0;
 }
 

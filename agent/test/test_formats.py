@@ -161,6 +161,11 @@ class OtherReaders(VolumeTest):
                 if path != b'hard links':
                     self.assertEqual((facts[0], facts[3]), (theirs[path][0], theirs[path][3]), path)
 
+    def test_go(self):
+        if 'GO_ARCHIVE' not in os.environ:
+            self.skipTest('go is not installed')
+        self.check([os.environ['GO_ARCHIVE'], 'read'], UTF8, past=True)
+
     def test_python(self):
         for seed in range(200, 206):
             tree = self.new_folder()
@@ -217,8 +222,17 @@ class OtherWriters(VolumeTest):
                 self.check(lambda tree, form=form: output('bsdtar', '-C', tree, f'--format={form}', '-cf', '-', '.', env=UTF8), plain, form == 'pax', utf8=True)
 
     def test_busybox(self):
-        if have('busybox'):
-            self.check(lambda tree: output('busybox', 'tar', '-C', tree, '-cf', '-', '.'), nanoseconds=False)
+        if not have('busybox'):
+            self.skipTest('busybox is not installed')
+        self.check(lambda tree: output('busybox', 'tar', '-C', tree, '-cf', '-', '.'), nanoseconds=False)
+
+    def test_go(self):
+        if 'GO_ARCHIVE' not in os.environ:
+            self.skipTest('go is not installed')
+        # Its ustar has no names but ASCII; for that there is a fixture.
+        for form in ('gnu', 'pax'):
+            with self.subTest(form=form):
+                self.check(lambda tree, form=form: output(os.environ['GO_ARCHIVE'], 'write', form, tree), nanoseconds=form == 'pax', utf8=True)
 
     def test_python(self):
         for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):

@@ -10,15 +10,19 @@
 #include "../src/sha256.h"
 #include "../src/sha256_blocks.h"
 #include "../src/volume.h"
+#include "../src/walk.h"
 
 static struct {
     size_t chunk;
+    size_t step;
     long long limit;
     bool keep_owner;
     bool set_id_error;
     bool plain;
+    bool resumed;
+    bool unmake;
     long crash_at; /* commit: exit without a word at this progress call or, -1, in `ready` */
-} set = {.chunk = 262144, .limit = -1};
+} set = {.chunk = 262144, .step = 1, .limit = -1};
 
 static int report(const struct failure *failure) {
     fprintf(stderr, "%s errno=%d limit=%lld bytes=%lld path=%s entry=%s: %s\n", failure->code == NULL ? "NO CODE" : failure->code, failure->error,
@@ -84,6 +88,61 @@ static int do_pack(const char *root, const char *path) {
     return 0;
 }
 
+/* Everything on stdin. */
+static uint8_t *read_all(size_t *length) {
+    size_t capacity = 1 << 20;
+    uint8_t *bytes = malloc(capacity);
+    *length = 0;
+    for (;;) {
+        ssize_t count = bytes == NULL ? 0 : read(0, bytes + *length, capacity - *length);
+        if (count <= 0) return bytes;
+        *length += (size_t)count;
+        if (*length == capacity) bytes = realloc(bytes, capacity *= 2);
+    }
+}
+
+/* Unpacks into a folder that is emptied afterwards; the code of what went wrong, or "OK". */
+static const char *outcome(int folder, const uint8_t *bytes, size_t length) {
+    static struct failure failure;
+    struct failure ignored = {0};
+    struct tree_stats stats = {0};
+    struct unpack_options options = {.expanded_limit = set.limit};
+    failure = (struct failure){0};
+    struct unpack *unpack = unpack_open(folder, &options, &failure);
+    int result = unpack == NULL ? -1 : 0;
+    for (size_t at = 0; result == 0 && at < length; at += set.chunk)
+        result = unpack_feed(unpack, bytes + at, length - at < set.chunk ? length - at : set.chunk, &failure);
+    if (result == 0) result = unpack_finish(unpack, &stats, &failure);
+    unpack_close(unpack);
+    if (empty_folder(folder, NULL, NULL, &ignored) != 0) exit(report(&ignored));
+    return result == 0 ? "OK" : failure.code == NULL ? "NO CODE" : failure.code;
+}
+
+/* The outcome of the prefixes of the archive on stdin, a line each: those of each `step` bytes, and those around the ends of blocks. */
+static int do_prefixes(const char *folder) {
+    size_t length = 0;
+    uint8_t *bytes = read_all(&length);
+    int fd = open_folder(folder);
+    for (size_t i = 0; i <= length; i++)
+        if (i % set.step == 0 || (i + 1) % 512 <= 2) printf("%zu %s\n", i, outcome(fd, bytes, i));
+    free(bytes);
+    return 0;
+}
+
+/* The outcome of the archive with one byte changed by xor, a line for each byte, or for each `step` bytes. */
+static int do_flips(const char *folder, uint8_t change) {
+    size_t length = 0;
+    uint8_t *bytes = read_all(&length);
+    int fd = open_folder(folder);
+    for (size_t i = 0; i < length; i += set.step) {
+        bytes[i] ^= change;
+        printf("%zu %s\n", i, outcome(fd, bytes, length));
+        bytes[i] ^= change;
+    }
+    free(bytes);
+    return 0;
+}
+
 static int on_ready(void *context, struct failure *failure) {
     (void)context;
     (void)failure;
@@ -123,34 +182,43 @@ int main(int count, char **arguments) {
         const char *word = arguments[i];
         const char *next = i + 1 < count ? arguments[i + 1] : "";
         if (strcmp(word, "--chunk") == 0 && ++i) set.chunk = strtoul(next, NULL, 10);
+        else if (strcmp(word, "--step") == 0 && ++i) set.step = strtoul(next, NULL, 10);
         else if (strcmp(word, "--limit") == 0 && ++i) set.limit = strtoll(next, NULL, 10);
         else if (strcmp(word, "--crash-at") == 0 && ++i) set.crash_at = strtol(next, NULL, 10);
         else if (strcmp(word, "--keep-owner") == 0) set.keep_owner = true;
         else if (strcmp(word, "--set-id-error") == 0) set.set_id_error = true;
         else if (strcmp(word, "--plain") == 0) set.plain = true;
+        else if (strcmp(word, "--resumed") == 0) set.resumed = true;
+        else if (strcmp(word, "--unmake") == 0) set.unmake = true;
+        else if (strcmp(word, "--walk-memory") == 0 && ++i) walk_memory(strtoul(next, NULL, 10));
         else if (strcmp(word, "--no-openat2") == 0) beneath_without_openat2(true);
         else if (given < 4) words[given++] = word;
     }
     int result = 1;
     if (strcmp(words[0], "unpack") == 0) return do_unpack(words[1]);
     if (strcmp(words[0], "pack") == 0) return do_pack(words[1], words[2]);
+    if (strcmp(words[0], "prefixes") == 0) return do_prefixes(words[1]);
+    if (strcmp(words[0], "flips") == 0) return do_flips(words[1], (uint8_t)strtoul(words[2], NULL, 0));
     if (strcmp(words[0], "sha256") == 0) return do_sha256();
     if (strcmp(words[0], "commit") == 0) {
-        result = commit_tree(open_folder(words[1]), open_folder(words[2]), on_ready, on_progress, &calls, &failure);
+        result = commit_tree(open_folder(words[1]), open_folder(words[2]), set.resumed, on_ready, on_progress, &calls, &failure);
     } else if (strcmp(words[0], "copy") == 0) {
         result = copy_tree(open_folder(words[1]), words[2], open_folder(words[3]), on_progress, &calls, &stats, &failure);
         if (result == 0) print_stats(&stats);
     } else if (strcmp(words[0], "empty") == 0) {
         result = empty_folder(open_folder(words[1]), on_progress, &calls, &failure);
     } else if (strcmp(words[0], "open") == 0) {
-        int fd = folder_open(open_folder(words[1]), words[2], true, &failure);
+        struct folders_made made;
+        int root = open_folder(words[1]);
+        int fd = folder_open(root, words[2], &made, &failure);
         result = fd < 0 ? -1 : 0;
+        if (fd >= 0 && set.unmake) folder_unmake(root, words[2], &made);
     } else if (strcmp(words[0], "normal") == 0) {
         char normal[PATH_LONGEST + 1];
         result = path_normal(words[1], normal, sizeof normal, &failure);
         if (result == 0) printf("%s\n", normal);
     } else {
-        fprintf(stderr, "unpack FOLDER | pack ROOT PATH | commit STAGING TARGET | copy FROM PATH TO | empty FOLDER | open ROOT PATH | normal PATH | sha256\n");
+        fprintf(stderr, "unpack FOLDER | prefixes FOLDER | flips FOLDER XOR | pack ROOT PATH | commit STAGING TARGET | copy FROM PATH TO | empty FOLDER | open ROOT PATH | normal PATH | sha256\n");
         return 1;
     }
     return result == 0 ? 0 : report(&failure);

@@ -35,7 +35,9 @@ describe('unpacking archives of other programs', () => {
     ['bsdtar-pax', true, true],
     ['busybox', false, true],
     ['python-pax', true, true],
-    ['go-pax', true, false],
+    ['go-ustar', false, false],
+    ['go-gnu', false, true],
+    ['go-pax', true, true],
   ] as const) {
     it(`takes what ${name}.tar holds: a file, a hard link, a symbolic link${hasLongNames ? ', long names' : ''}`, async () => {
       const { content } = await unpacked(await readFile(join(fixtures, `${name}.tar`)));

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -36,6 +36,60 @@ describe('an archive that is broken or malicious', () => {
     for (const length of [0, 1, 511, 512, 513, 519, 1023, 1024, 1535, 1536, whole.length - 1])
       expect((await refused(whole.subarray(0, length))).code).to.equal('TRUNCATED_ARCHIVE');
     expect((await refused(whole.subarray(0, 515))).facts['entry']).to.equal('file');
+  });
+
+  it('is TRUNCATED_ARCHIVE for each of its beginnings, and leaves nothing of them', async () => {
+    const { id, folder } = await agent.volume();
+    const whole = archiveOf(fileBlocks('file', 'content'));
+    for (let length = 0; length < whole.length; length += length % 512 === 0 || length % 512 > 505 ? 1 : 5)
+      expect((await failureOf(agent.upload(id, whole.subarray(0, length)))).code).to.equal('TRUNCATED_ARCHIVE');
+    expect(await readdir(folder)).to.deep.equal([]);
+    expect(await agent.staged(id)).to.deep.equal([]);
+    await agent.upload(id, whole);
+  });
+
+  it('is CORRUPT_ARCHIVE with any byte of its header changed, and leaves nothing', async () => {
+    const { id, folder } = await agent.volume();
+    const whole = archiveOf(fileBlocks('file', 'content'));
+    for (let at = 0; at < 512; at++) {
+      const changed = Buffer.from(whole);
+      changed.writeUInt8(changed.readUInt8(at) ^ (at % 2 === 0 ? 1 : 0x80), at);
+      expect((await failureOf(agent.upload(id, changed))).code).to.equal('CORRUPT_ARCHIVE');
+    }
+    expect(await readdir(folder)).to.deep.equal([]);
+  });
+
+  it('is refused where names or numbers are out of bounds, and says which entry', async () => {
+    const base256 = headerBlock({ name: 'file', sizeField: Buffer.concat([Buffer.from([0x80]), Buffer.alloc(11, 0xff)]) });
+    for (const [code, archive] of [
+      ['UNSUPPORTED_ENTRY', archiveOf(paxBlocks({ path: 'n'.repeat(256) }), fileBlocks('f'))],
+      ['UNSUPPORTED_ENTRY', archiveOf(paxBlocks({ path: `${'d/'.repeat(2047)}xx` }), fileBlocks('f'))],
+      ['UNSUPPORTED_ENTRY', archiveOf(paxBlocks({ linkpath: 'l'.repeat(4096) }), headerBlock({ name: 'f', type: '2' }))],
+      ['CORRUPT_ARCHIVE', archiveOf(base256)],
+      ['CORRUPT_ARCHIVE', archiveOf(headerBlock({ name: 'file', sizeField: Buffer.alloc(12, 0xff) }))],
+      ['CORRUPT_ARCHIVE', archiveOf(headerBlock({ name: 'file', sizeField: Buffer.from('-0000000001\0') }))],
+    ] as const) {
+      const failure = await refused(archive);
+      expect(failure.code).to.equal(code);
+      expect(failure.facts['entry']).to.be.a('string');
+    }
+  });
+
+  it('takes the longest path, thousands of extended headers, and entries that come twice', async () => {
+    const { id, folder } = await agent.volume();
+    const longest = `${`${'d'.repeat(203)}/`.repeat(20)}${'f'.repeat(15)}`;
+    const headers = Array.from({ length: 3000 }, (_, index) => paxBlocks({ comment: String(index), mtime: `${index}.5` }));
+    await agent.upload(
+      id,
+      archiveOf(paxBlocks({ path: longest }), fileBlocks('x', 'deep'), ...headers, fileBlocks('many', '1'), fileBlocks('many', '2')),
+    );
+    expect(await readFile(join(folder, 'many'), 'utf8')).to.equal('2');
+    const { archive } = await agent.download(id);
+    const other = await agent.volume();
+    await agent.upload(other.id, archive);
+    expect((await agent.download(other.id)).archive.equals(archive)).to.equal(true);
+    // Few programs can remove such a path, Node among them.
+    for (const volume of [id, other.id]) await agent.call({ op: 'remove', volume });
   });
 
   it('is CORRUPT_ARCHIVE with a wrong checksum, an impossible number, or an entry after the end', async () => {

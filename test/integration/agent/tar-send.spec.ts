@@ -1,10 +1,12 @@
+import { once } from 'node:events';
 import { chmod, link, lutimes, mkdir, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { expect } from 'chai';
-import { extract } from 'tar-stream';
+import { extract, type Header } from 'tar-stream';
 
 import { failureOf } from '../../support/agent-connection.ts';
+import { decodeData, encodeFrame, frameType } from '../../support/agent-frames.ts';
 import { readTar } from '../../support/tar.ts';
 import { archiveOf, contentOf, fileBlocks, TarAgent } from './tar-volume.ts';
 
@@ -103,6 +105,35 @@ describe('a volume as an archive', () => {
     await truncate(join(from.folder, 's'), 1_000_000);
     await agent.call({ op: 'copy', from: from.id, to: to.id });
     expect((await agent.download(to.id)).archive.equals((await agent.download(from.id)).archive)).to.equal(true);
+  });
+
+  it('says the size of a file of more than 8 GiB in a way that every program reads, and can be left off', async () => {
+    const { id, folder } = await agent.volume();
+    const size = 9 * 2 ** 30;
+    await writeFile(join(folder, 'huge'), '');
+    await truncate(join(folder, 'huge'), size);
+    await utimes(join(folder, 'huge'), 1, 1);
+    const { connection } = agent;
+    connection.open({ op: 'send', id: agent.newId(), attempt: 1, volume: id, path: '' });
+    await connection.opened();
+    connection.window(1, 0, 65_536);
+    const pieces: Buffer[] = [];
+    for (let received = 0; received < 65_536; received += pieces.at(-1)?.length ?? 0)
+      pieces.push(decodeData(await connection.expect(frameType.data)).raw);
+    connection.write(encodeFrame(frameType.cancel));
+    expect((await failureOf(connection.expectJson(frameType.result))).code).to.equal('CANCELLED');
+    connection.done();
+
+    const begin = Buffer.concat(pieces);
+    const parser = extract();
+    parser.on('error', () => undefined);
+    parser.write(begin);
+    const [header] = (await once(parser, 'entry')) as [Header];
+    parser.destroy();
+    expect(header).to.include({ name: './huge', size, type: 'file' });
+    // Programs without pax find it in the field itself: a flag bit, then the number in base 256.
+    expect(begin.readBigUInt64BE(1024 + 128)).to.equal(BigInt(size));
+    expect(begin[1024 + 124]).to.equal(0x80);
   });
 
   it('is an empty archive after the volume was emptied, whatever the modes were', async () => {

@@ -4,7 +4,7 @@ import { lstat, mkdir, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { AgentConnection, Json } from '../../support/agent-connection.ts';
-import { AgentProcess } from '../../support/agent-process.ts';
+import { type AgentOptions, AgentProcess } from '../../support/agent-process.ts';
 
 export const END_OF_ARCHIVE: Buffer = Buffer.alloc(1024);
 
@@ -18,9 +18,23 @@ export class TarAgent {
     this.#connection = connection;
   }
 
-  static async start(): Promise<TarAgent> {
-    const agent = await AgentProcess.start();
+  static async start(options: AgentOptions = {}): Promise<TarAgent> {
+    const agent = await AgentProcess.start(options);
     return new TarAgent(agent, await agent.connect());
+  }
+
+  /** For frames one by one; `id` is one that no operation has had. */
+  get connection(): AgentConnection {
+    return this.#connection;
+  }
+
+  newId(): string {
+    return `operation-${this.#count++}`;
+  }
+
+  /** What the volume's staging holds: nothing, but for an operation that is going on. */
+  async staged(volume: string): Promise<string[]> {
+    return readdir(join(this.#agent.folder, 'volumes', volume, 'staging')).catch(() => []);
   }
 
   /** A volume that no other test has; `folder` is where its content is. */
@@ -32,15 +46,15 @@ export class TarAgent {
   }
 
   async upload(volume: string, archive: Buffer, more: Json = {}): Promise<Json> {
-    return this.#connection.receive({ id: `operation-${this.#count++}`, volume, ...more }, archive);
+    return this.#connection.receive({ id: this.newId(), volume, ...more }, archive);
   }
 
   async download(volume: string, path = ''): Promise<{ readonly opened: Json; readonly result: Json; readonly archive: Buffer }> {
-    return this.#connection.send({ id: `operation-${this.#count++}`, volume, path });
+    return this.#connection.send({ id: this.newId(), volume, path });
   }
 
   async call(value: Json): Promise<Json> {
-    return this.#connection.call({ id: `operation-${this.#count++}`, attempt: 1, ...value });
+    return this.#connection.call({ id: this.newId(), attempt: 1, ...value });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -53,13 +67,15 @@ export interface HeaderFields {
   readonly name: string | Buffer;
   readonly type?: string;
   readonly size?: number;
+  /** The raw 12 bytes of the size, in the place of `size`. */
+  readonly sizeField?: Buffer;
   readonly link?: string;
   readonly mode?: number;
   readonly mtime?: number;
 }
 
 /** One ustar header block. */
-export function headerBlock({ name, type = '0', size = 0, link = '', mode = 0o644, mtime = 0 }: HeaderFields): Buffer {
+export function headerBlock({ name, type = '0', size = 0, sizeField, link = '', mode = 0o644, mtime = 0 }: HeaderFields): Buffer {
   const block = Buffer.alloc(512);
   const octal = (value: number, digits: number): string => value.toString(8).padStart(digits, '0');
   block.set(Buffer.from(name), 0);
@@ -67,6 +83,7 @@ export function headerBlock({ name, type = '0', size = 0, link = '', mode = 0o64
   block.write(octal(0, 7), 108);
   block.write(octal(0, 7), 116);
   block.write(octal(size, 11), 124);
+  if (sizeField !== undefined) block.set(sizeField, 124);
   block.write(octal(mtime, 11), 136);
   block.write('        ', 148);
   block.write(type, 156);
