@@ -91,7 +91,7 @@ export class ExecRig {
 
   /** The same to every connection that is open now. */
   async all(happening: Happening): Promise<void> {
-    await Promise.all(this.openExecs.map(happening));
+    for (const exec of this.openExecs) await happening(exec);
   }
 
   /** Waits until no exec of those that were begun has a connection or a command, and forgets them. */

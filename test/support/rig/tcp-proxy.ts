@@ -38,7 +38,9 @@ export class Wire {
     ] as const) {
       socket.setNoDelay(true);
       socket.on('error', () => other.resetAndDestroy());
-      socket.on('close', () => void (other.writableEnded || other.destroy()));
+      socket.on('close', () => {
+        if (!other.writableEnded) other.destroy();
+      });
     }
   }
 
