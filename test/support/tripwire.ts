@@ -1,12 +1,14 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 
 import { until } from './agent-process.ts';
 
-/** What this process holds: descriptors, whatever keeps it alive, children. */
+/** What this process holds: descriptors by what they are of, its children, whatever keeps it alive. */
 interface Holdings {
-  readonly descriptors: number;
-  readonly children: number;
-  readonly resources: ReadonlyMap<string, number>;
+  readonly descriptors: readonly string[];
+  readonly children: readonly string[];
+  readonly resources: readonly string[];
 }
 
 /**
@@ -25,15 +27,19 @@ export class Tripwire {
   }
 
   static async set(): Promise<Tripwire> {
+    // Node keeps what the first child of all makes it open.
+    await once(spawn('true', { stdio: ['ignore', 'ignore', 'pipe'] }), 'close');
     return new Tripwire(await holdings());
   }
 
   /** Lets go of its own listeners. Rejects where something escaped, or where more is held than before, and still is a few seconds later. */
   async check(): Promise<void> {
     try {
-      await until('this process holds no more than before', async () => this.#isNoMore(await holdings())).catch(async (error: unknown) => {
-        throw new Error(`left behind: ${await this.#describe()}`, { cause: error });
-      });
+      await until('this process holds no more than before', async () => added(await holdings(), this.#before).length === 0).catch(
+        async (error: unknown) => {
+          throw new Error(`left behind: ${added(await holdings(), this.#before).join(', ')}`, { cause: error });
+        },
+      );
     } finally {
       process.off('uncaughtExceptionMonitor', this.#onEscaped);
       process.off('unhandledRejection', this.#onEscaped);
@@ -41,27 +47,25 @@ export class Tripwire {
     }
     if (this.#escaped.length > 0) throw new AggregateError(this.#escaped, `escaped: ${this.#escaped.map(String).join('; ')}`);
   }
-
-  #isNoMore(now: Holdings): boolean {
-    const before = this.#before;
-    const isMore = [...now.resources].some(([type, count]) => count > (before.resources.get(type) ?? 0));
-    return now.descriptors <= before.descriptors && now.children <= before.children && !isMore;
-  }
-
-  async #describe(): Promise<string> {
-    const { descriptors, children, resources } = await holdings();
-    const links = await Promise.all((await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
-    const before = JSON.stringify([...this.#before.resources]);
-    return `${descriptors} descriptors (${this.#before.descriptors} before): ${links.join(' ')}; ${children} children (${this.#before.children}); ${JSON.stringify([...resources])} (${before})`;
-  }
 }
 
 async function holdings(): Promise<Holdings> {
-  const descriptors = (await readdir('/proc/self/fd')).length;
-  const children = (await readFile(`/proc/self/task/${process.pid}/children`, 'utf8')).split(' ').filter(Boolean).length;
-  const resources = new Map<string, number>();
+  const numbers = await readdir('/proc/self/fd');
+  const links = await Promise.all(numbers.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
+  const children = (await readFile(`/proc/self/task/${process.pid}/children`, 'utf8')).split(' ').filter(Boolean);
   // Last, since Mocha's own timer starts late; requests and immediates come and go with everything that is done.
-  for (const type of process.getActiveResourcesInfo().filter((name) => !/Req|Immediate/.test(name)))
-    resources.set(type, (resources.get(type) ?? 0) + 1);
-  return { descriptors, children, resources };
+  const resources = process.getActiveResourcesInfo().filter((name) => !/Req|Immediate/.test(name));
+  return { descriptors: links.filter((link) => link !== ''), children, resources };
+}
+
+/** What is held now and was not before. */
+function added(now: Holdings, before: Holdings): string[] {
+  return (['descriptors', 'children', 'resources'] as const).flatMap((kind) => {
+    const left = [...before[kind]];
+    return now[kind].filter((thing) => {
+      const at = left.indexOf(thing);
+      if (at >= 0) left.splice(at, 1);
+      return at < 0;
+    });
+  });
 }

@@ -30,6 +30,8 @@ export class FaultLine<Happening> {
   #closed = false;
   /** How many bytes have come out. */
   passedBytes = 0;
+  /** Something that happens is not over yet. */
+  isHeld = false;
 
   constructor(plan: DirectionPlan<Happening>, end: LineEnd<Happening>) {
     this.#plan = plan;
@@ -64,7 +66,9 @@ export class FaultLine<Happening> {
   async #reach(): Promise<void> {
     for (let [mark] = this.#marks; mark !== undefined && mark[0] <= this.passedBytes && !this.#closed; [mark] = this.#marks) {
       this.#marks.shift();
+      this.isHeld = true;
       await this.#end.happen(mark[1]);
+      this.isHeld = false;
     }
   }
 

@@ -80,6 +80,11 @@ export class RigExec {
     return !this.#done && !this.#request.socket.destroyed;
   }
 
+  /** Something that its plan says is not over yet. */
+  get isStalled(): boolean {
+    return this.#toPod.isHeld || this.#fromPod.isHeld;
+  }
+
   reset(): void {
     this.#letGo(() => this.#request.reset());
   }

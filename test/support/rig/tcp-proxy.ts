@@ -48,6 +48,11 @@ export class Wire {
     return !this.#client.destroyed || !this.#server.destroyed;
   }
 
+  /** Something that its plan says is not over yet. */
+  get isStalled(): boolean {
+    return this.#lines.some(({ isHeld }) => isHeld);
+  }
+
   /** Bytes that have passed, up and down. */
   get passedBytes(): readonly number[] {
     return this.#lines.map(({ passedBytes }) => passedBytes);
@@ -119,6 +124,11 @@ export class TcpProxy {
     const idle = this.wires.filter((wire) => wire.isOpen && wire.wasIdle());
     for (const wire of idle) wire.reset();
     return idle.length;
+  }
+
+  /** Resets the connections of which a part vanishes. */
+  resetStalled(): void {
+    for (const wire of this.wires) if (wire.isStalled) wire.reset();
   }
 
   async close(): Promise<void> {

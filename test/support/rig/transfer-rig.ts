@@ -69,6 +69,10 @@ export class TransferRig {
     }
   }
 
+  async bytes(volume: string, path: string): Promise<Buffer> {
+    return await readFile(this.path(volume, path));
+  }
+
   /** What is in a volume's files, by their path. */
   async contents(volume: string): Promise<Record<string, string>> {
     const entries = await readdir(this.path(volume), { recursive: true, withFileTypes: true }).catch(() => []);
@@ -86,6 +90,15 @@ export class TransferRig {
       found.push(...staged.map((operation) => `${volume}/${operation}`));
     }
     return found;
+  }
+
+  /** Ends the uploads that wait for a host, as a host would that knows of them; gives how many those were. */
+  async forgetStaged(): Promise<number> {
+    const operations = (await this.staged()).map((path) => path.slice(path.indexOf('/') + 1));
+    const connection = await this.agent.connect();
+    for (const operation of operations) await connection.call({ op: 'remove', operation });
+    await connection.bye();
+    return operations.length;
   }
 
   /** Lets go of the clients, and waits until nothing is left of what they did: no exec, no command, no operation, nothing staged. */
