@@ -1,5 +1,3 @@
-import { type WireFrame, WireReader, wireFrame } from '../agent-wire.ts';
-
 /** What happens to one of many; the first is number 0. */
 export type Damage = { readonly drop: number } | { readonly duplicate: number } | { readonly swapWithNext: number };
 
@@ -28,22 +26,5 @@ export class Damaged<T> {
     const held = this.#held;
     this.#held = undefined;
     return held === undefined ? [thing] : [thing, held];
-  }
-}
-
-/** Takes a direction of the agent's protocol apart, and damages one of its DATA frames. */
-export class DamagedFrames {
-  readonly #reader = new WireReader();
-  readonly #damaged: Damaged<WireFrame>;
-
-  constructor(damage: Damage) {
-    this.#damaged = new Damaged(damage);
-  }
-
-  push(chunk: Buffer): Buffer[] {
-    return this.#reader
-      .push(chunk)
-      .flatMap((frame) => (frame.type === 'DATA' ? this.#damaged.push(frame) : [frame]))
-      .map(({ type, payload, flags }) => wireFrame(type, payload, flags));
   }
 }

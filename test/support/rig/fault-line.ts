@@ -1,11 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { type Damage, DamagedFrames } from './damage.ts';
+import { type WireFrame, WireReader, type WireType, wireFrame } from '../agent-wire.ts';
+import { type Damage, Damaged } from './damage.ts';
 
 /** What happens to the bytes of one direction. Offsets count the bytes that have passed in this direction, after the damage to frames. */
 export interface DirectionPlan<Happening> {
   /** What happens as soon as exactly so many bytes have passed, in the order given. */
   readonly after?: readonly (readonly [bytes: number, happening: Happening])[];
+  /** What happens before the agent's first frame of a type passes. */
+  readonly beforeFrame?: readonly [type: WireType, happening: Happening];
+  /** What happens when it has passed. */
+  readonly afterFrame?: readonly [type: WireType, happening: Happening];
   /** The byte at this offset arrives inverted. */
   readonly flipByte?: number;
   /** Damage to the agent's DATA frames. */
@@ -26,7 +31,10 @@ export class FaultLine<Happening> {
   readonly #plan: DirectionPlan<Happening>;
   readonly #end: LineEnd<Happening>;
   readonly #marks: (readonly [number, Happening])[];
-  readonly #frames: DamagedFrames | undefined;
+  /** Takes the agent's frames apart, where the plan is about them. */
+  readonly #reader: WireReader | undefined;
+  readonly #damaged: Damaged<WireFrame>;
+  readonly #seen = new Set<WireType>();
   #closed = false;
   /** How many bytes have come out. */
   passedBytes = 0;
@@ -37,17 +45,30 @@ export class FaultLine<Happening> {
     this.#plan = plan;
     this.#end = end;
     this.#marks = [...(plan.after ?? [])].sort(([a], [b]) => a - b);
-    this.#frames = plan.dataFrames === undefined ? undefined : new DamagedFrames(plan.dataFrames);
+    this.#damaged = new Damaged(plan.dataFrames);
+    const { beforeFrame, afterFrame, dataFrames } = plan;
+    this.#reader = (beforeFrame ?? afterFrame ?? dataFrames) === undefined ? undefined : new WireReader();
   }
 
   /** Resolves when all of it has come out, and what happens because of it has happened. The next call comes after that. */
   async push(chunk: Buffer): Promise<void> {
-    for (const bytes of this.#frames?.push(chunk) ?? [chunk]) await this.#push(bytes);
+    if (this.#reader === undefined) await this.#push(chunk);
+    else for (const frame of this.#reader.push(chunk)) await this.#pushFrame(frame);
   }
 
   /** Nothing comes out any more. */
   close(): void {
     this.#closed = true;
+  }
+
+  async #pushFrame(frame: WireFrame): Promise<void> {
+    const { beforeFrame, afterFrame } = this.#plan;
+    const isFirst = !this.#seen.has(frame.type);
+    this.#seen.add(frame.type);
+    if (isFirst && beforeFrame?.[0] === frame.type) await this.#happen(beforeFrame[1]);
+    const seen = frame.type === 'DATA' ? this.#damaged.push(frame) : [frame];
+    for (const { type, payload, flags } of seen) await this.#push(wireFrame(type, payload, flags));
+    if (isFirst && afterFrame?.[0] === frame.type) await this.#happen(afterFrame[1]);
   }
 
   async #push(bytes: Buffer): Promise<void> {
@@ -64,12 +85,17 @@ export class FaultLine<Happening> {
   }
 
   async #reach(): Promise<void> {
-    for (let [mark] = this.#marks; mark !== undefined && mark[0] <= this.passedBytes && !this.#closed; [mark] = this.#marks) {
+    for (let [mark] = this.#marks; mark !== undefined && mark[0] <= this.passedBytes; [mark] = this.#marks) {
       this.#marks.shift();
-      this.isHeld = true;
-      await this.#end.happen(mark[1]);
-      this.isHeld = false;
+      await this.#happen(mark[1]);
     }
+  }
+
+  async #happen(happening: Happening): Promise<void> {
+    if (this.#closed) return;
+    this.isHeld = true;
+    await this.#end.happen(happening);
+    this.isHeld = false;
   }
 
   #flipped(piece: Buffer): Buffer {

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { AgentClient, type AgentClientOptions } from '../../../src/agent/agent-client.ts';
+import type { ConnectionLimits } from '../../../src/agent/connection-limits.ts';
 import { type OpenExecOptions, openExec } from '../../../src/exec/open-exec.ts';
 import { systemClock } from '../../../src/internal/system-clock.ts';
 import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';
@@ -21,6 +22,8 @@ export interface RigClientOptions extends AgentClientOptions {
   readonly kubeConfig?: string;
   /** The client's, and with `exec` that of its connections. */
   readonly clock?: Clock;
+  /** Shared by several clients. @defaultValue its own */
+  readonly limits?: ConnectionLimits;
   /** Connections are opened with these options; without them as the library opens them. */
   readonly exec?: OpenExecOptions;
 }
@@ -41,7 +44,7 @@ export class TransferRig {
     return new TransferRig(await ExecRig.start(options), await AgentProcess.start());
   }
 
-  client({ podName = 'pod', port, kubeConfig, clock = systemClock(), exec, ...options }: RigClientOptions = {}): AgentClient {
+  client({ podName = 'pod', port, kubeConfig, clock = systemClock(), limits, exec, ...options }: RigClientOptions = {}): AgentClient {
     const cluster = ClientNodeCluster.fromConfig({ kubeConfig: kubeConfig ?? this.api.kubeConfig(port), namespace: 'ci' });
     const target = { podName, containerName: mainContainerName, command: agentConnectCommand };
     const client = new AgentClient({
@@ -51,6 +54,7 @@ export class TransferRig {
       logger: silentLogger,
       podName,
       handle: 'box',
+      limits,
       options,
     });
     this.#clients.push(client);
@@ -77,7 +81,7 @@ export class TransferRig {
   async contents(volume: string): Promise<Record<string, string>> {
     const entries = await readdir(this.path(volume), { recursive: true, withFileTypes: true }).catch(() => []);
     const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
-    const read = files.map(async (path) => [path.slice(this.path(volume).length), await readFile(path, 'latin1')] as const);
+    const read = files.map(async (path) => [path.slice(this.path(volume).length + 1), await readFile(path, 'latin1')] as const);
     return Object.fromEntries(await Promise.all(read));
   }
 
@@ -101,10 +105,8 @@ export class TransferRig {
     return operations.length;
   }
 
-  /** Lets go of the clients, and waits until nothing is left of what they did: no exec, no command, no operation, nothing staged. */
-  async quiet(): Promise<void> {
-    for (const client of this.#clients.splice(0)) client.close();
-    await this.api.quiet();
+  /** Waits until the agent has no operation, running or parked, and nothing is staged. */
+  async idle(): Promise<void> {
     const connection = await this.agent.connect();
     try {
       await until('the agent has nothing to do', async () => {
@@ -115,6 +117,13 @@ export class TransferRig {
     } finally {
       await connection.bye();
     }
+  }
+
+  /** Lets go of the clients, and waits until nothing is left of what they did: no exec, no command, no operation, nothing staged, no process of the agent's. */
+  async quiet(): Promise<void> {
+    for (const client of this.#clients.splice(0)) client.close();
+    await this.api.quiet();
+    await this.idle();
     await until('the agent has no children', async () => (await readFile(`/proc/${this.agent.pid}/task/${this.agent.pid}/children`, 'utf8')) === '');
   }
 
