@@ -38,7 +38,8 @@ export abstract class ResumableOperation extends AgentOperation {
   #canKeep = false;
   /** and has taken this. */
   #isKept = false;
-  #isLost = false;
+  /** It was given up; whether the agent has heard so, or could not be reached. */
+  #given: Promise<void> | undefined;
   #reconnects = 0;
 
   constructor(components: ResumableComponents) {
@@ -108,7 +109,7 @@ export abstract class ResumableOperation extends AgentOperation {
     this.#stopped.abort(reason);
     if (this.#isConnected) await super.cancel();
     else this.#lose(reason);
-    if (this.#isLost && this.#isKept) await this.#components.opener.forget(this.#components.id);
+    await this.#given;
   }
 
   /** Where it is. */
@@ -136,8 +137,9 @@ export abstract class ResumableOperation extends AgentOperation {
     return code === 'OPERATION_GONE' && !this.isOver && !this.wasOpened && this.canBeginAnew;
   }
 
+  /** Gives it up. What the agent keeps of it, it would keep for a whole lease. */
   #lose(reason: Error): void {
-    this.#isLost = true;
+    if (this.#isKept) this.#given ??= this.#components.opener.forget(this.#components.id);
     super.lost(reason);
   }
 

@@ -52,15 +52,8 @@ export class ScriptedApiServer {
   }
 
   /** A configuration that leads here. */
-  kubeConfig(user: Readonly<Record<string, unknown>> = { token: 'secret' }, path = ''): KubeConfig {
-    const kubeConfig = new KubeConfig();
-    kubeConfig.loadFromOptions({
-      clusters: [{ name: 'scripted', server: `${this.url}${path}`, skipTLSVerify: true }],
-      users: [{ name: 'somebody', ...user }],
-      contexts: [{ name: 'here', cluster: 'scripted', user: 'somebody', namespace: 'ci' }],
-      currentContext: 'here',
-    });
-    return kubeConfig;
+  kubeConfig(user?: Readonly<Record<string, unknown>>, path = ''): KubeConfig {
+    return kubeConfigFor(`${this.url}${path}`, user);
   }
 
   /** Where an exec can be opened here. */
@@ -90,6 +83,18 @@ export class ScriptedApiServer {
       response.writeHead(500).end(String(error));
     }
   }
+}
+
+/** A configuration that leads to a server of a test's. */
+export function kubeConfigFor(server: string, user: Readonly<Record<string, unknown>> = { token: 'secret' }): KubeConfig {
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromOptions({
+    clusters: [{ name: 'scripted', server, skipTLSVerify: true }],
+    users: [{ name: 'somebody', ...user }],
+    contexts: [{ name: 'here', cluster: 'scripted', user: 'somebody', namespace: 'ci' }],
+    currentContext: 'here',
+  });
+  return kubeConfig;
 }
 
 /** Answers with JSON. */

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
-import { type ClientFrame, ClientFrameParser, opcodes, serverFrame } from './websocket-frames.ts';
+import { type ClientFrame, ClientFrameParser, closeFrame, httpAnswer, offeredBy, opcodes, serverFrame, upgradeAnswer } from './websocket-frames.ts';
 
 /** The server's end of one exec, which does what a test tells it to, right or wrong. */
 export class ExecPeer {
@@ -27,24 +26,18 @@ export class ExecPeer {
   }
 
   get offered(): readonly string[] {
-    return (this.request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
+    return offeredBy(this.request);
   }
 
   /** Switches to WebSocket; without a protocol where `undefined` is given. */
   accept(protocol: string | undefined = this.offered[0], extra: readonly string[] = []): this {
-    const key = `${this.request.headers['sec-websocket-key'] ?? ''}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
-    const accept = createHash('sha1').update(key).digest('base64');
-    const lines = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade', `Sec-WebSocket-Accept: ${accept}`, ...extra];
-    if (protocol !== undefined && protocol !== '') lines.push(`Sec-WebSocket-Protocol: ${protocol}`);
-    this.socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+    this.socket.write(upgradeAnswer(this.request, protocol, extra));
     return this;
   }
 
   /** Answers with plain HTTP instead. */
   refuse(status: number, body: string, headers: Readonly<Record<string, string>> = {}): void {
-    const lines = [`HTTP/1.1 ${String(status)} No`, `Content-Length: ${String(Buffer.byteLength(body))}`, 'Connection: close'];
-    for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
-    this.socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+    this.socket.end(httpAnswer(status, body, headers));
   }
 
   /** A message on a channel, as one frame. */
@@ -63,9 +56,7 @@ export class ExecPeer {
 
   /** A proper WebSocket close, and the end of the connection. */
   close(code = 1000, reason = ''): void {
-    const payload = Buffer.concat([Buffer.alloc(2), Buffer.from(reason)]);
-    payload.writeUInt16BE(code, 0);
-    this.socket.end(serverFrame(opcodes.close, payload));
+    this.socket.end(closeFrame(code, reason));
   }
 
   /** A TCP reset. */

@@ -1,0 +1,204 @@
+import { getEventListeners } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+
+import { expect } from 'chai';
+
+import { failure } from '../../support/api-server.ts';
+import { rejection } from '../../support/rejection.ts';
+import type { ExecPlan } from '../../support/rig/exec-plan.ts';
+import { TransferRig } from '../../support/rig/transfer-rig.ts';
+import { tarOf } from '../../support/tar.ts';
+import { Tripwire } from '../../support/tripwire.ts';
+
+const retryBackoff = { firstMs: 5, longestMs: 20 };
+
+/** A refusal of Kubernetes'. */
+function refused(code: number, reason: string, message: string, headers: Record<string, string> = {}): ExecPlan {
+  return { refuse: { status: code, body: JSON.stringify(failure(code, reason, message)), headers } };
+}
+
+describe('A transfer whose exec is refused', function () {
+  this.timeout(20_000);
+  let tripwire: Tripwire;
+  let rig: TransferRig;
+  let archive: Buffer;
+  let source: Readable;
+
+  before(async () => {
+    tripwire = await Tripwire.set();
+    rig = await TransferRig.start();
+    archive = await tarOf({ file: 'content' });
+    await rig.put('down', { file: 'content' });
+  });
+
+  beforeEach(() => {
+    source = Readable.from([archive]);
+  });
+
+  afterEach(async () => {
+    await rig.quiet();
+    expect(rig.api.plansLeft).to.equal(0);
+  });
+
+  after(async () => {
+    await rig[Symbol.asyncDispose]();
+    await tripwire.check();
+  });
+
+  context('for good', () => {
+    for (const [name, plan, facts] of [
+      [
+        'by RBAC, names the right',
+        refused(403, 'Forbidden', 'no'),
+        { code: 'KW_ERR_FORBIDDEN', verb: 'create', resource: 'pods/exec', namespace: 'ci' },
+      ],
+      [
+        'because the pod is gone',
+        refused(404, 'NotFound', 'pods "pod" not found'),
+        { code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', status: 404, reason: 'NotFound' },
+      ],
+      [
+        'because there is no such container',
+        refused(400, 'BadRequest', 'container main is not valid for pod pod'),
+        { code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', status: 400 },
+      ],
+      ['by a redirect, which is not followed', { refuse: { status: 302, headers: { Location: 'http://elsewhere/' } } }, { status: 302 }],
+      ['by an agent that is not there', refused(500, 'InternalError', 'exec: "/.kw-agent/agent": stat: no such file or directory'), { status: 500 }],
+    ] as const) {
+      it(`${name}, says so at once and ends its source`, async () => {
+        rig.api.plan(plan);
+        expect(await rejection(rig.client().receive({ volume: 'v' }, source))).to.include({ ...facts, retryable: false });
+        expect(source.destroyed).to.equal(true);
+        rig.api.plan(plan);
+        expect(await rejection(rig.client().send({ volume: 'down' }))).to.include(facts);
+      });
+    }
+
+    it('because no sub-protocol is common, says which were offered', async () => {
+      for (const subprotocol of ['', 'base64.channel.k8s.io']) {
+        rig.api.plan({ subprotocol }, { subprotocol });
+        const error = await rejection(rig.client().receive({ volume: 'v' }, Readable.from([archive])));
+        expect(error).to.deep.include({ code: 'KW_ERR_UNSUPPORTED_SUBPROTOCOL', offered: ['v4.channel.k8s.io', 'v5.channel.k8s.io'] });
+      }
+    });
+
+    it('names the verbs that an exec needs since Kubernetes 1.35', async () => {
+      rig.api.plan(refused(403, 'Forbidden', 'User "ci" cannot create resource "pods/exec"'));
+      expect((await rejection(rig.client().send({ volume: 'down' }))).message)
+        .to.contain('verbs create and get on pods/exec')
+        .and.contain('User "ci"');
+    });
+  });
+
+  context('for now', () => {
+    for (const [name, plan] of [
+      ['because the API server starts', refused(503, 'ServiceUnavailable', 'starting')],
+      ['because it is asked too often', refused(429, 'TooManyRequests', 'slow down')],
+      ['because the kubelet has no certificate yet', refused(500, 'InternalError', 'error dialing backend: remote error: tls: internal error')],
+      ['because the container is not up', refused(500, 'InternalError', 'unable to upgrade connection: container not found ("main")')],
+      ['because etcd is slow', refused(504, 'Timeout', 'request timed out')],
+      ['by a proxy, with a page', { refuse: { status: 502, body: `<html>${'<p>Bad Gateway</p>'.repeat(50)}</html>` } }],
+      ['by a reset', { insteadOfAnswer: (reset: () => void) => reset() }],
+    ] as const) {
+      it(`${name}, is tried again`, async () => {
+        const client = rig.client({ retryBackoff });
+        rig.api.plan(plan, plan);
+        expect(await client.receive({ volume: 'again' }, source)).to.include({ bytes: archive.length });
+        client.close();
+        rig.api.plan(plan, plan);
+        const { readable } = await rig.client({ retryBackoff }).send({ volume: 'down' });
+        expect((await buffer(readable)).length).to.be.above(1000);
+      });
+    }
+
+    it('is tried again no earlier than Retry-After says', async () => {
+      rig.api.plan(refused(429, 'TooManyRequests', 'slow down', { 'Retry-After': '1' }));
+      const start = performance.now();
+      await rig.client({ retryBackoff }).receive({ volume: 'later' }, source);
+      expect(performance.now() - start).to.be.above(990);
+    });
+
+    it('says what refused it when its budget is spent, a page of a proxy in short', async () => {
+      rig.api.planFor = () => ({ refuse: { status: 502, body: `<html>${'<p>Bad Gateway</p>'.repeat(5000)}</html>` } });
+      const error = await rejection(rig.client({ retryBackoff, retryBudgetMs: 60 }).receive({ volume: 'v' }, source));
+      rig.api.planFor = () => ({});
+      expect(error.message).to.contain('502').and.contain('<p>Bad Gateway</p>');
+      expect(error.message.length).to.be.below(600);
+      expect(source.destroyed).to.equal(true);
+    });
+  });
+
+  context('with credentials that have run out', () => {
+    let folder: string;
+    let kubeConfig: string;
+
+    before(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'kw-credentials-'));
+      kubeConfig = join(folder, 'config');
+    });
+
+    after(async () => {
+      await rm(folder, { recursive: true });
+    });
+
+    async function write(token: string): Promise<void> {
+      const clusters = [{ name: 'c', cluster: { server: rig.api.url(), 'insecure-skip-tls-verify': true } }];
+      const contexts = [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: 'ci' } }];
+      await writeFile(kubeConfig, JSON.stringify({ 'current-context': 'x', clusters, contexts, users: [{ name: 'u', user: { token } }] }));
+    }
+
+    it('reads them anew once, and goes on', async () => {
+      await write('old');
+      const client = rig.client({ kubeConfig });
+      await write('new');
+      rig.api.plan(refused(401, 'Unauthorized', 'Unauthorized'));
+      await client.receive({ volume: 'renewed' }, source);
+      expect(rig.api.tokens).to.deep.equal(['old', 'new']);
+    });
+
+    it('fails where those are no better', async () => {
+      await write('old');
+      rig.api.plan(refused(401, 'Unauthorized', 'Unauthorized'), refused(401, 'Unauthorized', 'Unauthorized'));
+      expect(await rejection(rig.client({ kubeConfig }).receive({ volume: 'v' }, source))).to.include({ code: 'KW_ERR_UNAUTHORIZED' });
+      expect(rig.api.tokens).to.have.length(2);
+    });
+  });
+
+  context('and is stopped', () => {
+    const reason = new Error('not wanted any more');
+
+    it('before it began, asks for nothing', async () => {
+      expect(await rejection(rig.client().receive({ volume: 'v' }, source, { signal: AbortSignal.abort(reason) }))).to.equal(reason);
+      expect(await rejection(rig.client().send({ volume: 'down' }, { signal: AbortSignal.abort(reason) }))).to.equal(reason);
+      expect(rig.api.tokens).to.have.length(0);
+      expect(source.destroyed).to.equal(true);
+    });
+
+    it('while it waits for an answer, lets go of the connection', async () => {
+      for (const begin of [
+        (signal: AbortSignal) => rig.client().receive({ volume: 'v' }, Readable.from([archive]), { signal }),
+        (signal: AbortSignal) => rig.client().send({ volume: 'down' }, { signal }),
+      ]) {
+        const stop = new AbortController();
+        rig.api.plan({ insteadOfAnswer: () => stop.abort(reason) });
+        expect(await rejection(begin(stop.signal))).to.equal(reason);
+        expect(getEventListeners(stop.signal, 'abort')).to.have.length(0);
+      }
+    });
+
+    it('while it waits before it tries again, tries no more', async () => {
+      const stop = new AbortController();
+      rig.api.plan(refused(429, 'TooManyRequests', 'slow down', { 'Retry-After': '60' }));
+      const upload = rejection(rig.client().receive({ volume: 'v' }, source, { signal: stop.signal }));
+      while (rig.api.tokens.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      stop.abort(reason);
+      expect(await upload).to.equal(reason);
+      expect(rig.api.tokens).to.have.length(1);
+      expect(getEventListeners(stop.signal, 'abort')).to.have.length(0);
+    });
+  });
+});

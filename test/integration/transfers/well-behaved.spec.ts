@@ -1,0 +1,45 @@
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+
+import { expect } from 'chai';
+
+import { TransferRig } from '../../support/rig/transfer-rig.ts';
+import { readTarText, tarOf } from '../../support/tar.ts';
+import { Tripwire } from '../../support/tripwire.ts';
+
+for (const tls of [false, true]) {
+  describe(`Transfers over a server that does everything right, ${tls ? 'with' : 'without'} TLS`, function () {
+    this.timeout(20_000);
+    let tripwire: Tripwire;
+    let rig: TransferRig;
+
+    before(async () => {
+      tripwire = await Tripwire.set();
+      rig = await TransferRig.start({ tls });
+    });
+
+    afterEach(async () => {
+      await rig.quiet();
+    });
+
+    after(async () => {
+      await rig[Symbol.asyncDispose]();
+      await tripwire.check();
+    });
+
+    for (const protocol of ['v4.channel.k8s.io', 'v5.channel.k8s.io']) {
+      it(`bring an archive up and down again over ${protocol}, on one connection`, async () => {
+        const client = rig.client({ exec: { protocols: [protocol] } });
+        const archive = await tarOf({ noise: randomBytes(3_000_000), text: 'text '.repeat(100_000), empty: '', folder: null });
+        const up = await client.receive({ volume: protocol }, Readable.from([archive]));
+        expect(up).to.include({ bytes: archive.length, entries: 4 });
+        const { readable, completed } = await client.send({ volume: protocol });
+        const down = await buffer(readable);
+        expect((await completed).bytes).to.equal(down.length);
+        expect(await readTarText(down)).to.deep.equal(await readTarText(archive));
+        expect(rig.api.execs.map((exec) => exec.protocol)).to.deep.equal([protocol]);
+      });
+    }
+  });
+}

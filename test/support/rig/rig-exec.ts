@@ -1,0 +1,257 @@
+import type { ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
+
+import { type ClientFrame, ClientFrameParser, closeFrame, offeredBy, opcodes, serverFrame, upgradeAnswer } from '../websocket-frames.ts';
+import { Damaged } from './damage.ts';
+import type { ExecPlan, Happening } from './exec-plan.ts';
+import { FaultLine } from './fault-line.ts';
+
+const channels = { stdin: 0, stdout: 1, stderr: 2, status: 3, close: 255 } as const;
+/** What Go copies at once, and what it takes in a message. */
+const copyBytes = 32 * 1024;
+const maxMessageBytes = 32 * 1024 * 1024;
+
+export type Command = ChildProcessByStdio<Writable, Readable, Readable>;
+
+/** A request that was made for an exec, and how to do it. */
+export interface ExecRequest {
+  readonly request: IncomingMessage;
+  readonly socket: Socket;
+  readonly head: Buffer;
+  /** Resets the TCP connection, below TLS where there is any. */
+  readonly reset: () => void;
+}
+
+/**
+ * One exec, as the Go API server and the kubelet do it, but for what its plan says:
+ * a frame is a message, whether it is final or not; one above 32 MiB ends the connection without a status; the one loop that reads takes the next frame only when the
+ * command has taken this one, and answers no ping meanwhile; a lost client is a clean end of the command's stdin.
+ */
+export class RigExec {
+  readonly protocol: string;
+  /** Resolves when the connection is closed and the command is gone. */
+  readonly over: Promise<void>;
+  /** Messages of stdin that came, and pings. */
+  messagesToPod = 0;
+  pings = 0;
+  readonly #request: ExecRequest;
+  readonly #plan: ExecPlan;
+  readonly #command: Command;
+  readonly #parser = new ClientFrameParser(maxMessageBytes);
+  readonly #toPod: FaultLine<Happening>;
+  readonly #fromPod: FaultLine<Happening>;
+  readonly #incoming: Damaged<Buffer>;
+  readonly #outgoing: Damaged<Buffer>;
+  #saysSuccess = false;
+  #done = false;
+
+  constructor(request: ExecRequest, plan: ExecPlan, run: () => Command) {
+    this.#request = request;
+    this.#plan = plan;
+    this.protocol = plan.subprotocol ?? pickProtocol(offeredBy(request.request));
+    this.#incoming = new Damaged(plan.toPod?.messages);
+    this.#outgoing = new Damaged(plan.fromPod?.messages);
+    const happen = async (happening: Happening): Promise<void> => await happening(this);
+    this.#toPod = new FaultLine(plan.toPod ?? {}, { pass: (bytes) => this.#feed(bytes), happen });
+    this.#fromPod = new FaultLine(plan.fromPod ?? {}, { pass: (bytes) => this.#sendOutput(channels.stdout, bytes), happen });
+    const { socket } = request;
+    socket.write(upgradeAnswer(request.request, this.protocol));
+    this.#command = run();
+    this.#command.on('error', () => undefined);
+    this.#command.stdin.on('error', () => undefined);
+    this.over = Promise.all([exited(this.#command), closed(socket), this.#serve()]).then(() => undefined);
+  }
+
+  /** Bytes of stdin that have reached the command. */
+  get bytesToPod(): number {
+    return this.#toPod.passedBytes;
+  }
+
+  /** Bytes of stdout that were sent. */
+  get bytesFromPod(): number {
+    return this.#fromPod.passedBytes;
+  }
+
+  /** The connection is there, and was not given up. */
+  get isOpen(): boolean {
+    return !this.#done && !this.#request.socket.destroyed;
+  }
+
+  /** Something that its plan says is not over yet. */
+  get isStalled(): boolean {
+    return this.#toPod.isHeld || this.#fromPod.isHeld;
+  }
+
+  reset(): void {
+    this.#letGo(() => this.#request.reset());
+  }
+
+  fin(): void {
+    this.#letGo(() => this.#request.socket.end());
+  }
+
+  /** A WebSocket close that the client did not ask for. */
+  close(code: number): void {
+    this.#letGo(() => this.#request.socket.end(closeFrame(code)));
+  }
+
+  kill(): void {
+    this.#command.kill('SIGKILL');
+  }
+
+  endStdin(): void {
+    this.#toPod.close();
+    this.#command.stdin.end();
+  }
+
+  pretendSuccess(): void {
+    this.#saysSuccess = true;
+    this.#fromPod.close();
+    this.kill();
+  }
+
+  /** Ends at once whatever there is. */
+  destroy(): void {
+    this.#letGo(() => this.#request.socket.destroy());
+    this.kill();
+  }
+
+  async #serve(): Promise<void> {
+    await Promise.all([this.#readClient(), this.#runCommand()]);
+  }
+
+  async #readClient(): Promise<void> {
+    const { socket, head } = this.#request;
+    const lost = closed(socket);
+    const reading = (async () => {
+      if (head.length > 0) await this.#take(head);
+      for await (const chunk of socket.iterator({ destroyOnReturn: false })) await this.#take(chunk as Buffer);
+    })().catch(() => undefined); // The connection broke, or a frame was too large.
+    // A read loop that is blocked notices nothing; but a socket that is gone is gone.
+    await Promise.race([reading, lost]);
+    this.endStdin();
+    if (!this.#done) socket.destroy();
+  }
+
+  async #take(chunk: Buffer): Promise<void> {
+    for (const frame of this.#parser.push(chunk)) {
+      if (this.#done) return;
+      for (const seen of refragmented(frame, this.#plan.toPod?.fragmentBytes)) await this.#takeFrame(seen);
+    }
+  }
+
+  async #takeFrame({ opcode, payload, isMasked }: ClientFrame): Promise<void> {
+    if (opcode === opcodes.close || !isMasked) throw new Error('the client closes');
+    if (opcode === opcodes.ping) {
+      this.pings += 1;
+      if (this.#plan.ignoresPings !== true) await this.#write(serverFrame(opcodes.pong, payload));
+    } else if (opcode !== opcodes.pong) await this.#takeMessage(payload);
+  }
+
+  async #takeMessage(message: Buffer): Promise<void> {
+    if (message[0] === channels.stdin) {
+      this.messagesToPod += 1;
+      for (const seen of this.#incoming.push(message)) await this.#toPod.push(seen.subarray(1));
+    } else if (message[0] === channels.close && this.protocol.startsWith('v5')) {
+      if (message.length !== 2) throw new Error('a CLOSE that is none');
+      if (message[1] === channels.stdin) this.#command.stdin.end();
+    }
+  }
+
+  async #feed(bytes: Buffer): Promise<void> {
+    await written(this.#command.stdin, bytes);
+  }
+
+  async #runCommand(): Promise<void> {
+    for (const channel of [channels.stdout, channels.stderr, channels.status]) await this.#send(channel, Buffer.alloc(0));
+    for (let left = this.#plan.stderrBytes ?? 0; left > 0; left -= copyBytes) await this.#send(channels.stderr, Buffer.alloc(copyBytes, 'noise\n'));
+    await Promise.all([this.#copy(this.#command.stdout, this.#fromPod), this.#copyStderr()]);
+    await exited(this.#command);
+    if (!this.#done) await this.#sayEnd();
+  }
+
+  async #copy(output: Readable, line: FaultLine<Happening>): Promise<void> {
+    for await (const chunk of output) await line.push(chunk as Buffer);
+  }
+
+  async #copyStderr(): Promise<void> {
+    for await (const chunk of this.#command.stderr) await this.#sendOutput(channels.stderr, chunk as Buffer);
+  }
+
+  async #sayEnd(): Promise<void> {
+    const { status = [JSON.stringify(statusOf(this.#command, this.#saysSuccess))], ending = 'close' } = this.#plan;
+    for (const part of status) await this.#send(channels.status, Buffer.from(part));
+    // Go closes at once: what the client is still sending is unread then, and TCP answers with a reset.
+    if (ending === 'close') this.#letGo(() => this.#request.socket.end(closeFrame(1000), () => this.#request.socket.destroy()));
+    else if (ending === 'reset') this.reset();
+  }
+
+  async #sendOutput(channel: number, bytes: Buffer): Promise<void> {
+    for (let at = 0; at < bytes.length; at += copyBytes) {
+      const message = bytes.subarray(at, at + copyBytes);
+      if (channel !== channels.stdout) await this.#send(channel, message);
+      else for (const seen of this.#outgoing.push(message)) await this.#send(channel, seen);
+    }
+  }
+
+  async #send(channel: number, bytes: Buffer): Promise<void> {
+    const message = Buffer.concat([Buffer.from([channel]), bytes]);
+    const size = this.#plan.fromPod?.fragmentBytes ?? message.length;
+    for (let at = 0; at < message.length; at += size)
+      await this.#write(serverFrame(at === 0 ? opcodes.binary : opcodes.continuation, message.subarray(at, at + size), at + size >= message.length));
+  }
+
+  async #write(frame: Buffer): Promise<void> {
+    if (!this.#done) await written(this.#request.socket, frame);
+  }
+
+  /** The connection is over for us, in whatever way: the command sees the end of its stdin. */
+  #letGo(how: () => void): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#toPod.close();
+    this.#fromPod.close();
+    this.#command.stdin.end();
+    // What the command still says goes nowhere, but is read, so that it can end.
+    how();
+  }
+}
+
+function pickProtocol(offered: readonly string[]): string {
+  return ['v5.channel.k8s.io', 'v4.channel.k8s.io'].find((protocol) => offered.includes(protocol)) ?? '';
+}
+
+/** What a proxy on the way makes of a frame. */
+function refragmented(frame: ClientFrame, fragmentBytes = Number.POSITIVE_INFINITY): ClientFrame[] {
+  if (frame.payload.length <= fragmentBytes || frame.opcode >= opcodes.close) return [frame];
+  const fragments: ClientFrame[] = [];
+  for (let at = 0; at < frame.payload.length; at += fragmentBytes)
+    fragments.push({ ...frame, opcode: at === 0 ? frame.opcode : opcodes.continuation, payload: frame.payload.subarray(at, at + fragmentBytes) });
+  return fragments;
+}
+
+/** The status that Kubernetes sends for a command that has ended. */
+function statusOf({ exitCode, signalCode }: Command, isSuccess: boolean): object {
+  const code = exitCode ?? (signalCode === 'SIGKILL' ? 137 : 143);
+  if (isSuccess || code === 0) return { metadata: {}, status: 'Success' };
+  const causes = [{ reason: 'ExitCode', message: String(code) }];
+  const message = `command terminated with non-zero exit code: exit status ${code}`;
+  return { metadata: {}, status: 'Failure', reason: 'NonZeroExitCode', message, details: { causes } };
+}
+
+async function exited(command: Command): Promise<void> {
+  if (command.pid === undefined || command.exitCode !== null || command.signalCode !== null) return;
+  await once(command, 'exit');
+}
+
+/** Blocks as a write of Go's does. */
+async function written(stream: Writable, bytes: Buffer): Promise<void> {
+  if (stream.writable) await new Promise<void>((resolve) => stream.write(bytes, () => resolve()));
+}
+
+async function closed(stream: Socket): Promise<void> {
+  if (!stream.closed) await new Promise<void>((resolve) => stream.once('close', () => resolve()));
+}

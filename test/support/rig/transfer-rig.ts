@@ -1,0 +1,135 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+import { AgentClient, type AgentClientOptions } from '../../../src/agent/agent-client.ts';
+import type { ConnectionLimits } from '../../../src/agent/connection-limits.ts';
+import { type OpenExecOptions, openExec } from '../../../src/exec/open-exec.ts';
+import { systemClock } from '../../../src/internal/system-clock.ts';
+import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';
+import { agentConnectCommand, mainContainerName } from '../../../src/kubernetes/pod-spec.ts';
+import { connectByExec } from '../../../src/pods/exec-agent.ts';
+import type { Clock } from '../../../src/runtime/options.ts';
+import { AgentProcess, until } from '../agent-process.ts';
+import { silentLogger } from '../silent-logger.ts';
+import { ExecRig } from './exec-rig.ts';
+
+export interface RigClientOptions extends AgentClientOptions {
+  /** @defaultValue `'pod'` */
+  readonly podName?: string;
+  /** The port of a proxy before the API server. */
+  readonly port?: number;
+  /** A kubeconfig's path, where credentials are to change. */
+  readonly kubeConfig?: string;
+  /** The client's, and with `exec` that of its connections. */
+  readonly clock?: Clock;
+  /** Shared by several clients. @defaultValue its own */
+  readonly limits?: ConnectionLimits;
+  /** Connections are opened with these options; without them as the library opens them. */
+  readonly exec?: OpenExecOptions;
+}
+
+/** A pod's real agent behind the rig's API server, and clients that reach it as the library does. */
+export class TransferRig {
+  readonly api: ExecRig;
+  readonly agent: AgentProcess;
+  readonly #clients: AgentClient[] = [];
+
+  private constructor(api: ExecRig, agent: AgentProcess) {
+    this.api = api;
+    this.agent = agent;
+    api.pods.set('pod', agent.folder);
+  }
+
+  static async start(options: { readonly tls?: boolean } = {}): Promise<TransferRig> {
+    return new TransferRig(await ExecRig.start(options), await AgentProcess.start());
+  }
+
+  client({ podName = 'pod', port, kubeConfig, clock = systemClock(), limits, exec, ...options }: RigClientOptions = {}): AgentClient {
+    const cluster = ClientNodeCluster.fromConfig({ kubeConfig: kubeConfig ?? this.api.kubeConfig(port), namespace: 'ci' });
+    const target = { podName, containerName: mainContainerName, command: agentConnectCommand };
+    const client = new AgentClient({
+      connect: async ({ signal }) =>
+        exec === undefined ? connectByExec(cluster, podName, { signal }) : openExec(await cluster.execEndpoint(target), { ...exec, signal }),
+      clock,
+      logger: silentLogger,
+      podName,
+      handle: 'box',
+      limits,
+      options,
+    });
+    this.#clients.push(client);
+    return client;
+  }
+
+  path(volume: string, path = ''): string {
+    return join(this.agent.folder, 'volumes', volume, 'data', path);
+  }
+
+  /** Puts files into a volume, past the agent. */
+  async put(volume: string, files: Readonly<Record<string, string | Buffer>>): Promise<void> {
+    for (const [name, content] of Object.entries({ ...files })) {
+      await mkdir(dirname(this.path(volume, name)), { recursive: true });
+      await writeFile(this.path(volume, name), content);
+    }
+  }
+
+  async bytes(volume: string, path: string): Promise<Buffer> {
+    return await readFile(this.path(volume, path));
+  }
+
+  /** What is in a volume's files, by their path. */
+  async contents(volume: string): Promise<Record<string, string>> {
+    const entries = await readdir(this.path(volume), { recursive: true, withFileTypes: true }).catch(() => []);
+    const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+    const read = files.map(async (path) => [path.slice(this.path(volume).length + 1), await readFile(path, 'latin1')] as const);
+    return Object.fromEntries(await Promise.all(read));
+  }
+
+  /** The volumes in which something is staged. */
+  async staged(): Promise<string[]> {
+    const volumes = await readdir(join(this.agent.folder, 'volumes')).catch(() => []);
+    const found: string[] = [];
+    for (const volume of volumes) {
+      const staged = await readdir(join(this.agent.folder, 'volumes', volume, 'staging')).catch(() => []);
+      found.push(...staged.map((operation) => `${volume}/${operation}`));
+    }
+    return found;
+  }
+
+  /** Ends the uploads that wait for a host, as a host would that knows of them; gives how many those were. */
+  async forgetStaged(): Promise<number> {
+    const operations = (await this.staged()).map((path) => path.slice(path.indexOf('/') + 1));
+    const connection = await this.agent.connect();
+    for (const operation of operations) await connection.call({ op: 'remove', operation });
+    await connection.bye();
+    return operations.length;
+  }
+
+  /** Waits until the agent has no operation, running or parked, and nothing is staged. */
+  async idle(): Promise<void> {
+    const connection = await this.agent.connect();
+    try {
+      await until('the agent has nothing to do', async () => {
+        const { operations, parked } = await connection.call({ op: 'status' });
+        return operations === 0 && parked === 0;
+      });
+      await until('nothing is staged', async () => (await this.staged()).length === 0);
+    } finally {
+      await connection.bye();
+    }
+  }
+
+  /** Lets go of the clients, and waits until nothing is left of what they did: no exec, no command, no operation, nothing staged, no process of the agent's. */
+  async quiet(): Promise<void> {
+    for (const client of this.#clients.splice(0)) client.close();
+    await this.api.quiet();
+    await this.idle();
+    await until('the agent has no children', async () => (await readFile(`/proc/${this.agent.pid}/task/${this.agent.pid}/children`, 'utf8')) === '');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) client.close();
+    await this.api.close();
+    await this.agent[Symbol.asyncDispose]();
+  }
+}
