@@ -15,6 +15,7 @@ import { AgentDelivery } from './pods/agent-delivery.ts';
 import { AgentPool } from './pods/agent-pool.ts';
 import { connectByExec } from './pods/exec-agent.ts';
 import { PodLauncher } from './pods/pod-launcher.ts';
+import { PodLogs } from './pods/pod-logs.ts';
 import { PodRemover } from './pods/pod-remover.ts';
 import { PodSupervisor } from './pods/pod-supervisor.ts';
 import type { Database } from './repository/postgres/database.ts';
@@ -55,6 +56,8 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly reconnectTimeoutMs?: number | undefined;
   /** How long an artifact volume lives that nobody expires. @defaultValue 43,200,000: 12 hours */
   readonly artifactTimeToLiveMs?: number | undefined;
+  /** How long the reaper leaves a container alone in which somebody worked by hand through a host that died. @defaultValue 300,000 */
+  readonly hijackGraceMs?: number | undefined;
   /** @defaultValue nothing is logged */
   readonly logger?: Logger | undefined;
   /** @defaultValue the system's */
@@ -67,6 +70,7 @@ const defaults = {
   schedulingTimeoutMs: 300_000,
   reconnectTimeoutMs: 300_000,
   artifactTimeToLiveMs: 12 * 60 * 60 * 1000,
+  hijackGraceMs: 300_000,
 };
 
 /**
@@ -105,7 +109,10 @@ interface Foundations {
 
 function compose(options: KubernetesWorkerOptions, { cluster, repository, installationId }: Foundations): KubernetesWorker {
   const { name, logger = silentLogger, clock = systemClock() } = options;
-  const { volumeImage, startTimeoutMs, schedulingTimeoutMs, reconnectTimeoutMs, artifactTimeToLiveMs } = { ...defaults, ...defined(options) };
+  const { volumeImage, startTimeoutMs, schedulingTimeoutMs, reconnectTimeoutMs, artifactTimeToLiveMs, hijackGraceMs } = {
+    ...defaults,
+    ...defined(options),
+  };
   const delivery = new AgentDelivery(cluster, options.architecture);
   const launcher = new PodLauncher({ cluster, workerName: name, installationId, delivery, podOptions: options.pods ?? {}, logger });
   const agents = new AgentPool({ connect: (pod, connecting) => connectByExec(cluster, pod, connecting), clock, logger });
@@ -115,7 +122,15 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
   const remover = new PodRemover({ cluster, agents, clock });
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image: volumeImage });
   const stores = new Map([[podStore.name, podStore]]);
-  const reaper = new Reaper({ workerName: name, containers: repository.containers, volumes: repository.volumes, pods: remover, stores, logger });
+  const reaper = new Reaper({
+    workerName: name,
+    containers: repository.containers,
+    volumes: repository.volumes,
+    pods: remover,
+    stores,
+    logger,
+    hijackGraceMs,
+  });
   const close = async (): Promise<void> => {
     watch.close();
     agents.close();
@@ -126,6 +141,7 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
     repository,
     agents,
     pods,
+    logs: new PodLogs({ cluster, clock, logger }),
     launcher,
     stores,
     podStore,
@@ -136,6 +152,7 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
     clock,
     logger,
     artifactTimeToLiveMs,
+    hijackGraceMs,
     // Longer than a pod may take.
     artifactLeaseMs: schedulingTimeoutMs + startTimeoutMs + 60_000,
     close,
@@ -144,7 +161,7 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
 
 function checkOptions(options: KubernetesWorkerOptions): void {
   if (options.name.length < 1 || options.name.length > 253) throw new InvalidSpecError('name', `has ${options.name.length} characters, not 1 to 253`);
-  for (const field of ['startTimeoutMs', 'schedulingTimeoutMs', 'reconnectTimeoutMs', 'artifactTimeToLiveMs'] as const) {
+  for (const field of ['startTimeoutMs', 'schedulingTimeoutMs', 'reconnectTimeoutMs', 'artifactTimeToLiveMs', 'hijackGraceMs'] as const) {
     const value = options[field];
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
       throw new InvalidSpecError(field, `${value} is not a positive number of milliseconds`);
