@@ -11,8 +11,10 @@ export interface AgentProcessResult {
   /** Of its output, from the start. */
   readonly stdoutBytes: number;
   readonly stderrBytes: number;
-  /** How many processes of the container were killed for memory meanwhile. */
-  readonly oomKills: number;
+  /** How many processes of the container were killed for memory meanwhile; `undefined`: its kernel does not tell. */
+  readonly oomKills: number | undefined;
+  /** The container was killed when the command had ended, before all that it had printed was read. */
+  readonly outputCut: boolean;
 }
 
 /** @throws ProtocolViolationError */
@@ -23,7 +25,8 @@ export function readProcessResult(fields: Fields): AgentProcessResult {
     finishedAt: new Date(fields.count('finishedAt')),
     stdoutBytes: fields.count('stdoutBytes'),
     stderrBytes: fields.count('stderrBytes'),
-    oomKills: fields.count('oomKills'),
+    oomKills: fields.knownCount('oomKills'),
+    outputCut: fields.optional('outputCut', (from, name) => from.boolean(name)) ?? false,
   };
 }
 

@@ -24,12 +24,21 @@ describe('Reaper', () => {
       owner: { kind: 'k', key: handle },
       metadata: {},
       settings: {},
+      lastHijackAt: undefined,
       createdAt: new Date(0),
     }) satisfies ContainerRecord;
   const volume = (handle: string, storeName = 'pod'): VolumeRecord =>
     ({ handle, store: storeName, location: { pod: handle }, state: 'destroying' }) as unknown as VolumeRecord;
   const reap = () =>
-    new Reaper({ workerName: 'w', containers, volumes, pods: { remove }, stores: new Map([['pod', store]]), logger: silentLogger }).reap();
+    new Reaper({
+      workerName: 'w',
+      containers,
+      volumes,
+      pods: { remove },
+      stores: new Map([['pod', store]]),
+      logger: silentLogger,
+      hijackGraceMs: 60_000,
+    }).reap();
 
   beforeEach(() => {
     containers = new FakeContainerRepository();
@@ -62,6 +71,7 @@ describe('Reaper', () => {
       rows.volumes = [volume('v')];
       expect(await reap()).to.deep.equal({ deletedPods: 2, deletedContainers: 1, deletedVolumes: 3 });
       sinon.assert.calledOnceWithMatch(remove, 'pod-a', 'a', { uid: 'uid-a' });
+      sinon.assert.alwaysCalledWithMatch(containers.findDestroyable, 'w', sinon.match.number, { hijackGraceMs: 60_000 });
       sinon.assert.callOrder(remove, containers.delete, store.delete, volumes.delete);
     });
 

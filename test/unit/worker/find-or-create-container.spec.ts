@@ -27,6 +27,7 @@ describe('findOrCreateContainer', () => {
       podUid,
       metadata: {},
       settings: {},
+      lastHijackAt: undefined,
       createdAt: new Date(0),
     },
     volumes: [],
@@ -43,6 +44,7 @@ describe('findOrCreateContainer', () => {
       volume: () => new FakeVolume({ handle: 'v' }),
       podName: () => 'pod-1',
       newId: () => 'id',
+      leaseMs: 60_000,
       clock,
       logger: silentLogger,
     };
