@@ -52,6 +52,14 @@ export class FakeContainerRepository implements ContainerRepository {
     'FakeContainerRepository.setProperty',
     async () => {},
   );
+  readonly recordHijack: StubOf<ContainerRepository['recordHijack']> = stubOf<ContainerRepository['recordHijack']>(
+    'FakeContainerRepository.recordHijack',
+    async () => {},
+  );
+  readonly endHijack: StubOf<ContainerRepository['endHijack']> = stubOf<ContainerRepository['endHijack']>(
+    'FakeContainerRepository.endHijack',
+    async () => {},
+  );
   readonly recordProcessResult: StubOf<ContainerRepository['recordProcessResult']> = stubOf<ContainerRepository['recordProcessResult']>(
     'FakeContainerRepository.recordProcessResult',
     async () => {},

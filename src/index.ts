@@ -75,7 +75,15 @@ export type { ExecEndpoint, ExecTls } from './exec/exec-endpoint.ts';
 export type { Cluster, ConfigMap, DeletePodOptions, ExecTarget, Pod, PodChange, PodList } from './kubernetes/cluster.ts';
 export type { PodOptions, PodToleration } from './kubernetes/pod-options.ts';
 export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';
-export type { ContainerRepository, FoundContainer, Lease, NewContainer, NewContainerVolume } from './repository/container-repository.ts';
+export type {
+  ContainerRepository,
+  FindDestroyableOptions,
+  FoundContainer,
+  Lease,
+  NewContainer,
+  NewContainerVolume,
+  RecordProcessResultOptions,
+} from './repository/container-repository.ts';
 export type {
   Database,
   DatabaseClient,

@@ -45,6 +45,18 @@ export interface FoundContainer {
   readonly leased: boolean;
 }
 
+/** @public */
+export interface FindDestroyableOptions extends AbortOptions {
+  /** For so long after a hijack was last heard of a container stays, in milliseconds. @defaultValue 0 */
+  readonly hijackGraceMs?: number | undefined;
+}
+
+/** @public */
+export interface RecordProcessResultOptions extends AbortOptions {
+  /** Properties of the container that are stored together with the result, as `setProperty` does. */
+  readonly properties?: Readonly<Record<string, string>> | undefined;
+}
+
 /**
  * Containers, and what belongs to them. All moves are single guarded statements by the database's clock; a move that finds the row in another state
  * throws `IllegalTransitionError`, or `ContainerDisappearedError` where the row is gone. `RepositoryUnavailableError` where the database doesn't answer.
@@ -71,15 +83,22 @@ export interface ContainerRepository {
   markFailed(handle: string, options?: AbortOptions): Promise<void>;
   /** The live container of this owner to `destroying`, with its volumes. The number of containers moved. */
   markOwnerFinished(workerName: string, owner: ContainerOwner, options?: AbortOptions): Promise<number>;
-  /** What the reaper has to delete: `destroying`; `failed` and `creating` with a lapsed lease become `destroying` first. At most `limit`, oldest first. */
-  findDestroyable(workerName: string, limit: number, options?: AbortOptions): Promise<readonly ContainerRecord[]>;
+  /**
+   * What the reaper has to delete: `destroying`; `failed` and `creating` with a lapsed lease become `destroying` first. Not those that are hijacked: of
+   * which `recordHijack` said so within `hijackGraceMs`, and `endHijack` nothing since. At most `limit`, oldest first.
+   */
+  findDestroyable(workerName: string, limit: number, options?: FindDestroyableOptions): Promise<readonly ContainerRecord[]>;
   /** The row of a `destroying` container, its processes' and its volumes'. Idempotent. The number of volumes that went with it.
    * `IllegalTransitionError` in any other state. */
   delete(handle: string, options?: AbortOptions): Promise<number>;
   /** Whatever its state. `ContainerDisappearedError` where its row is gone, here and below. */
   properties(handle: string, options?: AbortOptions): Promise<Readonly<Record<string, string>>>;
   setProperty(handle: string, name: string, value: string, options?: AbortOptions): Promise<void>;
-  /** The first result recorded for a process stands; recording it again changes nothing. */
-  recordProcessResult(handle: string, processId: string, result: ProcessResultRecord, options?: AbortOptions): Promise<void>;
+  /** Somebody works in it by hand, through this process, now by the database's clock. Whatever its state. */
+  recordHijack(handle: string, processId: string, options?: AbortOptions): Promise<void>;
+  /** Nobody works in it through this process any more. Idempotent. */
+  endHijack(handle: string, processId: string, options?: AbortOptions): Promise<void>;
+  /** The first result recorded for a process stands; recording it again changes nothing. The properties are set in the same statement in any case. */
+  recordProcessResult(handle: string, processId: string, result: ProcessResultRecord, options?: RecordProcessResultOptions): Promise<void>;
   findProcessResult(handle: string, processId: string, options?: AbortOptions): Promise<ProcessResultRecord | undefined>;
 }

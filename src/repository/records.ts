@@ -25,6 +25,8 @@ export interface ContainerRecord {
   readonly metadata: ContainerMetadata;
   /** What processes need of the spec: `dir`, `user`, the environment. Opaque to the repository. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** When somebody was last known to work in it by hand. */
+  readonly lastHijackAt: Date | undefined;
   readonly createdAt: Date;
 }
 
@@ -64,4 +66,6 @@ export interface VolumeRecord {
 export interface ProcessResultRecord {
   readonly exitStatus: number;
   readonly signal: number | undefined;
+  /** How many processes of the container the kernel killed for memory meanwhile; `undefined`: not known. */
+  readonly oomKills: number | undefined;
 }

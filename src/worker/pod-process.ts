@@ -184,7 +184,9 @@ export class PodProcess implements Process {
     const { containers, pods } = this.#components;
     const { handle } = this.#target;
     // Whatever becomes of the pod meanwhile: the result is known.
-    await pods.retry(() => containers.recordProcessResult(handle, this.id, { exitStatus, signal: number }, { signal }), { signal });
+    await pods.retry(() => containers.recordProcessResult(handle, this.id, { exitStatus, signal: number, oomKills: undefined }, { signal }), {
+      signal,
+    });
   }
 
   #tell({ exitStatus, signal, oomKills }: AgentProcessResult): ProcessResult {

@@ -4,7 +4,7 @@ import { InvalidSpecError } from '../../errors/caller.ts';
 import type { ContainerOwner } from '../../runtime/container.ts';
 
 /** The most bytes that a property's value may have in UTF-8. */
-export const propertyLimitBytes = 1_048_576;
+const propertyLimitBytes = 1_048_576;
 
 /**
  * Checks a text before it is stored, so that it comes back as it was given: PostgreSQL has no NUL, and UTF-8 has no lone surrogates.
@@ -23,6 +23,13 @@ export function checkText(field: string, value: string, maxCharacters: number): 
 export function checkStorable(field: string, value: string): void {
   if (value.includes('\0')) throw new InvalidSpecError(field, 'must not have a NUL character');
   if (!value.isWellFormed()) throw new InvalidSpecError(field, 'must be well-formed Unicode');
+}
+
+/** @throws InvalidSpecError - of the field that is told for each */
+export function checkProperty(nameField: string, name: string, valueField: string, value: string): void {
+  checkText(nameField, name, 253);
+  checkStorable(valueField, value);
+  if (Buffer.byteLength(value) > propertyLimitBytes) throw new InvalidSpecError(valueField, `must have at most ${propertyLimitBytes} bytes`);
 }
 
 /** @throws InvalidSpecError */

@@ -1,12 +1,18 @@
 import { sql } from 'kysely';
-import { InvalidSpecError } from '../../errors/caller.ts';
 import { ContainerDisappearedError, IllegalTransitionError, RepositoryUnavailableError } from '../../errors/repository.ts';
 import type { ContainerOwner } from '../../runtime/container.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
-import type { ContainerRepository, FoundContainer, Lease, NewContainer } from '../container-repository.ts';
+import type {
+  ContainerRepository,
+  FindDestroyableOptions,
+  FoundContainer,
+  Lease,
+  NewContainer,
+  RecordProcessResultOptions,
+} from '../container-repository.ts';
 import type { ContainerRecord, ContainerState, ProcessResultRecord, VolumeRecord } from '../records.ts';
 import { checkNewContainer, findLive, insertUnlessLive, toFound } from './find-or-insert.ts';
-import { checkDuration, checkLimit, checkOwner, checkStorable, checkText, ownerDigest, propertyLimitBytes } from './input.ts';
+import { checkDuration, checkLimit, checkOwner, checkProperty, checkText, ownerDigest, toJson } from './input.ts';
 import type { JsonRow } from './rows.ts';
 import { parseContainer, parseVolumes } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
@@ -117,14 +123,17 @@ export class PostgresContainerRepository implements ContainerRepository {
     return rows.length;
   }
 
-  async findDestroyable(workerName: string, limit: number, options: AbortOptions = {}): Promise<readonly ContainerRecord[]> {
+  async findDestroyable(workerName: string, limit: number, options: FindDestroyableOptions = {}): Promise<readonly ContainerRecord[]> {
+    const { hijackGraceMs = 0 } = options;
     checkLimit(limit);
-    const { containers, volumes } = this.#tables;
+    checkDuration('hijackGraceMs', hijackGraceMs);
+    const { containers, hijacks, volumes } = this.#tables;
+    const unattended = sql`not exists (select from ${hijacks} where container_id = ${containers}.id and seen_at > ${fromNow(-hijackGraceMs)})`;
     const rows = await this.#runner.rows(
       sql<JsonRow>`
         with due as materialized (
           select id from ${containers}
-          where worker_name = ${workerName} and (state = 'failed' or (state = 'creating' and lease_until < now()))
+          where worker_name = ${workerName} and (state = 'failed' or (state = 'creating' and lease_until < now())) and ${unattended}
           order by created_at, id limit ${limit}::int
           for update skip locked
         ), moved as (
@@ -137,7 +146,8 @@ export class PostgresContainerRepository implements ContainerRepository {
           select * from moved
           union all
           select * from (
-            select * from ${containers} where worker_name = ${workerName} and state = 'destroying' order by created_at, id limit ${limit}::int
+            select * from ${containers} where worker_name = ${workerName} and state = 'destroying' and ${unattended}
+            order by created_at, id limit ${limit}::int
           ) as destroying
           order by created_at, id limit ${limit}::int
         )
@@ -181,9 +191,7 @@ export class PostgresContainerRepository implements ContainerRepository {
   }
 
   async setProperty(handle: string, name: string, value: string, options: AbortOptions = {}): Promise<void> {
-    checkText('name', name, 253);
-    checkStorable('value', value);
-    if (Buffer.byteLength(value) > propertyLimitBytes) throw new InvalidSpecError('value', `must have at most ${propertyLimitBytes} bytes`);
+    checkProperty('name', name, 'value', value);
     const { containers, containerProperties } = this.#tables;
     const row = await this.#runner.first(
       sql`
@@ -196,17 +204,63 @@ export class PostgresContainerRepository implements ContainerRepository {
     if (row === undefined) throw disappeared(handle);
   }
 
-  async recordProcessResult(handle: string, processId: string, result: ProcessResultRecord, options: AbortOptions = {}): Promise<void> {
+  async recordHijack(handle: string, processId: string, options: AbortOptions = {}): Promise<void> {
     checkText('processId', processId, 100);
-    const { containers, processes } = this.#tables;
+    const { containers, hijacks } = this.#tables;
+    const row = await this.#runner.first(
+      sql`
+        with container as (
+          update ${containers} set last_hijack_at = now(), updated_at = now() where handle = ${handle} returning id
+        ), recorded as (
+          insert into ${hijacks} (container_id, process_id) select id, ${processId} from container
+          on conflict (container_id, process_id) do update set seen_at = now()
+        )
+        select 1 from container`,
+      options,
+    );
+    if (row === undefined) throw disappeared(handle);
+  }
+
+  async endHijack(handle: string, processId: string, options: AbortOptions = {}): Promise<void> {
+    const { containers, hijacks } = this.#tables;
+    await this.#runner.rows(
+      sql`
+        with ended as (
+          delete from ${hijacks} using ${containers} as container
+          where container_id = container.id and container.handle = ${handle} and process_id = ${processId}
+          returning container_id
+        )
+        update ${containers} set last_hijack_at = now(), updated_at = now() where id in (select container_id from ended)`,
+      options,
+    );
+  }
+
+  async recordProcessResult(
+    handle: string,
+    processId: string,
+    { exitStatus, signal: number, oomKills }: ProcessResultRecord,
+    { properties = {}, ...options }: RecordProcessResultOptions = {},
+  ): Promise<void> {
+    checkText('processId', processId, 100);
+    for (const [name, value] of Object.entries(properties)) checkProperty(`properties[${JSON.stringify(name)}]`, name, `properties.${name}`, value);
+    // A list and not an object, in which PostgreSQL would take `__proto__` for a name like any other, and JavaScript not.
+    const given = toJson(
+      'properties',
+      Object.entries(properties).map(([name, value]) => ({ name, value })),
+    );
+    const { containers, containerProperties, processes } = this.#tables;
     const row = await this.#runner.first(
       sql`
         with container as (
           select id from ${containers} where handle = ${handle} for key share
         ), recorded as (
-          insert into ${processes} (container_id, process_id, exit_status, signal)
-          select id, ${processId}, ${result.exitStatus}::int, ${result.signal ?? null}::int from container
+          insert into ${processes} (container_id, process_id, exit_status, signal, oom_kills)
+          select id, ${processId}, ${exitStatus}::int, ${number ?? null}::int, ${oomKills ?? null}::bigint from container
           on conflict (container_id, process_id) do nothing
+        ), set as (
+          insert into ${containerProperties} (container_id, name, value)
+          select container.id, given.name, given.value from container, jsonb_to_recordset(${given}::jsonb) as given (name text, value text)
+          on conflict (container_id, name) do update set value = excluded.value, updated_at = now()
         )
         select 1 from container`,
       options,
@@ -217,14 +271,14 @@ export class PostgresContainerRepository implements ContainerRepository {
   async findProcessResult(handle: string, processId: string, options: AbortOptions = {}): Promise<ProcessResultRecord | undefined> {
     const { containers, processes } = this.#tables;
     const row = await this.#runner.first(
-      sql<{ exit_status: string; signal: string | null }>`
-        select process.exit_status::text, process.signal::text
+      sql<{ exit_status: string; signal: string | null; oom_kills: string | null }>`
+        select process.exit_status::text, process.signal::text, process.oom_kills::text
         from ${containers} as container join ${processes} as process on process.container_id = container.id
         where container.handle = ${handle} and process.process_id = ${processId}`,
       options,
     );
     if (row === undefined) return undefined;
-    return { exitStatus: Number(row.exit_status), signal: row.signal === null ? undefined : Number(row.signal) };
+    return { exitStatus: Number(row.exit_status), signal: countOf(row.signal), oomKills: countOf(row.oom_kills) };
   }
 
   /** A container and its volumes out of `creating`, which ends its lease; being there already is as good. */
@@ -256,6 +310,11 @@ export class PostgresContainerRepository implements ContainerRepository {
     const row = await this.#runner.first(sql<{ state: string }>`select state from ${this.#tables.containers} where handle = ${handle}`, options);
     return row?.state;
   }
+}
+
+/** A number as the server writes it. */
+function countOf(text: string | null): number | undefined {
+  return text === null ? undefined : Number(text);
 }
 
 function checkLease(lease: Lease): void {

@@ -19,6 +19,7 @@ interface ContainerRow {
   readonly pod_uid: string | null;
   readonly metadata: ContainerMetadata;
   readonly settings: Readonly<Record<string, unknown>>;
+  readonly last_hijack_at: string | null;
   readonly created_at: string;
 }
 
@@ -51,6 +52,7 @@ export function parseContainer(json: string): ContainerRecord {
     podUid: row.pod_uid ?? undefined,
     metadata: row.metadata,
     settings: row.settings,
+    lastHijackAt: row.last_hijack_at === null ? undefined : new Date(row.last_hijack_at),
     createdAt: new Date(row.created_at),
   };
 }

@@ -11,6 +11,7 @@ export interface Tables {
   readonly containers: RawBuilder<unknown>;
   readonly containerProperties: RawBuilder<unknown>;
   readonly processes: RawBuilder<unknown>;
+  readonly hijacks: RawBuilder<unknown>;
   readonly volumes: RawBuilder<unknown>;
 }
 
@@ -21,6 +22,7 @@ export function tablesOf(schema: string): Tables {
     containers: sql.id(schema, 'containers'),
     containerProperties: sql.id(schema, 'container_properties'),
     processes: sql.id(schema, 'processes'),
+    hijacks: sql.id(schema, 'hijacks'),
     volumes: sql.id(schema, 'volumes'),
   };
 }

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { insert, type RepositoryUnderTest, rejection } from './repository-under-test.ts';
+import { insert, ownerOf, type RepositoryUnderTest, rejection } from './repository-under-test.ts';
 
 const mebibyte = 1_048_576;
 
@@ -56,33 +56,111 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
     beforeEach(async () => await insert(world.first, 'c'));
 
     it('are kept per process, with and without a signal', async () => {
-      await world.first.containers.recordProcessResult('c', 'task', { exitStatus: 3, signal: undefined });
-      await world.first.containers.recordProcessResult('c', 'hijack', { exitStatus: 137, signal: 9 });
-      expect(await world.second.containers.findProcessResult('c', 'task')).to.deep.equal({ exitStatus: 3, signal: undefined });
-      expect(await world.second.containers.findProcessResult('c', 'hijack')).to.deep.equal({ exitStatus: 137, signal: 9 });
+      await world.first.containers.recordProcessResult('c', 'task', { exitStatus: 3, signal: undefined, oomKills: undefined });
+      await world.first.containers.recordProcessResult('c', 'hijack', { exitStatus: 137, signal: 9, oomKills: 2 });
+      expect(await world.second.containers.findProcessResult('c', 'task')).to.deep.equal({ exitStatus: 3, signal: undefined, oomKills: undefined });
+      expect(await world.second.containers.findProcessResult('c', 'hijack')).to.deep.equal({ exitStatus: 137, signal: 9, oomKills: 2 });
     });
 
     it('stand as they were recorded first', async () => {
-      await world.first.containers.recordProcessResult('c', 'task', { exitStatus: 0, signal: undefined });
-      await world.second.containers.recordProcessResult('c', 'task', { exitStatus: 1, signal: undefined });
-      expect(await world.first.containers.findProcessResult('c', 'task')).to.deep.equal({ exitStatus: 0, signal: undefined });
+      await world.first.containers.recordProcessResult('c', 'task', { exitStatus: 0, signal: undefined, oomKills: undefined });
+      await world.second.containers.recordProcessResult('c', 'task', { exitStatus: 1, signal: undefined, oomKills: undefined });
+      expect(await world.first.containers.findProcessResult('c', 'task')).to.deep.equal({ exitStatus: 0, signal: undefined, oomKills: undefined });
+    });
+
+    it('are recorded in one step with properties, which are set also where the result stood before', async () => {
+      const result = { exitStatus: 0, signal: undefined, oomKills: 0 };
+      const properties = { 'concourse:resource-result': '{"version":{"ref":"ü"}}', ['__proto__']: 'x' };
+      await world.first.containers.recordProcessResult('c', 'resource', result, { properties });
+      expect(await world.second.containers.findProcessResult('c', 'resource')).to.deep.equal(result);
+      expect(Object.entries(await world.second.containers.properties('c'))).to.have.deep.members(Object.entries(properties));
+      await world.second.containers.recordProcessResult(
+        'c',
+        'resource',
+        { ...result, exitStatus: 1 },
+        { properties: { more: 'y'.repeat(mebibyte) } },
+      );
+      expect((await world.first.containers.findProcessResult('c', 'resource'))?.exitStatus).to.equal(0);
+      expect((await world.first.containers.properties('c'))['more']).to.have.length(mebibyte);
+    });
+
+    it('are not recorded where a property is refused', async () => {
+      const result = { exitStatus: 0, signal: undefined, oomKills: undefined };
+      const properties = { fine: 'x', big: 'y'.repeat(mebibyte + 1) };
+      const error = await rejection(world.first.containers.recordProcessResult('c', 'resource', result, { properties }));
+      expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'properties.big' });
+      expect(await world.first.containers.findProcessResult('c', 'resource')).to.equal(undefined);
+      expect(await world.first.containers.properties('c')).to.deep.equal({});
     });
 
     it('are undefined where none was recorded', async () => {
       await insert(world.first, 'd');
-      await world.first.containers.recordProcessResult('d', 'task', { exitStatus: 0, signal: undefined });
+      await world.first.containers.recordProcessResult('d', 'task', { exitStatus: 0, signal: undefined, oomKills: undefined });
       expect(await world.first.containers.findProcessResult('c', 'task')).to.equal(undefined);
       expect(await world.first.containers.findProcessResult('none', 'task')).to.equal(undefined);
     });
 
     it('of a container that is gone cannot be recorded', async () => {
-      const error = await rejection(world.first.containers.recordProcessResult('none', 'p', { exitStatus: 0, signal: undefined }));
+      const error = await rejection(
+        world.first.containers.recordProcessResult('none', 'p', { exitStatus: 0, signal: undefined, oomKills: undefined }),
+      );
       expect(error).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: 'none' });
     });
 
     it('are refused where they are no exit status', async () => {
-      const error = await rejection(world.first.containers.recordProcessResult('c', 'p', { exitStatus: 256, signal: undefined }));
+      const error = await rejection(
+        world.first.containers.recordProcessResult('c', 'p', { exitStatus: 256, signal: undefined, oomKills: undefined }),
+      );
       expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC' });
+    });
+  });
+
+  describe('a hijack', () => {
+    beforeEach(async () => {
+      await insert(world.first, 'c');
+      await insert(world.first, 'd');
+    });
+    const find = async (hijackGraceMs?: number) =>
+      (await world.first.containers.findDestroyable('worker', 10, { hijackGraceMs })).map(({ handle }) => handle);
+    const lastHijackAt = async () => (await world.second.containers.lookup('worker', 'c'))?.lastHijackAt;
+
+    it('is kept with its time, whatever the state of the container', async () => {
+      expect(await lastHijackAt()).to.equal(undefined);
+      await world.first.containers.recordHijack('c', 'shell');
+      const first = await lastHijackAt();
+      expect(first).to.be.instanceOf(Date);
+      await world.first.containers.markOwnerFinished('worker', ownerOf('c'));
+      await world.first.containers.recordHijack('c', 'shell');
+      expect((await lastHijackAt())?.getTime()).to.be.at.least(first?.getTime() ?? Number.NaN);
+    });
+
+    it('keeps the container from being deleted until it has ended', async () => {
+      await world.first.containers.markFailed('c');
+      await world.first.containers.markOwnerFinished('worker', ownerOf('d'));
+      for (const shell of ['one', 'two']) await world.first.containers.recordHijack('c', shell);
+      await world.first.containers.recordHijack('d', 'one');
+      expect(await find(600_000)).to.deep.equal([]);
+      await world.second.containers.endHijack('c', 'one');
+      await world.second.containers.endHijack('c', 'one');
+      await world.second.containers.endHijack('d', 'one');
+      expect(await find(600_000)).to.deep.equal(['d']);
+      await world.second.containers.endHijack('c', 'two');
+      expect(await find(600_000)).to.deep.equal(['c', 'd']);
+    });
+
+    it('of which nobody has heard for the time of grace keeps nothing', async () => {
+      await world.first.containers.markFailed('c');
+      await world.first.containers.recordHijack('c', 'shell');
+      await world.query(`update ${world.table('hijacks')} set seen_at = now() - interval '5 minutes'`);
+      expect(await find(600_000)).to.deep.equal([]);
+      expect(await find(240_000)).to.deep.equal(['c']);
+      expect(await world.first.containers.delete('c')).to.equal(2);
+    });
+
+    it('in a container that is gone is its disappearance, and its end is nothing', async () => {
+      const error = await rejection(world.first.containers.recordHijack('none', 'shell'));
+      expect(error).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: 'none' });
+      await world.first.containers.endHijack('none', 'shell');
     });
   });
 

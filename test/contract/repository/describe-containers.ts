@@ -171,7 +171,7 @@ export function describeContainers(world: RepositoryUnderTest): void {
       it('takes its volumes, processes and properties with it, counts the volumes, and leaves everything else', async () => {
         await reach('created');
         await world.first.containers.setProperty('c', 'name', 'value');
-        await world.first.containers.recordProcessResult('c', 'p', { exitStatus: 0, signal: undefined });
+        await world.first.containers.recordProcessResult('c', 'p', { exitStatus: 0, signal: undefined, oomKills: undefined });
         await world.first.containers.markOwnerFinished('worker', ownerOf('c'));
         expect(await world.first.containers.delete('c')).to.equal(2);
         expect(await world.first.containers.lookup('worker', 'c')).to.equal(undefined);

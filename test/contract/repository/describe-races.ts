@@ -90,7 +90,10 @@ export function describeRaces(world: RepositoryUnderTest): void {
     it('one result of a process stands, and all agree on it', async () => {
       await insert(world.first, 'c');
       await Promise.all(
-        many.map(async (index) => await either(index).containers.recordProcessResult('c', 'p', { exitStatus: index, signal: undefined })),
+        many.map(
+          async (index) =>
+            await either(index).containers.recordProcessResult('c', 'p', { exitStatus: index, signal: undefined, oomKills: undefined }),
+        ),
       );
       expect(await world.count('processes')).to.equal(1);
     });

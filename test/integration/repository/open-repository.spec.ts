@@ -81,7 +81,7 @@ describe('openRepository', function () {
         for (const migrate of [true, false]) {
           expect(await rejection(open(databaseOf(kind), migrate))).to.include({
             code: 'KW_ERR_SCHEMA_TOO_NEW',
-            expected: '0001-initial',
+            expected: '0002-process-facts',
             actual: '9999-future',
           });
         }

@@ -80,8 +80,16 @@ describe('Statements that a repository sends', function () {
         volumesOf: async () => await containers.volumesOf(handle),
         setProperty: async () => await containers.setProperty(handle, 'a', 'b'),
         properties: async () => await containers.properties(handle),
-        recordProcessResult: async () => await containers.recordProcessResult(handle, 'p', { exitStatus: 0, signal: undefined }),
+        recordProcessResult: async () =>
+          await containers.recordProcessResult(
+            handle,
+            'p',
+            { exitStatus: 0, signal: undefined, oomKills: undefined },
+            { properties: { c: 'd', e: 'f' } },
+          ),
         findProcessResult: async () => await containers.findProcessResult(handle, 'p'),
+        recordHijack: async () => await containers.recordHijack(handle, 'p'),
+        endHijack: async () => await containers.endHijack(handle, 'p'),
         markOwnerFinished: async () => await containers.markOwnerFinished('worker', ownerOf(handle)),
         delete: async () => await containers.delete(handle),
       };

@@ -24,6 +24,7 @@ describe('Reaper', () => {
       owner: { kind: 'k', key: handle },
       metadata: {},
       settings: {},
+      lastHijackAt: undefined,
       createdAt: new Date(0),
     }) satisfies ContainerRecord;
   const volume = (handle: string, storeName = 'pod'): VolumeRecord =>

@@ -27,6 +27,7 @@ describe('findOrCreateContainer', () => {
       podUid,
       metadata: {},
       settings: {},
+      lastHijackAt: undefined,
       createdAt: new Date(0),
     },
     volumes: [],
