@@ -20,6 +20,7 @@ export class FakeCluster implements Cluster {
   readonly deletePod: StubOf<Cluster['deletePod']> = stubOf<Cluster['deletePod']>('FakeCluster.deletePod', async () => false);
   readonly createConfigMap: StubOf<Cluster['createConfigMap']> = stubOf<Cluster['createConfigMap']>('FakeCluster.createConfigMap', async () => {});
   readonly getConfigMap: StubOf<Cluster['getConfigMap']> = stubOf<Cluster['getConfigMap']>('FakeCluster.getConfigMap', async () => {});
+  readonly readLog: StubOf<Cluster['readLog']> = stubOf<Cluster['readLog']>('FakeCluster.readLog', () => emptyAsyncIterable());
   readonly nodeArchitectures: StubOf<Cluster['nodeArchitectures']> = stubOf<Cluster['nodeArchitectures']>(
     'FakeCluster.nodeArchitectures',
     async () => {},

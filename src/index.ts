@@ -22,6 +22,7 @@ export {
 export { type AnyKubernetesWorkerError, type ErrorCode, isKubernetesWorkerError } from './errors/error-code.ts';
 export {
   ImagePullFailedError,
+  type MemoryFacts,
   OutOfMemoryError,
   PodDeletedError,
   PodError,
@@ -34,7 +35,9 @@ export {
 export {
   ExecutableFormatError,
   ExecutableNotFoundError,
+  type FreedOutput,
   OutcomeUnknownError,
+  OutputFreedError,
   ProcessError,
   type ProcessFacts,
   ProcessNotFoundError,
@@ -72,7 +75,7 @@ export {
   VolumeIoError,
 } from './errors/transfer.ts';
 export type { ExecEndpoint, ExecTls } from './exec/exec-endpoint.ts';
-export type { Cluster, ConfigMap, DeletePodOptions, ExecTarget, Pod, PodChange, PodList } from './kubernetes/cluster.ts';
+export type { Cluster, ConfigMap, DeletePodOptions, ExecTarget, LogLine, LogTarget, Pod, PodChange, PodList } from './kubernetes/cluster.ts';
 export type { PodOptions, PodToleration } from './kubernetes/pod-options.ts';
 export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';
 export type {
@@ -115,6 +118,8 @@ export type {
   ProcessPosition,
   ProcessResult,
   ProcessSpec,
+  Properties,
+  SidecarEnd,
   TtySpec,
   UndeliveredOutput,
   WindowSize,

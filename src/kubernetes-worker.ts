@@ -17,6 +17,7 @@ import { AgentDelivery } from './pods/agent-delivery.ts';
 import { AgentPool } from './pods/agent-pool.ts';
 import { connectByExec } from './pods/exec-agent.ts';
 import { PodLauncher } from './pods/pod-launcher.ts';
+import { PodLogs } from './pods/pod-logs.ts';
 import { PodRemover } from './pods/pod-remover.ts';
 import { PodSupervisor } from './pods/pod-supervisor.ts';
 import type { Database } from './repository/postgres/database.ts';
@@ -63,6 +64,8 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly maxAttachments?: number | undefined;
   /** How long an artifact volume lives that nobody expires. @defaultValue 43,200,000: 12 hours */
   readonly artifactTimeToLiveMs?: number | undefined;
+  /** How long the reaper leaves a container alone in which somebody worked by hand through a host that died. @defaultValue 300,000 */
+  readonly hijackGraceMs?: number | undefined;
   /** @defaultValue nothing is logged */
   readonly logger?: Logger | undefined;
   /** @defaultValue the system's */
@@ -78,6 +81,7 @@ const defaults = {
   schedulingTimeoutMs: 300_000,
   reconnectTimeoutMs: 300_000,
   artifactTimeToLiveMs: 12 * 60 * 60 * 1000,
+  hijackGraceMs: 300_000,
 };
 
 /**
@@ -116,7 +120,10 @@ interface Foundations {
 
 function compose(options: KubernetesWorkerOptions, { cluster, repository, installationId }: Foundations): KubernetesWorker {
   const { name, logger = silentLogger, clock = systemClock() } = options;
-  const { volumeImage, startTimeoutMs, schedulingTimeoutMs, reconnectTimeoutMs, artifactTimeToLiveMs } = { ...defaults, ...defined(options) };
+  const { volumeImage, startTimeoutMs, schedulingTimeoutMs, reconnectTimeoutMs, artifactTimeToLiveMs, hijackGraceMs } = {
+    ...defaults,
+    ...defined(options),
+  };
   const delivery = new AgentDelivery(cluster, options.architecture);
   const launcher = new PodLauncher({ cluster, workerName: name, installationId, delivery, podOptions: options.pods ?? {}, logger });
   const agents = new AgentPool({
@@ -133,7 +140,15 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
   const remover = new PodRemover({ cluster, agents, clock });
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image: volumeImage });
   const stores = new Map([[podStore.name, podStore]]);
-  const reaper = new Reaper({ workerName: name, containers: repository.containers, volumes: repository.volumes, pods: remover, stores, logger });
+  const reaper = new Reaper({
+    workerName: name,
+    containers: repository.containers,
+    volumes: repository.volumes,
+    pods: remover,
+    stores,
+    logger,
+    hijackGraceMs,
+  });
   const close = async (): Promise<void> => {
     watch.close();
     agents.close();
@@ -144,6 +159,7 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
     repository,
     agents,
     pods,
+    logs: new PodLogs({ cluster, clock, logger }),
     launcher,
     stores,
     podStore,
@@ -154,6 +170,7 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
     clock,
     logger,
     artifactTimeToLiveMs,
+    hijackGraceMs,
     // Longer than a pod may take.
     artifactLeaseMs: schedulingTimeoutMs + startTimeoutMs + 60_000,
     close,
@@ -169,7 +186,7 @@ function agentOptions(
 
 function checkOptions(options: KubernetesWorkerOptions): void {
   if (options.name.length < 1 || options.name.length > 253) throw new InvalidSpecError('name', `has ${options.name.length} characters, not 1 to 253`);
-  for (const field of ['startTimeoutMs', 'schedulingTimeoutMs', 'reconnectTimeoutMs', 'artifactTimeToLiveMs'] as const) {
+  for (const field of ['startTimeoutMs', 'schedulingTimeoutMs', 'reconnectTimeoutMs', 'artifactTimeToLiveMs', 'hijackGraceMs'] as const) {
     const value = options[field];
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
       throw new InvalidSpecError(field, `${value} is not a positive number of milliseconds`);

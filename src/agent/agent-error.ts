@@ -5,6 +5,7 @@ import {
   ExecutableFormatError,
   ExecutableNotFoundError,
   OutcomeUnknownError,
+  OutputFreedError,
   type ProcessFacts,
   ProcessNotFoundError,
   UserNotFoundError,
@@ -69,7 +70,7 @@ export class AgentFailure extends Error {
       entry: text('entry'),
       limitBytes: count('limitBytes'),
       bytes: count('bytes'),
-      oomKills: count('oomKills'),
+      oomKills: fields.optional('oomKills', (from, name) => from.knownCount(name)),
     });
   }
 }
@@ -164,6 +165,11 @@ const PROCESS_ERRORS: ReadonlyMap<string, Mapping<ProcessFacts>> = new Map<strin
         `it was started, and its pod's container was restarted since${(failure.facts.oomKills ?? 0) > 0 ? `; ${failure.facts.oomKills} processes were killed for memory` : ''}`,
         options,
       ),
+  ],
+  [
+    'OUTPUT_FREED',
+    ({ facts: { path, bytes = 0, limitBytes = bytes } }, facts, options) =>
+      new OutputFreedError(facts, { stream: path === 'stderr' ? 'stderr' : 'stdout', fromBytes: bytes, toBytes: limitBytes }, options),
   ],
   [
     'CANCELLED',

@@ -14,7 +14,7 @@ export interface AgentStatus {
   readonly freeBytes: number;
   readonly totalBytes: number;
   /** How many processes of the container were killed for memory. */
-  readonly oomKills: number;
+  readonly oomKills: number | undefined;
 }
 
 export interface AgentProcessStatus {
@@ -36,7 +36,7 @@ export function readStatus(fields: Fields): AgentStatus {
     operations: fields.count('operations'),
     freeBytes: fields.count('freeBytes'),
     totalBytes: fields.count('totalBytes'),
-    oomKills: fields.count('oomKills'),
+    oomKills: fields.knownCount('oomKills'),
   };
 }
 

@@ -81,6 +81,11 @@ export class Fields {
     return value;
   }
 
+  /** A count; `undefined` where the agent says -1: it cannot tell. */
+  knownCount(name: string): number | undefined {
+    return this.#values.get(name) === -1 ? undefined : this.count(name);
+  }
+
   boolean(name: string): boolean {
     const value = this.#values.get(name);
     if (typeof value !== 'boolean') throw this.#wrong(name, 'true or false');

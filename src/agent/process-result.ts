@@ -11,8 +11,8 @@ export interface AgentProcessResult {
   /** Of its output, from the start. */
   readonly stdoutBytes: number;
   readonly stderrBytes: number;
-  /** How many processes of the container were killed for memory meanwhile. */
-  readonly oomKills: number;
+  /** How many processes of the container were killed for memory meanwhile; `undefined`: its kernel does not tell. */
+  readonly oomKills: number | undefined;
 }
 
 /** @throws ProtocolViolationError */
@@ -23,7 +23,7 @@ export function readProcessResult(fields: Fields): AgentProcessResult {
     finishedAt: new Date(fields.count('finishedAt')),
     stdoutBytes: fields.count('stdoutBytes'),
     stderrBytes: fields.count('stderrBytes'),
-    oomKills: fields.count('oomKills'),
+    oomKills: fields.knownCount('oomKills'),
   };
 }
 

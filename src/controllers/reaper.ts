@@ -14,6 +14,8 @@ export interface ReaperComponents {
   readonly pods: PodRemoval;
   readonly stores: ReadonlyMap<string, ArtifactStore>;
   readonly logger: Logger;
+  /** How long a container stays in which somebody works by hand, or did when a host died. */
+  readonly hijackGraceMs: number;
 }
 
 /** Deletes pods for good. */
@@ -42,12 +44,12 @@ export class Reaper {
    * @throws ReconcileError - after the pass, with all that failed
    */
   async reap(options: AbortOptions = {}): Promise<ReapResult> {
-    const { containers, volumes, workerName } = this.#components;
+    const { containers, volumes, workerName, hijackGraceMs } = this.#components;
     const failures: unknown[] = [];
     let deletedPods = 0;
     let deletedVolumes = 0;
     const deletedContainers = await this.#drain(
-      (skip) => containers.findDestroyable(workerName, batchSize + skip, options),
+      (skip) => containers.findDestroyable(workerName, batchSize + skip, { ...options, hijackGraceMs }),
       failures,
       options,
       async (container) => {

@@ -23,6 +23,7 @@ import type {
   ExecutableFormatError,
   ExecutableNotFoundError,
   OutcomeUnknownError,
+  OutputFreedError,
   ProcessNotFoundError,
   UserNotFoundError,
   WorkingDirectoryError,
@@ -88,6 +89,7 @@ export type AnyKubernetesWorkerError =
   | OperationLostError
   | OutOfMemoryError
   | OutcomeUnknownError
+  | OutputFreedError
   | PathConflictError
   | PodDeletedError
   | PodEvictedError

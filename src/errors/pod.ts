@@ -120,17 +120,31 @@ export class PodFailedError extends PodError {
 }
 
 /**
- * The kernel killed for memory: the container, or a process in it.
+ * Where memory ran out.
+ *
+ * @public
+ */
+export interface MemoryFacts {
+  readonly containerName: string;
+  readonly limitBytes: number | undefined;
+}
+
+/**
+ * The kernel killed for memory: a container of the pod, or a process in it.
  *
  * @public
  */
 export class OutOfMemoryError extends PodError {
   override readonly code = 'KW_ERR_OUT_OF_MEMORY';
+  /** The pod container: `main`, where commands run, or a sidecar. */
+  readonly containerName: string;
   /** The container's memory limit, where it has one. */
   readonly limitBytes: number | undefined;
 
-  constructor(facts: PodFacts, limitBytes: number | undefined, options?: ErrorOptions) {
-    super(`ran out of memory${limitBytes === undefined ? '' : ` (limit ${limitBytes} bytes)`}`, facts, false, options);
+  constructor(facts: PodFacts, { containerName, limitBytes }: MemoryFacts, options?: ErrorOptions) {
+    const limit = limitBytes === undefined ? '' : ` (limit ${limitBytes} bytes)`;
+    super(`ran out of memory in container ${containerName}${limit}`, facts, false, options);
+    this.containerName = containerName;
     this.limitBytes = limitBytes;
   }
 }

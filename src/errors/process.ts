@@ -102,6 +102,38 @@ export class ProcessNotFoundError extends ProcessError {
 }
 
 /**
+ * A part of a process's output is not kept any more: a host has said that it has stored it, or so much came since that nothing but the last part is kept.
+ *
+ * @public
+ */
+export class OutputFreedError extends ProcessError {
+  override readonly code = 'KW_ERR_OUTPUT_FREED';
+  readonly stream: 'stdout' | 'stderr';
+  /** The first byte that is missing. */
+  readonly fromBytes: number;
+  /** The first that is there. */
+  readonly toBytes: number;
+
+  constructor(facts: ProcessFacts, { stream, fromBytes, toBytes }: FreedOutput, options?: ErrorOptions) {
+    super(`${stream} from byte ${fromBytes} to ${toBytes} is not kept any more`, facts, false, options);
+    this.stream = stream;
+    this.fromBytes = fromBytes;
+    this.toBytes = toBytes;
+  }
+}
+
+/**
+ * Which part of an output is missing.
+ *
+ * @public
+ */
+export interface FreedOutput {
+  readonly stream: 'stdout' | 'stderr';
+  readonly fromBytes: number;
+  readonly toBytes: number;
+}
+
+/**
  * It cannot be told whether, or how, something ended; the message says what is known. Never a guess, and never retried by the library.
  *
  * @public

@@ -9,12 +9,13 @@ import { systemClock } from '../internal/system-clock.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { ApiCall } from './api-caller.ts';
 import { ApiCaller } from './api-caller.ts';
-import { noAnswerError } from './api-error.ts';
+import { apiAnswerError, noAnswerError } from './api-error.ts';
 import { CallSignal, CallTimeout } from './call-signal.ts';
-import type { Cluster, ConfigMap, DeletePodOptions, ExecTarget, Pod, PodChange, PodList } from './cluster.ts';
+import type { Cluster, ConfigMap, DeletePodOptions, ExecTarget, LogLine, LogTarget, Pod, PodChange, PodList } from './cluster.ts';
 import { execEndpointOf } from './exec-target.ts';
 import { kubeConfigSource } from './kube-config-source.ts';
 import { linesOf } from './lines.ts';
+import { logLinesOf } from './log-lines.ts';
 import { paged } from './paged.ts';
 import type { WatchFacts } from './watch-event.ts';
 import { decodeWatchLine, watchAnswerError } from './watch-event.ts';
@@ -35,6 +36,8 @@ export interface ClientNodeClusterOptions {
 /** The server ends a watch after this, and sends a bookmark about every minute. */
 const watchSeconds = 290;
 const watchSilenceMs = 150_000;
+/** A log may be silent for ever, and so may a dead connection: after this one asks again. */
+const logSilenceMs = 60_000;
 
 /** The cluster that a kubeconfig leads to, by `@kubernetes/client-node`. Holds no connection that must be closed. */
 export class ClientNodeCluster implements Cluster {
@@ -112,6 +115,26 @@ export class ClientNodeCluster implements Cluster {
     return orNothing(this.#caller.call(call, (api, config) => api.readNamespacedConfigMap({ namespace: this.namespace, name }, config)));
   }
 
+  async *readLog(target: LogTarget, options: AbortOptions = {}): AsyncGenerator<LogLine, void, undefined> {
+    const call = this.#describe('get', 'pods/log', options);
+    const path = `/api/v1/namespaces/${this.namespace}/pods/${encodeURIComponent(target.podName)}/log`;
+    using silence = new CallSignal(options.signal, logSilenceMs);
+    try {
+      const response = await this.#caller.open(call, path, logQuery(target), silence.signal);
+      if (response.httpStatusCode !== 200)
+        throw apiAnswerError(
+          { status: response.httpStatusCode, body: await response.body.text(), retryAfter: response.headers['retry-after'] },
+          call.facts,
+        );
+      const body: AsyncIterable<Uint8Array> | null = response.body.stream();
+      if (body !== null) yield* logLinesOf(touched(body, silence));
+    } catch (error) {
+      throwUnlessSilent(error, call.facts, silence);
+    } finally {
+      silence.abort(new Error('the log is not read any more'));
+    }
+  }
+
   async nodeArchitectures(options: AbortOptions = {}): Promise<readonly string[] | undefined> {
     const call = this.#describe('list', 'nodes', options);
     try {
@@ -131,6 +154,24 @@ export class ClientNodeCluster implements Cluster {
 
   #describe(verb: string, resource: string, { signal }: AbortOptions, repeat: ApiCall['repeat'] = 'safe'): ApiCall {
     return { facts: { verb, resource, namespace: this.namespace }, signal, repeat };
+  }
+}
+
+function logQuery({ containerName, follow, previous = false, since, tailLines }: LogTarget): Record<string, string> {
+  return {
+    container: containerName,
+    timestamps: 'true',
+    ...(follow ? { follow: 'true' } : {}),
+    ...(previous ? { previous: 'true' } : {}),
+    ...(since === undefined ? {} : { sinceTime: since.toISOString() }),
+    ...(tailLines === undefined ? {} : { tailLines: String(tailLines) }),
+  };
+}
+
+async function* touched(body: AsyncIterable<Uint8Array>, silence: CallSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of body) {
+    silence.touch();
+    yield chunk;
   }
 }
 

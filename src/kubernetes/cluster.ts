@@ -33,6 +33,13 @@ export interface Cluster {
   /** @throws ConflictError - a config map of this name exists */
   createConfigMap(configMap: ConfigMap, options?: AbortOptions): Promise<void>;
   getConfigMap(name: string, options?: AbortOptions): Promise<ConfigMap | undefined>;
+  /**
+   * The lines of a container's log, as they come. With `follow` it goes on until the container has ended or the signal aborts, else to what there is now. A follow in
+   * which nothing comes for a minute may end as well: read on from the last time.
+   *
+   * @throws ApiError - the container is not there, or has no log yet
+   */
+  readLog(target: LogTarget, options?: AbortOptions): AsyncIterable<LogLine>;
   /** The architectures of the cluster's nodes, as in their label; `undefined` where the caller may not list nodes. */
   nodeArchitectures(options?: AbortOptions): Promise<readonly string[] | undefined>;
   /** Where an exec of this command can be opened, with credentials as they are now. `refresh`: read them anew first. */
@@ -57,6 +64,27 @@ export interface DeletePodOptions extends AbortOptions {
   readonly uid?: string | undefined;
   /** @defaultValue the pod's own */
   readonly gracePeriodSeconds?: number | undefined;
+}
+
+/** @public */
+export interface LogTarget {
+  readonly podName: string;
+  readonly containerName: string;
+  readonly follow: boolean;
+  /** Of the run before the current one. */
+  readonly previous?: boolean | undefined;
+  /** Lines from this second on. */
+  readonly since?: Date | undefined;
+  /** Only so many of the lines that are there already. */
+  readonly tailLines?: number | undefined;
+}
+
+/** @public */
+export interface LogLine {
+  /** When it was written, in the node's words: RFC 3339 with nanoseconds. */
+  readonly at: string;
+  /** With its line end, where it has one. */
+  readonly bytes: Uint8Array;
 }
 
 /** @public */

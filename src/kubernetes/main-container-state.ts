@@ -48,3 +48,9 @@ export function lastTermination({ state, lastState }: V1ContainerStatus): Termin
   const { reason, exitCode, message, finishedAt, containerID } = terminated;
   return { reason, exitCode, outOfMemory: reason === 'OOMKilled', message, finishedAt, containerId: containerID };
 }
+
+/** The newest end of each container that has ended, by its name. */
+export function terminations(pod: Pod): ReadonlyMap<string, Termination> {
+  const ended = (pod.status?.containerStatuses ?? []).map((status) => [status.name, lastTermination(status)] as const);
+  return new Map(ended.flatMap(([name, termination]) => (termination === undefined ? [] : [[name, termination] as const])));
+}

@@ -20,6 +20,7 @@ export const requiredPermissions: readonly RequiredPermission[] = [
     verbs: ['create', 'get'],
     purpose: 'everything that happens in a pod goes over an exec; over WebSocket some servers check get, newer ones create as well',
   },
+  { apiGroup: '', resource: 'pods/log', verbs: ['get'], purpose: 'logs of sidecars, where the host wants them' },
   { apiGroup: '', resource: 'configmaps', verbs: ['create', 'get'], purpose: 'the agent is mounted from a config map' },
 ];
 

@@ -1,10 +1,11 @@
 import { ExecHandshakeFailedError } from '../errors/connection.ts';
 import { isRetryable } from '../errors/error-code.ts';
-import { OutOfMemoryError, PodDeletedError, PodError, PodStartTimeoutError, PodUnschedulableError } from '../errors/pod.ts';
+import { type MemoryFacts, OutOfMemoryError, PodDeletedError, PodError, PodStartTimeoutError, PodUnschedulableError } from '../errors/pod.ts';
 import { backoffMs } from '../internal/backoff.ts';
 import { Change } from '../internal/change.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
-import { mainContainerState } from '../kubernetes/main-container-state.ts';
+import { mainContainerState, terminations } from '../kubernetes/main-container-state.ts';
+import { mainContainerName } from '../kubernetes/pod-spec.ts';
 import { findUnschedulable, podProblem, waitsForVolumesSince } from '../kubernetes/pod-status.ts';
 import type { PodWatch } from '../kubernetes/pod-watch.ts';
 import type { Architecture } from '../runtime/container.ts';
@@ -50,6 +51,8 @@ const reconnectBackoff = { firstMs: 100, longestMs: 5_000 };
 const graceMs = 20_000;
 /** A pod that waits so long for its volumes may wait for a config map that somebody has deleted. */
 const volumesLateMs = 3_000;
+/** How late the kubelet may tell that a container has ended. */
+const terminationLateMs = 10_000;
 
 /** Knows what becomes of pods: whether they start, live, and why they don't. */
 export class PodSupervisor {
@@ -183,17 +186,41 @@ export class PodSupervisor {
     };
   }
 
-  /** What is known of a container that was restarted: that the kernel killed it for memory, or `undefined`. */
-  async findMemoryKill(podName: string, limitBytes: number | undefined, { signal }: AbortOptions = {}): Promise<OutOfMemoryError | undefined> {
-    const pod = await this.#components.cluster.getPod(podName, { signal });
-    if (pod === undefined) return undefined;
-    const state = mainContainerState(pod);
-    if (state.kind === 'waiting' || state.lastTermination?.outOfMemory !== true) return undefined;
-    return this.outOfMemory(podName, limitBytes);
+  /** The pod's state now, then each change; `undefined`: there is no such pod. Ends by the signal. */
+  observe(podName: string, options: AbortOptions): AsyncIterable<Pod | undefined> {
+    return this.#components.watch.observe(podName, options);
   }
 
-  outOfMemory(podName: string, limitBytes: number | undefined): OutOfMemoryError {
-    return new OutOfMemoryError(this.#factsOf(podName, { reason: 'OOMKilled' }), limitBytes);
+  /**
+   * Why the main container, which was restarted after a moment by its node's clock, had ended: that the kernel killed it for memory, or `undefined`. The agent of the new
+   * one may answer before the kubelet has told of the old one's end, so this waits for that a while.
+   */
+  async findMemoryKill(
+    podName: string,
+    { since, limitBytes, signal }: AbortOptions & { readonly since: Date; readonly limitBytes: number | undefined },
+  ): Promise<OutOfMemoryError | undefined> {
+    const { clock } = this.#components;
+    const stop = new AbortController();
+    const within = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+    const told = async (): Promise<OutOfMemoryError | undefined> => {
+      for await (const pod of this.observe(podName, { signal: within })) {
+        const end = pod === undefined ? undefined : terminations(pod).get(mainContainerName);
+        if (pod !== undefined && (end?.finishedAt === undefined || end.finishedAt.getTime() < Math.floor(since.getTime() / 1000) * 1000)) continue;
+        return end?.outOfMemory === true ? this.outOfMemory(podName, { containerName: mainContainerName, limitBytes }) : undefined;
+      }
+      return undefined;
+    };
+    const telling = told();
+    telling.catch(() => undefined);
+    try {
+      return await Promise.race([telling, clock.sleep(terminationLateMs, { signal: within }).then(() => undefined)]);
+    } finally {
+      stop.abort();
+    }
+  }
+
+  outOfMemory(podName: string, facts: MemoryFacts): OutOfMemoryError {
+    return new OutOfMemoryError(this.#factsOf(podName, { reason: 'OOMKilled' }), facts);
   }
 
   /** Keeps `seen` up to date. Rejects with what is wrong with the pod. */

@@ -1,5 +1,5 @@
 import type { AbortOptions } from './options.ts';
-import type { AttachOptions, Process, ProcessIO, ProcessSpec } from './process.ts';
+import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties } from './process.ts';
 import type { Artifact } from './volume.ts';
 
 /**
@@ -128,7 +128,7 @@ export interface Container {
    */
   attach(processId: string, io: ProcessIO, options?: AttachOptions): Promise<Process>;
   /** The host's own small facts, which live as long as the container's row. */
-  properties(options?: AbortOptions): Promise<Readonly<Record<string, string>>>;
+  properties(options?: AbortOptions): Promise<Properties>;
   /** Durable when it resolves. A name has 1 to 253 characters, a value at most 1 MiB. */
   setProperty(name: string, value: string, options?: AbortOptions): Promise<void>;
 }

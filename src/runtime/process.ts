@@ -34,6 +34,13 @@ export interface ProcessSpec {
   readonly user?: string | undefined;
   /** Gives the command a terminal. Everything that it prints is then on stdout. */
   readonly tty?: TtySpec | undefined;
+  /**
+   * Whether somebody works in the container by hand through this process, as with `fly intercept`: the reaper leaves the container alone until it has ended or, where
+   * the host dies, for the worker's `hijackGraceMs`.
+   *
+   * @defaultValue true for a terminal with `stdin` in a container that was looked up
+   */
+  readonly hijack?: boolean | undefined;
 }
 
 /**
@@ -67,6 +74,11 @@ export interface ProcessIO {
   readonly stdin?: Readable | undefined;
   readonly stdout?: Writable | undefined;
   readonly stderr?: Writable | undefined;
+  /**
+   * By the name of a sidecar: takes its log, a line a chunk, while the process is followed. From the first line that the node still has or, with `from: 'now'`, from
+   * now on. One that is slow or fails never delays the process's output or its result.
+   */
+  readonly sidecars?: Readonly<Record<string, Writable>> | undefined;
 }
 
 /**
@@ -94,7 +106,19 @@ export interface ProcessPosition {
 export interface AttachOptions extends AbortOptions {
   /** @defaultValue `'start'` */
   readonly from?: OutputPosition | undefined;
+  /**
+   * Properties of the container that belong to the result: asked for once the command has ended and its output was delivered, and stored in the same step as the
+   * result, so that nobody ever finds the one without the other. What it fails with `wait` rejects with, and nothing is stored.
+   */
+  readonly resultProperties?: ((result: ProcessResult) => Properties | Promise<Properties>) | undefined;
 }
+
+/**
+ * Facts of the host's about a container, by name. A name has 1 to 253 characters, a value at most 1 MiB.
+ *
+ * @public
+ */
+export type Properties = Readonly<Record<string, string>>;
 
 /**
  * How a process ended. A non-zero status is a result, not an error.
@@ -108,6 +132,24 @@ export interface ProcessResult {
   readonly signal?: number | undefined;
   /** The host's writables that failed before they had taken everything, and why. Absent where all was delivered. */
   readonly undelivered?: readonly UndeliveredOutput[] | undefined;
+  /** How many processes of the container the kernel killed for memory while this one ran. Absent where none was, or it cannot be told. */
+  readonly oomKills?: number | undefined;
+  /** The sidecars that ended while the process was followed, and were started again. Absent where none did. */
+  readonly sidecarEnds?: readonly SidecarEnd[] | undefined;
+}
+
+/**
+ * How a sidecar ended, the last time of several.
+ *
+ * @public
+ */
+export interface SidecarEnd {
+  readonly name: string;
+  /** How often it was seen to end. */
+  readonly times: number;
+  readonly exitCode: number;
+  /** Kubernetes' word, like `Error` or `Completed`. */
+  readonly reason: string | undefined;
 }
 
 /**
@@ -116,7 +158,9 @@ export interface ProcessResult {
  * @public
  */
 export interface UndeliveredOutput {
-  readonly stream: 'stdout' | 'stderr';
+  readonly stream: 'stdout' | 'stderr' | 'sidecar';
+  /** The sidecar's name. */
+  readonly sidecar?: string | undefined;
   readonly cause: unknown;
 }
 
@@ -133,7 +177,8 @@ export interface Process extends AsyncDisposable {
    * Its signal stops the *process*: TERM to its group, output still delivered, KILL after 10 s; then `wait` rejects with the signal's reason.
    * A lost connection is taken up again from the offsets reached.
    *
-   * @throws OutOfMemoryError, PodDeletedError, PodEvictedError - what became of the pod
+   * @throws OutOfMemoryError - the kernel killed the command, a process whose end it answered with 137, or a sidecar; a command that runs on is not stopped by that
+   * @throws PodDeletedError, PodEvictedError, PodFailedError - what became of the pod
    * @throws OutcomeUnknownError - it cannot be told how the command ended
    */
   wait(options?: AbortOptions): Promise<ProcessResult>;

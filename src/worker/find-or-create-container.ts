@@ -91,7 +91,12 @@ function describe({ owner, plan, metadata }: WantedContainer, components: Contai
     owner,
     podName: name,
     metadata,
-    settings: { dir: plan.dir, user: plan.user, memoryBytes: plan.limits.memoryBytes },
+    settings: {
+      dir: plan.dir,
+      user: plan.user,
+      memoryBytes: plan.limits.memoryBytes,
+      sidecars: Object.fromEntries(plan.sidecars.map((sidecar) => [sidecar.name, { memoryBytes: sidecar.limits?.memoryBytes }])),
+    },
     volumes: plan.mounts.map(({ kind, mountPath, name: outputName }) => {
       const volume = newId();
       return { handle: volume, kind, mountPath, name: outputName, store: podStore.name, location: podLocation(name, handle, volume) };

@@ -8,15 +8,17 @@ import type { UndeliveredOutput } from '../runtime/process.ts';
  * the failure kept: the command goes on.
  */
 export class OutputSink {
-  readonly #stream: 'stdout' | 'stderr';
+  readonly #stream: UndeliveredOutput['stream'];
+  readonly #sidecar: string | undefined;
   readonly #writable: Writable | undefined;
   #pendingWrites = 0;
   #failure: UndeliveredOutput | undefined;
   #released = false;
   readonly #change = new Change();
 
-  constructor(stream: 'stdout' | 'stderr', writable: Writable | undefined) {
+  constructor(stream: UndeliveredOutput['stream'], writable: Writable | undefined, sidecar?: string) {
     this.#stream = stream;
+    this.#sidecar = sidecar;
     this.#writable = writable;
     writable?.on('error', this.#onError).on('close', this.#onClose).on('drain', this.#change.notify);
   }
@@ -31,7 +33,7 @@ export class OutputSink {
     if (writable === undefined || !this.#usable(writable)) return;
     this.#pendingWrites += 1;
     const goOn = writable.write(chunk, (error) => {
-      if (error) this.#fail(error);
+      if (error) this.fail(error);
       this.#pendingWrites -= 1;
       this.#change.notify();
     });
@@ -41,6 +43,12 @@ export class OutputSink {
   /** Resolves when the writable has taken everything, or has failed. */
   async flush(): Promise<void> {
     while (this.#pendingWrites > 0 && this.#failure === undefined && !this.#released) await this.#change.wait();
+  }
+
+  /** The rest is dropped. */
+  fail(cause: unknown): void {
+    this.#failure ??= { stream: this.#stream, ...(this.#sidecar === undefined ? {} : { sidecar: this.#sidecar }), cause };
+    this.#change.notify();
   }
 
   /** Lets go of the writable. */
@@ -55,20 +63,15 @@ export class OutputSink {
 
   #usable(writable: Writable): boolean {
     if (this.#failure === undefined && (writable.destroyed || writable.writableEnded))
-      this.#fail(writable.errored ?? new Error(`${this.#stream} of the host is closed`));
+      this.fail(writable.errored ?? new Error(`${this.#stream} of the host is closed`));
     return this.#failure === undefined;
   }
 
-  #fail(cause: unknown): void {
-    this.#failure ??= { stream: this.#stream, cause };
-    this.#change.notify();
-  }
-
   readonly #onError = (error: unknown): void => {
-    this.#fail(error);
+    this.fail(error);
   };
 
   readonly #onClose = (): void => {
-    if (this.#pendingWrites > 0) this.#fail(new Error(`${this.#stream} of the host was closed before it had taken everything`));
+    if (this.#pendingWrites > 0) this.fail(new Error(`${this.#stream} of the host was closed before it had taken everything`));
   };
 }

@@ -2,15 +2,18 @@ import type { AgentClient } from '../agent/agent-client.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { PodError } from '../errors/pod.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';
+import { mainContainerName } from '../kubernetes/pod-spec.ts';
+import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
 import type { ContainerRecord } from '../repository/records.ts';
 import type { Container } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
-import type { AttachOptions, Process, ProcessIO, ProcessSpec } from '../runtime/process.ts';
+import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties } from '../runtime/process.ts';
+import { type ContainerSettings, containerSettings } from './container-settings.ts';
 import { EndedProcess } from './ended-process.ts';
-import { PodProcess } from './pod-process.ts';
-import { checkPosition, checkProcess, checkProcessId, type ProcessDefaults } from './process-spec.ts';
+import { type AttachTarget, PodProcess } from './pod-process.ts';
+import { checkPosition, checkProcess, checkProcessId, checkSidecarWritables } from './process-spec.ts';
 import { type ProcessTarget, startProcess } from './start-process.ts';
 
 /** What a container works with. */
@@ -19,9 +22,12 @@ export interface PodContainerComponents {
   /** The client of the container's agent; a new one where the pool has let go of the last. */
   readonly agent: () => AgentClient;
   readonly pods: PodSupervisor;
+  readonly logs: PodLogs;
   readonly newId: () => string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How long the mark of a hijack keeps the reaper away. */
+  readonly hijackGraceMs: number;
 }
 
 const maxPropertyBytes = 1024 * 1024;
@@ -31,23 +37,29 @@ export class PodContainer implements Container {
   readonly handle: string;
   readonly podName: string;
   readonly #record: ContainerRecord;
+  readonly #settings: ContainerSettings;
   readonly #components: PodContainerComponents;
+  readonly #isLookedUp: boolean;
 
-  constructor(record: ContainerRecord, components: PodContainerComponents) {
+  /** @param isLookedUp - whether it was found by its handle, as somebody does who wants to have a look at it */
+  constructor(record: ContainerRecord, isLookedUp: boolean, components: PodContainerComponents) {
     this.handle = record.handle;
     this.podName = record.podName;
     this.#record = record;
+    this.#settings = containerSettings(record);
     this.#components = components;
+    this.#isLookedUp = isLookedUp;
   }
 
   async run(spec: ProcessSpec, io: ProcessIO, options: AttachOptions = {}): Promise<Process> {
-    const checked = checkProcess(spec, this.#defaults(), this.#components.newId);
-    const from = checkPosition('from', options.from ?? 'start');
-    const target = this.#target(checked.id);
+    const checked = checkProcess(spec, this.#settings, this.#components.newId);
+    const hijack = spec.hijack ?? (this.#isLookedUp && spec.tty !== undefined && io.stdin !== undefined);
+    const target: AttachTarget = { ...this.#target(checked.id, io, options), stdinFrom: 'start', hijack };
     try {
-      await startProcess(checked, { ...target, stdin: io.stdin !== undefined }, this.#components, options);
-      const attach = { ...target, io, from, stdinFrom: 'start', memoryLimitBytes: this.#memoryLimitBytes() } as const;
-      return await PodProcess.attach(attach, this.#components, options);
+      return await this.#marked(target, options, async () => {
+        await startProcess(checked, { ...target, stdin: io.stdin !== undefined }, this.#components, options);
+        return await PodProcess.attach(target, this.#components, options);
+      });
     } catch (error) {
       return await this.#endedBefore(checked.id, error, options);
     }
@@ -55,8 +67,7 @@ export class PodContainer implements Container {
 
   async attach(processId: string, io: ProcessIO, options: AttachOptions = {}): Promise<Process> {
     checkProcessId('processId', processId);
-    const from = checkPosition('from', options.from ?? 'start');
-    const target = { ...this.#target(processId), io, from, stdinFrom: 'here', memoryLimitBytes: this.#memoryLimitBytes() } as const;
+    const target: AttachTarget = { ...this.#target(processId, io, options), stdinFrom: 'here', hijack: false };
     try {
       return await PodProcess.attach(target, this.#components, options);
     } catch (error) {
@@ -64,7 +75,7 @@ export class PodContainer implements Container {
     }
   }
 
-  async properties(options: AbortOptions = {}): Promise<Readonly<Record<string, string>>> {
+  async properties(options: AbortOptions = {}): Promise<Properties> {
     return await this.#components.containers.properties(this.handle, options);
   }
 
@@ -75,25 +86,37 @@ export class PodContainer implements Container {
     await this.#components.containers.setProperty(this.handle, name, value, options);
   }
 
+  /** A hijack is marked before it begins, so that the reaper does not come in between. */
+  async #marked({ hijack, processId }: AttachTarget, { signal }: AbortOptions, begin: () => Promise<Process>): Promise<Process> {
+    if (!hijack) return await begin();
+    const { containers, pods, logger } = this.#components;
+    await pods.retry(() => containers.recordHijack(this.handle, processId, { signal }), { signal });
+    try {
+      return await begin();
+    } catch (error) {
+      await containers
+        .endHijack(this.handle, processId)
+        .catch((cause: unknown) => logger.debug('mark of a hijack left', { handle: this.handle, processId, cause }));
+      throw error;
+    }
+  }
+
   /** The pod is gone, but the process may have ended before: its stored result is as good as the agent's. */
   async #endedBefore(processId: string, error: unknown, options: AbortOptions): Promise<Process> {
     if (!(error instanceof ContainerDisappearedError || error instanceof PodError)) throw error;
     const result = await this.#components.containers.findProcessResult(this.handle, processId, options);
     if (result === undefined) throw error;
-    return new EndedProcess(processId, result);
+    const limitBytes = this.#settings.memoryLimits.get(mainContainerName);
+    return new EndedProcess(processId, result, () =>
+      this.#components.pods.outOfMemory(this.podName, { containerName: mainContainerName, limitBytes }),
+    );
   }
 
-  #target(processId: string): ProcessTarget {
-    return { handle: this.handle, podName: this.podName, workerName: this.#record.workerName, processId };
-  }
-
-  #defaults(): ProcessDefaults {
-    const { dir, user } = this.#record.settings;
-    return { dir: typeof dir === 'string' ? dir : undefined, user: typeof user === 'string' ? user : undefined };
-  }
-
-  #memoryLimitBytes(): number | undefined {
-    const { memoryBytes } = this.#record.settings;
-    return typeof memoryBytes === 'number' ? memoryBytes : undefined;
+  /** @throws InvalidSpecError */
+  #target(processId: string, io: ProcessIO, options: AttachOptions): Omit<AttachTarget, 'stdinFrom' | 'hijack'> {
+    const { memoryLimits, sidecarNames } = this.#settings;
+    checkSidecarWritables(io.sidecars, sidecarNames);
+    const where: ProcessTarget = { handle: this.handle, podName: this.podName, workerName: this.#record.workerName, processId };
+    return { ...where, io, from: checkPosition('from', options.from ?? 'start'), resultProperties: options.resultProperties, memoryLimits };
   }
 }

@@ -1,19 +1,34 @@
 import type { AgentClient } from '../agent/agent-client.ts';
-import { AgentFailure } from '../agent/agent-error.ts';
-import type { Attachment } from '../agent/attachment.ts';
+import type { Attachment, OutputOffsets } from '../agent/attachment.ts';
 import type { AgentProcessResult } from '../agent/process-result.ts';
 import { ClosedError } from '../errors/caller.ts';
 import { isRetryable } from '../errors/error-code.ts';
 import { PodError } from '../errors/pod.ts';
-import { OutcomeUnknownError } from '../errors/process.ts';
+import { OutcomeUnknownError, OutputFreedError } from '../errors/process.ts';
 import { abortable } from '../internal/abort.ts';
 import { backoffMs } from '../internal/backoff.ts';
+import { mainContainerName } from '../kubernetes/pod-spec.ts';
+import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
+import { TerminationWatch } from '../pods/termination-watch.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
-import type { OutputPosition, Process, ProcessIO, ProcessPosition, ProcessResult, WindowSize } from '../runtime/process.ts';
+import type {
+  AttachOptions,
+  OutputPosition,
+  Process,
+  ProcessIO,
+  ProcessPosition,
+  ProcessResult,
+  Properties,
+  UndeliveredOutput,
+  WindowSize,
+} from '../runtime/process.ts';
+import { keepHijackMark } from './hijack-mark.ts';
 import { OutputSink } from './output-sink.ts';
+import { outcomeOf } from './process-outcome.ts';
 import { checkWindowSize } from './process-spec.ts';
+import { SidecarLogs } from './sidecar-logs.ts';
 import { disappears, type ProcessTarget } from './start-process.ts';
 import { StdinBuffer } from './stdin-buffer.ts';
 
@@ -23,15 +38,21 @@ export interface AttachTarget extends ProcessTarget {
   readonly stdinFrom: 'start' | 'here';
   readonly io: ProcessIO;
   readonly from: OutputPosition;
-  readonly memoryLimitBytes: number | undefined;
+  readonly resultProperties: AttachOptions['resultProperties'];
+  /** Whether somebody works by hand through it, and the mark of that is set. */
+  readonly hijack: boolean;
+  /** In bytes, by the pod container's name. */
+  readonly memoryLimits: ReadonlyMap<string, number | undefined>;
 }
 
 export interface PodProcessComponents {
   readonly containers: ContainerRepository;
   readonly agent: () => AgentClient;
   readonly pods: PodSupervisor;
+  readonly logs: PodLogs;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly hijackGraceMs: number;
 }
 
 /** How long a stopped process may go on before it is killed, */
@@ -50,8 +71,10 @@ export class PodProcess implements Process {
   readonly #components: PodProcessComponents;
   readonly #stdout: OutputSink;
   readonly #stderr: OutputSink;
+  readonly #sidecars: SidecarLogs;
   readonly #stdin: StdinBuffer | undefined;
   readonly #detached = new AbortController();
+  readonly #freed: UndeliveredOutput[] = [];
   #attachment: Attachment | undefined;
   #attempt = 0;
   #unacknowledgedBytes = 0;
@@ -62,24 +85,26 @@ export class PodProcess implements Process {
   static async attach(target: AttachTarget, components: PodProcessComponents, options: AbortOptions): Promise<PodProcess> {
     const process = new PodProcess(target, components);
     try {
-      await disappears(target, () => process.#attach(target.from, options.signal));
+      const attachment = await disappears(target, () => process.#attach(target.from, options.signal));
+      process.#end = process.#follow(attachment.facts.startedAt);
     } catch (error) {
       process.#release();
       throw error;
     }
-    process.#end = process.#follow();
     // It is told by `wait`; a host that never waits is not ended by it.
     process.#end.catch(() => undefined);
     return process;
   }
 
   private constructor(target: AttachTarget, components: PodProcessComponents) {
+    const { io, podName, from } = target;
     this.id = target.processId;
     this.#target = target;
     this.#components = components;
-    this.#stdout = new OutputSink('stdout', target.io.stdout);
-    this.#stderr = new OutputSink('stderr', target.io.stderr);
-    this.#stdin = target.io.stdin === undefined ? undefined : new StdinBuffer(target.io.stdin);
+    this.#stdout = new OutputSink('stdout', io.stdout);
+    this.#stderr = new OutputSink('stderr', io.stderr);
+    this.#sidecars = new SidecarLogs({ podName, writables: io.sidecars ?? {}, from: from === 'now' ? 'now' : 'start' }, components);
+    this.#stdin = io.stdin === undefined ? undefined : new StdinBuffer(io.stdin);
   }
 
   async wait({ signal }: AbortOptions = {}): Promise<ProcessResult> {
@@ -125,8 +150,19 @@ export class PodProcess implements Process {
     const sinks = { stdout: deliver(this.#stdout), stderr: deliver(this.#stderr) };
     const attachment = await pods.persist(this.#target.podName, () => agent().attach(spec, sinks, { signal }), { signal });
     this.#attachment = attachment;
+    if (typeof from === 'object') {
+      this.#noteFreed('stdout', from.stdoutBytes, attachment.facts.stdout);
+      this.#noteFreed('stderr', from.stderrBytes, attachment.facts.stderr);
+    }
     if (this.#stdin !== undefined) void this.#pumpStdin(attachment, this.#stdin);
     return attachment;
+  }
+
+  /** Output that was to come next and is there no more: what follows is delivered, and the gap is told. */
+  #noteFreed(stream: 'stdout' | 'stderr', fromBytes: number, { from: toBytes }: OutputOffsets): void {
+    if (toBytes <= fromBytes) return;
+    const { handle } = this.#target;
+    this.#freed.push({ stream, cause: new OutputFreedError({ handle, processId: this.id }, { stream, fromBytes, toBytes }) });
   }
 
   /** What the host's writables have taken the agent may forget, but for the last part, which it keeps for those who attach again. */
@@ -137,26 +173,33 @@ export class PodProcess implements Process {
     this.#attachment.acknowledgeDurable(this.#attachment.position);
   }
 
-  /** Until the process has ended, through every lost connection; its result is stored before anybody is told. */
-  async #follow(): Promise<ProcessResult> {
+  /** Until the process has ended, through every lost connection, and with an eye on its pod. */
+  async #follow(startedAt: Date): Promise<ProcessResult> {
+    const { pods, clock, logger } = this.#components;
+    const { podName, memoryLimits, hijack } = this.#target;
     const stop = new AbortController();
     const within = AbortSignal.any([stop.signal, this.#detached.signal]);
-    const gone = this.#components.pods.whenGone(this.#target.podName, { signal: within });
-    gone.catch(() => undefined);
+    const ends = new TerminationWatch({ pods, podName, since: startedAt, memoryLimits, clock, logger });
+    const troubles = [pods.whenGone(podName, { signal: within }), ends.whenOutOfMemory({ signal: within })];
+    for (const trouble of troubles) trouble.catch(() => undefined);
+    const marked = hijack ? keepHijackMark(this.#target, this.#components, within) : undefined;
+    this.#sidecars.follow(within);
     try {
-      const result = await Promise.race([this.#untilResult(within), gone]);
-      await Promise.all([this.#stdout.flush(), this.#stderr.flush()]);
-      // A pod that is being deleted ends its commands by a signal: that is no result of theirs.
-      if (result.signal !== undefined) await this.#components.pods.requireAlive(this.#target.podName, { signal: within });
-      const told = this.#tell(result);
-      await this.#record(result, within);
-      return told;
-    } catch (error) {
-      return await this.#endedBefore(error);
+      let result: AgentProcessResult;
+      try {
+        result = await Promise.race([this.#untilResult(within), ...troubles]);
+        await Promise.all([this.#stdout.flush(), this.#stderr.flush(), this.#sidecars.settle({ signal: within })]);
+        // A pod that is being deleted ends its commands by a signal: that is no result of theirs.
+        if (result.signal !== undefined) await pods.requireAlive(podName, { signal: within });
+      } catch (error) {
+        return await this.#endedBefore(error, startedAt);
+      }
+      return await this.#conclude(result, ends, within);
     } finally {
       stop.abort();
       this.#release();
       void this.#attachment?.detach();
+      await marked;
     }
   }
 
@@ -168,7 +211,7 @@ export class PodProcess implements Process {
         return await attachment.result;
       } catch (error) {
         signal.throwIfAborted();
-        if (!isRetryable(error)) throw error;
+        if (!isRetryable(error) && !(error instanceof OutputFreedError)) throw error;
         const { stdoutBytes, stderrBytes } = attachment.position;
         if (stdoutBytes + stderrBytes > deliveredBytes) retry = 0;
         deliveredBytes = stdoutBytes + stderrBytes;
@@ -179,39 +222,58 @@ export class PodProcess implements Process {
     }
   }
 
-  /** Once told, a result must not be lost again: while the database does not answer, nobody is told. The agent keeps it. */
-  async #record({ exitStatus, signal: number }: AgentProcessResult, signal: AbortSignal): Promise<void> {
+  /** Stores the result, then tells it: once told it must not be lost again, so while the database does not answer nobody is told. The agent keeps it. */
+  async #conclude(result: AgentProcessResult, ends: TerminationWatch, signal: AbortSignal): Promise<ProcessResult> {
+    let told: ProcessResult;
+    try {
+      told = this.#tell(result, ends);
+    } catch (error) {
+      await this.#record(result, {}, signal);
+      throw error;
+    }
+    await this.#record(result, (await this.#target.resultProperties?.(told)) ?? {}, signal);
+    return told;
+  }
+
+  #tell(result: AgentProcessResult, { sidecarEnds }: TerminationWatch): ProcessResult {
+    if (this.#stdinFailure !== undefined) throw this.#stdinFailure.cause;
+    const failures = [this.#stdout.failure, this.#stderr.failure].filter((failure) => failure !== undefined);
+    const undelivered = [...this.#freed, ...failures, ...this.#sidecars.undelivered];
+    return {
+      ...outcomeOf(result, () => this.#outOfMemory()),
+      ...(undelivered.length === 0 ? {} : { undelivered }),
+      ...(sidecarEnds.length === 0 ? {} : { sidecarEnds }),
+    };
+  }
+
+  async #record({ exitStatus, signal: number, oomKills }: AgentProcessResult, properties: Properties, signal: AbortSignal): Promise<void> {
     const { containers, pods } = this.#components;
     const { handle } = this.#target;
     // Whatever becomes of the pod meanwhile: the result is known.
-    await pods.retry(() => containers.recordProcessResult(handle, this.id, { exitStatus, signal: number, oomKills: undefined }, { signal }), {
+    await pods.retry(() => containers.recordProcessResult(handle, this.id, { exitStatus, signal: number, oomKills }, { properties, signal }), {
       signal,
     });
   }
 
-  #tell({ exitStatus, signal, oomKills }: AgentProcessResult): ProcessResult {
-    const { podName, memoryLimitBytes } = this.#target;
-    if (this.#stdinFailure !== undefined) throw this.#stdinFailure.cause;
-    if (oomKills > 0 && exitStatus === 137) throw this.#components.pods.outOfMemory(podName, memoryLimitBytes);
-    const undelivered = [this.#stdout.failure, this.#stderr.failure].filter((failure) => failure !== undefined);
-    return { exitStatus, ...(signal === undefined ? {} : { signal }), ...(undelivered.length === 0 ? {} : { undelivered }) };
-  }
-
   /** Somebody else may have seen the end before the pod went; else what became of the pod is the answer. */
-  async #endedBefore(error: unknown): Promise<ProcessResult> {
+  async #endedBefore(error: unknown, startedAt: Date): Promise<ProcessResult> {
     const { containers, pods } = this.#components;
-    const { handle, podName, memoryLimitBytes } = this.#target;
+    const { handle, podName } = this.#target;
     if (error instanceof PodError) {
       const stored = await containers.findProcessResult(handle, this.id);
-      if (stored !== undefined)
-        return stored.signal === undefined ? { exitStatus: stored.exitStatus } : { exitStatus: stored.exitStatus, signal: stored.signal };
+      if (stored !== undefined) return outcomeOf(stored, () => this.#outOfMemory());
     }
     if (error instanceof OutcomeUnknownError) {
-      const kills = error.cause instanceof AgentFailure ? (error.cause.facts.oomKills ?? 0) : 0;
-      const killed = kills > 0 ? pods.outOfMemory(podName, memoryLimitBytes) : await pods.findMemoryKill(podName, memoryLimitBytes);
+      const limitBytes = this.#target.memoryLimits.get(mainContainerName);
+      const killed = await pods.findMemoryKill(podName, { since: startedAt, limitBytes, signal: this.#detached.signal }).catch(() => undefined);
       if (killed !== undefined) throw killed;
     }
     throw error;
+  }
+
+  #outOfMemory(): PodError {
+    const containerName = mainContainerName;
+    return this.#components.pods.outOfMemory(this.#target.podName, { containerName, limitBytes: this.#target.memoryLimits.get(containerName) });
   }
 
   /** Sends what the agent does not have yet; ends with the attachment, whose result tells why. */
@@ -264,6 +326,7 @@ export class PodProcess implements Process {
   #release(): void {
     this.#stdout.release();
     this.#stderr.release();
+    this.#sidecars.release();
     this.#stdin?.release();
   }
 }

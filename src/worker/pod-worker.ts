@@ -2,6 +2,7 @@ import type { Reaper } from '../controllers/reaper.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
 import { StoreNotConfiguredError } from '../errors/repository.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
+import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
@@ -21,6 +22,7 @@ export interface PodWorkerComponents {
   readonly repository: Repository;
   readonly agents: AgentPool;
   readonly pods: PodSupervisor;
+  readonly logs: PodLogs;
   readonly launcher: ContainerMakerComponents['launcher'];
   readonly stores: ReadonlyMap<string, ArtifactStore>;
   /** Where the bytes of containers' volumes are: in their own pods. */
@@ -33,6 +35,7 @@ export interface PodWorkerComponents {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly artifactTimeToLiveMs: number;
+  readonly hijackGraceMs: number;
   /** How long an artifact volume may be in the making before it is thought abandoned. */
   readonly artifactLeaseMs: number;
   /** Lets go of what the worker was given. */
@@ -63,7 +66,7 @@ export class PodWorker implements Worker {
     const components = { workerName: this.name, containers: repository.containers, launcher, pods, podStore, volume, podName, newId, clock, logger };
     const container = await findOrCreateContainer(wanted, components, options);
     const volumes = await repository.containers.volumesOf(container.handle, options);
-    return { container: this.#container(container), mounts: volumes.map((record) => this.#mount(record)) };
+    return { container: this.#container(container, false), mounts: volumes.map((record) => this.#mount(record)) };
   }
 
   async createVolumeForArtifact(teamId: string, options: AbortOptions = {}): Promise<ArtifactVolume> {
@@ -90,7 +93,7 @@ export class PodWorker implements Worker {
     const { repository, pods } = this.#open();
     const record = await repository.containers.lookup(this.name, handle, options);
     if (record?.state !== 'created') return undefined;
-    return (await pods.exists(record.podName, { ...options, uid: record.podUid })) ? this.#container(record) : undefined;
+    return (await pods.exists(record.podName, { ...options, uid: record.podUid })) ? this.#container(record, true) : undefined;
   }
 
   async lookupVolume(handle: string, options: AbortOptions = {}): Promise<Volume | undefined> {
@@ -144,15 +147,17 @@ export class PodWorker implements Worker {
     return { volume: this.#volume(record), mountPath, kind, name };
   }
 
-  #container(record: ContainerRecord): PodContainer {
-    const { repository, agents, pods, newId, clock, logger } = this.#components;
-    return new PodContainer(record, {
+  #container(record: ContainerRecord, isLookedUp: boolean): PodContainer {
+    const { repository, agents, pods, logs, newId, clock, logger, hijackGraceMs } = this.#components;
+    return new PodContainer(record, isLookedUp, {
       containers: repository.containers,
       agent: () => agents.client(record.podName, record.handle),
       pods,
+      logs,
       newId,
       clock,
       logger,
+      hijackGraceMs,
     });
   }
 }

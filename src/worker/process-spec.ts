@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 
 import { InvalidSpecError } from '../errors/caller.ts';
-import type { OutputPosition, ProcessSpec, WindowSize } from '../runtime/process.ts';
+import type { OutputPosition, ProcessIO, ProcessSpec, WindowSize } from '../runtime/process.ts';
 import { checkEnvironment, checkUser } from './container-plan.ts';
 
 /** A process's specification, checked and completed with the container's. */
@@ -53,6 +53,12 @@ export function checkWindowSize(field: string, size: WindowSize): WindowSize {
       throw new InvalidSpecError(`${field}.${name}`, `${size[name]} is not 1 to 65535`);
   }
   return size;
+}
+
+/** @throws InvalidSpecError - a sidecar that the container does not have */
+export function checkSidecarWritables(sidecars: ProcessIO['sidecars'], names: readonly string[]): void {
+  for (const name of Object.keys(sidecars ?? {}))
+    if (!names.includes(name)) throw new InvalidSpecError(`sidecars.${name}`, 'the container has no sidecar of this name');
 }
 
 /** @throws InvalidSpecError */

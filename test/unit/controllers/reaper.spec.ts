@@ -30,7 +30,15 @@ describe('Reaper', () => {
   const volume = (handle: string, storeName = 'pod'): VolumeRecord =>
     ({ handle, store: storeName, location: { pod: handle }, state: 'destroying' }) as unknown as VolumeRecord;
   const reap = () =>
-    new Reaper({ workerName: 'w', containers, volumes, pods: { remove }, stores: new Map([['pod', store]]), logger: silentLogger }).reap();
+    new Reaper({
+      workerName: 'w',
+      containers,
+      volumes,
+      pods: { remove },
+      stores: new Map([['pod', store]]),
+      logger: silentLogger,
+      hijackGraceMs: 60_000,
+    }).reap();
 
   beforeEach(() => {
     containers = new FakeContainerRepository();
@@ -63,6 +71,7 @@ describe('Reaper', () => {
       rows.volumes = [volume('v')];
       expect(await reap()).to.deep.equal({ deletedPods: 2, deletedContainers: 1, deletedVolumes: 3 });
       sinon.assert.calledOnceWithMatch(remove, 'pod-a', 'a', { uid: 'uid-a' });
+      sinon.assert.alwaysCalledWithMatch(containers.findDestroyable, 'w', sinon.match.number, { hijackGraceMs: 60_000 });
       sinon.assert.callOrder(remove, containers.delete, store.delete, volumes.delete);
     });
 

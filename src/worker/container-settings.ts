@@ -1,0 +1,33 @@
+import { mainContainerName } from '../kubernetes/pod-spec.ts';
+import type { ContainerRecord } from '../repository/records.ts';
+
+/** What processes need of their container's specification, as its row has it. */
+export interface ContainerSettings {
+  readonly dir: string | undefined;
+  readonly user: string | undefined;
+  readonly sidecarNames: readonly string[];
+  /** In bytes, by the pod container's name. */
+  readonly memoryLimits: ReadonlyMap<string, number | undefined>;
+}
+
+export function containerSettings({ settings }: ContainerRecord): ContainerSettings {
+  const { dir, user, memoryBytes, sidecars } = settings;
+  const known = Object.entries(isObject(sidecars) ? sidecars : {});
+  return {
+    dir: typeof dir === 'string' ? dir : undefined,
+    user: typeof user === 'string' ? user : undefined,
+    sidecarNames: known.map(([name]) => name),
+    memoryLimits: new Map([
+      [mainContainerName, bytesOf(memoryBytes)],
+      ...known.map(([name, sidecar]) => [name, isObject(sidecar) ? bytesOf(sidecar['memoryBytes']) : undefined] as const),
+    ]),
+  };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function bytesOf(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined;
+}
