@@ -2,7 +2,7 @@ import { ApiError } from '../errors/cluster.ts';
 import { isRetryable } from '../errors/error-code.ts';
 import { backoffMs } from '../internal/backoff.ts';
 import type { Cluster, LogLine } from '../kubernetes/cluster.ts';
-import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+import type { Clock, Logger } from '../runtime/options.ts';
 
 /** What reading logs needs. */
 export interface PodLogsComponents {
@@ -18,7 +18,7 @@ export interface PodLogTarget {
   readonly from: 'start' | 'now';
 }
 
-const backoff = { firstMs: 100, longestMs: 2_000 };
+const backoff = { firstMs: 100, longestMs: 500 };
 
 /** The logs of pods' containers, through restarts of the container and lost connections. */
 export class PodLogs {
@@ -29,42 +29,56 @@ export class PodLogs {
   }
 
   /**
-   * Each line once, in order, as it comes. Ends only by the signal, with its reason.
+   * Each line once, in order, as it comes. When `until` aborts, what is there by then still comes, and it ends; `signal` ends it at once, with its reason.
    *
    * @throws ForbiddenError, ApiError - it can never be read
    */
-  async *follow({ podName, containerName, from }: PodLogTarget, { signal }: AbortOptions): AsyncGenerator<Uint8Array, void, undefined> {
-    const { cluster, clock, logger } = this.#components;
+  async *follow(target: PodLogTarget, { signal, until }: { readonly signal: AbortSignal; readonly until: AbortSignal }): AsyncGenerator<Uint8Array> {
+    const { clock } = this.#components;
     const seen = new SeenLines();
-    let isFirst = true;
-    for (let retry = 0; ; retry += 1) {
-      // What the run before has said, then what this one says until it ends.
-      for (const previous of from === 'now' && isFirst ? [false] : [true, false]) {
-        const target = {
-          podName,
-          containerName,
-          previous,
-          follow: !previous,
-          since: seen.since,
-          tailLines: from === 'now' && isFirst ? 0 : undefined,
-        };
-        try {
-          for await (const line of cluster.readLog(target, { signal })) {
-            if (!seen.isNew(line)) continue;
-            retry = 0;
-            yield line.bytes;
-          }
-        } catch (error) {
-          signal?.throwIfAborted();
-          if (!mayPass(error)) throw error;
-          if (!previous) logger.debug('log is read again', { podName, containerName, error });
-        }
-        seen.again();
+    const following = AbortSignal.any([signal, until]);
+    for (let retry = 0, isFirst = true; !until.aborted; retry += 1, isFirst = false) {
+      for await (const line of this.#read(target, seen, { follow: true, isFirst, signal: following })) {
+        retry = 0;
+        yield line;
       }
-      isFirst = false;
-      await clock.sleep(backoffMs(retry, backoff), { signal });
+      await clock.sleep(backoffMs(retry, backoff), { signal: following }).catch(() => undefined);
+      signal.throwIfAborted();
+    }
+    for (let isRead = false; !isRead; ) {
+      isRead = yield* this.#read(target, seen, { follow: false, isFirst: false, signal });
+      if (!isRead) await clock.sleep(backoff.firstMs, { signal });
     }
   }
+
+  /** New lines of what the run before has said, then of this one. `true`: this one's could be read. */
+  async *#read(
+    { podName, containerName, from }: PodLogTarget,
+    seen: SeenLines,
+    { follow, isFirst, signal }: Reading,
+  ): AsyncGenerator<Uint8Array, boolean> {
+    const onlyNew = from === 'now' && isFirst;
+    let isRead = false;
+    for (const previous of onlyNew ? [false] : [true, false]) {
+      const target = { podName, containerName, previous, follow: follow && !previous, since: seen.since, tailLines: onlyNew ? 0 : undefined };
+      seen.again();
+      try {
+        for await (const line of this.#components.cluster.readLog(target, { signal })) if (seen.isNew(line)) yield line.bytes;
+        isRead = !previous;
+      } catch (error) {
+        if (signal.aborted) return false;
+        if (!mayPass(error)) throw error;
+        if (!previous) this.#components.logger.debug('log is read again', { podName, containerName, error });
+      }
+    }
+    return isRead;
+  }
+}
+
+interface Reading {
+  readonly follow: boolean;
+  readonly isFirst: boolean;
+  readonly signal: AbortSignal;
 }
 
 /** A container that has not begun yet, or not ended once, has no log: 400. */
@@ -82,7 +96,7 @@ class SeenLines {
     return this.#at === '' ? undefined : new Date(Math.floor(Date.parse(this.#at) / 1000) * 1000);
   }
 
-  /** Reading begins anew. */
+  /** Reading begins anew, at the second of the last line. */
   again(): void {
     this.#skip = this.#count;
   }

@@ -27,6 +27,11 @@ export class OutputSink {
     return this.#failure;
   }
 
+  /** Whether it was given more than it has taken. */
+  get isBehind(): boolean {
+    return this.#pendingWrites > 0;
+  }
+
   /** Resolves when more may be delivered. */
   async deliver(chunk: Uint8Array): Promise<void> {
     const writable = this.#writable;

@@ -188,7 +188,7 @@ export class PodProcess implements Process {
       let result: AgentProcessResult;
       try {
         result = await Promise.race([this.#untilResult(within), ...troubles]);
-        await Promise.all([this.#stdout.flush(), this.#stderr.flush(), this.#sidecars.settle({ signal: within })]);
+        await Promise.all([this.#stdout.flush(), this.#stderr.flush(), this.#sidecars.settle()]);
         // A pod that is being deleted ends its commands by a signal: that is no result of theirs.
         if (result.signal !== undefined) await pods.requireAlive(podName, { signal: within });
       } catch (error) {

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 
 import type { PodLogs } from '../pods/pod-logs.ts';
-import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+import type { Clock, Logger } from '../runtime/options.ts';
 import type { UndeliveredOutput } from '../runtime/process.ts';
 import { OutputSink } from './output-sink.ts';
 
@@ -18,10 +18,10 @@ export interface SidecarLogsComponents {
   readonly logger: Logger;
 }
 
-/** When the process has ended, lines that are on their way get so long, */
-const patienceMs = 1_000;
-/** as long as they come one after the other. */
-const quietMs = 100;
+/** What a sidecar has said when the process ends is read within this time, */
+const readingMs = 2_000;
+/** and where its writable was behind already, that gets this much more. */
+const behindMs = 250;
 
 /** Brings the logs of sidecars to the host's writables, each at its own pace and apart from everything else. */
 export class SidecarLogs {
@@ -29,7 +29,9 @@ export class SidecarLogs {
   readonly #components: SidecarLogsComponents;
   readonly #sinks: readonly (readonly [string, OutputSink])[];
   readonly #stop = new AbortController();
-  #lastLineAt = 0;
+  /** Nothing new is waited for. */
+  readonly #over = new AbortController();
+  #pumps: readonly Promise<void>[] = [];
 
   constructor(target: SidecarLogsTarget, components: SidecarLogsComponents) {
     this.#target = target;
@@ -45,25 +47,25 @@ export class SidecarLogs {
   /** Begins. The signal ends it. */
   follow(signal: AbortSignal): void {
     const within = AbortSignal.any([signal, this.#stop.signal]);
-    for (const [name, sink] of this.#sinks) void this.#pump(name, sink, within);
+    this.#pumps = this.#sinks.map(([name, sink]) => this.#pump(name, sink, within));
   }
 
-  /** What was on its way is delivered, as far as that takes no time; then it is over. Never longer than a second, whatever the writables do. */
-  async settle({ signal }: AbortOptions): Promise<void> {
+  /**
+   * What the sidecars have said by now is delivered, as far as it can be read and their writables take it: a log that cannot be read yet gets two seconds, a writable
+   * that does not go on a quarter of one.
+   */
+  async settle(): Promise<void> {
+    this.#over.abort();
     const { clock } = this.#components;
-    if (this.#sinks.length === 0) return;
-    const startedAt = clock.now();
-    const left = (): number => startedAt + patienceMs - clock.now();
-    while (left() > 0) {
-      const quietFor = clock.now() - Math.max(startedAt, this.#lastLineAt);
-      if (quietFor >= quietMs) break;
-      await clock.sleep(Math.min(quietMs - quietFor, left()), { signal });
-    }
-    this.#stop.abort();
     const enough = new AbortController();
-    const flushed = Promise.all(this.#sinks.map(([, sink]) => sink.flush()));
-    await Promise.race([flushed, clock.sleep(Math.max(left(), 0), { signal: enough.signal }).catch(() => undefined)]);
+    const settling = this.#sinks.map(async ([, sink], index) => {
+      const timeMs = sink.isBehind ? behindMs : readingMs;
+      const settled = this.#pumps[index]?.then(() => sink.flush());
+      await Promise.race([settled, clock.sleep(timeMs, { signal: enough.signal }).catch(() => undefined)]);
+    });
+    await Promise.all(settling);
     enough.abort();
+    this.#stop.abort();
   }
 
   release(): void {
@@ -72,11 +74,10 @@ export class SidecarLogs {
   }
 
   async #pump(containerName: string, sink: OutputSink, signal: AbortSignal): Promise<void> {
-    const { logs, clock, logger } = this.#components;
+    const { logs, logger } = this.#components;
     const { podName, from } = this.#target;
     try {
-      for await (const line of logs.follow({ podName, containerName, from }, { signal })) {
-        this.#lastLineAt = clock.now();
+      for await (const line of logs.follow({ podName, containerName, from }, { signal, until: this.#over.signal })) {
         await sink.deliver(line);
         if (signal.aborted || sink.failure !== undefined) return;
       }

@@ -1,8 +1,11 @@
 import pg from 'pg';
 
 import { describeContainers } from '../contract/worker/containers.ts';
+import { describeHijacks } from '../contract/worker/hijacks.ts';
 import { describeProcesses } from '../contract/worker/processes.ts';
 import type { WorkerSetup } from '../contract/worker/setup.ts';
+import { describeSidecars } from '../contract/worker/sidecars.ts';
+import { describeTerminals } from '../contract/worker/terminals.ts';
 import { describeVolumes } from '../contract/worker/volumes.ts';
 import { sharedPostgresUrl } from '../support/postgres.ts';
 import { missingImage, nonRootImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
@@ -30,5 +33,8 @@ for (const image of [shellImage, nonRootImage]) {
     describeVolumes(() => setup);
     describeProcesses(() => setup);
     describeContainers(() => setup);
+    describeTerminals(() => setup);
+    describeHijacks(() => setup);
+    describeSidecars(() => setup);
   });
 }

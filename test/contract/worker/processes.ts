@@ -4,7 +4,7 @@ import { Readable, Writable } from 'node:stream';
 
 import { expect } from 'chai';
 
-import type { Container, Worker } from '../../../src/index.ts';
+import type { Container, ProcessResult, Worker } from '../../../src/index.ts';
 import { rejection } from '../../support/rejection.ts';
 import { Collector, makeContainer, run, sh, type WorkerSetup } from './setup.ts';
 
@@ -236,6 +236,26 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       });
     });
 
+    it('has properties stored in one step with its result, made from what it printed', async () => {
+      const id = randomUUID();
+      const stdout = new Collector();
+      const options = { resultProperties: async ({ exitStatus }: ProcessResult) => ({ result: `${exitStatus} ${stdout.text}` }) };
+      const process = await container.run({ id, path: 'sh', args: ['-c', 'echo "{\\"version\\":1}"; exit 3'] }, { stdout }, options);
+      await process.wait();
+      expect((await container.properties())['result']).to.equal('3 {"version":1}\n');
+    });
+
+    it('is not stored without the properties that belong to its result', async () => {
+      const cause = new Error('no properties today');
+      const id = randomUUID();
+      const options = { resultProperties: () => Promise.reject(cause) };
+      const process = await container.run({ id, path: 'true' }, {}, options);
+      expect(await rejection(process.wait())).to.equal(cause);
+      const again = await container.run({ id, path: 'true' }, {}, { resultProperties: () => ({ late: 'but there' }) });
+      await again.wait();
+      expect((await container.properties())['late']).to.equal('but there');
+    });
+
     it('keeps properties of its container, durable and seen from another instance', async () => {
       const value = JSON.stringify({ version: { ref: 'ünïcode "quoted"' }, big: 'x'.repeat(500_000) });
       await container.setProperty('concourse:resource-result', value);
@@ -243,7 +263,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       await container.setProperty('other', 'second');
       const other = await setup().open();
       try {
-        expect(await (await other.lookupContainer(container.handle))!.properties()).to.deep.equal({
+        expect(await (await other.lookupContainer(container.handle))!.properties()).to.deep.include({
           'concourse:resource-result': value,
           other: 'second',
         });

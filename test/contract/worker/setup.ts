@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import { Writable } from 'node:stream';
 
 import type {
@@ -45,9 +46,22 @@ export async function makeContainer(
 export class Collector extends Writable {
   readonly #chunks: Buffer[] = [];
 
+  readonly #change = new EventEmitter();
+
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     this.#chunks.push(chunk);
     done();
+    this.#change.emit('change');
+  }
+
+  /** What was written each time. */
+  get chunks(): readonly string[] {
+    return this.#chunks.map(String);
+  }
+
+  /** Resolves when this text was written. */
+  async shows(text: string): Promise<void> {
+    while (!this.text.includes(text)) await once(this.#change, 'change');
   }
 
   get text(): string {

@@ -2,8 +2,11 @@ import type { PGlite } from '@electric-sql/pglite';
 
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { describeContainers } from '../../contract/worker/containers.ts';
+import { describeHijacks } from '../../contract/worker/hijacks.ts';
 import { describeProcesses } from '../../contract/worker/processes.ts';
 import type { WorkerSetup } from '../../contract/worker/setup.ts';
+import { describeSidecars } from '../../contract/worker/sidecars.ts';
+import { describeTerminals } from '../../contract/worker/terminals.ts';
 import { describeVolumes } from '../../contract/worker/volumes.ts';
 import { newPGlite } from '../../support/pglite.ts';
 import { workerSetup } from '../../support/worker-setup.ts';
@@ -35,5 +38,8 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     describeVolumes(() => setup);
     describeProcesses(() => setup);
     describeContainers(() => setup);
+    describeTerminals(() => setup);
+    describeHijacks(() => setup);
+    describeSidecars(() => setup);
   });
 }
