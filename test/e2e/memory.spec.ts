@@ -1,0 +1,96 @@
+import type { PGlite } from '@electric-sql/pglite';
+import { expect } from 'chai';
+
+import type { ContainerSpec, Process, Worker } from '../../src/index.ts';
+import { Collector, makeContainer, sh } from '../contract/worker/setup.ts';
+import { newPGlite } from '../support/pglite.ts';
+import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { rejection } from '../support/rejection.ts';
+import { readTarText } from '../support/tar.ts';
+import { workerSetup } from '../support/worker-setup.ts';
+
+const limitBytes = 48 * 1024 * 1024;
+/** Takes memory until it is killed. `tail` keeps a line that does not end. */
+const hog = 'tail /dev/zero';
+
+describe('memory that runs out on a real cluster', function () {
+  this.timeout(120_000);
+  let real: RealCluster | undefined;
+  let database: PGlite | undefined;
+  let setup: ReturnType<typeof workerSetup>;
+  let worker: Worker;
+
+  before(async function () {
+    real = await realCluster(this, 'memory');
+    database = await newPGlite();
+    const { kubeconfigPath, namespace } = real;
+    setup = workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage });
+    worker = await setup.open();
+  });
+
+  after(async () => {
+    await (worker as Worker | undefined)?.close();
+    await real?.remove();
+    await database?.close();
+  });
+
+  const limited = async (parts: Partial<ContainerSpec> = {}) =>
+    await makeContainer(worker, shellImage, { limits: { memoryBytes: limitBytes }, outputs: { out: 'out' }, ...parts });
+  const error = async (process: Process) => {
+    const startedAt = Date.now();
+    const told = await rejection(process.wait());
+    expect(Date.now() - startedAt, 'ms until it was told').to.be.below(15_000);
+    return told;
+  };
+
+  for (const [what, script] of [
+    ['the command', `exec ${hog}`],
+    ['a child of it, and the shell answers 137', `echo before; ${hog}; exit $?`],
+    ['a grandchild in a session of its own, and the shell answers 137', `setsid sh -c '${hog}; exit $?'; exit $?`],
+  ] as const)
+    it(`is told where the kernel killed ${what}; volumes stay, the next process runs, and it is told again later`, async () => {
+      const { container, owner, mounts } = await limited();
+      await sh(container, 'echo kept > out/kept');
+      const process = await container.run({ id: 'hungry', path: 'sh', args: ['-c', script] }, {});
+      expect(await error(process)).to.include({ code: 'KW_ERR_OUT_OF_MEMORY', podName: container.podName, containerName: 'main', limitBytes });
+      expect((await sh(container, 'cat out/kept')).stdout).to.equal('kept\n');
+      expect(await readTarText(await mounts.find(({ name }) => name === 'out')!.volume.streamOut('.'))).to.deep.equal({ kept: 'kept\n' });
+      const other = await setup.open();
+      const again = await (await other.lookupContainer(container.handle))!.attach('hungry', {});
+      expect((await rejection(again.wait())).code).to.equal('KW_ERR_OUT_OF_MEMORY');
+      await setup.deletePod(container.podName);
+      const afterwards = await container.attach('hungry', {});
+      expect(await rejection(afterwards.wait())).to.include({ code: 'KW_ERR_OUT_OF_MEMORY', limitBytes });
+      await other.close();
+      await worker.ownerFinished(owner);
+    });
+
+  it('is a fact beside another status, which the command gave knowingly', async () => {
+    const { container, owner } = await limited();
+    const { exitStatus, oomKills } = await sh(container, `${hog}; echo "it was killed with $?"; exit 3`);
+    expect(exitStatus).to.equal(3);
+    expect(oomKills).to.be.greaterThanOrEqual(1);
+    expect((await sh(container, 'exit 3')).oomKills).to.equal(undefined);
+    await worker.ownerFinished(owner);
+  });
+
+  it('is told of a sidecar, with its limit; the command runs on, and the next one is not bothered', async () => {
+    const sidecars = [
+      {
+        name: 'database',
+        image: shellImage,
+        dir: '/tmp/build/test/out',
+        command: ['sh', '-c', `while ! [ -e go ]; do sleep 0.1; done; rm go; exec ${hog}`],
+        limits: { memoryBytes: limitBytes },
+      },
+    ];
+    const { container, owner } = await limited({ sidecars });
+    const stdout = new Collector();
+    const process = await container.run({ id: 'step', path: 'sh', args: ['-c', 'echo begun; touch out/go; sleep 20; echo ended'] }, { stdout });
+    await stdout.shows('begun');
+    expect(await error(process)).to.include({ code: 'KW_ERR_OUT_OF_MEMORY', podName: container.podName, containerName: 'database', limitBytes });
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect((await sh(container, 'echo next; exit 4')).exitStatus).to.equal(4);
+    await worker.ownerFinished(owner);
+  });
+});

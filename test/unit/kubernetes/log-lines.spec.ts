@@ -1,0 +1,47 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import type { LogLine } from '../../../src/kubernetes/cluster.ts';
+import { logLinesOf } from '../../../src/kubernetes/log-lines.ts';
+
+async function* chunksOf(bytes: Buffer, sizes: readonly number[]): AsyncGenerator<Uint8Array> {
+  for (let start = 0, turn = 0; start < bytes.byteLength; turn += 1) {
+    const end = start + (sizes[turn % sizes.length] ?? 1);
+    yield bytes.subarray(start, end);
+    start = end;
+  }
+}
+
+async function read(text: string, sizes: readonly number[] = [7]): Promise<readonly (readonly [string, string])[]> {
+  const lines: LogLine[] = [];
+  for await (const line of logLinesOf(chunksOf(Buffer.from(text, 'latin1'), sizes))) lines.push(line);
+  return lines.map(({ at, bytes }) => [at, Buffer.from(bytes).toString('latin1')]);
+}
+
+describe('logLinesOf', () => {
+  it('takes the time off each line, and leaves everything else, wherever the stream is cut', async () => {
+    const lines = fc.array(fc.string({ unit: fc.constantFrom('a', ' ', '\xe9', '\r', '\t') }));
+    const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 });
+    await fc.assert(
+      fc.asyncProperty(lines, sizes, async (texts, cuts) => {
+        const log = texts.map((text, index) => `T${index}Z ${text}\n`).join('');
+        expect(await read(log, cuts)).to.deep.equal(texts.map((text, index) => [`T${index}Z`, `${text}\n`]));
+      }),
+    );
+  });
+
+  it('gives the last line also without its end', async () => {
+    expect(await read('T1 whole\nT2 hal')).to.deep.equal([
+      ['T1', 'whole\n'],
+      ['T2', 'hal'],
+    ]);
+  });
+
+  it('gives a line of more than 1 MiB in parts of one time', async () => {
+    const long = 'x'.repeat(2_500_000);
+    const parts = await read(`T1 ${long}\nT2 next\n`, [65_536]);
+    expect(parts.map(([at]) => at)).to.deep.equal(['T1', 'T1', 'T1', 'T2']);
+    expect(parts.map(([, text]) => text).join('')).to.equal(`${long}\nnext\n`);
+    for (const [, text] of parts) expect(text.length).to.be.at.most(1_048_576);
+  });
+});
