@@ -1,6 +1,7 @@
 #include "attach.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "operation.h"
 #include "process_notes.h"
@@ -113,6 +114,15 @@ int attach_tell(struct session *session, struct attach *attach) {
     return receiving_grant(session, receiving, taken, limit);
 }
 
+/* Another host has stored what this one has not read yet. */
+static int fail_freed(struct failure *failure, const struct attach *attach, int index) {
+    fail(failure, "OUTPUT_FREED", "the output at offset %llu was freed, since a host had stored it", (unsigned long long)attach->sending[index].sent);
+    snprintf(failure->path, sizeof failure->path, "%s", index == 0 ? "stdout" : "stderr");
+    failure->bytes = (int64_t)attach->sending[index].sent;
+    failure->limit = (int64_t)attach->output[index].first;
+    return -1;
+}
+
 int attach_deliver(struct session *session, struct attach *attach) {
     int moved = 0;
     for (int i = 0; i < 2; i++) {
@@ -123,8 +133,7 @@ int attach_deliver(struct session *session, struct attach *attach) {
             continue;
         ssize_t got = output_read(&attach->reader[i], sending->sent, attach->buffer, length);
         if (got < 0 && errno == ENOENT)
-            return fail(&session->failure, "IO_ERROR", "the output at offset %llu was freed, since a host had stored it",
-                        (unsigned long long)sending->sent);
+            return fail_freed(&session->failure, attach, i);
         if (got <= 0)
             return fail_errno(&session->failure, got == 0 ? EIO : errno, "read the output", NULL);
         if (sending_data(session, sending, &attach->compressor, attach->buffer, (size_t)got) != 0)

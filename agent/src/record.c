@@ -44,12 +44,13 @@ int record_read_start(const struct state *state, int folder, struct process_star
     return 1;
 }
 
-int record_read_result(int folder, struct process_result *result) {
+static int read_result(int folder, const char *name, struct process_result *result) {
     struct json json;
     char text[1024];
-    int found = read_json(folder, "result", &json, text, sizeof text);
+    int found = read_json(folder, name, &json, text, sizeof text);
     if (found != 1)
         return found;
+    result->output_cut = false;
     result->exit_status = (int)number_of(&json, "exitStatus");
     result->signal = (int)number_of(&json, "signal");
     result->started_at = number_of(&json, "startedAt");
@@ -59,6 +60,28 @@ int record_read_result(int folder, struct process_result *result) {
     result->oom_kills = number_of(&json, "oomKills");
     json_free(&json);
     return 1;
+}
+
+/* The status was safe when its supervisor was killed; of the output there is what had been stored by then. */
+static int complete_exit(int folder, struct process_result *result) {
+    if (record_supervised(folder))
+        return 0;
+    int found = read_result(folder, "exit", result);
+    if (found != 1)
+        return found;
+    for (int stream = 1; stream <= 2; stream++) {
+        struct output output;
+        output_begin(&output, folder, stream);
+        output_inspect(&output);
+        *(stream == 1 ? &result->stdout_bytes : &result->stderr_bytes) = output.end;
+    }
+    result->output_cut = true;
+    return 1;
+}
+
+int record_read_result(int folder, struct process_result *result) {
+    int found = read_result(folder, "result", result);
+    return found != 0 ? found : complete_exit(folder, result);
 }
 
 static int write_json(int folder, const char *name, struct json_out *out) {
@@ -92,14 +115,24 @@ void record_put_result(struct json_out *out, const struct process_result *result
     json_put_number(out, "stdoutBytes", (int64_t)result->stdout_bytes);
     json_put_number(out, "stderrBytes", (int64_t)result->stderr_bytes);
     json_put_number(out, "oomKills", result->oom_kills);
+    if (result->output_cut)
+        json_put_bool(out, "outputCut", true);
 }
 
-int record_write_result(int folder, const struct process_result *result) {
+static int write_result(int folder, const char *name, const struct process_result *result) {
     struct json_out out = {0};
     json_open(&out, NULL, '{');
     record_put_result(&out, result);
     json_close(&out, '}');
-    return write_json(folder, "result", &out);
+    return write_json(folder, name, &out);
+}
+
+int record_write_exit(int folder, const struct process_result *result) {
+    return write_result(folder, "exit", result);
+}
+
+int record_write_result(int folder, const struct process_result *result) {
+    return write_result(folder, "result", result);
 }
 
 bool record_supervised(int folder) {
@@ -116,7 +149,7 @@ int record_remove(const struct state *state, const char *id) {
     if (folder < 0)
         return errno == ENOENT ? 0 : -1;
     /* The record goes first: without it the rest means nothing. */
-    static const char *const NAMES[] = {"start", "result", ".start.new", ".result.new", "pid", ".pid.new", "socket", "lock"};
+    static const char *const NAMES[] = {"start", "result", "exit", ".start.new", ".result.new", ".exit.new", "pid", ".pid.new", "socket", "lock"};
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
         unlinkat(folder, NAMES[i], 0);
     output_remove(folder);

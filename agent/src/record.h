@@ -15,6 +15,7 @@ struct process_result {
     int64_t started_at, finished_at; /* ms since the epoch */
     uint64_t stdout_bytes, stderr_bytes;
     int64_t oom_kills; /* in the container while it ran, -1: not known */
+    bool output_cut;   /* the supervisor was killed before it had read all of the output */
 };
 
 struct process_start {
@@ -25,11 +26,13 @@ struct process_start {
 
 /* The folder of a process: -1 with errno (ENOENT: there is none). */
 int record_folder(const struct state *state, const char *id, bool make);
-/* Each: 1 it is there, 0 it is not, -1 with errno. */
+/* Each: 1 it is there, 0 it is not, -1 with errno. A result is there too where only the status could be stored before the supervisor was killed. */
 int record_read_start(const struct state *state, int folder, struct process_start *start);
 int record_read_result(int folder, struct process_result *result);
 /* Durable when they return 0; -1 with errno. */
 int record_write_start(const struct state *state, int folder, const struct process_start *start);
+/* The status alone, while output may still come: without byte counts. */
+int record_write_exit(int folder, const struct process_result *result);
 int record_write_result(int folder, const struct process_result *result);
 /* True while a supervisor has the process in its hands. */
 bool record_supervised(int folder);

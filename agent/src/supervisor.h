@@ -69,6 +69,7 @@ struct supervisor {
     uint64_t input_total;
     pid_t leader;
     bool leader_ended; /* it is a zombie no more, `result` has its status */
+    bool exit_stored;  /* the status is on disk */
     bool finished;     /* the result is on disk */
     bool disk_full;
     bool changed; /* attachments have to be told */

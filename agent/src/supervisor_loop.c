@@ -31,6 +31,31 @@ static void leader_ended(struct supervisor *supervisor, int status) {
     close_fd(&supervisor->input);
 }
 
+static void note_result(struct supervisor *supervisor) {
+    struct process_result *result = &supervisor->result;
+    result->started_at = supervisor->start.started_at;
+    result->stdout_bytes = supervisor->output[0].end;
+    result->stderr_bytes = supervisor->output[1].end;
+    result->oom_kills = oom_kills_since(supervisor->start.oom_kills);
+}
+
+/* The status comes before everything else: where the pipes are not at their end already, it is stored before their rest is waited for. */
+static void secure_exit(struct supervisor *supervisor, uint8_t *buffer) {
+    for (int i = 0; i < 2; i++) {
+        for (uint64_t held = held_in_pipe(supervisor->source[i]); held > 0 && supervisor_reading(supervisor, i);) {
+            supervisor_read(supervisor, i, buffer, BUFFER_BYTES);
+            supervisor_review_pauses(supervisor);
+            uint64_t left = held_in_pipe(supervisor->source[i]);
+            held = left < held ? left : 0;
+        }
+        supervisor_read(supervisor, i, buffer, BUFFER_BYTES);
+    }
+    if (supervisor->source[0] < 0 && supervisor->source[1] < 0 && !supervisor->disk_full && supervisor_stop_done(supervisor))
+        return; /* the result follows at once */
+    note_result(supervisor);
+    supervisor->exit_stored = record_write_exit(supervisor->folder, &supervisor->result) == 0;
+}
+
 static void reap(struct supervisor *supervisor) {
     int status;
     pid_t pid;
@@ -62,13 +87,9 @@ static void try_finish(struct supervisor *supervisor) {
     if (supervisor->finished || !supervisor->leader_ended || !supervisor_stop_done(supervisor) || !drained(supervisor, now) ||
         now < supervisor->retry_ms)
         return;
-    struct process_result *result = &supervisor->result;
-    result->started_at = supervisor->start.started_at;
-    result->stdout_bytes = supervisor->output[0].end;
-    result->stderr_bytes = supervisor->output[1].end;
-    result->oom_kills = oom_kills_since(supervisor->start.oom_kills);
+    note_result(supervisor);
     if (output_sync(&supervisor->output[0]) != 0 || output_sync(&supervisor->output[1]) != 0 ||
-        record_write_result(supervisor->folder, result) != 0) {
+        record_write_result(supervisor->folder, &supervisor->result) != 0) {
         supervisor->retry_ms = now + RETRY_MS;
         return;
     }
@@ -137,6 +158,8 @@ static void turn(struct supervisor *supervisor, uint8_t *buffer) {
         if (polled[POLL_SIGNALS].revents != 0)
             take_signals(supervisor);
     }
+    if (supervisor->leader_ended && !supervisor->finished && !supervisor->exit_stored)
+        secure_exit(supervisor, buffer);
     supervisor_review_pauses(supervisor);
     try_finish(supervisor);
     supervisor_tell(supervisor);

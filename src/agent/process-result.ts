@@ -13,6 +13,8 @@ export interface AgentProcessResult {
   readonly stderrBytes: number;
   /** How many processes of the container were killed for memory meanwhile; `undefined`: its kernel does not tell. */
   readonly oomKills: number | undefined;
+  /** The container was killed when the command had ended, before all that it had printed was read. */
+  readonly outputCut: boolean;
 }
 
 /** @throws ProtocolViolationError */
@@ -24,6 +26,7 @@ export function readProcessResult(fields: Fields): AgentProcessResult {
     stdoutBytes: fields.count('stdoutBytes'),
     stderrBytes: fields.count('stderrBytes'),
     oomKills: fields.knownCount('oomKills'),
+    outputCut: fields.optional('outputCut', (from, name) => from.boolean(name)) ?? false,
   };
 }
 

@@ -77,6 +77,7 @@ export class PodProcess implements Process {
   readonly #freed: UndeliveredOutput[] = [];
   #attachment: Attachment | undefined;
   #attempt = 0;
+  #feedsStdin = false;
   #unacknowledgedBytes = 0;
   #stdinFailure: { readonly cause: unknown } | undefined;
   #end: Promise<ProcessResult> | undefined;
@@ -141,7 +142,8 @@ export class PodProcess implements Process {
 
   async #attach(from: OutputPosition, signal: AbortSignal | undefined): Promise<Attachment> {
     const { agent, pods } = this.#components;
-    this.#attempt += 1;
+    // Above every attempt of a host that died: whoever came last types.
+    this.#attempt = Math.max(this.#attempt + 1, this.#components.clock.now());
     const spec = { processId: this.id, from: offsets(from), stdin: this.#stdin !== undefined, attempt: this.#attempt };
     const deliver = (sink: OutputSink) => async (chunk: Uint8Array) => {
       this.#acknowledge(chunk.byteLength);
@@ -238,12 +240,18 @@ export class PodProcess implements Process {
   #tell(result: AgentProcessResult, { sidecarEnds }: TerminationWatch): ProcessResult {
     if (this.#stdinFailure !== undefined) throw this.#stdinFailure.cause;
     const failures = [this.#stdout.failure, this.#stderr.failure].filter((failure) => failure !== undefined);
-    const undelivered = [...this.#freed, ...failures, ...this.#sidecars.undelivered];
+    const cut = result.outputCut ? [this.#cut()] : [];
+    const undelivered = [...this.#freed, ...cut, ...failures, ...this.#sidecars.undelivered];
     return {
       ...outcomeOf(result, () => this.#outOfMemory()),
       ...(undelivered.length === 0 ? {} : { undelivered }),
       ...(sidecarEnds.length === 0 ? {} : { sidecarEnds }),
     };
+  }
+
+  #cut(): UndeliveredOutput {
+    const subject = `the end of the output of process ${this.id} in container ${this.#target.handle}`;
+    return { stream: 'stdout', cause: new OutcomeUnknownError(subject, 'the container was killed before all of it was read') };
   }
 
   async #record({ exitStatus, signal: number, oomKills }: AgentProcessResult, properties: Properties, signal: AbortSignal): Promise<void> {
@@ -280,7 +288,8 @@ export class PodProcess implements Process {
   async #pumpStdin(attachment: Attachment, stdin: StdinBuffer): Promise<void> {
     const start = attachment.facts.stdin;
     if (start === undefined || start.ended) return;
-    if (this.#target.stdinFrom === 'here' && this.#attempt === 1) stdin.beginAt(start.from);
+    if (this.#target.stdinFrom === 'here' && !this.#feedsStdin) stdin.beginAt(start.from);
+    this.#feedsStdin = true;
     stdin.acknowledge(start.from);
     for (let offset = start.from; ; ) {
       const piece = await stdin.pieceAt(offset).catch((cause: unknown) => {

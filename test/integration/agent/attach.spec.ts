@@ -181,6 +181,37 @@ describe('attaching to a process', function () {
     expect(late.stdout.length).to.equal(total - first);
   });
 
+  it('tells a reader that is far behind another that has stored the output, which goes on where it still is', async () => {
+    const total = 40 * 1024 * 1024;
+    await connection.start('behind', ['sh', '-c', `head -c ${total} /dev/zero; exec sleep 60`], { retainBytes: 1024 });
+    const slow = await agent.connect();
+    slow.open({ op: 'attach', process: 'behind' });
+    await slow.expect(frameType.opened);
+    slow.window(1, 0, 100);
+    await slow.expect(frameType.data);
+    connection.open({ op: 'attach', process: 'behind' });
+    await connection.expect(frameType.opened);
+    connection.window(1, 0, total, true);
+    for (let end = 0; end < total; ) {
+      const { offset, raw } = decodeData(await connection.expect(frameType.data));
+      end = Number(offset) + raw.length;
+      connection.window(1, end, total, true);
+    }
+    slow.window(1, 100, total);
+    let frame = await slow.next();
+    while (frame?.type === frameType.data) frame = await slow.next();
+    const error = JSON.parse(String(frame?.payload)) as Json;
+    expect(error).to.include({ code: 'OUTPUT_FREED', path: 'stdout' });
+    slow.done();
+    const other = await agent.connect();
+    await other.call({ op: 'stop', process: 'behind', graceMs: 1000 });
+    const rest = await slow.attach('behind', { from: { stdout: Number(error['bytes']), stderr: 0 } });
+    const { from, first } = rest.opened['stdout'] as { from: number; first: number };
+    expect(from).to.equal(first).and.to.be.above(Number(error['bytes']));
+    expect(rest.stdout.length).to.equal(total - from);
+    for (const each of [slow, other]) each.destroy();
+  });
+
   it('feeds stdin with backpressure, 8 MiB through cat', async () => {
     const bytes = Buffer.alloc(8 * 1024 * 1024, 'some input that is not all the same\n');
     const { stdout, result } = await connection.run('cat', ['cat'], {}, bytes);

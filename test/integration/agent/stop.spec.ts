@@ -145,6 +145,25 @@ describe('stopping processes', function () {
     await after.bye();
   });
 
+  it('knows the status of a command that had ended when the agent was killed, also where its output was still awaited', async () => {
+    // What it left behind holds the pipe, and writes more often than silence would count as the end.
+    const script = 'echo first; (while :; do echo more; sleep 0.05; done) & exit 7';
+    for (const tty of [undefined, { columns: 80, rows: 24 }]) {
+      const id = tty === undefined ? 'pipes' : 'terminal';
+      await connection.start(id, ['sh', '-c', tty === undefined ? script : `trap "" HUP; ${script}`], { tty });
+      await until('its status is stored', async () => await exists(`${agent.folder}/agent/processes/${id}/exit`));
+      expect(await exists(`${agent.folder}/agent/processes/${id}/result`)).to.equal(false);
+      await agent.killAndRestart();
+      connection = await agent.connect();
+      const { stdout, result } = await connection.attach(id);
+      expect(stdout.toString()).to.match(/^first\r?\nmore\r?\n/);
+      expect(result).to.deep.include({ exitStatus: 7, signal: null, outputCut: true, stdoutBytes: stdout.length });
+      expect(await connection.start(id, ['true'])).to.include({ started: false });
+      const [state] = (await connection.call({ op: 'status' }))['processes'] as Json[];
+      expect(state).to.include({ state: 'ended', exitStatus: 7 });
+    }
+  });
+
   it('calls a process lost whose supervisor is killed, and lets no command run on unseen', async () => {
     const [pid = 0] = await startReady('unwatched', 'echo $$; sleep 60', 1);
     connection.open({ op: 'attach', process: 'unwatched' });
