@@ -64,6 +64,8 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly maxAttachments?: number | undefined;
   /** How long an artifact volume lives that nobody expires. @defaultValue 43,200,000: 12 hours */
   readonly artifactTimeToLiveMs?: number | undefined;
+  /** After how long another host goes on with a container that one was making when it died. @defaultValue 60,000 */
+  readonly leaseMs?: number | undefined;
   /** How long the reaper leaves a container alone in which somebody worked by hand through a host that died. @defaultValue 300,000 */
   readonly hijackGraceMs?: number | undefined;
   /** @defaultValue nothing is logged */
@@ -81,6 +83,7 @@ const defaults = {
   schedulingTimeoutMs: 300_000,
   reconnectTimeoutMs: 300_000,
   artifactTimeToLiveMs: 12 * 60 * 60 * 1000,
+  leaseMs: 60_000,
   hijackGraceMs: 300_000,
 };
 
@@ -120,7 +123,7 @@ interface Foundations {
 
 function compose(options: KubernetesWorkerOptions, { cluster, repository, installationId }: Foundations): KubernetesWorker {
   const { name, logger = silentLogger, clock = systemClock() } = options;
-  const { volumeImage, startTimeoutMs, schedulingTimeoutMs, reconnectTimeoutMs, artifactTimeToLiveMs, hijackGraceMs } = {
+  const { volumeImage, startTimeoutMs, schedulingTimeoutMs, reconnectTimeoutMs, artifactTimeToLiveMs, leaseMs, hijackGraceMs } = {
     ...defaults,
     ...defined(options),
   };
@@ -167,6 +170,7 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
     reaper,
     podName,
     newId: randomUUID,
+    leaseMs,
     clock,
     logger,
     artifactTimeToLiveMs,
@@ -186,7 +190,7 @@ function agentOptions(
 
 function checkOptions(options: KubernetesWorkerOptions): void {
   if (options.name.length < 1 || options.name.length > 253) throw new InvalidSpecError('name', `has ${options.name.length} characters, not 1 to 253`);
-  for (const field of ['startTimeoutMs', 'schedulingTimeoutMs', 'reconnectTimeoutMs', 'artifactTimeToLiveMs', 'hijackGraceMs'] as const) {
+  for (const field of ['startTimeoutMs', 'schedulingTimeoutMs', 'reconnectTimeoutMs', 'artifactTimeToLiveMs', 'leaseMs', 'hijackGraceMs'] as const) {
     const value = options[field];
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
       throw new InvalidSpecError(field, `${value} is not a positive number of milliseconds`);

@@ -24,6 +24,8 @@ export interface ContainerMakerComponents {
   readonly volume: (record: VolumeRecord) => Pick<StoredVolume, 'takeFrom'>;
   readonly podName: (handle: string, metadata: ContainerMetadata) => string;
   readonly newId: () => string;
+  /** As long as a holder is busy it renews its lease; one that died is replaced after this time. */
+  readonly leaseMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -36,8 +38,6 @@ export interface WantedContainer {
   readonly delegate: StepDelegate | undefined;
 }
 
-/** As long as a holder is busy it renews its lease; one that died is replaced after this time. */
-const leaseMs = 60_000;
 /** How often one looks that waits for another holder. */
 const pollMs = 200;
 
@@ -50,7 +50,7 @@ export async function findOrCreateContainer(
   components: ContainerMakerComponents,
   { signal }: AbortOptions,
 ): Promise<ContainerRecord> {
-  const { containers, clock, workerName, newId } = components;
+  const { containers, clock, workerName, newId, leaseMs } = components;
   const lease: Lease = { holder: newId(), durationMs: leaseMs };
   for (let waitedFor: string | undefined; ; ) {
     if (waitedFor !== undefined) await requireWanted(waitedFor, components, { signal });
@@ -112,7 +112,7 @@ async function make(
   components: ContainerMakerComponents,
   options: AbortOptions,
 ): Promise<ContainerRecord | undefined> {
-  const { containers, clock, logger } = components;
+  const { containers, clock, logger, leaseMs } = components;
   const { container } = found;
   const renew = (signal: AbortSignal): Promise<boolean> => containers.renewLease(container.handle, lease, { signal });
   try {

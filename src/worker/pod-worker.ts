@@ -32,6 +32,8 @@ export interface PodWorkerComponents {
   readonly reaper: Reaper;
   readonly podName: ContainerMakerComponents['podName'];
   readonly newId: () => string;
+  /** How long a container in the making stays the business of a host that died. */
+  readonly leaseMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly artifactTimeToLiveMs: number;
@@ -59,11 +61,23 @@ export class PodWorker implements Worker {
   }
 
   async findOrCreateContainer(owner: ContainerOwner, spec: ContainerSpec, options: FindOrCreateContainerOptions = {}): Promise<ContainerWithMounts> {
-    const { repository, launcher, pods, podStore, podName, newId, clock, logger } = this.#open();
+    const { repository, launcher, pods, podStore, podName, newId, leaseMs, clock, logger } = this.#open();
     checkOwner(owner);
     const wanted = { owner, plan: planContainer(spec), metadata: options.metadata ?? {}, delegate: options.delegate };
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
-    const components = { workerName: this.name, containers: repository.containers, launcher, pods, podStore, volume, podName, newId, clock, logger };
+    const components = {
+      workerName: this.name,
+      containers: repository.containers,
+      launcher,
+      pods,
+      podStore,
+      volume,
+      podName,
+      newId,
+      leaseMs,
+      clock,
+      logger,
+    };
     const container = await findOrCreateContainer(wanted, components, options);
     const volumes = await repository.containers.volumesOf(container.handle, options);
     return { container: this.#container(container, false), mounts: volumes.map((record) => this.#mount(record)) };

@@ -44,6 +44,7 @@ describe('findOrCreateContainer', () => {
       volume: () => new FakeVolume({ handle: 'v' }),
       podName: () => 'pod-1',
       newId: () => 'id',
+      leaseMs: 60_000,
       clock,
       logger: silentLogger,
     };

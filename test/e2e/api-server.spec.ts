@@ -1,0 +1,75 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import type { PGlite } from '@electric-sql/pglite';
+import { expect } from 'chai';
+
+import type { Worker } from '../../src/index.ts';
+import { Collector, makeContainer } from '../contract/worker/setup.ts';
+import { newPGlite } from '../support/pglite.ts';
+import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { workerSetup } from '../support/worker-setup.ts';
+
+const run = promisify(execFile);
+/** A program that takes `kill` and `start`. */
+const control = process.env['KW_KUBE_API'] ?? fileURLToPath(new URL('../../../shared/kube/api', import.meta.url));
+const lines = 100_000;
+
+describe('an API server that is killed and started five times, on a real cluster', function () {
+  this.timeout(300_000);
+  let real: RealCluster | undefined;
+  let database: PGlite | undefined;
+  let worker: Worker;
+
+  before(async function () {
+    if (!existsSync(control)) {
+      console.log(`      skipped: there is no ${control} to kill and start the API server with; KW_KUBE_API names one`);
+      this.skip();
+    }
+    real = await realCluster(this, 'api-server');
+    database = await newPGlite();
+    const { kubeconfigPath, namespace } = real;
+    worker = await workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage }).open();
+  });
+
+  after(async () => {
+    await (worker as Worker | undefined)?.close();
+    await real?.remove();
+    await database?.close();
+  });
+
+  it('takes no line from a step that prints 100,000 on each stream, and gives none twice; a terminal goes on as well', async () => {
+    const { container, owner } = await makeContainer(worker, shellImage);
+    const script = `i=0; while [ $i -lt ${lines} ]; do
+      i=$((i+1)); echo "out $i"; echo "err $i" >&2; [ $((i % 500)) -eq 0 ] && sleep 0.1
+    done; exit 6`;
+    const [stdout, stderr] = [new Collector(), new Collector()];
+    const [keys, screen] = [new PassThrough(), new Collector()];
+    const terminal = await container.run(
+      { path: 'sh', args: ['-c', 'stty -echo; echo ready; while read -r line; do echo "got $line in $(stty size)"; done; exit 2'], tty: {} },
+      { stdin: keys, stdout: screen },
+    );
+    await screen.shows('ready');
+    const step = await container.run({ id: 'step', path: 'sh', args: ['-c', script] }, { stdout, stderr });
+    for (let kill = 1; kill <= 5; kill += 1) {
+      await stdout.shows(`out ${kill * 15_000}\n`);
+      await run(control, ['kill']);
+      keys.write(`line ${kill}\r`);
+      await run(control, ['start']);
+      await terminal.resize({ columns: 100 + kill, rows: 30 });
+      await screen.shows(`got line ${kill}`);
+    }
+    expect(await step.wait()).to.deep.equal({ exitStatus: 6 });
+    const wanted = (word: string) => Array.from({ length: lines }, (_, index) => `${word} ${index + 1}\n`).join('');
+    expect([stdout.text === wanted('out'), stderr.text === wanted('err')]).to.deep.equal([true, true]);
+    keys.write('last\r\x04');
+    expect(await terminal.wait()).to.deep.equal({ exitStatus: 2 });
+    expect(screen.text.match(/got line \d/g)).to.deep.equal([1, 2, 3, 4, 5].map((kill) => `got line ${kill}`));
+    expect(screen.text).to.contain('got last in 30 105\r\n');
+    await worker.ownerFinished(owner);
+    expect((await worker.reap()).deletedPods).to.equal(1);
+  });
+});

@@ -1,0 +1,43 @@
+import { randomInt, randomUUID } from 'node:crypto';
+
+import { expect } from 'chai';
+
+import { killHosts, seeded } from '../support/killed-host/kill-hosts.ts';
+import { sharedPostgresUrl } from '../support/postgres.ts';
+import { type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+
+describe('a host that is killed at 50 random moments of builds, on a real cluster', function () {
+  this.timeout(480_000);
+  let real: RealCluster | undefined;
+
+  before(async function () {
+    real = await realCluster(this, 'killed');
+  });
+
+  after(async () => {
+    await real?.remove();
+  });
+
+  it('runs every step once when it is started again, with whole logs and right statuses, and leaves nothing', async () => {
+    const seed = randomInt(2 ** 31);
+    const { kubeconfigPath, namespace } = real!;
+    const databaseUrl = await sharedPostgresUrl();
+    const workerName = `killed-${randomUUID()}`;
+    try {
+      const builds = await killHosts({
+        kubeconfigPath,
+        namespace,
+        databaseUrl,
+        workerName,
+        image: shellImage,
+        kills: 50,
+        latestMs: 5_000,
+        random: seeded(seed),
+      });
+      console.log(`      50 kills in ${builds} builds, seed ${seed}`);
+      expect(builds).to.be.greaterThan(0);
+    } catch (error) {
+      throw new Error(`with the seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    }
+  });
+});
