@@ -31,7 +31,7 @@ describe('a host that is killed at 50 random moments of builds, on a real cluste
         workerName,
         image: shellImage,
         kills: 50,
-        latestMs: 5_000,
+        latestMs: 8_000,
         random: seeded(seed),
       });
       console.log(`      50 kills in ${builds} builds, seed ${seed}`);

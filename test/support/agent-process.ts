@@ -13,6 +13,8 @@ export interface AgentOptions {
   /** Where the state directory is; a new temporary folder by default. */
   readonly folder?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** The agent to run; this checkout's by default. */
+  readonly binary?: string;
   /** A program that runs the agent, with its arguments before the agent's: `su`, `unshare`. */
   readonly wrapper?: readonly string[];
 }
@@ -44,7 +46,7 @@ export class AgentProcess {
   }
 
   #spawn(): ChildProcessByStdio<null, null, Readable> {
-    const [program, ...before] = [...(this.#options.wrapper ?? []), agentBinary()];
+    const [program, ...before] = [...(this.#options.wrapper ?? []), this.#options.binary ?? agentBinary()];
     if (program === undefined) throw new Error('there is no program');
     const child = spawn(program, [...before, 'serve', this.folder], {
       stdio: ['ignore', 'ignore', 'pipe'],

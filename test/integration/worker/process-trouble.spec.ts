@@ -1,0 +1,148 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { PassThrough, Readable, Writable } from 'node:stream';
+
+import type { PGlite } from '@electric-sql/pglite';
+import { expect } from 'chai';
+
+import { EmbeddedCluster } from '../../../src/embedded/index.ts';
+import type { KubernetesWorker, Worker } from '../../../src/index.ts';
+import { Collector, makeContainer, sh } from '../../contract/worker/setup.ts';
+import { newPGlite } from '../../support/pglite.ts';
+import { rejection } from '../../support/rejection.ts';
+import { workerSetup } from '../../support/worker-setup.ts';
+
+const image = 'busybox:1';
+
+describe('a process in trouble', function () {
+  this.timeout(60_000);
+  let cluster: EmbeddedCluster;
+  let database: PGlite;
+  let worker: KubernetesWorker;
+  let setup: ReturnType<typeof workerSetup>;
+
+  before(async () => {
+    [cluster, database] = await Promise.all([EmbeddedCluster.start({ crashLoopBackOffMs: 100 }), newPGlite()]);
+    setup = workerSetup({ kubeconfigPath: cluster.kubeconfigPath, namespace: 'default', database, image, missingImage: 'registry.invalid/none:1' });
+    worker = await setup.openWith({});
+  });
+
+  after(async () => {
+    await (worker as Worker | undefined)?.close();
+    await (cluster as EmbeddedCluster | undefined)?.close();
+    await (database as PGlite | undefined)?.close();
+  });
+
+  it('brings 64 MiB through stdin and stdout of a command whose connection is cut five times', async () => {
+    const { container, owner } = await makeContainer(worker, image);
+    const fresh = await setup.openWith({});
+    const found = await fresh.lookupContainer(container.handle);
+    const pieces = Array.from({ length: 64 }, () => randomBytes(1024 * 1024));
+    const [sent, got] = [createHash('sha256'), createHash('sha256')];
+    for (const piece of pieces) sent.update(piece);
+    const stdout = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        got.update(chunk);
+        done();
+      },
+    });
+    const cut = cluster.faults.add({
+      kind: 'drop',
+      afterBytes: 10_000_000,
+      direction: 'in',
+      times: 5,
+      match: { resource: 'pods', subresource: 'exec' },
+    });
+    const process = await found!.run({ path: 'cat' }, { stdin: Readable.from(pieces), stdout });
+    expect((await process.wait()).exitStatus).to.equal(0);
+    expect(process.position()).to.deep.equal({ stdoutBytes: 64 * 1024 * 1024, stderrBytes: 0 });
+    expect([cut.hits, got.digest('hex')]).to.deep.equal([5, sent.digest('hex')]);
+    cut.remove();
+    await fresh.close();
+    await worker.ownerFinished(owner);
+  });
+
+  it('leaves a terminal as it was: keys go on where they were, and it can be resized', async () => {
+    const { container, owner } = await makeContainer(worker, image);
+    const fresh = await setup.openWith({});
+    const found = await fresh.lookupContainer(container.handle);
+    using cut = cluster.faults.add({
+      kind: 'drop',
+      afterBytes: 3_000,
+      direction: 'in',
+      times: 4,
+      match: { resource: 'pods', subresource: 'exec' },
+    });
+    const [keys, screen] = [new PassThrough(), new Collector()];
+    const script = 'stty -echo; echo ready; while read -r line; do echo "$line in $(stty size)"; done; exit 2';
+    const process = await found!.run({ path: 'sh', args: ['-c', script], tty: {} }, { stdin: keys, stdout: screen });
+    await screen.shows('ready');
+    await process.resize({ columns: 90, rows: 40 });
+    for (let line = 1; line <= 60; line += 1) {
+      keys.write(`line ${line} ${'-'.repeat(200)}\r`);
+      await screen.shows(`line ${line} `);
+    }
+    keys.write('\x04');
+    expect((await process.wait()).exitStatus).to.equal(2);
+    const wanted = Array.from({ length: 60 }, (_, index) => `line ${index + 1} ${'-'.repeat(200)} in 40 90\r\n`);
+    expect(screen.text).to.equal(`ready\r\n${wanted.join('')}`);
+    expect(cut.hits).to.equal(4);
+    await fresh.close();
+    await worker.ownerFinished(owner);
+  });
+
+  it('starts a process once where two hosts race for it, on connections that are lost', async () => {
+    const { container, owner } = await makeContainer(worker, image);
+    const hosts = await Promise.all([1, 2, 3].map(() => setup.openWith({})));
+    using _cut = cluster.faults.add({ kind: 'drop', afterBytes: 700, direction: 'in', times: 3, match: { resource: 'pods', subresource: 'exec' } });
+    const ran = await Promise.all(
+      hosts.map(
+        async (host) => await sh((await host.lookupContainer(container.handle))!, 'echo once >> count; sleep 0.3; wc -l < count', { id: 'race' }),
+      ),
+    );
+    for (const { stdout, exitStatus } of ran) expect([stdout, exitStatus]).to.deep.equal(['1\n', 0]);
+    for (const host of hosts) await host.close();
+    await worker.ownerFinished(owner);
+  });
+
+  it('never says "not found" of a process only because the way to it is blocked', async () => {
+    const { container, owner } = await makeContainer(worker, image);
+    await sh(container, 'exit 3', { id: 'there' });
+    for (const status of [404, 500, 503] as const) {
+      const fresh = await setup.openWith({ reconnectTimeoutMs: 20_000 });
+      const found = await fresh.lookupContainer(container.handle);
+      using blocked = cluster.faults.add({ kind: 'status', status, times: 2, match: { resource: 'pods', subresource: 'exec' } });
+      const attached = await found!.attach('there', {}).catch((error: unknown) => error as Error & { code: string });
+      if (attached instanceof Error) expect(attached.code, `${status}`).to.not.equal('KW_ERR_PROCESS_NOT_FOUND');
+      else expect((await attached.wait()).exitStatus).to.equal(3);
+      expect(blocked.hits).to.be.greaterThan(0);
+      await fresh.close();
+    }
+    await worker.ownerFinished(owner);
+  });
+
+  it('stops on a cancelled wait also what has escaped into other sessions', async () => {
+    const { container, owner } = await makeContainer(worker, image);
+    const abort = new AbortController();
+    const stdout = new Collector();
+    const script = 'setsid sh -c "trap : TERM; echo escaped; while :; do sleep 0.05; touch alive; done" & wait';
+    const process = await container.run({ path: 'sh', args: ['-c', script] }, { stdout });
+    await stdout.shows('escaped');
+    const waiting = rejection(process.wait({ signal: abort.signal }));
+    abort.abort(new Error('enough'));
+    expect((await waiting).message).to.equal('enough');
+    expect((await sh(container, 'rm -f alive; sleep 0.3; ls')).stdout).to.equal('');
+    await worker.ownerFinished(owner);
+  });
+
+  it('tells that a sidecar ran out of memory, with its limit, while the command runs on', async () => {
+    const sidecars = [{ name: 'database', image, command: ['sh', '-c', 'while :; do sleep 1; done'], limits: { memoryBytes: 32 * 1024 * 1024 } }];
+    const { container, owner } = await makeContainer(worker, image, { sidecars });
+    const process = await container.run({ id: 'step', path: 'sh', args: ['-c', 'sleep 1; exit 3'] }, {});
+    const waiting = rejection(process.wait());
+    cluster.killContainer({ namespace: 'default', pod: container.podName, container: 'database' }, 'SIGKILL', 'OOMKilled');
+    expect(await waiting).to.include({ code: 'KW_ERR_OUT_OF_MEMORY', containerName: 'database', limitBytes: 32 * 1024 * 1024 });
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect((await sh(container, 'exit 4')).exitStatus).to.equal(4);
+    await worker.ownerFinished(owner);
+  });
+});
