@@ -47,6 +47,7 @@ const MEANINGS: Readonly<Record<string, { transfer?: string; start?: string; pro
   USER_NOT_FOUND: { start: 'UserNotFoundError' },
   BAD_DIRECTORY: { start: 'WorkingDirectoryError' },
   PROCESS_NOT_FOUND: { start: 'ProcessNotFoundError', process: 'ProcessNotFoundError' },
+  OUTPUT_FREED: { start: 'OutputFreedError', process: 'OutputFreedError' },
   PROCESS_LOST: { start: 'OutcomeUnknownError', process: 'OutcomeUnknownError' },
   // These end the connection before anybody asks what they mean for an operation.
   PROTOCOL_VIOLATION: {},

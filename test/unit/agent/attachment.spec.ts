@@ -59,6 +59,13 @@ describe('an attachment', () => {
     expect(readWindow(await agent.next('WINDOW'))).to.deep.include({ stream: 2, limit: 1000 });
   });
 
+  it('tells what the agent cannot: kills for memory that are not counted, and output that was cut', async () => {
+    const attachment = await attach({});
+    ended(Buffer.alloc(0), Buffer.alloc(0));
+    agent.json('RESULT', { ...PROCESS_RESULT, oomKills: -1, outputCut: true });
+    expect(await attachment.result).to.include({ oomKills: undefined, outputCut: true });
+  });
+
   it('delivers both streams, and the result when all is delivered and proven', async () => {
     const out: string[] = [];
     const attachment = await attach({
@@ -82,6 +89,7 @@ describe('an attachment', () => {
       stdoutBytes: 2,
       stderrBytes: 1,
       oomKills: 0,
+      outputCut: false,
     });
   });
 
