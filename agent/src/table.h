@@ -9,7 +9,7 @@
 #include "claim.h"
 
 /* Parked operations hold a window of memory, or staging: the one that waits longest goes when there are too many. */
-enum { SESSIONS_MAX = 256, PARKED_MAX = 32, SUPERVISORS_MAX = 65536, ENDED_MAX = 64 };
+enum { SESSIONS_MAX = 256, PARKED_MAX = 16, SUPERVISORS_MAX = 65536, ENDED_MAX = 64 };
 
 struct session_entry {
     pid_t pid;

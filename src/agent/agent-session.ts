@@ -25,6 +25,11 @@ export interface OperationHandler {
   answered(fields: Fields): void;
   /** The last call: the agent's ERROR. */
   failed(failure: AgentFailure): void;
+  /**
+   * After the last call, where it is there: whether the agent has surely heard that its answer was taken, so that it keeps nothing of the operation. `false`: the connection
+   * ended before that could be known.
+   */
+  taken?(isSure: boolean): void;
   /** The last call: the connection ended before the agent had answered, or what the agent said cannot be. */
   lost(reason: Error): void;
 }
@@ -70,6 +75,8 @@ export class AgentSession {
   #pongs: PromiseWithResolvers<void>[] = [];
   #greeted = false;
   #operation: OperationHandler | undefined;
+  /** Their answers were taken; a PONG will tell that the agent has heard so. */
+  #unsure: OperationHandler[] = [];
   #closed = false;
 
   private constructor(connection: ByteConnection, options: SessionOptions) {
@@ -167,6 +174,7 @@ export class AgentSession {
     this.#unheard.stop();
     this.#greeting.reject(reason);
     for (const { reject } of this.#pongs.splice(0)) reject(new LostConnection(reason));
+    for (const operation of this.#unsure.splice(0)) operation.taken?.(false);
     this.#lose(reason);
     this.#options.closed(this);
   }
@@ -209,6 +217,7 @@ export class AgentSession {
         return;
       case FrameType.PONG:
         for (const { resolve } of this.#pongs.splice(0)) resolve();
+        for (const operation of this.#unsure.splice(0)) operation.taken?.(true);
         return;
       case FrameType.DATA:
         this.#current(frame).data(frame);
@@ -256,7 +265,7 @@ export class AgentSession {
       this.#fail(error instanceof Error ? error : new Error('failed', { cause: error }));
       return;
     }
-    this.#done();
+    this.#done(operation);
   }
 
   #onError(failure: AgentFailure): void {
@@ -266,13 +275,18 @@ export class AgentSession {
       this.#fail(new ProtocolViolationError(`the agent says: ${failure.code}: ${failure.message}`, { cause: failure }));
       return;
     }
-    this.#operation.failed(failure);
-    this.#done();
+    const operation = this.#operation;
+    operation.failed(failure);
+    this.#done(operation);
   }
 
-  #done(): void {
+  #done(operation: OperationHandler): void {
     this.#operation = undefined;
     void this.#write(encodeFrame({ type: FrameType.DONE })).catch(ignore);
+    if (operation.taken !== undefined) {
+      this.#unsure.push(operation);
+      this.#ping();
+    }
     this.#options.idle(this);
   }
 

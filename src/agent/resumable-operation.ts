@@ -38,8 +38,8 @@ export abstract class ResumableOperation extends AgentOperation {
   #canKeep = false;
   /** and has taken this. */
   #isKept = false;
-  /** It was given up; whether the agent has heard so, or could not be reached. */
-  #given: Promise<void> | undefined;
+  /** Resolves when the agent has let go of it, or could not be told to. */
+  #forgotten: Promise<void> | undefined;
   #reconnects = 0;
 
   constructor(components: ResumableComponents) {
@@ -102,6 +102,10 @@ export abstract class ResumableOperation extends AgentOperation {
     else super.failed(failure);
   }
 
+  taken(isSure: boolean): void {
+    if (!isSure && this.#isKept) this.#forgotten ??= this.#components.opener.forget(this.#components.id);
+  }
+
   /** Ends it in the pod as well, with a connection or without. Never rejects. */
   override async cancel(): Promise<void> {
     if (this.isOver) return;
@@ -109,7 +113,7 @@ export abstract class ResumableOperation extends AgentOperation {
     this.#stopped.abort(reason);
     if (this.#isConnected) await super.cancel();
     else this.#lose(reason);
-    await this.#given;
+    await this.#forgotten;
   }
 
   /** Where it is. */
@@ -139,7 +143,7 @@ export abstract class ResumableOperation extends AgentOperation {
 
   /** Gives it up. What the agent keeps of it, it would keep for a whole lease. */
   #lose(reason: Error): void {
-    if (this.#isKept) this.#given ??= this.#components.opener.forget(this.#components.id);
+    this.taken(false);
     super.lost(reason);
   }
 

@@ -35,6 +35,7 @@ export const PROCESS_RESULT = { exitStatus: 0, signal: null, startedAt: 1000, fi
 export class ScriptedAgent {
   /** Everything that the host said and the test has not taken yet, but PING and PONG. */
   readonly frames: WireFrame[] = [];
+  /** Of everything that the host said. */
   readonly types: WireType[] = [];
   #handlers: ByteConnectionHandlers | undefined;
   readonly #early: Buffer[] = [];

@@ -373,6 +373,20 @@ describe('a transfer that goes on over another connection', () => {
       expect(tries).to.be.within(50, 150);
     });
 
+    it('is ended in the pod as well where nobody knows whether the agent has heard that its answer was taken', async () => {
+      const { readable, agent, open } = await begin();
+      const reading = buffer(readable);
+      agent.answersPings = false;
+      agent.say(wireData(1, 0, Buffer.from('abc')), wireEnd(1, 3, sha256(Buffer.from('abc'))));
+      finish(agent, Buffer.from('abc'));
+      expect((await reading).toString()).to.equal('abc');
+      agent.lose(cut);
+      const removal = await setup.opened('remove');
+      expect(removal.open).to.include({ operation: open['id'] });
+      removal.agent.json('RESULT', {});
+      await settle();
+    });
+
     it('whose reader leaves while it has no connection is ended in the pod as well', async () => {
       const { readable, agent, open } = await begin();
       await settle();
