@@ -251,7 +251,7 @@ describe('a transfer that loses its connection', function () {
       await mkdir(dataOf(volume), { recursive: true });
       const content = randomBytes(2_000_000);
       await writeFile(join(dataOf(volume), 'file'), content);
-      const { connection } = await openDownload({ id: volume, volume, window: 8 << 20 });
+      const { connection } = await openDownload({ id: volume, volume, window: 4 << 20 });
       for (let frames = 0; frames < 8; frames += 1) await connection.expect(frameType.data);
       connection.destroy();
       await parked(1);
