@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 import { AgentUnavailableError, HeartbeatTimeoutError, ProtocolViolationError } from '../errors/connection.ts';
 import { abortable } from '../internal/abort.ts';
 import { SilenceWatch } from '../internal/silence-watch.ts';
@@ -11,6 +13,7 @@ import { FrameDecoder } from './frame-decoder.ts';
 
 /** How long a goodbye may take to leave, in milliseconds. */
 const BYE_MS = 1_000;
+const PING_BYTES = 8;
 
 /** What an operation is told; all of it synchronously, in the order in which it came. What it throws ends the session. */
 export interface OperationHandler {
@@ -27,6 +30,10 @@ export interface OperationHandler {
   failed(failure: AgentFailure): void;
   /** The last call: the connection ended before the agent had answered, or what the agent said cannot be. */
   lost(reason: Error): void;
+  /** Whether the agent keeps the answer until it hears that it was taken. */
+  readonly isKept?: boolean;
+  /** After the last call, where it is kept: the connection was lost, and nobody knows whether the agent has heard so. */
+  unconfirmed?(): void;
 }
 
 /** What an operation says. Nothing leaves any more once it has been answered. */
@@ -70,6 +77,10 @@ export class AgentSession {
   #pongs: PromiseWithResolvers<void>[] = [];
   #greeted = false;
   #operation: OperationHandler | undefined;
+  /** The last one that was answered, where the agent keeps the answer, until it has surely heard of DONE. */
+  #unconfirmed: OperationHandler | undefined;
+  /** What the PING after the last DONE said. */
+  #confirmation: Buffer = Buffer.alloc(PING_BYTES);
   #closed = false;
 
   private constructor(connection: ByteConnection, options: SessionOptions) {
@@ -143,6 +154,8 @@ export class AgentSession {
   /** Says goodbye. An operation that is under way is lost, for this reason. Idempotent. */
   close(reason: Error): void {
     if (this.#closed) return;
+    // BYE ends whatever the agent keeps.
+    this.#unconfirmed = undefined;
     this.#end(reason);
     void this.#sayBye();
   }
@@ -169,6 +182,8 @@ export class AgentSession {
     for (const { reject } of this.#pongs.splice(0)) reject(new LostConnection(reason));
     this.#lose(reason);
     this.#options.closed(this);
+    this.#unconfirmed?.unconfirmed?.();
+    this.#unconfirmed = undefined;
   }
 
   #lose(reason: Error): void {
@@ -183,7 +198,7 @@ export class AgentSession {
   }
 
   #ping(): void {
-    if (this.#greeted) void this.#write(encodeFrame({ type: FrameType.PING, opaque: Buffer.alloc(8) })).catch(ignore);
+    if (this.#greeted) void this.#write(encodeFrame({ type: FrameType.PING, opaque: Buffer.alloc(PING_BYTES) })).catch(ignore);
   }
 
   #onData(chunk: Uint8Array): void {
@@ -203,6 +218,7 @@ export class AgentSession {
       this.#greet(frame);
       return;
     }
+    this.#confirm(frame);
     switch (frame.type) {
       case FrameType.PING:
         void this.#write(encodeFrame({ type: FrameType.PONG, opaque: frame.opaque })).catch(ignore);
@@ -256,7 +272,7 @@ export class AgentSession {
       this.#fail(error instanceof Error ? error : new Error('failed', { cause: error }));
       return;
     }
-    this.#done();
+    this.#done(operation);
   }
 
   #onError(failure: AgentFailure): void {
@@ -266,14 +282,26 @@ export class AgentSession {
       this.#fail(new ProtocolViolationError(`the agent says: ${failure.code}: ${failure.message}`, { cause: failure }));
       return;
     }
-    this.#operation.failed(failure);
-    this.#done();
+    const operation = this.#operation;
+    operation.failed(failure);
+    this.#done(operation);
   }
 
-  #done(): void {
+  #done(operation: OperationHandler): void {
     this.#operation = undefined;
-    void this.#write(encodeFrame({ type: FrameType.DONE })).catch(ignore);
+    const words = [...encodeFrame({ type: FrameType.DONE })];
+    if (operation.isKept === true) {
+      this.#unconfirmed = operation;
+      this.#confirmation = randomBytes(PING_BYTES);
+      words.push(...encodeFrame({ type: FrameType.PING, opaque: this.#confirmation }));
+    }
+    void this.#write(words).catch(ignore);
     this.#options.idle(this);
+  }
+
+  /** Between its answer and DONE an agent says nothing but PONG. */
+  #confirm(frame: Frame): void {
+    if (frame.type !== FrameType.PONG || frame.opaque.equals(this.#confirmation)) this.#unconfirmed = undefined;
   }
 
   #current({ type }: Frame): OperationHandler {

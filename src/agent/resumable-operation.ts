@@ -102,6 +102,15 @@ export abstract class ResumableOperation extends AgentOperation {
     else super.failed(failure);
   }
 
+  /** Whether the agent keeps what becomes of it, for as long as its lease is. */
+  get isKept(): boolean {
+    return this.#canKeep;
+  }
+
+  unconfirmed(): void {
+    void this.#components.opener.forget(this.#components.id);
+  }
+
   /** Ends it in the pod as well, with a connection or without. Never rejects. */
   override async cancel(): Promise<void> {
     if (this.isOver) return;
