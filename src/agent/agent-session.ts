@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 import { AgentUnavailableError, HeartbeatTimeoutError, ProtocolViolationError } from '../errors/connection.ts';
 import { abortable } from '../internal/abort.ts';
 import { SilenceWatch } from '../internal/silence-watch.ts';
@@ -11,6 +13,7 @@ import { FrameDecoder } from './frame-decoder.ts';
 
 /** How long a goodbye may take to leave, in milliseconds. */
 const BYE_MS = 1_000;
+const PING_BYTES = 8;
 
 /** What an operation is told; all of it synchronously, in the order in which it came. What it throws ends the session. */
 export interface OperationHandler {
@@ -25,13 +28,12 @@ export interface OperationHandler {
   answered(fields: Fields): void;
   /** The last call: the agent's ERROR. */
   failed(failure: AgentFailure): void;
-  /**
-   * After the last call, where it is there: whether the agent has surely heard that its answer was taken, so that it keeps nothing of the operation. `false`: the connection
-   * ended before that could be known.
-   */
-  taken?(isSure: boolean): void;
   /** The last call: the connection ended before the agent had answered, or what the agent said cannot be. */
   lost(reason: Error): void;
+  /** Whether the agent keeps the answer until it hears that it was taken. */
+  readonly isKept?: boolean;
+  /** After the last call, where it is kept: the connection was lost, and nobody knows whether the agent has heard so. */
+  unconfirmed?(): void;
 }
 
 /** What an operation says. Nothing leaves any more once it has been answered. */
@@ -75,8 +77,10 @@ export class AgentSession {
   #pongs: PromiseWithResolvers<void>[] = [];
   #greeted = false;
   #operation: OperationHandler | undefined;
-  /** Their answers were taken; a PONG will tell that the agent has heard so. */
-  #unsure: OperationHandler[] = [];
+  /** The last one that was answered, where the agent keeps the answer, until it has surely heard of DONE. */
+  #unconfirmed: OperationHandler | undefined;
+  /** What the PING after the last DONE said. */
+  #confirmation: Buffer = Buffer.alloc(PING_BYTES);
   #closed = false;
 
   private constructor(connection: ByteConnection, options: SessionOptions) {
@@ -150,6 +154,8 @@ export class AgentSession {
   /** Says goodbye. An operation that is under way is lost, for this reason. Idempotent. */
   close(reason: Error): void {
     if (this.#closed) return;
+    // BYE ends whatever the agent keeps.
+    this.#unconfirmed = undefined;
     this.#end(reason);
     void this.#sayBye();
   }
@@ -174,9 +180,10 @@ export class AgentSession {
     this.#unheard.stop();
     this.#greeting.reject(reason);
     for (const { reject } of this.#pongs.splice(0)) reject(new LostConnection(reason));
-    for (const operation of this.#unsure.splice(0)) operation.taken?.(false);
     this.#lose(reason);
     this.#options.closed(this);
+    this.#unconfirmed?.unconfirmed?.();
+    this.#unconfirmed = undefined;
   }
 
   #lose(reason: Error): void {
@@ -191,7 +198,7 @@ export class AgentSession {
   }
 
   #ping(): void {
-    if (this.#greeted) void this.#write(encodeFrame({ type: FrameType.PING, opaque: Buffer.alloc(8) })).catch(ignore);
+    if (this.#greeted) void this.#write(encodeFrame({ type: FrameType.PING, opaque: Buffer.alloc(PING_BYTES) })).catch(ignore);
   }
 
   #onData(chunk: Uint8Array): void {
@@ -211,13 +218,13 @@ export class AgentSession {
       this.#greet(frame);
       return;
     }
+    this.#confirm(frame);
     switch (frame.type) {
       case FrameType.PING:
         void this.#write(encodeFrame({ type: FrameType.PONG, opaque: frame.opaque })).catch(ignore);
         return;
       case FrameType.PONG:
         for (const { resolve } of this.#pongs.splice(0)) resolve();
-        for (const operation of this.#unsure.splice(0)) operation.taken?.(true);
         return;
       case FrameType.DATA:
         this.#current(frame).data(frame);
@@ -282,12 +289,19 @@ export class AgentSession {
 
   #done(operation: OperationHandler): void {
     this.#operation = undefined;
-    void this.#write(encodeFrame({ type: FrameType.DONE })).catch(ignore);
-    if (operation.taken !== undefined) {
-      this.#unsure.push(operation);
-      this.#ping();
+    const words = [...encodeFrame({ type: FrameType.DONE })];
+    if (operation.isKept === true) {
+      this.#unconfirmed = operation;
+      this.#confirmation = randomBytes(PING_BYTES);
+      words.push(...encodeFrame({ type: FrameType.PING, opaque: this.#confirmation }));
     }
+    void this.#write(words).catch(ignore);
     this.#options.idle(this);
+  }
+
+  /** Between its answer and DONE an agent says nothing but PONG. */
+  #confirm(frame: Frame): void {
+    if (frame.type !== FrameType.PONG || frame.opaque.equals(this.#confirmation)) this.#unconfirmed = undefined;
   }
 
   #current({ type }: Frame): OperationHandler {

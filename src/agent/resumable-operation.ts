@@ -102,8 +102,13 @@ export abstract class ResumableOperation extends AgentOperation {
     else super.failed(failure);
   }
 
-  taken(isSure: boolean): void {
-    if (!isSure && this.#isKept) this.#forgotten ??= this.#components.opener.forget(this.#components.id);
+  /** Whether the agent keeps what becomes of it, for as long as its lease is. */
+  get isKept(): boolean {
+    return this.#canKeep;
+  }
+
+  unconfirmed(): void {
+    this.#forgotten ??= this.#components.opener.forget(this.#components.id);
   }
 
   /** Ends it in the pod as well, with a connection or without. Never rejects. */
@@ -143,7 +148,7 @@ export abstract class ResumableOperation extends AgentOperation {
 
   /** Gives it up. What the agent keeps of it, it would keep for a whole lease. */
   #lose(reason: Error): void {
-    this.taken(false);
+    if (this.#isKept) this.unconfirmed();
     super.lost(reason);
   }
 

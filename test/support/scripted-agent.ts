@@ -44,6 +44,8 @@ export class ScriptedAgent {
   #held: (() => void)[] | undefined;
   closed = false;
   answersPings = true;
+  /** What the last PING said. */
+  lastPing: Buffer = Buffer.alloc(8);
 
   /** The host's end. */
   readonly connection: ByteConnection = {
@@ -162,6 +164,7 @@ export class ScriptedAgent {
 
   #onFrame(frame: WireFrame): void {
     this.types.push(frame.type);
+    if (frame.type === 'PING') this.lastPing = frame.payload;
     if (frame.type === 'PING' && this.answersPings) this.say(wireFrame('PONG', frame.payload));
     if (frame.type === 'PING' || frame.type === 'PONG') return;
     this.frames.push(frame);

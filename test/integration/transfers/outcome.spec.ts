@@ -62,7 +62,7 @@ describe('What a transfer has come to', function () {
     const ends: readonly (readonly [string, ExecPlan])[] = [
       ...['1', '3', '126', '127', '137', '255'].map((code) => [`exit code ${code}`, { status: [exited(code)] }] as const),
       ['a success', { status: [success] }],
-      ['a success in single characters', { status: [...success] }],
+      ['a success in single characters', { status: success.split('') }],
       ['a failure without causes', { status: ['{"status":"Failure","reason":"NonZeroExitCode"}'] }],
       ['a failure of the runtime', { status: ['{"status":"Failure","reason":"InternalError","code":500,"message":"container died"}'] }],
       ['an empty status', { status: [''] }],

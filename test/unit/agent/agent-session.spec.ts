@@ -204,6 +204,49 @@ describe('a session', () => {
       expect(agent.closed).to.equal(false);
     });
 
+    context('after an answer that the agent keeps until it hears that it was taken', () => {
+      beforeEach(() => {
+        agent.answersPings = false;
+        session.begin(Buffer.from('{}'), handler({ isKept: true, unconfirmed: () => events.push('unconfirmed') }));
+        agent.json('RESULT', {});
+        events.length = 0;
+      });
+
+      it('says so when the connection is lost before the agent has surely heard of DONE', async () => {
+        await settle();
+        agent.lose(new TypeError('cut'));
+        expect(events).to.deep.equal(['closed', 'unconfirmed']);
+      });
+
+      it('says nothing once the agent has answered the PING behind DONE', async () => {
+        await settle();
+        expect(agent.types.slice(-2)).to.deep.equal(['DONE', 'PING']);
+        agent.say(wireFrame('PONG', agent.lastPing));
+        agent.lose(new TypeError('cut'));
+        expect(events).to.deep.equal(['closed']);
+      });
+
+      it('takes no other PONG for it', async () => {
+        await settle();
+        agent.say(wireFrame('PONG', Buffer.alloc(8)));
+        agent.lose(new TypeError('cut'));
+        expect(events).to.deep.equal(['closed', 'unconfirmed']);
+      });
+
+      it('says nothing where it says goodbye itself', async () => {
+        session.close(new ClosedError('test'));
+        await settle();
+        expect(events).to.deep.equal(['closed']);
+      });
+
+      it('says nothing once the next operation was opened', async () => {
+        session.begin(Buffer.from('{}'), handler());
+        agent.json('OPENED', {});
+        agent.lose(new TypeError('cut'));
+        expect(events).to.deep.equal(['opened', 'lost TypeError', 'closed']);
+      });
+    });
+
     it('loses the operation with the connection', () => {
       session.begin(Buffer.from('{}'), handler());
       agent.lose(new TypeError('cut'));

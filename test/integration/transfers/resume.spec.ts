@@ -1,0 +1,335 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { open, writeFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+
+import { expect } from 'chai';
+
+import type { UploadResult } from '../../../src/agent/upload.ts';
+import { AgentProcess, until } from '../../support/agent-process.ts';
+import { rejection } from '../../support/rejection.ts';
+import { close, cutFromPod, cutToPod, type ExecPlan, earlyEnd, fin, type Happening, kill, reset } from '../../support/rig/exec-plan.ts';
+import { type RigClientOptions, TransferRig } from '../../support/rig/transfer-rig.ts';
+import { readTar, tarOf } from '../../support/tar.ts';
+import { Tripwire } from '../../support/tripwire.ts';
+
+const retryBackoff = { firstMs: 5, longestMs: 20 };
+const refused: ExecPlan = { refuse: { status: 503 } };
+
+function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function random(limit: number): number {
+  return Math.floor(Math.random() * limit);
+}
+
+describe('A transfer whose connection is cut', function () {
+  this.timeout(20_000);
+  let tripwire: Tripwire;
+  let rig: TransferRig;
+  let noise: Buffer;
+  let archive: Buffer;
+  /** What the volume `down` is as an archive. */
+  let whole: Buffer;
+
+  before(async () => {
+    tripwire = await Tripwire.set();
+    rig = await TransferRig.start();
+    noise = randomBytes(1_200_000);
+    archive = await tarOf({ noise, text: 'text '.repeat(40_000) });
+    await rig.put('down', { noise: randomBytes(1_200_000), text: 'text '.repeat(40_000) });
+    whole = await buffer((await rig.client().send({ volume: 'down' })).readable);
+    await rig.quiet();
+  });
+
+  afterEach(async () => {
+    await rig.idle();
+    await rig.quiet();
+    rig.api.planFor = () => ({});
+    expect(rig.api.plansLeft).to.equal(0);
+  });
+
+  after(async () => {
+    await rig[Symbol.asyncDispose]();
+    await tripwire.check();
+  });
+
+  /** The archive, once. */
+  async function* once(bytes: Buffer = archive): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let at = 0; at < bytes.length; at += 50_000) yield bytes.subarray(at, at + 50_000);
+  }
+
+  /** Uploads from a source that cannot be read twice, and looks at what the pod has. */
+  async function upload(plans: readonly ExecPlan[], options: RigClientOptions = {}): Promise<UploadResult> {
+    rig.api.plan(...plans);
+    const result = await rig.client({ retryBackoff, ...options }).receive({ volume: 'up' }, once());
+    expect(result).to.include({ bytes: archive.length, sha256: sha256(archive) });
+    expect((await rig.bytes('up', 'noise')).equals(noise)).to.equal(true);
+    return result;
+  }
+
+  async function download(plans: readonly ExecPlan[], options: RigClientOptions = {}): Promise<void> {
+    rig.api.plan(...plans);
+    const { readable, completed } = await rig.client({ retryBackoff, ...options }).send({ volume: 'down' });
+    const bytes = await buffer(readable);
+    expect(bytes.equals(whole)).to.equal(true);
+    expect(await completed).to.include({ bytes: whole.length, sha256: sha256(whole) });
+  }
+
+  const ways: readonly (readonly [string, Happening])[] = [
+    ['a reset', reset],
+    ['a FIN', fin],
+    ['a close with 1000', close(1000)],
+    ['a close with 1001', close(1001)],
+    ['a close with 1011', close(1011)],
+    ['the end of its command', kill],
+  ];
+
+  for (const [name, how] of ways) {
+    context(`by ${name}`, () => {
+      it('anywhere on its way to the pod, goes on up where it was', async () => {
+        await upload([cutToPod(random(archive.length - 300_000), how)]);
+        expect(rig.api.execs).to.have.length(2);
+      });
+
+      it('anywhere on its way from the pod, goes on down where it was', async () => {
+        await download([cutFromPod(random(whole.length - 300_000), how)]);
+        expect(rig.api.execs).to.have.length(2);
+      });
+
+      it('five times, goes on five times', async () => {
+        await upload(Array.from({ length: 5 }, () => cutToPod(600 + random(200_000), how)));
+        await download(Array.from({ length: 5 }, () => cutFromPod(600 + random(200_000), how)));
+        expect(rig.api.execs).to.have.length(12);
+      });
+    });
+  }
+
+  it('only at its input, goes on up where it was', async () => {
+    await upload([{ toPod: { after: [[random(archive.length - 300_000), earlyEnd]] } }]);
+    expect(rig.api.execs).to.have.length(2);
+  });
+
+  context('the other way than its bytes go', () => {
+    it('goes on up, though what is lost is what the agent said', async () => {
+      await upload([0, 1, 8, 100, 250, 280, 300].map((bytes) => cutFromPod(bytes)));
+    });
+
+    it('goes on down, though what is lost is what the host said', async () => {
+      await download([0, 1, 8, 50, 120, 300, 320].map((bytes) => cutToPod(bytes)));
+    });
+  });
+
+  context('at a certain frame', () => {
+    for (const type of ['HELLO', 'OPENED', 'WINDOW', 'RESULT'] as const) {
+      it(`of the agent's, ${type}, before it or after it, goes on up and is committed once`, async () => {
+        await upload([{ fromPod: { beforeFrame: [type, reset] } }]);
+        await upload([{ fromPod: { afterFrame: [type, fin] } }]);
+      });
+    }
+
+    for (const type of ['HELLO', 'OPEN', 'DATA', 'END'] as const) {
+      it(`of the host's, ${type}, before it or after it, goes on up and is committed once`, async () => {
+        await upload([{ toPod: { beforeFrame: [type, reset] } }]);
+        await upload([{ toPod: { afterFrame: [type, reset] } }]);
+      });
+    }
+
+    for (const type of ['HELLO', 'OPENED', 'DATA', 'END', 'RESULT'] as const) {
+      it(`of the agent's, ${type}, before it or after it, goes on down`, async () => {
+        await download([{ fromPod: { beforeFrame: [type, reset] } }]);
+        await download([{ fromPod: { afterFrame: [type, fin] } }]);
+      });
+    }
+
+    it('its last, DONE, leaves nothing in the pod', async () => {
+      await upload([{ toPod: { beforeFrame: ['DONE', reset] } }]);
+      await download([{ toPod: { beforeFrame: ['DONE', reset] } }]);
+    });
+  });
+
+  context('when everything was sent, and the outcome has not come', () => {
+    it('is told the outcome by the agent, though that has committed without anybody listening', async () => {
+      rig.api.plan({ fromPod: { beforeFrame: ['RESULT', reset] } }, refused, refused, refused);
+      const result = await rig.client({ retryBackoff }).receive({ volume: 'outcome' }, once());
+      expect(result).to.include({ bytes: archive.length, sha256: sha256(archive), entries: 2 });
+    });
+
+    it('is told it by an agent that was killed after it had committed', async () => {
+      const killed: Happening = async (exec) => {
+        await rig.agent.killAndRestart();
+        exec.reset();
+      };
+      const result = await upload([{ fromPod: { beforeFrame: ['RESULT', killed] } }]);
+      expect(result.entries).to.equal(2);
+      expect(rig.api.execs).to.have.length(2);
+    });
+
+    it('is told why it failed, where it failed', async () => {
+      rig.api.plan({ fromPod: { beforeFrame: ['ERROR', reset] } });
+      const error = await rejection(rig.client({ retryBackoff }).receive({ volume: 'failed' }, once(archive.subarray(0, 700_000))));
+      expect(error).to.include({ code: 'KW_ERR_TRUNCATED_ARCHIVE', retryable: false });
+      expect(await rig.contents('failed')).to.deep.equal({});
+    });
+
+    it('does not guess where nobody can be asked: unknown, with what is known', async () => {
+      rig.api.planFor = () => refused;
+      rig.api.plan({ fromPod: { beforeFrame: ['RESULT', reset] } });
+      const error = await rejection(rig.client({ retryBackoff, retryBudgetMs: 60 }).receive({ volume: 'unknown' }, once()));
+      expect(error).to.include({ code: 'KW_ERR_OUTCOME_UNKNOWN' });
+      expect(error.message).to.contain('unknown').and.contain('pod');
+      await rig.agent.killAndRestart();
+    });
+  });
+
+  context('when its budget is spent', () => {
+    const starting: ExecPlan = { refuse: { status: 503, body: 'the API server is starting' } };
+
+    afterEach(async () => {
+      await rig.agent.killAndRestart();
+    });
+
+    it('is lost on its way up, with volume, pod, direction and bytes, and says what refused it last', async () => {
+      rig.api.planFor = () => starting;
+      rig.api.plan(cutToPod(300_000));
+      const source = Readable.from(once(Buffer.concat([archive.subarray(0, -10_240), randomBytes(12_000_000)])));
+      const up = await rejection(rig.client({ retryBackoff, retryBudgetMs: 60 }).receive({ volume: 'spent' }, source));
+      expect(up).to.include({ code: 'KW_ERR_OPERATION_LOST', handle: 'spent', podName: 'pod', direction: 'in', retryable: true });
+      expect(up.message).to.contain('503').and.contain('the API server is starting');
+    });
+
+    it('is lost on its way down as well', async () => {
+      rig.api.planFor = () => starting;
+      rig.api.plan(cutFromPod(300_000));
+      const { readable } = await rig.client({ retryBackoff, retryBudgetMs: 60 }).send({ volume: 'down' });
+      const down = await rejection(buffer(readable));
+      expect(down).to.include({ code: 'KW_ERR_OPERATION_LOST', handle: 'down', podName: 'pod', direction: 'out' });
+      expect(down).to.have.property('bytes').that.is.within(200_000, 300_000);
+    });
+
+    it('is not lost while it gains something, however often it is cut', async () => {
+      rig.api.planFor = () => cutToPod(330_000);
+      await upload([]);
+      rig.api.planFor = () => cutFromPod(330_000);
+      await download([]);
+      expect(rig.api.execs).to.have.length.of.at.least(8);
+    });
+
+    it('is lost at once where the pod is gone', async () => {
+      rig.api.planFor = () => ({
+        refuse: { status: 404, body: JSON.stringify({ kind: 'Status', reason: 'NotFound', message: 'pods "pod" not found' }) },
+      });
+      rig.api.plan(cutFromPod(300_000));
+      const { readable } = await rig.client({ retryBackoff }).send({ volume: 'down' });
+      const error = await rejection(buffer(readable));
+      expect(error).to.include({ code: 'KW_ERR_OPERATION_LOST', podName: 'pod' });
+      expect(error.message).to.contain('pods "pod" not found');
+      expect(rig.api.tokens.length).to.be.below(4);
+    });
+  });
+
+  context('because the agent was killed', () => {
+    const killAgent: Happening = () => rig.agent.killAndRestart();
+
+    it('begins anew from a source that can be opened again', async () => {
+      await rig.put('anew', { before: 'kept' });
+      let openings = 0;
+      rig.api.plan({ toPod: { after: [[600_000, killAgent]] } });
+      const result = await rig.client({ retryBackoff }).receive({ volume: 'anew' }, () => {
+        openings += 1;
+        return once(Buffer.concat([archive.subarray(0, -1024), archive.subarray(0, -1024), archive]));
+      });
+      expect(result.entries).to.equal(6);
+      expect(openings).to.be.within(1, 2);
+      expect(Object.keys(await rig.contents('anew')).sort()).to.deep.equal(['before', 'noise', 'text']);
+    });
+
+    it('is lost where the source can be read once and more than a window of it is gone, and the volume is as it was', async () => {
+      await rig.put('gone', { before: 'kept' });
+      rig.api.plan({ toPod: { after: [[6_000_000, killAgent]] } });
+      const error = await rejection(
+        rig.client({ retryBackoff }).receive({ volume: 'gone' }, once(await tarOf({ before: 'changed', noise: randomBytes(12_000_000) }))),
+      );
+      expect(error).to.include({ code: 'KW_ERR_OPERATION_LOST', handle: 'gone', direction: 'in' });
+      expect(await rig.contents('gone')).to.deep.equal({ before: 'kept' });
+    });
+
+    it('is lost on its way down once bytes were given, and never ends', async () => {
+      rig.api.plan({ fromPod: { after: [[600_000, killAgent]] } });
+      const { readable } = await rig.client({ retryBackoff, downloadWindowBytes: 200_000 }).send({ volume: 'down' });
+      expect(await rejection(buffer(readable))).to.include({ code: 'KW_ERR_OPERATION_LOST', handle: 'down', direction: 'out' });
+    });
+  });
+
+  context('while the volume changes', () => {
+    it('goes on with the bytes that it has begun with, or says that they changed; it never splices', async () => {
+      const [before, after] = [Buffer.alloc(3_000_000, 'before '), Buffer.alloc(3_000_000, 'after  ')];
+      for (const changed of ['shrinks', 'grows', 'is another'] as const) {
+        await rig.put('changing', { file: before });
+        const change: Happening = async (exec) => {
+          exec.reset();
+          const file = rig.path('changing', 'file');
+          if (changed === 'is another') await writeFile(file, after);
+          const handle = await open(file, 'r+');
+          await handle.truncate(changed === 'shrinks' ? 1_000_000 : 3_100_000);
+          await handle.close();
+        };
+        rig.api.plan({ fromPod: { afterFrame: ['DATA', change] } });
+        const { readable } = await rig.client({ retryBackoff, downloadWindowBytes: 300_000 }).send({ volume: 'changing' });
+        const outcome: unknown = await buffer(readable).catch((error: unknown) => error);
+        if (Buffer.isBuffer(outcome)) expect((await readTar(outcome)).get('file')?.content.length, changed).to.equal(before.length);
+        else expect(outcome, changed).to.include({ code: 'KW_ERR_FILE_CHANGED' });
+        if (changed === 'shrinks') expect(outcome).to.be.instanceOf(Error);
+      }
+    });
+  });
+
+  context('on its way from pod to pod', () => {
+    let other: AgentProcess;
+
+    before(async () => {
+      other = await AgentProcess.start();
+      rig.api.pods.set('other', other.folder);
+    });
+
+    after(async () => {
+      await other[Symbol.asyncDispose]();
+    });
+
+    it('goes on at either end, and both pods have the same', async () => {
+      const plans: Record<string, ExecPlan[]> = {
+        pod: [cutFromPod(100_000), cutFromPod(400_000, fin), cutToPod(60)],
+        other: [cutToPod(5_000), cutToPod(500_000, fin), cutFromPod(120), { fromPod: { beforeFrame: ['RESULT', reset] } }],
+      };
+      rig.api.planFor = (podName) => plans[podName]?.shift() ?? {};
+      const from = rig.client({ retryBackoff });
+      const to = rig.client({ retryBackoff, podName: 'other' });
+      const result = await to.receiveFrom({ volume: 'copied' }, { client: from, spec: { volume: 'down' } });
+      expect(result).to.include({ bytes: whole.length, sha256: sha256(whole) });
+      const { readable } = await to.send({ volume: 'copied' });
+      expect((await buffer(readable)).equals(whole)).to.equal(true);
+      expect(Object.values(plans).flat()).to.deep.equal([]);
+      const connection = await other.connect();
+      await until('nothing is left there', async () => {
+        const { operations, parked } = await connection.call({ op: 'status' });
+        return operations === 0 && parked === 0;
+      });
+      await connection.bye();
+    });
+  });
+
+  it('with all the others at once, as when a control plane is replaced, goes on', async () => {
+    const client = rig.client({ retryBackoff, maxIdle: 32 });
+    let begun = 0;
+    const transfers = Array.from({ length: 16 }, async (_, index) => {
+      if (index % 2 === 0) return (await client.receive({ volume: `rotated-${index}` }, once())).bytes;
+      const { readable } = await client.send({ volume: 'down' });
+      begun += 1;
+      return (await buffer(readable)).length;
+    });
+    await until('the downloads have begun', () => begun > 2);
+    await rig.api.all(reset);
+    expect(new Set(await Promise.all(transfers))).to.deep.equal(new Set([archive.length, whole.length]));
+  });
+});
