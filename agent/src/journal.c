@@ -67,6 +67,17 @@ static int copy_records(const struct journal *journal, int file, struct failure 
     return 0;
 }
 
+/* Reads from the saved file from now on: some file systems keep an open file without a name in its folder, where it would be taken for content. */
+static int use_saved(struct journal *journal, struct failure *failure) {
+    uint64_t end = journal_end(journal);
+    int file = openat(journal->staging, JOURNAL_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (file < 0) return fail_errno(failure, errno, "reading a commit's journal", NULL);
+    spool_close(&journal->records);
+    journal->records.file = file;
+    journal->records.flushed = end;
+    return 0;
+}
+
 int journal_save(struct journal *journal, struct failure *failure) {
     if (journal_end(journal) == 0) return 0;
     int file = openat(journal->staging, NEW_NAME, O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -76,7 +87,7 @@ int journal_save(struct journal *journal, struct failure *failure) {
     if (result != 0) return -1;
     if (renameat(journal->staging, NEW_NAME, journal->staging, JOURNAL_NAME) != 0) return fail_errno(failure, errno, "writing a commit's journal", NULL);
     if (fsync(journal->staging) != 0) return fail_errno(failure, errno, "writing a commit's journal", NULL);
-    return 0;
+    return journal->records.file >= 0 ? use_saved(journal, failure) : 0;
 }
 
 uint64_t journal_end(const struct journal *journal) {

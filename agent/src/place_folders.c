@@ -139,5 +139,7 @@ int place_finish(struct place *place, struct failure *failure) {
         free(list);
         list = next;
     }
+    /* Some file systems keep an open file without a name in its folder, under a name of theirs. */
+    spool_close(&place->folders);
     return result;
 }

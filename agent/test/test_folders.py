@@ -111,6 +111,19 @@ class Commit(VolumeTest):
                 tool('commit', one, two, user=user)
                 self.assert_same_tree(two, expected)
 
+    def test_more_folders_to_be_merged_than_fit_into_memory(self):
+        names = [f'{i:04}{"n" * 100}/' for i in range(3000)]
+        for crash in (None, '2', '5'):
+            one, two = self.staged({**{name: 0o750 for name in names}, **{name + 'new': '1' for name in names[::100]}}, {name: 0o711 for name in names})
+            for name in names:
+                set_time(os.path.join(two, name), 5)
+            if crash is not None:
+                with self.assertRaises(ToolFailed):
+                    tool('commit', one, two, '--crash-at', crash)
+            tool('commit', one, two, '--resumed')
+            self.assertEqual({(mode(two, name), os.stat(os.path.join(two, name)).st_mtime_ns) for name in names}, {(0o750, OLD)})
+            self.assertEqual(sum(os.path.exists(os.path.join(two, name, 'new')) for name in names), 30)
+
     def test_random_trees_merge_like_unpacking_both_after_each_other(self):
         for seed in range(400, 408):
             user = NOBODY if seed % 2 else None
