@@ -241,7 +241,7 @@ export class TransferStalledError extends TransferError {
 }
 
 /**
- * The connection was lost in the middle, or the agent was restarted, and the operation is gone with it; the volume is as it was.
+ * The pod has lost the operation (its container was restarted), or no connection to it was to be had for as long as the library tries; the volume is as it was.
  *
  * @public
  */
