@@ -94,9 +94,10 @@ static int write_bytes(struct unpack *unpack, int64_t offset, const uint8_t *byt
     while (length > 0) {
         ssize_t count = pwrite(unpack->file, bytes, length, offset);
         if (count < 0 && errno == EINTR) continue;
-        int error = count < 0 ? errno : EIO;
-        if (count < 0 && error == ENOSPC && unpack->options.make_room != NULL && unpack->options.make_room(unpack->options.context)) continue;
         if (count <= 0) {
+            /* Kept, for making room has failures of its own. */
+            int error = count < 0 ? errno : EIO;
+            if (error == ENOSPC && unpack->options.make_room != NULL && unpack->options.make_room(unpack->options.context)) continue;
             fail_errno(failure, error, "writing a file", unpack->path);
             return fail_entry(failure, unpack->path);
         }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -85,6 +86,7 @@ describe('archives exchanged with other programs', function () {
 
   after(async () => {
     await agent[Symbol.asyncDispose]();
+    execFileSync('chmod', ['-R', 'u+rwx', scratch]);
     await rm(scratch, { recursive: true, force: true });
   });
 

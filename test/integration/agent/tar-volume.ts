@@ -11,6 +11,7 @@ export const END_OF_ARCHIVE: Buffer = Buffer.alloc(1024);
 export class TarAgent {
   readonly #agent: AgentProcess;
   readonly #connection: AgentConnection;
+  readonly #volumes: string[] = [];
   #count = 0;
 
   private constructor(agent: AgentProcess, connection: AgentConnection) {
@@ -42,6 +43,7 @@ export class TarAgent {
     const id = `volume-${this.#count++}`;
     const folder = join(this.#agent.folder, 'volumes', id, 'data');
     await mkdir(folder, { recursive: true });
+    this.#volumes.push(id);
     return { id, folder };
   }
 
@@ -57,7 +59,9 @@ export class TarAgent {
     return this.#connection.call({ id: this.newId(), attempt: 1, ...value });
   }
 
+  /** The agent itself takes the volumes away: whoever isn't root cannot simply remove folders that are read-only. */
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const volume of this.#volumes) await this.call({ op: 'remove', volume }).catch(() => undefined);
     await this.#connection.bye();
     await this.#agent[Symbol.asyncDispose]();
   }
