@@ -11,7 +11,7 @@ import { Fields } from './control.ts';
 import { type BareType, type ControlFrame, type DataFrame, type EndFrame, encodeFrame, type Frame, FrameType, type WindowFrame } from './frame.ts';
 import { FrameDecoder } from './frame-decoder.ts';
 
-/** How long a goodbye may take to leave, in milliseconds. */
+/** How long an agent may take to hang up after a goodbye, in milliseconds. */
 const BYE_MS = 1_000;
 const PING_BYTES = 8;
 
@@ -71,6 +71,8 @@ export class AgentSession {
     this.#onFrame(frame);
   });
   readonly #greeting = Promise.withResolvers<AgentHello>();
+  /** The connection has ended by itself. */
+  readonly #hungUp = Promise.withResolvers<void>();
   readonly #quiet: SilenceWatch;
   readonly #unheard: SilenceWatch;
   /** Who waits for a PONG. */
@@ -89,7 +91,7 @@ export class AgentSession {
     this.#options = options;
     this.#quiet = new SilenceWatch({ clock, limitMs: pingAfterMs, silent: () => this.#ping() });
     this.#unheard = new SilenceWatch({ clock, limitMs: deadAfterMs, silent: () => this.#fail(new HeartbeatTimeoutError(deadAfterMs)) });
-    connection.start({ data: (chunk) => this.#onData(chunk), end: (reason) => this.#fail(reason) });
+    connection.start({ data: (chunk) => this.#onData(chunk), end: (reason) => this.#onEnd(reason) });
     void this.#write(encodeHello(options.libraryVersion)).catch(ignore);
   }
 
@@ -160,12 +162,18 @@ export class AgentSession {
     void this.#sayBye();
   }
 
+  /** A connection that is closed while something is unread is reset, and a goodbye that was under way is lost: so the agent is to hang up first. */
   async #sayBye(): Promise<void> {
     const left = new AbortController();
-    const said = this.#connection.write(encodeFrame({ type: FrameType.BYE })).catch(ignore);
-    await Promise.race([said, this.#options.clock.sleep(BYE_MS, { signal: left.signal }).catch(ignore)]);
+    this.#connection.write(encodeFrame({ type: FrameType.BYE })).catch(ignore);
+    await Promise.race([this.#hungUp.promise, this.#options.clock.sleep(BYE_MS, { signal: left.signal }).catch(ignore)]);
     left.abort();
     this.#connection.close();
+  }
+
+  #onEnd(reason: Error): void {
+    this.#hungUp.resolve();
+    this.#fail(reason);
   }
 
   #fail(reason: Error): void {

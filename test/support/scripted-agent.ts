@@ -44,6 +44,8 @@ export class ScriptedAgent {
   #held: (() => void)[] | undefined;
   closed = false;
   answersPings = true;
+  /** Whether it ends the connection at BYE. */
+  hangsUp = true;
   /** What the last PING said. */
   lastPing: Buffer = Buffer.alloc(8);
 
@@ -168,6 +170,7 @@ export class ScriptedAgent {
     if (frame.type === 'PING' && this.answersPings) this.say(wireFrame('PONG', frame.payload));
     if (frame.type === 'PING' || frame.type === 'PONG') return;
     this.frames.push(frame);
+    if (frame.type === 'BYE' && this.hangsUp) queueMicrotask(() => this.lose(new Error('the agent hung up')));
     this.#arrived?.();
   }
 }

@@ -268,6 +268,17 @@ describe('a session', () => {
       expect(events).to.deep.equal(['closed']);
     });
 
+    it('lets the agent hang up first, so that what it says last is not answered by a reset, but no longer than a second', async () => {
+      agent.hangsUp = false;
+      session.close(new ClosedError('test'));
+      await clock.advance(900);
+      agent.say(wireFrame('PONG', Buffer.alloc(8)));
+      expect(agent.closed).to.equal(false);
+      await clock.advance(100);
+      expect(agent.closed).to.equal(true);
+      expect(events).to.deep.equal(['closed']);
+    });
+
     it('closes without its goodbye where that does not leave', async () => {
       agent.stall();
       session.close(new ClosedError('test'));
