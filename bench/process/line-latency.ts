@@ -1,5 +1,9 @@
-/** A command that prints the time, in seconds, at which each line leaves it. Bash knows it without a program of its own. */
-export const ticking: readonly [string, ...string[]] = ['bash', '-c', 'for i in {1..200}; do printf "%s\\n" "$EPOCHREALTIME"; sleep 0.01; done'];
+/** A command that is silent until somebody surely listens, and then prints the time, in seconds, at which each line leaves it. Bash knows it without a program of its own. */
+export const ticking: readonly [string, ...string[]] = [
+  'bash',
+  '-c',
+  'sleep 0.3; for i in {1..200}; do printf "%s\\n" "$EPOCHREALTIME"; sleep 0.01; done',
+];
 
 const ticks = 200;
 

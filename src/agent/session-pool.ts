@@ -1,3 +1,5 @@
+import { addAbortListener } from 'node:events';
+
 import { ClosedError } from '../errors/caller.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AgentHello } from './agent-hello.ts';
@@ -34,6 +36,18 @@ interface Idle extends Held {
   readonly taken: AbortController;
 }
 
+/** Somebody who needs a session: given one that is released or newly opened, whichever comes first. */
+interface Waiter {
+  readonly give: (held: Held, reused: boolean) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/**
+ * So many connections are opened at a time. An exec costs the cluster a hundred times what a short operation does, so that those who come all at once are served
+ * sooner by the few that are there than by one for each.
+ */
+const maxOpening = 4;
+
 /** The connections to one agent: opened when they are needed, kept for a while when they are not. */
 export class SessionPool {
   readonly #options: SessionPoolOptions;
@@ -41,6 +55,9 @@ export class SessionPool {
   readonly #busy = new Map<AgentSession, Held>();
   /** The longest idle first. */
   #idle: Idle[] = [];
+  /** The first come first. */
+  #waiting: Waiter[] = [];
+  #opening: AbortController[] = [];
 
   constructor(options: SessionPoolOptions) {
     this.#options = options;
@@ -51,11 +68,10 @@ export class SessionPool {
     const closing = this.#closing.signal;
     const either = signal === undefined ? closing : AbortSignal.any([signal, closing]);
     either.throwIfAborted();
-    const idle = fresh ? undefined : this.#idle.pop();
+    if (fresh) return this.#use(await this.#open(either), false);
+    const idle = this.#idle.pop();
     idle?.taken.abort();
-    const held = idle ?? (await this.#open(either));
-    this.#busy.set(held.session, held);
-    return { ...held, reused: idle !== undefined, release: () => this.#onIdle(held.session) };
+    return idle === undefined ? await this.#wait(either) : this.#use(idle, true);
   }
 
   /** Aborted, with the reason, by `close`. */
@@ -69,6 +85,54 @@ export class SessionPool {
     this.#closing.abort(reason);
     for (const { session } of this.#idle) session.close(reason);
     for (const session of this.#busy.keys()) session.close(reason);
+  }
+
+  #use(held: Held, reused: boolean): PooledSession {
+    this.#busy.set(held.session, held);
+    return { ...held, reused, release: () => this.#onIdle(held.session) };
+  }
+
+  async #wait(signal: AbortSignal): Promise<PooledSession> {
+    const { promise, resolve, reject } = Promise.withResolvers<PooledSession>();
+    const waiter: Waiter = { give: (held, reused) => resolve(this.#use(held, reused)), fail: reject };
+    using _listener = addAbortListener(signal, () => {
+      this.#waiting = this.#waiting.filter((other) => other !== waiter);
+      if (this.#waiting.length === 0) for (const opening of this.#opening) opening.abort(new ClosedError('a connection that nobody waits for'));
+      reject(signal.reason as Error);
+    });
+    this.#waiting.push(waiter);
+    this.#review();
+    return await promise;
+  }
+
+  /** Opens connections for those who wait. */
+  #review(): void {
+    while (this.#opening.length < Math.min(this.#waiting.length, maxOpening)) void this.#openForWaiting();
+  }
+
+  async #openForWaiting(): Promise<void> {
+    const opening = new AbortController();
+    this.#opening.push(opening);
+    const over = (): void => {
+      this.#opening = this.#opening.filter((other) => other !== opening);
+    };
+    try {
+      const held = await this.#open(AbortSignal.any([opening.signal, this.#closing.signal]));
+      over();
+      this.#hand(held, false);
+    } catch (error) {
+      over();
+      if (!opening.signal.aborted) this.#waiting.shift()?.fail(error);
+    }
+    this.#review();
+  }
+
+  /** To whoever waits, else it is kept for a while. */
+  #hand(held: Held, reused: boolean): void {
+    const waiter = this.#waiting.shift();
+    if (waiter !== undefined) waiter.give(held, reused);
+    else if (this.#idle.length < this.#options.maxIdle) this.#keep(held);
+    else held.session.close(new ClosedError('the idle connection'));
   }
 
   async #open(signal: AbortSignal): Promise<Held> {
@@ -96,8 +160,8 @@ export class SessionPool {
     const held = this.#busy.get(session);
     if (held === undefined) return;
     this.#busy.delete(session);
-    if (this.#idle.length < this.#options.maxIdle) this.#keep(held);
-    else session.close(new ClosedError('the idle connection'));
+    this.#hand(held, true);
+    this.#review();
   }
 
   #keep({ session, hello }: Held): void {

@@ -320,6 +320,20 @@ describe('an agent client and the agent', function () {
       expect(Buffer.concat(out).toString()).to.equal(Array.from({ length: 20_000 }, (_, index) => `line ${index}\n`).join(''));
     });
 
+    it('run a hundred short ones at once over fewer connections, and as many long ones as there are', async () => {
+      const client = connect();
+      const ids = Array.from({ length: 100 }, (_, index) => `short-${index}`);
+      const run = async (processId: string, args: [string, ...string[]]) => {
+        await client.start({ processId, args });
+        return await (await client.attach({ processId }, {})).result;
+      };
+      const results = await Promise.all(ids.map((id) => run(id, ['true'])));
+      expect(results.map(({ exitStatus }) => exitStatus)).to.deep.equal(ids.map(() => 0));
+      expect(connections.length).to.be.below(80);
+      const long = ids.slice(0, 20).map((id) => run(`long-${id}`, ['sh', '-c', 'sleep 0.5; exit 3']));
+      for (const { exitStatus } of await Promise.all(long)) expect(exitStatus).to.equal(3);
+    });
+
     it('stop it, signal it, and tell what does not start', async () => {
       const client = connect();
       await client.start({ processId: 'sleep', args: ['sleep', '100'] });

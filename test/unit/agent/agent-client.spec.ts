@@ -179,6 +179,8 @@ describe('an agent client', () => {
       stop.abort(reason);
       expect(await call).to.equal(reason);
       expect(getEventListeners(stop.signal, 'abort')).to.deep.equal([]);
+      // It may still come, and is closed then.
+      while (setup.agents[0]?.closed !== true) await settle();
     });
 
     it('while the agent has not greeted closes the connection', async () => {
