@@ -53,7 +53,9 @@ async function main(args: BenchArguments): Promise<void> {
 try {
   await main(readArguments(process.argv.slice(2)));
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(`${error.message}\n\n${usageOf(names)}`);
+  // What failed first, and not what then failed to be let go of.
+  const cause = error instanceof Error && 'suppressed' in error ? error.suppressed : error;
+  if (!(cause instanceof UsageError)) throw cause;
+  console.error(`${cause.message}\n\n${usageOf(names)}`);
   process.exitCode = 2;
 }

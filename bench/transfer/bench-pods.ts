@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { PGlite } from '@electric-sql/pglite';
 import { type Container, KubernetesWorker, type Volume } from 'kubernetes-worker';
 
+import { AsyncStack } from '../harness/async-stack.ts';
 import type { PeerPod } from './kubectl-exec.ts';
 
 /** A pod with a volume of ours and a folder beside it, on the same disk, for the peer. */
@@ -40,27 +41,4 @@ export async function openBenchPods(kubeconfig: string, image: string): Promise<
   const pods = [await open(), await open()] as const;
   const kept = opened.keep();
   return { pods, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
-}
-
-/** Lets go of what was opened, the last first, unless it is kept. */
-class AsyncStack implements AsyncDisposable {
-  #close: (() => Promise<unknown>)[] = [];
-
-  use<T>(value: T, close: (value: T) => Promise<unknown>): T {
-    this.#close.push(() => close(value));
-    return value;
-  }
-
-  /** Takes over what is to be let go of. */
-  keep(): AsyncStack {
-    const kept = new AsyncStack();
-    kept.#close = this.#close;
-    this.#close = [];
-    return kept;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const close of this.#close.reverse()) await close();
-    this.#close = [];
-  }
 }

@@ -21,6 +21,9 @@ export interface SampleArchive {
 /** What an archive is made of. */
 export interface Sample {
   readonly name: string;
+  /** For names of files and folders. */
+  readonly id: string;
+  readonly files: number;
   readonly goals: { readonly up: number; readonly down: number };
   /** Writes the entries; resolves with the bytes of their content. */
   readonly write: (archive: Pack) => Promise<number>;
@@ -42,13 +45,15 @@ export function randomBytesOf(mebibytes: number): Sample {
     entry.end(undefined);
     return size;
   };
-  return { name: `${mebibytes} MiB of random bytes`, write, goals: { up: 1.1, down: 1.1 } };
+  return { name: `${mebibytes} MiB of random bytes`, id: 'random', files: 1, write, goals: { up: 1.1, down: 1.1 } };
 }
 
 /** A source tree of so many real files: those of this repository's own dependencies. */
 export function sourceTree(count: number): Sample {
   return {
     name: `source tree of ${count.toLocaleString('en')} files`,
+    id: 'source',
+    files: count,
     goals: { up: 1.8, down: 2.5 },
     write: (archive) => writeFiles(archive, firstOf(sources(), count)),
   };
@@ -58,6 +63,8 @@ export function sourceTree(count: number): Sample {
 export function smallFiles(count: number): Sample {
   return {
     name: `${count.toLocaleString('en')} small files`,
+    id: 'small',
+    files: count,
     goals: { up: 1.8, down: 2.5 },
     write: (archive) => writeFiles(archive, firstOf(pieces(), count)),
   };
@@ -106,8 +113,8 @@ async function writeFiles(archive: Pack, contents: AsyncIterable<Content>): Prom
 }
 
 /** Makes the archive in a folder. */
-export async function makeArchive(folder: string, { name, write }: Sample): Promise<SampleArchive> {
-  const path = join(folder, `${name.replaceAll(/\W+/g, '-')}.tar`);
+export async function makeArchive(folder: string, { id, write }: Sample): Promise<SampleArchive> {
+  const path = join(folder, `${id}.tar`);
   const archive = pack();
   const written = write(archive).then((bytes) => {
     archive.finalize();
