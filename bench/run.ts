@@ -1,35 +1,61 @@
-// npm run bench -- NAME [--json FILE]
+// npm run bench -- NAME [--only REGEX] [--pairs N] [--json FILE] [--set NAME=VALUE]
 // Measures, prints a table, and exits 0 whatever the figures are; it never judges.
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { readdirSync, writeFileSync } from 'node:fs';
 
-import type { BenchContext, Benchmark } from './harness/benchmark.ts';
+import { type BenchArguments, readArguments, UsageError } from './harness/arguments.ts';
+import type { Benchmark } from './harness/benchmark.ts';
 import { measure } from './harness/measure.ts';
 import { type Row, rowOf, tableOf } from './harness/report.ts';
-
-async function run({ open }: Benchmark, context: BenchContext): Promise<Row[]> {
-  await using benchmark = await open(context);
-  const rows: Row[] = [];
-  for (const benchCase of benchmark.cases) rows.push(rowOf(await measure(benchCase, context)));
-  return rows;
-}
+import { settingsOf, usageOf } from './harness/usage.ts';
 
 const cases = new URL('./cases/', import.meta.url);
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
-const [name] = positionals;
-const known = existsSync(cases) ? readdirSync(cases).flatMap((file) => (file.endsWith('.ts') ? [file.slice(0, -3)] : [])) : [];
+const names = readdirSync(cases).flatMap((file) => (file.endsWith('.ts') ? [file.slice(0, -3)] : []));
 
-if (name === undefined || positionals.length > 1 || !known.includes(name)) {
-  console.error(`usage: npm run bench -- NAME [--json FILE]\nNAME is one of: ${known.join(', ')}`);
-  process.exitCode = 2;
-} else {
+async function load(name: string): Promise<Benchmark> {
+  if (!names.includes(name)) throw new UsageError(`there is no benchmark ${name}`);
+  return ((await import(new URL(`${name}.ts`, cases).href)) as { readonly benchmark: Benchmark }).benchmark;
+}
+
+/** Adds a row for each case as it is done, so that what was measured before a failure is not lost. */
+async function run(benchmark: Benchmark, { only, pairs, settings }: BenchArguments, signal: AbortSignal, rows: Row[]): Promise<void> {
+  const context = { signal, log: (line: string) => console.error(line), setting: settingsOf(benchmark, settings) };
+  await using opened = await benchmark.open(context);
+  const chosen = opened.cases.filter(({ name }) => only?.test(name) ?? true);
+  if (chosen.length === 0) throw new UsageError(`--only matches none of: ${opened.cases.map(({ name }) => name).join('; ')}`);
+  for (const benchCase of chosen) rows.push(rowOf(await measure(benchCase, context, { pairs })));
+}
+
+async function main(args: BenchArguments): Promise<void> {
+  if (args.name === undefined) {
+    if (!args.help) throw new UsageError('which benchmark?');
+    console.log(usageOf(names));
+    return;
+  }
+  const benchmark = await load(args.name);
+  if (args.help) {
+    console.log(usageOf(names, { name: args.name, settings: benchmark.settings }));
+    return;
+  }
   const interrupted = new AbortController();
   const interrupt = (): void => {
     interrupted.abort(new Error('interrupted'));
   };
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  const { benchmark } = (await import(new URL(`${name}.ts`, cases).href)) as { readonly benchmark: Benchmark };
-  const rows = await run(benchmark, { signal: interrupted.signal, log: (line) => console.error(line) });
-  console.log(tableOf(rows));
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
+  const rows: Row[] = [];
+  try {
+    await run(benchmark, args, interrupted.signal, rows);
+  } finally {
+    if (rows.length > 0) console.log(tableOf(rows));
+    if (args.json !== undefined) writeFileSync(args.json, `${JSON.stringify(rows, null, 2)}\n`);
+  }
+}
+
+try {
+  await main(readArguments(process.argv.slice(2)));
+} catch (error) {
+  // What failed first, and not what then failed to be let go of.
+  const cause = error instanceof Error && 'suppressed' in error ? error.suppressed : error;
+  if (!(cause instanceof UsageError)) throw cause;
+  console.error(`${cause.message}\n\n${usageOf(names)}`);
+  process.exitCode = 2;
 }

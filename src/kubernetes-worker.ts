@@ -6,6 +6,8 @@ import type { AgentClientOptions } from './agent/agent-client.ts';
 import { ConnectionLimits } from './agent/connection-limits.ts';
 import { Reaper } from './controllers/reaper.ts';
 import { InvalidSpecError } from './errors/caller.ts';
+import { MessageBuffers } from './exec/message-buffers.ts';
+import { messageBufferBytes } from './exec/stdin-frames.ts';
 import { silentLogger } from './internal/silent-logger.ts';
 import { systemClock } from './internal/system-clock.ts';
 import { ClientNodeCluster } from './kubernetes/client-node-cluster.ts';
@@ -129,8 +131,9 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
   };
   const delivery = new AgentDelivery(cluster, options.architecture);
   const launcher = new PodLauncher({ cluster, workerName: name, installationId, delivery, podOptions: options.pods ?? {}, logger });
+  const buffers = new MessageBuffers(messageBufferBytes);
   const agents = new AgentPool({
-    connect: (pod, connecting) => connectByExec(cluster, pod, connecting),
+    connect: (pod, connecting) => connectByExec(cluster, pod, { ...connecting, buffers }),
     clock,
     logger,
     limits: new ConnectionLimits({ maxTransfers: options.transfers?.maxConcurrent, maxAttachments: options.maxAttachments }),

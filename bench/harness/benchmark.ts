@@ -1,11 +1,19 @@
 /**
  * A file `bench/cases/<name>.ts` exports one of these as `benchmark`; `npm run bench -- <name>` runs it.
  *
- * `open` makes what the cases share (a worker, a pod, the data) and says how to let it go; the cases then run in the order given, each in
- * pairs: ours, the peer's, ours, the peer's, …, so that a machine that slows down slows down both.
+ * `open` makes what the cases share (a worker, a pod) and says how to let it go; the cases then run in the order given, each in
+ * pairs: ours, the peer's, ours, the peer's, …, so that a machine that slows down slows down both. Data that only some cases need is made when the first of them runs.
  */
 export interface Benchmark {
+  /** What `--set NAME=VALUE` may change, and what it is else. */
+  readonly settings?: Readonly<Record<string, BenchSetting>> | undefined;
   readonly open: (context: BenchContext) => Promise<OpenBenchmark>;
+}
+
+export interface BenchSetting {
+  readonly value: string;
+  /** For people. */
+  readonly meaning: string;
 }
 
 export interface OpenBenchmark extends AsyncDisposable {
@@ -37,4 +45,6 @@ export interface BenchContext {
   readonly signal: AbortSignal;
   /** For people, on stderr. */
   readonly log: (line: string) => void;
+  /** What a setting is in this run. */
+  readonly setting: (name: string) => string;
 }

@@ -8,9 +8,13 @@ export interface Measured {
   readonly peer: readonly number[];
 }
 
-/** Runs a case's pairs in turn: ours, the peer's, ours, the peer's, … */
-export async function measure(benchCase: BenchCase, context: BenchContext): Promise<Measured> {
-  const { warmUps = 1, pairs = 5 } = benchCase;
+/** Runs a case's pairs in turn: ours, the peer's, ours, the peer's, … As many as `pairs` says, or else the case. */
+export async function measure(
+  benchCase: BenchCase,
+  context: BenchContext,
+  { pairs = benchCase.pairs ?? 5 }: { readonly pairs?: number | undefined } = {},
+): Promise<Measured> {
+  const { warmUps = 1 } = benchCase;
   const measured = { benchCase, ours: [] as number[], peer: [] as number[] };
   for (let pair = -warmUps; pair < pairs; pair += 1) {
     context.signal.throwIfAborted();

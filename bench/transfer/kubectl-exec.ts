@@ -1,27 +1,64 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 
-/** The pod that both sides work in. */
+/** A pod that both sides work in. */
 export interface PeerPod {
   readonly kubeconfig: string;
   readonly podName: string;
 }
 
-/** Unpacks an archive. The `echo` keeps stdout open to the end: without it kubectl can end before the bytes are there, with status 0. */
-export async function execInto(pod: PeerPod, dir: string, archive: string): Promise<void> {
-  await using file = await open(archive, 'r');
-  await kubectl(pod, ['exec', '-i', pod.podName, '-c', 'main', '--', 'sh', '-c', 'tar -x -f - -C "$1" && echo done', 'sh', dir], file.fd, 'ignore');
+/** How kubectl talks to the API server. */
+export type Wire = 'websocket' | 'spdy';
+
+/** `tar` in pods by `kubectl exec`. */
+export class KubectlExec {
+  readonly #wire: Wire;
+
+  constructor(wire: Wire) {
+    this.#wire = wire;
+  }
+
+  /** Unpacks an archive. */
+  async into(pod: PeerPod, dir: string, archive: string): Promise<void> {
+    await using file = await open(archive, 'r');
+    await succeeded(this.#untar(pod, dir, [file.fd, 'ignore', 'inherit']));
+  }
+
+  /** Packs a folder. */
+  async outOf(pod: PeerPod, dir: string, archive: string): Promise<void> {
+    await using file = await open(archive, 'w');
+    await succeeded(this.#tar(pod, dir, ['ignore', file.fd, 'inherit']));
+  }
+
+  /** A folder of one pod into one of another: two programs and a pipe between them, as a shell makes it. */
+  async between(from: PeerPod, to: PeerPod, dirs: { readonly from: string; readonly to: string }): Promise<void> {
+    const target = this.#untar(to, dirs.to, ['pipe', 'ignore', 'inherit']);
+    const { stdin } = target;
+    if (stdin === null) throw new Error('kubectl has no stdin');
+    // The pipe's end is given to the other program as it is: no byte passes through this one.
+    const source = this.#tar(from, dirs.from, ['ignore', stdin, 'inherit']);
+    stdin.destroy();
+    await Promise.all([succeeded(source), succeeded(target)]);
+  }
+
+  /** The `echo` keeps stdout open to the end: without it kubectl can end before the bytes are there, with status 0. */
+  #untar(pod: PeerPod, dir: string, stdio: StdioOptions): ChildProcess {
+    const script = 'tar -x -f - -C "$1" && echo done';
+    return this.#kubectl(pod, ['exec', '-i', pod.podName, '-c', 'main', '--', 'sh', '-c', script, 'sh', dir], stdio);
+  }
+
+  #tar(pod: PeerPod, dir: string, stdio: StdioOptions): ChildProcess {
+    return this.#kubectl(pod, ['exec', pod.podName, '-c', 'main', '--', 'tar', '-c', '-f', '-', '-C', dir, '.'], stdio);
+  }
+
+  #kubectl({ kubeconfig }: PeerPod, args: readonly string[], stdio: StdioOptions): ChildProcess {
+    const env = { ...process.env, KUBECTL_REMOTE_COMMAND_WEBSOCKETS: String(this.#wire === 'websocket') };
+    return spawn('kubectl', ['--kubeconfig', kubeconfig, ...args], { stdio, env });
+  }
 }
 
-/** Packs a folder. */
-export async function execOutOf(pod: PeerPod, dir: string, archive: string): Promise<void> {
-  await using file = await open(archive, 'w');
-  await kubectl(pod, ['exec', pod.podName, '-c', 'main', '--', 'tar', '-c', '-f', '-', '-C', dir, '.'], 'ignore', file.fd);
-}
-
-async function kubectl({ kubeconfig }: PeerPod, args: readonly string[], stdin: number | 'ignore', stdout: number | 'ignore'): Promise<void> {
-  const child = spawn('kubectl', ['--kubeconfig', kubeconfig, ...args], { stdio: [stdin, stdout, 'inherit'] });
+async function succeeded(child: ChildProcess): Promise<void> {
   const [status] = (await once(child, 'exit')) as [number | null];
-  if (status !== 0) throw new Error(`kubectl ${args[0]} ended with status ${status}`);
+  if (status !== 0) throw new Error(`kubectl exec ended with status ${status}`);
 }

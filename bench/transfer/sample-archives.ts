@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { glob, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, parse } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -11,63 +11,115 @@ import { digestOfArchive } from './tree-digest.ts';
 
 /** A raw tar archive on disk, and what it has to become in a pod. */
 export interface SampleArchive {
-  readonly name: string;
   readonly path: string;
   readonly bytes: number;
   readonly contentBytes: number;
   /** Of names and contents, whatever the archive's format. */
   readonly treeDigest: string;
+}
+
+/** What an archive is made of. */
+export interface Sample {
+  readonly name: string;
+  /** For names of files and folders. */
+  readonly id: string;
+  readonly files: number;
   readonly goals: { readonly up: number; readonly down: number };
+  /** Writes the entries; resolves with the bytes of their content. */
+  readonly write: (archive: Pack) => Promise<number>;
 }
 
 const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));
 const mtime = new Date(1_700_000_000_000);
+const mebibyte = 1024 * 1024;
 
 /** One file of random bytes, which nothing can compress. */
-export async function makeRandomArchive(folder: string, mebibytes: number): Promise<SampleArchive> {
-  const size = mebibytes * 1024 * 1024;
-  const write = async (archive: Pack): Promise<void> => {
+export function randomBytesOf(mebibytes: number): Sample {
+  const write = async (archive: Pack): Promise<number> => {
+    const size = mebibytes * mebibyte;
     const entry = archive.entry({ name: 'random.bin', size, mtime });
-    for (let done = 0; done < size; done += 1024 * 1024) {
-      const more = entry.write(randomFillSync(Buffer.alloc(1024 * 1024)));
+    for (let done = 0; done < size; done += mebibyte) {
+      const more = entry.write(randomFillSync(Buffer.alloc(mebibyte)));
       if (!more) await new Promise<void>((resolve) => entry.once('drain', () => resolve()));
     }
     entry.end(undefined);
+    return size;
   };
-  return await makeArchive(folder, `${mebibytes} MiB of random bytes`, { write, contentBytes: size, goals: { up: 1.1, down: 1.1 } });
+  return { name: `${mebibytes} MiB of random bytes`, id: 'random', files: 1, write, goals: { up: 1.1, down: 1.1 } };
 }
 
 /** A source tree of so many real files: those of this repository's own dependencies. */
-export async function makeSourceArchive(folder: string, count: number): Promise<SampleArchive> {
-  const names: string[] = [];
-  for await (const name of glob('**/*.{js,ts,mjs,json,md}', { cwd: modules })) names.push(name);
-  const contents: [string, Buffer][] = [];
-  for (const name of names.sort()) {
-    if (contents.length === count) break;
-    if ((await stat(join(modules, name))).isFile()) contents.push([name, await readFile(join(modules, name))]);
-  }
-  const write = async (archive: Pack): Promise<void> => {
-    for (const [name, content] of contents) await new Promise<void>((resolve) => archive.entry({ name, mtime }, content, () => resolve()));
-  };
-  const contentBytes = contents.reduce((sum, [, content]) => sum + content.byteLength, 0);
-  return await makeArchive(folder, `source tree of ${contents.length} files, ${(contentBytes / 1024 / 1024).toFixed(0)} MiB`, {
-    write,
-    contentBytes,
+export function sourceTree(count: number): Sample {
+  return {
+    name: `source tree of ${count.toLocaleString('en')} files`,
+    id: 'source',
+    files: count,
     goals: { up: 1.8, down: 2.5 },
-  });
+    write: (archive) => writeFiles(archive, firstOf(sources(), count)),
+  };
 }
 
-async function makeArchive(
-  folder: string,
-  name: string,
-  {
-    write,
-    contentBytes,
-    goals,
-  }: { readonly write: (archive: Pack) => Promise<void>; readonly contentBytes: number; readonly goals: SampleArchive['goals'] },
-): Promise<SampleArchive> {
-  const path = join(folder, `${name.replaceAll(/\W+/g, '-')}.tar`);
+/** So many small files of source text, 2 KiB each on average and 4 KiB at most. */
+export function smallFiles(count: number): Sample {
+  return {
+    name: `${count.toLocaleString('en')} small files`,
+    id: 'small',
+    files: count,
+    goals: { up: 1.8, down: 2.5 },
+    write: (archive) => writeFiles(archive, firstOf(pieces(), count)),
+  };
+}
+
+type Content = readonly [name: string, bytes: Buffer];
+
+async function* sources(): AsyncGenerator<Content> {
+  const names: string[] = [];
+  for await (const name of glob('**/*.{js,ts,mjs,json,md}', { cwd: modules })) names.push(name);
+  for (const name of names.sort()) if ((await stat(join(modules, name))).isFile()) yield [name, await readFile(join(modules, name))];
+}
+
+/** The source files cut up: lengths that differ, the same in each run, and as many files a folder as a source tree has. */
+async function* pieces(): AsyncGenerator<Content> {
+  let seed = 1;
+  for await (const [name, bytes] of sources()) {
+    const { dir, name: base, ext } = parse(name);
+    let at = 0;
+    for (let part = 0; part < 8 && at < bytes.byteLength; part += 1) {
+      seed = (seed * 48_271) % 0x7fff_ffff;
+      const length = 64 + (seed % 4032);
+      yield [join(dir, `${base}-${part}${ext}`), bytes.subarray(at, at + length)];
+      at += length;
+    }
+  }
+}
+
+async function* firstOf(contents: AsyncIterable<Content>, count: number): AsyncGenerator<Content> {
+  let given = 0;
+  for await (const content of contents) {
+    yield content;
+    given += 1;
+    if (given === count) return;
+  }
+  throw new Error(`the dependencies give ${given} files, not ${count}`);
+}
+
+async function writeFiles(archive: Pack, contents: AsyncIterable<Content>): Promise<number> {
+  let bytes = 0;
+  for await (const [name, content] of contents) {
+    await new Promise<void>((resolve) => archive.entry({ name, mtime }, content, () => resolve()));
+    bytes += content.byteLength;
+  }
+  return bytes;
+}
+
+/** Makes the archive in a folder. */
+export async function makeArchive(folder: string, { id, write }: Sample): Promise<SampleArchive> {
+  const path = join(folder, `${id}.tar`);
   const archive = pack();
-  await Promise.all([pipeline(archive as AsyncIterable<Buffer>, createWriteStream(path)), write(archive).then(() => archive.finalize())]);
-  return { name, path, bytes: (await stat(path)).size, contentBytes, treeDigest: await digestOfArchive(path), goals };
+  const written = write(archive).then((bytes) => {
+    archive.finalize();
+    return bytes;
+  });
+  const [contentBytes] = await Promise.all([written, pipeline(archive as AsyncIterable<Buffer>, createWriteStream(path))]);
+  return { path, bytes: (await stat(path)).size, contentBytes, treeDigest: await digestOfArchive(path) };
 }

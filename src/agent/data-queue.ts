@@ -4,10 +4,8 @@ import { ByteQueue } from './byte-queue.ts';
 import { expand } from './data-compression.ts';
 import type { DataFrame } from './frame.ts';
 
-/** Smaller raw pieces are put together while they wait. */
-const SMALL_BYTES: number = 8 * 1024;
-/** The most bytes put together. */
-const BATCH_BYTES: number = 64 * 1024;
+/** The most bytes that are put together for somebody who was busy meanwhile: with each of many small pieces, a writer to a file costs more than its bytes. */
+const GIVEN_BYTES: number = 256 * 1024;
 /** More than any honest sender makes of a window. */
 const MAX_WAITING = 16_384;
 
@@ -20,53 +18,90 @@ export interface DataQueueOptions {
   readonly failed: (error: unknown) => void;
 }
 
-/** The bytes of a stream between the connection, which is always read, and who takes them. What it costs to hold a window does not depend on its frames. */
+/**
+ * The bytes of a stream between the connection, which is always read, and who takes them: at once and as they came where nobody is busy, else put together. What it
+ * costs to hold a window does not depend on its frames.
+ */
 export class DataQueue {
+  readonly #options: DataQueueOptions;
   readonly #order: InOrder<Uint8Array>;
-  /** Small pieces that wait for their turn together. */
-  #batch: ByteQueue | undefined;
+  /** Expanded, and not yet given. */
+  readonly #ready = new ByteQueue();
+  #taking = false;
+  #stopped = false;
+  #emptied: PromiseWithResolvers<void> | undefined;
 
   constructor(options: DataQueueOptions) {
-    this.#order = new InOrder(options);
+    this.#options = options;
+    this.#order = new InOrder({
+      concurrency: options.concurrency,
+      take: (bytes) => {
+        this.#ready.push(bytes);
+        this.#give();
+      },
+      failed: (error) => {
+        this.#fail(error);
+      },
+    });
   }
 
   /** Whether everything that came was taken. */
   get isEmpty(): boolean {
-    return this.#order.size === 0;
+    return this.#order.size === 0 && this.#ready.length === 0 && !this.#taking;
   }
 
   /** @throws ProtocolViolationError - too many frames wait */
   add(frame: DataFrame): void {
-    const small = frame.encoding === 'raw' && frame.rawLength < SMALL_BYTES;
-    if (small && this.#batch !== undefined && this.#batch.length < BATCH_BYTES) {
-      this.#batch.push(frame.bytes);
-      return;
-    }
     if (this.#order.size > MAX_WAITING) throw new ProtocolViolationError(`stream ${frame.stream} comes in too many frames`);
-    this.#batch = undefined;
-    if (small && !this.isEmpty) this.#begin(frame.bytes);
-    else this.#order.add(() => expand(frame));
+    this.#order.add(() => expand(frame));
   }
 
   /** Resolves when everything that came was taken; never after a failure or a stop. */
   async whenEmpty(): Promise<void> {
-    await this.#order.whenAtMost(0);
+    if (this.isEmpty) return;
+    this.#emptied ??= Promise.withResolvers<void>();
+    await this.#emptied.promise;
   }
 
   /** Drops what was not taken. */
   stop(): void {
+    this.#stopped = true;
     this.#order.stop();
   }
 
-  #begin(bytes: Uint8Array): void {
-    const batch = new ByteQueue();
-    batch.push(bytes);
-    this.#batch = batch;
-    this.#order.add(() => {
-      if (this.#batch === batch) this.#batch = undefined;
-      const pieces = batch.take(batch.length);
-      const [first] = pieces;
-      return pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces);
-    });
+  #give(): void {
+    while (!this.#taking && !this.#stopped && this.#ready.length > 0) this.#giveNext();
+    if (!this.#stopped && this.isEmpty) this.#emptied?.resolve();
   }
+
+  #giveNext(): void {
+    const bytes = joined(this.#ready.take(Math.min(this.#ready.length, GIVEN_BYTES)));
+    try {
+      const taken = this.#options.take(bytes);
+      if (taken === undefined) return;
+      this.#taking = true;
+      taken.then(
+        () => {
+          this.#taking = false;
+          this.#give();
+        },
+        (error: unknown) => {
+          this.#fail(error);
+        },
+      );
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#options.failed(error);
+  }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const [first] = pieces;
+  return pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces);
 }

@@ -1,23 +1,24 @@
-import type WebSocket from 'ws';
-
 import { ClosedError } from '../errors/caller.ts';
 import { ExecConnectionLostError, ExecHandshakeFailedError, HeartbeatTimeoutError, ProtocolViolationError } from '../errors/connection.ts';
 import type { Clock } from '../runtime/options.ts';
 import { ByteTail } from './byte-tail.ts';
-import { channels, decodeMessage, encodeStdin } from './channel-frame.ts';
+import { channels } from './channels.ts';
 import type { ExecStatus } from './exec-status.ts';
 import { decodeExecStatus } from './exec-status.ts';
 import { isTemporaryRefusal } from './handshake-failure.ts';
 import { keepAlive } from './heartbeat.ts';
+import type { MessageBuffers } from './message-buffers.ts';
 import { quote } from './quote.ts';
+import { type StdinFrame, StdinFrames } from './stdin-frames.ts';
+import { type UpgradedSocket, WebSocketClient } from './web-socket.ts';
 
 /** How an exec connection is watched. */
 export interface ExecConnectionOptions {
   readonly pingIntervalMs: number;
   readonly deadAfterMs: number;
   readonly clock: Clock;
-  /** How many bytes of any kind have come over the socket. */
-  readonly bytesRead: () => number;
+  /** For what is sent. */
+  readonly buffers: MessageBuffers;
 }
 
 /** Who gets what comes. */
@@ -42,7 +43,8 @@ const closeGraceMs = 2_000;
  * - `HeartbeatTimeoutError`: nothing was heard for too long; `ProtocolViolationError`: nothing that an exec may say.
  */
 export class ExecConnection {
-  readonly #socket: WebSocket;
+  readonly #socket: WebSocketClient;
+  readonly #frames: StdinFrames;
   readonly #options: ExecConnectionOptions;
   readonly #lifetime = new AbortController();
   readonly #stderr = new ByteTail(stderrTailBytes);
@@ -51,26 +53,28 @@ export class ExecConnection {
   #handlers: ExecHandlers | undefined;
   #closed = false;
   #ended: Error | undefined;
-  #socketError: Error | undefined;
   #statusText = '';
   #status: ExecStatus | undefined;
+  /** Of the message that is coming. */
+  #channel: number | undefined;
   #bytesReceived = 0;
   #bytesSent = 0;
 
   /** Takes over a socket that is open; its listeners are set before it says anything. */
-  constructor(socket: WebSocket, options: ExecConnectionOptions) {
-    this.#socket = socket;
+  constructor(upgraded: UpgradedSocket, options: ExecConnectionOptions) {
     this.#options = options;
-    socket.on('message', (data, isBinary) => this.#guard(() => this.#receive(data, isBinary)));
-    socket.on('error', (error) => (this.#socketError ??= error));
-    socket.on('close', (code, reason) => this.#guard(() => this.#finish(this.#describeClose(code, reason))));
+    this.#frames = new StdinFrames(options.buffers, upgraded.mask);
+    this.#socket = new WebSocketClient(upgraded, {
+      data: (bytes, isFirst) => this.#guard(() => this.#receive(bytes, isFirst)),
+      closed: (code, reason, error) => this.#guard(() => this.#finish(this.#describeClose(code, reason, error))),
+    });
     void keepAlive({
       intervalMs: options.pingIntervalMs,
       deadAfterMs: options.deadAfterMs,
-      bytesRead: options.bytesRead,
+      bytesRead: () => this.#socket.bytesRead,
       clock: options.clock,
       signal: this.#lifetime.signal,
-      ping: () => socket.ping(),
+      ping: () => this.#socket.ping(),
       dead: (silentMs) => this.#finish(new HeartbeatTimeoutError(silentMs)),
     }).catch((error: unknown) => this.#finish(this.#lost('its heartbeat failed', error)));
   }
@@ -110,30 +114,13 @@ export class ExecConnection {
     if (this.#ended !== undefined) this.#tellEnd(this.#ended);
   }
 
-  /** Resolves when the bytes have left this process; they must not be changed before. Calls at the same time go out in their order. */
+  /** Resolves when the bytes have left this process. They may be changed as soon as this has returned. Calls at the same time go out in their order. */
   async write(chunks: readonly Uint8Array[]): Promise<void> {
     if (this.#ended !== undefined) throw this.#ended;
-    const messages = encodeStdin(chunks);
-    if (messages.length === 0) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#pending.add(reject);
-    let left = messages.length;
-    for (const message of messages) {
-      this.#socket.send(message, { binary: true, compress: false, fin: true }, (error) => {
-        if (error instanceof Error) {
-          this.#fail(error);
-          return;
-        }
-        this.#bytesSent += message.byteLength - 1;
-        left -= 1;
-        if (left === 0) resolve();
-      });
-    }
-    try {
-      await promise;
-    } finally {
-      this.#pending.delete(reject);
-    }
+    let last: Promise<void> | undefined;
+    for (const frame of this.#frames.encode(chunks)) last = this.#send(frame);
+    // They leave in their order, so the last one's end is the end of all.
+    await last;
   }
 
   /** Lets go of it at once; writes that are under way reject with `ClosedError`, and `end` is not called any more. Idempotent. */
@@ -142,18 +129,34 @@ export class ExecConnection {
     this.#finish(new ClosedError('the exec connection'));
   }
 
-  #receive(data: WebSocket.RawData, isBinary: boolean): void {
-    // Texts, unknown channels, empty messages and a CLOSE of the server's mean nothing here, and harm nothing.
-    if (!isBinary || !Buffer.isBuffer(data)) return;
-    const message = decodeMessage(data);
-    if (message === undefined || message.payload.byteLength === 0) return;
-    if (message.channel === channels.stdout) {
-      this.#bytesReceived += message.payload.byteLength;
-      this.#deliver(message.payload);
-    } else if (message.channel === channels.stderr) {
-      this.#stderr.append(message.payload);
-    } else if (message.channel === channels.status) {
-      this.#receiveStatus(message.payload);
+  #send(frame: StdinFrame): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // Nobody waits for all but the last of a write.
+    promise.catch(() => undefined);
+    this.#pending.add(reject);
+    this.#socket.write(frame.bytes, (error) => {
+      // One that fails is rejected with the connection's end, which follows and knows more; its buffer may still be in use.
+      if (error instanceof Error) return;
+      this.#pending.delete(reject);
+      frame.release();
+      this.#bytesSent += frame.stdinBytes;
+      resolve();
+    });
+    return promise;
+  }
+
+  #receive(bytes: Buffer, isFirst: boolean): void {
+    if (isFirst) this.#channel = bytes[0];
+    const payload = isFirst ? bytes.subarray(1) : bytes;
+    // Empty messages, unknown channels and a CLOSE of the server's mean nothing here, and harm nothing.
+    if (payload.byteLength === 0) return;
+    if (this.#channel === channels.stdout) {
+      this.#bytesReceived += payload.byteLength;
+      this.#deliver(payload);
+    } else if (this.#channel === channels.stderr) {
+      this.#stderr.append(payload);
+    } else if (this.#channel === channels.status) {
+      this.#receiveStatus(payload);
     }
   }
 
@@ -184,12 +187,6 @@ export class ExecConnection {
     this.#finish(this.#describeStatus(status));
   }
 
-  /** A write failed: the end comes by the socket's `close`, which knows more, and comes surely once it is let go. */
-  #fail(error: Error): void {
-    this.#socketError ??= error;
-    this.#socket.terminate();
-  }
-
   /** The one place where the outcome is decided: the first reason stays. */
   #finish(reason: Error): void {
     if (this.#ended !== undefined) return;
@@ -209,13 +206,13 @@ export class ExecConnection {
     }
   }
 
-  #describeClose(code: number, reason: Buffer): Error {
+  #describeClose(code: number, reason: string, error: Error | undefined): Error {
     if (this.#status !== undefined) return this.#describeStatus(this.#status);
     const words = [`WebSocket close ${code}`];
-    if (reason.byteLength > 0) words.push(quote(reason.toString('utf8')));
-    if (this.#socketError !== undefined) words.push(quote(this.#socketError.message));
+    if (reason !== '') words.push(quote(reason));
+    if (error !== undefined) words.push(quote(error.message));
     if (this.#statusText !== '') words.push(`a status that is not one: ${quote(this.#statusText)}`);
-    return this.#lost(words.join(', '), this.#socketError);
+    return this.#lost(words.join(', '), error);
   }
 
   #describeStatus(status: ExecStatus): Error {

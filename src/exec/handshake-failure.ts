@@ -35,13 +35,9 @@ export function handshakeFailure(answer: HandshakeAnswer, request: HandshakeRequ
 }
 
 /**
- * The error that a handshake means which failed without an answer: no connection, no TLS, a wrong sub-protocol.
+ * The error that a handshake means which failed without an answer: no connection, no TLS.
  */
-export function handshakeError(error: Error, request: HandshakeRequest): KubernetesWorkerError {
-  // ws has no code for these two.
-  if (error.message === 'Server sent no subprotocol' || error.message === 'Server sent an invalid subprotocol') {
-    return new UnsupportedSubprotocolError(request.protocols, error.message, { cause: error });
-  }
+export function handshakeError(error: Error): KubernetesWorkerError {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   const detail = quote(error.message === '' ? code : error.message);
   return new ExecHandshakeFailedError(detail, { retryable: !isPermanentCode(code) }, { cause: error });

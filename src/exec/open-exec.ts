@@ -1,7 +1,6 @@
 import { addAbortListener } from 'node:events';
-import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import WebSocket from 'ws';
 
 import { InvalidSpecError } from '../errors/caller.ts';
 import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../errors/connection.ts';
@@ -10,6 +9,10 @@ import type { AbortOptions, Clock } from '../runtime/options.ts';
 import { ExecConnection } from './exec-connection.ts';
 import type { ExecEndpoint } from './exec-endpoint.ts';
 import { handshakeError, handshakeFailure } from './handshake-failure.ts';
+import { MessageBuffers } from './message-buffers.ts';
+import { messageBufferBytes } from './stdin-frames.ts';
+import { problemOf, requestUpgrade, type UpgradeRequest } from './upgrade.ts';
+import type { UpgradedSocket } from './web-socket.ts';
 
 /** Options of `openExec`. Its signal covers the opening alone; an open connection is let go by `close()`. */
 export interface OpenExecOptions extends AbortOptions {
@@ -26,13 +29,13 @@ export interface OpenExecOptions extends AbortOptions {
   readonly pingIntervalMs?: number | undefined;
   /** The silence after which a connection is dead, whatever TCP says. @defaultValue 60_000 */
   readonly deadAfterMs?: number | undefined;
+  /** Shared with other connections. @defaultValue its own */
+  readonly buffers?: MessageBuffers | undefined;
   /** @defaultValue the system's */
   readonly clock?: Clock | undefined;
 }
 
 const defaultProtocols: readonly string[] = ['v4.channel.k8s.io', 'v5.channel.k8s.io'];
-/** One MiB above the most that a Kubernetes server sends in a message. */
-const maxMessageBytes = 33 * 1024 * 1024;
 const maxBodyBytes = 64 * 1024;
 const tcpKeepAliveMs = 30_000;
 
@@ -69,9 +72,8 @@ class Handshake {
   readonly #protocol: string;
   readonly #options: OpenExecOptions;
   readonly #settled: PromiseWithResolvers<ExecConnection> = Promise.withResolvers<ExecConnection>();
-  #socket: WebSocket | undefined;
-  #rawSocket: Socket | undefined;
-  #request: ClientRequest | undefined;
+  #upgrade: UpgradeRequest | undefined;
+  #socket: Socket | undefined;
 
   constructor(endpoint: ExecEndpoint, protocol: string, options: OpenExecOptions) {
     this.#endpoint = endpoint;
@@ -99,30 +101,32 @@ class Handshake {
 
   #connect(): void {
     const { reject } = this.#settled;
-    let socket: WebSocket;
+    let upgrade: UpgradeRequest;
     try {
-      socket = new WebSocket(this.#endpoint.url, [this.#protocol], clientOptions(this.#endpoint));
+      upgrade = requestUpgrade(this.#endpoint, this.#protocol);
     } catch (error) {
-      throw handshakeError(error instanceof Error ? error : new Error(String(error)), this.#asked());
+      throw handshakeError(error instanceof Error ? error : new Error(String(error)));
     }
-    this.#socket = socket;
-    socket.on('error', (error) => reject(handshakeError(error, this.#asked())));
-    socket.on('upgrade', (response) => {
-      this.#rawSocket = response.socket;
-      response.socket.setKeepAlive(true, tcpKeepAliveMs);
-    });
-    socket.on('unexpected-response', (request, response) => {
-      this.#request = request;
-      this.#readAnswer(response);
-    });
-    socket.on('open', () => this.#open(socket));
+    this.#upgrade = upgrade;
+    upgrade.request.on('error', (error) => reject(handshakeError(error)));
+    upgrade.request.on('upgrade', (answer, socket, head) => this.#open(upgrade, socket, { answer, head }));
+    upgrade.request.on('response', (answer) => this.#readAnswer(answer));
   }
 
-  #open(socket: WebSocket): void {
+  #open(upgrade: UpgradeRequest, socket: Socket, { answer, head }: { readonly answer: IncomingMessage; readonly head: Buffer }): void {
+    this.#socket = socket;
+    const { reject, resolve } = this.#settled;
+    const problem = problemOf(answer, upgrade, this.#protocol);
+    if (problem?.of === 'protocol') reject(new UnsupportedSubprotocolError([this.#protocol], problem.detail));
+    else if (problem !== undefined) reject(new ExecHandshakeFailedError(problem.detail, { retryable: true }));
+    else resolve(this.#connection({ socket, head, protocol: this.#protocol, mask: upgrade.mask }));
+  }
+
+  #connection(upgraded: UpgradedSocket): ExecConnection {
     const { pingIntervalMs = 10_000, deadAfterMs = 60_000, clock = systemClock() } = this.#options;
-    const rawSocket = this.#rawSocket;
-    const bytesRead = (): number => rawSocket?.bytesRead ?? 0;
-    this.#settled.resolve(new ExecConnection(socket, { pingIntervalMs, deadAfterMs, clock, bytesRead }));
+    const { buffers = new MessageBuffers(messageBufferBytes) } = this.#options;
+    upgraded.socket.setKeepAlive(true, tcpKeepAliveMs);
+    return new ExecConnection(upgraded, { pingIntervalMs, deadAfterMs, clock, buffers });
   }
 
   #readAnswer(response: IncomingMessage): void {
@@ -144,8 +148,8 @@ class Handshake {
   }
 
   #letGo(): void {
-    this.#request?.destroy();
-    this.#socket?.terminate();
+    this.#upgrade?.request.destroy();
+    this.#socket?.destroy();
   }
 
   #asked(): { url: string; protocols: readonly string[] } {
@@ -155,26 +159,4 @@ class Handshake {
 
 function timedOut(waitedMs: number): ExecHandshakeFailedError {
   return new ExecHandshakeFailedError(`no answer within ${waitedMs} ms`, { retryable: true });
-}
-
-function clientOptions({ url, headers, tls, agent }: ExecEndpoint): WebSocket.ClientOptions & { servername?: string } {
-  return {
-    headers: { ...headers },
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-    ...(tls.key === undefined ? {} : { key: tls.key }),
-    ...(tls.servername === undefined ? {} : { servername: tls.servername }),
-    ...(tls.rejectUnauthorized === undefined ? {} : { rejectUnauthorized: tls.rejectUnauthorized }),
-    ...(agent === undefined ? {} : { agent }),
-    perMessageDeflate: false,
-    ...(url.startsWith('wss:') ? { generateMask: zeroMask } : {}),
-    followRedirects: false,
-    skipUTF8Validation: true,
-    maxPayload: maxMessageBytes,
-  };
-}
-
-/** Masks keep what a page's script sends from being read as HTTP by a cache on the way. Within TLS nobody on the way reads (ADR 8). */
-function zeroMask(mask: Buffer): void {
-  mask.fill(0);
 }

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import type { ByteConnection } from '../../../src/agent/byte-connection.ts';
 import { ClosedError } from '../../../src/errors/caller.ts';
 import { ExecConnectionLostError, ExecHandshakeFailedError, HeartbeatTimeoutError, ProtocolViolationError } from '../../../src/errors/connection.ts';
-import { maxStdinBytes } from '../../../src/exec/channel-frame.ts';
+import { maxStdinBytes } from '../../../src/exec/stdin-frames.ts';
 import type { ExecConnection } from '../../../src/exec/exec-connection.ts';
 import { openExec } from '../../../src/exec/open-exec.ts';
 import { ScriptedApiServer } from '../../support/api-server.ts';

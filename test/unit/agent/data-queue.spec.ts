@@ -63,9 +63,73 @@ describe('a queue of data', () => {
     expect(takes).to.be.at.most(12);
   });
 
+  it('gives what comes at once, without a copy, while nobody is busy, and together what came meanwhile', async () => {
+    const taken: Uint8Array[] = [];
+    let release = (): void => undefined;
+    const queue = new DataQueue({
+      concurrency: 3,
+      take: (bytes) => {
+        taken.push(bytes);
+        return taken.length === 2 ? new Promise<void>((resolve) => (release = resolve)) : undefined;
+      },
+      failed: () => undefined,
+    });
+    const pieces = Array.from({ length: 40 }, (_, index) => Buffer.alloc(16_384, index));
+    let offset = 0;
+    for (const piece of pieces) {
+      queue.add(frameOf(offset, piece));
+      offset += piece.length;
+    }
+    expect(taken).to.have.length(2);
+    expect(taken[0]?.buffer).to.equal(pieces[0]?.buffer);
+    release();
+    await queue.whenEmpty();
+    expect(taken.map(({ byteLength }) => byteLength)).to.deep.equal([16_384, 16_384, 262_144, 262_144, 98_304]);
+    expect(Buffer.concat(taken).equals(Buffer.concat(pieces))).to.equal(true);
+  });
+
+  it('gives nothing after a stop, and nothing after a failure, which it tells once', async () => {
+    const mistake = new Error('mistake');
+    const failures: unknown[] = [];
+    let takes = 0;
+    const queueOf = (take: () => Promise<void> | undefined): DataQueue =>
+      new DataQueue({ concurrency: 1, take, failed: (error) => failures.push(error) });
+    for (const fails of [
+      () => Promise.reject(mistake),
+      (): undefined => {
+        throw mistake;
+      },
+    ]) {
+      takes = 0;
+      const queue = queueOf(() => {
+        takes += 1;
+        return fails();
+      });
+      queue.add(frameOf(0, Buffer.from('a')));
+      queue.add(frameOf(1, Buffer.from('b')));
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(takes).to.equal(1);
+    }
+    expect(failures).to.deep.equal([mistake, mistake]);
+    let release = (): void => undefined;
+    const stopped = queueOf(() => {
+      takes += 1;
+      return new Promise((resolve) => (release = resolve));
+    });
+    takes = 0;
+    stopped.add(frameOf(0, Buffer.from('a')));
+    stopped.add(frameOf(1, Buffer.from('b')));
+    stopped.stop();
+    release();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(takes).to.equal(1);
+  });
+
   it('refuses more frames than any honest sender makes', () => {
-    const queue = new DataQueue({ concurrency: 1, take: () => new Promise(() => undefined), failed: () => undefined });
-    const tiny = frameOf(0, Buffer.from('a'), true);
+    const queue = new DataQueue({ concurrency: 1, take: () => undefined, failed: () => undefined });
+    const tiny = frameOf(0, Buffer.from('a'));
+    // While this one is expanded on another thread, all others wait.
+    queue.add(frameOf(0, Buffer.alloc(200_000), true));
     expect(() => {
       for (let count = 0; count < 100_000; count += 1) queue.add(tiny);
     }).to.throw(ProtocolViolationError, 'too many');

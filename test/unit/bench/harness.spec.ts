@@ -24,7 +24,7 @@ describe('the bench harness', () => {
   beforeEach(() => {
     order = [];
     lines = [];
-    context = { signal: new AbortController().signal, log: (line) => lines.push(line) };
+    context = { signal: new AbortController().signal, log: (line) => lines.push(line), setting: () => '' };
   });
 
   it('measures in turn, and throws the warm-up away', async () => {
@@ -33,6 +33,11 @@ describe('the bench harness', () => {
     expect(measured.ours).to.deep.equal([3, 5, 7]);
     expect(measured.peer).to.deep.equal([4, 6, 8]);
     expect(lines).to.have.length(4);
+  });
+
+  it('measures as many pairs as the command line says, whatever the case says', async () => {
+    expect((await measure(benchCase({}), context, { pairs: 1 })).ours).to.have.length(1);
+    expect((await measure(benchCase({}), context, { pairs: undefined })).ours).to.have.length(3);
   });
 
   it('measures alone what has no peer', async () => {

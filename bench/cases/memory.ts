@@ -1,0 +1,80 @@
+// The peak of a host's resident memory above what it has when idle, while much passes slowly. The host is a process of its own, as are cluster and database.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { PGlite } from '@electric-sql/pglite';
+
+import { AsyncStack } from '../harness/async-stack.ts';
+import type { BenchCase, BenchContext, Benchmark } from '../harness/benchmark.ts';
+import { startEmbedded } from '../memory/embedded-child.ts';
+import { HostChild } from '../memory/host-child.ts';
+import { forgetPeak, memoryOf } from '../memory/peak-memory.ts';
+import { openSlowly } from '../memory/through-proxy.ts';
+
+type Direction = 'down' | 'up';
+
+interface Setting {
+  readonly kubeconfig: string;
+  readonly database: PGlite;
+  readonly folder: string;
+}
+
+export const benchmark: Benchmark = {
+  settings: {
+    sizes: { value: '1,2,4', meaning: 'GiB, on the embedded cluster' },
+    'real-sizes': { value: '1', meaning: 'GiB, on the cluster of KUBECONFIG, where that is set' },
+    rate: { value: '20', meaning: 'MiB/s that the consumer takes, or the pod' },
+    image: { value: 'registry.local/busybox:1', meaning: 'of the pods' },
+  },
+  open: async ({ log, setting }) => {
+    await using opened = new AsyncStack();
+    const folder = opened.use(await mkdtemp(join(tmpdir(), 'kw-memory-')), (path) => rm(path, { recursive: true }));
+    const database = opened.use(await PGlite.create(), (pglite) => pglite.close());
+    const embedded = opened.use(await startEmbedded(), (child) => child[Symbol.asyncDispose]());
+    const cases = casesOf('embedded cluster', sizesOf(setting('sizes')), { kubeconfig: embedded.kubeconfig, database, folder });
+    const real = process.env['KUBECONFIG'];
+    if (real === undefined || real === '') log('KUBECONFIG is not set: only the embedded cluster is measured');
+    else cases.push(...casesOf('real cluster', sizesOf(setting('real-sizes')), { kubeconfig: real, database, folder }));
+    const kept = opened.keep();
+    return { cases, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
+  },
+};
+
+function sizesOf(text: string): readonly number[] {
+  return text.split(',').filter(Boolean).map(Number);
+}
+
+function casesOf(cluster: string, sizes: readonly number[], setting: Setting): BenchCase[] {
+  const common = { unit: 'MiB', better: 'lower', goal: 64, pairs: 1, warmUps: 0 } as const;
+  return (['down', 'up'] as const).flatMap((direction) =>
+    sizes.map((gibibytes) => ({
+      ...common,
+      name: `${direction === 'down' ? 'down to a slow consumer' : 'up into a slow pod'}, ${gibibytes} GiB, ${cluster}`,
+      ours: (context: BenchContext) => peakAboveIdle(direction, gibibytes * 1024, setting, context),
+    })),
+  );
+}
+
+/** In MiB. */
+async function peakAboveIdle(direction: Direction, mebibytes: number, setting: Setting, context: BenchContext): Promise<number> {
+  const rate = Number(context.setting('rate'));
+  await using opened = new AsyncStack();
+  const slow = join(setting.folder, 'slow.kubeconfig');
+  if (direction === 'up') opened.use(await openSlowly(setting.kubeconfig, slow, rate), (proxy) => proxy[Symbol.asyncDispose]());
+  const host = opened.use(new HostChild(setting.database), (child) => child[Symbol.asyncDispose]());
+  const kubeconfig = direction === 'up' ? slow : setting.kubeconfig;
+  await host.tell({ kind: 'open', kubeconfig, image: context.setting('image') });
+  opened.use(host, (child) => child.tell({ kind: 'close' }));
+  if (direction === 'down') await host.tell({ kind: 'fill', mebibytes, mebibytesPerSecond: rate });
+  await forgetPeak(host.pid);
+  const idle = await memoryOf(host.pid);
+  const startedAt = performance.now();
+  const told = await host.tell({ kind: direction, mebibytes, mebibytesPerSecond: rate });
+  const seconds = (performance.now() - startedAt) / 1000;
+  const peak = await memoryOf(host.pid);
+  context.log(
+    `  ${told} in ${seconds.toFixed(0)} s: idle ${idle.resident.toFixed(0)} MiB resident, of it ${idle.anonymous.toFixed(0)} anonymous; peak ${peak.peakResident.toFixed(0)} MiB; after it ${peak.resident.toFixed(0)} MiB, ${peak.anonymous.toFixed(0)} anonymous`,
+  );
+  return peak.peakResident - idle.resident;
+}

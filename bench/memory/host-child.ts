@@ -1,0 +1,61 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+import type { PGlite } from '@electric-sql/pglite';
+
+import type { Answer, Order } from './host-process.ts';
+import type { ResultMessage, StatementMessage } from './remote-database.ts';
+
+const program = fileURLToPath(new URL('./host-process.ts', import.meta.url));
+const fromSource = new URL('../../scripts/from-source.ts', import.meta.url).href;
+
+/** A host in a process of its own, seen from its parent, which has its database. */
+export class HostChild implements AsyncDisposable {
+  readonly pid: number;
+  readonly #child: ChildProcess;
+  readonly #database: PGlite;
+  #waiting: PromiseWithResolvers<string> | undefined;
+
+  constructor(database: PGlite) {
+    this.#database = database;
+    this.#child = fork(program, { execArgv: ['--expose-gc', '--import', fromSource], serialization: 'advanced' });
+    if (this.#child.pid === undefined) throw new Error('the host could not be started');
+    this.pid = this.#child.pid;
+    this.#child.on('message', (message) => {
+      const received = message as Answer | StatementMessage;
+      if (received.kind === 'statement') void this.#query(received);
+      else if (received.kind === 'done') this.#waiting?.resolve(received.detail);
+      else this.#waiting?.reject(new Error(`in the host: ${received.detail}`));
+    });
+    this.#child.once('exit', (status, signal) => this.#waiting?.reject(new Error(`the host ended: ${String(status ?? signal)}`)));
+  }
+
+  /** One at a time. */
+  async tell(order: Order): Promise<string> {
+    this.#waiting = Promise.withResolvers<string>();
+    this.#child.send(order);
+    return await this.#waiting.promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const exited = once(this.#child, 'exit');
+    this.#child.disconnect();
+    await exited;
+  }
+
+  async #query({ id, text, values }: StatementMessage): Promise<void> {
+    this.#child.send(await this.#resultOf(id, text, values));
+  }
+
+  async #resultOf(id: number, text: string, values: readonly unknown[]): Promise<ResultMessage> {
+    try {
+      const { rows } = await this.#database.query(text, [...values]);
+      return { kind: 'result', id, rows };
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+      return { kind: 'result', id, error: { message: String(error), code } };
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import { channels } from './channels.ts';
+import { frameInPlace, type MaskMaker, maxHeaderBytes } from './frame-encoding.ts';
+import { opcodes } from './frame-parser.ts';
+import type { MessageBuffers } from './message-buffers.ts';
+
+/**
+ * The most bytes of stdin in one message: a whole frame of the agent's (256 KiB of payload and its headers). Far below the server's cap of 32 MiB,
+ * above which it closes without a status.
+ */
+export const maxStdinBytes: number = 256 * 1024 + 64;
+
+/** Where the bytes of stdin begin in a buffer: room for the header, and the channel's byte. */
+const stdinAt = maxHeaderBytes + 1;
+
+/** What a buffer for the largest message needs. */
+export const messageBufferBytes: number = stdinAt + maxStdinBytes;
+
+/** Below this a message has memory of its own. */
+const smallBytes = 4 * 1024;
+
+/** A message for stdin as it goes to the socket. */
+export interface StdinFrame {
+  readonly bytes: Buffer;
+  readonly stdinBytes: number;
+  /** To be called when the socket has taken the bytes, once. */
+  release(): void;
+}
+
+/** Makes messages for stdin: as few as possible, each byte copied once, next to its header, so that nothing on the way to the wire has to put them together. */
+export class StdinFrames {
+  readonly #buffers: MessageBuffers;
+  readonly #mask: MaskMaker;
+
+  constructor(buffers: MessageBuffers, mask: MaskMaker) {
+    this.#buffers = buffers;
+    this.#mask = mask;
+  }
+
+  /** Carries these bytes, in order; nothing for no bytes. They may be changed afterwards. */
+  *encode(chunks: readonly Uint8Array[]): Generator<StdinFrame, void, undefined> {
+    const reader = new ChunkReader(chunks);
+    let left = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+    while (left > 0) {
+      const stdinBytes = Math.min(left, maxStdinBytes);
+      yield this.#frame(reader, stdinBytes);
+      left -= stdinBytes;
+    }
+  }
+
+  #frame(reader: ChunkReader, stdinBytes: number): StdinFrame {
+    const isSmall = stdinBytes < smallBytes;
+    const buffer = isSmall ? Buffer.allocUnsafe(stdinAt + stdinBytes) : this.#buffers.take();
+    const bytes = buffer.subarray(0, stdinAt + stdinBytes);
+    bytes[maxHeaderBytes] = channels.stdin;
+    reader.copyTo(bytes.subarray(stdinAt));
+    const frame = frameInPlace(bytes, maxHeaderBytes, { opcode: opcodes.binary, mask: this.#mask });
+    return { bytes: frame, stdinBytes, release: () => (isSmall ? undefined : this.#buffers.giveBack(buffer)) };
+  }
+}
+
+/** Reads a list of chunks as if it was one. */
+class ChunkReader {
+  readonly #chunks: readonly Uint8Array[];
+  #index = 0;
+  #offset = 0;
+
+  constructor(chunks: readonly Uint8Array[]) {
+    this.#chunks = chunks;
+  }
+
+  /** Fills the target; the chunks must have that much left. */
+  copyTo(target: Uint8Array): void {
+    let written = 0;
+    while (written < target.byteLength) {
+      const chunk = this.#chunks[this.#index];
+      if (chunk === undefined) throw new RangeError('the chunks have fewer bytes than the target');
+      const part = chunk.subarray(this.#offset, this.#offset + target.byteLength - written);
+      target.set(part, written);
+      written += part.byteLength;
+      this.#offset += part.byteLength;
+      if (this.#offset === chunk.byteLength) {
+        this.#index += 1;
+        this.#offset = 0;
+      }
+    }
+  }
+}
