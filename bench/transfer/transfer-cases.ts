@@ -46,22 +46,37 @@ export class TransferCases {
         name: title('up'),
         goal: record ? undefined : goals.up,
         ours: () => this.#up('data', ({ path }, to) => this.#pods[0].volume.streamIn(to, readable(path))),
-        peer: () => this.#up('peer', ({ path }, to) => kubectl.into(this.#pods[0].peer, at('peer', to), path)),
+        peer: () => this.#repeat(() => this.#up('peer', ({ path }, to) => kubectl.into(this.#pods[0].peer, at('peer', to), path))),
       },
       {
         ...common,
         name: title('down'),
         goal: record ? undefined : goals.down,
         ours: () => this.#down('data', async (from, target) => await pipeline(await this.#pods[0].volume.streamOut(from), createWriteStream(target))),
-        peer: () => this.#down('peer', (from, target) => kubectl.outOf(this.#pods[0].peer, at('peer', from), target)),
+        peer: () => this.#repeat(() => this.#down('peer', (from, target) => kubectl.outOf(this.#pods[0].peer, at('peer', from), target))),
       },
       {
         ...common,
         name: title('pod to pod'),
         ours: () => this.#across('data', async ([a, from], [b, to]) => await b.volume.streamIn(to, await a.volume.streamOut(from))),
-        peer: () => this.#across('peer', ([a, from], [b, to]) => kubectl.between(a.peer, b.peer, { from: at('peer', from), to: at('peer', to) })),
+        peer: () =>
+          this.#repeat(() =>
+            this.#across('peer', ([a, from], [b, to]) => kubectl.between(a.peer, b.peer, { from: at('peer', from), to: at('peer', to) })),
+          ),
       },
     ];
+  }
+
+  /** kubectl loses bytes now and then, and ends with status 0: then it is measured again, and the log says so. */
+  async #repeat(measure: () => Promise<number>): Promise<number> {
+    for (let left = 3; ; left -= 1) {
+      try {
+        return await measure();
+      } catch (error) {
+        if (left === 1) throw error;
+        this.#log(`kubectl is measured again: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
   }
 
   async #up(side: Side, work: (archive: SampleArchive, to: string) => Promise<unknown>): Promise<number> {
