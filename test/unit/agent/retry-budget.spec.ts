@@ -32,13 +32,13 @@ describe('a retry budget', () => {
   });
 
   it('counts the time that tries take', async () => {
-    expect(await triesOf(9_000)).to.equal(2);
+    expect(await triesOf(8_000)).to.equal(2);
   });
 
   it('is whole again after a gain', async () => {
-    await triesOf(9_000);
+    await triesOf(8_000);
     budget.renew();
-    expect(await triesOf(9_000)).to.equal(2);
+    expect(await triesOf(8_000)).to.equal(2);
   });
 
   it('is not spent at once by a machine that slept', async () => {
