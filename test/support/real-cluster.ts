@@ -21,6 +21,8 @@ export interface RealCluster {
 export const shellImage: string = process.env['KW_TEST_IMAGE'] ?? 'registry.local/busybox:1';
 /** The same as a user that is not root. */
 export const nonRootImage: string = process.env['KW_TEST_NON_ROOT_IMAGE'] ?? 'registry.local/non-root:1';
+/** A whole Linux with bash. */
+export const fullImage: string = process.env['KW_TEST_FULL_IMAGE'] ?? 'registry.local/debian:12';
 /** One with a program `/hello [exit-code]`, and no shell. */
 export const shellLessImage: string = process.env['KW_TEST_SHELL_LESS_IMAGE'] ?? 'registry.local/shell-less:1';
 export const missingImage = 'registry.local/no-such-image:1';
