@@ -156,8 +156,6 @@ export class AgentSession {
   /** Says goodbye. An operation that is under way is lost, for this reason. Idempotent. */
   close(reason: Error): void {
     if (this.#closed) return;
-    // BYE ends whatever the agent keeps.
-    this.#unconfirmed = undefined;
     this.#end(reason);
     void this.#sayBye();
   }
@@ -168,7 +166,7 @@ export class AgentSession {
     this.#connection.write(encodeFrame({ type: FrameType.BYE })).catch(ignore);
     await Promise.race([this.#hungUp.promise, this.#options.clock.sleep(BYE_MS, { signal: left.signal }).catch(ignore)]);
     left.abort();
-    this.#connection.close();
+    this.#letGo();
   }
 
   #onEnd(reason: Error): void {
@@ -179,7 +177,14 @@ export class AgentSession {
   #fail(reason: Error): void {
     if (this.#closed) return;
     this.#end(reason);
+    this.#letGo();
+  }
+
+  #letGo(): void {
     this.#connection.close();
+    const operation = this.#unconfirmed;
+    this.#unconfirmed = undefined;
+    operation?.unconfirmed?.();
   }
 
   #end(reason: Error): void {
@@ -190,8 +195,6 @@ export class AgentSession {
     for (const { reject } of this.#pongs.splice(0)) reject(new LostConnection(reason));
     this.#lose(reason);
     this.#options.closed(this);
-    this.#unconfirmed?.unconfirmed?.();
-    this.#unconfirmed = undefined;
   }
 
   #lose(reason: Error): void {
@@ -210,7 +213,8 @@ export class AgentSession {
   }
 
   #onData(chunk: Uint8Array): void {
-    if (this.#closed) return;
+    // After a goodbye only the last confirmation is waited for.
+    if (this.#closed && this.#unconfirmed === undefined) return;
     this.#quiet.touch();
     this.#unheard.touch();
     try {
@@ -221,12 +225,12 @@ export class AgentSession {
   }
 
   #onFrame(frame: Frame): void {
+    if (this.#greeted) this.#confirm(frame);
     if (this.#closed) return;
     if (!this.#greeted) {
       this.#greet(frame);
       return;
     }
-    this.#confirm(frame);
     switch (frame.type) {
       case FrameType.PING:
         void this.#write(encodeFrame({ type: FrameType.PONG, opaque: frame.opaque })).catch(ignore);

@@ -233,10 +233,20 @@ describe('a session', () => {
         expect(events).to.deep.equal(['closed', 'unconfirmed']);
       });
 
-      it('says nothing where it says goodbye itself', async () => {
+      it('says nothing where it says goodbye and the answer to the PING comes', async () => {
+        agent.hangsUp = false;
         session.close(new ClosedError('test'));
         await settle();
+        agent.say(wireFrame('PONG', agent.lastPing));
+        agent.lose(new TypeError('hung up'));
+        await settle();
         expect(events).to.deep.equal(['closed']);
+      });
+
+      it('says so where the connection is lost behind its goodbye', async () => {
+        session.close(new ClosedError('test'));
+        await settle();
+        expect(events).to.deep.equal(['closed', 'unconfirmed']);
       });
 
       it('says nothing once the next operation was opened', async () => {
