@@ -83,7 +83,8 @@ export class AgentSession {
   #unconfirmed: OperationHandler | undefined;
   /** What the PING after the last DONE said. */
   #confirmation: Buffer = Buffer.alloc(PING_BYTES);
-  #closed = false;
+  /** Why it is closed. */
+  #closedBy: Error | undefined;
 
   private constructor(connection: ByteConnection, options: SessionOptions) {
     const { clock, pingAfterMs, deadAfterMs } = options;
@@ -140,13 +141,14 @@ export class AgentSession {
     };
     this.#operation = handler;
     handler.bind(channel);
-    if (this.#closed) queueMicrotask(() => this.#lose(new ProtocolViolationError('the session is closed')));
+    const closedBy = this.#closedBy;
+    if (closedBy !== undefined) queueMicrotask(() => this.#lose(closedBy));
     else channel.send({ type: FrameType.OPEN, text: openText });
   }
 
   /** Resolves when the agent has answered a PING from now; rejects with `LostConnection`. */
   async heard(): Promise<void> {
-    if (this.#closed) throw new LostConnection(new Error('the session is closed'));
+    if (this.#closedBy !== undefined) throw new LostConnection(this.#closedBy);
     const pong = Promise.withResolvers<void>();
     this.#pongs.push(pong);
     this.#ping();
@@ -155,7 +157,7 @@ export class AgentSession {
 
   /** Says goodbye. An operation that is under way is lost, for this reason. Idempotent. */
   close(reason: Error): void {
-    if (this.#closed) return;
+    if (this.#closedBy !== undefined) return;
     this.#end(reason);
     void this.#sayBye();
   }
@@ -175,7 +177,7 @@ export class AgentSession {
   }
 
   #fail(reason: Error): void {
-    if (this.#closed) return;
+    if (this.#closedBy !== undefined) return;
     this.#end(reason);
     this.#letGo();
   }
@@ -188,7 +190,7 @@ export class AgentSession {
   }
 
   #end(reason: Error): void {
-    this.#closed = true;
+    this.#closedBy = reason;
     this.#quiet.stop();
     this.#unheard.stop();
     this.#greeting.reject(reason);
@@ -214,7 +216,7 @@ export class AgentSession {
 
   #onData(chunk: Uint8Array): void {
     // After a goodbye only the last confirmation is waited for.
-    if (this.#closed && this.#unconfirmed === undefined) return;
+    if (this.#closedBy !== undefined && this.#unconfirmed === undefined) return;
     this.#quiet.touch();
     this.#unheard.touch();
     try {
@@ -226,7 +228,7 @@ export class AgentSession {
 
   #onFrame(frame: Frame): void {
     if (this.#greeted) this.#confirm(frame);
-    if (this.#closed) return;
+    if (this.#closedBy !== undefined) return;
     if (!this.#greeted) {
       this.#greet(frame);
       return;
