@@ -2,10 +2,9 @@ import { randomBytes } from 'node:crypto';
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-
-import { maxStdinBytes } from '../../../src/exec/channel-frame.ts';
 import type { ExecConnection } from '../../../src/exec/exec-connection.ts';
 import { openExec } from '../../../src/exec/open-exec.ts';
+import { maxStdinBytes } from '../../../src/exec/stdin-frames.ts';
 import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';
 import { TransferRig } from '../../support/rig/transfer-rig.ts';
 import { Tripwire } from '../../support/tripwire.ts';
