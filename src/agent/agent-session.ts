@@ -83,7 +83,8 @@ export class AgentSession {
   #unconfirmed: OperationHandler | undefined;
   /** What the PING after the last DONE said. */
   #confirmation: Buffer = Buffer.alloc(PING_BYTES);
-  #closed = false;
+  /** Why it is closed. */
+  #closedBy: Error | undefined;
 
   private constructor(connection: ByteConnection, options: SessionOptions) {
     const { clock, pingAfterMs, deadAfterMs } = options;
@@ -140,13 +141,14 @@ export class AgentSession {
     };
     this.#operation = handler;
     handler.bind(channel);
-    if (this.#closed) queueMicrotask(() => this.#lose(new ProtocolViolationError('the session is closed')));
+    const closedBy = this.#closedBy;
+    if (closedBy !== undefined) queueMicrotask(() => this.#lose(closedBy));
     else channel.send({ type: FrameType.OPEN, text: openText });
   }
 
   /** Resolves when the agent has answered a PING from now; rejects with `LostConnection`. */
   async heard(): Promise<void> {
-    if (this.#closed) throw new LostConnection(new Error('the session is closed'));
+    if (this.#closedBy !== undefined) throw new LostConnection(this.#closedBy);
     const pong = Promise.withResolvers<void>();
     this.#pongs.push(pong);
     this.#ping();
@@ -155,9 +157,7 @@ export class AgentSession {
 
   /** Says goodbye. An operation that is under way is lost, for this reason. Idempotent. */
   close(reason: Error): void {
-    if (this.#closed) return;
-    // BYE ends whatever the agent keeps.
-    this.#unconfirmed = undefined;
+    if (this.#closedBy !== undefined) return;
     this.#end(reason);
     void this.#sayBye();
   }
@@ -168,7 +168,7 @@ export class AgentSession {
     this.#connection.write(encodeFrame({ type: FrameType.BYE })).catch(ignore);
     await Promise.race([this.#hungUp.promise, this.#options.clock.sleep(BYE_MS, { signal: left.signal }).catch(ignore)]);
     left.abort();
-    this.#connection.close();
+    this.#letGo();
   }
 
   #onEnd(reason: Error): void {
@@ -177,21 +177,26 @@ export class AgentSession {
   }
 
   #fail(reason: Error): void {
-    if (this.#closed) return;
+    if (this.#closedBy !== undefined) return;
     this.#end(reason);
+    this.#letGo();
+  }
+
+  #letGo(): void {
     this.#connection.close();
+    const operation = this.#unconfirmed;
+    this.#unconfirmed = undefined;
+    operation?.unconfirmed?.();
   }
 
   #end(reason: Error): void {
-    this.#closed = true;
+    this.#closedBy = reason;
     this.#quiet.stop();
     this.#unheard.stop();
     this.#greeting.reject(reason);
     for (const { reject } of this.#pongs.splice(0)) reject(new LostConnection(reason));
     this.#lose(reason);
     this.#options.closed(this);
-    this.#unconfirmed?.unconfirmed?.();
-    this.#unconfirmed = undefined;
   }
 
   #lose(reason: Error): void {
@@ -210,7 +215,8 @@ export class AgentSession {
   }
 
   #onData(chunk: Uint8Array): void {
-    if (this.#closed) return;
+    // After a goodbye only the last confirmation is waited for.
+    if (this.#closedBy !== undefined && this.#unconfirmed === undefined) return;
     this.#quiet.touch();
     this.#unheard.touch();
     try {
@@ -221,12 +227,12 @@ export class AgentSession {
   }
 
   #onFrame(frame: Frame): void {
-    if (this.#closed) return;
+    if (this.#greeted) this.#confirm(frame);
+    if (this.#closedBy !== undefined) return;
     if (!this.#greeted) {
       this.#greet(frame);
       return;
     }
-    this.#confirm(frame);
     switch (frame.type) {
       case FrameType.PING:
         void this.#write(encodeFrame({ type: FrameType.PONG, opaque: frame.opaque })).catch(ignore);

@@ -30,8 +30,8 @@ describe('What a transfer has come to', function () {
   before(async () => {
     tripwire = await Tripwire.set();
     rig = await TransferRig.start();
-    archive = await tarOf({ noise: randomBytes(1_500_000), text: 'text '.repeat(50_000) });
-    await rig.put('down', { noise: randomBytes(1_500_000), text: 'text '.repeat(50_000) });
+    archive = await tarOf({ noise: randomBytes(900_000), text: 'text '.repeat(50_000) });
+    await rig.put('down', { noise: randomBytes(900_000), text: 'text '.repeat(50_000) });
     whole = await buffer((await rig.client().send({ volume: 'down' })).readable);
     await rig.quiet();
   });
@@ -76,10 +76,15 @@ describe('What a transfer has come to', function () {
       it(`${name}: what is missing comes over another connection`, async () => {
         const down = await download({ ...plan, fromPod: { after: [[400_000, kill]] } });
         expect(down.equals(whole)).to.equal(true);
-        expect(await upload('status', { ...plan, toPod: { after: [[400_000, kill]] } })).to.include({ bytes: archive.length });
-        expect(rig.api.execs).to.have.length(4);
+        expect(rig.api.execs).to.have.length(2);
       });
     }
+
+    it('any of these: what an upload lacks goes over another connection', async () => {
+      for (const [name, plan] of ends.filter((_, index) => index % 4 === 0))
+        expect(await upload('status', { ...plan, toPod: { after: [[400_000, kill]] } }), name).to.include({ bytes: archive.length });
+      expect(rig.api.execs).to.have.length(2 * Math.ceil(ends.length / 4));
+    });
 
     it('a status without an end, which no server sends, and which nothing is held of', async () => {
       const status = Array.from({ length: 40 }, () => 'x'.repeat(32 * 1024));
@@ -93,15 +98,15 @@ describe('What a transfer has come to', function () {
     });
 
     it('an end of the input that nobody made', async () => {
-      const result = await upload('early-end', { toPod: { after: [[700_000, earlyEnd]] } });
+      const result = await upload('early-end', { toPod: { after: [[500_000, earlyEnd]] } });
       expect(result).to.include({ bytes: archive.length, sha256: createHash('sha256').update(archive).digest('hex') });
-      expect((await rig.bytes('early-end', 'noise')).length).to.equal(1_500_000);
+      expect((await rig.bytes('early-end', 'noise')).length).to.equal(900_000);
     });
 
     it('nor is anything lost because the connection ended when all had come and nobody had read it', async () => {
       const { readable } = await rig.client().send({ volume: 'down' });
       const exec = await rig.api.exec(0);
-      await until('all is there', async () => exec.bytesFromPod > 1_500_000);
+      await until('all is there', async () => exec.bytesFromPod > 900_000);
       expect(readable.readableEnded).to.equal(false);
       exec.kill();
       await exec.over;

@@ -36,9 +36,9 @@ describe('A transfer whose connection is cut', function () {
   before(async () => {
     tripwire = await Tripwire.set();
     rig = await TransferRig.start();
-    noise = randomBytes(1_200_000);
+    noise = randomBytes(800_000);
     archive = await tarOf({ noise, text: 'text '.repeat(40_000) });
-    await rig.put('down', { noise: randomBytes(1_200_000), text: 'text '.repeat(40_000) });
+    await rig.put('down', { noise: randomBytes(800_000), text: 'text '.repeat(40_000) });
     whole = await buffer((await rig.client().send({ volume: 'down' })).readable);
     await rig.quiet();
   });
@@ -97,14 +97,16 @@ describe('A transfer whose connection is cut', function () {
         await download([cutFromPod(random(whole.length - 300_000), how)]);
         expect(rig.api.execs).to.have.length(2);
       });
-
-      it('five times, goes on five times', async () => {
-        await upload(Array.from({ length: 5 }, () => cutToPod(600 + random(200_000), how)));
-        await download(Array.from({ length: 5 }, () => cutFromPod(600 + random(200_000), how)));
-        expect(rig.api.execs).to.have.length(12);
-      });
     });
   }
+
+  it('five times, each in another way, goes on five times', async () => {
+    const fiveTimes = (cut: (bytes: number, by: Happening) => ExecPlan): ExecPlan[] =>
+      Array.from({ length: 5 }, (_, index) => cut(600 + random(150_000), ways[(index + random(2)) % ways.length]![1]));
+    await upload(fiveTimes(cutToPod));
+    await download(fiveTimes(cutFromPod));
+    expect(rig.api.execs).to.have.length(12);
+  });
 
   it('only at its input, goes on up where it was', async () => {
     await upload([{ toPod: { after: [[random(archive.length - 300_000), earlyEnd]] } }]);
@@ -113,11 +115,11 @@ describe('A transfer whose connection is cut', function () {
 
   context('the other way than its bytes go', () => {
     it('goes on up, though what is lost is what the agent said', async () => {
-      await upload([0, 1, 8, 100, 250, 280, 300].map((bytes) => cutFromPod(bytes)));
+      await upload([0, 1, 8, 100, 220].map((bytes) => cutFromPod(bytes)));
     });
 
     it('goes on down, though what is lost is what the host said', async () => {
-      await download([0, 1, 8, 50, 120, 300, 320].map((bytes) => cutToPod(bytes)));
+      await download([0, 1, 8, 50, 120].map((bytes) => cutToPod(bytes)));
     });
   });
 
@@ -168,7 +170,7 @@ describe('A transfer whose connection is cut', function () {
 
     it('is told why it failed, where it failed', async () => {
       rig.api.plan({ fromPod: { beforeFrame: ['ERROR', reset] } });
-      const error = await rejection(rig.client({ retryBackoff }).receive({ volume: 'failed' }, once(archive.subarray(0, 700_000))));
+      const error = await rejection(rig.client({ retryBackoff }).receive({ volume: 'failed' }, once(archive.subarray(0, 500_000))));
       expect(error).to.include({ code: 'KW_ERR_TRUNCATED_ARCHIVE', retryable: false });
       expect(await rig.contents('failed')).to.deep.equal({});
     });
@@ -213,7 +215,7 @@ describe('A transfer whose connection is cut', function () {
       await upload([]);
       rig.api.planFor = () => cutFromPod(330_000);
       await download([]);
-      expect(rig.api.execs).to.have.length.of.at.least(8);
+      expect(rig.api.execs).to.have.length.of.at.least(5);
     });
 
     it('is lost at once where the pod is gone', async () => {

@@ -119,7 +119,10 @@ export class ExecRig {
     const { refuse } = plan;
     if (refuse !== undefined) socket.end(httpAnswer(refuse.status, refuse.body ?? '', refuse.headers));
     else if (folder === undefined) socket.end(httpAnswer(404, JSON.stringify(failure(404, 'NotFound', `pods "${podName}" not found`))));
-    else await this.#begin({ request, socket, head, reset: () => this.#reset(socket) }, plan, () => run(url.searchParams.getAll('command'), folder));
+    else
+      await this.#begin({ podName, request, socket, head, reset: () => this.#reset(socket) }, plan, () =>
+        run(url.searchParams.getAll('command'), folder),
+      );
   }
 
   async #begin(request: ExecRequest, plan: ExecPlan, command: () => Command): Promise<void> {

@@ -56,6 +56,12 @@ export class FaultLine<Happening> {
     else for (const frame of this.#reader.push(chunk)) await this.#pushFrame(frame);
   }
 
+  /** What happens when so many more bytes have passed. */
+  inBytes(bytes: number, happening: Happening): void {
+    this.#marks.push([this.passedBytes + bytes, happening]);
+    this.#marks.sort(([a], [b]) => a - b);
+  }
+
   /** Nothing comes out any more. */
   close(): void {
     this.#closed = true;

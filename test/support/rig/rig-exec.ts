@@ -18,6 +18,7 @@ export type Command = ChildProcessByStdio<Writable, Readable, Readable>;
 
 /** A request that was made for an exec, and how to do it. */
 export interface ExecRequest {
+  readonly podName: string;
   readonly request: IncomingMessage;
   readonly socket: Socket;
   readonly head: Buffer;
@@ -31,6 +32,7 @@ export interface ExecRequest {
  * command has taken this one, and answers no ping meanwhile; a lost client is a clean end of the command's stdin.
  */
 export class RigExec {
+  readonly podName: string;
   readonly protocol: string;
   /** Resolves when the connection is closed and the command is gone. */
   readonly over: Promise<void>;
@@ -49,6 +51,7 @@ export class RigExec {
   #done = false;
 
   constructor(request: ExecRequest, plan: ExecPlan, run: () => Command) {
+    this.podName = request.podName;
     this.#request = request;
     this.#plan = plan;
     this.protocol = plan.subprotocol ?? pickProtocol(offeredBy(request.request));
@@ -78,6 +81,11 @@ export class RigExec {
   /** The connection is there, and was not given up. */
   get isOpen(): boolean {
     return !this.#done && !this.#request.socket.destroyed;
+  }
+
+  /** What happens when so many more bytes have passed. */
+  inBytes(direction: 'toPod' | 'fromPod', bytes: number, happening: Happening): void {
+    (direction === 'toPod' ? this.#toPod : this.#fromPod).inBytes(bytes, happening);
   }
 
   /** Something that its plan says is not over yet. */

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 
 import { AgentClient, type AgentClientOptions } from '../../../src/agent/agent-client.ts';
@@ -9,6 +11,7 @@ import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.t
 import { agentConnectCommand, mainContainerName } from '../../../src/kubernetes/pod-spec.ts';
 import { connectByExec } from '../../../src/pods/exec-agent.ts';
 import type { Clock } from '../../../src/runtime/options.ts';
+import { AgentConnection } from '../agent-connection.ts';
 import { AgentProcess, until } from '../agent-process.ts';
 import { silentLogger } from '../silent-logger.ts';
 import { ExecRig } from './exec-rig.ts';
@@ -99,37 +102,59 @@ export class TransferRig {
   /** Ends the uploads that wait for a host, as a host would that knows of them; gives how many those were. */
   async forgetStaged(): Promise<number> {
     const operations = (await this.staged()).map((path) => path.slice(path.indexOf('/') + 1));
-    const connection = await this.agent.connect();
-    for (const operation of operations) await connection.call({ op: 'remove', operation });
-    await connection.bye();
+    await this.#ask(async (connection) => {
+      for (const operation of operations) await connection.call({ op: 'remove', operation });
+    });
     return operations.length;
   }
 
   /** Waits until the agent has no operation, running or parked, and nothing is staged. */
   async idle(): Promise<void> {
-    const connection = await this.agent.connect();
-    try {
+    await this.#ask(async (connection) => {
       await until('the agent has nothing to do', async () => {
         const { operations, parked } = await connection.call({ op: 'status' });
         return operations === 0 && parked === 0;
       });
-      await until('nothing is staged', async () => (await this.staged()).length === 0);
-    } finally {
-      await connection.bye();
-    }
+    });
+    await this.#nothingIsStaged();
   }
 
-  /** Lets go of the clients, and waits until nothing is left of what they did: no exec, no command, no operation, nothing staged, no process of the agent's. */
+  /** Lets go of the clients, and waits until nothing is left of what they did: no exec, no command, no process of the agent's, nothing staged. */
   async quiet(): Promise<void> {
     for (const client of this.#clients.splice(0)) client.close();
     await this.api.quiet();
-    await this.idle();
     await until('the agent has no children', async () => (await readFile(`/proc/${this.agent.pid}/task/${this.agent.pid}/children`, 'utf8')) === '');
+    await this.#nothingIsStaged();
+  }
+
+  async #nothingIsStaged(): Promise<void> {
+    await until('nothing is staged', async () => (await this.staged()).length === 0);
+  }
+
+  /** Asks the agent without an exec. */
+  async #ask(questions: (connection: AgentConnection) => Promise<void>): Promise<void> {
+    const socket = await until('the agent listens', () => reached(join(this.agent.folder, 'agent/socket')));
+    const connection = new AgentConnection(socket, socket, () => socket.destroy());
+    connection.hello();
+    await connection.agentHello;
+    await questions(connection);
+    await connection.bye();
+    socket.destroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.#clients) client.close();
     await this.api.close();
     await this.agent[Symbol.asyncDispose]();
+  }
+}
+
+async function reached(path: string): Promise<Socket | undefined> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+    return socket;
+  } catch {
+    return undefined;
   }
 }

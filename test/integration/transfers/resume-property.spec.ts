@@ -1,0 +1,129 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import { close, type ExecPlan, fin, type Happening, kill, reset } from '../../support/rig/exec-plan.ts';
+import { TransferRig } from '../../support/rig/transfer-rig.ts';
+import { tarOf } from '../../support/tar.ts';
+import { Tripwire } from '../../support/tripwire.ts';
+
+const retryBackoff = { firstMs: 1, longestMs: 10 };
+const ways: Readonly<Record<string, Happening>> = { reset, fin, 'close 1001': close(1001), kill };
+
+/** One connection: where it is cut, and into what pieces its bytes fall. */
+interface Connection {
+  readonly direction: 'toPod' | 'fromPod';
+  /** Of the archive's size; a connection may end before. */
+  readonly at: number;
+  readonly by: string;
+  readonly pieceBytes: number;
+}
+
+const connection: fc.Arbitrary<Connection> = fc.record({
+  direction: fc.constantFrom('toPod' as const, 'fromPod' as const),
+  at: fc.oneof(fc.double({ min: 0, max: 1.05, noNaN: true }), fc.double({ min: 0, max: 0.01, noNaN: true })),
+  by: fc.constantFrom(...Object.keys(ways)),
+  pieceBytes: fc.oneof(fc.constant(1_000_000), fc.integer({ min: 2_000, max: 40_000 })),
+});
+
+describe('Transfers of any size, cut anywhere, in any pieces', function () {
+  this.timeout(60_000);
+  let tripwire: Tripwire;
+  let rig: TransferRig;
+  const noise = randomBytes(400_000);
+  let number = 0;
+
+  before(async () => {
+    tripwire = await Tripwire.set();
+    rig = await TransferRig.start();
+  });
+
+  afterEach(async () => {
+    await rig.idle();
+    await rig.quiet();
+  });
+
+  after(async () => {
+    await rig[Symbol.asyncDispose]();
+    await tripwire.check();
+  });
+
+  function planOf({ direction, at, by, pieceBytes }: Connection, size: number): ExecPlan {
+    const pieces = { toPod: { pieceBytes }, fromPod: { pieceBytes } };
+    return { ...pieces, [direction]: { pieceBytes, after: [[Math.floor(at * size), ways[by] ?? reset]] } };
+  }
+
+  /** Text and noise, so that some frames are compressed. */
+  async function archiveOf(size: number): Promise<Buffer> {
+    const half = Math.floor(size / 2);
+    return await tarOf({ noise: noise.subarray(0, half), text: Buffer.alloc(size - half, 'the same again ') });
+  }
+
+  it('arrive byte for byte on their way up, from a source that can be read once', async () => {
+    const property = fc.asyncProperty(
+      fc.integer({ min: 0, max: 800_000 }),
+      fc.array(connection, { maxLength: 5 }),
+      fc.integer({ min: 1, max: 200_000 }),
+      async (size, connections, chunkBytes) => {
+        const archive = await archiveOf(size);
+        const volume = `up-${(number += 1)}`;
+        let at = 0;
+        rig.api.planFor = () => {
+          const cut = connections[at];
+          at += 1;
+          return cut === undefined ? {} : planOf(cut, archive.length);
+        };
+        const client = rig.client({ retryBackoff });
+        const source = (async function* () {
+          for (let from = 0; from < archive.length; from += chunkBytes) yield archive.subarray(from, from + chunkBytes);
+        })();
+        const result = await client.receive({ volume }, source);
+        client.close();
+        expect(result).to.include({ bytes: archive.length, sha256: createHash('sha256').update(archive).digest('hex'), entries: 2 });
+        const half = Math.floor(size / 2);
+        expect((await rig.bytes(volume, 'noise')).equals(noise.subarray(0, half))).to.equal(true);
+        expect((await rig.bytes(volume, 'text')).equals(Buffer.alloc(size - half, 'the same again '))).to.equal(true);
+      },
+    );
+    await fc.assert(property, { numRuns: 25 });
+  });
+
+  it('arrive byte for byte on their way down, whatever the window is', async () => {
+    const sizes = [0, 1, 511, 40_000, 262_144, 700_000];
+    const wholes: Buffer[] = [];
+    for (const size of sizes) {
+      const client = rig.client();
+      const source = [await archiveOf(size)];
+      await client.receive(
+        { volume: `down-${size}` },
+        (async function* () {
+          yield* source;
+        })(),
+      );
+      wholes.push(await buffer((await client.send({ volume: `down-${size}` })).readable));
+      client.close();
+    }
+    const property = fc.asyncProperty(
+      fc.nat({ max: sizes.length - 1 }),
+      fc.array(connection, { maxLength: 5 }),
+      fc.constantFrom(1_000, 70_000, 300_000, 8_000_000),
+      async (index, connections, downloadWindowBytes) => {
+        const whole = wholes[index]!;
+        let at = 0;
+        rig.api.planFor = () => {
+          const cut = connections[at];
+          at += 1;
+          return cut === undefined ? {} : planOf(cut, whole.length);
+        };
+        const client = rig.client({ retryBackoff, downloadWindowBytes: Math.max(downloadWindowBytes, Math.ceil(whole.length / 100)) });
+        const { readable, completed } = await client.send({ volume: `down-${sizes[index]!}` });
+        expect((await buffer(readable)).equals(whole)).to.equal(true);
+        expect(await completed).to.include({ bytes: whole.length });
+        client.close();
+      },
+    );
+    await fc.assert(property, { numRuns: 25 });
+  });
+});

@@ -1,0 +1,17 @@
+/** The same numbers in `[0, 1)` for the same seed (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** The seed of `KW_SEED`, or a new one; printed, so that a failure can be had again. */
+export function printedSeed(): number {
+  const seed = Number(process.env['KW_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
+  console.log(`      KW_SEED=${seed}`);
+  return seed;
+}
