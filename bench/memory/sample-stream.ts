@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const mebibyte = 1024 * 1024;
 const block = 512;
 
-/** A tar archive of one file of so many bytes, made as it is read; nothing of it can be compressed, and it costs no memory but its chunks. */
+/** A tar archive of one file of so many bytes, which nothing can compress, made as it is read. It costs no memory: what is measured is not the source's. */
 export async function* archiveOf(mebibytes: number): AsyncGenerator<Uint8Array> {
   yield headerOf('random.bin', mebibytes * mebibyte);
   const bytes = randomFillSync(Buffer.alloc(mebibyte));
   for (let done = 0; done < mebibytes; done += 1) {
-    yield Buffer.from(bytes);
+    yield bytes;
     // Without a turn of the loop between them a source is not one that reads anything.
     await sleep(0);
   }
