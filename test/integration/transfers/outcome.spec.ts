@@ -199,7 +199,7 @@ describe('What a transfer has come to', function () {
 
     it('because a proxy splits what the client sends into fragments, which Kubernetes does not join', async () => {
       await rig.put('fragments', { before: 'kept' });
-      rig.api.plan({ toPod: { fragmentBytes: 100_000 } });
+      rig.api.plan({ toPod: { fragmentBytes: 20_000 } });
       const error = await rejection(rig.client({ retryBackoff, stallMs: 400 }).receive({ volume: 'fragments' }, Readable.from([archive])));
       expect(error.code).to.be.oneOf(typed);
       expect(await rig.contents('fragments')).to.deep.equal({ before: 'kept' });
@@ -258,7 +258,8 @@ describe('What a transfer has come to', function () {
       })();
       await rig.client().receive({ volume: 'crumbs' }, crumbs);
       const exec = await rig.api.exec(0);
-      expect(exec.messagesToPod).to.be.below(20);
+      // As many as full ones are, and a few words.
+      expect(exec.messagesToPod).to.be.below(archive.length / 57_000 + 8);
     });
   });
 });

@@ -387,6 +387,22 @@ describe('a transfer that goes on over another connection', () => {
       await settle();
     });
 
+    it('is ended in the pod also where the connection for that is lost again', async () => {
+      const { readable, agent, open } = await begin();
+      await settle();
+      readable.destroy();
+      agent.lose(cut);
+      await settle();
+      const first = await setup.opened('remove');
+      first.agent.lose(cut);
+      await setup.clock.advance(200);
+      const second = await setup.opened('remove');
+      expect(second.open).to.include({ operation: open['id'] });
+      expect(second.agent).not.to.equal(first.agent);
+      second.agent.json('RESULT', {});
+      await settle();
+    });
+
     it('whose reader leaves while it has no connection is ended in the pod as well', async () => {
       const { readable, agent, open } = await begin();
       await settle();
