@@ -1,21 +1,15 @@
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 
 import type { PGlite } from '@electric-sql/pglite';
 import { expect } from 'chai';
 
 import type { Worker } from '../../src/index.ts';
 import { Collector, makeContainer } from '../contract/worker/setup.ts';
+import { type KubeApi, kubeApi } from '../support/kube-api.ts';
 import { newPGlite } from '../support/pglite.ts';
 import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
 import { workerSetup } from '../support/worker-setup.ts';
 
-const run = promisify(execFile);
-/** A program that takes `kill` and `start`. */
-const control = process.env['KW_KUBE_API'] ?? fileURLToPath(new URL('../../../shared/kube/api', import.meta.url));
 const lines = 100_000;
 
 describe('an API server that is killed and started five times, on a real cluster', function () {
@@ -23,12 +17,10 @@ describe('an API server that is killed and started five times, on a real cluster
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
   let worker: Worker;
+  let api: KubeApi;
 
   before(async function () {
-    if (!existsSync(control)) {
-      console.log(`      skipped: there is no ${control} to kill and start the API server with; KW_KUBE_API names one`);
-      this.skip();
-    }
+    api = kubeApi(this);
     real = await realCluster(this, 'api-server');
     database = await newPGlite();
     const { kubeconfigPath, namespace } = real;
@@ -56,9 +48,9 @@ describe('an API server that is killed and started five times, on a real cluster
     const step = await container.run({ id: 'step', path: 'sh', args: ['-c', script] }, { stdout, stderr });
     for (let kill = 1; kill <= 5; kill += 1) {
       await stdout.shows(`out ${kill * 15_000}\n`);
-      await run(control, ['kill']);
+      await api.kill();
       keys.write(`line ${kill}\r`);
-      await run(control, ['start']);
+      await api.start();
       await terminal.resize({ columns: 100 + kill, rows: 30 });
       await screen.shows(`got line ${kill}`);
     }
