@@ -176,7 +176,10 @@ describe('a transfer that loses its connection', function () {
         next.open({ op: 'receive', id: 'stored', volume: 'v', path: 'deep', attempt, leaseMs, resume: true });
         const result = await resultOf(next);
         expect(result).to.deep.equal({ bytes: archive.length, sha256: digest.toString('hex'), entries: 2, expandedBytes: 3_000_005 });
-        if (attempt === 3) next.done();
+        if (attempt === 3) {
+          next.done();
+          await taken(next);
+        }
         next.destroy();
       }
       const last = await own.connect();
