@@ -31,7 +31,7 @@ export async function openBenchPods(kubeconfig: string, image: string): Promise<
     const owner = { kind: 'bench', key: randomUUID() };
     opened.use(owner, async (each) => {
       await worker.ownerFinished(each);
-      await worker.reap();
+      await reapPatiently(worker);
     });
     const { container, mounts } = await worker.findOrCreateContainer(owner, { image, dir: benchDir, outputs: { data: 'data', peer: 'peer' } });
     const volume = mounts.find(({ name }) => name === 'data')?.volume;
@@ -41,4 +41,16 @@ export async function openBenchPods(kubeconfig: string, image: string): Promise<
   const pods = [await open(), await open()] as const;
   const kept = opened.keep();
   return { pods, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
+}
+
+/** A pod with hundreds of thousands of files takes its node longer to remove than one pass waits. */
+async function reapPatiently(worker: KubernetesWorker): Promise<void> {
+  for (let left = 5; ; left -= 1) {
+    try {
+      await worker.reap();
+      return;
+    } catch (error) {
+      if (left === 1) throw error;
+    }
+  }
 }
