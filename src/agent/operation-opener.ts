@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { ClosedError } from '../errors/caller.ts';
-import { ProtocolViolationError } from '../errors/connection.ts';
-import { isRetryable } from '../errors/error-code.ts';
+import { HeartbeatTimeoutError, ProtocolViolationError } from '../errors/connection.ts';
 import { abortable } from '../internal/abort.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import { LostConnection } from './agent-error.ts';
@@ -12,9 +11,6 @@ import type { AgentSession } from './agent-session.ts';
 import type { ConnectionLimits, ConnectionUse } from './connection-limits.ts';
 import { type ControlObject, encodeControl, type Fields } from './control.ts';
 import type { PooledSession, SessionPool } from './session-pool.ts';
-
-/** Between two tries to tell the agent that an operation may be forgotten, in milliseconds. */
-const FORGET_PAUSE_MS = 100;
 
 /** What the opener needs beside its pool. */
 export interface OpenerContext extends OperationContext {
@@ -96,30 +92,20 @@ export class OperationOpener {
     });
   }
 
-  /** Ends what the agent may have kept of an operation, if it can be reached soon, over however many connections: else its lease ends it. Never rejects. */
+  /** Ends what the agent may have kept of an operation. Rejects where it cannot be reached soon. */
   async forget(operation: string): Promise<void> {
     const { clock, cancelTimeoutMs } = this.#context;
     const [enough, done] = [new AbortController(), new AbortController()];
     void clock.sleep(cancelTimeoutMs, { signal: done.signal }).then(
-      () => enough.abort(),
+      () => enough.abort(new HeartbeatTimeoutError(cancelTimeoutMs)),
       () => undefined,
     );
     try {
-      while (!(await this.#isForgotten(operation, enough.signal))) await clock.sleep(FORGET_PAUSE_MS, { signal: enough.signal });
-    } catch {
-      // Soon is over, or it cannot be reached at all.
-    }
-    done.abort();
-  }
-
-  /** `false`: the connection was lost, or could not be had just now. */
-  async #isForgotten(operation: string, signal: AbortSignal): Promise<boolean> {
-    try {
-      await this.ask({ op: 'remove', operation }, { signal });
-      return true;
+      await this.ask({ op: 'remove', operation }, { signal: enough.signal });
     } catch (error) {
-      if (!isRetryable(error instanceof LostConnection ? error.reason : error)) throw error;
-      return false;
+      throw error instanceof LostConnection ? error.reason : error;
+    } finally {
+      done.abort();
     }
   }
 

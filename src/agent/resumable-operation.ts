@@ -38,7 +38,7 @@ export abstract class ResumableOperation extends AgentOperation {
   #canKeep = false;
   /** and has taken this. */
   #isKept = false;
-  /** Resolves when the agent has let go of it, or could not be told to. */
+  /** Resolves when the agent was told to let go of it, or could not be at once. */
   #forgotten: Promise<void> | undefined;
   #reconnects = 0;
 
@@ -108,7 +108,7 @@ export abstract class ResumableOperation extends AgentOperation {
   }
 
   unconfirmed(): void {
-    this.#forgotten ??= this.#components.opener.forget(this.#components.id);
+    this.#forgotten ??= this.#forget(new RetryBudget(this.#components.settings));
   }
 
   /** Ends it in the pod as well, with a connection or without. Never rejects. */
@@ -148,8 +148,26 @@ export abstract class ResumableOperation extends AgentOperation {
 
   /** Gives it up. What the agent keeps of it, it would keep for a whole lease. */
   #lose(reason: Error): void {
-    if (this.#isKept) this.unconfirmed();
+    if (this.isKept) this.unconfirmed();
     super.lost(reason);
+  }
+
+  /** Ends what the agent may keep; resolves when that was tried once. Where it cannot be reached it is tried again and again, until its lease has done it. Never rejects. */
+  async #forget(budget: RetryBudget): Promise<void> {
+    const { opener, id } = this.#components;
+    try {
+      await opener.forget(id);
+    } catch (error) {
+      if (isRetryable(error)) void this.#forgetLater(budget, error);
+    }
+  }
+
+  async #forgetLater(budget: RetryBudget, failure: unknown): Promise<void> {
+    try {
+      if (await budget.wait(failure, { signal: this.#components.opener.closing })) await this.#forget(budget);
+    } catch {
+      // The connections are closed.
+    }
   }
 
   async #goOn(lostBy: Error): Promise<void> {

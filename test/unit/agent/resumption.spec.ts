@@ -403,6 +403,19 @@ describe('a transfer that goes on over another connection', () => {
       await settle();
     });
 
+    it('is ended in the pod later where the agent cannot be reached at once, and nothing is left when the client is closed before', async () => {
+      const { readable, agent, open } = await begin();
+      await settle();
+      agent.lose(new ProtocolViolationError('nonsense'));
+      expect(await rejection(buffer(readable))).to.be.instanceOf(ProtocolViolationError);
+      (await setup.opened('remove')).agent.lose(cut);
+      for (let turn = 0; turn < 3; turn += 1) {
+        const removal = await next('remove');
+        expect(removal.open).to.include({ operation: open['id'] });
+        removal.agent.lose(cut);
+      }
+    });
+
     it('whose reader leaves while it has no connection is ended in the pod as well', async () => {
       const { readable, agent, open } = await begin();
       await settle();
