@@ -30,7 +30,7 @@ describe('A transfer that is slow or silent', function () {
     rig = await TransferRig.start();
     proxy = await TcpProxy.start(rig.api.port);
     archive = await tarOf({ noise: randomBytes(16 * MiB) });
-    await rig.put('down', { noise: randomBytes(20 * MiB) });
+    await rig.put('down', { noise: randomBytes(10 * MiB) });
   });
 
   beforeEach(() => {
