@@ -145,17 +145,22 @@ describe('What a transfer has come to', function () {
         rig.api.plan({ toPod: plan });
         // More than a window of it, so that END cannot have been sent.
         const source = Readable.from([await tarOf({ before: 'changed', noise: randomBytes(12_000_000) })]);
-        const up = await rejection(rig.client({ retryBackoff, retryBudgetMs: 50 }).receive({ volume: 'lost' }, source));
+        const uploader = rig.client({ retryBackoff, retryBudgetMs: 50 });
+        const up = await rejection(uploader.receive({ volume: 'lost' }, source));
+        // Else it goes on telling the agent to forget it, on connections that are planned for others.
+        uploader.close();
         expect(up).to.include({ code: 'KW_ERR_OPERATION_LOST', retryable: true, handle: 'lost', podName: 'pod', direction: 'in' });
         expect(source.destroyed).to.equal(true);
         expect(await rig.contents('lost')).to.deep.equal({ before: 'kept' });
 
         rig.api.plan({ fromPod: plan });
-        const { readable, completed } = await rig.client({ retryBackoff, retryBudgetMs: 50 }).send({ volume: 'down' });
+        const downloader = rig.client({ retryBackoff, retryBudgetMs: 50 });
+        const { readable, completed } = await downloader.send({ volume: 'down' });
         let isEnded = false;
         readable.on('end', () => (isEnded = true));
         const down = await rejection(buffer(readable));
         expect(down).to.include({ code: 'KW_ERR_OPERATION_LOST', handle: 'down', podName: 'pod', direction: 'out' });
+        downloader.close();
         expect(await rejection(completed)).to.equal(down);
         expect(isEnded).to.equal(false);
       });
