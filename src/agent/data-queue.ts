@@ -1,4 +1,5 @@
 import { ProtocolViolationError } from '../errors/connection.ts';
+import { Handover } from '../internal/handover.ts';
 import { InOrder } from '../internal/in-order.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { expand } from './data-compression.ts';
@@ -24,30 +25,38 @@ export interface DataQueueOptions {
  */
 export class DataQueue {
   readonly #options: DataQueueOptions;
+  readonly #handover: Handover<Uint8Array>;
   readonly #order: InOrder<Uint8Array>;
   /** Expanded, and not yet given. */
   readonly #ready = new ByteQueue();
-  #taking = false;
   #stopped = false;
   #emptied: PromiseWithResolvers<void> | undefined;
 
   constructor(options: DataQueueOptions) {
     this.#options = options;
+    const failed = (error: unknown): void => {
+      this.#fail(error);
+    };
+    this.#handover = new Handover({
+      take: options.take,
+      taken: () => {
+        this.#give();
+      },
+      failed,
+    });
     this.#order = new InOrder({
       concurrency: options.concurrency,
       take: (bytes) => {
         this.#ready.push(bytes);
         this.#give();
       },
-      failed: (error) => {
-        this.#fail(error);
-      },
+      failed,
     });
   }
 
   /** Whether everything that came was taken. */
   get isEmpty(): boolean {
-    return this.#order.size === 0 && this.#ready.length === 0 && !this.#taking;
+    return this.#order.size === 0 && this.#ready.length === 0 && !this.#handover.isBusy;
   }
 
   /** @throws ProtocolViolationError - too many frames wait */
@@ -70,28 +79,9 @@ export class DataQueue {
   }
 
   #give(): void {
-    while (!this.#taking && !this.#stopped && this.#ready.length > 0) this.#giveNext();
+    while (!this.#handover.isBusy && !this.#stopped && this.#ready.length > 0)
+      this.#handover.give(joined(this.#ready.take(Math.min(this.#ready.length, GIVEN_BYTES))));
     if (!this.#stopped && this.isEmpty) this.#emptied?.resolve();
-  }
-
-  #giveNext(): void {
-    const bytes = joined(this.#ready.take(Math.min(this.#ready.length, GIVEN_BYTES)));
-    try {
-      const taken = this.#options.take(bytes);
-      if (taken === undefined) return;
-      this.#taking = true;
-      taken.then(
-        () => {
-          this.#taking = false;
-          this.#give();
-        },
-        (error: unknown) => {
-          this.#fail(error);
-        },
-      );
-    } catch (error) {
-      this.#fail(error);
-    }
   }
 
   #fail(error: unknown): void {

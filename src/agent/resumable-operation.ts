@@ -36,8 +36,8 @@ export abstract class ResumableOperation extends AgentOperation {
   #isConnected = false;
   /** The agent of the present connection keeps what it has taken for a while, when its connection is lost; */
   #canKeep = false;
-  /** and has taken this. */
-  #isKept = false;
+  /** and has begun this: it is gone on with. */
+  #isBegun = false;
   /** Resolves when the agent was told to let go of it, or could not be at once. */
   #forgotten: Promise<void> | undefined;
   #reconnects = 0;
@@ -77,7 +77,7 @@ export abstract class ResumableOperation extends AgentOperation {
   }
 
   override opened(fields: Fields): void {
-    this.#isKept = this.#canKeep;
+    this.#isBegun = this.#canKeep;
     super.opened(fields);
   }
 
@@ -88,7 +88,7 @@ export abstract class ResumableOperation extends AgentOperation {
     this.rejectOpened(new LostConnection(reason));
     // Before it was taken, whoever opens it decides.
     if (!wasOpened && !this.#stopped.signal.aborted) return;
-    if (!this.#isKept || !isRetryable(reason) || this.#stopped.signal.aborted) {
+    if (!this.#isBegun || !isRetryable(reason) || this.#stopped.signal.aborted) {
       this.#lose(reason);
       return;
     }
@@ -185,7 +185,7 @@ export abstract class ResumableOperation extends AgentOperation {
   /** Tries until the agent has taken it, or the budget is spent. */
   async #openSomewhere(): Promise<void> {
     const signal = AbortSignal.any([this.#stopped.signal, this.#components.opener.closing]);
-    let resume = this.#isKept;
+    let resume = this.#isBegun;
     for (;;) {
       try {
         await this.#openOnce(resume, signal);

@@ -1,3 +1,5 @@
+import { Handover } from './handover.ts';
+
 /** A piece of work, or a result that is there already. */
 export type Work<T> = () => T | Promise<T>;
 
@@ -13,18 +15,27 @@ export interface InOrderOptions<T> {
 /** Runs work side by side, and hands over the results one after the other in the order in which the work came. */
 export class InOrder<T> {
   readonly #options: InOrderOptions<T>;
+  readonly #handover: Handover<T>;
   #items: Item<T>[] = [];
-  #taking = false;
   #stopped = false;
   #watchers: { readonly size: number; readonly resolve: () => void }[] = [];
 
   constructor(options: InOrderOptions<T>) {
     this.#options = options;
+    this.#handover = new Handover({
+      take: options.take,
+      taken: () => {
+        this.#advance();
+      },
+      failed: (error) => {
+        this.#fail(error);
+      },
+    });
   }
 
   /** What was added and is not yet taken. */
   get size(): number {
-    return this.#items.length + (this.#taking ? 1 : 0);
+    return this.#items.length + (this.#handover.isBusy ? 1 : 0);
   }
 
   /** Work that gives its result at once is taken within this call, if nothing is before it. */
@@ -53,9 +64,9 @@ export class InOrder<T> {
     while (!this.#stopped) {
       this.#startWork();
       const head = this.#items[0];
-      if (this.#taking || head?.state !== 'done') break;
+      if (this.#handover.isBusy || head?.state !== 'done') break;
       this.#items.shift();
-      this.#take(head.result);
+      this.#handover.give(head.result);
     }
     this.#tellWatchers();
   }
@@ -82,25 +93,6 @@ export class InOrder<T> {
           const at = this.#items.indexOf(running);
           if (at < 0) return;
           this.#items[at] = done(value);
-          this.#advance();
-        },
-        (error: unknown) => {
-          this.#fail(error);
-        },
-      );
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
-  #take(result: T): void {
-    try {
-      const taken = this.#options.take(result);
-      if (taken === undefined) return;
-      this.#taking = true;
-      taken.then(
-        () => {
-          this.#taking = false;
           this.#advance();
         },
         (error: unknown) => {

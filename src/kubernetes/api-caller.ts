@@ -12,6 +12,7 @@ import {
 import { InvalidSpecError } from '../errors/caller.ts';
 import type { ApiCallFacts, ClusterError } from '../errors/cluster.ts';
 import { ApiUnavailableError, TooManyRequestsError, UnauthorizedError } from '../errors/cluster.ts';
+import { retryAfterMs } from '../errors/error-code.ts';
 import { backoffMs } from '../internal/backoff.ts';
 import type { Clock } from '../runtime/options.ts';
 import { apiAnswerError, neverArrived, noAnswerError } from './api-error.ts';
@@ -152,6 +153,5 @@ function mayRepeat({ repeat }: ApiCall, error: ClusterError, thrown: unknown): b
 
 function waitMs(error: ClusterError, retry: number): number {
   const own = backoffMs(retry, backoff);
-  const asked = error instanceof TooManyRequestsError ? (error.retryAfterMs ?? 0) : 0;
-  return Math.max(own, Math.min(asked, longestRetryAfterMs));
+  return Math.max(own, Math.min(retryAfterMs(error) ?? 0, longestRetryAfterMs));
 }

@@ -10,9 +10,9 @@ import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
-import { KubernetesWorker, type Worker } from '../../../src/index.ts';
+import { KubernetesWorker } from '../../../src/index.ts';
 import { Collector, makeContainer, newOwner, sh } from '../../contract/worker/setup.ts';
-import { newPGlite } from '../../support/pglite.ts';
+import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
 import { readTarText, tarOf } from '../../support/tar.ts';
 import { workerSetup } from '../../support/worker-setup.ts';
@@ -24,18 +24,15 @@ describe('KubernetesWorker in trouble', function () {
   let cluster: EmbeddedCluster;
   let database: PGlite;
   let worker: KubernetesWorker;
-  let setup: ReturnType<typeof workerSetup>;
+  let setup: EmbeddedWorker['setup'];
+  let close: (() => Promise<void>) | undefined;
 
   before(async () => {
-    [cluster, database] = await Promise.all([EmbeddedCluster.start({ crashLoopBackOffMs: 100 }), newPGlite()]);
-    setup = workerSetup({ kubeconfigPath: cluster.kubeconfigPath, namespace: 'default', database, image, missingImage: 'registry.invalid/none:1' });
-    worker = await setup.openWith({});
+    ({ cluster, database, setup, worker, close } = await embeddedWorker(image));
   });
 
   after(async () => {
-    await (worker as Worker | undefined)?.close();
-    await (cluster as EmbeddedCluster | undefined)?.close();
-    await (database as PGlite | undefined)?.close();
+    await close?.();
   });
 
   const target = (pod: string) => ({ namespace: 'default', pod, container: 'main' });

@@ -1,35 +1,29 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { PassThrough, Readable, Writable } from 'node:stream';
 
-import type { PGlite } from '@electric-sql/pglite';
 import { expect } from 'chai';
 
-import { EmbeddedCluster } from '../../../src/embedded/index.ts';
-import type { KubernetesWorker, Worker } from '../../../src/index.ts';
+import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
+import type { KubernetesWorker } from '../../../src/index.ts';
 import { Collector, makeContainer, sh } from '../../contract/worker/setup.ts';
-import { newPGlite } from '../../support/pglite.ts';
+import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
-import { workerSetup } from '../../support/worker-setup.ts';
 
 const image = 'busybox:1';
 
 describe('a process in trouble', function () {
   this.timeout(60_000);
   let cluster: EmbeddedCluster;
-  let database: PGlite;
   let worker: KubernetesWorker;
-  let setup: ReturnType<typeof workerSetup>;
+  let setup: EmbeddedWorker['setup'];
+  let close: (() => Promise<void>) | undefined;
 
   before(async () => {
-    [cluster, database] = await Promise.all([EmbeddedCluster.start({ crashLoopBackOffMs: 100 }), newPGlite()]);
-    setup = workerSetup({ kubeconfigPath: cluster.kubeconfigPath, namespace: 'default', database, image, missingImage: 'registry.invalid/none:1' });
-    worker = await setup.openWith({});
+    ({ cluster, setup, worker, close } = await embeddedWorker(image));
   });
 
   after(async () => {
-    await (worker as Worker | undefined)?.close();
-    await (cluster as EmbeddedCluster | undefined)?.close();
-    await (database as PGlite | undefined)?.close();
+    await close?.();
   });
 
   it('brings 64 MiB through stdin and stdout of a command whose connection is cut five times', async () => {

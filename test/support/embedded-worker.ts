@@ -1,0 +1,33 @@
+import type { PGlite } from '@electric-sql/pglite';
+
+import { EmbeddedCluster } from '../../src/embedded/index.ts';
+import type { KubernetesWorker } from '../../src/index.ts';
+import { newPGlite } from './pglite.ts';
+import { workerSetup } from './worker-setup.ts';
+
+/** A worker on an embedded cluster and a database of its own, for specs that do to them what they like. */
+export interface EmbeddedWorker {
+  readonly cluster: EmbeddedCluster;
+  readonly database: PGlite;
+  readonly setup: ReturnType<typeof workerSetup>;
+  readonly worker: KubernetesWorker;
+  close(): Promise<void>;
+}
+
+export async function embeddedWorker(image: string): Promise<EmbeddedWorker> {
+  const [cluster, database] = await Promise.all([EmbeddedCluster.start({ crashLoopBackOffMs: 100 }), newPGlite()]);
+  const setup = workerSetup({
+    kubeconfigPath: cluster.kubeconfigPath,
+    namespace: 'default',
+    database,
+    image,
+    missingImage: 'registry.invalid/none:1',
+  });
+  const worker = await setup.openWith({});
+  const close = async (): Promise<void> => {
+    await worker.close();
+    await cluster.close();
+    await database.close();
+  };
+  return { cluster, database, setup, worker, close };
+}
