@@ -161,8 +161,9 @@ describe('Transfers on a real cluster', function () {
       if (direction === 'down') await volume.streamIn('.', slowly(archive));
       let deletedAt = 0;
       const deletePod = async (): Promise<void> => {
-        await real!.cluster.deletePod(podName, { gracePeriodSeconds: 0 });
+        // Before the call: a transfer may end by the watch sooner than the deletion is answered.
         deletedAt = performance.now();
+        await real!.cluster.deletePod(podName, { gracePeriodSeconds: 0 });
       };
       const transfer =
         direction === 'up'
