@@ -16,14 +16,24 @@ export class ByteQueue {
     return this.#length;
   }
 
-  /** Large pieces are not copied, and must not change until they were taken and used. */
+  /** Large pieces are not copied, and must not change until they were taken and used; those that lie one behind the other become one. */
   push(piece: Uint8Array): void {
     if (piece.byteLength === 0) return;
     this.#length += piece.byteLength;
+    const last = this.#pieces.at(-1);
+    if (last !== undefined && isRightBehind(last, piece)) {
+      this.#pieces[this.#pieces.length - 1] = together(last, piece);
+      return;
+    }
     if (piece.byteLength >= SMALL_BYTES) {
       this.#open = undefined;
       this.#pieces.push(piece);
     } else this.#copy(piece);
+  }
+
+  /** How many bytes, at most so many, lie together at the beginning. */
+  together(most: number): number {
+    return Math.min(this.#pieces[0]?.byteLength ?? 0, most);
   }
 
   /** The first `count` bytes, which must be there. */
@@ -59,4 +69,13 @@ export class ByteQueue {
     this.#open = start;
     this.#pieces.push(this.#block.subarray(start, this.#filled));
   }
+}
+
+/** Pieces of one block, as those who read into blocks give them. */
+function isRightBehind(first: Uint8Array, second: Uint8Array): boolean {
+  return first.buffer === second.buffer && first.byteOffset + first.byteLength === second.byteOffset;
+}
+
+function together(first: Uint8Array, second: Uint8Array): Uint8Array {
+  return Buffer.from(first.buffer, first.byteOffset, first.byteLength + second.byteLength);
 }

@@ -5,8 +5,10 @@ import { ByteQueue } from './byte-queue.ts';
 import { expand } from './data-compression.ts';
 import type { DataFrame } from './frame.ts';
 
-/** The most bytes that are put together for somebody who was busy meanwhile: with each of many small pieces, a writer to a file costs more than its bytes. */
+/** The most bytes that are given at once. Few large pieces cost a writer to a file less than many small ones. */
 const GIVEN_BYTES: number = 256 * 1024;
+/** The most bytes that are held back while they are only a part of a frame. */
+const HELD_BYTES: number = 128 * 1024;
 /** More than any honest sender makes of a window. */
 const MAX_WAITING = 16_384;
 
@@ -20,8 +22,8 @@ export interface DataQueueOptions {
 }
 
 /**
- * The bytes of a stream between the connection, which is always read, and who takes them: at once and as they came where nobody is busy, else put together. What it
- * costs to hold a window does not depend on its frames.
+ * The bytes of a stream between the connection, which is always read, and who takes them: at once and as they came where nobody is busy; what came meanwhile and lies
+ * together is given together. What it costs to hold a window does not depend on its frames.
  */
 export class DataQueue {
   readonly #options: DataQueueOptions;
@@ -29,6 +31,8 @@ export class DataQueue {
   readonly #order: InOrder<Uint8Array>;
   /** Expanded, and not yet given. */
   readonly #ready = new ByteQueue();
+  /** What came last is a part of a frame, and the rest will come. */
+  #isPart = false;
   #stopped = false;
   #emptied: PromiseWithResolvers<void> | undefined;
 
@@ -62,6 +66,7 @@ export class DataQueue {
   /** @throws ProtocolViolationError - too many frames wait */
   add(frame: DataFrame): void {
     if (this.#order.size > MAX_WAITING) throw new ProtocolViolationError(`stream ${frame.stream} comes in too many frames`);
+    this.#isPart = frame.isPart === true;
     this.#order.add(() => expand(frame));
   }
 
@@ -79,8 +84,11 @@ export class DataQueue {
   }
 
   #give(): void {
-    while (!this.#handover.isBusy && !this.#stopped && this.#ready.length > 0)
-      this.#handover.give(joined(this.#ready.take(Math.min(this.#ready.length, GIVEN_BYTES))));
+    while (!this.#handover.isBusy && !this.#stopped && this.#ready.length > 0) {
+      // The rest of a frame is on its way: with each small piece of it, a reader has more to do than with its bytes.
+      if (this.#isPart && this.#ready.length < HELD_BYTES) return;
+      for (const bytes of this.#ready.take(this.#ready.together(GIVEN_BYTES))) this.#handover.give(bytes);
+    }
     if (!this.#stopped && this.isEmpty) this.#emptied?.resolve();
   }
 
@@ -89,9 +97,4 @@ export class DataQueue {
     this.stop();
     this.#options.failed(error);
   }
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const [first] = pieces;
-  return pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces);
 }

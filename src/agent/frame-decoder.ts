@@ -92,7 +92,7 @@ export class FrameDecoder {
     raw.offset += bytes.byteLength;
     raw.left -= bytes.byteLength;
     if (raw.left === 0) this.#raw = undefined;
-    this.#give({ type: FrameType.DATA, stream, offset, rawLength: bytes.byteLength, encoding: 'raw', bytes });
+    this.#give({ type: FrameType.DATA, stream, offset, rawLength: bytes.byteLength, encoding: 'raw', bytes, isPart: raw.left > 0 });
     return chunk.subarray(bytes.byteLength);
   }
 

@@ -67,6 +67,8 @@ export interface DataFrame {
   readonly rawLength: number;
   readonly encoding: 'raw' | 'zstd';
   readonly bytes: Uint8Array;
+  /** Of a raw frame that arrives in parts: it is not the last. */
+  readonly isPart?: boolean | undefined;
 }
 
 export interface WindowFrame {

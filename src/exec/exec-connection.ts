@@ -9,6 +9,7 @@ import { isTemporaryRefusal } from './handshake-failure.ts';
 import { keepAlive } from './heartbeat.ts';
 import type { MessageBuffers } from './message-buffers.ts';
 import { quote } from './quote.ts';
+import { ReceivedBytes } from './received-bytes.ts';
 import { type StdinFrame, StdinFrames } from './stdin-frames.ts';
 import { type UpgradedSocket, WebSocketClient } from './web-socket.ts';
 
@@ -47,6 +48,7 @@ export class ExecConnection {
   readonly #frames: StdinFrames;
   readonly #options: ExecConnectionOptions;
   readonly #lifetime = new AbortController();
+  readonly #received = new ReceivedBytes();
   readonly #stderr = new ByteTail(stderrTailBytes);
   readonly #pending = new Set<(reason: Error) => void>();
   #early: Uint8Array[] = [];
@@ -152,7 +154,7 @@ export class ExecConnection {
     if (payload.byteLength === 0) return;
     if (this.#channel === channels.stdout) {
       this.#bytesReceived += payload.byteLength;
-      this.#deliver(payload);
+      this.#deliver(this.#received.copy(payload, isFirst));
     } else if (this.#channel === channels.stderr) {
       this.#stderr.append(payload);
     } else if (this.#channel === channels.status) {

@@ -87,7 +87,7 @@ export class FrameParser {
   }
 
   #takePayload(bytes: Buffer): void {
-    if (this.#isControl) this.#control.push(bytes);
+    if (this.#isControl) this.#control.push(Buffer.from(bytes));
     else if (this.#message !== 'dropped') {
       const isFirst = this.#message === 'begins';
       this.#message = 'goes on';

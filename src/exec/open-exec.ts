@@ -119,7 +119,7 @@ class Handshake {
     const problem = problemOf(answer, upgrade, this.#protocol);
     if (problem?.of === 'protocol') reject(new UnsupportedSubprotocolError([this.#protocol], problem.detail));
     else if (problem !== undefined) reject(new ExecHandshakeFailedError(problem.detail, { retryable: true }));
-    else resolve(this.#connection({ socket, head, protocol: this.#protocol, mask: upgrade.mask }));
+    else resolve(this.#connection({ socket, head, protocol: this.#protocol, mask: upgrade.mask, reading: upgrade.reading }));
   }
 
   #connection(upgraded: UpgradedSocket): ExecConnection {

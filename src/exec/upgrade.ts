@@ -1,8 +1,11 @@
 import { createHash, randomBytes, randomFillSync } from 'node:crypto';
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
+import { isIP, type Socket, connect as tcpConnect } from 'node:net';
+import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
 
-import type { ExecEndpoint } from './exec-endpoint.ts';
+import { DirectReading } from './direct-reading.ts';
+import type { ExecEndpoint, ExecTls } from './exec-endpoint.ts';
 import type { MaskMaker } from './frame-encoding.ts';
 
 /** What RFC 6455 (1.3) has both ends add to the key. */
@@ -14,6 +17,8 @@ export interface UpgradeRequest {
   /** What the server has to answer to the key. */
   readonly accept: string;
   readonly mask: MaskMaker;
+  /** Of the connection; none where a proxy's agent makes it. */
+  readonly reading: DirectReading | undefined;
 }
 
 /** Sends it; its events say what became of it. Throws where the URL, or a header, is none. */
@@ -22,10 +27,14 @@ export function requestUpgrade(endpoint: ExecEndpoint, protocol: string): Upgrad
   if (url.protocol !== 'wss:' && url.protocol !== 'ws:') throw new TypeError(`the URL's scheme is ${url.protocol}`);
   const isSecure = url.protocol === 'wss:';
   const key = randomBytes(16).toString('base64');
+  const reading = endpoint.agent === undefined ? new DirectReading() : undefined;
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const port = Number(url.port === '' ? (isSecure ? 443 : 80) : url.port);
+  const tls = isSecure ? defined(endpoint.tls) : {};
   const options: RequestOptions = {
-    ...(isSecure ? defined(endpoint.tls) : {}),
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? (isSecure ? 443 : 80) : url.port,
+    ...tls,
+    host,
+    port,
     path: url.pathname + url.search,
     headers: {
       ...endpoint.headers,
@@ -35,8 +44,9 @@ export function requestUpgrade(endpoint: ExecEndpoint, protocol: string): Upgrad
       Connection: 'Upgrade',
       Upgrade: 'websocket',
     },
-    // A connection of its own: it is not to be used by anybody else.
-    agent: endpoint.agent ?? false,
+    ...(reading === undefined
+      ? { agent: endpoint.agent }
+      : { createConnection: () => connectTo({ host, port }, isSecure ? tls : undefined, reading) }),
   };
   const request = isSecure ? httpsRequest(options) : httpRequest(options);
   request.end();
@@ -46,7 +56,19 @@ export function requestUpgrade(endpoint: ExecEndpoint, protocol: string): Upgrad
       .update(key + keySuffix)
       .digest('base64'),
     mask: isSecure ? zeroMask : randomMask,
+    reading,
   };
+}
+
+/** A connection of its own, without TLS where no options for that are given. */
+function connectTo(address: { readonly host: string; readonly port: number }, tls: ExecTls | undefined, reading: DirectReading): Socket {
+  const { onread } = reading;
+  const socket =
+    tls === undefined
+      ? tcpConnect({ ...address, onread })
+      : tlsConnect({ servername: isIP(address.host) === 0 ? address.host : '', ...tls, ...address, onread } as ConnectionOptions);
+  reading.serve(socket);
+  return socket;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 
+import type { DirectReading } from './direct-reading.ts';
 import { encodeFrame, type MaskMaker } from './frame-encoding.ts';
 import { FrameParser, noCode, opcodes } from './frame-parser.ts';
 
@@ -11,11 +12,13 @@ export interface UpgradedSocket {
   /** The sub-protocol that the server has picked. */
   readonly protocol: string;
   readonly mask: MaskMaker;
+  /** Where the socket has one. */
+  readonly reading?: DirectReading | undefined;
 }
 
 /** Who is told what comes. */
 export interface WebSocketHandlers {
-  /** As `FrameSink.data`. */
+  /** As `FrameSink.data`; the bytes are the callee's only until it returns. */
   data(bytes: Buffer, isFirst: boolean): void;
   /** Called once: no more can come. `code` is that of the server's close, or 1006 where it sent none. */
   closed(code: number, reason: string, error: Error | undefined): void;
@@ -34,7 +37,7 @@ export class WebSocketClient {
   #closed = false;
 
   /** Takes over a socket on which nobody else listens. */
-  constructor({ socket, head, protocol, mask }: UpgradedSocket, handlers: WebSocketHandlers) {
+  constructor({ socket, head, protocol, mask, reading }: UpgradedSocket, handlers: WebSocketHandlers) {
     this.protocol = protocol;
     this.mask = mask;
     this.#socket = socket;
@@ -55,8 +58,10 @@ export class WebSocketClient {
     socket.on('close', () => this.#finish(abnormalClosure, ''));
     // The server's FIN ends our side as well.
     socket.on('end', () => this.#finish(abnormalClosure, ''));
-    socket.on('data', (chunk: Buffer) => this.#read(chunk));
     if (head.byteLength > 0) this.#read(head);
+    // What the stream still has comes first, and nothing behind it any more where reading is direct.
+    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    reading?.begin((bytes) => this.#read(bytes));
   }
 
   /** Bytes of any kind that came over the socket. */

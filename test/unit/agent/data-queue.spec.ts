@@ -63,7 +63,7 @@ describe('a queue of data', () => {
     expect(takes).to.be.at.most(12);
   });
 
-  it('gives what comes at once, without a copy, while nobody is busy, and together what came meanwhile', async () => {
+  it('gives what comes at once, without a copy, while nobody is busy, and together what came meanwhile and lies together', async () => {
     const taken: Uint8Array[] = [];
     let release = (): void => undefined;
     const queue = new DataQueue({
@@ -74,18 +74,41 @@ describe('a queue of data', () => {
       },
       failed: () => undefined,
     });
-    const pieces = Array.from({ length: 40 }, (_, index) => Buffer.alloc(16_384, index));
+    const block = Buffer.alloc(40 * 16_384, 'abcdefg');
+    const pieces = Array.from({ length: 40 }, (_, index) => block.subarray(index * 16_384, (index + 1) * 16_384));
     let offset = 0;
     for (const piece of pieces) {
       queue.add(frameOf(offset, piece));
       offset += piece.length;
     }
     expect(taken).to.have.length(2);
-    expect(taken[0]?.buffer).to.equal(pieces[0]?.buffer);
+    expect(taken.every(({ buffer }) => buffer === block.buffer)).to.equal(true);
     release();
     await queue.whenEmpty();
     expect(taken.map(({ byteLength }) => byteLength)).to.deep.equal([16_384, 16_384, 262_144, 262_144, 98_304]);
-    expect(Buffer.concat(taken).equals(Buffer.concat(pieces))).to.equal(true);
+    expect(Buffer.concat(taken).equals(block)).to.equal(true);
+  });
+
+  it('holds a part of a frame back for the rest of it, but never 128 KiB', async () => {
+    const taken: number[] = [];
+    const queue = new DataQueue({ concurrency: 3, take: (bytes) => void taken.push(bytes.byteLength), failed: () => undefined });
+    const block = Buffer.alloc(256 * 1024);
+    let offset = 0;
+    const add = (length: number, isPart: boolean): void => {
+      queue.add({ ...frameOf(offset, block.subarray(offset, offset + length)), isPart });
+      offset += length;
+    };
+    add(16_000, true);
+    add(16_000, true);
+    expect(taken).to.deep.equal([]);
+    expect(queue.isEmpty).to.equal(false);
+    add(100, false);
+    expect(taken).to.deep.equal([32_100]);
+    for (let count = 0; count < 9; count += 1) add(16_000, true);
+    expect(taken).to.deep.equal([32_100, 144_000]);
+    add(1, false);
+    await queue.whenEmpty();
+    expect(taken).to.deep.equal([32_100, 144_000, 1]);
   });
 
   it('gives nothing after a stop, and nothing after a failure, which it tells once', async () => {

@@ -27,7 +27,8 @@ function cut(bytes: Buffer, sizes: readonly number[]): Buffer[] {
 /** Raw DATA joined again where it was given in parts. */
 function joined(frames: readonly Frame[]): Frame[] {
   const result: Frame[] = [];
-  for (const frame of frames) {
+  for (const given of frames) {
+    const frame = given.type === FrameType.DATA ? whole(given) : given;
     const last = result.at(-1);
     const continues = frame.type === FrameType.DATA && frame.encoding === 'raw' && last?.type === FrameType.DATA && last.encoding === 'raw';
     if (continues && last.stream === frame.stream && last.offset + last.rawLength === frame.offset && last.rawLength + frame.rawLength <= 262_144)
@@ -35,6 +36,10 @@ function joined(frames: readonly Frame[]): Frame[] {
     else result.push(frame.type === FrameType.DATA ? { ...frame, bytes: Buffer.from(frame.bytes) } : frame);
   }
   return result;
+}
+
+function whole({ type, stream, offset, rawLength, encoding, bytes: given }: DataFrame): DataFrame {
+  return { type, stream, offset, rawLength, encoding, bytes: given };
 }
 
 const offsets = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER - 300_000 });
@@ -87,6 +92,12 @@ describe('frames', () => {
         },
       ),
     );
+  });
+
+  it('say of a part of raw DATA whether there is more of it', () => {
+    const wire = wireData(1, 0, Buffer.alloc(300));
+    const parts = decode(wire.subarray(0, 100), wire.subarray(100, 200), wire.subarray(200));
+    expect(parts.map((frame) => frame.type === FrameType.DATA && frame.isPart)).to.deep.equal([true, true, false]);
   });
 
   it('are encoded as the document says', () => {

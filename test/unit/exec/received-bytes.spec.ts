@@ -1,0 +1,40 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import { ReceivedBytes } from '../../../src/exec/received-bytes.ts';
+
+describe('bytes that were received', () => {
+  it('are copies, whatever their sizes, which nothing that comes later changes', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ size: fc.oneof(fc.nat(100), fc.nat(40_000), fc.constant(300_000)), isFirst: fc.boolean() }), { maxLength: 40 }),
+        (pieces) => {
+          const received = new ReceivedBytes();
+          const read = Buffer.alloc(300_000);
+          const copies = pieces.map(({ size, isFirst }, index) => received.copy(read.fill(index + 1).subarray(0, size), isFirst));
+          for (const [index, { size }] of pieces.entries()) expect(copies[index]?.equals(Buffer.alloc(size, index + 1))).to.equal(true);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  it('lie one behind the other where a message is large, its short end included', () => {
+    const received = new ReceivedBytes();
+    const [first, second, next] = [
+      received.copy(Buffer.alloc(16_000), true),
+      received.copy(Buffer.alloc(5), false),
+      received.copy(Buffer.alloc(16_000), true),
+    ];
+    expect(second.buffer).to.equal(first.buffer);
+    expect(second.byteOffset).to.equal(first.byteOffset + 16_000);
+    expect(next.byteOffset).to.equal(second.byteOffset + 5);
+  });
+
+  it('of a short message keep nothing but themselves', () => {
+    const received = new ReceivedBytes();
+    const large = received.copy(Buffer.alloc(16_000), true);
+    expect(received.copy(Buffer.alloc(100), true).buffer).to.not.equal(large.buffer);
+    expect(received.copy(Buffer.alloc(100), false).buffer).to.not.equal(large.buffer);
+  });
+});
