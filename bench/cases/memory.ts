@@ -7,8 +7,8 @@ import { PGlite } from '@electric-sql/pglite';
 
 import { AsyncStack } from '../harness/async-stack.ts';
 import type { BenchCase, BenchContext, Benchmark } from '../harness/benchmark.ts';
+import { HostChild } from '../host/host-child.ts';
 import { startEmbedded } from '../memory/embedded-child.ts';
-import { HostChild } from '../memory/host-child.ts';
 import { forgetPeak, memoryOf } from '../memory/peak-memory.ts';
 import { openSlowly } from '../memory/through-proxy.ts';
 
@@ -64,17 +64,24 @@ async function peakAboveIdle(direction: Direction, mebibytes: number, setting: S
   if (direction === 'up') opened.use(await openSlowly(setting.kubeconfig, slow, rate), (proxy) => proxy[Symbol.asyncDispose]());
   const host = opened.use(new HostChild(setting.database), (child) => child[Symbol.asyncDispose]());
   const kubeconfig = direction === 'up' ? slow : setting.kubeconfig;
-  await host.tell({ kind: 'open', kubeconfig, image: context.setting('image') });
+  await host.tell({ kind: 'open', kubeconfig, image: context.setting('image'), pods: 1 });
   opened.use(host, (child) => child.tell({ kind: 'close' }));
-  if (direction === 'down') await host.tell({ kind: 'fill', mebibytes, mebibytesPerSecond: rate });
+  if (direction === 'down') await host.tell({ kind: 'script', pod: 0, script: filling(mebibytes) });
   await forgetPeak(host.pid);
   const idle = await memoryOf(host.pid);
-  const startedAt = performance.now();
-  const told = await host.tell({ kind: direction, mebibytes, mebibytesPerSecond: rate });
-  const seconds = (performance.now() - startedAt) / 1000;
+  const place = { pod: 0, path: '.' };
+  const { bytes, ms } = await host.tell(
+    direction === 'down' ? { kind: 'down', from: place, target: { mebibytesPerSecond: rate } } : { kind: 'up', to: place, source: { mebibytes } },
+  );
+  if (bytes < mebibytes * 1024 * 1024) throw new Error(`${bytes} bytes passed, less than ${mebibytes} MiB`);
   const peak = await memoryOf(host.pid);
   context.log(
-    `  ${told} in ${seconds.toFixed(0)} s: idle ${idle.resident.toFixed(0)} MiB resident, of it ${idle.anonymous.toFixed(0)} anonymous; peak ${peak.peakResident.toFixed(0)} MiB; after it ${peak.resident.toFixed(0)} MiB, ${peak.anonymous.toFixed(0)} anonymous`,
+    `  ${bytes} bytes in ${(ms / 1000).toFixed(0)} s: idle ${idle.resident.toFixed(0)} MiB resident, of it ${idle.anonymous.toFixed(0)} anonymous; peak ${peak.peakResident.toFixed(0)} MiB; after it ${peak.resident.toFixed(0)} MiB, ${peak.anonymous.toFixed(0)} anonymous`,
   );
   return peak.peakResident - idle.resident;
+}
+
+/** Makes a file of random bytes in the pod, with a block that is not made anew each time. */
+function filling(mebibytes: number): string {
+  return `head -c 1048576 /dev/urandom >/tmp/block && : >data/random.bin && for i in $(seq ${mebibytes}); do cat /tmp/block; done >>data/random.bin`;
 }

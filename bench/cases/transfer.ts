@@ -4,8 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { PGlite } from '@electric-sql/pglite';
+
+import { AsyncStack } from '../harness/async-stack.ts';
 import type { Benchmark } from '../harness/benchmark.ts';
-import { openBenchPods } from '../transfer/bench-pods.ts';
+import { HostChild } from '../host/host-child.ts';
 import { randomBytesOf, smallFiles, sourceTree } from '../transfer/sample-archives.ts';
 import { TransferCases } from '../transfer/transfer-cases.ts';
 
@@ -17,16 +20,19 @@ export const benchmark: Benchmark = {
   open: async ({ log, setting }) => {
     const kubeconfig = process.env['KUBECONFIG'];
     if (kubeconfig === undefined || kubeconfig === '') throw new Error('KUBECONFIG is not set: this benchmark measures on a real cluster');
-    const folder = await mkdtemp(join(tmpdir(), 'kw-bench-'));
-    const opened = await openBenchPods(kubeconfig, setting('image'));
+    await using opened = new AsyncStack();
+    const folder = opened.use(await mkdtemp(join(tmpdir(), 'kw-bench-')), (path) => rm(path, { recursive: true }));
+    const database = opened.use(await PGlite.create(), (pglite) => pglite.close());
+    const host = opened.use(new HostChild(database), (child) => child[Symbol.asyncDispose]());
+    const { output } = await host.tell({ kind: 'open', kubeconfig, image: setting('image'), pods: 2 });
+    opened.use(host, (child) => child.tell({ kind: 'close' }));
+    const pods = output.split('\n').map((podName) => ({ kubeconfig, podName }));
     const samples = [randomBytesOf(Number(setting('mebibytes'))), sourceTree(2_000), smallFiles(20_000)];
-    const groups = samples.map((sample) => new TransferCases(sample, { folder, pods: opened.pods, log }));
+    const groups = samples.map((sample) => new TransferCases(sample, { folder, host, pods, log }));
+    const kept = opened.keep();
     return {
       cases: (['websocket', 'spdy'] as const).flatMap((wire) => groups.flatMap((group) => group.of(wire))),
-      [Symbol.asyncDispose]: async () => {
-        await opened[Symbol.asyncDispose]();
-        await rm(folder, { recursive: true });
-      },
+      [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
     };
   },
 };

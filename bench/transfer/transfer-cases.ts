@@ -1,15 +1,24 @@
-import { createReadStream, createWriteStream, type ReadStream } from 'node:fs';
+import { execFile } from 'node:child_process';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
 
 import type { BenchCase } from '../harness/benchmark.ts';
-import { type BenchPod, type BenchPods, benchDir } from './bench-pods.ts';
-import { KubectlExec, type Wire } from './kubectl-exec.ts';
+import type { HostChild } from '../host/host-child.ts';
+import type { Place } from '../host/orders.ts';
+import { KubectlExec, type PeerPod, type Wire } from './kubectl-exec.ts';
+import { type Mover, ours, peers } from './movers.ts';
 import { makeArchive, type Sample, type SampleArchive } from './sample-archives.ts';
-import { digestInPod, digestOfArchive } from './tree-digest.ts';
+import { digestOfArchive, digestOfOutput, digestScript } from './tree-digest.ts';
 
-type Side = 'data' | 'peer';
+export interface TransferSetting {
+  /** For archives. */
+  readonly folder: string;
+  readonly host: HostChild;
+  /** Those of the host. */
+  readonly pods: readonly PeerPod[];
+  readonly log: (line: string) => void;
+}
 
 /**
  * The transfers of one sample. After each, the digests of the content are compared. Each goes to a folder that is new, and folders of many files are removed only with their pod: an
@@ -17,54 +26,39 @@ type Side = 'data' | 'peer';
  */
 export class TransferCases {
   readonly #sample: Sample;
-  readonly #folder: string;
-  readonly #pods: BenchPods['pods'];
-  readonly #log: (line: string) => void;
+  readonly #setting: TransferSetting;
   /** Folders of the first pod that hold the whole content. */
-  readonly #filled = new Map<Side, string>();
+  readonly #filled = new Map<Mover['side'], Place>();
   #archive: Promise<SampleArchive> | undefined;
   #runs = 0;
 
-  constructor(sample: Sample, { folder, pods, log }: { folder: string; pods: BenchPods['pods']; log: (line: string) => void }) {
+  constructor(sample: Sample, setting: TransferSetting) {
     this.#sample = sample;
-    this.#folder = folder;
-    this.#pods = pods;
-    this.#log = log;
+    this.#setting = setting;
   }
 
   /** Up, down and from pod to pod. */
   of(wire: Wire): readonly BenchCase[] {
     const { name, goals } = this.#sample;
-    const kubectl = new KubectlExec(wire);
+    const { host, pods } = this.#setting;
+    const our = ours(host);
+    const peer = peers(new KubectlExec(wire), pods);
     // Over SPDY, which clusters no longer need to offer: for the record, without a goal.
     const record = wire === 'spdy';
-    const common = { unit: 'MiB/s', better: 'higher', pairs: record ? 3 : 5 } as const;
-    const title = (what: string): string => `${what}, ${name}${record ? ', kubectl over SPDY' : ''}`;
-    return [
-      {
-        ...common,
-        name: title('up'),
-        goal: record ? undefined : goals.up,
-        ours: () => this.#up('data', ({ path }, to) => this.#pods[0].volume.streamIn(to, readable(path))),
-        peer: () => this.#repeat(() => this.#up('peer', ({ path }, to) => kubectl.into(this.#pods[0].peer, at('peer', to), path))),
-      },
-      {
-        ...common,
-        name: title('down'),
-        goal: record ? undefined : goals.down,
-        ours: () => this.#down('data', async (from, target) => await pipeline(await this.#pods[0].volume.streamOut(from), createWriteStream(target))),
-        peer: () => this.#repeat(() => this.#down('peer', (from, target) => kubectl.outOf(this.#pods[0].peer, at('peer', from), target))),
-      },
-      {
-        ...common,
-        name: title('pod to pod'),
-        ours: () => this.#across('data', async ([a, from], [b, to]) => await b.volume.streamIn(to, await a.volume.streamOut(from))),
-        peer: () =>
-          this.#repeat(() =>
-            this.#across('peer', ([a, from], [b, to]) => kubectl.between(a.peer, b.peer, { from: at('peer', from), to: at('peer', to) })),
-          ),
-      },
+    const transfers = [
+      { what: 'up', goal: goals.up, measure: (mover: Mover) => this.#up(mover) },
+      { what: 'down', goal: goals.down, measure: (mover: Mover) => this.#down(mover) },
+      { what: 'pod to pod', goal: undefined, measure: (mover: Mover) => this.#across(mover) },
     ];
+    return transfers.map(({ what, goal, measure }) => ({
+      name: `${what}, ${name}${record ? ', kubectl over SPDY' : ''}`,
+      unit: 'MiB/s',
+      better: 'higher',
+      pairs: record ? 3 : 5,
+      goal: record ? undefined : goal,
+      ours: () => measure(our),
+      peer: () => this.#repeat(() => measure(peer)),
+    }));
   }
 
   /** kubectl loses bytes now and then, and ends with status 0: then it is measured again, and the log says so. */
@@ -74,68 +68,74 @@ export class TransferCases {
         return await measure();
       } catch (error) {
         if (left === 1) throw error;
-        this.#log(`kubectl is measured again: ${error instanceof Error ? error.message : String(error)}`);
+        this.#setting.log(`kubectl is measured again: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
   }
 
-  async #up(side: Side, work: (archive: SampleArchive, to: string) => Promise<unknown>): Promise<number> {
+  async #up(mover: Mover): Promise<number> {
     const archive = await this.#made();
-    const [pod] = this.#pods;
-    const to = await this.#newFolder(pod, side);
-    const measured = await rate(archive, () => work(archive, to));
-    await this.#check(pod, side, to);
-    this.#filled.set(side, to);
+    const to = await this.#newFolder(mover, 0);
+    const measured = await rate(archive, () => mover.up(archive.path, to));
+    await this.#check(mover, to);
+    this.#filled.set(mover.side, to);
     return measured;
   }
 
-  async #down(side: Side, work: (from: string, target: string) => Promise<unknown>): Promise<number> {
+  async #down(mover: Mover): Promise<number> {
     const archive = await this.#made();
-    const target = join(this.#folder, 'down.tar');
-    const from = await this.#source(side);
+    const target = join(this.#setting.folder, 'down.tar');
+    const from = await this.#source(mover);
     await rm(target, { force: true });
-    const measured = await rate(archive, () => work(from, target));
-    if ((await digestOfArchive(target)) !== archive.treeDigest) throw new Error(`down from ${side} of ${this.#sample.name}: the content differs`);
-    if ((await stat(target)).size < archive.contentBytes) throw new Error(`down from ${side} of ${this.#sample.name}: shorter than its content`);
+    await this.#settle(from.pod);
+    const measured = await rate(archive, () => mover.down(from, target));
+    if ((await digestOfArchive(target)) !== archive.treeDigest)
+      throw new Error(`down from ${mover.side} of ${this.#sample.name}: the content differs`);
+    if ((await stat(target)).size < archive.contentBytes)
+      throw new Error(`down from ${mover.side} of ${this.#sample.name}: shorter than its content`);
     return measured;
   }
 
-  async #across(side: Side, work: (from: readonly [BenchPod, string], to: readonly [BenchPod, string]) => Promise<unknown>): Promise<number> {
+  async #across(mover: Mover): Promise<number> {
     const archive = await this.#made();
-    const [a, b] = this.#pods;
-    const from = await this.#source(side);
-    const to = await this.#newFolder(b, side);
-    const measured = await rate(archive, () => work([a, from], [b, to]));
-    await this.#check(b, side, to);
+    const from = await this.#source(mover);
+    const to = await this.#newFolder(mover, 1);
+    const measured = await rate(archive, () => mover.across(from, to));
+    await this.#check(mover, to);
     return measured;
   }
 
   /** A folder of the first pod with the whole content. */
-  async #source(side: Side): Promise<string> {
-    const filled = this.#filled.get(side);
+  async #source(mover: Mover): Promise<Place> {
+    const filled = this.#filled.get(mover.side);
     if (filled !== undefined) return filled;
     const { path } = await this.#made();
-    const [pod] = this.#pods;
-    const folder = await this.#newFolder(pod, side);
-    if (side === 'data') await pod.volume.streamIn(folder, readable(path));
-    else await new KubectlExec('websocket').into(pod.peer, at(side, folder), path);
-    await this.#check(pod, side, folder);
-    this.#filled.set(side, folder);
+    const folder = await this.#newFolder(mover, 0);
+    await mover.up(path, folder);
+    await this.#check(mover, folder);
+    this.#filled.set(mover.side, folder);
     return folder;
   }
 
-  /** Its path from the side's folder. What is on its way to the disk is there before the measurement begins. */
-  async #newFolder({ container }: BenchPod, side: Side): Promise<string> {
+  async #newFolder({ side }: Mover, pod: number): Promise<Place> {
     this.#runs += 1;
-    const folder = `${this.#sample.id}-${this.#runs}`;
+    const path = `${this.#sample.id}-${this.#runs}`;
     const room = this.#sample.files > 1 ? '' : `rm -rf ${side}/${this.#sample.id}-*;`;
-    await digestInPod(container, benchDir, `${room} mkdir ${side}/${folder} && sync`);
-    return folder;
+    await this.#setting.host.tell({ kind: 'script', pod, script: `${room} mkdir ${side}/${path}` });
+    await this.#settle(pod);
+    return { pod, path };
   }
 
-  async #check({ container }: BenchPod, side: Side, folder: string): Promise<void> {
+  /** What is on its way to a disk, of this machine or the pod's, is there before the measurement begins. */
+  async #settle(pod: number): Promise<void> {
+    await promisify(execFile)('sync');
+    await this.#setting.host.tell({ kind: 'script', pod, script: 'sync' });
+  }
+
+  async #check({ side }: Mover, { pod, path }: Place): Promise<void> {
     const { treeDigest } = await this.#made();
-    if ((await digestInPod(container, at(side, folder))) !== treeDigest) throw new Error(`${side} after ${this.#sample.name}: the content differs`);
+    const { output } = await this.#setting.host.tell({ kind: 'script', pod, script: digestScript(`${side}/${path}`) });
+    if (digestOfOutput(output) !== treeDigest) throw new Error(`${side} after ${this.#sample.name}: the content differs`);
   }
 
   async #made(): Promise<SampleArchive> {
@@ -144,22 +144,15 @@ export class TransferCases {
   }
 
   async #make(): Promise<SampleArchive> {
-    const archive = await makeArchive(this.#folder, this.#sample);
-    this.#log(`${this.#sample.name}: ${mebibytes(archive.contentBytes)} MiB in an archive of ${mebibytes(archive.bytes)} MiB`);
+    const { folder, log } = this.#setting;
+    const archive = await makeArchive(folder, this.#sample);
+    log(`${this.#sample.name}: ${mebibytes(archive.contentBytes)} MiB in an archive of ${mebibytes(archive.bytes)} MiB`);
     return archive;
   }
 }
 
 function mebibytes(bytes: number): string {
   return (bytes / 1024 / 1024).toFixed(1);
-}
-
-function readable(path: string): ReadStream {
-  return createReadStream(path, { highWaterMark: 1024 * 1024 });
-}
-
-function at(side: Side, folder: string): string {
-  return `${benchDir}/${side}/${folder}`;
 }
 
 /** MiB of the archive a second. */

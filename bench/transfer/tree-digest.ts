@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { Writable } from 'node:stream';
 
-import type { Container } from 'kubernetes-worker';
 import { extract } from 'tar-stream';
 
 /** SHA-256 of the sorted lines `<sha256 of the content>  ./<name>` of all files: what `sha256sum` prints of them, hashed. */
@@ -26,17 +24,12 @@ export async function digestOfArchive(path: string): Promise<string> {
   return digestOfLines(lines);
 }
 
-/** Of the files below a folder of a container; or the output of another script there. */
-export async function digestInPod(container: Container, dir: string, script = 'find . -type f -print0 | xargs -0 sha256sum'): Promise<string> {
-  const chunks: Buffer[] = [];
-  const stdout = new Writable({
-    write(chunk: Buffer, _encoding, done): void {
-      chunks.push(chunk);
-      done();
-    },
-  });
-  const process = await container.run({ path: 'sh', args: ['-c', script], dir }, { stdout });
-  const { exitStatus } = await process.wait();
-  if (exitStatus !== 0) throw new Error(`${script} in the pod ended with status ${exitStatus}`);
-  return digestOfLines(Buffer.concat(chunks).toString().trim().split('\n'));
+/** Prints those lines in a pod, for the files below a folder. */
+export function digestScript(dir: string): string {
+  return `cd ${dir} && find . -type f -print0 | xargs -0 sha256sum`;
+}
+
+/** Of what that has printed. */
+export function digestOfOutput(output: string): string {
+  return digestOfLines(output.trim().split('\n'));
 }

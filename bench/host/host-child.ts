@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { PGlite } from '@electric-sql/pglite';
 
-import type { Answer, Order } from './host-process.ts';
+import type { Answer, Order, Outcome } from './orders.ts';
 import type { ResultMessage, StatementMessage } from './remote-database.ts';
 
 const program = fileURLToPath(new URL('./host-process.ts', import.meta.url));
@@ -15,7 +15,7 @@ export class HostChild implements AsyncDisposable {
   readonly pid: number;
   readonly #child: ChildProcess;
   readonly #database: PGlite;
-  #waiting: PromiseWithResolvers<string> | undefined;
+  #waiting: PromiseWithResolvers<Outcome> | undefined;
 
   constructor(database: PGlite) {
     this.#database = database;
@@ -25,15 +25,15 @@ export class HostChild implements AsyncDisposable {
     this.#child.on('message', (message) => {
       const received = message as Answer | StatementMessage;
       if (received.kind === 'statement') void this.#query(received);
-      else if (received.kind === 'done') this.#waiting?.resolve(received.detail);
-      else this.#waiting?.reject(new Error(`in the host: ${received.detail}`));
+      else if (received.kind === 'done') this.#waiting?.resolve(received.outcome);
+      else this.#waiting?.reject(new Error(`in the host: ${received.reason}`));
     });
     this.#child.once('exit', (status, signal) => this.#waiting?.reject(new Error(`the host ended: ${String(status ?? signal)}`)));
   }
 
   /** One at a time. */
-  async tell(order: Order): Promise<string> {
-    this.#waiting = Promise.withResolvers<string>();
+  async tell(order: Order): Promise<Outcome> {
+    this.#waiting = Promise.withResolvers<Outcome>();
     this.#child.send(order);
     return await this.#waiting.promise;
   }

@@ -1,0 +1,164 @@
+// A host that does nothing but what it is asked for, in a process of its own: `fork`ed, told what to do by messages. Its database is its parent's.
+import { randomUUID } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { type Container, KubernetesWorker, type StreamSource, type Volume } from 'kubernetes-worker';
+
+import { type Answer, benchDir, type Order, type Outcome, type Place } from './orders.ts';
+import { RemoteDatabase, type ResultMessage } from './remote-database.ts';
+import { archiveOf, SlowConsumer } from './sample-stream.ts';
+
+interface HostPod {
+  readonly container: Container;
+  readonly volume: Volume;
+}
+
+type OrderOf<Kind extends Order['kind']> = Extract<Order, { kind: Kind }>;
+
+class Host {
+  readonly #worker: KubernetesWorker;
+  readonly #image: string;
+  readonly #owner = { kind: 'bench', key: randomUUID() };
+  readonly #pods: HostPod[] = [];
+
+  private constructor(worker: KubernetesWorker, image: string) {
+    this.#worker = worker;
+    this.#image = image;
+  }
+
+  static async open({ kubeconfig, image, pods }: OrderOf<'open'>, database: RemoteDatabase): Promise<Host> {
+    const worker = await KubernetesWorker.open({ name: `bench-${randomUUID()}`, kubeConfig: kubeconfig, database, volumeImage: image });
+    const host = new Host(worker, image);
+    for (let left = pods; left > 0; left -= 1) await host.#openPod();
+    return host;
+  }
+
+  get podNames(): readonly string[] {
+    return this.#pods.map(({ container }) => container.podName);
+  }
+
+  async script({ pod, script }: OrderOf<'script'>): Promise<string> {
+    const chunks: Buffer[] = [];
+    const stdout = new Writable({
+      write(chunk: Buffer, _encoding, done): void {
+        chunks.push(chunk);
+        done();
+      },
+    });
+    const process = await this.#at(pod).container.run({ path: 'sh', args: ['-c', script], dir: benchDir }, { stdout });
+    const { exitStatus } = await process.wait();
+    if (exitStatus !== 0) throw new Error(`${script} in the pod ended with status ${exitStatus}`);
+    return Buffer.concat(chunks).toString();
+  }
+
+  /** All return the bytes that passed. */
+  async up({ to, source }: OrderOf<'up'>): Promise<number> {
+    return await this.#into(to, 'file' in source ? createReadStream(source.file, { highWaterMark: 1024 * 1024 }) : archiveOf(source.mebibytes));
+  }
+
+  async across({ from, to }: OrderOf<'across'>): Promise<number> {
+    return await this.#into(to, await this.#at(from.pod).volume.streamOut(from.path));
+  }
+
+  async down({ from, target }: OrderOf<'down'>): Promise<number> {
+    const archive = await this.#at(from.pod).volume.streamOut(from.path);
+    if ('file' in target) {
+      const file = createWriteStream(target.file);
+      await pipeline(archive, file);
+      return file.bytesWritten;
+    }
+    const consumer = new SlowConsumer(target.mebibytesPerSecond);
+    await pipeline(archive, consumer);
+    return consumer.bytes;
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.ownerFinished(this.#owner);
+    await this.#reapPatiently();
+    await this.#worker.close();
+  }
+
+  async #openPod(): Promise<void> {
+    const owner = { ...this.#owner, key: `${this.#owner.key}-${this.#pods.length}` };
+    const { container, mounts } = await this.#worker.findOrCreateContainer(owner, {
+      image: this.#image,
+      dir: benchDir,
+      outputs: { data: 'data', peer: 'peer' },
+    });
+    const volume = mounts.find(({ name }) => name === 'data')?.volume;
+    if (volume === undefined) throw new Error('the container has no volume');
+    this.#pods.push({ container, volume });
+  }
+
+  #at(pod: number): HostPod {
+    const found = this.#pods[pod];
+    if (found === undefined) throw new Error(`there is no pod ${pod}`);
+    return found;
+  }
+
+  async #into({ pod, path }: Place, source: StreamSource): Promise<number> {
+    const { rawBytes } = await this.#at(pod).volume.streamIn(path, source);
+    return rawBytes;
+  }
+
+  /** A pod with hundreds of thousands of files takes its node longer to remove than one pass waits. */
+  async #reapPatiently(): Promise<void> {
+    for (let left = 5; ; left -= 1) {
+      try {
+        await this.#worker.reap();
+        return;
+      } catch (error) {
+        if (left === 1) throw error;
+      }
+    }
+  }
+}
+
+const send = (message: object): void => {
+  process.send?.(message);
+};
+const database = new RemoteDatabase(send);
+let host: Host | undefined;
+
+async function obey(order: Order): Promise<Partial<Outcome>> {
+  if (order.kind === 'open') {
+    host = await Host.open(order, database);
+    // What was only needed to begin with is let go of before anybody looks.
+    await sleep(500);
+    globalThis.gc?.();
+    return { output: host.podNames.join('\n') };
+  }
+  if (host === undefined) throw new Error('not open');
+  switch (order.kind) {
+    case 'script':
+      return { output: await host.script(order) };
+    case 'up':
+      return { bytes: await host.up(order) };
+    case 'down':
+      return { bytes: await host.down(order) };
+    case 'across':
+      return { bytes: await host.across(order) };
+    case 'close':
+      await host.close();
+      return {};
+  }
+}
+
+async function answerTo(order: Order): Promise<Answer> {
+  const startedAt = performance.now();
+  try {
+    const outcome = await obey(order);
+    return { kind: 'done', outcome: { bytes: 0, output: '', ...outcome, ms: performance.now() - startedAt } };
+  } catch (error) {
+    return { kind: 'failed', reason: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
+}
+
+process.on('message', (message: Order | ResultMessage) => {
+  if (message.kind === 'result') database.answer(message);
+  else void answerTo(message).then(send);
+});
+process.once('disconnect', () => process.exit());
