@@ -75,6 +75,7 @@ export {
   VolumeIoError,
 } from './errors/transfer.ts';
 export type { ExecEndpoint, ExecTls } from './exec/exec-endpoint.ts';
+export type { ExecProtocol } from './exec/protocol-order.ts';
 export type { Cluster, ConfigMap, DeletePodOptions, ExecTarget, LogLine, LogTarget, Pod, PodChange, PodList } from './kubernetes/cluster.ts';
 export type { PodOptions, PodToleration } from './kubernetes/pod-options.ts';
 export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';

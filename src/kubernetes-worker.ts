@@ -7,6 +7,7 @@ import { ConnectionLimits } from './agent/connection-limits.ts';
 import { Reaper } from './controllers/reaper.ts';
 import { InvalidSpecError } from './errors/caller.ts';
 import { MessageBuffers } from './exec/message-buffers.ts';
+import { type ExecProtocol, execProtocols, ProtocolOrder } from './exec/protocol-order.ts';
 import { messageBufferBytes } from './exec/stdin-frames.ts';
 import { silentLogger } from './internal/silent-logger.ts';
 import { systemClock } from './internal/system-clock.ts';
@@ -60,6 +61,12 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly schedulingTimeoutMs?: number | undefined;
   /** How long the library goes on trying to reach a pod that is there; of a transfer, how long without a byte gained. @defaultValue 300,000 */
   readonly reconnectTimeoutMs?: number | undefined;
+  /**
+   * What connections to pods go over, the first that the cluster lets pass. Name WebSocket's alone where something on the way takes SPDY and breaks it later.
+   *
+   * @defaultValue all, in this order: SPDY, which costs the nodes least, then WebSocket
+   */
+  readonly execProtocols?: readonly ExecProtocol[] | undefined;
   /** How transfers are run, and how many at once. */
   readonly transfers?: TransferOptions | undefined;
   /** How many processes may be followed at once; the output of others waits in their pods. @defaultValue 512 */
@@ -132,8 +139,9 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
   const delivery = new AgentDelivery(cluster, options.architecture);
   const launcher = new PodLauncher({ cluster, workerName: name, installationId, delivery, podOptions: options.pods ?? {}, logger });
   const buffers = new MessageBuffers(messageBufferBytes);
+  const protocols = new ProtocolOrder(options.execProtocols ?? execProtocols);
   const agents = new AgentPool({
-    connect: (pod, connecting) => connectByExec(cluster, pod, { ...connecting, buffers }),
+    connect: (pod, connecting) => connectByExec(cluster, pod, { ...connecting, buffers, protocols }),
     clock,
     logger,
     limits: new ConnectionLimits({ maxTransfers: options.transfers?.maxConcurrent, maxAttachments: options.maxAttachments }),
@@ -203,6 +211,10 @@ function checkOptions(options: KubernetesWorkerOptions): void {
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
       throw new InvalidSpecError(field === 'maxAttachments' ? field : `transfers.${field}`, `${value} is not a positive integer`);
   }
+  const { execProtocols: chosen = execProtocols } = options;
+  if (chosen.length === 0) throw new InvalidSpecError('execProtocols', 'must name at least one');
+  const unknown = chosen.find((name) => !execProtocols.includes(name));
+  if (unknown !== undefined) throw new InvalidSpecError('execProtocols', `${unknown} is none of ${execProtocols.join(', ')}`);
   if ((options.transfers?.windowBytes ?? 0) > maxWindowBytes) throw new InvalidSpecError('transfers.windowBytes', `is more than ${maxWindowBytes}`);
 }
 

@@ -3,23 +3,26 @@ import { ExecConnectionLostError, ExecHandshakeFailedError, HeartbeatTimeoutErro
 import type { Clock } from '../runtime/options.ts';
 import { ByteTail } from './byte-tail.ts';
 import { channels } from './channels.ts';
-import type { ExecStatus } from './exec-status.ts';
-import { decodeExecStatus } from './exec-status.ts';
+import { decodeExecStatus, type ExecStatus } from './exec-status.ts';
+import type { ExecWire, WireHandlers } from './exec-wire.ts';
 import { isTemporaryRefusal } from './handshake-failure.ts';
 import { keepAlive } from './heartbeat.ts';
 import type { MessageBuffers } from './message-buffers.ts';
+import type { ExecProtocol } from './protocol-order.ts';
 import { quote } from './quote.ts';
 import { ReceivedBytes } from './received-bytes.ts';
 import { type StdinFrame, StdinFrames } from './stdin-frames.ts';
-import { type UpgradedSocket, WebSocketClient } from './web-socket.ts';
 
 /** How an exec connection is watched. */
 export interface ExecConnectionOptions {
+  readonly protocol: ExecProtocol;
   readonly pingIntervalMs: number;
   readonly deadAfterMs: number;
   readonly clock: Clock;
   /** For what is sent. */
   readonly buffers: MessageBuffers;
+  /** Called once: when something has come on any channel, or when the connection has ended before. */
+  readonly heard: (something: boolean) => void;
 }
 
 /** Who gets what comes. */
@@ -36,7 +39,7 @@ const maxStatusBytes = 1024 * 1024;
 const closeGraceMs = 2_000;
 
 /**
- * The stdin and stdout of a command in a pod, over one WebSocket. Both directions go on independently. It always ends in exactly one way, told by
+ * The stdin and stdout of a command in a pod, over one wire. Both directions go on independently. It always ends in exactly one way, told by
  * `end` and by every write from then on:
  *
  * - `ExecConnectionLostError`: the connection is gone, or the command ended (`status` has its exit code then);
@@ -44,7 +47,7 @@ const closeGraceMs = 2_000;
  * - `HeartbeatTimeoutError`: nothing was heard for too long; `ProtocolViolationError`: nothing that an exec may say.
  */
 export class ExecConnection {
-  readonly #socket: WebSocketClient;
+  readonly #wire: ExecWire;
   readonly #frames: StdinFrames;
   readonly #options: ExecConnectionOptions;
   readonly #lifetime = new AbortController();
@@ -57,33 +60,32 @@ export class ExecConnection {
   #ended: Error | undefined;
   #statusText = '';
   #status: ExecStatus | undefined;
-  /** Of the message that is coming. */
-  #channel: number | undefined;
+  #isHeard = false;
   #bytesReceived = 0;
   #bytesSent = 0;
 
-  /** Takes over a socket that is open; its listeners are set before it says anything. */
-  constructor(upgraded: UpgradedSocket, options: ExecConnectionOptions) {
+  /** Over the wire that `open` makes, with handlers that are called from `start` on. */
+  constructor(open: (handlers: WireHandlers) => ExecWire, options: ExecConnectionOptions) {
     this.#options = options;
-    this.#frames = new StdinFrames(options.buffers, upgraded.mask);
-    this.#socket = new WebSocketClient(upgraded, {
-      data: (bytes, isFirst) => this.#guard(() => this.#receive(bytes, isFirst)),
-      closed: (code, reason, error) => this.#guard(() => this.#finish(this.#describeClose(code, reason, error))),
+    this.#wire = open({
+      data: (channel, bytes, isFirst) => this.#guard(() => this.#receive(channel, bytes, isFirst)),
+      closed: (how, error) => this.#guard(() => this.#finish(this.#describeClose(how, error))),
     });
+    this.#frames = new StdinFrames(options.buffers, this.#wire);
+    this.#wire.start();
     void keepAlive({
       intervalMs: options.pingIntervalMs,
       deadAfterMs: options.deadAfterMs,
-      bytesRead: () => this.#socket.bytesRead,
+      bytesRead: () => this.#wire.bytesRead,
       clock: options.clock,
       signal: this.#lifetime.signal,
-      ping: () => this.#socket.ping(),
+      ping: () => this.#wire.ping(),
       dead: (silentMs) => this.#finish(new HeartbeatTimeoutError(silentMs)),
     }).catch((error: unknown) => this.#finish(this.#lost('its heartbeat failed', error)));
   }
 
-  /** The sub-protocol in use. */
-  get protocol(): string {
-    return this.#socket.protocol;
+  get protocol(): ExecProtocol {
+    return this.#options.protocol;
   }
 
   /** How the command ended, where the server has said so. */
@@ -136,7 +138,7 @@ export class ExecConnection {
     // Nobody waits for all but the last of a write.
     promise.catch(() => undefined);
     this.#pending.add(reject);
-    this.#socket.write(frame.bytes, (error) => {
+    this.#wire.write(frame.bytes, (error) => {
       // One that fails is rejected with the connection's end, which follows and knows more; its buffer may still be in use.
       if (error instanceof Error) return;
       this.#pending.delete(reject);
@@ -147,19 +149,23 @@ export class ExecConnection {
     return promise;
   }
 
-  #receive(bytes: Buffer, isFirst: boolean): void {
-    if (isFirst) this.#channel = bytes[0];
-    const payload = isFirst ? bytes.subarray(1) : bytes;
-    // Empty messages, unknown channels and a CLOSE of the server's mean nothing here, and harm nothing.
-    if (payload.byteLength === 0) return;
-    if (this.#channel === channels.stdout) {
-      this.#bytesReceived += payload.byteLength;
-      this.#deliver(this.#received.copy(payload, isFirst));
-    } else if (this.#channel === channels.stderr) {
-      this.#stderr.append(payload);
-    } else if (this.#channel === channels.status) {
-      this.#receiveStatus(payload);
+  /** What comes on other channels means nothing here, and harms nothing. */
+  #receive(channel: number, bytes: Buffer, isFirst: boolean): void {
+    this.#tellHeard(true);
+    if (channel === channels.stdout) {
+      this.#bytesReceived += bytes.byteLength;
+      this.#deliver(this.#received.copy(bytes, isFirst));
+    } else if (channel === channels.stderr) {
+      this.#stderr.append(bytes);
+    } else if (channel === channels.status) {
+      this.#receiveStatus(bytes);
     }
+  }
+
+  #tellHeard(something: boolean): void {
+    if (this.#isHeard) return;
+    this.#isHeard = true;
+    this.#options.heard(something);
   }
 
   #deliver(chunk: Uint8Array): void {
@@ -193,8 +199,9 @@ export class ExecConnection {
   #finish(reason: Error): void {
     if (this.#ended !== undefined) return;
     this.#ended = reason;
+    if (!this.#closed) this.#tellHeard(false);
     this.#lifetime.abort();
-    this.#socket.terminate();
+    this.#wire.terminate();
     for (const reject of this.#pending) reject(reason);
     if (this.#handlers !== undefined) this.#tellEnd(reason);
   }
@@ -208,10 +215,9 @@ export class ExecConnection {
     }
   }
 
-  #describeClose(code: number, reason: string, error: Error | undefined): Error {
+  #describeClose(how: string, error: Error | undefined): Error {
     if (this.#status !== undefined) return this.#describeStatus(this.#status);
-    const words = [`WebSocket close ${code}`];
-    if (reason !== '') words.push(quote(reason));
+    const words = [how];
     if (error !== undefined) words.push(quote(error.message));
     if (this.#statusText !== '') words.push(`a status that is not one: ${quote(this.#statusText)}`);
     return this.#lost(words.join(', '), error);

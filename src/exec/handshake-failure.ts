@@ -1,7 +1,7 @@
 import type { KubernetesWorkerError } from '../errors/base.ts';
 import type { ApiCallFacts } from '../errors/cluster.ts';
 import { ForbiddenError, TooManyRequestsError, UnauthorizedError } from '../errors/cluster.ts';
-import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../errors/connection.ts';
+import { ExecHandshakeFailedError } from '../errors/connection.ts';
 import { parseRetryAfterMs } from '../internal/retry-after.ts';
 import { quote } from './quote.ts';
 
@@ -13,20 +13,12 @@ export interface HandshakeAnswer {
   readonly location?: string | undefined;
 }
 
-/** What was asked for. */
-export interface HandshakeRequest {
-  readonly url: string;
-  readonly protocols: readonly string[];
-}
-
 /** The error that an HTTP answer to an exec request means. */
-export function handshakeFailure(answer: HandshakeAnswer, request: HandshakeRequest): KubernetesWorkerError {
+export function handshakeFailure(answer: HandshakeAnswer, url: string): KubernetesWorkerError {
   const { status } = answer;
-  const { message, reason } = readStatus(answer.body);
-  const facts = callFacts(request.url);
+  const { message, reason } = readStatus(answer.body) ?? { message: quote(answer.body.trim()) || 'no body', reason: undefined };
+  const facts = callFacts(url);
   if (status === 401) return new UnauthorizedError(facts, message);
-  // What Kubernetes answers where it doesn't know the sub-protocol; everybody who forbids something says what.
-  if (status === 403 && answer.body === '') return new UnsupportedSubprotocolError(request.protocols, 'the answer was 403 without a word');
   if (status === 403) return new ForbiddenError(facts, message);
   if (status === 429) return new TooManyRequestsError(facts, parseRetryAfterMs(answer.retryAfter));
   const detail = status >= 300 && status < 400 ? `redirects are not followed (to ${quote(answer.location ?? 'nowhere')})` : message;
@@ -59,7 +51,8 @@ function isPermanentCode(code: string): boolean {
   return /^(CERT_|ERR_TLS_|ERR_SSL_|ERR_INVALID_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(code);
 }
 
-function readStatus(body: string): { message: string; reason: string | undefined } {
+/** Kubernetes' own answer; undefined for a proxy's page, or plain text. */
+export function readStatus(body: string): { readonly message: string; readonly reason: string | undefined } | undefined {
   try {
     const parsed: unknown = JSON.parse(body);
     if (typeof parsed === 'object' && parsed !== null && 'message' in parsed && typeof parsed.message === 'string') {
@@ -67,9 +60,9 @@ function readStatus(body: string): { message: string; reason: string | undefined
       return { message: quote(parsed.message, 1000), reason };
     }
   } catch {
-    // Not Kubernetes' own answer: a proxy's page, or plain text.
+    // Told by what is returned.
   }
-  return { message: quote(body.trim()) || 'no body', reason: undefined };
+  return undefined;
 }
 
 function callFacts(url: string): ApiCallFacts {

@@ -8,21 +8,23 @@ import { systemClock } from '../internal/system-clock.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import { ExecConnection } from './exec-connection.ts';
 import type { ExecEndpoint } from './exec-endpoint.ts';
+import type { UpgradedSocket, WireOffer, WireProtocol } from './exec-wire.ts';
 import { handshakeError, handshakeFailure } from './handshake-failure.ts';
 import { MessageBuffers } from './message-buffers.ts';
+import { type ExecProtocol, execProtocols, ProtocolOrder } from './protocol-order.ts';
+import { spdyProtocol } from './spdy/spdy-protocol.ts';
 import { messageBufferBytes } from './stdin-frames.ts';
-import { problemOf, requestUpgrade, type UpgradeRequest } from './upgrade.ts';
-import type { UpgradedSocket } from './web-socket.ts';
+import { requestUpgrade, type UpgradeRequest } from './upgrade.ts';
+import { WebSocketProtocol } from './websocket/web-socket-protocol.ts';
 
 /** Options of `openExec`. Its signal covers the opening alone; an open connection is let go by `close()`. */
 export interface OpenExecOptions extends AbortOptions {
   /**
-   * Sub-protocols to try, each alone and in this order: a server that knows v5 takes it whatever the order in one offer, and v4 is
-   * the faster one, because the API server then passes the bytes through unread.
+   * What to try, each alone: a server that knows v5 takes it whatever the order in one offer. Reordered by what is learned of them.
    *
-   * @defaultValue `['v4.channel.k8s.io', 'v5.channel.k8s.io']`
+   * @defaultValue v4 and v5, over WebSocket
    */
-  readonly protocols?: readonly string[] | undefined;
+  readonly protocols?: ProtocolOrder | undefined;
   /** The time for connection, TLS and answer together. @defaultValue 30_000 */
   readonly handshakeTimeoutMs?: number | undefined;
   /** @defaultValue 10_000 */
@@ -35,7 +37,6 @@ export interface OpenExecOptions extends AbortOptions {
   readonly clock?: Clock | undefined;
 }
 
-const defaultProtocols: readonly string[] = ['v4.channel.k8s.io', 'v5.channel.k8s.io'];
 const maxBodyBytes = 64 * 1024;
 const tcpKeepAliveMs = 30_000;
 
@@ -50,32 +51,35 @@ const tcpKeepAliveMs = 30_000;
  */
 export async function openExec(endpoint: ExecEndpoint, options: OpenExecOptions = {}): Promise<ExecConnection> {
   options.signal?.throwIfAborted();
-  const protocols = options.protocols ?? defaultProtocols;
-  if (protocols.length === 0) throw new InvalidSpecError('protocols', 'must name at least one');
+  const order = options.protocols ?? new ProtocolOrder(execProtocols.slice(1));
+  const { names } = order;
+  if (names.length === 0) throw new InvalidSpecError('protocols', 'must name at least one');
   let refusal: unknown;
-  for (const protocol of protocols) {
+  for (const name of names) {
     try {
-      return await new Handshake(endpoint, protocol, options).result;
+      return await new Handshake(endpoint, wireProtocolOf(name), { ...options, protocols: order }).result;
     } catch (error) {
       if (!(error instanceof UnsupportedSubprotocolError)) throw error;
       refusal = error;
     }
   }
   const detail = refusal instanceof Error ? refusal.message : String(refusal);
-  throw new UnsupportedSubprotocolError(protocols, detail, { cause: refusal });
+  throw new UnsupportedSubprotocolError(names, detail, { cause: refusal });
 }
+
+type HandshakeOptions = OpenExecOptions & { readonly protocols: ProtocolOrder };
 
 /** One attempt: settles once, and lets go of timer, listener and socket in whatever way it does. */
 class Handshake {
   readonly result: Promise<ExecConnection>;
   readonly #endpoint: ExecEndpoint;
-  readonly #protocol: string;
-  readonly #options: OpenExecOptions;
+  readonly #protocol: WireProtocol;
+  readonly #options: HandshakeOptions;
   readonly #settled: PromiseWithResolvers<ExecConnection> = Promise.withResolvers<ExecConnection>();
   #upgrade: UpgradeRequest | undefined;
   #socket: Socket | undefined;
 
-  constructor(endpoint: ExecEndpoint, protocol: string, options: OpenExecOptions) {
+  constructor(endpoint: ExecEndpoint, protocol: WireProtocol, options: HandshakeOptions) {
     this.#endpoint = endpoint;
     this.#protocol = protocol;
     this.#options = options;
@@ -83,9 +87,12 @@ class Handshake {
   }
 
   async #run(): Promise<ExecConnection> {
-    const { signal, handshakeTimeoutMs = 30_000 } = this.#options;
+    const { signal, protocols, handshakeTimeoutMs = 30_000 } = this.#options;
     const { promise, reject } = this.#settled;
-    const timer = setTimeout(() => reject(timedOut(handshakeTimeoutMs)), handshakeTimeoutMs);
+    const timer = setTimeout(() => {
+      protocols.doubt(this.#protocol.name);
+      reject(timedOut(handshakeTimeoutMs));
+    }, handshakeTimeoutMs);
     const listener = signal === undefined ? undefined : addAbortListener(signal, () => reject(signal.reason));
     try {
       this.#connect();
@@ -116,17 +123,23 @@ class Handshake {
   #open(upgrade: UpgradeRequest, socket: Socket, { answer, head }: { readonly answer: IncomingMessage; readonly head: Buffer }): void {
     this.#socket = socket;
     const { reject, resolve } = this.#settled;
-    const problem = problemOf(answer, upgrade, this.#protocol);
-    if (problem?.of === 'protocol') reject(new UnsupportedSubprotocolError([this.#protocol], problem.detail));
+    const problem = upgrade.offer.problemOf(answer.headers);
+    if (problem?.of === 'protocol') reject(new UnsupportedSubprotocolError([this.#protocol.name], problem.detail));
     else if (problem !== undefined) reject(new ExecHandshakeFailedError(problem.detail, { retryable: true }));
-    else resolve(this.#connection({ socket, head, protocol: this.#protocol, mask: upgrade.mask, reading: upgrade.reading }));
+    else resolve(this.#connection(upgrade.offer, { socket, head, reading: upgrade.reading }));
   }
 
-  #connection(upgraded: UpgradedSocket): ExecConnection {
+  #connection(offer: WireOffer, upgraded: UpgradedSocket): ExecConnection {
     const { pingIntervalMs = 10_000, deadAfterMs = 60_000, clock = systemClock() } = this.#options;
     const { buffers = new MessageBuffers(messageBufferBytes) } = this.#options;
     upgraded.socket.setKeepAlive(true, tcpKeepAliveMs);
-    return new ExecConnection(upgraded, { pingIntervalMs, deadAfterMs, clock, buffers });
+    const { protocols } = this.#options;
+    const { name: protocol } = this.#protocol;
+    const heard = (something: boolean): void => {
+      if (something) protocols.prove(protocol);
+      else protocols.doubt(protocol);
+    };
+    return new ExecConnection((handlers) => offer.open(upgraded, handlers), { protocol, pingIntervalMs, deadAfterMs, clock, buffers, heard });
   }
 
   #readAnswer(response: IncomingMessage): void {
@@ -136,7 +149,9 @@ class Handshake {
       const { headers, statusCode } = response;
       const body = Buffer.concat(chunks).toString('utf8', 0, maxBodyBytes);
       const answer = { status: statusCode ?? 0, body, retryAfter: headers['retry-after'], location: headers.location };
-      this.#settled.reject(handshakeFailure(answer, this.#asked()));
+      const isUnknown = this.#upgrade?.offer.isUnknown(answer) === true;
+      const failure = handshakeFailure(answer, this.#endpoint.url);
+      this.#settled.reject(isUnknown ? new UnsupportedSubprotocolError([this.#protocol.name], failure.message, { cause: failure }) : failure);
     };
     response.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
@@ -151,10 +166,10 @@ class Handshake {
     this.#upgrade?.request.destroy();
     this.#socket?.destroy();
   }
+}
 
-  #asked(): { url: string; protocols: readonly string[] } {
-    return { url: this.#endpoint.url, protocols: [this.#protocol] };
-  }
+function wireProtocolOf(name: ExecProtocol): WireProtocol {
+  return name === spdyProtocol.name ? spdyProtocol : new WebSocketProtocol(name);
 }
 
 function timedOut(waitedMs: number): ExecHandshakeFailedError {

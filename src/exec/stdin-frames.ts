@@ -1,6 +1,4 @@
-import { channels } from './channels.ts';
-import { frameInPlace, type MaskMaker, maxHeaderBytes } from './frame-encoding.ts';
-import { opcodes } from './frame-parser.ts';
+import { type ExecWire, messageHeadBytes } from './exec-wire.ts';
 import type { MessageBuffers } from './message-buffers.ts';
 
 /**
@@ -10,11 +8,8 @@ import type { MessageBuffers } from './message-buffers.ts';
  */
 export const maxStdinBytes: number = 57_342;
 
-/** Where the bytes of stdin begin in a buffer: room for the header, and the channel's byte. */
-const stdinAt = maxHeaderBytes + 1;
-
 /** What a buffer for the largest message needs. */
-export const messageBufferBytes: number = stdinAt + maxStdinBytes;
+export const messageBufferBytes: number = messageHeadBytes + maxStdinBytes;
 
 /** Below this a message has memory of its own. */
 const smallBytes = 4 * 1024;
@@ -27,14 +22,14 @@ export interface StdinFrame {
   release(): void;
 }
 
-/** Makes messages for stdin: as few as possible, each byte copied once, next to its header, so that nothing on the way to the wire has to put them together. */
+/** Makes messages for stdin: as few as possible, each byte copied once, next to its head, so that nothing on the way to the wire has to put them together. */
 export class StdinFrames {
   readonly #buffers: MessageBuffers;
-  readonly #mask: MaskMaker;
+  readonly #wire: Pick<ExecWire, 'stdinInPlace'>;
 
-  constructor(buffers: MessageBuffers, mask: MaskMaker) {
+  constructor(buffers: MessageBuffers, wire: Pick<ExecWire, 'stdinInPlace'>) {
     this.#buffers = buffers;
-    this.#mask = mask;
+    this.#wire = wire;
   }
 
   /** Carries these bytes, in order; nothing for no bytes. They may be changed afterwards. */
@@ -50,11 +45,10 @@ export class StdinFrames {
 
   #frame(reader: ChunkReader, stdinBytes: number): StdinFrame {
     const isSmall = stdinBytes < smallBytes;
-    const buffer = isSmall ? Buffer.allocUnsafe(stdinAt + stdinBytes) : this.#buffers.take();
-    const bytes = buffer.subarray(0, stdinAt + stdinBytes);
-    bytes[maxHeaderBytes] = channels.stdin;
-    reader.copyTo(bytes.subarray(stdinAt));
-    const frame = frameInPlace(bytes, maxHeaderBytes, { opcode: opcodes.binary, mask: this.#mask });
+    const buffer = isSmall ? Buffer.allocUnsafe(messageHeadBytes + stdinBytes) : this.#buffers.take();
+    const bytes = buffer.subarray(0, messageHeadBytes + stdinBytes);
+    reader.copyTo(bytes.subarray(messageHeadBytes));
+    const frame = this.#wire.stdinInPlace(bytes, messageHeadBytes);
     return { bytes: frame, stdinBytes, release: () => (isSmall ? undefined : this.#buffers.giveBack(buffer)) };
   }
 }

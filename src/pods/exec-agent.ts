@@ -1,16 +1,14 @@
 import type { ByteConnection } from '../agent/byte-connection.ts';
 import { UnauthorizedError } from '../errors/cluster.ts';
-import type { MessageBuffers } from '../exec/message-buffers.ts';
-import { openExec } from '../exec/open-exec.ts';
+import { type OpenExecOptions, openExec } from '../exec/open-exec.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { agentConnectCommand, mainContainerName } from '../kubernetes/pod-spec.ts';
-import type { AbortOptions } from '../runtime/options.ts';
 
 /** Opens a connection to a pod's agent by exec; credentials that have run out are read anew once. */
 export async function connectByExec(
   cluster: Cluster,
   podName: string,
-  options: AbortOptions & { readonly buffers?: MessageBuffers | undefined } = {},
+  options: Pick<OpenExecOptions, 'signal' | 'buffers' | 'protocols'> = {},
 ): Promise<ByteConnection> {
   const target = { podName, containerName: mainContainerName, command: agentConnectCommand };
   try {

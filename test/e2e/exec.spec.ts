@@ -9,6 +9,7 @@ import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../../src
 import type { ExecConnection } from '../../src/exec/exec-connection.ts';
 import type { ExecEndpoint } from '../../src/exec/exec-endpoint.ts';
 import { type OpenExecOptions, openExec } from '../../src/exec/open-exec.ts';
+import { type ExecProtocol, execProtocols, ProtocolOrder } from '../../src/exec/protocol-order.ts';
 import { idlePod, type RealCluster, realCluster } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 
@@ -50,9 +51,9 @@ describe('an exec on a real cluster', function () {
     return { stdout: Buffer.concat(chunks), reason, connection };
   }
 
-  for (const protocol of ['v4.channel.k8s.io', 'v5.channel.k8s.io']) {
+  for (const protocol of execProtocols) {
     describe(`over ${protocol}`, () => {
-      const options = { protocols: [protocol] };
+      const options = { protocols: new ProtocolOrder([protocol]) };
 
       it('gives stdout whole, stderr apart, and the exit code', async () => {
         const { stdout, connection, reason } = await run(['sh', '-c', 'seq 100000; echo oops >&2; exit 3'], options);
@@ -99,7 +100,7 @@ describe('an exec on a real cluster', function () {
       });
 
       it('is worth another try while the container is not up', async () => {
-        const pod = idlePod(`broken-${protocol.slice(0, 2)}`);
+        const pod = idlePod(`broken-${protocol.slice(0, 2).toLowerCase()}`);
         pod.spec!.containers[0]!.image = 'registry.local/no-such-image:1';
         await real.cluster.createPod(pod);
         const scheduled = async (): Promise<boolean> => (await real.cluster.getPod(pod.metadata!.name!))?.spec?.nodeName !== undefined;
@@ -123,7 +124,9 @@ describe('an exec on a real cluster', function () {
   });
 
   it('says that no sub-protocol is common', async () => {
-    expect(await rejection(openExec(await endpoint(['true']), { protocols: ['v9.channel.k8s.io'] }))).to.be.instanceOf(UnsupportedSubprotocolError);
+    expect(
+      await rejection(openExec(await endpoint(['true']), { protocols: new ProtocolOrder(['v9.channel.k8s.io' as ExecProtocol]) })),
+    ).to.be.instanceOf(UnsupportedSubprotocolError);
   });
 
   it('says that the credentials are wrong', async () => {

@@ -7,6 +7,7 @@ import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import { ForbiddenError, TooManyRequestsError, UnauthorizedError } from '../../../src/errors/cluster.ts';
 import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../../../src/errors/connection.ts';
 import { openExec } from '../../../src/exec/open-exec.ts';
+import { ProtocolOrder } from '../../../src/exec/protocol-order.ts';
 import { failure, ScriptedApiServer } from '../../support/api-server.ts';
 import type { ExecPeer } from '../../support/exec-peer.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -63,7 +64,7 @@ describe('opening an exec', () => {
   });
 
   it('needs a sub-protocol to offer', async () => {
-    expect(await rejection(openExec(server.execEndpoint(), { protocols: [] }))).to.be.instanceOf(InvalidSpecError);
+    expect(await rejection(openExec(server.execEndpoint(), { protocols: new ProtocolOrder([]) }))).to.be.instanceOf(InvalidSpecError);
   });
 
   it('tells refusals apart by their status', async () => {

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { ExecConnection } from '../../../src/exec/exec-connection.ts';
 import { openExec } from '../../../src/exec/open-exec.ts';
+import { type ExecProtocol, execProtocols, ProtocolOrder } from '../../../src/exec/protocol-order.ts';
 import { maxStdinBytes } from '../../../src/exec/stdin-frames.ts';
 import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';
 import { TransferRig } from '../../support/rig/transfer-rig.ts';
@@ -29,9 +30,11 @@ describe('The bytes of an exec', function () {
     await tripwire.check();
   });
 
-  async function cat(): Promise<ExecConnection> {
+  async function cat(protocol: ExecProtocol): Promise<ExecConnection> {
     const cluster = ClientNodeCluster.fromConfig({ kubeConfig: rig.api.kubeConfig(), namespace: 'ci' });
-    return await openExec(await cluster.execEndpoint({ podName: 'pod', containerName: 'main', command: ['cat'] }));
+    return await openExec(await cluster.execEndpoint({ podName: 'pod', containerName: 'main', command: ['cat'] }), {
+      protocols: new ProtocolOrder([protocol]),
+    });
   }
 
   /** Writes in these pieces, and gives what comes back. */
@@ -42,60 +45,62 @@ describe('The bytes of an exec', function () {
     return Buffer.concat(received);
   }
 
-  it('come back as they went, at every size around the limits of a message', async () => {
-    const connection = await cat();
-    const received: Buffer[] = [];
-    let arrived: (() => void) | undefined;
-    connection.start({
-      data: (chunk) => {
-        received.push(Buffer.from(chunk));
-        arrived?.();
-      },
-      end: () => arrived?.(),
+  for (const protocol of execProtocols) {
+    it(`come back as they went over ${protocol}, at every size around the limits of a message`, async () => {
+      const connection = await cat(protocol);
+      const received: Buffer[] = [];
+      let arrived: (() => void) | undefined;
+      connection.start({
+        data: (chunk) => {
+          received.push(Buffer.from(chunk));
+          arrived?.();
+        },
+        end: () => arrived?.(),
+      });
+      const come = async (bytes: number): Promise<void> => {
+        while (received.reduce((sum, { length }) => sum + length, 0) < bytes) await new Promise<void>((resolve) => (arrived = resolve));
+      };
+      const sizes = [1, 2, 125, 126, 127, 32_767, 32_768, 32_769, 65_534, 65_535, 65_536];
+      for (const count of [1, 2, 3]) sizes.push(count * maxStdinBytes - 1, count * maxStdinBytes, count * maxStdinBytes + 1);
+      for (const size of sizes) {
+        const sent = noise.subarray(0, size);
+        expect((await echo(connection, [sent], received, () => come(size))).equals(sent), `${size} bytes`).to.equal(true);
+      }
+      const exec = await rig.api.exec(0);
+      expect(exec.bytesToPod).to.equal(sizes.reduce((sum, size) => sum + size, 0));
+      connection.close();
     });
-    const come = async (bytes: number): Promise<void> => {
-      while (received.reduce((sum, { length }) => sum + length, 0) < bytes) await new Promise<void>((resolve) => (arrived = resolve));
-    };
-    const sizes = [1, 2, 125, 126, 127, 32_767, 32_768, 32_769, 65_534, 65_535, 65_536];
-    for (const count of [1, 2, 3]) sizes.push(count * maxStdinBytes - 1, count * maxStdinBytes, count * maxStdinBytes + 1);
-    for (const size of sizes) {
-      const sent = noise.subarray(0, size);
-      expect((await echo(connection, [sent], received, () => come(size))).equals(sent), `${size} bytes`).to.equal(true);
-    }
-    const exec = await rig.api.exec(0);
-    expect(exec.bytesToPod).to.equal(sizes.reduce((sum, size) => sum + size, 0));
-    connection.close();
-  });
 
-  it('come back as they went, however they are cut', async () => {
-    const connection = await cat();
-    const received: Buffer[] = [];
-    let arrived: (() => void) | undefined;
-    connection.start({
-      data: (chunk) => {
-        received.push(Buffer.from(chunk));
-        arrived?.();
-      },
-      end: () => arrived?.(),
+    it(`come back as they went over ${protocol}, however they are cut`, async () => {
+      const connection = await cat(protocol);
+      const received: Buffer[] = [];
+      let arrived: (() => void) | undefined;
+      connection.start({
+        data: (chunk) => {
+          received.push(Buffer.from(chunk));
+          arrived?.();
+        },
+        end: () => arrived?.(),
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 60_000 }), { maxLength: 12 }), fc.nat({ max: 10_000 }), async (lengths, from) => {
+          const pieces: Buffer[] = [];
+          let at = from;
+          for (const length of lengths) {
+            pieces.push(noise.subarray(at, at + length));
+            at = (at + length) % (noise.length - 60_000);
+          }
+          const sent = Buffer.concat(pieces);
+          const come = async (): Promise<void> => {
+            while (received.reduce((sum, { length }) => sum + length, 0) < sent.length) await new Promise<void>((resolve) => (arrived = resolve));
+          };
+          return (await echo(connection, pieces, received, come)).equals(sent);
+        }),
+        { numRuns: 40 },
+      );
+      connection.close();
     });
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 60_000 }), { maxLength: 12 }), fc.nat({ max: 10_000 }), async (lengths, from) => {
-        const pieces: Buffer[] = [];
-        let at = from;
-        for (const length of lengths) {
-          pieces.push(noise.subarray(at, at + length));
-          at = (at + length) % (noise.length - 60_000);
-        }
-        const sent = Buffer.concat(pieces);
-        const come = async (): Promise<void> => {
-          while (received.reduce((sum, { length }) => sum + length, 0) < sent.length) await new Promise<void>((resolve) => (arrived = resolve));
-        };
-        return (await echo(connection, pieces, received, come)).equals(sent);
-      }),
-      { numRuns: 40 },
-    );
-    connection.close();
-  });
+  }
 
   it('go both ways at once through the agent as well, and end with the command', async () => {
     const client = rig.client();

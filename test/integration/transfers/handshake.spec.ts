@@ -7,10 +7,11 @@ import { buffer } from 'node:stream/consumers';
 
 import { expect } from 'chai';
 
+import type { AgentClient } from '../../../src/agent/agent-client.ts';
 import { failure } from '../../support/api-server.ts';
 import { rejection } from '../../support/rejection.ts';
-import type { ExecPlan } from '../../support/rig/exec-plan.ts';
-import { TransferRig } from '../../support/rig/transfer-rig.ts';
+import { type ExecPlan, stall } from '../../support/rig/exec-plan.ts';
+import { type RigClientOptions, TransferRig } from '../../support/rig/transfer-rig.ts';
 import { tarOf } from '../../support/tar.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 
@@ -49,6 +50,11 @@ describe('A transfer whose exec is refused', function () {
     await tripwire.check();
   });
 
+  /** Over WebSocket alone, so that each plan is that of one attempt. */
+  function client(options: RigClientOptions = {}): AgentClient {
+    return rig.client({ protocols: ['v4.channel.k8s.io', 'v5.channel.k8s.io'], ...options });
+  }
+
   context('for good', () => {
     for (const [name, plan, facts] of [
       [
@@ -71,24 +77,24 @@ describe('A transfer whose exec is refused', function () {
     ] as const) {
       it(`${name}, says so at once and ends its source`, async () => {
         rig.api.plan(plan);
-        expect(await rejection(rig.client().receive({ volume: 'v' }, source))).to.include({ ...facts, retryable: false });
+        expect(await rejection(client().receive({ volume: 'v' }, source))).to.include({ ...facts, retryable: false });
         expect(source.destroyed).to.equal(true);
         rig.api.plan(plan);
-        expect(await rejection(rig.client().send({ volume: 'down' }))).to.include(facts);
+        expect(await rejection(client().send({ volume: 'down' }))).to.include(facts);
       });
     }
 
     it('because no sub-protocol is common, says which were offered', async () => {
       for (const subprotocol of ['', 'base64.channel.k8s.io']) {
         rig.api.plan({ subprotocol }, { subprotocol });
-        const error = await rejection(rig.client().receive({ volume: 'v' }, Readable.from([archive])));
+        const error = await rejection(client().receive({ volume: 'v' }, Readable.from([archive])));
         expect(error).to.deep.include({ code: 'KW_ERR_UNSUPPORTED_SUBPROTOCOL', offered: ['v4.channel.k8s.io', 'v5.channel.k8s.io'] });
       }
     });
 
     it('names the verbs that an exec needs since Kubernetes 1.35', async () => {
       rig.api.plan(refused(403, 'Forbidden', 'User "ci" cannot create resource "pods/exec"'));
-      expect((await rejection(rig.client().send({ volume: 'down' }))).message)
+      expect((await rejection(client().send({ volume: 'down' }))).message)
         .to.contain('verbs create and get on pods/exec')
         .and.contain('User "ci"');
     });
@@ -105,12 +111,12 @@ describe('A transfer whose exec is refused', function () {
       ['by a reset', { insteadOfAnswer: (reset: () => void) => reset() }],
     ] as const) {
       it(`${name}, is tried again`, async () => {
-        const client = rig.client({ retryBackoff });
+        const again = client({ retryBackoff });
         rig.api.plan(plan, plan);
-        expect(await client.receive({ volume: 'again' }, source)).to.include({ bytes: archive.length });
-        client.close();
+        expect(await again.receive({ volume: 'again' }, source)).to.include({ bytes: archive.length });
+        again.close();
         rig.api.plan(plan, plan);
-        const { readable } = await rig.client({ retryBackoff }).send({ volume: 'down' });
+        const { readable } = await client({ retryBackoff }).send({ volume: 'down' });
         expect((await buffer(readable)).length).to.be.above(1000);
       });
     }
@@ -118,17 +124,66 @@ describe('A transfer whose exec is refused', function () {
     it('is tried again no earlier than Retry-After says', async () => {
       rig.api.plan(refused(429, 'TooManyRequests', 'slow down', { 'Retry-After': '1' }));
       const start = performance.now();
-      await rig.client({ retryBackoff }).receive({ volume: 'later' }, source);
+      await client({ retryBackoff }).receive({ volume: 'later' }, source);
       expect(performance.now() - start).to.be.above(990);
     });
 
     it('says what refused it when its budget is spent, a page of a proxy in short', async () => {
       rig.api.planFor = () => ({ refuse: { status: 502, body: `<html>${'<p>Bad Gateway</p>'.repeat(5000)}</html>` } });
-      const error = await rejection(rig.client({ retryBackoff, retryBudgetMs: 60 }).receive({ volume: 'v' }, source));
+      const error = await rejection(client({ retryBackoff, retryBudgetMs: 60 }).receive({ volume: 'v' }, source));
       rig.api.planFor = () => ({});
       expect(error.message).to.contain('502').and.contain('<p>Bad Gateway</p>');
       expect(error.message.length).to.be.below(600);
       expect(source.destroyed).to.equal(true);
+    });
+  });
+
+  context('over SPDY', () => {
+    /** Connections that are not kept. */
+    const once = { maxIdle: 0, retryBackoff };
+    const protocols = (): readonly string[] => rig.api.execs.map(({ protocol }) => protocol);
+
+    it('is made over WebSocket at once, and from then on', async () => {
+      const refusals = [
+        refused(400, 'BadRequest', 'Upgrade request required'),
+        refused(403, 'Forbidden', 'User "ci" cannot create resource "pods/exec"'),
+        refused(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource'),
+        { refuse: { status: 502, body: '<html>Bad Gateway</html>' } },
+        { refuse: { status: 403 } },
+      ];
+      for (const plan of refusals) {
+        const each = rig.client(once);
+        rig.api.plan(plan);
+        await each.receive({ volume: 'v' }, Readable.from([archive]));
+        await each.status();
+        expect(protocols()).to.deep.equal(['v4.channel.k8s.io', 'v4.channel.k8s.io']);
+        expect(rig.api.tokens).to.have.length(3);
+        await rig.quiet();
+      }
+    });
+
+    it('is made over WebSocket where a proxy lets it begin and keeps its bytes', async () => {
+      const each = rig.client({ ...once, exec: { deadAfterMs: 40, pingIntervalMs: 20 } });
+      const kept = Promise.withResolvers<void>();
+      rig.api.plan({ ignoresPings: true, fromPod: { after: [[0, stall(kept.promise)]] } });
+      await each.receive({ volume: 'v' }, source);
+      await each.status();
+      expect(protocols()).to.deep.equal(['SPDY/3.1', 'v4.channel.k8s.io', 'v4.channel.k8s.io']);
+      kept.resolve();
+    });
+
+    it('stays with it where Kubernetes says what is wrong with the pod', async () => {
+      const each = rig.client(once);
+      rig.api.plan(refused(500, 'InternalError', 'unable to upgrade connection: container not found ("main")'));
+      await each.receive({ volume: 'v' }, source);
+      expect(protocols()).to.deep.equal(['SPDY/3.1']);
+      expect(rig.api.tokens).to.have.length(2);
+    });
+
+    it('says what all have said, where none is let pass', async () => {
+      const plan = refused(403, 'Forbidden', 'User "ci" cannot create resource "pods/exec"');
+      rig.api.plan(plan, plan);
+      expect(await rejection(rig.client(once).send({ volume: 'down' }))).to.include({ code: 'KW_ERR_FORBIDDEN' });
     });
   });
 
@@ -153,17 +208,17 @@ describe('A transfer whose exec is refused', function () {
 
     it('reads them anew once, and goes on', async () => {
       await write('old');
-      const client = rig.client({ kubeConfig });
+      const renewed = client({ kubeConfig });
       await write('new');
       rig.api.plan(refused(401, 'Unauthorized', 'Unauthorized'));
-      await client.receive({ volume: 'renewed' }, source);
+      await renewed.receive({ volume: 'renewed' }, source);
       expect(rig.api.tokens).to.deep.equal(['old', 'new']);
     });
 
     it('fails where those are no better', async () => {
       await write('old');
       rig.api.plan(refused(401, 'Unauthorized', 'Unauthorized'), refused(401, 'Unauthorized', 'Unauthorized'));
-      expect(await rejection(rig.client({ kubeConfig }).receive({ volume: 'v' }, source))).to.include({ code: 'KW_ERR_UNAUTHORIZED' });
+      expect(await rejection(client({ kubeConfig }).receive({ volume: 'v' }, source))).to.include({ code: 'KW_ERR_UNAUTHORIZED' });
       expect(rig.api.tokens).to.have.length(2);
     });
   });
@@ -172,16 +227,16 @@ describe('A transfer whose exec is refused', function () {
     const reason = new Error('not wanted any more');
 
     it('before it began, asks for nothing', async () => {
-      expect(await rejection(rig.client().receive({ volume: 'v' }, source, { signal: AbortSignal.abort(reason) }))).to.equal(reason);
-      expect(await rejection(rig.client().send({ volume: 'down' }, { signal: AbortSignal.abort(reason) }))).to.equal(reason);
+      expect(await rejection(client().receive({ volume: 'v' }, source, { signal: AbortSignal.abort(reason) }))).to.equal(reason);
+      expect(await rejection(client().send({ volume: 'down' }, { signal: AbortSignal.abort(reason) }))).to.equal(reason);
       expect(rig.api.tokens).to.have.length(0);
       expect(source.destroyed).to.equal(true);
     });
 
     it('while it waits for an answer, lets go of the connection', async () => {
       for (const begin of [
-        (signal: AbortSignal) => rig.client().receive({ volume: 'v' }, Readable.from([archive]), { signal }),
-        (signal: AbortSignal) => rig.client().send({ volume: 'down' }, { signal }),
+        (signal: AbortSignal) => client().receive({ volume: 'v' }, Readable.from([archive]), { signal }),
+        (signal: AbortSignal) => client().send({ volume: 'down' }, { signal }),
       ]) {
         const stop = new AbortController();
         rig.api.plan({ insteadOfAnswer: () => stop.abort(reason) });
@@ -193,7 +248,7 @@ describe('A transfer whose exec is refused', function () {
     it('while it waits before it tries again, tries no more', async () => {
       const stop = new AbortController();
       rig.api.plan(refused(429, 'TooManyRequests', 'slow down', { 'Retry-After': '60' }));
-      const upload = rejection(rig.client().receive({ volume: 'v' }, source, { signal: stop.signal }));
+      const upload = rejection(client().receive({ volume: 'v' }, source, { signal: stop.signal }));
       while (rig.api.tokens.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
       stop.abort(reason);
       expect(await upload).to.equal(reason);

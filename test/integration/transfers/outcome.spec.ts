@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 
 import { expect } from 'chai';
-
+import { type ExecProtocol, execProtocols } from '../../../src/exec/protocol-order.ts';
 import { until } from '../../support/agent-process.ts';
 import { rejection } from '../../support/rejection.ts';
 import { close, type ExecDirectionPlan, type ExecPlan, earlyEnd, earlySuccess, fin, kill, reset } from '../../support/rig/exec-plan.ts';
@@ -52,9 +52,9 @@ describe('What a transfer has come to', function () {
     return await rig.client({ retryBackoff }).receive({ volume }, Readable.from([archive]));
   }
 
-  async function download(plan: ExecPlan): Promise<Buffer> {
+  async function download(plan: ExecPlan, protocols: readonly ExecProtocol[] = execProtocols): Promise<Buffer> {
     rig.api.plan(plan);
-    const { readable } = await rig.client({ retryBackoff }).send({ volume: 'down' });
+    const { readable } = await rig.client({ retryBackoff, protocols }).send({ volume: 'down' });
     return await buffer(readable);
   }
 
@@ -205,7 +205,9 @@ describe('What a transfer has come to', function () {
     it('because a proxy splits what the client sends into fragments, which Kubernetes does not join', async () => {
       await rig.put('fragments', { before: 'kept' });
       rig.api.plan({ toPod: { fragmentBytes: 20_000 } });
-      const error = await rejection(rig.client({ retryBackoff, stallMs: 400 }).receive({ volume: 'fragments' }, Readable.from([archive])));
+      const error = await rejection(
+        rig.client({ retryBackoff, stallMs: 400, protocols: ['v4.channel.k8s.io'] }).receive({ volume: 'fragments' }, Readable.from([archive])),
+      );
       expect(error.code).to.be.oneOf(typed);
       expect(await rig.contents('fragments')).to.deep.equal({ before: 'kept' });
     });
@@ -213,7 +215,7 @@ describe('What a transfer has come to', function () {
 
   context('when nothing is wrong with the bytes', () => {
     it('does not mind fragments of the server\u2019s, nor pieces of any size', async () => {
-      expect((await download({ fromPod: { fragmentBytes: 1000 } })).equals(whole)).to.equal(true);
+      expect((await download({ fromPod: { fragmentBytes: 1000 } }, ['v4.channel.k8s.io'])).equals(whole)).to.equal(true);
       expect((await download({ fromPod: { pieceBytes: 4099 } })).equals(whole)).to.equal(true);
       expect(await upload('pieces', { toPod: { pieceBytes: 4099 } })).to.include({ bytes: archive.length });
       expect(rig.api.execs).to.have.length(3);

@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { expect } from 'chai';
 import fc from 'fast-check';
 
+import { execProtocols } from '../../../src/exec/protocol-order.ts';
 import { close, type ExecPlan, fin, type Happening, kill, reset } from '../../support/rig/exec-plan.ts';
 import { TransferRig } from '../../support/rig/transfer-rig.ts';
 import { tarOf } from '../../support/tar.ts';
@@ -66,7 +67,8 @@ describe('Transfers of any size, cut anywhere, in any pieces', function () {
       fc.integer({ min: 0, max: 800_000 }),
       fc.array(connection, { maxLength: 5 }),
       fc.integer({ min: 1, max: 200_000 }),
-      async (size, connections, chunkBytes) => {
+      fc.constantFrom(...execProtocols),
+      async (size, connections, chunkBytes, protocol) => {
         const archive = await archiveOf(size);
         const volume = `up-${(number += 1)}`;
         let at = 0;
@@ -75,7 +77,7 @@ describe('Transfers of any size, cut anywhere, in any pieces', function () {
           at += 1;
           return cut === undefined ? {} : planOf(cut, archive.length);
         };
-        const client = rig.client({ retryBackoff });
+        const client = rig.client({ retryBackoff, protocols: [protocol] });
         const source = (async function* () {
           for (let from = 0; from < archive.length; from += chunkBytes) yield archive.subarray(from, from + chunkBytes);
         })();
@@ -109,7 +111,8 @@ describe('Transfers of any size, cut anywhere, in any pieces', function () {
       fc.nat({ max: sizes.length - 1 }),
       fc.array(connection, { maxLength: 5 }),
       fc.constantFrom(1_000, 70_000, 300_000, 8_000_000),
-      async (index, connections, downloadWindowBytes) => {
+      fc.constantFrom(...execProtocols),
+      async (index, connections, downloadWindowBytes, protocol) => {
         const whole = wholes[index]!;
         let at = 0;
         rig.api.planFor = () => {
@@ -117,7 +120,11 @@ describe('Transfers of any size, cut anywhere, in any pieces', function () {
           at += 1;
           return cut === undefined ? {} : planOf(cut, whole.length);
         };
-        const client = rig.client({ retryBackoff, downloadWindowBytes: Math.max(downloadWindowBytes, Math.ceil(whole.length / 100)) });
+        const client = rig.client({
+          retryBackoff,
+          protocols: [protocol],
+          downloadWindowBytes: Math.max(downloadWindowBytes, Math.ceil(whole.length / 100)),
+        });
         const { readable, completed } = await client.send({ volume: `down-${sizes[index]!}` });
         expect((await buffer(readable)).equals(whole)).to.equal(true);
         expect(await completed).to.include({ bytes: whole.length });

@@ -41,8 +41,13 @@ describe('Five hundred transfers, 32 at a time, one in ten cut', function () {
     rig.api.planFor = (podName) => planOf(cuts.get(podName)?.shift());
     const clients = Array.from({ length: concurrency }, (_, worker) => {
       rig.api.pods.set(`pod-${worker}`, rig.agent.folder);
-      // Some keep their connection, some need a new one each time.
-      return rig.client({ podName: `pod-${worker}`, retryBackoff: { firstMs: 10, longestMs: 100 }, maxIdle: worker % 4 === 0 ? 0 : 1 });
+      // Some keep their connection, some need a new one each time; half go over SPDY, half over WebSocket.
+      return rig.client({
+        protocols: worker % 8 < 4 ? ['SPDY/3.1'] : ['v4.channel.k8s.io'],
+        podName: `pod-${worker}`,
+        retryBackoff: { firstMs: 10, longestMs: 100 },
+        maxIdle: worker % 4 === 0 ? 0 : 1,
+      });
     });
 
     /** Cuts the connection that the worker has, or the next, somewhere in this transfer; and those that follow, as often as it says. */

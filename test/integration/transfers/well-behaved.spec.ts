@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers';
 
 import { expect } from 'chai';
 
+import { execProtocols } from '../../../src/exec/protocol-order.ts';
 import { TransferRig } from '../../support/rig/transfer-rig.ts';
 import { readTarText, tarOf } from '../../support/tar.ts';
 import { Tripwire } from '../../support/tripwire.ts';
@@ -28,13 +29,14 @@ for (const tls of [false, true]) {
       await tripwire.check();
     });
 
-    for (const protocol of ['v4.channel.k8s.io', 'v5.channel.k8s.io']) {
+    for (const protocol of execProtocols) {
       it(`bring an archive up and down again over ${protocol}, on one connection`, async () => {
-        const client = rig.client({ exec: { protocols: [protocol] } });
+        const volume = protocol.replace('/', '-');
+        const client = rig.client({ protocols: [protocol] });
         const archive = await tarOf({ noise: randomBytes(3_000_000), text: 'text '.repeat(100_000), empty: '', folder: null });
-        const up = await client.receive({ volume: protocol }, Readable.from([archive]));
+        const up = await client.receive({ volume }, Readable.from([archive]));
         expect(up).to.include({ bytes: archive.length, entries: 4 });
-        const { readable, completed } = await client.send({ volume: protocol });
+        const { readable, completed } = await client.send({ volume });
         const down = await buffer(readable);
         expect((await completed).bytes).to.equal(down.length);
         expect(await readTarText(down)).to.deep.equal(await readTarText(archive));

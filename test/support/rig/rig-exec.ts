@@ -4,15 +4,14 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 
-import { type ClientFrame, ClientFrameParser, closeFrame, offeredBy, opcodes, serverFrame, upgradeAnswer } from '../websocket-frames.ts';
 import { Damaged } from './damage.ts';
 import type { ExecPlan, Happening } from './exec-plan.ts';
 import { FaultLine } from './fault-line.ts';
+import { type ClientWord, type RigWire, wireFor } from './rig-wire.ts';
 
 const channels = { stdin: 0, stdout: 1, stderr: 2, status: 3, close: 255 } as const;
-/** What Go copies at once, and what it takes in a message. */
+/** What Go copies at once. */
 const copyBytes = 32 * 1024;
-const maxMessageBytes = 32 * 1024 * 1024;
 
 export type Command = ChildProcessByStdio<Writable, Readable, Readable>;
 
@@ -28,12 +27,11 @@ export interface ExecRequest {
 
 /**
  * One exec, as the Go API server and the kubelet do it, but for what its plan says:
- * a frame is a message, whether it is final or not; one above 32 MiB ends the connection without a status; the one loop that reads takes the next frame only when the
+ * what it cannot read ends the connection without a status; the one loop that reads takes the next frame only when the
  * command has taken this one, and answers no ping meanwhile; a lost client is a clean end of the command's stdin.
  */
 export class RigExec {
   readonly podName: string;
-  readonly protocol: string;
   /** Resolves when the connection is closed and the command is gone. */
   readonly over: Promise<void>;
   /** Messages of stdin that came, and pings. */
@@ -42,7 +40,7 @@ export class RigExec {
   readonly #request: ExecRequest;
   readonly #plan: ExecPlan;
   readonly #command: Command;
-  readonly #parser = new ClientFrameParser(maxMessageBytes);
+  readonly #wire: RigWire;
   readonly #toPod: FaultLine<Happening>;
   readonly #fromPod: FaultLine<Happening>;
   readonly #incoming: Damaged<Buffer>;
@@ -54,18 +52,22 @@ export class RigExec {
     this.podName = request.podName;
     this.#request = request;
     this.#plan = plan;
-    this.protocol = plan.subprotocol ?? pickProtocol(offeredBy(request.request));
+    this.#wire = wireFor(request.request, { subprotocol: plan.subprotocol, fragmentBytes: plan.toPod?.fragmentBytes });
     this.#incoming = new Damaged(plan.toPod?.messages);
     this.#outgoing = new Damaged(plan.fromPod?.messages);
     const happen = async (happening: Happening): Promise<void> => await happening(this);
     this.#toPod = new FaultLine(plan.toPod ?? {}, { pass: (bytes) => this.#feed(bytes), happen });
     this.#fromPod = new FaultLine(plan.fromPod ?? {}, { pass: (bytes) => this.#sendOutput(channels.stdout, bytes), happen });
     const { socket } = request;
-    socket.write(upgradeAnswer(request.request, this.protocol));
+    socket.write(this.#wire.answer);
     this.#command = run();
     this.#command.on('error', () => undefined);
     this.#command.stdin.on('error', () => undefined);
     this.over = Promise.all([exited(this.#command), closed(socket), this.#serve()]).then(() => undefined);
+  }
+
+  get protocol(): string {
+    return this.#wire.protocol;
   }
 
   /** Bytes of stdin that have reached the command. */
@@ -101,9 +103,9 @@ export class RigExec {
     this.#letGo(() => this.#request.socket.end());
   }
 
-  /** A WebSocket close that the client did not ask for. */
+  /** A close that the client did not ask for. */
   close(code: number): void {
-    this.#letGo(() => this.#request.socket.end(closeFrame(code)));
+    this.#letGo(() => this.#request.socket.end(this.#wire.end(code)));
   }
 
   kill(): void {
@@ -145,18 +147,19 @@ export class RigExec {
   }
 
   async #take(chunk: Buffer): Promise<void> {
-    for (const frame of this.#parser.push(chunk)) {
+    for (const word of this.#wire.push(chunk)) {
       if (this.#done) return;
-      for (const seen of refragmented(frame, this.#plan.toPod?.fragmentBytes)) await this.#takeFrame(seen);
+      await this.#takeWord(word);
     }
   }
 
-  async #takeFrame({ opcode, payload, isMasked }: ClientFrame): Promise<void> {
-    if (opcode === opcodes.close || !isMasked) throw new Error('the client closes');
-    if (opcode === opcodes.ping) {
-      this.pings += 1;
-      if (this.#plan.ignoresPings !== true) await this.#write(serverFrame(opcodes.pong, payload));
-    } else if (opcode !== opcodes.pong) await this.#takeMessage(payload);
+  async #takeWord(word: ClientWord): Promise<void> {
+    if ('message' in word) {
+      await this.#takeMessage(word.message);
+      return;
+    }
+    this.pings += 1;
+    if (this.#plan.ignoresPings !== true) await this.#write(word.pong);
   }
 
   async #takeMessage(message: Buffer): Promise<void> {
@@ -174,6 +177,7 @@ export class RigExec {
   }
 
   async #runCommand(): Promise<void> {
+    await Promise.race([this.#wire.opened.then((answer) => this.#write(answer)), closed(this.#request.socket)]);
     for (const channel of [channels.stdout, channels.stderr, channels.status]) await this.#send(channel, Buffer.alloc(0));
     for (let left = this.#plan.stderrBytes ?? 0; left > 0; left -= copyBytes) await this.#send(channels.stderr, Buffer.alloc(copyBytes, 'noise\n'));
     await Promise.all([this.#copy(this.#command.stdout, this.#fromPod), this.#copyStderr()]);
@@ -193,7 +197,7 @@ export class RigExec {
     const { status = [JSON.stringify(statusOf(this.#command, this.#saysSuccess))], ending = 'close' } = this.#plan;
     for (const part of status) await this.#send(channels.status, Buffer.from(part));
     // Go closes at once: what the client is still sending is unread then, and TCP answers with a reset.
-    if (ending === 'close') this.#letGo(() => this.#request.socket.end(closeFrame(1000), () => this.#request.socket.destroy()));
+    if (ending === 'close') this.#letGo(() => this.#request.socket.end(this.#wire.end(1000), () => this.#request.socket.destroy()));
     else if (ending === 'reset') this.reset();
   }
 
@@ -206,10 +210,7 @@ export class RigExec {
   }
 
   async #send(channel: number, bytes: Buffer): Promise<void> {
-    const message = Buffer.concat([Buffer.from([channel]), bytes]);
-    const size = this.#plan.fromPod?.fragmentBytes ?? message.length;
-    for (let at = 0; at < message.length; at += size)
-      await this.#write(serverFrame(at === 0 ? opcodes.binary : opcodes.continuation, message.subarray(at, at + size), at + size >= message.length));
+    for (const frame of this.#wire.frames(channel, bytes, this.#plan.fromPod?.fragmentBytes)) await this.#write(frame);
   }
 
   async #write(frame: Buffer): Promise<void> {
@@ -226,19 +227,6 @@ export class RigExec {
     // What the command still says goes nowhere, but is read, so that it can end.
     how();
   }
-}
-
-function pickProtocol(offered: readonly string[]): string {
-  return ['v5.channel.k8s.io', 'v4.channel.k8s.io'].find((protocol) => offered.includes(protocol)) ?? '';
-}
-
-/** What a proxy on the way makes of a frame. */
-function refragmented(frame: ClientFrame, fragmentBytes = Number.POSITIVE_INFINITY): ClientFrame[] {
-  if (frame.payload.length <= fragmentBytes || frame.opcode >= opcodes.close) return [frame];
-  const fragments: ClientFrame[] = [];
-  for (let at = 0; at < frame.payload.length; at += fragmentBytes)
-    fragments.push({ ...frame, opcode: at === 0 ? frame.opcode : opcodes.continuation, payload: frame.payload.subarray(at, at + fragmentBytes) });
-  return fragments;
 }
 
 /** The status that Kubernetes sends for a command that has ended. */

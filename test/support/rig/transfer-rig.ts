@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { AgentClient, type AgentClientOptions } from '../../../src/agent/agent-client.ts';
 import type { ConnectionLimits } from '../../../src/agent/connection-limits.ts';
 import { type OpenExecOptions, openExec } from '../../../src/exec/open-exec.ts';
+import { type ExecProtocol, execProtocols, ProtocolOrder } from '../../../src/exec/protocol-order.ts';
 import { systemClock } from '../../../src/internal/system-clock.ts';
 import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';
 import { agentConnectCommand, mainContainerName } from '../../../src/kubernetes/pod-spec.ts';
@@ -27,8 +28,10 @@ export interface RigClientOptions extends AgentClientOptions {
   readonly clock?: Clock;
   /** Shared by several clients. @defaultValue its own */
   readonly limits?: ConnectionLimits;
+  /** What its connections go over. @defaultValue as the library tries it */
+  readonly protocols?: readonly ExecProtocol[];
   /** Connections are opened with these options; without them as the library opens them. */
-  readonly exec?: OpenExecOptions;
+  readonly exec?: Omit<OpenExecOptions, 'protocols'>;
 }
 
 /** A pod's real agent behind the rig's API server, and clients that reach it as the library does. */
@@ -47,12 +50,24 @@ export class TransferRig {
     return new TransferRig(await ExecRig.start(options), await AgentProcess.start());
   }
 
-  client({ podName = 'pod', port, kubeConfig, clock = systemClock(), limits, exec, ...options }: RigClientOptions = {}): AgentClient {
+  client({
+    podName = 'pod',
+    port,
+    kubeConfig,
+    clock = systemClock(),
+    limits,
+    exec,
+    protocols: names = execProtocols,
+    ...options
+  }: RigClientOptions = {}): AgentClient {
     const cluster = ClientNodeCluster.fromConfig({ kubeConfig: kubeConfig ?? this.api.kubeConfig(port), namespace: 'ci' });
     const target = { podName, containerName: mainContainerName, command: agentConnectCommand };
+    const protocols = new ProtocolOrder(names);
     const client = new AgentClient({
       connect: async ({ signal }) =>
-        exec === undefined ? connectByExec(cluster, podName, { signal }) : openExec(await cluster.execEndpoint(target), { ...exec, signal }),
+        exec === undefined
+          ? connectByExec(cluster, podName, { signal, protocols })
+          : openExec(await cluster.execEndpoint(target), { protocols, ...exec, signal }),
       clock,
       logger: silentLogger,
       podName,

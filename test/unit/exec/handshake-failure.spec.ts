@@ -1,13 +1,13 @@
 import { expect } from 'chai';
 
 import { ForbiddenError, TooManyRequestsError, UnauthorizedError } from '../../../src/errors/cluster.ts';
-import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../../../src/errors/connection.ts';
+import { ExecHandshakeFailedError } from '../../../src/errors/connection.ts';
 import { handshakeError, handshakeFailure, isTemporaryRefusal } from '../../../src/exec/handshake-failure.ts';
 
-const request = { url: 'wss://host/api/v1/namespaces/ci/pods/p/exec?command=secret', protocols: ['v4.channel.k8s.io'] };
+const url = 'wss://host/api/v1/namespaces/ci/pods/p/exec?command=secret';
 
 function answer(status: number, body: string | object, retryAfter?: string): Error {
-  return handshakeFailure({ status, body: typeof body === 'string' ? body : JSON.stringify(body), retryAfter }, request);
+  return handshakeFailure({ status, body: typeof body === 'string' ? body : JSON.stringify(body), retryAfter }, url);
 }
 
 function status(reason: string, message: string): object {
@@ -25,10 +25,6 @@ describe('a refused exec', () => {
     const error = answer(403, status('Forbidden', 'pods "p" is forbidden: User "u" cannot create resource "pods/exec"'));
     expect(error).to.be.instanceOf(ForbiddenError);
     expect(error.message).to.contain('verbs create and get on pods/exec');
-  });
-
-  it('is about the sub-protocol at 403 without a word', () => {
-    expect(answer(403, '')).to.be.instanceOf(UnsupportedSubprotocolError);
   });
 
   it('says when to come back at 429', () => {

@@ -1,9 +1,14 @@
+import { Socket } from 'node:net';
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 
 import { channels } from '../../../src/exec/channels.ts';
+import type { ExecWire } from '../../../src/exec/exec-wire.ts';
 import { MessageBuffers } from '../../../src/exec/message-buffers.ts';
 import { maxStdinBytes, messageBufferBytes, StdinFrames } from '../../../src/exec/stdin-frames.ts';
+import type { MaskMaker } from '../../../src/exec/websocket/frame-encoding.ts';
+import { WebSocketWire } from '../../../src/exec/websocket/web-socket-wire.ts';
 import { ClientFrameParser, opcodes } from '../../support/websocket-frames.ts';
 
 function bytes(length: number): Buffer {
@@ -18,9 +23,15 @@ function someMask(mask: Buffer): void {
   mask.set([0x12, 0x34, 0xff, 0x01]);
 }
 
+/** As over WebSocket. */
+function wire(mask: MaskMaker): Pick<ExecWire, 'stdinInPlace'> {
+  const upgraded = { socket: new Socket(), head: Buffer.alloc(0) };
+  return new WebSocketWire(upgraded, { mask, data: () => undefined, closed: () => undefined });
+}
+
 describe('frames for stdin', () => {
   const encoded = (chunks: readonly Uint8Array[], mask = someMask): Buffer[] =>
-    [...new StdinFrames(new MessageBuffers(messageBufferBytes), mask).encode(chunks)].map((frame) => frame.bytes);
+    [...new StdinFrames(new MessageBuffers(messageBufferBytes), wire(mask)).encode(chunks)].map((frame) => frame.bytes);
 
   /** What a server makes of them. */
   function messages(frames: readonly Buffer[]): Buffer[] {
@@ -59,7 +70,7 @@ describe('frames for stdin', () => {
   });
 
   it('use a buffer again once it was released, and no other', () => {
-    const frames = new StdinFrames(new MessageBuffers(messageBufferBytes), noMask);
+    const frames = new StdinFrames(new MessageBuffers(messageBufferBytes), wire(noMask));
     const [first] = frames.encode([bytes(10_000)]);
     const [second] = frames.encode([bytes(10_000)]);
     expect(second?.bytes.buffer).to.not.equal(first?.bytes.buffer);

@@ -1,4 +1,4 @@
-import { ProtocolViolationError } from '../errors/connection.ts';
+import { ProtocolViolationError } from '../../errors/connection.ts';
 
 /** Opcodes of WebSocket frames (RFC 6455, 5.2). */
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;

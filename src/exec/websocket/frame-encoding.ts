@@ -1,5 +1,5 @@
 /** The most bytes of a frame's header. */
-export const maxHeaderBytes = 14;
+const maxHeaderBytes = 14;
 
 /** Makes the four bytes that a frame is masked with. */
 export type MaskMaker = (mask: Buffer) => void;

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { ProtocolViolationError } from '../../../src/errors/connection.ts';
-import { FrameParser } from '../../../src/exec/frame-parser.ts';
-import { opcodes, serverFrame } from '../../support/websocket-frames.ts';
+import { ProtocolViolationError } from '../../../../src/errors/connection.ts';
+import { FrameParser } from '../../../../src/exec/websocket/frame-parser.ts';
+import { opcodes, serverFrame } from '../../../support/websocket-frames.ts';
 
 describe('a parser of server frames', () => {
   /** What came: a message is a list of what was given of it. */

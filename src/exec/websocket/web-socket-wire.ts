@@ -1,0 +1,84 @@
+import { channels } from '../channels.ts';
+import type { ExecWire, UpgradedSocket, WireHandlers } from '../exec-wire.ts';
+import { quote } from '../quote.ts';
+import { WireSocket } from '../wire-socket.ts';
+import { encodeFrame, frameInPlace, type MaskMaker } from './frame-encoding.ts';
+import { FrameParser, noCode, opcodes } from './frame-parser.ts';
+
+/** What stands for the code where the server sent none. */
+const abnormalClosure = 1006;
+
+/**
+ * The channels of an exec over the client's end of a WebSocket (RFC 6455) that is open: the first byte of each message says which one it is for. No extensions, no fragments
+ * sent, data given as it comes.
+ */
+export class WebSocketWire implements ExecWire {
+  readonly #socket: WireSocket;
+  readonly #handlers: WireHandlers;
+  readonly #parser: FrameParser;
+  readonly #mask: MaskMaker;
+  /** Of the message that is coming. */
+  #channel = 0;
+
+  constructor(upgraded: UpgradedSocket, { mask, ...handlers }: WireHandlers & { readonly mask: MaskMaker }) {
+    this.#mask = mask;
+    this.#handlers = handlers;
+    this.#parser = new FrameParser({
+      data: (bytes, isFirst) => this.#receive(bytes, isFirst),
+      ping: (payload) => this.#control(opcodes.pong, payload),
+      close: (code, reason) => this.#close(code, reason),
+    });
+    this.#socket = new WireSocket(upgraded, {
+      read: (bytes) => this.#parser.push(bytes),
+      closed: (error) => handlers.closed(describe(abnormalClosure, ''), error),
+    });
+  }
+
+  start(): void {
+    this.#socket.start();
+  }
+
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
+  }
+
+  stdinInPlace(bytes: Buffer, stdinAt: number): Buffer {
+    bytes[stdinAt - 1] = channels.stdin;
+    return frameInPlace(bytes, stdinAt - 1, { opcode: opcodes.binary, mask: this.#mask });
+  }
+
+  write(message: Buffer, done: (error: Error | null | undefined) => void): void {
+    this.#socket.write(message, done);
+  }
+
+  ping(): void {
+    this.#control(opcodes.ping, Buffer.alloc(0));
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  #receive(bytes: Buffer, isFirst: boolean): void {
+    if (this.#socket.isClosed) return;
+    const payload = isFirst ? bytes.subarray(1) : bytes;
+    if (isFirst) this.#channel = bytes[0] ?? 0;
+    if (payload.byteLength > 0) this.#handlers.data(this.#channel, payload, isFirst);
+  }
+
+  #close(code: number, reason: Buffer): void {
+    if (this.#socket.isClosed) return;
+    // The server has nothing more to say, nor waits for anything.
+    this.#control(opcodes.close, code === noCode ? Buffer.alloc(0) : Buffer.from([code >> 8, code & 0xff]));
+    this.terminate();
+    this.#handlers.closed(describe(code, reason.toString('utf8')), undefined);
+  }
+
+  #control(opcode: number, payload: Buffer): void {
+    this.#socket.say(encodeFrame(payload, { opcode, mask: this.#mask }));
+  }
+}
+
+function describe(code: number, reason: string): string {
+  return `WebSocket close ${code}${reason === '' ? '' : `, ${quote(reason)}`}`;
+}
