@@ -35,14 +35,22 @@ export function handshakeError(error: Error): KubernetesWorkerError {
   return new ExecHandshakeFailedError(detail, { retryable: !isPermanentCode(code) }, { cause: error });
 }
 
+/** "pod does not exist" is the kubelet's, which has not heard of it yet; the API server would have said that it is not found. */
+const notUp = /container not found|^pod does not exist|does not have a host assigned|is not running|in CONTAINER_\w+ state/i;
+const missingProgram = /no such file or directory|executable file not found|permission denied|exec format error/i;
+
+/** Whether somebody who knows the container has said it; the kubelet says it in plain words. */
+export function isOfContainer(message: string): boolean {
+  return notUp.test(message) || missingProgram.test(message);
+}
+
 /**
  * Whether the same exec may be taken later. Kubernetes has no structured word for most of this: whether a container isn't up yet or its program is
  * missing is only in the sentence.
  */
 export function isTemporaryRefusal(status: number | undefined, message: string): boolean {
-  // "pod does not exist" is the kubelet's, which has not heard of it yet; the API server would have said that it is not found.
-  if (/container not found|^pod does not exist|does not have a host assigned|is not running|in CONTAINER_\w+ state/i.test(message)) return true;
-  if (/no such file or directory|executable file not found|permission denied|exec format error/i.test(message)) return false;
+  if (notUp.test(message)) return true;
+  if (missingProgram.test(message)) return false;
   return status === undefined || status === 408 || status >= 500;
 }
 

@@ -1,5 +1,5 @@
 import type { WireProtocol } from '../exec-wire.ts';
-import { type HandshakeAnswer, readStatus } from '../handshake-failure.ts';
+import { type HandshakeAnswer, isOfContainer, readStatus } from '../handshake-failure.ts';
 import { SpdyWire } from './spdy-wire.ts';
 
 /** What Kubernetes' servers say of how a status looks; the same as over WebSocket. */
@@ -28,5 +28,6 @@ export const spdyProtocol: WireProtocol = {
 function isUnknown({ status, body }: HandshakeAnswer): boolean {
   if (status < 400 || status === 401 || status === 429) return false;
   const said = readStatus(body);
-  return said === undefined || [403, 405, 426, 501].includes(status) || (status === 400 && /upgrade/i.test(said.message));
+  if (said === undefined) return !isOfContainer(body);
+  return [403, 405, 426, 501].includes(status) || (status === 400 && /upgrade/i.test(said.message));
 }

@@ -190,9 +190,9 @@ export function describeContainers(setup: () => WorkerSetup): void {
 
     context('with a sidecar', () => {
       it('shares its volumes with it', async () => {
-        const sidecars = [
-          { name: 'side', image, command: ['sh', '-c', 'echo from the sidecar > file; while :; do sleep 1; done'], dir: '/tmp/build/test/shared' },
-        ];
+        // Without a trap the first process of a container takes no TERM, and its pod would be there until it is killed.
+        const script = 'trap "exit 0" TERM; echo from the sidecar > file; while :; do sleep 0.1; done';
+        const sidecars = [{ name: 'side', image, command: ['sh', '-c', script], dir: '/tmp/build/test/shared' }];
         const { container, owner } = await makeContainer(worker, image, { outputs: { shared: 'shared' }, sidecars });
         const { stdout } = await sh(container, 'while ! [ -s shared/file ]; do sleep 0.1; done; cat shared/file');
         expect(stdout).to.equal('from the sidecar\n');

@@ -168,7 +168,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         const stdout = new Collector();
         const id = randomUUID();
         const process = await container.run(
-          { id, path: 'sh', args: ['-c', 'trap "echo stopping; exit 9" TERM; echo ready; sleep 600 & wait'] },
+          { id, path: 'sh', args: ['-c', 'sleep 600 & trap "echo stopping; exit 9" TERM; echo ready; wait'] },
           { stdout },
         );
         const waiting = rejection(process.wait({ signal: abort.signal }));

@@ -172,12 +172,20 @@ describe('A transfer whose exec is refused', function () {
       kept.resolve();
     });
 
-    it('stays with it where Kubernetes says what is wrong with the pod', async () => {
-      const each = rig.client(once);
-      rig.api.plan(refused(500, 'InternalError', 'unable to upgrade connection: container not found ("main")'));
-      await each.receive({ volume: 'v' }, source);
-      expect(protocols()).to.deep.equal(['SPDY/3.1']);
-      expect(rig.api.tokens).to.have.length(2);
+    it('stays with it where somebody says what is wrong with the container', async () => {
+      const notUp = 'unable to upgrade connection: container not found ("main")';
+      for (const plan of [
+        refused(500, 'InternalError', notUp),
+        { refuse: { status: 404, body: notUp } },
+        { refuse: { status: 404, body: 'pod does not exist' } },
+      ]) {
+        const each = rig.client(once);
+        rig.api.plan(plan);
+        await each.receive({ volume: 'v' }, Readable.from([archive]));
+        expect(protocols()).to.deep.equal(['SPDY/3.1']);
+        expect(rig.api.tokens).to.have.length(2);
+        await rig.quiet();
+      }
     });
 
     it('says what all have said, where none is let pass', async () => {
