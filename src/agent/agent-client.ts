@@ -59,7 +59,7 @@ export interface AgentClientOptions {
   readonly retryBudgetMs?: number | undefined;
   /** How long it waits between two tries. @defaultValue 100 to 5,000 */
   readonly retryBackoff?: Backoff | undefined;
-  /** The most bytes of a download that are held. @defaultValue 4 MiB */
+  /** The most bytes of a download that are held. @defaultValue 6 MiB */
   readonly downloadWindowBytes?: number | undefined;
   /** The most bytes of each output stream that are held. @defaultValue 1 MiB */
   readonly outputWindowBytes?: number | undefined;
@@ -117,7 +117,7 @@ export class AgentClient {
       leaseMs: Math.max(LEAST_LEASE_MS, retryBudgetMs + 2 * deadAfterMs),
       cancelTimeoutMs: options.cancelTimeoutMs ?? 5_000,
       stallMs: options.stallMs ?? 120_000,
-      windowBytes: options.downloadWindowBytes ?? 4 * 1024 * 1024,
+      windowBytes: options.downloadWindowBytes ?? 6 * 1024 * 1024,
     };
     this.#outputWindowBytes = options.outputWindowBytes ?? 1024 * 1024;
     const pool = new SessionPool({

@@ -12,6 +12,6 @@ export interface TransferOptions {
   readonly firstRetryMs?: number | undefined;
   /** The longest wait between two tries to connect. @defaultValue 5,000 */
   readonly longestRetryMs?: number | undefined;
-  /** The most bytes of a download that are on their way or held; at most 16 MiB. The agent's window for uploads is 8 MiB. @defaultValue 4,194,304 */
+  /** The most bytes of a download that are on their way or held; at most 16 MiB. The agent's window for uploads is 8 MiB. @defaultValue 6,291,456 */
   readonly windowBytes?: number | undefined;
 }
