@@ -3,6 +3,7 @@
  * of it began, and stops a step that takes too long. Run it with `npm run example -- examples/embed-in-orchestrator.ts` in this repository.
  */
 import { PGlite } from '@electric-sql/pglite';
+import { dataDir } from '@electric-sql/pglite-prepopulatedfs';
 import { type Artifact, type ContainerOwner, KubernetesWorker, type Worker } from 'kubernetes-worker';
 import { EmbeddedCluster } from 'kubernetes-worker/embedded';
 
@@ -77,7 +78,8 @@ function ownerOf(build: string, step: Step): ContainerOwner {
 // #endregion
 
 await using cluster = await EmbeddedCluster.start();
-await using database = await PGlite.create();
+// Prepared files spare some seconds; `PGlite.create()` alone does as well, and so does the URL of a PostgreSQL.
+await using database = await PGlite.create({ loadDataDir: await dataDir() });
 await using worker = await KubernetesWorker.open({ name: 'example', kubeConfig: cluster.kubeconfigPath, database });
 
 const orchestrator = new Orchestrator(worker);

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
 import { PGlite } from '@electric-sql/pglite';
+import { dataDir } from '@electric-sql/pglite-prepopulatedfs';
 import { KubernetesWorker } from 'kubernetes-worker';
 import { EmbeddedCluster } from 'kubernetes-worker/embedded';
 import { pack } from 'tar-stream';
@@ -23,7 +24,8 @@ archive.finalize();
 await pipeline(archive as AsyncIterable<Uint8Array>, createWriteStream(given));
 
 await using cluster = await EmbeddedCluster.start();
-await using database = await PGlite.create();
+// Prepared files spare some seconds; `PGlite.create()` alone does as well, and so does the URL of a PostgreSQL.
+await using database = await PGlite.create({ loadDataDir: await dataDir() });
 await using worker = await KubernetesWorker.open({ name: 'example', kubeConfig: cluster.kubeconfigPath, database });
 
 // #region stream

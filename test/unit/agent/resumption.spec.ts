@@ -321,7 +321,7 @@ describe('a transfer that goes on over another connection', () => {
       const second = await next('send');
       expect(second.open).to.include({ id: open['id'], attempt: 2, resume: true, from: 100_000 });
       second.agent.json('OPENED', { from: 100_000, kind: 'directory' });
-      expect(readWindow(await second.agent.next('WINDOW')).limit).to.equal(8 << 20);
+      expect(readWindow(await second.agent.next('WINDOW')).limit).to.equal(6 << 20);
       for (let at = 100_000; at < noise.length; at += 100_000) second.agent.data(1, at, noise.subarray(at, at + 100_000));
       second.agent.say(wireEnd(1, noise.length, sha256(noise)));
       finish(second.agent, noise);
