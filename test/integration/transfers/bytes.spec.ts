@@ -37,34 +37,35 @@ describe('The bytes of an exec', function () {
     });
   }
 
-  /** Writes in these pieces, and gives what comes back. */
-  async function echo(connection: ExecConnection, pieces: readonly Buffer[], received: Buffer[], whole: () => Promise<void>): Promise<Buffer> {
-    received.length = 0;
-    for (const piece of pieces) await connection.write([piece]);
-    await whole();
-    return Buffer.concat(received);
+  /** Gives what comes back of pieces that are written one after the other. */
+  function echoOver(connection: ExecConnection): (pieces: readonly Buffer[]) => Promise<Buffer> {
+    let received: Buffer[] = [];
+    let arrived: (() => void) | undefined;
+    connection.start({
+      data: (chunk) => {
+        received.push(Buffer.from(chunk));
+        arrived?.();
+      },
+      end: () => arrived?.(),
+    });
+    return async (pieces) => {
+      received = [];
+      const wanted = pieces.reduce((sum, { length }) => sum + length, 0);
+      for (const piece of pieces) await connection.write([piece]);
+      while (received.reduce((sum, { length }) => sum + length, 0) < wanted) await new Promise<void>((resolve) => (arrived = resolve));
+      return Buffer.concat(received);
+    };
   }
 
   for (const protocol of execProtocols) {
     it(`come back as they went over ${protocol}, at every size around the limits of a message`, async () => {
       const connection = await cat(protocol);
-      const received: Buffer[] = [];
-      let arrived: (() => void) | undefined;
-      connection.start({
-        data: (chunk) => {
-          received.push(Buffer.from(chunk));
-          arrived?.();
-        },
-        end: () => arrived?.(),
-      });
-      const come = async (bytes: number): Promise<void> => {
-        while (received.reduce((sum, { length }) => sum + length, 0) < bytes) await new Promise<void>((resolve) => (arrived = resolve));
-      };
+      const echo = echoOver(connection);
       const sizes = [1, 2, 125, 126, 127, 32_767, 32_768, 32_769, 65_534, 65_535, 65_536];
       for (const count of [1, 2, 3]) sizes.push(count * maxStdinBytes - 1, count * maxStdinBytes, count * maxStdinBytes + 1);
       for (const size of sizes) {
         const sent = noise.subarray(0, size);
-        expect((await echo(connection, [sent], received, () => come(size))).equals(sent), `${size} bytes`).to.equal(true);
+        expect((await echo([sent])).equals(sent), `${size} bytes`).to.equal(true);
       }
       const exec = await rig.api.exec(0);
       expect(exec.bytesToPod).to.equal(sizes.reduce((sum, size) => sum + size, 0));
@@ -73,15 +74,7 @@ describe('The bytes of an exec', function () {
 
     it(`come back as they went over ${protocol}, however they are cut`, async () => {
       const connection = await cat(protocol);
-      const received: Buffer[] = [];
-      let arrived: (() => void) | undefined;
-      connection.start({
-        data: (chunk) => {
-          received.push(Buffer.from(chunk));
-          arrived?.();
-        },
-        end: () => arrived?.(),
-      });
+      const echo = echoOver(connection);
       await fc.assert(
         fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 60_000 }), { maxLength: 12 }), fc.nat({ max: 10_000 }), async (lengths, from) => {
           const pieces: Buffer[] = [];
@@ -91,10 +84,7 @@ describe('The bytes of an exec', function () {
             at = (at + length) % (noise.length - 60_000);
           }
           const sent = Buffer.concat(pieces);
-          const come = async (): Promise<void> => {
-            while (received.reduce((sum, { length }) => sum + length, 0) < sent.length) await new Promise<void>((resolve) => (arrived = resolve));
-          };
-          return (await echo(connection, pieces, received, come)).equals(sent);
+          return (await echo(pieces)).equals(sent);
         }),
         { numRuns: 40 },
       );
