@@ -8,6 +8,7 @@ import { expect } from 'chai';
 
 import { AgentClient } from '../../src/agent/agent-client.ts';
 import { openExec } from '../../src/exec/open-exec.ts';
+import { execProtocols } from '../../src/exec/protocol-order.ts';
 import type { Logger, Volume, Worker } from '../../src/index.ts';
 import { systemClock } from '../../src/internal/system-clock.ts';
 import { connectByExec } from '../../src/pods/exec-agent.ts';
@@ -151,6 +152,19 @@ describe('Transfers on a real cluster', function () {
     const chunks: Uint8Array[] = [];
     await new Promise((resolve) => connection.start({ data: (chunk) => chunks.push(Buffer.from(chunk)), end: resolve }));
     return Buffer.concat(chunks).toString();
+  }
+
+  for (const protocol of execProtocols) {
+    it(`go over ${protocol}, from the first connection to a pod on`, async () => {
+      await using over = await setup.openWith({ execProtocols: [protocol] });
+      const archive = await archiveOf(20_000_000);
+      const { volume } = await over.createVolumeForArtifact('team');
+      const { digest } = await volume.streamIn('.', slowly(archive));
+      expect(digest).to.equal(createHash('sha256').update(archive.bytes).digest('hex'));
+      const archived = await buffer(await volume.streamOut('.'));
+      expect(archived.includes(archive.content)).to.equal(true);
+      await over.expireArtifact(volume.handle);
+    });
   }
 
   it('say within seconds that their pod is gone, up and down', async () => {

@@ -45,6 +45,11 @@ describe('KubernetesWorker in trouble', function () {
       expect(await open({ database: 'mysql://localhost' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'database' });
       expect(await open({ name: '' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'name' });
       expect(await open({ startTimeoutMs: -1 })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'startTimeoutMs' });
+      expect(await open({ maxAttachments: 0 })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'maxAttachments' });
+      expect(await open({ transfers: { maxConcurrent: 0.5 } })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'transfers.maxConcurrent' });
+      expect(await open({ transfers: { windowBytes: 1e9 } })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'transfers.windowBytes' });
+      expect(await open({ execProtocols: [] })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'execProtocols' });
+      expect(await open({ execProtocols: ['v9.channel.k8s.io'] })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'execProtocols' });
     });
 
     it('says that the database does not answer', async () => {
