@@ -5,13 +5,14 @@ import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { type Container, KubernetesWorker, type StreamSource, type Volume } from 'kubernetes-worker';
+import { type Container, type ContainerOwner, KubernetesWorker, type StreamSource, type Volume } from 'kubernetes-worker';
 
 import { type Answer, benchDir, type Order, type Outcome, type Place } from './orders.ts';
 import { RemoteDatabase, type ResultMessage } from './remote-database.ts';
 import { archiveOf, SlowConsumer } from './sample-stream.ts';
 
 interface HostPod {
+  readonly owner: ContainerOwner;
   readonly container: Container;
   readonly volume: Volume;
 }
@@ -21,7 +22,6 @@ type OrderOf<Kind extends Order['kind']> = Extract<Order, { kind: Kind }>;
 class Host {
   readonly #worker: KubernetesWorker;
   readonly #image: string;
-  readonly #owner = { kind: 'bench', key: randomUUID() };
   readonly #pods: HostPod[] = [];
 
   private constructor(worker: KubernetesWorker, image: string) {
@@ -76,13 +76,13 @@ class Host {
   }
 
   async close(): Promise<void> {
-    await this.#worker.ownerFinished(this.#owner);
+    for (const { owner } of this.#pods) await this.#worker.ownerFinished(owner);
     await this.#reapPatiently();
     await this.#worker.close();
   }
 
   async #openPod(): Promise<void> {
-    const owner = { ...this.#owner, key: `${this.#owner.key}-${this.#pods.length}` };
+    const owner = { kind: 'bench', key: randomUUID() };
     const { container, mounts } = await this.#worker.findOrCreateContainer(owner, {
       image: this.#image,
       dir: benchDir,
@@ -90,7 +90,7 @@ class Host {
     });
     const volume = mounts.find(({ name }) => name === 'data')?.volume;
     if (volume === undefined) throw new Error('the container has no volume');
-    this.#pods.push({ container, volume });
+    this.#pods.push({ owner, container, volume });
   }
 
   #at(pod: number): HostPod {
