@@ -21,7 +21,7 @@ export interface ExecConnectionOptions {
   readonly clock: Clock;
   /** For what is sent. */
   readonly buffers: MessageBuffers;
-  /** Called once: when something has come on any channel, or when the connection has ended before. */
+  /** Called when something has come on any channel, once; before that, when nothing has for two intervals, or when the connection has ended. */
   readonly heard: (something: boolean) => void;
 }
 
@@ -61,6 +61,7 @@ export class ExecConnection {
   #statusText = '';
   #status: ExecStatus | undefined;
   #isHeard = false;
+  #isPinged = false;
   #bytesReceived = 0;
   #bytesSent = 0;
 
@@ -79,7 +80,7 @@ export class ExecConnection {
       bytesRead: () => this.#wire.bytesRead,
       clock: options.clock,
       signal: this.#lifetime.signal,
-      ping: () => this.#wire.ping(),
+      ping: () => this.#ping(),
       dead: (silentMs) => this.#finish(new HeartbeatTimeoutError(silentMs)),
     }).catch((error: unknown) => this.#finish(this.#lost('its heartbeat failed', error)));
   }
@@ -160,6 +161,13 @@ export class ExecConnection {
     } else if (channel === channels.status) {
       this.#receiveStatus(bytes);
     }
+  }
+
+  /** One that has said nothing since the last ping is doubted before whoever waits for it gives it up. */
+  #ping(): void {
+    if (this.#isPinged && !this.#isHeard) this.#options.heard(false);
+    this.#isPinged = true;
+    this.#wire.ping();
   }
 
   #tellHeard(something: boolean): void {

@@ -2,6 +2,7 @@ import { addAbortListener } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
+import { KubernetesWorkerError } from '../errors/base.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../errors/connection.ts';
 import { systemClock } from '../internal/system-clock.ts';
@@ -63,6 +64,8 @@ export async function openExec(endpoint: ExecEndpoint, options: OpenExecOptions 
       refusal = error;
     }
   }
+  // Where nothing else is left to try, what was said stands for itself.
+  if (names.at(-1) === spdyProtocol.name && refusal instanceof Error && refusal.cause instanceof KubernetesWorkerError) throw refusal.cause;
   const detail = refusal instanceof Error ? refusal.message : String(refusal);
   throw new UnsupportedSubprotocolError(names, detail, { cause: refusal });
 }

@@ -21,8 +21,9 @@ export class ProtocolOrder {
     return this.#names;
   }
 
-  /** Something came over it: from now on it is tried first. */
+  /** Something came over it: if it is the first, it is tried first from now on. */
   prove(name: ExecProtocol): void {
+    if (this.#isProven) return;
     this.#isProven = true;
     if (this.#names[0] !== name) this.#names = [name, ...this.#without(name)];
   }

@@ -29,6 +29,8 @@ export function requestUpgrade(endpoint: ExecEndpoint, protocol: WireProtocol): 
     ...tls,
     host,
     port,
+    // Else the header Host would name a port that goes without saying.
+    defaultPort: isSecure ? 443 : 80,
     path: url.pathname + url.search,
     method: offer.method,
     headers: { ...endpoint.headers, ...offer.headers, Connection: 'Upgrade' },

@@ -10,12 +10,12 @@ describe('the order of an exec’s protocols', () => {
     expect(new ProtocolOrder([v5]).names).to.deep.equal([v5]);
   });
 
-  it('begins with the one over which something came last', () => {
+  it('begins with the one over which something came first', () => {
     const order = new ProtocolOrder(execProtocols);
     order.prove(v4);
     expect(order.names).to.deep.equal([v4, spdy, v5]);
     order.prove(v5);
-    expect(order.names).to.deep.equal([v5, v4, spdy]);
+    expect(order.names).to.deep.equal([v4, spdy, v5]);
   });
 
   it('ends with the one over which nothing came, as long as none is proven', () => {
