@@ -77,6 +77,12 @@ export class DataQueue {
     await this.#emptied.promise;
   }
 
+  /** The rest of a frame does not come for now: what is there of it is given. */
+  interrupt(): void {
+    this.#isPart = false;
+    this.#give();
+  }
+
   /** Drops what was not taken. */
   stop(): void {
     this.#stopped = true;

@@ -59,6 +59,11 @@ export class Download extends DownloadOperation {
     this.#frames.add(frame);
   }
 
+  protected override onDisconnected(): void {
+    super.onDisconnected();
+    this.#frames.interrupt();
+  }
+
   protected override proven(result: TransferResult): void {
     void this.#finish(result);
   }

@@ -111,6 +111,20 @@ describe('a queue of data', () => {
     expect(taken).to.deep.equal([32_100, 144_000, 1]);
   });
 
+  it('gives what is there of a frame whose rest does not come for now, and goes on when it comes', async () => {
+    const taken: number[] = [];
+    const queue = new DataQueue({ concurrency: 3, take: (bytes) => void taken.push(bytes.byteLength), failed: () => undefined });
+    queue.add({ ...frameOf(0, Buffer.alloc(16_000)), isPart: true });
+    expect(taken).to.deep.equal([]);
+    queue.interrupt();
+    expect(taken).to.deep.equal([16_000]);
+    queue.add({ ...frameOf(16_000, Buffer.alloc(8_000)), isPart: true });
+    expect(taken).to.deep.equal([16_000]);
+    queue.add({ ...frameOf(24_000, Buffer.alloc(9_000)), isPart: false });
+    await queue.whenEmpty();
+    expect(taken.reduce((sum, bytes) => sum + bytes, 0)).to.equal(33_000);
+  });
+
   it('gives nothing after a stop, and nothing after a failure, which it tells once', async () => {
     const mistake = new Error('mistake');
     const failures: unknown[] = [];
