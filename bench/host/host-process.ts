@@ -32,7 +32,12 @@ class Host {
   static async open({ kubeconfig, image, pods }: OrderOf<'open'>, database: RemoteDatabase): Promise<Host> {
     const worker = await KubernetesWorker.open({ name: `bench-${randomUUID()}`, kubeConfig: kubeconfig, database, volumeImage: image });
     const host = new Host(worker, image);
-    for (let left = pods; left > 0; left -= 1) await host.#openPod();
+    try {
+      for (let left = pods; left > 0; left -= 1) await host.#openPod();
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
     return host;
   }
 

@@ -5,7 +5,7 @@ import { ExecHandshakeFailedError } from '../errors/connection.ts';
 import { parseRetryAfterMs } from '../internal/retry-after.ts';
 import { quote } from './quote.ts';
 
-/** An answer that isn't the switch to WebSocket that was asked for. */
+/** An answer that isn't the switch that was asked for. */
 export interface HandshakeAnswer {
   readonly status: number;
   readonly body: string;

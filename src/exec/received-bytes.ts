@@ -1,4 +1,4 @@
-/** A message that begins with less has memory of its own, so that whoever keeps it keeps no more than that. */
+/** A message that begins with less does not go into a block, which whoever keeps a line of it would keep whole. */
 const smallBytes = 4 * 1024;
 const firstBlockBytes: number = 32 * 1024;
 const largestBlockBytes: number = 256 * 1024;

@@ -3,7 +3,7 @@ import type { MessageBuffers } from './message-buffers.ts';
 
 /**
  * The most bytes of stdin in one message, far below the server's cap of 32 MiB, above which it closes without a status. A container runtime written in Go
- * reads a message into a slice that it grows step by step, and each step is garbage: with its channel's byte, this fits one step exactly, and makes
+ * reads a message of WebSocket into a slice that it grows step by step, and each step is garbage: with its channel's byte, this fits one step exactly, and makes
  * less garbage for a byte than messages of 32, 64, 128 or 256 KiB do.
  */
 export const maxStdinBytes: number = 57_342;

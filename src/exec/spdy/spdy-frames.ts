@@ -9,8 +9,7 @@ const maxFrameLength = 0xff_ff_ff;
 
 /** Opens a stream with one header, its type. `isFirst`: no other was opened on this connection. */
 export function streamFrame(stream: number, type: string, isFirst: boolean): Buffer {
-  const frame = controlFrame(controlTypes.synStream, Buffer.concat([uint32(stream), Buffer.alloc(6), headerBlock([['streamtype', type]], isFirst)]));
-  return frame;
+  return controlFrame(controlTypes.synStream, Buffer.concat([uint32(stream), Buffer.alloc(6), headerBlock('streamtype', type, isFirst)]));
 }
 
 export function pingFrame(id: number): Buffer {
@@ -41,10 +40,11 @@ function controlFrame(type: number, payload: Buffer): Buffer {
 }
 
 /**
- * Headers as part of a connection's one zlib stream: as they are, in a stored block. Such a stream needs neither the dictionary that SPDY has for it nor a state between frames.
+ * A header as part of a connection's one zlib stream: as it is, in a stored block. Such a stream needs neither the dictionary that SPDY has for it nor a state between frames.
  */
-function headerBlock(headers: readonly (readonly [name: string, value: string])[], isFirst: boolean): Buffer {
-  const block = Buffer.concat([uint32(headers.length), ...headers.flat().flatMap((text) => [uint32(Buffer.byteLength(text)), Buffer.from(text)])]);
+function headerBlock(name: string, value: string, isFirst: boolean): Buffer {
+  const texts = [name, value].flatMap((text) => [uint32(Buffer.byteLength(text)), Buffer.from(text)]);
+  const block = Buffer.concat([uint32(1), ...texts]);
   // RFC 1951, 3.2.4: not the last block, stored, its length and that inverted. What ends it flushes: an empty stored block.
   const stored = Buffer.alloc(5);
   stored.writeUInt16LE(block.byteLength, 1);

@@ -19,6 +19,8 @@ export class WebSocketWire implements ExecWire {
   readonly #mask: MaskMaker;
   /** Of the message that is coming. */
   #channel = 0;
+  /** Nothing of its payload was given yet. */
+  #begins = false;
 
   constructor(upgraded: UpgradedSocket, { mask, ...handlers }: WireHandlers & { readonly mask: MaskMaker }) {
     this.#mask = mask;
@@ -62,8 +64,14 @@ export class WebSocketWire implements ExecWire {
   #receive(bytes: Buffer, isFirst: boolean): void {
     if (this.#socket.isClosed) return;
     const payload = isFirst ? bytes.subarray(1) : bytes;
-    if (isFirst) this.#channel = bytes[0] ?? 0;
-    if (payload.byteLength > 0) this.#handlers.data(this.#channel, payload, isFirst);
+    if (isFirst) {
+      this.#channel = bytes[0] ?? 0;
+      this.#begins = true;
+    }
+    if (payload.byteLength === 0) return;
+    const begins = this.#begins;
+    this.#begins = false;
+    this.#handlers.data(this.#channel, payload, begins);
   }
 
   #close(code: number, reason: Buffer): void {
