@@ -1,12 +1,14 @@
 export { KubernetesWorkerError } from './errors/base.ts';
 export { ClosedError, InvalidSpecError } from './errors/caller.ts';
 export {
+  AdmissionDeniedError,
   type ApiCallFacts,
   ApiError,
   ApiUnavailableError,
   ClusterError,
   ConflictError,
   ForbiddenError,
+  QuotaExceededError,
   TooManyRequestsError,
   UnauthorizedError,
 } from './errors/cluster.ts';

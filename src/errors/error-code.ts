@@ -1,6 +1,15 @@
 import { errorMark } from './base.ts';
 import type { ClosedError, InvalidSpecError } from './caller.ts';
-import type { ApiError, ApiUnavailableError, ConflictError, ForbiddenError, TooManyRequestsError, UnauthorizedError } from './cluster.ts';
+import type {
+  AdmissionDeniedError,
+  ApiError,
+  ApiUnavailableError,
+  ConflictError,
+  ForbiddenError,
+  QuotaExceededError,
+  TooManyRequestsError,
+  UnauthorizedError,
+} from './cluster.ts';
 import type {
   AgentIncompatibleError,
   AgentUnavailableError,
@@ -63,6 +72,7 @@ import type {
  * @public
  */
 export type AnyKubernetesWorkerError =
+  | AdmissionDeniedError
   | AgentIncompatibleError
   | AgentUnavailableError
   | ApiError
@@ -98,6 +108,7 @@ export type AnyKubernetesWorkerError =
   | PodUnschedulableError
   | ProcessNotFoundError
   | ProtocolViolationError
+  | QuotaExceededError
   | ReconcileError
   | RepositoryUnavailableError
   | SchemaTooNewError

@@ -51,7 +51,7 @@ export class PodStore implements ArtifactStore {
     const { podName, volume } = readLocation(location);
     const volumes = [{ agentVolume: volume, mountPath }];
     await launcher.launch(
-      { podName, handle, metadata, image, environment: [], volumes, limits: {}, sidecars: [], privileged: false, architecture: undefined },
+      { podName, handle, metadata, image, volumes, limits: {}, sidecars: [], privileged: false, architecture: undefined },
       options,
     );
     await pods.whenAgentAnswers({ podName, handle }, options);

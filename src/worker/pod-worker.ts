@@ -11,7 +11,7 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { Volume, VolumeMount } from '../runtime/volume.ts';
 import type { ArtifactVolume, ContainerWithMounts, FindOrCreateContainerOptions, ReapResult, Worker } from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
-import { planContainer } from './container-plan.ts';
+import { describePod, planContainer } from './container-plan.ts';
 import { type ContainerMakerComponents, findOrCreateContainer } from './find-or-create-container.ts';
 import { PodContainer } from './pod-container.ts';
 import { StoredVolume } from './stored-volume.ts';
@@ -63,7 +63,9 @@ export class PodWorker implements Worker {
   async findOrCreateContainer(owner: ContainerOwner, spec: ContainerSpec, options: FindOrCreateContainerOptions = {}): Promise<ContainerWithMounts> {
     const { repository, launcher, pods, podStore, podName, newId, leaseMs, clock, logger } = this.#open();
     checkOwner(owner);
-    const wanted = { owner, plan: planContainer(spec), metadata: options.metadata ?? {}, delegate: options.delegate };
+    const plan = planContainer(spec);
+    const wanted = { owner, plan, metadata: options.metadata ?? {}, delegate: options.delegate };
+    launcher.check(describePod(plan, wanted.metadata));
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     const components = {
       workerName: this.name,

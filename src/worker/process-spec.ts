@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import { InvalidSpecError } from '../errors/caller.ts';
 import type { OutputPosition, ProcessIO, ProcessSpec, WindowSize } from '../runtime/process.ts';
 import { checkEnvironment, checkUser } from './container-plan.ts';
+import { checkProcessSize, mergeEnvironment } from './exec-limits.ts';
 
 /** A process's specification, checked and completed with the container's. */
 export interface CheckedProcess {
@@ -18,6 +19,8 @@ export interface CheckedProcess {
 export interface ProcessDefaults {
   readonly dir: string | undefined;
   readonly user: string | undefined;
+  /** `NAME=value`, before the process's own. */
+  readonly env?: readonly string[] | undefined;
 }
 
 /** So wide that no program wraps a build's output. */
@@ -29,10 +32,13 @@ export function checkProcess(spec: ProcessSpec, defaults: ProcessDefaults, newId
   for (const [index, arg] of [spec.path, ...(spec.args ?? [])].entries()) {
     if (arg.includes('\0')) throw new InvalidSpecError(index === 0 ? 'path' : `args[${index - 1}]`, 'contains a NUL');
   }
+  const args: CheckedProcess['args'] = [spec.path, ...(spec.args ?? [])];
+  const env = mergeEnvironment(defaults.env ?? [], checkEnvironment('env', spec.env));
+  checkProcessSize(args, env);
   return {
     id: checkProcessId('id', spec.id ?? newId()),
-    args: [spec.path, ...(spec.args ?? [])],
-    env: checkEnvironment('env', spec.env),
+    args,
+    env,
     dir: resolveDir(spec.dir, defaults.dir),
     user: checkUser('user', spec.user) ?? defaults.user,
     tty: spec.tty === undefined ? undefined : checkWindowSize('tty.windowSize', spec.tty.windowSize ?? defaultWindowSize),

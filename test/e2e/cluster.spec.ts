@@ -59,7 +59,6 @@ describe('a real cluster', function () {
       podName: podName(handle, metadata),
       ...podMarks({ ...marks, handle, metadata }),
       image,
-      environment: ['A=1', 'A=$(B) $$'],
       volumes: [
         { agentVolume: 'in', mountPath: '/work/in' },
         { agentVolume: 'work', mountPath: '/work' },
@@ -82,7 +81,7 @@ describe('a real cluster', function () {
   }
 
   const isRunning = (pod: Pod | undefined): boolean => pod !== undefined && mainContainerState(pod).kind === 'running';
-  const problemOf = (pod: Pod | undefined): ReturnType<typeof podProblem> => pod && podProblem(pod, { now: Date.now(), graceMs: 30_000 });
+  const problemOf = (pod: Pod | undefined): ReturnType<typeof podProblem> => pod && podProblem(pod);
 
   for (const [what, options, image] of [
     ['plain', {}, shellImage],

@@ -1,0 +1,51 @@
+import { quote } from '../internal/quote.ts';
+import type { Cluster, LogTarget } from '../kubernetes/cluster.ts';
+import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+
+/** What reading a last output needs. */
+export interface LastOutputComponents {
+  readonly cluster: Pick<Cluster, 'readLog'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const maxLines = 20;
+const maxBytes = 2_000;
+const timeoutMs = 5_000;
+
+/**
+ * The end of what the last run of a container printed, on one line; empty where it cannot be read soon. The kubelet
+ * names the run that ended last `previous` only where another one has begun since.
+ */
+export async function lastOutput(
+  { podName, containerName }: Pick<LogTarget, 'podName' | 'containerName'>,
+  components: LastOutputComponents,
+  { signal }: AbortOptions,
+): Promise<string> {
+  const { clock, logger } = components;
+  const stop = new AbortController();
+  const within = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  void clock.sleep(timeoutMs, { signal: within }).then(
+    () => stop.abort(new Error(`the log was not read within ${timeoutMs} ms`)),
+    () => undefined,
+  );
+  try {
+    for (const previous of [true, false]) {
+      const target = { podName, containerName, follow: false, previous, tailLines: maxLines };
+      const text = await readText(components, target, within).catch((error: unknown) => {
+        logger.debug('last output not read', { podName, containerName, previous, error });
+        return '';
+      });
+      if (text !== '') return quote(text, maxBytes);
+    }
+    return '';
+  } finally {
+    stop.abort();
+  }
+}
+
+async function readText({ cluster }: LastOutputComponents, target: LogTarget, signal: AbortSignal): Promise<string> {
+  let text = Buffer.alloc(0);
+  for await (const { bytes } of cluster.readLog(target, { signal })) text = Buffer.concat([text, bytes]).subarray(-maxBytes);
+  return text.toString('utf8').trim();
+}
