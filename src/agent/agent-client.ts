@@ -11,7 +11,7 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { WindowSize } from '../runtime/process.ts';
 import type { TransferObserver } from '../runtime/transfer-report.ts';
 import type { StreamSource } from '../runtime/volume.ts';
-import { AgentFailure, LostConnection, processFailure, processStartError, transferFailure } from './agent-error.ts';
+import { AgentFailure, LostConnection, processFailure, processStartError, transferFailure, transferOutcome } from './agent-error.ts';
 import type { AgentHello } from './agent-hello.ts';
 import type { AttachSpec, CopySpec, ReceiveSpec, RemoveSpec, SendSpec, StartSpec } from './agent-specs.ts';
 import { type AgentStatus, readStatus } from './agent-status.ts';
@@ -277,6 +277,11 @@ export class AgentClient {
     return { kind, readable, completed };
   }
 
+  /** Since when nothing has used a connection, in milliseconds since the epoch; `undefined`: something does, or one is kept. */
+  get idleSince(): number | undefined {
+    return this.#opener.idleSince;
+  }
+
   /** Closes all connections; what is under way, and every later call, rejects with the reason. Nothing in the pod is stopped. Idempotent. */
   close(reason: Error = new ClosedError(`the connection to pod ${this.#components.podName}`)): void {
     this.#opener.close(reason);
@@ -318,7 +323,7 @@ export class AgentClient {
     };
     void operation.answer.then(
       () => ended('OK'),
-      (error: unknown) => ended(error instanceof AgentFailure ? error.code : 'OPERATION_LOST'),
+      (error: unknown) => ended(transferOutcome(error)),
     );
     return operation;
   }

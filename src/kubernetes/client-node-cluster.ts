@@ -33,6 +33,7 @@ export interface ClientNodeClusterOptions {
   readonly clock?: Clock | undefined;
 }
 
+const architectureLabel = 'kubernetes.io/arch';
 /** The server ends a watch after this, and sends a bookmark about every minute. */
 const watchSeconds = 290;
 const watchSilenceMs = 150_000;
@@ -138,9 +139,19 @@ export class ClientNodeCluster implements Cluster {
   async nodeArchitectures(options: AbortOptions = {}): Promise<readonly string[] | undefined> {
     const call = this.#describe('list', 'nodes', options);
     try {
-      const { items } = await paged((page) => this.#caller.call(call, (api, config) => api.listNode(page, config)));
-      const architectures = items.map((node) => node.metadata?.labels?.['kubernetes.io/arch']);
-      return [...new Set(architectures.filter((architecture) => architecture !== undefined))].sort();
+      const found = new Set<string>();
+      // One node of each kind, however many there are: a request that excludes those that are known already.
+      for (;;) {
+        const known = found.size === 0 ? '' : `,${architectureLabel} notin (${[...found].join(',')})`;
+        const labelSelector = `${architectureLabel}${known}`;
+        const { size } = found;
+        const { items } = await this.#caller.call(call, (api, config) => api.listNode({ labelSelector, limit: 1 }, config));
+        for (const { metadata } of items) {
+          const architecture = metadata?.labels?.[architectureLabel];
+          if (architecture !== undefined) found.add(architecture);
+        }
+        if (found.size === size) return [...found].sort();
+      }
     } catch (error) {
       if (error instanceof ForbiddenError) return undefined;
       throw error;

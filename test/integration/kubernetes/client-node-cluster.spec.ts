@@ -404,6 +404,16 @@ describe('the cluster over client-node', () => {
       const node = (architecture: string): object => ({ metadata: { labels: { 'kubernetes.io/arch': architecture } } });
       answers(gives({ metadata: {}, items: [node('arm64'), node('amd64'), node('arm64'), {}] }));
       expect(await cluster.nodeArchitectures()).to.deep.equal(['amd64', 'arm64']);
+      server.requests.length = 0;
+      answers(gives({ items: [node('arm64')] }), gives({ items: [node('amd64')] }), gives({ items: [] }));
+      expect(await cluster.nodeArchitectures()).to.deep.equal(['amd64', 'arm64']);
+      const queries = server.requests.map((request) => new URL(request.slice(4), server.url).searchParams);
+      expect(queries.map((query) => query.get('limit'))).to.deep.equal(['1', '1', '1']);
+      expect(queries.map((query) => query.get('labelSelector'))).to.deep.equal([
+        'kubernetes.io/arch',
+        'kubernetes.io/arch,kubernetes.io/arch notin (arm64)',
+        'kubernetes.io/arch,kubernetes.io/arch notin (arm64,amd64)',
+      ]);
       answers(fails(403, 'Forbidden'));
       expect(await cluster.nodeArchitectures()).to.equal(undefined);
     });
