@@ -5,6 +5,7 @@ import type { ApiCallFacts } from '../errors/cluster.ts';
 import { ApiError, ConflictError, ForbiddenError } from '../errors/cluster.ts';
 import { isKubernetesWorkerError } from '../errors/error-code.ts';
 import type { ExecEndpoint } from '../exec/exec-endpoint.ts';
+import { quote } from '../internal/quote.ts';
 import { systemClock } from '../internal/system-clock.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { ApiCall } from './api-caller.ts';
@@ -128,7 +129,12 @@ export class ClientNodeCluster implements Cluster {
           call.facts,
         );
       const body: AsyncIterable<Uint8Array> | null = response.body.stream();
-      if (body !== null) yield* logLinesOf(touched(body, silence));
+      if (body === null) return;
+      for await (const line of logLinesOf(touched(body, silence))) {
+        // The kubelet answers with its own words, and 200, where it finds the file of a log no more.
+        if (!/^\d{4}-\d\d-\d\dT/.test(line.at)) throw new Error(`no line of a log: ${line.at} ${quote(Buffer.from(line.bytes).toString())}`);
+        yield line;
+      }
     } catch (error) {
       throwUnlessSilent(error, call.facts, silence);
     } finally {

@@ -14,8 +14,8 @@ const maxBytes = 2_000;
 const timeoutMs = 5_000;
 
 /**
- * The end of what the last run of a container printed, on one line; empty where it cannot be read soon. The kubelet
- * names the run that ended last `previous` only where another one has begun since.
+ * The end of what the last run of a container printed, on one line; empty where it cannot be read soon. The run that
+ * ended last is the current one until another begins.
  */
 export async function lastOutput(
   { podName, containerName }: Pick<LogTarget, 'podName' | 'containerName'>,
@@ -30,7 +30,7 @@ export async function lastOutput(
     () => undefined,
   );
   try {
-    for (const previous of [true, false]) {
+    for (const previous of [false, true]) {
       const target = { podName, containerName, follow: false, previous, tailLines: maxLines };
       const text = await readText(components, target, within).catch((error: unknown) => {
         logger.debug('last output not read', { podName, containerName, previous, error });

@@ -40,7 +40,7 @@ export async function realCluster(context: Context, purpose: string): Promise<Re
   const namespace = `${purpose}-${randomBytes(4).toString('hex')}`;
   await api.createNamespace({ body: { metadata: { name: namespace } } });
   const cluster = ClientNodeCluster.fromConfig({ namespace });
-  await serviceAccountExists(api, namespace);
+  await namespaceReady(api, namespace);
   return {
     cluster,
     namespace,
@@ -59,7 +59,7 @@ export function idlePod(name: string, labels: Record<string, string> = {}): Pod 
 }
 
 /** A namespace takes pods only once its service account is there. */
-async function serviceAccountExists(api: CoreV1Api, namespace: string): Promise<void> {
+export async function namespaceReady(api: CoreV1Api, namespace: string): Promise<void> {
   for (;;) {
     const { items } = await api.listNamespacedServiceAccount({ namespace });
     if (items.length > 0) return;

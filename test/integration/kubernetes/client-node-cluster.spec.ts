@@ -419,6 +419,21 @@ describe('the cluster over client-node', () => {
     });
   });
 
+  describe('a log', () => {
+    it('is not what the kubelet says instead of one', async () => {
+      const target = { podName: 'p', containerName: 'main', follow: false };
+      const read = async (): Promise<string[]> => {
+        const lines: string[] = [];
+        for await (const { bytes } of cluster.readLog(target)) lines.push(Buffer.from(bytes).toString());
+        return lines;
+      };
+      answers((response) => response.end('2030-01-01T00:00:00.000000001Z failed to try\n'));
+      expect(await read()).to.deep.equal(['failed to try\n']);
+      answers((response) => response.end('failed to try resolving symlinks in path "/var/log/0.log": no such file or directory'));
+      expect(await rejection(read())).to.be.instanceOf(ApiUnavailableError);
+    });
+  });
+
   describe('a watch', () => {
     const event = (type: string, object: object = pod): string => `${JSON.stringify({ type, object })}\n`;
 
