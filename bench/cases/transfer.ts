@@ -8,6 +8,7 @@ import { PGlite } from '@electric-sql/pglite';
 
 import { AsyncStack } from '../harness/async-stack.ts';
 import type { Benchmark } from '../harness/benchmark.ts';
+import { requireRealCluster } from '../harness/real-cluster.ts';
 import { HostChild } from '../host/host-child.ts';
 import { randomBytesOf, smallFiles, sourceTree } from '../transfer/sample-archives.ts';
 import { TransferCases } from '../transfer/transfer-cases.ts';
@@ -18,8 +19,7 @@ export const benchmark: Benchmark = {
     mebibytes: { value: '256', meaning: 'of random bytes' },
   },
   open: async ({ log, setting }) => {
-    const kubeconfig = process.env['KUBECONFIG'];
-    if (kubeconfig === undefined || kubeconfig === '') throw new Error('KUBECONFIG is not set: this benchmark measures on a real cluster');
+    const kubeconfig = requireRealCluster();
     await using opened = new AsyncStack();
     const folder = opened.use(await mkdtemp(join(tmpdir(), 'kw-bench-')), (path) => rm(path, { recursive: true }));
     const database = opened.use(await PGlite.create(), (pglite) => pglite.close());
