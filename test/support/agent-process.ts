@@ -71,10 +71,10 @@ export class AgentProcess {
     return pids.split(' ').filter(Boolean).map(Number);
   }
 
-  /** A connection after both HELLOs. */
-  async connect(): Promise<AgentConnection> {
+  /** A connection after both HELLOs; the host speaks these protocol versions, all of them by default. */
+  async connect(protocol?: readonly [number, number]): Promise<AgentConnection> {
     const connection = await this.connectRaw();
-    connection.hello();
+    connection.hello(protocol);
     await connection.agentHello;
     return connection;
   }
