@@ -52,6 +52,7 @@ export class AgentConnection {
   readonly agentHello: Promise<Json>;
   /** Settles when the agent's side has ended. */
   readonly ended: Promise<void>;
+  readonly #output: Readable;
   readonly #input: Writable;
   readonly #kill: () => void;
   readonly #splitter = new FrameSplitter();
@@ -61,6 +62,7 @@ export class AgentConnection {
   #text: Buffer[] = [];
 
   constructor(output: Readable, input: Writable, kill: () => void) {
+    this.#output = output;
     this.#input = input;
     this.#kill = kill;
     input.on('error', () => undefined);
@@ -88,11 +90,16 @@ export class AgentConnection {
   }
 
   hello(): void {
-    this.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [1, 2], version: '0.1.0' }));
+    this.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [1, 3], version: '0.1.0' }));
   }
 
   open(value: Json): void {
     this.write(encodeJson(frameType.open, value));
+  }
+
+  /** Takes nothing from the agent any more. */
+  pause(): void {
+    this.#output.pause();
   }
 
   done(): void {
