@@ -52,6 +52,7 @@ export class AgentConnection {
   readonly agentHello: Promise<Json>;
   /** Settles when the agent's side has ended. */
   readonly ended: Promise<void>;
+  readonly #output: Readable;
   readonly #input: Writable;
   readonly #kill: () => void;
   readonly #splitter = new FrameSplitter();
@@ -61,6 +62,7 @@ export class AgentConnection {
   #text: Buffer[] = [];
 
   constructor(output: Readable, input: Writable, kill: () => void) {
+    this.#output = output;
     this.#input = input;
     this.#kill = kill;
     input.on('error', () => undefined);
@@ -93,6 +95,11 @@ export class AgentConnection {
 
   open(value: Json): void {
     this.write(encodeJson(frameType.open, value));
+  }
+
+  /** Takes nothing from the agent any more. */
+  pause(): void {
+    this.#output.pause();
   }
 
   done(): void {
