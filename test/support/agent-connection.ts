@@ -235,13 +235,31 @@ export class AgentConnection {
   /** Uploads an archive; `digest` in the place of the right one, `compress` for each frame. */
   async receive(open: Json, archive: Buffer, options: { digest?: Buffer; compress?: (bytes: Buffer) => Buffer } = {}): Promise<Json> {
     this.open({ op: 'receive', attempt: 1, path: '', ...open });
-    await this.opened();
-    const feeder = new Feeder(this, archive, options.compress, options.digest);
+    const opened = await this.opened();
+    return this.feed(new Feeder(this, archive, options.compress, options.digest, Number(opened['from'])));
+  }
+
+  /** Goes on with an upload of another connection: from where the agent is, or to its outcome where that is known already. */
+  async resumeReceive(open: Json, archive: Buffer): Promise<Json> {
+    this.open({ op: 'receive', path: '', ...open, resume: true });
+    const frame = await this.next();
+    if (frame?.type === frameType.opened) {
+      const opened = this.#json(frame);
+      return this.feed(opened['ended'] === true ? undefined : new Feeder(this, archive, undefined, undefined, Number(opened['from'])));
+    }
+    if (frame === undefined) throw new Error('the connection ended');
+    this.done();
+    if (frame.type === frameType.error) throw new AgentFailure(this.#json(frame));
+    return this.#json(frame);
+  }
+
+  /** An upload from OPENED on. */
+  private async feed(feeder: Feeder | undefined): Promise<Json> {
     for (;;) {
       const frame = await this.next(30_000);
       if (frame === undefined) throw new Error('the connection ended');
       if (frame.type === frameType.window) {
-        feeder.grant(decodeWindow(frame));
+        feeder?.grant(decodeWindow(frame));
         await this.drained();
       } else if (frame.type === frameType.result || frame.type === frameType.error) {
         this.done();
@@ -334,12 +352,13 @@ export class Feeder {
   readonly #bytes: Buffer;
   readonly #compress: ((bytes: Buffer) => Buffer) | undefined;
   readonly #digest: Buffer;
-  #sent = 0;
+  #sent: number;
   #ended = false;
   windows = 0;
 
-  constructor(connection: AgentConnection, bytes: Buffer, compress?: (bytes: Buffer) => Buffer, digest?: Buffer) {
+  constructor(connection: AgentConnection, bytes: Buffer, compress?: (bytes: Buffer) => Buffer, digest?: Buffer, from = 0) {
     this.#connection = connection;
+    this.#sent = from;
     this.#bytes = bytes;
     this.#compress = compress;
     this.#digest = digest ?? createHash('sha256').update(bytes).digest();
