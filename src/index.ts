@@ -47,6 +47,7 @@ export {
 export {
   ContainerDisappearedError,
   IllegalTransitionError,
+  LeaseLostError,
   ReconcileError,
   RepositoryUnavailableError,
   SchemaTooNewError,
@@ -98,7 +99,7 @@ export type {
   DatabaseResult,
 } from './repository/postgres/database.ts';
 export type { ContainerRecord, ContainerState, ProcessResultRecord, VolumeKind, VolumeRecord, VolumeState } from './repository/records.ts';
-export type { NewArtifactVolume, VolumeContent, VolumeRepository } from './repository/volume-repository.ts';
+export type { MarkReadyOptions, NewArtifactVolume, VolumeContent, VolumeRepository } from './repository/volume-repository.ts';
 export type { WorkerRepository } from './repository/worker-repository.ts';
 export type {
   Architecture,
@@ -140,4 +141,4 @@ export type {
   VolumeStatus,
 } from './runtime/volume.ts';
 export type { ArtifactVolume, ContainerWithMounts, FindOrCreateContainerOptions, ReapResult, StepDelegate, Worker } from './runtime/worker.ts';
-export type { ArtifactStore, ReceivedArchive, ReceiveOptions, SentArchive, StoreLocation } from './stores/artifact-store.ts';
+export type { ArtifactStore, CopyOptions, ReceivedArchive, ReceiveOptions, SentArchive, StoreLocation } from './stores/artifact-store.ts';

@@ -8,6 +8,8 @@ const MAGIC = 'kubernetes-worker';
 export const LIBRARY_PROTOCOL: readonly [number, number] = [1, 3];
 /** The first version in which a transfer may go on over another connection. */
 export const RESUMABLE_SINCE = 2;
+/** The first version in which an operation may carry the generation of a lease. */
+export const FENCED_SINCE = 3;
 
 /** What an agent says of itself. */
 export interface AgentHello {

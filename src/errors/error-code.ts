@@ -31,6 +31,7 @@ import type {
 import type {
   ContainerDisappearedError,
   IllegalTransitionError,
+  LeaseLostError,
   ReconcileError,
   RepositoryUnavailableError,
   SchemaTooNewError,
@@ -85,6 +86,7 @@ export type AnyKubernetesWorkerError =
   | IllegalTransitionError
   | ImagePullFailedError
   | InvalidSpecError
+  | LeaseLostError
   | NotPermittedError
   | OperationLostError
   | OutOfMemoryError

@@ -33,6 +33,7 @@ const samples: { readonly [Code in ErrorCode]: readonly Extract<AnyKubernetesWor
   KW_ERR_ILLEGAL_TRANSITION: [new library.IllegalTransitionError('container c-1', 'failed', 'created')],
   KW_ERR_IMAGE_PULL_FAILED: [new library.ImagePullFailedError(pod, 'busybox')],
   KW_ERR_INVALID_SPEC: [new library.InvalidSpecError('image', 'is empty')],
+  KW_ERR_LEASE_LOST: [new library.LeaseLostError('c-1')],
   KW_ERR_NOT_PERMITTED: [new library.NotPermittedError(transfer, 'EACCES')],
   KW_ERR_OPERATION_LOST: [new library.OperationLostError(transfer, 'restarted')],
   KW_ERR_OUTCOME_UNKNOWN: [new library.OutcomeUnknownError('process task', 'it was started')],
