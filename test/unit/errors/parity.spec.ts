@@ -20,6 +20,9 @@ const samples: { readonly [Code in ErrorCode]: readonly Extract<AnyKubernetesWor
   KW_ERR_CONFLICT: [new library.ConflictError(call, 'exists')],
   KW_ERR_CONTAINER_DISAPPEARED: [new library.ContainerDisappearedError('c-1', 'w')],
   KW_ERR_CORRUPT_ARCHIVE: [new library.CorruptArchiveError(transfer, 'checksum')],
+  KW_ERR_CREDENTIALS_UNAVAILABLE: [true, false].map(
+    (retryable) => new library.CredentialsUnavailableError('plug-in aws', 'exit status 1', { retryable, stderr: 'no' }),
+  ),
   KW_ERR_DIGEST_MISMATCH: [new library.DigestMismatchError(transfer, 'digest')],
   KW_ERR_DISK_FULL: [new library.DiskFullError(transfer, 'ENOSPC')],
   KW_ERR_EXECUTABLE_FORMAT: [new library.ExecutableFormatError(processFacts, 'x')],
