@@ -1,4 +1,4 @@
-import type { PodError} from '../errors/pod.ts';
+import type { PodError } from '../errors/pod.ts';
 import { PodDeletedError, PodEvictedError } from '../errors/pod.ts';
 import type { Pod } from '../kubernetes/cluster.ts';
 import { mainContainerState } from '../kubernetes/main-container-state.ts';
