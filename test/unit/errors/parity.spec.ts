@@ -79,7 +79,7 @@ function ownFields(error: AnyKubernetesWorkerError): string[] {
 }
 
 function inheritedFields(error: AnyKubernetesWorkerError): string[] {
-  if (error instanceof library.PodError) return ['namespace', 'podName', 'reason', 'detail'];
+  if (error instanceof library.PodError) return ['namespace', 'podName', 'reason', 'detail', 'mayStillRun'];
   if (error instanceof library.ProcessError) return ['handle', 'processId'];
   if (error instanceof library.ClusterError) return ['verb', 'resource', 'namespace'];
   if (error instanceof library.TransferError) return ['handle', 'podName', 'direction', 'path', 'entry', 'errno', 'bytes'];
