@@ -88,7 +88,7 @@ export class AgentConnection {
   }
 
   hello(): void {
-    this.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [1, 2], version: '0.1.0' }));
+    this.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [1, 3], version: '0.1.0' }));
   }
 
   open(value: Json): void {
@@ -226,10 +226,10 @@ export class AgentConnection {
   }
 
   /** Uploads an archive; `digest` in the place of the right one, `compress` for each frame. */
-  async receive(open: Json, archive: Buffer, options: { digest?: Buffer; compress?: (bytes: Buffer) => Buffer } = {}): Promise<Json> {
+  async receive(open: Json, archive: Buffer, options: FeedOptions = {}): Promise<Json> {
     this.open({ op: 'receive', attempt: 1, path: '', ...open });
     await this.opened();
-    const feeder = new Feeder(this, archive, options.compress, options.digest);
+    const feeder = new Feeder(this, archive, options);
     for (;;) {
       const frame = await this.next(30_000);
       if (frame === undefined) throw new Error('the connection ended');
@@ -321,32 +321,39 @@ export class Receiver {
   }
 }
 
+export interface FeedOptions {
+  /** What END says, where it is not the truth. */
+  readonly digest?: Buffer | undefined;
+  readonly compress?: ((bytes: Buffer) => Buffer) | undefined;
+  /** END says that the encoding of the source has proven its end. */
+  readonly proven?: boolean | undefined;
+}
+
 /** Sends a stream within the agent's windows. */
 export class Feeder {
   readonly #connection: AgentConnection;
   readonly #bytes: Buffer;
-  readonly #compress: ((bytes: Buffer) => Buffer) | undefined;
-  readonly #digest: Buffer;
+  readonly #options: FeedOptions;
   #sent = 0;
   #ended = false;
   windows = 0;
 
-  constructor(connection: AgentConnection, bytes: Buffer, compress?: (bytes: Buffer) => Buffer, digest?: Buffer) {
+  constructor(connection: AgentConnection, bytes: Buffer, options: FeedOptions = {}) {
     this.#connection = connection;
     this.#bytes = bytes;
-    this.#compress = compress;
-    this.#digest = digest ?? createHash('sha256').update(bytes).digest();
+    this.#options = options;
   }
 
   grant(window: { acknowledged: number; limit: number }): void {
     this.windows++;
     while (this.#sent < Math.min(window.limit, this.#bytes.length)) {
       const raw = this.#bytes.subarray(this.#sent, Math.min(this.#sent + 262_144, window.limit));
-      this.#connection.write(encodeData(0, this.#sent, raw, this.#compress?.(raw)));
+      this.#connection.write(encodeData(0, this.#sent, raw, this.#options.compress?.(raw)));
       this.#sent += raw.length;
     }
     if (this.#sent < this.#bytes.length || this.#ended) return;
     this.#ended = true;
-    this.#connection.write(encodeEnd(0, this.#sent, this.#digest));
+    const digest = this.#options.digest ?? createHash('sha256').update(this.#bytes).digest();
+    this.#connection.write(encodeEnd(0, this.#sent, digest, this.#options.proven));
   }
 }
