@@ -109,12 +109,13 @@ static void accept_one(struct server *server) {
 }
 
 static void reap(struct server *server) {
-    int status;
-    pid_t pid;
-    for (int i = server->table.session_count - 1; i >= 0; i--)
-        table_hear(&server->table, i);
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        table_reaped(&server->table, pid, !WIFEXITED(status) || WEXITSTATUS(status) != 0);
+    for (;;) {
+        siginfo_t info = {0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+            return;
+        table_ended(&server->table, info.si_pid, info.si_code != CLD_EXITED || info.si_status != 0);
+        waitpid(info.si_pid, NULL, WNOHANG);
+    }
 }
 
 static void take_signals(struct server *server) {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -181,6 +182,36 @@ describe('stopping processes', function () {
     });
     expect(new Set((await Promise.all(stops)).flat())).to.deep.equal(new Set([7]));
     for (const each of connections) each.destroy();
+  });
+
+  it('never signals a group that got the id of an ended command, by a stop or when its supervisor is killed', async function () {
+    const isolated = [
+      'unshare',
+      ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
+      '--pid',
+      '--fork',
+      '--kill-child',
+      '--mount-proc',
+    ];
+    if (spawnSync(isolated[0] as string, [...isolated.slice(1), 'test', '-w', '/proc/sys/kernel/ns_last_pid']).status !== 0) {
+      console.log('      skipped: no namespace of process ids whose next id can be chosen can be made here');
+      return this.skip();
+    }
+    await using other = await AgentProcess.start({ wrapper: isolated });
+    using _end = { [Symbol.dispose]: () => void process.kill(other.pid, 'SIGKILL') }; // `unshare` ignores TERM
+    const inside = await other.connect();
+    const text = async (id: string, script: string): Promise<string> => (await inside.run(id, ['sh', '-c', script])).stdout.toString().trim();
+    for (const end of ['stop', 'kill']) {
+      // The command ends at once; what it leaves in another session keeps its supervisor.
+      const [leader, supervisor] = (await text(`${end}-old`, 'setsid sleep 60 >/dev/null 2>&1 & echo $$ $PPID')).split(' ').map(Number);
+      // Another group gets the same id, where that is to be had.
+      const reuse = `echo ${Number(leader) - 1} >/proc/sys/kernel/ns_last_pid; setsid sleep 61 >/dev/null 2>&1 & echo $!`;
+      const victim = await text(`${end}-new`, reuse);
+      if (end === 'stop') await inside.call({ op: 'stop', process: 'stop-old', graceMs: 0 });
+      else await text('killer', `kill -KILL ${supervisor}; while [ -e /proc/${supervisor} ]; do sleep 0.01; done`);
+      await sleep(50);
+      expect(await text(`${end}-look`, `kill -0 ${victim} && echo lives`), end).to.equal('lives');
+    }
   });
 
   it('calls a process lost whose supervisor is killed, and lets no command run on unseen', async () => {
