@@ -170,7 +170,7 @@ void claim_count(struct session *session, int64_t *operations, int64_t *parked) 
     *parked = reply.parked;
 }
 
-void claim_supervisor(int control, pid_t pid, pid_t group) {
+int claim_supervisor(int control, pid_t pid, pid_t group) {
     struct claim_message message = {.kind = CLAIM_SUPERVISOR, .pid = pid, .group = group};
-    claim_tell(control, &message, sizeof message, -1);
+    return claim_tell(control, &message, sizeof message, -1);
 }

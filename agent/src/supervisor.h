@@ -71,6 +71,7 @@ struct supervisor {
     uint64_t input_total;
     pid_t leader;      /* also the id of its group and session */
     bool leader_ended; /* `result` has its status */
+    bool shutdown;     /* `serve` was told to end */
     bool exit_stored;  /* the status is on disk */
     bool finished;     /* the result is on disk */
     bool disk_full;

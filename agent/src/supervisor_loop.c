@@ -13,11 +13,17 @@
 #include "supervisor.h"
 
 enum { BUFFER_BYTES = 256 * 1024, GRACE_AT_END_MS = 5000 };
-enum { POLL_SIGNALS, POLL_LIFELINE, POLL_LISTENER, POLL_SOURCES, POLL_INPUT = POLL_SOURCES + 2, POLL_ATTACHMENTS };
+enum { POLL_SIGNALS, POLL_LIFELINE, POLL_SHUTDOWN, POLL_LISTENER, POLL_SOURCES, POLL_INPUT = POLL_SOURCES + 2, POLL_ATTACHMENTS };
 
 static uint64_t held_in_pipe(int fd) {
     int held = 0;
     return fd >= 0 && ioctl(fd, FIONREAD, &held) == 0 && held > 0 ? (uint64_t)held : 0;
+}
+
+/* Asked of the pipe itself, so that no end of a command is missed that comes after it. */
+static bool shutting_down(const struct supervisor *supervisor) {
+    struct pollfd polled = {.fd = supervisor->state->shutdown, .events = POLLIN};
+    return poll(&polled, 1, 0) > 0;
 }
 
 void supervisor_leader_ended(struct supervisor *supervisor, const siginfo_t *info) {
@@ -25,6 +31,7 @@ void supervisor_leader_ended(struct supervisor *supervisor, const siginfo_t *inf
     supervisor->leader_ended_ms = supervisor->heard_ms = steady_ms();
     supervisor->drain_extra = held_in_pipe(supervisor->source[0]) + held_in_pipe(supervisor->source[1]);
     supervisor->result.finished_at = wall_ms();
+    supervisor->result.shutdown = shutting_down(supervisor);
     supervisor->result.signal = info->si_code == CLD_EXITED ? 0 : info->si_status;
     supervisor->result.exit_status = info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status;
     close_fd(&supervisor->input);
@@ -59,8 +66,7 @@ static void secure_exit(struct supervisor *supervisor, uint8_t *buffer) {
 static void take_signals(struct supervisor *supervisor) {
     struct signalfd_siginfo info;
     while (read(supervisor->signals, &info, sizeof info) == (ssize_t)sizeof info)
-        if (info.ssi_signo == SIGTERM)
-            supervisor_stop(supervisor, GRACE_AT_END_MS);
+        continue;
     supervisor_reap(supervisor);
 }
 
@@ -115,6 +121,7 @@ static int next_turn(struct supervisor *supervisor) {
 static size_t fill_polled(const struct supervisor *supervisor, struct pollfd *polled) {
     polled[POLL_SIGNALS] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
     polled[POLL_LIFELINE] = (struct pollfd){.fd = supervisor->state->lifeline, .events = POLLIN};
+    polled[POLL_SHUTDOWN] = (struct pollfd){.fd = supervisor->shutdown ? -1 : supervisor->state->shutdown, .events = POLLIN};
     polled[POLL_LISTENER] = (struct pollfd){.fd = supervisor->attachment_count < ATTACHMENTS_MAX ? supervisor->listener : -1, .events = POLLIN};
     for (int i = 0; i < 2; i++)
         polled[POLL_SOURCES + i] = (struct pollfd){.fd = supervisor_reading(supervisor, i) ? supervisor->source[i] : -1, .events = POLLIN};
@@ -135,6 +142,10 @@ static void turn(struct supervisor *supervisor, uint8_t *buffer) {
         supervisor_signal(supervisor, SIGKILL);
         kill_children(5000);
         _exit(0);
+    }
+    if (ready > 0 && polled[POLL_SHUTDOWN].revents != 0) {
+        supervisor->shutdown = true;
+        supervisor_stop(supervisor, GRACE_AT_END_MS);
     }
     if (ready > 0) {
         for (int i = supervisor->attachment_count - 1; i >= 0; i--)

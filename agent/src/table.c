@@ -269,10 +269,9 @@ void table_ended(struct table *table, pid_t pid, bool crashed) {
     }
 }
 
-void table_signal_supervisors(struct table *table, int signal) {
+void table_kill_supervisors(struct table *table) {
     for (int i = 0; i < table->supervisor_count; i++) {
-        if (signal == SIGKILL)
-            kill_group(&table->supervisors[i]);
-        kill(table->supervisors[i].pid, signal);
+        kill_group(&table->supervisors[i]);
+        kill(table->supervisors[i].pid, SIGKILL);
     }
 }

@@ -54,7 +54,7 @@ bool table_hear(struct table *table, int index);
  * that it held, and kills the command of a supervisor that crashed.
  */
 void table_ended(struct table *table, pid_t pid, bool crashed);
-/* TERM or KILL to all supervisors; KILL also to their commands. */
-void table_signal_supervisors(struct table *table, int signal);
+/* KILL to all supervisors and their commands. */
+void table_kill_supervisors(struct table *table);
 
 #endif

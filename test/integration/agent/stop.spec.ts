@@ -106,13 +106,13 @@ describe('stopping processes', function () {
     expect((await failureOf(connection.call({ op: 'signal', process: 'nobody', signal: 65 }))).code).to.equal('INVALID_SPEC');
   });
 
-  it('stops everything when the agent is told to end, stores results, and exits 0', async () => {
+  it('stops everything when the agent is told to end, stores results, and exits with 143', async () => {
     const [escaped = 0] = await startReady(
       'last',
       'trap "echo end; exit 9" TERM; setsid sleep 60 >/dev/null & echo $!; while :; do sleep 0.02; done',
       1,
     );
-    expect(await agent.terminate()).to.equal(0);
+    expect(await agent.terminate()).to.equal(143);
     expect(await lives(escaped)).to.equal(false);
     expect(await exists(`${agent.folder}/agent/socket`)).to.equal(false);
     const next = await AgentProcess.start({ folder: agent.folder });
@@ -121,6 +121,30 @@ describe('stopping processes', function () {
     expect(stdout.toString()).to.contain('end');
     expect(result['exitStatus']).to.equal(9);
     await next[Symbol.asyncDispose]();
+  });
+
+  it('marks the results that follow when it is told to end, durably, and no earlier ones', async () => {
+    await connection.run('before', ['true']);
+    await startReady('polite', 'trap "exit 0" TERM; echo $$; while :; do sleep 0.02; done', 1);
+    connection.open({ op: 'attach', process: 'polite', output: false });
+    await connection.expect(frameType.opened);
+    expect(await agent.terminate()).to.equal(143);
+    expect(await connection.expectJson(frameType.result)).to.deep.include({ exitStatus: 0, shutdown: true });
+    await using next = await AgentProcess.start({ folder: agent.folder });
+    const other = await next.connect();
+    expect((await other.attach('polite')).result).to.deep.include({ exitStatus: 0, shutdown: true });
+    expect(await other.call({ op: 'stop', process: 'polite', graceMs: 0 })).to.deep.include({ exitStatus: 0, shutdown: true });
+    expect((await other.attach('before')).result).to.not.have.property('shutdown');
+  });
+
+  it('marks a status that it could store when it was killed after it was told to end', async () => {
+    // What it left behind ignores TERM and holds the output, so that only the status is stored.
+    await startReady('cut', '(trap "" TERM; while :; do echo more; sleep 0.02; done) & trap "exit 0" TERM; echo $$; wait', 1);
+    process.kill(agent.pid, 'SIGTERM');
+    await until('its status is stored', async () => await exists(`${agent.folder}/agent/processes/cut/exit`));
+    await agent.killAndRestart();
+    const other = await agent.connect();
+    expect((await other.attach('cut')).result).to.deep.include({ exitStatus: 0, shutdown: true, outputCut: true });
   });
 
   it('calls what a kill of the agent ended lost, keeps results, and never starts either again', async () => {
