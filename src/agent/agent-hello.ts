@@ -5,9 +5,11 @@ import { encodeFrame, FrameType } from './frame.ts';
 const MAGIC = 'kubernetes-worker';
 
 /** The versions of docs/agent-protocol.md that this library speaks. */
-export const LIBRARY_PROTOCOL: readonly [number, number] = [1, 2];
+export const LIBRARY_PROTOCOL: readonly [number, number] = [1, 3];
 /** The first version in which a transfer may go on over another connection. */
 export const RESUMABLE_SINCE = 2;
+/** The first version in which END may say that its source has proven its end. */
+export const PROVEN_SINCE = 3;
 
 /** What an agent says of itself. */
 export interface AgentHello {

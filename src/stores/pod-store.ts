@@ -65,13 +65,13 @@ export class PodStore implements ArtifactStore {
     location: StoreLocation,
     path: string,
     archive: StreamSource,
-    { signal, expandedLimitBytes }: ReceiveOptions = {},
+    { signal, expandedLimitBytes, isProven }: ReceiveOptions = {},
   ): Promise<ReceivedArchive> {
     checkPath(path);
     const { volume } = readLocation(location);
     using guard = this.#guard(location, signal);
     try {
-      return received(await this.#agent(location).receive({ volume, path, expandedLimitBytes }, archive, guard));
+      return received(await this.#agent(location).receive({ volume, path, expandedLimitBytes }, archive, { signal: guard.signal, isProven }));
     } catch (error) {
       throw await this.#explain(location, error, signal);
     }

@@ -47,7 +47,8 @@ export class StoredVolume implements Volume {
 
   async streamIn(path: string, source: StreamSource, options: StreamInOptions = {}): Promise<StreamResult> {
     const decoder = new SourceDecoder(source, this.#check(source, options));
-    const received = await decoder.close(() => this.#store.receive(this.#location, path, decoder.archive, options));
+    const isProven = (): boolean => decoder.isProven;
+    const received = await decoder.close(() => this.#store.receive(this.#location, path, decoder.archive, { ...options, isProven }));
     // Not ended by the signal: the content is there.
     await this.#markReady(path, received);
     return { bytes: decoder.encodedBytes, rawBytes: received.rawBytes, digest: received.digest, entries: received.entries };
