@@ -11,7 +11,7 @@ import type { Backoff } from '../internal/backoff.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { WindowSize } from '../runtime/process.ts';
 import type { TransferObserver } from '../runtime/transfer-report.ts';
-import type { StreamSource } from '../runtime/volume.ts';
+import type { ReadOnceSource, StreamSource } from '../runtime/volume.ts';
 import { AgentFailure, LostConnection, processFailure, processStartError, transferFailure } from './agent-error.ts';
 import { type AgentHello, FENCED_SINCE } from './agent-hello.ts';
 import type { AttachSpec, CopySpec, ReceiveSpec, RemoveSpec, SendSpec, StartSpec } from './agent-specs.ts';
@@ -81,6 +81,12 @@ export interface AgentClientComponents {
   /** Told of each transfer when it has ended. @defaultValue nobody */
   readonly transferEnded?: TransferObserver | undefined;
   readonly options?: AgentClientOptions | undefined;
+}
+
+/** Options of an upload. */
+export interface UploadOptions extends AbortOptions {
+  /** Asked at the source's end: whether the encoding that it came in has proven that nothing is missing. @defaultValue never */
+  readonly isProven?: (() => boolean) | undefined;
 }
 
 export interface AttachmentOptions extends AbortOptions {
@@ -272,9 +278,10 @@ export class AgentClient {
    * NotPermittedError, DigestMismatchError, TransferStalledError, OperationLostError
    * @throws OutcomeUnknownError - everything was sent, and nobody could be asked any more whether it was committed
    */
-  async receive(spec: ReceiveSpec, source: StreamSource, options: AbortOptions = {}): Promise<UploadResult> {
-    if (typeof source !== 'function') return await this.#upload(spec, new ByteFeed(source), options);
-    return await repeatedly(async () => await this.#upload(spec, new ByteFeed(await source()), options));
+  async receive(spec: ReceiveSpec, source: StreamSource, { signal, isProven }: UploadOptions = {}): Promise<UploadResult> {
+    const upload = async (opened: ReadOnceSource): Promise<UploadResult> => await this.#upload(spec, new ByteFeed(opened, isProven), { signal });
+    if (typeof source !== 'function') return await upload(source);
+    return await repeatedly(async () => await upload(await source()));
   }
 
   /**
