@@ -4,7 +4,7 @@ import { ClosedError } from '../errors/caller.ts';
 import { isRetryable } from '../errors/error-code.ts';
 import type { TransferFacts } from '../errors/transfer.ts';
 import { AgentFailure, LostConnection } from './agent-error.ts';
-import { type AgentHello, RESUMABLE_SINCE } from './agent-hello.ts';
+import { type AgentHello, FENCED_SINCE, RESUMABLE_SINCE } from './agent-hello.ts';
 import { AgentOperation } from './agent-operation.ts';
 import type { OperationChannel } from './agent-session.ts';
 import type { ControlObject, Fields } from './control.ts';
@@ -20,6 +20,8 @@ export interface ResumableComponents {
   readonly id: string;
   /** The fields of OPEN that say what is wanted. */
   readonly wanted: ControlObject;
+  /** Of the lease under which it is done, for an agent that knows generations. */
+  readonly generation?: number | undefined;
   /** Called when a connection is lost and another is looked for. */
   readonly reconnecting: (reason: Error) => void;
 }
@@ -203,12 +205,13 @@ export abstract class ResumableOperation extends AgentOperation {
   }
 
   async #openOnce(resume: boolean, signal: AbortSignal): Promise<void> {
-    const { opener, id, wanted, settings } = this.#components;
+    const { opener, id, wanted, generation, settings } = this.#components;
     const fieldsFor = ({ protocol }: AgentHello): ControlObject => {
       this.#attempt += 1;
       this.#canKeep = protocol >= RESUMABLE_SINCE;
       const how = this.#canKeep ? { leaseMs: settings.leaseMs, resume, ...this.position } : {};
-      return { ...wanted, id, attempt: this.#attempt, ...how };
+      const fence = protocol >= FENCED_SINCE ? { generation } : {};
+      return { ...wanted, id, attempt: this.#attempt, ...how, ...fence };
     };
     await opener.open(this, fieldsFor, { signal });
   }
