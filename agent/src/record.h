@@ -34,7 +34,7 @@ int record_write_start(const struct state *state, int folder, const struct proce
 /* The status alone, while output may still come: without byte counts. */
 int record_write_exit(int folder, const struct process_result *result);
 int record_write_result(int folder, const struct process_result *result);
-/* True while a supervisor has the process in its hands. */
+/* True while a supervisor listens for the process. Asking changes nothing, so any number of sessions may ask at once. */
 bool record_supervised(int folder);
 /* Removes the whole folder. -1 with errno; one that is not there is no error. */
 int record_remove(const struct state *state, const char *id);

@@ -33,6 +33,7 @@ struct session {
     bool alone;    /* `serve` is gone */
     bool handed_over; /* the connection is another session's now */
     struct adopted_connection adopted; /* where the operation is to go on */
+    int protocol; /* the highest version that both sides speak */
     struct failure failure;
     int64_t oom_kills; /* a fact of the failure PROCESS_LOST */
     uint8_t *input; /* INPUT_CAPACITY bytes */

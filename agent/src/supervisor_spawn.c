@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -69,9 +68,6 @@ static int open_folder_of(struct supervisor *supervisor, struct failure *failure
     supervisor->folder = record_folder(supervisor->state, supervisor->spec->id, true);
     if (supervisor->folder < 0)
         return fail_setup(failure, "make the process's folder");
-    int lock = openat(supervisor->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0)
-        return fail_setup(failure, "lock the process's folder");
     supervisor->listener = socket_listen(supervisor->folder, "socket", SOCK_SEQPACKET);
     if (supervisor->listener < 0)
         return fail_setup(failure, "listen in the process's folder");

@@ -46,6 +46,11 @@ export function checkProcessId(field: string, id: string): string {
   return id;
 }
 
+/** @throws InvalidSpecError - not a signal's number */
+export function checkSignalNumber(signal: number): void {
+  if (!Number.isInteger(signal) || signal < 1 || signal > 64) throw new InvalidSpecError('signal', 'is not a number from 1 to 64');
+}
+
 /** @throws InvalidSpecError */
 export function checkWindowSize(field: string, size: WindowSize): WindowSize {
   for (const name of ['columns', 'rows'] as const) {

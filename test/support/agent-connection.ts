@@ -87,8 +87,8 @@ export class AgentConnection {
     if (this.#input.writableNeedDrain) await new Promise((resolve) => this.#input.once('drain', resolve));
   }
 
-  hello(): void {
-    this.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [1, 2], version: '0.1.0' }));
+  hello(protocol: readonly [number, number] = [1, 3]): void {
+    this.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol, version: '0.1.0' }));
   }
 
   open(value: Json): void {

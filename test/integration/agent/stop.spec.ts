@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, failureOf, type Json } from '../../support/agent-connection.ts';
+import { type AgentConnection, AgentFailure, failureOf, type Json } from '../../support/agent-connection.ts';
 import { decodeData, encodeJson, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 
@@ -151,8 +151,10 @@ describe('stopping processes', function () {
     for (const tty of [undefined, { columns: 80, rows: 24 }]) {
       const id = tty === undefined ? 'pipes' : 'terminal';
       await connection.start(id, ['sh', '-c', tty === undefined ? script : `trap "" HUP; ${script}`], { tty });
-      await until('its status is stored', async () => await exists(`${agent.folder}/agent/processes/${id}/exit`));
-      expect(await exists(`${agent.folder}/agent/processes/${id}/result`)).to.equal(false);
+      const record = `${agent.folder}/agent/processes/${id}`;
+      await until('its status is stored', async () => await exists(`${record}/exit`));
+      await until('more is stored', async () => (await readFile(`${record}/stdout.0`, 'utf8')).includes('more'));
+      expect(await exists(`${record}/result`)).to.equal(false);
       await agent.killAndRestart();
       connection = await agent.connect();
       const { stdout, result } = await connection.attach(id);
@@ -162,6 +164,23 @@ describe('stopping processes', function () {
       const [state] = (await connection.call({ op: 'status' }))['processes'] as Json[];
       expect(state).to.include({ state: 'ended', exitStatus: 7 });
     }
+  });
+
+  it('gives the stored status to every stop, however many ask for it at once', async () => {
+    await connection.start('asked', ['sh', '-c', '(while :; do echo more; sleep 0.05; done) & exit 7']);
+    await until('its status is stored', async () => await exists(`${agent.folder}/agent/processes/asked/exit`));
+    await agent.killAndRestart();
+    const connections = await Promise.all(Array.from({ length: 8 }, async () => await agent.connect()));
+    const stops = connections.map(async (each) => {
+      const statuses = new Set<unknown>();
+      for (let turn = 0; turn < 150; turn++) {
+        const answer = await each.call({ op: 'stop', process: 'asked', graceMs: 0 }).catch((error: unknown) => error);
+        statuses.add(answer instanceof AgentFailure ? answer.code : (answer as Json)['exitStatus']);
+      }
+      return [...statuses];
+    });
+    expect(new Set((await Promise.all(stops)).flat())).to.deep.equal(new Set([7]));
+    for (const each of connections) each.destroy();
   });
 
   it('calls a process lost whose supervisor is killed, and lets no command run on unseen', async () => {
