@@ -6,6 +6,7 @@ export {
   ApiUnavailableError,
   ClusterError,
   ConflictError,
+  CredentialsUnavailableError,
   ForbiddenError,
   TooManyRequestsError,
   UnauthorizedError,
@@ -77,7 +78,18 @@ export {
 } from './errors/transfer.ts';
 export type { ExecEndpoint, ExecTls } from './exec/exec-endpoint.ts';
 export type { ExecProtocol } from './exec/protocol-order.ts';
-export type { Cluster, ConfigMap, DeletePodOptions, ExecTarget, LogLine, LogTarget, Pod, PodChange, PodList } from './kubernetes/cluster.ts';
+export type {
+  Cluster,
+  ConfigMap,
+  DeletePodOptions,
+  ExecEndpointOptions,
+  ExecTarget,
+  LogLine,
+  LogTarget,
+  Pod,
+  PodChange,
+  PodList,
+} from './kubernetes/cluster.ts';
 export type { PodOptions, PodToleration } from './kubernetes/pod-options.ts';
 export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';
 export type {

@@ -71,7 +71,7 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly execProtocols?: readonly ExecProtocol[] | undefined;
   /** How transfers are run, and how many at once. */
   readonly transfers?: TransferOptions | undefined;
-  /** How many processes may be followed at once; the output of others waits in their pods. @defaultValue 512 */
+  /** How many processes may be followed at once; the output of others waits in their pods, and they can be stopped meanwhile. @defaultValue 512 */
   readonly maxAttachments?: number | undefined;
   /** How long an artifact volume lives that nobody expires. @defaultValue 43,200,000: 12 hours */
   readonly artifactTimeToLiveMs?: number | undefined;

@@ -49,6 +49,7 @@ static int prepare(struct server *server, const char *path, struct failure *fail
     int pipes[2];
     if (pipe2(pipes, O_CLOEXEC) != 0)
         return fail_errno(failure, errno, "make a pipe", NULL);
+    server->table.generation = server->state.generation;
     server->state.lifeline = pipes[0];
     server->lifeline_end = pipes[1];
     recover(&server->state);

@@ -24,7 +24,8 @@ import { type AgentText, type ControlObject, type Fields } from './control.ts';
 import { Download } from './download.ts';
 import type { DownloadKind, DownloadOperation } from './download-operation.ts';
 import { FrameDownload } from './frame-download.ts';
-import { OperationOpener } from './operation-opener.ts';
+import { LentPlace } from './lent-place.ts';
+import { OperationOpener, type PlaceUntil } from './operation-opener.ts';
 import { type AgentProcessResult, readProcessResult } from './process-result.ts';
 import type { ResumableComponents, ResumableOperation } from './resumable-operation.ts';
 import { SessionPool } from './session-pool.ts';
@@ -80,6 +81,11 @@ export interface AgentClientComponents {
   /** Told of each transfer when it has ended. @defaultValue nobody */
   readonly transferEnded?: TransferObserver | undefined;
   readonly options?: AgentClientOptions | undefined;
+}
+
+export interface AttachmentOptions extends AbortOptions {
+  /** Whether the caller has a place from `attachmentPlace`. @defaultValue false */
+  readonly hasPlace?: boolean | undefined;
 }
 
 /** A download that has begun. */
@@ -185,11 +191,19 @@ export class AgentClient {
   }
 
   /**
-   * Attaches to a process. The signal covers the attaching only.
+   * A place among the attachments of all pods, for `attach`: of one process, over as many connections as it takes. Resolves with the function that gives it back, which may
+   * be called more than once.
+   */
+  async attachmentPlace(options: AbortOptions = {}): Promise<() => void> {
+    return await this.#opener.enter('attachment', options);
+  }
+
+  /**
+   * Attaches to a process. The signal covers the attaching only. Without a place of the caller's it waits for one, and has it until it ends.
    *
    * @throws ProcessNotFoundError, OutcomeUnknownError - the container was restarted since the start
    */
-  async attach(spec: AttachSpec, sinks: AttachSinks, options: AbortOptions = {}): Promise<Attachment> {
+  async attach(spec: AttachSpec, sinks: AttachSinks, options: AttachmentOptions = {}): Promise<Attachment> {
     const { processId, from = { stdout: 0, stderr: 0 }, stdin = false, output = true, attempt = 1 } = spec;
     const process = this.#process(processId);
     const windowBytes = this.#outputWindowBytes;
@@ -202,9 +216,10 @@ export class AgentClient {
       output,
       window: windowBytes,
     };
-    const leave = await this.#opener.enter('attachment', options);
+    const leave = options.hasPlace === true ? () => undefined : await this.attachmentPlace(options);
     try {
-      const make = (): AttachOperation => new AttachOperation({ ...this.#transfers, process, sinks, output, windowBytes });
+      const make = ({ protocol }: AgentHello): AttachOperation =>
+        new AttachOperation({ ...this.#transfers, process, sinks, protocol, output, windowBytes });
       const attachment = await this.#opener.begin(open, make, options);
       void attachment.answer.then(leave, leave);
       return attachment;
@@ -214,9 +229,12 @@ export class AgentClient {
     }
   }
 
-  /** Stops a process: TERM to its group, KILL after `graceMs`. Resolves when it has ended; of one that has ended already, with its stored result. */
+  /**
+   * Stops a process: TERM to its group, KILL after `graceMs`. Resolves when it has ended; of one that has ended already, with its stored result. Of the places that all
+   * pods share it has one only until the agent has taken the stop.
+   */
   async stop(processId: string, graceMs: number, options: AbortOptions = {}): Promise<AgentProcessResult> {
-    return readProcessResult(await this.#askProcess(processId, { op: 'stop', graceMs }, options));
+    return readProcessResult(await this.#askProcess(processId, { op: 'stop', graceMs }, options, 'opened'));
   }
 
   /** Sends a signal, by number, to a process's group. */
@@ -235,13 +253,13 @@ export class AgentClient {
   /** Idempotent. */
   async remove(spec: RemoveSpec, options: AbortOptions = {}): Promise<void> {
     if ('processId' in spec) await this.#askProcess(spec.processId, { op: 'remove' }, options);
-    else await this.#askVolume({ handle: spec.volume }, { op: 'remove', volume: spec.volume }, options);
+    else await this.#askVolume({ handle: spec.volume }, { op: 'remove', volume: spec.volume }, options, 'sent');
   }
 
   /** Copies between volumes of the pod; all or nothing. */
   async copy(spec: CopySpec, options: AbortOptions = {}): Promise<{ readonly entries: number; readonly expandedBytes: number }> {
     const facts: TransferFacts = { handle: spec.to, path: spec.path === undefined ? undefined : display(spec.path) };
-    const fields = await this.#askVolume(facts, { op: 'copy', ...spec }, options);
+    const fields = await this.#askVolume(facts, { op: 'copy', ...spec }, options, 'sent');
     return { entries: fields.count('entries'), expandedBytes: fields.count('expandedBytes') };
   }
 
@@ -271,7 +289,7 @@ export class AgentClient {
     { signal }: AbortOptions = {},
   ): Promise<UploadResult> {
     return await repeatedly(async () => {
-      const download = await from.client.#download(from.spec, (components, facts) => new FrameDownload(components, facts), signal);
+      const download = await from.client.#download(from.spec, (...parts) => new FrameDownload(...parts), signal);
       return await this.#upload(spec, new RelayFeed(download), { signal });
     });
   }
@@ -283,7 +301,7 @@ export class AgentClient {
    * DigestMismatchError, TransferStalledError
    */
   async send(spec: SendSpec, { signal }: AbortOptions = {}): Promise<AgentDownload> {
-    const { kind, readable, completed } = await this.#download(spec, (components, facts) => new Download(components, facts), signal);
+    const { kind, readable, completed } = await this.#download(spec, (...parts) => new Download(...parts), signal);
     if (readable.errored !== null) throw readable.errored;
     if (signal !== undefined) {
       const listener = addAbortListener(signal, () => readable.destroy(abortReason(signal)));
@@ -321,14 +339,15 @@ export class AgentClient {
     }
   }
 
-  /** A transfer that has its place until it is over. */
-  async #enter<T extends ResumableOperation>(use: 'upload' | 'download', signal: AbortSignal | undefined, make: () => T): Promise<T> {
-    const leave = await this.#opener.enter(use, { signal });
+  /** A transfer that has its place until it is over, or lends it. */
+  async #enter<T extends ResumableOperation>(use: 'upload' | 'download', signal: AbortSignal | undefined, make: (place: LentPlace) => T): Promise<T> {
+    const enter = (options: AbortOptions): Promise<() => void> => this.#opener.enter(use, options);
+    const place = new LentPlace(enter, await enter({ signal }));
     const { clock, transferEnded } = this.#components;
     const startedAt = clock.now();
-    const operation = make();
+    const operation = make(place);
     const ended = (outcome: string): void => {
-      leave();
+      place.close();
       const { attempts, reconnects } = operation;
       const direction = use === 'upload' ? 'in' : 'out';
       transferEnded?.({ direction, outcome, bytes: operation.facts().bytes ?? 0, durationMs: clock.now() - startedAt, attempts, reconnects });
@@ -342,13 +361,13 @@ export class AgentClient {
 
   async #download<D extends DownloadOperation>(
     { volume, path = '', ...rest }: SendSpec,
-    make: (components: ResumableComponents, facts: TransferFacts) => D,
+    make: (components: ResumableComponents, facts: TransferFacts, place: LentPlace) => D,
     signal: AbortSignal | undefined,
   ): Promise<D> {
     const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'out', path: display(path) };
     try {
       const wanted = { op: 'send', volume, path, window: this.#transfers.windowBytes, ...rest };
-      const download = await this.#enter('download', signal, () => make(this.#resumable(wanted), facts));
+      const download = await this.#enter('download', signal, (place) => make(this.#resumable(wanted), facts, place));
       await download.open(signal);
       return download;
     } catch (error) {
@@ -365,17 +384,17 @@ export class AgentClient {
     return { opener: this.#opener, settings: this.#transfers, id, wanted, reconnecting };
   }
 
-  async #askProcess(processId: string, open: ControlObject, options: AbortOptions): Promise<Fields> {
+  async #askProcess(processId: string, open: ControlObject, options: AbortOptions, until?: PlaceUntil): Promise<Fields> {
     try {
-      return await this.#opener.ask({ process: processId, ...open }, options);
+      return await this.#opener.ask({ process: processId, ...open }, options, until);
     } catch (error) {
       throw processFailure(error, this.#process(processId));
     }
   }
 
-  async #askVolume(facts: TransferFacts, open: ControlObject, options: AbortOptions): Promise<Fields> {
+  async #askVolume(facts: TransferFacts, open: ControlObject, options: AbortOptions, until?: PlaceUntil): Promise<Fields> {
     try {
-      return await this.#opener.ask(open, options);
+      return await this.#opener.ask(open, options, until);
     } catch (error) {
       throw transferFailure(error, { podName: this.#components.podName, ...facts });
     }

@@ -10,6 +10,8 @@ export const LIBRARY_PROTOCOL: readonly [number, number] = [1, 3];
 export const RESUMABLE_SINCE = 2;
 /** The first version in which an operation may carry the generation of a lease. */
 export const FENCED_SINCE = 3;
+/** The first version in which the agent marks results that follow its own TERM, tells who owns stdin, and answers a stop at once. */
+export const PROCESS_FATES_SINCE = 3;
 
 /** What an agent says of itself. */
 export interface AgentHello {

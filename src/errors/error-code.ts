@@ -1,6 +1,14 @@
 import { errorMark } from './base.ts';
 import type { ClosedError, InvalidSpecError } from './caller.ts';
-import type { ApiError, ApiUnavailableError, ConflictError, ForbiddenError, TooManyRequestsError, UnauthorizedError } from './cluster.ts';
+import type {
+  ApiError,
+  ApiUnavailableError,
+  ConflictError,
+  CredentialsUnavailableError,
+  ForbiddenError,
+  TooManyRequestsError,
+  UnauthorizedError,
+} from './cluster.ts';
 import type {
   AgentIncompatibleError,
   AgentUnavailableError,
@@ -73,6 +81,7 @@ export type AnyKubernetesWorkerError =
   | ConflictError
   | ContainerDisappearedError
   | CorruptArchiveError
+  | CredentialsUnavailableError
   | DigestMismatchError
   | DiskFullError
   | ExecConnectionLostError

@@ -3,7 +3,7 @@ import type { V1ContainerStatus, V1PodCondition } from '@kubernetes/client-node'
 import type { PodError, PodFacts } from '../errors/pod.ts';
 import { ImagePullFailedError, PodDeletedError, PodEvictedError, PodFailedError } from '../errors/pod.ts';
 import type { Pod } from './cluster.ts';
-import { lastTermination } from './main-container-state.ts';
+import { lastTermination, mainContainerState } from './main-container-state.ts';
 
 /** What it depends on whether something is a problem already. */
 export interface PodProblemOptions {
@@ -133,5 +133,6 @@ function findCondition(pod: Pod, type: string): V1PodCondition | undefined {
 }
 
 function factsOf(pod: Pod, reason: string | undefined, detail: string | undefined): PodFacts {
-  return { namespace: pod.metadata?.namespace ?? '', podName: pod.metadata?.name ?? '', reason, detail };
+  const mayStillRun = mainContainerState(pod).kind === 'running';
+  return { namespace: pod.metadata?.namespace ?? '', podName: pod.metadata?.name ?? '', reason, detail, mayStillRun };
 }

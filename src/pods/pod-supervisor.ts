@@ -12,6 +12,7 @@ import type { Architecture } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AgentDelivery } from './agent-delivery.ts';
 import type { AgentPool } from './agent-pool.ts';
+import { isGraceful, PodEnd, type PodEndOptions } from './pod-end.ts';
 
 /** Times in milliseconds. */
 export interface PodTimeouts {
@@ -166,16 +167,25 @@ export class PodSupervisor {
     if (problem !== undefined) throw problem;
   }
 
-  /** Rejects when the pod is gone for good, whatever the connections to it say; never resolves. Ends by the signal. */
+  /**
+   * Rejects when the pod has ended, whatever the connections to it say; never resolves. A pod that is deleted or evicted ends when its main container has terminated or it
+   * is gone, at the latest some seconds after its grace period. Ends by the signal.
+   */
   async whenGone(podName: string, { signal }: AbortOptions): Promise<never> {
-    const { watch, clock } = this.#components;
-    for await (const pod of watch.observe(podName, { signal })) {
-      if (pod === undefined) throw this.#gone(podName);
-      const problem = podProblem(pod, { now: clock.now(), graceMs });
-      // One that is being deleted still has its grace period, and may end well in it.
-      if (problem !== undefined && !(problem instanceof PodDeletedError)) throw problem;
-    }
-    throw this.#gone(podName);
+    throw (await this.#endOf(podName, { signal })) ?? this.#gone(podName);
+  }
+
+  /** What an error about a pod has come to in the end: a pod that is deleted or evicted may have commands that run on for its grace period. */
+  async settled(error: PodError, { signal }: AbortOptions): Promise<PodError> {
+    if (!error.mayStillRun || !isGraceful(error)) return error;
+    return (await this.#endOf(error.podName, { signal })) ?? error;
+  }
+
+  /**
+   * What became of a pod whose agent was told to end, by its kubelet or by somebody else. `undefined`: the pod stays, so that somebody else it was.
+   */
+  async findEnd(podName: string, options: AbortOptions & { readonly expectedSince: Date }): Promise<PodError | undefined> {
+    return await this.#endOf(podName, options);
   }
 
   /**
@@ -230,7 +240,8 @@ export class PodSupervisor {
   }
 
   outOfMemory(podName: string, facts: MemoryFacts): OutOfMemoryError {
-    return new OutOfMemoryError(this.#factsOf(podName, { reason: 'OOMKilled' }), facts);
+    const mayStillRun = facts.containerName !== mainContainerName;
+    return new OutOfMemoryError({ ...this.#factsOf(podName, { reason: 'OOMKilled' }), mayStillRun }, facts);
   }
 
   /** Keeps `seen` up to date. Rejects with what is wrong with the pod. */
@@ -274,9 +285,20 @@ export class PodSupervisor {
     if (problem !== undefined) throw problem;
   }
 
-  #gone(podName: string): PodError {
+  async #endOf(podName: string, options: PodEndOptions): Promise<PodError | undefined> {
+    const { watch, clock } = this.#components;
+    const end = new PodEnd(podName, {
+      observe: (name, observing) => watch.observe(name, observing),
+      problemOf: (pod) => podProblem(pod, { now: clock.now(), graceMs }),
+      goneError: (name, mayStillRun) => this.#gone(name, mayStillRun),
+      clock,
+    });
+    return await end.find(options);
+  }
+
+  #gone(podName: string, mayStillRun = false): PodError {
     this.#components.agents.forget(podName);
-    return new PodDeletedError(this.#factsOf(podName, {}));
+    return new PodDeletedError({ ...this.#factsOf(podName, {}), mayStillRun });
   }
 
   #factsOf(

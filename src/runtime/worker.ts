@@ -76,11 +76,15 @@ export interface Worker extends AsyncDisposable {
    *
    * @throws InvalidSpecError - before anything is made
    * @throws ImagePullFailedError, PodUnschedulableError, PodStartTimeoutError, PodFailedError, PodEvictedError, PodDeletedError, AgentUnavailableError, AgentIncompatibleError - the container is failed; the next call makes a new one
-   * @throws ContainerDisappearedError - it was complete, and its pod is gone
+   * @throws ContainerDisappearedError - it was complete, and its pod is gone; `lookupContainer` of the error's `handle` gives what the database still has of it
    */
   findOrCreateContainer(owner: ContainerOwner, spec: ContainerSpec, options?: FindOrCreateContainerOptions): Promise<ContainerWithMounts>;
   /** A new empty volume that belongs to no container, as an upload needs it. It lives until `expireArtifact`, or for 12 hours. */
   createVolumeForArtifact(teamId: string, options?: AbortOptions): Promise<ArtifactVolume>;
+  /**
+   * The container of this handle that was made and whose owner has not finished; `undefined` where there is none. Also where its pod is gone: then `properties` and the
+   * stored results of processes that ended (`run` and `attach` of their ids) can be read, and everything else rejects with `ContainerDisappearedError`.
+   */
   lookupContainer(handle: string, options?: AbortOptions): Promise<Container | undefined>;
   lookupVolume(handle: string, options?: AbortOptions): Promise<Volume | undefined>;
   /** The owner needs its container no longer: it and its volumes are reaped, so whoever wants an output has to have it by then. Idempotent. */

@@ -17,7 +17,7 @@ import { containerOwner, containerSpec, findOrCreateOptions } from '../validatio
 import { checkShape } from '../validation/shape.ts';
 import { planContainer } from './container-plan.ts';
 import { type ContainerMakerComponents, findOrCreateContainer } from './find-or-create-container.ts';
-import { PodContainer } from './pod-container.ts';
+import { type ContainerFinding, PodContainer } from './pod-container.ts';
 import { StoredVolume } from './stored-volume.ts';
 
 /** What a worker is made of. */
@@ -88,7 +88,7 @@ export class PodWorker implements Worker {
     };
     const container = await this.#holding.run((signal) => findOrCreateContainer(wanted, components, { signal }), options);
     const volumes = await repository.containers.volumesOf(container.handle, options);
-    return { container: this.#container(container, false), mounts: volumes.map((record) => this.#mount(record)) };
+    return { container: this.#container(container, { isLookedUp: false, podIsGone: false }), mounts: volumes.map((record) => this.#mount(record)) };
   }
 
   async createVolumeForArtifact(teamId: string, options: AbortOptions = {}): Promise<ArtifactVolume> {
@@ -123,7 +123,8 @@ export class PodWorker implements Worker {
     checkLookup(handle, options);
     const record = await repository.containers.lookup(this.name, handle, options);
     if (record?.state !== 'created') return undefined;
-    return (await pods.exists(record.podName, { ...options, uid: record.podUid })) ? this.#container(record, true) : undefined;
+    const podIsGone = !(await pods.exists(record.podName, { ...options, uid: record.podUid }));
+    return this.#container(record, { isLookedUp: true, podIsGone });
   }
 
   async lookupVolume(handle: string, options: AbortOptions = {}): Promise<Volume | undefined> {
@@ -188,9 +189,9 @@ export class PodWorker implements Worker {
     return { volume: this.#volume(record), mountPath, kind, name };
   }
 
-  #container(record: ContainerRecord, isLookedUp: boolean): PodContainer {
+  #container(record: ContainerRecord, finding: ContainerFinding): PodContainer {
     const { repository, agents, pods, logs, newId, clock, logger, hijackGraceMs } = this.#components;
-    return new PodContainer(record, isLookedUp, {
+    return new PodContainer(record, finding, {
       containers: repository.containers,
       agent: () => agents.client(record.podName, record.handle),
       pods,

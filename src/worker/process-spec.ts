@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
+import type { Readable } from 'node:stream';
 
 import { InvalidSpecError } from '../errors/caller.ts';
 import type { OutputPosition, ProcessIO, ProcessSpec, WindowSize } from '../runtime/process.ts';
-import { checkEnvironment, checkUser } from './container-plan.ts';
+import { checkArguments, checkEnvironment, checkUser } from './container-plan.ts';
 
 /** A process's specification, checked and completed with the container's. */
 export interface CheckedProcess {
@@ -26,12 +27,10 @@ const defaultWindowSize: WindowSize = { columns: 500, rows: 500 };
 /** @throws InvalidSpecError - which names the field */
 export function checkProcess(spec: ProcessSpec, defaults: ProcessDefaults, newId: () => string): CheckedProcess {
   if (spec.path === '') throw new InvalidSpecError('path', 'is empty');
-  for (const [index, arg] of [spec.path, ...(spec.args ?? [])].entries()) {
-    if (arg.includes('\0')) throw new InvalidSpecError(index === 0 ? 'path' : `args[${index - 1}]`, 'contains a NUL');
-  }
+  if (spec.path.includes('\0')) throw new InvalidSpecError('path', 'contains a NUL');
   return {
     id: checkProcessId('id', spec.id ?? newId()),
-    args: [spec.path, ...(spec.args ?? [])],
+    args: [spec.path, ...checkArguments('args', spec.args)],
     env: checkEnvironment('env', spec.env),
     dir: resolveDir(spec.dir, defaults.dir),
     user: checkUser('user', spec.user) ?? defaults.user,
@@ -64,6 +63,22 @@ export function checkWindowSize(field: string, size: WindowSize): WindowSize {
 export function checkSidecarWritables(sidecars: ProcessIO['sidecars'], names: readonly string[]): void {
   for (const name of Object.keys(sidecars ?? {}))
     if (!names.includes(name)) throw new InvalidSpecError(`sidecars.${name}`, 'the container has no sidecar of this name');
+}
+
+/**
+ * A stream that gives bytes, and still has them. One that has ended would be taken for an empty stdin, and one that was read before for a short one; one that decodes its
+ * bytes replaces those that are no text.
+ *
+ * @param isWhole - whether the stream must have its first byte: keys that a person types go on where they are
+ * @throws InvalidSpecError
+ */
+export function checkStdin(field: string, stdin: Readable | undefined, { isWhole }: { readonly isWhole: boolean }): Readable | undefined {
+  if (stdin === undefined) return undefined;
+  if (stdin.errored !== null) throw new InvalidSpecError(field, 'has failed already', { cause: stdin.errored });
+  if (stdin.destroyed || stdin.readableEnded) throw new InvalidSpecError(field, 'has ended or was destroyed already');
+  if (isWhole && stdin.readableDidRead) throw new InvalidSpecError(field, 'was read from already');
+  if (stdin.readableEncoding !== null) throw new InvalidSpecError(field, `gives text (${stdin.readableEncoding}), not bytes`);
+  return stdin;
 }
 
 /** @throws InvalidSpecError */

@@ -67,18 +67,19 @@ export class StoredVolume implements Volume {
     return await this.#streamIn(path, source, options);
   }
 
-  async #streamIn(path: string, source: StreamSource, options: StreamInOptions, lease?: FillingLease): Promise<StreamResult> {
-    const decoder = new SourceDecoder(source, this.#check(path, source, options));
-    const receiving = { ...options, generation: lease?.generation };
+  async #streamIn(path: string, source: StreamSource, options: StreamInOptions & TakeOptions): Promise<StreamResult> {
+    const { lease, ...given } = options;
+    const decoder = new SourceDecoder(source, this.#check(path, source, given));
+    const receiving = { ...given, generation: lease?.generation };
     const received = await decoder.close(() => this.#store.receive(this.#location, path, decoder.archive, receiving));
-    await this.#markReady(path, received, { signal: options.signal, lease });
+    await this.#markReady(path, received, options);
     return { bytes: decoder.encodedBytes, rawBytes: received.rawBytes, digest: received.digest, entries: received.entries };
   }
 
   /** Takes all that another artifact has. What is in the same store goes there as it is, and is not decoded on its way. */
   async takeFrom(artifact: Artifact, { signal, lease }: TakeOptions = {}): Promise<void> {
     if (!(artifact instanceof StoredVolume) || artifact.#store !== this.#store) {
-      await this.#streamIn('.', () => artifact.streamOut('.', { signal }), { signal }, lease);
+      await this.#streamIn('.', () => artifact.streamOut('.', { signal }), { signal, lease });
       return;
     }
     const copied = await this.#store.copy(artifact.#location, this.#location, { signal, generation: lease?.generation });

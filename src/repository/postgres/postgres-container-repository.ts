@@ -248,7 +248,7 @@ export class PostgresContainerRepository implements ContainerRepository {
   async recordProcessResult(
     handle: string,
     processId: string,
-    { exitStatus, signal: number, oomKills }: ProcessResultRecord,
+    { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes }: ProcessResultRecord,
     { properties = {}, ...options }: RecordProcessResultOptions = {},
   ): Promise<void> {
     checkText('processId', processId, 100);
@@ -264,8 +264,10 @@ export class PostgresContainerRepository implements ContainerRepository {
         with container as (
           select id from ${containers} where handle = ${handle} for key share
         ), recorded as (
-          insert into ${processes} (container_id, process_id, exit_status, signal, oom_kills)
-          select id, ${processId}, ${exitStatus}::int, ${number ?? null}::int, ${oomKills ?? null}::bigint from container
+          insert into ${processes} (container_id, process_id, exit_status, signal, oom_kills, stdout_bytes, stderr_bytes)
+          select id, ${processId}, ${exitStatus}::int, ${number ?? null}::int, ${oomKills ?? null}::bigint,
+            ${stdoutBytes ?? null}::bigint, ${stderrBytes ?? null}::bigint
+          from container
           on conflict (container_id, process_id) do nothing
         ), set as (
           insert into ${containerProperties} (container_id, name, value)
@@ -281,14 +283,21 @@ export class PostgresContainerRepository implements ContainerRepository {
   async findProcessResult(handle: string, processId: string, options: AbortOptions = {}): Promise<ProcessResultRecord | undefined> {
     const { containers, processes } = this.#tables;
     const row = await this.#runner.first(
-      sql<{ exit_status: string; signal: string | null; oom_kills: string | null }>`
-        select process.exit_status::text, process.signal::text, process.oom_kills::text
+      sql<Readonly<Record<'signal' | 'oom_kills' | 'stdout_bytes' | 'stderr_bytes', string | null>> & { readonly exit_status: string }>`
+        select process.exit_status::text, process.signal::text, process.oom_kills::text, process.stdout_bytes::text, process.stderr_bytes::text
         from ${containers} as container join ${processes} as process on process.container_id = container.id
         where container.handle = ${handle} and process.process_id = ${processId}`,
       options,
     );
     if (row === undefined) return undefined;
-    return { exitStatus: Number(row.exit_status), signal: countOf(row.signal), oomKills: countOf(row.oom_kills) };
+    const [stdoutBytes, stderrBytes] = [countOf(row.stdout_bytes), countOf(row.stderr_bytes)];
+    return {
+      exitStatus: Number(row.exit_status),
+      signal: countOf(row.signal),
+      oomKills: countOf(row.oom_kills),
+      ...(stdoutBytes === undefined ? {} : { stdoutBytes }),
+      ...(stderrBytes === undefined ? {} : { stderrBytes }),
+    };
   }
 
   /** A container and its volumes out of `creating`, which ends its lease; being there already is as good. */

@@ -20,6 +20,9 @@ const samples: { readonly [Code in ErrorCode]: readonly Extract<AnyKubernetesWor
   KW_ERR_CONFLICT: [new library.ConflictError(call, 'exists')],
   KW_ERR_CONTAINER_DISAPPEARED: [new library.ContainerDisappearedError('c-1', 'w')],
   KW_ERR_CORRUPT_ARCHIVE: [new library.CorruptArchiveError(transfer, 'checksum')],
+  KW_ERR_CREDENTIALS_UNAVAILABLE: [true, false].map(
+    (retryable) => new library.CredentialsUnavailableError('plug-in aws', 'exit status 1', { retryable, stderr: 'no' }),
+  ),
   KW_ERR_DIGEST_MISMATCH: [new library.DigestMismatchError(transfer, 'digest')],
   KW_ERR_DISK_FULL: [new library.DiskFullError(transfer, 'ENOSPC')],
   KW_ERR_EXECUTABLE_FORMAT: [new library.ExecutableFormatError(processFacts, 'x')],
@@ -76,7 +79,7 @@ function ownFields(error: AnyKubernetesWorkerError): string[] {
 }
 
 function inheritedFields(error: AnyKubernetesWorkerError): string[] {
-  if (error instanceof library.PodError) return ['namespace', 'podName', 'reason', 'detail'];
+  if (error instanceof library.PodError) return ['namespace', 'podName', 'reason', 'detail', 'mayStillRun'];
   if (error instanceof library.ProcessError) return ['handle', 'processId'];
   if (error instanceof library.ClusterError) return ['verb', 'resource', 'namespace'];
   if (error instanceof library.TransferError) return ['handle', 'podName', 'direction', 'path', 'entry', 'errno', 'bytes'];
