@@ -31,6 +31,8 @@ import type { AbortOptions, Clock, Logger } from './runtime/options.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
 import { PodStore } from './stores/pod-store.ts';
 import { transferMetrics } from './telemetry/transfer-metrics.ts';
+import { checkShape } from './validation/shape.ts';
+import { workerOptions } from './validation/worker-shapes.ts';
 import { PodWorker } from './worker/pod-worker.ts';
 
 /**
@@ -109,6 +111,7 @@ export class KubernetesWorker extends PodWorker {
    * @throws RepositoryUnavailableError, SchemaTooNewError - the database
    */
   static async open(options: KubernetesWorkerOptions): Promise<KubernetesWorker> {
+    checkShape('options', workerOptions, options);
     checkOptions(options);
     const { signal, logger = silentLogger, migrate } = options;
     const cluster = ClientNodeCluster.fromConfig({ kubeConfig: options.kubeConfig, namespace: options.namespace });

@@ -10,6 +10,9 @@ import type { ContainerRecord } from '../repository/records.ts';
 import type { Container } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties } from '../runtime/process.ts';
+import { text } from '../validation/common-shapes.ts';
+import { attachOptions, processIO, processSpec } from '../validation/process-shapes.ts';
+import { checkShape } from '../validation/shape.ts';
 import { type ContainerSettings, containerSettings } from './container-settings.ts';
 import { EndedProcess } from './ended-process.ts';
 import { type AttachTarget, PodProcess } from './pod-process.ts';
@@ -61,6 +64,8 @@ export class PodContainer implements Container {
   }
 
   async run(spec: ProcessSpec, io: ProcessIO, options: AttachOptions = {}): Promise<Process> {
+    checkShape('spec', processSpec, spec);
+    checkCall(io, options);
     const checked = checkProcess(spec, this.#settings, this.#components.newId);
     checkStdin('stdin', io.stdin, { isWhole: spec.tty === undefined });
     const hijack = spec.hijack ?? (this.#isLookedUp && spec.tty !== undefined && io.stdin !== undefined);
@@ -78,6 +83,8 @@ export class PodContainer implements Container {
   }
 
   async attach(processId: string, io: ProcessIO, options: AttachOptions = {}): Promise<Process> {
+    checkShape('processId', text, processId);
+    checkCall(io, options);
     checkProcessId('processId', processId);
     checkStdin('stdin', io.stdin, { isWhole: false });
     const target: AttachTarget = { ...this.#target(processId, io, options), stdinFrom: 'here', hijack: false };
@@ -94,6 +101,8 @@ export class PodContainer implements Container {
   }
 
   async setProperty(name: string, value: string, options: AbortOptions = {}): Promise<void> {
+    checkShape('name', text, name);
+    checkShape('value', text, value);
     if (name.length < 1 || name.length > 253) throw new InvalidSpecError('name', `has ${name.length} characters, not 1 to 253`);
     if (name.includes('\0') || value.includes('\0')) throw new InvalidSpecError('value', 'contains a NUL');
     if (Buffer.byteLength(value) > maxPropertyBytes) throw new InvalidSpecError('value', `has more than ${maxPropertyBytes} bytes`);
@@ -138,4 +147,9 @@ export class PodContainer implements Container {
     const where: ProcessTarget = { handle: this.handle, podName: this.podName, workerName: this.#record.workerName, processId };
     return { ...where, io, from: checkPosition('from', options.from ?? 'start'), resultProperties: options.resultProperties, memoryLimits };
   }
+}
+
+function checkCall(io: ProcessIO, options: AttachOptions): void {
+  checkShape('io', processIO, io);
+  checkShape('options', attachOptions, options);
 }

@@ -25,11 +25,13 @@ import type {
   UndeliveredOutput,
   WindowSize,
 } from '../runtime/process.ts';
+import { windowSize as windowSizeShape } from '../validation/process-shapes.ts';
+import { checkShape } from '../validation/shape.ts';
 import { keepHijackMark } from './hijack-mark.ts';
 import { missingOutput } from './missing-output.ts';
 import { ProcessAttachments, stopGraceMs } from './process-attachments.ts';
 import { outcomeOf } from './process-outcome.ts';
-import { checkWindowSize } from './process-spec.ts';
+import { checkSignalNumber, checkWindowSize } from './process-spec.ts';
 import { SidecarLogs } from './sidecar-logs.ts';
 import { disappears, type ProcessTarget } from './start-process.ts';
 
@@ -124,10 +126,12 @@ export class PodProcess implements Process {
   }
 
   async signal(signal: number, options: AbortOptions = {}): Promise<void> {
+    checkSignalNumber(signal);
     await this.#persist(() => this.#components.agent().signal(this.id, signal, options), options);
   }
 
   async resize(windowSize: WindowSize, options: AbortOptions = {}): Promise<void> {
+    checkShape('windowSize', windowSizeShape, windowSize);
     checkWindowSize('windowSize', windowSize);
     await this.#persist(() => this.#components.agent().resize(this.id, windowSize, options), options);
   }

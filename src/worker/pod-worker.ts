@@ -11,6 +11,9 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { Volume, VolumeMount } from '../runtime/volume.ts';
 import type { ArtifactVolume, ContainerWithMounts, FindOrCreateContainerOptions, ReapResult, Worker } from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
+import { abortOptions, text } from '../validation/common-shapes.ts';
+import { containerOwner, containerSpec, findOrCreateOptions } from '../validation/container-shapes.ts';
+import { checkShape } from '../validation/shape.ts';
 import { planContainer } from './container-plan.ts';
 import { type ContainerMakerComponents, findOrCreateContainer } from './find-or-create-container.ts';
 import { type ContainerFinding, PodContainer } from './pod-container.ts';
@@ -63,6 +66,8 @@ export class PodWorker implements Worker {
   async findOrCreateContainer(owner: ContainerOwner, spec: ContainerSpec, options: FindOrCreateContainerOptions = {}): Promise<ContainerWithMounts> {
     const { repository, launcher, pods, podStore, podName, newId, leaseMs, clock, logger } = this.#open();
     checkOwner(owner);
+    checkShape('spec', containerSpec, spec);
+    checkShape('options', findOrCreateOptions, options);
     const wanted = { owner, plan: planContainer(spec), metadata: options.metadata ?? {}, delegate: options.delegate };
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     const components = {
@@ -85,6 +90,8 @@ export class PodWorker implements Worker {
 
   async createVolumeForArtifact(teamId: string, options: AbortOptions = {}): Promise<ArtifactVolume> {
     const { repository, artifactStore: store, newId, artifactTimeToLiveMs: timeToLiveMs } = this.#open();
+    checkShape('teamId', text, teamId);
+    checkShape('options', abortOptions, options);
     if (teamId === '') throw new InvalidSpecError('teamId', 'is empty');
     const handle = newId();
     const location = store.locate(handle);
@@ -105,6 +112,7 @@ export class PodWorker implements Worker {
 
   async lookupContainer(handle: string, options: AbortOptions = {}): Promise<Container | undefined> {
     const { repository, pods } = this.#open();
+    checkLookup(handle, options);
     const record = await repository.containers.lookup(this.name, handle, options);
     if (record?.state !== 'created') return undefined;
     const podIsGone = !(await pods.exists(record.podName, { ...options, uid: record.podUid }));
@@ -113,6 +121,7 @@ export class PodWorker implements Worker {
 
   async lookupVolume(handle: string, options: AbortOptions = {}): Promise<Volume | undefined> {
     const { repository } = this.#open();
+    checkLookup(handle, options);
     const record = await repository.volumes.lookup(this.name, handle, options);
     if (record?.state !== 'created') return undefined;
     return (await this.#store(record).exists(record.location, options)) ? this.#volume(record) : undefined;
@@ -120,14 +129,17 @@ export class PodWorker implements Worker {
 
   async ownerFinished(owner: ContainerOwner, options: AbortOptions = {}): Promise<void> {
     checkOwner(owner);
+    checkShape('options', abortOptions, options);
     await this.#open().repository.containers.markOwnerFinished(this.name, owner, options);
   }
 
   async expireArtifact(handle: string, options: AbortOptions = {}): Promise<void> {
+    checkLookup(handle, options);
     await this.#open().repository.volumes.expire(this.name, handle, options);
   }
 
   async reap(options: AbortOptions = {}): Promise<ReapResult> {
+    checkShape('options', abortOptions, options);
     return await this.#open().reaper.reap(options);
   }
 
@@ -177,7 +189,14 @@ export class PodWorker implements Worker {
   }
 }
 
-function checkOwner({ kind, key }: ContainerOwner): void {
+function checkLookup(handle: string, options: AbortOptions): void {
+  checkShape('handle', text, handle);
+  checkShape('options', abortOptions, options);
+}
+
+function checkOwner(owner: ContainerOwner): void {
+  checkShape('owner', containerOwner, { owner });
+  const { kind, key } = owner;
   if (kind.length < 1 || kind.length > 63) throw new InvalidSpecError('owner.kind', `has ${kind.length} characters, not 1 to 63`);
   if (key.length < 1 || key.length > 1024) throw new InvalidSpecError('owner.key', `has ${key.length} characters, not 1 to 1024`);
 }

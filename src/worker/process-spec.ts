@@ -45,6 +45,11 @@ export function checkProcessId(field: string, id: string): string {
   return id;
 }
 
+/** @throws InvalidSpecError - not a signal's number */
+export function checkSignalNumber(signal: number): void {
+  if (!Number.isInteger(signal) || signal < 1 || signal > 64) throw new InvalidSpecError('signal', 'is not a number from 1 to 64');
+}
+
 /** @throws InvalidSpecError */
 export function checkWindowSize(field: string, size: WindowSize): WindowSize {
   for (const name of ['columns', 'rows'] as const) {
@@ -69,10 +74,10 @@ export function checkSidecarWritables(sidecars: ProcessIO['sidecars'], names: re
  */
 export function checkStdin(field: string, stdin: Readable | undefined, { isWhole }: { readonly isWhole: boolean }): Readable | undefined {
   if (stdin === undefined) return undefined;
-  if (stdin.errored !== null) throw new InvalidSpecError(field, 'has failed already', { cause: stdin.errored });
+  if (stdin.errored instanceof Error) throw new InvalidSpecError(field, 'has failed already', { cause: stdin.errored });
   if (stdin.destroyed || stdin.readableEnded) throw new InvalidSpecError(field, 'has ended or was destroyed already');
   if (isWhole && stdin.readableDidRead) throw new InvalidSpecError(field, 'was read from already');
-  if (stdin.readableEncoding !== null) throw new InvalidSpecError(field, `gives text (${stdin.readableEncoding}), not bytes`);
+  if (typeof stdin.readableEncoding === 'string') throw new InvalidSpecError(field, `gives text (${stdin.readableEncoding}), not bytes`);
   return stdin;
 }
 

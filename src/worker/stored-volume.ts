@@ -20,6 +20,9 @@ import type {
   VolumeStatus,
 } from '../runtime/volume.ts';
 import type { ArtifactStore, ReceivedArchive, StoreLocation } from '../stores/artifact-store.ts';
+import { streamSource, text } from '../validation/common-shapes.ts';
+import { checkShape } from '../validation/shape.ts';
+import { readFileOptions, streamInOptions, streamOutOptions } from '../validation/volume-shapes.ts';
 
 /** What a volume works with. */
 export interface VolumeComponents {
@@ -46,7 +49,7 @@ export class StoredVolume implements Volume {
   }
 
   async streamIn(path: string, source: StreamSource, options: StreamInOptions = {}): Promise<StreamResult> {
-    const decoder = new SourceDecoder(source, this.#check(source, options));
+    const decoder = new SourceDecoder(source, this.#check(path, source, options));
     const received = await decoder.close(() => this.#store.receive(this.#location, path, decoder.archive, options));
     // Not ended by the signal: the content is there.
     await this.#markReady(path, received);
@@ -62,14 +65,20 @@ export class StoredVolume implements Volume {
     await this.#markReady('.', await this.#store.copy(artifact.#location, this.#location, { signal }));
   }
 
-  async streamOut(path: string, { signal, ...options }: StreamOutOptions = {}): Promise<Readable> {
+  async streamOut(path: string, options: StreamOutOptions = {}): Promise<Readable> {
+    checkShape('path', text, path);
+    checkShape('options', streamOutOptions, options);
+    const { signal } = options;
     const encoding = checkEncoding(options.encoding ?? 'raw', { handle: this.handle, direction: 'out' });
     signal?.throwIfAborted();
     const { archive } = await this.#store.send(this.#location, path, { signal });
     return encodeArchive(archive, encoding);
   }
 
-  async readFile(path: string, { signal, limitBytes = defaultReadFileLimitBytes }: ReadFileOptions = {}): Promise<Uint8Array> {
+  async readFile(path: string, options: ReadFileOptions = {}): Promise<Uint8Array> {
+    checkShape('path', text, path);
+    checkShape('options', readFileOptions, options);
+    const { signal, limitBytes = defaultReadFileLimitBytes } = options;
     checkLimit('limitBytes', limitBytes);
     const facts = { handle: this.handle, direction: 'out', path } as const;
     const { kind, archive } = await this.#store.send(this.#location, path, { signal });
@@ -86,9 +95,13 @@ export class StoredVolume implements Volume {
   }
 
   /** Checks what was asked for. The source of a call that cannot be done is let go of. */
-  #check(source: StreamSource, { signal, limitBytes, expandedLimitBytes, ...options }: StreamInOptions): DecodeOptions {
+  #check(path: string, source: StreamSource, options: StreamInOptions): DecodeOptions {
     const facts = { handle: this.handle, direction: 'in' } as const;
     try {
+      checkShape('path', text, path);
+      checkShape('source', streamSource, source);
+      checkShape('options', streamInOptions, options);
+      const { signal, limitBytes, expandedLimitBytes } = options;
       const encoding = checkEncoding(options.encoding ?? 'raw', facts);
       checkLimit('limitBytes', limitBytes);
       checkLimit('expandedLimitBytes', expandedLimitBytes);
