@@ -86,7 +86,7 @@ bool claim_make_room(struct session *session);
 void claim_count(struct session *session, int64_t *operations, int64_t *parked);
 /* Takes what `serve` says unasked, if anything: sets `dropped`, `adopted` or `lost`. */
 void claim_look(struct session *session);
-/* From a supervisor: makes itself known to `serve`. */
-void claim_supervisor(int control, pid_t pid, pid_t group);
+/* From a supervisor: makes itself known to `serve`; -1 where that is gone. */
+int claim_supervisor(int control, pid_t pid, pid_t group);
 
 #endif
