@@ -31,6 +31,8 @@ import type { AbortOptions, Clock, Logger } from './runtime/options.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
 import { PodStore } from './stores/pod-store.ts';
 import { transferMetrics } from './telemetry/transfer-metrics.ts';
+import { checkShape } from './validation/shape.ts';
+import { workerOptions } from './validation/worker-shapes.ts';
 import { PodWorker } from './worker/pod-worker.ts';
 
 /**
@@ -77,7 +79,7 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly execProtocols?: readonly ExecProtocol[] | undefined;
   /** How transfers are run, and how many at once. */
   readonly transfers?: TransferOptions | undefined;
-  /** How many processes may be followed at once; the output of others waits in their pods. @defaultValue 512 */
+  /** How many processes may be followed at once; the output of others waits in their pods, and they can be stopped meanwhile. @defaultValue 512 */
   readonly maxAttachments?: number | undefined;
   /** How long an artifact volume lives that nobody expires. @defaultValue 43,200,000: 12 hours */
   readonly artifactTimeToLiveMs?: number | undefined;
@@ -118,6 +120,7 @@ export class KubernetesWorker extends PodWorker {
    * @throws RepositoryUnavailableError, SchemaTooNewError - the database
    */
   static async open(options: KubernetesWorkerOptions): Promise<KubernetesWorker> {
+    checkShape('options', workerOptions, options);
     checkOptions(options);
     const { signal, logger = silentLogger, migrate } = options;
     const cluster = ClientNodeCluster.fromConfig({ kubeConfig: options.kubeConfig, namespace: options.namespace });

@@ -76,7 +76,7 @@ static void take_note(struct supervisor *supervisor, int index, const struct not
         break;
     case NOTE_SIGNAL:
         if (!supervisor->leader_ended)
-            kill(-supervisor->leader, (int)note->number[0]);
+            supervisor_signal(supervisor, (int)note->number[0]);
         break;
     case NOTE_RESIZE:
         if (supervisor->tty && supervisor->source[0] >= 0)
@@ -93,8 +93,11 @@ static void take_note(struct supervisor *supervisor, int index, const struct not
 bool supervisor_hear(struct supervisor *supervisor, int index, uint8_t *buffer, size_t capacity) {
     for (int i = 0; i < 16; i++) {
         ssize_t got = recv(supervisor->attachments[index].fd, buffer, capacity, MSG_DONTWAIT);
+        /* A session that closes with unread states resets the connection: its last notes are still behind that error. */
+        if (got < 0 && (errno == ECONNRESET || errno == EINTR))
+            continue;
         if (got < 0)
-            return errno == EAGAIN || errno == EINTR;
+            return errno == EAGAIN;
         struct note note;
         if ((size_t)got < sizeof note)
             return false;

@@ -5,6 +5,7 @@ import type {
   ApiError,
   ApiUnavailableError,
   ConflictError,
+  CredentialsUnavailableError,
   ForbiddenError,
   QuotaExceededError,
   TooManyRequestsError,
@@ -40,6 +41,7 @@ import type {
 import type {
   ContainerDisappearedError,
   IllegalTransitionError,
+  LeaseLostError,
   ReconcileError,
   RepositoryUnavailableError,
   SchemaTooNewError,
@@ -82,6 +84,7 @@ export type AnyKubernetesWorkerError =
   | ConflictError
   | ContainerDisappearedError
   | CorruptArchiveError
+  | CredentialsUnavailableError
   | DigestMismatchError
   | DiskFullError
   | ExecConnectionLostError
@@ -95,6 +98,7 @@ export type AnyKubernetesWorkerError =
   | IllegalTransitionError
   | ImagePullFailedError
   | InvalidSpecError
+  | LeaseLostError
   | NotPermittedError
   | OperationLostError
   | OutOfMemoryError

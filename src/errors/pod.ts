@@ -12,6 +12,8 @@ export interface PodFacts {
   readonly reason?: string | undefined;
   /** Kubernetes' own sentence, where there is one. */
   readonly detail?: string | undefined;
+  /** Whether a command of the pod may still be running. @defaultValue false */
+  readonly mayStillRun?: boolean | undefined;
 }
 
 /**
@@ -24,14 +26,21 @@ export abstract class PodError extends KubernetesWorkerError {
   readonly podName: string;
   readonly reason: string | undefined;
   readonly detail: string | undefined;
+  /**
+   * Whether a command of the pod may still be running: its main container was last seen running, as on a node that does not answer. A retry that must not overlap
+   * the command has to wait, or to see to its end by other means.
+   */
+  readonly mayStillRun: boolean;
 
   constructor(what: string, facts: PodFacts, retryable: boolean, options?: ErrorOptions) {
     const why = [facts.reason, facts.detail].filter((part) => part !== undefined && part !== '').join(': ');
-    super(`pod ${facts.namespace}/${facts.podName} ${what}${why === '' ? '' : `: ${why}`}`, retryable, options);
+    const still = facts.mayStillRun === true ? ' (its commands may still be running)' : '';
+    super(`pod ${facts.namespace}/${facts.podName} ${what}${why === '' ? '' : `: ${why}`}${still}`, retryable, options);
     this.namespace = facts.namespace;
     this.podName = facts.podName;
     this.reason = facts.reason;
     this.detail = facts.detail;
+    this.mayStillRun = facts.mayStillRun ?? false;
   }
 }
 

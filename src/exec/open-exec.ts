@@ -80,6 +80,7 @@ class Handshake {
   readonly #protocol: WireProtocol;
   readonly #options: HandshakeOptions;
   readonly #settled: PromiseWithResolvers<ExecConnection> = Promise.withResolvers<ExecConnection>();
+  readonly #givenUp = new AbortController();
   #upgrade: UpgradeRequest | undefined;
   #socket: Socket | undefined;
 
@@ -114,7 +115,7 @@ class Handshake {
     const { reject } = this.#settled;
     let upgrade: UpgradeRequest;
     try {
-      upgrade = requestUpgrade(this.#endpoint, this.#protocol);
+      upgrade = requestUpgrade(this.#endpoint, this.#protocol, this.#givenUp.signal);
     } catch (error) {
       throw handshakeError(error instanceof Error ? error : new Error(String(error)));
     }
@@ -167,6 +168,7 @@ class Handshake {
   }
 
   #letGo(): void {
+    this.#givenUp.abort();
     this.#upgrade?.request.destroy();
     this.#socket?.destroy();
   }

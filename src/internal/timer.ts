@@ -5,11 +5,14 @@ const longestPartMs = 2_147_483_647;
 export class Timer {
   readonly #delayMs: number;
   readonly #callback: () => void;
+  readonly #keepsAlive: boolean;
   #timeout: NodeJS.Timeout | undefined;
 
-  constructor(delayMs: number, callback: () => void) {
+  /** @param options - `keepsAlive`: whether the program goes on for it. @defaultValue true */
+  constructor(delayMs: number, callback: () => void, { keepsAlive = true }: { readonly keepsAlive?: boolean } = {}) {
     this.#delayMs = delayMs;
     this.#callback = callback;
+    this.#keepsAlive = keepsAlive;
     this.#wait(delayMs);
   }
 
@@ -33,5 +36,6 @@ export class Timer {
       if (leftMs > partMs) this.#wait(leftMs - partMs);
       else this.#callback();
     }, partMs);
+    if (!this.#keepsAlive) this.#timeout.unref();
   }
 }

@@ -4,7 +4,7 @@ import { type Cause, findCause } from '../errors/causes.ts';
 import type { PodError, PodFacts } from '../errors/pod.ts';
 import { ImagePullFailedError, PodDeletedError, PodEvictedError, PodFailedError } from '../errors/pod.ts';
 import type { Pod } from './cluster.ts';
-import { lastTermination } from './main-container-state.ts';
+import { lastTermination, mainContainerState } from './main-container-state.ts';
 
 /** Since when, and why, no node takes a pod. */
 export interface Unschedulable {
@@ -132,5 +132,6 @@ function findCondition(pod: Pod, type: string): V1PodCondition | undefined {
 }
 
 function factsOf(pod: Pod, reason: string | undefined, detail: string | undefined): PodFacts {
-  return { namespace: pod.metadata?.namespace ?? '', podName: pod.metadata?.name ?? '', reason, detail };
+  const mayStillRun = mainContainerState(pod).kind === 'running';
+  return { namespace: pod.metadata?.namespace ?? '', podName: pod.metadata?.name ?? '', reason, detail, mayStillRun };
 }

@@ -1,4 +1,5 @@
 import { quote } from '../internal/quote.ts';
+import { within } from '../internal/within.ts';
 import type { Cluster, LogTarget } from '../kubernetes/cluster.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 
@@ -23,25 +24,17 @@ export async function lastOutput(
   { signal }: AbortOptions,
 ): Promise<string> {
   const { clock, logger } = components;
-  const stop = new AbortController();
-  const within = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-  void clock.sleep(timeoutMs, { signal: within }).then(
-    () => stop.abort(new Error(`the log was not read within ${timeoutMs} ms`)),
-    () => undefined,
-  );
-  try {
-    for (const previous of [false, true]) {
-      const target = { podName, containerName, follow: false, previous, tailLines: maxLines };
-      const text = await readText(components, target, within).catch((error: unknown) => {
-        logger.debug('last output not read', { podName, containerName, previous, error });
-        return '';
-      });
+  for (const previous of [false, true]) {
+    const target = { podName, containerName, follow: false, previous, tailLines: maxLines };
+    try {
+      const text = await within(timeoutMs, clock, (reading) => readText(components, target, reading), signal);
       if (text !== '') return quote(text, maxBytes);
+    } catch (error) {
+      signal?.throwIfAborted();
+      logger.debug('last output not read', { podName, containerName, previous, error });
     }
-    return '';
-  } finally {
-    stop.abort();
   }
+  return '';
 }
 
 async function readText({ cluster }: LastOutputComponents, target: LogTarget, signal: AbortSignal): Promise<string> {

@@ -22,6 +22,7 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AgentDelivery } from './agent-delivery.ts';
 import type { AgentPool } from './agent-pool.ts';
 import { lastOutput } from './last-output.ts';
+import { isGraceful, PodEnd, type PodEndOptions } from './pod-end.ts';
 import { retryWithin } from './retry-within.ts';
 
 /** Times in milliseconds. */
@@ -120,6 +121,16 @@ export class PodSupervisor {
   }
 
   /**
+   * Keeps every earlier holder of a container's lease from changing its volumes: resolves when its agent does nothing for one any more.
+   *
+   * @throws LeaseLostError - a later holder was here
+   * @throws PodError - the pod is gone, or failed
+   */
+  async fence({ podName, handle }: SupervisedPod, generation: number, { signal }: AbortOptions = {}): Promise<void> {
+    await this.persist(podName, () => this.#components.agents.client(podName, handle).fence(generation, { signal }), { signal });
+  }
+
+  /**
    * Does work that may be repeated, again and again while what it fails with may pass and the pod is there.
    *
    * @throws PodError - the pod is gone, or failed
@@ -162,16 +173,25 @@ export class PodSupervisor {
     if (problem !== undefined) throw problem;
   }
 
-  /** Rejects when the pod is gone for good, whatever the connections to it say; never resolves. Ends by the signal. */
+  /**
+   * Rejects when the pod has ended, whatever the connections to it say; never resolves. A pod that is deleted or evicted ends when its main container has terminated or it
+   * is gone, at the latest some seconds after its grace period. Ends by the signal.
+   */
   async whenGone(podName: string, { signal }: AbortOptions): Promise<never> {
-    const { watch } = this.#components;
-    for await (const pod of watch.observe(podName, { signal })) {
-      if (pod === undefined) throw this.#gone(podName);
-      const problem = podProblem(pod);
-      // One that is being deleted still has its grace period, and may end well in it.
-      if (problem !== undefined && !(problem instanceof PodDeletedError)) throw problem;
-    }
-    throw this.#gone(podName);
+    throw (await this.#endOf(podName, { signal })) ?? this.#gone(podName);
+  }
+
+  /** What an error about a pod has come to in the end: a pod that is deleted or evicted may have commands that run on for its grace period. */
+  async settled(error: PodError, { signal }: AbortOptions): Promise<PodError> {
+    if (!error.mayStillRun || !isGraceful(error)) return error;
+    return (await this.#endOf(error.podName, { signal })) ?? error;
+  }
+
+  /**
+   * What became of a pod whose agent was told to end, by its kubelet or by somebody else. `undefined`: the pod stays, so that somebody else it was.
+   */
+  async findEnd(podName: string, options: AbortOptions & { readonly expectedSince: Date }): Promise<PodError | undefined> {
+    return await this.#endOf(podName, options);
   }
 
   /**
@@ -226,7 +246,8 @@ export class PodSupervisor {
   }
 
   outOfMemory(podName: string, facts: MemoryFacts): OutOfMemoryError {
-    return new OutOfMemoryError(this.#factsOf(podName, { reason: 'OOMKilled' }), facts);
+    const mayStillRun = facts.containerName !== mainContainerName;
+    return new OutOfMemoryError({ ...this.#factsOf(podName, { reason: 'OOMKilled' }), mayStillRun }, facts);
   }
 
   /** Keeps `seen` up to date. Rejects with what is wrong with the pod. */
@@ -287,9 +308,20 @@ export class PodSupervisor {
     return new PodFailedError(this.#factsOf(podName, { reason, detail: words.join('; ') }));
   }
 
-  #gone(podName: string): PodError {
+  async #endOf(podName: string, options: PodEndOptions): Promise<PodError | undefined> {
+    const { watch, clock } = this.#components;
+    const end = new PodEnd(podName, {
+      observe: (name, observing) => watch.observe(name, observing),
+      problemOf: podProblem,
+      goneError: (name, mayStillRun) => this.#gone(name, mayStillRun),
+      clock,
+    });
+    return await end.find(options);
+  }
+
+  #gone(podName: string, mayStillRun = false): PodError {
     this.#components.agents.forget(podName);
-    return new PodDeletedError(this.#factsOf(podName, {}));
+    return new PodDeletedError({ ...this.#factsOf(podName, {}), mayStillRun });
   }
 
   #factsOf(

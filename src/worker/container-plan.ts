@@ -114,12 +114,26 @@ function checkImage(field: string, image: string): void {
   if (/\s/.test(image)) throw new InvalidSpecError(field, `${JSON.stringify(image)} contains white space`);
 }
 
-/** @throws InvalidSpecError - an entry without a name, or with a NUL */
+/**
+ * Errors name the variable and never its value, nor an entry without a name: either may be a secret.
+ *
+ * @throws InvalidSpecError - an entry without a name, or with a NUL
+ */
 export function checkEnvironment(field: string, entries: readonly string[] | undefined): readonly string[] {
   for (const [index, entry] of (entries ?? []).entries()) {
-    if (!/^[^=\0]+=[^\0]*$/.test(entry)) throw new InvalidSpecError(`${field}[${index}]`, `${JSON.stringify(entry)} is not NAME=value`);
+    const name = /^([^=\0]+)=/.exec(entry)?.[1];
+    if (name === undefined) throw new InvalidSpecError(`${field}[${index}]`, 'is not NAME=value');
+    if (entry.includes('\0')) throw new InvalidSpecError(`${field}[${index}]`, `the value of ${JSON.stringify(name)} contains a NUL`);
   }
   return checkTexts(field, entries ?? []);
+}
+
+/** @throws InvalidSpecError - an argument with a NUL, which may be a secret */
+export function checkArguments(field: string, args: readonly string[] | undefined): readonly string[] {
+  for (const [index, arg] of (args ?? []).entries()) {
+    if (arg.includes('\0')) throw new InvalidSpecError(`${field}[${index}]`, 'contains a NUL');
+  }
+  return args ?? [];
 }
 
 /** @throws InvalidSpecError - not `name`, `uid`, `name:group` or `uid:gid` */
@@ -145,6 +159,8 @@ function checkSidecars(sidecars: readonly SidecarSpec[]): readonly SidecarSpec[]
     if (names.has(sidecar.name)) throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is taken`);
     names.add(sidecar.name);
     checkImage(`${field}.image`, sidecar.image);
+    checkArguments(`${field}.command`, sidecar.command);
+    checkArguments(`${field}.args`, sidecar.args);
     checkEnvironment(`${field}.env`, sidecar.env);
     for (const part of ['command', 'args'] as const) checkTexts(`${field}.${part}`, sidecar[part] ?? []);
     checkLimits(`${field}.limits`, sidecar.limits);

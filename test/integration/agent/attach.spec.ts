@@ -255,27 +255,6 @@ describe('attaching to a process', function () {
     expect((await (await agent.connect()).attach('resume')).stdout.toString()).to.equal('first second');
   });
 
-  it('lets the highest attempt own stdin, and keeps silent to the others', async () => {
-    await connection.start('owner', ['cat'], { stdin: true });
-    const attach = async (attempt: number): Promise<AgentConnection> => {
-      const other = await agent.connect();
-      other.open({ op: 'attach', process: 'owner', stdin: true, attempt });
-      await other.expect(frameType.opened);
-      return other;
-    };
-    const old = await attach(3);
-    await old.expect(frameType.window);
-    const lower = await attach(2);
-    expect(await lower.silent(50)).to.equal(true);
-    const higher = await attach(4);
-    await higher.expect(frameType.window);
-    old.write(encodeData(0, 0, Buffer.from('dropped')));
-    higher.write(encodeData(0, 0, Buffer.from('kept')));
-    higher.write(encodeEnd(0, 4, sha256(Buffer.from('kept'))));
-    expect((await connection.attach('owner')).stdout.toString()).to.equal('kept');
-    for (const other of [old, lower, higher]) other.destroy();
-  });
-
   it('refuses a stdin whose digest is another', async () => {
     await connection.start('digest', ['cat'], { stdin: true });
     connection.open({ op: 'attach', process: 'digest', stdin: true });

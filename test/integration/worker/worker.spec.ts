@@ -3,6 +3,7 @@ import type { PGlite } from '@electric-sql/pglite';
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { describeContainers } from '../../contract/worker/containers.ts';
 import { describeHijacks } from '../../contract/worker/hijacks.ts';
+import { describeInput } from '../../contract/worker/input.ts';
 import { describeProcesses } from '../../contract/worker/processes.ts';
 import type { WorkerSetup } from '../../contract/worker/setup.ts';
 import { describeSidecars } from '../../contract/worker/sidecars.ts';
@@ -38,6 +39,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     describeVolumes(() => setup);
     describeProcesses(() => setup);
     describeContainers(() => setup);
+    describeInput(() => setup);
     describeTerminals(() => setup);
     describeHijacks(() => setup);
     describeSidecars(() => setup);
