@@ -102,7 +102,7 @@ static void check_outside(void) {
     if (inner < 0) abort();
 }
 
-static int unpack_into(int folder, const uint8_t *bytes, size_t length, size_t piece, bool set_id_error) {
+static int unpack_into(int folder, const uint8_t *bytes, size_t length, size_t piece, bool set_id_error, bool proven) {
     static struct failure failure;
     struct tree_stats stats;
     failure = (struct failure){0};
@@ -112,7 +112,7 @@ static int unpack_into(int folder, const uint8_t *bytes, size_t length, size_t p
     int result = 0;
     for (size_t at = 0; result == 0 && at < length; at += piece)
         result = unpack_feed(unpack, bytes + at, piece < length - at ? piece : length - at, &failure);
-    if (result == 0) result = unpack_finish(unpack, &stats, &failure);
+    if (result == 0) result = unpack_finish(unpack, proven, &stats, &failure);
     if (result != 0 && failure.code == NULL) abort();
     unpack_close(unpack);
     return result;
@@ -144,7 +144,7 @@ static void check_round_trip(void) {
     size_t length = pack_from(inner, first);
     if (length == 0) return;
     empty(inner);
-    if (unpack_into(inner, first, length, length, false) != 0) abort();
+    if (unpack_into(inner, first, length, length, false, false) != 0) abort();
     if (pack_from(inner, second) != length || memcmp(first, second, length) != 0) abort();
 }
 
@@ -152,7 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     if (outer < 0) prepare();
     beneath_without_openat2(length % 3 == 0);
     size_t piece = length % 7 == 0 ? 1 : length % 7 * 100;
-    if (unpack_into(inner, bytes, length, piece, length % 5 == 0) == 0) check_round_trip();
+    if (unpack_into(inner, bytes, length, piece, length % 5 == 0, length % 2 == 0) == 0) check_round_trip();
     empty(inner);
     check_outside();
     return 0;

@@ -1,12 +1,12 @@
 #include "claim.h"
 #include "transfer.h"
 
-static int copy_staged(struct session *session, const struct volume_folder *from, const char *path, const struct volume_folder *to,
+static int copy_staged(struct session *session, const struct volume_folder *from, const char *path, const struct copy_target *to,
                        struct tree_stats *stats) {
     struct failure failure = {0};
     struct busy busy;
     busy_begin(&busy, session, NULL);
-    int result = copy_tree(from->data, path, to->staged, busy_progress, &busy, stats, &failure);
+    int result = copy_tree(from->data, path, to, busy_progress, &busy, stats, &failure);
     return busy_end(&busy, result, &failure);
 }
 
@@ -19,7 +19,7 @@ static int run(struct transfer *transfer, const struct json *open, struct volume
     if (volume_folder_open(session->state, from_id, false, from, &session->failure) != 0 ||
         volume_folder_open(session->state, to_id, true, to, &session->failure) != 0 || volume_folder_stage(to, transfer->id, &session->failure) != 0)
         return -1;
-    if (copy_staged(session, from, path, to, stats) != 0)
+    if (copy_staged(session, from, path, &(struct copy_target){to->staged, to_path}, stats) != 0)
         return -1;
     return transfer_commit(transfer, to, to_path);
 }

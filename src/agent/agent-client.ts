@@ -4,15 +4,16 @@ import type { Readable } from 'node:stream';
 
 import { ClosedError } from '../errors/caller.ts';
 import type { ProcessFacts } from '../errors/process.ts';
+import { LeaseLostError } from '../errors/repository.ts';
 import { OperationLostError, type TransferFacts } from '../errors/transfer.ts';
 import { abortReason } from '../internal/abort.ts';
 import type { Backoff } from '../internal/backoff.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { WindowSize } from '../runtime/process.ts';
 import type { TransferObserver } from '../runtime/transfer-report.ts';
-import type { StreamSource } from '../runtime/volume.ts';
+import type { ReadOnceSource, StreamSource } from '../runtime/volume.ts';
 import { AgentFailure, LostConnection, processFailure, processStartError, transferFailure } from './agent-error.ts';
-import type { AgentHello } from './agent-hello.ts';
+import { type AgentHello, FENCED_SINCE } from './agent-hello.ts';
 import type { AttachSpec, CopySpec, ReceiveSpec, RemoveSpec, SendSpec, StartSpec } from './agent-specs.ts';
 import { type AgentStatus, readStatus } from './agent-status.ts';
 import { AttachOperation } from './attach-operation.ts';
@@ -80,6 +81,12 @@ export interface AgentClientComponents {
   /** Told of each transfer when it has ended. @defaultValue nobody */
   readonly transferEnded?: TransferObserver | undefined;
   readonly options?: AgentClientOptions | undefined;
+}
+
+/** Options of an upload. */
+export interface UploadOptions extends AbortOptions {
+  /** Asked at the source's end: whether the encoding that it came in has proven that nothing is missing. @defaultValue never */
+  readonly isProven?: (() => boolean) | undefined;
 }
 
 export interface AttachmentOptions extends AbortOptions {
@@ -150,6 +157,22 @@ export class AgentClient {
     try {
       return await this.#opener.hello(options);
     } catch (error) {
+      throw error instanceof LostConnection ? error.reason : error;
+    }
+  }
+
+  /**
+   * Ends every operation of an earlier generation, and refuses those that come later; resolves when none is left. An agent that knows no generations is not asked.
+   *
+   * @throws LeaseLostError - it was fenced with a later generation
+   */
+  async fence(generation: number, options: AbortOptions = {}): Promise<void> {
+    const { protocol } = await this.hello(options);
+    if (protocol < FENCED_SINCE) return;
+    try {
+      await this.#opener.ask({ op: 'fence', generation }, options);
+    } catch (error) {
+      if (error instanceof AgentFailure && error.code === 'STALE_GENERATION') throw new LeaseLostError(this.#components.handle, { cause: error });
       throw error instanceof LostConnection ? error.reason : error;
     }
   }
@@ -255,9 +278,10 @@ export class AgentClient {
    * NotPermittedError, DigestMismatchError, TransferStalledError, OperationLostError
    * @throws OutcomeUnknownError - everything was sent, and nobody could be asked any more whether it was committed
    */
-  async receive(spec: ReceiveSpec, source: StreamSource, options: AbortOptions = {}): Promise<UploadResult> {
-    if (typeof source !== 'function') return await this.#upload(spec, new ByteFeed(source), options);
-    return await repeatedly(async () => await this.#upload(spec, new ByteFeed(await source()), options));
+  async receive(spec: ReceiveSpec, source: StreamSource, { signal, isProven }: UploadOptions = {}): Promise<UploadResult> {
+    const upload = async (opened: ReadOnceSource): Promise<UploadResult> => await this.#upload(spec, new ByteFeed(opened, isProven), { signal });
+    if (typeof source !== 'function') return await upload(source);
+    return await repeatedly(async () => await upload(await source()));
   }
 
   /**
@@ -302,14 +326,14 @@ export class AgentClient {
 
   /** Whatever it fails with, the feed is stopped. */
   async #upload(spec: ReceiveSpec, feed: UploadFeed, { signal }: AbortOptions): Promise<UploadResult> {
-    const { volume, path = '', setId, ...rest } = spec;
+    const { volume, path = '', setId, generation, ...rest } = spec;
     const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'in', path: display(path) };
     let upload: Upload | undefined;
     try {
       upload = await this.#enter(
         'upload',
         signal,
-        () => new Upload(this.#resumable({ op: 'receive', volume, path, set: setId, ...rest }), facts, feed),
+        () => new Upload({ ...this.#resumable({ op: 'receive', volume, path, set: setId, ...rest }), generation }, facts, feed),
       );
       await upload.open(signal);
       const begun = upload;

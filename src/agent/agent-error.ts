@@ -11,7 +11,7 @@ import {
   UserNotFoundError,
   WorkingDirectoryError,
 } from '../errors/process.ts';
-import { VolumeNotFoundError } from '../errors/repository.ts';
+import { LeaseLostError, VolumeNotFoundError } from '../errors/repository.ts';
 import {
   ArtifactTooLargeError,
   CorruptArchiveError,
@@ -95,6 +95,7 @@ const TRANSFER_ERRORS: ReadonlyMap<string, Mapping<TransferFacts>> = new Map<str
   ['FILE_CHANGED', (_failure, facts, options) => new FileChangedError(facts, options)],
   ['IO_ERROR', (failure, facts, options) => new VolumeIoError(facts, failure.message, options)],
   ['OPERATION_GONE', (failure, facts, options) => new OperationLostError(facts, failure.message, options)],
+  ['STALE_GENERATION', (_failure, facts, options) => new LeaseLostError(facts.handle ?? '', options)],
   ['CANCELLED', (failure, facts, options) => new OperationLostError(facts, failure.message === '' ? 'it was cancelled' : failure.message, options)],
   ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(failure.facts.path ?? 'spec', failure.message, options)],
 ]);

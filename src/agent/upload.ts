@@ -3,6 +3,7 @@ import { DigestMismatchError, type TransferFacts } from '../errors/transfer.ts';
 import { Interrupter } from '../internal/interrupter.ts';
 import type { SilenceWatch } from '../internal/silence-watch.ts';
 import { type AgentFailure, type LostConnection, transferFailure } from './agent-error.ts';
+import { PROVEN_SINCE } from './agent-hello.ts';
 import type { Fields } from './control.ts';
 import type { WindowFrame } from './frame.ts';
 import { type ResumableComponents, ResumableOperation } from './resumable-operation.ts';
@@ -59,9 +60,9 @@ export class Upload extends ResumableOperation implements UploadSink {
    */
   async run(): Promise<UploadResult> {
     try {
-      const digest = await this.#feed.give(this);
-      this.#sha256 = digest.toString('hex');
-      this.#outbox.end(digest);
+      const end = await this.#feed.give(this);
+      this.#sha256 = end.digest.toString('hex');
+      this.#outbox.end(end);
       await this.#interrupter.wait(this.answer);
     } catch (error) {
       this.fail(error);
@@ -124,7 +125,8 @@ export class Upload extends ResumableOperation implements UploadSink {
   protected override onOpened(fields: Fields): void {
     this.#isConnected = true;
     this.touch();
-    this.#outbox.goOn(this.channel, fields.count('from'), fields.optional('ended', (from) => from.boolean('ended')) ?? false);
+    const isEnded = fields.optional('ended', (from) => from.boolean('ended')) ?? false;
+    this.#outbox.goOn(this.channel, { from: fields.count('from'), isEnded, takesProof: this.protocol >= PROVEN_SINCE });
   }
 
   protected override onDisconnected(): void {

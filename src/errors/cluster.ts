@@ -32,6 +32,26 @@ export abstract class ClusterError extends KubernetesWorkerError {
 }
 
 /**
+ * The credentials for the cluster could not be obtained: a credential plug-in fails, does not end, or answers
+ * something else than credentials, or a file cannot be read. No request was sent.
+ *
+ * @public
+ */
+export class CredentialsUnavailableError extends KubernetesWorkerError {
+  override readonly code = 'KW_ERR_CREDENTIALS_UNAVAILABLE';
+  /** What the credentials come from, like `plug-in aws` or `user admin`. */
+  readonly source: string;
+  /** The end of what the plug-in wrote to stderr, without credentials. */
+  readonly stderr: string | undefined;
+
+  constructor(source: string, detail: string, facts: { readonly retryable: boolean; readonly stderr?: string | undefined }, options?: ErrorOptions) {
+    super(`no credentials from ${source}: ${detail}`, facts.retryable, options);
+    this.source = source;
+    this.stderr = facts.stderr;
+  }
+}
+
+/**
  * The API server does not know who is calling (401), also after the credentials were read anew.
  *
  * @public

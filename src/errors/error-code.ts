@@ -1,6 +1,14 @@
 import { errorMark } from './base.ts';
 import type { ClosedError, InvalidSpecError } from './caller.ts';
-import type { ApiError, ApiUnavailableError, ConflictError, ForbiddenError, TooManyRequestsError, UnauthorizedError } from './cluster.ts';
+import type {
+  ApiError,
+  ApiUnavailableError,
+  ConflictError,
+  CredentialsUnavailableError,
+  ForbiddenError,
+  TooManyRequestsError,
+  UnauthorizedError,
+} from './cluster.ts';
 import type {
   AgentIncompatibleError,
   AgentUnavailableError,
@@ -31,6 +39,7 @@ import type {
 import type {
   ContainerDisappearedError,
   IllegalTransitionError,
+  LeaseLostError,
   ReconcileError,
   RepositoryUnavailableError,
   SchemaTooNewError,
@@ -72,6 +81,7 @@ export type AnyKubernetesWorkerError =
   | ConflictError
   | ContainerDisappearedError
   | CorruptArchiveError
+  | CredentialsUnavailableError
   | DigestMismatchError
   | DiskFullError
   | ExecConnectionLostError
@@ -85,6 +95,7 @@ export type AnyKubernetesWorkerError =
   | IllegalTransitionError
   | ImagePullFailedError
   | InvalidSpecError
+  | LeaseLostError
   | NotPermittedError
   | OperationLostError
   | OutOfMemoryError

@@ -79,6 +79,7 @@ class Handshake {
   readonly #protocol: WireProtocol;
   readonly #options: HandshakeOptions;
   readonly #settled: PromiseWithResolvers<ExecConnection> = Promise.withResolvers<ExecConnection>();
+  readonly #givenUp = new AbortController();
   #upgrade: UpgradeRequest | undefined;
   #socket: Socket | undefined;
 
@@ -113,7 +114,7 @@ class Handshake {
     const { reject } = this.#settled;
     let upgrade: UpgradeRequest;
     try {
-      upgrade = requestUpgrade(this.#endpoint, this.#protocol);
+      upgrade = requestUpgrade(this.#endpoint, this.#protocol, this.#givenUp.signal);
     } catch (error) {
       throw handshakeError(error instanceof Error ? error : new Error(String(error)));
     }
@@ -166,6 +167,7 @@ class Handshake {
   }
 
   #letGo(): void {
+    this.#givenUp.abort();
     this.#upgrade?.request.destroy();
     this.#socket?.destroy();
   }

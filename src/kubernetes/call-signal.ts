@@ -19,10 +19,12 @@ export class CallSignal implements Disposable {
   readonly #listener: Disposable | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
 
-  constructor(outer: AbortSignal | undefined, timeoutMs?: number) {
+  constructor(outer: AbortSignal | undefined, timeoutMs?: number, { keepsAlive = true }: { readonly keepsAlive?: boolean } = {}) {
     outer?.throwIfAborted();
     if (outer !== undefined) this.#listener = addAbortListener(outer, () => this.abort(outer.reason));
-    if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.abort(new CallTimeout(timeoutMs)), timeoutMs);
+    if (timeoutMs === undefined) return;
+    this.#timer = setTimeout(() => this.abort(new CallTimeout(timeoutMs)), timeoutMs);
+    if (!keepsAlive) this.#timer.unref();
   }
 
   get signal(): AbortSignal {

@@ -11,7 +11,19 @@ import type { ApiCall } from './api-caller.ts';
 import { ApiCaller } from './api-caller.ts';
 import { apiAnswerError, noAnswerError } from './api-error.ts';
 import { CallSignal, CallTimeout } from './call-signal.ts';
-import type { Cluster, ConfigMap, DeletePodOptions, ExecTarget, LogLine, LogTarget, Pod, PodChange, PodList } from './cluster.ts';
+import type {
+  Cluster,
+  ConfigMap,
+  DeletePodOptions,
+  ExecEndpointOptions,
+  ExecTarget,
+  LogLine,
+  LogTarget,
+  Pod,
+  PodChange,
+  PodList,
+} from './cluster.ts';
+import type { ClusterAccess } from './cluster-access.ts';
 import { execEndpointOf } from './exec-target.ts';
 import { kubeConfigSource } from './kube-config-source.ts';
 import { linesOf } from './lines.ts';
@@ -27,10 +39,12 @@ export interface ClientNodeClusterOptions {
   readonly kubeConfig?: KubeConfig | string | undefined;
   /** @defaultValue the context's, else `default` */
   readonly namespace?: string | undefined;
-  /** How long an answer may take, in milliseconds. A watch may take for ever. @defaultValue 30_000 */
+  /** How long an answer may take, in milliseconds, and getting credentials before it. A watch may take for ever. @defaultValue 30_000 */
   readonly callTimeoutMs?: number | undefined;
   /** @defaultValue the system's */
   readonly clock?: Clock | undefined;
+  /** Names kubeconfig files and proxies, and is what credential plug-ins get. @defaultValue this process's */
+  readonly environment?: NodeJS.ProcessEnv | undefined;
 }
 
 /** The server ends a watch after this, and sends a bookmark about every minute. */
@@ -43,11 +57,13 @@ const logSilenceMs = 60_000;
 export class ClientNodeCluster implements Cluster {
   readonly namespace: string;
   readonly #caller: ApiCaller;
+  /** By which access each endpoint was made. */
+  readonly #accesses = new WeakMap<ExecEndpoint, ClusterAccess>();
 
   /** @throws InvalidSpecError - `kubeConfig`: cannot be read, or its context leads nowhere; `namespace`: not the name of one */
   static fromConfig(options: ClientNodeClusterOptions = {}): ClientNodeCluster {
-    const { clock = systemClock(), callTimeoutMs = 30_000 } = options;
-    const caller = new ApiCaller({ source: kubeConfigSource(options.kubeConfig), clock, callTimeoutMs });
+    const { clock = systemClock(), callTimeoutMs = 30_000, environment = process.env } = options;
+    const caller = new ApiCaller({ source: kubeConfigSource(options.kubeConfig, { environment }), clock, callTimeoutMs, environment });
     const context = caller.kubeConfig.getContextObject(caller.kubeConfig.getCurrentContext());
     const namespace = options.namespace ?? context?.namespace ?? 'default';
     return new ClientNodeCluster(caller, checkNamespace(namespace));
@@ -147,9 +163,11 @@ export class ClientNodeCluster implements Cluster {
     }
   }
 
-  async execEndpoint(target: ExecTarget, options: { readonly refresh?: boolean | undefined } = {}): Promise<ExecEndpoint> {
-    if (options.refresh === true) this.#caller.refresh();
-    return execEndpointOf(this.#caller.kubeConfig, this.namespace, target);
+  async execEndpoint(target: ExecTarget, { signal, refused }: ExecEndpointOptions = {}): Promise<ExecEndpoint> {
+    const access = await this.#caller.access({ signal, refused: refused === undefined ? undefined : this.#accesses.get(refused) });
+    const endpoint = execEndpointOf(access, this.namespace, target);
+    this.#accesses.set(endpoint, access);
+    return endpoint;
   }
 
   #describe(verb: string, resource: string, { signal }: AbortOptions, repeat: ApiCall['repeat'] = 'safe'): ApiCall {

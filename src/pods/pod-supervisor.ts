@@ -111,6 +111,16 @@ export class PodSupervisor {
   }
 
   /**
+   * Keeps every earlier holder of a container's lease from changing its volumes: resolves when its agent does nothing for one any more.
+   *
+   * @throws LeaseLostError - a later holder was here
+   * @throws PodError - the pod is gone, or failed
+   */
+  async fence({ podName, handle }: SupervisedPod, generation: number, { signal }: AbortOptions = {}): Promise<void> {
+    await this.persist(podName, () => this.#components.agents.client(podName, handle).fence(generation, { signal }), { signal });
+  }
+
+  /**
    * Does work that may be repeated, again and again while what it fails with may pass and the pod is there.
    *
    * @throws PodError - the pod is gone, or failed

@@ -34,6 +34,8 @@ export interface StepDelegate {
   startingPod(podName: string): void;
   /** An input's bytes begin to move into the container. */
   streamingInput(path: string, handle: string): void;
+  /** Another host, or another call, creates the container, whose pod has this name: the call waits for it. */
+  waitingForAnotherHost?(podName: string): void;
 }
 
 /**
@@ -70,7 +72,7 @@ export interface Worker extends AsyncDisposable {
   readonly name: string;
   /**
    * The container of this owner, and its mounts: made if there is none, the same one otherwise, from whatever instance. Resolves when the
-   * inputs are in place and commands may run. The signal stops the waiting; a container half made is finished by the next call for the owner, or reaped.
+   * inputs are in place and commands may run. The signal stops the work; a container half made is finished by the next call for the owner, or reaped.
    *
    * @throws InvalidSpecError - before anything is made
    * @throws ImagePullFailedError, PodUnschedulableError, PodStartTimeoutError, PodFailedError, PodEvictedError, PodDeletedError, AgentUnavailableError, AgentIncompatibleError - the container is failed; the next call makes a new one
@@ -91,6 +93,9 @@ export interface Worker extends AsyncDisposable {
   expireArtifact(handle: string, options?: AbortOptions): Promise<void>;
   /** One pass of the reaper, now: deletes the pods, then the rows, that nobody wants. It goes on after a failure and rejects with all of them at the end. */
   reap(options?: AbortOptions): Promise<ReapResult>;
-  /** Lets go of connections, watches and timers. Deletes nothing; what runs in the cluster runs on. */
+  /**
+   * Closes connections, watches and timers. Deletes nothing; what runs in the cluster runs on. A call that creates something rejects with `ClosedError`; what
+   * it had begun is free for the next call, of whichever host, once this resolves.
+   */
   close(): Promise<void>;
 }

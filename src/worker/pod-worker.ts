@@ -1,6 +1,7 @@
 import type { Reaper } from '../controllers/reaper.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
 import { StoreNotConfiguredError } from '../errors/repository.ts';
+import { CallsUnderWay } from '../internal/calls-under-way.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
@@ -55,6 +56,8 @@ export interface PodWorkerComponents {
 export class PodWorker implements Worker {
   readonly name: string;
   readonly #components: PodWorkerComponents;
+  /** Those that hold a row, which they release. */
+  readonly #holding = new CallsUnderWay();
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -83,12 +86,17 @@ export class PodWorker implements Worker {
       clock,
       logger,
     };
-    const container = await findOrCreateContainer(wanted, components, options);
+    const container = await this.#holding.run((signal) => findOrCreateContainer(wanted, components, { signal }), options);
     const volumes = await repository.containers.volumesOf(container.handle, options);
     return { container: this.#container(container, { isLookedUp: false, podIsGone: false }), mounts: volumes.map((record) => this.#mount(record)) };
   }
 
   async createVolumeForArtifact(teamId: string, options: AbortOptions = {}): Promise<ArtifactVolume> {
+    this.#open();
+    return await this.#holding.run((signal) => this.#createVolumeForArtifact(teamId, { signal }), options);
+  }
+
+  async #createVolumeForArtifact(teamId: string, options: AbortOptions): Promise<ArtifactVolume> {
     const { repository, artifactStore: store, newId, artifactTimeToLiveMs: timeToLiveMs } = this.#open();
     checkShape('teamId', text, teamId);
     checkShape('options', abortOptions, options);
@@ -144,8 +152,13 @@ export class PodWorker implements Worker {
   }
 
   async close(): Promise<void> {
-    this.#closing ??= this.#components.close();
+    this.#closing ??= this.#close();
     await this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#holding.close(new ClosedError(`worker ${this.name}`));
+    await this.#components.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -165,7 +178,9 @@ export class PodWorker implements Worker {
   }
 
   #volume(record: VolumeRecord): StoredVolume {
-    return new StoredVolume(record, { volumes: this.#components.repository.volumes, store: this.#store(record) });
+    const { repository, pods } = this.#components;
+    const retry = (work: () => Promise<void>, options: AbortOptions): Promise<void> => pods.retry(work, options);
+    return new StoredVolume(record, { volumes: repository.volumes, store: this.#store(record), retry });
   }
 
   #mount(record: VolumeRecord): VolumeMount {

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { ContainerDisappearedError, IllegalTransitionError, RepositoryUnavailableError } from '../../errors/repository.ts';
+import { ContainerDisappearedError, IllegalTransitionError, LeaseLostError, RepositoryUnavailableError } from '../../errors/repository.ts';
 import type { ContainerOwner } from '../../runtime/container.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type {
@@ -10,7 +10,7 @@ import type {
   NewContainer,
   RecordProcessResultOptions,
 } from '../container-repository.ts';
-import type { ContainerRecord, ContainerState, ProcessResultRecord, VolumeRecord } from '../records.ts';
+import type { ContainerRecord, ProcessResultRecord, VolumeRecord } from '../records.ts';
 import { checkNewContainer, findLive, insertUnlessLive, toFound } from './find-or-insert.ts';
 import { checkDuration, checkLimit, checkOwner, checkProperty, checkText, ownerDigest, toJson } from './input.ts';
 import type { JsonRow } from './rows.ts';
@@ -64,6 +64,16 @@ export class PostgresContainerRepository implements ContainerRepository {
     return row !== undefined;
   }
 
+  async releaseLease(handle: string, holder: string, options: AbortOptions = {}): Promise<boolean> {
+    const row = await this.#runner.first(
+      sql`update ${this.#tables.containers} set lease_holder = null, updated_at = now()
+        where handle = ${handle} and state = 'creating' and lease_holder = ${holder}
+        returning 1`,
+      options,
+    );
+    return row !== undefined;
+  }
+
   async lookup(workerName: string, handle: string, options: AbortOptions = {}): Promise<ContainerRecord | undefined> {
     const row = await this.#runner.first(
       sql<JsonRow>`select row_to_json(container)::text as row from ${this.#tables.containers} as container
@@ -87,22 +97,22 @@ export class PostgresContainerRepository implements ContainerRepository {
     return row === undefined ? [] : parseVolumes(row.row);
   }
 
-  async recordPod(handle: string, podUid: string, options: AbortOptions = {}): Promise<void> {
+  async recordPod(handle: string, holder: string, podUid: string, options: AbortOptions = {}): Promise<void> {
     checkText('podUid', podUid, 253);
     const row = await this.#runner.first(
       sql`update ${this.#tables.containers} set pod_uid = ${podUid}, updated_at = now()
-        where handle = ${handle} and state = 'creating' returning 1`,
+        where handle = ${handle} and state = 'creating' and lease_holder = ${holder} returning 1`,
       options,
     );
     if (row === undefined) throw await this.#refusal(handle, 'creating', options);
   }
 
-  async markCreated(handle: string, options: AbortOptions = {}): Promise<void> {
-    await this.#move(handle, ['creating', 'created'], 'created', options);
+  async markCreated(handle: string, holder: string, options: AbortOptions = {}): Promise<void> {
+    await this.#move(handle, holder, 'created', options);
   }
 
-  async markFailed(handle: string, options: AbortOptions = {}): Promise<void> {
-    await this.#move(handle, ['creating', 'failed'], 'failed', options);
+  async markFailed(handle: string, holder: string, options: AbortOptions = {}): Promise<void> {
+    await this.#move(handle, holder, 'failed', options);
   }
 
   async markOwnerFinished(workerName: string, owner: ContainerOwner, options: AbortOptions = {}): Promise<number> {
@@ -291,13 +301,13 @@ export class PostgresContainerRepository implements ContainerRepository {
   }
 
   /** A container and its volumes out of `creating`, which ends its lease; being there already is as good. */
-  async #move(handle: string, from: readonly ContainerState[], to: 'created' | 'failed', options: AbortOptions): Promise<void> {
+  async #move(handle: string, holder: string, to: 'created' | 'failed', options: AbortOptions): Promise<void> {
     const { containers, volumes } = this.#tables;
     const row = await this.#runner.first(
       sql`
         with moved as (
           update ${containers} set state = ${sql.lit(to)}, lease_holder = null, lease_until = null, updated_at = now()
-          where handle = ${handle} and state in (${sql.join(from.map((state) => sql.lit(state)))})
+          where handle = ${handle} and (state = ${sql.lit(to)} or (state = 'creating' and lease_holder = ${holder}))
           returning id
         ), mounted as (
           update ${volumes} set state = ${sql.lit(to)}, updated_at = now()
@@ -309,9 +319,10 @@ export class PostgresContainerRepository implements ContainerRepository {
     if (row === undefined) throw await this.#refusal(handle, to, options);
   }
 
-  /** Why a move found no row that it may move. */
+  /** Why a move of the lease's holder found no row that it may move. Each of those is legal while the row is `creating`. */
   async #refusal(handle: string, to: string, options: AbortOptions): Promise<Error> {
     const state = await this.#stateOf(handle, options);
+    if (state === 'creating') return new LeaseLostError(handle);
     return state === undefined ? disappeared(handle) : new IllegalTransitionError(`container ${handle}`, state, to);
   }
 

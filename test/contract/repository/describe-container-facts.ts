@@ -141,7 +141,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
     });
 
     it('keeps the container from being deleted until it has ended', async () => {
-      await world.first.containers.markFailed('c');
+      await world.first.containers.markFailed('c', 'holder');
       await world.first.containers.markOwnerFinished('worker', ownerOf('d'));
       for (const shell of ['one', 'two']) await world.first.containers.recordHijack('c', shell);
       await world.first.containers.recordHijack('d', 'one');
@@ -155,7 +155,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
     });
 
     it('of which nobody has heard for the time of grace keeps nothing', async () => {
-      await world.first.containers.markFailed('c');
+      await world.first.containers.markFailed('c', 'holder');
       await world.first.containers.recordHijack('c', 'shell');
       await world.query(`update ${world.table('hijacks')} set seen_at = now() - interval '5 minutes'`);
       expect(await find(600_000)).to.deep.equal([]);

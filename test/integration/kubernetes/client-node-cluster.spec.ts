@@ -103,7 +103,7 @@ describe('the cluster over client-node', () => {
 
     it('must be one', async () => {
       expect(await refusal('{{{')).to.contain('cannot be read');
-      expect(await refusal('')).to.contain('cannot be read');
+      expect(await refusal('')).to.contain('is empty');
       expect(await refusal('clusters: []\ncontexts: []\nusers: []\n')).to.contain('has no current context');
     });
 
@@ -296,17 +296,18 @@ describe('the cluster over client-node', () => {
       expect(changes).to.deep.equal(['added']);
     });
 
-    it('are read anew for an exec where that is asked for', async () => {
+    it('are read anew for an exec where the server has refused them', async () => {
       const target = { podName: 'p', containerName: 'main', command: ['a', 'b'] };
+      const refused = await cluster.execEndpoint(target);
       await write('new');
       expect((await cluster.execEndpoint(target)).headers).to.deep.equal({ Authorization: 'Bearer old' });
-      const endpoint = await cluster.execEndpoint(target, { refresh: true });
+      const endpoint = await cluster.execEndpoint(target, { refused });
       expect(endpoint.headers).to.deep.equal({ Authorization: 'Bearer new' });
       expect(endpoint.url).to.equal(
         `${server.url.replace('http', 'ws')}/api/v1/namespaces/ci/pods/p/exec?command=a&command=b&container=main&stdin=true&stdout=true&stderr=true&tty=false`,
       );
       expect(endpoint.tls.rejectUnauthorized).to.equal(false);
-      expect(endpoint.agent).to.equal(undefined);
+      expect(endpoint.proxy).to.equal(undefined);
     });
 
     it('are a name and a password, or a proxy, where the configuration says so', async () => {
@@ -315,7 +316,7 @@ describe('the cluster over client-node', () => {
       kubeConfig.clusters = [{ ...entry!, proxyUrl: 'http://127.0.0.1:3128' }];
       const endpoint = await ClientNodeCluster.fromConfig({ kubeConfig }).execEndpoint({ podName: 'p', containerName: 'c', command: [] });
       expect(endpoint.headers).to.deep.equal({ Authorization: `Basic ${Buffer.from('me:secret').toString('base64')}` });
-      expect(endpoint.agent).to.be.an('object');
+      expect(endpoint.proxy).to.equal('http://127.0.0.1:3128');
     });
   });
 

@@ -82,7 +82,7 @@ describe('openRepository', function () {
         for (const migrate of [true, false]) {
           expect(await rejection(open(databaseOf(kind), migrate))).to.include({
             code: 'KW_ERR_SCHEMA_TOO_NEW',
-            expected: Object.keys(migrations).at(-1),
+            expected: Object.keys(migrations).sort().at(-1),
             actual: '9999-future',
           });
         }

@@ -64,6 +64,26 @@ describe('an upload', () => {
     await agent.next('DONE');
   });
 
+  for (const [protocol, flags] of [
+    [2, 0],
+    [3, 8],
+  ] as const) {
+    it(`of an encoding that has proven its end says so in END to an agent of version ${protocol}: flags ${flags}`, async () => {
+      setup.onConnect = (connected) => connected.hello({ protocol: [1, protocol] });
+      const result = setup.client.receive({ volume: 'v' }, Readable.from([noise]), { isProven: () => true });
+      ({ agent, open } = await setup.opened('receive'));
+      agent.json('OPENED', { from: 0 });
+      agent.say(wireWindow(0, 0, 1 << 20));
+      while (agent.frames[0]?.type !== 'END') {
+        if (agent.frames.length > 0) await agent.next('DATA');
+        await settle();
+      }
+      expect((await agent.next('END')).flags).to.equal(flags);
+      commit(noise);
+      await result;
+    });
+  }
+
   for (const size of [1_000, 65_536, 262_144, 1_600_000]) {
     for (const windowBytes of [10_000, 262_144, 8 << 20]) {
       it(`keeps to a window of ${windowBytes} bytes with chunks of ${size}`, async () => {

@@ -20,6 +20,9 @@ const samples: { readonly [Code in ErrorCode]: readonly Extract<AnyKubernetesWor
   KW_ERR_CONFLICT: [new library.ConflictError(call, 'exists')],
   KW_ERR_CONTAINER_DISAPPEARED: [new library.ContainerDisappearedError('c-1', 'w')],
   KW_ERR_CORRUPT_ARCHIVE: [new library.CorruptArchiveError(transfer, 'checksum')],
+  KW_ERR_CREDENTIALS_UNAVAILABLE: [true, false].map(
+    (retryable) => new library.CredentialsUnavailableError('plug-in aws', 'exit status 1', { retryable, stderr: 'no' }),
+  ),
   KW_ERR_DIGEST_MISMATCH: [new library.DigestMismatchError(transfer, 'digest')],
   KW_ERR_DISK_FULL: [new library.DiskFullError(transfer, 'ENOSPC')],
   KW_ERR_EXECUTABLE_FORMAT: [new library.ExecutableFormatError(processFacts, 'x')],
@@ -33,6 +36,7 @@ const samples: { readonly [Code in ErrorCode]: readonly Extract<AnyKubernetesWor
   KW_ERR_ILLEGAL_TRANSITION: [new library.IllegalTransitionError('container c-1', 'failed', 'created')],
   KW_ERR_IMAGE_PULL_FAILED: [new library.ImagePullFailedError(pod, 'busybox')],
   KW_ERR_INVALID_SPEC: [new library.InvalidSpecError('image', 'is empty')],
+  KW_ERR_LEASE_LOST: [new library.LeaseLostError('c-1')],
   KW_ERR_NOT_PERMITTED: [new library.NotPermittedError(transfer, 'EACCES')],
   KW_ERR_OPERATION_LOST: [new library.OperationLostError(transfer, 'restarted')],
   KW_ERR_OUTCOME_UNKNOWN: [new library.OutcomeUnknownError('process task', 'it was started')],
