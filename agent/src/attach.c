@@ -119,7 +119,10 @@ static int fail_freed(struct failure *failure, const struct attach *attach, int 
     fail(failure, "OUTPUT_FREED", "the output at offset %llu was freed, since a host had stored it", (unsigned long long)attach->sending[index].sent);
     snprintf(failure->path, sizeof failure->path, "%s", index == 0 ? "stdout" : "stderr");
     failure->bytes = (int64_t)attach->sending[index].sent;
-    failure->limit = (int64_t)attach->output[index].first;
+    struct output now;
+    output_begin(&now, attach->link.folder, index + 1);
+    output_inspect(&now); /* newer than what the supervisor said last */
+    failure->limit = (int64_t)(now.first > attach->output[index].first ? now.first : attach->output[index].first);
     return -1;
 }
 

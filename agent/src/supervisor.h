@@ -19,6 +19,8 @@ enum {
     NOTE_BYTES_MAX = 65536, /* stdin bytes in a note */
     QUIET_MS = 250,         /* after the leader's end: without a byte for so long, */
     DRAIN_MS = 2000,        /* or after so long, its output is complete */
+    REFUSED_MS = 5000,      /* a full disk that takes nothing for so long after a stop cuts the output */
+    TERMINAL_BYTES = 64 * 1024, /* more than the buffers of a terminal hold */
     RETRY_MS = 1000,        /* a full disk is tried again after so long */
     LOOK_MS = 20,           /* a group that is being stopped is looked at so often */
     ATTACHMENTS_MAX = 256
@@ -59,7 +61,6 @@ struct supervisor {
     const struct spec *spec;
     int folder, listener, signals;
     int source[2];  /* the command's stdout and stderr; with a tty the first is the terminal */
-    bool paused[2]; /* not read: too much is unacknowledged, or the disk is full */
     uint8_t *pending[2]; /* read, and refused by a full disk */
     size_t pending_length[2];
     struct output output[2];
@@ -74,10 +75,12 @@ struct supervisor {
     bool shutdown;     /* `serve` was told to end */
     bool exit_stored;  /* the status is on disk */
     bool finished;     /* the result is on disk */
-    bool disk_full;
+    bool disk_full;     /* bytes of the output are refused: nothing is read */
+    bool result_refused; /* the same of the result */
+    bool blocked;       /* output is there that cannot be taken now: no time of the end counts */
     bool changed; /* attachments have to be told */
-    int64_t heard_ms, leader_ended_ms, retry_ms;
-    uint64_t drain_extra; /* what the pipes held at the leader's end may be stored beyond the limit */
+    int64_t heard_ms, drain_ms, stored_ms, retry_ms; /* last byte read; since when an end is awaited; last byte stored; next try */
+    uint64_t allowance; /* bytes that may be unacknowledged: the limit, or what was there at the command's end */
     struct process_start start;
     struct process_result result;
     enum stop_step stop;
@@ -96,7 +99,14 @@ void supervisor_loop(struct supervisor *supervisor);
 /* Output */
 bool supervisor_reading(const struct supervisor *supervisor, int index);
 void supervisor_read(struct supervisor *supervisor, int index, uint8_t *buffer, size_t capacity);
-void supervisor_review_pauses(struct supervisor *supervisor);
+/* Nothing writes any more but by chance: what the pipes hold now may be stored beyond the limit. */
+void supervisor_allow_rest(struct supervisor *supervisor);
+/* Tries again what a full disk has refused, if that is due, and sees whether output has to wait. */
+void supervisor_review_output(struct supervisor *supervisor);
+/* Frees all that is acknowledged as durable. */
+void supervisor_free_output(struct supervisor *supervisor);
+/* Drops what a full disk refuses; the result says so. */
+void supervisor_cut_output(struct supervisor *supervisor);
 /* Input */
 void supervisor_take_input(struct supervisor *supervisor, uint64_t offset, const uint8_t *bytes, size_t length);
 void supervisor_end_input(struct supervisor *supervisor, uint64_t total);

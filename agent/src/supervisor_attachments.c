@@ -51,8 +51,10 @@ static void take_durable(struct supervisor *supervisor, const struct note *note)
     uint64_t first = output->first;
     output_trim(output, supervisor->spec->retain);
     supervisor->changed = supervisor->changed || output->first != first;
-    if (supervisor->disk_full)
+    if (supervisor->disk_full || supervisor->result_refused) {
+        supervisor_free_output(supervisor);
         supervisor->retry_ms = 0; /* there may be room now */
+    }
 }
 
 static void take_note(struct supervisor *supervisor, int index, const struct note *note, const uint8_t *bytes, size_t length) {
@@ -116,7 +118,7 @@ static void tell_one(const struct supervisor *supervisor, int index, struct atta
     note.number[STATE_TAKEN] = (int64_t)supervisor->input_taken;
     note.number[STATE_LIMIT] = (int64_t)supervisor->input_written + STDIN_WINDOW;
     note.flags = (index == supervisor->owner ? NOTE_OWNER : 0) | (supervisor->input_end_known || supervisor->input < 0 ? NOTE_INPUT_ENDED : 0) |
-                 (supervisor->finished ? NOTE_ENDED : 0) | (supervisor->disk_full ? NOTE_DISK_FULL : 0);
+                 (supervisor->finished ? NOTE_ENDED : 0) | (supervisor->disk_full || supervisor->result_refused ? NOTE_DISK_FULL : 0);
     ssize_t sent = send(attachment->fd, &note, sizeof note, MSG_DONTWAIT | MSG_NOSIGNAL);
     attachment->stale = sent < 0 && (errno == EAGAIN || errno == EINTR);
 }

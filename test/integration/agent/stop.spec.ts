@@ -139,7 +139,7 @@ describe('stopping processes', function () {
 
   it('marks a status that it could store when it was killed after it was told to end', async () => {
     // What it left behind ignores TERM and holds the output, so that only the status is stored.
-    await startReady('cut', '(trap "" TERM; while :; do echo more; sleep 0.02; done) & trap "exit 0" TERM; echo $$; wait', 1);
+    await startReady('cut', '(trap "" TERM; echo 1; while :; do sleep 0.02; done) & trap "exit 0" TERM; echo 2; wait', 2);
     process.kill(agent.pid, 'SIGTERM');
     await until('its status is stored', async () => await exists(`${agent.folder}/agent/processes/cut/exit`));
     await agent.killAndRestart();
