@@ -30,24 +30,25 @@ enum {
 enum note_kind {
     NOTE_ATTACH = 1, /* session: number[0] attempt, number[1] 1: feeds stdin */
     NOTE_STATE,      /* supervisor: all numbers and flags below */
-    NOTE_STDIN,      /* session: number[0] offset; bytes follow */
-    NOTE_STDIN_END,  /* session: number[0] total */
+    NOTE_STDIN,      /* session: number[0] offset, number[1] turn; bytes follow */
+    NOTE_STDIN_END,  /* session: number[0] total, number[1] turn */
     NOTE_DURABLE,    /* session: number[0] stream, number[1] offset */
     NOTE_SIGNAL,     /* session: number[0] */
     NOTE_RESIZE,     /* session: number[0] columns, number[1] rows */
     NOTE_STOP        /* session: number[0] grace in ms */
 };
 enum note_flag { NOTE_OWNER = 1, NOTE_INPUT_ENDED = 2, NOTE_ENDED = 4, NOTE_DISK_FULL = 8 };
-enum { STATE_END = 0, STATE_FIRST = 2, STATE_TAKEN = 4, STATE_LIMIT = 5 };
+enum { STATE_END = 0, STATE_FIRST = 2, STATE_TAKEN = 4, STATE_LIMIT = 5, STATE_TURN = 6, STATE_NUMBERS };
 
 struct note {
     uint32_t kind;
     uint32_t flags;
-    int64_t number[6]; /* STATE: end of stdout, of stderr, first of stdout, of stderr; stdin bytes taken, and granted */
+    int64_t number[STATE_NUMBERS]; /* STATE: end of stdout, of stderr, first of stdout, of stderr; stdin bytes taken, and granted; its owner's turn */
 };
 
 struct attachment {
     int fd;
+    bool greeted; /* it has said what it wants */
     bool feeds; /* wants to feed stdin */
     bool stale; /* has not been told the newest state: its socket was full */
     int64_t attempt;
@@ -88,6 +89,8 @@ struct supervisor {
     int64_t look_ms; /* when the group is looked at again */
     struct attachment attachments[ATTACHMENTS_MAX];
     int attachment_count, owner; /* owner: index, -1: none */
+    int owner_fd;  /* of the same, -1: none */
+    int64_t turn;  /* +1 with each change of the owner: notes of an earlier turn are void */
 };
 
 /* In a session: starts the command and its supervisor; 0 once execve has succeeded, or -1. */

@@ -172,7 +172,7 @@ static _Noreturn void supervise(struct session *session, const struct spec *spec
     supervisor.tty = spec->tty;
     supervisor.allowance = spec->unacked_limit;
     supervisor.source[0] = supervisor.source[1] = supervisor.input = supervisor.listener = supervisor.folder = -1;
-    supervisor.owner = -1;
+    supervisor.owner = supervisor.owner_fd = -1;
     supervisor.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     int result = supervisor_start(&supervisor, session->control, &failure);
     if (result != 0)

@@ -77,6 +77,21 @@ describe('stopping processes', function () {
     expect((await connection.attach('members')).stdout.toString()).to.contain('cleaned');
   });
 
+  it('says at once that a stop was taken, to a host of protocol 3, and gives the result when the command has ended', async () => {
+    await startReady('slow', 'trap "sleep 0.3; exit 4" TERM; echo $$; while :; do sleep 0.02; done', 1);
+    connection.open({ op: 'stop', process: 'slow', graceMs: 5000 });
+    expect(await connection.opened()).to.deep.equal({});
+    const states = async (): Promise<unknown[]> =>
+      ((await (await agent.connect()).call({ op: 'status' }))['processes'] as Json[]).map(({ state }) => state);
+    expect(await states()).to.deep.equal(['running']);
+    expect(await connection.expectJson(frameType.result)).to.include({ exitStatus: 4 });
+    connection.done();
+    const old = await agent.connect([1, 2]);
+    old.open({ op: 'stop', process: 'slow', graceMs: 0 });
+    expect(await old.expectJson(frameType.result)).to.include({ exitStatus: 4 });
+    old.destroy();
+  });
+
   it('stops by an attachment too, which ends with the result', async () => {
     await connection.start('attached', ['sleep', '60']);
     connection.open({ op: 'attach', process: 'attached' });
