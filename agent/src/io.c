@@ -60,23 +60,48 @@ ssize_t read_file(int folder, const char *name, char *buffer, size_t capacity) {
     return (ssize_t)length;
 }
 
-int write_durably(int folder, const char *name, const char *bytes, size_t length) {
+static int open_temporary(int folder, const char *name, char temporary[300]) {
+    snprintf(temporary, 300, ".%s.new", name);
+    return openat(folder, temporary, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+int reserve_file(int folder, const char *name, size_t length) {
+    static const char ZEROS[4096];
     char temporary[300];
-    snprintf(temporary, sizeof temporary, ".%s.new", name);
-    int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open_temporary(folder, name, temporary);
     if (fd < 0)
         return -1;
-    int result = write_all(fd, bytes, length) == 0 && fsync(fd) == 0 ? 0 : -1;
+    /* Some file systems cannot allocate ahead: there zeros are written. */
+    int error = posix_fallocate(fd, 0, (off_t)length);
+    for (size_t done = 0; error != 0 && error != ENOSPC && error != EDQUOT && done < length; done += sizeof ZEROS)
+        error = write_all(fd, ZEROS, sizeof ZEROS) == 0 ? (done + sizeof ZEROS < length ? EOPNOTSUPP : 0) : errno;
+    close(fd);
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
+int write_reserved(int folder, const char *name, const char *bytes, size_t length) {
+    char temporary[300];
+    int fd = open_temporary(folder, name, temporary);
+    if (fd < 0)
+        return -1;
+    /* Written over what is there and cut then: a file that is emptied first would give its blocks away. */
+    int result = write_all(fd, bytes, length) == 0 && ftruncate(fd, (off_t)length) == 0 && fsync(fd) == 0 ? 0 : -1;
     int error = errno;
     close(fd);
-    if (result == 0) {
-        result = renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0 ? 0 : -1;
-        error = errno;
-    }
-    if (result != 0)
-        unlinkat(folder, temporary, 0);
     errno = error;
-    return result;
+    return result == 0 && renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0 ? 0 : -1;
+}
+
+int write_durably(int folder, const char *name, const char *bytes, size_t length) {
+    if (write_reserved(folder, name, bytes, length) == 0)
+        return 0;
+    char temporary[300];
+    int error = errno;
+    snprintf(temporary, sizeof temporary, ".%s.new", name);
+    unlinkat(folder, temporary, 0);
+    errno = error;
+    return -1;
 }
 
 int open_folder(int parent, const char *name, bool make, mode_t mode) {
