@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -60,23 +61,39 @@ ssize_t read_file(int folder, const char *name, char *buffer, size_t capacity) {
     return (ssize_t)length;
 }
 
-int write_durably(int folder, const char *name, const char *bytes, size_t length) {
+int is_there(int folder, const char *name) {
+    struct stat status;
+    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+        return 1;
+    return errno == ENOENT ? 0 : -1;
+}
+
+int write_locked(int folder, const char *name, const char *bytes, size_t length) {
     char temporary[300];
     snprintf(temporary, sizeof temporary, ".%s.new", name);
     int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -1;
-    int result = write_all(fd, bytes, length) == 0 && fsync(fd) == 0 ? 0 : -1;
+    int result = flock(fd, LOCK_EX | LOCK_NB) == 0 && write_all(fd, bytes, length) == 0 && fsync(fd) == 0 ? 0 : -1;
     int error = errno;
-    close(fd);
     if (result == 0) {
         result = renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0 ? 0 : -1;
         error = errno;
     }
-    if (result != 0)
-        unlinkat(folder, temporary, 0);
+    if (result == 0)
+        return fd;
+    unlinkat(folder, temporary, 0);
+    close(fd);
     errno = error;
-    return result;
+    return -1;
+}
+
+int write_durably(int folder, const char *name, const char *bytes, size_t length) {
+    int fd = write_locked(folder, name, bytes, length);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    return 0;
 }
 
 int open_folder(int parent, const char *name, bool make, mode_t mode) {

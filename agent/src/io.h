@@ -18,6 +18,10 @@ int write_all(int fd, const void *bytes, size_t length);
 ssize_t read_file(int folder, const char *name, char *buffer, size_t capacity);
 /* Writes `name` in `folder` so that it is there whole or not at all, also after a power cut. -1 with errno. */
 int write_durably(int folder, const char *name, const char *bytes, size_t length);
+/* The same, and returns a descriptor of the file, locked (flock) from before it has its name; -1. */
+int write_locked(int folder, const char *name, const char *bytes, size_t length);
+/* Whether `folder` has something of this name, a link counts as itself: 1, 0, or -1 with errno where that cannot be known. */
+int is_there(int folder, const char *name);
 /* Opens (and with `make` makes, with `mode`) the folder `name`; never through a link. -1 with errno. */
 int open_folder(int parent, const char *name, bool make, mode_t mode);
 /* Marks all descriptors from `lowest` on as closed on exec. */
