@@ -102,6 +102,13 @@ int open_folder(int parent, const char *name, bool make, mode_t mode) {
     return openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
+int close_to_others(int folder) {
+    struct stat status;
+    if (fstat(folder, &status) != 0)
+        return -1;
+    return status.st_uid != geteuid() || (status.st_mode & 022) == 0 ? 0 : fchmod(folder, status.st_mode & 07755);
+}
+
 void close_on_exec_from(int lowest) {
 #ifdef SYS_close_range
     if (syscall(SYS_close_range, (unsigned)lowest, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */) == 0)

@@ -24,6 +24,8 @@ int write_locked(int folder, const char *name, const char *bytes, size_t length)
 int is_there(int folder, const char *name);
 /* Opens (and with `make` makes, with `mode`) the folder `name`; never through a link. -1 with errno. */
 int open_folder(int parent, const char *name, bool make, mode_t mode);
+/* Takes the right to change a folder of this user's from all others: the kubelet makes folders with mode 0777. Another user's stays as it is. */
+int close_to_others(int folder);
 /* Marks all descriptors from `lowest` on as closed on exec. */
 void close_on_exec_from(int lowest);
 int set_nonblocking(int fd);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io.h"
@@ -15,9 +16,10 @@ int volume_folder_open_damaged(const struct state *state, const char *id, bool m
     volume->id = id;
     volume->folder = open_folder(state->volumes, id, make, 0755);
     volume->data = volume->folder < 0 ? -1 : open_folder(volume->folder, "data", make, 0755);
-    if (volume->data >= 0)
+    if (volume->data >= 0 && close_to_others(volume->folder) == 0)
         return 0;
     int error = errno;
+    close_fd(&volume->data);
     close_fd(&volume->folder);
     if (error == ENOENT)
         return fail(failure, "VOLUME_NOT_FOUND", "there is no volume '%s' here", id);
@@ -40,6 +42,17 @@ int volume_folder_open(const struct state *state, const char *id, bool make, str
     return -1;
 }
 
+/* A folder that another user made is not one to stage in. */
+static int open_own_folder(int parent, const char *name) {
+    struct stat status;
+    int fd = open_folder(parent, name, true, 0700);
+    if (fd >= 0 && fstat(fd, &status) == 0 && status.st_uid == geteuid() && fchmod(fd, 0700) == 0)
+        return fd;
+    close_fd(&fd);
+    errno = EPERM;
+    return -1;
+}
+
 int volume_folder_stage(const struct state *state, struct volume_folder *volume, const char *operation, progress_fn progress, void *context,
                         struct failure *failure) {
     /* Its marker would take the place of one that still says that another volume is damaged. */
@@ -49,7 +62,7 @@ int volume_folder_stage(const struct state *state, struct volume_folder *volume,
     if (marked > 0)
         return fail(failure, "VOLUME_DAMAGED", "a change by the operation '%s' could not be completed", operation);
     volume->operation = operation;
-    volume->staging = open_folder(volume->folder, "staging", true, 0700);
+    volume->staging = open_own_folder(volume->folder, "staging");
     volume->staged = volume->staging < 0 ? -1 : open_folder(volume->staging, operation, true, 0700);
     if (volume->staged < 0)
         return fail_errno(failure, errno, "make the staging folder of the volume", volume->id);
