@@ -73,10 +73,10 @@ int session_next(struct session *session, struct message *message, int64_t timeo
 int session_violation(struct session *session, const char *text);
 
 /*
- * Waits until `other` is ready, or for a moment, without taking a message: answers PING, also where other frames stand before it, and sends PROGRESS each
+ * Waits until `other` (-1: none) is ready, or for at most `wait_ms`, without taking a message: answers PING, also where other frames stand before it, and sends PROGRESS each
  * second (`told_ms`: when it began, or was sent last).
  */
-void session_tend(struct session *session, int other, int64_t *told_ms);
+void session_tend(struct session *session, int other, int64_t wait_ms, int64_t *told_ms);
 /* Sends PROGRESS. 0 or -1 (lost). */
 int session_send_progress(struct session *session, uint64_t entries, uint64_t bytes);
 /* Sends all the bytes, taking in what the host sends meanwhile. 0 or -1 (lost). */

@@ -207,11 +207,13 @@ int session_send_progress(struct session *session, uint64_t entries, uint64_t by
     return session_send_json(session, FRAME_PROGRESS, &out);
 }
 
-void session_tend(struct session *session, int other, int64_t *told_ms) {
+void session_tend(struct session *session, int other, int64_t wait_ms, int64_t *told_ms) {
     answer_pings(session); /* of those that came together with OPEN */
     bool room = session->input_end < INPUT_CAPACITY || session->input_start > 0;
     struct pollfd polled[2] = {{.fd = other, .events = POLLIN}, {.fd = session->lost || !room ? -1 : session->fd, .events = POLLIN}};
     int64_t left = *told_ms + TEND_MS - steady_ms();
+    if (left > wait_ms)
+        left = wait_ms;
     poll(polled, 2, left < 0 ? 0 : (int)left);
     if (polled[1].revents != 0) {
         size_t before = session->input_end;
