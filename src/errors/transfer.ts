@@ -148,7 +148,7 @@ export class FileNotFoundError extends TransferError {
 }
 
 /**
- * A file changed while it was read.
+ * A file changed while it was read. Where the library can read it again (inputs, sources that are functions), it has done so some times.
  *
  * @public
  */

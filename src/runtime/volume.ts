@@ -34,8 +34,9 @@ export interface StreamInOptions extends AbortOptions {
 }
 
 /**
- * A tar stream: one that can be read once, or a function that opens it. A function may be called again, some times, where the pod has lost what it had of the stream (its
- * container was killed); a stream that can be read once is then lost, unless it was so short that all of it was still kept.
+ * A tar stream: one that can be read once, or a function that opens it. A function may be called again, some times: where the
+ * pod has lost what it had of the stream (its container was killed), and where the stream fails with `FileChangedError`. A
+ * stream that can be read once is then lost, unless it was so short that all of it was still kept.
  *
  * @public
  */
