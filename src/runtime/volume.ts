@@ -128,6 +128,8 @@ export interface Volume extends Artifact {
    * volume is as it was; only where the database does not answer after the commit (`RepositoryUnavailableError`) the content is there already. Resolves when the bytes were
    * verified at both ends and committed. The signal stops it. A source that was not read to its end is destroyed.
    *
+   * The source may pause for as long as it likes; the signal ends a transfer whose source gives nothing more.
+   *
    * The archive ends with a closing block (512 zeros, usually two), and zeros may follow it. gzip and zstd prove their own end:
    * in these encodings the closing blocks may be missing, and zeros behind the encoded data are padding. Other bytes behind
    * gzip data are ignored, as `gzip -d` does, but then the closing block is needed.
