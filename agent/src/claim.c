@@ -201,7 +201,7 @@ void claim_leave(struct session *session) {
     ask(session, &message);
 }
 
-void claim_supervisor(int control, pid_t pid, pid_t group) {
+int claim_supervisor(int control, pid_t pid, pid_t group) {
     struct claim_message message = {.kind = CLAIM_SUPERVISOR, .pid = pid, .group = group};
-    claim_tell(control, &message, sizeof message, -1);
+    return claim_tell(control, &message, sizeof message, -1);
 }

@@ -51,7 +51,8 @@ static int read_result(int folder, const char *name, struct process_result *resu
     int found = read_json(folder, name, &json, text, sizeof text);
     if (found != 1)
         return found;
-    result->output_cut = false;
+    json_boolean(&json, json_root(&json), "shutdown", false, &result->shutdown);
+    json_boolean(&json, json_root(&json), "outputCut", false, &result->output_cut);
     result->exit_status = (int)number_of(&json, "exitStatus");
     result->signal = (int)number_of(&json, "signal");
     result->started_at = number_of(&json, "startedAt");
@@ -125,6 +126,8 @@ void record_put_result(struct json_out *out, const struct process_result *result
     json_put_number(out, "oomKills", result->oom_kills);
     if (result->output_cut)
         json_put_bool(out, "outputCut", true);
+    if (result->shutdown)
+        json_put_bool(out, "shutdown", true);
 }
 
 static int write_result(int folder, const char *name, const struct process_result *result) {

@@ -15,7 +15,8 @@ struct process_result {
     int64_t started_at, finished_at; /* ms since the epoch */
     uint64_t stdout_bytes, stderr_bytes;
     int64_t oom_kills; /* in the container while it ran, -1: not known */
-    bool output_cut;   /* the supervisor was killed before it had read all of the output */
+    bool output_cut;   /* not all of the output could be read and stored */
+    bool shutdown;     /* it ended after the agent was told to end */
 };
 
 struct process_start {

@@ -5,6 +5,7 @@
 #ifndef KW_SUPERVISOR_H
 #define KW_SUPERVISOR_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ enum {
     QUIET_MS = 250,         /* after the leader's end: without a byte for so long, */
     DRAIN_MS = 2000,        /* or after so long, its output is complete */
     RETRY_MS = 1000,        /* a full disk is tried again after so long */
+    LOOK_MS = 20,           /* a group that is being stopped is looked at so often */
     ATTACHMENTS_MAX = 256
 };
 
@@ -67,8 +69,9 @@ struct supervisor {
     uint64_t input_taken, input_written;
     bool input_end_known, input_ended;
     uint64_t input_total;
-    pid_t leader;
-    bool leader_ended; /* it is a zombie no more, `result` has its status */
+    pid_t leader;      /* also the id of its group and session */
+    bool leader_ended; /* `result` has its status */
+    bool shutdown;     /* `serve` was told to end */
     bool exit_stored;  /* the status is on disk */
     bool finished;     /* the result is on disk */
     bool disk_full;
@@ -79,6 +82,7 @@ struct supervisor {
     struct process_result result;
     enum stop_step stop;
     int64_t stop_ms; /* when the next step is due */
+    int64_t look_ms; /* when the group is looked at again */
     struct attachment attachments[ATTACHMENTS_MAX];
     int attachment_count, owner; /* owner: index, -1: none */
 };
@@ -97,6 +101,14 @@ void supervisor_review_pauses(struct supervisor *supervisor);
 void supervisor_take_input(struct supervisor *supervisor, uint64_t offset, const uint8_t *bytes, size_t length);
 void supervisor_end_input(struct supervisor *supervisor, uint64_t total);
 void supervisor_write_input(struct supervisor *supervisor);
+/* The command's group. Its leader stays a zombie as long as the supervisor lives, so that no other group gets its id. */
+void supervisor_reap(struct supervisor *supervisor);
+void supervisor_leader_ended(struct supervisor *supervisor, const siginfo_t *info);
+void supervisor_signal(const struct supervisor *supervisor, int signal);
+/* Whether the group has no living member any more. */
+bool supervisor_group_gone(struct supervisor *supervisor);
+/* Whether the command has left nothing behind. */
+bool supervisor_alone(struct supervisor *supervisor);
 /* Stopping */
 void supervisor_stop(struct supervisor *supervisor, int64_t grace_ms);
 /* Does what is due; the milliseconds until it has to be called again, or -1. */

@@ -76,7 +76,7 @@ static void take_note(struct supervisor *supervisor, int index, const struct not
         break;
     case NOTE_SIGNAL:
         if (!supervisor->leader_ended)
-            kill(-supervisor->leader, (int)note->number[0]);
+            supervisor_signal(supervisor, (int)note->number[0]);
         break;
     case NOTE_RESIZE:
         if (supervisor->tty && supervisor->source[0] >= 0)

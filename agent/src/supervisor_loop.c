@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "children.h"
@@ -14,20 +13,27 @@
 #include "supervisor.h"
 
 enum { BUFFER_BYTES = 256 * 1024, GRACE_AT_END_MS = 5000 };
-enum { POLL_SIGNALS, POLL_LIFELINE, POLL_LISTENER, POLL_SOURCES, POLL_INPUT = POLL_SOURCES + 2, POLL_ATTACHMENTS };
+enum { POLL_SIGNALS, POLL_LIFELINE, POLL_SHUTDOWN, POLL_LISTENER, POLL_SOURCES, POLL_INPUT = POLL_SOURCES + 2, POLL_ATTACHMENTS };
 
 static uint64_t held_in_pipe(int fd) {
     int held = 0;
     return fd >= 0 && ioctl(fd, FIONREAD, &held) == 0 && held > 0 ? (uint64_t)held : 0;
 }
 
-static void leader_ended(struct supervisor *supervisor, int status) {
+/* Asked of the pipe itself, so that no end of a command is missed that comes after it. */
+static bool shutting_down(const struct supervisor *supervisor) {
+    struct pollfd polled = {.fd = supervisor->state->shutdown, .events = POLLIN};
+    return poll(&polled, 1, 0) > 0;
+}
+
+void supervisor_leader_ended(struct supervisor *supervisor, const siginfo_t *info) {
     supervisor->leader_ended = true;
     supervisor->leader_ended_ms = supervisor->heard_ms = steady_ms();
     supervisor->drain_extra = held_in_pipe(supervisor->source[0]) + held_in_pipe(supervisor->source[1]);
     supervisor->result.finished_at = wall_ms();
-    supervisor->result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    supervisor->result.exit_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    supervisor->result.shutdown = shutting_down(supervisor);
+    supervisor->result.signal = info->si_code == CLD_EXITED ? 0 : info->si_status;
+    supervisor->result.exit_status = info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status;
     close_fd(&supervisor->input);
 }
 
@@ -56,20 +62,12 @@ static void secure_exit(struct supervisor *supervisor, uint8_t *buffer) {
     supervisor->exit_stored = record_write_exit(supervisor->folder, &supervisor->result) == 0;
 }
 
-static void reap(struct supervisor *supervisor) {
-    int status;
-    pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        if (pid == supervisor->leader)
-            leader_ended(supervisor, status);
-}
 
 static void take_signals(struct supervisor *supervisor) {
     struct signalfd_siginfo info;
     while (read(supervisor->signals, &info, sizeof info) == (ssize_t)sizeof info)
-        if (info.ssi_signo == SIGTERM)
-            supervisor_stop(supervisor, GRACE_AT_END_MS);
-    reap(supervisor);
+        continue;
+    supervisor_reap(supervisor);
 }
 
 /* The output is complete, or nobody waits for its rest any longer. */
@@ -123,6 +121,7 @@ static int next_turn(struct supervisor *supervisor) {
 static size_t fill_polled(const struct supervisor *supervisor, struct pollfd *polled) {
     polled[POLL_SIGNALS] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
     polled[POLL_LIFELINE] = (struct pollfd){.fd = supervisor->state->lifeline, .events = POLLIN};
+    polled[POLL_SHUTDOWN] = (struct pollfd){.fd = supervisor->shutdown ? -1 : supervisor->state->shutdown, .events = POLLIN};
     polled[POLL_LISTENER] = (struct pollfd){.fd = supervisor->attachment_count < ATTACHMENTS_MAX ? supervisor->listener : -1, .events = POLLIN};
     for (int i = 0; i < 2; i++)
         polled[POLL_SOURCES + i] = (struct pollfd){.fd = supervisor_reading(supervisor, i) ? supervisor->source[i] : -1, .events = POLLIN};
@@ -140,9 +139,13 @@ static void turn(struct supervisor *supervisor, uint8_t *buffer) {
     int ready = poll(polled, (nfds_t)count, next_turn(supervisor));
     if (ready > 0 && polled[POLL_LIFELINE].revents != 0) {
         /* `serve` is gone: this process is lost, and ends unseen rather than run on unseen. */
-        kill(-supervisor->leader, SIGKILL);
+        supervisor_signal(supervisor, SIGKILL);
         kill_children(5000);
         _exit(0);
+    }
+    if (ready > 0 && polled[POLL_SHUTDOWN].revents != 0) {
+        supervisor->shutdown = true;
+        supervisor_stop(supervisor, GRACE_AT_END_MS);
     }
     if (ready > 0) {
         for (int i = supervisor->attachment_count - 1; i >= 0; i--)
@@ -166,14 +169,13 @@ static void turn(struct supervisor *supervisor, uint8_t *buffer) {
 }
 
 /* What is left behind may still write into the pipes, or be stopped later. */
-static bool needed(const struct supervisor *supervisor) {
+static bool needed(struct supervisor *supervisor) {
     if (!supervisor->finished || supervisor->source[0] >= 0 || supervisor->source[1] >= 0)
         return true;
     for (int i = 0; i < supervisor->attachment_count; i++)
         if (supervisor->attachments[i].stale)
             return true;
-    siginfo_t info;
-    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+    return !supervisor_alone(supervisor);
 }
 
 void supervisor_loop(struct supervisor *supervisor) {

@@ -128,7 +128,8 @@ static void remember_pid(struct supervisor *supervisor) {
 
 int supervisor_start(struct supervisor *supervisor, int control, struct failure *failure) {
     struct ends ends = {-1, -1, -1};
-    claim_supervisor(control, getpid(), 0);
+    if (claim_supervisor(control, getpid(), 0) != 0)
+        return fail(failure, "IO_ERROR", "the agent does not answer"); /* a supervisor that it does not know might be left behind */
     if (open_folder_of(supervisor, failure) != 0 || open_streams(supervisor, &ends, failure) != 0)
         return -1;
     supervisor->input_bytes = supervisor->input < 0 ? NULL : malloc(STDIN_WINDOW);
@@ -162,8 +163,8 @@ static _Noreturn void supervise(struct session *session, const struct spec *spec
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
-    sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGTERM, SIG_IGN); /* `kill -1` of a command does not end its supervisor */
     supervisor.state = session->state;
     supervisor.spec = spec;
     supervisor.tty = spec->tty;

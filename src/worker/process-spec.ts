@@ -74,10 +74,10 @@ export function checkSidecarWritables(sidecars: ProcessIO['sidecars'], names: re
  */
 export function checkStdin(field: string, stdin: Readable | undefined, { isWhole }: { readonly isWhole: boolean }): Readable | undefined {
   if (stdin === undefined) return undefined;
-  if (stdin.errored !== null) throw new InvalidSpecError(field, 'has failed already', { cause: stdin.errored });
+  if (stdin.errored instanceof Error) throw new InvalidSpecError(field, 'has failed already', { cause: stdin.errored });
   if (stdin.destroyed || stdin.readableEnded) throw new InvalidSpecError(field, 'has ended or was destroyed already');
   if (isWhole && stdin.readableDidRead) throw new InvalidSpecError(field, 'was read from already');
-  if (stdin.readableEncoding !== null) throw new InvalidSpecError(field, `gives text (${stdin.readableEncoding}), not bytes`);
+  if (typeof stdin.readableEncoding === 'string') throw new InvalidSpecError(field, `gives text (${stdin.readableEncoding}), not bytes`);
   return stdin;
 }
 

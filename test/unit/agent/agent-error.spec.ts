@@ -41,6 +41,7 @@ const MEANINGS: Readonly<Record<string, { transfer?: string; start?: string; pro
   IO_ERROR: { transfer: 'VolumeIoError', start: 'VolumeIoError', process: 'VolumeIoError' },
   INVALID_SPEC: { transfer: 'InvalidSpecError', start: 'InvalidSpecError', process: 'InvalidSpecError' },
   OPERATION_GONE: { transfer: 'OperationLostError' },
+  STALE_GENERATION: { transfer: 'LeaseLostError' },
   CANCELLED: { transfer: 'OperationLostError', start: 'OutcomeUnknownError', process: 'OutcomeUnknownError' },
   EXECUTABLE_NOT_FOUND: { start: 'ExecutableNotFoundError' },
   WRONG_FORMAT: { start: 'ExecutableFormatError' },
