@@ -244,11 +244,19 @@ export class ContainerRunner {
     }
     const end = await running.ended;
     this.#running = undefined;
-    await removeTree(join(spec.directory, 'root'));
+    await this.#removeRoot(spec);
     const terminated = this.#terminated(end, startedAt);
     if (end.kind === 'refused') this.#record('Warning', 'Failed', `Error: ${terminated.message ?? ''}`);
     this.#rotateState({ terminated });
     return terminated.exitCode !== 0;
+  }
+
+  async #removeRoot(spec: ContainerSpec): Promise<void> {
+    try {
+      await removeTree(join(spec.directory, 'root'));
+    } catch (error) {
+      this.#options.context.logger.warn(`container ${this.name}: its root stays until the pod goes: ${String(error)}`);
+    }
   }
 
   #openLog(running: RunningContainer, path: string): void {

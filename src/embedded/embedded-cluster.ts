@@ -57,7 +57,7 @@ export class EmbeddedCluster implements AsyncDisposable {
    */
   static async start(options: EmbeddedClusterOptions = {}): Promise<EmbeddedCluster> {
     checkOptions(options);
-    const instance = await registerInstance(options.directory);
+    const instance = await registerInstance(options.directory, options.logger ?? silentLogger);
     try {
       return new EmbeddedCluster(await startParts(instance, options));
     } catch (error) {
@@ -128,7 +128,10 @@ export class EmbeddedCluster implements AsyncDisposable {
     this.#apiRunning = true;
   }
 
-  /** Ends the server and every process that was started, and removes every directory that was made. Safe to call again. */
+  /**
+   * Ends the server and every process that was started, and removes every directory that was made. Safe to call again.
+   * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_NOT_REMOVED`
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
