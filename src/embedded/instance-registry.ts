@@ -6,12 +6,11 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isRecord } from './api-object.ts';
 import { EmbeddedClusterError } from './errors.ts';
+import { INSTANCE_MARKER } from './markers.ts';
 import type { EmbeddedLogger } from './options.ts';
 import { findMarked, isAlive, killProcess, type ProcessIdentity, readProcess } from './processes.ts';
 import { removeTree } from './remove-tree.ts';
 
-/** The variable that marks the processes of one instance. */
-export const INSTANCE_MARKER = 'KW_EMBEDDED';
 /** What a cluster puts into its directory. */
 const CONTENTS = ['pods', 'claims', 'probe', 'kubeconfig'];
 const KILL_ROUNDS = 200;
