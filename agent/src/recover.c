@@ -80,7 +80,7 @@ static void clear_staging(const struct state *state, int volumes, const char *id
 }
 
 void recover(const struct state *state) {
+    stored_result_renew(state);
     each_id(state->operations, complete, state);
     each_id(state->volumes, clear_staging, state);
-    stored_result_prune(state);
 }
