@@ -49,6 +49,7 @@ static int prepare(struct server *server, const char *path, struct failure *fail
     int lifeline[2], shutdown_pipe[2];
     if (pipe2(lifeline, O_CLOEXEC) != 0 || pipe2(shutdown_pipe, O_CLOEXEC) != 0)
         return fail_errno(failure, errno, "make a pipe", NULL);
+    server->table.generation = server->state.generation;
     server->state.lifeline = lifeline[0];
     server->lifeline_end = lifeline[1];
     server->state.shutdown = shutdown_pipe[0];
