@@ -198,7 +198,8 @@ describe('starting a process', function () {
     it('stays in the group of the container where that runs as this user already', async () => {
       const other = await mkdtemp(join(tmpdir(), 'kw-agent-own-'));
       await chown(other, 65_534, 5678);
-      await using own = await AgentProcess.start({ folder: other, wrapper: ['setpriv', '--reuid=65534', '--regid=5678', '--clear-groups'] });
+      const wrapper = ['setpriv', '--reuid=65534', '--regid=5678', '--clear-groups'];
+      await using own = await AgentProcess.start({ folder: other, wrapper, connectWrapper: wrapper });
       const inside = await own.connect();
       for (const user of ['65534', 'nobody', '65534:5678'])
         expect((await inside.run(`as-${user.replace(':', '-')}`, ['sh', '-c', 'id -u; id -g'], { user })).stdout.toString(), user).to.equal(
