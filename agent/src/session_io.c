@@ -192,7 +192,7 @@ static void answer_pings(struct session *session) {
         int64_t length = frame_take(session->input + at, session->input_end - at, &frame, &problem);
         if (length <= 0)
             return;
-        if (frame.type == FRAME_PING && pong(session, &frame) == 0)
+        if (frame.type == FRAME_PING && write_ping(session, FRAME_PONG, frame.payload) == 0)
             session->input[at] = FRAME_PONG;
         at += (size_t)length;
     }
