@@ -261,14 +261,14 @@ export const mutants: readonly Mutant[] = [
     name: 'a second extended header does not replace the first',
     file: 'agent/src/tar_read.c',
     find: '        forget_pax(reader);\n',
-    replace: '',
+    replace: '        if (reader->zero_blocks > 0) forget_pax(reader);\n',
     killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'second extended header' },
   },
   {
     name: 'an archive without its closing block is whole although nothing proves it',
     file: 'agent/src/tar_read.c',
     find: 'if (proven && reader->has_entries && is_between_entries(reader)) return 0;',
-    replace: 'if (reader->has_entries && is_between_entries(reader)) return 0;',
+    replace: 'if ((proven || reader->has_entries) && is_between_entries(reader)) return 0;',
     killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'the end of an archive' },
   },
   {
@@ -296,7 +296,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a time before 1970 is cut towards the future',
     file: 'agent/src/tar_time.c',
     find: 'if (number.negative && has_rest(&number)) nanoseconds++;',
-    replace: '',
+    replace: 'if (number.negative && has_rest(&number) && seconds < 0) nanoseconds++;',
     killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'decimal number' },
   },
   {
