@@ -116,7 +116,7 @@ static int await_answer(struct session *session, struct claim_reply *reply, bool
             session->lost = session->lost || !session->stale;
             return -1;
         }
-        session_tend(session, session->control, &told_ms);
+        session_tend(session, session->control, TEND_MS, &told_ms);
     }
 }
 

@@ -30,6 +30,8 @@ int record_folder(const struct state *state, const char *id, bool make);
 /* Each: 1 it is there, 0 it is not, -1 with errno. A result is there too where only the status could be stored before the supervisor was killed. */
 int record_read_start(const struct state *state, int folder, struct process_start *start);
 int record_read_result(int folder, struct process_result *result);
+/* Makes sure that a status and a result can be stored whatever fills the disk meanwhile. -1 with errno. */
+int record_reserve(int folder);
 /* Durable when they return 0; -1 with errno. */
 int record_write_start(const struct state *state, int folder, const struct process_start *start);
 /* The status alone, while output may still come: without byte counts. */

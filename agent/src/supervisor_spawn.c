@@ -137,6 +137,8 @@ int supervisor_start(struct supervisor *supervisor, int control, struct failure 
         return fail_setup(failure, "get memory");
     output_begin(&supervisor->output[0], supervisor->folder, 1);
     output_begin(&supervisor->output[1], supervisor->folder, 2);
+    if (record_reserve(supervisor->folder) != 0 || output_prepare(supervisor->folder) != 0)
+        return fail_setup(failure, "reserve space for the result");
     supervisor->start.started_at = wall_ms();
     supervisor->start.oom_kills = oom_kills();
     if (record_write_start(supervisor->state, supervisor->folder, &supervisor->start) != 0)
@@ -168,8 +170,9 @@ static _Noreturn void supervise(struct session *session, const struct spec *spec
     supervisor.state = session->state;
     supervisor.spec = spec;
     supervisor.tty = spec->tty;
+    supervisor.allowance = spec->unacked_limit;
     supervisor.source[0] = supervisor.source[1] = supervisor.input = supervisor.listener = supervisor.folder = -1;
-    supervisor.owner = -1;
+    supervisor.owner = supervisor.owner_fd = -1;
     supervisor.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     int result = supervisor_start(&supervisor, session->control, &failure);
     if (result != 0)

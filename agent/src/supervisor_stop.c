@@ -46,8 +46,10 @@ int64_t supervisor_stop_turn(struct supervisor *supervisor) {
         step_to(supervisor, STOP_SWEEP, KILL_MS);
         left = KILL_MS;
     }
-    if (supervisor->stop == STOP_SWEEP && (sweep(supervisor) || left <= 0))
-        supervisor->stop = STOP_DONE;
+    if (supervisor->stop == STOP_SWEEP && (sweep(supervisor) || left <= 0)) {
+        step_to(supervisor, STOP_DONE, 0);
+        supervisor_allow_rest(supervisor);
+    }
     if (supervisor->stop == STOP_NONE || supervisor->stop == STOP_DONE)
         return -1;
     /* Members of the group may be grandchildren, whose end nobody tells. */

@@ -36,6 +36,8 @@ export interface UploadSink {
   add(frame: OutgoingFrame): Promise<void> | undefined;
   /** What the promise settles with, or a rejection as soon as the upload is stopped. */
   wait<T>(promise: PromiseLike<T>): Promise<T>;
+  /** The same for what the source gives next, which may take as long as it likes. */
+  waitForSource<T>(promise: PromiseLike<T>): Promise<T>;
   /** Something moved. */
   touch(): void;
   /** Stops the upload. */
@@ -72,7 +74,7 @@ export class ByteFeed implements UploadFeed {
     });
     this.#frames = frames;
     for (;;) {
-      const next = await sink.wait(iterator.next());
+      const next = await sink.waitForSource(iterator.next());
       if (next.done === true) break;
       await this.#add(next.value, sink, frames);
     }
@@ -121,7 +123,7 @@ export class RelayFeed implements UploadFeed {
 
   async give(sink: UploadSink): Promise<FeedEnd> {
     for (;;) {
-      const frames = await sink.wait(this.#download.next());
+      const frames = await sink.waitForSource(this.#download.next());
       if (frames.length === 0) break;
       for (const frame of frames) {
         sink.touch();

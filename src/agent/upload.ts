@@ -27,6 +27,7 @@ export class Upload extends ResumableOperation implements UploadSink {
   readonly #outbox = new UploadOutbox(() => this.touch());
   readonly #progress: SilenceWatch;
   #isConnected = false;
+  #waitsForSource = false;
   /** Of all that the feed gave, once it has ended. */
   #sha256: string | undefined;
   #result: UploadResult | undefined;
@@ -40,7 +41,7 @@ export class Upload extends ResumableOperation implements UploadSink {
       () => this.facts(),
       (error) => {
         // Without a connection another budget counts.
-        if (this.#isConnected) this.fail(error);
+        if (this.#isConnected && !this.#isSourceSilent) this.fail(error);
       },
     );
   }
@@ -96,6 +97,16 @@ export class Upload extends ResumableOperation implements UploadSink {
     return await this.#interrupter.wait(promise);
   }
 
+  async waitForSource<T>(promise: PromiseLike<T>): Promise<T> {
+    this.#waitsForSource = true;
+    try {
+      return await this.wait(promise);
+    } finally {
+      this.#waitsForSource = false;
+      this.touch();
+    }
+  }
+
   touch(): void {
     this.#progress.touch();
   }
@@ -116,6 +127,11 @@ export class Upload extends ResumableOperation implements UploadSink {
 
   override progress(): void {
     this.touch();
+  }
+
+  /** The source gives nothing, and the agent has nothing to say to what it has got. */
+  get #isSourceSilent(): boolean {
+    return this.#waitsForSource && !this.#window.isOwed;
   }
 
   protected override get canBeginAnew(): boolean {

@@ -5,15 +5,14 @@ import { join } from 'node:path';
 import type { V1Container } from '@kubernetes/client-node';
 import { sleep } from '../internal/system-clock.ts';
 import { Timer } from '../internal/timer.ts';
-import { apiTime, type ContainerState, type ContainerStatus, type Pod, type TerminatedState } from './api-object.ts';
+import { apiTime, type ContainerState, type ContainerStatus, isRecord, type Pod, type TerminatedState } from './api-object.ts';
 import { ContainerLog } from './container-log.ts';
 import type { ContainerSpec, ProcessEnd, RunningContainer } from './container-runtime.ts';
 import { containerUser, rootRefusal } from './container-user.ts';
 import { containerEnvironment, MissingSourceError } from './environment.ts';
 import { expandVariables } from './expansion.ts';
 import { judgeImage } from './image-name.ts';
-import { INSTANCE_MARKER } from './instance-registry.ts';
-import { CONTAINER_MARKER } from './mapped-runtime.ts';
+import { CONTAINER_MARKER, INSTANCE_MARKER } from './markers.ts';
 import { containerMounts, VolumeNotReadyError, type VolumeSource } from './pod-volumes.ts';
 import { removeTree } from './remove-tree.ts';
 import { nextChange, type RunnerContext } from './runner-context.ts';
@@ -100,7 +99,8 @@ export class ContainerRunner {
     }
     this.#stopped.abort();
     const timer = new Timer(graceMs, () => this.#running?.kill());
-    await this.#settled;
+    // What it fails with is reported by what runs it.
+    await this.#settled.catch(() => undefined);
     timer.clear();
   }
 
@@ -232,7 +232,7 @@ export class ContainerRunner {
     this.#containerID = `embedded://${spec.id}`;
     this.#record('Normal', 'Created', `Created container: ${this.name}`);
     const startedAt = apiTime(Date.now());
-    const running = await this.#options.context.runtime.start(spec);
+    const running = await this.#start(spec);
     this.#openLog(running, `${spec.directory}.log`);
     if (this.#stopped.signal.aborted) running.kill();
     if (running.pid !== undefined) this.#options.context.remember(running.pid);
@@ -245,11 +245,33 @@ export class ContainerRunner {
     }
     const end = await running.ended;
     this.#running = undefined;
-    await removeTree(join(spec.directory, 'root'));
+    await this.#removeRoot(spec);
     const terminated = this.#terminated(end, startedAt);
     if (end.kind === 'refused') this.#record('Warning', 'Failed', `Error: ${terminated.message ?? ''}`);
     this.#rotateState({ terminated });
     return terminated.exitCode !== 0;
+  }
+
+  /** As with a container runtime, a container whose command the kernel takes for too long begins, says so and ends. */
+  async #start(spec: ContainerSpec): Promise<RunningContainer> {
+    const { runtime } = this.#options.context;
+    try {
+      return await runtime.start(spec);
+    } catch (error) {
+      if (!isRecord(error) || error['code'] !== 'E2BIG') throw error;
+      await this.#removeRoot(spec);
+      const { PATH = DEFAULT_PATH, [INSTANCE_MARKER]: instance = '' } = spec.environment;
+      const command = ['/bin/sh', '-c', 'echo "exec $0: argument list too long" >&2; exit 255', spec.command[0]?.slice(0, 4096) ?? ''];
+      return await runtime.start({ ...spec, command, environment: { PATH, [INSTANCE_MARKER]: instance, [CONTAINER_MARKER]: spec.id } });
+    }
+  }
+
+  async #removeRoot(spec: ContainerSpec): Promise<void> {
+    try {
+      await removeTree(join(spec.directory, 'root'));
+    } catch (error) {
+      this.#options.context.logger.warn(`container ${this.name}: its root stays until the pod goes: ${String(error)}`);
+    }
   }
 
   #openLog(running: RunningContainer, path: string): void {

@@ -34,8 +34,9 @@ export interface StreamInOptions extends AbortOptions {
 }
 
 /**
- * A tar stream: one that can be read once, or a function that opens it. A function may be called again, some times, where the pod has lost what it had of the stream (its
- * container was killed); a stream that can be read once is then lost, unless it was so short that all of it was still kept.
+ * A tar stream: one that can be read once, or a function that opens it. A function may be called again, some times: where the
+ * pod has lost what it had of the stream (its container was killed), and where the stream fails with `FileChangedError`. A
+ * stream that can be read once is then lost, unless it was so short that all of it was still kept.
  *
  * @public
  */
@@ -126,6 +127,8 @@ export interface Volume extends Artifact {
    * Unpacks a tar archive into the folder `path`, which is made if it is missing, and merges it into what is there. All or nothing: after a rejection the
    * volume is as it was; only where the database does not answer after the commit (`RepositoryUnavailableError`) the content is there already. Resolves when the bytes were
    * verified at both ends and committed. The signal stops it. A source that was not read to its end is destroyed.
+   *
+   * The source may pause for as long as it likes; the signal ends a transfer whose source gives nothing more.
    *
    * The archive ends with a closing block (512 zeros, usually two), and zeros may follow it. gzip and zstd prove their own end:
    * in these encodings the closing blocks may be missing, and zeros behind the encoded data are padding. Other bytes behind

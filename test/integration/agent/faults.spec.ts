@@ -24,5 +24,6 @@ describe('the agent, at some of the calls that fail', () => {
         expect(places).to.be.greaterThan(0);
         expect(broken).to.deep.equal([]);
       }
+      await scenario.close?.();
     });
 });

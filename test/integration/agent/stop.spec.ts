@@ -77,6 +77,21 @@ describe('stopping processes', function () {
     expect((await connection.attach('members')).stdout.toString()).to.contain('cleaned');
   });
 
+  it('says at once that a stop was taken, to a host of protocol 3, and gives the result when the command has ended', async () => {
+    await startReady('slow', 'trap "sleep 0.3; exit 4" TERM; echo $$; while :; do sleep 0.02; done', 1);
+    connection.open({ op: 'stop', process: 'slow', graceMs: 5000 });
+    expect(await connection.opened()).to.deep.equal({});
+    const states = async (): Promise<unknown[]> =>
+      ((await (await agent.connect()).call({ op: 'status' }))['processes'] as Json[]).map(({ state }) => state);
+    expect(await states()).to.deep.equal(['running']);
+    expect(await connection.expectJson(frameType.result)).to.include({ exitStatus: 4 });
+    connection.done();
+    const old = await agent.connect([1, 2]);
+    old.open({ op: 'stop', process: 'slow', graceMs: 0 });
+    expect(await old.expectJson(frameType.result)).to.include({ exitStatus: 4 });
+    old.destroy();
+  });
+
   it('stops by an attachment too, which ends with the result', async () => {
     await connection.start('attached', ['sleep', '60']);
     connection.open({ op: 'attach', process: 'attached' });
@@ -139,7 +154,7 @@ describe('stopping processes', function () {
 
   it('marks a status that it could store when it was killed after it was told to end', async () => {
     // What it left behind ignores TERM and holds the output, so that only the status is stored.
-    await startReady('cut', '(trap "" TERM; while :; do echo more; sleep 0.02; done) & trap "exit 0" TERM; echo $$; wait', 1);
+    await startReady('cut', '(trap "" TERM; echo 1; while :; do sleep 0.02; done) & trap "exit 0" TERM; echo 2; wait', 2);
     process.kill(agent.pid, 'SIGTERM');
     await until('its status is stored', async () => await exists(`${agent.folder}/agent/processes/cut/exit`));
     await agent.killAndRestart();

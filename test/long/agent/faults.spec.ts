@@ -18,7 +18,9 @@ describe('the agent, at every call that fails', () => {
     for (const fault of faults)
       it(`keeps its promises in ${name} with ${fault.name}`, async function () {
         this.timeout(900_000);
-        const { places, broken } = await runMatrix(built, await load(built), fault);
+        const scenario = await load(built);
+        const { places, broken } = await runMatrix(built, scenario, fault);
+        await scenario.close?.();
         counts.push(`${name} × ${fault.name}: ${places} calls`);
         if (broken.length > 0) expect.fail(`${broken.length} of ${places}, the first:\n${broken.slice(0, 8).join('\n')}`);
       });

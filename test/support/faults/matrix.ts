@@ -47,6 +47,7 @@ async function runAt(built: DynamicAgent, scenario: Scenario, fault: Fault, at: 
   let place = '';
   try {
     const told = await outcomeOf(scenario.act(rig));
+    clearTimeout(timer);
     control.disarm();
     if (control.fired === 0) return undefined;
     place = control.firedAt;

@@ -17,6 +17,8 @@ export interface Scenario {
   act(rig: FaultRig): Promise<Json>;
   /** Throws where a promise is broken. Runs without faults: on the agent as the fault left it, where it is still there, and after a restart. */
   check(rig: FaultRig, told: Outcome, fault: Fault): Promise<void>;
+  /** Removes what it was made of. */
+  close?(): Promise<void>;
 }
 
 export async function outcomeOf(operation: Promise<Json>): Promise<Outcome> {

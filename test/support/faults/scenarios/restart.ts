@@ -86,5 +86,6 @@ export function restartScenario(expected: Expected, crashed: FaultRig): Scenario
       promise(heard.has(rig), `a restart without a fault completes the upload, and tells so: ${JSON.stringify(outcome)}`);
       await checkRest(rig);
     },
+    close: () => crashed[Symbol.asyncDispose](),
   };
 }
