@@ -1,6 +1,7 @@
 export { KubernetesWorkerError } from './errors/base.ts';
 export { ClosedError, InvalidSpecError } from './errors/caller.ts';
 export {
+  AdmissionDeniedError,
   type ApiCallFacts,
   ApiError,
   ApiUnavailableError,
@@ -8,6 +9,7 @@ export {
   ConflictError,
   CredentialsUnavailableError,
   ForbiddenError,
+  QuotaExceededError,
   TooManyRequestsError,
   UnauthorizedError,
 } from './errors/cluster.ts';
@@ -48,6 +50,7 @@ export {
 export {
   ContainerDisappearedError,
   IllegalTransitionError,
+  LeaseLostError,
   ReconcileError,
   RepositoryUnavailableError,
   SchemaTooNewError,
@@ -110,7 +113,7 @@ export type {
   DatabaseResult,
 } from './repository/postgres/database.ts';
 export type { ContainerRecord, ContainerState, ProcessResultRecord, VolumeKind, VolumeRecord, VolumeState } from './repository/records.ts';
-export type { NewArtifactVolume, VolumeContent, VolumeRepository } from './repository/volume-repository.ts';
+export type { MarkReadyOptions, NewArtifactVolume, VolumeContent, VolumeRepository } from './repository/volume-repository.ts';
 export type { WorkerRepository } from './repository/worker-repository.ts';
 export type {
   Architecture,
@@ -152,4 +155,4 @@ export type {
   VolumeStatus,
 } from './runtime/volume.ts';
 export type { ArtifactVolume, ContainerWithMounts, FindOrCreateContainerOptions, ReapResult, StepDelegate, Worker } from './runtime/worker.ts';
-export type { ArtifactStore, ReceivedArchive, ReceiveOptions, SentArchive, StoreLocation } from './stores/artifact-store.ts';
+export type { ArtifactStore, CopyOptions, ReceivedArchive, ReceiveOptions, SentArchive, StoreLocation } from './stores/artifact-store.ts';

@@ -9,15 +9,6 @@ void busy_begin(struct busy *busy, struct session *session, struct transfer *tra
     *busy = (struct busy){.session = session, .transfer = transfer, .looked_ms = steady_ms(), .told_ms = steady_ms()};
 }
 
-static int tell(struct busy *busy, uint64_t entries, uint64_t bytes) {
-    struct json_out out = {0};
-    json_open(&out, NULL, '{');
-    json_put_number(&out, "entries", (int64_t)entries);
-    json_put_number(&out, "bytes", (int64_t)bytes);
-    json_close(&out, '}');
-    return session_send_json(busy->session, FRAME_PROGRESS, &out);
-}
-
 static void look(struct busy *busy) {
     struct message message;
     if (busy->session->lost || session_wait(busy->session, NULL, 0, 0) != 0)
@@ -49,9 +40,18 @@ int busy_progress(void *context, uint64_t entries, uint64_t bytes) {
         return 1;
     if (now - busy->told_ms >= TELL_MS && !busy->session->lost) {
         busy->told_ms = now;
-        tell(busy, entries, bytes);
+        session_send_progress(busy->session, entries, bytes);
     }
     return is_over(busy);
+}
+
+int busy_tend(void *context, uint64_t entries, uint64_t bytes) {
+    struct busy *busy = context;
+    (void)entries;
+    (void)bytes;
+    if (!busy->session->lost && !busy->session->violated)
+        session_tend(busy->session, -1, 0, &busy->told_ms);
+    return 0;
 }
 
 int busy_end(struct busy *busy, int result, const struct failure *failure) {

@@ -41,6 +41,9 @@ int claim_listen(int control, void *message, size_t length, int *fd) {
     struct msghdr got = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = space.bytes, .msg_controllen = sizeof space.bytes};
     *fd = -1;
     ssize_t count = recvmsg(control, &got, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    /* The other end closed with unread messages: what it sent before is still behind that error. */
+    if (count < 0 && errno == ECONNRESET)
+        count = recvmsg(control, &got, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     struct cmsghdr *header = count > 0 ? CMSG_FIRSTHDR(&got) : NULL;
@@ -52,7 +55,8 @@ int claim_listen(int control, void *message, size_t length, int *fd) {
     return -1;
 }
 
-static int ask(struct session *session, const struct claim_message *message) {
+static int ask(struct session *session, struct claim_message *message) {
+    message->serial = ++session->asked;
     if (claim_tell(session->control, message, sizeof *message, -1) == 0)
         return 0;
     session->lost = session->alone = true;
@@ -80,9 +84,17 @@ static int hear(struct session *session, struct claim_reply *reply) {
         return 0;
     }
     close_fd(&fd);
-    if (reply->kind != CLAIM_DROP)
+    if (reply->kind == CLAIM_DROP) {
+        session->dropped = true;
+    } else if (reply->kind == CLAIM_STALE) {
+        /* One that comes late is about the operation before. */
+        if (session->generation < reply->generation && session->generation > 0) {
+            session->dropped = session->stale = true;
+            session->fence = reply->generation;
+        }
+    } else if (reply->serial == session->asked) {
         return 1;
-    session->dropped = true;
+    }
     return 0;
 }
 
@@ -91,19 +103,20 @@ void claim_look(struct session *session) {
     hear(session, &reply);
 }
 
-/* The holder of an id needs milliseconds for a start, and ends a transfer at once. */
-static int await_answer(struct session *session, struct claim_reply *reply) {
-    for (int64_t end = steady_ms() + SILENCE_MS;;) {
+/*
+ * The answer may take as long as another operation needs to end: meanwhile pings are answered, and PROGRESS says that the agent is at work. `keep`: the
+ * operation goes on without its connection.
+ */
+static int await_answer(struct session *session, struct claim_reply *reply, bool keep) {
+    for (int64_t told_ms = steady_ms();;) {
         int got = hear(session, reply);
         if (got != 0)
             return got > 0 ? 0 : -1;
-        int64_t left = end - steady_ms();
-        struct pollfd polled = {.fd = session->control, .events = POLLIN};
-        if (session->dropped || left <= 0) {
-            session->lost = true;
+        if (session->dropped || (session->lost && !keep)) {
+            session->lost = session->lost || !session->stale;
             return -1;
         }
-        poll(&polled, 1, (int)left);
+        session_tend(session, session->control, TEND_MS, &told_ms);
     }
 }
 
@@ -115,7 +128,7 @@ int claim_take(struct session *session, enum claim_kind kind, const char *id, in
     struct claim_message message = {.kind = kind, .attempt = attempt};
     struct claim_reply reply;
     snprintf(message.id, sizeof message.id, "%s", id);
-    if (ask(session, &message) != 0 || await_answer(session, &reply) != 0)
+    if (ask(session, &message) != 0 || await_answer(session, &reply, false) != 0)
         return -1;
     return reply.kind == CLAIM_GRANTED ? 0 : refused(session, id);
 }
@@ -124,7 +137,7 @@ int claim_operation(struct session *session, const char *id, int64_t attempt, bo
     struct claim_message message = {.kind = CLAIM_OPERATION, .attempt = attempt, .continues = continues, .continuable = true};
     struct claim_reply reply;
     snprintf(message.id, sizeof message.id, "%s", id);
-    if (ask(session, &message) != 0 || await_answer(session, &reply) != 0)
+    if (ask(session, &message) != 0 || await_answer(session, &reply, false) != 0)
         return -1;
     *gone = (enum claim_gone)reply.gone;
     return reply.kind == CLAIM_REFUSED ? refused(session, id) : (int)reply.kind;
@@ -155,19 +168,40 @@ void claim_park(struct session *session, bool parked, bool holds_disk) {
 bool claim_make_room(struct session *session) {
     struct claim_message message = {.kind = CLAIM_MAKE_ROOM};
     struct claim_reply reply;
-    return ask(session, &message) == 0 && await_answer(session, &reply) == 0 && reply.kind == CLAIM_GRANTED;
+    return ask(session, &message) == 0 && await_answer(session, &reply, true) == 0 && reply.kind == CLAIM_GRANTED;
 }
 
 void claim_count(struct session *session, int64_t *operations, int64_t *parked) {
     struct claim_message message = {.kind = CLAIM_COUNT};
     struct claim_reply reply = {0};
-    if (ask(session, &message) != 0 || await_answer(session, &reply) != 0)
+    if (ask(session, &message) != 0 || await_answer(session, &reply, false) != 0)
         memset(&reply, 0, sizeof reply);
     *operations = reply.operations;
     *parked = reply.parked;
 }
 
-void claim_supervisor(int control, pid_t pid, pid_t group) {
+static int ask_plainly(struct session *session, enum claim_kind kind) {
+    struct claim_message message = {.kind = kind, .generation = session->generation};
+    struct claim_reply reply;
+    return ask(session, &message) == 0 && await_answer(session, &reply, false) == 0 ? 0 : -1;
+}
+
+int claim_enter(struct session *session, int64_t generation) {
+    session->generation = generation;
+    return ask_plainly(session, CLAIM_ENTER);
+}
+
+int claim_fence(struct session *session) {
+    return ask_plainly(session, CLAIM_FENCE);
+}
+
+void claim_leave(struct session *session) {
+    struct claim_message message = {.kind = CLAIM_LEAVE};
+    session->generation = 0;
+    ask(session, &message);
+}
+
+int claim_supervisor(int control, pid_t pid, pid_t group) {
     struct claim_message message = {.kind = CLAIM_SUPERVISOR, .pid = pid, .group = group};
-    claim_tell(control, &message, sizeof message, -1);
+    return claim_tell(control, &message, sizeof message, -1);
 }

@@ -21,7 +21,10 @@ enum claim_kind {
     CLAIM_COUNT = 5,      /* how many transfers there are */
     CLAIM_PARK = 6,       /* the operation has no connection any more, or has one again */
     CLAIM_HAND_OVER = 7,  /* the connection, as a descriptor, is for the operation of this id */
-    CLAIM_MAKE_ROOM = 8   /* ends the parked upload that waits longest, so that its disk space is free */
+    CLAIM_MAKE_ROOM = 8,  /* ends the parked upload that waits longest, so that its disk space is free */
+    CLAIM_ENTER = 9,      /* an operation of a generation begins */
+    CLAIM_LEAVE = 10,     /* the operation has ended, and changes nothing any more */
+    CLAIM_FENCE = 11      /* raises the fence to the generation that the session entered with, and ends older operations */
 };
 
 enum claim_answer {
@@ -31,7 +34,8 @@ enum claim_answer {
     CLAIM_HELD = 4,    /* by an operation that can continue on this connection */
     CLAIM_GONE = 5,    /* there is no operation to continue; `gone` says what became of it */
     CLAIM_ADOPT = 6,   /* unasked: continue on this connection */
-    CLAIM_COUNTED = 7
+    CLAIM_COUNTED = 7,
+    CLAIM_STALE = 8    /* the generation is lower than the fence; also unasked: the operation has to end for this reason */
 };
 
 enum claim_gone { GONE_UNKNOWN = 0, GONE_LEASE = 1, GONE_ROOM = 2 };
@@ -41,9 +45,11 @@ enum { HAND_OVER_INPUT_MAX = ADOPTED_INPUT_MAX };
 
 struct claim_message {
     uint32_t kind;
+    uint32_t serial; /* of the question, repeated in its answer: one that comes too late is no answer to the next */
     int32_t pid;
     int32_t group;
     int64_t attempt;
+    int64_t generation; /* CLAIM_ENTER */
     int64_t from;      /* CLAIM_HAND_OVER: up to where the host has received */
     bool continues;    /* CLAIM_OPERATION: only of use if there is an operation to continue */
     bool continuable;  /* and whether this one can be continued */
@@ -57,8 +63,10 @@ struct claim_message {
 
 struct claim_reply {
     uint32_t kind;
+    uint32_t serial;
     uint32_t gone;
     int32_t operations, parked;
+    int64_t generation; /* CLAIM_STALE: the fence */
     int64_t from;
     uint32_t length;
     uint8_t input[HAND_OVER_INPUT_MAX];
@@ -84,9 +92,18 @@ void claim_park(struct session *session, bool parked, bool holds_disk);
 bool claim_make_room(struct session *session);
 /* How many transfers there are, and how many of them have no connection. */
 void claim_count(struct session *session, int64_t *operations, int64_t *parked);
-/* Takes what `serve` says unasked, if anything: sets `dropped`, `adopted` or `lost`. */
+/* Begins an operation of this generation: 0, or -1 with `stale` set where the fence is higher, or the connection lost. */
+int claim_enter(struct session *session, int64_t generation);
+/* Ends it. */
+void claim_leave(struct session *session);
+/*
+ * Raises the fence to the generation of the session's operation, and waits until no operation of a lower one is left; answers pings and sends PROGRESS
+ * meanwhile. 0, or -1 as above.
+ */
+int claim_fence(struct session *session);
+/* Takes what `serve` says unasked, if anything: sets `dropped`, `stale`, `adopted` or `lost`. */
 void claim_look(struct session *session);
-/* From a supervisor: makes itself known to `serve`. */
-void claim_supervisor(int control, pid_t pid, pid_t group);
+/* From a supervisor: makes itself known to `serve`; -1 where that is gone. */
+int claim_supervisor(int control, pid_t pid, pid_t group);
 
 #endif

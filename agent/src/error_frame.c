@@ -39,6 +39,8 @@ int send_error(struct session *session, const struct failure *failure) {
         json_put_number(&out, "bytes", failure->bytes);
     if (failure->code != NULL && strcmp(failure->code, "PROCESS_LOST") == 0)
         json_put_number(&out, "oomKills", session->oom_kills);
+    if (failure->code != NULL && strcmp(failure->code, "STALE_GENERATION") == 0)
+        json_put_number(&out, "generation", session->fence);
     json_close(&out, '}');
     return session_send_json(session, FRAME_ERROR, &out);
 }

@@ -5,7 +5,7 @@
 operation_fn *operation_find(const char *kind) {
     static const struct { const char *kind; operation_fn *run; } KINDS[] = {
         {"receive", operation_receive}, {"send", operation_send},     {"copy", operation_copy},     {"remove", operation_remove}, {"start", operation_start},
-        {"attach", operation_attach},   {"stop", operation_stop},     {"signal", operation_signal}, {"resize", operation_resize}, {"status", operation_status},
+        {"fence", operation_fence},     {"attach", operation_attach},   {"stop", operation_stop},     {"signal", operation_signal}, {"resize", operation_resize}, {"status", operation_status},
     };
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
         if (strcmp(kind, KINDS[i].kind) == 0)

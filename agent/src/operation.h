@@ -15,6 +15,7 @@ enum operation_end {
 typedef int operation_fn(struct session *session, const struct json *open);
 
 operation_fn operation_receive, operation_send, operation_copy, operation_remove;
+operation_fn operation_fence;
 operation_fn operation_start, operation_attach, operation_stop, operation_signal, operation_resize, operation_status;
 
 /* NULL for a kind that is unknown. */

@@ -45,6 +45,8 @@ static int check_hello(struct session *session, struct message *message) {
     else if (lowest->number > PROTOCOL_HIGHEST || highest->number < PROTOCOL_LOWEST)
         result = fail(&session->failure, "AGENT_INCOMPATIBLE", "the agent speaks protocol %d to %d, the host %lld to %lld", PROTOCOL_LOWEST,
                       PROTOCOL_HIGHEST, (long long)lowest->number, (long long)highest->number);
+    else
+        session->protocol = highest->number < PROTOCOL_HIGHEST ? (int)highest->number : PROTOCOL_HIGHEST;
     json_free(&json);
     return result;
 }
@@ -76,6 +78,22 @@ int session_await_done(struct session *session) {
     return 0;
 }
 
+/* An operation of a generation is known to `serve` from before it looks at anything until it changes nothing any more. */
+static int run_fenced(struct session *session, operation_fn *run, const struct json *open, int64_t generation) {
+    if (generation == 0)
+        return run(session, open);
+    int result = claim_enter(session, generation) == 0 ? run(session, open) : OPERATION_FAILED;
+    claim_leave(session);
+    if (!session->stale || session->lost || session->violated || session->handed_over)
+        return result;
+    /* The connection stays: the host takes what became of the operation, and the next one is refused. */
+    session->dropped = session->stale = false;
+    if (session->answered)
+        return result == OPERATION_DONE ? OPERATION_DONE : OPERATION_ANSWERED;
+    memset(&session->failure, 0, sizeof session->failure);
+    return fail(&session->failure, "STALE_GENERATION", "the container has passed to a host of generation %lld", (long long)session->fence);
+}
+
 static int run_operation(struct session *session, struct message *message) {
     struct json open;
     char *text = session->text; /* stays for the whole operation */
@@ -87,8 +105,11 @@ static int run_operation(struct session *session, struct message *message) {
     }
     const char *kind = open_text(&open, "op", NULL, &session->failure);
     operation_fn *run = kind == NULL ? NULL : operation_find(kind);
-    if (run != NULL)
-        result = run(session, &open);
+    int64_t generation = 0;
+    if (run != NULL && open_integer(&open, "generation", 1, GENERATION_MAX, 0, &generation, &session->failure) != 0)
+        result = -1;
+    else if (run != NULL)
+        result = run_fenced(session, run, &open, generation);
     else
         result = fail(&session->failure, "INVALID_SPEC", "the operation is none that this agent knows");
     json_free(&open);
@@ -106,6 +127,7 @@ static int serve_operation(struct session *session) {
     if (message.type != FRAME_OPEN)
         return session_violation(session, "a frame that belongs to no operation");
     memset(&session->failure, 0, sizeof session->failure);
+    session->answered = false;
     int result = run_operation(session, &message);
     if (session->lost || session->dropped || session->violated || session->handed_over)
         return -1;

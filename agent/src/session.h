@@ -12,7 +12,7 @@
 #include "json.h"
 #include "state.h"
 
-enum { SILENCE_MS = 60000, HELLO_MS = 30000, INPUT_CAPACITY = 2 * FRAME_MAX, ADOPTED_INPUT_MAX = 512 };
+enum { SILENCE_MS = 60000, HELLO_MS = 30000, TEND_MS = 1000, INPUT_CAPACITY = 2 * FRAME_MAX, ADOPTED_INPUT_MAX = 512 };
 
 /* A connection that another session has handed over, with what it had read beyond OPEN. */
 struct adopted_connection {
@@ -31,8 +31,14 @@ struct session {
     bool dropped;  /* `serve` wants this operation to end */
     bool left;     /* the host said goodbye */
     bool alone;    /* `serve` is gone */
+    bool stale;    /* `dropped`, since the operation's generation is below the fence */
+    bool answered; /* the operation has sent RESULT or ERROR */
+    uint32_t asked;     /* the serial number of what `serve` was asked last */
+    int64_t generation; /* of the operation, 0: it came without one */
+    int64_t fence;      /* with `stale`: the generation that `serve` keeps */
     bool handed_over; /* the connection is another session's now */
     struct adopted_connection adopted; /* where the operation is to go on */
+    int protocol; /* the highest version that both sides speak */
     struct failure failure;
     int64_t oom_kills; /* a fact of the failure PROCESS_LOST */
     uint8_t *input; /* INPUT_CAPACITY bytes */
@@ -41,6 +47,7 @@ struct session {
     size_t text_length;
     uint8_t text_type; /* 0: none is open */
     int64_t heard_ms;
+    uint64_t pinged, ponged; /* the last PING that was sent, and the last that was answered */
 };
 
 /* A frame as an operation sees it; JSON is whole, and writable in `text` until the next call. */
@@ -65,11 +72,21 @@ int session_next(struct session *session, struct message *message, int64_t timeo
 /* Notes a protocol error; always -1. `text` is a literal. */
 int session_violation(struct session *session, const char *text);
 
+/*
+ * Waits until `other` (-1: none) is ready, or for at most `wait_ms`, without taking a message: answers PING, also where other frames stand before it, and sends PROGRESS each
+ * second (`told_ms`: when it began, or was sent last).
+ */
+void session_tend(struct session *session, int other, int64_t wait_ms, int64_t *told_ms);
+/* Sends PROGRESS. 0 or -1 (lost). */
+int session_send_progress(struct session *session, uint64_t entries, uint64_t bytes);
 /* Sends all the bytes, taking in what the host sends meanwhile. 0 or -1 (lost). */
 int session_write(struct session *session, const void *bytes, size_t length);
 int session_write_two(struct session *session, const void *head, size_t head_length, const void *bytes, size_t length);
 /* Sends what `out` holds as a JSON frame (in pieces where it is long), and empties `out`. */
 int session_send_json(struct session *session, enum frame_type type, struct json_out *out);
+
+/* Sends a PING: what the host sends before `ponged` reaches `pinged` it may have sent before it read this. */
+int session_ping(struct session *session);
 
 /* Goes on with the connection that was handed over, in the place of the one that was lost. */
 void session_continue(struct session *session);

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "claim.h"
 #include "io.h"
 #include "session.h"
@@ -50,11 +51,23 @@ void session_continue(struct session *session) {
     session->heard_ms = steady_ms();
 }
 
-static int pong(struct session *session, const struct frame *ping) {
+static int write_ping(struct session *session, enum frame_type type, const uint8_t payload[PING_PAYLOAD]) {
     uint8_t frame[FRAME_HEADER + PING_PAYLOAD];
-    frame_header_put(frame, FRAME_PONG, 0, PING_PAYLOAD);
-    memcpy(frame + FRAME_HEADER, ping->payload, PING_PAYLOAD);
+    frame_header_put(frame, type, 0, PING_PAYLOAD);
+    memcpy(frame + FRAME_HEADER, payload, PING_PAYLOAD);
     return session_write(session, frame, sizeof frame);
+}
+
+int session_ping(struct session *session) {
+    uint8_t payload[PING_PAYLOAD];
+    put_u64(payload, ++session->pinged);
+    return write_ping(session, FRAME_PING, payload);
+}
+
+static void take_pong(struct session *session, const struct frame *frame) {
+    uint64_t answered = get_u64(frame->payload);
+    if (answered > session->ponged && answered <= session->pinged)
+        session->ponged = answered;
 }
 
 /* Adds a piece of JSON; 1 when it is whole. */
@@ -83,9 +96,11 @@ static int take_text(struct session *session, const struct frame *frame, struct 
 static int take_frame(struct session *session, const struct frame *frame, struct message *message) {
     session->heard_ms = steady_ms();
     if (frame->type == FRAME_PING)
-        return pong(session, frame);
-    if (frame->type == FRAME_PONG)
+        return write_ping(session, FRAME_PONG, frame->payload);
+    if (frame->type == FRAME_PONG) {
+        take_pong(session, frame);
         return 0;
+    }
     if (session->text_type != 0 && session->text_type != frame->type)
         return session_violation(session, "a frame in the middle of a JSON text");
     message->type = frame->type;
@@ -169,6 +184,53 @@ int session_next(struct session *session, struct message *message, int64_t timeo
     }
 }
 
+/* Answers the PINGs among the frames that wait to be taken; in their place stays a PONG, which means nothing. */
+static void answer_pings(struct session *session) {
+    for (size_t at = session->input_start; at < session->input_end && !session->lost;) {
+        struct frame frame;
+        const char *problem;
+        int64_t length = frame_take(session->input + at, session->input_end - at, &frame, &problem);
+        if (length <= 0)
+            return;
+        if (frame.type == FRAME_PING && pong(session, &frame) == 0)
+            session->input[at] = FRAME_PONG;
+        at += (size_t)length;
+    }
+}
+
+int session_send_progress(struct session *session, uint64_t entries, uint64_t bytes) {
+    struct json_out out = {0};
+    json_open(&out, NULL, '{');
+    json_put_number(&out, "entries", (int64_t)entries);
+    json_put_number(&out, "bytes", (int64_t)bytes);
+    json_close(&out, '}');
+    return session_send_json(session, FRAME_PROGRESS, &out);
+}
+
+void session_tend(struct session *session, int other, int64_t wait_ms, int64_t *told_ms) {
+    answer_pings(session); /* of those that came together with OPEN */
+    bool room = session->input_end < INPUT_CAPACITY || session->input_start > 0;
+    struct pollfd polled[2] = {{.fd = other, .events = POLLIN}, {.fd = session->lost || !room ? -1 : session->fd, .events = POLLIN}};
+    int64_t left = *told_ms + TEND_MS - steady_ms();
+    if (left > wait_ms)
+        left = wait_ms;
+    poll(polled, 2, left < 0 ? 0 : (int)left);
+    if (polled[1].revents != 0) {
+        size_t before = session->input_end;
+        fill(session);
+        if (session->input_end > before)
+            session->heard_ms = steady_ms();
+        answer_pings(session);
+    }
+    if (steady_ms() - session->heard_ms >= SILENCE_MS)
+        session->lost = true;
+    if (steady_ms() - *told_ms < TEND_MS)
+        return;
+    *told_ms = steady_ms();
+    if (!session->lost)
+        session_send_progress(session, 0, 0);
+}
+
 int session_write_two(struct session *session, const void *head, size_t head_length, const void *bytes, size_t length) {
     size_t done = 0, all = head_length + length;
     union { const void *from; void *to; } first = {.from = head}, second = {.from = bytes};
@@ -208,6 +270,7 @@ int session_write(struct session *session, const void *bytes, size_t length) {
 }
 
 int session_send_json(struct session *session, enum frame_type type, struct json_out *out) {
+    session->answered = session->answered || type == FRAME_RESULT || type == FRAME_ERROR;
     int result = out->failed ? -1 : 0;
     for (size_t at = 0; result == 0 && (at < out->length || at == 0);) {
         size_t piece = out->length - at < FRAME_PAYLOAD_MAX ? out->length - at : FRAME_PAYLOAD_MAX;

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "generation.h"
 #include "io.h"
 #include "version.h"
 
@@ -73,8 +74,14 @@ int state_open(struct state *state, const char *path, struct failure *failure) {
     state->processes = open_folder(state->agent, "processes", true, 0700);
     state->operations = open_folder(state->agent, "operations", true, 0700);
     state->results = open_folder(state->agent, "results", true, 0700);
-    if (state->volumes < 0 || state->processes < 0 || state->operations < 0 || state->results < 0)
+    state->generations = open_folder(state->agent, "generation", true, 0700);
+    if (state->volumes < 0 || state->processes < 0 || state->operations < 0 || state->results < 0 || state->generations < 0)
         return fail_errno(failure, errno, "make the folders of", path);
+    if (close_to_others(state->root) != 0 || close_to_others(state->volumes) != 0)
+        return fail_errno(failure, errno, "change the mode of", path);
+    state->generation = generation_read(state->generations);
+    if (state->generation < 0)
+        return fail_errno(failure, errno, "read the generation of", path);
     uint8_t random[16];
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         return fail_errno(failure, errno, "get random bytes", NULL);

@@ -19,10 +19,16 @@ struct state {
     int results;    /* agent/results: of uploads */
     int lock;       /* agent/lock: held as long as any process of this incarnation lives */
     int lifeline;   /* read end of a pipe whose other end only `serve` has: hung up means that it is gone */
+    int shutdown;   /* the same; hung up means that `serve` was told to end */
     int start_folder; /* where `serve` was started: the folder of commands that name none */
     struct rlimit core; /* as the container had it */
+    int generations;    /* agent/generation: holds one empty file, named by the generation that is kept */
+    int64_t generation; /* as it was found when `serve` started */
     char incarnation[33];
 };
+
+/* What a JavaScript host can count to. */
+#define GENERATION_MAX 9007199254740991
 
 bool id_valid(const char *id);
 /* Opens and makes what is missing; waits until an older incarnation on the same directory is gone. */

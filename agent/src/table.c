@@ -16,7 +16,9 @@ void table_add_session(struct table *table, pid_t pid, int control) {
 
 /* A session that does not listen is about to end. */
 static void tell(const struct session_entry *entry, const struct claim_reply *reply, int fd) {
-    claim_tell(entry->control, reply, sizeof *reply, fd);
+    struct claim_reply sent = *reply;
+    sent.serial = entry->serial;
+    claim_tell(entry->control, &sent, sizeof sent, fd);
 }
 
 static void answer(struct session_entry *entry, enum claim_answer answer, enum claim_gone gone) {
@@ -25,6 +27,66 @@ static void answer(struct session_entry *entry, enum claim_answer answer, enum c
     if (answer != CLAIM_GRANTED)
         entry->kind = 0;
     tell(entry, &reply, -1);
+}
+
+static void answer_stale(const struct table *table, struct session_entry *entry) {
+    struct claim_reply reply = {.kind = CLAIM_STALE, .generation = table->generation};
+    entry->waiting = entry->fencing = false;
+    tell(entry, &reply, -1);
+}
+
+static bool is_stale(const struct table *table, const struct session_entry *entry) {
+    return entry->generation > 0 && entry->generation < table->generation;
+}
+
+/* Answers the fences below which no operation is left. */
+static void settle_fences(struct table *table) {
+    int64_t lowest = INT64_MAX;
+    for (int i = 0; i < table->session_count; i++)
+        if (table->sessions[i].generation > 0 && table->sessions[i].generation < lowest)
+            lowest = table->sessions[i].generation;
+    for (int i = 0; i < table->session_count; i++) {
+        struct session_entry *entry = &table->sessions[i];
+        struct claim_reply reply = {.kind = CLAIM_GRANTED};
+        if (!entry->fencing || entry->generation > lowest)
+            continue;
+        entry->fencing = false;
+        tell(entry, &reply, -1);
+    }
+}
+
+static void enter(struct table *table, struct session_entry *entry, int64_t generation) {
+    struct claim_reply reply = {.kind = CLAIM_GRANTED};
+    entry->generation = generation;
+    if (!is_stale(table, entry)) {
+        tell(entry, &reply, -1);
+        return;
+    }
+    answer_stale(table, entry);
+    entry->generation = 0;
+}
+
+static void leave(struct table *table, struct session_entry *entry) {
+    entry->generation = 0;
+    entry->fencing = entry->wants_room = false;
+    settle_fences(table);
+}
+
+/* From here on nothing of a lower generation begins; what has begun ends. */
+static void fence(struct table *table, struct session_entry *fencing) {
+    if (fencing->generation > table->generation)
+        table->generation = fencing->generation;
+    fencing->fencing = true;
+    for (int i = 0; i < table->session_count; i++) {
+        struct session_entry *entry = &table->sessions[i];
+        if (!is_stale(table, entry))
+            continue;
+        if (entry->waiting)
+            entry->kind = 0;
+        entry->ending = entry->kind != 0;
+        answer_stale(table, entry);
+    }
+    settle_fences(table);
 }
 
 static void end_operation(struct session_entry *entry) {
@@ -109,15 +171,17 @@ static void claim(struct table *table, struct session_entry *entry, const struct
 }
 
 /* The holder may have ended meanwhile: then the host finds its connection closed, and asks again. */
-static void hand_over(struct table *table, const struct claim_message *message, int fd) {
+static void hand_over(struct table *table, const struct session_entry *giving, const struct claim_message *message, int fd) {
     struct session_entry wanted = {.kind = CLAIM_OPERATION};
     memcpy(wanted.id, message->id, sizeof wanted.id);
     wanted.id[ID_MAX] = 0;
     struct session_entry *holder = holder_of(table, &wanted);
-    if (holder != NULL && !holder->ending && message->attempt > holder->attempt && message->length <= HAND_OVER_INPUT_MAX) {
+    if (holder != NULL && !holder->ending && !is_stale(table, giving) && message->attempt > holder->attempt && message->length <= HAND_OVER_INPUT_MAX) {
         struct claim_reply reply = {.kind = CLAIM_ADOPT, .from = message->from, .length = message->length};
         memcpy(reply.input, message->input, message->length);
         holder->attempt = message->attempt;
+        if (giving->generation > holder->generation)
+            holder->generation = giving->generation;
         holder->parked = false;
         tell(holder, &reply, fd);
     }
@@ -179,8 +243,8 @@ static void add_supervisor(struct table *table, pid_t pid, pid_t group) {
             table->supervisors[i].group = group;
             return;
         }
-    if (kill(pid, 0) != 0 || table->supervisor_count == SUPERVISORS_MAX)
-        return; /* ended before this was read */
+    if (table->supervisor_count == SUPERVISORS_MAX)
+        return;
     if (table->supervisor_count == table->supervisor_capacity) {
         int capacity = table->supervisor_capacity == 0 ? 16 : table->supervisor_capacity * 2;
         struct supervisor_entry *grown = realloc(table->supervisors, (size_t)capacity * sizeof *grown);
@@ -193,9 +257,23 @@ static void add_supervisor(struct table *table, pid_t pid, pid_t group) {
 }
 
 static void take(struct table *table, struct session_entry *entry, const struct claim_message *message, int fd) {
+    entry->serial = message->serial;
     switch (message->kind) {
+    case CLAIM_ENTER:
+        enter(table, entry, message->generation);
+        break;
+    case CLAIM_LEAVE:
+        leave(table, entry);
+        break;
+    case CLAIM_FENCE:
+        if (is_stale(table, entry))
+            break; /* it has been answered already */
+        fence(table, entry);
+        break;
     case CLAIM_PROCESS:
     case CLAIM_OPERATION:
+        if (is_stale(table, entry))
+            break; /* it has been answered already */
         claim(table, entry, message);
         break;
     case CLAIM_RELEASE:
@@ -205,7 +283,7 @@ static void take(struct table *table, struct session_entry *entry, const struct 
         break;
     case CLAIM_HAND_OVER:
         if (fd >= 0)
-            hand_over(table, message, fd);
+            hand_over(table, entry, message, fd);
         return;
     case CLAIM_PARK:
         park(table, entry, message);
@@ -236,32 +314,43 @@ bool table_hear(struct table *table, int index) {
     }
 }
 
-void table_reaped(struct table *table, pid_t pid, bool crashed) {
+static void kill_group(struct supervisor_entry *entry) {
+    if (entry->group > 0)
+        kill(-entry->group, SIGKILL);
+    entry->group = 0;
+}
+
+void table_ended(struct table *table, pid_t pid, bool crashed) {
+    for (int i = table->session_count - 1; i >= 0; i--)
+        table_hear(table, i);
     for (int i = 0; i < table->session_count; i++) {
         struct session_entry *entry = &table->sessions[i];
         if (entry->pid != pid)
             continue;
-        table_hear(table, i);
         release(table, entry);
         close(entry->control);
         *entry = table->sessions[--table->session_count];
+        settle_fences(table);
         return;
     }
     for (int i = 0; i < table->supervisor_count; i++) {
-        if (table->supervisors[i].pid != pid)
+        struct supervisor_entry *entry = &table->supervisors[i];
+        /* A leader comes here only when its supervisor is gone; once it is reaped, its group's id may be another's. */
+        if (entry->group == pid)
+            kill_group(entry);
+        if (entry->pid != pid)
             continue;
-        /* Its command has nobody any more who could tell how it ends: the process is lost, and must not go on unseen. */
-        if (crashed && table->supervisors[i].group > 0)
-            kill(-table->supervisors[i].group, SIGKILL);
-        table->supervisors[i] = table->supervisors[--table->supervisor_count];
+        /* Its command has no process any more that could store how it ends: it is lost, and must not run on unseen. */
+        if (crashed)
+            kill_group(entry);
+        *entry = table->supervisors[--table->supervisor_count];
         return;
     }
 }
 
-void table_signal_supervisors(struct table *table, int signal) {
+void table_kill_supervisors(struct table *table) {
     for (int i = 0; i < table->supervisor_count; i++) {
-        if (signal == SIGKILL && table->supervisors[i].group > 0)
-            kill(-table->supervisors[i].group, SIGKILL);
-        kill(table->supervisors[i].pid, signal);
+        kill_group(&table->supervisors[i]);
+        kill(table->supervisors[i].pid, SIGKILL);
     }
 }

@@ -14,6 +14,7 @@ enum { SESSIONS_MAX = 256, PARKED_MAX = 16, SUPERVISORS_MAX = 65536, ENDED_MAX =
 struct session_entry {
     pid_t pid;
     int control;
+    uint32_t serial; /* of what it asked last */
     uint32_t kind; /* of its claim, 0: none */
     bool waiting;  /* for another session's release */
     bool continuable;
@@ -23,6 +24,8 @@ struct session_entry {
     bool wants_room; /* waits for the end of a parked operation */
     int64_t parked_ms; /* since when */
     int64_t attempt;
+    int64_t generation; /* of the operation that the session runs, 0: none, or not fenced */
+    bool fencing;       /* waits until no operation of a lower generation is left */
     char id[ID_MAX + 1];
 };
 
@@ -42,6 +45,7 @@ struct table {
     int session_count;
     struct ended_entry ended[ENDED_MAX]; /* a ring */
     unsigned ended_next;
+    int64_t generation; /* the fence: operations of a lower generation are refused */
     struct supervisor_entry *supervisors;
     int supervisor_count, supervisor_capacity;
 };
@@ -49,9 +53,12 @@ struct table {
 void table_add_session(struct table *table, pid_t pid, int control);
 /* Reads what a session says; false when it hung up. */
 bool table_hear(struct table *table, int index);
-/* A child has ended; `crashed`: by a signal. Lets go of all that it held. */
-void table_reaped(struct table *table, pid_t pid, bool crashed);
-/* TERM or KILL to all supervisors; KILL also to their commands. */
-void table_signal_supervisors(struct table *table, int signal);
+/*
+ * A child has ended, and is not reaped yet, so that its id and its group's are still its own; `crashed`: with another status than 0. Releases all
+ * that it held, and kills the command of a supervisor that crashed.
+ */
+void table_ended(struct table *table, pid_t pid, bool crashed);
+/* KILL to all supervisors and their commands. */
+void table_kill_supervisors(struct table *table);
 
 #endif

@@ -122,7 +122,7 @@ int transfer_look(struct transfer *transfer) {
 int transfer_answer(struct transfer *transfer, int result, int (*answer)(void *context)) {
     struct session *session = transfer->session;
     for (bool failed = result != 0;;) {
-        if (session->violated || (failed && session->failure.code == NULL))
+        if (session->violated || (failed && (session->failure.code == NULL || session->dropped)))
             return OPERATION_FAILED;
         if (session->lost && transfer_go_on(transfer) != 0)
             return OPERATION_FAILED;

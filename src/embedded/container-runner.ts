@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { constants, homedir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Container } from '@kubernetes/client-node';
+import { sleep } from '../internal/system-clock.ts';
+import { Timer } from '../internal/timer.ts';
 import { apiTime, type ContainerState, type ContainerStatus, isRecord, type Pod, type TerminatedState } from './api-object.ts';
 import { ContainerLog } from './container-log.ts';
 import type { ContainerSpec, ProcessEnd, RunningContainer } from './container-runtime.ts';
@@ -97,10 +98,10 @@ export class ContainerRunner {
       running.signal('SIGTERM');
     }
     this.#stopped.abort();
-    const timer = setTimeout(() => this.#running?.kill(), graceMs);
-    // What it fails with is told by what runs it.
+    const timer = new Timer(graceMs, () => this.#running?.kill());
+    // What it fails with is reported by what runs it.
     await this.#settled.catch(() => undefined);
-    clearTimeout(timer);
+    timer.clear();
   }
 
   /** Sends a signal to the first process; `reason` is what its status will say if it ends of it. */
@@ -146,7 +147,7 @@ export class ContainerRunner {
   }
 
   async #pause(milliseconds: number): Promise<void> {
-    await delay(milliseconds, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+    await sleep(milliseconds, { signal: this.#stopped.signal }).catch(() => undefined);
   }
 
   async #imageIsPresent(): Promise<boolean> {

@@ -3,7 +3,7 @@ import { appendFileSync } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { sleep } from '../internal/system-clock.ts';
 import { isRecord } from './api-object.ts';
 import { EmbeddedClusterError } from './errors.ts';
 import { INSTANCE_MARKER } from './markers.ts';
@@ -151,6 +151,6 @@ async function killInstance(id: string, remembered: readonly ProcessIdentity[]):
     const left = findMarked(INSTANCE_MARKER, id, remembered);
     if (left.length === 0) return;
     left.forEach(killProcess);
-    await delay(KILL_PAUSE_MS);
+    await sleep(KILL_PAUSE_MS);
   }
 }

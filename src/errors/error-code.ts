@@ -1,11 +1,13 @@
 import { errorMark } from './base.ts';
 import type { ClosedError, InvalidSpecError } from './caller.ts';
 import type {
+  AdmissionDeniedError,
   ApiError,
   ApiUnavailableError,
   ConflictError,
   CredentialsUnavailableError,
   ForbiddenError,
+  QuotaExceededError,
   TooManyRequestsError,
   UnauthorizedError,
 } from './cluster.ts';
@@ -39,6 +41,7 @@ import type {
 import type {
   ContainerDisappearedError,
   IllegalTransitionError,
+  LeaseLostError,
   ReconcileError,
   RepositoryUnavailableError,
   SchemaTooNewError,
@@ -71,6 +74,7 @@ import type {
  * @public
  */
 export type AnyKubernetesWorkerError =
+  | AdmissionDeniedError
   | AgentIncompatibleError
   | AgentUnavailableError
   | ApiError
@@ -94,6 +98,7 @@ export type AnyKubernetesWorkerError =
   | IllegalTransitionError
   | ImagePullFailedError
   | InvalidSpecError
+  | LeaseLostError
   | NotPermittedError
   | OperationLostError
   | OutOfMemoryError
@@ -107,6 +112,7 @@ export type AnyKubernetesWorkerError =
   | PodUnschedulableError
   | ProcessNotFoundError
   | ProtocolViolationError
+  | QuotaExceededError
   | ReconcileError
   | RepositoryUnavailableError
   | SchemaTooNewError

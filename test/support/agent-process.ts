@@ -1,7 +1,7 @@
 /** The agent's binary, started for a test: `serve` in a folder of its own, and connections through `connect`. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -65,10 +65,16 @@ export class AgentProcess {
     return this.#serve.pid;
   }
 
-  /** A connection after both HELLOs. */
-  async connect(): Promise<AgentConnection> {
+  /** The processes that `serve` has forked: a session for each connection, and supervisors. */
+  async children(): Promise<readonly number[]> {
+    const pids = await readFile(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8');
+    return pids.split(' ').filter(Boolean).map(Number);
+  }
+
+  /** A connection after both HELLOs; the host speaks these protocol versions, all of them by default. */
+  async connect(protocol?: readonly [number, number]): Promise<AgentConnection> {
     const connection = await this.connectRaw();
-    connection.hello();
+    connection.hello(protocol);
     await connection.agentHello;
     return connection;
   }

@@ -34,7 +34,7 @@ describe('a connection to the agent', function () {
     const second = await agent.connect();
     const hello = await first.agentHello;
     expect(hello).to.include({ magic: 'kubernetes-worker', uid: process.getuid?.(), gid: process.getgid?.(), pid1: false });
-    expect(hello['protocol']).to.deep.equal([1, 2]);
+    expect(hello['protocol']).to.deep.equal([1, 3]);
     expect(hello['incarnation']).to.be.a('string').and.have.length.above(15);
     expect(hello['freeBytes']).to.be.above(0);
     expect((await second.agentHello)['incarnation']).to.equal(hello['incarnation']);
@@ -44,7 +44,7 @@ describe('a connection to the agent', function () {
 
   it('refuses a host that speaks no common version, and does not close first', async () => {
     const connection = await agent.connectRaw();
-    connection.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [3, 9], version: '9' }));
+    connection.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [4, 9], version: '9' }));
     await connection.agentHello;
     expect((await connection.expectJson(frameType.error))['code']).to.equal('AGENT_INCOMPATIBLE');
     expect(await connection.silent(20)).to.equal(true);

@@ -3,9 +3,8 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { decodeData, encodeFrame, frameType } from '../../support/agent-frames.ts';
+import { encodeFrame, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
-import { LimitedFolder } from '../../support/limited-folder.ts';
 import { tarOf } from '../../support/tar.ts';
 
 describe('what the agent holds', function () {
@@ -23,12 +22,10 @@ describe('what the agent holds', function () {
     expect(agent.stderr).to.equal('');
   });
 
-  const children = async (): Promise<string[]> =>
-    (await readFile(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8')).trim().split(' ').filter(Boolean);
   const descriptors = async (): Promise<number> => (await readdir(`/proc/${agent.pid}/fd`)).length;
 
   it('is as before after processes, transfers and connections of every end', async () => {
-    await until('the first session has ended', async () => (await children()).length === 0);
+    await until('the first session has ended', async () => (await agent.children()).length === 0);
     const before = await descriptors();
     const connections = await Promise.all(Array.from({ length: 6 }, () => agent.connect()));
     await Promise.all(connections.map((connection, index) => connection.run(`p${index}`, ['sh', '-c', 'sleep 0.05 & exit 1'])));
@@ -42,7 +39,7 @@ describe('what the agent holds', function () {
     await third?.expect(frameType.opened);
     third?.destroy();
     for (const connection of rest) connection.destroy();
-    await until('all children have ended', async () => (await children()).length === 0);
+    await until('all children have ended', async () => (await agent.children()).length === 0);
     expect(await descriptors()).to.equal(before);
     expect(await readdir(join(agent.folder, 'agent/operations'))).to.deep.equal([]);
     expect((await readdir(join(agent.folder, 'agent/processes'))).toSorted()).to.deep.equal(['p0', 'p1', 'p2', 'p3', 'p4', 'p5']);
@@ -51,7 +48,7 @@ describe('what the agent holds', function () {
   it('uses no processor time while nothing happens', async () => {
     const connection = await agent.connect();
     await connection.start('idle', ['sleep', '60']);
-    const pids = [String(agent.pid), ...(await children())];
+    const pids = [String(agent.pid), ...(await agent.children())];
     const switches = async (): Promise<number[]> =>
       Promise.all(pids.map(async (pid) => Number((await readFile(`/proc/${pid}/status`, 'utf8')).match(/^voluntary_ctxt_switches:\s+(\d+)/m)?.[1])));
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -78,29 +75,5 @@ describe('what the agent holds', function () {
     expect((await connection.run('x', ['echo', 'far'])).stdout.toString()).to.equal('far\n');
     connection.write(encodeFrame(frameType.bye));
     await other[Symbol.asyncDispose]();
-  });
-
-  it('drops nothing where the disk is full: it says so, and goes on when there is room', async function () {
-    await using limited = await LimitedFolder.mount('size=20m');
-    if (limited === undefined) {
-      console.log('      skipped: no small file system can be mounted here');
-      return this.skip();
-    }
-    await using other = await AgentProcess.start({ folder: limited.folder });
-    const connection = await other.connect();
-    await connection.start('full', ['head', '-c', '40000000', '/dev/zero'], { retainBytes: 0 });
-    connection.open({ op: 'attach', process: 'full' });
-    await connection.expect(frameType.opened);
-    expect(await connection.expectJson(frameType.progress)).to.deep.equal({ diskFull: true });
-    let offset = 0;
-    connection.window(1, 0, 4 * 1024 * 1024);
-    for (let frame = await connection.next(); frame?.type !== frameType.result; frame = await connection.next()) {
-      expect(frame?.type).to.be.oneOf([frameType.data, frameType.end, frameType.progress]);
-      if (frame?.type !== frameType.data) continue;
-      offset += decodeData(frame).raw.length;
-      connection.window(1, offset, offset + 4 * 1024 * 1024, true);
-    }
-    expect(offset).to.equal(40_000_000);
-    await connection.bye();
   });
 });
