@@ -1,6 +1,7 @@
 export { KubernetesWorkerError } from './errors/base.ts';
 export { ClosedError, InvalidSpecError } from './errors/caller.ts';
 export {
+  AdmissionDeniedError,
   type ApiCallFacts,
   ApiError,
   ApiUnavailableError,
@@ -8,6 +9,7 @@ export {
   ConflictError,
   CredentialsUnavailableError,
   ForbiddenError,
+  QuotaExceededError,
   TooManyRequestsError,
   UnauthorizedError,
 } from './errors/cluster.ts';

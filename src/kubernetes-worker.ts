@@ -57,9 +57,17 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly architecture?: Architecture | undefined;
   /** How the worker's pods differ from plain ones. */
   readonly pods?: PodOptions | undefined;
-  /** How long a pod that has a node may take until commands can run in it. @defaultValue 300,000 */
+  /**
+   * How long a pod that has a node may take until commands can run in it, and how long creating it is tried while the
+   * API server cannot serve. @defaultValue 300,000
+   */
   readonly startTimeoutMs?: number | undefined;
-  /** How long a pod may wait for a node. @defaultValue 300,000 */
+  /**
+   * How long pulls of an image may fail for reasons that pass, like a registry that does not answer. A missing image or
+   * a refused login ends it at the second failure. @defaultValue 120,000
+   */
+  readonly imagePullTimeoutMs?: number | undefined;
+  /** How long a pod may wait for a node, or for room in a quota. @defaultValue 300,000 */
   readonly schedulingTimeoutMs?: number | undefined;
   /** How long the library goes on trying to reach a pod that is there; of a transfer, how long without a byte gained. @defaultValue 300,000 */
   readonly reconnectTimeoutMs?: number | undefined;
@@ -91,6 +99,7 @@ const maxWindowBytes = 16 * 1024 * 1024;
 const defaults = {
   volumeImage: 'registry.k8s.io/pause:3.10',
   startTimeoutMs: 300_000,
+  imagePullTimeoutMs: 120_000,
   schedulingTimeoutMs: 300_000,
   reconnectTimeoutMs: 300_000,
   artifactTimeToLiveMs: 12 * 60 * 60 * 1000,
@@ -135,12 +144,19 @@ interface Foundations {
 
 function compose(options: KubernetesWorkerOptions, { cluster, repository, installationId }: Foundations): KubernetesWorker {
   const { name, logger = silentLogger, clock = systemClock() } = options;
-  const { volumeImage, startTimeoutMs, schedulingTimeoutMs, reconnectTimeoutMs, artifactTimeToLiveMs, leaseMs, hijackGraceMs } = {
+  const { volumeImage, startTimeoutMs, imagePullTimeoutMs, schedulingTimeoutMs, reconnectTimeoutMs, artifactTimeToLiveMs, leaseMs, hijackGraceMs } = {
     ...defaults,
     ...defined(options),
   };
   const delivery = new AgentDelivery(cluster, options.architecture);
-  const launcher = new PodLauncher({ cluster, workerName: name, installationId, delivery, podOptions: options.pods ?? {}, logger });
+  const timeouts = {
+    startMs: startTimeoutMs,
+    schedulingMs: schedulingTimeoutMs,
+    imagePullMs: imagePullTimeoutMs,
+    reconnectMs: reconnectTimeoutMs,
+  };
+  const podOptions = options.pods ?? {};
+  const launcher = new PodLauncher({ cluster, workerName: name, installationId, delivery, podOptions, clock, logger, timeouts });
   const buffers = new MessageBuffers(messageBufferBytes);
   const protocols = new ProtocolOrder(options.execProtocols ?? execProtocols);
   const agents = new AgentPool({
@@ -152,7 +168,6 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
     options: agentOptions(options.transfers ?? {}, reconnectTimeoutMs),
   });
   const watch = new PodWatch({ cluster, labelSelector: workerSelector(installationId, name), clock, logger });
-  const timeouts = { startMs: startTimeoutMs, schedulingMs: schedulingTimeoutMs, reconnectMs: reconnectTimeoutMs };
   const pods = new PodSupervisor({ cluster, watch, agents, delivery, clock, logger, timeouts });
   const remover = new PodRemover({ cluster, agents, clock });
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image: volumeImage });
@@ -204,7 +219,15 @@ function agentOptions(
 
 function checkOptions(options: KubernetesWorkerOptions): void {
   if (options.name.length < 1 || options.name.length > 253) throw new InvalidSpecError('name', `has ${options.name.length} characters, not 1 to 253`);
-  for (const field of ['startTimeoutMs', 'schedulingTimeoutMs', 'reconnectTimeoutMs', 'artifactTimeToLiveMs', 'leaseMs', 'hijackGraceMs'] as const) {
+  for (const field of [
+    'startTimeoutMs',
+    'imagePullTimeoutMs',
+    'schedulingTimeoutMs',
+    'reconnectTimeoutMs',
+    'artifactTimeToLiveMs',
+    'leaseMs',
+    'hijackGraceMs',
+  ] as const) {
     const value = options[field];
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
       throw new InvalidSpecError(field, `${value} is not a positive number of milliseconds`);

@@ -45,6 +45,15 @@ int busy_progress(void *context, uint64_t entries, uint64_t bytes) {
     return is_over(busy);
 }
 
+int busy_tend(void *context, uint64_t entries, uint64_t bytes) {
+    struct busy *busy = context;
+    (void)entries;
+    (void)bytes;
+    if (!busy->session->lost && !busy->session->violated)
+        session_tend(busy->session, -1, 0, &busy->told_ms);
+    return 0;
+}
+
 int busy_end(struct busy *busy, int result, const struct failure *failure) {
     struct session *session = busy->session;
     if (result == 0)

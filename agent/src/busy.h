@@ -19,6 +19,11 @@ struct busy {
 void busy_begin(struct busy *busy, struct session *session, struct transfer *transfer);
 /* A progress_fn, with a struct busy as its context. */
 int busy_progress(void *busy, uint64_t entries, uint64_t bytes);
+/*
+ * The same for a phase that nothing ends, in which what the host still sends is left where it is: pings are answered, and PROGRESS says that it goes on. The
+ * host may have lost its connection.
+ */
+int busy_tend(void *busy, uint64_t entries, uint64_t bytes);
 /* After the phase: -1 with the right failure where it was cancelled or the connection ended it. */
 int busy_end(struct busy *busy, int result, const struct failure *failure);
 

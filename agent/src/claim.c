@@ -116,7 +116,7 @@ static int await_answer(struct session *session, struct claim_reply *reply, bool
             session->lost = session->lost || !session->stale;
             return -1;
         }
-        session_tend(session, session->control, &told_ms);
+        session_tend(session, session->control, TEND_MS, &told_ms);
     }
 }
 
@@ -201,7 +201,7 @@ void claim_leave(struct session *session) {
     ask(session, &message);
 }
 
-void claim_supervisor(int control, pid_t pid, pid_t group) {
+int claim_supervisor(int control, pid_t pid, pid_t group) {
     struct claim_message message = {.kind = CLAIM_SUPERVISOR, .pid = pid, .group = group};
-    claim_tell(control, &message, sizeof message, -1);
+    return claim_tell(control, &message, sizeof message, -1);
 }

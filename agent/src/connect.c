@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,6 +86,16 @@ static int relay_all(struct relay *up, struct relay *down, int socket) {
     }
 }
 
+/* Another user of the pod may have put a folder or a socket of its own in the place of the agent's. */
+static int check_agent(const char *path, int folder, int socket) {
+    struct stat status;
+    if (fstat(folder, &status) == 0 && (status.st_uid == geteuid() || status.st_uid == 0) && socket_peer_allowed(socket))
+        return socket;
+    fprintf(stderr, "agent: what serves %s runs as another user, or in another user's folder\n", path);
+    close(socket);
+    return -1;
+}
+
 static int await_socket(const char *path) {
     int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* connecting changes the working directory */
     for (int64_t end = steady_ms() + WAIT_MS;;) {
@@ -92,12 +103,15 @@ static int await_socket(const char *path) {
         int folder = root < 0 ? -1 : openat(root, "agent", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         int fd = folder < 0 ? -1 : socket_connect(folder, "socket", SOCK_STREAM);
         int error = errno;
-        close_fd(&folder);
-        close_fd(&root);
         if (fd >= 0) {
+            fd = check_agent(path, folder, fd);
             close_fd(&here);
+            close_fd(&folder);
+            close_fd(&root);
             return fd;
         }
+        close_fd(&folder);
+        close_fd(&root);
         bool early = error == ENOENT || error == ECONNREFUSED || error == EAGAIN;
         if (!early || steady_ms() >= end) {
             fprintf(stderr, "agent: no agent serves %s: %s\n", path, strerror(error));

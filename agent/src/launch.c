@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "directory.h"
 #include "execute.h"
 #include "io.h"
 
@@ -63,30 +64,13 @@ static int bad_directory(struct failure *failure, int error, const char *dir) {
     return -1;
 }
 
-/* Makes `dir` and its parents, the new ones owned by the user. */
-static int make_directory(const struct spec *spec, struct failure *failure) {
-    char path[4096];
-    if (strlen(spec->dir) >= sizeof path)
-        return bad_directory(failure, ENAMETOOLONG, spec->dir);
-    snprintf(path, sizeof path, "%s", spec->dir);
-    for (char *at = path + 1;; at++) {
-        if (*at != '/' && *at != 0)
-            continue;
-        char end = *at;
-        *at = 0;
-        if (mkdir(path, 0755) == 0) {
-            if (spec->user.given && geteuid() == 0 && lchown(path, spec->user.uid, spec->user.gid) != 0)
-                return bad_directory(failure, errno, spec->dir);
-        } else if (errno != EEXIST && end == 0) {
-            struct stat stat_of;
-            int error = errno;
-            if (stat(path, &stat_of) != 0 || !S_ISDIR(stat_of.st_mode))
-                return bad_directory(failure, error == EACCES || error == EROFS || error == ENOSPC ? error : ENOTDIR, spec->dir);
-        }
-        if (end == 0)
-            return 0;
-        *at = end;
-    }
+/* With the user's rights alone. */
+static int enter_directory(const struct spec *spec, struct failure *failure) {
+    int fd = directory_open(spec->dir, &spec->user);
+    if (fd < 0 || fchdir(fd) != 0)
+        return bad_directory(failure, errno, spec->dir);
+    close(fd);
+    return 0;
 }
 
 static int become_user(const struct user *user, struct failure *failure) {
@@ -114,12 +98,14 @@ static int prepare(const struct launch *launch, struct failure *failure) {
     umask(022);
     if (take_streams(launch, failure) != 0)
         return -1;
-    if (spec->dir != NULL && make_directory(spec, failure) != 0)
-        return -1;
+    if (spec->dir != NULL && directory_make(spec->dir, &spec->user) != 0)
+        return bad_directory(failure, errno, spec->dir);
     if (become_user(&spec->user, failure) != 0)
         return -1;
-    if (spec->dir != NULL ? chdir(spec->dir) != 0 : fchdir(launch->state->start_folder) != 0)
-        return bad_directory(failure, errno, spec->dir != NULL ? spec->dir : ".");
+    if (spec->dir != NULL)
+        return enter_directory(spec, failure);
+    if (fchdir(launch->state->start_folder) != 0)
+        return bad_directory(failure, errno, ".");
     return 0;
 }
 

@@ -17,7 +17,11 @@ static int run(struct transfer *transfer, const struct json *open, struct volume
     if (to_id == NULL || transfer_path(session, open, "path", path) != 0 || transfer_path(session, open, "toPath", to_path) != 0)
         return -1;
     if (volume_folder_open(session->state, from_id, false, from, &session->failure) != 0 ||
-        volume_folder_open(session->state, to_id, true, to, &session->failure) != 0 || volume_folder_stage(to, transfer->id, &session->failure) != 0)
+        volume_folder_open(session->state, to_id, true, to, &session->failure) != 0)
+        return -1;
+    struct busy tended;
+    busy_begin(&tended, session, NULL);
+    if (volume_folder_stage(session->state, to, transfer->id, busy_tend, &tended, &session->failure) != 0)
         return -1;
     if (copy_staged(session, from, path, &(struct copy_target){to->staged, to_path}, stats) != 0)
         return -1;
@@ -25,14 +29,16 @@ static int run(struct transfer *transfer, const struct json *open, struct volume
 }
 
 int operation_copy(struct session *session, const struct json *open) {
-    struct volume_folder from = {.folder = -1, .data = -1, .staging = -1, .staged = -1}, to = from;
+    struct volume_folder from = VOLUME_FOLDER_NONE, to = from;
+    struct busy tended;
     struct tree_stats stats = {0};
     struct transfer transfer = {0};
     if (transfer_claim(session, open, &transfer) != 0)
         return -1;
     int result = run(&transfer, open, &from, &to, &stats);
-    volume_folder_close(&from);
-    volume_folder_close(&to);
+    busy_begin(&tended, session, NULL);
+    volume_folder_close(&from, NULL, NULL);
+    volume_folder_close(&to, busy_tend, &tended);
     claim_release(session, false);
     if (result != 0)
         return -1;

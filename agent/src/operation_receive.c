@@ -110,10 +110,12 @@ static bool make_room(void *context) {
 static int run(struct session *session, const struct json *open, struct receive *receive) {
     struct unpack_options options = {.target = receive->path, .make_room = make_room, .context = receive};
     const char *volume = open_id(open, "volume", &session->failure);
+    struct busy tended;
+    busy_begin(&tended, session, NULL);
     if (volume == NULL || transfer_path(session, open, "path", receive->path) != 0 || read_options(session, open, &options) != 0)
         return -1;
     if (volume_folder_open(session->state, volume, true, &receive->volume, &session->failure) != 0 ||
-        volume_folder_stage(&receive->volume, receive->transfer.id, &session->failure) != 0)
+        volume_folder_stage(session->state, &receive->volume, receive->transfer.id, busy_tend, &tended, &session->failure) != 0)
         return -1;
     receive->unpack = unpack_open(receive->volume.staged, &options, &session->failure);
     if (receive->unpack == NULL)
@@ -141,7 +143,7 @@ static int answer_stored(struct session *session, const char *id) {
 }
 
 int operation_receive(struct session *session, const struct json *open) {
-    struct receive receive = {.session = session, .volume = {.folder = -1, .data = -1, .staging = -1, .staged = -1}};
+    struct receive receive = {.session = session, .volume = VOLUME_FOLDER_NONE};
     receive.transfer = (struct transfer){.holds_disk = true, .opened = send_opened, .context = &receive};
     int claimed = transfer_claim_continuable(session, open, &receive.transfer);
     if (claimed <= 0)
@@ -150,7 +152,9 @@ int operation_receive(struct session *session, const struct json *open) {
     if (receive.unpack != NULL)
         unpack_close(receive.unpack);
     expander_free(&receive.expander);
-    volume_folder_close(&receive.volume);
+    struct busy tended;
+    busy_begin(&tended, session, NULL);
+    volume_folder_close(&receive.volume, busy_tend, &tended);
     receive.transfer.holds_disk = false;
     int end = transfer_answer(&receive.transfer, result, send_result);
     if (end == OPERATION_DONE)

@@ -14,16 +14,15 @@ static int remove_volume(struct session *session, const struct json *open) {
     struct busy busy;
     if (id == NULL)
         return -1;
-    volume_folder_repaired(session->state, id); /* nothing of what was damaged stays */
-    if (volume_folder_open(session->state, id, false, &volume, &failure) != 0) {
+    if (volume_folder_open_damaged(session->state, id, false, &volume, &failure) != 0) {
         if (strcmp(failure.code, "VOLUME_NOT_FOUND") == 0)
             return send_empty_result(session);
         session->failure = failure;
         return -1;
     }
     busy_begin(&busy, session, NULL);
-    int result = empty_folder(volume.data, busy_progress, &busy, &failure);
-    volume_folder_close(&volume);
+    int result = volume_folder_empty(session->state, &volume, busy_progress, &busy, &failure);
+    volume_folder_close(&volume, NULL, NULL);
     return busy_end(&busy, result, &failure) == 0 ? send_empty_result(session) : -1;
 }
 

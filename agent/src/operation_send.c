@@ -152,7 +152,7 @@ static int begin(struct session *session, const struct json *open, struct send *
 }
 
 int operation_send(struct session *session, const struct json *open) {
-    struct send send = {.session = session, .volume = {.folder = -1, .data = -1, .staging = -1, .staged = -1}};
+    struct send send = {.session = session, .volume = VOLUME_FOLDER_NONE};
     send.transfer = (struct transfer){.opened = send_opened, .context = &send};
     if (transfer_claim_continuable(session, open, &send.transfer) <= 0)
         return OPERATION_FAILED;
@@ -164,7 +164,7 @@ int operation_send(struct session *session, const struct json *open) {
     if (send.pack != NULL)
         pack_close(send.pack);
     compressor_free(&send.compressor);
-    volume_folder_close(&send.volume);
+    volume_folder_close(&send.volume, NULL, NULL);
     replay_close(&send.replay);
     return end;
 }

@@ -10,6 +10,8 @@
 #include "output.h"
 #include "socket.h"
 
+enum { RESULT_BYTES = 4096 }; /* more than any has: a block of most file systems */
+
 int record_folder(const struct state *state, const char *id, bool make) {
     return open_folder(state->processes, id, make, 0700);
 }
@@ -51,7 +53,8 @@ static int read_result(int folder, const char *name, struct process_result *resu
     int found = read_json(folder, name, &json, text, sizeof text);
     if (found != 1)
         return found;
-    result->output_cut = false;
+    json_boolean(&json, json_root(&json), "shutdown", false, &result->shutdown);
+    json_boolean(&json, json_root(&json), "outputCut", false, &result->output_cut);
     result->exit_status = (int)number_of(&json, "exitStatus");
     result->signal = (int)number_of(&json, "signal");
     result->started_at = number_of(&json, "startedAt");
@@ -93,11 +96,15 @@ int record_read_result(int folder, struct process_result *result) {
 }
 
 static int write_json(int folder, const char *name, struct json_out *out) {
-    int result = out->failed ? -1 : write_durably(folder, name, out->text, out->length);
+    int result = out->failed ? -1 : write_reserved(folder, name, out->text, out->length);
     int error = out->failed ? ENOMEM : errno;
     json_out_free(out);
     errno = error;
     return result;
+}
+
+int record_reserve(int folder) {
+    return reserve_file(folder, "exit", RESULT_BYTES) == 0 && reserve_file(folder, "result", RESULT_BYTES) == 0 ? 0 : -1;
 }
 
 int record_write_start(const struct state *state, int folder, const struct process_start *start) {
@@ -125,6 +132,8 @@ void record_put_result(struct json_out *out, const struct process_result *result
     json_put_number(out, "oomKills", result->oom_kills);
     if (result->output_cut)
         json_put_bool(out, "outputCut", true);
+    if (result->shutdown)
+        json_put_bool(out, "shutdown", true);
 }
 
 static int write_result(int folder, const char *name, const struct process_result *result) {

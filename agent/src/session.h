@@ -47,6 +47,7 @@ struct session {
     size_t text_length;
     uint8_t text_type; /* 0: none is open */
     int64_t heard_ms;
+    uint64_t pinged, ponged; /* the last PING that was sent, and the last that was answered */
 };
 
 /* A frame as an operation sees it; JSON is whole, and writable in `text` until the next call. */
@@ -72,10 +73,10 @@ int session_next(struct session *session, struct message *message, int64_t timeo
 int session_violation(struct session *session, const char *text);
 
 /*
- * Waits until `other` is ready, or for a moment, without taking a message: answers PING, also where other frames stand before it, and sends PROGRESS each
+ * Waits until `other` (-1: none) is ready, or for at most `wait_ms`, without taking a message: answers PING, also where other frames stand before it, and sends PROGRESS each
  * second (`told_ms`: when it began, or was sent last).
  */
-void session_tend(struct session *session, int other, int64_t *told_ms);
+void session_tend(struct session *session, int other, int64_t wait_ms, int64_t *told_ms);
 /* Sends PROGRESS. 0 or -1 (lost). */
 int session_send_progress(struct session *session, uint64_t entries, uint64_t bytes);
 /* Sends all the bytes, taking in what the host sends meanwhile. 0 or -1 (lost). */
@@ -83,6 +84,9 @@ int session_write(struct session *session, const void *bytes, size_t length);
 int session_write_two(struct session *session, const void *head, size_t head_length, const void *bytes, size_t length);
 /* Sends what `out` holds as a JSON frame (in pieces where it is long), and empties `out`. */
 int session_send_json(struct session *session, enum frame_type type, struct json_out *out);
+
+/* Sends a PING: what the host sends before `ponged` reaches `pinged` it may have sent before it read this. */
+int session_ping(struct session *session);
 
 /* Goes on with the connection that was handed over, in the place of the one that was lost. */
 void session_continue(struct session *session);

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "claim.h"
 #include "io.h"
 #include "session.h"
@@ -50,11 +51,23 @@ void session_continue(struct session *session) {
     session->heard_ms = steady_ms();
 }
 
-static int pong(struct session *session, const struct frame *ping) {
+static int write_ping(struct session *session, enum frame_type type, const uint8_t payload[PING_PAYLOAD]) {
     uint8_t frame[FRAME_HEADER + PING_PAYLOAD];
-    frame_header_put(frame, FRAME_PONG, 0, PING_PAYLOAD);
-    memcpy(frame + FRAME_HEADER, ping->payload, PING_PAYLOAD);
+    frame_header_put(frame, type, 0, PING_PAYLOAD);
+    memcpy(frame + FRAME_HEADER, payload, PING_PAYLOAD);
     return session_write(session, frame, sizeof frame);
+}
+
+int session_ping(struct session *session) {
+    uint8_t payload[PING_PAYLOAD];
+    put_u64(payload, ++session->pinged);
+    return write_ping(session, FRAME_PING, payload);
+}
+
+static void take_pong(struct session *session, const struct frame *frame) {
+    uint64_t answered = get_u64(frame->payload);
+    if (answered > session->ponged && answered <= session->pinged)
+        session->ponged = answered;
 }
 
 /* Adds a piece of JSON; 1 when it is whole. */
@@ -83,9 +96,11 @@ static int take_text(struct session *session, const struct frame *frame, struct 
 static int take_frame(struct session *session, const struct frame *frame, struct message *message) {
     session->heard_ms = steady_ms();
     if (frame->type == FRAME_PING)
-        return pong(session, frame);
-    if (frame->type == FRAME_PONG)
+        return write_ping(session, FRAME_PONG, frame->payload);
+    if (frame->type == FRAME_PONG) {
+        take_pong(session, frame);
         return 0;
+    }
     if (session->text_type != 0 && session->text_type != frame->type)
         return session_violation(session, "a frame in the middle of a JSON text");
     message->type = frame->type;
@@ -192,11 +207,13 @@ int session_send_progress(struct session *session, uint64_t entries, uint64_t by
     return session_send_json(session, FRAME_PROGRESS, &out);
 }
 
-void session_tend(struct session *session, int other, int64_t *told_ms) {
+void session_tend(struct session *session, int other, int64_t wait_ms, int64_t *told_ms) {
     answer_pings(session); /* of those that came together with OPEN */
     bool room = session->input_end < INPUT_CAPACITY || session->input_start > 0;
     struct pollfd polled[2] = {{.fd = other, .events = POLLIN}, {.fd = session->lost || !room ? -1 : session->fd, .events = POLLIN}};
     int64_t left = *told_ms + TEND_MS - steady_ms();
+    if (left > wait_ms)
+        left = wait_ms;
     poll(polled, 2, left < 0 ? 0 : (int)left);
     if (polled[1].revents != 0) {
         size_t before = session->input_end;

@@ -77,6 +77,8 @@ int state_open(struct state *state, const char *path, struct failure *failure) {
     state->generations = open_folder(state->agent, "generation", true, 0700);
     if (state->volumes < 0 || state->processes < 0 || state->operations < 0 || state->results < 0 || state->generations < 0)
         return fail_errno(failure, errno, "make the folders of", path);
+    if (close_to_others(state->root) != 0 || close_to_others(state->volumes) != 0)
+        return fail_errno(failure, errno, "change the mode of", path);
     state->generation = generation_read(state->generations);
     if (state->generation < 0)
         return fail_errno(failure, errno, "read the generation of", path);

@@ -1,6 +1,7 @@
 #include "stored_result.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,8 +10,9 @@
 #include <unistd.h>
 
 #include "io.h"
+#include "marker.h"
 
-enum { MARKER_MAX = 16384, KEEP_SECONDS = 24 * 60 * 60 };
+enum { KEEP_SECONDS = 24 * 60 * 60 };
 
 void stored_result_keep(const struct state *state, const char *operation, bool has_result) {
     /* Not made durable: a crash that loses the move finds the marker, and completes a commit that is complete. */
@@ -28,18 +30,28 @@ static int put_copy(struct json_out *out, const struct json *json, const char *k
     return 0;
 }
 
+/* There is a result, so that it would be wrong to say that nothing was committed. */
+static int fail_unreadable(struct session *session, int error) {
+    session->failure.code = NULL;
+    return fail_errno(&session->failure, error, "read the operation's stored result", NULL);
+}
+
 int stored_result_send(struct session *session, const char *operation) {
     const struct state *state = session->state;
     char text[MARKER_MAX];
     struct json json;
     struct json_out out = {0};
-    if (faccessat(state->operations, operation, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+    int marked = is_there(state->operations, operation);
+    if (marked != 0) {
         session->failure.code = NULL;
-        return fail(&session->failure, "VOLUME_DAMAGED", "a change of the volume could not be completed");
+        return marked < 0 ? fail_errno(&session->failure, errno, "look for the operation's marker", NULL)
+                          : fail(&session->failure, "VOLUME_DAMAGED", "a change of the volume could not be completed");
     }
     ssize_t length = read_file(state->results, operation, text, sizeof text);
-    if (length < 0 || json_read(&json, text, (size_t)length) != 0)
+    if (length < 0 && errno == ENOENT)
         return 0;
+    if (length < 0 || json_read(&json, text, (size_t)length) != 0)
+        return fail_unreadable(session, length < 0 ? errno : EBADMSG);
     const char *sha256 = json_text(json_member(&json, json_root(&json), "sha256"));
     json_open(&out, NULL, '{');
     int result = sha256 == NULL ? -1 : put_copy(&out, &json, "bytes");
@@ -51,7 +63,7 @@ int stored_result_send(struct session *session, const char *operation) {
     json_free(&json);
     if (result != 0) {
         json_out_free(&out);
-        return 0;
+        return fail_unreadable(session, EBADMSG);
     }
     return session_send_json(session, FRAME_RESULT, &out) == 0 ? 1 : -1;
 }

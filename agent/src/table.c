@@ -243,8 +243,8 @@ static void add_supervisor(struct table *table, pid_t pid, pid_t group) {
             table->supervisors[i].group = group;
             return;
         }
-    if (kill(pid, 0) != 0 || table->supervisor_count == SUPERVISORS_MAX)
-        return; /* ended before this was read */
+    if (table->supervisor_count == SUPERVISORS_MAX)
+        return;
     if (table->supervisor_count == table->supervisor_capacity) {
         int capacity = table->supervisor_capacity == 0 ? 16 : table->supervisor_capacity * 2;
         struct supervisor_entry *grown = realloc(table->supervisors, (size_t)capacity * sizeof *grown);
@@ -314,12 +314,19 @@ bool table_hear(struct table *table, int index) {
     }
 }
 
-void table_reaped(struct table *table, pid_t pid, bool crashed) {
+static void kill_group(struct supervisor_entry *entry) {
+    if (entry->group > 0)
+        kill(-entry->group, SIGKILL);
+    entry->group = 0;
+}
+
+void table_ended(struct table *table, pid_t pid, bool crashed) {
+    for (int i = table->session_count - 1; i >= 0; i--)
+        table_hear(table, i);
     for (int i = 0; i < table->session_count; i++) {
         struct session_entry *entry = &table->sessions[i];
         if (entry->pid != pid)
             continue;
-        table_hear(table, i);
         release(table, entry);
         close(entry->control);
         *entry = table->sessions[--table->session_count];
@@ -327,20 +334,23 @@ void table_reaped(struct table *table, pid_t pid, bool crashed) {
         return;
     }
     for (int i = 0; i < table->supervisor_count; i++) {
-        if (table->supervisors[i].pid != pid)
+        struct supervisor_entry *entry = &table->supervisors[i];
+        /* A leader comes here only when its supervisor is gone; once it is reaped, its group's id may be another's. */
+        if (entry->group == pid)
+            kill_group(entry);
+        if (entry->pid != pid)
             continue;
-        /* Its command has nobody any more who could tell how it ends: the process is lost, and must not go on unseen. */
-        if (crashed && table->supervisors[i].group > 0)
-            kill(-table->supervisors[i].group, SIGKILL);
-        table->supervisors[i] = table->supervisors[--table->supervisor_count];
+        /* Its command has no process any more that could store how it ends: it is lost, and must not run on unseen. */
+        if (crashed)
+            kill_group(entry);
+        *entry = table->supervisors[--table->supervisor_count];
         return;
     }
 }
 
-void table_signal_supervisors(struct table *table, int signal) {
+void table_kill_supervisors(struct table *table) {
     for (int i = 0; i < table->supervisor_count; i++) {
-        if (signal == SIGKILL && table->supervisors[i].group > 0)
-            kill(-table->supervisors[i].group, SIGKILL);
-        kill(table->supervisors[i].pid, signal);
+        kill_group(&table->supervisors[i]);
+        kill(table->supervisors[i].pid, SIGKILL);
     }
 }

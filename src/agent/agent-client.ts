@@ -5,14 +5,14 @@ import type { Readable } from 'node:stream';
 import { ClosedError } from '../errors/caller.ts';
 import type { ProcessFacts } from '../errors/process.ts';
 import { LeaseLostError } from '../errors/repository.ts';
-import { OperationLostError, type TransferFacts } from '../errors/transfer.ts';
+import type { TransferFacts } from '../errors/transfer.ts';
 import { abortReason } from '../internal/abort.ts';
 import type { Backoff } from '../internal/backoff.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { WindowSize } from '../runtime/process.ts';
 import type { TransferObserver } from '../runtime/transfer-report.ts';
-import type { StreamSource } from '../runtime/volume.ts';
-import { AgentFailure, LostConnection, processFailure, processStartError, transferFailure } from './agent-error.ts';
+import type { ReadOnceSource, StreamSource } from '../runtime/volume.ts';
+import { AgentFailure, LostConnection, processFailure, processStartError, transferFailure, transferOutcome } from './agent-error.ts';
 import { type AgentHello, FENCED_SINCE } from './agent-hello.ts';
 import type { AttachSpec, CopySpec, ReceiveSpec, RemoveSpec, SendSpec, StartSpec } from './agent-specs.ts';
 import { type AgentStatus, readStatus } from './agent-status.ts';
@@ -27,6 +27,7 @@ import { FrameDownload } from './frame-download.ts';
 import { LentPlace } from './lent-place.ts';
 import { OperationOpener, type PlaceUntil } from './operation-opener.ts';
 import { type AgentProcessResult, readProcessResult } from './process-result.ts';
+import { repeatedly } from './repeatedly.ts';
 import type { ResumableComponents, ResumableOperation } from './resumable-operation.ts';
 import { SessionPool } from './session-pool.ts';
 import type { TransferResult, TransferSettings } from './transfer-progress.ts';
@@ -35,9 +36,6 @@ import { ByteFeed, RelayFeed, type UploadFeed } from './upload-feed.ts';
 
 /** What the agent keeps for nobody costs little; a host that is slow to come back loses a transfer. */
 const LEAST_LEASE_MS = 900_000;
-
-/** A pod whose container is killed again and again is no place for a transfer. */
-const MAX_BEGINNINGS = 4;
 
 /** Times in milliseconds, sizes in bytes. */
 export interface AgentClientOptions {
@@ -81,6 +79,12 @@ export interface AgentClientComponents {
   /** Told of each transfer when it has ended. @defaultValue nobody */
   readonly transferEnded?: TransferObserver | undefined;
   readonly options?: AgentClientOptions | undefined;
+}
+
+/** Options of an upload. */
+export interface UploadOptions extends AbortOptions {
+  /** Asked at the source's end: whether the encoding that it came in has proven that nothing is missing. @defaultValue never */
+  readonly isProven?: (() => boolean) | undefined;
 }
 
 export interface AttachmentOptions extends AbortOptions {
@@ -259,22 +263,24 @@ export class AgentClient {
   /** Copies between volumes of the pod; all or nothing. */
   async copy(spec: CopySpec, options: AbortOptions = {}): Promise<{ readonly entries: number; readonly expandedBytes: number }> {
     const facts: TransferFacts = { handle: spec.to, path: spec.path === undefined ? undefined : display(spec.path) };
-    const fields = await this.#askVolume(facts, { op: 'copy', ...spec }, options, 'sent');
+    const copy = (): Promise<Fields> => this.#askVolume(facts, { op: 'copy', ...spec }, options, 'sent');
+    const fields = await this.#repeatedly(copy, options.signal);
     return { entries: fields.count('entries'), expandedBytes: fields.count('expandedBytes') };
   }
 
   /**
    * Unpacks a raw tar archive into a volume: all or nothing. Resolves when both ends agree on its bytes and it is committed. Whatever stops it, the source is
    * ended (destroyed, where it is a stream), and the volume is as it was. What the source fails with comes back as it is. A source that is given as a function can be
-   * opened again: it is, some times, where the agent has lost what it had of it.
+   * opened again: it is, some times, where the agent has lost what it had of it, and where the source fails because a file changed while it was read.
    *
    * @throws CorruptArchiveError, TruncatedArchiveError, UnsafeArchivePathError, UnsupportedEntryError, PathConflictError, ArtifactTooLargeError, DiskFullError,
    * NotPermittedError, DigestMismatchError, TransferStalledError, OperationLostError
    * @throws OutcomeUnknownError - everything was sent, and nobody could be asked any more whether it was committed
    */
-  async receive(spec: ReceiveSpec, source: StreamSource, options: AbortOptions = {}): Promise<UploadResult> {
-    if (typeof source !== 'function') return await this.#upload(spec, new ByteFeed(source), options);
-    return await repeatedly(async () => await this.#upload(spec, new ByteFeed(await source()), options));
+  async receive(spec: ReceiveSpec, source: StreamSource, { signal, isProven }: UploadOptions = {}): Promise<UploadResult> {
+    const upload = async (opened: ReadOnceSource): Promise<UploadResult> => await this.#upload(spec, new ByteFeed(opened, isProven), { signal });
+    if (typeof source !== 'function') return await upload(source);
+    return await this.#repeatedly(async () => await upload(await source()), signal);
   }
 
   /**
@@ -288,10 +294,10 @@ export class AgentClient {
     from: { readonly client: AgentClient; readonly spec: SendSpec },
     { signal }: AbortOptions = {},
   ): Promise<UploadResult> {
-    return await repeatedly(async () => {
+    return await this.#repeatedly(async () => {
       const download = await from.client.#download(from.spec, (...parts) => new FrameDownload(...parts), signal);
       return await this.#upload(spec, new RelayFeed(download), { signal });
-    });
+    }, signal);
   }
 
   /**
@@ -310,6 +316,11 @@ export class AgentClient {
       });
     }
     return { kind, readable, completed };
+  }
+
+  /** Since when nothing has used a connection, in milliseconds since the epoch; `undefined`: something does, or one is kept. */
+  get idleSince(): number | undefined {
+    return this.#opener.idleSince;
   }
 
   /** Closes all connections; what is under way, and every later call, rejects with the reason. Nothing in the pod is stopped. Idempotent. */
@@ -354,9 +365,19 @@ export class AgentClient {
     };
     void operation.answer.then(
       () => ended('OK'),
-      (error: unknown) => ended(error instanceof AgentFailure ? error.code : 'OPERATION_LOST'),
+      (error: unknown) => ended(transferOutcome(error)),
     );
     return operation;
+  }
+
+  /** Does a transfer anew, some times, where that may help. */
+  async #repeatedly<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const { clock } = this.#transfers;
+    const logger = this.#components.logger;
+    const begunAnew = (reason: unknown): void => {
+      logger.info('a transfer begins anew', { podName: this.#components.podName, reason });
+    };
+    return await repeatedly(work, { clock, begunAnew, signal });
   }
 
   async #download<D extends DownloadOperation>(
@@ -403,21 +424,6 @@ export class AgentClient {
   #process(processId: string): ProcessFacts {
     return { handle: this.#components.handle, processId };
   }
-}
-
-/** Does it anew, some times, where an agent has lost what it had of it. */
-async function repeatedly<T>(work: () => Promise<T>): Promise<T> {
-  for (let left = MAX_BEGINNINGS; ; left -= 1) {
-    try {
-      return await work();
-    } catch (error) {
-      if (left <= 1 || !isGone(error)) throw error;
-    }
-  }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof OperationLostError && error.cause instanceof AgentFailure && error.cause.code === 'OPERATION_GONE';
 }
 
 function offset(from: number | 'now'): number {

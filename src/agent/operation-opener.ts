@@ -134,6 +134,11 @@ export class OperationOpener {
     return this.#pool.closing;
   }
 
+  /** As `SessionPool.idleSince`. */
+  get idleSince(): number | undefined {
+    return this.#pool.idleSince;
+  }
+
   /** Closes the connections. */
   close(reason: Error): void {
     this.#pool.close(reason);

@@ -35,6 +35,7 @@ export abstract class ResumableOperation extends AgentOperation {
   readonly #stopped = new AbortController();
   readonly #budget: RetryBudget;
   #attempt = 0;
+  #protocol = 1;
   #isConnected = false;
   /** The agent of the present connection keeps what it has taken for a while, when its connection is lost; */
   #canKeep = false;
@@ -126,6 +127,11 @@ export abstract class ResumableOperation extends AgentOperation {
   /** Where it is. */
   abstract facts(): TransferFacts;
 
+  /** The version of the protocol on the present connection. */
+  protected get protocol(): number {
+    return this.#protocol;
+  }
+
   /** Something was gained: what had failed before is forgiven. */
   protected moved(): void {
     this.#budget.renew();
@@ -208,6 +214,7 @@ export abstract class ResumableOperation extends AgentOperation {
     const { opener, id, wanted, generation, settings } = this.#components;
     const fieldsFor = ({ protocol }: AgentHello): ControlObject => {
       this.#attempt += 1;
+      this.#protocol = protocol;
       this.#canKeep = protocol >= RESUMABLE_SINCE;
       const how = this.#canKeep ? { leaseMs: settings.leaseMs, resume, ...this.position } : {};
       const fence = protocol >= FENCED_SINCE ? { generation } : {};

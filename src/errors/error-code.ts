@@ -1,11 +1,13 @@
 import { errorMark } from './base.ts';
 import type { ClosedError, InvalidSpecError } from './caller.ts';
 import type {
+  AdmissionDeniedError,
   ApiError,
   ApiUnavailableError,
   ConflictError,
   CredentialsUnavailableError,
   ForbiddenError,
+  QuotaExceededError,
   TooManyRequestsError,
   UnauthorizedError,
 } from './cluster.ts';
@@ -72,6 +74,7 @@ import type {
  * @public
  */
 export type AnyKubernetesWorkerError =
+  | AdmissionDeniedError
   | AgentIncompatibleError
   | AgentUnavailableError
   | ApiError
@@ -109,6 +112,7 @@ export type AnyKubernetesWorkerError =
   | PodUnschedulableError
   | ProcessNotFoundError
   | ProtocolViolationError
+  | QuotaExceededError
   | ReconcileError
   | RepositoryUnavailableError
   | SchemaTooNewError

@@ -75,7 +75,8 @@ export class PodUnschedulableError extends PodError {
 }
 
 /**
- * The image of one of the pod's containers cannot be pulled, or its name is not one.
+ * The image of one of the pod's containers cannot be pulled, or its name is not one. Retryable where the cause passes,
+ * like a registry that does not answer.
  *
  * @public
  */
@@ -83,8 +84,8 @@ export class ImagePullFailedError extends PodError {
   override readonly code = 'KW_ERR_IMAGE_PULL_FAILED';
   readonly image: string;
 
-  constructor(facts: PodFacts, image: string, options?: ErrorOptions) {
-    super(`cannot pull image ${image}`, facts, false, options);
+  constructor(facts: PodFacts, image: string, retryable: boolean, options?: ErrorOptions) {
+    super(`cannot pull image ${image}`, facts, retryable, options);
     this.image = image;
   }
 }

@@ -6,6 +6,7 @@ import { KubernetesWorkerError } from '../errors/base.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../errors/connection.ts';
 import { systemClock } from '../internal/system-clock.ts';
+import { Timer } from '../internal/timer.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import { ExecConnection } from './exec-connection.ts';
 import type { ExecEndpoint } from './exec-endpoint.ts';
@@ -93,10 +94,10 @@ class Handshake {
   async #run(): Promise<ExecConnection> {
     const { signal, protocols, handshakeTimeoutMs = 30_000 } = this.#options;
     const { promise, reject } = this.#settled;
-    const timer = setTimeout(() => {
+    const timer = new Timer(handshakeTimeoutMs, () => {
       protocols.doubt(this.#protocol.name);
       reject(timedOut(handshakeTimeoutMs));
-    }, handshakeTimeoutMs);
+    });
     const listener = signal === undefined ? undefined : addAbortListener(signal, () => reject(signal.reason));
     try {
       this.#connect();
@@ -105,7 +106,7 @@ class Handshake {
       this.#letGo();
       throw error;
     } finally {
-      clearTimeout(timer);
+      timer.clear();
       listener?.[Symbol.dispose]();
     }
   }

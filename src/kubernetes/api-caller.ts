@@ -120,11 +120,7 @@ function toTypedError(thrown: unknown, facts: ApiCallFacts): CallError {
   if (!(thrown instanceof ApiException)) return noAnswerError(thrown, facts);
   const body: unknown = thrown.body;
   const text = typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body);
-  const answer = { status: thrown.code, body: text, retryAfter: thrown.headers['retry-after'] };
-  const error = apiAnswerError(answer, facts);
-  // A quota that two writers hit at once: nothing was created, and nothing is there already.
-  const lostRace = facts.verb === 'create' && thrown.code === 409 && !text.includes('"AlreadyExists"');
-  return lostRace ? new ApiUnavailableError(facts, error.message, 409) : error;
+  return apiAnswerError({ status: thrown.code, body: text, retryAfter: thrown.headers['retry-after'] }, facts);
 }
 
 function mayRepeat({ repeat }: ApiCall, error: CallError, thrown: unknown): boolean {

@@ -5,6 +5,7 @@ import type { ApiCallFacts } from '../errors/cluster.ts';
 import { ApiError, ConflictError, ForbiddenError } from '../errors/cluster.ts';
 import { isKubernetesWorkerError } from '../errors/error-code.ts';
 import type { ExecEndpoint } from '../exec/exec-endpoint.ts';
+import { quote } from '../internal/quote.ts';
 import { systemClock } from '../internal/system-clock.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { ApiCall } from './api-caller.ts';
@@ -47,6 +48,7 @@ export interface ClientNodeClusterOptions {
   readonly environment?: NodeJS.ProcessEnv | undefined;
 }
 
+const architectureLabel = 'kubernetes.io/arch';
 /** The server ends a watch after this, and sends a bookmark about every minute. */
 const watchSeconds = 290;
 const watchSilenceMs = 150_000;
@@ -143,7 +145,12 @@ export class ClientNodeCluster implements Cluster {
           call.facts,
         );
       const body: AsyncIterable<Uint8Array> | null = response.body.stream();
-      if (body !== null) yield* logLinesOf(touched(body, silence));
+      if (body === null) return;
+      for await (const line of logLinesOf(touched(body, silence))) {
+        // The kubelet answers with its own words, and 200, where it finds the file of a log no more.
+        if (!/^\d{4}-\d\d-\d\dT/.test(line.at)) throw new Error(`no line of a log: ${line.at} ${quote(Buffer.from(line.bytes).toString())}`);
+        yield line;
+      }
     } catch (error) {
       throwUnlessSilent(error, call.facts, silence);
     } finally {
@@ -154,9 +161,19 @@ export class ClientNodeCluster implements Cluster {
   async nodeArchitectures(options: AbortOptions = {}): Promise<readonly string[] | undefined> {
     const call = this.#describe('list', 'nodes', options);
     try {
-      const { items } = await paged((page) => this.#caller.call(call, (api, config) => api.listNode(page, config)));
-      const architectures = items.map((node) => node.metadata?.labels?.['kubernetes.io/arch']);
-      return [...new Set(architectures.filter((architecture) => architecture !== undefined))].sort();
+      const found = new Set<string>();
+      // One node of each kind, however many there are: a request that excludes those that are known already.
+      for (;;) {
+        const known = found.size === 0 ? '' : `,${architectureLabel} notin (${[...found].join(',')})`;
+        const labelSelector = `${architectureLabel}${known}`;
+        const { size } = found;
+        const { items } = await this.#caller.call(call, (api, config) => api.listNode({ labelSelector, limit: 1 }, config));
+        for (const { metadata } of items) {
+          const architecture = metadata?.labels?.[architectureLabel];
+          if (architecture !== undefined) found.add(architecture);
+        }
+        if (found.size === size) return [...found].sort();
+      }
     } catch (error) {
       if (error instanceof ForbiddenError) return undefined;
       throw error;

@@ -3,6 +3,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { CredentialsUnavailableError } from '../errors/cluster.ts';
 import { abortable } from '../internal/abort.ts';
+import { Timer } from '../internal/timer.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import { CallSignal, CallTimeout } from './call-signal.ts';
 import type { ClusterAccess } from './cluster-access.ts';
@@ -101,11 +102,11 @@ export class CredentialStep {
     const flight = (this.#flight ??= this.#start({ needsWaiters: true }));
     flight.waiters += 1;
     // The work itself does not keep the process alive.
-    const alive = setTimeout(() => undefined, this.#options.limitMs);
+    const alive = new Timer(this.#options.limitMs, () => undefined);
     try {
       return await abortable(flight.result, signal);
     } finally {
-      clearTimeout(alive);
+      alive.clear();
       flight.waiters -= 1;
       if (flight.waiters === 0 && flight.needsWaiters) this.#end(flight);
     }

@@ -23,6 +23,11 @@ export interface CopyOptions extends AbortOptions {
 export interface ReceiveOptions extends CopyOptions {
   /** The most bytes that the content of files may have. @defaultValue no limit */
   readonly expandedLimitBytes?: number | undefined;
+  /**
+   * Asked at the archive's end: whether the encoding that it came in has proven that nothing is missing, so that no closing
+   * block is needed. @defaultValue never
+   */
+  readonly isProven?: (() => boolean) | undefined;
 }
 
 /**

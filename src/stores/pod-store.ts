@@ -51,7 +51,7 @@ export class PodStore implements ArtifactStore {
     const { podName, volume } = readLocation(location);
     const volumes = [{ agentVolume: volume, mountPath }];
     await launcher.launch(
-      { podName, handle, metadata, image, environment: [], volumes, limits: {}, sidecars: [], privileged: false, architecture: undefined },
+      { podName, handle, metadata, image, volumes, limits: {}, sidecars: [], privileged: false, architecture: undefined },
       options,
     );
     await pods.whenAgentAnswers({ podName, handle }, options);
@@ -65,13 +65,14 @@ export class PodStore implements ArtifactStore {
     location: StoreLocation,
     path: string,
     archive: StreamSource,
-    { signal, expandedLimitBytes, generation }: ReceiveOptions = {},
+    { signal, expandedLimitBytes, generation, isProven }: ReceiveOptions = {},
   ): Promise<ReceivedArchive> {
     checkPath(path);
     const { volume } = readLocation(location);
     using guard = this.#guard(location, signal);
     try {
-      return received(await this.#agent(location).receive({ volume, path, expandedLimitBytes, generation }, archive, guard));
+      const spec = { volume, path, expandedLimitBytes, generation };
+      return received(await this.#agent(location).receive(spec, archive, { signal: guard.signal, isProven }));
     } catch (error) {
       throw await this.#explain(location, error, signal);
     }

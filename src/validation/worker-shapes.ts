@@ -64,6 +64,7 @@ export const workerOptions: v.GenericSchema = v.object({
   architecture: v.optional(v.picklist(['amd64', 'arm64'])),
   pods: v.optional(pods),
   startTimeoutMs: optionalNumber,
+  imagePullTimeoutMs: optionalNumber,
   schedulingTimeoutMs: optionalNumber,
   reconnectTimeoutMs: optionalNumber,
   execProtocols: optionalTexts,

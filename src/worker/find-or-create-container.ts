@@ -2,7 +2,7 @@ import { InvalidSpecError } from '../errors/caller.ts';
 import { ContainerDisappearedError, LeaseLostError, RepositoryUnavailableError } from '../errors/repository.ts';
 import { abortable } from '../internal/abort.ts';
 import { within } from '../internal/within.ts';
-import type { LaunchRequest, PodLauncher } from '../pods/pod-launcher.ts';
+import type { PodLauncher } from '../pods/pod-launcher.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerRepository, FoundContainer, Lease, NewContainer } from '../repository/container-repository.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
@@ -11,7 +11,7 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { StepDelegate } from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { podLocation } from '../stores/pod-store.ts';
-import type { ContainerPlan, PlannedMount } from './container-plan.ts';
+import { type ContainerPlan, describePod, type PlannedMount } from './container-plan.ts';
 import { holdLease } from './hold-lease.ts';
 import type { StoredVolume } from './stored-volume.ts';
 
@@ -146,6 +146,7 @@ function describe({ owner, plan, metadata }: WantedContainer, components: Contai
     settings: {
       dir: plan.dir,
       user: plan.user,
+      env: plan.environment,
       memoryBytes: plan.limits.memoryBytes,
       sidecars: Object.fromEntries(plan.sidecars.map((sidecar) => [sidecar.name, { memoryBytes: sidecar.limits?.memoryBytes }])),
     },
@@ -211,18 +212,8 @@ async function launch(
   options: AbortOptions,
 ): Promise<void> {
   const { launcher, pods } = components;
-  const request: LaunchRequest = {
-    podName: container.podName,
-    handle: container.handle,
-    metadata,
-    image: plan.image,
-    environment: plan.environment,
-    volumes: volumes.map((volume) => ({ agentVolume: volume.handle, mountPath: volume.mountPath ?? '' })),
-    limits: plan.limits,
-    sidecars: plan.sidecars,
-    privileged: plan.privileged,
-    architecture: plan.platform,
-  };
+  const places = volumes.map((volume) => ({ agentVolume: volume.handle, mountPath: volume.mountPath ?? '' }));
+  const request = { ...describePod(plan, metadata, places), podName: container.podName, handle: container.handle };
   delegate?.startingPod(container.podName);
   if (container.podUid === undefined) {
     const uid = await launcher.launch(request, options);

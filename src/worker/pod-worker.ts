@@ -15,7 +15,7 @@ import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
 import { containerOwner, containerSpec, findOrCreateOptions } from '../validation/container-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
-import { planContainer } from './container-plan.ts';
+import { describePod, planContainer } from './container-plan.ts';
 import { type ContainerMakerComponents, findOrCreateContainer } from './find-or-create-container.ts';
 import { type ContainerFinding, PodContainer } from './pod-container.ts';
 import { StoredVolume } from './stored-volume.ts';
@@ -71,7 +71,9 @@ export class PodWorker implements Worker {
     checkOwner(owner);
     checkShape('spec', containerSpec, spec);
     checkShape('options', findOrCreateOptions, options);
-    const wanted = { owner, plan: planContainer(spec), metadata: options.metadata ?? {}, delegate: options.delegate };
+    const plan = planContainer(spec);
+    const wanted = { owner, plan, metadata: options.metadata ?? {}, delegate: options.delegate };
+    launcher.check(describePod(plan, wanted.metadata));
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     const components = {
       workerName: this.name,

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { InvalidSpecError } from '../errors/caller.ts';
 import type { OutputPosition, ProcessIO, ProcessSpec, WindowSize } from '../runtime/process.ts';
 import { checkArguments, checkEnvironment, checkUser } from './container-plan.ts';
+import { checkProcessSize, mergeEnvironment } from './exec-limits.ts';
 
 /** A process's specification, checked and completed with the container's. */
 export interface CheckedProcess {
@@ -19,6 +20,8 @@ export interface CheckedProcess {
 export interface ProcessDefaults {
   readonly dir: string | undefined;
   readonly user: string | undefined;
+  /** `NAME=value`, before the process's own. */
+  readonly env?: readonly string[] | undefined;
 }
 
 /** So wide that no program wraps a build's output. */
@@ -28,10 +31,13 @@ const defaultWindowSize: WindowSize = { columns: 500, rows: 500 };
 export function checkProcess(spec: ProcessSpec, defaults: ProcessDefaults, newId: () => string): CheckedProcess {
   if (spec.path === '') throw new InvalidSpecError('path', 'is empty');
   if (spec.path.includes('\0')) throw new InvalidSpecError('path', 'contains a NUL');
+  const args: CheckedProcess['args'] = [spec.path, ...checkArguments('args', spec.args)];
+  const env = mergeEnvironment(defaults.env ?? [], checkEnvironment('env', spec.env));
+  checkProcessSize(args, env);
   return {
     id: checkProcessId('id', spec.id ?? newId()),
-    args: [spec.path, ...checkArguments('args', spec.args)],
-    env: checkEnvironment('env', spec.env),
+    args,
+    env,
     dir: resolveDir(spec.dir, defaults.dir),
     user: checkUser('user', spec.user) ?? defaults.user,
     tty: spec.tty === undefined ? undefined : checkWindowSize('tty.windowSize', spec.tty.windowSize ?? defaultWindowSize),
@@ -74,10 +80,10 @@ export function checkSidecarWritables(sidecars: ProcessIO['sidecars'], names: re
  */
 export function checkStdin(field: string, stdin: Readable | undefined, { isWhole }: { readonly isWhole: boolean }): Readable | undefined {
   if (stdin === undefined) return undefined;
-  if (stdin.errored !== null) throw new InvalidSpecError(field, 'has failed already', { cause: stdin.errored });
+  if (stdin.errored instanceof Error) throw new InvalidSpecError(field, 'has failed already', { cause: stdin.errored });
   if (stdin.destroyed || stdin.readableEnded) throw new InvalidSpecError(field, 'has ended or was destroyed already');
   if (isWhole && stdin.readableDidRead) throw new InvalidSpecError(field, 'was read from already');
-  if (stdin.readableEncoding !== null) throw new InvalidSpecError(field, `gives text (${stdin.readableEncoding}), not bytes`);
+  if (typeof stdin.readableEncoding === 'string') throw new InvalidSpecError(field, `gives text (${stdin.readableEncoding}), not bytes`);
   return stdin;
 }
 

@@ -70,7 +70,7 @@ export class StoredVolume implements Volume {
   async #streamIn(path: string, source: StreamSource, options: StreamInOptions & TakeOptions): Promise<StreamResult> {
     const { lease, ...given } = options;
     const decoder = new SourceDecoder(source, this.#check(path, source, given));
-    const receiving = { ...given, generation: lease?.generation };
+    const receiving = { ...given, generation: lease?.generation, isProven: () => decoder.isProven };
     const received = await decoder.close(() => this.#store.receive(this.#location, path, decoder.archive, receiving));
     await this.#markReady(path, received, options);
     return { bytes: decoder.encodedBytes, rawBytes: received.rawBytes, digest: received.digest, entries: received.entries };

@@ -189,7 +189,7 @@ export class AgentConnection {
     for (;;) {
       const frame = await this.next(timeoutMs);
       if (frame === undefined) throw new Error('the connection ended');
-      if (frame.type === frameType.progress) continue;
+      if (frame.type === frameType.progress || (frame.type === frameType.opened && value['op'] === 'stop')) continue;
       this.done();
       if (frame.type === frameType.error) throw new AgentFailure(this.#json(frame));
       if (frame.type !== frameType.result) throw new Error(`frame ${frame.type} came, no RESULT`);

@@ -16,7 +16,7 @@ import {
   frameType,
   sha256,
 } from '../../support/agent-frames.ts';
-import { AgentProcess, until } from '../../support/agent-process.ts';
+import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 
 describe('attaching to a process', function () {
   this.timeout(20_000);
@@ -179,6 +179,16 @@ describe('attaching to a process', function () {
     expect(first).to.be.above(total / 2);
     expect(from).to.equal(first);
     expect(late.stdout.length).to.equal(total - first);
+  });
+
+  it('keeps all that a terminal or a pipe holds when a command ends that had to wait', async () => {
+    for (const tty of [undefined, { columns: 80, rows: 24 }]) {
+      const id = tty === undefined ? 'waiting-pipe' : 'waiting-terminal';
+      await connection.start(id, ['sh', '-c', "head -c 10000 /dev/zero | tr '\\0' x"], { tty, unackedLimitBytes: 4096 });
+      const record = join(agent.folder, 'agent/processes', id);
+      await until('the command has ended', async () => (await exists(join(record, 'exit'))) || (await exists(join(record, 'result'))));
+      expect((await connection.attach(id)).stdout.length, id).to.equal(10_000);
+    }
   });
 
   it('tells a reader that is far behind another that has stored the output, which goes on where it still is', async () => {

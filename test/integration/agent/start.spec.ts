@@ -71,6 +71,14 @@ describe('starting a process', function () {
       expect((await failureOf(connection.call({ op: 'start', process: 'invalid', ...more }))).code).to.equal('INVALID_SPEC');
   });
 
+  it('names env where an entry, or all of it together, is too long for the kernel', async () => {
+    const entries = Array.from({ length: 40 }, (_, index) => `V${index}=${'x'.repeat(100_000)}`);
+    for (const env of [[`LONG=${'x'.repeat(131_072)}`], entries]) {
+      const error = await failureOf(connection.start('too-long', ['true'], { env }));
+      expect(error.facts).to.include({ code: 'INVALID_SPEC', path: 'env', errnoName: 'E2BIG' });
+    }
+  });
+
   it("has the container's environment, overridden by its own, without what is the agent's", async () => {
     const { stdout } = await run(['env'], { env: ['OVERRIDDEN=new', 'EMPTY=', 'TWICE=1', 'TWICE=2', `A_PATH=/mapped/x:/usr/mapped:/mappedx`] });
     const lines = stdout.split('\n');

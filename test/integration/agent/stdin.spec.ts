@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 
 import type { AgentConnection } from '../../support/agent-connection.ts';
-import { encodeData, encodeEnd, encodeFrame, frameType, sha256 } from '../../support/agent-frames.ts';
+import { decodeWindow, encodeData, encodeEnd, encodeFrame, frameType, sha256 } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 
 describe('the stdin of a process', function () {
@@ -68,24 +68,100 @@ describe('the stdin of a process', function () {
     expect((await connection.attach('goodbye')).stdout.toString()).to.equal('news\nall of it');
   });
 
-  it('lets the highest attempt own stdin, and keeps silent to the others', async () => {
+  const attach = async (id: string, attempt: number, protocol?: readonly [number, number]): Promise<AgentConnection> => {
+    const other = await agent.connect(protocol);
+    other.open({ op: 'attach', process: id, stdin: true, output: false, attempt });
+    await other.expect(frameType.opened);
+    return other;
+  };
+  /** Takes windows until these bytes are acknowledged. */
+  const acknowledged = async (feeding: AgentConnection, bytes: number): Promise<void> => {
+    while (decodeWindow(await feeding.expect(frameType.window)).acknowledged < bytes);
+  };
+  const news = async (feeding: AgentConnection): Promise<unknown> => {
+    for (;;) {
+      const frame = await feeding.next();
+      if (frame?.type === frameType.progress) return JSON.parse(frame.payload.toString());
+      expect(frame?.type).to.equal(frameType.window);
+    }
+  };
+  const answerPing = async (feeding: AgentConnection): Promise<void> => {
+    feeding.write(encodeFrame(frameType.pong, (await feeding.expect(frameType.ping)).payload));
+  };
+  const end = (feeding: AgentConnection, total: number, text: string): void => {
+    feeding.write(encodeEnd(0, total, sha256(Buffer.from(text))));
+  };
+
+  it('lets the highest attempt own stdin, and keeps silent to the other hosts of protocol 2', async () => {
     await connection.start('owner', ['cat'], { stdin: true });
-    const attach = async (attempt: number): Promise<AgentConnection> => {
-      const other = await agent.connect();
-      other.open({ op: 'attach', process: 'owner', stdin: true, attempt });
-      await other.expect(frameType.opened);
-      return other;
-    };
-    const old = await attach(3);
+    const old = await attach('owner', 3, [1, 2]);
     await old.expect(frameType.window);
-    const lower = await attach(2);
+    const lower = await attach('owner', 2, [1, 2]);
     expect(await lower.silent(50)).to.equal(true);
-    const higher = await attach(4);
+    const higher = await attach('owner', 4, [1, 2]);
     await higher.expect(frameType.window);
     old.write(encodeData(0, 0, Buffer.from('dropped')));
     higher.write(encodeData(0, 0, Buffer.from('kept')));
-    higher.write(encodeEnd(0, 4, sha256(Buffer.from('kept'))));
+    end(higher, 4, 'kept');
     expect((await connection.attach('owner')).stdout.toString()).to.equal('kept');
     for (const other of [old, lower, higher]) other.destroy();
+  });
+
+  it('tells an attachment that another has taken stdin, and gives it back where the other is gone', async () => {
+    await connection.start('back', ['cat'], { stdin: true });
+    const first = await attach('back', 1);
+    await first.expect(frameType.window);
+    first.write(encodeData(0, 0, Buffer.from('first ')));
+    await acknowledged(first, 6);
+    const second = await attach('back', 2);
+    expect(await news(first)).to.deep.equal({ stdin: { owner: false } });
+    await second.expect(frameType.window);
+    second.write(encodeData(0, 6, Buffer.from('second ')));
+    await acknowledged(second, 13);
+    second.destroy();
+    expect(await news(first)).to.deep.equal({ stdin: { owner: true, from: 13, ended: false } });
+    await answerPing(first);
+    expect(decodeWindow(await first.expect(frameType.window))).to.include({ acknowledged: 13 });
+    first.write(encodeData(0, 13, Buffer.from('third')));
+    end(first, 18, 'third');
+    expect((await connection.attach('back')).stdout.toString()).to.equal('first second third');
+    first.destroy();
+  });
+
+  it('drops what a host sent before it knew that its turn was over, or has begun anew', async () => {
+    await connection.start('void', ['cat'], { stdin: true });
+    const first = await attach('void', 1);
+    await first.expect(frameType.window);
+    const second = await attach('void', 2);
+    first.write(encodeData(0, 0, Buffer.from('void')));
+    end(first, 4, 'void');
+    expect(await news(first)).to.deep.equal({ stdin: { owner: false } });
+    await second.expect(frameType.window);
+    second.destroy();
+    expect(await news(first)).to.deep.equal({ stdin: { owner: true, from: 0, ended: false } });
+    // Still on its way when the agent said so.
+    first.write(encodeData(0, 4, Buffer.from('void too')));
+    end(first, 12, 'voidvoid too');
+    await answerPing(first);
+    await first.expect(frameType.window);
+    first.write(encodeData(0, 0, Buffer.from('kept')));
+    end(first, 4, 'kept');
+    expect((await connection.attach('void')).stdout.toString()).to.equal('kept');
+    first.destroy();
+  });
+
+  it('tells a lower attempt at once that another owns stdin, and that it has ended when it gets it', async () => {
+    await connection.start('lower', ['sh', '-c', 'cat; exec sleep 60'], { stdin: true });
+    const higher = await attach('lower', 2);
+    await higher.expect(frameType.window);
+    const lower = await attach('lower', 1);
+    expect(await news(lower)).to.deep.equal({ stdin: { owner: false } });
+    higher.write(encodeData(0, 0, Buffer.from('all')));
+    await acknowledged(higher, 3);
+    end(higher, 3, 'all');
+    higher.destroy();
+    expect(await news(lower)).to.deep.equal({ stdin: { owner: true, from: 3, ended: true } });
+    lower.destroy();
+    await connection.call({ op: 'stop', process: 'lower', graceMs: 0 });
   });
 });

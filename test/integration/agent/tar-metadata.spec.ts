@@ -1,5 +1,5 @@
 /** Times, owners and records that are not content never refuse an archive; sizes and names do. */
-import { lstat, mkdir } from 'node:fs/promises';
+import { link, lstat, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
@@ -127,6 +127,20 @@ describe('metadata of an archive', () => {
     expect(await facts()).to.include({ mode: 0o711 });
     await agent.upload(id, archiveOf(headerBlock({ name: 'd/', type: '5', mode: 0o755, mtime: 0 }), fileBlocks('d/c')));
     expect(await facts()).to.include({ mode: 0o755, mtimeMs: 0 });
+  });
+
+  it('keeps a hard link to a symbolic link, on its way and in a copy', async () => {
+    const from = await agent.volume();
+    await symlink('nowhere', join(from.folder, 'a'));
+    await link(join(from.folder, 'a'), join(from.folder, 'b'));
+    const sent = await agent.volume();
+    await agent.upload(sent.id, (await agent.download(from.id)).archive);
+    const copied = await agent.volume();
+    await agent.call({ op: 'copy', from: from.id, to: copied.id });
+    for (const { folder } of [sent, copied]) {
+      const [a, b] = [(await contentOf(folder)).get('a'), (await contentOf(folder)).get('b')];
+      expect(b).to.include({ type: 'link', content: 'nowhere', inode: a?.inode });
+    }
   });
 
   it('that is too long is UNSUPPORTED_ENTRY, and a hard link without a target is CORRUPT_ARCHIVE and says so', async () => {

@@ -240,7 +240,7 @@ describe('transfers', function () {
   });
 
   it('completes a commit that a crash cut short, and drops what was only staged', async () => {
-    const own = await AgentProcess.start();
+    await using own = await AgentProcess.start();
     const other = await own.connect();
     await other.receive({ id: 'first', volume: 'v' }, await tarOf({ kept: 'kept' }));
     const staging = join(own.folder, 'volumes/v/staging');
@@ -260,11 +260,10 @@ describe('transfers', function () {
     });
     expect(await readdir(staging)).to.deep.equal([]);
     expect(await readdir(join(own.folder, 'agent/operations'))).to.deep.equal([]);
-    await own[Symbol.asyncDispose]();
   });
 
   it('calls a volume damaged whose commit cannot be completed, and serves the others', async () => {
-    const own = await AgentProcess.start();
+    await using own = await AgentProcess.start();
     const other = await own.connect();
     await other.receive({ id: 'first', volume: 'v' }, await tarOf({ name: 'a file' }));
     await mkdir(join(own.folder, 'volumes/v/staging/marked/name'), { recursive: true });
@@ -274,7 +273,6 @@ describe('transfers', function () {
     const failure = await failureOf(after.send({ id: 'look', volume: 'v' }));
     expect(failure.code).to.equal('VOLUME_DAMAGED');
     expect(await after.receive({ id: 'good', volume: 'w' }, await tarOf({ a: 'a' }))).to.include({ entries: 1 });
-    await own[Symbol.asyncDispose]();
   });
 
   it('follows no link on the way to the target', async () => {

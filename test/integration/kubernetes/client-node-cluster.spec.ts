@@ -405,8 +405,33 @@ describe('the cluster over client-node', () => {
       const node = (architecture: string): object => ({ metadata: { labels: { 'kubernetes.io/arch': architecture } } });
       answers(gives({ metadata: {}, items: [node('arm64'), node('amd64'), node('arm64'), {}] }));
       expect(await cluster.nodeArchitectures()).to.deep.equal(['amd64', 'arm64']);
+      server.requests.length = 0;
+      answers(gives({ items: [node('arm64')] }), gives({ items: [node('amd64')] }), gives({ items: [] }));
+      expect(await cluster.nodeArchitectures()).to.deep.equal(['amd64', 'arm64']);
+      const queries = server.requests.map((request) => new URL(request.slice(4), server.url).searchParams);
+      expect(queries.map((query) => query.get('limit'))).to.deep.equal(['1', '1', '1']);
+      expect(queries.map((query) => query.get('labelSelector'))).to.deep.equal([
+        'kubernetes.io/arch',
+        'kubernetes.io/arch,kubernetes.io/arch notin (arm64)',
+        'kubernetes.io/arch,kubernetes.io/arch notin (arm64,amd64)',
+      ]);
       answers(fails(403, 'Forbidden'));
       expect(await cluster.nodeArchitectures()).to.equal(undefined);
+    });
+  });
+
+  describe('a log', () => {
+    it('is not what the kubelet says instead of one', async () => {
+      const target = { podName: 'p', containerName: 'main', follow: false };
+      const read = async (): Promise<string[]> => {
+        const lines: string[] = [];
+        for await (const { bytes } of cluster.readLog(target)) lines.push(Buffer.from(bytes).toString());
+        return lines;
+      };
+      answers((response) => response.end('2030-01-01T00:00:00.000000001Z failed to try\n'));
+      expect(await read()).to.deep.equal(['failed to try\n']);
+      answers((response) => response.end('failed to try resolving symlinks in path "/var/log/0.log": no such file or directory'));
+      expect(await rejection(read())).to.be.instanceOf(ApiUnavailableError);
     });
   });
 

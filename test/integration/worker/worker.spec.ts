@@ -20,13 +20,13 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     let setup: WorkerSetup;
 
     before(async () => {
-      [cluster, database] = await Promise.all([EmbeddedCluster.start({ isolation }), newPGlite()]);
+      [cluster, database] = await Promise.all([EmbeddedCluster.start({ isolation, crashLoopBackOffMs: 100 }), newPGlite()]);
       const under = {
         kubeconfigPath: cluster.kubeconfigPath,
         namespace: 'default',
         database,
         image: 'busybox:1',
-        missingImage: 'registry.invalid/none:1',
+        missingImage: 'registry.example/does-not-exist:1',
       };
       setup = workerSetup(under);
     });

@@ -4,7 +4,8 @@ import { OutOfMemoryError } from '../../../src/errors/pod.ts';
 import { outcomeOf } from '../../../src/worker/process-outcome.ts';
 
 describe('outcomeOf', () => {
-  const outOfMemory = (): OutOfMemoryError => new OutOfMemoryError({ namespace: 'n', podName: 'p', container: 'main' });
+  const outOfMemory = (): OutOfMemoryError =>
+    new OutOfMemoryError({ namespace: 'n', podName: 'p' }, { containerName: 'main', limitBytes: undefined });
   const base = { stdoutBytes: undefined, stderrBytes: undefined };
 
   it('is a kill for memory where the kernel has killed, and the command ended as if it was hit', () => {

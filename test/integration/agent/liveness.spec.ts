@@ -1,0 +1,89 @@
+/** The agent answers pings, and says that it goes on, also where it has work without a frame of its own. */
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+
+import { type AgentConnection, Feeder, type Json } from '../../support/agent-connection.ts';
+import { decodeWindow, encodeEnd, encodeFrame, frameType } from '../../support/agent-frames.ts';
+import { AgentProcess } from '../../support/agent-process.ts';
+import { agentSessions } from '../../support/agent-sessions.ts';
+import { AgentSyscalls } from '../../support/agent-syscalls.ts';
+import { tarOf } from '../../support/tar.ts';
+
+describe('the agent at work', function () {
+  this.timeout(30_000);
+
+  let syscalls: AgentSyscalls | string;
+
+  before(async () => {
+    syscalls = await AgentSyscalls.build();
+  });
+
+  after(async () => {
+    if (typeof syscalls !== 'string') await syscalls[Symbol.asyncDispose]();
+  });
+
+  async function openUpload(agent: AgentProcess, files: Record<string, string>): Promise<AgentConnection> {
+    const connection = await agent.connect();
+    connection.open({ op: 'receive', id: 'up', volume: 'v', path: '', attempt: 1 });
+    await connection.opened();
+    const window = decodeWindow(await connection.expect(frameType.window));
+    const archive = await tarOf(files);
+    new Feeder(connection, archive, undefined, Buffer.alloc(32)).grant(window);
+    return connection;
+  }
+
+  it('answers pings, and says that it goes on, while staging is removed', async function () {
+    if (typeof syscalls === 'string') {
+      console.log(`      skipped: ${syscalls}`);
+      this.skip();
+    }
+    const file = syscalls.file();
+    await using agent = await AgentProcess.start({ wrapper: syscalls.slowing('unlinkat', file) });
+    const files = Object.fromEntries(Array.from({ length: 3000 }, (_, index) => [`file${index}`, '']));
+    const connection = await openUpload(agent, files);
+    // The upload is refused at its end, and PROGRESS can only be that of the removal.
+    while ((await connection.next())?.type !== frameType.progress);
+    connection.write(encodeFrame(frameType.ping, Buffer.from('at work!')));
+    for (let frame = await connection.next(); frame?.type !== frameType.pong; frame = await connection.next()) {
+      expect(frame?.type).to.equal(frameType.progress);
+    }
+    const left = await readdir(join(agent.folder, 'volumes/v/staging/up'));
+    expect(left.length).to.be.above(0);
+    await writeFile(file, '');
+    let error: Json | undefined;
+    while (error === undefined) {
+      const frame = await connection.next();
+      if (frame?.type === frameType.error) error = JSON.parse(frame.payload.toString()) as Json;
+    }
+    expect(error).to.include({ code: 'DIGEST_MISMATCH' });
+    connection.done();
+    await connection.bye();
+  });
+
+  it('answers pings, and says that it goes on, while an older attempt is still ending', async () => {
+    await using agent = await AgentProcess.start();
+    const older = await agent.connect();
+    older.open({ op: 'receive', id: 'up', volume: 'v', path: '', attempt: 1 });
+    await older.opened();
+    const [stopped] = await agentSessions(agent);
+    if (stopped === undefined) throw new Error('no session');
+    process.kill(stopped, 'SIGSTOP');
+    const newer = await agent.connect();
+    newer.open({ op: 'receive', id: 'up', volume: 'v', path: '', attempt: 2 });
+    newer.write(encodeFrame(frameType.ping, Buffer.from('waiting!')));
+    try {
+      expect((await newer.expect(frameType.pong)).payload.toString()).to.equal('waiting!');
+      await newer.expect(frameType.progress);
+    } finally {
+      process.kill(stopped, 'SIGCONT');
+    }
+    for (let frame = await newer.next(); frame?.type !== frameType.opened; frame = await newer.next()) {
+      expect(frame?.type).to.equal(frameType.progress);
+    }
+    newer.write(encodeEnd(0, 0, Buffer.alloc(32)));
+    newer.destroy();
+    await older.ended;
+  });
+});
