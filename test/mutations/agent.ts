@@ -15,15 +15,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a small file is moved to its name before it is on the disk',
     file: 'agent/src/io.c',
-    find: 'ftruncate(fd, (off_t)length) == 0 && fsync(fd) == 0 ? 0 : -1',
-    replace: 'ftruncate(fd, (off_t)length)',
+    find: 'fsync(fd) == 0 && renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0)',
+    replace: 'renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0)',
     killedBy: durability,
   },
   {
     name: "a small file's name is not made durable",
     file: 'agent/src/io.c',
-    find: 'renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0 ? 0 : -1',
-    replace: 'renameat(folder, temporary, folder, name) == 0 ? 0 : -1',
+    find: 'fsync(fd) == 0 && renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0)',
+    replace: 'fsync(fd) == 0 && renameat(folder, temporary, folder, name) == 0)',
     killedBy: durability,
   },
   {
@@ -110,14 +110,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a restart completes nothing',
     file: 'agent/src/recover.c',
-    find: '    each_id(state->operations, complete, state);\n',
+    find: '    each_id(state->operations, false, complete, state);\n',
     replace: '    (void)complete;\n',
     killedBy: sampled('restart'),
   },
   {
     name: 'a restart leaves staging',
     file: 'agent/src/recover.c',
-    find: '    each_id(state->volumes, clear_staging, state);\n',
+    find: '    each_id(state->volumes, false, clear_staging, state);\n',
     replace: '    (void)clear_staging;\n',
     killedBy: sampled('receive'),
   },

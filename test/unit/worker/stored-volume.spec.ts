@@ -61,6 +61,14 @@ describe('StoredVolume', () => {
     sinon.assert.calledTwice(volumes.markReady);
   });
 
+  it('destroys the source of a call that cannot be done, and asks nobody', async () => {
+    const source = Readable.from([Buffer.alloc(1024)]);
+    const error = await rejection(volumeOf('to').streamIn('.', source, { limitBytes: -1 }));
+    expect(error).to.have.property('code', 'KW_ERR_INVALID_SPEC');
+    expect(source.destroyed).to.equal(true);
+    sinon.assert.notCalled(store.receive);
+  });
+
   it('stops trying by the signal, with its reason', async () => {
     volumes.markReady.rejects(new RepositoryUnavailableError('away'));
     const abort = new AbortController();

@@ -1,0 +1,20 @@
+import { expect } from 'chai';
+
+import { OutOfMemoryError } from '../../../src/errors/pod.ts';
+import { outcomeOf } from '../../../src/worker/process-outcome.ts';
+
+describe('outcomeOf', () => {
+  const outOfMemory = (): OutOfMemoryError =>
+    new OutOfMemoryError({ namespace: 'n', podName: 'p' }, { containerName: 'main', limitBytes: undefined });
+  const base = { stdoutBytes: undefined, stderrBytes: undefined };
+
+  it('is a kill for memory where the kernel has killed, and the command ended as if it was hit', () => {
+    const killed = { ...base, exitStatus: 137, signal: 9, oomKills: 1 };
+    expect(() => outcomeOf(killed, outOfMemory)).to.throw(OutOfMemoryError);
+  });
+
+  it("is the command's own otherwise, with the kills that it outlived", () => {
+    expect(outcomeOf({ ...base, exitStatus: 137, signal: 9, oomKills: 0 }, outOfMemory)).to.deep.equal({ exitStatus: 137, signal: 9 });
+    expect(outcomeOf({ ...base, exitStatus: 0, signal: undefined, oomKills: 2 }, outOfMemory)).to.deep.equal({ exitStatus: 0, oomKills: 2 });
+  });
+});
