@@ -43,7 +43,7 @@ static void begin(int index) {
 static void end(int index, bool crashed) {
     close_fd(&sessions[index].control);
     close_fd(&sessions[index].adopted.fd);
-    table_reaped(&table, PID + index, crashed);
+    table_ended(&table, PID + index, crashed);
 }
 
 static struct claim_message message_of(struct input *input) {

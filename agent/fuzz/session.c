@@ -165,7 +165,7 @@ static void *run_peer(void *context) {
     }
     shutdown(peer->control, SHUT_RDWR);
     close(peer->host);
-    table_reaped(&table, PID, false); /* closes its end of the control socket */
+    table_ended(&table, PID, false); /* closes its end of the control socket */
     free(table.supervisors);
     return NULL;
 }

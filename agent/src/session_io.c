@@ -184,7 +184,7 @@ int session_next(struct session *session, struct message *message, int64_t timeo
     }
 }
 
-/* Answers the PINGs among the frames that wait to be taken; in their place stays a PONG, which means nothing. */
+/* Answers the PINGs among the frames that wait to be taken; in their place stays a PONG of PING 0, which was never sent. */
 static void answer_pings(struct session *session) {
     for (size_t at = session->input_start; at < session->input_end && !session->lost;) {
         struct frame frame;
@@ -192,8 +192,10 @@ static void answer_pings(struct session *session) {
         int64_t length = frame_take(session->input + at, session->input_end - at, &frame, &problem);
         if (length <= 0)
             return;
-        if (frame.type == FRAME_PING && pong(session, &frame) == 0)
+        if (frame.type == FRAME_PING && write_ping(session, FRAME_PONG, frame.payload) == 0) {
             session->input[at] = FRAME_PONG;
+            memset(session->input + at + FRAME_HEADER, 0, PING_PAYLOAD);
+        }
         at += (size_t)length;
     }
 }

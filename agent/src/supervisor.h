@@ -70,6 +70,7 @@ struct supervisor {
     uint8_t *input_bytes; /* STDIN_WINDOW, a ring: taken and not yet written */
     uint64_t input_taken, input_written;
     bool input_end_known, input_ended;
+    int input_end_characters; /* written to a terminal */
     uint64_t input_total;
     pid_t leader;      /* also the id of its group and session */
     bool leader_ended; /* `result` has its status */
@@ -111,6 +112,8 @@ void supervisor_free_output(struct supervisor *supervisor);
 /* Drops what a full disk refuses; the result says so. */
 void supervisor_cut_output(struct supervisor *supervisor);
 /* Input */
+/* Whether there is something to write: bytes, or the end. */
+bool supervisor_has_input(const struct supervisor *supervisor);
 void supervisor_take_input(struct supervisor *supervisor, uint64_t offset, const uint8_t *bytes, size_t length);
 void supervisor_end_input(struct supervisor *supervisor, uint64_t total);
 void supervisor_write_input(struct supervisor *supervisor);

@@ -129,8 +129,7 @@ static size_t fill_polled(const struct supervisor *supervisor, struct pollfd *po
     polled[POLL_LISTENER] = (struct pollfd){.fd = supervisor->attachment_count < ATTACHMENTS_MAX ? supervisor->listener : -1, .events = POLLIN};
     for (int i = 0; i < 2; i++)
         polled[POLL_SOURCES + i] = (struct pollfd){.fd = supervisor_reading(supervisor, i) ? supervisor->source[i] : -1, .events = POLLIN};
-    bool writing = supervisor->input >= 0 && supervisor->input_written < supervisor->input_taken;
-    polled[POLL_INPUT] = (struct pollfd){.fd = writing ? supervisor->input : -1, .events = POLLOUT};
+    polled[POLL_INPUT] = (struct pollfd){.fd = supervisor_has_input(supervisor) ? supervisor->input : -1, .events = POLLOUT};
     for (int i = 0; i < supervisor->attachment_count; i++)
         polled[POLL_ATTACHMENTS + i] = (struct pollfd){.fd = supervisor->attachments[i].fd,
                                                        .events = (short)(POLLIN | (supervisor->attachments[i].stale ? POLLOUT : 0))};

@@ -108,7 +108,7 @@ static struct session_entry *holder_of(struct table *table, const struct session
     return NULL;
 }
 
-/* The id is free: of those that wait for it, the highest attempt gets it. */
+/* The id is free: of those that wait for it, the highest attempt gets it. Lower ones of a transfer are refused, as they are while it runs. */
 static void hand_on(struct table *table, const struct session_entry *released) {
     struct session_entry *best = NULL;
     for (int i = 0; i < table->session_count; i++) {
@@ -116,8 +116,12 @@ static void hand_on(struct table *table, const struct session_entry *released) {
         if (entry->waiting && same_id(entry, released) && (best == NULL || entry->attempt > best->attempt))
             best = entry;
     }
-    if (best != NULL)
-        answer(best, CLAIM_GRANTED, GONE_UNKNOWN);
+    if (best == NULL)
+        return;
+    answer(best, CLAIM_GRANTED, GONE_UNKNOWN);
+    for (int i = 0; released->kind == CLAIM_OPERATION && i < table->session_count; i++)
+        if (table->sessions[i].waiting && same_id(&table->sessions[i], released))
+            answer(&table->sessions[i], CLAIM_REFUSED, GONE_UNKNOWN);
 }
 
 static void note_ended(struct table *table, const struct session_entry *entry, enum claim_gone gone) {

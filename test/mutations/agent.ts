@@ -15,15 +15,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a small file is moved to its name before it is on the disk',
     file: 'agent/src/io.c',
-    find: 'write_all(fd, bytes, length) == 0 && fsync(fd) == 0 ? 0 : -1',
-    replace: 'write_all(fd, bytes, length)',
+    find: 'ftruncate(fd, (off_t)length) == 0 && fsync(fd) == 0 ? 0 : -1',
+    replace: 'ftruncate(fd, (off_t)length)',
     killedBy: durability,
   },
   {
     name: "a small file's name is not made durable",
     file: 'agent/src/io.c',
     find: 'renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0 ? 0 : -1',
-    replace: 'renameat(folder, temporary, folder, name)',
+    replace: 'renameat(folder, temporary, folder, name) == 0 ? 0 : -1',
     killedBy: durability,
   },
   {
@@ -43,8 +43,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'output is not on the disk before the result',
     file: 'agent/src/output.c',
-    find: 'return output->fd < 0 ? 0 : fdatasync(output->fd);',
-    replace: 'return output->fd < -1;',
+    find: 'int result = fdatasync(fd), error = errno;',
+    replace: 'int result = 0, error = errno;',
     killedBy: durability,
   },
   {
@@ -102,8 +102,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a result is not stored',
     file: 'agent/src/supervisor_loop.c',
-    find: 'record_write_result(supervisor->folder, &supervisor->result) != 0',
-    replace: 'false',
+    find: 'supervisor->finished = store_result(supervisor) == 0;',
+    replace: 'supervisor->finished = true;',
     killedBy: durability,
   },
   // What a crash leaves.
@@ -181,8 +181,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the rest of the pipes is not read at the end',
     file: 'agent/src/supervisor_loop.c',
-    find: 'supervisor->drain_extra = held_in_pipe(supervisor->source[0]) + held_in_pipe(supervisor->source[1]);',
-    replace: 'supervisor->drain_extra = 0;',
+    find: '    supervisor->result.finished_at = wall_ms();\n',
+    replace: '    supervisor->allowance = supervisor->spec->unacked_limit;\n    supervisor->result.finished_at = wall_ms();\n',
     killedBy: { specs: ['test/integration/agent/drain.spec.ts'] },
   },
   // Who may, and as whom.
@@ -253,22 +253,22 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a stop leaves what outlives its grace',
     file: 'agent/src/supervisor_stop.c',
-    find: 'kill(-supervisor->leader, SIGKILL);',
-    replace: 'kill(-supervisor->leader, SIGCONT);',
+    find: '        supervisor_signal(supervisor, SIGKILL);',
+    replace: '        supervisor_signal(supervisor, SIGCONT);',
     killedBy: { ...stop, grep: 'kills the group after the grace' },
   },
   {
     name: 'a second extended header does not replace the first',
     file: 'agent/src/tar_read.c',
     find: '        forget_pax(reader);\n',
-    replace: '',
+    replace: '        if (reader->zero_blocks > 0) forget_pax(reader);\n',
     killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'second extended header' },
   },
   {
     name: 'an archive without its closing block is whole although nothing proves it',
     file: 'agent/src/tar_read.c',
     find: 'if (proven && reader->has_entries && is_between_entries(reader)) return 0;',
-    replace: 'if (reader->has_entries && is_between_entries(reader)) return 0;',
+    replace: 'if ((proven || reader->has_entries) && is_between_entries(reader)) return 0;',
     killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'the end of an archive' },
   },
   {
@@ -296,7 +296,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a time before 1970 is cut towards the future',
     file: 'agent/src/tar_time.c',
     find: 'if (number.negative && has_rest(&number)) nanoseconds++;',
-    replace: '',
+    replace: 'if (number.negative && has_rest(&number) && seconds < 0) nanoseconds++;',
     killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'decimal number' },
   },
   {
@@ -326,5 +326,55 @@ export const mutants: readonly Mutant[] = [
     find: '    if (seen != 0) return seen < 0 ? -1 : put_header(pack, TAR_HARD_LINK, &status, path, failure);\n',
     replace: '    if (seen < 0) return -1;\n',
     killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'hard link to a symbolic link' },
+  },
+  // Processes.
+  {
+    name: 'notes behind a reset connection are dropped',
+    file: 'agent/src/supervisor_attachments.c',
+    find: 'errno == ECONNRESET || errno == EINTR',
+    replace: 'errno == EINTR',
+    killedBy: { specs: ['test/integration/agent/stdin.spec.ts'], grep: 'goodbye' },
+  },
+  {
+    name: 'stdin of an earlier turn counts',
+    file: 'agent/src/attach.c',
+    find: '!attach->owns || session->ponged < attach->barrier ||',
+    replace: '!attach->owns ||',
+    killedBy: { specs: ['test/integration/agent/stdin.spec.ts'], grep: 'drops what a host sent' },
+  },
+  {
+    name: 'a result after TERM is not marked',
+    file: 'agent/src/supervisor_loop.c',
+    find: 'supervisor->result.shutdown = shutting_down(supervisor);',
+    replace: 'supervisor->result.shutdown = false;',
+    killedBy: { specs: ['test/integration/agent/stop.spec.ts'], grep: 'marks the results' },
+  },
+  {
+    name: 'serve exits with 0 after TERM',
+    file: 'agent/src/serve.c',
+    find: 'return 128 + server.stopping;',
+    replace: 'return 0;',
+    killedBy: { specs: ['test/integration/agent/stop.spec.ts'], grep: 'exits with 143' },
+  },
+  {
+    name: 'the space of a result is not reserved',
+    file: 'agent/src/supervisor_spawn.c',
+    find: 'record_reserve(supervisor->folder) != 0 || ',
+    replace: '',
+    killedBy: { specs: ['test/integration/agent/full-disk.spec.ts'], grep: 'reports its result' },
+  },
+  {
+    name: 'what is acknowledged stays on a full disk',
+    file: 'agent/src/supervisor_output.c',
+    find: '        output_free(&supervisor->output[i]);',
+    replace: '        output_trim(&supervisor->output[i], supervisor->spec->retain);',
+    killedBy: { specs: ['test/integration/agent/full-disk.spec.ts'], grep: 'frees all' },
+  },
+  {
+    name: 'a lower attempt that waited runs after a higher one',
+    file: 'agent/src/table.c',
+    find: 'answer(&table->sessions[i], CLAIM_REFUSED, GONE_UNKNOWN);',
+    replace: 'continue;',
+    killedBy: { specs: ['test/integration/agent/claims.spec.ts'], grep: 'lower attempt' },
   },
 ];

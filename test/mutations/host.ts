@@ -1,7 +1,125 @@
 /** Changes of the library's sources that a test has to notice. */
 import type { Mutant } from '../../scripts/mutant.ts';
 
+const causes = { specs: ['test/unit/errors/causes.spec.ts'] };
+const podStart = { specs: ['test/unit/kubernetes/pod-start.spec.ts'] };
+const podWatch = { specs: ['test/unit/kubernetes/pod-watch.spec.ts'] };
+const launcher = { specs: ['test/unit/pods/pod-launcher.spec.ts'] };
+const logs = { specs: ['test/unit/pods/pod-logs.spec.ts'] };
+const pool = { specs: ['test/unit/pods/agent-pool.spec.ts'] };
+const agentErrors = { specs: ['test/unit/agent/agent-error.spec.ts'] };
+const timer = { specs: ['test/unit/internal/timer.spec.ts'] };
+const podSpec = { specs: ['test/unit/kubernetes/pod-spec.spec.ts'] };
+
 export const mutants: readonly Mutant[] = [
+  // Causes, and what becomes of pods.
+  {
+    name: 'a full quota is a missing right',
+    file: 'src/errors/causes.ts',
+    find: "words: ['exceeded quota', 'status unknown for quota'], code: 'KW_ERR_QUOTA_EXCEEDED'",
+    replace: "words: ['no such words'], code: 'KW_ERR_QUOTA_EXCEEDED'",
+    killedBy: causes,
+  },
+  {
+    name: "the socket of the container runtime is the program's file",
+    file: 'src/errors/causes.ts',
+    find: `  { source: 'exec', words: [...runtimeIsAway, ...runtimeIsSlow], code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', ...passing },
+`,
+    replace: '',
+    killedBy: causes,
+  },
+  {
+    name: 'one refused pull is final',
+    file: 'src/kubernetes/pod-start.ts',
+    find: 'count >= 2 ||',
+    replace: 'count >= 1 ||',
+    killedBy: podStart,
+  },
+  {
+    name: 'a busy registry is final',
+    file: 'src/kubernetes/pod-start.ts',
+    find: 'return now - since >= this.#imagePullMs;',
+    replace: 'return now - since >= 0;',
+    killedBy: podStart,
+  },
+  {
+    name: 'words in the name of an image count',
+    file: 'src/kubernetes/pod-status.ts',
+    find: "const words = withoutNames(message ?? '', image);",
+    replace: "const words = `${message ?? ''}${withoutNames('', image)}`;",
+    killedBy: podStart,
+  },
+  {
+    name: 'a container that ends at each start is waited for',
+    file: 'src/kubernetes/pod-start.ts',
+    find: 'const finalExits = 3;',
+    replace: 'const finalExits = 300;',
+    killedBy: podStart,
+  },
+  {
+    name: 'what is not in a list is gone',
+    file: 'src/kubernetes/pod-watch.ts',
+    find: 'else if (!observer.isGone) void this.#ask(observer, signal);',
+    replace: 'else if (!observer.isGone && !signal.aborted) observer.offer(undefined);',
+    killedBy: podWatch,
+  },
+  {
+    name: 'a pod of another uid is the same',
+    file: 'src/kubernetes/pod-observer.ts',
+    find: 'const pod = this.#uid === undefined || this.#uid === uid ? offered : undefined;',
+    replace: 'const pod = offered;',
+    killedBy: podWatch,
+  },
+  {
+    name: 'the creation of a pod is not tried again',
+    file: 'src/pods/pod-launcher.ts',
+    find: 'error instanceof QuotaExceededError ? timeouts.schedulingMs : timeouts.startMs',
+    replace: 'error instanceof QuotaExceededError ? timeouts.schedulingMs : -1',
+    killedBy: launcher,
+  },
+  {
+    name: 'there is no waiting for quota',
+    file: 'src/pods/pod-launcher.ts',
+    find: 'error instanceof QuotaExceededError ? timeouts.schedulingMs : timeouts.startMs',
+    replace: 'error instanceof QuotaExceededError ? -1 : timeouts.startMs',
+    killedBy: launcher,
+  },
+  {
+    name: 'a pod may be of any size',
+    file: 'src/kubernetes/pod-spec.ts',
+    find: 'if (bytes > maxPodBytes)',
+    replace: 'if (bytes > 10 * maxPodBytes)',
+    killedBy: podSpec,
+  },
+  {
+    name: 'a line of an earlier time is dropped',
+    file: 'src/pods/pod-logs.ts',
+    find: 'if (this.#again === undefined) return this.#give([line]);',
+    replace: 'if (this.#again === undefined) return line.at < this.#latest ? [] : this.#give([line]);',
+    killedBy: logs,
+  },
+  {
+    name: 'clients of reaped pods are kept',
+    file: 'src/pods/agent-pool.ts',
+    find: 'if (idleSince !== undefined && idleSince <= before)',
+    replace: 'if (idleSince !== undefined && idleSince < 0)',
+    killedBy: pool,
+  },
+  {
+    name: 'a pod chooses the labels of metrics',
+    file: 'src/agent/agent-error.ts',
+    find: "return TRANSFER_ERRORS.has(error.code) ? error.code : 'OTHER';",
+    replace: 'return error.code;',
+    killedBy: agentErrors,
+  },
+  {
+    name: 'a long delay is over at once',
+    file: 'src/internal/timer.ts',
+    find: 'const partMs = Math.min(leftMs, longestPartMs);',
+    replace: `const partMs = leftMs > longestPartMs ? 1 : leftMs;
+    if (partMs === 1) leftMs = 1;`,
+    killedBy: timer,
+  },
   {
     name: 'text of a source is stored as bytes',
     file: 'src/artifacts/byte-limit.ts',
@@ -99,6 +217,146 @@ export const mutants: readonly Mutant[] = [
     find: '      if (isChanged) await clock.sleep(backoffMs(changes - 1, CHANGE_BACKOFF), { signal });\n',
     replace: '',
     killedBy: { specs: ['test/unit/agent/repeatedly.spec.ts'] },
+  },
+  {
+    name: "a result that a pod's end brought is taken for the command's own",
+    file: 'src/worker/pod-process.ts',
+    find: '    if (!result.shutdown) return;\n',
+    replace: '    if (Date.now() > 0) return;\n',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'a followed process whose pod ends' },
+  },
+  {
+    name: 'an eviction is reported while the command still runs',
+    file: 'src/pods/pod-end.ts',
+    find: 'if (!problem.mayStillRun || !isGraceful(problem)) return problem;',
+    replace: 'return problem;',
+    killedBy: { specs: ['test/unit/pods/pod-end.spec.ts'] },
+  },
+  {
+    name: 'the end of a pod on a silent node is waited for without a bound',
+    file: 'src/pods/pod-end.ts',
+    find: 'graceMsOf(pod) + endLateMs',
+    replace: 'graceMsOf(pod) * 1000',
+    killedBy: { specs: ['test/unit/pods/pod-end.spec.ts'] },
+  },
+  {
+    name: 'a stop keeps its place until the process has ended, of an agent of protocol 2',
+    file: 'src/agent/operation-opener.ts',
+    find: "else if (until !== 'answered') leave();",
+    replace: '',
+    killedBy: { specs: ['test/unit/agent/agent-client.spec.ts'], grep: 'lets others have the place of a stop' },
+  },
+  {
+    name: 'a stop keeps its place until the process has ended',
+    file: 'src/agent/operation-opener.ts',
+    find: 'void operation.whenOpened.then(leave, ignore);',
+    replace: 'void operation.whenOpened.then(ignore, ignore);',
+    killedBy: { specs: ['test/unit/agent/agent-client.spec.ts'], grep: 'lets others have the place of a stop' },
+  },
+  {
+    name: 'a download whose reader takes nothing keeps its place',
+    file: 'src/agent/download-operation.ts',
+    find: 'if (this.#window.isSpent) this.#place.lend();',
+    replace: '',
+    killedBy: { specs: ['test/unit/agent/download.spec.ts'], grep: 'whose reader takes nothing' },
+  },
+  {
+    name: 'a download without a place grants the agent more',
+    file: 'src/agent/download-operation.ts',
+    find: 'if (this.#place.isHeld) this.#window?.dealtWith(this.#dealtWith);',
+    replace: 'this.#window?.dealtWith(this.#dealtWith);',
+    killedBy: { specs: ['test/unit/agent/download.spec.ts'], grep: 'whose reader takes nothing' },
+  },
+  {
+    name: 'a download that waits for its place is taken for stalled',
+    file: 'src/agent/download-operation.ts',
+    find: ' && this.#isConnected && place.isHeld)',
+    replace: ' && this.#isConnected)',
+    killedBy: { specs: ['test/unit/agent/download.spec.ts'], grep: 'whose reader takes nothing' },
+  },
+  {
+    name: 'stdin that the agent has is kept in memory',
+    file: 'src/worker/stdin-buffer.ts',
+    find: '      this.#drop(this.#acknowledgedBytes);\n',
+    replace: '',
+    killedBy: { specs: ['test/unit/worker/stdin-buffer.spec.ts'] },
+  },
+  {
+    name: 'a stdin that is too short is taken for whole',
+    file: 'src/worker/stdin-buffer.ts',
+    find: 'if (this.#ended && offset > this.#readBytes)',
+    replace: 'if (this.#ended && offset < 0)',
+    killedBy: { specs: ['test/unit/worker/stdin-buffer.spec.ts'] },
+  },
+  {
+    name: 'a stop is lost with its attachment',
+    file: 'src/worker/process-attachments.ts',
+    find: 'if (this.#isStopping) attachment.stop(stopGraceMs);',
+    replace: '',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'] },
+  },
+  {
+    name: 'a lost attachment gives up its place',
+    file: 'src/worker/process-attachments.ts',
+    find: '{ signal, hasPlace: true }',
+    replace: '{ signal }',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when more are followed' },
+  },
+  {
+    name: 'bytes typed while another host has stdin are lost',
+    file: 'src/worker/stdin-feeder.ts',
+    find: 'else if (from > this.#sentBytes) stdin.move(this.#sentBytes, from);',
+    replace: '',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'whose stdin another host takes over' },
+  },
+  {
+    name: 'stdin does not come back',
+    file: 'src/agent/attach-operation.ts',
+    find: "if (stdin.boolean('owner')) this.#takeStdin(readTurn(stdin));\n    else this.#leaveStdin();",
+    replace: "if (!stdin.boolean('owner')) this.#leaveStdin();",
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'whose stdin another host takes over' },
+  },
+  {
+    name: 'output that is missing is not reported',
+    file: 'src/worker/missing-output.ts',
+    find: 'return toBytes <= fromBytes ? [] : [',
+    replace: 'return toBytes > fromBytes ? [] : [',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'of which only the stored result is left' },
+  },
+  {
+    name: 'output on a full disk is no progress',
+    file: 'src/worker/disk-full-watch.ts',
+    find: 'this.#silence?.touch();',
+    replace: '',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'whose disk is full' },
+  },
+  {
+    name: 'output on a full disk is acknowledged late',
+    file: 'src/worker/process-attachments.ts',
+    find: 'if (this.#disk.isFull || stdoutBytes',
+    replace: 'if (stdoutBytes',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'whose disk is full' },
+  },
+  {
+    name: 'an error quotes an environment entry',
+    file: 'src/worker/container-plan.ts',
+    find: "throw new InvalidSpecError(`${field}[${index}]`, 'is not NAME=value');",
+    replace: 'throw new InvalidSpecError(`${field}[${index}]`, `${entry} is not NAME=value`);',
+    killedBy: { specs: ['test/unit/worker/process-spec.spec.ts'] },
+  },
+  {
+    name: 'a stdin that was read before is taken for whole',
+    file: 'src/worker/process-spec.ts',
+    find: 'if (isWhole && stdin.readableDidRead)',
+    replace: 'if (isWhole && stdin.destroyed)',
+    killedBy: { specs: ['test/unit/worker/process-spec.spec.ts'] },
+  },
+  {
+    name: 'an error about a pod does not wait for its end',
+    file: 'src/worker/pod-process.ts',
+    find: 'throw settled;',
+    replace: 'throw error;',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'whose pod ends' },
   },
   {
     name: 'a stale host records its pod',

@@ -17,6 +17,8 @@ export interface AgentOptions {
   readonly binary?: string;
   /** A program that runs the agent, with its arguments before the agent's: `su`, `unshare`. */
   readonly wrapper?: readonly string[];
+  /** The same for `agent connect`. */
+  readonly connectWrapper?: readonly string[];
 }
 
 export function agentBinary(): string {
@@ -81,7 +83,8 @@ export class AgentProcess {
 
   /** A connection on which the host has said nothing yet. */
   async connectRaw(): Promise<AgentConnection> {
-    const child = spawn(agentBinary(), ['connect', this.folder], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const [program = '', ...before] = [...(this.#options.connectWrapper ?? []), agentBinary()];
+    const child = spawn(program, [...before, 'connect', this.folder], { stdio: ['pipe', 'pipe', 'pipe'] });
     child.stderr.on('data', (bytes: Buffer) => process.stderr.write(bytes));
     const connection = new AgentConnection(child.stdout, child.stdin, () => {
       child.kill('SIGKILL');

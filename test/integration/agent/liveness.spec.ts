@@ -30,7 +30,7 @@ describe('the agent at work', function () {
     await connection.opened();
     const window = decodeWindow(await connection.expect(frameType.window));
     const archive = await tarOf(files);
-    new Feeder(connection, archive, undefined, Buffer.alloc(32)).grant(window);
+    new Feeder(connection, archive, { digest: Buffer.alloc(32) }).grant(window);
     return connection;
   }
 

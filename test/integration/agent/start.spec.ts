@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -193,6 +193,20 @@ describe('starting a process', function () {
       expect((await run(['sh', '-c', 'id -u; id -g; id -G; echo $HOME'], { user: '12345:54321' })).stdout).to.equal('12345\n54321\n54321\n/\n');
       expect((await run(['id', '-g'], { user: 'nobody:daemon' })).stdout).to.equal('1\n');
       expect((await run(['sh', '-c', 'echo $HOME'], { user: 'nobody', env: ['HOME=/own'] })).stdout).to.equal('/own\n');
+    });
+
+    it('stays in the group of the container where that runs as this user already', async () => {
+      const other = await mkdtemp(join(tmpdir(), 'kw-agent-own-'));
+      await chown(other, 65_534, 5678);
+      const wrapper = ['setpriv', '--reuid=65534', '--regid=5678', '--clear-groups'];
+      await using own = await AgentProcess.start({ folder: other, wrapper, connectWrapper: wrapper });
+      const inside = await own.connect();
+      for (const user of ['65534', 'nobody', '65534:5678'])
+        expect((await inside.run(`as-${user.replace(':', '-')}`, ['sh', '-c', 'id -u; id -g'], { user })).stdout.toString(), user).to.equal(
+          '65534\n5678\n',
+        );
+      expect((await failureOf(inside.start('group', ['true'], { user: '65534:65534' }))).code).to.equal('NOT_PERMITTED');
+      await rm(other, { recursive: true });
     });
 
     it('owns its streams and the directory made for it', async () => {

@@ -159,9 +159,22 @@ describe('the stdin of a process', function () {
     higher.write(encodeData(0, 0, Buffer.from('all')));
     await acknowledged(higher, 3);
     end(higher, 3, 'all');
-    higher.destroy();
+    await higher.bye();
     expect(await news(lower)).to.deep.equal({ stdin: { owner: true, from: 3, ended: true } });
     lower.destroy();
     await connection.call({ op: 'stop', process: 'lower', graceMs: 0 });
+  });
+
+  it('ends the input of a terminal also behind a line that is not complete', async () => {
+    for (const text of ['', 'a line\n', 'a part']) {
+      const id = `tty-${text.length}`;
+      const tty = { columns: 80, rows: 24 };
+      await connection.start(id, ['sh', '-c', 'stty -echo; echo ready; cat; echo over'], { stdin: true, tty });
+      await until('it is ready', async () =>
+        (await readFile(join(agent.folder, 'agent/processes', id, 'stdout.0'), 'utf8').catch(() => '')).includes('ready'),
+      );
+      const { stdout } = await connection.attach(id, { stdin: true }, Buffer.from(text));
+      expect(stdout.toString().replaceAll('\r', '')).to.equal(`ready\n${text}over\n`);
+    }
   });
 });

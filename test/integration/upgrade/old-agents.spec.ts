@@ -71,7 +71,12 @@ for (const protocol of [1, 2])
     });
 
     it('stop, signal and resize a command, and know of none that there is not', async () => {
-      await client.start({ processId: 'deaf', args: ['sh', '-c', 'trap "" TERM; while :; do sleep 0.05; done'], tty: { columns: 80, rows: 24 } });
+      const script = 'trap "" TERM; echo ready; while :; do sleep 0.05; done';
+      await client.start({ processId: 'deaf', args: ['sh', '-c', script], tty: { columns: 80, rows: 24 } });
+      const ready = Promise.withResolvers<void>();
+      const attachment = await client.attach({ processId: 'deaf' }, { stdout: () => ready.resolve() });
+      await ready.promise;
+      await attachment.detach();
       await client.resize('deaf', { columns: 100, rows: 50 });
       await client.signal('deaf', 18);
       expect(await client.stop('deaf', 100)).to.include({ exitStatus: 137, signal: 9 });
