@@ -5,6 +5,7 @@
 
 #include "operation.h"
 #include "process_notes.h"
+#include "version.h"
 
 void attach_take_state(struct attach *attach) {
     const struct process_link *link = &attach->link;
@@ -21,14 +22,26 @@ void attach_take_state(struct attach *attach) {
     }
 }
 
+/* What the host sent before it knew that another attachment owns stdin, or owned it meanwhile. */
+static bool is_void(const struct session *session, struct attach *attach, uint64_t offset) {
+    if (session->protocol < PROTOCOL_OWNERSHIP || !attach->feeds)
+        return false;
+    if (!attach->owns || session->ponged < attach->barrier || (attach->restarts && offset != attach->receiving.received))
+        return true;
+    attach->restarts = false;
+    return false;
+}
+
 static int take_data(struct session *session, struct attach *attach, const struct data_frame *data) {
+    if (is_void(session, attach, data->offset))
+        return 0;
     uint64_t offset = attach->receiving.received;
     const uint8_t *bytes = receiving_data(session, &attach->receiving, &attach->expander, data);
     if (bytes == NULL)
         return -1;
     for (uint32_t done = 0; done < data->raw_length;) {
         uint32_t piece = data->raw_length - done < NOTE_BYTES_MAX ? data->raw_length - done : NOTE_BYTES_MAX;
-        struct note note = {.kind = NOTE_STDIN, .number = {(int64_t)(offset + done)}};
+        struct note note = {.kind = NOTE_STDIN, .number = {(int64_t)(offset + done), attach->turn}};
         if (!process_link_send(&attach->link, &note, bytes + done, piece))
             break; /* the process has ended: nobody wants it any more */
         done += piece;
@@ -39,9 +52,11 @@ static int take_data(struct session *session, struct attach *attach, const struc
 static int take_end(struct session *session, struct attach *attach, const struct end_frame *end) {
     if (!attach->feeds)
         return session_violation(session, "END of a stdin that this attachment does not feed");
+    if (is_void(session, attach, end->total))
+        return 0;
     if (receiving_end(session, &attach->receiving, end) != 0)
         return -1;
-    struct note note = {.kind = NOTE_STDIN_END, .number = {(int64_t)end->total}};
+    struct note note = {.kind = NOTE_STDIN_END, .number = {(int64_t)end->total, attach->turn}};
     process_link_send(&attach->link, &note, NULL, 0);
     return 0;
 }
@@ -89,11 +104,47 @@ int attach_take_messages(struct session *session, struct attach *attach) {
     return taken;
 }
 
+static int tell_ownership(struct session *session, const struct attach *attach) {
+    struct json_out out = {0};
+    json_open(&out, NULL, '{');
+    json_open(&out, "stdin", '{');
+    json_put_bool(&out, "owner", attach->owns);
+    if (attach->owns) {
+        json_put_number(&out, "from", (int64_t)attach->receiving.received);
+        json_put_bool(&out, "ended", attach->input_ended);
+    }
+    json_close(&out, '}');
+    json_close(&out, '}');
+    return session_send_json(session, FRAME_PROGRESS, &out);
+}
+
+/* A new turn begins where the supervisor is, whatever this attachment has sent before. */
+static int review_ownership(struct session *session, struct attach *attach) {
+    const struct note *state = &attach->link.state;
+    bool owns = (state->flags & NOTE_OWNER) != 0;
+    bool same = owns == attach->owns && (!owns || state->number[STATE_TURN] == attach->turn);
+    attach->turn = state->number[STATE_TURN];
+    if (!attach->feeds || session->protocol < PROTOCOL_OWNERSHIP || same)
+        return 0;
+    attach->owns = owns;
+    if (!owns)
+        return tell_ownership(session, attach);
+    receiving_begin(&attach->receiving, (uint64_t)state->number[STATE_TAKEN]);
+    attach->input_ended = (state->flags & NOTE_INPUT_ENDED) != 0;
+    attach->restarts = true;
+    if (tell_ownership(session, attach) != 0 || session_ping(session) != 0)
+        return -1;
+    attach->barrier = session->pinged;
+    return 0;
+}
+
 int attach_tell(struct session *session, struct attach *attach) {
     const struct note *state = &attach->link.state;
     struct receiving *receiving = &attach->receiving;
     if (attach->link.fd < 0)
         return 0;
+    if (review_ownership(session, attach) != 0)
+        return -1;
     bool disk_full = (state->flags & NOTE_DISK_FULL) != 0;
     if (disk_full != attach->disk_full) {
         struct json_out out = {0};
@@ -106,7 +157,7 @@ int attach_tell(struct session *session, struct attach *attach) {
     }
     uint64_t taken = (uint64_t)state->number[STATE_TAKEN], limit = (uint64_t)state->number[STATE_LIMIT];
     /* An attachment that comes to own stdin late may not continue a stream that another one fed meanwhile. */
-    if ((state->flags & NOTE_OWNER) == 0 || receiving->ended || taken > receiving->received)
+    if ((state->flags & NOTE_OWNER) == 0 || session->ponged < attach->barrier || receiving->ended || taken > receiving->received)
         return 0;
     bool idle = taken == receiving->received && (taken > receiving->acknowledged || limit > receiving->limit);
     if (receiving->granted && !idle && limit < receiving->limit + STDIN_WINDOW / 4 && taken < receiving->acknowledged + STDIN_WINDOW / 4)
@@ -119,7 +170,10 @@ static int fail_freed(struct failure *failure, const struct attach *attach, int 
     fail(failure, "OUTPUT_FREED", "the output at offset %llu was freed, since a host had stored it", (unsigned long long)attach->sending[index].sent);
     snprintf(failure->path, sizeof failure->path, "%s", index == 0 ? "stdout" : "stderr");
     failure->bytes = (int64_t)attach->sending[index].sent;
-    failure->limit = (int64_t)attach->output[index].first;
+    struct output now;
+    output_begin(&now, attach->link.folder, index + 1);
+    output_inspect(&now); /* newer than what the supervisor said last */
+    failure->limit = (int64_t)(now.first > attach->output[index].first ? now.first : attach->output[index].first);
     return -1;
 }
 

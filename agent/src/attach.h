@@ -18,6 +18,10 @@ struct attach {
     bool feeds;       /* wants to feed stdin */
     bool delivers;    /* wants the output */
     bool input_ended;
+    bool owns;        /* stdin, as the host was told */
+    bool restarts;    /* the next DATA is the first since it came to own stdin again */
+    int64_t turn;     /* of the owner of stdin */
+    uint64_t barrier; /* stdin that comes before the answer to this PING is of an earlier turn */
     bool disk_full;   /* as the host was told */
 };
 

@@ -13,15 +13,49 @@
 
 #include "io.h"
 
-static pid_t parent_of(int proc, const char *pid) {
+struct process_stat {
+    char state;
+    pid_t parent, group;
+};
+
+static bool read_stat(int proc, const char *pid, struct process_stat *stat) {
     char name[64], text[512];
     snprintf(name, sizeof name, "%.20s/stat", pid);
     if (read_file(proc, name, text, sizeof text) <= 0)
-        return -1;
+        return false;
     char *at = strrchr(text, ')'); /* the name before it may hold anything */
-    int parent;
-    char state;
-    return at != NULL && sscanf(at + 1, " %c %d", &state, &parent) == 2 ? parent : -1;
+    return at != NULL && sscanf(at + 1, " %c %d %d", &stat->state, &stat->parent, &stat->group) == 3;
+}
+
+/* Calls `visit` for each process until it returns false. */
+static void each_process(bool (*visit)(void *context, pid_t pid, const struct process_stat *stat), void *context) {
+    DIR *folder = opendir("/proc");
+    struct dirent *entry;
+    struct process_stat stat;
+    bool more = true;
+    while (folder != NULL && more && (entry = readdir(folder)) != NULL)
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && read_stat(dirfd(folder), entry->d_name, &stat))
+            more = visit(context, (pid_t)atoi(entry->d_name), &stat);
+    if (folder != NULL)
+        closedir(folder);
+}
+
+struct group_search {
+    pid_t group;
+    bool lives;
+};
+
+static bool look_for_group(void *context, pid_t pid, const struct process_stat *stat) {
+    struct group_search *search = context;
+    (void)pid;
+    search->lives = stat->group == search->group && stat->state != 'Z' && stat->state != 'X';
+    return !search->lives;
+}
+
+bool group_lives(pid_t group) {
+    struct group_search search = {.group = group};
+    each_process(look_for_group, &search);
+    return search.lives;
 }
 
 /* The kernel's own list, where it is compiled in. */
@@ -41,21 +75,26 @@ static ssize_t from_kernel(pid_t *pids, size_t capacity) {
     return (ssize_t)count;
 }
 
+struct child_list {
+    pid_t self;
+    pid_t *pids;
+    size_t count, capacity;
+};
+
+static bool add_child(void *context, pid_t pid, const struct process_stat *stat) {
+    struct child_list *list = context;
+    if (stat->parent == list->self && list->count < list->capacity)
+        list->pids[list->count++] = pid;
+    return list->count < list->capacity;
+}
+
 size_t children_list(pid_t *pids, size_t capacity) {
     ssize_t known = from_kernel(pids, capacity);
     if (known >= 0)
         return (size_t)known;
-    size_t count = 0;
-    DIR *folder = opendir("/proc");
-    if (folder == NULL)
-        return 0;
-    struct dirent *entry;
-    pid_t self = getpid();
-    while (count < capacity && (entry = readdir(folder)) != NULL)
-        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && parent_of(dirfd(folder), entry->d_name) == self)
-            pids[count++] = (pid_t)atoi(entry->d_name);
-    closedir(folder);
-    return count;
+    struct child_list list = {.self = getpid(), .pids = pids, .capacity = capacity};
+    each_process(add_child, &list);
+    return list.count;
 }
 
 void kill_children(int64_t limit_ms) {

@@ -41,6 +41,9 @@ int claim_listen(int control, void *message, size_t length, int *fd) {
     struct msghdr got = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = space.bytes, .msg_controllen = sizeof space.bytes};
     *fd = -1;
     ssize_t count = recvmsg(control, &got, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    /* The other end closed with unread messages: what it sent before is still behind that error. */
+    if (count < 0 && errno == ECONNRESET)
+        count = recvmsg(control, &got, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     struct cmsghdr *header = count > 0 ? CMSG_FIRSTHDR(&got) : NULL;
@@ -198,7 +201,7 @@ void claim_leave(struct session *session) {
     ask(session, &message);
 }
 
-void claim_supervisor(int control, pid_t pid, pid_t group) {
+int claim_supervisor(int control, pid_t pid, pid_t group) {
     struct claim_message message = {.kind = CLAIM_SUPERVISOR, .pid = pid, .group = group};
-    claim_tell(control, &message, sizeof message, -1);
+    return claim_tell(control, &message, sizeof message, -1);
 }

@@ -103,7 +103,7 @@ void claim_leave(struct session *session);
 int claim_fence(struct session *session);
 /* Takes what `serve` says unasked, if anything: sets `dropped`, `stale`, `adopted` or `lost`. */
 void claim_look(struct session *session);
-/* From a supervisor: makes itself known to `serve`. */
-void claim_supervisor(int control, pid_t pid, pid_t group);
+/* From a supervisor: makes itself known to `serve`; -1 where that is gone. */
+int claim_supervisor(int control, pid_t pid, pid_t group);
 
 #endif

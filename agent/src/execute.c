@@ -50,7 +50,7 @@ static int fail_by(struct failure *failure, int error, const char *path) {
     case ELIBBAD:
         return fail_at(failure, "WRONG_FORMAT", error, "it is no program for this machine", path);
     case E2BIG:
-        return fail_at(failure, "INVALID_SPEC", error, "arguments and environment are too long together", path);
+        return fail_at(failure, "INVALID_SPEC", error, "an argument or a variable is too long, or all of them together are", "env");
     default:
         return fail_errno(failure, error, "execute", path);
     }

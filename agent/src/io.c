@@ -68,28 +68,67 @@ int is_there(int folder, const char *name) {
     return errno == ENOENT ? 0 : -1;
 }
 
-int write_locked(int folder, const char *name, const char *bytes, size_t length) {
+static int open_temporary(int folder, const char *name, char temporary[300]) {
+    snprintf(temporary, 300, ".%s.new", name);
+    return openat(folder, temporary, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+int reserve_file(int folder, const char *name, size_t length) {
+    static const char ZEROS[4096];
     char temporary[300];
-    snprintf(temporary, sizeof temporary, ".%s.new", name);
-    int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open_temporary(folder, name, temporary);
     if (fd < 0)
         return -1;
-    int result = flock(fd, LOCK_EX | LOCK_NB) == 0 && write_all(fd, bytes, length) == 0 && fsync(fd) == 0 ? 0 : -1;
-    int error = errno;
-    if (result == 0) {
-        result = renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0 ? 0 : -1;
-        error = errno;
-    }
-    if (result == 0)
+    /* Some file systems cannot allocate ahead: there zeros are written. */
+    int error = posix_fallocate(fd, 0, (off_t)length);
+    for (size_t done = 0; error != 0 && error != ENOSPC && error != EDQUOT && done < length; done += sizeof ZEROS)
+        error = write_all(fd, ZEROS, sizeof ZEROS) == 0 ? (done + sizeof ZEROS < length ? EOPNOTSUPP : 0) : errno;
+    close(fd);
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
+/* The descriptor of the file that has its name durably, or -1 with what was written left under the temporary one. */
+static int write_named(int folder, const char *name, const char *bytes, size_t length, bool locked) {
+    char temporary[300];
+    int fd = open_temporary(folder, name, temporary);
+    if (fd < 0)
+        return -1;
+    /* Written over what is there and cut then: a file that is emptied first would give its blocks away. */
+    if ((!locked || flock(fd, LOCK_EX | LOCK_NB) == 0) && write_all(fd, bytes, length) == 0 && ftruncate(fd, (off_t)length) == 0 && fsync(fd) == 0 &&
+        renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0)
         return fd;
-    unlinkat(folder, temporary, 0);
+    int error = errno;
     close(fd);
     errno = error;
     return -1;
 }
 
+int write_reserved(int folder, const char *name, const char *bytes, size_t length) {
+    int fd = write_named(folder, name, bytes, length, false);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    return 0;
+}
+
+static int write_new(int folder, const char *name, const char *bytes, size_t length, bool locked) {
+    char temporary[300];
+    int fd = write_named(folder, name, bytes, length, locked), error = errno;
+    if (fd >= 0)
+        return fd;
+    snprintf(temporary, sizeof temporary, ".%s.new", name);
+    unlinkat(folder, temporary, 0);
+    errno = error;
+    return -1;
+}
+
+int write_locked(int folder, const char *name, const char *bytes, size_t length) {
+    return write_new(folder, name, bytes, length, true);
+}
+
 int write_durably(int folder, const char *name, const char *bytes, size_t length) {
-    int fd = write_locked(folder, name, bytes, length);
+    int fd = write_new(folder, name, bytes, length, false);
     if (fd < 0)
         return -1;
     close(fd);

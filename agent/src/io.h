@@ -16,6 +16,12 @@ int64_t steady_ms(void);
 int write_all(int fd, const void *bytes, size_t length);
 /* At most capacity - 1 bytes, with a NUL behind them; the number, or -1 with errno. */
 ssize_t read_file(int folder, const char *name, char *buffer, size_t capacity);
+/*
+ * Allocates `length` bytes for the file `name`, under the name that write_reserved and write_durably write to first. -1 with errno.
+ */
+int reserve_file(int folder, const char *name, size_t length);
+/* As write_durably, and keeps what it reserved where it fails. */
+int write_reserved(int folder, const char *name, const char *bytes, size_t length);
 /* Writes `name` in `folder` so that it is there whole or not at all, also after a power cut. -1 with errno. */
 int write_durably(int folder, const char *name, const char *bytes, size_t length);
 /* The same, and returns a descriptor of the file, locked (flock) from before it has its name; -1. */

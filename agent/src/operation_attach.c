@@ -59,7 +59,7 @@ static int begin(struct session *session, const struct json *open, struct attach
         return -1;
     for (int i = 0; i < 2; i++) {
         output_begin(&attach->output[i], attach->link.folder, i + 1);
-        attach->reader[i] = (struct output_reader){.folder = attach->link.folder, .stream = i + 1, .fd = -1};
+        attach->reader[i] = (struct output_reader){.folder = attach->link.folder, .stream = i + 1, .fd = -1, .freed = -1};
     }
     attach_take_state(attach);
     if (attach->link.lost && !attach->delivers)
@@ -68,6 +68,9 @@ static int begin(struct session *session, const struct json *open, struct attach
         return -1;
     receiving_begin(&attach->receiving, (uint64_t)attach->link.state.number[STATE_TAKEN]);
     attach->input_ended = attach->link.fd < 0 || (attach->link.state.flags & NOTE_INPUT_ENDED) != 0;
+    /* It is told at once where another owns stdin; what has ended is no use to any. */
+    attach->owns = !attach->input_ended || (attach->link.state.flags & NOTE_OWNER) != 0;
+    attach->turn = attach->link.state.number[STATE_TURN];
     attach->buffer = malloc(DATA_RAW_MAX);
     return attach->buffer != NULL ? send_opened(session, attach) : fail_errno(failure, ENOMEM, "attach", NULL);
 }
@@ -118,7 +121,7 @@ static int run(struct session *session, struct attach *attach) {
 int operation_attach(struct session *session, const struct json *open) {
     struct attach attach = {0};
     attach.link.folder = attach.link.fd = -1;
-    attach.reader[0].fd = attach.reader[1].fd = -1;
+    attach.reader[0].fd = attach.reader[1].fd = attach.reader[0].freed = attach.reader[1].freed = -1;
     int result = begin(session, open, &attach);
     if (result == 0)
         result = run(session, &attach);

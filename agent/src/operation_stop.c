@@ -2,6 +2,7 @@
 #include "operation.h"
 #include "process_link.h"
 #include "process_notes.h"
+#include "version.h"
 
 static int send_result(struct session *session, const struct process_link *link) {
     struct json_out out = {0};
@@ -11,6 +12,14 @@ static int send_result(struct session *session, const struct process_link *link)
     record_put_result(&out, &link->result);
     json_close(&out, '}');
     return session_send_json(session, FRAME_RESULT, &out);
+}
+
+/* The stop was taken, however long the end of the process takes. */
+static int send_opened(struct session *session) {
+    struct json_out out = {0};
+    json_open(&out, NULL, '{');
+    json_close(&out, '}');
+    return session_send_json(session, FRAME_OPENED, &out);
 }
 
 /* Until it has ended, answering pings. CANCEL ends the waiting and not the stop. */
@@ -48,6 +57,8 @@ static int note_to(struct session *session, const struct json *open, uint8_t typ
         sweep(&link, &note);
     if (result == 0 && !link.ended && !link.lost)
         process_link_send(&link, &note, NULL, 0);
+    if (result == 0 && wait && session->protocol >= PROTOCOL_OWNERSHIP)
+        result = send_opened(session);
     if (result == 0 && wait)
         result = await_end(session, &link) == 0 ? send_result(session, &link) : -1;
     else if (result == 0)

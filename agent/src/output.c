@@ -58,8 +58,84 @@ void output_trim(struct output *output, uint64_t retain) {
     }
 }
 
-int output_sync(struct output *output) {
-    return output->fd < 0 ? 0 : fdatasync(output->fd);
+/* In the file `freed`, one for each stream: read by other processes while it is written, so that it has a check. */
+struct freed_mark {
+    uint64_t first, check;
+};
+
+static int open_freed(int folder, int flags) {
+    return openat(folder, "freed", flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+int output_prepare(int folder) {
+    static const struct freed_mark NONE[2] = {{0, UINT64_MAX}, {0, UINT64_MAX}};
+    int fd = open_freed(folder, O_WRONLY | O_CREAT);
+    if (fd < 0)
+        return -1;
+    int result = write_all(fd, NONE, sizeof NONE);
+    close(fd);
+    return result;
+}
+
+static int publish_first(const struct output *output, uint64_t first) {
+    struct freed_mark mark = {first, ~first};
+    int fd = open_freed(output->folder, O_WRONLY);
+    if (fd < 0)
+        return -1;
+    ssize_t put = pwrite(fd, &mark, sizeof mark, (off_t)(output->stream - 1) * (off_t)sizeof mark);
+    close(fd);
+    return put == (ssize_t)sizeof mark ? 0 : -1;
+}
+
+static uint64_t freed_below(int fd, int stream) {
+    struct freed_mark mark;
+    for (int i = 0; fd >= 0 && i < 1000; i++)
+        if (pread(fd, &mark, sizeof mark, (off_t)(stream - 1) * (off_t)sizeof mark) == (ssize_t)sizeof mark && mark.check == ~mark.first)
+            return mark.first;
+    return 0;
+}
+
+void output_free(struct output *output) {
+    char name[32];
+    struct stat stat;
+    uint64_t start = output->durable - output->durable % SEGMENT_BYTES;
+    output_trim(output, 0);
+    if (output->first < start)
+        return;
+    name_of(name, output->stream, start / SEGMENT_BYTES);
+    int fd = openat(output->folder, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return;
+    /* Whole blocks only: the rest of one would read as zeros. */
+    if (fstat(fd, &stat) == 0 && stat.st_blksize > 0) {
+        uint64_t first = output->durable - (output->durable - start) % (uint64_t)stat.st_blksize;
+        /* Readers look at the mark after they have read, so that it is moved before the bytes go. */
+        if (first > output->first && publish_first(output, first) == 0) {
+            fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(output->first - start), (off_t)(first - output->first));
+            output->first = first;
+        }
+    }
+    close(fd);
+}
+
+static int sync_segment(const struct output *output, uint64_t segment) {
+    char name[32];
+    name_of(name, output->stream, segment);
+    int fd = openat(output->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    int result = fdatasync(fd), error = errno;
+    close(fd);
+    errno = error;
+    return result;
+}
+
+int output_sync(const struct output *output) {
+    uint64_t from = output->durable > output->first ? output->durable : output->first;
+    for (uint64_t segment = from / SEGMENT_BYTES; segment * SEGMENT_BYTES < output->end; segment++)
+        if (sync_segment(output, segment) != 0)
+            return -1;
+    return 0;
 }
 
 /* Calls `visit` for each segment file in the folder. */
@@ -103,6 +179,11 @@ void output_inspect(struct output *output) {
     struct inspection inspection = {output, UINT64_MAX, 0};
     each_segment(output->folder, inspect, &inspection);
     output->first = inspection.lowest == UINT64_MAX ? 0 : inspection.lowest * SEGMENT_BYTES;
+    int fd = open_freed(output->folder, O_RDONLY);
+    uint64_t freed = freed_below(fd, output->stream);
+    close_fd(&fd);
+    if (freed > output->first)
+        output->first = freed;
 }
 
 static void unlink_segment(void *context, const char *name, int stream, uint64_t segment) {
@@ -113,13 +194,14 @@ static void unlink_segment(void *context, const char *name, int stream, uint64_t
 
 void output_remove(int folder) {
     each_segment(folder, unlink_segment, &folder);
+    unlinkat(folder, "freed", 0);
 }
 
 ssize_t output_read(struct output_reader *reader, uint64_t offset, uint8_t *bytes, size_t length) {
     uint64_t segment = offset / SEGMENT_BYTES, inside = offset % SEGMENT_BYTES;
     if (reader->fd < 0 || reader->segment != segment) {
         char name[32];
-        output_reader_close(reader);
+        close_fd(&reader->fd);
         name_of(name, reader->stream, segment);
         reader->fd = openat(reader->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (reader->fd < 0)
@@ -132,9 +214,16 @@ ssize_t output_read(struct output_reader *reader, uint64_t offset, uint8_t *byte
     do
         got = pread(reader->fd, bytes, length, (off_t)inside);
     while (got < 0 && errno == EINTR);
+    if (reader->freed < 0)
+        reader->freed = open_freed(reader->folder, O_RDONLY);
+    if (got > 0 && freed_below(reader->freed, reader->stream) > offset) {
+        errno = ENOENT;
+        return -1;
+    }
     return got;
 }
 
 void output_reader_close(struct output_reader *reader) {
     close_fd(&reader->fd);
+    close_fd(&reader->freed);
 }

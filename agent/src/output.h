@@ -17,13 +17,17 @@ struct output {
     uint64_t durable; /* what a host has stored */
 };
 
+/* Once for a process, before anything is appended or read. -1 with errno. */
+int output_prepare(int folder);
 void output_begin(struct output *output, int folder, int stream);
 /* Appends what it can: fewer bytes than `length` only where the disk refuses them (errno says why). */
 size_t output_append(struct output *output, const uint8_t *bytes, size_t length);
 /* Removes whole segments that a host has stored, but for the last `retain` bytes. */
 void output_trim(struct output *output, uint64_t retain);
-/* Makes what was appended durable. -1 with errno. */
-int output_sync(struct output *output);
+/* The same without any that are kept, down to the file system's block. */
+void output_free(struct output *output);
+/* Makes durable what no host has stored. -1 with errno. */
+int output_sync(const struct output *output);
 /* What the files of a process without a supervisor hold: sets `first` and `end`. */
 void output_inspect(struct output *output);
 void output_remove(int folder);
@@ -32,6 +36,7 @@ struct output_reader {
     int folder;
     int stream;
     int fd;
+    int freed; /* the file of that name, -1: not open */
     uint64_t segment;
 };
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io.h"
@@ -12,7 +13,7 @@
 #include "operation.h"
 #include "socket.h"
 
-enum { ANSWER_MS = 30000 };
+enum { ANSWER_MS = 30000, LEAVING_MS = 2000 };
 
 bool process_link_send(struct process_link *link, const struct note *note, const void *bytes, size_t length) {
     union { const void *from; void *to; } body = {.from = bytes}, head = {.from = note};
@@ -27,10 +28,15 @@ bool process_link_send(struct process_link *link, const struct note *note, const
     return sent >= 0;
 }
 
-/* The supervisor is gone: by the record the process has ended, or is lost. */
+/* The supervisor is gone, or about to be: by the record the process has ended, or is lost. */
 static int settle(struct session *session, struct process_link *link) {
+    struct timespec pause = {.tv_nsec = 2 * 1000000};
+    int64_t end = steady_ms() + LEAVING_MS;
+    int found;
     close_fd(&link->fd);
-    int found = record_read_result(link->folder, &link->result);
+    /* A supervisor that is killed closes its sockets one by one; until the last is closed its record is not final. */
+    while ((found = record_read_result(link->folder, &link->result)) == 0 && record_supervised(link->folder) && steady_ms() < end)
+        nanosleep(&pause, NULL);
     if (found < 0)
         return fail_errno(&session->failure, errno, "read the process's result", NULL);
     link->ended = found == 1;

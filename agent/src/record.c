@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "io.h"
 #include "output.h"
+#include "socket.h"
+
+enum { RESULT_BYTES = 4096 }; /* more than any has: a block of most file systems */
 
 int record_folder(const struct state *state, const char *id, bool make) {
     return open_folder(state->processes, id, make, 0700);
@@ -50,7 +53,8 @@ static int read_result(int folder, const char *name, struct process_result *resu
     int found = read_json(folder, name, &json, text, sizeof text);
     if (found != 1)
         return found;
-    result->output_cut = false;
+    json_boolean(&json, json_root(&json), "shutdown", false, &result->shutdown);
+    json_boolean(&json, json_root(&json), "outputCut", false, &result->output_cut);
     result->exit_status = (int)number_of(&json, "exitStatus");
     result->signal = (int)number_of(&json, "signal");
     result->started_at = number_of(&json, "startedAt");
@@ -64,11 +68,18 @@ static int read_result(int folder, const char *name, struct process_result *resu
 
 /* The status was safe when its supervisor was killed; of the output there is what had been stored by then. */
 static int complete_exit(int folder, struct process_result *result) {
-    if (record_supervised(folder))
-        return 0;
     int found = read_result(folder, "exit", result);
     if (found != 1)
         return found;
+    if (record_supervised(folder))
+        return 0;
+    /* Without a supervisor nothing changes any more: a result that came since the first look is the one that counts. */
+    struct process_result whole;
+    found = read_result(folder, "result", &whole);
+    if (found != 0) {
+        *result = whole;
+        return found;
+    }
     for (int stream = 1; stream <= 2; stream++) {
         struct output output;
         output_begin(&output, folder, stream);
@@ -85,11 +96,15 @@ int record_read_result(int folder, struct process_result *result) {
 }
 
 static int write_json(int folder, const char *name, struct json_out *out) {
-    int result = out->failed ? -1 : write_durably(folder, name, out->text, out->length);
+    int result = out->failed ? -1 : write_reserved(folder, name, out->text, out->length);
     int error = out->failed ? ENOMEM : errno;
     json_out_free(out);
     errno = error;
     return result;
+}
+
+int record_reserve(int folder) {
+    return reserve_file(folder, "exit", RESULT_BYTES) == 0 && reserve_file(folder, "result", RESULT_BYTES) == 0 ? 0 : -1;
 }
 
 int record_write_start(const struct state *state, int folder, const struct process_start *start) {
@@ -117,6 +132,8 @@ void record_put_result(struct json_out *out, const struct process_result *result
     json_put_number(out, "oomKills", result->oom_kills);
     if (result->output_cut)
         json_put_bool(out, "outputCut", true);
+    if (result->shutdown)
+        json_put_bool(out, "shutdown", true);
 }
 
 static int write_result(int folder, const char *name, const struct process_result *result) {
@@ -136,12 +153,11 @@ int record_write_result(int folder, const struct process_result *result) {
 }
 
 bool record_supervised(int folder) {
-    int fd = openat(folder, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    int fd = socket_connect(folder, "socket", SOCK_SEQPACKET | SOCK_NONBLOCK);
     if (fd < 0)
-        return false;
-    bool held = flock(fd, LOCK_EX | LOCK_NB) != 0;
+        return errno != ENOENT && errno != ECONNREFUSED;
     close(fd);
-    return held;
+    return true;
 }
 
 int record_remove(const struct state *state, const char *id) {
@@ -149,7 +165,7 @@ int record_remove(const struct state *state, const char *id) {
     if (folder < 0)
         return errno == ENOENT ? 0 : -1;
     /* The record goes first: without it the rest means nothing. */
-    static const char *const NAMES[] = {"start", "result", "exit", ".start.new", ".result.new", ".exit.new", "pid", ".pid.new", "socket", "lock"};
+    static const char *const NAMES[] = {"start", "result", "exit", ".start.new", ".result.new", ".exit.new", "pid", "socket"};
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
         unlinkat(folder, NAMES[i], 0);
     output_remove(folder);

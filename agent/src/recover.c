@@ -84,7 +84,7 @@ static void clear_staging(const struct state *state, int volumes, const char *id
 }
 
 void recover(const struct state *state) {
+    stored_result_renew(state);
     each_id(state->operations, false, complete, state);
     each_id(state->volumes, false, clear_staging, state);
-    stored_result_prune(state);
 }

@@ -29,8 +29,8 @@ struct server {
     struct table table;
     int listener;
     int signals;
-    int lifeline_end; /* held by this process alone */
-    bool stopping;
+    int lifeline_end, shutdown_end; /* held by this process alone */
+    int stopping; /* the signal that tells it to end, 0: none came */
     int64_t stop_at;
 };
 
@@ -46,12 +46,14 @@ static int prepare(struct server *server, const char *path, struct failure *fail
     umask(022);
     if (state_open(&server->state, path, failure) != 0)
         return -1;
-    int pipes[2];
-    if (pipe2(pipes, O_CLOEXEC) != 0)
+    int lifeline[2], shutdown_pipe[2];
+    if (pipe2(lifeline, O_CLOEXEC) != 0 || pipe2(shutdown_pipe, O_CLOEXEC) != 0)
         return fail_errno(failure, errno, "make a pipe", NULL);
     server->table.generation = server->state.generation;
-    server->state.lifeline = pipes[0];
-    server->lifeline_end = pipes[1];
+    server->state.lifeline = lifeline[0];
+    server->lifeline_end = lifeline[1];
+    server->state.shutdown = shutdown_pipe[0];
+    server->shutdown_end = shutdown_pipe[1];
     recover(&server->state);
     sigset_t set;
     sigemptyset(&set);
@@ -72,6 +74,7 @@ static _Noreturn void become_session(struct server *server, int fd, int control)
     close(server->listener);
     close(server->signals);
     close(server->lifeline_end);
+    close_fd(&server->shutdown_end);
     for (int i = 0; i < server->table.session_count; i++)
         close(server->table.sessions[i].control);
     sigset_t none;
@@ -88,7 +91,7 @@ static void accept_one(struct server *server) {
     if (fd < 0)
         return;
     int pair[2];
-    if (server->stopping || server->table.session_count == SESSIONS_MAX || !socket_peer_allowed(fd) ||
+    if (server->stopping != 0 || server->table.session_count == SESSIONS_MAX || !socket_peer_allowed(fd) ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
         close(fd);
         return;
@@ -110,22 +113,23 @@ static void accept_one(struct server *server) {
 }
 
 static void reap(struct server *server) {
-    int status;
-    pid_t pid;
-    for (int i = server->table.session_count - 1; i >= 0; i--)
-        table_hear(&server->table, i);
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        table_reaped(&server->table, pid, !WIFEXITED(status) || WEXITSTATUS(status) != 0);
+    for (;;) {
+        siginfo_t info = {0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+            return;
+        table_ended(&server->table, info.si_pid, info.si_code != CLD_EXITED || info.si_status != 0);
+        waitpid(info.si_pid, NULL, WNOHANG);
+    }
 }
 
 static void take_signals(struct server *server) {
     struct signalfd_siginfo info;
     while (read(server->signals, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGCHLD || server->stopping)
+        if (info.ssi_signo == SIGCHLD || server->stopping != 0)
             continue;
-        server->stopping = true;
+        server->stopping = (int)info.ssi_signo;
         server->stop_at = steady_ms() + STOP_MS;
-        table_signal_supervisors(&server->table, SIGTERM);
+        close_fd(&server->shutdown_end); /* every supervisor stops its command, and marks its result */
     }
     reap(server);
 }
@@ -137,8 +141,8 @@ static void turn(struct server *server) {
     polled[1] = (struct pollfd){.fd = server->listener, .events = POLLIN};
     for (int i = 0; i < count; i++)
         polled[2 + i] = (struct pollfd){.fd = server->table.sessions[i].control, .events = POLLIN};
-    int64_t left = server->stopping ? server->stop_at - steady_ms() : -1;
-    if (poll(polled, (nfds_t)(2 + count), server->stopping && left < 0 ? 0 : (int)left) <= 0)
+    int64_t left = server->stopping != 0 ? server->stop_at - steady_ms() : -1;
+    if (poll(polled, (nfds_t)(2 + count), server->stopping != 0 && left < 0 ? 0 : (int)left) <= 0)
         return;
     for (int i = count - 1; i >= 0; i--)
         if (polled[2 + i].revents != 0 && !table_hear(&server->table, i)) {
@@ -157,7 +161,7 @@ static void finish(struct server *server) {
     struct timespec pause = {.tv_nsec = 100 * 1000000}; /* sessions pass the last results on */
     if (server->table.session_count > 0)
         nanosleep(&pause, NULL);
-    table_signal_supervisors(&server->table, SIGKILL);
+    table_kill_supervisors(&server->table);
     for (int i = 0; i < server->table.session_count; i++)
         kill(server->table.sessions[i].pid, SIGKILL);
     unlinkat(server->state.agent, "socket", 0);
@@ -171,8 +175,8 @@ int serve(const char *path) {
         fprintf(stderr, "agent: %s (%s)\n", failure.message, failure.path);
         return 1;
     }
-    while (!server.stopping || (server.table.supervisor_count > 0 && steady_ms() < server.stop_at))
+    while (server.stopping == 0 || (server.table.supervisor_count > 0 && steady_ms() < server.stop_at))
         turn(&server);
     finish(&server);
-    return 0;
+    return 128 + server.stopping; /* never 0: what was stopped for it is no success of the container */
 }

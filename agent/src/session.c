@@ -45,6 +45,8 @@ static int check_hello(struct session *session, struct message *message) {
     else if (lowest->number > PROTOCOL_HIGHEST || highest->number < PROTOCOL_LOWEST)
         result = fail(&session->failure, "AGENT_INCOMPATIBLE", "the agent speaks protocol %d to %d, the host %lld to %lld", PROTOCOL_LOWEST,
                       PROTOCOL_HIGHEST, (long long)lowest->number, (long long)highest->number);
+    else
+        session->protocol = highest->number < PROTOCOL_HIGHEST ? (int)highest->number : PROTOCOL_HIGHEST;
     json_free(&json);
     return result;
 }

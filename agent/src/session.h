@@ -38,6 +38,7 @@ struct session {
     int64_t fence;      /* with `stale`: the generation that `serve` keeps */
     bool handed_over; /* the connection is another session's now */
     struct adopted_connection adopted; /* where the operation is to go on */
+    int protocol; /* the highest version that both sides speak */
     struct failure failure;
     int64_t oom_kills; /* a fact of the failure PROCESS_LOST */
     uint8_t *input; /* INPUT_CAPACITY bytes */
@@ -46,6 +47,7 @@ struct session {
     size_t text_length;
     uint8_t text_type; /* 0: none is open */
     int64_t heard_ms;
+    uint64_t pinged, ponged; /* the last PING that was sent, and the last that was answered */
 };
 
 /* A frame as an operation sees it; JSON is whole, and writable in `text` until the next call. */
@@ -82,6 +84,9 @@ int session_write(struct session *session, const void *bytes, size_t length);
 int session_write_two(struct session *session, const void *head, size_t head_length, const void *bytes, size_t length);
 /* Sends what `out` holds as a JSON frame (in pieces where it is long), and empties `out`. */
 int session_send_json(struct session *session, enum frame_type type, struct json_out *out);
+
+/* Sends a PING: what the host sends before `ponged` reaches `pinged` it may have sent before it read this. */
+int session_ping(struct session *session);
 
 /* Goes on with the connection that was handed over, in the place of the one that was lost. */
 void session_continue(struct session *session);

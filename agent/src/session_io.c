@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "claim.h"
 #include "io.h"
 #include "session.h"
@@ -50,11 +51,23 @@ void session_continue(struct session *session) {
     session->heard_ms = steady_ms();
 }
 
-static int pong(struct session *session, const struct frame *ping) {
+static int write_ping(struct session *session, enum frame_type type, const uint8_t payload[PING_PAYLOAD]) {
     uint8_t frame[FRAME_HEADER + PING_PAYLOAD];
-    frame_header_put(frame, FRAME_PONG, 0, PING_PAYLOAD);
-    memcpy(frame + FRAME_HEADER, ping->payload, PING_PAYLOAD);
+    frame_header_put(frame, type, 0, PING_PAYLOAD);
+    memcpy(frame + FRAME_HEADER, payload, PING_PAYLOAD);
     return session_write(session, frame, sizeof frame);
+}
+
+int session_ping(struct session *session) {
+    uint8_t payload[PING_PAYLOAD];
+    put_u64(payload, ++session->pinged);
+    return write_ping(session, FRAME_PING, payload);
+}
+
+static void take_pong(struct session *session, const struct frame *frame) {
+    uint64_t answered = get_u64(frame->payload);
+    if (answered > session->ponged && answered <= session->pinged)
+        session->ponged = answered;
 }
 
 /* Adds a piece of JSON; 1 when it is whole. */
@@ -83,9 +96,11 @@ static int take_text(struct session *session, const struct frame *frame, struct 
 static int take_frame(struct session *session, const struct frame *frame, struct message *message) {
     session->heard_ms = steady_ms();
     if (frame->type == FRAME_PING)
-        return pong(session, frame);
-    if (frame->type == FRAME_PONG)
+        return write_ping(session, FRAME_PONG, frame->payload);
+    if (frame->type == FRAME_PONG) {
+        take_pong(session, frame);
         return 0;
+    }
     if (session->text_type != 0 && session->text_type != frame->type)
         return session_violation(session, "a frame in the middle of a JSON text");
     message->type = frame->type;
@@ -169,7 +184,7 @@ int session_next(struct session *session, struct message *message, int64_t timeo
     }
 }
 
-/* Answers the PINGs among the frames that wait to be taken; in their place stays a PONG, which means nothing. */
+/* Answers the PINGs among the frames that wait to be taken; in their place stays the PONG of no PING. */
 static void answer_pings(struct session *session) {
     for (size_t at = session->input_start; at < session->input_end && !session->lost;) {
         struct frame frame;
@@ -177,8 +192,10 @@ static void answer_pings(struct session *session) {
         int64_t length = frame_take(session->input + at, session->input_end - at, &frame, &problem);
         if (length <= 0)
             return;
-        if (frame.type == FRAME_PING && pong(session, &frame) == 0)
+        if (frame.type == FRAME_PING && write_ping(session, FRAME_PONG, frame.payload) == 0) {
             session->input[at] = FRAME_PONG;
+            memset(session->input + at + FRAME_HEADER, 0, PING_PAYLOAD);
+        }
         at += (size_t)length;
     }
 }

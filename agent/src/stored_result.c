@@ -14,8 +14,22 @@
 
 enum { KEEP_SECONDS = 24 * 60 * 60 };
 
+/* Of a clock that no one sets: the time since boot. */
+static time_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_BOOTTIME, &time);
+    return time.tv_sec;
+}
+
+static void date(int folder, const char *name) {
+    struct timespec times[2] = {{.tv_sec = now()}, {.tv_sec = now()}};
+    utimensat(folder, name, times, AT_SYMLINK_NOFOLLOW);
+}
+
 void stored_result_keep(const struct state *state, const char *operation, bool has_result) {
     /* Not made durable: a crash that loses the move finds the marker, and completes a commit that is complete. */
+    if (has_result)
+        date(state->operations, operation);
     if (!has_result || renameat(state->operations, operation, state->results, operation) != 0)
         unlinkat(state->operations, operation, 0);
     else
@@ -72,17 +86,30 @@ void stored_result_forget(const struct state *state, const char *operation) {
     unlinkat(state->results, operation, 0);
 }
 
-void stored_result_prune(const struct state *state) {
+static void each_result(const struct state *state, void (*visit)(int folder, const char *name)) {
     int copy = openat(state->results, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *listing = copy < 0 ? NULL : fdopendir(copy);
     struct dirent *entry;
-    struct stat status;
     if (listing == NULL) {
         close_fd(&copy);
         return;
     }
     while ((entry = readdir(listing)) != NULL)
-        if (id_valid(entry->d_name) && fstatat(copy, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && time(NULL) - status.st_mtime > KEEP_SECONDS)
-            unlinkat(state->results, entry->d_name, 0);
+        if (id_valid(entry->d_name))
+            visit(copy, entry->d_name);
     closedir(listing);
+}
+
+static void prune_one(int folder, const char *name) {
+    struct stat status;
+    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && now() - status.st_mtime > KEEP_SECONDS)
+        unlinkat(folder, name, 0);
+}
+
+void stored_result_prune(const struct state *state) {
+    each_result(state, prune_one);
+}
+
+void stored_result_renew(const struct state *state) {
+    each_result(state, date);
 }

@@ -16,6 +16,8 @@ void stored_result_keep(const struct state *state, const char *operation, bool h
  */
 int stored_result_send(struct session *session, const char *operation);
 void stored_result_forget(const struct state *state, const char *operation);
+/* At the start of `serve`: they count from now, since the time that they have says nothing after another boot. */
+void stored_result_renew(const struct state *state);
 /* Removes those whose hosts never came back. */
 void stored_result_prune(const struct state *state);
 

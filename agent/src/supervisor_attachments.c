@@ -27,7 +27,16 @@ static void choose_owner(struct supervisor *supervisor) {
         if (supervisor->attachments[i].feeds &&
             (supervisor->owner < 0 || supervisor->attachments[i].attempt >= supervisor->attachments[supervisor->owner].attempt))
             supervisor->owner = i;
+    int fd = supervisor->owner < 0 ? -1 : supervisor->attachments[supervisor->owner].fd;
+    if (fd == supervisor->owner_fd)
+        return;
+    supervisor->owner_fd = fd;
+    supervisor->turn++;
     supervisor->changed = true;
+}
+
+static bool feeds_now(const struct supervisor *supervisor, int index, const struct note *note) {
+    return index == supervisor->owner && note->number[1] == supervisor->turn;
 }
 
 void supervisor_drop(struct supervisor *supervisor, int index) {
@@ -51,24 +60,27 @@ static void take_durable(struct supervisor *supervisor, const struct note *note)
     uint64_t first = output->first;
     output_trim(output, supervisor->spec->retain);
     supervisor->changed = supervisor->changed || output->first != first;
-    if (supervisor->disk_full)
+    if (supervisor->disk_full || supervisor->result_refused) {
+        supervisor_free_output(supervisor);
         supervisor->retry_ms = 0; /* there may be room now */
+    }
 }
 
 static void take_note(struct supervisor *supervisor, int index, const struct note *note, const uint8_t *bytes, size_t length) {
     struct attachment *attachment = &supervisor->attachments[index];
     switch (note->kind) {
     case NOTE_ATTACH:
+        attachment->greeted = attachment->stale = true;
         attachment->attempt = note->number[0];
         attachment->feeds = note->number[1] != 0 && supervisor->spec->stdin_open;
         choose_owner(supervisor);
         break;
     case NOTE_STDIN:
-        if (index == supervisor->owner)
+        if (feeds_now(supervisor, index, note))
             supervisor_take_input(supervisor, (uint64_t)note->number[0], bytes, length);
         break;
     case NOTE_STDIN_END:
-        if (index == supervisor->owner)
+        if (feeds_now(supervisor, index, note))
             supervisor_end_input(supervisor, (uint64_t)note->number[0]);
         break;
     case NOTE_DURABLE:
@@ -76,7 +88,7 @@ static void take_note(struct supervisor *supervisor, int index, const struct not
         break;
     case NOTE_SIGNAL:
         if (!supervisor->leader_ended)
-            kill(-supervisor->leader, (int)note->number[0]);
+            supervisor_signal(supervisor, (int)note->number[0]);
         break;
     case NOTE_RESIZE:
         if (supervisor->tty && supervisor->source[0] >= 0)
@@ -93,8 +105,11 @@ static void take_note(struct supervisor *supervisor, int index, const struct not
 bool supervisor_hear(struct supervisor *supervisor, int index, uint8_t *buffer, size_t capacity) {
     for (int i = 0; i < 16; i++) {
         ssize_t got = recv(supervisor->attachments[index].fd, buffer, capacity, MSG_DONTWAIT);
+        /* A session that closes with unread states resets the connection: its last notes are still behind that error. */
+        if (got < 0 && (errno == ECONNRESET || errno == EINTR))
+            continue;
         if (got < 0)
-            return errno == EAGAIN || errno == EINTR;
+            return errno == EAGAIN;
         struct note note;
         if ((size_t)got < sizeof note)
             return false;
@@ -112,15 +127,16 @@ static void tell_one(const struct supervisor *supervisor, int index, struct atta
     }
     note.number[STATE_TAKEN] = (int64_t)supervisor->input_taken;
     note.number[STATE_LIMIT] = (int64_t)supervisor->input_written + STDIN_WINDOW;
+    note.number[STATE_TURN] = supervisor->turn;
     note.flags = (index == supervisor->owner ? NOTE_OWNER : 0) | (supervisor->input_end_known || supervisor->input < 0 ? NOTE_INPUT_ENDED : 0) |
-                 (supervisor->finished ? NOTE_ENDED : 0) | (supervisor->disk_full ? NOTE_DISK_FULL : 0);
+                 (supervisor->finished ? NOTE_ENDED : 0) | (supervisor->disk_full || supervisor->result_refused ? NOTE_DISK_FULL : 0);
     ssize_t sent = send(attachment->fd, &note, sizeof note, MSG_DONTWAIT | MSG_NOSIGNAL);
     attachment->stale = sent < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
 void supervisor_tell(struct supervisor *supervisor) {
     for (int i = 0; i < supervisor->attachment_count; i++)
-        if (supervisor->changed || supervisor->attachments[i].stale)
+        if (supervisor->attachments[i].greeted && (supervisor->changed || supervisor->attachments[i].stale))
             tell_one(supervisor, i, &supervisor->attachments[i]);
     supervisor->changed = false;
 }

@@ -13,19 +13,40 @@ static void close_input(struct supervisor *supervisor) {
     supervisor->changed = true;
 }
 
+/*
+ * The first end character behind a partial line only hands the line to its reader; the next one is the end of input. False: the terminal takes no more now.
+ */
+static bool end_terminal(struct supervisor *supervisor) {
+    int end = pty_end_character(supervisor->input);
+    uint8_t byte = (uint8_t)end, last = supervisor->input_written == 0 ? '\n' : supervisor->input_bytes[(supervisor->input_written - 1) % STDIN_WINDOW];
+    int wanted = end <= 0 ? 0 : last == '\n' || last == '\r' || last == byte ? 1 : 2;
+    while (supervisor->input_end_characters < wanted) {
+        ssize_t put = write(supervisor->input, &byte, 1);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0 && errno == EAGAIN)
+            return false;
+        supervisor->input_end_characters++;
+    }
+    return true;
+}
+
 static void end_if_due(struct supervisor *supervisor) {
     if (!supervisor->input_end_known || supervisor->input_ended || supervisor->input_taken != supervisor->input_total)
         return;
     if (supervisor->input >= 0 && supervisor->input_written < supervisor->input_taken)
         return;
-    if (supervisor->tty && supervisor->input >= 0) {
-        int end = pty_end_character(supervisor->input);
-        uint8_t byte = (uint8_t)end;
-        if (end > 0 && write(supervisor->input, &byte, 1) < 0 && errno == EAGAIN)
-            return;
-    }
+    if (supervisor->tty && supervisor->input >= 0 && !end_terminal(supervisor))
+        return;
     supervisor->input_ended = true;
     close_input(supervisor);
+}
+
+bool supervisor_has_input(const struct supervisor *supervisor) {
+    if (supervisor->input < 0)
+        return false;
+    bool end = supervisor->input_end_known && !supervisor->input_ended && supervisor->input_taken == supervisor->input_total;
+    return supervisor->input_written < supervisor->input_taken || end;
 }
 
 void supervisor_take_input(struct supervisor *supervisor, uint64_t offset, const uint8_t *bytes, size_t length) {

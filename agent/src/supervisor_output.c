@@ -1,6 +1,8 @@
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "io.h"
@@ -13,19 +15,52 @@ static uint64_t unacknowledged(const struct supervisor *supervisor) {
     return bytes;
 }
 
-/* How much more may be stored now. What was in the pipes at the leader's end always may. */
 static uint64_t room(const struct supervisor *supervisor) {
-    uint64_t limit = supervisor->spec->unacked_limit + (supervisor->leader_ended ? supervisor->drain_extra : 0);
     uint64_t used = unacknowledged(supervisor);
-    return used < limit ? limit - used : 0;
+    return used < supervisor->allowance ? supervisor->allowance - used : 0;
+}
+
+void supervisor_allow_rest(struct supervisor *supervisor) {
+    uint64_t rest = unacknowledged(supervisor);
+    for (int i = 0; i < 2; i++) {
+        int held = 0;
+        if (supervisor->source[i] < 0)
+            continue;
+        /* A terminal does not say all that it holds. */
+        if (supervisor->tty)
+            rest += TERMINAL_BYTES;
+        else if (ioctl(supervisor->source[i], FIONREAD, &held) == 0 && held > 0)
+            rest += (uint64_t)held;
+    }
+    if (rest > supervisor->allowance)
+        supervisor->allowance = rest;
 }
 
 bool supervisor_reading(const struct supervisor *supervisor, int index) {
-    return supervisor->source[index] >= 0 && (supervisor->finished || !supervisor->paused[index]);
+    return supervisor->source[index] >= 0 && (supervisor->finished || (!supervisor->disk_full && room(supervisor) > 0));
+}
+
+void supervisor_free_output(struct supervisor *supervisor) {
+    for (int i = 0; i < 2; i++)
+        output_free(&supervisor->output[i]);
+    supervisor->changed = true;
+}
+
+/* Appends what the disk takes; where it is full, once more after all was freed that may be. */
+static size_t append(struct supervisor *supervisor, int index, const uint8_t *bytes, size_t length) {
+    struct output *output = &supervisor->output[index];
+    size_t done = output_append(output, bytes, length);
+    if (done < length) {
+        supervisor_free_output(supervisor);
+        done += output_append(output, bytes + done, length - done);
+    }
+    if (done > 0)
+        supervisor->stored_ms = steady_ms();
+    return done;
 }
 
 static void store(struct supervisor *supervisor, int index, const uint8_t *bytes, size_t length, size_t capacity) {
-    size_t done = output_append(&supervisor->output[index], bytes, length);
+    size_t done = append(supervisor, index, bytes, length);
     supervisor->changed = true;
     if (done == length)
         return;
@@ -41,20 +76,26 @@ static void store(struct supervisor *supervisor, int index, const uint8_t *bytes
 }
 
 void supervisor_read(struct supervisor *supervisor, int index, uint8_t *buffer, size_t capacity) {
-    uint64_t wanted = supervisor->finished ? capacity : room(supervisor);
-    if (wanted == 0 || !supervisor_reading(supervisor, index))
+    if (!supervisor_reading(supervisor, index))
         return;
+    uint64_t wanted = supervisor->finished ? capacity : room(supervisor);
     ssize_t got = read(supervisor->source[index], buffer, wanted < capacity ? (size_t)wanted : capacity);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got <= 0) {
-        close_fd(&supervisor->source[index]); /* a terminal says EIO when nobody has it open any more */
+        close_fd(&supervisor->source[index]); /* a terminal says EIO when no process has it open any more */
         return;
     }
     if (supervisor->finished)
         return; /* what is written after the end is dropped, so that its writer isn't killed */
     supervisor->heard_ms = steady_ms();
     store(supervisor, index, buffer, (size_t)got, capacity);
+}
+
+static void free_pending(struct supervisor *supervisor, int index) {
+    supervisor->pending_length[index] = 0;
+    free(supervisor->pending[index]);
+    supervisor->pending[index] = NULL;
 }
 
 static void retry_pending(struct supervisor *supervisor) {
@@ -64,21 +105,41 @@ static void retry_pending(struct supervisor *supervisor) {
         supervisor->pending_length[i] = 0;
         if (length > 0)
             store(supervisor, i, supervisor->pending[i], length, length);
-        if (supervisor->pending_length[i] == 0) {
-            free(supervisor->pending[i]);
-            supervisor->pending[i] = NULL;
-        }
+        if (supervisor->pending_length[i] == 0)
+            free_pending(supervisor, i);
     }
-    if (!supervisor->disk_full)
-        supervisor->heard_ms = steady_ms();
     supervisor->changed = true;
 }
 
-void supervisor_review_pauses(struct supervisor *supervisor) {
+void supervisor_cut_output(struct supervisor *supervisor) {
+    supervisor->disk_full = supervisor->blocked = false;
+    supervisor->result.output_cut = true;
+    for (int i = 0; i < 2; i++)
+        free_pending(supervisor, i);
+}
+
+/* Whether a source that is not read holds bytes; one that has ended is closed. */
+static bool holds_bytes(struct supervisor *supervisor, int index) {
+    struct pollfd polled = {.fd = supervisor->source[index], .events = POLLIN};
+    if (polled.fd < 0 || poll(&polled, 1, 0) <= 0)
+        return false;
+    if ((polled.revents & POLLIN) != 0)
+        return true;
+    close_fd(&supervisor->source[index]);
+    return false;
+}
+
+void supervisor_review_output(struct supervisor *supervisor) {
     if (supervisor->finished)
         return;
     if (supervisor->disk_full && steady_ms() >= supervisor->retry_ms)
         retry_pending(supervisor);
-    bool paused = supervisor->disk_full || room(supervisor) == 0;
-    supervisor->paused[0] = supervisor->paused[1] = paused;
+    if (!supervisor->leader_ended)
+        return;
+    bool blocked = supervisor->disk_full;
+    for (int i = 0; i < 2 && !blocked; i++)
+        blocked = !supervisor_reading(supervisor, i) && holds_bytes(supervisor, i);
+    if (supervisor->blocked && !blocked)
+        supervisor->heard_ms = supervisor->drain_ms = steady_ms();
+    supervisor->blocked = blocked;
 }

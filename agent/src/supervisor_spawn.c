@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -69,9 +68,6 @@ static int open_folder_of(struct supervisor *supervisor, struct failure *failure
     supervisor->folder = record_folder(supervisor->state, supervisor->spec->id, true);
     if (supervisor->folder < 0)
         return fail_setup(failure, "make the process's folder");
-    int lock = openat(supervisor->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0)
-        return fail_setup(failure, "lock the process's folder");
     supervisor->listener = socket_listen(supervisor->folder, "socket", SOCK_SEQPACKET);
     if (supervisor->listener < 0)
         return fail_setup(failure, "listen in the process's folder");
@@ -132,7 +128,8 @@ static void remember_pid(struct supervisor *supervisor) {
 
 int supervisor_start(struct supervisor *supervisor, int control, struct failure *failure) {
     struct ends ends = {-1, -1, -1};
-    claim_supervisor(control, getpid(), 0);
+    if (claim_supervisor(control, getpid(), 0) != 0)
+        return fail(failure, "IO_ERROR", "the agent does not answer"); /* a supervisor that it does not know might be left behind */
     if (open_folder_of(supervisor, failure) != 0 || open_streams(supervisor, &ends, failure) != 0)
         return -1;
     supervisor->input_bytes = supervisor->input < 0 ? NULL : malloc(STDIN_WINDOW);
@@ -140,6 +137,8 @@ int supervisor_start(struct supervisor *supervisor, int control, struct failure 
         return fail_setup(failure, "get memory");
     output_begin(&supervisor->output[0], supervisor->folder, 1);
     output_begin(&supervisor->output[1], supervisor->folder, 2);
+    if (record_reserve(supervisor->folder) != 0 || output_prepare(supervisor->folder) != 0)
+        return fail_setup(failure, "reserve space for the result");
     supervisor->start.started_at = wall_ms();
     supervisor->start.oom_kills = oom_kills();
     if (record_write_start(supervisor->state, supervisor->folder, &supervisor->start) != 0)
@@ -166,13 +165,14 @@ static _Noreturn void supervise(struct session *session, const struct spec *spec
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
-    sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGTERM, SIG_IGN); /* `kill -1` of a command does not end its supervisor */
     supervisor.state = session->state;
     supervisor.spec = spec;
     supervisor.tty = spec->tty;
+    supervisor.allowance = spec->unacked_limit;
     supervisor.source[0] = supervisor.source[1] = supervisor.input = supervisor.listener = supervisor.folder = -1;
-    supervisor.owner = -1;
+    supervisor.owner = supervisor.owner_fd = -1;
     supervisor.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     int result = supervisor_start(&supervisor, session->control, &failure);
     if (result != 0)

@@ -1,16 +1,10 @@
-#include <errno.h>
 #include <signal.h>
-#include <sys/wait.h>
 
 #include "children.h"
 #include "io.h"
 #include "supervisor.h"
 
-enum { LOOK_MS = 20, KILL_MS = 2000, SWEPT_AT_ONCE = 1024 };
-
-static bool group_gone(const struct supervisor *supervisor) {
-    return supervisor->leader_ended && kill(-supervisor->leader, 0) != 0 && errno == ESRCH;
-}
+enum { KILL_MS = 2000, SWEPT_AT_ONCE = 1024 };
 
 static void step_to(struct supervisor *supervisor, enum stop_step step, int64_t limit_ms) {
     supervisor->stop = step;
@@ -26,36 +20,36 @@ void supervisor_stop(struct supervisor *supervisor, int64_t grace_ms) {
     }
     if (supervisor->stop == STOP_KILL || supervisor->stop == STOP_SWEEP)
         return;
-    kill(-supervisor->leader, SIGTERM);
-    kill(-supervisor->leader, SIGCONT);
+    supervisor_signal(supervisor, SIGTERM);
+    supervisor_signal(supervisor, SIGCONT);
     step_to(supervisor, STOP_TERM, grace_ms);
 }
 
 /* KILL to what the command left behind, in whatever session it is. True when nothing is left. */
-static bool sweep(const struct supervisor *supervisor) {
+static bool sweep(struct supervisor *supervisor) {
     pid_t pids[SWEPT_AT_ONCE];
     size_t count = children_list(pids, SWEPT_AT_ONCE);
     for (size_t i = 0; i < count; i++)
-        if (pids[i] != supervisor->leader || supervisor->leader_ended)
+        if (pids[i] != supervisor->leader)
             kill(pids[i], SIGKILL);
-    siginfo_t info;
-    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0;
+    return supervisor_alone(supervisor);
 }
 
 int64_t supervisor_stop_turn(struct supervisor *supervisor) {
     int64_t left = supervisor->stop_ms - steady_ms();
-    if (supervisor->stop == STOP_TERM && !group_gone(supervisor) && left <= 0) {
-        kill(-supervisor->leader, SIGKILL);
+    bool grouped = (supervisor->stop == STOP_TERM || supervisor->stop == STOP_KILL) && !supervisor_group_gone(supervisor);
+    if (supervisor->stop == STOP_TERM && grouped && left <= 0) {
+        supervisor_signal(supervisor, SIGKILL);
         step_to(supervisor, STOP_KILL, KILL_MS);
         left = KILL_MS;
-    }
-    if ((supervisor->stop == STOP_TERM && group_gone(supervisor)) ||
-        (supervisor->stop == STOP_KILL && (group_gone(supervisor) || left <= 0))) {
+    } else if ((supervisor->stop == STOP_TERM && !grouped) || (supervisor->stop == STOP_KILL && (!grouped || left <= 0))) {
         step_to(supervisor, STOP_SWEEP, KILL_MS);
         left = KILL_MS;
     }
-    if (supervisor->stop == STOP_SWEEP && (sweep(supervisor) || left <= 0))
-        supervisor->stop = STOP_DONE;
+    if (supervisor->stop == STOP_SWEEP && (sweep(supervisor) || left <= 0)) {
+        step_to(supervisor, STOP_DONE, 0);
+        supervisor_allow_rest(supervisor);
+    }
     if (supervisor->stop == STOP_NONE || supervisor->stop == STOP_DONE)
         return -1;
     /* Members of the group may be grandchildren, whose end nobody tells. */

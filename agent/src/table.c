@@ -108,7 +108,7 @@ static struct session_entry *holder_of(struct table *table, const struct session
     return NULL;
 }
 
-/* The id is free: of those that wait for it, the highest attempt gets it. */
+/* The id is free: of those that wait for it, the highest attempt gets it. Lower ones of a transfer are refused, as they are while it runs. */
 static void hand_on(struct table *table, const struct session_entry *released) {
     struct session_entry *best = NULL;
     for (int i = 0; i < table->session_count; i++) {
@@ -116,8 +116,12 @@ static void hand_on(struct table *table, const struct session_entry *released) {
         if (entry->waiting && same_id(entry, released) && (best == NULL || entry->attempt > best->attempt))
             best = entry;
     }
-    if (best != NULL)
-        answer(best, CLAIM_GRANTED, GONE_UNKNOWN);
+    if (best == NULL)
+        return;
+    answer(best, CLAIM_GRANTED, GONE_UNKNOWN);
+    for (int i = 0; released->kind == CLAIM_OPERATION && i < table->session_count; i++)
+        if (table->sessions[i].waiting && same_id(&table->sessions[i], released))
+            answer(&table->sessions[i], CLAIM_REFUSED, GONE_UNKNOWN);
 }
 
 static void note_ended(struct table *table, const struct session_entry *entry, enum claim_gone gone) {
@@ -243,8 +247,8 @@ static void add_supervisor(struct table *table, pid_t pid, pid_t group) {
             table->supervisors[i].group = group;
             return;
         }
-    if (kill(pid, 0) != 0 || table->supervisor_count == SUPERVISORS_MAX)
-        return; /* ended before this was read */
+    if (table->supervisor_count == SUPERVISORS_MAX)
+        return;
     if (table->supervisor_count == table->supervisor_capacity) {
         int capacity = table->supervisor_capacity == 0 ? 16 : table->supervisor_capacity * 2;
         struct supervisor_entry *grown = realloc(table->supervisors, (size_t)capacity * sizeof *grown);
@@ -314,12 +318,19 @@ bool table_hear(struct table *table, int index) {
     }
 }
 
-void table_reaped(struct table *table, pid_t pid, bool crashed) {
+static void kill_group(struct supervisor_entry *entry) {
+    if (entry->group > 0)
+        kill(-entry->group, SIGKILL);
+    entry->group = 0;
+}
+
+void table_ended(struct table *table, pid_t pid, bool crashed) {
+    for (int i = table->session_count - 1; i >= 0; i--)
+        table_hear(table, i);
     for (int i = 0; i < table->session_count; i++) {
         struct session_entry *entry = &table->sessions[i];
         if (entry->pid != pid)
             continue;
-        table_hear(table, i);
         release(table, entry);
         close(entry->control);
         *entry = table->sessions[--table->session_count];
@@ -327,20 +338,23 @@ void table_reaped(struct table *table, pid_t pid, bool crashed) {
         return;
     }
     for (int i = 0; i < table->supervisor_count; i++) {
-        if (table->supervisors[i].pid != pid)
+        struct supervisor_entry *entry = &table->supervisors[i];
+        /* A leader comes here only when its supervisor is gone; once it is reaped, its group's id may be another's. */
+        if (entry->group == pid)
+            kill_group(entry);
+        if (entry->pid != pid)
             continue;
-        /* Its command has nobody any more who could tell how it ends: the process is lost, and must not go on unseen. */
-        if (crashed && table->supervisors[i].group > 0)
-            kill(-table->supervisors[i].group, SIGKILL);
-        table->supervisors[i] = table->supervisors[--table->supervisor_count];
+        /* Its command has no process any more that could store how it ends: it is lost, and must not run on unseen. */
+        if (crashed)
+            kill_group(entry);
+        *entry = table->supervisors[--table->supervisor_count];
         return;
     }
 }
 
-void table_signal_supervisors(struct table *table, int signal) {
+void table_kill_supervisors(struct table *table) {
     for (int i = 0; i < table->supervisor_count; i++) {
-        if (signal == SIGKILL && table->supervisors[i].group > 0)
-            kill(-table->supervisors[i].group, SIGKILL);
-        kill(table->supervisors[i].pid, signal);
+        kill_group(&table->supervisors[i]);
+        kill(table->supervisors[i].pid, SIGKILL);
     }
 }

@@ -53,9 +53,12 @@ struct table {
 void table_add_session(struct table *table, pid_t pid, int control);
 /* Reads what a session says; false when it hung up. */
 bool table_hear(struct table *table, int index);
-/* A child has ended; `crashed`: by a signal. Lets go of all that it held. */
-void table_reaped(struct table *table, pid_t pid, bool crashed);
-/* TERM or KILL to all supervisors; KILL also to their commands. */
-void table_signal_supervisors(struct table *table, int signal);
+/*
+ * A child has ended, and is not reaped yet, so that its id and its group's are still its own; `crashed`: with another status than 0. Releases all
+ * that it held, and kills the command of a supervisor that crashed.
+ */
+void table_ended(struct table *table, pid_t pid, bool crashed);
+/* KILL to all supervisors and their commands. */
+void table_kill_supervisors(struct table *table);
 
 #endif

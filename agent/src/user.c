@@ -113,6 +113,7 @@ int user_find(const char *spec, struct user *user, struct failure *failure) {
     if (group != NULL)
         *group++ = 0;
     unsigned id;
+    bool grouped = group != NULL && *group != 0;
     user->given = true;
     if (!find_passwd(wanted, user, name)) {
         if (!number(wanted, &id))
@@ -123,9 +124,12 @@ int user_find(const char *spec, struct user *user, struct failure *failure) {
     }
     if (user->home[0] == 0)
         snprintf(user->home, sizeof user->home, "/");
-    if ((group == NULL || *group == 0) && name[0] != 0) {
+    /* A container that runs as this user already stays in the groups that it has been given. */
+    if (!grouped && geteuid() != 0 && user->uid == geteuid())
+        user->gid = getegid();
+    if (!grouped && name[0] != 0) {
         find_groups(NULL, name, user);
-    } else if (group != NULL && *group != 0 && !find_groups(group, name, user)) {
+    } else if (grouped && !find_groups(group, name, user)) {
         if (!number(group, &id))
             return fail(failure, "USER_NOT_FOUND", "/etc/group of the container has no group '%s'", group);
         user->gid = id;

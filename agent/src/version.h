@@ -5,6 +5,8 @@
 #define AGENT_MAGIC "kubernetes-worker"
 #define PROTOCOL_LOWEST 1
 #define PROTOCOL_HIGHEST 3
+/* The first version with OPENED of a stop, and with news of who owns stdin. */
+#define PROTOCOL_OWNERSHIP 3
 /* The format of the state directory. */
 #define STATE_FORMAT "1\n"
 

@@ -5,7 +5,7 @@ import { encodeFrame, FrameType } from './frame.ts';
 const MAGIC = 'kubernetes-worker';
 
 /** The versions of docs/agent-protocol.md that this library speaks. */
-export const LIBRARY_PROTOCOL: readonly [number, number] = [1, 2];
+export const LIBRARY_PROTOCOL: readonly [number, number] = [1, 3];
 /** The first version in which a transfer may go on over another connection. */
 export const RESUMABLE_SINCE = 2;
 

@@ -89,8 +89,8 @@ export class AgentConnection {
     if (this.#input.writableNeedDrain) await new Promise((resolve) => this.#input.once('drain', resolve));
   }
 
-  hello(): void {
-    this.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [1, 3], version: '0.1.0' }));
+  hello(protocol: readonly [number, number] = [1, 3]): void {
+    this.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol, version: '0.1.0' }));
   }
 
   open(value: Json): void {
@@ -189,7 +189,7 @@ export class AgentConnection {
     for (;;) {
       const frame = await this.next(timeoutMs);
       if (frame === undefined) throw new Error('the connection ended');
-      if (frame.type === frameType.progress) continue;
+      if (frame.type === frameType.progress || (frame.type === frameType.opened && value['op'] === 'stop')) continue;
       this.done();
       if (frame.type === frameType.error) throw new AgentFailure(this.#json(frame));
       if (frame.type !== frameType.result) throw new Error(`frame ${frame.type} came, no RESULT`);

@@ -17,6 +17,8 @@ export interface AgentOptions {
   readonly binary?: string;
   /** A program that runs the agent, with its arguments before the agent's: `su`, `unshare`. */
   readonly wrapper?: readonly string[];
+  /** The same for `connect`, which has to run as the agent's user. */
+  readonly connectWrapper?: readonly string[];
 }
 
 export function agentBinary(): string {
@@ -65,17 +67,19 @@ export class AgentProcess {
     return this.#serve.pid;
   }
 
-  /** A connection after both HELLOs. */
-  async connect(): Promise<AgentConnection> {
+  /** A connection after both HELLOs; the host speaks these protocol versions, all of them by default. */
+  async connect(protocol?: readonly [number, number]): Promise<AgentConnection> {
     const connection = await this.connectRaw();
-    connection.hello();
+    connection.hello(protocol);
     await connection.agentHello;
     return connection;
   }
 
   /** A connection on which the host has said nothing yet. */
   async connectRaw(): Promise<AgentConnection> {
-    const child = spawn(agentBinary(), ['connect', this.folder], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const [program, ...before] = [...(this.#options.connectWrapper ?? []), agentBinary()];
+    if (program === undefined) throw new Error('there is no program');
+    const child = spawn(program, [...before, 'connect', this.folder], { stdio: ['pipe', 'pipe', 'pipe'] });
     child.stderr.on('data', (bytes: Buffer) => process.stderr.write(bytes));
     const connection = new AgentConnection(child.stdout, child.stdin, () => {
       child.kill('SIGKILL');

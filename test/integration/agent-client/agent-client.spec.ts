@@ -75,7 +75,7 @@ describe('an agent client and the agent', function () {
   );
 
   it('greet each other', async () => {
-    expect(await connect().hello()).to.deep.include({ protocol: 2, uid: process.getuid?.() ?? -1 });
+    expect(await connect().hello()).to.deep.include({ protocol: 3, uid: process.getuid?.() ?? -1 });
   });
 
   it('move an archive in and out again, byte for byte, however the bytes are cut', async () => {

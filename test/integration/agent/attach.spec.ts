@@ -16,7 +16,7 @@ import {
   frameType,
   sha256,
 } from '../../support/agent-frames.ts';
-import { AgentProcess, until } from '../../support/agent-process.ts';
+import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 
 describe('attaching to a process', function () {
   this.timeout(20_000);
@@ -181,6 +181,16 @@ describe('attaching to a process', function () {
     expect(late.stdout.length).to.equal(total - first);
   });
 
+  it('keeps all that a terminal or a pipe holds when a command ends that had to wait', async () => {
+    for (const tty of [undefined, { columns: 80, rows: 24 }]) {
+      const id = tty === undefined ? 'waiting-pipe' : 'waiting-terminal';
+      await connection.start(id, ['sh', '-c', "head -c 10000 /dev/zero | tr '\\0' x"], { tty, unackedLimitBytes: 4096 });
+      const record = join(agent.folder, 'agent/processes', id);
+      await until('the command has ended', async () => (await exists(join(record, 'exit'))) || (await exists(join(record, 'result'))));
+      expect((await connection.attach(id)).stdout.length, id).to.equal(10_000);
+    }
+  });
+
   it('tells a reader that is far behind another that has stored the output, which goes on where it still is', async () => {
     const total = 40 * 1024 * 1024;
     await connection.start('behind', ['sh', '-c', `head -c ${total} /dev/zero; exec sleep 60`], { retainBytes: 1024 });
@@ -253,27 +263,6 @@ describe('attaching to a process', function () {
     other.write(encodeEnd(0, 12, sha256(Buffer.from('second'))));
     await other.bye();
     expect((await (await agent.connect()).attach('resume')).stdout.toString()).to.equal('first second');
-  });
-
-  it('lets the highest attempt own stdin, and keeps silent to the others', async () => {
-    await connection.start('owner', ['cat'], { stdin: true });
-    const attach = async (attempt: number): Promise<AgentConnection> => {
-      const other = await agent.connect();
-      other.open({ op: 'attach', process: 'owner', stdin: true, attempt });
-      await other.expect(frameType.opened);
-      return other;
-    };
-    const old = await attach(3);
-    await old.expect(frameType.window);
-    const lower = await attach(2);
-    expect(await lower.silent(50)).to.equal(true);
-    const higher = await attach(4);
-    await higher.expect(frameType.window);
-    old.write(encodeData(0, 0, Buffer.from('dropped')));
-    higher.write(encodeData(0, 0, Buffer.from('kept')));
-    higher.write(encodeEnd(0, 4, sha256(Buffer.from('kept'))));
-    expect((await connection.attach('owner')).stdout.toString()).to.equal('kept');
-    for (const other of [old, lower, higher]) other.destroy();
   });
 
   it('refuses a stdin whose digest is another', async () => {

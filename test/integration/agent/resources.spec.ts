@@ -3,9 +3,8 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { decodeData, encodeFrame, frameType } from '../../support/agent-frames.ts';
+import { encodeFrame, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
-import { LimitedFolder } from '../../support/limited-folder.ts';
 import { tarOf } from '../../support/tar.ts';
 
 describe('what the agent holds', function () {
@@ -78,29 +77,5 @@ describe('what the agent holds', function () {
     expect((await connection.run('x', ['echo', 'far'])).stdout.toString()).to.equal('far\n');
     connection.write(encodeFrame(frameType.bye));
     await other[Symbol.asyncDispose]();
-  });
-
-  it('drops nothing where the disk is full: it says so, and goes on when there is room', async function () {
-    await using limited = await LimitedFolder.mount('size=20m');
-    if (limited === undefined) {
-      console.log('      skipped: no small file system can be mounted here');
-      return this.skip();
-    }
-    await using other = await AgentProcess.start({ folder: limited.folder });
-    const connection = await other.connect();
-    await connection.start('full', ['head', '-c', '40000000', '/dev/zero'], { retainBytes: 0 });
-    connection.open({ op: 'attach', process: 'full' });
-    await connection.expect(frameType.opened);
-    expect(await connection.expectJson(frameType.progress)).to.deep.equal({ diskFull: true });
-    let offset = 0;
-    connection.window(1, 0, 4 * 1024 * 1024);
-    for (let frame = await connection.next(); frame?.type !== frameType.result; frame = await connection.next()) {
-      expect(frame?.type).to.be.oneOf([frameType.data, frameType.end, frameType.progress]);
-      if (frame?.type !== frameType.data) continue;
-      offset += decodeData(frame).raw.length;
-      connection.window(1, offset, offset + 4 * 1024 * 1024, true);
-    }
-    expect(offset).to.equal(40_000_000);
-    await connection.bye();
   });
 });

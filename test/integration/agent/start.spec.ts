@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -69,6 +69,14 @@ describe('starting a process', function () {
   it('refuses a text with a NUL, an entry of env without a name, and a relative directory', async () => {
     for (const more of [{ args: ['echo', 'a\0b'] }, { args: ['true'], env: ['NOVALUE'] }, { args: ['true'], dir: 'relative' }, { args: 'true' }])
       expect((await failureOf(connection.call({ op: 'start', process: 'invalid', ...more }))).code).to.equal('INVALID_SPEC');
+  });
+
+  it('names env where an entry, or all of it together, is too long for the kernel', async () => {
+    const entries = Array.from({ length: 40 }, (_, index) => `V${index}=${'x'.repeat(100_000)}`);
+    for (const env of [[`LONG=${'x'.repeat(131_072)}`], entries]) {
+      const error = await failureOf(connection.start('too-long', ['true'], { env }));
+      expect(error.facts).to.include({ code: 'INVALID_SPEC', path: 'env', errnoName: 'E2BIG' });
+    }
   });
 
   it("has the container's environment, overridden by its own, without what is the agent's", async () => {
@@ -185,6 +193,20 @@ describe('starting a process', function () {
       expect((await run(['sh', '-c', 'id -u; id -g; id -G; echo $HOME'], { user: '12345:54321' })).stdout).to.equal('12345\n54321\n54321\n/\n');
       expect((await run(['id', '-g'], { user: 'nobody:daemon' })).stdout).to.equal('1\n');
       expect((await run(['sh', '-c', 'echo $HOME'], { user: 'nobody', env: ['HOME=/own'] })).stdout).to.equal('/own\n');
+    });
+
+    it('stays in the group of the container where that runs as this user already', async () => {
+      const other = await mkdtemp(join(tmpdir(), 'kw-agent-own-'));
+      await chown(other, 65_534, 5678);
+      const wrapper = ['setpriv', '--reuid=65534', '--regid=5678', '--clear-groups'];
+      await using own = await AgentProcess.start({ folder: other, wrapper, connectWrapper: wrapper });
+      const inside = await own.connect();
+      for (const user of ['65534', 'nobody', '65534:5678'])
+        expect((await inside.run(`as-${user.replace(':', '-')}`, ['sh', '-c', 'id -u; id -g'], { user })).stdout.toString(), user).to.equal(
+          '65534\n5678\n',
+        );
+      expect((await failureOf(inside.start('group', ['true'], { user: '65534:65534' }))).code).to.equal('NOT_PERMITTED');
+      await rm(other, { recursive: true });
     });
 
     it('owns its streams and the directory made for it', async () => {

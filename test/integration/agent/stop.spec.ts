@@ -1,9 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, failureOf, type Json } from '../../support/agent-connection.ts';
+import { type AgentConnection, AgentFailure, failureOf, type Json } from '../../support/agent-connection.ts';
 import { decodeData, encodeJson, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 
@@ -76,6 +77,21 @@ describe('stopping processes', function () {
     expect((await connection.attach('members')).stdout.toString()).to.contain('cleaned');
   });
 
+  it('says at once that a stop was taken, to a host of protocol 3, and gives the result when the command has ended', async () => {
+    await startReady('slow', 'trap "sleep 0.3; exit 4" TERM; echo $$; while :; do sleep 0.02; done', 1);
+    connection.open({ op: 'stop', process: 'slow', graceMs: 5000 });
+    expect(await connection.opened()).to.deep.equal({});
+    const states = async (): Promise<unknown[]> =>
+      ((await (await agent.connect()).call({ op: 'status' }))['processes'] as Json[]).map(({ state }) => state);
+    expect(await states()).to.deep.equal(['running']);
+    expect(await connection.expectJson(frameType.result)).to.include({ exitStatus: 4 });
+    connection.done();
+    const old = await agent.connect([1, 2]);
+    old.open({ op: 'stop', process: 'slow', graceMs: 0 });
+    expect(await old.expectJson(frameType.result)).to.include({ exitStatus: 4 });
+    old.destroy();
+  });
+
   it('stops by an attachment too, which ends with the result', async () => {
     await connection.start('attached', ['sleep', '60']);
     connection.open({ op: 'attach', process: 'attached' });
@@ -105,13 +121,13 @@ describe('stopping processes', function () {
     expect((await failureOf(connection.call({ op: 'signal', process: 'nobody', signal: 65 }))).code).to.equal('INVALID_SPEC');
   });
 
-  it('stops everything when the agent is told to end, stores results, and exits 0', async () => {
+  it('stops everything when the agent is told to end, stores results, and exits with 143', async () => {
     const [escaped = 0] = await startReady(
       'last',
       'trap "echo end; exit 9" TERM; setsid sleep 60 >/dev/null & echo $!; while :; do sleep 0.02; done',
       1,
     );
-    expect(await agent.terminate()).to.equal(0);
+    expect(await agent.terminate()).to.equal(143);
     expect(await lives(escaped)).to.equal(false);
     expect(await exists(`${agent.folder}/agent/socket`)).to.equal(false);
     const next = await AgentProcess.start({ folder: agent.folder });
@@ -120,6 +136,30 @@ describe('stopping processes', function () {
     expect(stdout.toString()).to.contain('end');
     expect(result['exitStatus']).to.equal(9);
     await next[Symbol.asyncDispose]();
+  });
+
+  it('marks the results that follow when it is told to end, durably, and no earlier ones', async () => {
+    await connection.run('before', ['true']);
+    await startReady('polite', 'trap "exit 0" TERM; echo $$; while :; do sleep 0.02; done', 1);
+    connection.open({ op: 'attach', process: 'polite', output: false });
+    await connection.expect(frameType.opened);
+    expect(await agent.terminate()).to.equal(143);
+    expect(await connection.expectJson(frameType.result)).to.deep.include({ exitStatus: 0, shutdown: true });
+    await using next = await AgentProcess.start({ folder: agent.folder });
+    const other = await next.connect();
+    expect((await other.attach('polite')).result).to.deep.include({ exitStatus: 0, shutdown: true });
+    expect(await other.call({ op: 'stop', process: 'polite', graceMs: 0 })).to.deep.include({ exitStatus: 0, shutdown: true });
+    expect((await other.attach('before')).result).to.not.have.property('shutdown');
+  });
+
+  it('marks a status that it could store when it was killed after it was told to end', async () => {
+    // What it left behind ignores TERM and holds the output, so that only the status is stored.
+    await startReady('cut', '(trap "" TERM; echo 1; while :; do sleep 0.02; done) & trap "exit 0" TERM; echo 2; wait', 2);
+    process.kill(agent.pid, 'SIGTERM');
+    await until('its status is stored', async () => await exists(`${agent.folder}/agent/processes/cut/exit`));
+    await agent.killAndRestart();
+    const other = await agent.connect();
+    expect((await other.attach('cut')).result).to.deep.include({ exitStatus: 0, shutdown: true, outputCut: true });
   });
 
   it('calls what a kill of the agent ended lost, keeps results, and never starts either again', async () => {
@@ -151,8 +191,10 @@ describe('stopping processes', function () {
     for (const tty of [undefined, { columns: 80, rows: 24 }]) {
       const id = tty === undefined ? 'pipes' : 'terminal';
       await connection.start(id, ['sh', '-c', tty === undefined ? script : `trap "" HUP; ${script}`], { tty });
-      await until('its status is stored', async () => await exists(`${agent.folder}/agent/processes/${id}/exit`));
-      expect(await exists(`${agent.folder}/agent/processes/${id}/result`)).to.equal(false);
+      const record = `${agent.folder}/agent/processes/${id}`;
+      await until('its status is stored', async () => await exists(`${record}/exit`));
+      await until('more is stored', async () => (await readFile(`${record}/stdout.0`, 'utf8')).includes('more'));
+      expect(await exists(`${record}/result`)).to.equal(false);
       await agent.killAndRestart();
       connection = await agent.connect();
       const { stdout, result } = await connection.attach(id);
@@ -161,6 +203,53 @@ describe('stopping processes', function () {
       expect(await connection.start(id, ['true'])).to.include({ started: false });
       const [state] = (await connection.call({ op: 'status' }))['processes'] as Json[];
       expect(state).to.include({ state: 'ended', exitStatus: 7 });
+    }
+  });
+
+  it('gives the stored status to every stop, however many ask for it at once', async () => {
+    await connection.start('asked', ['sh', '-c', '(while :; do echo more; sleep 0.05; done) & exit 7']);
+    await until('its status is stored', async () => await exists(`${agent.folder}/agent/processes/asked/exit`));
+    await agent.killAndRestart();
+    const connections = await Promise.all(Array.from({ length: 8 }, async () => await agent.connect()));
+    const stops = connections.map(async (each) => {
+      const statuses = new Set<unknown>();
+      for (let turn = 0; turn < 150; turn++) {
+        const answer = await each.call({ op: 'stop', process: 'asked', graceMs: 0 }).catch((error: unknown) => error);
+        statuses.add(answer instanceof AgentFailure ? answer.code : (answer as Json)['exitStatus']);
+      }
+      return [...statuses];
+    });
+    expect(new Set((await Promise.all(stops)).flat())).to.deep.equal(new Set([7]));
+    for (const each of connections) each.destroy();
+  });
+
+  it('never signals a group that got the id of an ended command, by a stop or when its supervisor is killed', async function () {
+    const isolated = [
+      'unshare',
+      ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
+      '--pid',
+      '--fork',
+      '--kill-child',
+      '--mount-proc',
+    ];
+    if (spawnSync(isolated[0] as string, [...isolated.slice(1), 'test', '-w', '/proc/sys/kernel/ns_last_pid']).status !== 0) {
+      console.log('      skipped: no namespace of process ids whose next id can be chosen can be made here');
+      return this.skip();
+    }
+    await using other = await AgentProcess.start({ wrapper: isolated });
+    using _end = { [Symbol.dispose]: () => void process.kill(other.pid, 'SIGKILL') }; // `unshare` ignores TERM
+    const inside = await other.connect();
+    const text = async (id: string, script: string): Promise<string> => (await inside.run(id, ['sh', '-c', script])).stdout.toString().trim();
+    for (const end of ['stop', 'kill']) {
+      // The command ends at once; what it leaves in another session keeps its supervisor.
+      const [leader, supervisor] = (await text(`${end}-old`, 'setsid sleep 60 >/dev/null 2>&1 & echo $$ $PPID')).split(' ').map(Number);
+      // Another group gets the same id, where that is to be had.
+      const reuse = `echo ${Number(leader) - 1} >/proc/sys/kernel/ns_last_pid; setsid sleep 61 >/dev/null 2>&1 & echo $!`;
+      const victim = await text(`${end}-new`, reuse);
+      if (end === 'stop') await inside.call({ op: 'stop', process: 'stop-old', graceMs: 0 });
+      else await text('killer', `kill -KILL ${supervisor}; while [ -e /proc/${supervisor} ]; do sleep 0.01; done`);
+      await sleep(50);
+      expect(await text(`${end}-look`, `kill -0 ${victim} && echo lives`), end).to.equal('lives');
     }
   });
 

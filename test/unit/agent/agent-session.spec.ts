@@ -58,7 +58,7 @@ describe('a session', () => {
   context('when it greets', () => {
     it('says HELLO without waiting, and gives what the agent says', async () => {
       const opening = open();
-      expect(await agent.nextJson('HELLO')).to.deep.equal({ magic: 'kubernetes-worker', protocol: [1, 2], version: '1.2.3' });
+      expect(await agent.nextJson('HELLO')).to.deep.equal({ magic: 'kubernetes-worker', protocol: [1, 3], version: '1.2.3' });
       agent.hello();
       const { hello } = await opening;
       expect(hello).to.deep.equal({ protocol: 1, version: '0.1.0', incarnation: 'abc', arch: 'x64', uid: 0, gid: 0, freeBytes: 1e9, pid1: true });
@@ -66,13 +66,13 @@ describe('a session', () => {
 
     it('speaks the highest version that both know', async () => {
       agent.hello({ protocol: [1, 7] });
-      expect((await open()).hello.protocol).to.equal(2);
+      expect((await open()).hello.protocol).to.equal(3);
     });
 
     it('fails where there is no common version, with both ranges', async () => {
-      agent.hello({ protocol: [3, 4] });
+      agent.hello({ protocol: [4, 5] });
       const error = await rejection(open());
-      expect(error).to.be.instanceOf(AgentIncompatibleError).with.deep.property('agentProtocol', [3, 4]);
+      expect(error).to.be.instanceOf(AgentIncompatibleError).with.deep.property('agentProtocol', [4, 5]);
       expect(agent.closed).to.equal(true);
     });
 

@@ -1,0 +1,180 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { expect } from 'chai';
+
+import type { AgentConnection } from '../../support/agent-connection.ts';
+import { decodeWindow, encodeData, encodeEnd, encodeFrame, frameType, sha256 } from '../../support/agent-frames.ts';
+import { AgentProcess, exists, until } from '../../support/agent-process.ts';
+
+describe('the stdin of a process', function () {
+  this.timeout(20_000);
+
+  let agent: AgentProcess;
+  let connection: AgentConnection;
+
+  before(async () => {
+    agent = await AgentProcess.start();
+  });
+
+  beforeEach(async () => {
+    connection = await agent.connect();
+  });
+
+  afterEach(() => {
+    connection.destroy();
+  });
+
+  after(async () => {
+    await agent[Symbol.asyncDispose]();
+    expect(agent.stderr).to.equal('');
+  });
+
+  it('takes the stdin and its end that came before a goodbye, whatever the session has not read by then', async () => {
+    const childCalled = async (name: string, but: readonly number[] = []): Promise<number[]> => {
+      const pids = (await readFile(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8')).trim().split(' ').map(Number);
+      const names = await Promise.all(pids.map(async (pid) => (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim()));
+      return pids.filter((pid, index) => names[index] === name && !but.includes(pid));
+    };
+    const stopped = async (pid: number): Promise<boolean> => /\) T /.test(await readFile(`/proc/${pid}/stat`, 'utf8'));
+    const others = [...(await childCalled('agent process')), ...(await childCalled('agent session'))];
+    const folder = join(agent.folder, 'goodbye');
+    const script = 'until [ -e print ]; do sleep 0.01; done; echo news; : >printed; cat';
+    await connection.start('goodbye', ['sh', '-c', script], { stdin: true, dir: folder });
+    const feeding = await agent.connect();
+    feeding.open({ op: 'attach', process: 'goodbye', stdin: true, output: false });
+    await feeding.expect(frameType.opened);
+    await feeding.expect(frameType.window);
+    const [supervisor = 0] = await childCalled('agent process', others);
+    const [session = 0] = await childCalled('agent session', others);
+    // The session stops, gets news of the output, and finds them and the goodbye when it continues.
+    process.kill(session, 'SIGSTOP');
+    await until('the session is stopped', async () => await stopped(session));
+    await writeFile(join(folder, 'print'), '');
+    await until('the command has printed', async () => await exists(join(folder, 'printed')));
+    const text = Buffer.from('all of it');
+    feeding.write(Buffer.concat([encodeData(0, 0, text), encodeEnd(0, text.length, sha256(text)), encodeFrame(frameType.bye)]));
+    await until('the supervisor has stored it', async () => {
+      const stored = await readFile(join(agent.folder, 'agent/processes/goodbye/stdout.0'), 'utf8').catch(() => '');
+      return stored === 'news\n';
+    });
+    await sleep(50);
+    process.kill(supervisor, 'SIGSTOP');
+    await until('the supervisor is stopped', async () => await stopped(supervisor));
+    process.kill(session, 'SIGCONT');
+    await feeding.ended;
+    process.kill(supervisor, 'SIGCONT');
+    expect((await connection.attach('goodbye')).stdout.toString()).to.equal('news\nall of it');
+  });
+
+  const attach = async (id: string, attempt: number, protocol?: readonly [number, number]): Promise<AgentConnection> => {
+    const other = await agent.connect(protocol);
+    other.open({ op: 'attach', process: id, stdin: true, output: false, attempt });
+    await other.expect(frameType.opened);
+    return other;
+  };
+  /** Takes windows until these bytes are acknowledged. */
+  const acknowledged = async (feeding: AgentConnection, bytes: number): Promise<void> => {
+    while (decodeWindow(await feeding.expect(frameType.window)).acknowledged < bytes);
+  };
+  const news = async (feeding: AgentConnection): Promise<unknown> => {
+    for (;;) {
+      const frame = await feeding.next();
+      if (frame?.type === frameType.progress) return JSON.parse(frame.payload.toString());
+      expect(frame?.type).to.equal(frameType.window);
+    }
+  };
+  const answerPing = async (feeding: AgentConnection): Promise<void> => {
+    feeding.write(encodeFrame(frameType.pong, (await feeding.expect(frameType.ping)).payload));
+  };
+  const end = (feeding: AgentConnection, total: number, text: string): void => {
+    feeding.write(encodeEnd(0, total, sha256(Buffer.from(text))));
+  };
+
+  it('lets the highest attempt own stdin, and keeps silent to the other hosts of protocol 2', async () => {
+    await connection.start('owner', ['cat'], { stdin: true });
+    const old = await attach('owner', 3, [1, 2]);
+    await old.expect(frameType.window);
+    const lower = await attach('owner', 2, [1, 2]);
+    expect(await lower.silent(50)).to.equal(true);
+    const higher = await attach('owner', 4, [1, 2]);
+    await higher.expect(frameType.window);
+    old.write(encodeData(0, 0, Buffer.from('dropped')));
+    higher.write(encodeData(0, 0, Buffer.from('kept')));
+    end(higher, 4, 'kept');
+    expect((await connection.attach('owner')).stdout.toString()).to.equal('kept');
+    for (const other of [old, lower, higher]) other.destroy();
+  });
+
+  it('tells an attachment that another has taken stdin, and gives it back where the other is gone', async () => {
+    await connection.start('back', ['cat'], { stdin: true });
+    const first = await attach('back', 1);
+    await first.expect(frameType.window);
+    first.write(encodeData(0, 0, Buffer.from('first ')));
+    await acknowledged(first, 6);
+    const second = await attach('back', 2);
+    expect(await news(first)).to.deep.equal({ stdin: { owner: false } });
+    await second.expect(frameType.window);
+    second.write(encodeData(0, 6, Buffer.from('second ')));
+    await acknowledged(second, 13);
+    second.destroy();
+    expect(await news(first)).to.deep.equal({ stdin: { owner: true, from: 13, ended: false } });
+    await answerPing(first);
+    expect(decodeWindow(await first.expect(frameType.window))).to.include({ acknowledged: 13 });
+    first.write(encodeData(0, 13, Buffer.from('third')));
+    end(first, 18, 'third');
+    expect((await connection.attach('back')).stdout.toString()).to.equal('first second third');
+    first.destroy();
+  });
+
+  it('drops what a host sent before it knew that its turn was over, or has begun anew', async () => {
+    await connection.start('void', ['cat'], { stdin: true });
+    const first = await attach('void', 1);
+    await first.expect(frameType.window);
+    const second = await attach('void', 2);
+    first.write(encodeData(0, 0, Buffer.from('void')));
+    end(first, 4, 'void');
+    expect(await news(first)).to.deep.equal({ stdin: { owner: false } });
+    await second.expect(frameType.window);
+    second.destroy();
+    expect(await news(first)).to.deep.equal({ stdin: { owner: true, from: 0, ended: false } });
+    // Still on its way when the agent said so.
+    first.write(encodeData(0, 4, Buffer.from('void too')));
+    end(first, 12, 'voidvoid too');
+    await answerPing(first);
+    await first.expect(frameType.window);
+    first.write(encodeData(0, 0, Buffer.from('kept')));
+    end(first, 4, 'kept');
+    expect((await connection.attach('void')).stdout.toString()).to.equal('kept');
+    first.destroy();
+  });
+
+  it('tells a lower attempt at once that another owns stdin, and that it has ended when it gets it', async () => {
+    await connection.start('lower', ['sh', '-c', 'cat; exec sleep 60'], { stdin: true });
+    const higher = await attach('lower', 2);
+    await higher.expect(frameType.window);
+    const lower = await attach('lower', 1);
+    expect(await news(lower)).to.deep.equal({ stdin: { owner: false } });
+    higher.write(encodeData(0, 0, Buffer.from('all')));
+    await acknowledged(higher, 3);
+    end(higher, 3, 'all');
+    higher.destroy();
+    expect(await news(lower)).to.deep.equal({ stdin: { owner: true, from: 3, ended: true } });
+    lower.destroy();
+    await connection.call({ op: 'stop', process: 'lower', graceMs: 0 });
+  });
+
+  it('ends the input of a terminal also behind a line that is not complete', async () => {
+    for (const text of ['', 'a line\n', 'a part']) {
+      const id = `tty-${text.length}`;
+      const tty = { columns: 80, rows: 24 };
+      await connection.start(id, ['sh', '-c', 'stty -echo; echo ready; cat; echo over'], { stdin: true, tty });
+      await until('it is ready', async () =>
+        (await readFile(join(agent.folder, 'agent/processes', id, 'stdout.0'), 'utf8').catch(() => '')).includes('ready'),
+      );
+      const { stdout } = await connection.attach(id, { stdin: true }, Buffer.from(text));
+      expect(stdout.toString().replaceAll('\r', '')).to.equal(`ready\n${text}over\n`);
+    }
+  });
+});

@@ -1,0 +1,101 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+
+import { expect } from 'chai';
+
+import { AgentClient } from '../../../src/agent/agent-client.ts';
+import { systemClock } from '../../../src/internal/system-clock.ts';
+import { AgentProcess } from '../../support/agent-process.ts';
+import { PipeConnection } from '../../support/pipe-connection.ts';
+import { rejection } from '../../support/rejection.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+import { readTar, tarOf } from '../../support/tar.ts';
+
+/** An agent as an earlier version of the library put it into pods, which run on while hosts are upgraded. */
+const agentOf = (protocol: number): string => join(import.meta.dirname, `../../fixtures/agent-protocol-${protocol}/linux-x64/agent`);
+
+for (const protocol of [1, 2])
+  describe(`this library and a running agent of protocol ${protocol}`, function () {
+    const oldAgent = agentOf(protocol);
+    this.timeout(30_000);
+    let agent: AgentProcess;
+    let client: AgentClient;
+
+    before(async function () {
+      if (process.arch !== 'x64') {
+        console.log(`      skipped: the old agent is kept for x64 only, this is ${process.arch}`);
+        this.skip();
+      }
+      agent = await AgentProcess.start({ binary: oldAgent });
+      client = new AgentClient({
+        connect: () => Promise.resolve(new PipeConnection(oldAgent, agent.folder)),
+        clock: systemClock(),
+        logger: silentLogger,
+        podName: 'pod',
+        handle: 'box',
+      });
+    });
+
+    after(async () => {
+      (client as AgentClient | undefined)?.close();
+      await (agent as AgentProcess | undefined)?.[Symbol.asyncDispose]();
+    });
+
+    it(`agree on protocol ${protocol}`, async () => {
+      expect((await client.hello()).protocol).to.equal(protocol);
+    });
+
+    it('start a command once, feed it, and give its output from any offset and its result', async () => {
+      const args: [string, ...string[]] = ['sh', '-c', 'cat; echo err >&2; exit 3'];
+      expect(await client.start({ processId: 'p', args, stdin: true })).to.deep.equal({ started: true });
+      expect(await client.start({ processId: 'p', args, stdin: true })).to.deep.equal({ started: false });
+      const read = async (from: number, stdin?: string) => {
+        const output = { stdout: '', stderr: '' };
+        const sink = (stream: 'stdout' | 'stderr') => (chunk: Uint8Array) => {
+          output[stream] += Buffer.from(chunk).toString();
+        };
+        const spec = { processId: 'p', from: { stdout: from, stderr: 0 }, stdin: stdin !== undefined };
+        const attachment = await client.attach(spec, { stdout: sink('stdout'), stderr: sink('stderr') });
+        if (stdin !== undefined) {
+          await attachment.sendStdin(Buffer.from(stdin));
+          await attachment.endStdin();
+        }
+        return { result: await attachment.result, output };
+      };
+      const first = await read(0, 'hello');
+      expect(first.result).to.include({ exitStatus: 3, stdoutBytes: 5, outputCut: false });
+      expect(first.output).to.deep.equal({ stdout: 'hello', stderr: 'err\n' });
+      expect((await read(3)).output).to.deep.equal({ stdout: 'lo', stderr: 'err\n' });
+    });
+
+    it('stop, signal and resize a command, and know of none that there is not', async () => {
+      const script = 'trap "" TERM; echo ready; while :; do sleep 0.05; done';
+      await client.start({ processId: 'deaf', args: ['sh', '-c', script], tty: { columns: 80, rows: 24 } });
+      const ready = Promise.withResolvers<void>();
+      const attachment = await client.attach({ processId: 'deaf' }, { stdout: () => ready.resolve() });
+      await ready.promise;
+      await attachment.detach();
+      await client.resize('deaf', { columns: 100, rows: 50 });
+      await client.signal('deaf', 18);
+      expect(await client.stop('deaf', 100)).to.include({ exitStatus: 137, signal: 9 });
+      expect((await rejection(client.attach({ processId: 'none' }, {}))).code).to.equal('KW_ERR_PROCESS_NOT_FOUND');
+      expect((await rejection(client.start({ processId: 'x', args: ['no-such-program'] }))).code).to.equal('KW_ERR_EXECUTABLE_NOT_FOUND');
+    });
+
+    it('move archives in, out and across, proven', async () => {
+      const content = randomBytes(3_000_000);
+      const archive = await tarOf({ 'a/b.bin': content });
+      const up = await client.receive({ volume: 'v' }, Readable.from([archive]));
+      expect(up).to.include({ bytes: archive.byteLength, sha256: createHash('sha256').update(archive).digest('hex') });
+      await client.copy({ from: 'v', to: 'w' });
+      const { readable, completed } = await client.send({ volume: 'w' });
+      const bytes = await buffer(readable);
+      await completed;
+      expect((await readTar(bytes)).get('a/b.bin')!.content.equals(content)).to.equal(true);
+      expect((await rejection(client.send({ volume: 'none' }))).code).to.equal('KW_ERR_VOLUME_NOT_FOUND');
+      await client.remove({ volume: 'v' });
+      expect((await client.status()).processes.length).to.be.greaterThan(0);
+    });
+  });
