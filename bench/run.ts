@@ -2,6 +2,7 @@
 // Measures, prints a table, and exits 0 whatever the figures are; it never judges.
 import { readdirSync, writeFileSync } from 'node:fs';
 
+import { isKubernetesWorkerError } from '../src/errors/error-code.ts';
 import { type BenchArguments, readArguments, UsageError } from './harness/arguments.ts';
 import type { Benchmark } from './harness/benchmark.ts';
 import { measure } from './harness/measure.ts';
@@ -53,9 +54,11 @@ async function main(args: BenchArguments): Promise<void> {
 try {
   await main(readArguments(process.argv.slice(2)));
 } catch (error) {
-  // What failed first, and not what then failed to be let go of.
+  // The first failure, and not the failure to close what it left open.
   const cause = error instanceof Error && 'suppressed' in error ? error.suppressed : error;
-  if (!(cause instanceof UsageError)) throw cause;
-  console.error(`${cause.message}\n\n${usageOf(names)}`);
-  process.exitCode = 2;
+  const isUsage = cause instanceof UsageError;
+  // A stack helps only where the benchmark itself is at fault.
+  if (!isUsage && !isKubernetesWorkerError(cause)) throw cause;
+  console.error(isUsage ? `${cause.message}\n\n${usageOf(names)}` : `${cause.code}: ${cause.message}`);
+  process.exitCode = isUsage ? 2 : 1;
 }

@@ -18,6 +18,10 @@ export class FakeContainerRepository implements ContainerRepository {
     'FakeContainerRepository.renewLease',
     async () => false,
   );
+  readonly releaseLease: StubOf<ContainerRepository['releaseLease']> = stubOf<ContainerRepository['releaseLease']>(
+    'FakeContainerRepository.releaseLease',
+    async () => false,
+  );
   readonly lookup: StubOf<ContainerRepository['lookup']> = stubOf<ContainerRepository['lookup']>('FakeContainerRepository.lookup', async () => {});
   readonly volumesOf: StubOf<ContainerRepository['volumesOf']> = stubOf<ContainerRepository['volumesOf']>(
     'FakeContainerRepository.volumesOf',

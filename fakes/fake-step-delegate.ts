@@ -13,4 +13,7 @@ export class FakeStepDelegate implements StepDelegate {
     'FakeStepDelegate.streamingInput',
     () => {},
   );
+  readonly waitingForAnotherHost: StubOf<NonNullable<StepDelegate['waitingForAnotherHost']>> = stubOf<
+    NonNullable<StepDelegate['waitingForAnotherHost']>
+  >('FakeStepDelegate.waitingForAnotherHost', () => {});
 }

@@ -1,9 +1,9 @@
 // Packs the package, looks at its types, installs the tarball into an empty project, and uses its entries there: by import, by require, and by types.
 // Expects a build in `dist`.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -61,11 +61,37 @@ function run(command: string, args: readonly string[], cwd: string): void {
 
 const tool = (name: string): string => join(root, 'node_modules/.bin', name);
 
-/** Faults in other packages' declarations are not ours to judge, so the compiler's own exit status is not asked. */
+/** Compiles a consumer without `skipLibCheck`: the declarations of every dependency have to resolve. */
 function checkTypes(project: string): void {
-  const { stdout } = spawnSync(tool('tsc'), ['-p', '.', '--pretty', 'false'], { cwd: project, encoding: 'utf8' });
-  const ours = stdout.split('\n').filter((line) => /^(types\.ts|tsconfig\.json|node_modules\/kubernetes-worker\/|error )/.test(line));
-  if (ours.length > 0) throw new Error(`types: ${ours.join('\n')}`);
+  const { status, stdout } = spawnSync(tool('tsc'), ['-p', '.', '--pretty', 'false'], { cwd: project, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`types: ${stdout}`);
+}
+
+/** Every relative link of the packed documents leads to a file of the package. */
+function checkLinks(installed: string): void {
+  const documents = [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...readdirSync(join(installed, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`),
+  ];
+  const dead = documents
+    .filter((document) => document.endsWith('.md'))
+    .flatMap((document) => {
+      const links = readFileSync(join(installed, document), 'utf8').matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)/g);
+      return [...links].map(([, target = '']) => ({ document, target }));
+    })
+    .filter(({ document, target }) => !existsSync(join(installed, dirname(document), target)))
+    .map(({ document, target }) => `${document}: ${target}`);
+  if (dead.length > 0) throw new Error(`dead links: ${dead.join(', ')}`);
+}
+
+/** Every document that an error or a declaration refers to is in the package. */
+function checkReferences(installed: string): void {
+  const sources = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(js|d\.ts)$/.test(name));
+  const texts = sources.map((name) => readFileSync(join(installed, 'dist', name), 'utf8'));
+  const named = new Set(texts.flatMap((text) => [...text.matchAll(/\bdocs\/[a-z-]+\.md/g)].map(([document]) => document)));
+  const missing = [...named].filter((document) => !existsSync(join(installed, document)));
+  if (missing.length > 0) throw new Error(`documents that are not in the package: ${missing.join(', ')}`);
 }
 
 function checkPackage(folder: string): void {
@@ -93,7 +119,11 @@ function checkPackage(folder: string): void {
   run(process.execPath, ['common.cjs'], project);
   console.log('require: ok');
   checkTypes(project);
-  console.log('types: ok');
+  console.log('types, without skipLibCheck: ok');
+  const installed = join(project, 'node_modules/kubernetes-worker');
+  checkLinks(installed);
+  checkReferences(installed);
+  console.log('links and references to documents: ok');
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'kubernetes-worker-package-'));

@@ -1,12 +1,15 @@
 export { KubernetesWorkerError } from './errors/base.ts';
 export { ClosedError, InvalidSpecError } from './errors/caller.ts';
 export {
+  AdmissionDeniedError,
   type ApiCallFacts,
   ApiError,
   ApiUnavailableError,
   ClusterError,
   ConflictError,
+  CredentialsUnavailableError,
   ForbiddenError,
+  QuotaExceededError,
   TooManyRequestsError,
   UnauthorizedError,
 } from './errors/cluster.ts';
@@ -47,6 +50,7 @@ export {
 export {
   ContainerDisappearedError,
   IllegalTransitionError,
+  LeaseLostError,
   ReconcileError,
   RepositoryUnavailableError,
   SchemaTooNewError,
@@ -76,7 +80,18 @@ export {
 } from './errors/transfer.ts';
 export type { ExecEndpoint, ExecTls } from './exec/exec-endpoint.ts';
 export type { ExecProtocol } from './exec/protocol-order.ts';
-export type { Cluster, ConfigMap, DeletePodOptions, ExecTarget, LogLine, LogTarget, Pod, PodChange, PodList } from './kubernetes/cluster.ts';
+export type {
+  Cluster,
+  ConfigMap,
+  DeletePodOptions,
+  ExecEndpointOptions,
+  ExecTarget,
+  LogLine,
+  LogTarget,
+  Pod,
+  PodChange,
+  PodList,
+} from './kubernetes/cluster.ts';
 export type { PodOptions, PodToleration } from './kubernetes/pod-options.ts';
 export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';
 export type {
@@ -98,7 +113,7 @@ export type {
   DatabaseResult,
 } from './repository/postgres/database.ts';
 export type { ContainerRecord, ContainerState, ProcessResultRecord, VolumeKind, VolumeRecord, VolumeState } from './repository/records.ts';
-export type { NewArtifactVolume, VolumeContent, VolumeRepository } from './repository/volume-repository.ts';
+export type { MarkReadyOptions, NewArtifactVolume, VolumeContent, VolumeRepository } from './repository/volume-repository.ts';
 export type { WorkerRepository } from './repository/worker-repository.ts';
 export type {
   Architecture,
@@ -140,4 +155,4 @@ export type {
   VolumeStatus,
 } from './runtime/volume.ts';
 export type { ArtifactVolume, ContainerWithMounts, FindOrCreateContainerOptions, ReapResult, StepDelegate, Worker } from './runtime/worker.ts';
-export type { ArtifactStore, ReceivedArchive, ReceiveOptions, SentArchive, StoreLocation } from './stores/artifact-store.ts';
+export type { ArtifactStore, CopyOptions, ReceivedArchive, ReceiveOptions, SentArchive, StoreLocation } from './stores/artifact-store.ts';

@@ -31,6 +31,8 @@ import type { AbortOptions, Clock, Logger } from './runtime/options.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
 import { PodStore } from './stores/pod-store.ts';
 import { transferMetrics } from './telemetry/transfer-metrics.ts';
+import { checkShape } from './validation/shape.ts';
+import { workerOptions } from './validation/worker-shapes.ts';
 import { PodWorker } from './worker/pod-worker.ts';
 
 /**
@@ -55,9 +57,17 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly architecture?: Architecture | undefined;
   /** How the worker's pods differ from plain ones. */
   readonly pods?: PodOptions | undefined;
-  /** How long a pod that has a node may take until commands can run in it. @defaultValue 300,000 */
+  /**
+   * How long a pod that has a node may take until commands can run in it, and how long creating it is tried while the
+   * API server cannot serve. @defaultValue 300,000
+   */
   readonly startTimeoutMs?: number | undefined;
-  /** How long a pod may wait for a node. @defaultValue 300,000 */
+  /**
+   * How long pulls of an image may fail for reasons that pass, like a registry that does not answer. A missing image or
+   * a refused login ends it at the second failure. @defaultValue 120,000
+   */
+  readonly imagePullTimeoutMs?: number | undefined;
+  /** How long a pod may wait for a node, or for room in a quota. @defaultValue 300,000 */
   readonly schedulingTimeoutMs?: number | undefined;
   /** How long the library goes on trying to reach a pod that is there; of a transfer, how long without a byte gained. @defaultValue 300,000 */
   readonly reconnectTimeoutMs?: number | undefined;
@@ -69,7 +79,7 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly execProtocols?: readonly ExecProtocol[] | undefined;
   /** How transfers are run, and how many at once. */
   readonly transfers?: TransferOptions | undefined;
-  /** How many processes may be followed at once; the output of others waits in their pods. @defaultValue 512 */
+  /** How many processes may be followed at once; the output of others waits in their pods, and they can be stopped meanwhile. @defaultValue 512 */
   readonly maxAttachments?: number | undefined;
   /** How long an artifact volume lives that nobody expires. @defaultValue 43,200,000: 12 hours */
   readonly artifactTimeToLiveMs?: number | undefined;
@@ -89,6 +99,7 @@ const maxWindowBytes = 16 * 1024 * 1024;
 const defaults = {
   volumeImage: 'registry.k8s.io/pause:3.10',
   startTimeoutMs: 300_000,
+  imagePullTimeoutMs: 120_000,
   schedulingTimeoutMs: 300_000,
   reconnectTimeoutMs: 300_000,
   artifactTimeToLiveMs: 12 * 60 * 60 * 1000,
@@ -109,6 +120,7 @@ export class KubernetesWorker extends PodWorker {
    * @throws RepositoryUnavailableError, SchemaTooNewError - the database
    */
   static async open(options: KubernetesWorkerOptions): Promise<KubernetesWorker> {
+    checkShape('options', workerOptions, options);
     checkOptions(options);
     const { signal, logger = silentLogger, migrate } = options;
     const cluster = ClientNodeCluster.fromConfig({ kubeConfig: options.kubeConfig, namespace: options.namespace });
@@ -132,12 +144,19 @@ interface Foundations {
 
 function compose(options: KubernetesWorkerOptions, { cluster, repository, installationId }: Foundations): KubernetesWorker {
   const { name, logger = silentLogger, clock = systemClock() } = options;
-  const { volumeImage, startTimeoutMs, schedulingTimeoutMs, reconnectTimeoutMs, artifactTimeToLiveMs, leaseMs, hijackGraceMs } = {
+  const { volumeImage, startTimeoutMs, imagePullTimeoutMs, schedulingTimeoutMs, reconnectTimeoutMs, artifactTimeToLiveMs, leaseMs, hijackGraceMs } = {
     ...defaults,
     ...defined(options),
   };
   const delivery = new AgentDelivery(cluster, options.architecture);
-  const launcher = new PodLauncher({ cluster, workerName: name, installationId, delivery, podOptions: options.pods ?? {}, logger });
+  const timeouts = {
+    startMs: startTimeoutMs,
+    schedulingMs: schedulingTimeoutMs,
+    imagePullMs: imagePullTimeoutMs,
+    reconnectMs: reconnectTimeoutMs,
+  };
+  const podOptions = options.pods ?? {};
+  const launcher = new PodLauncher({ cluster, workerName: name, installationId, delivery, podOptions, clock, logger, timeouts });
   const buffers = new MessageBuffers(messageBufferBytes);
   const protocols = new ProtocolOrder(options.execProtocols ?? execProtocols);
   const agents = new AgentPool({
@@ -149,7 +168,6 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
     options: agentOptions(options.transfers ?? {}, reconnectTimeoutMs),
   });
   const watch = new PodWatch({ cluster, labelSelector: workerSelector(installationId, name), clock, logger });
-  const timeouts = { startMs: startTimeoutMs, schedulingMs: schedulingTimeoutMs, reconnectMs: reconnectTimeoutMs };
   const pods = new PodSupervisor({ cluster, watch, agents, delivery, clock, logger, timeouts });
   const remover = new PodRemover({ cluster, agents, clock });
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image: volumeImage });
@@ -201,7 +219,15 @@ function agentOptions(
 
 function checkOptions(options: KubernetesWorkerOptions): void {
   if (options.name.length < 1 || options.name.length > 253) throw new InvalidSpecError('name', `has ${options.name.length} characters, not 1 to 253`);
-  for (const field of ['startTimeoutMs', 'schedulingTimeoutMs', 'reconnectTimeoutMs', 'artifactTimeToLiveMs', 'leaseMs', 'hijackGraceMs'] as const) {
+  for (const field of [
+    'startTimeoutMs',
+    'imagePullTimeoutMs',
+    'schedulingTimeoutMs',
+    'reconnectTimeoutMs',
+    'artifactTimeToLiveMs',
+    'leaseMs',
+    'hijackGraceMs',
+  ] as const) {
     const value = options[field];
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
       throw new InvalidSpecError(field, `${value} is not a positive number of milliseconds`);

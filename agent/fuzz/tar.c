@@ -1,6 +1,6 @@
 /*
  * Unpacks what it is given into a folder that is emptied after each run, in pieces whose sizes come from the input too. Beside crashes it finds
- * anything made outside of the folder, and trees that don't come back the same from an archive of our own. Changes keep to blocks, and mend
+ * anything made, changed or removed outside of the folder, and trees that don't come back the same from an archive of our own. Changes keep to blocks, and mend
  * checksums: else hardly any of them would be seen behind the first header.
  */
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "beneath.h"
+#include "support/outside.h"
 #include "volume.h"
 
 #define EXPANDED_MOST (256 * 1024)
@@ -82,27 +83,13 @@ static int outer = -1;
 static int inner = -1;
 
 static void prepare(void) {
-    const char *base = getenv("TMPDIR");
-    char path[256];
-    snprintf(path, sizeof path, "%s/kw-tar-fuzz-XXXXXX", base == NULL ? "/tmp" : base);
-    if (mkdtemp(path) == NULL) abort();
-    outer = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (outer < 0 || mkdirat(outer, "folder", 0700) != 0) abort();
+    outer = outside_open();
+    if (mkdirat(outer, "folder", 0700) != 0) abort();
     inner = openat(outer, "folder", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (inner < 0) abort();
 }
 
-/* The folder's parent holds the folder alone: nothing got out by "..". */
-static void check_outside(void) {
-    struct stat status;
-    if (fstat(outer, &status) != 0 || status.st_nlink > 3 || unlinkat(outer, "folder", AT_REMOVEDIR) != 0) abort();
-    if (fchmod(outer, 0700) != 0 || mkdirat(outer, "folder", 0700) != 0) abort();
-    close(inner);
-    inner = openat(outer, "folder", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (inner < 0) abort();
-}
-
-static int unpack_into(int folder, const uint8_t *bytes, size_t length, size_t piece, bool set_id_error) {
+static int unpack_into(int folder, const uint8_t *bytes, size_t length, size_t piece, bool set_id_error, bool proven) {
     static struct failure failure;
     struct tree_stats stats;
     failure = (struct failure){0};
@@ -112,7 +99,7 @@ static int unpack_into(int folder, const uint8_t *bytes, size_t length, size_t p
     int result = 0;
     for (size_t at = 0; result == 0 && at < length; at += piece)
         result = unpack_feed(unpack, bytes + at, piece < length - at ? piece : length - at, &failure);
-    if (result == 0) result = unpack_finish(unpack, &stats, &failure);
+    if (result == 0) result = unpack_finish(unpack, proven, &stats, &failure);
     if (result != 0 && failure.code == NULL) abort();
     unpack_close(unpack);
     return result;
@@ -144,7 +131,7 @@ static void check_round_trip(void) {
     size_t length = pack_from(inner, first);
     if (length == 0) return;
     empty(inner);
-    if (unpack_into(inner, first, length, length, false) != 0) abort();
+    if (unpack_into(inner, first, length, length, false, false) != 0) abort();
     if (pack_from(inner, second) != length || memcmp(first, second, length) != 0) abort();
 }
 
@@ -152,8 +139,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     if (outer < 0) prepare();
     beneath_without_openat2(length % 3 == 0);
     size_t piece = length % 7 == 0 ? 1 : length % 7 * 100;
-    if (unpack_into(inner, bytes, length, piece, length % 5 == 0) == 0) check_round_trip();
+    if (unpack_into(inner, bytes, length, piece, length % 5 == 0, length % 2 == 0) == 0) check_round_trip();
+    outside_check(outer, "folder");
     empty(inner);
-    check_outside();
+    outside_check(outer, "folder");
+    if (fchmod(inner, 0700) != 0) abort();
     return 0;
 }

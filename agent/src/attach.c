@@ -141,11 +141,7 @@ static int review_ownership(struct session *session, struct attach *attach) {
 int attach_tell(struct session *session, struct attach *attach) {
     const struct note *state = &attach->link.state;
     struct receiving *receiving = &attach->receiving;
-    if (attach->link.fd < 0)
-        return 0;
-    if (review_ownership(session, attach) != 0)
-        return -1;
-    bool disk_full = (state->flags & NOTE_DISK_FULL) != 0;
+    bool disk_full = attach->link.fd >= 0 && (state->flags & NOTE_DISK_FULL) != 0;
     if (disk_full != attach->disk_full) {
         struct json_out out = {0};
         attach->disk_full = disk_full;
@@ -155,6 +151,10 @@ int attach_tell(struct session *session, struct attach *attach) {
         if (session_send_json(session, FRAME_PROGRESS, &out) != 0)
             return -1;
     }
+    if (attach->link.fd < 0)
+        return 0;
+    if (review_ownership(session, attach) != 0)
+        return -1;
     uint64_t taken = (uint64_t)state->number[STATE_TAKEN], limit = (uint64_t)state->number[STATE_LIMIT];
     /* An attachment that comes to own stdin late may not continue a stream that another one fed meanwhile. */
     if ((state->flags & NOTE_OWNER) == 0 || session->ponged < attach->barrier || receiving->ended || taken > receiving->received)

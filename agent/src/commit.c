@@ -89,7 +89,7 @@ static int note(struct commit *commit, enum meeting meeting, const struct stat *
         return fail_errno(failure, errno, "looking at a staged folder", commit->walk.path);
     /* Moving a folder to another parent needs the right to write into it. */
     if (meeting == MEETS_NOTHING && (staged.st_mode & 0200) != 0) return 0;
-    bool implicit = staged.st_mtim.tv_sec == IMPLICIT_SECONDS && staged.st_mtim.tv_nsec == IMPLICIT_NANOSECONDS;
+    bool implicit = staged.st_atim.tv_sec == IMPLICIT_ACCESS_SECONDS && staged.st_atim.tv_nsec == 0;
     struct journal_entry *entry = &commit->entry;
     entry->mode = meeting == MEETS_FOLDER && implicit ? met->st_mode : staged.st_mode;
     entry->mtime = staged.st_mtim;

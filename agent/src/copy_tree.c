@@ -27,6 +27,7 @@ struct copying {
     struct tree_stats *stats;
     bool no_clone;      /* refused once by this pair of file systems */
     bool no_copy_range; /* the same */
+    size_t path_longest; /* below the target */
     uint8_t *buffer;
     char first[LINKS_NAME_LONGEST + 1];
     char target[PATH_LONGEST + 1];
@@ -112,14 +113,17 @@ static int check_unchanged(int from, const struct stat *before, const char *path
     return fail_path(failure, "FILE_CHANGED", 0, "a file was written to while it was copied", path);
 }
 
+/* 1: a second name of a file or link, whose first is in `copying->first`. 0: another. -1. */
+static int see_link(struct copying *copying, const struct stat *status, const char *to_path, struct failure *failure) {
+    return status->st_nlink > 1 ? links_see(&copying->links, status->st_dev, status->st_ino, to_path, copying->first, failure) : 0;
+}
+
 static int copy_opened(struct copying *copying, int from, const char *path, const char *to_path, struct failure *failure) {
     struct stat status;
     if (fstat(from, &status) != 0) return fail_source(failure, errno, path);
     if (!S_ISREG(status.st_mode)) return fail_source(failure, EINVAL, path);
-    if (status.st_nlink > 1) {
-        int seen = links_see(&copying->links, status.st_dev, status.st_ino, to_path, copying->first, failure);
-        if (seen != 0) return seen < 0 ? -1 : place_hard_link(&copying->place, to_path, copying->first, failure);
-    }
+    int seen = see_link(copying, &status, to_path, failure);
+    if (seen != 0) return seen < 0 ? -1 : place_hard_link(&copying->place, to_path, copying->first, failure);
     struct place_attributes attributes = attributes_of(&status);
     int to = place_file(&copying->place, to_path, &attributes, failure);
     if (to < 0) return -1;
@@ -143,6 +147,8 @@ static int copy_symlink(struct copying *copying, int folder, const char *name, c
     if (length < 0 || fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return fail_source(failure, errno, path);
     if ((size_t)length == sizeof copying->target) return fail_path(failure, "IO_ERROR", ENAMETOOLONG, "reading a symbolic link", path);
     copying->target[length] = '\0';
+    int seen = see_link(copying, &status, to_path, failure);
+    if (seen != 0) return seen < 0 ? -1 : place_hard_link(&copying->place, to_path, copying->first, failure);
     struct place_attributes attributes = attributes_of(&status);
     return place_symlink(&copying->place, to_path, copying->target, &attributes, failure);
 }
@@ -166,6 +172,8 @@ static int copy_entry(struct copying *copying, int folder, const char *name, uns
                       struct failure *failure) {
     struct stat status;
     if (strncmp(to_path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0) return fail_path(failure, "UNSUPPORTED_ENTRY", 0, "a file has a name that is reserved", path);
+    if (strlen(to_path) > copying->path_longest)
+        return fail_path(failure, "UNSUPPORTED_ENTRY", ENAMETOOLONG, "a path would be longer than 4095 bytes", path);
     if (type == DT_UNKNOWN) {
         if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return fail_source(failure, errno, path);
         type = (unsigned char)IFTODT(status.st_mode);
@@ -222,18 +230,20 @@ static int copy_at(struct copying *copying, int root, const char *path, struct f
     return copy_below(copying, root, path, folder, failure);
 }
 
-int copy_tree(int from, const char *path, int to, progress_fn progress, void *context, struct tree_stats *stats, struct failure *failure) {
+int copy_tree(int from, const char *path, const struct copy_target *to, progress_fn progress, void *context, struct tree_stats *stats,
+              struct failure *failure) {
     char normal[PATH_LONGEST + 1];
     if (path_normal(path, normal, sizeof normal, failure) != 0) return -1;
     struct copying *copying = calloc(1, sizeof *copying);
     uint8_t *buffer = malloc(BUFFER_SIZE);
     int result = copying == NULL || buffer == NULL ? fail(failure, "IO_ERROR", "no memory for copying") : 0;
-    if (result == 0) result = place_open(&copying->place, to, false, failure);
+    if (result == 0) result = place_open(&copying->place, to->folder, false, failure);
     if (result == 0) {
         copying->buffer = buffer;
         copying->stats = stats;
         *stats = (struct tree_stats){0};
-        links_open(&copying->links, to);
+        links_open(&copying->links, to->folder);
+        copying->path_longest = path_room(to->path);
         pace_begin(&copying->pace, progress, context);
         result = copy_at(copying, from, normal, failure);
         if (result == 0) result = place_finish(&copying->place, failure);

@@ -16,7 +16,7 @@ static const struct frame_rule RULES[] = {
     [FRAME_OPEN] = {true, FLAG_MORE, 0, FRAME_PAYLOAD_MAX},
     [FRAME_DATA] = {true, FLAG_ZSTD, DATA_HEADER + 1, FRAME_PAYLOAD_MAX},
     [FRAME_WINDOW] = {true, FLAG_DURABLE, WINDOW_PAYLOAD, WINDOW_PAYLOAD},
-    [FRAME_END] = {true, 0, END_PAYLOAD, END_PAYLOAD},
+    [FRAME_END] = {true, FLAG_PROVEN, END_PAYLOAD, END_PAYLOAD},
     [FRAME_SIGNAL] = {true, FLAG_MORE, 0, FRAME_PAYLOAD_MAX},
     [FRAME_RESIZE] = {true, FLAG_MORE, 0, FRAME_PAYLOAD_MAX},
     [FRAME_STOP] = {true, FLAG_MORE, 0, FRAME_PAYLOAD_MAX},
@@ -106,6 +106,7 @@ const char *window_parse(const struct frame *frame, struct window_frame *window)
 const char *end_parse(const struct frame *frame, struct end_frame *end) {
     const uint8_t *at = frame->payload;
     end->stream = at[0];
+    end->proven = (frame->flags & FLAG_PROVEN) != 0;
     end->total = get_u64(at + 8);
     memcpy(end->digest, at + 16, sizeof end->digest);
     if (end->stream != 0)

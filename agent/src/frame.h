@@ -26,7 +26,7 @@ enum frame_type {
     FRAME_BYE = 17
 };
 
-enum frame_flag { FLAG_MORE = 1, FLAG_ZSTD = 2, FLAG_DURABLE = 4 };
+enum frame_flag { FLAG_MORE = 1, FLAG_ZSTD = 2, FLAG_DURABLE = 4, FLAG_PROVEN = 8 };
 
 enum {
     FRAME_HEADER = 8,
@@ -65,6 +65,7 @@ struct window_frame {
 
 struct end_frame {
     uint8_t stream;
+    bool proven; /* the encoding of the source has proven that nothing is missing */
     uint64_t total;
     uint8_t digest[32];
 };

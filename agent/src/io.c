@@ -73,6 +73,14 @@ static int open_temporary(int folder, const char *name, char temporary[300]) {
     return openat(folder, temporary, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
+static void remove_temporary(int folder, const char *name) {
+    char temporary[300];
+    int error = errno;
+    snprintf(temporary, sizeof temporary, ".%s.new", name);
+    unlinkat(folder, temporary, 0);
+    errno = error;
+}
+
 int reserve_file(int folder, const char *name, size_t length) {
     static const char ZEROS[4096];
     char temporary[300];
@@ -88,15 +96,15 @@ int reserve_file(int folder, const char *name, size_t length) {
     return error == 0 ? 0 : -1;
 }
 
-/* The descriptor of the file that has its name durably, or -1 with what was written left under the temporary one. */
-static int write_named(int folder, const char *name, const char *bytes, size_t length, bool locked) {
+/* Writes the temporary file durably and moves it to its name. The descriptor, or -1: then the temporary file stays. */
+static int put_file(int folder, const char *name, const char *bytes, size_t length, bool lock) {
     char temporary[300];
     int fd = open_temporary(folder, name, temporary);
     if (fd < 0)
         return -1;
     /* Written over what is there and cut then: a file that is emptied first would give its blocks away. */
-    if ((!locked || flock(fd, LOCK_EX | LOCK_NB) == 0) && write_all(fd, bytes, length) == 0 && ftruncate(fd, (off_t)length) == 0 && fsync(fd) == 0 &&
-        renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0)
+    if ((!lock || flock(fd, LOCK_EX | LOCK_NB) == 0) && write_all(fd, bytes, length) == 0 && ftruncate(fd, (off_t)length) == 0 &&
+        fsync(fd) == 0 && renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0)
         return fd;
     int error = errno;
     close(fd);
@@ -104,35 +112,26 @@ static int write_named(int folder, const char *name, const char *bytes, size_t l
     return -1;
 }
 
+int write_locked(int folder, const char *name, const char *bytes, size_t length) {
+    int fd = put_file(folder, name, bytes, length, true);
+    if (fd < 0)
+        remove_temporary(folder, name);
+    return fd;
+}
+
 int write_reserved(int folder, const char *name, const char *bytes, size_t length) {
-    int fd = write_named(folder, name, bytes, length, false);
+    int fd = put_file(folder, name, bytes, length, false);
     if (fd < 0)
         return -1;
     close(fd);
     return 0;
-}
-
-static int write_new(int folder, const char *name, const char *bytes, size_t length, bool locked) {
-    char temporary[300];
-    int fd = write_named(folder, name, bytes, length, locked), error = errno;
-    if (fd >= 0)
-        return fd;
-    snprintf(temporary, sizeof temporary, ".%s.new", name);
-    unlinkat(folder, temporary, 0);
-    errno = error;
-    return -1;
-}
-
-int write_locked(int folder, const char *name, const char *bytes, size_t length) {
-    return write_new(folder, name, bytes, length, true);
 }
 
 int write_durably(int folder, const char *name, const char *bytes, size_t length) {
-    int fd = write_new(folder, name, bytes, length, false);
-    if (fd < 0)
-        return -1;
-    close(fd);
-    return 0;
+    if (write_reserved(folder, name, bytes, length) == 0)
+        return 0;
+    remove_temporary(folder, name);
+    return -1;
 }
 
 int open_folder(int parent, const char *name, bool make, mode_t mode) {

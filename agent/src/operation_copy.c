@@ -1,12 +1,12 @@
 #include "claim.h"
 #include "transfer.h"
 
-static int copy_staged(struct session *session, const struct volume_folder *from, const char *path, const struct volume_folder *to,
+static int copy_staged(struct session *session, const struct volume_folder *from, const char *path, const struct copy_target *to,
                        struct tree_stats *stats) {
     struct failure failure = {0};
     struct busy busy;
     busy_begin(&busy, session, NULL);
-    int result = copy_tree(from->data, path, to->staged, busy_progress, &busy, stats, &failure);
+    int result = copy_tree(from->data, path, to, busy_progress, &busy, stats, &failure);
     return busy_end(&busy, result, &failure);
 }
 
@@ -23,7 +23,7 @@ static int run(struct transfer *transfer, const struct json *open, struct volume
     busy_begin(&tended, session, NULL);
     if (volume_folder_stage(session->state, to, transfer->id, busy_tend, &tended, &session->failure) != 0)
         return -1;
-    if (copy_staged(session, from, path, to, stats) != 0)
+    if (copy_staged(session, from, path, &(struct copy_target){to->staged, to_path}, stats) != 0)
         return -1;
     return transfer_commit(transfer, to, to_path);
 }

@@ -62,7 +62,9 @@ static int take_archive(struct session *session, struct receive *receive) {
         if (session->failure.code != NULL || !session->lost || transfer_go_on(&receive->transfer) != 0)
             return -1;
     }
-    return receive->receiving.ended && session->failure.code == NULL ? unpack_finish(receive->unpack, &receive->stats, &session->failure) : -1;
+    if (session->failure.code != NULL)
+        return -1;
+    return unpack_finish(receive->unpack, receive->receiving.proven, &receive->stats, &session->failure);
 }
 
 static int send_opened(void *context) {
@@ -106,7 +108,7 @@ static bool make_room(void *context) {
 }
 
 static int run(struct session *session, const struct json *open, struct receive *receive) {
-    struct unpack_options options = {.make_room = make_room, .context = receive};
+    struct unpack_options options = {.target = receive->path, .make_room = make_room, .context = receive};
     const char *volume = open_id(open, "volume", &session->failure);
     struct busy tended;
     busy_begin(&tended, session, NULL);

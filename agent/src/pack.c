@@ -63,12 +63,14 @@ static int put_header(struct pack *pack, enum tar_kind kind, const struct stat *
     return 0;
 }
 
+/* 1: a second name of a file or link, whose first is in `pack->target`. 0: another. -1. */
+static int see_link(struct pack *pack, const struct stat *status, struct failure *failure) {
+    return status->st_nlink > 1 ? links_see(&pack->links, status->st_dev, status->st_ino, pack->name, pack->target, failure) : 0;
+}
+
 static int put_file(struct pack *pack, int fd, const struct stat *status, const char *path, struct failure *failure) {
-    if (status->st_nlink > 1) {
-        int seen = links_see(&pack->links, status->st_dev, status->st_ino, pack->name, pack->target, failure);
-        if (seen < 0) return -1;
-        if (seen > 0) return put_header(pack, TAR_HARD_LINK, status, path, failure);
-    }
+    int seen = see_link(pack, status, failure);
+    if (seen != 0) return seen < 0 ? -1 : put_header(pack, TAR_HARD_LINK, status, path, failure);
     if (put_header(pack, TAR_FILE, status, path, failure) != 0) return -1;
     if (status->st_size == 0) return 0;
     strcpy(pack->path, path);
@@ -81,6 +83,8 @@ static int put_file(struct pack *pack, int fd, const struct stat *status, const 
 static int put_symlink(struct pack *pack, int folder, const char *name, const char *path, struct failure *failure) {
     struct stat status;
     if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return fail_open(failure, errno, path);
+    int seen = see_link(pack, &status, failure);
+    if (seen != 0) return seen < 0 ? -1 : put_header(pack, TAR_HARD_LINK, &status, path, failure);
     ssize_t length = readlinkat(folder, name, pack->target, sizeof pack->target);
     if (length < 0) return fail_open(failure, errno, path);
     if ((size_t)length == sizeof pack->target) return fail_path(failure, "IO_ERROR", ENAMETOOLONG, "reading a symbolic link", path);

@@ -25,3 +25,8 @@ int path_normal(const char *path, char *normal, size_t capacity, struct failure 
     }
     return 0;
 }
+
+size_t path_room(const char *folder) {
+    size_t length = folder == NULL || folder[0] == '\0' ? 0 : strlen(folder) + 1;
+    return length < PATH_LONGEST ? PATH_LONGEST - length : 0;
+}

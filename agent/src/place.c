@@ -36,8 +36,7 @@ static int fail_way(struct failure *failure, int error, const char *path) {
 
 /* Makes what is missing of the folders of `path`, which no entry has described so far. */
 static int make_way(struct place *place, const char *path, struct failure *failure) {
-    static const struct place_attributes implicit = {
-        .mode = IMPLICIT_MODE, .uid = -1, .gid = -1, .mtime = {.tv_sec = IMPLICIT_SECONDS, .tv_nsec = IMPLICIT_NANOSECONDS}};
+    static const struct place_attributes implicit = {.mode = IMPLICIT_MODE, .uid = -1, .gid = -1, .implicit = true};
     char prefix[PATH_LONGEST + 1];
     int parent = beneath_open(place->root, "", O_PATH);
     if (parent < 0) return fail_way(failure, errno, path);
@@ -85,13 +84,9 @@ static int clear_way(int parent, const char *base, const char *path, struct fail
 }
 
 static int own(const struct place *place, int parent, const char *base, int fd, const struct place_attributes *attributes) {
-    if (!place->keep_owner || attributes->uid < 0 || attributes->gid < 0) return 0;
-    if (attributes->uid > (int64_t)UINT32_MAX - 1 || attributes->gid > (int64_t)UINT32_MAX - 1) {
-        errno = EINVAL;
-        return -1;
-    }
-    uid_t uid = (uid_t)attributes->uid;
-    gid_t gid = (gid_t)attributes->gid;
+    if (!place->keep_owner) return 0;
+    uid_t uid = place_id(attributes->uid);
+    gid_t gid = place_id(attributes->gid);
     return fd >= 0 ? fchown(fd, uid, gid) : fchownat(parent, base, uid, gid, AT_SYMLINK_NOFOLLOW);
 }
 

@@ -15,18 +15,19 @@
 #define JOURNAL_NAME ".kw-commit-5b0e4d3a91c7"
 
 /*
- * The time of a folder that no entry described (an archive may name `a/b` and not `a`): the same archive gives the same tree. commit_tree knows
- * such folders by it, and leaves the mode and time of one that the target has already.
+ * What a folder that no entry described becomes (an archive may name `a/b` and not `a`): this mode and the time 0, so that
+ * the same archive gives the same tree. In staging its time of access marks it. commit_tree reads the mark, and leaves the
+ * mode and time of such a folder that the target has already.
  */
-#define IMPLICIT_SECONDS 0
-#define IMPLICIT_NANOSECONDS 1
 #define IMPLICIT_MODE 0755
+#define IMPLICIT_ACCESS_SECONDS 1
 
 struct place_attributes {
     mode_t mode; /* without set-id bits */
-    int64_t uid; /* used with keep_owner only */
+    int64_t uid; /* used with keep_owner only; -1: not known */
     int64_t gid;
     struct timespec mtime;
+    bool implicit; /* a folder that no entry described */
 };
 
 struct place {
@@ -38,6 +39,11 @@ struct place {
     char parent_path[PATH_LONGEST + 1];
     struct spool folders; /* whose modes and times come last */
 };
+
+/* The id for chown: what no file can have leaves the id as it is. */
+static inline uint32_t place_id(int64_t id) {
+    return id < 0 || id >= (int64_t)UINT32_MAX ? UINT32_MAX : (uint32_t)id;
+}
 
 /* All paths are in normal form (path_normal) and not "". All functions return 0, or -1 with `failure` set and the path in it. */
 int place_open(struct place *place, int root, bool keep_owner, struct failure *failure);

@@ -20,9 +20,16 @@ struct record {
 };
 
 struct barred {
-    struct barred *next;
     mode_t mode;
     char path[];
+};
+
+/* The folders without search permission for their owner, each once, sorted by path when all are known. */
+struct barred_list {
+    struct barred **items;
+    size_t count;
+    size_t capacity;
+    size_t bytes;
 };
 
 int place_folder_later(struct place *place, const char *path, const struct place_attributes *attributes, struct failure *failure) {
@@ -39,11 +46,11 @@ int place_folder_later(struct place *place, const char *path, const struct place
 
 /* The folder's own permissions may keep it from being opened for reading; by name it can still be changed. */
 static int apply(const struct place *place, const char *path, const struct place_attributes *attributes, mode_t mode) {
-    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, attributes->mtime};
+    struct timespec times[2] = {{.tv_sec = IMPLICIT_ACCESS_SECONDS}, attributes->mtime};
+    if (!attributes->implicit) times[0].tv_nsec = UTIME_NOW;
     int fd = beneath_open(place->root, path, O_RDONLY);
-    bool chown_it = place->keep_owner && attributes->uid >= 0 && attributes->gid >= 0;
     if (fd >= 0) {
-        int result = chown_it ? fchown(fd, (uid_t)attributes->uid, (gid_t)attributes->gid) : 0;
+        int result = place->keep_owner ? fchown(fd, place_id(attributes->uid), place_id(attributes->gid)) : 0;
         if (result == 0) result = fchmod(fd, mode);
         if (result == 0) result = futimens(fd, times);
         int error = errno;
@@ -67,78 +74,110 @@ static int apply(const struct place *place, const char *path, const struct place
     return result;
 }
 
-static int bar_later(struct barred **list, size_t *bytes, const char *path, mode_t mode, struct failure *failure) {
+static int bar_later(struct barred_list *list, const char *path, struct failure *failure) {
     size_t size = sizeof(struct barred) + strlen(path) + 1;
-    *bytes += size;
-    struct barred *barred = *bytes <= BARRED_BYTES_MOST ? malloc(size) : NULL;
-    if (barred == NULL) return fail_path(failure, "IO_ERROR", 0, "too many folders without search permission", path);
-    barred->next = *list;
-    barred->mode = mode;
+    list->bytes += size + sizeof(struct barred *);
+    if (list->bytes > BARRED_BYTES_MOST) return fail_path(failure, "IO_ERROR", 0, "too many folders without search permission", path);
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
+        struct barred **grown = realloc(list->items, capacity * sizeof *grown);
+        if (grown == NULL) return fail(failure, "IO_ERROR", "no memory for a list of folders");
+        list->items = grown;
+        list->capacity = capacity;
+    }
+    struct barred *barred = malloc(size);
+    if (barred == NULL) return fail(failure, "IO_ERROR", "no memory for a list of folders");
+    barred->mode = 0;
     strcpy(barred->path, path);
-    *list = barred;
+    list->items[list->count++] = barred;
     return 0;
 }
 
 static int compare_paths(const void *left, const void *right) {
     const struct barred *const *a = left;
     const struct barred *const *b = right;
-    return -strcmp((*a)->path, (*b)->path);
+    return strcmp((*a)->path, (*b)->path);
+}
+
+static int compare_key(const void *path, const void *item) {
+    const struct barred *const *barred = item;
+    return strcmp(path, (*barred)->path);
+}
+
+static void sort_barred(struct barred_list *list) {
+    size_t kept = 0;
+    if (list->count > 0) qsort(list->items, list->count, sizeof *list->items, compare_paths);
+    for (size_t i = 0; i < list->count; i++) {
+        if (kept > 0 && strcmp(list->items[kept - 1]->path, list->items[i]->path) == 0) free(list->items[i]);
+        else list->items[kept++] = list->items[i];
+    }
+    list->count = kept;
+}
+
+static void free_barred(struct barred_list *list) {
+    for (size_t i = 0; i < list->count; i++) free(list->items[i]);
+    free(list->items);
+}
+
+typedef int (*visit_fn)(const struct place *place, struct barred_list *list, const char *path, const struct place_attributes *attributes,
+                        struct failure *failure);
+
+/* Calls `visit` for each folder that was remembered, in the order of the entries. */
+static int each_record(const struct place *place, struct barred_list *list, visit_fn visit, struct failure *failure) {
+    char path[PATH_LONGEST + 1];
+    uint64_t end = spool_length(&place->folders);
+    for (uint64_t at = 0; at < end;) {
+        struct record record;
+        if (spool_read(&place->folders, at, &record, sizeof record, failure) != 0) return -1;
+        if (spool_read(&place->folders, at + sizeof record, path, record.length, failure) != 0) return -1;
+        path[record.length] = '\0';
+        at += sizeof record + record.length;
+        if (visit(place, list, path, &record.attributes, failure) != 0) return -1;
+    }
+    return 0;
+}
+
+/* One that would bar the way keeps its search permission for the time being. */
+static int apply_record(const struct place *place, struct barred_list *list, const char *path, const struct place_attributes *attributes,
+                        struct failure *failure) {
+    mode_t mode = attributes->mode | place->inherited;
+    if ((mode & 0100) == 0) {
+        if (bar_later(list, path, failure) != 0) return -1;
+        mode |= 0700;
+    }
+    return apply(place, path, attributes, mode) == 0 ? 0 : fail_errno(failure, errno, "setting a folder's mode and time", path);
+}
+
+/* The last entry of a folder says what its mode is. */
+static int last_word(const struct place *place, struct barred_list *list, const char *path, const struct place_attributes *attributes,
+                     struct failure *failure) {
+    (void)failure;
+    struct barred **found = bsearch(path, list->items, list->count, sizeof *list->items, compare_key);
+    if (found != NULL) (*found)->mode = attributes->mode | place->inherited;
+    return 0;
 }
 
 /* A path sorts before those that it is the start of, so backwards the deepest come first. */
-static int bar(const struct place *place, struct barred *list, struct failure *failure) {
-    size_t count = 0;
-    for (const struct barred *at = list; at != NULL; at = at->next) count++;
-    if (count == 0) return 0;
-    const struct barred **sorted = malloc(count * sizeof *sorted);
-    if (sorted == NULL) return fail(failure, "IO_ERROR", "no memory for a list of folders");
-    count = 0;
-    for (const struct barred *at = list; at != NULL; at = at->next) sorted[count++] = at;
-    qsort(sorted, count, sizeof *sorted, compare_paths);
-    int result = 0;
-    for (size_t i = 0; result == 0 && i < count; i++) {
-        int fd = beneath_open(place->root, sorted[i]->path, O_RDONLY);
-        struct stat status;
-        if (fd < 0 && errno == EACCES) continue;
-        bool for_now = fd >= 0 && fstat(fd, &status) == 0 && (status.st_mode & 0777) == ((sorted[i]->mode & 077) | 0700);
-        /* Not readable, or another mode than the one it was given for the time being: a later entry had the last word. */
-        if (fd >= 0 && !for_now) {
-            close(fd);
-            continue;
-        }
-        if (fd < 0 || fchmod(fd, sorted[i]->mode) != 0) result = fail_errno(failure, errno, "setting a folder's mode", sorted[i]->path);
+static int bar(const struct place *place, const struct barred_list *list, struct failure *failure) {
+    for (size_t i = list->count; i > 0; i--) {
+        const struct barred *barred = list->items[i - 1];
+        if ((barred->mode & 0100) != 0) continue;
+        int fd = beneath_open(place->root, barred->path, O_RDONLY);
+        int result = fd < 0 ? -1 : fchmod(fd, barred->mode);
+        int error = errno;
         if (fd >= 0) close(fd);
+        if (result != 0) return fail_errno(failure, error, "setting a folder's mode", barred->path);
     }
-    free(sorted);
-    return result;
+    return 0;
 }
 
 int place_finish(struct place *place, struct failure *failure) {
-    struct barred *list = NULL;
-    size_t bytes = 0;
-    char path[PATH_LONGEST + 1];
-    uint64_t end = spool_length(&place->folders);
-    int result = 0;
-    for (uint64_t at = 0; result == 0 && at < end;) {
-        struct record record;
-        result = spool_read(&place->folders, at, &record, sizeof record, failure);
-        if (result == 0) result = spool_read(&place->folders, at + sizeof record, path, record.length, failure);
-        if (result != 0) break;
-        path[record.length] = '\0';
-        at += sizeof record + record.length;
-        mode_t mode = record.attributes.mode | place->inherited;
-        if ((mode & 0100) == 0) {
-            result = bar_later(&list, &bytes, path, mode, failure);
-            mode |= 0700;
-        }
-        if (result == 0 && apply(place, path, &record.attributes, mode) != 0) result = fail_errno(failure, errno, "setting a folder's mode and time", path);
-    }
-    if (result == 0) result = bar(place, list, failure);
-    while (list != NULL) {
-        struct barred *next = list->next;
-        free(list);
-        list = next;
-    }
+    struct barred_list list = {0};
+    int result = each_record(place, &list, apply_record, failure);
+    sort_barred(&list);
+    if (result == 0 && list.count > 0) result = each_record(place, &list, last_word, failure);
+    if (result == 0) result = bar(place, &list, failure);
+    free_barred(&list);
     /* Some file systems keep an open file without a name in its folder, under a name of theirs. */
     spool_close(&place->folders);
     return result;

@@ -42,9 +42,11 @@ int socket_connect(int folder, const char *name, int type) {
     int fd = prepare(folder, name, type, &address);
     if (fd < 0)
         return -1;
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
-        return give_up(fd);
-    return fd;
+    int connected;
+    do
+        connected = connect(fd, (struct sockaddr *)&address, sizeof address);
+    while (connected != 0 && errno == EINTR);
+    return connected == 0 ? fd : give_up(fd);
 }
 
 bool socket_peer_allowed(int fd) {

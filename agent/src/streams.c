@@ -89,6 +89,7 @@ int receiving_end(struct session *session, struct receiving *receiving, const st
     if (receiving->ended)
         return session_violation(session, "END after END");
     receiving->ended = true;
+    receiving->proven = end->proven;
     sha256_end(&copy, digest);
     if (end->total != receiving->received)
         return fail(&session->failure, "DIGEST_MISMATCH", "the host sent %llu bytes by its count, %llu arrived", (unsigned long long)end->total,

@@ -35,6 +35,7 @@ struct receiving {
     uint64_t limit;        /* the credit that it was given; 0 with `granted` unset: none yet */
     bool granted;
     bool ended;
+    bool proven; /* as END said */
     struct sha256 hash;
 };
 

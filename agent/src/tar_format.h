@@ -25,6 +25,9 @@
 #define TAR_MAGIC 257
 #define TAR_PREFIX 345, 155
 
+/* The largest id that a file can have; the next one means "unchanged" to chown. */
+#define TAR_ID_MOST (UINT32_MAX - 1)
+
 /* The longest name in an archive: that of a path within PATH_LONGEST with "./" before it and a slash behind. */
 #define TAR_NAME_LONGEST (PATH_LONGEST + 3)
 
@@ -36,7 +39,7 @@ struct tar_entry {
     const char *name;   /* as the archive has it, at most TAR_NAME_LONGEST bytes */
     const char *target; /* of a link */
     uint32_t mode;      /* 07777 at most */
-    int64_t uid;
+    int64_t uid; /* -1: the archive names none that a file can have */
     int64_t gid;
     struct timespec mtime;
     int64_t size; /* of a file's content, holes included */
@@ -55,7 +58,7 @@ struct tar_header {
 };
 
 /* ---- tar_header.c */
-/* A number field: octal text, or base-256 of GNU. false where it is neither or doesn't fit. An empty field is 0. */
+/* A number field: octal text that ends at a blank, or base-256 of GNU. false where it is neither or doesn't fit. An empty field is 0. */
 bool tar_number(const uint8_t *field, size_t length, int64_t *value);
 bool tar_block_is_zero(const uint8_t block[TAR_BLOCK]);
 /* Checks the checksum and decodes the fields. */
@@ -86,6 +89,10 @@ int tar_sparse_fields(struct tar_sparse *sparse, const uint8_t *fields, size_t s
 /* Checks that the segments ascend, fit and have `stored` bytes in all. */
 int tar_sparse_check(const struct tar_sparse *sparse, int64_t stored, struct failure *failure);
 
+/* ---- tar_time.c */
+/* A decimal number of seconds, cut to nanoseconds towards the past and to what an int64_t holds. false where it is no number. */
+bool tar_time(const char *text, size_t length, struct timespec *time);
+
 /* ---- tar_pax.c */
 #define PAX_PATH 1u
 #define PAX_LINK 2u
@@ -111,7 +118,10 @@ struct tar_pax {
     int64_t sparse_minor;
 };
 
-/* Reads the records of one extended header into `pax` (and a sparse map into `sparse`; NULL for a global header). */
+/*
+ * Reads the records of one extended header into `pax` (and a sparse map into `sparse`; NULL for a global header). A time
+ * or id that cannot be read is ignored; an id that no system has is -1.
+ */
 int tar_pax_decode(const uint8_t *bytes, size_t length, struct tar_pax *pax, struct tar_sparse *sparse, struct failure *failure);
 
 /* ---- tar_read.c */
@@ -126,8 +136,11 @@ struct tar_sink {
 struct tar_reader;
 struct tar_reader *tar_reader_open(const struct tar_sink *sink, void *context, struct failure *failure);
 int tar_reader_feed(struct tar_reader *reader, const uint8_t *bytes, size_t length, struct failure *failure);
-/* TRUNCATED_ARCHIVE unless both closing blocks have been seen. */
-int tar_reader_finish(struct tar_reader *reader, struct failure *failure);
+/*
+ * TRUNCATED_ARCHIVE unless a closing block has been seen. `proven`: the archive's encoding has proven that nothing is
+ * missing, so that the end of an entry is an end of the archive too.
+ */
+int tar_reader_finish(struct tar_reader *reader, bool proven, struct failure *failure);
 void tar_reader_close(struct tar_reader *reader);
 
 /* ---- tar_write.c */

@@ -17,16 +17,20 @@ static bool base_256(const uint8_t *field, size_t length, int64_t *value) {
     return true;
 }
 
+static bool is_blank(uint8_t byte) {
+    return byte == ' ' || byte == '\0';
+}
+
 bool tar_number(const uint8_t *field, size_t length, int64_t *value) {
     if ((field[0] & 0x80) != 0) return base_256(field, length, value);
     size_t at = 0;
     int64_t number = 0;
-    while (at < length && (field[at] == ' ' || field[at] == '\0')) at++;
+    while (at < length && is_blank(field[at])) at++;
+    bool is_empty = at == length || (at > 0 && (field[at] < '0' || field[at] > '7'));
     for (; at < length && field[at] >= '0' && field[at] <= '7'; at++) number = number * 8 + (field[at] - '0');
-    for (; at < length; at++)
-        if (field[at] != ' ' && field[at] != '\0') return false;
     *value = number;
-    return true;
+    /* The number ends at the first blank; every tar program ignores what follows it. */
+    return is_empty || at == length || is_blank(field[at]);
 }
 
 bool tar_block_is_zero(const uint8_t block[TAR_BLOCK]) {
@@ -79,15 +83,15 @@ int tar_header_decode(const uint8_t block[TAR_BLOCK], struct tar_header *header,
     decode_name(block, header);
     copy_field(header->link, block + link[0], link[1]);
     header->type = (char)block[TAR_TYPE];
-    bool good = decode_number(block, TAR_MODE, &mode) && decode_number(block, TAR_SIZE, &header->size) &&
-                decode_number(block, TAR_MTIME, &header->mtime) && header->size >= 0;
+    bool good = decode_number(block, TAR_MODE, &mode) && decode_number(block, TAR_SIZE, &header->size) && header->size >= 0;
     if (!good) {
         fail(failure, "CORRUPT_ARCHIVE", "a header has a number that cannot be read");
         return fail_entry(failure, header->name);
     }
     header->mode = (uint32_t)mode & 07777u;
-    /* Ids are used on demand only, and some programs write what they please. */
-    if (!decode_number(block, TAR_UID, &header->uid)) header->uid = -1;
-    if (!decode_number(block, TAR_GID, &header->gid)) header->gid = -1;
+    /* Times and ids are not content: a value that cannot be read never refuses the archive. */
+    if (!decode_number(block, TAR_MTIME, &header->mtime)) header->mtime = 0;
+    if (!decode_number(block, TAR_UID, &header->uid) || header->uid > TAR_ID_MOST) header->uid = -1;
+    if (!decode_number(block, TAR_GID, &header->gid) || header->gid > TAR_ID_MOST) header->gid = -1;
     return 0;
 }

@@ -39,37 +39,6 @@ static bool whole_number(const struct record *record, int64_t *value) {
     return digits(record->value, end, value) == end;
 }
 
-/* "-12.5": seconds and a fraction; more than nine digits of it are cut towards the past. */
-static bool time_value(const struct record *record, struct timespec *time) {
-    const char *at = record->value;
-    const char *end = at + record->value_length;
-    bool negative = at < end && *at == '-';
-    int64_t seconds = 0;
-    int64_t nanoseconds = 0;
-    at = digits(at + (negative ? 1 : 0), end, &seconds);
-    if (at == NULL) return false;
-    bool rest = false;
-    if (at < end && *at == '.') {
-        at++;
-        for (int64_t unit = 100000000; at < end && *at >= '0' && *at <= '9'; at++, unit /= 10) {
-            nanoseconds += unit * (*at - '0');
-            rest = rest || (unit == 0 && *at != '0');
-        }
-    }
-    if (at != end) return false;
-    if (negative) {
-        seconds = -seconds;
-        if (rest) nanoseconds++;
-        if (nanoseconds > 0) {
-            seconds--;
-            nanoseconds = 1000000000 - nanoseconds;
-        }
-    }
-    time->tv_sec = (time_t)seconds;
-    time->tv_nsec = (long)nanoseconds;
-    return true;
-}
-
 static int text(const struct record *record, char *to, struct failure *failure) {
     if (record->value_length > TAR_NAME_LONGEST)
         return fail(failure, "UNSUPPORTED_ENTRY", "a name or link of an entry is longer than %d bytes", TAR_NAME_LONGEST);
@@ -91,6 +60,17 @@ static int sparse_map(const struct record *record, struct tar_sparse *sparse, st
         if (at < end) at++;
     }
     return 0;
+}
+
+/* What a record says of a sparse file; those that are not in this list say nothing that is needed. */
+static bool is_sparse(const struct record *record) {
+    static const char *const keys[] = {"name", "map", "offset", "numbytes", "size", "realsize", "major", "minor"};
+    static const char start[] = "GNU.sparse.";
+    if (!key_starts(record, start)) return false;
+    struct record rest = {.key = record->key + sizeof start - 1, .key_length = record->key_length - (sizeof start - 1)};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (key_is(&rest, keys[i])) return true;
+    return false;
 }
 
 static int sparse_record(const struct record *record, struct tar_pax *pax, struct tar_sparse *sparse, struct failure *failure) {
@@ -137,20 +117,31 @@ static int keep_number(const struct record *record, struct tar_pax *pax, unsigne
     return 0;
 }
 
+/* A value that cannot be read is ignored, so that the header's own counts; one that no system has as an id is none. */
+static void keep_id(const struct record *record, struct tar_pax *pax, unsigned flag, int64_t *to) {
+    bool negative = record->value_length > 0 && record->value[0] == '-';
+    struct record digits_only = *record;
+    digits_only.value += negative ? 1 : 0;
+    digits_only.value_length -= negative ? 1 : 0;
+    pax->set &= ~flag;
+    if (!whole_number(&digits_only, to)) return;
+    if (negative || *to > TAR_ID_MOST) *to = -1;
+    pax->set |= flag;
+}
+
+static void keep_time(const struct record *record, struct tar_pax *pax) {
+    pax->set &= ~PAX_MTIME;
+    if (tar_time(record->value, record->value_length, &pax->mtime)) pax->set |= PAX_MTIME;
+}
+
 static int apply(const struct record *record, struct tar_pax *pax, struct tar_sparse *sparse, struct failure *failure) {
     if (key_is(record, "path")) return keep_text(record, pax, PAX_PATH, pax->path, failure);
     if (key_is(record, "linkpath")) return keep_text(record, pax, PAX_LINK, pax->link, failure);
     if (key_is(record, "size")) return keep_number(record, pax, PAX_SIZE, &pax->size, failure);
-    if (key_is(record, "uid")) return keep_number(record, pax, PAX_UID, &pax->uid, failure);
-    if (key_is(record, "gid")) return keep_number(record, pax, PAX_GID, &pax->gid, failure);
-    if (key_is(record, "mtime")) {
-        pax->set &= ~PAX_MTIME;
-        if (record->value_length == 0) return 0;
-        if (!time_value(record, &pax->mtime)) return bad(failure, "a time that cannot be read");
-        pax->set |= PAX_MTIME;
-        return 0;
-    }
-    if (key_starts(record, "GNU.sparse.")) return sparse_record(record, pax, sparse, failure);
+    if (key_is(record, "uid")) keep_id(record, pax, PAX_UID, &pax->uid);
+    if (key_is(record, "gid")) keep_id(record, pax, PAX_GID, &pax->gid);
+    if (key_is(record, "mtime")) keep_time(record, pax);
+    if (is_sparse(record)) return sparse_record(record, pax, sparse, failure);
     if (key_starts(record, "GNU.volume.offset") || key_starts(record, "GNU.volume.size"))
         return fail(failure, "UNSUPPORTED_ENTRY", "an archive of several volumes");
     return 0; /* comments, access times, user names, vendors' own */

@@ -12,6 +12,8 @@ struct tar_reader {
     const struct tar_sink *sink;
     void *context;
     enum state state;
+    bool has_entries;
+    bool lacks_entry; /* the one that the last extended header or long name is for */
     int zero_blocks;
     uint8_t block[TAR_BLOCK];
     size_t filled; /* of block */
@@ -66,6 +68,12 @@ static void skip(struct tar_reader *reader, size_t padding) {
     reader->state = padding > 0 ? IN_PADDING : IN_HEADER;
 }
 
+static void forget_pax(struct tar_reader *reader) {
+    reader->local.set = 0;
+    reader->local.sparse_major = reader->local.sparse_minor = 0;
+    tar_sparse_clear(&reader->sparse);
+}
+
 static const char *entry_name(const struct tar_reader *reader) {
     if ((reader->local.set & PAX_SPARSE_NAME) != 0) return reader->local.sparse_name;
     if ((reader->local.set & PAX_PATH) != 0) return reader->local.path;
@@ -117,6 +125,8 @@ static int begin_entry(struct tar_reader *reader, enum tar_kind kind, int64_t st
     if (reader->is_sparse && tar_sparse_check(&reader->sparse, stored, failure) != 0) return -1;
     entry->size = reader->is_sparse ? reader->sparse.real_size : stored;
     if (reader->sink->entry(reader->context, entry, failure) != 0) return -1;
+    reader->has_entries = true;
+    reader->lacks_entry = false;
     /* The names stay where they are until the next header is read. */
     reader->local.set = 0;
     reader->local.sparse_major = reader->local.sparse_minor = 0;
@@ -132,8 +142,8 @@ static int begin_entry(struct tar_reader *reader, enum tar_kind kind, int64_t st
 static int begin_meta(struct tar_reader *reader, int64_t longest, struct failure *failure) {
     int64_t size = reader->header.size;
     if (size > longest)
-        return fail(failure, longest == PAX_LONGEST ? "CORRUPT_ARCHIVE" : "UNSUPPORTED_ENTRY",
-                    "a header of %lld bytes is too long, at most %lld are read", (long long)size, (long long)longest);
+        return fail(failure, "UNSUPPORTED_ENTRY", "an extended header has %lld bytes, and more than %lld are not supported", (long long)size,
+                    (long long)longest);
     reader->meta_size = (size_t)size;
     reader->meta_filled = 0;
     reader->padding = padding_after(size);
@@ -261,10 +271,15 @@ static int header_block(struct tar_reader *reader, const uint8_t *block, struct 
     if (tar_header_decode(block, &reader->header, failure) != 0) return -1;
     switch (reader->header.type) {
     case 'x':
+        /* An entry has one extended header: a second one replaces the first. */
+        forget_pax(reader);
+        reader->lacks_entry = true;
+        return begin_meta(reader, PAX_LONGEST, failure);
     case 'g':
         return begin_meta(reader, PAX_LONGEST, failure);
     case 'L':
     case 'K':
+        reader->lacks_entry = true;
         return begin_meta(reader, TAR_NAME_LONGEST + 1, failure);
     case '\0':
     case '0':
@@ -361,12 +376,22 @@ int tar_reader_feed(struct tar_reader *reader, const uint8_t *bytes, size_t leng
     return 0;
 }
 
-int tar_reader_finish(struct tar_reader *reader, struct failure *failure) {
+/* Where nothing of an entry is missing: its content, its padding, the entry that an extended header is for. */
+static bool is_between_entries(const struct tar_reader *reader) {
+    return reader->state == IN_HEADER && reader->filled == 0 && !reader->lacks_entry;
+}
+
+int tar_reader_finish(struct tar_reader *reader, bool proven, struct failure *failure) {
     if (reader->state == AT_END) return 0;
     if (reader->state == BROKEN) return fail(failure, "IO_ERROR", "the archive was given up before");
     if (reader->state == IN_CONTENT || reader->state == IN_SPARSE_BLOCKS || reader->state == IN_SPARSE_MAP) {
         fail(failure, "TRUNCATED_ARCHIVE", "the archive ends within an entry");
         return fail_entry(failure, reader->state == IN_CONTENT ? reader->entry.name : entry_name(reader));
     }
-    return fail(failure, "TRUNCATED_ARCHIVE", "the archive ends without its two closing blocks");
+    /* What is there of a second closing block has to be one. */
+    static const uint8_t zeros[TAR_BLOCK];
+    if (reader->zero_blocks > 0 && memcmp(reader->block, zeros, reader->filled) == 0) return 0;
+    if (reader->zero_blocks > 0) return fail(failure, "CORRUPT_ARCHIVE", "the archive goes on after its end");
+    if (proven && reader->has_entries && is_between_entries(reader)) return 0;
+    return fail(failure, "TRUNCATED_ARCHIVE", "the archive ends without a closing block");
 }

@@ -17,6 +17,7 @@ struct unpack {
     struct tar_reader *reader;
     struct place place;
     struct tree_stats stats;
+    size_t path_longest; /* of an entry */
     int file; /* being written, -1: none */
     int64_t size;
     int64_t written;                  /* the end of what was written to it */
@@ -25,17 +26,17 @@ struct unpack {
     char target[PATH_LONGEST + 1];
 };
 
-/* The normal form of an entry's name; "" for the archive's root. */
-static int entry_path(const char *name, char *path, struct failure *failure) {
+/* The normal form of the path that `what` (an entry, a hard link's target) has; "" for the archive's root. */
+static int normal_path(const struct unpack *unpack, const char *what, const char *name, char *path, struct failure *failure) {
     struct failure ignored = {0};
-    if (name[0] == '\0') return fail(failure, "CORRUPT_ARCHIVE", "an entry has no name");
-    if (name[0] == '/') return fail(failure, "UNSAFE_ARCHIVE_PATH", "an entry has an absolute path");
-    if (path_normal(name, path, PATH_LONGEST + 1, &ignored) != 0) {
-        if (strlen(name) > PATH_LONGEST) return fail(failure, "UNSUPPORTED_ENTRY", "an entry's path is longer than %d bytes", PATH_LONGEST);
-        return fail(failure, "UNSAFE_ARCHIVE_PATH", "an entry's path has a \"..\" component");
-    }
-    if (strncmp(path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0)
-        return fail(failure, "UNSUPPORTED_ENTRY", "an entry has a name that is reserved");
+    if (name[0] == '/') return fail(failure, "UNSAFE_ARCHIVE_PATH", "%s has an absolute path", what);
+    bool is_normal = path_normal(name, path, PATH_LONGEST + 1, &ignored) == 0;
+    if (!is_normal && strlen(name) <= PATH_LONGEST)
+        return fail(failure, "UNSAFE_ARCHIVE_PATH", "%s has a path with a \"..\" component", what);
+    /* What lies deeper could never be read again from the volume's root. */
+    if (!is_normal || strlen(path) > unpack->path_longest)
+        return fail(failure, "UNSUPPORTED_ENTRY", "%s has a path of more than %zu bytes", what, unpack->path_longest);
+    if (strncmp(path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0) return fail(failure, "UNSUPPORTED_ENTRY", "%s has a name that is reserved", what);
     return 0;
 }
 
@@ -57,13 +58,15 @@ static int begin_file(struct unpack *unpack, const struct tar_entry *entry, stru
 }
 
 static int hard_link(struct unpack *unpack, const struct tar_entry *entry, struct failure *failure) {
-    if (entry_path(entry->target, unpack->target, failure) != 0) return -1;
+    if (entry->target[0] == '\0') return fail(failure, "CORRUPT_ARCHIVE", "a hard link has no target");
+    if (normal_path(unpack, "a hard link's target", entry->target, unpack->target, failure) != 0) return -1;
     if (unpack->target[0] == '\0') return fail(failure, "CORRUPT_ARCHIVE", "a hard link to a folder");
     return place_hard_link(&unpack->place, unpack->path, unpack->target, failure);
 }
 
 static int make_entry(struct unpack *unpack, const struct tar_entry *entry, struct failure *failure) {
-    if (entry_path(entry->name, unpack->path, failure) != 0) return -1;
+    if (entry->name[0] == '\0') return fail(failure, "CORRUPT_ARCHIVE", "an entry has no name");
+    if (normal_path(unpack, "an entry", entry->name, unpack->path, failure) != 0) return -1;
     if (unpack->path[0] == '\0') {
         if (entry->kind == TAR_FOLDER) return 0;
         return fail(failure, "CORRUPT_ARCHIVE", "the archive's root is not a folder");
@@ -159,6 +162,7 @@ struct unpack *unpack_open(int folder, const struct unpack_options *options, str
     }
     unpack->options = *options;
     unpack->file = -1;
+    unpack->path_longest = path_room(options->target);
     unpack->reader = tar_reader_open(&sink, unpack, failure);
     if (unpack->reader == NULL || place_open(&unpack->place, folder, options->keep_owner, failure) != 0) {
         tar_reader_close(unpack->reader);
@@ -172,8 +176,8 @@ int unpack_feed(struct unpack *unpack, const uint8_t *bytes, size_t length, stru
     return tar_reader_feed(unpack->reader, bytes, length, failure);
 }
 
-int unpack_finish(struct unpack *unpack, struct tree_stats *stats, struct failure *failure) {
-    if (tar_reader_finish(unpack->reader, failure) != 0) return -1;
+int unpack_finish(struct unpack *unpack, bool proven, struct tree_stats *stats, struct failure *failure) {
+    if (tar_reader_finish(unpack->reader, proven, failure) != 0) return -1;
     *stats = unpack->stats;
     return place_finish(&unpack->place, failure);
 }

@@ -24,6 +24,7 @@ struct unpack_options {
     int64_t expanded_limit; /* bytes of file content, -1: none */
     bool keep_owner;
     bool set_id_error; /* set-id bits are an error instead of being cleared */
+    const char *target; /* where the folder's content will go, in normal form; NULL: the volume's root */
     /* Called when the disk is full: true where there may be room now. NULL: there is nothing to be done. */
     bool (*make_room)(void *context);
     void *context;
@@ -31,8 +32,8 @@ struct unpack_options {
 /* `folder` stays the caller's. NULL with `failure` set when memory or the folder fails. */
 struct unpack *unpack_open(int folder, const struct unpack_options *options, struct failure *failure);
 int unpack_feed(struct unpack *unpack, const uint8_t *bytes, size_t length, struct failure *failure);
-/* The archive has ended: checks that it is whole, applies folders' modes and times. */
-int unpack_finish(struct unpack *unpack, struct tree_stats *stats, struct failure *failure);
+/* The archive has ended: checks that it is whole (`proven`: as tar_reader_finish), applies folders' modes and times. */
+int unpack_finish(struct unpack *unpack, bool proven, struct tree_stats *stats, struct failure *failure);
 void unpack_close(struct unpack *unpack);
 
 /* ---- pack: a folder, file or link below `root` as a tar archive, read in pieces */
@@ -69,13 +70,20 @@ void folder_unmake(int root, const char *path, struct folders_made *made);
  */
 int commit_tree(int staging, int target, bool resumed, int (*ready)(void *context, struct failure *failure), progress_fn progress, void *context,
                 struct failure *failure);
-/* Copies the tree or file at `path` below `from` into the empty folder `to`, by reflink where the file system can. */
-int copy_tree(int from, const char *path, int to, progress_fn progress, void *context, struct tree_stats *stats, struct failure *failure);
+struct copy_target {
+    int folder;       /* empty */
+    const char *path; /* where its content will go, in normal form */
+};
+/* Copies the tree or file at `path` below `from` into the empty folder of `to`, by reflink where the file system can. */
+int copy_tree(int from, const char *path, const struct copy_target *to, progress_fn progress, void *context, struct tree_stats *stats,
+              struct failure *failure);
 /* Removes all that `folder` holds, whatever its modes; the folder itself stays. */
 int empty_folder(int folder, progress_fn progress, void *context, struct failure *failure);
 
 /* ---- paths (docs/agent-protocol.md 3) */
 /* Writes the normal form of a path in a volume ("" is the root), or fails with UNSAFE_PATH. */
 int path_normal(const char *path, char *normal, size_t capacity, struct failure *failure);
+/* The longest path that still fits below `folder` (in normal form; NULL: the root). */
+size_t path_room(const char *folder);
 
 #endif

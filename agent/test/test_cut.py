@@ -21,12 +21,12 @@ def fixtures():
 
 
 def end_of(archive):
-    """Where an archive is whole: behind two blocks of zeros in the place of a header."""
+    """Where an archive is whole: behind a block of zeros in the place of a header."""
     at = 0
     while True:
         block = archive[at:at + 512]
         if block == bytes(512):
-            return at + 1024
+            return at + 512
         size = int(block[124:136].strip(b' \0') or b'0', 8) if block[156:157] not in b'125' else 0
         if block[156:157] == b'S':
             more = block[482]
@@ -44,7 +44,7 @@ class Cut(VolumeTest):
 
     def check_prefixes(self, archive, *words):
         end = end_of(archive)
-        archive = archive[:end + 700]
+        archive = archive[:end + 1300]
         outcomes = self.outcomes('prefixes', archive, *words)
         self.assertLessEqual({0, 511, 512, 513, end - 1, end}, set(outcomes))
         for at, code in outcomes.items():
@@ -75,13 +75,14 @@ class Cut(VolumeTest):
         for change in ('0x01', '0x80'):
             outcomes = self.outcomes('flips', archive, change)
             for at in headers:
-                self.assertEqual({outcomes[i] for i in range(at, at + 512)}, {'CORRUPT_ARCHIVE'}, (change, at))
+                # The blank behind the checksum's end is no part of it.
+                self.assertEqual({outcomes[i] for i in range(at, at + 512) if i - at != 155}, {'CORRUPT_ARCHIVE'}, (change, at))
             self.assertEqual({outcomes[i] for i in range(len(archive) - 1024, len(archive))}, {'CORRUPT_ARCHIVE'}, 'the closing blocks')
 
     def test_a_changed_byte_anywhere_never_does_more_than_fail(self):
         codes = {'OK', 'CORRUPT_ARCHIVE', 'TRUNCATED_ARCHIVE', 'UNSAFE_ARCHIVE_PATH', 'UNSUPPORTED_ENTRY', 'ARTIFACT_TOO_LARGE', 'PATH_CONFLICT'}
         for name, archive in fixtures():
-            outcomes = self.outcomes('flips', archive[:end_of(archive)], '0x10', '--limit', '10000000', '--chunk', '4096', '--step', '23')
+            outcomes = self.outcomes('flips', archive[:end_of(archive) + 512], '0x10', '--limit', '10000000', '--chunk', '4096', '--step', '23')
             self.assertLessEqual(set(outcomes.values()), codes, name)
 
 
@@ -90,7 +91,23 @@ class Ends(VolumeTest):
         for archive in (ZEROS, bytes(10240), bytes(1 << 20)):
             self.assertEqual(os.listdir(self.unpacked(archive, '--chunk', '1000')), [])
         self.fails('TRUNCATED_ARCHIVE', 'unpack', self.new_folder())
-        self.fails('TRUNCATED_ARCHIVE', 'unpack', self.new_folder(), stdin=bytes(512))
+        self.assertEqual(os.listdir(self.unpacked(bytes(512))), [])
+
+    def test_one_closing_block_is_enough_and_a_piece_of_the_second_does_no_harm(self):
+        for more in (0, 1, 511):
+            self.assertEqual(os.listdir(self.unpacked(file(b'f', b'1') + bytes(512 + more))), ['f'])
+        self.fails('CORRUPT_ARCHIVE', 'unpack', self.new_folder(), stdin=file(b'f', b'1') + bytes(512) + b'garbage')
+        self.fails('TRUNCATED_ARCHIVE', 'unpack', self.new_folder(), stdin=file(b'f', b'1') + bytes(511))
+
+    def test_no_closing_block_is_needed_where_the_encoding_proves_the_end(self):
+        whole = file(b'f', b'1') + pax((b'comment', b'x')) + file(b'g', b'x' * 600)
+        self.fails('TRUNCATED_ARCHIVE', 'unpack', self.new_folder(), stdin=whole)
+        self.assertEqual(sorted(os.listdir(self.unpacked(whole, '--proven'))), ['f', 'g'])
+        ends = (1024, len(whole))
+        for at in range(0, len(whole) + 1, 128):
+            if at not in ends:
+                self.fails('TRUNCATED_ARCHIVE', 'unpack', self.new_folder(), '--proven', stdin=whole[:at])
+        self.fails('TRUNCATED_ARCHIVE', 'unpack', self.new_folder(), '--proven', stdin=pax((b'comment', b'x'), kind=b'g'))
 
     def test_padding_of_any_length_behind_the_end(self):
         for padding in (0, 1, 511, 512, 10240 - 2048, 1 << 20):

@@ -16,11 +16,11 @@ class Broken(VolumeTest):
             text = self.fails(code, 'unpack', folder, *more, *words, stdin=archive)
         return text
 
-    def test_a_whole_archive_ends_with_two_zero_blocks(self):
+    def test_a_whole_archive_ends_with_a_zero_block(self):
         whole = file(b'a', b'hello') + ZEROS
         self.unpacked(whole)
         self.unpacked(whole + bytes(10240) + b'what follows is not read')
-        for cut in [0, 1, 511, 512, 513, 517, 1023, 1024, 1536, 2047]:
+        for cut in [0, 1, 511, 512, 513, 517, 1023, 1024, 1535]:
             self.refuses('TRUNCATED_ARCHIVE', whole[:cut])
         self.assertIn('entry=a', self.refuses('TRUNCATED_ARCHIVE', whole[:515]))
         self.unpacked(ZEROS)
@@ -77,6 +77,7 @@ class Broken(VolumeTest):
         self.assertIn('entry=h', self.refuses('CORRUPT_ARCHIVE', header(b'h', b'1', link=b'missing') + ZEROS))
         self.refuses('CORRUPT_ARCHIVE', header(b'd/', b'5') + header(b'h', b'1', link=b'd') + ZEROS)
         self.refuses('CORRUPT_ARCHIVE', header(b'h', b'1', link=b'./') + ZEROS)
+        self.assertIn('a hard link has no target', self.refuses('CORRUPT_ARCHIVE', header(b'h', b'1') + ZEROS))
         folder = self.unpacked(file(b'f', b'1') + file(b'g', b'2') + header(b'g', b'1', link=b'./f') + header(b'f', b'1', link=b'f') + ZEROS)
         self.assertEqual(os.stat(os.path.join(folder, 'f')).st_nlink, 2)
 
@@ -98,11 +99,11 @@ class Broken(VolumeTest):
                 self.unpacked(archive)
             else:
                 self.refuses('CORRUPT_ARCHIVE', archive)
-        for key, value in [(b'size', b'-1'), (b'size', b'9' * 30), (b'size', b'1x'), (b'mtime', b'x'), (b'mtime', b'1.2.3'), (b'mtime', b'-'),
+        for key, value in [(b'size', b'-1'), (b'size', b'9' * 30), (b'size', b'1x'),
                            (b'path', b'a\0b'), (b'GNU.sparse.map', b'1,,2'), (b'GNU.sparse.offset', b'x'), (b'GNU.sparse.numbytes', b'1')]:
             self.refuses('CORRUPT_ARCHIVE', pax((key, value)) + file(b'f', b'1') + ZEROS)
         self.refuses('CORRUPT_ARCHIVE', pax((b'path', b'a')) + ZEROS)
-        self.refuses('CORRUPT_ARCHIVE', header(b'pax', b'x', octal(2**20 + 1)) + ZEROS)
+        self.assertIn('extended header', self.refuses('UNSUPPORTED_ENTRY', header(b'pax', b'x', octal(2**20 + 1)) + ZEROS))
         self.refuses('UNSUPPORTED_ENTRY', pax((b'path', b'a/' * 2048 + b'b')) + file(b'f') + ZEROS)
         self.refuses('UNSUPPORTED_ENTRY', header(b'././@LongLink', b'L', octal(4100)) + bytes(4608) + file(b'f') + ZEROS)
         self.refuses('UNSUPPORTED_ENTRY', header(b'././@LongLink', b'L', octal(4099)) + b'n' * 4099 + bytes(509) + file(b'f') + ZEROS)
@@ -142,7 +143,7 @@ class Broken(VolumeTest):
     def test_a_folder_that_no_entry_describes_is_always_the_same(self):
         folder = self.unpacked(file(b'a/b/c', b'1') + ZEROS)
         status = os.stat(os.path.join(folder, 'a', 'b'))
-        self.assertEqual((status.st_mode & 0o777, status.st_mtime_ns), (0o755, 1))
+        self.assertEqual((status.st_mode & 0o777, status.st_mtime_ns), (0o755, 0))
         folder = self.unpacked(file(b'a/b/c', b'1') + header(b'a/', b'5', mode=b'0000500', mtime=octal(5)) + ZEROS)
         status = os.stat(os.path.join(folder, 'a'))
         self.assertEqual((status.st_mode & 0o777, status.st_mtime_ns), (0o500, 5 * 10**9))
@@ -154,6 +155,11 @@ class Broken(VolumeTest):
             folder = self.unpacked(archive, *words, user=NOBODY)
             self.assertEqual([os.stat(os.path.join(folder, n)).st_mode & 0o777 for n in ('a', 'a/b', 'z', 'z/y')], [0, 0, 0, 0o200])
             self.assertEqual(os.stat(os.path.join(folder, 'a/b')).st_mtime, 2)
+        # The last entry of a folder counts, whatever modes it had before.
+        for modes in ([0o000, 0o700], [0o700, 0o000], [0o600, 0o000], [0o000, 0o677, 0o755], [0o755, 0o000, 0o711], [0o000, 0o000, 0o300]):
+            entries = [header(b'a/', b'5', mode=b'%07o' % mode) + file(b'a/%d' % i) for i, mode in enumerate(modes)]
+            folder = self.unpacked(b''.join(entries) + ZEROS, user=NOBODY)
+            self.assertEqual(os.stat(os.path.join(folder, 'a')).st_mode & 0o777, modes[-1], modes)
         twice = header(b'a/', b'5', mode=b'0000000') + header(b'a/', b'5', mode=b'0000755', mtime=octal(9)) + ZEROS
         folder = self.unpacked(twice, user=NOBODY)
         self.assertEqual(os.stat(os.path.join(folder, 'a')).st_mode & 0o777, 0o755)

@@ -21,6 +21,8 @@ static struct {
     bool plain;
     bool resumed;
     bool unmake;
+    bool proven;
+    const char *target;
     long crash_at; /* commit: exit without a word at this progress call or, -1, in `ready` */
 } set = {.chunk = 262144, .step = 1, .limit = -1};
 
@@ -47,7 +49,7 @@ static void print_stats(const struct tree_stats *stats) {
 static int do_unpack(const char *folder) {
     static struct failure failure;
     struct tree_stats stats = {0};
-    struct unpack_options options = {.expanded_limit = set.limit, .keep_owner = set.keep_owner, .set_id_error = set.set_id_error};
+    struct unpack_options options = {.expanded_limit = set.limit, .keep_owner = set.keep_owner, .set_id_error = set.set_id_error, .target = set.target};
     struct unpack *unpack = unpack_open(open_folder(folder), &options, &failure);
     uint8_t *bytes = malloc(set.chunk);
     int result = unpack == NULL || bytes == NULL ? -1 : 0;
@@ -56,7 +58,7 @@ static int do_unpack(const char *folder) {
         if (count <= 0) break;
         result = unpack_feed(unpack, bytes, (size_t)count, &failure);
     }
-    if (result == 0) result = unpack_finish(unpack, &stats, &failure);
+    if (result == 0) result = unpack_finish(unpack, set.proven, &stats, &failure);
     unpack_close(unpack);
     free(bytes);
     if (result != 0) return report(&failure);
@@ -112,7 +114,7 @@ static const char *outcome(int folder, const uint8_t *bytes, size_t length) {
     int result = unpack == NULL ? -1 : 0;
     for (size_t at = 0; result == 0 && at < length; at += set.chunk)
         result = unpack_feed(unpack, bytes + at, length - at < set.chunk ? length - at : set.chunk, &failure);
-    if (result == 0) result = unpack_finish(unpack, &stats, &failure);
+    if (result == 0) result = unpack_finish(unpack, set.proven, &stats, &failure);
     unpack_close(unpack);
     if (empty_folder(folder, NULL, NULL, &ignored) != 0) exit(report(&ignored));
     return result == 0 ? "OK" : failure.code == NULL ? "NO CODE" : failure.code;
@@ -190,6 +192,8 @@ int main(int count, char **arguments) {
         else if (strcmp(word, "--plain") == 0) set.plain = true;
         else if (strcmp(word, "--resumed") == 0) set.resumed = true;
         else if (strcmp(word, "--unmake") == 0) set.unmake = true;
+        else if (strcmp(word, "--proven") == 0) set.proven = true;
+        else if (strcmp(word, "--target") == 0 && ++i) set.target = next;
         else if (strcmp(word, "--walk-memory") == 0 && ++i) walk_memory(strtoul(next, NULL, 10));
         else if (strcmp(word, "--no-openat2") == 0) beneath_without_openat2(true);
         else if (given < 4) words[given++] = word;
@@ -203,7 +207,7 @@ int main(int count, char **arguments) {
     if (strcmp(words[0], "commit") == 0) {
         result = commit_tree(open_folder(words[1]), open_folder(words[2]), set.resumed, on_ready, on_progress, &calls, &failure);
     } else if (strcmp(words[0], "copy") == 0) {
-        result = copy_tree(open_folder(words[1]), words[2], open_folder(words[3]), on_progress, &calls, &stats, &failure);
+        result = copy_tree(open_folder(words[1]), words[2], &(struct copy_target){open_folder(words[3]), set.target}, on_progress, &calls, &stats, &failure);
         if (result == 0) print_stats(&stats);
     } else if (strcmp(words[0], "empty") == 0) {
         result = empty_folder(open_folder(words[1]), on_progress, &calls, &failure);

@@ -8,6 +8,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { type Container, KubernetesWorker } from 'kubernetes-worker';
 
 import type { BenchCase, Benchmark } from '../harness/benchmark.ts';
+import { requireRealCluster } from '../harness/real-cluster.ts';
 import { agentUsage } from '../process/agent-usage.ts';
 import { kubectl } from '../process/kubectl.ts';
 import { LineLatency, ticking } from '../process/line-latency.ts';
@@ -24,8 +25,7 @@ const idleMs = 30_000;
 
 export const benchmark: Benchmark = {
   open: async ({ log }) => {
-    const kubeconfig = process.env['KUBECONFIG'];
-    if (kubeconfig === undefined || kubeconfig === '') throw new Error('KUBECONFIG is not set: this benchmark measures on a real cluster');
+    const kubeconfig = requireRealCluster();
     const image = process.env['KW_BENCH_BASH_IMAGE'] ?? 'registry.local/debian:12';
     const database = await PGlite.create();
     const worker = await KubernetesWorker.open({ name: `bench-${randomUUID()}`, kubeConfig: kubeconfig, database, volumeImage: image });

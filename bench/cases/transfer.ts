@@ -8,7 +8,10 @@ import { PGlite } from '@electric-sql/pglite';
 
 import { AsyncStack } from '../harness/async-stack.ts';
 import type { Benchmark } from '../harness/benchmark.ts';
+import { requireRealCluster } from '../harness/real-cluster.ts';
 import { HostChild } from '../host/host-child.ts';
+import { KubectlExec, type Wire } from '../transfer/kubectl-exec.ts';
+import { type Mover, ours, peers } from '../transfer/movers.ts';
 import { randomBytesOf, smallFiles, sourceTree } from '../transfer/sample-archives.ts';
 import { TransferCases } from '../transfer/transfer-cases.ts';
 
@@ -18,8 +21,7 @@ export const benchmark: Benchmark = {
     mebibytes: { value: '256', meaning: 'of random bytes' },
   },
   open: async ({ log, setting }) => {
-    const kubeconfig = process.env['KUBECONFIG'];
-    if (kubeconfig === undefined || kubeconfig === '') throw new Error('KUBECONFIG is not set: this benchmark measures on a real cluster');
+    const kubeconfig = requireRealCluster();
     await using opened = new AsyncStack();
     const folder = opened.use(await mkdtemp(join(tmpdir(), 'kw-bench-')), (path) => rm(path, { recursive: true }));
     const database = opened.use(await PGlite.create(), (pglite) => pglite.close());
@@ -28,10 +30,15 @@ export const benchmark: Benchmark = {
     opened.use(host, (child) => child.tell({ kind: 'close' }));
     const pods = output.split('\n').map((podName) => ({ kubeconfig, podName }));
     const samples = [randomBytesOf(Number(setting('mebibytes'))), sourceTree(2_000), smallFiles(20_000)];
-    const groups = samples.map((sample) => new TransferCases(sample, { folder, host, pods, log }));
+    const groups = samples.map((sample) => ({ sample, transfers: new TransferCases(sample, { folder, log }) }));
+    const kubectl = (wire: Wire): Mover => peers(new KubectlExec(wire), host, pods);
     const kept = opened.keep();
     return {
-      cases: (['websocket', 'spdy'] as const).flatMap((wire) => groups.flatMap((group) => group.of(wire))),
+      cases: [
+        ...groups.flatMap(({ sample: { goals }, transfers }) => transfers.of(ours(host), kubectl('websocket'), { goals })),
+        // Over SPDY, which clusters no longer need to offer: for the record, without a goal.
+        ...groups.flatMap(({ transfers }) => transfers.of(ours(host), kubectl('spdy'), { suffix: ', kubectl over SPDY', pairs: 3 })),
+      ],
       [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
     };
   },

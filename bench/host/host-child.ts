@@ -7,8 +7,7 @@ import type { PGlite } from '@electric-sql/pglite';
 import type { Answer, Order, Outcome } from './orders.ts';
 import type { ResultMessage, StatementMessage } from './remote-database.ts';
 
-const program = fileURLToPath(new URL('./host-process.ts', import.meta.url));
-const fromSource = new URL('../../scripts/from-source.ts', import.meta.url).href;
+const thisCheckout = new URL('../../', import.meta.url);
 
 /** A host in a process of its own, seen from its parent, which has its database. */
 export class HostChild implements AsyncDisposable {
@@ -17,8 +16,11 @@ export class HostChild implements AsyncDisposable {
   readonly #database: PGlite;
   #waiting: PromiseWithResolvers<Outcome> | undefined;
 
-  constructor(database: PGlite) {
+  /** @param checkout - whose library the host imports; the URL of a folder. Its host program has to know the orders that it gets */
+  constructor(database: PGlite, checkout: URL = thisCheckout) {
     this.#database = database;
+    const program = fileURLToPath(new URL('bench/host/host-process.ts', checkout));
+    const fromSource = new URL('scripts/from-source.ts', checkout).href;
     this.#child = fork(program, { execArgv: ['--expose-gc', '--import', fromSource], serialization: 'advanced' });
     if (this.#child.pid === undefined) throw new Error('the host could not be started');
     this.pid = this.#child.pid;

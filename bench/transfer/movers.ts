@@ -2,25 +2,33 @@ import type { HostChild } from '../host/host-child.ts';
 import { benchDir, type Place } from '../host/orders.ts';
 import type { KubectlExec, PeerPod } from './kubectl-exec.ts';
 
-/** Who moves archives; each has a folder of its own in the pods, on the same disk. */
+/** Moves archives. Each has a folder of its own, on the same disk. */
 export interface Mover {
+  /** Tells the movers of a case apart. */
+  readonly name: string;
+  /** The folder in `benchDir`. */
   readonly side: 'data' | 'peer';
+  /** Runs a shell script in a pod, in `benchDir`, and resolves with what it prints. */
+  script(pod: number, script: string): Promise<string>;
   up(archive: string, to: Place): Promise<unknown>;
   down(from: Place, archive: string): Promise<unknown>;
   across(from: Place, to: Place): Promise<unknown>;
 }
 
 /** The library, in a process of its own as kubectl is. */
-export function ours(host: HostChild): Mover {
+export function ours(host: HostChild, name = 'ours'): Mover {
   return {
+    name,
     side: 'data',
+    script: (pod, script) => scriptIn(host, pod, script),
     up: (file, to) => host.tell({ kind: 'up', to, source: { file } }),
     down: (from, file) => host.tell({ kind: 'down', from, target: { file } }),
     across: (from, to) => host.tell({ kind: 'across', from, to }),
   };
 }
 
-export function peers(kubectl: KubectlExec, pods: readonly PeerPod[]): Mover {
+/** `kubectl`, in the pods of the host. */
+export function peers(kubectl: KubectlExec, host: HostChild, pods: readonly PeerPod[]): Mover {
   const podOf = ({ pod }: Place): PeerPod => {
     const found = pods[pod];
     if (found === undefined) throw new Error(`there is no pod ${pod}`);
@@ -28,9 +36,15 @@ export function peers(kubectl: KubectlExec, pods: readonly PeerPod[]): Mover {
   };
   const dirOf = ({ path }: Place): string => `${benchDir}/peer/${path}`;
   return {
+    name: 'kubectl',
     side: 'peer',
+    script: (pod, script) => scriptIn(host, pod, script),
     up: (archive, to) => kubectl.into(podOf(to), dirOf(to), archive),
     down: (from, archive) => kubectl.outOf(podOf(from), dirOf(from), archive),
     across: (from, to) => kubectl.between(podOf(from), podOf(to), { from: dirOf(from), to: dirOf(to) }),
   };
+}
+
+async function scriptIn(host: HostChild, pod: number, script: string): Promise<string> {
+  return (await host.tell({ kind: 'script', pod, script })).output;
 }

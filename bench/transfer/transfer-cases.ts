@@ -4,20 +4,24 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import type { BenchCase } from '../harness/benchmark.ts';
-import type { HostChild } from '../host/host-child.ts';
 import type { Place } from '../host/orders.ts';
-import { KubectlExec, type PeerPod, type Wire } from './kubectl-exec.ts';
-import { type Mover, ours, peers } from './movers.ts';
+import type { Mover } from './movers.ts';
 import { makeArchive, type Sample, type SampleArchive } from './sample-archives.ts';
 import { digestOfArchive, digestOfOutput, digestScript } from './tree-digest.ts';
 
 export interface TransferSetting {
   /** For archives. */
   readonly folder: string;
-  readonly host: HostChild;
-  /** Those of the host. */
-  readonly pods: readonly PeerPod[];
   readonly log: (line: string) => void;
+}
+
+export interface CaseOptions {
+  /** Behind the name of each case. @defaultValue nothing */
+  readonly suffix?: string;
+  /** @defaultValue 5 */
+  readonly pairs?: number;
+  /** Ratios to reach. @defaultValue none */
+  readonly goals?: { readonly up: number; readonly down: number; readonly across?: number };
 }
 
 /**
@@ -28,7 +32,7 @@ export class TransferCases {
   readonly #sample: Sample;
   readonly #setting: TransferSetting;
   /** Folders of the first pod that hold the whole content. */
-  readonly #filled = new Map<Mover['side'], Place>();
+  readonly #filled = new Map<string, Place>();
   #archive: Promise<SampleArchive> | undefined;
   #runs = 0;
 
@@ -37,26 +41,20 @@ export class TransferCases {
     this.#setting = setting;
   }
 
-  /** Up, down and from pod to pod. */
-  of(wire: Wire): readonly BenchCase[] {
-    const { name, goals } = this.#sample;
-    const { host, pods } = this.#setting;
-    const our = ours(host);
-    const peer = peers(new KubectlExec(wire), pods);
-    // Over SPDY, which clusters no longer need to offer: for the record, without a goal.
-    const record = wire === 'spdy';
+  /** Up, down and from pod to pod, of one mover against another. */
+  of(ours: Mover, peer: Mover, { suffix = '', pairs = 5, goals }: CaseOptions = {}): readonly BenchCase[] {
     const transfers = [
-      { what: 'up', goal: goals.up, measure: (mover: Mover) => this.#up(mover) },
-      { what: 'down', goal: goals.down, measure: (mover: Mover) => this.#down(mover) },
-      { what: 'pod to pod', goal: undefined, measure: (mover: Mover) => this.#across(mover) },
+      { what: 'up', goal: goals?.up, measure: (mover: Mover) => this.#up(mover) },
+      { what: 'down', goal: goals?.down, measure: (mover: Mover) => this.#down(mover) },
+      { what: 'pod to pod', goal: goals?.across, measure: (mover: Mover) => this.#across(mover) },
     ];
     return transfers.map(({ what, goal, measure }) => ({
-      name: `${what}, ${name}${record ? ', kubectl over SPDY' : ''}`,
+      name: `${what}, ${this.#sample.name}${suffix}`,
       unit: 'MiB/s',
       better: 'higher',
-      pairs: record ? 3 : 5,
-      goal: record ? undefined : goal,
-      ours: () => measure(our),
+      pairs,
+      goal,
+      ours: () => measure(ours),
       peer: () => this.#repeat(() => measure(peer)),
     }));
   }
@@ -68,7 +66,7 @@ export class TransferCases {
         return await measure();
       } catch (error) {
         if (left === 1) throw error;
-        this.#setting.log(`kubectl is measured again: ${error instanceof Error ? error.message : String(error)}`);
+        this.#setting.log(`the peer is measured again: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
   }
@@ -78,7 +76,7 @@ export class TransferCases {
     const to = await this.#newFolder(mover, 0);
     const measured = await rate(archive, () => mover.up(archive.path, to));
     await this.#check(mover, to);
-    this.#filled.set(mover.side, to);
+    this.#filled.set(mover.name, to);
     return measured;
   }
 
@@ -87,12 +85,12 @@ export class TransferCases {
     const target = join(this.#setting.folder, 'down.tar');
     const from = await this.#source(mover);
     await rm(target, { force: true });
-    await this.#settle(from.pod);
+    await this.#settle(mover, from.pod);
     const measured = await rate(archive, () => mover.down(from, target));
     if ((await digestOfArchive(target)) !== archive.treeDigest)
-      throw new Error(`down from ${mover.side} of ${this.#sample.name}: the content differs`);
+      throw new Error(`down from ${mover.name} of ${this.#sample.name}: the content differs`);
     if ((await stat(target)).size < archive.contentBytes)
-      throw new Error(`down from ${mover.side} of ${this.#sample.name}: shorter than its content`);
+      throw new Error(`down from ${mover.name} of ${this.#sample.name}: shorter than its content`);
     return measured;
   }
 
@@ -107,35 +105,36 @@ export class TransferCases {
 
   /** A folder of the first pod with the whole content. */
   async #source(mover: Mover): Promise<Place> {
-    const filled = this.#filled.get(mover.side);
+    const filled = this.#filled.get(mover.name);
     if (filled !== undefined) return filled;
     const { path } = await this.#made();
     const folder = await this.#newFolder(mover, 0);
     await mover.up(path, folder);
     await this.#check(mover, folder);
-    this.#filled.set(mover.side, folder);
+    this.#filled.set(mover.name, folder);
     return folder;
   }
 
-  async #newFolder({ side }: Mover, pod: number): Promise<Place> {
+  async #newFolder(mover: Mover, pod: number): Promise<Place> {
     this.#runs += 1;
     const path = `${this.#sample.id}-${this.#runs}`;
+    const { side } = mover;
     const room = this.#sample.files > 1 ? '' : `rm -rf ${side}/${this.#sample.id}-*;`;
-    await this.#setting.host.tell({ kind: 'script', pod, script: `${room} mkdir ${side}/${path}` });
-    await this.#settle(pod);
+    await mover.script(pod, `${room} mkdir ${side}/${path}`);
+    await this.#settle(mover, pod);
     return { pod, path };
   }
 
   /** What is on its way to a disk, of this machine or the pod's, is there before the measurement begins. */
-  async #settle(pod: number): Promise<void> {
+  async #settle(mover: Mover, pod: number): Promise<void> {
     await promisify(execFile)('sync');
-    await this.#setting.host.tell({ kind: 'script', pod, script: 'sync' });
+    await mover.script(pod, 'sync');
   }
 
-  async #check({ side }: Mover, { pod, path }: Place): Promise<void> {
+  async #check(mover: Mover, { pod, path }: Place): Promise<void> {
     const { treeDigest } = await this.#made();
-    const { output } = await this.#setting.host.tell({ kind: 'script', pod, script: digestScript(`${side}/${path}`) });
-    if (digestOfOutput(output) !== treeDigest) throw new Error(`${side} after ${this.#sample.name}: the content differs`);
+    const output = await mover.script(pod, digestScript(`${mover.side}/${path}`));
+    if (digestOfOutput(output) !== treeDigest) throw new Error(`${mover.name} after ${this.#sample.name}: the content differs`);
   }
 
   async #made(): Promise<SampleArchive> {

@@ -51,7 +51,7 @@ export function fakeOf(declaration: InterfaceDeclaration): FakeSource {
   };
 }
 
-/** Also an optional one, so that it is refused. */
+/** Also an optional one. */
 function isMethod(type: Type): boolean {
   return type.getNonNullableType().getCallSignatures().length > 0;
 }
@@ -83,19 +83,22 @@ function constructorSource(owner: string, fields: readonly Field[]): string[] {
 function stubSource(declaration: InterfaceDeclaration, member: MorphSymbol, type: Type): string {
   const owner = declaration.getName();
   const { key, index, word } = memberName(member);
-  if (member.isOptional()) throw new Error(`${owner}.${word}: an optional method is not fakeable`);
   // Node's types and TypeScript's own library may both declare the same method, as they do with AsyncDisposable.
   const signatures = new Map(
-    type.getCallSignatures().map((signature) => {
-      const parameters = signature.getParameters().map((parameter) => parameter.getTypeAtLocation(declaration).getText());
-      return [parameters.join(), signature];
-    }),
+    type
+      .getNonNullableType()
+      .getCallSignatures()
+      .map((signature) => {
+        const parameters = signature.getParameters().map((parameter) => parameter.getTypeAtLocation(declaration).getText());
+        return [parameters.join(), signature];
+      }),
   );
   const [signature, ...overloads] = signatures.values();
   if (signature === undefined || overloads.length > 0 || signature.getTypeParameters().length > 0) {
     throw new Error(`${owner}.${word}: overloads and type parameters are not fakeable`);
   }
-  const method = `${owner}[${index}]`;
+  // A fake has an optional method as well, so that a test sees the calls.
+  const method = member.isOptional() ? `NonNullable<${owner}[${index}]>` : `${owner}[${index}]`;
   return `  readonly ${key}: StubOf<${method}> = stubOf<${method}>('Fake${owner}.${word}', ${initialSource(owner, word, signature.getReturnType())});`;
 }
 

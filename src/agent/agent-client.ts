@@ -4,15 +4,16 @@ import type { Readable } from 'node:stream';
 
 import { ClosedError } from '../errors/caller.ts';
 import type { ProcessFacts } from '../errors/process.ts';
-import { OperationLostError, type TransferFacts } from '../errors/transfer.ts';
+import { LeaseLostError } from '../errors/repository.ts';
+import type { TransferFacts } from '../errors/transfer.ts';
 import { abortReason } from '../internal/abort.ts';
 import type { Backoff } from '../internal/backoff.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { WindowSize } from '../runtime/process.ts';
 import type { TransferObserver } from '../runtime/transfer-report.ts';
-import type { StreamSource } from '../runtime/volume.ts';
-import { AgentFailure, LostConnection, processFailure, processStartError, transferFailure } from './agent-error.ts';
-import type { AgentHello } from './agent-hello.ts';
+import type { ReadOnceSource, StreamSource } from '../runtime/volume.ts';
+import { AgentFailure, LostConnection, processFailure, processStartError, transferFailure, transferOutcome } from './agent-error.ts';
+import { type AgentHello, FENCED_SINCE } from './agent-hello.ts';
 import type { AttachSpec, CopySpec, ReceiveSpec, RemoveSpec, SendSpec, StartSpec } from './agent-specs.ts';
 import { type AgentStatus, readStatus } from './agent-status.ts';
 import { AttachOperation } from './attach-operation.ts';
@@ -23,8 +24,10 @@ import { type AgentText, type ControlObject, type Fields } from './control.ts';
 import { Download } from './download.ts';
 import type { DownloadKind, DownloadOperation } from './download-operation.ts';
 import { FrameDownload } from './frame-download.ts';
-import { OperationOpener } from './operation-opener.ts';
+import { LentPlace } from './lent-place.ts';
+import { OperationOpener, type PlaceUntil } from './operation-opener.ts';
 import { type AgentProcessResult, readProcessResult } from './process-result.ts';
+import { repeatedly } from './repeatedly.ts';
 import type { ResumableComponents, ResumableOperation } from './resumable-operation.ts';
 import { SessionPool } from './session-pool.ts';
 import type { TransferResult, TransferSettings } from './transfer-progress.ts';
@@ -33,9 +36,6 @@ import { ByteFeed, RelayFeed, type UploadFeed } from './upload-feed.ts';
 
 /** What the agent keeps for nobody costs little; a host that is slow to come back loses a transfer. */
 const LEAST_LEASE_MS = 900_000;
-
-/** A pod whose container is killed again and again is no place for a transfer. */
-const MAX_BEGINNINGS = 4;
 
 /** Times in milliseconds, sizes in bytes. */
 export interface AgentClientOptions {
@@ -79,6 +79,17 @@ export interface AgentClientComponents {
   /** Told of each transfer when it has ended. @defaultValue nobody */
   readonly transferEnded?: TransferObserver | undefined;
   readonly options?: AgentClientOptions | undefined;
+}
+
+/** Options of an upload. */
+export interface UploadOptions extends AbortOptions {
+  /** Asked at the source's end: whether the encoding that it came in has proven that nothing is missing. @defaultValue never */
+  readonly isProven?: (() => boolean) | undefined;
+}
+
+export interface AttachmentOptions extends AbortOptions {
+  /** Whether the caller has a place from `attachmentPlace`. @defaultValue false */
+  readonly hasPlace?: boolean | undefined;
 }
 
 /** A download that has begun. */
@@ -149,6 +160,22 @@ export class AgentClient {
   }
 
   /**
+   * Ends every operation of an earlier generation, and refuses those that come later; resolves when none is left. An agent that knows no generations is not asked.
+   *
+   * @throws LeaseLostError - it was fenced with a later generation
+   */
+  async fence(generation: number, options: AbortOptions = {}): Promise<void> {
+    const { protocol } = await this.hello(options);
+    if (protocol < FENCED_SINCE) return;
+    try {
+      await this.#opener.ask({ op: 'fence', generation }, options);
+    } catch (error) {
+      if (error instanceof AgentFailure && error.code === 'STALE_GENERATION') throw new LeaseLostError(this.#components.handle, { cause: error });
+      throw error instanceof LostConnection ? error.reason : error;
+    }
+  }
+
+  /**
    * Starts a command; resolves as soon as it runs. `started: false`: the id was started before. After a lost connection the same call may be made again.
    *
    * @throws ExecutableNotFoundError, ExecutableFormatError, UserNotFoundError, WorkingDirectoryError, NotPermittedError, DiskFullError, InvalidSpecError
@@ -168,11 +195,19 @@ export class AgentClient {
   }
 
   /**
-   * Attaches to a process. The signal covers the attaching only.
+   * A place among the attachments of all pods, for `attach`: of one process, over as many connections as it takes. Resolves with the function that gives it back, which may
+   * be called more than once.
+   */
+  async attachmentPlace(options: AbortOptions = {}): Promise<() => void> {
+    return await this.#opener.enter('attachment', options);
+  }
+
+  /**
+   * Attaches to a process. The signal covers the attaching only. Without a place of the caller's it waits for one, and has it until it ends.
    *
    * @throws ProcessNotFoundError, OutcomeUnknownError - the container was restarted since the start
    */
-  async attach(spec: AttachSpec, sinks: AttachSinks, options: AbortOptions = {}): Promise<Attachment> {
+  async attach(spec: AttachSpec, sinks: AttachSinks, options: AttachmentOptions = {}): Promise<Attachment> {
     const { processId, from = { stdout: 0, stderr: 0 }, stdin = false, output = true, attempt = 1 } = spec;
     const process = this.#process(processId);
     const windowBytes = this.#outputWindowBytes;
@@ -185,9 +220,10 @@ export class AgentClient {
       output,
       window: windowBytes,
     };
-    const leave = await this.#opener.enter('attachment', options);
+    const leave = options.hasPlace === true ? () => undefined : await this.attachmentPlace(options);
     try {
-      const make = (): AttachOperation => new AttachOperation({ ...this.#transfers, process, sinks, output, windowBytes });
+      const make = ({ protocol }: AgentHello): AttachOperation =>
+        new AttachOperation({ ...this.#transfers, process, sinks, protocol, output, windowBytes });
       const attachment = await this.#opener.begin(open, make, options);
       void attachment.answer.then(leave, leave);
       return attachment;
@@ -197,9 +233,12 @@ export class AgentClient {
     }
   }
 
-  /** Stops a process: TERM to its group, KILL after `graceMs`. Resolves when it has ended; of one that has ended already, with its stored result. */
+  /**
+   * Stops a process: TERM to its group, KILL after `graceMs`. Resolves when it has ended; of one that has ended already, with its stored result. Of the places that all
+   * pods share it has one only until the agent has taken the stop.
+   */
   async stop(processId: string, graceMs: number, options: AbortOptions = {}): Promise<AgentProcessResult> {
-    return readProcessResult(await this.#askProcess(processId, { op: 'stop', graceMs }, options));
+    return readProcessResult(await this.#askProcess(processId, { op: 'stop', graceMs }, options, 'opened'));
   }
 
   /** Sends a signal, by number, to a process's group. */
@@ -218,28 +257,30 @@ export class AgentClient {
   /** Idempotent. */
   async remove(spec: RemoveSpec, options: AbortOptions = {}): Promise<void> {
     if ('processId' in spec) await this.#askProcess(spec.processId, { op: 'remove' }, options);
-    else await this.#askVolume({ handle: spec.volume }, { op: 'remove', volume: spec.volume }, options);
+    else await this.#askVolume({ handle: spec.volume }, { op: 'remove', volume: spec.volume }, options, 'sent');
   }
 
   /** Copies between volumes of the pod; all or nothing. */
   async copy(spec: CopySpec, options: AbortOptions = {}): Promise<{ readonly entries: number; readonly expandedBytes: number }> {
     const facts: TransferFacts = { handle: spec.to, path: spec.path === undefined ? undefined : display(spec.path) };
-    const fields = await this.#askVolume(facts, { op: 'copy', ...spec }, options);
+    const copy = (): Promise<Fields> => this.#askVolume(facts, { op: 'copy', ...spec }, options, 'sent');
+    const fields = await this.#repeatedly(copy, options.signal);
     return { entries: fields.count('entries'), expandedBytes: fields.count('expandedBytes') };
   }
 
   /**
    * Unpacks a raw tar archive into a volume: all or nothing. Resolves when both ends agree on its bytes and it is committed. Whatever stops it, the source is
    * ended (destroyed, where it is a stream), and the volume is as it was. What the source fails with comes back as it is. A source that is given as a function can be
-   * opened again: it is, some times, where the agent has lost what it had of it.
+   * opened again: it is, some times, where the agent has lost what it had of it, and where the source fails because a file changed while it was read.
    *
    * @throws CorruptArchiveError, TruncatedArchiveError, UnsafeArchivePathError, UnsupportedEntryError, PathConflictError, ArtifactTooLargeError, DiskFullError,
    * NotPermittedError, DigestMismatchError, TransferStalledError, OperationLostError
    * @throws OutcomeUnknownError - everything was sent, and nobody could be asked any more whether it was committed
    */
-  async receive(spec: ReceiveSpec, source: StreamSource, options: AbortOptions = {}): Promise<UploadResult> {
-    if (typeof source !== 'function') return await this.#upload(spec, new ByteFeed(source), options);
-    return await repeatedly(async () => await this.#upload(spec, new ByteFeed(await source()), options));
+  async receive(spec: ReceiveSpec, source: StreamSource, { signal, isProven }: UploadOptions = {}): Promise<UploadResult> {
+    const upload = async (opened: ReadOnceSource): Promise<UploadResult> => await this.#upload(spec, new ByteFeed(opened, isProven), { signal });
+    if (typeof source !== 'function') return await upload(source);
+    return await this.#repeatedly(async () => await upload(await source()), signal);
   }
 
   /**
@@ -253,10 +294,10 @@ export class AgentClient {
     from: { readonly client: AgentClient; readonly spec: SendSpec },
     { signal }: AbortOptions = {},
   ): Promise<UploadResult> {
-    return await repeatedly(async () => {
-      const download = await from.client.#download(from.spec, (components, facts) => new FrameDownload(components, facts), signal);
+    return await this.#repeatedly(async () => {
+      const download = await from.client.#download(from.spec, (...parts) => new FrameDownload(...parts), signal);
       return await this.#upload(spec, new RelayFeed(download), { signal });
-    });
+    }, signal);
   }
 
   /**
@@ -266,7 +307,7 @@ export class AgentClient {
    * DigestMismatchError, TransferStalledError
    */
   async send(spec: SendSpec, { signal }: AbortOptions = {}): Promise<AgentDownload> {
-    const { kind, readable, completed } = await this.#download(spec, (components, facts) => new Download(components, facts), signal);
+    const { kind, readable, completed } = await this.#download(spec, (...parts) => new Download(...parts), signal);
     if (readable.errored !== null) throw readable.errored;
     if (signal !== undefined) {
       const listener = addAbortListener(signal, () => readable.destroy(abortReason(signal)));
@@ -277,6 +318,11 @@ export class AgentClient {
     return { kind, readable, completed };
   }
 
+  /** Since when nothing has used a connection, in milliseconds since the epoch; `undefined`: something does, or one is kept. */
+  get idleSince(): number | undefined {
+    return this.#opener.idleSince;
+  }
+
   /** Closes all connections; what is under way, and every later call, rejects with the reason. Nothing in the pod is stopped. Idempotent. */
   close(reason: Error = new ClosedError(`the connection to pod ${this.#components.podName}`)): void {
     this.#opener.close(reason);
@@ -284,14 +330,14 @@ export class AgentClient {
 
   /** Whatever it fails with, the feed is stopped. */
   async #upload(spec: ReceiveSpec, feed: UploadFeed, { signal }: AbortOptions): Promise<UploadResult> {
-    const { volume, path = '', setId, ...rest } = spec;
+    const { volume, path = '', setId, generation, ...rest } = spec;
     const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'in', path: display(path) };
     let upload: Upload | undefined;
     try {
       upload = await this.#enter(
         'upload',
         signal,
-        () => new Upload(this.#resumable({ op: 'receive', volume, path, set: setId, ...rest }), facts, feed),
+        () => new Upload({ ...this.#resumable({ op: 'receive', volume, path, set: setId, ...rest }), generation }, facts, feed),
       );
       await upload.open(signal);
       const begun = upload;
@@ -304,34 +350,45 @@ export class AgentClient {
     }
   }
 
-  /** A transfer that has its place until it is over. */
-  async #enter<T extends ResumableOperation>(use: 'upload' | 'download', signal: AbortSignal | undefined, make: () => T): Promise<T> {
-    const leave = await this.#opener.enter(use, { signal });
+  /** A transfer that has its place until it is over, or lends it. */
+  async #enter<T extends ResumableOperation>(use: 'upload' | 'download', signal: AbortSignal | undefined, make: (place: LentPlace) => T): Promise<T> {
+    const enter = (options: AbortOptions): Promise<() => void> => this.#opener.enter(use, options);
+    const place = new LentPlace(enter, await enter({ signal }));
     const { clock, transferEnded } = this.#components;
     const startedAt = clock.now();
-    const operation = make();
+    const operation = make(place);
     const ended = (outcome: string): void => {
-      leave();
+      place.close();
       const { attempts, reconnects } = operation;
       const direction = use === 'upload' ? 'in' : 'out';
       transferEnded?.({ direction, outcome, bytes: operation.facts().bytes ?? 0, durationMs: clock.now() - startedAt, attempts, reconnects });
     };
     void operation.answer.then(
       () => ended('OK'),
-      (error: unknown) => ended(error instanceof AgentFailure ? error.code : 'OPERATION_LOST'),
+      (error: unknown) => ended(transferOutcome(error)),
     );
     return operation;
   }
 
+  /** Does a transfer anew, some times, where that may help. */
+  async #repeatedly<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const { clock } = this.#transfers;
+    const logger = this.#components.logger;
+    const begunAnew = (reason: unknown): void => {
+      logger.info('a transfer begins anew', { podName: this.#components.podName, reason });
+    };
+    return await repeatedly(work, { clock, begunAnew, signal });
+  }
+
   async #download<D extends DownloadOperation>(
     { volume, path = '', ...rest }: SendSpec,
-    make: (components: ResumableComponents, facts: TransferFacts) => D,
+    make: (components: ResumableComponents, facts: TransferFacts, place: LentPlace) => D,
     signal: AbortSignal | undefined,
   ): Promise<D> {
     const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'out', path: display(path) };
     try {
       const wanted = { op: 'send', volume, path, window: this.#transfers.windowBytes, ...rest };
-      const download = await this.#enter('download', signal, () => make(this.#resumable(wanted), facts));
+      const download = await this.#enter('download', signal, (place) => make(this.#resumable(wanted), facts, place));
       await download.open(signal);
       return download;
     } catch (error) {
@@ -348,17 +405,17 @@ export class AgentClient {
     return { opener: this.#opener, settings: this.#transfers, id, wanted, reconnecting };
   }
 
-  async #askProcess(processId: string, open: ControlObject, options: AbortOptions): Promise<Fields> {
+  async #askProcess(processId: string, open: ControlObject, options: AbortOptions, until?: PlaceUntil): Promise<Fields> {
     try {
-      return await this.#opener.ask({ process: processId, ...open }, options);
+      return await this.#opener.ask({ process: processId, ...open }, options, until);
     } catch (error) {
       throw processFailure(error, this.#process(processId));
     }
   }
 
-  async #askVolume(facts: TransferFacts, open: ControlObject, options: AbortOptions): Promise<Fields> {
+  async #askVolume(facts: TransferFacts, open: ControlObject, options: AbortOptions, until?: PlaceUntil): Promise<Fields> {
     try {
-      return await this.#opener.ask(open, options);
+      return await this.#opener.ask(open, options, until);
     } catch (error) {
       throw transferFailure(error, { podName: this.#components.podName, ...facts });
     }
@@ -367,21 +424,6 @@ export class AgentClient {
   #process(processId: string): ProcessFacts {
     return { handle: this.#components.handle, processId };
   }
-}
-
-/** Does it anew, some times, where an agent has lost what it had of it. */
-async function repeatedly<T>(work: () => Promise<T>): Promise<T> {
-  for (let left = MAX_BEGINNINGS; ; left -= 1) {
-    try {
-      return await work();
-    } catch (error) {
-      if (left <= 1 || !isGone(error)) throw error;
-    }
-  }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof OperationLostError && error.cause instanceof AgentFailure && error.cause.code === 'OPERATION_GONE';
 }
 
 function offset(from: number | 'now'): number {

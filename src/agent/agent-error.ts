@@ -11,7 +11,7 @@ import {
   UserNotFoundError,
   WorkingDirectoryError,
 } from '../errors/process.ts';
-import { VolumeNotFoundError } from '../errors/repository.ts';
+import { LeaseLostError, VolumeNotFoundError } from '../errors/repository.ts';
 import {
   ArtifactTooLargeError,
   CorruptArchiveError,
@@ -30,6 +30,7 @@ import {
   VolumeDamagedError,
   VolumeIoError,
 } from '../errors/transfer.ts';
+import { quote } from '../internal/quote.ts';
 import type { Fields } from './control.ts';
 
 /** Longer texts of the agent are cut. */
@@ -63,7 +64,7 @@ export class AgentFailure extends Error {
   static of(fields: Fields): AgentFailure {
     const count = (name: string): number | undefined => fields.optional(name, (from) => from.count(name));
     const text = (name: string): string | undefined => fields.optional(name, (from) => from.text(name).slice(0, MAX_TEXT));
-    return new AgentFailure(fields.string('code').slice(0, 100), text('message') ?? '', {
+    return new AgentFailure(quote(fields.string('code'), 100), quote(text('message') ?? '', MAX_TEXT), {
       errno: count('errno'),
       errnoName: text('errnoName'),
       path: text('path'),
@@ -73,6 +74,11 @@ export class AgentFailure extends Error {
       oomKills: fields.optional('oomKills', (from, name) => from.knownCount(name)),
     });
   }
+}
+
+/** The field of a specification that the agent refuses. */
+function fieldOf({ facts }: AgentFailure): string {
+  return quote(facts.path ?? 'spec', 100);
 }
 
 type Mapping<Facts> = (failure: AgentFailure, facts: Facts, options: ErrorOptions) => KubernetesWorkerError;
@@ -95,8 +101,9 @@ const TRANSFER_ERRORS: ReadonlyMap<string, Mapping<TransferFacts>> = new Map<str
   ['FILE_CHANGED', (_failure, facts, options) => new FileChangedError(facts, options)],
   ['IO_ERROR', (failure, facts, options) => new VolumeIoError(facts, failure.message, options)],
   ['OPERATION_GONE', (failure, facts, options) => new OperationLostError(facts, failure.message, options)],
+  ['STALE_GENERATION', (_failure, facts, options) => new LeaseLostError(facts.handle ?? '', options)],
   ['CANCELLED', (failure, facts, options) => new OperationLostError(facts, failure.message === '' ? 'it was cancelled' : failure.message, options)],
-  ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(failure.facts.path ?? 'spec', failure.message, options)],
+  ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(fieldOf(failure), failure.message, options)],
 ]);
 
 /** What an ERROR frame of a transfer, a copy or a removal means to a caller. The failure is the cause. Codes that it cannot have: `ProtocolViolationError`. */
@@ -109,6 +116,12 @@ export function transferError(failure: AgentFailure, facts: TransferFacts): Kube
     bytes: failure.facts.bytes ?? facts.bytes,
   };
   return TRANSFER_ERRORS.get(failure.code)?.(failure, told, { cause: failure }) ?? unexpected(failure);
+}
+
+/** How a transfer ended, for metrics. A pod may say any code: one that is not known would become a label of its own. */
+export function transferOutcome(error: unknown): string {
+  if (!(error instanceof AgentFailure)) return 'OPERATION_LOST';
+  return TRANSFER_ERRORS.has(error.code) ? error.code : 'OTHER';
 }
 
 /** What the errors of a start may name. */
@@ -147,7 +160,7 @@ const START_ERRORS: ReadonlyMap<string, Mapping<StartFacts>> = new Map<string, M
     (failure, { process }, options) =>
       new VolumeIoError(factsOf(failure, process), `start of process ${process.processId}: ${failure.message}`, options),
   ],
-  ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(failure.facts.path ?? 'spec', failure.message, options)],
+  ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(fieldOf(failure), failure.message, options)],
 ]);
 
 /** What an ERROR frame of a start means to a caller. The failure is the cause. */
@@ -178,7 +191,7 @@ const PROCESS_ERRORS: ReadonlyMap<string, Mapping<ProcessFacts>> = new Map<strin
   ['NOT_PERMITTED', (failure, facts, options) => new NotPermittedError(factsOf(failure, facts), failure.message, options)],
   ['DISK_FULL', (failure, facts, options) => new DiskFullError(factsOf(failure, facts), failure.message, options)],
   ['IO_ERROR', (failure, facts, options) => new VolumeIoError(factsOf(failure, facts), failure.message, options)],
-  ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(failure.facts.path ?? 'spec', failure.message, options)],
+  ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(fieldOf(failure), failure.message, options)],
 ]);
 
 /** What an ERROR frame about a process that was started means to a caller. The failure, with its `oomKills`, is the cause. */

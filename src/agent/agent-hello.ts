@@ -8,6 +8,12 @@ const MAGIC = 'kubernetes-worker';
 export const LIBRARY_PROTOCOL: readonly [number, number] = [1, 3];
 /** The first version in which a transfer may go on over another connection. */
 export const RESUMABLE_SINCE = 2;
+/** The first version in which END may say that its source has proven its end. */
+export const PROVEN_SINCE = 3;
+/** The first version in which an operation may carry the generation of a lease. */
+export const FENCED_SINCE = 3;
+/** The first version in which the agent marks results that follow its own TERM, tells who owns stdin, and answers a stop at once. */
+export const PROCESS_FATES_SINCE = 3;
 
 /** What an agent says of itself. */
 export interface AgentHello {

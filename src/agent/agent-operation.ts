@@ -75,8 +75,8 @@ export class AgentOperation implements OperationHandler {
     throw new ProtocolViolationError(`END of stream ${stream} in an operation without it`);
   }
 
-  progress(): void {
-    // Only transfers count it.
+  progress(_fields: Fields): void {
+    // Only transfers and attachments look at it.
   }
 
   answered(fields: Fields): void {

@@ -23,7 +23,7 @@ export interface OperationHandler {
   data(frame: DataFrame): void;
   window(frame: WindowFrame): void;
   end(frame: EndFrame): void;
-  progress(): void;
+  progress(fields: Fields): void;
   /** The last call, the agent's RESULT; unless it throws: then `lost` follows. */
   answered(fields: Fields): void;
   /** The last call: the agent's ERROR. */
@@ -260,7 +260,7 @@ export class AgentSession {
         this.#current(frame).opened(Fields.parse(frame.type, frame.text));
         return;
       case FrameType.PROGRESS:
-        this.#current(frame).progress();
+        this.#current(frame).progress(Fields.parse(frame.type, frame.text));
         return;
       case FrameType.RESULT:
         this.#onResult(this.#current(frame), Fields.parse(frame.type, frame.text));

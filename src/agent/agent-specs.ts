@@ -46,6 +46,8 @@ export interface ReceiveSpec {
   readonly keepOwner?: boolean | undefined;
   /** What to do with set-id bits. @defaultValue `'clear'` */
   readonly setId?: 'error' | 'clear' | undefined;
+  /** Of the lease under which this is done. An agent that was fenced with a later one refuses it. @defaultValue it is not fenced */
+  readonly generation?: number | undefined;
 }
 
 /** Something in a volume to pack. */

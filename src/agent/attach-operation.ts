@@ -1,31 +1,22 @@
-import { createHash, type Hash } from 'node:crypto';
-
 import { ClosedError } from '../errors/caller.ts';
 import { ProtocolViolationError } from '../errors/connection.ts';
 import type { ProcessFacts } from '../errors/process.ts';
 import type { ProcessPosition, WindowSize } from '../runtime/process.ts';
 import { type AgentFailure, type LostConnection, processFailure } from './agent-error.ts';
 import { AgentOperation, type OperationContext } from './agent-operation.ts';
-import type { Attachment, AttachOpened, AttachSinks, OutputOffsets } from './attachment.ts';
+import type { Attachment, AttachOpened, AttachSinks, OutputOffsets, StdinTurn } from './attachment.ts';
 import { encodeControl, type Fields } from './control.ts';
-import {
-  type ControlType,
-  type DataFrame,
-  type EndFrame,
-  encodeDataFrame,
-  FrameType,
-  MAX_DATA_BYTES,
-  type StreamId,
-  type WindowFrame,
-} from './frame.ts';
+import { type ControlType, type DataFrame, type EndFrame, FrameType, type StreamId, type WindowFrame } from './frame.ts';
 import { type OutputSink, OutputStream } from './output-stream.ts';
 import { type AgentProcessResult, readProcessResult } from './process-result.ts';
-import { SendWindow } from './send-window.ts';
+import { StdinLine } from './stdin-line.ts';
 
 /** What an attachment is made of. */
 export interface AttachSettings extends OperationContext {
   readonly process: ProcessFacts;
   readonly sinks: AttachSinks;
+  /** The protocol version that both ends speak. */
+  readonly protocol: number;
   readonly output: boolean;
   /** Of each output stream. */
   readonly windowBytes: number;
@@ -38,15 +29,17 @@ export class AttachOperation extends AgentOperation implements Attachment {
   #facts: AttachOpened | undefined;
   #stdout: OutputStream | undefined;
   #stderr: OutputStream | undefined;
-  #stdin: SendWindow | undefined;
-  readonly #stdinHash: Hash = createHash('sha256');
-  #stdinTurn: Promise<void> = Promise.resolve();
+  #stdin: StdinLine | undefined;
   #failing = false;
 
   constructor(settings: AttachSettings) {
     super(settings);
     this.#settings = settings;
     this.#result.promise.catch(() => undefined);
+  }
+
+  get protocol(): number {
+    return this.#settings.protocol;
   }
 
   get facts(): AttachOpened {
@@ -66,26 +59,16 @@ export class AttachOperation extends AgentOperation implements Attachment {
     return this.#stdin?.acknowledged ?? 0;
   }
 
+  get stdinSent(): number {
+    return this.#stdin?.sent ?? 0;
+  }
+
   async sendStdin(chunk: Uint8Array): Promise<void> {
-    await this.#inTurn(async () => {
-      const window = this.#stdinWindow;
-      let rest = chunk;
-      while (rest.byteLength > 0) {
-        const rawLength = await window.reserve(Math.min(rest.byteLength, MAX_DATA_BYTES));
-        if (rawLength === 0) return;
-        const bytes = rest.subarray(0, rawLength);
-        this.#stdinHash.update(bytes);
-        await this.channel.write(encodeDataFrame({ stream: 0, offset: window.sent - rawLength, rawLength, encoding: 'raw' }, [bytes]));
-        rest = rest.subarray(rawLength);
-      }
-    });
+    await this.#stdinLine.send(chunk);
   }
 
   async endStdin(): Promise<void> {
-    await this.#inTurn(async () => {
-      this.channel.send({ type: FrameType.END, stream: 0, total: this.#stdinWindow.sent, digest: this.#stdinHash.digest() });
-      return Promise.resolve();
-    });
+    await this.#stdinLine.end();
   }
 
   signal(signal: number): void {
@@ -117,6 +100,12 @@ export class AttachOperation extends AgentOperation implements Attachment {
     this.#outputOf(frame).end(frame);
   }
 
+  override progress(fields: Fields): void {
+    if (this.#failing) return;
+    if (fields.has('stdin')) this.#onOwner(fields.object('stdin'));
+    if (fields.has('diskFull')) this.#settings.sinks.diskFull?.(fields.boolean('diskFull'));
+  }
+
   override window(frame: WindowFrame): void {
     if (frame.stream !== 0 || this.#stdin === undefined) super.window(frame);
     this.#stdin?.update(frame);
@@ -125,7 +114,7 @@ export class AttachOperation extends AgentOperation implements Attachment {
   protected override onOpened(fields: Fields): void {
     const facts = readOpened(fields);
     this.#facts = facts;
-    if (facts.stdin !== undefined) this.#stdin = new SendWindow(facts.stdin.from);
+    if (facts.stdin !== undefined) this.#takeStdin(facts.stdin);
     if (!this.#settings.output) return;
     this.#stdout = this.#outputStream(1, facts.stdout.from, this.#settings.sinks.stdout);
     this.#stderr = this.#outputStream(2, facts.stderr.from, this.#settings.sinks.stderr);
@@ -143,15 +132,29 @@ export class AttachOperation extends AgentOperation implements Attachment {
     if (error !== undefined) void this.#fail(processFailure(error, this.#settings.process));
   }
 
-  get #stdinWindow(): SendWindow {
+  get #stdinLine(): StdinLine {
     if (this.#stdin === undefined) throw new Error('the attachment does not feed stdin');
     return this.#stdin;
   }
 
-  async #inTurn(send: () => Promise<void>): Promise<void> {
-    const turn = this.#stdinTurn.then(send);
-    this.#stdinTurn = turn.catch(() => undefined);
-    await turn;
+  /** Stdin is this attachment's, from here. */
+  #takeStdin(turn: StdinTurn): void {
+    this.#leaveStdin();
+    this.#stdin = new StdinLine(this.channel, turn.from);
+    this.#settings.sinks.stdin?.(this, turn);
+  }
+
+  /** What still waits to be sent is dropped. */
+  #leaveStdin(): void {
+    if (this.#stdin === undefined) return;
+    this.#stdin.close();
+    this.#settings.sinks.stdin?.(this, undefined);
+  }
+
+  #onOwner(stdin: Fields): void {
+    if (this.#stdin === undefined) throw new ProtocolViolationError('PROGRESS of stdin in an attachment without it');
+    if (stdin.boolean('owner')) this.#takeStdin(readTurn(stdin));
+    else this.#leaveStdin();
   }
 
   #say(type: ControlType, value: Readonly<Record<string, number>>): void {
@@ -173,6 +176,7 @@ export class AttachOperation extends AgentOperation implements Attachment {
       send: (frame) => {
         this.channel.send(frame);
       },
+      delivered: () => this.#settings.sinks.delivered?.(this),
       failed: (error) => {
         void this.#fail(error);
         if (error instanceof ProtocolViolationError) this.channel.abandon(error);
@@ -207,13 +211,14 @@ function readOpened(fields: Fields): AttachOpened {
   return {
     stdout: readOffsets(fields.object('stdout')),
     stderr: readOffsets(fields.object('stderr')),
-    stdin: fields.optional('stdin', (from, name) => {
-      const stdin = from.object(name);
-      return { from: stdin.count('from'), ended: stdin.boolean('ended') };
-    }),
+    stdin: fields.optional('stdin', (from, name) => readTurn(from.object(name))),
     ended: fields.boolean('ended'),
     startedAt: new Date(fields.count('startedAt')),
   };
+}
+
+function readTurn(fields: Fields): StdinTurn {
+  return { from: fields.count('from'), ended: fields.boolean('ended') };
 }
 
 function readOffsets(fields: Fields): OutputOffsets {

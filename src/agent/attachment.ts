@@ -2,10 +2,27 @@ import type { ProcessPosition, WindowSize } from '../runtime/process.ts';
 import type { OutputSink } from './output-stream.ts';
 import type { AgentProcessResult } from './process-result.ts';
 
-/** Where the output goes. */
+/** Where the output goes, and what is called when the agent reports something else. */
 export interface AttachSinks {
   readonly stdout?: OutputSink | undefined;
   readonly stderr?: OutputSink | undefined;
+  /** Called when a sink has taken more, and the position has moved. */
+  readonly delivered?: ((attachment: Attachment) => void) | undefined;
+  /**
+   * Called when the attachment gets stdin to feed, with the place from which to send, and with `undefined` when another attachment has taken it: what was sent and not
+   * acknowledged may be lost then. Not called of an attachment that does not want stdin.
+   */
+  readonly stdin?: ((attachment: Attachment, turn: StdinTurn | undefined) => void) | undefined;
+  /** Called when the agent cannot store output or the result for lack of space, and when it can again. */
+  readonly diskFull?: ((isFull: boolean) => void) | undefined;
+}
+
+/** From where an attachment feeds stdin. */
+export interface StdinTurn {
+  /** How many bytes of stdin the agent has. */
+  readonly from: number;
+  /** Whether it has the end too. */
+  readonly ended: boolean;
 }
 
 /** The offsets of one output stream. */
@@ -23,7 +40,7 @@ export interface AttachOpened {
   readonly stdout: OutputOffsets;
   readonly stderr: OutputOffsets;
   /** How many bytes of stdin the agent has; `undefined` where this attachment does not feed it. */
-  readonly stdin: { readonly from: number; readonly ended: boolean } | undefined;
+  readonly stdin: StdinTurn | undefined;
   /** Whether the process has ended already. */
   readonly ended: boolean;
   readonly startedAt: Date;
@@ -33,6 +50,8 @@ export interface AttachOpened {
 export interface Attachment {
   /** The offsets from which it goes on. */
   readonly facts: AttachOpened;
+  /** The protocol version that both ends speak. */
+  readonly protocol: number;
   /**
    * Resolves when the process has ended and its output was delivered, to its proven end. Rejects when the attachment ends otherwise: with a mapped error of the
    * agent, with the connection's own (attach again, from `position`), with what a sink failed with, or with `ClosedError` after `detach`. Nothing is
@@ -43,9 +62,11 @@ export interface Attachment {
   readonly position: ProcessPosition;
   /** The number of stdin bytes that the agent has. */
   readonly stdinAcknowledged: number;
+  /** The offset up to which stdin was sent. */
+  readonly stdinSent: number;
   /**
    * Sends the next bytes of stdin; resolves when they were handed to the connection, which waits for the agent's window. What is sent after the command has
-   * ended is dropped. Rejects with what the attachment ended with: what is not acknowledged has to be sent again on the next one. The bytes must not change before.
+   * ended, or while another attachment has stdin, is dropped. Rejects with what the attachment ended with: what is not acknowledged has to be sent again on the next one. The bytes must not change before.
    */
   sendStdin(chunk: Uint8Array): Promise<void>;
   /** The command's stdin ends here. Once. */

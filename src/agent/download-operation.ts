@@ -4,6 +4,7 @@ import type { SilenceWatch } from '../internal/silence-watch.ts';
 import type { AgentFailure, LostConnection } from './agent-error.ts';
 import type { ControlObject, Fields } from './control.ts';
 import type { DataFrame, EndFrame } from './frame.ts';
+import type { LentPlace } from './lent-place.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { type ResumableComponents, ResumableOperation } from './resumable-operation.ts';
 import { type TransferResult, watchProgress } from './transfer-progress.ts';
@@ -15,6 +16,7 @@ export type DownloadKind = (typeof KINDS)[number];
 
 /** The host's side of `send`, whoever takes the frames: they come in their order, each byte once, over as many connections as it takes, and no more than a window of them is held. */
 export abstract class DownloadOperation extends ResumableOperation {
+  readonly #place: LentPlace;
   readonly #windowBytes: number;
   readonly #facts: TransferFacts;
   readonly #progress: SilenceWatch;
@@ -24,16 +26,18 @@ export abstract class DownloadOperation extends ResumableOperation {
   #end: EndFrame | undefined;
   #dealtWith = 0;
 
-  constructor(components: ResumableComponents, facts: TransferFacts) {
+  /** @param place - among the downloads of all pods; others may have it while the reader takes nothing */
+  constructor(components: ResumableComponents, facts: TransferFacts, place: LentPlace) {
     super(components);
+    this.#place = place;
     this.#windowBytes = components.settings.windowBytes;
     this.#facts = facts;
     this.#progress = watchProgress(
       components.settings,
       () => this.facts(),
       (error) => {
-        // While there is something for somebody who does not take it, the agent has nothing to say; without a connection another budget counts.
-        if (this.#dealtWith === this.#window?.received && this.#isConnected) this.fail(error);
+        // The agent has nothing to say while the reader does not take what is there, or while others have its place; without a connection another budget counts.
+        if (this.#dealtWith === this.#window?.received && this.#isConnected && place.isHeld) this.fail(error);
       },
     );
   }
@@ -57,6 +61,8 @@ export abstract class DownloadOperation extends ResumableOperation {
     this.moved();
     this.#progress.touch();
     this.take(frame);
+    // As long as the reader does not take what came, the agent sends nothing more.
+    if (this.#window.isSpent) this.#place.lend();
   }
 
   override end(frame: EndFrame): void {
@@ -83,7 +89,8 @@ export abstract class DownloadOperation extends ResumableOperation {
   /** So many more bytes need not be held any longer. */
   protected dealtWith(bytes: number): void {
     this.#dealtWith += bytes;
-    this.#window?.dealtWith(this.#dealtWith);
+    if (this.#place.isHeld) this.#window?.dealtWith(this.#dealtWith);
+    else if (this.#window?.isWorthSaying(this.#dealtWith) === true) void this.#grantInTurn();
   }
 
   /** Nobody waits for anything any more. */
@@ -129,8 +136,20 @@ export abstract class DownloadOperation extends ResumableOperation {
     this.proven(result);
   }
 
+  /** Bytes of its own are all that a download with no place may deal with. */
+  async #grantInTurn(): Promise<void> {
+    try {
+      await this.#place.take();
+    } catch {
+      return; // It is over.
+    }
+    this.#progress.touch();
+    this.#window?.dealtWith(this.#dealtWith);
+  }
+
   protected override onOver(error: AgentFailure | LostConnection | undefined): void {
     this.#progress.stop();
+    this.#place.close();
     if (error !== undefined) this.fail(error);
   }
 }

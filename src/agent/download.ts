@@ -7,6 +7,7 @@ import { transferFailure } from './agent-error.ts';
 import { DataQueue } from './data-queue.ts';
 import { DownloadOperation } from './download-operation.ts';
 import type { DataFrame } from './frame.ts';
+import type { LentPlace } from './lent-place.ts';
 import type { ResumableComponents } from './resumable-operation.ts';
 import type { TransferResult } from './transfer-progress.ts';
 
@@ -44,8 +45,8 @@ export class Download extends DownloadOperation {
   #demand: (() => void) | undefined;
   #settled = false;
 
-  constructor(components: ResumableComponents, facts: TransferFacts) {
-    super(components, facts);
+  constructor(components: ResumableComponents, facts: TransferFacts, place: LentPlace) {
+    super(components, facts, place);
     this.#completed.promise.catch(() => undefined);
     this.readable.on('error', () => undefined);
   }

@@ -23,7 +23,7 @@ export const FrameType = {
 
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
-export const FrameFlag = { MORE: 1, ZSTD: 2, DURABLE: 4 } as const;
+export const FrameFlag = { MORE: 1, ZSTD: 2, DURABLE: 4, PROVEN: 8 } as const;
 
 export const FRAME_HEADER_BYTES = 8;
 export const DATA_HEADER_BYTES = 16;
@@ -85,6 +85,8 @@ export interface EndFrame {
   readonly total: number;
   /** SHA-256. */
   readonly digest: Buffer;
+  /** The encoding of the source has proven that nothing is missing. */
+  readonly isProven?: boolean | undefined;
 }
 
 export interface PingFrame {
@@ -147,9 +149,9 @@ function encodeWindow({ stream, acknowledged, limit, durable }: WindowFrame): Bu
   return frame;
 }
 
-function encodeEnd({ stream, total, digest }: EndFrame): Buffer {
+function encodeEnd({ stream, total, digest, isProven = false }: EndFrame): Buffer {
   const frame = Buffer.alloc(FRAME_HEADER_BYTES + 16 + DIGEST_BYTES);
-  writeHeader(frame, { type: FrameType.END, flags: 0, payloadBytes: 16 + DIGEST_BYTES });
+  writeHeader(frame, { type: FrameType.END, flags: isProven ? FrameFlag.PROVEN : 0, payloadBytes: 16 + DIGEST_BYTES });
   frame.writeUInt8(stream, 8);
   frame.writeBigUInt64LE(BigInt(total), 16);
   digest.copy(frame, 24);

@@ -5,12 +5,16 @@ import { HeartbeatTimeoutError, ProtocolViolationError } from '../errors/connect
 import { abortable } from '../internal/abort.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import { LostConnection } from './agent-error.ts';
-import type { AgentHello } from './agent-hello.ts';
+import { type AgentHello, PROCESS_FATES_SINCE } from './agent-hello.ts';
 import { AgentOperation, type OperationContext } from './agent-operation.ts';
-import type { AgentSession } from './agent-session.ts';
 import type { ConnectionLimits, ConnectionUse } from './connection-limits.ts';
 import { type ControlObject, encodeControl, type Fields } from './control.ts';
 import type { PooledSession, SessionPool } from './session-pool.ts';
+
+/**
+ * How long an operation has its place: until RESULT, until the agent has said OPENED (of an agent that does not, until OPEN has left), or until OPEN has left.
+ */
+export type PlaceUntil = 'answered' | 'opened' | 'sent';
 
 /** What the opener needs beside its pool. */
 export interface OpenerContext extends OperationContext {
@@ -48,11 +52,19 @@ export class OperationOpener {
     return await this.#context.limits.enter(use, { signal: signal === undefined ? closing : AbortSignal.any([signal, closing]) });
   }
 
-  /** Does an operation without streams; resolves with the facts of its RESULT. A signal's abort cancels it. */
-  async ask(open: ControlObject, options: AbortOptions): Promise<Fields> {
+  /**
+   * Does an operation without streams; resolves with the facts of its RESULT. A signal's abort cancels it.
+   *
+   * @param until - how long it has one of the places that all pods share. An operation that waits for something in the pod must not have one until it is answered.
+   */
+  async ask(open: ControlObject, options: AbortOptions, until: PlaceUntil = 'answered'): Promise<Fields> {
     const leave = await this.enter('control', options);
     try {
-      const operation = await this.begin(open, () => new AgentOperation(this.#context), options);
+      const begun = (operation: AgentOperation, { protocol }: AgentHello): void => {
+        if (until === 'opened' && protocol >= PROCESS_FATES_SINCE) void operation.whenOpened.then(leave, ignore);
+        else if (until !== 'answered') leave();
+      };
+      const operation = await this.begin(open, () => new AgentOperation(this.#context), options, begun);
       try {
         return await abortable(operation.answer, options.signal);
       } finally {
@@ -63,13 +75,20 @@ export class OperationOpener {
     }
   }
 
-  /** Begins an operation, and waits until the agent has taken it. A signal's abort cancels it. */
-  async begin<O extends AgentOperation>(open: ControlObject, make: () => O, options: AbortOptions): Promise<O> {
+  /** Begins an operation, and waits until the agent has taken it. A signal's abort cancels it. `begun` is called when OPEN has left. */
+  async begin<O extends AgentOperation>(
+    open: ControlObject,
+    make: (hello: AgentHello) => O,
+    options: AbortOptions,
+    begun?: (operation: O, hello: AgentHello) => void,
+  ): Promise<O> {
     const text = encodeControl({ id: randomUUID(), attempt: 1, ...open });
-    return await this.#onLiving(options, async ({ session }) => {
-      const operation = make();
+    return await this.#onLiving(options, async ({ session, hello }) => {
+      const operation = make(hello);
       try {
-        await this.#openOn(session, operation, text, options);
+        session.begin(text, operation);
+        begun?.(operation, hello);
+        await abortable(operation.whenOpened, options.signal);
         return operation;
       } catch (error) {
         void operation.cancel();
@@ -88,7 +107,8 @@ export class OperationOpener {
         release();
         throw error;
       }
-      await this.#openOn(session, operation, text, options);
+      session.begin(text, operation);
+      await abortable(operation.whenOpened, options.signal);
     });
   }
 
@@ -114,14 +134,14 @@ export class OperationOpener {
     return this.#pool.closing;
   }
 
+  /** As `SessionPool.idleSince`. */
+  get idleSince(): number | undefined {
+    return this.#pool.idleSince;
+  }
+
   /** Closes the connections. */
   close(reason: Error): void {
     this.#pool.close(reason);
-  }
-
-  async #openOn(session: AgentSession, operation: AgentOperation, text: Buffer, { signal }: AbortOptions): Promise<void> {
-    session.begin(text, operation);
-    await abortable(operation.whenOpened, signal);
   }
 
   async #onLiving<T>({ signal }: AbortOptions, work: (pooled: PooledSession) => Promise<T>): Promise<T> {
@@ -134,4 +154,8 @@ export class OperationOpener {
     }
     return await work(await this.#pool.acquire({ signal, fresh: true }));
   }
+}
+
+function ignore(): void {
+  // Whoever waits for the answer is told.
 }

@@ -13,6 +13,8 @@ export interface OutputStreamOptions extends ReceiveWindowOptions {
   /** Without one, output is dropped. */
   readonly sink: OutputSink | undefined;
   readonly failed: (error: unknown) => void;
+  /** Called when the sink has taken more. */
+  readonly delivered?: (() => void) | undefined;
 }
 
 /** Delivers one stream of a process's output. */
@@ -92,5 +94,6 @@ export class OutputStream {
   #dealtWith(bytes: Uint8Array): void {
     this.#position += bytes.byteLength;
     this.#window.dealtWith(this.#position);
+    this.#options.delivered?.();
   }
 }

@@ -15,6 +15,8 @@ export interface AgentProcessResult {
   readonly oomKills: number | undefined;
   /** The container was killed when the command had ended, before all that it had printed was read. */
   readonly outputCut: boolean;
+  /** It ended after the agent was told to end, and so maybe because of that: it is not the command's own result. */
+  readonly shutdown: boolean;
 }
 
 /** @throws ProtocolViolationError */
@@ -27,6 +29,7 @@ export function readProcessResult(fields: Fields): AgentProcessResult {
     stderrBytes: fields.count('stderrBytes'),
     oomKills: fields.knownCount('oomKills'),
     outputCut: fields.optional('outputCut', (from, name) => from.boolean(name)) ?? false,
+    shutdown: fields.optional('shutdown', (from, name) => from.boolean(name)) ?? false,
   };
 }
 

@@ -1,5 +1,5 @@
 import { ProtocolViolationError } from '../errors/connection.ts';
-import { type DataFrame, FrameType, type StreamId, type WindowFrame } from './frame.ts';
+import { type DataFrame, FrameType, MAX_DATA_BYTES, type StreamId, type WindowFrame } from './frame.ts';
 
 /** The most that is dealt with before it is acknowledged: the queues on the way are deep, and a sender that waits for a late word stands still. */
 const ACKNOWLEDGE_BYTES: number = 1024 * 1024;
@@ -34,6 +34,12 @@ export class ReceiveWindow {
     return this.#received;
   }
 
+  /** Whether a sender has no fair part of the window left, and so waits. */
+  get isSpent(): boolean {
+    const { windowBytes } = this.#options;
+    return this.#acknowledged + windowBytes - this.#received < Math.min(MAX_DATA_BYTES, Math.ceil(windowBytes / 4));
+  }
+
   /** @throws ProtocolViolationError - the bytes do not continue the stream, or are more than was allowed */
   accept({ stream, offset, rawLength }: DataFrame): void {
     if (offset !== this.#received) throw new ProtocolViolationError(`stream ${stream} goes on at ${offset}, not at ${this.#received}`);
@@ -47,9 +53,14 @@ export class ReceiveWindow {
     this.#say(this.#acknowledged, false);
   }
 
+  /** Whether it is worth a frame to tell the sender that everything below the offset was dealt with. */
+  isWorthSaying(offset: number): boolean {
+    return offset - this.#acknowledged >= this.#stepBytes;
+  }
+
   /** Everything below the offset was dealt with: tells the sender when that is worth a frame. */
   dealtWith(offset: number): void {
-    if (offset - this.#acknowledged >= this.#stepBytes) this.#say(offset, false);
+    if (this.isWorthSaying(offset)) this.#say(offset, false);
   }
 
   /** Everything below the offset, which was dealt with, is stored as well. */

@@ -4,7 +4,7 @@ import { ClosedError } from '../errors/caller.ts';
 import { isRetryable } from '../errors/error-code.ts';
 import type { TransferFacts } from '../errors/transfer.ts';
 import { AgentFailure, LostConnection } from './agent-error.ts';
-import { type AgentHello, RESUMABLE_SINCE } from './agent-hello.ts';
+import { type AgentHello, FENCED_SINCE, RESUMABLE_SINCE } from './agent-hello.ts';
 import { AgentOperation } from './agent-operation.ts';
 import type { OperationChannel } from './agent-session.ts';
 import type { ControlObject, Fields } from './control.ts';
@@ -20,6 +20,8 @@ export interface ResumableComponents {
   readonly id: string;
   /** The fields of OPEN that say what is wanted. */
   readonly wanted: ControlObject;
+  /** Of the lease under which it is done, for an agent that knows generations. */
+  readonly generation?: number | undefined;
   /** Called when a connection is lost and another is looked for. */
   readonly reconnecting: (reason: Error) => void;
 }
@@ -33,6 +35,7 @@ export abstract class ResumableOperation extends AgentOperation {
   readonly #stopped = new AbortController();
   readonly #budget: RetryBudget;
   #attempt = 0;
+  #protocol = 1;
   #isConnected = false;
   /** The agent of the present connection keeps what it has taken for a while, when its connection is lost; */
   #canKeep = false;
@@ -124,6 +127,11 @@ export abstract class ResumableOperation extends AgentOperation {
   /** Where it is. */
   abstract facts(): TransferFacts;
 
+  /** The version of the protocol on the present connection. */
+  protected get protocol(): number {
+    return this.#protocol;
+  }
+
   /** Something was gained: what had failed before is forgiven. */
   protected moved(): void {
     this.#budget.renew();
@@ -203,12 +211,14 @@ export abstract class ResumableOperation extends AgentOperation {
   }
 
   async #openOnce(resume: boolean, signal: AbortSignal): Promise<void> {
-    const { opener, id, wanted, settings } = this.#components;
+    const { opener, id, wanted, generation, settings } = this.#components;
     const fieldsFor = ({ protocol }: AgentHello): ControlObject => {
       this.#attempt += 1;
+      this.#protocol = protocol;
       this.#canKeep = protocol >= RESUMABLE_SINCE;
       const how = this.#canKeep ? { leaseMs: settings.leaseMs, resume, ...this.position } : {};
-      return { ...wanted, id, attempt: this.#attempt, ...how };
+      const fence = protocol >= FENCED_SINCE ? { generation } : {};
+      return { ...wanted, id, attempt: this.#attempt, ...how, ...fence };
     };
     await opener.open(this, fieldsFor, { signal });
   }

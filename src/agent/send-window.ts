@@ -27,6 +27,11 @@ export class SendWindow {
     return this.#acknowledged;
   }
 
+  /** Whether the receiver has to acknowledge something: it does so at the latest when a quarter of the window is dealt with. */
+  get isOwed(): boolean {
+    return this.#sent - this.#acknowledged > (this.#limit - this.#acknowledged) / 4;
+  }
+
   /** @throws ProtocolViolationError - it goes back, or acknowledges what was not sent */
   update({ stream, acknowledged, limit }: WindowFrame): void {
     if (acknowledged < this.#acknowledged || limit < this.#limit) throw new ProtocolViolationError(`the window of stream ${stream} goes back`);

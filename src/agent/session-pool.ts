@@ -58,9 +58,11 @@ export class SessionPool {
   /** The first come first. */
   #waiting: Waiter[] = [];
   #opening: AbortController[] = [];
+  #usedAt: number;
 
   constructor(options: SessionPoolOptions) {
     this.#options = options;
+    this.#usedAt = options.clock.now();
   }
 
   /** An idle session, or a new one. `fresh`: surely a new one. Rejects with the signal's reason, or what connecting fails with. */
@@ -68,10 +70,17 @@ export class SessionPool {
     const closing = this.#closing.signal;
     const either = signal === undefined ? closing : AbortSignal.any([signal, closing]);
     either.throwIfAborted();
+    this.#usedAt = this.#options.clock.now();
     if (fresh) return this.#use(await this.#open(either), false);
     const idle = this.#idle.pop();
     idle?.taken.abort();
     return idle === undefined ? await this.#wait(either) : this.#use(idle, true);
+  }
+
+  /** When the last connection was closed, or asked for, in milliseconds since the epoch; `undefined`: there are some, or soon will be. */
+  get idleSince(): number | undefined {
+    const count = this.#busy.size + this.#idle.length + this.#waiting.length + this.#opening.length;
+    return count === 0 ? this.#usedAt : undefined;
   }
 
   /** Aborted, with the reason, by `close`. */
@@ -177,6 +186,7 @@ export class SessionPool {
   }
 
   #onClosed(session: AgentSession): void {
+    this.#usedAt = this.#options.clock.now();
     this.#busy.delete(session);
     this.#idle = this.#idle.filter((idle) => {
       if (idle.session === session) idle.taken.abort();

@@ -8,10 +8,18 @@ import { MAX_DATA_BYTES } from './frame.ts';
 import type { FrameDownload } from './frame-download.ts';
 import type { OutgoingFrame } from './upload-outbox.ts';
 
+/** What END says of all that a feed gave. */
+export interface FeedEnd {
+  /** SHA-256 of all raw bytes. */
+  readonly digest: Buffer;
+  /** The encoding that they came in has proven that nothing is missing. */
+  readonly isProven: boolean;
+}
+
 /** Where the frames of an upload come from. */
 export interface UploadFeed {
-  /** Gives frames until there are no more; resolves with the SHA-256 of all raw bytes. */
-  give(sink: UploadSink): Promise<Buffer>;
+  /** Gives frames until there are no more. */
+  give(sink: UploadSink): Promise<FeedEnd>;
   /** Ends it before its end; `reason` is what the upload rejects with. Idempotent. */
   stop(reason: unknown): void;
 }
@@ -28,6 +36,8 @@ export interface UploadSink {
   add(frame: OutgoingFrame): Promise<void> | undefined;
   /** What the promise settles with, or a rejection as soon as the upload is stopped. */
   wait<T>(promise: PromiseLike<T>): Promise<T>;
+  /** The same for what the source gives next, which may take as long as it likes. */
+  waitForSource<T>(promise: PromiseLike<T>): Promise<T>;
   /** Something moved. */
   touch(): void;
   /** Stops the upload. */
@@ -40,6 +50,7 @@ const CONCURRENCY = 4;
 /** The bytes of a source, hashed, and compressed where that saves something. */
 export class ByteFeed implements UploadFeed {
   readonly #source: AsyncIterable<Uint8Array>;
+  readonly #isProven: (() => boolean) | undefined;
   readonly #queue = new ByteQueue();
   readonly #hash: Hash = createHash('sha256');
   readonly #compressor = new DataCompressor();
@@ -47,11 +58,13 @@ export class ByteFeed implements UploadFeed {
   #frames: InOrder<OutgoingFrame> | undefined;
   #isRead = false;
 
-  constructor(source: AsyncIterable<Uint8Array>) {
+  /** @param isProven - asked when the source has ended; `undefined`: never */
+  constructor(source: AsyncIterable<Uint8Array>, isProven?: () => boolean) {
     this.#source = source;
+    this.#isProven = isProven;
   }
 
-  async give(sink: UploadSink): Promise<Buffer> {
+  async give(sink: UploadSink): Promise<FeedEnd> {
     const iterator = this.#source[Symbol.asyncIterator]();
     this.#iterator = iterator;
     const frames = new InOrder<OutgoingFrame>({
@@ -61,14 +74,14 @@ export class ByteFeed implements UploadFeed {
     });
     this.#frames = frames;
     for (;;) {
-      const next = await sink.wait(iterator.next());
+      const next = await sink.waitForSource(iterator.next());
       if (next.done === true) break;
       await this.#add(next.value, sink, frames);
     }
     this.#isRead = true;
     while (this.#queue.length > 0) await this.#sendFrame(sink, frames);
     await sink.wait(frames.whenAtMost(0));
-    return this.#hash.digest();
+    return { digest: this.#hash.digest(), isProven: this.#isProven?.() ?? false };
   }
 
   stop(reason: unknown): void {
@@ -108,9 +121,9 @@ export class RelayFeed implements UploadFeed {
     this.#download = download;
   }
 
-  async give(sink: UploadSink): Promise<Buffer> {
+  async give(sink: UploadSink): Promise<FeedEnd> {
     for (;;) {
-      const frames = await sink.wait(this.#download.next());
+      const frames = await sink.waitForSource(this.#download.next());
       if (frames.length === 0) break;
       for (const frame of frames) {
         sink.touch();
@@ -124,7 +137,7 @@ export class RelayFeed implements UploadFeed {
       }
     }
     while (this.#raw.length > 0) await this.#sendRaw(sink);
-    return Buffer.from(this.#download.result?.sha256 ?? '', 'hex');
+    return { digest: Buffer.from(this.#download.result?.sha256 ?? '', 'hex'), isProven: false };
   }
 
   stop(): void {

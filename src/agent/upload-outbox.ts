@@ -2,12 +2,20 @@ import { ProtocolViolationError } from '../errors/connection.ts';
 import type { OperationChannel } from './agent-session.ts';
 import type { EncodedData } from './data-compression.ts';
 import { encodeDataFrame, FrameType } from './frame.ts';
+import type { FeedEnd } from './upload-feed.ts';
 
 /** A DATA frame on its way. */
 export interface OutgoingFrame extends EncodedData {
   /** Of the first raw byte. */
   readonly offset: number;
   readonly rawLength: number;
+}
+
+/** Where an agent is in an upload, and what it understands. */
+export interface AgentPosition {
+  readonly from: number;
+  readonly isEnded: boolean;
+  readonly takesProof: boolean;
 }
 
 /** How many frames may be on their way out of this process. */
@@ -27,7 +35,8 @@ export class UploadOutbox {
   #channel: OperationChannel | undefined;
   #total = 0;
   #begin = 0;
-  #digest: Buffer | undefined;
+  #end: FeedEnd | undefined;
+  #takesProof = false;
   #isEndSent = false;
   #room: PromiseWithResolvers<void> | undefined;
 
@@ -57,8 +66,8 @@ export class UploadOutbox {
   }
 
   /** There are no more frames. */
-  end(digest: Buffer): void {
-    this.#digest = digest;
+  end(end: FeedEnd): void {
+    this.#end = end;
     this.#flush();
   }
 
@@ -78,16 +87,17 @@ export class UploadOutbox {
   }
 
   /**
-   * Goes on over another connection at the offset where the agent is. `isEnded`: it has END already.
+   * Goes on over another connection at the offset where the agent is. `isEnded`: it has END already. `takesProof`: END may say that its source has proven its end.
    *
    * @throws ProtocolViolationError - it cannot be there
    */
-  goOn(channel: OperationChannel, from: number, isEnded: boolean): void {
+  goOn(channel: OperationChannel, { from, isEnded, takesProof }: AgentPosition): void {
     while (this.#frames[0] !== undefined && this.#frames[0].offset < from) this.#drop(this.#frames[0]);
     const first = this.#frames[0]?.offset ?? this.#total;
     if (first !== from || (isEnded && !this.#isEndSent))
       throw new ProtocolViolationError(`the agent goes on at ${from}, where no frame of the upload begins`);
     this.#channel = channel;
+    this.#takesProof = takesProof;
     this.#next = 0;
     this.#leaving = 0;
     if (!isEnded) this.#flush();
@@ -112,8 +122,9 @@ export class UploadOutbox {
       this.#leaving += 1;
       void this.#send(channel, frame);
     }
-    if (this.#digest !== undefined && this.#next === this.#frames.length) {
-      channel.send({ type: FrameType.END, stream: 0, total: this.#total, digest: this.#digest });
+    if (this.#end !== undefined && this.#next === this.#frames.length) {
+      const { digest, isProven } = this.#end;
+      channel.send({ type: FrameType.END, stream: 0, total: this.#total, digest, isProven: isProven && this.#takesProof });
       this.#isEndSent = true;
       this.#channel = undefined; // It has everything.
     }

@@ -3,6 +3,7 @@ import { DigestMismatchError, type TransferFacts } from '../errors/transfer.ts';
 import { Interrupter } from '../internal/interrupter.ts';
 import type { SilenceWatch } from '../internal/silence-watch.ts';
 import { type AgentFailure, type LostConnection, transferFailure } from './agent-error.ts';
+import { PROVEN_SINCE } from './agent-hello.ts';
 import type { Fields } from './control.ts';
 import type { WindowFrame } from './frame.ts';
 import { type ResumableComponents, ResumableOperation } from './resumable-operation.ts';
@@ -26,6 +27,7 @@ export class Upload extends ResumableOperation implements UploadSink {
   readonly #outbox = new UploadOutbox(() => this.touch());
   readonly #progress: SilenceWatch;
   #isConnected = false;
+  #waitsForSource = false;
   /** Of all that the feed gave, once it has ended. */
   #sha256: string | undefined;
   #result: UploadResult | undefined;
@@ -39,7 +41,7 @@ export class Upload extends ResumableOperation implements UploadSink {
       () => this.facts(),
       (error) => {
         // Without a connection another budget counts.
-        if (this.#isConnected) this.fail(error);
+        if (this.#isConnected && !this.#isSourceSilent) this.fail(error);
       },
     );
   }
@@ -59,9 +61,9 @@ export class Upload extends ResumableOperation implements UploadSink {
    */
   async run(): Promise<UploadResult> {
     try {
-      const digest = await this.#feed.give(this);
-      this.#sha256 = digest.toString('hex');
-      this.#outbox.end(digest);
+      const end = await this.#feed.give(this);
+      this.#sha256 = end.digest.toString('hex');
+      this.#outbox.end(end);
       await this.#interrupter.wait(this.answer);
     } catch (error) {
       this.fail(error);
@@ -95,6 +97,16 @@ export class Upload extends ResumableOperation implements UploadSink {
     return await this.#interrupter.wait(promise);
   }
 
+  async waitForSource<T>(promise: PromiseLike<T>): Promise<T> {
+    this.#waitsForSource = true;
+    try {
+      return await this.wait(promise);
+    } finally {
+      this.#waitsForSource = false;
+      this.touch();
+    }
+  }
+
   touch(): void {
     this.#progress.touch();
   }
@@ -117,6 +129,11 @@ export class Upload extends ResumableOperation implements UploadSink {
     this.touch();
   }
 
+  /** The source gives nothing, and the agent has nothing to say to what it has got. */
+  get #isSourceSilent(): boolean {
+    return this.#waitsForSource && !this.#window.isOwed;
+  }
+
   protected override get canBeginAnew(): boolean {
     return this.#outbox.begin === 0;
   }
@@ -124,7 +141,8 @@ export class Upload extends ResumableOperation implements UploadSink {
   protected override onOpened(fields: Fields): void {
     this.#isConnected = true;
     this.touch();
-    this.#outbox.goOn(this.channel, fields.count('from'), fields.optional('ended', (from) => from.boolean('ended')) ?? false);
+    const isEnded = fields.optional('ended', (from) => from.boolean('ended')) ?? false;
+    this.#outbox.goOn(this.channel, { from: fields.count('from'), isEnded, takesProof: this.protocol >= PROVEN_SINCE });
   }
 
   protected override onDisconnected(): void {

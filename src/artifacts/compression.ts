@@ -1,9 +1,12 @@
 import { pipeline, Readable, type Transform } from 'node:stream';
-import { constants, createGunzip, createGzip, createZstdCompress } from 'node:zlib';
+import { constants, createGzip, createZstdCompress } from 'node:zlib';
 
+import { InvalidSpecError } from '../errors/caller.ts';
 import { CorruptArchiveError, type TransferFacts, TruncatedArchiveError, UnsupportedEncodingError } from '../errors/transfer.ts';
 import type { Encoding } from '../runtime/volume.ts';
 import { ByteLimit } from './byte-limit.ts';
+import { ENDS_EARLY, type FrameDecoder } from './frame-decoder.ts';
+import { GzipMembers } from './gzip-members.ts';
 import { ZstdFrames } from './zstd-frames.ts';
 
 /** Fewer, larger chunks than the default of 16 KiB: each costs the same on its way. */
@@ -35,17 +38,23 @@ export interface DecodedArchive {
   readonly readable: Readable;
   /** How many bytes were taken, as given. */
   encodedBytes(): number;
+  /** Asked at its end: whether the encoding has proven that nothing is missing. Raw bytes prove nothing. */
+  isProven(): boolean;
 }
 
-/** Decodes an archive as it streams, taking no more of the source than is read. */
+/**
+ * Decodes an archive as it streams, taking no more of the source than is read.
+ *
+ * @throws InvalidSpecError - the source cannot give bytes; it is destroyed
+ */
 export function decodeArchive(source: Readable | AsyncIterable<Uint8Array>, { encoding = 'raw', limitBytes, facts }: DecodeOptions): DecodedArchive {
-  const upstream = source instanceof Readable ? source : Readable.from(source, { objectMode: false });
+  const upstream = bytesOf(source);
   const limit = new ByteLimit(facts, limitBytes);
   const decoder = decoderOf(encoding);
   const last = decoder ?? limit;
   const stages = decoder === undefined ? [upstream, limit] : [upstream, limit, decoder];
   // What fails first is the cause: the others are then destroyed with the same error.
-  let failedFirst: Readable | undefined;
+  let failedFirst: Transform | Readable | undefined;
   for (const stage of stages) stage.once('error', () => (failedFirst ??= stage));
   const readable = new Readable({
     highWaterMark: CHUNK_BYTES,
@@ -71,7 +80,7 @@ export function decodeArchive(source: Readable | AsyncIterable<Uint8Array>, { en
   pipeline(stages, (error) => {
     if (error) fail(error);
   });
-  return { readable, encodedBytes: () => limit.bytes };
+  return { readable, encodedBytes: () => limit.bytes, isProven: () => decoder?.isProven ?? false };
 }
 
 /** Encodes a raw archive as it streams. What the archive fails with, the result is destroyed with; to destroy it destroys the archive. */
@@ -82,14 +91,26 @@ export function encodeArchive(archive: Readable, encoding: Encoding): Readable {
   return pipeline(archive, encoder, ignore);
 }
 
-function decoderOf(encoding: Encoding): Transform | undefined {
+/** What it gives is looked at piece by piece; what it is, here. */
+function bytesOf(source: unknown): Readable {
+  if (source instanceof Readable) {
+    if (source.readableEncoding === null) return source;
+    source.destroy();
+    throw new InvalidSpecError('source', 'gives text instead of bytes, for it has an encoding (setEncoding)');
+  }
+  const isIterable = typeof source === 'object' && source !== null && (Symbol.asyncIterator in source || Symbol.iterator in source);
+  if (!isIterable) throw new InvalidSpecError('source', 'is neither a stream of bytes, nor an iterable of them, nor a function that opens one');
+  return Readable.from(source as AsyncIterable<unknown>, { highWaterMark: 1 });
+}
+
+function decoderOf(encoding: Encoding): FrameDecoder | undefined {
   switch (encoding) {
     case 'raw':
       return undefined;
     case 'gzip':
-      return createGunzip({ chunkSize: CHUNK_BYTES });
+      return new GzipMembers(CHUNK_BYTES);
     case 'zstd':
-      return new ZstdFrames({ chunkSize: CHUNK_BYTES });
+      return new ZstdFrames(CHUNK_BYTES);
   }
 }
 
@@ -106,7 +127,7 @@ function encoderOf(encoding: Encoding): Transform | undefined {
 
 function decodingError(cause: Error & { readonly code?: unknown }, encoding: Encoding, facts: TransferFacts): Error {
   // The caller's stream was short, or else its own end would have been an error.
-  if (cause.code === 'Z_BUF_ERROR') return new TruncatedArchiveError(facts, `its ${encoding} data ends early`, false, { cause });
+  if (cause.code === ENDS_EARLY) return new TruncatedArchiveError(facts, `its ${encoding} data ends early`, false, { cause });
   return new CorruptArchiveError(facts, `it is not valid ${encoding}: ${cause.message}`, { cause });
 }
 

@@ -20,6 +20,11 @@ export class SourceDecoder {
     return this.#last?.encodedBytes() ?? 0;
   }
 
+  /** Asked at the end of what was opened last: whether its encoding has proven that nothing is missing. */
+  get isProven(): boolean {
+    return this.#last?.isProven() ?? false;
+  }
+
   /** Does work with the archive; whatever it fails with, the source is let go of. */
   async close<T>(work: () => Promise<T>): Promise<T> {
     try {

@@ -1,63 +1,46 @@
-import { Transform, type TransformCallback } from 'node:stream';
-import { createZstdDecompress, type ZstdDecompress, type ZstdOptions } from 'node:zlib';
+import { createZstdDecompress } from 'node:zlib';
 
-/**
- * Expands zstd data of any number of frames. The decoder of `node:zlib` ends with the first frame and silently drops what follows, which is the rest of an
- * archive where several threads or `cat` have made it.
- */
-export class ZstdFrames extends Transform {
-  readonly #options: ZstdOptions;
-  #decoder: ZstdDecompress;
+import { endsEarly, FrameDecoder, isZero } from './frame-decoder.ts';
+import { ZstdScanner } from './zstd-scanner.ts';
 
-  constructor(options: ZstdOptions) {
-    super({ readableHighWaterMark: options.chunkSize });
-    this.#options = options;
-    this.#decoder = this.#newDecoder();
+/** Expands zstd data of any number of frames, and of zeros behind them. */
+export class ZstdFrames extends FrameDecoder {
+  #scanner: ZstdScanner | undefined;
+  #frames = 0;
+  #isPadding = false;
+
+  constructor(chunkSize: number) {
+    super(chunkSize, () => createZstdDecompress({ chunkSize }));
   }
 
-  override _read(size: number): void {
-    this.#decoder.resume();
-    super._read(size);
+  override get isProven(): boolean {
+    return this.endError() === undefined;
   }
 
-  override _transform(chunk: Buffer, encoding: BufferEncoding, done: TransformCallback): void {
-    const decoder = this.#decoder;
-    const before = decoder.bytesWritten;
-    const frameEnded = (): void => {
-      const rest = chunk.subarray(decoder.bytesWritten - before);
-      this.#decoder = this.#newDecoder();
-      // Its destruction calls back for the write, which it has left unanswered.
-      decoder.destroy();
-      this._transform(rest, encoding, done);
-    };
-    decoder.once('end', frameEnded);
-    decoder.write(chunk, () => {
-      decoder.off('end', frameEnded);
-      if (this.#decoder === decoder) done();
-    });
+  protected override async takeBytes(chunk: Buffer): Promise<void> {
+    for (let rest = chunk; rest.length > 0; ) {
+      if (this.#scanner === undefined && this.#frames > 0 && (this.#isPadding || rest[0] === 0)) {
+        this.#isPadding = true;
+        if (!isZero(rest)) throw new Error('something follows the padding');
+        return;
+      }
+      rest = rest.subarray(await this.#frame(rest));
+    }
   }
 
-  override _flush(done: TransformCallback): void {
-    this.#decoder.once('end', () => {
-      done();
-    });
-    this.#decoder.end();
-    this.#decoder.resume();
+  protected override endError(): Error | undefined {
+    return this.#scanner === undefined && this.#frames > 0 ? undefined : endsEarly();
   }
 
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#decoder.destroy();
-    callback(error);
-  }
-
-  #newDecoder(): ZstdDecompress {
-    const decoder = createZstdDecompress(this.#options);
-    decoder.on('data', (bytes: Buffer) => {
-      if (!this.push(bytes)) decoder.pause();
-    });
-    decoder.on('error', (error) => {
-      this.destroy(error);
-    });
-    return decoder;
+  /** Expands what is there of one frame; resolves with its length. */
+  async #frame(bytes: Buffer): Promise<number> {
+    const scanner = (this.#scanner ??= new ZstdScanner());
+    const length = scanner.push(bytes);
+    await this.expand(bytes.subarray(0, length));
+    if (!scanner.isEnded) return length;
+    await this.endFrame();
+    this.#frames += 1;
+    this.#scanner = undefined;
+    return length;
   }
 }

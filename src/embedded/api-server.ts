@@ -2,8 +2,8 @@ import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
+import { sleep } from '../internal/system-clock.ts';
 import { accessReview } from './access-review.ts';
 import type { CertificateSet } from './certificates.ts';
 import { discoveryDocument, versionInfo } from './discovery.ts';
@@ -134,7 +134,7 @@ export class ApiServer {
   async #meetFaults(info: RequestInfo): Promise<FaultSet> {
     const faults = this.#options.faults.take(info);
     const pause = faults.get('delay');
-    if (pause !== undefined) await delay(pause.delayMs);
+    if (pause !== undefined) await sleep(pause.delayMs);
     const status = faults.get('status');
     if (status === undefined) return faults;
     const details = status.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: status.retryAfterSeconds };

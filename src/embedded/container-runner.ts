@@ -2,17 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { constants, homedir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Container } from '@kubernetes/client-node';
-import { apiTime, type ContainerState, type ContainerStatus, type Pod, type TerminatedState } from './api-object.ts';
+import { sleep } from '../internal/system-clock.ts';
+import { Timer } from '../internal/timer.ts';
+import { apiTime, type ContainerState, type ContainerStatus, isRecord, type Pod, type TerminatedState } from './api-object.ts';
 import { ContainerLog } from './container-log.ts';
 import type { ContainerSpec, ProcessEnd, RunningContainer } from './container-runtime.ts';
 import { containerUser, rootRefusal } from './container-user.ts';
 import { containerEnvironment, MissingSourceError } from './environment.ts';
 import { expandVariables } from './expansion.ts';
 import { judgeImage } from './image-name.ts';
-import { INSTANCE_MARKER } from './instance-registry.ts';
-import { CONTAINER_MARKER } from './mapped-runtime.ts';
+import { CONTAINER_MARKER, INSTANCE_MARKER } from './markers.ts';
 import { containerMounts, VolumeNotReadyError, type VolumeSource } from './pod-volumes.ts';
 import { removeTree } from './remove-tree.ts';
 import { nextChange, type RunnerContext } from './runner-context.ts';
@@ -98,9 +98,10 @@ export class ContainerRunner {
       running.signal('SIGTERM');
     }
     this.#stopped.abort();
-    const timer = setTimeout(() => this.#running?.kill(), graceMs);
-    await this.#settled;
-    clearTimeout(timer);
+    const timer = new Timer(graceMs, () => this.#running?.kill());
+    // What it fails with is reported by what runs it.
+    await this.#settled.catch(() => undefined);
+    timer.clear();
   }
 
   /** Sends a signal to the first process; `reason` is what its status will say if it ends of it. */
@@ -146,7 +147,7 @@ export class ContainerRunner {
   }
 
   async #pause(milliseconds: number): Promise<void> {
-    await delay(milliseconds, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+    await sleep(milliseconds, { signal: this.#stopped.signal }).catch(() => undefined);
   }
 
   async #imageIsPresent(): Promise<boolean> {
@@ -231,7 +232,7 @@ export class ContainerRunner {
     this.#containerID = `embedded://${spec.id}`;
     this.#record('Normal', 'Created', `Created container: ${this.name}`);
     const startedAt = apiTime(Date.now());
-    const running = await this.#options.context.runtime.start(spec);
+    const running = await this.#start(spec);
     this.#openLog(running, `${spec.directory}.log`);
     if (this.#stopped.signal.aborted) running.kill();
     if (running.pid !== undefined) this.#options.context.remember(running.pid);
@@ -244,11 +245,33 @@ export class ContainerRunner {
     }
     const end = await running.ended;
     this.#running = undefined;
-    await removeTree(join(spec.directory, 'root'));
+    await this.#removeRoot(spec);
     const terminated = this.#terminated(end, startedAt);
     if (end.kind === 'refused') this.#record('Warning', 'Failed', `Error: ${terminated.message ?? ''}`);
     this.#rotateState({ terminated });
     return terminated.exitCode !== 0;
+  }
+
+  /** As with a container runtime, a container whose command the kernel takes for too long begins, says so and ends. */
+  async #start(spec: ContainerSpec): Promise<RunningContainer> {
+    const { runtime } = this.#options.context;
+    try {
+      return await runtime.start(spec);
+    } catch (error) {
+      if (!isRecord(error) || error['code'] !== 'E2BIG') throw error;
+      await this.#removeRoot(spec);
+      const { PATH = DEFAULT_PATH, [INSTANCE_MARKER]: instance = '' } = spec.environment;
+      const command = ['/bin/sh', '-c', 'echo "exec $0: argument list too long" >&2; exit 255', spec.command[0]?.slice(0, 4096) ?? ''];
+      return await runtime.start({ ...spec, command, environment: { PATH, [INSTANCE_MARKER]: instance, [CONTAINER_MARKER]: spec.id } });
+    }
+  }
+
+  async #removeRoot(spec: ContainerSpec): Promise<void> {
+    try {
+      await removeTree(join(spec.directory, 'root'));
+    } catch (error) {
+      this.#options.context.logger.warn(`container ${this.name}: its root stays until the pod goes: ${String(error)}`);
+    }
   }
 
   #openLog(running: RunningContainer, path: string): void {

@@ -11,10 +11,11 @@ import { EventRecorder } from './event-recorder.ts';
 import { ExecEndpoint } from './exec-endpoint.ts';
 import { type FaultInjector, FaultRules } from './faults.ts';
 import { createInitialObjects, describeNode, kubernetesArch } from './initial-objects.ts';
-import { INSTANCE_MARKER, type Instance, registerInstance } from './instance-registry.ts';
+import { type Instance, registerInstance } from './instance-registry.ts';
 import { chooseRuntime } from './isolation.ts';
 import { kubeconfigText } from './kubeconfig.ts';
 import { findTools } from './machine.ts';
+import { INSTANCE_MARKER } from './markers.ts';
 import { checkDnsLabel } from './names.ts';
 import { ObjectStore } from './object-store.ts';
 import { type EmbeddedClusterOptions, silentLogger } from './options.ts';
@@ -57,7 +58,7 @@ export class EmbeddedCluster implements AsyncDisposable {
    */
   static async start(options: EmbeddedClusterOptions = {}): Promise<EmbeddedCluster> {
     checkOptions(options);
-    const instance = await registerInstance(options.directory);
+    const instance = await registerInstance(options.directory, options.logger ?? silentLogger);
     try {
       return new EmbeddedCluster(await startParts(instance, options));
     } catch (error) {
@@ -128,7 +129,10 @@ export class EmbeddedCluster implements AsyncDisposable {
     this.#apiRunning = true;
   }
 
-  /** Ends the server and every process that was started, and removes every directory that was made. Safe to call again. */
+  /**
+   * Ends the server and every process that was started, and removes every directory that was made. Safe to call again.
+   * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_NOT_REMOVED`
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -7,6 +7,8 @@
  * - `KW_ERR_EMBEDDED_CLOSED`: the cluster was closed.
  * - `KW_ERR_EMBEDDED_NO_SUCH_CONTAINER`: the pod or container that was named isn't running.
  * - `KW_ERR_EMBEDDED_UNSAFE_DIRECTORY`: the registry's directory belongs to somebody else.
+ * - `KW_ERR_EMBEDDED_NOT_REMOVED`: `close()` could not remove a directory; the message names it. Every process has ended,
+ *   and the next start tries again.
  *
  * @public
  */
@@ -16,7 +18,8 @@ export type EmbeddedClusterErrorCode =
   | 'KW_ERR_EMBEDDED_INVALID_OPTION'
   | 'KW_ERR_EMBEDDED_CLOSED'
   | 'KW_ERR_EMBEDDED_NO_SUCH_CONTAINER'
-  | 'KW_ERR_EMBEDDED_UNSAFE_DIRECTORY';
+  | 'KW_ERR_EMBEDDED_UNSAFE_DIRECTORY'
+  | 'KW_ERR_EMBEDDED_NOT_REMOVED';
 
 /**
  * What the embedded cluster throws for a fault of its caller or of the machine; `code` says which.

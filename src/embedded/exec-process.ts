@@ -1,15 +1,15 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { Writable } from 'node:stream';
 import type { ExecProcess, ExecSpec } from './container-runtime.ts';
-import { followLaunch } from './launch.ts';
+import { followLaunch, type Launch, launchArguments, launchEnvironment, spawnWith } from './launch.ts';
 import type { MachineTools } from './machine.ts';
 import type { PipePool } from './pipes.ts';
 import { terminalOf } from './processes.ts';
 
 interface ExecRequest {
-  /** The whole command line, the container's entrance included. */
-  readonly command: readonly string[];
-  readonly environment: Readonly<Record<string, string>>;
-  readonly directory: string;
+  /** The command line that leads into the container, up to its shell. */
+  readonly entrance: readonly string[];
+  readonly launch: Omit<Launch, 'tools'>;
   readonly spec: ExecSpec;
   /** Who may open the streams by name. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
@@ -18,26 +18,34 @@ interface ExecRequest {
   readonly identity?: { readonly uid: number; readonly gid: number };
 }
 
+/** Reads the command line from descriptor 4, since `script` takes one text, which may be too short for an environment. */
+const TERMINAL_COMMAND = 'eval "$(cat <&4)"';
+
 /** Starts a further process of a container; with a terminal of `script` (util-linux) where one is asked for. */
 export async function startExec(request: ExecRequest): Promise<ExecProcess> {
-  const { spec, tools } = request;
-  const terminal = spec.tty ? terminalCommand(request) : undefined;
-  const [file = '', ...args] = terminal ?? request.command;
+  const { spec, tools, launch } = request;
+  const terminal =
+    spec.tty && tools.script !== undefined ? [tools.script, '--quiet', '--return', '--flush', '--command', TERMINAL_COMMAND, '/dev/null'] : undefined;
+  const environment = spec.tty ? { ...launch.environment, TERM: launch.environment['TERM'] ?? 'xterm' } : launch.environment;
+  const command = [...request.entrance, ...launchArguments({ ...launch, environment, tools })];
+  const [file = '', ...args] = terminal ?? command;
   const streams = await request.pipes.streams({
     owner: request.owner,
     stdin: spec.stdin,
     stdout: spec.stdout,
     stderr: spec.stderr && !spec.tty,
   });
-  const child = spawn(file, args, {
-    env: { ...request.environment, ...(spec.tty ? { TERM: request.environment['TERM'] ?? 'xterm' } : {}) },
-    cwd: request.directory,
-    detached: true,
-    stdio: [...streams.child, 'pipe'],
-    ...request.identity,
-  });
-  streams.releaseChildEnds();
+  const child = spawnWith(streams, () =>
+    spawn(file, args, {
+      env: { ...launchEnvironment(environment), ...(terminal === undefined ? {} : { TERM: environment['TERM'] ?? 'xterm' }) },
+      cwd: '/',
+      detached: true,
+      stdio: [...streams.child, 'pipe', ...(terminal === undefined ? [] : ['pipe' as const])],
+      ...request.identity,
+    }),
+  );
   const { ended } = followLaunch(child);
+  if (terminal !== undefined) giveCommand(child, command);
   return {
     stdin: streams.stdin,
     stdout: streams.stdout,
@@ -49,11 +57,12 @@ export async function startExec(request: ExecRequest): Promise<ExecProcess> {
   };
 }
 
-/** `script` takes one text for a shell. */
-function terminalCommand({ command, tools }: ExecRequest): string[] | undefined {
-  if (tools.script === undefined) return undefined;
-  const quoted = command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
-  return [tools.script, '--quiet', '--return', '--flush', '--command', quoted, '/dev/null'];
+function giveCommand(child: ChildProcess, command: readonly string[]): void {
+  const pipe = child.stdio[4];
+  if (!(pipe instanceof Writable)) return;
+  // One that has ended reads nothing.
+  pipe.on('error', () => undefined);
+  pipe.end(`exec 4<&-\nexec ${command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')}`);
 }
 
 function resizeTerminal(scriptPid: number, stty: string, size: { columns: number; rows: number }): void {

@@ -1,5 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { Duplex } from 'node:stream';
+import { sleep } from '../internal/system-clock.ts';
+import { Timer } from '../internal/timer.ts';
 import type { FaultSet } from './faults.ts';
 
 /** How many of the next bytes may still pass, and what happens to the rest. */
@@ -32,7 +34,7 @@ export class FaultySocket extends Duplex {
   readonly #in: Gate;
   readonly #out: Gate;
   readonly #bytesPerSecond: number;
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #timers = new Set<Timer>();
   #armed = false;
 
   constructor(socket: Duplex, faults: FaultSet) {
@@ -77,7 +79,7 @@ export class FaultySocket extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    for (const timer of this.#timers) clearTimeout(timer);
+    for (const timer of this.#timers) timer.clear();
     this.#socket.destroy();
     callback(error);
   }
@@ -94,13 +96,10 @@ export class FaultySocket extends Duplex {
 
   #paced(bytes: number, then: () => void): void {
     if (!Number.isFinite(this.#bytesPerSecond)) return then();
-    const timer = setTimeout(
-      () => {
-        this.#timers.delete(timer);
-        then();
-      },
-      (bytes / this.#bytesPerSecond) * 1000,
-    );
+    const timer = new Timer((bytes / this.#bytesPerSecond) * 1000, () => {
+      this.#timers.delete(timer);
+      then();
+    });
     this.#timers.add(timer);
   }
 }
@@ -116,7 +115,7 @@ export function makeFaulty(response: ServerResponse, faults: FaultSet): void {
   const send = (chunk: string | Buffer) => {
     const bytes = Buffer.from(chunk);
     queue = queue.then(async () => {
-      if (Number.isFinite(bytesPerSecond)) await new Promise((resolve) => setTimeout(resolve, (bytes.length / bytesPerSecond) * 1000));
+      if (Number.isFinite(bytesPerSecond)) await sleep((bytes.length / bytesPerSecond) * 1000);
       if (over || response.destroyed) return;
       const { passed, fate } = out.pass(bytes);
       over = fate !== 'go-on';

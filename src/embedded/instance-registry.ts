@@ -3,14 +3,14 @@ import { appendFileSync } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { sleep } from '../internal/system-clock.ts';
 import { isRecord } from './api-object.ts';
 import { EmbeddedClusterError } from './errors.ts';
+import { INSTANCE_MARKER } from './markers.ts';
+import type { EmbeddedLogger } from './options.ts';
 import { findMarked, isAlive, killProcess, type ProcessIdentity, readProcess } from './processes.ts';
 import { removeTree } from './remove-tree.ts';
 
-/** The variable that marks the processes of one instance. */
-export const INSTANCE_MARKER = 'KW_EMBEDDED';
 /** What a cluster puts into its directory. */
 const CONTENTS = ['pods', 'claims', 'probe', 'kubeconfig'];
 const KILL_ROUNDS = 200;
@@ -30,17 +30,21 @@ export interface Instance {
   readonly directory: string;
   /** Puts a process on record that may hide its mark. */
   remember(pid: number): void;
-  /** Kills what still runs of the instance, removes what it made, and takes it off the record. */
+  /**
+   * Kills what still runs of the instance, removes what it made, and takes it off the record.
+   * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_NOT_REMOVED`: something stays, on record for the next start
+   */
   release(): Promise<void>;
 }
 
 /**
- * Cleans up after instances whose owner has died, and puts a new one on record. The record is a directory per user below the temporary directory.
+ * Cleans up after instances whose owner has died, and puts a new one on record. The record is a directory per user below
+ * the temporary directory. What cannot be removed is reported as a warning, and tried again at the next start.
  * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_UNSAFE_DIRECTORY` where that belongs to somebody else
  */
-export async function registerInstance(directory: string | undefined): Promise<Instance> {
+export async function registerInstance(directory: string | undefined, logger: EmbeddedLogger): Promise<Instance> {
   const base = await openBase();
-  await cleanUpDead(base);
+  await cleanUpDead(base, logger);
   const id = randomBytes(8).toString('hex');
   const place = join(base, id);
   const work = directory === undefined ? join(place, 'work') : resolve(directory);
@@ -86,19 +90,26 @@ async function openBase(): Promise<string> {
   throw new EmbeddedClusterError('KW_ERR_EMBEDDED_UNSAFE_DIRECTORY', `${base} is not a directory of this user`);
 }
 
-async function cleanUpDead(base: string): Promise<void> {
+async function cleanUpDead(base: string, logger: EmbeddedLogger): Promise<void> {
   const boot = await bootId();
   for (const name of await readdir(base)) {
-    const place = join(base, name);
-    const record = await readRecord(join(place, 'owner.json'));
-    if (record === undefined || name.endsWith('.new')) {
-      const age = await stat(place).then(
-        ({ mtimeMs }) => Date.now() - mtimeMs,
-        () => 0,
-      );
-      if (age > UNFINISHED_AGE_MS) await removeTree(place);
-    } else if (record.boot !== boot || !isAlive(record)) await release(place, name, record);
+    try {
+      await cleanUpIfDead(join(base, name), name, boot);
+    } catch (error) {
+      logger.warn(`cleaning up after an earlier cluster failed, and is tried again at the next start: ${describe(error)}`);
+    }
   }
+}
+
+async function cleanUpIfDead(place: string, name: string, boot: string): Promise<void> {
+  const record = await readRecord(join(place, 'owner.json'));
+  if (record === undefined || name.endsWith('.new')) {
+    const age = await stat(place).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    );
+    if (age > UNFINISHED_AGE_MS) await removeTree(place);
+  } else if (record.boot !== boot || !isAlive(record)) await release(place, name, record);
 }
 
 async function readRecord(path: string): Promise<InstanceRecord | undefined> {
@@ -115,10 +126,23 @@ async function readRecord(path: string): Promise<InstanceRecord | undefined> {
 
 async function release(place: string, id: string, record: InstanceRecord): Promise<void> {
   await killInstance(id, await rememberedProcesses(place));
-  for (const name of CONTENTS) await removeTree(join(record.directory, name));
-  if (record.ownsDirectory) await removeTree(record.directory);
+  const paths = record.ownsDirectory ? [record.directory] : CONTENTS.map((content) => join(record.directory, content));
+  for (const path of paths) await removeOrSay(path);
+  // Without it the place is not cleaned up again.
   await rm(join(place, 'owner.json'), { force: true });
-  await removeTree(place);
+  await removeOrSay(place);
+}
+
+async function removeOrSay(path: string): Promise<void> {
+  try {
+    await removeTree(path);
+  } catch (error) {
+    throw new EmbeddedClusterError('KW_ERR_EMBEDDED_NOT_REMOVED', `${path} cannot be removed: ${describe(error)}`, { cause: error });
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Kills every process with the instance's mark, and their descendants, until there is none. */
@@ -127,6 +151,6 @@ async function killInstance(id: string, remembered: readonly ProcessIdentity[]):
     const left = findMarked(INSTANCE_MARKER, id, remembered);
     if (left.length === 0) return;
     left.forEach(killProcess);
-    await delay(KILL_PAUSE_MS);
+    await sleep(KILL_PAUSE_MS);
   }
 }

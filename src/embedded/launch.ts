@@ -2,20 +2,30 @@ import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import type { ProcessEnd } from './container-runtime.ts';
+import type { MachineTools } from './machine.ts';
+import { CONTAINER_MARKER, INSTANCE_MARKER } from './markers.ts';
+import type { StandardStreams } from './pipes.ts';
+
+const markers: readonly string[] = [INSTANCE_MARKER, CONTAINER_MARKER];
 
 /**
- * The last script before a command. Parameters: working directory, then the command. It says on descriptor 3 that the command is about to begin
- * (`started`), or why not, in the words of a container runtime, and becomes the command.
+ * The last script before a command. Parameters: working directory, `env`, at which place of the rest the command is,
+ * then the environment and the command. It says on descriptor 3 that the command is about to begin (`started`), or why
+ * not, in the words of a container runtime. `env` becomes the command, and not the shell, which leaves out variables
+ * whose names are not its own kind, and adds others.
  */
-export const LAUNCH_SCRIPT = `
+const LAUNCH_SCRIPT = `
 refuse() { echo "refused $1" >&3; exit "$2"; }
 cd -- "$1" 2>/dev/null || refuse "chdir to cwd (\\"$1\\") set in config.json failed: no such file or directory" 126
-shift
-[ "$#" -gt 0 ] || refuse 'args must not be empty' 126
-case $1 in
+kw_env=$2
+kw_place=$3
+shift 3
+[ "$#" -ge "$kw_place" ] || refuse 'args must not be empty' 126
+eval "kw_command=\\\${$kw_place}"
+case $kw_command in
 */*)
-  [ -e "$1" ] || refuse "exec: \\"$1\\": stat $1: no such file or directory" 127
-  [ -f "$1" ] && [ -x "$1" ] || refuse "exec: \\"$1\\": permission denied" 126
+  [ -e "$kw_command" ] || refuse "exec: \\"$kw_command\\": stat $kw_command: no such file or directory" 127
+  [ -f "$kw_command" ] && [ -x "$kw_command" ] || refuse "exec: \\"$kw_command\\": permission denied" 126
   ;;
 *)
   kw_found=
@@ -23,17 +33,51 @@ case $1 in
   kw_ifs=$IFS
   IFS=:
   for kw_dir in $PATH; do
-    if [ -f "$kw_dir/$1" ] && [ -x "$kw_dir/$1" ]; then kw_found=1; break; fi
+    if [ -f "$kw_dir/$kw_command" ] && [ -x "$kw_dir/$kw_command" ]; then kw_found=1; break; fi
   done
   IFS=$kw_ifs
   set +f
-  [ "$kw_found" ] || refuse "exec: \\"$1\\": executable file not found in \\$PATH" 127
+  [ "$kw_found" ] || refuse "exec: \\"$kw_command\\": executable file not found in \\$PATH" 127
   ;;
 esac
 echo started >&3
 exec 3>&-
-exec "$@"
+exec "$kw_env" -i -- "$@"
 `;
+
+/** What a command is started with. */
+export interface Launch {
+  readonly tools: Pick<MachineTools, 'env' | 'nice'>;
+  readonly workingDirectory: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly command: readonly string[];
+}
+
+/** The arguments of a shell that becomes the command, in exactly this environment. */
+export function launchArguments({ tools, workingDirectory, environment, command }: Launch): string[] {
+  const entries = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  // `env` takes a command with an equals sign for one more variable.
+  const opener = command[0]?.includes('=') === true ? [tools.nice, '-n', '0'] : [];
+  const place = String(entries.length + opener.length + 1);
+  return ['-c', LAUNCH_SCRIPT, 'kw-embedded', workingDirectory, tools.env, place, ...entries, ...opener, ...command];
+}
+
+/** What the programs that lead to a command get: where programs are, and the marks by which processes are found. */
+export function launchEnvironment(environment: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => name === 'PATH' || markers.includes(name)));
+}
+
+/** Starts a child with these streams. Closes all of them where it cannot be started: `spawn` throws some errors. */
+export function spawnWith(streams: StandardStreams, start: () => ChildProcess): ChildProcess {
+  try {
+    return start();
+  } catch (error) {
+    for (const stream of [streams.stdin, streams.stdout, streams.stderr]) stream?.destroy();
+    throw error;
+  } finally {
+    streams.releaseChildEnds();
+  }
+}
 
 /** What the scripts of a launch say on descriptor 3. */
 export interface LaunchReport {

@@ -5,6 +5,8 @@ import type { FileLister } from './root-plan.ts';
 /** Programs of this machine that containers are made with, as absolute paths; `undefined` where one isn't installed. */
 export interface MachineTools {
   readonly sh: string;
+  readonly env: string;
+  readonly nice: string;
   readonly unshare: string | undefined;
   readonly nsenter: string | undefined;
   readonly mount: string | undefined;
@@ -21,6 +23,8 @@ export function findTools(path: string): MachineTools {
   const find = (name: string) => directories.map((directory) => join(directory, name)).find(isExecutable);
   return {
     sh: '/bin/sh',
+    env: find('env') ?? '/usr/bin/env',
+    nice: find('nice') ?? '/usr/bin/nice',
     unshare: find('unshare'),
     nsenter: find('nsenter'),
     mount: find('mount'),

@@ -3,16 +3,15 @@ import { lstatSync, mkdirSync, readdirSync, rmdirSync, symlinkSync } from 'node:
 import { dirname } from 'node:path';
 import type { ContainerMount, ContainerRuntime, ContainerSpec, ExecProcess, ExecSpec, ProcessEnd, RunningContainer } from './container-runtime.ts';
 import { startExec } from './exec-process.ts';
-import { followLaunch, LAUNCH_SCRIPT } from './launch.ts';
+import { followLaunch, launchArguments, launchEnvironment, spawnWith } from './launch.ts';
 import type { MachineTools } from './machine.ts';
+import { CONTAINER_MARKER } from './markers.ts';
 import { nestedPoints } from './mount-points.ts';
 import { mapPaths, type PathMapping, pathMapVariable } from './path-map.ts';
 import type { PipePool, StandardStreams } from './pipes.ts';
 import { findMarked, killProcess } from './processes.ts';
 import { requireStream } from './streams.ts';
 
-/** The variable that marks the processes of one container. */
-export const CONTAINER_MARKER = 'KW_EMBEDDED_CONTAINER';
 const KILL_ROUNDS = 20;
 
 /**
@@ -33,21 +32,22 @@ export class MappedRuntime implements ContainerRuntime {
     linkNestedMounts(spec.mounts);
     const mapped = this.#map(spec);
     const streams = await this.#pipes.streams({ stdin: false, stdout: true, stderr: true, owner: mapped.identity });
-    const child = spawn(this.#tools.sh, ['-c', LAUNCH_SCRIPT, 'kw-embedded', mapped.directory, ...mapped.words(spec.command)], {
-      env: mapped.environment,
-      cwd: '/',
-      detached: true,
-      stdio: [...streams.child, 'pipe'],
-      ...mapped.identity,
-    });
-    streams.releaseChildEnds();
+    const launch = (command: readonly string[]) => ({ tools: this.#tools, ...mapped, command: mapped.words(command) });
+    const child = spawnWith(streams, () =>
+      spawn(this.#tools.sh, launchArguments(launch(spec.command)), {
+        env: launchEnvironment(mapped.environment),
+        cwd: '/',
+        detached: true,
+        stdio: [...streams.child, 'pipe'],
+        ...mapped.identity,
+      }),
+    );
     const report = followLaunch(child);
     const began = await report.begun;
     const exec = (request: ExecSpec) =>
       startExec({
-        command: [this.#tools.sh, '-c', LAUNCH_SCRIPT, 'kw-embedded', mapped.directory, ...mapped.words(request.command)],
-        environment: mapped.environment,
-        directory: '/',
+        entrance: [this.#tools.sh],
+        launch: launch(request.command),
         spec: request,
         tools: this.#tools,
         pipes: this.#pipes,
@@ -62,7 +62,7 @@ export class MappedRuntime implements ContainerRuntime {
     const values = Object.entries(spec.environment).map(([name, value]) => [name, name === 'PATH' ? value : map(value)] as const);
     const { user } = spec;
     return {
-      directory: map(spec.workingDirectory),
+      workingDirectory: map(spec.workingDirectory),
       environment: { ...Object.fromEntries(values), KW_PATH_MAP: pathMapVariable(mappings) },
       words: (words: readonly string[]) => words.map(map),
       identity: user === undefined || process.getuid?.() !== 0 ? undefined : { uid: user.uid, gid: user.gid },

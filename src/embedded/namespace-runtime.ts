@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from '
 import { join } from 'node:path';
 import type { ContainerMount, ContainerRuntime, ContainerSpec, ContainerUser, ExecProcess, ExecSpec, RunningContainer } from './container-runtime.ts';
 import { startExec } from './exec-process.ts';
-import { followLaunch, LAUNCH_SCRIPT, type LaunchReport } from './launch.ts';
+import { followLaunch, type LaunchReport, launchArguments, launchEnvironment, spawnWith } from './launch.ts';
 import { type MachineTools, machineFiles } from './machine.ts';
 import { makeMountPoints } from './mount-points.ts';
 import { mountTable, parseMountInfo } from './mount-table.ts';
@@ -67,25 +67,16 @@ export class NamespaceRuntime implements ContainerRuntime {
     const namespaces = ['--mount', '--pid', '--ipc', '--uts'];
     const root = join(spec.directory, 'root');
     const script = [tools.sh, '-c', ROOT_SCRIPT, 'kw-embedded', root, tables.machine, tables.mounts, tools.mount, spec.hostname];
-    const inside = [
-      tools.chroot,
-      ...this.#userArguments(spec.user),
-      root,
-      '/bin/sh',
-      '-c',
-      LAUNCH_SCRIPT,
-      'kw-embedded',
-      spec.workingDirectory,
-      ...spec.command,
-    ];
+    const inside = [tools.chroot, ...this.#userArguments(spec.user), root, '/bin/sh', ...launchArguments({ ...spec, tools })];
     const streams = await pipes.streams({ stdin: false, stdout: true, stderr: true, owner: this.#owner(spec) });
-    const child = spawn(tools.unshare, [...user, ...namespaces, '--', ...script, ...inside], {
-      env: spec.environment,
-      cwd: '/',
-      detached: true,
-      stdio: [...streams.child, 'pipe'],
-    });
-    streams.releaseChildEnds();
+    const child = spawnWith(streams, () =>
+      spawn(tools.unshare, [...user, ...namespaces, '--', ...script, ...inside], {
+        env: launchEnvironment(spec.environment),
+        cwd: '/',
+        detached: true,
+        stdio: [...streams.child, 'pipe'],
+      }),
+    );
     const report = followLaunch(child);
     const began = await report.begun;
     return new NamespacedContainer({ child, streams, report, began, exec: (pid, exec) => this.#exec(pid, spec, exec) });
@@ -131,9 +122,8 @@ export class NamespaceRuntime implements ContainerRuntime {
     const become = identity.length === 0 ? [] : [tools.chroot, ...identity, '/'];
     const command = [tools.nsenter, '--target', String(pid), ...user, '--mount', '--pid', '--ipc', '--uts', '--root', '--wd', '--', ...become];
     return startExec({
-      command: [...command, '/bin/sh', '-c', LAUNCH_SCRIPT, 'kw-embedded', spec.workingDirectory, ...exec.command],
-      environment: spec.environment,
-      directory: '/',
+      entrance: [...command, '/bin/sh'],
+      launch: { ...spec, command: exec.command },
       spec: exec,
       owner: this.#owner(spec),
       tools,

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { V1Container } from '@kubernetes/client-node';
+import { Timer } from '../internal/timer.ts';
 import { apiTime, isPod, type Pod, type PodStatus } from './api-object.ts';
 import { ContainerRunner } from './container-runner.ts';
 import { finishDeletion } from './object-deletion.ts';
@@ -25,7 +26,7 @@ export class PodLifecycle {
   #failure: { readonly reason: string; readonly message: string } | undefined;
   #writePending = false;
   #over: Promise<void> = Promise.resolve();
-  #deadline: NodeJS.Timeout | undefined;
+  #deadline: Timer | undefined;
 
   constructor(pod: Pod, context: RunnerContext) {
     this.#pod = pod;
@@ -85,7 +86,7 @@ export class PodLifecycle {
     this.#startDeadline();
     if (!(await this.#initialise(volumes))) return;
     await Promise.all(this.#mains.map((runner) => runner.run(volumes)));
-    clearTimeout(this.#deadline);
+    this.#deadline?.clear();
     if (!this.#stopped.signal.aborted) await Promise.all(this.#inits.map((runner) => runner.stop(0)));
   }
 
@@ -146,10 +147,10 @@ export class PodLifecycle {
   #startDeadline(): void {
     const seconds = this.#pod.spec.activeDeadlineSeconds;
     if (seconds === undefined) return;
-    this.#deadline = setTimeout(() => {
+    this.#deadline = new Timer(seconds * 1000, () => {
       this.#fail('DeadlineExceeded', 'Pod was active on the node longer than the specified deadline');
       void this.#stop((this.#pod.spec.terminationGracePeriodSeconds ?? 30) * 1000);
-    }, seconds * 1000);
+    });
   }
 
   #fail(reason: string, message: string): void {
@@ -165,7 +166,7 @@ export class PodLifecycle {
 
   /** Ends the pod's containers, then its sidecars. */
   async #stop(graceMs: number): Promise<void> {
-    clearTimeout(this.#deadline);
+    this.#deadline?.clear();
     this.#stopped.abort();
     const deadline = Date.now() + graceMs;
     await Promise.all(this.#mains.map((runner) => runner.stop(graceMs)));

@@ -27,12 +27,11 @@ export class PodRunner {
     return this.#pods.get(pod.metadata.uid)?.container(name);
   }
 
-  /** Ends all pods at once; nothing starts any more. */
+  /** Ends all pods at once; nothing starts any more. What cannot be cleaned up is in the log. */
   async close(): Promise<void> {
     for (const unsubscribe of this.#subscriptions) unsubscribe();
-    const pods = [...this.#pods.values()];
-    this.#pods.clear();
-    await Promise.all([...pods.map((pod) => pod.destroy()), ...this.#leaving]);
+    for (const uid of [...this.#pods.keys()]) this.#destroy(uid);
+    await Promise.all(this.#leaving);
   }
 
   #podChanged({ type, object }: StoreEvent): void {

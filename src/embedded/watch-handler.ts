@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { Timer } from '../internal/timer.ts';
 import type { ApiObject } from './api-object.ts';
 import { selectionOf } from './list-handler.ts';
 import type { ObjectStore, StoreEvent } from './object-store.ts';
@@ -54,11 +55,11 @@ export function serveWatch(request: WatchRequest): void {
     if (bookmarks !== undefined) bookmark();
     response.end();
   };
-  const timeout = seconds > 0 ? setTimeout(finish, seconds * 1000) : undefined;
+  const timeout = seconds > 0 ? new Timer(seconds * 1000, finish) : undefined;
   response.once('close', () => {
     unsubscribe();
     clearInterval(bookmarks);
-    clearTimeout(timeout);
+    timeout?.clear();
   });
 }
 

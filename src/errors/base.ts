@@ -1,3 +1,8 @@
+import { quote } from '../internal/quote.ts';
+
+/** Longer messages are cut: texts of others have no end of their own. */
+const maxMessageLength = 10_000;
+
 /** Marks our errors, so that two copies of the library in one program recognise each other's. */
 export const errorMark: unique symbol = Symbol.for('kubernetes-worker.error');
 
@@ -13,7 +18,8 @@ export abstract class KubernetesWorkerError extends Error {
   readonly retryable: boolean;
 
   constructor(message: string, retryable: boolean, options?: ErrorOptions) {
-    super(message, options);
+    // Whatever pods, servers and registries say is in here: one line, no control characters.
+    super(quote(message, maxMessageLength), options);
     this.name = new.target.name;
     this.retryable = retryable;
     Object.defineProperty(this, errorMark, { value: true });

@@ -32,6 +32,26 @@ export abstract class ClusterError extends KubernetesWorkerError {
 }
 
 /**
+ * The credentials for the cluster could not be obtained: a credential plug-in fails, does not end, or answers
+ * something else than credentials, or a file cannot be read. No request was sent.
+ *
+ * @public
+ */
+export class CredentialsUnavailableError extends KubernetesWorkerError {
+  override readonly code = 'KW_ERR_CREDENTIALS_UNAVAILABLE';
+  /** What the credentials come from, like `plug-in aws` or `user admin`. */
+  readonly source: string;
+  /** The end of what the plug-in wrote to stderr, without credentials. */
+  readonly stderr: string | undefined;
+
+  constructor(source: string, detail: string, facts: { readonly retryable: boolean; readonly stderr?: string | undefined }, options?: ErrorOptions) {
+    super(`no credentials from ${source}: ${detail}`, facts.retryable, options);
+    this.source = source;
+    this.stderr = facts.stderr;
+  }
+}
+
+/**
  * The API server does not know who is calling (401), also after the credentials were read anew.
  *
  * @public
@@ -45,7 +65,7 @@ export class UnauthorizedError extends ClusterError {
 }
 
 /**
- * The caller may not do this (403). The message names the RBAC rule that is needed; a quota or an admission webhook refuses with 403 as well.
+ * The caller may not do this (403). The message names the RBAC rule that is needed.
  *
  * @public
  */
@@ -60,6 +80,34 @@ export class ForbiddenError extends ClusterError {
 function describeRule({ verb, resource }: ApiCallFacts): string {
   const verbs = resource === 'pods/exec' ? 'verbs create and get' : `verb ${verb}`;
   return `a Role with ${verbs} on ${resource}`;
+}
+
+/**
+ * A quota of the namespace has no room for the object now. The library waits for room as long as for a node; then it
+ * rejects with this.
+ *
+ * @public
+ */
+export class QuotaExceededError extends ClusterError {
+  override readonly code = 'KW_ERR_QUOTA_EXCEEDED';
+
+  constructor(facts: ApiCallFacts, detail: string, options?: ErrorOptions) {
+    super(`quota exceeded: ${detail}`, facts, true, options);
+  }
+}
+
+/**
+ * Admission does not accept the object: a LimitRange, Pod Security, a policy or a webhook. The message has the
+ * server's own words.
+ *
+ * @public
+ */
+export class AdmissionDeniedError extends ClusterError {
+  override readonly code = 'KW_ERR_ADMISSION_DENIED';
+
+  constructor(facts: ApiCallFacts, detail: string, options?: ErrorOptions) {
+    super(`not admitted: ${detail}`, facts, false, options);
+  }
 }
 
 /**

@@ -1,6 +1,16 @@
 import { errorMark } from './base.ts';
 import type { ClosedError, InvalidSpecError } from './caller.ts';
-import type { ApiError, ApiUnavailableError, ConflictError, ForbiddenError, TooManyRequestsError, UnauthorizedError } from './cluster.ts';
+import type {
+  AdmissionDeniedError,
+  ApiError,
+  ApiUnavailableError,
+  ConflictError,
+  CredentialsUnavailableError,
+  ForbiddenError,
+  QuotaExceededError,
+  TooManyRequestsError,
+  UnauthorizedError,
+} from './cluster.ts';
 import type {
   AgentIncompatibleError,
   AgentUnavailableError,
@@ -31,6 +41,7 @@ import type {
 import type {
   ContainerDisappearedError,
   IllegalTransitionError,
+  LeaseLostError,
   ReconcileError,
   RepositoryUnavailableError,
   SchemaTooNewError,
@@ -63,6 +74,7 @@ import type {
  * @public
  */
 export type AnyKubernetesWorkerError =
+  | AdmissionDeniedError
   | AgentIncompatibleError
   | AgentUnavailableError
   | ApiError
@@ -72,6 +84,7 @@ export type AnyKubernetesWorkerError =
   | ConflictError
   | ContainerDisappearedError
   | CorruptArchiveError
+  | CredentialsUnavailableError
   | DigestMismatchError
   | DiskFullError
   | ExecConnectionLostError
@@ -85,6 +98,7 @@ export type AnyKubernetesWorkerError =
   | IllegalTransitionError
   | ImagePullFailedError
   | InvalidSpecError
+  | LeaseLostError
   | NotPermittedError
   | OperationLostError
   | OutOfMemoryError
@@ -98,6 +112,7 @@ export type AnyKubernetesWorkerError =
   | PodUnschedulableError
   | ProcessNotFoundError
   | ProtocolViolationError
+  | QuotaExceededError
   | ReconcileError
   | RepositoryUnavailableError
   | SchemaTooNewError

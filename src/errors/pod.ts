@@ -12,6 +12,8 @@ export interface PodFacts {
   readonly reason?: string | undefined;
   /** Kubernetes' own sentence, where there is one. */
   readonly detail?: string | undefined;
+  /** Whether a command of the pod may still be running. @defaultValue false */
+  readonly mayStillRun?: boolean | undefined;
 }
 
 /**
@@ -24,14 +26,21 @@ export abstract class PodError extends KubernetesWorkerError {
   readonly podName: string;
   readonly reason: string | undefined;
   readonly detail: string | undefined;
+  /**
+   * Whether a command of the pod may still be running: its main container was last seen running, as on a node that does not answer. A retry that must not overlap
+   * the command has to wait, or to see to its end by other means.
+   */
+  readonly mayStillRun: boolean;
 
   constructor(what: string, facts: PodFacts, retryable: boolean, options?: ErrorOptions) {
     const why = [facts.reason, facts.detail].filter((part) => part !== undefined && part !== '').join(': ');
-    super(`pod ${facts.namespace}/${facts.podName} ${what}${why === '' ? '' : `: ${why}`}`, retryable, options);
+    const still = facts.mayStillRun === true ? ' (its commands may still be running)' : '';
+    super(`pod ${facts.namespace}/${facts.podName} ${what}${why === '' ? '' : `: ${why}`}${still}`, retryable, options);
     this.namespace = facts.namespace;
     this.podName = facts.podName;
     this.reason = facts.reason;
     this.detail = facts.detail;
+    this.mayStillRun = facts.mayStillRun ?? false;
   }
 }
 
@@ -66,7 +75,8 @@ export class PodUnschedulableError extends PodError {
 }
 
 /**
- * The image of one of the pod's containers cannot be pulled, or its name is not one.
+ * The image of one of the pod's containers cannot be pulled, or its name is not one. Retryable where the cause passes,
+ * like a registry that does not answer.
  *
  * @public
  */
@@ -74,8 +84,8 @@ export class ImagePullFailedError extends PodError {
   override readonly code = 'KW_ERR_IMAGE_PULL_FAILED';
   readonly image: string;
 
-  constructor(facts: PodFacts, image: string, options?: ErrorOptions) {
-    super(`cannot pull image ${image}`, facts, false, options);
+  constructor(facts: PodFacts, image: string, retryable: boolean, options?: ErrorOptions) {
+    super(`cannot pull image ${image}`, facts, retryable, options);
     this.image = image;
   }
 }

@@ -70,6 +70,23 @@ export class IllegalTransitionError extends KubernetesWorkerError {
 }
 
 /**
+ * Another holder has the lease of the container that is being made: a row was not changed, or the
+ * container's agent refused the operation. `findOrCreateContainer` looks again instead of rejecting with it.
+ *
+ * @public
+ */
+export class LeaseLostError extends KubernetesWorkerError {
+  override readonly code = 'KW_ERR_LEASE_LOST';
+  /** The container's, or the volume's that was to be filled. */
+  readonly handle: string;
+
+  constructor(handle: string, options?: ErrorOptions) {
+    super(`the lease of ${handle} is lost: another holder may have it`, false, options);
+    this.handle = handle;
+  }
+}
+
+/**
  * The database was migrated by a newer version of the library than this one.
  *
  * @public

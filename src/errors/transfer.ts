@@ -148,7 +148,7 @@ export class FileNotFoundError extends TransferError {
 }
 
 /**
- * A file changed while it was read.
+ * A file changed while it was read. Where the library can read it again (inputs, sources that are functions), it has done so some times.
  *
  * @public
  */
@@ -226,7 +226,8 @@ export class VolumeDamagedError extends TransferError {
 }
 
 /**
- * No byte moved for too long.
+ * The pod was silent for too long: it neither gave nor took a byte, and no work of it went on. A source or a reader of the
+ * caller's that pauses never leads to this.
  *
  * @public
  */
@@ -235,7 +236,7 @@ export class TransferStalledError extends TransferError {
   readonly waitedMs: number;
 
   constructor(facts: TransferFacts, waitedMs: number, options?: ErrorOptions) {
-    super(`no byte for ${waitedMs} ms`, facts, true, options);
+    super(`the pod neither gave nor took a byte for ${waitedMs} ms`, facts, true, options);
     this.waitedMs = waitedMs;
   }
 }

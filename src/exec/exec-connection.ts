@@ -1,5 +1,6 @@
 import { ClosedError } from '../errors/caller.ts';
 import { ExecConnectionLostError, ExecHandshakeFailedError, HeartbeatTimeoutError, ProtocolViolationError } from '../errors/connection.ts';
+import { quote } from '../internal/quote.ts';
 import type { Clock } from '../runtime/options.ts';
 import { ByteTail } from './byte-tail.ts';
 import { channels } from './channels.ts';
@@ -9,7 +10,6 @@ import { isTemporaryRefusal } from './handshake-failure.ts';
 import { keepAlive } from './heartbeat.ts';
 import type { MessageBuffers } from './message-buffers.ts';
 import type { ExecProtocol } from './protocol-order.ts';
-import { quote } from './quote.ts';
 import { ReceivedBytes } from './received-bytes.ts';
 import { type StdinFrame, StdinFrames } from './stdin-frames.ts';
 

@@ -1,5 +1,3 @@
-import type { Agent } from 'node:http';
-
 /**
  * Where and how to open one exec: what `src/kubernetes/` hands over, with credentials that are fresh at the time of the call.
  *
@@ -10,8 +8,8 @@ export interface ExecEndpoint {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: ExecTls;
-  /** A proxy's agent, where one is configured. */
-  readonly agent?: Agent | undefined;
+  /** The URL of the proxy to go through: `http`, `https` or `socks5`. May have a password; never logged. */
+  readonly proxy?: string | undefined;
 }
 
 /**

@@ -6,6 +6,7 @@ import { KubernetesWorkerError } from '../errors/base.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../errors/connection.ts';
 import { systemClock } from '../internal/system-clock.ts';
+import { Timer } from '../internal/timer.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import { ExecConnection } from './exec-connection.ts';
 import type { ExecEndpoint } from './exec-endpoint.ts';
@@ -79,6 +80,7 @@ class Handshake {
   readonly #protocol: WireProtocol;
   readonly #options: HandshakeOptions;
   readonly #settled: PromiseWithResolvers<ExecConnection> = Promise.withResolvers<ExecConnection>();
+  readonly #givenUp = new AbortController();
   #upgrade: UpgradeRequest | undefined;
   #socket: Socket | undefined;
 
@@ -92,10 +94,10 @@ class Handshake {
   async #run(): Promise<ExecConnection> {
     const { signal, protocols, handshakeTimeoutMs = 30_000 } = this.#options;
     const { promise, reject } = this.#settled;
-    const timer = setTimeout(() => {
+    const timer = new Timer(handshakeTimeoutMs, () => {
       protocols.doubt(this.#protocol.name);
       reject(timedOut(handshakeTimeoutMs));
-    }, handshakeTimeoutMs);
+    });
     const listener = signal === undefined ? undefined : addAbortListener(signal, () => reject(signal.reason));
     try {
       this.#connect();
@@ -104,7 +106,7 @@ class Handshake {
       this.#letGo();
       throw error;
     } finally {
-      clearTimeout(timer);
+      timer.clear();
       listener?.[Symbol.dispose]();
     }
   }
@@ -113,7 +115,7 @@ class Handshake {
     const { reject } = this.#settled;
     let upgrade: UpgradeRequest;
     try {
-      upgrade = requestUpgrade(this.#endpoint, this.#protocol);
+      upgrade = requestUpgrade(this.#endpoint, this.#protocol, this.#givenUp.signal);
     } catch (error) {
       throw handshakeError(error instanceof Error ? error : new Error(String(error)));
     }
@@ -166,6 +168,7 @@ class Handshake {
   }
 
   #letGo(): void {
+    this.#givenUp.abort();
     this.#upgrade?.request.destroy();
     this.#socket?.destroy();
   }

@@ -1,38 +1,23 @@
-import type { ConfigurationOptions, KubeConfig, ResponseContext } from '@kubernetes/client-node';
-import {
-  ApiException,
-  CoreV1Api,
-  createConfiguration,
-  HttpMethod,
-  IsomorphicFetchHttpLibrary,
-  Observable,
-  RequestContext,
-  ServerConfiguration,
-} from '@kubernetes/client-node';
-import { InvalidSpecError } from '../errors/caller.ts';
+import type { ConfigurationOptions, CoreV1Api, KubeConfig, ResponseContext } from '@kubernetes/client-node';
+import { ApiException, HttpMethod, IsomorphicFetchHttpLibrary, Observable, RequestContext } from '@kubernetes/client-node';
 import type { ApiCallFacts, ClusterError } from '../errors/cluster.ts';
-import { ApiUnavailableError, TooManyRequestsError, UnauthorizedError } from '../errors/cluster.ts';
+import { ApiUnavailableError, CredentialsUnavailableError, TooManyRequestsError, UnauthorizedError } from '../errors/cluster.ts';
 import { retryAfterMs } from '../errors/error-code.ts';
 import { backoffMs } from '../internal/backoff.ts';
-import type { Clock } from '../runtime/options.ts';
+import type { AbortOptions, Clock } from '../runtime/options.ts';
 import { apiAnswerError, neverArrived, noAnswerError } from './api-error.ts';
 import { CallSignal, CallTimeout } from './call-signal.ts';
+import type { ClusterAccess } from './cluster-access.ts';
+import { CredentialStep } from './credential-step.ts';
 import type { KubeConfigSource } from './kube-config-source.ts';
-import { SharedAuthentication } from './shared-authentication.ts';
-
-/** One configuration of a cluster, as it was read. */
-interface Credentials {
-  readonly kubeConfig: KubeConfig;
-  readonly api: CoreV1Api;
-  readonly authentication: SharedAuthentication;
-}
 
 /** What a caller of the API needs. */
 export interface ApiCallerOptions {
   readonly source: KubeConfigSource;
   readonly clock: Clock;
-  /** How long an answer may take, in milliseconds. */
+  /** How long an answer may take, in milliseconds, and how long getting credentials may take before it. */
   readonly callTimeoutMs: number;
+  readonly environment: NodeJS.ProcessEnv;
 }
 
 /** One call: what it is, and when it may be made again. */
@@ -50,26 +35,26 @@ const longestRetryAfterMs = 10_000;
 /** Makes calls of the API: signals, time-outs, our errors, fresh credentials after a 401, and retries. */
 export class ApiCaller {
   readonly #options: ApiCallerOptions;
-  #credentials: Credentials;
+  readonly #credentials: CredentialStep;
 
   /** @throws InvalidSpecError - `kubeConfig` */
   constructor(options: ApiCallerOptions) {
     this.#options = options;
-    this.#credentials = toCredentials(options.source.load());
+    this.#credentials = new CredentialStep({ ...options, limitMs: options.callTimeoutMs });
   }
 
   get kubeConfig(): KubeConfig {
     return this.#credentials.kubeConfig;
   }
 
-  /** Reads the credentials anew; what was read before stays where that fails. */
-  refresh(): void {
-    try {
-      this.#credentials = toCredentials(this.#options.source.load());
-    } catch (error) {
-      // A file that is being replaced is whole again at the next attempt.
-      if (!(error instanceof InvalidSpecError)) throw error;
-    }
+  /**
+   * How the API server is reached now. `refused`: the server has refused that access, others are got.
+   *
+   * @throws CredentialsUnavailableError
+   */
+  async access({ signal, refused }: AbortOptions & { readonly refused?: ClusterAccess | undefined }): Promise<ClusterAccess> {
+    if (refused !== undefined) this.#credentials.refuse(refused);
+    return await this.#credentials.access({ signal });
   }
 
   /** Makes the call, again where that may be and may help. */
@@ -82,11 +67,11 @@ export class ApiCaller {
 
   /** Opens a GET whose answer is read as it comes. The signal ends the reading as well. */
   async open(call: ApiCall, path: string, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<ResponseContext> {
-    return this.#retrying(call, async ({ kubeConfig, authentication }) => {
-      const url = new URL(`${kubeConfig.getCurrentCluster()?.server ?? ''}${path}`);
+    return this.#retrying(call, async (access) => {
+      const url = new URL(`${access.server}${path}`);
       for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
       const context = new RequestContext(url.href, HttpMethod.GET);
-      await authentication.applySecurityAuthentication(context);
+      access.applySecurityAuthentication(context);
       context.setSignal(signal);
       const response = await new IsomorphicFetchHttpLibrary().send(context).toPromise();
       if (response.httpStatusCode === 401) throw new ApiException(401, '', await response.body.text(), response.headers);
@@ -94,21 +79,21 @@ export class ApiCaller {
     });
   }
 
-  async #retrying<T>(call: ApiCall, attempt: (credentials: Credentials) => Promise<T>): Promise<T> {
+  async #retrying<T>(call: ApiCall, attempt: (access: ClusterAccess) => Promise<T>): Promise<T> {
     const { signal, facts } = call;
-    let refreshed = false;
+    let refused = false;
     for (let retry = 0; ; retry += 1) {
       signal?.throwIfAborted();
-      const credentials = this.#credentials;
+      let access: ClusterAccess | undefined;
       try {
-        return await attempt(credentials);
+        access = await this.#credentials.access({ signal });
+        return await attempt(access);
       } catch (thrown) {
         signal?.throwIfAborted();
-        const error = toClusterError(thrown, facts);
-        if (error instanceof UnauthorizedError && !refreshed) {
-          refreshed = true;
-          // Somebody else may have done so meanwhile.
-          if (this.#credentials === credentials) this.refresh();
+        const error = toTypedError(thrown, facts);
+        if (error instanceof UnauthorizedError && access !== undefined && !refused) {
+          refused = true;
+          this.#credentials.refuse(access);
           continue;
         }
         if (retry >= retries || !mayRepeat(call, error, thrown)) throw error;
@@ -116,12 +101,6 @@ export class ApiCaller {
       }
     }
   }
-}
-
-function toCredentials(kubeConfig: KubeConfig): Credentials {
-  const authentication = new SharedAuthentication(kubeConfig);
-  const baseServer = new ServerConfiguration(kubeConfig.getCurrentCluster()?.server ?? '', {});
-  return { kubeConfig, authentication, api: new CoreV1Api(createConfiguration({ baseServer, authMethods: { default: authentication } })) };
 }
 
 function abortedBy(signal: AbortSignal): NonNullable<ConfigurationOptions['middleware']>[number] {
@@ -134,24 +113,24 @@ function abortedBy(signal: AbortSignal): NonNullable<ConfigurationOptions['middl
   };
 }
 
-function toClusterError(thrown: unknown, facts: ApiCallFacts): ClusterError {
+type CallError = ClusterError | CredentialsUnavailableError;
+
+function toTypedError(thrown: unknown, facts: ApiCallFacts): CallError {
+  if (thrown instanceof CredentialsUnavailableError) return thrown;
   if (!(thrown instanceof ApiException)) return noAnswerError(thrown, facts);
   const body: unknown = thrown.body;
   const text = typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body);
-  const answer = { status: thrown.code, body: text, retryAfter: thrown.headers['retry-after'] };
-  const error = apiAnswerError(answer, facts);
-  // A quota that two writers hit at once: nothing was created, and nothing is there already.
-  const lostRace = facts.verb === 'create' && thrown.code === 409 && !text.includes('"AlreadyExists"');
-  return lostRace ? new ApiUnavailableError(facts, error.message, 409) : error;
+  return apiAnswerError({ status: thrown.code, body: text, retryAfter: thrown.headers['retry-after'] }, facts);
 }
 
-function mayRepeat({ repeat }: ApiCall, error: ClusterError, thrown: unknown): boolean {
-  if (thrown instanceof CallTimeout || !error.retryable) return false;
+function mayRepeat({ repeat }: ApiCall, error: CallError, thrown: unknown): boolean {
+  if (thrown instanceof CallTimeout || error.cause instanceof CallTimeout || !error.retryable) return false;
+  if (error instanceof CredentialsUnavailableError) return true;
   const notDone = error instanceof TooManyRequestsError || neverArrived(thrown) || (error instanceof ApiUnavailableError && error.status === 409);
   return repeat === 'safe' || notDone;
 }
 
-function waitMs(error: ClusterError, retry: number): number {
+function waitMs(error: CallError, retry: number): number {
   const own = backoffMs(retry, backoff);
   return Math.max(own, Math.min(retryAfterMs(error) ?? 0, longestRetryAfterMs));
 }

@@ -1,6 +1,8 @@
+import { refusalError } from '../errors/api-answer.ts';
 import type { ApiCallFacts, ClusterError } from '../errors/cluster.ts';
-import { ApiError, ApiUnavailableError, ConflictError, ForbiddenError, TooManyRequestsError, UnauthorizedError } from '../errors/cluster.ts';
+import { ApiUnavailableError } from '../errors/cluster.ts';
 import { parseRetryAfterMs } from '../internal/retry-after.ts';
+import { readStatusWords, type StatusWords } from '../internal/status-words.ts';
 
 /** An answer of the API server that isn't a success. */
 export interface ApiAnswer {
@@ -10,24 +12,12 @@ export interface ApiAnswer {
   readonly retryAfter?: string | undefined;
 }
 
-/** What a `Status` says. */
-export interface StatusWords {
-  readonly message: string;
-  readonly reason: string | undefined;
-}
-
 const maxQuotedLength = 200;
 
 /** The error that an answer means. */
 export function apiAnswerError(answer: ApiAnswer, facts: ApiCallFacts, options?: ErrorOptions): ClusterError {
-  const { status } = answer;
-  const { message, reason } = readStatus(answer.body);
-  if (status === 401) return new UnauthorizedError(facts, message, options);
-  if (status === 403) return new ForbiddenError(facts, message, options);
-  if (status === 409) return new ConflictError(facts, message, options);
-  if (status === 429) return new TooManyRequestsError(facts, parseRetryAfterMs(answer.retryAfter), options);
-  if (status === 408 || status >= 500) return new ApiUnavailableError(facts, message, status, options);
-  return new ApiError(facts, message, { status, reason }, options);
+  const { status, body, retryAfter } = answer;
+  return refusalError({ status, ...readStatus(body), retryAfterMs: parseRetryAfterMs(retryAfter) }, facts, options);
 }
 
 /** The error of a call that no answer came to; it says why in the words of the innermost cause. */
@@ -42,15 +32,8 @@ export function neverArrived(error: unknown): boolean {
 
 /** Kubernetes' own sentence and word; of any other body the beginning, on one line. */
 export function readStatus(body: string): StatusWords {
-  try {
-    const parsed: unknown = JSON.parse(body);
-    if (typeof parsed === 'object' && parsed !== null && 'message' in parsed && typeof parsed.message === 'string') {
-      const reason = 'reason' in parsed && typeof parsed.reason === 'string' && parsed.reason !== '' ? parsed.reason : undefined;
-      return { message: parsed.message, reason };
-    }
-  } catch {
-    // Not Kubernetes' own answer: a proxy's page, or nothing.
-  }
+  const words = readStatusWords(body);
+  if (words !== undefined) return words;
   const text = body.trim().replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ');
   return { message: text === '' ? 'no body' : text.slice(0, maxQuotedLength), reason: undefined };
 }

@@ -1,5 +1,7 @@
 import { addAbortListener } from 'node:events';
 
+import { Timer } from '../internal/timer.ts';
+
 /** Why a call was given up by us: no answer in time. */
 export class CallTimeout extends Error {
   readonly waitedMs: number;
@@ -17,12 +19,12 @@ export class CallTimeout extends Error {
 export class CallSignal implements Disposable {
   readonly #controller = new AbortController();
   readonly #listener: Disposable | undefined;
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #timer: Timer | undefined;
 
-  constructor(outer: AbortSignal | undefined, timeoutMs?: number) {
+  constructor(outer: AbortSignal | undefined, timeoutMs?: number, { keepsAlive = true }: { readonly keepsAlive?: boolean } = {}) {
     outer?.throwIfAborted();
     if (outer !== undefined) this.#listener = addAbortListener(outer, () => this.abort(outer.reason));
-    if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.abort(new CallTimeout(timeoutMs)), timeoutMs);
+    if (timeoutMs !== undefined) this.#timer = new Timer(timeoutMs, () => this.abort(new CallTimeout(timeoutMs)), { keepsAlive });
   }
 
   get signal(): AbortSignal {
@@ -31,7 +33,7 @@ export class CallSignal implements Disposable {
 
   /** Begins the time-out anew. */
   touch(): void {
-    this.#timer?.refresh();
+    this.#timer?.restart();
   }
 
   abort(reason: unknown): void {
@@ -39,7 +41,7 @@ export class CallSignal implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#listener?.[Symbol.dispose]();
   }
 }

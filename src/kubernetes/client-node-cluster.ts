@@ -5,13 +5,26 @@ import type { ApiCallFacts } from '../errors/cluster.ts';
 import { ApiError, ConflictError, ForbiddenError } from '../errors/cluster.ts';
 import { isKubernetesWorkerError } from '../errors/error-code.ts';
 import type { ExecEndpoint } from '../exec/exec-endpoint.ts';
+import { quote } from '../internal/quote.ts';
 import { systemClock } from '../internal/system-clock.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { ApiCall } from './api-caller.ts';
 import { ApiCaller } from './api-caller.ts';
 import { apiAnswerError, noAnswerError } from './api-error.ts';
 import { CallSignal, CallTimeout } from './call-signal.ts';
-import type { Cluster, ConfigMap, DeletePodOptions, ExecTarget, LogLine, LogTarget, Pod, PodChange, PodList } from './cluster.ts';
+import type {
+  Cluster,
+  ConfigMap,
+  DeletePodOptions,
+  ExecEndpointOptions,
+  ExecTarget,
+  LogLine,
+  LogTarget,
+  Pod,
+  PodChange,
+  PodList,
+} from './cluster.ts';
+import type { ClusterAccess } from './cluster-access.ts';
 import { execEndpointOf } from './exec-target.ts';
 import { kubeConfigSource } from './kube-config-source.ts';
 import { linesOf } from './lines.ts';
@@ -27,12 +40,15 @@ export interface ClientNodeClusterOptions {
   readonly kubeConfig?: KubeConfig | string | undefined;
   /** @defaultValue the context's, else `default` */
   readonly namespace?: string | undefined;
-  /** How long an answer may take, in milliseconds. A watch may take for ever. @defaultValue 30_000 */
+  /** How long an answer may take, in milliseconds, and getting credentials before it. A watch may take for ever. @defaultValue 30_000 */
   readonly callTimeoutMs?: number | undefined;
   /** @defaultValue the system's */
   readonly clock?: Clock | undefined;
+  /** Names kubeconfig files and proxies, and is what credential plug-ins get. @defaultValue this process's */
+  readonly environment?: NodeJS.ProcessEnv | undefined;
 }
 
+const architectureLabel = 'kubernetes.io/arch';
 /** The server ends a watch after this, and sends a bookmark about every minute. */
 const watchSeconds = 290;
 const watchSilenceMs = 150_000;
@@ -43,11 +59,13 @@ const logSilenceMs = 60_000;
 export class ClientNodeCluster implements Cluster {
   readonly namespace: string;
   readonly #caller: ApiCaller;
+  /** By which access each endpoint was made. */
+  readonly #accesses = new WeakMap<ExecEndpoint, ClusterAccess>();
 
   /** @throws InvalidSpecError - `kubeConfig`: cannot be read, or its context leads nowhere; `namespace`: not the name of one */
   static fromConfig(options: ClientNodeClusterOptions = {}): ClientNodeCluster {
-    const { clock = systemClock(), callTimeoutMs = 30_000 } = options;
-    const caller = new ApiCaller({ source: kubeConfigSource(options.kubeConfig), clock, callTimeoutMs });
+    const { clock = systemClock(), callTimeoutMs = 30_000, environment = process.env } = options;
+    const caller = new ApiCaller({ source: kubeConfigSource(options.kubeConfig, { environment }), clock, callTimeoutMs, environment });
     const context = caller.kubeConfig.getContextObject(caller.kubeConfig.getCurrentContext());
     const namespace = options.namespace ?? context?.namespace ?? 'default';
     return new ClientNodeCluster(caller, checkNamespace(namespace));
@@ -127,7 +145,12 @@ export class ClientNodeCluster implements Cluster {
           call.facts,
         );
       const body: AsyncIterable<Uint8Array> | null = response.body.stream();
-      if (body !== null) yield* logLinesOf(touched(body, silence));
+      if (body === null) return;
+      for await (const line of logLinesOf(touched(body, silence))) {
+        // The kubelet answers with its own words, and 200, where it finds the file of a log no more.
+        if (!/^\d{4}-\d\d-\d\dT/.test(line.at)) throw new Error(`no line of a log: ${line.at} ${quote(Buffer.from(line.bytes).toString())}`);
+        yield line;
+      }
     } catch (error) {
       throwUnlessSilent(error, call.facts, silence);
     } finally {
@@ -138,18 +161,30 @@ export class ClientNodeCluster implements Cluster {
   async nodeArchitectures(options: AbortOptions = {}): Promise<readonly string[] | undefined> {
     const call = this.#describe('list', 'nodes', options);
     try {
-      const { items } = await paged((page) => this.#caller.call(call, (api, config) => api.listNode(page, config)));
-      const architectures = items.map((node) => node.metadata?.labels?.['kubernetes.io/arch']);
-      return [...new Set(architectures.filter((architecture) => architecture !== undefined))].sort();
+      const found = new Set<string>();
+      // One node of each kind, however many there are: a request that excludes those that are known already.
+      for (;;) {
+        const known = found.size === 0 ? '' : `,${architectureLabel} notin (${[...found].join(',')})`;
+        const labelSelector = `${architectureLabel}${known}`;
+        const { size } = found;
+        const { items } = await this.#caller.call(call, (api, config) => api.listNode({ labelSelector, limit: 1 }, config));
+        for (const { metadata } of items) {
+          const architecture = metadata?.labels?.[architectureLabel];
+          if (architecture !== undefined) found.add(architecture);
+        }
+        if (found.size === size) return [...found].sort();
+      }
     } catch (error) {
       if (error instanceof ForbiddenError) return undefined;
       throw error;
     }
   }
 
-  async execEndpoint(target: ExecTarget, options: { readonly refresh?: boolean | undefined } = {}): Promise<ExecEndpoint> {
-    if (options.refresh === true) this.#caller.refresh();
-    return execEndpointOf(this.#caller.kubeConfig, this.namespace, target);
+  async execEndpoint(target: ExecTarget, { signal, refused }: ExecEndpointOptions = {}): Promise<ExecEndpoint> {
+    const access = await this.#caller.access({ signal, refused: refused === undefined ? undefined : this.#accesses.get(refused) });
+    const endpoint = execEndpointOf(access, this.namespace, target);
+    this.#accesses.set(endpoint, access);
+    return endpoint;
   }
 
   #describe(verb: string, resource: string, { signal }: AbortOptions, repeat: ApiCall['repeat'] = 'safe'): ApiCall {

@@ -11,7 +11,7 @@ export type ConfigMap = V1ConfigMap;
 
 /**
  * The calls of the Kubernetes API that the library makes, all in one namespace. Failures are the library's errors: `UnauthorizedError`, `ForbiddenError`,
- * `ConflictError`, `TooManyRequestsError`, `ApiUnavailableError`, `ApiError`. A signal ends a call with its own reason.
+ * `ConflictError`, `TooManyRequestsError`, `ApiUnavailableError`, `ApiError`, `CredentialsUnavailableError`. A signal ends a call with its own reason.
  *
  * @public
  */
@@ -42,8 +42,12 @@ export interface Cluster {
   readLog(target: LogTarget, options?: AbortOptions): AsyncIterable<LogLine>;
   /** The architectures of the cluster's nodes, as in their label; `undefined` where the caller may not list nodes. */
   nodeArchitectures(options?: AbortOptions): Promise<readonly string[] | undefined>;
-  /** Where an exec of this command can be opened, with credentials as they are now. `refresh`: read them anew first. */
-  execEndpoint(target: ExecTarget, options?: { readonly refresh?: boolean | undefined }): Promise<ExecEndpoint>;
+  /**
+   * Where an exec of this command can be opened, with credentials that are valid now.
+   *
+   * @throws CredentialsUnavailableError
+   */
+  execEndpoint(target: ExecTarget, options?: ExecEndpointOptions): Promise<ExecEndpoint>;
 }
 
 /** @public */
@@ -92,4 +96,10 @@ export interface ExecTarget {
   readonly podName: string;
   readonly containerName: string;
   readonly command: readonly string[];
+}
+
+/** @public */
+export interface ExecEndpointOptions extends AbortOptions {
+  /** The server has refused the credentials of this endpoint: others are got, unless that has happened since. */
+  readonly refused?: ExecEndpoint | undefined;
 }

@@ -1,6 +1,10 @@
-import { KubeConfig } from '@kubernetes/client-node';
+import { type Cluster, KubeConfig, type User } from '@kubernetes/client-node';
 
 import { InvalidSpecError } from '../errors/caller.ts';
+import { type DefaultPlaces, describeDefaults, loadDefaultKubeConfig, systemPlaces } from './default-kube-config.ts';
+import { findPluginProblem } from './exec-plugin.ts';
+import { fieldsOf, textOf } from './fields.ts';
+import { readKubeConfig } from './kube-config-files.ts';
 
 /** The configuration of a cluster, and how to read it again when credentials have changed. */
 export interface KubeConfigSource {
@@ -9,33 +13,26 @@ export interface KubeConfigSource {
 }
 
 /**
- * Where the configuration comes from: a path; client-node's own object; or the default rules (`KUBECONFIG`, `~/.kube/config`, the service account).
+ * Where the configuration comes from: a path; client-node's own object; or the default rules (`KUBECONFIG`,
+ * `~/.kube/config`, the service account).
  */
-export function kubeConfigSource(given: KubeConfig | string | undefined): KubeConfigSource {
+export function kubeConfigSource(given: KubeConfig | string | undefined, places: Partial<DefaultPlaces> = {}): KubeConfigSource {
   if (typeof given === 'string') return { load: () => checked(`file ${given}`, () => loadFile(given)) };
   if (given !== undefined) return { load: () => checked('the given configuration', () => copyOf(given)) };
-  return { load: () => checked(describeDefault(), loadDefault) };
+  const all = { ...systemPlaces(), ...places };
+  return { load: () => checked(describeDefaults(all), () => loadDefaultKubeConfig(all)) };
 }
 
 function loadFile(path: string): KubeConfig {
-  const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromFile(path);
-  return kubeConfig;
-}
-
-function loadDefault(): KubeConfig {
-  const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromDefault();
-  return kubeConfig;
+  return readKubeConfig([path], { mayBeMissing: false }) ?? new KubeConfig();
 }
 
 /**
  * A copy has its own cache of tokens, so that they are got anew. What only the caller's object knows, authenticators of its own, would be lost in it.
  */
 function copyOf(given: KubeConfig): KubeConfig {
-  const provider: unknown = given.getCurrentUser()?.authProvider;
-  const name = typeof provider === 'object' && provider !== null && 'name' in provider ? provider.name : undefined;
-  if (typeof name === 'string' && !['azure', 'gcp', 'exec', 'tokenFile', 'oidc'].includes(name)) return given;
+  const name = textOf(fieldsOf(given.getCurrentUser()?.authProvider)['name']);
+  if (name !== undefined && !['azure', 'gcp', 'exec', 'tokenFile', 'oidc'].includes(name)) return given;
   const { clusters, users, contexts, currentContext } = given;
   const copy = new KubeConfig();
   copy.loadFromOptions({ clusters, users, contexts, currentContext });
@@ -56,6 +53,7 @@ function checked(subject: string, load: () => KubeConfig): KubeConfig {
 
 function findProblem(kubeConfig: KubeConfig): string | undefined {
   const name = kubeConfig.getCurrentContext();
+  if (!name && kubeConfig.contexts.length === 0 && kubeConfig.clusters.length === 0) return 'is empty: it has no current context';
   if (!name) return 'has no current context';
   const context = kubeConfig.getContextObject(name);
   if (!context) return `has no context ${JSON.stringify(name)}, which is its current one`;
@@ -64,6 +62,8 @@ function findProblem(kubeConfig: KubeConfig): string | undefined {
   // A context may have no user, whatever the type says.
   const user = 'user' in context ? String(context.user ?? '') : '';
   if (user !== '' && !kubeConfig.getUser(user)) return `has no user ${JSON.stringify(user)}, which context ${JSON.stringify(name)} names`;
+  const problem = findUserProblem(kubeConfig.getUser(user)) ?? findProxyProblem(cluster);
+  if (problem !== undefined) return problem;
   if (!/^https?:\/\/./.test(cluster.server) || !URL.canParse(cluster.server))
     return `has ${JSON.stringify(cluster.server)} as the server of cluster ${JSON.stringify(cluster.name)}: not an http(s) URL`;
   if (cluster.server.startsWith('http:') && !cluster.skipTLSVerify)
@@ -71,9 +71,21 @@ function findProblem(kubeConfig: KubeConfig): string | undefined {
   return undefined;
 }
 
-function describeDefault(): string {
-  const files = process.env['KUBECONFIG'];
-  return files === undefined || files === '' ? 'the default configuration' : `KUBECONFIG=${files}`;
+/** What kubectl refuses as well. */
+function findUserProblem(user: User | null): string | undefined {
+  if (user === null) return undefined;
+  const subject = `user ${JSON.stringify(user.name)}`;
+  if (user.token && user.username) return `has both a token and a name with a password for ${subject}`;
+  const { name, config } = fieldsOf(user.authProvider);
+  if ((name === 'gcp' || name === 'azure') && textOf(fieldsOf(config)['cmd-path']) !== undefined)
+    return `has the auth provider ${name} for ${subject}, which kubectl does not know any more: use an exec plug-in`;
+  const problem = findPluginProblem(user);
+  return problem === undefined ? undefined : `${problem} (${subject})`;
+}
+
+function findProxyProblem({ name, proxyUrl }: Cluster): string | undefined {
+  if (!proxyUrl || /^(https?|socks5h?):\/\/./.test(proxyUrl)) return undefined;
+  return `has a proxy-url for cluster ${JSON.stringify(name)} that is not an http, https or socks5 URL`;
 }
 
 function firstLine(error: unknown): string {

@@ -2,35 +2,44 @@ import { abortable } from '../internal/abort.ts';
 import { Change } from '../internal/change.ts';
 import type { Pod } from './cluster.ts';
 
-/** Somebody who wants to know what becomes of a pod: gets the newest state, and each one once. */
+/**
+ * One observation of a pod: gets the newest state, and each one once. It is about one pod: when another one has its
+ * name, it is gone.
+ */
 export class PodObserver {
   readonly podName: string;
   readonly #change = new Change();
-  /** What was told last; absent before anything was. */
+  /** What it has got last; absent before it has got anything. */
   #last: { readonly pod: Pod | undefined } | undefined;
+  #uid: string | undefined;
   #isNew = false;
   #error: { readonly reason: unknown } | undefined;
+  #offers = 0;
 
   constructor(podName: string) {
     this.podName = podName;
   }
 
-  /** Whether it was told anything yet. */
-  get isInformed(): boolean {
-    return this.#last !== undefined;
+  /** How often it has been offered a state: an answer that was asked for before the last one is old. */
+  get offers(): number {
+    return this.#offers;
+  }
+
+  /** Whether the last that it has got is that there is no such pod. */
+  get isGone(): boolean {
+    return this.#last !== undefined && this.#last.pod === undefined;
   }
 
   /** Replaces what was not taken yet. */
-  offer(pod: Pod | undefined): void {
+  offer(offered: Pod | undefined): void {
+    this.#offers += 1;
+    const uid = offered?.metadata?.uid;
+    const pod = this.#uid === undefined || this.#uid === uid ? offered : undefined;
     if (this.#last !== undefined && isSame(this.#last.pod, pod)) return;
+    this.#uid ??= uid;
     this.#last = { pod };
     this.#isNew = true;
     this.#change.notify();
-  }
-
-  /** The same, but where something was told already: that is newer. */
-  offerFirst(pod: Pod | undefined): void {
-    if (!this.isInformed) this.offer(pod);
   }
 
   /** Ends it: `next` rejects with the reason. */

@@ -1,5 +1,6 @@
 import type { V1Container, V1EnvVar, V1PodSpec, V1ResourceRequirements, V1VolumeMount } from '@kubernetes/client-node';
 
+import { InvalidSpecError } from '../errors/caller.ts';
 import type { Architecture, ContainerLimits, SidecarSpec } from '../runtime/container.ts';
 import type { Pod } from './cluster.ts';
 import type { PodOptions } from './pod-options.ts';
@@ -21,8 +22,6 @@ export interface PodPlan {
   readonly annotations: Readonly<Record<string, string>>;
   /** An image reference; a prefix `docker://` or `docker:///` is taken off. */
   readonly image: string;
-  /** `NAME=value`; the last of a name wins. Values are taken literally: `$(NAME)` is no reference. */
-  readonly environment: readonly string[];
   readonly volumes: readonly PlannedVolume[];
   /** The config map that has the agent's program under the key `agent`. */
   readonly agentConfigMapName: string;
@@ -47,13 +46,17 @@ const stateVolume = 'kw-state';
 const agentVolume = 'kw-agent';
 const terminationGraceSeconds = 10;
 
+/** What the API server stores has a limit of 1.5 MiB, and a pod grows by its status and by who has written what. */
+const maxPodBytes = 1024 * 1024;
+
 /**
- * The pod of a plan. The same plan gives the same pod.
+ * The pod of a plan. The same plan gives the same pod. The environment of `main` is not in it: the agent gets that with
+ * each process.
  *
- * @throws InvalidSpecError - options that contradict each other
+ * @throws InvalidSpecError - options that contradict each other, or a pod that is larger than the API server takes
  */
 export function buildPod(plan: PodPlan): Pod {
-  return {
+  const pod: Pod = {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: plan.podName, labels: { ...plan.labels }, annotations: { ...plan.annotations } },
@@ -64,6 +67,22 @@ export function buildPod(plan: PodPlan): Pod {
       volumes: podVolumes(plan),
     },
   };
+  const bytes = bytesOf(pod);
+  if (bytes > maxPodBytes) throw new InvalidSpecError(largestPart(plan), `makes a Pod object of ${bytes} bytes, more than ${maxPodBytes}`);
+  return pod;
+}
+
+/** The field of the specification that takes most of the pod. */
+function largestPart({ sidecars }: PodPlan): string {
+  const parts = sidecars.flatMap((sidecar, index) =>
+    (['env', 'command', 'args'] as const).map((name) => ({ field: `sidecars[${index}].${name}`, bytes: bytesOf(sidecar[name] ?? []) })),
+  );
+  const [largest] = parts.toSorted((a, b) => b.bytes - a.bytes);
+  return largest === undefined || largest.bytes < maxPodBytes / 16 ? 'spec' : largest.field;
+}
+
+function bytesOf(value: object): number {
+  return Buffer.byteLength(JSON.stringify(value));
 }
 
 /** An image reference without the `docker://` that some hosts put before it. */
@@ -108,7 +127,6 @@ function mainContainer(plan: PodPlan): V1Container {
     image: imageReference(plan.image),
     imagePullPolicy: 'IfNotPresent',
     command: [`${agentMountPath}/agent`, 'serve', agentStatePath],
-    env: environment(plan.environment),
     resources: resources(plan.limits, plan.requests),
     securityContext: containerSecurityContext(plan.options, plan.privileged),
     volumeMounts: [

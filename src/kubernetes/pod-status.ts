@@ -1,17 +1,10 @@
 import type { V1ContainerStatus, V1PodCondition } from '@kubernetes/client-node';
 
+import { type Cause, findCause } from '../errors/causes.ts';
 import type { PodError, PodFacts } from '../errors/pod.ts';
 import { ImagePullFailedError, PodDeletedError, PodEvictedError, PodFailedError } from '../errors/pod.ts';
 import type { Pod } from './cluster.ts';
-import { lastTermination } from './main-container-state.ts';
-
-/** What it depends on whether something is a problem already. */
-export interface PodProblemOptions {
-  /** Milliseconds since the epoch. */
-  readonly now: number;
-  /** How long after its start a pod may have troubles that often pass, like a first failed pull, in milliseconds. */
-  readonly graceMs: number;
-}
+import { lastTermination, mainContainerState } from './main-container-state.ts';
 
 /** Since when, and why, no node takes a pod. */
 export interface Unschedulable {
@@ -20,11 +13,37 @@ export interface Unschedulable {
 }
 
 /**
- * What is wrong with a pod for good; `undefined`: nothing, as far as can be seen. A container that ended and comes back is nothing wrong
- * (`mainContainerState` tells), nor is a pod that waits for a node (`findUnschedulable`) or for its config map (`findMissingConfigMap`).
+ * What is wrong with a pod for good, as this one status shows it; `undefined`: nothing. What passes by itself, or is
+ * final only when it comes again (`PodStart`), is nothing wrong; nor is a pod that waits for a node (`findUnschedulable`)
+ * or for its config map (`findMissingConfigMap`), or a container that ended and comes back (`mainContainerState`).
  */
-export function podProblem(pod: Pod, options: PodProblemOptions): PodError | undefined {
-  return endOfPod(pod) ?? firstContainerProblem(pod, options);
+export function podProblem(pod: Pod): PodError | undefined {
+  const problem = endOfPod(pod);
+  if (problem !== undefined) return problem;
+  for (const status of pod.status?.containerStatuses ?? []) {
+    const trouble = containerTrouble(status);
+    if (trouble?.cause.final === 'at once') return troubleError(pod, status, trouble);
+  }
+  return undefined;
+}
+
+/** What keeps a container from running, and what the table of causes says of it. */
+export interface ContainerTrouble {
+  readonly cause: Cause;
+  readonly reason: string;
+  readonly message: string | undefined;
+}
+
+/** `undefined`: the container runs, or is about to. */
+export function containerTrouble(status: V1ContainerStatus): ContainerTrouble | undefined {
+  if (status.state?.running !== undefined) return undefined;
+  return waitingTrouble(status) ?? endTrouble(status);
+}
+
+/** The error of a container that does not start. */
+export function troubleError(pod: Pod, status: V1ContainerStatus, { cause, reason, message }: ContainerTrouble): PodError {
+  const facts = factsOf(pod, reason, `container ${status.name}${message === undefined ? '' : `: ${message}`}`);
+  return cause.code === 'KW_ERR_IMAGE_PULL_FAILED' ? new ImagePullFailedError(facts, status.image, cause.retryable) : new PodFailedError(facts);
 }
 
 /** Since when no node takes the pod. `undefined`: it has one, or nobody has looked yet. */
@@ -53,64 +72,44 @@ export function waitsForVolumesSince(pod: Pod): Date | undefined {
   return isScheduled && condition?.status === 'False' ? condition.lastTransitionTime : undefined;
 }
 
-/** Pods that are put out by their node, or that it didn't take after all: another pod may do better. */
-const evictionReasons = /^(Evicted|NodeLost|Shutdown|NodeShutdown|Terminated|Preempting|NodeAffinity|UnexpectedAdmissionError|OutOf\w+)$/;
-const imageReasons = new Set(['ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull', 'ImageInspectError', 'RegistryUnavailable']);
-const containerReasons = new Set([
-  'CreateContainerConfigError',
-  'CreateContainerError',
-  'RunContainerError',
-  'PreCreateHookError',
-  'PreStartHookError',
-  'PostStartHookError',
-]);
-const startReasons = new Set(['StartError', 'ContainerCannotRun']);
-
 function endOfPod(pod: Pod): PodError | undefined {
   const { phase, reason, message } = pod.status ?? {};
   const disruption = findCondition(pod, 'DisruptionTarget');
   if (disruption?.status === 'True') return new PodEvictedError(factsOf(pod, disruption.reason, disruption.message));
-  if (reason !== undefined && evictionReasons.test(reason)) return new PodEvictedError(factsOf(pod, reason, message));
+  if (reason !== undefined && findCause('pod', { reason })?.code === 'KW_ERR_POD_EVICTED') {
+    return new PodEvictedError(factsOf(pod, reason, message));
+  }
   if (pod.metadata?.deletionTimestamp !== undefined) return new PodDeletedError(factsOf(pod, reason, message));
   if (phase === 'Failed' || phase === 'Succeeded') return new PodFailedError(factsOf(pod, reason ?? phase, message ?? describeTerminations(pod)));
   return undefined;
 }
 
-function firstContainerProblem(pod: Pod, options: PodProblemOptions): PodError | undefined {
-  for (const status of pod.status?.containerStatuses ?? []) {
-    const problem = waitingProblem(pod, status, options) ?? startProblem(pod, status);
-    if (problem !== undefined) return problem;
-  }
-  return undefined;
+/** Waiting as such is nothing wrong, nor is the pause before a container is started again. */
+const plainWaits = new Set(['ContainerCreating', 'PodInitializing', 'CrashLoopBackOff']);
+
+function waitingTrouble({ state, image }: V1ContainerStatus): ContainerTrouble | undefined {
+  const { reason, message } = state?.waiting ?? {};
+  if (reason === undefined || plainWaits.has(reason)) return undefined;
+  const words = withoutNames(message ?? '', image);
+  const cause = findCause('image', { reason, message: words }) ?? findCause('container', { reason, message });
+  return cause === undefined ? undefined : { cause, reason, message };
 }
 
-function waitingProblem(pod: Pod, status: V1ContainerStatus, options: PodProblemOptions): PodError | undefined {
-  const { reason, message } = status.state?.waiting ?? {};
-  if (reason === undefined) return undefined;
-  const facts = factsOf(pod, reason, `container ${status.name}${message === undefined ? '' : `: ${message}`}`);
-  if (imageReasons.has(reason) || (reason === 'ErrImagePull' && isOver(pod, options))) return new ImagePullFailedError(facts, status.image);
-  if (!containerReasons.has(reason) || missingConfigMap(message) !== undefined) return undefined;
-  return oftenPasses(message) && !isOver(pod, options) ? undefined : new PodFailedError(facts);
-}
-
-/** The runtime could not start the program: it isn't there, or not for this machine. */
-function startProblem(pod: Pod, status: V1ContainerStatus): PodError | undefined {
-  if (status.state?.running !== undefined) return undefined;
+/** An end of a run. Only where the runtime could not start it is the message the runtime's, and not the container's own. */
+function endTrouble(status: V1ContainerStatus): ContainerTrouble | undefined {
   const termination = lastTermination(status);
-  if (termination?.reason === undefined || !startReasons.has(termination.reason)) return undefined;
-  return new PodFailedError(
-    factsOf(pod, termination.reason, `container ${status.name}: ${termination.message ?? `exit code ${termination.exitCode}`}`),
-  );
+  if (termination?.reason === undefined) return undefined;
+  const { reason, exitCode, message = `exit code ${exitCode}` } = termination;
+  const cause = findCause('container', { reason, message: runtimeReasons.has(reason) ? message : undefined });
+  return cause === undefined ? undefined : { cause, reason, message };
 }
 
-/** A runtime that is busy, or has not forgotten the last attempt yet. */
-function oftenPasses(message: string | undefined): boolean {
-  return /deadline exceeded|is reserved for|timed out/i.test(message ?? '');
-}
+const runtimeReasons = new Set(['StartError', 'ContainerCannotRun']);
 
-function isOver(pod: Pod, { now, graceMs }: PodProblemOptions): boolean {
-  const startedAt = pod.status?.startTime ?? pod.metadata?.creationTimestamp;
-  return startedAt !== undefined && now - startedAt.getTime() >= graceMs;
+/** The words alone: the names of images, and addresses, may have any word in them. */
+function withoutNames(message: string, image: string): string {
+  const words = (image === '' ? message : message.replaceAll(image, '')).replace(/"[^"\s]*"/g, '').split(' ');
+  return words.map((word) => (word.includes('/') ? (word.endsWith(':') ? ':' : '') : word)).join(' ');
 }
 
 function missingConfigMap(message: string | undefined): string | undefined {
@@ -133,5 +132,6 @@ function findCondition(pod: Pod, type: string): V1PodCondition | undefined {
 }
 
 function factsOf(pod: Pod, reason: string | undefined, detail: string | undefined): PodFacts {
-  return { namespace: pod.metadata?.namespace ?? '', podName: pod.metadata?.name ?? '', reason, detail };
+  const mayStillRun = mainContainerState(pod).kind === 'running';
+  return { namespace: pod.metadata?.namespace ?? '', podName: pod.metadata?.name ?? '', reason, detail, mayStillRun };
 }

@@ -17,16 +17,22 @@ export interface PodWatchOptions {
 }
 
 const backoff = { firstMs: 100, longestMs: 30_000 };
+/** How often a pod is read that is there and not in the list, since its labels were changed. */
+const unlistedMs = 3_000;
 /** A watch that lasted this long was a good one; the next begins without delay. */
 const goodWatchMs = 5_000;
 
 /**
- * One list and one watch for all pods of a worker, however many are observed. It begins with the first observer, lists again whenever the watch ends, goes on
- * through every failure of the API, and ends when nobody has observed for a while.
+ * One list and one watch for all pods of a worker, however many are observed. It begins with the first observer, lists
+ * again whenever the watch ends, continues through every failure of the API, and ends when nothing was observed for a
+ * while. List and watch are filtered by labels, which anyone may remove: that a pod is not in them is only a reason to
+ * read it.
  */
 export class PodWatch {
   readonly #options: PodWatchOptions;
   readonly #observers = new Set<PodObserver>();
+  /** Those whose pods are being read one by one. */
+  readonly #asking = new Set<PodObserver>();
   readonly #pods = new Map<string, Pod>();
   #run: AbortController | undefined;
   #idle: AbortController | undefined;
@@ -74,7 +80,6 @@ export class PodWatch {
     }
     const known = this.#pods.get(observer.podName);
     if (known !== undefined) observer.offer(known);
-    // The pod may be younger than the list, and its event still on the way: only an answer that is younger than the question counts.
     else if (this.#isFollowing) void this.#ask(observer, this.#run.signal);
   }
 
@@ -133,59 +138,77 @@ export class PodWatch {
     }
   }
 
-  /** Lists, and tells everybody who had asked before it. */
   async #list(signal: AbortSignal): Promise<string> {
     const { cluster, labelSelector } = this.#options;
-    const asked = [...this.#observers];
     const { pods, resourceVersion } = await cluster.listPods(labelSelector, { signal });
     signal.throwIfAborted();
     this.#pods.clear();
     for (const pod of pods) this.#pods.set(pod.metadata?.name ?? '', pod);
-    for (const observer of asked) observer.offer(this.#pods.get(observer.podName));
     this.#isFollowing = true;
-    for (const observer of this.#observers) {
-      const pod = this.#pods.get(observer.podName);
-      if (pod !== undefined) observer.offer(pod);
-      else if (!observer.isInformed) void this.#ask(observer, signal);
-    }
+    for (const observer of this.#observers) this.#review(observer, signal);
     return resourceVersion;
+  }
+
+  /** Offers what the list has; what it does not have is read. */
+  #review(observer: PodObserver, signal: AbortSignal): void {
+    const pod = this.#pods.get(observer.podName);
+    if (pod !== undefined) observer.offer(pod);
+    else if (!observer.isGone) void this.#ask(observer, signal);
   }
 
   async #follow(resourceVersion: string, signal: AbortSignal): Promise<void> {
     const { cluster, labelSelector } = this.#options;
     for await (const change of cluster.watchPods(labelSelector, resourceVersion, { signal })) {
       if (signal.aborted) return;
-      this.#apply(change);
+      this.#apply(change, signal);
     }
   }
 
-  #apply({ type, pod }: PodChange): void {
+  #apply({ type, pod }: PodChange, signal: AbortSignal): void {
     const name = pod.metadata?.name ?? '';
     if (type === 'deleted') this.#pods.delete(name);
     else this.#pods.set(name, pod);
-    const state = this.#pods.get(name);
     for (const observer of this.#observers) {
-      if (observer.podName === name) observer.offer(state);
+      if (observer.podName === name) this.#review(observer, signal);
     }
   }
 
-  /** Asks for the one pod, until there is an answer or somebody else told. */
+  /**
+   * Reads the one pod until it is gone, or in the list. It may be younger than the list, its event still on the way; or
+   * its labels were changed. Only an answer that is younger than everything that was offered counts.
+   */
   async #ask(observer: PodObserver, signal: AbortSignal): Promise<void> {
-    const { cluster, clock, logger } = this.#options;
-    for (let retry = 0; this.#observers.has(observer) && !observer.isInformed && !isOver(signal); retry += 1) {
-      try {
-        const pod = await cluster.getPod(observer.podName, { signal });
-        if (isOver(signal)) return;
-        observer.offerFirst(pod);
-      } catch (error) {
-        if (isOver(signal)) return;
-        if (isRefusal(error)) {
-          observer.fail(error);
-          return;
-        }
-        logger.warn('pod not read, asked again', { podName: observer.podName, error });
-        await clock.sleep(backoffMs(retry, backoff), { signal }).catch(() => undefined);
+    if (this.#asking.has(observer)) return;
+    this.#asking.add(observer);
+    const { clock } = this.#options;
+    try {
+      let failures = 0;
+      while (this.#observers.has(observer) && !this.#pods.has(observer.podName) && !isOver(signal)) {
+        const answer = await this.#read(observer, signal);
+        if (observer.isGone) return;
+        if (answer === 'old') continue;
+        failures = answer === 'new' ? 0 : failures + 1;
+        await clock.sleep(answer === 'new' ? unlistedMs : backoffMs(failures, backoff), { signal }).catch(() => undefined);
       }
+    } finally {
+      this.#asking.delete(observer);
+    }
+  }
+
+  /** Offers the pod as it is now. `old`: the watch said something meanwhile; `none`: the API cannot tell now. */
+  async #read(observer: PodObserver, signal: AbortSignal): Promise<'new' | 'old' | 'none'> {
+    const { cluster, logger } = this.#options;
+    const { podName, offers } = observer;
+    try {
+      const pod = await cluster.getPod(podName, { signal });
+      if (isOver(signal) || observer.offers !== offers || this.#pods.has(podName)) return 'old';
+      observer.offer(pod);
+      return 'new';
+    } catch (error) {
+      if (isOver(signal)) return 'old';
+      if (isRefusal(error)) observer.fail(error);
+      else logger.warn('pod not read, asked again', { podName, error });
+      return 'none';
     }
   }
 }

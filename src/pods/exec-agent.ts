@@ -4,17 +4,19 @@ import { type OpenExecOptions, openExec } from '../exec/open-exec.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { agentConnectCommand, mainContainerName } from '../kubernetes/pod-spec.ts';
 
-/** Opens a connection to a pod's agent by exec; credentials that have run out are read anew once. */
+/** Opens a connection to a pod's agent by exec; where the server refuses the credentials, others are got once. */
 export async function connectByExec(
   cluster: Cluster,
   podName: string,
   options: Pick<OpenExecOptions, 'signal' | 'buffers' | 'protocols'> = {},
 ): Promise<ByteConnection> {
   const target = { podName, containerName: mainContainerName, command: agentConnectCommand };
+  const { signal } = options;
+  const endpoint = await cluster.execEndpoint(target, { signal });
   try {
-    return await openExec(await cluster.execEndpoint(target), options);
+    return await openExec(endpoint, options);
   } catch (error) {
     if (!(error instanceof UnauthorizedError)) throw error;
-    return await openExec(await cluster.execEndpoint(target, { refresh: true }), options);
+    return await openExec(await cluster.execEndpoint(target, { signal, refused: endpoint }), options);
   }
 }

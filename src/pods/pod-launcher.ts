@@ -1,12 +1,14 @@
-import { ConflictError } from '../errors/cluster.ts';
+import { ApiUnavailableError, ConflictError, QuotaExceededError } from '../errors/cluster.ts';
 import { PodDeletedError } from '../errors/pod.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
 import { markOf, podMarks } from '../kubernetes/labels.ts';
 import type { PodOptions } from '../kubernetes/pod-options.ts';
 import { buildPod, type PlannedVolume } from '../kubernetes/pod-spec.ts';
 import type { Architecture, ContainerLimits, ContainerMetadata, SidecarSpec } from '../runtime/container.ts';
-import type { AbortOptions, Logger } from '../runtime/options.ts';
+import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AgentDelivery } from './agent-delivery.ts';
+import type { PodTimeouts } from './pod-supervisor.ts';
+import { retryWithin } from './retry-within.ts';
 
 /** A pod that is wanted. */
 export interface LaunchRequest {
@@ -15,7 +17,6 @@ export interface LaunchRequest {
   readonly handle: string;
   readonly metadata: ContainerMetadata;
   readonly image: string;
-  readonly environment: readonly string[];
   readonly volumes: readonly PlannedVolume[];
   readonly limits: ContainerLimits;
   readonly sidecars: readonly SidecarSpec[];
@@ -31,8 +32,13 @@ export interface PodLauncherComponents {
   readonly installationId: string;
   readonly delivery: AgentDelivery;
   readonly podOptions: PodOptions;
+  readonly clock: Clock;
   readonly logger: Logger;
+  readonly timeouts: Pick<PodTimeouts, 'startMs' | 'schedulingMs'>;
 }
+
+/** What stands for names in a pod whose size is asked for: as long as any that the library gives. */
+const longName = 'n'.repeat(63);
 
 /** Creates pods, each under a name that belongs to one handle. */
 export class PodLauncher {
@@ -43,26 +49,26 @@ export class PodLauncher {
   }
 
   /**
-   * The uid of the pod: made now, or by somebody before us.
+   * Checks that the cluster can take the pod; nothing is asked of it.
+   *
+   * @throws InvalidSpecError - the pod would be too large; the field is the largest part of it
+   */
+  check(request: Omit<LaunchRequest, 'podName' | 'handle'>): void {
+    this.#build({ ...request, podName: longName, handle: longName }, request.architecture ?? 'amd64', longName);
+  }
+
+  /**
+   * The uid of the pod: made now, or before. Each step may be repeated, so it is while what it fails with may pass: as
+   * long as a pod may take to start, and for want of quota as long as one may wait for a node.
    *
    * @throws ConflictError - a pod of this name is another handle's
    * @throws PodDeletedError - it is on its way out
+   * @throws QuotaExceededError, AdmissionDeniedError - the namespace does not take it
    */
   async launch(request: LaunchRequest, options: AbortOptions = {}): Promise<string> {
-    const { cluster } = this.#components;
-    const pod = await this.#build(request, options);
-    options.signal?.throwIfAborted();
-    try {
-      // Not ended by the signal: a request that is given up may still be carried out, and nobody would know of the pod.
-      return uidOf(await cluster.createPod(pod));
-    } catch (error) {
-      if (!(error instanceof ConflictError)) throw error;
-      const existing = await cluster.getPod(request.podName, options);
-      if (existing === undefined || markOf(existing.metadata, 'handle') !== request.handle) throw error;
-      if (existing.metadata?.deletionTimestamp !== undefined)
-        throw new PodDeletedError({ namespace: cluster.namespace, podName: request.podName }, { cause: error });
-      return uidOf(existing);
-    }
+    const { clock, logger, timeouts } = this.#components;
+    const budgetMs = (error: unknown): number => (error instanceof QuotaExceededError ? timeouts.schedulingMs : timeouts.startMs);
+    return await retryWithin(() => this.#create(request, options), { clock, logger, budgetMs, signal: options.signal });
   }
 
   /** Deletes a pod that was launched for something that is gone. A failure is logged: there is nobody to tell. */
@@ -71,17 +77,41 @@ export class PodLauncher {
     await cluster.deletePod(podName, { uid }).catch((error: unknown) => logger.error('a pod is left over', { podName, uid, error }));
   }
 
-  async #build(request: LaunchRequest, options: AbortOptions): Promise<Pod> {
-    const { delivery, workerName, installationId, podOptions } = this.#components;
+  async #create(request: LaunchRequest, options: AbortOptions): Promise<string> {
+    const { cluster, delivery } = this.#components;
     const architecture = request.architecture ?? (await delivery.architecture(options));
-    const { handle, metadata, podName, image, environment, volumes, limits, sidecars, privileged } = request;
-    const agentConfigMapName = await delivery.ensure(architecture, options);
+    const pod = this.#build(request, architecture, await delivery.ensure(architecture, options));
+    options.signal?.throwIfAborted();
+    try {
+      // Not ended by the signal: a request that is given up may still be carried out, and the pod would not be known.
+      return uidOf(await cluster.createPod(pod));
+    } catch (error) {
+      if (!(error instanceof ConflictError)) throw error;
+      return await this.#adopt(request, error, options);
+    }
+  }
+
+  /** The pod that has the name already, where it is the same handle's. */
+  async #adopt({ podName, handle }: LaunchRequest, conflict: ConflictError, options: AbortOptions): Promise<string> {
+    const { cluster } = this.#components;
+    const existing = await cluster.getPod(podName, options);
+    if (existing === undefined) {
+      const facts = { verb: 'create', resource: 'pods', namespace: cluster.namespace };
+      throw new ApiUnavailableError(facts, 'the pod that had the name is gone again', undefined, { cause: conflict });
+    }
+    if (markOf(existing.metadata, 'handle') !== handle) throw conflict;
+    if (existing.metadata?.deletionTimestamp !== undefined) throw new PodDeletedError({ namespace: cluster.namespace, podName }, { cause: conflict });
+    return uidOf(existing);
+  }
+
+  #build(request: LaunchRequest, architecture: Architecture, agentConfigMapName: string): Pod {
+    const { workerName, installationId, podOptions } = this.#components;
+    const { handle, metadata, podName, image, volumes, limits, sidecars, privileged } = request;
     const marks = podMarks({ installationId, workerName, handle, metadata });
     return buildPod({
       ...marks,
       podName,
       image,
-      environment,
       volumes,
       limits,
       sidecars,

@@ -63,7 +63,10 @@ export class PodLogs {
       const target = { podName, containerName, previous, follow: follow && !previous, since: seen.since, tailLines: onlyNew ? 0 : undefined };
       seen.again();
       try {
-        for await (const line of this.#components.cluster.readLog(target, { signal })) if (seen.isNew(line)) yield line.bytes;
+        for await (const line of this.#components.cluster.readLog(target, { signal })) {
+          for (const { bytes } of seen.take(line)) yield bytes;
+        }
+        for (const { bytes } of seen.rest()) yield bytes;
         isRead = !previous;
       } catch (error) {
         if (signal.aborted) return false;
@@ -86,34 +89,76 @@ function mayPass(error: unknown): boolean {
   return isRetryable(error) || (error instanceof ApiError && error.status === 400);
 }
 
-/** Which lines were given, by their times: reading can only begin at a whole second, and several lines may have one time. */
+/** So many times of lines are remembered, and so many lines held back. */
+const mostLines = 10_000;
+
+/**
+ * Which lines were given. Reading can only begin at a whole second, so lines come again; several may have one time, and
+ * the times of a log need not be in order. Its lines are: those before one that was given are old, whatever their times,
+ * and those after the last that was given are new.
+ */
 class SeenLines {
-  #at = '';
-  #count = 0;
-  #skip = 0;
+  /** The second of the last line that was given, and how many were given of each time in it since. */
+  #second = '';
+  #given = new Map<string, number>();
+  #latest = '';
+  /** What is left of `#given` while lines come again. */
+  #again: Map<string, number> | undefined;
+  /** Lines that come again, or are new: that is not known yet. */
+  #held: LogLine[] = [];
 
   get since(): Date | undefined {
-    return this.#at === '' ? undefined : new Date(Math.floor(Date.parse(this.#at) / 1000) * 1000);
+    return this.#second === '' ? undefined : new Date(`${this.#second}Z`);
   }
 
   /** Reading begins anew, at the second of the last line. */
   again(): void {
-    this.#skip = this.#count;
+    this.#held = [];
+    this.#again = this.#given.size === 0 ? undefined : new Map(this.#given);
   }
 
-  isNew({ at }: LogLine): boolean {
-    if (at < this.#at) return false;
-    if (at > this.#at) {
-      this.#at = at;
-      this.#count = 1;
-      this.#skip = 0;
-      return true;
+  /** The lines that are known to be new by this one. */
+  take(line: LogLine): readonly LogLine[] {
+    if (this.#again === undefined) return this.#give([line]);
+    // The log of a run before has lines from before the second that was asked for, on some servers.
+    if (secondOf(line) < this.#second) return [];
+    const left = this.#again.get(line.at) ?? 0;
+    if (left > 0) {
+      if (left === 1) this.#again.delete(line.at);
+      else this.#again.set(line.at, left - 1);
+      this.#held = [];
+      if (this.#again.size === 0) this.#again = undefined;
+      return [];
     }
-    if (this.#skip > 0) {
-      this.#skip -= 1;
-      return false;
-    }
-    this.#count += 1;
-    return true;
+    this.#held.push(line);
+    if (line.at > this.#latest) return this.rest();
+    if (this.#held.length > mostLines) this.#held.shift();
+    return [];
   }
+
+  /** Reading has come to the end of the log: what was held back is new. */
+  rest(): readonly LogLine[] {
+    this.#again = undefined;
+    const held = this.#held;
+    this.#held = [];
+    return this.#give(held);
+  }
+
+  #give(lines: readonly LogLine[]): readonly LogLine[] {
+    for (const line of lines) {
+      const { at } = line;
+      const second = secondOf(line);
+      if (second !== this.#second) this.#given.clear();
+      this.#second = second;
+      if (at > this.#latest) this.#latest = at;
+      this.#given.set(at, (this.#given.get(at) ?? 0) + 1);
+      const [oldest] = this.#given.keys();
+      if (this.#given.size > mostLines && oldest !== undefined) this.#given.delete(oldest);
+    }
+    return lines;
+  }
+}
+
+function secondOf({ at }: LogLine): string {
+  return at.slice(0, 'yyyy-mm-ddThh:mm:ss'.length);
 }

@@ -1,17 +1,29 @@
 import { ExecHandshakeFailedError } from '../errors/connection.ts';
 import { isRetryable } from '../errors/error-code.ts';
-import { type MemoryFacts, OutOfMemoryError, PodDeletedError, PodError, PodStartTimeoutError, PodUnschedulableError } from '../errors/pod.ts';
+import {
+  type MemoryFacts,
+  OutOfMemoryError,
+  PodDeletedError,
+  PodError,
+  PodFailedError,
+  PodStartTimeoutError,
+  PodUnschedulableError,
+} from '../errors/pod.ts';
 import { backoffMs } from '../internal/backoff.ts';
 import { Change } from '../internal/change.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
 import { mainContainerState, terminations } from '../kubernetes/main-container-state.ts';
 import { mainContainerName } from '../kubernetes/pod-spec.ts';
+import { PodStart, type StartProblem } from '../kubernetes/pod-start.ts';
 import { findUnschedulable, podProblem, waitsForVolumesSince } from '../kubernetes/pod-status.ts';
 import type { PodWatch } from '../kubernetes/pod-watch.ts';
 import type { Architecture } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AgentDelivery } from './agent-delivery.ts';
 import type { AgentPool } from './agent-pool.ts';
+import { lastOutput } from './last-output.ts';
+import { isGraceful, PodEnd, type PodEndOptions } from './pod-end.ts';
+import { retryWithin } from './retry-within.ts';
 
 /** Times in milliseconds. */
 export interface PodTimeouts {
@@ -19,6 +31,8 @@ export interface PodTimeouts {
   readonly startMs: number;
   /** How long a pod may wait for a node. */
   readonly schedulingMs: number;
+  /** How long pulls of its images may fail for reasons that pass. */
+  readonly imagePullMs: number;
   /** How long work goes on being tried while the pod is there and nothing gets through. */
   readonly reconnectMs: number;
 }
@@ -46,9 +60,6 @@ export interface PodGuard extends Disposable {
 }
 
 const connectBackoff = { firstMs: 40, longestMs: 500 };
-const reconnectBackoff = { firstMs: 100, longestMs: 5_000 };
-/** Troubles of a starting pod that often pass are not counted before. */
-const graceMs = 20_000;
 /** A pod that waits so long for its volumes may wait for a config map that somebody has deleted. */
 const volumesLateMs = 3_000;
 /** How late the kubelet may tell that a container has ended. */
@@ -110,6 +121,16 @@ export class PodSupervisor {
   }
 
   /**
+   * Keeps every earlier holder of a container's lease from changing its volumes: resolves when its agent does nothing for one any more.
+   *
+   * @throws LeaseLostError - a later holder was here
+   * @throws PodError - the pod is gone, or failed
+   */
+  async fence({ podName, handle }: SupervisedPod, generation: number, { signal }: AbortOptions = {}): Promise<void> {
+    await this.persist(podName, () => this.#components.agents.client(podName, handle).fence(generation, { signal }), { signal });
+  }
+
+  /**
    * Does work that may be repeated, again and again while what it fails with may pass and the pod is there.
    *
    * @throws PodError - the pod is gone, or failed
@@ -121,20 +142,16 @@ export class PodSupervisor {
   /** Does work that may be repeated, again and again while what it fails with may pass. `check` is asked after each failure, and may reject. */
   async retry<T>(work: () => Promise<T>, { signal, check }: AbortOptions & { readonly check?: () => Promise<void> } = {}): Promise<T> {
     const { clock, logger, timeouts } = this.#components;
-    const startedAt = clock.now();
-    for (let retry = 0; ; retry += 1) {
-      try {
-        return await work();
-      } catch (error) {
-        signal?.throwIfAborted();
+    return await retryWithin(work, {
+      clock,
+      logger,
+      signal,
+      budgetMs: () => timeouts.reconnectMs,
+      failed: async (error) => {
         // A refused exec may say no more than that there is no such pod.
         if (isRetryable(error) || error instanceof ExecHandshakeFailedError) await check?.();
-        if (!isRetryable(error)) throw error;
-        if (clock.now() - startedAt > timeouts.reconnectMs) throw error;
-        logger.debug('tried again', { retry, error });
-        await clock.sleep(backoffMs(retry, reconnectBackoff), { signal });
-      }
-    }
+      },
+    });
   }
 
   /**
@@ -143,7 +160,7 @@ export class PodSupervisor {
    * @throws PodError - the pod is gone or failed; that the API cannot tell is no reason
    */
   async requireAlive(podName: string, { uid, signal }: AbortOptions & { readonly uid?: string | undefined } = {}): Promise<void> {
-    const { cluster, clock } = this.#components;
+    const { cluster } = this.#components;
     let pod: Pod | undefined;
     try {
       pod = await cluster.getPod(podName, { signal });
@@ -152,20 +169,29 @@ export class PodSupervisor {
       throw error;
     }
     if (pod === undefined || (uid !== undefined && pod.metadata?.uid !== uid)) throw this.#gone(podName);
-    const problem = podProblem(pod, { now: clock.now(), graceMs });
+    const problem = podProblem(pod);
     if (problem !== undefined) throw problem;
   }
 
-  /** Rejects when the pod is gone for good, whatever the connections to it say; never resolves. Ends by the signal. */
+  /**
+   * Rejects when the pod has ended, whatever the connections to it say; never resolves. A pod that is deleted or evicted ends when its main container has terminated or it
+   * is gone, at the latest some seconds after its grace period. Ends by the signal.
+   */
   async whenGone(podName: string, { signal }: AbortOptions): Promise<never> {
-    const { watch, clock } = this.#components;
-    for await (const pod of watch.observe(podName, { signal })) {
-      if (pod === undefined) throw this.#gone(podName);
-      const problem = podProblem(pod, { now: clock.now(), graceMs });
-      // One that is being deleted still has its grace period, and may end well in it.
-      if (problem !== undefined && !(problem instanceof PodDeletedError)) throw problem;
-    }
-    throw this.#gone(podName);
+    throw (await this.#endOf(podName, { signal })) ?? this.#gone(podName);
+  }
+
+  /** What an error about a pod has come to in the end: a pod that is deleted or evicted may have commands that run on for its grace period. */
+  async settled(error: PodError, { signal }: AbortOptions): Promise<PodError> {
+    if (!error.mayStillRun || !isGraceful(error)) return error;
+    return (await this.#endOf(error.podName, { signal })) ?? error;
+  }
+
+  /**
+   * What became of a pod whose agent was told to end, by its kubelet or by somebody else. `undefined`: the pod stays, so that somebody else it was.
+   */
+  async findEnd(podName: string, options: AbortOptions & { readonly expectedSince: Date }): Promise<PodError | undefined> {
+    return await this.#endOf(podName, options);
   }
 
   /**
@@ -220,20 +246,25 @@ export class PodSupervisor {
   }
 
   outOfMemory(podName: string, facts: MemoryFacts): OutOfMemoryError {
-    return new OutOfMemoryError(this.#factsOf(podName, { reason: 'OOMKilled' }), facts);
+    const mayStillRun = facts.containerName !== mainContainerName;
+    return new OutOfMemoryError({ ...this.#factsOf(podName, { reason: 'OOMKilled' }), mayStillRun }, facts);
   }
 
   /** Keeps `seen` up to date. Rejects with what is wrong with the pod. */
   async #watchStart(podName: string, seen: { pod?: Pod; readonly change: Change }, signal: AbortSignal): Promise<never> {
     const { watch, clock, timeouts } = this.#components;
     const startedAt = clock.now();
+    const start = new PodStart(timeouts.imagePullMs);
+    const check = async (pod: Pod): Promise<void> => {
+      const problem = start.observe(pod, clock.now());
+      if (problem !== undefined) throw await this.#startError(pod, problem, signal);
+    };
     const observe = async (): Promise<never> => {
       for await (const pod of watch.observe(podName, { signal })) {
         if (pod === undefined) throw this.#gone(podName);
         seen.pod = pod;
         seen.change.notify();
-        const problem = podProblem(pod, { now: clock.now(), graceMs });
-        if (problem !== undefined) throw problem;
+        await check(pod);
       }
       throw this.#gone(podName);
     };
@@ -241,6 +272,7 @@ export class PodSupervisor {
       for (;;) {
         await clock.sleep(volumesLateMs, { signal });
         await this.#helpLatePod(seen.pod, signal);
+        if (seen.pod !== undefined) await check(seen.pod);
         const waitedMs = clock.now() - startedAt;
         if (seen.pod?.spec?.nodeName !== undefined || waitedMs < timeouts.schedulingMs) continue;
         const detail = seen.pod === undefined ? undefined : findUnschedulable(seen.pod)?.detail;
@@ -250,23 +282,46 @@ export class PodSupervisor {
     return await Promise.race([observe(), wait()]);
   }
 
-  /** What can be done for a pod that does not come up: its config map is put back, and troubles whose grace is over are told. */
+  /** Puts back the config map of a pod that does not come up for want of it. */
   async #helpLatePod(pod: Pod | undefined, signal: AbortSignal): Promise<void> {
-    const { delivery, clock, logger } = this.#components;
-    if (pod === undefined) return;
-    if (waitsForVolumesSince(pod) !== undefined) {
-      await delivery.repeat(architectureOf(pod), { signal }).catch((error: unknown) => {
-        if (!isRetryable(error)) throw error;
-        logger.warn('the agent was not delivered again', { error });
-      });
-    }
-    const problem = podProblem(pod, { now: clock.now(), graceMs });
-    if (problem !== undefined) throw problem;
+    const { delivery, logger } = this.#components;
+    if (pod === undefined || waitsForVolumesSince(pod) === undefined) return;
+    await delivery.repeat(architectureOf(pod), { signal }).catch((error: unknown) => {
+      if (!isRetryable(error)) throw error;
+      logger.warn('the agent was not delivered again', { error });
+    });
   }
 
-  #gone(podName: string): PodError {
+  /** What the pod's start fails with; of a container that ends at each start, with the last that it printed. */
+  async #startError(pod: Pod, problem: StartProblem, signal: AbortSignal): Promise<PodError> {
+    if (problem.kind === 'failed') return problem.error;
+    const { containerName, times, termination } = problem;
+    const podName = pod.metadata?.name ?? '';
+    if (termination.outOfMemory) return this.outOfMemory(podName, { containerName, limitBytes: memoryLimitOf(pod, containerName) });
+    const output = await lastOutput({ podName, containerName }, this.#components, { signal });
+    const { reason, exitCode, message } = termination;
+    const words = [
+      `container ${containerName} ended at each of ${times} starts, the last time with exit code ${exitCode}`,
+      ...(message === undefined ? [] : [message]),
+      ...(output === '' ? [] : [`its last output: ${output}`]),
+    ];
+    return new PodFailedError(this.#factsOf(podName, { reason, detail: words.join('; ') }));
+  }
+
+  async #endOf(podName: string, options: PodEndOptions): Promise<PodError | undefined> {
+    const { watch, clock } = this.#components;
+    const end = new PodEnd(podName, {
+      observe: (name, observing) => watch.observe(name, observing),
+      problemOf: podProblem,
+      goneError: (name, mayStillRun) => this.#gone(name, mayStillRun),
+      clock,
+    });
+    return await end.find(options);
+  }
+
+  #gone(podName: string, mayStillRun = false): PodError {
     this.#components.agents.forget(podName);
-    return new PodDeletedError(this.#factsOf(podName, {}));
+    return new PodDeletedError({ ...this.#factsOf(podName, {}), mayStillRun });
   }
 
   #factsOf(
@@ -280,7 +335,15 @@ export class PodSupervisor {
 function describeWait(pod: Pod | undefined): { reason: string | undefined; detail: string | undefined } {
   const state = pod === undefined ? undefined : mainContainerState(pod);
   if (state === undefined || state.kind === 'running') return { reason: undefined, detail: 'its container runs, and the agent does not answer' };
-  return { reason: state.reason, detail: state.detail };
+  const end = state.kind === 'restarting' ? state.lastTermination : undefined;
+  if (end === undefined) return { reason: state.reason, detail: state.detail };
+  const last = `its last run ended with exit code ${end.exitCode} (${end.reason ?? 'no reason'})`;
+  return { reason: state.reason, detail: [state.detail, last, end.message].filter((part) => part !== undefined).join('; ') };
+}
+
+function memoryLimitOf(pod: Pod, containerName: string): number | undefined {
+  const limit = Number(pod.spec?.containers.find(({ name }) => name === containerName)?.resources?.limits?.['memory']);
+  return Number.isSafeInteger(limit) ? limit : undefined;
 }
 
 function architectureOf(pod: Pod): Architecture {

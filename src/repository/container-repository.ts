@@ -28,7 +28,8 @@ export interface NewContainerVolume {
 }
 
 /**
- * Who may work on a container that is `creating`: one holder at a time, for as long as its lease lasts by the database's clock.
+ * Who may work on a container that is `creating`: one holder at a time, for as long as its lease
+ * lasts by the database's clock. A holder's name belongs to one piece of work and is never used again.
  *
  * @public
  */
@@ -43,6 +44,8 @@ export interface FoundContainer {
   readonly volumes: readonly VolumeRecord[];
   /** Whether the caller's lease holds it. Of a container that is `created`: false. */
   readonly leased: boolean;
+  /** How many holders the container has had: 1 at its insert, one more each time that its lease passes to another. */
+  readonly generation: number;
 }
 
 /** @public */
@@ -60,27 +63,33 @@ export interface RecordProcessResultOptions extends AbortOptions {
 /**
  * Containers, and what belongs to them. All moves are single guarded statements by the database's clock; a move that finds the row in another state
  * throws `IllegalTransitionError`, or `ContainerDisappearedError` where the row is gone. `RepositoryUnavailableError` where the database doesn't answer.
+ * What only the holder of the lease may do throws `LeaseLostError` for everybody else.
  *
  * @public
  */
 export interface ContainerRepository {
   /**
    * The live (`creating` or `created`) container of this worker and owner; inserted from `make()` if there is none, also when others do so at the
-   * same time: there is one live row per owner. Where it is `creating` and nobody's lease holds it, the caller's does now. A holder that asks again
-   * still holds it, so a holder's name belongs to one piece of work and not to a whole program. `make` is called at most once.
+   * same time: there is one live row per owner. Where it is `creating` and no lease holds it (the last one was released, or has lapsed), the caller's
+   * does now. A holder that asks again still holds it. `make` is called at most once.
    */
   findOrInsert(workerName: string, owner: ContainerOwner, lease: Lease, make: () => NewContainer, options?: AbortOptions): Promise<FoundContainer>;
   /** Prolongs the caller's lease. `false`: it is somebody else's by now, or the container is not `creating` any more. */
   renewLease(handle: string, lease: Lease, options?: AbortOptions): Promise<boolean>;
+  /**
+   * Ends the holder's lease, so that the next `findOrInsert` takes the container over at once; the
+   * reaper still waits until the lease would have lapsed. `false`: it was not the holder's any more.
+   */
+  releaseLease(handle: string, holder: string, options?: AbortOptions): Promise<boolean>;
   /** Whatever its state. */
   lookup(workerName: string, handle: string, options?: AbortOptions): Promise<ContainerRecord | undefined>;
   volumesOf(handle: string, options?: AbortOptions): Promise<readonly VolumeRecord[]>;
-  /** The pod exists under this uid. Only while `creating`; otherwise `IllegalTransitionError`. */
-  recordPod(handle: string, podUid: string, options?: AbortOptions): Promise<void>;
-  /** `creating` to `created`, with its volumes; that ends the lease. Idempotent. */
-  markCreated(handle: string, options?: AbortOptions): Promise<void>;
-  /** `creating` to `failed`, with its volumes; that ends the lease. Idempotent. */
-  markFailed(handle: string, options?: AbortOptions): Promise<void>;
+  /** The pod exists under this uid. Only by the lease's holder, and only while `creating`; otherwise `IllegalTransitionError`. */
+  recordPod(handle: string, holder: string, podUid: string, options?: AbortOptions): Promise<void>;
+  /** `creating` to `created`, with its volumes, by the lease's holder; that ends the lease. Idempotent. */
+  markCreated(handle: string, holder: string, options?: AbortOptions): Promise<void>;
+  /** `creating` to `failed`, with its volumes, by the lease's holder; that ends the lease. Idempotent. */
+  markFailed(handle: string, holder: string, options?: AbortOptions): Promise<void>;
   /** The live container of this owner to `destroying`, with its volumes. The number of containers moved. */
   markOwnerFinished(workerName: string, owner: ContainerOwner, options?: AbortOptions): Promise<number>;
   /**

@@ -68,4 +68,7 @@ export interface ProcessResultRecord {
   readonly signal: number | undefined;
   /** How many processes of the container the kernel killed for memory meanwhile; `undefined`: not known. */
   readonly oomKills: number | undefined;
+  /** How much it printed from its start; `undefined`: not known. */
+  readonly stdoutBytes?: number | undefined;
+  readonly stderrBytes?: number | undefined;
 }

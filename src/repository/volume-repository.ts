@@ -25,6 +25,12 @@ export interface VolumeContent {
   readonly sizeBytes: number;
 }
 
+/** @public */
+export interface MarkReadyOptions extends AbortOptions {
+  /** Who holds the lease of the volume's container. Needed while that is `creating`. */
+  readonly holder?: string | undefined;
+}
+
 /**
  * Volumes. Moves as in `ContainerRepository`; a row that is gone is `VolumeDisappearedError`.
  *
@@ -39,8 +45,12 @@ export interface VolumeRepository {
   markFailed(handle: string, options?: AbortOptions): Promise<void>;
   /** Whatever its state. */
   lookup(workerName: string, handle: string, options?: AbortOptions): Promise<VolumeRecord | undefined>;
-  /** Its content is complete and verified. Only while `creating` or `created`. Without `content`, digest and size stay what they were. */
-  markReady(handle: string, content: VolumeContent | undefined, options?: AbortOptions): Promise<void>;
+  /**
+   * Its content is complete and verified. Only while `creating` or `created`. Without `content`, digest and size stay what they were.
+   *
+   * @throws LeaseLostError - its container is `creating`, and the lease is not this holder's
+   */
+  markReady(handle: string, content: VolumeContent | undefined, options?: MarkReadyOptions): Promise<void>;
   /** An artifact volume to `destroying`. Idempotent; `false`: there is no such artifact volume. */
   expire(workerName: string, handle: string, options?: AbortOptions): Promise<boolean>;
   /** Artifact volumes that the reaper has to delete: `destroying`; `failed`, expired ones and `creating` ones with a lapsed lease become so first. At most `limit`, oldest first. */

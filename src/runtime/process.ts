@@ -70,7 +70,10 @@ export interface WindowSize {
  * @public
  */
 export interface ProcessIO {
-  /** Its end is the end of the command's stdin. Without it, stdin is `/dev/null`. */
+  /**
+   * Its end is the end of the command's stdin. Without it, stdin is `/dev/null`. A stream that has ended, that decodes its bytes (`setEncoding`) or, for `run` without a
+   * terminal, that was read from before is refused with `InvalidSpecError`. The host that came last feeds stdin; when it is gone, the one before goes on.
+   */
   readonly stdin?: Readable | undefined;
   readonly stdout?: Writable | undefined;
   readonly stderr?: Writable | undefined;
@@ -130,7 +133,10 @@ export interface ProcessResult {
   readonly exitStatus: number;
   /** The number of the signal that ended it. */
   readonly signal?: number | undefined;
-  /** The host's writables that failed before they had taken everything, and why. Absent where all was delivered. */
+  /**
+   * The output that did not reach the host's writables, and why: one of them failed, or the output is not kept any more. Absent where all was delivered. A result that
+   * comes from the database, because the pod is gone, has an `OutputFreedError` for each stream of which bytes are missing.
+   */
   readonly undelivered?: readonly UndeliveredOutput[] | undefined;
   /** How many processes of the container the kernel killed for memory while this one ran. Absent where none was, or it cannot be told. */
   readonly oomKills?: number | undefined;
@@ -153,7 +159,7 @@ export interface SidecarEnd {
 }
 
 /**
- * A writable of the host that failed.
+ * Output that did not reach a writable of the host.
  *
  * @public
  */
@@ -175,11 +181,14 @@ export interface Process extends AsyncDisposable {
    * Resolves when the command has ended, its output was delivered and its result is stored.
    *
    * Its signal stops the *process*: TERM to its group, output still delivered, KILL after 10 s; then `wait` rejects with the signal's reason.
-   * A lost connection is taken up again from the offsets reached.
+   * A lost connection is taken up again from the offsets reached. The end of a pod ends its commands: a result that comes of that is no result, and is never stored; what
+   * became of the pod is the answer, when the command has ended or, where that cannot be seen, with `mayStillRun`.
    *
    * @throws OutOfMemoryError - the kernel killed the command, a process whose end it answered with 137, or a sidecar; a command that runs on is not stopped by that
    * @throws PodDeletedError, PodEvictedError, PodFailedError - what became of the pod
    * @throws OutcomeUnknownError - it cannot be told how the command ended
+   * @throws DiskFullError - output or result had no room for a minute; the command was stopped
+   * @throws InvalidSpecError - `stdin` ends before the byte up to which the command was given it by an earlier `run`
    */
   wait(options?: AbortOptions): Promise<ProcessResult>;
   /** Sends a signal, by number, to the process's group. Of a process that has ended: nothing. */

@@ -6,7 +6,10 @@
 export interface TransferOptions {
   /** How many uploads, and how many downloads, may run at once, whatever the pods; others wait in turn. One that is moved from pod to pod is one of each. @defaultValue 32 */
   readonly maxConcurrent?: number | undefined;
-  /** For how long no byte may move although the connection is there. @defaultValue 120,000 */
+  /**
+   * For how long the pod may be silent although the connection is there. While a transfer waits for the caller's source or reader
+   * nothing counts, but what the pod still has to answer: the caller ends such a transfer by its signal. @defaultValue 120,000
+   */
   readonly stallTimeoutMs?: number | undefined;
   /** The wait before a second try to connect; it doubles with each. @defaultValue 100 */
   readonly firstRetryMs?: number | undefined;

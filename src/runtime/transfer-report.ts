@@ -2,7 +2,7 @@
 export interface TransferReport {
   /** Into a volume, or out of it. */
   readonly direction: 'in' | 'out';
-  /** `OK`, or the code of what ended it: the agent's, `CANCELLED`, or `OPERATION_LOST`. */
+  /** `OK`, or what ended it: a code of the agent's that the library knows, `OPERATION_LOST`, or `OTHER`. Few values: it labels metrics. */
   readonly outcome: string;
   /** Raw bytes that the other end has dealt with. */
   readonly bytes: number;

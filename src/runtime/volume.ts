@@ -34,15 +34,17 @@ export interface StreamInOptions extends AbortOptions {
 }
 
 /**
- * A tar stream: one that can be read once, or a function that opens it. A function may be called again, some times, where the pod has lost what it had of the stream (its
- * container was killed); a stream that can be read once is then lost, unless it was so short that all of it was still kept.
+ * A tar stream: one that can be read once, or a function that opens it. A function may be called again, some times: where the
+ * pod has lost what it had of the stream (its container was killed), and where the stream fails with `FileChangedError`. A
+ * stream that can be read once is then lost, unless it was so short that all of it was still kept.
  *
  * @public
  */
 export type StreamSource = ReadOnceSource | (() => ReadOnceSource | Promise<ReadOnceSource>);
 
 /**
- * A tar stream that can be read once.
+ * A tar stream that can be read once. It gives bytes (`Uint8Array`): one that gives text, also because of `setEncoding`, or
+ * anything else is refused with `InvalidSpecError` of `source`, for text has lost what was no text.
  *
  * @public
  */
@@ -58,7 +60,7 @@ export interface StreamResult {
   readonly bytes: number;
   /** Bytes of the raw tar archive. */
   readonly rawBytes: number;
-  /** SHA-256 of the raw tar archive, in hex. */
+  /** SHA-256 of the raw tar archive as the source gave it, in hex. */
   readonly digest: string;
   /** Entries of the archive. */
   readonly entries: number;
@@ -126,11 +128,17 @@ export interface Volume extends Artifact {
    * volume is as it was; only where the database does not answer after the commit (`RepositoryUnavailableError`) the content is there already. Resolves when the bytes were
    * verified at both ends and committed. The signal stops it. A source that was not read to its end is destroyed.
    *
+   * The source may pause for as long as it likes; the signal ends a transfer whose source gives nothing more.
+   *
+   * The archive ends with a closing block (512 zeros, usually two), and zeros may follow it. gzip and zstd prove their own end:
+   * in these encodings the closing blocks may be missing, and zeros behind the encoded data are padding. Other bytes behind
+   * gzip data are ignored, as `gzip -d` does, but then the closing block is needed.
+   *
    * A connection that is lost is replaced, at any byte and any number of times, and the transfer goes on where both ends are; it fails when no byte was gained for
    * `reconnectTimeoutMs`.
    *
    * @throws CorruptArchiveError, TruncatedArchiveError, UnsafeArchivePathError, UnsupportedEntryError, PathConflictError, ArtifactTooLargeError,
-   * DiskFullError, NotPermittedError, UnsupportedEncodingError, TransferStalledError, OperationLostError, VolumeDisappearedError; what the source fails with comes back as it is
+   * InvalidSpecError, DiskFullError, NotPermittedError, UnsupportedEncodingError, TransferStalledError, OperationLostError, VolumeDisappearedError; what the source fails with comes back as it is
    * @throws OutcomeUnknownError - every byte was sent, and then nobody could be asked any more: the volume is as it was, or has all of it
    */
   streamIn(path: string, source: StreamSource, options?: StreamInOptions): Promise<StreamResult>;

@@ -34,6 +34,8 @@ export interface StepDelegate {
   startingPod(podName: string): void;
   /** An input's bytes begin to move into the container. */
   streamingInput(path: string, handle: string): void;
+  /** Another host, or another call, creates the container, whose pod has this name: the call waits for it. */
+  waitingForAnotherHost?(podName: string): void;
 }
 
 /**
@@ -70,15 +72,19 @@ export interface Worker extends AsyncDisposable {
   readonly name: string;
   /**
    * The container of this owner, and its mounts: made if there is none, the same one otherwise, from whatever instance. Resolves when the
-   * inputs are in place and commands may run. The signal stops the waiting; a container half made is finished by the next call for the owner, or reaped.
+   * inputs are in place and commands may run. The signal stops the work; a container half made is finished by the next call for the owner, or reaped.
    *
    * @throws InvalidSpecError - before anything is made
    * @throws ImagePullFailedError, PodUnschedulableError, PodStartTimeoutError, PodFailedError, PodEvictedError, PodDeletedError, AgentUnavailableError, AgentIncompatibleError - the container is failed; the next call makes a new one
-   * @throws ContainerDisappearedError - it was complete, and its pod is gone
+   * @throws ContainerDisappearedError - it was complete, and its pod is gone; `lookupContainer` of the error's `handle` gives what the database still has of it
    */
   findOrCreateContainer(owner: ContainerOwner, spec: ContainerSpec, options?: FindOrCreateContainerOptions): Promise<ContainerWithMounts>;
   /** A new empty volume that belongs to no container, as an upload needs it. It lives until `expireArtifact`, or for 12 hours. */
   createVolumeForArtifact(teamId: string, options?: AbortOptions): Promise<ArtifactVolume>;
+  /**
+   * The container of this handle that was made and whose owner has not finished; `undefined` where there is none. Also where its pod is gone: then `properties` and the
+   * stored results of processes that ended (`run` and `attach` of their ids) can be read, and everything else rejects with `ContainerDisappearedError`.
+   */
   lookupContainer(handle: string, options?: AbortOptions): Promise<Container | undefined>;
   lookupVolume(handle: string, options?: AbortOptions): Promise<Volume | undefined>;
   /** The owner needs its container no longer: it and its volumes are reaped, so whoever wants an output has to have it by then. Idempotent. */
@@ -87,6 +93,9 @@ export interface Worker extends AsyncDisposable {
   expireArtifact(handle: string, options?: AbortOptions): Promise<void>;
   /** One pass of the reaper, now: deletes the pods, then the rows, that nobody wants. It goes on after a failure and rejects with all of them at the end. */
   reap(options?: AbortOptions): Promise<ReapResult>;
-  /** Lets go of connections, watches and timers. Deletes nothing; what runs in the cluster runs on. */
+  /**
+   * Closes connections, watches and timers. Deletes nothing; what runs in the cluster runs on. A call that creates something rejects with `ClosedError`; what
+   * it had begun is free for the next call, of whichever host, once this resolves.
+   */
   close(): Promise<void>;
 }

@@ -11,9 +11,23 @@ import type { StreamSource } from '../runtime/volume.ts';
 export type StoreLocation = Readonly<Record<string, string>>;
 
 /** @public */
-export interface ReceiveOptions extends AbortOptions {
+export interface CopyOptions extends AbortOptions {
+  /**
+   * The generation of the lease under which the bytes are put there (`FoundContainer.generation`). A store that knows of a later one changes
+   * nothing, and rejects with `LeaseLostError`. @defaultValue whoever asks may
+   */
+  readonly generation?: number | undefined;
+}
+
+/** @public */
+export interface ReceiveOptions extends CopyOptions {
   /** The most bytes that the content of files may have. @defaultValue no limit */
   readonly expandedLimitBytes?: number | undefined;
+  /**
+   * Asked at the archive's end: whether the encoding that it came in has proven that nothing is missing, so that no closing
+   * block is needed. @defaultValue never
+   */
+  readonly isProven?: (() => boolean) | undefined;
 }
 
 /**
@@ -57,7 +71,7 @@ export interface ArtifactStore {
   /** Unpacks an archive into the folder `path`, all or nothing. What the source fails with comes back as it is. One given as a function may be opened again. */
   receive(location: StoreLocation, path: string, archive: StreamSource, options?: ReceiveOptions): Promise<ReceivedArchive>;
   /** Puts all that is at one place of this store into another, as `send` and `receive` would, by the shortest way. */
-  copy(from: StoreLocation, to: StoreLocation, options?: AbortOptions): Promise<ReceivedArchive>;
+  copy(from: StoreLocation, to: StoreLocation, options?: CopyOptions): Promise<ReceivedArchive>;
   /** @throws FileNotFoundError, UnsafeArchivePathError */
   send(location: StoreLocation, path: string, options?: AbortOptions): Promise<SentArchive>;
   /** Removes the place that `create` made, and what is in it. Resolves when it is gone; `false`: it was gone before. */

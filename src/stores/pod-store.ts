@@ -12,7 +12,7 @@ import type { PodGuard, PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerMetadata } from '../runtime/container.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { StreamSource } from '../runtime/volume.ts';
-import type { ArtifactStore, ReceivedArchive, ReceiveOptions, SentArchive, StoreLocation } from './artifact-store.ts';
+import type { ArtifactStore, CopyOptions, ReceivedArchive, ReceiveOptions, SentArchive, StoreLocation } from './artifact-store.ts';
 
 /** What the store needs. */
 export interface PodStoreComponents {
@@ -51,7 +51,7 @@ export class PodStore implements ArtifactStore {
     const { podName, volume } = readLocation(location);
     const volumes = [{ agentVolume: volume, mountPath }];
     await launcher.launch(
-      { podName, handle, metadata, image, environment: [], volumes, limits: {}, sidecars: [], privileged: false, architecture: undefined },
+      { podName, handle, metadata, image, volumes, limits: {}, sidecars: [], privileged: false, architecture: undefined },
       options,
     );
     await pods.whenAgentAnswers({ podName, handle }, options);
@@ -65,24 +65,25 @@ export class PodStore implements ArtifactStore {
     location: StoreLocation,
     path: string,
     archive: StreamSource,
-    { signal, expandedLimitBytes }: ReceiveOptions = {},
+    { signal, expandedLimitBytes, generation, isProven }: ReceiveOptions = {},
   ): Promise<ReceivedArchive> {
     checkPath(path);
     const { volume } = readLocation(location);
     using guard = this.#guard(location, signal);
     try {
-      return received(await this.#agent(location).receive({ volume, path, expandedLimitBytes }, archive, guard));
+      const spec = { volume, path, expandedLimitBytes, generation };
+      return received(await this.#agent(location).receive(spec, archive, { signal: guard.signal, isProven }));
     } catch (error) {
       throw await this.#explain(location, error, signal);
     }
   }
 
-  async copy(from: StoreLocation, to: StoreLocation, { signal }: AbortOptions = {}): Promise<ReceivedArchive> {
+  async copy(from: StoreLocation, to: StoreLocation, { signal, generation }: CopyOptions = {}): Promise<ReceivedArchive> {
     using fromGuard = this.#guard(from, signal);
     using guard = this.#guard(to, fromGuard.signal);
     const source = { client: this.#agent(from), spec: { volume: readLocation(from).volume } };
     try {
-      return received(await this.#agent(to).receiveFrom({ volume: readLocation(to).volume }, source, guard));
+      return received(await this.#agent(to).receiveFrom({ volume: readLocation(to).volume, generation }, source, guard));
     } catch (error) {
       const told = await this.#explain(from, error, signal);
       throw told === error ? await this.#explain(to, error, signal) : told;

@@ -1,8 +1,11 @@
 import { posix } from 'node:path';
 
 import { InvalidSpecError } from '../errors/caller.ts';
-import type { Architecture, ContainerLimits, ContainerSpec, SidecarSpec } from '../runtime/container.ts';
+import type { PlannedVolume } from '../kubernetes/pod-spec.ts';
+import type { LaunchRequest } from '../pods/pod-launcher.ts';
+import type { Architecture, ContainerLimits, ContainerMetadata, ContainerSpec, SidecarSpec } from '../runtime/container.ts';
 import type { Artifact, VolumeMount } from '../runtime/volume.ts';
+import { checkTexts, checkTotal } from './exec-limits.ts';
 
 /** A container's specification, checked, with every path absolute and clean. */
 export interface ContainerPlan {
@@ -26,6 +29,19 @@ export interface PlannedMount {
   readonly artifact: Artifact | undefined;
 }
 
+/** The pod of a container, but for its name. Without volumes' ids: as large as with them. */
+export function describePod(
+  plan: ContainerPlan,
+  metadata: ContainerMetadata,
+  volumes: readonly PlannedVolume[] = plan.mounts.map(({ mountPath }) => ({ agentVolume: idOfNoVolume, mountPath })),
+): Omit<LaunchRequest, 'podName' | 'handle'> {
+  const { image, limits, sidecars, privileged, platform: architecture } = plan;
+  return { metadata, image, volumes, limits, sidecars, privileged, architecture };
+}
+
+/** As long as an id. */
+const idOfNoVolume = '00000000-0000-0000-0000-000000000000';
+
 /** The library's own folders in a pod; nothing of a user's may be mounted over them. */
 const reservedPaths = ['/.kw', '/.kw-agent'];
 
@@ -37,7 +53,7 @@ export function planContainer(spec: ContainerSpec): ContainerPlan {
     image: spec.image,
     dir,
     user: checkUser('user', spec.user),
-    environment: checkEnvironment('env', spec.env),
+    environment: checkTotal('env', checkEnvironment('env', spec.env)),
     mounts: planMounts(spec, dir),
     limits: checkLimits('limits', spec.limits),
     sidecars: checkSidecars(spec.sidecars ?? []),
@@ -98,12 +114,26 @@ function checkImage(field: string, image: string): void {
   if (/\s/.test(image)) throw new InvalidSpecError(field, `${JSON.stringify(image)} contains white space`);
 }
 
-/** @throws InvalidSpecError - an entry without a name, or with a NUL */
+/**
+ * Errors name the variable and never its value, nor an entry without a name: either may be a secret.
+ *
+ * @throws InvalidSpecError - an entry without a name, or with a NUL
+ */
 export function checkEnvironment(field: string, entries: readonly string[] | undefined): readonly string[] {
   for (const [index, entry] of (entries ?? []).entries()) {
-    if (!/^[^=\0]+=[^\0]*$/.test(entry)) throw new InvalidSpecError(`${field}[${index}]`, `${JSON.stringify(entry)} is not NAME=value`);
+    const name = /^([^=\0]+)=/.exec(entry)?.[1];
+    if (name === undefined) throw new InvalidSpecError(`${field}[${index}]`, 'is not NAME=value');
+    if (entry.includes('\0')) throw new InvalidSpecError(`${field}[${index}]`, `the value of ${JSON.stringify(name)} contains a NUL`);
   }
-  return entries ?? [];
+  return checkTexts(field, entries ?? []);
+}
+
+/** @throws InvalidSpecError - an argument with a NUL, which may be a secret */
+export function checkArguments(field: string, args: readonly string[] | undefined): readonly string[] {
+  for (const [index, arg] of (args ?? []).entries()) {
+    if (arg.includes('\0')) throw new InvalidSpecError(`${field}[${index}]`, 'contains a NUL');
+  }
+  return args ?? [];
 }
 
 /** @throws InvalidSpecError - not `name`, `uid`, `name:group` or `uid:gid` */
@@ -129,7 +159,10 @@ function checkSidecars(sidecars: readonly SidecarSpec[]): readonly SidecarSpec[]
     if (names.has(sidecar.name)) throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is taken`);
     names.add(sidecar.name);
     checkImage(`${field}.image`, sidecar.image);
+    checkArguments(`${field}.command`, sidecar.command);
+    checkArguments(`${field}.args`, sidecar.args);
     checkEnvironment(`${field}.env`, sidecar.env);
+    for (const part of ['command', 'args'] as const) checkTexts(`${field}.${part}`, sidecar[part] ?? []);
     checkLimits(`${field}.limits`, sidecar.limits);
   }
   return sidecars;

@@ -1,6 +1,8 @@
 import { InvalidSpecError } from '../errors/caller.ts';
-import { ContainerDisappearedError } from '../errors/repository.ts';
-import type { LaunchRequest, PodLauncher } from '../pods/pod-launcher.ts';
+import { ContainerDisappearedError, LeaseLostError, RepositoryUnavailableError } from '../errors/repository.ts';
+import { abortable } from '../internal/abort.ts';
+import { within } from '../internal/within.ts';
+import type { PodLauncher } from '../pods/pod-launcher.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerRepository, FoundContainer, Lease, NewContainer } from '../repository/container-repository.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
@@ -9,8 +11,8 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { StepDelegate } from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { podLocation } from '../stores/pod-store.ts';
-import type { ContainerPlan, PlannedMount } from './container-plan.ts';
-import { holdLease, LeaseLostError } from './hold-lease.ts';
+import { type ContainerPlan, describePod, type PlannedMount } from './container-plan.ts';
+import { holdLease } from './hold-lease.ts';
 import type { StoredVolume } from './stored-volume.ts';
 
 /** What the making of a container needs. */
@@ -38,8 +40,17 @@ export interface WantedContainer {
   readonly delegate: StepDelegate | undefined;
 }
 
-/** How often one looks that waits for another holder. */
+/** How often a call looks again that waits for another holder. */
 const pollMs = 200;
+/** How long a call that is over may take to release its lease. */
+const releaseMs = 2_000;
+
+/** A container that the caller may work on: what was found, and under which lease. */
+interface HeldContainer extends FoundContainer {
+  readonly lease: Lease;
+  /** When the lease was asked for, by this host's clock. */
+  readonly askedAt: number;
+}
 
 /**
  * The one container of an owner, whoever asks and however many at a time: its row is the claim, and a lease says who does the work. A holder that dies
@@ -50,20 +61,61 @@ export async function findOrCreateContainer(
   components: ContainerMakerComponents,
   { signal }: AbortOptions,
 ): Promise<ContainerRecord> {
-  const { containers, clock, workerName, newId, leaseMs } = components;
-  const lease: Lease = { holder: newId(), durationMs: leaseMs };
+  const { clock, logger } = components;
   for (let waitedFor: string | undefined; ; ) {
     if (waitedFor !== undefined) await requireWanted(waitedFor, components, { signal });
-    const found = await containers.findOrInsert(workerName, wanted.owner, lease, () => describe(wanted, components), { signal });
-    if (found.container.state === 'created') {
-      await requirePod(found.container, components, { signal });
-      return found.container;
+    const found = await find(wanted, components, { signal });
+    const { container } = found;
+    if (container.state === 'created') {
+      await requirePod(container, components, { signal });
+      return container;
     }
-    const made = found.leased ? await make(found, wanted, lease, components, { signal }) : undefined;
-    if (made !== undefined) return made;
-    waitedFor = found.container.handle;
+    if (found.leased) {
+      const made = await make(found, wanted, components, { signal });
+      if (made !== undefined) return made;
+    } else if (waitedFor !== container.handle) {
+      logger.info('waiting for the host that creates the container', { handle: container.handle, podName: container.podName });
+      wanted.delegate?.waitingForAnotherHost?.(container.podName);
+    }
+    waitedFor = container.handle;
     await clock.sleep(pollMs, { signal });
   }
+}
+
+/** The owner's container, with a lease of a new holder where no other has one. An abort meanwhile releases the lease. */
+async function find(wanted: WantedContainer, components: ContainerMakerComponents, { signal }: AbortOptions): Promise<HeldContainer> {
+  const { containers, pods, clock, workerName, newId, leaseMs } = components;
+  const lease: Lease = { holder: newId(), durationMs: leaseMs };
+  const attempt = async (): Promise<HeldContainer> => {
+    const askedAt = clock.now();
+    const found = await containers.findOrInsert(workerName, wanted.owner, lease, () => describe(wanted, components));
+    return { ...found, lease, askedAt };
+  };
+  signal?.throwIfAborted();
+  // Not ended by the signal: the statement may be carried out all the same, and then its lease has to be released.
+  const finding = pods.retry(attempt, { signal });
+  try {
+    return await abortable(finding, signal);
+  } catch (error) {
+    if (signal?.aborted === true) await releaseFound(finding, components);
+    throw error;
+  }
+}
+
+async function releaseFound(finding: Promise<HeldContainer>, components: ContainerMakerComponents): Promise<void> {
+  const whenFound = async (): Promise<void> => {
+    const found = await finding;
+    if (found.leased) await release(found, components);
+  };
+  await within(releaseMs, components.clock, whenFound).catch(() => undefined);
+}
+
+/** Lets the next call for the owner go on at once. A lease that cannot be released ends by itself. */
+async function release({ container: { handle }, lease: { holder } }: HeldContainer, components: ContainerMakerComponents): Promise<void> {
+  const { containers, clock, logger } = components;
+  await within(releaseMs, clock, (signal) => containers.releaseLease(handle, holder, { signal })).catch((error: unknown) =>
+    logger.warn('lease not released', { handle, error }),
+  );
 }
 
 /** Its owner may have finished meanwhile: then nobody would ever finish another one. */
@@ -94,6 +146,7 @@ function describe({ owner, plan, metadata }: WantedContainer, components: Contai
     settings: {
       dir: plan.dir,
       user: plan.user,
+      env: plan.environment,
       memoryBytes: plan.limits.memoryBytes,
       sidecars: Object.fromEntries(plan.sidecars.map((sidecar) => [sidecar.name, { memoryBytes: sidecar.limits?.memoryBytes }])),
     },
@@ -104,77 +157,100 @@ function describe({ owner, plan, metadata }: WantedContainer, components: Contai
   };
 }
 
-/** `undefined`: somebody else has the lease by now. */
+/** `undefined`: the lease is lost. */
 async function make(
-  found: FoundContainer,
+  found: HeldContainer,
   wanted: WantedContainer,
-  lease: Lease,
   components: ContainerMakerComponents,
-  options: AbortOptions,
+  { signal }: AbortOptions,
 ): Promise<ContainerRecord | undefined> {
-  const { containers, clock, logger, leaseMs } = components;
-  const { container } = found;
-  const renew = (signal: AbortSignal): Promise<boolean> => containers.renewLease(container.handle, lease, { signal });
+  const { containers, clock, leaseMs } = components;
+  const { container, lease, askedAt } = found;
+  const { handle } = container;
+  const renew = (renewal: AbortSignal): Promise<boolean> => containers.renewLease(handle, lease, { signal: renewal });
+  const keeping = { handle, renew, everyMs: leaseMs / 3, durationMs: leaseMs, askedAt, clock, signal };
   try {
-    return await holdLease({ renew, everyMs: leaseMs / 3, durationMs: leaseMs, clock, signal: options.signal }, async (signal) => {
-      await launch(found, wanted, components, { signal });
-      await materialise(found.volumes, wanted, components, { signal });
-      await containers.markCreated(container.handle, { signal });
-      return { ...container, state: 'created' as const };
-    });
+    return await holdLease(keeping, async (held) => await complete(found, wanted, components, held));
   } catch (error) {
-    // An abort leaves it as it is: the owner's next call goes on, or the reaper takes it when the lease has lapsed.
-    options.signal?.throwIfAborted();
+    await release(found, components);
+    signal?.throwIfAborted();
     if (error instanceof LeaseLostError) return undefined;
-    logger.warn('container failed', { handle: container.handle, podName: container.podName, error });
-    await containers
-      .markFailed(container.handle)
-      .catch((cause: unknown) => logger.warn('container not marked failed', { handle: container.handle, cause }));
+    throw error;
+  }
+}
+
+/** All that is left to do for a container. What is wrong with the container fails it; what keeps this host from working on it does not. */
+async function complete(
+  found: HeldContainer,
+  wanted: WantedContainer,
+  components: ContainerMakerComponents,
+  signal: AbortSignal,
+): Promise<ContainerRecord> {
+  const { containers, pods, logger } = components;
+  const { container, lease } = found;
+  const { handle, podName } = container;
+  try {
+    await launch(found, wanted, components, { signal });
+    await materialise(found, wanted, components, { signal });
+    await pods.retry(() => containers.markCreated(handle, lease.holder, { signal }), { signal });
+    return { ...container, state: 'created' };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof LeaseLostError || error instanceof RepositoryUnavailableError) throw error;
+    logger.warn('container failed', { handle, podName, error });
+    await pods
+      .retry(() => containers.markFailed(handle, lease.holder, { signal }), { signal })
+      .catch((cause: unknown) => logger.warn('container not marked failed', { handle, cause }));
     throw error;
   }
 }
 
 async function launch(
-  { container, volumes }: FoundContainer,
+  { container, volumes, lease, generation }: HeldContainer,
   { plan, metadata, delegate }: WantedContainer,
   components: ContainerMakerComponents,
   options: AbortOptions,
 ): Promise<void> {
-  const { launcher, pods, containers } = components;
-  const request: LaunchRequest = {
-    podName: container.podName,
-    handle: container.handle,
-    metadata,
-    image: plan.image,
-    environment: plan.environment,
-    volumes: volumes.map((volume) => ({ agentVolume: volume.handle, mountPath: volume.mountPath ?? '' })),
-    limits: plan.limits,
-    sidecars: plan.sidecars,
-    privileged: plan.privileged,
-    architecture: plan.platform,
-  };
+  const { launcher, pods } = components;
+  const places = volumes.map((volume) => ({ agentVolume: volume.handle, mountPath: volume.mountPath ?? '' }));
+  const request = { ...describePod(plan, metadata, places), podName: container.podName, handle: container.handle };
   delegate?.startingPod(container.podName);
   if (container.podUid === undefined) {
     const uid = await launcher.launch(request, options);
-    try {
-      // Not ended by the signal: the pod is there, and has to be on record.
-      await containers.recordPod(container.handle, uid);
-    } catch (error) {
-      // The row is gone, so nobody would ever delete this pod. In every other case the row still leads the reaper to it.
-      if (error instanceof ContainerDisappearedError) await launcher.discard(container.podName, uid);
-      throw error;
-    }
+    await recordPod({ ...container, podUid: uid }, lease, components, options);
     options.signal?.throwIfAborted();
   } else {
     // A former holder had it: another pod under this name would lack what that one has put into it.
     await pods.requireAlive(container.podName, { ...options, uid: container.podUid });
   }
   await pods.whenAgentAnswers(container, options);
+  // Before any input: one that an earlier holder streams still would be committed over what this one has put there.
+  await pods.fence(container, generation, options);
+}
+
+/** Puts the pod on record. A pod to which no row leads the reaper is deleted. */
+async function recordPod(
+  { handle, podName, podUid: uid }: ContainerRecord & { readonly podUid: string },
+  { holder }: Lease,
+  components: ContainerMakerComponents,
+  { signal }: AbortOptions,
+): Promise<void> {
+  const { containers, pods, launcher, clock, workerName } = components;
+  try {
+    // Tried at least once whatever the signal says: the pod is there.
+    await pods.retry(() => containers.recordPod(handle, holder, uid), { signal });
+  } catch (error) {
+    const lookup = (late: AbortSignal): Promise<ContainerRecord | undefined> => containers.lookup(workerName, handle, { signal: late });
+    const row = await within(releaseMs, clock, lookup).catch(() => 'unknown' as const);
+    const leads = row === 'unknown' || (row?.state === 'creating' && (row.podUid ?? uid) === uid) || row?.podUid === uid;
+    if (!leads) await launcher.discard(podName, uid);
+    throw error;
+  }
 }
 
 /** All inputs at the same time; the first failure stops the others. One that a former holder completed stays as it is. */
 async function materialise(
-  volumes: readonly VolumeRecord[],
+  { volumes, lease, generation }: HeldContainer,
   { plan, delegate }: WantedContainer,
   components: ContainerMakerComponents,
   { signal }: AbortOptions,
@@ -186,7 +262,7 @@ async function materialise(
     if (record === undefined) throw new InvalidSpecError('spec', `the container of this owner was begun without a volume at ${mount.mountPath}`);
     if (mount.artifact === undefined || record.readyAt !== undefined) return;
     delegate?.streamingInput(mount.mountPath, mount.artifact.handle);
-    await components.volume(record).takeFrom(mount.artifact, { signal: either });
+    await components.volume(record).takeFrom(mount.artifact, { signal: either, lease: { holder: lease.holder, generation } });
   };
   const filling = plan.mounts.map(async (mount) => {
     try {

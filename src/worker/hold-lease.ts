@@ -1,42 +1,62 @@
+import { LeaseLostError } from '../errors/repository.ts';
+import { within } from '../internal/within.ts';
 import type { Clock } from '../runtime/options.ts';
-
-/** The work was stopped because somebody else has the lease now. Internal: the caller looks again. */
-export class LeaseLostError extends Error {}
 
 /** How a lease is kept. */
 export interface LeaseKeeping {
-  /** `false`: it is somebody else's by now. */
+  /** What it is for. */
+  readonly handle: string;
+  /** `false`: another holder has it. */
   readonly renew: (signal: AbortSignal) => Promise<boolean>;
   readonly everyMs: number;
-  /** How long it lasts from the last renewal that worked. */
+  /** How long it lasts from the moment at which it was asked for. */
   readonly durationMs: number;
+  /** When it was asked for, by the clock: before the request, whose answer may come late. */
+  readonly askedAt: number;
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
 }
 
-/** Does the work while renewing the lease; losing it stops the work. A renewal that merely fails is tried again at the next turn, until the lease has lapsed. */
-export async function holdLease<T>(
-  { renew, everyMs, durationMs, clock, signal }: LeaseKeeping,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
+/**
+ * Does the work while renewing the lease. The work is stopped by `LeaseLostError` when another holder has the lease, and at
+ * the latest when the lease ends by the local clock. A renewal that fails or hangs is given up and tried again at the next turn.
+ */
+export async function holdLease<T>(keeping: LeaseKeeping, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { signal } = keeping;
   const done = new AbortController();
   const lost = new AbortController();
-  const keep = async (): Promise<void> => {
-    for (let renewedAt = clock.now(); ; ) {
-      await clock.sleep(everyMs, { signal: done.signal });
-      const askedAt = clock.now();
-      const answer = await renew(done.signal).catch(() => 'unknown' as const);
-      if (answer === true) renewedAt = askedAt;
-      const held = answer !== false && clock.now() - renewedAt < durationMs;
-      if (!held) lost.abort(new LeaseLostError('the lease is lost'));
-    }
-  };
-  // Ends with the work: the abort of `done` is its only way out.
-  const keeping = keep().catch(() => undefined);
+  // It ends with the work, whichever way that ends.
+  const kept = keep(keeping, lost, done.signal).catch(() => undefined);
   try {
     return await work(signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]));
   } finally {
     done.abort();
-    await keeping;
+    await kept;
+  }
+}
+
+async function keep({ handle, renew, everyMs, durationMs, askedAt, clock }: LeaseKeeping, lost: AbortController, done: AbortSignal): Promise<void> {
+  const lose = (): void => {
+    lost.abort(new LeaseLostError(handle));
+  };
+  // A timer of its own, so that the lease ends in time whatever the renewals do.
+  const expireAfter = (since: number): AbortController => {
+    const renewed = new AbortController();
+    const leftMs = Math.max(0, since + durationMs - clock.now());
+    clock.sleep(leftMs, { signal: AbortSignal.any([renewed.signal, done]) }).then(lose, () => undefined);
+    return renewed;
+  };
+  let expiry = expireAfter(askedAt);
+  await clock.sleep(everyMs, { signal: done });
+  while (!lost.signal.aborted) {
+    const since = clock.now();
+    const answer = await within(everyMs, clock, renew, done).catch(() => undefined);
+    done.throwIfAborted();
+    if (answer === false) lose();
+    if (answer === true) {
+      expiry.abort();
+      expiry = expireAfter(since);
+    }
+    await clock.sleep(Math.max(0, since + everyMs - clock.now()), { signal: done });
   }
 }

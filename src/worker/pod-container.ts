@@ -10,10 +10,13 @@ import type { ContainerRecord } from '../repository/records.ts';
 import type { Container } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties } from '../runtime/process.ts';
+import { text } from '../validation/common-shapes.ts';
+import { attachOptions, processIO, processSpec } from '../validation/process-shapes.ts';
+import { checkShape } from '../validation/shape.ts';
 import { type ContainerSettings, containerSettings } from './container-settings.ts';
 import { EndedProcess } from './ended-process.ts';
 import { type AttachTarget, PodProcess } from './pod-process.ts';
-import { checkPosition, checkProcess, checkProcessId, checkSidecarWritables } from './process-spec.ts';
+import { checkPosition, checkProcess, checkProcessId, checkSidecarWritables, checkStdin } from './process-spec.ts';
 import { type ProcessTarget, startProcess } from './start-process.ts';
 
 /** What a container works with. */
@@ -30,6 +33,14 @@ export interface PodContainerComponents {
   readonly hijackGraceMs: number;
 }
 
+/** How a container was found. */
+export interface ContainerFinding {
+  /** By its handle, as a host does for people who want to have a look at it. */
+  readonly isLookedUp: boolean;
+  /** Its pod is gone: what is in the database is all that is left. */
+  readonly podIsGone: boolean;
+}
+
 const maxPropertyBytes = 1024 * 1024;
 
 /** A container: a pod with our agent in it. */
@@ -40,38 +51,48 @@ export class PodContainer implements Container {
   readonly #settings: ContainerSettings;
   readonly #components: PodContainerComponents;
   readonly #isLookedUp: boolean;
+  readonly #podIsGone: boolean;
 
-  /** @param isLookedUp - whether it was found by its handle, as somebody does who wants to have a look at it */
-  constructor(record: ContainerRecord, isLookedUp: boolean, components: PodContainerComponents) {
+  constructor(record: ContainerRecord, { isLookedUp, podIsGone }: ContainerFinding, components: PodContainerComponents) {
     this.handle = record.handle;
     this.podName = record.podName;
     this.#record = record;
     this.#settings = containerSettings(record);
     this.#components = components;
     this.#isLookedUp = isLookedUp;
+    this.#podIsGone = podIsGone;
   }
 
   async run(spec: ProcessSpec, io: ProcessIO, options: AttachOptions = {}): Promise<Process> {
+    checkShape('spec', processSpec, spec);
+    checkCall(io, options);
     const checked = checkProcess(spec, this.#settings, this.#components.newId);
+    checkStdin('stdin', io.stdin, { isWhole: spec.tty === undefined });
     const hijack = spec.hijack ?? (this.#isLookedUp && spec.tty !== undefined && io.stdin !== undefined);
     const target: AttachTarget = { ...this.#target(checked.id, io, options), stdinFrom: 'start', hijack };
     try {
+      if (this.#podIsGone) throw this.#disappeared();
       return await this.#marked(target, options, async () => {
         await startProcess(checked, { ...target, stdin: io.stdin !== undefined }, this.#components, options);
-        return await PodProcess.attach(target, this.#components, options);
+        // The command runs: whatever attaching takes, the host has what it needs to stop it.
+        return PodProcess.follow(target, this.#components);
       });
     } catch (error) {
-      return await this.#endedBefore(checked.id, error, options);
+      return await this.#endedBefore(target, error, options);
     }
   }
 
   async attach(processId: string, io: ProcessIO, options: AttachOptions = {}): Promise<Process> {
+    checkShape('processId', text, processId);
+    checkCall(io, options);
     checkProcessId('processId', processId);
+    checkStdin('stdin', io.stdin, { isWhole: false });
     const target: AttachTarget = { ...this.#target(processId, io, options), stdinFrom: 'here', hijack: false };
     try {
+      if (this.#podIsGone) throw this.#disappeared();
       return await PodProcess.attach(target, this.#components, options);
     } catch (error) {
-      return await this.#endedBefore(processId, error, options);
+      return await this.#endedBefore(target, error, options);
     }
   }
 
@@ -80,9 +101,12 @@ export class PodContainer implements Container {
   }
 
   async setProperty(name: string, value: string, options: AbortOptions = {}): Promise<void> {
+    checkShape('name', text, name);
+    checkShape('value', text, value);
     if (name.length < 1 || name.length > 253) throw new InvalidSpecError('name', `has ${name.length} characters, not 1 to 253`);
     if (name.includes('\0') || value.includes('\0')) throw new InvalidSpecError('value', 'contains a NUL');
     if (Buffer.byteLength(value) > maxPropertyBytes) throw new InvalidSpecError('value', `has more than ${maxPropertyBytes} bytes`);
+    if (this.#podIsGone) throw this.#disappeared();
     await this.#components.containers.setProperty(this.handle, name, value, options);
   }
 
@@ -102,14 +126,18 @@ export class PodContainer implements Container {
   }
 
   /** The pod is gone, but the process may have ended before: its stored result is as good as the agent's. */
-  async #endedBefore(processId: string, error: unknown, options: AbortOptions): Promise<Process> {
+  async #endedBefore({ processId, from, io }: AttachTarget, error: unknown, { signal }: AttachOptions): Promise<Process> {
     if (!(error instanceof ContainerDisappearedError || error instanceof PodError)) throw error;
-    const result = await this.#components.containers.findProcessResult(this.handle, processId, options);
+    const { containers, pods } = this.#components;
+    const result = await containers.findProcessResult(this.handle, processId, { signal });
     if (result === undefined) throw error;
     const limitBytes = this.#settings.memoryLimits.get(mainContainerName);
-    return new EndedProcess(processId, result, () =>
-      this.#components.pods.outOfMemory(this.podName, { containerName: mainContainerName, limitBytes }),
-    );
+    const memoryKill = (): PodError => pods.outOfMemory(this.podName, { containerName: mainContainerName, limitBytes });
+    return new EndedProcess({ id: processId, handle: this.handle, result, from, io, memoryKill });
+  }
+
+  #disappeared(): ContainerDisappearedError {
+    return new ContainerDisappearedError(this.handle, this.#record.workerName);
   }
 
   /** @throws InvalidSpecError */
@@ -119,4 +147,9 @@ export class PodContainer implements Container {
     const where: ProcessTarget = { handle: this.handle, podName: this.podName, workerName: this.#record.workerName, processId };
     return { ...where, io, from: checkPosition('from', options.from ?? 'start'), resultProperties: options.resultProperties, memoryLimits };
   }
+}
+
+function checkCall(io: ProcessIO, options: AttachOptions): void {
+  checkShape('io', processIO, io);
+  checkShape('options', attachOptions, options);
 }

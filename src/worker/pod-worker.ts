@@ -1,6 +1,7 @@
 import type { Reaper } from '../controllers/reaper.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
 import { StoreNotConfiguredError } from '../errors/repository.ts';
+import { CallsUnderWay } from '../internal/calls-under-way.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
@@ -11,9 +12,12 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { Volume, VolumeMount } from '../runtime/volume.ts';
 import type { ArtifactVolume, ContainerWithMounts, FindOrCreateContainerOptions, ReapResult, Worker } from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
-import { planContainer } from './container-plan.ts';
+import { abortOptions, text } from '../validation/common-shapes.ts';
+import { containerOwner, containerSpec, findOrCreateOptions } from '../validation/container-shapes.ts';
+import { checkShape } from '../validation/shape.ts';
+import { describePod, planContainer } from './container-plan.ts';
 import { type ContainerMakerComponents, findOrCreateContainer } from './find-or-create-container.ts';
-import { PodContainer } from './pod-container.ts';
+import { type ContainerFinding, PodContainer } from './pod-container.ts';
 import { StoredVolume } from './stored-volume.ts';
 
 /** What a worker is made of. */
@@ -52,6 +56,8 @@ export interface PodWorkerComponents {
 export class PodWorker implements Worker {
   readonly name: string;
   readonly #components: PodWorkerComponents;
+  /** Those that hold a row, which they release. */
+  readonly #holding = new CallsUnderWay();
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -63,7 +69,11 @@ export class PodWorker implements Worker {
   async findOrCreateContainer(owner: ContainerOwner, spec: ContainerSpec, options: FindOrCreateContainerOptions = {}): Promise<ContainerWithMounts> {
     const { repository, launcher, pods, podStore, podName, newId, leaseMs, clock, logger } = this.#open();
     checkOwner(owner);
-    const wanted = { owner, plan: planContainer(spec), metadata: options.metadata ?? {}, delegate: options.delegate };
+    checkShape('spec', containerSpec, spec);
+    checkShape('options', findOrCreateOptions, options);
+    const plan = planContainer(spec);
+    const wanted = { owner, plan, metadata: options.metadata ?? {}, delegate: options.delegate };
+    launcher.check(describePod(plan, wanted.metadata));
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     const components = {
       workerName: this.name,
@@ -78,13 +88,20 @@ export class PodWorker implements Worker {
       clock,
       logger,
     };
-    const container = await findOrCreateContainer(wanted, components, options);
+    const container = await this.#holding.run((signal) => findOrCreateContainer(wanted, components, { signal }), options);
     const volumes = await repository.containers.volumesOf(container.handle, options);
-    return { container: this.#container(container, false), mounts: volumes.map((record) => this.#mount(record)) };
+    return { container: this.#container(container, { isLookedUp: false, podIsGone: false }), mounts: volumes.map((record) => this.#mount(record)) };
   }
 
   async createVolumeForArtifact(teamId: string, options: AbortOptions = {}): Promise<ArtifactVolume> {
+    this.#open();
+    return await this.#holding.run((signal) => this.#createVolumeForArtifact(teamId, { signal }), options);
+  }
+
+  async #createVolumeForArtifact(teamId: string, options: AbortOptions): Promise<ArtifactVolume> {
     const { repository, artifactStore: store, newId, artifactTimeToLiveMs: timeToLiveMs } = this.#open();
+    checkShape('teamId', text, teamId);
+    checkShape('options', abortOptions, options);
     if (teamId === '') throw new InvalidSpecError('teamId', 'is empty');
     const handle = newId();
     const location = store.locate(handle);
@@ -105,13 +122,16 @@ export class PodWorker implements Worker {
 
   async lookupContainer(handle: string, options: AbortOptions = {}): Promise<Container | undefined> {
     const { repository, pods } = this.#open();
+    checkLookup(handle, options);
     const record = await repository.containers.lookup(this.name, handle, options);
     if (record?.state !== 'created') return undefined;
-    return (await pods.exists(record.podName, { ...options, uid: record.podUid })) ? this.#container(record, true) : undefined;
+    const podIsGone = !(await pods.exists(record.podName, { ...options, uid: record.podUid }));
+    return this.#container(record, { isLookedUp: true, podIsGone });
   }
 
   async lookupVolume(handle: string, options: AbortOptions = {}): Promise<Volume | undefined> {
     const { repository } = this.#open();
+    checkLookup(handle, options);
     const record = await repository.volumes.lookup(this.name, handle, options);
     if (record?.state !== 'created') return undefined;
     return (await this.#store(record).exists(record.location, options)) ? this.#volume(record) : undefined;
@@ -119,20 +139,28 @@ export class PodWorker implements Worker {
 
   async ownerFinished(owner: ContainerOwner, options: AbortOptions = {}): Promise<void> {
     checkOwner(owner);
+    checkShape('options', abortOptions, options);
     await this.#open().repository.containers.markOwnerFinished(this.name, owner, options);
   }
 
   async expireArtifact(handle: string, options: AbortOptions = {}): Promise<void> {
+    checkLookup(handle, options);
     await this.#open().repository.volumes.expire(this.name, handle, options);
   }
 
   async reap(options: AbortOptions = {}): Promise<ReapResult> {
+    checkShape('options', abortOptions, options);
     return await this.#open().reaper.reap(options);
   }
 
   async close(): Promise<void> {
-    this.#closing ??= this.#components.close();
+    this.#closing ??= this.#close();
     await this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#holding.close(new ClosedError(`worker ${this.name}`));
+    await this.#components.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -152,7 +180,9 @@ export class PodWorker implements Worker {
   }
 
   #volume(record: VolumeRecord): StoredVolume {
-    return new StoredVolume(record, { volumes: this.#components.repository.volumes, store: this.#store(record) });
+    const { repository, pods } = this.#components;
+    const retry = (work: () => Promise<void>, options: AbortOptions): Promise<void> => pods.retry(work, options);
+    return new StoredVolume(record, { volumes: repository.volumes, store: this.#store(record), retry });
   }
 
   #mount(record: VolumeRecord): VolumeMount {
@@ -161,9 +191,9 @@ export class PodWorker implements Worker {
     return { volume: this.#volume(record), mountPath, kind, name };
   }
 
-  #container(record: ContainerRecord, isLookedUp: boolean): PodContainer {
+  #container(record: ContainerRecord, finding: ContainerFinding): PodContainer {
     const { repository, agents, pods, logs, newId, clock, logger, hijackGraceMs } = this.#components;
-    return new PodContainer(record, isLookedUp, {
+    return new PodContainer(record, finding, {
       containers: repository.containers,
       agent: () => agents.client(record.podName, record.handle),
       pods,
@@ -176,7 +206,14 @@ export class PodWorker implements Worker {
   }
 }
 
-function checkOwner({ kind, key }: ContainerOwner): void {
+function checkLookup(handle: string, options: AbortOptions): void {
+  checkShape('handle', text, handle);
+  checkShape('options', abortOptions, options);
+}
+
+function checkOwner(owner: ContainerOwner): void {
+  checkShape('owner', containerOwner, { owner });
+  const { kind, key } = owner;
   if (kind.length < 1 || kind.length > 63) throw new InvalidSpecError('owner.kind', `has ${kind.length} characters, not 1 to 63`);
   if (key.length < 1 || key.length > 1024) throw new InvalidSpecError('owner.key', `has ${key.length} characters, not 1 to 1024`);
 }

@@ -1,8 +1,10 @@
 import { posix } from 'node:path';
+import type { Readable } from 'node:stream';
 
 import { InvalidSpecError } from '../errors/caller.ts';
 import type { OutputPosition, ProcessIO, ProcessSpec, WindowSize } from '../runtime/process.ts';
-import { checkEnvironment, checkUser } from './container-plan.ts';
+import { checkArguments, checkEnvironment, checkUser } from './container-plan.ts';
+import { checkProcessSize, mergeEnvironment } from './exec-limits.ts';
 
 /** A process's specification, checked and completed with the container's. */
 export interface CheckedProcess {
@@ -18,6 +20,8 @@ export interface CheckedProcess {
 export interface ProcessDefaults {
   readonly dir: string | undefined;
   readonly user: string | undefined;
+  /** `NAME=value`, before the process's own. */
+  readonly env?: readonly string[] | undefined;
 }
 
 /** So wide that no program wraps a build's output. */
@@ -26,13 +30,14 @@ const defaultWindowSize: WindowSize = { columns: 500, rows: 500 };
 /** @throws InvalidSpecError - which names the field */
 export function checkProcess(spec: ProcessSpec, defaults: ProcessDefaults, newId: () => string): CheckedProcess {
   if (spec.path === '') throw new InvalidSpecError('path', 'is empty');
-  for (const [index, arg] of [spec.path, ...(spec.args ?? [])].entries()) {
-    if (arg.includes('\0')) throw new InvalidSpecError(index === 0 ? 'path' : `args[${index - 1}]`, 'contains a NUL');
-  }
+  if (spec.path.includes('\0')) throw new InvalidSpecError('path', 'contains a NUL');
+  const args: CheckedProcess['args'] = [spec.path, ...checkArguments('args', spec.args)];
+  const env = mergeEnvironment(defaults.env ?? [], checkEnvironment('env', spec.env));
+  checkProcessSize(args, env);
   return {
     id: checkProcessId('id', spec.id ?? newId()),
-    args: [spec.path, ...(spec.args ?? [])],
-    env: checkEnvironment('env', spec.env),
+    args,
+    env,
     dir: resolveDir(spec.dir, defaults.dir),
     user: checkUser('user', spec.user) ?? defaults.user,
     tty: spec.tty === undefined ? undefined : checkWindowSize('tty.windowSize', spec.tty.windowSize ?? defaultWindowSize),
@@ -44,6 +49,11 @@ export function checkProcessId(field: string, id: string): string {
   if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/.test(id))
     throw new InvalidSpecError(field, `${JSON.stringify(id)} is not 1 to 100 characters of [A-Za-z0-9._-]`);
   return id;
+}
+
+/** @throws InvalidSpecError - not a signal's number */
+export function checkSignalNumber(signal: number): void {
+  if (!Number.isInteger(signal) || signal < 1 || signal > 64) throw new InvalidSpecError('signal', 'is not a number from 1 to 64');
 }
 
 /** @throws InvalidSpecError */
@@ -59,6 +69,22 @@ export function checkWindowSize(field: string, size: WindowSize): WindowSize {
 export function checkSidecarWritables(sidecars: ProcessIO['sidecars'], names: readonly string[]): void {
   for (const name of Object.keys(sidecars ?? {}))
     if (!names.includes(name)) throw new InvalidSpecError(`sidecars.${name}`, 'the container has no sidecar of this name');
+}
+
+/**
+ * A stream that gives bytes, and still has them. One that has ended would be taken for an empty stdin, and one that was read before for a short one; one that decodes its
+ * bytes replaces those that are no text.
+ *
+ * @param isWhole - whether the stream must have its first byte: keys that a person types go on where they are
+ * @throws InvalidSpecError
+ */
+export function checkStdin(field: string, stdin: Readable | undefined, { isWhole }: { readonly isWhole: boolean }): Readable | undefined {
+  if (stdin === undefined) return undefined;
+  if (stdin.errored instanceof Error) throw new InvalidSpecError(field, 'has failed already', { cause: stdin.errored });
+  if (stdin.destroyed || stdin.readableEnded) throw new InvalidSpecError(field, 'has ended or was destroyed already');
+  if (isWhole && stdin.readableDidRead) throw new InvalidSpecError(field, 'was read from already');
+  if (typeof stdin.readableEncoding === 'string') throw new InvalidSpecError(field, `gives text (${stdin.readableEncoding}), not bytes`);
+  return stdin;
 }
 
 /** @throws InvalidSpecError */

@@ -20,11 +20,27 @@ import type {
   VolumeStatus,
 } from '../runtime/volume.ts';
 import type { ArtifactStore, ReceivedArchive, StoreLocation } from '../stores/artifact-store.ts';
+import { streamSource, text } from '../validation/common-shapes.ts';
+import { checkShape } from '../validation/shape.ts';
+import { readFileOptions, streamInOptions, streamOutOptions } from '../validation/volume-shapes.ts';
 
 /** What a volume works with. */
 export interface VolumeComponents {
   readonly volumes: VolumeRepository;
   readonly store: ArtifactStore;
+  /** Does work on the database again, while what it fails with may pass. */
+  readonly retry: (work: () => Promise<void>, options: AbortOptions) => Promise<void>;
+}
+
+/** Under which lease a volume of a container that is being created is filled. */
+export interface FillingLease {
+  readonly holder: string;
+  readonly generation: number;
+}
+
+/** Options of `takeFrom`. */
+export interface TakeOptions extends AbortOptions {
+  readonly lease?: FillingLease | undefined;
 }
 
 const defaultReadFileLimitBytes = 1024 * 1024;
@@ -36,6 +52,7 @@ export class StoredVolume implements Volume {
   readonly #location: StoreLocation;
   readonly #volumes: VolumeRepository;
   readonly #store: ArtifactStore;
+  readonly #retry: VolumeComponents['retry'];
 
   constructor(record: Pick<VolumeRecord, 'handle' | 'workerName' | 'location'>, components: VolumeComponents) {
     this.handle = record.handle;
@@ -43,33 +60,46 @@ export class StoredVolume implements Volume {
     this.#location = record.location;
     this.#volumes = components.volumes;
     this.#store = components.store;
+    this.#retry = components.retry;
   }
 
   async streamIn(path: string, source: StreamSource, options: StreamInOptions = {}): Promise<StreamResult> {
-    const decoder = new SourceDecoder(source, this.#check(source, options));
-    const received = await decoder.close(() => this.#store.receive(this.#location, path, decoder.archive, options));
-    // Not ended by the signal: the content is there.
-    await this.#markReady(path, received);
+    return await this.#streamIn(path, source, options);
+  }
+
+  async #streamIn(path: string, source: StreamSource, options: StreamInOptions & TakeOptions): Promise<StreamResult> {
+    const { lease, ...given } = options;
+    const decoder = new SourceDecoder(source, this.#check(path, source, given));
+    const receiving = { ...given, generation: lease?.generation, isProven: () => decoder.isProven };
+    const received = await decoder.close(() => this.#store.receive(this.#location, path, decoder.archive, receiving));
+    await this.#markReady(path, received, options);
     return { bytes: decoder.encodedBytes, rawBytes: received.rawBytes, digest: received.digest, entries: received.entries };
   }
 
   /** Takes all that another artifact has. What is in the same store goes there as it is, and is not decoded on its way. */
-  async takeFrom(artifact: Artifact, { signal }: AbortOptions = {}): Promise<void> {
+  async takeFrom(artifact: Artifact, { signal, lease }: TakeOptions = {}): Promise<void> {
     if (!(artifact instanceof StoredVolume) || artifact.#store !== this.#store) {
-      await this.streamIn('.', () => artifact.streamOut('.', { signal }), { signal });
+      await this.#streamIn('.', () => artifact.streamOut('.', { signal }), { signal, lease });
       return;
     }
-    await this.#markReady('.', await this.#store.copy(artifact.#location, this.#location, { signal }));
+    const copied = await this.#store.copy(artifact.#location, this.#location, { signal, generation: lease?.generation });
+    await this.#markReady('.', copied, { signal, lease });
   }
 
-  async streamOut(path: string, { signal, ...options }: StreamOutOptions = {}): Promise<Readable> {
+  async streamOut(path: string, options: StreamOutOptions = {}): Promise<Readable> {
+    checkShape('path', text, path);
+    checkShape('options', streamOutOptions, options);
+    const { signal } = options;
     const encoding = checkEncoding(options.encoding ?? 'raw', { handle: this.handle, direction: 'out' });
     signal?.throwIfAborted();
     const { archive } = await this.#store.send(this.#location, path, { signal });
     return encodeArchive(archive, encoding);
   }
 
-  async readFile(path: string, { signal, limitBytes = defaultReadFileLimitBytes }: ReadFileOptions = {}): Promise<Uint8Array> {
+  async readFile(path: string, options: ReadFileOptions = {}): Promise<Uint8Array> {
+    checkShape('path', text, path);
+    checkShape('options', readFileOptions, options);
+    const { signal, limitBytes = defaultReadFileLimitBytes } = options;
     checkLimit('limitBytes', limitBytes);
     const facts = { handle: this.handle, direction: 'out', path } as const;
     const { kind, archive } = await this.#store.send(this.#location, path, { signal });
@@ -86,9 +116,13 @@ export class StoredVolume implements Volume {
   }
 
   /** Checks what was asked for. The source of a call that cannot be done is let go of. */
-  #check(source: StreamSource, { signal, limitBytes, expandedLimitBytes, ...options }: StreamInOptions): DecodeOptions {
+  #check(path: string, source: StreamSource, options: StreamInOptions): DecodeOptions {
     const facts = { handle: this.handle, direction: 'in' } as const;
     try {
+      checkShape('path', text, path);
+      checkShape('source', streamSource, source);
+      checkShape('options', streamInOptions, options);
+      const { signal, limitBytes, expandedLimitBytes } = options;
       const encoding = checkEncoding(options.encoding ?? 'raw', facts);
       checkLimit('limitBytes', limitBytes);
       checkLimit('expandedLimitBytes', expandedLimitBytes);
@@ -100,9 +134,11 @@ export class StoredVolume implements Volume {
     }
   }
 
-  async #markReady(path: string, { digest, rawBytes }: ReceivedArchive): Promise<void> {
+  /** Tried at least once whatever the signal says: the content is there. */
+  async #markReady(path: string, { digest, rawBytes }: ReceivedArchive, { signal, lease }: TakeOptions): Promise<void> {
     const isWhole = path === '' || path === '.' || path === '/';
-    await this.#volumes.markReady(this.handle, isWhole ? { digest, sizeBytes: rawBytes } : undefined);
+    const content = isWhole ? { digest, sizeBytes: rawBytes } : undefined;
+    await this.#retry(() => this.#volumes.markReady(this.handle, content, { holder: lease?.holder }), { signal });
   }
 }
 

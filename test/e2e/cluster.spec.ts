@@ -11,10 +11,11 @@ import { mainContainerState } from '../../src/kubernetes/main-container-state.ts
 import { podName } from '../../src/kubernetes/pod-name.ts';
 import type { PodOptions } from '../../src/kubernetes/pod-options.ts';
 import { buildPod } from '../../src/kubernetes/pod-spec.ts';
+import { PodStart, type StartProblem } from '../../src/kubernetes/pod-start.ts';
 import { findUnschedulable, podProblem } from '../../src/kubernetes/pod-status.ts';
 import { PodWatch } from '../../src/kubernetes/pod-watch.ts';
 import { WatchExpiredError } from '../../src/kubernetes/watch-expired-error.ts';
-import { idlePod, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { idlePod, missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 
@@ -59,7 +60,6 @@ describe('a real cluster', function () {
       podName: podName(handle, metadata),
       ...podMarks({ ...marks, handle, metadata }),
       image,
-      environment: ['A=1', 'A=$(B) $$'],
       volumes: [
         { agentVolume: 'in', mountPath: '/work/in' },
         { agentVolume: 'work', mountPath: '/work' },
@@ -82,7 +82,7 @@ describe('a real cluster', function () {
   }
 
   const isRunning = (pod: Pod | undefined): boolean => pod !== undefined && mainContainerState(pod).kind === 'running';
-  const problemOf = (pod: Pod | undefined): ReturnType<typeof podProblem> => pod && podProblem(pod, { now: Date.now(), graceMs: 30_000 });
+  const problemOf = (pod: Pod | undefined): ReturnType<typeof podProblem> => pod && podProblem(pod);
 
   for (const [what, options, image] of [
     ['plain', {}, shellImage],
@@ -117,9 +117,14 @@ describe('a real cluster', function () {
   });
 
   it('says why an image cannot be pulled', async () => {
-    const { metadata } = await real.cluster.createPod(plannedPod({ image: 'docker:///registry.local/no-such-image:1' }));
-    const pod = await until(metadata?.name ?? '', (state) => problemOf(state) !== undefined);
-    expect(problemOf(pod)).to.include({ code: 'KW_ERR_IMAGE_PULL_FAILED', image: 'registry.local/no-such-image:1' });
+    const { metadata } = await real.cluster.createPod(plannedPod({ image: `docker:///${missingImage}` }));
+    const start = new PodStart(60_000);
+    let problem: StartProblem | undefined;
+    await until(metadata?.name ?? '', (state) => {
+      problem = state && start.observe(state, Date.now());
+      return problem !== undefined;
+    });
+    expect(problem).to.have.nested.include({ 'error.code': 'KW_ERR_IMAGE_PULL_FAILED', 'error.image': missingImage });
   });
 
   it('says why and since when no node takes a pod', async () => {

@@ -2,6 +2,7 @@ import pg from 'pg';
 
 import { describeContainers } from '../contract/worker/containers.ts';
 import { describeHijacks } from '../contract/worker/hijacks.ts';
+import { describeInput } from '../contract/worker/input.ts';
 import { describeProcesses } from '../contract/worker/processes.ts';
 import type { WorkerSetup } from '../contract/worker/setup.ts';
 import { describeSidecars } from '../contract/worker/sidecars.ts';
@@ -33,6 +34,7 @@ for (const image of [shellImage, nonRootImage]) {
     describeVolumes(() => setup);
     describeProcesses(() => setup);
     describeContainers(() => setup);
+    describeInput(() => setup);
     describeTerminals(() => setup);
     describeHijacks(() => setup);
     describeSidecars(() => setup);

@@ -233,15 +233,33 @@ export class AgentConnection {
   }
 
   /** Uploads an archive; `digest` in the place of the right one, `compress` for each frame. */
-  async receive(open: Json, archive: Buffer, options: { digest?: Buffer; compress?: (bytes: Buffer) => Buffer } = {}): Promise<Json> {
+  async receive(open: Json, archive: Buffer, options: FeedOptions = {}): Promise<Json> {
     this.open({ op: 'receive', attempt: 1, path: '', ...open });
-    await this.opened();
-    const feeder = new Feeder(this, archive, options.compress, options.digest);
+    const opened = await this.opened();
+    return this.feed(new Feeder(this, archive, { ...options, from: Number(opened['from']) }));
+  }
+
+  /** Goes on with an upload of another connection: from where the agent is, or to its outcome where that is known already. */
+  async resumeReceive(open: Json, archive: Buffer): Promise<Json> {
+    this.open({ op: 'receive', path: '', ...open, resume: true });
+    const frame = await this.next();
+    if (frame?.type === frameType.opened) {
+      const opened = this.#json(frame);
+      return this.feed(opened['ended'] === true ? undefined : new Feeder(this, archive, { from: Number(opened['from']) }));
+    }
+    if (frame === undefined) throw new Error('the connection ended');
+    this.done();
+    if (frame.type === frameType.error) throw new AgentFailure(this.#json(frame));
+    return this.#json(frame);
+  }
+
+  /** An upload from OPENED on. */
+  private async feed(feeder: Feeder | undefined): Promise<Json> {
     for (;;) {
       const frame = await this.next(30_000);
       if (frame === undefined) throw new Error('the connection ended');
       if (frame.type === frameType.window) {
-        feeder.grant(decodeWindow(frame));
+        feeder?.grant(decodeWindow(frame));
         await this.drained();
       } else if (frame.type === frameType.result || frame.type === frameType.error) {
         this.done();
@@ -328,32 +346,42 @@ export class Receiver {
   }
 }
 
+export interface FeedOptions {
+  /** What END says, where it is not the truth. */
+  readonly digest?: Buffer | undefined;
+  readonly compress?: ((bytes: Buffer) => Buffer) | undefined;
+  /** END says that the encoding of the source has proven its end. */
+  readonly proven?: boolean | undefined;
+  /** The offset at which the agent continues. @defaultValue 0 */
+  readonly from?: number | undefined;
+}
+
 /** Sends a stream within the agent's windows. */
 export class Feeder {
   readonly #connection: AgentConnection;
   readonly #bytes: Buffer;
-  readonly #compress: ((bytes: Buffer) => Buffer) | undefined;
-  readonly #digest: Buffer;
-  #sent = 0;
+  readonly #options: FeedOptions;
+  #sent: number;
   #ended = false;
   windows = 0;
 
-  constructor(connection: AgentConnection, bytes: Buffer, compress?: (bytes: Buffer) => Buffer, digest?: Buffer) {
+  constructor(connection: AgentConnection, bytes: Buffer, options: FeedOptions = {}) {
     this.#connection = connection;
+    this.#sent = options.from ?? 0;
     this.#bytes = bytes;
-    this.#compress = compress;
-    this.#digest = digest ?? createHash('sha256').update(bytes).digest();
+    this.#options = options;
   }
 
   grant(window: { acknowledged: number; limit: number }): void {
     this.windows++;
     while (this.#sent < Math.min(window.limit, this.#bytes.length)) {
       const raw = this.#bytes.subarray(this.#sent, Math.min(this.#sent + 262_144, window.limit));
-      this.#connection.write(encodeData(0, this.#sent, raw, this.#compress?.(raw)));
+      this.#connection.write(encodeData(0, this.#sent, raw, this.#options.compress?.(raw)));
       this.#sent += raw.length;
     }
     if (this.#sent < this.#bytes.length || this.#ended) return;
     this.#ended = true;
-    this.#connection.write(encodeEnd(0, this.#sent, this.#digest));
+    const digest = this.#options.digest ?? createHash('sha256').update(this.#bytes).digest();
+    this.#connection.write(encodeEnd(0, this.#sent, digest, this.#options.proven));
   }
 }

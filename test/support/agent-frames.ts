@@ -65,12 +65,13 @@ export function encodeWindow(stream: number, acknowledged: number, limit: number
   return encodeFrame(frameType.window, payload, durable ? 4 : 0);
 }
 
-export function encodeEnd(stream: number, total: number, digest: Uint8Array): Buffer {
+/** `proven`: the encoding of the source has proven that nothing is missing. */
+export function encodeEnd(stream: number, total: number, digest: Uint8Array, proven = false): Buffer {
   const payload = Buffer.alloc(48);
   payload.writeUInt8(stream, 0);
   payload.writeBigUInt64LE(BigInt(total), 8);
   Buffer.from(digest).copy(payload, 16);
-  return encodeFrame(frameType.end, payload);
+  return encodeFrame(frameType.end, payload, proven ? 8 : 0);
 }
 
 export function sha256(...bytes: Uint8Array[]): Buffer {

@@ -1,7 +1,7 @@
 /** The agent's binary, started for a test: `serve` in a folder of its own, and connections through `connect`. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -17,7 +17,7 @@ export interface AgentOptions {
   readonly binary?: string;
   /** A program that runs the agent, with its arguments before the agent's: `su`, `unshare`. */
   readonly wrapper?: readonly string[];
-  /** The same for `connect`, which has to run as the agent's user. */
+  /** The same for `agent connect`. */
   readonly connectWrapper?: readonly string[];
 }
 
@@ -67,6 +67,12 @@ export class AgentProcess {
     return this.#serve.pid;
   }
 
+  /** The processes that `serve` has forked: a session for each connection, and supervisors. */
+  async children(): Promise<readonly number[]> {
+    const pids = await readFile(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8');
+    return pids.split(' ').filter(Boolean).map(Number);
+  }
+
   /** A connection after both HELLOs; the host speaks these protocol versions, all of them by default. */
   async connect(protocol?: readonly [number, number]): Promise<AgentConnection> {
     const connection = await this.connectRaw();
@@ -77,8 +83,7 @@ export class AgentProcess {
 
   /** A connection on which the host has said nothing yet. */
   async connectRaw(): Promise<AgentConnection> {
-    const [program, ...before] = [...(this.#options.connectWrapper ?? []), agentBinary()];
-    if (program === undefined) throw new Error('there is no program');
+    const [program = '', ...before] = [...(this.#options.connectWrapper ?? []), agentBinary()];
     const child = spawn(program, [...before, 'connect', this.folder], { stdio: ['pipe', 'pipe', 'pipe'] });
     child.stderr.on('data', (bytes: Buffer) => process.stderr.write(bytes));
     const connection = new AgentConnection(child.stdout, child.stdin, () => {

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
 
 import { KubeConfig } from '@kubernetes/client-node';
 
@@ -21,8 +23,11 @@ export class ScriptedApiServer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  private constructor(server: Server) {
+  readonly #scheme: 'http' | 'https';
+
+  private constructor(server: Server, scheme: 'http' | 'https') {
     this.#server = server;
+    this.#scheme = scheme;
     server.on('connection', (socket) => {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
@@ -34,16 +39,17 @@ export class ScriptedApiServer {
     });
   }
 
-  static async start(): Promise<ScriptedApiServer> {
-    const server = createServer();
+  /** With TLS where there is a certificate for it. */
+  static async start(tls?: TlsOptions): Promise<ScriptedApiServer> {
+    const server = tls === undefined ? createServer() : createTlsServer(tls);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    return new ScriptedApiServer(server);
+    return new ScriptedApiServer(server, tls === undefined ? 'http' : 'https');
   }
 
   get url(): string {
     const { port } = this.#server.address() as AddressInfo;
-    return `http://127.0.0.1:${String(port)}`;
+    return `${this.#scheme}://127.0.0.1:${String(port)}`;
   }
 
   /** Connections that are open now. */

@@ -21,7 +21,7 @@ export async function embeddedWorker(image: string): Promise<EmbeddedWorker> {
     namespace: 'default',
     database,
     image,
-    missingImage: 'registry.invalid/none:1',
+    missingImage: 'registry.example/does-not-exist:1',
   });
   const worker = await setup.openWith({});
   const close = async (): Promise<void> => {

@@ -25,7 +25,7 @@ export const nonRootImage: string = process.env['KW_TEST_NON_ROOT_IMAGE'] ?? 're
 export const fullImage: string = process.env['KW_TEST_FULL_IMAGE'] ?? 'registry.local/debian:12';
 /** One with a program `/hello [exit-code]`, and no shell. */
 export const shellLessImage: string = process.env['KW_TEST_SHELL_LESS_IMAGE'] ?? 'registry.local/shell-less:1';
-export const missingImage = 'registry.local/no-such-image:1';
+export const missingImage = 'registry.local:5000/none:1';
 
 /** The cluster of `KUBECONFIG`; without it the suite is skipped, and says why. */
 export async function realCluster(context: Context, purpose: string): Promise<RealCluster> {
@@ -40,7 +40,7 @@ export async function realCluster(context: Context, purpose: string): Promise<Re
   const namespace = `${purpose}-${randomBytes(4).toString('hex')}`;
   await api.createNamespace({ body: { metadata: { name: namespace } } });
   const cluster = ClientNodeCluster.fromConfig({ namespace });
-  await serviceAccountExists(api, namespace);
+  await namespaceReady(api, namespace);
   return {
     cluster,
     namespace,
@@ -59,7 +59,7 @@ export function idlePod(name: string, labels: Record<string, string> = {}): Pod 
 }
 
 /** A namespace takes pods only once its service account is there. */
-async function serviceAccountExists(api: CoreV1Api, namespace: string): Promise<void> {
+export async function namespaceReady(api: CoreV1Api, namespace: string): Promise<void> {
   for (;;) {
     const { items } = await api.listNamespacedServiceAccount({ namespace });
     if (items.length > 0) return;

@@ -1,5 +1,6 @@
+import { readStatusWords } from '../../internal/status-words.ts';
 import type { WireProtocol } from '../exec-wire.ts';
-import { type HandshakeAnswer, isOfContainer, readStatus } from '../handshake-failure.ts';
+import { type HandshakeAnswer, isOfContainer } from '../handshake-failure.ts';
 import { SpdyWire } from './spdy-wire.ts';
 
 /** What Kubernetes' servers say of how a status looks; the same as over WebSocket. */
@@ -27,7 +28,7 @@ export const spdyProtocol: WireProtocol = {
  */
 function isUnknown({ status, body }: HandshakeAnswer): boolean {
   if (status < 400 || status === 401 || status === 429) return false;
-  const said = readStatus(body);
+  const said = readStatusWords(body);
   if (said === undefined) return !isOfContainer(body);
   return [403, 405, 426, 501].includes(status) || (status === 400 && /upgrade/i.test(said.message));
 }

@@ -1,6 +1,6 @@
+import { quote } from '../../internal/quote.ts';
 import { channels } from '../channels.ts';
 import type { ExecWire, UpgradedSocket, WireHandlers } from '../exec-wire.ts';
-import { quote } from '../quote.ts';
 import { WireSocket } from '../wire-socket.ts';
 import { encodeFrame, frameInPlace, type MaskMaker } from './frame-encoding.ts';
 import { FrameParser, noCode, opcodes } from './frame-parser.ts';

@@ -14,10 +14,11 @@ export interface FoundRow {
   readonly row: string;
   readonly volumes: string;
   readonly leased: string;
+  readonly generation: string;
 }
 
-export function toFound({ row, volumes, leased }: FoundRow): FoundContainer {
-  return { container: parseContainer(row), volumes: parseVolumes(volumes), leased: leased === 'true' };
+export function toFound({ row, volumes, leased, generation }: FoundRow): FoundContainer {
+  return { container: parseContainer(row), volumes: parseVolumes(volumes), leased: leased === 'true', generation: Number(generation) };
 }
 
 /** The live container of an owner, with its lease taken where it is `creating` and the lease is nobody's or the caller's already. */
@@ -26,8 +27,9 @@ export function findLive(tables: Tables, workerName: string, owner: ContainerOwn
   const ofOwner = sql`worker_name = ${workerName} and owner_digest = ${ownerDigest(owner)}`;
   return sql<FoundRow>`
     with leased as (
-      update ${containers} set lease_holder = ${lease.holder}, lease_until = ${fromNow(lease.durationMs)}, updated_at = now()
-      where ${ofOwner} and state = 'creating' and (lease_holder = ${lease.holder} or lease_until < now())
+      update ${containers} set lease_holder = ${lease.holder}, lease_until = ${fromNow(lease.durationMs)}, updated_at = now(),
+        lease_generation = lease_generation + case when lease_holder = ${lease.holder} then 0 else 1 end
+      where ${ofOwner} and state = 'creating' and (lease_holder is null or lease_holder = ${lease.holder} or lease_until < now())
       returning *
     ), live as (
       select leased.*, true as leased from leased
@@ -35,7 +37,7 @@ export function findLive(tables: Tables, workerName: string, owner: ContainerOwn
       select container.*, false as leased from ${containers} as container
       where ${ofOwner} and state in ('creating', 'created') and not exists (select from leased)
     )
-    select row_to_json(live)::text as row, live.leased::text as leased, (
+    select row_to_json(live)::text as row, live.leased::text as leased, live.lease_generation::text as generation, (
       select coalesce(json_agg(row_to_json(volume) order by volume.id), '[]') from (
         select each.*, live.handle as container_handle from ${volumes} as each where each.container_id = live.id
       ) as volume
@@ -63,7 +65,7 @@ export function insertUnlessLive(tables: Tables, made: NewContainer, lease: Leas
       order by made.position
       returning *
     )
-    select row_to_json(container)::text as row, 'true' as leased, (
+    select row_to_json(container)::text as row, 'true' as leased, container.lease_generation::text as generation, (
       select coalesce(json_agg(row_to_json(mounted) order by mounted.id), '[]') from (
         select volume.*, container.handle as container_handle from volume
       ) as mounted

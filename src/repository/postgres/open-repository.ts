@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
+import { sleep } from '../../internal/system-clock.ts';
 import type { AbortOptions, Logger } from '../../runtime/options.ts';
 import type { ContainerRepository } from '../container-repository.ts';
 import type { Repository } from '../repository.ts';

@@ -26,6 +26,16 @@ export function isConflict(error: unknown): boolean {
 }
 
 /**
+ * Whether the connection on which a statement failed must not be used again: no answer came, or the server answers, and cannot serve on it. Those are
+ * the classes connection exception (08; a pooler's own errors are such), invalid transaction state (25: a server that became a standby, a session left
+ * in a failed transaction), server shutdown and its like (57P), system error (58) and internal error (XX).
+ */
+export function isUnfit(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return state === undefined || /^(08|25|57P|58|XX)/.test(state);
+}
+
+/**
  * The typed error for whatever a statement failed with. What the server says of the values is `InvalidSpecError` of the field, what it says of the
  * credentials, the database or its permissions is `InvalidSpecError` of `database`; anything else, and no answer at all, is `RepositoryUnavailableError`. Errors of ours and
  * faults of the program (`TypeError` and the like) come back as they are. No message holds a password.

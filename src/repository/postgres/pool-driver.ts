@@ -2,6 +2,7 @@ import type { CompiledQuery, DatabaseConnection, Dialect, DialectAdapter, Driver
 import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql } from 'kysely';
 
 import type { DatabaseClient, DatabasePool } from './database.ts';
+import { isUnfit } from './pg-error.ts';
 
 /** "KWRK" and "MIGR" in ASCII: no two migrations at a time, in whichever schema of the database. */
 const migrationLock = '5429795880494974290';
@@ -102,8 +103,8 @@ class PoolConnection implements DatabaseConnection {
       const { rows } = await this.#client.query(query.sql, [...query.parameters]);
       return { rows: rows as R[] };
     } catch (error) {
-      // Without an answer of the server, the statement may still be running on this connection.
-      if (!hasSqlState(error)) this.#broken = true;
+      // Without an answer the statement may still be running on it.
+      if (isUnfit(error)) this.#broken = true;
       throw error;
     }
   }
@@ -126,8 +127,4 @@ class PoolConnection implements DatabaseConnection {
     this.#client.removeListener?.('error', this.#onError);
     this.#client.release(this.#broken);
   }
-}
-
-function hasSqlState(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'severity' in error;
 }

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { ContainerDisappearedError, IllegalTransitionError, RepositoryUnavailableError } from '../../errors/repository.ts';
+import { ContainerDisappearedError, IllegalTransitionError, LeaseLostError, RepositoryUnavailableError } from '../../errors/repository.ts';
 import type { ContainerOwner } from '../../runtime/container.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type {
@@ -10,7 +10,7 @@ import type {
   NewContainer,
   RecordProcessResultOptions,
 } from '../container-repository.ts';
-import type { ContainerRecord, ContainerState, ProcessResultRecord, VolumeRecord } from '../records.ts';
+import type { ContainerRecord, ProcessResultRecord, VolumeRecord } from '../records.ts';
 import { checkNewContainer, findLive, insertUnlessLive, toFound } from './find-or-insert.ts';
 import { checkDuration, checkLimit, checkOwner, checkProperty, checkText, ownerDigest, toJson } from './input.ts';
 import type { JsonRow } from './rows.ts';
@@ -64,6 +64,16 @@ export class PostgresContainerRepository implements ContainerRepository {
     return row !== undefined;
   }
 
+  async releaseLease(handle: string, holder: string, options: AbortOptions = {}): Promise<boolean> {
+    const row = await this.#runner.first(
+      sql`update ${this.#tables.containers} set lease_holder = null, updated_at = now()
+        where handle = ${handle} and state = 'creating' and lease_holder = ${holder}
+        returning 1`,
+      options,
+    );
+    return row !== undefined;
+  }
+
   async lookup(workerName: string, handle: string, options: AbortOptions = {}): Promise<ContainerRecord | undefined> {
     const row = await this.#runner.first(
       sql<JsonRow>`select row_to_json(container)::text as row from ${this.#tables.containers} as container
@@ -87,22 +97,22 @@ export class PostgresContainerRepository implements ContainerRepository {
     return row === undefined ? [] : parseVolumes(row.row);
   }
 
-  async recordPod(handle: string, podUid: string, options: AbortOptions = {}): Promise<void> {
+  async recordPod(handle: string, holder: string, podUid: string, options: AbortOptions = {}): Promise<void> {
     checkText('podUid', podUid, 253);
     const row = await this.#runner.first(
       sql`update ${this.#tables.containers} set pod_uid = ${podUid}, updated_at = now()
-        where handle = ${handle} and state = 'creating' returning 1`,
+        where handle = ${handle} and state = 'creating' and lease_holder = ${holder} returning 1`,
       options,
     );
     if (row === undefined) throw await this.#refusal(handle, 'creating', options);
   }
 
-  async markCreated(handle: string, options: AbortOptions = {}): Promise<void> {
-    await this.#move(handle, ['creating', 'created'], 'created', options);
+  async markCreated(handle: string, holder: string, options: AbortOptions = {}): Promise<void> {
+    await this.#move(handle, holder, 'created', options);
   }
 
-  async markFailed(handle: string, options: AbortOptions = {}): Promise<void> {
-    await this.#move(handle, ['creating', 'failed'], 'failed', options);
+  async markFailed(handle: string, holder: string, options: AbortOptions = {}): Promise<void> {
+    await this.#move(handle, holder, 'failed', options);
   }
 
   async markOwnerFinished(workerName: string, owner: ContainerOwner, options: AbortOptions = {}): Promise<number> {
@@ -238,7 +248,7 @@ export class PostgresContainerRepository implements ContainerRepository {
   async recordProcessResult(
     handle: string,
     processId: string,
-    { exitStatus, signal: number, oomKills }: ProcessResultRecord,
+    { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes }: ProcessResultRecord,
     { properties = {}, ...options }: RecordProcessResultOptions = {},
   ): Promise<void> {
     checkText('processId', processId, 100);
@@ -254,8 +264,10 @@ export class PostgresContainerRepository implements ContainerRepository {
         with container as (
           select id from ${containers} where handle = ${handle} for key share
         ), recorded as (
-          insert into ${processes} (container_id, process_id, exit_status, signal, oom_kills)
-          select id, ${processId}, ${exitStatus}::int, ${number ?? null}::int, ${oomKills ?? null}::bigint from container
+          insert into ${processes} (container_id, process_id, exit_status, signal, oom_kills, stdout_bytes, stderr_bytes)
+          select id, ${processId}, ${exitStatus}::int, ${number ?? null}::int, ${oomKills ?? null}::bigint,
+            ${stdoutBytes ?? null}::bigint, ${stderrBytes ?? null}::bigint
+          from container
           on conflict (container_id, process_id) do nothing
         ), set as (
           insert into ${containerProperties} (container_id, name, value)
@@ -271,24 +283,31 @@ export class PostgresContainerRepository implements ContainerRepository {
   async findProcessResult(handle: string, processId: string, options: AbortOptions = {}): Promise<ProcessResultRecord | undefined> {
     const { containers, processes } = this.#tables;
     const row = await this.#runner.first(
-      sql<{ exit_status: string; signal: string | null; oom_kills: string | null }>`
-        select process.exit_status::text, process.signal::text, process.oom_kills::text
+      sql<Readonly<Record<'signal' | 'oom_kills' | 'stdout_bytes' | 'stderr_bytes', string | null>> & { readonly exit_status: string }>`
+        select process.exit_status::text, process.signal::text, process.oom_kills::text, process.stdout_bytes::text, process.stderr_bytes::text
         from ${containers} as container join ${processes} as process on process.container_id = container.id
         where container.handle = ${handle} and process.process_id = ${processId}`,
       options,
     );
     if (row === undefined) return undefined;
-    return { exitStatus: Number(row.exit_status), signal: countOf(row.signal), oomKills: countOf(row.oom_kills) };
+    const [stdoutBytes, stderrBytes] = [countOf(row.stdout_bytes), countOf(row.stderr_bytes)];
+    return {
+      exitStatus: Number(row.exit_status),
+      signal: countOf(row.signal),
+      oomKills: countOf(row.oom_kills),
+      ...(stdoutBytes === undefined ? {} : { stdoutBytes }),
+      ...(stderrBytes === undefined ? {} : { stderrBytes }),
+    };
   }
 
   /** A container and its volumes out of `creating`, which ends its lease; being there already is as good. */
-  async #move(handle: string, from: readonly ContainerState[], to: 'created' | 'failed', options: AbortOptions): Promise<void> {
+  async #move(handle: string, holder: string, to: 'created' | 'failed', options: AbortOptions): Promise<void> {
     const { containers, volumes } = this.#tables;
     const row = await this.#runner.first(
       sql`
         with moved as (
           update ${containers} set state = ${sql.lit(to)}, lease_holder = null, lease_until = null, updated_at = now()
-          where handle = ${handle} and state in (${sql.join(from.map((state) => sql.lit(state)))})
+          where handle = ${handle} and (state = ${sql.lit(to)} or (state = 'creating' and lease_holder = ${holder}))
           returning id
         ), mounted as (
           update ${volumes} set state = ${sql.lit(to)}, updated_at = now()
@@ -300,9 +319,10 @@ export class PostgresContainerRepository implements ContainerRepository {
     if (row === undefined) throw await this.#refusal(handle, to, options);
   }
 
-  /** Why a move found no row that it may move. */
+  /** Why a move of the lease's holder found no row that it may move. Each of those is legal while the row is `creating`. */
   async #refusal(handle: string, to: string, options: AbortOptions): Promise<Error> {
     const state = await this.#stateOf(handle, options);
+    if (state === 'creating') return new LeaseLostError(handle);
     return state === undefined ? disappeared(handle) : new IllegalTransitionError(`container ${handle}`, state, to);
   }
 

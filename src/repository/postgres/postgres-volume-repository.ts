@@ -1,10 +1,10 @@
 import type { RawBuilder } from 'kysely';
 import { sql } from 'kysely';
 
-import { IllegalTransitionError, RepositoryUnavailableError, VolumeDisappearedError } from '../../errors/repository.ts';
+import { IllegalTransitionError, LeaseLostError, RepositoryUnavailableError, VolumeDisappearedError } from '../../errors/repository.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type { VolumeRecord } from '../records.ts';
-import type { NewArtifactVolume, VolumeContent, VolumeRepository } from '../volume-repository.ts';
+import type { MarkReadyOptions, NewArtifactVolume, VolumeContent, VolumeRepository } from '../volume-repository.ts';
 import { checkDuration, checkLimit, checkText, toJson } from './input.ts';
 import type { JsonRow } from './rows.ts';
 import { parseVolume } from './rows.ts';
@@ -79,14 +79,22 @@ export class PostgresVolumeRepository implements VolumeRepository {
     return row === undefined ? undefined : parseVolume(row.row);
   }
 
-  async markReady(handle: string, content: VolumeContent | undefined, options: AbortOptions = {}): Promise<void> {
-    const { volumes } = this.#tables;
+  async markReady(handle: string, content: VolumeContent | undefined, { holder, ...options }: MarkReadyOptions = {}): Promise<void> {
+    const { containers, volumes } = this.#tables;
     const digest = content?.digest ?? null;
     const sizeBytes = content === undefined ? null : String(content.sizeBytes);
     const row = await this.#runner.first(
-      sql`update ${volumes}
+      // The lock on the container's row, which changes hands by an update of it, orders the two.
+      sql`
+        with open as (
+          select id from ${containers}
+          where id = (select container_id from ${volumes} where handle = ${handle}) and (state <> 'creating' or lease_holder = ${holder ?? null})
+          for share
+        )
+        update ${volumes}
         set ready_at = now(), digest = coalesce(${digest}::text, digest), size_bytes = coalesce(${sizeBytes}::text::bigint, size_bytes), updated_at = now()
-        where handle = ${handle} and state in ('creating', 'created') returning 1`,
+        where handle = ${handle} and state in ('creating', 'created') and (container_id is null or container_id in (select id from open))
+        returning 1`,
       options,
     );
     if (row === undefined) throw await this.#refusal(handle, 'ready', options);
@@ -154,9 +162,10 @@ export class PostgresVolumeRepository implements VolumeRepository {
       from changed left join ${this.#tables.containers} as container on container.id = changed.container_id`;
   }
 
-  /** Why a move found no row that it may move. */
+  /** Why a move found no row that it may move. A container's volume may get ready in either state, by the lease's holder. */
   async #refusal(handle: string, to: string, options: AbortOptions): Promise<Error> {
     const state = await this.#stateOf(handle, options);
+    if (to === 'ready' && (state === 'creating' || state === 'created')) return new LeaseLostError(handle);
     // Without its row nothing says on which worker it was.
     if (state === undefined) return new VolumeDisappearedError(handle, 'unknown');
     return new IllegalTransitionError(`volume ${handle}`, state, to);

@@ -62,6 +62,12 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect(await world.second.containers.findProcessResult('c', 'hijack')).to.deep.equal({ exitStatus: 137, signal: 9, oomKills: 2 });
     });
 
+    it('have the size of the output, where it is known', async () => {
+      const result = { exitStatus: 0, signal: undefined, oomKills: 0, stdoutBytes: Number.MAX_SAFE_INTEGER, stderrBytes: 0 };
+      await world.first.containers.recordProcessResult('c', 'task', result);
+      expect(await world.second.containers.findProcessResult('c', 'task')).to.deep.equal(result);
+    });
+
     it('stand as they were recorded first', async () => {
       await world.first.containers.recordProcessResult('c', 'task', { exitStatus: 0, signal: undefined, oomKills: undefined });
       await world.second.containers.recordProcessResult('c', 'task', { exitStatus: 1, signal: undefined, oomKills: undefined });
@@ -135,7 +141,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
     });
 
     it('keeps the container from being deleted until it has ended', async () => {
-      await world.first.containers.markFailed('c');
+      await world.first.containers.markFailed('c', 'holder');
       await world.first.containers.markOwnerFinished('worker', ownerOf('d'));
       for (const shell of ['one', 'two']) await world.first.containers.recordHijack('c', shell);
       await world.first.containers.recordHijack('d', 'one');
@@ -149,7 +155,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
     });
 
     it('of which nobody has heard for the time of grace keeps nothing', async () => {
-      await world.first.containers.markFailed('c');
+      await world.first.containers.markFailed('c', 'holder');
       await world.first.containers.recordHijack('c', 'shell');
       await world.query(`update ${world.table('hijacks')} set seen_at = now() - interval '5 minutes'`);
       expect(await find(600_000)).to.deep.equal([]);

@@ -7,9 +7,9 @@ type State = 'creating' | 'created' | 'failed' | 'destroying';
 
 /** Every move, the states it is legal from, and where it leads. */
 const moves: Readonly<Record<string, { from: readonly State[]; to: State; run: (repository: Repository) => Promise<unknown> }>> = {
-  recordPod: { from: ['creating'], to: 'creating', run: async ({ containers }) => await containers.recordPod('c', 'uid') },
-  markCreated: { from: ['creating', 'created'], to: 'created', run: async ({ containers }) => await containers.markCreated('c') },
-  markFailed: { from: ['creating', 'failed'], to: 'failed', run: async ({ containers }) => await containers.markFailed('c') },
+  recordPod: { from: ['creating'], to: 'creating', run: async ({ containers }) => await containers.recordPod('c', 'holder', 'uid') },
+  markCreated: { from: ['creating', 'created'], to: 'created', run: async ({ containers }) => await containers.markCreated('c', 'holder') },
+  markFailed: { from: ['creating', 'failed'], to: 'failed', run: async ({ containers }) => await containers.markFailed('c', 'holder') },
 };
 
 export function describeContainers(world: RepositoryUnderTest): void {
@@ -20,8 +20,8 @@ export function describeContainers(world: RepositoryUnderTest): void {
   };
   const reach = async (state: State) => {
     await insert(world.first, 'c');
-    if (state === 'created') await world.first.containers.markCreated('c');
-    if (state === 'failed') await world.first.containers.markFailed('c');
+    if (state === 'created') await world.first.containers.markCreated('c', 'holder');
+    if (state === 'failed') await world.first.containers.markFailed('c', 'holder');
     if (state === 'destroying') await world.first.containers.markOwnerFinished('worker', ownerOf('c'));
   };
 
@@ -52,9 +52,67 @@ export function describeContainers(world: RepositoryUnderTest): void {
 
     it('recordPod keeps the uid of the pod', async () => {
       await reach('creating');
-      await world.first.containers.recordPod('c', 'uid-1');
+      await world.first.containers.recordPod('c', 'holder', 'uid-1');
       expect((await world.second.containers.lookup('worker', 'c'))?.podUid).to.equal('uid-1');
     });
+
+    for (const [name, { run }] of Object.entries(moves)) {
+      it(`${name} by a holder whose lease has passed to another is refused, and changes nothing`, async () => {
+        await reach('creating');
+        await world.lapseLeases();
+        await world.second.containers.findOrInsert('worker', ownerOf('c'), leaseOf('next'), () => expect.fail('made'));
+        expect(await rejection(run(world.first))).to.include({ code: 'KW_ERR_LEASE_LOST', handle: 'c' });
+        expect(await states()).to.deep.equal(['creating', 'creating', 'creating']);
+        expect((await world.second.containers.lookup('worker', 'c'))?.podUid).to.equal(undefined);
+      });
+
+      it(`${name} by a holder that has released its lease is refused`, async () => {
+        await reach('creating');
+        await world.first.containers.releaseLease('c', 'holder');
+        expect(await rejection(run(world.first))).to.include({ code: 'KW_ERR_LEASE_LOST', handle: 'c' });
+      });
+    }
+
+    it('markReady of a volume is the lease holder’s alone while the container is creating, and anybody’s afterwards', async () => {
+      await reach('creating');
+      const { volumes, containers } = world.first;
+      for (const holder of ['other', undefined]) {
+        const refused = await rejection(volumes.markReady('c-source', undefined, { holder }));
+        expect(refused).to.include({ code: 'KW_ERR_LEASE_LOST', handle: 'c-source' });
+      }
+      expect((await world.second.volumes.lookup('worker', 'c-source'))?.readyAt).to.equal(undefined);
+      await volumes.markReady('c-source', undefined, { holder: 'holder' });
+      expect((await world.second.volumes.lookup('worker', 'c-source'))?.readyAt).to.be.instanceOf(Date);
+      await containers.markCreated('c', 'holder');
+      await volumes.markReady('c-result', undefined);
+      expect((await world.second.volumes.lookup('worker', 'c-result'))?.readyAt).to.be.instanceOf(Date);
+    });
+
+    it('a released lease goes to the next that asks, with the next generation', async () => {
+      await reach('creating');
+      expect(await world.first.containers.releaseLease('c', 'holder')).to.equal(true);
+      const taken = await world.second.containers.findOrInsert('worker', ownerOf('c'), leaseOf('next'), () => expect.fail('made'));
+      expect(taken).to.include({ leased: true, generation: 2 });
+      expect(await world.first.containers.releaseLease('c', 'holder')).to.equal(false);
+      const again = await world.second.containers.findOrInsert('worker', ownerOf('c'), leaseOf('next'), () => expect.fail('made'));
+      expect(again).to.include({ leased: true, generation: 2 });
+    });
+
+    it('a container whose lease was released is left by the reaper until the lease would have lapsed', async () => {
+      await reach('creating');
+      await world.first.containers.releaseLease('c', 'holder');
+      expect(await world.second.containers.findDestroyable('worker', 10)).to.deep.equal([]);
+      await world.lapseLeases();
+      expect(await world.second.containers.findDestroyable('worker', 10)).to.have.length(1);
+    });
+
+    for (const state of ['created', 'failed', 'destroying'] as const) {
+      it(`a lease is not released once the container is ${state}`, async () => {
+        await reach(state);
+        expect(await world.first.containers.releaseLease('c', 'holder')).to.equal(false);
+        expect(await states()).to.deep.equal([state, state, state]);
+      });
+    }
 
     it('a lease is not renewed once the container is created', async () => {
       await reach('created');
@@ -124,7 +182,10 @@ export function describeContainers(world: RepositoryUnderTest): void {
       await reach('creating');
       await world.lapseLeases();
       expect((await find()).map((each) => [each.handle, each.state])).to.deep.equal([['c', 'destroying']]);
-      expect(await rejection(world.second.containers.markCreated('c'))).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION', from: 'destroying' });
+      expect(await rejection(world.second.containers.markCreated('c', 'holder'))).to.include({
+        code: 'KW_ERR_ILLEGAL_TRANSITION',
+        from: 'destroying',
+      });
       expect(await world.second.containers.renewLease('c', leaseOf('holder'))).to.equal(false);
     });
 
@@ -140,7 +201,7 @@ export function describeContainers(world: RepositoryUnderTest): void {
       for (const [index, handle] of ['e', 'd', 'c', 'b', 'a'].entries()) {
         await insert(world.first, handle);
         await world.query(`update ${world.table('containers')} set created_at = now() - interval '${10 - index} minutes' where handle = '${handle}'`);
-        if (index % 2 === 0) await world.first.containers.markFailed(handle);
+        if (index % 2 === 0) await world.first.containers.markFailed(handle, 'holder');
         else await world.first.containers.markOwnerFinished('worker', ownerOf(handle));
       }
       const seen: string[][] = [];

@@ -13,7 +13,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
       it('inserts it with its volumes in their order, all creating and held by the caller', async () => {
         const made = containerOf('c', owner, [volumeOf('v2', '/b'), volumeOf('v1', '/a'), { ...volumeOf('v3', '/c'), kind: 'output', name: 'out' }]);
         const found = await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () => made);
-        expect(found.leased).to.equal(true);
+        expect(found).to.include({ leased: true, generation: 1 });
         expect(found.container).to.deep.include({ handle: 'c', workerName: 'worker', owner, state: 'creating', podName: 'pod-c', podUid: undefined });
         expect(found.container).to.deep.include({ metadata: { type: 'task' }, settings: { dir: '/work' } });
         expect(found.volumes.map(({ handle, state, mountPath }) => [handle, state, mountPath])).to.deep.equal([
@@ -69,7 +69,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
         await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () => containerOf('c', owner, [volumeOf('v', '/a')]));
         await world.lapseLeases();
         const found = await find('other');
-        expect(found.leased).to.equal(true);
+        expect(found).to.include({ leased: true, generation: 2 });
         expect(found.volumes.map(({ handle }) => handle)).to.deep.equal(['v']);
         expect(await world.first.containers.renewLease('c', leaseOf('me'))).to.equal(false);
         expect(await world.first.containers.renewLease('c', leaseOf('other'))).to.equal(true);
@@ -86,7 +86,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
     context('when the owner has a container that is created', () => {
       it('gives it, and it is nobody’s to work on', async () => {
         await insert(world.first, 'c');
-        await world.first.containers.markCreated('c');
+        await world.first.containers.markCreated('c', 'holder');
         const found = await world.second.containers.findOrInsert('worker', ownerOf('c'), leaseOf('holder'), never);
         expect(found.container.state).to.equal('created');
         expect(found.leased).to.equal(false);
@@ -98,7 +98,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
       context(`when all that the owner has is a container that is ${end}`, () => {
         it('inserts another one, and finds that one from then on', async () => {
           await insert(world.first, 'old');
-          if (end === 'failed') await world.first.containers.markFailed('old');
+          if (end === 'failed') await world.first.containers.markFailed('old', 'holder');
           else await world.first.containers.markOwnerFinished('worker', ownerOf('old'));
           const made = containerOf('new', ownerOf('old'));
           const inserted = await world.first.containers.findOrInsert('worker', ownerOf('old'), leaseOf('me'), () => made);

@@ -11,26 +11,31 @@ interface Row {
   state: ContainerState;
   holder: string | undefined;
   lapsed: boolean;
+  generation: number;
 }
 
+const moves = [
+  'findOrInsert',
+  'renewLease',
+  'releaseLease',
+  'lapse',
+  'recordPod',
+  'markReady',
+  'markCreated',
+  'markFailed',
+  'ownerFinished',
+  'findDestroyable',
+  'delete',
+] as const;
+
 interface Move {
-  readonly what: 'findOrInsert' | 'renewLease' | 'lapse' | 'markCreated' | 'markFailed' | 'ownerFinished' | 'findDestroyable' | 'delete';
+  readonly what: (typeof moves)[number];
   readonly owner: string;
   readonly holder: string;
 }
 
 const move: fc.Arbitrary<Move> = fc.record({
-  what: fc.constantFrom<Move['what'][]>(
-    'findOrInsert',
-    'findOrInsert',
-    'renewLease',
-    'lapse',
-    'markCreated',
-    'markFailed',
-    'ownerFinished',
-    'findDestroyable',
-    'delete',
-  ),
+  what: fc.constantFrom(...moves, 'findOrInsert' as const),
   owner: fc.constantFrom('x', 'y'),
   holder: fc.constantFrom('a', 'b'),
 });
@@ -51,12 +56,13 @@ class Model {
   findOrInsert(owner: string, holder: string, handle: string): string {
     const found = this.live(owner);
     if (found === undefined) {
-      this.rows.push({ handle, owner, state: 'creating', holder, lapsed: false });
-      return `${handle} creating true`;
+      this.rows.push({ handle, owner, state: 'creating', holder, lapsed: false, generation: 1 });
+      return `${handle} creating true 1`;
     }
-    const leased = found.state === 'creating' && (found.lapsed || found.holder === holder);
+    const leased = found.state === 'creating' && (found.lapsed || found.holder === undefined || found.holder === holder);
+    if (leased && found.holder !== holder) found.generation += 1;
     if (leased) Object.assign(found, { holder, lapsed: false });
-    return `${found.handle} ${found.state} ${leased}`;
+    return `${found.handle} ${found.state} ${leased} ${found.generation}`;
   }
 
   renewLease(row: Row | undefined, holder: string): string {
@@ -65,11 +71,23 @@ class Model {
     return 'true';
   }
 
-  moveTo(row: Row | undefined, from: readonly ContainerState[], to: ContainerState): string {
+  releaseLease(row: Row | undefined, holder: string): string {
+    if (row?.state !== 'creating' || row.holder !== holder) return 'false';
+    row.holder = undefined;
+    return 'true';
+  }
+
+  /** What only the holder may do while the row is `creating`, and anybody in the states of `also`. */
+  mayMove(row: Row | undefined, holder: string, also: readonly ContainerState[] = []): string {
     if (row === undefined) return 'KW_ERR_CONTAINER_DISAPPEARED';
-    if (!from.includes(row.state)) return 'KW_ERR_ILLEGAL_TRANSITION';
-    row.state = to;
-    return 'undefined';
+    if (row.state === 'creating') return row.holder === holder ? 'undefined' : 'KW_ERR_LEASE_LOST';
+    return also.includes(row.state) ? 'undefined' : 'KW_ERR_ILLEGAL_TRANSITION';
+  }
+
+  moveTo(row: Row | undefined, holder: string, to: ContainerState): string {
+    const answer = this.mayMove(row, holder, [to]);
+    if (row !== undefined && answer === 'undefined') row.state = to;
+    return answer;
   }
 
   ownerFinished(owner: string): string {
@@ -131,11 +149,22 @@ async function check(world: RepositoryUnderTest, workerName: string, sequence: r
         );
         if (row?.state === 'creating') row.lapsed = true;
         break;
+      case 'releaseLease':
+        expect(await outcome(containers.releaseLease(handle, holder))).to.equal(model.releaseLease(row, holder));
+        break;
+      case 'recordPod':
+        expect(await outcome(containers.recordPod(handle, holder, 'uid'))).to.equal(model.mayMove(row, holder));
+        break;
+      case 'markReady': {
+        const answer = model.mayMove(row, holder, ['created']).replace('CONTAINER_DISAPPEARED', 'VOLUME_DISAPPEARED');
+        expect(await outcome(repository.volumes.markReady(`${handle}-v`, undefined, { holder }))).to.equal(answer);
+        break;
+      }
       case 'markCreated':
-        expect(await outcome(containers.markCreated(handle))).to.equal(model.moveTo(row, ['creating', 'created'], 'created'));
+        expect(await outcome(containers.markCreated(handle, holder))).to.equal(model.moveTo(row, holder, 'created'));
         break;
       case 'markFailed':
-        expect(await outcome(containers.markFailed(handle))).to.equal(model.moveTo(row, ['creating', 'failed'], 'failed'));
+        expect(await outcome(containers.markFailed(handle, holder))).to.equal(model.moveTo(row, holder, 'failed'));
         break;
       case 'ownerFinished':
         expect(await outcome(containers.markOwnerFinished(workerName, ownerOf(owner)))).to.equal(model.ownerFinished(owner));
@@ -165,7 +194,7 @@ async function find(containers: ContainerRepository, workerName: string, key: st
     ...containerOf(handle, owner, [volumeOf(`${handle}-v`, '/a')]),
     workerName,
   }));
-  return `${found.container.handle} ${found.container.state} ${found.leased}`;
+  return `${found.container.handle} ${found.container.state} ${found.leased} ${found.generation}`;
 }
 
 /** The value, or the code of the error, as a text. */

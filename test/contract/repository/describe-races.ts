@@ -38,6 +38,63 @@ export function describeRaces(world: RepositoryUnderTest): void {
       expect(new Set(found.map(({ container }) => container.handle))).to.deep.equal(new Set(['contended']));
     });
 
+    it('a stale holder that completes, fails or fills its container while another takes the lease over does one or the other', async () => {
+      const { containers, volumes } = world.first;
+      const finishing = [
+        async (handle: string) => await containers.markCreated(handle, 'holder'),
+        async (handle: string) => await containers.markFailed(handle, 'holder'),
+        async (handle: string) => await containers.recordPod(handle, 'holder', 'stale'),
+        async (handle: string) => await volumes.markReady(`${handle}-source`, undefined, { holder: 'holder' }),
+      ];
+      for (const index of many) await insert(world.first, `c${index}`);
+      await world.lapseLeases();
+      const outcomes = await Promise.all(
+        many.map(async (index) => {
+          const handle = `c${index}`;
+          const take = world.second.containers.findOrInsert('worker', ownerOf(handle), leaseOf('next'), () =>
+            containerOf(`${handle}-new`, ownerOf(handle)),
+          );
+          const [finished, taken] = await Promise.allSettled([finishing[index % finishing.length]!(handle), take]);
+          const row = await world.second.containers.lookup('worker', handle);
+          const [volume] = await world.second.containers.volumesOf(handle);
+          return { index, finished, taken, row: row!, isReady: volume?.readyAt !== undefined };
+        }),
+      );
+      for (const { index, finished, taken, row, isReady } of outcomes) {
+        expect(taken.status).to.equal('fulfilled');
+        if (finished.status === 'rejected') {
+          // The other one had it first: nothing of the stale holder's is there.
+          expect(finished.reason).to.include({ code: 'KW_ERR_LEASE_LOST' });
+          expect({ state: row.state, podUid: row.podUid, isReady }, `c${index}`).to.deep.equal({
+            state: 'creating',
+            podUid: undefined,
+            isReady: false,
+          });
+        } else if (index % finishing.length < 2) {
+          expect(row.state, `c${index}`).to.be.oneOf(['created', 'failed']);
+        }
+      }
+    });
+
+    it('of twenty holders in turn, each late word of an earlier one is refused', async () => {
+      await insert(world.first, 'contended');
+      const late: Promise<string>[] = [];
+      const answer = async (promise: Promise<unknown>) => await promise.then(String, (error: unknown) => (error as { code: string }).code);
+      for (const index of many) {
+        await world.lapseLeases();
+        const found = await either(index).containers.findOrInsert('worker', owner, leaseOf(`holder-${index}`), () => containerOf('x', owner));
+        expect(found).to.include({ leased: true, generation: index + 2 });
+        const earlier = index === 0 ? 'holder' : `holder-${index - 1}`;
+        late.push(
+          answer(either(index + 1).containers.markFailed('contended', earlier)),
+          answer(either(index).containers.markCreated('contended', earlier)),
+          answer(either(index + 1).containers.releaseLease('contended', earlier)),
+        );
+      }
+      expect(await Promise.all(late)).to.deep.equal(many.flatMap(() => ['KW_ERR_LEASE_LOST', 'KW_ERR_LEASE_LOST', 'false']));
+      expect(await world.first.containers.renewLease('contended', leaseOf('holder-19'))).to.equal(true);
+    });
+
     it('a lapsed lease goes either to the one that renews it or to the reaper', async () => {
       for (const index of many) {
         await insert(world.first, `c${index}`);
@@ -56,7 +113,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
         many.map(async (index) => {
           await insert(world.first, `c${index}`);
           await Promise.allSettled([
-            world.first.containers.markCreated(`c${index}`),
+            world.first.containers.markCreated(`c${index}`, 'holder'),
             world.second.containers.markOwnerFinished('worker', ownerOf(`c${index}`)),
           ]);
         }),
@@ -68,7 +125,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
     it('a row that fails while others look for it is followed by one new row', async () => {
       await insert(world.first, 'contended');
       const results = await Promise.all([
-        world.first.containers.markFailed('contended'),
+        world.first.containers.markFailed('contended', 'holder'),
         ...many.map(
           async (index) =>
             await either(index).containers.findOrInsert('worker', owner, leaseOf(`holder-${index}`), () => containerOf(`c${index}`, owner)),

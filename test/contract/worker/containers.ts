@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import type { ContainerSpec, Volume, Worker } from '../../../src/index.ts';
 import { rejection } from '../../support/rejection.ts';
 import { readTarText, tarOf } from '../../support/tar.ts';
-import { makeContainer, newOwner, sh, type WorkerSetup } from './setup.ts';
+import { Collector, makeContainer, newOwner, sh, type WorkerSetup } from './setup.ts';
 
 /** The guarantees of `findOrCreateContainer`, of the look-ups and of release, over whatever cluster. */
 export function describeContainers(setup: () => WorkerSetup): void {
@@ -108,11 +108,39 @@ export function describeContainers(setup: () => WorkerSetup): void {
           code: 'KW_ERR_CONTAINER_DISAPPEARED',
           handle: container.handle,
         });
-        expect(await worker.lookupContainer(container.handle)).to.equal(undefined);
         for (const _ of [1, 2]) expect((await rejection(container.run({ path: 'true' }, {}))).code).to.equal('KW_ERR_CONTAINER_DISAPPEARED');
         const ended = await container.attach('ended', {});
         expect((await ended.wait()).exitStatus).to.equal(6);
         await worker.ownerFinished(owner);
+      });
+
+      it('gives results and properties from the database where its pod is gone, from a host that begins anew, and says what output is missing', async () => {
+        const { container, owner } = await makeContainer(worker, image);
+        await container.setProperty('kept', 'in the database');
+        await sh(container, 'echo 0123456789; echo err >&2; exit 6', { id: 'ended' });
+        await setup().deletePod(container.podName);
+        const restarted = await setup().open();
+        try {
+          const error = await rejection(restarted.findOrCreateContainer(owner, { image }));
+          expect(error).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: container.handle });
+          const found = (await restarted.lookupContainer(container.handle))!;
+          expect(await found.properties()).to.deep.equal({ kept: 'in the database' });
+          const [stdout, stderr] = [new Collector(), new Collector()];
+          const attached = await found.attach('ended', { stdout, stderr }, { from: { stdoutBytes: 5, stderrBytes: 4 } });
+          const { exitStatus, undelivered = [] } = await attached.wait();
+          expect(exitStatus).to.equal(6);
+          expect(undelivered).to.have.length(1);
+          expect(undelivered[0]).to.have.property('stream', 'stdout');
+          expect(undelivered[0]?.cause).to.include({ code: 'KW_ERR_OUTPUT_FREED', fromBytes: 5, toBytes: 11 });
+          const again = await found.run({ id: 'ended', path: 'true' }, {});
+          expect(await again.wait()).to.deep.equal({ exitStatus: 6 });
+          for (const call of [found.run({ id: 'new', path: 'true' }, {}), found.attach('new', {}), found.setProperty('a', 'b')])
+            expect((await rejection(call)).code).to.equal('KW_ERR_CONTAINER_DISAPPEARED');
+          await restarted.ownerFinished(owner);
+          expect(await restarted.lookupContainer(container.handle)).to.equal(undefined);
+        } finally {
+          await restarted.close();
+        }
       });
     });
 

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
@@ -30,6 +30,16 @@ export function describeVolumes(setup: () => WorkerSetup): void {
 
     const upload = (path: string, bytes: Buffer, options = {}) => volume.streamIn(path, Readable.from([bytes]), options);
     const textOf = async (path: string) => await readTarText(await volume.streamOut(path));
+
+    it('refuses a source of text, however it comes, and keeps nothing of it', async () => {
+      const archive = await tarOf({ 'f.bin': randomBytes(5000) });
+      const text = (): Readable => Readable.from([archive]).setEncoding('latin1');
+      for (const source of [text(), text, () => Promise.resolve(Readable.from([archive.toString('latin1')]))]) {
+        const error = await rejection(volume.streamIn('text', source));
+        expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'source' });
+      }
+      expect((await rejection(volume.streamOut('text'))).code).to.equal('KW_ERR_FILE_NOT_FOUND');
+    });
 
     context('when an archive was streamed in', () => {
       it('streams out the same files, the same bytes each time, from another instance of the worker too', async () => {
@@ -122,6 +132,38 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         const raw = await buffer(await volume.streamOut('gzip'));
         expect(gunzipSync(await buffer(await volume.streamOut('gzip', { encoding: 'gzip' }))).equals(raw)).to.equal(true);
         expect(zstdDecompressSync(await buffer(await volume.streamOut('zstd', { encoding: 'zstd' }))).equals(raw)).to.equal(true);
+      });
+
+      it('takes one without a closing block where the encoding proves the end, and else does not', async () => {
+        const open = (await tarOf({ 'f.txt': 'open' })).subarray(0, -1024);
+        const closed = Buffer.concat([open, Buffer.alloc(512)]);
+        const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+        for (const [encoding, compress] of [
+          ['gzip', gzipSync],
+          ['zstd', zstdCompressSync],
+        ] as const) {
+          expect((await upload(`open/${encoding}`, compress(open), { encoding })).digest).to.equal(digestOf(open));
+          expect(await textOf(`open/${encoding}`)).to.deep.equal({ 'f.txt': 'open' });
+          const cut = await rejection(upload('open/cut', compress(open.subarray(0, -700)), { encoding }));
+          expect(cut.code).to.equal('KW_ERR_TRUNCATED_ARCHIVE');
+        }
+        expect((await upload('open/raw', closed)).rawBytes).to.equal(closed.length);
+        for (const [bytes, options] of [
+          [open, {}],
+          [Buffer.concat([gzipSync(open), Buffer.from('garbage')]), { encoding: 'gzip' }],
+        ] as const)
+          expect((await rejection(upload('open/cut', bytes, options))).code).to.equal('KW_ERR_TRUNCATED_ARCHIVE');
+        await upload('open/garbage', Buffer.concat([gzipSync(closed), Buffer.from('garbage')]), { encoding: 'gzip' });
+      });
+
+      it('takes zeros behind it as padding', async () => {
+        const archive = await tarOf({ 'f.txt': 'padded' });
+        for (const [encoding, bytes] of [
+          ['raw', archive],
+          ['gzip', gzipSync(archive)],
+          ['zstd', zstdCompressSync(archive)],
+        ] as const)
+          expect((await upload('padded', Buffer.concat([bytes, Buffer.alloc(10_240)]), { encoding })).entries).to.equal(1);
       });
 
       it('refuses one that it does not know, before anything moves', async () => {

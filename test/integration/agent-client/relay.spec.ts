@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 
@@ -93,6 +93,40 @@ describe('a volume that goes from pod to pod', function () {
     await to.killAndRestart();
     await moving;
     await expectSame('killed');
+  });
+
+  it('is begun anew where something changed while it was read, whichever way it goes', async () => {
+    const outcomes: string[] = [];
+    const changing = fileOf(from, 'changing', 'z');
+    await mkdir(fileOf(from, 'changing', ''), { recursive: true });
+    // More than a download has on its way: what comes behind it is read later.
+    await writeFile(fileOf(from, 'changing', 'a'), randomBytes(12_000_000));
+    for (const way of ['frames', 'bytes'] as const) {
+      await rm(changing, { recursive: true, force: true });
+      await writeFile(changing, 'a file when it was listed');
+      const source = clientOf(from);
+      let isChanged = false;
+      const target = new AgentClient({
+        connect: async () => {
+          // The download has begun by now, and waits.
+          if (!isChanged) await rm(changing).then(() => mkdir(changing));
+          isChanged = true;
+          return new PipeConnection(agentBinary(), to.folder);
+        },
+        clock: systemClock(),
+        logger: silentLogger,
+        podName: 'consumer',
+        handle: 'box',
+        transferEnded: ({ outcome }) => outcomes.push(outcome),
+      });
+      clients.push(target);
+      const spec = { volume: `changing-${way}` };
+      if (way === 'frames') await target.receiveFrom(spec, { client: source, spec: { volume: 'changing' } });
+      else await target.receive(spec, async () => (await source.send({ volume: 'changing' })).readable);
+      expect(await readdir(fileOf(to, spec.volume, ''))).to.have.members(['a', 'z']);
+      expect(await readdir(fileOf(to, spec.volume, 'z'))).to.deep.equal([]);
+    }
+    expect(outcomes).to.deep.equal(['CANCELLED', 'OK', 'CANCELLED', 'OK']);
   });
 
   it('leaves both as they were, and names the pod, where one of them cannot', async () => {

@@ -22,12 +22,10 @@ describe('what the agent holds', function () {
     expect(agent.stderr).to.equal('');
   });
 
-  const children = async (): Promise<string[]> =>
-    (await readFile(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8')).trim().split(' ').filter(Boolean);
   const descriptors = async (): Promise<number> => (await readdir(`/proc/${agent.pid}/fd`)).length;
 
   it('is as before after processes, transfers and connections of every end', async () => {
-    await until('the first session has ended', async () => (await children()).length === 0);
+    await until('the first session has ended', async () => (await agent.children()).length === 0);
     const before = await descriptors();
     const connections = await Promise.all(Array.from({ length: 6 }, () => agent.connect()));
     await Promise.all(connections.map((connection, index) => connection.run(`p${index}`, ['sh', '-c', 'sleep 0.05 & exit 1'])));
@@ -41,7 +39,7 @@ describe('what the agent holds', function () {
     await third?.expect(frameType.opened);
     third?.destroy();
     for (const connection of rest) connection.destroy();
-    await until('all children have ended', async () => (await children()).length === 0);
+    await until('all children have ended', async () => (await agent.children()).length === 0);
     expect(await descriptors()).to.equal(before);
     expect(await readdir(join(agent.folder, 'agent/operations'))).to.deep.equal([]);
     expect((await readdir(join(agent.folder, 'agent/processes'))).toSorted()).to.deep.equal(['p0', 'p1', 'p2', 'p3', 'p4', 'p5']);
@@ -50,7 +48,7 @@ describe('what the agent holds', function () {
   it('uses no processor time while nothing happens', async () => {
     const connection = await agent.connect();
     await connection.start('idle', ['sleep', '60']);
-    const pids = [String(agent.pid), ...(await children())];
+    const pids = [String(agent.pid), ...(await agent.children())];
     const switches = async (): Promise<number[]> =>
       Promise.all(pids.map(async (pid) => Number((await readFile(`/proc/${pid}/status`, 'utf8')).match(/^voluntary_ctxt_switches:\s+(\d+)/m)?.[1])));
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -159,7 +159,7 @@ describe('the stdin of a process', function () {
     higher.write(encodeData(0, 0, Buffer.from('all')));
     await acknowledged(higher, 3);
     end(higher, 3, 'all');
-    higher.destroy();
+    await higher.bye();
     expect(await news(lower)).to.deep.equal({ stdin: { owner: true, from: 3, ended: true } });
     lower.destroy();
     await connection.call({ op: 'stop', process: 'lower', graceMs: 0 });

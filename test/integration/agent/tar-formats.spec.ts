@@ -99,7 +99,7 @@ describe('unpacking archives of other programs', () => {
 
   it('gives a folder that no entry describes the same mode and time each time', async () => {
     const { content } = await unpacked(archiveOf(fileBlocks('a/b/c', '1')));
-    expect(content.get('a/b')).to.include({ mode: 0o755, mtimeMs: 0.000001 });
+    expect(content.get('a/b')).to.include({ mode: 0o755, mtimeMs: 0 });
   });
 
   it('ignores the root entry, and what follows the end', async () => {

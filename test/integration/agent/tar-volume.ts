@@ -47,8 +47,8 @@ export class TarAgent {
     return { id, folder };
   }
 
-  async upload(volume: string, archive: Buffer, more: Json = {}): Promise<Json> {
-    return this.#connection.receive({ id: this.newId(), volume, ...more }, archive);
+  async upload(volume: string, archive: Buffer, more: Json = {}, options: { readonly proven?: boolean } = {}): Promise<Json> {
+    return this.#connection.receive({ id: this.newId(), volume, ...more }, archive, options);
   }
 
   async download(volume: string, path = ''): Promise<{ readonly opened: Json; readonly result: Json; readonly archive: Buffer }> {

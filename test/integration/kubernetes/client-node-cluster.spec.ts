@@ -103,7 +103,7 @@ describe('the cluster over client-node', () => {
 
     it('must be one', async () => {
       expect(await refusal('{{{')).to.contain('cannot be read');
-      expect(await refusal('')).to.contain('cannot be read');
+      expect(await refusal('')).to.contain('is empty');
       expect(await refusal('clusters: []\ncontexts: []\nusers: []\n')).to.contain('has no current context');
     });
 
@@ -296,17 +296,18 @@ describe('the cluster over client-node', () => {
       expect(changes).to.deep.equal(['added']);
     });
 
-    it('are read anew for an exec where that is asked for', async () => {
+    it('are read anew for an exec where the server has refused them', async () => {
       const target = { podName: 'p', containerName: 'main', command: ['a', 'b'] };
+      const refused = await cluster.execEndpoint(target);
       await write('new');
       expect((await cluster.execEndpoint(target)).headers).to.deep.equal({ Authorization: 'Bearer old' });
-      const endpoint = await cluster.execEndpoint(target, { refresh: true });
+      const endpoint = await cluster.execEndpoint(target, { refused });
       expect(endpoint.headers).to.deep.equal({ Authorization: 'Bearer new' });
       expect(endpoint.url).to.equal(
         `${server.url.replace('http', 'ws')}/api/v1/namespaces/ci/pods/p/exec?command=a&command=b&container=main&stdin=true&stdout=true&stderr=true&tty=false`,
       );
       expect(endpoint.tls.rejectUnauthorized).to.equal(false);
-      expect(endpoint.agent).to.equal(undefined);
+      expect(endpoint.proxy).to.equal(undefined);
     });
 
     it('are a name and a password, or a proxy, where the configuration says so', async () => {
@@ -315,7 +316,7 @@ describe('the cluster over client-node', () => {
       kubeConfig.clusters = [{ ...entry!, proxyUrl: 'http://127.0.0.1:3128' }];
       const endpoint = await ClientNodeCluster.fromConfig({ kubeConfig }).execEndpoint({ podName: 'p', containerName: 'c', command: [] });
       expect(endpoint.headers).to.deep.equal({ Authorization: `Basic ${Buffer.from('me:secret').toString('base64')}` });
-      expect(endpoint.agent).to.be.an('object');
+      expect(endpoint.proxy).to.equal('http://127.0.0.1:3128');
     });
   });
 
@@ -404,8 +405,33 @@ describe('the cluster over client-node', () => {
       const node = (architecture: string): object => ({ metadata: { labels: { 'kubernetes.io/arch': architecture } } });
       answers(gives({ metadata: {}, items: [node('arm64'), node('amd64'), node('arm64'), {}] }));
       expect(await cluster.nodeArchitectures()).to.deep.equal(['amd64', 'arm64']);
+      server.requests.length = 0;
+      answers(gives({ items: [node('arm64')] }), gives({ items: [node('amd64')] }), gives({ items: [] }));
+      expect(await cluster.nodeArchitectures()).to.deep.equal(['amd64', 'arm64']);
+      const queries = server.requests.map((request) => new URL(request.slice(4), server.url).searchParams);
+      expect(queries.map((query) => query.get('limit'))).to.deep.equal(['1', '1', '1']);
+      expect(queries.map((query) => query.get('labelSelector'))).to.deep.equal([
+        'kubernetes.io/arch',
+        'kubernetes.io/arch,kubernetes.io/arch notin (arm64)',
+        'kubernetes.io/arch,kubernetes.io/arch notin (arm64,amd64)',
+      ]);
       answers(fails(403, 'Forbidden'));
       expect(await cluster.nodeArchitectures()).to.equal(undefined);
+    });
+  });
+
+  describe('a log', () => {
+    it('is not what the kubelet says instead of one', async () => {
+      const target = { podName: 'p', containerName: 'main', follow: false };
+      const read = async (): Promise<string[]> => {
+        const lines: string[] = [];
+        for await (const { bytes } of cluster.readLog(target)) lines.push(Buffer.from(bytes).toString());
+        return lines;
+      };
+      answers((response) => response.end('2030-01-01T00:00:00.000000001Z failed to try\n'));
+      expect(await read()).to.deep.equal(['failed to try\n']);
+      answers((response) => response.end('failed to try resolving symlinks in path "/var/log/0.log": no such file or directory'));
+      expect(await rejection(read())).to.be.instanceOf(ApiUnavailableError);
     });
   });
 

@@ -45,7 +45,7 @@ describe('AbortSignal of a repository', function () {
     const { containers, volumes, workers } = repository;
     const calls = [
       containers.findOrInsert('worker', ownerOf('x'), leaseOf('me'), () => expect.fail('made'), { signal }),
-      containers.markFailed('c', { signal }),
+      containers.markFailed('c', 'holder', { signal }),
       containers.setProperty('c', 'a', 'b', { signal }),
       volumes.expire('worker', 'v', { signal }),
       workers.register('other', { signal }),

@@ -96,6 +96,31 @@ describe('Repository when its database goes away', function () {
     await recovered();
   });
 
+  for (const whose of ['its own', 'the caller’s'] as const) {
+    it(`stops using connections of ${whose} pool that answer as a standby does after a failover`, async () => {
+      await insert(repository, `failover-${whose.length}`);
+      // What a session is at its start it stays: read only, until a new one takes its place.
+      await admin.query('alter database postgres set default_transaction_read_only = on');
+      const pool = new pg.Pool({ connectionString: server.url, max: 5 });
+      const demoted = await openRepository(whose === 'its own' ? server.url : pool, { logger: silentLogger });
+      try {
+        const lookup = async () => await demoted.containers.lookup('worker', 'none');
+        await Promise.all(Array.from({ length: 5 }, lookup));
+        await admin.query('set default_transaction_read_only = off; alter database postgres reset default_transaction_read_only');
+        const set = async () => await demoted.containers.setProperty(`failover-${whose.length}`, 'a', 'b').catch((error: unknown) => error);
+        const outcomes: unknown[] = [];
+        // Five connections are to be replaced, or fewer where one of them did all of the looking.
+        for (let attempt = 1; attempt <= 6; attempt += 1) outcomes.push(await set());
+        expect(outcomes[0]).to.include(unavailable).and.have.nested.property('cause.code', '25006');
+        expect(outcomes.at(-1)).to.equal(undefined);
+      } finally {
+        await admin.query('set default_transaction_read_only = off; alter database postgres reset default_transaction_read_only');
+        await demoted.close();
+        await pool.end();
+      }
+    });
+  }
+
   it('rejects a statement that takes longer than the server allows', async () => {
     const client = await lock();
     const hasty = await openRepository(`${server.url}?statement_timeout=50`, { logger: silentLogger });

@@ -75,8 +75,9 @@ describe('Statements that a repository sends', function () {
       expect(await count(async () => await find(handle, volumes)), 'find').to.equal(1);
       const steps: Record<string, () => Promise<unknown>> = {
         renewLease: async () => await containers.renewLease(handle, leaseOf('me')),
-        recordPod: async () => await containers.recordPod(handle, 'uid'),
-        markCreated: async () => await containers.markCreated(handle),
+        releaseLease: async () => await containers.releaseLease(handle, 'another'),
+        recordPod: async () => await containers.recordPod(handle, 'me', 'uid'),
+        markCreated: async () => await containers.markCreated(handle, 'me'),
         volumesOf: async () => await containers.volumesOf(handle),
         setProperty: async () => await containers.setProperty(handle, 'a', 'b'),
         properties: async () => await containers.properties(handle),
@@ -100,7 +101,7 @@ describe('Statements that a repository sends', function () {
   it('are one to find all that the reaper has to delete', async () => {
     for (let index = 0; index < 20; index += 1) {
       await find(`failed-${index}`, 3);
-      await repository.containers.markFailed(`failed-${index}`);
+      await repository.containers.markFailed(`failed-${index}`, 'me');
       await repository.volumes.insertArtifact(artifactOf(`artifact-${index}`));
       await repository.volumes.markFailed(`artifact-${index}`);
     }
@@ -123,8 +124,8 @@ describe('Statements that a repository sends', function () {
 
   it('are two for a move that is refused', async () => {
     await find('refused', 1);
-    await repository.containers.markCreated('refused');
-    expect(await count(async () => await repository.containers.markFailed('refused').catch(() => {}))).to.equal(2);
+    await repository.containers.markCreated('refused', 'me');
+    expect(await count(async () => await repository.containers.markFailed('refused', 'me').catch(() => {}))).to.equal(2);
   });
 
   it('find rows by an index, also among many', async () => {

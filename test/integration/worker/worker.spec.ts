@@ -3,6 +3,7 @@ import type { PGlite } from '@electric-sql/pglite';
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { describeContainers } from '../../contract/worker/containers.ts';
 import { describeHijacks } from '../../contract/worker/hijacks.ts';
+import { describeInput } from '../../contract/worker/input.ts';
 import { describeProcesses } from '../../contract/worker/processes.ts';
 import type { WorkerSetup } from '../../contract/worker/setup.ts';
 import { describeSidecars } from '../../contract/worker/sidecars.ts';
@@ -19,13 +20,13 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     let setup: WorkerSetup;
 
     before(async () => {
-      [cluster, database] = await Promise.all([EmbeddedCluster.start({ isolation }), newPGlite()]);
+      [cluster, database] = await Promise.all([EmbeddedCluster.start({ isolation, crashLoopBackOffMs: 100 }), newPGlite()]);
       const under = {
         kubeconfigPath: cluster.kubeconfigPath,
         namespace: 'default',
         database,
         image: 'busybox:1',
-        missingImage: 'registry.invalid/none:1',
+        missingImage: 'registry.example/does-not-exist:1',
       };
       setup = workerSetup(under);
     });
@@ -38,6 +39,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     describeVolumes(() => setup);
     describeProcesses(() => setup);
     describeContainers(() => setup);
+    describeInput(() => setup);
     describeTerminals(() => setup);
     describeHijacks(() => setup);
     describeSidecars(() => setup);

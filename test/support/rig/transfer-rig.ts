@@ -138,7 +138,7 @@ export class TransferRig {
   async quiet(): Promise<void> {
     for (const client of this.#clients.splice(0)) client.close();
     await this.api.quiet();
-    await until('the agent has no children', async () => (await readFile(`/proc/${this.agent.pid}/task/${this.agent.pid}/children`, 'utf8')) === '');
+    await until('the agent has no children', async () => (await this.agent.children()).length === 0);
     await this.#nothingIsStaged();
   }
 

@@ -9,7 +9,7 @@ import { AgentIncompatibleError, ProtocolViolationError } from '../../../src/err
 import { ExecutableNotFoundError, ProcessNotFoundError } from '../../../src/errors/process.ts';
 import { OperationLostError, VolumeIoError } from '../../../src/errors/transfer.ts';
 import { rejection } from '../../support/rejection.ts';
-import { PROCESS_RESULT } from '../../support/scripted-agent.ts';
+import { PROCESS_RESULT, type ScriptedAgent } from '../../support/scripted-agent.ts';
 import { ScriptedClient } from '../../support/scripted-client.ts';
 import { settle } from '../../support/virtual-clock.ts';
 
@@ -107,6 +107,34 @@ describe('an agent client', () => {
         ],
       });
     });
+
+    for (const [protocol, taken] of [
+      [3, 'OPENED has come'],
+      [2, 'OPEN has left'],
+    ] as const) {
+      it(`lets others have the place of a stop when ${taken}, although the process has not ended (protocol ${protocol})`, async () => {
+        setup.client.close();
+        await settle();
+        setup = new ScriptedClient({}, new ConnectionLimits({ maxControls: 1 }));
+        setup.onConnect = (agent) => agent.hello({ protocol: [1, protocol] });
+        const stops = Array.from({ length: 100 }, (_, index) => setup.client.stop(`p${index}`, 10_000));
+        const agents: ScriptedAgent[] = [];
+        for (const index of stops.keys()) {
+          const { agent, open } = await setup.opened('stop', index);
+          expect(open['process']).to.equal(`p${index}`);
+          if (protocol === 3) {
+            expect(setup.agents, 'before OPENED').to.have.length(index + 1);
+            agent.json('OPENED', {});
+          }
+          agents.push(agent);
+        }
+        const started = start();
+        (await setup.opened('start')).agent.json('RESULT', { started: true });
+        await started;
+        for (const agent of agents) agent.json('RESULT', { ...PROCESS_RESULT, exitStatus: 137, signal: 9 });
+        for (const stopped of await Promise.all(stops)) expect(stopped).to.include({ exitStatus: 137 });
+      });
+    }
 
     it('gives the errors of the agent their meaning, and uses the connection again', async () => {
       for (const [call, op, code, type] of [

@@ -10,6 +10,7 @@ import {
   processStartError,
   transferError,
   transferFailure,
+  transferOutcome,
 } from '../../../src/agent/agent-error.ts';
 import { Fields } from '../../../src/agent/control.ts';
 import { FrameType } from '../../../src/agent/frame.ts';
@@ -41,6 +42,7 @@ const MEANINGS: Readonly<Record<string, { transfer?: string; start?: string; pro
   IO_ERROR: { transfer: 'VolumeIoError', start: 'VolumeIoError', process: 'VolumeIoError' },
   INVALID_SPEC: { transfer: 'InvalidSpecError', start: 'InvalidSpecError', process: 'InvalidSpecError' },
   OPERATION_GONE: { transfer: 'OperationLostError' },
+  STALE_GENERATION: { transfer: 'LeaseLostError' },
   CANCELLED: { transfer: 'OperationLostError', start: 'OutcomeUnknownError', process: 'OutcomeUnknownError' },
   EXECUTABLE_NOT_FOUND: { start: 'ExecutableNotFoundError' },
   WRONG_FORMAT: { start: 'ExecutableFormatError' },
@@ -55,6 +57,23 @@ const MEANINGS: Readonly<Record<string, { transfer?: string; start?: string; pro
 };
 
 describe('the errors of the agent', () => {
+  it('have the words of a pod on one line, without control characters', () => {
+    const message = 'no\u001b[2Jroom\nKW_ERR_FAKE: forged\u202e';
+    const failure = AgentFailure.of(Fields.parse(FrameType.ERROR, Buffer.from(JSON.stringify({ code: 'IO_ERROR', message, path: 'a\nb' }))));
+    for (const error of [failure, transferError(failure, transfer), processError(failure, process), processStartError(failure, process, command)]) {
+      expect((error as Error).message).to.match(/no\\u\{1b\}\[2Jroom\\nKW_ERR_FAKE: forged\\u\{202e\}/);
+    }
+    expect(failure.facts.path).to.equal('a\nb');
+    const unknown = AgentFailure.of(Fields.parse(FrameType.ERROR, Buffer.from(JSON.stringify({ code: 'N\nW' }))));
+    expect((transferError(unknown, transfer) as Error).message).to.contain('N\\nW');
+  });
+
+  it('label metrics by codes that are known, and by one more for all others', () => {
+    expect(transferOutcome(new AgentFailure('DISK_FULL', ''))).to.equal('DISK_FULL');
+    expect(transferOutcome(new AgentFailure('MADE_UP_BY_A_POD', ''))).to.equal('OTHER');
+    expect(transferOutcome(new LostConnection(new Error('reset')))).to.equal('OPERATION_LOST');
+  });
+
   it('are all those of the protocol document', () => {
     const text = readFileSync(new URL('../../../docs/agent-protocol.md', import.meta.url), 'utf8');
     const codes = new Set(Array.from(text.matchAll(/`([A-Z]{2,}(?:_[A-Z]+)+|CANCELLED)`/g), ([, code]) => code ?? ''));

@@ -90,6 +90,7 @@ describe('an attachment', () => {
       stderrBytes: 1,
       oomKills: 0,
       outputCut: false,
+      shutdown: false,
     });
   });
 

@@ -8,6 +8,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { AgentDownload } from '../../../src/agent/agent-client.ts';
+import { ConnectionLimits } from '../../../src/agent/connection-limits.ts';
 import { ClosedError } from '../../../src/errors/caller.ts';
 import { ProtocolViolationError } from '../../../src/errors/connection.ts';
 import { DigestMismatchError, FileChangedError, FileNotFoundError, OperationLostError, TransferStalledError } from '../../../src/errors/transfer.ts';
@@ -69,6 +70,74 @@ describe('a download', () => {
     expect((await reading).equals(content)).to.equal(true);
     expect(await completed).to.deep.equal({ bytes: content.length, sha256: sha256(content).toString('hex'), entries: 2 });
     expect(agent.types.at(-1)).to.equal('DONE');
+  });
+
+  context('whose reader takes nothing', () => {
+    const window = 1 << 20;
+    const content = randomBytes(3 * window);
+    let limits: ConnectionLimits;
+
+    /** Gives so many bytes from an offset, as far as they are allowed. */
+    const giveFrom = (to: ScriptedAgent, from: number, until: number): void => {
+      for (let at = from; at < until; at += 65_536) to.data(1, at, content.subarray(at, at + 65_536));
+    };
+
+    beforeEach(async () => {
+      setup.client.close();
+      await settle();
+      limits = new ConnectionLimits({ maxTransfers: 1 });
+      setup = new ScriptedClient({ downloadWindowBytes: window }, limits);
+    });
+
+    it('lets another have its place, and takes one again, in turn, before the agent may send more', async () => {
+      const unread = await begin();
+      const slow = agent;
+      giveFrom(slow, 0, window);
+      const other = await begin();
+      expect(agent).not.to.equal(slow);
+      slow.frames.length = 0;
+      for (let taken = 0; taken < window; ) taken += (unread.readable.read() as Buffer | null)?.length ?? (await settle(), 0);
+      await settle();
+      expect(slow.frames, 'granted without a place').to.deep.equal([]);
+      agent.say(wireEnd(1, 0, sha256(Buffer.alloc(0))));
+      finish(Buffer.alloc(0));
+      expect((await buffer(other.readable)).length).to.equal(0);
+      await settle();
+      expect(readWindow(await slow.next('WINDOW'))).to.include({ acknowledged: window, limit: 2 * window });
+      unread.readable.destroy();
+      slow.json('ERROR', { code: 'CANCELLED', message: '' });
+      await settle();
+    });
+
+    it('is not stalled while it waits for its place, however long that takes', async () => {
+      const unread = await begin();
+      const slow = agent;
+      giveFrom(slow, 0, window);
+      const other = await begin();
+      for (let taken = 0; taken < window; ) taken += (unread.readable.read() as Buffer | null)?.length ?? (await settle(), 0);
+      for (let waited = 0; waited < 10; waited += 1) {
+        await setup.clock.advance(30_000);
+        agent.json('PROGRESS', {});
+      }
+      expect(unread.readable.errored).to.equal(null);
+      for (const { readable } of [unread, other]) readable.destroy();
+      for (const each of [slow, agent]) each.json('ERROR', { code: 'CANCELLED', message: '' });
+      await settle();
+    });
+
+    it('gives back the place that it waits for when it is destroyed', async () => {
+      const unread = await begin();
+      const slow = agent;
+      giveFrom(slow, 0, window);
+      const other = await begin();
+      for (let taken = 0; taken < window; ) taken += (unread.readable.read() as Buffer | null)?.length ?? (await settle(), 0);
+      unread.readable.destroy();
+      slow.json('ERROR', { code: 'CANCELLED', message: '' });
+      other.readable.destroy();
+      agent.json('ERROR', { code: 'CANCELLED', message: '' });
+      await settle();
+      (await limits.enter('download', {}))();
+    });
   });
 
   it('gives the bytes in their order, however frames are compressed and cut', async () => {

@@ -64,6 +64,26 @@ describe('an upload', () => {
     await agent.next('DONE');
   });
 
+  for (const [protocol, flags] of [
+    [2, 0],
+    [3, 8],
+  ] as const) {
+    it(`of an encoding that has proven its end says so in END to an agent of version ${protocol}: flags ${flags}`, async () => {
+      setup.onConnect = (connected) => connected.hello({ protocol: [1, protocol] });
+      const result = setup.client.receive({ volume: 'v' }, Readable.from([noise]), { isProven: () => true });
+      ({ agent, open } = await setup.opened('receive'));
+      agent.json('OPENED', { from: 0 });
+      agent.say(wireWindow(0, 0, 1 << 20));
+      while (agent.frames[0]?.type !== 'END') {
+        if (agent.frames.length > 0) await agent.next('DATA');
+        await settle();
+      }
+      expect((await agent.next('END')).flags).to.equal(flags);
+      commit(noise);
+      await result;
+    });
+  }
+
   for (const size of [1_000, 65_536, 262_144, 1_600_000]) {
     for (const windowBytes of [10_000, 262_144, 8 << 20]) {
       it(`keeps to a window of ${windowBytes} bytes with chunks of ${size}`, async () => {
@@ -262,21 +282,72 @@ describe('an upload', () => {
   });
 
   context('that stands still', () => {
-    it('for two minutes fails, and ends its source', async () => {
+    for (const windowBytes of [0, 1 << 20]) {
+      it(`because its source pauses for hours goes on, with a window of ${windowBytes} bytes`, async () => {
+        const { stream } = source();
+        const { result } = await begin(stream);
+        if (windowBytes > 0) agent.say(wireWindow(0, 0, windowBytes));
+        await setup.clock.advance(10_000_000);
+        stream.write(noise.subarray(0, 200_000));
+        await settle();
+        await setup.clock.advance(windowBytes > 0 ? 10_000_000 : 100_000);
+        stream.end(noise.subarray(200_000));
+        expect((await agent.takeUpload(Math.max(windowBytes, 1 << 20))).equals(noise)).to.equal(true);
+        commit(noise);
+        await result;
+      });
+    }
+
+    it('because the agent gives no room fails after two minutes, and ends its source', async () => {
       const { stream, closed } = source();
       const { result } = await begin(stream);
-      await setup.clock.advance(100_000);
-      stream.write('x');
-      await setup.clock.advance(115_000);
+      await setup.clock.advance(1_000_000);
       let failed = false;
       void result.catch(() => (failed = true));
-      await settle();
+      stream.write(noise);
+      await setup.clock.advance(115_000);
       expect(failed).to.equal(false);
       await setup.clock.advance(40_000);
-      expect(await rejection(result))
-        .to.be.instanceOf(TransferStalledError)
-        .with.property('waitedMs', 120_000);
+      const error = await rejection(result);
+      expect(error).to.be.instanceOf(TransferStalledError).with.property('waitedMs', 120_000);
+      expect(error.message).to.include('the pod');
       await closed;
+    });
+
+    it('because the agent does not acknowledge what it owes fails, although its source pauses too', async () => {
+      const { stream, closed } = source();
+      const { result } = await begin(stream);
+      agent.say(wireWindow(0, 0, 1 << 20));
+      stream.write(noise.subarray(0, 600_000));
+      await settle();
+      await setup.clock.advance(140_000);
+      expect(await rejection(result)).to.be.instanceOf(TransferStalledError);
+      await closed;
+    });
+
+    it('because the pod that it comes from is silent fails with what that one says, and does not count itself', async () => {
+      const producer = new ScriptedClient();
+      const moving = rejection(setup.client.receiveFrom({ volume: 'v' }, { client: producer.client, spec: { volume: 'from' } }));
+      const { agent: from } = await producer.opened('send');
+      from.json('OPENED', { from: 0, kind: 'directory' });
+      ({ agent } = await setup.opened('receive'));
+      agent.json('OPENED', { from: 0 });
+      agent.say(wireWindow(0, 0, 1 << 20));
+      await setup.clock.advance(1_000_000);
+      await producer.clock.advance(140_000);
+      await agent.next('CANCEL');
+      agent.json('ERROR', { code: 'CANCELLED', message: '' });
+      const error = await moving;
+      expect(error).to.be.instanceOf(TransferStalledError).and.to.include({ direction: 'out', handle: 'from' });
+      producer.client.close();
+      await settle();
+    });
+
+    it('because the agent does not answer END fails', async () => {
+      const { result } = await begin(Readable.from([noise]));
+      await agent.takeUpload(1 << 20);
+      await setup.clock.advance(140_000);
+      expect(await rejection(result)).to.be.instanceOf(TransferStalledError);
     });
 
     it('but whose commit goes on is waited for', async () => {

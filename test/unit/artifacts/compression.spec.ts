@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import { checkEncoding, decodeArchive, encodeArchive } from '../../../src/artifacts/compression.ts';
+import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import { ArtifactTooLargeError, CorruptArchiveError, TruncatedArchiveError, UnsupportedEncodingError } from '../../../src/errors/transfer.ts';
 import { rejection } from '../../support/rejection.ts';
 
@@ -23,12 +24,12 @@ const encoded = {
   zstd: zstdCompressSync(archive, { params: { [constants.ZSTD_c_checksumFlag]: 1 } }),
 } as const;
 
+function* cut(bytes: Buffer, size: number): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
 function pieces(bytes: Buffer, size = 10_000): Readable {
-  return Readable.from(
-    (function* () {
-      for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
-    })(),
-  );
+  return Readable.from(cut(bytes, size));
 }
 
 describe('decodeArchive', () => {
@@ -140,9 +141,30 @@ describe('decodeArchive', () => {
         );
       });
 
-      it('tells that something else follows the data', async () => {
-        const source = pieces(Buffer.concat([whole, Buffer.from('and something else')]));
-        expect(await failureOf(decodeArchive(source, { encoding, facts }).readable)).to.be.instanceOf(CorruptArchiveError);
+      it('takes zeros behind the data as padding, wherever the chunks are cut', async () => {
+        for (const padding of [1, 511, 100_000]) {
+          for (const size of [9_000, whole.length, whole.length + 1, 1 << 20]) {
+            const decoded = decodeArchive(pieces(Buffer.concat([whole, Buffer.alloc(padding)]), size), { encoding, facts });
+            expect(archive.equals(await buffer(decoded.readable)), `${padding} zeros, chunks of ${size}`).to.equal(true);
+            expect(decoded.isProven()).to.equal(true);
+            expect(decoded.encodedBytes()).to.equal(whole.length + padding);
+          }
+        }
+      });
+
+      it('does not take zeros in the place of the data for an archive', async () => {
+        const error = await failureOf(decodeArchive(pieces(Buffer.alloc(5000)), { encoding, facts }).readable);
+        expect(error).to.be.instanceOf(CorruptArchiveError);
+      });
+
+      it('has proven the end of what is whole, and of nothing before that', async () => {
+        const decoded = decodeArchive(pieces(whole), { encoding, facts });
+        expect(decoded.isProven()).to.equal(false);
+        await buffer(decoded.readable);
+        expect(decoded.isProven()).to.equal(true);
+        const cut = decodeArchive(pieces(whole.subarray(0, whole.length - 1)), { encoding, facts });
+        await failureOf(cut.readable);
+        expect(cut.isProven()).to.equal(false);
       });
 
       it('expands no more than is read', async () => {
@@ -157,6 +179,131 @@ describe('decodeArchive', () => {
       });
     });
   }
+});
+
+describe('decodeArchive of gzip', () => {
+  it('ignores what follows the data, as gzip does, but has proven nothing then', async () => {
+    for (const garbage of ['and something else', '\x1f', '\0\0garbage']) {
+      for (const size of [10_000, encoded.gzip.length, 1 << 20]) {
+        const decoded = decodeArchive(pieces(Buffer.concat([encoded.gzip, Buffer.from(garbage, 'latin1')]), size), { encoding: 'gzip', facts });
+        expect(archive.equals(await buffer(decoded.readable)), `${garbage}, chunks of ${size}`).to.equal(true);
+        expect(decoded.isProven()).to.equal(false);
+      }
+    }
+  });
+
+  it('tells a second member that is cut short, or damaged', async () => {
+    const second = gzipSync('second');
+    for (const length of [2, 9, 12, second.length - 1]) {
+      const source = pieces(Buffer.concat([encoded.gzip, second.subarray(0, length)]));
+      expect(await failureOf(decodeArchive(source, { encoding: 'gzip', facts }).readable)).to.be.instanceOf(TruncatedArchiveError);
+    }
+    for (const at of [2, second.length - 8, second.length - 4]) {
+      const damaged = Buffer.from(second);
+      damaged.writeUInt8(damaged.readUInt8(at) ^ 1, at);
+      const source = pieces(Buffer.concat([encoded.gzip, damaged]));
+      expect(await failureOf(decodeArchive(source, { encoding: 'gzip', facts }).readable), `byte ${at}`).to.be.instanceOf(CorruptArchiveError);
+    }
+  });
+
+  it('takes headers with every optional field, wherever the chunks are cut', async () => {
+    const body = encoded.gzip.subarray(10);
+    const extra = Buffer.from([5, 0, 1, 2, 3, 4, 5]);
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 31 }), fc.integer({ min: 1, max: 40 }), async (flags, size) => {
+        const fields = [extra, Buffer.from('name\0'), Buffer.from('comment\0'), Buffer.from([0, 0])];
+        const present = fields.filter((_, index) => (flags & ([4, 8, 16, 2][index] ?? 0)) !== 0);
+        const header = Buffer.concat([Buffer.from([0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3]), ...present]);
+        const source = Readable.from([...cut(header, size), body]);
+        expect(archive.equals(await buffer(decodeArchive(source, { encoding: 'gzip', facts }).readable))).to.equal(true);
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+describe('decodeArchive of zstd', () => {
+  it('tells that something else follows the data, or its padding', async () => {
+    for (const more of ['and something else', '\0\0\0garbage']) {
+      const source = pieces(Buffer.concat([encoded.zstd, Buffer.from(more)]));
+      expect(await failureOf(decodeArchive(source, { encoding: 'zstd', facts }).readable)).to.be.instanceOf(CorruptArchiveError);
+    }
+  });
+
+  it('passes over skippable frames, as pzstd writes them', async () => {
+    const skippable = Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
+    for (const size of [5_000, 11_111, 1 << 20]) {
+      const source = pieces(Buffer.concat([skippable, encoded.zstd, skippable, Buffer.alloc(600)]), size);
+      expect(archive.equals(await buffer(decodeArchive(source, { encoding: 'zstd', facts }).readable))).to.equal(true);
+    }
+  });
+
+  it('finds the end of each frame, however it was made', async () => {
+    const contents = [Buffer.alloc(0), Buffer.from('x'), Buffer.alloc(400_000), randomBytes(300_000), archive];
+    for (const content of contents) {
+      for (const checksum of [0, 1]) {
+        const params = { [constants.ZSTD_c_checksumFlag]: checksum, [constants.ZSTD_c_contentSizeFlag]: checksum };
+        const frame = zstdCompressSync(content, { params });
+        const source = pieces(Buffer.concat([frame, frame, Buffer.alloc(3)]), frame.length);
+        const raw = await buffer(decodeArchive(source, { encoding: 'zstd', facts }).readable);
+        expect(raw.equals(Buffer.concat([content, content])), `${content.length} bytes`).to.equal(true);
+      }
+    }
+  });
+});
+
+describe('decodeArchive of a source that does not give bytes', () => {
+  const refused = (readable: Readable): Promise<Error> => failureOf(readable);
+
+  it('refuses one with an encoding at once, and destroys it', () => {
+    for (const encoding of ['utf8', 'latin1', 'hex'] as const) {
+      const source = pieces(archive);
+      source.setEncoding(encoding);
+      expect(() => decodeArchive(source, { facts }))
+        .to.throw(InvalidSpecError)
+        .with.property('field', 'source');
+      expect(source.destroyed).to.equal(true);
+    }
+  });
+
+  for (const encoding of ['raw', 'gzip', 'zstd'] as const) {
+    it(`refuses text and anything else that is not bytes, in ${encoding}`, async () => {
+      async function* text(): AsyncGenerator<string> {
+        yield* ['text'];
+      }
+      const late = new PassThrough();
+      late.write(encoded[encoding]);
+      const sources: readonly unknown[] = [
+        Readable.from(['text']),
+        Readable.from([encoded[encoding], 'text']),
+        Readable.from([encoded[encoding], 7]),
+        Readable.from([{ bytes: archive }]),
+        Readable.from([new Uint16Array(4)]),
+        text(),
+        ['text'],
+        new Blob(['text']).stream().pipeThrough(new TextDecoderStream()),
+        late,
+      ];
+      for (const source of sources) {
+        const { readable } = decodeArchive(source as Readable, { encoding, facts });
+        // An encoding that is set when the reading has begun.
+        if (source === late) late.setEncoding('latin1');
+        expect(await refused(readable))
+          .to.be.instanceOf(InvalidSpecError)
+          .with.property('field', 'source');
+      }
+    });
+  }
+
+  it('refuses what is no source', () => {
+    for (const source of [undefined, null, 7, 'text', {}]) expect(() => decodeArchive(source as never, { facts })).to.throw(InvalidSpecError);
+  });
+
+  it('takes bytes of every kind', async () => {
+    const copy = new Uint8Array(archive);
+    for (const source of [Readable.from([archive]), Readable.from([copy]), [copy], new Blob([copy]).stream(), archive])
+      expect(archive.equals(await buffer(decodeArchive(source as Readable, { facts }).readable))).to.equal(true);
+  });
 });
 
 describe('encodeArchive', () => {

@@ -11,6 +11,7 @@ const transfer = { handle: 'v-1' };
 
 /** At least one error of each code; two where the class leaves `retryable` to the case. The type holds it to the union. */
 const samples: { readonly [Code in ErrorCode]: readonly Extract<AnyKubernetesWorkerError, { code: Code }>[] } = {
+  KW_ERR_ADMISSION_DENIED: [new library.AdmissionDeniedError(call, 'violates PodSecurity')],
   KW_ERR_AGENT_INCOMPATIBLE: [new library.AgentIncompatibleError([1, 1], [2, 3])],
   KW_ERR_AGENT_UNAVAILABLE: [true, false].map((retryable) => new library.AgentUnavailableError('kw-1', 'not there', retryable)),
   KW_ERR_API_ERROR: [new library.ApiError(call, 'no', { status: 422, reason: 'Invalid' })],
@@ -20,6 +21,9 @@ const samples: { readonly [Code in ErrorCode]: readonly Extract<AnyKubernetesWor
   KW_ERR_CONFLICT: [new library.ConflictError(call, 'exists')],
   KW_ERR_CONTAINER_DISAPPEARED: [new library.ContainerDisappearedError('c-1', 'w')],
   KW_ERR_CORRUPT_ARCHIVE: [new library.CorruptArchiveError(transfer, 'checksum')],
+  KW_ERR_CREDENTIALS_UNAVAILABLE: [true, false].map(
+    (retryable) => new library.CredentialsUnavailableError('plug-in aws', 'exit status 1', { retryable, stderr: 'no' }),
+  ),
   KW_ERR_DIGEST_MISMATCH: [new library.DigestMismatchError(transfer, 'digest')],
   KW_ERR_DISK_FULL: [new library.DiskFullError(transfer, 'ENOSPC')],
   KW_ERR_EXECUTABLE_FORMAT: [new library.ExecutableFormatError(processFacts, 'x')],
@@ -31,8 +35,9 @@ const samples: { readonly [Code in ErrorCode]: readonly Extract<AnyKubernetesWor
   KW_ERR_FORBIDDEN: [new library.ForbiddenError(call, 'no')],
   KW_ERR_HEARTBEAT_TIMEOUT: [new library.HeartbeatTimeoutError(60_000)],
   KW_ERR_ILLEGAL_TRANSITION: [new library.IllegalTransitionError('container c-1', 'failed', 'created')],
-  KW_ERR_IMAGE_PULL_FAILED: [new library.ImagePullFailedError(pod, 'busybox')],
+  KW_ERR_IMAGE_PULL_FAILED: [true, false].map((retryable) => new library.ImagePullFailedError(pod, 'busybox', retryable)),
   KW_ERR_INVALID_SPEC: [new library.InvalidSpecError('image', 'is empty')],
+  KW_ERR_LEASE_LOST: [new library.LeaseLostError('c-1')],
   KW_ERR_NOT_PERMITTED: [new library.NotPermittedError(transfer, 'EACCES')],
   KW_ERR_OPERATION_LOST: [new library.OperationLostError(transfer, 'restarted')],
   KW_ERR_OUTCOME_UNKNOWN: [new library.OutcomeUnknownError('process task', 'it was started')],
@@ -46,6 +51,7 @@ const samples: { readonly [Code in ErrorCode]: readonly Extract<AnyKubernetesWor
   KW_ERR_POD_UNSCHEDULABLE: [new library.PodUnschedulableError(pod, 1)],
   KW_ERR_PROCESS_NOT_FOUND: [new library.ProcessNotFoundError(processFacts)],
   KW_ERR_PROTOCOL_VIOLATION: [new library.ProtocolViolationError('garbage')],
+  KW_ERR_QUOTA_EXCEEDED: [new library.QuotaExceededError(call, 'exceeded quota')],
   KW_ERR_RECONCILE: [new library.ReconcileError('reap', [new Error('x')])],
   KW_ERR_REPOSITORY_UNAVAILABLE: [new library.RepositoryUnavailableError('refused')],
   KW_ERR_SCHEMA_TOO_NEW: [new library.SchemaTooNewError('0001', '0002')],
@@ -75,7 +81,7 @@ function ownFields(error: AnyKubernetesWorkerError): string[] {
 }
 
 function inheritedFields(error: AnyKubernetesWorkerError): string[] {
-  if (error instanceof library.PodError) return ['namespace', 'podName', 'reason', 'detail'];
+  if (error instanceof library.PodError) return ['namespace', 'podName', 'reason', 'detail', 'mayStillRun'];
   if (error instanceof library.ProcessError) return ['handle', 'processId'];
   if (error instanceof library.ClusterError) return ['verb', 'resource', 'namespace'];
   if (error instanceof library.TransferError) return ['handle', 'podName', 'direction', 'path', 'entry', 'errno', 'bytes'];

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import { ByteTail } from '../../../src/exec/byte-tail.ts';
-import { quote } from '../../../src/exec/quote.ts';
+import { quote } from '../../../src/internal/quote.ts';
 
 describe('the tail of a stream', () => {
   it('is its last bytes, however they came', () => {

@@ -9,7 +9,6 @@ const plain: PodPlan = {
   labels: { a: 'b' },
   annotations: { c: 'd' },
   image: 'busybox',
-  environment: [],
   volumes: [],
   agentConfigMapName: 'agent-x',
   architecture: 'amd64',
@@ -21,6 +20,10 @@ const plain: PodPlan = {
 
 function main(pod: Pod): NonNullable<Pod['spec']>['containers'][number] {
   return pod.spec!.containers[0]!;
+}
+
+function bytesOf(pod: Pod): number {
+  return Buffer.byteLength(JSON.stringify(pod));
 }
 
 describe('the pod of a plan', () => {
@@ -43,7 +46,6 @@ describe('the pod of a plan', () => {
       image: 'busybox',
       imagePullPolicy: 'IfNotPresent',
       command: ['/.kw-agent/agent', 'serve', '/.kw'],
-      env: [],
       resources: {},
       securityContext: { allowPrivilegeEscalation: false },
       volumeMounts: [
@@ -85,14 +87,30 @@ describe('the pod of a plan', () => {
     ]);
   });
 
-  it('gives the last value of each variable, literally, and drops what is none', () => {
-    const environment = ['A=1', 'B=x=y', 'A=2', 'EMPTY=', 'NOEQ', '=x', 'REF=$(A) $$ $'];
-    expect(main(buildPod({ ...plain, environment })).env).to.deep.equal([
+  it('gives sidecars the last value of each variable, literally, and drops what is none', () => {
+    const env = ['A=1', 'B=x=y', 'A=2', 'EMPTY=', 'NOEQ', '=x', 'REF=$(A) $$ $'];
+    const pod = buildPod({ ...plain, sidecars: [{ name: 'db', image: 'x', env }] });
+    expect(pod.spec!.containers[1]!.env).to.deep.equal([
       { name: 'A', value: '2' },
       { name: 'B', value: 'x=y' },
       { name: 'EMPTY', value: '' },
       { name: 'REF', value: '$$(A) $$$$ $$' },
     ]);
+  });
+
+  it('is refused where it is larger than the API server takes, naming the largest part', () => {
+    const env = Array.from({ length: 10 }, (_, index) => `V${String(index)}=${'x'.repeat(120_000)}`);
+    const sidecars = [
+      { name: 'small', image: 'x' },
+      { name: 'large', image: 'x', env },
+    ];
+    expect(() => buildPod({ ...plain, sidecars })).to.throw(InvalidSpecError, /^sidecars\[1\]\.env: .*more than 1048576$/);
+    const volumes = Array.from({ length: 3_000 }, (_, index) => ({
+      agentVolume: `v${String(index)}`,
+      mountPath: `/${'p'.repeat(400)}/${String(index)}`,
+    }));
+    expect(() => buildPod({ ...plain, volumes })).to.throw(InvalidSpecError, /^spec: /);
+    expect(bytesOf(buildPod({ ...plain, sidecars: [{ name: 'fits', image: 'x', env: env.slice(0, 8) }] }))).to.be.above(900_000);
   });
 
   it('requests what it limits, unless requests are given', () => {

@@ -21,8 +21,8 @@ function waiting(reason: string, message?: string): Pod {
   return pod({ phase: 'Pending', containerStatuses: [container({ state: { waiting: { reason, ...(message === undefined ? {} : { message }) } } })] });
 }
 
-function problem(subject: Pod, afterMs = 0): ReturnType<typeof podProblem> {
-  return podProblem(subject, { now: startTime.getTime() + afterMs, graceMs: 30_000 });
+function problem(subject: Pod): ReturnType<typeof podProblem> {
+  return podProblem(subject);
 }
 
 const terminated = { exitCode: 137, reason: 'OOMKilled', containerID: 'c://1', finishedAt: startTime };
@@ -32,20 +32,21 @@ describe('the problem of a pod', () => {
     expect(problem({})).to.equal(undefined);
     expect(problem(waiting('ContainerCreating'))).to.equal(undefined);
     expect(problem(waiting('PodInitializing'))).to.equal(undefined);
-    expect(problem(pod({ phase: 'Running', containerStatuses: [container({ state: { running: {} } })] }), 1e9)).to.equal(undefined);
+    expect(problem(pod({ phase: 'Running', containerStatuses: [container({ state: { running: {} } })] }))).to.equal(undefined);
   });
 
-  for (const reason of ['ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull', 'ImageInspectError']) {
+  for (const reason of ['InvalidImageName', 'ErrImageNeverPull']) {
     it(`is the image at ${reason}`, () => {
-      const error = problem(waiting(reason, 'no such host'));
+      const error = problem(waiting(reason, 'no such name'));
       expect(error).to.be.instanceOf(ImagePullFailedError);
-      expect(error).to.include({ image: 'reg/app:1', reason, detail: 'container main: no such host', podName: 'p', namespace: 'ci' });
+      expect(error).to.include({ image: 'reg/app:1', reason, detail: 'container main: no such name', podName: 'p', namespace: 'ci' });
+      expect(error).to.include({ retryable: false });
     });
   }
 
-  it('is not yet the image at a first failed pull, and is once that has lasted', () => {
-    expect(problem(waiting('ErrImagePull'), 29_999)).to.equal(undefined);
-    expect(problem(waiting('ErrImagePull'), 30_000)).to.be.instanceOf(ImagePullFailedError);
+  it('is none while a pull fails, which may pass', () => {
+    for (const reason of ['ErrImagePull', 'ImagePullBackOff', 'ImageInspectError'])
+      expect(problem(waiting(reason, 'reg/app:1: not found'))).to.equal(undefined);
   });
 
   for (const reason of ['CreateContainerConfigError', 'CreateContainerError', 'RunContainerError']) {
@@ -58,15 +59,23 @@ describe('the problem of a pod', () => {
 
   it('is none where a config map is missing, which is told apart', () => {
     const subject = waiting('CreateContainerConfigError', 'configmap "agent-1" not found');
-    expect(problem(subject, 1e9)).to.equal(undefined);
+    expect(problem(subject)).to.equal(undefined);
     expect(findMissingConfigMap(subject)).to.equal('agent-1');
     expect(findMissingConfigMap(waiting('ContainerCreating'))).to.equal(undefined);
   });
 
-  it('is not yet a failure where the runtime is only slow', () => {
-    const slow = waiting('CreateContainerError', 'context deadline exceeded');
-    expect(problem(slow)).to.equal(undefined);
-    expect(problem(slow, 30_000)).to.be.instanceOf(PodFailedError);
+  it('is none where the runtime is slow or restarts, at whatever step', () => {
+    const words = [
+      'context deadline exceeded',
+      'failed to reserve container name "main_p_ci": name "main_p_ci" is reserved for "0a1b"',
+      'connection error: desc = "transport: Error while dialing dial unix /run/containerd/containerd.sock: connect: no such file or directory"',
+    ];
+    for (const message of words) {
+      for (const reason of ['CreateContainerError', 'RunContainerError']) expect(problem(waiting(reason, message)), message).to.equal(undefined);
+      const state = { waiting: { reason: 'CrashLoopBackOff' } };
+      const lastState = { terminated: { exitCode: 128, reason: 'StartError', message: `failed to create containerd task: ${message}` } };
+      expect(problem(pod({ containerStatuses: [container({ state, lastState })] })), message).to.equal(undefined);
+    }
   });
 
   it('is a program that cannot be started, also while the kubelet waits before the next attempt', () => {
@@ -83,7 +92,7 @@ describe('the problem of a pod', () => {
 
   it('is none where a container was killed and comes back', () => {
     const state = { waiting: { reason: 'CrashLoopBackOff' } };
-    expect(problem(pod({ phase: 'Running', containerStatuses: [container({ state, lastState: { terminated }, restartCount: 9 })] }), 1e9)).to.equal(
+    expect(problem(pod({ phase: 'Running', containerStatuses: [container({ state, lastState: { terminated }, restartCount: 9 })] }))).to.equal(
       undefined,
     );
   });
@@ -91,7 +100,7 @@ describe('the problem of a pod', () => {
   it('is found in any container', () => {
     const containerStatuses = [
       container({ state: { running: {} } }),
-      container({ name: 'db', image: 'db:1', state: { waiting: { reason: 'ImagePullBackOff' } } }),
+      container({ name: 'db', image: 'db:1', state: { waiting: { reason: 'InvalidImageName' } } }),
     ];
     expect(problem(pod({ containerStatuses })))
       .to.be.instanceOf(ImagePullFailedError)
@@ -127,7 +136,7 @@ describe('a pod that waits', () => {
     const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/2 nodes', lastTransitionTime: startTime };
     const subject = pod({ phase: 'Pending', conditions: [condition] });
     expect(findUnschedulable(subject)).to.deep.equal({ since: startTime, detail: '0/2 nodes' });
-    expect(problem(subject, 1e9)).to.equal(undefined);
+    expect(problem(subject)).to.equal(undefined);
     expect(findUnschedulable(pod({ conditions: [{ ...condition, reason: 'SchedulingGated' }] }))).to.equal(undefined);
     expect(findUnschedulable(pod({ conditions: [{ type: 'PodScheduled', status: 'True' }] }))).to.equal(undefined);
   });

@@ -22,6 +22,8 @@ function pod(name: string, version: number, phase = 'Running'): Pod {
 /** A cluster whose answers a test gives one by one. */
 class PodServer implements Pick<Cluster, 'listPods' | 'watchPods' | 'getPod'> {
   pods = new Map<string, Pod>();
+  /** Pods that are there, and that no label selector finds. */
+  readonly unlisted = new Set<string>();
   lists = 0;
   watches = 0;
   gets = 0;
@@ -33,7 +35,7 @@ class PodServer implements Pick<Cluster, 'listPods' | 'watchPods' | 'getPod'> {
 
   async listPods(_selector: string, { signal }: AbortOptions = {}): Promise<PodList> {
     this.lists += 1;
-    const pods = [...this.pods.values()];
+    const pods = [...this.pods.values()].filter((one) => !this.unlisted.has(one.metadata?.name ?? ''));
     await this.listing();
     signal?.throwIfAborted();
     return { pods, resourceVersion: String(this.lists) };
@@ -68,8 +70,10 @@ class PodServer implements Pick<Cluster, 'listPods' | 'watchPods' | 'getPod'> {
   say(...events: (PodChange | Error | 'end')[]): void {
     for (const event of events) {
       if (event !== 'end' && !(event instanceof Error)) {
-        if (event.type === 'deleted') this.pods.delete(event.pod.metadata?.name ?? '');
-        else this.pods.set(event.pod.metadata?.name ?? '', event.pod);
+        const name = event.pod.metadata?.name ?? '';
+        if (event.type === 'deleted') {
+          if (!this.unlisted.has(name)) this.pods.delete(name);
+        } else this.pods.set(event.pod.metadata?.name ?? '', event.pod);
       }
       this.#queue.push(event);
     }
@@ -144,9 +148,76 @@ describe('a pod watch', () => {
     expect(server).to.include({ lists: 1, watches: 1, gets: 0 });
   });
 
-  it('says that a pod is absent where a list says so that was asked for afterwards', async () => {
+  it('says that a pod is absent where it was read, and not because a list lacks it', async () => {
     expect(await next(observe('none'))).to.equal(undefined);
-    expect(server).to.include({ lists: 1, gets: 0 });
+    expect(server).to.include({ lists: 1, gets: 1 });
+  });
+
+  /** As if its labels were removed by hand: it is there, and no list or watch has it. */
+  const unlist = (name: string): void => {
+    server.unlisted.add(name);
+    server.say({ type: 'deleted', pod: server.pods.get(name)! });
+  };
+
+  it('does not take a pod for deleted whose labels were removed, and goes on telling of it', async () => {
+    server.pods.set('a', pod('a', 1));
+    const a = observe('a');
+    await next(a);
+    unlist('a');
+    server.pods.set('a', pod('a', 2));
+    expect(await next(a)).to.equal('2 Running');
+    server.say('end');
+    server.pods.set('a', pod('a', 3, 'Failed'));
+    const failed = next(a);
+    await clock.advance(6_000);
+    expect(await failed).to.equal('3 Failed');
+    server.pods.delete('a');
+    const gone = next(a);
+    await clock.advance(6_000);
+    expect(await gone).to.equal(undefined);
+  });
+
+  it('leaves a pod that got its labels back to the watch', async () => {
+    server.pods.set('a', pod('a', 1));
+    const a = observe('a');
+    await next(a);
+    unlist('a');
+    await clock.advance(1_000);
+    server.unlisted.clear();
+    server.say({ type: 'added', pod: pod('a', 4) });
+    expect(await next(a)).to.equal('4 Running');
+    await clock.advance(10_000);
+    const { gets } = server;
+    await clock.advance(60_000);
+    expect(server.gets).to.equal(gets);
+  });
+
+  it('says that a pod is gone where another one has its name', async () => {
+    server.pods.set('a', pod('a', 1));
+    const a = observe('a');
+    await next(a);
+    const other = pod('a', 2);
+    other.metadata!.uid = 'uid-other';
+    server.say({ type: 'modified', pod: other });
+    expect(await next(a)).to.equal(undefined);
+    expect(await next(observe('a'))).to.equal('2 Running');
+  });
+
+  it('waits for an answer of the API before it says that a pod is gone', async () => {
+    server.pods.set('a', pod('a', 1));
+    const a = observe('a');
+    await next(a);
+    server.getting = () => Promise.reject(new ApiUnavailableError(facts, 'down', 503));
+    server.say({ type: 'deleted', pod: pod('a', 2) });
+    let told = false;
+    const change = next(a).finally(() => {
+      told = true;
+    });
+    await clock.advance(100_000);
+    expect(told).to.equal(false);
+    server.getting = async () => undefined;
+    await clock.advance(30_000);
+    expect(await change).to.equal(undefined);
   });
 
   it('does not take a pod for absent that is younger than the list, its event still on the way', async () => {
@@ -154,7 +225,7 @@ describe('a pod watch', () => {
     server.pods.set('young', pod('young', 9, 'Pending'));
     const young = observe('young');
     expect(await next(young)).to.equal('9 Pending');
-    expect(server.gets).to.equal(1);
+    expect(server.gets).to.equal(2);
   });
 
   it('does not take a pod for absent that is made while the first list is on its way', async () => {
@@ -176,14 +247,13 @@ describe('a pod watch', () => {
     const a = observe('a');
     const state = next(a);
     await setImmediate();
-    server.say({ type: 'added', pod: pod('a', 5) }, { type: 'deleted', pod: pod('a', 6) });
+    server.say({ type: 'added', pod: pod('a', 5) });
     expect(await state).to.equal('5 Running');
-    expect(await next(a)).to.equal(undefined);
-    server.pods.set('a', pod('a', 5));
+    server.pods.set('a', pod('a', 4, 'Pending'));
     resolve();
     const more = next(a);
     await setImmediate();
-    server.say({ type: 'added', pod: pod('a', 7) });
+    server.say({ type: 'modified', pod: pod('a', 7) });
     expect(await more).to.equal('7 Running');
   });
 

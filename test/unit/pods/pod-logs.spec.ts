@@ -93,6 +93,44 @@ describe('PodLogs', () => {
     expect(lines).to.deep.equal(['one', 'last', 'two', 'end']);
   });
 
+  it('gives lines whose times are out of order, once each, also where a connection was lost between them', async () => {
+    const first = [`${t(2, 9)} a`, `${t(2, 3)} b`, `${t(1, 8)} c`, `${t(2, 4)} d`];
+    const { lines } = await follow([
+      { error: noLog },
+      { lines: first, error: new ApiUnavailableError(facts, 'cut', undefined) },
+      { error: noLog },
+      { lines: [`${t(2, 9)} a`, `${t(2, 3)} b`, `${t(2, 4)} d`, `${t(2, 1)} e`, `${t(3)} f`, `${t(2, 2)} g`] },
+      { error: noLog },
+      { lines: [`${t(2, 9)} a`, `${t(2, 3)} b`, `${t(2, 4)} d`, `${t(2, 1)} e`, `${t(3)} f`, `${t(2, 2)} g`, `${t(2, 6)} h`] },
+    ]);
+    expect(lines).to.deep.equal(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']);
+  });
+
+  it('gives lines through a clock of the node that is set back', async () => {
+    const { lines, asked } = await follow([
+      { error: noLog },
+      { lines: [`${t(8)} a`, `${t(3)} b`], error: new ApiUnavailableError(facts, 'cut', undefined) },
+      { error: noLog },
+      { lines: [`${t(8)} a`, `${t(3)} b`, `${t(3, 5)} c`, `${t(4)} d`] },
+      { error: noLog },
+      { lines: [`${t(8)} a`, `${t(4)} d`, `${t(5)} e`] },
+    ]);
+    expect(lines).to.deep.equal(['a', 'b', 'c', 'd', 'e']);
+    expect(asked[3]?.since).to.deep.equal(new Date('2026-01-01T00:00:03Z'));
+  });
+
+  it('gives the lines of a log that was begun anew, where those that were given are not in it any more', async () => {
+    const { lines } = await follow([
+      { error: noLog },
+      { lines: [`${t(2, 1)} a`, `${t(2, 5)} b`], error: new ApiUnavailableError(facts, 'cut', undefined) },
+      { error: noLog },
+      { lines: [`${t(2, 4)} c`, `${t(2, 6)} d`] },
+      { error: noLog },
+      { lines: [`${t(2, 4)} c`, `${t(2, 6)} d`] },
+    ]);
+    expect(lines).to.deep.equal(['a', 'b', 'c', 'd']);
+  });
+
   it('waits for a container that has no log yet, also in the end', async () => {
     const { lines } = await follow([
       { error: noLog },

@@ -1,14 +1,32 @@
 import { expect } from 'chai';
 
 import { ContainerDisappearedError } from '../../../src/errors/repository.ts';
-import { isConflict, sqlStateOf, toRepositoryError } from '../../../src/repository/postgres/pg-error.ts';
+import { isConflict, isUnfit, sqlStateOf, toRepositoryError } from '../../../src/repository/postgres/pg-error.ts';
 
 /** An answer of the server, as both drivers give it. */
 const answer = (code: string, facts: object = {}): Error => Object.assign(new Error('as the server says'), { code, severity: 'ERROR', ...facts });
 const code = (error: unknown): unknown => (toRepositoryError(error) as { code?: unknown }).code;
 
 describe('toRepositoryError', () => {
-  for (const state of ['08006', '57P01', '57P03', '57014', '53300', '53100', '55P03', '25006', '40001', '40P01', '42P01', '58030', 'XX000']) {
+  for (const state of [
+    '08006',
+    '57P01',
+    '57P03',
+    '57014',
+    '53300',
+    '53100',
+    '55P03',
+    '25006',
+    '40001',
+    '40P01',
+    '42P01',
+    '58030',
+    'XX000',
+    '08P01',
+    '57P02',
+    '57P05',
+    '25P02',
+  ]) {
     it(`makes SQLSTATE ${state} "unavailable", which may be tried again`, () => {
       const error = answer(state);
       expect(toRepositoryError(error)).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true, cause: error });
@@ -49,6 +67,25 @@ describe('toRepositoryError', () => {
     for (const error of [new ContainerDisappearedError('c', 'w'), new TypeError('x is not a function'), 'a text', undefined]) {
       expect(toRepositoryError(error)).to.equal(error);
     }
+  });
+});
+
+describe('isUnfit', () => {
+  for (const state of ['08000', '08003', '08006', '08P01', '25006', '25P02', '57P01', '57P02', '57P03', '57P05', '58030', 'XX000']) {
+    it(`is true of a connection that answers ${state}`, () => {
+      expect(isUnfit(answer(state))).to.equal(true);
+    });
+  }
+
+  for (const state of ['22P02', '23505', '40001', '42501', '42P01', '53100', '55P03', '57014']) {
+    it(`is false of one that answers ${state}, which is about the statement`, () => {
+      expect(isUnfit(answer(state))).to.equal(false);
+    });
+  }
+
+  it('is true of one that does not answer', () => {
+    expect(isUnfit(new Error('Query read timeout'))).to.equal(true);
+    expect(isUnfit(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))).to.equal(true);
   });
 });
 

@@ -30,11 +30,15 @@ function recordingPg(): { readonly pg: PgModule; readonly configs: PoolConfig[];
 }
 
 describe('openPool', () => {
-  it('makes a small pool whose statements and connections have an end', async () => {
+  it('makes a small pool whose statements and connections have an end, and sends no start-up parameter but its name', async () => {
     const { pg, configs } = recordingPg();
     await openPool('postgres://h/d', silentLogger, async () => pg);
     expect(configs).to.have.length(1);
-    expect(configs[0]).to.include({ connectionString: 'postgres://h/d', max: 10, statement_timeout: 30_000, keepAlive: true });
+    expect(configs[0]).to.include({ connectionString: 'postgres://h/d', max: 10, query_timeout: 30_000, maxLifetimeSeconds: 900, keepAlive: true });
+    const startup = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'options'];
+    expect(configs[0])
+      .to.include({ application_name: 'kubernetes-worker' })
+      .and.not.to.have.any.keys(...startup);
   });
 
   it('logs a connection that dies while idle, instead of ending the host', async () => {

@@ -75,6 +75,16 @@ describe('StatementRunner', () => {
     expect(pool.listeners.size).to.equal(0);
   });
 
+  it('closes a connection on which the server answers that it cannot serve', async () => {
+    const states = ['25006', '57P01', '57P02', '57P03', '08006', '08P01'];
+    const pool = new ScriptedPool(states.map(answer));
+    const runner = runnerOf(pool);
+    for (const state of states) {
+      expect(await rejection(runner.rows(statement)), state).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true });
+    }
+    expect(pool.releases).to.deep.equal(states.map(() => true));
+  });
+
   it('closes a connection that died while it was out of the pool', async () => {
     const pool = new ScriptedPool([]);
     const db = new Kysely<unknown>({ dialect: new PoolDialect(pool), log: [] });

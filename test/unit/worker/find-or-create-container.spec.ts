@@ -1,10 +1,12 @@
 import { expect } from 'chai';
 import sinon from 'sinon';
 
-import { FakeContainerRepository, FakeVolume } from '../../../fakes/index.ts';
+import { FakeContainerRepository, FakeStepDelegate } from '../../../fakes/index.ts';
 import { PodDeletedError } from '../../../src/errors/pod.ts';
-import { ContainerDisappearedError } from '../../../src/errors/repository.ts';
-import type { ContainerState } from '../../../src/repository/records.ts';
+import { ContainerDisappearedError, IllegalTransitionError, LeaseLostError, RepositoryUnavailableError } from '../../../src/errors/repository.ts';
+import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/pod-supervisor.ts';
+import type { ContainerState, VolumeRecord } from '../../../src/repository/records.ts';
+import type { Artifact } from '../../../src/runtime/volume.ts';
 import { planContainer } from '../../../src/worker/container-plan.ts';
 import { type ContainerMakerComponents, findOrCreateContainer } from '../../../src/worker/find-or-create-container.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -14,7 +16,9 @@ import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 describe('findOrCreateContainer', () => {
   let containers: FakeContainerRepository;
   let launcher: { launch: sinon.SinonStub; discard: sinon.SinonStub };
-  let pods: { exists: sinon.SinonStub; requireAlive: sinon.SinonStub; whenAgentAnswers: sinon.SinonStub };
+  let pods: Record<'exists' | 'requireAlive' | 'whenAgentAnswers' | 'fence', sinon.SinonStub> & Pick<PodSupervisor, 'retry'>;
+  let takeFrom: sinon.SinonStub;
+  let delegate: FakeStepDelegate;
   let clock: VirtualClock;
 
   const found = (state: ContainerState, leased: boolean, podUid?: string) => ({
@@ -30,10 +34,38 @@ describe('findOrCreateContainer', () => {
       lastHijackAt: undefined,
       createdAt: new Date(0),
     },
-    volumes: [],
+    volumes: [input],
     leased,
+    generation: 7,
   });
-  const wanted = () => ({ owner: { kind: 'k', key: '1' }, plan: planContainer({ image: 'busybox:1' }), metadata: {}, delegate: undefined });
+  const artifact = { handle: 'a-1' } as unknown as Artifact;
+  const input: VolumeRecord = {
+    handle: 'v-1',
+    workerName: 'w',
+    kind: 'input',
+    state: 'creating',
+    containerHandle: 'c-1',
+    mountPath: '/in',
+    name: undefined,
+    teamId: undefined,
+    store: 'pod',
+    location: {},
+    readyAt: undefined,
+    digest: undefined,
+    sizeBytes: undefined,
+    expiresAt: undefined,
+    createdAt: new Date(0),
+  };
+  const wanted = () => ({
+    owner: { kind: 'k', key: '1' },
+    plan: planContainer({ image: 'busybox:1', inputs: [{ artifact, path: '/in' }] }),
+    metadata: {},
+    delegate,
+  });
+  const away = () => new RepositoryUnavailableError('away');
+  const never = (signal: AbortSignal | undefined): Promise<never> =>
+    new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)));
+  let ids = 0;
   const make = (options: { signal?: AbortSignal } = {}) => {
     const components = {
       workerName: 'w',
@@ -41,9 +73,9 @@ describe('findOrCreateContainer', () => {
       launcher,
       pods,
       podStore: { name: 'pod' },
-      volume: () => new FakeVolume({ handle: 'v' }),
+      volume: () => ({ takeFrom }),
       podName: () => 'pod-1',
-      newId: () => 'id',
+      newId: () => `id-${(ids += 1)}`,
       leaseMs: 60_000,
       clock,
       logger: silentLogger,
@@ -52,22 +84,35 @@ describe('findOrCreateContainer', () => {
   };
 
   beforeEach(() => {
+    ids = 0;
+    delegate = new FakeStepDelegate();
+    takeFrom = sinon.stub().resolves();
     containers = new FakeContainerRepository();
+    containers.releaseLease.resolves(true);
     containers.recordPod.resolves();
     containers.markCreated.resolves();
     containers.markFailed.resolves();
     containers.renewLease.resolves(true);
     launcher = { launch: sinon.stub().resolves('uid-1'), discard: sinon.stub().resolves() };
-    pods = { exists: sinon.stub().resolves(true), requireAlive: sinon.stub().resolves(), whenAgentAnswers: sinon.stub().resolves() };
     clock = new VirtualClock();
+    const timeouts = { startMs: 300_000, schedulingMs: 300_000, reconnectMs: 300_000 };
+    const supervisor = new PodSupervisor({ clock, logger: silentLogger, timeouts } as unknown as PodSupervisorComponents);
+    pods = {
+      exists: sinon.stub().resolves(true),
+      requireAlive: sinon.stub().resolves(),
+      whenAgentAnswers: sinon.stub().resolves(),
+      fence: sinon.stub().resolves(),
+      retry: (work, options) => supervisor.retry(work, options),
+    };
   });
 
   context('when there is none', () => {
     it('puts the pod on record before it is used, and is created last', async () => {
       containers.findOrInsert.resolves(found('creating', true));
       expect(await make()).to.include({ handle: 'c-1', state: 'created' });
-      sinon.assert.callOrder(launcher.launch, containers.recordPod, pods.whenAgentAnswers, containers.markCreated);
-      sinon.assert.calledOnceWithMatch(containers.recordPod, 'c-1', 'uid-1');
+      sinon.assert.callOrder(launcher.launch, containers.recordPod, pods.whenAgentAnswers, pods.fence, takeFrom, containers.markCreated);
+      sinon.assert.calledOnceWithMatch(containers.recordPod, 'c-1', 'id-1', 'uid-1');
+      sinon.assert.calledOnceWithMatch(containers.markCreated, 'c-1', 'id-1');
     });
 
     it('is marked failed where its pod fails, with the failure itself', async () => {
@@ -75,7 +120,14 @@ describe('findOrCreateContainer', () => {
       containers.findOrInsert.resolves(found('creating', true));
       pods.whenAgentAnswers.rejects(failure);
       expect(await rejection(make())).to.equal(failure);
-      sinon.assert.calledOnce(containers.markFailed);
+      sinon.assert.calledOnceWithMatch(containers.markFailed, 'c-1', 'id-1');
+    });
+
+    it('fences the pod, and fills the inputs, with the generation of its lease', async () => {
+      containers.findOrInsert.resolves(found('creating', true));
+      await make();
+      sinon.assert.calledOnceWithMatch(pods.fence, { podName: 'pod-1' }, 7);
+      sinon.assert.calledOnceWithMatch(takeFrom, artifact, { lease: { holder: 'id-1', generation: 7 } });
     });
   });
 
@@ -99,10 +151,154 @@ describe('findOrCreateContainer', () => {
     });
 
     it('keeps a pod whose row merely could not be written', async () => {
-      containers.findOrInsert.resolves(found('creating', true));
-      containers.recordPod.rejects(new Error('another holder has it'));
-      await rejection(make());
+      containers.findOrInsert.onFirstCall().resolves(found('creating', true)).resolves(found('created', false));
+      containers.recordPod.rejects(new LeaseLostError('c-1'));
+      containers.lookup.resolves(found('creating', false).container);
+      const making = make();
+      await settle();
+      await clock.advance(200);
+      await making;
       sinon.assert.notCalled(launcher.discard);
+    });
+
+    for (const [what, row] of [
+      ['is being deleted, whose reaper may have looked for the pod before', found('destroying', false).container],
+      ['has another pod by now', found('created', false, 'uid-2').container],
+    ] as const) {
+      it(`deletes a pod whose row ${what}`, async () => {
+        containers.findOrInsert.resolves(found('creating', true));
+        containers.recordPod.rejects(new IllegalTransitionError('container c-1', row.state, 'creating'));
+        containers.lookup.resolves(row);
+        await rejection(make());
+        sinon.assert.calledOnceWithExactly(launcher.discard, 'pod-1', 'uid-1');
+      });
+    }
+  });
+
+  context('when the lease passes to another holder', () => {
+    for (const [what, stale] of [
+      ['its pod is recorded', () => containers.recordPod.onFirstCall().rejects(new LeaseLostError('c-1'))],
+      ['the pod is fenced', () => pods.fence.onFirstCall().rejects(new LeaseLostError('c-1'))],
+      ['an input is streamed', () => takeFrom.onFirstCall().rejects(new LeaseLostError('v-1'))],
+      ['it is marked created', () => containers.markCreated.onFirstCall().rejects(new LeaseLostError('c-1'))],
+    ] as const) {
+      it(`looks again where that shows when ${what}, and fails nothing`, async () => {
+        containers.findOrInsert
+          .onFirstCall()
+          .resolves(found('creating', true))
+          .resolves(found('created', false, 'uid-1'));
+        containers.lookup.resolves(found('creating', false).container);
+        stale();
+        const making = make();
+        await settle();
+        await clock.advance(200);
+        expect(await making).to.include({ state: 'created' });
+        sinon.assert.notCalled(containers.markFailed);
+      });
+    }
+
+    it('asks as a new holder, so that what the former one still says is refused', async () => {
+      containers.findOrInsert.resolves(found('creating', true));
+      containers.lookup.resolves(found('creating', false).container);
+      takeFrom.onFirstCall().rejects(new LeaseLostError('v-1'));
+      const making = make();
+      await settle();
+      await clock.advance(200);
+      await making;
+      const holders = containers.findOrInsert.args.map(([, , lease]) => lease.holder);
+      expect(holders[0]).to.equal('id-1');
+      expect(new Set(holders)).to.have.property('size', 2);
+    });
+  });
+
+  context('when it is given up', () => {
+    const holding = async (signal: AbortSignal) => {
+      containers.findOrInsert.resolves(found('creating', true));
+      takeFrom.callsFake((_artifact: unknown, options: { signal: AbortSignal }) => never(options.signal));
+      const making = rejection(make({ signal }));
+      await settle();
+      return making;
+    };
+
+    it('releases the lease when the work has stopped, and before it rejects with the signal’s reason', async () => {
+      const abort = new AbortController();
+      const reason = new Error('enough');
+      const making = holding(abort.signal);
+      await settle();
+      abort.abort(reason);
+      expect(await making).to.equal(reason);
+      sinon.assert.calledOnceWithMatch(containers.releaseLease, 'c-1', 'id-1');
+      sinon.assert.notCalled(containers.markFailed);
+    });
+
+    it('releases a lease that it gets only after it was given up', async () => {
+      const answer = Promise.withResolvers<ReturnType<typeof found>>();
+      containers.findOrInsert.returns(answer.promise);
+      const abort = new AbortController();
+      const making = rejection(make({ signal: abort.signal }));
+      await settle();
+      abort.abort(new Error('enough'));
+      await settle();
+      answer.resolve(found('creating', true));
+      expect(await making).to.include({ message: 'enough' });
+      sinon.assert.calledOnceWithMatch(containers.releaseLease, 'c-1', 'id-1');
+    });
+
+    it('does not wait for a database that does not answer', async () => {
+      const abort = new AbortController();
+      containers.releaseLease.callsFake((_handle, _holder, options) => never(options?.signal));
+      const making = holding(abort.signal);
+      await settle();
+      abort.abort(new Error('enough'));
+      await clock.advance(2_000);
+      expect(await making).to.include({ message: 'enough' });
+    });
+  });
+
+  context('when the database is away for a while', () => {
+    for (const [what, fail] of [
+      ['the row is looked for', () => containers.findOrInsert.onFirstCall().rejects(away())],
+      ['the pod is recorded', () => containers.recordPod.onFirstCall().rejects(away())],
+      ['the container is marked created', () => containers.markCreated.onFirstCall().rejects(away())],
+    ] as const) {
+      it(`goes on once it is back, where that is when ${what}`, async () => {
+        containers.findOrInsert.resolves(found('creating', true));
+        fail();
+        const making = make();
+        await settle();
+        await clock.advance(200);
+        expect(await making).to.include({ state: 'created' });
+        sinon.assert.notCalled(containers.markFailed);
+        sinon.assert.calledOnce(launcher.launch);
+      });
+    }
+
+    it('marks a container failed that fails meanwhile, once it is back', async () => {
+      const failure = new PodDeletedError({ namespace: 'ci', podName: 'pod-1' });
+      containers.findOrInsert.resolves(found('creating', true));
+      pods.whenAgentAnswers.rejects(failure);
+      containers.markFailed.onFirstCall().rejects(away());
+      const making = rejection(make());
+      await settle();
+      await clock.advance(200);
+      expect(await making).to.equal(failure);
+      sinon.assert.calledTwice(containers.markFailed);
+    });
+
+    it('leaves a container as it is that cannot be completed before the lease ends by the local clock', async () => {
+      containers.findOrInsert
+        .onFirstCall()
+        .resolves(found('creating', true))
+        .resolves(found('created', false, 'uid-1'));
+      containers.lookup.resolves(found('creating', false).container);
+      containers.renewLease.rejects(away());
+      containers.markCreated.rejects(away());
+      const making = make();
+      await clock.advance(59_000);
+      sinon.assert.calledOnce(containers.findOrInsert);
+      await clock.advance(2_000);
+      expect(await making).to.include({ state: 'created' });
+      sinon.assert.notCalled(containers.markFailed);
     });
   });
 
@@ -119,6 +315,16 @@ describe('findOrCreateContainer', () => {
       await clock.advance(200);
       expect(await making).to.include({ handle: 'c-1' });
       sinon.assert.notCalled(launcher.launch);
+    });
+
+    it('says so, once', async () => {
+      containers.findOrInsert.resolves(found('creating', false));
+      containers.findOrInsert.onCall(3).resolves(found('created', false, 'uid-1'));
+      containers.lookup.resolves(found('creating', false).container);
+      const making = make();
+      await clock.advance(1_000);
+      await making;
+      sinon.assert.calledOnceWithExactly(delegate.waitingForAnotherHost, 'pod-1');
     });
 
     it('makes no new one for an owner that has finished meanwhile', async () => {

@@ -55,6 +55,47 @@ describe('StdinBuffer', () => {
     expect((await rejection(new StdinBuffer(destroyed).pieceAt(0))).message).to.equal('stdin was destroyed before its end');
   });
 
+  it('reads and drops what the agent has, and keeps none of it', async () => {
+    const chunk = Buffer.alloc(64 * 1024, 'x');
+    const [count, skipped] = [4800, 4799 * 64 * 1024 + 1000];
+    let given = 0;
+    const source = new Readable({
+      read() {
+        this.push(given < count ? chunk : null);
+        given += 1;
+      },
+    });
+    const stdin = new StdinBuffer(source);
+    stdin.acknowledge(skipped);
+    let most = 0;
+    source.on('readable', () => {
+      most = Math.max(most, stdin.keptBytes);
+    });
+    const piece = await stdin.pieceAt(skipped);
+    expect(piece).to.have.property('offset', skipped);
+    expect(most).to.be.at.most(chunk.length);
+    expect(stdin.keptBytes).to.be.at.most(chunk.length - 1000);
+  });
+
+  it('is a typed error where the source ends before the offset that the agent has', async () => {
+    const stdin = new StdinBuffer(Readable.from([Buffer.from('short')], { objectMode: false }));
+    stdin.acknowledge(2 ** 52);
+    expect(await rejection(stdin.pieceAt(2 ** 52))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'stdin' });
+  });
+
+  it('gives its end where the agent has all of it', async () => {
+    const stdin = new StdinBuffer(Readable.from([Buffer.from('short')], { objectMode: false }));
+    stdin.acknowledge(5);
+    expect(await stdin.pieceAt(5)).to.deep.equal({ endAt: 5 });
+  });
+
+  it('refuses what is neither bytes nor text', async () => {
+    expect(await rejection(new StdinBuffer(Readable.from([{ not: 'bytes' }])).pieceAt(0))).to.include({
+      code: 'KW_ERR_INVALID_SPEC',
+      field: 'stdin',
+    });
+  });
+
   it('lets go of a source that goes on, which stays as it is', async () => {
     const source = new PassThrough();
     const before = source.eventNames();

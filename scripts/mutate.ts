@@ -1,0 +1,43 @@
+// Applies the mutants of test/mutations one by one, each in a copy of the tree, and runs the specs that have to notice.
+//
+//   npm run mutate agent|host [NAME…]      all mutants of the list, or those whose name contains one of the words
+//
+// Each spec first runs without a change: a test that fails anyway, or that does not run, proves nothing. Exits with 1
+// where a mutant survives, where its text does not occur exactly once, or where the change does not build or load.
+import { availableParallelism } from 'node:os';
+
+import { MutantList } from './mutation/mutant-list.ts';
+import { describeVerdict, judge, type Verdict } from './mutation/verdict.ts';
+import { WorkingCopy } from './mutation/working-copy.ts';
+
+const MOST_AT_ONCE = 2;
+
+const [list, ...words] = process.argv.slice(2);
+if (list !== 'agent' && list !== 'host') {
+  console.error('usage: npm run mutate agent|host [NAME…]');
+  process.exit(2);
+}
+
+const { mutants, problems } = await MutantList.load(list, words);
+for (const problem of problems) console.error(problem);
+if (mutants.length === 0) {
+  console.error('no mutant has such a name');
+  process.exit(2);
+}
+
+const waiting = [...mutants];
+const verdicts: Verdict[] = [];
+await Promise.all(
+  Array.from({ length: Math.min(MOST_AT_ONCE, availableParallelism(), waiting.length) }, async () => {
+    await using copy = await WorkingCopy.create(list === 'agent');
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const verdict = await judge(copy, mutant);
+      verdicts.push(verdict);
+      console.log(describeVerdict(verdict));
+    }
+  }),
+);
+
+const killed = verdicts.filter(({ outcome }) => outcome === 'killed').length;
+console.log(`\n${String(killed)} killed, ${String(verdicts.length - killed)} not`);
+process.exitCode = killed === verdicts.length && problems.length === 0 ? 0 : 1;

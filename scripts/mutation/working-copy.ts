@@ -1,0 +1,103 @@
+import { execFile, spawn } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+
+import type { Mutant } from '../mutant.ts';
+import { repository } from './mutant-list.ts';
+
+const run = promisify(execFile);
+
+/** A spec that hangs under a change has noticed it. */
+const SPEC_MS = 240_000;
+
+/** What the specs said: tests that passed and failed, or undefined where they did not load. */
+export interface SpecRun {
+  readonly totals: { readonly passed: number; readonly failed: number } | undefined;
+  readonly timedOut: boolean;
+  readonly output: string;
+}
+
+/** A copy of the tree as it is now (changes that are not committed included), with the checkout's dependencies. */
+export class WorkingCopy implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #agent: string | undefined;
+  readonly #baselines = new Map<string, Promise<SpecRun>>();
+
+  private constructor(folder: string, agent: string | undefined) {
+    this.#folder = folder;
+    this.#agent = agent;
+  }
+
+  /** `withAgent`: specs run the agent that the copy's sources make, instead of the committed one. */
+  static async create(withAgent: boolean): Promise<WorkingCopy> {
+    const folder = await mkdtemp(join(tmpdir(), 'kw-mutate-'));
+    const list = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+    const { stdout } = await run('git', list, { cwd: repository, maxBuffer: 64 * 1024 * 1024 });
+    for (const file of stdout.split('\0').filter((name) => name !== '')) {
+      await mkdir(dirname(join(folder, file)), { recursive: true });
+      await cp(join(repository, file), join(folder, file)).catch((error: unknown) => {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      });
+    }
+    await symlink(join(repository, 'node_modules'), join(folder, 'node_modules'));
+    const copy = new WorkingCopy(folder, withAgent ? join(folder, '.agent-dynamic') : undefined);
+    await copy.build();
+    return copy;
+  }
+
+  /** Compiles what has changed of the agent; gives the compiler's words where that fails. */
+  async build(): Promise<string | undefined> {
+    if (this.#agent === undefined) return undefined;
+    return run(join(this.#folder, 'agent/build'), ['--dynamic', this.#agent]).then(
+      () => undefined,
+      (error: unknown) => String(error),
+    );
+  }
+
+  /** Applies the change, and gives what takes it back. */
+  async apply({ file, find, replace }: Mutant): Promise<() => Promise<void>> {
+    const path = join(this.#folder, file);
+    const source = await readFile(path, 'utf8');
+    await writeFile(path, source.split(find).join(replace));
+    return () => writeFile(path, source);
+  }
+
+  /** The specs without a change, run once for each choice of tests. */
+  baseline(killedBy: Mutant['killedBy']): Promise<SpecRun> {
+    const key = JSON.stringify(killedBy);
+    const kept = this.#baselines.get(key) ?? this.specs(killedBy);
+    this.#baselines.set(key, kept);
+    return kept;
+  }
+
+  async specs({ specs, grep }: Mutant['killedBy']): Promise<SpecRun> {
+    const choice = grep === undefined ? [] : ['--fgrep', grep];
+    const mocha = spawn(process.execPath, ['node_modules/mocha/bin/mocha.js', '--bail', '--exit', ...choice, ...specs], {
+      cwd: this.#folder,
+      env: { ...process.env, ...this.#environment() },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    let output = '';
+    for (const stream of [mocha.stdout, mocha.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      if (mocha.pid !== undefined) process.kill(-mocha.pid, 'SIGKILL');
+    }, SPEC_MS);
+    await new Promise((resolve, reject) => mocha.once('error', reject).once('exit', resolve));
+    clearTimeout(timer);
+    const [, passed, failed] = /^(\d+) passed, (\d+) failed/m.exec(output) ?? [];
+    return { totals: passed === undefined ? undefined : { passed: Number(passed), failed: Number(failed) }, timedOut, output };
+  }
+
+  #environment(): NodeJS.ProcessEnv {
+    return this.#agent === undefined ? {} : { KW_AGENT: join(this.#agent, 'agent'), KW_AGENT_DYNAMIC: this.#agent };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}

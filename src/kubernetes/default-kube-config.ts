@@ -1,0 +1,77 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+import { KubeConfig } from '@kubernetes/client-node';
+
+import { readKubeConfig } from './kube-config-files.ts';
+
+/** Where the default rules look. */
+export interface DefaultPlaces {
+  readonly environment: NodeJS.ProcessEnv;
+  /** What Kubernetes mounts into a pod. */
+  readonly serviceAccount: string;
+}
+
+export const systemPlaces = (): DefaultPlaces => ({
+  environment: process.env,
+  serviceAccount: '/var/run/secrets/kubernetes.io/serviceaccount',
+});
+
+/**
+ * kubectl's rules: the files of `KUBECONFIG`, else `~/.kube/config`; where these say nothing, the service account
+ * of the pod that this process runs in.
+ */
+export function loadDefaultKubeConfig(places: DefaultPlaces): KubeConfig {
+  const paths = pathsOf(places);
+  const kubeConfig = readKubeConfig(paths, { mayBeMissing: true });
+  if (kubeConfig !== undefined && (kubeConfig.clusters.length > 0 || kubeConfig.contexts.length > 0)) return kubeConfig;
+  return inClusterConfig(places) ?? fail(places, paths);
+}
+
+/** For messages. */
+export function describeDefaults({ environment }: DefaultPlaces): string {
+  const list = environment['KUBECONFIG'];
+  return list === undefined || list === '' ? 'the default configuration' : `KUBECONFIG=${list}`;
+}
+
+function pathsOf({ environment }: DefaultPlaces): readonly string[] {
+  const list = environment['KUBECONFIG'];
+  if (list === undefined || list === '') return [join(environment['HOME'] ?? homedir(), '.kube', 'config')];
+  return [...new Set(list.split(delimiter))].filter((path) => path !== '');
+}
+
+function inClusterConfig({ environment, serviceAccount }: DefaultPlaces): KubeConfig | undefined {
+  const [host = '', port = ''] = [environment['KUBERNETES_SERVICE_HOST'], environment['KUBERNETES_SERVICE_PORT']];
+  const tokenFile = join(serviceAccount, 'token');
+  if (host === '' || port === '' || !existsSync(tokenFile)) return undefined;
+  const namespaceFile = join(serviceAccount, 'namespace');
+  const namespace = existsSync(namespaceFile) ? readFileSync(namespaceFile, 'utf8').trim() : undefined;
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromOptions({
+    clusters: [
+      {
+        name: 'inCluster',
+        server: `https://${isIPv6(host) ? `[${host}]` : host}:${port}`,
+        caFile: join(serviceAccount, 'ca.crt'),
+        skipTLSVerify: false,
+      },
+    ],
+    users: [{ name: 'inClusterUser', authProvider: { name: 'tokenFile', config: { tokenFile } } }],
+    contexts: [{ name: 'inClusterContext', cluster: 'inCluster', user: 'inClusterUser', namespace }],
+    currentContext: 'inClusterContext',
+  });
+  return kubeConfig;
+}
+
+function fail({ environment, serviceAccount }: DefaultPlaces, paths: readonly string[]): never {
+  const looked = paths.map((path) => `${path} ${existsSync(path) ? 'is empty' : 'does not exist'}`);
+  const isSet = (environment['KUBECONFIG'] ?? '') !== '';
+  const inPod =
+    environment['KUBERNETES_SERVICE_HOST'] === undefined
+      ? 'KUBERNETES_SERVICE_HOST is not set, so this process does not run in a pod'
+      : `${join(serviceAccount, 'token')} does not exist`;
+  const advice = 'set KUBECONFIG, or give the option kubeConfig a path or a configuration';
+  throw new Error([isSet ? '' : 'KUBECONFIG is not set', ...looked, inPod, advice].filter((part) => part !== '').join('; '));
+}

@@ -1,0 +1,99 @@
+import { CredentialsUnavailableError } from '../errors/cluster.ts';
+import type { ProgramEnd } from '../internal/run-program.ts';
+import type { ExecPlugin } from './exec-plugin.ts';
+import { type Fields, isFields, textOf } from './fields.ts';
+
+/** What a plug-in has printed. */
+export interface ExecCredential {
+  readonly token: string | undefined;
+  readonly certificate: string | undefined;
+  readonly key: string | undefined;
+  /** Milliseconds since the epoch; `undefined`: the plug-in names no end. */
+  readonly expiresAt: number | undefined;
+}
+
+const maxQuotedCharacters = 500;
+
+/** @throws CredentialsUnavailableError - the program has failed, or has printed something else */
+export function readExecCredential(plugin: ExecPlugin, end: ProgramEnd): ExecCredential {
+  const problem = programProblem(plugin, end);
+  if (problem !== undefined) throw unavailable(plugin, end, problem);
+  // The words of a parser's error quote the text, which may hold a token.
+  const answer = parse(end.stdout);
+  if (answer === undefined) throw unavailable(plugin, end, { detail: 'its output is not JSON', retryable: true });
+  const { kind, apiVersion, status } = answer;
+  if (kind !== 'ExecCredential') throw unavailable(plugin, end, { detail: 'its output is no ExecCredential', retryable: true });
+  if (apiVersion !== plugin.apiVersion)
+    throw unavailable(plugin, end, {
+      detail: `it answers in another apiVersion than ${plugin.apiVersion}, which the kubeconfig names`,
+      retryable: false,
+    });
+  const [credential, fault] = readStatus(status);
+  if (fault !== undefined) throw unavailable(plugin, end, { detail: fault, retryable: true });
+  return credential;
+}
+
+interface Problem {
+  readonly detail: string;
+  readonly retryable: boolean;
+  readonly cause?: unknown;
+}
+
+function programProblem({ installHint }: ExecPlugin, { error, status, killedBy, ended }: ProgramEnd): Problem | undefined {
+  if (error !== undefined) {
+    const hint = installHint === undefined ? '' : `: ${installHint}`;
+    const isMissing = error.code === 'ENOENT' || error.code === 'EACCES';
+    return { detail: `it cannot be started (${error.code ?? error.message})${hint}`, retryable: !isMissing, cause: error };
+  }
+  if (ended === 'output-too-long') return { detail: 'its output is too long', retryable: true };
+  if (killedBy !== undefined) return { detail: `it was killed by ${killedBy}`, retryable: true };
+  return status === 0 ? undefined : { detail: `it ended with status ${status ?? '?'}`, retryable: true };
+}
+
+function readStatus(status: unknown): [ExecCredential, undefined] | [undefined, string] {
+  if (!isFields(status)) return [undefined, 'its answer has no status'];
+  const [token, certificate, key] = (['token', 'clientCertificateData', 'clientKeyData'] as const).map((name) => textOf(status[name]));
+  if ((certificate === undefined) !== (key === undefined))
+    return [undefined, 'its answer has a certificate without a key, or a key without a certificate'];
+  if (token === undefined && certificate === undefined) return [undefined, 'its answer has neither a token nor a certificate'];
+  if (token !== undefined && /[\p{Cc}\s]/u.test(token)) return [undefined, 'its token has spaces or control characters'];
+  const expiry = textOf(status['expirationTimestamp']);
+  const expiresAt = expiry === undefined ? undefined : Date.parse(expiry);
+  if (Number.isNaN(expiresAt)) return [undefined, 'its expirationTimestamp is not a time'];
+  return [{ token, certificate, key, expiresAt }, undefined];
+}
+
+/** The error for a plug-in, with what it wrote to stderr. */
+export function unavailable(
+  plugin: ExecPlugin,
+  end: Pick<ProgramEnd, 'stdout' | 'stderr'>,
+  { detail, retryable, cause }: Problem,
+): CredentialsUnavailableError {
+  const said = withoutSecrets(end.stderr, end.stdout).trim();
+  const quoted = said.slice(-maxQuotedCharacters).replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ');
+  return new CredentialsUnavailableError(
+    `plug-in ${plugin.command}`,
+    quoted === '' ? detail : `${detail}; it says: ${quoted}`,
+    { retryable, stderr: said === '' ? undefined : said },
+    cause === undefined ? undefined : { cause },
+  );
+}
+
+/** Leaves out what the plug-in printed as credentials, what is named like a secret, and long words without a meaning. */
+function withoutSecrets(text: string, stdout: string): string {
+  const printed = [...stdout.matchAll(/"(?:token|clientKeyData|clientCertificateData)"\s*:\s*"((?:[^"\\]|\\.)+)"/g)].map((match) => match[1] ?? '');
+  return printed
+    .reduce((rest, secret) => rest.replaceAll(secret, '…'), text)
+    .replace(/-----BEGIN [A-Z ]*-----[^]*?(-----END [A-Z ]*-----|$)/g, '…')
+    .replace(/((?:token|secret|password|authorization)\b["']?\s*[:=]\s*(?:bearer\s+)?["']?|\bbearer\s+)[^\s"',;]+/gi, '$1…')
+    .replace(/[A-Za-z0-9_+=-]{40,}(?:\.[A-Za-z0-9_+=-]+)*|[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}/g, '…');
+}
+
+function parse(text: string): Fields | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return isFields(parsed) ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}

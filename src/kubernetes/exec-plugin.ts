@@ -1,0 +1,73 @@
+import type { User } from '@kubernetes/client-node';
+
+import { type Fields, fieldsOf, isFields, textOf } from './fields.ts';
+import type { ConfiguredCluster } from './kube-config-files.ts';
+
+/** A program that prints credentials, as a kubeconfig names it. */
+export interface ExecPlugin {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly apiVersion: string;
+  readonly provideClusterInfo: boolean;
+  readonly installHint: string | undefined;
+}
+
+const apiVersions = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1'];
+
+/** The plug-in of a user; `undefined`: the user has none. */
+export function execPluginOf(user: User | null): ExecPlugin | undefined {
+  const fields = pluginFieldsOf(user);
+  if (fields === undefined) return undefined;
+  const { args, env, installHint } = fields;
+  return {
+    command: textOf(fields['command']) ?? '',
+    args: Array.isArray(args) ? args.map(String) : [],
+    environment: Object.fromEntries(listOf(env).map(({ name, value }) => [textOf(name) ?? '', textOf(value) ?? ''])),
+    apiVersion: textOf(fields['apiVersion']) ?? '',
+    provideClusterInfo: fields['provideClusterInfo'] === true,
+    installHint: textOf(installHint),
+  };
+}
+
+/** What is wrong with the plug-in of a user, by kubectl's rules. The library never has a terminal for a plug-in. */
+export function findPluginProblem(user: User): string | undefined {
+  const fields = pluginFieldsOf(user);
+  if (fields === undefined) return undefined;
+  if (textOf(fields['command']) === undefined) return 'names no command for its credential plug-in';
+  const apiVersion = textOf(fields['apiVersion']);
+  if (apiVersion === undefined || !apiVersions.includes(apiVersion))
+    return `has ${apiVersion === undefined ? 'no apiVersion' : `the apiVersion ${JSON.stringify(apiVersion)}`} for its credential plug-in, not ${apiVersions.join(' or ')}`;
+  if (fields['interactiveMode'] === 'Always') return 'has a credential plug-in that needs a terminal (interactiveMode: Always)';
+  return undefined;
+}
+
+/** What a plug-in finds in `KUBERNETES_EXEC_INFO`. `ca`: the cluster's, where it has one. */
+export function execInfo(plugin: ExecPlugin, cluster: ConfiguredCluster | null, ca: Buffer | undefined): string {
+  const told = plugin.provideClusterInfo && cluster !== null ? { cluster: clusterInfo(cluster, ca) } : {};
+  return JSON.stringify({ kind: 'ExecCredential', apiVersion: plugin.apiVersion, spec: { ...told, interactive: false } });
+}
+
+function clusterInfo(cluster: ConfiguredCluster, ca: Buffer | undefined): Fields {
+  const { server, tlsServerName, skipTLSVerify, proxyUrl, pluginConfig } = cluster;
+  return {
+    server,
+    ...(tlsServerName ? { 'tls-server-name': tlsServerName } : {}),
+    ...(skipTLSVerify ? { 'insecure-skip-tls-verify': true } : {}),
+    ...(ca === undefined ? {} : { 'certificate-authority-data': ca.toString('base64') }),
+    ...(proxyUrl ? { 'proxy-url': proxyUrl } : {}),
+    config: pluginConfig ?? null,
+  };
+}
+
+/** client-node's own form has it within `authProvider`. */
+function pluginFieldsOf(user: User | null): Fields | undefined {
+  const own: unknown = user?.exec;
+  if (isFields(own)) return own;
+  const exec = fieldsOf(fieldsOf(user?.authProvider)['config'])['exec'];
+  return isFields(exec) ? exec : undefined;
+}
+
+function listOf(value: unknown): readonly Fields[] {
+  return Array.isArray(value) ? value.filter(isFields) : [];
+}

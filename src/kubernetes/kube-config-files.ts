@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
+
+import { type Cluster, KubeConfig, loadYaml } from '@kubernetes/client-node';
+
+import { type Fields, fieldsOf, isFields, textOf } from './fields.ts';
+
+/** A cluster of a kubeconfig, with what its owner wants a credential plug-in to know. */
+export interface ConfiguredCluster extends Cluster {
+  readonly pluginConfig?: unknown;
+}
+
+/** A kubeconfig file with nothing but relative paths made absolute. */
+interface ConfigFile {
+  readonly clusters: readonly Fields[];
+  readonly users: readonly Fields[];
+  readonly contexts: readonly Fields[];
+  readonly currentContext: string;
+}
+
+const pluginExtension = 'client.authentication.k8s.io/exec';
+
+/**
+ * Reads kubeconfig files and merges them as kubectl does: of entries with one name the first counts, and so does
+ * the first current context. Paths are relative to the file that they are in. An empty file says nothing.
+ * `undefined`: of several files none is there.
+ */
+export function readKubeConfig(paths: readonly string[], options: { readonly mayBeMissing: boolean }): KubeConfig | undefined {
+  const files = paths.map((path) => readConfigFile(path, options)).filter((file) => file !== undefined);
+  if (files.length === 0) return undefined;
+  const clusters = firstByName(files.flatMap((file) => file.clusters));
+  const merged = {
+    clusters,
+    users: firstByName(files.flatMap((file) => file.users)),
+    contexts: firstByName(files.flatMap((file) => file.contexts)),
+    'current-context': files.map((file) => file.currentContext).find((name) => name !== ''),
+  };
+  const kubeConfig = new KubeConfig();
+  // JSON is YAML.
+  kubeConfig.loadFromString(JSON.stringify(merged));
+  kubeConfig.clusters = kubeConfig.clusters.map((cluster, index) => withPluginConfig(cluster, clusters[index]));
+  return kubeConfig;
+}
+
+function readConfigFile(path: string, { mayBeMissing }: { readonly mayBeMissing: boolean }): ConfigFile | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (mayBeMissing && error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    return parseConfigFile(text, dirname(path));
+  } catch (error) {
+    throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+function parseConfigFile(text: string, folder: string): ConfigFile {
+  const isEmpty = text.split('\n').every((line) => /^\s*(#.*|---\s*)?$/.test(line));
+  const content: unknown = isEmpty ? {} : loadYaml(text);
+  if (!isFields(content)) throw new Error('is not a kubeconfig: not a map');
+  return {
+    clusters: entries(content, 'clusters', 'cluster').map((entry) => ({ ...entry, cluster: absoluteCluster(fieldsOf(entry['cluster']), folder) })),
+    users: entries(content, 'users', 'user').map((entry) => ({ ...entry, user: absoluteUser(fieldsOf(entry['user']), folder) })),
+    contexts: entries(content, 'contexts', 'context'),
+    currentContext: textOf(content['current-context']) ?? '',
+  };
+}
+
+function entries(content: Fields, list: string, member: string): readonly Fields[] {
+  const found = content[list] ?? [];
+  if (!Array.isArray(found)) throw new Error(`${list} is not a list`);
+  return found.map((entry: unknown, index) => {
+    if (!isFields(entry) || typeof entry['name'] !== 'string' || entry['name'] === '') throw new Error(`${list}[${index}].name is missing`);
+    return { ...entry, [member]: entry[member] ?? {} };
+  });
+}
+
+function absoluteCluster(cluster: Fields, folder: string): Fields {
+  return { ...cluster, ...absolute(cluster, 'certificate-authority', folder) };
+}
+
+/** A token file becomes what client-node has for the service account of a pod; the token beside it is its substitute. */
+function absoluteUser({ tokenFile, token, ...user }: Fields, folder: string): Fields {
+  const paths = { ...absolute(user, 'client-certificate', folder), ...absolute(user, 'client-key', folder) };
+  const plugin = fieldsOf(user['exec']);
+  const exec = 'command' in plugin ? { exec: { ...plugin, command: absoluteCommand(plugin['command'], folder) } } : {};
+  const credentials =
+    typeof tokenFile === 'string' && tokenFile !== ''
+      ? { 'auth-provider': { name: 'tokenFile', config: { tokenFile: inFolder(folder, tokenFile), token } } }
+      : { token };
+  return { ...user, ...paths, ...exec, ...credentials };
+}
+
+function absolute(fields: Fields, name: string, folder: string): Fields {
+  const path = fields[name];
+  return typeof path === 'string' && path !== '' ? { [name]: inFolder(folder, path) } : {};
+}
+
+/** A command without a slash is looked up in PATH; one with a slash belongs to the folder of the kubeconfig. */
+function absoluteCommand(command: unknown, folder: string): unknown {
+  return typeof command === 'string' && command.includes('/') ? inFolder(folder, command) : command;
+}
+
+function inFolder(folder: string, path: string): string {
+  return isAbsolute(path) ? path : join(folder, path);
+}
+
+function withPluginConfig(cluster: Cluster, raw: Fields | undefined): ConfiguredCluster {
+  const extensions = fieldsOf(raw?.['cluster'])['extensions'];
+  if (!Array.isArray(extensions)) return cluster;
+  const found: unknown = extensions.find((extension: unknown) => fieldsOf(extension)['name'] === pluginExtension);
+  return found === undefined ? cluster : { ...cluster, pluginConfig: fieldsOf(found)['extension'] };
+}
+
+function firstByName(list: readonly Fields[]): readonly Fields[] {
+  return list.filter(({ name }, index) => list.findIndex((other) => other['name'] === name) === index);
+}

@@ -1,0 +1,51 @@
+import * as v from 'valibot';
+
+import type { ContainerLimits, ContainerMetadata, ContainerOwner, ContainerSpec, InputSpec, SidecarSpec } from '../runtime/container.ts';
+import type { FindOrCreateContainerOptions } from '../runtime/worker.ts';
+import { artifact, optionalBoolean, optionalNumber, optionalSignal, optionalText, optionalTextByName, optionalTexts, text } from './common-shapes.ts';
+import type { FieldsOf } from './shape.ts';
+
+const limits = v.optional(v.object({ cpuMilli: optionalNumber, memoryBytes: optionalNumber } satisfies FieldsOf<ContainerLimits>));
+
+const sidecar = v.object({
+  name: text,
+  image: text,
+  command: optionalTexts,
+  args: optionalTexts,
+  env: optionalTexts,
+  dir: optionalText,
+  limits,
+} satisfies FieldsOf<SidecarSpec>);
+
+const metadata = v.object({
+  type: optionalText,
+  stepName: optionalText,
+  pipelineName: optionalText,
+  jobName: optionalText,
+  buildName: optionalText,
+  team: optionalText,
+} satisfies FieldsOf<ContainerMetadata>);
+
+export const containerOwner: v.GenericSchema = v.object({
+  owner: v.object({ kind: text, key: text } satisfies FieldsOf<ContainerOwner>),
+});
+
+export const containerSpec: v.GenericSchema = v.object({
+  image: text,
+  dir: optionalText,
+  env: optionalTexts,
+  user: optionalText,
+  inputs: v.optional(v.array(v.object({ artifact, path: text } satisfies FieldsOf<InputSpec>))),
+  outputs: optionalTextByName,
+  caches: optionalTexts,
+  limits,
+  sidecars: v.optional(v.array(sidecar)),
+  privileged: optionalBoolean,
+  platform: optionalText,
+} satisfies FieldsOf<ContainerSpec>);
+
+export const findOrCreateOptions: v.GenericSchema = v.object({
+  signal: optionalSignal,
+  metadata: v.optional(metadata),
+  delegate: v.optional(v.looseObject({})),
+} satisfies FieldsOf<FindOrCreateContainerOptions>);

@@ -1,0 +1,33 @@
+import * as v from 'valibot';
+
+import type { AttachOptions, ProcessIO, ProcessSpec, WindowSize } from '../runtime/process.ts';
+import { optionalBoolean, optionalFunction, optionalSignal, optionalText, optionalTexts, readable, text, writable } from './common-shapes.ts';
+import type { FieldsOf } from './shape.ts';
+
+export const windowSize: v.GenericSchema = v.object({ columns: v.number(), rows: v.number() } satisfies FieldsOf<WindowSize>);
+
+export const processSpec: v.GenericSchema = v.object({
+  id: optionalText,
+  path: text,
+  args: optionalTexts,
+  env: optionalTexts,
+  dir: optionalText,
+  user: optionalText,
+  tty: v.optional(v.object({ windowSize: v.optional(windowSize) })),
+  hijack: optionalBoolean,
+} satisfies FieldsOf<ProcessSpec>);
+
+export const processIO: v.GenericSchema = v.object({
+  stdin: v.optional(readable),
+  stdout: v.optional(writable),
+  stderr: v.optional(writable),
+  sidecars: v.optional(v.record(v.string(), writable)),
+} satisfies FieldsOf<ProcessIO>);
+
+const position = v.custom((value) => typeof value === 'string' || (typeof value === 'object' && value !== null), '"start", "now" or offsets');
+
+export const attachOptions: v.GenericSchema = v.object({
+  signal: optionalSignal,
+  from: v.optional(position),
+  resultProperties: optionalFunction,
+} satisfies FieldsOf<AttachOptions>);

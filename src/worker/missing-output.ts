@@ -1,0 +1,30 @@
+import { OutcomeUnknownError, OutputFreedError, type ProcessFacts } from '../errors/process.ts';
+import type { ProcessResultRecord } from '../repository/records.ts';
+import type { OutputPosition, ProcessIO, UndeliveredOutput } from '../runtime/process.ts';
+
+/**
+ * What the host's writables do not get of the output of a process of which only the stored result is left.
+ *
+ * @param from - up to where they have it; nothing that was to come "now" comes
+ */
+export function missingOutput(
+  { stdoutBytes, stderrBytes }: ProcessResultRecord,
+  from: OutputPosition,
+  io: Pick<ProcessIO, 'stdout' | 'stderr'>,
+  facts: ProcessFacts,
+): readonly UndeliveredOutput[] {
+  if (from === 'now') return [];
+  const start = from === 'start' ? { stdoutBytes: 0, stderrBytes: 0 } : from;
+  return [
+    ...(io.stdout === undefined ? [] : missing('stdout', start.stdoutBytes, stdoutBytes, facts)),
+    ...(io.stderr === undefined ? [] : missing('stderr', start.stderrBytes, stderrBytes, facts)),
+  ];
+}
+
+function missing(stream: 'stdout' | 'stderr', fromBytes: number, toBytes: number | undefined, facts: ProcessFacts): readonly UndeliveredOutput[] {
+  if (toBytes === undefined) {
+    const subject = `${stream} of process ${facts.processId} in container ${facts.handle}`;
+    return [{ stream, cause: new OutcomeUnknownError(subject, `the pod is gone, and whether anything came after byte ${fromBytes} was not stored`) }];
+  }
+  return toBytes <= fromBytes ? [] : [{ stream, cause: new OutputFreedError(facts, { stream, fromBytes, toBytes }) }];
+}

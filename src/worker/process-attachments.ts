@@ -1,0 +1,209 @@
+import type { AgentClient } from '../agent/agent-client.ts';
+import type { Attachment, AttachOpened, AttachSinks, OutputOffsets } from '../agent/attachment.ts';
+import type { AgentProcessResult } from '../agent/process-result.ts';
+import { isRetryable } from '../errors/error-code.ts';
+import { OutputFreedError } from '../errors/process.ts';
+import { backoffMs } from '../internal/backoff.ts';
+import type { PodSupervisor } from '../pods/pod-supervisor.ts';
+import type { Clock, Logger } from '../runtime/options.ts';
+import type { OutputPosition, ProcessIO, ProcessPosition, UndeliveredOutput } from '../runtime/process.ts';
+import { DiskFullWatch } from './disk-full-watch.ts';
+import { OutputSink } from './output-sink.ts';
+import type { ProcessTarget } from './start-process.ts';
+import { StdinBuffer } from './stdin-buffer.ts';
+import { StdinFeeder } from './stdin-feeder.ts';
+
+export interface ProcessAttachmentsOptions {
+  readonly target: ProcessTarget;
+  readonly io: ProcessIO;
+  readonly from: OutputPosition;
+  readonly stdinFrom: 'start' | 'here';
+  /** Called when the process must not go on: half an input must not look like a whole one, and a full disk does not empty itself. */
+  readonly failed: (cause: unknown) => void;
+}
+
+export interface AttachmentComponents {
+  readonly agent: () => AgentClient;
+  readonly pods: PodSupervisor;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** How long a stopped process may go on before it is killed. */
+export const stopGraceMs = 10_000;
+/** After so much output the agent is told what was delivered: a command whose output nobody takes waits in the end. */
+const acknowledgeEachBytes = 8 * 1024 * 1024;
+/** Between attachments that are lost before anything was delivered. */
+const reattachBackoff = { firstMs: 100, longestMs: 5_000 };
+
+/** One process's attachments, one after another: where one is lost, the next goes on from the offsets that were reached. They have one place, from the first to the last. */
+export class ProcessAttachments {
+  readonly #options: ProcessAttachmentsOptions;
+  readonly #components: AttachmentComponents;
+  readonly #stdout: OutputSink;
+  readonly #stderr: OutputSink;
+  readonly #stdin: StdinBuffer | undefined;
+  readonly #feeder: StdinFeeder | undefined;
+  readonly #disk: DiskFullWatch;
+  readonly #freed: UndeliveredOutput[] = [];
+  #leave: (() => void) | undefined;
+  #isReleased = false;
+  #attachment: Attachment | undefined;
+  #attempt = 0;
+  #acknowledgedBytes = 0;
+  #isStopping = false;
+
+  constructor(options: ProcessAttachmentsOptions, components: AttachmentComponents) {
+    const { io, stdinFrom, target, failed } = options;
+    this.#options = options;
+    this.#components = components;
+    this.#stdout = new OutputSink('stdout', io.stdout);
+    this.#stderr = new OutputSink('stderr', io.stderr);
+    this.#stdin = io.stdin === undefined ? undefined : new StdinBuffer(io.stdin);
+    this.#feeder = this.#stdin === undefined ? undefined : new StdinFeeder({ stdin: this.#stdin, stdinFrom, failed });
+    this.#disk = new DiskFullWatch({ ...target, clock: components.clock, logger: components.logger, failed });
+  }
+
+  /** Up to where output was delivered. */
+  get position(): ProcessPosition {
+    const { from } = this.#options;
+    return this.#attachment?.position ?? (typeof from === 'object' ? from : { stdoutBytes: 0, stderrBytes: 0 });
+  }
+
+  /** Whether it was attached to once. */
+  get hasBegun(): boolean {
+    return this.#attachment !== undefined;
+  }
+
+  /** The protocol version of the last attachment. */
+  get protocol(): number {
+    return this.#attachment?.protocol ?? 0;
+  }
+
+  /** The output that did not reach the host's writables. */
+  get undelivered(): readonly UndeliveredOutput[] {
+    return [...this.#freed, ...[this.#stdout.failure, this.#stderr.failure].filter((failure) => failure !== undefined)];
+  }
+
+  /** Attaches for the first time: waits for a place, then until the agent has taken it. */
+  async begin(signal: AbortSignal | undefined): Promise<AttachOpened> {
+    const { agent, pods } = this.#components;
+    const leave = await pods.persist(this.#options.target.podName, () => agent().attachmentPlace({ signal }), { signal });
+    if (this.#isReleased) leave();
+    else this.#leave = leave;
+    return (await this.#attach(this.#options.from, signal)).facts;
+  }
+
+  /** Resolves when the process has ended and its output was handed to the host's writables, through every lost connection. */
+  async untilResult(signal: AbortSignal): Promise<AgentProcessResult> {
+    for (let retry = 0, deliveredBytes = 0; ; retry += 1) {
+      try {
+        return await this.#current.result;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isRetryable(error) && !(error instanceof OutputFreedError)) throw error;
+        const { stdoutBytes, stderrBytes } = this.position;
+        if (stdoutBytes + stderrBytes > deliveredBytes) retry = 0;
+        deliveredBytes = stdoutBytes + stderrBytes;
+        if (retry > 0) await this.#components.clock.sleep(backoffMs(retry, reattachBackoff), { signal });
+        const { handle, processId } = this.#options.target;
+        this.#components.logger.info('attaching again', { handle, processId, error });
+        await this.#attach(this.position, signal);
+      }
+    }
+  }
+
+  /** Resolves when the host's writables have taken everything, or have failed. */
+  async flush(): Promise<void> {
+    await Promise.all([this.#stdout.flush(), this.#stderr.flush()]);
+  }
+
+  /** TERM to the process's group, KILL after the grace period; said again on each attachment to come. Output and result still come. */
+  stop(): void {
+    this.#isStopping = true;
+    this.#attachment?.stop(stopGraceMs);
+  }
+
+  /** Delivers nothing more; resolves when `position` is final. The command goes on. */
+  async detach(): Promise<void> {
+    this.#feeder?.stop();
+    this.#disk.end();
+    await this.#attachment?.detach();
+  }
+
+  /** Lets go of the host's streams and of the place. Idempotent. */
+  release(): void {
+    this.#isReleased = true;
+    this.#leave?.();
+    this.#disk.end();
+    this.#feeder?.stop();
+    this.#stdout.release();
+    this.#stderr.release();
+    this.#stdin?.release();
+  }
+
+  get #current(): Attachment {
+    if (this.#attachment === undefined) throw new Error('the process was not attached to');
+    return this.#attachment;
+  }
+
+  async #attach(from: OutputPosition, signal: AbortSignal | undefined): Promise<Attachment> {
+    const { agent, pods, clock } = this.#components;
+    const { processId, podName } = this.#options.target;
+    // The agent says on each attachment whether its disk is full.
+    this.#disk.end();
+    // Above every attempt of a host that died: whoever came last types.
+    this.#attempt = Math.max(this.#attempt + 1, clock.now());
+    const spec = { processId, from: offsets(from), stdin: this.#stdin !== undefined, attempt: this.#attempt };
+    const attachment = await pods.persist(podName, () => agent().attach(spec, this.#sinks(), { signal, hasPlace: true }), { signal });
+    this.#attachment = attachment;
+    this.#acknowledgedBytes = attachment.facts.stdout.from + attachment.facts.stderr.from;
+    if (typeof from === 'object') {
+      this.#noteFreed('stdout', from.stdoutBytes, attachment.facts.stdout);
+      this.#noteFreed('stderr', from.stderrBytes, attachment.facts.stderr);
+    }
+    if (this.#isStopping) attachment.stop(stopGraceMs);
+    if (this.#disk.isFull) this.#acknowledge(attachment);
+    return attachment;
+  }
+
+  #sinks(): AttachSinks {
+    return {
+      stdout: (chunk) => this.#stdout.deliver(chunk),
+      stderr: (chunk) => this.#stderr.deliver(chunk),
+      delivered: (attachment) => this.#onDelivered(attachment),
+      stdin: (attachment, turn) => this.#feeder?.onTurn(attachment, turn),
+      diskFull: (isFull) => {
+        if (isFull) this.#disk.begin();
+        else this.#disk.end();
+        if (this.#attachment !== undefined) this.#acknowledge(this.#attachment);
+      },
+    };
+  }
+
+  /** Output that was to come next and is there no more: what follows is delivered, and the gap is reported. */
+  #noteFreed(stream: 'stdout' | 'stderr', fromBytes: number, { from: toBytes }: OutputOffsets): void {
+    if (toBytes <= fromBytes) return;
+    const { handle, processId } = this.#options.target;
+    this.#freed.push({ stream, cause: new OutputFreedError({ handle, processId }, { stream, fromBytes, toBytes }) });
+  }
+
+  /** What the host's writables have taken the agent may forget, but for the last part, which it keeps for those who attach again. */
+  #onDelivered(attachment: Attachment): void {
+    this.#disk.progressed();
+    const { stdoutBytes, stderrBytes } = attachment.position;
+    if (this.#disk.isFull || stdoutBytes + stderrBytes - this.#acknowledgedBytes >= acknowledgeEachBytes) this.#acknowledge(attachment);
+  }
+
+  #acknowledge(attachment: Attachment): void {
+    const { position } = attachment;
+    this.#acknowledgedBytes = position.stdoutBytes + position.stderrBytes;
+    attachment.acknowledgeDurable(position);
+  }
+}
+
+function offsets(from: OutputPosition): { stdout: number | 'now'; stderr: number | 'now' } {
+  if (from === 'start') return { stdout: 0, stderr: 0 };
+  if (from === 'now') return { stdout: 'now', stderr: 'now' };
+  return { stdout: from.stdoutBytes, stderr: from.stderrBytes };
+}

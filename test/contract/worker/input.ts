@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import { PassThrough, Readable } from 'node:stream';
+
+import { expect } from 'chai';
+
+import { type Container, InvalidSpecError, type Process, type Volume, type Worker } from '../../../src/index.ts';
+import { rejection } from '../../support/rejection.ts';
+import { makeContainer, newOwner, type WorkerSetup } from './setup.ts';
+
+/** A value as a program in plain JavaScript passes it: the compiler has not seen it. */
+function untyped(value: unknown): never {
+  return value as never;
+}
+
+/** What every call says of input that its types forbid: an `InvalidSpecError` of the field, without its value, and nothing is done. */
+export function describeInput(setup: () => WorkerSetup): void {
+  describe('input from plain JavaScript', function () {
+    this.timeout(90_000);
+    let worker: Worker;
+    let container: Container;
+    let volume: Volume;
+    let process: Process;
+
+    before(async () => {
+      worker = await setup().open();
+      ({ container } = await makeContainer(worker, setup().image));
+      ({ volume } = await worker.createVolumeForArtifact('team'));
+      process = await container.run({ path: 'sleep', args: ['60'] }, {});
+    });
+
+    after(async () => {
+      await process?.signal(9);
+      await worker?.close();
+    });
+
+    const spec = (parts: object): object => ({ image: setup().image, ...parts });
+
+    const calls: readonly (readonly [field: string, call: () => Promise<unknown>])[] = [
+      ['owner', () => worker.findOrCreateContainer(untyped(undefined), untyped(spec({})))],
+      ['owner.key', () => worker.findOrCreateContainer(untyped({ kind: 'k' }), untyped(spec({})))],
+      ['spec', () => worker.findOrCreateContainer(newOwner(), untyped(undefined))],
+      ['image', () => worker.findOrCreateContainer(newOwner(), untyped({}))],
+      ['env', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ env: 'SECRET=hunter2' })))],
+      ['env[0]', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ env: [{ SECRET: 'hunter2' }] })))],
+      ['inputs[0].artifact', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ inputs: [{ path: 'p' }] })))],
+      [
+        'inputs[1].path',
+        () => worker.findOrCreateContainer(newOwner(), untyped(spec({ inputs: [{ artifact: volume, path: '/a' }, { artifact: volume }] }))),
+      ],
+      ['outputs.result', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ outputs: { result: 7 } })))],
+      ['limits.memoryBytes', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ limits: { memoryBytes: '1Gi' } })))],
+      ['sidecars[0].name', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ sidecars: [{ image: 'x' }] })))],
+      ['privileged', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ privileged: 'no' })))],
+      ['signal', () => worker.findOrCreateContainer(newOwner(), untyped(spec({})), untyped({ signal: 'soon' }))],
+      ['teamId', () => worker.createVolumeForArtifact(untyped(undefined))],
+      ['handle', () => worker.lookupContainer(untyped(undefined))],
+      ['handle', () => worker.lookupVolume(untyped(17))],
+      ['owner', () => worker.ownerFinished(untyped(null))],
+      ['handle', () => worker.expireArtifact(untyped(undefined))],
+      ['options', () => worker.reap(untyped(null))],
+      ['spec', () => container.run(untyped(undefined), {})],
+      ['path', () => container.run(untyped({}), {})],
+      ['args[1]', () => container.run(untyped({ path: 'sh', args: ['-c', 3] }), {})],
+      ['tty.windowSize.rows', () => container.run(untyped({ path: 'sh', tty: { windowSize: { columns: 80 } } }), {})],
+      ['io', () => container.run({ path: 'true' }, untyped(undefined))],
+      ['stdout', () => container.run({ path: 'true' }, untyped({ stdout: console.log }))],
+      ['stdin', () => container.run({ path: 'cat' }, untyped({ stdin: 'text' }))],
+      ['resultProperties', () => container.run({ path: 'true' }, {}, untyped({ resultProperties: { a: 'b' } }))],
+      ['processId', () => container.attach(untyped(undefined), {})],
+      ['value', () => container.setProperty('name', untyped(undefined))],
+      ['windowSize', () => process.resize(untyped(undefined))],
+      ['signal', () => process.signal(untyped('TERM'))],
+      ['path', () => volume.streamIn(untyped(undefined), Readable.from([]))],
+      ['source', () => volume.streamIn('.', untyped(undefined))],
+      ['limitBytes', () => volume.streamIn('.', Readable.from([]), untyped({ limitBytes: '1' }))],
+      ['path', () => volume.streamOut(untyped(undefined))],
+      ['limitBytes', () => volume.readFile('f', untyped({ limitBytes: '1' }))],
+    ];
+
+    it('is refused by every call, with the name of the field and never with its value', async () => {
+      for (const [field, call] of calls) {
+        const error = await rejection(call());
+        expect(error, `${field}: ${String(error)}`).to.be.instanceOf(InvalidSpecError);
+        expect((error as InvalidSpecError).field).to.equal(field);
+        expect((error as Error).message).to.not.include('hunter2');
+      }
+    });
+
+    it('ends the source of an upload that is refused', async () => {
+      const source = new PassThrough();
+      expect(await rejection(volume.streamIn(untyped(undefined), source))).to.be.instanceOf(InvalidSpecError);
+      if (!source.closed) await once(source, 'close');
+      expect(source.destroyed).to.equal(true);
+    });
+  });
+}

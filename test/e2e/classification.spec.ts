@@ -1,0 +1,221 @@
+import { randomBytes } from 'node:crypto';
+
+import type { PGlite } from '@electric-sql/pglite';
+import { CoreV1Api } from '@kubernetes/client-node';
+import { expect } from 'chai';
+
+import type { KubernetesWorker, KubernetesWorkerOptions } from '../../src/index.ts';
+import { makeContainer, newOwner, sh } from '../contract/worker/setup.ts';
+import { faultyRegistry, type KubeRegistry, kubeRegistry } from '../support/kube-registry.ts';
+import { newPGlite } from '../support/pglite.ts';
+import { missingImage, namespaceReady, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { rejection } from '../support/rejection.ts';
+import { workerSetup } from '../support/worker-setup.ts';
+
+describe('what KubernetesWorker makes of refusals and failures of a real cluster', function () {
+  this.timeout(180_000);
+  let real: RealCluster | undefined;
+  let database: PGlite | undefined;
+  let api: CoreV1Api;
+  let worker: KubernetesWorker;
+
+  const setupIn = (namespace: string, options: Partial<KubernetesWorkerOptions> = {}) =>
+    workerSetup({ kubeconfigPath: real!.kubeconfigPath, namespace, database: database!, image: shellImage, missingImage, options });
+
+  before(async function () {
+    real = await realCluster(this, 'classification');
+    database = await newPGlite();
+    api = real.kubeConfig.makeApiClient(CoreV1Api);
+    worker = await setupIn(real.namespace).openWith({});
+  });
+
+  after(async () => {
+    await (worker as KubernetesWorker | undefined)?.close();
+    await real?.remove();
+    await database?.close();
+  });
+
+  /** How long a failure took, in seconds, and the failure. */
+  async function failure(image: string): Promise<{ readonly error: Error; readonly seconds: number }> {
+    const startedAt = Date.now();
+    const error = await rejection(worker.findOrCreateContainer(newOwner(), { image }));
+    return { error, seconds: (Date.now() - startedAt) / 1000 };
+  }
+
+  context('an image that cannot be had', () => {
+    for (const [what, image, words] of [
+      ['is missing', 'registry.local:5000/none:1', 'not found'],
+      ['has no such tag', 'registry.local:5000/busybox:no-such-tag', 'not found'],
+      ['needs a login', 'registry.local:5001/busybox:1', '401'],
+      ['is for another machine', 'registry.local:5000/other-arch:1', 'no match for platform'],
+    ] as const) {
+      it(`that ${what} is final at the second pull, in the registry's words`, async () => {
+        const { error, seconds } = await failure(image);
+        expect(error).to.include({ code: 'KW_ERR_IMAGE_PULL_FAILED', retryable: false, image });
+        expect(error.message.toLowerCase()).to.include(words);
+        expect(seconds).to.be.within(5, 60);
+      });
+    }
+
+    it('whose name is none is final at once', async () => {
+      const { error, seconds } = await failure('registry.local:5000/UPPER:1');
+      expect(error).to.include({ code: 'KW_ERR_IMAGE_PULL_FAILED', retryable: false, reason: 'InvalidImageName' });
+      expect(seconds).to.be.below(10);
+    });
+
+    it('for want of a registry is waited for as long as the worker has patience, and may be tried again', async () => {
+      await using impatient = await setupIn(real!.namespace, { imagePullTimeoutMs: 3_000 }).open();
+      const error = await rejection(impatient.findOrCreateContainer(newOwner(), { image: 'registry.local:1/busybox:1' }));
+      expect(error).to.include({ code: 'KW_ERR_IMAGE_PULL_FAILED', retryable: true });
+      expect(error.message).to.include('connection refused');
+    });
+  });
+
+  context('a registry', () => {
+    let registry: KubeRegistry;
+
+    before(function () {
+      registry = kubeRegistry(this);
+    });
+
+    for (const status of [429, 503]) {
+      it(`that answers ${String(status)} for a while fails nothing`, async () => {
+        await using faulty = await faultyRegistry(registry, status);
+        const timer = setTimeout(() => faulty.serve(), 16_000);
+        try {
+          const { container, owner } = await makeContainer(worker, `${faulty.host}/busybox:1`);
+          expect(faulty.refusals).to.be.at.least(2);
+          expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
+          await worker.ownerFinished(owner);
+        } finally {
+          clearTimeout(timer);
+        }
+      });
+    }
+
+    it('that is stopped for twenty seconds during a pull fails nothing', async () => {
+      const tag = `t${randomBytes(4).toString('hex')}`;
+      await registry.tag('busybox', '1', tag);
+      await registry.stop();
+      let isStarted: Promise<void> | undefined;
+      const timer = setTimeout(() => {
+        isStarted = registry.start();
+      }, 20_000);
+      try {
+        const { container, owner } = await makeContainer(worker, `${registry.host}/busybox:${tag}`);
+        expect(isStarted).to.not.equal(undefined);
+        expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
+        await worker.ownerFinished(owner);
+      } finally {
+        clearTimeout(timer);
+        await (isStarted ?? registry.start());
+      }
+    });
+  });
+
+  context('a namespace', () => {
+    let namespace: string;
+
+    beforeEach(() => {
+      namespace = `${real!.namespace}-${randomBytes(2).toString('hex')}`;
+    });
+
+    afterEach(async () => {
+      await api.deleteNamespace({ name: namespace, gracePeriodSeconds: 0 });
+    });
+
+    const create = async (labels: Record<string, string> = {}): Promise<void> => {
+      await api.createNamespace({ body: { metadata: { name: namespace, labels } } });
+      await namespaceReady(api, namespace);
+    };
+
+    it('whose quota is full makes a pod wait for room, and says that there is none when the time is over', async () => {
+      await create();
+      await api.createNamespacedResourceQuota({ namespace, body: { metadata: { name: 'few' }, spec: { hard: { pods: '1' } } } });
+      await using full = await setupIn(namespace).open();
+      const first = await makeContainer(full, shellImage);
+      await using impatient = await setupIn(namespace, { schedulingTimeoutMs: 1_000 }).open();
+      const error = await rejection(impatient.findOrCreateContainer(newOwner(), { image: shellImage }));
+      expect(error).to.include({ code: 'KW_ERR_QUOTA_EXCEEDED', retryable: true });
+      expect(error.message).to.match(/exceeded quota: few, requested: pods=1, used: pods=1, limited: pods=1$/);
+      const waiting = makeContainer(full, shellImage);
+      await full.ownerFinished(first.owner);
+      while ((await full.reap()).deletedPods === 0) await new Promise((resolve) => setTimeout(resolve, 200));
+      const { container } = await waiting;
+      expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
+    });
+
+    it('whose LimitRange forbids the limits is final at once, in the server`s words', async () => {
+      await create();
+      await api.createNamespacedLimitRange({
+        namespace,
+        body: { metadata: { name: 'small' }, spec: { limits: [{ type: 'Container', max: { memory: '64Mi' } }] } },
+      });
+      await using limited = await setupIn(namespace).open();
+      const spec = { image: shellImage, limits: { memoryBytes: 128 * 1024 * 1024 } };
+      const error = await rejection(limited.findOrCreateContainer(newOwner(), spec));
+      expect(error).to.include({ code: 'KW_ERR_ADMISSION_DENIED', retryable: false });
+      expect(error.message).to.include('maximum memory usage per Container is 64Mi').and.not.include('Role');
+    });
+
+    it('whose Pod Security is restricted is final at once, in the server`s words', async () => {
+      await create({ 'pod-security.kubernetes.io/enforce': 'restricted' });
+      await using strict = await setupIn(namespace).open();
+      const error = await rejection(strict.findOrCreateContainer(newOwner(), { image: shellImage }));
+      expect(error).to.include({ code: 'KW_ERR_ADMISSION_DENIED', retryable: false });
+      expect(error.message).to.include('violates PodSecurity "restricted:latest"').and.not.include('Role');
+    });
+  });
+
+  context('a live pod whose labels are removed by hand', () => {
+    it('goes on with its process, to the end', async () => {
+      const { container, owner } = await makeContainer(worker, shellImage);
+      const process = await container.run({ path: 'sh', args: ['-c', 'until [ -e go ]; do sleep 0.1; done; exit 7'] }, {});
+      const waiting = process.wait();
+      const where = { name: container.podName, namespace: real!.namespace };
+      const pod = await api.readNamespacedPod(where);
+      pod.metadata!.labels = {};
+      await api.replaceNamespacedPod({ ...where, body: pod });
+      await new Promise((resolve) => setTimeout(resolve, 5_000));
+      await sh(container, 'touch go');
+      expect((await waiting).exitStatus).to.equal(7);
+      await worker.ownerFinished(owner);
+    });
+  });
+
+  context('an environment', () => {
+    it('is given to each process, and is not in the Pod object', async () => {
+      const largest = `LARGE=${'x'.repeat(131_071 - 'LARGE='.length)}`;
+      const { container, owner } = await makeContainer(worker, shellImage, { env: ['TOKEN=very-secret', largest] });
+      const pod = await api.readNamespacedPod({ name: container.podName, namespace: real!.namespace });
+      expect(JSON.stringify(pod)).to.not.include('very-secret');
+      expect((await sh(container, 'echo "$TOKEN ${#LARGE}"')).stdout).to.equal('very-secret 131065\n');
+      await worker.ownerFinished(owner);
+    });
+  });
+
+  context('a main container that ends at each start', () => {
+    it('is reported within seconds, with exit code, reason and what it printed last', async () => {
+      const namespace = `${real!.namespace}-broken`;
+      await api.createNamespace({ body: { metadata: { name: namespace } } });
+      try {
+        await namespaceReady(api, namespace);
+        await using broken = await setupIn(namespace, { schedulingTimeoutMs: 1_000 }).open();
+        // Delivers the agent, and no node reads it yet: nodes keep what is immutable.
+        await rejection(broken.findOrCreateContainer(newOwner(), { image: shellImage, limits: { cpuMilli: 4_000_000 } }));
+        const { items } = await api.listNamespacedConfigMap({ namespace });
+        const name = items.map(({ metadata }) => metadata?.name ?? '').find((each) => each.startsWith('kubernetes-worker-agent-'))!;
+        await api.deleteNamespacedConfigMap({ namespace, name });
+        const agent = Buffer.from('#!/bin/sh\necho cannot go on\nexit 9\n').toString('base64');
+        await api.createNamespacedConfigMap({ namespace, body: { metadata: { name }, immutable: true, binaryData: { agent } } });
+        const startedAt = Date.now();
+        const error = await rejection(broken.findOrCreateContainer(newOwner(), { image: shellImage }));
+        expect(error).to.include({ code: 'KW_ERR_POD_FAILED', reason: 'Error', retryable: false });
+        expect(error.message).to.match(/container main ended at each of 3 starts, the last time with exit code 9; its last output: cannot go on$/);
+        expect(Date.now() - startedAt).to.be.below(60_000);
+      } finally {
+        await api.deleteNamespace({ name: namespace, gracePeriodSeconds: 0 });
+      }
+    });
+  });
+});

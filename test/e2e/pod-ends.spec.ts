@@ -1,0 +1,100 @@
+import { CoreV1Api } from '@kubernetes/client-node';
+import { expect } from 'chai';
+
+import type { KubernetesWorker, Process } from '../../src/index.ts';
+import { Collector, makeContainer } from '../contract/worker/setup.ts';
+import { newPGlite } from '../support/pglite.ts';
+import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { rejection } from '../support/rejection.ts';
+import { workerSetup } from '../support/worker-setup.ts';
+
+/** How many pods are deleted. */
+const rounds = Number(process.env['KW_TEST_DELETIONS'] ?? 20);
+/** So many at once, as a busy host has them. */
+const atOnce = 5;
+
+/** Ends well as soon as it gets TERM, as many servers do. */
+const script = 'trap "exit 0" TERM; echo ready; while :; do sleep 0.05; done';
+
+describe("a command on a real cluster that exits 0 on TERM, when its pod's end ends it", function () {
+  this.timeout(rounds * 20_000 + 180_000);
+  let real: RealCluster | undefined;
+  let database: Awaited<ReturnType<typeof newPGlite>>;
+  let worker: KubernetesWorker;
+  let api: CoreV1Api;
+
+  before(async function () {
+    real = await realCluster(this, 'pod-ends');
+    api = real.kubeConfig.makeApiClient(CoreV1Api);
+    database = await newPGlite();
+    const { kubeconfigPath, namespace } = real;
+    worker = await workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage }).openWith({});
+  });
+
+  after(async () => {
+    await worker?.close();
+    await real?.remove();
+    await database?.close();
+  });
+
+  async function begin(text = script): Promise<{ readonly process: Process; readonly podName: string; readonly handle: string }> {
+    const { container } = await makeContainer(worker, shellImage);
+    const stdout = new Collector();
+    const process = await container.run({ id: 'step', path: 'sh', args: ['-c', text] }, { stdout });
+    await stdout.shows('ready');
+    return { process, podName: container.podName, handle: container.handle };
+  }
+
+  /** No host finds a result of it, neither this one nor one that begins anew. */
+  async function hasNoResult(handle: string): Promise<void> {
+    const found = (await worker.lookupContainer(handle))!;
+    const answer = await found.attach('step', {}).then(
+      (attached) => rejection(attached.wait()),
+      (error: unknown) => error,
+    );
+    expect(answer).to.be.instanceOf(Error);
+    const { rows } = await database.query(
+      'select 1 from kubernetes_worker.processes p join kubernetes_worker.containers c on c.id = p.container_id where c.handle = $1',
+      [handle],
+    );
+    expect(rows).to.deep.equal([]);
+  }
+
+  it(`has no result in any of ${rounds} deletions`, async () => {
+    const codes: string[] = [];
+    for (let round = 0; round < rounds; round += atOnce) {
+      const begun = await Promise.all(Array.from({ length: Math.min(atOnce, rounds - round) }, () => begin()));
+      const ended = begun.map(({ process }) =>
+        process.wait().then(
+          ({ exitStatus }) => `exit status ${exitStatus}`,
+          (error: { code: string; mayStillRun?: boolean }) => `${error.code} ${error.mayStillRun}`,
+        ),
+      );
+      await Promise.all(begun.map(({ podName }) => api.deleteNamespacedPod({ name: podName, namespace: real!.namespace })));
+      codes.push(...(await Promise.all(ended)));
+      for (const { handle } of begun) await hasNoResult(handle);
+    }
+    expect(codes).to.deep.equal(codes.map(() => 'KW_ERR_POD_DELETED false'));
+  });
+
+  it('is evicted by the API, and wait says so when it has ended', async () => {
+    const { process, podName, handle } = await begin();
+    const waiting = rejection(process.wait());
+    const { namespace } = real!;
+    await api.createNamespacedPodEviction({ name: podName, namespace, body: { metadata: { name: podName, namespace } } });
+    expect(await waiting).to.include({ code: 'KW_ERR_POD_EVICTED', mayStillRun: false });
+    await hasNoResult(handle);
+  });
+
+  it('is evicted by its kubelet for the local storage that a LimitRange allows, and its pod does not show success', async () => {
+    const { namespace } = real!;
+    const limits = [{ type: 'Container', _default: { 'ephemeral-storage': '8Mi' } }];
+    await api.createNamespacedLimitRange({ namespace, body: { metadata: { name: 'storage' }, spec: { limits } } });
+    const { process, podName, handle } = await begin(`dd if=/dev/zero of=/tmp/build/test/big bs=1M count=64 2>/dev/null; ${script}`);
+    const error = await rejection(process.wait());
+    expect(error).to.include({ code: 'KW_ERR_POD_EVICTED', mayStillRun: false });
+    const pod = await api.readNamespacedPod({ name: podName, namespace });
+    expect(pod.status?.phase).to.equal('Failed');
+    await hasNoResult(handle);
+  });
+});

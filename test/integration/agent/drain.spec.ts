@@ -1,0 +1,17 @@
+import { expect } from 'chai';
+
+import { AgentProcess } from '../../support/agent-process.ts';
+
+describe('the end of output', () => {
+  it('is whole where the command ends while what it printed is not acknowledged, and the rest is still in its pipe', async () => {
+    await using agent = await AgentProcess.start();
+    const connection = await agent.connect();
+    const bytes = 50_000;
+    await connection.start('p', ['/bin/sh', '-c', `head -c ${bytes} /dev/zero; exit 3`], { unackedLimitBytes: 4096 });
+    const { result, stdout } = await connection.attach('p');
+    expect(result).to.include({ exitStatus: 3, stdoutBytes: bytes });
+    expect(result).not.to.have.property('outputCut');
+    expect(stdout.length).to.equal(bytes);
+    await connection.bye();
+  });
+});

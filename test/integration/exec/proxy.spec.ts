@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { expect } from 'chai';
+
+import { ExecHandshakeFailedError } from '../../../src/errors/connection.ts';
+import type { ExecEndpoint } from '../../../src/exec/exec-endpoint.ts';
+import { openExec } from '../../../src/exec/open-exec.ts';
+import { ProtocolOrder } from '../../../src/exec/protocol-order.ts';
+import { ScriptedApiServer } from '../../support/api-server.ts';
+import { rejection } from '../../support/rejection.ts';
+import { TestProxy } from '../../support/test-proxy.ts';
+import { Tripwire } from '../../support/tripwire.ts';
+
+const oneProtocol = (): ProtocolOrder => new ProtocolOrder(['v4.channel.k8s.io']);
+
+describe('an exec through a proxy', () => {
+  let server: ScriptedApiServer;
+  let proxy: TestProxy;
+
+  beforeEach(async () => {
+    server = await ScriptedApiServer.start();
+    proxy = await TestProxy.start(Number(new URL(server.url).port));
+  });
+
+  afterEach(async () => {
+    await proxy.close();
+    await server.close();
+  });
+
+  const endpoint = (scheme: string, login = '', secure = false): ExecEndpoint => ({
+    url: `${secure ? 'wss' : 'ws'}://api.example:6443/api/v1/namespaces/ci/pods/p/exec?command=cat`,
+    headers: {},
+    tls: {},
+    proxy: `${scheme}://${login}${proxy.authority}`,
+  });
+
+  async function nothingIsLeft(): Promise<void> {
+    for (let turn = 0; turn < 400 && proxy.connections > 0; turn += 1) await sleep(5);
+    expect(proxy.connections).to.equal(0);
+  }
+
+  for (const scheme of ['http', 'socks5', 'socks5h']) {
+    context(`of ${scheme}`, () => {
+      it('is opened by the name of the server, and carries bytes', async () => {
+        let came = '';
+        server.exec = (peer) => {
+          peer.accept().send(1, 'out');
+          void peer.until(() => peer.stdin.length > 0).then(() => (came = peer.stdin.toString()));
+        };
+        const connection = await openExec(endpoint(scheme), { protocols: oneProtocol() });
+        await connection.write([Buffer.from('in')]);
+        while (came === '') await sleep(5);
+        expect(came).to.equal('in');
+        expect(proxy.targets).to.deep.equal(['api.example:6443']);
+        connection.close();
+        await nothingIsLeft();
+      });
+
+      it('gives the name and the password of the URL', async () => {
+        (await openExec(endpoint(scheme, 'me:p%40ss@'), { protocols: oneProtocol() })).close();
+        const basic = Buffer.from('me:p@ss').toString('base64');
+        expect(proxy.heads.join('\n')).to.contain(scheme === 'http' ? `Proxy-Authorization: Basic ${basic}` : 'me:p@ss');
+        await nothingIsLeft();
+      });
+
+      it('that refuses is a failed handshake, without the password', async () => {
+        proxy.manner = 'refuse';
+        const error = await rejection(openExec(endpoint(scheme, 'me:secret@'), { protocols: oneProtocol() }));
+        expect(error).to.be.instanceOf(ExecHandshakeFailedError);
+        expect(error.message)
+          .to.match(/407|not allowed by its rules/)
+          .and.to.not.contain('secret');
+        await nothingIsLeft();
+      });
+
+      for (const manner of ['silent', 'silent-tunnel'] as const) {
+        for (const secure of [false, true]) {
+          const what = `${manner === 'silent' ? 'that says nothing' : 'whose tunnel says nothing'}, ${secure ? 'with' : 'without'} TLS`;
+
+          it(`${what}, leaves no socket after the time-out of the handshake`, async () => {
+            proxy.manner = manner;
+            const tripwire = await Tripwire.set();
+            const tries = Array.from({ length: 5 }, () =>
+              rejection(openExec(endpoint(scheme, '', secure), { protocols: oneProtocol(), handshakeTimeoutMs: 150 })),
+            );
+            for (const error of await Promise.all(tries)) expect(error.message).to.contain('no answer within 150 ms');
+            await nothingIsLeft();
+            await tripwire.check();
+          });
+
+          it(`${what}, leaves no socket after the signal`, async () => {
+            proxy.manner = manner;
+            const tripwire = await Tripwire.set();
+            const controller = new AbortController();
+            const reason = new Error('enough');
+            const tries = Array.from({ length: 5 }, () =>
+              rejection(openExec(endpoint(scheme, '', secure), { protocols: oneProtocol(), signal: controller.signal })),
+            );
+            while (proxy.connections < 5) await sleep(5);
+            controller.abort(reason);
+            for (const error of await Promise.all(tries)) expect(error).to.equal(reason);
+            await nothingIsLeft();
+            await tripwire.check();
+          });
+        }
+      }
+    });
+  }
+
+  it('that is not there is a failed handshake, worth another try', async () => {
+    const gone = endpoint('http');
+    await proxy.close();
+    const error = await rejection(openExec(gone, { protocols: oneProtocol() }));
+    expect(error).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', retryable: true });
+    proxy = await TestProxy.start(1);
+  });
+});

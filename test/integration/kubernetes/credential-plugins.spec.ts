@@ -1,0 +1,331 @@
+import { getEventListeners } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { expect } from 'chai';
+
+import { CredentialsUnavailableError, UnauthorizedError } from '../../../src/errors/cluster.ts';
+import type { CredentialsUnavailableError as Unavailable } from '../../../src/index.ts';
+import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';
+import { connectByExec } from '../../../src/pods/exec-agent.ts';
+import { answerJson, failure, ScriptedApiServer } from '../../support/api-server.ts';
+import { PluginFolder } from '../../support/plugin-folder.ts';
+import { rejection } from '../../support/rejection.ts';
+import { Tripwire } from '../../support/tripwire.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', uid: 'u' } };
+const target = { podName: 'p', containerName: 'main', command: ['true'] };
+const logTarget = { podName: 'p', containerName: 'main', follow: false };
+
+describe('a credential plug-in', () => {
+  let server: ScriptedApiServer;
+  let folder: PluginFolder;
+  let clock: VirtualClock;
+  let cluster: ClientNodeCluster;
+  let accepted: string;
+
+  beforeEach(async () => {
+    server = await ScriptedApiServer.start();
+    folder = await PluginFolder.make();
+    clock = new VirtualClock();
+    accepted = 'one';
+    server.rest = (request, response) => {
+      if (request.headers.authorization !== `Bearer ${accepted}`) answerJson(response, 401, failure(401, 'Unauthorized', 'Unauthorized'));
+      else if (request.url?.includes('watch=true') === true) response.writeHead(200).end(`${JSON.stringify({ type: 'ADDED', object: pod })}\n`);
+      else if (request.url?.includes('/log') === true) response.writeHead(200).end('2030-01-01T00:00:00Z line\n');
+      else answerJson(response, 200, pod);
+    };
+    await folder.configure(server.url);
+  });
+
+  afterEach(async () => {
+    await server.close();
+    await folder.remove();
+  });
+
+  const open = (options: { readonly callTimeoutMs?: number } = {}): ClientNodeCluster =>
+    ClientNodeCluster.fromConfig({ kubeConfig: folder.kubeConfig, clock, ...options });
+
+  const bearers = (): (string | undefined)[] => server.headers.map(({ authorization }) => authorization);
+
+  async function watchOnce(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    for await (const _change of cluster.watchPods('', '1', options));
+  }
+
+  async function logOnce(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    for await (const _line of cluster.readLog(logTarget, options));
+  }
+
+  /** The four ways on which credentials are needed. */
+  const ways: Readonly<Record<string, (options?: { readonly signal?: AbortSignal }) => Promise<unknown>>> = {
+    'an API call': (options) => cluster.getPod('p', options),
+    'a watch': watchOnce,
+    'a log': logOnce,
+    'an exec': (options) => connectByExec(cluster, 'p', options),
+  };
+
+  /** Lets the virtual time pass in which a call is repeated. */
+  async function passing<T>(call: Promise<T>): Promise<T> {
+    let settled = false;
+    const done = (): void => void (settled = true);
+    call.then(done, done);
+    while (!settled) {
+      await clock.advance(500);
+      await sleep(2);
+    }
+    return call;
+  }
+
+  it('runs once for fifty calls, watches, logs and execs at the same time', async () => {
+    await folder.plugin(`sleep 0.2\n${folder.answer({ token: 'one' })}`);
+    cluster = open();
+    const needs = [() => cluster.getPod('p'), watchOnce, logOnce, () => cluster.execEndpoint(target)];
+    await Promise.all(Array.from({ length: 50 }, async (_, index) => needs[index % needs.length]!()));
+    expect(await folder.runs()).to.equal(1);
+    expect(new Set(bearers())).to.deep.equal(new Set(['Bearer one']));
+    expect((await cluster.execEndpoint(target)).headers).to.deep.equal({ Authorization: 'Bearer one' });
+    expect(await folder.runs()).to.equal(1);
+  });
+
+  it('runs once more for fifty calls that the server refuses with 401', async () => {
+    await folder.plugin(folder.answer({ token: 'one' }));
+    cluster = open();
+    await cluster.getPod('p');
+    await folder.plugin(folder.answer({ token: 'two' }));
+    accepted = 'two';
+    await Promise.all(Array.from({ length: 50 }, () => cluster.getPod('p')));
+    expect(await folder.runs()).to.equal(2);
+  });
+
+  it('runs once more for execs that the server refuses with 401', async () => {
+    await folder.plugin(folder.answer({ token: 'one' }));
+    cluster = open();
+    await cluster.getPod('p');
+    await folder.plugin(folder.answer({ token: 'two' }));
+    server.exec = (peer) => {
+      if (peer.request.headers.authorization === 'Bearer two') peer.accept();
+      else peer.refuse(401, JSON.stringify(failure(401, 'Unauthorized', 'Unauthorized')));
+    };
+    const connections = await Promise.all(Array.from({ length: 10 }, () => connectByExec(cluster, 'p')));
+    for (const connection of connections) connection.close();
+    expect(await folder.runs()).to.equal(2);
+  });
+
+  it('whose credentials the server goes on refusing is an authentication error', async () => {
+    await folder.plugin(folder.answer({ token: 'wrong' }));
+    cluster = open();
+    expect(await rejection(cluster.getPod('p'))).to.be.instanceOf(UnauthorizedError);
+    expect(await folder.runs()).to.equal(2);
+  });
+
+  for (const way of Object.keys(ways)) {
+    context(`for ${way}`, () => {
+      it('that fails is CREDENTIALS_UNAVAILABLE with its stderr, and without a token', async () => {
+        const token = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSIsImV4cCI6MX0.c2lnbmF0dXJlLW9mLWEtdG9rZW4';
+        await folder.plugin(`${folder.answer({ token: 'shrt' })}\necho "no session; token=hunter2 shrt ${token}" >&2\nexit 3`);
+        cluster = open();
+        const error = (await rejection(passing(ways[way]!()))) as unknown as Unavailable;
+        expect(error).to.be.instanceOf(CredentialsUnavailableError);
+        expect(error).to.include({ code: 'KW_ERR_CREDENTIALS_UNAVAILABLE', source: `plug-in ${join(folder.path, 'plugin')}`, retryable: true });
+        expect(error.message).to.contain('status 3').and.to.contain('no session');
+        expect(error.stderr).to.contain('no session');
+        for (const text of [error.message, error.stderr]) {
+          for (const secret of [token, 'hunter2', 'shrt']) expect(text).to.not.contain(secret);
+        }
+        expect(server.requests).to.deep.equal([]);
+      });
+
+      it('that hangs is killed with its children after the time-out, and every later call is answered', async () => {
+        const tripwire = await Tripwire.set();
+        await folder.plugin(`echo waiting >&2\nsleep 98763.1 &\necho $! >'${folder.path}/child'\nwait`);
+        cluster = open({ callTimeoutMs: 500 });
+        const error = (await rejection(ways[way]!())) as unknown as Unavailable;
+        expect(error).to.include({ code: 'KW_ERR_CREDENTIALS_UNAVAILABLE', stderr: 'waiting', retryable: true });
+        expect(error.message).to.contain('did not end within 500 ms');
+        const child = Number(await readFile(join(folder.path, 'child'), 'utf8'));
+        for (let turn = 0; turn < 200 && isRunning(child); turn += 1) await sleep(5);
+        expect(isRunning(child)).to.equal(false);
+        await tripwire.check();
+        await folder.plugin(folder.answer({ token: 'one' }));
+        await clock.advance(1_000);
+        expect((await cluster.getPod('p'))?.metadata?.name).to.equal('p');
+      });
+
+      it('that hangs is ended by the signal of the one call that waits for it', async () => {
+        const tripwire = await Tripwire.set();
+        await folder.plugin(`echo $$ >'${folder.path}/self'\nsleep 98764.1`);
+        cluster = open();
+        const controller = new AbortController();
+        const reason = new Error('enough');
+        const call = rejection(ways[way]!({ signal: controller.signal }));
+        while (!existsSync(join(folder.path, 'self')) || (await readFile(join(folder.path, 'self'), 'utf8')) === '') await sleep(5);
+        controller.abort(reason);
+        expect(await call).to.equal(reason);
+        expect(getEventListeners(controller.signal, 'abort')).to.have.length(0);
+        await tripwire.check();
+        await folder.plugin(folder.answer({ token: 'one' }));
+        expect((await cluster.getPod('p'))?.metadata?.name).to.equal('p');
+      });
+    });
+  }
+
+  it('goes on for the calls that still wait when the signal of one aborts', async () => {
+    await folder.plugin(`until [ -e '${folder.path}/go' ]; do sleep 0.02; done\n${folder.answer({ token: 'one' })}`);
+    cluster = open();
+    const controller = new AbortController();
+    const aborted = rejection(cluster.getPod('p', { signal: controller.signal }));
+    const other = cluster.getPod('p');
+    while ((await folder.runs()) === 0) await sleep(5);
+    controller.abort(new Error('enough'));
+    expect((await aborted).message).to.equal('enough');
+    await writeFile(join(folder.path, 'go'), '');
+    expect((await other)?.metadata?.name).to.equal('p');
+    expect(await folder.runs()).to.equal(1);
+  });
+
+  describe('whose answer is none', () => {
+    for (const [what, script, words, retryable] of [
+      ['rubbish', 'echo hello secret-token', 'its output is not JSON', true],
+      ['nothing', 'true', 'its output is not JSON', true],
+      ['another object', `echo '{"kind":"Status","apiVersion":"v1"}'`, 'no ExecCredential', true],
+      [
+        'another version',
+        `echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{"token":"t"}}'`,
+        'apiVersion',
+        false,
+      ],
+      ['no status', `echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1"}'`, 'no status', true],
+      ['an empty status', `echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{}}'`, 'neither a token nor', true],
+      [
+        'a certificate without a key',
+        `echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"clientCertificateData":"x"}}'`,
+        'without a key',
+        true,
+      ],
+      [
+        'a time that is none',
+        `echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"t","expirationTimestamp":"soon"}}'`,
+        'not a time',
+        true,
+      ],
+      ['two MiB', 'head -c 2097152 /dev/zero', 'too long', true],
+      ['a signal', 'kill -SEGV $$', 'SIGSEGV', true],
+    ] as const) {
+      it(`but ${what} is CREDENTIALS_UNAVAILABLE, and is not kept`, async () => {
+        await folder.plugin(script);
+        cluster = open();
+        const error = await rejection(passing(cluster.getPod('p')));
+        expect(error).to.include({ code: 'KW_ERR_CREDENTIALS_UNAVAILABLE', retryable });
+        expect(error.message).to.contain(words).and.to.not.contain('secret-token');
+        expect(error.cause).to.equal(undefined);
+        await folder.plugin(folder.answer({ token: 'one' }));
+        await clock.advance(1_000);
+        expect((await cluster.getPod('p'))?.metadata?.name).to.equal('p');
+      });
+    }
+  });
+
+  it('that is not there is CREDENTIALS_UNAVAILABLE for good, with the hint of the kubeconfig', async () => {
+    await folder.configure(server.url, { exec: { command: 'kw-no-such-plugin', installHint: 'install it' } });
+    cluster = open();
+    const error = await rejection(cluster.getPod('p'));
+    expect(error).to.include({ code: 'KW_ERR_CREDENTIALS_UNAVAILABLE', source: 'plug-in kw-no-such-plugin', retryable: false });
+    expect(error.message).to.contain('ENOENT').and.to.contain('install it');
+  });
+
+  it('may give a certificate and its key instead of a token', async () => {
+    await folder.plugin(folder.answer({ clientCertificateData: 'the certificate', clientKeyData: 'the key' }));
+    const { tls, headers } = await open().execEndpoint(target);
+    expect([String(tls.cert), String(tls.key)]).to.deep.equal(['the certificate', 'the key']);
+    expect(headers).to.deep.equal({});
+  });
+
+  it('that fails once does not fail the call', async () => {
+    await folder.plugin(`[ -e '${folder.path}/failed' ] || { touch '${folder.path}/failed'; exit 1; }\n${folder.answer({ token: 'one' })}`);
+    cluster = open();
+    expect((await passing(cluster.createPod(pod)))?.metadata?.name).to.equal('p');
+    expect(await folder.runs()).to.equal(2);
+  });
+
+  it('that fails answers all calls of a second with one run', async () => {
+    await folder.plugin('exit 1');
+    cluster = open();
+    for (let count = 0; count < 10; count += 1) expect(await rejection(cluster.execEndpoint(target))).to.be.instanceOf(CredentialsUnavailableError);
+    expect(await folder.runs()).to.equal(1);
+  });
+
+  const expiring = (token: string, inMs: number): string => folder.answer({ token, expirationTimestamp: new Date(clock.now() + inMs).toISOString() });
+
+  it('runs again ahead of the end of its credentials, and no call with valid ones waits for it', async () => {
+    await folder.plugin(expiring('one', 600_000));
+    cluster = open();
+    await cluster.getPod('p');
+    await clock.advance(539_000);
+    await cluster.getPod('p');
+    expect(await folder.runs()).to.equal(1);
+    // It hangs until after the call.
+    await folder.plugin(`until [ -e '${folder.path}/go' ]; do sleep 0.02; done\n${expiring('two', 600_000)}`);
+    await clock.advance(2_000);
+    for (let count = 0; count < 5; count += 1) await cluster.getPod('p');
+    expect(new Set(bearers())).to.deep.equal(new Set(['Bearer one']));
+    await writeFile(join(folder.path, 'go'), '');
+    while ((await cluster.execEndpoint(target)).headers['Authorization'] !== 'Bearer two') await sleep(5);
+    expect(await folder.runs()).to.equal(2);
+  });
+
+  it('runs again when its credentials have ended', async () => {
+    await folder.plugin(expiring('one', 600_000));
+    cluster = open();
+    await cluster.getPod('p');
+    await folder.plugin(folder.answer({ token: 'two' }));
+    accepted = 'two';
+    await clock.advance(600_000);
+    await cluster.getPod('p');
+    expect(bearers()).to.deep.equal(['Bearer one', 'Bearer two']);
+  });
+
+  it('that prints an expired token is run for each call, as by kubectl, and the server decides', async () => {
+    await folder.plugin(expiring('one', -1_000));
+    cluster = open();
+    await cluster.getPod('p');
+    await cluster.getPod('p');
+    expect(await folder.runs()).to.equal(2);
+  });
+
+  it('that cannot be run while its credentials are valid harms no call', async () => {
+    await folder.plugin(expiring('one', 600_000));
+    cluster = open();
+    await cluster.getPod('p');
+    await rm(join(folder.path, 'plugin'));
+    await clock.advance(599_000);
+    for (let count = 0; count < 5; count += 1) await cluster.getPod('p');
+    await clock.advance(2_000);
+    expect(await rejection(cluster.getPod('p'))).to.be.instanceOf(CredentialsUnavailableError);
+  });
+
+  it('does not keep this process alive while nobody waits for it', async () => {
+    await folder.plugin(expiring('one', 600_000));
+    cluster = open();
+    await cluster.getPod('p');
+    await folder.plugin(`echo $$ >'${folder.path}/self'\nsleep 98765.1`);
+    await clock.advance(590_000);
+    const before = process.getActiveResourcesInfo().filter((name) => /Process|Pipe|Timeout/.test(name));
+    await cluster.execEndpoint(target);
+    const after = process.getActiveResourcesInfo().filter((name) => /Process|Pipe|Timeout/.test(name));
+    expect(after).to.deep.equal(before);
+    while (!existsSync(join(folder.path, 'self')) || (await readFile(join(folder.path, 'self'), 'utf8')) === '') await sleep(5);
+    process.kill(-Number(await readFile(join(folder.path, 'self'), 'utf8')), 'SIGKILL');
+  });
+});
+
+/** A process that has ended may be left in the table for a while. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

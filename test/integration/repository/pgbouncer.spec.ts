@@ -1,0 +1,69 @@
+import { expect } from 'chai';
+import pg from 'pg';
+
+import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
+import type { Repository } from '../../../src/repository/repository.ts';
+import { insert, leaseOf, ownerOf, rejection } from '../../contract/repository/repository-under-test.ts';
+import { PgBouncer } from '../../support/pgbouncer.ts';
+import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+
+describe('Repository behind a PgBouncer in transaction mode with default settings', function () {
+  this.timeout(120_000);
+  const schema = schemaOf('pgbouncer');
+  let bouncer: PgBouncer | undefined;
+  let admin: pg.Pool | undefined;
+  let repository: Repository | undefined;
+
+  before(async function () {
+    const missing = await PgBouncer.missing();
+    if (missing !== undefined) {
+      console.log(`        skipped: ${missing}`);
+      this.skip();
+    }
+    const url = await sharedPostgresUrl();
+    bouncer = await PgBouncer.start(url);
+    admin = new pg.Pool({ connectionString: url, max: 1 });
+    await admin.query(`drop schema if exists ${schema} cascade`);
+  });
+
+  after(async () => {
+    await repository?.close();
+    await bouncer?.stop();
+    await admin?.query(`drop schema if exists ${schema} cascade`);
+    await admin?.end();
+  });
+
+  it('takes the URL, migrates, and serves', async () => {
+    repository = await openRepository(bouncer!.url, { schema, logger: silentLogger });
+    await repository.workers.register('worker');
+    await insert(repository, 'c');
+    await repository.containers.markCreated('c', 'holder');
+    expect(await repository.containers.lookup('worker', 'c')).to.include({ state: 'created' });
+  });
+
+  it('serves many callers at the same time, each its own rows', async () => {
+    const { containers } = repository!;
+    await Promise.all(
+      Array.from({ length: 40 }, async (_, index) => {
+        const handle = `many-${index}`;
+        await insert(repository!, handle);
+        await containers.setProperty(handle, 'name', handle);
+        await containers.markCreated(handle, 'holder');
+        expect(await containers.properties(handle)).to.deep.equal({ name: handle });
+        expect(await containers.renewLease(handle, leaseOf('holder'))).to.equal(false);
+        expect(await containers.markOwnerFinished('worker', ownerOf(handle))).to.equal(1);
+      }),
+    );
+  });
+
+  it('is unavailable while the pooler is away, and serves when it is back', async () => {
+    await bouncer!.stop();
+    const unavailable = { code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true };
+    expect(await rejection(repository!.containers.lookup('worker', 'c'))).to.include(unavailable);
+    bouncer = await PgBouncer.start(await sharedPostgresUrl());
+    const again = await openRepository(bouncer.url, { schema, migrate: false, logger: silentLogger });
+    expect(await again.containers.lookup('worker', 'c')).to.include({ state: 'created' });
+    await again.close();
+  });
+});

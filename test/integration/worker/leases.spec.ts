@@ -1,0 +1,193 @@
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+
+import { expect } from 'chai';
+
+import { FakeArtifact } from '../../../fakes/index.ts';
+import { EmbeddedCluster } from '../../../src/embedded/index.ts';
+import type { Container, ContainerSpec, StepDelegate, Worker } from '../../../src/index.ts';
+import { newOwner, sh } from '../../contract/worker/setup.ts';
+import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { PostgresServer } from '../../support/postgres-server.ts';
+import { rejection } from '../../support/rejection.ts';
+import { tarOf } from '../../support/tar.ts';
+import { workerSetup } from '../../support/worker-setup.ts';
+
+const image = 'busybox:1';
+
+/** An input of one file, which stops halfway until it is let go. */
+class HalvedInput {
+  readonly artifact = new FakeArtifact({ handle: 'halved', source: 'elsewhere' });
+  /** Resolves when the first half has been read. */
+  readonly halfway: Promise<void>;
+  goOn: () => void = () => {};
+
+  constructor(archive: Buffer) {
+    const [halfway, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    this.halfway = halfway.promise;
+    this.goOn = goOn.resolve;
+    this.artifact.streamOut.callsFake(async () =>
+      Readable.from(
+        (async function* () {
+          yield archive.subarray(0, archive.length / 2);
+          halfway.resolve();
+          await goOn.promise;
+          yield archive.subarray(archive.length / 2);
+        })(),
+      ),
+    );
+  }
+
+  get spec(): ContainerSpec {
+    return { image, inputs: [{ artifact: this.artifact, path: '/tmp/in' }] };
+  }
+}
+
+// Every lease here lasts a minute, and every test less: a call that waits for another's lease is too late.
+describe('The lease of a container that is being created', function () {
+  this.timeout(30_000);
+  let archive: Buffer;
+  let world: EmbeddedWorker;
+
+  before(async () => {
+    archive = await tarOf({ file: randomBytes(300_000).toString('hex') });
+    world = await embeddedWorker(image);
+  });
+
+  after(async () => {
+    await (world as EmbeddedWorker | undefined)?.close();
+  });
+
+  const completed = async (worker: Worker, owner: ReturnType<typeof newOwner>, delegate?: StepDelegate): Promise<Container> => {
+    const input = new HalvedInput(archive);
+    input.goOn();
+    const { container } = await worker.findOrCreateContainer(owner, input.spec, { delegate });
+    expect((await sh(container, 'wc -c < /tmp/in/file')).stdout.trim()).to.equal('600000');
+    return container;
+  };
+
+  it('is free for the next call as soon as a call has been aborted in the middle of an input', async () => {
+    const owner = newOwner();
+    const input = new HalvedInput(archive);
+    const abort = new AbortController();
+    const aborted = rejection(world.worker.findOrCreateContainer(owner, input.spec, { signal: abort.signal }));
+    await input.halfway;
+    const pods = await world.setup.podNames();
+    abort.abort(new Error('enough'));
+    expect(await aborted).to.include({ message: 'enough' });
+    await completed(world.worker, owner);
+    expect(await world.setup.podNames()).to.deep.equal(pods);
+    await world.worker.ownerFinished(owner);
+    await world.worker.reap();
+  });
+
+  it('is free for another host when a worker has closed in the middle of an input', async () => {
+    const owner = newOwner();
+    const input = new HalvedInput(archive);
+    const closing = await world.setup.openWith({});
+    const ended = rejection(closing.findOrCreateContainer(owner, input.spec));
+    await input.halfway;
+    await closing.close();
+    expect(await ended).to.include({ code: 'KW_ERR_CLOSED' });
+    await completed(world.worker, owner);
+    await world.worker.ownerFinished(owner);
+    await world.worker.reap();
+  });
+
+  it('is free after each of many aborts and closings, at whatever point they come', async () => {
+    const owner = newOwner();
+    for (let turn = 0; turn < 12; turn += 1) {
+      const host = await world.setup.openWith({});
+      const input = new HalvedInput(archive);
+      const abort = new AbortController();
+      const ended = rejection(host.findOrCreateContainer(owner, input.spec, { signal: abort.signal }));
+      await Promise.race([input.halfway, new Promise((resolve) => setTimeout(resolve, turn * 7))]);
+      if (turn % 2 === 0) abort.abort(new Error('enough'));
+      await host.close();
+      await ended;
+    }
+    await completed(world.worker, owner);
+    expect(await world.setup.podNames()).to.have.length(1);
+    await world.worker.ownerFinished(owner);
+    await world.worker.reap();
+    expect(await world.setup.podNames()).to.deep.equal([]);
+  });
+
+  it('keeps another call waiting, which says so', async () => {
+    const owner = newOwner();
+    const input = new HalvedInput(archive);
+    const first = world.worker.findOrCreateContainer(owner, input.spec);
+    await input.halfway;
+    const waiting = Promise.withResolvers<string>();
+    const other = await world.setup.openWith({});
+    const second = completed(other, owner, {
+      startingPod: () => {},
+      streamingInput: () => {},
+      waitingForAnotherHost: (podName) => {
+        waiting.resolve(podName);
+      },
+    });
+    expect(await world.setup.podNames()).to.include(await waiting.promise);
+    input.goOn();
+    const [{ container }, found] = await Promise.all([first, second]);
+    expect(found.handle).to.equal(container.handle);
+    await other.close();
+    await world.worker.ownerFinished(owner);
+    await world.worker.reap();
+  });
+
+  it('lets close() give up an artifact volume in the making: the reaper finds it at once', async () => {
+    const closing = await world.setup.openWith({ volumeImage: 'registry.invalid/none:1' });
+    const ended = rejection(closing.createVolumeForArtifact('team'));
+    while ((await world.setup.podNames()).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await closing.close();
+    expect(await ended).to.include({ code: 'KW_ERR_CLOSED' });
+    expect((await world.worker.reap()).deletedVolumes).to.equal(1);
+    expect(await world.setup.podNames()).to.deep.equal([]);
+  });
+});
+
+describe('A container that is created while its database is away', function () {
+  this.timeout(60_000);
+  let cluster: EmbeddedCluster;
+  let server: PostgresServer;
+
+  before(async () => {
+    [cluster, server] = await Promise.all([EmbeddedCluster.start(), PostgresServer.start()]);
+  });
+
+  after(async () => {
+    await (cluster as EmbeddedCluster | undefined)?.close();
+    await (server as PostgresServer | undefined)?.stop();
+  });
+
+  it('is completed when the database is back, in the same pod', async () => {
+    const setup = workerSetup({
+      kubeconfigPath: cluster.kubeconfigPath,
+      namespace: 'default',
+      database: server.url,
+      image,
+      missingImage: 'registry.invalid/none:1',
+    });
+    const worker = await setup.open();
+    const owner = newOwner();
+    const input = new HalvedInput(await tarOf({ file: randomBytes(300_000).toString('hex') }));
+    const making = worker.findOrCreateContainer(owner, input.spec);
+    making.catch(() => undefined);
+    await input.halfway;
+    const pods = await setup.podNames();
+    await server.crash();
+    input.goOn();
+    // The input is complete, and cannot be marked ready.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await server.startAgain();
+    const { container, mounts } = await making;
+    expect(input.artifact.streamOut.callCount).to.equal(1);
+    expect((await sh(container, 'wc -c < /tmp/in/file')).stdout.trim()).to.equal('600000');
+    expect((await mounts.find(({ mountPath }) => mountPath === '/tmp/in')!.volume.status()).readyAt).to.be.instanceOf(Date);
+    expect(await setup.podNames()).to.deep.equal(pods);
+    await worker.ownerFinished(owner);
+    await worker.reap();
+    await worker.close();
+  });
+});

@@ -1,0 +1,380 @@
+/** Changes of the agent's C sources that a test has to notice. The specs run a build for this machine. */
+import type { Mutant } from '../../scripts/mutant.ts';
+
+const durability = { specs: ['test/integration/agent/durability.spec.ts'] };
+const identity = { specs: ['test/integration/agent/identity.spec.ts'] };
+const proof = { specs: ['test/integration/agent/proof.spec.ts'] };
+const transfer = { specs: ['test/integration/agent/transfer.spec.ts'] };
+const start = { specs: ['test/integration/agent/start.spec.ts'] };
+const stop = { specs: ['test/integration/agent/stop.spec.ts'] };
+const sampled = (grep: string) => ({ specs: ['test/integration/agent/faults.spec.ts'], grep });
+const everyCall = (grep: string) => ({ specs: ['test/long/agent/faults.spec.ts'], grep });
+
+export const mutants: readonly Mutant[] = [
+  // What is on the disk before what.
+  {
+    name: 'a small file is moved to its name before it is on the disk',
+    file: 'agent/src/io.c',
+    find: 'ftruncate(fd, (off_t)length) == 0 && fsync(fd) == 0 ? 0 : -1',
+    replace: 'ftruncate(fd, (off_t)length)',
+    killedBy: durability,
+  },
+  {
+    name: "a small file's name is not made durable",
+    file: 'agent/src/io.c',
+    find: 'renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0 ? 0 : -1',
+    replace: 'renameat(folder, temporary, folder, name) == 0 ? 0 : -1',
+    killedBy: durability,
+  },
+  {
+    name: 'the journal is not on the disk',
+    file: 'agent/src/journal.c',
+    find: 'if (fsync(file) != 0)',
+    replace: 'if (false)',
+    killedBy: durability,
+  },
+  {
+    name: "the journal's name is not on the disk",
+    file: 'agent/src/journal.c',
+    find: 'if (fsync(journal->staging) != 0)',
+    replace: 'if (false)',
+    killedBy: durability,
+  },
+  {
+    name: 'output is not on the disk before the result',
+    file: 'agent/src/output.c',
+    find: 'int result = fdatasync(fd), error = errno;',
+    replace: 'int result = 0, error = errno;',
+    killedBy: durability,
+  },
+  {
+    name: "a process's folder is not on the disk before the start",
+    file: 'agent/src/record.c',
+    find: '        return -1;\n    return fsync(state->processes);',
+    replace: '        return -1;\n    return state->processes < 0;',
+    killedBy: durability,
+  },
+  {
+    name: 'that a process is forgotten is not on the disk',
+    file: 'agent/src/record.c',
+    find: 'return result == 0 ? fsync(state->processes) : -1;',
+    replace: 'return result;',
+    killedBy: durability,
+  },
+  {
+    name: 'a commit is marked after the moves',
+    file: 'agent/src/commit.c',
+    find: `    int result = failure->code != NULL || (ready != NULL && ready(context, failure) != 0) ? -1 : 0;
+    if (reserved >= 0) close(reserved);
+    if (result != 0) return -1;
+    if (open_up(commit, failure) != 0) return -1;
+    if (go_through(commit, move_entry, failure) != 0) return -1;
+`,
+    replace: `    if (reserved >= 0) close(reserved);
+    if (failure->code != NULL || open_up(commit, failure) != 0) return -1;
+    if (go_through(commit, move_entry, failure) != 0) return -1;
+    if (ready != NULL && ready(context, failure) != 0) return -1;
+`,
+    killedBy: durability,
+  },
+  {
+    name: 'a start is recorded after the exec',
+    file: 'agent/src/supervisor_spawn.c',
+    find: `    if (record_write_start(supervisor->state, supervisor->folder, &supervisor->start) != 0)
+        return fail_setup(failure, "store the start");
+    if (start_leader(supervisor, &ends, failure) != 0)
+        return -1;
+`,
+    replace: `    if (start_leader(supervisor, &ends, failure) != 0)
+        return -1;
+    if (record_write_start(supervisor->state, supervisor->folder, &supervisor->start) != 0)
+        return fail_setup(failure, "store the start");
+`,
+    killedBy: durability,
+  },
+  {
+    name: 'a status is not stored before the rest of the output is waited for',
+    file: 'agent/src/supervisor_loop.c',
+    find: 'supervisor->exit_stored = record_write_exit(supervisor->folder, &supervisor->result) == 0;',
+    replace: 'supervisor->exit_stored = true;',
+    killedBy: durability,
+  },
+  {
+    name: 'a result is not stored',
+    file: 'agent/src/supervisor_loop.c',
+    find: 'supervisor->finished = store_result(supervisor) == 0;',
+    replace: 'supervisor->finished = true;',
+    killedBy: durability,
+  },
+  // What a crash leaves.
+  {
+    name: 'a restart completes nothing',
+    file: 'agent/src/recover.c',
+    find: '    each_id(state->operations, complete, state);\n',
+    replace: '    (void)complete;\n',
+    killedBy: sampled('restart'),
+  },
+  {
+    name: 'a restart leaves staging',
+    file: 'agent/src/recover.c',
+    find: '    each_id(state->volumes, clear_staging, state);\n',
+    replace: '    (void)clear_staging;\n',
+    killedBy: sampled('receive'),
+  },
+  {
+    name: 'a commit that a restart completes forgets its outcome',
+    file: 'agent/src/volume_folder.c',
+    find: '    if (commit->marked)\n        return 0;',
+    replace: '    if (commit->marked && commit->path == NULL)\n        return 0;',
+    killedBy: sampled('restart'),
+  },
+  {
+    name: 'a start does not look whether the id was started before',
+    file: 'agent/src/operation_start.c',
+    find: '    int found = known(session, id);\n    if (found == 0) {',
+    replace: '    int found = known(session, id);\n    if (found >= 0) {',
+    killedBy: sampled('start'),
+  },
+  {
+    name: 'a process without a result counts as running after a restart',
+    file: 'agent/src/process_link.c',
+    find: '    link->lost = found == 0;',
+    replace: '    link->lost = false;',
+    killedBy: sampled('restart'),
+  },
+  // Calls that do less.
+  {
+    name: 'a short write loses the rest',
+    file: 'agent/src/io.c',
+    find: '            length -= (size_t)written;',
+    replace: '            length = 0;',
+    killedBy: everyCall('start with cut'),
+  },
+  {
+    name: 'a short read is the end of a file',
+    file: 'agent/src/io.c',
+    find: '        length += (size_t)got;\n    }',
+    replace: '        length += (size_t)got;\n        break;\n    }',
+    killedBy: everyCall('restart with cut'),
+  },
+  {
+    name: 'an interrupted read of a file is a failure',
+    file: 'agent/src/io.c',
+    find: '        if (got < 0 && errno == EINTR)\n            continue;\n        if (got < 0) {',
+    replace: '        if (got < 0) {',
+    killedBy: everyCall('restart with EINTR'),
+  },
+  {
+    name: 'a short send loses the rest',
+    file: 'agent/src/session_io.c',
+    find: '            done += (size_t)sent;',
+    replace: '            done = all;',
+    killedBy: everyCall('receive with cut'),
+  },
+  {
+    name: 'an interrupted connect loses a process',
+    file: 'agent/src/socket.c',
+    find: 'while (connected != 0 && errno == EINTR);',
+    replace: 'while (false);',
+    killedBy: everyCall('result with EINTR'),
+  },
+  {
+    name: 'the rest of the pipes is not read at the end',
+    file: 'agent/src/supervisor_loop.c',
+    find: '    supervisor->result.finished_at = wall_ms();\n',
+    replace: '    supervisor->allowance = supervisor->spec->unacked_limit;\n    supervisor->result.finished_at = wall_ms();\n',
+    killedBy: { specs: ['test/integration/agent/drain.spec.ts'] },
+  },
+  // Who may, and as whom.
+  {
+    name: "a command keeps the agent's groups",
+    file: 'agent/src/launch.c',
+    find: 'if (setgroups(',
+    replace: 'if (false && setgroups(',
+    killedBy: identity,
+  },
+  {
+    name: 'every user may speak with the agent',
+    file: 'agent/src/socket.c',
+    find: 'return peer.uid == geteuid() || peer.uid == 0;',
+    replace: 'return true;',
+    killedBy: identity,
+  },
+  {
+    name: 'a command has descriptors of the agent',
+    file: 'agent/src/launch.c',
+    find: '    close_on_exec_from(3);\n    if (prepare',
+    replace: '    if (prepare',
+    killedBy: start,
+  },
+  {
+    name: 'a command ignores what the agent ignores',
+    file: 'agent/src/launch.c',
+    find: '    reset_signals();\n    close_on_exec',
+    replace: '    (void)reset_signals;\n    close_on_exec',
+    killedBy: start,
+  },
+  // Proof.
+  {
+    name: 'an upload with another digest is committed',
+    file: 'agent/src/streams.c',
+    find: 'if (memcmp(digest, end->digest, sizeof digest) != 0)',
+    replace: 'if (false)',
+    killedBy: transfer,
+  },
+  {
+    name: 'an upload of another length is committed',
+    file: 'agent/src/streams.c',
+    find: 'if (end->total != receiving->received)',
+    replace: 'if (false)',
+    killedBy: proof,
+  },
+  {
+    name: 'bytes that do not continue the stream are taken',
+    file: 'agent/src/streams.c',
+    find: 'else if (data->offset != receiving->received)',
+    replace: 'else if (false)',
+    killedBy: transfer,
+  },
+  {
+    name: 'bytes beyond the window are taken',
+    file: 'agent/src/streams.c',
+    find: 'else if (!receiving->granted || data->offset + data->raw_length > receiving->limit)',
+    replace: 'else if (false)',
+    killedBy: proof,
+  },
+  {
+    name: 'a commit does not look before it changes something',
+    file: 'agent/src/commit.c',
+    find: '    if (go_through(commit, check_entry, failure) != 0) return -1;\n',
+    replace: '    if (commit->target < 0 && go_through(commit, check_entry, failure) != 0) return -1;\n',
+    killedBy: transfer,
+  },
+  {
+    name: 'a stop leaves what outlives its grace',
+    file: 'agent/src/supervisor_stop.c',
+    find: '        supervisor_signal(supervisor, SIGKILL);',
+    replace: '        supervisor_signal(supervisor, SIGCONT);',
+    killedBy: { ...stop, grep: 'kills the group after the grace' },
+  },
+  {
+    name: 'a second extended header does not replace the first',
+    file: 'agent/src/tar_read.c',
+    find: '        forget_pax(reader);\n',
+    replace: '',
+    killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'second extended header' },
+  },
+  {
+    name: 'an archive without its closing block is whole although nothing proves it',
+    file: 'agent/src/tar_read.c',
+    find: 'if (proven && reader->has_entries && is_between_entries(reader)) return 0;',
+    replace: 'if (reader->has_entries && is_between_entries(reader)) return 0;',
+    killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'the end of an archive' },
+  },
+  {
+    name: 'an archive that ends before the entry of an extended header is whole',
+    file: 'agent/src/tar_read.c',
+    find: 'reader->filled == 0 && !reader->lacks_entry;',
+    replace: 'reader->filled == 0;',
+    killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'the end of an archive' },
+  },
+  {
+    name: 'END does not say that the encoding has proven the end',
+    file: 'agent/src/streams.c',
+    find: '    receiving->proven = end->proven;\n',
+    replace: '',
+    killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'the end of an archive' },
+  },
+  {
+    name: 'an exponent in a time is ignored',
+    file: 'agent/src/tar_time.c',
+    find: 'number->whole = number->before + shift;',
+    replace: 'number->whole = number->before;',
+    killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'decimal number' },
+  },
+  {
+    name: 'a time before 1970 is cut towards the future',
+    file: 'agent/src/tar_time.c',
+    find: 'if (number.negative && has_rest(&number)) nanoseconds++;',
+    replace: '',
+    killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'decimal number' },
+  },
+  {
+    name: 'the first entry of a folder says what its mode is',
+    file: 'agent/src/place_folders.c',
+    find: 'if (found != NULL) (*found)->mode = ',
+    replace: 'if (found != NULL && (*found)->mode == 0) (*found)->mode = ',
+    killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'comes twice' },
+  },
+  {
+    name: 'a folder that no entry describes changes the one that the volume has',
+    file: 'agent/src/commit.c',
+    find: 'bool implicit = staged.st_atim.tv_sec == IMPLICIT_ACCESS_SECONDS && staged.st_atim.tv_nsec == 0;',
+    replace: 'bool implicit = false;',
+    killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'no entry describes' },
+  },
+  {
+    name: 'what lies too deep to be read is taken',
+    file: 'agent/src/unpack.c',
+    find: 'if (!is_normal || strlen(path) > unpack->path_longest)',
+    replace: 'if (!is_normal)',
+    killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'too deep' },
+  },
+  {
+    name: 'a hard link to a symbolic link loses its group',
+    file: 'agent/src/pack.c',
+    find: '    if (seen != 0) return seen < 0 ? -1 : put_header(pack, TAR_HARD_LINK, &status, path, failure);\n',
+    replace: '    if (seen < 0) return -1;\n',
+    killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'hard link to a symbolic link' },
+  },
+  // Processes.
+  {
+    name: 'notes behind a reset connection are dropped',
+    file: 'agent/src/supervisor_attachments.c',
+    find: 'errno == ECONNRESET || errno == EINTR',
+    replace: 'errno == EINTR',
+    killedBy: { specs: ['test/integration/agent/stdin.spec.ts'], grep: 'goodbye' },
+  },
+  {
+    name: 'stdin of an earlier turn counts',
+    file: 'agent/src/attach.c',
+    find: '!attach->owns || session->ponged < attach->barrier ||',
+    replace: '!attach->owns ||',
+    killedBy: { specs: ['test/integration/agent/stdin.spec.ts'], grep: 'drops what a host sent' },
+  },
+  {
+    name: 'a result after TERM is not marked',
+    file: 'agent/src/supervisor_loop.c',
+    find: 'supervisor->result.shutdown = shutting_down(supervisor);',
+    replace: 'supervisor->result.shutdown = false;',
+    killedBy: { specs: ['test/integration/agent/stop.spec.ts'], grep: 'marks the results' },
+  },
+  {
+    name: 'serve exits with 0 after TERM',
+    file: 'agent/src/serve.c',
+    find: 'return 128 + server.stopping;',
+    replace: 'return 0;',
+    killedBy: { specs: ['test/integration/agent/stop.spec.ts'], grep: 'exits with 143' },
+  },
+  {
+    name: 'the space of a result is not reserved',
+    file: 'agent/src/supervisor_spawn.c',
+    find: 'record_reserve(supervisor->folder) != 0 || ',
+    replace: '',
+    killedBy: { specs: ['test/integration/agent/full-disk.spec.ts'], grep: 'reports its result' },
+  },
+  {
+    name: 'what is acknowledged stays on a full disk',
+    file: 'agent/src/supervisor_output.c',
+    find: '        output_free(&supervisor->output[i]);',
+    replace: '        output_trim(&supervisor->output[i], supervisor->spec->retain);',
+    killedBy: { specs: ['test/integration/agent/full-disk.spec.ts'], grep: 'frees all' },
+  },
+  {
+    name: 'a lower attempt that waited runs after a higher one',
+    file: 'agent/src/table.c',
+    find: 'answer(&table->sessions[i], CLAIM_REFUSED, GONE_UNKNOWN);',
+    replace: 'continue;',
+    killedBy: { specs: ['test/integration/agent/claims.spec.ts'], grep: 'lower attempt' },
+  },
+];

@@ -1,0 +1,103 @@
+/** Changes of the library's sources that a test has to notice. */
+import type { Mutant } from '../../scripts/mutant.ts';
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'text of a source is stored as bytes',
+    file: 'src/artifacts/byte-limit.ts',
+    find: 'if (!(chunk instanceof Uint8Array)) {',
+    replace: "if (typeof chunk === 'string') chunk = Buffer.from(chunk);\n    if (!(chunk instanceof Uint8Array)) {",
+    killedBy: { specs: ['test/unit/artifacts/compression.spec.ts'], grep: 'does not give bytes' },
+  },
+  {
+    name: 'a source with an encoding is opened',
+    file: 'src/artifacts/compression.ts',
+    find: 'if (source.readableEncoding === null) return source;',
+    replace: 'if (source.readable) return source;',
+    killedBy: { specs: ['test/unit/artifacts/compression.spec.ts'], grep: 'does not give bytes' },
+  },
+  {
+    name: 'garbage behind gzip data proves its end',
+    file: 'src/artifacts/gzip-members.ts',
+    find: 'this.#hasGarbage ||= !isZero(bytes);',
+    replace: 'this.#hasGarbage ||= false;',
+    killedBy: { specs: ['test/unit/artifacts/compression.spec.ts'], grep: 'decodeArchive of gzip' },
+  },
+  {
+    name: 'a gzip member with another checksum is taken',
+    file: 'src/artifacts/gzip-members.ts',
+    find: 'if (trailer.readUInt32LE(0) !== this.#crc)',
+    replace: 'if (trailer.readUInt32LE(0) !== this.#crc && this.#members === 0)',
+    killedBy: { specs: ['test/unit/artifacts/compression.spec.ts'], grep: 'decodeArchive of gzip' },
+  },
+  {
+    name: 'what follows the padding of zstd data is ignored',
+    file: 'src/artifacts/zstd-frames.ts',
+    find: "if (!isZero(rest)) throw new Error('something follows the padding');",
+    replace: 'if (!isZero(rest)) return;',
+    killedBy: { specs: ['test/unit/artifacts/compression.spec.ts'], grep: 'decodeArchive of zstd' },
+  },
+  {
+    name: 'the end of a zstd frame is not looked for',
+    file: 'src/artifacts/zstd-scanner.ts',
+    find: 'size + (this.#hasChecksum ? 4 : 0)',
+    replace: 'size',
+    killedBy: { specs: ['test/unit/artifacts/compression.spec.ts'] },
+  },
+  {
+    name: 'an old agent is sent a flag that it does not know',
+    file: 'src/agent/upload-outbox.ts',
+    find: 'isProven: isProven && this.#takesProof',
+    replace: 'isProven',
+    killedBy: { specs: ['test/unit/agent/upload.spec.ts'], grep: 'proven its end' },
+  },
+  {
+    name: 'the end that an encoding proves is not told to the agent',
+    file: 'src/agent/upload-feed.ts',
+    find: 'isProven: this.#isProven?.() ?? false',
+    replace: 'isProven: false',
+    killedBy: { specs: ['test/unit/agent/upload.spec.ts'], grep: 'proven its end' },
+  },
+  {
+    name: 'a source that pauses stalls its upload',
+    file: 'src/agent/upload.ts',
+    find: 'if (this.#isConnected && !this.#isSourceSilent) this.fail(error);',
+    replace: 'if (this.#isConnected) this.fail(error);',
+    killedBy: { specs: ['test/unit/agent/upload.spec.ts'], grep: 'stands still' },
+  },
+  {
+    name: 'an agent that owes an acknowledgement never stalls',
+    file: 'src/agent/upload.ts',
+    find: 'return this.#waitsForSource && !this.#window.isOwed;',
+    replace: 'return this.#waitsForSource;',
+    killedBy: { specs: ['test/unit/agent/upload.spec.ts'], grep: 'stands still' },
+  },
+  {
+    name: 'the target of a transfer between pods counts while its source is silent',
+    file: 'src/agent/upload-feed.ts',
+    find: 'await sink.waitForSource(this.#download.next());',
+    replace: 'await sink.wait(this.#download.next());',
+    killedBy: { specs: ['test/unit/agent/upload.spec.ts'], grep: 'stands still' },
+  },
+  {
+    name: 'an input that changes is never given up',
+    file: 'src/agent/repeatedly.ts',
+    find: 'if (losses > MAX_LOSSES || changes > MAX_CHANGES) throw error;',
+    replace: 'if (losses > MAX_LOSSES) throw error;',
+    killedBy: { specs: ['test/unit/agent/repeatedly.spec.ts'] },
+  },
+  {
+    name: 'an input that changes fails',
+    file: 'src/agent/repeatedly.ts',
+    find: 'if (signal?.aborted === true || !(isLost || isChanged)) throw error;',
+    replace: 'if (signal?.aborted === true || !isLost) throw error;',
+    killedBy: { specs: ['test/unit/agent/repeatedly.spec.ts'] },
+  },
+  {
+    name: 'an input that changes is read again at once',
+    file: 'src/agent/repeatedly.ts',
+    find: '      if (isChanged) await clock.sleep(backoffMs(changes - 1, CHANGE_BACKOFF), { signal });\n',
+    replace: '',
+    killedBy: { specs: ['test/unit/agent/repeatedly.spec.ts'] },
+  },
+];

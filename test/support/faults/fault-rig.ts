@@ -1,0 +1,141 @@
+/** An agent that fails as it is told, on a state directory of its own, and a host that is never left waiting. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { AgentConnection } from '../agent-connection.ts';
+import { agentBinary } from '../agent-process.ts';
+import type { DynamicAgent } from './dynamic-agent.ts';
+import { FaultControl } from './fault-control.ts';
+
+/** In memory where that can be: a run makes and removes hundreds of folders. */
+function baseFolder(): string {
+  try {
+    accessSync('/dev/shm', constants.W_OK);
+    return '/dev/shm';
+  } catch {
+    return tmpdir();
+  }
+}
+
+/** The agent is gone, or has hung up: what became of the operation, the host does not know. */
+export class Lost extends Error {}
+
+export class FaultRig implements AsyncDisposable {
+  readonly folder: string;
+  readonly state: string;
+  readonly #built: DynamicAgent;
+  #control: FaultControl;
+  #serve: ChildProcess | undefined;
+  readonly #connections = new Map<AgentConnection, ChildProcess>();
+  readonly #deferred: (() => Promise<void>)[] = [];
+  stderr = '';
+  restarted = false;
+
+  private constructor(folder: string, built: DynamicAgent) {
+    this.folder = folder;
+    this.state = join(folder, 'state');
+    this.#built = built;
+    this.#control = new FaultControl(join(folder, 'faults-0'));
+  }
+
+  static async create(built: DynamicAgent): Promise<FaultRig> {
+    const folder = await mkdtemp(join(baseFolder(), 'kw-faults-'));
+    await mkdir(join(folder, 'state'));
+    return new FaultRig(folder, built);
+  }
+
+  get control(): FaultControl {
+    return this.#control;
+  }
+
+  /** Starts `serve`; arm the control before where its start is to fail. */
+  serve(): void {
+    const { agent, faults } = this.#built;
+    const env = { ...process.env, LD_PRELOAD: faults, KW_FAULTS: this.#control.path };
+    this.#serve = spawn(agent, ['serve', this.state], { stdio: ['ignore', 'ignore', 'pipe'], env, cwd: '/' });
+    this.#serve.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
+    this.#serve.once('exit', () => {
+      for (const connection of this.#connections.keys()) connection.destroy();
+    });
+  }
+
+  get serving(): boolean {
+    return this.#serve !== undefined && this.#serve.exitCode === null && this.#serve.signalCode === null;
+  }
+
+  /** Whether `serve` ends within a second: a connection may be gone before the news of it is here. */
+  async ends(): Promise<boolean> {
+    for (let turn = 0; turn < 100 && this.serving; turn++) await sleep(10);
+    return !this.serving;
+  }
+
+  /** A connection after both HELLOs; rejects with `Lost` where there is nothing to connect to. */
+  async connect(): Promise<AgentConnection> {
+    if (!this.serving) throw new Lost('serve has ended');
+    const child = spawn(agentBinary(), ['connect', this.state], { stdio: ['pipe', 'pipe', 'ignore'] });
+    const connection = new AgentConnection(child.stdout, child.stdin, () => child.kill('SIGKILL'));
+    this.#connections.set(connection, child);
+    child.once('exit', () => this.#connections.delete(connection));
+    connection.hello();
+    await connection.agentHello.catch((error: unknown) => {
+      throw lostOr(error);
+    });
+    return connection;
+  }
+
+  /** Ends everything at once, as the kernel ends a container, and starts `serve` again, with nothing armed. */
+  async restart(): Promise<void> {
+    await this.kill();
+    this.#control[Symbol.dispose]();
+    this.#control = new FaultControl(`${this.#control.path}+`);
+    this.restarted = true;
+    this.serve();
+  }
+
+  async kill(): Promise<void> {
+    for (const connection of this.#connections.keys()) connection.destroy();
+    const serve = this.#serve;
+    const ended = serve === undefined || !this.serving ? undefined : once(serve, 'exit');
+    serve?.kill('SIGKILL');
+    await ended;
+    for (const pid of this.#control.pids) {
+      for (let turn = 0; this.#isOurs(pid); turn++) {
+        if (turn === 0) process.kill(pid, 'SIGKILL');
+        if (turn === 2000) throw new Error(`process ${pid} does not end`);
+        await sleep(1);
+      }
+    }
+    for (const child of this.#connections.values()) if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  }
+
+  /** Numbers of processes come back: ours names this rig's folder. A process that has ended has no command line any more. */
+  #isOurs(pid: number): boolean {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(this.folder);
+    } catch {
+      return false;
+    }
+  }
+
+  /** Something to close in the end. */
+  defer(close: () => Promise<void>): void {
+    this.#deferred.push(close);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    for (const close of this.#deferred) await close();
+    this.#control[Symbol.dispose]();
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** A connection that ended is `Lost`; anything else stays what it is. */
+export function lostOr(error: unknown): unknown {
+  return error instanceof Error && error.message === 'the connection ended' ? new Lost(error.message) : error;
+}

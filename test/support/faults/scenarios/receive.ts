@@ -1,0 +1,111 @@
+import { chmod, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+import type { AgentConnection } from '../../agent-connection.ts';
+import { tarOf } from '../../tar.ts';
+import type { FaultRig } from '../fault-rig.ts';
+import { mustSucceed, type Outcome, outcomeOf, promise, type Scenario } from '../scenario.ts';
+import { differences, type Snapshot, sameTree, snapshotOf } from '../snapshot.ts';
+
+const MTIME = new Date(1_600_000_000_000);
+const BEFORE = { top: 'old top', 'dir/old': 'old', 'dir/both': 'old', 'closed/old': 'old', 'closed/both': 'old' };
+
+export const ARCHIVE: Buffer = await tarOf({
+  dir: null,
+  'dir/both': { content: 'new', mtime: MTIME },
+  'dir/new': { content: 'new', mtime: MTIME },
+  closed: { type: 'directory', mode: 0o555, mtime: MTIME },
+  'closed/both': { content: 'new', mtime: MTIME },
+  'fresh/deep/file': { content: Buffer.alloc(3000, 'x'), mtime: MTIME },
+  hard: { type: 'link', linkname: 'dir/new' },
+  link: { type: 'symlink', linkname: 'dir/new' },
+});
+
+export const OPEN = { id: 'upload', volume: 'v', leaseMs: 60_000 };
+
+export async function fillVolume(rig: FaultRig): Promise<void> {
+  for (const [path, content] of Object.entries(BEFORE)) {
+    const file = join(dataOf(rig), path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, content);
+    await utimes(file, MTIME, MTIME);
+  }
+  await chmod(join(dataOf(rig), 'closed'), 0o555);
+}
+
+export function dataOf(rig: FaultRig): string {
+  return join(rig.state, 'volumes/v/data');
+}
+
+/** The volume as it was, and as it is when all has come. */
+export interface Expected {
+  readonly before: Snapshot;
+  readonly whole: Snapshot;
+}
+
+/** The two trees that are allowed, from an upload without faults. */
+export async function expectedTrees(rig: FaultRig): Promise<Expected> {
+  await fillVolume(rig);
+  const before = await snapshotOf(dataOf(rig));
+  rig.serve();
+  const connection = await rig.connect();
+  await connection.receive(OPEN, ARCHIVE);
+  return { before, whole: await snapshotOf(dataOf(rig)) };
+}
+
+async function isDamaged(connection: AgentConnection): Promise<boolean> {
+  const sent = await outcomeOf(connection.send({ id: 'look', volume: 'v' }).then(({ result }) => result));
+  promise(
+    sent.kind === 'result' || (sent.kind === 'error' && sent.failure.code === 'VOLUME_DAMAGED'),
+    `a download ends, or says that the volume is damaged: ${JSON.stringify(sent)}`,
+  );
+  return sent.kind === 'error';
+}
+
+/** Asks for an outcome that the host has not heard, as it does after a lost connection. */
+async function hear(connection: AgentConnection, told: Outcome | undefined): Promise<Outcome | undefined> {
+  return told?.kind === 'lost' ? outcomeOf(connection.resumeReceive({ ...OPEN, attempt: 2 }, ARCHIVE)) : told;
+}
+
+/** A volume is as it was, or whole, or marked as damaged; and it is what the host was told, or hears now. */
+export async function checkVolume(rig: FaultRig, expected: Expected, told: Outcome | undefined): Promise<Outcome | undefined> {
+  const connection = await rig.connect();
+  const heard = await hear(connection, told);
+  const damaged = await isDamaged(connection);
+  const tree = await snapshotOf(dataOf(rig));
+  const untouched = sameTree(tree, expected.before);
+  const whole = sameTree(tree, expected.whole);
+  promise(damaged || untouched || whole, `no half volume is served: ${differences(expected.whole, tree)}`);
+  if (heard?.kind === 'result')
+    promise(whole && !damaged, `RESULT means that all is there: ${damaged ? 'damaged' : differences(expected.whole, tree)}`);
+  if (heard?.kind === 'error' && heard.failure.code !== 'VOLUME_DAMAGED')
+    promise(untouched && !damaged, `${heard.failure.message} means that nothing has changed: ${differences(expected.before, tree)}`);
+  await connection.bye();
+  return heard;
+}
+
+/** After a restart without faults nothing is left that would be replayed one day. */
+export async function checkRest(rig: FaultRig): Promise<void> {
+  const markers = (await readdir(join(rig.state, 'agent/operations'))).filter((name) => !name.startsWith('.'));
+  promise(markers.length === 0, `a restart completes what was marked: ${markers.join()}`);
+  const staging = await readdir(join(rig.state, 'volumes/v/staging')).catch(() => []);
+  promise(staging.length === 0, `a restart removes staging: ${staging.join()}`);
+}
+
+export function receiveScenario(expected: Expected): Scenario {
+  const connections = new WeakMap<FaultRig, AgentConnection>();
+  return {
+    name: 'receive',
+    async prepare(rig) {
+      await fillVolume(rig);
+      rig.serve();
+      connections.set(rig, await rig.connect());
+    },
+    act: (rig) => connections.get(rig)!.receive(OPEN, ARCHIVE),
+    async check(rig, told, fault) {
+      if (mustSucceed(fault)) promise(told.kind === 'result', `${fault.name} changes nothing: ${JSON.stringify(told)}`);
+      await checkVolume(rig, expected, told);
+      if (rig.restarted) await checkRest(rig);
+    },
+  };
+}

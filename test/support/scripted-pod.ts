@@ -1,0 +1,134 @@
+import { PassThrough } from 'node:stream';
+
+import type { AgentClientOptions } from '../../src/agent/agent-client.ts';
+import { ConnectionLimits } from '../../src/agent/connection-limits.ts';
+import { Change } from '../../src/internal/change.ts';
+import type { Cluster, Pod } from '../../src/kubernetes/cluster.ts';
+import type { AgentPool } from '../../src/pods/agent-pool.ts';
+import type { PodLogs } from '../../src/pods/pod-logs.ts';
+import { PodSupervisor, type PodSupervisorComponents } from '../../src/pods/pod-supervisor.ts';
+import type { ContainerRepository } from '../../src/repository/container-repository.ts';
+import type { ProcessResultRecord } from '../../src/repository/records.ts';
+import type { AbortOptions, Logger } from '../../src/runtime/options.ts';
+import type { ProcessIO } from '../../src/runtime/process.ts';
+import { type AttachTarget, PodProcess, type PodProcessComponents } from '../../src/worker/pod-process.ts';
+import { ScriptedClient } from './scripted-client.ts';
+import { silentLogger } from './silent-logger.ts';
+
+/** The status of a pod's main container. */
+export type MainState = 'running' | 'terminated' | 'restarted';
+
+/** A pod that a test lets live and end, with a scripted agent in it and a repository that keeps results. */
+export class ScriptedPod {
+  readonly setup: ScriptedClient;
+  readonly stored = new Map<string, ProcessResultRecord>();
+  readonly warnings: string[] = [];
+  readonly components: PodProcessComponents;
+  #pod: Pod | undefined = podOf('running');
+  readonly #change = new Change();
+
+  constructor(options: AgentClientOptions = {}, limits: ConnectionLimits = new ConnectionLimits(), protocol = 3) {
+    this.setup = new ScriptedClient(options, limits);
+    this.setup.onConnect = (agent) => agent.hello({ protocol: [1, protocol] });
+    const logger: Logger = { ...silentLogger, warn: (message) => void this.warnings.push(message) };
+    const { clock } = this.setup;
+    const pods = new PodSupervisor({
+      cluster: { namespace: 'ci', getPod: async () => this.#pod } as unknown as Cluster,
+      watch: { observe: (_name: string, observing: AbortOptions) => this.#observe(observing) } as unknown as PodSupervisorComponents['watch'],
+      agents: { forget: () => undefined } as unknown as AgentPool,
+      delivery: {} as PodSupervisorComponents['delivery'],
+      clock,
+      logger,
+      timeouts: { startMs: 1000, schedulingMs: 1000, imagePullMs: 1000, reconnectMs: 300_000 },
+    });
+    const containers = {
+      recordProcessResult: async (_handle: string, processId: string, result: ProcessResultRecord) => {
+        this.stored.set(processId, result);
+      },
+      findProcessResult: async (_handle: string, processId: string) => this.stored.get(processId),
+    } as unknown as ContainerRepository;
+    const agent = () => this.setup.client;
+    this.components = { containers, agent, pods, logs: {} as PodLogs, clock, logger, hijackGraceMs: 1000 };
+  }
+
+  /** The pod's state from now on; `undefined`: it is gone. */
+  becomes(pod: Pod | undefined): void {
+    this.#pod = pod;
+    this.#change.notify();
+  }
+
+  target(io: ProcessIO = {}, changes: Partial<AttachTarget> = {}): AttachTarget {
+    const where = { handle: 'box', podName: 'pod', workerName: 'worker', processId: 'x' };
+    return { ...where, io, from: 'start', stdinFrom: 'start', hijack: false, resultProperties: undefined, memoryLimits: new Map(), ...changes };
+  }
+
+  /** A process that is followed, and is attached to in its turn. */
+  follow(io: ProcessIO = {}, changes: Partial<AttachTarget> = {}): PodProcess {
+    return PodProcess.follow(this.target(io, changes), this.components);
+  }
+
+  async *#observe({ signal }: AbortOptions): AsyncGenerator<Pod | undefined> {
+    const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));
+    for (;;) {
+      signal?.throwIfAborted();
+      const state = this.#pod;
+      yield state;
+      while (this.#pod === state && signal?.aborted !== true) await Promise.race([this.#change.wait(), aborted]);
+    }
+  }
+}
+
+/** A pod whose main container does this; with more members of its metadata and status. */
+export function podOf(main: MainState, { metadata = {}, status = {} }: { readonly metadata?: object; readonly status?: object } = {}): Pod {
+  const terminated = { exitCode: 143, reason: 'Error', finishedAt: new Date(2000), containerID: 'c://1' };
+  return {
+    metadata: { name: 'pod', namespace: 'ci', uid: 'uid', ...metadata },
+    spec: { containers: [], terminationGracePeriodSeconds: 10 },
+    status: {
+      phase: 'Running',
+      containerStatuses: [
+        {
+          name: 'main',
+          image: 'i',
+          imageID: 'i',
+          ready: main !== 'terminated',
+          restartCount: main === 'restarted' ? 1 : 0,
+          state: main === 'terminated' ? { terminated } : { running: { startedAt: new Date(500) } },
+          lastState: main === 'restarted' ? { terminated } : {},
+        },
+      ],
+      ...status,
+    },
+  };
+}
+
+/** With a deletion under way. */
+export const deleted = { metadata: { deletionTimestamp: new Date(2000), deletionGracePeriodSeconds: 10 } };
+
+/** With the condition of an eviction. */
+export const evicted = { status: { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message: 'disk' }] } };
+
+/** A writable that takes nothing before `open` is called. */
+export class Gate extends PassThrough {
+  readonly #closed = Promise.withResolvers<void>();
+  readonly #taken: Buffer[] = [];
+
+  constructor() {
+    super({ highWaterMark: 1 });
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    void this.#closed.promise.then(() => {
+      this.#taken.push(chunk);
+      done();
+    });
+  }
+
+  open(): void {
+    this.#closed.resolve();
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#taken).toString();
+  }
+}

@@ -1,0 +1,58 @@
+import { expect } from 'chai';
+import type { ByteConnection } from '../../../src/agent/byte-connection.ts';
+import { ConnectionLimits } from '../../../src/agent/connection-limits.ts';
+import { AgentPool } from '../../../src/pods/agent-pool.ts';
+import { rejection } from '../../support/rejection.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+import { settle, VirtualClock } from '../../support/virtual-clock.ts';
+
+describe('AgentPool', () => {
+  const make = (connect: () => Promise<ByteConnection>) => {
+    const clock = new VirtualClock();
+    const pool = new AgentPool({
+      connect,
+      clock,
+      logger: silentLogger,
+      limits: new ConnectionLimits({}),
+      transferEnded: () => undefined,
+      options: {},
+    });
+    return { clock, pool };
+  };
+
+  it('lets go of the clients of pods that nothing has used for ten minutes', async () => {
+    const { clock, pool } = make(() => Promise.reject(new Error('gone')));
+    const clients = Array.from({ length: 100 }, (_, index) => pool.client(`reaped-${String(index)}`, 'h'));
+    await clock.advance(599_999);
+    pool.client('next', 'h');
+    expect(pool.client('reaped-0', 'h')).to.equal(clients[0]);
+    await clock.advance(1);
+    pool.client('another', 'h');
+    expect(pool.size).to.equal(2);
+    expect(await rejection(clients[1]!.hello())).to.include({ code: 'KW_ERR_EXEC_CONNECTION_LOST', retryable: true });
+    pool.close();
+  });
+
+  it('keeps a client that opens a connection, however long that takes', async () => {
+    const { clock, pool } = make(() => new Promise<never>(() => undefined));
+    const client = pool.client('slow', 'h');
+    const hello = rejection(client.hello());
+    await settle();
+    await clock.advance(3_600_000);
+    pool.client('other', 'h');
+    expect(pool.client('slow', 'h')).to.equal(client);
+    pool.close();
+    expect(await hello).to.include({ code: 'KW_ERR_CLOSED' });
+  });
+
+  it('counts ten minutes from the last use', async () => {
+    const { clock, pool } = make(() => Promise.reject(new Error('refused')));
+    const client = pool.client('used', 'h');
+    await clock.advance(599_000);
+    await rejection(client.hello());
+    await clock.advance(599_000);
+    pool.client('other', 'h');
+    expect(pool.client('used', 'h')).to.equal(client);
+    pool.close();
+  });
+});

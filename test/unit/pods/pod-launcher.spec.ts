@@ -1,0 +1,146 @@
+import { expect } from 'chai';
+import sinon from 'sinon';
+
+import {
+  AdmissionDeniedError,
+  ApiUnavailableError,
+  ConflictError,
+  ForbiddenError,
+  QuotaExceededError,
+  TooManyRequestsError,
+} from '../../../src/errors/cluster.ts';
+import type { Pod } from '../../../src/kubernetes/cluster.ts';
+import { type LaunchRequest, PodLauncher, type PodLauncherComponents } from '../../../src/pods/pod-launcher.ts';
+import { rejection } from '../../support/rejection.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+const facts = { verb: 'create', resource: 'pods', namespace: 'ci' };
+const request: LaunchRequest = {
+  podName: 'p',
+  handle: 'h',
+  metadata: {},
+  image: 'busybox',
+  volumes: [],
+  limits: {},
+  sidecars: [],
+  privileged: false,
+  architecture: 'amd64',
+};
+
+describe('PodLauncher', () => {
+  let cluster: { namespace: string; createPod: sinon.SinonStub; getPod: sinon.SinonStub };
+  let ensure: sinon.SinonStub;
+  let clock: VirtualClock;
+  let launcher: PodLauncher;
+
+  beforeEach(() => {
+    cluster = { namespace: 'ci', createPod: sinon.stub(), getPod: sinon.stub() };
+    ensure = sinon.stub().resolves('agent-x');
+    clock = new VirtualClock();
+    launcher = new PodLauncher({
+      cluster,
+      workerName: 'w',
+      installationId: 'i',
+      delivery: { ensure },
+      podOptions: {},
+      clock,
+      logger: silentLogger,
+      timeouts: { startMs: 60_000, schedulingMs: 600_000 },
+    } as unknown as PodLauncherComponents);
+  });
+
+  const podOf = (handle: string): Pod => ({ metadata: { uid: 'uid-1', labels: { 'kubernetes-worker/handle': handle } } });
+  const created = { metadata: { uid: 'uid-1' } };
+
+  /** Lets so much time pass, and gives what became of the launch. */
+  async function launchedAfter(ms: number, options: { signal?: AbortSignal } = {}): Promise<unknown> {
+    const settled: { result?: unknown } = {};
+    void launcher.launch(request, options).then(
+      (result) => (settled.result = result),
+      (error: unknown) => (settled.result = error),
+    );
+    await clock.advance(ms);
+    return settled.result;
+  }
+
+  const passing = [
+    new ApiUnavailableError(facts, 'leader changed', 500),
+    new TooManyRequestsError(facts, 1_000),
+    new QuotaExceededError(facts, 'exceeded quota'),
+  ];
+  for (const error of passing) {
+    it(`creates a pod through ten times ${error.code}`, async () => {
+      cluster.createPod.rejects(error);
+      cluster.createPod.onCall(10).resolves(created);
+      expect(await launchedAfter(55_000)).to.equal('uid-1');
+    });
+  }
+
+  it('delivers the agent through the same troubles', async () => {
+    ensure.rejects(new ApiUnavailableError(facts, 'unavailable', 503));
+    ensure.onCall(5).resolves('agent-x');
+    cluster.createPod.resolves(created);
+    expect(await launchedAfter(30_000)).to.equal('uid-1');
+  });
+
+  it('adopts the pod that a request made whose answer was lost', async () => {
+    cluster.createPod.onFirstCall().rejects(new ApiUnavailableError(facts, 'socket hang up', undefined));
+    cluster.createPod.onSecondCall().rejects(new ConflictError(facts, 'exists'));
+    cluster.getPod.resolves(podOf('h'));
+    expect(await launchedAfter(5_000)).to.equal('uid-1');
+  });
+
+  it('creates the pod where the one that had its name is gone meanwhile', async () => {
+    cluster.createPod.onFirstCall().rejects(new ConflictError(facts, 'exists'));
+    cluster.createPod.onSecondCall().resolves(created);
+    cluster.getPod.resolves(undefined);
+    expect(await launchedAfter(5_000)).to.equal('uid-1');
+  });
+
+  it('does not adopt the pod of another handle', async () => {
+    const conflict = new ConflictError(facts, 'exists');
+    cluster.createPod.rejects(conflict);
+    cluster.getPod.resolves(podOf('other'));
+    expect(await launchedAfter(0)).to.equal(conflict);
+  });
+
+  for (const error of [new ForbiddenError(facts, 'no'), new AdmissionDeniedError(facts, 'violates PodSecurity')]) {
+    it(`ends at once with ${error.code}`, async () => {
+      cluster.createPod.rejects(error);
+      expect(await launchedAfter(0)).to.equal(error);
+      sinon.assert.calledOnce(cluster.createPod);
+    });
+  }
+
+  it('waits for the API server as long as a pod may take to start, and for quota as long as for a node', async () => {
+    const [unavailable, quota] = [new ApiUnavailableError(facts, 'down', 503), new QuotaExceededError(facts, 'exceeded quota')];
+    cluster.createPod.rejects(unavailable);
+    expect(await launchedAfter(59_000)).to.equal(undefined);
+    await clock.advance(10_000);
+    cluster.createPod.rejects(quota);
+    expect(await launchedAfter(590_000)).to.equal(undefined);
+    await clock.advance(20_000);
+    expect(clock.sleeping).to.equal(0);
+    expect(await launchedAfter(620_000)).to.equal(quota);
+  });
+
+  it('stops trying by the signal, with its reason', async () => {
+    cluster.createPod.rejects(new ApiUnavailableError(facts, 'down', 503));
+    const stop = new AbortController();
+    const launching = rejection(launcher.launch(request, { signal: stop.signal }));
+    await clock.advance(1_000);
+    const reason = new Error('enough');
+    stop.abort(reason);
+    expect(await launching).to.equal(reason);
+    expect(clock.sleeping).to.equal(0);
+  });
+
+  it('refuses a pod that is too large before anything is asked of the cluster', () => {
+    const env = Array.from({ length: 10 }, (_, index) => `V${String(index)}=${'x'.repeat(120_000)}`);
+    const check = (): void => launcher.check({ ...request, sidecars: [{ name: 's', image: 'i', env }] });
+    expect(check).to.throw(/^sidecars\[0\]\.env: /);
+    expect(() => launcher.check(request)).to.not.throw();
+    sinon.assert.notCalled(cluster.createPod);
+  });
+});

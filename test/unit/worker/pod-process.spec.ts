@@ -1,0 +1,402 @@
+import { randomBytes } from 'node:crypto';
+import { PassThrough } from 'node:stream';
+
+import { expect } from 'chai';
+
+import { ConnectionLimits } from '../../../src/agent/connection-limits.ts';
+import { ExecConnectionLostError } from '../../../src/errors/connection.ts';
+import type { ProcessResult } from '../../../src/runtime/process.ts';
+import { Collector } from '../../contract/worker/setup.ts';
+import { readData, readEnd, readWindow, wireData, wireEnd, wireWindow } from '../../support/agent-wire.ts';
+import { rejection } from '../../support/rejection.ts';
+import { PROCESS_RESULT, type ScriptedAgent, sha256 } from '../../support/scripted-agent.ts';
+import { deleted, evicted, Gate, podOf, ScriptedPod } from '../../support/scripted-pod.ts';
+import { settle } from '../../support/virtual-clock.ts';
+
+const OPENED = {
+  stdout: { from: 0, first: 0, end: 0 },
+  stderr: { from: 0, first: 0, end: 0 },
+  stdin: null,
+  ended: false,
+  startedAt: 1000,
+};
+
+const cut = new ExecConnectionLostError('cut', { bytesReceived: 0, bytesSent: 0 });
+
+describe('a followed process', () => {
+  let pod: ScriptedPod;
+  let agent: ScriptedAgent;
+
+  beforeEach(() => {
+    pod = new ScriptedPod();
+  });
+
+  afterEach(async () => {
+    pod.setup.client.close();
+    await settle();
+  });
+
+  /** The agent takes the attachment. */
+  async function opened(changes: object = {}): Promise<Record<string, unknown>> {
+    await settle();
+    agent = pod.setup.agents.at(-1)!;
+    while (agent.frames[0]?.type !== 'OPEN') agent.frames.shift();
+    const open = await agent.nextJson('OPEN');
+    expect(open['op']).to.equal('attach');
+    agent.json('OPENED', { ...OPENED, ...changes });
+    await settle();
+    return open;
+  }
+
+  /** The command ends, with this output. */
+  function end(result: object = {}, stdout: Buffer = Buffer.alloc(0)): void {
+    agent.say(wireEnd(1, stdout.length, sha256(stdout)), wireEnd(2, 0, sha256(Buffer.alloc(0))));
+    agent.json('RESULT', { ...PROCESS_RESULT, stdoutBytes: stdout.length, ...result });
+  }
+
+  /** What was settled by now. */
+  function watched(waiting: Promise<ProcessResult>): { result?: ProcessResult; error?: unknown } {
+    const seen: { result?: ProcessResult; error?: unknown } = {};
+    waiting.then(
+      (result) => (seen.result = result),
+      (error: unknown) => (seen.error = error),
+    );
+    return seen;
+  }
+
+  context('whose pod ends', () => {
+    it('has no result where its command exits 0 on TERM: its deletion is the answer, and nothing is stored', async () => {
+      const process = pod.follow();
+      const waiting = rejection(process.wait());
+      await opened();
+      pod.becomes(podOf('running', deleted));
+      await settle();
+      end({ shutdown: true });
+      await settle();
+      pod.becomes(podOf('terminated', deleted));
+      expect(await waiting).to.include({ code: 'KW_ERR_POD_DELETED', mayStillRun: false });
+      expect(pod.stored.size).to.equal(0);
+    });
+
+    it('has no result where its pod is evicted, whatever the command exits with, also where that is known before the eviction', async () => {
+      for (const exitStatus of [0, 143]) {
+        pod = new ScriptedPod();
+        const waiting = rejection(pod.follow().wait());
+        await opened();
+        end({ exitStatus, shutdown: true });
+        await settle();
+        pod.becomes(podOf('terminated', { status: { ...evicted.status, phase: 'Failed', reason: 'Evicted' } }));
+        expect(await waiting).to.include({ code: 'KW_ERR_POD_EVICTED', mayStillRun: false, retryable: true });
+        expect(pod.stored.size).to.equal(0);
+      }
+    });
+
+    it('has no known outcome where its agent was told to end and its pod stays', async () => {
+      const waiting = rejection(pod.follow().wait());
+      await opened();
+      end({ shutdown: true });
+      await settle();
+      pod.becomes(podOf('restarted'));
+      expect((await waiting).code).to.equal('KW_ERR_OUTCOME_UNKNOWN');
+      expect(pod.stored.size).to.equal(0);
+    });
+
+    it('keeps the result of a command that ended by itself before', async () => {
+      const waiting = pod.follow().wait();
+      await opened();
+      pod.becomes(podOf('running', deleted));
+      await settle();
+      end({ exitStatus: 143, signal: 15 });
+      expect(await waiting).to.deep.equal({ exitStatus: 143, signal: 15 });
+      expect(pod.stored.get('x')).to.include({ exitStatus: 143, signal: 15 });
+    });
+
+    it('is in doubt where a signal ended it and its agent is one of protocol 2, which marks nothing', async () => {
+      pod = new ScriptedPod({}, new ConnectionLimits(), 2);
+      const waiting = rejection(pod.follow().wait());
+      await opened();
+      pod.becomes(podOf('running', deleted));
+      await settle();
+      end({ exitStatus: 143, signal: 15 });
+      await settle();
+      pod.becomes(undefined);
+      expect((await waiting).code).to.equal('KW_ERR_POD_DELETED');
+      expect(pod.stored.size).to.equal(0);
+    });
+
+    it('may still run for the grace period of an eviction: wait rejects when it has ended', async () => {
+      const seen = watched(pod.follow().wait());
+      await opened();
+      pod.becomes(podOf('running', evicted));
+      await pod.setup.clock.advance(8_000);
+      expect(seen).to.deep.equal({});
+      pod.becomes(podOf('terminated', evicted));
+      await settle();
+      expect(seen.error).to.include({ code: 'KW_ERR_POD_EVICTED', mayStillRun: false });
+    });
+
+    it('may still run where the attachment is lost too: the error waits for its end all the same', async () => {
+      const seen = watched(pod.follow().wait());
+      await opened();
+      pod.setup.onConnect = () => Promise.reject(cut);
+      pod.becomes(podOf('running', evicted));
+      agent.lose(cut);
+      await settle();
+      expect(seen).to.deep.equal({});
+      pod.becomes(undefined);
+      await settle();
+      expect(seen.error).to.have.property('mayStillRun', false);
+    });
+  });
+
+  context('of which only the stored result is left', () => {
+    it('says which bytes a slow reader does not get', async () => {
+      const stdout = new Gate();
+      const content = randomBytes(2_948_894);
+      const waiting = pod.follow({ stdout }).wait();
+      await opened();
+      agent.say(wireData(1, 0, content.subarray(0, 262_144)), wireData(1, 262_144, content.subarray(262_144, 524_288)));
+      await settle();
+      pod.stored.set('x', { exitStatus: 0, signal: undefined, oomKills: 0, stdoutBytes: content.length, stderrBytes: 0 });
+      pod.becomes(undefined);
+      await settle();
+      stdout.open();
+      agent.json('ERROR', { code: 'CANCELLED', message: '' });
+      const { exitStatus, undelivered = [] } = await waiting;
+      expect([exitStatus, undelivered.map(({ stream }) => stream)]).to.deep.equal([0, ['stdout']]);
+      expect(undelivered[0]?.cause).to.include({ code: 'KW_ERR_OUTPUT_FREED', fromBytes: 262_144, toBytes: content.length });
+    });
+
+    it('does not hide that the size of its output is unknown', async () => {
+      pod.stored.set('x', { exitStatus: 0, signal: undefined, oomKills: 0 });
+      pod.becomes(undefined);
+      const waiting = pod.follow({ stdout: new Collector() }).wait();
+      const { undelivered = [] } = await waiting;
+      expect(undelivered.map(({ stream, cause }) => [stream, (cause as { code: string }).code])).to.deep.equal([
+        ['stdout', 'KW_ERR_OUTCOME_UNKNOWN'],
+      ]);
+    });
+  });
+
+  context('whose stdin another host takes over', () => {
+    const mine = { stdin: { from: 0, ended: false } };
+
+    it('gives every byte and the end of its stdin when that host is gone: the same input', async () => {
+      const stdin = new PassThrough();
+      const waiting = pod.follow({ stdin }).wait();
+      await opened(mine);
+      agent.say(wireWindow(0, 0, 1000));
+      stdin.write('0123');
+      await settle();
+      await agent.next('WINDOW');
+      await agent.next('WINDOW');
+      expect(readData(await agent.next('DATA'))).to.deep.include({ offset: 0, bytes: Buffer.from('0123') });
+      agent.json('PROGRESS', { stdin: { owner: false } });
+      stdin.end('456789');
+      await settle();
+      expect(agent.frames, 'sent while another host has stdin').to.deep.equal([]);
+      // The other host has given the same bytes up to here.
+      agent.json('PROGRESS', { stdin: { owner: true, from: 6, ended: false } });
+      agent.say(wireWindow(0, 6, 1000));
+      await settle();
+      expect(readData(await agent.next('DATA'))).to.deep.include({ offset: 6, bytes: Buffer.from('6789') });
+      expect(readEnd(await agent.next('END'))).to.deep.equal({ stream: 0, total: 10, digest: sha256(Buffer.from('6789')).toString('hex') });
+      end();
+      expect((await waiting).exitStatus).to.equal(0);
+    });
+
+    it('loses no byte that it typed meanwhile: its bytes come after those of the other host', async () => {
+      const stdin = new PassThrough();
+      const waiting = pod.follow({ stdin }, { stdinFrom: 'here' }).wait();
+      await opened({ stdin: { from: 100, ended: false } });
+      agent.say(wireWindow(0, 100, 1000));
+      stdin.write('mine ');
+      await settle();
+      agent.json('PROGRESS', { stdin: { owner: false } });
+      stdin.write('typed ');
+      await settle();
+      agent.frames.length = 0;
+      agent.json('PROGRESS', { stdin: { owner: true, from: 120, ended: false } });
+      agent.say(wireWindow(0, 120, 1000));
+      stdin.end('later');
+      await settle();
+      const sent: Buffer[] = [];
+      let offset = 120;
+      while (agent.frames[0]?.type === 'DATA') {
+        const data = readData(await agent.next('DATA'));
+        expect(data.offset).to.equal(offset);
+        offset += data.bytes.length;
+        sent.push(data.bytes);
+      }
+      expect(Buffer.concat(sent).toString()).to.equal('typed later');
+      expect(readEnd(await agent.next('END'))).to.include({ total: 131 });
+      end();
+      await waiting;
+    });
+
+    it('sends nothing where the other host has ended stdin', async () => {
+      const stdin = new PassThrough();
+      const waiting = pod.follow({ stdin }).wait();
+      await opened(mine);
+      agent.json('PROGRESS', { stdin: { owner: false } });
+      agent.json('PROGRESS', { stdin: { owner: true, from: 3, ended: true } });
+      stdin.end('abcdef');
+      await settle();
+      expect(agent.types).not.to.include('DATA');
+      end();
+      await waiting;
+    });
+  });
+
+  context('that ran before with another stdin', () => {
+    it('is stopped, and wait rejects with a typed error, where its stdin ends before the offset that the agent has', async () => {
+      const stdin = new PassThrough();
+      const waiting = rejection(pod.follow({ stdin }).wait());
+      await opened({ stdin: { from: 2 ** 52, ended: false } });
+      stdin.end('short');
+      await settle();
+      expect(agent.types).to.include('STOP');
+      end({ exitStatus: 143, signal: 15 });
+      expect(await waiting).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'stdin' });
+    });
+  });
+
+  context('when more are followed than there are places', () => {
+    let limits: ConnectionLimits;
+
+    beforeEach(() => {
+      limits = new ConnectionLimits({ maxAttachments: 1 });
+      pod = new ScriptedPod({}, limits);
+    });
+
+    it('can be stopped while it waits for its turn', async () => {
+      pod.follow();
+      await opened();
+      const second = pod.follow({}, { processId: 'second' });
+      const stop = new AbortController();
+      const waiting = rejection(second.wait({ signal: stop.signal }));
+      await settle();
+      stop.abort(new Error('enough'));
+      const stopping = await pod.setup.opened('stop');
+      expect(stopping.open).to.include({ process: 'second' });
+      stopping.agent.json('OPENED', {});
+      stopping.agent.json('RESULT', { ...PROCESS_RESULT, exitStatus: 143, signal: 15 });
+      expect((await waiting).message).to.equal('enough');
+    });
+
+    it('has its turn when another has ended', async () => {
+      const first = pod.follow().wait();
+      await opened();
+      const second = pod.follow({}, { processId: 'second' }).wait();
+      await settle();
+      expect(pod.setup.agents).to.have.length(1);
+      end();
+      await first;
+      expect((await opened())['process']).to.equal('second');
+      end({ exitStatus: 2 });
+      expect((await second).exitStatus).to.equal(2);
+    });
+
+    it('keeps its place when its connection is lost', async () => {
+      const first = pod.follow().wait();
+      await opened();
+      const second = pod.follow({}, { processId: 'second' }).wait();
+      await settle();
+      agent.lose(cut);
+      await settle();
+      expect(pod.setup.agents).to.have.length(2);
+      expect((await opened())['process']).to.equal('x');
+      end();
+      await first;
+      expect((await opened())['process']).to.equal('second');
+      end();
+      await second;
+    });
+  });
+
+  context('when it is cancelled', () => {
+    it('is stopped over its own attachment, which takes no place of anybody', async () => {
+      const stop = new AbortController();
+      const waiting = rejection(pod.follow().wait({ signal: stop.signal }));
+      await opened();
+      stop.abort(new Error('enough'));
+      await settle();
+      expect(agent.types).to.include('STOP');
+      expect(pod.setup.agents).to.have.length(1);
+      end({ exitStatus: 143, signal: 15 });
+      expect((await waiting).message).to.equal('enough');
+    });
+
+    it('is stopped once more, over another connection, where its attachment does not get through', async () => {
+      const stop = new AbortController();
+      const waiting = rejection(pod.follow().wait({ signal: stop.signal }));
+      await opened();
+      stop.abort(new Error('enough'));
+      await pod.setup.clock.advance(12_000);
+      expect((await pod.setup.opened('stop')).open).to.include({ process: 'x' });
+      await pod.setup.clock.advance(8_000);
+      expect((await waiting).message).to.equal('enough');
+    });
+
+    it('is stopped on the next attachment too, where the last one is lost', async () => {
+      const stop = new AbortController();
+      const waiting = rejection(pod.follow().wait({ signal: stop.signal }));
+      await opened();
+      stop.abort(new Error('enough'));
+      await settle();
+      agent.lose(cut);
+      await settle();
+      await opened();
+      expect(agent.types).to.include('STOP');
+      end({ exitStatus: 143, signal: 15 });
+      expect((await waiting).message).to.equal('enough');
+    });
+  });
+
+  context('whose disk is full', () => {
+    it('lets the agent free at once what was delivered, and goes on', async () => {
+      const waiting = pod.follow({ stdout: new Collector() }).wait();
+      await opened();
+      agent.data(1, 0, Buffer.alloc(10));
+      await settle();
+      agent.frames.length = 0;
+      agent.json('PROGRESS', { diskFull: true });
+      await settle();
+      const durable = () => agent.frames.map(readWindow).filter((window) => window.durable && window.stream === 1);
+      expect(durable()).to.deep.include({ stream: 1, acknowledged: 10, limit: 10 + 1024 * 1024, durable: true });
+      expect(pod.warnings).to.include('disk full, process waits');
+      agent.data(1, 10, Buffer.alloc(5));
+      await settle();
+      expect(durable().at(-1)).to.include({ acknowledged: 15 });
+      agent.json('PROGRESS', { diskFull: false });
+      await pod.setup.clock.advance(70_000);
+      expect(agent.types).not.to.include('STOP');
+      end({}, Buffer.alloc(15));
+      expect((await waiting).exitStatus).to.equal(0);
+    });
+
+    it('is stopped after a minute without progress, and wait rejects', async () => {
+      const waiting = rejection(pod.follow({ stdout: new Collector() }).wait());
+      await opened();
+      agent.json('PROGRESS', { diskFull: true });
+      await pod.setup.clock.advance(50_000);
+      agent.data(1, 0, Buffer.alloc(10));
+      await settle();
+      await pod.setup.clock.advance(50_000);
+      expect(agent.types, 'stopped although output came').not.to.include('STOP');
+      await pod.setup.clock.advance(20_000);
+      expect(agent.types).to.include('STOP');
+      end({ exitStatus: 143, signal: 15 }, Buffer.alloc(10));
+      expect(await waiting).to.include({ code: 'KW_ERR_DISK_FULL' });
+    });
+
+    it('rejects also where its result never comes', async () => {
+      const waiting = rejection(pod.follow().wait());
+      await opened();
+      agent.json('PROGRESS', { diskFull: true });
+      await pod.setup.clock.advance(70_000);
+      await pod.setup.clock.advance(20_000);
+      expect(await waiting).to.include({ code: 'KW_ERR_DISK_FULL' });
+    });
+  });
+});

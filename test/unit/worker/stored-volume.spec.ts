@@ -1,0 +1,72 @@
+import { Readable } from 'node:stream';
+
+import { expect } from 'chai';
+import sinon from 'sinon';
+
+import { FakeArtifact, FakeArtifactStore, FakeVolumeRepository } from '../../../fakes/index.ts';
+import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
+import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/pod-supervisor.ts';
+import { StoredVolume } from '../../../src/worker/stored-volume.ts';
+import { rejection } from '../../support/rejection.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+import { settle, VirtualClock } from '../../support/virtual-clock.ts';
+
+describe('StoredVolume', () => {
+  const content = { digest: 'a'.repeat(64), sizeBytes: 1024 };
+  const received = { rawBytes: 1024, digest: content.digest, entries: 1 };
+  const lease = { holder: 'me', generation: 7 };
+  let volumes: FakeVolumeRepository;
+  let store: FakeArtifactStore;
+  let clock: VirtualClock;
+
+  const volumeOf = (handle: string): StoredVolume => {
+    const timeouts = { startMs: 1, schedulingMs: 1, reconnectMs: 60_000 };
+    const supervisor = new PodSupervisor({ clock, logger: silentLogger, timeouts } as unknown as PodSupervisorComponents);
+    const record = { handle, workerName: 'w', location: { at: handle } };
+    return new StoredVolume(record, { volumes, store, retry: (work, options) => supervisor.retry(work, options) });
+  };
+
+  beforeEach(() => {
+    clock = new VirtualClock();
+    volumes = new FakeVolumeRepository();
+    store = new FakeArtifactStore({ name: 'pod' });
+    store.copy.resolves(received);
+    store.receive.callsFake(async (_location, _path, archive) => {
+      for await (const _ of typeof archive === 'function' ? await archive() : archive) continue;
+      return received;
+    });
+  });
+
+  it('is filled under the lease of its container: in the store, and in the database', async () => {
+    await volumeOf('to').takeFrom(volumeOf('from'), { lease });
+    sinon.assert.calledOnceWithMatch(store.copy, { at: 'from' }, { at: 'to' }, { generation: 7 });
+    sinon.assert.calledOnceWithExactly(volumes.markReady, 'to', content, { holder: 'me' });
+  });
+
+  it('is filled under the lease also by an artifact of another kind', async () => {
+    const artifact = new FakeArtifact({ handle: 'a', source: 'elsewhere' });
+    artifact.streamOut.callsFake(async () => Readable.from([Buffer.alloc(1024)]));
+    await volumeOf('to').takeFrom(artifact, { lease });
+    sinon.assert.calledOnceWithMatch(store.receive, { at: 'to' }, '.', sinon.match.any, { generation: 7 });
+    sinon.assert.calledOnceWithExactly(volumes.markReady, 'to', content, { holder: 'me' });
+  });
+
+  it('keeps what it has received while the database is away, and is ready once that is back', async () => {
+    volumes.markReady.onFirstCall().rejects(new RepositoryUnavailableError('away'));
+    const streaming = volumeOf('to').streamIn('.', Readable.from([Buffer.alloc(1024)]));
+    await settle();
+    await clock.advance(200);
+    expect(await streaming).to.include({ rawBytes: 1024 });
+    sinon.assert.calledOnce(store.receive);
+    sinon.assert.calledTwice(volumes.markReady);
+  });
+
+  it('stops trying by the signal, with its reason', async () => {
+    volumes.markReady.rejects(new RepositoryUnavailableError('away'));
+    const abort = new AbortController();
+    const streaming = rejection(volumeOf('to').streamIn('.', Readable.from([Buffer.alloc(1024)]), { signal: abort.signal }));
+    await settle();
+    abort.abort(new Error('enough'));
+    expect(await streaming).to.include({ message: 'enough' });
+  });
+});
