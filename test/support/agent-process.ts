@@ -83,7 +83,8 @@ export class AgentProcess {
 
   /** A connection on which the host has said nothing yet. */
   async connectRaw(): Promise<AgentConnection> {
-    const [program = '', ...before] = [...(this.#options.connectWrapper ?? []), agentBinary()];
+    const [program, ...before] = [...(this.#options.connectWrapper ?? []), agentBinary()];
+    if (program === undefined) throw new Error('there is no program');
     const child = spawn(program, [...before, 'connect', this.folder], { stdio: ['pipe', 'pipe', 'pipe'] });
     child.stderr.on('data', (bytes: Buffer) => process.stderr.write(bytes));
     const connection = new AgentConnection(child.stdout, child.stdin, () => {
