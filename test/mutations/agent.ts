@@ -6,6 +6,10 @@ const identity = { specs: ['test/integration/agent/identity.spec.ts'] };
 const proof = { specs: ['test/integration/agent/proof.spec.ts'] };
 const transfer = { specs: ['test/integration/agent/transfer.spec.ts'] };
 const start = { specs: ['test/integration/agent/start.spec.ts'] };
+const fence = { specs: ['test/integration/agent/fence.spec.ts'] };
+const recovery = { specs: ['test/integration/agent/recovery.spec.ts'] };
+const otherUsers = { specs: ['test/integration/agent/other-users.spec.ts'] };
+const liveness = { specs: ['test/integration/agent/liveness.spec.ts'] };
 const stop = { specs: ['test/integration/agent/stop.spec.ts'] };
 const sampled = (grep: string) => ({ specs: ['test/integration/agent/faults.spec.ts'], grep });
 const everyCall = (grep: string) => ({ specs: ['test/long/agent/faults.spec.ts'], grep });
@@ -376,5 +380,69 @@ export const mutants: readonly Mutant[] = [
     find: 'answer(&table->sessions[i], CLAIM_REFUSED, GONE_UNKNOWN);',
     replace: 'continue;',
     killedBy: { specs: ['test/integration/agent/claims.spec.ts'], grep: 'lower attempt' },
+  },
+  // The fence, markers, other users, pings.
+  {
+    name: 'an operation of an older generation begins',
+    file: 'agent/src/table.c',
+    find: '    if (!is_stale(table, entry)) {\n        tell(entry, &reply, -1);',
+    replace: '    if (entry->serial != 0) {\n        tell(entry, &reply, -1);',
+    killedBy: fence,
+  },
+  {
+    name: 'the fence does not outlive a restart',
+    file: 'agent/src/serve.c',
+    find: '    server->table.generation = server->state.generation;\n',
+    replace: '',
+    killedBy: fence,
+  },
+  {
+    name: 'the fence does not wait for older operations',
+    file: 'agent/src/table.c',
+    find: 'if (!entry->fencing || entry->generation > lowest)',
+    replace: 'if (!entry->fencing)',
+    killedBy: fence,
+  },
+  {
+    name: 'staging is removed although it may have a marker',
+    file: 'agent/src/recover.c',
+    find: 'if (is_there(state->operations, operation) != 0)',
+    replace: 'if (is_there(state->operations, operation) > 1)',
+    killedBy: recovery,
+  },
+  {
+    name: 'a removed volume leaves what an unfinished commit has staged',
+    file: 'agent/src/volume_folder.c',
+    find: 'if (each_unfinished(&emptying, give_up) != 0 || empty_folder',
+    replace: 'if ((false && each_unfinished(&emptying, give_up) != 0) || empty_folder',
+    killedBy: recovery,
+  },
+  {
+    name: 'a restart writes the marker anew, without its result',
+    file: 'agent/src/volume_folder.c',
+    find: 'if (commit->marked)\n        return 0;',
+    replace: 'if (commit->path == NULL)\n        return 0;',
+    killedBy: recovery,
+  },
+  {
+    name: 'connect speaks with any peer',
+    file: 'agent/src/connect.c',
+    find: ' && socket_peer_allowed(socket))',
+    replace: ')',
+    killedBy: otherUsers,
+  },
+  {
+    name: 'root makes folders behind a link of another user',
+    file: 'agent/src/directory.c',
+    find: 'if (directory->user != NULL && directory->foreign) {',
+    replace: 'if (directory->user != NULL && directory->links < 0) {',
+    killedBy: otherUsers,
+  },
+  {
+    name: 'a PING that came together with OPEN waits',
+    file: 'agent/src/session_io.c',
+    find: '    answer_pings(session); /* of those that came together with OPEN */\n',
+    replace: '',
+    killedBy: liveness,
   },
 ];

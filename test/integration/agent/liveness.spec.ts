@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import type { AgentConnection, Json } from '../../support/agent-connection.ts';
-import { encodeData, encodeEnd, encodeFrame, frameType } from '../../support/agent-frames.ts';
+import { encodeData, encodeEnd, encodeFrame, encodeJson, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess } from '../../support/agent-process.ts';
 import { agentSessions } from '../../support/agent-sessions.ts';
 import { AgentSyscalls } from '../../support/agent-syscalls.ts';
@@ -75,8 +75,10 @@ describe('the agent at work', function () {
     if (stopped === undefined) throw new Error('no session');
     process.kill(stopped, 'SIGSTOP');
     const newer = await agent.connect();
-    newer.open({ op: 'receive', id: 'up', volume: 'v', path: '', attempt: 2 });
-    newer.write(encodeFrame(frameType.ping, Buffer.from('waiting!')));
+    const open = { op: 'receive', id: 'up', volume: 'v', path: '', attempt: 2 };
+    // Together, so that the session has read the PING before it waits.
+    const ping = encodeFrame(frameType.ping, Buffer.from('waiting!'));
+    newer.write(Buffer.concat([encodeJson(frameType.open, open), ping]));
     try {
       expect((await newer.expect(frameType.pong)).payload.toString()).to.equal('waiting!');
       await newer.expect(frameType.progress);
