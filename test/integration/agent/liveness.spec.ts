@@ -4,8 +4,8 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, Feeder, type Json } from '../../support/agent-connection.ts';
-import { decodeWindow, encodeEnd, encodeFrame, frameType } from '../../support/agent-frames.ts';
+import type { AgentConnection, Json } from '../../support/agent-connection.ts';
+import { encodeData, encodeEnd, encodeFrame, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess } from '../../support/agent-process.ts';
 import { agentSessions } from '../../support/agent-sessions.ts';
 import { AgentSyscalls } from '../../support/agent-syscalls.ts';
@@ -24,13 +24,17 @@ describe('the agent at work', function () {
     if (typeof syscalls !== 'string') await syscalls[Symbol.asyncDispose]();
   });
 
+  /** An upload whose digest is wrong. */
   async function openUpload(agent: AgentProcess, files: Record<string, string>): Promise<AgentConnection> {
     const connection = await agent.connect();
     connection.open({ op: 'receive', id: 'up', volume: 'v', path: '', attempt: 1 });
     await connection.opened();
-    const window = decodeWindow(await connection.expect(frameType.window));
+    await connection.expect(frameType.window);
     const archive = await tarOf(files);
-    new Feeder(connection, archive, { digest: Buffer.alloc(32) }).grant(window);
+    for (let at = 0; at < archive.length; at += 250_000) {
+      connection.write(encodeData(0, at, archive.subarray(at, at + 250_000)));
+    }
+    connection.write(encodeEnd(0, archive.length, Buffer.alloc(32)));
     return connection;
   }
 

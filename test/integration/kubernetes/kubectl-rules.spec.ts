@@ -345,7 +345,9 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     });
 
     row('`proxy-url` of the kubeconfig counts before the environment', async () => {
-      await allThrough({ HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: '*' }, { 'proxy-url': `http://${proxy.authority}` });
+      await allThrough({ HTTPS_PROXY: 'http://127.0.0.1:9' }, { 'proxy-url': `http://${proxy.authority}` });
+      const exempt = open(environmentOf({ KUBECONFIG: join(folder, 'config'), NO_PROXY: '*' }));
+      expect((await exempt.execEndpoint(target)).proxy).to.equal(`http://${proxy.authority}`);
     });
 
     row('a server on this machine is reached without the proxy of the environment', async () => {

@@ -285,6 +285,16 @@ describe('findOrCreateContainer', () => {
       sinon.assert.calledTwice(containers.markFailed);
     });
 
+    it('rejects after the time for reconnecting, with the lease released and the container as it is', async () => {
+      containers.findOrInsert.resolves(found('creating', true));
+      containers.markCreated.rejects(away());
+      const making = rejection(make());
+      await clock.advance(310_000);
+      expect(await making).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true });
+      sinon.assert.notCalled(containers.markFailed);
+      sinon.assert.calledOnceWithMatch(containers.releaseLease, 'c-1', 'id-1');
+    });
+
     it('leaves a container as it is that cannot be completed before the lease ends by the local clock', async () => {
       containers.findOrInsert
         .onFirstCall()

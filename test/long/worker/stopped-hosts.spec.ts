@@ -1,0 +1,11 @@
+import { describeStoppedHosts } from '../../support/stopped-host/describe-stopped-hosts.ts';
+import type { Stop } from '../../support/stopped-host/stop-hosts.ts';
+
+const clocks = ['runs', 'stands'] as const;
+/** Half of them in the middle of the input, the others from the row over the pod to the input. */
+const stops = clocks.flatMap((clock): Stop[] => [
+  ...Array.from({ length: 10 }, () => ({ at: 'halfway' as const, clock })),
+  ...Array.from({ length: 10 }, (_, index) => ({ at: index * 100, clock })),
+]);
+
+describeStoppedHosts(stops);

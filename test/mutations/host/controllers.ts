@@ -1,0 +1,33 @@
+import type { Mutant } from '../../../scripts/mutant.ts';
+
+const reaper = { specs: ['test/unit/controllers/reaper.spec.ts'] };
+const reaping = 'src/controllers/reaper.ts';
+
+/** Changes of `src/controllers` that a test has to notice. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'a row is deleted before its pod',
+    file: reaping,
+    find: `        if (await this.#removePod(container, options)) deletedPods += 1;
+        const volumesOfIt = await containers.delete(container.handle, options);
+`,
+    replace: `        const volumesOfIt = await containers.delete(container.handle, options);
+        if (await this.#removePod(container, options)) deletedPods += 1;
+`,
+    killedBy: reaper,
+  },
+  {
+    name: 'a volume without a store is forgotten',
+    file: reaping,
+    find: 'if (store === undefined) throw new StoreNotConfiguredError(volume.store);',
+    replace: 'if (store === undefined) return false;',
+    killedBy: reaper,
+  },
+  {
+    name: 'one row that cannot be reaped stops the others',
+    file: reaping,
+    find: "            this.#components.logger.warn('not reaped', { handle: row.handle, error });",
+    replace: '            throw error;',
+    killedBy: reaper,
+  },
+];

@@ -1,0 +1,33 @@
+import type { Mutant } from '../../../scripts/mutant.ts';
+
+/** Changes of `src/embedded` that a test has to notice. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'folders keep their own folders when they are removed',
+    file: 'src/embedded/remove-tree.ts',
+    find: 'await orUndefined(rename(`${folder}/${name}`, `${top}/${names.next()}`));',
+    replace: 'await orUndefined(rmdir(`${folder}/${name}`));',
+    killedBy: { specs: ['test/integration/embedded/remove-tree.spec.ts'], grep: 'removing a tree' },
+  },
+  {
+    name: 'a tree that cannot be removed keeps a cluster from starting',
+    file: 'src/embedded/instance-registry.ts',
+    find: '      logger.warn(`cleaning up after',
+    replace: '      throw error;\n      logger.warn(`cleaning up after',
+    killedBy: { specs: ['test/integration/embedded/remove-tree.spec.ts'], grep: 'of an earlier one' },
+  },
+  {
+    name: 'a container gets the environment of a shell',
+    file: 'src/embedded/launch.ts',
+    find: 'exec "$kw_env" -i -- "$@"',
+    replace: 'exec "$kw_env" -- "$@"',
+    killedBy: { specs: ['test/integration/embedded/environment.spec.ts'], grep: 'nothing of a shell' },
+  },
+  {
+    name: 'an environment that the kernel refuses fails the pod',
+    file: 'src/embedded/container-runner.ts',
+    find: "if (!isRecord(error) || error['code'] !== 'E2BIG') throw error;",
+    replace: 'throw error;',
+    killedBy: { specs: ['test/integration/embedded/environment.spec.ts'], grep: 'that the kernel refuses' },
+  },
+];

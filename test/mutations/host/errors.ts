@@ -1,0 +1,22 @@
+import type { Mutant } from '../../../scripts/mutant.ts';
+
+const causes = { specs: ['test/unit/errors/causes.spec.ts'] };
+
+/** Changes of `src/errors` that a test has to notice. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'a full quota is a missing right',
+    file: 'src/errors/causes.ts',
+    find: "words: ['exceeded quota', 'status unknown for quota'], code: 'KW_ERR_QUOTA_EXCEEDED'",
+    replace: "words: ['no such words'], code: 'KW_ERR_QUOTA_EXCEEDED'",
+    killedBy: causes,
+  },
+  {
+    name: "the socket of the container runtime is the program's file",
+    file: 'src/errors/causes.ts',
+    find: `  { source: 'exec', words: [...runtimeIsAway, ...runtimeIsSlow], code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', ...passing },
+`,
+    replace: '',
+    killedBy: causes,
+  },
+];

@@ -1,0 +1,136 @@
+import type { Mutant } from '../../../scripts/mutant.ts';
+
+const podStart = { specs: ['test/unit/kubernetes/pod-start.spec.ts'] };
+const podWatch = { specs: ['test/unit/kubernetes/pod-watch.spec.ts'] };
+const podSpec = { specs: ['test/unit/kubernetes/pod-spec.spec.ts'] };
+const cluster = { specs: ['test/integration/kubernetes/client-node-cluster.spec.ts'] };
+
+/** Changes of `src/kubernetes` that a test has to notice. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'one refused pull is final',
+    file: 'src/kubernetes/pod-start.ts',
+    find: 'count >= 2 ||',
+    replace: 'count >= 1 ||',
+    killedBy: podStart,
+  },
+  {
+    name: 'a busy registry is final',
+    file: 'src/kubernetes/pod-start.ts',
+    find: 'return now - since >= this.#imagePullMs;',
+    replace: 'return now - since >= 0;',
+    killedBy: podStart,
+  },
+  {
+    name: 'words in the name of an image count',
+    file: 'src/kubernetes/pod-status.ts',
+    find: "const words = withoutNames(message ?? '', image);",
+    replace: "const words = `${message ?? ''}${withoutNames('', image)}`;",
+    killedBy: podStart,
+  },
+  {
+    name: 'a container that ends at each start is waited for',
+    file: 'src/kubernetes/pod-start.ts',
+    find: 'const finalExits = 3;',
+    replace: 'const finalExits = 300;',
+    killedBy: podStart,
+  },
+  {
+    name: 'what is not in a list is gone',
+    file: 'src/kubernetes/pod-watch.ts',
+    find: 'else if (!observer.isGone) void this.#ask(observer, signal);',
+    replace: 'else if (!observer.isGone && !signal.aborted) observer.offer(undefined);',
+    killedBy: podWatch,
+  },
+  {
+    name: 'a pod of another uid is the same',
+    file: 'src/kubernetes/pod-observer.ts',
+    find: 'const pod = this.#uid === undefined || this.#uid === uid ? offered : undefined;',
+    replace: 'const pod = offered;',
+    killedBy: podWatch,
+  },
+  {
+    name: 'a pod may be of any size',
+    file: 'src/kubernetes/pod-spec.ts',
+    find: 'if (bytes > maxPodBytes)',
+    replace: 'if (bytes > 10 * maxPodBytes)',
+    killedBy: podSpec,
+  },
+  {
+    name: 'a credential plug-in runs for each call',
+    file: 'src/kubernetes/credential-step.ts',
+    find: '(this.#flight ??= this.#start({ needsWaiters: true }))',
+    replace: '(this.#flight = this.#start({ needsWaiters: true }))',
+    killedBy: { specs: ['test/integration/kubernetes/credential-plugins.spec.ts'], grep: 'runs once for fifty' },
+  },
+  {
+    name: 'a hung credential plug-in has no limit of time',
+    file: 'src/kubernetes/credential-step.ts',
+    find: 'new CallSignal(stop, limitMs,',
+    replace: 'new CallSignal(stop, undefined,',
+    killedBy: { specs: ['test/integration/kubernetes/credential-plugins.spec.ts'], grep: 'that hangs is killed' },
+  },
+  {
+    name: 'an aborted call leaves its credential plug-in running',
+    file: 'src/kubernetes/credential-step.ts',
+    find: 'if (flight.waiters === 0 && flight.needsWaiters) this.#end(flight);',
+    replace: '',
+    killedBy: { specs: ['test/integration/kubernetes/credential-plugins.spec.ts'], grep: 'ended by the signal' },
+  },
+  {
+    name: 'calls wait for credentials that are got ahead of time',
+    file: 'src/kubernetes/credential-step.ts',
+    find: '      return held.access;',
+    replace: '      return now >= held.freshUntil ? await this.#join(signal) : held.access;',
+    killedBy: { specs: ['test/integration/kubernetes/credential-plugins.spec.ts'], grep: 'no call with valid ones waits' },
+  },
+  {
+    name: 'refused credentials are kept',
+    file: 'src/kubernetes/credential-step.ts',
+    find: 'if (this.#held?.access !== access) return;',
+    replace: 'return;',
+    killedBy: { specs: ['test/integration/kubernetes/credential-plugins.spec.ts'], grep: 'refuses with 401' },
+  },
+  {
+    name: 'each refused call gets other credentials',
+    file: 'src/kubernetes/credential-step.ts',
+    find: 'if (this.#held?.access !== access) return;',
+    replace: '',
+    killedBy: { specs: ['test/integration/kubernetes/credential-plugins.spec.ts'], grep: 'refuses with 401' },
+  },
+  {
+    name: 'the words of a plug-in are quoted with their secrets',
+    file: 'src/kubernetes/exec-credential.ts',
+    find: 'const said = withoutSecrets(end.stderr, end.stdout).trim();',
+    replace: 'const said = end.stderr.trim();',
+    killedBy: { specs: ['test/unit/kubernetes/exec-credential.spec.ts'] },
+  },
+  {
+    name: 'a token file is not trimmed',
+    file: 'src/kubernetes/resolve-access.ts',
+    find: "(await abortable(readFile(path, 'utf8'), signal)).trim()",
+    replace: "await abortable(readFile(path, 'utf8'), signal)",
+    killedBy: { specs: ['test/integration/kubernetes/kubectl-rules.spec.ts'], grep: 'is trimmed' },
+  },
+  {
+    name: 'the proxy of the environment counts before that of the kubeconfig',
+    file: 'src/kubernetes/resolve-access.ts',
+    find: 'cluster.proxyUrl || environmentProxy(new URL(cluster.server), environment)',
+    replace: 'environmentProxy(new URL(cluster.server), environment) || cluster.proxyUrl',
+    killedBy: { specs: ['test/integration/kubernetes/kubectl-rules.spec.ts'], grep: 'proxy-url' },
+  },
+  {
+    name: "a proxy's 404 is taken for absence",
+    file: 'src/kubernetes/client-node-cluster.ts',
+    find: "if (error instanceof ApiError && error.status === 404 && error.reason === 'NotFound') return undefined;",
+    replace: 'if (error instanceof ApiError && error.status === 404) return undefined;',
+    killedBy: cluster,
+  },
+  {
+    name: 'a pod is deleted by its name alone',
+    file: 'src/kubernetes/client-node-cluster.ts',
+    find: '...(uid === undefined ? {} : { preconditions: { uid } })',
+    replace: '...{}',
+    killedBy: cluster,
+  },
+];

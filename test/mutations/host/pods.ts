@@ -1,0 +1,51 @@
+import type { Mutant } from '../../../scripts/mutant.ts';
+
+const launcher = { specs: ['test/unit/pods/pod-launcher.spec.ts'] };
+const logs = { specs: ['test/unit/pods/pod-logs.spec.ts'] };
+const pool = { specs: ['test/unit/pods/agent-pool.spec.ts'] };
+
+/** Changes of `src/pods` that a test has to notice. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'the creation of a pod is not tried again',
+    file: 'src/pods/pod-launcher.ts',
+    find: 'error instanceof QuotaExceededError ? timeouts.schedulingMs : timeouts.startMs',
+    replace: 'error instanceof QuotaExceededError ? timeouts.schedulingMs : -1',
+    killedBy: launcher,
+  },
+  {
+    name: 'there is no waiting for quota',
+    file: 'src/pods/pod-launcher.ts',
+    find: 'error instanceof QuotaExceededError ? timeouts.schedulingMs : timeouts.startMs',
+    replace: 'error instanceof QuotaExceededError ? -1 : timeouts.startMs',
+    killedBy: launcher,
+  },
+  {
+    name: 'a line of an earlier time is dropped',
+    file: 'src/pods/pod-logs.ts',
+    find: 'if (this.#again === undefined) return this.#give([line]);',
+    replace: 'if (this.#again === undefined) return line.at < this.#latest ? [] : this.#give([line]);',
+    killedBy: logs,
+  },
+  {
+    name: 'clients of reaped pods are kept',
+    file: 'src/pods/agent-pool.ts',
+    find: 'if (idleSince !== undefined && idleSince <= before)',
+    replace: 'if (idleSince !== undefined && idleSince < 0)',
+    killedBy: pool,
+  },
+  {
+    name: 'an eviction is reported while the command still runs',
+    file: 'src/pods/pod-end.ts',
+    find: 'if (!problem.mayStillRun || !isGraceful(problem)) return problem;',
+    replace: 'return problem;',
+    killedBy: { specs: ['test/unit/pods/pod-end.spec.ts'] },
+  },
+  {
+    name: 'the end of a pod on a silent node is waited for without a bound',
+    file: 'src/pods/pod-end.ts',
+    find: 'graceMsOf(pod) + endLateMs',
+    replace: 'graceMsOf(pod) * 1000',
+    killedBy: { specs: ['test/unit/pods/pod-end.spec.ts'] },
+  },
+];
