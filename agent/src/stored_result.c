@@ -26,11 +26,23 @@ static void date(int folder, const char *name) {
     utimensat(folder, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
+/* A folder may need room for another name: that is waited for, for a second. Without its result a commit would count as never made. */
+static int move_to_results(const struct state *state, const char *operation) {
+    const struct timespec pause = {.tv_nsec = 100 * 1000000};
+    for (int attempt = 0;; attempt++) {
+        int result = renameat(state->operations, operation, state->results, operation);
+        if (result == 0 || errno == ENOENT || attempt == 10)
+            return result;
+        (void)syncfs(state->results);
+        nanosleep(&pause, NULL);
+    }
+}
+
 void stored_result_keep(const struct state *state, const char *operation, bool has_result) {
     /* Not made durable: a crash that loses the move finds the marker, and completes a commit that is complete. */
     if (has_result)
         date(state->operations, operation);
-    if (!has_result || renameat(state->operations, operation, state->results, operation) != 0)
+    if (!has_result || move_to_results(state, operation) != 0)
         unlinkat(state->operations, operation, 0);
     else
         stored_result_prune(state);

@@ -96,8 +96,11 @@ static int mark(void *context, struct failure *failure) {
         commit->volume->marker = marker_write(commit->state, commit->volume->operation, out.text, out.length);
     int error = out.failed ? ENOMEM : errno;
     json_out_free(&out);
-    if (commit->volume->marker < 0)
+    if (commit->volume->marker < 0) {
+        /* It may have got its name and not be durable: nothing of the commit is to be completed. */
+        unlinkat(commit->state->operations, commit->volume->operation, 0);
         return fail_errno(failure, error, "mark the commit", NULL);
+    }
     commit->marked = true;
     return 0;
 }

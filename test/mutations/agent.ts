@@ -106,8 +106,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a result is not stored',
     file: 'agent/src/supervisor_loop.c',
-    find: 'supervisor->finished = store_result(supervisor) == 0;',
-    replace: 'supervisor->finished = true;',
+    find: 'record_write_result(supervisor->folder, &supervisor->result)',
+    replace: '0',
     killedBy: durability,
   },
   // What a crash leaves.
@@ -174,13 +174,6 @@ export const mutants: readonly Mutant[] = [
     find: '            done += (size_t)sent;',
     replace: '            done = all;',
     killedBy: everyCall('receive with cut'),
-  },
-  {
-    name: 'an interrupted connect loses a process',
-    file: 'agent/src/socket.c',
-    find: 'while (connected != 0 && errno == EINTR);',
-    replace: 'while (false);',
-    killedBy: everyCall('result with EINTR'),
   },
   {
     name: 'the rest of the pipes is not read at the end',

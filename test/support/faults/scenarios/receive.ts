@@ -94,6 +94,8 @@ export async function checkRest(rig: FaultRig): Promise<void> {
 
 export function receiveScenario(expected: Expected): Scenario {
   const connections = new WeakMap<FaultRig, AgentConnection>();
+  // An outcome is there until it has been heard.
+  const heard = new WeakMap<FaultRig, Outcome>();
   return {
     name: 'receive',
     async prepare(rig) {
@@ -104,7 +106,8 @@ export function receiveScenario(expected: Expected): Scenario {
     act: (rig) => connections.get(rig)!.receive(OPEN, ARCHIVE),
     async check(rig, told, fault) {
       if (mustSucceed(fault)) promise(told.kind === 'result', `${fault.name} changes nothing: ${JSON.stringify(told)}`);
-      await checkVolume(rig, expected, told);
+      const outcome = await checkVolume(rig, expected, heard.get(rig) ?? told);
+      if (outcome?.kind === 'result') heard.set(rig, outcome);
       if (rig.restarted) await checkRest(rig);
     },
   };

@@ -5,7 +5,7 @@ import type { AgentConnection, Json } from '../../agent-connection.ts';
 import type { DynamicAgent } from '../dynamic-agent.ts';
 import { calls } from '../fault-control.ts';
 import { FaultRig } from '../fault-rig.ts';
-import { outcomeOf, promise, type Scenario } from '../scenario.ts';
+import { mustSucceed, outcomeOf, promise, type Scenario } from '../scenario.ts';
 import { ARCHIVE, checkRest, checkVolume, type Expected, fillVolume, OPEN } from './receive.ts';
 
 async function runs(rig: FaultRig): Promise<string> {
@@ -75,7 +75,8 @@ export function restartScenario(expected: Expected, crashed: FaultRig): Scenario
       await connection.bye();
       return status;
     },
-    async check(rig) {
+    async check(rig, told, fault) {
+      if (mustSucceed(fault)) promise(told.kind === 'result', `${fault.name} changes nothing: ${JSON.stringify(told)}`);
       const connection = await rig.connect();
       await checkProcesses(rig, connection);
       await connection.bye();
