@@ -129,7 +129,8 @@ static void take_signals(struct server *server) {
             continue;
         server->stopping = (int)info.ssi_signo;
         server->stop_at = steady_ms() + STOP_MS;
-        close_fd(&server->shutdown_end); /* every supervisor stops its command, and marks its result */
+        /* Stays in the pipe, where every supervisor sees it: each stops its command, and marks its result. */
+        write_all(server->shutdown_end, "", 1);
     }
     reap(server);
 }

@@ -19,7 +19,7 @@ struct state {
     int results;    /* agent/results: of uploads */
     int lock;       /* agent/lock: held as long as any process of this incarnation lives */
     int lifeline;   /* read end of a pipe whose other end only `serve` has: hung up means that it is gone */
-    int shutdown;   /* the same; hung up means that `serve` was told to end */
+    int shutdown;   /* the same; has a byte once `serve` was told to end */
     int start_folder; /* where `serve` was started: the folder of commands that name none */
     struct rlimit core; /* as the container had it */
     int generations;    /* agent/generation: holds one empty file, named by the generation that is kept */

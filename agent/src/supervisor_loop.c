@@ -14,10 +14,13 @@
 enum { BUFFER_BYTES = 256 * 1024, GRACE_AT_END_MS = 5000, READS_AT_END = 4 };
 enum { POLL_SIGNALS, POLL_LIFELINE, POLL_SHUTDOWN, POLL_LISTENER, POLL_SOURCES, POLL_INPUT = POLL_SOURCES + 2, POLL_ATTACHMENTS };
 
-/* Asked of the pipe itself, so that no end of a command is missed that comes after it. */
+/*
+ * Asked of the pipe itself, so that no end of a command is missed that comes after it. A pipe that only hangs up is that of a killed `serve`, whose
+ * lifeline ends at the same moment, before or after it.
+ */
 static bool shutting_down(const struct supervisor *supervisor) {
     struct pollfd polled = {.fd = supervisor->state->shutdown, .events = POLLIN};
-    return poll(&polled, 1, 0) > 0;
+    return poll(&polled, 1, 0) > 0 && (polled.revents & POLLIN) != 0;
 }
 
 void supervisor_leader_ended(struct supervisor *supervisor, const siginfo_t *info) {
@@ -146,7 +149,7 @@ static void turn(struct supervisor *supervisor, uint8_t *buffer) {
         kill_children(5000);
         _exit(0);
     }
-    if (ready > 0 && polled[POLL_SHUTDOWN].revents != 0) {
+    if (ready > 0 && (polled[POLL_SHUTDOWN].revents & POLLIN) != 0) {
         supervisor->shutdown = true;
         supervisor_stop(supervisor, GRACE_AT_END_MS);
     }

@@ -46,10 +46,12 @@ int volume_folder_open(const struct state *state, const char *id, bool make, str
 static int open_own_folder(int parent, const char *name) {
     struct stat status;
     int fd = open_folder(parent, name, true, 0700);
-    if (fd >= 0 && fstat(fd, &status) == 0 && status.st_uid == geteuid() && fchmod(fd, 0700) == 0)
+    bool own = fd >= 0 && fstat(fd, &status) == 0 && status.st_uid == geteuid();
+    if (own && fchmod(fd, 0700) == 0)
         return fd;
+    int error = own || fd < 0 ? errno : EPERM;
     close_fd(&fd);
-    errno = EPERM;
+    errno = error;
     return -1;
 }
 
