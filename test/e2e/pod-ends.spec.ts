@@ -1,7 +1,7 @@
 import { CoreV1Api } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
-import type { KubernetesWorker, Process } from '../../src/index.ts';
+import { type KubernetesWorker, PodDeletedError, type Process } from '../../src/index.ts';
 import { Collector, makeContainer } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/pglite.ts';
 import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
@@ -67,7 +67,7 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
       const ended = begun.map(({ process }) =>
         process.wait().then(
           ({ exitStatus }) => `exit status ${exitStatus}`,
-          (error: { code: string; mayStillRun?: boolean }) => `${error.code} ${error.mayStillRun}`,
+          (error: unknown) => (error instanceof PodDeletedError ? `${error.code} ${error.mayStillRun}` : String(error)),
         ),
       );
       await Promise.all(begun.map(({ podName }) => api.deleteNamespacedPod({ name: podName, namespace: real!.namespace })));
