@@ -343,7 +343,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a result after TERM is not marked',
     file: 'agent/src/supervisor_loop.c',
     find: 'supervisor->result.shutdown = shutting_down(supervisor);',
-    replace: 'supervisor->result.shutdown = false;',
+    replace: 'supervisor->result.shutdown = shutting_down(supervisor) && false;',
     killedBy: { specs: ['test/integration/agent/stop.spec.ts'], grep: 'marks the results' },
   },
   {

@@ -139,7 +139,8 @@ describe('the stdin of a process', function () {
     await second.expect(frameType.window);
     second.destroy();
     expect(await news(first)).to.deep.equal({ stdin: { owner: true, from: 0, ended: false } });
-    // Still on its way when the agent said so.
+    // Still on its way when the agent said so, also where its offset is the one that the new turn begins at.
+    first.write(encodeData(0, 0, Buffer.from('void')));
     first.write(encodeData(0, 4, Buffer.from('void too')));
     end(first, 12, 'voidvoid too');
     await answerPing(first);
