@@ -134,8 +134,8 @@ export function describeContainers(setup: () => WorkerSetup): void {
           expect(undelivered[0]?.cause).to.include({ code: 'KW_ERR_OUTPUT_FREED', fromBytes: 5, toBytes: 11 });
           const again = await found.run({ id: 'ended', path: 'true' }, {});
           expect(await again.wait()).to.deep.equal({ exitStatus: 6 });
-          for (const call of [found.run({ id: 'new', path: 'true' }, {}), found.attach('new', {}), found.setProperty('a', 'b')])
-            expect((await rejection(call)).code).to.equal('KW_ERR_CONTAINER_DISAPPEARED');
+          for (const call of [() => found.run({ id: 'new', path: 'true' }, {}), () => found.attach('new', {}), () => found.setProperty('a', 'b')])
+            expect((await rejection(call())).code).to.equal('KW_ERR_CONTAINER_DISAPPEARED');
           await restarted.ownerFinished(owner);
           expect(await restarted.lookupContainer(container.handle)).to.equal(undefined);
         } finally {
