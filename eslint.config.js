@@ -76,6 +76,7 @@ const zones = [
 /** Third-party packages, and the parts of what is published that may import them; `types` where only their types may be. */
 const packages = [
   { name: '@kubernetes/client-node', use: ['src/kubernetes/**'], types: ['src/embedded/**', 'src/*.ts'] },
+  { name: 'undici', use: ['src/kubernetes/**'] },
   { name: 'ws', use: ['src/embedded/**'] },
   { name: 'kysely', use: ['src/repository/postgres/**'] },
   { name: 'pg', use: ['src/repository/postgres/**', 'src/service/**'] },

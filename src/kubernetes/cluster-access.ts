@@ -11,10 +11,14 @@ import {
   type SecurityAuthentication,
   ServerConfiguration,
 } from '@kubernetes/client-node';
+import { Agent } from 'undici';
 
 import type { ExecTls } from '../exec/exec-endpoint.ts';
 
 type Dispatcher = ReturnType<RequestContext['getDispatcher']>;
+
+/** As kubectl's. */
+const tcpKeepAliveMs = 30_000;
 
 /**
  * How the API server is reached, with credentials that were there when this was made. Using it waits for nothing.
@@ -52,7 +56,8 @@ export class ClusterAccess implements SecurityAuthentication {
     this.headers = headersOf(options);
     this.tls = tlsOf(options);
     this.#connectionKey = keyOf(this);
-    this.#dispatcher = previous !== undefined && previous.#connectionKey === this.#connectionKey ? previous.#dispatcher : context.getDispatcher();
+    const isShared = previous !== undefined && previous.#connectionKey === this.#connectionKey;
+    this.#dispatcher = isShared ? previous.#dispatcher : (directAgent(this) ?? context.getDispatcher());
     const baseServer = new ServerConfiguration(this.server, {});
     this.api = new CoreV1Api(createConfiguration({ baseServer, authMethods: { default: this } }));
   }
@@ -65,6 +70,15 @@ export class ClusterAccess implements SecurityAuthentication {
     for (const [name, value] of Object.entries(this.headers)) context.setHeaderParam(name, value);
     if (this.#dispatcher !== undefined) context.setDispatcher(this.#dispatcher);
   }
+}
+
+/**
+ * Connections without a proxy speak HTTP/1.1. undici closes an idle HTTP/2 session by an error on its socket, which was
+ * seen to reach the process as an uncaught exception.
+ */
+function directAgent({ proxy, tls }: ClusterAccess): Dispatcher {
+  if (proxy !== undefined) return undefined;
+  return new Agent({ allowH2: false, connect: { ...tls, keepAlive: true, keepAliveInitialDelay: tcpKeepAliveMs } });
 }
 
 /** Changes when anything changes that a connection is made with. */
