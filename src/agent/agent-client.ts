@@ -21,7 +21,7 @@ import type { Attachment, AttachSinks } from './attachment.ts';
 import type { ByteConnection } from './byte-connection.ts';
 import { ConnectionLimits } from './connection-limits.ts';
 import { type AgentText, type ControlObject, type Fields } from './control.ts';
-import { Download } from './download.ts';
+import { Download, type ExplainLoss } from './download.ts';
 import type { DownloadKind, DownloadOperation } from './download-operation.ts';
 import { FrameDownload } from './frame-download.ts';
 import { LentPlace } from './lent-place.ts';
@@ -306,8 +306,8 @@ export class AgentClient {
    * @throws VolumeNotFoundError, FileNotFoundError, UnsafeArchivePathError, NotPermittedError, OperationLostError; the readable also fails with FileChangedError,
    * DigestMismatchError, TransferStalledError
    */
-  async send(spec: SendSpec, { signal }: AbortOptions = {}): Promise<AgentDownload> {
-    const { kind, readable, completed } = await this.#download(spec, (...parts) => new Download(...parts), signal);
+  async send(spec: SendSpec, { signal, explain }: AbortOptions & { readonly explain?: ExplainLoss | undefined } = {}): Promise<AgentDownload> {
+    const { kind, readable, completed } = await this.#download(spec, (...parts) => new Download(...parts, explain), signal);
     if (readable.errored !== null) throw readable.errored;
     if (signal !== undefined) {
       const listener = addAbortListener(signal, () => readable.destroy(abortReason(signal)));

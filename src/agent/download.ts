@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 
 import { ClosedError } from '../errors/caller.ts';
-import { DigestMismatchError, type TransferFacts } from '../errors/transfer.ts';
+import { DigestMismatchError, OperationLostError, type TransferFacts } from '../errors/transfer.ts';
 import { transferFailure } from './agent-error.ts';
 import { DataQueue } from './data-queue.ts';
 import { DownloadOperation } from './download-operation.ts';
@@ -16,6 +16,9 @@ const CONCURRENCY = 3;
 /** What the readable itself holds before it takes no more, beside the window. */
 const READABLE_BYTES: number = 64 * 1024;
 
+/** Returns what an `OperationLostError` means to the caller, who may know what became of the pod. Never rejects. */
+export type ExplainLoss = (error: OperationLostError) => Promise<Error>;
+
 /** A download as a readable of the raw archive, that ends only when both ends agree on it. */
 export class Download extends DownloadOperation {
   /**
@@ -28,8 +31,7 @@ export class Download extends DownloadOperation {
       this.#onRead();
     },
     destroy: (error, callback) => {
-      this.#onDestroy(error);
-      callback(error);
+      void this.#onDestroy(error).then(callback);
     },
   });
   readonly #hash: Hash = createHash('sha256');
@@ -41,12 +43,14 @@ export class Download extends DownloadOperation {
       if (!this.isOver) this.channel.abandon(error instanceof Error ? error : new Error('failed', { cause: error }));
     },
   });
+  readonly #explain: ExplainLoss | undefined;
   readonly #completed = Promise.withResolvers<TransferResult>();
   #demand: (() => void) | undefined;
   #settled = false;
 
-  constructor(components: ResumableComponents, facts: TransferFacts, place: LentPlace) {
+  constructor(components: ResumableComponents, facts: TransferFacts, place: LentPlace, explain?: ExplainLoss) {
     super(components, facts, place);
+    this.#explain = explain;
     this.#completed.promise.catch(() => undefined);
     this.readable.on('error', () => undefined);
   }
@@ -103,12 +107,14 @@ export class Download extends DownloadOperation {
   }
 
   /** However it ends before its end: by the agent, the connection, the reader or a signal. */
-  #onDestroy(error: Error | null): void {
+  async #onDestroy(error: Error | null): Promise<Error | null> {
     this.stopWatching();
     this.#frames.stop();
-    if (this.#settled) return;
+    if (this.#settled) return error;
     this.#settled = true;
-    this.#completed.reject(error ?? new ClosedError('the reader of the archive'));
     void this.cancel();
+    const reason = error instanceof OperationLostError ? ((await this.#explain?.(error)) ?? error) : error;
+    this.#completed.reject(reason ?? new ClosedError('the reader of the archive'));
+    return reason;
   }
 }

@@ -95,7 +95,8 @@ export class PodStore implements ArtifactStore {
     const { volume } = readLocation(location);
     const guard = this.#guard(location, signal);
     try {
-      const { kind, readable } = await this.#agent(location).send({ volume, path }, guard);
+      const explain = (error: OperationLostError): Promise<Error> => this.#fateOfPod(location, error, signal);
+      const { kind, readable } = await this.#agent(location).send({ volume, path }, { signal: guard.signal, explain });
       // For as long as it is read.
       readable.once('close', () => {
         guard[Symbol.dispose]();
@@ -124,18 +125,21 @@ export class PodStore implements ArtifactStore {
 
   /** What a failure means: a lost connection may be the first to tell that the pod is gone. */
   async #explain(location: StoreLocation, error: unknown, signal: AbortSignal | undefined): Promise<unknown> {
-    const { pods, workerName } = this.#components;
+    const { workerName } = this.#components;
     const { podName, volume } = readLocation(location);
     if (signal?.aborted === true) return error;
-    let reason = error;
-    if (error instanceof OperationLostError || error instanceof OutcomeUnknownError) {
-      reason = await pods.requireAlive(podName, { signal }).then(
-        () => error,
-        (gone: unknown) => (gone instanceof PodError ? gone : error),
-      );
-    }
+    const isLost = error instanceof OperationLostError || error instanceof OutcomeUnknownError;
+    const reason = isLost ? await this.#fateOfPod(location, error, signal) : error;
     if (reason instanceof PodDeletedError && reason.podName === podName) return new VolumeDisappearedError(volume, workerName, { cause: reason });
     return reason;
+  }
+
+  /** What became of the pod that a connection was lost to; the error itself where the pod lives, or that is not known. */
+  async #fateOfPod(location: StoreLocation, error: Error, signal: AbortSignal | undefined): Promise<Error> {
+    return await this.#components.pods.requireAlive(readLocation(location).podName, { signal }).then(
+      () => error,
+      (gone: unknown) => (gone instanceof PodError ? gone : error),
+    );
   }
 }
 

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { open, writeFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
@@ -228,6 +229,22 @@ describe('A transfer whose connection is cut', function () {
       expect(error).to.include({ code: 'KW_ERR_OPERATION_LOST', podName: 'pod' });
       expect(error.message).to.contain('pods "pod" not found');
       expect(rig.api.tokens.length).to.be.below(4);
+    });
+
+    it('fails with what its caller knows of the pod, however late that is known', async () => {
+      rig.api.planFor = () => ({
+        refuse: { status: 404, body: JSON.stringify({ kind: 'Status', reason: 'NotFound', message: 'pods "pod" not found' }) },
+      });
+      rig.api.plan(cutFromPod(300_000));
+      const gone = new Error('the pod was deleted');
+      const explain = async (error: Error): Promise<Error> => {
+        expect(error).to.include({ code: 'KW_ERR_OPERATION_LOST' });
+        await sleep(20);
+        return gone;
+      };
+      const { readable, completed } = await rig.client({ retryBackoff }).send({ volume: 'down' }, { explain });
+      expect(await rejection(buffer(readable))).to.equal(gone);
+      expect(await rejection(completed)).to.equal(gone);
     });
   });
 
