@@ -20,7 +20,7 @@ void busy_begin(struct busy *busy, struct session *session, struct transfer *tra
 /* A progress_fn, with a struct busy as its context. */
 int busy_progress(void *busy, uint64_t entries, uint64_t bytes);
 /*
- * The same for a phase that nothing ends, in which what the host still sends is left where it is: pings are answered, and PROGRESS says that it goes on. The
+ * The same for a phase that nothing ends, in which what the host still sends is left where it is: pings are answered, and PROGRESS reports that it continues. The
  * host may have lost its connection.
  */
 int busy_tend(void *busy, uint64_t entries, uint64_t bytes);

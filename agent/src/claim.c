@@ -105,7 +105,7 @@ void claim_look(struct session *session) {
 
 /*
  * The answer may take as long as another operation needs to end: meanwhile pings are answered, and PROGRESS says that the agent is at work. `keep`: the
- * operation goes on without its connection.
+ * operation continues without its connection.
  */
 static int await_answer(struct session *session, struct claim_reply *reply, bool keep) {
     for (int64_t told_ms = steady_ms();;) {

@@ -141,7 +141,7 @@ int directory_make(const char *path, const struct user *user) {
     int error = errno;
     close_fd(&directory.folder);
     errno = error;
-    /* The second step goes on where the user is one that the command is run as. */
+    /* The second step continues where the user is one that the command is run as. */
     return result != 0 && directory.stopped && user->given && user->uid != geteuid() ? 0 : result;
 }
 

@@ -68,7 +68,7 @@ static int begin(struct session *session, const struct json *open, struct attach
         return -1;
     receiving_begin(&attach->receiving, (uint64_t)attach->link.state.number[STATE_TAKEN]);
     attach->input_ended = attach->link.fd < 0 || (attach->link.state.flags & NOTE_INPUT_ENDED) != 0;
-    /* It is told at once where another owns stdin; what has ended is no use to any. */
+    /* Reported at once where another attachment owns stdin; stdin that has ended is of no use to any. */
     attach->owns = !attach->input_ended || (attach->link.state.flags & NOTE_OWNER) != 0;
     attach->turn = attach->link.state.number[STATE_TURN];
     attach->buffer = malloc(DATA_RAW_MAX);

@@ -439,7 +439,7 @@ ssize_t send(int fd, const void *bytes, size_t length, int flags) {
     return verdict == FAIL ? -1 : real(fd, bytes, verdict == CUT ? 1 : length, flags);
 }
 
-/* A frame's first byte is its type: whoever logs wants to know when which one was sent. */
+/* A frame's first byte is its type; the log records when each one was sent. */
 static void say_frame(const struct msghdr *message) {
     char text[16];
     if (role != ROLE_SESSION || message->msg_iovlen == 0 || message->msg_iov[0].iov_len != 8) return;

@@ -3,7 +3,7 @@
  *
  *   syscalls [--fail CALL=ERROR]... [--hold CALL:NAME:FILE] -- PROGRAM ARGUMENT...
  *
- * --fail: the call fails with ENOSYS or EPERM. --hold: a call whose last path is NAME waits; FILE.held says so; it goes on when FILE exists. With * as
+ * --fail: the call fails with ENOSYS or EPERM. --hold: a call whose last path is NAME waits; FILE.held says so; it continues when FILE exists. With * as
  * NAME every such call takes a millisecond until FILE exists.
  */
 #include <errno.h>
@@ -111,7 +111,7 @@ static _Noreturn void supervise(int listener, const char *name, const char *file
     }
 }
 
-/* The program keeps this process's id; the one that lets calls go on is a child of it, which gets the listener through a socket. */
+/* The program keeps this process's id; the process that lets calls continue is a child of it, which gets the listener through a socket. */
 static int start_supervisor(char *rule) {
     int pair[2];
     char *name = strchr(rule, ':'), *file = name == NULL ? NULL : strchr(name + 1, ':');

@@ -157,5 +157,5 @@ export class OperationOpener {
 }
 
 function ignore(): void {
-  // Whoever waits for the answer is told.
+  // Reported to the caller that waits for the answer.
 }

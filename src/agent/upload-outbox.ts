@@ -87,7 +87,7 @@ export class UploadOutbox {
   }
 
   /**
-   * Goes on over another connection at the offset where the agent is. `isEnded`: it has END already. `takesProof`: END may say that its source has proven its end.
+   * Continues over another connection at the offset where the agent is. `isEnded`: it has END already. `takesProof`: END may say that its source has proven its end.
    *
    * @throws ProtocolViolationError - it cannot be there
    */

@@ -21,7 +21,7 @@ export async function openTunnel(proxy: string, target: TunnelTarget, signal: Ab
   signal.throwIfAborted();
   const url = new URL(proxy);
   const socket = connectToProxy(url);
-  // An error is told by what uses the socket; it may come before, or once more.
+  // The user of the socket reports an error, which may come before, or once more.
   socket.on('error', () => undefined);
   try {
     using _listener = addAbortListener(signal, () => socket.destroy(signal.reason as Error));

@@ -8,7 +8,7 @@ export class Timer {
   readonly #keepsAlive: boolean;
   #timeout: NodeJS.Timeout | undefined;
 
-  /** @param options - `keepsAlive`: whether the program goes on for it. @defaultValue true */
+  /** @param options - `keepsAlive`: whether the program stays alive for it. @defaultValue true */
   constructor(delayMs: number, callback: () => void, { keepsAlive = true }: { readonly keepsAlive?: boolean } = {}) {
     this.#delayMs = delayMs;
     this.#callback = callback;

@@ -30,7 +30,7 @@ interface Held {
 interface Flight {
   readonly result: Promise<ClusterAccess>;
   readonly stop: AbortController;
-  /** Whether it ends when nobody waits for it any more. */
+  /** Whether it ends when no call waits for it any more. */
   readonly needsWaiters: boolean;
   waiters: number;
 }
@@ -43,7 +43,7 @@ const failureAgeMs = 250;
 
 /**
  * Gets the credentials for every call, watch, log and exec of a cluster: once for all who ask at the same time, within
- * a limit of time, and again when they end or the server refuses them. Whoever asks while there are valid ones waits
+ * a limit of time, and again when they end or the server refuses them. A call that asks while there are valid ones waits
  * for nothing.
  */
 export class CredentialStep {

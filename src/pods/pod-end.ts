@@ -29,7 +29,7 @@ const defaultGraceSeconds = 30;
 
 /**
  * Follows one pod to its end. A pod that is deleted or evicted still has its grace period, in which its commands run on: the end is when its main container has
- * terminated or the pod is gone, or when the grace period has passed without a word of either; then the error says that a command may still run.
+ * terminated or the pod is gone, or when the grace period has passed without either being reported; then the error says that a command may still run.
  */
 export class PodEnd {
   readonly #components: PodEndComponents;

@@ -71,7 +71,7 @@ export class PodLauncher {
     return await retryWithin(() => this.#create(request, options), { clock, logger, budgetMs, signal: options.signal });
   }
 
-  /** Deletes a pod that was launched for something that is gone. A failure is logged: there is nobody to tell. */
+  /** Deletes a pod that was launched for something that is gone. A failure is logged: no call waits for it. */
   async discard(podName: string, uid: string): Promise<void> {
     const { cluster, logger } = this.#components;
     await cluster.deletePod(podName, { uid }).catch((error: unknown) => logger.error('a pod is left over', { podName, uid, error }));

@@ -188,7 +188,7 @@ export class PodSupervisor {
   }
 
   /**
-   * What became of a pod whose agent was told to end, by its kubelet or by somebody else. `undefined`: the pod stays, so that somebody else it was.
+   * What became of a pod whose agent got TERM, from its kubelet or from another sender. `undefined`: the pod stays, so the kubelet did not send it.
    */
   async findEnd(podName: string, options: AbortOptions & { readonly expectedSince: Date }): Promise<PodError | undefined> {
     return await this.#endOf(podName, options);

@@ -63,7 +63,7 @@ export interface RecordProcessResultOptions extends AbortOptions {
 /**
  * Containers, and what belongs to them. All moves are single guarded statements by the database's clock; a move that finds the row in another state
  * throws `IllegalTransitionError`, or `ContainerDisappearedError` where the row is gone. `RepositoryUnavailableError` where the database doesn't answer.
- * What only the holder of the lease may do throws `LeaseLostError` for everybody else.
+ * What only the holder of the lease may do throws `LeaseLostError` for every other caller.
  *
  * @public
  */

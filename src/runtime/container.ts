@@ -114,7 +114,7 @@ export interface Container {
   readonly podName: string;
   /**
    * Starts a process and resolves when the command runs; it is attached to after that, where `maxAttachments` are taken in its turn, and `wait` rejects with what that
-   * fails with. An id that was started already, by whomever, is attached to instead and never started twice. The signal covers only this call's own work: once the
+   * fails with. An id that was started already, by any host, is attached to instead and never started twice. The signal covers only this call's own work: once the
    * command runs, aborting it changes nothing.
    *
    * @throws ExecutableNotFoundError, ExecutableFormatError, UserNotFoundError, NotPermittedError, WorkingDirectoryError - the command was not started

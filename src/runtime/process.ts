@@ -72,7 +72,7 @@ export interface WindowSize {
 export interface ProcessIO {
   /**
    * Its end is the end of the command's stdin. Without it, stdin is `/dev/null`. A stream that has ended, that decodes its bytes (`setEncoding`) or, for `run` without a
-   * terminal, that was read from before is refused with `InvalidSpecError`. The host that came last feeds stdin; when it is gone, the one before goes on.
+   * terminal, that was read from before is refused with `InvalidSpecError`. The host that came last feeds stdin; when it is gone, the one before continues.
    */
   readonly stdin?: Readable | undefined;
   readonly stdout?: Writable | undefined;

@@ -14,7 +14,7 @@ export type StoreLocation = Readonly<Record<string, string>>;
 export interface CopyOptions extends AbortOptions {
   /**
    * The generation of the lease under which the bytes are put there (`FoundContainer.generation`). A store that knows of a later one changes
-   * nothing, and rejects with `LeaseLostError`. @defaultValue whoever asks may
+   * nothing, and rejects with `LeaseLostError`. @defaultValue every caller may
    */
   readonly generation?: number | undefined;
 }

@@ -110,7 +110,7 @@ async function releaseFound(finding: Promise<HeldContainer>, components: Contain
   await within(releaseMs, components.clock, whenFound).catch(() => undefined);
 }
 
-/** Lets the next call for the owner go on at once. A lease that cannot be released ends by itself. */
+/** Lets the next call for the owner continue at once. A lease that cannot be released ends by itself. */
 async function release({ container: { handle }, lease: { holder } }: HeldContainer, components: ContainerMakerComponents): Promise<void> {
   const { containers, clock, logger } = components;
   await within(releaseMs, clock, (signal) => containers.releaseLease(handle, holder, { signal })).catch((error: unknown) =>

@@ -18,7 +18,7 @@ export interface ProcessAttachmentsOptions {
   readonly io: ProcessIO;
   readonly from: OutputPosition;
   readonly stdinFrom: 'start' | 'here';
-  /** Called when the process must not go on: half an input must not look like a whole one, and a full disk does not empty itself. */
+  /** Called when the process must not continue: half an input must not look like a whole one, and a full disk does not empty itself. */
   readonly failed: (cause: unknown) => void;
 }
 
@@ -29,14 +29,14 @@ export interface AttachmentComponents {
   readonly logger: Logger;
 }
 
-/** How long a stopped process may go on before it is killed. */
+/** How long a stopped process may run before it is killed. */
 export const stopGraceMs = 10_000;
-/** After so much output the agent is told what was delivered: a command whose output nobody takes waits in the end. */
+/** After so much output the attachment acknowledges what was delivered: a command whose output is not taken waits in the end. */
 const acknowledgeEachBytes = 8 * 1024 * 1024;
 /** Between attachments that are lost before anything was delivered. */
 const reattachBackoff = { firstMs: 100, longestMs: 5_000 };
 
-/** One process's attachments, one after another: where one is lost, the next goes on from the offsets that were reached. They have one place, from the first to the last. */
+/** One process's attachments, one after another: where one is lost, the next continues from the offsets that were reached. They have one place, from the first to the last. */
 export class ProcessAttachments {
   readonly #options: ProcessAttachmentsOptions;
   readonly #components: AttachmentComponents;
@@ -124,14 +124,14 @@ export class ProcessAttachments {
     this.#attachment?.stop(stopGraceMs);
   }
 
-  /** Delivers nothing more; resolves when `position` is final. The command goes on. */
+  /** Delivers nothing more; resolves when `position` is final. The command continues. */
   async detach(): Promise<void> {
     this.#feeder?.stop();
     this.#disk.end();
     await this.#attachment?.detach();
   }
 
-  /** Lets go of the host's streams and of the place. Idempotent. */
+  /** Releases the host's streams and the place. Idempotent. */
   release(): void {
     this.#isReleased = true;
     this.#leave?.();
@@ -152,7 +152,7 @@ export class ProcessAttachments {
     const { processId, podName } = this.#options.target;
     // The agent says on each attachment whether its disk is full.
     this.#disk.end();
-    // Above every attempt of a host that died: whoever came last types.
+    // Above every attempt of a host that died: the attachment that came last types.
     this.#attempt = Math.max(this.#attempt + 1, clock.now());
     const spec = { processId, from: offsets(from), stdin: this.#stdin !== undefined, attempt: this.#attempt };
     const attachment = await pods.persist(podName, () => agent().attach(spec, this.#sinks(), { signal, hasPlace: true }), { signal });

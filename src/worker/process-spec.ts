@@ -75,7 +75,7 @@ export function checkSidecarWritables(sidecars: ProcessIO['sidecars'], names: re
  * A stream that gives bytes, and still has them. One that has ended would be taken for an empty stdin, and one that was read before for a short one; one that decodes its
  * bytes replaces those that are no text.
  *
- * @param isWhole - whether the stream must have its first byte: keys that a person types go on where they are
+ * @param isWhole - whether the stream must have its first byte: typed keys continue where they are
  * @throws InvalidSpecError
  */
 export function checkStdin(field: string, stdin: Readable | undefined, { isWhole }: { readonly isWhole: boolean }): Readable | undefined {

@@ -9,7 +9,7 @@ export type StdinPiece = { readonly offset: number; readonly bytes: Uint8Array }
 
 /**
  * The command's stdin between the host's stream, which can be read once, and connections, which can be lost: keeps what was read and not acknowledged, so that the next
- * attachment goes on where the agent is, and nothing else. What the agent has already is read and dropped.
+ * attachment continues where the agent is, and nothing else. What the agent has already is read and dropped.
  * The host's stream is never destroyed: a command may end before its stdin does.
  */
 export class StdinBuffer {

@@ -168,7 +168,7 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
   });
 
   context('a live pod whose labels are removed by hand', () => {
-    it('goes on with its process, to the end', async () => {
+    it('follows its process to the end', async () => {
       const { container, owner } = await makeContainer(worker, shellImage);
       const process = await container.run({ path: 'sh', args: ['-c', 'until [ -e go ]; do sleep 0.1; done; exit 7'] }, {});
       const waiting = process.wait();

@@ -98,7 +98,7 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
   });
 
   context('when the container runtime of a node restarts', () => {
-    it('goes on with a process, whatever an exec is refused with meanwhile', async () => {
+    it('follows a process, whatever an exec is refused with meanwhile', async () => {
       const { container, owner } = await makeContainer(worker, image);
       await using fresh = await setup.openWith({});
       const found = await fresh.lookupContainer(container.handle);
@@ -118,7 +118,7 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
   });
 
   context('when the labels of a live pod are removed by hand', () => {
-    it('goes on with its process, to the end', async () => {
+    it('follows its process to the end', async () => {
       const { container, owner } = await makeContainer(worker, image);
       const process = await container.run({ path: 'sh', args: ['-c', 'until [ -e go ]; do sleep 0.05; done; exit 7'] }, {});
       const waiting = process.wait();

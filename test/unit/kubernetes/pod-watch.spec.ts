@@ -159,7 +159,7 @@ describe('a pod watch', () => {
     server.say({ type: 'deleted', pod: server.pods.get(name)! });
   };
 
-  it('does not take a pod for deleted whose labels were removed, and goes on telling of it', async () => {
+  it('does not take a pod for deleted whose labels were removed, and keeps reporting it', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);

@@ -20,7 +20,7 @@ describe('AgentPool', () => {
     return { clock, pool };
   };
 
-  it('lets go of the clients of pods that nothing has used for ten minutes', async () => {
+  it('closes the clients of pods that nothing has used for ten minutes', async () => {
     const { clock, pool } = make(() => Promise.reject(new Error('gone')));
     const clients = Array.from({ length: 100 }, (_, index) => pool.client(`reaped-${String(index)}`, 'h'));
     await clock.advance(599_999);

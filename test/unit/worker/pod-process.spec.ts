@@ -315,7 +315,7 @@ describe('a followed process', () => {
   });
 
   context('when it is cancelled', () => {
-    it('is stopped over its own attachment, which takes no place of anybody', async () => {
+    it('is stopped over its own attachment, which takes no place of another', async () => {
       const stop = new AbortController();
       const waiting = rejection(pod.follow().wait({ signal: stop.signal }));
       await opened();
@@ -354,7 +354,7 @@ describe('a followed process', () => {
   });
 
   context('whose disk is full', () => {
-    it('lets the agent free at once what was delivered, and goes on', async () => {
+    it('lets the agent free at once what was delivered, and continues', async () => {
       const waiting = pod.follow({ stdout: new Collector() }).wait();
       await opened();
       agent.data(1, 0, Buffer.alloc(10));

@@ -61,7 +61,7 @@ describe('StoredVolume', () => {
     sinon.assert.calledTwice(volumes.markReady);
   });
 
-  it('destroys the source of a call that cannot be done, and asks nobody', async () => {
+  it('destroys the source of a call that cannot be done, and sends no request', async () => {
     const source = Readable.from([Buffer.alloc(1024)]);
     const error = await rejection(volumeOf('to').streamIn('.', source, { limitBytes: -1 }));
     expect(error).to.have.property('code', 'KW_ERR_INVALID_SPEC');
