@@ -1,5 +1,5 @@
 import { InvalidSpecError } from '../errors/caller.ts';
-import { ContainerDisappearedError, LeaseLostError, RepositoryUnavailableError } from '../errors/repository.ts';
+import { ContainerDisappearedError, IllegalTransitionError, LeaseLostError, RepositoryUnavailableError } from '../errors/repository.ts';
 import { abortable } from '../internal/abort.ts';
 import { within } from '../internal/within.ts';
 import type { PodLauncher } from '../pods/pod-launcher.ts';
@@ -157,7 +157,7 @@ function describe({ owner, plan, metadata }: WantedContainer, components: Contai
   };
 }
 
-/** `undefined`: the lease is lost. */
+/** `undefined`: another holder goes on, or has come to an end already. */
 async function make(
   found: HeldContainer,
   wanted: WantedContainer,
@@ -174,9 +174,14 @@ async function make(
   } catch (error) {
     await release(found, components);
     signal?.throwIfAborted();
-    if (error instanceof LeaseLostError) return undefined;
+    if (isOvertaken(error)) return undefined;
     throw error;
   }
+}
+
+/** The row is another holder's, or has left `creating`, which only another holder or the end of its owner brings about. */
+function isOvertaken(error: unknown): boolean {
+  return error instanceof LeaseLostError || error instanceof IllegalTransitionError;
 }
 
 /** All that is left to do for a container. What is wrong with the container fails it; what keeps this host from working on it does not. */
@@ -196,7 +201,7 @@ async function complete(
     return { ...container, state: 'created' };
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof LeaseLostError || error instanceof RepositoryUnavailableError) throw error;
+    if (isOvertaken(error) || error instanceof RepositoryUnavailableError) throw error;
     logger.warn('container failed', { handle, podName, error });
     await pods
       .retry(() => containers.markFailed(handle, lease.holder, { signal }), { signal })

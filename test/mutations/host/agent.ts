@@ -94,8 +94,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a download without a place grants the agent more',
     file: 'src/agent/download-operation.ts',
-    find: 'if (this.#place.isHeld) this.#window?.dealtWith(this.#dealtWith);',
-    replace: 'this.#window?.dealtWith(this.#dealtWith);',
+    find: 'if (this.#place.isHeld) this.#window',
+    replace: 'if (this.#window !== undefined) this.#window',
     killedBy: { specs: ['test/unit/agent/download.spec.ts'], grep: 'whose reader takes nothing' },
   },
   {

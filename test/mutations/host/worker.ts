@@ -106,10 +106,17 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'given up' },
   },
   {
+    name: 'a host whose container another one has created meanwhile rejects',
+    file: 'src/worker/find-or-create-container.ts',
+    find: ' || error instanceof IllegalTransitionError',
+    replace: '',
+    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'after the other holder has created it' },
+  },
+  {
     name: 'an outage of the database fails a container',
     file: 'src/worker/find-or-create-container.ts',
-    find: 'error instanceof LeaseLostError || error instanceof RepositoryUnavailableError',
-    replace: 'error instanceof LeaseLostError',
+    find: 'isOvertaken(error) || error instanceof RepositoryUnavailableError',
+    replace: 'isOvertaken(error)',
     killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'the database is away' },
   },
   {

@@ -166,10 +166,16 @@ describe('findOrCreateContainer', () => {
       ['has another pod by now', found('created', false, 'uid-2').container],
     ] as const) {
       it(`deletes a pod whose row ${what}`, async () => {
-        containers.findOrInsert.resolves(found('creating', true));
+        containers.findOrInsert
+          .onFirstCall()
+          .resolves(found('creating', true))
+          .resolves(found('created', false, 'uid-2'));
         containers.recordPod.rejects(new IllegalTransitionError('container c-1', row.state, 'creating'));
         containers.lookup.resolves(row);
-        await rejection(make());
+        const making = make().catch(() => undefined);
+        await settle();
+        await clock.advance(200);
+        await making;
         sinon.assert.calledOnceWithExactly(launcher.discard, 'pod-1', 'uid-1');
       });
     }
@@ -178,6 +184,10 @@ describe('findOrCreateContainer', () => {
   context('when the lease passes to another holder', () => {
     for (const [what, stale] of [
       ['its pod is recorded', () => containers.recordPod.onFirstCall().rejects(new LeaseLostError('c-1'))],
+      [
+        'its pod is recorded, after the other holder has created it',
+        () => containers.recordPod.onFirstCall().rejects(new IllegalTransitionError('container c-1', 'created', 'creating')),
+      ],
       ['the pod is fenced', () => pods.fence.onFirstCall().rejects(new LeaseLostError('c-1'))],
       ['an input is streamed', () => takeFrom.onFirstCall().rejects(new LeaseLostError('v-1'))],
       ['it is marked created', () => containers.markCreated.onFirstCall().rejects(new LeaseLostError('c-1'))],
