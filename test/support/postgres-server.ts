@@ -18,14 +18,14 @@ const startTimeoutMs = 30_000;
 const longestSocketFolder = 80;
 
 // The shell keeps the server for as long as it can read from this process. However that one ends, also by SIGKILL, the read ends too, and then the server is stopped;
-// with the word "remove" or without any word, the folder goes as well.
+// with the word "remove" or without any word, the folder goes as well. A connection's process would outlive the server that is killed, and answer once more.
 const keeper = `
 "$1/postgres" -D "$2/data" -k "$2" -F -c listen_addresses= -c full_page_writes=off \\
   -c shared_buffers=16MB -c max_connections=200 </dev/null >>"$2/log" 2>&1 &
 server=$!
 read -r order
 case "$order" in
-  kill) kill -KILL "$server";;
+  kill) kill -KILL "$server" $(cat "/proc/$server/task/$server/children");;
   *) kill -INT "$server";;
 esac
 wait "$server"
