@@ -90,8 +90,9 @@ static void encode(const uint8_t *bytes, size_t length) {
     static struct failure failure;
     uint64_t kind = (uint64_t)take(&bytes, &length);
     struct tar_entry entry = {.kind = (enum tar_kind)(kind % 4), .mode = (uint32_t)(kind >> 8) & 07777, .name = name, .target = target};
-    entry.uid = take(&bytes, &length) & INT64_MAX;
-    entry.gid = take(&bytes, &length) & INT64_MAX;
+    /* A larger one is no id of any system, and is read as none. */
+    entry.uid = (take(&bytes, &length) & INT64_MAX) % (TAR_ID_MOST + 1);
+    entry.gid = (take(&bytes, &length) & INT64_MAX) % (TAR_ID_MOST + 1);
     entry.mtime.tv_sec = (time_t)take(&bytes, &length);
     entry.mtime.tv_nsec = (long)((uint64_t)take(&bytes, &length) % 1000000000);
     entry.size = entry.kind == TAR_FILE ? take(&bytes, &length) & INT64_MAX : 0;
@@ -104,8 +105,6 @@ static void encode(const uint8_t *bytes, size_t length) {
     if (strcmp(name, "/") == 0) strcpy(name, "x");
     /* What fits into no record is a number beyond those that a file system has. */
     if (entry.mtime.tv_sec > INT64_MAX / 16 || entry.mtime.tv_sec < INT64_MIN / 16) entry.mtime.tv_sec /= 16;
-    if (entry.uid > INT64_MAX / 16) entry.uid /= 16;
-    if (entry.gid > INT64_MAX / 16) entry.gid /= 16;
     if (entry.size > INT64_MAX / 16) entry.size /= 16;
     size_t size = tar_header_encode(&entry, blocks, sizeof blocks);
     if (size == 0 || size % TAR_BLOCK != 0) abort();
