@@ -95,17 +95,17 @@ export class PodWorker implements Worker {
 
   async createVolumeForArtifact(teamId: string, options: AbortOptions = {}): Promise<ArtifactVolume> {
     this.#open();
+    checkShape('teamId', text, teamId);
+    checkShape('options', abortOptions, options);
+    if (teamId === '') throw new InvalidSpecError('teamId', 'is empty');
     return await this.#holding.run((signal) => this.#createVolumeForArtifact(teamId, { signal }), options);
   }
 
   async #createVolumeForArtifact(teamId: string, options: AbortOptions): Promise<ArtifactVolume> {
-    const { repository, artifactStore: store, newId, artifactTimeToLiveMs: timeToLiveMs } = this.#open();
-    checkShape('teamId', text, teamId);
-    checkShape('options', abortOptions, options);
-    if (teamId === '') throw new InvalidSpecError('teamId', 'is empty');
+    const { repository, artifactStore: store, newId, artifactTimeToLiveMs: timeToLiveMs, artifactLeaseMs: leaseMs, logger } = this.#components;
     const handle = newId();
     const location = store.locate(handle);
-    const row = { handle, workerName: this.name, teamId, store: store.name, location, timeToLiveMs, leaseMs: this.#components.artifactLeaseMs };
+    const row = { handle, workerName: this.name, teamId, store: store.name, location, timeToLiveMs, leaseMs };
     const { expiresAt } = await repository.volumes.insertArtifact(row, options);
     try {
       await store.create(handle, location, options);
@@ -113,9 +113,7 @@ export class PodWorker implements Worker {
       return { volume: this.#volume(record), expiresAt: expiresAt ?? record.createdAt };
     } catch (error) {
       // Whatever state it has reached: nobody was told of it.
-      await repository.volumes
-        .expire(this.name, handle)
-        .catch((cause: unknown) => this.#components.logger.warn('volume not given up', { handle, cause }));
+      await repository.volumes.expire(this.name, handle).catch((cause: unknown) => logger.warn('volume not given up', { handle, cause }));
       throw error;
     }
   }

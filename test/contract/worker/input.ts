@@ -53,6 +53,7 @@ export function describeInput(setup: () => WorkerSetup): void {
       ['privileged', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ privileged: 'no' })))],
       ['signal', () => worker.findOrCreateContainer(newOwner(), untyped(spec({})), untyped({ signal: 'soon' }))],
       ['teamId', () => worker.createVolumeForArtifact(untyped(undefined))],
+      ['signal', () => worker.createVolumeForArtifact('team', untyped({ signal: 'soon' }))],
       ['handle', () => worker.lookupContainer(untyped(undefined))],
       ['handle', () => worker.lookupVolume(untyped(17))],
       ['owner', () => worker.ownerFinished(untyped(null))],
