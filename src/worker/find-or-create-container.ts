@@ -157,7 +157,7 @@ function describe({ owner, plan, metadata }: WantedContainer, components: Contai
   };
 }
 
-/** `undefined`: another holder goes on, or has come to an end already. */
+/** `undefined`: another holder continues, or has ended already. */
 async function make(
   found: HeldContainer,
   wanted: WantedContainer,

@@ -239,7 +239,7 @@ export class AgentConnection {
     return this.feed(new Feeder(this, archive, { ...options, from: Number(opened['from']) }));
   }
 
-  /** Goes on with an upload of another connection: from where the agent is, or to its outcome where that is known already. */
+  /** Continues an upload of another connection: from where the agent is, or to its outcome where that is known already. */
   async resumeReceive(open: Json, archive: Buffer): Promise<Json> {
     this.open({ op: 'receive', path: '', ...open, resume: true });
     const frame = await this.next();

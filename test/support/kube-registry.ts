@@ -47,7 +47,7 @@ export function kubeRegistry(context: Context): KubeRegistry {
   };
 }
 
-/** A registry before the real one, on this machine and its nodes: it answers with a status until it is told to serve. */
+/** A registry before the real one, on this machine and its nodes: it answers with a status until it is set to serve. */
 export interface FaultyRegistry extends AsyncDisposable {
   readonly host: string;
   /** How often it refused. */

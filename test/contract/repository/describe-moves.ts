@@ -77,7 +77,7 @@ class Model {
     return 'true';
   }
 
-  /** What only the holder may do while the row is `creating`, and anybody in the states of `also`. */
+  /** What only the holder may do while the row is `creating`, and any caller in the states of `also`. */
   mayMove(row: Row | undefined, holder: string, also: readonly ContainerState[] = []): string {
     if (row === undefined) return 'KW_ERR_CONTAINER_DISAPPEARED';
     if (row.state === 'creating') return row.holder === holder ? 'undefined' : 'KW_ERR_LEASE_LOST';

@@ -1,4 +1,4 @@
-/** The agent answers pings, and says that it goes on, also where it has work without a frame of its own. */
+/** The agent answers pings and reports progress, also where it has work without a frame of its own. */
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 

@@ -196,7 +196,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     await bothSend({ KUBECONFIG: await write('config', configFor({ exec })), TOKEN: 'by-process' }, 'Bearer by-env');
   });
 
-  /** What a plug-in is told by the library, after a comparison with what kubectl tells it. */
+  /** What the library passes to a plug-in, after a comparison with what kubectl passes. */
   async function infoFor(exec: object, changes: object = {}): Promise<unknown> {
     await write('plugin', pluginPrinting('t'), 0o755);
     const environment = environmentOf({

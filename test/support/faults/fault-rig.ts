@@ -1,4 +1,4 @@
-/** An agent that fails as it is told, on a state directory of its own, and a host that is never left waiting. */
+/** An agent with injected faults, on a state directory of its own, and a host that is never left waiting. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, readFileSync } from 'node:fs';
