@@ -10,7 +10,7 @@ import type { ContainerRecord } from '../repository/records.ts';
 import type { Container } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties } from '../runtime/process.ts';
-import { text } from '../validation/common-shapes.ts';
+import { abortOptions, text } from '../validation/common-shapes.ts';
 import { attachOptions, processIO, processSpec } from '../validation/process-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import { type ContainerSettings, containerSettings } from './container-settings.ts';
@@ -97,12 +97,14 @@ export class PodContainer implements Container {
   }
 
   async properties(options: AbortOptions = {}): Promise<Properties> {
+    checkShape('options', abortOptions, options);
     return await this.#components.containers.properties(this.handle, options);
   }
 
   async setProperty(name: string, value: string, options: AbortOptions = {}): Promise<void> {
     checkShape('name', text, name);
     checkShape('value', text, value);
+    checkShape('options', abortOptions, options);
     if (name.length < 1 || name.length > 253) throw new InvalidSpecError('name', `has ${name.length} characters, not 1 to 253`);
     if (name.includes('\0') || value.includes('\0')) throw new InvalidSpecError('value', 'contains a NUL');
     if (Buffer.byteLength(value) > maxPropertyBytes) throw new InvalidSpecError('value', `has more than ${maxPropertyBytes} bytes`);

@@ -25,6 +25,7 @@ import type {
   UndeliveredOutput,
   WindowSize,
 } from '../runtime/process.ts';
+import { abortOptions } from '../validation/common-shapes.ts';
 import { windowSize as windowSizeShape } from '../validation/process-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import { keepHijackMark } from './hijack-mark.ts';
@@ -114,7 +115,9 @@ export class PodProcess implements Process {
     this.#end.catch(ignore);
   }
 
-  async wait({ signal }: AbortOptions = {}): Promise<ProcessResult> {
+  async wait(options: AbortOptions = {}): Promise<ProcessResult> {
+    checkShape('options', abortOptions, options);
+    const { signal } = options;
     try {
       signal?.throwIfAborted();
       return await abortable(this.#end, signal);
@@ -127,12 +130,14 @@ export class PodProcess implements Process {
 
   async signal(signal: number, options: AbortOptions = {}): Promise<void> {
     checkSignalNumber(signal);
+    checkShape('options', abortOptions, options);
     await this.#persist(() => this.#components.agent().signal(this.id, signal, options), options);
   }
 
   async resize(windowSize: WindowSize, options: AbortOptions = {}): Promise<void> {
     checkShape('windowSize', windowSizeShape, windowSize);
     checkWindowSize('windowSize', windowSize);
+    checkShape('options', abortOptions, options);
     await this.#persist(() => this.#components.agent().resize(this.id, windowSize, options), options);
   }
 

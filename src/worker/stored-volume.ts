@@ -20,7 +20,7 @@ import type {
   VolumeStatus,
 } from '../runtime/volume.ts';
 import type { ArtifactStore, ReceivedArchive, StoreLocation } from '../stores/artifact-store.ts';
-import { streamSource, text } from '../validation/common-shapes.ts';
+import { abortOptions, streamSource, text } from '../validation/common-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import { readFileOptions, streamInOptions, streamOutOptions } from '../validation/volume-shapes.ts';
 
@@ -109,6 +109,7 @@ export class StoredVolume implements Volume {
   }
 
   async status(options: AbortOptions = {}): Promise<VolumeStatus> {
+    checkShape('options', abortOptions, options);
     const record = await this.#volumes.lookup(this.source, this.handle, options);
     if (record === undefined) throw new VolumeDisappearedError(this.handle, this.source);
     const { readyAt, digest, sizeBytes } = record;

@@ -69,12 +69,18 @@ export function describeInput(setup: () => WorkerSetup): void {
       ['resultProperties', () => container.run({ path: 'true' }, {}, untyped({ resultProperties: { a: 'b' } }))],
       ['processId', () => container.attach(untyped(undefined), {})],
       ['value', () => container.setProperty('name', untyped(undefined))],
+      ['signal', () => container.setProperty('name', 'value', untyped({ signal: 'soon' }))],
+      ['signal', () => container.properties(untyped({ signal: 'soon' }))],
+      ['signal', () => process.wait(untyped({ signal: 'soon' }))],
       ['windowSize', () => process.resize(untyped(undefined))],
+      ['signal', () => process.resize({ columns: 80, rows: 24 }, untyped({ signal: 'soon' }))],
       ['signal', () => process.signal(untyped('TERM'))],
+      ['options', () => process.signal(15, untyped(null))],
       ['path', () => volume.streamIn(untyped(undefined), Readable.from([]))],
       ['source', () => volume.streamIn('.', untyped(undefined))],
       ['limitBytes', () => volume.streamIn('.', Readable.from([]), untyped({ limitBytes: '1' }))],
       ['path', () => volume.streamOut(untyped(undefined))],
+      ['signal', () => volume.status(untyped({ signal: 'soon' }))],
       ['limitBytes', () => volume.readFile('f', untyped({ limitBytes: '1' }))],
     ];
 
