@@ -12,8 +12,8 @@ const mayImport = {
   'src/validation/**': ['runtime/**', 'errors/**', 'kubernetes/pod-options.ts', 'kubernetes-worker.ts'],
   'src/repository/*.ts': ['runtime/**', 'errors/**'],
   'src/repository/postgres/**': ['repository/*.ts', 'runtime/**', 'internal/**', 'errors/**'],
-  'src/exec/**': ['agent/byte-connection.ts', 'runtime/options.ts', 'internal/**', 'errors/**', 'telemetry/**'],
-  'src/agent/**': ['runtime/**', 'internal/**', 'errors/**', 'telemetry/**'],
+  'src/exec/**': ['agent-client/session/byte-connection.ts', 'runtime/options.ts', 'internal/**', 'errors/**', 'telemetry/**'],
+  'src/agent-client/**': ['runtime/**', 'internal/**', 'errors/**', 'telemetry/**'],
   'src/artifacts/**': ['runtime/**', 'internal/**', 'errors/**'],
   'src/kubernetes/**': ['exec/exec-endpoint.ts', 'runtime/**', 'internal/**', 'errors/**', 'telemetry/**'],
   'src/controllers/**': [
@@ -34,7 +34,7 @@ const mayImport = {
     'pods/**',
     'stores/**',
     'exec/**',
-    'agent/**',
+    'agent-client/**',
     'artifacts/**',
     'validation/**',
     'runtime/**',
@@ -42,12 +42,12 @@ const mayImport = {
     'errors/**',
     'telemetry/**',
   ],
-  'src/pods/**': ['repository/*.ts', 'kubernetes/**', 'exec/**', 'agent/**', 'runtime/**', 'internal/**', 'errors/**', 'telemetry/**'],
+  'src/pods/**': ['repository/*.ts', 'kubernetes/**', 'exec/**', 'agent-client/**', 'runtime/**', 'internal/**', 'errors/**', 'telemetry/**'],
   'src/stores/**': [
     'repository/*.ts',
     'kubernetes/**',
     'pods/**',
-    'agent/**',
+    'agent-client/**',
     'artifacts/**',
     'runtime/**',
     'internal/**',
@@ -59,7 +59,23 @@ const mayImport = {
   'src/service/**': ['index.ts'],
 };
 
+/** Within a part: which rooms a room may not import. */
+const mayNotImport = {
+  'src/agent-client/wire/**': ['agent-client/{session,transfer,process}/**', 'agent-client/*.ts'],
+  'src/agent-client/session/**': ['agent-client/{transfer,process}/**', 'agent-client/*.ts'],
+  'src/agent-client/transfer/**': ['agent-client/process/**', 'agent-client/*.ts'],
+  'src/agent-client/process/**': ['agent-client/transfer/**', 'agent-client/*.ts'],
+  'src/embedded/objects/**': ['embedded/{isolation,kubelet,server}/**'],
+  'src/embedded/isolation/**': ['embedded/{objects,kubelet,server}/**'],
+  'src/embedded/kubelet/**': ['embedded/server/**'],
+};
+
 const zones = [
+  ...Object.entries(mayNotImport).map(([room, others]) => ({
+    target: room,
+    from: others.map((path) => `src/${path}`),
+    message: 'This room comes below that one: see docs/architecture.md.',
+  })),
   ...Object.entries(mayImport).map(([part, allowed]) => ({
     target: part,
     from: 'src/**',

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 
 import type { KubeConfig } from '@kubernetes/client-node';
 
-import type { AgentClientOptions } from './agent/agent-client.ts';
-import { ConnectionLimits } from './agent/connection-limits.ts';
+import type { AgentClientOptions } from './agent-client/agent-client.ts';
+import { ConnectionLimits } from './agent-client/session/connection-limits.ts';
 import { Reaper } from './controllers/reaper.ts';
 import { InvalidSpecError } from './errors/caller.ts';
 import { MessageBuffers } from './exec/message-buffers.ts';

@@ -27,7 +27,7 @@ static bool next_line(const char **map, struct line *line) {
     return false;
 }
 
-/* What a name may be made of, as in src/embedded/path-map.ts, which maps what the agent itself is started with. */
+/* What a name may be made of, as in src/embedded/isolation/path-map.ts, which maps what the agent itself is started with. */
 static bool in_name(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }

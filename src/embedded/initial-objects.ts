@@ -1,7 +1,7 @@
 import { cpus, hostname, totalmem } from 'node:os';
-import { apiTime } from './api-object.ts';
-import type { ObjectStore } from './object-store.ts';
-import type { NodeFacts } from './scheduling.ts';
+import type { NodeFacts } from './kubelet/scheduling.ts';
+import { apiTime } from './objects/api-object.ts';
+import type { ObjectStore } from './objects/object-store.ts';
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64', arm: 'arm', ia32: '386' };
 

@@ -4,11 +4,11 @@ import { lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { sleep } from '../internal/system-clock.ts';
-import { isRecord } from './api-object.ts';
 import { EmbeddedClusterError } from './errors.ts';
+import { findMarked, isAlive, killProcess, type ProcessIdentity, readProcess } from './isolation/processes.ts';
 import { INSTANCE_MARKER } from './markers.ts';
+import { isRecord } from './objects/api-object.ts';
 import type { EmbeddedLogger } from './options.ts';
-import { findMarked, isAlive, killProcess, type ProcessIdentity, readProcess } from './processes.ts';
 import { removeTree } from './remove-tree.ts';
 
 /** What a cluster puts into its directory. */

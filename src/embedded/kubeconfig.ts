@@ -1,4 +1,4 @@
-import type { CertificateSet } from './certificates.ts';
+import type { CertificateSet } from './server/certificates.ts';
 
 interface KubeconfigRequest {
   readonly url: string;

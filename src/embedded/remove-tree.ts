@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { chmod, type FileHandle, lstat, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
-import { isRecord } from './api-object.ts';
+import { isRecord } from './objects/api-object.ts';
 
 /** So often a folder is gone over in which something appears meanwhile, or that cannot be emptied. */
 const ROUNDS = 5;

@@ -1,9 +1,9 @@
-import { agentConfigMap, verifyAgentConfigMap } from '../agent/agent-config-map.ts';
 import { ConflictError } from '../errors/cluster.ts';
 import { abortable } from '../internal/abort.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import type { Architecture } from '../runtime/container.ts';
 import type { AbortOptions } from '../runtime/options.ts';
+import { agentConfigMap, verifyAgentConfigMap } from './agent-config-map.ts';
 
 const architectures: readonly Architecture[] = ['amd64', 'arm64'];
 

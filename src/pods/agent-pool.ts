@@ -1,6 +1,6 @@
-import { AgentClient, type AgentClientOptions } from '../agent/agent-client.ts';
-import type { ByteConnection } from '../agent/byte-connection.ts';
-import type { ConnectionLimits } from '../agent/connection-limits.ts';
+import { AgentClient, type AgentClientOptions } from '../agent-client/agent-client.ts';
+import type { ByteConnection } from '../agent-client/session/byte-connection.ts';
+import type { ConnectionLimits } from '../agent-client/session/connection-limits.ts';
 import { ClosedError } from '../errors/caller.ts';
 import { ExecConnectionLostError } from '../errors/connection.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';

@@ -1,4 +1,4 @@
-import type { ByteConnection } from '../agent/byte-connection.ts';
+import type { ByteConnection } from '../agent-client/session/byte-connection.ts';
 import { UnauthorizedError } from '../errors/cluster.ts';
 import { type OpenExecOptions, openExec } from '../exec/open-exec.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';

@@ -1,5 +1,5 @@
-import type { AgentClient } from '../agent/agent-client.ts';
-import type { TransferResult } from '../agent/transfer-progress.ts';
+import type { AgentClient } from '../agent-client/agent-client.ts';
+import type { TransferResult } from '../agent-client/transfer/transfer-progress.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { PodDeletedError, PodError } from '../errors/pod.ts';
 import { OutcomeUnknownError } from '../errors/process.ts';

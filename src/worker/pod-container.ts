@@ -1,4 +1,4 @@
-import type { AgentClient } from '../agent/agent-client.ts';
+import type { AgentClient } from '../agent-client/agent-client.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { PodError } from '../errors/pod.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';

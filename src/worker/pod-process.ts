@@ -1,7 +1,7 @@
-import type { AgentClient } from '../agent/agent-client.ts';
-import { PROCESS_FATES_SINCE } from '../agent/agent-hello.ts';
-import type { AttachOpened } from '../agent/attachment.ts';
-import type { AgentProcessResult } from '../agent/process-result.ts';
+import type { AgentClient } from '../agent-client/agent-client.ts';
+import type { AttachOpened } from '../agent-client/process/attachment.ts';
+import type { AgentProcessResult } from '../agent-client/process/process-result.ts';
+import { PROCESS_FATES_SINCE } from '../agent-client/session/agent-hello.ts';
 import { ClosedError } from '../errors/caller.ts';
 import { PodError } from '../errors/pod.ts';
 import { OutcomeUnknownError } from '../errors/process.ts';

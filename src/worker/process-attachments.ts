@@ -1,6 +1,6 @@
-import type { AgentClient } from '../agent/agent-client.ts';
-import type { Attachment, AttachOpened, AttachSinks, OutputOffsets } from '../agent/attachment.ts';
-import type { AgentProcessResult } from '../agent/process-result.ts';
+import type { AgentClient } from '../agent-client/agent-client.ts';
+import type { Attachment, AttachOpened, AttachSinks, OutputOffsets } from '../agent-client/process/attachment.ts';
+import type { AgentProcessResult } from '../agent-client/process/process-result.ts';
 import { isRetryable } from '../errors/error-code.ts';
 import { OutputFreedError } from '../errors/process.ts';
 import { backoffMs } from '../internal/backoff.ts';

@@ -1,4 +1,4 @@
-import type { AgentClient } from '../agent/agent-client.ts';
+import type { AgentClient } from '../agent-client/agent-client.ts';
 import { PodDeletedError } from '../errors/pod.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';

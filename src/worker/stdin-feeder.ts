@@ -1,4 +1,4 @@
-import type { Attachment, StdinTurn } from '../agent/attachment.ts';
+import type { Attachment, StdinTurn } from '../agent-client/process/attachment.ts';
 import type { StdinBuffer, StdinPiece } from './stdin-buffer.ts';
 
 export interface StdinFeederOptions {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { PGlite } from '@electric-sql/pglite';
 import { expect } from 'chai';
 
-import { AgentClient } from '../../src/agent/agent-client.ts';
+import { AgentClient } from '../../src/agent-client/agent-client.ts';
 import { openExec } from '../../src/exec/open-exec.ts';
 import { execProtocols } from '../../src/exec/protocol-order.ts';
 import type { Logger, Volume, Worker } from '../../src/index.ts';

@@ -1,5 +1,5 @@
 import type { Mutant } from '../../scripts/mutant.ts';
-import { mutants as agent } from './host/agent.ts';
+import { mutants as agentClient } from './host/agent-client.ts';
 import { mutants as artifacts } from './host/artifacts.ts';
 import { mutants as controllers } from './host/controllers.ts';
 import { mutants as embedded } from './host/embedded.ts';
@@ -13,7 +13,7 @@ import { mutants as worker } from './host/worker.ts';
 
 /** Changes of the library's sources that a test has to notice, by the folder of the source. */
 export const mutants: readonly Mutant[] = [
-  ...agent,
+  ...agentClient,
   ...artifacts,
   ...controllers,
   ...embedded,

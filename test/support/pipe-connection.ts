@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
-import type { ByteConnection, ByteConnectionHandlers } from '../../src/agent/byte-connection.ts';
+import type { ByteConnection, ByteConnectionHandlers } from '../../src/agent-client/session/byte-connection.ts';
 import { ExecConnectionLostError } from '../../src/errors/connection.ts';
 
 /** What a connection does to the bytes on their way. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { zstdDecompressSync } from 'node:zlib';
 
-import type { ByteConnection, ByteConnectionHandlers } from '../../src/agent/byte-connection.ts';
+import type { ByteConnection, ByteConnectionHandlers } from '../../src/agent-client/session/byte-connection.ts';
 import {
   readData,
   readEnd,

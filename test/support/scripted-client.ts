@@ -1,5 +1,5 @@
-import { AgentClient, type AgentClientOptions } from '../../src/agent/agent-client.ts';
-import { ConnectionLimits } from '../../src/agent/connection-limits.ts';
+import { AgentClient, type AgentClientOptions } from '../../src/agent-client/agent-client.ts';
+import { ConnectionLimits } from '../../src/agent-client/session/connection-limits.ts';
 import type { AbortOptions } from '../../src/runtime/options.ts';
 import { ScriptedAgent } from './scripted-agent.ts';
 import { silentLogger } from './silent-logger.ts';

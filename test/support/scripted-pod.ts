@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 
-import type { AgentClientOptions } from '../../src/agent/agent-client.ts';
-import { ConnectionLimits } from '../../src/agent/connection-limits.ts';
+import type { AgentClientOptions } from '../../src/agent-client/agent-client.ts';
+import { ConnectionLimits } from '../../src/agent-client/session/connection-limits.ts';
 import { Change } from '../../src/internal/change.ts';
 import type { Cluster, Pod } from '../../src/kubernetes/cluster.ts';
 import type { AgentPool } from '../../src/pods/agent-pool.ts';

@@ -6,8 +6,8 @@ import { buffer } from 'node:stream/consumers';
 
 import { expect } from 'chai';
 
-import { AgentClient, type AgentClientOptions } from '../../../src/agent/agent-client.ts';
-import type { Attachment } from '../../../src/agent/attachment.ts';
+import { AgentClient, type AgentClientOptions } from '../../../src/agent-client/agent-client.ts';
+import type { Attachment } from '../../../src/agent-client/process/attachment.ts';
 import { ExecConnectionLostError, HeartbeatTimeoutError } from '../../../src/errors/connection.ts';
 import { systemClock } from '../../../src/internal/system-clock.ts';
 import { AgentProcess, agentBinary } from '../../support/agent-process.ts';

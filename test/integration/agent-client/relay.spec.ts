@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 
 import { expect } from 'chai';
 
-import { AgentClient } from '../../../src/agent/agent-client.ts';
+import { AgentClient } from '../../../src/agent-client/agent-client.ts';
 import { systemClock } from '../../../src/internal/system-clock.ts';
 import { AgentProcess, agentBinary, until } from '../../support/agent-process.ts';
 import { PipeConnection, type PipeFaults } from '../../support/pipe-connection.ts';

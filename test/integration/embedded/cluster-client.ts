@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
 import { CoreV1Api, KubeConfig, type V1Pod, type V1PodSpec } from '@kubernetes/client-node';
 import WebSocket from 'ws';
-import type { ContainerStatus, Pod, PodCondition } from '../../../src/embedded/api-object.ts';
 import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
+import type { ContainerStatus, Pod, PodCondition } from '../../../src/embedded/objects/api-object.ts';
 
 /** An object as it came, with the fields that specs look at; which of them are there is for the spec to know. */
 export interface WireObject {

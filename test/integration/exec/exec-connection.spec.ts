@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 
-import type { ByteConnection } from '../../../src/agent/byte-connection.ts';
+import type { ByteConnection } from '../../../src/agent-client/session/byte-connection.ts';
 import { ClosedError } from '../../../src/errors/caller.ts';
 import { ExecConnectionLostError, ExecHandshakeFailedError, HeartbeatTimeoutError, ProtocolViolationError } from '../../../src/errors/connection.ts';
 import type { ExecConnection } from '../../../src/exec/exec-connection.ts';

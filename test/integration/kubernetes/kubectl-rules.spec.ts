@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 
 import { expect } from 'chai';
 
-import { createCertificates } from '../../../src/embedded/certificates.ts';
+import { createCertificates } from '../../../src/embedded/server/certificates.ts';
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import { openExec } from '../../../src/exec/open-exec.ts';
 import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';

@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers';
 
 import { expect } from 'chai';
 
-import type { AgentClient } from '../../../src/agent/agent-client.ts';
+import type { AgentClient } from '../../../src/agent-client/agent-client.ts';
 import { failure } from '../../support/api-server.ts';
 import { rejection } from '../../support/rejection.ts';
 import { type ExecPlan, stall } from '../../support/rig/exec-plan.ts';

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import type { UploadResult } from '../../../src/agent/upload.ts';
+import type { UploadResult } from '../../../src/agent-client/transfer/upload.ts';
 import { AgentProcess, until } from '../../support/agent-process.ts';
 import { rejection } from '../../support/rejection.ts';
 import { close, cutFromPod, cutToPod, type ExecPlan, earlyEnd, fin, type Happening, kill, reset } from '../../support/rig/exec-plan.ts';

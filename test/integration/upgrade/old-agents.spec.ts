@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers';
 
 import { expect } from 'chai';
 
-import { AgentClient } from '../../../src/agent/agent-client.ts';
+import { AgentClient } from '../../../src/agent-client/agent-client.ts';
 import { systemClock } from '../../../src/internal/system-clock.ts';
 import { AgentProcess } from '../../support/agent-process.ts';
 import { PipeConnection } from '../../support/pipe-connection.ts';

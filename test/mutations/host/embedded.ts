@@ -18,14 +18,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a container gets the environment of a shell',
-    file: 'src/embedded/launch.ts',
+    file: 'src/embedded/isolation/launch.ts',
     find: 'exec "$kw_env" -i -- "$@"',
     replace: 'exec "$kw_env" -- "$@"',
     killedBy: { specs: ['test/integration/embedded/environment.spec.ts'], grep: 'nothing of a shell' },
   },
   {
     name: 'an environment that the kernel refuses fails the pod',
-    file: 'src/embedded/container-runner.ts',
+    file: 'src/embedded/kubelet/container-runner.ts',
     find: "if (!isRecord(error) || error['code'] !== 'E2BIG') throw error;",
     replace: 'throw error;',
     killedBy: { specs: ['test/integration/embedded/environment.spec.ts'], grep: 'that the kernel refuses' },

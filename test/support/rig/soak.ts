@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 
-import type { AgentClient } from '../../../src/agent/agent-client.ts';
+import type { AgentClient } from '../../../src/agent-client/agent-client.ts';
 import { isKubernetesWorkerError } from '../../../src/errors/error-code.ts';
 import { tarOf } from '../tar.ts';
 

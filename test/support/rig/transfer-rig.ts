@@ -3,8 +3,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 
-import { AgentClient, type AgentClientOptions } from '../../../src/agent/agent-client.ts';
-import type { ConnectionLimits } from '../../../src/agent/connection-limits.ts';
+import { AgentClient, type AgentClientOptions } from '../../../src/agent-client/agent-client.ts';
+import type { ConnectionLimits } from '../../../src/agent-client/session/connection-limits.ts';
 import { type OpenExecOptions, openExec } from '../../../src/exec/open-exec.ts';
 import { type ExecProtocol, execProtocols, ProtocolOrder } from '../../../src/exec/protocol-order.ts';
 import { systemClock } from '../../../src/internal/system-clock.ts';

@@ -1,14 +1,14 @@
 import { expect } from 'chai';
-import { expandVariables } from '../../../src/embedded/expansion.ts';
-import { judgeImage } from '../../../src/embedded/image-name.ts';
-import { nestedPoints } from '../../../src/embedded/mount-points.ts';
-import { inheritedOptions, mountTable, parseMountInfo } from '../../../src/embedded/mount-table.ts';
-import { checkLabelValue, checkQualifiedName, checkSubdomain } from '../../../src/embedded/names.ts';
-import { parseQuantity } from '../../../src/embedded/quantity.ts';
-import { negotiate } from '../../../src/embedded/representation.ts';
-import { parseRequest } from '../../../src/embedded/request-info.ts';
-import { ApiError } from '../../../src/embedded/status.ts';
-import { shortDuration } from '../../../src/embedded/table.ts';
+import { nestedPoints } from '../../../src/embedded/isolation/mount-points.ts';
+import { inheritedOptions, mountTable, parseMountInfo } from '../../../src/embedded/isolation/mount-table.ts';
+import { expandVariables } from '../../../src/embedded/kubelet/expansion.ts';
+import { judgeImage } from '../../../src/embedded/kubelet/image-name.ts';
+import { checkLabelValue, checkQualifiedName, checkSubdomain } from '../../../src/embedded/objects/names.ts';
+import { parseQuantity } from '../../../src/embedded/objects/quantity.ts';
+import { ApiError } from '../../../src/embedded/objects/status.ts';
+import { negotiate } from '../../../src/embedded/server/representation.ts';
+import { parseRequest } from '../../../src/embedded/server/request-info.ts';
+import { shortDuration } from '../../../src/embedded/server/table.ts';
 
 describe('judgeImage', () => {
   for (const image of ['busybox', 'registry.local/busybox:1', 'localhost:5000/a/b:v1.2', `a@sha256:${'0'.repeat(64)}`, 'docker.io/library/x-y_z:T']) {

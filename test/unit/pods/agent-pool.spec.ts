@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import type { ByteConnection } from '../../../src/agent/byte-connection.ts';
-import { ConnectionLimits } from '../../../src/agent/connection-limits.ts';
+import type { ByteConnection } from '../../../src/agent-client/session/byte-connection.ts';
+import { ConnectionLimits } from '../../../src/agent-client/session/connection-limits.ts';
 import { AgentPool } from '../../../src/pods/agent-pool.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 
 import { expect } from 'chai';
 
-import { ConnectionLimits } from '../../../src/agent/connection-limits.ts';
+import { ConnectionLimits } from '../../../src/agent-client/session/connection-limits.ts';
 import { ExecConnectionLostError } from '../../../src/errors/connection.ts';
 import type { ProcessResult } from '../../../src/runtime/process.ts';
 import { Collector } from '../../contract/worker/setup.ts';

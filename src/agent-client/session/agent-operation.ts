@@ -1,0 +1,155 @@
+import { HeartbeatTimeoutError, ProtocolViolationError } from '../../errors/connection.ts';
+import type { Clock } from '../../runtime/options.ts';
+import { type AgentFailure, LostConnection } from '../wire/agent-error.ts';
+import type { Fields } from '../wire/control.ts';
+import { type DataFrame, type EndFrame, FrameType, type WindowFrame } from '../wire/frame.ts';
+import type { OperationChannel, OperationHandler } from './agent-session.ts';
+
+/** What an operation needs of its surroundings. */
+export interface OperationContext {
+  readonly clock: Clock;
+  /** How long the agent may take to answer a CANCEL, in milliseconds; then the connection is closed. */
+  readonly cancelTimeoutMs: number;
+}
+
+/**
+ * The host's side of one operation: from OPEN to the agent's answer. This much is all there is to those without streams; the others extend it.
+ * Its promises reject with an `AgentFailure` or a `LostConnection`, and may be left alone. `whenOpened` is of the present connection.
+ */
+export class AgentOperation implements OperationHandler {
+  protected readonly context: OperationContext;
+  #opened = newOpening();
+  readonly #answer = Promise.withResolvers<Fields>();
+  #channel: OperationChannel | undefined;
+  #isOpened = false;
+  #isOver = false;
+  #cancelled: Promise<void> | undefined;
+
+  constructor(context: OperationContext) {
+    this.context = context;
+    this.#answer.promise.catch(ignore);
+  }
+
+  /** The facts of OPENED; of an operation that is answered at once, those of its RESULT. */
+  get whenOpened(): Promise<Fields> {
+    return this.#opened.promise;
+  }
+
+  /** The facts of RESULT. */
+  get answer(): Promise<Fields> {
+    return this.#answer.promise;
+  }
+
+  /** Answered, or lost. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  bind(channel: OperationChannel): void {
+    this.#channel = channel;
+    this.#opened = newOpening();
+    this.#isOpened = false;
+  }
+
+  /** Asks the agent to end it, and waits for its answer. Without one, the connection is closed. Never rejects. */
+  async cancel(): Promise<void> {
+    if (!this.#isOver) await (this.#cancelled ??= this.#cancel());
+  }
+
+  opened(fields: Fields): void {
+    if (this.#isOpened) throw new ProtocolViolationError('OPENED comes twice');
+    this.#isOpened = true;
+    this.onOpened(fields);
+    this.#opened.resolve(fields);
+  }
+
+  data({ stream }: DataFrame): void {
+    throw new ProtocolViolationError(`DATA of stream ${stream} in an operation without it`);
+  }
+
+  window({ stream }: WindowFrame): void {
+    throw new ProtocolViolationError(`WINDOW of stream ${stream} in an operation without it`);
+  }
+
+  end({ stream }: EndFrame): void {
+    throw new ProtocolViolationError(`END of stream ${stream} in an operation without it`);
+  }
+
+  progress(_fields: Fields): void {
+    // Only transfers and attachments look at it.
+  }
+
+  answered(fields: Fields): void {
+    this.onResult(fields);
+    this.#isOver = true;
+    this.#opened.resolve(fields);
+    this.#answer.resolve(fields);
+    this.onOver(undefined);
+  }
+
+  failed(failure: AgentFailure): void {
+    this.#reject(failure);
+  }
+
+  lost(reason: Error): void {
+    this.#reject(new LostConnection(reason));
+  }
+
+  protected get channel(): OperationChannel {
+    if (this.#channel === undefined) throw new Error('the operation has not begun');
+    return this.#channel;
+  }
+
+  protected get wasOpened(): boolean {
+    return this.#isOpened;
+  }
+
+  /** Nobody takes it on this connection any more; what becomes of the operation is another matter. */
+  protected rejectOpened(error: unknown): void {
+    this.#opened.reject(error);
+  }
+
+  /** Looks at OPENED. What it throws ends the connection. */
+  protected onOpened(_fields: Fields): void {
+    // Nothing to look at.
+  }
+
+  /** Looks at RESULT. What it throws ends the connection. */
+  protected onResult(_fields: Fields): void {
+    // Whoever asked looks at it.
+  }
+
+  /** Called once, when the operation was answered or lost. */
+  protected onOver(_error: AgentFailure | LostConnection | undefined): void {
+    // Whoever waits for the answer is told.
+  }
+
+  async #cancel(): Promise<void> {
+    const { clock, cancelTimeoutMs } = this.context;
+    const answered = new AbortController();
+    this.channel.send({ type: FrameType.CANCEL });
+    void this.#answer.promise.catch(ignore).then(() => {
+      answered.abort();
+    });
+    await clock.sleep(cancelTimeoutMs, { signal: answered.signal }).catch(ignore);
+    this.channel.abandon(new HeartbeatTimeoutError(cancelTimeoutMs));
+  }
+
+  #reject(error: AgentFailure | LostConnection): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#opened.reject(error);
+    this.#answer.reject(error);
+    this.onOver(error);
+  }
+}
+
+function newOpening(): PromiseWithResolvers<Fields> {
+  const opening = Promise.withResolvers<Fields>();
+  opening.promise.catch(ignore);
+  return opening;
+}
+
+function ignore(): void {
+  // Told elsewhere.
+}

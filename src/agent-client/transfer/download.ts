@@ -1,0 +1,120 @@
+import { createHash, type Hash } from 'node:crypto';
+import { Readable } from 'node:stream';
+
+import { ClosedError } from '../../errors/caller.ts';
+import { DigestMismatchError, OperationLostError, type TransferFacts } from '../../errors/transfer.ts';
+import type { LentPlace } from '../session/lent-place.ts';
+import { transferFailure } from '../wire/agent-error.ts';
+import { DataQueue } from '../wire/data-queue.ts';
+import type { DataFrame } from '../wire/frame.ts';
+import { DownloadOperation } from './download-operation.ts';
+import type { ResumableComponents } from './resumable-operation.ts';
+import type { TransferResult } from './transfer-progress.ts';
+
+/** How many frames are expanded at once. */
+const CONCURRENCY = 3;
+/** What the readable itself holds before it takes no more, beside the window. */
+const READABLE_BYTES: number = 64 * 1024;
+
+/** Returns what an `OperationLostError` means to the caller, who may know what became of the pod. Never rejects. */
+export type ExplainLoss = (error: OperationLostError) => Promise<Error>;
+
+/** A download as a readable of the raw archive, that ends only when both ends agree on it. */
+export class Download extends DownloadOperation {
+  /**
+   * Destroyed with the typed error where the archive does not come to its proven end. To destroy it ends the agent's operation. An error that comes before anybody
+   * listens is not thrown: whoever reads, or looks at `errored`, finds it.
+   */
+  readonly readable: Readable = new Readable({
+    highWaterMark: READABLE_BYTES,
+    read: () => {
+      this.#onRead();
+    },
+    destroy: (error, callback) => {
+      void this.#onDestroy(error).then(callback);
+    },
+  });
+  readonly #hash: Hash = createHash('sha256');
+  readonly #frames = new DataQueue({
+    concurrency: CONCURRENCY,
+    take: (bytes) => this.#give(bytes),
+    failed: (error) => {
+      this.fail(error);
+      if (!this.isOver) this.channel.abandon(error instanceof Error ? error : new Error('failed', { cause: error }));
+    },
+  });
+  readonly #explain: ExplainLoss | undefined;
+  readonly #completed = Promise.withResolvers<TransferResult>();
+  #demand: (() => void) | undefined;
+  #settled = false;
+
+  constructor(components: ResumableComponents, facts: TransferFacts, place: LentPlace, explain?: ExplainLoss) {
+    super(components, facts, place);
+    this.#explain = explain;
+    this.#completed.promise.catch(() => undefined);
+    this.readable.on('error', () => undefined);
+  }
+
+  /** Resolves when the readable was given its end; rejects with what it is destroyed with. May be left alone. */
+  get completed(): Promise<TransferResult> {
+    return this.#completed.promise;
+  }
+
+  protected override take(frame: DataFrame): void {
+    this.#frames.add(frame);
+  }
+
+  protected override onDisconnected(): void {
+    super.onDisconnected();
+    this.#frames.interrupt();
+  }
+
+  protected override proven(result: TransferResult): void {
+    void this.#finish(result);
+  }
+
+  protected override fail(error: unknown): void {
+    const told = transferFailure(error, this.facts());
+    this.readable.destroy(told instanceof Error ? told : new Error('failed', { cause: told }));
+  }
+
+  async #finish(result: TransferResult): Promise<void> {
+    await this.#frames.whenEmpty();
+    const sha256 = this.#hash.digest('hex');
+    if (sha256 !== result.sha256) {
+      this.fail(new DigestMismatchError(this.facts(), `the agent sent bytes with SHA-256 ${result.sha256}, those that came have ${sha256}`));
+      return;
+    }
+    this.#settled = true;
+    this.readable.push(null);
+    this.#completed.resolve(result);
+  }
+
+  #give(bytes: Uint8Array): Promise<void> | undefined {
+    this.#hash.update(bytes);
+    const wantsMore = this.readable.push(bytes);
+    this.dealtWith(bytes.byteLength);
+    if (wantsMore) return undefined;
+    return new Promise((resolve) => {
+      this.#demand = resolve;
+    });
+  }
+
+  #onRead(): void {
+    const demand = this.#demand;
+    this.#demand = undefined;
+    demand?.();
+  }
+
+  /** However it ends before its end: by the agent, the connection, the reader or a signal. */
+  async #onDestroy(error: Error | null): Promise<Error | null> {
+    this.stopWatching();
+    this.#frames.stop();
+    if (this.#settled) return error;
+    this.#settled = true;
+    void this.cancel();
+    const reason = error instanceof OperationLostError ? ((await this.#explain?.(error)) ?? error) : error;
+    this.#completed.reject(reason ?? new ClosedError('the reader of the archive'));
+    return reason;
+  }
+}

@@ -1,0 +1,58 @@
+import { ClosedError } from '../../errors/caller.ts';
+import { Change } from '../../internal/change.ts';
+import { transferFailure } from '../wire/agent-error.ts';
+import type { DataFrame } from '../wire/frame.ts';
+import { DownloadOperation } from './download-operation.ts';
+import type { TransferResult } from './transfer-progress.ts';
+
+/** A download as the frames that came, neither expanded nor hashed: for whoever passes them on. */
+export class FrameDownload extends DownloadOperation {
+  readonly #change = new Change();
+  #frames: DataFrame[] = [];
+  #result: TransferResult | undefined;
+  #failure: { readonly reason: unknown } | undefined;
+
+  /** What both frames and agent have come to, once there are no more. */
+  get result(): TransferResult | undefined {
+    return this.#result;
+  }
+
+  /** The next frames, one at least; none at their proven end. Rejects with the typed error that ended it. */
+  async next(): Promise<readonly DataFrame[]> {
+    while (this.#frames.length === 0 && this.#result === undefined) {
+      if (this.#failure !== undefined) throw this.#failure.reason;
+      await this.#change.wait();
+    }
+    const frames = this.#frames;
+    this.#frames = [];
+    return frames;
+  }
+
+  /** The frame was passed on. */
+  passed({ rawLength }: DataFrame): void {
+    this.dealtWith(rawLength);
+  }
+
+  /** Ends it, in the pod as well. */
+  stop(): void {
+    this.fail(new ClosedError('the download'));
+    void this.cancel();
+  }
+
+  protected override take(frame: DataFrame): void {
+    this.#frames.push(frame);
+    this.#change.notify();
+  }
+
+  protected override proven(result: TransferResult): void {
+    this.#result = result;
+    this.#change.notify();
+  }
+
+  protected override fail(reason: unknown): void {
+    this.stopWatching();
+    this.#failure ??= { reason: transferFailure(reason, this.facts()) };
+    this.#change.notify();
+    if (!this.isOver) void this.cancel();
+  }
+}

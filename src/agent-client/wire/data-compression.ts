@@ -1,0 +1,97 @@
+import { constants, type ZstdOptions, zstdCompress, zstdDecompress, zstdDecompressSync } from 'node:zlib';
+
+import { ProtocolViolationError } from '../../errors/connection.ts';
+import type { DataFrame } from './frame.ts';
+
+/** Less is not worth a try. */
+const LEAST_BYTES = 1024;
+/** The most frames that go raw before compression is tried again. */
+const LONGEST_PAUSE = 64;
+/** Below this, a thread costs more than the work. */
+const SYNC_BYTES: number = 16 * 1024;
+/** A frame says how much memory its decoder needs; frames of our size need no more than this (1 MiB). */
+const WINDOW_LOG_MAX = 20;
+
+/** The bytes of a DATA frame as they travel. */
+export interface EncodedData {
+  readonly encoding: 'raw' | 'zstd';
+  readonly pieces: readonly Uint8Array[];
+}
+
+/** Compresses frames, each for itself, on another thread, where that saves a tenth. Where it does not, it tries less and less often. */
+export class DataCompressor {
+  #pause = 0;
+  #skip = 0;
+
+  /** The pieces must not change before the frame has left. */
+  encode(pieces: readonly Uint8Array[], rawLength: number): EncodedData | Promise<EncodedData> {
+    if (rawLength < LEAST_BYTES) return { encoding: 'raw', pieces };
+    if (this.#skip > 0) {
+      this.#skip -= 1;
+      return { encoding: 'raw', pieces };
+    }
+    return this.#try(pieces, rawLength);
+  }
+
+  async #try(pieces: readonly Uint8Array[], rawLength: number): Promise<EncodedData> {
+    const [first] = pieces;
+    const raw = pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces, rawLength);
+    const compressed = await compress(raw);
+    if (compressed.byteLength <= rawLength * 0.9) {
+      this.#pause = 0;
+      this.#skip = 0;
+      return { encoding: 'zstd', pieces: [compressed] };
+    }
+    this.#pause = Math.min(LONGEST_PAUSE, Math.max(1, this.#pause * 2));
+    this.#skip = this.#pause;
+    return { encoding: 'raw', pieces };
+  }
+}
+
+function compress(raw: Uint8Array): Promise<Buffer> {
+  const options: ZstdOptions = { chunkSize: raw.byteLength + 1024, params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+  return new Promise((resolve, reject) => {
+    zstdCompress(raw, options, (error, compressed) => {
+      if (error === null) resolve(compressed);
+      else reject(error);
+    });
+  });
+}
+
+/**
+ * The raw bytes of a frame; never more than it declares, however it was made. Large ones are expanded on another thread.
+ *
+ * @throws ProtocolViolationError - they are not what the frame declares
+ */
+export function expand(frame: DataFrame): Uint8Array | Promise<Uint8Array> {
+  const { encoding, bytes, rawLength } = frame;
+  if (encoding === 'raw') return bytes;
+  const options: ZstdOptions = {
+    chunkSize: Math.max(64, rawLength),
+    maxOutputLength: rawLength,
+    params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
+  };
+  if (rawLength <= SYNC_BYTES) {
+    try {
+      return checkedLength(zstdDecompressSync(bytes, options), frame);
+    } catch (error) {
+      throw asViolation(error, frame);
+    }
+  }
+  return new Promise((resolve, reject) => {
+    zstdDecompress(bytes, options, (error, raw) => {
+      if (error === null && raw.byteLength === rawLength) resolve(raw);
+      else reject(asViolation(error, frame));
+    });
+  });
+}
+
+function checkedLength(raw: Uint8Array, frame: DataFrame): Uint8Array {
+  if (raw.byteLength !== frame.rawLength) throw asViolation(undefined, frame);
+  return raw;
+}
+
+function asViolation(cause: unknown, { stream, offset, rawLength }: DataFrame): ProtocolViolationError {
+  if (cause instanceof ProtocolViolationError) return cause;
+  return new ProtocolViolationError(`the DATA of stream ${stream} at ${offset} is not zstd of ${rawLength} bytes`, { cause });
+}

@@ -1,0 +1,316 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { constants, homedir } from 'node:os';
+import { join } from 'node:path';
+import type { V1Container } from '@kubernetes/client-node';
+import { sleep } from '../../internal/system-clock.ts';
+import { Timer } from '../../internal/timer.ts';
+import type { ContainerSpec, ProcessEnd, RunningContainer } from '../isolation/container-runtime.ts';
+import { CONTAINER_MARKER, INSTANCE_MARKER } from '../markers.ts';
+import { apiTime, type ContainerState, type ContainerStatus, isRecord, type Pod, type TerminatedState } from '../objects/api-object.ts';
+import { removeTree } from '../remove-tree.ts';
+import { ContainerLog } from './container-log.ts';
+import { containerUser, rootRefusal } from './container-user.ts';
+import { containerEnvironment, MissingSourceError } from './environment.ts';
+import { expandVariables } from './expansion.ts';
+import { judgeImage } from './image-name.ts';
+import { containerMounts, VolumeNotReadyError, type VolumeSource } from './pod-volumes.ts';
+import { nextChange, type RunnerContext } from './runner-context.ts';
+
+const STABLE_AFTER_MS = 600_000;
+const MAX_BACK_OFF_FACTOR = 30;
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+interface ContainerRunnerOptions {
+  readonly context: RunnerContext;
+  /** The pod as it is now. */
+  readonly pod: () => Pod;
+  readonly container: V1Container;
+  readonly restart: 'Always' | 'OnFailure' | 'Never';
+  /** A directory of its own. */
+  readonly directory: string;
+  /** Called after each change of `status`. */
+  readonly onChange: () => void;
+}
+
+/** One container of a pod through all its starts: what the kubelet does for it. */
+export class ContainerRunner {
+  readonly #options: ContainerRunnerOptions;
+  readonly #stopped = new AbortController();
+  #state: ContainerState = { waiting: { reason: 'ContainerCreating' } };
+  #lastState: ContainerState = {};
+  #restarts = 0;
+  #containerID: string | undefined;
+  #running: RunningContainer | undefined;
+  #logs: { current?: ContainerLog; previous?: ContainerLog } = {};
+  #endReason: string | undefined;
+  #settled: Promise<void> = Promise.resolve();
+
+  constructor(options: ContainerRunnerOptions) {
+    this.#options = options;
+  }
+
+  get name(): string {
+    return this.#options.container.name;
+  }
+
+  /** The container that runs now. */
+  get running(): RunningContainer | undefined {
+    return this.#running;
+  }
+
+  get status(): ContainerStatus {
+    const running = this.#state.running !== undefined;
+    const containerID = this.#containerID;
+    return {
+      name: this.name,
+      state: this.#state,
+      lastState: this.#lastState,
+      ready: running || (this.#options.restart !== 'Always' && this.#state.terminated?.exitCode === 0 && this.#isInit()),
+      restartCount: this.#restarts,
+      image: this.#options.container.image ?? '',
+      imageID: containerID === undefined ? '' : `embedded://${this.#options.container.image ?? ''}`,
+      ...(containerID === undefined ? {} : { containerID }),
+      started: running,
+    };
+  }
+
+  log(previous: boolean): ContainerLog | undefined {
+    return previous ? this.#logs.previous : this.#logs.current;
+  }
+
+  /** Shows why the container doesn't start yet. */
+  wait(reason: string): void {
+    this.#become({ waiting: { reason } });
+  }
+
+  /** Runs the container until it has ended for good or was stopped. `began` is called whenever it has begun. */
+  run(volumes: ReadonlyMap<string, VolumeSource>, began: () => void = () => undefined): Promise<void> {
+    this.#settled = this.#run(volumes, began);
+    return this.#settled;
+  }
+
+  /** Ends the container: TERM, KILL after `graceMs`; it isn't started again. Resolves when it has ended. Called again, a shorter grace counts. */
+  async stop(graceMs: number): Promise<void> {
+    const running = this.#running;
+    if (running !== undefined && !this.#stopped.signal.aborted) {
+      this.#record('Normal', 'Killing', `Stopping container ${this.name}`);
+      running.signal('SIGTERM');
+    }
+    this.#stopped.abort();
+    const timer = new Timer(graceMs, () => this.#running?.kill());
+    // What it fails with is reported by what runs it.
+    await this.#settled.catch(() => undefined);
+    timer.clear();
+  }
+
+  /** Sends a signal to the first process; `reason` is what its status will say if it ends of it. */
+  signal(signal: NodeJS.Signals, reason: string | undefined): boolean {
+    if (this.#running === undefined) return false;
+    this.#endReason = reason;
+    this.#running.signal(signal);
+    return true;
+  }
+
+  async #run(volumes: ReadonlyMap<string, VolumeSource>, began: () => void): Promise<void> {
+    if (!(await this.#imageIsPresent())) return;
+    for (let quickEnds = 0; !this.#stopped.signal.aborted; ) {
+      const spec = await this.#prepare(volumes);
+      if (spec === undefined) return;
+      const startedAt = Date.now();
+      const failed = await this.#runOnce(spec, began);
+      if (this.#stopped.signal.aborted || !this.#restartsAfter(failed)) return;
+      quickEnds = Date.now() - startedAt > STABLE_AFTER_MS ? 0 : quickEnds + 1;
+      await this.#backOff(quickEnds);
+      this.#restarts += 1;
+    }
+  }
+
+  #restartsAfter(failed: boolean): boolean {
+    const { restart } = this.#options;
+    return restart === 'Always' || (restart === 'OnFailure' && failed);
+  }
+
+  /** After the first end none, then the first pause, doubled each time. */
+  async #backOff(quickEnds: number): Promise<void> {
+    if (quickEnds <= 1) return;
+    const { crashLoopBackOffMs } = this.#options.context;
+    const pauseMs = crashLoopBackOffMs * Math.min(2 ** (quickEnds - 2), MAX_BACK_OFF_FACTOR);
+    const { name, namespace, uid } = this.#options.pod().metadata;
+    const who = `pod=${name}_${namespace ?? ''}(${uid})`;
+    this.#lastState = this.#state;
+    this.#become({
+      waiting: { reason: 'CrashLoopBackOff', message: `back-off ${Math.round(pauseMs / 1000)}s restarting failed container=${this.name} ${who}` },
+    });
+    this.#record('Warning', 'BackOff', `Back-off restarting failed container ${this.name} in pod ${name}_${namespace ?? ''}(${uid})`);
+    await this.#pause(pauseMs);
+  }
+
+  async #pause(milliseconds: number): Promise<void> {
+    await sleep(milliseconds, { signal: this.#stopped.signal }).catch(() => undefined);
+  }
+
+  async #imageIsPresent(): Promise<boolean> {
+    const { container, context } = this.#options;
+    const image = container.image ?? '';
+    const verdict = judgeImage(image);
+    if (verdict.verdict === 'present') {
+      this.#record('Normal', 'Pulled', `Container image "${image}" already present on machine`);
+      return true;
+    }
+    if (verdict.verdict === 'invalid') {
+      this.#record('Warning', 'InspectFailed', verdict.message);
+      this.#record('Warning', 'Failed', 'Error: InvalidImageName');
+      this.#become({ waiting: { reason: 'InvalidImageName', message: verdict.message } });
+      return false;
+    }
+    for (
+      let pauseMs = context.crashLoopBackOffMs;
+      !this.#stopped.signal.aborted;
+      pauseMs = Math.min(pauseMs * 2, context.crashLoopBackOffMs * MAX_BACK_OFF_FACTOR)
+    ) {
+      this.#record('Normal', 'Pulling', `Pulling image "${image}"`);
+      this.#record('Warning', 'Failed', `Failed to pull image "${image}": ${verdict.message}`);
+      this.#record('Warning', 'Failed', 'Error: ErrImagePull');
+      this.#become({ waiting: { reason: 'ErrImagePull', message: verdict.message } });
+      await this.#pause(pauseMs / 10);
+      this.#record('Normal', 'BackOff', `Back-off pulling image "${image}"`);
+      this.#record('Warning', 'Failed', 'Error: ImagePullBackOff');
+      this.#become({ waiting: { reason: 'ImagePullBackOff', message: `Back-off pulling image "${image}": ErrImagePull: ${verdict.message}` } });
+      await this.#pause(pauseMs);
+    }
+    return false;
+  }
+
+  /** Puts together what the next start takes; waits for what is missing. `undefined` when stopped meanwhile. */
+  async #prepare(volumes: ReadonlyMap<string, VolumeSource>): Promise<ContainerSpec | undefined> {
+    const { context, pod, container } = this.#options;
+    while (!this.#stopped.signal.aborted) {
+      try {
+        const refusal = rootRefusal(pod(), container);
+        if (refusal !== undefined) throw new MissingSourceError(refusal);
+        return await this.#spec(volumes);
+      } catch (error) {
+        if (!(error instanceof MissingSourceError) && !(error instanceof VolumeNotReadyError)) throw error;
+        this.#record('Warning', 'Failed', `Error: ${error.message}`);
+        this.#become({ waiting: { reason: 'CreateContainerConfigError', message: error.message } });
+        await nextChange(context.store, ['configmaps', 'secrets'], this.#stopped.signal);
+      }
+    }
+    return undefined;
+  }
+
+  async #spec(volumes: ReadonlyMap<string, VolumeSource>): Promise<ContainerSpec> {
+    const { context, container } = this.#options;
+    const pod = this.#options.pod();
+    const id = randomBytes(32).toString('hex');
+    const user = containerUser(pod, container);
+    const base = {
+      PATH: process.env['PATH'] ?? DEFAULT_PATH,
+      HOME: user === undefined || user.uid === process.getuid?.() ? homedir() : '/',
+      HOSTNAME: pod.spec.hostname ?? pod.metadata.name,
+    };
+    const environment = containerEnvironment({ pod, container, store: context.store, base });
+    const variables = new Map(Object.entries(environment));
+    const mounts = await containerMounts({ container, volumes, environment: variables });
+    const directory = join(this.#options.directory, String(this.#restarts));
+    await mkdir(directory, { recursive: true });
+    return {
+      id,
+      directory,
+      hostname: base.HOSTNAME,
+      command: [...(container.command ?? []), ...(container.args ?? [])].map((word) => expandVariables(word, variables)),
+      environment: { ...environment, [INSTANCE_MARKER]: context.instanceId, [CONTAINER_MARKER]: id },
+      workingDirectory: container.workingDir ?? '/',
+      mounts,
+      user,
+    };
+  }
+
+  /** One start to its end. Says whether it failed. */
+  async #runOnce(spec: ContainerSpec, began: () => void): Promise<boolean> {
+    this.#containerID = `embedded://${spec.id}`;
+    this.#record('Normal', 'Created', `Created container: ${this.name}`);
+    const startedAt = apiTime(Date.now());
+    const running = await this.#start(spec);
+    this.#openLog(running, `${spec.directory}.log`);
+    if (this.#stopped.signal.aborted) running.kill();
+    if (running.pid !== undefined) this.#options.context.remember(running.pid);
+    if (running.began) {
+      this.#running = running;
+      this.#endReason = undefined;
+      this.#rotateState({ running: { startedAt } });
+      this.#record('Normal', 'Started', `Started container ${this.name}`);
+      began();
+    }
+    const end = await running.ended;
+    this.#running = undefined;
+    await this.#removeRoot(spec);
+    const terminated = this.#terminated(end, startedAt);
+    if (end.kind === 'refused') this.#record('Warning', 'Failed', `Error: ${terminated.message ?? ''}`);
+    this.#rotateState({ terminated });
+    return terminated.exitCode !== 0;
+  }
+
+  /** As with a container runtime, a container whose command the kernel takes for too long begins, says so and ends. */
+  async #start(spec: ContainerSpec): Promise<RunningContainer> {
+    const { runtime } = this.#options.context;
+    try {
+      return await runtime.start(spec);
+    } catch (error) {
+      if (!isRecord(error) || error['code'] !== 'E2BIG') throw error;
+      await this.#removeRoot(spec);
+      const { PATH = DEFAULT_PATH, [INSTANCE_MARKER]: instance = '' } = spec.environment;
+      const command = ['/bin/sh', '-c', 'echo "exec $0: argument list too long" >&2; exit 255', spec.command[0]?.slice(0, 4096) ?? ''];
+      return await runtime.start({ ...spec, command, environment: { PATH, [INSTANCE_MARKER]: instance, [CONTAINER_MARKER]: spec.id } });
+    }
+  }
+
+  async #removeRoot(spec: ContainerSpec): Promise<void> {
+    try {
+      await removeTree(join(spec.directory, 'root'));
+    } catch (error) {
+      this.#options.context.logger.warn(`container ${this.name}: its root stays until the pod goes: ${String(error)}`);
+    }
+  }
+
+  #openLog(running: RunningContainer, path: string): void {
+    const log = new ContainerLog(path);
+    log.add(running.stdout);
+    log.add(running.stderr);
+    this.#logs = { current: log, ...(this.#logs.current === undefined ? {} : { previous: this.#logs.current }) };
+  }
+
+  #terminated(end: ProcessEnd, startedAt: string): TerminatedState {
+    const containerID = this.#containerID ?? '';
+    const finishedAt = apiTime(Date.now());
+    if (end.kind === 'refused') {
+      const message = `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ${end.message}: unknown`;
+      return { containerID, exitCode: 128, reason: 'StartError', message, startedAt: '1970-01-01T00:00:00Z', finishedAt };
+    }
+    const { exitCode, signal } = end;
+    const reason = this.#endReason ?? (exitCode === 0 ? 'Completed' : 'Error');
+    const number = signal === undefined ? undefined : constants.signals[signal];
+    return { containerID, exitCode, ...(number === undefined ? {} : { signal: number }), reason, startedAt, finishedAt };
+  }
+
+  /** The state of the start before becomes the last state. */
+  #rotateState(state: ContainerState): void {
+    if (state.running !== undefined && this.#state.terminated !== undefined) this.#lastState = this.#state;
+    this.#become(state);
+  }
+
+  #become(state: ContainerState): void {
+    this.#state = state;
+    this.#options.onChange();
+  }
+
+  #isInit(): boolean {
+    return this.#options.pod().spec.initContainers?.some(({ name }) => name === this.name) ?? false;
+  }
+
+  #record(type: 'Normal' | 'Warning', reason: string, message: string): void {
+    const { context, pod } = this.#options;
+    context.events.record(pod(), { type, reason, message, component: 'kubelet', container: this.name });
+  }
+}

@@ -1,0 +1,96 @@
+import type { ContainerStatus, Pod, PodCondition, PodStatus } from '../objects/api-object.ts';
+
+/** What is known of a pod that has a node. */
+export interface PodFacts {
+  readonly pod: Pod;
+  readonly initStatuses: readonly ContainerStatus[];
+  readonly statuses: readonly ContainerStatus[];
+  /** Its volumes are there and its containers may start. */
+  readonly sandboxReady: boolean;
+  readonly startTime: string;
+  /** Why the pod as a whole failed, whatever its containers say. */
+  readonly failure: { readonly reason: string; readonly message: string } | undefined;
+  readonly now: string;
+}
+
+/** The status of a pod that has a node, made of the states of its containers by the kubelet's rules. */
+export function podStatus(facts: PodFacts): PodStatus {
+  const { pod, initStatuses, statuses, failure } = facts;
+  const phase = failure === undefined ? podPhase(pod, initStatuses, statuses) : 'Failed';
+  return {
+    phase,
+    ...(failure ?? {}),
+    conditions: conditions(facts, phase),
+    hostIP: '127.0.0.1',
+    ...(facts.sandboxReady ? { podIP: '127.0.0.1', podIPs: [{ ip: '127.0.0.1' }] } : {}),
+    startTime: facts.startTime,
+    ...(initStatuses.length === 0 ? {} : { initContainerStatuses: initStatuses }),
+    containerStatuses: statuses,
+    ...(pod.status.qosClass === undefined ? {} : { qosClass: pod.status.qosClass }),
+  };
+}
+
+/** Whether an init container has done its part: ended well, or, as a sidecar, begun. */
+export function isInitialised(pod: Pod, status: ContainerStatus): boolean {
+  const sidecar = pod.spec.initContainers?.find(({ name }) => name === status.name)?.restartPolicy === 'Always';
+  return sidecar ? status.started || status.restartCount > 0 : status.state.terminated?.exitCode === 0;
+}
+
+function podPhase(pod: Pod, initStatuses: readonly ContainerStatus[], statuses: readonly ContainerStatus[]): PodStatus['phase'] {
+  const policy = pod.spec.restartPolicy ?? 'Always';
+  const failedInit = initStatuses.some((status) => (status.state.terminated?.exitCode ?? 0) !== 0);
+  if (failedInit && policy === 'Never') return 'Failed';
+  if (!initStatuses.every((status) => isInitialised(pod, status))) return 'Pending';
+  const ended = statuses.filter(({ state }) => state.terminated !== undefined);
+  const begun = statuses.filter(
+    ({ state, lastState }) => state.running !== undefined || lastState.terminated !== undefined || state.terminated !== undefined,
+  );
+  if (begun.length < statuses.length) return 'Pending';
+  if (ended.length < statuses.length || policy === 'Always') return 'Running';
+  const failed = ended.some(({ state }) => state.terminated?.exitCode !== 0);
+  if (!failed) return 'Succeeded';
+  return policy === 'Never' ? 'Failed' : 'Running';
+}
+
+function conditions(facts: PodFacts, phase: PodStatus['phase']): PodCondition[] {
+  const { pod, statuses, initStatuses } = facts;
+  const unready = statuses.filter(({ ready }) => !ready).map(({ name }) => name);
+  const uninitialised = initStatuses.filter((status) => !isInitialised(pod, status)).map(({ name }) => name);
+  const ended = phase === 'Succeeded' ? { reason: 'PodCompleted' } : phase === 'Failed' ? { reason: 'PodFailed' } : undefined;
+  const notReady = ended ?? { reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` };
+  const ready = ended === undefined && unready.length === 0 && uninitialised.length === 0;
+  const wanted: readonly Omit<PodCondition, 'lastProbeTime' | 'lastTransitionTime'>[] = [
+    { type: 'PodReadyToStartContainers', status: truth(facts.sandboxReady && ended === undefined) },
+    uninitialised.length === 0
+      ? { type: 'Initialized', status: 'True' }
+      : {
+          type: 'Initialized',
+          status: 'False',
+          reason: 'ContainersNotInitialized',
+          message: `containers with incomplete status: [${uninitialised.join(' ')}]`,
+        },
+    { type: 'Ready', status: truth(ready), ...(ready ? {} : notReady) },
+    { type: 'ContainersReady', status: truth(ready), ...(ready ? {} : notReady) },
+    { type: 'PodScheduled', status: 'True' },
+  ];
+  return wanted.map((condition) => withTimes(condition, pod.status.conditions ?? [], facts.now));
+}
+
+function truth(value: boolean): 'True' | 'False' {
+  return value ? 'True' : 'False';
+}
+
+function withTimes(
+  condition: Omit<PodCondition, 'lastProbeTime' | 'lastTransitionTime'>,
+  previous: readonly PodCondition[],
+  now: string,
+): PodCondition {
+  const before = previous.find(({ type, status }) => type === condition.type && status === condition.status);
+  return { lastProbeTime: null, lastTransitionTime: before?.lastTransitionTime ?? now, ...condition };
+}
+
+/** The status of a pod for which there is no node. */
+export function unschedulableStatus(pod: Pod, message: string, now: string): PodStatus {
+  const condition = withTimes({ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }, pod.status.conditions ?? [], now);
+  return { ...pod.status, phase: 'Pending', conditions: [condition] };
+}

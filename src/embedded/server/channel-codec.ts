@@ -1,0 +1,84 @@
+import { isRecord } from '../objects/api-object.ts';
+import type { StatusBody } from '../objects/status.ts';
+
+/** Channels of `v4.channel.k8s.io` and `v5.channel.k8s.io`. */
+export const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const;
+/** Output is cut into messages of at most this many bytes, and the channel's. */
+export const MAX_OUTPUT_BYTES: number = 32 * 1024;
+
+/** What a client's message means. */
+export type ClientMessage =
+  | { readonly kind: 'stdin'; readonly bytes: Buffer }
+  | { readonly kind: 'resize'; readonly columns: number; readonly rows: number }
+  | { readonly kind: 'close-stdin' }
+  | { readonly kind: 'ignored' }
+  | { readonly kind: 'violation' };
+
+/** Reads a message. CLOSE is known in v5 only; another channel than stdin can't be closed and is ignored. */
+export function decodeMessage(message: Buffer, version: 4 | 5): ClientMessage {
+  const channel = message[0];
+  switch (channel) {
+    case CHANNEL.stdin:
+      return { kind: 'stdin', bytes: message.subarray(1) };
+    case CHANNEL.resize:
+      return decodeResize(message.subarray(1));
+    case CHANNEL.close:
+      if (version === 4) return { kind: 'ignored' };
+      if (message.length !== 2) return { kind: 'violation' };
+      return { kind: message[1] === CHANNEL.stdin ? 'close-stdin' : 'ignored' };
+    default:
+      return { kind: 'ignored' };
+  }
+}
+
+function decodeResize(payload: Buffer): ClientMessage {
+  try {
+    const size: unknown = JSON.parse(payload.toString('utf8'));
+    if (!isRecord(size) || typeof size['Width'] !== 'number' || typeof size['Height'] !== 'number') return { kind: 'ignored' };
+    return { kind: 'resize', columns: size['Width'], rows: size['Height'] };
+  } catch {
+    return { kind: 'ignored' };
+  }
+}
+
+/** One message: the channel's byte and the payload. */
+export function encodeMessage(channel: number, payload: Uint8Array): Buffer {
+  const message = Buffer.allocUnsafe(payload.length + 1);
+  message[0] = channel;
+  message.set(payload, 1);
+  return message;
+}
+
+/** Cuts output into the messages that carry it. */
+export function* outputMessages(channel: number, output: Buffer): Generator<Buffer> {
+  for (let at = 0; at < output.length; at += MAX_OUTPUT_BYTES) yield encodeMessage(channel, output.subarray(at, at + MAX_OUTPUT_BYTES));
+}
+
+/** The Status of an exec, without kind, version and with empty metadata, as the real server writes it. */
+export type ExecStatus = Omit<StatusBody, 'kind' | 'apiVersion'>;
+
+/** The status of a command that ended; `version` decides the wording, as on the real server. */
+export function exitStatus(exitCode: number, version: 4 | 5, command: readonly string[]): ExecStatus {
+  if (exitCode === 0) return { metadata: {}, status: 'Success' };
+  const detail =
+    version === 5 ? `command terminated with exit code ${exitCode}` : `error executing command [${command.join(' ')}], exit code ${exitCode}`;
+  return {
+    metadata: {},
+    status: 'Failure',
+    message: `command terminated with non-zero exit code: ${detail}`,
+    reason: 'NonZeroExitCode',
+    details: { causes: [{ reason: 'ExitCode', message: String(exitCode) }] },
+  };
+}
+
+/** The status of a command that couldn't be run at all. */
+export function failureStatus(message: string): ExecStatus {
+  return {
+    metadata: {},
+    status: 'Failure',
+    message: `Internal error occurred: ${message}`,
+    reason: 'InternalError',
+    details: { causes: [{ message }] },
+    code: 500,
+  };
+}

@@ -1,0 +1,62 @@
+import { RESOURCES, type ResourceDefinition } from '../objects/resources.ts';
+
+const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+const REVIEW = {
+  name: 'selfsubjectaccessreviews',
+  singularName: 'selfsubjectaccessreview',
+  namespaced: false,
+  kind: 'SelfSubjectAccessReview',
+  verbs: ['create'],
+};
+const AUTHORIZATION_VERSION = { groupVersion: 'authorization.k8s.io/v1', version: 'v1' };
+const AUTHORIZATION_GROUP = { name: 'authorization.k8s.io', versions: [AUTHORIZATION_VERSION], preferredVersion: AUTHORIZATION_VERSION };
+
+/** `GET /version`: the version whose behaviour is imitated. */
+export function versionInfo(arch: string): object {
+  return {
+    major: '1',
+    minor: '34',
+    gitVersion: 'v1.34.0+embedded',
+    gitCommit: '',
+    gitTreeState: '',
+    buildDate: '1970-01-01T00:00:00Z',
+    goVersion: '',
+    compiler: 'none',
+    platform: `linux/${arch}`,
+  };
+}
+
+function resourceEntries(resource: ResourceDefinition): object[] {
+  const { plural, singular, kind, namespaced, shortNames } = resource;
+  const base = {
+    name: plural,
+    singularName: singular,
+    namespaced,
+    kind,
+    verbs: VERBS,
+    ...(shortNames.length === 0 ? {} : { shortNames }),
+    ...(plural === 'pods' ? { categories: ['all'] } : {}),
+  };
+  const status = resource.hasStatus ? [{ name: `${plural}/status`, singularName: '', namespaced, kind, verbs: ['get', 'patch', 'update'] }] : [];
+  const exec = { name: `${plural}/exec`, singularName: '', namespaced, kind: 'PodExecOptions', verbs: ['create', 'get'] };
+  const log = { name: `${plural}/log`, singularName: '', namespaced, kind, verbs: ['get'] };
+  return [base, ...status, ...(resource.subresources.includes('exec') ? [exec] : []), ...(resource.subresources.includes('log') ? [log] : [])];
+}
+
+/** The discovery document at a path, or `undefined` where there is none. */
+export function discoveryDocument(path: string, serverAddress: string): object | undefined {
+  switch (path) {
+    case '/api':
+      return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress }] };
+    case '/api/v1':
+      return { kind: 'APIResourceList', groupVersion: 'v1', resources: RESOURCES.flatMap(resourceEntries) };
+    case '/apis':
+      return { kind: 'APIGroupList', apiVersion: 'v1', groups: [AUTHORIZATION_GROUP] };
+    case '/apis/authorization.k8s.io':
+      return { kind: 'APIGroup', apiVersion: 'v1', ...AUTHORIZATION_GROUP };
+    case '/apis/authorization.k8s.io/v1':
+      return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: 'authorization.k8s.io/v1', resources: [REVIEW] };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,140 @@
+import type { Readable } from 'node:stream';
+import type { WebSocket } from 'ws';
+import type { ExecProcess, ExecSpec, ProcessEnd } from '../isolation/container-runtime.ts';
+import { CHANNEL, decodeMessage, type ExecStatus, encodeMessage, exitStatus, failureStatus, outputMessages } from './channel-codec.ts';
+import type { FaultSet } from './faults.ts';
+
+/** Output waits while more than this is on its way to the client. */
+const MAX_BUFFERED_BYTES = 1024 * 1024;
+/** How long a client has to answer the close, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 10_000;
+
+interface ExecSessionOptions {
+  readonly socket: WebSocket;
+  readonly version: 4 | 5;
+  readonly spec: ExecSpec;
+  readonly execId: string;
+  readonly faults: FaultSet;
+}
+
+/** One connection of an exec: carries a process' streams on the channels of Kubernetes, and ends with its status. */
+export class ExecSession {
+  readonly #options: ExecSessionOptions;
+  readonly #paused = new Set<Readable>();
+  #process: ExecProcess | undefined;
+  #inputLeft: number;
+  #outputLeft: number;
+  #ending = false;
+
+  constructor(options: ExecSessionOptions) {
+    this.#options = options;
+    const eof = options.faults.get('early-eof');
+    const after = eof?.afterBytes ?? 0;
+    this.#inputLeft = eof !== undefined && eof.direction !== 'out' ? after : Number.POSITIVE_INFINITY;
+    this.#outputLeft = eof?.direction === 'out' ? after : Number.POSITIVE_INFINITY;
+    const { socket } = options;
+    socket.on('error', () => undefined);
+    this.#open();
+    socket.pause();
+  }
+
+  /** Connects a process with the client. Until either of them ends. */
+  attach(process: ExecProcess): void {
+    const { socket } = this.#options;
+    this.#process = process;
+    socket.on('message', (data) => this.#receive(data));
+    socket.once('close', () => this.#leave());
+    process.stdin?.on('error', () => undefined);
+    process.stdin?.on('drain', () => socket.resume());
+    process.stdin?.once('close', () => socket.resume());
+    socket.resume();
+    const outputs = [this.#send(CHANNEL.stdout, process.stdout), this.#send(CHANNEL.stderr, process.stderr)];
+    void Promise.all([process.ended, ...outputs]).then(([end]) => this.finish(this.#statusOf(end)));
+  }
+
+  /** Sends the status and closes. */
+  finish(status: ExecStatus): void {
+    const { socket, faults } = this.#options;
+    if (this.#ending) return;
+    this.#ending = true;
+    if (faults.get('lost-status') === undefined) socket.send(encodeMessage(CHANNEL.status, Buffer.from(JSON.stringify(status))));
+    socket.close(1000);
+    socket.resume();
+    const timer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
+    socket.once('close', () => clearTimeout(timer));
+  }
+
+  /** The real server opens one output channel with an empty message. */
+  #open(): void {
+    const { socket, spec } = this.#options;
+    const channel = spec.stdout ? CHANNEL.stdout : spec.stderr ? CHANNEL.stderr : CHANNEL.status;
+    socket.send(encodeMessage(channel, new Uint8Array(0)));
+  }
+
+  #receive(data: unknown): void {
+    const { socket, version } = this.#options;
+    const stdin = this.#process?.stdin;
+    const message = Buffer.isBuffer(data) ? decodeMessage(data, version) : { kind: 'ignored' as const };
+    switch (message.kind) {
+      case 'stdin': {
+        const bytes = message.bytes.subarray(0, this.#inputLeft);
+        this.#inputLeft -= bytes.length;
+        if (stdin === undefined || !stdin.writable) return;
+        if (bytes.length > 0 && !stdin.write(bytes)) socket.pause();
+        if (this.#inputLeft === 0) stdin.end();
+        return;
+      }
+      case 'close-stdin':
+        stdin?.end();
+        return;
+      case 'resize':
+        this.#process?.resize(message.columns, message.rows);
+        return;
+      case 'violation':
+        socket.terminate();
+        return;
+      case 'ignored':
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  /** Sends an output until it ends. */
+  #send(channel: number, output: Readable | undefined): Promise<void> {
+    if (output === undefined) return Promise.resolve();
+    const { socket } = this.#options;
+    output.on('error', () => undefined);
+    output.on('data', (chunk: Buffer) => {
+      const bytes = chunk.subarray(0, this.#outputLeft);
+      this.#outputLeft -= bytes.length;
+      for (const message of outputMessages(channel, bytes)) socket.send(message, { binary: true, compress: false }, () => this.#resume());
+      if (socket.bufferedAmount <= MAX_BUFFERED_BYTES) return;
+      output.pause();
+      this.#paused.add(output);
+    });
+    return new Promise((resolve) => output.once('close', resolve));
+  }
+
+  #resume(): void {
+    if (this.#paused.size === 0 || this.#options.socket.bufferedAmount > MAX_BUFFERED_BYTES / 2) return;
+    for (const output of this.#paused) output.resume();
+    this.#paused.clear();
+  }
+
+  /** The client has gone: the process goes on, with its input ended and its outputs broken. */
+  #leave(): void {
+    this.#ending = true;
+    this.#process?.stdin?.end();
+    this.#process?.stdout?.destroy();
+    this.#process?.stderr?.destroy();
+  }
+
+  #statusOf(end: ProcessEnd): ExecStatus {
+    const { version, spec, execId } = this.#options;
+    if (end.kind === 'exited') return exitStatus(end.exitCode, version, spec.command);
+    const detail = end.message === 'args must not be empty' ? end.message : `unable to start container process: ${end.message}`;
+    const message = `error executing command in container: failed to exec in container: failed to start exec "${execId}": OCI runtime exec failed: exec failed: ${detail}: unknown`;
+    return failureStatus(version === 5 ? `Internal error occurred: ${message}` : message);
+  }
+}

@@ -1,0 +1,89 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type ApiObject, isRecord } from '../objects/api-object.ts';
+import { ApiError, badRequest, notAcceptable, unsupportedBody } from '../objects/status.ts';
+import { decodeProtobuf } from './protobuf.ts';
+import { toTable } from './table.ts';
+
+export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+const MAX_BODY_BYTES = 3 * 1024 * 1024;
+
+/** How the client wants objects: as they are, as a table for people, or their metadata alone. */
+export type Form = 'object' | 'table' | 'metadata';
+
+/** The first form of an Accept header that can be served. @throws ApiError 406 */
+export function negotiate(accept: string | undefined): Form {
+  if (accept === undefined || accept.trim() === '') return 'object';
+  for (const range of accept.split(',')) {
+    const [type = '', ...parameters] = range.split(';').map((part) => part.trim());
+    if (type !== 'application/json' && type !== '*/*' && type !== 'application/*') continue;
+    const as = parameters.find((parameter) => parameter.startsWith('as='))?.slice(3);
+    if (as === undefined) return 'object';
+    if (as === 'Table') return 'table';
+    if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') return 'metadata';
+  }
+  throw notAcceptable();
+}
+
+/** One object in the form that was asked for. */
+export function representObject(object: ApiObject, form: Form, resource: string): object {
+  if (form === 'table') return toTable({ resource, objects: [object], metadata: {}, now: Date.now(), headers: true });
+  return form === 'metadata' ? metadataOnly(object) : object;
+}
+
+export function metadataOnly(object: ApiObject): object {
+  return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
+}
+
+export function respondJson(response: ServerResponse, code: number, body: object): void {
+  const text = Buffer.from(`${JSON.stringify(body)}\n`);
+  response.writeHead(code, { 'content-type': 'application/json', 'content-length': text.length, 'cache-control': 'no-cache, private' });
+  response.end(text);
+}
+
+/** Answers a failed request with its Status body. */
+export function respondError(response: ServerResponse, error: ApiError): void {
+  const retryAfter = error.body.details?.retryAfterSeconds;
+  if (retryAfter !== undefined) response.setHeader('retry-after', String(retryAfter));
+  if (error.code === 405) response.setHeader('allow', 'GET');
+  respondJson(response, error.code, error.body);
+}
+
+/** Reads the whole body. @throws ApiError 413 beyond 3 MiB */
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) throw new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${MAX_BODY_BYTES}`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The media type of a body, without its parameters. */
+export function mediaType(request: IncomingMessage): string {
+  return (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim() ?? '';
+}
+
+/**
+ * Reads a body that must be an object. JSON that comes labelled as YAML is taken, since it is YAML; Kubernetes' protobuf for the kinds that kubectl sends in it.
+ * @throws ApiError 415 for another content type, 400 where the text isn't JSON
+ */
+export async function readObject(request: IncomingMessage, kind: string): Promise<Record<string, unknown>> {
+  const type = mediaType(request);
+  if (type === PROTOBUF) return decodeProtobuf(await readBody(request));
+  if (type !== 'application/json' && type !== 'application/yaml') throw unsupportedBody();
+  const text = (await readBody(request)).toString('utf8');
+  const value = parseJson(text, `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error`);
+  if (!isRecord(value)) throw badRequest(`the object provided is unrecognized (must be of type ${kind})`);
+  return value;
+}
+
+export function parseJson(text: string, complaint: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw badRequest(`${complaint}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

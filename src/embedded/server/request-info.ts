@@ -1,0 +1,87 @@
+import { findResource, type ResourceDefinition } from '../objects/resources.ts';
+import { badRequest, noSuchResource } from '../objects/status.ts';
+
+/** A request, understood: what is asked of which object. */
+export interface RequestInfo {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`; the method in lower case where no object is meant. */
+  readonly verb: string;
+  readonly target: ResourceTarget | undefined;
+}
+
+/** The object or collection that a path names. */
+export interface ResourceTarget {
+  readonly resource: ResourceDefinition;
+  readonly namespace: string | undefined;
+  readonly name: string | undefined;
+  readonly subresource: string | undefined;
+}
+
+/** Reads method and URL. @throws ApiError 404 for a path below `/api/v1` that names no kind, 400 for a malformed one. */
+export function parseRequest(method: string, url: string): RequestInfo {
+  const [rawPath, rawQuery = ''] = splitOnce(url, '?');
+  const query = new URLSearchParams(rawQuery);
+  const segments = decodeSegments(rawPath);
+  const target = segments[0] === 'api' && segments[1] === 'v1' && segments.length > 2 ? parseTarget(segments.slice(2)) : undefined;
+  return { method, path: rawPath, query, target, verb: target === undefined ? method.toLowerCase() : verbOf(method, target, query) };
+}
+
+function splitOnce(text: string, separator: string): [string, string?] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function decodeSegments(path: string): string[] {
+  try {
+    return path
+      .split('/')
+      .filter((segment) => segment !== '')
+      .map(decodeURIComponent);
+  } catch {
+    throw badRequest('invalid URL escape');
+  }
+}
+
+function parseTarget(segments: readonly string[]): ResourceTarget {
+  const [first = '', second, third, ...rest] = segments;
+  if (first === 'namespaces' && third !== undefined && findResource(third)?.namespaced === true) {
+    return targetOf(third, second, rest);
+  }
+  return targetOf(first, undefined, segments.slice(1));
+}
+
+function targetOf(plural: string, namespace: string | undefined, rest: readonly string[]): ResourceTarget {
+  const resource = findResource(plural);
+  const [name, subresource, ...more] = rest;
+  if (resource === undefined || more.length > 0) throw noSuchResource();
+  if (name !== undefined && resource.namespaced && namespace === undefined) throw noSuchResource();
+  const known = subresource === undefined || (subresource === 'status' && resource.hasStatus) || resource.subresources.includes(subresource);
+  if (!known) throw noSuchResource();
+  return { resource, namespace, name, subresource };
+}
+
+function verbOf(method: string, { name }: ResourceTarget, query: URLSearchParams): string {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+      if (isTrue(query.get('watch'))) return 'watch';
+      return name === undefined ? 'list' : 'get';
+    case 'POST':
+      return 'create';
+    case 'PUT':
+      return 'update';
+    case 'PATCH':
+      return 'patch';
+    case 'DELETE':
+      return name === undefined ? 'deletecollection' : 'delete';
+    default:
+      return method.toLowerCase();
+  }
+}
+
+/** Whether a query parameter says yes. */
+export function isTrue(value: string | null): boolean {
+  return value === 'true' || value === '1';
+}

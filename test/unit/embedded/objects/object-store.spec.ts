@@ -1,0 +1,136 @@
+import { expect } from 'chai';
+import { type NewObject, ObjectStore, type StoreEvent } from '../../../../src/embedded/objects/object-store.ts';
+import { ApiError } from '../../../../src/embedded/objects/status.ts';
+
+const NOW = Date.parse('2026-01-02T03:04:05.678Z');
+
+function newStore(historyLength = 100): ObjectStore {
+  return new ObjectStore({ historyLength, now: () => NOW });
+}
+
+function configMap(name: string, namespace = 'default'): NewObject {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace } };
+}
+
+function codeOf(action: () => unknown): number | undefined {
+  try {
+    action();
+    return undefined;
+  } catch (error) {
+    return error instanceof ApiError ? error.code : -1;
+  }
+}
+
+describe('ObjectStore', () => {
+  it('gives a new object a uid, a version and a time in whole seconds', () => {
+    const { metadata } = newStore().create('configmaps', configMap('a'));
+    expect(metadata.uid).to.match(/^[0-9a-f-]{36}$/);
+    expect(metadata.resourceVersion).to.equal('2');
+    expect(metadata.creationTimestamp).to.equal('2026-01-02T03:04:05Z');
+  });
+
+  it('counts versions across kinds', () => {
+    const store = newStore();
+    store.create('configmaps', configMap('a'));
+    const secret = store.create('secrets', configMap('a'));
+    expect(secret.metadata.resourceVersion).to.equal('3');
+    expect(store.version).to.equal(3);
+  });
+
+  it('refuses a name that is taken in the namespace and takes it in another', () => {
+    const store = newStore();
+    store.create('configmaps', configMap('a'));
+    expect(codeOf(() => store.create('configmaps', configMap('a')))).to.equal(409);
+    expect(codeOf(() => store.create('configmaps', configMap('a', 'other')))).to.equal(undefined);
+  });
+
+  it('lists by namespace, then by name', () => {
+    const store = newStore();
+    for (const [name, namespace] of [
+      ['b', 'x'],
+      ['a', 'x'],
+      ['c', 'w'],
+    ] as const)
+      store.create('configmaps', configMap(name, namespace));
+    expect(store.list('configmaps').map(({ metadata }) => metadata.name)).to.deep.equal(['c', 'a', 'b']);
+    expect(store.list('configmaps', 'x').map(({ metadata }) => metadata.name)).to.deep.equal(['a', 'b']);
+  });
+
+  it('refuses an update that was made from an old version', () => {
+    const store = newStore();
+    const first = store.create('configmaps', configMap('a'));
+    store.update('configmaps', { ...first, data: { k: '1' } });
+    expect(codeOf(() => store.update('configmaps', { ...first, data: { k: '2' } }))).to.equal(409);
+  });
+
+  it('takes an update without a version whatever the current one is', () => {
+    const store = newStore();
+    const first = store.create('configmaps', configMap('a'));
+    store.update('configmaps', { ...first, data: { k: '1' } });
+    const third = store.update('configmaps', { ...first, metadata: { ...first.metadata, resourceVersion: '' }, data: { k: '2' } });
+    expect(third.metadata.resourceVersion).to.equal('4');
+  });
+
+  it('uses no version and tells nobody when nothing differs', () => {
+    const store = newStore();
+    const first = store.create('configmaps', configMap('a'));
+    const events: StoreEvent[] = [];
+    store.subscribe('configmaps', (event) => events.push(event));
+    expect(store.update('configmaps', { ...first })).to.equal(first);
+    expect(store.version).to.equal(2);
+    expect(events).to.deep.equal([]);
+  });
+
+  it('does not take an update of an object that another one of that name has replaced', () => {
+    const store = newStore();
+    const first = store.create('configmaps', configMap('a'));
+    store.remove('configmaps', 'default', 'a');
+    store.create('configmaps', configMap('a'));
+    expect(codeOf(() => store.update('configmaps', { ...first, metadata: { ...first.metadata, resourceVersion: '' } }))).to.equal(404);
+  });
+
+  it('gives a deletion a version of its own', () => {
+    const store = newStore();
+    store.create('configmaps', configMap('a'));
+    expect(store.remove('configmaps', 'default', 'a')?.metadata.resourceVersion).to.equal('3');
+    expect(store.remove('configmaps', 'default', 'a')).to.equal(undefined);
+  });
+
+  it('tells what a listener causes after the event that it was caused by', () => {
+    const store = newStore();
+    const seen: string[] = [];
+    store.subscribe('configmaps', ({ type, object }) => {
+      if (type === 'ADDED') store.update('configmaps', { ...object, data: { by: 'listener' } });
+    });
+    store.subscribe('configmaps', ({ type }) => seen.push(type));
+    store.create('configmaps', configMap('a'));
+    expect(seen).to.deep.equal(['ADDED', 'MODIFIED']);
+  });
+
+  it('stops telling a subscriber that has left', () => {
+    const store = newStore();
+    let calls = 0;
+    const leave = store.subscribe('configmaps', () => (calls += 1));
+    leave();
+    store.create('configmaps', configMap('a'));
+    expect(calls).to.equal(0);
+  });
+
+  describe('since', () => {
+    it('gives the changes after a version, in order', () => {
+      const store = newStore();
+      store.create('configmaps', configMap('a'));
+      store.create('configmaps', configMap('b'));
+      store.remove('configmaps', 'default', 'a');
+      expect(store.since('configmaps', 2).map(({ type, object }) => `${type} ${object.metadata.name}`)).to.deep.equal(['ADDED b', 'DELETED a']);
+      expect(store.since('configmaps', store.version)).to.deep.equal([]);
+    });
+
+    it('answers 410 for a version whose successors are forgotten, and not for the oldest that is kept', () => {
+      const store = newStore(2);
+      for (const name of ['a', 'b', 'c']) store.create('configmaps', configMap(name));
+      expect(codeOf(() => store.since('configmaps', 1))).to.equal(410);
+      expect(store.since('configmaps', 2).length).to.equal(2);
+    });
+  });
+});
