@@ -29,8 +29,11 @@ static void answer(struct session_entry *entry, enum claim_answer answer, enum c
     tell(entry, &reply, -1);
 }
 
+/* A claim that waits is given up; one that is held ends with its operation. */
 static void answer_stale(const struct table *table, struct session_entry *entry) {
     struct claim_reply reply = {.kind = CLAIM_STALE, .generation = table->generation};
+    if (entry->waiting)
+        entry->kind = 0;
     entry->waiting = entry->fencing = false;
     tell(entry, &reply, -1);
 }
@@ -81,10 +84,8 @@ static void fence(struct table *table, struct session_entry *fencing) {
         struct session_entry *entry = &table->sessions[i];
         if (!is_stale(table, entry))
             continue;
-        if (entry->waiting)
-            entry->kind = 0;
-        entry->ending = entry->kind != 0;
         answer_stale(table, entry);
+        entry->ending = entry->kind != 0;
     }
     settle_fences(table);
 }
