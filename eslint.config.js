@@ -12,7 +12,13 @@ const mayImport = {
   'src/validation/**': ['runtime/**', 'errors/**', 'kubernetes/pod-options.ts', 'kubernetes-worker.ts'],
   'src/repository/*.ts': ['runtime/**', 'errors/**'],
   'src/repository/postgres/**': ['repository/*.ts', 'runtime/**', 'internal/**', 'errors/**'],
-  'src/exec/**': ['agent-client/session/byte-connection.ts', 'runtime/options.ts', 'internal/**', 'errors/**', 'telemetry/**'],
+  'src/exec/**': [
+    'agent-client/session/byte-connection.ts',
+    'runtime/options.ts',
+    'internal/**',
+    'errors/**',
+    'telemetry/**',
+  ],
   'src/agent-client/**': ['runtime/**', 'internal/**', 'errors/**', 'telemetry/**'],
   'src/artifacts/**': ['runtime/**', 'internal/**', 'errors/**'],
   'src/kubernetes/**': ['exec/exec-endpoint.ts', 'runtime/**', 'internal/**', 'errors/**', 'telemetry/**'],
@@ -42,7 +48,16 @@ const mayImport = {
     'errors/**',
     'telemetry/**',
   ],
-  'src/pods/**': ['repository/*.ts', 'kubernetes/**', 'exec/**', 'agent-client/**', 'runtime/**', 'internal/**', 'errors/**', 'telemetry/**'],
+  'src/pods/**': [
+    'repository/*.ts',
+    'kubernetes/**',
+    'exec/**',
+    'agent-client/**',
+    'runtime/**',
+    'internal/**',
+    'errors/**',
+    'telemetry/**',
+  ],
   'src/stores/**': [
     'repository/*.ts',
     'kubernetes/**',
@@ -56,7 +71,6 @@ const mayImport = {
   ],
   // A server that shares code with its client hides faults.
   'src/embedded/**': ['internal/**', 'runtime/options.ts'],
-  'src/service/**': ['index.ts'],
 };
 
 /** Within a part: which rooms a room may not import. */
@@ -82,9 +96,22 @@ const zones = [
     except: [part, ...allowed.map((path) => `src/${path}`)].map((path) => `**/${path}`),
     message: 'This part of the library does not know that one: see docs/architecture.md.',
   })),
-  { target: 'src/*.ts', from: 'src/{embedded,service}/**', message: 'The library knows neither the embedded cluster nor the service.' },
-  { target: 'src/**', from: '{fakes,test,bench,examples,scripts}/**', message: 'The library needs nothing that is made for tests.' },
-  { target: 'fakes/*.ts', from: 'src/**', except: ['**/src/index.ts'], message: 'Fakes know the public contracts only.' },
+  {
+    target: 'src/*.ts',
+    from: 'src/embedded/**',
+    message: 'The library does not know the embedded cluster.',
+  },
+  {
+    target: 'src/**',
+    from: '{fakes,test,bench,examples,scripts}/**',
+    message: 'The library needs nothing that is made for tests.',
+  },
+  {
+    target: 'fakes/*.ts',
+    from: 'src/**',
+    except: ['**/src/index.ts'],
+    message: 'Fakes know the public contracts only.',
+  },
   { target: 'examples/**', from: '{src,fakes,test,bench}/**', message: 'Examples import the package by its name.' },
   { target: '{bench,scripts}/**', from: 'test/**', message: 'Only tests use what is made for tests.' },
 ];
@@ -95,7 +122,7 @@ const packages = [
   { name: 'undici', use: ['src/kubernetes/**'] },
   { name: 'ws', use: ['src/embedded/**'] },
   { name: 'kysely', use: ['src/repository/postgres/**'] },
-  { name: 'pg', use: ['src/repository/postgres/**', 'src/service/**'] },
+  { name: 'pg', use: ['src/repository/postgres/**'] },
   { name: '@electric-sql/pglite', use: ['src/repository/postgres/**'] },
   { name: 'tar-stream', use: ['src/artifacts/**'] },
   { name: 'valibot', use: ['src/validation/**'] },
@@ -114,7 +141,10 @@ function packageRules(part) {
       message: 'Each third-party package has one folder: see docs/architecture.md.',
     }));
   const patterns = paths.map(({ name, ...rest }) => ({ group: [`${name}/*`], ...rest }));
-  return { files: [[part, '**/*.ts']], rules: { '@typescript-eslint/no-restricted-imports': ['error', { paths, patterns }] } };
+  return {
+    files: [[part, '**/*.ts']],
+    rules: { '@typescript-eslint/no-restricted-imports': ['error', { paths, patterns }] },
+  };
 }
 
 const parts = [...new Set(['{src,fakes}/**', ...packages.flatMap(({ use, types = [] }) => [...use, ...types])])];
@@ -128,11 +158,16 @@ export default defineConfig(
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, importX.flatConfigs.typescript],
-    languageOptions: { parserOptions: { project: ['./tsconfig.json', './test/tsconfig.json'], tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { project: ['./tsconfig.json', './test/tsconfig.json'], tsconfigRootDir: import.meta.dirname },
+    },
     plugins: { 'import-x': importX },
     settings: {
       'import-x/resolver-next': [
-        createTypeScriptImportResolver({ project: ['tsconfig.json', 'test/tsconfig.json'], noWarnOnMultipleProjects: true }),
+        createTypeScriptImportResolver({
+          project: ['tsconfig.json', 'test/tsconfig.json'],
+          noWarnOnMultipleProjects: true,
+        }),
       ],
     },
     linterOptions: { reportUnusedDisableDirectives: 'error' },

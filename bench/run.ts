@@ -18,11 +18,17 @@ async function load(name: string): Promise<Benchmark> {
 }
 
 /** Adds a row for each case as it is done, so that what was measured before a failure is not lost. */
-async function run(benchmark: Benchmark, { only, pairs, settings }: BenchArguments, signal: AbortSignal, rows: Row[]): Promise<void> {
+async function run(
+  benchmark: Benchmark,
+  { only, pairs, settings }: BenchArguments,
+  signal: AbortSignal,
+  rows: Row[],
+): Promise<void> {
   const context = { signal, log: (line: string) => console.error(line), setting: settingsOf(benchmark, settings) };
   await using opened = await benchmark.open(context);
   const chosen = opened.cases.filter(({ name }) => only?.test(name) ?? true);
-  if (chosen.length === 0) throw new UsageError(`--only matches none of: ${opened.cases.map(({ name }) => name).join('; ')}`);
+  if (chosen.length === 0)
+    throw new UsageError(`--only matches none of: ${opened.cases.map(({ name }) => name).join('; ')}`);
   for (const benchCase of chosen) rows.push(rowOf(await measure(benchCase, context, { pairs })));
 }
 

@@ -85,10 +85,17 @@ await using worker = await KubernetesWorker.open({ name: 'example', kubeConfig: 
 const orchestrator = new Orchestrator(worker);
 const passed = await orchestrator.runBuild('1', [
   { name: 'get', script: 'echo "3 4 5" > numbers/list', outputs: ['numbers'] },
-  { name: 'sum', script: 'read -r a b c < numbers/list; echo "sum $((a + b + c))" | tee result/sum', inputs: ['numbers'], outputs: ['result'] },
+  {
+    name: 'sum',
+    script: 'read -r a b c < numbers/list; echo "sum $((a + b + c))" | tee result/sum',
+    inputs: ['numbers'],
+    outputs: ['result'],
+  },
   { name: 'put', script: 'echo "published: $(cat result/sum)"', inputs: ['result'] },
 ]);
-const timedOut = await orchestrator.runBuild('2', [{ name: 'slow', script: 'echo waiting; sleep 600', timeoutMs: 500 }]);
+const timedOut = await orchestrator.runBuild('2', [
+  { name: 'slow', script: 'echo waiting; sleep 600', timeoutMs: 500 },
+]);
 console.log(`build 1 ${passed}, build 2 ${timedOut}`);
 
 const { deletedPods } = await worker.reap();

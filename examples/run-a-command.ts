@@ -7,7 +7,10 @@ import { dataDir } from '@electric-sql/pglite-prepopulatedfs';
 import { isKubernetesWorkerError, KubernetesWorker } from 'kubernetes-worker';
 import { EmbeddedCluster } from 'kubernetes-worker/embedded';
 
-const [path = 'sh', ...args] = process.argv.length > 2 ? process.argv.slice(2) : ['sh', '-c', 'echo "hello from $(pwd)"; echo to stderr >&2; exit 3'];
+const [path = 'sh', ...args] =
+  process.argv.length > 2
+    ? process.argv.slice(2)
+    : ['sh', '-c', 'echo "hello from $(pwd)"; echo to stderr >&2; exit 3'];
 
 await using cluster = await EmbeddedCluster.start();
 // Prepared files spare some seconds; `PGlite.create()` alone does as well, and so does the URL of a PostgreSQL.

@@ -32,7 +32,9 @@ await using worker = await KubernetesWorker.open({ name: 'example', kubeConfig: 
 const { volume, expiresAt } = await worker.createVolumeForArtifact('main');
 console.log(`volume ${volume.handle}, kept until ${expiresAt.toISOString()}`);
 
-const { rawBytes, digest, entries } = await volume.streamIn('.', createReadStream(given), { limitBytes: 100 * 1024 * 1024 });
+const { rawBytes, digest, entries } = await volume.streamIn('.', createReadStream(given), {
+  limitBytes: 100 * 1024 * 1024,
+});
 console.log(`in: ${rawBytes} bytes, ${entries} entries, sha256:${digest}`);
 
 // One small file, without an archive around it.

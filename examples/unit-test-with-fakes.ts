@@ -31,7 +31,11 @@ const spec = { image: 'busybox' };
 // #region tests
 {
   // A step passes when its command ends with 0.
-  const [worker, container, process] = [new FakeWorker({ name: 'w' }), new FakeContainer({ handle: 'c-1' }), new FakeProcess({ id: 'task' })];
+  const [worker, container, process] = [
+    new FakeWorker({ name: 'w' }),
+    new FakeContainer({ handle: 'c-1' }),
+    new FakeProcess({ id: 'task' }),
+  ];
   worker.findOrCreateContainer.resolves({ container, mounts: [] });
   container.run.resolves(process);
   process.wait.resolves({ exitStatus: 0 });
@@ -43,7 +47,11 @@ const spec = { image: 'busybox' };
 }
 {
   // A step whose pod was evicted is run once more under a new owner.
-  const [worker, container, process] = [new FakeWorker({ name: 'w' }), new FakeContainer({ handle: 'c-1' }), new FakeProcess({ id: 'task' })];
+  const [worker, container, process] = [
+    new FakeWorker({ name: 'w' }),
+    new FakeContainer({ handle: 'c-1' }),
+    new FakeProcess({ id: 'task' }),
+  ];
   worker.findOrCreateContainer.resolves({ container, mounts: [] });
   container.run.resolves(process);
   process.wait.resolves({ exitStatus: 1 });

@@ -9,19 +9,34 @@ import { type StubOf, stubOf, UnstubbedCallError } from './support.ts';
  */
 export class FakeArtifactStore implements ArtifactStore {
   name: ArtifactStore['name'];
-  readonly locate: StubOf<ArtifactStore['locate']> = stubOf<ArtifactStore['locate']>('FakeArtifactStore.locate', () => ({}));
-  readonly create: StubOf<ArtifactStore['create']> = stubOf<ArtifactStore['create']>('FakeArtifactStore.create', async () => {});
-  readonly exists: StubOf<ArtifactStore['exists']> = stubOf<ArtifactStore['exists']>('FakeArtifactStore.exists', async () => false);
-  readonly receive: StubOf<ArtifactStore['receive']> = stubOf<ArtifactStore['receive']>('FakeArtifactStore.receive', async () => {
-    throw new UnstubbedCallError('FakeArtifactStore', 'receive');
-  });
+  readonly locate: StubOf<ArtifactStore['locate']> = stubOf<ArtifactStore['locate']>(
+    'FakeArtifactStore.locate',
+    () => ({}),
+  );
+  readonly create: StubOf<ArtifactStore['create']> = stubOf<ArtifactStore['create']>(
+    'FakeArtifactStore.create',
+    async () => {},
+  );
+  readonly exists: StubOf<ArtifactStore['exists']> = stubOf<ArtifactStore['exists']>(
+    'FakeArtifactStore.exists',
+    async () => false,
+  );
+  readonly receive: StubOf<ArtifactStore['receive']> = stubOf<ArtifactStore['receive']>(
+    'FakeArtifactStore.receive',
+    async () => {
+      throw new UnstubbedCallError('FakeArtifactStore', 'receive');
+    },
+  );
   readonly copy: StubOf<ArtifactStore['copy']> = stubOf<ArtifactStore['copy']>('FakeArtifactStore.copy', async () => {
     throw new UnstubbedCallError('FakeArtifactStore', 'copy');
   });
   readonly send: StubOf<ArtifactStore['send']> = stubOf<ArtifactStore['send']>('FakeArtifactStore.send', async () => {
     throw new UnstubbedCallError('FakeArtifactStore', 'send');
   });
-  readonly delete: StubOf<ArtifactStore['delete']> = stubOf<ArtifactStore['delete']>('FakeArtifactStore.delete', async () => false);
+  readonly delete: StubOf<ArtifactStore['delete']> = stubOf<ArtifactStore['delete']>(
+    'FakeArtifactStore.delete',
+    async () => false,
+  );
 
   constructor({ name = '' }: Partial<Pick<ArtifactStore, 'name'>> = {}) {
     this.name = name;

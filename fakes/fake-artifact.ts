@@ -10,10 +10,16 @@ import { type StubOf, stubOf, UnstubbedCallError } from './support.ts';
 export class FakeArtifact implements Artifact {
   handle: Artifact['handle'];
   source: Artifact['source'];
-  readonly streamOut: StubOf<Artifact['streamOut']> = stubOf<Artifact['streamOut']>('FakeArtifact.streamOut', async () => {
-    throw new UnstubbedCallError('FakeArtifact', 'streamOut');
-  });
-  readonly readFile: StubOf<Artifact['readFile']> = stubOf<Artifact['readFile']>('FakeArtifact.readFile', async () => new Uint8Array());
+  readonly streamOut: StubOf<Artifact['streamOut']> = stubOf<Artifact['streamOut']>(
+    'FakeArtifact.streamOut',
+    async () => {
+      throw new UnstubbedCallError('FakeArtifact', 'streamOut');
+    },
+  );
+  readonly readFile: StubOf<Artifact['readFile']> = stubOf<Artifact['readFile']>(
+    'FakeArtifact.readFile',
+    async () => new Uint8Array(),
+  );
 
   constructor({ handle = '', source = '' }: Partial<Pick<Artifact, 'handle' | 'source'>> = {}) {
     this.handle = handle;

@@ -16,18 +16,34 @@ export class FakeCluster implements Cluster {
   readonly listPods: StubOf<Cluster['listPods']> = stubOf<Cluster['listPods']>('FakeCluster.listPods', async () => {
     throw new UnstubbedCallError('FakeCluster', 'listPods');
   });
-  readonly watchPods: StubOf<Cluster['watchPods']> = stubOf<Cluster['watchPods']>('FakeCluster.watchPods', () => emptyAsyncIterable());
-  readonly deletePod: StubOf<Cluster['deletePod']> = stubOf<Cluster['deletePod']>('FakeCluster.deletePod', async () => false);
-  readonly createConfigMap: StubOf<Cluster['createConfigMap']> = stubOf<Cluster['createConfigMap']>('FakeCluster.createConfigMap', async () => {});
-  readonly getConfigMap: StubOf<Cluster['getConfigMap']> = stubOf<Cluster['getConfigMap']>('FakeCluster.getConfigMap', async () => {});
-  readonly readLog: StubOf<Cluster['readLog']> = stubOf<Cluster['readLog']>('FakeCluster.readLog', () => emptyAsyncIterable());
+  readonly watchPods: StubOf<Cluster['watchPods']> = stubOf<Cluster['watchPods']>('FakeCluster.watchPods', () =>
+    emptyAsyncIterable(),
+  );
+  readonly deletePod: StubOf<Cluster['deletePod']> = stubOf<Cluster['deletePod']>(
+    'FakeCluster.deletePod',
+    async () => false,
+  );
+  readonly createConfigMap: StubOf<Cluster['createConfigMap']> = stubOf<Cluster['createConfigMap']>(
+    'FakeCluster.createConfigMap',
+    async () => {},
+  );
+  readonly getConfigMap: StubOf<Cluster['getConfigMap']> = stubOf<Cluster['getConfigMap']>(
+    'FakeCluster.getConfigMap',
+    async () => {},
+  );
+  readonly readLog: StubOf<Cluster['readLog']> = stubOf<Cluster['readLog']>('FakeCluster.readLog', () =>
+    emptyAsyncIterable(),
+  );
   readonly nodeArchitectures: StubOf<Cluster['nodeArchitectures']> = stubOf<Cluster['nodeArchitectures']>(
     'FakeCluster.nodeArchitectures',
     async () => {},
   );
-  readonly execEndpoint: StubOf<Cluster['execEndpoint']> = stubOf<Cluster['execEndpoint']>('FakeCluster.execEndpoint', async () => {
-    throw new UnstubbedCallError('FakeCluster', 'execEndpoint');
-  });
+  readonly execEndpoint: StubOf<Cluster['execEndpoint']> = stubOf<Cluster['execEndpoint']>(
+    'FakeCluster.execEndpoint',
+    async () => {
+      throw new UnstubbedCallError('FakeCluster', 'execEndpoint');
+    },
+  );
 
   constructor({ namespace = '' }: Partial<Pick<Cluster, 'namespace'>> = {}) {
     this.namespace = namespace;

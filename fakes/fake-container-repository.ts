@@ -22,7 +22,10 @@ export class FakeContainerRepository implements ContainerRepository {
     'FakeContainerRepository.releaseLease',
     async () => false,
   );
-  readonly lookup: StubOf<ContainerRepository['lookup']> = stubOf<ContainerRepository['lookup']>('FakeContainerRepository.lookup', async () => {});
+  readonly lookup: StubOf<ContainerRepository['lookup']> = stubOf<ContainerRepository['lookup']>(
+    'FakeContainerRepository.lookup',
+    async () => {},
+  );
   readonly volumesOf: StubOf<ContainerRepository['volumesOf']> = stubOf<ContainerRepository['volumesOf']>(
     'FakeContainerRepository.volumesOf',
     async () => [],
@@ -39,15 +42,16 @@ export class FakeContainerRepository implements ContainerRepository {
     'FakeContainerRepository.markFailed',
     async () => {},
   );
-  readonly markOwnerFinished: StubOf<ContainerRepository['markOwnerFinished']> = stubOf<ContainerRepository['markOwnerFinished']>(
-    'FakeContainerRepository.markOwnerFinished',
+  readonly markOwnerFinished: StubOf<ContainerRepository['markOwnerFinished']> = stubOf<
+    ContainerRepository['markOwnerFinished']
+  >('FakeContainerRepository.markOwnerFinished', async () => 0);
+  readonly findDestroyable: StubOf<ContainerRepository['findDestroyable']> = stubOf<
+    ContainerRepository['findDestroyable']
+  >('FakeContainerRepository.findDestroyable', async () => []);
+  readonly delete: StubOf<ContainerRepository['delete']> = stubOf<ContainerRepository['delete']>(
+    'FakeContainerRepository.delete',
     async () => 0,
   );
-  readonly findDestroyable: StubOf<ContainerRepository['findDestroyable']> = stubOf<ContainerRepository['findDestroyable']>(
-    'FakeContainerRepository.findDestroyable',
-    async () => [],
-  );
-  readonly delete: StubOf<ContainerRepository['delete']> = stubOf<ContainerRepository['delete']>('FakeContainerRepository.delete', async () => 0);
   readonly properties: StubOf<ContainerRepository['properties']> = stubOf<ContainerRepository['properties']>(
     'FakeContainerRepository.properties',
     async () => ({}),
@@ -64,12 +68,10 @@ export class FakeContainerRepository implements ContainerRepository {
     'FakeContainerRepository.endHijack',
     async () => {},
   );
-  readonly recordProcessResult: StubOf<ContainerRepository['recordProcessResult']> = stubOf<ContainerRepository['recordProcessResult']>(
-    'FakeContainerRepository.recordProcessResult',
-    async () => {},
-  );
-  readonly findProcessResult: StubOf<ContainerRepository['findProcessResult']> = stubOf<ContainerRepository['findProcessResult']>(
-    'FakeContainerRepository.findProcessResult',
-    async () => {},
-  );
+  readonly recordProcessResult: StubOf<ContainerRepository['recordProcessResult']> = stubOf<
+    ContainerRepository['recordProcessResult']
+  >('FakeContainerRepository.recordProcessResult', async () => {});
+  readonly findProcessResult: StubOf<ContainerRepository['findProcessResult']> = stubOf<
+    ContainerRepository['findProcessResult']
+  >('FakeContainerRepository.findProcessResult', async () => {});
 }

@@ -16,8 +16,14 @@ export class FakeContainer implements Container {
   readonly attach: StubOf<Container['attach']> = stubOf<Container['attach']>('FakeContainer.attach', async () => {
     throw new UnstubbedCallError('FakeContainer', 'attach');
   });
-  readonly properties: StubOf<Container['properties']> = stubOf<Container['properties']>('FakeContainer.properties', async () => ({}));
-  readonly setProperty: StubOf<Container['setProperty']> = stubOf<Container['setProperty']>('FakeContainer.setProperty', async () => {});
+  readonly properties: StubOf<Container['properties']> = stubOf<Container['properties']>(
+    'FakeContainer.properties',
+    async () => ({}),
+  );
+  readonly setProperty: StubOf<Container['setProperty']> = stubOf<Container['setProperty']>(
+    'FakeContainer.setProperty',
+    async () => {},
+  );
 
   constructor({ handle = '', podName = '' }: Partial<Pick<Container, 'handle' | 'podName'>> = {}) {
     this.handle = handle;

@@ -17,10 +17,9 @@ export class FakeProcess implements Process {
   readonly position: StubOf<Process['position']> = stubOf<Process['position']>('FakeProcess.position', () => {
     throw new UnstubbedCallError('FakeProcess', 'position');
   });
-  readonly [Symbol.asyncDispose]: StubOf<Process[typeof Symbol.asyncDispose]> = stubOf<Process[typeof Symbol.asyncDispose]>(
-    'FakeProcess.[Symbol.asyncDispose]',
-    async () => {},
-  );
+  readonly [Symbol.asyncDispose]: StubOf<Process[typeof Symbol.asyncDispose]> = stubOf<
+    Process[typeof Symbol.asyncDispose]
+  >('FakeProcess.[Symbol.asyncDispose]', async () => {});
 
   constructor({ id = '' }: Partial<Pick<Process, 'id'>> = {}) {
     this.id = id;

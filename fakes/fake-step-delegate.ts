@@ -8,7 +8,10 @@ import { type StubOf, stubOf } from './support.ts';
  * @public
  */
 export class FakeStepDelegate implements StepDelegate {
-  readonly startingPod: StubOf<StepDelegate['startingPod']> = stubOf<StepDelegate['startingPod']>('FakeStepDelegate.startingPod', () => {});
+  readonly startingPod: StubOf<StepDelegate['startingPod']> = stubOf<StepDelegate['startingPod']>(
+    'FakeStepDelegate.startingPod',
+    () => {},
+  );
   readonly streamingInput: StubOf<StepDelegate['streamingInput']> = stubOf<StepDelegate['streamingInput']>(
     'FakeStepDelegate.streamingInput',
     () => {},

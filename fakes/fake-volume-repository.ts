@@ -24,12 +24,24 @@ export class FakeVolumeRepository implements VolumeRepository {
     'FakeVolumeRepository.markFailed',
     async () => {},
   );
-  readonly lookup: StubOf<VolumeRepository['lookup']> = stubOf<VolumeRepository['lookup']>('FakeVolumeRepository.lookup', async () => {});
-  readonly markReady: StubOf<VolumeRepository['markReady']> = stubOf<VolumeRepository['markReady']>('FakeVolumeRepository.markReady', async () => {});
-  readonly expire: StubOf<VolumeRepository['expire']> = stubOf<VolumeRepository['expire']>('FakeVolumeRepository.expire', async () => false);
+  readonly lookup: StubOf<VolumeRepository['lookup']> = stubOf<VolumeRepository['lookup']>(
+    'FakeVolumeRepository.lookup',
+    async () => {},
+  );
+  readonly markReady: StubOf<VolumeRepository['markReady']> = stubOf<VolumeRepository['markReady']>(
+    'FakeVolumeRepository.markReady',
+    async () => {},
+  );
+  readonly expire: StubOf<VolumeRepository['expire']> = stubOf<VolumeRepository['expire']>(
+    'FakeVolumeRepository.expire',
+    async () => false,
+  );
   readonly findDestroyable: StubOf<VolumeRepository['findDestroyable']> = stubOf<VolumeRepository['findDestroyable']>(
     'FakeVolumeRepository.findDestroyable',
     async () => [],
   );
-  readonly delete: StubOf<VolumeRepository['delete']> = stubOf<VolumeRepository['delete']>('FakeVolumeRepository.delete', async () => {});
+  readonly delete: StubOf<VolumeRepository['delete']> = stubOf<VolumeRepository['delete']>(
+    'FakeVolumeRepository.delete',
+    async () => {},
+  );
 }

@@ -19,7 +19,10 @@ export class FakeVolume implements Volume {
   readonly streamOut: StubOf<Volume['streamOut']> = stubOf<Volume['streamOut']>('FakeVolume.streamOut', async () => {
     throw new UnstubbedCallError('FakeVolume', 'streamOut');
   });
-  readonly readFile: StubOf<Volume['readFile']> = stubOf<Volume['readFile']>('FakeVolume.readFile', async () => new Uint8Array());
+  readonly readFile: StubOf<Volume['readFile']> = stubOf<Volume['readFile']>(
+    'FakeVolume.readFile',
+    async () => new Uint8Array(),
+  );
 
   constructor({ handle = '', source = '' }: Partial<Pick<Volume, 'handle' | 'source'>> = {}) {
     this.handle = handle;

@@ -8,7 +8,10 @@ import { type StubOf, stubOf, UnstubbedCallError } from './support.ts';
  * @public
  */
 export class FakeWorkerRepository implements WorkerRepository {
-  readonly register: StubOf<WorkerRepository['register']> = stubOf<WorkerRepository['register']>('FakeWorkerRepository.register', async () => {
-    throw new UnstubbedCallError('FakeWorkerRepository', 'register');
-  });
+  readonly register: StubOf<WorkerRepository['register']> = stubOf<WorkerRepository['register']>(
+    'FakeWorkerRepository.register',
+    async () => {
+      throw new UnstubbedCallError('FakeWorkerRepository', 'register');
+    },
+  );
 }

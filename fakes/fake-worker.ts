@@ -15,24 +15,34 @@ export class FakeWorker implements Worker {
       throw new UnstubbedCallError('FakeWorker', 'findOrCreateContainer');
     },
   );
-  readonly createVolumeForArtifact: StubOf<Worker['createVolumeForArtifact']> = stubOf<Worker['createVolumeForArtifact']>(
-    'FakeWorker.createVolumeForArtifact',
-    async () => {
-      throw new UnstubbedCallError('FakeWorker', 'createVolumeForArtifact');
-    },
+  readonly createVolumeForArtifact: StubOf<Worker['createVolumeForArtifact']> = stubOf<
+    Worker['createVolumeForArtifact']
+  >('FakeWorker.createVolumeForArtifact', async () => {
+    throw new UnstubbedCallError('FakeWorker', 'createVolumeForArtifact');
+  });
+  readonly lookupContainer: StubOf<Worker['lookupContainer']> = stubOf<Worker['lookupContainer']>(
+    'FakeWorker.lookupContainer',
+    async () => {},
   );
-  readonly lookupContainer: StubOf<Worker['lookupContainer']> = stubOf<Worker['lookupContainer']>('FakeWorker.lookupContainer', async () => {});
-  readonly lookupVolume: StubOf<Worker['lookupVolume']> = stubOf<Worker['lookupVolume']>('FakeWorker.lookupVolume', async () => {});
-  readonly ownerFinished: StubOf<Worker['ownerFinished']> = stubOf<Worker['ownerFinished']>('FakeWorker.ownerFinished', async () => {});
-  readonly expireArtifact: StubOf<Worker['expireArtifact']> = stubOf<Worker['expireArtifact']>('FakeWorker.expireArtifact', async () => {});
+  readonly lookupVolume: StubOf<Worker['lookupVolume']> = stubOf<Worker['lookupVolume']>(
+    'FakeWorker.lookupVolume',
+    async () => {},
+  );
+  readonly ownerFinished: StubOf<Worker['ownerFinished']> = stubOf<Worker['ownerFinished']>(
+    'FakeWorker.ownerFinished',
+    async () => {},
+  );
+  readonly expireArtifact: StubOf<Worker['expireArtifact']> = stubOf<Worker['expireArtifact']>(
+    'FakeWorker.expireArtifact',
+    async () => {},
+  );
   readonly reap: StubOf<Worker['reap']> = stubOf<Worker['reap']>('FakeWorker.reap', async () => {
     throw new UnstubbedCallError('FakeWorker', 'reap');
   });
   readonly close: StubOf<Worker['close']> = stubOf<Worker['close']>('FakeWorker.close', async () => {});
-  readonly [Symbol.asyncDispose]: StubOf<Worker[typeof Symbol.asyncDispose]> = stubOf<Worker[typeof Symbol.asyncDispose]>(
-    'FakeWorker.[Symbol.asyncDispose]',
-    async () => {},
-  );
+  readonly [Symbol.asyncDispose]: StubOf<Worker[typeof Symbol.asyncDispose]> = stubOf<
+    Worker[typeof Symbol.asyncDispose]
+  >('FakeWorker.[Symbol.asyncDispose]', async () => {});
 
   constructor({ name = '' }: Partial<Pick<Worker, 'name'>> = {}) {
     this.name = name;

@@ -54,12 +54,15 @@ function report({ name, types }: (typeof entries)[number]): boolean {
 
 /** A newer compiler than the bundled one is known to work, and is no news at every run. */
 function quieten(message: { messageId: string; logLevel: ExtractorLogLevel; handled: boolean }): void {
-  if (message.messageId === 'console-compiler-version-notice' || message.messageId === 'console-preamble') message.handled = true;
+  if (message.messageId === 'console-compiler-version-notice' || message.messageId === 'console-preamble')
+    message.handled = true;
 }
 
 mkdirSync(`${root}docs/api-report`, { recursive: true });
 const failed = entries.filter((entry) => !report(entry)).map(({ name }) => name);
 if (failed.length > 0) {
-  console.error(`the public API differs from docs/api-report: ${failed.join(', ')}; look at the change, then run npm run api-report`);
+  console.error(
+    `the public API differs from docs/api-report: ${failed.join(', ')}; look at the change, then run npm run api-report`,
+  );
   process.exitCode = 1;
 }

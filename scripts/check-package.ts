@@ -1,7 +1,17 @@
 // Packs the package, looks at its types, installs the tarball into an empty project, and uses its entries there: by import, by require, and by types.
 // Expects a build in `dist`.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -63,7 +73,10 @@ const tool = (name: string): string => join(root, 'node_modules/.bin', name);
 
 /** Compiles a consumer without `skipLibCheck`: the declarations of every dependency have to resolve. */
 function checkTypes(project: string): void {
-  const { status, stdout } = spawnSync(tool('tsc'), ['-p', '.', '--pretty', 'false'], { cwd: project, encoding: 'utf8' });
+  const { status, stdout } = spawnSync(tool('tsc'), ['-p', '.', '--pretty', 'false'], {
+    cwd: project,
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(`types: ${stdout}`);
 }
 
@@ -87,9 +100,13 @@ function checkLinks(installed: string): void {
 
 /** Every document that an error or a declaration refers to is in the package. */
 function checkReferences(installed: string): void {
-  const sources = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(js|d\.ts)$/.test(name));
+  const sources = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.(js|d\.ts)$/.test(name),
+  );
   const texts = sources.map((name) => readFileSync(join(installed, 'dist', name), 'utf8'));
-  const named = new Set(texts.flatMap((text) => [...text.matchAll(/\bdocs\/[a-z-]+\.md/g)].map(([document]) => document)));
+  const named = new Set(
+    texts.flatMap((text) => [...text.matchAll(/\bdocs\/[a-z-]+\.md/g)].map(([document]) => document)),
+  );
   const missing = [...named].filter((document) => !existsSync(join(installed, document)));
   if (missing.length > 0) throw new Error(`documents that are not in the package: ${missing.join(', ')}`);
 }
@@ -107,7 +124,15 @@ function checkPackage(folder: string): void {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(project, name), text);
   run('npm', ['install', '--silent', '--prefer-offline', '--no-audit', '--no-fund', `../${tarball}`], project);
   // What a host that uses fakes, types and PGlite would have installed itself.
-  for (const name of ['@electric-sql/pglite', 'sinon', '@types/sinon', '@types/node', '@types/sinonjs__fake-timers', '@sinonjs', 'undici-types']) {
+  for (const name of [
+    '@electric-sql/pglite',
+    'sinon',
+    '@types/sinon',
+    '@types/node',
+    '@types/sinonjs__fake-timers',
+    '@sinonjs',
+    'undici-types',
+  ]) {
     const target = join(project, 'node_modules', name);
     mkdirSync(join(target, '..'), { recursive: true });
     rmSync(target, { recursive: true, force: true });

@@ -23,7 +23,8 @@ const outcomes = checks.map(([name, command]) => {
 });
 
 console.log('');
-for (const { name, passed, seconds } of outcomes) console.log(`${passed ? 'ok    ' : 'FAILED'} ${seconds.toFixed(1).padStart(6)} s  ${name}`);
+for (const { name, passed, seconds } of outcomes)
+  console.log(`${passed ? 'ok    ' : 'FAILED'} ${seconds.toFixed(1).padStart(6)} s  ${name}`);
 const failed = outcomes.filter(({ passed }) => !passed).length;
 console.log(`\n${String(outcomes.length - failed)} passed, ${String(failed)} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -4,7 +4,10 @@ import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 
 const manifestUrl = new URL('../package.json', import.meta.url);
-const manifest = JSON.parse(readFileSync(manifestUrl, 'utf8')) as { name: string; exports: Record<string, string | { default: string }> };
+const manifest = JSON.parse(readFileSync(manifestUrl, 'utf8')) as {
+  name: string;
+  exports: Record<string, string | { default: string }>;
+};
 
 const sources = new Map<string, string>();
 for (const [subpath, target] of Object.entries(manifest.exports)) {

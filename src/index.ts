@@ -112,8 +112,20 @@ export type {
   DatabasePool,
   DatabaseResult,
 } from './repository/postgres/database.ts';
-export type { ContainerRecord, ContainerState, ProcessResultRecord, VolumeKind, VolumeRecord, VolumeState } from './repository/records.ts';
-export type { MarkReadyOptions, NewArtifactVolume, VolumeContent, VolumeRepository } from './repository/volume-repository.ts';
+export type {
+  ContainerRecord,
+  ContainerState,
+  ProcessResultRecord,
+  VolumeKind,
+  VolumeRecord,
+  VolumeState,
+} from './repository/records.ts';
+export type {
+  MarkReadyOptions,
+  NewArtifactVolume,
+  VolumeContent,
+  VolumeRepository,
+} from './repository/volume-repository.ts';
 export type { WorkerRepository } from './repository/worker-repository.ts';
 export type {
   Architecture,
@@ -154,5 +166,19 @@ export type {
   VolumeMount,
   VolumeStatus,
 } from './runtime/volume.ts';
-export type { ArtifactVolume, ContainerWithMounts, FindOrCreateContainerOptions, ReapResult, StepDelegate, Worker } from './runtime/worker.ts';
-export type { ArtifactStore, CopyOptions, ReceivedArchive, ReceiveOptions, SentArchive, StoreLocation } from './stores/artifact-store.ts';
+export type {
+  ArtifactVolume,
+  ContainerWithMounts,
+  FindOrCreateContainerOptions,
+  ReapResult,
+  StepDelegate,
+  Worker,
+} from './runtime/worker.ts';
+export type {
+  ArtifactStore,
+  CopyOptions,
+  ReceivedArchive,
+  ReceiveOptions,
+  SentArchive,
+  StoreLocation,
+} from './stores/artifact-store.ts';

@@ -142,9 +142,21 @@ interface Foundations {
   readonly installationId: string;
 }
 
-function compose(options: KubernetesWorkerOptions, { cluster, repository, installationId }: Foundations): KubernetesWorker {
+function compose(
+  options: KubernetesWorkerOptions,
+  { cluster, repository, installationId }: Foundations,
+): KubernetesWorker {
   const { name, logger = silentLogger, clock = systemClock() } = options;
-  const { volumeImage, startTimeoutMs, imagePullTimeoutMs, schedulingTimeoutMs, reconnectTimeoutMs, artifactTimeToLiveMs, leaseMs, hijackGraceMs } = {
+  const {
+    volumeImage,
+    startTimeoutMs,
+    imagePullTimeoutMs,
+    schedulingTimeoutMs,
+    reconnectTimeoutMs,
+    artifactTimeToLiveMs,
+    leaseMs,
+    hijackGraceMs,
+  } = {
     ...defaults,
     ...defined(options),
   };
@@ -156,14 +168,26 @@ function compose(options: KubernetesWorkerOptions, { cluster, repository, instal
     reconnectMs: reconnectTimeoutMs,
   };
   const podOptions = options.pods ?? {};
-  const launcher = new PodLauncher({ cluster, workerName: name, installationId, delivery, podOptions, clock, logger, timeouts });
+  const launcher = new PodLauncher({
+    cluster,
+    workerName: name,
+    installationId,
+    delivery,
+    podOptions,
+    clock,
+    logger,
+    timeouts,
+  });
   const buffers = new MessageBuffers(messageBufferBytes);
   const protocols = new ProtocolOrder(options.execProtocols ?? execProtocols);
   const agents = new AgentPool({
     connect: (pod, connecting) => connectByExec(cluster, pod, { ...connecting, buffers, protocols }),
     clock,
     logger,
-    limits: new ConnectionLimits({ maxTransfers: options.transfers?.maxConcurrent, maxAttachments: options.maxAttachments }),
+    limits: new ConnectionLimits({
+      maxTransfers: options.transfers?.maxConcurrent,
+      maxAttachments: options.maxAttachments,
+    }),
     transferEnded: transferMetrics(),
     options: agentOptions(options.transfers ?? {}, reconnectTimeoutMs),
   });
@@ -214,11 +238,17 @@ function agentOptions(
   { stallTimeoutMs, firstRetryMs: firstMs = 100, longestRetryMs: longestMs = 5_000, windowBytes }: TransferOptions,
   retryBudgetMs: number,
 ): AgentClientOptions {
-  return { stallMs: stallTimeoutMs, retryBudgetMs, retryBackoff: { firstMs, longestMs }, downloadWindowBytes: windowBytes };
+  return {
+    stallMs: stallTimeoutMs,
+    retryBudgetMs,
+    retryBackoff: { firstMs, longestMs },
+    downloadWindowBytes: windowBytes,
+  };
 }
 
 function checkOptions(options: KubernetesWorkerOptions): void {
-  if (options.name.length < 1 || options.name.length > 253) throw new InvalidSpecError('name', `has ${options.name.length} characters, not 1 to 253`);
+  if (options.name.length < 1 || options.name.length > 253)
+    throw new InvalidSpecError('name', `has ${options.name.length} characters, not 1 to 253`);
   for (const field of [
     'startTimeoutMs',
     'imagePullTimeoutMs',
@@ -235,13 +265,18 @@ function checkOptions(options: KubernetesWorkerOptions): void {
   const counts: Readonly<Record<string, number | undefined>> = { ...options.transfers };
   for (const [field, value] of [['maxAttachments', options.maxAttachments] as const, ...Object.entries(counts)]) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
-      throw new InvalidSpecError(field === 'maxAttachments' ? field : `transfers.${field}`, `${value} is not a positive integer`);
+      throw new InvalidSpecError(
+        field === 'maxAttachments' ? field : `transfers.${field}`,
+        `${value} is not a positive integer`,
+      );
   }
   const { execProtocols: chosen = execProtocols } = options;
   if (chosen.length === 0) throw new InvalidSpecError('execProtocols', 'must name at least one');
   const unknown = chosen.find((name) => !execProtocols.includes(name));
-  if (unknown !== undefined) throw new InvalidSpecError('execProtocols', `${unknown} is none of ${execProtocols.join(', ')}`);
-  if ((options.transfers?.windowBytes ?? 0) > maxWindowBytes) throw new InvalidSpecError('transfers.windowBytes', `is more than ${maxWindowBytes}`);
+  if (unknown !== undefined)
+    throw new InvalidSpecError('execProtocols', `${unknown} is none of ${execProtocols.join(', ')}`);
+  if ((options.transfers?.windowBytes ?? 0) > maxWindowBytes)
+    throw new InvalidSpecError('transfers.windowBytes', `is more than ${maxWindowBytes}`);
 }
 
 /** Without the fields that are undefined, so that a default shows through. */

@@ -10,6 +10,17 @@ import { shuffled } from './support/shuffled-order.ts';
 
 const seed = printedSeed();
 const files = shuffled(globSync('test/{unit,contract,integration}/**/*.spec.ts').sort(), seededRandom(seed));
-const mocha = ['node_modules/mocha/bin/mocha.js', '--forbid-only', '--parallel', '--jobs', '2', '--require', './test/support/shuffled-order.ts'];
-const { status } = spawnSync(process.execPath, [...mocha, ...files], { stdio: 'inherit', env: { ...process.env, KW_SEED: String(seed) } });
+const mocha = [
+  'node_modules/mocha/bin/mocha.js',
+  '--forbid-only',
+  '--parallel',
+  '--jobs',
+  '2',
+  '--require',
+  './test/support/shuffled-order.ts',
+];
+const { status } = spawnSync(process.execPath, [...mocha, ...files], {
+  stdio: 'inherit',
+  env: { ...process.env, KW_SEED: String(seed) },
+});
 process.exitCode = status ?? 1;

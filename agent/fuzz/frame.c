@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compress.h"
-#include "frame.h"
+#include "wire/compress.h"
+#include "wire/frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
@@ -16,11 +16,13 @@ static void read_payload(const struct frame *frame, struct expander *expander) {
         volatile uint8_t last = raw == NULL ? 0 : raw[data.raw_length - 1];
         (void)last;
     } else if (frame->type == FRAME_WINDOW && window_parse(frame, &window) == NULL) {
-        if (window.limit > INT64_MAX || window.stream == 0)
+        if (window.limit > INT64_MAX || window.stream == 0) {
             abort();
+        }
     } else if (frame->type == FRAME_END && end_parse(frame, &end) == NULL) {
-        if (end.total > INT64_MAX || end.stream != 0)
+        if (end.total > INT64_MAX || end.stream != 0) {
             abort();
+        }
     }
 }
 
@@ -30,12 +32,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
         struct frame frame;
         const char *problem = NULL;
         int64_t taken = frame_take(bytes + at, length - at, &frame, &problem);
-        if (taken < 0 && problem == NULL)
+        if (taken < 0 && problem == NULL) {
             abort();
-        if (taken <= 0)
+        }
+        if (taken <= 0) {
             break;
-        if ((size_t)taken > length - at || frame.length > FRAME_PAYLOAD_MAX)
+        }
+        if ((size_t)taken > length - at || frame.length > FRAME_PAYLOAD_MAX) {
             abort();
+        }
         read_payload(&frame, &expander);
         at += (size_t)taken;
     }

@@ -1,6 +1,7 @@
 /*
- * What sessions say to `serve`, and what it says to them: claims, releases, parked operations, connections that are handed over. Four sessions; the input
- * is a list of what one of them sends, field by field or as raw bytes, and of sessions that end.
+ * What sessions say to `serve`, and what it says to them: claims, releases, parked operations, connections that are
+ * handed over. Four sessions; the input is a list of what one of them sends, field by field or as raw bytes, and of
+ * sessions that end.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -10,9 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "claim.h"
-#include "io.h"
-#include "table.h"
+#include "base/io.h"
+#include "serve/serve_client.h"
+#include "serve/serve_table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
@@ -28,14 +29,19 @@ struct input {
 };
 
 static uint8_t take(struct input *input) {
-    if (input->length == 0) return 0;
+    if (input->length == 0) {
+        return 0;
+    }
     input->length--;
     return *input->bytes++;
 }
 
 static void begin(int index) {
     int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0 || set_nonblocking(pair[0]) != 0 || set_nonblocking(pair[1]) != 0) abort();
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0 || set_nonblocking(pair[0]) != 0 ||
+        set_nonblocking(pair[1]) != 0) {
+        abort();
+    }
     table_add_session(&table, PID + index, pair[0]);
     sessions[index] = (struct session){.fd = -1, .control = pair[1], .input = inputs[index], .adopted = {.fd = -1}};
 }
@@ -46,9 +52,12 @@ static void end(int index, bool crashed) {
     table_ended(&table, PID + index, crashed);
 }
 
-static struct claim_message message_of(struct input *input) {
+static struct serve_request message_of(struct input *input) {
     static const char *const IDS[] = {"a", "b", "", "upload"};
-    struct claim_message message = {.kind = take(input) % 16u, .attempt = (int8_t)take(input), .from = (int8_t)take(input), .pid = (int8_t)take(input)};
+    struct serve_request message = {.kind = take(input) % 16u,
+        .attempt = (int8_t)take(input),
+        .from = (int8_t)take(input),
+        .pid = (int8_t)take(input)};
     uint8_t flags = take(input);
     message.continues = (flags & 1) != 0;
     message.continuable = (flags & 2) != 0;
@@ -63,40 +72,57 @@ static struct claim_message message_of(struct input *input) {
 }
 
 static void check(const struct session *session) {
-    if (session->adopted.length > sizeof session->adopted.input) abort();
-    if (table.session_count > SESSIONS || table.supervisor_count > SUPERVISORS_MAX) abort();
+    if (session->adopted.length > sizeof session->adopted.input) {
+        abort();
+    }
+    if (table.session_count > SESSIONS || table.supervisor_count > SUPERVISORS_MAX) {
+        abort();
+    }
     int parked = 0;
     for (int i = 0; i < table.session_count; i++) {
         const struct session_entry *entry = &table.sessions[i];
-        if (memchr(entry->id, 0, sizeof entry->id) == NULL) abort();
+        if (memchr(entry->id, 0, sizeof entry->id) == NULL) {
+            abort();
+        }
         parked += entry->parked && !entry->ending;
         /* One holder for each id. */
         for (int j = 0; j < i; j++) {
             const struct session_entry *other = &table.sessions[j];
-            if (entry->kind != 0 && entry->kind == other->kind && !entry->waiting && !other->waiting && strcmp(entry->id, other->id) == 0) abort();
+            if (entry->kind != 0 && entry->kind == other->kind && !entry->waiting && !other->waiting &&
+                strcmp(entry->id, other->id) == 0) {
+                abort();
+            }
         }
     }
-    if (parked > PARKED_MAX) abort();
+    if (parked > PARKED_MAX) {
+        abort();
+    }
 }
 
 /* Says the message, of booleans that are none as well, and lets both ends read all that is there. */
 static void say(int index, struct input *input, bool raw, bool with_descriptor) {
-    static uint8_t bytes[sizeof(struct claim_message)];
-    struct claim_message message = message_of(input);
+    static uint8_t bytes[sizeof(struct serve_request)];
+    struct serve_request message = message_of(input);
     memcpy(bytes, &message, sizeof message);
     if (raw) {
         size_t at = take(input) * 3u % sizeof bytes, size = take(input);
-        for (size_t i = 0; i < size && at + i < sizeof bytes; i++) bytes[at + i] = take(input);
+        for (size_t i = 0; i < size && at + i < sizeof bytes; i++) {
+            bytes[at + i] = take(input);
+        }
         /* A byte that is no boolean is none of what another agent process sends. */
-        memcpy((uint8_t *)bytes + offsetof(struct claim_message, continues), &message.continues,
-               offsetof(struct claim_message, lease_over) + 1 - offsetof(struct claim_message, continues));
+        memcpy((uint8_t *)bytes + offsetof(struct serve_request, continues), &message.continues,
+            offsetof(struct serve_request, lease_over) + 1 - offsetof(struct serve_request, continues));
     }
     int fd = with_descriptor ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
-    claim_tell(sessions[index].control, bytes, raw ? sizeof bytes - take(input) % 2u : sizeof bytes, fd);
+    serve_send(sessions[index].control, bytes, raw ? sizeof bytes - take(input) % 2u : sizeof bytes, fd);
     close_fd(&fd);
-    for (int i = table.session_count - 1; i >= 0; i--) table_hear(&table, i);
+    for (int i = table.session_count - 1; i >= 0; i--) {
+        table_hear(&table, i);
+    }
     for (int i = 0; i < SESSIONS; i++) {
-        for (int turn = 0; turn < 8 && !sessions[i].alone; turn++) claim_look(&sessions[i]);
+        for (int turn = 0; turn < 8 && !sessions[i].alone; turn++) {
+            serve_look(&sessions[i]);
+        }
         check(&sessions[i]);
     }
 }
@@ -104,7 +130,9 @@ static void say(int index, struct input *input, bool raw, bool with_descriptor) 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     struct input input = {bytes, length};
     table = (struct table){0};
-    for (int i = 0; i < SESSIONS; i++) begin(i);
+    for (int i = 0; i < SESSIONS; i++) {
+        begin(i);
+    }
     while (input.length > 0) {
         uint8_t what = take(&input);
         int index = what % SESSIONS;
@@ -115,7 +143,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
             say(index, &input, (what >> 2) % 8 == 6, (what & 64) != 0);
         }
     }
-    for (int i = 0; i < SESSIONS; i++) end(i, false);
+    for (int i = 0; i < SESSIONS; i++) {
+        end(i, false);
+    }
     free(table.supervisors);
     return 0;
 }

@@ -1,11 +1,11 @@
 /*
- * The parts of the tar reader below the blocks: the records of extended headers, the maps of sparse files, number fields. And an entry made of the input
- * comes back from its own encoding as it was.
+ * The parts of the tar reader below the blocks: the records of extended headers, the maps of sparse files, number
+ * fields. And an entry made of the input comes back from its own encoding as it was.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "tar_format.h"
+#include "tar/tar_format.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
@@ -17,12 +17,21 @@ static void read_records(const uint8_t *bytes, size_t length) {
     pax = (struct tar_pax){0};
     failure = (struct failure){0};
     int result = tar_pax_decode(bytes, length, &pax, &sparse, &failure);
-    if ((result != 0) != (failure.code != NULL)) abort();
-    if (strlen(pax.path) > TAR_NAME_LONGEST || strlen(pax.link) > TAR_NAME_LONGEST || strlen(pax.sparse_name) > TAR_NAME_LONGEST) abort();
-    if (pax.mtime.tv_nsec < 0 || pax.mtime.tv_nsec > 999999999) abort();
+    if ((result != 0) != (failure.code != NULL)) {
+        abort();
+    }
+    if (strlen(pax.path) > TAR_NAME_LONGEST || strlen(pax.link) > TAR_NAME_LONGEST ||
+        strlen(pax.sparse_name) > TAR_NAME_LONGEST) {
+        abort();
+    }
+    if (pax.mtime.tv_nsec < 0 || pax.mtime.tv_nsec > 999999999) {
+        abort();
+    }
     failure = (struct failure){0};
     int64_t stored = 0;
-    for (size_t i = 0; i < sparse.count && stored < INT64_MAX / 2; i++) stored += sparse.segments[i].length / 2;
+    for (size_t i = 0; i < sparse.count && stored < INT64_MAX / 2; i++) {
+        stored += sparse.segments[i].length / 2;
+    }
     (void)tar_sparse_check(&sparse, stored, &failure);
     tar_sparse_free(&sparse);
     failure = (struct failure){0};
@@ -49,10 +58,19 @@ static void read_fields(const uint8_t *bytes, size_t length) {
 static int on_entry(void *context, const struct tar_entry *entry, struct failure *failure) {
     const struct tar_entry *wanted = context;
     (void)failure;
-    if (entry->kind != wanted->kind || entry->mode != wanted->mode || entry->uid != wanted->uid || entry->gid != wanted->gid) abort();
-    if (strcmp(entry->name, wanted->name) != 0 || entry->size != wanted->size) abort();
-    if (entry->mtime.tv_sec != wanted->mtime.tv_sec || entry->mtime.tv_nsec != wanted->mtime.tv_nsec) abort();
-    if ((entry->kind == TAR_SYMLINK || entry->kind == TAR_HARD_LINK) && strcmp(entry->target, wanted->target) != 0) abort();
+    if (entry->kind != wanted->kind || entry->mode != wanted->mode || entry->uid != wanted->uid ||
+        entry->gid != wanted->gid) {
+        abort();
+    }
+    if (strcmp(entry->name, wanted->name) != 0 || entry->size != wanted->size) {
+        abort();
+    }
+    if (entry->mtime.tv_sec != wanted->mtime.tv_sec || entry->mtime.tv_nsec != wanted->mtime.tv_nsec) {
+        abort();
+    }
+    if ((entry->kind == TAR_SYMLINK || entry->kind == TAR_HARD_LINK) && strcmp(entry->target, wanted->target) != 0) {
+        abort();
+    }
     return 0;
 }
 
@@ -76,10 +94,14 @@ static int64_t take(const uint8_t **bytes, size_t *length) {
 }
 
 static void text_of(char *text, const uint8_t *bytes, size_t length) {
-    if (length > TAR_NAME_LONGEST) length = TAR_NAME_LONGEST;
+    if (length > TAR_NAME_LONGEST) {
+        length = TAR_NAME_LONGEST;
+    }
     memcpy(text, bytes, length);
     text[length] = '\0';
-    if (text[0] == '\0') strcpy(text, "x");
+    if (text[0] == '\0') {
+        strcpy(text, "x");
+    }
 }
 
 static void encode(const uint8_t *bytes, size_t length) {
@@ -89,7 +111,8 @@ static void encode(const uint8_t *bytes, size_t length) {
     static uint8_t blocks[TAR_HEADER_LONGEST];
     static struct failure failure;
     uint64_t kind = (uint64_t)take(&bytes, &length);
-    struct tar_entry entry = {.kind = (enum tar_kind)(kind % 4), .mode = (uint32_t)(kind >> 8) & 07777, .name = name, .target = target};
+    struct tar_entry entry = {
+        .kind = (enum tar_kind)(kind % 4), .mode = (uint32_t)(kind >> 8) & 07777, .name = name, .target = target};
     /* A larger one is no id of any system, and is read as none. */
     entry.uid = (take(&bytes, &length) & INT64_MAX) % (TAR_ID_MOST + 1);
     entry.gid = (take(&bytes, &length) & INT64_MAX) % (TAR_ID_MOST + 1);
@@ -101,16 +124,28 @@ static void encode(const uint8_t *bytes, size_t length) {
     text_of(target, bytes + half, length - half);
     size_t end = strlen(name);
     /* A name with a slash is a folder's. */
-    while (entry.kind != TAR_FOLDER && end > 1 && name[end - 1] == '/') name[--end] = '\0';
-    if (strcmp(name, "/") == 0) strcpy(name, "x");
+    while (entry.kind != TAR_FOLDER && end > 1 && name[end - 1] == '/') {
+        name[--end] = '\0';
+    }
+    if (strcmp(name, "/") == 0) {
+        strcpy(name, "x");
+    }
     /* What fits into no record is a number beyond those that a file system has. */
-    if (entry.mtime.tv_sec > INT64_MAX / 16 || entry.mtime.tv_sec < INT64_MIN / 16) entry.mtime.tv_sec /= 16;
-    if (entry.size > INT64_MAX / 16) entry.size /= 16;
+    if (entry.mtime.tv_sec > INT64_MAX / 16 || entry.mtime.tv_sec < INT64_MIN / 16) {
+        entry.mtime.tv_sec /= 16;
+    }
+    if (entry.size > INT64_MAX / 16) {
+        entry.size /= 16;
+    }
     size_t size = tar_header_encode(&entry, blocks, sizeof blocks);
-    if (size == 0 || size % TAR_BLOCK != 0) abort();
+    if (size == 0 || size % TAR_BLOCK != 0) {
+        abort();
+    }
     failure = (struct failure){0};
     struct tar_reader *reader = tar_reader_open(&sink, &entry, &failure);
-    if (reader == NULL || tar_reader_feed(reader, blocks, size, &failure) != 0) abort();
+    if (reader == NULL || tar_reader_feed(reader, blocks, size, &failure) != 0) {
+        abort();
+    }
     tar_reader_close(reader);
 }
 

@@ -1,6 +1,6 @@
 /*
- * A commit's journal as it may lie in a volume's folder: read from the front and from behind, and a commit that it says was cut short is completed.
- * Nothing outside of the target changes, whatever it says.
+ * A commit's journal as it may lie in a volume's folder: read from the front and from behind, and a commit that it says
+ * was cut short is completed. Nothing outside of the target changes, whatever it says.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -8,20 +8,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "journal.h"
-#include "place.h"
 #include "support/outside.h"
 #include "support/state_folder.h"
-#include "volume.h"
+#include "volume/journal.h"
+#include "volume/tree_writer.h"
+#include "volume/volume.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
 static int outer = -1, inner, staging, target;
 
 static int make_folder(int parent, const char *name) {
-    if (mkdirat(parent, name, 0700) != 0) abort();
+    if (mkdirat(parent, name, 0700) != 0) {
+        abort();
+    }
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) abort();
+    if (fd < 0) {
+        abort();
+    }
     return fd;
 }
 
@@ -35,8 +39,12 @@ static void prepare(void) {
 static void check_entry(const struct journal_entry *entry) {
     static char normal[PATH_LONGEST + 1];
     struct failure failure = {0};
-    if (path_normal(entry->path, normal, sizeof normal, &failure) != 0 || strcmp(normal, entry->path) != 0) abort();
-    if ((entry->mode & ~01777u) != 0 || entry->mtime.tv_nsec < 0 || entry->mtime.tv_nsec > 999999999) abort();
+    if (path_normal(entry->path, normal, sizeof normal, &failure) != 0 || strcmp(normal, entry->path) != 0) {
+        abort();
+    }
+    if ((entry->mode & ~01777u) != 0 || entry->mtime.tv_nsec < 0 || entry->mtime.tv_nsec > 999999999) {
+        abort();
+    }
 }
 
 static void read_all(void) {
@@ -45,32 +53,47 @@ static void read_all(void) {
     struct journal journal;
     uint64_t position = 0;
     failure = (struct failure){0};
-    if (journal_open(&journal, staging, &failure) != 0) abort();
-    while (journal_next(&journal, &position, &entry, &failure) > 0) check_entry(&entry);
+    if (journal_open(&journal, staging, &failure) != 0) {
+        abort();
+    }
+    while (journal_next(&journal, &position, &entry, &failure) > 0) {
+        check_entry(&entry);
+    }
     position = journal_end(&journal);
     failure = (struct failure){0};
-    while (journal_previous(&journal, &position, &entry, &failure) > 0) check_entry(&entry);
+    while (journal_previous(&journal, &position, &entry, &failure) > 0) {
+        check_entry(&entry);
+    }
     journal_close(&journal);
 }
 
 static void fill(void) {
     close(make_folder(staging, "folder"));
     close(make_folder(target, "folder"));
-    if (symlinkat("../../beside", target, "link") != 0 || symlinkat("../../beside", staging, "link") != 0) abort();
+    if (symlinkat("../../beside", target, "link") != 0 || symlinkat("../../beside", staging, "link") != 0) {
+        abort();
+    }
     state_folder_write(staging, "folder/file", (const uint8_t *)"new", 3);
     state_folder_write(target, "folder/file", (const uint8_t *)"old", 3);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     static struct failure failure;
-    if (outer < 0) prepare();
+    if (outer < 0) {
+        prepare();
+    }
     fill();
     state_folder_write(staging, JOURNAL_NAME, bytes, length);
     read_all();
     failure = (struct failure){0};
-    if (commit_tree(staging, target, true, NULL, NULL, NULL, &failure) != 0 && failure.code == NULL) abort();
+    if (commit_tree(staging, target, true, NULL, NULL, NULL, &failure) != 0 && failure.code == NULL) {
+        abort();
+    }
     outside_check(outer, "volume");
     failure = (struct failure){0};
-    if (fchmod(target, 0700) != 0 || empty_folder(staging, NULL, NULL, &failure) != 0 || empty_folder(target, NULL, NULL, &failure) != 0) abort();
+    if (fchmod(target, 0700) != 0 || empty_folder(staging, NULL, NULL, &failure) != 0 ||
+        empty_folder(target, NULL, NULL, &failure) != 0) {
+        abort();
+    }
     return 0;
 }

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json.h"
+#include "wire/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
@@ -10,12 +10,15 @@ static void write_texts(const struct json *json, struct json_out *out) {
     json_open(out, NULL, '[');
     for (uint32_t i = 0; i < json->count; i++) {
         const struct json_node *node = &json->nodes[i];
-        if (node->first >= json->count || node->next >= json->count || (node->first != 0 && node->first <= i) || (node->next != 0 && node->next <= i))
+        if (node->first >= json->count || node->next >= json->count || (node->first != 0 && node->first <= i) ||
+            (node->next != 0 && node->next <= i)) {
             abort();
-        if (node->kind == JSON_STRING)
+        }
+        if (node->kind == JSON_STRING) {
             json_put_bytes(out, NULL, node->text, node->length);
-        else
+        } else {
             json_put_number(out, NULL, node->whole ? node->number : 0);
+        }
     }
     json_close(out, ']');
 }
@@ -24,15 +27,19 @@ static void write_texts(const struct json *json, struct json_out *out) {
 static void compare(const struct json *json, struct json_out *out) {
     struct json again;
     out->text = realloc(out->text, out->length + 1);
-    if (out->text == NULL || json_read(&again, out->text, out->length) != 0)
+    if (out->text == NULL || json_read(&again, out->text, out->length) != 0) {
         abort();
+    }
     const struct json_node *node = json_first(&again, json_root(&again));
     for (uint32_t i = 0; i < json->count; i++, node = json_next(&again, node)) {
         const struct json_node *was = &json->nodes[i];
-        if (node == NULL)
+        if (node == NULL) {
             abort();
-        if (was->kind == JSON_STRING && (node->kind != JSON_STRING || node->length != was->length || memcmp(node->text, was->text, was->length) != 0))
+        }
+        if (was->kind == JSON_STRING && (node->kind != JSON_STRING || node->length != was->length ||
+                                            memcmp(node->text, was->text, was->length) != 0)) {
             abort();
+        }
     }
     json_free(&again);
 }
@@ -43,15 +50,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     int64_t number;
     bool boolean;
     char *text = malloc(length + 1);
-    if (text == NULL)
+    if (text == NULL) {
         return 0;
+    }
     memcpy(text, bytes, length);
     if (json_read(&json, text, length) == 0) {
         json_integer(&json, json_root(&json), "op", 0, 100, 7, &number);
         json_boolean(&json, json_root(&json), "stdin", false, &boolean);
         write_texts(&json, &out);
-        if (!out.failed)
+        if (!out.failed) {
             compare(&json, &out);
+        }
         json_free(&json);
     }
     json_out_free(&out);

@@ -1,6 +1,7 @@
 /*
- * Whole conversations: the input is what a host sends on one connection, from its HELLO to its end. A thread is `serve` and the host's other half: it
- * answers claims and reads what the agent says. Changes keep to frames, and mend offsets, counts and digests: else no upload would ever be committed.
+ * Whole conversations: the input is what a host sends on one connection, from its HELLO to its end. A thread is `serve`
+ * and the host's other half: it answers claims and reads what the agent says. Changes keep to frames, and mend offsets,
+ * counts and digests: else no upload would ever be committed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,12 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "frame.h"
-#include "io.h"
-#include "session.h"
-#include "sha256.h"
+#include "base/io.h"
+#include "base/sha256.h"
+#include "serve/serve_table.h"
+#include "serve/session.h"
 #include "support/state_folder.h"
-#include "table.h"
+#include "wire/frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 size_t LLVMFuzzerMutate(uint8_t *bytes, size_t length, size_t most);
@@ -48,7 +49,9 @@ static size_t split(const uint8_t *bytes, size_t length, struct span *spans) {
     size_t count = 0;
     for (size_t at = 0; count < FRAMES_MAX && length - at >= FRAME_HEADER;) {
         size_t size = FRAME_HEADER + length_of(bytes + at);
-        if (size > length - at) break;
+        if (size > length - at) {
+            break;
+        }
         spans[count++] = (struct span){at, size};
         at += size;
     }
@@ -85,10 +88,15 @@ static void mend(uint8_t *bytes, const struct span *spans, size_t count) {
 static size_t change_one(uint8_t *bytes, size_t length, size_t most, const struct span *span, unsigned seed) {
     static uint8_t payload[FRAME_PAYLOAD_MAX];
     size_t size = span->size - FRAME_HEADER, room = most - length + size;
-    if (size > sizeof payload) return length;
+    if (size > sizeof payload) {
+        return length;
+    }
     memcpy(payload, bytes + span->at + FRAME_HEADER, size);
-    if (room > sizeof payload) room = sizeof payload;
-    size_t changed = seed % 4 == 0 ? LLVMFuzzerMutate(payload, size, size == 0 ? 1 : size) : LLVMFuzzerMutate(payload, size, room);
+    if (room > sizeof payload) {
+        room = sizeof payload;
+    }
+    size_t changed =
+        seed % 4 == 0 ? LLVMFuzzerMutate(payload, size, size == 0 ? 1 : size) : LLVMFuzzerMutate(payload, size, room);
     uint8_t *rest = bytes + span->at + span->size;
     memmove(bytes + span->at + FRAME_HEADER + changed, rest, length - span->at - span->size);
     memcpy(bytes + span->at + FRAME_HEADER, payload, changed);
@@ -113,10 +121,15 @@ static size_t change_frames(uint8_t *bytes, size_t length, size_t most, const st
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t length, size_t most, unsigned seed) {
     static struct span spans[FRAMES_MAX];
     size_t count = split(bytes, length, spans);
-    if (count == 0 || seed % 16 == 0) return LLVMFuzzerMutate(bytes, length, most);
+    if (count == 0 || seed % 16 == 0) {
+        return LLVMFuzzerMutate(bytes, length, most);
+    }
     const struct span *span = &spans[seed / 16 % count];
-    length = seed % 16 < 12 ? change_one(bytes, length, most, span, seed / 4096) : change_frames(bytes, length, most, span, seed / 4096);
-    if (seed / 256 % 4 != 0) mend(bytes, spans, split(bytes, length, spans));
+    length = seed % 16 < 12 ? change_one(bytes, length, most, span, seed / 4096)
+                            : change_frames(bytes, length, most, span, seed / 4096);
+    if (seed / 256 % 4 != 0) {
+        mend(bytes, spans, split(bytes, length, spans));
+    }
     return length;
 }
 
@@ -132,17 +145,24 @@ struct peer {
 
 /* A parked operation waits for a host that does not come: its `serve` goes. */
 static bool abandoned(const struct table *table) {
-    for (int i = 0; i < table->session_count; i++)
-        if (table->sessions[i].parked || table->sessions[i].waiting || table->sessions[i].wants_room) return true;
+    for (int i = 0; i < table->session_count; i++) {
+        if (table->sessions[i].parked || table->sessions[i].waiting || table->sessions[i].wants_room) {
+            return true;
+        }
+    }
     return false;
 }
 
 static bool give(struct peer *peer) {
     ssize_t put = send(peer->host, peer->bytes, peer->left, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (put < 0) return errno == EAGAIN;
+    if (put < 0) {
+        return errno == EAGAIN;
+    }
     peer->bytes += put;
     peer->left -= (size_t)put;
-    if (peer->left == 0) shutdown(peer->host, SHUT_WR);
+    if (peer->left == 0) {
+        shutdown(peer->host, SHUT_WR);
+    }
     return true;
 }
 
@@ -153,15 +173,28 @@ static void *run_peer(void *context) {
     struct peer *peer = context;
     table = (struct table){0};
     table_add_session(&table, PID, peer->control);
-    if (peer->left == 0) shutdown(peer->host, SHUT_WR);
+    if (peer->left == 0) {
+        shutdown(peer->host, SHUT_WR);
+    }
     for (bool talks = true; talks;) {
-        struct pollfd polled[2] = {{.fd = peer->host, .events = (short)(POLLIN | (peer->left > 0 ? POLLOUT : 0))}, {.fd = peer->control, .events = POLLIN}};
-        if (poll(polled, 2, -1) <= 0) continue;
-        if (polled[1].revents != 0 && !table_hear(&table, 0)) polled[1].revents = 0;
-        if (abandoned(&table)) break;
-        if ((polled[0].revents & POLLIN) != 0 && recv(peer->host, dropped, sizeof dropped, MSG_DONTWAIT) == 0) talks = false;
-        else if ((polled[0].revents & POLLOUT) != 0 && peer->left > 0) talks = give(peer);
-        else if ((polled[0].revents & (POLLHUP | POLLERR)) != 0 && (polled[0].revents & POLLIN) == 0) talks = false;
+        struct pollfd polled[2] = {{.fd = peer->host, .events = (short)(POLLIN | (peer->left > 0 ? POLLOUT : 0))},
+            {.fd = peer->control, .events = POLLIN}};
+        if (poll(polled, 2, -1) <= 0) {
+            continue;
+        }
+        if (polled[1].revents != 0 && !table_hear(&table, 0)) {
+            polled[1].revents = 0;
+        }
+        if (abandoned(&table)) {
+            break;
+        }
+        if ((polled[0].revents & POLLIN) != 0 && recv(peer->host, dropped, sizeof dropped, MSG_DONTWAIT) == 0) {
+            talks = false;
+        } else if ((polled[0].revents & POLLOUT) != 0 && peer->left > 0) {
+            talks = give(peer);
+        } else if ((polled[0].revents & (POLLHUP | POLLERR)) != 0 && (polled[0].revents & POLLIN) == 0) {
+            talks = false;
+        }
     }
     shutdown(peer->control, SHUT_RDWR);
     close(peer->host);
@@ -171,8 +204,13 @@ static void *run_peer(void *context) {
 }
 
 static void make_volume(void) {
-    if (mkdirat(folder.state.volumes, "v", 0700) != 0 || mkdirat(folder.state.volumes, "v/data", 0700) != 0) abort();
-    if (mkdirat(folder.state.volumes, "v/data/folder", 0700) != 0 || symlinkat("../../../beside", folder.state.volumes, "v/data/link") != 0) abort();
+    if (mkdirat(folder.state.volumes, "v", 0700) != 0 || mkdirat(folder.state.volumes, "v/data", 0700) != 0) {
+        abort();
+    }
+    if (mkdirat(folder.state.volumes, "v/data/folder", 0700) != 0 ||
+        symlinkat("../../../beside", folder.state.volumes, "v/data/link") != 0) {
+        abort();
+    }
     state_folder_write(folder.state.volumes, "v/data/folder/file", (const uint8_t *)"old", 3);
 }
 
@@ -180,19 +218,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     static struct session session;
     int connection[2], control[2];
     pthread_t thread;
-    if (folder.outer < 0) state_folder_open(&folder);
+    if (folder.outer < 0) {
+        state_folder_open(&folder);
+    }
     make_volume();
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection) != 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0) abort();
-    if (set_nonblocking(control[1]) != 0) abort();
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection) != 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0) {
+        abort();
+    }
+    if (set_nonblocking(control[1]) != 0) {
+        abort();
+    }
     struct peer peer = {bytes, length, connection[1], control[1]};
-    if (pthread_create(&thread, NULL, run_peer, &peer) != 0) abort();
-    session = (struct session){.state = &folder.state, .fd = connection[0], .control = control[0], .adopted = {.fd = -1}};
+    if (pthread_create(&thread, NULL, run_peer, &peer) != 0) {
+        abort();
+    }
+    session =
+        (struct session){.state = &folder.state, .fd = connection[0], .control = control[0], .adopted = {.fd = -1}};
     session_run(&session);
     close_fd(&session.fd);
     close_fd(&session.control);
     close_fd(&session.adopted.fd);
     pthread_join(thread, NULL);
-    if (session.input != NULL && session.input != MAP_FAILED) munmap(session.input, INPUT_CAPACITY);
+    if (session.input != NULL && session.input != MAP_FAILED) {
+        munmap(session.input, INPUT_CAPACITY);
+    }
     free(session.text);
     state_folder_clear(&folder);
     return 0;

@@ -1,7 +1,8 @@
 /*
- * Unpacks what it is given into a folder that is emptied after each run, in pieces whose sizes come from the input too. Beside crashes it finds
- * anything made, changed or removed outside of the folder, and trees that don't come back the same from an archive of our own. Changes keep to blocks, and mend
- * checksums: else hardly any of them would be seen behind the first header.
+ * Unpacks what it is given into a folder that is emptied after each run, in pieces whose sizes come from the input too.
+ * Beside crashes it finds anything made, changed or removed outside of the folder, and trees that don't come back the
+ * same from an archive of our own. Changes keep to blocks, and mend checksums: else hardly any of them would be seen
+ * behind the first header.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -12,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "beneath.h"
 #include "support/outside.h"
-#include "volume.h"
+#include "volume/beneath.h"
+#include "volume/volume.h"
 
 #define EXPANDED_MOST (256 * 1024)
 #define ARCHIVE_MOST (4 * 1024 * 1024)
@@ -26,7 +27,9 @@ size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t length, size_t most, unsig
 
 static unsigned sum_of(const uint8_t *block) {
     unsigned sum = 8 * ' ';
-    for (size_t i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? 0 : block[i];
+    for (size_t i = 0; i < BLOCK; i++) {
+        sum += i >= 148 && i < 156 ? 0 : block[i];
+    }
     return sum;
 }
 
@@ -64,18 +67,25 @@ static size_t change_blocks(uint8_t *bytes, size_t length, size_t most, unsigned
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t length, size_t most, unsigned seed) {
-    if (length < BLOCK || seed % 16 == 0) return LLVMFuzzerMutate(bytes, length, most);
-    if (seed % 16 < 4) return change_blocks(bytes, length, most, seed / 16);
+    if (length < BLOCK || seed % 16 == 0) {
+        return LLVMFuzzerMutate(bytes, length, most);
+    }
+    if (seed % 16 < 4) {
+        return change_blocks(bytes, length, most, seed / 16);
+    }
     uint8_t *block = bytes + seed / 16 % (length / BLOCK) * BLOCK;
     bool header = is_header(block);
     /* A field alone, or anywhere. */
-    static const size_t fields[][2] = {{0, 100}, {100, 8}, {124, 12}, {136, 12}, {156, 1}, {157, 100}, {257, 8}, {345, 155}, {386, 126}};
+    static const size_t fields[][2] = {
+        {0, 100}, {100, 8}, {124, 12}, {136, 12}, {156, 1}, {157, 100}, {257, 8}, {345, 155}, {386, 126}};
     size_t which = seed / 65536 % 12;
     size_t start = which < 9 && header ? fields[which][0] : 0;
     size_t size = which < 9 && header ? fields[which][1] : BLOCK;
     size_t changed = LLVMFuzzerMutate(block + start, size, size);
     memset(block + start + changed, 0, size - changed);
-    if (header) seal(block);
+    if (header) {
+        seal(block);
+    }
     return length;
 }
 
@@ -84,9 +94,13 @@ static int inner = -1;
 
 static void prepare(void) {
     outer = outside_open();
-    if (mkdirat(outer, "folder", 0700) != 0) abort();
+    if (mkdirat(outer, "folder", 0700) != 0) {
+        abort();
+    }
     inner = openat(outer, "folder", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (inner < 0) abort();
+    if (inner < 0) {
+        abort();
+    }
 }
 
 static int unpack_into(int folder, const uint8_t *bytes, size_t length, size_t piece, bool set_id_error, bool proven) {
@@ -95,12 +109,19 @@ static int unpack_into(int folder, const uint8_t *bytes, size_t length, size_t p
     failure = (struct failure){0};
     struct unpack_options options = {.expanded_limit = EXPANDED_MOST, .set_id_error = set_id_error};
     struct unpack *unpack = unpack_open(folder, &options, &failure);
-    if (unpack == NULL) abort();
+    if (unpack == NULL) {
+        abort();
+    }
     int result = 0;
-    for (size_t at = 0; result == 0 && at < length; at += piece)
+    for (size_t at = 0; result == 0 && at < length; at += piece) {
         result = unpack_feed(unpack, bytes + at, piece < length - at ? piece : length - at, &failure);
-    if (result == 0) result = unpack_finish(unpack, proven, &stats, &failure);
-    if (result != 0 && failure.code == NULL) abort();
+    }
+    if (result == 0) {
+        result = unpack_finish(unpack, proven, &stats, &failure);
+    }
+    if (result != 0 && failure.code == NULL) {
+        abort();
+    }
     unpack_close(unpack);
     return result;
 }
@@ -108,7 +129,9 @@ static int unpack_into(int folder, const uint8_t *bytes, size_t length, size_t p
 static void empty(int folder) {
     static struct failure failure;
     failure = (struct failure){0};
-    if (empty_folder(folder, NULL, NULL, &failure) != 0) abort();
+    if (empty_folder(folder, NULL, NULL, &failure) != 0) {
+        abort();
+    }
 }
 
 /* The folder as an archive; its length, or 0 where it is too large to be compared. */
@@ -118,10 +141,14 @@ static size_t pack_from(int folder, uint8_t *archive) {
     enum pack_kind kind;
     failure = (struct failure){0};
     struct pack *pack = pack_open(folder, "", &options, &kind, &failure);
-    if (pack == NULL) abort();
+    if (pack == NULL) {
+        abort();
+    }
     int64_t length = pack_read(pack, archive, ARCHIVE_MOST, &failure);
     pack_close(pack);
-    if (length < 0) abort();
+    if (length < 0) {
+        abort();
+    }
     return length < ARCHIVE_MOST ? (size_t)length : 0;
 }
 
@@ -129,20 +156,32 @@ static void check_round_trip(void) {
     static uint8_t first[ARCHIVE_MOST];
     static uint8_t second[ARCHIVE_MOST];
     size_t length = pack_from(inner, first);
-    if (length == 0) return;
+    if (length == 0) {
+        return;
+    }
     empty(inner);
-    if (unpack_into(inner, first, length, length, false, false) != 0) abort();
-    if (pack_from(inner, second) != length || memcmp(first, second, length) != 0) abort();
+    if (unpack_into(inner, first, length, length, false, false) != 0) {
+        abort();
+    }
+    if (pack_from(inner, second) != length || memcmp(first, second, length) != 0) {
+        abort();
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
-    if (outer < 0) prepare();
+    if (outer < 0) {
+        prepare();
+    }
     beneath_without_openat2(length % 3 == 0);
     size_t piece = length % 7 == 0 ? 1 : length % 7 * 100;
-    if (unpack_into(inner, bytes, length, piece, length % 5 == 0, length % 2 == 0) == 0) check_round_trip();
+    if (unpack_into(inner, bytes, length, piece, length % 5 == 0, length % 2 == 0) == 0) {
+        check_round_trip();
+    }
     outside_check(outer, "folder");
     empty(inner);
     outside_check(outer, "folder");
-    if (fchmod(inner, 0700) != 0) abort();
+    if (fchmod(inner, 0700) != 0) {
+        abort();
+    }
     return 0;
 }

@@ -1,8 +1,9 @@
 /*
- * Preloaded into `agent serve` (and so into all that it forks): counts the calls to the C library that matter, stops the agent at one of
- * them, lets it fail, or cuts it short, and logs the order in which files are written, made durable and moved, and what is sent and started.
- * A test tells it what to do by a file that is shared memory: test/support/faults/fault-control.ts has its layout as well. Commands that the
- * agent starts do not get it: it takes itself out of the environment.
+ * Preloaded into `agent serve` (and so into all that it forks): counts the calls to the C library that matter, stops
+ * the agent at one of them, lets it fail, or cuts it short, and logs the order in which files are written, made durable
+ * and moved, and what is sent and started. A test tells it what to do by a file that is shared memory:
+ * test/support/faults/fault-control.ts has its layout as well. Commands that the agent starts do not get it: it takes
+ * itself out of the environment.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -70,13 +71,16 @@ static const char *const ROLES[] = {"serve", "session", "supervisor", "child"};
 #else
 #define LARGE(name) name
 #endif
-#define REAL(symbol, result, ...)                        \
-    static result (*real)(__VA_ARGS__);                  \
-    if (real == NULL) *(void **)(&real) = dlsym(RTLD_NEXT, symbol)
+#define REAL(symbol, result, ...)       \
+    static result (*real)(__VA_ARGS__); \
+    if (real == NULL)                   \
+    *(void **)(&real) = dlsym(RTLD_NEXT, symbol)
 
 static void remember(pid_t pid) {
     unsigned place = atomic_fetch_add(&control->pid_count, 1);
-    if (place < PIDS_MAX) atomic_store(&control->pids[place], pid);
+    if (place < PIDS_MAX) {
+        atomic_store(&control->pids[place], pid);
+    }
 }
 
 static void forget(pid_t pid) {
@@ -91,20 +95,29 @@ __attribute__((constructor)) static void begin(void) {
     int fd = path == NULL ? -1 : open(path, O_RDWR | O_CLOEXEC);
     unsetenv("KW_FAULTS");
     unsetenv("LD_PRELOAD");
-    if (fd < 0) return;
+    if (fd < 0) {
+        return;
+    }
     void *shared = mmap(NULL, CONTROL_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     syscall(SYS_close, fd);
-    if (shared == MAP_FAILED) abort();
+    if (shared == MAP_FAILED) {
+        abort();
+    }
     control = shared;
     remember(getpid());
 }
 
 static void say(const char *call, const char *first, const char *second) {
     char line[2 * PATH_BYTES + 64];
-    int length = snprintf(line, sizeof line, "%s\t%s\t%s\t%s\n", ROLES[role], call, first == NULL ? "" : first, second == NULL ? "" : second);
-    if (length <= 0 || length >= (int)sizeof line) abort();
+    int length = snprintf(line, sizeof line, "%s\t%s\t%s\t%s\n", ROLES[role], call, first == NULL ? "" : first,
+        second == NULL ? "" : second);
+    if (length <= 0 || length >= (int)sizeof line) {
+        abort();
+    }
     unsigned place = atomic_fetch_add(&control->log_end, (unsigned)length);
-    if (LOG_AT + place + (unsigned)length <= CONTROL_BYTES) memcpy((char *)control + LOG_AT + place, line, (size_t)length);
+    if (LOG_AT + place + (unsigned)length <= CONTROL_BYTES) {
+        memcpy((char *)control + LOG_AT + place, line, (size_t)length);
+    }
 }
 
 static bool logs(void) {
@@ -121,25 +134,34 @@ static const char *path_of(int folder, const char *name, char path[PATH_BYTES]) 
     snprintf(link, sizeof link, folder == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/%d", folder);
     ssize_t length = readlink(link, base, sizeof base - 1);
     base[length < 0 ? 0 : length] = 0;
-    if (name == NULL) snprintf(path, PATH_BYTES, "%s", base);
-    else snprintf(path, PATH_BYTES, "%s/%.*s", base, PATH_BYTES / 2 - 2, name);
+    if (name == NULL) {
+        snprintf(path, PATH_BYTES, "%s", base);
+    } else {
+        snprintf(path, PATH_BYTES, "%s/%.*s", base, PATH_BYTES / 2 - 2, name);
+    }
     return path;
 }
 
 static void say_at(const char *call, int folder, const char *name) {
     char path[PATH_BYTES];
     int error = errno;
-    if (logs()) say(call, path_of(folder, name, path), NULL);
+    if (logs()) {
+        say(call, path_of(folder, name, path), NULL);
+    }
     errno = error;
 }
 
 static void say_two(const char *call, int from, const char *name, int to, const char *other) {
     char first[PATH_BYTES], second[PATH_BYTES];
-    if (logs()) say(call, path_of(from, name, first), path_of(to, other, second));
+    if (logs()) {
+        say(call, path_of(from, name, first), path_of(to, other, second));
+    }
 }
 
 static _Noreturn void die(void) {
-    for (;;) syscall(SYS_kill, getpid(), SIGKILL);
+    for (;;) {
+        syscall(SYS_kill, getpid(), SIGKILL);
+    }
 }
 
 /* All that the agent is and has started ends at this moment, as when the kernel ends its container. */
@@ -147,23 +169,37 @@ static _Noreturn void crash(void) {
     atomic_store(&control->dead, 1);
     for (int i = 0; i < PIDS_MAX; i++) {
         int pid = atomic_load(&control->pids[i]);
-        if (pid > 0 && pid != getpid()) syscall(SYS_kill, pid, SIGKILL);
+        if (pid > 0 && pid != getpid()) {
+            syscall(SYS_kill, pid, SIGKILL);
+        }
     }
     die();
 }
 
 static enum verdict gate(const char *call, unsigned classes) {
-    if (control == NULL) return GO;
-    if (atomic_load(&control->dead) != 0) die();
-    if (atomic_load(&control->armed) == 0 || (classes & control->classes) == 0 || (control->roles >> role & 1u) == 0) return GO;
+    if (control == NULL) {
+        return GO;
+    }
+    if (atomic_load(&control->dead) != 0) {
+        die();
+    }
+    if (atomic_load(&control->armed) == 0 || (classes & control->classes) == 0 || (control->roles >> role & 1u) == 0) {
+        return GO;
+    }
     unsigned number = atomic_fetch_add(&control->counted, 1) + 1;
-    if (number != control->at && !(control->persistent != 0 && number > control->at)) return GO;
+    if (number != control->at && !(control->persistent != 0 && number > control->at)) {
+        return GO;
+    }
     if (atomic_fetch_add(&control->fired, 1) == 0) {
         control->fired_role = role;
         snprintf(control->fired_call, sizeof control->fired_call, "%s", call);
     }
-    if (control->fault == FAULT_CRASH) crash();
-    if (control->fault == FAULT_KILL) die();
+    if (control->fault == FAULT_CRASH) {
+        crash();
+    }
+    if (control->fault == FAULT_KILL) {
+        die();
+    }
     errno = (int)control->error;
     return control->fault == FAULT_ERROR ? FAIL : control->fault == FAULT_CUT ? CUT : GO;
 }
@@ -182,12 +218,20 @@ static unsigned flow(int fd, size_t length, unsigned file_classes) {
     int type = 0, error = errno;
     socklen_t size = sizeof type;
     unsigned classes = TALKS | BLOCKS;
-    if (control == NULL) return 0;
-    if (syscall(SYS_fstat, fd, &status) != 0) status.st_mode = 0;
-    if (S_ISREG(status.st_mode)) classes = file_classes | BLOCKS | (length > 1 ? CUTTABLE : 0);
-    else if (S_ISFIFO(status.st_mode)) classes |= length > 1 ? CUTTABLE : 0;
-    else if (S_ISSOCK(status.st_mode) && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM)
+    if (control == NULL) {
+        return 0;
+    }
+    if (syscall(SYS_fstat, fd, &status) != 0) {
+        status.st_mode = 0;
+    }
+    if (S_ISREG(status.st_mode)) {
+        classes = file_classes | BLOCKS | (length > 1 ? CUTTABLE : 0);
+    } else if (S_ISFIFO(status.st_mode)) {
         classes |= length > 1 ? CUTTABLE : 0;
+    } else if (S_ISSOCK(status.st_mode) && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+               type == SOCK_STREAM) {
+        classes |= length > 1 ? CUTTABLE : 0;
+    }
     errno = error;
     return classes;
 }
@@ -195,7 +239,9 @@ static unsigned flow(int fd, size_t length, unsigned file_classes) {
 /* ---- files ---- */
 
 static unsigned open_classes(int flags) {
-    if ((flags & O_TMPFILE) == O_TMPFILE) return CHANGES | ALLOCATES | OPTIONAL | READS | DESCRIPTORS;
+    if ((flags & O_TMPFILE) == O_TMPFILE) {
+        return CHANGES | ALLOCATES | OPTIONAL | READS | DESCRIPTORS;
+    }
     return (flags & (O_CREAT | O_TRUNC)) != 0 ? CHANGES | ALLOCATES | READS | DESCRIPTORS : READS | DESCRIPTORS;
 }
 
@@ -205,8 +251,12 @@ int openat(int folder, const char *name, int flags, ...) {
     va_start(list, flags);
     mode_t mode = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(list, mode_t) : 0;
     va_end(list);
-    if (gate("openat", open_classes(flags)) == FAIL) return -1;
-    if ((flags & O_CREAT) != 0) say_at("create", folder, name);
+    if (gate("openat", open_classes(flags)) == FAIL) {
+        return -1;
+    }
+    if ((flags & O_CREAT) != 0) {
+        say_at("create", folder, name);
+    }
     return real(folder, name, flags, mode);
 }
 
@@ -222,15 +272,21 @@ int open(const char *name, int flags, ...) {
 ssize_t write(int fd, const void *bytes, size_t length) {
     REAL("write", ssize_t, int, const void *, size_t);
     enum verdict verdict = gate("write", flow(fd, length, CHANGES | ALLOCATES));
-    if (verdict == FAIL) return -1;
-    if (logs() && is_regular(fd)) say_at("write", fd, NULL);
+    if (verdict == FAIL) {
+        return -1;
+    }
+    if (logs() && is_regular(fd)) {
+        say_at("write", fd, NULL);
+    }
     return real(fd, bytes, verdict == CUT ? 1 : length);
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset) {
     REAL(LARGE("pwrite"), ssize_t, int, const void *, size_t, off_t);
     enum verdict verdict = gate("pwrite", flow(fd, length, CHANGES | ALLOCATES));
-    if (verdict == FAIL) return -1;
+    if (verdict == FAIL) {
+        return -1;
+    }
     say_at("write", fd, NULL);
     return real(fd, bytes, verdict == CUT ? 1 : length, offset);
 }
@@ -248,13 +304,15 @@ ssize_t pread(int fd, void *bytes, size_t length, off_t offset) {
 }
 
 /* What is durable is logged once it is: all else before it happens. */
-#define SYNC(name)                                          \
-    int name(int fd) {                                      \
-        REAL(#name, int, int);                              \
-        if (gate(#name, CHANGES | ALLOCATES) == FAIL) return -1; \
-        int result = real(fd);                              \
-        if (result == 0) say_at("sync", fd, NULL);          \
-        return result;                                      \
+#define SYNC(name)                                    \
+    int name(int fd) {                                \
+        REAL(#name, int, int);                        \
+        if (gate(#name, CHANGES | ALLOCATES) == FAIL) \
+            return -1;                                \
+        int result = real(fd);                        \
+        if (result == 0)                              \
+            say_at("sync", fd, NULL);                 \
+        return result;                                \
     }
 SYNC(fsync)
 SYNC(fdatasync)
@@ -262,7 +320,9 @@ SYNC(syncfs)
 
 int renameat(int from, const char *name, int to, const char *other) {
     REAL("renameat", int, int, const char *, int, const char *);
-    if (gate("renameat", CHANGES | ALLOCATES | RENAMES) == FAIL) return -1;
+    if (gate("renameat", CHANGES | ALLOCATES | RENAMES) == FAIL) {
+        return -1;
+    }
     say_two("rename", from, name, to, other);
     return real(from, name, to, other);
 }
@@ -279,14 +339,18 @@ int symlinkat(const char *target, int folder, const char *name) {
 
 int unlinkat(int folder, const char *name, int flags) {
     REAL("unlinkat", int, int, const char *, int);
-    if (gate("unlinkat", CHANGES) == FAIL) return -1;
+    if (gate("unlinkat", CHANGES) == FAIL) {
+        return -1;
+    }
     say_at("unlink", folder, name);
     return real(folder, name, flags);
 }
 
 int mkdirat(int folder, const char *name, mode_t mode) {
     REAL("mkdirat", int, int, const char *, mode_t);
-    if (gate("mkdirat", CHANGES | ALLOCATES) == FAIL) return -1;
+    if (gate("mkdirat", CHANGES | ALLOCATES) == FAIL) {
+        return -1;
+    }
     say_at("mkdir", folder, name);
     return real(folder, name, mode);
 }
@@ -377,10 +441,16 @@ long syscall(long number, ...) {
     long arguments[6];
     va_list list;
     va_start(list, number);
-    for (int i = 0; i < 6; i++) arguments[i] = va_arg(list, long);
+    for (int i = 0; i < 6; i++) {
+        arguments[i] = va_arg(list, long);
+    }
     va_end(list);
-    unsigned classes = number == SYS_openat2 ? READS | OPTIONAL | DESCRIPTORS : number == SYS_close_range ? OPTIONAL : 0;
-    if (classes != 0 && gate(number == SYS_openat2 ? "openat2" : "close_range", classes) == FAIL) return -1;
+    unsigned classes = number == SYS_openat2       ? READS | OPTIONAL | DESCRIPTORS
+                       : number == SYS_close_range ? OPTIONAL
+                                                   : 0;
+    if (classes != 0 && gate(number == SYS_openat2 ? "openat2" : "close_range", classes) == FAIL) {
+        return -1;
+    }
     return real(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
 }
 
@@ -388,11 +458,17 @@ long syscall(long number, ...) {
 
 pid_t fork(void) {
     REAL("fork", pid_t, void);
-    if (gate("fork", SPAWNS) == FAIL) return -1;
-    if (logs()) say("fork", NULL, NULL);
+    if (gate("fork", SPAWNS) == FAIL) {
+        return -1;
+    }
+    if (logs()) {
+        say("fork", NULL, NULL);
+    }
     pid_t pid = real();
     if (pid == 0 && control != NULL) {
-        if (role == ROLE_SUPERVISOR) role = ROLE_CHILD;
+        if (role == ROLE_SUPERVISOR) {
+            role = ROLE_CHILD;
+        }
         remember(getpid());
     }
     return pid;
@@ -404,26 +480,40 @@ int prctl(int option, ...) {
     unsigned long arguments[4];
     va_list list;
     va_start(list, option);
-    for (int i = 0; i < 4; i++) arguments[i] = va_arg(list, unsigned long);
+    for (int i = 0; i < 4; i++) {
+        arguments[i] = va_arg(list, unsigned long);
+    }
     va_end(list);
     const char *name = option == PR_SET_NAME ? (const char *)(uintptr_t)arguments[0] : "";
-    if (strcmp(name, "agent session") == 0) role = ROLE_SESSION;
-    if (strcmp(name, "agent process") == 0) role = ROLE_SUPERVISOR;
+    if (strcmp(name, "agent session") == 0) {
+        role = ROLE_SESSION;
+    }
+    if (strcmp(name, "agent process") == 0) {
+        role = ROLE_SUPERVISOR;
+    }
     return real(option, arguments[0], arguments[1], arguments[2], arguments[3]);
 }
 
 int execve(const char *path, char *const arguments[], char *const environment[]) {
     REAL("execve", int, const char *, char *const *, char *const *);
-    if (gate("execve", SPAWNS) == FAIL) return -1;
-    if (logs()) say("execve", path, NULL);
+    if (gate("execve", SPAWNS) == FAIL) {
+        return -1;
+    }
+    if (logs()) {
+        say("execve", path, NULL);
+    }
     return real(path, arguments, environment);
 }
 
 pid_t waitpid(pid_t pid, int *status, int options) {
     REAL("waitpid", pid_t, pid_t, int *, int);
-    if (gate("waitpid", (options & WNOHANG) != 0 ? 0 : BLOCKS) == FAIL) return -1;
+    if (gate("waitpid", (options & WNOHANG) != 0 ? 0 : BLOCKS) == FAIL) {
+        return -1;
+    }
     pid_t ended = real(pid, status, options);
-    if (ended > 0 && control != NULL) forget(ended);
+    if (ended > 0 && control != NULL) {
+        forget(ended);
+    }
     return ended;
 }
 
@@ -442,7 +532,9 @@ ssize_t send(int fd, const void *bytes, size_t length, int flags) {
 /* A frame's first byte is its type; the log records when each one was sent. */
 static void say_frame(const struct msghdr *message) {
     char text[16];
-    if (role != ROLE_SESSION || message->msg_iovlen == 0 || message->msg_iov[0].iov_len != 8) return;
+    if (role != ROLE_SESSION || message->msg_iovlen == 0 || message->msg_iov[0].iov_len != 8) {
+        return;
+    }
     snprintf(text, sizeof text, "%u", *(const uint8_t *)message->msg_iov[0].iov_base);
     say("frame", text, NULL);
 }
@@ -450,17 +542,25 @@ static void say_frame(const struct msghdr *message) {
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     REAL("sendmsg", ssize_t, int, const struct msghdr *, int);
     size_t length = 0;
-    for (size_t i = 0; i < message->msg_iovlen; i++) length += message->msg_iov[i].iov_len;
+    for (size_t i = 0; i < message->msg_iovlen; i++) {
+        length += message->msg_iov[i].iov_len;
+    }
     enum verdict verdict = gate("sendmsg", sending(fd, length));
-    if (verdict == FAIL) return -1;
+    if (verdict == FAIL) {
+        return -1;
+    }
     if (verdict == CUT) {
         size_t first = 0;
-        while (message->msg_iov[first].iov_len == 0) first++;
+        while (message->msg_iov[first].iov_len == 0) {
+            first++;
+        }
         struct iovec piece = {message->msg_iov[first].iov_base, 1};
         struct msghdr shorter = {.msg_iov = &piece, .msg_iovlen = 1};
         return real(fd, &shorter, flags);
     }
-    if (logs()) say_frame(message);
+    if (logs()) {
+        say_frame(message);
+    }
     return real(fd, message, flags);
 }
 

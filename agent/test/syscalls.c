@@ -3,8 +3,8 @@
  *
  *   syscalls [--fail CALL=ERROR]... [--hold CALL:NAME:FILE] -- PROGRAM ARGUMENT...
  *
- * --fail: the call fails with ENOSYS or EPERM. --hold: a call whose last path is NAME waits; FILE.held says so; it continues when FILE exists. With * as
- * NAME every such call takes a millisecond until FILE exists.
+ * --fail: the call fails with ENOSYS or EPERM. --hold: a call whose last path is NAME waits; FILE.held says so; it
+ * continues when FILE exists. With * as NAME every such call takes a millisecond until FILE exists.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,11 +33,27 @@
 
 enum { RULES_MAX = 32 };
 
-static const struct { const char *name; uint32_t number; } CALLS[] = {
-    {"faccessat2", 439}, {"openat2", 437}, {"fchmodat2", 452}, {"close_range", 436}, {"statx", SYS_statx},
-    {"renameat2", SYS_renameat2}, {"copy_file_range", SYS_copy_file_range}, {"memfd_create", SYS_memfd_create},
-    {"syncfs", SYS_syncfs}, {"fallocate", SYS_fallocate}, {"renameat", SYS_renameat}, {"getrandom", SYS_getrandom},
-    {"prctl", SYS_prctl}, {"flock", SYS_flock}, {"pidfd_open", 434}, {"clone3", 435}, {"unlinkat", SYS_unlinkat},
+static const struct {
+    const char *name;
+    uint32_t number;
+} CALLS[] = {
+    {"faccessat2", 439},
+    {"openat2", 437},
+    {"fchmodat2", 452},
+    {"close_range", 436},
+    {"statx", SYS_statx},
+    {"renameat2", SYS_renameat2},
+    {"copy_file_range", SYS_copy_file_range},
+    {"memfd_create", SYS_memfd_create},
+    {"syncfs", SYS_syncfs},
+    {"fallocate", SYS_fallocate},
+    {"renameat", SYS_renameat},
+    {"getrandom", SYS_getrandom},
+    {"prctl", SYS_prctl},
+    {"flock", SYS_flock},
+    {"pidfd_open", 434},
+    {"clone3", 435},
+    {"unlinkat", SYS_unlinkat},
 };
 
 static struct sock_filter filter[4 + 2 * RULES_MAX + 1];
@@ -48,9 +64,11 @@ static void add(uint16_t code, uint32_t k, uint8_t yes, uint8_t no) {
 }
 
 static uint32_t call_of(const char *name, size_t length) {
-    for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; i++)
-        if (strlen(CALLS[i].name) == length && strncmp(CALLS[i].name, name, length) == 0)
+    for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; i++) {
+        if (strlen(CALLS[i].name) == length && strncmp(CALLS[i].name, name, length) == 0) {
             return CALLS[i].number;
+        }
+    }
     fprintf(stderr, "syscalls: unknown call %.*s\n", (int)length, name);
     exit(2);
 }
@@ -62,8 +80,9 @@ static void add_rule(uint32_t call, uint32_t action) {
 
 static void add_fail(const char *text) {
     const char *equals = strchr(text, '=');
-    if (equals == NULL || count > 4 + 2 * (RULES_MAX - 2))
+    if (equals == NULL || count > 4 + 2 * (RULES_MAX - 2)) {
         exit(2);
+    }
     uint32_t error = strcmp(equals + 1, "EPERM") == 0 ? EPERM : ENOSYS;
     add_rule(call_of(text, (size_t)(equals - text)), SECCOMP_RET_ERRNO | error);
 }
@@ -88,8 +107,9 @@ static void hold(int listener, const char *file) {
     close(open(held, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     while (access(file, F_OK) != 0) {
         struct pollfd polled = {.fd = listener};
-        if (poll(&polled, 1, 1) > 0 && (polled.revents & POLLHUP) != 0)
+        if (poll(&polled, 1, 1) > 0 && (polled.revents & POLLHUP) != 0) {
             return;
+        }
     }
 }
 
@@ -98,25 +118,30 @@ static _Noreturn void supervise(int listener, const char *name, const char *file
         struct seccomp_notif asked;
         struct pollfd polled = {.fd = listener, .events = POLLIN};
         memset(&asked, 0, sizeof asked);
-        if (poll(&polled, 1, -1) < 0 || (polled.revents & POLLHUP) != 0)
+        if (poll(&polled, 1, -1) < 0 || (polled.revents & POLLHUP) != 0) {
             _exit(0);
-        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked) != 0)
+        }
+        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked) != 0) {
             continue;
-        if (strcmp(name, "*") == 0 && access(file, F_OK) != 0)
+        }
+        if (strcmp(name, "*") == 0 && access(file, F_OK) != 0) {
             usleep(1000);
-        else if (names(&asked, name))
+        } else if (names(&asked, name)) {
             hold(listener, file);
+        }
         struct seccomp_notif_resp answer = {.id = asked.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
         ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
     }
 }
 
-/* The program keeps this process's id; the process that lets calls continue is a child of it, which gets the listener through a socket. */
+/* The program keeps this process's id; the process that lets calls continue is a child of it, which gets the listener
+ * through a socket. */
 static int start_supervisor(char *rule) {
     int pair[2];
     char *name = strchr(rule, ':'), *file = name == NULL ? NULL : strchr(name + 1, ':');
-    if (file == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+    if (file == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
         exit(2);
+    }
     *name++ = 0;
     *file++ = 0;
     pid_t middle = fork();
@@ -125,15 +150,17 @@ static int start_supervisor(char *rule) {
         close(pair[1]);
         return pair[0];
     }
-    if (fork() != 0)
+    if (fork() != 0) {
         _exit(0); /* so that the program has no child that it does not know */
+    }
     char space[CMSG_SPACE(sizeof(int))], byte;
     struct iovec piece = {&byte, 1};
     struct msghdr got = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
     int listener;
     close(pair[0]);
-    if (recvmsg(pair[1], &got, 0) != 1 || CMSG_FIRSTHDR(&got) == NULL)
+    if (recvmsg(pair[1], &got, 0) != 1 || CMSG_FIRSTHDR(&got) == NULL) {
         _exit(1);
+    }
     memcpy(&listener, CMSG_DATA(CMSG_FIRSTHDR(&got)), sizeof listener);
     close(0);
     close(1);
@@ -142,17 +169,22 @@ static int start_supervisor(char *rule) {
 }
 
 static void hand_listener(int socket, int listener) {
-    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int))]; } space = {0};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } space = {0};
     char byte = 0;
     struct iovec piece = {&byte, 1};
-    struct msghdr sent = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = space.bytes, .msg_controllen = sizeof space.bytes};
+    struct msghdr sent = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = space.bytes, .msg_controllen = sizeof space.bytes};
     struct cmsghdr *header = CMSG_FIRSTHDR(&sent);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof listener);
     memcpy(CMSG_DATA(header), &listener, sizeof listener);
-    if (sendmsg(socket, &sent, 0) != 1)
+    if (sendmsg(socket, &sent, 0) != 1) {
         exit(1);
+    }
     close(listener);
     close(socket);
 }
@@ -174,19 +206,23 @@ int main(int argc, char **argv) {
             return 2;
         }
     }
-    if (at + 1 >= argc)
+    if (at + 1 >= argc) {
         return 2;
+    }
     add(BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
     struct sock_fprog program = {count, filter};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return 1;
-    long listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, supervisor >= 0 ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0UL, &program);
+    }
+    long listener = syscall(
+        SYS_seccomp, SECCOMP_SET_MODE_FILTER, supervisor >= 0 ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0UL, &program);
     if (listener < 0) {
         perror("syscalls: seccomp");
         return 1;
     }
-    if (supervisor >= 0)
+    if (supervisor >= 0) {
         hand_listener(supervisor, (int)listener);
+    }
     execvp(argv[at + 1], argv + at + 1);
     perror(argv[at + 1]);
     return 127;

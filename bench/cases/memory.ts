@@ -32,7 +32,11 @@ export const benchmark: Benchmark = {
     const folder = opened.use(await mkdtemp(join(tmpdir(), 'kw-memory-')), (path) => rm(path, { recursive: true }));
     const database = opened.use(await PGlite.create(), (pglite) => pglite.close());
     const embedded = opened.use(await startEmbedded(), (child) => child[Symbol.asyncDispose]());
-    const cases = casesOf('embedded cluster', sizesOf(setting('sizes')), { kubeconfig: embedded.kubeconfig, database, folder });
+    const cases = casesOf('embedded cluster', sizesOf(setting('sizes')), {
+      kubeconfig: embedded.kubeconfig,
+      database,
+      folder,
+    });
     const real = process.env['KUBECONFIG'];
     if (real === undefined || real === '') log('KUBECONFIG is not set: only the embedded cluster is measured');
     else cases.push(...casesOf('real cluster', sizesOf(setting('real-sizes')), { kubeconfig: real, database, folder }));
@@ -57,11 +61,17 @@ function casesOf(cluster: string, sizes: readonly number[], setting: Setting): B
 }
 
 /** In MiB. */
-async function peakAboveIdle(direction: Direction, mebibytes: number, setting: Setting, context: BenchContext): Promise<number> {
+async function peakAboveIdle(
+  direction: Direction,
+  mebibytes: number,
+  setting: Setting,
+  context: BenchContext,
+): Promise<number> {
   const rate = Number(context.setting('rate'));
   await using opened = new AsyncStack();
   const slow = join(setting.folder, 'slow.kubeconfig');
-  if (direction === 'up') opened.use(await openSlowly(setting.kubeconfig, slow, rate), (proxy) => proxy[Symbol.asyncDispose]());
+  if (direction === 'up')
+    opened.use(await openSlowly(setting.kubeconfig, slow, rate), (proxy) => proxy[Symbol.asyncDispose]());
   const host = opened.use(new HostChild(setting.database), (child) => child[Symbol.asyncDispose]());
   const kubeconfig = direction === 'up' ? slow : setting.kubeconfig;
   await host.tell({ kind: 'open', kubeconfig, image: context.setting('image'), pods: 1 });
@@ -71,7 +81,9 @@ async function peakAboveIdle(direction: Direction, mebibytes: number, setting: S
   const idle = await memoryOf(host.pid);
   const place = { pod: 0, path: '.' };
   const { bytes, ms } = await host.tell(
-    direction === 'down' ? { kind: 'down', from: place, target: { mebibytesPerSecond: rate } } : { kind: 'up', to: place, source: { mebibytes } },
+    direction === 'down'
+      ? { kind: 'down', from: place, target: { mebibytesPerSecond: rate } }
+      : { kind: 'up', to: place, source: { mebibytes } },
   );
   if (bytes < mebibytes * 1024 * 1024) throw new Error(`${bytes} bytes passed, less than ${mebibytes} MiB`);
   const peak = await memoryOf(host.pid);

@@ -28,7 +28,12 @@ export const benchmark: Benchmark = {
     const kubeconfig = requireRealCluster();
     const image = process.env['KW_BENCH_BASH_IMAGE'] ?? 'registry.local/debian:12';
     const database = await PGlite.create();
-    const worker = await KubernetesWorker.open({ name: `bench-${randomUUID()}`, kubeConfig: kubeconfig, database, volumeImage: image });
+    const worker = await KubernetesWorker.open({
+      name: `bench-${randomUUID()}`,
+      kubeConfig: kubeconfig,
+      database,
+      volumeImage: image,
+    });
     const owner = { kind: 'bench', key: randomUUID() };
     log(`making a pod of ${image}`);
     const { container } = await worker.findOrCreateContainer(owner, { image, dir });
@@ -153,7 +158,12 @@ function latencies(setting: Setting): readonly BenchCase[] {
   return [
     { ...common, name: 'a printed line to its callback, p50', ours: () => ours(0.5), peer: () => peer(0.5) },
     { ...common, name: 'a printed line to its callback, p99', ours: () => ours(0.99), peer: () => peer(0.99) },
-    { ...common, name: 'the same, p50 above that of a plain exec', goal: 5, ours: async () => (await ours(0.5)) - (await peer(0.5)) },
+    {
+      ...common,
+      name: 'the same, p50 above that of a plain exec',
+      goal: 5,
+      ours: async () => (await ours(0.5)) - (await peer(0.5)),
+    },
   ];
 }
 

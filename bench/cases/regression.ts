@@ -47,7 +47,9 @@ export const benchmark: Benchmark = {
     const kept = opened.keep();
     return {
       cases: [
-        ...samples.flatMap((sample) => new TransferCases(sample, { folder, log }).of(...movers, { goals: { up: goal, down: goal, across: goal } })),
+        ...samples.flatMap((sample) =>
+          new TransferCases(sample, { folder, log }).of(...movers, { goals: { up: goal, down: goal, across: goal } }),
+        ),
         commandCase(hosts, 'a command to its exit status', 'true', 20),
         commandCase(hosts, 'a command that prints 32 MiB', 'head -c 33554432 /dev/zero', 5),
         openCase(open, other),
@@ -67,11 +69,18 @@ interface OpenHost {
 function checkoutOf(path: string): URL {
   const folder = resolve(path);
   if (path === '' || !existsSync(join(folder, 'bench/host/host-process.ts')))
-    throw new UsageError('--set checkout=DIR: the folder of a checkout of the commit to compare with, after npm ci there');
+    throw new UsageError(
+      '--set checkout=DIR: the folder of a checkout of the commit to compare with, after npm ci there',
+    );
   return pathToFileURL(`${folder}/`);
 }
 
-function commandCase({ now, before }: { readonly now: OpenHost; readonly before: OpenHost }, name: string, script: string, pairs: number): BenchCase {
+function commandCase(
+  { now, before }: { readonly now: OpenHost; readonly before: OpenHost },
+  name: string,
+  script: string,
+  pairs: number,
+): BenchCase {
   const run = async ({ host }: OpenHost): Promise<number> => (await host.tell({ kind: 'script', pod: 0, script })).ms;
   return { name, unit: 'ms', better: 'lower', goal, pairs, warmUps: 2, ours: () => run(now), peer: () => run(before) };
 }
@@ -83,5 +92,13 @@ function openCase(open: (checkout?: URL, pods?: number) => Promise<OpenHost>, ot
     await kept[Symbol.asyncDispose]();
     return openMs;
   };
-  return { name: 'a worker with a new pod', unit: 'ms', better: 'lower', goal, pairs: 5, ours: () => run(), peer: () => run(other) };
+  return {
+    name: 'a worker with a new pod',
+    unit: 'ms',
+    better: 'lower',
+    goal,
+    pairs: 5,
+    ours: () => run(),
+    peer: () => run(other),
+  };
 }

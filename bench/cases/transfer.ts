@@ -35,9 +35,13 @@ export const benchmark: Benchmark = {
     const kept = opened.keep();
     return {
       cases: [
-        ...groups.flatMap(({ sample: { goals }, transfers }) => transfers.of(ours(host), kubectl('websocket'), { goals })),
+        ...groups.flatMap(({ sample: { goals }, transfers }) =>
+          transfers.of(ours(host), kubectl('websocket'), { goals }),
+        ),
         // Over SPDY, which clusters no longer need to offer: for the record, without a goal.
-        ...groups.flatMap(({ transfers }) => transfers.of(ours(host), kubectl('spdy'), { suffix: ', kubectl over SPDY', pairs: 3 })),
+        ...groups.flatMap(({ transfers }) =>
+          transfers.of(ours(host), kubectl('spdy'), { suffix: ', kubectl over SPDY', pairs: 3 }),
+        ),
       ],
       [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
     };

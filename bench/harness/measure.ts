@@ -21,7 +21,9 @@ export async function measure(
     const ours = await benchCase.ours(context);
     const peer = await benchCase.peer?.(context);
     const label = pair < 0 ? 'warm-up' : `pair ${String(pair + 1)}/${String(pairs)}`;
-    context.log(`${benchCase.name}: ${label}: ours ${ours.toFixed(2)}${peer === undefined ? '' : `, peer ${peer.toFixed(2)}`} ${benchCase.unit}`);
+    context.log(
+      `${benchCase.name}: ${label}: ours ${ours.toFixed(2)}${peer === undefined ? '' : `, peer ${peer.toFixed(2)}`} ${benchCase.unit}`,
+    );
     if (pair < 0) continue;
     measured.ours.push(ours);
     if (peer !== undefined) measured.peer.push(peer);

@@ -9,7 +9,8 @@ import { UsageError } from './arguments.ts';
  */
 export function requireRealCluster(env: NodeJS.ProcessEnv = process.env): string {
   const kubeconfig = env['KUBECONFIG'];
-  if (kubeconfig === undefined || kubeconfig === '') throw new UsageError('KUBECONFIG is not set: this benchmark measures on a real cluster');
+  if (kubeconfig === undefined || kubeconfig === '')
+    throw new UsageError('KUBECONFIG is not set: this benchmark measures on a real cluster');
   const { error } = spawnSync('kubectl', ['version', '--client'], { env, stdio: 'ignore' });
   if (error !== undefined) throw new UsageError('kubectl is not on PATH: this benchmark compares with it');
   return kubeconfig;

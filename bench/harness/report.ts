@@ -31,7 +31,8 @@ export function rowOf({ benchCase, ours, peer }: Measured): Row {
     unit: benchCase.unit,
     ours: oursMedian,
     peer: peerMedian,
-    ratio: peerMedian === null ? null : benchCase.better === 'higher' ? oursMedian / peerMedian : peerMedian / oursMedian,
+    ratio:
+      peerMedian === null ? null : benchCase.better === 'higher' ? oursMedian / peerMedian : peerMedian / oursMedian,
     goal: benchCase.goal ?? null,
     pairs: ours.map((value, index) => [value, peer[index] ?? null]),
   };
@@ -49,9 +50,13 @@ export function tableOf(rows: readonly Row[]): string {
     row.goal === null ? '–' : String(row.goal),
     String(row.pairs.length),
   ]);
-  const widths = header.map((title, column) => Math.max(...[header, ...lines].map((line) => (line[column] ?? title).length)));
+  const widths = header.map((title, column) =>
+    Math.max(...[header, ...lines].map((line) => (line[column] ?? title).length)),
+  );
   const aligned = (line: readonly string[]): string =>
-    line.map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ');
+    line
+      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  ');
   return [aligned(header), widths.map((width) => '-'.repeat(width)).join('  '), ...lines.map(aligned)].join('\n');
 }
 

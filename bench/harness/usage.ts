@@ -2,7 +2,10 @@ import { UsageError } from './arguments.ts';
 import type { Benchmark } from './benchmark.ts';
 
 /** What `--help` says: of all benchmarks, or with the settings of one. */
-export function usageOf(names: readonly string[], chosen?: { readonly name: string; readonly settings: Benchmark['settings'] }): string {
+export function usageOf(
+  names: readonly string[],
+  chosen?: { readonly name: string; readonly settings: Benchmark['settings'] },
+): string {
   const lines = [
     `usage: npm run bench -- ${chosen?.name ?? 'NAME'} [--only REGEX] [--pairs N] [--json FILE] [--set NAME=VALUE]`,
     '',
@@ -15,7 +18,11 @@ export function usageOf(names: readonly string[], chosen?: { readonly name: stri
   if (chosen === undefined) return [...lines, `NAME is one of: ${names.join(', ')}`].join('\n');
   const settings = Object.entries(chosen.settings ?? {});
   if (settings.length === 0) return [...lines, `${chosen.name} has no settings`].join('\n');
-  return [...lines, `settings of ${chosen.name}:`, ...settings.map(([name, { value, meaning }]) => `  ${name}=${value}  ${meaning}`)].join('\n');
+  return [
+    ...lines,
+    `settings of ${chosen.name}:`,
+    ...settings.map(([name, { value, meaning }]) => `  ${name}=${value}  ${meaning}`),
+  ].join('\n');
 }
 
 /**
@@ -23,8 +30,12 @@ export function usageOf(names: readonly string[], chosen?: { readonly name: stri
  *
  * @throws UsageError - one is given that the benchmark does not have
  */
-export function settingsOf({ settings = {} }: Pick<Benchmark, 'settings'>, given: ReadonlyMap<string, string>): (name: string) => string {
-  for (const name of given.keys()) if (!Object.hasOwn(settings, name)) throw new UsageError(`--set ${name}: there is no such setting`);
+export function settingsOf(
+  { settings = {} }: Pick<Benchmark, 'settings'>,
+  given: ReadonlyMap<string, string>,
+): (name: string) => string {
+  for (const name of given.keys())
+    if (!Object.hasOwn(settings, name)) throw new UsageError(`--set ${name}: there is no such setting`);
   return (name) => {
     const setting = settings[name];
     if (setting === undefined) throw new TypeError(`the benchmark declares no setting ${name}`);

@@ -30,7 +30,9 @@ export class HostChild implements AsyncDisposable {
       else if (received.kind === 'done') this.#waiting?.resolve(received.outcome);
       else this.#waiting?.reject(new Error(`in the host: ${received.reason}`));
     });
-    this.#child.once('exit', (status, signal) => this.#waiting?.reject(new Error(`the host ended: ${String(status ?? signal)}`)));
+    this.#child.once('exit', (status, signal) =>
+      this.#waiting?.reject(new Error(`the host ended: ${String(status ?? signal)}`)),
+    );
   }
 
   /** One at a time. */

@@ -5,7 +5,13 @@ import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { type Container, type ContainerOwner, KubernetesWorker, type StreamSource, type Volume } from 'kubernetes-worker';
+import {
+  type Container,
+  type ContainerOwner,
+  KubernetesWorker,
+  type StreamSource,
+  type Volume,
+} from 'kubernetes-worker';
 
 import { type Answer, benchDir, type Order, type Outcome, type Place } from './orders.ts';
 import { RemoteDatabase, type ResultMessage } from './remote-database.ts';
@@ -30,7 +36,12 @@ class Host {
   }
 
   static async open({ kubeconfig, image, pods }: OrderOf<'open'>, database: RemoteDatabase): Promise<Host> {
-    const worker = await KubernetesWorker.open({ name: `bench-${randomUUID()}`, kubeConfig: kubeconfig, database, volumeImage: image });
+    const worker = await KubernetesWorker.open({
+      name: `bench-${randomUUID()}`,
+      kubeConfig: kubeconfig,
+      database,
+      volumeImage: image,
+    });
     const host = new Host(worker, image);
     try {
       for (let left = pods; left > 0; left -= 1) await host.#openPod();
@@ -61,7 +72,10 @@ class Host {
 
   /** All return the bytes that passed. */
   async up({ to, source }: OrderOf<'up'>): Promise<number> {
-    return await this.#into(to, 'file' in source ? createReadStream(source.file, { highWaterMark: 1024 * 1024 }) : archiveOf(source.mebibytes));
+    return await this.#into(
+      to,
+      'file' in source ? createReadStream(source.file, { highWaterMark: 1024 * 1024 }) : archiveOf(source.mebibytes),
+    );
   }
 
   async across({ from, to }: OrderOf<'across'>): Promise<number> {

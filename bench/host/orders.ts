@@ -56,7 +56,9 @@ export interface Outcome {
   readonly output: string;
 }
 
-export type Answer = { readonly kind: 'done'; readonly outcome: Outcome } | { readonly kind: 'failed'; readonly reason: string };
+export type Answer =
+  | { readonly kind: 'done'; readonly outcome: Outcome }
+  | { readonly kind: 'failed'; readonly reason: string };
 
 /** Where the folder `data`, the volume, is in each pod, and beside it `peer`, on the same disk. */
 export const benchDir = '/tmp/build/bench';

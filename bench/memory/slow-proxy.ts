@@ -16,7 +16,10 @@ export class SlowProxy implements AsyncDisposable {
     this.#sockets = sockets;
   }
 
-  static async open(target: { readonly host: string; readonly port: number }, mebibytesPerSecond: number): Promise<SlowProxy> {
+  static async open(
+    target: { readonly host: string; readonly port: number },
+    mebibytesPerSecond: number,
+  ): Promise<SlowProxy> {
     const sockets = new Set<Socket>();
     const server = createServer((client) => {
       const upstream = connect(target);

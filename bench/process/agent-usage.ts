@@ -32,6 +32,8 @@ export async function agentUsage(container: Container): Promise<AgentUsage> {
   const lines = text.split('\n').map((line) => line.split(' '));
   const memoryKiB = lines.reduce((total, [word, value]) => (word === 'pss' ? total + Number(value) : total), 0);
   if (exitStatus !== 0 || memoryKiB === 0) throw new Error(`the agent's processes cannot be seen: ${text}`);
-  const cpuMs = new Map(lines.flatMap(([word, pid = '', ticks]) => (word === 'ticks' ? [[pid, Number(ticks) * 10] as const] : [])));
+  const cpuMs = new Map(
+    lines.flatMap(([word, pid = '', ticks]) => (word === 'ticks' ? [[pid, Number(ticks) * 10] as const] : [])),
+  );
   return { memoryMiB: memoryKiB / 1024, cpuMs };
 }

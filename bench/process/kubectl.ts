@@ -2,7 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 /** Runs kubectl to its end. What it prints is told in pieces, as it comes. */
-export async function kubectl(args: readonly string[], onOutput: (chunk: Buffer) => void = () => undefined): Promise<void> {
+export async function kubectl(
+  args: readonly string[],
+  onOutput: (chunk: Buffer) => void = () => undefined,
+): Promise<void> {
   const child = spawn('kubectl', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   child.stdout.on('data', onOutput);
   const [status] = (await once(child, 'close')) as [number | null];

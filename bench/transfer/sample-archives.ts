@@ -75,7 +75,8 @@ type Content = readonly [name: string, bytes: Buffer];
 async function* sources(): AsyncGenerator<Content> {
   const names: string[] = [];
   for await (const name of glob('**/*.{js,ts,mjs,json,md}', { cwd: modules })) names.push(name);
-  for (const name of names.sort()) if ((await stat(join(modules, name))).isFile()) yield [name, await readFile(join(modules, name))];
+  for (const name of names.sort())
+    if ((await stat(join(modules, name))).isFile()) yield [name, await readFile(join(modules, name))];
 }
 
 /** The source files cut up: lengths that differ, the same in each run, and as many files a folder as a source tree has. */
@@ -120,6 +121,9 @@ export async function makeArchive(folder: string, { id, write }: Sample): Promis
     archive.finalize();
     return bytes;
   });
-  const [contentBytes] = await Promise.all([written, pipeline(archive as AsyncIterable<Buffer>, createWriteStream(path))]);
+  const [contentBytes] = await Promise.all([
+    written,
+    pipeline(archive as AsyncIterable<Buffer>, createWriteStream(path)),
+  ]);
   return { path, bytes: (await stat(path)).size, contentBytes, treeDigest: await digestOfArchive(path) };
 }

@@ -134,7 +134,8 @@ export class TransferCases {
   async #check(mover: Mover, { pod, path }: Place): Promise<void> {
     const { treeDigest } = await this.#made();
     const output = await mover.script(pod, digestScript(`${mover.side}/${path}`));
-    if (digestOfOutput(output) !== treeDigest) throw new Error(`${mover.name} after ${this.#sample.name}: the content differs`);
+    if (digestOfOutput(output) !== treeDigest)
+      throw new Error(`${mover.name} after ${this.#sample.name}: the content differs`);
   }
 
   async #made(): Promise<SampleArchive> {
@@ -145,7 +146,9 @@ export class TransferCases {
   async #make(): Promise<SampleArchive> {
     const { folder, log } = this.#setting;
     const archive = await makeArchive(folder, this.#sample);
-    log(`${this.#sample.name}: ${mebibytes(archive.contentBytes)} MiB in an archive of ${mebibytes(archive.bytes)} MiB`);
+    log(
+      `${this.#sample.name}: ${mebibytes(archive.contentBytes)} MiB in an archive of ${mebibytes(archive.bytes)} MiB`,
+    );
     return archive;
   }
 }

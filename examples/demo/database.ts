@@ -26,7 +26,8 @@ async function openPGlite(): Promise<DemoDatabase> {
   return {
     description: 'PGlite, in this process',
     handle: database,
-    countRows: async (workerName) => Number((await database.query<{ rows: number }>(countQuery, [workerName])).rows[0]?.rows),
+    countRows: async (workerName) =>
+      Number((await database.query<{ rows: number }>(countQuery, [workerName])).rows[0]?.rows),
     [Symbol.asyncDispose]: () => database.close(),
   };
 }
@@ -38,7 +39,8 @@ function openPool(url: string): DemoDatabase {
   return {
     description: `PostgreSQL at ${new URL(url).host}`,
     handle: pool,
-    countRows: async (workerName) => Number((await pool.query<{ rows: string }>(countQuery, [workerName])).rows[0]?.rows),
+    countRows: async (workerName) =>
+      Number((await pool.query<{ rows: string }>(countQuery, [workerName])).rows[0]?.rows),
     [Symbol.asyncDispose]: () => pool.end(),
   };
 }

@@ -29,7 +29,10 @@ async function main(args: readonly string[]): Promise<number> {
 async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boolean> {
   const console = new DemoConsole(process.stdout);
   const startedAt = performance.now();
-  console.step('start', options.kubeconfig === undefined ? 'the embedded cluster' : `the cluster of ${options.kubeconfig}`);
+  console.step(
+    'start',
+    options.kubeconfig === undefined ? 'the embedded cluster' : `the cluster of ${options.kubeconfig}`,
+  );
   await using cluster = await openCluster(options);
   await using database = await openDatabase(options.database);
   console.fact('cluster', cluster.description);
@@ -48,7 +51,10 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boole
   const traces: DemoTraces = { owners: [], artifacts: [] };
   let holds = false;
   try {
-    holds = await runPipeline({ worker, secondWorker, image: options.image, sourceFolder, runId: randomUUID(), console, signal }, traces);
+    holds = await runPipeline(
+      { worker, secondWorker, image: options.image, sourceFolder, runId: randomUUID(), console, signal },
+      traces,
+    );
   } finally {
     holds = (await release(worker, traces, { console, cluster, database })) && holds;
   }
@@ -60,7 +66,11 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boole
 async function release(
   worker: KubernetesWorker,
   { owners, artifacts }: DemoTraces,
-  { console, cluster, database }: { readonly console: DemoConsole; readonly cluster: DemoCluster; readonly database: DemoDatabase },
+  {
+    console,
+    cluster,
+    database,
+  }: { readonly console: DemoConsole; readonly cluster: DemoCluster; readonly database: DemoDatabase },
 ): Promise<boolean> {
   console.step('release', 'everything');
   for (const owner of owners) await worker.ownerFinished(owner);
@@ -76,6 +86,8 @@ async function release(
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${error instanceof UsageError ? `\n${usage}` : ''}`);
+  process.stderr.write(
+    `${error instanceof Error ? error.message : String(error)}\n${error instanceof UsageError ? `\n${usage}` : ''}`,
+  );
   process.exitCode = error instanceof UsageError ? 2 : 1;
 }

@@ -27,16 +27,28 @@ export class UsageError extends Error {}
 /** @throws UsageError */
 export function parseOptions(args: readonly string[]): DemoOptions | 'help' {
   const text = { type: 'string' } as const;
-  const options = { kubeconfig: text, namespace: text, image: text, database: text, help: { type: 'boolean' } } as const;
+  const options = {
+    kubeconfig: text,
+    namespace: text,
+    image: text,
+    database: text,
+    help: { type: 'boolean' },
+  } as const;
   try {
     const { values } = parseArgs({ args: [...args], options, allowPositionals: false });
     if (values.help === true) return 'help';
-    if (values.namespace !== undefined && values.kubeconfig === undefined) throw new UsageError('--namespace goes with --kubeconfig');
+    if (values.namespace !== undefined && values.kubeconfig === undefined)
+      throw new UsageError('--namespace goes with --kubeconfig');
     if (values.database !== undefined && !isDatabaseUrl(values.database)) {
       // The value may hold a password, so it is not printed.
       throw new UsageError('--database is not a URL of the form postgres://user:password@host:port/database');
     }
-    return { kubeconfig: values.kubeconfig, namespace: values.namespace, image: values.image ?? 'busybox:1', database: values.database };
+    return {
+      kubeconfig: values.kubeconfig,
+      namespace: values.namespace,
+      image: values.image ?? 'busybox:1',
+      database: values.database,
+    };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }

@@ -2,7 +2,15 @@ import { createHash } from 'node:crypto';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-import type { ContainerOwner, ContainerWithMounts, ProcessResult, ProcessSpec, Volume, VolumeMount, Worker } from 'kubernetes-worker';
+import type {
+  ContainerOwner,
+  ContainerWithMounts,
+  ProcessResult,
+  ProcessSpec,
+  Volume,
+  VolumeMount,
+  Worker,
+} from 'kubernetes-worker';
 
 import { type DemoConsole, rate } from './console.ts';
 import { countLines, gzipArchive } from './source-archive.ts';
@@ -86,7 +94,11 @@ interface StepOutcome {
   readonly stderr: string;
 }
 
-async function runTask(setup: DemoSetup, traces: DemoTraces, source: Volume): Promise<StepOutcome & { readonly result: Volume }> {
+async function runTask(
+  setup: DemoSetup,
+  traces: DemoTraces,
+  source: Volume,
+): Promise<StepOutcome & { readonly result: Volume }> {
   setup.console.step('task', 'counts lines per file, writes a report and an archive');
   const spec = { inputs: [{ artifact: source, path: 'source' }], outputs: { result: 'result' } };
   const made = await makeContainer(setup, traces, 'task', spec);

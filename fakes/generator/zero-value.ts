@@ -22,5 +22,9 @@ export function zeroValue(type: Type): string | undefined {
 }
 
 function isDictionary(type: Type): boolean {
-  return type.getStringIndexType() !== undefined && type.getProperties().length === 0 && type.getCallSignatures().length === 0;
+  return (
+    type.getStringIndexType() !== undefined &&
+    type.getProperties().length === 0 &&
+    type.getCallSignatures().length === 0
+  );
 }

@@ -29,7 +29,10 @@ async function outcomeOf(copy: WorkingCopy, mutant: Mutant): Promise<Pick<Verdic
     if (after.timedOut) return { outcome: 'killed', detail: 'the specs did not end' };
     if (after.totals === undefined) return { outcome: 'broken', detail: lastLines(after.output) };
     if (after.totals.failed > 0) return { outcome: 'killed', detail: firstFailure(after) };
-    return { outcome: 'survived', detail: `${String(after.totals.passed)} tests of ${mutant.killedBy.specs.join(', ')} pass` };
+    return {
+      outcome: 'survived',
+      detail: `${String(after.totals.passed)} tests of ${mutant.killedBy.specs.join(', ')} pass`,
+    };
   } finally {
     await takeBack();
     await copy.build();

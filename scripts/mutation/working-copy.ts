@@ -74,14 +74,19 @@ export class WorkingCopy implements AsyncDisposable {
 
   async specs({ specs, grep }: Mutant['killedBy']): Promise<SpecRun> {
     const choice = grep === undefined ? [] : ['--fgrep', grep];
-    const mocha = spawn(process.execPath, ['node_modules/mocha/bin/mocha.js', '--bail', '--exit', ...choice, ...specs], {
-      cwd: this.#folder,
-      env: { ...process.env, ...this.#environment() },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    });
+    const mocha = spawn(
+      process.execPath,
+      ['node_modules/mocha/bin/mocha.js', '--bail', '--exit', ...choice, ...specs],
+      {
+        cwd: this.#folder,
+        env: { ...process.env, ...this.#environment() },
+        stdio: ['ignore', 'pipe', 'pipe'],
+        detached: true,
+      },
+    );
     let output = '';
-    for (const stream of [mocha.stdout, mocha.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    for (const stream of [mocha.stdout, mocha.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => (output += text));
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
@@ -90,7 +95,11 @@ export class WorkingCopy implements AsyncDisposable {
     await new Promise((resolve, reject) => mocha.once('error', reject).once('exit', resolve));
     clearTimeout(timer);
     const [, passed, failed] = /^(\d+) passed, (\d+) failed/m.exec(output) ?? [];
-    return { totals: passed === undefined ? undefined : { passed: Number(passed), failed: Number(failed) }, timedOut, output };
+    return {
+      totals: passed === undefined ? undefined : { passed: Number(passed), failed: Number(failed) },
+      timedOut,
+      output,
+    };
   }
 
   #environment(): NodeJS.ProcessEnv {

@@ -31,7 +31,14 @@ import type { ResumableComponents, ResumableOperation } from './transfer/resumab
 import type { TransferResult, TransferSettings } from './transfer/transfer-progress.ts';
 import { Upload, type UploadResult } from './transfer/upload.ts';
 import { ByteFeed, RelayFeed, type UploadFeed } from './transfer/upload-feed.ts';
-import { AgentFailure, LostConnection, processFailure, processStartError, transferFailure, transferOutcome } from './wire/agent-error.ts';
+import {
+  AgentFailure,
+  LostConnection,
+  processFailure,
+  processStartError,
+  transferFailure,
+  transferOutcome,
+} from './wire/agent-error.ts';
 import { type AgentText, type ControlObject, type Fields } from './wire/control.ts';
 
 /** What the agent keeps for nobody costs little; a host that is slow to come back loses a transfer. */
@@ -143,7 +150,10 @@ export class AgentClient {
       pingAfterMs: options.pingAfterMs ?? 10_000,
       deadAfterMs,
     });
-    this.#opener = new OperationOpener(pool, { ...this.#transfers, limits: components.limits ?? new ConnectionLimits() });
+    this.#opener = new OperationOpener(pool, {
+      ...this.#transfers,
+      limits: components.limits ?? new ConnectionLimits(),
+    });
   }
 
   /**
@@ -170,7 +180,8 @@ export class AgentClient {
     try {
       await this.#opener.ask({ op: 'fence', generation }, options);
     } catch (error) {
-      if (error instanceof AgentFailure && error.code === 'STALE_GENERATION') throw new LeaseLostError(this.#components.handle, { cause: error });
+      if (error instanceof AgentFailure && error.code === 'STALE_GENERATION')
+        throw new LeaseLostError(this.#components.handle, { cause: error });
       throw error instanceof LostConnection ? error.reason : error;
     }
   }
@@ -184,10 +195,17 @@ export class AgentClient {
     const { processId, args, tty, stdin = false, ...rest } = spec;
     const size = tty === undefined ? undefined : { columns: tty.columns, rows: tty.rows };
     try {
-      const fields = await this.#opener.ask({ op: 'start', process: processId, args, tty: size, stdin, ...rest }, options);
+      const fields = await this.#opener.ask(
+        { op: 'start', process: processId, args, tty: size, stdin, ...rest },
+        options,
+      );
       return { started: fields.boolean('started') };
     } catch (error) {
-      const command = { executable: display(args[0]), user: spec.user, dir: spec.dir === undefined ? undefined : display(spec.dir) };
+      const command = {
+        executable: display(args[0]),
+        user: spec.user,
+        dir: spec.dir === undefined ? undefined : display(spec.dir),
+      };
       throw error instanceof AgentFailure
         ? processStartError(error, this.#process(processId), command)
         : processFailure(error, this.#process(processId));
@@ -261,7 +279,10 @@ export class AgentClient {
   }
 
   /** Copies between volumes of the pod; all or nothing. */
-  async copy(spec: CopySpec, options: AbortOptions = {}): Promise<{ readonly entries: number; readonly expandedBytes: number }> {
+  async copy(
+    spec: CopySpec,
+    options: AbortOptions = {},
+  ): Promise<{ readonly entries: number; readonly expandedBytes: number }> {
     const facts: TransferFacts = { handle: spec.to, path: spec.path === undefined ? undefined : display(spec.path) };
     const copy = (): Promise<Fields> => this.#askVolume(facts, { op: 'copy', ...spec }, options, 'sent');
     const fields = await this.#repeatedly(copy, options.signal);
@@ -277,8 +298,13 @@ export class AgentClient {
    * NotPermittedError, DigestMismatchError, TransferStalledError, OperationLostError
    * @throws OutcomeUnknownError - everything was sent, and nobody could be asked any more whether it was committed
    */
-  async receive(spec: ReceiveSpec, source: StreamSource, { signal, isProven }: UploadOptions = {}): Promise<UploadResult> {
-    const upload = async (opened: ReadOnceSource): Promise<UploadResult> => await this.#upload(spec, new ByteFeed(opened, isProven), { signal });
+  async receive(
+    spec: ReceiveSpec,
+    source: StreamSource,
+    { signal, isProven }: UploadOptions = {},
+  ): Promise<UploadResult> {
+    const upload = async (opened: ReadOnceSource): Promise<UploadResult> =>
+      await this.#upload(spec, new ByteFeed(opened, isProven), { signal });
     if (typeof source !== 'function') return await upload(source);
     return await this.#repeatedly(async () => await upload(await source()), signal);
   }
@@ -306,8 +332,15 @@ export class AgentClient {
    * @throws VolumeNotFoundError, FileNotFoundError, UnsafeArchivePathError, NotPermittedError, OperationLostError; the readable also fails with FileChangedError,
    * DigestMismatchError, TransferStalledError
    */
-  async send(spec: SendSpec, { signal, explain }: AbortOptions & { readonly explain?: ExplainLoss | undefined } = {}): Promise<AgentDownload> {
-    const { kind, readable, completed } = await this.#download(spec, (...parts) => new Download(...parts, explain), signal);
+  async send(
+    spec: SendSpec,
+    { signal, explain }: AbortOptions & { readonly explain?: ExplainLoss | undefined } = {},
+  ): Promise<AgentDownload> {
+    const { kind, readable, completed } = await this.#download(
+      spec,
+      (...parts) => new Download(...parts, explain),
+      signal,
+    );
     if (readable.errored !== null) throw readable.errored;
     if (signal !== undefined) {
       const listener = addAbortListener(signal, () => readable.destroy(abortReason(signal)));
@@ -331,13 +364,23 @@ export class AgentClient {
   /** Whatever it fails with, the feed is stopped. */
   async #upload(spec: ReceiveSpec, feed: UploadFeed, { signal }: AbortOptions): Promise<UploadResult> {
     const { volume, path = '', setId, generation, ...rest } = spec;
-    const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'in', path: display(path) };
+    const facts: TransferFacts = {
+      handle: volume,
+      podName: this.#components.podName,
+      direction: 'in',
+      path: display(path),
+    };
     let upload: Upload | undefined;
     try {
       upload = await this.#enter(
         'upload',
         signal,
-        () => new Upload({ ...this.#resumable({ op: 'receive', volume, path, set: setId, ...rest }), generation }, facts, feed),
+        () =>
+          new Upload(
+            { ...this.#resumable({ op: 'receive', volume, path, set: setId, ...rest }), generation },
+            facts,
+            feed,
+          ),
       );
       await upload.open(signal);
       const begun = upload;
@@ -351,7 +394,11 @@ export class AgentClient {
   }
 
   /** A transfer that has its place until it is over, or lends it. */
-  async #enter<T extends ResumableOperation>(use: 'upload' | 'download', signal: AbortSignal | undefined, make: (place: LentPlace) => T): Promise<T> {
+  async #enter<T extends ResumableOperation>(
+    use: 'upload' | 'download',
+    signal: AbortSignal | undefined,
+    make: (place: LentPlace) => T,
+  ): Promise<T> {
     const enter = (options: AbortOptions): Promise<() => void> => this.#opener.enter(use, options);
     const place = new LentPlace(enter, await enter({ signal }));
     const { clock, transferEnded } = this.#components;
@@ -361,7 +408,14 @@ export class AgentClient {
       place.close();
       const { attempts, reconnects } = operation;
       const direction = use === 'upload' ? 'in' : 'out';
-      transferEnded?.({ direction, outcome, bytes: operation.facts().bytes ?? 0, durationMs: clock.now() - startedAt, attempts, reconnects });
+      transferEnded?.({
+        direction,
+        outcome,
+        bytes: operation.facts().bytes ?? 0,
+        durationMs: clock.now() - startedAt,
+        attempts,
+        reconnects,
+      });
     };
     void operation.answer.then(
       () => ended('OK'),
@@ -385,7 +439,12 @@ export class AgentClient {
     make: (components: ResumableComponents, facts: TransferFacts, place: LentPlace) => D,
     signal: AbortSignal | undefined,
   ): Promise<D> {
-    const facts: TransferFacts = { handle: volume, podName: this.#components.podName, direction: 'out', path: display(path) };
+    const facts: TransferFacts = {
+      handle: volume,
+      podName: this.#components.podName,
+      direction: 'out',
+      path: display(path),
+    };
     try {
       const wanted = { op: 'send', volume, path, window: this.#transfers.windowBytes, ...rest };
       const download = await this.#enter('download', signal, (place) => make(this.#resumable(wanted), facts, place));
@@ -405,7 +464,12 @@ export class AgentClient {
     return { opener: this.#opener, settings: this.#transfers, id, wanted, reconnecting };
   }
 
-  async #askProcess(processId: string, open: ControlObject, options: AbortOptions, until?: PlaceUntil): Promise<Fields> {
+  async #askProcess(
+    processId: string,
+    open: ControlObject,
+    options: AbortOptions,
+    until?: PlaceUntil,
+  ): Promise<Fields> {
     try {
       return await this.#opener.ask({ process: processId, ...open }, options, until);
     } catch (error) {
@@ -413,7 +477,12 @@ export class AgentClient {
     }
   }
 
-  async #askVolume(facts: TransferFacts, open: ControlObject, options: AbortOptions, until?: PlaceUntil): Promise<Fields> {
+  async #askVolume(
+    facts: TransferFacts,
+    open: ControlObject,
+    options: AbortOptions,
+    until?: PlaceUntil,
+  ): Promise<Fields> {
     try {
       return await this.#opener.ask(open, options, until);
     } catch (error) {

@@ -27,7 +27,12 @@ export class ByteLimit extends Transform {
 
   override _transform(chunk: unknown, _encoding: BufferEncoding, done: TransformCallback): void {
     if (!(chunk instanceof Uint8Array)) {
-      done(new InvalidSpecError('source', typeof chunk === 'string' ? 'gives text instead of bytes' : 'gives something that is not bytes'));
+      done(
+        new InvalidSpecError(
+          'source',
+          typeof chunk === 'string' ? 'gives text instead of bytes' : 'gives something that is not bytes',
+        ),
+      );
       return;
     }
     if (this.#bytes + chunk.byteLength > this.#limitBytes) {

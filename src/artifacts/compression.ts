@@ -2,7 +2,12 @@ import { pipeline, Readable, type Transform } from 'node:stream';
 import { constants, createGzip, createZstdCompress } from 'node:zlib';
 
 import { InvalidSpecError } from '../errors/caller.ts';
-import { CorruptArchiveError, type TransferFacts, TruncatedArchiveError, UnsupportedEncodingError } from '../errors/transfer.ts';
+import {
+  CorruptArchiveError,
+  type TransferFacts,
+  TruncatedArchiveError,
+  UnsupportedEncodingError,
+} from '../errors/transfer.ts';
 import type { Encoding } from '../runtime/volume.ts';
 import { ByteLimit } from './byte-limit.ts';
 import { ENDS_EARLY, type FrameDecoder } from './frame-decoder.ts';
@@ -47,7 +52,10 @@ export interface DecodedArchive {
  *
  * @throws InvalidSpecError - the source cannot give bytes; it is destroyed
  */
-export function decodeArchive(source: Readable | AsyncIterable<Uint8Array>, { encoding = 'raw', limitBytes, facts }: DecodeOptions): DecodedArchive {
+export function decodeArchive(
+  source: Readable | AsyncIterable<Uint8Array>,
+  { encoding = 'raw', limitBytes, facts }: DecodeOptions,
+): DecodedArchive {
   const upstream = bytesOf(source);
   const limit = new ByteLimit(facts, limitBytes);
   const decoder = decoderOf(encoding);
@@ -68,7 +76,11 @@ export function decodeArchive(source: Readable | AsyncIterable<Uint8Array>, { en
   });
   // Not a stage itself: it is destroyed with the error that is meant, so that also who comes later finds that one.
   const fail = (error: Error): void => {
-    readable.destroy(failedFirst === decoder && decoder !== undefined ? decodingError(error, encoding, { ...facts, bytes: limit.bytes }) : error);
+    readable.destroy(
+      failedFirst === decoder && decoder !== undefined
+        ? decodingError(error, encoding, { ...facts, bytes: limit.bytes })
+        : error,
+    );
   };
   last.on('data', (chunk) => {
     if (!readable.push(chunk)) last.pause();
@@ -98,8 +110,13 @@ function bytesOf(source: unknown): Readable {
     source.destroy();
     throw new InvalidSpecError('source', 'gives text instead of bytes, for it has an encoding (setEncoding)');
   }
-  const isIterable = typeof source === 'object' && source !== null && (Symbol.asyncIterator in source || Symbol.iterator in source);
-  if (!isIterable) throw new InvalidSpecError('source', 'is neither a stream of bytes, nor an iterable of them, nor a function that opens one');
+  const isIterable =
+    typeof source === 'object' && source !== null && (Symbol.asyncIterator in source || Symbol.iterator in source);
+  if (!isIterable)
+    throw new InvalidSpecError(
+      'source',
+      'is neither a stream of bytes, nor an iterable of them, nor a function that opens one',
+    );
   return Readable.from(source as AsyncIterable<unknown>, { highWaterMark: 1 });
 }
 
@@ -127,7 +144,8 @@ function encoderOf(encoding: Encoding): Transform | undefined {
 
 function decodingError(cause: Error & { readonly code?: unknown }, encoding: Encoding, facts: TransferFacts): Error {
   // The caller's stream was short, or else its own end would have been an error.
-  if (cause.code === ENDS_EARLY) return new TruncatedArchiveError(facts, `its ${encoding} data ends early`, false, { cause });
+  if (cause.code === ENDS_EARLY)
+    return new TruncatedArchiveError(facts, `its ${encoding} data ends early`, false, { cause });
   return new CorruptArchiveError(facts, `it is not valid ${encoding}: ${cause.message}`, { cause });
 }
 

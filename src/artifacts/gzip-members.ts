@@ -99,10 +99,12 @@ export class GzipMembers extends FrameDecoder {
 
 /** How long the header at the beginning is (RFC 1952, section 2.3); `undefined`: more of it has to come. */
 function headerLength(bytes: Buffer): number | undefined {
-  if (bytes.length >= 1 && !bytes.subarray(0, 2).equals(MAGIC.subarray(0, bytes.length))) throw new Error('incorrect header check');
+  if (bytes.length >= 1 && !bytes.subarray(0, 2).equals(MAGIC.subarray(0, bytes.length)))
+    throw new Error('incorrect header check');
   if (bytes.length < 10) return undefined;
   const flags = bytes.readUInt8(3);
-  if (bytes.readUInt8(2) !== DEFLATE || (flags & FLAG.RESERVED) !== 0) throw new Error('unknown compression method or header flags');
+  if (bytes.readUInt8(2) !== DEFLATE || (flags & FLAG.RESERVED) !== 0)
+    throw new Error('unknown compression method or header flags');
   let at = 10;
   if ((flags & FLAG.EXTRA) !== 0) {
     if (bytes.length < at + 2) return undefined;

@@ -3,7 +3,13 @@ import type { Readable } from 'node:stream';
 
 import { type Extract, extract, type Header } from 'tar-stream';
 
-import { ArtifactTooLargeError, CorruptArchiveError, FileNotFoundError, PathConflictError, type TransferFacts } from '../errors/transfer.ts';
+import {
+  ArtifactTooLargeError,
+  CorruptArchiveError,
+  FileNotFoundError,
+  PathConflictError,
+  type TransferFacts,
+} from '../errors/transfer.ts';
 import { abortReason } from '../internal/abort.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 
@@ -24,7 +30,8 @@ export interface ReadFileFromOptions extends AbortOptions {
  */
 export async function readFileFrom(archive: Readable, options: ReadFileFromOptions): Promise<Uint8Array> {
   const { signal, facts } = options;
-  using _listener = signal === undefined ? undefined : addAbortListener(signal, () => archive.destroy(abortReason(signal)));
+  using _listener =
+    signal === undefined ? undefined : addAbortListener(signal, () => archive.destroy(abortReason(signal)));
   const parser = extract();
   const first = new FirstFile(parser, options, (failure) => archive.destroy(failure));
   try {
@@ -86,7 +93,8 @@ class FirstFile {
     const { facts, limitBytes } = this.#options;
     if (this.#seen) return false;
     this.#seen = true;
-    if (type !== 'file' && type !== 'contiguous-file') this.#fail(new PathConflictError(facts, `it is a ${type}, not a file`));
+    if (type !== 'file' && type !== 'contiguous-file')
+      this.#fail(new PathConflictError(facts, `it is a ${type}, not a file`));
     else if (size > limitBytes) this.#fail(new ArtifactTooLargeError(facts, limitBytes));
     return this.#failure === undefined;
   }

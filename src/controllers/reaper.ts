@@ -24,7 +24,11 @@ export interface PodRemoval {
    * Resolves when the pod of this handle is there no more: `true` where this call deleted it. A pod of this name that is not the handle's stays.
    * Rejects when it is still there after its grace period.
    */
-  remove(podName: string, handle: string, options?: AbortOptions & { readonly uid?: string | undefined }): Promise<boolean>;
+  remove(
+    podName: string,
+    handle: string,
+    options?: AbortOptions & { readonly uid?: string | undefined },
+  ): Promise<boolean>;
 }
 
 /** So many are deleted at a time; each waits for its pod's grace period. */

@@ -123,7 +123,8 @@ export class EmbeddedCluster implements AsyncDisposable {
 
   /** The API server comes back, on the same port and with all objects. */
   async startApi(): Promise<void> {
-    if (this.#closing !== undefined) throw new EmbeddedClusterError('KW_ERR_EMBEDDED_CLOSED', 'the embedded cluster was closed');
+    if (this.#closing !== undefined)
+      throw new EmbeddedClusterError('KW_ERR_EMBEDDED_CLOSED', 'the embedded cluster was closed');
     if (this.#apiRunning) return;
     await this.#parts.server.start(this.#parts.port);
     this.#apiRunning = true;
@@ -154,19 +155,35 @@ export class EmbeddedCluster implements AsyncDisposable {
   }
 }
 
-function checkOptions({ namespace = 'default', port = 0, isolation = 'auto', crashLoopBackOffMs = 0 }: EmbeddedClusterOptions): void {
+function checkOptions({
+  namespace = 'default',
+  port = 0,
+  isolation = 'auto',
+  crashLoopBackOffMs = 0,
+}: EmbeddedClusterOptions): void {
   if (process.platform !== 'linux')
-    throw new EmbeddedClusterError('KW_ERR_EMBEDDED_UNSUPPORTED_PLATFORM', `the embedded cluster runs on Linux only, not on ${process.platform}`);
-  const refuse = (field: string, why: string) => new EmbeddedClusterError('KW_ERR_EMBEDDED_INVALID_OPTION', `option ${field}: ${why}`, { field });
+    throw new EmbeddedClusterError(
+      'KW_ERR_EMBEDDED_UNSUPPORTED_PLATFORM',
+      `the embedded cluster runs on Linux only, not on ${process.platform}`,
+    );
+  const refuse = (field: string, why: string) =>
+    new EmbeddedClusterError('KW_ERR_EMBEDDED_INVALID_OPTION', `option ${field}: ${why}`, { field });
   const fault = checkDnsLabel(namespace);
   if (fault !== undefined) throw refuse('namespace', fault);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw refuse('port', 'must be an integer from 0 to 65535');
-  if (!['auto', 'namespaces', 'mapped'].includes(isolation)) throw refuse('isolation', "must be 'auto', 'namespaces' or 'mapped'");
+  if (!['auto', 'namespaces', 'mapped'].includes(isolation))
+    throw refuse('isolation', "must be 'auto', 'namespaces' or 'mapped'");
   if (!(crashLoopBackOffMs >= 0)) throw refuse('crashLoopBackOffMs', 'must not be negative');
 }
 
 async function startParts(instance: Instance, options: EmbeddedClusterOptions): Promise<ClusterParts> {
-  const { namespace = 'default', isolation = 'auto', port: wantedPort = 0, crashLoopBackOffMs = 10_000, logger = silentLogger } = options;
+  const {
+    namespace = 'default',
+    isolation = 'auto',
+    port: wantedPort = 0,
+    crashLoopBackOffMs = 10_000,
+    logger = silentLogger,
+  } = options;
   const path = process.env['PATH'] ?? '/usr/bin:/bin';
   const tools = findTools(path);
   const pipes = new PipePool(tools.sh);
@@ -197,5 +214,16 @@ async function startParts(instance: Instance, options: EmbeddedClusterOptions): 
   const kubeconfigPath = join(instance.directory, 'kubeconfig');
   await writeFile(kubeconfigPath, kubeconfig, { mode: 0o600 });
   logger.info(`embedded cluster at https://127.0.0.1:${port}, isolation ${runtime.isolation}`);
-  return { instance, store, runner, pipes, server, faults, isolation: runtime.isolation, port, kubeconfig, kubeconfigPath };
+  return {
+    instance,
+    store,
+    runner,
+    pipes,
+    server,
+    faults,
+    isolation: runtime.isolation,
+    port,
+    kubeconfig,
+    kubeconfigPath,
+  };
 }

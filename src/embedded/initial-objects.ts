@@ -36,7 +36,11 @@ export function describeNode(): NodeFacts {
 export function createInitialObjects(store: ObjectStore, node: NodeFacts, namespaces: readonly string[]): void {
   store.subscribe('namespaces', ({ type, object }) => {
     if (type !== 'ADDED') return;
-    store.create('serviceaccounts', { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: object.metadata.name } });
+    store.create('serviceaccounts', {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'default', namespace: object.metadata.name },
+    });
   });
   for (const name of new Set(['default', ...namespaces])) {
     store.create('namespaces', {

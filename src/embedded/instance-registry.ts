@@ -50,7 +50,12 @@ export async function registerInstance(directory: string | undefined, logger: Em
   const work = directory === undefined ? join(place, 'work') : resolve(directory);
   await mkdir(`${place}.new`, { mode: 0o711 });
   const made = directory === undefined ? work : await mkdir(work, { recursive: true, mode: 0o711 });
-  const record = { ...ownIdentity(), boot: await bootId(), directory: work, ownsDirectory: made !== undefined } satisfies InstanceRecord;
+  const record = {
+    ...ownIdentity(),
+    boot: await bootId(),
+    directory: work,
+    ownsDirectory: made !== undefined,
+  } satisfies InstanceRecord;
   await writeFile(join(`${place}.new`, 'owner.json'), JSON.stringify(record), { mode: 0o600 });
   await rename(`${place}.new`, place);
   await mkdir(work, { recursive: true, mode: 0o711 });
@@ -96,7 +101,9 @@ async function cleanUpDead(base: string, logger: EmbeddedLogger): Promise<void> 
     try {
       await cleanUpIfDead(join(base, name), name, boot);
     } catch (error) {
-      logger.warn(`cleaning up after an earlier cluster failed, and is tried again at the next start: ${describe(error)}`);
+      logger.warn(
+        `cleaning up after an earlier cluster failed, and is tried again at the next start: ${describe(error)}`,
+      );
     }
   }
 }
@@ -117,7 +124,13 @@ async function readRecord(path: string): Promise<InstanceRecord | undefined> {
     const value: unknown = JSON.parse(await readFile(path, 'utf8'));
     if (!isRecord(value)) return undefined;
     const { pid, startTime, boot, directory, ownsDirectory } = value;
-    if (typeof pid !== 'number' || typeof startTime !== 'number' || typeof boot !== 'string' || typeof directory !== 'string') return undefined;
+    if (
+      typeof pid !== 'number' ||
+      typeof startTime !== 'number' ||
+      typeof boot !== 'string' ||
+      typeof directory !== 'string'
+    )
+      return undefined;
     return { pid, startTime, boot, directory, ownsDirectory: ownsDirectory === true };
   } catch {
     return undefined;
@@ -137,7 +150,9 @@ async function removeOrSay(path: string): Promise<void> {
   try {
     await removeTree(path);
   } catch (error) {
-    throw new EmbeddedClusterError('KW_ERR_EMBEDDED_NOT_REMOVED', `${path} cannot be removed: ${describe(error)}`, { cause: error });
+    throw new EmbeddedClusterError('KW_ERR_EMBEDDED_NOT_REMOVED', `${path} cannot be removed: ${describe(error)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -15,10 +15,15 @@ export function kubeconfigText({ url, namespace, token, certificates }: Kubeconf
   const config = {
     apiVersion: 'v1',
     kind: 'Config',
-    clusters: [{ name: 'embedded', cluster: { server: url, 'certificate-authority-data': base64(certificates.authority) } }],
+    clusters: [
+      { name: 'embedded', cluster: { server: url, 'certificate-authority-data': base64(certificates.authority) } },
+    ],
     users: [
       { name: 'embedded', user: { token } },
-      { name: 'embedded-certificate', user: { 'client-certificate-data': base64(client.certificate), 'client-key-data': base64(client.privateKey) } },
+      {
+        name: 'embedded-certificate',
+        user: { 'client-certificate-data': base64(client.certificate), 'client-key-data': base64(client.privateKey) },
+      },
     ],
     contexts: [context('embedded'), context('embedded-certificate')],
     'current-context': 'embedded',

@@ -28,7 +28,12 @@ async function main(): Promise<void> {
     ...(port === undefined ? {} : { port: Number(port) }),
   });
   if (values.kubeconfig !== undefined) await copyFile(cluster.kubeconfigPath, values.kubeconfig);
-  const ready = { kubeconfig: values.kubeconfig ?? cluster.kubeconfigPath, pid: process.pid, url: cluster.url, isolation: cluster.isolation };
+  const ready = {
+    kubeconfig: values.kubeconfig ?? cluster.kubeconfigPath,
+    pid: process.pid,
+    url: cluster.url,
+    isolation: cluster.isolation,
+  };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
   await over;
   await cluster.close();

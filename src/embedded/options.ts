@@ -46,4 +46,9 @@ export interface EmbeddedClusterOptions {
   readonly logger?: EmbeddedLogger;
 }
 
-export const silentLogger: EmbeddedLogger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+export const silentLogger: EmbeddedLogger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};

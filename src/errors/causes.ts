@@ -47,7 +47,13 @@ const runtimeIsAway = [
   'code = unavailable',
   'error reading from server',
 ];
-const runtimeIsSlow = ['deadline exceeded', 'timed out', 'timeout', 'is reserved for', 'resource temporarily unavailable'];
+const runtimeIsSlow = [
+  'deadline exceeded',
+  'timed out',
+  'timeout',
+  'is reserved for',
+  'resource temporarily unavailable',
+];
 const missingProgram = [
   'executable file*not found',
   'exec format error',
@@ -109,13 +115,31 @@ const imageIsRefused = [
 
 const passing = { retryable: true, final: 'time-out' } as const;
 const final = { retryable: false, final: 'at once' } as const;
-const imageReasons = ['ErrImagePull', 'ImagePullBackOff', 'ImageInspectError', 'RegistryUnavailable', 'SignatureValidationFailed'];
+const imageReasons = [
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'ImageInspectError',
+  'RegistryUnavailable',
+  'SignatureValidationFailed',
+];
 
 /** Everything that the library concludes from what Kubernetes, its nodes and registries say. `docs/errors.md` prints it. */
 export const causes: readonly Cause[] = [
   { source: 'api', statuses: ['401'], code: 'KW_ERR_UNAUTHORIZED', ...final },
-  { source: 'api', statuses: ['403'], words: ['exceeded quota', 'status unknown for quota'], code: 'KW_ERR_QUOTA_EXCEEDED', ...passing },
-  { source: 'api', statuses: ['403'], words: ['is forbidden: user "', 'cannot * resource "'], code: 'KW_ERR_FORBIDDEN', ...final },
+  {
+    source: 'api',
+    statuses: ['403'],
+    words: ['exceeded quota', 'status unknown for quota'],
+    code: 'KW_ERR_QUOTA_EXCEEDED',
+    ...passing,
+  },
+  {
+    source: 'api',
+    statuses: ['403'],
+    words: ['is forbidden: user "', 'cannot * resource "'],
+    code: 'KW_ERR_FORBIDDEN',
+    ...final,
+  },
   {
     source: 'api',
     statuses: ['4xx'],
@@ -125,7 +149,14 @@ export const causes: readonly Cause[] = [
   },
   { source: 'api', statuses: ['403'], code: 'KW_ERR_FORBIDDEN', ...final },
   // Two creations met at one quota; a name that is taken has the reason AlreadyExists.
-  { source: 'api', verbs: ['create'], statuses: ['409'], reasons: ['Conflict'], code: 'KW_ERR_API_UNAVAILABLE', ...passing },
+  {
+    source: 'api',
+    verbs: ['create'],
+    statuses: ['409'],
+    reasons: ['Conflict'],
+    code: 'KW_ERR_API_UNAVAILABLE',
+    ...passing,
+  },
   { source: 'api', statuses: ['409'], code: 'KW_ERR_CONFLICT', ...final },
   { source: 'api', statuses: ['429'], code: 'KW_ERR_TOO_MANY_REQUESTS', ...passing },
   {
@@ -187,7 +218,13 @@ export const causes: readonly Cause[] = [
     code: 'KW_ERR_POD_FAILED',
     ...final,
   },
-  { source: 'container', reasons: ['StartError', 'ContainerCannotRun'], words: missingProgram, code: 'KW_ERR_POD_FAILED', ...final },
+  {
+    source: 'container',
+    reasons: ['StartError', 'ContainerCannotRun'],
+    words: missingProgram,
+    code: 'KW_ERR_POD_FAILED',
+    ...final,
+  },
   { source: 'container', reasons: ['OOMKilled'], code: 'KW_ERR_OUT_OF_MEMORY', retryable: false, final: 'third exit' },
   { source: 'container', code: 'KW_ERR_POD_FAILED', retryable: false, final: 'third exit' },
 

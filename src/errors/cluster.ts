@@ -44,7 +44,12 @@ export class CredentialsUnavailableError extends KubernetesWorkerError {
   /** The end of what the plug-in wrote to stderr, without credentials. */
   readonly stderr: string | undefined;
 
-  constructor(source: string, detail: string, facts: { readonly retryable: boolean; readonly stderr?: string | undefined }, options?: ErrorOptions) {
+  constructor(
+    source: string,
+    detail: string,
+    facts: { readonly retryable: boolean; readonly stderr?: string | undefined },
+    options?: ErrorOptions,
+  ) {
     super(`no credentials from ${source}: ${detail}`, facts.retryable, options);
     this.source = source;
     this.stderr = facts.stderr;
@@ -166,8 +171,18 @@ export class ApiError extends ClusterError {
   /** Kubernetes' own word, like `Invalid`. */
   readonly reason: string | undefined;
 
-  constructor(facts: ApiCallFacts, detail: string, answer: { status: number; reason: string | undefined }, options?: ErrorOptions) {
-    super(`${answer.status}${answer.reason === undefined ? '' : ` ${answer.reason}`}: ${detail}`, facts, false, options);
+  constructor(
+    facts: ApiCallFacts,
+    detail: string,
+    answer: { status: number; reason: string | undefined },
+    options?: ErrorOptions,
+  ) {
+    super(
+      `${answer.status}${answer.reason === undefined ? '' : ` ${answer.reason}`}: ${detail}`,
+      facts,
+      false,
+      options,
+    );
     this.status = answer.status;
     this.reason = answer.reason;
   }

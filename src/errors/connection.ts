@@ -12,7 +12,11 @@ export class ExecHandshakeFailedError extends KubernetesWorkerError {
   /** Kubernetes' word for it, where the answer was a `Status`. */
   readonly reason: string | undefined;
 
-  constructor(message: string, facts: { status?: number | undefined; reason?: string | undefined; retryable: boolean }, options?: ErrorOptions) {
+  constructor(
+    message: string,
+    facts: { status?: number | undefined; reason?: string | undefined; retryable: boolean },
+    options?: ErrorOptions,
+  ) {
     super(`exec was refused: ${message}`, facts.retryable, options);
     this.status = facts.status;
     this.reason = facts.reason;

@@ -8,7 +8,10 @@ export class ByteTail {
   }
 
   append(chunk: Uint8Array): void {
-    const kept = chunk.byteLength >= this.#limitBytes ? Buffer.alloc(0) : this.#bytes.subarray(-(this.#limitBytes - chunk.byteLength));
+    const kept =
+      chunk.byteLength >= this.#limitBytes
+        ? Buffer.alloc(0)
+        : this.#bytes.subarray(-(this.#limitBytes - chunk.byteLength));
     this.#bytes = Buffer.concat([kept, chunk.subarray(-this.#limitBytes)]);
   }
 

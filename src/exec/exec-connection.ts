@@ -1,5 +1,10 @@
 import { ClosedError } from '../errors/caller.ts';
-import { ExecConnectionLostError, ExecHandshakeFailedError, HeartbeatTimeoutError, ProtocolViolationError } from '../errors/connection.ts';
+import {
+  ExecConnectionLostError,
+  ExecHandshakeFailedError,
+  HeartbeatTimeoutError,
+  ProtocolViolationError,
+} from '../errors/connection.ts';
 import { quote } from '../internal/quote.ts';
 import type { Clock } from '../runtime/options.ts';
 import { ByteTail } from './byte-tail.ts';

@@ -3,7 +3,12 @@ export type ExecStatus =
   /** The command ran and ended. */
   | { readonly kind: 'exited'; readonly exitCode: number }
   /** The command could not be started, or its end could not be learned. */
-  | { readonly kind: 'failed'; readonly message: string; readonly reason: string | undefined; readonly code: number | undefined };
+  | {
+      readonly kind: 'failed';
+      readonly message: string;
+      readonly reason: string | undefined;
+      readonly code: number | undefined;
+    };
 
 /**
  * Decodes what came on channel 3. `undefined`: it isn't a complete, valid status, which means that the outcome is unknown; an empty or a garbled one is

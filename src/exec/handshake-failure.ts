@@ -21,13 +21,24 @@ const ofAnyCall = new Set([401, 403, 429]);
 /** The error that an HTTP answer to an exec request means. */
 export function handshakeFailure(answer: HandshakeAnswer, url: string): KubernetesWorkerError {
   const { status } = answer;
-  const { message, reason } = readStatusWords(answer.body) ?? { message: quote(answer.body.trim()) || 'no body', reason: undefined };
+  const { message, reason } = readStatusWords(answer.body) ?? {
+    message: quote(answer.body.trim()) || 'no body',
+    reason: undefined,
+  };
   if (ofAnyCall.has(status)) {
-    return refusalError({ status, message, reason, retryAfterMs: parseRetryAfterMs(answer.retryAfter) }, callFacts(url));
+    return refusalError(
+      { status, message, reason, retryAfterMs: parseRetryAfterMs(answer.retryAfter) },
+      callFacts(url),
+    );
   }
-  const detail = status >= 300 && status < 400 ? `redirects are not followed (to ${quote(answer.location ?? 'nowhere')})` : message;
+  const detail =
+    status >= 300 && status < 400 ? `redirects are not followed (to ${quote(answer.location ?? 'nowhere')})` : message;
   const retryable = isTemporaryRefusal(status, message);
-  return new ExecHandshakeFailedError(`HTTP ${status}${reason === undefined ? '' : ` ${reason}`}: ${detail}`, { status, reason, retryable });
+  return new ExecHandshakeFailedError(`HTTP ${status}${reason === undefined ? '' : ` ${reason}`}: ${detail}`, {
+    status,
+    reason,
+    retryable,
+  });
 }
 
 /**

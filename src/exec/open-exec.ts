@@ -66,7 +66,8 @@ export async function openExec(endpoint: ExecEndpoint, options: OpenExecOptions 
     }
   }
   // Where nothing else is left to try, what was said stands for itself.
-  if (names.at(-1) === spdyProtocol.name && refusal instanceof Error && refusal.cause instanceof KubernetesWorkerError) throw refusal.cause;
+  if (names.at(-1) === spdyProtocol.name && refusal instanceof Error && refusal.cause instanceof KubernetesWorkerError)
+    throw refusal.cause;
   const detail = refusal instanceof Error ? refusal.message : String(refusal);
   throw new UnsupportedSubprotocolError(names, detail, { cause: refusal });
 }
@@ -125,7 +126,11 @@ class Handshake {
     upgrade.request.on('response', (answer) => this.#readAnswer(answer));
   }
 
-  #open(upgrade: UpgradeRequest, socket: Socket, { answer, head }: { readonly answer: IncomingMessage; readonly head: Buffer }): void {
+  #open(
+    upgrade: UpgradeRequest,
+    socket: Socket,
+    { answer, head }: { readonly answer: IncomingMessage; readonly head: Buffer },
+  ): void {
     this.#socket = socket;
     const { reject, resolve } = this.#settled;
     const problem = upgrade.offer.problemOf(answer.headers);
@@ -144,7 +149,14 @@ class Handshake {
       if (something) protocols.prove(protocol);
       else protocols.doubt(protocol);
     };
-    return new ExecConnection((handlers) => offer.open(upgraded, handlers), { protocol, pingIntervalMs, deadAfterMs, clock, buffers, heard });
+    return new ExecConnection((handlers) => offer.open(upgraded, handlers), {
+      protocol,
+      pingIntervalMs,
+      deadAfterMs,
+      clock,
+      buffers,
+      heard,
+    });
   }
 
   #readAnswer(response: IncomingMessage): void {
@@ -156,7 +168,11 @@ class Handshake {
       const answer = { status: statusCode ?? 0, body, retryAfter: headers['retry-after'], location: headers.location };
       const isUnknown = this.#upgrade?.offer.isUnknown(answer) === true;
       const failure = handshakeFailure(answer, this.#endpoint.url);
-      this.#settled.reject(isUnknown ? new UnsupportedSubprotocolError([this.#protocol.name], failure.message, { cause: failure }) : failure);
+      this.#settled.reject(
+        isUnknown
+          ? new UnsupportedSubprotocolError([this.#protocol.name], failure.message, { cause: failure })
+          : failure,
+      );
     };
     response.on('data', (chunk: Buffer) => {
       chunks.push(chunk);

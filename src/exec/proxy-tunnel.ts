@@ -11,7 +11,12 @@ export interface TunnelTarget {
   readonly port: number;
 }
 
-const defaultPorts: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443, 'socks5:': 1080, 'socks5h:': 1080 };
+const defaultPorts: Readonly<Record<string, number>> = {
+  'http:': 80,
+  'https:': 443,
+  'socks5:': 1080,
+  'socks5h:': 1080,
+};
 
 /**
  * A connection through a proxy, by CONNECT or SOCKS 5. The proxy resolves the host's name. When the signal aborts, the
@@ -39,7 +44,9 @@ export async function openTunnel(proxy: string, target: TunnelTarget, signal: Ab
 function connectToProxy(url: URL): Socket {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const address = { host, port: Number(url.port === '' ? defaultPorts[url.protocol] : url.port) };
-  return url.protocol === 'https:' ? tlsConnect({ ...address, servername: isIP(host) === 0 ? host : '' }) : tcpConnect(address);
+  return url.protocol === 'https:'
+    ? tlsConnect({ ...address, servername: isIP(host) === 0 ? host : '' })
+    : tcpConnect(address);
 }
 
 interface ProxyCredentials {
@@ -48,12 +55,21 @@ interface ProxyCredentials {
 }
 
 function credentialsOf({ username, password }: URL): ProxyCredentials | undefined {
-  return username === '' && password === '' ? undefined : { name: decodeURIComponent(username), password: decodeURIComponent(password) };
+  return username === '' && password === ''
+    ? undefined
+    : { name: decodeURIComponent(username), password: decodeURIComponent(password) };
 }
 
-async function connectByHttp(socket: Socket, { host, port }: TunnelTarget, credentials: ProxyCredentials | undefined): Promise<void> {
+async function connectByHttp(
+  socket: Socket,
+  { host, port }: TunnelTarget,
+  credentials: ProxyCredentials | undefined,
+): Promise<void> {
   const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const login = credentials === undefined ? undefined : Buffer.from(`${credentials.name}:${credentials.password}`).toString('base64');
+  const login =
+    credentials === undefined
+      ? undefined
+      : Buffer.from(`${credentials.name}:${credentials.password}`).toString('base64');
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const request = httpRequest({
     method: 'CONNECT',

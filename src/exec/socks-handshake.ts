@@ -37,7 +37,8 @@ export async function connectBySocks(
   const [answered, status = 0, , type] = await readBytes(socket, 4);
   if (answered !== version) throw new Error('the proxy does not speak SOCKS 5');
   if (status !== 0) throw new Error(`the SOCKS proxy refuses: ${refusals[status - 1] ?? `reply ${status}`}`);
-  const length = type === addressTypes.ipv4 ? 4 : type === addressTypes.ipv6 ? 16 : ((await readBytes(socket, 1))[0] ?? 0);
+  const length =
+    type === addressTypes.ipv4 ? 4 : type === addressTypes.ipv6 ? 16 : ((await readBytes(socket, 1))[0] ?? 0);
   await readBytes(socket, length + 2);
 }
 
@@ -65,7 +66,8 @@ async function readBytes(socket: Socket, count: number): Promise<Buffer> {
   for (;;) {
     const bytes: unknown = socket.read(count);
     if (Buffer.isBuffer(bytes) && bytes.byteLength === count) return bytes;
-    if (bytes !== null || socket.readableEnded || socket.destroyed) throw new Error('the SOCKS proxy ends the connection');
+    if (bytes !== null || socket.readableEnded || socket.destroyed)
+      throw new Error('the SOCKS proxy ends the connection');
     await readableOrClosed(socket);
   }
 }

@@ -38,7 +38,12 @@ export function requestUpgrade(endpoint: ExecEndpoint, protocol: WireProtocol, s
     path: url.pathname + url.search,
     method: offer.method,
     headers: { ...endpoint.headers, ...offer.headers, Connection: 'Upgrade' },
-    createConnection: connectionBy(endpoint.proxy, { address: { host, port }, tls: isSecure ? tls : undefined, reading, signal }),
+    createConnection: connectionBy(endpoint.proxy, {
+      address: { host, port },
+      tls: isSecure ? tls : undefined,
+      reading,
+      signal,
+    }),
   };
   const request = isSecure ? httpsRequest(options) : httpRequest(options);
   request.end();
@@ -54,11 +59,20 @@ interface ConnectionFacts {
 }
 
 /** Makes a connection of its own, as `node:http` asks for it: at once, or by the callback. */
-function connectionBy(proxy: string | undefined, facts: ConnectionFacts): NonNullable<RequestOptions['createConnection']> {
+function connectionBy(
+  proxy: string | undefined,
+  facts: ConnectionFacts,
+): NonNullable<RequestOptions['createConnection']> {
   if (proxy === undefined) return () => connectTo(facts);
   return (_options, done) => {
     openTunnel(proxy, facts.address, facts.signal).then(
-      (tunnel) => done(null, facts.tls === undefined ? tunnel : tlsConnect({ ...tlsOptions(facts.address.host, facts.tls), socket: tunnel })),
+      (tunnel) =>
+        done(
+          null,
+          facts.tls === undefined
+            ? tunnel
+            : tlsConnect({ ...tlsOptions(facts.address.host, facts.tls), socket: tunnel }),
+        ),
       // The type wants a socket even where there is none.
       (error: unknown) => done(error instanceof Error ? error : new Error(String(error)), undefined as never),
     );
@@ -68,7 +82,10 @@ function connectionBy(proxy: string | undefined, facts: ConnectionFacts): NonNul
 
 function connectTo({ address, tls, reading }: ConnectionFacts): Socket {
   const direct = reading === undefined ? {} : { onread: reading.onread };
-  const socket = tls === undefined ? tcpConnect({ ...address, ...direct }) : tlsConnect({ ...tlsOptions(address.host, tls), ...address, ...direct });
+  const socket =
+    tls === undefined
+      ? tcpConnect({ ...address, ...direct })
+      : tlsConnect({ ...tlsOptions(address.host, tls), ...address, ...direct });
   reading?.serve(socket);
   return socket;
 }

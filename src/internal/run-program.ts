@@ -42,7 +42,8 @@ export async function runProgram(spec: ProgramSpec, signal: AbortSignal): Promis
   const stdout: Buffer[] = [];
   let stdoutBytes = 0;
   let stderr = '';
-  const finish = (how: Omit<ProgramEnd, 'stdout' | 'stderr'>): void => resolve({ stdout: Buffer.concat(stdout).toString('utf8'), stderr, ...how });
+  const finish = (how: Omit<ProgramEnd, 'stdout' | 'stderr'>): void =>
+    resolve({ stdout: Buffer.concat(stdout).toString('utf8'), stderr, ...how });
   const stop = (ended: 'aborted' | 'output-too-long'): void => {
     finish({ ended });
     killGroup(child);

@@ -14,7 +14,8 @@ export function readStatusWords(body: string): StatusWords | undefined {
     const parsed: unknown = JSON.parse(body);
     if (typeof parsed !== 'object' || parsed === null) return undefined;
     if (!('message' in parsed) || typeof parsed.message !== 'string') return undefined;
-    const reason = 'reason' in parsed && typeof parsed.reason === 'string' && parsed.reason !== '' ? parsed.reason : undefined;
+    const reason =
+      'reason' in parsed && typeof parsed.reason === 'string' && parsed.reason !== '' ? parsed.reason : undefined;
     return { message: quote(parsed.message, maxLength), reason };
   } catch {
     return undefined;

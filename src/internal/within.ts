@@ -12,7 +12,12 @@ export class TookTooLong extends Error {
  * Waits for work, but not longer than the limit: then the work's signal is aborted, and this rejects with `TookTooLong`. The caller's
  * signal stops both as well. No timer is left behind.
  */
-export async function within<T>(limitMs: number, clock: Clock, work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+export async function within<T>(
+  limitMs: number,
+  clock: Clock,
+  work: (signal: AbortSignal) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   const [late, done] = [new AbortController(), new AbortController()];
   clock.sleep(limitMs, { signal: done.signal }).then(
     () => late.abort(new TookTooLong(limitMs)),

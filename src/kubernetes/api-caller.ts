@@ -1,7 +1,18 @@
 import type { ConfigurationOptions, CoreV1Api, KubeConfig, ResponseContext } from '@kubernetes/client-node';
-import { ApiException, HttpMethod, IsomorphicFetchHttpLibrary, Observable, RequestContext } from '@kubernetes/client-node';
+import {
+  ApiException,
+  HttpMethod,
+  IsomorphicFetchHttpLibrary,
+  Observable,
+  RequestContext,
+} from '@kubernetes/client-node';
 import type { ApiCallFacts, ClusterError } from '../errors/cluster.ts';
-import { ApiUnavailableError, CredentialsUnavailableError, TooManyRequestsError, UnauthorizedError } from '../errors/cluster.ts';
+import {
+  ApiUnavailableError,
+  CredentialsUnavailableError,
+  TooManyRequestsError,
+  UnauthorizedError,
+} from '../errors/cluster.ts';
 import { retryAfterMs } from '../errors/error-code.ts';
 import { backoffMs } from '../internal/backoff.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
@@ -52,7 +63,10 @@ export class ApiCaller {
    *
    * @throws CredentialsUnavailableError
    */
-  async access({ signal, refused }: AbortOptions & { readonly refused?: ClusterAccess | undefined }): Promise<ClusterAccess> {
+  async access({
+    signal,
+    refused,
+  }: AbortOptions & { readonly refused?: ClusterAccess | undefined }): Promise<ClusterAccess> {
     if (refused !== undefined) this.#credentials.refuse(refused);
     return await this.#credentials.access({ signal });
   }
@@ -66,7 +80,12 @@ export class ApiCaller {
   }
 
   /** Opens a GET whose answer is read as it comes. The signal ends the reading as well. */
-  async open(call: ApiCall, path: string, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<ResponseContext> {
+  async open(
+    call: ApiCall,
+    path: string,
+    query: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<ResponseContext> {
     return this.#retrying(call, async (access) => {
       const url = new URL(`${access.server}${path}`);
       for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
@@ -74,7 +93,8 @@ export class ApiCaller {
       access.applySecurityAuthentication(context);
       context.setSignal(signal);
       const response = await new IsomorphicFetchHttpLibrary().send(context).toPromise();
-      if (response.httpStatusCode === 401) throw new ApiException(401, '', await response.body.text(), response.headers);
+      if (response.httpStatusCode === 401)
+        throw new ApiException(401, '', await response.body.text(), response.headers);
       return response;
     });
   }
@@ -126,7 +146,10 @@ function toTypedError(thrown: unknown, facts: ApiCallFacts): CallError {
 function mayRepeat({ repeat }: ApiCall, error: CallError, thrown: unknown): boolean {
   if (thrown instanceof CallTimeout || error.cause instanceof CallTimeout || !error.retryable) return false;
   if (error instanceof CredentialsUnavailableError) return true;
-  const notDone = error instanceof TooManyRequestsError || neverArrived(thrown) || (error instanceof ApiUnavailableError && error.status === 409);
+  const notDone =
+    error instanceof TooManyRequestsError ||
+    neverArrived(thrown) ||
+    (error instanceof ApiUnavailableError && error.status === 409);
   return repeat === 'safe' || notDone;
 }
 

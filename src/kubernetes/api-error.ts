@@ -27,7 +27,9 @@ export function noAnswerError(error: unknown, facts: ApiCallFacts): ApiUnavailab
 
 /** Whether the request surely never reached the API server, so that even a call which must not happen twice may be made again. */
 export function neverArrived(error: unknown): boolean {
-  return causesOf(error).some((cause) => /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/.test(codeOf(cause)));
+  return causesOf(error).some((cause) =>
+    /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/.test(codeOf(cause)),
+  );
 }
 
 /** Kubernetes' own sentence and word; of any other body the beginning, on one line. */

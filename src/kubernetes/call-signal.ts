@@ -21,10 +21,15 @@ export class CallSignal implements Disposable {
   readonly #listener: Disposable | undefined;
   readonly #timer: Timer | undefined;
 
-  constructor(outer: AbortSignal | undefined, timeoutMs?: number, { keepsAlive = true }: { readonly keepsAlive?: boolean } = {}) {
+  constructor(
+    outer: AbortSignal | undefined,
+    timeoutMs?: number,
+    { keepsAlive = true }: { readonly keepsAlive?: boolean } = {},
+  ) {
     outer?.throwIfAborted();
     if (outer !== undefined) this.#listener = addAbortListener(outer, () => this.abort(outer.reason));
-    if (timeoutMs !== undefined) this.#timer = new Timer(timeoutMs, () => this.abort(new CallTimeout(timeoutMs)), { keepsAlive });
+    if (timeoutMs !== undefined)
+      this.#timer = new Timer(timeoutMs, () => this.abort(new CallTimeout(timeoutMs)), { keepsAlive });
   }
 
   get signal(): AbortSignal {

@@ -65,7 +65,12 @@ export class ClientNodeCluster implements Cluster {
   /** @throws InvalidSpecError - `kubeConfig`: cannot be read, or its context leads nowhere; `namespace`: not the name of one */
   static fromConfig(options: ClientNodeClusterOptions = {}): ClientNodeCluster {
     const { clock = systemClock(), callTimeoutMs = 30_000, environment = process.env } = options;
-    const caller = new ApiCaller({ source: kubeConfigSource(options.kubeConfig, { environment }), clock, callTimeoutMs, environment });
+    const caller = new ApiCaller({
+      source: kubeConfigSource(options.kubeConfig, { environment }),
+      clock,
+      callTimeoutMs,
+      environment,
+    });
     const context = caller.kubeConfig.getContextObject(caller.kubeConfig.getCurrentContext());
     const namespace = options.namespace ?? context?.namespace ?? 'default';
     return new ClientNodeCluster(caller, checkNamespace(namespace));
@@ -78,30 +83,52 @@ export class ClientNodeCluster implements Cluster {
 
   async createPod(pod: Pod, options: AbortOptions = {}): Promise<Pod> {
     const call = this.#describe('create', 'pods', options, 'unsent');
-    return this.#caller.call(call, (api, config) => api.createNamespacedPod({ namespace: this.namespace, body: pod }, config));
+    return this.#caller.call(call, (api, config) =>
+      api.createNamespacedPod({ namespace: this.namespace, body: pod }, config),
+    );
   }
 
   async getPod(name: string, options: AbortOptions = {}): Promise<Pod | undefined> {
     const call = this.#describe('get', 'pods', options);
-    return orNothing(this.#caller.call(call, (api, config) => api.readNamespacedPod({ namespace: this.namespace, name }, config)));
+    return orNothing(
+      this.#caller.call(call, (api, config) => api.readNamespacedPod({ namespace: this.namespace, name }, config)),
+    );
   }
 
   async listPods(labelSelector: string, options: AbortOptions = {}): Promise<PodList> {
     const call = this.#describe('list', 'pods', options);
     const { items, resourceVersion } = await paged((page) =>
-      this.#caller.call(call, (api, config) => api.listNamespacedPod({ namespace: this.namespace, labelSelector, ...page }, config)),
+      this.#caller.call(call, (api, config) =>
+        api.listNamespacedPod({ namespace: this.namespace, labelSelector, ...page }, config),
+      ),
     );
     return { pods: items, resourceVersion };
   }
 
-  async *watchPods(labelSelector: string, resourceVersion: string, options: AbortOptions = {}): AsyncGenerator<PodChange, void, undefined> {
+  async *watchPods(
+    labelSelector: string,
+    resourceVersion: string,
+    options: AbortOptions = {},
+  ): AsyncGenerator<PodChange, void, undefined> {
     const call = this.#describe('watch', 'pods', options);
     const facts: WatchFacts = { ...call.facts, resourceVersion };
-    const query = { watch: 'true', labelSelector, resourceVersion, allowWatchBookmarks: 'true', timeoutSeconds: String(watchSeconds) };
+    const query = {
+      watch: 'true',
+      labelSelector,
+      resourceVersion,
+      allowWatchBookmarks: 'true',
+      timeoutSeconds: String(watchSeconds),
+    };
     using silence = new CallSignal(options.signal, watchSilenceMs);
     try {
-      const response = await this.#caller.open(call, `/api/v1/namespaces/${this.namespace}/pods`, query, silence.signal);
-      if (response.httpStatusCode !== 200) throw watchAnswerError(response.httpStatusCode, await response.body.text(), facts);
+      const response = await this.#caller.open(
+        call,
+        `/api/v1/namespaces/${this.namespace}/pods`,
+        query,
+        silence.signal,
+      );
+      if (response.httpStatusCode !== 200)
+        throw watchAnswerError(response.httpStatusCode, await response.body.text(), facts);
       yield* changesOf(response.body.stream(), facts, silence);
     } finally {
       // Whoever stops reading lets go of the connection.
@@ -113,9 +140,14 @@ export class ClientNodeCluster implements Cluster {
     const { uid, gracePeriodSeconds } = options;
     // A second attempt without a uid could hit another pod of the same name.
     const call = this.#describe('delete', 'pods', options, uid === undefined ? 'unsent' : 'safe');
-    const body = { ...(uid === undefined ? {} : { preconditions: { uid } }), ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
+    const body = {
+      ...(uid === undefined ? {} : { preconditions: { uid } }),
+      ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+    };
     try {
-      const deleted = this.#caller.call(call, (api, config) => api.deleteNamespacedPod({ namespace: this.namespace, name, body }, config));
+      const deleted = this.#caller.call(call, (api, config) =>
+        api.deleteNamespacedPod({ namespace: this.namespace, name, body }, config),
+      );
       return (await orNothing(deleted)) !== undefined;
     } catch (error) {
       if (error instanceof ConflictError && uid !== undefined) return false;
@@ -125,12 +157,18 @@ export class ClientNodeCluster implements Cluster {
 
   async createConfigMap(configMap: ConfigMap, options: AbortOptions = {}): Promise<void> {
     const call = this.#describe('create', 'configmaps', options, 'unsent');
-    await this.#caller.call(call, (api, config) => api.createNamespacedConfigMap({ namespace: this.namespace, body: configMap }, config));
+    await this.#caller.call(call, (api, config) =>
+      api.createNamespacedConfigMap({ namespace: this.namespace, body: configMap }, config),
+    );
   }
 
   async getConfigMap(name: string, options: AbortOptions = {}): Promise<ConfigMap | undefined> {
     const call = this.#describe('get', 'configmaps', options);
-    return orNothing(this.#caller.call(call, (api, config) => api.readNamespacedConfigMap({ namespace: this.namespace, name }, config)));
+    return orNothing(
+      this.#caller.call(call, (api, config) =>
+        api.readNamespacedConfigMap({ namespace: this.namespace, name }, config),
+      ),
+    );
   }
 
   async *readLog(target: LogTarget, options: AbortOptions = {}): AsyncGenerator<LogLine, void, undefined> {
@@ -141,14 +179,19 @@ export class ClientNodeCluster implements Cluster {
       const response = await this.#caller.open(call, path, logQuery(target), silence.signal);
       if (response.httpStatusCode !== 200)
         throw apiAnswerError(
-          { status: response.httpStatusCode, body: await response.body.text(), retryAfter: response.headers['retry-after'] },
+          {
+            status: response.httpStatusCode,
+            body: await response.body.text(),
+            retryAfter: response.headers['retry-after'],
+          },
           call.facts,
         );
       const body: AsyncIterable<Uint8Array> | null = response.body.stream();
       if (body === null) return;
       for await (const line of logLinesOf(touched(body, silence))) {
         // The kubelet answers with its own words, and 200, where it finds the file of a log no more.
-        if (!/^\d{4}-\d\d-\d\dT/.test(line.at)) throw new Error(`no line of a log: ${line.at} ${quote(Buffer.from(line.bytes).toString())}`);
+        if (!/^\d{4}-\d\d-\d\dT/.test(line.at))
+          throw new Error(`no line of a log: ${line.at} ${quote(Buffer.from(line.bytes).toString())}`);
         yield line;
       }
     } catch (error) {
@@ -167,7 +210,9 @@ export class ClientNodeCluster implements Cluster {
         const known = found.size === 0 ? '' : `,${architectureLabel} notin (${[...found].join(',')})`;
         const labelSelector = `${architectureLabel}${known}`;
         const { size } = found;
-        const { items } = await this.#caller.call(call, (api, config) => api.listNode({ labelSelector, limit: 1 }, config));
+        const { items } = await this.#caller.call(call, (api, config) =>
+          api.listNode({ labelSelector, limit: 1 }, config),
+        );
         for (const { metadata } of items) {
           const architecture = metadata?.labels?.[architectureLabel];
           if (architecture !== undefined) found.add(architecture);
@@ -181,7 +226,10 @@ export class ClientNodeCluster implements Cluster {
   }
 
   async execEndpoint(target: ExecTarget, { signal, refused }: ExecEndpointOptions = {}): Promise<ExecEndpoint> {
-    const access = await this.#caller.access({ signal, refused: refused === undefined ? undefined : this.#accesses.get(refused) });
+    const access = await this.#caller.access({
+      signal,
+      refused: refused === undefined ? undefined : this.#accesses.get(refused),
+    });
     const endpoint = execEndpointOf(access, this.namespace, target);
     this.#accesses.set(endpoint, access);
     return endpoint;
@@ -203,7 +251,10 @@ function logQuery({ containerName, follow, previous = false, since, tailLines }:
   };
 }
 
-async function* touched(body: AsyncIterable<Uint8Array>, silence: CallSignal): AsyncGenerator<Uint8Array, void, undefined> {
+async function* touched(
+  body: AsyncIterable<Uint8Array>,
+  silence: CallSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of body) {
     silence.touch();
     yield chunk;

@@ -49,7 +49,11 @@ export class ClusterAccess implements SecurityAuthentication {
       options,
       context,
       previous,
-    }: { readonly options: RequestOptions; readonly context: RequestContext; readonly previous: ClusterAccess | undefined },
+    }: {
+      readonly options: RequestOptions;
+      readonly context: RequestContext;
+      readonly previous: ClusterAccess | undefined;
+    },
   ) {
     this.server = cluster?.server ?? '';
     this.proxy = cluster?.proxyUrl;

@@ -114,7 +114,12 @@ export class CredentialStep {
 
   #start({ needsWaiters }: { readonly needsWaiters: boolean }): Flight {
     const stop = new AbortController();
-    const flight: Flight = { result: this.#get(stop.signal).finally(() => this.#end(flight)), stop, needsWaiters, waiters: 0 };
+    const flight: Flight = {
+      result: this.#get(stop.signal).finally(() => this.#end(flight)),
+      stop,
+      needsWaiters,
+      waiters: 0,
+    };
     flight.result.catch(() => undefined);
     return flight;
   }
@@ -129,7 +134,11 @@ export class CredentialStep {
     const kubeConfig = this.#kubeConfig;
     using deadline = new CallSignal(stop, limitMs, { keepsAlive: false });
     try {
-      const resolved = await resolveAccess(kubeConfig, { environment, previous: this.#latest, signal: deadline.signal });
+      const resolved = await resolveAccess(kubeConfig, {
+        environment,
+        previous: this.#latest,
+        signal: deadline.signal,
+      });
       this.#failure = undefined;
       this.#latest = resolved.access;
       this.#held = heldAs(resolved, clock.now());

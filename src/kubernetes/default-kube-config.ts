@@ -73,5 +73,7 @@ function fail({ environment, serviceAccount }: DefaultPlaces, paths: readonly st
       ? 'KUBERNETES_SERVICE_HOST is not set, so this process does not run in a pod'
       : `${join(serviceAccount, 'token')} does not exist`;
   const advice = 'set KUBECONFIG, or give the option kubeConfig a path or a configuration';
-  throw new Error([isSet ? '' : 'KUBECONFIG is not set', ...looked, inPod, advice].filter((part) => part !== '').join('; '));
+  throw new Error(
+    [isSet ? '' : 'KUBECONFIG is not set', ...looked, inPod, advice].filter((part) => part !== '').join('; '),
+  );
 }

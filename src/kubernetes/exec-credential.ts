@@ -22,7 +22,8 @@ export function readExecCredential(plugin: ExecPlugin, end: ProgramEnd): ExecCre
   const answer = parse(end.stdout);
   if (answer === undefined) throw unavailable(plugin, end, { detail: 'its output is not JSON', retryable: true });
   const { kind, apiVersion, status } = answer;
-  if (kind !== 'ExecCredential') throw unavailable(plugin, end, { detail: 'its output is no ExecCredential', retryable: true });
+  if (kind !== 'ExecCredential')
+    throw unavailable(plugin, end, { detail: 'its output is no ExecCredential', retryable: true });
   if (apiVersion !== plugin.apiVersion)
     throw unavailable(plugin, end, {
       detail: `it answers in another apiVersion than ${plugin.apiVersion}, which the kubeconfig names`,
@@ -39,11 +40,18 @@ interface Problem {
   readonly cause?: unknown;
 }
 
-function programProblem({ installHint }: ExecPlugin, { error, status, killedBy, ended }: ProgramEnd): Problem | undefined {
+function programProblem(
+  { installHint }: ExecPlugin,
+  { error, status, killedBy, ended }: ProgramEnd,
+): Problem | undefined {
   if (error !== undefined) {
     const hint = installHint === undefined ? '' : `: ${installHint}`;
     const isMissing = error.code === 'ENOENT' || error.code === 'EACCES';
-    return { detail: `it cannot be started (${error.code ?? error.message})${hint}`, retryable: !isMissing, cause: error };
+    return {
+      detail: `it cannot be started (${error.code ?? error.message})${hint}`,
+      retryable: !isMissing,
+      cause: error,
+    };
   }
   if (ended === 'output-too-long') return { detail: 'its output is too long', retryable: true };
   if (killedBy !== undefined) return { detail: `it was killed by ${killedBy}`, retryable: true };
@@ -52,11 +60,15 @@ function programProblem({ installHint }: ExecPlugin, { error, status, killedBy, 
 
 function readStatus(status: unknown): [ExecCredential, undefined] | [undefined, string] {
   if (!isFields(status)) return [undefined, 'its answer has no status'];
-  const [token, certificate, key] = (['token', 'clientCertificateData', 'clientKeyData'] as const).map((name) => textOf(status[name]));
+  const [token, certificate, key] = (['token', 'clientCertificateData', 'clientKeyData'] as const).map((name) =>
+    textOf(status[name]),
+  );
   if ((certificate === undefined) !== (key === undefined))
     return [undefined, 'its answer has a certificate without a key, or a key without a certificate'];
-  if (token === undefined && certificate === undefined) return [undefined, 'its answer has neither a token nor a certificate'];
-  if (token !== undefined && /[\p{Cc}\s]/u.test(token)) return [undefined, 'its token has spaces or control characters'];
+  if (token === undefined && certificate === undefined)
+    return [undefined, 'its answer has neither a token nor a certificate'];
+  if (token !== undefined && /[\p{Cc}\s]/u.test(token))
+    return [undefined, 'its token has spaces or control characters'];
   const expiry = textOf(status['expirationTimestamp']);
   const expiresAt = expiry === undefined ? undefined : Date.parse(expiry);
   if (Number.isNaN(expiresAt)) return [undefined, 'its expirationTimestamp is not a time'];
@@ -81,12 +93,20 @@ export function unavailable(
 
 /** Leaves out what the plug-in printed as credentials, what is named like a secret, and long words without a meaning. */
 function withoutSecrets(text: string, stdout: string): string {
-  const printed = [...stdout.matchAll(/"(?:token|clientKeyData|clientCertificateData)"\s*:\s*"((?:[^"\\]|\\.)+)"/g)].map((match) => match[1] ?? '');
+  const printed = [
+    ...stdout.matchAll(/"(?:token|clientKeyData|clientCertificateData)"\s*:\s*"((?:[^"\\]|\\.)+)"/g),
+  ].map((match) => match[1] ?? '');
   return printed
     .reduce((rest, secret) => rest.replaceAll(secret, '…'), text)
     .replace(/-----BEGIN [A-Z ]*-----[^]*?(-----END [A-Z ]*-----|$)/g, '…')
-    .replace(/((?:token|secret|password|authorization)\b["']?\s*[:=]\s*(?:bearer\s+)?["']?|\bbearer\s+)[^\s"',;]+/gi, '$1…')
-    .replace(/[A-Za-z0-9_+=-]{40,}(?:\.[A-Za-z0-9_+=-]+)*|[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}/g, '…');
+    .replace(
+      /((?:token|secret|password|authorization)\b["']?\s*[:=]\s*(?:bearer\s+)?["']?|\bbearer\s+)[^\s"',;]+/gi,
+      '$1…',
+    )
+    .replace(
+      /[A-Za-z0-9_+=-]{40,}(?:\.[A-Za-z0-9_+=-]+)*|[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}/g,
+      '…',
+    );
 }
 
 function parse(text: string): Fields | undefined {

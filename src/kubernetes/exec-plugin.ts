@@ -38,14 +38,19 @@ export function findPluginProblem(user: User): string | undefined {
   const apiVersion = textOf(fields['apiVersion']);
   if (apiVersion === undefined || !apiVersions.includes(apiVersion))
     return `has ${apiVersion === undefined ? 'no apiVersion' : `the apiVersion ${JSON.stringify(apiVersion)}`} for its credential plug-in, not ${apiVersions.join(' or ')}`;
-  if (fields['interactiveMode'] === 'Always') return 'has a credential plug-in that needs a terminal (interactiveMode: Always)';
+  if (fields['interactiveMode'] === 'Always')
+    return 'has a credential plug-in that needs a terminal (interactiveMode: Always)';
   return undefined;
 }
 
 /** What a plug-in finds in `KUBERNETES_EXEC_INFO`. `ca`: the cluster's, where it has one. */
 export function execInfo(plugin: ExecPlugin, cluster: ConfiguredCluster | null, ca: Buffer | undefined): string {
   const told = plugin.provideClusterInfo && cluster !== null ? { cluster: clusterInfo(cluster, ca) } : {};
-  return JSON.stringify({ kind: 'ExecCredential', apiVersion: plugin.apiVersion, spec: { ...told, interactive: false } });
+  return JSON.stringify({
+    kind: 'ExecCredential',
+    apiVersion: plugin.apiVersion,
+    spec: { ...told, interactive: false },
+  });
 }
 
 function clusterInfo(cluster: ConfiguredCluster, ca: Buffer | undefined): Fields {

@@ -3,7 +3,11 @@ import type { ExecTarget } from './cluster.ts';
 import type { ClusterAccess } from './cluster-access.ts';
 
 /** Where an exec can be opened. */
-export function execEndpointOf({ server, headers, tls, proxy }: ClusterAccess, namespace: string, target: ExecTarget): ExecEndpoint {
+export function execEndpointOf(
+  { server, headers, tls, proxy }: ClusterAccess,
+  namespace: string,
+  target: ExecTarget,
+): ExecEndpoint {
   return { url: execUrl(server, namespace, target), headers, tls, ...(proxy === undefined ? {} : { proxy }) };
 }
 
@@ -15,6 +19,7 @@ export function execUrl(server: string, namespace: string, target: ExecTarget): 
   url.pathname = `${url.pathname.replace(/\/+$/, '')}/${path}`;
   for (const argument of target.command) url.searchParams.append('command', argument);
   url.searchParams.set('container', target.containerName);
-  for (const [name, value] of Object.entries({ stdin: 'true', stdout: 'true', stderr: 'true', tty: 'false' })) url.searchParams.set(name, value);
+  for (const [name, value] of Object.entries({ stdin: 'true', stdout: 'true', stderr: 'true', tty: 'false' }))
+    url.searchParams.set(name, value);
   return url.href;
 }

@@ -25,7 +25,10 @@ const pluginExtension = 'client.authentication.k8s.io/exec';
  * the first current context. Paths are relative to the file that they are in. An empty file says nothing.
  * `undefined`: of several files none is there.
  */
-export function readKubeConfig(paths: readonly string[], options: { readonly mayBeMissing: boolean }): KubeConfig | undefined {
+export function readKubeConfig(
+  paths: readonly string[],
+  options: { readonly mayBeMissing: boolean },
+): KubeConfig | undefined {
   const files = paths.map((path) => readConfigFile(path, options)).filter((file) => file !== undefined);
   if (files.length === 0) return undefined;
   const clusters = firstByName(files.flatMap((file) => file.clusters));
@@ -62,8 +65,14 @@ function parseConfigFile(text: string, folder: string): ConfigFile {
   const content: unknown = isEmpty ? {} : loadYaml(text);
   if (!isFields(content)) throw new Error('is not a kubeconfig: not a map');
   return {
-    clusters: entries(content, 'clusters', 'cluster').map((entry) => ({ ...entry, cluster: absoluteCluster(fieldsOf(entry['cluster']), folder) })),
-    users: entries(content, 'users', 'user').map((entry) => ({ ...entry, user: absoluteUser(fieldsOf(entry['user']), folder) })),
+    clusters: entries(content, 'clusters', 'cluster').map((entry) => ({
+      ...entry,
+      cluster: absoluteCluster(fieldsOf(entry['cluster']), folder),
+    })),
+    users: entries(content, 'users', 'user').map((entry) => ({
+      ...entry,
+      user: absoluteUser(fieldsOf(entry['user']), folder),
+    })),
     contexts: entries(content, 'contexts', 'context'),
     currentContext: textOf(content['current-context']) ?? '',
   };
@@ -73,7 +82,8 @@ function entries(content: Fields, list: string, member: string): readonly Fields
   const found = content[list] ?? [];
   if (!Array.isArray(found)) throw new Error(`${list} is not a list`);
   return found.map((entry: unknown, index) => {
-    if (!isFields(entry) || typeof entry['name'] !== 'string' || entry['name'] === '') throw new Error(`${list}[${index}].name is missing`);
+    if (!isFields(entry) || typeof entry['name'] !== 'string' || entry['name'] === '')
+      throw new Error(`${list}[${index}].name is missing`);
     return { ...entry, [member]: entry[member] ?? {} };
   });
 }

@@ -16,7 +16,10 @@ export interface KubeConfigSource {
  * Where the configuration comes from: a path; client-node's own object; or the default rules (`KUBECONFIG`,
  * `~/.kube/config`, the service account).
  */
-export function kubeConfigSource(given: KubeConfig | string | undefined, places: Partial<DefaultPlaces> = {}): KubeConfigSource {
+export function kubeConfigSource(
+  given: KubeConfig | string | undefined,
+  places: Partial<DefaultPlaces> = {},
+): KubeConfigSource {
   if (typeof given === 'string') return { load: () => checked(`file ${given}`, () => loadFile(given)) };
   if (given !== undefined) return { load: () => checked('the given configuration', () => copyOf(given)) };
   const all = { ...systemPlaces(), ...places };
@@ -53,7 +56,8 @@ function checked(subject: string, load: () => KubeConfig): KubeConfig {
 
 function findProblem(kubeConfig: KubeConfig): string | undefined {
   const name = kubeConfig.getCurrentContext();
-  if (!name && kubeConfig.contexts.length === 0 && kubeConfig.clusters.length === 0) return 'is empty: it has no current context';
+  if (!name && kubeConfig.contexts.length === 0 && kubeConfig.clusters.length === 0)
+    return 'is empty: it has no current context';
   if (!name) return 'has no current context';
   const context = kubeConfig.getContextObject(name);
   if (!context) return `has no context ${JSON.stringify(name)}, which is its current one`;
@@ -61,7 +65,8 @@ function findProblem(kubeConfig: KubeConfig): string | undefined {
   if (!cluster) return `has no cluster ${JSON.stringify(context.cluster)}, which context ${JSON.stringify(name)} names`;
   // A context may have no user, whatever the type says.
   const user = 'user' in context ? String(context.user ?? '') : '';
-  if (user !== '' && !kubeConfig.getUser(user)) return `has no user ${JSON.stringify(user)}, which context ${JSON.stringify(name)} names`;
+  if (user !== '' && !kubeConfig.getUser(user))
+    return `has no user ${JSON.stringify(user)}, which context ${JSON.stringify(name)} names`;
   const problem = findUserProblem(kubeConfig.getUser(user)) ?? findProxyProblem(cluster);
   if (problem !== undefined) return problem;
   if (!/^https?:\/\/./.test(cluster.server) || !URL.canParse(cluster.server))

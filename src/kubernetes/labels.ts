@@ -50,13 +50,22 @@ export function podMarks(facts: LabelFacts, prefix: string = defaultLabelPrefix)
 }
 
 /** Selects the pods of one worker of one installation, and nobody else's. */
-export function workerSelector(installationId: string, workerName: string, prefix: string = defaultLabelPrefix): string {
+export function workerSelector(
+  installationId: string,
+  workerName: string,
+  prefix: string = defaultLabelPrefix,
+): string {
   return `${prefix}/installation=${labelValue(installationId)},${prefix}/worker=${labelValue(workerName)}`;
 }
 
 /** Reads a value back from a pod's marks, as it was given. */
 export function markOf(
-  marks: { labels?: Readonly<Record<string, string>> | undefined; annotations?: Readonly<Record<string, string>> | undefined } | undefined,
+  marks:
+    | {
+        labels?: Readonly<Record<string, string>> | undefined;
+        annotations?: Readonly<Record<string, string>> | undefined;
+      }
+    | undefined,
   name: string,
   prefix: string = defaultLabelPrefix,
 ): string | undefined {

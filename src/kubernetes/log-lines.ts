@@ -20,7 +20,10 @@ export async function* logLinesOf(chunks: AsyncIterable<Uint8Array>): AsyncGener
   for await (const chunk of chunks) {
     for (let start = 0; start < chunk.byteLength; ) {
       const end = chunk.indexOf(newline, start) + 1;
-      const piece = chunk.subarray(start, end === 0 ? Math.min(chunk.byteLength, start + longestLineBytes - length) : end);
+      const piece = chunk.subarray(
+        start,
+        end === 0 ? Math.min(chunk.byteLength, start + longestLineBytes - length) : end,
+      );
       start += piece.byteLength;
       parts.push(piece);
       length += piece.byteLength;

@@ -20,8 +20,16 @@ export interface Termination {
  */
 export type MainContainerState =
   | { readonly kind: 'waiting'; readonly reason: string | undefined; readonly detail: string | undefined }
-  | ({ readonly kind: 'running'; readonly startedAt: Date | undefined; readonly containerId: string | undefined } & Restarts)
-  | ({ readonly kind: 'restarting'; readonly reason: string | undefined; readonly detail: string | undefined } & Restarts);
+  | ({
+      readonly kind: 'running';
+      readonly startedAt: Date | undefined;
+      readonly containerId: string | undefined;
+    } & Restarts)
+  | ({
+      readonly kind: 'restarting';
+      readonly reason: string | undefined;
+      readonly detail: string | undefined;
+    } & Restarts);
 
 /** What is known of earlier runs. */
 export interface Restarts {
@@ -35,7 +43,8 @@ export function mainContainerState(pod: Pod): MainContainerState {
   if (status === undefined) return { kind: 'waiting', reason: pod.status?.reason, detail: pod.status?.message };
   const restarts = { restartCount: status.restartCount, lastTermination: lastTermination(status) };
   const { running, waiting } = status.state ?? {};
-  if (running !== undefined) return { kind: 'running', startedAt: running.startedAt, containerId: status.containerID, ...restarts };
+  if (running !== undefined)
+    return { kind: 'running', startedAt: running.startedAt, containerId: status.containerID, ...restarts };
   const facts = { reason: waiting?.reason, detail: waiting?.message };
   if (restarts.lastTermination !== undefined) return { kind: 'restarting', ...facts, ...restarts };
   return { kind: 'waiting', ...facts };
@@ -52,5 +61,7 @@ export function lastTermination({ state, lastState }: V1ContainerStatus): Termin
 /** The newest end of each container that has ended, by its name. */
 export function terminations(pod: Pod): ReadonlyMap<string, Termination> {
   const ended = (pod.status?.containerStatuses ?? []).map((status) => [status.name, lastTermination(status)] as const);
-  return new Map(ended.flatMap(([name, termination]) => (termination === undefined ? [] : [[name, termination] as const])));
+  return new Map(
+    ended.flatMap(([name, termination]) => (termination === undefined ? [] : [[name, termination] as const])),
+  );
 }

@@ -9,7 +9,9 @@ export interface PageRequest {
 /** A part of a list, as the API gives it. */
 export interface Page<T> {
   readonly items: readonly T[];
-  readonly metadata?: { readonly _continue?: string | undefined; readonly resourceVersion?: string | undefined } | undefined;
+  readonly metadata?:
+    | { readonly _continue?: string | undefined; readonly resourceVersion?: string | undefined }
+    | undefined;
 }
 
 /** A whole list. */
@@ -39,7 +41,10 @@ async function collect<T>(fetchPage: (request: PageRequest) => Promise<Page<T>>)
   const items: T[] = [];
   let next: string | undefined;
   for (;;) {
-    const { items: more, metadata } = await fetchPage({ limit: pageSize, ...(next === undefined ? {} : { _continue: next }) });
+    const { items: more, metadata } = await fetchPage({
+      limit: pageSize,
+      ...(next === undefined ? {} : { _continue: next }),
+    });
     for (const item of more) items.push(item);
     next = metadata?._continue;
     if (next === undefined || next === '') return { items, resourceVersion: metadata?.resourceVersion ?? '' };

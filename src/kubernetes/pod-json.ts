@@ -12,7 +12,8 @@ export function podFromJson(json: unknown): Pod | undefined {
   }
   if (isObject(status)) {
     toDates(status, ['startTime']);
-    for (const condition of objectsIn(status['conditions'])) toDates(condition, ['lastProbeTime', 'lastTransitionTime']);
+    for (const condition of objectsIn(status['conditions']))
+      toDates(condition, ['lastProbeTime', 'lastTransitionTime']);
     for (const kind of ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses']) {
       for (const container of objectsIn(status[kind])) reviveContainer(container);
     }

@@ -17,7 +17,10 @@ const suffixLength = 8;
 export function podName(handle: string, metadata: ContainerMetadata = {}): string {
   const type = clean(metadata.type ?? 'task', 12) || 'task';
   const suffix = suffixOf(handle);
-  const readable = type === 'check' ? checkName(metadata, suffix) : (jobName(metadata, type, suffix) ?? resourceName(metadata, type, suffix));
+  const readable =
+    type === 'check'
+      ? checkName(metadata, suffix)
+      : (jobName(metadata, type, suffix) ?? resourceName(metadata, type, suffix));
   return readable ?? handleName(handle);
 }
 
@@ -38,7 +41,11 @@ function checkName({ stepName }: ContainerMetadata, suffix: string): string | un
   return step === '' ? undefined : `chk-${step}-${suffix}`;
 }
 
-function resourceName({ stepName, pipelineName, jobName: job }: ContainerMetadata, type: string, suffix: string): string | undefined {
+function resourceName(
+  { stepName, pipelineName, jobName: job }: ContainerMetadata,
+  type: string,
+  suffix: string,
+): string | undefined {
   if (pipelineName && job) return undefined;
   if (type !== 'get' && type !== 'put') return undefined;
   const step = clean(stepName ?? '', longestName - `rt--${type}-${suffix}`.length);

@@ -1,5 +1,5 @@
 import { abortable } from '../internal/abort.ts';
-import { Change } from '../internal/change.ts';
+import { ChangeSignal } from '../internal/change-signal.ts';
 import type { Pod } from './cluster.ts';
 
 /**
@@ -8,7 +8,7 @@ import type { Pod } from './cluster.ts';
  */
 export class PodObserver {
   readonly podName: string;
-  readonly #change = new Change();
+  readonly #change = new ChangeSignal();
   /** What it has got last; absent before it has got anything. */
   #last: { readonly pod: Pod | undefined } | undefined;
   #uid: string | undefined;
@@ -64,6 +64,8 @@ export class PodObserver {
 function isSame(a: Pod | undefined, b: Pod | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return (
-    a.metadata?.uid === b.metadata?.uid && a.metadata?.resourceVersion === b.metadata?.resourceVersion && a.metadata?.resourceVersion !== undefined
+    a.metadata?.uid === b.metadata?.uid &&
+    a.metadata?.resourceVersion === b.metadata?.resourceVersion &&
+    a.metadata?.resourceVersion !== undefined
   );
 }

@@ -41,7 +41,8 @@ function checkRestricted(options: PodOptions, privileged: boolean): void {
   if (options.seccompProfile === 'Unconfined') throw problem('seccompProfile', 'Unconfined');
   if (options.runAsUser === 0) throw problem('runAsUser', '0');
   if (options.runAsNonRoot === false) throw problem('runAsNonRoot', 'false');
-  if (options.dropCapabilities !== undefined && !options.dropCapabilities.includes('ALL')) throw problem('dropCapabilities', 'a list without ALL');
+  if (options.dropCapabilities !== undefined && !options.dropCapabilities.includes('ALL'))
+    throw problem('dropCapabilities', 'a list without ALL');
 }
 
 function isRestricted({ security }: PodOptions): boolean {

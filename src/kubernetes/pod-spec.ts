@@ -15,22 +15,28 @@ export const agentMountPath = '/.kw-agent';
 /** What every exec runs. Nothing but constants: URLs are logged. */
 export const agentConnectCommand: readonly string[] = [`${agentMountPath}/agent`, 'connect', agentStatePath];
 
-/** A pod to be made. */
-export interface PodPlan {
-  readonly podName: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: Readonly<Record<string, string>>;
-  /** An image reference; a prefix `docker://` or `docker:///` is taken off. */
+/** What a container asks of its pod. */
+export interface PodRequest {
+  /** An image reference; a prefix `docker://` or `docker:///` is removed. */
   readonly image: string;
   readonly volumes: readonly PlannedVolume[];
-  /** The config map that has the agent's program under the key `agent`. */
-  readonly agentConfigMapName: string;
-  readonly architecture: Architecture;
   readonly limits: ContainerLimits;
   /** What the scheduler reserves. @defaultValue the limits */
   readonly requests?: ContainerLimits | undefined;
   readonly sidecars: readonly SidecarSpec[];
   readonly privileged: boolean;
+  /** @defaultValue the worker's, else the only one that the nodes have, else amd64 */
+  readonly architecture: Architecture | undefined;
+}
+
+/** A pod to create. */
+export interface PodPlan extends PodRequest {
+  readonly podName: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** The config map that has the agent's program under the key `agent`. */
+  readonly agentConfigMapName: string;
+  readonly architecture: Architecture;
   readonly options: PodOptions;
 }
 
@@ -68,14 +74,18 @@ export function buildPod(plan: PodPlan): Pod {
     },
   };
   const bytes = bytesOf(pod);
-  if (bytes > maxPodBytes) throw new InvalidSpecError(largestPart(plan), `makes a Pod object of ${bytes} bytes, more than ${maxPodBytes}`);
+  if (bytes > maxPodBytes)
+    throw new InvalidSpecError(largestPart(plan), `makes a Pod object of ${bytes} bytes, more than ${maxPodBytes}`);
   return pod;
 }
 
 /** The field of the specification that takes most of the pod. */
 function largestPart({ sidecars }: PodPlan): string {
   const parts = sidecars.flatMap((sidecar, index) =>
-    (['env', 'command', 'args'] as const).map((name) => ({ field: `sidecars[${index}].${name}`, bytes: bytesOf(sidecar[name] ?? []) })),
+    (['env', 'command', 'args'] as const).map((name) => ({
+      field: `sidecars[${index}].${name}`,
+      bytes: bytesOf(sidecar[name] ?? []),
+    })),
   );
   const [largest] = parts.toSorted((a, b) => b.bytes - a.bytes);
   return largest === undefined || largest.bytes < maxPodBytes / 16 ? 'spec' : largest.field;
@@ -109,7 +119,9 @@ function lifeAndRights(options: PodOptions): Partial<V1PodSpec> {
     enableServiceLinks: false,
     automountServiceAccountToken,
     ...(serviceAccountName === undefined ? {} : { serviceAccountName }),
-    ...(imagePullSecrets.length === 0 ? {} : { imagePullSecrets: [...new Set(imagePullSecrets)].map((name) => ({ name })) }),
+    ...(imagePullSecrets.length === 0
+      ? {}
+      : { imagePullSecrets: [...new Set(imagePullSecrets)].map((name) => ({ name })) }),
     securityContext: podSecurityContext(options),
   };
 }
@@ -157,7 +169,11 @@ function sidecarContainer(plan: PodPlan, sidecar: SidecarSpec): V1Container {
 /** Outer paths first, so that a volume inside another is mounted on it and not below it. */
 function volumeMounts(volumes: readonly PlannedVolume[]): V1VolumeMount[] {
   const sorted = volumes.toSorted((a, b) => (a.mountPath < b.mountPath ? -1 : a.mountPath > b.mountPath ? 1 : 0));
-  return sorted.map(({ agentVolume: id, mountPath }) => ({ name: stateVolume, mountPath, subPath: `volumes/${id}/data` }));
+  return sorted.map(({ agentVolume: id, mountPath }) => ({
+    name: stateVolume,
+    mountPath,
+    subPath: `volumes/${id}/data`,
+  }));
 }
 
 function environment(entries: readonly string[]): V1EnvVar[] {
@@ -183,7 +199,10 @@ function resources(limits: ContainerLimits, requests: ContainerLimits | undefine
 }
 
 function quantities({ cpuMilli, memoryBytes }: ContainerLimits): Record<string, string> {
-  return { ...(cpuMilli === undefined ? {} : { cpu: `${cpuMilli}m` }), ...(memoryBytes === undefined ? {} : { memory: String(memoryBytes) }) };
+  return {
+    ...(cpuMilli === undefined ? {} : { cpu: `${cpuMilli}m` }),
+    ...(memoryBytes === undefined ? {} : { memory: String(memoryBytes) }),
+  };
 }
 
 function isEmpty(object: object): boolean {

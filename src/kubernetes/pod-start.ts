@@ -10,7 +10,12 @@ import { type ContainerTrouble, containerTrouble, podProblem, troubleError } fro
 export type StartProblem =
   | { readonly kind: 'failed'; readonly error: PodError }
   /** The container ends whenever it is started. */
-  | { readonly kind: 'ends'; readonly containerName: string; readonly times: number; readonly termination: Termination };
+  | {
+      readonly kind: 'ends';
+      readonly containerName: string;
+      readonly times: number;
+      readonly termination: Termination;
+    };
 
 /** How many ends in a row make a container that cannot start. */
 const finalExits = 3;

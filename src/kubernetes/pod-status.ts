@@ -41,9 +41,15 @@ export function containerTrouble(status: V1ContainerStatus): ContainerTrouble | 
 }
 
 /** The error of a container that does not start. */
-export function troubleError(pod: Pod, status: V1ContainerStatus, { cause, reason, message }: ContainerTrouble): PodError {
+export function troubleError(
+  pod: Pod,
+  status: V1ContainerStatus,
+  { cause, reason, message }: ContainerTrouble,
+): PodError {
   const facts = factsOf(pod, reason, `container ${status.name}${message === undefined ? '' : `: ${message}`}`);
-  return cause.code === 'KW_ERR_IMAGE_PULL_FAILED' ? new ImagePullFailedError(facts, status.image, cause.retryable) : new PodFailedError(facts);
+  return cause.code === 'KW_ERR_IMAGE_PULL_FAILED'
+    ? new ImagePullFailedError(facts, status.image, cause.retryable)
+    : new PodFailedError(facts);
 }
 
 /** Since when no node takes the pod. `undefined`: it has one, or nobody has looked yet. */
@@ -80,7 +86,8 @@ function endOfPod(pod: Pod): PodError | undefined {
     return new PodEvictedError(factsOf(pod, reason, message));
   }
   if (pod.metadata?.deletionTimestamp !== undefined) return new PodDeletedError(factsOf(pod, reason, message));
-  if (phase === 'Failed' || phase === 'Succeeded') return new PodFailedError(factsOf(pod, reason ?? phase, message ?? describeTerminations(pod)));
+  if (phase === 'Failed' || phase === 'Succeeded')
+    return new PodFailedError(factsOf(pod, reason ?? phase, message ?? describeTerminations(pod)));
   return undefined;
 }
 

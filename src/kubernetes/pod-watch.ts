@@ -128,7 +128,8 @@ export class PodWatch {
           this.#stop();
           return;
         }
-        if (!(error instanceof WatchExpiredError)) logger.warn('watch of pods failed, goes on', { labelSelector, failures, error });
+        if (!(error instanceof WatchExpiredError))
+          logger.warn('watch of pods failed, goes on', { labelSelector, failures, error });
       }
       // Another run may have begun.
       if (isOver(signal)) return;
@@ -188,7 +189,9 @@ export class PodWatch {
         if (observer.isGone) return;
         if (answer === 'old') continue;
         failures = answer === 'new' ? 0 : failures + 1;
-        await clock.sleep(answer === 'new' ? unlistedMs : backoffMs(failures, backoff), { signal }).catch(() => undefined);
+        await clock
+          .sleep(answer === 'new' ? unlistedMs : backoffMs(failures, backoff), { signal })
+          .catch(() => undefined);
       }
     } finally {
       this.#asking.delete(observer);

@@ -41,7 +41,8 @@ export async function resolveAccess(kubeConfig: KubeConfig, options: ResolveOpti
     const plugin = user?.token ? undefined : execPluginOf(user);
     if (plugin !== undefined) return await byPlugin(kubeConfig, plugin, options);
     const tokenFile = tokenFileOf(user);
-    const changes = tokenFile === undefined ? {} : { token: await readTokenFile(tokenFile, options.signal), authProvider: undefined };
+    const changes =
+      tokenFile === undefined ? {} : { token: await readTokenFile(tokenFile, options.signal), authProvider: undefined };
     return {
       access: await accessWith(kubeConfig, { ...withoutPlugin(user), ...changes }, options),
       expiresAt: isFixed(user, kubeConfig.getCurrentCluster()) ? undefined : 'files',
@@ -56,7 +57,12 @@ export async function resolveAccess(kubeConfig: KubeConfig, options: ResolveOpti
 /** The error for a source that did not answer in time. */
 export function tookTooLong(kubeConfig: KubeConfig, cause: CallTimeout): CredentialsUnavailableError {
   const detail = `nothing within ${cause.waitedMs} ms`;
-  return new CredentialsUnavailableError(describeUser(kubeConfig.getCurrentUser()), detail, { retryable: true }, { cause });
+  return new CredentialsUnavailableError(
+    describeUser(kubeConfig.getCurrentUser()),
+    detail,
+    { retryable: true },
+    { cause },
+  );
 }
 
 async function byPlugin(kubeConfig: KubeConfig, plugin: ExecPlugin, options: ResolveOptions): Promise<ResolvedAccess> {
@@ -65,17 +71,28 @@ async function byPlugin(kubeConfig: KubeConfig, plugin: ExecPlugin, options: Res
     certificate === undefined || key === undefined
       ? {}
       : { certData: base64(certificate), certFile: undefined, keyData: base64(key), keyFile: undefined };
-  return { access: await accessWith(kubeConfig, { ...withoutPlugin(kubeConfig.getCurrentUser()), token, ...pair }, options), expiresAt };
+  return {
+    access: await accessWith(kubeConfig, { ...withoutPlugin(kubeConfig.getCurrentUser()), token, ...pair }, options),
+    expiresAt,
+  };
 }
 
-async function runPlugin(kubeConfig: KubeConfig, plugin: ExecPlugin, { environment, signal }: ResolveOptions): Promise<ExecCredential> {
+async function runPlugin(
+  kubeConfig: KubeConfig,
+  plugin: ExecPlugin,
+  { environment, signal }: ResolveOptions,
+): Promise<ExecCredential> {
   const cluster: ConfiguredCluster | null = kubeConfig.getCurrentCluster();
   const ca = plugin.provideClusterInfo ? bufferFromFileOrString(cluster?.caFile, cluster?.caData) : null;
   const end = await runProgram(
     {
       command: plugin.command,
       args: plugin.args,
-      environment: { ...environment, ...plugin.environment, KUBERNETES_EXEC_INFO: execInfo(plugin, cluster, ca ?? undefined) },
+      environment: {
+        ...environment,
+        ...plugin.environment,
+        KUBERNETES_EXEC_INFO: execInfo(plugin, cluster, ca ?? undefined),
+      },
       maxOutputBytes: maxAnswerBytes,
     },
     signal,
@@ -83,11 +100,19 @@ async function runPlugin(kubeConfig: KubeConfig, plugin: ExecPlugin, { environme
   if (end.ended !== 'aborted') return readExecCredential(plugin, end);
   const reason: unknown = signal.reason;
   if (!(reason instanceof CallTimeout)) throw reason;
-  throw unavailable(plugin, end, { detail: `it did not end within ${reason.waitedMs} ms and was killed`, retryable: true, cause: reason });
+  throw unavailable(plugin, end, {
+    detail: `it did not end within ${reason.waitedMs} ms and was killed`,
+    retryable: true,
+    cause: reason,
+  });
 }
 
 /** The access by a configuration whose user is changed, through the proxy that applies. What client-node's own providers keep stays shared. */
-async function accessWith(kubeConfig: KubeConfig, changes: UserChanges, { environment, previous, signal }: ResolveOptions): Promise<ClusterAccess> {
+async function accessWith(
+  kubeConfig: KubeConfig,
+  changes: UserChanges,
+  { environment, previous, signal }: ResolveOptions,
+): Promise<ClusterAccess> {
   const cluster = kubeConfig.getCurrentCluster();
   const user = kubeConfig.getCurrentUser();
   if (cluster === null) throw new Error('the current context has no cluster');
@@ -114,7 +139,9 @@ async function readTokenFile(
   }
 }
 
-function tokenFileOf(user: User | null): { readonly path: string; readonly substitute: string | undefined } | undefined {
+function tokenFileOf(
+  user: User | null,
+): { readonly path: string; readonly substitute: string | undefined } | undefined {
   const config = fieldsOf(fieldsOf(user?.authProvider)['config']);
   const path = textOf(config['tokenFile']);
   return path === undefined ? undefined : { path, substitute: textOf(config['token']) ?? user?.token };

@@ -4,7 +4,11 @@ import type { PodChange } from './cluster.ts';
 import { podFromJson } from './pod-json.ts';
 import { WatchExpiredError } from './watch-expired-error.ts';
 
-const types: Readonly<Record<string, PodChange['type'] | undefined>> = { ADDED: 'added', MODIFIED: 'modified', DELETED: 'deleted' };
+const types: Readonly<Record<string, PodChange['type'] | undefined>> = {
+  ADDED: 'added',
+  MODIFIED: 'modified',
+  DELETED: 'deleted',
+};
 
 /** What a watch is about, for its errors. */
 export interface WatchFacts extends ApiCallFacts {
@@ -33,7 +37,10 @@ export function watchAnswerError(status: number, body: string, facts: WatchFacts
 }
 
 function watchError(status: unknown, facts: WatchFacts): Error {
-  const code = typeof status === 'object' && status !== null && 'code' in status && typeof status.code === 'number' ? status.code : 500;
+  const code =
+    typeof status === 'object' && status !== null && 'code' in status && typeof status.code === 'number'
+      ? status.code
+      : 500;
   return watchAnswerError(code, JSON.stringify(status), facts);
 }
 

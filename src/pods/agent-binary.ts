@@ -18,7 +18,9 @@ export interface AgentBinary {
 
 /** Reads it from the package. */
 export async function readAgentBinary(architecture: Architecture): Promise<AgentBinary> {
-  const bytes = await readFirst(FOLDERS.map((folder) => new URL(`${folder}${PLATFORMS[architecture]}/agent`, import.meta.url)));
+  const bytes = await readFirst(
+    FOLDERS.map((folder) => new URL(`${folder}${PLATFORMS[architecture]}/agent`, import.meta.url)),
+  );
   return { architecture, bytes, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 

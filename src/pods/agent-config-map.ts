@@ -33,7 +33,10 @@ export function configMapOf({ architecture, bytes, sha256 }: AgentBinary): Agent
     kind: 'ConfigMap',
     metadata: {
       name: `kubernetes-worker-agent-${architecture}-${sha256.slice(0, 12)}`,
-      labels: { 'app.kubernetes.io/name': 'kubernetes-worker-agent', 'app.kubernetes.io/managed-by': 'kubernetes-worker' },
+      labels: {
+        'app.kubernetes.io/name': 'kubernetes-worker-agent',
+        'app.kubernetes.io/managed-by': 'kubernetes-worker',
+      },
     },
     immutable: true,
     binaryData: { [AGENT_FILE_NAME]: bytes.toString('base64') },
@@ -49,12 +52,17 @@ export function verifyAgentConfigMap(found: FoundConfigMap | undefined, expected
   const problem = problemOf(found, expected);
   if (problem === undefined) return;
   const { name } = expected.metadata;
-  throw new ConflictError({ verb: 'get', resource: 'configmaps', namespace: found?.metadata?.namespace ?? '' }, `config map ${name} ${problem}`);
+  throw new ConflictError(
+    { verb: 'get', resource: 'configmaps', namespace: found?.metadata?.namespace ?? '' },
+    `config map ${name} ${problem}`,
+  );
 }
 
 function problemOf(found: FoundConfigMap | undefined, expected: AgentConfigMap): string | undefined {
   if (found === undefined) return 'is not there any more';
   if (found.immutable !== true) return 'is not immutable; delete it';
   const content = found.binaryData?.[AGENT_FILE_NAME];
-  return content === expected.binaryData[AGENT_FILE_NAME] ? undefined : 'has another content than the agent of this library; delete it';
+  return content === expected.binaryData[AGENT_FILE_NAME]
+    ? undefined
+    : 'has another content than the agent of this library; delete it';
 }

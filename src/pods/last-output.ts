@@ -39,6 +39,7 @@ export async function lastOutput(
 
 async function readText({ cluster }: LastOutputComponents, target: LogTarget, signal: AbortSignal): Promise<string> {
   let text = Buffer.alloc(0);
-  for await (const { bytes } of cluster.readLog(target, { signal })) text = Buffer.concat([text, bytes]).subarray(-maxBytes);
+  for await (const { bytes } of cluster.readLog(target, { signal }))
+    text = Buffer.concat([text, bytes]).subarray(-maxBytes);
   return text.toString('utf8').trim();
 }

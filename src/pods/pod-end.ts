@@ -95,7 +95,10 @@ export class PodEnd {
       const { namespace, podName, reason, detail } = ending;
       return new PodEvictedError({ namespace, podName, reason, detail });
     }
-    return goneError(this.#podName, ending === undefined && this.#lastSeen !== undefined && mainContainerState(this.#lastSeen).kind === 'running');
+    return goneError(
+      this.#podName,
+      ending === undefined && this.#lastSeen !== undefined && mainContainerState(this.#lastSeen).kind === 'running',
+    );
   }
 }
 

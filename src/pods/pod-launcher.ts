@@ -3,26 +3,19 @@ import { PodDeletedError } from '../errors/pod.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
 import { markOf, podMarks } from '../kubernetes/labels.ts';
 import type { PodOptions } from '../kubernetes/pod-options.ts';
-import { buildPod, type PlannedVolume } from '../kubernetes/pod-spec.ts';
-import type { Architecture, ContainerLimits, ContainerMetadata, SidecarSpec } from '../runtime/container.ts';
+import { buildPod, type PodRequest } from '../kubernetes/pod-spec.ts';
+import type { Architecture, ContainerMetadata } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AgentDelivery } from './agent-delivery.ts';
 import type { PodTimeouts } from './pod-supervisor.ts';
 import { retryWithin } from './retry-within.ts';
 
-/** A pod that is wanted. */
-export interface LaunchRequest {
+/** A pod to launch, and whose it is. */
+export interface LaunchRequest extends PodRequest {
   readonly podName: string;
   /** The container's, or the volume's that gets a pod of its own. */
   readonly handle: string;
   readonly metadata: ContainerMetadata;
-  readonly image: string;
-  readonly volumes: readonly PlannedVolume[];
-  readonly limits: ContainerLimits;
-  readonly sidecars: readonly SidecarSpec[];
-  readonly privileged: boolean;
-  /** @defaultValue the worker's, else the only one that the nodes have, else amd64 */
-  readonly architecture: Architecture | undefined;
 }
 
 /** What launching needs. */
@@ -67,14 +60,17 @@ export class PodLauncher {
    */
   async launch(request: LaunchRequest, options: AbortOptions = {}): Promise<string> {
     const { clock, logger, timeouts } = this.#components;
-    const budgetMs = (error: unknown): number => (error instanceof QuotaExceededError ? timeouts.schedulingMs : timeouts.startMs);
+    const budgetMs = (error: unknown): number =>
+      error instanceof QuotaExceededError ? timeouts.schedulingMs : timeouts.startMs;
     return await retryWithin(() => this.#create(request, options), { clock, logger, budgetMs, signal: options.signal });
   }
 
   /** Deletes a pod that was launched for something that is gone. A failure is logged: no call waits for it. */
   async discard(podName: string, uid: string): Promise<void> {
     const { cluster, logger } = this.#components;
-    await cluster.deletePod(podName, { uid }).catch((error: unknown) => logger.error('a pod is left over', { podName, uid, error }));
+    await cluster
+      .deletePod(podName, { uid })
+      .catch((error: unknown) => logger.error('a pod is left over', { podName, uid, error }));
   }
 
   async #create(request: LaunchRequest, options: AbortOptions): Promise<string> {
@@ -100,26 +96,16 @@ export class PodLauncher {
       throw new ApiUnavailableError(facts, 'the pod that had the name is gone again', undefined, { cause: conflict });
     }
     if (markOf(existing.metadata, 'handle') !== handle) throw conflict;
-    if (existing.metadata?.deletionTimestamp !== undefined) throw new PodDeletedError({ namespace: cluster.namespace, podName }, { cause: conflict });
+    if (existing.metadata?.deletionTimestamp !== undefined)
+      throw new PodDeletedError({ namespace: cluster.namespace, podName }, { cause: conflict });
     return uidOf(existing);
   }
 
   #build(request: LaunchRequest, architecture: Architecture, agentConfigMapName: string): Pod {
     const { workerName, installationId, podOptions } = this.#components;
-    const { handle, metadata, podName, image, volumes, limits, sidecars, privileged } = request;
+    const { handle, metadata } = request;
     const marks = podMarks({ installationId, workerName, handle, metadata });
-    return buildPod({
-      ...marks,
-      podName,
-      image,
-      volumes,
-      limits,
-      sidecars,
-      privileged,
-      architecture,
-      agentConfigMapName,
-      options: podOptions,
-    });
+    return buildPod({ ...request, ...marks, architecture, agentConfigMapName, options: podOptions });
   }
 }
 

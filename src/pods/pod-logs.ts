@@ -33,7 +33,10 @@ export class PodLogs {
    *
    * @throws ForbiddenError, ApiError - it can never be read
    */
-  async *follow(target: PodLogTarget, { signal, until }: { readonly signal: AbortSignal; readonly until: AbortSignal }): AsyncGenerator<Uint8Array> {
+  async *follow(
+    target: PodLogTarget,
+    { signal, until }: { readonly signal: AbortSignal; readonly until: AbortSignal },
+  ): AsyncGenerator<Uint8Array> {
     const { clock } = this.#components;
     const seen = new SeenLines();
     const following = AbortSignal.any([signal, until]);
@@ -60,7 +63,14 @@ export class PodLogs {
     const onlyNew = from === 'now' && isFirst;
     let isRead = false;
     for (const previous of onlyNew ? [false] : [true, false]) {
-      const target = { podName, containerName, previous, follow: follow && !previous, since: seen.since, tailLines: onlyNew ? 0 : undefined };
+      const target = {
+        podName,
+        containerName,
+        previous,
+        follow: follow && !previous,
+        since: seen.since,
+        tailLines: onlyNew ? 0 : undefined,
+      };
       seen.again();
       try {
         for await (const line of this.#components.cluster.readLog(target, { signal })) {

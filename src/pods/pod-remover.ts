@@ -24,7 +24,11 @@ export class PodRemover {
   }
 
   /** As `PodRemoval.remove` says. Where no uid is known, the pod's own label tells whose it is. */
-  async remove(podName: string, handle: string, { signal, ...known }: AbortOptions & { readonly uid?: string | undefined } = {}): Promise<boolean> {
+  async remove(
+    podName: string,
+    handle: string,
+    { signal, ...known }: AbortOptions & { readonly uid?: string | undefined } = {},
+  ): Promise<boolean> {
     const { cluster, agents, clock } = this.#components;
     const uid = known.uid ?? (await this.#findUid(podName, handle, { signal }));
     if (uid === undefined) return false;
@@ -35,7 +39,11 @@ export class PodRemover {
       const pod = await cluster.getPod(podName, { signal });
       if (pod?.metadata?.uid !== uid) return true;
       if (clock.now() - startedAt > removalTimeoutMs) {
-        throw new PodFailedError({ namespace: cluster.namespace, podName, detail: `still there ${removalTimeoutMs} ms after its deletion` });
+        throw new PodFailedError({
+          namespace: cluster.namespace,
+          podName,
+          detail: `still there ${removalTimeoutMs} ms after its deletion`,
+        });
       }
       await clock.sleep(pollMs, { signal });
     }

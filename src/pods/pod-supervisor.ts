@@ -10,7 +10,7 @@ import {
   PodUnschedulableError,
 } from '../errors/pod.ts';
 import { backoffMs } from '../internal/backoff.ts';
-import { Change } from '../internal/change.ts';
+import { ChangeSignal } from '../internal/change-signal.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
 import { mainContainerState, terminations } from '../kubernetes/main-container-state.ts';
 import { mainContainerName } from '../kubernetes/pod-spec.ts';
@@ -74,9 +74,16 @@ export class PodSupervisor {
   }
 
   /** Whether the pod is there and stays. With a uid: that very pod. */
-  async exists(podName: string, { uid, signal }: AbortOptions & { readonly uid?: string | undefined } = {}): Promise<boolean> {
+  async exists(
+    podName: string,
+    { uid, signal }: AbortOptions & { readonly uid?: string | undefined } = {},
+  ): Promise<boolean> {
     const pod = await this.#components.cluster.getPod(podName, { signal });
-    return pod !== undefined && pod.metadata?.deletionTimestamp === undefined && (uid === undefined || pod.metadata?.uid === uid);
+    return (
+      pod !== undefined &&
+      pod.metadata?.deletionTimestamp === undefined &&
+      (uid === undefined || pod.metadata?.uid === uid)
+    );
   }
 
   /**
@@ -88,7 +95,7 @@ export class PodSupervisor {
     const { agents, clock, timeouts } = this.#components;
     const stop = new AbortController();
     const within = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-    const seen: { pod?: Pod; readonly change: Change } = { change: new Change() };
+    const seen: { pod?: Pod; readonly change: ChangeSignal } = { change: new ChangeSignal() };
     const failure = this.#watchStart(podName, seen, within);
     failure.catch(() => undefined);
     const answer = async (): Promise<void> => {
@@ -107,7 +114,9 @@ export class PodSupervisor {
           within.throwIfAborted();
           if (!isRetryable(error)) throw error;
           if (clock.now() - scheduledAt > timeouts.startMs)
-            throw new PodStartTimeoutError(this.#factsOf(podName, describeWait(seen.pod)), timeouts.startMs, { cause: error });
+            throw new PodStartTimeoutError(this.#factsOf(podName, describeWait(seen.pod)), timeouts.startMs, {
+              cause: error,
+            });
           await Promise.race([clock.sleep(backoffMs(retry, connectBackoff), { signal: within }), seen.change.wait()]);
         }
       }
@@ -127,7 +136,9 @@ export class PodSupervisor {
    * @throws PodError - the pod is gone, or failed
    */
   async fence({ podName, handle }: SupervisedPod, generation: number, { signal }: AbortOptions = {}): Promise<void> {
-    await this.persist(podName, () => this.#components.agents.client(podName, handle).fence(generation, { signal }), { signal });
+    await this.persist(podName, () => this.#components.agents.client(podName, handle).fence(generation, { signal }), {
+      signal,
+    });
   }
 
   /**
@@ -140,7 +151,10 @@ export class PodSupervisor {
   }
 
   /** Does work that may be repeated, again and again while what it fails with may pass. `check` is asked after each failure, and may reject. */
-  async retry<T>(work: () => Promise<T>, { signal, check }: AbortOptions & { readonly check?: () => Promise<void> } = {}): Promise<T> {
+  async retry<T>(
+    work: () => Promise<T>,
+    { signal, check }: AbortOptions & { readonly check?: () => Promise<void> } = {},
+  ): Promise<T> {
     const { clock, logger, timeouts } = this.#components;
     return await retryWithin(work, {
       clock,
@@ -159,7 +173,10 @@ export class PodSupervisor {
    *
    * @throws PodError - the pod is gone or failed; that the API cannot tell is no reason
    */
-  async requireAlive(podName: string, { uid, signal }: AbortOptions & { readonly uid?: string | undefined } = {}): Promise<void> {
+  async requireAlive(
+    podName: string,
+    { uid, signal }: AbortOptions & { readonly uid?: string | undefined } = {},
+  ): Promise<void> {
     const { cluster } = this.#components;
     let pod: Pod | undefined;
     try {
@@ -190,7 +207,10 @@ export class PodSupervisor {
   /**
    * What became of a pod whose agent got TERM, from its kubelet or from another sender. `undefined`: the pod stays, so the kubelet did not send it.
    */
-  async findEnd(podName: string, options: AbortOptions & { readonly expectedSince: Date }): Promise<PodError | undefined> {
+  async findEnd(
+    podName: string,
+    options: AbortOptions & { readonly expectedSince: Date },
+  ): Promise<PodError | undefined> {
     return await this.#endOf(podName, options);
   }
 
@@ -231,8 +251,14 @@ export class PodSupervisor {
     const told = async (): Promise<OutOfMemoryError | undefined> => {
       for await (const pod of this.observe(podName, { signal: within })) {
         const end = pod === undefined ? undefined : terminations(pod).get(mainContainerName);
-        if (pod !== undefined && (end?.finishedAt === undefined || end.finishedAt.getTime() < Math.floor(since.getTime() / 1000) * 1000)) continue;
-        return end?.outOfMemory === true ? this.outOfMemory(podName, { containerName: mainContainerName, limitBytes }) : undefined;
+        if (
+          pod !== undefined &&
+          (end?.finishedAt === undefined || end.finishedAt.getTime() < Math.floor(since.getTime() / 1000) * 1000)
+        )
+          continue;
+        return end?.outOfMemory === true
+          ? this.outOfMemory(podName, { containerName: mainContainerName, limitBytes })
+          : undefined;
       }
       return undefined;
     };
@@ -251,7 +277,11 @@ export class PodSupervisor {
   }
 
   /** Keeps `seen` up to date. Rejects with what is wrong with the pod. */
-  async #watchStart(podName: string, seen: { pod?: Pod; readonly change: Change }, signal: AbortSignal): Promise<never> {
+  async #watchStart(
+    podName: string,
+    seen: { pod?: Pod; readonly change: ChangeSignal },
+    signal: AbortSignal,
+  ): Promise<never> {
     const { watch, clock, timeouts } = this.#components;
     const startedAt = clock.now();
     const start = new PodStart(timeouts.imagePullMs);
@@ -297,7 +327,8 @@ export class PodSupervisor {
     if (problem.kind === 'failed') return problem.error;
     const { containerName, times, termination } = problem;
     const podName = pod.metadata?.name ?? '';
-    if (termination.outOfMemory) return this.outOfMemory(podName, { containerName, limitBytes: memoryLimitOf(pod, containerName) });
+    if (termination.outOfMemory)
+      return this.outOfMemory(podName, { containerName, limitBytes: memoryLimitOf(pod, containerName) });
     const output = await lastOutput({ podName, containerName }, this.#components, { signal });
     const { reason, exitCode, message } = termination;
     const words = [
@@ -334,11 +365,15 @@ export class PodSupervisor {
 
 function describeWait(pod: Pod | undefined): { reason: string | undefined; detail: string | undefined } {
   const state = pod === undefined ? undefined : mainContainerState(pod);
-  if (state === undefined || state.kind === 'running') return { reason: undefined, detail: 'its container runs, and the agent does not answer' };
+  if (state === undefined || state.kind === 'running')
+    return { reason: undefined, detail: 'its container runs, and the agent does not answer' };
   const end = state.kind === 'restarting' ? state.lastTermination : undefined;
   if (end === undefined) return { reason: state.reason, detail: state.detail };
   const last = `its last run ended with exit code ${end.exitCode} (${end.reason ?? 'no reason'})`;
-  return { reason: state.reason, detail: [state.detail, last, end.message].filter((part) => part !== undefined).join('; ') };
+  return {
+    reason: state.reason,
+    detail: [state.detail, last, end.message].filter((part) => part !== undefined).join('; '),
+  };
 }
 
 function memoryLimitOf(pod: Pod, containerName: string): number | undefined {

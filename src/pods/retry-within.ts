@@ -27,7 +27,9 @@ export async function retryWithin<T>(work: () => Promise<T>, options: RetryOptio
       await failed?.(error);
       if (!isRetryable(error) || clock.now() - startedAt > budgetMs(error)) throw error;
       logger.debug('tried again', { retry, error });
-      await clock.sleep(Math.max(backoffMs(retry, backoff), Math.min(retryAfterMs(error) ?? 0, longestRetryAfterMs)), { signal });
+      await clock.sleep(Math.max(backoffMs(retry, backoff), Math.min(retryAfterMs(error) ?? 0, longestRetryAfterMs)), {
+        signal,
+      });
     }
   }
 }

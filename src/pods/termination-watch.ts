@@ -76,7 +76,13 @@ export class TerminationWatch {
   #noteSidecar(name: string, { exitCode, reason }: Termination): void {
     const times = (this.#sidecarEnds.get(name)?.times ?? 0) + 1;
     this.#sidecarEnds.set(name, { name, times, exitCode, reason });
-    this.#options.logger.warn('sidecar ended', { podName: this.#options.podName, container: name, exitCode, reason, times });
+    this.#options.logger.warn('sidecar ended', {
+      podName: this.#options.podName,
+      container: name,
+      exitCode,
+      reason,
+      times,
+    });
   }
 }
 

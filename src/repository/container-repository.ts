@@ -73,7 +73,13 @@ export interface ContainerRepository {
    * same time: there is one live row per owner. Where it is `creating` and no lease holds it (the last one was released, or has lapsed), the caller's
    * does now. A holder that asks again still holds it. `make` is called at most once.
    */
-  findOrInsert(workerName: string, owner: ContainerOwner, lease: Lease, make: () => NewContainer, options?: AbortOptions): Promise<FoundContainer>;
+  findOrInsert(
+    workerName: string,
+    owner: ContainerOwner,
+    lease: Lease,
+    make: () => NewContainer,
+    options?: AbortOptions,
+  ): Promise<FoundContainer>;
   /** Prolongs the caller's lease. `false`: it is somebody else's by now, or the container is not `creating` any more. */
   renewLease(handle: string, lease: Lease, options?: AbortOptions): Promise<boolean>;
   /**
@@ -96,7 +102,11 @@ export interface ContainerRepository {
    * What the reaper has to delete: `destroying`; `failed` and `creating` with a lapsed lease become `destroying` first. Not those that are hijacked: of
    * which `recordHijack` said so within `hijackGraceMs`, and `endHijack` nothing since. At most `limit`, oldest first.
    */
-  findDestroyable(workerName: string, limit: number, options?: FindDestroyableOptions): Promise<readonly ContainerRecord[]>;
+  findDestroyable(
+    workerName: string,
+    limit: number,
+    options?: FindDestroyableOptions,
+  ): Promise<readonly ContainerRecord[]>;
   /** The row of a `destroying` container, its processes' and its volumes'. Idempotent. The number of volumes that went with it.
    * `IllegalTransitionError` in any other state. */
   delete(handle: string, options?: AbortOptions): Promise<number>;
@@ -108,6 +118,15 @@ export interface ContainerRepository {
   /** Nobody works in it through this process any more. Idempotent. */
   endHijack(handle: string, processId: string, options?: AbortOptions): Promise<void>;
   /** The first result recorded for a process stands; recording it again changes nothing. The properties are set in the same statement in any case. */
-  recordProcessResult(handle: string, processId: string, result: ProcessResultRecord, options?: RecordProcessResultOptions): Promise<void>;
-  findProcessResult(handle: string, processId: string, options?: AbortOptions): Promise<ProcessResultRecord | undefined>;
+  recordProcessResult(
+    handle: string,
+    processId: string,
+    result: ProcessResultRecord,
+    options?: RecordProcessResultOptions,
+  ): Promise<void>;
+  findProcessResult(
+    handle: string,
+    processId: string,
+    options?: AbortOptions,
+  ): Promise<ProcessResultRecord | undefined>;
 }

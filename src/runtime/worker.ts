@@ -78,7 +78,11 @@ export interface Worker extends AsyncDisposable {
    * @throws ImagePullFailedError, PodUnschedulableError, PodStartTimeoutError, PodFailedError, PodEvictedError, PodDeletedError, AgentUnavailableError, AgentIncompatibleError - the container is failed; the next call makes a new one
    * @throws ContainerDisappearedError - it was complete, and its pod is gone; `lookupContainer` of the error's `handle` gives what the database still has of it
    */
-  findOrCreateContainer(owner: ContainerOwner, spec: ContainerSpec, options?: FindOrCreateContainerOptions): Promise<ContainerWithMounts>;
+  findOrCreateContainer(
+    owner: ContainerOwner,
+    spec: ContainerSpec,
+    options?: FindOrCreateContainerOptions,
+  ): Promise<ContainerWithMounts>;
   /** A new empty volume that belongs to no container, as an upload needs it. It lives until `expireArtifact`, or for 12 hours. */
   createVolumeForArtifact(teamId: string, options?: AbortOptions): Promise<ArtifactVolume>;
   /**

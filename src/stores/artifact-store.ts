@@ -69,11 +69,22 @@ export interface ArtifactStore {
   /** Whether the place is there. A throw means that it is not known. */
   exists(location: StoreLocation, options?: AbortOptions): Promise<boolean>;
   /** Unpacks an archive into the folder `path`, all or nothing. What the source fails with comes back as it is. One given as a function may be opened again. */
-  receive(location: StoreLocation, path: string, archive: StreamSource, options?: ReceiveOptions): Promise<ReceivedArchive>;
+  receive(
+    location: StoreLocation,
+    path: string,
+    archive: StreamSource,
+    options?: ReceiveOptions,
+  ): Promise<ReceivedArchive>;
   /** Puts all that is at one place of this store into another, as `send` and `receive` would, by the shortest way. */
   copy(from: StoreLocation, to: StoreLocation, options?: CopyOptions): Promise<ReceivedArchive>;
   /** @throws FileNotFoundError, UnsafeArchivePathError */
   send(location: StoreLocation, path: string, options?: AbortOptions): Promise<SentArchive>;
   /** Removes the place that `create` made, and what is in it. Resolves when it is gone; `false`: it was gone before. */
   delete(location: StoreLocation, options?: AbortOptions): Promise<boolean>;
+}
+
+/** A store that also has the volumes of containers. */
+export interface ContainerVolumeStore extends ArtifactStore {
+  /** Where a volume of this container will be. Does nothing yet. */
+  locateInContainer(container: { readonly podName: string; readonly handle: string }, volume: string): StoreLocation;
 }

@@ -12,7 +12,14 @@ import type { PodGuard, PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerMetadata } from '../runtime/container.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { StreamSource } from '../runtime/volume.ts';
-import type { ArtifactStore, CopyOptions, ReceivedArchive, ReceiveOptions, SentArchive, StoreLocation } from './artifact-store.ts';
+import type {
+  ContainerVolumeStore,
+  CopyOptions,
+  ReceivedArchive,
+  ReceiveOptions,
+  SentArchive,
+  StoreLocation,
+} from './artifact-store.ts';
 
 /** What the store needs. */
 export interface PodStoreComponents {
@@ -34,7 +41,7 @@ const metadata: ContainerMetadata = { type: 'artifact' };
  * The bytes stay in a pod: the producer's, or, for a volume without one, a small pod of its own. Needs nothing but the cluster; what is in it lives as
  * long as the pod.
  */
-export class PodStore implements ArtifactStore {
+export class PodStore implements ContainerVolumeStore {
   readonly name = 'pod';
   readonly #components: PodStoreComponents;
 
@@ -43,7 +50,14 @@ export class PodStore implements ArtifactStore {
   }
 
   locate(handle: string): StoreLocation {
-    return podLocation(this.#components.podName(handle, metadata), handle, handle);
+    return this.locateInContainer({ podName: this.#components.podName(handle, metadata), handle }, handle);
+  }
+
+  locateInContainer(
+    { podName, handle }: { readonly podName: string; readonly handle: string },
+    volume: string,
+  ): StoreLocation {
+    return { pod: podName, owner: handle, volume };
   }
 
   async create(handle: string, location: StoreLocation, options: AbortOptions = {}): Promise<void> {
@@ -51,7 +65,17 @@ export class PodStore implements ArtifactStore {
     const { podName, volume } = readLocation(location);
     const volumes = [{ agentVolume: volume, mountPath }];
     await launcher.launch(
-      { podName, handle, metadata, image, volumes, limits: {}, sidecars: [], privileged: false, architecture: undefined },
+      {
+        podName,
+        handle,
+        metadata,
+        image,
+        volumes,
+        limits: {},
+        sidecars: [],
+        privileged: false,
+        architecture: undefined,
+      },
       options,
     );
     await pods.whenAgentAnswers({ podName, handle }, options);
@@ -78,12 +102,18 @@ export class PodStore implements ArtifactStore {
     }
   }
 
-  async copy(from: StoreLocation, to: StoreLocation, { signal, generation }: CopyOptions = {}): Promise<ReceivedArchive> {
+  async copy(
+    from: StoreLocation,
+    to: StoreLocation,
+    { signal, generation }: CopyOptions = {},
+  ): Promise<ReceivedArchive> {
     using fromGuard = this.#guard(from, signal);
     using guard = this.#guard(to, fromGuard.signal);
     const source = { client: this.#agent(from), spec: { volume: readLocation(from).volume } };
     try {
-      return received(await this.#agent(to).receiveFrom({ volume: readLocation(to).volume, generation }, source, guard));
+      return received(
+        await this.#agent(to).receiveFrom({ volume: readLocation(to).volume, generation }, source, guard),
+      );
     } catch (error) {
       const told = await this.#explain(from, error, signal);
       throw told === error ? await this.#explain(to, error, signal) : told;
@@ -130,7 +160,8 @@ export class PodStore implements ArtifactStore {
     if (signal?.aborted === true) return error;
     const isLost = error instanceof OperationLostError || error instanceof OutcomeUnknownError;
     const reason = isLost ? await this.#fateOfPod(location, error, signal) : error;
-    if (reason instanceof PodDeletedError && reason.podName === podName) return new VolumeDisappearedError(volume, workerName, { cause: reason });
+    if (reason instanceof PodDeletedError && reason.podName === podName)
+      return new VolumeDisappearedError(volume, workerName, { cause: reason });
     return reason;
   }
 
@@ -147,12 +178,11 @@ function received({ bytes, sha256, entries }: TransferResult): ReceivedArchive {
   return { rawBytes: bytes, digest: sha256, entries };
 }
 
-/** Where a volume is: in this pod, which is the owner's, under this id of the agent's. */
-export function podLocation(podName: string, owner: string, volume: string): StoreLocation {
-  return { pod: podName, owner, volume };
-}
-
-function readLocation(location: StoreLocation): { readonly podName: string; readonly owner: string; readonly volume: string } {
+function readLocation(location: StoreLocation): {
+  readonly podName: string;
+  readonly owner: string;
+  readonly volume: string;
+} {
   const { pod: podName = '', owner = '', volume = '' } = location;
   return { podName, owner, volume };
 }

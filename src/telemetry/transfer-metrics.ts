@@ -14,7 +14,11 @@ export function transferMetrics(meter: Meter = metrics.getMeter('kubernetes-work
     unit: 's',
     advice: { explicitBucketBoundaries: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800] },
   });
-  const bytes = meter.createCounter('kubernetes_worker.transfer.bytes', { ...whole, description: 'Raw bytes moved', unit: 'By' });
+  const bytes = meter.createCounter('kubernetes_worker.transfer.bytes', {
+    ...whole,
+    description: 'Raw bytes moved',
+    unit: 'By',
+  });
   const attempts = meter.createCounter('kubernetes_worker.transfer.attempts', {
     ...whole,
     description: 'Connections tried for transfers',

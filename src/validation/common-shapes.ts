@@ -3,7 +3,10 @@ import * as v from 'valibot';
 /** Has these methods. `noun` is what the error calls it. */
 export function withMethods(noun: string, names: readonly string[]): v.GenericSchema {
   return v.custom(
-    (value) => typeof value === 'object' && value !== null && names.every((name) => typeof Reflect.get(value, name) === 'function'),
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      names.every((name) => typeof Reflect.get(value, name) === 'function'),
     noun,
   );
 }
@@ -14,8 +17,12 @@ export const optionalNumber: v.GenericSchema = v.optional(v.number());
 export const optionalBoolean: v.GenericSchema = v.optional(v.boolean());
 export const optionalTexts: v.GenericSchema = v.optional(v.array(v.string()));
 export const optionalTextByName: v.GenericSchema = v.optional(v.record(v.string(), v.string()));
-export const optionalSignal: v.GenericSchema = v.optional(withMethods('an AbortSignal', ['addEventListener', 'throwIfAborted']));
-export const optionalFunction: v.GenericSchema = v.optional(v.custom((value) => typeof value === 'function', 'a function'));
+export const optionalSignal: v.GenericSchema = v.optional(
+  withMethods('an AbortSignal', ['addEventListener', 'throwIfAborted']),
+);
+export const optionalFunction: v.GenericSchema = v.optional(
+  v.custom((value) => typeof value === 'function', 'a function'),
+);
 export const readable: v.GenericSchema = withMethods('a readable stream', ['read', 'on']);
 export const writable: v.GenericSchema = withMethods('a writable stream', ['write', 'on']);
 
@@ -24,11 +31,17 @@ export const abortOptions: v.GenericSchema = v.object({ signal: optionalSignal }
 
 /** A readable, an async iterable, or a function that opens one of them. */
 export const streamSource: v.GenericSchema = v.custom(
-  (value) => typeof value === 'function' || (typeof value === 'object' && value !== null && Symbol.asyncIterator in value),
+  (value) =>
+    typeof value === 'function' || (typeof value === 'object' && value !== null && Symbol.asyncIterator in value),
   'a stream, an async iterable or a function that opens one',
 );
 
 export const artifact: v.GenericSchema = v.custom(
-  (value) => typeof value === 'object' && value !== null && 'streamOut' in value && 'handle' in value && typeof value.streamOut === 'function',
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    'streamOut' in value &&
+    'handle' in value &&
+    typeof value.streamOut === 'function',
   'an artifact',
 );

@@ -1,11 +1,29 @@
 import * as v from 'valibot';
 
-import type { ContainerLimits, ContainerMetadata, ContainerOwner, ContainerSpec, InputSpec, SidecarSpec } from '../runtime/container.ts';
+import type {
+  ContainerLimits,
+  ContainerMetadata,
+  ContainerOwner,
+  ContainerSpec,
+  InputSpec,
+  SidecarSpec,
+} from '../runtime/container.ts';
 import type { FindOrCreateContainerOptions } from '../runtime/worker.ts';
-import { artifact, optionalBoolean, optionalNumber, optionalSignal, optionalText, optionalTextByName, optionalTexts, text } from './common-shapes.ts';
+import {
+  artifact,
+  optionalBoolean,
+  optionalNumber,
+  optionalSignal,
+  optionalText,
+  optionalTextByName,
+  optionalTexts,
+  text,
+} from './common-shapes.ts';
 import type { FieldsOf } from './shape.ts';
 
-const limits = v.optional(v.object({ cpuMilli: optionalNumber, memoryBytes: optionalNumber } satisfies FieldsOf<ContainerLimits>));
+const limits = v.optional(
+  v.object({ cpuMilli: optionalNumber, memoryBytes: optionalNumber } satisfies FieldsOf<ContainerLimits>),
+);
 
 const sidecar = v.object({
   name: text,

@@ -1,10 +1,22 @@
 import * as v from 'valibot';
 
 import type { AttachOptions, ProcessIO, ProcessSpec, WindowSize } from '../runtime/process.ts';
-import { optionalBoolean, optionalFunction, optionalSignal, optionalText, optionalTexts, readable, text, writable } from './common-shapes.ts';
+import {
+  optionalBoolean,
+  optionalFunction,
+  optionalSignal,
+  optionalText,
+  optionalTexts,
+  readable,
+  text,
+  writable,
+} from './common-shapes.ts';
 import type { FieldsOf } from './shape.ts';
 
-export const windowSize: v.GenericSchema = v.object({ columns: v.number(), rows: v.number() } satisfies FieldsOf<WindowSize>);
+export const windowSize: v.GenericSchema = v.object({
+  columns: v.number(),
+  rows: v.number(),
+} satisfies FieldsOf<WindowSize>);
 
 export const processSpec: v.GenericSchema = v.object({
   id: optionalText,
@@ -24,7 +36,10 @@ export const processIO: v.GenericSchema = v.object({
   sidecars: v.optional(v.record(v.string(), writable)),
 } satisfies FieldsOf<ProcessIO>);
 
-const position = v.custom((value) => typeof value === 'string' || (typeof value === 'object' && value !== null), '"start", "now" or offsets');
+const position = v.custom(
+  (value) => typeof value === 'string' || (typeof value === 'object' && value !== null),
+  '"start", "now" or offsets',
+);
 
 export const attachOptions: v.GenericSchema = v.object({
   signal: optionalSignal,

@@ -16,7 +16,10 @@ export function checkShape(parameter: string, shape: v.GenericSchema, value: unk
   const issue = issues?.[0];
   if (issue === undefined) return;
   const wrong: unknown = issue.path === undefined ? issue.input : issue.path.at(-1)?.value;
-  throw new InvalidSpecError(fieldOf(issue.path) ?? parameter, wrong === undefined ? 'is missing' : `is not ${describe(issue)}`);
+  throw new InvalidSpecError(
+    fieldOf(issue.path) ?? parameter,
+    wrong === undefined ? 'is missing' : `is not ${describe(issue)}`,
+  );
 }
 
 /** `['inputs', 0, 'path']` is `inputs[0].path`. */

@@ -11,6 +11,12 @@ export const streamInOptions: v.GenericSchema = v.object({
   expandedLimitBytes: optionalNumber,
 } satisfies FieldsOf<StreamInOptions>);
 
-export const streamOutOptions: v.GenericSchema = v.object({ signal: optionalSignal, encoding: optionalText } satisfies FieldsOf<StreamOutOptions>);
+export const streamOutOptions: v.GenericSchema = v.object({
+  signal: optionalSignal,
+  encoding: optionalText,
+} satisfies FieldsOf<StreamOutOptions>);
 
-export const readFileOptions: v.GenericSchema = v.object({ signal: optionalSignal, limitBytes: optionalNumber } satisfies FieldsOf<ReadFileOptions>);
+export const readFileOptions: v.GenericSchema = v.object({
+  signal: optionalSignal,
+  limitBytes: optionalNumber,
+} satisfies FieldsOf<ReadFileOptions>);

@@ -1,23 +1,18 @@
 import { posix } from 'node:path';
 
 import { InvalidSpecError } from '../errors/caller.ts';
-import type { PlannedVolume } from '../kubernetes/pod-spec.ts';
-import type { LaunchRequest } from '../pods/pod-launcher.ts';
-import type { Architecture, ContainerLimits, ContainerMetadata, ContainerSpec, SidecarSpec } from '../runtime/container.ts';
+import type { PlannedVolume, PodRequest } from '../kubernetes/pod-spec.ts';
+import type { Architecture, ContainerLimits, ContainerSpec, SidecarSpec } from '../runtime/container.ts';
 import type { Artifact, VolumeMount } from '../runtime/volume.ts';
 import { checkTexts, checkTotal } from './exec-limits.ts';
 
 /** A container's specification, checked, with every path absolute and clean. */
 export interface ContainerPlan {
-  readonly image: string;
   readonly dir: string | undefined;
   readonly user: string | undefined;
   readonly environment: readonly string[];
   readonly mounts: readonly PlannedMount[];
-  readonly limits: ContainerLimits;
-  readonly sidecars: readonly SidecarSpec[];
-  readonly privileged: boolean;
-  readonly platform: Architecture | undefined;
+  readonly pod: Omit<PodRequest, 'volumes'>;
 }
 
 export interface PlannedMount {
@@ -29,14 +24,9 @@ export interface PlannedMount {
   readonly artifact: Artifact | undefined;
 }
 
-/** The pod of a container, but for its name. Without volumes' ids: as large as with them. */
-export function describePod(
-  plan: ContainerPlan,
-  metadata: ContainerMetadata,
-  volumes: readonly PlannedVolume[] = plan.mounts.map(({ mountPath }) => ({ agentVolume: idOfNoVolume, mountPath })),
-): Omit<LaunchRequest, 'podName' | 'handle'> {
-  const { image, limits, sidecars, privileged, platform: architecture } = plan;
-  return { metadata, image, volumes, limits, sidecars, privileged, architecture };
+/** Volumes as many, and with ids as long, as the container will have: a pod with these has the size of its pod. */
+export function placeholderVolumes({ mounts }: ContainerPlan): readonly PlannedVolume[] {
+  return mounts.map(({ mountPath }) => ({ agentVolume: idOfNoVolume, mountPath }));
 }
 
 /** As long as an id. */
@@ -50,15 +40,17 @@ export function planContainer(spec: ContainerSpec): ContainerPlan {
   checkImage('image', spec.image);
   const dir = spec.dir === undefined ? undefined : cleanPath('dir', spec.dir, undefined);
   return {
-    image: spec.image,
     dir,
     user: checkUser('user', spec.user),
     environment: checkTotal('env', checkEnvironment('env', spec.env)),
     mounts: planMounts(spec, dir),
-    limits: checkLimits('limits', spec.limits),
-    sidecars: checkSidecars(spec.sidecars ?? []),
-    privileged: spec.privileged ?? false,
-    platform: checkPlatform(spec.platform),
+    pod: {
+      image: spec.image,
+      limits: checkLimits('limits', spec.limits),
+      sidecars: checkSidecars(spec.sidecars ?? []),
+      privileged: spec.privileged ?? false,
+      architecture: checkPlatform(spec.platform),
+    },
   };
 }
 
@@ -76,12 +68,18 @@ function planMounts(spec: ContainerSpec, dir: string | undefined): readonly Plan
   const add = (field: string, mount: PlannedMount): void => {
     const other = mounts.get(mount.mountPath);
     const isOutputOfInput = other?.kind === 'input' && mount.kind === 'output';
-    if (other !== undefined && !isOutputOfInput) throw new InvalidSpecError(field, `${mount.mountPath} is the path of ${other.field} already`);
+    if (other !== undefined && !isOutputOfInput)
+      throw new InvalidSpecError(field, `${mount.mountPath} is the path of ${other.field} already`);
     mounts.set(mount.mountPath, { ...mount, artifact: other?.artifact ?? mount.artifact, field });
   };
   for (const [index, input] of (spec.inputs ?? []).entries()) {
     const field = `inputs[${index}].path`;
-    add(field, { kind: 'input', mountPath: cleanPath(field, input.path, dir), name: undefined, artifact: input.artifact });
+    add(field, {
+      kind: 'input',
+      mountPath: cleanPath(field, input.path, dir),
+      name: undefined,
+      artifact: input.artifact,
+    });
   }
   for (const [name, path] of Object.entries(spec.outputs ?? {})) {
     const field = `outputs.${name}`;
@@ -91,21 +89,24 @@ function planMounts(spec: ContainerSpec, dir: string | undefined): readonly Plan
     const field = `caches[${index}]`;
     add(field, { kind: 'cache', mountPath: cleanPath(field, path, dir), name: undefined, artifact: undefined });
   }
-  if (dir !== undefined && !mounts.has(dir)) add('dir', { kind: 'dir', mountPath: dir, name: undefined, artifact: undefined });
+  if (dir !== undefined && !mounts.has(dir))
+    add('dir', { kind: 'dir', mountPath: dir, name: undefined, artifact: undefined });
   return [...mounts.values()].map(({ kind, mountPath, name, artifact }) => ({ kind, mountPath, name, artifact }));
 }
 
 /** @throws InvalidSpecError - empty, relative without a `dir`, with `..`, the root, reserved, or not possible as a mount path */
 export function cleanPath(field: string, path: string, dir: string | undefined): string {
   if (path === '') throw new InvalidSpecError(field, 'is empty');
-  if (/[\0:]/.test(path)) throw new InvalidSpecError(field, `${JSON.stringify(path)} contains a NUL or a colon, which no mount path may`);
+  if (/[\0:]/.test(path))
+    throw new InvalidSpecError(field, `${JSON.stringify(path)} contains a NUL or a colon, which no mount path may`);
   if (path.split('/').includes('..')) throw new InvalidSpecError(field, `${JSON.stringify(path)} contains ".."`);
   if (!posix.isAbsolute(path) && dir === undefined)
     throw new InvalidSpecError(field, `${JSON.stringify(path)} is relative, and the container has no dir`);
   const clean = posix.join('/', posix.isAbsolute(path) ? path : posix.join(dir ?? '/', path)).replace(/(?<=.)\/$/, '');
   if (clean === '/') throw new InvalidSpecError(field, 'is the root of the file system');
   const reserved = reservedPaths.find((own) => clean === own || clean.startsWith(`${own}/`));
-  if (reserved !== undefined) throw new InvalidSpecError(field, `${clean} is reserved: ${reserved} is the library's own`);
+  if (reserved !== undefined)
+    throw new InvalidSpecError(field, `${clean} is reserved: ${reserved} is the library's own`);
   return clean;
 }
 
@@ -123,7 +124,8 @@ export function checkEnvironment(field: string, entries: readonly string[] | und
   for (const [index, entry] of (entries ?? []).entries()) {
     const name = /^([^=\0]+)=/.exec(entry)?.[1];
     if (name === undefined) throw new InvalidSpecError(`${field}[${index}]`, 'is not NAME=value');
-    if (entry.includes('\0')) throw new InvalidSpecError(`${field}[${index}]`, `the value of ${JSON.stringify(name)} contains a NUL`);
+    if (entry.includes('\0'))
+      throw new InvalidSpecError(`${field}[${index}]`, `the value of ${JSON.stringify(name)} contains a NUL`);
   }
   return checkTexts(field, entries ?? []);
 }
@@ -138,7 +140,8 @@ export function checkArguments(field: string, args: readonly string[] | undefine
 
 /** @throws InvalidSpecError - not `name`, `uid`, `name:group` or `uid:gid` */
 export function checkUser(field: string, user: string | undefined): string | undefined {
-  if (user !== undefined && !/^[^:\s\0]+(:[^:\s\0]+)?$/.test(user)) throw new InvalidSpecError(field, `${JSON.stringify(user)} is not a user`);
+  if (user !== undefined && !/^[^:\s\0]+(:[^:\s\0]+)?$/.test(user))
+    throw new InvalidSpecError(field, `${JSON.stringify(user)} is not a user`);
   return user;
 }
 
@@ -156,7 +159,8 @@ function checkSidecars(sidecars: readonly SidecarSpec[]): readonly SidecarSpec[]
     const field = `sidecars[${index}]`;
     if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(sidecar.name))
       throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is not a DNS label`);
-    if (names.has(sidecar.name)) throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is taken`);
+    if (names.has(sidecar.name))
+      throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is taken`);
     names.add(sidecar.name);
     checkImage(`${field}.image`, sidecar.image);
     checkArguments(`${field}.command`, sidecar.command);

@@ -22,7 +22,9 @@ export function containerSettings({ settings }: ContainerRecord): ContainerSetti
     sidecarNames: known.map(([name]) => name),
     memoryLimits: new Map([
       [mainContainerName, bytesOf(memoryBytes)],
-      ...known.map(([name, sidecar]) => [name, isObject(sidecar) ? bytesOf(sidecar['memoryBytes']) : undefined] as const),
+      ...known.map(
+        ([name, sidecar]) => [name, isObject(sidecar) ? bytesOf(sidecar['memoryBytes']) : undefined] as const,
+      ),
     ]),
   };
 }

@@ -34,7 +34,12 @@ export class DiskFullWatch {
     logger.warn('disk full, process waits', { handle, podName, processId });
     const silent = (): void => {
       this.end();
-      failed(new DiskFullError({ podName }, `process ${processId} in container ${handle} made no progress for ${patienceMs} ms`));
+      failed(
+        new DiskFullError(
+          { podName },
+          `process ${processId} in container ${handle} made no progress for ${patienceMs} ms`,
+        ),
+      );
     };
     this.#silence = new SilenceWatch({ clock, limitMs: patienceMs, silent });
   }

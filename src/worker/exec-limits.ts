@@ -10,7 +10,10 @@ export function checkTexts(field: string, texts: readonly string[]): readonly st
   for (const [index, text] of texts.entries()) {
     const bytes = Buffer.byteLength(text);
     if (bytes > maxTextBytes)
-      throw new InvalidSpecError(`${field}[${index}]`, `has ${bytes} bytes, more than the ${maxTextBytes} that the kernel takes`);
+      throw new InvalidSpecError(
+        `${field}[${index}]`,
+        `has ${bytes} bytes, more than the ${maxTextBytes} that the kernel takes`,
+      );
   }
   return texts;
 }
@@ -40,5 +43,8 @@ function sizeOf(texts: readonly string[]): number {
 }
 
 function tooLarge(field: string, bytes: number): InvalidSpecError {
-  return new InvalidSpecError(field, `arguments and environment have ${bytes} bytes together, more than ${maxTotalBytes}`);
+  return new InvalidSpecError(
+    field,
+    `arguments and environment have ${bytes} bytes together, more than ${maxTotalBytes}`,
+  );
 }

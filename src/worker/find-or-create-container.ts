@@ -1,5 +1,10 @@
 import { InvalidSpecError } from '../errors/caller.ts';
-import { ContainerDisappearedError, IllegalTransitionError, LeaseLostError, RepositoryUnavailableError } from '../errors/repository.ts';
+import {
+  ContainerDisappearedError,
+  IllegalTransitionError,
+  LeaseLostError,
+  RepositoryUnavailableError,
+} from '../errors/repository.ts';
 import { abortable } from '../internal/abort.ts';
 import { within } from '../internal/within.ts';
 import type { PodLauncher } from '../pods/pod-launcher.ts';
@@ -9,10 +14,9 @@ import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { ContainerMetadata, ContainerOwner } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { StepDelegate } from '../runtime/worker.ts';
-import type { ArtifactStore } from '../stores/artifact-store.ts';
-import { podLocation } from '../stores/pod-store.ts';
-import { type ContainerPlan, describePod, type PlannedMount } from './container-plan.ts';
-import { holdLease } from './hold-lease.ts';
+import type { ContainerVolumeStore } from '../stores/artifact-store.ts';
+import type { ContainerPlan, PlannedMount } from './container-plan.ts';
+import { keepLease } from './lease-keeper.ts';
 import type { StoredVolume } from './stored-volume.ts';
 
 /** What the making of a container needs. */
@@ -21,8 +25,8 @@ export interface ContainerMakerComponents {
   readonly containers: ContainerRepository;
   readonly launcher: PodLauncher;
   readonly pods: PodSupervisor;
-  /** The store in which the volumes of containers are: their own pod. */
-  readonly podStore: ArtifactStore;
+  /** The store in which the volumes of containers are. */
+  readonly podStore: ContainerVolumeStore;
   readonly volume: (record: VolumeRecord) => Pick<StoredVolume, 'takeFrom'>;
   readonly podName: (handle: string, metadata: ContainerMetadata) => string;
   readonly newId: () => string;
@@ -74,7 +78,10 @@ export async function findOrCreateContainer(
       const made = await make(found, wanted, components, { signal });
       if (made !== undefined) return made;
     } else if (waitedFor !== container.handle) {
-      logger.info('waiting for the host that creates the container', { handle: container.handle, podName: container.podName });
+      logger.info('waiting for the host that creates the container', {
+        handle: container.handle,
+        podName: container.podName,
+      });
       wanted.delegate?.waitingForAnotherHost?.(container.podName);
     }
     waitedFor = container.handle;
@@ -83,7 +90,11 @@ export async function findOrCreateContainer(
 }
 
 /** The owner's container, with a lease of a new holder where no other has one. An abort meanwhile releases the lease. */
-async function find(wanted: WantedContainer, components: ContainerMakerComponents, { signal }: AbortOptions): Promise<HeldContainer> {
+async function find(
+  wanted: WantedContainer,
+  components: ContainerMakerComponents,
+  { signal }: AbortOptions,
+): Promise<HeldContainer> {
   const { containers, pods, clock, workerName, newId, leaseMs } = components;
   const lease: Lease = { holder: newId(), durationMs: leaseMs };
   const attempt = async (): Promise<HeldContainer> => {
@@ -111,15 +122,22 @@ async function releaseFound(finding: Promise<HeldContainer>, components: Contain
 }
 
 /** Lets the next call for the owner continue at once. A lease that cannot be released ends by itself. */
-async function release({ container: { handle }, lease: { holder } }: HeldContainer, components: ContainerMakerComponents): Promise<void> {
+async function release(
+  { container: { handle }, lease: { holder } }: HeldContainer,
+  components: ContainerMakerComponents,
+): Promise<void> {
   const { containers, clock, logger } = components;
-  await within(releaseMs, clock, (signal) => containers.releaseLease(handle, holder, { signal })).catch((error: unknown) =>
-    logger.warn('lease not released', { handle, error }),
+  await within(releaseMs, clock, (signal) => containers.releaseLease(handle, holder, { signal })).catch(
+    (error: unknown) => logger.warn('lease not released', { handle, error }),
   );
 }
 
 /** Its owner may have finished meanwhile: then nobody would ever finish another one. */
-async function requireWanted(handle: string, { containers, workerName }: ContainerMakerComponents, options: AbortOptions): Promise<void> {
+async function requireWanted(
+  handle: string,
+  { containers, workerName }: ContainerMakerComponents,
+  options: AbortOptions,
+): Promise<void> {
   const record = await containers.lookup(workerName, handle, options);
   if (record === undefined || record.state === 'destroying') throw new ContainerDisappearedError(handle, workerName);
 }
@@ -130,7 +148,8 @@ async function requirePod(
   { pods, workerName }: ContainerMakerComponents,
   options: AbortOptions,
 ): Promise<void> {
-  if (!(await pods.exists(podName, { ...options, uid: podUid }))) throw new ContainerDisappearedError(handle, workerName);
+  if (!(await pods.exists(podName, { ...options, uid: podUid })))
+    throw new ContainerDisappearedError(handle, workerName);
 }
 
 function describe({ owner, plan, metadata }: WantedContainer, components: ContainerMakerComponents): NewContainer {
@@ -147,12 +166,21 @@ function describe({ owner, plan, metadata }: WantedContainer, components: Contai
       dir: plan.dir,
       user: plan.user,
       env: plan.environment,
-      memoryBytes: plan.limits.memoryBytes,
-      sidecars: Object.fromEntries(plan.sidecars.map((sidecar) => [sidecar.name, { memoryBytes: sidecar.limits?.memoryBytes }])),
+      memoryBytes: plan.pod.limits.memoryBytes,
+      sidecars: Object.fromEntries(
+        plan.pod.sidecars.map((sidecar) => [sidecar.name, { memoryBytes: sidecar.limits?.memoryBytes }]),
+      ),
     },
     volumes: plan.mounts.map(({ kind, mountPath, name: outputName }) => {
       const volume = newId();
-      return { handle: volume, kind, mountPath, name: outputName, store: podStore.name, location: podLocation(name, handle, volume) };
+      return {
+        handle: volume,
+        kind,
+        mountPath,
+        name: outputName,
+        store: podStore.name,
+        location: podStore.locateInContainer({ podName: name, handle }, volume),
+      };
     }),
   };
 }
@@ -170,7 +198,7 @@ async function make(
   const renew = (renewal: AbortSignal): Promise<boolean> => containers.renewLease(handle, lease, { signal: renewal });
   const keeping = { handle, renew, everyMs: leaseMs / 3, durationMs: leaseMs, askedAt, clock, signal };
   try {
-    return await holdLease(keeping, async (held) => await complete(found, wanted, components, held));
+    return await keepLease(keeping, async (held) => await complete(found, wanted, components, held));
   } catch (error) {
     await release(found, components);
     signal?.throwIfAborted();
@@ -217,8 +245,9 @@ async function launch(
   options: AbortOptions,
 ): Promise<void> {
   const { launcher, pods } = components;
+  const { podName, handle } = container;
   const places = volumes.map((volume) => ({ agentVolume: volume.handle, mountPath: volume.mountPath ?? '' }));
-  const request = { ...describePod(plan, metadata, places), podName: container.podName, handle: container.handle };
+  const request = { ...plan.pod, volumes: places, metadata, podName, handle };
   delegate?.startingPod(container.podName);
   if (container.podUid === undefined) {
     const uid = await launcher.launch(request, options);
@@ -245,9 +274,11 @@ async function recordPod(
     // Tried at least once whatever the signal says: the pod is there.
     await pods.retry(() => containers.recordPod(handle, holder, uid), { signal });
   } catch (error) {
-    const lookup = (late: AbortSignal): Promise<ContainerRecord | undefined> => containers.lookup(workerName, handle, { signal: late });
+    const lookup = (late: AbortSignal): Promise<ContainerRecord | undefined> =>
+      containers.lookup(workerName, handle, { signal: late });
     const row = await within(releaseMs, clock, lookup).catch(() => 'unknown' as const);
-    const leads = row === 'unknown' || (row?.state === 'creating' && (row.podUid ?? uid) === uid) || row?.podUid === uid;
+    const leads =
+      row === 'unknown' || (row?.state === 'creating' && (row.podUid ?? uid) === uid) || row?.podUid === uid;
     if (!leads) await launcher.discard(podName, uid);
     throw error;
   }
@@ -264,10 +295,16 @@ async function materialise(
   const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
   const fill = async (mount: PlannedMount): Promise<void> => {
     const record = volumes.find((volume) => volume.mountPath === mount.mountPath);
-    if (record === undefined) throw new InvalidSpecError('spec', `the container of this owner was begun without a volume at ${mount.mountPath}`);
+    if (record === undefined)
+      throw new InvalidSpecError(
+        'spec',
+        `the container of this owner was begun without a volume at ${mount.mountPath}`,
+      );
     if (mount.artifact === undefined || record.readyAt !== undefined) return;
     delegate?.streamingInput(mount.mountPath, mount.artifact.handle);
-    await components.volume(record).takeFrom(mount.artifact, { signal: either, lease: { holder: lease.holder, generation } });
+    await components
+      .volume(record)
+      .takeFrom(mount.artifact, { signal: either, lease: { holder: lease.holder, generation } });
   };
   const filling = plan.mounts.map(async (mount) => {
     try {

@@ -21,10 +21,23 @@ export function missingOutput(
   ];
 }
 
-function missing(stream: 'stdout' | 'stderr', fromBytes: number, toBytes: number | undefined, facts: ProcessFacts): readonly UndeliveredOutput[] {
+function missing(
+  stream: 'stdout' | 'stderr',
+  fromBytes: number,
+  toBytes: number | undefined,
+  facts: ProcessFacts,
+): readonly UndeliveredOutput[] {
   if (toBytes === undefined) {
     const subject = `${stream} of process ${facts.processId} in container ${facts.handle}`;
-    return [{ stream, cause: new OutcomeUnknownError(subject, `the pod is gone, and whether anything came after byte ${fromBytes} was not stored`) }];
+    return [
+      {
+        stream,
+        cause: new OutcomeUnknownError(
+          subject,
+          `the pod is gone, and whether anything came after byte ${fromBytes} was not stored`,
+        ),
+      },
+    ];
   }
   return toBytes <= fromBytes ? [] : [{ stream, cause: new OutputFreedError(facts, { stream, fromBytes, toBytes }) }];
 }

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 
-import { Change } from '../internal/change.ts';
+import { ChangeSignal } from '../internal/change-signal.ts';
 import type { UndeliveredOutput } from '../runtime/process.ts';
 
 /**
@@ -14,7 +14,7 @@ export class OutputSink {
   #pendingWrites = 0;
   #failure: UndeliveredOutput | undefined;
   #released = false;
-  readonly #change = new Change();
+  readonly #change = new ChangeSignal();
 
   constructor(stream: UndeliveredOutput['stream'], writable: Writable | undefined, sidecar?: string) {
     this.#stream = stream;
@@ -52,7 +52,11 @@ export class OutputSink {
 
   /** The rest is dropped. */
   fail(cause: unknown): void {
-    this.#failure ??= { stream: this.#stream, ...(this.#sidecar === undefined ? {} : { sidecar: this.#sidecar }), cause };
+    this.#failure ??= {
+      stream: this.#stream,
+      ...(this.#sidecar === undefined ? {} : { sidecar: this.#sidecar }),
+      cause,
+    };
     this.#change.notify();
   }
 
@@ -77,6 +81,7 @@ export class OutputSink {
   };
 
   readonly #onClose = (): void => {
-    if (this.#pendingWrites > 0) this.fail(new Error(`${this.#stream} of the host was closed before it had taken everything`));
+    if (this.#pendingWrites > 0)
+      this.fail(new Error(`${this.#stream} of the host was closed before it had taken everything`));
   };
 }

@@ -53,7 +53,11 @@ export class PodContainer implements Container {
   readonly #isLookedUp: boolean;
   readonly #podIsGone: boolean;
 
-  constructor(record: ContainerRecord, { isLookedUp, podIsGone }: ContainerFinding, components: PodContainerComponents) {
+  constructor(
+    record: ContainerRecord,
+    { isLookedUp, podIsGone }: ContainerFinding,
+    components: PodContainerComponents,
+  ) {
     this.handle = record.handle;
     this.podName = record.podName;
     this.#record = record;
@@ -105,15 +109,21 @@ export class PodContainer implements Container {
     checkShape('name', text, name);
     checkShape('value', text, value);
     checkShape('options', abortOptions, options);
-    if (name.length < 1 || name.length > 253) throw new InvalidSpecError('name', `has ${name.length} characters, not 1 to 253`);
+    if (name.length < 1 || name.length > 253)
+      throw new InvalidSpecError('name', `has ${name.length} characters, not 1 to 253`);
     if (name.includes('\0') || value.includes('\0')) throw new InvalidSpecError('value', 'contains a NUL');
-    if (Buffer.byteLength(value) > maxPropertyBytes) throw new InvalidSpecError('value', `has more than ${maxPropertyBytes} bytes`);
+    if (Buffer.byteLength(value) > maxPropertyBytes)
+      throw new InvalidSpecError('value', `has more than ${maxPropertyBytes} bytes`);
     if (this.#podIsGone) throw this.#disappeared();
     await this.#components.containers.setProperty(this.handle, name, value, options);
   }
 
   /** A hijack is marked before it begins, so that the reaper does not come in between. */
-  async #marked({ hijack, processId }: AttachTarget, { signal }: AbortOptions, begin: () => Promise<Process>): Promise<Process> {
+  async #marked(
+    { hijack, processId }: AttachTarget,
+    { signal }: AbortOptions,
+    begin: () => Promise<Process>,
+  ): Promise<Process> {
     if (!hijack) return await begin();
     const { containers, pods, logger } = this.#components;
     await pods.retry(() => containers.recordHijack(this.handle, processId, { signal }), { signal });
@@ -128,7 +138,11 @@ export class PodContainer implements Container {
   }
 
   /** The pod is gone, but the process may have ended before: its stored result is as good as the agent's. */
-  async #endedBefore({ processId, from, io }: AttachTarget, error: unknown, { signal }: AttachOptions): Promise<Process> {
+  async #endedBefore(
+    { processId, from, io }: AttachTarget,
+    error: unknown,
+    { signal }: AttachOptions,
+  ): Promise<Process> {
     if (!(error instanceof ContainerDisappearedError || error instanceof PodError)) throw error;
     const { containers, pods } = this.#components;
     const result = await containers.findProcessResult(this.handle, processId, { signal });
@@ -146,8 +160,19 @@ export class PodContainer implements Container {
   #target(processId: string, io: ProcessIO, options: AttachOptions): Omit<AttachTarget, 'stdinFrom' | 'hijack'> {
     const { memoryLimits, sidecarNames } = this.#settings;
     checkSidecarWritables(io.sidecars, sidecarNames);
-    const where: ProcessTarget = { handle: this.handle, podName: this.podName, workerName: this.#record.workerName, processId };
-    return { ...where, io, from: checkPosition('from', options.from ?? 'start'), resultProperties: options.resultProperties, memoryLimits };
+    const where: ProcessTarget = {
+      handle: this.handle,
+      podName: this.podName,
+      workerName: this.#record.workerName,
+      processId,
+    };
+    return {
+      ...where,
+      io,
+      from: checkPosition('from', options.from ?? 'start'),
+      resultProperties: options.resultProperties,
+      memoryLimits,
+    };
   }
 }
 

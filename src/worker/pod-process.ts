@@ -28,13 +28,13 @@ import type {
 import { abortOptions } from '../validation/common-shapes.ts';
 import { windowSize as windowSizeShape } from '../validation/process-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
-import { keepHijackMark } from './hijack-mark.ts';
+import { keepHijackMarked } from './hijack-heartbeat.ts';
 import { missingOutput } from './missing-output.ts';
 import { ProcessAttachments, stopGraceMs } from './process-attachments.ts';
 import { outcomeOf } from './process-outcome.ts';
 import { checkSignalNumber, checkWindowSize } from './process-spec.ts';
 import { SidecarLogs } from './sidecar-logs.ts';
-import { disappears, type ProcessTarget } from './start-process.ts';
+import { mapDeletedPod, type ProcessTarget } from './start-process.ts';
 
 /** What to attach to, and how. */
 export interface AttachTarget extends ProcessTarget {
@@ -79,10 +79,14 @@ export class PodProcess implements Process {
   #failure: { readonly cause: unknown } | undefined;
 
   /** Attaches, and follows the process from then on. The signal covers the attaching. */
-  static async attach(target: AttachTarget, components: PodProcessComponents, { signal }: AbortOptions): Promise<PodProcess> {
+  static async attach(
+    target: AttachTarget,
+    components: PodProcessComponents,
+    { signal }: AbortOptions,
+  ): Promise<PodProcess> {
     const process = new PodProcess(target, components, signal);
     try {
-      await disappears(target, () => Promise.race([process.#opening, process.#end]));
+      await mapDeletedPod(target, () => Promise.race([process.#opening, process.#end]));
     } catch (error) {
       process.#detached.abort(error);
       process.#release();
@@ -105,7 +109,10 @@ export class PodProcess implements Process {
       this.#fail(cause);
     };
     this.#attachments = new ProcessAttachments({ target, io, from, stdinFrom: target.stdinFrom, failed }, components);
-    this.#sidecars = new SidecarLogs({ podName, writables: io.sidecars ?? {}, from: from === 'now' ? 'now' : 'start' }, components);
+    this.#sidecars = new SidecarLogs(
+      { podName, writables: io.sidecars ?? {}, from: from === 'now' ? 'now' : 'start' },
+      components,
+    );
     this.#givenUp.promise.catch(ignore);
     const { signal: detached } = this.#detached;
     this.#opening = this.#attachments.begin(signal === undefined ? detached : AbortSignal.any([signal, detached]));
@@ -155,7 +162,7 @@ export class PodProcess implements Process {
   /** Until the process has ended, through every lost connection, and with an eye on its pod. */
   async #follow(): Promise<ProcessResult> {
     const within = AbortSignal.any([this.#over.signal, this.#detached.signal]);
-    const marked = this.#target.hijack ? keepHijackMark(this.#target, this.#components, within) : undefined;
+    const marked = this.#target.hijack ? keepHijackMarked(this.#target, this.#components, within) : undefined;
     this.#sidecars.follow(within);
     try {
       let ended: Ended;
@@ -195,7 +202,8 @@ export class PodProcess implements Process {
   async #requireOwn(result: AgentProcessResult, signal: AbortSignal): Promise<void> {
     const { pods } = this.#components;
     const { podName } = this.#target;
-    if (this.#attachments.protocol < PROCESS_FATES_SINCE && result.signal !== undefined) await pods.requireAlive(podName, { signal });
+    if (this.#attachments.protocol < PROCESS_FATES_SINCE && result.signal !== undefined)
+      await pods.requireAlive(podName, { signal });
     if (!result.shutdown) return;
     const end = await pods.findEnd(podName, { signal, expectedSince: result.startedAt });
     throw end ?? new OutcomeUnknownError(this.#subject, 'its container was stopped, and the command with it');
@@ -236,7 +244,10 @@ export class PodProcess implements Process {
     const { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes } = result;
     const record = { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes };
     // Whatever becomes of the pod meanwhile: the result is known.
-    await pods.retry(() => containers.recordProcessResult(this.#target.handle, this.id, record, { properties, signal }), { signal });
+    await pods.retry(
+      () => containers.recordProcessResult(this.#target.handle, this.id, record, { properties, signal }),
+      { signal },
+    );
   }
 
   /** Another host may have stored the result before the pod went; else what became of the pod is the answer. */
@@ -274,7 +285,10 @@ export class PodProcess implements Process {
 
   #outOfMemory(): PodError {
     const containerName = mainContainerName;
-    return this.#components.pods.outOfMemory(this.#target.podName, { containerName, limitBytes: this.#target.memoryLimits.get(containerName) });
+    return this.#components.pods.outOfMemory(this.#target.podName, {
+      containerName,
+      limitBytes: this.#target.memoryLimits.get(containerName),
+    });
   }
 
   get #subject(): string {
@@ -298,7 +312,9 @@ export class PodProcess implements Process {
     this.#attachments.stop();
     const ended = this.#end.catch(ignore);
     const stopping = this.#stopByItself(signal)
-      .catch((error: unknown) => logger.warn('process not stopped', { handle: this.#target.handle, processId: this.id, error }))
+      .catch((error: unknown) =>
+        logger.warn('process not stopped', { handle: this.#target.handle, processId: this.id, error }),
+      )
       .then(() => (this.#attachments.hasBegun ? ended : undefined));
     await Promise.race([ended, stopping, clock.sleep(stopGraceMs + stopPatienceMs, { signal })]);
     enough.abort();

@@ -10,12 +10,18 @@ import type { Repository } from '../repository/repository.ts';
 import type { Container, ContainerOwner, ContainerSpec } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { Volume, VolumeMount } from '../runtime/volume.ts';
-import type { ArtifactVolume, ContainerWithMounts, FindOrCreateContainerOptions, ReapResult, Worker } from '../runtime/worker.ts';
+import type {
+  ArtifactVolume,
+  ContainerWithMounts,
+  FindOrCreateContainerOptions,
+  ReapResult,
+  Worker,
+} from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
 import { containerOwner, containerSpec, findOrCreateOptions } from '../validation/container-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
-import { describePod, planContainer } from './container-plan.ts';
+import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { type ContainerMakerComponents, findOrCreateContainer } from './find-or-create-container.ts';
 import { type ContainerFinding, PodContainer } from './pod-container.ts';
 import { StoredVolume } from './stored-volume.ts';
@@ -30,7 +36,7 @@ export interface PodWorkerComponents {
   readonly launcher: ContainerMakerComponents['launcher'];
   readonly stores: ReadonlyMap<string, ArtifactStore>;
   /** Where the bytes of containers' volumes are: in their own pods. */
-  readonly podStore: ArtifactStore;
+  readonly podStore: ContainerMakerComponents['podStore'];
   /** Where a new artifact's bytes go. */
   readonly artifactStore: ArtifactStore;
   readonly reaper: Reaper;
@@ -66,14 +72,18 @@ export class PodWorker implements Worker {
     this.#components = components;
   }
 
-  async findOrCreateContainer(owner: ContainerOwner, spec: ContainerSpec, options: FindOrCreateContainerOptions = {}): Promise<ContainerWithMounts> {
+  async findOrCreateContainer(
+    owner: ContainerOwner,
+    spec: ContainerSpec,
+    options: FindOrCreateContainerOptions = {},
+  ): Promise<ContainerWithMounts> {
     const { repository, launcher, pods, podStore, podName, newId, leaseMs, clock, logger } = this.#open();
     checkOwner(owner);
     checkShape('spec', containerSpec, spec);
     checkShape('options', findOrCreateOptions, options);
     const plan = planContainer(spec);
     const wanted = { owner, plan, metadata: options.metadata ?? {}, delegate: options.delegate };
-    launcher.check(describePod(plan, wanted.metadata));
+    launcher.check({ ...plan.pod, volumes: placeholderVolumes(plan), metadata: wanted.metadata });
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     const components = {
       workerName: this.name,
@@ -88,9 +98,15 @@ export class PodWorker implements Worker {
       clock,
       logger,
     };
-    const container = await this.#holding.run((signal) => findOrCreateContainer(wanted, components, { signal }), options);
+    const container = await this.#holding.run(
+      (signal) => findOrCreateContainer(wanted, components, { signal }),
+      options,
+    );
     const volumes = await repository.containers.volumesOf(container.handle, options);
-    return { container: this.#container(container, { isLookedUp: false, podIsGone: false }), mounts: volumes.map((record) => this.#mount(record)) };
+    return {
+      container: this.#container(container, { isLookedUp: false, podIsGone: false }),
+      mounts: volumes.map((record) => this.#mount(record)),
+    };
   }
 
   async createVolumeForArtifact(teamId: string, options: AbortOptions = {}): Promise<ArtifactVolume> {
@@ -102,7 +118,14 @@ export class PodWorker implements Worker {
   }
 
   async #createVolumeForArtifact(teamId: string, options: AbortOptions): Promise<ArtifactVolume> {
-    const { repository, artifactStore: store, newId, artifactTimeToLiveMs: timeToLiveMs, artifactLeaseMs: leaseMs, logger } = this.#components;
+    const {
+      repository,
+      artifactStore: store,
+      newId,
+      artifactTimeToLiveMs: timeToLiveMs,
+      artifactLeaseMs: leaseMs,
+      logger,
+    } = this.#components;
     const handle = newId();
     const location = store.locate(handle);
     const row = { handle, workerName: this.name, teamId, store: store.name, location, timeToLiveMs, leaseMs };
@@ -113,7 +136,9 @@ export class PodWorker implements Worker {
       return { volume: this.#volume(record), expiresAt: expiresAt ?? record.createdAt };
     } catch (error) {
       // Whatever state it has reached: nobody was told of it.
-      await repository.volumes.expire(this.name, handle).catch((cause: unknown) => logger.warn('volume not given up', { handle, cause }));
+      await repository.volumes
+        .expire(this.name, handle)
+        .catch((cause: unknown) => logger.warn('volume not given up', { handle, cause }));
       throw error;
     }
   }
@@ -185,7 +210,8 @@ export class PodWorker implements Worker {
 
   #mount(record: VolumeRecord): VolumeMount {
     const { kind, mountPath = '', name } = record;
-    if (kind === 'artifact') throw new InvalidSpecError('kind', `volume ${record.handle} is an artifact and cannot be mounted`);
+    if (kind === 'artifact')
+      throw new InvalidSpecError('kind', `volume ${record.handle} is an artifact and cannot be mounted`);
     return { volume: this.#volume(record), mountPath, kind, name };
   }
 
@@ -212,6 +238,8 @@ function checkLookup(handle: string, options: AbortOptions): void {
 function checkOwner(owner: ContainerOwner): void {
   checkShape('owner', containerOwner, { owner });
   const { kind, key } = owner;
-  if (kind.length < 1 || kind.length > 63) throw new InvalidSpecError('owner.kind', `has ${kind.length} characters, not 1 to 63`);
-  if (key.length < 1 || key.length > 1024) throw new InvalidSpecError('owner.key', `has ${key.length} characters, not 1 to 1024`);
+  if (kind.length < 1 || kind.length > 63)
+    throw new InvalidSpecError('owner.kind', `has ${kind.length} characters, not 1 to 63`);
+  if (key.length < 1 || key.length > 1024)
+    throw new InvalidSpecError('owner.key', `has ${key.length} characters, not 1 to 1024`);
 }

@@ -88,7 +88,9 @@ export class ProcessAttachments {
   /** Attaches for the first time: waits for a place, then until the agent has taken it. */
   async begin(signal: AbortSignal | undefined): Promise<AttachOpened> {
     const { agent, pods } = this.#components;
-    const leave = await pods.persist(this.#options.target.podName, () => agent().attachmentPlace({ signal }), { signal });
+    const leave = await pods.persist(this.#options.target.podName, () => agent().attachmentPlace({ signal }), {
+      signal,
+    });
     if (this.#isReleased) leave();
     else this.#leave = leave;
     return (await this.#attach(this.#options.from, signal)).facts;
@@ -155,7 +157,11 @@ export class ProcessAttachments {
     // Above every attempt of a host that died: the attachment that came last types.
     this.#attempt = Math.max(this.#attempt + 1, clock.now());
     const spec = { processId, from: offsets(from), stdin: this.#stdin !== undefined, attempt: this.#attempt };
-    const attachment = await pods.persist(podName, () => agent().attach(spec, this.#sinks(), { signal, hasPlace: true }), { signal });
+    const attachment = await pods.persist(
+      podName,
+      () => agent().attach(spec, this.#sinks(), { signal, hasPlace: true }),
+      { signal },
+    );
     this.#attachment = attachment;
     this.#acknowledgedBytes = attachment.facts.stdout.from + attachment.facts.stderr.from;
     if (typeof from === 'object') {
@@ -192,7 +198,8 @@ export class ProcessAttachments {
   #onDelivered(attachment: Attachment): void {
     this.#disk.progressed();
     const { stdoutBytes, stderrBytes } = attachment.position;
-    if (this.#disk.isFull || stdoutBytes + stderrBytes - this.#acknowledgedBytes >= acknowledgeEachBytes) this.#acknowledge(attachment);
+    if (this.#disk.isFull || stdoutBytes + stderrBytes - this.#acknowledgedBytes >= acknowledgeEachBytes)
+      this.#acknowledge(attachment);
   }
 
   #acknowledge(attachment: Attachment): void {

@@ -10,7 +10,10 @@ export type MemoryKill = () => PodError;
  *
  * @throws OutOfMemoryError - the kernel killed in its container, and the command was it, or answered like a shell does whose command was
  */
-export function outcomeOf({ exitStatus, signal, oomKills }: ProcessResultRecord, memoryKill: MemoryKill): ProcessResult {
+export function outcomeOf(
+  { exitStatus, signal, oomKills }: ProcessResultRecord,
+  memoryKill: MemoryKill,
+): ProcessResult {
   const kills = oomKills ?? 0;
   if (kills > 0 && exitStatus === 137) throw memoryKill();
   return { exitStatus, ...(signal === undefined ? {} : { signal }), ...(kills === 0 ? {} : { oomKills: kills }) };

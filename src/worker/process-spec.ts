@@ -40,7 +40,8 @@ export function checkProcess(spec: ProcessSpec, defaults: ProcessDefaults, newId
     env,
     dir: resolveDir(spec.dir, defaults.dir),
     user: checkUser('user', spec.user) ?? defaults.user,
-    tty: spec.tty === undefined ? undefined : checkWindowSize('tty.windowSize', spec.tty.windowSize ?? defaultWindowSize),
+    tty:
+      spec.tty === undefined ? undefined : checkWindowSize('tty.windowSize', spec.tty.windowSize ?? defaultWindowSize),
   };
 }
 
@@ -53,7 +54,8 @@ export function checkProcessId(field: string, id: string): string {
 
 /** @throws InvalidSpecError - not a signal's number */
 export function checkSignalNumber(signal: number): void {
-  if (!Number.isInteger(signal) || signal < 1 || signal > 64) throw new InvalidSpecError('signal', 'is not a number from 1 to 64');
+  if (!Number.isInteger(signal) || signal < 1 || signal > 64)
+    throw new InvalidSpecError('signal', 'is not a number from 1 to 64');
 }
 
 /** @throws InvalidSpecError */
@@ -68,7 +70,8 @@ export function checkWindowSize(field: string, size: WindowSize): WindowSize {
 /** @throws InvalidSpecError - a sidecar that the container does not have */
 export function checkSidecarWritables(sidecars: ProcessIO['sidecars'], names: readonly string[]): void {
   for (const name of Object.keys(sidecars ?? {}))
-    if (!names.includes(name)) throw new InvalidSpecError(`sidecars.${name}`, 'the container has no sidecar of this name');
+    if (!names.includes(name))
+      throw new InvalidSpecError(`sidecars.${name}`, 'the container has no sidecar of this name');
 }
 
 /**
@@ -78,19 +81,25 @@ export function checkSidecarWritables(sidecars: ProcessIO['sidecars'], names: re
  * @param isWhole - whether the stream must have its first byte: typed keys continue where they are
  * @throws InvalidSpecError
  */
-export function checkStdin(field: string, stdin: Readable | undefined, { isWhole }: { readonly isWhole: boolean }): Readable | undefined {
+export function checkStdin(
+  field: string,
+  stdin: Readable | undefined,
+  { isWhole }: { readonly isWhole: boolean },
+): Readable | undefined {
   if (stdin === undefined) return undefined;
   if (stdin.errored instanceof Error) throw new InvalidSpecError(field, 'has failed already', { cause: stdin.errored });
   if (stdin.destroyed || stdin.readableEnded) throw new InvalidSpecError(field, 'has ended or was destroyed already');
   if (isWhole && stdin.readableDidRead) throw new InvalidSpecError(field, 'was read from already');
-  if (typeof stdin.readableEncoding === 'string') throw new InvalidSpecError(field, `gives text (${stdin.readableEncoding}), not bytes`);
+  if (typeof stdin.readableEncoding === 'string')
+    throw new InvalidSpecError(field, `gives text (${stdin.readableEncoding}), not bytes`);
   return stdin;
 }
 
 /** @throws InvalidSpecError */
 export function checkPosition(field: string, position: OutputPosition): OutputPosition {
   if (typeof position === 'string') {
-    if (position !== 'start' && position !== 'now') throw new InvalidSpecError(field, `${JSON.stringify(position)} is not "start" or "now"`);
+    if (position !== 'start' && position !== 'now')
+      throw new InvalidSpecError(field, `${JSON.stringify(position)} is not "start" or "now"`);
     return position;
   }
   for (const name of ['stdoutBytes', 'stderrBytes'] as const) {
@@ -104,6 +113,7 @@ function resolveDir(dir: string | undefined, containerDir: string | undefined): 
   if (dir === undefined) return containerDir;
   if (dir === '' || dir.includes('\0')) throw new InvalidSpecError('dir', `${JSON.stringify(dir)} is not a path`);
   if (posix.isAbsolute(dir)) return posix.normalize(dir);
-  if (containerDir === undefined) throw new InvalidSpecError('dir', `${JSON.stringify(dir)} is relative, and the container has no dir`);
+  if (containerDir === undefined)
+    throw new InvalidSpecError('dir', `${JSON.stringify(dir)} is relative, and the container has no dir`);
   return posix.join(containerDir, dir);
 }

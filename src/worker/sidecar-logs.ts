@@ -36,7 +36,10 @@ export class SidecarLogs {
   constructor(target: SidecarLogsTarget, components: SidecarLogsComponents) {
     this.#target = target;
     this.#components = components;
-    this.#sinks = Object.entries(target.writables).map(([name, writable]) => [name, new OutputSink('sidecar', writable, name)]);
+    this.#sinks = Object.entries(target.writables).map(([name, writable]) => [
+      name,
+      new OutputSink('sidecar', writable, name),
+    ]);
   }
 
   /** Those that failed, and why. */

@@ -21,11 +21,11 @@ export async function startProcess(
   { signal }: AbortOptions,
 ): Promise<void> {
   const spec = { processId: id, args, env, dir, user, tty, stdin: target.stdin };
-  await disappears(target, () => pods.persist(target.podName, () => agent().start(spec, { signal }), { signal }));
+  await mapDeletedPod(target, () => pods.persist(target.podName, () => agent().start(spec, { signal }), { signal }));
 }
 
 /** A pod that is gone is a container that has disappeared. */
-export async function disappears<T>({ handle, workerName }: ProcessTarget, work: () => Promise<T>): Promise<T> {
+export async function mapDeletedPod<T>({ handle, workerName }: ProcessTarget, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

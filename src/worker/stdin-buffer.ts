@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 
 import { InvalidSpecError } from '../errors/caller.ts';
 import { ProtocolViolationError } from '../errors/connection.ts';
-import { Change } from '../internal/change.ts';
+import { ChangeSignal } from '../internal/change-signal.ts';
 
 /** A piece of stdin at its offset, or the end of it. */
 export type StdinPiece = { readonly offset: number; readonly bytes: Uint8Array } | { readonly endAt: number };
@@ -19,7 +19,7 @@ export class StdinBuffer {
   #readBytes = 0;
   #ended = false;
   #released = false;
-  readonly #change = new Change();
+  readonly #change = new ChangeSignal();
 
   constructor(source: Readable) {
     this.#source = source;
@@ -39,12 +39,17 @@ export class StdinBuffer {
    */
   async pieceAt(offset: number): Promise<StdinPiece | undefined> {
     if (offset < this.#acknowledgedBytes)
-      throw new ProtocolViolationError(`stdin from byte ${offset} is wanted, and ${this.#acknowledgedBytes} were acknowledged`);
+      throw new ProtocolViolationError(
+        `stdin from byte ${offset} is wanted, and ${this.#acknowledgedBytes} were acknowledged`,
+      );
     while (!this.#released) {
       const kept = this.#kept.find((piece) => offset < piece.offset + piece.bytes.byteLength);
       if (kept !== undefined) return { offset, bytes: kept.bytes.subarray(offset - kept.offset) };
       if (this.#ended && offset > this.#readBytes)
-        throw new InvalidSpecError('stdin', `ends at byte ${this.#readBytes}, and the command was given ${offset} bytes before`);
+        throw new InvalidSpecError(
+          'stdin',
+          `ends at byte ${this.#readBytes}, and the command was given ${offset} bytes before`,
+        );
       if (this.#ended) return { endAt: this.#readBytes };
       if (!this.#take()) await this.#change.wait();
     }
@@ -80,7 +85,9 @@ export class StdinBuffer {
   #drop(below: number): void {
     this.#kept = this.#kept
       .filter((piece) => piece.offset + piece.bytes.byteLength > below)
-      .map((piece) => (piece.offset >= below ? piece : { offset: below, bytes: piece.bytes.subarray(below - piece.offset) }));
+      .map((piece) =>
+        piece.offset >= below ? piece : { offset: below, bytes: piece.bytes.subarray(below - piece.offset) },
+      );
   }
 
   /** Takes what the source has now, but for what the agent has. `false`: it has nothing yet. */

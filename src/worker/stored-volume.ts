@@ -73,7 +73,12 @@ export class StoredVolume implements Volume {
     const receiving = { ...given, generation: lease?.generation, isProven: () => decoder.isProven };
     const received = await decoder.close(() => this.#store.receive(this.#location, path, decoder.archive, receiving));
     await this.#markReady(path, received, options);
-    return { bytes: decoder.encodedBytes, rawBytes: received.rawBytes, digest: received.digest, entries: received.entries };
+    return {
+      bytes: decoder.encodedBytes,
+      rawBytes: received.rawBytes,
+      digest: received.digest,
+      entries: received.entries,
+    };
   }
 
   /** Takes all that another artifact has. What is in the same store goes there as it is, and is not decoded on its way. */
@@ -82,7 +87,10 @@ export class StoredVolume implements Volume {
       await this.#streamIn('.', () => artifact.streamOut('.', { signal }), { signal, lease });
       return;
     }
-    const copied = await this.#store.copy(artifact.#location, this.#location, { signal, generation: lease?.generation });
+    const copied = await this.#store.copy(artifact.#location, this.#location, {
+      signal,
+      generation: lease?.generation,
+    });
     await this.#markReady('.', copied, { signal, lease });
   }
 

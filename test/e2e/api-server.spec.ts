@@ -55,7 +55,11 @@ describe('an API server that is killed and started five times, on a real cluster
     const [stdout, stderr] = [new Collector(), new Collector()];
     const [keys, screen] = [new PassThrough(), new Collector()];
     const terminal = await container.run(
-      { path: 'sh', args: ['-c', 'stty -echo; echo ready; while read -r line; do echo "got $line in $(stty size)"; done; exit 2'], tty: {} },
+      {
+        path: 'sh',
+        args: ['-c', 'stty -echo; echo ready; while read -r line; do echo "got $line in $(stty size)"; done; exit 2'],
+        tty: {},
+      },
       { stdin: keys, stdout: screen },
     );
     await screen.shows('ready');

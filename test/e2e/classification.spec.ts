@@ -20,7 +20,14 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
   let worker: KubernetesWorker;
 
   const setupIn = (namespace: string, options: Partial<KubernetesWorkerOptions> = {}) =>
-    workerSetup({ kubeconfigPath: real!.kubeconfigPath, namespace, database: database!, image: shellImage, missingImage, options });
+    workerSetup({
+      kubeconfigPath: real!.kubeconfigPath,
+      namespace,
+      database: database!,
+      image: shellImage,
+      missingImage,
+      options,
+    });
 
   before(async function () {
     real = await realCluster(this, 'classification');
@@ -65,7 +72,9 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
 
     it('for want of a registry is waited for as long as the worker has patience, and may be tried again', async () => {
       await using impatient = await setupIn(real!.namespace, { imagePullTimeoutMs: 3_000 }).open();
-      const error = await rejection(impatient.findOrCreateContainer(newOwner(), { image: 'registry.local:1/busybox:1' }));
+      const error = await rejection(
+        impatient.findOrCreateContainer(newOwner(), { image: 'registry.local:1/busybox:1' }),
+      );
       expect(error).to.include({ code: 'KW_ERR_IMAGE_PULL_FAILED', retryable: true });
       expect(error.message).to.include('connection refused');
     });
@@ -131,7 +140,10 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
 
     it('whose quota is full makes a pod wait for room, and says that there is none when the time is over', async () => {
       await create();
-      await api.createNamespacedResourceQuota({ namespace, body: { metadata: { name: 'few' }, spec: { hard: { pods: '1' } } } });
+      await api.createNamespacedResourceQuota({
+        namespace,
+        body: { metadata: { name: 'few' }, spec: { hard: { pods: '1' } } },
+      });
       await using full = await setupIn(namespace).open();
       const first = await makeContainer(full, shellImage);
       await using impatient = await setupIn(namespace, { schedulingTimeoutMs: 1_000 }).open();
@@ -170,7 +182,10 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
   context('a live pod whose labels are removed by hand', () => {
     it('follows its process to the end', async () => {
       const { container, owner } = await makeContainer(worker, shellImage);
-      const process = await container.run({ path: 'sh', args: ['-c', 'until [ -e go ]; do sleep 0.1; done; exit 7'] }, {});
+      const process = await container.run(
+        { path: 'sh', args: ['-c', 'until [ -e go ]; do sleep 0.1; done; exit 7'] },
+        {},
+      );
       const waiting = process.wait();
       const where = { name: container.podName, namespace: real!.namespace };
       const pod = await api.readNamespacedPod(where);
@@ -202,16 +217,25 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
         await namespaceReady(api, namespace);
         await using broken = await setupIn(namespace, { schedulingTimeoutMs: 1_000 }).open();
         // Delivers the agent, and no node reads it yet: nodes keep what is immutable.
-        await rejection(broken.findOrCreateContainer(newOwner(), { image: shellImage, limits: { cpuMilli: 4_000_000 } }));
+        await rejection(
+          broken.findOrCreateContainer(newOwner(), { image: shellImage, limits: { cpuMilli: 4_000_000 } }),
+        );
         const { items } = await api.listNamespacedConfigMap({ namespace });
-        const name = items.map(({ metadata }) => metadata?.name ?? '').find((each) => each.startsWith('kubernetes-worker-agent-'))!;
+        const name = items
+          .map(({ metadata }) => metadata?.name ?? '')
+          .find((each) => each.startsWith('kubernetes-worker-agent-'))!;
         await api.deleteNamespacedConfigMap({ namespace, name });
         const agent = Buffer.from('#!/bin/sh\necho cannot go on\nexit 9\n').toString('base64');
-        await api.createNamespacedConfigMap({ namespace, body: { metadata: { name }, immutable: true, binaryData: { agent } } });
+        await api.createNamespacedConfigMap({
+          namespace,
+          body: { metadata: { name }, immutable: true, binaryData: { agent } },
+        });
         const startedAt = Date.now();
         const error = await rejection(broken.findOrCreateContainer(newOwner(), { image: shellImage }));
         expect(error).to.include({ code: 'KW_ERR_POD_FAILED', reason: 'Error', retryable: false });
-        expect(error.message).to.match(/container main ended at each of 3 starts, the last time with exit code 9; its last output: cannot go on$/);
+        expect(error.message).to.match(
+          /container main ended at each of 3 starts, the last time with exit code 9; its last output: cannot go on$/,
+        );
         expect(Date.now() - startedAt).to.be.below(60_000);
       } finally {
         await api.deleteNamespace({ name: namespace, gracePeriodSeconds: 0 });

@@ -30,7 +30,11 @@ describe('a real cluster', function () {
 
   before(async function () {
     real = await realCluster(this, 'cluster');
-    await real.cluster.createConfigMap({ metadata: { name: configMapName }, immutable: true, data: { agent: fakeAgent } });
+    await real.cluster.createConfigMap({
+      metadata: { name: configMapName },
+      immutable: true,
+      data: { agent: fakeAgent },
+    });
   });
 
   beforeEach(() => {
@@ -51,10 +55,21 @@ describe('a real cluster', function () {
   });
 
   function plannedPod(
-    change: { readonly image?: string; readonly options?: PodOptions; readonly memoryBytes?: number; readonly cpuMilli?: number } = {},
+    change: {
+      readonly image?: string;
+      readonly options?: PodOptions;
+      readonly memoryBytes?: number;
+      readonly cpuMilli?: number;
+    } = {},
   ): Pod {
     const handle = crypto.randomUUID();
-    const metadata = { pipelineName: 'Main / pipeline', jobName: 'unit tests', buildName: '1.1', stepName: 'läuft', team: 'a team' };
+    const metadata = {
+      pipelineName: 'Main / pipeline',
+      jobName: 'unit tests',
+      buildName: '1.1',
+      stepName: 'läuft',
+      team: 'a team',
+    };
     const { image = shellImage, options = {}, cpuMilli, memoryBytes } = change;
     return buildPod({
       podName: podName(handle, metadata),
@@ -91,7 +106,9 @@ describe('a real cluster', function () {
     it(`takes and runs a pod of ours, ${what}, and tells its life from one watch`, async () => {
       const created = await real.cluster.createPod(plannedPod({ options, image }));
       const name = created.metadata?.name ?? '';
-      expect(await rejection(real.cluster.createPod({ ...created, metadata: { name } }))).to.be.instanceOf(ConflictError);
+      expect(await rejection(real.cluster.createPod({ ...created, metadata: { name } }))).to.be.instanceOf(
+        ConflictError,
+      );
       const pod = await until(name, isRunning);
       expect(problemOf(pod)).to.equal(undefined);
       expect(await real.cluster.deletePod(name, { uid: 'another' })).to.equal(false);
@@ -105,10 +122,13 @@ describe('a real cluster', function () {
   it('is allowed to refuse by Pod Security, and takes what is restricted', async () => {
     const name = `${real.namespace}-strict`;
     const api = real.kubeConfig.makeApiClient(CoreV1Api);
-    await api.createNamespace({ body: { metadata: { name, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } } } });
+    await api.createNamespace({
+      body: { metadata: { name, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } } },
+    });
     try {
       while ((await api.listNamespacedServiceAccount({ namespace: name })).items.length === 0) await sleep(100);
-      const create = async (options: PodOptions): Promise<Pod> => api.createNamespacedPod({ namespace: name, body: plannedPod({ options }) });
+      const create = async (options: PodOptions): Promise<Pod> =>
+        api.createNamespacedPod({ namespace: name, body: plannedPod({ options }) });
       expect((await rejection(create({}))).message).to.contain('PodSecurity');
       await create({ security: 'restricted' });
     } finally {
@@ -129,7 +149,10 @@ describe('a real cluster', function () {
 
   it('says why and since when no node takes a pod', async () => {
     const { metadata } = await real.cluster.createPod(plannedPod({ cpuMilli: 5_000_000 }));
-    const pod = await until(metadata?.name ?? '', (state) => state !== undefined && findUnschedulable(state) !== undefined);
+    const pod = await until(
+      metadata?.name ?? '',
+      (state) => state !== undefined && findUnschedulable(state) !== undefined,
+    );
     expect(problemOf(pod)).to.equal(undefined);
     const found = findUnschedulable(pod ?? {});
     expect(found?.detail).to.contain('nodes are available');
@@ -149,7 +172,10 @@ describe('a real cluster', function () {
     const pod = plannedPod({ memoryBytes: 24 * 1024 * 1024 });
     pod.spec!.containers[0]!.command = ['sh', '-c', 'x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done'];
     const { metadata } = await real.cluster.createPod(pod);
-    const died = await until(metadata?.name ?? '', (state) => state !== undefined && mainContainerState(state).kind === 'restarting');
+    const died = await until(
+      metadata?.name ?? '',
+      (state) => state !== undefined && mainContainerState(state).kind === 'restarting',
+    );
     expect(problemOf(died)).to.equal(undefined);
     expect(mainContainerState(died ?? {})).to.deep.include({ kind: 'restarting' });
     const state = mainContainerState(died ?? {});
@@ -157,7 +183,9 @@ describe('a real cluster', function () {
   });
 
   it('lists pods, and watches from there', async () => {
-    const { pods, resourceVersion } = await real.cluster.listPods(workerSelector(marks.installationId, marks.workerName));
+    const { pods, resourceVersion } = await real.cluster.listPods(
+      workerSelector(marks.installationId, marks.workerName),
+    );
     expect(pods.length).to.be.greaterThan(0);
     const stop = new AbortController();
     const changes = real.cluster.watchPods('x=y', resourceVersion, { signal: stop.signal });

@@ -46,7 +46,9 @@ describe('an exec on a real cluster', function () {
   async function run(command: readonly string[], options: OpenExecOptions = {}, podName = 'box'): Promise<Ran> {
     const connection = await openExec(await endpoint(command, podName), options);
     const chunks: Uint8Array[] = [];
-    const reason = await new Promise<Error>((resolve) => connection.start({ data: (chunk) => chunks.push(chunk), end: resolve }));
+    const reason = await new Promise<Error>((resolve) =>
+      connection.start({ data: (chunk) => chunks.push(chunk), end: resolve }),
+    );
     if (reason instanceof ExecHandshakeFailedError) throw reason;
     return { stdout: Buffer.concat(chunks), reason, connection };
   }
@@ -82,7 +84,8 @@ describe('an exec on a real cluster', function () {
             end: reject,
           });
         });
-        for (let offset = 0; offset < payload.length; offset += 256 * 1024) await connection.write([payload.subarray(offset, offset + 256 * 1024)]);
+        for (let offset = 0; offset < payload.length; offset += 256 * 1024)
+          await connection.write([payload.subarray(offset, offset + 256 * 1024)]);
         await whole;
         expect(hash.digest('hex')).to.equal(createHash('sha256').update(payload).digest('hex'));
         connection.close();
@@ -103,9 +106,13 @@ describe('an exec on a real cluster', function () {
         const pod = idlePod(`broken-${protocol.slice(0, 2).toLowerCase()}`);
         pod.spec!.containers[0]!.image = 'registry.local/no-such-image:1';
         await real.cluster.createPod(pod);
-        const scheduled = async (): Promise<boolean> => (await real.cluster.getPod(pod.metadata!.name!))?.spec?.nodeName !== undefined;
+        const scheduled = async (): Promise<boolean> =>
+          (await real.cluster.getPod(pod.metadata!.name!))?.spec?.nodeName !== undefined;
         while (!(await scheduled())) await sleep(50);
-        expect(await rejection(run(['true'], options, pod.metadata!.name))).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', retryable: true });
+        expect(await rejection(run(['true'], options, pod.metadata!.name))).to.include({
+          code: 'KW_ERR_EXEC_HANDSHAKE_FAILED',
+          retryable: true,
+        });
       });
     });
   }
@@ -125,7 +132,9 @@ describe('an exec on a real cluster', function () {
 
   it('says that no sub-protocol is common', async () => {
     expect(
-      await rejection(openExec(await endpoint(['true']), { protocols: new ProtocolOrder(['v9.channel.k8s.io' as ExecProtocol]) })),
+      await rejection(
+        openExec(await endpoint(['true']), { protocols: new ProtocolOrder(['v9.channel.k8s.io' as ExecProtocol]) }),
+      ),
     ).to.be.instanceOf(UnsupportedSubprotocolError);
   });
 
@@ -137,7 +146,9 @@ describe('an exec on a real cluster', function () {
 
   it('names the right that is missing', async () => {
     const { namespace, kubeConfig } = real;
-    await kubeConfig.makeApiClient(CoreV1Api).createNamespacedServiceAccount({ namespace, body: { metadata: { name: 'weak' } } });
+    await kubeConfig
+      .makeApiClient(CoreV1Api)
+      .createNamespacedServiceAccount({ namespace, body: { metadata: { name: 'weak' } } });
     const rules = [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }];
     const rbac = kubeConfig.makeApiClient(RbacAuthorizationV1Api);
     await rbac.createNamespacedRole({ namespace, body: { metadata: { name: 'weak' }, rules } });
@@ -146,11 +157,15 @@ describe('an exec on a real cluster', function () {
       namespace,
       body: { metadata: { name: 'weak' }, roleRef, subjects: [{ kind: 'ServiceAccount', name: 'weak', namespace }] },
     });
-    const { status } = await kubeConfig
-      .makeApiClient(CoreV1Api)
-      .createNamespacedServiceAccountToken({ namespace, name: 'weak', body: { spec: { audiences: [], expirationSeconds: 600 } } });
+    const { status } = await kubeConfig.makeApiClient(CoreV1Api).createNamespacedServiceAccountToken({
+      namespace,
+      name: 'weak',
+      body: { spec: { audiences: [], expirationSeconds: 600 } },
+    });
     const { cert: _cert, key: _key, ...tls } = (await endpoint(['true'])).tls;
-    const error = await rejection(openExec({ ...(await endpoint(['true'])), tls, headers: { Authorization: `Bearer ${status?.token ?? ''}` } }));
+    const error = await rejection(
+      openExec({ ...(await endpoint(['true'])), tls, headers: { Authorization: `Bearer ${status?.token ?? ''}` } }),
+    );
     expect(error).to.be.instanceOf(ForbiddenError).and.include({ resource: 'pods/exec', namespace });
     expect(error.message).to.contain('verbs create and get on pods/exec');
   });

@@ -29,7 +29,13 @@ describe('images and namespaces of a real cluster', function () {
   context('a full Linux image', () => {
     it('runs as whatever user it knows, by name or number, with that one`s groups and home', async () => {
       const { kubeconfigPath, namespace } = real!;
-      await using worker = await workerSetup({ kubeconfigPath, namespace, database, image: fullImage, missingImage }).open();
+      await using worker = await workerSetup({
+        kubeconfigPath,
+        namespace,
+        database,
+        image: fullImage,
+        missingImage,
+      }).open();
       const { container, owner } = await makeContainer(worker, fullImage);
       const who = async (user: string | undefined) =>
         (
@@ -43,7 +49,9 @@ describe('images and namespaces of a real cluster', function () {
       expect(await who(undefined)).to.equal('root:root /root root\n');
       expect(await who('games')).to.equal('games:games /usr/games games\n');
       expect(await who('1:daemon')).to.equal('daemon:daemon /usr/sbin daemon\n');
-      expect((await rejection(container.run({ path: 'true', user: 'nobody-knows' }, {}))).code).to.equal('KW_ERR_USER_NOT_FOUND');
+      expect((await rejection(container.run({ path: 'true', user: 'nobody-knows' }, {}))).code).to.equal(
+        'KW_ERR_USER_NOT_FOUND',
+      );
       const [keys, screen] = [new PassThrough(), new Collector()];
       const shell = await container.run(
         { path: 'bash', args: ['--norc', '-i'], user: 'games', tty: { windowSize: { columns: 100, rows: 30 } } },
@@ -60,7 +68,13 @@ describe('images and namespaces of a real cluster', function () {
   context('an image with an editor', () => {
     it('edits a file in it, key by key, on a screen whose size changes', async () => {
       const { kubeconfigPath, namespace } = real!;
-      await using worker = await workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage }).open();
+      await using worker = await workerSetup({
+        kubeconfigPath,
+        namespace,
+        database,
+        image: shellImage,
+        missingImage,
+      }).open();
       const { container, owner } = await makeContainer(worker, shellImage);
       await sh(container, 'seq 1 200 > file');
       const [keys, screen] = [new PassThrough(), new Collector()];
@@ -90,12 +104,21 @@ describe('images and namespaces of a real cluster', function () {
     it('takes pods of a user that is not root, with a root file system that is read-only, and all works in them', async () => {
       const api = real!.kubeConfig.makeApiClient(CoreV1Api);
       const name = `${real!.namespace}-strict`;
-      await api.createNamespace({ body: { metadata: { name, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } } } });
+      await api.createNamespace({
+        body: { metadata: { name, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } } },
+      });
       try {
         while ((await api.listNamespacedServiceAccount({ namespace: name })).items.length === 0)
           await new Promise((resolve) => setTimeout(resolve, 100));
         const pods = { security: 'restricted', runAsUser: 1234, readOnlyRootFilesystem: true } as const;
-        const under = { kubeconfigPath: real!.kubeconfigPath, namespace: name, database, image: shellImage, missingImage, options: { pods } };
+        const under = {
+          kubeconfigPath: real!.kubeconfigPath,
+          namespace: name,
+          database,
+          image: shellImage,
+          missingImage,
+          options: { pods },
+        };
         await using worker = await workerSetup(under).open();
         const { volume } = await worker.createVolumeForArtifact('team');
         await volume.streamIn('.', Readable.from([await tarOf({ 'in.txt': 'in' })]));
@@ -103,12 +126,21 @@ describe('images and namespaces of a real cluster', function () {
           inputs: [{ artifact: volume, path: 'in' }],
           outputs: { out: 'out' },
         });
-        expect((await sh(container, 'id -u; cat in/in.txt; touch /file 2>/dev/null || echo read-only; echo out > out/out.txt')).stdout).to.equal(
-          '1234\ninread-only\n',
-        );
+        expect(
+          (
+            await sh(
+              container,
+              'id -u; cat in/in.txt; touch /file 2>/dev/null || echo read-only; echo out > out/out.txt',
+            )
+          ).stdout,
+        ).to.equal('1234\ninread-only\n');
         expect((await sh(container, 'stty size; exit 3', { tty: {} })).exitStatus).to.equal(3);
-        expect((await rejection(container.run({ path: 'true', user: 'root' }, {}))).code).to.equal('KW_ERR_NOT_PERMITTED');
-        expect(await readTarText(await mounts.find(({ name: output }) => output === 'out')!.volume.streamOut('.'))).to.deep.equal({
+        expect((await rejection(container.run({ path: 'true', user: 'root' }, {}))).code).to.equal(
+          'KW_ERR_NOT_PERMITTED',
+        );
+        expect(
+          await readTarText(await mounts.find(({ name: output }) => output === 'out')!.volume.streamOut('.')),
+        ).to.deep.equal({
           'out.txt': 'out\n',
         });
         await worker.ownerFinished(owner);

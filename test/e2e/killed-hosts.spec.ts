@@ -37,7 +37,9 @@ describe('a host that is killed at 50 random moments of builds, on a real cluste
       console.log(`      50 kills in ${builds} builds, seed ${seed}`);
       expect(builds).to.be.greaterThan(0);
     } catch (error) {
-      throw new Error(`with the seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new Error(`with the seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
     }
   });
 });

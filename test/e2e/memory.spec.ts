@@ -52,9 +52,16 @@ describe('memory that runs out on a real cluster', function () {
       const { container, owner, mounts } = await limited();
       await sh(container, 'echo kept > out/kept');
       const process = await container.run({ id: 'hungry', path: 'sh', args: ['-c', script] }, {});
-      expect(await error(process)).to.include({ code: 'KW_ERR_OUT_OF_MEMORY', podName: container.podName, containerName: 'main', limitBytes });
+      expect(await error(process)).to.include({
+        code: 'KW_ERR_OUT_OF_MEMORY',
+        podName: container.podName,
+        containerName: 'main',
+        limitBytes,
+      });
       expect((await sh(container, 'cat out/kept')).stdout).to.equal('kept\n');
-      expect(await readTarText(await mounts.find(({ name }) => name === 'out')!.volume.streamOut('.'))).to.deep.equal({ kept: 'kept\n' });
+      expect(await readTarText(await mounts.find(({ name }) => name === 'out')!.volume.streamOut('.'))).to.deep.equal({
+        kept: 'kept\n',
+      });
       const other = await setup.open();
       const again = await (await other.lookupContainer(container.handle))!.attach('hungry', {});
       expect((await rejection(again.wait())).code).to.equal('KW_ERR_OUT_OF_MEMORY');
@@ -86,9 +93,17 @@ describe('memory that runs out on a real cluster', function () {
     ];
     const { container, owner } = await limited({ sidecars });
     const stdout = new Collector();
-    const process = await container.run({ id: 'step', path: 'sh', args: ['-c', 'echo begun; touch out/go; sleep 20; echo ended'] }, { stdout });
+    const process = await container.run(
+      { id: 'step', path: 'sh', args: ['-c', 'echo begun; touch out/go; sleep 20; echo ended'] },
+      { stdout },
+    );
     await stdout.shows('begun');
-    expect(await error(process)).to.include({ code: 'KW_ERR_OUT_OF_MEMORY', podName: container.podName, containerName: 'database', limitBytes });
+    expect(await error(process)).to.include({
+      code: 'KW_ERR_OUT_OF_MEMORY',
+      podName: container.podName,
+      containerName: 'database',
+      limitBytes,
+    });
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     expect((await sh(container, 'echo next; exit 4')).exitStatus).to.equal(4);
     await worker.ownerFinished(owner);

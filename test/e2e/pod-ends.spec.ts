@@ -37,7 +37,9 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
     await database?.close();
   });
 
-  async function begin(text = script): Promise<{ readonly process: Process; readonly podName: string; readonly handle: string }> {
+  async function begin(
+    text = script,
+  ): Promise<{ readonly process: Process; readonly podName: string; readonly handle: string }> {
     const { container } = await makeContainer(worker, shellImage);
     const stdout = new Collector();
     const process = await container.run({ id: 'step', path: 'sh', args: ['-c', text] }, { stdout });
@@ -70,7 +72,9 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
           (error: unknown) => (error instanceof PodDeletedError ? `${error.code} ${error.mayStillRun}` : String(error)),
         ),
       );
-      await Promise.all(begun.map(({ podName }) => api.deleteNamespacedPod({ name: podName, namespace: real!.namespace })));
+      await Promise.all(
+        begun.map(({ podName }) => api.deleteNamespacedPod({ name: podName, namespace: real!.namespace })),
+      );
       codes.push(...(await Promise.all(ended)));
       for (const { handle } of begun) await hasNoResult(handle);
     }
@@ -81,7 +85,11 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
     const { process, podName, handle } = await begin();
     const waiting = rejection(process.wait());
     const { namespace } = real!;
-    await api.createNamespacedPodEviction({ name: podName, namespace, body: { metadata: { name: podName, namespace } } });
+    await api.createNamespacedPodEviction({
+      name: podName,
+      namespace,
+      body: { metadata: { name: podName, namespace } },
+    });
     expect(await waiting).to.include({ code: 'KW_ERR_POD_EVICTED', mayStillRun: false });
     await hasNoResult(handle);
   });
@@ -90,7 +98,9 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
     const { namespace } = real!;
     const limits = [{ type: 'Container', _default: { 'ephemeral-storage': '8Mi' } }];
     await api.createNamespacedLimitRange({ namespace, body: { metadata: { name: 'storage' }, spec: { limits } } });
-    const { process, podName, handle } = await begin(`dd if=/dev/zero of=/tmp/build/test/big bs=1M count=64 2>/dev/null; ${script}`);
+    const { process, podName, handle } = await begin(
+      `dd if=/dev/zero of=/tmp/build/test/big bs=1M count=64 2>/dev/null; ${script}`,
+    );
     const error = await rejection(process.wait());
     expect(error).to.include({ code: 'KW_ERR_POD_EVICTED', mayStillRun: false });
     const pod = await api.readNamespacedPod({ name: podName, namespace });

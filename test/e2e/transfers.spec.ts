@@ -58,7 +58,10 @@ describe('Transfers on a real cluster', function () {
   }
 
   /** An archive, once and not all at once: calls what is to happen when so many bytes were given. */
-  async function* slowly({ bytes }: SoakArchive, happens?: { readonly at: number; readonly call: () => Promise<void> }): AsyncGenerator<Uint8Array> {
+  async function* slowly(
+    { bytes }: SoakArchive,
+    happens?: { readonly at: number; readonly call: () => Promise<void> },
+  ): AsyncGenerator<Uint8Array> {
     let hasHappened = false;
     for (let at = 0; at < bytes.length; at += 300_000) {
       if (happens !== undefined && !hasHappened && at >= happens.at) {
@@ -85,9 +88,12 @@ describe('Transfers on a real cluster', function () {
     it('are fifty of fifty right, byte for byte, and leave nothing in their pods', async () => {
       const random = seededRandom(printedSeed());
       const archives = await soakArchives(12, 6_000_000, random);
-      const volumes = await Promise.all(Array.from({ length: 8 }, async () => (await worker.createVolumeForArtifact('team')).volume));
+      const volumes = await Promise.all(
+        Array.from({ length: 8 }, async () => (await worker.createVolumeForArtifact('team')).volume),
+      );
       const pods = await Promise.all(volumes.map(podOf));
-      for (const [index, archive] of archives.entries()) await volumes[index % volumes.length]!.streamIn(`down-${index}`, slowly(archive));
+      for (const [index, archive] of archives.entries())
+        await volumes[index % volumes.length]!.streamIn(`down-${index}`, slowly(archive));
       let done = 0;
       let killed = 0;
       const storm = (async () => {
@@ -101,19 +107,23 @@ describe('Transfers on a real cluster', function () {
       })();
       // Nothing is said while the transfers go on; both are waited for below.
       storm.catch(() => undefined);
-      const { typed, wrong } = await soak(soakTransfers(50, archives, random), volumes.length, async ({ direction, archive, number }, slot) => {
-        const index = archives.indexOf(archive);
-        const volume = volumes[direction === 'down' ? index % volumes.length : slot]!;
-        const path = direction === 'down' ? `down-${index}` : `up-${number}`;
-        if (direction === 'up') {
-          const { digest } = await volume.streamIn(path, slowly(archive));
-          expect(digest).to.equal(createHash('sha256').update(archive.bytes).digest('hex'));
-        }
-        const archived = await buffer(await volume.streamOut(path));
-        const at = archived.length - 1024 - Math.ceil(archive.content.length / 512) * 512;
-        expect(archived.subarray(at, at + archive.content.length).equals(archive.content)).to.equal(true);
-        done += 1;
-      });
+      const { typed, wrong } = await soak(
+        soakTransfers(50, archives, random),
+        volumes.length,
+        async ({ direction, archive, number }, slot) => {
+          const index = archives.indexOf(archive);
+          const volume = volumes[direction === 'down' ? index % volumes.length : slot]!;
+          const path = direction === 'down' ? `down-${index}` : `up-${number}`;
+          if (direction === 'up') {
+            const { digest } = await volume.streamIn(path, slowly(archive));
+            expect(digest).to.equal(createHash('sha256').update(archive.bytes).digest('hex'));
+          }
+          const archived = await buffer(await volume.streamOut(path));
+          const at = archived.length - 1024 - Math.ceil(archive.content.length / 512) * 512;
+          expect(archived.subarray(at, at + archive.content.length).equals(archive.content)).to.equal(true);
+          done += 1;
+        },
+      );
       await storm;
       expect({ typed, wrong, killed }).to.deep.equal({ typed: [], wrong: [], killed: 2 });
       expect(reconnects, 'transfers that the kills have cut').to.be.at.least(2);
@@ -150,7 +160,9 @@ describe('Transfers on a real cluster', function () {
   async function print(podName: string, command: readonly string[]): Promise<string> {
     const connection = await openExec(await real!.cluster.execEndpoint({ podName, containerName: 'main', command }));
     const chunks: Uint8Array[] = [];
-    await new Promise((resolve) => connection.start({ data: (chunk) => chunks.push(Buffer.from(chunk)), end: resolve }));
+    await new Promise((resolve) =>
+      connection.start({ data: (chunk) => chunks.push(Buffer.from(chunk)), end: resolve }),
+    );
     return Buffer.concat(chunks).toString();
   }
 
@@ -183,7 +195,8 @@ describe('Transfers on a real cluster', function () {
         direction === 'up'
           ? volume.streamIn('.', slowly(archive, { at: 6_000_000, call: deletePod }))
           : (async () => {
-              for await (const chunk of await volume.streamOut('.')) if (deletedAt === 0 && chunk.length > 0) await deletePod();
+              for await (const chunk of await volume.streamOut('.'))
+                if (deletedAt === 0 && chunk.length > 0) await deletePod();
             })();
       const error = await rejection(transfer);
       expect(performance.now() - deletedAt, error.message).to.be.below(15_000);
@@ -214,7 +227,9 @@ describe('Transfers on a real cluster', function () {
       let openings = 0;
       const { digest } = await volume.streamIn('.', () => {
         openings += 1;
-        return openings === 1 ? slowly(archive, { at: 12_000_000, call: () => killContainer(podName) }) : slowly(archive);
+        return openings === 1
+          ? slowly(archive, { at: 12_000_000, call: () => killContainer(podName) })
+          : slowly(archive);
       });
       expect(digest).to.equal(createHash('sha256').update(archive.bytes).digest('hex'));
       expect(openings).to.equal(2);
@@ -227,8 +242,19 @@ describe('Transfers on a real cluster', function () {
       const archive = await archiveOf(20_000_000);
       const podName = await podOf(volume);
       await volume.streamIn('.', slowly(archive));
-      const up = await rejection(volume.streamIn('.', slowly(await archiveOf(20_000_000), { at: 12_000_000, call: () => killContainer(podName) })));
-      expect(up).to.include({ code: 'KW_ERR_OPERATION_LOST', retryable: true, handle: volume.handle, podName, direction: 'in' });
+      const up = await rejection(
+        volume.streamIn(
+          '.',
+          slowly(await archiveOf(20_000_000), { at: 12_000_000, call: () => killContainer(podName) }),
+        ),
+      );
+      expect(up).to.include({
+        code: 'KW_ERR_OPERATION_LOST',
+        retryable: true,
+        handle: volume.handle,
+        podName,
+        direction: 'in',
+      });
       expect(archive.content.equals(await volume.readFile('file', { limitBytes: 30_000_000 }))).to.equal(true);
       let isKilled = false;
       const down = await rejection(

@@ -205,7 +205,10 @@ export class AgentConnection {
   async attach(id: string, more: Json = {}, stdin?: Buffer): Promise<AttachResult> {
     this.open({ op: 'attach', id: `attach-${id}`, attempt: 1, process: id, ...more });
     const opened = await this.opened();
-    const receivers = [new Receiver(this, 1, opened['stdout'] as Json), new Receiver(this, 2, opened['stderr'] as Json)];
+    const receivers = [
+      new Receiver(this, 1, opened['stdout'] as Json),
+      new Receiver(this, 2, opened['stderr'] as Json),
+    ];
     const feeder = stdin === undefined ? undefined : new Feeder(this, stdin);
     for (;;) {
       const frame = await this.next(30_000);
@@ -245,7 +248,9 @@ export class AgentConnection {
     const frame = await this.next();
     if (frame?.type === frameType.opened) {
       const opened = this.#json(frame);
-      return this.feed(opened['ended'] === true ? undefined : new Feeder(this, archive, { from: Number(opened['from']) }));
+      return this.feed(
+        opened['ended'] === true ? undefined : new Feeder(this, archive, { from: Number(opened['from']) }),
+      );
     }
     if (frame === undefined) throw new Error('the connection ended');
     this.done();
@@ -285,7 +290,12 @@ export class AgentConnection {
         this.done();
         if (frame.type === frameType.error) throw new AgentFailure(this.#json(frame));
         if (frame.type !== frameType.result) throw new Error(`frame ${frame.type} came during a download`);
-        return { opened, result: this.#json(frame), archive: receiver.finish(), compressedFrames: receiver.compressedFrames };
+        return {
+          opened,
+          result: this.#json(frame),
+          archive: receiver.finish(),
+          compressedFrames: receiver.compressedFrames,
+        };
       }
     }
   }

@@ -93,7 +93,11 @@ export class FrameSplitter {
       if (length > 262_176) throw new Error(`the agent sent a frame of ${length} bytes`);
       if (this.#rest.readUInt16LE(at + 2) !== 0) throw new Error('the agent sent reserved bytes that are not 0');
       if (this.#rest.length - at < 8 + length) break;
-      frames.push({ type: this.#rest.readUInt8(at), flags: this.#rest.readUInt8(at + 1), payload: this.#rest.subarray(at + 8, at + 8 + length) });
+      frames.push({
+        type: this.#rest.readUInt8(at),
+        flags: this.#rest.readUInt8(at + 1),
+        payload: this.#rest.subarray(at + 8, at + 8 + length),
+      });
       at += 8 + length;
     }
     this.#rest = this.#rest.subarray(at);
@@ -113,7 +117,8 @@ export function decodeData(frame: Frame): DataFrame {
   const compressed = (frame.flags & 2) !== 0;
   const bytes = frame.payload.subarray(16);
   const raw = compressed ? zstdDecompressSync(bytes) : bytes;
-  if (raw.length !== rawLength || rawLength === 0 || rawLength > 262_144) throw new Error(`DATA of ${raw.length} bytes that says ${rawLength}`);
+  if (raw.length !== rawLength || rawLength === 0 || rawLength > 262_144)
+    throw new Error(`DATA of ${raw.length} bytes that says ${rawLength}`);
   return { stream: frame.payload.readUInt8(0), offset: Number(frame.payload.readBigUInt64LE(8)), raw, compressed };
 }
 
@@ -126,5 +131,9 @@ export function decodeWindow(frame: Frame): { stream: number; acknowledged: numb
 }
 
 export function decodeEnd(frame: Frame): { stream: number; total: number; digest: Buffer } {
-  return { stream: frame.payload.readUInt8(0), total: Number(frame.payload.readBigUInt64LE(8)), digest: frame.payload.subarray(16, 48) };
+  return {
+    stream: frame.payload.readUInt8(0),
+    total: Number(frame.payload.readBigUInt64LE(8)),
+    digest: frame.payload.subarray(16, 48),
+  };
 }

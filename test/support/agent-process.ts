@@ -118,14 +118,19 @@ export class AgentProcess {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const connection of this.#connections) connection.destroy();
-    for (const child of this.#connects) if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    for (const child of this.#connects)
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     await this.terminate();
     if (this.#ownsFolder) await rm(this.folder, { recursive: true, force: true });
   }
 }
 
 /** Waits until `check` gives something else than false or undefined. */
-export async function until<T>(what: string, check: () => T | Promise<T>, timeoutMs = 5000): Promise<Exclude<T, false | undefined>> {
+export async function until<T>(
+  what: string,
+  check: () => T | Promise<T>,
+  timeoutMs = 5000,
+): Promise<Exclude<T, false | undefined>> {
   const end = Date.now() + timeoutMs;
   for (;;) {
     const value = await check();

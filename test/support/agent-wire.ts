@@ -30,7 +30,11 @@ export interface WireFrame {
 
 export function wireFrame(type: WireType | number, payload: Uint8Array = Buffer.alloc(0), flags = 0): Buffer {
   const length = Buffer.from(Uint32Array.of(payload.byteLength).buffer);
-  return Buffer.concat([Uint8Array.of(typeof type === 'number' ? type : WIRE_TYPES.indexOf(type), flags, 0, 0), length, payload]);
+  return Buffer.concat([
+    Uint8Array.of(typeof type === 'number' ? type : WIRE_TYPES.indexOf(type), flags, 0, 0),
+    length,
+    payload,
+  ]);
 }
 
 export function wireJson(type: WireType, value: unknown): Buffer {
@@ -41,13 +45,25 @@ function u64(value: number): Buffer {
   return Buffer.from(BigUint64Array.of(BigInt(value)).buffer);
 }
 
-export function wireData(stream: number, offset: number, bytes: Uint8Array, expanded?: { readonly rawLength: number }): Buffer {
+export function wireData(
+  stream: number,
+  offset: number,
+  bytes: Uint8Array,
+  expanded?: { readonly rawLength: number },
+): Buffer {
   const rawLength = Buffer.from(Uint32Array.of(expanded?.rawLength ?? bytes.byteLength).buffer);
-  return wireFrame('DATA', Buffer.concat([Uint8Array.of(stream, 0, 0, 0), rawLength, u64(offset), bytes]), expanded === undefined ? 0 : 2);
+  return wireFrame(
+    'DATA',
+    Buffer.concat([Uint8Array.of(stream, 0, 0, 0), rawLength, u64(offset), bytes]),
+    expanded === undefined ? 0 : 2,
+  );
 }
 
 export function wireWindow(stream: number, acknowledged: number, limit: number): Buffer {
-  return wireFrame('WINDOW', Buffer.concat([Uint8Array.of(stream, 0, 0, 0, 0, 0, 0, 0), u64(acknowledged), u64(limit)]));
+  return wireFrame(
+    'WINDOW',
+    Buffer.concat([Uint8Array.of(stream, 0, 0, 0, 0, 0, 0, 0), u64(acknowledged), u64(limit)]),
+  );
 }
 
 export function wireEnd(stream: number, total: number, digest: Uint8Array): Buffer {
@@ -72,7 +88,12 @@ export function readData({ payload, flags }: WireFrame): ReadData {
   };
 }
 
-export function readWindow({ payload, flags }: WireFrame): { stream: number; acknowledged: number; limit: number; durable: boolean } {
+export function readWindow({ payload, flags }: WireFrame): {
+  stream: number;
+  acknowledged: number;
+  limit: number;
+  durable: boolean;
+} {
   return {
     stream: payload[0] ?? -1,
     acknowledged: Number(payload.readBigUInt64LE(8)),
@@ -82,7 +103,11 @@ export function readWindow({ payload, flags }: WireFrame): { stream: number; ack
 }
 
 export function readEnd({ payload }: WireFrame): { stream: number; total: number; digest: string } {
-  return { stream: payload[0] ?? -1, total: Number(payload.readBigUInt64LE(8)), digest: payload.toString('hex', 16, 48) };
+  return {
+    stream: payload[0] ?? -1,
+    total: Number(payload.readBigUInt64LE(8)),
+    digest: payload.toString('hex', 16, 48),
+  };
 }
 
 /** Splits bytes into frames; JSON texts that span frames are not joined. */

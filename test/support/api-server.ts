@@ -92,7 +92,10 @@ export class ScriptedApiServer {
 }
 
 /** A configuration that leads to a server of a test's. */
-export function kubeConfigFor(server: string, user: Readonly<Record<string, unknown>> = { token: 'secret' }): KubeConfig {
+export function kubeConfigFor(
+  server: string,
+  user: Readonly<Record<string, unknown>> = { token: 'secret' },
+): KubeConfig {
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromOptions({
     clusters: [{ name: 'scripted', server, skipTLSVerify: true }],
@@ -104,7 +107,12 @@ export function kubeConfigFor(server: string, user: Readonly<Record<string, unkn
 }
 
 /** Answers with JSON. */
-export function answerJson(response: ServerResponse, status: number, body: object, headers: Readonly<Record<string, string>> = {}): void {
+export function answerJson(
+  response: ServerResponse,
+  status: number,
+  body: object,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 }
 

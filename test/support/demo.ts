@@ -12,7 +12,10 @@ export interface DemoRun {
 }
 
 /** Runs the demo as `npm run demo -- …` does. `onOutput` sees what it has printed so far, and may end it by a signal. */
-export async function runDemo(args: readonly string[], onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void): Promise<DemoRun> {
+export async function runDemo(
+  args: readonly string[],
+  onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void,
+): Promise<DemoRun> {
   const child = spawn(process.execPath, ['--import', './scripts/from-source.ts', 'examples/demo/main.ts', ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -22,6 +25,10 @@ export async function runDemo(args: readonly string[], onOutput?: (text: string,
     seen += chunk.toString();
     onOutput?.(seen, (signal) => child.kill(signal));
   });
-  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close') as Promise<[number | null]>]);
+  const [stdout, stderr, [status]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<[number | null]>,
+  ]);
   return { status, stdout, stderr };
 }

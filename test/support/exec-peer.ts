@@ -1,7 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
-import { type ClientFrame, ClientFrameParser, closeFrame, httpAnswer, offeredBy, opcodes, serverFrame, upgradeAnswer } from './websocket-frames.ts';
+import {
+  type ClientFrame,
+  ClientFrameParser,
+  closeFrame,
+  httpAnswer,
+  offeredBy,
+  opcodes,
+  serverFrame,
+  upgradeAnswer,
+} from './websocket-frames.ts';
 
 /** The server's end of one exec, which does what a test tells it to, right or wrong. */
 export class ExecPeer {
@@ -70,7 +79,9 @@ export class ExecPeer {
   }
 
   get stdinMessages(): Buffer[] {
-    return this.frames.filter(({ opcode, payload }) => opcode === opcodes.binary && payload[0] === 0).map(({ payload }) => payload);
+    return this.frames
+      .filter(({ opcode, payload }) => opcode === opcodes.binary && payload[0] === 0)
+      .map(({ payload }) => payload);
   }
 
   /** Waits until it is so; looks again whenever something came or the connection ended. */

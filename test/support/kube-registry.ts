@@ -23,10 +23,13 @@ const manifestType = 'application/vnd.docker.distribution.manifest.v2+json';
 
 /** By the program that `KW_KUBE_REGISTRY` names; without one the suite is skipped, and says why. */
 export function kubeRegistry(context: Context): KubeRegistry {
-  const program = process.env['KW_KUBE_REGISTRY'] ?? fileURLToPath(new URL('../../../shared/kube/registry', import.meta.url));
+  const program =
+    process.env['KW_KUBE_REGISTRY'] ?? fileURLToPath(new URL('../../../shared/kube/registry', import.meta.url));
   const host = process.env['KW_TEST_REGISTRY'] ?? 'registry.local:5000';
   if (!existsSync(program)) {
-    console.log(`      skipped: there is no ${program} to stop and start the registry with; KW_KUBE_REGISTRY names one`);
+    console.log(
+      `      skipped: there is no ${program} to stop and start the registry with; KW_KUBE_REGISTRY names one`,
+    );
     context.skip();
   }
   const urlOf = (image: string, tag: string): string => `http://${host}/v2/${image}/manifests/${tag}`;
@@ -41,7 +44,11 @@ export function kubeRegistry(context: Context): KubeRegistry {
     },
     tag: async (image, from, to) => {
       const manifest = await fetch(urlOf(image, from), { headers: { accept: manifestType } });
-      const answer = await fetch(urlOf(image, to), { method: 'PUT', headers: { 'content-type': manifestType }, body: await manifest.text() });
+      const answer = await fetch(urlOf(image, to), {
+        method: 'PUT',
+        headers: { 'content-type': manifestType },
+        body: await manifest.text(),
+      });
       if (!answer.ok) throw new Error(`the registry does not take the tag: ${answer.status}`);
     },
   };

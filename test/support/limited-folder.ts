@@ -29,7 +29,9 @@ export class LimitedFolder {
   static async mount(options: string): Promise<LimitedFolder | undefined> {
     const mountPoint = await mkdtemp(join(tmpdir(), 'kw-limited-'));
     for (const namespaces of [['--user', '--map-root-user', '--mount'], ['--mount']]) {
-      const holder = spawn('unshare', [...namespaces, 'sh', '-c', HOLDER, mountPoint, options], { stdio: ['pipe', 'pipe', 'ignore'] });
+      const holder = spawn('unshare', [...namespaces, 'sh', '-c', HOLDER, mountPoint, options], {
+        stdio: ['pipe', 'pipe', 'ignore'],
+      });
       holder.on('error', () => undefined);
       const limited = new LimitedFolder(mountPoint, holder, createInterface({ input: holder.stdout }));
       if ((await limited.#answer()) === 'mounted') return limited;

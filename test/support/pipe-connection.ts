@@ -69,7 +69,9 @@ export class PipeConnection implements ByteConnection {
   cut(detail = 'cut'): void {
     const handlers = this.#handlers;
     this.close();
-    handlers?.end(new ExecConnectionLostError(detail, { bytesReceived: this.receivedBytes, bytesSent: this.sentBytes }));
+    handlers?.end(
+      new ExecConnectionLostError(detail, { bytesReceived: this.receivedBytes, bytesSent: this.sentBytes }),
+    );
   }
 
   /** Nothing comes any more, and nobody notices; until `resume`. */

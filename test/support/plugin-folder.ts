@@ -39,7 +39,10 @@ export class PluginFolder {
   }
 
   /** Writes the kubeconfig of a cluster whose user has the plug-in, or is given. */
-  async configure(server: string, changes: { readonly user?: object; readonly exec?: object; readonly cluster?: object } = {}): Promise<string> {
+  async configure(
+    server: string,
+    changes: { readonly user?: object; readonly exec?: object; readonly cluster?: object } = {},
+  ): Promise<string> {
     const exec = { apiVersion, command: './plugin', interactiveMode: 'Never', ...changes.exec };
     const config = {
       'current-context': 'x',

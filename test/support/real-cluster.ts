@@ -55,7 +55,10 @@ export async function realCluster(context: Context, purpose: string): Promise<Re
 /** A pod that does nothing until somebody execs into it. */
 export function idlePod(name: string, labels: Record<string, string> = {}): Pod {
   const containers = [{ name: 'main', image: shellImage, command: ['sleep', '86400'] }];
-  return { metadata: { name, labels }, spec: { terminationGracePeriodSeconds: 0, automountServiceAccountToken: false, containers } };
+  return {
+    metadata: { name, labels },
+    spec: { terminationGracePeriodSeconds: 0, automountServiceAccountToken: false, containers },
+  };
 }
 
 /** A namespace takes pods only once its service account is there. */

@@ -29,7 +29,15 @@ export const HELLO = {
   pid1: true,
 };
 
-export const PROCESS_RESULT = { exitStatus: 0, signal: null, startedAt: 1000, finishedAt: 2000, stdoutBytes: 0, stderrBytes: 0, oomKills: 0 };
+export const PROCESS_RESULT = {
+  exitStatus: 0,
+  signal: null,
+  startedAt: 1000,
+  finishedAt: 2000,
+  stdoutBytes: 0,
+  stderrBytes: 0,
+  oomKills: 0,
+};
 
 /** The other end of a connection, in memory: says what a test tells it to, and keeps what the host said. PING is answered. */
 export class ScriptedAgent {
@@ -109,7 +117,9 @@ export class ScriptedAgent {
     while (this.frames.length === 0) await new Promise<void>((resolve) => (this.#arrived = resolve));
     const frame = this.frames.shift();
     if (frame?.type !== type)
-      throw new Error(`the host sent ${frame?.type ?? 'nothing'} ${frame?.payload.toString('latin1', 0, 80) ?? ''}, ${type} was expected`);
+      throw new Error(
+        `the host sent ${frame?.type ?? 'nothing'} ${frame?.payload.toString('latin1', 0, 80) ?? ''}, ${type} was expected`,
+      );
     return frame;
   }
 
@@ -137,7 +147,8 @@ export class ScriptedAgent {
       if (data.stream !== 0 || data.offset !== received || data.rawLength !== raw.length)
         throw new Error(`DATA does not continue the stream: ${JSON.stringify({ ...data, bytes: data.bytes.length })}`);
       received += raw.length;
-      if (received > acknowledged + windowBytes) throw new Error(`the host sent up to ${received}, ${acknowledged + windowBytes} was allowed`);
+      if (received > acknowledged + windowBytes)
+        throw new Error(`the host sent up to ${received}, ${acknowledged + windowBytes} was allowed`);
       parts.push(raw);
       if (received - acknowledged < stepBytes) continue;
       acknowledged = received;
@@ -146,7 +157,8 @@ export class ScriptedAgent {
     }
     const bytes = Buffer.concat(parts);
     const end = readEnd(await this.next('END'));
-    if (end.stream !== 0 || end.total !== bytes.length || end.digest !== sha256(bytes).toString('hex')) throw new Error('END does not fit the bytes');
+    if (end.stream !== 0 || end.total !== bytes.length || end.digest !== sha256(bytes).toString('hex'))
+      throw new Error('END does not fit the bytes');
     return bytes;
   }
 

@@ -24,7 +24,15 @@ export class ScriptedClient {
       await this.onConnect(agent);
       return agent.connection;
     };
-    this.client = new AgentClient({ connect, clock: this.clock, logger: silentLogger, podName: 'pod', handle: 'box', limits, options });
+    this.client = new AgentClient({
+      connect,
+      clock: this.clock,
+      logger: silentLogger,
+      podName: 'pod',
+      handle: 'box',
+      limits,
+      options,
+    });
   }
 
   /** The agent of a connection, once its operation has been opened with this kind. */

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 
 import type { AgentClientOptions } from '../../src/agent-client/agent-client.ts';
 import { ConnectionLimits } from '../../src/agent-client/session/connection-limits.ts';
-import { Change } from '../../src/internal/change.ts';
+import { ChangeSignal } from '../../src/internal/change-signal.ts';
 import type { Cluster, Pod } from '../../src/kubernetes/cluster.ts';
 import type { AgentPool } from '../../src/pods/agent-pool.ts';
 import type { PodLogs } from '../../src/pods/pod-logs.ts';
@@ -25,7 +25,7 @@ export class ScriptedPod {
   readonly warnings: string[] = [];
   readonly components: PodProcessComponents;
   #pod: Pod | undefined = podOf('running');
-  readonly #change = new Change();
+  readonly #change = new ChangeSignal();
 
   constructor(options: AgentClientOptions = {}, limits: ConnectionLimits = new ConnectionLimits(), protocol = 3) {
     this.setup = new ScriptedClient(options, limits);
@@ -34,7 +34,9 @@ export class ScriptedPod {
     const { clock } = this.setup;
     const pods = new PodSupervisor({
       cluster: { namespace: 'ci', getPod: async () => this.#pod } as unknown as Cluster,
-      watch: { observe: (_name: string, observing: AbortOptions) => this.#observe(observing) } as unknown as PodSupervisorComponents['watch'],
+      watch: {
+        observe: (_name: string, observing: AbortOptions) => this.#observe(observing),
+      } as unknown as PodSupervisorComponents['watch'],
       agents: { forget: () => undefined } as unknown as AgentPool,
       delivery: {} as PodSupervisorComponents['delivery'],
       clock,
@@ -59,7 +61,16 @@ export class ScriptedPod {
 
   target(io: ProcessIO = {}, changes: Partial<AttachTarget> = {}): AttachTarget {
     const where = { handle: 'box', podName: 'pod', workerName: 'worker', processId: 'x' };
-    return { ...where, io, from: 'start', stdinFrom: 'start', hijack: false, resultProperties: undefined, memoryLimits: new Map(), ...changes };
+    return {
+      ...where,
+      io,
+      from: 'start',
+      stdinFrom: 'start',
+      hijack: false,
+      resultProperties: undefined,
+      memoryLimits: new Map(),
+      ...changes,
+    };
   }
 
   /** A process that is followed, and is attached to in its turn. */
@@ -79,7 +90,10 @@ export class ScriptedPod {
 }
 
 /** A pod whose main container does this; with more members of its metadata and status. */
-export function podOf(main: MainState, { metadata = {}, status = {} }: { readonly metadata?: object; readonly status?: object } = {}): Pod {
+export function podOf(
+  main: MainState,
+  { metadata = {}, status = {} }: { readonly metadata?: object; readonly status?: object } = {},
+): Pod {
   const terminated = { exitCode: 143, reason: 'Error', finishedAt: new Date(2000), containerID: 'c://1' };
   return {
     metadata: { name: 'pod', namespace: 'ci', uid: 'uid', ...metadata },
@@ -106,7 +120,11 @@ export function podOf(main: MainState, { metadata = {}, status = {} }: { readonl
 export const deleted = { metadata: { deletionTimestamp: new Date(2000), deletionGracePeriodSeconds: 10 } };
 
 /** With the condition of an eviction. */
-export const evicted = { status: { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message: 'disk' }] } };
+export const evicted = {
+  status: {
+    conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message: 'disk' }],
+  },
+};
 
 /** A writable that takes nothing before `open` is called. */
 export class Gate extends PassThrough {

@@ -65,11 +65,13 @@ export class SpdyClientParser {
   }
 
   #frame(head: Buffer, payload: Buffer): SpdyFrame {
-    if ((head[0]! & 0x80) === 0) return { kind: 'data', stream: head.readUInt32BE(0), isLast: (head[4]! & 1) !== 0, payload };
+    if ((head[0]! & 0x80) === 0)
+      return { kind: 'data', stream: head.readUInt32BE(0), isLast: (head[4]! & 1) !== 0, payload };
     if (head.readUInt16BE(0) !== 0x8003) throw new Error('not version 3');
     const type = head.readUInt16BE(2);
     if (type === 6) return { kind: 'ping', id: payload.readUInt32BE(0) };
-    if (type === 1) return { kind: 'stream', stream: payload.readUInt32BE(0), headers: this.#headers(payload.subarray(10)) };
+    if (type === 1)
+      return { kind: 'stream', stream: payload.readUInt32BE(0), headers: this.#headers(payload.subarray(10)) };
     return { kind: 'other', type };
   }
 

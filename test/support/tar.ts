@@ -4,7 +4,11 @@ import { buffer } from 'node:stream/consumers';
 import { extract, type Header, pack } from 'tar-stream';
 
 /** What a test writes into an archive: text is a file's content, `null` a folder, an object the raw header. */
-export type TarEntry = string | Buffer | null | (Partial<Omit<Header, 'name'>> & { readonly content?: string | Buffer });
+export type TarEntry =
+  | string
+  | Buffer
+  | null
+  | (Partial<Omit<Header, 'name'>> & { readonly content?: string | Buffer });
 
 /** A raw tar archive of these entries, by name. */
 export async function tarOf(entries: Readonly<Record<string, TarEntry>>): Promise<Buffer> {
@@ -44,7 +48,12 @@ export async function readTar(archive: Readable | Buffer): Promise<Map<string, R
   for await (const entry of parser) {
     const { name, type, mode, linkname } = entry.header;
     const content = await buffer(entry as AsyncIterable<Buffer>);
-    entries.set(name.replace(/^\.\//, '').replace(/\/$/, ''), { type: type ?? 'file', mode: mode ?? 0, linkname: linkname ?? undefined, content });
+    entries.set(name.replace(/^\.\//, '').replace(/\/$/, ''), {
+      type: type ?? 'file',
+      mode: mode ?? 0,
+      linkname: linkname ?? undefined,
+      content,
+    });
   }
   return entries;
 }

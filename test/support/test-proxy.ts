@@ -70,8 +70,14 @@ export class TestProxy {
     const [method = '', target = ''] = head.split(' ');
     this.targets.push(method === 'CONNECT' ? target : new URL(target).host);
     if (this.manner === 'refuse') client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
-    else if (method === 'CONNECT') this.#tunnel(client, Buffer.from('HTTP/1.1 200 Connection established\r\n\r\n'), received.subarray(end + 4));
-    else this.#tunnel(client, Buffer.alloc(0), Buffer.from(received.toString('latin1').replace(target, pathOf(target)), 'latin1'));
+    else if (method === 'CONNECT')
+      this.#tunnel(client, Buffer.from('HTTP/1.1 200 Connection established\r\n\r\n'), received.subarray(end + 4));
+    else
+      this.#tunnel(
+        client,
+        Buffer.alloc(0),
+        Buffer.from(received.toString('latin1').replace(target, pathOf(target)), 'latin1'),
+      );
   }
 
   async #socks(client: Socket, greeting: Buffer, take: (chunk: Buffer) => void): Promise<void> {

@@ -35,17 +35,19 @@ export class Tripwire {
   /** Lets go of its own listeners. Rejects where something escaped, or where more is held than before, and still is a few seconds later. */
   async check(): Promise<void> {
     try {
-      await until('this process holds no more than before', async () => added(await holdings(), this.#before).length === 0).catch(
-        async (error: unknown) => {
-          throw new Error(`left behind: ${added(await holdings(), this.#before).join(', ')}`, { cause: error });
-        },
-      );
+      await until(
+        'this process holds no more than before',
+        async () => added(await holdings(), this.#before).length === 0,
+      ).catch(async (error: unknown) => {
+        throw new Error(`left behind: ${added(await holdings(), this.#before).join(', ')}`, { cause: error });
+      });
     } finally {
       process.off('uncaughtExceptionMonitor', this.#onEscaped);
       process.off('unhandledRejection', this.#onEscaped);
       process.off('warning', this.#onEscaped);
     }
-    if (this.#escaped.length > 0) throw new AggregateError(this.#escaped, `escaped: ${this.#escaped.map(String).join('; ')}`);
+    if (this.#escaped.length > 0)
+      throw new AggregateError(this.#escaped, `escaped: ${this.#escaped.map(String).join('; ')}`);
   }
 }
 

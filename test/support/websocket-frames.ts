@@ -36,17 +36,31 @@ export function closeFrame(code: number, reason = ''): Buffer {
 }
 
 /** The answer that switches a request to WebSocket; without a sub-protocol where it is undefined or empty. */
-export function upgradeAnswer(request: IncomingMessage, subprotocol: string | undefined, extra: readonly string[] = []): string {
+export function upgradeAnswer(
+  request: IncomingMessage,
+  subprotocol: string | undefined,
+  extra: readonly string[] = [],
+): string {
   const key = `${request.headers['sec-websocket-key'] ?? ''}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
   const accept = createHash('sha1').update(key).digest('base64');
-  const lines = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade', `Sec-WebSocket-Accept: ${accept}`, ...extra];
+  const lines = [
+    'HTTP/1.1 101 Switching Protocols',
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    `Sec-WebSocket-Accept: ${accept}`,
+    ...extra,
+  ];
   if (subprotocol !== undefined && subprotocol !== '') lines.push(`Sec-WebSocket-Protocol: ${subprotocol}`);
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
 /** An answer that is plain HTTP instead. */
 export function httpAnswer(status: number, body: string, headers: Readonly<Record<string, string>> = {}): string {
-  const lines = [`HTTP/1.1 ${String(status)} No`, `Content-Length: ${String(Buffer.byteLength(body))}`, 'Connection: close'];
+  const lines = [
+    `HTTP/1.1 ${String(status)} No`,
+    `Content-Length: ${String(Buffer.byteLength(body))}`,
+    'Connection: close',
+  ];
   for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
   return `${lines.join('\r\n')}\r\n\r\n${body}`;
 }
@@ -93,7 +107,8 @@ export class ClientFrameParser {
     const payloadAt = maskAt + (isMasked ? 4 : 0);
     this.#neededBytes = payloadAt;
     if (bytes.length < payloadAt) return undefined;
-    const length = lengthBytes === 0 ? short : lengthBytes === 2 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
+    const length =
+      lengthBytes === 0 ? short : lengthBytes === 2 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
     if (length > this.#maxPayloadBytes) throw new FrameTooLargeError(`a frame of ${length} bytes`);
     this.#neededBytes = payloadAt + length;
     if (bytes.length < payloadAt + length) return undefined;

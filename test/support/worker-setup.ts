@@ -26,13 +26,22 @@ export function workerSetup(
   const api = config.makeApiClient(CoreV1Api);
   const labelSelector = `kubernetes-worker/worker=${name}`;
   const openWith = (more: Partial<KubernetesWorkerOptions>): Promise<KubernetesWorker> =>
-    KubernetesWorker.open({ name, kubeConfig: kubeconfigPath, namespace, database, volumeImage: image, ...options, ...more });
+    KubernetesWorker.open({
+      name,
+      kubeConfig: kubeconfigPath,
+      namespace,
+      database,
+      volumeImage: image,
+      ...options,
+      ...more,
+    });
   return {
     image,
     missingImage,
     open: () => openWith({}),
     openWith,
-    podNames: async () => (await api.listNamespacedPod({ namespace, labelSelector })).items.map((pod) => pod.metadata?.name ?? ''),
+    podNames: async () =>
+      (await api.listNamespacedPod({ namespace, labelSelector })).items.map((pod) => pod.metadata?.name ?? ''),
     deletePod: async (podName) => {
       await api.deleteNamespacedPod({ name: podName, namespace });
       for (;;) {

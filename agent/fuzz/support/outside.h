@@ -1,4 +1,5 @@
-/* What lies beside the folder that a fuzzer may change: files, folders and links whose content, kind, mode and number are known. */
+/* What lies beside the folder that a fuzzer may change: files, folders and links whose content, kind, mode and number
+ * are known. */
 #ifndef KW_FUZZ_OUTSIDE_H
 #define KW_FUZZ_OUTSIDE_H
 

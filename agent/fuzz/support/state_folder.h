@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "state.h"
+#include "serve/state.h"
 
 struct state_folder {
     int outer;

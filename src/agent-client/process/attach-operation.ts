@@ -1,11 +1,18 @@
 import { ClosedError } from '../../errors/caller.ts';
 import { ProtocolViolationError } from '../../errors/connection.ts';
 import type { ProcessFacts } from '../../errors/process.ts';
-import type { ProcessPosition, WindowSize } from '../../runtime/process.ts';
+import type { ProcessPosition } from '../../runtime/process.ts';
 import { AgentOperation, type OperationContext } from '../session/agent-operation.ts';
 import { type AgentFailure, type LostConnection, processFailure } from '../wire/agent-error.ts';
 import { encodeControl, type Fields } from '../wire/control.ts';
-import { type ControlType, type DataFrame, type EndFrame, FrameType, type StreamId, type WindowFrame } from '../wire/frame.ts';
+import {
+  type ControlType,
+  type DataFrame,
+  type EndFrame,
+  FrameType,
+  type StreamId,
+  type WindowFrame,
+} from '../wire/frame.ts';
 import type { Attachment, AttachOpened, AttachSinks, OutputOffsets, StdinTurn } from './attachment.ts';
 import { type OutputSink, OutputStream } from './output-stream.ts';
 import { type AgentProcessResult, readProcessResult } from './process-result.ts';
@@ -69,14 +76,6 @@ export class AttachOperation extends AgentOperation implements Attachment {
 
   async endStdin(): Promise<void> {
     await this.#stdinLine.end();
-  }
-
-  signal(signal: number): void {
-    this.#say(FrameType.SIGNAL, { signal });
-  }
-
-  resize({ columns, rows }: WindowSize): void {
-    this.#say(FrameType.RESIZE, { columns, rows });
   }
 
   stop(graceMs: number): void {
@@ -163,7 +162,8 @@ export class AttachOperation extends AgentOperation implements Attachment {
 
   #outputOf({ stream }: { readonly stream: StreamId }): OutputStream {
     const output = stream === 1 ? this.#stdout : this.#stderr;
-    if (stream === 0 || output === undefined) throw new ProtocolViolationError(`a frame of stream ${stream} in an attachment without it`);
+    if (stream === 0 || output === undefined)
+      throw new ProtocolViolationError(`a frame of stream ${stream} in an attachment without it`);
     return output;
   }
 

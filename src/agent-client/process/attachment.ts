@@ -1,4 +1,4 @@
-import type { ProcessPosition, WindowSize } from '../../runtime/process.ts';
+import type { ProcessPosition } from '../../runtime/process.ts';
 import type { OutputSink } from './output-stream.ts';
 import type { AgentProcessResult } from './process-result.ts';
 
@@ -71,9 +71,6 @@ export interface Attachment {
   sendStdin(chunk: Uint8Array): Promise<void>;
   /** The command's stdin ends here. Once. */
   endStdin(): Promise<void>;
-  /** Sends a signal, by number, to the process's group. */
-  signal(signal: number): void;
-  resize(windowSize: WindowSize): void;
   /** TERM to the process's group, KILL after `graceMs`; output and result still come. */
   stop(graceMs: number): void;
   /** The host has stored the output below these offsets, as far as it was delivered: the agent may forget it. */

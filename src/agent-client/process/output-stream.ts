@@ -54,7 +54,9 @@ export class OutputStream {
   end(frame: EndFrame): void {
     if (this.#end !== undefined) throw new ProtocolViolationError(`END of stream ${frame.stream} comes twice`);
     if (frame.total !== this.#window.received)
-      throw new ProtocolViolationError(`END of stream ${frame.stream} at ${frame.total}, but ${this.#window.received} bytes came`);
+      throw new ProtocolViolationError(
+        `END of stream ${frame.stream} at ${frame.total}, but ${this.#window.received} bytes came`,
+      );
     this.#end = frame;
   }
 
@@ -69,7 +71,10 @@ export class OutputStream {
     const sha256 = this.#hash.digest('hex');
     const told = this.#end?.digest.toString('hex');
     if (told !== undefined && told !== sha256)
-      throw new DigestMismatchError({}, `the output of stream ${this.#options.stream} has SHA-256 ${sha256}, the agent sent ${told}`);
+      throw new DigestMismatchError(
+        {},
+        `the output of stream ${this.#options.stream} has SHA-256 ${sha256}, the agent sent ${told}`,
+      );
   }
 
   /** Delivers nothing more; resolves when the sink has done with what it was given. */

@@ -38,6 +38,7 @@ export function readExit(fields: Fields): { readonly exitStatus: number; readonl
   const exitStatus = fields.count('exitStatus');
   const signal = fields.optional('signal', (from, name) => from.count(name));
   if (exitStatus > 255) throw new ProtocolViolationError(`an exit status of ${exitStatus}`);
-  if (signal !== undefined && (signal < 1 || signal > 64)) throw new ProtocolViolationError(`a signal of number ${signal}`);
+  if (signal !== undefined && (signal < 1 || signal > 64))
+    throw new ProtocolViolationError(`a signal of number ${signal}`);
   return { exitStatus, signal };
 }

@@ -33,7 +33,10 @@ export interface AgentHello {
 
 /** The host's HELLO. */
 export function encodeHello(libraryVersion: string): Uint8Array[] {
-  return encodeFrame({ type: FrameType.HELLO, text: encodeControl({ magic: MAGIC, protocol: LIBRARY_PROTOCOL, version: libraryVersion }) });
+  return encodeFrame({
+    type: FrameType.HELLO,
+    text: encodeControl({ magic: MAGIC, protocol: LIBRARY_PROTOCOL, version: libraryVersion }),
+  });
 }
 
 /** @throws ProtocolViolationError, AgentIncompatibleError */

@@ -100,7 +100,11 @@ export class AgentSession {
     this.#connection = connection;
     this.#options = options;
     this.#quiet = new SilenceWatch({ clock, limitMs: pingAfterMs, silent: () => this.#ping() });
-    this.#unheard = new SilenceWatch({ clock, limitMs: deadAfterMs, silent: () => this.#fail(new HeartbeatTimeoutError(deadAfterMs)) });
+    this.#unheard = new SilenceWatch({
+      clock,
+      limitMs: deadAfterMs,
+      silent: () => this.#fail(new HeartbeatTimeoutError(deadAfterMs)),
+    });
     connection.start({ data: (chunk) => this.#onData(chunk), end: (reason) => this.#onEnd(reason) });
     void this.#write(encodeHello(options.libraryVersion)).catch(ignore);
   }
@@ -175,7 +179,10 @@ export class AgentSession {
   async #sayBye(): Promise<void> {
     const left = new AbortController();
     this.#connection.write(encodeFrame({ type: FrameType.BYE })).catch(ignore);
-    await Promise.race([this.#hungUp.promise, this.#options.clock.sleep(BYE_MS, { signal: left.signal }).catch(ignore)]);
+    await Promise.race([
+      this.#hungUp.promise,
+      this.#options.clock.sleep(BYE_MS, { signal: left.signal }).catch(ignore),
+    ]);
     left.abort();
     this.#letGo();
   }
@@ -220,7 +227,8 @@ export class AgentSession {
   }
 
   #ping(): void {
-    if (this.#greeted) void this.#write(encodeFrame({ type: FrameType.PING, opaque: Buffer.alloc(PING_BYTES) })).catch(ignore);
+    if (this.#greeted)
+      void this.#write(encodeFrame({ type: FrameType.PING, opaque: Buffer.alloc(PING_BYTES) })).catch(ignore);
   }
 
   #onData(chunk: Uint8Array): void {
@@ -283,7 +291,8 @@ export class AgentSession {
   }
 
   #greet(frame: Frame): void {
-    if (frame.type !== FrameType.HELLO) throw new ProtocolViolationError(`the agent began with a frame of type ${frame.type}`);
+    if (frame.type !== FrameType.HELLO)
+      throw new ProtocolViolationError(`the agent began with a frame of type ${frame.type}`);
     this.#greeted = true;
     this.#greeting.resolve(readHello(Fields.parse(frame.type, frame.text)));
   }
@@ -328,7 +337,8 @@ export class AgentSession {
   }
 
   #current({ type }: Frame): OperationHandler {
-    if (this.#operation === undefined) throw new ProtocolViolationError(`the agent sent a frame of type ${type} while no operation is open`);
+    if (this.#operation === undefined)
+      throw new ProtocolViolationError(`the agent sent a frame of type ${type} while no operation is open`);
     return this.#operation;
   }
 }

@@ -49,7 +49,9 @@ export class OperationOpener {
   /** Waits for a place for this use of a connection; resolves with the function that gives it back. */
   async enter(use: ConnectionUse, { signal }: AbortOptions): Promise<() => void> {
     const { closing } = this.#pool;
-    return await this.#context.limits.enter(use, { signal: signal === undefined ? closing : AbortSignal.any([signal, closing]) });
+    return await this.#context.limits.enter(use, {
+      signal: signal === undefined ? closing : AbortSignal.any([signal, closing]),
+    });
   }
 
   /**
@@ -98,7 +100,11 @@ export class OperationOpener {
   }
 
   /** Opens an operation that may have been opened before, and waits until the agent has taken it. `fieldsFor` is asked for each OPEN that is sent. */
-  async open(operation: AgentOperation, fieldsFor: (hello: AgentHello) => ControlObject, options: AbortOptions): Promise<void> {
+  async open(
+    operation: AgentOperation,
+    fieldsFor: (hello: AgentHello) => ControlObject,
+    options: AbortOptions,
+  ): Promise<void> {
     await this.#onLiving(options, async ({ session, hello, release }) => {
       let text: Buffer;
       try {
@@ -149,7 +155,9 @@ export class OperationOpener {
     try {
       return await work(pooled);
     } catch (error) {
-      const dead = error instanceof LostConnection && !(error.reason instanceof ProtocolViolationError || error.reason instanceof ClosedError);
+      const dead =
+        error instanceof LostConnection &&
+        !(error.reason instanceof ProtocolViolationError || error.reason instanceof ClosedError);
       if (!pooled.reused || !dead) throw error;
     }
     return await work(await this.#pool.acquire({ signal, fresh: true }));

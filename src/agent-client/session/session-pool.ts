@@ -106,7 +106,8 @@ export class SessionPool {
     const waiter: Waiter = { give: (held, reused) => resolve(this.#use(held, reused)), fail: reject };
     using _listener = addAbortListener(signal, () => {
       this.#waiting = this.#waiting.filter((other) => other !== waiter);
-      if (this.#waiting.length === 0) for (const opening of this.#opening) opening.abort(new ClosedError('a connection that nobody waits for'));
+      if (this.#waiting.length === 0)
+        for (const opening of this.#opening) opening.abort(new ClosedError('a connection that nobody waits for'));
       reject(signal.reason as Error);
     });
     this.#waiting.push(waiter);

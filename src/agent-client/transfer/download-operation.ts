@@ -66,9 +66,13 @@ export abstract class DownloadOperation extends ResumableOperation {
   }
 
   override end(frame: EndFrame): void {
-    if (frame.stream !== 1 || this.#window === undefined || (this.#end !== undefined && !isSame(frame, this.#end))) super.end(frame);
+    if (frame.stream !== 1 || this.#window === undefined || (this.#end !== undefined && !isSame(frame, this.#end)))
+      super.end(frame);
     if (frame.total !== this.#window?.received)
-      throw new DigestMismatchError(this.facts(), `the agent sent ${frame.total} bytes, ${this.#window?.received ?? 0} came`);
+      throw new DigestMismatchError(
+        this.facts(),
+        `the agent sent ${frame.total} bytes, ${this.#window?.received ?? 0} came`,
+      );
     this.#end = frame;
     this.#progress.touch();
   }
@@ -112,7 +116,8 @@ export abstract class DownloadOperation extends ResumableOperation {
 
   protected override onOpened(fields: Fields): void {
     const [from, received] = [fields.count('from'), this.#window?.received ?? 0];
-    if (from !== received) throw new ProtocolViolationError(`a download that goes on at ${from} and not at ${received}`);
+    if (from !== received)
+      throw new ProtocolViolationError(`a download that goes on at ${from} and not at ${received}`);
     this.#isConnected = true;
     this.#kind = fields.word('kind', KINDS);
     this.#progress.touch();
@@ -130,7 +135,11 @@ export abstract class DownloadOperation extends ResumableOperation {
   protected override onResult(fields: Fields): void {
     const end = this.#end;
     if (end === undefined) throw new ProtocolViolationError('RESULT of a download that has not ended');
-    const result: TransferResult = { bytes: fields.count('bytes'), sha256: fields.string('sha256'), entries: fields.count('entries') };
+    const result: TransferResult = {
+      bytes: fields.count('bytes'),
+      sha256: fields.string('sha256'),
+      entries: fields.count('entries'),
+    };
     if (result.bytes !== end.total || result.sha256 !== end.digest.toString('hex'))
       throw new ProtocolViolationError('END and RESULT of a download differ');
     this.proven(result);

@@ -82,7 +82,12 @@ export class Download extends DownloadOperation {
     await this.#frames.whenEmpty();
     const sha256 = this.#hash.digest('hex');
     if (sha256 !== result.sha256) {
-      this.fail(new DigestMismatchError(this.facts(), `the agent sent bytes with SHA-256 ${result.sha256}, those that came have ${sha256}`));
+      this.fail(
+        new DigestMismatchError(
+          this.facts(),
+          `the agent sent bytes with SHA-256 ${result.sha256}, those that came have ${sha256}`,
+        ),
+      );
       return;
     }
     this.#settled = true;

@@ -1,5 +1,5 @@
 import { ClosedError } from '../../errors/caller.ts';
-import { Change } from '../../internal/change.ts';
+import { ChangeSignal } from '../../internal/change-signal.ts';
 import { transferFailure } from '../wire/agent-error.ts';
 import type { DataFrame } from '../wire/frame.ts';
 import { DownloadOperation } from './download-operation.ts';
@@ -7,7 +7,7 @@ import type { TransferResult } from './transfer-progress.ts';
 
 /** A download as the frames that came, neither expanded nor hashed: for whoever passes them on. */
 export class FrameDownload extends DownloadOperation {
-  readonly #change = new Change();
+  readonly #change = new ChangeSignal();
   #frames: DataFrame[] = [];
   #result: TransferResult | undefined;
   #failure: { readonly reason: unknown } | undefined;

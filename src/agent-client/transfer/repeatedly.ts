@@ -21,7 +21,10 @@ const CHANGE_BACKOFF: Backoff = { firstMs: 100, longestMs: 2_000 };
  * after a wait that grows where a file changed while it was read. Rejects with what the last one failed with, or with the
  * signal's reason.
  */
-export async function repeatedly<T>(work: () => Promise<T>, { clock, begunAnew, signal }: RepeatedlyOptions): Promise<T> {
+export async function repeatedly<T>(
+  work: () => Promise<T>,
+  { clock, begunAnew, signal }: RepeatedlyOptions,
+): Promise<T> {
   for (let [losses, changes] = [0, 0]; ; ) {
     try {
       return await work();
@@ -38,7 +41,9 @@ export async function repeatedly<T>(work: () => Promise<T>, { clock, begunAnew, 
 }
 
 function isGone(error: unknown): boolean {
-  return error instanceof OperationLostError && error.cause instanceof AgentFailure && error.cause.code === 'OPERATION_GONE';
+  return (
+    error instanceof OperationLostError && error.cause instanceof AgentFailure && error.cause.code === 'OPERATION_GONE'
+  );
 }
 
 function hasChanged(error: unknown): boolean {

@@ -28,5 +28,9 @@ export function watchProgress(
   facts: () => TransferFacts,
   stalled: (error: TransferStalledError) => void,
 ): SilenceWatch {
-  return new SilenceWatch({ clock, limitMs: stallMs, silent: () => stalled(new TransferStalledError(facts(), stallMs)) });
+  return new SilenceWatch({
+    clock,
+    limitMs: stallMs,
+    silent: () => stalled(new TransferStalledError(facts(), stallMs)),
+  });
 }

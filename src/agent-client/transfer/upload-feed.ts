@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 
 import { InvalidSpecError } from '../../errors/caller.ts';
-import { InOrder } from '../../internal/in-order.ts';
+import { OrderedTasks } from '../../internal/ordered-tasks.ts';
 import { ByteQueue } from '../wire/byte-queue.ts';
 import { DataCompressor } from '../wire/data-compression.ts';
 import { MAX_DATA_BYTES } from '../wire/frame.ts';
@@ -55,7 +55,7 @@ export class ByteFeed implements UploadFeed {
   readonly #hash: Hash = createHash('sha256');
   readonly #compressor = new DataCompressor();
   #iterator: AsyncIterator<Uint8Array> | undefined;
-  #frames: InOrder<OutgoingFrame> | undefined;
+  #frames: OrderedTasks<OutgoingFrame> | undefined;
   #isRead = false;
 
   /** @param isProven - asked when the source has ended; `undefined`: never */
@@ -67,7 +67,7 @@ export class ByteFeed implements UploadFeed {
   async give(sink: UploadSink): Promise<FeedEnd> {
     const iterator = this.#source[Symbol.asyncIterator]();
     this.#iterator = iterator;
-    const frames = new InOrder<OutgoingFrame>({
+    const frames = new OrderedTasks<OutgoingFrame>({
       concurrency: CONCURRENCY,
       take: (frame) => sink.add(frame),
       failed: (error) => sink.fail(error),
@@ -90,7 +90,7 @@ export class ByteFeed implements UploadFeed {
     this.#isRead = true;
   }
 
-  async #add(chunk: unknown, sink: UploadSink, frames: InOrder<OutgoingFrame>): Promise<void> {
+  async #add(chunk: unknown, sink: UploadSink, frames: OrderedTasks<OutgoingFrame>): Promise<void> {
     if (!(chunk instanceof Uint8Array)) throw new InvalidSpecError('source', 'gives something that is not bytes');
     sink.touch();
     this.#hash.update(chunk);
@@ -98,7 +98,7 @@ export class ByteFeed implements UploadFeed {
     while (this.#queue.length >= MAX_DATA_BYTES) await this.#sendFrame(sink, frames);
   }
 
-  async #sendFrame(sink: UploadSink, frames: InOrder<OutgoingFrame>): Promise<void> {
+  async #sendFrame(sink: UploadSink, frames: OrderedTasks<OutgoingFrame>): Promise<void> {
     const rawLength = await sink.reserve(Math.min(this.#queue.length, MAX_DATA_BYTES));
     const offset = sink.reserved - rawLength;
     const pieces = this.#queue.take(rawLength);
@@ -106,7 +106,10 @@ export class ByteFeed implements UploadFeed {
     await sink.wait(frames.whenAtMost(CONCURRENCY));
   }
 
-  #encode(pieces: readonly Uint8Array[], at: { readonly offset: number; readonly rawLength: number }): OutgoingFrame | Promise<OutgoingFrame> {
+  #encode(
+    pieces: readonly Uint8Array[],
+    at: { readonly offset: number; readonly rawLength: number },
+  ): OutgoingFrame | Promise<OutgoingFrame> {
     const encoded = this.#compressor.encode(pieces, at.rawLength);
     return encoded instanceof Promise ? encoded.then((data) => ({ ...data, ...at })) : { ...encoded, ...at };
   }
@@ -156,7 +159,11 @@ export class RelayFeed implements UploadFeed {
 }
 
 /** Ends a source that will not be read to its end; what that fails with is nobody's. */
-export function endSource(source: AsyncIterable<Uint8Array>, reason: unknown, iterator?: AsyncIterator<Uint8Array>): void {
+export function endSource(
+  source: AsyncIterable<Uint8Array>,
+  reason: unknown,
+  iterator?: AsyncIterator<Uint8Array>,
+): void {
   // An iterator that is asked for the next chunk ends only after it; a stream can be ended at once.
   if (isStream(source)) {
     source.on('error', ignore);
@@ -171,7 +178,9 @@ interface Destroyable {
 }
 
 function isStream(source: object): source is Destroyable {
-  return 'destroy' in source && typeof source.destroy === 'function' && 'on' in source && typeof source.on === 'function';
+  return (
+    'destroy' in source && typeof source.destroy === 'function' && 'on' in source && typeof source.on === 'function'
+  );
 }
 
 function ignore(): void {

@@ -124,7 +124,13 @@ export class UploadOutbox {
     }
     if (this.#end !== undefined && this.#next === this.#frames.length) {
       const { digest, isProven } = this.#end;
-      channel.send({ type: FrameType.END, stream: 0, total: this.#total, digest, isProven: isProven && this.#takesProof });
+      channel.send({
+        type: FrameType.END,
+        stream: 0,
+        total: this.#total,
+        digest,
+        isProven: isProven && this.#takesProof,
+      });
       this.#isEndSent = true;
       this.#channel = undefined; // It has everything.
     }

@@ -152,7 +152,8 @@ export class Upload extends ResumableOperation implements UploadSink {
 
   protected override onResult(fields: Fields): void {
     const sha256 = this.#sha256;
-    if (sha256 === undefined || !this.#outbox.isEndSent) throw new ProtocolViolationError('RESULT of an upload that has not ended');
+    if (sha256 === undefined || !this.#outbox.isEndSent)
+      throw new ProtocolViolationError('RESULT of an upload that has not ended');
     const result: UploadResult = {
       bytes: fields.count('bytes'),
       sha256: fields.string('sha256'),

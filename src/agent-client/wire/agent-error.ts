@@ -63,7 +63,8 @@ export class AgentFailure extends Error {
   /** @throws ProtocolViolationError */
   static of(fields: Fields): AgentFailure {
     const count = (name: string): number | undefined => fields.optional(name, (from) => from.count(name));
-    const text = (name: string): string | undefined => fields.optional(name, (from) => from.text(name).slice(0, MAX_TEXT));
+    const text = (name: string): string | undefined =>
+      fields.optional(name, (from) => from.text(name).slice(0, MAX_TEXT));
     return new AgentFailure(quote(fields.string('code'), 100), quote(text('message') ?? '', MAX_TEXT), {
       errno: count('errno'),
       errnoName: text('errnoName'),
@@ -91,7 +92,10 @@ const TRANSFER_ERRORS: ReadonlyMap<string, Mapping<TransferFacts>> = new Map<str
   ['UNSAFE_ARCHIVE_PATH', (_failure, facts, options) => new UnsafeArchivePathError(facts, options)],
   ['UNSAFE_PATH', (_failure, facts, options) => new UnsafeArchivePathError({ ...facts, entry: undefined }, options)],
   ['UNSUPPORTED_ENTRY', (failure, facts, options) => new UnsupportedEntryError(facts, failure.message, options)],
-  ['ARTIFACT_TOO_LARGE', (failure, facts, options) => new ArtifactTooLargeError(facts, failure.facts.limitBytes ?? 0, options)],
+  [
+    'ARTIFACT_TOO_LARGE',
+    (failure, facts, options) => new ArtifactTooLargeError(facts, failure.facts.limitBytes ?? 0, options),
+  ],
   ['DISK_FULL', (failure, facts, options) => new DiskFullError(facts, failure.message, options)],
   ['NOT_PERMITTED', (failure, facts, options) => new NotPermittedError(facts, failure.message, options)],
   ['PATH_CONFLICT', (failure, facts, options) => new PathConflictError(facts, failure.message, options)],
@@ -102,7 +106,11 @@ const TRANSFER_ERRORS: ReadonlyMap<string, Mapping<TransferFacts>> = new Map<str
   ['IO_ERROR', (failure, facts, options) => new VolumeIoError(facts, failure.message, options)],
   ['OPERATION_GONE', (failure, facts, options) => new OperationLostError(facts, failure.message, options)],
   ['STALE_GENERATION', (_failure, facts, options) => new LeaseLostError(facts.handle ?? '', options)],
-  ['CANCELLED', (failure, facts, options) => new OperationLostError(facts, failure.message === '' ? 'it was cancelled' : failure.message, options)],
+  [
+    'CANCELLED',
+    (failure, facts, options) =>
+      new OperationLostError(facts, failure.message === '' ? 'it was cancelled' : failure.message, options),
+  ],
   ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(fieldOf(failure), failure.message, options)],
 ]);
 
@@ -138,34 +146,63 @@ interface StartFacts {
 }
 
 const START_ERRORS: ReadonlyMap<string, Mapping<StartFacts>> = new Map<string, Mapping<StartFacts>>([
-  ['EXECUTABLE_NOT_FOUND', (_failure, { process, command }, options) => new ExecutableNotFoundError(process, command.executable, options)],
-  ['WRONG_FORMAT', (_failure, { process, command }, options) => new ExecutableFormatError(process, command.executable, options)],
-  ['USER_NOT_FOUND', (_failure, { process, command }, options) => new UserNotFoundError(process, command.user ?? '', options)],
+  [
+    'EXECUTABLE_NOT_FOUND',
+    (_failure, { process, command }, options) => new ExecutableNotFoundError(process, command.executable, options),
+  ],
+  [
+    'WRONG_FORMAT',
+    (_failure, { process, command }, options) => new ExecutableFormatError(process, command.executable, options),
+  ],
+  [
+    'USER_NOT_FOUND',
+    (_failure, { process, command }, options) => new UserNotFoundError(process, command.user ?? '', options),
+  ],
   [
     'BAD_DIRECTORY',
-    (failure, { process, command }, options) => new WorkingDirectoryError(process, command.dir ?? failure.facts.path ?? '', failure.message, options),
+    (failure, { process, command }, options) =>
+      new WorkingDirectoryError(process, command.dir ?? failure.facts.path ?? '', failure.message, options),
   ],
   [
     'NOT_PERMITTED',
     (failure, { process }, options) =>
-      new NotPermittedError(factsOf(failure, process), `start of process ${process.processId}: ${failure.message}`, options),
+      new NotPermittedError(
+        factsOf(failure, process),
+        `start of process ${process.processId}: ${failure.message}`,
+        options,
+      ),
   ],
   [
     'DISK_FULL',
     (failure, { process }, options) =>
-      new DiskFullError(factsOf(failure, process), `start of process ${process.processId}: ${failure.message}`, options),
+      new DiskFullError(
+        factsOf(failure, process),
+        `start of process ${process.processId}: ${failure.message}`,
+        options,
+      ),
   ],
   [
     'IO_ERROR',
     (failure, { process }, options) =>
-      new VolumeIoError(factsOf(failure, process), `start of process ${process.processId}: ${failure.message}`, options),
+      new VolumeIoError(
+        factsOf(failure, process),
+        `start of process ${process.processId}: ${failure.message}`,
+        options,
+      ),
   ],
   ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(fieldOf(failure), failure.message, options)],
 ]);
 
 /** What an ERROR frame of a start means to a caller. The failure is the cause. */
-export function processStartError(failure: AgentFailure, process: ProcessFacts, command: StartedCommand): KubernetesWorkerError {
-  return START_ERRORS.get(failure.code)?.(failure, { process, command }, { cause: failure }) ?? processError(failure, process);
+export function processStartError(
+  failure: AgentFailure,
+  process: ProcessFacts,
+  command: StartedCommand,
+): KubernetesWorkerError {
+  return (
+    START_ERRORS.get(failure.code)?.(failure, { process, command }, { cause: failure }) ??
+    processError(failure, process)
+  );
 }
 
 const PROCESS_ERRORS: ReadonlyMap<string, Mapping<ProcessFacts>> = new Map<string, Mapping<ProcessFacts>>([
@@ -182,13 +219,21 @@ const PROCESS_ERRORS: ReadonlyMap<string, Mapping<ProcessFacts>> = new Map<strin
   [
     'OUTPUT_FREED',
     ({ facts: { path, bytes = 0, limitBytes = bytes } }, facts, options) =>
-      new OutputFreedError(facts, { stream: path === 'stderr' ? 'stderr' : 'stdout', fromBytes: bytes, toBytes: limitBytes }, options),
+      new OutputFreedError(
+        facts,
+        { stream: path === 'stderr' ? 'stderr' : 'stdout', fromBytes: bytes, toBytes: limitBytes },
+        options,
+      ),
   ],
   [
     'CANCELLED',
-    (_failure, facts, options) => new OutcomeUnknownError(`process ${facts.processId} in container ${facts.handle}`, 'detached from it', options),
+    (_failure, facts, options) =>
+      new OutcomeUnknownError(`process ${facts.processId} in container ${facts.handle}`, 'detached from it', options),
   ],
-  ['NOT_PERMITTED', (failure, facts, options) => new NotPermittedError(factsOf(failure, facts), failure.message, options)],
+  [
+    'NOT_PERMITTED',
+    (failure, facts, options) => new NotPermittedError(factsOf(failure, facts), failure.message, options),
+  ],
   ['DISK_FULL', (failure, facts, options) => new DiskFullError(factsOf(failure, facts), failure.message, options)],
   ['IO_ERROR', (failure, facts, options) => new VolumeIoError(factsOf(failure, facts), failure.message, options)],
   ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(fieldOf(failure), failure.message, options)],
@@ -203,13 +248,22 @@ export function processError(failure: AgentFailure, facts: ProcessFacts): Kubern
  * What a transfer is rejected with, whatever it failed with: an ERROR frame is mapped, a lost connection is an `OperationLostError` with its cause, or an
  * `OutcomeUnknownError` where the agent may have done all of it; what has a meaning of its own stays as it is.
  */
-export function transferFailure(error: unknown, facts: TransferFacts, { mayBeDone = false }: { readonly mayBeDone?: boolean } = {}): unknown {
+export function transferFailure(
+  error: unknown,
+  facts: TransferFacts,
+  { mayBeDone = false }: { readonly mayBeDone?: boolean } = {},
+): unknown {
   if (error instanceof AgentFailure) return transferError(error, facts);
   if (error instanceof LostConnection) {
     const { reason } = error;
-    if (reason instanceof ProtocolViolationError || reason instanceof TransferError || reason instanceof ClosedError) return reason;
+    if (reason instanceof ProtocolViolationError || reason instanceof TransferError || reason instanceof ClosedError)
+      return reason;
     if (mayBeDone)
-      return new OutcomeUnknownError(subjectOf(facts), `all of it was sent, and then nobody could be asked: ${reason.message}`, { cause: reason });
+      return new OutcomeUnknownError(
+        subjectOf(facts),
+        `all of it was sent, and then nobody could be asked: ${reason.message}`,
+        { cause: reason },
+      );
     return new OperationLostError(facts, reason.message, { cause: reason });
   }
   return error;

@@ -22,7 +22,10 @@ export interface ControlObject {
 export function encodeControl(value: ControlObject): Buffer {
   const text = Buffer.from(JSON.stringify(plain(value, '')));
   if (text.length > MAX_CONTROL_BYTES)
-    throw new InvalidSpecError('args', `arguments, environment and names are ${text.length} bytes together, more than ${MAX_CONTROL_BYTES}`);
+    throw new InvalidSpecError(
+      'args',
+      `arguments, environment and names are ${text.length} bytes together, more than ${MAX_CONTROL_BYTES}`,
+    );
   return text;
 }
 
@@ -31,10 +34,13 @@ function plain(value: ControlValue | undefined, field: string): unknown {
     if (!value.isWellFormed()) throw new InvalidSpecError(field, 'is not well-formed Unicode');
     return value;
   }
-  if (value instanceof Uint8Array) return isUtf8(value) ? Buffer.from(value).toString() : { b64: Buffer.from(value).toString('base64') };
+  if (value instanceof Uint8Array)
+    return isUtf8(value) ? Buffer.from(value).toString() : { b64: Buffer.from(value).toString('base64') };
   if (isList(value)) return value.map((element, index) => plain(element, `${field}[${index}]`));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, plain(member, field === '' ? name : `${field}.${name}`)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, plain(member, field === '' ? name : `${field}.${name}`)]),
+  );
 }
 
 function isList(value: ControlValue | undefined): value is readonly ControlValue[] {
@@ -52,7 +58,8 @@ export class Fields {
   readonly #where: string;
 
   private constructor(value: unknown, where: string) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ProtocolViolationError(`${where} is not an object`);
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw new ProtocolViolationError(`${where} is not an object`);
     this.#values = new Map(Object.entries(value));
     this.#where = where;
   }
@@ -65,7 +72,9 @@ export class Fields {
       return new Fields(JSON.parse(text.toString()), where);
     } catch (error) {
       if (error instanceof ProtocolViolationError) throw error;
-      throw new ProtocolViolationError(`${where} is not JSON: ${text.toString('utf8', 0, MAX_QUOTED)}`, { cause: error });
+      throw new ProtocolViolationError(`${where} is not JSON: ${text.toString('utf8', 0, MAX_QUOTED)}`, {
+        cause: error,
+      });
     }
   }
 
@@ -148,7 +157,9 @@ export class Fields {
 
   #wrong(name: string, wanted: string): ProtocolViolationError {
     const value = JSON.stringify(this.#values.get(name)) as string | undefined;
-    return new ProtocolViolationError(`${this.#where}.${name} is not ${wanted}: ${(value ?? 'missing').slice(0, MAX_QUOTED)}`);
+    return new ProtocolViolationError(
+      `${this.#where}.${name} is not ${wanted}: ${(value ?? 'missing').slice(0, MAX_QUOTED)}`,
+    );
   }
 }
 

@@ -93,5 +93,7 @@ function checkedLength(raw: Uint8Array, frame: DataFrame): Uint8Array {
 
 function asViolation(cause: unknown, { stream, offset, rawLength }: DataFrame): ProtocolViolationError {
   if (cause instanceof ProtocolViolationError) return cause;
-  return new ProtocolViolationError(`the DATA of stream ${stream} at ${offset} is not zstd of ${rawLength} bytes`, { cause });
+  return new ProtocolViolationError(`the DATA of stream ${stream} at ${offset} is not zstd of ${rawLength} bytes`, {
+    cause,
+  });
 }

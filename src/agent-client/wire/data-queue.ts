@@ -1,6 +1,6 @@
 import { ProtocolViolationError } from '../../errors/connection.ts';
-import { Handover } from '../../internal/handover.ts';
-import { InOrder } from '../../internal/in-order.ts';
+import { OrderedTasks } from '../../internal/ordered-tasks.ts';
+import { SerialConsumer } from '../../internal/serial-consumer.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { expand } from './data-compression.ts';
 import type { DataFrame } from './frame.ts';
@@ -27,8 +27,8 @@ export interface DataQueueOptions {
  */
 export class DataQueue {
   readonly #options: DataQueueOptions;
-  readonly #handover: Handover<Uint8Array>;
-  readonly #order: InOrder<Uint8Array>;
+  readonly #consumer: SerialConsumer<Uint8Array>;
+  readonly #order: OrderedTasks<Uint8Array>;
   /** Expanded, and not yet given. */
   readonly #ready = new ByteQueue();
   /** What came last is a part of a frame, and the rest will come. */
@@ -41,14 +41,14 @@ export class DataQueue {
     const failed = (error: unknown): void => {
       this.#fail(error);
     };
-    this.#handover = new Handover({
+    this.#consumer = new SerialConsumer({
       take: options.take,
       taken: () => {
         this.#give();
       },
       failed,
     });
-    this.#order = new InOrder({
+    this.#order = new OrderedTasks({
       concurrency: options.concurrency,
       take: (bytes) => {
         this.#ready.push(bytes);
@@ -60,12 +60,13 @@ export class DataQueue {
 
   /** Whether everything that came was taken. */
   get isEmpty(): boolean {
-    return this.#order.size === 0 && this.#ready.length === 0 && !this.#handover.isBusy;
+    return this.#order.size === 0 && this.#ready.length === 0 && !this.#consumer.isBusy;
   }
 
   /** @throws ProtocolViolationError - too many frames wait */
   add(frame: DataFrame): void {
-    if (this.#order.size > MAX_WAITING) throw new ProtocolViolationError(`stream ${frame.stream} comes in too many frames`);
+    if (this.#order.size > MAX_WAITING)
+      throw new ProtocolViolationError(`stream ${frame.stream} comes in too many frames`);
     this.#isPart = frame.isPart === true;
     this.#order.add(() => expand(frame));
   }
@@ -90,10 +91,10 @@ export class DataQueue {
   }
 
   #give(): void {
-    while (!this.#handover.isBusy && !this.#stopped && this.#ready.length > 0) {
+    while (!this.#consumer.isBusy && !this.#stopped && this.#ready.length > 0) {
       // The rest of a frame is on its way: with each small piece of it, a reader has more to do than with its bytes.
       if (this.#isPart && this.#ready.length < HELD_BYTES) return;
-      for (const bytes of this.#ready.take(this.#ready.together(GIVEN_BYTES))) this.#handover.give(bytes);
+      for (const bytes of this.#ready.take(this.#ready.together(GIVEN_BYTES))) this.#consumer.give(bytes);
     }
     if (!this.#stopped && this.isEmpty) this.#emptied?.resolve();
   }

@@ -92,7 +92,15 @@ export class FrameDecoder {
     raw.offset += bytes.byteLength;
     raw.left -= bytes.byteLength;
     if (raw.left === 0) this.#raw = undefined;
-    this.#give({ type: FrameType.DATA, stream, offset, rawLength: bytes.byteLength, encoding: 'raw', bytes, isPart: raw.left > 0 });
+    this.#give({
+      type: FrameType.DATA,
+      stream,
+      offset,
+      rawLength: bytes.byteLength,
+      encoding: 'raw',
+      bytes,
+      isPart: raw.left > 0,
+    });
     return chunk.subarray(bytes.byteLength);
   }
 
@@ -147,7 +155,12 @@ export class FrameDecoder {
         return;
       case FrameType.END:
         this.#notWithinText(header);
-        this.#give({ type: header.type, stream: checkedStream(payload, 8), total: checkedOffset(payload, 8), digest: payload.subarray(16) });
+        this.#give({
+          type: header.type,
+          stream: checkedStream(payload, 8),
+          total: checkedOffset(payload, 8),
+          digest: payload.subarray(16),
+        });
         return;
       case FrameType.CANCEL:
       case FrameType.DONE:
@@ -168,9 +181,11 @@ export class FrameDecoder {
       return;
     }
     const text = (this.#text ??= { type, parts: [], bytes: 0 });
-    if (text.type !== type) throw new ProtocolViolationError(`a frame of type ${type} within a text of type ${text.type}`);
+    if (text.type !== type)
+      throw new ProtocolViolationError(`a frame of type ${type} within a text of type ${text.type}`);
     text.bytes += payload.byteLength;
-    if (text.bytes > MAX_CONTROL_BYTES) throw new ProtocolViolationError(`a text of more than ${MAX_CONTROL_BYTES} bytes`);
+    if (text.bytes > MAX_CONTROL_BYTES)
+      throw new ProtocolViolationError(`a text of more than ${MAX_CONTROL_BYTES} bytes`);
     text.parts.push(payload);
     if ((flags & FrameFlag.MORE) !== 0) return;
     this.#text = undefined;
@@ -178,7 +193,8 @@ export class FrameDecoder {
   }
 
   #notWithinText({ type }: Header): void {
-    if (this.#text !== undefined) throw new ProtocolViolationError(`a frame of type ${type} within a text of type ${this.#text.type}`);
+    if (this.#text !== undefined)
+      throw new ProtocolViolationError(`a frame of type ${type} within a text of type ${this.#text.type}`);
   }
 }
 
@@ -195,11 +211,14 @@ function checkedHeader(bytes: Buffer): Header {
   const shape = SHAPES.get(type);
   if (shape === undefined) throw new ProtocolViolationError(`a frame of unknown type ${type}`);
   if ((flags & ~shape.flags) !== 0) throw new ProtocolViolationError(`a frame of type ${type} with flags ${flags}`);
-  if (bytes.readUInt16LE(2) !== 0) throw new ProtocolViolationError(`a frame of type ${type} whose reserved bytes are not 0`);
-  if (payloadBytes > MAX_PAYLOAD_BYTES) throw new ProtocolViolationError(`a frame of type ${type} with ${payloadBytes} bytes`);
+  if (bytes.readUInt16LE(2) !== 0)
+    throw new ProtocolViolationError(`a frame of type ${type} whose reserved bytes are not 0`);
+  if (payloadBytes > MAX_PAYLOAD_BYTES)
+    throw new ProtocolViolationError(`a frame of type ${type} with ${payloadBytes} bytes`);
   if (shape.payloadBytes !== ANY_LENGTH && payloadBytes !== shape.payloadBytes)
     throw new ProtocolViolationError(`a frame of type ${type} with ${payloadBytes} bytes, not ${shape.payloadBytes}`);
-  if (type === FrameType.DATA && payloadBytes <= DATA_HEADER_BYTES) throw new ProtocolViolationError('DATA without bytes');
+  if (type === FrameType.DATA && payloadBytes <= DATA_HEADER_BYTES)
+    throw new ProtocolViolationError('DATA without bytes');
   return { type: type as FrameType, flags, payloadBytes };
 }
 
@@ -213,14 +232,19 @@ function checkedDataHead({ flags, payloadBytes }: Header, head: Buffer): DataHea
 }
 
 function checkedWindow(payload: Buffer): { stream: StreamId; acknowledged: number; limit: number } {
-  return { stream: checkedStream(payload, 8), acknowledged: checkedOffset(payload, 8), limit: checkedOffset(payload, 16) };
+  return {
+    stream: checkedStream(payload, 8),
+    acknowledged: checkedOffset(payload, 8),
+    limit: checkedOffset(payload, 16),
+  };
 }
 
 /** The stream in the first of `bytes` bytes, the others being 0. */
 function checkedStream(payload: Buffer, bytes: number): StreamId {
   const stream = payload.readUInt8(0);
   if (stream !== 0 && stream !== 1 && stream !== 2) throw new ProtocolViolationError(`unknown stream ${stream}`);
-  if (payload.subarray(1, bytes).some((byte) => byte !== 0)) throw new ProtocolViolationError(`reserved bytes of stream ${stream} are not 0`);
+  if (payload.subarray(1, bytes).some((byte) => byte !== 0))
+    throw new ProtocolViolationError(`reserved bytes of stream ${stream} are not 0`);
   return stream;
 }
 

@@ -165,8 +165,12 @@ function withHeader(type: FrameType, flags: number, payload: Uint8Array): Buffer
   return frame;
 }
 
-function writeHeader(frame: Buffer, { type, flags, payloadBytes }: { type: FrameType; flags: number; payloadBytes: number }): void {
-  if (payloadBytes > MAX_PAYLOAD_BYTES) throw new ProtocolViolationError(`a frame of ${payloadBytes} bytes cannot be sent`);
+function writeHeader(
+  frame: Buffer,
+  { type, flags, payloadBytes }: { type: FrameType; flags: number; payloadBytes: number },
+): void {
+  if (payloadBytes > MAX_PAYLOAD_BYTES)
+    throw new ProtocolViolationError(`a frame of ${payloadBytes} bytes cannot be sent`);
   frame.writeUInt8(type, 0);
   frame.writeUInt8(flags, 1);
   frame.writeUInt16LE(0, 2);

@@ -42,9 +42,11 @@ export class ReceiveWindow {
 
   /** @throws ProtocolViolationError - the bytes do not continue the stream, or are more than was allowed */
   accept({ stream, offset, rawLength }: DataFrame): void {
-    if (offset !== this.#received) throw new ProtocolViolationError(`stream ${stream} goes on at ${offset}, not at ${this.#received}`);
+    if (offset !== this.#received)
+      throw new ProtocolViolationError(`stream ${stream} goes on at ${offset}, not at ${this.#received}`);
     const limit = this.#acknowledged + this.#options.windowBytes;
-    if (offset + rawLength > limit) throw new ProtocolViolationError(`stream ${stream} goes up to ${offset + rawLength}, but ${limit} was allowed`);
+    if (offset + rawLength > limit)
+      throw new ProtocolViolationError(`stream ${stream} goes up to ${offset + rawLength}, but ${limit} was allowed`);
     this.#received += rawLength;
   }
 

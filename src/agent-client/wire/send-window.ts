@@ -34,9 +34,12 @@ export class SendWindow {
 
   /** @throws ProtocolViolationError - it goes back, or acknowledges what was not sent */
   update({ stream, acknowledged, limit }: WindowFrame): void {
-    if (acknowledged < this.#acknowledged || limit < this.#limit) throw new ProtocolViolationError(`the window of stream ${stream} goes back`);
+    if (acknowledged < this.#acknowledged || limit < this.#limit)
+      throw new ProtocolViolationError(`the window of stream ${stream} goes back`);
     if (acknowledged > this.#sent)
-      throw new ProtocolViolationError(`stream ${stream} is acknowledged up to ${acknowledged}, but was sent up to ${this.#sent}`);
+      throw new ProtocolViolationError(
+        `stream ${stream} is acknowledged up to ${acknowledged}, but was sent up to ${this.#sent}`,
+      );
     this.#acknowledged = acknowledged;
     this.#limit = limit;
     this.#wake?.();

@@ -25,8 +25,12 @@ const TERMINAL_COMMAND = 'eval "$(cat <&4)"';
 export async function startExec(request: ExecRequest): Promise<ExecProcess> {
   const { spec, tools, launch } = request;
   const terminal =
-    spec.tty && tools.script !== undefined ? [tools.script, '--quiet', '--return', '--flush', '--command', TERMINAL_COMMAND, '/dev/null'] : undefined;
-  const environment = spec.tty ? { ...launch.environment, TERM: launch.environment['TERM'] ?? 'xterm' } : launch.environment;
+    spec.tty && tools.script !== undefined
+      ? [tools.script, '--quiet', '--return', '--flush', '--command', TERMINAL_COMMAND, '/dev/null']
+      : undefined;
+  const environment = spec.tty
+    ? { ...launch.environment, TERM: launch.environment['TERM'] ?? 'xterm' }
+    : launch.environment;
   const command = [...request.entrance, ...launchArguments({ ...launch, environment, tools })];
   const [file = '', ...args] = terminal ?? command;
   const streams = await request.pipes.streams({
@@ -37,7 +41,10 @@ export async function startExec(request: ExecRequest): Promise<ExecProcess> {
   });
   const child = spawnWith(streams, () =>
     spawn(file, args, {
-      env: { ...launchEnvironment(environment), ...(terminal === undefined ? {} : { TERM: environment['TERM'] ?? 'xterm' }) },
+      env: {
+        ...launchEnvironment(environment),
+        ...(terminal === undefined ? {} : { TERM: environment['TERM'] ?? 'xterm' }),
+      },
       cwd: '/',
       detached: true,
       stdio: [...streams.child, 'pipe', ...(terminal === undefined ? [] : ['pipe' as const])],
@@ -52,7 +59,8 @@ export async function startExec(request: ExecRequest): Promise<ExecProcess> {
     stderr: streams.stderr,
     ended,
     resize: (columns, rows) => {
-      if (terminal !== undefined && tools.stty !== undefined && child.pid !== undefined) resizeTerminal(child.pid, tools.stty, { columns, rows });
+      if (terminal !== undefined && tools.stty !== undefined && child.pid !== undefined)
+        resizeTerminal(child.pid, tools.stty, { columns, rows });
     },
   };
 }
@@ -68,6 +76,8 @@ function giveCommand(child: ChildProcess, command: readonly string[]): void {
 function resizeTerminal(scriptPid: number, stty: string, size: { columns: number; rows: number }): void {
   const terminal = terminalOf(scriptPid);
   if (terminal === undefined) return;
-  const child = spawn(stty, ['-F', terminal, 'columns', String(size.columns), 'rows', String(size.rows)], { stdio: 'ignore' });
+  const child = spawn(stty, ['-F', terminal, 'columns', String(size.columns), 'rows', String(size.rows)], {
+    stdio: 'ignore',
+  });
   child.on('error', () => undefined);
 }

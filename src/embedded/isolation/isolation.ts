@@ -31,19 +31,30 @@ export async function chooseRuntime(request: IsolationRequest): Promise<Containe
       complaints.push('unshare, nsenter, mount or chroot is not installed');
       break;
     }
-    const runtime = new NamespaceRuntime({ tools: { ...tools, unshare, nsenter, mount, chroot }, pipes, userNamespace });
+    const runtime = new NamespaceRuntime({
+      tools: { ...tools, unshare, nsenter, mount, chroot },
+      pipes,
+      userNamespace,
+    });
     const complaint = await tryOut(runtime, request);
     if (complaint === undefined) return runtime;
     complaints.push(complaint);
   }
   if (wanted === 'auto') return new MappedRuntime(tools, pipes);
-  throw new EmbeddedClusterError('KW_ERR_EMBEDDED_ISOLATION_UNAVAILABLE', `this machine runs no container in namespaces: ${complaints.join('; ')}`, {
-    field: 'isolation',
-  });
+  throw new EmbeddedClusterError(
+    'KW_ERR_EMBEDDED_ISOLATION_UNAVAILABLE',
+    `this machine runs no container in namespaces: ${complaints.join('; ')}`,
+    {
+      field: 'isolation',
+    },
+  );
 }
 
 /** Runs a container that uses what all of them use: a mount at a path that doesn't exist, PID 1, and an exec. */
-async function tryOut(runtime: ContainerRuntime, { directory, environment }: IsolationRequest): Promise<string | undefined> {
+async function tryOut(
+  runtime: ContainerRuntime,
+  { directory, environment }: IsolationRequest,
+): Promise<string | undefined> {
   const place = join(directory, 'probe');
   try {
     await removeTree(place);

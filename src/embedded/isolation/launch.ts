@@ -134,7 +134,8 @@ function reportPipe(child: ChildProcess): Readable | undefined {
 }
 
 function endOf(code: number | null, signal: NodeJS.Signals | null, started: boolean): ProcessEnd {
-  if (!started && signal === null) return { kind: 'refused', message: `the container's root could not be made (exit status ${code})` };
+  if (!started && signal === null)
+    return { kind: 'refused', message: `the container's root could not be made (exit status ${code})` };
   if (signal === null) return { kind: 'exited', exitCode: code ?? 0, signal: undefined };
   return { kind: 'exited', exitCode: 128 + constants.signals[signal], signal };
 }

@@ -19,7 +19,10 @@ const SYSTEM_DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/
 
 /** Looks the tools up in a PATH and in the system's directories. */
 export function findTools(path: string): MachineTools {
-  const directories = [...path.split(delimiter).filter((directory) => directory.startsWith('/')), ...SYSTEM_DIRECTORIES];
+  const directories = [
+    ...path.split(delimiter).filter((directory) => directory.startsWith('/')),
+    ...SYSTEM_DIRECTORIES,
+  ];
   const find = (name: string) => directories.map((directory) => join(directory, name)).find(isExecutable);
   return {
     sh: '/bin/sh',

@@ -2,7 +2,15 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CONTAINER_MARKER } from '../markers.ts';
-import type { ContainerMount, ContainerRuntime, ContainerSpec, ExecProcess, ExecSpec, ProcessEnd, RunningContainer } from './container-runtime.ts';
+import type {
+  ContainerMount,
+  ContainerRuntime,
+  ContainerSpec,
+  ExecProcess,
+  ExecSpec,
+  ProcessEnd,
+  RunningContainer,
+} from './container-runtime.ts';
 import { startExec } from './exec-process.ts';
 import { followLaunch, launchArguments, launchEnvironment, spawnWith } from './launch.ts';
 import type { MachineTools } from './machine.ts';
@@ -59,7 +67,9 @@ export class MappedRuntime implements ContainerRuntime {
   #map(spec: ContainerSpec) {
     const mappings: PathMapping[] = spec.mounts.map((mount) => ({ from: mount.path, to: mount.source }));
     const map = (text: string) => mapPaths(text, mappings);
-    const values = Object.entries(spec.environment).map(([name, value]) => [name, name === 'PATH' ? value : map(value)] as const);
+    const values = Object.entries(spec.environment).map(
+      ([name, value]) => [name, name === 'PATH' ? value : map(value)] as const,
+    );
     const { user } = spec;
     return {
       workingDirectory: map(spec.workingDirectory),

@@ -12,7 +12,9 @@ export interface NestedPoint {
 export function nestedPoints(mounts: readonly ContainerMount[]): NestedPoint[] {
   const ordered = [...mounts].sort((a, b) => a.path.length - b.path.length);
   return ordered.flatMap((mount) => {
-    const outer = ordered.filter((each) => each !== mount && each.kind === 'directory' && mount.path.startsWith(`${each.path}/`)).at(-1);
+    const outer = ordered
+      .filter((each) => each !== mount && each.kind === 'directory' && mount.path.startsWith(`${each.path}/`))
+      .at(-1);
     return outer === undefined ? [] : [{ mount, point: join(outer.source, mount.path.slice(outer.path.length)) }];
   });
 }

@@ -21,7 +21,9 @@ export function parseMountInfo(text: string): MountPoint[] {
 
 /** The options that a read-only bind of `path` has to repeat. */
 export function inheritedOptions(path: string, mounts: readonly MountPoint[]): string[] {
-  const covering = mounts.filter((mount) => mount.path === '/' || path === mount.path || path.startsWith(`${mount.path}/`));
+  const covering = mounts.filter(
+    (mount) => mount.path === '/' || path === mount.path || path.startsWith(`${mount.path}/`),
+  );
   const deepest = covering.reduce<MountPoint | undefined>(
     (best, mount) => (best === undefined || mount.path.length >= best.path.length ? mount : best),
     undefined,
@@ -33,7 +35,10 @@ export function inheritedOptions(path: string, mounts: readonly MountPoint[]): s
 export function mountTable(root: string, steps: readonly RootStep[], mounts: readonly MountPoint[]): string {
   const lines = steps.flatMap((step) => {
     if (step.step !== 'bind') return [];
-    const options = [step.recursive ? 'rbind' : 'bind', ...(step.readOnly ? ['ro', ...inheritedOptions(step.source, mounts)] : [])];
+    const options = [
+      step.recursive ? 'rbind' : 'bind',
+      ...(step.readOnly ? ['ro', ...inheritedOptions(step.source, mounts)] : []),
+    ];
     return [`${escapeOctal(step.source)} ${escapeOctal(`${root}${step.path}`)} none ${options.join(',')} 0 0\n`];
   });
   return lines.join('');

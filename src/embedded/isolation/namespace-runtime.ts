@@ -1,7 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ContainerMount, ContainerRuntime, ContainerSpec, ContainerUser, ExecProcess, ExecSpec, RunningContainer } from './container-runtime.ts';
+import type {
+  ContainerMount,
+  ContainerRuntime,
+  ContainerSpec,
+  ContainerUser,
+  ExecProcess,
+  ExecSpec,
+  RunningContainer,
+} from './container-runtime.ts';
 import { startExec } from './exec-process.ts';
 import { followLaunch, type LaunchReport, launchArguments, launchEnvironment, spawnWith } from './launch.ts';
 import { type MachineTools, machineFiles } from './machine.ts';
@@ -66,8 +74,24 @@ export class NamespaceRuntime implements ContainerRuntime {
     const user = userNamespace ? ['--user', '--map-root-user'] : [];
     const namespaces = ['--mount', '--pid', '--ipc', '--uts'];
     const root = join(spec.directory, 'root');
-    const script = [tools.sh, '-c', ROOT_SCRIPT, 'kw-embedded', root, tables.machine, tables.mounts, tools.mount, spec.hostname];
-    const inside = [tools.chroot, ...this.#userArguments(spec.user), root, '/bin/sh', ...launchArguments({ ...spec, tools })];
+    const script = [
+      tools.sh,
+      '-c',
+      ROOT_SCRIPT,
+      'kw-embedded',
+      root,
+      tables.machine,
+      tables.mounts,
+      tools.mount,
+      spec.hostname,
+    ];
+    const inside = [
+      tools.chroot,
+      ...this.#userArguments(spec.user),
+      root,
+      '/bin/sh',
+      ...launchArguments({ ...spec, tools }),
+    ];
     const streams = await pipes.streams({ stdin: false, stdout: true, stderr: true, owner: this.#owner(spec) });
     const child = spawnWith(streams, () =>
       spawn(tools.unshare, [...user, ...namespaces, '--', ...script, ...inside], {
@@ -120,7 +144,20 @@ export class NamespaceRuntime implements ContainerRuntime {
     const user = userNamespace ? ['--user', '--preserve-credentials'] : [];
     const identity = this.#userArguments(spec.user);
     const become = identity.length === 0 ? [] : [tools.chroot, ...identity, '/'];
-    const command = [tools.nsenter, '--target', String(pid), ...user, '--mount', '--pid', '--ipc', '--uts', '--root', '--wd', '--', ...become];
+    const command = [
+      tools.nsenter,
+      '--target',
+      String(pid),
+      ...user,
+      '--mount',
+      '--pid',
+      '--ipc',
+      '--uts',
+      '--root',
+      '--wd',
+      '--',
+      ...become,
+    ];
     return startExec({
       entrance: [...command, '/bin/sh'],
       launch: { ...spec, command: exec.command },

@@ -6,7 +6,9 @@ export interface PathMapping {
 
 /** Orders mappings so that the first that fits is the most specific. */
 export function orderMappings(mappings: readonly PathMapping[]): PathMapping[] {
-  return mappings.filter(({ from }) => from !== '/').sort((a, b) => b.from.length - a.from.length || (a.from < b.from ? -1 : 1));
+  return mappings
+    .filter(({ from }) => from !== '/')
+    .sort((a, b) => b.from.length - a.from.length || (a.from < b.from ? -1 : 1));
 }
 
 /**

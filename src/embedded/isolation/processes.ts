@@ -48,7 +48,8 @@ function hasVariable(pid: number, assignment: string): boolean {
 export function findMarked(name: string, value: string, known: readonly ProcessIdentity[] = []): ProcessIdentity[] {
   const all = allProcesses().filter(({ pid }) => pid !== process.pid);
   const found = new Set(all.filter(({ pid }) => hasVariable(pid, `${name}=${value}`)).map(({ pid }) => pid));
-  for (const { pid, startTime } of known) if (all.some((each) => each.pid === pid && each.startTime === startTime)) found.add(pid);
+  for (const { pid, startTime } of known)
+    if (all.some((each) => each.pid === pid && each.startTime === startTime)) found.add(pid);
   for (let before = -1; before !== found.size; ) {
     before = found.size;
     for (const each of all) if (found.has(each.parent)) found.add(each.pid);

@@ -25,7 +25,13 @@ export type RootStep =
   | { readonly step: 'directory'; readonly path: string }
   | { readonly step: 'file'; readonly path: string }
   | { readonly step: 'symlink'; readonly path: string; readonly target: string }
-  | { readonly step: 'bind'; readonly path: string; readonly source: string; readonly readOnly: boolean; readonly recursive: boolean };
+  | {
+      readonly step: 'bind';
+      readonly path: string;
+      readonly source: string;
+      readonly readOnly: boolean;
+      readonly recursive: boolean;
+    };
 
 interface RootRequest {
   readonly mounts: readonly PlannedMount[];
@@ -50,18 +56,26 @@ interface Skeleton {
  */
 export function planRoot(request: RootRequest): RootStep[] {
   const { lister } = request;
-  const mounts = request.mounts.map((mount) => ({ ...mount, path: resolveLinks(mount.path, lister, request.reserved) })).sort(byDepth);
+  const mounts = request.mounts
+    .map((mount) => ({ ...mount, path: resolveLinks(mount.path, lister, request.reserved) }))
+    .sort(byDepth);
   const root: Skeleton = { children: new Map(), point: undefined };
-  const inside = (path: string) => mounts.find((mount) => mount.kind === 'directory' && path.startsWith(`${mount.path}/`));
+  const inside = (path: string) =>
+    mounts.find((mount) => mount.kind === 'directory' && path.startsWith(`${mount.path}/`));
   for (const name of request.reserved) grow(root, `/${name}`).point ??= 'directory';
   const wanted = [
     ...mounts,
-    ...request.directories.map((path) => ({ path: resolveLinks(path, lister, request.reserved), kind: 'directory' as const })),
+    ...request.directories.map((path) => ({
+      path: resolveLinks(path, lister, request.reserved),
+      kind: 'directory' as const,
+    })),
   ];
-  for (const point of wanted) if (inside(point.path) === undefined && needsSkeleton(point, request)) grow(root, point.path).point ??= point.kind;
+  for (const point of wanted)
+    if (inside(point.path) === undefined && needsSkeleton(point, request)) grow(root, point.path).point ??= point.kind;
   const steps: RootStep[] = [];
   emit('', root, request, steps);
-  for (const mount of mounts) steps.push({ step: 'bind', path: mount.path, source: mount.source, readOnly: mount.readOnly, recursive: true });
+  for (const mount of mounts)
+    steps.push({ step: 'bind', path: mount.path, source: mount.source, readOnly: mount.readOnly, recursive: true });
   return steps;
 }
 
@@ -70,7 +84,10 @@ function byDepth(a: { path: string }, b: { path: string }): number {
 }
 
 /** Whether a path isn't there on the machine in the form that a mount needs, so that the root must provide it. */
-function needsSkeleton({ path, kind }: { path: string; kind: 'directory' | 'file' }, { lister, reserved }: RootRequest): boolean {
+function needsSkeleton(
+  { path, kind }: { path: string; kind: 'directory' | 'file' },
+  { lister, reserved }: RootRequest,
+): boolean {
   if (reserved.includes(path.split('/')[1] ?? '')) return true;
   const actual = lister.kind(path);
   return kind === 'directory' ? actual !== 'directory' : actual !== 'file' && actual !== 'other';
@@ -90,7 +107,8 @@ function grow(root: Skeleton, path: string): Skeleton {
 function emit(path: string, node: Skeleton, request: RootRequest, steps: RootStep[]): void {
   const { lister, reserved } = request;
   const own = path.split('/').length === 2 && reserved.includes(path.slice(1));
-  const machine = own || lister.kind(path === '' ? '/' : path) !== 'directory' ? [] : lister.list(path === '' ? '/' : path);
+  const machine =
+    own || lister.kind(path === '' ? '/' : path) !== 'directory' ? [] : lister.list(path === '' ? '/' : path);
   for (const [name, child] of node.children) {
     const childPath = `${path}/${name}`;
     steps.push({ step: child.point === 'file' && child.children.size === 0 ? 'file' : 'directory', path: childPath });

@@ -7,7 +7,14 @@ import { sleep } from '../../internal/system-clock.ts';
 import { Timer } from '../../internal/timer.ts';
 import type { ContainerSpec, ProcessEnd, RunningContainer } from '../isolation/container-runtime.ts';
 import { CONTAINER_MARKER, INSTANCE_MARKER } from '../markers.ts';
-import { apiTime, type ContainerState, type ContainerStatus, isRecord, type Pod, type TerminatedState } from '../objects/api-object.ts';
+import {
+  apiTime,
+  type ContainerState,
+  type ContainerStatus,
+  isRecord,
+  type Pod,
+  type TerminatedState,
+} from '../objects/api-object.ts';
 import { removeTree } from '../remove-tree.ts';
 import { ContainerLog } from './container-log.ts';
 import { containerUser, rootRefusal } from './container-user.ts';
@@ -66,7 +73,8 @@ export class ContainerRunner {
       name: this.name,
       state: this.#state,
       lastState: this.#lastState,
-      ready: running || (this.#options.restart !== 'Always' && this.#state.terminated?.exitCode === 0 && this.#isInit()),
+      ready:
+        running || (this.#options.restart !== 'Always' && this.#state.terminated?.exitCode === 0 && this.#isInit()),
       restartCount: this.#restarts,
       image: this.#options.container.image ?? '',
       imageID: containerID === undefined ? '' : `embedded://${this.#options.container.image ?? ''}`,
@@ -140,9 +148,16 @@ export class ContainerRunner {
     const who = `pod=${name}_${namespace ?? ''}(${uid})`;
     this.#lastState = this.#state;
     this.#become({
-      waiting: { reason: 'CrashLoopBackOff', message: `back-off ${Math.round(pauseMs / 1000)}s restarting failed container=${this.name} ${who}` },
+      waiting: {
+        reason: 'CrashLoopBackOff',
+        message: `back-off ${Math.round(pauseMs / 1000)}s restarting failed container=${this.name} ${who}`,
+      },
     });
-    this.#record('Warning', 'BackOff', `Back-off restarting failed container ${this.name} in pod ${name}_${namespace ?? ''}(${uid})`);
+    this.#record(
+      'Warning',
+      'BackOff',
+      `Back-off restarting failed container ${this.name} in pod ${name}_${namespace ?? ''}(${uid})`,
+    );
     await this.#pause(pauseMs);
   }
 
@@ -176,7 +191,12 @@ export class ContainerRunner {
       await this.#pause(pauseMs / 10);
       this.#record('Normal', 'BackOff', `Back-off pulling image "${image}"`);
       this.#record('Warning', 'Failed', 'Error: ImagePullBackOff');
-      this.#become({ waiting: { reason: 'ImagePullBackOff', message: `Back-off pulling image "${image}": ErrImagePull: ${verdict.message}` } });
+      this.#become({
+        waiting: {
+          reason: 'ImagePullBackOff',
+          message: `Back-off pulling image "${image}": ErrImagePull: ${verdict.message}`,
+        },
+      });
       await this.#pause(pauseMs);
     }
     return false;
@@ -219,7 +239,9 @@ export class ContainerRunner {
       id,
       directory,
       hostname: base.HOSTNAME,
-      command: [...(container.command ?? []), ...(container.args ?? [])].map((word) => expandVariables(word, variables)),
+      command: [...(container.command ?? []), ...(container.args ?? [])].map((word) =>
+        expandVariables(word, variables),
+      ),
       environment: { ...environment, [INSTANCE_MARKER]: context.instanceId, [CONTAINER_MARKER]: id },
       workingDirectory: container.workingDir ?? '/',
       mounts,
@@ -261,8 +283,17 @@ export class ContainerRunner {
       if (!isRecord(error) || error['code'] !== 'E2BIG') throw error;
       await this.#removeRoot(spec);
       const { PATH = DEFAULT_PATH, [INSTANCE_MARKER]: instance = '' } = spec.environment;
-      const command = ['/bin/sh', '-c', 'echo "exec $0: argument list too long" >&2; exit 255', spec.command[0]?.slice(0, 4096) ?? ''];
-      return await runtime.start({ ...spec, command, environment: { PATH, [INSTANCE_MARKER]: instance, [CONTAINER_MARKER]: spec.id } });
+      const command = [
+        '/bin/sh',
+        '-c',
+        'echo "exec $0: argument list too long" >&2; exit 255',
+        spec.command[0]?.slice(0, 4096) ?? '',
+      ];
+      return await runtime.start({
+        ...spec,
+        command,
+        environment: { PATH, [INSTANCE_MARKER]: instance, [CONTAINER_MARKER]: spec.id },
+      });
     }
   }
 
@@ -286,12 +317,26 @@ export class ContainerRunner {
     const finishedAt = apiTime(Date.now());
     if (end.kind === 'refused') {
       const message = `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ${end.message}: unknown`;
-      return { containerID, exitCode: 128, reason: 'StartError', message, startedAt: '1970-01-01T00:00:00Z', finishedAt };
+      return {
+        containerID,
+        exitCode: 128,
+        reason: 'StartError',
+        message,
+        startedAt: '1970-01-01T00:00:00Z',
+        finishedAt,
+      };
     }
     const { exitCode, signal } = end;
     const reason = this.#endReason ?? (exitCode === 0 ? 'Completed' : 'Error');
     const number = signal === undefined ? undefined : constants.signals[signal];
-    return { containerID, exitCode, ...(number === undefined ? {} : { signal: number }), reason, startedAt, finishedAt };
+    return {
+      containerID,
+      exitCode,
+      ...(number === undefined ? {} : { signal: number }),
+      reason,
+      startedAt,
+      finishedAt,
+    };
   }
 
   /** The state of the start before becomes the last state. */

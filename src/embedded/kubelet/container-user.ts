@@ -10,7 +10,11 @@ export function containerUser(pod: Pod, container: V1Container): ContainerUser |
   const gid = own?.runAsGroup ?? ofPod?.runAsGroup;
   const groups = [...(ofPod?.supplementalGroups ?? []), ...(ofPod?.fsGroup === undefined ? [] : [ofPod.fsGroup])];
   if (uid === undefined && gid === undefined && groups.length === 0) return undefined;
-  return { uid: uid ?? process.getuid?.() ?? 0, gid: gid ?? (uid === undefined ? (process.getgid?.() ?? 0) : 0), groups };
+  return {
+    uid: uid ?? process.getuid?.() ?? 0,
+    gid: gid ?? (uid === undefined ? (process.getgid?.() ?? 0) : 0),
+    groups,
+  };
 }
 
 /** Why the container may not run, where it must not be root and would be. */

@@ -66,9 +66,15 @@ export function containerEnvironment(request: EnvironmentRequest): Record<string
   const { container, base } = request;
   const own = new Map<string, string>();
   for (const source of container.envFrom ?? []) {
-    const [kind, reference] = source.secretRef ? (['secrets', source.secretRef] as const) : (['configmaps', source.configMapRef] as const);
-    const values = reference?.name === undefined ? undefined : sourceValues(request.store, kind, namespaceOf(request.pod), reference.name);
-    if (values === undefined && reference?.optional !== true) throw new MissingSourceError(`${singular(kind)} "${reference?.name ?? ''}" not found`);
+    const [kind, reference] = source.secretRef
+      ? (['secrets', source.secretRef] as const)
+      : (['configmaps', source.configMapRef] as const);
+    const values =
+      reference?.name === undefined
+        ? undefined
+        : sourceValues(request.store, kind, namespaceOf(request.pod), reference.name);
+    if (values === undefined && reference?.optional !== true)
+      throw new MissingSourceError(`${singular(kind)} "${reference?.name ?? ''}" not found`);
     for (const [key, value] of values ?? []) own.set(`${source.prefix ?? ''}${key}`, value.toString('utf8'));
   }
   for (const variable of container.env ?? []) {

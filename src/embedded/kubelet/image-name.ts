@@ -5,7 +5,8 @@ export type ImageVerdict =
   | { readonly verdict: 'unavailable'; readonly message: string };
 
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
-const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?))*(?::[0-9]+)?$/;
+const HOST =
+  /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?))*(?::[0-9]+)?$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const DIGEST = /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$/;
 
@@ -23,11 +24,14 @@ function parseReference(image: string): ImageReference {
   if (tagAt >= 0 && !TAG.test(beforeDigest.slice(tagAt + 1))) throw new Error('invalid reference format');
   const parts = name.split('/');
   const [first = ''] = parts;
-  const hasHost = parts.length > 1 && (first.includes('.') || first.includes(':') || first === 'localhost' || first !== first.toLowerCase());
+  const hasHost =
+    parts.length > 1 &&
+    (first.includes('.') || first.includes(':') || first === 'localhost' || first !== first.toLowerCase());
   if (hasHost && !HOST.test(first)) throw new Error('invalid reference format');
   const components = hasHost ? parts.slice(1) : parts;
   const path = components.join('/');
-  if (path !== path.toLowerCase()) throw new Error(`invalid reference format: repository name (${path}) must be lowercase`);
+  if (path !== path.toLowerCase())
+    throw new Error(`invalid reference format: repository name (${path}) must be lowercase`);
   if (!components.every((component) => COMPONENT.test(component))) throw new Error('invalid reference format');
   return { host: hasHost ? first : 'docker.io', path };
 }
@@ -42,7 +46,10 @@ export function judgeImage(image: string): ImageVerdict {
     reference = parseReference(image);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return { verdict: 'invalid', message: `Failed to apply default image tag "${image}": couldn't parse image name "${image}": ${why}` };
+    return {
+      verdict: 'invalid',
+      message: `Failed to apply default image tag "${image}": couldn't parse image name "${image}": ${why}`,
+    };
   }
   const host = reference.host.replace(/:[0-9]+$/, '');
   const resolving = `failed to pull and unpack image "${image}": failed to resolve reference "${image}"`;

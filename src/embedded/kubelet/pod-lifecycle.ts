@@ -39,7 +39,9 @@ export class PodLifecycle {
   /** Begins; what goes wrong is told in the status and in events. */
   begin(): void {
     this.#over = this.#run().catch((error: unknown) => {
-      this.#context.logger.error(`pod ${this.#pod.metadata.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      this.#context.logger.error(
+        `pod ${this.#pod.metadata.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
       this.#fail('UnexpectedAdmissionError', error instanceof Error ? error.message : String(error));
     });
   }
@@ -97,7 +99,12 @@ export class PodLifecycle {
     const reason = given !== undefined && given !== '' ? undefined : unschedulableReason(this.#pod, node);
     if (reason !== undefined) {
       store.update('pods', withStatus(this.#pod, unschedulableStatus(this.#pod, reason, now)));
-      events.record(this.#pod, { type: 'Warning', reason: 'FailedScheduling', message: reason, component: 'default-scheduler' });
+      events.record(this.#pod, {
+        type: 'Warning',
+        reason: 'FailedScheduling',
+        message: reason,
+        component: 'default-scheduler',
+      });
       return false;
     }
     if (given !== undefined && given !== '' && given !== node.name) return false;
@@ -123,7 +130,12 @@ export class PodLifecycle {
         return await setUpVolumes(this.#pod, places);
       } catch (error) {
         if (!(error instanceof VolumeNotReadyError)) throw error;
-        events.record(this.#pod, { type: 'Warning', reason: 'FailedMount', message: error.message, component: 'kubelet' });
+        events.record(this.#pod, {
+          type: 'Warning',
+          reason: 'FailedMount',
+          message: error.message,
+          component: 'kubelet',
+        });
         await nextChange(store, ['configmaps', 'secrets', 'persistentvolumeclaims'], this.#stopped.signal);
       }
     }

@@ -36,14 +36,19 @@ export function isInitialised(pod: Pod, status: ContainerStatus): boolean {
   return sidecar ? status.started || status.restartCount > 0 : status.state.terminated?.exitCode === 0;
 }
 
-function podPhase(pod: Pod, initStatuses: readonly ContainerStatus[], statuses: readonly ContainerStatus[]): PodStatus['phase'] {
+function podPhase(
+  pod: Pod,
+  initStatuses: readonly ContainerStatus[],
+  statuses: readonly ContainerStatus[],
+): PodStatus['phase'] {
   const policy = pod.spec.restartPolicy ?? 'Always';
   const failedInit = initStatuses.some((status) => (status.state.terminated?.exitCode ?? 0) !== 0);
   if (failedInit && policy === 'Never') return 'Failed';
   if (!initStatuses.every((status) => isInitialised(pod, status))) return 'Pending';
   const ended = statuses.filter(({ state }) => state.terminated !== undefined);
   const begun = statuses.filter(
-    ({ state, lastState }) => state.running !== undefined || lastState.terminated !== undefined || state.terminated !== undefined,
+    ({ state, lastState }) =>
+      state.running !== undefined || lastState.terminated !== undefined || state.terminated !== undefined,
   );
   if (begun.length < statuses.length) return 'Pending';
   if (ended.length < statuses.length || policy === 'Always') return 'Running';
@@ -56,8 +61,12 @@ function conditions(facts: PodFacts, phase: PodStatus['phase']): PodCondition[] 
   const { pod, statuses, initStatuses } = facts;
   const unready = statuses.filter(({ ready }) => !ready).map(({ name }) => name);
   const uninitialised = initStatuses.filter((status) => !isInitialised(pod, status)).map(({ name }) => name);
-  const ended = phase === 'Succeeded' ? { reason: 'PodCompleted' } : phase === 'Failed' ? { reason: 'PodFailed' } : undefined;
-  const notReady = ended ?? { reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` };
+  const ended =
+    phase === 'Succeeded' ? { reason: 'PodCompleted' } : phase === 'Failed' ? { reason: 'PodFailed' } : undefined;
+  const notReady = ended ?? {
+    reason: 'ContainersNotReady',
+    message: `containers with unready status: [${unready.join(' ')}]`,
+  };
   const ready = ended === undefined && unready.length === 0 && uninitialised.length === 0;
   const wanted: readonly Omit<PodCondition, 'lastProbeTime' | 'lastTransitionTime'>[] = [
     { type: 'PodReadyToStartContainers', status: truth(facts.sandboxReady && ended === undefined) },
@@ -91,6 +100,10 @@ function withTimes(
 
 /** The status of a pod for which there is no node. */
 export function unschedulableStatus(pod: Pod, message: string, now: string): PodStatus {
-  const condition = withTimes({ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }, pod.status.conditions ?? [], now);
+  const condition = withTimes(
+    { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message },
+    pod.status.conditions ?? [],
+    now,
+  );
   return { ...pod.status, phase: 'Pending', conditions: [condition] };
 }

@@ -64,10 +64,16 @@ interface VolumeFile {
 /** The content of a volume that is made of objects; `undefined` for one that begins empty. */
 function volumeFiles(pod: Pod, volume: V1Volume, store: ObjectStore): VolumeFile[] | undefined {
   const namespace = pod.metadata.namespace ?? 'default';
-  const from = (kind: 'configmaps' | 'secrets', name: string, source: { optional?: boolean; items?: V1KeyToPath[]; defaultMode?: number }) => {
+  const from = (
+    kind: 'configmaps' | 'secrets',
+    name: string,
+    source: { optional?: boolean; items?: V1KeyToPath[]; defaultMode?: number },
+  ) => {
     const values = sourceValues(store, kind, namespace, name);
     if (values === undefined && source.optional !== true)
-      throw new VolumeNotReadyError(`MountVolume.SetUp failed for volume "${volume.name}" : ${kind.slice(0, -1)} "${name}" not found`);
+      throw new VolumeNotReadyError(
+        `MountVolume.SetUp failed for volume "${volume.name}" : ${kind.slice(0, -1)} "${name}" not found`,
+      );
     return selectKeys(values ?? new Map(), source, volume.name);
   };
   if (volume.configMap) return from('configmaps', volume.configMap.name ?? '', volume.configMap);
@@ -94,7 +100,9 @@ function selectKeys(
     const content = values.get(item.key);
     if (content !== undefined) return [{ path: item.path, mode: item.mode ?? defaultMode, content }];
     if (source.optional === true) return [];
-    throw new VolumeNotReadyError(`MountVolume.SetUp failed for volume "${volume}" : references non-existent config key: ${item.key}`);
+    throw new VolumeNotReadyError(
+      `MountVolume.SetUp failed for volume "${volume}" : references non-existent config key: ${item.key}`,
+    );
   });
 }
 
@@ -121,7 +129,9 @@ async function hostPath(volume: V1Volume): Promise<string> {
     () => false,
   );
   if (!exists)
-    throw new VolumeNotReadyError(`MountVolume.SetUp failed for volume "${volume.name}" : hostPath type check failed: ${path} is not a directory`);
+    throw new VolumeNotReadyError(
+      `MountVolume.SetUp failed for volume "${volume.name}" : hostPath type check failed: ${path} is not a directory`,
+    );
   return path;
 }
 
@@ -146,7 +156,8 @@ export async function containerMounts({ container, volumes, environment }: Mount
   for (const mount of container.volumeMounts ?? []) {
     const volume = volumes.get(mount.name);
     if (volume === undefined) continue;
-    const subPath = mount.subPath ?? (mount.subPathExpr === undefined ? '' : expandVariables(mount.subPathExpr, environment));
+    const subPath =
+      mount.subPath ?? (mount.subPathExpr === undefined ? '' : expandVariables(mount.subPathExpr, environment));
     const source = subPath === '' ? volume.path : await openSubPath(volume.path, subPath);
     const kind = (await stat(source)).isDirectory() ? ('directory' as const) : ('file' as const);
     const path = posix.resolve('/', mount.mountPath);
@@ -157,7 +168,8 @@ export async function containerMounts({ container, volumes, environment }: Mount
 
 async function openSubPath(root: string, subPath: string): Promise<string> {
   const parts = subPath.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('../..')) throw new VolumeNotReadyError(`subPath ${JSON.stringify(subPath)} must not contain '../..'`);
+  if (parts.includes('../..'))
+    throw new VolumeNotReadyError(`subPath ${JSON.stringify(subPath)} must not contain '../..'`);
   const base = await realpath(root);
   let path = base;
   for (const part of parts) {

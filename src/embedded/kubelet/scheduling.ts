@@ -30,12 +30,17 @@ function nodeFault(pod: Pod, node: NodeFacts): string | undefined {
 
 function termMatches(term: V1NodeSelectorTerm, node: NodeFacts): boolean {
   const labels = (term.matchExpressions ?? []).every((requirement) => requirementMatches(requirement, node.labels));
-  const fields = (term.matchFields ?? []).every((requirement) => requirementMatches(requirement, { 'metadata.name': node.name }));
+  const fields = (term.matchFields ?? []).every((requirement) =>
+    requirementMatches(requirement, { 'metadata.name': node.name }),
+  );
   const empty = (term.matchExpressions ?? []).length + (term.matchFields ?? []).length === 0;
   return labels && fields && !empty;
 }
 
-function requirementMatches({ key, operator, values = [] }: V1NodeSelectorRequirement, labels: Readonly<Record<string, string>>): boolean {
+function requirementMatches(
+  { key, operator, values = [] }: V1NodeSelectorRequirement,
+  labels: Readonly<Record<string, string>>,
+): boolean {
   const value = labels[key];
   switch (operator) {
     case 'In':

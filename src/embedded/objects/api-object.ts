@@ -100,7 +100,9 @@ export function isPod(object: ApiObject | undefined): object is Pod {
 /** The entries of a string map such as `data` or `labels`; anything that isn't a text is left out. */
 export function stringMap(value: unknown): Readonly<Record<string, string>> {
   if (!isRecord(value)) return {};
-  return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+  return Object.fromEntries(
+    Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
 }
 
 /** A value where a text or a number is expected; empty for anything else. */

@@ -38,9 +38,14 @@ export class EventRecorder {
     const now = apiTime(this.#now());
     const existing = this.#store.list('events', namespace).filter(isEvent);
     for (const old of existing)
-      if (this.#now() - Date.parse(old.lastTimestamp) > EVENT_LIFETIME_MS) this.#store.remove('events', namespace, old.metadata.name);
+      if (this.#now() - Date.parse(old.lastTimestamp) > EVENT_LIFETIME_MS)
+        this.#store.remove('events', namespace, old.metadata.name);
     const same = existing.find(
-      (old) => isRecord(old.involvedObject) && old.involvedObject['uid'] === uid && old.reason === event.reason && old.message === event.message,
+      (old) =>
+        isRecord(old.involvedObject) &&
+        old.involvedObject['uid'] === uid &&
+        old.reason === event.reason &&
+        old.message === event.message,
     );
     if (same !== undefined && this.#store.find('events', namespace, same.metadata.name) !== undefined) {
       const repeated: EventObject = { ...same, count: same.count + 1, lastTimestamp: now };

@@ -59,5 +59,7 @@ export const checkConfigKey: NameCheck = (key) => {
 
 /** Names of environment variables: anything printable without `=`. */
 export const checkEnvName: NameCheck = (name) => {
-  return /^[ -<>-~]+$/.test(name) ? undefined : "a valid environment variable name must consist only of printable ASCII characters other than '='";
+  return /^[ -<>-~]+$/.test(name)
+    ? undefined
+    : "a valid environment variable name must consist only of printable ASCII characters other than '='";
 };

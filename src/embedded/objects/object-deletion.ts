@@ -13,7 +13,9 @@ export interface DeletionOptions {
 export function deletionOptions(body: unknown, query: URLSearchParams): DeletionOptions {
   const options = isRecord(body) ? body : {};
   const preconditions = isRecord(options['preconditions']) ? options['preconditions'] : {};
-  const grace = options['gracePeriodSeconds'] ?? (query.has('gracePeriodSeconds') ? Number(query.get('gracePeriodSeconds')) : undefined);
+  const grace =
+    options['gracePeriodSeconds'] ??
+    (query.has('gracePeriodSeconds') ? Number(query.get('gracePeriodSeconds')) : undefined);
   const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
   return {
     gracePeriodSeconds: typeof grace === 'number' && Number.isFinite(grace) ? Math.max(0, grace) : undefined,
@@ -27,7 +29,12 @@ export function deletionOptions(body: unknown, query: URLSearchParams): Deletion
  * of 0; a namespace goes after all that is in it; an object with finalizers waits for them. Answers with what the client gets.
  * @throws ApiError 409 where a precondition doesn't hold
  */
-export function deleteObject(store: ObjectStore, resource: ResourceDefinition, object: ApiObject, options: DeletionOptions): ApiObject | StatusBody {
+export function deleteObject(
+  store: ObjectStore,
+  resource: ResourceDefinition,
+  object: ApiObject,
+  options: DeletionOptions,
+): ApiObject | StatusBody {
   const { name, uid, resourceVersion, namespace } = object.metadata;
   assertPrecondition(object, 'UID', options.uid, uid);
   assertPrecondition(object, 'ResourceVersion', options.resourceVersion, resourceVersion);
@@ -41,8 +48,13 @@ export function deleteObject(store: ObjectStore, resource: ResourceDefinition, o
 function assertPrecondition(object: ApiObject, what: string, wanted: string | undefined, actual: string): void {
   if (wanted === undefined || wanted === actual) return;
   const { name } = object.metadata;
-  const consequence = what === 'UID' ? 'The object might have been deleted and then recreated' : 'The object might have been modified';
-  throw conflict(object.kind, name, `the ${what} in the precondition (${wanted}) does not match the ${what} in record (${actual}). ${consequence}`);
+  const consequence =
+    what === 'UID' ? 'The object might have been deleted and then recreated' : 'The object might have been modified';
+  throw conflict(
+    object.kind,
+    name,
+    `the ${what} in the precondition (${wanted}) does not match the ${what} in record (${actual}). ${consequence}`,
+  );
 }
 
 function deletePod(store: ObjectStore, pod: Pod, options: DeletionOptions): ApiObject {

@@ -104,7 +104,8 @@ export class ObjectStore {
     const collection = this.#collection(resource);
     const previous = this.get(resource, namespace, name);
     if (uid !== '' && uid !== previous.metadata.uid) throw notFound(resource, name);
-    if (resourceVersion !== '' && resourceVersion !== previous.metadata.resourceVersion) throw staleVersion(resource, name);
+    if (resourceVersion !== '' && resourceVersion !== previous.metadata.resourceVersion)
+      throw staleVersion(resource, name);
     const unchanged = withVersion(object, previous.metadata.resourceVersion);
     if (JSON.stringify(unchanged) === JSON.stringify(previous)) return previous;
     const version = this.#nextVersion();

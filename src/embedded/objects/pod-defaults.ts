@@ -60,7 +60,8 @@ function qualityOfService(spec: Record<string, unknown>): string {
   if (resources.every((each) => each['limits'] === undefined && each['requests'] === undefined)) return 'BestEffort';
   const full = limits.every((limit) => limit['cpu'] !== undefined && limit['memory'] !== undefined);
   const requestsEqual = resources.every(
-    (each, index) => each['requests'] === undefined || JSON.stringify(each['requests']) === JSON.stringify(limits[index]),
+    (each, index) =>
+      each['requests'] === undefined || JSON.stringify(each['requests']) === JSON.stringify(limits[index]),
   );
   return full && requestsEqual ? 'Guaranteed' : 'Burstable';
 }

@@ -3,7 +3,15 @@ import { type ApiObject, isRecord } from './api-object.ts';
 import { checkDnsLabel, checkEnvName } from './names.ts';
 import { parseQuantity } from './quantity.ts';
 import type { StatusCause } from './status.ts';
-import { checkName, duplicateValue, forbidden, invalidValue, notFoundValue, required, unsupportedValue } from './validation.ts';
+import {
+  checkName,
+  duplicateValue,
+  forbidden,
+  invalidValue,
+  notFoundValue,
+  required,
+  unsupportedValue,
+} from './validation.ts';
 
 const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'] as const;
 const SPEC_IS_FIXED =
@@ -13,7 +21,10 @@ const SPEC_IS_FIXED =
 function isPodSpec(value: unknown): value is V1PodSpec {
   if (!isRecord(value)) return false;
   const lists = ['containers', 'initContainers', 'volumes', 'imagePullSecrets', 'tolerations'];
-  return lists.every((list) => value[list] === undefined || value[list] === null || (Array.isArray(value[list]) && value[list].every(isRecord)));
+  return lists.every(
+    (list) =>
+      value[list] === undefined || value[list] === null || (Array.isArray(value[list]) && value[list].every(isRecord)),
+  );
 }
 
 /** Everything that is wrong with a pod's spec, with the fields and the words of the real server. */
@@ -26,7 +37,8 @@ export function validatePodSpec(spec: unknown): StatusCause[] {
     causes.push(...checkName(`${field}.name`, volume.name, checkDnsLabel));
     if (volumes.has(volume.name)) causes.push(duplicateValue(`${field}.name`, volume.name));
     volumes.add(volume.name);
-    if (volume.persistentVolumeClaim && !volume.persistentVolumeClaim.claimName) causes.push(required(`${field}.persistentVolumeClaim.claimName`));
+    if (volume.persistentVolumeClaim && !volume.persistentVolumeClaim.claimName)
+      causes.push(required(`${field}.persistentVolumeClaim.claimName`));
     if (volume.hostPath && !volume.hostPath.path) causes.push(required(`${field}.hostPath.path`));
   }
   if (!spec.containers || spec.containers.length === 0) causes.push(required('spec.containers'));
@@ -53,7 +65,9 @@ function validateContainer(field: string, container: V1Container, volumes: Reado
   for (const [index, variable] of (container.env ?? []).entries()) {
     causes.push(...checkName(`${field}.env[${index}].name`, variable.name, checkEnvName));
     if (variable.value && variable.valueFrom)
-      causes.push(invalidValue(`${field}.env[${index}].valueFrom`, '', 'may not be specified when `value` is not empty'));
+      causes.push(
+        invalidValue(`${field}.env[${index}].valueFrom`, '', 'may not be specified when `value` is not empty'),
+      );
   }
   const paths = new Set<string>();
   for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
@@ -61,10 +75,13 @@ function validateContainer(field: string, container: V1Container, volumes: Reado
     if (!mount.name) causes.push(required(`${at}.name`));
     if (!volumes.has(mount.name)) causes.push(notFoundValue(`${at}.name`, mount.name ?? ''));
     if (!mount.mountPath) causes.push(required(`${at}.mountPath`));
-    else if (paths.has(mount.mountPath)) causes.push(invalidValue(`${at}.mountPath`, mount.mountPath, 'must be unique'));
+    else if (paths.has(mount.mountPath))
+      causes.push(invalidValue(`${at}.mountPath`, mount.mountPath, 'must be unique'));
     paths.add(mount.mountPath);
-    if (mount.subPath?.startsWith('/')) causes.push(invalidValue(`${at}.subPath`, mount.subPath, 'must be a relative path'));
-    if (mount.subPath?.split('/').includes('../..')) causes.push(invalidValue(`${at}.subPath`, mount.subPath, "must not contain '../..'"));
+    if (mount.subPath?.startsWith('/'))
+      causes.push(invalidValue(`${at}.subPath`, mount.subPath, 'must be a relative path'));
+    if (mount.subPath?.split('/').includes('../..'))
+      causes.push(invalidValue(`${at}.subPath`, mount.subPath, "must not contain '../..'"));
   }
   for (const list of ['requests', 'limits'] as const) {
     for (const [name, quantity] of Object.entries(container.resources?.[list] ?? {})) {
@@ -83,10 +100,21 @@ export function validatePodUpdate(previous: ApiObject, next: ApiObject): StatusC
 
 function fixedPart(spec: unknown): unknown {
   if (!isRecord(spec)) return spec;
-  const { activeDeadlineSeconds: _deadline, tolerations: _tolerations, terminationGracePeriodSeconds: _grace, ...rest } = spec;
+  const {
+    activeDeadlineSeconds: _deadline,
+    tolerations: _tolerations,
+    terminationGracePeriodSeconds: _grace,
+    ...rest
+  } = spec;
   const withoutImages = (list: unknown) =>
-    Array.isArray(list) ? list.map((container: unknown) => (isRecord(container) ? sorted({ ...container, image: '' }) : container)) : list;
-  return sorted({ ...rest, containers: withoutImages(rest['containers']), initContainers: withoutImages(rest['initContainers']) });
+    Array.isArray(list)
+      ? list.map((container: unknown) => (isRecord(container) ? sorted({ ...container, image: '' }) : container))
+      : list;
+  return sorted({
+    ...rest,
+    containers: withoutImages(rest['containers']),
+    initContainers: withoutImages(rest['initContainers']),
+  });
 }
 
 function sorted(value: Record<string, unknown>): Record<string, unknown> {

@@ -49,7 +49,14 @@ const pods = define({
   shortNames: ['po'],
   hasStatus: true,
   subresources: ['log', 'exec'],
-  fieldNames: ['spec.nodeName', 'spec.restartPolicy', 'spec.schedulerName', 'spec.serviceAccountName', 'status.phase', 'status.podIP'],
+  fieldNames: [
+    'spec.nodeName',
+    'spec.restartPolicy',
+    'spec.schedulerName',
+    'spec.serviceAccountName',
+    'status.phase',
+    'status.podIP',
+  ],
   fields: (object) => {
     if (!isPod(object)) return {};
     const { spec, status } = object;
@@ -84,7 +91,9 @@ const secrets = define({
   fields: (object) => ({ type: typeof object.type === 'string' ? object.type : '' }),
   withDefaults: (object) => {
     const { stringData, ...rest } = object;
-    const encoded = Object.entries(stringMap(stringData)).map(([key, value]) => [key, Buffer.from(value).toString('base64')] as const);
+    const encoded = Object.entries(stringMap(stringData)).map(
+      ([key, value]) => [key, Buffer.from(value).toString('base64')] as const,
+    );
     const data = { ...stringMap(rest.data), ...Object.fromEntries(encoded) };
     return { ...rest, ...(Object.keys(data).length === 0 ? {} : { data }), type: rest.type ?? 'Opaque' };
   },
@@ -103,7 +112,12 @@ const persistentvolumeclaims = define({
     const resources = isRecord(spec['resources']) ? spec['resources'] : {};
     return {
       ...object,
-      spec: { volumeMode: 'Filesystem', storageClassName: 'embedded', ...spec, volumeName: spec['volumeName'] ?? `embedded-${object.metadata.name}` },
+      spec: {
+        volumeMode: 'Filesystem',
+        storageClassName: 'embedded',
+        ...spec,
+        volumeName: spec['volumeName'] ?? `embedded-${object.metadata.name}`,
+      },
       status: { phase: 'Bound', accessModes: spec['accessModes'] ?? [], capacity: resources['requests'] ?? {} },
     };
   },
@@ -148,7 +162,10 @@ const namespaces = define({
   fields: (object) => ({ 'status.phase': stringMap(object.status)['phase'] ?? '' }),
   withDefaults: (object) => ({
     ...object,
-    metadata: { ...object.metadata, labels: { ...object.metadata.labels, 'kubernetes.io/metadata.name': object.metadata.name } },
+    metadata: {
+      ...object.metadata,
+      labels: { ...object.metadata.labels, 'kubernetes.io/metadata.name': object.metadata.name },
+    },
     spec: { finalizers: ['kubernetes'] },
     status: { phase: 'Active' },
   }),
@@ -165,7 +182,12 @@ const nodes = define({
   validateUpdate: (previous, next) => (previous.kind === next.kind ? [] : [forbidden('kind', 'may not change')]),
 });
 
-const serviceaccounts = define({ plural: 'serviceaccounts', singular: 'serviceaccount', kind: 'ServiceAccount', shortNames: ['sa'] });
+const serviceaccounts = define({
+  plural: 'serviceaccounts',
+  singular: 'serviceaccount',
+  kind: 'ServiceAccount',
+  shortNames: ['sa'],
+});
 
 /** The kinds of the core group that are served. */
 export const RESOURCES: readonly ResourceDefinition[] = [
@@ -185,7 +207,11 @@ export function findResource(plural: string): ResourceDefinition | undefined {
 
 /** The values that field selectors compare, of one object. */
 export function selectableFields(resource: ResourceDefinition, object: ApiObject): Readonly<Record<string, string>> {
-  return { 'metadata.name': object.metadata.name, 'metadata.namespace': object.metadata.namespace ?? '', ...resource.fields(object) };
+  return {
+    'metadata.name': object.metadata.name,
+    'metadata.namespace': object.metadata.namespace ?? '',
+    ...resource.fields(object),
+  };
 }
 
 export function supportedFields(resource: ResourceDefinition): readonly string[] {

@@ -70,7 +70,12 @@ export function methodNotAllowed(): ApiError {
 }
 
 export function notAcceptable(): ApiError {
-  return new ApiError(406, 'NotAcceptable', '406: Not Acceptable\n\nAvailable representations: application/json, application/json;stream=watch', {});
+  return new ApiError(
+    406,
+    'NotAcceptable',
+    '406: Not Acceptable\n\nAvailable representations: application/json, application/json;stream=watch',
+    {},
+  );
 }
 
 export function alreadyExists(resource: string, name: string): ApiError {
@@ -78,11 +83,18 @@ export function alreadyExists(resource: string, name: string): ApiError {
 }
 
 export function conflict(resource: string, name: string, why: string): ApiError {
-  return new ApiError(409, 'Conflict', `Operation cannot be fulfilled on ${resource} "${name}": ${why}`, { name, kind: resource });
+  return new ApiError(409, 'Conflict', `Operation cannot be fulfilled on ${resource} "${name}": ${why}`, {
+    name,
+    kind: resource,
+  });
 }
 
 export function staleVersion(resource: string, name: string): ApiError {
-  return conflict(resource, name, 'the object has been modified; please apply your changes to the latest version and try again');
+  return conflict(
+    resource,
+    name,
+    'the object has been modified; please apply your changes to the latest version and try again',
+  );
 }
 
 export function expired(message: string): ApiError {

@@ -6,7 +6,11 @@ const MAX_DATA_BYTES = 1024 * 1024;
 const MAX_ANNOTATIONS_BYTES = 256 * 1024;
 
 export function required(field: string, detail = ''): StatusCause {
-  return { reason: 'FieldValueRequired', message: detail === '' ? 'Required value' : `Required value: ${detail}`, field };
+  return {
+    reason: 'FieldValueRequired',
+    message: detail === '' ? 'Required value' : `Required value: ${detail}`,
+    field,
+  };
 }
 
 export function invalidValue(field: string, value: unknown, why: string): StatusCause {
@@ -23,7 +27,11 @@ export function duplicateValue(field: string, value: string): StatusCause {
 
 export function unsupportedValue(field: string, value: unknown, supported: readonly string[]): StatusCause {
   const list = supported.map((each) => JSON.stringify(each)).join(', ');
-  return { reason: 'FieldValueNotSupported', message: `Unsupported value: ${JSON.stringify(value)}: supported values: ${list}`, field };
+  return {
+    reason: 'FieldValueNotSupported',
+    message: `Unsupported value: ${JSON.stringify(value)}: supported values: ${list}`,
+    field,
+  };
 }
 
 export function forbidden(field: string, why: string): StatusCause {

@@ -6,7 +6,14 @@ import { TLSSocket } from 'node:tls';
 import { sleep } from '../../internal/system-clock.ts';
 import type { PodRunner } from '../kubelet/pod-runner.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
-import { ApiError, badRequest, internalError, methodNotAllowed, noSuchResource, unauthorized } from '../objects/status.ts';
+import {
+  ApiError,
+  badRequest,
+  internalError,
+  methodNotAllowed,
+  noSuchResource,
+  unauthorized,
+} from '../objects/status.ts';
 import type { EmbeddedLogger } from '../options.ts';
 import { accessReview } from './access-review.ts';
 import type { CertificateSet } from './certificates.ts';
@@ -103,9 +110,12 @@ export class ApiServer {
   }
 
   #fail(response: ServerResponse, error: unknown): void {
-    const known = error instanceof ApiError ? error : internalError(error instanceof Error ? error.message : String(error));
+    const known =
+      error instanceof ApiError ? error : internalError(error instanceof Error ? error.message : String(error));
     if (!(error instanceof ApiError))
-      this.#options.logger.error(`request failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      this.#options.logger.error(
+        `request failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
     if (response.headersSent) response.destroy();
     else respondError(response, known);
   }
@@ -138,7 +148,12 @@ export class ApiServer {
     const status = faults.get('status');
     if (status === undefined) return faults;
     const details = status.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: status.retryAfterSeconds };
-    throw new ApiError(status.status, status.reason ?? defaultReason(status.status), status.message ?? 'injected fault', details);
+    throw new ApiError(
+      status.status,
+      status.reason ?? defaultReason(status.status),
+      status.message ?? 'injected fault',
+      details,
+    );
   }
 
   async #route({ request, response, info, faults }: Routed): Promise<void> {
@@ -151,7 +166,8 @@ export class ApiServer {
       return serveLog({ store, runner, target, query, response });
     }
     const form = negotiate(request.headers.accept?.replaceAll(';stream=watch', ''));
-    if (verb === 'watch') return serveWatch({ store, target, query, form, response, gone: faults.get('gone') !== undefined });
+    if (verb === 'watch')
+      return serveWatch({ store, target, query, form, response, gone: faults.get('gone') !== undefined });
     const { code, body } = await handleResource({ store, info, target, form, message: request });
     respondJson(response, code, body);
   }
@@ -164,7 +180,9 @@ export class ApiServer {
     if (/^\/(healthz|livez|readyz)(\/|$)/.test(info.path))
       return void response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end('ok');
     const document =
-      info.path === '/version' ? versionInfo(this.#options.arch) : discoveryDocument(info.path.replace(/(.)\/$/, '$1'), request.headers.host ?? '');
+      info.path === '/version'
+        ? versionInfo(this.#options.arch)
+        : discoveryDocument(info.path.replace(/(.)\/$/, '$1'), request.headers.host ?? '');
     if (document !== undefined && info.method === 'GET') return respondJson(response, 200, document);
     if (/^\/apis?\//.test(info.path)) throw noSuchResource();
     response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('404 page not found\n');

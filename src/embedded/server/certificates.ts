@@ -1,5 +1,17 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
-import { bitString, boolean, explicit, implicit, integer, objectId, octetString, sequence, set, time, utf8String } from './der.ts';
+import {
+  bitString,
+  boolean,
+  explicit,
+  implicit,
+  integer,
+  objectId,
+  octetString,
+  sequence,
+  set,
+  time,
+  utf8String,
+} from './der.ts';
 
 const DAY_MS = 86_400_000;
 const YEAR_MS = 365 * DAY_MS;
@@ -37,11 +49,23 @@ interface Issuer {
  * and a client certificate for the administrator. ECDSA P-256, valid from a day before `now` for ten years.
  */
 export function createCertificates(now: Date): CertificateSet {
-  const authority: Issuer = { subject: { commonName: 'kubernetes-worker-embedded-ca' }, ...generateKeyPairSync('ec', { namedCurve: 'P-256' }) };
-  const caExtensions = [extension('2.5.29.19', sequence(boolean(true)), true), extension('2.5.29.15', bitString(Buffer.from([0x06]), 1), true)];
+  const authority: Issuer = {
+    subject: { commonName: 'kubernetes-worker-embedded-ca' },
+    ...generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  };
+  const caExtensions = [
+    extension('2.5.29.19', sequence(boolean(true)), true),
+    extension('2.5.29.15', bitString(Buffer.from([0x06]), 1), true),
+  ];
   const sign = (subject: Subject, usage: keyof typeof USAGE) => leaf(authority, subject, usage, now);
   return {
-    authority: certificate({ subject: authority.subject, publicKey: authority.publicKey, issuer: authority, extensions: caExtensions, now }),
+    authority: certificate({
+      subject: authority.subject,
+      publicKey: authority.publicKey,
+      issuer: authority,
+      extensions: caExtensions,
+      now,
+    }),
     server: sign({ commonName: 'kube-apiserver' }, 'server'),
     client: sign({ commonName: 'kubernetes-admin', organization: 'system:masters' }, 'client'),
   };

@@ -34,7 +34,8 @@ export function decodeMessage(message: Buffer, version: 4 | 5): ClientMessage {
 function decodeResize(payload: Buffer): ClientMessage {
   try {
     const size: unknown = JSON.parse(payload.toString('utf8'));
-    if (!isRecord(size) || typeof size['Width'] !== 'number' || typeof size['Height'] !== 'number') return { kind: 'ignored' };
+    if (!isRecord(size) || typeof size['Width'] !== 'number' || typeof size['Height'] !== 'number')
+      return { kind: 'ignored' };
     return { kind: 'resize', columns: size['Width'], rows: size['Height'] };
   } catch {
     return { kind: 'ignored' };
@@ -51,7 +52,8 @@ export function encodeMessage(channel: number, payload: Uint8Array): Buffer {
 
 /** Cuts output into the messages that carry it. */
 export function* outputMessages(channel: number, output: Buffer): Generator<Buffer> {
-  for (let at = 0; at < output.length; at += MAX_OUTPUT_BYTES) yield encodeMessage(channel, output.subarray(at, at + MAX_OUTPUT_BYTES));
+  for (let at = 0; at < output.length; at += MAX_OUTPUT_BYTES)
+    yield encodeMessage(channel, output.subarray(at, at + MAX_OUTPUT_BYTES));
 }
 
 /** The Status of an exec, without kind, version and with empty metadata, as the real server writes it. */
@@ -61,7 +63,9 @@ export type ExecStatus = Omit<StatusBody, 'kind' | 'apiVersion'>;
 export function exitStatus(exitCode: number, version: 4 | 5, command: readonly string[]): ExecStatus {
   if (exitCode === 0) return { metadata: {}, status: 'Success' };
   const detail =
-    version === 5 ? `command terminated with exit code ${exitCode}` : `error executing command [${command.join(' ')}], exit code ${exitCode}`;
+    version === 5
+      ? `command terminated with exit code ${exitCode}`
+      : `error executing command [${command.join(' ')}], exit code ${exitCode}`;
   return {
     metadata: {},
     status: 'Failure',

@@ -53,7 +53,9 @@ export function utf8String(text: string): Buffer {
 /** UTCTime until 2049, GeneralizedTime after, as X.509 wants it. */
 export function time(moment: Date): Buffer {
   const digits = moment.toISOString().replace(/[-:T]/g, '').slice(0, 14);
-  return moment.getUTCFullYear() < 2050 ? tagged(0x17, Buffer.from(`${digits.slice(2)}Z`)) : tagged(0x18, Buffer.from(`${digits}Z`));
+  return moment.getUTCFullYear() < 2050
+    ? tagged(0x17, Buffer.from(`${digits.slice(2)}Z`))
+    : tagged(0x18, Buffer.from(`${digits}Z`));
 }
 
 export function octetString(content: Uint8Array): Buffer {

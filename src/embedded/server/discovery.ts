@@ -9,7 +9,11 @@ const REVIEW = {
   verbs: ['create'],
 };
 const AUTHORIZATION_VERSION = { groupVersion: 'authorization.k8s.io/v1', version: 'v1' };
-const AUTHORIZATION_GROUP = { name: 'authorization.k8s.io', versions: [AUTHORIZATION_VERSION], preferredVersion: AUTHORIZATION_VERSION };
+const AUTHORIZATION_GROUP = {
+  name: 'authorization.k8s.io',
+  versions: [AUTHORIZATION_VERSION],
+  preferredVersion: AUTHORIZATION_VERSION,
+};
 
 /** `GET /version`: the version whose behaviour is imitated. */
 export function versionInfo(arch: string): object {
@@ -37,17 +41,34 @@ function resourceEntries(resource: ResourceDefinition): object[] {
     ...(shortNames.length === 0 ? {} : { shortNames }),
     ...(plural === 'pods' ? { categories: ['all'] } : {}),
   };
-  const status = resource.hasStatus ? [{ name: `${plural}/status`, singularName: '', namespaced, kind, verbs: ['get', 'patch', 'update'] }] : [];
-  const exec = { name: `${plural}/exec`, singularName: '', namespaced, kind: 'PodExecOptions', verbs: ['create', 'get'] };
+  const status = resource.hasStatus
+    ? [{ name: `${plural}/status`, singularName: '', namespaced, kind, verbs: ['get', 'patch', 'update'] }]
+    : [];
+  const exec = {
+    name: `${plural}/exec`,
+    singularName: '',
+    namespaced,
+    kind: 'PodExecOptions',
+    verbs: ['create', 'get'],
+  };
   const log = { name: `${plural}/log`, singularName: '', namespaced, kind, verbs: ['get'] };
-  return [base, ...status, ...(resource.subresources.includes('exec') ? [exec] : []), ...(resource.subresources.includes('log') ? [log] : [])];
+  return [
+    base,
+    ...status,
+    ...(resource.subresources.includes('exec') ? [exec] : []),
+    ...(resource.subresources.includes('log') ? [log] : []),
+  ];
 }
 
 /** The discovery document at a path, or `undefined` where there is none. */
 export function discoveryDocument(path: string, serverAddress: string): object | undefined {
   switch (path) {
     case '/api':
-      return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress }] };
+      return {
+        kind: 'APIVersions',
+        versions: ['v1'],
+        serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress }],
+      };
     case '/api/v1':
       return { kind: 'APIResourceList', groupVersion: 'v1', resources: RESOURCES.flatMap(resourceEntries) };
     case '/apis':
@@ -55,7 +76,12 @@ export function discoveryDocument(path: string, serverAddress: string): object |
     case '/apis/authorization.k8s.io':
       return { kind: 'APIGroup', apiVersion: 'v1', ...AUTHORIZATION_GROUP };
     case '/apis/authorization.k8s.io/v1':
-      return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: 'authorization.k8s.io/v1', resources: [REVIEW] };
+      return {
+        kind: 'APIResourceList',
+        apiVersion: 'v1',
+        groupVersion: 'authorization.k8s.io/v1',
+        resources: [REVIEW],
+      };
     default:
       return undefined;
   }

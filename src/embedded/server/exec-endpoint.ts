@@ -54,7 +54,9 @@ export class ExecEndpoint {
     const { query } = exec.info;
     const { pod, container } = findNamedContainer(store, exec.target, query);
     if (!pod.spec.nodeName) throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`);
-    const offered = new Set((exec.request.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim()));
+    const offered = new Set(
+      (exec.request.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim()),
+    );
     const version = offered.has(PROTOCOLS.v5) ? 5 : offered.has(PROTOCOLS.v4) ? 4 : undefined;
     if (version === undefined) return refuseUpgrade(exec.socket, 403, '');
     const spec = execSpec(query);
@@ -64,9 +66,17 @@ export class ExecEndpoint {
     const wire = exec.faults.onTheWire ? new FaultySocket(exec.socket, exec.faults) : exec.socket;
     this.#server.handleUpgrade(exec.request, wire, exec.head, (socket) => {
       if (wire instanceof FaultySocket) wire.arm();
-      const session = new ExecSession({ socket, version, spec, execId: randomBytes(32).toString('hex'), faults: exec.faults });
-      if (problem !== undefined || running === undefined) session.finish(failureStatus(`unable to upgrade connection: ${problem?.message ?? ''}`));
-      else if (spec.tty && !this.#options.terminals) session.finish(failureStatus('a TTY needs the program script (util-linux) on this machine'));
+      const session = new ExecSession({
+        socket,
+        version,
+        spec,
+        execId: randomBytes(32).toString('hex'),
+        faults: exec.faults,
+      });
+      if (problem !== undefined || running === undefined)
+        session.finish(failureStatus(`unable to upgrade connection: ${problem?.message ?? ''}`));
+      else if (spec.tty && !this.#options.terminals)
+        session.finish(failureStatus('a TTY needs the program script (util-linux) on this machine'));
       else
         running.exec(spec).then(
           (process) => session.attach(process),
@@ -76,7 +86,11 @@ export class ExecEndpoint {
   }
 
   /** What the kubelet answers to the API server; over v5 the client gets it as a status. */
-  #problem(spec: ExecSpec, running: RunningContainer | undefined, container: string): { code: number; message: string } | undefined {
+  #problem(
+    spec: ExecSpec,
+    running: RunningContainer | undefined,
+    container: string,
+  ): { code: number; message: string } | undefined {
     if (!spec.stdin && !spec.stdout && !spec.stderr) return { code: 400, message: NO_STREAM };
     return running === undefined ? { code: 500, message: `container not found ("${container}")` } : undefined;
   }
@@ -94,7 +108,12 @@ function execSpec(query: URLSearchParams): ExecSpec {
 }
 
 /** Answers an upgrade with plain HTTP, and closes. */
-export function refuseUpgrade(socket: Duplex, code: number, body: string, contentType = 'text/plain; charset=utf-8'): void {
+export function refuseUpgrade(
+  socket: Duplex,
+  code: number,
+  body: string,
+  contentType = 'text/plain; charset=utf-8',
+): void {
   const head = [
     `HTTP/1.1 ${code} ${STATUS_CODES[code] ?? ''}`,
     `Content-Type: ${contentType}`,

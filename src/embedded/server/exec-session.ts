@@ -1,7 +1,15 @@
 import type { Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { ExecProcess, ExecSpec, ProcessEnd } from '../isolation/container-runtime.ts';
-import { CHANNEL, decodeMessage, type ExecStatus, encodeMessage, exitStatus, failureStatus, outputMessages } from './channel-codec.ts';
+import {
+  CHANNEL,
+  decodeMessage,
+  type ExecStatus,
+  encodeMessage,
+  exitStatus,
+  failureStatus,
+  outputMessages,
+} from './channel-codec.ts';
 import type { FaultSet } from './faults.ts';
 
 /** Output waits while more than this is on its way to the client. */
@@ -57,7 +65,8 @@ export class ExecSession {
     const { socket, faults } = this.#options;
     if (this.#ending) return;
     this.#ending = true;
-    if (faults.get('lost-status') === undefined) socket.send(encodeMessage(CHANNEL.status, Buffer.from(JSON.stringify(status))));
+    if (faults.get('lost-status') === undefined)
+      socket.send(encodeMessage(CHANNEL.status, Buffer.from(JSON.stringify(status))));
     socket.close(1000);
     socket.resume();
     const timer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
@@ -108,7 +117,8 @@ export class ExecSession {
     output.on('data', (chunk: Buffer) => {
       const bytes = chunk.subarray(0, this.#outputLeft);
       this.#outputLeft -= bytes.length;
-      for (const message of outputMessages(channel, bytes)) socket.send(message, { binary: true, compress: false }, () => this.#resume());
+      for (const message of outputMessages(channel, bytes))
+        socket.send(message, { binary: true, compress: false }, () => this.#resume());
       if (socket.bufferedAmount <= MAX_BUFFERED_BYTES) return;
       output.pause();
       this.#paused.add(output);
@@ -133,7 +143,8 @@ export class ExecSession {
   #statusOf(end: ProcessEnd): ExecStatus {
     const { version, spec, execId } = this.#options;
     if (end.kind === 'exited') return exitStatus(end.exitCode, version, spec.command);
-    const detail = end.message === 'args must not be empty' ? end.message : `unable to start container process: ${end.message}`;
+    const detail =
+      end.message === 'args must not be empty' ? end.message : `unable to start container process: ${end.message}`;
     const message = `error executing command in container: failed to exec in container: failed to start exec "${execId}": OCI runtime exec failed: exec failed: ${detail}: unknown`;
     return failureStatus(version === 5 ? `Internal error occurred: ${message}` : message);
   }

@@ -33,7 +33,13 @@ export interface FaultMatch {
  * @public
  */
 export type FaultKind =
-  | { readonly kind: 'status'; readonly status: number; readonly reason?: string; readonly message?: string; readonly retryAfterSeconds?: number }
+  | {
+      readonly kind: 'status';
+      readonly status: number;
+      readonly reason?: string;
+      readonly message?: string;
+      readonly retryAfterSeconds?: number;
+    }
   | { readonly kind: 'drop'; readonly afterBytes?: number; readonly direction?: 'in' | 'out' }
   | { readonly kind: 'half-open'; readonly afterBytes?: number }
   | { readonly kind: 'slow'; readonly bytesPerSecond: number }
@@ -101,7 +107,9 @@ export class FaultRules implements FaultInjector {
 
   /** The faults that this request meets, each counted. */
   take(info: RequestInfo): FaultSet {
-    const met = [...this.#entries].filter(({ fault, hits }) => hits < (fault.times ?? Number.POSITIVE_INFINITY) && matches(fault.match, info));
+    const met = [...this.#entries].filter(
+      ({ fault, hits }) => hits < (fault.times ?? Number.POSITIVE_INFINITY) && matches(fault.match, info),
+    );
     for (const entry of met) entry.hits += 1;
     return new FaultSet(met.map(({ fault }) => fault));
   }

@@ -17,7 +17,10 @@ class Gate {
   pass(bytes: Buffer): { readonly passed: Buffer; readonly fate: 'go-on' | 'cut' | 'swallow' } {
     const passed = bytes.subarray(0, this.#left);
     this.#left -= passed.length;
-    return { passed, fate: passed.length < bytes.length || (this.#left === 0 && this.#beyond === 'cut') ? this.#beyond : 'go-on' };
+    return {
+      passed,
+      fate: passed.length < bytes.length || (this.#left === 0 && this.#beyond === 'cut') ? this.#beyond : 'go-on',
+    };
   }
 }
 

@@ -15,7 +15,8 @@ export function toObject(body: Record<string, unknown>, target: ResourceTarget):
   const { kind } = target.resource;
   const given = body['kind'] ?? kind;
   const version = body['apiVersion'] ?? 'v1';
-  if (given !== kind || version !== 'v1') throw badRequest(`${textOf(given)} in version "${textOf(version)}" cannot be handled as a ${kind}`);
+  if (given !== kind || version !== 'v1')
+    throw badRequest(`${textOf(given)} in version "${textOf(version)}" cannot be handled as a ${kind}`);
   const metadata = toMetadata(isRecord(body['metadata']) ? body['metadata'] : {}, target);
   return { ...body, apiVersion: 'v1', kind, metadata };
 }
@@ -29,7 +30,9 @@ function toMetadata(given: Record<string, unknown>, { namespace, name, resource 
     throw badRequest(`the name of the object (${text('name')}) does not match the name on the URL (${name})`);
   }
   const generateName = text('generateName');
-  const finalizers = Array.isArray(given['finalizers']) ? given['finalizers'].filter((each) => typeof each === 'string') : [];
+  const finalizers = Array.isArray(given['finalizers'])
+    ? given['finalizers'].filter((each) => typeof each === 'string')
+    : [];
   return {
     name: text('name') || name || (generateName === '' ? '' : `${generateName}${randomSuffix()}`),
     ...(generateName === '' ? {} : { generateName }),
@@ -56,7 +59,8 @@ export function assertValid(object: ApiObject, target: ResourceTarget): void {
 
 /** What an update leaves as it was: identity and deletion; and what the other half of the object (spec or status) says. */
 export function updatedObject(previous: ApiObject, next: ApiObject, target: ResourceTarget): ApiObject {
-  const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generateName, namespace, name } = previous.metadata;
+  const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generateName, namespace, name } =
+    previous.metadata;
   const metadata: ObjectMeta = {
     name,
     ...(generateName === undefined ? {} : { generateName }),
@@ -69,7 +73,11 @@ export function updatedObject(previous: ApiObject, next: ApiObject, target: Reso
     ...pickDefined(next.metadata, ['labels', 'annotations', 'finalizers', 'ownerReferences']),
   };
   if (target.subresource === 'status')
-    return { ...previous, metadata: { ...previous.metadata, resourceVersion: next.metadata.resourceVersion }, status: next.status };
+    return {
+      ...previous,
+      metadata: { ...previous.metadata, resourceVersion: next.metadata.resourceVersion },
+      status: next.status,
+    };
   return { ...next, metadata, ...(target.resource.hasStatus ? { status: previous.status } : {}) };
 }
 
@@ -80,6 +88,10 @@ function pickDefined(source: object, keys: readonly string[]): object {
 /** @throws ApiError 422 with everything that is wrong with replacing `previous` by `next`. */
 export function assertValidUpdate(previous: ApiObject, next: ApiObject, target: ResourceTarget): void {
   const { resource } = target;
-  const causes = [...validateMetadata(next, resource.checkName), ...resource.validate(next), ...resource.validateUpdate(previous, next)];
+  const causes = [
+    ...validateMetadata(next, resource.checkName),
+    ...resource.validate(next),
+    ...resource.validateUpdate(previous, next),
+  ];
   if (causes.length > 0) throw invalid(next.kind, next.metadata.name, causes);
 }

@@ -50,10 +50,17 @@ export function listObjects(store: ObjectStore, target: ResourceTarget, query: U
   const more = page.length < found.length && last !== undefined;
   const metadata = {
     resourceVersion: String(version),
-    ...(more ? { continue: Buffer.from(`${version}\n${key(last)}`).toString('base64url'), remainingItemCount: found.length - page.length } : {}),
+    ...(more
+      ? {
+          continue: Buffer.from(`${version}\n${key(last)}`).toString('base64url'),
+          remainingItemCount: found.length - page.length,
+        }
+      : {}),
   };
-  if (form === 'table') return toTable({ resource: resource.plural, objects: page, metadata, now: Date.now(), headers: true });
-  if (form === 'metadata') return { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items: page.map(metadataOnly) };
+  if (form === 'table')
+    return toTable({ resource: resource.plural, objects: page, metadata, now: Date.now(), headers: true });
+  if (form === 'metadata')
+    return { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items: page.map(metadataOnly) };
   return { kind: `${resource.kind}List`, apiVersion: 'v1', metadata, items: page.map(withoutType) };
 }
 

@@ -21,10 +21,12 @@ export async function serveLog({ store, runner, target, query, response }: LogRe
   const runs = runner.container(pod, container);
   const log = runs?.log(isTrue(query.get('previous')));
   if (log === undefined) {
-    if (isTrue(query.get('previous'))) throw badRequest(`previous terminated container "${container}" in pod "${pod.metadata.name}" not found`);
+    if (isTrue(query.get('previous')))
+      throw badRequest(`previous terminated container "${container}" in pod "${pod.metadata.name}" not found`);
     const reason = runs?.status.state.waiting?.reason ?? '';
     const shown = /ImagePull/.test(reason) ? 'trying and failing to pull image' : reason;
-    if (shown !== '' && pod.spec.nodeName) throw badRequest(`container "${container}" in pod "${pod.metadata.name}" is waiting to start: ${shown}`);
+    if (shown !== '' && pod.spec.nodeName)
+      throw badRequest(`container "${container}" in pod "${pod.metadata.name}" is waiting to start: ${shown}`);
     response.writeHead(204).end();
     return;
   }
@@ -36,7 +38,8 @@ export async function serveLog({ store, runner, target, query, response }: LogRe
   for await (const line of log.read(logQuery(query, gone.signal))) {
     const bytes = Buffer.from(line, 'latin1').subarray(0, left);
     left -= bytes.length;
-    if (!response.write(bytes) && !gone.signal.aborted) await once(response, 'drain', { signal: gone.signal }).catch(() => undefined);
+    if (!response.write(bytes) && !gone.signal.aborted)
+      await once(response, 'drain', { signal: gone.signal }).catch(() => undefined);
     if (left <= 0 || gone.signal.aborted) break;
   }
   response.end();
@@ -50,7 +53,8 @@ function logQuery(query: URLSearchParams, signal: AbortSignal): LogQuery {
     follow: isTrue(query.get('follow')),
     timestamps: isTrue(query.get('timestamps')),
     tailLines: tail === null ? undefined : Number(tail),
-    sinceMs: since !== null ? Date.now() - Number(since) * 1000 : sinceTime !== null ? Date.parse(sinceTime) : undefined,
+    sinceMs:
+      since !== null ? Date.now() - Number(since) * 1000 : sinceTime !== null ? Date.parse(sinceTime) : undefined,
     signal,
   };
 }

@@ -21,6 +21,7 @@ export function findNamedContainer(store: ObjectStore, target: ResourceTarget, q
   if (wanted === '' && others.length > 0)
     throw badRequest(`a container name must be specified for pod ${target.name}, choose one of: [${mains.join(' ')}]`);
   const container = wanted === '' ? only : wanted;
-  if (![...inits, ...mains].includes(container)) throw badRequest(`container ${container} is not valid for pod ${target.name}`);
+  if (![...inits, ...mains].includes(container))
+    throw badRequest(`container ${container} is not valid for pod ${target.name}`);
   return { pod, container };
 }

@@ -65,8 +65,10 @@ function mergeField(result: Record<string, unknown>, key: string, value: unknown
   if (directive !== undefined) return;
   const mergeKey = MERGE_KEYS[key];
   if (value === null) delete result[key];
-  else if (key === 'finalizers' && Array.isArray(value)) result[key] = [...new Set([...listOf(result[key]), ...listOf(value)])];
-  else if (mergeKey !== undefined && Array.isArray(value) && value.every(isRecord)) result[key] = mergeList(result[key], value, mergeKey);
+  else if (key === 'finalizers' && Array.isArray(value))
+    result[key] = [...new Set([...listOf(result[key]), ...listOf(value)])];
+  else if (mergeKey !== undefined && Array.isArray(value) && value.every(isRecord))
+    result[key] = mergeList(result[key], value, mergeKey);
   else result[key] = strategicMerge(result[key], value);
 }
 
@@ -134,7 +136,8 @@ function pointer(text: string): string[] {
 
 function read(root: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>((value, key) => {
-    if (Array.isArray(value) && /^[0-9]+$/.test(key) && Number(key) < value.length) return value[Number(key)] as unknown;
+    if (Array.isArray(value) && /^[0-9]+$/.test(key) && Number(key) < value.length)
+      return value[Number(key)] as unknown;
     if (isRecord(value) && Object.hasOwn(value, key)) return value[key];
     throw rejectedPatch();
   }, root);

@@ -13,7 +13,8 @@ interface Field {
 type Schema = ReadonlyMap<number, Field>;
 
 const text = (name: string): Field => ({ name, type: 'string' });
-const schema = (fields: Readonly<Record<number, Field>>): Schema => new Map(Object.entries(fields).map(([number, field]) => [Number(number), field]));
+const schema = (fields: Readonly<Record<number, Field>>): Schema =>
+  new Map(Object.entries(fields).map(([number, field]) => [Number(number), field]));
 
 const METADATA: Field = {
   name: 'metadata',
@@ -85,7 +86,10 @@ const KINDS: ReadonlyMap<string, Schema> = new Map([
 ]);
 
 const MAGIC = Buffer.from('k8s\0');
-const ENVELOPE = schema({ 1: { name: 'typeMeta', type: schema({ 1: text('apiVersion'), 2: text('kind') }) }, 2: { name: 'raw', type: 'bytes' } });
+const ENVELOPE = schema({
+  1: { name: 'typeMeta', type: schema({ 1: text('apiVersion'), 2: text('kind') }) },
+  2: { name: 'raw', type: 'bytes' },
+});
 
 /**
  * Reads a body of `application/vnd.kubernetes.protobuf`, as kubectl sends it for the few kinds that it creates by name, into what the same body would be in JSON.
@@ -164,7 +168,11 @@ function readValue(reader: Reader, wireType: number): number | Buffer {
 }
 
 /** An empty text stands for a field that isn't set. */
-function setField(message: Record<string, unknown>, { name, type, repeated = false }: Field, value: number | Buffer): void {
+function setField(
+  message: Record<string, unknown>,
+  { name, type, repeated = false }: Field,
+  value: number | Buffer,
+): void {
   if (typeof type === 'object' && 'map' in type) {
     const entry = decodeMessage(asBytes(value), schema({ 1: text('key'), 2: { name: 'value', type: type.map } }));
     message[name] = { ...stringMap(message[name]), [textOf(entry['key'])]: textOf(entry['value']) };

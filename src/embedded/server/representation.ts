@@ -36,7 +36,11 @@ export function metadataOnly(object: ApiObject): object {
 
 export function respondJson(response: ServerResponse, code: number, body: object): void {
   const text = Buffer.from(`${JSON.stringify(body)}\n`);
-  response.writeHead(code, { 'content-type': 'application/json', 'content-length': text.length, 'cache-control': 'no-cache, private' });
+  response.writeHead(code, {
+    'content-type': 'application/json',
+    'content-length': text.length,
+    'cache-control': 'no-cache, private',
+  });
   response.end(text);
 }
 
@@ -55,7 +59,8 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   for await (const chunk of request) {
     if (!Buffer.isBuffer(chunk)) continue;
     bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) throw new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${MAX_BODY_BYTES}`);
+    if (bytes > MAX_BODY_BYTES)
+      throw new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${MAX_BODY_BYTES}`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -75,7 +80,10 @@ export async function readObject(request: IncomingMessage, kind: string): Promis
   if (type === PROTOBUF) return decodeProtobuf(await readBody(request));
   if (type !== 'application/json' && type !== 'application/yaml') throw unsupportedBody();
   const text = (await readBody(request)).toString('utf8');
-  const value = parseJson(text, `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error`);
+  const value = parseJson(
+    text,
+    `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error`,
+  );
   if (!isRecord(value)) throw badRequest(`the object provided is unrecognized (must be of type ${kind})`);
   return value;
 }

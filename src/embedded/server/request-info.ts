@@ -24,8 +24,15 @@ export function parseRequest(method: string, url: string): RequestInfo {
   const [rawPath, rawQuery = ''] = splitOnce(url, '?');
   const query = new URLSearchParams(rawQuery);
   const segments = decodeSegments(rawPath);
-  const target = segments[0] === 'api' && segments[1] === 'v1' && segments.length > 2 ? parseTarget(segments.slice(2)) : undefined;
-  return { method, path: rawPath, query, target, verb: target === undefined ? method.toLowerCase() : verbOf(method, target, query) };
+  const target =
+    segments[0] === 'api' && segments[1] === 'v1' && segments.length > 2 ? parseTarget(segments.slice(2)) : undefined;
+  return {
+    method,
+    path: rawPath,
+    query,
+    target,
+    verb: target === undefined ? method.toLowerCase() : verbOf(method, target, query),
+  };
 }
 
 function splitOnce(text: string, separator: string): [string, string?] {
@@ -57,7 +64,10 @@ function targetOf(plural: string, namespace: string | undefined, rest: readonly 
   const [name, subresource, ...more] = rest;
   if (resource === undefined || more.length > 0) throw noSuchResource();
   if (name !== undefined && resource.namespaced && namespace === undefined) throw noSuchResource();
-  const known = subresource === undefined || (subresource === 'status' && resource.hasStatus) || resource.subresources.includes(subresource);
+  const known =
+    subresource === undefined ||
+    (subresource === 'status' && resource.hasStatus) ||
+    resource.subresources.includes(subresource);
   if (!known) throw noSuchResource();
   return { resource, namespace, name, subresource };
 }

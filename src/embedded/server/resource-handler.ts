@@ -87,11 +87,16 @@ async function update(request: ResourceRequest): Promise<ApiObject> {
   return replace(request, previous, await readObject(request.message, request.target.resource.kind));
 }
 
-function replace({ store, info, target }: ResourceRequest, previous: ApiObject, body: Record<string, unknown>): ApiObject {
+function replace(
+  { store, info, target }: ResourceRequest,
+  previous: ApiObject,
+  body: Record<string, unknown>,
+): ApiObject {
   const { plural } = target.resource;
   const given = toObject(body, target);
   const { resourceVersion } = given.metadata;
-  if (resourceVersion !== '' && resourceVersion !== previous.metadata.resourceVersion) throw staleVersion(plural, previous.metadata.name);
+  if (resourceVersion !== '' && resourceVersion !== previous.metadata.resourceVersion)
+    throw staleVersion(plural, previous.metadata.name);
   const next = updatedObject(previous, target.subresource === 'status' ? given : withoutStringData(given), target);
   assertValidUpdate(previous, next, target);
   if (isDryRun(info)) return next;
@@ -104,7 +109,9 @@ function replace({ store, info, target }: ResourceRequest, previous: ApiObject, 
 function withoutStringData(object: ApiObject): ApiObject {
   const { stringData, ...rest } = object;
   if (!isRecord(stringData)) return rest;
-  const encoded = Object.fromEntries(Object.entries(stringData).map(([key, value]) => [key, Buffer.from(String(value)).toString('base64')]));
+  const encoded = Object.fromEntries(
+    Object.entries(stringData).map(([key, value]) => [key, Buffer.from(String(value)).toString('base64')]),
+  );
   return { ...rest, data: { ...(isRecord(rest.data) ? rest.data : {}), ...encoded } };
 }
 
@@ -137,10 +144,16 @@ async function removeAll(request: ResourceRequest): Promise<object> {
   const { store, target, info } = request;
   const { resource, namespace } = target;
   if (resource.namespaced && namespace === undefined) throw methodNotAllowed();
-  if (namespace !== undefined && store.find('namespaces', undefined, namespace) === undefined) throw notFound('namespaces', namespace);
+  if (namespace !== undefined && store.find('namespaces', undefined, namespace) === undefined)
+    throw notFound('namespaces', namespace);
   const options = await readDeletionOptions(request);
   const selected = selectionOf(target, info.query);
   const chosen = store.list(resource.plural, namespace).filter(selected);
   for (const object of chosen) deleteObject(store, resource, object, options);
-  return { kind: `${resource.kind}List`, apiVersion: 'v1', metadata: { resourceVersion: String(store.version) }, items: chosen };
+  return {
+    kind: `${resource.kind}List`,
+    apiVersion: 'v1',
+    metadata: { resourceVersion: String(store.version) },
+    items: chosen,
+  };
 }

@@ -1,4 +1,12 @@
-import { type ApiObject, type ContainerState, type ContainerStatus, isPod, isRecord, type Pod, textOf } from '../objects/api-object.ts';
+import {
+  type ApiObject,
+  type ContainerState,
+  type ContainerStatus,
+  isPod,
+  isRecord,
+  type Pod,
+  textOf,
+} from '../objects/api-object.ts';
 
 interface Column {
   readonly name: string;
@@ -7,7 +15,10 @@ interface Column {
 }
 
 const NAME: Column = { name: 'Name', cell: (object) => object.metadata.name };
-const AGE: Column = { name: 'Age', cell: (object, now) => shortDuration(now - Date.parse(object.metadata.creationTimestamp)) };
+const AGE: Column = {
+  name: 'Age',
+  cell: (object, now) => shortDuration(now - Date.parse(object.metadata.creationTimestamp)),
+};
 
 const POD_COLUMNS: readonly Column[] = [
   NAME,
@@ -24,9 +35,19 @@ const POD_COLUMNS: readonly Column[] = [
 const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
   pods: POD_COLUMNS,
   configmaps: [NAME, { name: 'Data', cell: (object) => count(object.data) + count(object.binaryData) }, AGE],
-  secrets: [NAME, { name: 'Type', cell: (object) => textOf(object.type) }, { name: 'Data', cell: (object) => count(object.data) }, AGE],
+  secrets: [
+    NAME,
+    { name: 'Type', cell: (object) => textOf(object.type) },
+    { name: 'Data', cell: (object) => count(object.data) },
+    AGE,
+  ],
   namespaces: [NAME, { name: 'Status', cell: statusField('phase') }, AGE],
-  persistentvolumeclaims: [NAME, { name: 'Status', cell: statusField('phase') }, { name: 'Volume', cell: specField('volumeName') }, AGE],
+  persistentvolumeclaims: [
+    NAME,
+    { name: 'Status', cell: statusField('phase') },
+    { name: 'Volume', cell: specField('volumeName') },
+    AGE,
+  ],
   nodes: [NAME, { name: 'Status', cell: () => 'Ready' }, AGE],
   events: [
     { name: 'Last Seen', cell: (object, now) => shortDuration(now - Date.parse(eventText(object, 'lastTimestamp'))) },
@@ -60,7 +81,13 @@ export function toTable(options: TableOptions): object {
     cells: columns.map((column) => column.cell(object, options.now)),
     object: { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata },
   }));
-  return { kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata: options.metadata, columnDefinitions: options.headers ? definitions : [], rows };
+  return {
+    kind: 'Table',
+    apiVersion: 'meta.k8s.io/v1',
+    metadata: options.metadata,
+    columnDefinitions: options.headers ? definitions : [],
+    rows,
+  };
 }
 
 /** A duration as kubectl writes it: `45s`, `5m3s`, `12m`, `3h5m`, `27h`, `3d`. */
@@ -96,11 +123,15 @@ function restarts(pod: Pod, now: number): string {
 /** What the STATUS column says: the phase, or the most telling state of a container. */
 function podReason(pod: Pod): string {
   const { status, metadata } = pod;
-  const unscheduled = status.conditions?.find((condition) => condition.type === 'PodScheduled' && condition.reason === 'SchedulingGated');
+  const unscheduled = status.conditions?.find(
+    (condition) => condition.type === 'PodScheduled' && condition.reason === 'SchedulingGated',
+  );
   let reason = status.reason ?? unscheduled?.reason ?? status.phase;
   const initialising = initReason(status.initContainerStatuses ?? [], pod);
   if (initialising !== undefined) reason = initialising;
-  else for (const container of [...(status.containerStatuses ?? [])].reverse()) reason = stateReason(container.state) ?? reason;
+  else
+    for (const container of [...(status.containerStatuses ?? [])].reverse())
+      reason = stateReason(container.state) ?? reason;
   return metadata.deletionTimestamp === undefined ? reason : 'Terminating';
 }
 
@@ -109,7 +140,8 @@ function initReason(statuses: readonly ContainerStatus[], pod: Pod): string | un
     const { terminated, waiting } = container.state;
     if (terminated?.exitCode === 0 || container.started) continue;
     const reason = stateReason(container.state);
-    if (terminated !== undefined || (waiting !== undefined && waiting.reason !== 'PodInitializing')) return `Init:${reason ?? 'Error'}`;
+    if (terminated !== undefined || (waiting !== undefined && waiting.reason !== 'PodInitializing'))
+      return `Init:${reason ?? 'Error'}`;
     return `Init:${index}/${pod.spec.initContainers?.length ?? 0}`;
   }
   return undefined;

@@ -39,17 +39,21 @@ export function serveWatch(request: WatchRequest): void {
   const initial = isTrue(query.get('sendInitialEvents'));
   try {
     if (request.gone) throw expired(`too old resource version: ${version} (${store.version})`);
-    if (version === 0 || initial) for (const object of store.list(plural, target.namespace)) if (selected(object)) write.object('ADDED', object);
+    if (version === 0 || initial)
+      for (const object of store.list(plural, target.namespace)) if (selected(object)) write.object('ADDED', object);
     if (version !== 0 && !initial) for (const event of store.since(plural, version)) forward(event, selected, write);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     response.end(`${JSON.stringify({ type: 'ERROR', object: error.body })}\n`);
     return;
   }
-  const bookmark = (annotations?: Record<string, string>) => write.raw('BOOKMARK', bookmarkObject(target, store.version, annotations));
+  const bookmark = (annotations?: Record<string, string>) =>
+    write.raw('BOOKMARK', bookmarkObject(target, store.version, annotations));
   if (initial) bookmark({ 'k8s.io/initial-events-end': 'true' });
   const unsubscribe = store.subscribe(plural, (event) => forward(event, selected, write));
-  const bookmarks = isTrue(query.get('allowWatchBookmarks')) ? setInterval(() => bookmark(), BOOKMARK_INTERVAL_MS) : undefined;
+  const bookmarks = isTrue(query.get('allowWatchBookmarks'))
+    ? setInterval(() => bookmark(), BOOKMARK_INTERVAL_MS)
+    : undefined;
   const seconds = Number(query.get('timeoutSeconds') ?? 0);
   const finish = () => {
     if (bookmarks !== undefined) bookmark();
@@ -84,7 +88,11 @@ function forward(event: StoreEvent, selected: (object: ApiObject) => boolean, wr
 }
 
 function bookmarkObject(target: ResourceTarget, version: number, annotations?: Record<string, string>): object {
-  const metadata = { resourceVersion: String(version), creationTimestamp: null, ...(annotations === undefined ? {} : { annotations }) };
+  const metadata = {
+    resourceVersion: String(version),
+    creationTimestamp: null,
+    ...(annotations === undefined ? {} : { annotations }),
+  };
   return { kind: target.resource.kind, apiVersion: 'v1', metadata };
 }
 

@@ -9,7 +9,10 @@ const maxFrameLength = 0xff_ff_ff;
 
 /** Opens a stream with one header, its type. `isFirst`: no other was opened on this connection. */
 export function streamFrame(stream: number, type: string, isFirst: boolean): Buffer {
-  return controlFrame(controlTypes.synStream, Buffer.concat([uint32(stream), Buffer.alloc(6), headerBlock('streamtype', type, isFirst)]));
+  return controlFrame(
+    controlTypes.synStream,
+    Buffer.concat([uint32(stream), Buffer.alloc(6), headerBlock('streamtype', type, isFirst)]),
+  );
 }
 
 export function pingFrame(id: number): Buffer {

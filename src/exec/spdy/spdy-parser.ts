@@ -60,8 +60,10 @@ export class SpdyParser {
     this.#headHas = 0;
     this.#left = this.#head.readUIntBE(5, 3);
     this.#isFirst = true;
-    if (this.#isControl && this.#head.readUInt16BE(0) !== 0x8003) throw new ProtocolViolationError('a frame that is none of SPDY/3');
-    if (this.#isControl && this.#left > maxControlBytes) throw new ProtocolViolationError(`a SPDY control frame of ${this.#left} bytes`);
+    if (this.#isControl && this.#head.readUInt16BE(0) !== 0x8003)
+      throw new ProtocolViolationError('a frame that is none of SPDY/3');
+    if (this.#isControl && this.#left > maxControlBytes)
+      throw new ProtocolViolationError(`a SPDY control frame of ${this.#left} bytes`);
     if (this.#left === 0) this.#end();
     return used;
   }
@@ -80,7 +82,8 @@ export class SpdyParser {
 
   #endControl(type: number, payload: Buffer): void {
     if (type === controlTypes.ping) this.#sink.ping(this.#uint32(payload, 0));
-    if (type === controlTypes.rstStream) this.#sink.reset(this.#uint32(payload, 0) & 0x7fffffff, this.#uint32(payload, 4));
+    if (type === controlTypes.rstStream)
+      this.#sink.reset(this.#uint32(payload, 0) & 0x7fffffff, this.#uint32(payload, 4));
   }
 
   #uint32(payload: Buffer, at: number): number {

@@ -14,8 +14,10 @@ export const spdyProtocol: WireProtocol = {
     headers: { 'X-Stream-Protocol-Version': streamProtocol, Upgrade: 'SPDY/3.1' },
     isUnknown,
     problemOf: (headers) => {
-      if (headers.upgrade?.toLowerCase() !== 'spdy/3.1') return { of: 'protocol', detail: 'the server switches to something else than SPDY/3.1' };
-      if (headers['x-stream-protocol-version'] !== streamProtocol) return { of: 'protocol', detail: `the server does not speak ${streamProtocol}` };
+      if (headers.upgrade?.toLowerCase() !== 'spdy/3.1')
+        return { of: 'protocol', detail: 'the server switches to something else than SPDY/3.1' };
+      if (headers['x-stream-protocol-version'] !== streamProtocol)
+        return { of: 'protocol', detail: `the server does not speak ${streamProtocol}` };
       return undefined;
     },
     open: (upgraded, handlers) => new SpdyWire(upgraded, handlers),

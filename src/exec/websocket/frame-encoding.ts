@@ -15,7 +15,11 @@ export function headerBytesOf(payloadBytes: number): number {
  *
  * @returns the frame, a view of `bytes`
  */
-export function frameInPlace(bytes: Buffer, payloadAt: number, { opcode, mask }: { readonly opcode: number; readonly mask: MaskMaker }): Buffer {
+export function frameInPlace(
+  bytes: Buffer,
+  payloadAt: number,
+  { opcode, mask }: { readonly opcode: number; readonly mask: MaskMaker },
+): Buffer {
   const payload = bytes.subarray(payloadAt);
   const frame = bytes.subarray(payloadAt - headerBytesOf(payload.byteLength));
   frame[0] = 0x80 | opcode;
@@ -49,5 +53,6 @@ function applyMask(payload: Buffer, mask: Buffer): void {
   const [a = 0, b = 0, c = 0, d = 0] = mask;
   if ((a | b | c | d) === 0) return;
   const bytes = [a, b, c, d];
-  for (let index = 0; index < payload.byteLength; index += 1) payload[index] = (payload[index] ?? 0) ^ (bytes[index & 3] ?? 0);
+  for (let index = 0; index < payload.byteLength; index += 1)
+    payload[index] = (payload[index] ?? 0) ^ (bytes[index & 3] ?? 0);
 }

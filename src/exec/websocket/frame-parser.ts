@@ -71,9 +71,11 @@ export class FrameParser {
     const length = short < 126 ? short : short === 126 ? header.readUInt16BE(2) : Number(header.readBigUInt64BE(2));
     this.#opcode = first & 0x0f;
     const isFinal = (first & 0x80) !== 0;
-    if ((first & 0x70) !== 0 || (second & 0x80) !== 0) throw new ProtocolViolationError('a WebSocket frame with an extension or a mask');
+    if ((first & 0x70) !== 0 || (second & 0x80) !== 0)
+      throw new ProtocolViolationError('a WebSocket frame with an extension or a mask');
     if (length > maxFrameBytes) throw new ProtocolViolationError(`a WebSocket frame of ${length} bytes`);
-    if (this.#isControl && (!isFinal || length > maxControlBytes)) throw new ProtocolViolationError('a WebSocket control frame that is none');
+    if (this.#isControl && (!isFinal || length > maxControlBytes))
+      throw new ProtocolViolationError('a WebSocket control frame that is none');
     if (!this.#isControl) this.#beginData(isFinal);
     this.#left = length;
   }
@@ -103,8 +105,10 @@ export class FrameParser {
 
   #endControl(payload: Buffer): void {
     if (this.#opcode === opcodes.ping) this.#sink.ping(payload);
-    else if (this.#opcode === opcodes.close) this.#sink.close(payload.byteLength < 2 ? noCode : payload.readUInt16BE(0), payload.subarray(2));
-    else if (this.#opcode !== opcodes.pong) throw new ProtocolViolationError(`a WebSocket frame of type ${this.#opcode}`);
+    else if (this.#opcode === opcodes.close)
+      this.#sink.close(payload.byteLength < 2 ? noCode : payload.readUInt16BE(0), payload.subarray(2));
+    else if (this.#opcode !== opcodes.pong)
+      throw new ProtocolViolationError(`a WebSocket frame of type ${this.#opcode}`);
   }
 
   get #isControl(): boolean {

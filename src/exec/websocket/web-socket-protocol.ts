@@ -20,7 +20,12 @@ export class WebSocketProtocol implements WireProtocol {
     const key = randomBytes(16).toString('base64');
     return {
       method: 'GET',
-      headers: { 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': key, 'Sec-WebSocket-Protocol': this.name, Upgrade: 'websocket' },
+      headers: {
+        'Sec-WebSocket-Version': '13',
+        'Sec-WebSocket-Key': key,
+        'Sec-WebSocket-Protocol': this.name,
+        Upgrade: 'websocket',
+      },
       // What Kubernetes answers where it doesn't know the sub-protocol; everybody who forbids something says what.
       isUnknown: ({ status, body }) => status === 403 && body === '',
       problemOf: (headers) => problemOf(headers, key, this.name),
@@ -31,16 +36,19 @@ export class WebSocketProtocol implements WireProtocol {
 }
 
 function problemOf(headers: IncomingHttpHeaders, key: string, protocol: string): ReturnType<WireOffer['problemOf']> {
-  if (headers.upgrade?.toLowerCase() !== 'websocket') return { of: 'answer', detail: 'the server switches to something else than WebSocket' };
+  if (headers.upgrade?.toLowerCase() !== 'websocket')
+    return { of: 'answer', detail: 'the server switches to something else than WebSocket' };
   const accept = createHash('sha1')
     .update(key + keySuffix)
     .digest('base64');
-  if (headers['sec-websocket-accept'] !== accept) return { of: 'answer', detail: 'the server has not answered this WebSocket key' };
+  if (headers['sec-websocket-accept'] !== accept)
+    return { of: 'answer', detail: 'the server has not answered this WebSocket key' };
   if (headers['sec-websocket-extensions'] !== undefined)
     return { of: 'answer', detail: 'the server uses a WebSocket extension that it was not offered' };
   const picked = headers['sec-websocket-protocol'];
   if (picked === undefined || picked === '') return { of: 'protocol', detail: 'the server picked no sub-protocol' };
-  if (picked !== protocol) return { of: 'protocol', detail: 'the server picked a sub-protocol that it was not offered' };
+  if (picked !== protocol)
+    return { of: 'protocol', detail: 'the server picked a sub-protocol that it was not offered' };
   return undefined;
 }
 

@@ -38,7 +38,11 @@ export interface DatabaseInProcess {
   readonly closed: boolean;
   readonly ready: boolean;
   readonly waitReady: Promise<void>;
-  query<T>(query: string, params?: unknown[], options?: { readonly rowMode?: 'array' | 'object' }): Promise<DatabaseInProcessResult<T>>;
+  query<T>(
+    query: string,
+    params?: unknown[],
+    options?: { readonly rowMode?: 'array' | 'object' },
+  ): Promise<DatabaseInProcessResult<T>>;
   transaction<T>(callback: (transaction: DatabaseInProcessTransaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
@@ -52,7 +56,11 @@ export interface DatabaseInProcessResult<T> {
 
 /** @public */
 export interface DatabaseInProcessTransaction {
-  query<T>(query: string, params?: unknown[], options?: { readonly rowMode?: 'array' | 'object' }): Promise<DatabaseInProcessResult<T>>;
+  query<T>(
+    query: string,
+    params?: unknown[],
+    options?: { readonly rowMode?: 'array' | 'object' },
+  ): Promise<DatabaseInProcessResult<T>>;
   rollback(): Promise<void>;
 }
 
@@ -65,9 +73,17 @@ export interface DatabaseInProcessTransaction {
 export type Database = string | DatabasePool | DatabaseInProcess;
 
 export function isPool(database: unknown): database is DatabasePool {
-  return typeof database === 'object' && database !== null && 'connect' in database && typeof database.connect === 'function';
+  return (
+    typeof database === 'object' && database !== null && 'connect' in database && typeof database.connect === 'function'
+  );
 }
 
 export function isInProcess(database: unknown): database is DatabaseInProcess {
-  return typeof database === 'object' && database !== null && 'waitReady' in database && 'query' in database && 'transaction' in database;
+  return (
+    typeof database === 'object' &&
+    database !== null &&
+    'waitReady' in database &&
+    'query' in database &&
+    'transaction' in database
+  );
 }

@@ -18,11 +18,21 @@ export interface FoundRow {
 }
 
 export function toFound({ row, volumes, leased, generation }: FoundRow): FoundContainer {
-  return { container: parseContainer(row), volumes: parseVolumes(volumes), leased: leased === 'true', generation: Number(generation) };
+  return {
+    container: parseContainer(row),
+    volumes: parseVolumes(volumes),
+    leased: leased === 'true',
+    generation: Number(generation),
+  };
 }
 
 /** The live container of an owner, with its lease taken where it is `creating` and the lease is nobody's or the caller's already. */
-export function findLive(tables: Tables, workerName: string, owner: ContainerOwner, lease: Lease): RawBuilder<FoundRow> {
+export function findLive(
+  tables: Tables,
+  workerName: string,
+  owner: ContainerOwner,
+  lease: Lease,
+): RawBuilder<FoundRow> {
   const { containers, volumes } = tables;
   const ofOwner = sql`worker_name = ${workerName} and owner_digest = ${ownerDigest(owner)}`;
   return sql<FoundRow>`
@@ -78,13 +88,16 @@ export function checkNewContainer(made: NewContainer, workerName: string, owner:
   checkText('handle', made.handle, 253);
   checkText('podName', made.podName, 253);
   if (made.workerName !== workerName) throw new InvalidSpecError('workerName', 'must be the worker that was asked for');
-  if (made.owner.kind !== owner.kind || made.owner.key !== owner.key) throw new InvalidSpecError('owner', 'must be the owner that was asked for');
+  if (made.owner.kind !== owner.kind || made.owner.key !== owner.key)
+    throw new InvalidSpecError('owner', 'must be the owner that was asked for');
   made.volumes.forEach((volume, index) => {
     const field = `volumes[${index}]`;
     checkText(`${field}.handle`, volume.handle, 253);
     checkText(`${field}.store`, volume.store, 253);
     checkText(`${field}.mountPath`, volume.mountPath, 2_048);
-    if (Buffer.byteLength(volume.mountPath) > 2_048) throw new InvalidSpecError(`${field}.mountPath`, 'must have at most 2048 bytes');
-    if (volume.kind === 'artifact') throw new InvalidSpecError(`${field}.kind`, 'must not be artifact: those belong to no container');
+    if (Buffer.byteLength(volume.mountPath) > 2_048)
+      throw new InvalidSpecError(`${field}.mountPath`, 'must have at most 2048 bytes');
+    if (volume.kind === 'artifact')
+      throw new InvalidSpecError(`${field}.kind`, 'must not be artifact: those belong to no container');
   });
 }

@@ -29,7 +29,8 @@ export function checkStorable(field: string, value: string): void {
 export function checkProperty(nameField: string, name: string, valueField: string, value: string): void {
   checkText(nameField, name, 253);
   checkStorable(valueField, value);
-  if (Buffer.byteLength(value) > propertyLimitBytes) throw new InvalidSpecError(valueField, `must have at most ${propertyLimitBytes} bytes`);
+  if (Buffer.byteLength(value) > propertyLimitBytes)
+    throw new InvalidSpecError(valueField, `must have at most ${propertyLimitBytes} bytes`);
 }
 
 /** @throws InvalidSpecError */
@@ -40,12 +41,14 @@ export function checkOwner(owner: ContainerOwner): void {
 
 /** @throws InvalidSpecError */
 export function checkDuration(field: string, durationMs: number): void {
-  if (!Number.isFinite(durationMs) || durationMs < 0) throw new InvalidSpecError(field, 'must be a number of milliseconds, zero or more');
+  if (!Number.isFinite(durationMs) || durationMs < 0)
+    throw new InvalidSpecError(field, 'must be a number of milliseconds, zero or more');
 }
 
 /** @throws InvalidSpecError */
 export function checkLimit(limit: number): void {
-  if (!Number.isSafeInteger(limit) || limit < 1) throw new InvalidSpecError('limit', 'must be a whole number, one or more');
+  if (!Number.isSafeInteger(limit) || limit < 1)
+    throw new InvalidSpecError('limit', 'must be a whole number, one or more');
 }
 
 /** What makes an owner's live row unique on its worker: of one length, whatever the length of the key. */

@@ -51,7 +51,10 @@ export class SchemaMigrator {
   async check(options: AbortOptions = {}): Promise<void> {
     const [missing] = await this.#pending(options);
     if (missing === undefined) return;
-    throw new InvalidSpecError('migrate', `the schema ${this.#schema} lacks the migration ${missing}; open the database once with migrate: true`);
+    throw new InvalidSpecError(
+      'migrate',
+      `the schema ${this.#schema} lacks the migration ${missing}; open the database once with migrate: true`,
+    );
   }
 
   async #pending(options: AbortOptions): Promise<readonly string[]> {
@@ -66,7 +69,10 @@ export class SchemaMigrator {
   async #applied(options: AbortOptions): Promise<readonly string[]> {
     const history = sql.id(this.#schema, historyTable);
     const table = `${quoted(this.#schema)}.${quoted(historyTable)}`;
-    const found = await this.#runner.first(sql<{ exists: string }>`select (to_regclass(${table}) is not null)::text as exists`, options);
+    const found = await this.#runner.first(
+      sql<{ exists: string }>`select (to_regclass(${table}) is not null)::text as exists`,
+      options,
+    );
     if (found?.exists !== 'true') return [];
     const rows = await this.#runner.rows(sql<{ name: string }>`select name::text as name from ${history}`, options);
     return rows.map((row) => row.name);
@@ -95,7 +101,8 @@ export class SchemaMigrator {
       provider: { getMigrations: async () => this.#kyselyMigrations() },
     });
     const { error, results = [] } = await migrator.migrateToLatest();
-    if (error !== undefined) throw error instanceof Error ? error : new RepositoryUnavailableError('migration failed', { cause: error });
+    if (error !== undefined)
+      throw error instanceof Error ? error : new RepositoryUnavailableError('migration failed', { cause: error });
     return results.map((result) => result.migrationName);
   }
 

@@ -42,7 +42,8 @@ export async function openRepository(database: Database, options: OpenRepository
   } catch (error) {
     const closed = connection.close();
     // Whoever stopped waiting does not wait for a statement that still runs either.
-    if (signal?.aborted === true) closed.catch((failure: unknown) => logger.warn('a database pool did not close', { error: String(failure) }));
+    if (signal?.aborted === true)
+      closed.catch((failure: unknown) => logger.warn('a database pool did not close', { error: String(failure) }));
     else await closed;
     throw error;
   }

@@ -45,16 +45,23 @@ export function toRepositoryError(error: unknown): unknown {
   const state = sqlStateOf(error);
   if (state === undefined) return new RepositoryUnavailableError(describe(error), { cause: error });
   if (/^2[23]/.test(state)) return new InvalidSpecError(fieldOf(error), error.message, { cause: error });
-  if (/^(28|3D|42501)/.test(state)) return new InvalidSpecError('database', `${error.message} (SQLSTATE ${state})`, { cause: error });
+  if (/^(28|3D|42501)/.test(state))
+    return new InvalidSpecError('database', `${error.message} (SQLSTATE ${state})`, { cause: error });
   return new RepositoryUnavailableError(`${error.message} (SQLSTATE ${state})`, { cause: error });
 }
 
 function isProgramFault(error: Error): boolean {
-  return error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError || error instanceof SyntaxError;
+  return (
+    error instanceof TypeError ||
+    error instanceof RangeError ||
+    error instanceof ReferenceError ||
+    error instanceof SyntaxError
+  );
 }
 
 function fieldOf(error: Error): string {
-  if ('constraint' in error && typeof error.constraint === 'string') return fieldOfConstraint[error.constraint] ?? error.constraint;
+  if ('constraint' in error && typeof error.constraint === 'string')
+    return fieldOfConstraint[error.constraint] ?? error.constraint;
   if ('column' in error && typeof error.column === 'string') return error.column;
   return 'value';
 }
@@ -62,6 +69,7 @@ function fieldOf(error: Error): string {
 /** A host with several addresses fails with an AggregateError that has no message of its own. */
 function describe(error: Error): string {
   if (error.message !== '') return error.message;
-  if (error instanceof AggregateError) return error.errors.map((each) => (each instanceof Error ? each.message : String(each))).join('; ');
+  if (error instanceof AggregateError)
+    return error.errors.map((each) => (each instanceof Error ? each.message : String(each))).join('; ');
   return 'code' in error ? String(error.code) : error.name;
 }

@@ -44,7 +44,11 @@ export async function importPg(): Promise<PgModule> {
  *
  * @throws InvalidSpecError - it is no URL of PostgreSQL, or `pg` is not installed. The message never has the URL, which may hold a password.
  */
-export async function openPool(url: string, logger: Logger, load: () => Promise<PgModule> = importPg): Promise<OwnPool> {
+export async function openPool(
+  url: string,
+  logger: Logger,
+  load: () => Promise<PgModule> = importPg,
+): Promise<OwnPool> {
   if (!/^postgres(ql)?:\/\/./.test(url))
     throw new InvalidSpecError('database', 'is not a URL of the form postgres://user:password@host:port/database');
   const pg = await loadOrExplain(load);
@@ -58,7 +62,9 @@ async function loadOrExplain(load: () => Promise<PgModule>): Promise<PgModule> {
   try {
     return await load();
   } catch (error) {
-    throw new InvalidSpecError('database', 'a URL needs the package pg, which is not installed: npm install pg', { cause: error });
+    throw new InvalidSpecError('database', 'a URL needs the package pg, which is not installed: npm install pg', {
+      cause: error,
+    });
   }
 }
 

@@ -1,5 +1,10 @@
 import { sql } from 'kysely';
-import { ContainerDisappearedError, IllegalTransitionError, LeaseLostError, RepositoryUnavailableError } from '../../errors/repository.ts';
+import {
+  ContainerDisappearedError,
+  IllegalTransitionError,
+  LeaseLostError,
+  RepositoryUnavailableError,
+} from '../../errors/repository.ts';
 import type { ContainerOwner } from '../../runtime/container.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type {
@@ -50,7 +55,9 @@ export class PostgresContainerRepository implements ContainerRepository {
       const inserted = await this.#runner.first(insertUnlessLive(this.#tables, made, lease), options);
       if (inserted !== undefined) return toFound(inserted);
     }
-    throw new RepositoryUnavailableError(`the live container of an owner vanished ${findOrInsertRounds} times while it was looked for`);
+    throw new RepositoryUnavailableError(
+      `the live container of an owner vanished ${findOrInsertRounds} times while it was looked for`,
+    );
   }
 
   async renewLease(handle: string, lease: Lease, options: AbortOptions = {}): Promise<boolean> {
@@ -133,7 +140,11 @@ export class PostgresContainerRepository implements ContainerRepository {
     return rows.length;
   }
 
-  async findDestroyable(workerName: string, limit: number, options: FindDestroyableOptions = {}): Promise<readonly ContainerRecord[]> {
+  async findDestroyable(
+    workerName: string,
+    limit: number,
+    options: FindDestroyableOptions = {},
+  ): Promise<readonly ContainerRecord[]> {
     const { hijackGraceMs = 0 } = options;
     checkLimit(limit);
     checkDuration('hijackGraceMs', hijackGraceMs);
@@ -252,7 +263,8 @@ export class PostgresContainerRepository implements ContainerRepository {
     { properties = {}, ...options }: RecordProcessResultOptions = {},
   ): Promise<void> {
     checkText('processId', processId, 100);
-    for (const [name, value] of Object.entries(properties)) checkProperty(`properties[${JSON.stringify(name)}]`, name, `properties.${name}`, value);
+    for (const [name, value] of Object.entries(properties))
+      checkProperty(`properties[${JSON.stringify(name)}]`, name, `properties.${name}`, value);
     // A list and not an object, in which PostgreSQL would take `__proto__` for a name like any other, and JavaScript not.
     const given = toJson(
       'properties',
@@ -280,10 +292,18 @@ export class PostgresContainerRepository implements ContainerRepository {
     if (row === undefined) throw disappeared(handle);
   }
 
-  async findProcessResult(handle: string, processId: string, options: AbortOptions = {}): Promise<ProcessResultRecord | undefined> {
+  async findProcessResult(
+    handle: string,
+    processId: string,
+    options: AbortOptions = {},
+  ): Promise<ProcessResultRecord | undefined> {
     const { containers, processes } = this.#tables;
     const row = await this.#runner.first(
-      sql<Readonly<Record<'signal' | 'oom_kills' | 'stdout_bytes' | 'stderr_bytes', string | null>> & { readonly exit_status: string }>`
+      sql<
+        Readonly<Record<'signal' | 'oom_kills' | 'stdout_bytes' | 'stderr_bytes', string | null>> & {
+          readonly exit_status: string;
+        }
+      >`
         select process.exit_status::text, process.signal::text, process.oom_kills::text, process.stdout_bytes::text, process.stderr_bytes::text
         from ${containers} as container join ${processes} as process on process.container_id = container.id
         where container.handle = ${handle} and process.process_id = ${processId}`,
@@ -327,7 +347,10 @@ export class PostgresContainerRepository implements ContainerRepository {
   }
 
   async #stateOf(handle: string, options: AbortOptions): Promise<string | undefined> {
-    const row = await this.#runner.first(sql<{ state: string }>`select state from ${this.#tables.containers} where handle = ${handle}`, options);
+    const row = await this.#runner.first(
+      sql<{ state: string }>`select state from ${this.#tables.containers} where handle = ${handle}`,
+      options,
+    );
     return row?.state;
   }
 }

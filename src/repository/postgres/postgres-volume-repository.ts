@@ -1,7 +1,12 @@
 import type { RawBuilder } from 'kysely';
 import { sql } from 'kysely';
 
-import { IllegalTransitionError, LeaseLostError, RepositoryUnavailableError, VolumeDisappearedError } from '../../errors/repository.ts';
+import {
+  IllegalTransitionError,
+  LeaseLostError,
+  RepositoryUnavailableError,
+  VolumeDisappearedError,
+} from '../../errors/repository.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type { VolumeRecord } from '../records.ts';
 import type { MarkReadyOptions, NewArtifactVolume, VolumeContent, VolumeRepository } from '../volume-repository.ts';
@@ -79,7 +84,11 @@ export class PostgresVolumeRepository implements VolumeRepository {
     return row === undefined ? undefined : parseVolume(row.row);
   }
 
-  async markReady(handle: string, content: VolumeContent | undefined, { holder, ...options }: MarkReadyOptions = {}): Promise<void> {
+  async markReady(
+    handle: string,
+    content: VolumeContent | undefined,
+    { holder, ...options }: MarkReadyOptions = {},
+  ): Promise<void> {
     const { containers, volumes } = this.#tables;
     const digest = content?.digest ?? null;
     const sizeBytes = content === undefined ? null : String(content.sizeBytes);
@@ -112,7 +121,11 @@ export class PostgresVolumeRepository implements VolumeRepository {
     return row !== undefined;
   }
 
-  async findDestroyable(workerName: string, limit: number, options: AbortOptions = {}): Promise<readonly VolumeRecord[]> {
+  async findDestroyable(
+    workerName: string,
+    limit: number,
+    options: AbortOptions = {},
+  ): Promise<readonly VolumeRecord[]> {
     checkLimit(limit);
     const { volumes } = this.#tables;
     const rows = await this.#runner.rows(
@@ -172,7 +185,10 @@ export class PostgresVolumeRepository implements VolumeRepository {
   }
 
   async #stateOf(handle: string, options: AbortOptions): Promise<string | undefined> {
-    const row = await this.#runner.first(sql<{ state: string }>`select state from ${this.#tables.volumes} where handle = ${handle}`, options);
+    const row = await this.#runner.first(
+      sql<{ state: string }>`select state from ${this.#tables.volumes} where handle = ${handle}`,
+      options,
+    );
     return row?.state;
   }
 }

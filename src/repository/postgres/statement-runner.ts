@@ -64,7 +64,8 @@ export class StatementRunner {
       } catch (error) {
         if (signal?.aborted === true) throw signal.reason;
         if (!isConflict(error)) throw toRepositoryError(error);
-        if (attempt === attempts) throw new RepositoryUnavailableError(`a statement was undone ${attempts} times by others`, { cause: error });
+        if (attempt === attempts)
+          throw new RepositoryUnavailableError(`a statement was undone ${attempts} times by others`, { cause: error });
         await this.#pause(attempt);
       }
     }

@@ -5,10 +5,20 @@ import { artifactOf, insert, ownerOf, type RepositoryUnderTest, rejection } from
 
 type State = 'creating' | 'created' | 'failed' | 'destroying';
 
-const moves: Readonly<Record<string, { from: readonly State[]; to: string; run: (repository: Repository) => Promise<unknown> }>> = {
-  markCreated: { from: ['creating', 'created'], to: 'created', run: async ({ volumes }) => await volumes.markCreated('v') },
+const moves: Readonly<
+  Record<string, { from: readonly State[]; to: string; run: (repository: Repository) => Promise<unknown> }>
+> = {
+  markCreated: {
+    from: ['creating', 'created'],
+    to: 'created',
+    run: async ({ volumes }) => await volumes.markCreated('v'),
+  },
   markFailed: { from: ['creating', 'failed'], to: 'failed', run: async ({ volumes }) => await volumes.markFailed('v') },
-  markReady: { from: ['creating', 'created'], to: 'ready', run: async ({ volumes }) => await volumes.markReady('v', undefined) },
+  markReady: {
+    from: ['creating', 'created'],
+    to: 'ready',
+    run: async ({ volumes }) => await volumes.markReady('v', undefined),
+  },
 };
 
 export function describeArtifactVolumes(world: RepositoryUnderTest): void {
@@ -23,8 +33,20 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
   describe('an artifact volume', () => {
     it('is inserted as creating, with the moment it expires by the database’s clock', async () => {
       const volume = await world.first.volumes.insertArtifact({ ...artifactOf('v'), timeToLiveMs: 43_200_000 });
-      expect(volume).to.deep.include({ handle: 'v', workerName: 'worker', kind: 'artifact', state: 'creating', teamId: 'team', store: 'pod' });
-      expect(volume).to.deep.include({ containerHandle: undefined, mountPath: undefined, readyAt: undefined, location: { pod: 'pod-v' } });
+      expect(volume).to.deep.include({
+        handle: 'v',
+        workerName: 'worker',
+        kind: 'artifact',
+        state: 'creating',
+        teamId: 'team',
+        store: 'pod',
+      });
+      expect(volume).to.deep.include({
+        containerHandle: undefined,
+        mountPath: undefined,
+        readyAt: undefined,
+        location: { pod: 'pod-v' },
+      });
       expect(volume.expiresAt!.getTime() - volume.createdAt.getTime()).to.equal(43_200_000);
       expect(await world.second.volumes.lookup('worker', 'v')).to.deep.equal(volume);
     });
@@ -43,7 +65,10 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
         field: 'handle of a volume',
       });
       const elsewhere = { ...artifactOf('w'), workerName: 'nobody' };
-      expect(await rejection(world.first.volumes.insertArtifact(elsewhere))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'workerName' });
+      expect(await rejection(world.first.volumes.insertArtifact(elsewhere))).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'workerName',
+      });
     });
 
     for (const [name, { from, to, run }] of Object.entries(moves)) {
@@ -57,7 +82,11 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
         } else {
           it(`${name} is an illegal transition while it is ${state}`, async () => {
             await reach(state);
-            expect(await rejection(run(world.first))).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION', from: state, to });
+            expect(await rejection(run(world.first))).to.include({
+              code: 'KW_ERR_ILLEGAL_TRANSITION',
+              from: state,
+              to,
+            });
             expect(await stateNow()).to.equal(state);
           });
         }
@@ -86,7 +115,9 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
 
     it('refuses what is no digest', async () => {
       await reach('created');
-      expect(await rejection(world.first.volumes.markReady('v', { digest: 'sha256:x', sizeBytes: 1 }))).to.include({ code: 'KW_ERR_INVALID_SPEC' });
+      expect(await rejection(world.first.volumes.markReady('v', { digest: 'sha256:x', sizeBytes: 1 }))).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+      });
     });
 
     for (const state of ['creating', 'created', 'failed', 'destroying'] as const) {
@@ -110,7 +141,8 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
   });
 
   describe('findDestroyable of artifact volumes', () => {
-    const find = async (limit = 10) => (await world.first.volumes.findDestroyable('worker', limit)).map(({ handle, state }) => [handle, state]);
+    const find = async (limit = 10) =>
+      (await world.first.volumes.findDestroyable('worker', limit)).map(({ handle, state }) => [handle, state]);
 
     it('leaves what is wanted: created ones, creating ones under a lease, and whatever belongs to a container', async () => {
       await reach('created');
@@ -124,7 +156,10 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
       await reach('creating');
       await world.lapseLeases();
       expect(await find()).to.deep.equal([['v', 'destroying']]);
-      expect(await rejection(world.second.volumes.markCreated('v'))).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION', from: 'destroying' });
+      expect(await rejection(world.second.volumes.markCreated('v'))).to.include({
+        code: 'KW_ERR_ILLEGAL_TRANSITION',
+        from: 'destroying',
+      });
     });
 
     for (const state of ['creating', 'created'] as const) {
@@ -149,7 +184,9 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
       for (const [index, handle] of ['c', 'b', 'a'].entries()) {
         await world.first.volumes.insertArtifact(artifactOf(handle));
         await world.first.volumes.expire('worker', handle);
-        await world.query(`update ${world.table('volumes')} set created_at = now() - interval '${10 - index} minutes' where handle = '${handle}'`);
+        await world.query(
+          `update ${world.table('volumes')} set created_at = now() - interval '${10 - index} minutes' where handle = '${handle}'`,
+        );
       }
       expect(await find(2)).to.deep.equal([
         ['c', 'destroying'],
@@ -169,7 +206,11 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
     for (const state of ['creating', 'created', 'failed'] as const) {
       it(`is an illegal transition while it is ${state}`, async () => {
         await reach(state);
-        expect(await rejection(world.first.volumes.delete('v'))).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION', from: state, to: 'deleted' });
+        expect(await rejection(world.first.volumes.delete('v'))).to.include({
+          code: 'KW_ERR_ILLEGAL_TRANSITION',
+          from: state,
+          to: 'deleted',
+        });
       });
     }
 

@@ -39,7 +39,8 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
     });
 
     it('refuse names that are empty or longer than 253 characters, and values with NUL', async () => {
-      const set = async (name: string, value: string) => await rejection(world.first.containers.setProperty('c', name, value));
+      const set = async (name: string, value: string) =>
+        await rejection(world.first.containers.setProperty('c', name, value));
       expect(await set('', 'x')).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'name' });
       expect(await set('n'.repeat(254), 'x')).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'name' });
       expect(await set('n', 'x\0')).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'value' });
@@ -47,8 +48,13 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
     });
 
     it('of a container that is gone are its disappearance', async () => {
-      expect(await rejection(world.first.containers.properties('none'))).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: 'none' });
-      expect(await rejection(world.first.containers.setProperty('none', 'a', 'b'))).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED' });
+      expect(await rejection(world.first.containers.properties('none'))).to.include({
+        code: 'KW_ERR_CONTAINER_DISAPPEARED',
+        handle: 'none',
+      });
+      expect(await rejection(world.first.containers.setProperty('none', 'a', 'b'))).to.include({
+        code: 'KW_ERR_CONTAINER_DISAPPEARED',
+      });
     });
   });
 
@@ -56,22 +62,52 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
     beforeEach(async () => await insert(world.first, 'c'));
 
     it('are kept per process, with and without a signal', async () => {
-      await world.first.containers.recordProcessResult('c', 'task', { exitStatus: 3, signal: undefined, oomKills: undefined });
+      await world.first.containers.recordProcessResult('c', 'task', {
+        exitStatus: 3,
+        signal: undefined,
+        oomKills: undefined,
+      });
       await world.first.containers.recordProcessResult('c', 'hijack', { exitStatus: 137, signal: 9, oomKills: 2 });
-      expect(await world.second.containers.findProcessResult('c', 'task')).to.deep.equal({ exitStatus: 3, signal: undefined, oomKills: undefined });
-      expect(await world.second.containers.findProcessResult('c', 'hijack')).to.deep.equal({ exitStatus: 137, signal: 9, oomKills: 2 });
+      expect(await world.second.containers.findProcessResult('c', 'task')).to.deep.equal({
+        exitStatus: 3,
+        signal: undefined,
+        oomKills: undefined,
+      });
+      expect(await world.second.containers.findProcessResult('c', 'hijack')).to.deep.equal({
+        exitStatus: 137,
+        signal: 9,
+        oomKills: 2,
+      });
     });
 
     it('have the size of the output, where it is known', async () => {
-      const result = { exitStatus: 0, signal: undefined, oomKills: 0, stdoutBytes: Number.MAX_SAFE_INTEGER, stderrBytes: 0 };
+      const result = {
+        exitStatus: 0,
+        signal: undefined,
+        oomKills: 0,
+        stdoutBytes: Number.MAX_SAFE_INTEGER,
+        stderrBytes: 0,
+      };
       await world.first.containers.recordProcessResult('c', 'task', result);
       expect(await world.second.containers.findProcessResult('c', 'task')).to.deep.equal(result);
     });
 
     it('stand as they were recorded first', async () => {
-      await world.first.containers.recordProcessResult('c', 'task', { exitStatus: 0, signal: undefined, oomKills: undefined });
-      await world.second.containers.recordProcessResult('c', 'task', { exitStatus: 1, signal: undefined, oomKills: undefined });
-      expect(await world.first.containers.findProcessResult('c', 'task')).to.deep.equal({ exitStatus: 0, signal: undefined, oomKills: undefined });
+      await world.first.containers.recordProcessResult('c', 'task', {
+        exitStatus: 0,
+        signal: undefined,
+        oomKills: undefined,
+      });
+      await world.second.containers.recordProcessResult('c', 'task', {
+        exitStatus: 1,
+        signal: undefined,
+        oomKills: undefined,
+      });
+      expect(await world.first.containers.findProcessResult('c', 'task')).to.deep.equal({
+        exitStatus: 0,
+        signal: undefined,
+        oomKills: undefined,
+      });
     });
 
     it('are recorded in one step with properties, which are set also where the result stood before', async () => {
@@ -79,7 +115,9 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       const properties = { 'concourse:resource-result': '{"version":{"ref":"ü"}}', ['__proto__']: 'x' };
       await world.first.containers.recordProcessResult('c', 'resource', result, { properties });
       expect(await world.second.containers.findProcessResult('c', 'resource')).to.deep.equal(result);
-      expect(Object.entries(await world.second.containers.properties('c'))).to.have.deep.members(Object.entries(properties));
+      expect(Object.entries(await world.second.containers.properties('c'))).to.have.deep.members(
+        Object.entries(properties),
+      );
       await world.second.containers.recordProcessResult(
         'c',
         'resource',
@@ -93,7 +131,9 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
     it('are not recorded where a property is refused', async () => {
       const result = { exitStatus: 0, signal: undefined, oomKills: undefined };
       const properties = { fine: 'x', big: 'y'.repeat(mebibyte + 1) };
-      const error = await rejection(world.first.containers.recordProcessResult('c', 'resource', result, { properties }));
+      const error = await rejection(
+        world.first.containers.recordProcessResult('c', 'resource', result, { properties }),
+      );
       expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'properties.big' });
       expect(await world.first.containers.findProcessResult('c', 'resource')).to.equal(undefined);
       expect(await world.first.containers.properties('c')).to.deep.equal({});
@@ -101,21 +141,33 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
 
     it('are undefined where none was recorded', async () => {
       await insert(world.first, 'd');
-      await world.first.containers.recordProcessResult('d', 'task', { exitStatus: 0, signal: undefined, oomKills: undefined });
+      await world.first.containers.recordProcessResult('d', 'task', {
+        exitStatus: 0,
+        signal: undefined,
+        oomKills: undefined,
+      });
       expect(await world.first.containers.findProcessResult('c', 'task')).to.equal(undefined);
       expect(await world.first.containers.findProcessResult('none', 'task')).to.equal(undefined);
     });
 
     it('of a container that is gone cannot be recorded', async () => {
       const error = await rejection(
-        world.first.containers.recordProcessResult('none', 'p', { exitStatus: 0, signal: undefined, oomKills: undefined }),
+        world.first.containers.recordProcessResult('none', 'p', {
+          exitStatus: 0,
+          signal: undefined,
+          oomKills: undefined,
+        }),
       );
       expect(error).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: 'none' });
     });
 
     it('are refused where they are no exit status', async () => {
       const error = await rejection(
-        world.first.containers.recordProcessResult('c', 'p', { exitStatus: 256, signal: undefined, oomKills: undefined }),
+        world.first.containers.recordProcessResult('c', 'p', {
+          exitStatus: 256,
+          signal: undefined,
+          oomKills: undefined,
+        }),
       );
       expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC' });
     });

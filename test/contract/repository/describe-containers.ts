@@ -6,10 +6,24 @@ import { containerOf, insert, leaseOf, ownerOf, type RepositoryUnderTest, reject
 type State = 'creating' | 'created' | 'failed' | 'destroying';
 
 /** Every move, the states it is legal from, and where it leads. */
-const moves: Readonly<Record<string, { from: readonly State[]; to: State; run: (repository: Repository) => Promise<unknown> }>> = {
-  recordPod: { from: ['creating'], to: 'creating', run: async ({ containers }) => await containers.recordPod('c', 'holder', 'uid') },
-  markCreated: { from: ['creating', 'created'], to: 'created', run: async ({ containers }) => await containers.markCreated('c', 'holder') },
-  markFailed: { from: ['creating', 'failed'], to: 'failed', run: async ({ containers }) => await containers.markFailed('c', 'holder') },
+const moves: Readonly<
+  Record<string, { from: readonly State[]; to: State; run: (repository: Repository) => Promise<unknown> }>
+> = {
+  recordPod: {
+    from: ['creating'],
+    to: 'creating',
+    run: async ({ containers }) => await containers.recordPod('c', 'holder', 'uid'),
+  },
+  markCreated: {
+    from: ['creating', 'created'],
+    to: 'created',
+    run: async ({ containers }) => await containers.markCreated('c', 'holder'),
+  },
+  markFailed: {
+    from: ['creating', 'failed'],
+    to: 'failed',
+    run: async ({ containers }) => await containers.markFailed('c', 'holder'),
+  },
 };
 
 export function describeContainers(world: RepositoryUnderTest): void {
@@ -91,10 +105,14 @@ export function describeContainers(world: RepositoryUnderTest): void {
     it('a released lease goes to the next that asks, with the next generation', async () => {
       await reach('creating');
       expect(await world.first.containers.releaseLease('c', 'holder')).to.equal(true);
-      const taken = await world.second.containers.findOrInsert('worker', ownerOf('c'), leaseOf('next'), () => expect.fail('made'));
+      const taken = await world.second.containers.findOrInsert('worker', ownerOf('c'), leaseOf('next'), () =>
+        expect.fail('made'),
+      );
       expect(taken).to.include({ leased: true, generation: 2 });
       expect(await world.first.containers.releaseLease('c', 'holder')).to.equal(false);
-      const again = await world.second.containers.findOrInsert('worker', ownerOf('c'), leaseOf('next'), () => expect.fail('made'));
+      const again = await world.second.containers.findOrInsert('worker', ownerOf('c'), leaseOf('next'), () =>
+        expect.fail('made'),
+      );
       expect(again).to.include({ leased: true, generation: 2 });
     });
 
@@ -200,7 +218,9 @@ export function describeContainers(world: RepositoryUnderTest): void {
     it('gives at most as many as asked for, the oldest first, and leaves none out over time', async () => {
       for (const [index, handle] of ['e', 'd', 'c', 'b', 'a'].entries()) {
         await insert(world.first, handle);
-        await world.query(`update ${world.table('containers')} set created_at = now() - interval '${10 - index} minutes' where handle = '${handle}'`);
+        await world.query(
+          `update ${world.table('containers')} set created_at = now() - interval '${10 - index} minutes' where handle = '${handle}'`,
+        );
         if (index % 2 === 0) await world.first.containers.markFailed(handle, 'holder');
         else await world.first.containers.markOwnerFinished('worker', ownerOf(handle));
       }
@@ -232,7 +252,11 @@ export function describeContainers(world: RepositoryUnderTest): void {
       it('takes its volumes, processes and properties with it, counts the volumes, and leaves everything else', async () => {
         await reach('created');
         await world.first.containers.setProperty('c', 'name', 'value');
-        await world.first.containers.recordProcessResult('c', 'p', { exitStatus: 0, signal: undefined, oomKills: undefined });
+        await world.first.containers.recordProcessResult('c', 'p', {
+          exitStatus: 0,
+          signal: undefined,
+          oomKills: undefined,
+        });
         await world.first.containers.markOwnerFinished('worker', ownerOf('c'));
         expect(await world.first.containers.delete('c')).to.equal(2);
         expect(await world.first.containers.lookup('worker', 'c')).to.equal(undefined);
@@ -249,7 +273,11 @@ export function describeContainers(world: RepositoryUnderTest): void {
     for (const state of ['creating', 'created', 'failed'] as const) {
       it(`is an illegal transition of one that is ${state}`, async () => {
         await reach(state);
-        expect(await rejection(world.first.containers.delete('c'))).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION', from: state, to: 'deleted' });
+        expect(await rejection(world.first.containers.delete('c'))).to.include({
+          code: 'KW_ERR_ILLEGAL_TRANSITION',
+          from: state,
+          to: 'deleted',
+        });
         expect(await states()).to.deep.equal([state, state, state]);
       });
     }
@@ -257,7 +285,9 @@ export function describeContainers(world: RepositoryUnderTest): void {
     it('frees the handle and the owner for another container', async () => {
       await reach('destroying');
       await world.first.containers.delete('c');
-      const found = await world.first.containers.findOrInsert('worker', ownerOf('c'), leaseOf('me'), () => containerOf('c', ownerOf('c')));
+      const found = await world.first.containers.findOrInsert('worker', ownerOf('c'), leaseOf('me'), () =>
+        containerOf('c', ownerOf('c')),
+      );
       expect(found.volumes).to.deep.equal([]);
     });
   });

@@ -1,6 +1,14 @@
 import { expect } from 'chai';
 
-import { containerOf, insert, leaseOf, ownerOf, type RepositoryUnderTest, rejection, volumeOf } from './repository-under-test.ts';
+import {
+  containerOf,
+  insert,
+  leaseOf,
+  ownerOf,
+  type RepositoryUnderTest,
+  rejection,
+  volumeOf,
+} from './repository-under-test.ts';
 
 export function describeFindOrInsert(world: RepositoryUnderTest): void {
   const owner = ownerOf('4711/plan/3');
@@ -11,23 +19,50 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
   describe('findOrInsert', () => {
     context('when the owner has no container', () => {
       it('inserts it with its volumes in their order, all creating and held by the caller', async () => {
-        const made = containerOf('c', owner, [volumeOf('v2', '/b'), volumeOf('v1', '/a'), { ...volumeOf('v3', '/c'), kind: 'output', name: 'out' }]);
+        const made = containerOf('c', owner, [
+          volumeOf('v2', '/b'),
+          volumeOf('v1', '/a'),
+          { ...volumeOf('v3', '/c'), kind: 'output', name: 'out' },
+        ]);
         const found = await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () => made);
         expect(found).to.include({ leased: true, generation: 1 });
-        expect(found.container).to.deep.include({ handle: 'c', workerName: 'worker', owner, state: 'creating', podName: 'pod-c', podUid: undefined });
+        expect(found.container).to.deep.include({
+          handle: 'c',
+          workerName: 'worker',
+          owner,
+          state: 'creating',
+          podName: 'pod-c',
+          podUid: undefined,
+        });
         expect(found.container).to.deep.include({ metadata: { type: 'task' }, settings: { dir: '/work' } });
         expect(found.volumes.map(({ handle, state, mountPath }) => [handle, state, mountPath])).to.deep.equal([
           ['v2', 'creating', '/b'],
           ['v1', 'creating', '/a'],
           ['v3', 'creating', '/c'],
         ]);
-        expect(found.volumes[2]).to.deep.include({ kind: 'output', name: 'out', containerHandle: 'c', store: 'pod', location: { path: '/c' } });
-        expect(found.volumes[0]).to.deep.include({ name: undefined, teamId: undefined, readyAt: undefined, digest: undefined, expiresAt: undefined });
+        expect(found.volumes[2]).to.deep.include({
+          kind: 'output',
+          name: 'out',
+          containerHandle: 'c',
+          store: 'pod',
+          location: { path: '/c' },
+        });
+        expect(found.volumes[0]).to.deep.include({
+          name: undefined,
+          teamId: undefined,
+          readyAt: undefined,
+          digest: undefined,
+          expiresAt: undefined,
+        });
       });
 
       it('takes the time from the database', async () => {
-        const { container } = await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () => containerOf('c', owner));
-        const [row] = await world.query(`select (extract(epoch from created_at) * 1000)::bigint::text as at from ${world.table('containers')}`);
+        const { container } = await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () =>
+          containerOf('c', owner),
+        );
+        const [row] = await world.query(
+          `select (extract(epoch from created_at) * 1000)::bigint::text as at from ${world.table('containers')}`,
+        );
         expect(Math.abs(container.createdAt.getTime() - Number(row!['at']))).to.be.at.most(1);
       });
 
@@ -40,7 +75,9 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
 
       it('refuses a handle that another owner has', async () => {
         await insert(world.first, 'taken');
-        const error = await rejection(world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () => containerOf('taken', owner)));
+        const error = await rejection(
+          world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () => containerOf('taken', owner)),
+        );
         expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'handle' });
       });
 
@@ -52,10 +89,13 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
     });
 
     context('when the owner has a container that is creating', () => {
-      const find = async (holder: string) => await world.second.containers.findOrInsert('worker', owner, leaseOf(holder), never);
+      const find = async (holder: string) =>
+        await world.second.containers.findOrInsert('worker', owner, leaseOf(holder), never);
 
       it('gives it to others without the lease', async () => {
-        const first = await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () => containerOf('c', owner, [volumeOf('v', '/a')]));
+        const first = await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () =>
+          containerOf('c', owner, [volumeOf('v', '/a')]),
+        );
         const second = await find('other');
         expect(second).to.deep.equal({ ...first, leased: false });
       });
@@ -66,7 +106,9 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
       });
 
       it('hands over a lease that has lapsed', async () => {
-        await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () => containerOf('c', owner, [volumeOf('v', '/a')]));
+        await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () =>
+          containerOf('c', owner, [volumeOf('v', '/a')]),
+        );
         await world.lapseLeases();
         const found = await find('other');
         expect(found).to.include({ leased: true, generation: 2 });
@@ -101,7 +143,12 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
           if (end === 'failed') await world.first.containers.markFailed('old', 'holder');
           else await world.first.containers.markOwnerFinished('worker', ownerOf('old'));
           const made = containerOf('new', ownerOf('old'));
-          const inserted = await world.first.containers.findOrInsert('worker', ownerOf('old'), leaseOf('me'), () => made);
+          const inserted = await world.first.containers.findOrInsert(
+            'worker',
+            ownerOf('old'),
+            leaseOf('me'),
+            () => made,
+          );
           const found = await world.second.containers.findOrInsert('worker', ownerOf('old'), leaseOf('other'), never);
           expect([inserted.container.handle, found.container.handle]).to.deep.equal(['new', 'new']);
           expect((await world.first.containers.lookup('worker', 'old'))?.state).to.equal(end);
@@ -115,7 +162,10 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
       const check = { kind: 'check', key: 'k' };
       await world.first.containers.findOrInsert('worker', step, leaseOf('me'), () => containerOf('a', step));
       await world.first.containers.findOrInsert('worker', check, leaseOf('me'), () => containerOf('b', check));
-      await world.first.containers.findOrInsert('elsewhere', step, leaseOf('me'), () => ({ ...containerOf('c', step), workerName: 'elsewhere' }));
+      await world.first.containers.findOrInsert('elsewhere', step, leaseOf('me'), () => ({
+        ...containerOf('c', step),
+        workerName: 'elsewhere',
+      }));
       expect(await world.count('containers')).to.equal(3);
       expect(await world.first.containers.markOwnerFinished('worker', step)).to.equal(1);
       expect((await world.first.containers.lookup('elsewhere', 'c'))?.state).to.equal('creating');
@@ -132,7 +182,11 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
     ] as const) {
       it(`keeps an owner's key of ${what}`, async () => {
         const odd = ownerOf(key);
-        const made = { ...containerOf('c', odd), settings: { key, nested: { [key]: [key, null, 1.5, true] } }, metadata: { stepName: key } };
+        const made = {
+          ...containerOf('c', odd),
+          settings: { key, nested: { [key]: [key, null, 1.5, true] } },
+          metadata: { stepName: key },
+        };
         await world.first.containers.findOrInsert('worker', odd, leaseOf('me'), () => made);
         const { container } = await world.second.containers.findOrInsert('worker', odd, leaseOf('other'), never);
         expect(container.owner).to.deep.equal(odd);

@@ -59,7 +59,8 @@ class Model {
       this.rows.push({ handle, owner, state: 'creating', holder, lapsed: false, generation: 1 });
       return `${handle} creating true 1`;
     }
-    const leased = found.state === 'creating' && (found.lapsed || found.holder === undefined || found.holder === holder);
+    const leased =
+      found.state === 'creating' && (found.lapsed || found.holder === undefined || found.holder === holder);
     if (leased && found.holder !== holder) found.generation += 1;
     if (leased) Object.assign(found, { holder, lapsed: false });
     return `${found.handle} ${found.state} ${leased} ${found.generation}`;
@@ -97,7 +98,8 @@ class Model {
   }
 
   findDestroyable(): string {
-    for (const row of this.rows) if (row.state === 'failed' || (row.state === 'creating' && row.lapsed)) row.state = 'destroying';
+    for (const row of this.rows)
+      if (row.state === 'failed' || (row.state === 'creating' && row.lapsed)) row.state = 'destroying';
     return this.rows
       .filter(({ state }) => state === 'destroying')
       .map(({ handle }) => handle)
@@ -138,7 +140,9 @@ async function check(world: RepositoryUnderTest, workerName: string, sequence: r
     const { containers } = repository;
     switch (what) {
       case 'findOrInsert':
-        expect(await find(containers, workerName, owner, holder, fresh)).to.equal(model.findOrInsert(owner, holder, fresh));
+        expect(await find(containers, workerName, owner, holder, fresh)).to.equal(
+          model.findOrInsert(owner, holder, fresh),
+        );
         break;
       case 'renewLease':
         expect(await outcome(containers.renewLease(handle, leaseOf(holder)))).to.equal(model.renewLease(row, holder));
@@ -167,7 +171,9 @@ async function check(world: RepositoryUnderTest, workerName: string, sequence: r
         expect(await outcome(containers.markFailed(handle, holder))).to.equal(model.moveTo(row, holder, 'failed'));
         break;
       case 'ownerFinished':
-        expect(await outcome(containers.markOwnerFinished(workerName, ownerOf(owner)))).to.equal(model.ownerFinished(owner));
+        expect(await outcome(containers.markOwnerFinished(workerName, ownerOf(owner)))).to.equal(
+          model.ownerFinished(owner),
+        );
         break;
       case 'findDestroyable': {
         const found = await containers.findDestroyable(workerName, 1_000);
@@ -188,7 +194,13 @@ async function check(world: RepositoryUnderTest, workerName: string, sequence: r
   expect(rows).to.deep.equal(model.rows.map(({ handle, state }) => ({ handle, state, volume: state })));
 }
 
-async function find(containers: ContainerRepository, workerName: string, key: string, holder: string, handle: string): Promise<string> {
+async function find(
+  containers: ContainerRepository,
+  workerName: string,
+  key: string,
+  holder: string,
+  handle: string,
+): Promise<string> {
   const owner = ownerOf(key);
   const found = await containers.findOrInsert(workerName, owner, leaseOf(holder), () => ({
     ...containerOf(handle, owner, [volumeOf(`${handle}-v`, '/a')]),

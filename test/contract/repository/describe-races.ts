@@ -1,7 +1,15 @@
 import { expect } from 'chai';
 
 import type { Repository } from '../../../src/repository/repository.ts';
-import { artifactOf, containerOf, insert, leaseOf, ownerOf, type RepositoryUnderTest, volumeOf } from './repository-under-test.ts';
+import {
+  artifactOf,
+  containerOf,
+  insert,
+  leaseOf,
+  ownerOf,
+  type RepositoryUnderTest,
+  volumeOf,
+} from './repository-under-test.ts';
 
 const many = Array.from({ length: 20 }, (_, index) => index);
 
@@ -20,7 +28,10 @@ export function describeRaces(world: RepositoryUnderTest): void {
         ),
       );
       expect(new Set(found.map(({ container }) => container.handle)).size).to.equal(1);
-      expect(new Set(found.map(({ volumes }) => volumes.map(({ handle }) => handle).join()))).to.have.property('size', 1);
+      expect(new Set(found.map(({ volumes }) => volumes.map(({ handle }) => handle).join()))).to.have.property(
+        'size',
+        1,
+      );
       expect(found.filter(({ leased }) => leased)).to.have.length(1);
       expect([await world.count('containers'), await world.count('volumes')]).to.deep.equal([1, 1]);
     });
@@ -31,7 +42,9 @@ export function describeRaces(world: RepositoryUnderTest): void {
       const found = await Promise.all(
         many.map(
           async (index) =>
-            await either(index).containers.findOrInsert('worker', owner, leaseOf(`holder-${index}`), () => containerOf(`c${index}`, owner)),
+            await either(index).containers.findOrInsert('worker', owner, leaseOf(`holder-${index}`), () =>
+              containerOf(`c${index}`, owner),
+            ),
         ),
       );
       expect(found.filter(({ leased }) => leased)).to.have.length(1);
@@ -79,10 +92,13 @@ export function describeRaces(world: RepositoryUnderTest): void {
     it('of twenty holders in turn, each late word of an earlier one is refused', async () => {
       await insert(world.first, 'contended');
       const late: Promise<string>[] = [];
-      const answer = async (promise: Promise<unknown>) => await promise.then(String, (error: unknown) => (error as { code: string }).code);
+      const answer = async (promise: Promise<unknown>) =>
+        await promise.then(String, (error: unknown) => (error as { code: string }).code);
       for (const index of many) {
         await world.lapseLeases();
-        const found = await either(index).containers.findOrInsert('worker', owner, leaseOf(`holder-${index}`), () => containerOf('x', owner));
+        const found = await either(index).containers.findOrInsert('worker', owner, leaseOf(`holder-${index}`), () =>
+          containerOf('x', owner),
+        );
         expect(found).to.include({ leased: true, generation: index + 2 });
         const earlier = index === 0 ? 'holder' : `holder-${index - 1}`;
         late.push(
@@ -91,7 +107,9 @@ export function describeRaces(world: RepositoryUnderTest): void {
           answer(either(index + 1).containers.releaseLease('contended', earlier)),
         );
       }
-      expect(await Promise.all(late)).to.deep.equal(many.flatMap(() => ['KW_ERR_LEASE_LOST', 'KW_ERR_LEASE_LOST', 'false']));
+      expect(await Promise.all(late)).to.deep.equal(
+        many.flatMap(() => ['KW_ERR_LEASE_LOST', 'KW_ERR_LEASE_LOST', 'false']),
+      );
       expect(await world.first.containers.renewLease('contended', leaseOf('holder-19'))).to.equal(true);
     });
 
@@ -118,7 +136,9 @@ export function describeRaces(world: RepositoryUnderTest): void {
           ]);
         }),
       );
-      const states = await Promise.all(many.map(async (index) => (await world.first.containers.lookup('worker', `c${index}`))?.state));
+      const states = await Promise.all(
+        many.map(async (index) => (await world.first.containers.lookup('worker', `c${index}`))?.state),
+      );
       expect(new Set(states)).to.deep.equal(new Set(['destroying']));
     });
 
@@ -128,20 +148,28 @@ export function describeRaces(world: RepositoryUnderTest): void {
         world.first.containers.markFailed('contended', 'holder'),
         ...many.map(
           async (index) =>
-            await either(index).containers.findOrInsert('worker', owner, leaseOf(`holder-${index}`), () => containerOf(`c${index}`, owner)),
+            await either(index).containers.findOrInsert('worker', owner, leaseOf(`holder-${index}`), () =>
+              containerOf(`c${index}`, owner),
+            ),
         ),
       ]);
       const handles = new Set(results.flatMap((each) => (each === undefined ? [] : [each.container.handle])));
       handles.delete('contended');
       expect(handles.size).to.be.at.most(1);
-      const live = await world.query(`select handle from ${world.table('containers')} where state in ('creating', 'created')`);
+      const live = await world.query(
+        `select handle from ${world.table('containers')} where state in ('creating', 'created')`,
+      );
       expect(live.map((row) => row['handle'])).to.deep.equal([...handles]);
     });
 
     it('properties of different names are all kept', async () => {
       await insert(world.first, 'c');
-      await Promise.all(many.map(async (index) => await either(index).containers.setProperty('c', `name-${index}`, String(index))));
-      expect(await world.first.containers.properties('c')).to.deep.equal(Object.fromEntries(many.map((index) => [`name-${index}`, String(index)])));
+      await Promise.all(
+        many.map(async (index) => await either(index).containers.setProperty('c', `name-${index}`, String(index))),
+      );
+      expect(await world.first.containers.properties('c')).to.deep.equal(
+        Object.fromEntries(many.map((index) => [`name-${index}`, String(index)])),
+      );
     });
 
     it('one result of a process stands, and all agree on it', async () => {
@@ -149,7 +177,11 @@ export function describeRaces(world: RepositoryUnderTest): void {
       await Promise.all(
         many.map(
           async (index) =>
-            await either(index).containers.recordProcessResult('c', 'p', { exitStatus: index, signal: undefined, oomKills: undefined }),
+            await either(index).containers.recordProcessResult('c', 'p', {
+              exitStatus: index,
+              signal: undefined,
+              oomKills: undefined,
+            }),
         ),
       );
       expect(await world.count('processes')).to.equal(1);
@@ -168,10 +200,17 @@ export function describeRaces(world: RepositoryUnderTest): void {
         await world.first.containers.markOwnerFinished('worker', ownerOf(`c${index}`));
       }
       const outcomes = await Promise.allSettled(
-        many.flatMap((index) => [world.first.containers.delete(`c${index}`), world.second.containers.setProperty(`c${index}`, 'a', 'b')]),
+        many.flatMap((index) => [
+          world.first.containers.delete(`c${index}`),
+          world.second.containers.setProperty(`c${index}`, 'a', 'b'),
+        ]),
       );
-      const codes = outcomes.flatMap((each) => (each.status === 'rejected' ? [(each.reason as { code: unknown }).code] : []));
-      expect(new Set(codes)).to.satisfy((set: Set<unknown>) => set.size === 0 || (set.size === 1 && set.has('KW_ERR_CONTAINER_DISAPPEARED')));
+      const codes = outcomes.flatMap((each) =>
+        each.status === 'rejected' ? [(each.reason as { code: unknown }).code] : [],
+      );
+      expect(new Set(codes)).to.satisfy(
+        (set: Set<unknown>) => set.size === 0 || (set.size === 1 && set.has('KW_ERR_CONTAINER_DISAPPEARED')),
+      );
       expect(await world.count('container_properties')).to.equal(0);
     });
 
@@ -180,7 +219,10 @@ export function describeRaces(world: RepositoryUnderTest): void {
         await world.first.volumes.insertArtifact(artifactOf(`v${index}`));
         await world.first.volumes.markFailed(`v${index}`);
       }
-      const seen = await Promise.all([world.first.volumes.findDestroyable('worker', 100), world.second.volumes.findDestroyable('worker', 100)]);
+      const seen = await Promise.all([
+        world.first.volumes.findDestroyable('worker', 100),
+        world.second.volumes.findDestroyable('worker', 100),
+      ]);
       expect(new Set(seen.flat().map(({ handle }) => handle))).to.have.property('size', many.length);
     });
   });

@@ -55,7 +55,9 @@ export class RepositoryUnderTest {
   /** Lets the leases of all rows lapse, by the database's clock. */
   async lapseLeases(): Promise<void> {
     for (const table of ['containers', 'volumes']) {
-      await this.query(`update ${this.table(table)} set lease_until = now() - interval '1 millisecond' where lease_until is not null`);
+      await this.query(
+        `update ${this.table(table)} set lease_until = now() - interval '1 millisecond' where lease_until is not null`,
+      );
     }
   }
 
@@ -88,19 +90,41 @@ export function volumeOf(handle: string, mountPath: string): NewContainerVolume 
   return { handle, kind: 'input', mountPath, name: undefined, store: 'pod', location: { path: mountPath } };
 }
 
-export function containerOf(handle: string, owner: ContainerOwner, volumes: readonly NewContainerVolume[] = []): NewContainer {
-  return { handle, workerName: 'worker', owner, podName: `pod-${handle}`, metadata: { type: 'task' }, settings: { dir: '/work' }, volumes };
+export function containerOf(
+  handle: string,
+  owner: ContainerOwner,
+  volumes: readonly NewContainerVolume[] = [],
+): NewContainer {
+  return {
+    handle,
+    workerName: 'worker',
+    owner,
+    podName: `pod-${handle}`,
+    metadata: { type: 'task' },
+    settings: { dir: '/work' },
+    volumes,
+  };
 }
 
 export function artifactOf(handle: string): NewArtifactVolume {
-  return { handle, workerName: 'worker', teamId: 'team', store: 'pod', location: { pod: `pod-${handle}` }, timeToLiveMs: 600_000, leaseMs: 600_000 };
+  return {
+    handle,
+    workerName: 'worker',
+    teamId: 'team',
+    store: 'pod',
+    location: { pod: `pod-${handle}` },
+    timeToLiveMs: 600_000,
+    leaseMs: 600_000,
+  };
 }
 
 /** Inserts a container with two volumes for an owner of the same name. */
 export async function insert(repository: Repository, handle: string): Promise<void> {
   const owner = ownerOf(handle);
   const volumes = [volumeOf(`${handle}-source`, '/work/source'), volumeOf(`${handle}-result`, '/work/result')];
-  await repository.containers.findOrInsert('worker', owner, leaseOf('holder'), () => containerOf(handle, owner, volumes));
+  await repository.containers.findOrInsert('worker', owner, leaseOf('holder'), () =>
+    containerOf(handle, owner, volumes),
+  );
 }
 
 /** What a promise rejects with. */

@@ -53,12 +53,19 @@ export function describeContainers(setup: () => WorkerSetup): void {
           ['/tmp/build/step/one', 'output', 'changed'],
           ['/tmp/build/step/result', 'output', 'result'],
         ]);
-        const { stdout } = await sh(container, 'cat one/a.txt; cat "$TWO/b.txt"; echo more > one/more.txt; echo made > result/made.txt; ls cache');
+        const { stdout } = await sh(
+          container,
+          'cat one/a.txt; cat "$TWO/b.txt"; echo more > one/more.txt; echo made > result/made.txt; ls cache',
+        );
         expect(stdout).to.equal('firstsecond');
         const next = await makeContainer(worker, image, {
-          inputs: mounts.filter(({ kind }) => kind === 'output').map(({ volume, name }) => ({ artifact: volume, path: name ?? '' })),
+          inputs: mounts
+            .filter(({ kind }) => kind === 'output')
+            .map(({ volume, name }) => ({ artifact: volume, path: name ?? '' })),
         });
-        expect((await sh(next.container, 'cat changed/a.txt changed/more.txt result/made.txt')).stdout).to.equal('firstmore\nmade\n');
+        expect((await sh(next.container, 'cat changed/a.txt changed/more.txt result/made.txt')).stdout).to.equal(
+          'firstmore\nmade\n',
+        );
         await worker.ownerFinished(owner);
         await worker.ownerFinished(next.owner);
         for (const { handle } of [first, second]) await worker.expireArtifact(handle);
@@ -66,7 +73,10 @@ export function describeContainers(setup: () => WorkerSetup): void {
 
       it('has a writable directory, outputs and inputs for the user that processes run as', async () => {
         const input = await uploaded({ 'in.txt': 'in' });
-        const { container, owner } = await makeContainer(worker, image, { inputs: [{ artifact: input, path: 'in' }], outputs: { out: 'out' } });
+        const { container, owner } = await makeContainer(worker, image, {
+          inputs: [{ artifact: input, path: 'in' }],
+          outputs: { out: 'out' },
+        });
         const { exitStatus, stderr } = await sh(container, 'set -e; touch here in/here out/here; id -u');
         expect({ exitStatus, stderr }).to.deep.equal({ exitStatus: 0, stderr: '' });
         await worker.ownerFinished(owner);
@@ -80,7 +90,9 @@ export function describeContainers(setup: () => WorkerSetup): void {
         const other = await setup().open();
         try {
           const made = await Promise.all(
-            [worker, other, worker, other].map((each) => each.findOrCreateContainer(owner, { image, dir: '/tmp/build/same', outputs: { o: 'o' } })),
+            [worker, other, worker, other].map((each) =>
+              each.findOrCreateContainer(owner, { image, dir: '/tmp/build/same', outputs: { o: 'o' } }),
+            ),
           );
           expect(new Set(made.map(({ container }) => container.handle)).size).to.equal(1);
           expect(
@@ -108,7 +120,8 @@ export function describeContainers(setup: () => WorkerSetup): void {
           code: 'KW_ERR_CONTAINER_DISAPPEARED',
           handle: container.handle,
         });
-        for (const _ of [1, 2]) expect((await rejection(container.run({ path: 'true' }, {}))).code).to.equal('KW_ERR_CONTAINER_DISAPPEARED');
+        for (const _ of [1, 2])
+          expect((await rejection(container.run({ path: 'true' }, {}))).code).to.equal('KW_ERR_CONTAINER_DISAPPEARED');
         const ended = await container.attach('ended', {});
         expect((await ended.wait()).exitStatus).to.equal(6);
         await worker.ownerFinished(owner);
@@ -126,7 +139,11 @@ export function describeContainers(setup: () => WorkerSetup): void {
           const found = (await restarted.lookupContainer(container.handle))!;
           expect(await found.properties()).to.deep.equal({ kept: 'in the database' });
           const [stdout, stderr] = [new Collector(), new Collector()];
-          const attached = await found.attach('ended', { stdout, stderr }, { from: { stdoutBytes: 5, stderrBytes: 4 } });
+          const attached = await found.attach(
+            'ended',
+            { stdout, stderr },
+            { from: { stdoutBytes: 5, stderrBytes: 4 } },
+          );
           const { exitStatus, undelivered = [] } = await attached.wait();
           expect(exitStatus).to.equal(6);
           expect(undelivered).to.have.length(1);
@@ -134,7 +151,11 @@ export function describeContainers(setup: () => WorkerSetup): void {
           expect(undelivered[0]?.cause).to.include({ code: 'KW_ERR_OUTPUT_FREED', fromBytes: 5, toBytes: 11 });
           const again = await found.run({ id: 'ended', path: 'true' }, {});
           expect(await again.wait()).to.deep.equal({ exitStatus: 6 });
-          for (const call of [() => found.run({ id: 'new', path: 'true' }, {}), () => found.attach('new', {}), () => found.setProperty('a', 'b')])
+          for (const call of [
+            () => found.run({ id: 'new', path: 'true' }, {}),
+            () => found.attach('new', {}),
+            () => found.setProperty('a', 'b'),
+          ])
             expect((await rejection(call())).code).to.equal('KW_ERR_CONTAINER_DISAPPEARED');
           await restarted.ownerFinished(owner);
           expect(await restarted.lookupContainer(container.handle)).to.equal(undefined);
@@ -158,7 +179,9 @@ export function describeContainers(setup: () => WorkerSetup): void {
         const owner = newOwner();
         const abort = new AbortController();
         const reason = new Error('no time for that');
-        const making = rejection(worker.findOrCreateContainer(owner, { image, limits: { cpuMilli: 4_000_000 } }, { signal: abort.signal }));
+        const making = rejection(
+          worker.findOrCreateContainer(owner, { image, limits: { cpuMilli: 4_000_000 } }, { signal: abort.signal }),
+        );
         abort.abort(reason);
         expect(await making).to.equal(reason);
         await worker.ownerFinished(owner);
@@ -190,7 +213,9 @@ export function describeContainers(setup: () => WorkerSetup): void {
             field,
           });
         }
-        expect((await rejection(worker.findOrCreateContainer({ kind: '', key: 'x' }, { image }))).code).to.equal('KW_ERR_INVALID_SPEC');
+        expect((await rejection(worker.findOrCreateContainer({ kind: '', key: 'x' }, { image }))).code).to.equal(
+          'KW_ERR_INVALID_SPEC',
+        );
         expect(await setup().podNames()).to.deep.equal(before);
         await worker.expireArtifact(artifact.handle);
       });
@@ -249,17 +274,23 @@ export function describeContainers(setup: () => WorkerSetup): void {
         expect(first.deletedVolumes).to.be.greaterThanOrEqual(3);
         expect(await worker.reap()).to.deep.equal({ deletedPods: 0, deletedContainers: 0, deletedVolumes: 0 });
         expect(await setup().podNames()).to.not.include(container.podName);
-        for (const { volume } of [...mounts, { volume: artifact }]) expect(await worker.lookupVolume(volume.handle)).to.equal(undefined);
+        for (const { volume } of [...mounts, { volume: artifact }])
+          expect(await worker.lookupVolume(volume.handle)).to.equal(undefined);
         await worker.ownerFinished(newOwner());
         await worker.expireArtifact('never-was');
       });
     });
 
     it('keeps its files to itself', async () => {
-      const [one, two] = [await makeContainer(worker, image, { outputs: { o: 'o' } }), await makeContainer(worker, image, { outputs: { o: 'o' } })];
+      const [one, two] = [
+        await makeContainer(worker, image, { outputs: { o: 'o' } }),
+        await makeContainer(worker, image, { outputs: { o: 'o' } }),
+      ];
       await sh(one.container, 'echo one > o/one');
       expect((await sh(two.container, 'ls o')).stdout).to.equal('');
-      expect(await readTarText(await one.mounts.find(({ name }) => name === 'o')!.volume.streamOut('.'))).to.deep.equal({ one: 'one\n' });
+      expect(await readTarText(await one.mounts.find(({ name }) => name === 'o')!.volume.streamOut('.'))).to.deep.equal(
+        { one: 'one\n' },
+      );
       await worker.ownerFinished(one.owner);
       await worker.ownerFinished(two.owner);
     });

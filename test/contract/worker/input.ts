@@ -42,14 +42,27 @@ export function describeInput(setup: () => WorkerSetup): void {
       ['image', () => worker.findOrCreateContainer(newOwner(), untyped({}))],
       ['env', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ env: 'SECRET=hunter2' })))],
       ['env[0]', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ env: [{ SECRET: 'hunter2' }] })))],
-      ['inputs[0].artifact', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ inputs: [{ path: 'p' }] })))],
+      [
+        'inputs[0].artifact',
+        () => worker.findOrCreateContainer(newOwner(), untyped(spec({ inputs: [{ path: 'p' }] }))),
+      ],
       [
         'inputs[1].path',
-        () => worker.findOrCreateContainer(newOwner(), untyped(spec({ inputs: [{ artifact: volume, path: '/a' }, { artifact: volume }] }))),
+        () =>
+          worker.findOrCreateContainer(
+            newOwner(),
+            untyped(spec({ inputs: [{ artifact: volume, path: '/a' }, { artifact: volume }] })),
+          ),
       ],
       ['outputs.result', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ outputs: { result: 7 } })))],
-      ['limits.memoryBytes', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ limits: { memoryBytes: '1Gi' } })))],
-      ['sidecars[0].name', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ sidecars: [{ image: 'x' }] })))],
+      [
+        'limits.memoryBytes',
+        () => worker.findOrCreateContainer(newOwner(), untyped(spec({ limits: { memoryBytes: '1Gi' } }))),
+      ],
+      [
+        'sidecars[0].name',
+        () => worker.findOrCreateContainer(newOwner(), untyped(spec({ sidecars: [{ image: 'x' }] }))),
+      ],
       ['privileged', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ privileged: 'no' })))],
       ['signal', () => worker.findOrCreateContainer(newOwner(), untyped(spec({})), untyped({ signal: 'soon' }))],
       ['teamId', () => worker.createVolumeForArtifact(untyped(undefined))],

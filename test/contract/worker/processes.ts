@@ -18,7 +18,9 @@ export function describeProcesses(setup: () => WorkerSetup): void {
 
     before(async () => {
       worker = await setup().open();
-      const made = await makeContainer(worker, setup().image, { env: ['FROM_CONTAINER=container', 'SHARED=container'] });
+      const made = await makeContainer(worker, setup().image, {
+        env: ['FROM_CONTAINER=container', 'SHARED=container'],
+      });
       container = made.container;
       finish = () => worker.ownerFinished(made.owner);
     });
@@ -30,7 +32,11 @@ export function describeProcesses(setup: () => WorkerSetup): void {
     });
 
     it('delivers stdout and stderr apart, whole, and its exit status', async () => {
-      expect(await sh(container, 'echo out; echo err >&2; exit 3')).to.deep.equal({ exitStatus: 3, stdout: 'out\n', stderr: 'err\n' });
+      expect(await sh(container, 'echo out; echo err >&2; exit 3')).to.deep.equal({
+        exitStatus: 3,
+        stdout: 'out\n',
+        stderr: 'err\n',
+      });
     });
 
     it('tells the signal that ended it', async () => {
@@ -38,7 +44,9 @@ export function describeProcesses(setup: () => WorkerSetup): void {
     });
 
     it('has the environment of the container, and its own over it', async () => {
-      const { stdout } = await sh(container, 'echo "$FROM_CONTAINER $SHARED $OWN"', { env: ['SHARED=process', 'OWN=own = with $signs'] });
+      const { stdout } = await sh(container, 'echo "$FROM_CONTAINER $SHARED $OWN"', {
+        env: ['SHARED=process', 'OWN=own = with $signs'],
+      });
       expect(stdout).to.equal('container process own = with $signs\n');
     });
 
@@ -50,12 +58,17 @@ export function describeProcesses(setup: () => WorkerSetup): void {
 
     it('finds its files by absolute paths, wherever they stand in its arguments and environment', async () => {
       const script = 'echo there > /tmp/build/test/abs; cat "/tmp/build/test/abs" $FILE; cd /tmp/build/test && cat abs';
-      expect((await sh(container, script, { env: ['FILE=/tmp/build/test/abs'] })).stdout).to.equal('there\nthere\nthere\n');
+      expect((await sh(container, script, { env: ['FILE=/tmp/build/test/abs'] })).stdout).to.equal(
+        'there\nthere\nthere\n',
+      );
     });
 
     it('gets its arguments as they are', async () => {
       const args = ['with space', '$HOME', '"quoted"', "it's", 'new\nline', '-n', '', 'ünïcode'];
-      const { stdout } = await run(container, { path: 'sh', args: ['-c', 'for a in "$@"; do printf "<%s>" "$a"; done', 'sh', ...args] });
+      const { stdout } = await run(container, {
+        path: 'sh',
+        args: ['-c', 'for a in "$@"; do printf "<%s>" "$a"; done', 'sh', ...args],
+      });
       expect(stdout).to.equal(args.map((arg) => `<${arg}>`).join(''));
     });
 
@@ -70,14 +83,21 @@ export function describeProcesses(setup: () => WorkerSetup): void {
     });
 
     it('prints 100,000 lines on each stream, whole and in order', async () => {
-      const { stdout, stderr } = await sh(container, 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); echo $i; echo $i >&2; done');
+      const { stdout, stderr } = await sh(
+        container,
+        'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); echo $i; echo $i >&2; done',
+      );
       const wanted = `${Array.from({ length: 100_000 }, (_, index) => index + 1).join('\n')}\n`;
       expect([stdout === wanted, stderr === wanted]).to.deep.equal([true, true]);
     });
 
     it('has a terminal of the size wanted, and everything on stdout', async () => {
       const spec = { tty: { windowSize: { columns: 123, rows: 45 } } };
-      const { stdout, stderr } = await sh(container, 'stty size; echo err >&2; test -t 0 && test -t 1 && echo tty', spec);
+      const { stdout, stderr } = await sh(
+        container,
+        'stty size; echo err >&2; test -t 0 && test -t 1 && echo tty',
+        spec,
+      );
       expect([stdout, stderr]).to.deep.equal(['45 123\r\nerr\r\ntty\r\n', '']);
     });
 
@@ -88,7 +108,9 @@ export function describeProcesses(setup: () => WorkerSetup): void {
           code: 'KW_ERR_EXECUTABLE_NOT_FOUND',
           executable: 'no-such-program',
         });
-        expect((await rejection(container.run({ id, path: '/no/such/program' }, {}))).code).to.equal('KW_ERR_EXECUTABLE_NOT_FOUND');
+        expect((await rejection(container.run({ id, path: '/no/such/program' }, {}))).code).to.equal(
+          'KW_ERR_EXECUTABLE_NOT_FOUND',
+        );
         expect((await sh(container, 'echo again', { id })).stdout).to.equal('again\n');
       });
 
@@ -101,8 +123,12 @@ export function describeProcesses(setup: () => WorkerSetup): void {
 
       it('is a typed error for a file that cannot be executed, and for a folder', async () => {
         await sh(container, 'printf "no program" > plain; chmod 644 plain');
-        expect((await rejection(container.run({ path: '/tmp/build/test/plain' }, {}))).code).to.equal('KW_ERR_NOT_PERMITTED');
-        expect((await rejection(container.run({ path: 'true', dir: '/tmp/build/test/plain' }, {}))).code).to.equal('KW_ERR_WORKING_DIRECTORY');
+        expect((await rejection(container.run({ path: '/tmp/build/test/plain' }, {}))).code).to.equal(
+          'KW_ERR_NOT_PERMITTED',
+        );
+        expect((await rejection(container.run({ path: 'true', dir: '/tmp/build/test/plain' }, {}))).code).to.equal(
+          'KW_ERR_WORKING_DIRECTORY',
+        );
       });
 
       it('names the field of a wrong specification', async () => {
@@ -135,7 +161,11 @@ export function describeProcesses(setup: () => WorkerSetup): void {
           const [stdout, stderr] = [new Collector(), new Collector()];
           const process = await found!.attach(id, { stdout, stderr }, { from: { stdoutBytes: 5, stderrBytes: 4 } });
           expect((await process.wait()).exitStatus).to.equal(7);
-          expect([stdout.text, stderr.text, process.position()]).to.deep.equal(['56789\n', '', { stdoutBytes: 11, stderrBytes: 4 }]);
+          expect([stdout.text, stderr.text, process.position()]).to.deep.equal([
+            '56789\n',
+            '',
+            { stdoutBytes: 11, stderrBytes: 4 },
+          ]);
         } finally {
           await other.close();
         }
@@ -157,7 +187,10 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       });
 
       it('is a typed error where it was not', async () => {
-        expect(await rejection(container.attach('never-started', {}))).to.include({ code: 'KW_ERR_PROCESS_NOT_FOUND', processId: 'never-started' });
+        expect(await rejection(container.attach('never-started', {}))).to.include({
+          code: 'KW_ERR_PROCESS_NOT_FOUND',
+          processId: 'never-started',
+        });
       });
     });
 
@@ -183,7 +216,11 @@ export function describeProcesses(setup: () => WorkerSetup): void {
 
       it('goes on when only the signal of run was aborted', async () => {
         const abort = new AbortController();
-        const process = await container.run({ path: 'sh', args: ['-c', 'sleep 0.3; exit 5'] }, {}, { signal: abort.signal });
+        const process = await container.run(
+          { path: 'sh', args: ['-c', 'sleep 0.3; exit 5'] },
+          {},
+          { signal: abort.signal },
+        );
         abort.abort(new Error('too late'));
         expect((await process.wait()).exitStatus).to.equal(5);
         expect(getEventListeners(abort.signal, 'abort')).to.have.length(0);
@@ -191,7 +228,9 @@ export function describeProcesses(setup: () => WorkerSetup): void {
 
       it('does not start with a signal that was aborted before', async () => {
         const signal = AbortSignal.abort(new Error('before'));
-        expect(await rejection(container.run({ id: 'not-started', path: 'true' }, {}, { signal }))).to.equal(signal.reason);
+        expect(await rejection(container.run({ id: 'not-started', path: 'true' }, {}, { signal }))).to.equal(
+          signal.reason,
+        );
         expect((await rejection(container.attach('not-started', {}))).code).to.equal('KW_ERR_PROCESS_NOT_FOUND');
       });
 
@@ -213,7 +252,10 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         const cause = new Error('the log is gone');
         const stdout = new Writable({ write: (_chunk, _encoding, done) => done(cause) });
         const stderr = new Collector();
-        const process = await container.run({ path: 'sh', args: ['-c', 'echo out; sleep 0.2; echo out; echo err >&2; exit 2'] }, { stdout, stderr });
+        const process = await container.run(
+          { path: 'sh', args: ['-c', 'echo out; sleep 0.2; echo out; echo err >&2; exit 2'] },
+          { stdout, stderr },
+        );
         const result = await process.wait();
         expect(result).to.deep.include({ exitStatus: 2, undelivered: [{ stream: 'stdout', cause }] });
         expect(stderr.text).to.equal('err\n');
@@ -228,7 +270,10 @@ export function describeProcesses(setup: () => WorkerSetup): void {
             setTimeout(done, 5);
           },
         });
-        const process = await container.run({ path: 'sh', args: ['-c', 'head -c 3000000 /dev/zero'] }, { stdout: slow });
+        const process = await container.run(
+          { path: 'sh', args: ['-c', 'head -c 3000000 /dev/zero'] },
+          { stdout: slow },
+        );
         expect((await process.wait()).exitStatus).to.equal(0);
         expect(Buffer.concat(chunks).byteLength).to.equal(3_000_000);
         expect(slow.writableEnded).to.equal(false);
@@ -239,8 +284,14 @@ export function describeProcesses(setup: () => WorkerSetup): void {
     it('has properties stored in one step with its result, made from what it printed', async () => {
       const id = randomUUID();
       const stdout = new Collector();
-      const options = { resultProperties: async ({ exitStatus }: ProcessResult) => ({ result: `${exitStatus} ${stdout.text}` }) };
-      const process = await container.run({ id, path: 'sh', args: ['-c', 'echo "{\\"version\\":1}"; exit 3'] }, { stdout }, options);
+      const options = {
+        resultProperties: async ({ exitStatus }: ProcessResult) => ({ result: `${exitStatus} ${stdout.text}` }),
+      };
+      const process = await container.run(
+        { id, path: 'sh', args: ['-c', 'echo "{\\"version\\":1}"; exit 3'] },
+        { stdout },
+        options,
+      );
       await process.wait();
       expect((await container.properties())['result']).to.equal('3 {"version":1}\n');
     });
@@ -270,7 +321,10 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       } finally {
         await other.close();
       }
-      expect(await rejection(container.setProperty('', 'x'))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'name' });
+      expect(await rejection(container.setProperty('', 'x'))).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'name',
+      });
     });
   });
 }

@@ -38,10 +38,13 @@ export function describeSidecars(setup: () => WorkerSetup): void {
         sidecar('talker', 'echo out; echo err >&2; touch talked'),
       );
       const [stdout, counter, talker] = [new Collector(), new Collector(), new Collector()];
-      const process = await container.run(task('while ! [ -e counted ] || ! [ -e talked ]; do sleep 0.05; done; echo ran'), {
-        stdout,
-        sidecars: { counter, talker },
-      });
+      const process = await container.run(
+        task('while ! [ -e counted ] || ! [ -e talked ]; do sleep 0.05; done; echo ran'),
+        {
+          stdout,
+          sidecars: { counter, talker },
+        },
+      );
       expect(await process.wait()).to.deep.equal({ exitStatus: 0 });
       expect(stdout.text).to.equal('ran\n');
       expect(counter.chunks).to.deep.equal(Array.from({ length: 200 }, (_, index) => `counted ${index + 1}\n`));
@@ -51,7 +54,10 @@ export function describeSidecars(setup: () => WorkerSetup): void {
     });
 
     it('never delays the result, however slow its writer is, and a writer that fails is told', async () => {
-      const { container, owner } = await containerWith(sidecar('one', 'echo one; echo more; touch one'), sidecar('two', 'echo two; touch two'));
+      const { container, owner } = await containerWith(
+        sidecar('one', 'echo one; echo more; touch one'),
+        sidecar('two', 'echo two; touch two'),
+      );
       let began: () => void = () => {};
       const writing = new Promise<void>((resolve) => {
         began = resolve;
@@ -60,9 +66,15 @@ export function describeSidecars(setup: () => WorkerSetup): void {
       const cause = new Error('the log is gone');
       const failing = new Writable({ write: (_chunk, _encoding, done) => done(cause) });
       const io: ProcessIO = { sidecars: { one: hanging, two: failing } };
-      const process = await container.run(task('while ! [ -e one ] || ! [ -e two ]; do sleep 0.05; done; sleep 0.3; exit 4'), io);
+      const process = await container.run(
+        task('while ! [ -e one ] || ! [ -e two ]; do sleep 0.05; done; sleep 0.3; exit 4'),
+        io,
+      );
       await writing;
-      expect(await process.wait()).to.deep.equal({ exitStatus: 4, undelivered: [{ stream: 'sidecar', sidecar: 'two', cause }] });
+      expect(await process.wait()).to.deep.equal({
+        exitStatus: 4,
+        undelivered: [{ stream: 'sidecar', sidecar: 'two', cause }],
+      });
       for (const event of ['error', 'drain', 'close']) expect(hanging.listenerCount(event), event).to.equal(0);
       await worker.ownerFinished(owner);
     });
@@ -71,7 +83,9 @@ export function describeSidecars(setup: () => WorkerSetup): void {
       const script = 'echo "run $(ls | wc -l)"; if ! [ -e first ]; then touch first; exit 7; fi; touch second';
       const { container, owner } = await containerWith(sidecar('crashing', script));
       const crashing = new Collector();
-      const process = await container.run(task('while ! [ -e second ]; do sleep 0.05; done; sleep 1; exit 2'), { sidecars: { crashing } });
+      const process = await container.run(task('while ! [ -e second ]; do sleep 0.05; done; sleep 1; exit 2'), {
+        sidecars: { crashing },
+      });
       const result = await process.wait();
       expect(crashing.chunks).to.deep.equal(['run 0\n', 'run 1\n']);
       // One that crashed before the command began is none of its business.
@@ -82,17 +96,29 @@ export function describeSidecars(setup: () => WorkerSetup): void {
 
     it('that crashes while the command runs is told in its result', async () => {
       const { container, owner } = await containerWith(
-        sidecar('crashing', 'if [ -e again ]; then touch second; else while ! [ -e now ]; do sleep 0.05; done; touch again; exit 7; fi'),
+        sidecar(
+          'crashing',
+          'if [ -e again ]; then touch second; else while ! [ -e now ]; do sleep 0.05; done; touch again; exit 7; fi',
+        ),
       );
-      const process = await container.run(task('touch now; while ! [ -e second ]; do sleep 0.05; done; sleep 1; exit 2'), {});
-      expect(await process.wait()).to.deep.equal({ exitStatus: 2, sidecarEnds: [{ name: 'crashing', times: 1, exitCode: 7, reason: 'Error' }] });
+      const process = await container.run(
+        task('touch now; while ! [ -e second ]; do sleep 0.05; done; sleep 1; exit 2'),
+        {},
+      );
+      expect(await process.wait()).to.deep.equal({
+        exitStatus: 2,
+        sidecarEnds: [{ name: 'crashing', times: 1, exitCode: 7, reason: 'Error' }],
+      });
       await worker.ownerFinished(owner);
     });
 
     it('that is not there has no writer', async () => {
       const { container, owner } = await containerWith();
       const sidecars = { nobody: new Collector() };
-      expect(await rejection(container.run({ path: 'true' }, { sidecars }))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'sidecars.nobody' });
+      expect(await rejection(container.run({ path: 'true' }, { sidecars }))).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'sidecars.nobody',
+      });
       await worker.ownerFinished(owner);
     });
   });

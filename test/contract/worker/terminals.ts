@@ -40,7 +40,10 @@ export function describeTerminals(setup: () => WorkerSetup): void {
         stty sane; echo cooked
         read -r line; echo "line $line"; exit 3`;
       const [stdin, stdout] = [new PassThrough(), new Collector()];
-      const process = await container.run({ path: 'sh', args: ['-c', script], tty: { windowSize: { columns: 80, rows: 24 } } }, { stdin, stdout });
+      const process = await container.run(
+        { path: 'sh', args: ['-c', script], tty: { windowSize: { columns: 80, rows: 24 } } },
+        { stdin, stdout },
+      );
       await stdout.shows('before 24 80\r\n');
       await process.resize({ columns: 132, rows: 43 });
       await stdout.shows('after 43 132\r\n');
@@ -56,14 +59,22 @@ export function describeTerminals(setup: () => WorkerSetup): void {
 
     it('interrupts the command by its key', async () => {
       const [stdin, stdout] = [new PassThrough(), new Collector()];
-      const process = await container.run({ path: 'sh', args: ['-c', 'echo ready; exec sleep 600'], tty: {} }, { stdin, stdout });
+      const process = await container.run(
+        { path: 'sh', args: ['-c', 'echo ready; exec sleep 600'], tty: {} },
+        { stdin, stdout },
+      );
       await stdout.shows('ready');
       stdin.write('\x03');
       expect(await process.wait()).to.deep.equal({ exitStatus: 130, signal: 2 });
     });
 
     it('outlives the host that had it: another one goes on typing, and sees what was on it', async () => {
-      const spec = { id: 'terminal', path: 'sh', args: ['-c', 'stty -echo; echo ready; while read -r line; do echo "got $line"; done'], tty: {} };
+      const spec = {
+        id: 'terminal',
+        path: 'sh',
+        args: ['-c', 'stty -echo; echo ready; while read -r line; do echo "got $line"; done'],
+        tty: {},
+      };
       const [first, firstKeys] = [new Collector(), new PassThrough()];
       const process = await container.run(spec, { stdin: firstKeys, stdout: first });
       await first.shows('ready');
@@ -73,7 +84,10 @@ export function describeTerminals(setup: () => WorkerSetup): void {
       const other = await setup().open();
       try {
         const [second, secondKeys] = [new Collector(), new PassThrough()];
-        const again = await (await other.lookupContainer(container.handle))!.attach('terminal', { stdin: secondKeys, stdout: second });
+        const again = await (await other.lookupContainer(container.handle))!.attach('terminal', {
+          stdin: secondKeys,
+          stdout: second,
+        });
         await second.shows('got one');
         secondKeys.write('two\r');
         await second.shows('got two');

@@ -28,7 +28,8 @@ export function describeVolumes(setup: () => WorkerSetup): void {
       await worker.close();
     });
 
-    const upload = (path: string, bytes: Buffer, options = {}) => volume.streamIn(path, Readable.from([bytes]), options);
+    const upload = (path: string, bytes: Buffer, options = {}) =>
+      volume.streamIn(path, Readable.from([bytes]), options);
     const textOf = async (path: string) => await readTarText(await volume.streamOut(path));
 
     it('refuses a source of text, however it comes, and keeps nothing of it', async () => {
@@ -64,7 +65,11 @@ export function describeVolumes(setup: () => WorkerSetup): void {
       it('merges with what was there, and a file replaces a file', async () => {
         await upload('merge', await tarOf({ 'kept.txt': 'kept', 'sub/old.txt': 'old' }));
         await upload('merge', await tarOf({ 'sub/old.txt': 'new', 'sub/more.txt': 'more' }));
-        expect(await textOf('merge')).to.deep.equal({ 'kept.txt': 'kept', 'sub/old.txt': 'new', 'sub/more.txt': 'more' });
+        expect(await textOf('merge')).to.deep.equal({
+          'kept.txt': 'kept',
+          'sub/old.txt': 'new',
+          'sub/more.txt': 'more',
+        });
       });
 
       it('gives a file as an archive with that one entry', async () => {
@@ -80,7 +85,9 @@ export function describeVolumes(setup: () => WorkerSetup): void {
       it('reads a single file', async () => {
         await upload('read', await tarOf({ 'version.json': '{"ref":"abc"}' }));
         expect(Buffer.from(await volume.readFile('read/version.json')).toString()).to.equal('{"ref":"abc"}');
-        expect((await rejection(volume.readFile('read/version.json', { limitBytes: 5 }))).code).to.equal('KW_ERR_ARTIFACT_TOO_LARGE');
+        expect((await rejection(volume.readFile('read/version.json', { limitBytes: 5 }))).code).to.equal(
+          'KW_ERR_ARTIFACT_TOO_LARGE',
+        );
         expect((await rejection(volume.readFile('read'))).code).to.equal('KW_ERR_PATH_CONFLICT');
         expect((await rejection(volume.readFile('read/none'))).code).to.equal('KW_ERR_FILE_NOT_FOUND');
       });
@@ -96,7 +103,9 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         });
         await upload('kinds', archive);
         const entries = await readTar(await volume.streamOut('kinds'));
-        const kinds = Object.fromEntries([...entries].map(([name, { type, mode, linkname }]) => [name, [type, mode.toString(8), linkname]]));
+        const kinds = Object.fromEntries(
+          [...entries].map(([name, { type, mode, linkname }]) => [name, [type, mode.toString(8), linkname]]),
+        );
         expect(kinds).to.deep.equal({
           hard: ['file', '755', undefined],
           'read-only': ['directory', '555', undefined],
@@ -109,7 +118,9 @@ export function describeVolumes(setup: () => WorkerSetup): void {
 
       it('is in place for a container that has it as an input', async () => {
         await upload('', await tarOf({ 'input.txt': 'for the container' }));
-        const { container, owner } = await makeContainer(worker, setup().image, { inputs: [{ artifact: volume, path: 'in' }] });
+        const { container, owner } = await makeContainer(worker, setup().image, {
+          inputs: [{ artifact: volume, path: 'in' }],
+        });
         expect((await sh(container, 'cat in/input.txt')).stdout).to.equal('for the container');
         await worker.ownerFinished(owner);
       });
@@ -130,8 +141,12 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         expect([gzip.rawBytes, zstd.rawBytes]).to.deep.equal([archive.byteLength, archive.byteLength]);
         expect(gzip.bytes).to.be.lessThan(archive.byteLength);
         const raw = await buffer(await volume.streamOut('gzip'));
-        expect(gunzipSync(await buffer(await volume.streamOut('gzip', { encoding: 'gzip' }))).equals(raw)).to.equal(true);
-        expect(zstdDecompressSync(await buffer(await volume.streamOut('zstd', { encoding: 'zstd' }))).equals(raw)).to.equal(true);
+        expect(gunzipSync(await buffer(await volume.streamOut('gzip', { encoding: 'gzip' }))).equals(raw)).to.equal(
+          true,
+        );
+        expect(
+          zstdDecompressSync(await buffer(await volume.streamOut('zstd', { encoding: 'zstd' }))).equals(raw),
+        ).to.equal(true);
       });
 
       it('takes one without a closing block where the encoding proves the end, and else does not', async () => {
@@ -163,12 +178,16 @@ export function describeVolumes(setup: () => WorkerSetup): void {
           ['gzip', gzipSync(archive)],
           ['zstd', zstdCompressSync(archive)],
         ] as const)
-          expect((await upload('padded', Buffer.concat([bytes, Buffer.alloc(10_240)]), { encoding })).entries).to.equal(1);
+          expect((await upload('padded', Buffer.concat([bytes, Buffer.alloc(10_240)]), { encoding })).entries).to.equal(
+            1,
+          );
       });
 
       it('refuses one that it does not know, before anything moves', async () => {
         const encoding = 's2' as 'raw';
-        expect((await rejection(upload('none', Buffer.alloc(0), { encoding }))).code).to.equal('KW_ERR_UNSUPPORTED_ENCODING');
+        expect((await rejection(upload('none', Buffer.alloc(0), { encoding }))).code).to.equal(
+          'KW_ERR_UNSUPPORTED_ENCODING',
+        );
         expect((await rejection(volume.streamOut('.', { encoding }))).code).to.equal('KW_ERR_UNSUPPORTED_ENCODING');
       });
     });
@@ -206,7 +225,11 @@ export function describeVolumes(setup: () => WorkerSetup): void {
           code: 'KW_ERR_CORRUPT_ARCHIVE',
           encoding: 'gzip',
         },
-        'something that is no gzip': { bytes: async () => await tarOf({ a: 'a' }), code: 'KW_ERR_CORRUPT_ARCHIVE', encoding: 'gzip' },
+        'something that is no gzip': {
+          bytes: async () => await tarOf({ a: 'a' }),
+          code: 'KW_ERR_CORRUPT_ARCHIVE',
+          encoding: 'gzip',
+        },
         'a gzip cut short': {
           bytes: async () => gzipSync(await tarOf({ a: randomBytes(5000) })).subarray(0, 3000),
           code: 'KW_ERR_TRUNCATED_ARCHIVE',
@@ -222,14 +245,23 @@ export function describeVolumes(setup: () => WorkerSetup): void {
           code: 'KW_ERR_TRUNCATED_ARCHIVE',
         },
         'nothing at all': { bytes: async () => Buffer.alloc(0), code: 'KW_ERR_TRUNCATED_ARCHIVE' },
-        'an entry with ..': { bytes: async () => await tarOf({ '../out.txt': 'out' }), code: 'KW_ERR_UNSAFE_ARCHIVE_PATH' },
-        'an absolute entry': { bytes: async () => await tarOf({ '/out.txt': 'out' }), code: 'KW_ERR_UNSAFE_ARCHIVE_PATH' },
+        'an entry with ..': {
+          bytes: async () => await tarOf({ '../out.txt': 'out' }),
+          code: 'KW_ERR_UNSAFE_ARCHIVE_PATH',
+        },
+        'an absolute entry': {
+          bytes: async () => await tarOf({ '/out.txt': 'out' }),
+          code: 'KW_ERR_UNSAFE_ARCHIVE_PATH',
+        },
         'an entry through a link': {
           bytes: async () => await tarOf({ link: { type: 'symlink', linkname: '/tmp' }, 'link/out.txt': 'out' }),
           code: 'KW_ERR_UNSAFE_ARCHIVE_PATH',
         },
         'a fifo': { bytes: async () => await tarOf({ pipe: { type: 'fifo' } }), code: 'KW_ERR_UNSUPPORTED_ENTRY' },
-        'a folder where a file is': { bytes: async () => await tarOf({ 'before.txt': null }), code: 'KW_ERR_PATH_CONFLICT' },
+        'a folder where a file is': {
+          bytes: async () => await tarOf({ 'before.txt': null }),
+          code: 'KW_ERR_PATH_CONFLICT',
+        },
       };
 
       for (const [what, { bytes, code, encoding = 'raw' }] of Object.entries(cases)) {
@@ -243,7 +275,9 @@ export function describeVolumes(setup: () => WorkerSetup): void {
 
     context('when something is wrong with the call', () => {
       it('rejects a path that leads out', async () => {
-        expect((await rejection(upload('a/../../b', await tarOf({ a: 'a' })))).code).to.equal('KW_ERR_UNSAFE_ARCHIVE_PATH');
+        expect((await rejection(upload('a/../../b', await tarOf({ a: 'a' })))).code).to.equal(
+          'KW_ERR_UNSAFE_ARCHIVE_PATH',
+        );
         expect((await rejection(volume.streamOut('../b'))).code).to.equal('KW_ERR_UNSAFE_ARCHIVE_PATH');
       });
 
@@ -314,7 +348,9 @@ export function describeVolumes(setup: () => WorkerSetup): void {
           expect(chunk).to.be.instanceOf(Buffer);
           break;
         }
-        expect((await readTar(await volume.streamOut('large'))).get('large.bin')!.content.byteLength).to.equal(8_000_000);
+        expect((await readTar(await volume.streamOut('large'))).get('large.bin')!.content.byteLength).to.equal(
+          8_000_000,
+        );
       });
 
       it('does nothing with a signal that was aborted before', async () => {

@@ -71,7 +71,9 @@ describe('an agent client and the agent', function () {
 
   /** Text and noise, so that some frames are compressed and some are not. */
   const large = Buffer.concat(
-    Array.from({ length: 24 }, (_, index) => (index % 2 === 0 ? randomBytes(500_000) : Buffer.alloc(500_000, `text ${index} `))),
+    Array.from({ length: 24 }, (_, index) =>
+      index % 2 === 0 ? randomBytes(500_000) : Buffer.alloc(500_000, `text ${index} `),
+    ),
   );
 
   it('greet each other', async () => {
@@ -145,7 +147,9 @@ describe('an agent client and the agent', function () {
         stop.abort(new Error('stopped'));
         yield archive.subarray(5_000_000);
       })();
-      expect((await rejection(client.receive({ volume: 'aborted' }, source, { signal: stop.signal }))).message).to.equal('stopped');
+      expect(
+        (await rejection(client.receive({ volume: 'aborted' }, source, { signal: stop.signal }))).message,
+      ).to.equal('stopped');
       await unharmed(client, 'aborted');
     });
 
@@ -158,7 +162,10 @@ describe('an agent client and the agent', function () {
       expect((await rejection(client.receive({ volume: 'corrupt' }, source))).code).to.equal('KW_ERR_CORRUPT_ARCHIVE');
       expect(given).to.be.below(400);
       await unharmed(client, 'corrupt');
-      const tooLarge = client.receive({ volume: 'corrupt', expandedLimitBytes: 1000 }, Readable.from([await tarOf({ before: 'changed', large })]));
+      const tooLarge = client.receive(
+        { volume: 'corrupt', expandedLimitBytes: 1000 },
+        Readable.from([await tarOf({ before: 'changed', large })]),
+      );
       expect(await rejection(tooLarge)).to.include({ code: 'KW_ERR_ARTIFACT_TOO_LARGE', limitBytes: 1000 });
       await unharmed(client, 'corrupt');
     });
@@ -172,7 +179,13 @@ describe('an agent client and the agent', function () {
         yield archive.subarray(11_000_000);
       })();
       const failure = await rejection(client.receive({ volume: 'killed' }, source));
-      expect(failure).to.include({ code: 'KW_ERR_OPERATION_LOST', retryable: true, handle: 'killed', podName: 'pod', direction: 'in' });
+      expect(failure).to.include({
+        code: 'KW_ERR_OPERATION_LOST',
+        retryable: true,
+        handle: 'killed',
+        podName: 'pod',
+        direction: 'in',
+      });
       await unharmed(connect(), 'killed');
     });
   });
@@ -248,9 +261,14 @@ describe('an agent client and the agent', function () {
 
     it('is of something that is missing, it says so', async () => {
       const client = connect();
-      expect(await rejection(client.send({ volume: 'out', path: 'missing' }))).to.include({ code: 'KW_ERR_FILE_NOT_FOUND', path: 'missing' });
+      expect(await rejection(client.send({ volume: 'out', path: 'missing' }))).to.include({
+        code: 'KW_ERR_FILE_NOT_FOUND',
+        path: 'missing',
+      });
       expect((await rejection(client.send({ volume: 'nowhere' }))).code).to.equal('KW_ERR_VOLUME_NOT_FOUND');
-      expect((await rejection(client.send({ volume: 'out', path: '../x' }))).code).to.equal('KW_ERR_UNSAFE_ARCHIVE_PATH');
+      expect((await rejection(client.send({ volume: 'out', path: '../x' }))).code).to.equal(
+        'KW_ERR_UNSAFE_ARCHIVE_PATH',
+      );
     });
   });
 
@@ -271,7 +289,12 @@ describe('an agent client and the agent', function () {
       readonly stderr: () => string;
     }
 
-    async function follow(client: AgentClient, processId: string, from = { stdout: 0, stderr: 0 }, stdin = false): Promise<Followed> {
+    async function follow(
+      client: AgentClient,
+      processId: string,
+      from = { stdout: 0, stderr: 0 },
+      stdin = false,
+    ): Promise<Followed> {
       const out: Uint8Array[] = [];
       const err: Uint8Array[] = [];
       const attachment = await client.attach(
@@ -283,12 +306,22 @@ describe('an agent client and the agent', function () {
 
     it('run it once, deliver its output apart, and keep its result', async () => {
       const client = connect();
-      const spec = { processId: 'once', args: ['sh', '-c', 'echo "$A"; echo err >&2; pwd; exit 3'], env: ['A=ä'], dir: '/tmp/kw-once' } as const;
+      const spec = {
+        processId: 'once',
+        args: ['sh', '-c', 'echo "$A"; echo err >&2; pwd; exit 3'],
+        env: ['A=ä'],
+        dir: '/tmp/kw-once',
+      } as const;
       expect(await client.start(spec)).to.deep.equal({ started: true });
       expect(await client.start(spec)).to.deep.equal({ started: false });
       for (const _ of [1, 2]) {
         const { attachment, stdout, stderr } = await follow(client, 'once');
-        expect(await attachment.result).to.include({ exitStatus: 3, signal: undefined, stdoutBytes: 'ä\n/tmp/kw-once\n'.length + 1, stderrBytes: 4 });
+        expect(await attachment.result).to.include({
+          exitStatus: 3,
+          signal: undefined,
+          stdoutBytes: 'ä\n/tmp/kw-once\n'.length + 1,
+          stderrBytes: 4,
+        });
         expect([stdout(), stderr()]).to.deep.equal(['ä\n/tmp/kw-once\n', 'err\n']);
       }
     });
@@ -297,8 +330,12 @@ describe('an agent client and the agent', function () {
       const client = connect();
       await client.start({ processId: 'cat', args: ['cat'], stdin: true });
       const out: Uint8Array[] = [];
-      const attachment = await client.attach({ processId: 'cat', stdin: true }, { stdout: async (chunk) => void out.push(chunk) });
-      for (let at = 0; at < large.length; at += 1_000_000) await attachment.sendStdin(large.subarray(at, at + 1_000_000));
+      const attachment = await client.attach(
+        { processId: 'cat', stdin: true },
+        { stdout: async (chunk) => void out.push(chunk) },
+      );
+      for (let at = 0; at < large.length; at += 1_000_000)
+        await attachment.sendStdin(large.subarray(at, at + 1_000_000));
       await attachment.endStdin();
       expect((await attachment.result).exitStatus).to.equal(0);
       expect(Buffer.concat(out).equals(large)).to.equal(true);
@@ -306,18 +343,26 @@ describe('an agent client and the agent', function () {
     });
 
     it('go on with another connection where the last was cut, without a byte lost or twice', async () => {
-      await connect().start({ processId: 'reconnect', args: ['sh', '-c', 'i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done'] });
+      await connect().start({
+        processId: 'reconnect',
+        args: ['sh', '-c', 'i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done'],
+      });
       const out: Uint8Array[] = [];
       let from = { stdout: 0, stderr: 0 };
       for (let attempt = 1; ; attempt += 1) {
         const client = connect({}, attempt < 6 ? { cutAfterReceivedBytes: 20_000 * attempt } : {});
-        const attachment = await client.attach({ processId: 'reconnect', from, attempt }, { stdout: (chunk) => void out.push(chunk) });
+        const attachment = await client.attach(
+          { processId: 'reconnect', from, attempt },
+          { stdout: (chunk) => void out.push(chunk) },
+        );
         const ended = await attachment.result.catch((error: unknown) => error);
         from = { stdout: attachment.position.stdoutBytes, stderr: attachment.position.stderrBytes };
         if (!(ended instanceof Error)) break;
         expect(ended).to.be.instanceOf(ExecConnectionLostError);
       }
-      expect(Buffer.concat(out).toString()).to.equal(Array.from({ length: 20_000 }, (_, index) => `line ${index}\n`).join(''));
+      expect(Buffer.concat(out).toString()).to.equal(
+        Array.from({ length: 20_000 }, (_, index) => `line ${index}\n`).join(''),
+      );
     });
 
     it('run a hundred short ones at once over fewer connections, and as many long ones as there are', async () => {
@@ -357,7 +402,10 @@ describe('an agent client and the agent', function () {
 
     it('detach and use the connection again, and a slow sink stops only its own stream', async () => {
       const client = connect({ outputWindowBytes: 100_000 });
-      await client.start({ processId: 'both', args: ['sh', '-c', 'head -c 5000000 /dev/zero & head -c 500000 /dev/zero >&2; wait'] });
+      await client.start({
+        processId: 'both',
+        args: ['sh', '-c', 'head -c 5000000 /dev/zero & head -c 500000 /dev/zero >&2; wait'],
+      });
       let errBytes = 0;
       let done: (() => void) | undefined;
       const stderrDone = new Promise<void>((resolve) => (done = resolve));

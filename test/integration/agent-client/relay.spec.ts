@@ -57,11 +57,14 @@ describe('a volume that goes from pod to pod', function () {
     return client;
   }
 
-  const fileOf = (agent: AgentProcess, volume: string, path: string): string => join(agent.folder, 'volumes', volume, 'data', path);
+  const fileOf = (agent: AgentProcess, volume: string, path: string): string =>
+    join(agent.folder, 'volumes', volume, 'data', path);
 
   async function expectSame(volume: string): Promise<void> {
     for (const path of ['noise', 'text', 'dir/small'])
-      expect((await readFile(fileOf(to, volume, path))).equals(await readFile(fileOf(from, 'v', path))), path).to.equal(true);
+      expect((await readFile(fileOf(to, volume, path))).equals(await readFile(fileOf(from, 'v', path))), path).to.equal(
+        true,
+      );
   }
 
   it('is the same there, and both agents say the same of it', async () => {
@@ -80,16 +83,27 @@ describe('a volume that goes from pod to pod', function () {
       { cutAfterReceivedBytes: 2_500_000 },
       { splitBytes: 777, cutAfterReceivedBytes: 900_000 },
     );
-    const target = clientOf(to, { cutAfterSentBytes: 400 }, { cutAfterSentBytes: 1_000_000 }, { cutAfterSentBytes: 3_000_000 });
+    const target = clientOf(
+      to,
+      { cutAfterSentBytes: 400 },
+      { cutAfterSentBytes: 1_000_000 },
+      { cutAfterSentBytes: 3_000_000 },
+    );
     await target.receiveFrom({ volume: 'cut' }, { client: source, spec: { volume: 'v' } });
     await expectSame('cut');
-    await until('nothing is left', async () => (await target.status()).operations + (await source.status()).operations === 0);
+    await until(
+      'nothing is left',
+      async () => (await target.status()).operations + (await source.status()).operations === 0,
+    );
   });
 
   it('is begun anew where an agent was killed', async () => {
     const [source, target] = [clientOf(from), clientOf(to)];
     const moving = target.receiveFrom({ volume: 'killed' }, { client: source, spec: { volume: 'v' } });
-    await until('it has begun', async () => (await readdir(join(to.folder, 'volumes/killed/staging')).catch(() => [])).length > 0);
+    await until(
+      'it has begun',
+      async () => (await readdir(join(to.folder, 'volumes/killed/staging')).catch(() => [])).length > 0,
+    );
     await to.killAndRestart();
     await moving;
     await expectSame('killed');
@@ -131,27 +145,44 @@ describe('a volume that goes from pod to pod', function () {
 
   it('leaves both as they were, and names the pod, where one of them cannot', async () => {
     const [source, target] = [clientOf(from), clientOf(to)];
-    const missing = await rejection(target.receiveFrom({ volume: 'none' }, { client: source, spec: { volume: 'v', path: 'missing' } }));
+    const missing = await rejection(
+      target.receiveFrom({ volume: 'none' }, { client: source, spec: { volume: 'v', path: 'missing' } }),
+    );
     expect(missing).to.include({ code: 'KW_ERR_FILE_NOT_FOUND', podName: 'producer', direction: 'out' });
-    const tooLarge = await rejection(target.receiveFrom({ volume: 'none', expandedLimitBytes: 1000 }, { client: source, spec: { volume: 'v' } }));
+    const tooLarge = await rejection(
+      target.receiveFrom({ volume: 'none', expandedLimitBytes: 1000 }, { client: source, spec: { volume: 'v' } }),
+    );
     expect(tooLarge).to.include({ code: 'KW_ERR_ARTIFACT_TOO_LARGE', podName: 'consumer', direction: 'in' });
     await mkdir(fileOf(to, 'conflict', 'noise'), { recursive: true });
     await writeFile(fileOf(to, 'conflict', 'kept'), 'kept');
-    const conflict = await rejection(target.receiveFrom({ volume: 'conflict' }, { client: source, spec: { volume: 'v' } }));
+    const conflict = await rejection(
+      target.receiveFrom({ volume: 'conflict' }, { client: source, spec: { volume: 'v' } }),
+    );
     expect(conflict).to.include({ code: 'KW_ERR_PATH_CONFLICT', podName: 'consumer' });
     expect(await readdir(fileOf(to, 'conflict', ''))).to.have.members(['noise', 'kept']);
-    await until('nothing is left', async () => (await target.status()).operations + (await source.status()).operations === 0);
+    await until(
+      'nothing is left',
+      async () => (await target.status()).operations + (await source.status()).operations === 0,
+    );
   });
 
   it('stops on both sides by the signal, with its reason', async () => {
     const [source, target] = [clientOf(from), clientOf(to, { splitBytes: 1 })];
     const stop = new AbortController();
     const reason = new Error('stopped');
-    const moving = rejection(target.receiveFrom({ volume: 'stopped' }, { client: source, spec: { volume: 'v' } }, { signal: stop.signal }));
-    await until('it has begun', async () => (await readdir(join(to.folder, 'volumes/stopped/staging')).catch(() => [])).length > 0);
+    const moving = rejection(
+      target.receiveFrom({ volume: 'stopped' }, { client: source, spec: { volume: 'v' } }, { signal: stop.signal }),
+    );
+    await until(
+      'it has begun',
+      async () => (await readdir(join(to.folder, 'volumes/stopped/staging')).catch(() => [])).length > 0,
+    );
     stop.abort(reason);
     expect(await moving).to.equal(reason);
-    await until('nothing is left', async () => (await target.status()).operations + (await source.status()).operations === 0);
+    await until(
+      'nothing is left',
+      async () => (await target.status()).operations + (await source.status()).operations === 0,
+    );
     expect(await readdir(join(to.folder, 'volumes/stopped/staging'))).to.deep.equal([]);
   });
 });

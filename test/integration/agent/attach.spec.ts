@@ -150,7 +150,10 @@ describe('attaching to a process', function () {
   it('lets a command wait while too much is unacknowledged, and frees what a host has stored', async () => {
     const total = 48 * 1024 * 1024;
     const limit = 4 * 1024 * 1024;
-    await connection.start('pressure', ['head', '-c', String(total), '/dev/zero'], { unackedLimitBytes: limit, retainBytes: 1024 });
+    await connection.start('pressure', ['head', '-c', String(total), '/dev/zero'], {
+      unackedLimitBytes: limit,
+      retainBytes: 1024,
+    });
     connection.open({ op: 'attach', process: 'pressure', output: true });
     await connection.expect(frameType.opened);
     const held = async (): Promise<number> => {
@@ -172,7 +175,9 @@ describe('attaching to a process', function () {
     }
     connection.done();
     expect(offset).to.equal(total);
-    const segments = (await readdir(join(agent.folder, 'agent/processes/pressure'))).filter((name) => name.startsWith('stdout.'));
+    const segments = (await readdir(join(agent.folder, 'agent/processes/pressure'))).filter((name) =>
+      name.startsWith('stdout.'),
+    );
     expect(segments.length).to.be.below(3);
     const late = await connection.attach('pressure');
     const { first, from } = late.opened['stdout'] as { first: number; from: number };
@@ -184,9 +189,15 @@ describe('attaching to a process', function () {
   it('keeps all that a terminal or a pipe holds when a command ends that had to wait', async () => {
     for (const tty of [undefined, { columns: 80, rows: 24 }]) {
       const id = tty === undefined ? 'waiting-pipe' : 'waiting-terminal';
-      await connection.start(id, ['sh', '-c', "head -c 10000 /dev/zero | tr '\\0' x"], { tty, unackedLimitBytes: 4096 });
+      await connection.start(id, ['sh', '-c', "head -c 10000 /dev/zero | tr '\\0' x"], {
+        tty,
+        unackedLimitBytes: 4096,
+      });
       const record = join(agent.folder, 'agent/processes', id);
-      await until('the command has ended', async () => (await exists(join(record, 'exit'))) || (await exists(join(record, 'result'))));
+      await until(
+        'the command has ended',
+        async () => (await exists(join(record, 'exit'))) || (await exists(join(record, 'result'))),
+      );
       expect((await connection.attach(id)).stdout.length, id).to.equal(10_000);
     }
   });
@@ -282,15 +293,23 @@ describe('attaching to a process', function () {
   it('is not held up by a grandchild that holds the pipe, and does not kill it', async () => {
     const before = Date.now();
     const script = '(sleep 1; echo late; echo later; echo survived >survived) & echo early';
-    const { stdout, result } = await connection.run('grandchild', ['sh', '-c', script], { dir: join(agent.folder, 'grandchild') });
+    const { stdout, result } = await connection.run('grandchild', ['sh', '-c', script], {
+      dir: join(agent.folder, 'grandchild'),
+    });
     expect(Date.now() - before).to.be.below(900);
     expect(stdout.toString()).to.equal('early\n');
     expect(result['exitStatus']).to.equal(0);
-    await until('the grandchild writes on', async () => (await readdir(join(agent.folder, 'grandchild'))).includes('survived'));
+    await until('the grandchild writes on', async () =>
+      (await readdir(join(agent.folder, 'grandchild'))).includes('survived'),
+    );
   });
 
   it('waits for a filter behind the shell that still writes', async () => {
-    const { stdout } = await connection.run('filter', ['sh', '-c', '(for i in 1 2 3 4 5; do sleep 0.1; echo $i; done) & exit 3']);
+    const { stdout } = await connection.run('filter', [
+      'sh',
+      '-c',
+      '(for i in 1 2 3 4 5; do sleep 0.1; echo $i; done) & exit 3',
+    ]);
     expect(stdout.toString()).to.equal('1\n2\n3\n4\n5\n');
   });
 
@@ -331,7 +350,8 @@ describe('attaching to a process', function () {
 
   it('passes signals on, by attachment and by operation', async () => {
     // The signals reach the group, so that the shell has to tell on stderr of each `sleep` that they end.
-    const script = 'exec 2> /dev/null; trap "echo one" USR1; trap "echo two; exit 4" USR2; echo ready; while :; do sleep 0.02; done';
+    const script =
+      'exec 2> /dev/null; trap "echo one" USR1; trap "echo two; exit 4" USR2; echo ready; while :; do sleep 0.02; done';
     await connection.start('signals', ['sh', '-c', script]);
     connection.open({ op: 'attach', process: 'signals' });
     await connection.expect(frameType.opened);

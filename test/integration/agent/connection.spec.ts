@@ -33,7 +33,12 @@ describe('a connection to the agent', function () {
     const first = await agent.connect();
     const second = await agent.connect();
     const hello = await first.agentHello;
-    expect(hello).to.include({ magic: 'kubernetes-worker', uid: process.getuid?.(), gid: process.getgid?.(), pid1: false });
+    expect(hello).to.include({
+      magic: 'kubernetes-worker',
+      uid: process.getuid?.(),
+      gid: process.getgid?.(),
+      pid1: false,
+    });
     expect(hello['protocol']).to.deep.equal([1, 3]);
     expect(hello['incarnation']).to.be.a('string').and.have.length.above(15);
     expect(hello['freeBytes']).to.be.above(0);
@@ -111,7 +116,9 @@ describe('a connection to the agent', function () {
     expect(await violation(Buffer.from([2, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]))).to.contain('too long');
     expect(await violation(Buffer.from([14, 0, 0, 0, 7, 0, 0, 0]))).to.contain('length');
     expect(await violation(encodeFrame(frameType.hello, Buffer.from('{}')))).to.contain('belongs to no operation');
-    expect(await violation(encodeFrame(frameType.open, Buffer.from('{"op":"sta'), 1), encodeFrame(frameType.cancel))).to.contain('middle of a JSON');
+    expect(
+      await violation(encodeFrame(frameType.open, Buffer.from('{"op":"sta'), 1), encodeFrame(frameType.cancel)),
+    ).to.contain('middle of a JSON');
     expect(await violation(encodeFrame(frameType.open, Buffer.from('{"op"')))).to.contain('no JSON');
     expect(await violation(encodeFrame(frameType.open, Buffer.from('['.repeat(100_000))))).to.contain('no JSON');
     expect(await violation(encodeData(0, 0, Buffer.from('x')))).to.contain('belongs to no operation');
@@ -124,7 +131,10 @@ describe('a connection to the agent', function () {
   });
 
   it('wants a hello with the magic first', async () => {
-    for (const bytes of [encodeJson(frameType.open, { op: 'status' }), encodeJson(frameType.hello, { magic: 'other', protocol: [1, 1] })]) {
+    for (const bytes of [
+      encodeJson(frameType.open, { op: 'status' }),
+      encodeJson(frameType.hello, { magic: 'other', protocol: [1, 1] }),
+    ]) {
       const connection = await agent.connectRaw();
       connection.write(bytes);
       await connection.agentHello;

@@ -10,7 +10,7 @@ import type { LoggedCall } from '../../support/faults/fault-control.ts';
 import { FaultRig } from '../../support/faults/fault-rig.ts';
 import { ARCHIVE, fillVolume, OPEN } from '../../support/faults/scenarios/receive.ts';
 
-/** The journal's name in agent/src/place.h. */
+/** The journal's name in agent/src/volume/tree_writer.h. */
 const JOURNAL = '.kw-commit-5b0e4d3a91c7';
 
 /** The place in the log of the first call that fits, after `from`. Without one the test fails. */
@@ -61,7 +61,11 @@ describe('durability', () => {
       await connection.receive(OPEN, ARCHIVE);
       await connection.bye();
       log = rig.control.log();
-      firstMove = find(log, 'move into the volume', ({ call, paths }) => call === 'rename' && paths[1]?.includes('/volumes/v/data/') === true);
+      firstMove = find(
+        log,
+        'move into the volume',
+        ({ call, paths }) => call === 'rename' && paths[1]?.includes('/volumes/v/data/') === true,
+      );
     });
 
     it('has the marker on the disk before the first file moves', () => {
@@ -70,12 +74,16 @@ describe('durability', () => {
 
     it("has the folders' journal on the disk before the marker", async () => {
       const journal = storedDurably(log, `staging/${OPEN.id}`, JOURNAL, `${JOURNAL}.new`);
-      expect(journal).to.be.lessThan(find(log, 'write of the marker', path('write', `agent/operations/.${OPEN.id}.new`)));
+      expect(journal).to.be.lessThan(
+        find(log, 'write of the marker', path('write', `agent/operations/.${OPEN.id}.new`)),
+      );
     });
 
     it('tells RESULT after the last file has moved', () => {
       const told = find(log, 'RESULT', ({ call, paths }) => call === 'frame' && paths[0] === String(frameType.result));
-      const moves = log.flatMap(({ call, paths }, at) => (call === 'rename' && paths[1]?.includes('/volumes/v/data/') === true ? [at] : []));
+      const moves = log.flatMap(({ call, paths }, at) =>
+        call === 'rename' && paths[1]?.includes('/volumes/v/data/') === true ? [at] : [],
+      );
       expect(Math.max(...moves)).to.be.lessThan(told);
     });
   });
@@ -108,8 +116,14 @@ describe('durability', () => {
         const synced = find(log, `fsync of ${stream}`, path('sync', `agent/processes/p/${stream}`));
         expect(synced, stream).to.be.lessThan(written);
       }
-      const opened = find(log, 'OPENED', ({ call, paths }) => call === 'frame' && paths[0] === String(frameType.opened));
-      expect(result).to.be.lessThan(find(log, 'RESULT', ({ call, paths }) => call === 'frame' && paths[0] === String(frameType.result), opened));
+      const opened = find(
+        log,
+        'OPENED',
+        ({ call, paths }) => call === 'frame' && paths[0] === String(frameType.opened),
+      );
+      expect(result).to.be.lessThan(
+        find(log, 'RESULT', ({ call, paths }) => call === 'frame' && paths[0] === String(frameType.result), opened),
+      );
     });
 
     it('forgets its record before the rest of it, and that it is gone is on the disk', () => {
@@ -126,7 +140,9 @@ describe('durability', () => {
     await connection.start('p', ['/bin/sh', '-c', 'sleep 1 & exit 3']);
     await connection.attach('p');
     const log = rig.control.log();
-    expect(storedDurably(log, 'agent/processes/p', 'exit')).to.be.lessThan(find(log, 'write of the result', path('write', '.result.new')));
+    expect(storedDurably(log, 'agent/processes/p', 'exit')).to.be.lessThan(
+      find(log, 'write of the result', path('write', '.result.new')),
+    );
   });
 
   it("of the state directory's format, before anything else is in it", async () => {

@@ -38,7 +38,8 @@ describe('the fence of the agent', function () {
 
   const dataOf = (volume: string): string => join(agent.folder, 'volumes', volume, 'data');
   const contentOf = async (volume: string): Promise<string[]> => readdir(dataOf(volume)).catch(() => []);
-  const staged = async (volume: string): Promise<string[]> => readdir(join(agent.folder, 'volumes', volume, 'staging')).catch(() => []);
+  const staged = async (volume: string): Promise<string[]> =>
+    readdir(join(agent.folder, 'volumes', volume, 'staging')).catch(() => []);
 
   async function fence(generation: number, connection?: AgentConnection): Promise<Json> {
     const own = connection ?? (await agent.connect());
@@ -173,7 +174,9 @@ describe('the fence of the agent', function () {
       expect(failure.facts).to.include({ code: 'STALE_GENERATION', generation: 2 });
     }
     expect(await contentOf('up')).to.deep.equal([]);
-    expect(await older.receive({ id: 'up', volume: 'up', attempt: 1, generation: 2 }, archive)).to.include({ entries: 2 });
+    expect(await older.receive({ id: 'up', volume: 'up', attempt: 1, generation: 2 }, archive)).to.include({
+      entries: 2,
+    });
     await older.bye();
   });
 
@@ -275,7 +278,16 @@ describe('the fence of the agent', function () {
     expect(await readdir(join(held.folder, 'volumes/v/data'))).to.have.members(['a', 'held', 'z']);
     expect(await readdir(join(held.folder, 'agent/operations'))).to.deep.equal([]);
     newer.done();
-    const again = { op: 'receive', id: 'long', volume: 'v', path: '', attempt: 2, leaseMs, resume: true, generation: 2 };
+    const again = {
+      op: 'receive',
+      id: 'long',
+      volume: 'v',
+      path: '',
+      attempt: 2,
+      leaseMs,
+      resume: true,
+      generation: 2,
+    };
     expect(await newer.call(again)).to.include({ entries: 3 });
     older.destroy();
     await newer.bye();
@@ -324,7 +336,16 @@ describe('the fence of the agent', function () {
     await mkdir(dataOf('down'), { recursive: true });
     await writeFile(join(dataOf('down'), 'big'), randomBytes(30_000_000));
     const older = await agent.connect();
-    older.open({ op: 'send', id: 'down', volume: 'down', path: '', attempt: 1, leaseMs, window: 16 << 20, generation: 1 });
+    older.open({
+      op: 'send',
+      id: 'down',
+      volume: 'down',
+      path: '',
+      attempt: 1,
+      leaseMs,
+      window: 16 << 20,
+      generation: 1,
+    });
     await older.opened();
     older.pause();
     await sleep(100);

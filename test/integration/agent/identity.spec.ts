@@ -36,9 +36,13 @@ describe('the identity of', () => {
     const own = createConnection(socket);
     await once(own, 'data');
     own.destroy();
-    const other = spawn('setpriv', [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', process.execPath, '-e', CONNECT, socket], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const other = spawn(
+      'setpriv',
+      [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', process.execPath, '-e', CONNECT, socket],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
     let said = '';
     other.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
     await once(other, 'close');
@@ -48,7 +52,10 @@ describe('the identity of', () => {
   it("a command of another user has that user's groups, and none of the agent's", async () => {
     await using agent = await AgentProcess.start({ wrapper: ['setpriv', '--groups', '0,4242'] });
     const connection = await agent.connect();
-    const { stdout } = await connection.run('p', ['/bin/sh', '-c', 'id -u; id -G'], { user: `${NOBODY}:4343`, dir: '/' });
+    const { stdout } = await connection.run('p', ['/bin/sh', '-c', 'id -u; id -G'], {
+      user: `${NOBODY}:4343`,
+      dir: '/',
+    });
     const [user, groups] = stdout.toString().trim().split('\n');
     expect(user).to.equal(String(NOBODY));
     expect(groups?.split(' ')).to.deep.equal(['4343']);

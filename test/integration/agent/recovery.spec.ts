@@ -43,7 +43,12 @@ describe('a commit of the agent that was cut short', function () {
   const markers = async (): Promise<string[]> => readdir(at('agent/operations'));
 
   /** What an agent leaves that was killed after it had marked a commit: its marker, and what it had staged. */
-  async function leave(operation: string, volume: string, staged: Record<string, string>, more: Json = {}): Promise<void> {
+  async function leave(
+    operation: string,
+    volume: string,
+    staged: Record<string, string>,
+    more: Json = {},
+  ): Promise<void> {
     for (const [name, content] of Object.entries(staged)) {
       const path = at('volumes', volume, 'staging', operation, name);
       await mkdir(join(path, '..'), { recursive: true });
@@ -321,7 +326,9 @@ describe('a commit of the agent that was cut short', function () {
         await next.receive({ id: 'merge', volume: 'x' }, await tarOf({ 'folder/more': 'more' }));
         const names = await readdir(join(own.folder, 'volumes/x/data/folder'));
         expect(names.sort()).to.deep.equal(['file', 'more']);
-        await next.start('echo', ['sh', '-c', 'echo out; set -- /proc/$$/fd/*; [ $# -le 4 ] && echo closed'], { dir: join(own.folder, 'made') });
+        await next.start('echo', ['sh', '-c', 'echo out; set -- /proc/$$/fd/*; [ $# -le 4 ] && echo closed'], {
+          dir: join(own.folder, 'made'),
+        });
         const { stdout, result } = await next.attach('echo');
         expect(result).to.include({ exitStatus: 0 });
         expect(stdout.toString()).to.equal('out\nclosed\n');

@@ -28,8 +28,12 @@ describe('what the agent holds', function () {
     await until('the first session has ended', async () => (await agent.children()).length === 0);
     const before = await descriptors();
     const connections = await Promise.all(Array.from({ length: 6 }, () => agent.connect()));
-    await Promise.all(connections.map((connection, index) => connection.run(`p${index}`, ['sh', '-c', 'sleep 0.05 & exit 1'])));
-    await Promise.all(connections.map((connection, index) => connection.start(`bad${index}`, ['/no/such']).catch(() => undefined)));
+    await Promise.all(
+      connections.map((connection, index) => connection.run(`p${index}`, ['sh', '-c', 'sleep 0.05 & exit 1'])),
+    );
+    await Promise.all(
+      connections.map((connection, index) => connection.start(`bad${index}`, ['/no/such']).catch(() => undefined)),
+    );
     const [first, second, third, ...rest] = connections;
     await first?.receive({ id: 'up', volume: 'v' }, await tarOf({ a: 'a' }));
     await first?.bye();
@@ -42,7 +46,14 @@ describe('what the agent holds', function () {
     await until('all children have ended', async () => (await agent.children()).length === 0);
     expect(await descriptors()).to.equal(before);
     expect(await readdir(join(agent.folder, 'agent/operations'))).to.deep.equal([]);
-    expect((await readdir(join(agent.folder, 'agent/processes'))).toSorted()).to.deep.equal(['p0', 'p1', 'p2', 'p3', 'p4', 'p5']);
+    expect((await readdir(join(agent.folder, 'agent/processes'))).toSorted()).to.deep.equal([
+      'p0',
+      'p1',
+      'p2',
+      'p3',
+      'p4',
+      'p5',
+    ]);
   });
 
   it('uses no processor time while nothing happens', async () => {
@@ -50,7 +61,11 @@ describe('what the agent holds', function () {
     await connection.start('idle', ['sleep', '60']);
     const pids = [String(agent.pid), ...(await agent.children())];
     const switches = async (): Promise<number[]> =>
-      Promise.all(pids.map(async (pid) => Number((await readFile(`/proc/${pid}/status`, 'utf8')).match(/^voluntary_ctxt_switches:\s+(\d+)/m)?.[1])));
+      Promise.all(
+        pids.map(async (pid) =>
+          Number((await readFile(`/proc/${pid}/status`, 'utf8')).match(/^voluntary_ctxt_switches:\s+(\d+)/m)?.[1]),
+        ),
+      );
     await new Promise((resolve) => setTimeout(resolve, 50));
     const before = await switches();
     await new Promise((resolve) => setTimeout(resolve, 500));

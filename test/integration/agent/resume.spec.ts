@@ -6,7 +6,15 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { type AgentConnection, Feeder, failureOf, type Json, Receiver } from '../../support/agent-connection.ts';
-import { decodeData, decodeEnd, decodeWindow, encodeData, encodeEnd, encodeFrame, frameType } from '../../support/agent-frames.ts';
+import {
+  decodeData,
+  decodeEnd,
+  decodeWindow,
+  encodeData,
+  encodeEnd,
+  encodeFrame,
+  frameType,
+} from '../../support/agent-frames.ts';
 import { AgentProcess, until } from '../../support/agent-process.ts';
 import { LimitedFolder } from '../../support/limited-folder.ts';
 import { tarOf } from '../../support/tar.ts';
@@ -41,14 +49,18 @@ describe('a transfer that loses its connection', function () {
   });
 
   const dataOf = (volume: string): string => join(agent.folder, 'volumes', volume, 'data');
-  const staged = async (volume: string): Promise<string[]> => readdir(join(agent.folder, 'volumes', volume, 'staging')).catch(() => []);
+  const staged = async (volume: string): Promise<string[]> =>
+    readdir(join(agent.folder, 'volumes', volume, 'staging')).catch(() => []);
   const statusOf = async (): Promise<Json> => other.call({ op: 'status' });
   const parked = async (count: number): Promise<void> => {
     await until(`${count} are parked`, async () => (await statusOf())['parked'] === count);
   };
 
   /** Opens an upload and takes OPENED and the first WINDOW. */
-  async function openUpload(id: string, more: Json = {}): Promise<{ connection: AgentConnection; opened: Json; limit: number }> {
+  async function openUpload(
+    id: string,
+    more: Json = {},
+  ): Promise<{ connection: AgentConnection; opened: Json; limit: number }> {
     const connection = await agent.connect();
     connection.open({ op: 'receive', id, volume: id, path: '', attempt: 1, leaseMs, ...more });
     const opened = await connection.opened();
@@ -74,12 +86,14 @@ describe('a transfer that loses its connection', function () {
     for (;;) {
       const frame = await connection.next();
       if (frame?.type === frameType.result) return JSON.parse(frame.payload.toString()) as Json;
-      if (frame?.type !== frameType.window && frame?.type !== frameType.progress) throw new Error(`frame ${frame?.type} came, no RESULT`);
+      if (frame?.type !== frameType.window && frame?.type !== frameType.progress)
+        throw new Error(`frame ${frame?.type} came, no RESULT`);
     }
   }
 
   async function sendRest(connection: AgentConnection, from: number): Promise<Json> {
-    for (let at = from; at < archive.length; at += 250_000) connection.write(encodeData(0, at, archive.subarray(at, at + 250_000)));
+    for (let at = from; at < archive.length; at += 250_000)
+      connection.write(encodeData(0, at, archive.subarray(at, at + 250_000)));
     connection.write(encodeEnd(0, archive.length, digest));
     return resultOf(connection);
   }
@@ -91,7 +105,11 @@ describe('a transfer that loses its connection', function () {
       expect(await staged('up')).to.deep.equal(['up']);
       const { connection, opened } = await openUpload('up', { attempt: 2, resume: true });
       expect(opened).to.deep.equal({ from: 1_500_000, ended: false });
-      expect(await sendRest(connection, 1_500_000)).to.include({ bytes: archive.length, sha256: digest.toString('hex'), entries: 2 });
+      expect(await sendRest(connection, 1_500_000)).to.include({
+        bytes: archive.length,
+        sha256: digest.toString('hex'),
+        entries: 2,
+      });
       connection.done();
       expect(await readFile(join(dataOf('up'), 'small'), 'utf8')).to.equal('small');
       await until('nothing is left', async () => (await statusOf())['operations'] === 0);
@@ -139,14 +157,18 @@ describe('a transfer that loses its connection', function () {
       }
       const { connection, opened } = await openUpload('often', { attempt: 99, resume: true });
       expect(opened['from']).to.equal(archive.length);
-      expect(await sendRest(connection, archive.length)).to.include({ bytes: archive.length, sha256: digest.toString('hex') });
+      expect(await sendRest(connection, archive.length)).to.include({
+        bytes: archive.length,
+        sha256: digest.toString('hex'),
+      });
       connection.done();
       await connection.bye();
     });
 
     it('commits without a connection once it has everything, and tells the result to the next', async () => {
       const connection = await beginUpload('alone');
-      for (let at = 1_500_000; at < archive.length; at += 250_000) connection.write(encodeData(0, at, archive.subarray(at, at + 250_000)));
+      for (let at = 1_500_000; at < archive.length; at += 250_000)
+        connection.write(encodeData(0, at, archive.subarray(at, at + 250_000)));
       connection.write(encodeEnd(0, archive.length, digest));
       await resultOf(connection);
       connection.destroy();
@@ -175,7 +197,12 @@ describe('a transfer that loses its connection', function () {
         const next = await own.connect();
         next.open({ op: 'receive', id: 'stored', volume: 'v', path: 'deep', attempt, leaseMs, resume: true });
         const result = await resultOf(next);
-        expect(result).to.deep.equal({ bytes: archive.length, sha256: digest.toString('hex'), entries: 2, expandedBytes: 3_000_005 });
+        expect(result).to.deep.equal({
+          bytes: archive.length,
+          sha256: digest.toString('hex'),
+          entries: 2,
+          expandedBytes: 3_000_005,
+        });
         if (attempt === 3) {
           next.done();
           await taken(next);
@@ -184,9 +211,13 @@ describe('a transfer that loses its connection', function () {
       }
       const last = await own.connect();
       await until('it is forgotten', async () => (await readdir(join(own.folder, 'agent/results'))).length === 0);
-      expect((await failureOf(last.call({ op: 'receive', id: 'stored', volume: 'v', path: '', attempt: 4, leaseMs, resume: true }))).code).to.equal(
-        'OPERATION_GONE',
-      );
+      expect(
+        (
+          await failureOf(
+            last.call({ op: 'receive', id: 'stored', volume: 'v', path: '', attempt: 4, leaseMs, resume: true }),
+          )
+        ).code,
+      ).to.equal('OPERATION_GONE');
     });
 
     it('tells what it failed with to the next connection', async () => {
@@ -229,7 +260,10 @@ describe('a transfer that loses its connection', function () {
           const frame = await connection.next();
           if (frame?.type === frameType.end) {
             ends += 1;
-            expect(decodeEnd(frame)).to.deep.include({ total: whole.length, digest: createHash('sha256').update(whole).digest() });
+            expect(decodeEnd(frame)).to.deep.include({
+              total: whole.length,
+              digest: createHash('sha256').update(whole).digest(),
+            });
             break;
           }
           if (frame?.type !== frameType.data) throw new Error(`frame ${frame?.type} came`);
@@ -308,27 +342,32 @@ describe('a transfer that loses its connection', function () {
     it('ends at once without a lease, and when the host says goodbye', async () => {
       (await beginUpload('no-lease', 1_500_000, { leaseMs: 0 })).destroy();
       await (await beginUpload('goodbye')).bye();
-      for (const volume of ['no-lease', 'goodbye']) await until('staging is gone', async () => (await staged(volume)).length === 0);
+      for (const volume of ['no-lease', 'goodbye'])
+        await until('staging is gone', async () => (await staged(volume)).length === 0);
       expect(await statusOf()).to.include({ parked: 0 });
     });
 
     it('is not known after a restart, and begun anew where the host had not heard of it', async () => {
       await using own = await AgentProcess.start();
       const connection = await own.connect();
-      expect((await failureOf(connection.call({ op: 'receive', id: 'x', volume: 'v', path: '', leaseMs, resume: true }))).code).to.equal(
-        'OPERATION_GONE',
-      );
-      expect((await failureOf(connection.call({ op: 'send', id: 'x', volume: 'v', path: '', leaseMs, resume: true }))).code).to.equal(
-        'OPERATION_GONE',
-      );
-      expect(await connection.receive({ id: 'x', volume: 'v', attempt: 5, leaseMs }, archive)).to.include({ bytes: archive.length });
+      expect(
+        (await failureOf(connection.call({ op: 'receive', id: 'x', volume: 'v', path: '', leaseMs, resume: true })))
+          .code,
+      ).to.equal('OPERATION_GONE');
+      expect(
+        (await failureOf(connection.call({ op: 'send', id: 'x', volume: 'v', path: '', leaseMs, resume: true }))).code,
+      ).to.equal('OPERATION_GONE');
+      expect(await connection.receive({ id: 'x', volume: 'v', attempt: 5, leaseMs }, archive)).to.include({
+        bytes: archive.length,
+      });
     });
 
     it('can be removed, parked or running', async () => {
       (await beginUpload('parked')).destroy();
       await parked(1);
       const running = await beginUpload('running');
-      for (const operation of ['parked', 'running', 'unknown']) expect(await other.call({ op: 'remove', operation })).to.deep.equal({});
+      for (const operation of ['parked', 'running', 'unknown'])
+        expect(await other.call({ op: 'remove', operation })).to.deep.equal({});
       await running.ended;
       expect([await staged('parked'), await staged('running')]).to.deep.equal([[], []]);
       expect(await statusOf()).to.include({ operations: 0, parked: 0 });
@@ -348,14 +387,20 @@ describe('a transfer that loses its connection', function () {
       };
       const waits = await open('waits');
       await waits.opened();
-      for (let at = 0; at < 3_000_000; at += 250_000) waits.write(encodeData(0, at, archive.subarray(at, at + 250_000)));
+      for (let at = 0; at < 3_000_000; at += 250_000)
+        waits.write(encodeData(0, at, archive.subarray(at, at + 250_000)));
       const status = await own.connect();
       await taken(waits);
       waits.destroy();
       await until('it is parked', async () => (await status.call({ op: 'status' }))['parked'] === 1);
-      expect(await status.receive({ id: 'next', volume: 'next', leaseMs }, await tarOf({ big: randomBytes(4_000_000) }))).to.include({ entries: 1 });
+      expect(
+        await status.receive({ id: 'next', volume: 'next', leaseMs }, await tarOf({ big: randomBytes(4_000_000) })),
+      ).to.include({ entries: 1 });
       const failure = await failureOf((await open('waits', { attempt: 2, resume: true })).opened());
-      expect(failure.facts).to.include({ code: 'OPERATION_GONE', message: 'it waited for a connection, and its room was needed' });
+      expect(failure.facts).to.include({
+        code: 'OPERATION_GONE',
+        message: 'it waited for a connection, and its room was needed',
+      });
     });
 
     it('makes room, the one that waits longest first, where there are too many', async () => {
@@ -369,7 +414,10 @@ describe('a transfer that loses its connection', function () {
       }
       await until('the first is gone', async () => (await staged('first')).length === 0);
       const failure = await failureOf(openUpload('first', { attempt: 2, resume: true }));
-      expect(failure.facts).to.include({ code: 'OPERATION_GONE', message: 'it waited for a connection, and its room was needed' });
+      expect(failure.facts).to.include({
+        code: 'OPERATION_GONE',
+        message: 'it waited for a connection, and its room was needed',
+      });
       for (let index = 0; index < 16; index += 1) await other.call({ op: 'remove', operation: `many-${index}` });
       expect(await statusOf()).to.include({ parked: 0 });
     });

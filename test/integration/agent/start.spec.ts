@@ -18,16 +18,29 @@ describe('starting a process', function () {
   let folder: string;
   let count = 0;
 
-  const run = async (args: readonly unknown[], more = {}): Promise<{ stdout: string; stderr: string; exitStatus: unknown; signal: unknown }> => {
+  const run = async (
+    args: readonly unknown[],
+    more = {},
+  ): Promise<{ stdout: string; stderr: string; exitStatus: unknown; signal: unknown }> => {
     const { stdout, stderr, result } = await connection.run(`run-${count++}`, args, more);
-    return { stdout: stdout.toString(), stderr: stderr.toString(), exitStatus: result['exitStatus'], signal: result['signal'] };
+    return {
+      stdout: stdout.toString(),
+      stderr: stderr.toString(),
+      exitStatus: result['exitStatus'],
+      signal: result['signal'],
+    };
   };
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'kw-agent-files-'));
     await chmod(folder, 0o777);
     agent = await AgentProcess.start({
-      env: { ...process.env, KW_PATH_MAP: `/mapped\t${folder}\n/mapped/deep\t${folder}/other`, FROM_CONTAINER: 'yes', OVERRIDDEN: 'old' },
+      env: {
+        ...process.env,
+        KW_PATH_MAP: `/mapped\t${folder}\n/mapped/deep\t${folder}/other`,
+        FROM_CONTAINER: 'yes',
+        OVERRIDDEN: 'old',
+      },
     });
     connection = await agent.connect();
   });
@@ -67,8 +80,15 @@ describe('starting a process', function () {
   });
 
   it('refuses a text with a NUL, an entry of env without a name, and a relative directory', async () => {
-    for (const more of [{ args: ['echo', 'a\0b'] }, { args: ['true'], env: ['NOVALUE'] }, { args: ['true'], dir: 'relative' }, { args: 'true' }])
-      expect((await failureOf(connection.call({ op: 'start', process: 'invalid', ...more }))).code).to.equal('INVALID_SPEC');
+    for (const more of [
+      { args: ['echo', 'a\0b'] },
+      { args: ['true'], env: ['NOVALUE'] },
+      { args: ['true'], dir: 'relative' },
+      { args: 'true' },
+    ])
+      expect((await failureOf(connection.call({ op: 'start', process: 'invalid', ...more }))).code).to.equal(
+        'INVALID_SPEC',
+      );
   });
 
   it('names env where an entry, or all of it together, is too long for the kernel', async () => {
@@ -80,7 +100,9 @@ describe('starting a process', function () {
   });
 
   it("has the container's environment, overridden by its own, without what is the agent's", async () => {
-    const { stdout } = await run(['env'], { env: ['OVERRIDDEN=new', 'EMPTY=', 'TWICE=1', 'TWICE=2', `A_PATH=/mapped/x:/usr/mapped:/mappedx`] });
+    const { stdout } = await run(['env'], {
+      env: ['OVERRIDDEN=new', 'EMPTY=', 'TWICE=1', 'TWICE=2', `A_PATH=/mapped/x:/usr/mapped:/mappedx`],
+    });
     const lines = stdout.split('\n');
     expect(lines).to.include.members(['FROM_CONTAINER=yes', 'OVERRIDDEN=new', 'EMPTY=', 'TWICE=2']);
     expect(stdout).to.not.contain('KW_PATH_MAP');
@@ -89,9 +111,12 @@ describe('starting a process', function () {
   });
 
   it('maps paths where the embedded cluster has no mount namespace', async () => {
-    const { stdout } = await run(['sh', '-c', 'pwd; echo "$@"', 'sh', '/mapped', '--file=/mapped/a', '/mapped/deep/b', 'x/mapped'], {
-      dir: '/mapped/work',
-    });
+    const { stdout } = await run(
+      ['sh', '-c', 'pwd; echo "$@"', 'sh', '/mapped', '--file=/mapped/a', '/mapped/deep/b', 'x/mapped'],
+      {
+        dir: '/mapped/work',
+      },
+    );
     expect(stdout).to.equal(`${folder}/work\n${folder} --file=${folder}/a ${folder}/other/b x/mapped\n`);
   });
 
@@ -105,7 +130,8 @@ describe('starting a process', function () {
     await writeFile(join(folder, 'no-interpreter'), '#!/no/such/interpreter\n', { mode: 0o755 });
     await writeFile(join(folder, 'not-executable'), '#!/bin/sh\n', { mode: 0o644 });
     await writeFile(join(folder, 'garbage'), 'garbage', { mode: 0o755 });
-    const failure = async (...args: string[]): Promise<unknown> => (await failureOf(connection.start('cannot', args))).code;
+    const failure = async (...args: string[]): Promise<unknown> =>
+      (await failureOf(connection.start('cannot', args))).code;
     expect(await failure('no-such-program')).to.equal('EXECUTABLE_NOT_FOUND');
     expect(await failure('/no/such/program')).to.equal('EXECUTABLE_NOT_FOUND');
     expect(await failure('/etc/passwd/program')).to.equal('EXECUTABLE_NOT_FOUND');
@@ -113,9 +139,15 @@ describe('starting a process', function () {
     expect(await failure(join(folder, 'garbage'))).to.equal('WRONG_FORMAT');
     expect(await failure(join(folder, 'not-executable'))).to.equal('NOT_PERMITTED');
     expect(await failure(folder)).to.equal('NOT_PERMITTED');
-    expect((await failureOf(connection.start('cannot', ['true'], { dir: '/etc/passwd/below' }))).code).to.equal('BAD_DIRECTORY');
-    expect((await failureOf(connection.start('cannot', ['true'], { user: 'no-such-user' }))).code).to.equal('USER_NOT_FOUND');
-    expect((await failureOf(connection.start('cannot', ['true'], { user: '0:no-such-group' }))).code).to.equal('USER_NOT_FOUND');
+    expect((await failureOf(connection.start('cannot', ['true'], { dir: '/etc/passwd/below' }))).code).to.equal(
+      'BAD_DIRECTORY',
+    );
+    expect((await failureOf(connection.start('cannot', ['true'], { user: 'no-such-user' }))).code).to.equal(
+      'USER_NOT_FOUND',
+    );
+    expect((await failureOf(connection.start('cannot', ['true'], { user: '0:no-such-group' }))).code).to.equal(
+      'USER_NOT_FOUND',
+    );
     expect((await failureOf(connection.attach('cannot'))).code).to.equal('PROCESS_NOT_FOUND');
     // The id may be used again after all that.
     expect((await connection.run('cannot', ['echo', 'can'])).stdout.toString()).to.equal('can\n');
@@ -130,13 +162,17 @@ describe('starting a process', function () {
   });
 
   it('makes a missing directory', async () => {
-    expect((await run(['pwd'], { dir: join(folder, 'made/below') })).stdout).to.equal(`${join(folder, 'made/below')}\n`);
+    expect((await run(['pwd'], { dir: join(folder, 'made/below') })).stdout).to.equal(
+      `${join(folder, 'made/below')}\n`,
+    );
   });
 
   it('starts an id once, however many connections ask at once', async () => {
     const connections = await Promise.all(Array.from({ length: 10 }, () => agent.connect()));
     const marks = join(folder, 'marks');
-    const answers = await Promise.all(connections.map((other) => other.start('race', ['sh', '-c', `echo started >>${marks}`])));
+    const answers = await Promise.all(
+      connections.map((other) => other.start('race', ['sh', '-c', `echo started >>${marks}`])),
+    );
     expect(answers.filter((answer) => answer['started'] === true)).to.have.length(1);
     await connection.attach('race');
     expect(await readFile(marks, 'utf8')).to.equal('started\n');
@@ -146,7 +182,9 @@ describe('starting a process', function () {
 
   it('lets the next one try where the first attempt of a race fails', async () => {
     const connections = await Promise.all(Array.from({ length: 6 }, () => agent.connect()));
-    const answers = await Promise.allSettled(connections.map((other, index) => other.start('race-fails', [index === 5 ? 'true' : '/no/such'])));
+    const answers = await Promise.allSettled(
+      connections.map((other, index) => other.start('race-fails', [index === 5 ? 'true' : '/no/such'])),
+    );
     const started = answers.filter((answer) => answer.status === 'fulfilled' && answer.value['started'] === true);
     expect(started).to.have.length(1);
     await Promise.all(connections.map((other) => other.bye()));
@@ -189,8 +227,12 @@ describe('starting a process', function () {
 
   (isRoot ? describe : describe.skip)('as another user', () => {
     it('takes names and numbers, groups and HOME from the container', async () => {
-      expect((await run(['sh', '-c', 'id -u; id -g; echo $HOME'], { user: 'nobody' })).stdout).to.equal('65534\n65534\n/nonexistent\n');
-      expect((await run(['sh', '-c', 'id -u; id -g; id -G; echo $HOME'], { user: '12345:54321' })).stdout).to.equal('12345\n54321\n54321\n/\n');
+      expect((await run(['sh', '-c', 'id -u; id -g; echo $HOME'], { user: 'nobody' })).stdout).to.equal(
+        '65534\n65534\n/nonexistent\n',
+      );
+      expect((await run(['sh', '-c', 'id -u; id -g; id -G; echo $HOME'], { user: '12345:54321' })).stdout).to.equal(
+        '12345\n54321\n54321\n/\n',
+      );
       expect((await run(['id', '-g'], { user: 'nobody:daemon' })).stdout).to.equal('1\n');
       expect((await run(['sh', '-c', 'echo $HOME'], { user: 'nobody', env: ['HOME=/own'] })).stdout).to.equal('/own\n');
     });
@@ -202,29 +244,40 @@ describe('starting a process', function () {
       await using own = await AgentProcess.start({ folder: other, wrapper, connectWrapper: wrapper });
       const inside = await own.connect();
       for (const user of ['65534', 'nobody', '65534:5678'])
-        expect((await inside.run(`as-${user.replace(':', '-')}`, ['sh', '-c', 'id -u; id -g'], { user })).stdout.toString(), user).to.equal(
-          '65534\n5678\n',
-        );
-      expect((await failureOf(inside.start('group', ['true'], { user: '65534:65534' }))).code).to.equal('NOT_PERMITTED');
+        expect(
+          (await inside.run(`as-${user.replace(':', '-')}`, ['sh', '-c', 'id -u; id -g'], { user })).stdout.toString(),
+          user,
+        ).to.equal('65534\n5678\n');
+      expect((await failureOf(inside.start('group', ['true'], { user: '65534:65534' }))).code).to.equal(
+        'NOT_PERMITTED',
+      );
       await rm(other, { recursive: true });
     });
 
     it('owns its streams and the directory made for it', async () => {
       const dir = join(folder, 'of-nobody/below');
-      const { stdout } = await run(['sh', '-c', 'echo x > /dev/stdout; echo y > /dev/stderr; touch file'], { user: 'nobody', dir });
+      const { stdout } = await run(['sh', '-c', 'echo x > /dev/stdout; echo y > /dev/stderr; touch file'], {
+        user: 'nobody',
+        dir,
+      });
       expect(stdout).to.equal('x\n');
       expect((await stat(join(folder, 'of-nobody'))).uid).to.equal(65534);
       expect((await stat(join(dir, 'file'))).uid).to.equal(65534);
     });
 
     it('owns its terminal', async () => {
-      expect((await run(['sh', '-c', 'echo x > "$(tty)"'], { user: 'nobody', tty: { columns: 80, rows: 24 } })).stdout).to.equal('x\r\n');
+      expect(
+        (await run(['sh', '-c', 'echo x > "$(tty)"'], { user: 'nobody', tty: { columns: 80, rows: 24 } })).stdout,
+      ).to.equal('x\r\n');
     });
 
     it('cannot look into the agent', async () => {
-      const { stdout } = await run(['sh', '-c', `ls ${agent.folder}/agent || echo denied; cat /proc/${agent.pid}/environ || echo denied`], {
-        user: 'nobody',
-      });
+      const { stdout } = await run(
+        ['sh', '-c', `ls ${agent.folder}/agent || echo denied; cat /proc/${agent.pid}/environ || echo denied`],
+        {
+          user: 'nobody',
+        },
+      );
       expect(stdout).to.equal('denied\ndenied\n');
     });
   });

@@ -33,8 +33,13 @@ describe('the stdin of a process', function () {
 
   it('takes the stdin and its end that came before a goodbye, whatever the session has not read by then', async () => {
     const childCalled = async (name: string, but: readonly number[] = []): Promise<number[]> => {
-      const pids = (await readFile(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8')).trim().split(' ').map(Number);
-      const names = await Promise.all(pids.map(async (pid) => (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim()));
+      const pids = (await readFile(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8'))
+        .trim()
+        .split(' ')
+        .map(Number);
+      const names = await Promise.all(
+        pids.map(async (pid) => (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim()),
+      );
       return pids.filter((pid, index) => names[index] === name && !but.includes(pid));
     };
     const stopped = async (pid: number): Promise<boolean> => /\) T /.test(await readFile(`/proc/${pid}/stat`, 'utf8'));
@@ -54,7 +59,9 @@ describe('the stdin of a process', function () {
     await writeFile(join(folder, 'print'), '');
     await until('the command has printed', async () => await exists(join(folder, 'printed')));
     const text = Buffer.from('all of it');
-    feeding.write(Buffer.concat([encodeData(0, 0, text), encodeEnd(0, text.length, sha256(text)), encodeFrame(frameType.bye)]));
+    feeding.write(
+      Buffer.concat([encodeData(0, 0, text), encodeEnd(0, text.length, sha256(text)), encodeFrame(frameType.bye)]),
+    );
     await until('the supervisor has stored it', async () => {
       const stored = await readFile(join(agent.folder, 'agent/processes/goodbye/stdout.0'), 'utf8').catch(() => '');
       return stored === 'news\n';
@@ -68,7 +75,11 @@ describe('the stdin of a process', function () {
     expect((await connection.attach('goodbye')).stdout.toString()).to.equal('news\nall of it');
   });
 
-  const attach = async (id: string, attempt: number, protocol?: readonly [number, number]): Promise<AgentConnection> => {
+  const attach = async (
+    id: string,
+    attempt: number,
+    protocol?: readonly [number, number],
+  ): Promise<AgentConnection> => {
     const other = await agent.connect(protocol);
     other.open({ op: 'attach', process: id, stdin: true, output: false, attempt });
     await other.expect(frameType.opened);
@@ -172,7 +183,9 @@ describe('the stdin of a process', function () {
       const tty = { columns: 80, rows: 24 };
       await connection.start(id, ['sh', '-c', 'stty -echo; echo ready; cat; echo over'], { stdin: true, tty });
       await until('it is ready', async () =>
-        (await readFile(join(agent.folder, 'agent/processes', id, 'stdout.0'), 'utf8').catch(() => '')).includes('ready'),
+        (await readFile(join(agent.folder, 'agent/processes', id, 'stdout.0'), 'utf8').catch(() => '')).includes(
+          'ready',
+        ),
       );
       const { stdout } = await connection.attach(id, { stdin: true }, Buffer.from(text));
       expect(stdout.toString().replaceAll('\r', '')).to.equal(`ready\n${text}over\n`);

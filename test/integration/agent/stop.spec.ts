@@ -54,9 +54,16 @@ describe('stopping processes', function () {
   });
 
   it('kills the group after the grace', async () => {
-    const [leader = 0, child = 0] = await startReady('deaf', 'trap "" TERM; echo $$; (sleep 60 & echo $!; wait) ; sleep 60', 2);
+    const [leader = 0, child = 0] = await startReady(
+      'deaf',
+      'trap "" TERM; echo $$; (sleep 60 & echo $!; wait) ; sleep 60',
+      2,
+    );
     const before = Date.now();
-    expect(await connection.call({ op: 'stop', process: 'deaf', graceMs: 200 })).to.include({ exitStatus: 137, signal: 9 });
+    expect(await connection.call({ op: 'stop', process: 'deaf', graceMs: 200 })).to.include({
+      exitStatus: 137,
+      signal: 9,
+    });
     expect(Date.now() - before).to.be.within(190, 1500);
     expect([await lives(leader), await lives(child)]).to.deep.equal([false, false]);
   });
@@ -65,7 +72,10 @@ describe('stopping processes', function () {
     const script = 'echo $$; setsid sh -c \'trap "" TERM; (setsid sleep 60 & echo $!; wait) & echo $$; wait\' & wait';
     const pids = await startReady('escape', script, 3);
     const before = Date.now();
-    expect(await connection.call({ op: 'stop', process: 'escape', graceMs: 10_000 })).to.include({ exitStatus: 143, signal: 15 });
+    expect(await connection.call({ op: 'stop', process: 'escape', graceMs: 10_000 })).to.include({
+      exitStatus: 143,
+      signal: 15,
+    });
     expect(Date.now() - before).to.be.below(3000);
     for (const pid of pids) expect(await lives(pid), String(pid)).to.equal(false);
   });
@@ -118,7 +128,9 @@ describe('stopping processes', function () {
       { op: 'resize', columns: 1, rows: 1 },
     ])
       expect((await failureOf(connection.call({ ...open, process: 'nobody' }))).code).to.equal('PROCESS_NOT_FOUND');
-    expect((await failureOf(connection.call({ op: 'signal', process: 'nobody', signal: 65 }))).code).to.equal('INVALID_SPEC');
+    expect((await failureOf(connection.call({ op: 'signal', process: 'nobody', signal: 65 }))).code).to.equal(
+      'INVALID_SPEC',
+    );
   });
 
   it('stops everything when the agent is told to end, stores results, and exits with 143', async () => {
@@ -148,13 +160,20 @@ describe('stopping processes', function () {
     await using next = await AgentProcess.start({ folder: agent.folder });
     const other = await next.connect();
     expect((await other.attach('polite')).result).to.deep.include({ exitStatus: 0, shutdown: true });
-    expect(await other.call({ op: 'stop', process: 'polite', graceMs: 0 })).to.deep.include({ exitStatus: 0, shutdown: true });
+    expect(await other.call({ op: 'stop', process: 'polite', graceMs: 0 })).to.deep.include({
+      exitStatus: 0,
+      shutdown: true,
+    });
     expect((await other.attach('before')).result).to.not.have.property('shutdown');
   });
 
   it('marks a status that it could store when it was killed after it was told to end', async () => {
     // What it left behind ignores TERM and holds the output, so that only the status is stored.
-    await startReady('cut', '(trap "" TERM; echo 1; while :; do sleep 0.02; done) & trap "exit 0" TERM; echo 2; wait', 2);
+    await startReady(
+      'cut',
+      '(trap "" TERM; echo 1; while :; do sleep 0.02; done) & trap "exit 0" TERM; echo 2; wait',
+      2,
+    );
     process.kill(agent.pid, 'SIGTERM');
     await until('its status is stored', async () => await exists(`${agent.folder}/agent/processes/cut/exit`));
     await agent.killAndRestart();
@@ -176,7 +195,11 @@ describe('stopping processes', function () {
     const kept = await after.attach('ended');
     expect([kept.stdout.toString(), kept.result['exitStatus']]).to.deep.equal(['kept\n', 6]);
     for (const id of ['running', 'ended']) expect(await after.start(id, ['true'])).to.include({ started: false });
-    const states = ((await after.call({ op: 'status' }))['processes'] as Json[]).map(({ id, state, exitStatus }) => ({ id, state, exitStatus }));
+    const states = ((await after.call({ op: 'status' }))['processes'] as Json[]).map(({ id, state, exitStatus }) => ({
+      id,
+      state,
+      exitStatus,
+    }));
     expect(states).to.have.deep.members([
       { id: 'running', state: 'lost', exitStatus: null },
       { id: 'ended', state: 'ended', exitStatus: 6 },
@@ -232,17 +255,23 @@ describe('stopping processes', function () {
       '--kill-child',
       '--mount-proc',
     ];
-    if (spawnSync(isolated[0] as string, [...isolated.slice(1), 'test', '-w', '/proc/sys/kernel/ns_last_pid']).status !== 0) {
+    if (
+      spawnSync(isolated[0] as string, [...isolated.slice(1), 'test', '-w', '/proc/sys/kernel/ns_last_pid']).status !==
+      0
+    ) {
       console.log('      skipped: no namespace of process ids whose next id can be chosen can be made here');
       return this.skip();
     }
     await using other = await AgentProcess.start({ wrapper: isolated });
     using _end = { [Symbol.dispose]: () => void process.kill(other.pid, 'SIGKILL') }; // `unshare` ignores TERM
     const inside = await other.connect();
-    const text = async (id: string, script: string): Promise<string> => (await inside.run(id, ['sh', '-c', script])).stdout.toString().trim();
+    const text = async (id: string, script: string): Promise<string> =>
+      (await inside.run(id, ['sh', '-c', script])).stdout.toString().trim();
     for (const end of ['stop', 'kill']) {
       // The command ends at once; what it leaves in another session keeps its supervisor.
-      const [leader, supervisor] = (await text(`${end}-old`, 'setsid sleep 60 >/dev/null 2>&1 & echo $$ $PPID')).split(' ').map(Number);
+      const [leader, supervisor] = (await text(`${end}-old`, 'setsid sleep 60 >/dev/null 2>&1 & echo $$ $PPID'))
+        .split(' ')
+        .map(Number);
       // Another group gets the same id, where that is to be had.
       const reuse = `echo ${Number(leader) - 1} >/proc/sys/kernel/ns_last_pid; setsid sleep 61 >/dev/null 2>&1 & echo $!`;
       const victim = await text(`${end}-new`, reuse);

@@ -27,7 +27,8 @@ describe('a volume that changes while it is sent', () => {
   const sent = async (change: (folder: string) => Promise<void>): Promise<Map<string, string>> => {
     const { id, folder } = await agent.volume();
     await mkdir(path(folder, 'b'));
-    for (const [name, letter] of Object.entries({ a: '1', 'b/c': '2', d: '3' })) await writeFile(path(folder, name), letter.repeat(SIZE));
+    for (const [name, letter] of Object.entries({ a: '1', 'b/c': '2', d: '3' }))
+      await writeFile(path(folder, name), letter.repeat(SIZE));
     // The clock of file systems is coarse: a change in the same tick could not be seen.
     await utimes(path(folder, 'a'), 1, 1);
     const { connection } = agent;

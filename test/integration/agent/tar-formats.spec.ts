@@ -46,7 +46,8 @@ describe('unpacking archives of other programs', () => {
       expect(content.get('hard')?.inode).to.equal(file?.inode);
       expect(content.get('link')).to.include({ type: 'link', content: 'dir/file' });
       expect(content.get('dir')).to.include({ type: 'folder', mode: 0o755 });
-      for (const path of ['dir', 'dir/file', 'link']) expect(content.get(path)?.mtimeMs).to.be.closeTo(time + (fraction ? 678.901 : 0), 0.01);
+      for (const path of ['dir', 'dir/file', 'link'])
+        expect(content.get(path)?.mtimeMs).to.be.closeTo(time + (fraction ? 678.901 : 0), 0.01);
       expect(content.get(long)?.content).to.equal(hasLongNames ? 'long\n' : undefined);
       expect(content.get('longlink')?.content).to.equal(hasLongNames ? long : undefined);
     });
@@ -56,7 +57,8 @@ describe('unpacking archives of other programs', () => {
     it(`restores the holes of ${name}.tar`, async () => {
       const { folder, content } = await unpacked(await readFile(join(fixtures, `${name}.tar`)));
       const expected = Buffer.alloc(8 * 65_536);
-      for (let piece = 0; piece < 7; piece++) expected.write(`piece ${String(piece).padStart(2, '0')}\n`, piece * 65_536);
+      for (let piece = 0; piece < 7; piece++)
+        expected.write(`piece ${String(piece).padStart(2, '0')}\n`, piece * 65_536);
       expect([...content.keys()]).to.deep.equal(['sparse']);
       expect(content.get('sparse')?.content === expected.toString('latin1')).to.equal(true);
       expect((await stat(join(folder, 'sparse'))).blocks * 512).to.be.lessThan(expected.length);

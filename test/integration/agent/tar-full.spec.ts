@@ -22,7 +22,10 @@ describe('an upload that the disk has no room for', () => {
     }
     agent = await TarAgent.start({ folder: disk.folder });
     const { id, folder } = await agent.volume();
-    await agent.upload(id, archiveOf(headerBlock({ name: 'd/', type: '5', mode: 0o755 }), fileBlocks('d/before', '1'), fileBlocks('f', '2')));
+    await agent.upload(
+      id,
+      archiveOf(headerBlock({ name: 'd/', type: '5', mode: 0o755 }), fileBlocks('d/before', '1'), fileBlocks('f', '2')),
+    );
     return { disk, agent, id, folder, before: (await agent.download(id)).archive };
   };
 
@@ -54,7 +57,10 @@ describe('an upload that the disk has no room for', () => {
   it('is DISK_FULL where the inodes are used up', async function () {
     const run = await start(this, 'size=8m,nr_inodes=60');
     const many = archiveOf(...Array.from({ length: 100 }, (_, index) => fileBlocks(`d/${index}`)));
-    expect((await failureOf(run.agent.upload(run.id, many))).facts).to.include({ code: 'DISK_FULL', errnoName: 'ENOSPC' });
+    expect((await failureOf(run.agent.upload(run.id, many))).facts).to.include({
+      code: 'DISK_FULL',
+      errnoName: 'ENOSPC',
+    });
     await unchanged(run);
     await run.agent.upload(run.id, archiveOf(fileBlocks('d/new')));
   });
@@ -71,7 +77,8 @@ describe('an upload that the disk has no room for', () => {
     const last = join(run.disk.folder, 'volumes', run.id, 'staging', id, 'f');
     await until('the last entry is staged', async () => (await readFile(last, 'utf8').catch(() => '')) === '4');
     await writeFile(join(run.disk.folder, 'filler'), Buffer.alloc(9_000_000)).catch(() => undefined);
-    for (let size = 4096; size > 0; size >>= 1) await writeFile(join(run.disk.folder, `filler-${size}`), Buffer.alloc(size)).catch(() => undefined);
+    for (let size = 4096; size > 0; size >>= 1)
+      await writeFile(join(run.disk.folder, `filler-${size}`), Buffer.alloc(size)).catch(() => undefined);
     connection.write(encodeEnd(0, archive.length, sha256(archive)));
     const failure = await failureOf(connection.expectJson(frameType.result));
     connection.done();
@@ -102,7 +109,10 @@ describe('an upload to a place where it cannot be', () => {
   ] as const) {
     it(`is ${code} where the target is ${what}, and changes nothing`, async () => {
       const { id } = await agent.volume();
-      await agent.upload(id, archiveOf(fileBlocks('file', 'mine'), headerBlock({ name: 'link', type: '2', link: '/tmp' })));
+      await agent.upload(
+        id,
+        archiveOf(fileBlocks('file', 'mine'), headerBlock({ name: 'link', type: '2', link: '/tmp' })),
+      );
       const { archive: before } = await agent.download(id);
       expect((await failureOf(agent.upload(id, archive, { path }))).code).to.equal(code);
       expect((await agent.download(id)).archive.equals(before)).to.equal(true);
@@ -129,8 +139,13 @@ describe('an upload to a place where it cannot be', () => {
     const { id } = await other.volume();
     await other.upload(id, archive);
     const { archive: before } = await other.download(id);
-    await limited.run(`mount --bind "$0/volumes/${id}" "$0/volumes/${id}" && mount -o remount,bind,ro "$0/volumes/${id}"`);
-    expect((await failureOf(other.upload(id, archive))).facts).to.include({ code: 'NOT_PERMITTED', errnoName: 'EROFS' });
+    await limited.run(
+      `mount --bind "$0/volumes/${id}" "$0/volumes/${id}" && mount -o remount,bind,ro "$0/volumes/${id}"`,
+    );
+    expect((await failureOf(other.upload(id, archive))).facts).to.include({
+      code: 'NOT_PERMITTED',
+      errnoName: 'EROFS',
+    });
     expect((await failureOf(other.call({ op: 'remove', volume: id }))).code).to.equal('NOT_PERMITTED');
     expect((await other.download(id)).archive.equals(before)).to.equal(true);
   });

@@ -1,5 +1,16 @@
 import { expect } from 'chai';
-import { type Arbitrary, array, assert, asyncProperty, constantFrom, double, integer, oneof, record, uint8Array } from 'fast-check';
+import {
+  type Arbitrary,
+  array,
+  assert,
+  asyncProperty,
+  constantFrom,
+  double,
+  integer,
+  oneof,
+  record,
+  uint8Array,
+} from 'fast-check';
 
 import { describeTree, makeTree, type TreeEntry } from './tar-tree.ts';
 import { TarAgent } from './tar-volume.ts';
@@ -17,7 +28,11 @@ const name: Arbitrary<Buffer> = oneof(
 
 const size = oneof(constantFrom(0, 1, 511, 512, 513, 1023, 1024, 262_144), integer({ min: 0, max: 5000 }));
 const mode = integer({ min: 0, max: 0o777 }).map((bits) => bits | READABLE);
-const mtime = oneof(integer({ min: 0, max: 2 ** 31 }), double({ min: -1e9, max: 2 ** 33, noNaN: true }), constantFrom(0, 1.5, -0.25, 2 ** 32 + 0.5));
+const mtime = oneof(
+  integer({ min: 0, max: 2 ** 31 }),
+  double({ min: -1e9, max: 2 ** 33, noNaN: true }),
+  constantFrom(0, 1.5, -0.25, 2 ** 32 + 0.5),
+);
 
 /** An entry without its place: that comes from the entries before it. */
 const seed = record({
@@ -49,15 +64,21 @@ function place(seeds: readonly Seed[]): TreeEntry[] {
     if (kind === 'file' || kind === 'sparse') files.push(path);
     if (kind === 'folder') entries.set(path.toString('latin1'), { ...facts, kind, mode: bits | READABLE });
     else if (kind === 'symlink') entries.set(path.toString('latin1'), { path, mtime: time, kind, target });
-    else if (kind === 'hardlink' && file !== undefined) entries.set(path.toString('latin1'), { path, mtime: time, kind, target: file });
+    else if (kind === 'hardlink' && file !== undefined)
+      entries.set(path.toString('latin1'), { path, mtime: time, kind, target: file });
     else if (kind === 'sparse')
       entries.set(path.toString('latin1'), {
         ...facts,
         kind,
         size: length * 40,
-        pieces: new Map([0, length * 20].filter((at) => at < length * 40).map((at) => [at, Buffer.alloc(Math.min(8, length * 40 - at), byte)])),
+        pieces: new Map(
+          [0, length * 20]
+            .filter((at) => at < length * 40)
+            .map((at) => [at, Buffer.alloc(Math.min(8, length * 40 - at), byte)]),
+        ),
       });
-    else if (kind === 'file') entries.set(path.toString('latin1'), { ...facts, kind, content: Buffer.alloc(length, byte) });
+    else if (kind === 'file')
+      entries.set(path.toString('latin1'), { ...facts, kind, content: Buffer.alloc(length, byte) });
   }
   return [...entries.values()];
 }
@@ -96,7 +117,11 @@ describe('any tree that goes from pod to pod', function () {
         await second.call({ op: 'copy', from: other.id, to: copy.id });
         expect(await describeTree(copy.folder)).to.deep.equal(expected);
         expect((await second.download(copy.id)).archive.equals(archive), 'sent from the copy').to.equal(true);
-        for (const [agent, id] of [[first, source.id] as const, [second, other.id] as const, [second, copy.id] as const])
+        for (const [agent, id] of [
+          [first, source.id] as const,
+          [second, other.id] as const,
+          [second, copy.id] as const,
+        ])
           await agent.call({ op: 'remove', volume: id });
       }),
       { numRuns: 25 },

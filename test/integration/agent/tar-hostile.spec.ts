@@ -61,11 +61,17 @@ describe('an archive that is broken or malicious', () => {
   });
 
   it('is refused where names or numbers are out of bounds, and says which entry', async () => {
-    const base256 = headerBlock({ name: 'file', sizeField: Buffer.concat([Buffer.from([0x80]), Buffer.alloc(11, 0xff)]) });
+    const base256 = headerBlock({
+      name: 'file',
+      sizeField: Buffer.concat([Buffer.from([0x80]), Buffer.alloc(11, 0xff)]),
+    });
     for (const [code, archive] of [
       ['UNSUPPORTED_ENTRY', archiveOf(paxBlocks({ path: 'n'.repeat(256) }), fileBlocks('f'))],
       ['UNSUPPORTED_ENTRY', archiveOf(paxBlocks({ path: `${'d/'.repeat(2047)}xx` }), fileBlocks('f'))],
-      ['UNSUPPORTED_ENTRY', archiveOf(paxBlocks({ linkpath: 'l'.repeat(4096) }), headerBlock({ name: 'f', type: '2' }))],
+      [
+        'UNSUPPORTED_ENTRY',
+        archiveOf(paxBlocks({ linkpath: 'l'.repeat(4096) }), headerBlock({ name: 'f', type: '2' })),
+      ],
       ['CORRUPT_ARCHIVE', archiveOf(base256)],
       ['CORRUPT_ARCHIVE', archiveOf(headerBlock({ name: 'file', sizeField: Buffer.alloc(12, 0xff) }))],
       ['CORRUPT_ARCHIVE', archiveOf(headerBlock({ name: 'file', sizeField: Buffer.from('-0000000001\0') }))],
@@ -79,10 +85,18 @@ describe('an archive that is broken or malicious', () => {
   it('takes the longest path, thousands of extended headers, and entries that come twice', async () => {
     const { id, folder } = await agent.volume();
     const longest = `${`${'d'.repeat(203)}/`.repeat(20)}${'f'.repeat(15)}`;
-    const headers = Array.from({ length: 3000 }, (_, index) => paxBlocks({ comment: String(index), mtime: `${index}.5` }));
+    const headers = Array.from({ length: 3000 }, (_, index) =>
+      paxBlocks({ comment: String(index), mtime: `${index}.5` }),
+    );
     await agent.upload(
       id,
-      archiveOf(paxBlocks({ path: longest }), fileBlocks('x', 'deep'), ...headers, fileBlocks('many', '1'), fileBlocks('many', '2')),
+      archiveOf(
+        paxBlocks({ path: longest }),
+        fileBlocks('x', 'deep'),
+        ...headers,
+        fileBlocks('many', '1'),
+        fileBlocks('many', '2'),
+      ),
     );
     expect(await readFile(join(folder, 'many'), 'utf8')).to.equal('2');
     const { archive } = await agent.download(id);
@@ -153,8 +167,13 @@ describe('an archive that is broken or malicious', () => {
   it('never writes through a link that is in the volume', async () => {
     const { id } = await agent.volume();
     await agent.upload(id, archiveOf(headerBlock({ name: 'l', type: '2', link: outside })));
-    expect((await failureOf(agent.upload(id, archiveOf(fileBlocks('l/x', '1'))))).facts).to.include({ code: 'PATH_CONFLICT', path: 'l' });
-    expect((await failureOf(agent.upload(id, archiveOf(fileBlocks('x', '1')), { path: 'l' }))).code).to.equal('UNSAFE_PATH');
+    expect((await failureOf(agent.upload(id, archiveOf(fileBlocks('l/x', '1'))))).facts).to.include({
+      code: 'PATH_CONFLICT',
+      path: 'l',
+    });
+    expect((await failureOf(agent.upload(id, archiveOf(fileBlocks('x', '1')), { path: 'l' }))).code).to.equal(
+      'UNSAFE_PATH',
+    );
     expect(await readdir(outside)).to.deep.equal([]);
   });
 
@@ -167,9 +186,15 @@ describe('an archive that is broken or malicious', () => {
   });
 
   it('is ARTIFACT_TOO_LARGE as soon as a header says so, holes included', async () => {
-    const sparse = archiveOf(paxBlocks({ 'GNU.sparse.size': String(2 ** 52), 'GNU.sparse.map': '0,0' }), fileBlocks('s'));
+    const sparse = archiveOf(
+      paxBlocks({ 'GNU.sparse.size': String(2 ** 52), 'GNU.sparse.map': '0,0' }),
+      fileBlocks('s'),
+    );
     for (const archive of [sparse, archiveOf(fileBlocks('a', 'x'.repeat(600)), fileBlocks('b', 'x'.repeat(600)))])
-      expect((await refused(archive, { expandedLimitBytes: 1199 })).facts).to.include({ code: 'ARTIFACT_TOO_LARGE', limitBytes: 1199 });
+      expect((await refused(archive, { expandedLimitBytes: 1199 })).facts).to.include({
+        code: 'ARTIFACT_TOO_LARGE',
+        limitBytes: 1199,
+      });
   });
 
   it('has its set-id bits cleared, or is refused for them', async () => {
@@ -189,7 +214,10 @@ describe('an archive that is broken or malicious', () => {
       paxBlocks({ 'GNU.sparse.size': '100', 'GNU.sparse.map': '0,2,50,2' }),
       fileBlocks('s', 'abcd'),
     );
-    const change = tuple(integer({ min: 0, max: whole.length - END_OF_ARCHIVE.length - 1 }), integer({ min: 0, max: 255 }));
+    const change = tuple(
+      integer({ min: 0, max: whole.length - END_OF_ARCHIVE.length - 1 }),
+      integer({ min: 0, max: 255 }),
+    );
     await assert(
       asyncProperty(array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
         const broken = Buffer.from(whole);

@@ -50,7 +50,12 @@ describe('metadata of an archive', () => {
   it('keeps every time that programs write as a decimal number, with an exponent or without', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.record({ whole: digits, fraction: fc.option(digits, { nil: '' }), exponent: fc.integer({ min: -15, max: 2 }), isNegative: fc.boolean() }),
+        fc.record({
+          whole: digits,
+          fraction: fc.option(digits, { nil: '' }),
+          exponent: fc.integer({ min: -15, max: 2 }),
+          isNegative: fc.boolean(),
+        }),
         async ({ whole, fraction, exponent, isNegative }) => {
           const text = `${isNegative ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}${exponent === 0 ? '' : `e${exponent}`}`;
           const expected = nanosecondsOf(whole, fraction, exponent, isNegative);
@@ -68,9 +73,18 @@ describe('metadata of an archive', () => {
     const bytes = fc.uint8Array({ minLength: 8, maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(
-        fc.record({ uid: bytes, gid: bytes, mtime: fc.uint8Array({ minLength: 12, maxLength: 12 }), keepOwner: fc.boolean() }),
+        fc.record({
+          uid: bytes,
+          gid: bytes,
+          mtime: fc.uint8Array({ minLength: 12, maxLength: 12 }),
+          keepOwner: fc.boolean(),
+        }),
         async ({ uid, gid, mtime, keepOwner }) => {
-          const block = withField(withField(withField(headerBlock({ name: 'f', size: 1 }), 108, uid), 116, gid), 136, mtime);
+          const block = withField(
+            withField(withField(headerBlock({ name: 'f', size: 1 }), 108, uid), 116, gid),
+            136,
+            mtime,
+          );
           const { content } = await unpacked(archiveOf(block, Buffer.from('1'.padEnd(512, '\0'))), { keepOwner });
           expect(content.get('f')).to.include({ content: '1', mode: 0o644 });
         },
@@ -80,19 +94,36 @@ describe('metadata of an archive', () => {
   });
 
   it('never refuses an archive for what a pax record says of times, owners or things it does not know', async () => {
-    const keys = fc.constantFrom('mtime', 'atime', 'ctime', 'uid', 'gid', 'uname', 'gname', 'comment', 'LIBARCHIVE.x', 'GNU.sparse.new');
+    const keys = fc.constantFrom(
+      'mtime',
+      'atime',
+      'ctime',
+      'uid',
+      'gid',
+      'uname',
+      'gname',
+      'comment',
+      'LIBARCHIVE.x',
+      'GNU.sparse.new',
+    );
     await fc.assert(
-      fc.asyncProperty(fc.dictionary(keys, fc.string({ maxLength: 30 }), { noNullPrototype: true }), fc.boolean(), async (records, keepOwner) => {
-        const { content } = await unpacked(archiveOf(paxBlocks(records), fileBlocks('f', '1')), { keepOwner });
-        expect(content.get('f')).to.include({ content: '1' });
-      }),
+      fc.asyncProperty(
+        fc.dictionary(keys, fc.string({ maxLength: 30 }), { noNullPrototype: true }),
+        fc.boolean(),
+        async (records, keepOwner) => {
+          const { content } = await unpacked(archiveOf(paxBlocks(records), fileBlocks('f', '1')), { keepOwner });
+          expect(content.get('f')).to.include({ content: '1' });
+        },
+      ),
       { numRuns: 60 },
     );
   });
 
   it('takes the largest time of 64 bits and more', async () => {
     for (const mtime of ['9223372036854775807', '1e400', '-1e400', `1${'0'.repeat(5000)}`])
-      expect((await unpacked(archiveOf(paxBlocks({ mtime }), fileBlocks('f', '1')))).content.get('f')?.content).to.equal('1');
+      expect(
+        (await unpacked(archiveOf(paxBlocks({ mtime }), fileBlocks('f', '1')))).content.get('f')?.content,
+      ).to.equal('1');
   });
 
   it('ignores what follows the blank at the end of a number', async () => {
@@ -104,7 +135,9 @@ describe('metadata of an archive', () => {
   });
 
   it('of a second extended header replaces the first, and its path does not leak', async () => {
-    const { content } = await unpacked(archiveOf(paxBlocks({ path: 'leaked', mtime: '5' }), paxBlocks({ mtime: '7' }), fileBlocks('f', '1')));
+    const { content } = await unpacked(
+      archiveOf(paxBlocks({ path: 'leaked', mtime: '5' }), paxBlocks({ mtime: '7' }), fileBlocks('f', '1')),
+    );
     expect([...content].map(([path, { mtimeMs }]) => [path, mtimeMs])).to.deep.equal([['f', 7000]]);
   });
 
@@ -116,7 +149,10 @@ describe('metadata of an archive', () => {
       [0o700, 0o000],
       [0o600, 0o000],
     ] as const)
-      expect((await unpacked(archiveOf(folder(first, 1), folder(last, 2)))).content.get('d')).to.include({ mode: last, mtimeMs: 2000 });
+      expect((await unpacked(archiveOf(folder(first, 1), folder(last, 2)))).content.get('d')).to.include({
+        mode: last,
+        mtimeMs: 2000,
+      });
   });
 
   it('of a folder that no entry describes leaves the one that the volume has as it is, and no other does', async () => {
@@ -145,7 +181,9 @@ describe('metadata of an archive', () => {
 
   it('that is too long is UNSUPPORTED_ENTRY, and a hard link without a target is CORRUPT_ARCHIVE and says so', async () => {
     const { id } = await agent.volume();
-    const long = await failureOf(agent.upload(id, archiveOf(paxBlocks({ comment: 'x'.repeat(1 << 20) }), fileBlocks('f'))));
+    const long = await failureOf(
+      agent.upload(id, archiveOf(paxBlocks({ comment: 'x'.repeat(1 << 20) }), fileBlocks('f'))),
+    );
     expect(long.code).to.equal('UNSUPPORTED_ENTRY');
     expect(long.message).to.include('extended header');
     const link = await failureOf(agent.upload(id, archiveOf(headerBlock({ name: 'h', type: '1' }))));
@@ -165,7 +203,10 @@ describe('the end of an archive', () => {
     await agent[Symbol.asyncDispose]();
   });
 
-  const entries = Buffer.concat([fileBlocks('a', 'x'.repeat(600)), headerBlock({ name: 'd/', type: '5', mode: 0o755 })]);
+  const entries = Buffer.concat([
+    fileBlocks('a', 'x'.repeat(600)),
+    headerBlock({ name: 'd/', type: '5', mode: 0o755 }),
+  ]);
 
   it('is one closing block', async () => {
     const { id, folder } = await agent.volume();
@@ -179,7 +220,9 @@ describe('the end of an archive', () => {
     expect([...(await contentOf(folder)).keys()]).to.deep.equal(['a', 'd']);
     expect((await failureOf(agent.upload(id, entries))).code).to.equal('TRUNCATED_ARCHIVE');
     for (const length of [0, 300, 512, 1000, 1112, 1200, 1800])
-      expect((await failureOf(agent.upload(id, entries.subarray(0, length), {}, { proven: true }))).code).to.equal('TRUNCATED_ARCHIVE');
+      expect((await failureOf(agent.upload(id, entries.subarray(0, length), {}, { proven: true }))).code).to.equal(
+        'TRUNCATED_ARCHIVE',
+      );
     const lacking = Buffer.concat([entries, paxBlocks({ comment: 'for what comes next' })]);
     expect((await failureOf(agent.upload(id, lacking, {}, { proven: true }))).code).to.equal('TRUNCATED_ARCHIVE');
   });
@@ -199,6 +242,8 @@ describe('a path that would be too deep to be read from the root', () => {
     await agent.upload(id, entry(room), { path: deep });
     expect((await agent.download(id)).result['entries']).to.equal(21);
     await mkdir(join(folder, 'other'));
-    expect((await failureOf(agent.call({ op: 'copy', from: id, path: deep, to: id, toPath: `${deep}/d` }))).code).to.equal('UNSUPPORTED_ENTRY');
+    expect(
+      (await failureOf(agent.call({ op: 'copy', from: id, path: deep, to: id, toPath: `${deep}/d` }))).code,
+    ).to.equal('UNSUPPORTED_ENTRY');
   });
 });

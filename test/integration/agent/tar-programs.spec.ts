@@ -36,7 +36,9 @@ function treeFor(losses: Losses): TreeEntry[] {
       mode: 0o644,
       mtime,
       size: 4_000_000,
-      pieces: new Map([3_000_000, 0, 2_000_000, 1_000_000, 500_000, 3_500_000].map((at) => [at, Buffer.alloc(1000, 's')])),
+      pieces: new Map(
+        [3_000_000, 0, 2_000_000, 1_000_000, 500_000, 3_500_000].map((at) => [at, Buffer.alloc(1000, 's')]),
+      ),
     },
     { kind: 'sparse', path: utf8('only a hole'), mode: 0o644, mtime, size: 1_000_000, pieces: new Map() },
   ];
@@ -52,7 +54,8 @@ function treeFor(losses: Losses): TreeEntry[] {
     );
   }
   tree.push({ kind: 'file', path: utf8('ünïcödé-→'), mode: 0o644, mtime, content: utf8('ü') });
-  if (losses.binaryNames !== true) tree.push({ kind: 'file', path: bytes('\xff\xfe\x80 bytes \n\t'), mode: 0o644, mtime, content: utf8('b') });
+  if (losses.binaryNames !== true)
+    tree.push({ kind: 'file', path: bytes('\xff\xfe\x80 bytes \n\t'), mode: 0o644, mtime, content: utf8('b') });
   if (losses.farTimes !== true) {
     tree.push(
       { kind: 'file', path: utf8('before 1970'), mode: 0o644, mtime: -1_000_000_000.75, content: utf8('1') },
@@ -67,7 +70,9 @@ function kept(tree: ReadonlyMap<string, TreeFacts>, losses: Losses): Record<stri
   return Object.fromEntries(
     [...tree].map(([path, { mtimeNs, ...facts }]) => {
       const time = losses.nanoseconds === true ? mtimeNs / 1_000_000_000n : mtimeNs;
-      const lost = (losses.linkTimes === true && facts.kind === 'symlink') || (losses.folderTimes === true && facts.kind === 'folder');
+      const lost =
+        (losses.linkTimes === true && facts.kind === 'symlink') ||
+        (losses.folderTimes === true && facts.kind === 'folder');
       return [path, { ...facts, time: lost ? undefined : time }];
     }),
   );
@@ -104,8 +109,11 @@ describe('archives exchanged with other programs', function () {
       const archive = await run(writer, source);
       const { id, folder } = await agent.volume();
       await agent.upload(id, archive);
-      expect(kept(await describeTree(folder), writer.losses)).to.deep.equal(kept(await describeTree(source), writer.losses));
-      for (const sparse of ['sparse', 'only a hole']) expect((await stat(join(folder, sparse))).blocks * 512).to.be.lessThan(500_000);
+      expect(kept(await describeTree(folder), writer.losses)).to.deep.equal(
+        kept(await describeTree(source), writer.losses),
+      );
+      for (const sparse of ['sparse', 'only a hole'])
+        expect((await stat(join(folder, sparse))).blocks * 512).to.be.lessThan(500_000);
     });
   }
 
@@ -126,7 +134,12 @@ describe('archives exchanged with other programs', function () {
     const mtimeNs = 1_600_000_000_000_000_000n;
     const facts = (path: string): unknown => found.get(Buffer.from(path).toString('latin1'));
     expect(facts('dir')).to.include({ kind: 'folder', mode: 0o750, mtimeNs });
-    expect(facts('dir/ünï')).to.include({ kind: 'file', mode: 0o640, mtimeNs, content: `4 ${sha256(Buffer.from('text')).toString('hex')}` });
+    expect(facts('dir/ünï')).to.include({
+      kind: 'file',
+      mode: 0o640,
+      mtimeNs,
+      content: `4 ${sha256(Buffer.from('text')).toString('hex')}`,
+    });
     expect(facts('hard')).to.include({
       kind: 'file',
       mode: 0o600,
@@ -144,7 +157,9 @@ describe('archives exchanged with other programs', function () {
       await makeTree(folder, treeFor(reader.losses));
       const target = await mkdtemp(join(scratch, 'target-'));
       await run(reader, target, (await agent.download(id)).archive);
-      expect(kept(await describeTree(target), reader.losses)).to.deep.equal(kept(await describeTree(folder), reader.losses));
+      expect(kept(await describeTree(target), reader.losses)).to.deep.equal(
+        kept(await describeTree(folder), reader.losses),
+      );
     });
   }
 
@@ -172,7 +187,8 @@ describe('archives exchanged with other programs', function () {
     const expected = new Map<string, unknown>();
     for (const [latin1, { kind, mode, mtimeNs, content, sameAs }] of await describeTree(folder)) {
       const seconds = Number(mtimeNs / 1_000_000_000n);
-      const linkname = sameAs === undefined ? (kind === 'symlink' ? content : undefined) : Buffer.from(sameAs, 'latin1').toString();
+      const linkname =
+        sameAs === undefined ? (kind === 'symlink' ? content : undefined) : Buffer.from(sameAs, 'latin1').toString();
       expected.set(Buffer.from(latin1, 'latin1').toString(), {
         type: sameAs === undefined ? types[kind] : 'link',
         mode: kind === 'symlink' ? 0o777 : mode,

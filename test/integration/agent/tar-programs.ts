@@ -77,7 +77,12 @@ export const writers: readonly Program[] = [
   bsdWrites('ustar', OLD),
   bsdWrites('gnutar', { nanoseconds: true, farTimes: true }),
   bsdWrites('pax', {}),
-  { name: 'busybox', command: 'busybox', arguments: ['tar', '-C', FOLDER, '-cf', '-', '.'], losses: { nanoseconds: true, farTimes: true } },
+  {
+    name: 'busybox',
+    command: 'busybox',
+    arguments: ['tar', '-C', FOLDER, '-cf', '-', '.'],
+    losses: { nanoseconds: true, farTimes: true },
+  },
   pythonWrites('USTAR_FORMAT', OLD),
   pythonWrites('GNU_FORMAT', {}),
   pythonWrites('PAX_FORMAT', {}),
@@ -90,9 +95,20 @@ export const readers: readonly Program[] = [
     name: 'busybox',
     command: 'busybox',
     arguments: ['tar', '-C', FOLDER, '-xpf', '-'],
-    losses: { nanoseconds: true, farTimes: true, linkTimes: true, folderTimes: true, readOnlyFolders: process.getuid?.() !== 0 },
+    losses: {
+      nanoseconds: true,
+      farTimes: true,
+      linkTimes: true,
+      folderTimes: true,
+      readOnlyFolders: process.getuid?.() !== 0,
+    },
   },
-  { name: "Python's tarfile", command: 'python3', arguments: ['-c', PYTHON_READ, FOLDER], losses: { nanoseconds: true, linkTimes: true } },
+  {
+    name: "Python's tarfile",
+    command: 'python3',
+    arguments: ['-c', PYTHON_READ, FOLDER],
+    losses: { nanoseconds: true, linkTimes: true },
+  },
 ];
 
 export function isInstalled({ command }: Program): boolean {
@@ -102,7 +118,10 @@ export function isInstalled({ command }: Program): boolean {
 /** What the program prints, given `input`; rejects with what it complained about where it fails. */
 export async function run(program: Program, folder: string, input: Buffer = Buffer.alloc(0)): Promise<Buffer> {
   const words = program.arguments.map((word) => (word === FOLDER ? folder : word));
-  const child = spawn(program.command, words, { env: { ...process.env, LC_ALL: 'C.UTF-8', TAR_OPTIONS: '' }, stdio: 'pipe' });
+  const child = spawn(program.command, words, {
+    env: { ...process.env, LC_ALL: 'C.UTF-8', TAR_OPTIONS: '' },
+    stdio: 'pipe',
+  });
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
   const ended = new Promise<number | null>((resolve, reject) => {

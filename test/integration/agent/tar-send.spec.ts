@@ -79,7 +79,9 @@ describe('a volume as an archive', () => {
     await symlink('f', join(folder, 'd/e/l'));
     const file = await agent.download(id, '/d//e/f');
     expect(file.opened['kind']).to.equal('file');
-    expect([...(await readTar(file.archive))].map(([name, { content }]) => [name, content.toString()])).to.deep.equal([['f', 'hello']]);
+    expect([...(await readTar(file.archive))].map(([name, { content }]) => [name, content.toString()])).to.deep.equal([
+      ['f', 'hello'],
+    ]);
     const symbolic = await agent.download(id, 'd/e/l');
     expect(symbolic.opened['kind']).to.equal('symlink');
     expect((await readTar(symbolic.archive)).get('l')).to.include({ type: 'symlink', linkname: 'f' });

@@ -1,13 +1,30 @@
 /** Trees on disk for the tar specs: made from a description, and described again with everything that an archive keeps of them. */
 import { createHash } from 'node:crypto';
-import { chmod, link, lstat, lutimes, mkdir, open, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  link,
+  lstat,
+  lutimes,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 
 /** What lies at a path. Paths are bytes: a name need not be UTF-8. Times are seconds; folders come before what they hold. */
 export type TreeEntry = { readonly path: Buffer; readonly mtime: number } & (
   | { readonly kind: 'folder'; readonly mode: number }
   | { readonly kind: 'file'; readonly mode: number; readonly content: Buffer }
   /** Pieces at their offsets, holes between them and behind the last. */
-  | { readonly kind: 'sparse'; readonly mode: number; readonly size: number; readonly pieces: ReadonlyMap<number, Buffer> }
+  | {
+      readonly kind: 'sparse';
+      readonly mode: number;
+      readonly size: number;
+      readonly pieces: ReadonlyMap<number, Buffer>;
+    }
   | { readonly kind: 'symlink'; readonly target: Buffer }
   | { readonly kind: 'hardlink'; readonly target: Buffer }
 );
@@ -50,7 +67,9 @@ export interface TreeFacts {
 
 async function pathsIn(folder: string, path: Buffer): Promise<Buffer[]> {
   const names = await readdir(path.length === 0 ? folder : below(folder, path), { encoding: 'buffer' });
-  return names.toSorted(Buffer.compare).map((name) => (path.length === 0 ? name : Buffer.concat([path, Buffer.from('/'), name])));
+  return names
+    .toSorted(Buffer.compare)
+    .map((name) => (path.length === 0 ? name : Buffer.concat([path, Buffer.from('/'), name])));
 }
 
 /** Everything below a folder by its path in latin1: bytewise in each folder, a folder before what it holds. */
@@ -70,7 +89,8 @@ async function describeEntry(folder: string, path: Buffer, firstNames: Map<bigin
   const full = below(folder, path);
   const status = await lstat(full, { bigint: true });
   const facts = { mode: Number(status.mode & 0o7777n), mtimeNs: status.mtimeNs, sameAs: undefined };
-  if (status.isSymbolicLink()) return { ...facts, kind: 'symlink', mode: 0, content: (await readlink(full, 'buffer')).toString('latin1') };
+  if (status.isSymbolicLink())
+    return { ...facts, kind: 'symlink', mode: 0, content: (await readlink(full, 'buffer')).toString('latin1') };
   if (status.isDirectory()) return { ...facts, kind: 'folder', content: '' };
   if (!status.isFile()) throw new Error(`${full.toString()} is neither file, folder nor link`);
   const first = firstNames.get(status.ino);

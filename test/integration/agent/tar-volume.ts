@@ -47,11 +47,19 @@ export class TarAgent {
     return { id, folder };
   }
 
-  async upload(volume: string, archive: Buffer, more: Json = {}, options: { readonly proven?: boolean } = {}): Promise<Json> {
+  async upload(
+    volume: string,
+    archive: Buffer,
+    more: Json = {},
+    options: { readonly proven?: boolean } = {},
+  ): Promise<Json> {
     return this.#connection.receive({ id: this.newId(), volume, ...more }, archive, options);
   }
 
-  async download(volume: string, path = ''): Promise<{ readonly opened: Json; readonly result: Json; readonly archive: Buffer }> {
+  async download(
+    volume: string,
+    path = '',
+  ): Promise<{ readonly opened: Json; readonly result: Json; readonly archive: Buffer }> {
     return this.#connection.send({ id: this.newId(), volume, path });
   }
 
@@ -79,7 +87,15 @@ export interface HeaderFields {
 }
 
 /** One ustar header block. */
-export function headerBlock({ name, type = '0', size = 0, sizeField, link = '', mode = 0o644, mtime = 0 }: HeaderFields): Buffer {
+export function headerBlock({
+  name,
+  type = '0',
+  size = 0,
+  sizeField,
+  link = '',
+  mode = 0o644,
+  mtime = 0,
+}: HeaderFields): Buffer {
   const block = Buffer.alloc(512);
   const octal = (value: number, digits: number): string => value.toString(8).padStart(digits, '0');
   block.set(Buffer.from(name), 0);

@@ -35,7 +35,8 @@ describe('transfers', function () {
   });
 
   const dataOf = (volume: string, ...path: string[]): string => join(agent.folder, 'volumes', volume, 'data', ...path);
-  const staged = async (volume: string): Promise<string[]> => readdir(join(agent.folder, 'volumes', volume, 'staging')).catch(() => []);
+  const staged = async (volume: string): Promise<string[]> =>
+    readdir(join(agent.folder, 'volumes', volume, 'staging')).catch(() => []);
 
   it('goes up and comes down the same', async () => {
     const big = randomBytes(3_000_000);
@@ -52,12 +53,19 @@ describe('transfers', function () {
     expect(await staged('round')).to.deep.equal([]);
     const down = await connection.send({ id: 'down-1', volume: 'round', path: 'some/where' });
     expect(down.opened).to.deep.equal({ from: 0, kind: 'directory' });
-    expect(down.result).to.include({ bytes: down.archive.length, sha256: sha256(down.archive).toString('hex'), entries: 5, skipped: 0 });
+    expect(down.result).to.include({
+      bytes: down.archive.length,
+      sha256: sha256(down.archive).toString('hex'),
+      entries: 5,
+      skipped: 0,
+    });
     const entries = await readTar(down.archive);
     expect([...entries.keys()]).to.deep.equal(['big', 'dir', 'dir/file', 'dir/link', 'run.sh']);
     expect(entries.get('big')?.content.equals(big)).to.equal(true);
     expect(entries.get('run.sh')?.mode).to.equal(0o755);
-    expect((await connection.send({ id: 'down-2', volume: 'round', path: 'some/where' })).archive.equals(down.archive)).to.equal(true);
+    expect(
+      (await connection.send({ id: 'down-2', volume: 'round', path: 'some/where' })).archive.equals(down.archive),
+    ).to.equal(true);
   });
 
   it('takes frames of zstd, and sends them where they are smaller', async () => {
@@ -76,7 +84,9 @@ describe('transfers', function () {
       'a/both': '2',
       'a/new': '2',
     });
-    const conflict = await failureOf(connection.receive({ id: 'merge-4', volume: 'merge' }, await tarOf({ first: 'x', 'a/both': null })));
+    const conflict = await failureOf(
+      connection.receive({ id: 'merge-4', volume: 'merge' }, await tarOf({ first: 'x', 'a/both': null })),
+    );
     expect(conflict.code).to.equal('PATH_CONFLICT');
     expect(await exists(dataOf('merge', 'first'))).to.equal(false);
     expect(await staged('merge')).to.deep.equal([]);
@@ -91,9 +101,18 @@ describe('transfers', function () {
     it(`refuses ${what}, and leaves the volume as it was`, async () => {
       const archive = await tarOf({ other: 'x'.repeat(5000) });
       await connection.receive({ id: 'before', volume: 'safe' }, await tarOf({ kept: 'kept' }));
-      const bytes = 'garbage' in damage ? Buffer.alloc(10_240, 'garbage!') : 'cut' in damage ? archive.subarray(0, damage.cut) : archive;
+      const bytes =
+        'garbage' in damage
+          ? Buffer.alloc(10_240, 'garbage!')
+          : 'cut' in damage
+            ? archive.subarray(0, damage.cut)
+            : archive;
       const failure = await failureOf(
-        connection.receive({ id: 'broken', volume: 'safe' }, bytes, 'digest' in damage ? { digest: damage.digest } : {}),
+        connection.receive(
+          { id: 'broken', volume: 'safe' },
+          bytes,
+          'digest' in damage ? { digest: damage.digest } : {},
+        ),
       );
       expect(failure.code).to.equal(code);
       expect(await readdir(dataOf('safe'))).to.deep.equal(['kept']);
@@ -105,9 +124,13 @@ describe('transfers', function () {
 
   it('refuses an archive that becomes too large', async () => {
     const archive = await tarOf({ a: 'x'.repeat(600), b: 'x'.repeat(600) });
-    const failure = await failureOf(connection.receive({ id: 'large', volume: 'large', expandedLimitBytes: 1000 }, archive));
+    const failure = await failureOf(
+      connection.receive({ id: 'large', volume: 'large', expandedLimitBytes: 1000 }, archive),
+    );
     expect(failure.facts).to.include({ code: 'ARTIFACT_TOO_LARGE', limitBytes: 1000 });
-    expect(await connection.receive({ id: 'large', volume: 'large', expandedLimitBytes: 1200 }, archive)).to.include({ expandedBytes: 1200 });
+    expect(await connection.receive({ id: 'large', volume: 'large', expandedLimitBytes: 1200 }, archive)).to.include({
+      expandedBytes: 1200,
+    });
   });
 
   const begin = async (volume: string, id: string, archive: Buffer): Promise<AgentConnection> => {
@@ -143,8 +166,12 @@ describe('transfers', function () {
   it('lets a higher attempt take an upload over, and refuses a lower one', async () => {
     const archive = await tarOf({ big: randomBytes(1_000_000) });
     const older = await begin('attempts', 'upload', archive);
-    expect((await failureOf(connection.receive({ id: 'upload', volume: 'attempts', attempt: 1 }, archive))).code).to.equal('INVALID_SPEC');
-    expect(await connection.receive({ id: 'upload', volume: 'attempts', attempt: 2 }, archive)).to.include({ bytes: archive.length });
+    expect(
+      (await failureOf(connection.receive({ id: 'upload', volume: 'attempts', attempt: 1 }, archive))).code,
+    ).to.equal('INVALID_SPEC');
+    expect(await connection.receive({ id: 'upload', volume: 'attempts', attempt: 2 }, archive)).to.include({
+      bytes: archive.length,
+    });
     await older.ended;
   });
 
@@ -172,9 +199,15 @@ describe('transfers', function () {
     const file = await connection.send({ id: 'one-down', volume: 'one', path: 'd/file' });
     expect(file.opened['kind']).to.equal('file');
     expect(await readTarText(file.archive)).to.deep.equal({ file: 'content' });
-    expect((await failureOf(connection.send({ id: 'none', volume: 'one', path: 'd/none' }))).code).to.equal('FILE_NOT_FOUND');
-    expect((await failureOf(connection.send({ id: 'none', volume: 'no-such-volume' }))).code).to.equal('VOLUME_NOT_FOUND');
-    expect((await failureOf(connection.send({ id: 'none', volume: 'one', path: '../x' }))).code).to.equal('UNSAFE_PATH');
+    expect((await failureOf(connection.send({ id: 'none', volume: 'one', path: 'd/none' }))).code).to.equal(
+      'FILE_NOT_FOUND',
+    );
+    expect((await failureOf(connection.send({ id: 'none', volume: 'no-such-volume' }))).code).to.equal(
+      'VOLUME_NOT_FOUND',
+    );
+    expect((await failureOf(connection.send({ id: 'none', volume: 'one', path: '../x' }))).code).to.equal(
+      'UNSAFE_PATH',
+    );
     expect((await failureOf(connection.send({ id: 'none', volume: '..', path: '' }))).code).to.equal('INVALID_SPEC');
   });
 
@@ -194,12 +227,16 @@ describe('transfers', function () {
 
   it('copies from volume to volume', async () => {
     await connection.receive({ id: 'from', volume: 'from' }, await tarOf({ d: null, 'd/a': 'a', b: 'b' }));
-    expect(await connection.call({ op: 'copy', id: 'copy', from: 'from', to: 'copied', path: 'd', toPath: 'x/y' })).to.include({
+    expect(
+      await connection.call({ op: 'copy', id: 'copy', from: 'from', to: 'copied', path: 'd', toPath: 'x/y' }),
+    ).to.include({
       entries: 1,
       expandedBytes: 1,
     });
     expect(await readFile(dataOf('copied', 'x/y/a'), 'utf8')).to.equal('a');
-    expect((await failureOf(connection.call({ op: 'copy', id: 'copy', from: 'nowhere', to: 'copied' }))).code).to.equal('VOLUME_NOT_FOUND');
+    expect((await failureOf(connection.call({ op: 'copy', id: 'copy', from: 'nowhere', to: 'copied' }))).code).to.equal(
+      'VOLUME_NOT_FOUND',
+    );
   });
 
   it('empties a volume and keeps its folder, and finds nothing wrong with one that is not there', async () => {
@@ -224,7 +261,10 @@ describe('transfers', function () {
       await mkdir(dataOf(volume), { recursive: true });
       await Promise.all(Array.from({ length: files }, (_, file) => writeFile(dataOf(volume, String(file)), '')));
       own.open({ op: 'copy', id: copied, from: volume, to: copied, attempt: 1 });
-      await until('the copy begins', async () => (await staged(copied)).length > 0 || (await exists(dataOf(copied, '0'))));
+      await until(
+        'the copy begins',
+        async () => (await staged(copied)).length > 0 || (await exists(dataOf(copied, '0'))),
+      );
       process.kill(session, 'SIGSTOP');
       await sleep(1_100);
       const isDone = await exists(dataOf(copied, '0'));
@@ -278,7 +318,9 @@ describe('transfers', function () {
   it('follows no link on the way to the target', async () => {
     await connection.receive({ id: 'links', volume: 'links' }, await tarOf({ a: 'a' }));
     await symlink('/tmp', dataOf('links', 'out'));
-    const failure = await failureOf(connection.receive({ id: 'through', volume: 'links', path: 'out/below' }, await tarOf({ evil: 'x' })));
+    const failure = await failureOf(
+      connection.receive({ id: 'through', volume: 'links', path: 'out/below' }, await tarOf({ evil: 'x' })),
+    );
     expect(['UNSAFE_PATH', 'PATH_CONFLICT', 'UNSAFE_ARCHIVE_PATH']).to.include(failure.code);
     expect(await exists('/tmp/below')).to.equal(false);
   });

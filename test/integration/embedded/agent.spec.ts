@@ -22,7 +22,10 @@ describe('The agent in the embedded cluster', () => {
 
   it('serves as the command of a container, mounted from a config map, and answers on a connection', async () => {
     const binaryData = { agent: readFileSync(AGENT).toString('base64') };
-    await client.api.createNamespacedConfigMap({ namespace: 'default', body: { metadata: { name: 'agent' }, immutable: true, binaryData } });
+    await client.api.createNamespacedConfigMap({
+      namespace: 'default',
+      body: { metadata: { name: 'agent' }, immutable: true, binaryData },
+    });
     const volumes = [
       { name: 'state', emptyDir: {} },
       { name: 'agent', configMap: { name: 'agent', defaultMode: 0o555 } },
@@ -49,10 +52,15 @@ describe('The agent in the embedded cluster', () => {
       });
     });
     socket.close();
-    expect(JSON.parse(hello.toString())).to.deep.include({ magic: 'kubernetes-worker', pid1: cluster.isolation === 'namespaces' });
+    expect(JSON.parse(hello.toString())).to.deep.include({
+      magic: 'kubernetes-worker',
+      pid1: cluster.isolation === 'namespaces',
+    });
     const before = Date.now();
     await client.api.deleteNamespacedPod({ namespace: 'default', name: 'p' });
-    for await (const { type } of client.watch('/api/v1/namespaces/default/pods?watch=true&resourceVersion=1&fieldSelector=metadata.name%3Dp'))
+    for await (const { type } of client.watch(
+      '/api/v1/namespaces/default/pods?watch=true&resourceVersion=1&fieldSelector=metadata.name%3Dp',
+    ))
       if (type === 'DELETED') break;
     expect(Date.now() - before).to.be.below(4000);
   });

@@ -16,7 +16,12 @@ describe('API server of the embedded cluster', () => {
   });
   after(() => cluster.close());
 
-  const configMap = (name: string, more: object = {}) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, ...more });
+  const configMap = (name: string, more: object = {}) => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name },
+    ...more,
+  });
   const create = (body: unknown, path = MAPS) => client.raw(path, { method: 'POST', body });
 
   describe('answers what is wrong as the real server does', () => {
@@ -38,11 +43,18 @@ describe('API server of the embedded cluster', () => {
     it('404 for an object, naming it', async () => {
       const { code, body } = await client.raw(`${PODS}/none`);
       expect(code).to.equal(404);
-      expect(body).to.deep.include({ message: 'pods "none" not found', reason: 'NotFound', details: { name: 'none', kind: 'pods' }, code: 404 });
+      expect(body).to.deep.include({
+        message: 'pods "none" not found',
+        reason: 'NotFound',
+        details: { name: 'none', kind: 'pods' },
+        code: 404,
+      });
     });
 
     it('404 for a kind, and for a namespace to create in', async () => {
-      expect((await client.raw('/api/v1/nothings')).body.message).to.equal('the server could not find the requested resource');
+      expect((await client.raw('/api/v1/nothings')).body.message).to.equal(
+        'the server could not find the requested resource',
+      );
       const { code, body } = await create(configMap('a'), '/api/v1/namespaces/nonono/configmaps');
       expect([code, body.message]).to.deep.equal([404, 'namespaces "nonono" not found']);
     });
@@ -59,7 +71,11 @@ describe('API server of the embedded cluster', () => {
     it('409 for a name that is taken and for a precondition that does not hold', async () => {
       await create(configMap('taken'));
       const again = await create(configMap('taken'));
-      expect([again.code, again.body.reason, again.body.message]).to.deep.equal([409, 'AlreadyExists', 'configmaps "taken" already exists']);
+      expect([again.code, again.body.reason, again.body.message]).to.deep.equal([
+        409,
+        'AlreadyExists',
+        'configmaps "taken" already exists',
+      ]);
       const wrongUid = await client.raw(`${MAPS}/taken`, { method: 'DELETE', body: { preconditions: { uid: 'x' } } });
       expect([wrongUid.code, wrongUid.body.reason]).to.deep.equal([409, 'Conflict']);
     });
@@ -73,8 +89,13 @@ describe('API server of the embedded cluster', () => {
     });
 
     it('415 for a body or a patch in an unknown format', async () => {
-      expect((await client.raw(MAPS, { method: 'POST', body: 'x', headers: { 'content-type': 'text/foo' } })).code).to.equal(415);
-      expect((await client.raw(`${MAPS}/taken`, { method: 'PATCH', body: '{}', headers: { 'content-type': 'text/plain' } })).code).to.equal(415);
+      expect(
+        (await client.raw(MAPS, { method: 'POST', body: 'x', headers: { 'content-type': 'text/foo' } })).code,
+      ).to.equal(415);
+      expect(
+        (await client.raw(`${MAPS}/taken`, { method: 'PATCH', body: '{}', headers: { 'content-type': 'text/plain' } }))
+          .code,
+      ).to.equal(415);
     });
 
     it('400 for a body that is not JSON, another kind, another namespace or an unknown field selector', async () => {
@@ -83,7 +104,9 @@ describe('API server of the embedded cluster', () => {
       expect((await create({ ...configMap('a'), metadata: { name: 'a', namespace: 'other' } })).body.message).to.equal(
         'the namespace of the provided object does not match the namespace sent on the request',
       );
-      expect((await client.raw(`${PODS}?fieldSelector=spec.foo%3Db`)).body.message).to.equal('field label not supported: spec.foo');
+      expect((await client.raw(`${PODS}?fieldSelector=spec.foo%3Db`)).body.message).to.equal(
+        'field label not supported: spec.foo',
+      );
     });
 
     it('422 with everything that is wrong with a pod', async () => {
@@ -91,7 +114,9 @@ describe('API server of the embedded cluster', () => {
         kind: 'Pod',
         apiVersion: 'v1',
         metadata: { name: 'b' },
-        spec: { containers: [{ name: 'm', image: 'x', volumeMounts: [{ name: 'c', mountPath: '/c' }], env: [{ name: '' }] }] },
+        spec: {
+          containers: [{ name: 'm', image: 'x', volumeMounts: [{ name: 'c', mountPath: '/c' }], env: [{ name: '' }] }],
+        },
       };
       const { code, body } = await create(pod, PODS);
       expect(code).to.equal(422);
@@ -115,11 +140,16 @@ describe('API server of the embedded cluster', () => {
     });
 
     it('422 for config keys and sizes that cannot be', async () => {
-      expect((await create(configMap('keys', { data: { 'a b': 'x' } }))).body.message).to.include('data[a b]: Invalid value: "a b"');
-      expect((await create(configMap('large', { binaryData: { a: Buffer.alloc(1024 * 1024 + 1).toString('base64') } }))).body.message).to.include(
-        'Too long',
+      expect((await create(configMap('keys', { data: { 'a b': 'x' } }))).body.message).to.include(
+        'data[a b]: Invalid value: "a b"',
       );
-      expect((await create(configMap('fits', { binaryData: { a: Buffer.alloc(1024 * 1024).toString('base64') } }))).code).to.equal(201);
+      expect(
+        (await create(configMap('large', { binaryData: { a: Buffer.alloc(1024 * 1024 + 1).toString('base64') } }))).body
+          .message,
+      ).to.include('Too long');
+      expect(
+        (await create(configMap('fits', { binaryData: { a: Buffer.alloc(1024 * 1024).toString('base64') } }))).code,
+      ).to.equal(201);
     });
   });
 
@@ -136,13 +166,20 @@ describe('API server of the embedded cluster', () => {
       key: decode(user?.keyData),
       agent: false as const,
     };
-    const code = await new Promise((resolve) => get(`${cluster.url}/api/v1/nodes`, options, (response) => resolve(response.resume().statusCode)));
+    const code = await new Promise((resolve) =>
+      get(`${cluster.url}/api/v1/nodes`, options, (response) => resolve(response.resume().statusCode)),
+    );
     expect(code).to.equal(200);
   });
 
   it('has the namespaces, service accounts and the node from the beginning', async () => {
-    expect((await client.api.listNamespace()).items.map(({ metadata }) => metadata?.name)).to.deep.equal(['default', 'mine']);
-    expect((await client.api.readNamespacedServiceAccount({ namespace: 'mine', name: 'default' })).metadata?.name).to.equal('default');
+    expect((await client.api.listNamespace()).items.map(({ metadata }) => metadata?.name)).to.deep.equal([
+      'default',
+      'mine',
+    ]);
+    expect(
+      (await client.api.readNamespacedServiceAccount({ namespace: 'mine', name: 'default' })).metadata?.name,
+    ).to.equal('default');
     const [node] = (await client.api.listNode()).items;
     expect(node?.metadata?.labels?.['kubernetes.io/arch']).to.equal(process.arch === 'x64' ? 'amd64' : process.arch);
     expect(node?.status?.conditions?.find(({ type }) => type === 'Ready')?.status).to.equal('True');
@@ -151,10 +188,16 @@ describe('API server of the embedded cluster', () => {
   it('binds a claim at once, encodes stringData, and makes names of generateName', async () => {
     const claim = await client.api.createNamespacedPersistentVolumeClaim({
       namespace: 'mine',
-      body: { metadata: { name: 'c' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
+      body: {
+        metadata: { name: 'c' },
+        spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+      },
     });
     expect(claim.status?.phase).to.equal('Bound');
-    const secret = await client.api.createNamespacedSecret({ namespace: 'mine', body: { metadata: { generateName: 's-' }, stringData: { a: 'x' } } });
+    const secret = await client.api.createNamespacedSecret({
+      namespace: 'mine',
+      body: { metadata: { generateName: 's-' }, stringData: { a: 'x' } },
+    });
     expect(secret.data).to.deep.equal({ a: 'eA==' });
     expect(secret.metadata?.name).to.match(/^s-[a-z0-9]{5}$/);
   });
@@ -169,13 +212,18 @@ describe('API server of the embedded cluster', () => {
     expect(second.body.data).to.deep.equal({ b: '2' });
     const third = await patch('strategic-merge-patch', { metadata: { annotations: { n: 'v' } } });
     expect(third.body.metadata).to.deep.include({ labels: { x: 'y' }, annotations: { n: 'v' } });
-    expect((await patch('merge-patch', { data: { b: '2' } })).body.metadata.resourceVersion).to.equal(third.body.metadata.resourceVersion);
+    expect((await patch('merge-patch', { data: { b: '2' } })).body.metadata.resourceVersion).to.equal(
+      third.body.metadata.resourceVersion,
+    );
   });
 
   it('lists by label and field, and page by page', async () => {
-    for (const name of ['l1', 'l2', 'l3']) await create({ ...configMap(name), metadata: { name, labels: { list: name === 'l3' ? 'no' : 'yes' } } });
+    for (const name of ['l1', 'l2', 'l3'])
+      await create({ ...configMap(name), metadata: { name, labels: { list: name === 'l3' ? 'no' : 'yes' } } });
     const names = async (query: string) =>
-      (await client.raw(`${MAPS}?${query}`)).body.items.map((item: { metadata: { name: string } }) => item.metadata.name);
+      (await client.raw(`${MAPS}?${query}`)).body.items.map(
+        (item: { metadata: { name: string } }) => item.metadata.name,
+      );
     expect(await names('labelSelector=list%20in%20(yes)')).to.deep.equal(['l1', 'l2']);
     expect(await names('fieldSelector=metadata.name%3Dl3')).to.deep.equal(['l3']);
     const first = await client.raw(`${MAPS}?labelSelector=list&limit=2`);
@@ -242,7 +290,10 @@ describe('API server of the embedded cluster', () => {
       const from = (await client.raw(MAPS)).body.metadata.resourceVersion;
       await create(configMap('w1'));
       await client.raw(`${MAPS}/w1`, { method: 'DELETE' });
-      expect(shown(await take(`${MAPS}?watch=true&resourceVersion=${from}`, 2))).to.deep.equal(['ADDED w1', 'DELETED w1']);
+      expect(shown(await take(`${MAPS}?watch=true&resourceVersion=${from}`, 2))).to.deep.equal([
+        'ADDED w1',
+        'DELETED w1',
+      ]);
     });
 
     it('begins with what there is, without a version', async () => {
@@ -262,7 +313,11 @@ describe('API server of the embedded cluster', () => {
         await label('other');
         await label('3');
       };
-      expect(shown(await take(`${MAPS}?watch=true&labelSelector=w%3D3`, 3, act))).to.deep.equal(['ADDED w3', 'DELETED w3', 'ADDED w3']);
+      expect(shown(await take(`${MAPS}?watch=true&labelSelector=w%3D3`, 3, act))).to.deep.equal([
+        'ADDED w3',
+        'DELETED w3',
+        'ADDED w3',
+      ]);
     });
 
     it('marks the end of what there is, where initial events are asked for', async () => {

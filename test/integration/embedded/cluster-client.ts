@@ -38,7 +38,9 @@ export interface WireStatus {
 }
 
 /** A pod as it came; at first it has neither conditions nor states of containers. */
-export type WirePod = Pod & { readonly status: Pod['status'] & { readonly containerStatuses?: readonly [ContainerStatus, ...ContainerStatus[]] } };
+export type WirePod = Pod & {
+  readonly status: Pod['status'] & { readonly containerStatuses?: readonly [ContainerStatus, ...ContainerStatus[]] };
+};
 
 /** A pod that a node has taken. */
 export type PlacedPod = Pod & {
@@ -114,7 +116,9 @@ export class ClusterClient {
     const { body } = options;
     const text = typeof body === 'string' ? body : body === undefined ? undefined : JSON.stringify(body);
     const headers = {
-      ...(text === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }),
+      ...(text === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }),
       ...options.headers,
     };
     const sent = request(this.#options(path, { ...options, headers }));
@@ -158,13 +162,22 @@ export class ClusterClient {
   /** A pod with one container `main` that runs a shell script. */
   runScript(name: string, script: string, more: Partial<V1PodSpec> = {}): Promise<V1Pod> {
     const { containers = [], ...rest } = more;
-    const main = Object.assign({ name: 'main', image: 'registry.local/busybox:1', command: ['sh', '-c', script] }, containers[0]);
-    return this.createPod(name, { terminationGracePeriodSeconds: 0, ...rest, containers: [main, ...containers.slice(1)] });
+    const main = Object.assign(
+      { name: 'main', image: 'registry.local/busybox:1', command: ['sh', '-c', script] },
+      containers[0],
+    );
+    return this.createPod(name, {
+      terminationGracePeriodSeconds: 0,
+      ...rest,
+      containers: [main, ...containers.slice(1)],
+    });
   }
 
   /** Waits, by a watch, until a pod is as `predicate` wants it. */
   async podWhen(name: string, predicate: (pod: WirePod) => boolean, namespace = 'default'): Promise<PlacedPod> {
-    for await (const { type, object } of this.watch(`/api/v1/namespaces/${namespace}/pods?watch=true&fieldSelector=metadata.name%3D${name}`)) {
+    for await (const { type, object } of this.watch(
+      `/api/v1/namespaces/${namespace}/pods?watch=true&fieldSelector=metadata.name%3D${name}`,
+    )) {
       if (type === 'DELETED') throw new Error(`pod ${name} was deleted`);
       const pod = object as unknown as PlacedPod;
       if (predicate(pod)) return pod;
@@ -185,11 +198,15 @@ export class ClusterClient {
       if (wanted) query.set(stream, 'true');
     }
     const path = `/api/v1/namespaces/${options.namespace ?? 'default'}/pods/${pod}/exec?${query.toString()}`;
-    return new WebSocket(`${this.#cluster.url.replace('https', 'wss')}${path}`, options.protocol ?? 'v5.channel.k8s.io', {
-      ca: this.#authority,
-      headers: { authorization: `Bearer ${this.#token}` },
-      perMessageDeflate: false,
-    });
+    return new WebSocket(
+      `${this.#cluster.url.replace('https', 'wss')}${path}`,
+      options.protocol ?? 'v5.channel.k8s.io',
+      {
+        ca: this.#authority,
+        headers: { authorization: `Bearer ${this.#token}` },
+        perMessageDeflate: false,
+      },
+    );
   }
 
   /** Runs a command to its end. `input` is its whole stdin. */
@@ -197,7 +214,8 @@ export class ClusterClient {
     const socket = this.connectExec(pod, { ...options, stdin: options.stdin ?? input !== undefined });
     socket.on('open', () => {
       if (input === undefined) return;
-      for (let at = 0; at < input.length; at += 65_536) socket.send(Buffer.concat([Buffer.of(0), input.subarray(at, at + 65_536)]));
+      for (let at = 0; at < input.length; at += 65_536)
+        socket.send(Buffer.concat([Buffer.of(0), input.subarray(at, at + 65_536)]));
       socket.send(Buffer.of(255, 0));
     });
     return collect(socket);
@@ -209,9 +227,16 @@ export async function collect(socket: WebSocket): Promise<ExecResult> {
   const messages: Buffer[] = [];
   socket.on('message', (data) => messages.push(data as Buffer));
   const [closeCode] = (await once(socket, 'close')) as [number];
-  const channel = (number: number) => Buffer.concat(messages.filter((message) => message[0] === number).map((message) => message.subarray(1)));
+  const channel = (number: number) =>
+    Buffer.concat(messages.filter((message) => message[0] === number).map((message) => message.subarray(1)));
   const status = channel(3).toString();
-  return { stdout: channel(1), stderr: channel(2), status: (status === '' ? undefined : JSON.parse(status)) as WireStatus, closeCode, messages };
+  return {
+    stdout: channel(1),
+    stderr: channel(2),
+    status: (status === '' ? undefined : JSON.parse(status)) as WireStatus,
+    closeCode,
+    messages,
+  };
 }
 
 /** The answer to an upgrade that was refused. */

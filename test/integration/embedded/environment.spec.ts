@@ -23,7 +23,8 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     });
     after(() => cluster?.close());
 
-    const log = async (pod: string): Promise<string> => (await client.raw(`/api/v1/namespaces/default/pods/${pod}/log`)).text;
+    const log = async (pod: string): Promise<string> =>
+      (await client.raw(`/api/v1/namespaces/default/pods/${pod}/log`)).text;
     const main = (env: object[], command: string[], args: string[] = []) => ({
       restartPolicy: 'Never',
       containers: [{ name: 'main', image: 'x', command, args, env: env as { name: string; value: string }[] }],
@@ -33,7 +34,12 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     const env = names.map((name) => ({ name, value: `value of ${name}\n` }));
     /** Without what the cluster itself gives. */
     const own = (text: string): string[] =>
-      text.split('\0').filter((entry) => entry !== '' && !/^(PATH|HOME|HOSTNAME|TERM|KW_EMBEDDED|KW_EMBEDDED_CONTAINER|KW_PATH_MAP)=/.test(entry));
+      text
+        .split('\0')
+        .filter(
+          (entry) =>
+            entry !== '' && !/^(PATH|HOME|HOSTNAME|TERM|KW_EMBEDDED|KW_EMBEDDED_CONTAINER|KW_PATH_MAP)=/.test(entry),
+        );
     const expected = names.map((name) => `${name}=value of ${name}\n`).sort();
 
     it('has every name that Kubernetes allows, and nothing of a shell', async () => {
@@ -78,7 +84,10 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
 
     for (const [title, entries] of [
       [`an entry of ${longestEntryBytes + 1} bytes`, big(longestEntryBytes + 1)],
-      ['3 MB in 30 entries', Array.from({ length: 30 }, (_, index) => ({ name: `E${index}`, value: 'x'.repeat(100_000) }))],
+      [
+        '3 MB in 30 entries',
+        Array.from({ length: 30 }, (_, index) => ({ name: `E${index}`, value: 'x'.repeat(100_000) })),
+      ],
     ] as const) {
       it(`that the kernel refuses, as ${title}, ends the container with the words of a container runtime`, async () => {
         const pod = entries.length === 1 ? 'one' : 'many';
@@ -98,7 +107,10 @@ it('The embedded cluster closes after a container whose environment the kernel r
   const client = new ClusterClient(cluster);
   const env = [{ name: 'BIG', value: 'x'.repeat(200_000) }];
   await client.createPod('big', { containers: [{ name: 'main', image: 'x', command: ['sleep', '100'], env }] });
-  await client.podWhen('big', ({ status }) => status.containerStatuses?.[0].state.terminated !== undefined || status.phase === 'Failed');
+  await client.podWhen(
+    'big',
+    ({ status }) => status.containerStatuses?.[0].state.terminated !== undefined || status.phase === 'Failed',
+  );
   await cluster.close();
   await tripwire.check();
 });

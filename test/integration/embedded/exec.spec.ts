@@ -38,11 +38,14 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     });
     after(() => cluster?.close());
 
-    const exec = (command: string[], more: object = {}, input?: Buffer) => client.exec('p', { command, container: 'main', ...more }, input);
+    const exec = (command: string[], more: object = {}, input?: Buffer) =>
+      client.exec('p', { command, container: 'main', ...more }, input);
 
     for (const protocol of [V5, V4]) {
       it(`carries outputs apart and ends with the status, in ${protocol}`, async () => {
-        const { stdout, stderr, status, closeCode, messages } = await exec(['sh', '-c', 'echo out; echo err >&2'], { protocol });
+        const { stdout, stderr, status, closeCode, messages } = await exec(['sh', '-c', 'echo out; echo err >&2'], {
+          protocol,
+        });
         expect([stdout.toString(), stderr.toString(), closeCode]).to.deep.equal(['out\n', 'err\n', 1000]);
         expect(status).to.deep.equal({ metadata: {}, status: 'Success' });
         expect(messages[0]).to.deep.equal(Buffer.of(1));
@@ -63,7 +66,8 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         ] as const) {
           const { status, closeCode } = await exec([command], { protocol });
           expect(status).to.deep.include({ status: 'Failure', reason: 'InternalError', code: 500 });
-          const inner = protocol === V5 ? 'Internal error occurred: Internal error occurred: ' : 'Internal error occurred: ';
+          const inner =
+            protocol === V5 ? 'Internal error occurred: Internal error occurred: ' : 'Internal error occurred: ';
           expect(status.message).to.match(
             new RegExp(
               `^${inner}error executing command in container: failed to exec in container: failed to start exec "[0-9a-f]{64}": OCI runtime exec failed: exec failed: `,
@@ -76,29 +80,39 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     }
 
     it('refuses what cannot be before the upgrade', async () => {
-      const refused = (pod: string, more: object = {}) => refusal(client.connectExec(pod, { command: ['true'], ...more }));
-      expect(await refused('none').then(({ code, text }) => [code, messageOf(text)])).to.deep.equal([404, 'pods "none" not found']);
-      expect(await refused('p', { container: 'other' }).then(({ code, text }) => [code, messageOf(text)])).to.deep.equal([
-        400,
-        'container other is not valid for pod p',
+      const refused = (pod: string, more: object = {}) =>
+        refusal(client.connectExec(pod, { command: ['true'], ...more }));
+      expect(await refused('none').then(({ code, text }) => [code, messageOf(text)])).to.deep.equal([
+        404,
+        'pods "none" not found',
       ]);
+      expect(
+        await refused('p', { container: 'other' }).then(({ code, text }) => [code, messageOf(text)]),
+      ).to.deep.equal([400, 'container other is not valid for pod p']);
       expect(await refused('p').then(({ code, text }) => [code, messageOf(text)])).to.deep.equal([
         400,
         'a container name must be specified for pod p, choose one of: [main side]',
       ]);
       expect((await refused('p', { container: 'main', protocol: 'foo' })).code).to.equal(403);
-      expect((await client.raw('/api/v1/namespaces/default/pods/p/exec?command=true')).body.message).to.equal('Upgrade request required');
+      expect((await client.raw('/api/v1/namespaces/default/pods/p/exec?command=true')).body.message).to.equal(
+        'Upgrade request required',
+      );
     });
 
     it('tells a container that does not run: by HTTP over v4, by a status over v5', async () => {
-      await client.createPod('done', { restartPolicy: 'Never', containers: [{ name: 'main', image: 'x', command: ['true'] }] });
+      await client.createPod('done', {
+        restartPolicy: 'Never',
+        containers: [{ name: 'main', image: 'x', command: ['true'] }],
+      });
       await client.podInPhase('done', 'Succeeded');
       expect(await refusal(client.connectExec('done', { command: ['true'], protocol: V4 }))).to.deep.equal({
         code: 500,
         text: 'container not found ("main")',
       });
       const { status } = await client.exec('done', { command: ['true'] });
-      expect(status.message).to.equal('Internal error occurred: unable to upgrade connection: container not found ("main")');
+      expect(status.message).to.equal(
+        'Internal error occurred: unable to upgrade connection: container not found ("main")',
+      );
     });
 
     it('enters the container that is named, with its environment and in its directory', async () => {
@@ -107,7 +121,11 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     });
 
     it('lets a command open its standard streams by name', async () => {
-      const { stdout, stderr } = await exec(['sh', '-c', 'echo a > /dev/stdout; echo b > /dev/stderr; cat < /dev/stdin'], {}, Buffer.from('c'));
+      const { stdout, stderr } = await exec(
+        ['sh', '-c', 'echo a > /dev/stdout; echo b > /dev/stderr; cat < /dev/stdin'],
+        {},
+        Buffer.from('c'),
+      );
       expect([stdout.toString(), stderr.toString()]).to.deep.equal(['a\nc', 'b\n']);
     });
 
@@ -115,7 +133,9 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       const input = randomBytes(4 * 1024 * 1024);
       const { stdout, status } = await exec(['cat'], {}, input);
       expect(status.status).to.equal('Success');
-      expect(createHash('sha256').update(stdout).digest('hex')).to.equal(createHash('sha256').update(input).digest('hex'));
+      expect(createHash('sha256').update(stdout).digest('hex')).to.equal(
+        createHash('sha256').update(input).digest('hex'),
+      );
     });
 
     it('sends no message longer than 32 KiB and a byte', async () => {
@@ -138,7 +158,11 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     });
 
     it('makes the client wait for a command that does not read', async () => {
-      const socket = client.connectExec('p', { command: ['sh', '-c', 'sleep 0.5; cat | wc -c'], container: 'main', stdin: true });
+      const socket = client.connectExec('p', {
+        command: ['sh', '-c', 'sleep 0.5; cat | wc -c'],
+        container: 'main',
+        stdin: true,
+      });
       await once(socket, 'open');
       const message = Buffer.alloc(1024 * 1024 + 1);
       let sent = 0;
@@ -151,14 +175,22 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
 
     it('lets a command live on when its client goes: its input ends and its output breaks', async () => {
       const socket = client.connectExec('p', {
-        command: ['sh', '-c', 'trap "" PIPE; cat; while echo x; do sleep 0.01; done 2>/dev/null; echo survived > /kw-v/survived'],
+        command: [
+          'sh',
+          '-c',
+          'trap "" PIPE; cat; while echo x; do sleep 0.01; done 2>/dev/null; echo survived > /kw-v/survived',
+        ],
         container: 'main',
         stdin: true,
       });
       await once(socket, 'open');
       await once(socket, 'message');
       socket.terminate();
-      const { stdout } = await exec(['sh', '-c', 'until [ -s /kw-v/survived ]; do sleep 0.02; done; cat /kw-v/survived']);
+      const { stdout } = await exec([
+        'sh',
+        '-c',
+        'until [ -s /kw-v/survived ]; do sleep 0.02; done; cat /kw-v/survived',
+      ]);
       expect(stdout.toString()).to.equal('survived\n');
     });
 
@@ -188,7 +220,10 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       cluster.killContainer({ namespace: 'default', pod: 'killed', container: 'main' });
       const { status } = await collect(socket);
       expect(status.details.causes).to.deep.equal([{ reason: 'ExitCode', message: '137' }]);
-      await client.podWhen('killed', (pod) => pod.status.containerStatuses?.[0].restartCount === 1 && pod.status.phase === 'Running');
+      await client.podWhen(
+        'killed',
+        (pod) => pod.status.containerStatuses?.[0].restartCount === 1 && pod.status.phase === 'Running',
+      );
     });
 
     it('breaks a connection that sends a CLOSE of another size', async () => {

@@ -21,7 +21,13 @@ describe('Faults of the embedded cluster', () => {
   after(() => cluster.close());
 
   it('answers with a status as often as asked, and only what matches', async () => {
-    const fault = cluster.faults.add({ match: { verb: 'list', resource: 'pods' }, kind: 'status', status: 429, retryAfterSeconds: 2, times: 1 });
+    const fault = cluster.faults.add({
+      match: { verb: 'list', resource: 'pods' },
+      kind: 'status',
+      status: 429,
+      retryAfterSeconds: 2,
+      times: 1,
+    });
     const first = await client.raw(PODS);
     expect([first.code, first.body.reason, first.headers['retry-after']]).to.deep.equal([429, 'TooManyRequests', '2']);
     expect(first.body.details).to.deep.equal({ retryAfterSeconds: 2 });
@@ -85,7 +91,10 @@ describe('Faults of the embedded cluster', () => {
       answered = true;
     });
     socket.ping();
-    const still = await Promise.race([result.then(() => 'closed'), client.exec('p', { command: ['sleep', '0.2'] }).then(() => 'open')]);
+    const still = await Promise.race([
+      result.then(() => 'closed'),
+      client.exec('p', { command: ['sleep', '0.2'] }).then(() => 'open'),
+    ]);
     expect([still, answered]).to.deep.equal(['open', false]);
     socket.terminate();
     await result;

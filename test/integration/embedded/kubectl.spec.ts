@@ -10,7 +10,10 @@ function findKubectl(): string | undefined {
   for (const candidate of [process.env['KUBECTL'], 'kubectl']) {
     if (candidate === undefined) continue;
     try {
-      execFileSync(candidate, ['version', '--client'], { stdio: 'ignore', env: { ...process.env, KUBECONFIG: '/dev/null' } });
+      execFileSync(candidate, ['version', '--client'], {
+        stdio: 'ignore',
+        env: { ...process.env, KUBECONFIG: '/dev/null' },
+      });
       return candidate;
     } catch {
       // The next one may do.
@@ -59,7 +62,9 @@ describe('kubectl with the embedded cluster', function () {
       metadata: { name: 'a', labels: { app: 'x' } },
       spec: {
         terminationGracePeriodSeconds: 0,
-        containers: [{ name: 'main', image: 'registry.local/busybox:1', command: ['sh', '-c', 'echo logged; sleep 1000'] }],
+        containers: [
+          { name: 'main', image: 'registry.local/busybox:1', command: ['sh', '-c', 'echo logged; sleep 1000'] },
+        ],
       },
     };
     await writeFile(join(home, 'pod.json'), JSON.stringify(pod));
@@ -82,7 +87,9 @@ describe('kubectl with the embedded cluster', function () {
   it('describes a pod with its events', async () => {
     const text = await quiet('describe', 'pod', 'a');
     for (const reason of ['Scheduled', 'Pulled', 'Created', 'Started']) expect(text).to.include(reason);
-    expect(await quiet('get', 'events', '--field-selector', 'involvedObject.name=a,reason=Started')).to.include('Started container main');
+    expect(await quiet('get', 'events', '--field-selector', 'involvedObject.name=a,reason=Started')).to.include(
+      'Started container main',
+    );
   });
 
   it('runs commands, with their exit status and input', async () => {
@@ -110,9 +117,16 @@ describe('kubectl with the embedded cluster', function () {
       join(home, 'map.json'),
       JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'applied' }, data: { a: '1', b: '1' } }),
     );
-    expect(await quiet('apply', '--validate=false', '-f', join(home, 'map.json'))).to.equal('configmap/applied created\n');
-    await writeFile(join(home, 'map.json'), JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'applied' }, data: { b: '2' } }));
-    expect(await quiet('apply', '--validate=false', '-f', join(home, 'map.json'))).to.equal('configmap/applied configured\n');
+    expect(await quiet('apply', '--validate=false', '-f', join(home, 'map.json'))).to.equal(
+      'configmap/applied created\n',
+    );
+    await writeFile(
+      join(home, 'map.json'),
+      JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'applied' }, data: { b: '2' } }),
+    );
+    expect(await quiet('apply', '--validate=false', '-f', join(home, 'map.json'))).to.equal(
+      'configmap/applied configured\n',
+    );
     expect(await quiet('get', 'configmap', 'applied', '-o', 'jsonpath={.data}')).to.equal('{"b":"2"}');
   });
 
@@ -121,9 +135,17 @@ describe('kubectl with the embedded cluster', function () {
   });
 
   it('runs a pod of its own, and deletes it', async () => {
-    expect(await quiet('run', 'one', '--image=registry.local/busybox:1', '--restart=Never', '--command', '--', 'true')).to.equal('pod/one created\n');
-    expect(await quiet('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/one', '--timeout=10s')).to.equal('pod/one condition met\n');
+    expect(
+      await quiet('run', 'one', '--image=registry.local/busybox:1', '--restart=Never', '--command', '--', 'true'),
+    ).to.equal('pod/one created\n');
+    expect(await quiet('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/one', '--timeout=10s')).to.equal(
+      'pod/one condition met\n',
+    );
     expect(await quiet('delete', 'pod', 'one', 'a')).to.match(/pod "one" deleted.*\npod "a" deleted/);
-    expect(await run('get', 'pods')).to.deep.include({ code: 0, stdout: '', stderr: 'No resources found in default namespace.\n' });
+    expect(await run('get', 'pods')).to.deep.include({
+      code: 0,
+      stdout: '',
+      stderr: 'No resources found in default namespace.\n',
+    });
   });
 });

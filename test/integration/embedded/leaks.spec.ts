@@ -64,7 +64,10 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       const mark = '98762.1';
       const home = await mkdtemp(join(tmpdir(), 'kw-leaks-'));
       const env = { ...process.env, TMPDIR: home };
-      const host = spawn(process.execPath, [MAIN, '--isolation', isolation], { stdio: ['ignore', 'pipe', 'inherit'], env });
+      const host = spawn(process.execPath, [MAIN, '--isolation', isolation], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        env,
+      });
       const { kubeconfig } = await firstLine(host);
       const config = new KubeConfig();
       config.loadFromFile(kubeconfig);
@@ -74,14 +77,20 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         namespace: 'default',
         body: {
           metadata: { name: 'a' },
-          spec: { ...VOLUME, containers: [{ name: 'main', image: 'x', ...container, command: ['sh', '-c', ESCAPE(mark)] }] },
+          spec: {
+            ...VOLUME,
+            containers: [{ name: 'main', image: 'x', ...container, command: ['sh', '-c', ESCAPE(mark)] }],
+          },
         },
       });
       while ((await api.readNamespacedPodLog({ namespace: 'default', name: 'a' }).catch(() => '')) !== 'up\n');
       host.kill('SIGKILL');
       await once(host, 'exit');
       expect((await processesWith(mark)).length).to.be.at.least(1);
-      const next = spawn(process.execPath, [MAIN, '--isolation', 'mapped'], { stdio: ['ignore', 'pipe', 'inherit'], env });
+      const next = spawn(process.execPath, [MAIN, '--isolation', 'mapped'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        env,
+      });
       await firstLine(next);
       expect(await processesWith(mark)).to.deep.equal([]);
       expect(existsSync(dirname(kubeconfig))).to.equal(false);
@@ -100,7 +109,9 @@ async function firstLine(child: ChildProcess): Promise<{ kubeconfig: string; pid
 
 describe('The embedded cluster as a process', () => {
   it('says where its kubeconfig is, and ends with its stdin', async () => {
-    const host = spawn(process.execPath, [MAIN, '--until-stdin-closes', '--isolation', 'mapped'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const host = spawn(process.execPath, [MAIN, '--until-stdin-closes', '--isolation', 'mapped'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     const { kubeconfig, pid } = await firstLine(host);
     expect(pid).to.equal(host.pid);
     expect(existsSync(kubeconfig)).to.equal(true);
@@ -151,7 +162,9 @@ describe('Options of the embedded cluster', () => {
   ] as const) {
     it(`are refused by name: ${JSON.stringify(options)}`, async () => {
       const error = await rejection(EmbeddedCluster.start(options));
-      expect(error).to.be.instanceOf(EmbeddedClusterError).and.to.deep.include({ code: 'KW_ERR_EMBEDDED_INVALID_OPTION', field });
+      expect(error)
+        .to.be.instanceOf(EmbeddedClusterError)
+        .and.to.deep.include({ code: 'KW_ERR_EMBEDDED_INVALID_OPTION', field });
     });
   }
 });

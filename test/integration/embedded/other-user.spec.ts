@@ -15,7 +15,11 @@ const NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups', '--'];
 /** Whether nobody can run this checkout's cluster: only root can try, and the checkout may lie below a private directory. */
 function canBecomeNobody(): boolean {
   try {
-    execFileSync('setpriv', [...NOBODY, process.execPath, '-e', `require('node:fs').accessSync(${JSON.stringify(MAIN)})`], { stdio: 'ignore' });
+    execFileSync(
+      'setpriv',
+      [...NOBODY, process.execPath, '-e', `require('node:fs').accessSync(${JSON.stringify(MAIN)})`],
+      { stdio: 'ignore' },
+    );
     return process.getuid?.() === 0;
   } catch {
     return false;
@@ -61,18 +65,27 @@ for (const isolation of ['auto', 'mapped'] as const) {
         { name: 'v', mountPath: '/kw-user/v' },
         { name: 'c', mountPath: '/kw-user/c', readOnly: true },
       ];
-      await client.api.createNamespacedConfigMap({ namespace: 'default', body: { metadata: { name: 'c' }, data: { key: 'value' } } });
+      await client.api.createNamespacedConfigMap({
+        namespace: 'default',
+        body: { metadata: { name: 'c' }, data: { key: 'value' } },
+      });
       await client.runScript('p', 'cat /kw-user/c/key > /kw-user/v/copy; sleep 1000', {
         volumes,
         containers: [{ name: 'main', image: 'x', volumeMounts, securityContext: { runAsUser: 1234 } }],
       });
       await client.podInPhase('p', 'Running');
       const { stdout, status } = await client.exec('p', {
-        command: ['sh', '-c', 'until [ -s /kw-user/v/copy ]; do sleep 0.02; done; cat /kw-user/v/copy; echo err > /dev/stderr'],
+        command: [
+          'sh',
+          '-c',
+          'until [ -s /kw-user/v/copy ]; do sleep 0.02; done; cat /kw-user/v/copy; echo err > /dev/stderr',
+        ],
       });
       expect([status.status, stdout.toString()]).to.deep.equal(['Success', 'value']);
       await client.api.deleteNamespacedPod({ namespace: 'default', name: 'p' });
-      expect((await client.raw('/api/v1/namespaces/default/pods')).body.items).to.satisfy((items: unknown[]) => items.length <= 1);
+      expect((await client.raw('/api/v1/namespaces/default/pods')).body.items).to.satisfy(
+        (items: unknown[]) => items.length <= 1,
+      );
     });
   });
 }

@@ -51,7 +51,9 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       expect(spec.nodeName).to.be.a('string');
       expect(status.podIP).to.equal('127.0.0.1');
       for (const type of ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready']) {
-        expect(status.conditions.find((condition: { type: string }) => condition.type === type)?.status, type).to.equal('True');
+        expect(status.conditions.find((condition: { type: string }) => condition.type === type)?.status, type).to.equal(
+          'True',
+        );
       }
     });
 
@@ -65,10 +67,16 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
           binaryData: { 'run.sh': Buffer.from('#!/bin/sh\necho ran "$0"\n').toString('base64') },
         },
       });
-      await client.api.createNamespacedSecret({ namespace, body: { metadata: { name: 'se' }, stringData: { key: 'secret' } } });
+      await client.api.createNamespacedSecret({
+        namespace,
+        body: { metadata: { name: 'se' }, stringData: { key: 'secret' } },
+      });
       await client.api.createNamespacedPersistentVolumeClaim({
         namespace,
-        body: { metadata: { name: 'pvc' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1' } } } },
+        body: {
+          metadata: { name: 'pvc' },
+          spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1' } } },
+        },
       });
       const volumes = [
         { name: 'cm', configMap: { name: 'cm', defaultMode: 0o555 } },
@@ -93,8 +101,12 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         containers: [{ name: 'main', image: IMAGE, volumeMounts }],
       });
       await client.podInPhase('volumes', 'Running');
-      expect(await output('volumes', 'cat /.kw-test/cm/text; /.kw-test/cm/run.sh | cut -d" " -f1')).to.equal('hello' + 'ran\n');
-      expect(await output('volumes', 'cat "/kw test/secret/deep/key"; stat -Lc %a "/kw test/secret/deep/key"')).to.equal('secret400\n');
+      expect(await output('volumes', 'cat /.kw-test/cm/text; /.kw-test/cm/run.sh | cut -d" " -f1')).to.equal(
+        'hello' + 'ran\n',
+      );
+      expect(
+        await output('volumes', 'cat "/kw test/secret/deep/key"; stat -Lc %a "/kw test/secret/deep/key"'),
+      ).to.equal('secret400\n');
       expect(
         await output(
           'volumes',
@@ -102,13 +114,18 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         ),
       ).to.equal('x\n777\n');
       expect(await output('volumes', 'cat /kw-down/name; ls /kw-optional')).to.equal('volumes');
-      expect(await output('volumes', 'echo y > /kw-pvc/nested/n; cd /kw-pvc && cat file nested/n; cat /home/kw-nobody/has/this/nested/n')).to.equal(
-        'saved\ny\ny\n',
-      );
+      expect(
+        await output(
+          'volumes',
+          'echo y > /kw-pvc/nested/n; cd /kw-pvc && cat file nested/n; cat /home/kw-nobody/has/this/nested/n',
+        ),
+      ).to.equal('saved\ny\ny\n');
       await client.runScript('claim', 'cat /data/file', {
         restartPolicy: 'Never',
         volumes: [volumes[2] ?? { name: '' }],
-        containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'pvc', mountPath: '/data', readOnly: true }] }],
+        containers: [
+          { name: 'main', image: IMAGE, volumeMounts: [{ name: 'pvc', mountPath: '/data', readOnly: true }] },
+        ],
       });
       await client.podInPhase('claim', 'Succeeded');
       expect(await client.api.readNamespacedPodLog({ namespace, name: 'claim' })).to.equal('saved\n');
@@ -125,7 +142,12 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       await client.createPod('env', {
         restartPolicy: 'Never',
         containers: [
-          { name: 'main', image: IMAGE, env, command: ['sh', '-c', 'echo "$1 $JOINED $POD $KEY ${NONE-unset} $HOSTNAME"', 'sh', '$(PLAIN)'] },
+          {
+            name: 'main',
+            image: IMAGE,
+            env,
+            command: ['sh', '-c', 'echo "$1 $JOINED $POD $KEY ${NONE-unset} $HOSTNAME"', 'sh', '$(PLAIN)'],
+          },
         ],
       });
       const waiting = await client.podWhen(
@@ -133,9 +155,14 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         ({ status }) => status.containerStatuses?.[0].state.waiting?.reason === 'CreateContainerConfigError',
       );
       expect(waiting.status.containerStatuses[0].state.waiting?.message).to.equal('secret "env" not found');
-      await client.api.createNamespacedSecret({ namespace: 'default', body: { metadata: { name: 'env' }, stringData: { k: 'v' } } });
+      await client.api.createNamespacedSecret({
+        namespace: 'default',
+        body: { metadata: { name: 'env' }, stringData: { k: 'v' } },
+      });
       await client.podInPhase('env', 'Succeeded');
-      expect(await client.api.readNamespacedPodLog({ namespace: 'default', name: 'env' })).to.equal('a a-$(UNKNOWN)-$(PLAIN) env v unset env\n');
+      expect(await client.api.readNamespacedPodLog({ namespace: 'default', name: 'env' })).to.equal(
+        'a a-$(UNKNOWN)-$(PLAIN) env v unset env\n',
+      );
     });
 
     once('waits for a config map that a volume needs, and says so in an event', async () => {
@@ -143,8 +170,14 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         volumes: [{ name: 'v', configMap: { name: 'late' } }],
         containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
       });
-      await client.podWhen('waits', ({ status }) => status.containerStatuses?.[0].state.waiting?.reason === 'ContainerCreating');
-      const { items } = await client.api.listNamespacedEvent({ namespace: 'default', fieldSelector: 'involvedObject.name=waits,reason=FailedMount' });
+      await client.podWhen(
+        'waits',
+        ({ status }) => status.containerStatuses?.[0].state.waiting?.reason === 'ContainerCreating',
+      );
+      const { items } = await client.api.listNamespacedEvent({
+        namespace: 'default',
+        fieldSelector: 'involvedObject.name=waits,reason=FailedMount',
+      });
       expect(items[0]?.message).to.equal('MountVolume.SetUp failed for volume "v" : configmap "late" not found');
       await client.api.createNamespacedConfigMap({ namespace: 'default', body: { metadata: { name: 'late' } } });
       await client.podInPhase('waits', 'Running');
@@ -170,12 +203,17 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         containers: [step('main', 'cat /kw-order/log'), step('other', 'true')],
       });
       await client.podInPhase('order', 'Succeeded');
-      expect((await client.raw('/api/v1/namespaces/default/pods/order/log?container=main')).text).to.equal('one\nside\ntwo\n');
+      expect((await client.raw('/api/v1/namespaces/default/pods/order/log?container=main')).text).to.equal(
+        'one\nside\ntwo\n',
+      );
     });
 
     once('restarts a container that ends, later each time, and keeps the log of the run before', async () => {
       await client.runScript('crash', 'echo run; exit 1');
-      const first = await client.podWhen('crash', ({ status }) => status.containerStatuses?.[0].state.waiting?.reason === 'CrashLoopBackOff');
+      const first = await client.podWhen(
+        'crash',
+        ({ status }) => status.containerStatuses?.[0].state.waiting?.reason === 'CrashLoopBackOff',
+      );
       expect(first.status.containerStatuses[0]).to.deep.include({ restartCount: 1, ready: false });
       expect(first.status.containerStatuses[0].lastState.terminated?.exitCode).to.equal(1);
       expect(first.status.phase).to.equal('Running');
@@ -185,10 +223,15 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     });
 
     once('tells a command that is not there', async () => {
-      await client.createPod('nocmd', { restartPolicy: 'Never', containers: [{ name: 'main', image: IMAGE, command: ['kw-nope'] }] });
+      await client.createPod('nocmd', {
+        restartPolicy: 'Never',
+        containers: [{ name: 'main', image: IMAGE, command: ['kw-nope'] }],
+      });
       const { status } = await client.podWhen('nocmd', (pod) => pod.status.phase === 'Failed');
       expect(status.containerStatuses[0].state.terminated).to.include({ reason: 'StartError', exitCode: 128 });
-      expect(status.containerStatuses[0].state.terminated?.message).to.include('exec: "kw-nope": executable file not found in $PATH: unknown');
+      expect(status.containerStatuses[0].state.terminated?.message).to.include(
+        'exec: "kw-nope": executable file not found in $PATH: unknown',
+      );
     });
 
     once('pulls no image from a host that cannot be, and refuses a name that is none', async () => {
@@ -197,14 +240,19 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         ['name', 'Registry/X Y:1', 'InvalidImageName'],
       ] as const) {
         await client.createPod(name, { containers: [{ name: 'main', image, command: ['true'] }] });
-        const { status } = await client.podWhen(name, (pod) => pod.status.containerStatuses?.[0].state.waiting?.reason === reason);
+        const { status } = await client.podWhen(
+          name,
+          (pod) => pod.status.containerStatuses?.[0].state.waiting?.reason === reason,
+        );
         expect(status.phase).to.equal('Pending');
       }
     });
 
     once('finds no place for a pod that wants another node or more than there is', async () => {
       await client.runScript('picky', 'true', { nodeSelector: { 'kubernetes.io/arch': 'z80' } });
-      await client.createPod('huge', { containers: [{ name: 'main', image: IMAGE, resources: { requests: { cpu: '10000' } } }] });
+      await client.createPod('huge', {
+        containers: [{ name: 'main', image: IMAGE, resources: { requests: { cpu: '10000' } } }],
+      });
       for (const [name, message] of [
         ['picky', "1 node(s) didn't match Pod's node affinity/selector"],
         ['huge', '1 Insufficient cpu'],
@@ -218,16 +266,25 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     });
 
     it('stops a pod with TERM, and removes it when its containers have ended', async () => {
-      await client.runScript('graceful', 'trap "echo bye > /kw-out/said; exit 0" TERM; echo up; while :; do sleep 0.02; done', {
-        terminationGracePeriodSeconds: 20,
-        volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'bye' } }],
-        containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-out' }] }],
+      await client.runScript(
+        'graceful',
+        'trap "echo bye > /kw-out/said; exit 0" TERM; echo up; while :; do sleep 0.02; done',
+        {
+          terminationGracePeriodSeconds: 20,
+          volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'bye' } }],
+          containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-out' }] }],
+        },
+      );
+      await client.api.createNamespacedPersistentVolumeClaim({
+        namespace: 'default',
+        body: { metadata: { name: 'bye' }, spec: {} },
       });
-      await client.api.createNamespacedPersistentVolumeClaim({ namespace: 'default', body: { metadata: { name: 'bye' }, spec: {} } });
       await client.podInPhase('graceful', 'Running');
       while ((await client.raw('/api/v1/namespaces/default/pods/graceful/log')).text !== 'up\n');
       const types: string[] = [];
-      for await (const { type, object } of client.watch('/api/v1/namespaces/default/pods?watch=true&fieldSelector=metadata.name%3Dgraceful')) {
+      for await (const { type, object } of client.watch(
+        '/api/v1/namespaces/default/pods?watch=true&fieldSelector=metadata.name%3Dgraceful',
+      )) {
         if (types.length === 0) void client.api.deleteNamespacedPod({ namespace: 'default', name: 'graceful' });
         if (types.length === 1) expect(object.metadata.deletionGracePeriodSeconds).to.equal(20);
         types.push(type);
@@ -268,7 +325,9 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       cluster.killContainer({ namespace: 'default', pod: 'oom', container: 'main' }, 'SIGKILL', 'OOMKilled');
       const { status } = await client.podWhen(
         'oom',
-        (pod) => pod.status.containerStatuses?.[0].restartCount === 1 && pod.status.containerStatuses[0].state.running !== undefined,
+        (pod) =>
+          pod.status.containerStatuses?.[0].restartCount === 1 &&
+          pod.status.containerStatuses[0].state.running !== undefined,
       );
       expect(status.containerStatuses[0].lastState.terminated).to.include({ reason: 'OOMKilled', exitCode: 137 });
     });
@@ -283,9 +342,9 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         securityContext: { runAsUser: 12345, runAsGroup: 23456, fsGroup: 34567 },
       });
       await client.podInPhase('user', 'Succeeded');
-      expect((await client.raw('/api/v1/namespaces/default/pods/user/log')).text.replace('\n23456\n23456 ', '\n23456\n')).to.match(
-        isolation === 'namespaces' ? /^12345\n23456\n34567\n$/ : /^12345\n23456\n/,
-      );
+      expect(
+        (await client.raw('/api/v1/namespaces/default/pods/user/log')).text.replace('\n23456\n23456 ', '\n23456\n'),
+      ).to.match(isolation === 'namespaces' ? /^12345\n23456\n34567\n$/ : /^12345\n23456\n/);
     });
 
     it('shows a host path', async () => {
@@ -295,7 +354,9 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         await client.runScript('host', 'cat /kw-host/there', {
           restartPolicy: 'Never',
           volumes: [{ name: 'v', hostPath: { path: directory } }],
-          containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-host', readOnly: true }] }],
+          containers: [
+            { name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-host', readOnly: true }] },
+          ],
         });
         await client.podInPhase('host', 'Succeeded');
         expect((await client.raw('/api/v1/namespaces/default/pods/host/log')).text).to.equal('yes');
@@ -306,7 +367,10 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
 
     it('follows a log until the container has ended', async () => {
       await client.runScript('log', 'for n in 1 2 3; do echo $n; sleep 0.05; done', { restartPolicy: 'Never' });
-      await client.podWhen('log', ({ status }) => status.containerStatuses?.[0].state.waiting === undefined && status.phase !== 'Pending');
+      await client.podWhen(
+        'log',
+        ({ status }) => status.containerStatuses?.[0].state.waiting === undefined && status.phase !== 'Pending',
+      );
       expect((await client.raw('/api/v1/namespaces/default/pods/log/log?follow=true')).text).to.equal('1\n2\n3\n');
     });
 
@@ -328,7 +392,10 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         await client.podInPhase('own', 'Running');
         while ((await client.raw('/api/v1/namespaces/default/pods/own/log')).text !== '0\n');
         expect(
-          await output('own', 'ls -A /tmp; cat /proc/sys/kernel/hostname; [ -x /usr/bin/env ] && ls -d /usr/kw-own; ls /proc | grep -c "^[0-9]*$"'),
+          await output(
+            'own',
+            'ls -A /tmp; cat /proc/sys/kernel/hostname; [ -x /usr/bin/env ] && ls -d /usr/kw-own; ls /proc | grep -c "^[0-9]*$"',
+          ),
         ).to.match(/^own\n\/usr\/kw-own\n[2-6]\n$/);
         expect((await sh('own', 'touch /usr/kw-own/x')).stderr.toString()).to.include('Read-only file system');
         expect((await readdir('/')).includes('kw-own')).to.equal(false);
@@ -352,7 +419,9 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
           ],
         });
         await client.podInPhase('map', 'Running');
-        const [map = '', where, cwd] = (await output('map', 'printf %s "$KW_PATH_MAP" | head -1; echo "$WHERE"; pwd -P')).split('\n');
+        const [map = '', where, cwd] = (
+          await output('map', 'printf %s "$KW_PATH_MAP" | head -1; echo "$WHERE"; pwd -P')
+        ).split('\n');
         expect(map).to.match(/^\/kw-map\/sub\t\/.*\/volumes\/v\/t$/);
         expect(where).to.match(/\/volumes\/v\/s\/x$/);
         expect(cwd).to.match(/\/volumes\/v\/t$/);

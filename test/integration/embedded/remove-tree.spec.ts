@@ -64,7 +64,8 @@ describe('removing a tree', () => {
   it('removes a file, a link, and what is not there', async () => {
     await writeFile(join(folder, 'file'), '');
     await symlink(folder, join(folder, 'link'));
-    for (const name of ['file', 'link', 'none', 'file/below']) await removeTree(join(folder, name)).catch(() => undefined);
+    for (const name of ['file', 'link', 'none', 'file/below'])
+      await removeTree(join(folder, name)).catch(() => undefined);
     expect(await readdir(folder)).to.deep.equal([]);
     await removeTree(join(folder, 'none'));
   });
@@ -118,7 +119,12 @@ describe('An embedded cluster', () => {
     }
     const warnings: string[] = [];
     const ignore = (): void => undefined;
-    const logger: EmbeddedLogger = { debug: ignore, info: ignore, error: ignore, warn: (message) => void warnings.push(message) };
+    const logger: EmbeddedLogger = {
+      debug: ignore,
+      info: ignore,
+      error: ignore,
+      warn: (message) => void warnings.push(message),
+    };
     try {
       const cluster = await EmbeddedCluster.start({ isolation: 'mapped', logger });
       await cluster.close();

@@ -27,7 +27,8 @@ describe('the demo', function () {
   it('says what is wrong with the command line, with the kubeconfig and with the database', async () => {
     const wrong = await runDemo(['--no-such-option']);
     expect([wrong.status, wrong.stderr]).to.satisfy(
-      ([status, stderr]: [number, string]) => status === 2 && stderr.includes("'--no-such-option'") && stderr.includes('Usage: '),
+      ([status, stderr]: [number, string]) =>
+        status === 2 && stderr.includes("'--no-such-option'") && stderr.includes('Usage: '),
     );
     const noUrl = await runDemo(['--database', 'user:secret@db']);
     expect(noUrl.status).to.equal(2);
@@ -35,7 +36,9 @@ describe('the demo', function () {
       .to.match(/^--database is not a URL of the form postgres:\/\//)
       .and.to.not.include('secret');
     const noFile = await runDemo(['--kubeconfig', '/no/such/file']);
-    expect([noFile.status, noFile.stderr]).to.satisfy(([status, stderr]: [number, string]) => status === 1 && stderr.includes('/no/such/file'));
+    expect([noFile.status, noFile.stderr]).to.satisfy(
+      ([status, stderr]: [number, string]) => status === 1 && stderr.includes('/no/such/file'),
+    );
     const noDatabase = await runDemo(['--database', 'postgres://user:secret@127.0.0.1:1/none']);
     expect(noDatabase.status).to.equal(1);
     expect(noDatabase.stderr)

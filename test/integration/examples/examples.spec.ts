@@ -8,7 +8,12 @@ import { expect } from 'chai';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 /** What each says of itself when it worked. */
 const said: Readonly<Record<string, readonly string[]>> = {
-  'embed-in-orchestrator.ts': ['published: sum 12', 'slow: timed out', 'build 1 passed, build 2 failed', '4 pods deleted'],
+  'embed-in-orchestrator.ts': [
+    'published: sum 12',
+    'slow: timed out',
+    'build 1 passed, build 2 failed',
+    '4 pods deleted',
+  ],
   'run-a-command.ts': ['hello from /tmp/build/example', 'sh ended with status 3'],
   'stream-artifacts.ts': ['version: {"ref":"4711"}', 'out twice: 1 digest'],
   'unit-test-with-fakes.ts': ['ok: a step passes when its command ends with 0'],

@@ -3,7 +3,12 @@ import { expect } from 'chai';
 
 import type { ByteConnection } from '../../../src/agent-client/session/byte-connection.ts';
 import { ClosedError } from '../../../src/errors/caller.ts';
-import { ExecConnectionLostError, ExecHandshakeFailedError, HeartbeatTimeoutError, ProtocolViolationError } from '../../../src/errors/connection.ts';
+import {
+  ExecConnectionLostError,
+  ExecHandshakeFailedError,
+  HeartbeatTimeoutError,
+  ProtocolViolationError,
+} from '../../../src/errors/connection.ts';
 import type { ExecConnection } from '../../../src/exec/exec-connection.ts';
 import { openExec } from '../../../src/exec/open-exec.ts';
 import { maxStdinBytes } from '../../../src/exec/stdin-frames.ts';
@@ -16,7 +21,11 @@ import { opcodes } from '../../support/websocket-frames.ts';
 const success = { metadata: {}, status: 'Success' };
 
 function exitCode(code: number): object {
-  return { status: 'Failure', reason: 'NonZeroExitCode', details: { causes: [{ reason: 'ExitCode', message: String(code) }] } };
+  return {
+    status: 'Failure',
+    reason: 'NonZeroExitCode',
+    details: { causes: [{ reason: 'ExitCode', message: String(code) }] },
+  };
 }
 
 describe('an exec connection', () => {
@@ -215,7 +224,12 @@ describe('an exec connection', () => {
     it('is a refusal where the command could not be started, worth another try where the container is not up', async () => {
       start();
       peer
-        .sendStatus({ status: 'Failure', reason: 'InternalError', code: 500, message: 'unable to upgrade connection: container not found ("main")' })
+        .sendStatus({
+          status: 'Failure',
+          reason: 'InternalError',
+          code: 500,
+          message: 'unable to upgrade connection: container not found ("main")',
+        })
         .close();
       const reason = await ended;
       expect(reason).to.be.instanceOf(ExecHandshakeFailedError);
@@ -224,7 +238,14 @@ describe('an exec connection', () => {
 
     it('is a refusal for good where the program is missing', async () => {
       start();
-      peer.sendStatus({ status: 'Failure', reason: 'InternalError', code: 500, message: 'exec: "/x": stat /x: no such file or directory' }).close();
+      peer
+        .sendStatus({
+          status: 'Failure',
+          reason: 'InternalError',
+          code: 500,
+          message: 'exec: "/x": stat /x: no such file or directory',
+        })
+        .close();
       expect(await ended).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', retryable: false });
     });
 

@@ -36,7 +36,10 @@ describe('opening an exec', () => {
   it('offers v4 alone, no compression, and the endpoint\u2019s headers', async () => {
     const connection = await openExec(server.execEndpoint());
     expect(connection.protocol).to.equal('v4.channel.k8s.io');
-    expect(server.headers[0]).to.include({ authorization: 'Bearer secret', 'sec-websocket-protocol': 'v4.channel.k8s.io' });
+    expect(server.headers[0]).to.include({
+      authorization: 'Bearer secret',
+      'sec-websocket-protocol': 'v4.channel.k8s.io',
+    });
     expect(server.headers[0]).to.not.have.property('sec-websocket-extensions');
     connection.close();
     await noConnectionIsLeft();
@@ -64,19 +67,30 @@ describe('opening an exec', () => {
   });
 
   it('needs a sub-protocol to offer', async () => {
-    expect(await rejection(openExec(server.execEndpoint(), { protocols: new ProtocolOrder([]) }))).to.be.instanceOf(InvalidSpecError);
+    expect(await rejection(openExec(server.execEndpoint(), { protocols: new ProtocolOrder([]) }))).to.be.instanceOf(
+      InvalidSpecError,
+    );
   });
 
   it('tells refusals apart by their status', async () => {
-    expect(await refused((peer) => peer.refuse(401, JSON.stringify(failure(401, 'Unauthorized', 'Unauthorized'))))).to.be.instanceOf(
-      UnauthorizedError,
+    expect(
+      await refused((peer) => peer.refuse(401, JSON.stringify(failure(401, 'Unauthorized', 'Unauthorized')))),
+    ).to.be.instanceOf(UnauthorizedError);
+    expect(await refused((peer) => peer.refuse(403, JSON.stringify(failure(403, 'Forbidden', 'no'))))).to.be.instanceOf(
+      ForbiddenError,
     );
-    expect(await refused((peer) => peer.refuse(403, JSON.stringify(failure(403, 'Forbidden', 'no'))))).to.be.instanceOf(ForbiddenError);
     const busy = await refused((peer) => peer.refuse(429, '', { 'Retry-After': '2' }));
     expect(busy).to.be.instanceOf(TooManyRequestsError);
     expect(busy).to.include({ retryAfterMs: 2000 });
-    const missing = await refused((peer) => peer.refuse(404, JSON.stringify(failure(404, 'NotFound', 'pods "p" not found'))));
-    expect(missing).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', status: 404, reason: 'NotFound', retryable: false });
+    const missing = await refused((peer) =>
+      peer.refuse(404, JSON.stringify(failure(404, 'NotFound', 'pods "p" not found'))),
+    );
+    expect(missing).to.include({
+      code: 'KW_ERR_EXEC_HANDSHAKE_FAILED',
+      status: 404,
+      reason: 'NotFound',
+      retryable: false,
+    });
     await noConnectionIsLeft();
   });
 
@@ -124,14 +138,20 @@ describe('opening an exec', () => {
       code: 'KW_ERR_EXEC_HANDSHAKE_FAILED',
       retryable: false,
     });
-    expect(await rejection(openExec({ ...endpoint, url: 'nonsense' }))).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED' });
+    expect(await rejection(openExec({ ...endpoint, url: 'nonsense' }))).to.include({
+      code: 'KW_ERR_EXEC_HANDSHAKE_FAILED',
+    });
   });
 
   it('waits no longer than it is told, be it for the answer or for the rest of its body', async () => {
     server.exec = () => undefined;
-    expect((await rejection(openExec(server.execEndpoint(), { handshakeTimeoutMs: 60 }))).message).to.contain('no answer within 60 ms');
+    expect((await rejection(openExec(server.execEndpoint(), { handshakeTimeoutMs: 60 }))).message).to.contain(
+      'no answer within 60 ms',
+    );
     server.exec = (peer) => void peer.socket.write('HTTP/1.1 503 No\r\nContent-Length: 1000\r\n\r\nhalf');
-    expect((await rejection(openExec(server.execEndpoint(), { handshakeTimeoutMs: 60 }))).message).to.contain('no answer within 60 ms');
+    expect((await rejection(openExec(server.execEndpoint(), { handshakeTimeoutMs: 60 }))).message).to.contain(
+      'no answer within 60 ms',
+    );
     await noConnectionIsLeft();
   });
 

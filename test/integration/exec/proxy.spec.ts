@@ -59,7 +59,9 @@ describe('an exec through a proxy', () => {
       it('gives the name and the password of the URL', async () => {
         (await openExec(endpoint(scheme, 'me:p%40ss@'), { protocols: oneProtocol() })).close();
         const basic = Buffer.from('me:p@ss').toString('base64');
-        expect(proxy.heads.join('\n')).to.contain(scheme === 'http' ? `Proxy-Authorization: Basic ${basic}` : 'me:p@ss');
+        expect(proxy.heads.join('\n')).to.contain(
+          scheme === 'http' ? `Proxy-Authorization: Basic ${basic}` : 'me:p@ss',
+        );
         await nothingIsLeft();
       });
 
@@ -94,7 +96,9 @@ describe('an exec through a proxy', () => {
             const controller = new AbortController();
             const reason = new Error('enough');
             const tries = Array.from({ length: 5 }, () =>
-              rejection(openExec(endpoint(scheme, '', secure), { protocols: oneProtocol(), signal: controller.signal })),
+              rejection(
+                openExec(endpoint(scheme, '', secure), { protocols: oneProtocol(), signal: controller.signal }),
+              ),
             );
             while (proxy.connections < 5) await sleep(5);
             controller.abort(reason);

@@ -23,7 +23,11 @@ import { answerJson, failure, ScriptedApiServer } from '../../support/api-server
 import { rejection } from '../../support/rejection.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
-const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', uid: 'u', creationTimestamp: '2030-01-01T00:00:00Z' } };
+const pod = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'p', uid: 'u', creationTimestamp: '2030-01-01T00:00:00Z' },
+};
 
 const newPod: Pod = { metadata: { name: 'p' }, spec: { containers: [{ name: 'main', image: 'x' }] } };
 
@@ -111,15 +115,21 @@ describe('the cluster over client-node', () => {
       expect(await refusal('current-context: a\ncontexts: []\n')).to.contain('has no context "a"');
       const context = 'current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\n';
       expect(await refusal(context)).to.contain('has no cluster "c"');
-      expect(await refusal(`${context}clusters: [{name: c, cluster: {server: "https://h"}}]\n`)).to.contain('has no user "u"');
+      expect(await refusal(`${context}clusters: [{name: c, cluster: {server: "https://h"}}]\n`)).to.contain(
+        'has no user "u"',
+      );
       const user = `${context}users: [{name: u, user: {}}]\n`;
-      expect(await refusal(`${user}clusters: [{name: c, cluster: {server: "h:6443"}}]\n`)).to.contain('not an http(s) URL');
+      expect(await refusal(`${user}clusters: [{name: c, cluster: {server: "h:6443"}}]\n`)).to.contain(
+        'not an http(s) URL',
+      );
       expect(await refusal(`${user}clusters: [{name: c, cluster: {server: "http://h"}}]\n`)).to.contain('without TLS');
     });
 
     it('gives the namespace, which the option overrides', () => {
       expect(cluster.namespace).to.equal('ci');
-      expect(ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), namespace: 'other' }).namespace).to.equal('other');
+      expect(ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), namespace: 'other' }).namespace).to.equal(
+        'other',
+      );
       expect(() => ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), namespace: 'No/Such' }))
         .to.throw(InvalidSpecError)
         .with.property('field', 'namespace');
@@ -159,7 +169,12 @@ describe('the cluster over client-node', () => {
     });
 
     it('is made again a few times where that may help and harms nothing', async () => {
-      answers(fails(503, 'ServiceUnavailable'), (response) => response.destroy(), fails(500, 'InternalError'), gives(pod));
+      answers(
+        fails(503, 'ServiceUnavailable'),
+        (response) => response.destroy(),
+        fails(500, 'InternalError'),
+        gives(pod),
+      );
       expect((await passing(cluster.getPod('p')))?.metadata?.name).to.equal('p');
       expect(server.requests).to.have.length(4);
     });
@@ -256,7 +271,10 @@ describe('the cluster over client-node', () => {
     async function write(token: string): Promise<void> {
       const clusters = [{ name: 'c', cluster: { server: server.url, 'insecure-skip-tls-verify': true } }];
       const contexts = [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: 'ci' } }];
-      await writeFile(path, JSON.stringify({ 'current-context': 'x', clusters, contexts, users: [{ name: 'u', user: { token } }] }));
+      await writeFile(
+        path,
+        JSON.stringify({ 'current-context': 'x', clusters, contexts, users: [{ name: 'u', user: { token } }] }),
+      );
     }
 
     const onlyNew = (): void => {
@@ -287,7 +305,8 @@ describe('the cluster over client-node', () => {
 
     it('are read anew for a watch as well', async () => {
       server.rest = (request, response) => {
-        if (request.headers.authorization === 'Bearer new') response.writeHead(200).end(`${JSON.stringify({ type: 'ADDED', object: pod })}\n`);
+        if (request.headers.authorization === 'Bearer new')
+          response.writeHead(200).end(`${JSON.stringify({ type: 'ADDED', object: pod })}\n`);
         else answerJson(response, 401, failure(401, 'Unauthorized', 'Unauthorized'));
       };
       await write('new');
@@ -314,7 +333,11 @@ describe('the cluster over client-node', () => {
       const kubeConfig = server.kubeConfig({ username: 'me', password: 'secret' });
       const [entry] = kubeConfig.clusters;
       kubeConfig.clusters = [{ ...entry!, proxyUrl: 'http://127.0.0.1:3128' }];
-      const endpoint = await ClientNodeCluster.fromConfig({ kubeConfig }).execEndpoint({ podName: 'p', containerName: 'c', command: [] });
+      const endpoint = await ClientNodeCluster.fromConfig({ kubeConfig }).execEndpoint({
+        podName: 'p',
+        containerName: 'c',
+        command: [],
+      });
       expect(endpoint.headers).to.deep.equal({ Authorization: `Basic ${Buffer.from('me:secret').toString('base64')}` });
       expect(endpoint.proxy).to.equal('http://127.0.0.1:3128');
     });
@@ -430,7 +453,9 @@ describe('the cluster over client-node', () => {
       };
       answers((response) => response.end('2030-01-01T00:00:00.000000001Z failed to try\n'));
       expect(await read()).to.deep.equal(['failed to try\n']);
-      answers((response) => response.end('failed to try resolving symlinks in path "/var/log/0.log": no such file or directory'));
+      answers((response) =>
+        response.end('failed to try resolving symlinks in path "/var/log/0.log": no such file or directory'),
+      );
       expect(await rejection(read())).to.be.instanceOf(ApiUnavailableError);
     });
   });
@@ -463,7 +488,11 @@ describe('the cluster over client-node', () => {
 
     for (const [where, answer] of [
       ['at once', fails(410, 'Expired')],
-      ['later', (response: ServerResponse) => void response.writeHead(200).end(event('ERROR', failure(410, 'Expired', 'too old')))],
+      [
+        'later',
+        (response: ServerResponse) =>
+          void response.writeHead(200).end(event('ERROR', failure(410, 'Expired', 'too old'))),
+      ],
     ] as const) {
       it(`says ${where} that its version has expired`, async () => {
         answers(answer);
@@ -491,7 +520,9 @@ describe('the cluster over client-node', () => {
 
     it('ends by its signal with its reason, before, while and after it opens, and lets go', async () => {
       const reason = new Error('enough');
-      expect(await rejection(cluster.watchPods('', '1', { signal: AbortSignal.abort(reason) }).next())).to.equal(reason);
+      expect(await rejection(cluster.watchPods('', '1', { signal: AbortSignal.abort(reason) }).next())).to.equal(
+        reason,
+      );
 
       const opening = new AbortController();
       server.rest = () => opening.abort(reason);

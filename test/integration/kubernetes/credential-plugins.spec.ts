@@ -33,8 +33,10 @@ describe('a credential plug-in', () => {
     clock = new VirtualClock();
     accepted = 'one';
     server.rest = (request, response) => {
-      if (request.headers.authorization !== `Bearer ${accepted}`) answerJson(response, 401, failure(401, 'Unauthorized', 'Unauthorized'));
-      else if (request.url?.includes('watch=true') === true) response.writeHead(200).end(`${JSON.stringify({ type: 'ADDED', object: pod })}\n`);
+      if (request.headers.authorization !== `Bearer ${accepted}`)
+        answerJson(response, 401, failure(401, 'Unauthorized', 'Unauthorized'));
+      else if (request.url?.includes('watch=true') === true)
+        response.writeHead(200).end(`${JSON.stringify({ type: 'ADDED', object: pod })}\n`);
       else if (request.url?.includes('/log') === true) response.writeHead(200).end('2030-01-01T00:00:00Z line\n');
       else answerJson(response, 200, pod);
     };
@@ -125,11 +127,17 @@ describe('a credential plug-in', () => {
     context(`for ${way}`, () => {
       it('that fails is CREDENTIALS_UNAVAILABLE with its stderr, and without a token', async () => {
         const token = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSIsImV4cCI6MX0.c2lnbmF0dXJlLW9mLWEtdG9rZW4';
-        await folder.plugin(`${folder.answer({ token: 'shrt' })}\necho "no session; token=hunter2 shrt ${token}" >&2\nexit 3`);
+        await folder.plugin(
+          `${folder.answer({ token: 'shrt' })}\necho "no session; token=hunter2 shrt ${token}" >&2\nexit 3`,
+        );
         cluster = open();
         const error = (await rejection(passing(ways[way]!()))) as unknown as Unavailable;
         expect(error).to.be.instanceOf(CredentialsUnavailableError);
-        expect(error).to.include({ code: 'KW_ERR_CREDENTIALS_UNAVAILABLE', source: `plug-in ${join(folder.path, 'plugin')}`, retryable: true });
+        expect(error).to.include({
+          code: 'KW_ERR_CREDENTIALS_UNAVAILABLE',
+          source: `plug-in ${join(folder.path, 'plugin')}`,
+          retryable: true,
+        });
         expect(error.message).to.contain('status 3').and.to.contain('no session');
         expect(error.stderr).to.contain('no session');
         for (const text of [error.message, error.stderr]) {
@@ -161,7 +169,8 @@ describe('a credential plug-in', () => {
         const controller = new AbortController();
         const reason = new Error('enough');
         const call = rejection(ways[way]!({ signal: controller.signal }));
-        while (!existsSync(join(folder.path, 'self')) || (await readFile(join(folder.path, 'self'), 'utf8')) === '') await sleep(5);
+        while (!existsSync(join(folder.path, 'self')) || (await readFile(join(folder.path, 'self'), 'utf8')) === '')
+          await sleep(5);
         controller.abort(reason);
         expect(await call).to.equal(reason);
         expect(getEventListeners(controller.signal, 'abort')).to.have.length(0);
@@ -197,8 +206,18 @@ describe('a credential plug-in', () => {
         'apiVersion',
         false,
       ],
-      ['no status', `echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1"}'`, 'no status', true],
-      ['an empty status', `echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{}}'`, 'neither a token nor', true],
+      [
+        'no status',
+        `echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1"}'`,
+        'no status',
+        true,
+      ],
+      [
+        'an empty status',
+        `echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{}}'`,
+        'neither a token nor',
+        true,
+      ],
       [
         'a certificate without a key',
         `echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"clientCertificateData":"x"}}'`,
@@ -232,7 +251,11 @@ describe('a credential plug-in', () => {
     await folder.configure(server.url, { exec: { command: 'kw-no-such-plugin', installHint: 'install it' } });
     cluster = open();
     const error = await rejection(cluster.getPod('p'));
-    expect(error).to.include({ code: 'KW_ERR_CREDENTIALS_UNAVAILABLE', source: 'plug-in kw-no-such-plugin', retryable: false });
+    expect(error).to.include({
+      code: 'KW_ERR_CREDENTIALS_UNAVAILABLE',
+      source: 'plug-in kw-no-such-plugin',
+      retryable: false,
+    });
     expect(error.message).to.contain('ENOENT').and.to.contain('install it');
   });
 
@@ -244,7 +267,9 @@ describe('a credential plug-in', () => {
   });
 
   it('that fails once does not fail the call', async () => {
-    await folder.plugin(`[ -e '${folder.path}/failed' ] || { touch '${folder.path}/failed'; exit 1; }\n${folder.answer({ token: 'one' })}`);
+    await folder.plugin(
+      `[ -e '${folder.path}/failed' ] || { touch '${folder.path}/failed'; exit 1; }\n${folder.answer({ token: 'one' })}`,
+    );
     cluster = open();
     expect((await passing(cluster.createPod(pod)))?.metadata?.name).to.equal('p');
     expect(await folder.runs()).to.equal(2);
@@ -253,11 +278,13 @@ describe('a credential plug-in', () => {
   it('that fails answers all calls of a second with one run', async () => {
     await folder.plugin('exit 1');
     cluster = open();
-    for (let count = 0; count < 10; count += 1) expect(await rejection(cluster.execEndpoint(target))).to.be.instanceOf(CredentialsUnavailableError);
+    for (let count = 0; count < 10; count += 1)
+      expect(await rejection(cluster.execEndpoint(target))).to.be.instanceOf(CredentialsUnavailableError);
     expect(await folder.runs()).to.equal(1);
   });
 
-  const expiring = (token: string, inMs: number): string => folder.answer({ token, expirationTimestamp: new Date(clock.now() + inMs).toISOString() });
+  const expiring = (token: string, inMs: number): string =>
+    folder.answer({ token, expirationTimestamp: new Date(clock.now() + inMs).toISOString() });
 
   it('runs again ahead of the end of its credentials, and no call with valid ones waits for it', async () => {
     await folder.plugin(expiring('one', 600_000));
@@ -316,7 +343,8 @@ describe('a credential plug-in', () => {
     await cluster.execEndpoint(target);
     const after = process.getActiveResourcesInfo().filter((name) => /Process|Pipe|Timeout/.test(name));
     expect(after).to.deep.equal(before);
-    while (!existsSync(join(folder.path, 'self')) || (await readFile(join(folder.path, 'self'), 'utf8')) === '') await sleep(5);
+    while (!existsSync(join(folder.path, 'self')) || (await readFile(join(folder.path, 'self'), 'utf8')) === '')
+      await sleep(5);
     process.kill(-Number(await readFile(join(folder.path, 'self'), 'utf8')), 'SIGKILL');
   });
 });

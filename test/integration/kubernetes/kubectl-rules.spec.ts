@@ -32,7 +32,9 @@ const kubectl = (process.env['PATH'] ?? '')
 
 const documented = readFileSync(new URL('../../../docs/compatibility.md', import.meta.url), 'utf8');
 /** The first cell of each row of the table of rules. */
-const rows = [...documented.matchAll(/^\| (.+?) \|.*\| (?:as kubectl|library only) \|$/gm)].map((match) => match[1] ?? '');
+const rows = [...documented.matchAll(/^\| (.+?) \|.*\| (?:as kubectl|library only) \|$/gm)].map(
+  (match) => match[1] ?? '',
+);
 
 describe('a kubeconfig, by the rules of kubectl', () => {
   const certificates = createCertificates(new Date());
@@ -49,7 +51,13 @@ describe('a kubeconfig, by the rules of kubectl', () => {
 
   beforeEach(async () => {
     const { certificate: cert, privateKey: key } = certificates.server;
-    server = await ScriptedApiServer.start({ cert, key, ca: certificates.authority, requestCert: true, rejectUnauthorized: false });
+    server = await ScriptedApiServer.start({
+      cert,
+      key,
+      ca: certificates.authority,
+      requestCert: true,
+      rejectUnauthorized: false,
+    });
     folder = await mkdtemp(join(tmpdir(), 'kw-rules-'));
     clock = new VirtualClock();
     clients = [];
@@ -85,19 +93,33 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     `#!/bin/sh\nprintf %s "$KUBERNETES_EXEC_INFO" >'${folder}/info'\n` +
     `echo '{"kind":"ExecCredential","apiVersion":"${plugin.apiVersion}","status":{"token":"'"\${TOKEN:-${token}}"'"}}'\n`;
 
-  const cluster = (changes: object = {}): object => ({ name: 'c', cluster: { server: server.url, 'insecure-skip-tls-verify': true, ...changes } });
+  const cluster = (changes: object = {}): object => ({
+    name: 'c',
+    cluster: { server: server.url, 'insecure-skip-tls-verify': true, ...changes },
+  });
   const context = { name: 'x', context: { cluster: 'c', user: 'u', namespace: 'ci' } };
 
   /** A whole kubeconfig for a user. */
   const configFor = (user: object, changes: object = {}): string =>
-    JSON.stringify({ 'current-context': 'x', clusters: [cluster(changes)], contexts: [context], users: [{ name: 'u', user }] });
+    JSON.stringify({
+      'current-context': 'x',
+      clusters: [cluster(changes)],
+      contexts: [context],
+      users: [{ name: 'u', user }],
+    });
 
-  const environmentOf = (more: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({ PATH: process.env['PATH'], HOME: folder, ...more });
+  const environmentOf = (more: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({
+    PATH: process.env['PATH'],
+    HOME: folder,
+    ...more,
+  });
 
-  const open = (environment: NodeJS.ProcessEnv): ClientNodeCluster => ClientNodeCluster.fromConfig({ environment, clock });
+  const open = (environment: NodeJS.ProcessEnv): ClientNodeCluster =>
+    ClientNodeCluster.fromConfig({ environment, clock });
 
   async function byKubectl(environment: NodeJS.ProcessEnv): Promise<void> {
-    if (kubectl !== undefined) await run(kubectl, ['get', '--raw', '/api/v1/namespaces/ci/pods/p'], { env: environment, timeout: 20_000 });
+    if (kubectl !== undefined)
+      await run(kubectl, ['get', '--raw', '/api/v1/namespaces/ci/pods/p'], { env: environment, timeout: 20_000 });
   }
 
   const bearers = (): (string | undefined)[] => server.headers.map(({ authorization }) => authorization);
@@ -116,7 +138,10 @@ describe('a kubeconfig, by the rules of kubectl', () => {
 
   row('`tokenFile` is trimmed, and counts before `token`', async () => {
     await write('secrets/token', '\n  from-file \n');
-    await bothSend({ KUBECONFIG: await write('config', configFor({ tokenFile: 'secrets/token', token: 'other' })) }, 'Bearer from-file');
+    await bothSend(
+      { KUBECONFIG: await write('config', configFor({ tokenFile: 'secrets/token', token: 'other' })) },
+      'Bearer from-file',
+    );
   });
 
   row('`tokenFile` is read again while the library runs', async () => {
@@ -137,11 +162,17 @@ describe('a kubeconfig, by the rules of kubectl', () => {
 
   row('`tokenFile` that is empty or missing is an error, unless there is `token`', async () => {
     const missing = open(environmentOf({ KUBECONFIG: await write('missing', configFor({ tokenFile: 'no-token' })) }));
-    expect(await rejection(missing.execEndpoint(target))).to.include({ code: 'KW_ERR_CREDENTIALS_UNAVAILABLE', source: 'user u' });
+    expect(await rejection(missing.execEndpoint(target))).to.include({
+      code: 'KW_ERR_CREDENTIALS_UNAVAILABLE',
+      source: 'user u',
+    });
     await write('empty-token', ' \n');
     const empty = open(environmentOf({ KUBECONFIG: await write('empty', configFor({ tokenFile: 'empty-token' })) }));
     expect((await rejection(empty.execEndpoint(target))).message).to.contain('empty-token is empty');
-    await bothSend({ KUBECONFIG: await write('config', configFor({ tokenFile: 'no-token', token: 'other' })) }, 'Bearer other');
+    await bothSend(
+      { KUBECONFIG: await write('config', configFor({ tokenFile: 'no-token', token: 'other' })) },
+      'Bearer other',
+    );
   });
 
   row('`KUBECONFIG` is a list, in which missing and empty files say nothing', async () => {
@@ -149,7 +180,10 @@ describe('a kubeconfig, by the rules of kubectl', () => {
       join(folder, 'missing'),
       await write('empty', ''),
       await write('comments', '# nothing\n---\n'),
-      await write('one/config', JSON.stringify({ users: [{ name: 'u', user: { tokenFile: 'token' } }], 'current-context': 'x' })),
+      await write(
+        'one/config',
+        JSON.stringify({ users: [{ name: 'u', user: { tokenFile: 'token' } }], 'current-context': 'x' }),
+      ),
       '',
       await write('two/config', configFor({ token: 'second' })),
     ];
@@ -159,7 +193,9 @@ describe('a kubeconfig, by the rules of kubectl', () => {
 
   row('`KUBECONFIG` with a file that is none is an error', async () => {
     const broken = await write('broken', '{{{');
-    const environment = environmentOf({ KUBECONFIG: [await write('config', configFor({ token: 't' })), broken].join(delimiter) });
+    const environment = environmentOf({
+      KUBECONFIG: [await write('config', configFor({ token: 't' })), broken].join(delimiter),
+    });
     expect(() => open(environment)).to.throw(InvalidSpecError, broken);
     if (kubectl !== undefined) await rejection(byKubectl(environment));
   });
@@ -181,7 +217,10 @@ describe('a kubeconfig, by the rules of kubectl', () => {
 
   row('a plug-in command with a slash is relative to the kubeconfig', async () => {
     await write('kube/bin/plugin', pluginPrinting('relative'), 0o755);
-    await bothSend({ KUBECONFIG: await write('kube/config', configFor({ exec: { ...plugin, command: 'bin/plugin' } })) }, 'Bearer relative');
+    await bothSend(
+      { KUBECONFIG: await write('kube/config', configFor({ exec: { ...plugin, command: 'bin/plugin' } })) },
+      'Bearer relative',
+    );
   });
 
   row('a plug-in command without a slash is looked up in `PATH`', async () => {
@@ -211,13 +250,22 @@ describe('a kubeconfig, by the rules of kubectl', () => {
   }
 
   row('`KUBERNETES_EXEC_INFO` names the version, and that there is no terminal', async () => {
-    expect(await infoFor({})).to.deep.equal({ kind: 'ExecCredential', apiVersion: plugin.apiVersion, spec: { interactive: false } });
+    expect(await infoFor({})).to.deep.equal({
+      kind: 'ExecCredential',
+      apiVersion: plugin.apiVersion,
+      spec: { interactive: false },
+    });
   });
 
   row('`KUBERNETES_EXEC_INFO` tells of the cluster with `provideClusterInfo`', async () => {
     const ca = await write('ca.crt', certificates.authority);
     const extensions = [{ name: 'client.authentication.k8s.io/exec', extension: { audience: 'me' } }];
-    const changes = { 'insecure-skip-tls-verify': false, 'certificate-authority': ca, 'tls-server-name': 'localhost', extensions };
+    const changes = {
+      'insecure-skip-tls-verify': false,
+      'certificate-authority': ca,
+      'tls-server-name': 'localhost',
+      extensions,
+    };
     expect(await infoFor({ provideClusterInfo: true }, changes)).to.deep.equal({
       kind: 'ExecCredential',
       apiVersion: plugin.apiVersion,
@@ -235,12 +283,19 @@ describe('a kubeconfig, by the rules of kubectl', () => {
 
   row('a token counts before a plug-in, which is not run', async () => {
     await write('plugin', pluginPrinting('by-plugin'), 0o755);
-    await bothSend({ KUBECONFIG: await write('config', configFor({ token: 'given', exec: { ...plugin, command: './plugin' } })) }, 'Bearer given');
+    await bothSend(
+      { KUBECONFIG: await write('config', configFor({ token: 'given', exec: { ...plugin, command: './plugin' } })) },
+      'Bearer given',
+    );
     expect(existsSync(join(folder, 'info'))).to.equal(false);
   });
 
   for (const [title, user, words] of [
-    ['a token with a name and a password is refused', { token: 't', username: 'n', password: 'p' }, 'both a token and a name'],
+    [
+      'a token with a name and a password is refused',
+      { token: 't', username: 'n', password: 'p' },
+      'both a token and a name',
+    ],
     ['a plug-in without a command is refused', { exec: plugin }, 'no command'],
     [
       'a plug-in without `apiVersion`, or of an unknown one, is refused',
@@ -290,7 +345,13 @@ describe('a kubeconfig, by the rules of kubectl', () => {
       throw new Error('was accepted');
     };
     const home = message({});
-    for (const words of ['KUBECONFIG is not set', join(folder, '.kube', 'config'), 'does not exist', 'KUBERNETES_SERVICE_HOST', 'kubeConfig'])
+    for (const words of [
+      'KUBECONFIG is not set',
+      join(folder, '.kube', 'config'),
+      'does not exist',
+      'KUBERNETES_SERVICE_HOST',
+      'kubeConfig',
+    ])
       expect(home).to.contain(words);
     const listed = message({ KUBECONFIG: [join(folder, 'a'), await write('b', '')].join(delimiter) });
     expect(listed)
@@ -314,7 +375,10 @@ describe('a kubeconfig, by the rules of kubectl', () => {
 
     /** Everything that the library opens, and kubectl's request, goes through the proxy. */
     async function allThrough(more: Readonly<Record<string, string>>, changes: object = {}): Promise<void> {
-      const environment = environmentOf({ KUBECONFIG: await write('config', configFor({ token: 't' }, { server: url, ...changes })), ...more });
+      const environment = environmentOf({
+        KUBECONFIG: await write('config', configFor({ token: 't' }, { server: url, ...changes })),
+        ...more,
+      });
       const library = open(environment);
       await library.getPod('p');
       for await (const _change of library.watchPods('', '1'));
@@ -337,7 +401,8 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     row('a name and a password in the URL of the proxy', async () => {
       await allThrough({ HTTPS_PROXY: `http://me:secret@${proxy.authority}` });
       const basic = Buffer.from('me:secret').toString('base64');
-      for (const head of proxy.heads) expect(head.toLowerCase()).to.contain(`proxy-authorization: basic ${basic}`.toLowerCase());
+      for (const head of proxy.heads)
+        expect(head.toLowerCase()).to.contain(`proxy-authorization: basic ${basic}`.toLowerCase());
     });
 
     row('a SOCKS 5 proxy', async () => {
@@ -351,7 +416,10 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     });
 
     row('a server on this machine is reached without the proxy of the environment', async () => {
-      await bothSend({ KUBECONFIG: await write('config', configFor({ token: 't' })), HTTPS_PROXY: `http://${proxy.authority}` }, 'Bearer t');
+      await bothSend(
+        { KUBECONFIG: await write('config', configFor({ token: 't' })), HTTPS_PROXY: `http://${proxy.authority}` },
+        'Bearer t',
+      );
       expect(proxy.targets).to.deep.equal([]);
     });
 

@@ -63,7 +63,8 @@ describe('AbortSignal of a repository', function () {
     const controller = new AbortController();
     const sent = repository.containers.setProperty('c', 'sent', 'x', { signal: controller.signal });
     const queued = repository.containers.setProperty('c', 'queued', 'x', { signal: controller.signal });
-    for (let waiting = 0; waiting === 0; ) waiting = (await admin.query(`select from pg_locks where not granted`)).rowCount ?? 0;
+    for (let waiting = 0; waiting === 0; )
+      waiting = (await admin.query(`select from pg_locks where not granted`)).rowCount ?? 0;
     controller.abort(reason);
     expect(await Promise.all([reasonOf(sent), reasonOf(queued)])).to.deep.equal([reason, reason]);
     expect(getEventListeners(controller.signal, 'abort')).to.have.length(0);

@@ -83,7 +83,9 @@ describe('Repository when its database goes away', function () {
     const client = await lock();
     const waiting = rejection(repository.containers.setProperty('c', 'a', 'b'));
     await blocked();
-    await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'kubernetes-worker'`);
+    await admin.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'kubernetes-worker'`,
+    );
     expect(await waiting).to.include(unavailable);
     await client.query('rollback');
     client.release();
@@ -92,7 +94,9 @@ describe('Repository when its database goes away', function () {
 
   it('survives that all its idle connections are ended', async () => {
     await Promise.all(Array.from({ length: 5 }, async () => await repository.containers.lookup('worker', 'c')));
-    await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'kubernetes-worker'`);
+    await admin.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'kubernetes-worker'`,
+    );
     await recovered();
   });
 
@@ -106,15 +110,20 @@ describe('Repository when its database goes away', function () {
       try {
         const lookup = async () => await demoted.containers.lookup('worker', 'none');
         await Promise.all(Array.from({ length: 5 }, lookup));
-        await admin.query('set default_transaction_read_only = off; alter database postgres reset default_transaction_read_only');
-        const set = async () => await demoted.containers.setProperty(`failover-${whose.length}`, 'a', 'b').catch((error: unknown) => error);
+        await admin.query(
+          'set default_transaction_read_only = off; alter database postgres reset default_transaction_read_only',
+        );
+        const set = async () =>
+          await demoted.containers.setProperty(`failover-${whose.length}`, 'a', 'b').catch((error: unknown) => error);
         const outcomes: unknown[] = [];
         // Five connections are to be replaced, or fewer where one of them did all of the looking.
         for (let attempt = 1; attempt <= 6; attempt += 1) outcomes.push(await set());
         expect(outcomes[0]).to.include(unavailable).and.have.nested.property('cause.code', '25006');
         expect(outcomes.at(-1)).to.equal(undefined);
       } finally {
-        await admin.query('set default_transaction_read_only = off; alter database postgres reset default_transaction_read_only');
+        await admin.query(
+          'set default_transaction_read_only = off; alter database postgres reset default_transaction_read_only',
+        );
         await demoted.close();
         await pool.end();
       }
@@ -170,7 +179,9 @@ describe('Repository when its database goes away', function () {
 
     it('gives up after the time-out of the query, and never uses that connection again', async () => {
       const { port } = proxy.address() as AddressInfo;
-      const far = await openRepository(`postgres://postgres@127.0.0.1:${port}/postgres?query_timeout=200`, { logger: silentLogger });
+      const far = await openRepository(`postgres://postgres@127.0.0.1:${port}/postgres?query_timeout=200`, {
+        logger: silentLogger,
+      });
       silent = true;
       expect(await rejection(far.containers.lookup('worker', 'c'))).to.include(unavailable);
       silent = false;

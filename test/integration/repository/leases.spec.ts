@@ -29,14 +29,16 @@ describe('A lease that passes to another holder while the earlier one speaks', f
 
   /** Resolves once a statement waits for the other holder's. */
   const blocked = async () => {
-    for (let waiting = 0; waiting === 0; ) waiting = (await admin.query('select from pg_locks where not granted')).rowCount ?? 0;
+    for (let waiting = 0; waiting === 0; )
+      waiting = (await admin.query('select from pg_locks where not granted')).rowCount ?? 0;
   };
 
   const moves: Readonly<Record<string, (handle: string) => Promise<unknown>>> = {
     recordPod: async (handle) => await repository.containers.recordPod(handle, 'holder', 'uid'),
     markCreated: async (handle) => await repository.containers.markCreated(handle, 'holder'),
     markFailed: async (handle) => await repository.containers.markFailed(handle, 'holder'),
-    markReady: async (handle) => await repository.volumes.markReady(`${handle}-source`, undefined, { holder: 'holder' }),
+    markReady: async (handle) =>
+      await repository.volumes.markReady(`${handle}-source`, undefined, { holder: 'holder' }),
   };
   for (const [name, move] of Object.entries(moves)) {
     it(`is not changed by ${name}, which waits for it and is refused`, async () => {
@@ -50,10 +52,12 @@ describe('A lease that passes to another holder while the earlier one speaks', f
       next.release();
       expect(await moved).to.include({ code: 'KW_ERR_LEASE_LOST' });
       expect(await repository.containers.lookup('worker', name)).to.include({ state: 'creating', podUid: undefined });
-      expect((await repository.containers.volumesOf(name)).map(({ state, readyAt }) => [state, readyAt])).to.deep.equal([
-        ['creating', undefined],
-        ['creating', undefined],
-      ]);
+      expect((await repository.containers.volumesOf(name)).map(({ state, readyAt }) => [state, readyAt])).to.deep.equal(
+        [
+          ['creating', undefined],
+          ['creating', undefined],
+        ],
+      );
     });
   }
 });

@@ -63,7 +63,9 @@ describe('openRepository', function () {
     for (const kind of ['server', 'PGlite'] as const) {
       it(`they may share one ${kind === 'server' ? 'pool' : 'PGlite instance'}`, async () => {
         const repositories = await Promise.all(Array.from({ length: 8 }, async () => await open(databaseOf(kind))));
-        const ids = await Promise.all(repositories.map(async ({ workers }) => (await workers.register('worker')).installationId));
+        const ids = await Promise.all(
+          repositories.map(async ({ workers }) => (await workers.register('worker')).installationId),
+        );
         expect(new Set(ids).size).to.equal(1);
       });
     }
@@ -73,12 +75,17 @@ describe('openRepository', function () {
     context(`on a ${kind}`, () => {
       it('leaves what is there to a second opening', async () => {
         const { installationId } = await (await open(databaseOf(kind))).workers.register('worker');
-        expect(await (await open(databaseOf(kind), false)).workers.register('worker')).to.deep.equal({ installationId });
+        expect(await (await open(databaseOf(kind), false)).workers.register('worker')).to.deep.equal({
+          installationId,
+        });
       });
 
       it('refuses a schema that a newer version migrated, with or without migrating', async () => {
         await open(databaseOf(kind));
-        await execute(kind, `insert into "${schema}".migrations (name, timestamp) values ('9999-future', '2999-01-01T00:00:00.000Z')`);
+        await execute(
+          kind,
+          `insert into "${schema}".migrations (name, timestamp) values ('9999-future', '2999-01-01T00:00:00.000Z')`,
+        );
         for (const migrate of [true, false]) {
           expect(await rejection(open(databaseOf(kind), migrate))).to.include({
             code: 'KW_ERR_SCHEMA_TOO_NEW',
@@ -122,7 +129,10 @@ describe('openRepository', function () {
   it('leaves nothing behind where a migration fails, and neither a lock', async () => {
     await pool.query(`create schema "${schema}"; create table "${schema}".volumes (a int)`);
     expect(await rejection(open(pool))).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE' });
-    const { rows } = await pool.query<{ name: string }>(`select table_name as name from information_schema.tables where table_schema = $1`, [schema]);
+    const { rows } = await pool.query<{ name: string }>(
+      `select table_name as name from information_schema.tables where table_schema = $1`,
+      [schema],
+    );
     expect(rows).to.deep.equal([{ name: 'volumes' }]);
     await pool.query(`drop schema "${schema}" cascade`);
     await open(pool);
@@ -137,7 +147,15 @@ describe('openRepository', function () {
     });
     const repository = await open(odd);
     await repository.workers.register('worker');
-    const artifact = { handle: 'v', workerName: 'worker', teamId: 't', store: 'pod', location: { a: 'b' }, timeToLiveMs: 1_000, leaseMs: 1_000 };
+    const artifact = {
+      handle: 'v',
+      workerName: 'worker',
+      teamId: 't',
+      store: 'pod',
+      location: { a: 'b' },
+      timeToLiveMs: 1_000,
+      leaseMs: 1_000,
+    };
     await repository.volumes.insertArtifact(artifact);
     const seen = await (await open(pool)).volumes.lookup('worker', 'v');
     expect(seen!.location).to.deep.equal({ a: 'b' });
@@ -154,8 +172,14 @@ describe('openRepository', function () {
     });
 
     it('refuses a database or a user that does not exist as a wrong option', async () => {
-      expect(await rejection(open(url.replace(/postgres$/, 'nonexistent')))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'database' });
-      expect(await rejection(open(url.replace('postgres@', 'nonexistent@')))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'database' });
+      expect(await rejection(open(url.replace(/postgres$/, 'nonexistent')))).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'database',
+      });
+      expect(await rejection(open(url.replace('postgres@', 'nonexistent@')))).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'database',
+      });
     });
 
     it('refuses what is neither a URL nor a pool nor an instance, and not with its password', async () => {
@@ -171,7 +195,10 @@ describe('openRepository', function () {
         expect(inspect(error, { depth: 10, showHidden: true })).not.to.contain('s3cret-word');
       }
       for (const bad of [undefined, null, 5, {}, { query: () => {} }]) {
-        expect(await rejection(open(bad as unknown as Database))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'database' });
+        expect(await rejection(open(bad as unknown as Database))).to.include({
+          code: 'KW_ERR_INVALID_SPEC',
+          field: 'database',
+        });
       }
     });
   });

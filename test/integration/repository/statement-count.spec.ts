@@ -4,7 +4,13 @@ import pg from 'pg';
 import type { DatabasePool } from '../../../src/repository/postgres/database.ts';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
-import { artifactOf, containerOf, leaseOf, ownerOf, volumeOf } from '../../contract/repository/repository-under-test.ts';
+import {
+  artifactOf,
+  containerOf,
+  leaseOf,
+  ownerOf,
+  volumeOf,
+} from '../../contract/repository/repository-under-test.ts';
 import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
@@ -125,7 +131,9 @@ describe('Statements that a repository sends', function () {
   it('are two for a move that is refused', async () => {
     await find('refused', 1);
     await repository.containers.markCreated('refused', 'me');
-    expect(await count(async () => await repository.containers.markFailed('refused', 'me').catch(() => {}))).to.equal(2);
+    expect(await count(async () => await repository.containers.markFailed('refused', 'me').catch(() => {}))).to.equal(
+      2,
+    );
   });
 
   it('find rows by an index, also among many', async () => {
@@ -134,7 +142,8 @@ describe('Statements that a repository sends', function () {
     await pool.query(`insert into ${schema}.volumes (handle, worker_name, kind, state, store, location, expires_at, team_id)
       select 'many-' || n, 'worker', 'artifact', 'created', 'pod', '{}', now() + interval '1 hour', 't' from generate_series(1, 20000) as n`);
     await pool.query(`analyze ${schema}.containers; analyze ${schema}.volumes`);
-    const plan = async (query: string) => JSON.stringify((await pool.query<object>(`explain (format json) ${query}`)).rows);
+    const plan = async (query: string) =>
+      JSON.stringify((await pool.query<object>(`explain (format json) ${query}`)).rows);
     const containers = `from ${schema}.containers where worker_name = 'worker'`;
     const volumes = `from ${schema}.volumes where worker_name = 'worker' and container_id is null`;
     for (const query of [

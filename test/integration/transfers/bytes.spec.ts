@@ -52,7 +52,8 @@ describe('The bytes of an exec', function () {
       received = [];
       const wanted = pieces.reduce((sum, { length }) => sum + length, 0);
       for (const piece of pieces) await connection.write([piece]);
-      while (received.reduce((sum, { length }) => sum + length, 0) < wanted) await new Promise<void>((resolve) => (arrived = resolve));
+      while (received.reduce((sum, { length }) => sum + length, 0) < wanted)
+        await new Promise<void>((resolve) => (arrived = resolve));
       return Buffer.concat(received);
     };
   }
@@ -62,7 +63,8 @@ describe('The bytes of an exec', function () {
       const connection = await cat(protocol);
       const echo = echoOver(connection);
       const sizes = [1, 2, 125, 126, 127, 32_767, 32_768, 32_769, 65_534, 65_535, 65_536];
-      for (const count of [1, 2, 3]) sizes.push(count * maxStdinBytes - 1, count * maxStdinBytes, count * maxStdinBytes + 1);
+      for (const count of [1, 2, 3])
+        sizes.push(count * maxStdinBytes - 1, count * maxStdinBytes, count * maxStdinBytes + 1);
       for (const size of sizes) {
         const sent = noise.subarray(0, size);
         expect((await echo([sent])).equals(sent), `${size} bytes`).to.equal(true);
@@ -76,16 +78,20 @@ describe('The bytes of an exec', function () {
       const connection = await cat(protocol);
       const echo = echoOver(connection);
       await fc.assert(
-        fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 60_000 }), { maxLength: 12 }), fc.nat({ max: 10_000 }), async (lengths, from) => {
-          const pieces: Buffer[] = [];
-          let at = from;
-          for (const length of lengths) {
-            pieces.push(noise.subarray(at, at + length));
-            at = (at + length) % (noise.length - 60_000);
-          }
-          const sent = Buffer.concat(pieces);
-          return (await echo(pieces)).equals(sent);
-        }),
+        fc.asyncProperty(
+          fc.array(fc.integer({ min: 0, max: 60_000 }), { maxLength: 12 }),
+          fc.nat({ max: 10_000 }),
+          async (lengths, from) => {
+            const pieces: Buffer[] = [];
+            let at = from;
+            for (const length of lengths) {
+              pieces.push(noise.subarray(at, at + length));
+              at = (at + length) % (noise.length - 60_000);
+            }
+            const sent = Buffer.concat(pieces);
+            return (await echo(pieces)).equals(sent);
+          },
+        ),
         { numRuns: 40 },
       );
       connection.close();
@@ -96,7 +102,10 @@ describe('The bytes of an exec', function () {
     const client = rig.client();
     await client.start({ processId: 'cat', args: ['cat'], stdin: true });
     const received: Uint8Array[] = [];
-    const attachment = await client.attach({ processId: 'cat', stdin: true }, { stdout: (chunk) => void received.push(chunk) });
+    const attachment = await client.attach(
+      { processId: 'cat', stdin: true },
+      { stdout: (chunk) => void received.push(chunk) },
+    );
     const sent = randomBytes(6_000_000);
     for (let at = 0; at < sent.length; at += 500_000) await attachment.sendStdin(sent.subarray(at, at + 500_000));
     await attachment.endStdin();

@@ -117,7 +117,9 @@ describe('A transfer that is stopped', function () {
     it('while it has no connection and none can be had, is over all the same; the lease ends what the agent has', async () => {
       rig.api.planFor = () => busy;
       rig.api.plan(cutToPod(MiB));
-      const upload = rejection(rig.client().receive({ volume: 'up' }, Readable.from([archive]), { signal: stop.signal }));
+      const upload = rejection(
+        rig.client().receive({ volume: 'up' }, Readable.from([archive]), { signal: stop.signal }),
+      );
       await until('it was refused', () => rig.api.tokens.length === 2);
       stop.abort(reason);
       expect(await upload).to.equal(reason);

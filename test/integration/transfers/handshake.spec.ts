@@ -72,8 +72,16 @@ describe('A transfer whose exec is refused', function () {
         refused(400, 'BadRequest', 'container main is not valid for pod pod'),
         { code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', status: 400 },
       ],
-      ['by a redirect, which is not followed', { refuse: { status: 302, headers: { Location: 'http://elsewhere/' } } }, { status: 302 }],
-      ['by an agent that is not there', refused(500, 'InternalError', 'exec: "/.kw-agent/agent": stat: no such file or directory'), { status: 500 }],
+      [
+        'by a redirect, which is not followed',
+        { refuse: { status: 302, headers: { Location: 'http://elsewhere/' } } },
+        { status: 302 },
+      ],
+      [
+        'by an agent that is not there',
+        refused(500, 'InternalError', 'exec: "/.kw-agent/agent": stat: no such file or directory'),
+        { status: 500 },
+      ],
     ] as const) {
       it(`${name}, says so at once and ends its source`, async () => {
         rig.api.plan(plan);
@@ -88,7 +96,10 @@ describe('A transfer whose exec is refused', function () {
       for (const subprotocol of ['', 'base64.channel.k8s.io']) {
         rig.api.plan({ subprotocol }, { subprotocol });
         const error = await rejection(client().receive({ volume: 'v' }, Readable.from([archive])));
-        expect(error).to.deep.include({ code: 'KW_ERR_UNSUPPORTED_SUBPROTOCOL', offered: ['v4.channel.k8s.io', 'v5.channel.k8s.io'] });
+        expect(error).to.deep.include({
+          code: 'KW_ERR_UNSUPPORTED_SUBPROTOCOL',
+          offered: ['v4.channel.k8s.io', 'v5.channel.k8s.io'],
+        });
       }
     });
 
@@ -104,8 +115,14 @@ describe('A transfer whose exec is refused', function () {
     for (const [name, plan] of [
       ['because the API server starts', refused(503, 'ServiceUnavailable', 'starting')],
       ['because it is asked too often', refused(429, 'TooManyRequests', 'slow down')],
-      ['because the kubelet has no certificate yet', refused(500, 'InternalError', 'error dialing backend: remote error: tls: internal error')],
-      ['because the container is not up', refused(500, 'InternalError', 'unable to upgrade connection: container not found ("main")')],
+      [
+        'because the kubelet has no certificate yet',
+        refused(500, 'InternalError', 'error dialing backend: remote error: tls: internal error'),
+      ],
+      [
+        'because the container is not up',
+        refused(500, 'InternalError', 'unable to upgrade connection: container not found ("main")'),
+      ],
       ['because etcd is slow', refused(504, 'Timeout', 'request timed out')],
       ['by a proxy, with a page', { refuse: { status: 502, body: `<html>${'<p>Bad Gateway</p>'.repeat(50)}</html>` } }],
       ['by a reset', { insteadOfAnswer: (reset: () => void) => reset() }],
@@ -211,7 +228,10 @@ describe('A transfer whose exec is refused', function () {
     async function write(token: string): Promise<void> {
       const clusters = [{ name: 'c', cluster: { server: rig.api.url(), 'insecure-skip-tls-verify': true } }];
       const contexts = [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: 'ci' } }];
-      await writeFile(kubeConfig, JSON.stringify({ 'current-context': 'x', clusters, contexts, users: [{ name: 'u', user: { token } }] }));
+      await writeFile(
+        kubeConfig,
+        JSON.stringify({ 'current-context': 'x', clusters, contexts, users: [{ name: 'u', user: { token } }] }),
+      );
     }
 
     it('reads them anew once, and goes on', async () => {
@@ -226,7 +246,9 @@ describe('A transfer whose exec is refused', function () {
     it('fails where those are no better', async () => {
       await write('old');
       rig.api.plan(refused(401, 'Unauthorized', 'Unauthorized'), refused(401, 'Unauthorized', 'Unauthorized'));
-      expect(await rejection(client({ kubeConfig }).receive({ volume: 'v' }, source))).to.include({ code: 'KW_ERR_UNAUTHORIZED' });
+      expect(await rejection(client({ kubeConfig }).receive({ volume: 'v' }, source))).to.include({
+        code: 'KW_ERR_UNAUTHORIZED',
+      });
       expect(rig.api.tokens).to.have.length(2);
     });
   });
@@ -235,8 +257,12 @@ describe('A transfer whose exec is refused', function () {
     const reason = new Error('not wanted any more');
 
     it('before it began, asks for nothing', async () => {
-      expect(await rejection(client().receive({ volume: 'v' }, source, { signal: AbortSignal.abort(reason) }))).to.equal(reason);
-      expect(await rejection(client().send({ volume: 'down' }, { signal: AbortSignal.abort(reason) }))).to.equal(reason);
+      expect(
+        await rejection(client().receive({ volume: 'v' }, source, { signal: AbortSignal.abort(reason) })),
+      ).to.equal(reason);
+      expect(await rejection(client().send({ volume: 'down' }, { signal: AbortSignal.abort(reason) }))).to.equal(
+        reason,
+      );
       expect(rig.api.tokens).to.have.length(0);
       expect(source.destroyed).to.equal(true);
     });

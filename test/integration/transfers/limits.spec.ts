@@ -87,7 +87,9 @@ describe('Many transfers at once', function () {
     let release: (() => void) | undefined;
     const released = new Promise<void>((resolve) => (release = resolve));
     rig.api.plan(...Array.from({ length: 2 }, () => ({ toPod: { after: [[30_000, stall(released)] as const] } })));
-    const transfers = Array.from({ length: 10 }, (_, index) => client.receive({ volume: `blocked-${index}` }, Readable.from([archive])));
+    const transfers = Array.from({ length: 10 }, (_, index) =>
+      client.receive({ volume: `blocked-${index}` }, Readable.from([archive])),
+    );
     await until('the places are taken', () => rig.api.execs.filter(({ isStalled }) => isStalled).length === 2);
     for (let turn = 0; turn < 5; turn += 1) expect((await client.status()).volumes).to.include('down');
     await client.start({ processId: 'control', args: ['sleep', '100'] });
@@ -106,7 +108,9 @@ describe('Many transfers at once', function () {
     const first = client.receive({ volume: 'first' }, Readable.from([archive]));
     await until('it has the place', () => rig.api.execs[0]?.isStalled === true);
     const stop = new AbortController();
-    const waiting = client.receive({ volume: 'second' }, Readable.from([archive]), { signal: stop.signal }).catch((error: unknown) => error);
+    const waiting = client
+      .receive({ volume: 'second' }, Readable.from([archive]), { signal: stop.signal })
+      .catch((error: unknown) => error);
     const reason = new Error('stopped');
     stop.abort(reason);
     expect(await waiting).to.equal(reason);

@@ -138,7 +138,13 @@ describe('A transfer that is slow or silent', function () {
       await until('the server has stopped', async () => (await rig.api.exec(0)).bytesToPod === MiB);
       while (error === undefined) await pass(10);
       rig.api.planFor = () => ({});
-      expect(error).to.include({ code: 'KW_ERR_OPERATION_LOST', handle: 'never', podName: 'pod', direction: 'in', retryable: true });
+      expect(error).to.include({
+        code: 'KW_ERR_OPERATION_LOST',
+        handle: 'never',
+        podName: 'pod',
+        direction: 'in',
+        retryable: true,
+      });
       expect(clock.now() - start).to.be.within(200_000, 600_000);
       expect(await source[Symbol.asyncIterator]().next()).to.deep.equal({ done: true, value: undefined });
       expect(await rig.contents('never')).to.deep.equal({});
@@ -153,7 +159,10 @@ describe('A transfer that is slow or silent', function () {
         await clock.advance(10_000);
         await sleep(10);
       };
-      rig.api.plan({ ignoresPings: true, toPod: { after: Array.from({ length: 15 }, (_, index) => [(index + 1) * MiB, slowly] as const) } });
+      rig.api.plan({
+        ignoresPings: true,
+        toPod: { after: Array.from({ length: 15 }, (_, index) => [(index + 1) * MiB, slowly] as const) },
+      });
       expect(await client().receive({ volume: 'slow' }, once().source)).to.include({ bytes: archive.length });
       expect((await rig.api.exec(0)).pings).to.be.at.least(10);
       expect(rig.api.execs).to.have.length(1);
@@ -176,7 +185,9 @@ describe('A transfer that is slow or silent', function () {
       go.resolve();
       expect(await settled(upload)).to.include({ bytes: archive.length });
       const stop = new AbortController();
-      const stopped = rejection(client().receive({ volume: 'stopped' }, pausing(new Promise(() => undefined)), { signal: stop.signal }));
+      const stopped = rejection(
+        client().receive({ volume: 'stopped' }, pausing(new Promise(() => undefined)), { signal: stop.signal }),
+      );
       await until('a part is there', async () => (await rig.api.exec(1)).bytesToPod > MiB);
       await pass(200);
       const reason = new Error('the caller waits no longer');

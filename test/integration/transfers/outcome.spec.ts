@@ -6,7 +6,16 @@ import { expect } from 'chai';
 import { type ExecProtocol, execProtocols } from '../../../src/exec/protocol-order.ts';
 import { until } from '../../support/agent-process.ts';
 import { rejection } from '../../support/rejection.ts';
-import { close, type ExecDirectionPlan, type ExecPlan, earlyEnd, earlySuccess, fin, kill, reset } from '../../support/rig/exec-plan.ts';
+import {
+  close,
+  type ExecDirectionPlan,
+  type ExecPlan,
+  earlyEnd,
+  earlySuccess,
+  fin,
+  kill,
+  reset,
+} from '../../support/rig/exec-plan.ts';
 import { TransferRig } from '../../support/rig/transfer-rig.ts';
 import { tarOf } from '../../support/tar.ts';
 import { Tripwire } from '../../support/tripwire.ts';
@@ -60,11 +69,16 @@ describe('What a transfer has come to', function () {
 
   context('is never read off', () => {
     const ends: readonly (readonly [string, ExecPlan])[] = [
-      ...['1', '3', '126', '127', '137', '255'].map((code) => [`exit code ${code}`, { status: [exited(code)] }] as const),
+      ...['1', '3', '126', '127', '137', '255'].map(
+        (code) => [`exit code ${code}`, { status: [exited(code)] }] as const,
+      ),
       ['a success', { status: [success] }],
       ['a success in single characters', { status: success.split('') }],
       ['a failure without causes', { status: ['{"status":"Failure","reason":"NonZeroExitCode"}'] }],
-      ['a failure of the runtime', { status: ['{"status":"Failure","reason":"InternalError","code":500,"message":"container died"}'] }],
+      [
+        'a failure of the runtime',
+        { status: ['{"status":"Failure","reason":"InternalError","code":500,"message":"container died"}'] },
+      ],
       ['an empty status', { status: [''] }],
       ['half a status', { status: ['{"status":"Suc'] }],
       ['a status that is no JSON', { status: [Buffer.from([0xff, 0, 0x80])] }],
@@ -82,18 +96,24 @@ describe('What a transfer has come to', function () {
 
     it('any of these: what an upload lacks goes over another connection', async () => {
       for (const [name, plan] of ends.filter((_, index) => index % 4 === 0))
-        expect(await upload('status', { ...plan, toPod: { after: [[400_000, kill]] } }), name).to.include({ bytes: archive.length });
+        expect(await upload('status', { ...plan, toPod: { after: [[400_000, kill]] } }), name).to.include({
+          bytes: archive.length,
+        });
       expect(rig.api.execs).to.have.length(2 * Math.ceil(ends.length / 4));
     });
 
     it('a status without an end, which no server sends, and which nothing is held of', async () => {
       const status = Array.from({ length: 40 }, () => 'x'.repeat(32 * 1024));
-      expect((await rejection(download({ status, fromPod: { after: [[400_000, kill]] } }))).code).to.equal('KW_ERR_PROTOCOL_VIOLATION');
+      expect((await rejection(download({ status, fromPod: { after: [[400_000, kill]] } }))).code).to.equal(
+        'KW_ERR_PROTOCOL_VIOLATION',
+      );
     });
 
     it('an end of the output that is called a success', async () => {
       expect((await download({ fromPod: { after: [[400_000, earlySuccess]] } })).equals(whole)).to.equal(true);
-      expect(await upload('early-success', { fromPod: { after: [[300, earlySuccess]] } })).to.include({ bytes: archive.length });
+      expect(await upload('early-success', { fromPod: { after: [[300, earlySuccess]] } })).to.include({
+        bytes: archive.length,
+      });
       expect(rig.api.execs).to.have.length(4);
     });
 
@@ -149,7 +169,13 @@ describe('What a transfer has come to', function () {
         const up = await rejection(uploader.receive({ volume: 'lost' }, source));
         // Else it goes on telling the agent to forget it, on connections that are planned for others.
         uploader.close();
-        expect(up).to.include({ code: 'KW_ERR_OPERATION_LOST', retryable: true, handle: 'lost', podName: 'pod', direction: 'in' });
+        expect(up).to.include({
+          code: 'KW_ERR_OPERATION_LOST',
+          retryable: true,
+          handle: 'lost',
+          podName: 'pod',
+          direction: 'in',
+        });
         expect(source.destroyed).to.equal(true);
         expect(await rig.contents('lost')).to.deep.equal({ before: 'kept' });
 
@@ -190,13 +216,16 @@ describe('What a transfer has come to', function () {
       it(`because ${name}, nothing is committed, and nothing ends`, async () => {
         await rig.put('damaged', { before: 'kept' });
         rig.api.plan({ toPod: plan });
-        const up = await rejection(rig.client({ retryBackoff, stallMs: 400 }).receive({ volume: 'damaged' }, Readable.from([archive])));
+        const up = await rejection(
+          rig.client({ retryBackoff, stallMs: 400 }).receive({ volume: 'damaged' }, Readable.from([archive])),
+        );
         expect(up.code).to.be.oneOf(code === undefined ? typed : [code]);
         expect(await rig.contents('damaged')).to.deep.equal({ before: 'kept' });
 
         rig.api.plan({ fromPod: plan });
         const down = await rejection(
-          (async () => await buffer((await rig.client({ retryBackoff, stallMs: 400 }).send({ volume: 'down' })).readable))(),
+          (async () =>
+            await buffer((await rig.client({ retryBackoff, stallMs: 400 }).send({ volume: 'down' })).readable))(),
         );
         expect(down.code).to.be.oneOf(code === undefined ? typed : [code]);
       });
@@ -206,7 +235,9 @@ describe('What a transfer has come to', function () {
       await rig.put('fragments', { before: 'kept' });
       rig.api.plan({ toPod: { fragmentBytes: 20_000 } });
       const error = await rejection(
-        rig.client({ retryBackoff, stallMs: 400, protocols: ['v4.channel.k8s.io'] }).receive({ volume: 'fragments' }, Readable.from([archive])),
+        rig
+          .client({ retryBackoff, stallMs: 400, protocols: ['v4.channel.k8s.io'] })
+          .receive({ volume: 'fragments' }, Readable.from([archive])),
       );
       expect(error.code).to.be.oneOf(typed);
       expect(await rig.contents('fragments')).to.deep.equal({ before: 'kept' });
@@ -215,7 +246,9 @@ describe('What a transfer has come to', function () {
 
   context('when nothing is wrong with the bytes', () => {
     it('does not mind fragments of the server\u2019s, nor pieces of any size', async () => {
-      expect((await download({ fromPod: { fragmentBytes: 1000 } }, ['v4.channel.k8s.io'])).equals(whole)).to.equal(true);
+      expect((await download({ fromPod: { fragmentBytes: 1000 } }, ['v4.channel.k8s.io'])).equals(whole)).to.equal(
+        true,
+      );
       expect((await download({ fromPod: { pieceBytes: 4099 } })).equals(whole)).to.equal(true);
       expect(await upload('pieces', { toPod: { pieceBytes: 4099 } })).to.include({ bytes: archive.length });
       expect(rig.api.execs).to.have.length(3);
@@ -233,7 +266,10 @@ describe('What a transfer has come to', function () {
         const flood = (async function* () {
           for (; givenBytes < 64_000_000; givenBytes += 100_000) yield Buffer.alloc(100_000, 'no archive');
         })();
-        expect(await rejection(rig.client().receive({ volume: 'flood' }, flood))).to.include({ code: 'KW_ERR_CORRUPT_ARCHIVE', retryable: false });
+        expect(await rejection(rig.client().receive({ volume: 'flood' }, flood))).to.include({
+          code: 'KW_ERR_CORRUPT_ARCHIVE',
+          retryable: false,
+        });
         expect(givenBytes).to.be.below(24_000_000);
       }
     });

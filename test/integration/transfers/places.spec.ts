@@ -80,19 +80,30 @@ describe('The place of a transfer in its volume', function () {
 
     it('because a file is there, or a folder where the archive has a file, is a conflict', async () => {
       expect(await fails('file')).to.include({ code: 'KW_ERR_PATH_CONFLICT', retryable: false });
-      expect(await fails('folder')).to.include({ code: 'KW_ERR_PATH_CONFLICT', handle: 'no', podName: 'pod', direction: 'in' });
+      expect(await fails('folder')).to.include({
+        code: 'KW_ERR_PATH_CONFLICT',
+        handle: 'no',
+        podName: 'pod',
+        direction: 'in',
+      });
     });
 
     it('because it leads out, or through a link, is unsafe, and nothing is written there', async () => {
-      for (const path of ['../outside', 'folder/../../x']) expect(await fails(path)).to.include({ code: 'KW_ERR_UNSAFE_ARCHIVE_PATH' });
+      for (const path of ['../outside', 'folder/../../x'])
+        expect(await fails(path)).to.include({ code: 'KW_ERR_UNSAFE_ARCHIVE_PATH' });
       expect((await fails('link')).code).to.be.oneOf(['KW_ERR_UNSAFE_ARCHIVE_PATH', 'KW_ERR_PATH_CONFLICT']);
-      expect(await rejection(rig.client().send({ volume: 'no', path: '../outside' }))).to.include({ code: 'KW_ERR_UNSAFE_ARCHIVE_PATH' });
+      expect(await rejection(rig.client().send({ volume: 'no', path: '../outside' }))).to.include({
+        code: 'KW_ERR_UNSAFE_ARCHIVE_PATH',
+      });
     });
 
     it('is made with its parents where it is only missing, and is not found on its way down', async () => {
       await rig.client().receive({ volume: 'made', path: 'a/b/c' }, Readable.from([await tarOf({ file: 'content' })]));
       expect(await rig.contents('made')).to.deep.equal({ 'a/b/c/file': 'content' });
-      expect(await rejection(rig.client().send({ volume: 'made', path: 'a/x' }))).to.include({ code: 'KW_ERR_FILE_NOT_FOUND', path: 'a/x' });
+      expect(await rejection(rig.client().send({ volume: 'made', path: 'a/x' }))).to.include({
+        code: 'KW_ERR_FILE_NOT_FOUND',
+        path: 'a/x',
+      });
       expect(await rejection(rig.client().send({ volume: 'missing' }))).to.include({ code: 'KW_ERR_VOLUME_NOT_FOUND' });
     });
   });

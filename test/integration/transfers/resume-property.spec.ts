@@ -83,7 +83,11 @@ describe('Transfers of any size, cut anywhere, in any pieces', function () {
           for (let from = 0; from < archive.length; from += chunkBytes) yield archive.subarray(from, from + chunkBytes);
         })();
         const result = await client.receive({ volume }, source);
-        expect(result).to.include({ bytes: archive.length, sha256: createHash('sha256').update(archive).digest('hex'), entries: 2 });
+        expect(result).to.include({
+          bytes: archive.length,
+          sha256: createHash('sha256').update(archive).digest('hex'),
+          entries: 2,
+        });
         const half = Math.floor(size / 2);
         expect((await rig.bytes(volume, 'noise')).equals(noise.subarray(0, half))).to.equal(true);
         expect((await rig.bytes(volume, 'text')).equals(Buffer.alloc(size - half, 'the same again '))).to.equal(true);

@@ -9,7 +9,17 @@ import { expect } from 'chai';
 import type { UploadResult } from '../../../src/agent-client/transfer/upload.ts';
 import { AgentProcess, until } from '../../support/agent-process.ts';
 import { rejection } from '../../support/rejection.ts';
-import { close, cutFromPod, cutToPod, type ExecPlan, earlyEnd, fin, type Happening, kill, reset } from '../../support/rig/exec-plan.ts';
+import {
+  close,
+  cutFromPod,
+  cutToPod,
+  type ExecPlan,
+  earlyEnd,
+  fin,
+  type Happening,
+  kill,
+  reset,
+} from '../../support/rig/exec-plan.ts';
 import { type RigClientOptions, TransferRig } from '../../support/rig/transfer-rig.ts';
 import { readTar, tarOf } from '../../support/tar.ts';
 import { Tripwire } from '../../support/tripwire.ts';
@@ -171,7 +181,9 @@ describe('A transfer whose connection is cut', function () {
 
     it('is told why it failed, where it failed', async () => {
       rig.api.plan({ fromPod: { beforeFrame: ['ERROR', reset] } });
-      const error = await rejection(rig.client({ retryBackoff }).receive({ volume: 'failed' }, once(archive.subarray(0, 500_000))));
+      const error = await rejection(
+        rig.client({ retryBackoff }).receive({ volume: 'failed' }, once(archive.subarray(0, 500_000))),
+      );
       expect(error).to.include({ code: 'KW_ERR_TRUNCATED_ARCHIVE', retryable: false });
       expect(await rig.contents('failed')).to.deep.equal({});
     });
@@ -179,7 +191,9 @@ describe('A transfer whose connection is cut', function () {
     it('does not guess where nobody can be asked: unknown, with what is known', async () => {
       rig.api.planFor = () => refused;
       rig.api.plan({ fromPod: { beforeFrame: ['RESULT', reset] } });
-      const error = await rejection(rig.client({ retryBackoff, retryBudgetMs: 60 }).receive({ volume: 'unknown' }, once()));
+      const error = await rejection(
+        rig.client({ retryBackoff, retryBudgetMs: 60 }).receive({ volume: 'unknown' }, once()),
+      );
       expect(error).to.include({ code: 'KW_ERR_OUTCOME_UNKNOWN' });
       expect(error.message).to.contain('unknown').and.contain('pod');
       await rig.agent.killAndRestart();
@@ -198,7 +212,13 @@ describe('A transfer whose connection is cut', function () {
       rig.api.plan(cutToPod(300_000));
       const source = Readable.from(once(Buffer.concat([archive.subarray(0, -10_240), randomBytes(12_000_000)])));
       const up = await rejection(rig.client({ retryBackoff, retryBudgetMs: 60 }).receive({ volume: 'spent' }, source));
-      expect(up).to.include({ code: 'KW_ERR_OPERATION_LOST', handle: 'spent', podName: 'pod', direction: 'in', retryable: true });
+      expect(up).to.include({
+        code: 'KW_ERR_OPERATION_LOST',
+        handle: 'spent',
+        podName: 'pod',
+        direction: 'in',
+        retryable: true,
+      });
       expect(up.message).to.contain('503').and.contain('the API server is starting');
     });
 
@@ -221,7 +241,10 @@ describe('A transfer whose connection is cut', function () {
 
     it('is lost at once where the pod is gone', async () => {
       rig.api.planFor = () => ({
-        refuse: { status: 404, body: JSON.stringify({ kind: 'Status', reason: 'NotFound', message: 'pods "pod" not found' }) },
+        refuse: {
+          status: 404,
+          body: JSON.stringify({ kind: 'Status', reason: 'NotFound', message: 'pods "pod" not found' }),
+        },
       });
       rig.api.plan(cutFromPod(300_000));
       const { readable } = await rig.client({ retryBackoff }).send({ volume: 'down' });
@@ -233,7 +256,10 @@ describe('A transfer whose connection is cut', function () {
 
     it('fails with what its caller knows of the pod, however late that is known', async () => {
       rig.api.planFor = () => ({
-        refuse: { status: 404, body: JSON.stringify({ kind: 'Status', reason: 'NotFound', message: 'pods "pod" not found' }) },
+        refuse: {
+          status: 404,
+          body: JSON.stringify({ kind: 'Status', reason: 'NotFound', message: 'pods "pod" not found' }),
+        },
       });
       rig.api.plan(cutFromPod(300_000));
       const gone = new Error('the pod was deleted');
@@ -268,7 +294,9 @@ describe('A transfer whose connection is cut', function () {
       await rig.put('gone', { before: 'kept' });
       rig.api.plan({ toPod: { after: [[6_000_000, killAgent]] } });
       const error = await rejection(
-        rig.client({ retryBackoff }).receive({ volume: 'gone' }, once(await tarOf({ before: 'changed', noise: randomBytes(12_000_000) }))),
+        rig
+          .client({ retryBackoff })
+          .receive({ volume: 'gone' }, once(await tarOf({ before: 'changed', noise: randomBytes(12_000_000) }))),
       );
       expect(error).to.include({ code: 'KW_ERR_OPERATION_LOST', handle: 'gone', direction: 'in' });
       expect(await rig.contents('gone')).to.deep.equal({ before: 'kept' });
@@ -277,7 +305,11 @@ describe('A transfer whose connection is cut', function () {
     it('is lost on its way down once bytes were given, and never ends', async () => {
       rig.api.plan({ fromPod: { after: [[600_000, killAgent]] } });
       const { readable } = await rig.client({ retryBackoff, downloadWindowBytes: 200_000 }).send({ volume: 'down' });
-      expect(await rejection(buffer(readable))).to.include({ code: 'KW_ERR_OPERATION_LOST', handle: 'down', direction: 'out' });
+      expect(await rejection(buffer(readable))).to.include({
+        code: 'KW_ERR_OPERATION_LOST',
+        handle: 'down',
+        direction: 'out',
+      });
     });
   });
 
@@ -295,9 +327,12 @@ describe('A transfer whose connection is cut', function () {
           await handle.close();
         };
         rig.api.plan({ fromPod: { afterFrame: ['DATA', change] } });
-        const { readable } = await rig.client({ retryBackoff, downloadWindowBytes: 300_000 }).send({ volume: 'changing' });
+        const { readable } = await rig
+          .client({ retryBackoff, downloadWindowBytes: 300_000 })
+          .send({ volume: 'changing' });
         const outcome: unknown = await buffer(readable).catch((error: unknown) => error);
-        if (Buffer.isBuffer(outcome)) expect((await readTar(outcome)).get('file')?.content.length, changed).to.equal(before.length);
+        if (Buffer.isBuffer(outcome))
+          expect((await readTar(outcome)).get('file')?.content.length, changed).to.equal(before.length);
         else expect(outcome, changed).to.include({ code: 'KW_ERR_FILE_CHANGED' });
         if (changed === 'shrinks') expect(outcome).to.be.instanceOf(Error);
       }
@@ -319,7 +354,12 @@ describe('A transfer whose connection is cut', function () {
     it('goes on at either end, and both pods have the same', async () => {
       const plans: Record<string, ExecPlan[]> = {
         pod: [cutFromPod(100_000), cutFromPod(400_000, fin), cutToPod(60)],
-        other: [cutToPod(5_000), cutToPod(500_000, fin), cutFromPod(120), { fromPod: { beforeFrame: ['RESULT', reset] } }],
+        other: [
+          cutToPod(5_000),
+          cutToPod(500_000, fin),
+          cutFromPod(120),
+          { fromPod: { beforeFrame: ['RESULT', reset] } },
+        ],
       };
       rig.api.planFor = (podName) => plans[podName]?.shift() ?? {};
       const from = rig.client({ retryBackoff });

@@ -9,7 +9,16 @@ import { expect } from 'chai';
 import WebSocket from 'ws';
 
 import { until } from '../../support/agent-process.ts';
-import { close, cutFromPod, cutToPod, type ExecPlan, earlyEnd, earlySuccess, fin, reset } from '../../support/rig/exec-plan.ts';
+import {
+  close,
+  cutFromPod,
+  cutToPod,
+  type ExecPlan,
+  earlyEnd,
+  earlySuccess,
+  fin,
+  reset,
+} from '../../support/rig/exec-plan.ts';
 import { ExecRig } from '../../support/rig/exec-rig.ts';
 import type { RigExec } from '../../support/rig/rig-exec.ts';
 import { blackHole, TcpProxy, wireFin, wireReset } from '../../support/rig/tcp-proxy.ts';
@@ -91,7 +100,10 @@ describe('The fault rig', function () {
       expect(client.text(1)).to.equal('\0'.repeat(100_000));
       expect(client.text(2)).to.equal('oops\n');
       expect(Math.max(...client.messages.map(({ length }) => length))).to.be.at.most(32 * 1024 + 1);
-      expect(JSON.parse(client.text(3))).to.deep.include({ reason: 'NonZeroExitCode', details: { causes: [{ reason: 'ExitCode', message: '7' }] } });
+      expect(JSON.parse(client.text(3))).to.deep.include({
+        reason: 'NonZeroExitCode',
+        details: { causes: [{ reason: 'ExitCode', message: '7' }] },
+      });
       expect(client.messages.at(-1)?.[0]).to.equal(3);
     });
 
@@ -181,7 +193,11 @@ describe('The fault rig', function () {
       expect([await up.client.closed, up.client.text(1).trim()]).to.deep.equal([1000, '10']);
       await rig.quiet();
       const down = await open('head -c 1000 /dev/zero; cat', { fromPod: { after: [[10, earlySuccess]] } });
-      expect([await down.client.closed, down.client.text(1).length, JSON.parse(down.client.text(3)).status]).to.deep.equal([1000, 10, 'Success']);
+      expect([
+        await down.client.closed,
+        down.client.text(1).length,
+        JSON.parse(down.client.text(3)).status,
+      ]).to.deep.equal([1000, 10, 'Success']);
     });
 
     it('flips a byte, and loses, repeats and swaps messages', async () => {

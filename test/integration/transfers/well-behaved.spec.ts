@@ -33,7 +33,12 @@ for (const tls of [false, true]) {
       it(`bring an archive up and down again over ${protocol}, on one connection`, async () => {
         const volume = protocol.replace('/', '-');
         const client = rig.client({ protocols: [protocol] });
-        const archive = await tarOf({ noise: randomBytes(3_000_000), text: 'text '.repeat(100_000), empty: '', folder: null });
+        const archive = await tarOf({
+          noise: randomBytes(3_000_000),
+          text: 'text '.repeat(100_000),
+          empty: '',
+          folder: null,
+        });
         const up = await client.receive({ volume }, Readable.from([archive]));
         expect(up).to.include({ bytes: archive.length, entries: 4 });
         const { readable, completed } = await client.send({ volume });

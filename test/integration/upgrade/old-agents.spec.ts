@@ -14,7 +14,8 @@ import { silentLogger } from '../../support/silent-logger.ts';
 import { readTar, tarOf } from '../../support/tar.ts';
 
 /** An agent as an earlier version of the library put it into pods, which run on while hosts are upgraded. */
-const agentOf = (protocol: number): string => join(import.meta.dirname, `../../fixtures/agent-protocol-${protocol}/linux-x64/agent`);
+const agentOf = (protocol: number): string =>
+  join(import.meta.dirname, `../../fixtures/agent-protocol-${protocol}/linux-x64/agent`);
 
 for (const protocol of [1, 2])
   describe(`this library and a running agent of protocol ${protocol}`, function () {
@@ -81,7 +82,9 @@ for (const protocol of [1, 2])
       await client.signal('deaf', 18);
       expect(await client.stop('deaf', 100)).to.include({ exitStatus: 137, signal: 9 });
       expect((await rejection(client.attach({ processId: 'none' }, {}))).code).to.equal('KW_ERR_PROCESS_NOT_FOUND');
-      expect((await rejection(client.start({ processId: 'x', args: ['no-such-program'] }))).code).to.equal('KW_ERR_EXECUTABLE_NOT_FOUND');
+      expect((await rejection(client.start({ processId: 'x', args: ['no-such-program'] }))).code).to.equal(
+        'KW_ERR_EXECUTABLE_NOT_FOUND',
+      );
     });
 
     it('move archives in, out and across, proven', async () => {

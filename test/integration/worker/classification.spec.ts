@@ -70,7 +70,14 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
 
     it('waits for room in a quota', async () => {
       const message = forbidden('exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1');
-      using fault = cluster.faults.add({ kind: 'status', status: 403, reason: 'Forbidden', message, times: 3, match: createsPod });
+      using fault = cluster.faults.add({
+        kind: 'status',
+        status: 403,
+        reason: 'Forbidden',
+        message,
+        times: 3,
+        match: createsPod,
+      });
       const { owner } = await makeContainer(worker, image);
       expect(fault.hits).to.equal(3);
       await worker.ownerFinished(owner);
@@ -78,17 +85,32 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
 
     it('says in the end that there is no room, retryable, in the server`s words', async () => {
       const message = forbidden('exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1');
-      using _fault = cluster.faults.add({ kind: 'status', status: 403, reason: 'Forbidden', message, match: createsPod });
+      using _fault = cluster.faults.add({
+        kind: 'status',
+        status: 403,
+        reason: 'Forbidden',
+        message,
+        match: createsPod,
+      });
       await using impatient = await setup.openWith({ schedulingTimeoutMs: 500 });
       const error = await rejection(impatient.findOrCreateContainer(newOwner(), { image }));
       expect(error).to.include({ code: 'KW_ERR_QUOTA_EXCEEDED', retryable: true, verb: 'create', resource: 'pods' });
       expect(error.message).to.include(message).and.not.include('Role');
     });
 
-    for (const why of ['maximum cpu usage per Container is 1, but limit is 2', 'violates PodSecurity "restricted:latest": runAsNonRoot != true']) {
+    for (const why of [
+      'maximum cpu usage per Container is 1, but limit is 2',
+      'violates PodSecurity "restricted:latest": runAsNonRoot != true',
+    ]) {
       it(`says at once that it is not admitted: ${why}`, async () => {
         const message = forbidden(why);
-        using fault = cluster.faults.add({ kind: 'status', status: 403, reason: 'Forbidden', message, match: createsPod });
+        using fault = cluster.faults.add({
+          kind: 'status',
+          status: 403,
+          reason: 'Forbidden',
+          message,
+          match: createsPod,
+        });
         const error = await rejection(worker.findOrCreateContainer(newOwner(), { image }));
         expect(error).to.include({ code: 'KW_ERR_ADMISSION_DENIED', retryable: false });
         expect(error.message).to.include(message).and.not.include('Role');
@@ -120,7 +142,10 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
   context('when the labels of a live pod are removed by hand', () => {
     it('follows its process to the end', async () => {
       const { container, owner } = await makeContainer(worker, image);
-      const process = await container.run({ path: 'sh', args: ['-c', 'until [ -e go ]; do sleep 0.05; done; exit 7'] }, {});
+      const process = await container.run(
+        { path: 'sh', args: ['-c', 'until [ -e go ]; do sleep 0.05; done; exit 7'] },
+        {},
+      );
       const waiting = process.wait();
       const { podName } = container;
       const { podNames } = setup;
@@ -149,7 +174,9 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
 
   context('with an environment', () => {
     it('keeps it out of the Pod object, and gives it to each process', async () => {
-      const { container, owner } = await makeContainer(worker, image, { env: ['TOKEN=very-secret', 'REF=$(TOKEN) $$', 'A.B=odd'] });
+      const { container, owner } = await makeContainer(worker, image, {
+        env: ['TOKEN=very-secret', 'REF=$(TOKEN) $$', 'A.B=odd'],
+      });
       const pod = await api.readNamespacedPod({ name: container.podName, namespace: 'default' });
       expect(JSON.stringify(pod)).to.not.include('very-secret');
       expect((await sh(container, 'echo "$TOKEN $REF"', { env: ['TOKEN=own'] })).stdout).to.equal('own $(TOKEN) $$\n');
@@ -168,7 +195,8 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
     });
 
     it('refuses a larger one, or too many, before anything is made, and names the field', async () => {
-      const rows = async (): Promise<unknown> => (await database.query('select count(*) from kubernetes_worker.containers')).rows;
+      const rows = async (): Promise<unknown> =>
+        (await database.query('select count(*) from kubernetes_worker.containers')).rows;
       const [pods, before] = [await setup.podNames(), await rows()];
       const tooLarge = `LARGE=${'x'.repeat(131_072 - 'LARGE='.length)}`;
       const tooMany = Array.from({ length: 20 }, (_, index) => `V${String(index)}=${'x'.repeat(100_000)}`);
@@ -190,10 +218,18 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
     it('refuses a process whose arguments and environment are too long together, and names the longer', async () => {
       const { container, owner } = await makeContainer(worker, image, { env: [`A=${'x'.repeat(100_000)}`] });
       const texts = Array.from({ length: 10 }, () => 'y'.repeat(100_000));
-      expect(await rejection(container.run({ path: 'true', args: texts }, {}))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'args' });
+      expect(await rejection(container.run({ path: 'true', args: texts }, {}))).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'args',
+      });
       const env = texts.map((text, index) => `V${String(index)}=${text}`);
-      expect(await rejection(container.run({ path: 'true', env }, {}))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'env' });
-      expect(await rejection(container.run({ path: 'true', args: ['x'.repeat(131_072)] }, {}))).to.include({ field: 'args[0]' });
+      expect(await rejection(container.run({ path: 'true', env }, {}))).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'env',
+      });
+      expect(await rejection(container.run({ path: 'true', args: ['x'.repeat(131_072)] }, {}))).to.include({
+        field: 'args[0]',
+      });
       await worker.ownerFinished(owner);
     });
   });
@@ -208,7 +244,10 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
       const replace = async (agent: string): Promise<void> => {
         await api.deleteNamespacedConfigMap({ namespace: 'default', name });
         const metadata = { name, labels: delivered.metadata!.labels ?? {} };
-        await api.createNamespacedConfigMap({ namespace: 'default', body: { metadata, immutable: true, binaryData: { agent } } });
+        await api.createNamespacedConfigMap({
+          namespace: 'default',
+          body: { metadata, immutable: true, binaryData: { agent } },
+        });
       };
       await replace(broken);
       try {

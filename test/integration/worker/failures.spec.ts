@@ -38,18 +38,34 @@ describe('KubernetesWorker in trouble', function () {
   const target = (pod: string) => ({ namespace: 'default', pod, container: 'main' });
 
   context('when it is opened wrongly', () => {
-    const open = (options: object) => rejection(KubernetesWorker.open({ name: 'wrong', kubeConfig: cluster.kubeconfigPath, database, ...options }));
+    const open = (options: object) =>
+      rejection(KubernetesWorker.open({ name: 'wrong', kubeConfig: cluster.kubeconfigPath, database, ...options }));
 
     it('names the kubeconfig, the database or the option that is wrong', async () => {
-      expect(await open({ kubeConfig: '/no/such/kubeconfig' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'kubeConfig' });
-      expect(await open({ database: 'mysql://localhost' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'database' });
+      expect(await open({ kubeConfig: '/no/such/kubeconfig' })).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'kubeConfig',
+      });
+      expect(await open({ database: 'mysql://localhost' })).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'database',
+      });
       expect(await open({ name: '' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'name' });
       expect(await open({ startTimeoutMs: -1 })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'startTimeoutMs' });
       expect(await open({ maxAttachments: 0 })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'maxAttachments' });
-      expect(await open({ transfers: { maxConcurrent: 0.5 } })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'transfers.maxConcurrent' });
-      expect(await open({ transfers: { windowBytes: 1e9 } })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'transfers.windowBytes' });
+      expect(await open({ transfers: { maxConcurrent: 0.5 } })).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'transfers.maxConcurrent',
+      });
+      expect(await open({ transfers: { windowBytes: 1e9 } })).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'transfers.windowBytes',
+      });
       expect(await open({ execProtocols: [] })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'execProtocols' });
-      expect(await open({ execProtocols: ['v9.channel.k8s.io'] })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'execProtocols' });
+      expect(await open({ execProtocols: ['v9.channel.k8s.io'] })).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'execProtocols',
+      });
     });
 
     it('says that the database does not answer', async () => {
@@ -78,7 +94,9 @@ describe('KubernetesWorker in trouble', function () {
       for (const entry of config.users) entry.user = { token: 'wrong' };
       writeFileSync(kubeConfig, JSON.stringify(config));
       const stranger = await setup.openWith({ kubeConfig });
-      expect(await rejection(stranger.findOrCreateContainer(newOwner(), { image }))).to.include({ code: 'KW_ERR_UNAUTHORIZED' });
+      expect(await rejection(stranger.findOrCreateContainer(newOwner(), { image }))).to.include({
+        code: 'KW_ERR_UNAUTHORIZED',
+      });
       await stranger.close();
       rmSync(folder, { recursive: true });
     });
@@ -94,14 +112,32 @@ describe('KubernetesWorker in trouble', function () {
       expect(error).to.include({ code: 'KW_ERR_FORBIDDEN', verb: 'create', resource: 'pods', namespace: 'default' });
       expect(error.message).to.include('a Role with verb create on pods');
       pods.remove();
-      using exec = cluster.faults.add({ kind: 'status', status: 403, reason: 'Forbidden', match: { resource: 'pods', subresource: 'exec' } });
-      expect((await rejection(worker.findOrCreateContainer(newOwner(), { image }))).message).to.include('verbs create and get on pods/exec');
+      using exec = cluster.faults.add({
+        kind: 'status',
+        status: 403,
+        reason: 'Forbidden',
+        match: { resource: 'pods', subresource: 'exec' },
+      });
+      expect((await rejection(worker.findOrCreateContainer(newOwner(), { image }))).message).to.include(
+        'verbs create and get on pods/exec',
+      );
       expect(exec.hits).to.be.greaterThan(0);
     });
 
     it('goes on where the refusals pass', async () => {
-      using _busy = cluster.faults.add({ kind: 'status', status: 429, retryAfterSeconds: 0, times: 2, match: { resource: 'pods', subresource: '' } });
-      using _down = cluster.faults.add({ kind: 'status', status: 503, times: 2, match: { resource: 'pods', subresource: 'exec' } });
+      using _busy = cluster.faults.add({
+        kind: 'status',
+        status: 429,
+        retryAfterSeconds: 0,
+        times: 2,
+        match: { resource: 'pods', subresource: '' },
+      });
+      using _down = cluster.faults.add({
+        kind: 'status',
+        status: 503,
+        times: 2,
+        match: { resource: 'pods', subresource: 'exec' },
+      });
       const { container, owner } = await makeContainer(worker, image);
       expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
       await worker.ownerFinished(owner);
@@ -120,10 +156,15 @@ describe('KubernetesWorker in trouble', function () {
       });
       const fresh = await setup.openWith({});
       const found = await fresh.lookupContainer(container.handle);
-      const ran = await sh(found!, 'echo once >> out/count; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo "line $i"; done; exit 4');
+      const ran = await sh(
+        found!,
+        'echo once >> out/count; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo "line $i"; done; exit 4',
+      );
       expect(ran.exitStatus).to.equal(4);
       expect(ran.stdout).to.equal(Array.from({ length: 20_000 }, (_, index) => `line ${index + 1}\n`).join(''));
-      expect(await readTarText(await mounts.find(({ name }) => name === 'out')!.volume.streamOut('.'))).to.deep.equal({ count: 'once\n' });
+      expect(await readTarText(await mounts.find(({ name }) => name === 'out')!.volume.streamOut('.'))).to.deep.equal({
+        count: 'once\n',
+      });
       await fresh.close();
       await worker.ownerFinished(owner);
     });
@@ -141,7 +182,10 @@ describe('KubernetesWorker in trouble', function () {
       });
       const input = randomBytes(1_500_000).toString('hex');
       const stdout = new Collector();
-      const process = await found!.run({ path: 'cat' }, { stdin: Readable.from([input.slice(0, 1_000_000), input.slice(1_000_000)]), stdout });
+      const process = await found!.run(
+        { path: 'cat' },
+        { stdin: Readable.from([input.slice(0, 1_000_000), input.slice(1_000_000)]), stdout },
+      );
       expect((await process.wait()).exitStatus).to.equal(0);
       expect(stdout.text === input).to.equal(true);
       await fresh.close();
@@ -214,7 +258,10 @@ describe('KubernetesWorker in trouble', function () {
       const { container, owner } = await makeContainer(worker, image);
       const stdout = new Collector();
       const process = await container.run(
-        { path: 'sh', args: ['-c', 'i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo "line $i"; sleep 0.1; done; exit 5'] },
+        {
+          path: 'sh',
+          args: ['-c', 'i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo "line $i"; sleep 0.1; done; exit 5'],
+        },
         { stdout },
       );
       while (!stdout.text.includes('line 3\n')) await new Promise((resolve) => setImmediate(resolve));
@@ -237,7 +284,10 @@ describe('KubernetesWorker in trouble', function () {
           done();
         },
       });
-      const process = await container.run({ path: 'sh', args: ['-c', 'head -c 300000000 /dev/zero; echo end >&2'] }, { stdout });
+      const process = await container.run(
+        { path: 'sh', args: ['-c', 'head -c 300000000 /dev/zero; echo end >&2'] },
+        { stdout },
+      );
       expect((await process.wait()).exitStatus).to.equal(0);
       expect([bytes, process.position()]).to.deep.equal([300_000_000, { stdoutBytes: 300_000_000, stderrBytes: 4 }]);
       await worker.ownerFinished(owner);
@@ -255,13 +305,22 @@ describe('KubernetesWorker in trouble', function () {
     });
 
     it('tells that the container ran out of memory, keeps its volumes, and can run the next command', async () => {
-      const { container, owner, mounts } = await makeContainer(worker, image, { outputs: { out: 'out' }, limits: { memoryBytes: 64 * 1024 * 1024 } });
+      const { container, owner, mounts } = await makeContainer(worker, image, {
+        outputs: { out: 'out' },
+        limits: { memoryBytes: 64 * 1024 * 1024 },
+      });
       await sh(container, 'echo kept > out/kept');
       const process = await container.run({ path: 'sleep', args: ['600'] }, {});
       const waiting = rejection(process.wait());
       cluster.killContainer(target(container.podName), 'SIGKILL', 'OOMKilled');
-      expect(await waiting).to.include({ code: 'KW_ERR_OUT_OF_MEMORY', podName: container.podName, limitBytes: 64 * 1024 * 1024 });
-      expect(await readTarText(await mounts.find(({ name }) => name === 'out')!.volume.streamOut('.'))).to.deep.equal({ kept: 'kept\n' });
+      expect(await waiting).to.include({
+        code: 'KW_ERR_OUT_OF_MEMORY',
+        podName: container.podName,
+        limitBytes: 64 * 1024 * 1024,
+      });
+      expect(await readTarText(await mounts.find(({ name }) => name === 'out')!.volume.streamOut('.'))).to.deep.equal({
+        kept: 'kept\n',
+      });
       expect((await sh(container, 'cat out/kept')).stdout).to.equal('kept\n');
       await worker.ownerFinished(owner);
     });
@@ -280,7 +339,9 @@ describe('KubernetesWorker in trouble', function () {
       config.loadFromFile(cluster.kubeconfigPath);
       const api = config.makeApiClient(CoreV1Api);
       const { items } = await api.listNamespacedConfigMap({ namespace: 'default' });
-      const names = items.map((configMap) => configMap.metadata?.name ?? '').filter((name) => name.startsWith('kubernetes-worker-agent-'));
+      const names = items
+        .map((configMap) => configMap.metadata?.name ?? '')
+        .filter((name) => name.startsWith('kubernetes-worker-agent-'));
       expect(names).to.have.length(1);
       await api.deleteNamespacedConfigMap({ namespace: 'default', name: names[0]! });
       const { container, owner } = await makeContainer(worker, image);
@@ -290,7 +351,9 @@ describe('KubernetesWorker in trouble', function () {
 
     it('gives up a pod that no node takes, after the time it may wait', async () => {
       const impatient = await setup.openWith({ schedulingTimeoutMs: 1_000 });
-      const error = await rejection(impatient.findOrCreateContainer(newOwner(), { image, limits: { cpuMilli: 4_000_000 } }));
+      const error = await rejection(
+        impatient.findOrCreateContainer(newOwner(), { image, limits: { cpuMilli: 4_000_000 } }),
+      );
       expect(error).to.include({ code: 'KW_ERR_POD_UNSCHEDULABLE' });
       expect(error.message).to.match(/0\/1 nodes are available/);
       await impatient.close();
@@ -306,7 +369,10 @@ describe('KubernetesWorker in trouble', function () {
         dying.findOrCreateContainer(
           owner,
           { image },
-          { signal: abort.signal, delegate: { startingPod: () => abort.abort(new Error('died')), streamingInput: () => {} } },
+          {
+            signal: abort.signal,
+            delegate: { startingPod: () => abort.abort(new Error('died')), streamingInput: () => {} },
+          },
         ),
       );
       expect((await making).message).to.equal('died');
@@ -329,11 +395,20 @@ describe('KubernetesWorker in trouble', function () {
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', directory]);
       const small = await EmbeddedCluster.start({ directory });
       try {
-        const onSmall = await workerSetup({ kubeconfigPath: small.kubeconfigPath, namespace: 'default', database, image, missingImage: '' }).open();
+        const onSmall = await workerSetup({
+          kubeconfigPath: small.kubeconfigPath,
+          namespace: 'default',
+          database,
+          image,
+          missingImage: '',
+        }).open();
         const { volume } = await onSmall.createVolumeForArtifact('team');
         await volume.streamIn('.', Readable.from([await tarOf({ 'before.txt': 'before' })]));
         const archive = await tarOf({ 'huge.bin': randomBytes(12_000_000) });
-        expect(await rejection(volume.streamIn('.', Readable.from([archive])))).to.include({ code: 'KW_ERR_DISK_FULL', errno: 'ENOSPC' });
+        expect(await rejection(volume.streamIn('.', Readable.from([archive])))).to.include({
+          code: 'KW_ERR_DISK_FULL',
+          errno: 'ENOSPC',
+        });
         expect(await readTarText(await volume.streamOut('.'))).to.deep.equal({ 'before.txt': 'before' });
         await volume.streamIn('.', Readable.from([await tarOf({ 'fits.bin': randomBytes(1_000_000) })]));
         await onSmall.close();
@@ -349,9 +424,10 @@ describe('KubernetesWorker in trouble', function () {
     it('leaves nothing behind, whatever went wrong before', async () => {
       await worker.reap();
       const left = (await setup.podNames()).length;
-      const rows = await database.query<{ rows: number }>('select count(*)::int as rows from kubernetes_worker.containers where worker_name = $1', [
-        worker.name,
-      ]);
+      const rows = await database.query<{ rows: number }>(
+        'select count(*)::int as rows from kubernetes_worker.containers where worker_name = $1',
+        [worker.name],
+      );
       expect({ left, rows: rows.rows[0]?.rows }).to.deep.equal({ left: 0, rows: 0 });
     });
   });

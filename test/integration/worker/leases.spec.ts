@@ -58,7 +58,11 @@ describe('The lease of a container that is being created', function () {
     await (world as EmbeddedWorker | undefined)?.close();
   });
 
-  const completed = async (worker: Worker, owner: ReturnType<typeof newOwner>, delegate?: StepDelegate): Promise<Container> => {
+  const completed = async (
+    worker: Worker,
+    owner: ReturnType<typeof newOwner>,
+    delegate?: StepDelegate,
+  ): Promise<Container> => {
     const input = new HalvedInput(archive);
     input.goOn();
     const { container } = await worker.findOrCreateContainer(owner, input.spec, { delegate });
@@ -184,7 +188,9 @@ describe('A container that is created while its database is away', function () {
     const { container, mounts } = await making;
     expect(input.artifact.streamOut.callCount).to.equal(1);
     expect((await sh(container, 'wc -c < /tmp/in/file')).stdout.trim()).to.equal('600000');
-    expect((await mounts.find(({ mountPath }) => mountPath === '/tmp/in')!.volume.status()).readyAt).to.be.instanceOf(Date);
+    expect((await mounts.find(({ mountPath }) => mountPath === '/tmp/in')!.volume.status()).readyAt).to.be.instanceOf(
+      Date,
+    );
     expect(await setup.podNames()).to.deep.equal(pods);
     await worker.ownerFinished(owner);
     await worker.reap();

@@ -75,7 +75,10 @@ describe('the fate of a process', function () {
     await stdout.shows('first ');
     const other = await setup.openWith({});
     const same = new PassThrough();
-    const again = await (await other.lookupContainer(container.handle))!.run({ id: 'fed', path: 'cat' }, { stdin: same });
+    const again = await (await other.lookupContainer(container.handle))!.run(
+      { id: 'fed', path: 'cat' },
+      { stdin: same },
+    );
     same.write('first sec');
     await stdout.shows('first sec');
     stdin.end('second');
@@ -90,7 +93,9 @@ describe('the fate of a process', function () {
     const tight = await setup.openWith({ maxAttachments: 1 });
     const { container, owner } = await makeContainer(tight, image);
     const begun = await Promise.all(
-      Array.from({ length: 10 }, (_, index) => container.run({ id: `build-${index}`, path: 'sleep', args: ['600'] }, {})),
+      Array.from({ length: 10 }, (_, index) =>
+        container.run({ id: `build-${index}`, path: 'sleep', args: ['600'] }, {}),
+      ),
     );
     const stop = new AbortController();
     const waiting = begun.map((process) => rejection(process.wait({ signal: stop.signal })));

@@ -87,10 +87,19 @@ describe('a process in trouble', function () {
   it('starts a process once where two hosts race for it, on connections that are lost', async () => {
     const { container, owner } = await makeContainer(worker, image);
     const hosts = await Promise.all([1, 2, 3].map(() => setup.openWith({})));
-    using _cut = cluster.faults.add({ kind: 'drop', afterBytes: 700, direction: 'in', times: 3, match: { resource: 'pods', subresource: 'exec' } });
+    using _cut = cluster.faults.add({
+      kind: 'drop',
+      afterBytes: 700,
+      direction: 'in',
+      times: 3,
+      match: { resource: 'pods', subresource: 'exec' },
+    });
     const ran = await Promise.all(
       hosts.map(
-        async (host) => await sh((await host.lookupContainer(container.handle))!, 'echo once >> count; sleep 0.3; wc -l < count', { id: 'race' }),
+        async (host) =>
+          await sh((await host.lookupContainer(container.handle))!, 'echo once >> count; sleep 0.3; wc -l < count', {
+            id: 'race',
+          }),
       ),
     );
     for (const { stdout, exitStatus } of ran) expect([stdout, exitStatus]).to.deep.equal(['1\n', 0]);
@@ -104,7 +113,12 @@ describe('a process in trouble', function () {
     for (const status of [404, 500, 503] as const) {
       const fresh = await setup.openWith({ reconnectTimeoutMs: 20_000 });
       const found = await fresh.lookupContainer(container.handle);
-      using blocked = cluster.faults.add({ kind: 'status', status, times: 2, match: { resource: 'pods', subresource: 'exec' } });
+      using blocked = cluster.faults.add({
+        kind: 'status',
+        status,
+        times: 2,
+        match: { resource: 'pods', subresource: 'exec' },
+      });
       const attached = await found!.attach('there', {}).catch((error: unknown) => error as Error & { code: string });
       if (attached instanceof Error) expect(attached.code, `${status}`).to.not.equal('KW_ERR_PROCESS_NOT_FOUND');
       else expect((await attached.wait()).exitStatus).to.equal(3);
@@ -129,12 +143,27 @@ describe('a process in trouble', function () {
   });
 
   it('tells that a sidecar ran out of memory, with its limit, while the command runs on', async () => {
-    const sidecars = [{ name: 'database', image, command: ['sh', '-c', 'while :; do sleep 1; done'], limits: { memoryBytes: 32 * 1024 * 1024 } }];
+    const sidecars = [
+      {
+        name: 'database',
+        image,
+        command: ['sh', '-c', 'while :; do sleep 1; done'],
+        limits: { memoryBytes: 32 * 1024 * 1024 },
+      },
+    ];
     const { container, owner } = await makeContainer(worker, image, { sidecars });
     const process = await container.run({ id: 'step', path: 'sh', args: ['-c', 'sleep 1; exit 3'] }, {});
     const waiting = rejection(process.wait());
-    cluster.killContainer({ namespace: 'default', pod: container.podName, container: 'database' }, 'SIGKILL', 'OOMKilled');
-    expect(await waiting).to.include({ code: 'KW_ERR_OUT_OF_MEMORY', containerName: 'database', limitBytes: 32 * 1024 * 1024 });
+    cluster.killContainer(
+      { namespace: 'default', pod: container.podName, container: 'database' },
+      'SIGKILL',
+      'OOMKilled',
+    );
+    expect(await waiting).to.include({
+      code: 'KW_ERR_OUT_OF_MEMORY',
+      containerName: 'database',
+      limitBytes: 32 * 1024 * 1024,
+    });
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect((await sh(container, 'exit 4')).exitStatus).to.equal(4);
     await worker.ownerFinished(owner);

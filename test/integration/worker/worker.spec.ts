@@ -20,7 +20,10 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     let setup: WorkerSetup;
 
     before(async () => {
-      [cluster, database] = await Promise.all([EmbeddedCluster.start({ isolation, crashLoopBackOffMs: 100 }), newPGlite()]);
+      [cluster, database] = await Promise.all([
+        EmbeddedCluster.start({ isolation, crashLoopBackOffMs: 100 }),
+        newPGlite(),
+      ]);
       const under = {
         kubeconfigPath: cluster.kubeconfigPath,
         namespace: 'default',

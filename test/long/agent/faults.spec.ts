@@ -22,7 +22,8 @@ describe('the agent, at every call that fails', () => {
         const { places, broken } = await runMatrix(built, scenario, fault);
         await scenario.close?.();
         counts.push(`${name} × ${fault.name}: ${places} calls`);
-        if (broken.length > 0) expect.fail(`${broken.length} of ${places}, the first:\n${broken.slice(0, 8).join('\n')}`);
+        if (broken.length > 0)
+          expect.fail(`${broken.length} of ${places}, the first:\n${broken.slice(0, 8).join('\n')}`);
       });
 
   after(() => {

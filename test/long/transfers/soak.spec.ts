@@ -4,7 +4,14 @@ import { readdir } from 'node:fs/promises';
 import { expect } from 'chai';
 
 import { close, type ExecPlan, fin, type Happening, kill, reset } from '../../support/rig/exec-plan.ts';
-import { type SoakTransfer, soak, soakArchives, soakDownload, soakTransfers, soakUpload } from '../../support/rig/soak.ts';
+import {
+  type SoakTransfer,
+  soak,
+  soakArchives,
+  soakDownload,
+  soakTransfers,
+  soakUpload,
+} from '../../support/rig/soak.ts';
 import { TransferRig } from '../../support/rig/transfer-rig.ts';
 import { printedSeed, seededRandom } from '../../support/seeded-random.ts';
 import { Tripwire } from '../../support/tripwire.ts';
@@ -77,10 +84,14 @@ describe('Five hundred transfers, 32 at a time, one in ten cut', function () {
     const outcome = await soak(transfers, concurrency, async (transfer, worker) => {
       const client = clients[worker]!;
       plan(transfer, `pod-${worker}`);
-      if (transfer.direction === 'down') await soakDownload(client, `down-${archives.indexOf(transfer.archive)}`, transfer.archive, signal);
+      if (transfer.direction === 'down')
+        await soakDownload(client, `down-${archives.indexOf(transfer.archive)}`, transfer.archive, signal);
       else {
         await soakUpload(client, `up-${transfer.number}`, transfer.archive, signal);
-        expect((await rig.bytes(`up-${transfer.number}`, 'file')).equals(transfer.archive.content), `upload ${transfer.number}`).to.equal(true);
+        expect(
+          (await rig.bytes(`up-${transfer.number}`, 'file')).equals(transfer.archive.content),
+          `upload ${transfer.number}`,
+        ).to.equal(true);
       }
     });
     expect(outcome).to.deep.equal({ typed: [], wrong: [] });

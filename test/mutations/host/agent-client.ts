@@ -157,22 +157,23 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'bytes that do not continue the stream are taken',
     file: 'src/agent-client/wire/receive-window.ts',
-    find: 'if (offset !== this.#received) throw',
-    replace: 'if (offset < 0) throw',
+    find: '    if (offset !== this.#received)\n      throw new ProtocolViolationError(`stream ${stream} goes on at ${offset}, not at ${this.#received}`);',
+    replace:
+      '    if (offset < 0) throw new ProtocolViolationError(`stream ${stream} goes on at ${offset}, not at ${this.#received}`);',
     killedBy: windows,
   },
   {
     name: 'bytes beyond the window are taken',
     file: 'src/agent-client/wire/receive-window.ts',
-    find: 'if (offset + rawLength > limit) throw',
-    replace: 'if (offset + rawLength < 0) throw',
+    find: '    if (offset + rawLength > limit)',
+    replace: '    if (offset + rawLength < 0)',
     killedBy: windows,
   },
   {
     name: 'a window may go back',
     file: 'src/agent-client/wire/send-window.ts',
-    find: 'if (acknowledged < this.#acknowledged || limit < this.#limit) throw',
-    replace: 'if (acknowledged < 0) throw',
+    find: '    if (acknowledged < this.#acknowledged || limit < this.#limit)\n      throw new ProtocolViolationError(`the window of stream ${stream} goes back`);',
+    replace: '    if (acknowledged < 0) throw new ProtocolViolationError(`the window of stream ${stream} goes back`);',
     killedBy: windows,
   },
   {

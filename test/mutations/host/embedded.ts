@@ -12,8 +12,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a tree that cannot be removed keeps a cluster from starting',
     file: 'src/embedded/instance-registry.ts',
-    find: '      logger.warn(`cleaning up after',
-    replace: '      throw error;\n      logger.warn(`cleaning up after',
+    find: '    } catch (error) {',
+    replace: '    } catch (error) {\n      throw error;',
     killedBy: { specs: ['test/integration/embedded/remove-tree.spec.ts'], grep: 'of an earlier one' },
   },
   {

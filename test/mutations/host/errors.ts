@@ -7,8 +7,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a full quota is a missing right',
     file: 'src/errors/causes.ts',
-    find: "words: ['exceeded quota', 'status unknown for quota'], code: 'KW_ERR_QUOTA_EXCEEDED'",
-    replace: "words: ['no such words'], code: 'KW_ERR_QUOTA_EXCEEDED'",
+    find: "  {\n    source: 'api',\n    statuses: ['403'],\n    words: ['exceeded quota', 'status unknown for quota'],\n    code: 'KW_ERR_QUOTA_EXCEEDED',\n    ...passing,\n  },",
+    replace:
+      "  { source: 'api', statuses: ['403'], words: ['no such words'], code: 'KW_ERR_QUOTA_EXCEEDED', ...passing },",
     killedBy: causes,
   },
   {

@@ -82,7 +82,10 @@ export const mutants: readonly Mutant[] = [
     file: 'src/kubernetes/credential-step.ts',
     find: '      return held.access;',
     replace: '      return now >= held.freshUntil ? await this.#join(signal) : held.access;',
-    killedBy: { specs: ['test/integration/kubernetes/credential-plugins.spec.ts'], grep: 'no call with valid ones waits' },
+    killedBy: {
+      specs: ['test/integration/kubernetes/credential-plugins.spec.ts'],
+      grep: 'no call with valid ones waits',
+    },
   },
   {
     name: 'refused credentials are kept',

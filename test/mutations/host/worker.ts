@@ -2,7 +2,7 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 
 const worker = (grep: string) => ({ specs: ['test/integration/worker/worker.spec.ts'], grep });
 const volumes = { specs: ['test/unit/worker/stored-volume.spec.ts'] };
-const leases = { specs: ['test/unit/worker/hold-lease.spec.ts'] };
+const leases = { specs: ['test/unit/worker/lease-keeper.spec.ts'] };
 const creations = { specs: ['test/unit/worker/find-or-create-container.spec.ts'] };
 
 /** Changes of `src/worker` that a test has to notice. */
@@ -110,7 +110,10 @@ export const mutants: readonly Mutant[] = [
     file: 'src/worker/find-or-create-container.ts',
     find: ' || error instanceof IllegalTransitionError',
     replace: '',
-    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'after the other holder has created it' },
+    killedBy: {
+      specs: ['test/unit/worker/find-or-create-container.spec.ts'],
+      grep: 'after the other holder has created it',
+    },
   },
   {
     name: 'an outage of the database fails a container',
@@ -135,17 +138,17 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a lease has no end while a renewal hangs',
-    file: 'src/worker/hold-lease.ts',
+    file: 'src/worker/lease-keeper.ts',
     find: 'then(lose, () => undefined)',
     replace: 'then(\n      () => undefined,\n      () => undefined,\n    )',
-    killedBy: { specs: ['test/unit/worker/hold-lease.spec.ts'] },
+    killedBy: { specs: ['test/unit/worker/lease-keeper.spec.ts'] },
   },
   {
     name: 'a lease counts from its answer',
-    file: 'src/worker/hold-lease.ts',
+    file: 'src/worker/lease-keeper.ts',
     find: 'let expiry = expireAfter(askedAt);',
     replace: 'let expiry = expireAfter(Math.max(askedAt, clock.now()));',
-    killedBy: { specs: ['test/unit/worker/hold-lease.spec.ts'] },
+    killedBy: { specs: ['test/unit/worker/lease-keeper.spec.ts'] },
   },
   {
     name: 'close() does not wait for leases to be released',
@@ -171,13 +174,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a container is made again whose pod is gone',
     file: 'src/worker/find-or-create-container.ts',
-    find: 'if (!(await pods.exists(podName, { ...options, uid: podUid }))) throw',
-    replace: 'if (podUid === podName && !(await pods.exists(podName, { ...options, uid: podUid }))) throw',
+    find: '  if (!(await pods.exists(podName, { ...options, uid: podUid })))',
+    replace: '  if (podUid === podName && !(await pods.exists(podName, { ...options, uid: podUid })))',
     killedBy: worker('CONTAINER_DISAPPEARED where its pod is gone'),
   },
   {
     name: 'work goes on when the lease is over',
-    file: 'src/worker/hold-lease.ts',
+    file: 'src/worker/lease-keeper.ts',
     find: '.then(lose, () => undefined);',
     replace: '.then(() => void lose, () => undefined);',
     killedBy: leases,
@@ -193,7 +196,8 @@ export const mutants: readonly Mutant[] = [
     name: 'wait resolves before the result is stored',
     file: 'src/worker/pod-process.ts',
     find: '    await this.#record(result, (await this.#target.resultProperties?.(told)) ?? {}, signal);\n    return told;',
-    replace: '    void this.#record(result, (await this.#target.resultProperties?.(told)) ?? {}, signal).catch(() => undefined);\n    return told;',
+    replace:
+      '    void this.#record(result, (await this.#target.resultProperties?.(told)) ?? {}, signal).catch(() => undefined);\n    return told;',
     killedBy: worker('properties stored in one step with its result'),
   },
   {

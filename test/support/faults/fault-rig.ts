@@ -110,7 +110,8 @@ export class FaultRig implements AsyncDisposable {
         await sleep(1);
       }
     }
-    for (const child of this.#connections.values()) if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    for (const child of this.#connections.values())
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   }
 
   /** Numbers of processes come back: ours names this rig's folder. A process that has ended has no command line any more. */

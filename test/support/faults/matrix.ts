@@ -63,7 +63,12 @@ async function runAt(built: DynamicAgent, scenario: Scenario, fault: Fault, at: 
 }
 
 /** Every `step`-th call from `first` on, some of them at once. */
-export async function runMatrix(built: DynamicAgent, scenario: Scenario, fault: Fault, { first = 1, step = 1, atOnce = 3 } = {}): Promise<Tally> {
+export async function runMatrix(
+  built: DynamicAgent,
+  scenario: Scenario,
+  fault: Fault,
+  { first = 1, step = 1, atOnce = 3 } = {},
+): Promise<Tally> {
   const tally: Tally = { places: 0, broken: [] };
   let next = first;
   let over = false;

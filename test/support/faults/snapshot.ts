@@ -19,7 +19,9 @@ async function describe(path: string): Promise<string> {
 
 export async function snapshotOf(folder: string): Promise<Snapshot> {
   const names = await readdir(folder, { recursive: true });
-  return new Map(await Promise.all(names.sort().map(async (name) => [name, await describe(join(folder, name))] as const)));
+  return new Map(
+    await Promise.all(names.sort().map(async (name) => [name, await describe(join(folder, name))] as const)),
+  );
 }
 
 export function sameTree(one: Snapshot, other: Snapshot): boolean {

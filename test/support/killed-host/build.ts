@@ -13,7 +13,10 @@ const linesPerTurn = 10;
 
 const numbers = Array.from({ length: turns * linesPerTurn }, (_, index) => index + 1);
 
-function step(name: Step['name'], { first, last, exitStatus, stdin }: Pick<Step, 'exitStatus' | 'stdin'> & { first: string; last: string }): Step {
+function step(
+  name: Step['name'],
+  { first, last, exitStatus, stdin }: Pick<Step, 'exitStatus' | 'stdin'> & { first: string; last: string },
+): Step {
   // The folder of the step is its container's own: whoever runs the command twice counts twice.
   const script = `
     echo ran >> count
@@ -38,6 +41,16 @@ function step(name: Step['name'], { first, last, exitStatus, stdin }: Pick<Step,
 /** The task takes what the get has made, the put what the task has made, and a request. */
 export const steps: readonly Step[] = [
   step('get', { first: 'echo version-7 > made/file', last: '', exitStatus: 0, stdin: undefined }),
-  step('task', { first: 'cat made-by-get/file; echo built >> made/file', last: 'version-7\n', exitStatus: 5, stdin: undefined }),
-  step('put', { first: 'cat made-by-task/file; cat', last: 'built\n{"params":{}}\n', exitStatus: 0, stdin: '{"params":{}}\n' }),
+  step('task', {
+    first: 'cat made-by-get/file; echo built >> made/file',
+    last: 'version-7\n',
+    exitStatus: 5,
+    stdin: undefined,
+  }),
+  step('put', {
+    first: 'cat made-by-task/file; cat',
+    last: 'built\n{"params":{}}\n',
+    exitStatus: 0,
+    stdin: '{"params":{}}\n',
+  }),
 ];

@@ -38,7 +38,9 @@ export function describeKilledHosts(kills: number): void {
           random: seeded(seed),
         });
       } catch (error) {
-        throw new Error(`with the seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+        throw new Error(`with the seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, {
+          cause: error,
+        });
       }
       const client = new pg.Client({ connectionString: databaseUrl });
       await client.connect();

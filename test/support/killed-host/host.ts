@@ -7,18 +7,26 @@ import { Readable } from 'node:stream';
 import { type Artifact, type ContainerOwner, KubernetesWorker } from '../../../src/index.ts';
 import { type Step, steps } from './build.ts';
 
-const [kubeConfig = '', namespace = '', database = '', name = '', image = '', build = '', folder = ''] = process.argv.slice(2);
+const [kubeConfig = '', namespace = '', database = '', name = '', image = '', build = '', folder = ''] =
+  process.argv.slice(2);
 const outcome = join(folder, 'outcome.json');
 
 const ownerOf = (step: Step): ContainerOwner => ({ kind: 'build-step', key: `${build}/${step.name}` });
 
 /** What was kept of a stream is what the next host need not be told again. */
-function log(step: Step, stream: 'stdout' | 'stderr'): { readonly bytes: number; readonly writable: ReturnType<typeof createWriteStream> } {
+function log(
+  step: Step,
+  stream: 'stdout' | 'stderr',
+): { readonly bytes: number; readonly writable: ReturnType<typeof createWriteStream> } {
   const path = join(folder, `${step.name}.${stream}`);
   return { bytes: existsSync(path) ? statSync(path).size : 0, writable: createWriteStream(path, { flags: 'a' }) };
 }
 
-async function run(worker: KubernetesWorker, step: Step, made: ReadonlyMap<string, Artifact>): Promise<{ exitStatus: number; output: Artifact }> {
+async function run(
+  worker: KubernetesWorker,
+  step: Step,
+  made: ReadonlyMap<string, Artifact>,
+): Promise<{ exitStatus: number; output: Artifact }> {
   const { container, mounts } = await worker.findOrCreateContainer(ownerOf(step), {
     image,
     dir: '/tmp/build/step',
@@ -28,11 +36,19 @@ async function run(worker: KubernetesWorker, step: Step, made: ReadonlyMap<strin
   const [stdout, stderr] = [log(step, 'stdout'), log(step, 'stderr')];
   const command = await container.run(
     { id: 'step', path: 'sh', args: ['-c', step.script] },
-    { stdin: step.stdin === undefined ? undefined : Readable.from([step.stdin]), stdout: stdout.writable, stderr: stderr.writable },
-    { from: { stdoutBytes: stdout.bytes, stderrBytes: stderr.bytes }, resultProperties: (result) => ({ status: String(result.exitStatus) }) },
+    {
+      stdin: step.stdin === undefined ? undefined : Readable.from([step.stdin]),
+      stdout: stdout.writable,
+      stderr: stderr.writable,
+    },
+    {
+      from: { stdoutBytes: stdout.bytes, stderrBytes: stderr.bytes },
+      resultProperties: (result) => ({ status: String(result.exitStatus) }),
+    },
   );
   const { exitStatus, undelivered } = await command.wait();
-  if (undelivered !== undefined) throw new Error(`the log of ${step.name} is not whole`, { cause: undelivered[0]?.cause });
+  if (undelivered !== undefined)
+    throw new Error(`the log of ${step.name} is not whole`, { cause: undelivered[0]?.cause });
   const { status } = await container.properties();
   if (status !== String(exitStatus)) throw new Error(`the property says ${String(status)}, the result ${exitStatus}`);
   const output = mounts.find((mount) => mount.name === 'made')?.volume;
@@ -41,7 +57,14 @@ async function run(worker: KubernetesWorker, step: Step, made: ReadonlyMap<strin
 }
 
 mkdirSync(folder, { recursive: true });
-await using worker = await KubernetesWorker.open({ name, kubeConfig, namespace, database, volumeImage: image, leaseMs: 2_000 });
+await using worker = await KubernetesWorker.open({
+  name,
+  kubeConfig,
+  namespace,
+  database,
+  volumeImage: image,
+  leaseMs: 2_000,
+});
 if (!existsSync(outcome)) {
   const statuses: Record<string, number> = {};
   let last = new Map<string, Artifact>();

@@ -55,11 +55,20 @@ export async function killHosts(world: KilledHosts): Promise<number> {
 }
 
 /** The life of one host: `true` when it ended by itself, and well. */
-async function live(world: KilledHosts, build: string, folder: string, killAfterMs: number | undefined): Promise<boolean> {
+async function live(
+  world: KilledHosts,
+  build: string,
+  folder: string,
+  killAfterMs: number | undefined,
+): Promise<boolean> {
   const { kubeconfigPath, namespace, databaseUrl, workerName, image } = world;
-  const host = spawn(process.execPath, [program, kubeconfigPath, namespace, databaseUrl, workerName, image, build, folder], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+  const host = spawn(
+    process.execPath,
+    [program, kubeconfigPath, namespace, databaseUrl, workerName, image, build, folder],
+    {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  );
   const exit = once(host, 'exit') as Promise<[number | null, string | null]>;
   const over = new AbortController();
   if (killAfterMs !== undefined)

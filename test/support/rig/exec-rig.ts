@@ -38,12 +38,18 @@ export class ExecRig {
       this.#sockets.set(from, socket);
       socket.on('close', () => this.#sockets.delete(from));
     });
-    server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => void this.#onUpgrade(request, socket, head));
+    server.on(
+      'upgrade',
+      (request: IncomingMessage, socket: Socket, head: Buffer) => void this.#onUpgrade(request, socket, head),
+    );
   }
 
   static async start({ tls = false }: { readonly tls?: boolean } = {}): Promise<ExecRig> {
     const { server: identity } = tls ? createCertificates(new Date()) : { server: undefined };
-    const server = identity === undefined ? createServer() : createTlsServer({ cert: identity.certificate, key: identity.privateKey });
+    const server =
+      identity === undefined
+        ? createServer()
+        : createTlsServer({ cert: identity.certificate, key: identity.privateKey });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new ExecRig(server, tls);
@@ -118,7 +124,8 @@ export class ExecRig {
     const folder = this.pods.get(podName);
     const { refuse } = plan;
     if (refuse !== undefined) socket.end(httpAnswer(refuse.status, refuse.body ?? '', refuse.headers));
-    else if (folder === undefined) socket.end(httpAnswer(404, JSON.stringify(failure(404, 'NotFound', `pods "${podName}" not found`))));
+    else if (folder === undefined)
+      socket.end(httpAnswer(404, JSON.stringify(failure(404, 'NotFound', `pods "${podName}" not found`))));
     else
       await this.#begin({ podName, request, socket, head, reset: () => this.#reset(socket) }, plan, () =>
         run(url.searchParams.getAll('command'), folder),

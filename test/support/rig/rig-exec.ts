@@ -57,7 +57,10 @@ export class RigExec {
     this.#outgoing = new Damaged(plan.fromPod?.messages);
     const happen = async (happening: Happening): Promise<void> => await happening(this);
     this.#toPod = new FaultLine(plan.toPod ?? {}, { pass: (bytes) => this.#feed(bytes), happen });
-    this.#fromPod = new FaultLine(plan.fromPod ?? {}, { pass: (bytes) => this.#sendOutput(channels.stdout, bytes), happen });
+    this.#fromPod = new FaultLine(plan.fromPod ?? {}, {
+      pass: (bytes) => this.#sendOutput(channels.stdout, bytes),
+      happen,
+    });
     const { socket } = request;
     socket.write(this.#wire.answer);
     this.#command = run();
@@ -178,8 +181,10 @@ export class RigExec {
 
   async #runCommand(): Promise<void> {
     await Promise.race([this.#wire.opened.then((answer) => this.#write(answer)), closed(this.#request.socket)]);
-    for (const channel of [channels.stdout, channels.stderr, channels.status]) await this.#send(channel, Buffer.alloc(0));
-    for (let left = this.#plan.stderrBytes ?? 0; left > 0; left -= copyBytes) await this.#send(channels.stderr, Buffer.alloc(copyBytes, 'noise\n'));
+    for (const channel of [channels.stdout, channels.stderr, channels.status])
+      await this.#send(channel, Buffer.alloc(0));
+    for (let left = this.#plan.stderrBytes ?? 0; left > 0; left -= copyBytes)
+      await this.#send(channels.stderr, Buffer.alloc(copyBytes, 'noise\n'));
     await Promise.all([this.#copy(this.#command.stdout, this.#fromPod), this.#copyStderr()]);
     await exited(this.#command);
     if (!this.#done) await this.#sayEnd();
@@ -197,7 +202,8 @@ export class RigExec {
     const { status = [JSON.stringify(statusOf(this.#command, this.#saysSuccess))], ending = 'close' } = this.#plan;
     for (const part of status) await this.#send(channels.status, Buffer.from(part));
     // Go closes at once: what the client is still sending is unread then, and TCP answers with a reset.
-    if (ending === 'close') this.#letGo(() => this.#request.socket.end(this.#wire.end(1000), () => this.#request.socket.destroy()));
+    if (ending === 'close')
+      this.#letGo(() => this.#request.socket.end(this.#wire.end(1000), () => this.#request.socket.destroy()));
     else if (ending === 'reset') this.reset();
   }
 

@@ -1,7 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 
 import { SpdyClientParser, type SpdyFrame, spdyAnswer, spdyData, spdyPing, spdyReply } from '../spdy-frames.ts';
-import { type ClientFrame, ClientFrameParser, closeFrame, offeredBy, opcodes, serverFrame, upgradeAnswer } from '../websocket-frames.ts';
+import {
+  type ClientFrame,
+  ClientFrameParser,
+  closeFrame,
+  offeredBy,
+  opcodes,
+  serverFrame,
+  upgradeAnswer,
+} from '../websocket-frames.ts';
 
 /** What a client says: a message, its channel's byte before it, or a ping and what answers it. */
 export type ClientWord = { readonly message: Buffer } | { readonly pong: Buffer };
@@ -67,7 +75,13 @@ class WebSocketRigWire implements RigWire {
     const size = fragmentBytes ?? message.length;
     const frames: Buffer[] = [];
     for (let at = 0; at < message.length; at += size)
-      frames.push(serverFrame(at === 0 ? opcodes.binary : opcodes.continuation, message.subarray(at, at + size), at + size >= message.length));
+      frames.push(
+        serverFrame(
+          at === 0 ? opcodes.binary : opcodes.continuation,
+          message.subarray(at, at + size),
+          at + size >= message.length,
+        ),
+      );
     return frames;
   }
 
@@ -106,7 +120,8 @@ class SpdyRigWire implements RigWire {
 
   #word(frame: SpdyFrame): ClientWord[] {
     if (frame.kind === 'ping') return [{ pong: spdyPing(frame.id) }];
-    if (frame.kind === 'data') return [{ message: Buffer.concat([Buffer.from([this.#channels.get(frame.stream) ?? 9]), frame.payload]) }];
+    if (frame.kind === 'data')
+      return [{ message: Buffer.concat([Buffer.from([this.#channels.get(frame.stream) ?? 9]), frame.payload]) }];
     if (frame.kind === 'stream') this.#channels.set(frame.stream, channelOf[frame.headers['streamtype'] ?? ''] ?? 9);
     if (this.#channels.size === 4) this.#allOpen.resolve(Buffer.concat([...this.#channels.keys()].map(spdyReply)));
     return [];
@@ -128,6 +143,10 @@ function refragmented(frame: ClientFrame, fragmentBytes = Number.POSITIVE_INFINI
   if (frame.payload.length <= fragmentBytes || frame.opcode >= opcodes.close) return [frame];
   const fragments: ClientFrame[] = [];
   for (let at = 0; at < frame.payload.length; at += fragmentBytes)
-    fragments.push({ ...frame, opcode: at === 0 ? frame.opcode : opcodes.continuation, payload: frame.payload.subarray(at, at + fragmentBytes) });
+    fragments.push({
+      ...frame,
+      opcode: at === 0 ? frame.opcode : opcodes.continuation,
+      payload: frame.payload.subarray(at, at + fragmentBytes),
+    });
   return fragments;
 }

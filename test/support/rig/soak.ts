@@ -67,17 +67,28 @@ export async function soak(
 }
 
 /** Uploads an archive from a source that can be read once; what the pod says of it must be right. */
-export async function soakUpload(client: AgentClient, volume: string, { bytes }: SoakArchive, signal: AbortSignal): Promise<void> {
+export async function soakUpload(
+  client: AgentClient,
+  volume: string,
+  { bytes }: SoakArchive,
+  signal: AbortSignal,
+): Promise<void> {
   const source = (async function* () {
     for (let at = 0; at < bytes.length; at += 100_000) yield bytes.subarray(at, at + 100_000);
   })();
   const result = await client.receive({ volume }, source, { signal });
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  if (result.bytes !== bytes.length || result.sha256 !== sha256) throw new Error(`the pod has ${result.bytes} bytes with SHA-256 ${result.sha256}`);
+  if (result.bytes !== bytes.length || result.sha256 !== sha256)
+    throw new Error(`the pod has ${result.bytes} bytes with SHA-256 ${result.sha256}`);
 }
 
 /** Downloads a volume with one file, which must be this one. */
-export async function soakDownload(client: AgentClient, volume: string, { content }: SoakArchive, signal: AbortSignal): Promise<void> {
+export async function soakDownload(
+  client: AgentClient,
+  volume: string,
+  { content }: SoakArchive,
+  signal: AbortSignal,
+): Promise<void> {
   const { readable } = await client.send({ volume }, { signal });
   const bytes = await buffer(readable);
   // One entry of a file is its header, with the time in one of its own, its bytes, and zeros.

@@ -81,7 +81,10 @@ export class Wire {
   }
 
   #carry(from: Socket, to: Socket, plan: DirectionPlan<WireHappening>): FaultLine<WireHappening> {
-    const line = new FaultLine(plan, { pass: (bytes) => written(to, bytes), happen: async (happening) => await happening(this) });
+    const line = new FaultLine(plan, {
+      pass: (bytes) => written(to, bytes),
+      happen: async (happening) => await happening(this),
+    });
     void (async () => {
       for await (const chunk of from.iterator({ destroyOnReturn: false })) await line.push(chunk as Buffer);
       to.end();
@@ -99,7 +102,13 @@ export class TcpProxy {
   private constructor(server: Server, targetPort: number) {
     this.#server = server;
     server.on('connection', (client) => {
-      this.wires.push(new Wire(client, connect({ port: targetPort, host: '127.0.0.1', allowHalfOpen: true }), this.#plans.shift() ?? {}));
+      this.wires.push(
+        new Wire(
+          client,
+          connect({ port: targetPort, host: '127.0.0.1', allowHalfOpen: true }),
+          this.#plans.shift() ?? {},
+        ),
+      );
     });
   }
 

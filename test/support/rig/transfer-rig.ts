@@ -60,7 +60,10 @@ export class TransferRig {
     protocols: names = execProtocols,
     ...options
   }: RigClientOptions = {}): AgentClient {
-    const cluster = ClientNodeCluster.fromConfig({ kubeConfig: kubeConfig ?? this.api.kubeConfig(port), namespace: 'ci' });
+    const cluster = ClientNodeCluster.fromConfig({
+      kubeConfig: kubeConfig ?? this.api.kubeConfig(port),
+      namespace: 'ci',
+    });
     const target = { podName, containerName: mainContainerName, command: agentConnectCommand };
     const protocols = new ProtocolOrder(names);
     const client = new AgentClient({
@@ -99,7 +102,9 @@ export class TransferRig {
   async contents(volume: string): Promise<Record<string, string>> {
     const entries = await readdir(this.path(volume), { recursive: true, withFileTypes: true }).catch(() => []);
     const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
-    const read = files.map(async (path) => [path.slice(this.path(volume).length + 1), await readFile(path, 'latin1')] as const);
+    const read = files.map(
+      async (path) => [path.slice(this.path(volume).length + 1), await readFile(path, 'latin1')] as const,
+    );
     return Object.fromEntries(await Promise.all(read));
   }
 

@@ -23,7 +23,13 @@ export function describeStoppedHosts(stops: readonly Stop[]): void {
       [cluster, databaseUrl] = await Promise.all([EmbeddedProcess.start(), sharedPostgresUrl()]);
       admin = new pg.Pool({ connectionString: databaseUrl, max: 1 });
       const { kubeconfigPath: kubeConfig } = cluster;
-      worker = await KubernetesWorker.open({ name: workerName, kubeConfig, namespace, database: databaseUrl, volumeImage: image });
+      worker = await KubernetesWorker.open({
+        name: workerName,
+        kubeConfig,
+        namespace,
+        database: databaseUrl,
+        volumeImage: image,
+      });
     });
 
     after(async () => {
@@ -32,13 +38,18 @@ export function describeStoppedHosts(stops: readonly Stop[]): void {
       await cluster?.close();
     });
 
-    const lapseLeases = async () => await admin!.query('update kubernetes_worker.containers set lease_until = now() where lease_until is not null');
+    const lapseLeases = async () =>
+      await admin!.query('update kubernetes_worker.containers set lease_until = now() where lease_until is not null');
 
     for (const [index, stop] of stops.entries()) {
       const when = `${stop.at === 'halfway' ? 'in the middle of an input' : `${stop.at} ms after it has begun`}, its clock ${stop.clock}`;
       it(`changes nothing that the other has put there, and finds its container (round ${index + 1}, stopped ${when})`, async () => {
         const { kubeconfigPath } = cluster!;
-        await stopHost({ kubeconfigPath, namespace, databaseUrl, workerName, image, worker: worker!, lapseLeases }, `round-${index}`, stop);
+        await stopHost(
+          { kubeconfigPath, namespace, databaseUrl, workerName, image, worker: worker!, lapseLeases },
+          `round-${index}`,
+          stop,
+        );
       });
     }
   });

@@ -8,7 +8,8 @@ import { type Artifact, KubernetesWorker } from '../../../src/index.ts';
 import { tarOf } from '../tar.ts';
 import { inputFiles, mountPath } from './input.ts';
 
-const [kubeConfig = '', namespace = '', database = '', name = '', image = '', key = '', mark = '', leaseMs = ''] = process.argv.slice(2);
+const [kubeConfig = '', namespace = '', database = '', name = '', image = '', key = '', mark = '', leaseMs = ''] =
+  process.argv.slice(2);
 
 const say = (what: Readonly<Record<string, unknown>>): void => void process.stdout.write(`${JSON.stringify(what)}\n`);
 
@@ -37,7 +38,14 @@ class MarkedArtifact implements Artifact {
   }
 }
 
-const worker = await KubernetesWorker.open({ name, kubeConfig, namespace, database, volumeImage: image, leaseMs: Number(leaseMs) });
+const worker = await KubernetesWorker.open({
+  name,
+  kubeConfig,
+  namespace,
+  database,
+  volumeImage: image,
+  leaseMs: Number(leaseMs),
+});
 const spec = { image, inputs: [{ artifact: new MarkedArtifact(), path: mountPath }] };
 say({ open: true });
 await lines.next();

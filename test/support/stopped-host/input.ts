@@ -5,5 +5,9 @@ export const mountPath = '/tmp/in';
 /** The input of a host: twenty files that say whose they are, and one that takes a while. */
 export function inputFiles(mark: string): Readonly<Record<string, string | Buffer>> {
   const files = Array.from({ length: 20 }, (_, index) => [`mark-${index}`, `${mark}\n`] as const);
-  return { ...Object.fromEntries(files.slice(0, 10)), large: randomBytes(1_000_000), ...Object.fromEntries(files.slice(10)) };
+  return {
+    ...Object.fromEntries(files.slice(0, 10)),
+    large: randomBytes(1_000_000),
+    ...Object.fromEntries(files.slice(10)),
+  };
 }

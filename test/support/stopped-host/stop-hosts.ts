@@ -82,7 +82,12 @@ class Host {
   #news = Promise.withResolvers<void>();
   #isOver = false;
 
-  constructor({ kubeconfigPath, namespace, databaseUrl, workerName, image }: StoppedHosts, key: string, mark: string, leaseMs: number) {
+  constructor(
+    { kubeconfigPath, namespace, databaseUrl, workerName, image }: StoppedHosts,
+    key: string,
+    mark: string,
+    leaseMs: number,
+  ) {
     const args = [program, kubeconfigPath, namespace, databaseUrl, workerName, image, key, mark, String(leaseMs)];
     this.#child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child.stdin.on('error', () => {});
@@ -101,7 +106,8 @@ class Host {
     for (;;) {
       const value = this.#said[what];
       if (value !== undefined) return value;
-      if (this.#isOver || this.#said['error'] !== undefined) throw new Error(`the host ended: ${this.#said['error'] ?? 'without a word'}`);
+      if (this.#isOver || this.#said['error'] !== undefined)
+        throw new Error(`the host ended: ${this.#said['error'] ?? 'without a word'}`);
       await this.#news.promise;
     }
   }

@@ -73,7 +73,10 @@ describe('an agent client', () => {
       };
       const { client } = setup;
       const stopped = client.stop('x', 500);
-      expect(await answer('stop', { ...PROCESS_RESULT, exitStatus: 143, signal: 15 })).to.deep.include({ process: 'x', graceMs: 500 });
+      expect(await answer('stop', { ...PROCESS_RESULT, exitStatus: 143, signal: 15 })).to.deep.include({
+        process: 'x',
+        graceMs: 500,
+      });
       expect(await stopped).to.deep.include({ exitStatus: 143, signal: 15, finishedAt: new Date(2000) });
       const signalled = client.signal('x', 10);
       expect(await answer('signal', {})).to.deep.include({ process: 'x', signal: 10 });
@@ -88,10 +91,23 @@ describe('an agent client', () => {
       expect(await answer('remove', {})).to.deep.include({ process: 'x' });
       await removed[1];
       const copied = client.copy({ from: 'a', to: 'b', path: 'c', toPath: 'd' });
-      expect(await answer('copy', { entries: 2, expandedBytes: 3 })).to.deep.include({ from: 'a', to: 'b', path: 'c', toPath: 'd' });
+      expect(await answer('copy', { entries: 2, expandedBytes: 3 })).to.deep.include({
+        from: 'a',
+        to: 'b',
+        path: 'c',
+        toPath: 'd',
+      });
       expect(await copied).to.deep.equal({ entries: 2, expandedBytes: 3 });
       const status = client.status();
-      const facts = { incarnation: 'i', version: 'v', volumes: ['v'], operations: 1, freeBytes: 2, totalBytes: 3, oomKills: 4 };
+      const facts = {
+        incarnation: 'i',
+        version: 'v',
+        volumes: ['v'],
+        operations: 1,
+        freeBytes: 2,
+        totalBytes: 3,
+        oomKills: 4,
+      };
       await answer('status', {
         ...facts,
         processes: [
@@ -156,7 +172,9 @@ describe('an agent client', () => {
     });
 
     it('refuses a specification that cannot be said, before it connects', async () => {
-      expect(await rejection(setup.client.start({ processId: 'x', args: ['\ud800'] }))).to.be.instanceOf(InvalidSpecError);
+      expect(await rejection(setup.client.start({ processId: 'x', args: ['\ud800'] }))).to.be.instanceOf(
+        InvalidSpecError,
+      );
       expect(setup.agents).to.have.length(0);
     });
 
@@ -348,7 +366,8 @@ describe('an agent client', () => {
       const waiting = rejection(start());
       setup.client.close();
       setup.client.close();
-      for (const call of [underWay, greeting, second, waiting, rejection(start())]) expect(await call).to.be.instanceOf(ClosedError);
+      for (const call of [underWay, greeting, second, waiting, rejection(start())])
+        expect(await call).to.be.instanceOf(ClosedError);
       await settle();
     });
   });

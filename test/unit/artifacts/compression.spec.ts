@@ -8,7 +8,12 @@ import fc from 'fast-check';
 
 import { checkEncoding, decodeArchive, encodeArchive } from '../../../src/artifacts/compression.ts';
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
-import { ArtifactTooLargeError, CorruptArchiveError, TruncatedArchiveError, UnsupportedEncodingError } from '../../../src/errors/transfer.ts';
+import {
+  ArtifactTooLargeError,
+  CorruptArchiveError,
+  TruncatedArchiveError,
+  UnsupportedEncodingError,
+} from '../../../src/errors/transfer.ts';
 import { rejection } from '../../support/rejection.ts';
 
 /** The error of reading it to its end. */
@@ -59,7 +64,11 @@ describe('decodeArchive', () => {
 
       it('takes as many bytes as the limit, and not one more', async () => {
         const limitBytes = encoded[encoding].length;
-        expect(archive.equals(await buffer(decodeArchive(pieces(encoded[encoding]), { encoding, facts, limitBytes }).readable))).to.equal(true);
+        expect(
+          archive.equals(
+            await buffer(decodeArchive(pieces(encoded[encoding]), { encoding, facts, limitBytes }).readable),
+          ),
+        ).to.equal(true);
         const source = pieces(encoded[encoding]);
         const error = await failureOf(decodeArchive(source, { encoding, facts, limitBytes: limitBytes - 1 }).readable);
         expect(error)
@@ -122,7 +131,9 @@ describe('decodeArchive', () => {
       it('tells that the data was changed', async () => {
         const changed = Buffer.from(whole);
         changed.fill(0x55, 200, 400);
-        expect(await failureOf(decodeArchive(pieces(changed), { encoding, facts }).readable)).to.be.instanceOf(CorruptArchiveError);
+        expect(await failureOf(decodeArchive(pieces(changed), { encoding, facts }).readable)).to.be.instanceOf(
+          CorruptArchiveError,
+        );
       });
 
       it('expands data of several parts, wherever the chunks are cut', async () => {
@@ -144,8 +155,13 @@ describe('decodeArchive', () => {
       it('takes zeros behind the data as padding, wherever the chunks are cut', async () => {
         for (const padding of [1, 511, 100_000]) {
           for (const size of [9_000, whole.length, whole.length + 1, 1 << 20]) {
-            const decoded = decodeArchive(pieces(Buffer.concat([whole, Buffer.alloc(padding)]), size), { encoding, facts });
-            expect(archive.equals(await buffer(decoded.readable)), `${padding} zeros, chunks of ${size}`).to.equal(true);
+            const decoded = decodeArchive(pieces(Buffer.concat([whole, Buffer.alloc(padding)]), size), {
+              encoding,
+              facts,
+            });
+            expect(archive.equals(await buffer(decoded.readable)), `${padding} zeros, chunks of ${size}`).to.equal(
+              true,
+            );
             expect(decoded.isProven()).to.equal(true);
             expect(decoded.encodedBytes()).to.equal(whole.length + padding);
           }
@@ -185,7 +201,10 @@ describe('decodeArchive of gzip', () => {
   it('ignores what follows the data, as gzip does, but has proven nothing then', async () => {
     for (const garbage of ['and something else', '\x1f', '\0\0garbage']) {
       for (const size of [10_000, encoded.gzip.length, 1 << 20]) {
-        const decoded = decodeArchive(pieces(Buffer.concat([encoded.gzip, Buffer.from(garbage, 'latin1')]), size), { encoding: 'gzip', facts });
+        const decoded = decodeArchive(pieces(Buffer.concat([encoded.gzip, Buffer.from(garbage, 'latin1')]), size), {
+          encoding: 'gzip',
+          facts,
+        });
         expect(archive.equals(await buffer(decoded.readable)), `${garbage}, chunks of ${size}`).to.equal(true);
         expect(decoded.isProven()).to.equal(false);
       }
@@ -196,13 +215,18 @@ describe('decodeArchive of gzip', () => {
     const second = gzipSync('second');
     for (const length of [2, 9, 12, second.length - 1]) {
       const source = pieces(Buffer.concat([encoded.gzip, second.subarray(0, length)]));
-      expect(await failureOf(decodeArchive(source, { encoding: 'gzip', facts }).readable)).to.be.instanceOf(TruncatedArchiveError);
+      expect(await failureOf(decodeArchive(source, { encoding: 'gzip', facts }).readable)).to.be.instanceOf(
+        TruncatedArchiveError,
+      );
     }
     for (const at of [2, second.length - 8, second.length - 4]) {
       const damaged = Buffer.from(second);
       damaged.writeUInt8(damaged.readUInt8(at) ^ 1, at);
       const source = pieces(Buffer.concat([encoded.gzip, damaged]));
-      expect(await failureOf(decodeArchive(source, { encoding: 'gzip', facts }).readable), `byte ${at}`).to.be.instanceOf(CorruptArchiveError);
+      expect(
+        await failureOf(decodeArchive(source, { encoding: 'gzip', facts }).readable),
+        `byte ${at}`,
+      ).to.be.instanceOf(CorruptArchiveError);
     }
   });
 
@@ -215,7 +239,9 @@ describe('decodeArchive of gzip', () => {
         const present = fields.filter((_, index) => (flags & ([4, 8, 16, 2][index] ?? 0)) !== 0);
         const header = Buffer.concat([Buffer.from([0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3]), ...present]);
         const source = Readable.from([...cut(header, size), body]);
-        expect(archive.equals(await buffer(decodeArchive(source, { encoding: 'gzip', facts }).readable))).to.equal(true);
+        expect(archive.equals(await buffer(decodeArchive(source, { encoding: 'gzip', facts }).readable))).to.equal(
+          true,
+        );
       }),
       { numRuns: 40 },
     );
@@ -226,7 +252,9 @@ describe('decodeArchive of zstd', () => {
   it('tells that something else follows the data, or its padding', async () => {
     for (const more of ['and something else', '\0\0\0garbage']) {
       const source = pieces(Buffer.concat([encoded.zstd, Buffer.from(more)]));
-      expect(await failureOf(decodeArchive(source, { encoding: 'zstd', facts }).readable)).to.be.instanceOf(CorruptArchiveError);
+      expect(await failureOf(decodeArchive(source, { encoding: 'zstd', facts }).readable)).to.be.instanceOf(
+        CorruptArchiveError,
+      );
     }
   });
 
@@ -296,7 +324,8 @@ describe('decodeArchive of a source that does not give bytes', () => {
   }
 
   it('refuses what is no source', () => {
-    for (const source of [undefined, null, 7, 'text', {}]) expect(() => decodeArchive(source as never, { facts })).to.throw(InvalidSpecError);
+    for (const source of [undefined, null, 7, 'text', {}])
+      expect(() => decodeArchive(source as never, { facts })).to.throw(InvalidSpecError);
   });
 
   it('takes bytes of every kind', async () => {
@@ -334,7 +363,11 @@ describe('encodeArchive', () => {
 
 describe('checkEncoding', () => {
   it('knows raw, gzip and zstd, and names another', async () => {
-    expect(['raw', 'gzip', 'zstd'].map((encoding) => checkEncoding(encoding, facts))).to.deep.equal(['raw', 'gzip', 'zstd']);
+    expect(['raw', 'gzip', 'zstd'].map((encoding) => checkEncoding(encoding, facts))).to.deep.equal([
+      'raw',
+      'gzip',
+      'zstd',
+    ]);
     expect(() => checkEncoding('s2', facts)).to.throw(UnsupportedEncodingError, 's2');
   });
 });

@@ -4,7 +4,12 @@ import { PassThrough, Readable } from 'node:stream';
 import { expect } from 'chai';
 
 import { readFileFrom } from '../../../src/artifacts/read-file.ts';
-import { ArtifactTooLargeError, CorruptArchiveError, FileNotFoundError, PathConflictError } from '../../../src/errors/transfer.ts';
+import {
+  ArtifactTooLargeError,
+  CorruptArchiveError,
+  FileNotFoundError,
+  PathConflictError,
+} from '../../../src/errors/transfer.ts';
 import { rejection } from '../../support/rejection.ts';
 import { tarOf } from '../../support/tar.ts';
 
@@ -16,7 +21,9 @@ describe('readFileFrom', () => {
   it('gives the content, of any size up to the limit', async () => {
     for (const bytes of [content, Buffer.alloc(0)]) {
       const archive = Readable.from([await tarOf({ a: bytes })]);
-      expect(Buffer.from(await readFileFrom(archive, { limitBytes: bytes.length, facts })).equals(bytes)).to.equal(true);
+      expect(Buffer.from(await readFileFrom(archive, { limitBytes: bytes.length, facts })).equals(bytes)).to.equal(
+        true,
+      );
       expect(archive.readableEnded).to.equal(true);
     }
   });
@@ -34,21 +41,33 @@ describe('readFileFrom', () => {
   it('refuses a larger one before it has read it, and destroys the archive', async () => {
     const archive = new PassThrough();
     archive.write((await tarOf({ a: content })).subarray(0, 2048));
-    expect(await rejection(readFileFrom(archive, { limitBytes: content.length - 1, facts }))).to.be.instanceOf(ArtifactTooLargeError);
+    expect(await rejection(readFileFrom(archive, { limitBytes: content.length - 1, facts }))).to.be.instanceOf(
+      ArtifactTooLargeError,
+    );
     expect(archive.destroyed).to.equal(true);
   });
 
   it('refuses what is not a file', async () => {
-    expect(await rejection(readFileFrom(Readable.from([await tarOf({ a: null })]), { limitBytes: 1, facts }))).to.be.instanceOf(PathConflictError);
+    expect(
+      await rejection(readFileFrom(Readable.from([await tarOf({ a: null })]), { limitBytes: 1, facts })),
+    ).to.be.instanceOf(PathConflictError);
     const link = await tarOf({ a: { type: 'symlink', linkname: 'b' } });
-    expect(await rejection(readFileFrom(Readable.from([link]), { limitBytes: 1, facts }))).to.be.instanceOf(PathConflictError);
+    expect(await rejection(readFileFrom(Readable.from([link]), { limitBytes: 1, facts }))).to.be.instanceOf(
+      PathConflictError,
+    );
   });
 
   it('refuses an empty archive, and what is none', async () => {
-    expect(await rejection(readFileFrom(Readable.from([await tarOf({})]), { limitBytes: 1, facts }))).to.be.instanceOf(FileNotFoundError);
-    expect(await rejection(readFileFrom(Readable.from([Buffer.alloc(4096, 'x')]), { limitBytes: 1, facts }))).to.be.instanceOf(CorruptArchiveError);
+    expect(await rejection(readFileFrom(Readable.from([await tarOf({})]), { limitBytes: 1, facts }))).to.be.instanceOf(
+      FileNotFoundError,
+    );
+    expect(
+      await rejection(readFileFrom(Readable.from([Buffer.alloc(4096, 'x')]), { limitBytes: 1, facts })),
+    ).to.be.instanceOf(CorruptArchiveError);
     const short = (await tarOf({ a: content })).subarray(0, 3000);
-    expect(await rejection(readFileFrom(Readable.from([short]), { limitBytes: 1 << 20, facts }))).to.be.instanceOf(CorruptArchiveError);
+    expect(await rejection(readFileFrom(Readable.from([short]), { limitBytes: 1 << 20, facts }))).to.be.instanceOf(
+      CorruptArchiveError,
+    );
   });
 
   it('gives nothing where the archive fails after the file: its bytes are not proven', async () => {

@@ -31,7 +31,15 @@ describe('the command line of the benchmarks', () => {
     expect(readArguments(['transfer', '-h'])).to.include({ help: true, name: 'transfer' });
   });
 
-  for (const wrong of [['a', 'b'], ['--what'], ['--pairs', '0'], ['--pairs', 'many'], ['--only', '('], ['--set', 'a'], ['--json']])
+  for (const wrong of [
+    ['a', 'b'],
+    ['--what'],
+    ['--pairs', '0'],
+    ['--pairs', 'many'],
+    ['--only', '('],
+    ['--set', 'a'],
+    ['--json'],
+  ])
     it(`refuses ${wrong.join(' ')}`, () => {
       expect(() => readArguments(wrong)).to.throw(UsageError);
     });

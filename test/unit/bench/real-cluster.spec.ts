@@ -5,10 +5,14 @@ import { requireRealCluster } from '../../../bench/harness/real-cluster.ts';
 
 describe('requireRealCluster', () => {
   it('says as a usage error that KUBECONFIG is not set', () => {
-    for (const env of [{}, { KUBECONFIG: '' }]) expect(() => requireRealCluster(env)).to.throw(UsageError, 'KUBECONFIG is not set');
+    for (const env of [{}, { KUBECONFIG: '' }])
+      expect(() => requireRealCluster(env)).to.throw(UsageError, 'KUBECONFIG is not set');
   });
 
   it('says as a usage error that kubectl is not on PATH', () => {
-    expect(() => requireRealCluster({ KUBECONFIG: '/some/config', PATH: '/nonexistent' })).to.throw(UsageError, 'kubectl is not on PATH');
+    expect(() => requireRealCluster({ KUBECONFIG: '/some/config', PATH: '/nonexistent' })).to.throw(
+      UsageError,
+      'kubectl is not on PATH',
+    );
   });
 });

@@ -71,7 +71,9 @@ describe('Reaper', () => {
       rows.volumes = [volume('v')];
       expect(await reap()).to.deep.equal({ deletedPods: 2, deletedContainers: 1, deletedVolumes: 3 });
       sinon.assert.calledOnceWithMatch(remove, 'pod-a', 'a', { uid: 'uid-a' });
-      sinon.assert.alwaysCalledWithMatch(containers.findDestroyable, 'w', sinon.match.number, { hijackGraceMs: 60_000 });
+      sinon.assert.alwaysCalledWithMatch(containers.findDestroyable, 'w', sinon.match.number, {
+        hijackGraceMs: 60_000,
+      });
       sinon.assert.callOrder(remove, containers.delete, store.delete, volumes.delete);
     });
 
@@ -96,10 +98,9 @@ describe('Reaper', () => {
       remove.withArgs('pod-c3').rejects(failure);
       const error = await rejection(reap());
       expect(error).to.include({ code: 'KW_ERR_RECONCILE' });
-      expect((error as unknown as { errors: (Error & { code?: string })[] }).errors.map((each) => each.code ?? each.message)).to.deep.equal([
-        'stuck',
-        'KW_ERR_STORE_NOT_CONFIGURED',
-      ]);
+      expect(
+        (error as unknown as { errors: (Error & { code?: string })[] }).errors.map((each) => each.code ?? each.message),
+      ).to.deep.equal(['stuck', 'KW_ERR_STORE_NOT_CONFIGURED']);
       expect(rows.containers.map(({ handle }) => handle)).to.deep.equal(['c3']);
       expect(rows.volumes.map(({ handle }) => handle)).to.deep.equal(['v1']);
     });

@@ -11,7 +11,13 @@ import { parseRequest } from '../../../src/embedded/server/request-info.ts';
 import { shortDuration } from '../../../src/embedded/server/table.ts';
 
 describe('judgeImage', () => {
-  for (const image of ['busybox', 'registry.local/busybox:1', 'localhost:5000/a/b:v1.2', `a@sha256:${'0'.repeat(64)}`, 'docker.io/library/x-y_z:T']) {
+  for (const image of [
+    'busybox',
+    'registry.local/busybox:1',
+    'localhost:5000/a/b:v1.2',
+    `a@sha256:${'0'.repeat(64)}`,
+    'docker.io/library/x-y_z:T',
+  ]) {
     it(`takes ${image} for this machine`, () => {
       expect(judgeImage(image).verdict).to.equal('present');
     });
@@ -60,16 +66,20 @@ describe('parseQuantity', () => {
 describe('names', () => {
   it('checks names, label keys and label values', () => {
     expect(checkSubdomain('a-b.c1')).to.equal(undefined);
-    for (const bad of ['A', 'a_b', '-a', 'a.', 'a..b', 'x'.repeat(254)]) expect(checkSubdomain(bad), bad).to.be.a('string');
+    for (const bad of ['A', 'a_b', '-a', 'a.', 'a..b', 'x'.repeat(254)])
+      expect(checkSubdomain(bad), bad).to.be.a('string');
     expect(checkQualifiedName('example.com/Some_name.1')).to.equal(undefined);
-    for (const bad of ['', 'a/b/c', '/a', 'A.com/b', 'a b', 'x'.repeat(64)]) expect(checkQualifiedName(bad), bad).to.be.a('string');
+    for (const bad of ['', 'a/b/c', '/a', 'A.com/b', 'a b', 'x'.repeat(64)])
+      expect(checkQualifiedName(bad), bad).to.be.a('string');
     expect(checkLabelValue('')).to.equal(undefined);
     for (const bad of ['a/b', '-a', 'x'.repeat(64)]) expect(checkLabelValue(bad), bad).to.be.a('string');
   });
 });
 
 describe('mountTable', () => {
-  const info = parseMountInfo('1 0 8:1 / / rw,relatime - ext4 /dev/a rw\n2 1 0:5 / /t\\040mp rw,nosuid,nodev - tmpfs tmpfs rw\n');
+  const info = parseMountInfo(
+    '1 0 8:1 / / rw,relatime - ext4 /dev/a rw\n2 1 0:5 / /t\\040mp rw,nosuid,nodev - tmpfs tmpfs rw\n',
+  );
 
   it('writes binds in order, with blanks as fstab wants them', () => {
     const table = mountTable(
@@ -86,7 +96,11 @@ describe('mountTable', () => {
   it('repeats the options that may not be taken off, on a read-only bind', () => {
     expect(inheritedOptions('/t mp/volume', info)).to.deep.equal(['nosuid', 'nodev']);
     expect(inheritedOptions('/home', info)).to.deep.equal([]);
-    const table = mountTable('/r', [{ step: 'bind', path: '/a', source: '/t mp/v', readOnly: true, recursive: false }], info);
+    const table = mountTable(
+      '/r',
+      [{ step: 'bind', path: '/a', source: '/t mp/v', readOnly: true, recursive: false }],
+      info,
+    );
     expect(table).to.equal('/t\\040mp/v /r/a none bind,ro,nosuid,nodev 0 0\n');
   });
 });
@@ -105,7 +119,13 @@ describe('nestedPoints', () => {
 describe('parseRequest', () => {
   it('reads collections, objects and subresources', () => {
     const { verb, target } = parseRequest('GET', '/api/v1/namespaces/n/pods/p/log?follow=true');
-    expect([verb, target?.resource.plural, target?.namespace, target?.name, target?.subresource]).to.deep.equal(['get', 'pods', 'n', 'p', 'log']);
+    expect([verb, target?.resource.plural, target?.namespace, target?.name, target?.subresource]).to.deep.equal([
+      'get',
+      'pods',
+      'n',
+      'p',
+      'log',
+    ]);
     expect(parseRequest('GET', '/api/v1/pods?watch=1').verb).to.equal('watch');
     expect(parseRequest('DELETE', '/api/v1/namespaces/n/pods').verb).to.equal('deletecollection');
     expect(parseRequest('GET', '/api/v1/namespaces/n').target?.name).to.equal('n');

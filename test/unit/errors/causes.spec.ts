@@ -48,7 +48,10 @@ describe('the table of causes', () => {
   it('has a last row for whatever else a source says', () => {
     for (const source of ['api', 'exec', 'container', 'pod'] as const)
       expect(findCause(source, { status: 418, reason: 'New', message: 'new words' }), source).to.not.equal(undefined);
-    expect(findCause('image', { reason: 'ErrImagePull', message: 'new words' })).to.include({ retryable: true, final: 'time-out' });
+    expect(findCause('image', { reason: 'ErrImagePull', message: 'new words' })).to.include({
+      retryable: true,
+      final: 'time-out',
+    });
     expect(findCause('image', { reason: 'CreateContainerError' })).to.equal(undefined);
   });
 
@@ -66,15 +69,30 @@ describe('the table of causes', () => {
       `${refused}status unknown for quota: q, resources: pods`,
       { code: 'KW_ERR_QUOTA_EXCEEDED', retryable: true },
     ],
-    ['a quota that asks for limits', 403, `${refused}failed quota: q: must specify limits.cpu for: main`, { code: 'KW_ERR_ADMISSION_DENIED' }],
-    ['a LimitRange', 403, `${refused}maximum cpu usage per Container is 1, but limit is 2`, { code: 'KW_ERR_ADMISSION_DENIED', retryable: false }],
+    [
+      'a quota that asks for limits',
+      403,
+      `${refused}failed quota: q: must specify limits.cpu for: main`,
+      { code: 'KW_ERR_ADMISSION_DENIED' },
+    ],
+    [
+      'a LimitRange',
+      403,
+      `${refused}maximum cpu usage per Container is 1, but limit is 2`,
+      { code: 'KW_ERR_ADMISSION_DENIED', retryable: false },
+    ],
     [
       'Pod Security',
       403,
       `${refused}violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false`,
       { code: 'KW_ERR_ADMISSION_DENIED' },
     ],
-    ['a webhook', 400, 'admission webhook "policy.example" denied the request: no', { code: 'KW_ERR_ADMISSION_DENIED' }],
+    [
+      'a webhook',
+      400,
+      'admission webhook "policy.example" denied the request: no',
+      { code: 'KW_ERR_ADMISSION_DENIED' },
+    ],
     [
       'a namespace that ends',
       403,
@@ -89,8 +107,18 @@ describe('the table of causes', () => {
     ],
     ['a missing right to one pod', 403, `${refused}User "u" cannot get resource "pods"`, { code: 'KW_ERR_FORBIDDEN' }],
     ['a 403 without words', 403, '<html>', { code: 'KW_ERR_FORBIDDEN' }],
-    ['an object that is too large for etcd', 500, 'etcdserver: request is too large', { code: 'KW_ERR_API_ERROR', retryable: false }],
-    ['a server error', 500, 'etcdserver: leader changed', { code: 'KW_ERR_API_UNAVAILABLE', retryable: true, final: 'time-out' }],
+    [
+      'an object that is too large for etcd',
+      500,
+      'etcdserver: request is too large',
+      { code: 'KW_ERR_API_ERROR', retryable: false },
+    ],
+    [
+      'a server error',
+      500,
+      'etcdserver: leader changed',
+      { code: 'KW_ERR_API_UNAVAILABLE', retryable: true, final: 'time-out' },
+    ],
     ['too many requests', 429, 'later', { code: 'KW_ERR_TOO_MANY_REQUESTS', retryable: true, final: 'time-out' }],
   ];
   for (const [what, status, message, expected] of answers) {
@@ -113,7 +141,11 @@ describe('the table of causes', () => {
       `rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing dial unix /run/containerd/containerd.sock: connect: ${noSuchFile}"`,
       true,
     ],
-    ['CRI-O restarts', `rpc error: code = Unavailable desc = dial unix /var/run/crio/crio.sock: connect: ${noSuchFile}`, true],
+    [
+      'CRI-O restarts',
+      `rpc error: code = Unavailable desc = dial unix /var/run/crio/crio.sock: connect: ${noSuchFile}`,
+      true,
+    ],
     [
       'the files of a task are going',
       `failed to load task: open /run/containerd/io.containerd.runtime.v2.task/k8s.io/1/address: ${noSuchFile}`,

@@ -2,7 +2,12 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 
 import * as library from '../../../src/index.ts';
-import { type AnyKubernetesWorkerError, type ErrorCode, isKubernetesWorkerError, KubernetesWorkerError } from '../../../src/index.ts';
+import {
+  type AnyKubernetesWorkerError,
+  type ErrorCode,
+  isKubernetesWorkerError,
+  KubernetesWorkerError,
+} from '../../../src/index.ts';
 
 const call = { verb: 'create', resource: 'pods', namespace: 'ci' };
 const pod = { namespace: 'ci', podName: 'kw-1' };
@@ -13,7 +18,9 @@ const transfer = { handle: 'v-1' };
 const samples: { readonly [Code in ErrorCode]: readonly Extract<AnyKubernetesWorkerError, { code: Code }>[] } = {
   KW_ERR_ADMISSION_DENIED: [new library.AdmissionDeniedError(call, 'violates PodSecurity')],
   KW_ERR_AGENT_INCOMPATIBLE: [new library.AgentIncompatibleError([1, 1], [2, 3])],
-  KW_ERR_AGENT_UNAVAILABLE: [true, false].map((retryable) => new library.AgentUnavailableError('kw-1', 'not there', retryable)),
+  KW_ERR_AGENT_UNAVAILABLE: [true, false].map(
+    (retryable) => new library.AgentUnavailableError('kw-1', 'not there', retryable),
+  ),
   KW_ERR_API_ERROR: [new library.ApiError(call, 'no', { status: 422, reason: 'Invalid' })],
   KW_ERR_API_UNAVAILABLE: [new library.ApiUnavailableError(call, 'no', 503)],
   KW_ERR_ARTIFACT_TOO_LARGE: [new library.ArtifactTooLargeError(transfer, 1)],
@@ -29,13 +36,17 @@ const samples: { readonly [Code in ErrorCode]: readonly Extract<AnyKubernetesWor
   KW_ERR_EXECUTABLE_FORMAT: [new library.ExecutableFormatError(processFacts, 'x')],
   KW_ERR_EXECUTABLE_NOT_FOUND: [new library.ExecutableNotFoundError(processFacts, 'x')],
   KW_ERR_EXEC_CONNECTION_LOST: [new library.ExecConnectionLostError('reset', { bytesReceived: 1, bytesSent: 2 })],
-  KW_ERR_EXEC_HANDSHAKE_FAILED: [true, false].map((retryable) => new library.ExecHandshakeFailedError('no', { retryable })),
+  KW_ERR_EXEC_HANDSHAKE_FAILED: [true, false].map(
+    (retryable) => new library.ExecHandshakeFailedError('no', { retryable }),
+  ),
   KW_ERR_FILE_CHANGED: [new library.FileChangedError(transfer)],
   KW_ERR_FILE_NOT_FOUND: [new library.FileNotFoundError(transfer)],
   KW_ERR_FORBIDDEN: [new library.ForbiddenError(call, 'no')],
   KW_ERR_HEARTBEAT_TIMEOUT: [new library.HeartbeatTimeoutError(60_000)],
   KW_ERR_ILLEGAL_TRANSITION: [new library.IllegalTransitionError('container c-1', 'failed', 'created')],
-  KW_ERR_IMAGE_PULL_FAILED: [true, false].map((retryable) => new library.ImagePullFailedError(pod, 'busybox', retryable)),
+  KW_ERR_IMAGE_PULL_FAILED: [true, false].map(
+    (retryable) => new library.ImagePullFailedError(pod, 'busybox', retryable),
+  ),
   KW_ERR_INVALID_SPEC: [new library.InvalidSpecError('image', 'is empty')],
   KW_ERR_LEASE_LOST: [new library.LeaseLostError('c-1')],
   KW_ERR_NOT_PERMITTED: [new library.NotPermittedError(transfer, 'EACCES')],
@@ -58,7 +69,9 @@ const samples: { readonly [Code in ErrorCode]: readonly Extract<AnyKubernetesWor
   KW_ERR_STORE_NOT_CONFIGURED: [new library.StoreNotConfiguredError('s3')],
   KW_ERR_TOO_MANY_REQUESTS: [new library.TooManyRequestsError(call, 1000)],
   KW_ERR_TRANSFER_STALLED: [new library.TransferStalledError(transfer, 1)],
-  KW_ERR_TRUNCATED_ARCHIVE: [true, false].map((retryable) => new library.TruncatedArchiveError(transfer, 'cut', retryable)),
+  KW_ERR_TRUNCATED_ARCHIVE: [true, false].map(
+    (retryable) => new library.TruncatedArchiveError(transfer, 'cut', retryable),
+  ),
   KW_ERR_UNAUTHORIZED: [new library.UnauthorizedError(call, 'no')],
   KW_ERR_UNSAFE_ARCHIVE_PATH: [new library.UnsafeArchivePathError(transfer)],
   KW_ERR_UNSUPPORTED_ENCODING: [new library.UnsupportedEncodingError(transfer, 'br')],
@@ -84,7 +97,8 @@ function inheritedFields(error: AnyKubernetesWorkerError): string[] {
   if (error instanceof library.PodError) return ['namespace', 'podName', 'reason', 'detail', 'mayStillRun'];
   if (error instanceof library.ProcessError) return ['handle', 'processId'];
   if (error instanceof library.ClusterError) return ['verb', 'resource', 'namespace'];
-  if (error instanceof library.TransferError) return ['handle', 'podName', 'direction', 'path', 'entry', 'errno', 'bytes'];
+  if (error instanceof library.TransferError)
+    return ['handle', 'podName', 'direction', 'path', 'entry', 'errno', 'bytes'];
   return [];
 }
 
@@ -101,7 +115,9 @@ interface DocumentedError {
 
 function documentedErrors(): Map<string, DocumentedError> {
   const text = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
-  const rows = text.matchAll(/^\| `(?<code>KW_ERR_\w+)` \| `(?<className>\w+)`[^|]*\|[^|]+\| (?<retryable>[a-z ]+) \|(?<fields>[^|]*)\|$/gm);
+  const rows = text.matchAll(
+    /^\| `(?<code>KW_ERR_\w+)` \| `(?<className>\w+)`[^|]*\|[^|]+\| (?<retryable>[a-z ]+) \|(?<fields>[^|]*)\|$/gm,
+  );
   return new Map(
     [...rows].map(({ groups }) => [
       groups!['code']!,
@@ -116,7 +132,9 @@ function documentedErrors(): Map<string, DocumentedError> {
 
 /** The error classes that the entry exports, without those that others extend. */
 function exportedErrorClasses(): string[] {
-  const classes = Object.entries(library).filter(([, value]) => typeof value === 'function' && value.prototype instanceof KubernetesWorkerError);
+  const classes = Object.entries(library).filter(
+    ([, value]) => typeof value === 'function' && value.prototype instanceof KubernetesWorkerError,
+  );
   const parents = new Set(classes.map(([, value]) => Object.getPrototypeOf(value) as unknown));
   return classes.filter(([, value]) => !parents.has(value)).map(([name]) => name);
 }
@@ -154,7 +172,9 @@ describe('the errors', () => {
 
 describe('isKubernetesWorkerError', () => {
   it('recognises an error of another copy of the library by its mark', () => {
-    const foreign = Object.defineProperty(new Error('from elsewhere'), Symbol.for('kubernetes-worker.error'), { value: true });
+    const foreign = Object.defineProperty(new Error('from elsewhere'), Symbol.for('kubernetes-worker.error'), {
+      value: true,
+    });
     expect(isKubernetesWorkerError(foreign)).to.equal(true);
   });
 

@@ -22,7 +22,10 @@ describe('a refused exec', () => {
   });
 
   it('names the rule that is missing at 403', () => {
-    const error = answer(403, status('Forbidden', 'pods "p" is forbidden: User "u" cannot create resource "pods/exec"'));
+    const error = answer(
+      403,
+      status('Forbidden', 'pods "p" is forbidden: User "u" cannot create resource "pods/exec"'),
+    );
     expect(error).to.be.instanceOf(ForbiddenError);
     expect(error.message).to.contain('verbs create and get on pods/exec');
   });
@@ -42,7 +45,12 @@ describe('a refused exec', () => {
     ['the kubelet has not heard of the pod yet', 404, 'pod does not exist', true],
     ['the container is not running', 400, status('BadRequest', 'container "main" in pod "p" is not running'), true],
     ['the API server is overloaded', 503, '<html>\u0007<body>upstream</body></html>', true],
-    ['the node cannot be reached', 500, status('InternalError', 'error dialing backend: remote error: tls: internal error'), true],
+    [
+      'the node cannot be reached',
+      500,
+      status('InternalError', 'error dialing backend: remote error: tls: internal error'),
+      true,
+    ],
     ['a proxy asks to go elsewhere', 302, '', false],
     ['a proxy answers with a page', 200, '<html>welcome</html>', false],
   ];

@@ -7,12 +7,18 @@ describe('bytes that were received', () => {
   it('are copies, whatever their sizes, which nothing that comes later changes', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.record({ size: fc.oneof(fc.nat(100), fc.nat(40_000), fc.constant(300_000)), isFirst: fc.boolean() }), { maxLength: 40 }),
+        fc.array(
+          fc.record({ size: fc.oneof(fc.nat(100), fc.nat(40_000), fc.constant(300_000)), isFirst: fc.boolean() }),
+          { maxLength: 40 },
+        ),
         (pieces) => {
           const received = new ReceivedBytes();
           const read = Buffer.alloc(300_000);
-          const copies = pieces.map(({ size, isFirst }, index) => received.copy(read.fill(index + 1).subarray(0, size), isFirst));
-          for (const [index, { size }] of pieces.entries()) expect(copies[index]?.equals(Buffer.alloc(size, index + 1))).to.equal(true);
+          const copies = pieces.map(({ size, isFirst }, index) =>
+            received.copy(read.fill(index + 1).subarray(0, size), isFirst),
+          );
+          for (const [index, { size }] of pieces.entries())
+            expect(copies[index]?.equals(Buffer.alloc(size, index + 1))).to.equal(true);
         },
       ),
       { numRuns: 30 },

@@ -46,13 +46,28 @@ describe('frames for stdin', () => {
   it('carry any chunks byte for byte, each a message of one frame with its channel byte, whatever the mask', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 12 }), fc.boolean(), (chunks, masked) => {
-        expect(Buffer.concat(messages(encoded(chunks, masked ? someMask : noMask))).equals(Buffer.concat(chunks))).to.equal(true);
+        expect(
+          Buffer.concat(messages(encoded(chunks, masked ? someMask : noMask))).equals(Buffer.concat(chunks)),
+        ).to.equal(true);
       }),
     );
   });
 
   // The lengths at which a header grows, and those at which there is another message.
-  const sizes = [1, 124, 125, 126, 4095, 4096, 65_534, 65_535, maxStdinBytes - 1, maxStdinBytes, maxStdinBytes + 1, 3 * maxStdinBytes + 1];
+  const sizes = [
+    1,
+    124,
+    125,
+    126,
+    4095,
+    4096,
+    65_534,
+    65_535,
+    maxStdinBytes - 1,
+    maxStdinBytes,
+    maxStdinBytes + 1,
+    3 * maxStdinBytes + 1,
+  ];
   for (const size of sizes) {
     it(`are as few as possible for ${String(size)} bytes, however they are cut`, () => {
       const whole = bytes(size);

@@ -3,7 +3,14 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 
 import { FakeClock, FakeContainer, FakeLogger, FakeProcess, FakeVolume, FakeWorker } from '../../../fakes/index.ts';
-import { type Artifact, type Clock, isKubernetesWorkerError, type Logger, PodUnschedulableError, type Worker } from '../../../src/index.ts';
+import {
+  type Artifact,
+  type Clock,
+  isKubernetesWorkerError,
+  type Logger,
+  PodUnschedulableError,
+  type Worker,
+} from '../../../src/index.ts';
 
 interface Step {
   readonly name: string;
@@ -45,7 +52,11 @@ class Orchestrator {
   async #runStep(build: string, step: Step, source: Artifact): Promise<number> {
     const owner = { kind: 'step', key: `${build}/${step.name}` };
     const { container } = await this.#whenThereIsRoom(() =>
-      this.#worker.findOrCreateContainer(owner, { image: step.image, dir: '/build', inputs: [{ artifact: source, path: '.' }] }),
+      this.#worker.findOrCreateContainer(owner, {
+        image: step.image,
+        dir: '/build',
+        inputs: [{ artifact: source, path: '.' }],
+      }),
     );
     const [path, ...args] = step.command;
     const process = await container.run({ id: 'task', path, args }, { stdout: new Writable() });
@@ -80,7 +91,8 @@ describe('a host, unit-tested with the fakes', () => {
   let container: FakeContainer;
   let process: FakeProcess;
 
-  const runBuild = (): Promise<'passed' | 'failed'> => new Orchestrator({ worker, clock, logger }).runBuild('b-7', Readable.from(['tar']), steps);
+  const runBuild = (): Promise<'passed' | 'failed'> =>
+    new Orchestrator({ worker, clock, logger }).runBuild('b-7', Readable.from(['tar']), steps);
 
   beforeEach(() => {
     worker = new FakeWorker({ name: 'w' });
@@ -105,7 +117,13 @@ describe('a host, unit-tested with the fakes', () => {
       await runBuild();
       expect(container.run.args.map(([spec]) => spec.args)).to.deep.equal([['run', 'lint'], ['test']]);
       for (const [, spec] of worker.findOrCreateContainer.args) expect(spec.inputs?.[0]?.artifact).to.equal(volume);
-      sinon.assert.callOrder(volume.streamIn, worker.findOrCreateContainer, container.run, process.wait, worker.ownerFinished);
+      sinon.assert.callOrder(
+        volume.streamIn,
+        worker.findOrCreateContainer,
+        container.run,
+        process.wait,
+        worker.ownerFinished,
+      );
     });
   });
 
@@ -128,7 +146,9 @@ describe('a host, unit-tested with the fakes', () => {
 
   context('when the cluster has no room at first', () => {
     it('says so, waits, and asks again', async () => {
-      worker.findOrCreateContainer.onFirstCall().rejects(new PodUnschedulableError({ namespace: 'ci', podName: 'kw-1' }, 60_000));
+      worker.findOrCreateContainer
+        .onFirstCall()
+        .rejects(new PodUnschedulableError({ namespace: 'ci', podName: 'kw-1' }, 60_000));
       expect(await runBuild()).to.equal('passed');
       expect(clock.sleep.args).to.deep.equal([[30_000]]);
       expect(logger.warn.getCall(0).args).to.deep.equal(['no room in the cluster', { pod: 'kw-1' }]);

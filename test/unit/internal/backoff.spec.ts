@@ -6,7 +6,9 @@ describe('backoffMs', () => {
   const backoff = { firstMs: 100, longestMs: 5_000 };
 
   it('doubles from the first wait up to the longest', () => {
-    expect([0, 1, 2, 5, 6, 1000].map((retry) => backoffMs(retry, backoff, 1))).to.deep.equal([100, 200, 400, 3_200, 5_000, 5_000]);
+    expect([0, 1, 2, 5, 6, 1000].map((retry) => backoffMs(retry, backoff, 1))).to.deep.equal([
+      100, 200, 400, 3_200, 5_000, 5_000,
+    ]);
   });
 
   it('takes up to a half off, by chance', () => {

@@ -90,7 +90,8 @@ describe('the sources', () => {
     for (const path of await readdir(folder, { recursive: true })) {
       if (!path.endsWith('.ts') || path === 'internal/timer.ts') continue;
       const text = await readFile(new URL(path, folder), 'utf8');
-      if (/\bsetTimeout\((?!0\))(?!.*_(?:MS|TIMEOUT_MS)\))|timers\/promises|AbortSignal\.timeout/.test(text)) found.push(path);
+      if (/\bsetTimeout\((?!0\))(?!.*_(?:MS|TIMEOUT_MS)\))|timers\/promises|AbortSignal\.timeout/.test(text))
+        found.push(path);
     }
     expect(found).to.deep.equal([]);
   });

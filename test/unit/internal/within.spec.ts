@@ -12,7 +12,9 @@ describe('within', () => {
 
   it('gives what the work gives or fails with, and leaves no timer', async () => {
     expect(await within(10, clock, async () => 'done')).to.equal('done');
-    expect(await rejection(within(10, clock, async () => await Promise.reject(new Error('no'))))).to.include({ message: 'no' });
+    expect(await rejection(within(10, clock, async () => await Promise.reject(new Error('no'))))).to.include({
+      message: 'no',
+    });
     expect(clock.sleeping).to.equal(0);
   });
 

@@ -34,12 +34,18 @@ describe('an answer that is no success', () => {
   ] as const;
   for (const [status, type, retryable] of cases) {
     it(`${String(status)} is ${type.name}, ${retryable ? 'worth another try' : 'final'}`, () => {
-      expect(answer(status)).to.be.instanceOf(type).and.include({ verb: 'create', resource: 'pods', namespace: 'ci', retryable });
+      expect(answer(status))
+        .to.be.instanceOf(type)
+        .and.include({ verb: 'create', resource: 'pods', namespace: 'ci', retryable });
     });
   }
 
   it('says what Kubernetes says', () => {
-    expect(answer(422)).to.include({ status: 422, reason: 'Word', message: 'create pods in namespace ci: 422 Word: words' });
+    expect(answer(422)).to.include({
+      status: 422,
+      reason: 'Word',
+      message: 'create pods in namespace ci: 422 Word: words',
+    });
   });
 
   it('names the right that is missing', () => {
@@ -73,9 +79,10 @@ describe('a call without an answer', () => {
   });
 
   it('is told by the last of several attempts, or by its code', () => {
-    expect(noAnswerError(new TypeError('fetch failed', { cause: new AggregateError([new Error('first'), refused]) }), facts).message).to.contain(
-      'ECONNREFUSED',
-    );
+    expect(
+      noAnswerError(new TypeError('fetch failed', { cause: new AggregateError([new Error('first'), refused]) }), facts)
+        .message,
+    ).to.contain('ECONNREFUSED');
     expect(noAnswerError(Object.assign(new Error(''), { code: 'EPIPE' }), facts).message).to.contain('EPIPE');
     expect(noAnswerError('odd', facts).message).to.contain('odd');
   });
@@ -83,7 +90,9 @@ describe('a call without an answer', () => {
   it('surely did nothing where there was no connection, and only there', () => {
     expect(neverArrived(new TypeError('fetch failed', { cause: refused }))).to.equal(true);
     expect(neverArrived(Object.assign(new Error('getaddrinfo'), { code: 'ENOTFOUND' }))).to.equal(true);
-    expect(neverArrived(new TypeError('fetch failed', { cause: Object.assign(new Error('reset'), { code: 'ECONNRESET' }) }))).to.equal(false);
+    expect(
+      neverArrived(new TypeError('fetch failed', { cause: Object.assign(new Error('reset'), { code: 'ECONNRESET' }) })),
+    ).to.equal(false);
     expect(neverArrived(new Error('other'))).to.equal(false);
   });
 

@@ -4,7 +4,14 @@ import { CredentialsUnavailableError } from '../../../src/errors/cluster.ts';
 import { readExecCredential } from '../../../src/kubernetes/exec-credential.ts';
 
 const apiVersion = 'client.authentication.k8s.io/v1';
-const plugin = { command: 'aws', args: [], environment: {}, apiVersion, provideClusterInfo: false, installHint: undefined };
+const plugin = {
+  command: 'aws',
+  args: [],
+  environment: {},
+  apiVersion,
+  provideClusterInfo: false,
+  installHint: undefined,
+};
 const answer = (status: object): string => JSON.stringify({ kind: 'ExecCredential', apiVersion, status });
 
 describe('the answer of a credential plug-in', () => {
@@ -21,7 +28,10 @@ describe('the answer of a credential plug-in', () => {
 
   it('is refused where its token would break a header', () => {
     for (const token of ['a\r\nX: y', 'a b'])
-      expect(() => readExecCredential(plugin, { stdout: answer({ token }), stderr: '', status: 0 })).to.throw(CredentialsUnavailableError, 'spaces');
+      expect(() => readExecCredential(plugin, { stdout: answer({ token }), stderr: '', status: 0 })).to.throw(
+        CredentialsUnavailableError,
+        'spaces',
+      );
   });
 
   for (const [stderr, kept] of [
@@ -50,7 +60,11 @@ describe('the answer of a credential plug-in', () => {
   }
 
   it('keeps in its error what is no secret', () => {
-    const stderr = 'exec: "/home/me/.local/google-cloud-sdk/bin/gke-gcloud-auth-plugin": token expired for arn:aws:iam::123456789012:role/builder';
-    expect(() => readExecCredential(plugin, { stdout: '', stderr, status: 1 })).to.throw(CredentialsUnavailableError, stderr);
+    const stderr =
+      'exec: "/home/me/.local/google-cloud-sdk/bin/gke-gcloud-auth-plugin": token expired for arn:aws:iam::123456789012:role/builder';
+    expect(() => readExecCredential(plugin, { stdout: '', stderr, status: 1 })).to.throw(
+      CredentialsUnavailableError,
+      stderr,
+    );
   });
 });

@@ -10,16 +10,26 @@ describe('the URL of an exec', () => {
     expect(url.origin).to.equal(new URL('wss://host:6443').origin);
     expect(url.pathname).to.equal('/api/v1/namespaces/ci/pods/p/exec');
     expect(url.searchParams.getAll('command')).to.deep.equal(target.command);
-    expect(Object.fromEntries(url.searchParams)).to.include({ container: 'main', stdin: 'true', stdout: 'true', stderr: 'true', tty: 'false' });
+    expect(Object.fromEntries(url.searchParams)).to.include({
+      container: 'main',
+      stdin: 'true',
+      stdout: 'true',
+      stderr: 'true',
+      tty: 'false',
+    });
   });
 
   it('keeps the path of the server, and has no TLS where the server has none', () => {
-    expect(execUrl('https://rancher/k8s/clusters/c-1/', 'ci', target)).to.match(/^wss:\/\/rancher\/k8s\/clusters\/c-1\/api\/v1\//);
+    expect(execUrl('https://rancher/k8s/clusters/c-1/', 'ci', target)).to.match(
+      /^wss:\/\/rancher\/k8s\/clusters\/c-1\/api\/v1\//,
+    );
     expect(execUrl('http://127.0.0.1:8001', 'ci', target)).to.match(/^ws:\/\/127\.0\.0\.1:8001\/api\/v1\//);
   });
 
   it('encodes whatever the names and arguments are', () => {
-    const url = new URL(execUrl('https://h', 'a/b', { podName: '../x', containerName: 'c&d', command: ['a b', '&x=1', 'ü\n'] }));
+    const url = new URL(
+      execUrl('https://h', 'a/b', { podName: '../x', containerName: 'c&d', command: ['a b', '&x=1', 'ü\n'] }),
+    );
     expect(url.pathname).to.equal('/api/v1/namespaces/a%2Fb/pods/..%2Fx/exec');
     expect(url.searchParams.getAll('command')).to.deep.equal(['a b', '&x=1', 'ü\n']);
     expect(url.searchParams.get('container')).to.equal('c&d');

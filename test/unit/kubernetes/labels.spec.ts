@@ -19,7 +19,21 @@ describe('labels', () => {
   });
 
   it('differ for texts that differ', () => {
-    const texts = ['a b', 'a-b', 'a/b', 'a  b', '-a-b', 'a-b-', 'ä', 'ö', 'x'.repeat(64), 'x'.repeat(65), 'A b', '', ' '];
+    const texts = [
+      'a b',
+      'a-b',
+      'a/b',
+      'a  b',
+      '-a-b',
+      'a-b-',
+      'ä',
+      'ö',
+      'x'.repeat(64),
+      'x'.repeat(65),
+      'A b',
+      '',
+      ' ',
+    ];
     expect(new Set(texts.map((text) => labelValue(text))).size).to.equal(texts.length);
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
@@ -55,7 +69,12 @@ describe('labels', () => {
   });
 
   it('keep the original of a changed value in an annotation, from which it is read back', () => {
-    const marks = podMarks({ installationId: 'i', workerName: 'w', handle: 'h', metadata: { jobName: 'unit tests / linux' } });
+    const marks = podMarks({
+      installationId: 'i',
+      workerName: 'w',
+      handle: 'h',
+      metadata: { jobName: 'unit tests / linux' },
+    });
     expect(marks.labels['kubernetes-worker/job']).to.match(/^unit-tests-linux\.h[0-9a-f]{10}$/);
     expect(marks.annotations).to.deep.equal({ 'kubernetes-worker/job': 'unit tests / linux' });
     expect(markOf(marks, 'job')).to.equal('unit tests / linux');
@@ -65,7 +84,9 @@ describe('labels', () => {
   });
 
   it('are under the prefix that a worker is given', () => {
-    expect(podMarks({ installationId: 'i', workerName: 'w', handle: 'h' }, 'ci.example').labels).to.include({ 'ci.example/handle': 'h' });
+    expect(podMarks({ installationId: 'i', workerName: 'w', handle: 'h' }, 'ci.example').labels).to.include({
+      'ci.example/handle': 'h',
+    });
     expect(workerSelector('i', 'w', 'ci.example')).to.equal('ci.example/installation=i,ci.example/worker=w');
   });
 

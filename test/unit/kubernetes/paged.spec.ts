@@ -5,7 +5,10 @@ import { type Page, type PageRequest, paged } from '../../../src/kubernetes/page
 import { rejection } from '../../support/rejection.ts';
 
 function gone(): ApiError {
-  return new ApiError({ verb: 'list', resource: 'pods', namespace: 'ci' }, 'expired', { status: 410, reason: 'Expired' });
+  return new ApiError({ verb: 'list', resource: 'pods', namespace: 'ci' }, 'expired', {
+    status: 410,
+    reason: 'Expired',
+  });
 }
 
 describe('a list in pages', () => {
@@ -29,7 +32,9 @@ describe('a list in pages', () => {
   it('begins again where its pages have expired', async () => {
     const list = await source((_request, count) => {
       if (count === 2) throw gone();
-      return count === 1 ? { items: [1], metadata: { _continue: 'a' } } : { items: [2], metadata: { resourceVersion: '9' } };
+      return count === 1
+        ? { items: [1], metadata: { _continue: 'a' } }
+        : { items: [2], metadata: { resourceVersion: '9' } };
     });
     expect(list).to.deep.equal({ items: [2], resourceVersion: '9' });
   });

@@ -8,9 +8,17 @@ const handle = '12345678-9abc-4def-8123-456789abcdef';
 
 describe('the name of a pod', () => {
   const cases: readonly [string, ContainerMetadata, string][] = [
-    ['a step of a build', { pipelineName: 'Main', jobName: 'unit', buildName: '12', type: 'task' }, 'main-unit-b12-task-12345678'],
+    [
+      'a step of a build',
+      { pipelineName: 'Main', jobName: 'unit', buildName: '12', type: 'task' },
+      'main-unit-b12-task-12345678',
+    ],
     ['a step of no build', { pipelineName: 'main', jobName: 'unit' }, 'main-unit-task-12345678'],
-    ['a build with a dot', { pipelineName: 'main', jobName: 'unit', buildName: '1.1', type: 'put' }, 'main-unit-b1-1-put-12345678'],
+    [
+      'a build with a dot',
+      { pipelineName: 'main', jobName: 'unit', buildName: '1.1', type: 'put' },
+      'main-unit-b1-1-put-12345678',
+    ],
     ['a check', { type: 'check', stepName: 'my.repo' }, 'chk-my-repo-12345678'],
     ['a check without a step', { type: 'check' }, handle],
     ['a check whose step has no letter', { type: 'check', stepName: '***' }, handle],
@@ -26,7 +34,12 @@ describe('the name of a pod', () => {
   }
 
   it('cuts long names, and keeps its end', () => {
-    const name = podName(handle, { pipelineName: 'p'.repeat(80), jobName: `${'j'.repeat(19)}-x${'y'.repeat(60)}`, buildName: '7', type: 'task' });
+    const name = podName(handle, {
+      pipelineName: 'p'.repeat(80),
+      jobName: `${'j'.repeat(19)}-x${'y'.repeat(60)}`,
+      buildName: '7',
+      type: 'task',
+    });
     expect(name).to.equal(`${'p'.repeat(20)}-${'j'.repeat(19)}-b7-task-12345678`);
   });
 

@@ -104,13 +104,18 @@ describe('the pod of a plan', () => {
       { name: 'small', image: 'x' },
       { name: 'large', image: 'x', env },
     ];
-    expect(() => buildPod({ ...plain, sidecars })).to.throw(InvalidSpecError, /^sidecars\[1\]\.env: .*more than 1048576$/);
+    expect(() => buildPod({ ...plain, sidecars })).to.throw(
+      InvalidSpecError,
+      /^sidecars\[1\]\.env: .*more than 1048576$/,
+    );
     const volumes = Array.from({ length: 3_000 }, (_, index) => ({
       agentVolume: `v${String(index)}`,
       mountPath: `/${'p'.repeat(400)}/${String(index)}`,
     }));
     expect(() => buildPod({ ...plain, volumes })).to.throw(InvalidSpecError, /^spec: /);
-    expect(bytesOf(buildPod({ ...plain, sidecars: [{ name: 'fits', image: 'x', env: env.slice(0, 8) }] }))).to.be.above(900_000);
+    expect(bytesOf(buildPod({ ...plain, sidecars: [{ name: 'fits', image: 'x', env: env.slice(0, 8) }] }))).to.be.above(
+      900_000,
+    );
   });
 
   it('requests what it limits, unless requests are given', () => {
@@ -119,11 +124,15 @@ describe('the pod of a plan', () => {
       limits: { cpu: '1500m', memory: '1073741824' },
       requests: { cpu: '1500m', memory: '1073741824' },
     });
-    expect(main(buildPod({ ...plain, limits: { memoryBytes: 5 }, requests: { cpuMilli: 10 } })).resources).to.deep.equal({
+    expect(
+      main(buildPod({ ...plain, limits: { memoryBytes: 5 }, requests: { cpuMilli: 10 } })).resources,
+    ).to.deep.equal({
       limits: { memory: '5' },
       requests: { cpu: '10m' },
     });
-    expect(main(buildPod({ ...plain, requests: { cpuMilli: 10 } })).resources).to.deep.equal({ requests: { cpu: '10m' } });
+    expect(main(buildPod({ ...plain, requests: { cpuMilli: 10 } })).resources).to.deep.equal({
+      requests: { cpu: '10m' },
+    });
   });
 
   it('is privileged in main alone', () => {
@@ -174,15 +183,30 @@ describe('the pod of a plan', () => {
       runtimeClassName: 'gvisor',
     } as const;
     const { spec } = buildPod({ ...plain, architecture: 'arm64', options });
-    expect(spec).to.include({ serviceAccountName: 'sa', automountServiceAccountToken: true, priorityClassName: 'low', runtimeClassName: 'gvisor' });
+    expect(spec).to.include({
+      serviceAccountName: 'sa',
+      automountServiceAccountToken: true,
+      priorityClassName: 'low',
+      runtimeClassName: 'gvisor',
+    });
     expect(spec!.imagePullSecrets).to.deep.equal([{ name: 'a' }, { name: 'b' }]);
-    expect(spec!.nodeSelector).to.deep.equal({ pool: 'ci', 'kubernetes.io/arch': 'arm64', 'kubernetes.io/os': 'linux' });
+    expect(spec!.nodeSelector).to.deep.equal({
+      pool: 'ci',
+      'kubernetes.io/arch': 'arm64',
+      'kubernetes.io/os': 'linux',
+    });
     expect(spec!.tolerations).to.deep.equal([{ key: 'ci', operator: 'Exists' }]);
   });
 
   it('leaves out what is not configured', () => {
     const { spec } = buildPod(plain);
-    expect(spec).to.not.have.any.keys('serviceAccountName', 'imagePullSecrets', 'tolerations', 'priorityClassName', 'runtimeClassName');
+    expect(spec).to.not.have.any.keys(
+      'serviceAccountName',
+      'imagePullSecrets',
+      'tolerations',
+      'priorityClassName',
+      'runtimeClassName',
+    );
     expect(spec!.securityContext).to.deep.equal({ seccompProfile: { type: 'RuntimeDefault' } });
   });
 
@@ -216,7 +240,10 @@ describe('the pod of a plan', () => {
   describe('with restricted security', () => {
     it('is neither root nor capable, its sidecars neither', () => {
       const pod = buildPod({ ...plain, sidecars: [{ name: 's', image: 'x' }], options: { security: 'restricted' } });
-      expect(pod.spec!.securityContext).to.deep.equal({ seccompProfile: { type: 'RuntimeDefault' }, runAsNonRoot: true });
+      expect(pod.spec!.securityContext).to.deep.equal({
+        seccompProfile: { type: 'RuntimeDefault' },
+        runAsNonRoot: true,
+      });
       for (const { securityContext } of pod.spec!.containers)
         expect(securityContext).to.deep.equal({ allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } });
     });

@@ -21,13 +21,15 @@ function resolving(cause: string): string {
   return `failed to pull and unpack image "${image}": failed to resolve reference "${image}": ${cause}`;
 }
 
-const codeOf = (problem: StartProblem | undefined): string | undefined => (problem?.kind === 'failed' ? problem.error.code : problem?.kind);
+const codeOf = (problem: StartProblem | undefined): string | undefined =>
+  problem?.kind === 'failed' ? problem.error.code : problem?.kind;
 
 describe('the start of a pod', () => {
   const passes: Readonly<Record<string, string>> = {
     'answers 429': `unexpected status from HEAD request to http://registry.local:5000/v2/app/manifests/1: 429 Too Many Requests`,
     'answers 503': 'unexpected status code [manifests 1]: 503 Service Unavailable',
-    'is not there': 'failed to do request: Head "http://registry.local:5000/v2/app": dial tcp 10.0.0.1:5000: connect: connection refused',
+    'is not there':
+      'failed to do request: Head "http://registry.local:5000/v2/app": dial tcp 10.0.0.1:5000: connect: connection refused',
     'has no name': 'failed to do request: Head "https://x/v2/app": dial tcp: lookup x on 10.96.0.10:53: no such host',
     'does not finish TLS': 'failed to do request: Head "https://x/v2/app": net/http: TLS handshake timeout',
     'is silent': 'rpc error: code = DeadlineExceeded desc = context deadline exceeded',
@@ -38,10 +40,16 @@ describe('the start of a pod', () => {
     it(`outlives a registry that ${what}, for as long as the worker has patience`, () => {
       const start = new PodStart(60_000);
       for (let second = 0; second < 60; second += 2) {
-        const state = second % 4 === 0 ? waiting('ErrImagePull', resolving(cause)) : waiting('ImagePullBackOff', `Back-off pulling image "${image}"`);
+        const state =
+          second % 4 === 0
+            ? waiting('ErrImagePull', resolving(cause))
+            : waiting('ImagePullBackOff', `Back-off pulling image "${image}"`);
         expect(start.observe(state, second * 1000), String(second)).to.equal(undefined);
       }
-      const problem = start.observe(waiting('ImagePullBackOff', `Back-off pulling image "${image}": ErrImagePull: ${resolving(cause)}`), 60_000);
+      const problem = start.observe(
+        waiting('ImagePullBackOff', `Back-off pulling image "${image}": ErrImagePull: ${resolving(cause)}`),
+        60_000,
+      );
       expect(codeOf(problem)).to.equal('KW_ERR_IMAGE_PULL_FAILED');
       expect(problem).to.have.nested.include({ 'error.retryable': true, 'error.image': image });
       expect(problem).to.have.nested.property('error.message').that.contains(cause);
@@ -54,13 +62,17 @@ describe('the start of a pod', () => {
     'is for another platform': 'no match for platform in manifest: not found',
     'may not be read':
       'pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed',
-    'needs a login': 'unexpected status from HEAD request to http://registry.local:5001/v2/app/manifests/1: 401 Unauthorized',
+    'needs a login':
+      'unexpected status from HEAD request to http://registry.local:5001/v2/app/manifests/1: 401 Unauthorized',
     'is forbidden': 'failed to fetch oauth token: unexpected status: 403 Forbidden',
   };
   for (const [what, cause] of Object.entries(stays)) {
     it(`fails at the second pull of an image that ${what}`, () => {
       const start = new PodStart(60_000);
-      const [failed, pause] = [waiting('ErrImagePull', resolving(cause)), waiting('ImagePullBackOff', `Back-off pulling image "${image}"`)];
+      const [failed, pause] = [
+        waiting('ErrImagePull', resolving(cause)),
+        waiting('ImagePullBackOff', `Back-off pulling image "${image}"`),
+      ];
       expect(start.observe(failed, 0)).to.equal(undefined);
       expect(start.observe(failed, 500)).to.equal(undefined);
       expect(start.observe(pause, 1_000)).to.equal(undefined);
@@ -73,7 +85,10 @@ describe('the start of a pod', () => {
 
   it('takes a refusal that lasts for one that came twice, where a watch has missed it', () => {
     const start = new PodStart(600_000);
-    const pause = waiting('ImagePullBackOff', `Back-off pulling image "${image}": ErrImagePull: ${resolving('manifest unknown')}`);
+    const pause = waiting(
+      'ImagePullBackOff',
+      `Back-off pulling image "${image}": ErrImagePull: ${resolving('manifest unknown')}`,
+    );
     expect(start.observe(pause, 0)).to.equal(undefined);
     expect(start.observe(pause, 29_999)).to.equal(undefined);
     expect(codeOf(start.observe(pause, 30_000))).to.equal('KW_ERR_IMAGE_PULL_FAILED');
@@ -103,8 +118,12 @@ describe('the start of a pod', () => {
     const terminated = ended(1, 'Error');
     expect(start.observe(waiting('ContainerCreating'), 0)).to.equal(undefined);
     expect(start.observe(podWith({ state: { terminated } }), 1)).to.equal(undefined);
-    expect(start.observe(podWith({ state: { running: {} }, lastState: { terminated }, restartCount: 1 }), 2)).to.equal(undefined);
-    expect(start.observe(podWith({ state: backOff, lastState: { terminated }, restartCount: 1 }), 3)).to.equal(undefined);
+    expect(start.observe(podWith({ state: { running: {} }, lastState: { terminated }, restartCount: 1 }), 2)).to.equal(
+      undefined,
+    );
+    expect(start.observe(podWith({ state: backOff, lastState: { terminated }, restartCount: 1 }), 3)).to.equal(
+      undefined,
+    );
     const problem = start.observe(podWith({ state: { terminated }, lastState: { terminated }, restartCount: 2 }), 4);
     expect(problem).to.deep.include({ kind: 'ends', containerName: 'main', times: 3 });
     expect(problem).to.have.nested.include({ 'termination.exitCode': 1, 'termination.reason': 'Error' });
@@ -126,7 +145,9 @@ describe('the start of a pod', () => {
     };
     expect(ofSidecar(ended(1, 'Error'))).to.equal(undefined);
     expect(ofSidecar(ended(128, 'StartError', 'strange words'))).to.equal('ends');
-    expect(ofSidecar(ended(128, 'StartError', 'exec: "/x": stat /x: no such file or directory'))).to.equal('KW_ERR_POD_FAILED');
+    expect(ofSidecar(ended(128, 'StartError', 'exec: "/x": stat /x: no such file or directory'))).to.equal(
+      'KW_ERR_POD_FAILED',
+    );
     expect(ofSidecar(ended(128, 'StartError', 'context deadline exceeded'))).to.equal(undefined);
   });
 

@@ -3,7 +3,12 @@ import { expect } from 'chai';
 import { ImagePullFailedError, PodDeletedError, PodEvictedError, PodFailedError } from '../../../src/errors/pod.ts';
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
 import { mainContainerState } from '../../../src/kubernetes/main-container-state.ts';
-import { findMissingConfigMap, findUnschedulable, podProblem, waitsForVolumesSince } from '../../../src/kubernetes/pod-status.ts';
+import {
+  findMissingConfigMap,
+  findUnschedulable,
+  podProblem,
+  waitsForVolumesSince,
+} from '../../../src/kubernetes/pod-status.ts';
 
 const startTime = new Date('2030-01-01T00:00:00Z');
 type Status = NonNullable<Pod['status']>;
@@ -18,7 +23,10 @@ function container(status: Partial<ContainerStatus>): ContainerStatus {
 }
 
 function waiting(reason: string, message?: string): Pod {
-  return pod({ phase: 'Pending', containerStatuses: [container({ state: { waiting: { reason, ...(message === undefined ? {} : { message }) } } })] });
+  return pod({
+    phase: 'Pending',
+    containerStatuses: [container({ state: { waiting: { reason, ...(message === undefined ? {} : { message }) } } })],
+  });
 }
 
 function problem(subject: Pod): ReturnType<typeof podProblem> {
@@ -32,14 +40,22 @@ describe('the problem of a pod', () => {
     expect(problem({})).to.equal(undefined);
     expect(problem(waiting('ContainerCreating'))).to.equal(undefined);
     expect(problem(waiting('PodInitializing'))).to.equal(undefined);
-    expect(problem(pod({ phase: 'Running', containerStatuses: [container({ state: { running: {} } })] }))).to.equal(undefined);
+    expect(problem(pod({ phase: 'Running', containerStatuses: [container({ state: { running: {} } })] }))).to.equal(
+      undefined,
+    );
   });
 
   for (const reason of ['InvalidImageName', 'ErrImageNeverPull']) {
     it(`is the image at ${reason}`, () => {
       const error = problem(waiting(reason, 'no such name'));
       expect(error).to.be.instanceOf(ImagePullFailedError);
-      expect(error).to.include({ image: 'reg/app:1', reason, detail: 'container main: no such name', podName: 'p', namespace: 'ci' });
+      expect(error).to.include({
+        image: 'reg/app:1',
+        reason,
+        detail: 'container main: no such name',
+        podName: 'p',
+        namespace: 'ci',
+      });
       expect(error).to.include({ retryable: false });
     });
   }
@@ -71,9 +87,12 @@ describe('the problem of a pod', () => {
       'connection error: desc = "transport: Error while dialing dial unix /run/containerd/containerd.sock: connect: no such file or directory"',
     ];
     for (const message of words) {
-      for (const reason of ['CreateContainerError', 'RunContainerError']) expect(problem(waiting(reason, message)), message).to.equal(undefined);
+      for (const reason of ['CreateContainerError', 'RunContainerError'])
+        expect(problem(waiting(reason, message)), message).to.equal(undefined);
       const state = { waiting: { reason: 'CrashLoopBackOff' } };
-      const lastState = { terminated: { exitCode: 128, reason: 'StartError', message: `failed to create containerd task: ${message}` } };
+      const lastState = {
+        terminated: { exitCode: 128, reason: 'StartError', message: `failed to create containerd task: ${message}` },
+      };
       expect(problem(pod({ containerStatuses: [container({ state, lastState })] })), message).to.equal(undefined);
     }
   });
@@ -87,14 +106,21 @@ describe('the problem of a pod', () => {
         .to.be.instanceOf(PodFailedError)
         .and.include({ reason: 'StartError', detail: `container main: ${message}` });
     }
-    expect(problem(pod({ containerStatuses: [container({ state: { running: {} }, lastState: start })] }))).to.equal(undefined);
+    expect(problem(pod({ containerStatuses: [container({ state: { running: {} }, lastState: start })] }))).to.equal(
+      undefined,
+    );
   });
 
   it('is none where a container was killed and comes back', () => {
     const state = { waiting: { reason: 'CrashLoopBackOff' } };
-    expect(problem(pod({ phase: 'Running', containerStatuses: [container({ state, lastState: { terminated }, restartCount: 9 })] }))).to.equal(
-      undefined,
-    );
+    expect(
+      problem(
+        pod({
+          phase: 'Running',
+          containerStatuses: [container({ state, lastState: { terminated }, restartCount: 9 })],
+        }),
+      ),
+    ).to.equal(undefined);
   });
 
   it('is found in any container', () => {
@@ -113,7 +139,9 @@ describe('the problem of a pod', () => {
         .to.be.instanceOf(PodEvictedError)
         .and.include({ reason, detail: 'm', retryable: true });
     }
-    const conditions = [{ type: 'DisruptionTarget', status: 'True', reason: 'DeletionByTaintManager', message: 'taint' }];
+    const conditions = [
+      { type: 'DisruptionTarget', status: 'True', reason: 'DeletionByTaintManager', message: 'taint' },
+    ];
     expect(problem(pod({ phase: 'Running', conditions }, { deletionTimestamp: startTime })))
       .to.be.instanceOf(PodEvictedError)
       .and.include({ reason: 'DeletionByTaintManager' });
@@ -126,14 +154,22 @@ describe('the problem of a pod', () => {
   for (const phase of ['Failed', 'Succeeded']) {
     it(`is a failure in phase ${phase}, which none of our pods has by itself`, () => {
       const error = problem(pod({ phase, containerStatuses: [container({ state: { terminated } })] }));
-      expect(error).to.be.instanceOf(PodFailedError).and.include({ reason: phase, detail: 'container main ended with exit code 137 (OOMKilled)' });
+      expect(error)
+        .to.be.instanceOf(PodFailedError)
+        .and.include({ reason: phase, detail: 'container main ended with exit code 137 (OOMKilled)' });
     });
   }
 });
 
 describe('a pod that waits', () => {
   it('for a node says since when and why', () => {
-    const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/2 nodes', lastTransitionTime: startTime };
+    const condition = {
+      type: 'PodScheduled',
+      status: 'False',
+      reason: 'Unschedulable',
+      message: '0/2 nodes',
+      lastTransitionTime: startTime,
+    };
     const subject = pod({ phase: 'Pending', conditions: [condition] });
     expect(findUnschedulable(subject)).to.deep.equal({ since: startTime, detail: '0/2 nodes' });
     expect(problem(subject)).to.equal(undefined);
@@ -146,21 +182,41 @@ describe('a pod that waits', () => {
     const condition = { type: 'PodReadyToStartContainers', status: 'False', lastTransitionTime: startTime };
     expect(waitsForVolumesSince(pod({ conditions: [scheduled, condition] }))).to.equal(startTime);
     expect(waitsForVolumesSince(pod({ conditions: [condition] }))).to.equal(undefined);
-    expect(waitsForVolumesSince(pod({ conditions: [scheduled, { ...condition, status: 'True' }] }))).to.equal(undefined);
+    expect(waitsForVolumesSince(pod({ conditions: [scheduled, { ...condition, status: 'True' }] }))).to.equal(
+      undefined,
+    );
   });
 });
 
 describe('the state of the main container', () => {
-  const termination = { reason: 'OOMKilled', exitCode: 137, outOfMemory: true, message: undefined, finishedAt: startTime, containerId: 'c://1' };
+  const termination = {
+    reason: 'OOMKilled',
+    exitCode: 137,
+    outOfMemory: true,
+    message: undefined,
+    finishedAt: startTime,
+    containerId: 'c://1',
+  };
 
   it('is waiting before anything is known, and while it is made', () => {
     expect(mainContainerState({})).to.deep.equal({ kind: 'waiting', reason: undefined, detail: undefined });
-    expect(mainContainerState(waiting('ContainerCreating', 'm'))).to.deep.equal({ kind: 'waiting', reason: 'ContainerCreating', detail: 'm' });
-    expect(mainContainerState(pod({ containerStatuses: [container({ name: 'db', state: { running: {} } })] })).kind).to.equal('waiting');
+    expect(mainContainerState(waiting('ContainerCreating', 'm'))).to.deep.equal({
+      kind: 'waiting',
+      reason: 'ContainerCreating',
+      detail: 'm',
+    });
+    expect(
+      mainContainerState(pod({ containerStatuses: [container({ name: 'db', state: { running: {} } })] })).kind,
+    ).to.equal('waiting');
   });
 
   it('is running, with what its last run died of', () => {
-    const status = container({ state: { running: { startedAt: startTime } }, lastState: { terminated }, restartCount: 2, containerID: 'c://2' });
+    const status = container({
+      state: { running: { startedAt: startTime } },
+      lastState: { terminated },
+      restartCount: 2,
+      containerID: 'c://2',
+    });
     expect(mainContainerState(pod({ containerStatuses: [status] }))).to.deep.equal({
       kind: 'running',
       startedAt: startTime,
@@ -171,7 +227,11 @@ describe('the state of the main container', () => {
   });
 
   it('is restarting after a run, whether the kubelet waits or has not begun to', () => {
-    const backOff = container({ state: { waiting: { reason: 'CrashLoopBackOff', message: 'm' } }, lastState: { terminated }, restartCount: 3 });
+    const backOff = container({
+      state: { waiting: { reason: 'CrashLoopBackOff', message: 'm' } },
+      lastState: { terminated },
+      restartCount: 3,
+    });
     expect(mainContainerState(pod({ containerStatuses: [backOff] }))).to.deep.equal({
       kind: 'restarting',
       reason: 'CrashLoopBackOff',

@@ -47,7 +47,11 @@ class PodServer implements Pick<Cluster, 'listPods' | 'watchPods' | 'getPod'> {
     return this.pods.get(name);
   }
 
-  async *watchPods(_selector: string, _version: string, { signal }: AbortOptions = {}): AsyncGenerator<PodChange, void, undefined> {
+  async *watchPods(
+    _selector: string,
+    _version: string,
+    { signal }: AbortOptions = {},
+  ): AsyncGenerator<PodChange, void, undefined> {
     this.watches += 1;
     this.openWatches += 1;
     const wake = (): void => this.#wake();

@@ -3,7 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { loadAllYaml } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
-import { optionalClusterPermissions, type RequiredPermission, requiredPermissions } from '../../../src/kubernetes/required-permissions.ts';
+import {
+  optionalClusterPermissions,
+  type RequiredPermission,
+  requiredPermissions,
+} from '../../../src/kubernetes/required-permissions.ts';
 
 interface Rule {
   readonly apiGroups: readonly string[];
@@ -19,7 +23,11 @@ async function documentedRules(kind: string): Promise<readonly Rule[]> {
 }
 
 function asRules(permissions: readonly RequiredPermission[]): Rule[] {
-  return permissions.map(({ apiGroup, resource, verbs }) => ({ apiGroups: [apiGroup], resources: [resource], verbs: [...verbs] }));
+  return permissions.map(({ apiGroup, resource, verbs }) => ({
+    apiGroups: [apiGroup],
+    resources: [resource],
+    verbs: [...verbs],
+  }));
 }
 
 function plain(rules: readonly Rule[]): Rule[] {

@@ -19,7 +19,10 @@ describe('a line of a watch', () => {
     ['DELETED', 'deleted'],
   ] as const) {
     it(`says that a pod was ${expected}`, () => {
-      expect(decodeWatchLine(line(type, { metadata: { name: 'p' } }), facts)).to.deep.equal({ type: expected, pod: { metadata: { name: 'p' } } });
+      expect(decodeWatchLine(line(type, { metadata: { name: 'p' } }), facts)).to.deep.equal({
+        type: expected,
+        pod: { metadata: { name: 'p' } },
+      });
     });
   }
 
@@ -30,12 +33,17 @@ describe('a line of a watch', () => {
   });
 
   it('ends the watch where the version is too old', () => {
-    expect(() => decodeWatchLine(line('ERROR', { code: 410, reason: 'Expired', message: 'too old' }), facts)).to.throw(WatchExpiredError);
+    expect(() => decodeWatchLine(line('ERROR', { code: 410, reason: 'Expired', message: 'too old' }), facts)).to.throw(
+      WatchExpiredError,
+    );
     expect(watchAnswerError(410, 'gone', facts)).to.be.instanceOf(WatchExpiredError);
   });
 
   it('ends the watch at any other error, and at what is no event', () => {
-    expect(() => decodeWatchLine(line('ERROR', { code: 500, message: 'etcd' }), facts)).to.throw(ApiUnavailableError, 'etcd');
+    expect(() => decodeWatchLine(line('ERROR', { code: 500, message: 'etcd' }), facts)).to.throw(
+      ApiUnavailableError,
+      'etcd',
+    );
     expect(() => decodeWatchLine(line('ERROR', null), facts)).to.throw(ApiUnavailableError);
     for (const odd of ['<html>', '{}', '[]', 'null', '{"type":"ADDED"}', '{"type":1,"object":{}}']) {
       expect(() => decodeWatchLine(odd, facts), odd).to.throw(ApiUnavailableError, 'not an event');
@@ -72,19 +80,33 @@ describe('a pod as JSON', () => {
 
   it('gets dates where the types promise them, and nowhere else', () => {
     const pod = podFromJson({
-      metadata: { creationTimestamp: time, deletionTimestamp: time, labels: { startTime: time }, managedFields: [{ time }] },
+      metadata: {
+        creationTimestamp: time,
+        deletionTimestamp: time,
+        labels: { startTime: time },
+        managedFields: [{ time }],
+      },
       status: {
         startTime: time,
         conditions: [{ lastTransitionTime: time, lastProbeTime: null }],
-        containerStatuses: [{ state: { running: { startedAt: time } }, lastState: { terminated: { startedAt: time, finishedAt: time } } }],
+        containerStatuses: [
+          { state: { running: { startedAt: time } }, lastState: { terminated: { startedAt: time, finishedAt: time } } },
+        ],
       },
     });
     expect(pod).to.deep.equal({
-      metadata: { creationTimestamp: date, deletionTimestamp: date, labels: { startTime: time }, managedFields: [{ time: date }] },
+      metadata: {
+        creationTimestamp: date,
+        deletionTimestamp: date,
+        labels: { startTime: time },
+        managedFields: [{ time: date }],
+      },
       status: {
         startTime: date,
         conditions: [{ lastTransitionTime: date }],
-        containerStatuses: [{ state: { running: { startedAt: date } }, lastState: { terminated: { startedAt: date, finishedAt: date } } }],
+        containerStatuses: [
+          { state: { running: { startedAt: date } }, lastState: { terminated: { startedAt: date, finishedAt: date } } },
+        ],
       },
     });
   });

@@ -27,7 +27,12 @@ describe("the agent's config map", () => {
 
   it('is named after its content and cannot be changed', () => {
     expect(expected.metadata.name).to.equal(`kubernetes-worker-agent-arm64-${sha256.slice(0, 12)}`);
-    expect(expected).to.deep.include({ apiVersion: 'v1', kind: 'ConfigMap', immutable: true, binaryData: { agent: bytes.toString('base64') } });
+    expect(expected).to.deep.include({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      immutable: true,
+      binaryData: { agent: bytes.toString('base64') },
+    });
     expect(configMapOf({ architecture: 'arm64', bytes, sha256 })).to.deep.equal(expected);
   });
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { PodDeletedError, type PodError, PodEvictedError } from '../../../src/errors/pod.ts';
-import { Change } from '../../../src/internal/change.ts';
+import { ChangeSignal } from '../../../src/internal/change-signal.ts';
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
 import { podProblem } from '../../../src/kubernetes/pod-status.ts';
 import { PodEnd } from '../../../src/pods/pod-end.ts';
@@ -17,10 +17,12 @@ describe('PodEnd', () => {
   function find(expectedSince?: Date): void {
     clock = new VirtualClock();
     found = undefined;
-    const change = new Change();
+    const change = new ChangeSignal();
     let state: Pod | undefined = podOf('running');
     async function* observe(_name: string, { signal }: AbortOptions): AsyncGenerator<Pod | undefined> {
-      const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));
+      const aborted = new Promise<void>((resolve) =>
+        signal?.addEventListener('abort', () => resolve(), { once: true }),
+      );
       for (;;) {
         signal?.throwIfAborted();
         const shown = state;
@@ -54,14 +56,18 @@ describe('PodEnd', () => {
     await clock.advance(10_000);
     expect(found).to.equal(undefined);
     await becomes(podOf('terminated', evicted));
-    expect(found?.error).to.be.instanceOf(PodEvictedError).and.to.include({ reason: 'TerminationByKubelet', mayStillRun: false });
+    expect(found?.error)
+      .to.be.instanceOf(PodEvictedError)
+      .and.to.include({ reason: 'TerminationByKubelet', mayStillRun: false });
   });
 
   it('of an evicted pod that is gone is the eviction', async () => {
     find();
     await becomes(podOf('running', evicted));
     await becomes(undefined);
-    expect(found?.error).to.be.instanceOf(PodEvictedError).and.to.include({ reason: 'TerminationByKubelet', mayStillRun: false });
+    expect(found?.error)
+      .to.be.instanceOf(PodEvictedError)
+      .and.to.include({ reason: 'TerminationByKubelet', mayStillRun: false });
   });
 
   it('of a deleted pod comes when it is gone', async () => {
@@ -112,7 +118,9 @@ describe('PodEnd', () => {
 
     it('is waited for where it has begun, as long as the grace period is', async () => {
       find(new Date(1000));
-      await becomes(podOf('running', { metadata: { deletionTimestamp: new Date(2000), deletionGracePeriodSeconds: 600 } }));
+      await becomes(
+        podOf('running', { metadata: { deletionTimestamp: new Date(2000), deletionGracePeriodSeconds: 600 } }),
+      );
       await clock.advance(60_000);
       expect(found).to.equal(undefined);
       await becomes(undefined);

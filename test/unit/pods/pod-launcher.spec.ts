@@ -50,7 +50,9 @@ describe('PodLauncher', () => {
     } as unknown as PodLauncherComponents);
   });
 
-  const podOf = (handle: string): Pod => ({ metadata: { uid: 'uid-1', labels: { 'kubernetes-worker/handle': handle } } });
+  const podOf = (handle: string): Pod => ({
+    metadata: { uid: 'uid-1', labels: { 'kubernetes-worker/handle': handle } },
+  });
   const created = { metadata: { uid: 'uid-1' } };
 
   /** Lets so much time pass, and gives what became of the launch. */
@@ -114,7 +116,10 @@ describe('PodLauncher', () => {
   }
 
   it('waits for the API server as long as a pod may take to start, and for quota as long as for a node', async () => {
-    const [unavailable, quota] = [new ApiUnavailableError(facts, 'down', 503), new QuotaExceededError(facts, 'exceeded quota')];
+    const [unavailable, quota] = [
+      new ApiUnavailableError(facts, 'down', 503),
+      new QuotaExceededError(facts, 'exceeded quota'),
+    ];
     cluster.createPod.rejects(unavailable);
     expect(await launchedAfter(59_000)).to.equal(undefined);
     await clock.advance(10_000);

@@ -39,7 +39,10 @@ class ScriptedLogs {
 }
 
 /** Follows a log through readings, the last two of which are the look at what is there in the end. */
-async function follow(readings: readonly Reading[], from: 'start' | 'now' = 'start'): Promise<{ lines: string[]; asked: readonly LogTarget[] }> {
+async function follow(
+  readings: readonly Reading[],
+  from: 'start' | 'now' = 'start',
+): Promise<{ lines: string[]; asked: readonly LogTarget[] }> {
   const until = new AbortController();
   const cluster = new ScriptedLogs(readings, () => until.abort());
   const clock = new VirtualClock();
@@ -101,7 +104,17 @@ describe('PodLogs', () => {
       { error: noLog },
       { lines: [`${t(2, 9)} a`, `${t(2, 3)} b`, `${t(2, 4)} d`, `${t(2, 1)} e`, `${t(3)} f`, `${t(2, 2)} g`] },
       { error: noLog },
-      { lines: [`${t(2, 9)} a`, `${t(2, 3)} b`, `${t(2, 4)} d`, `${t(2, 1)} e`, `${t(3)} f`, `${t(2, 2)} g`, `${t(2, 6)} h`] },
+      {
+        lines: [
+          `${t(2, 9)} a`,
+          `${t(2, 3)} b`,
+          `${t(2, 4)} d`,
+          `${t(2, 1)} e`,
+          `${t(3)} f`,
+          `${t(2, 2)} g`,
+          `${t(2, 6)} h`,
+        ],
+      },
     ]);
     expect(lines).to.deep.equal(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']);
   });

@@ -29,7 +29,9 @@ function podOf(...ends: readonly End[]): Pod {
         ready: true,
         restartCount: 1,
         state: { running: {} },
-        lastState: { terminated: { exitCode, reason, finishedAt: new Date(at), containerID: `c://${container}/${at}` } },
+        lastState: {
+          terminated: { exitCode, reason, finishedAt: new Date(at), containerID: `c://${container}/${at}` },
+        },
       })),
     },
   };
@@ -41,7 +43,9 @@ async function watch(states: readonly (Pod | undefined)[]) {
   const pods = {
     async *observe() {
       for (const state of states) yield state;
-      await new Promise((_resolve, reject) => stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error), { once: true }));
+      await new Promise((_resolve, reject) =>
+        stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error), { once: true }),
+      );
     },
     outOfMemory: (podName: string, facts: { containerName: string; limitBytes: number | undefined }) =>
       new OutOfMemoryError({ namespace: 'ci', podName }, facts),
@@ -50,7 +54,14 @@ async function watch(states: readonly (Pod | undefined)[]) {
     ['main', 100],
     ['side', 50],
   ]);
-  const watching = new TerminationWatch({ pods: pods as unknown as PodSupervisor, podName: 'p', since, memoryLimits, clock, logger: silentLogger });
+  const watching = new TerminationWatch({
+    pods: pods as unknown as PodSupervisor,
+    podName: 'p',
+    since,
+    memoryLimits,
+    clock,
+    logger: silentLogger,
+  });
   let error: unknown;
   watching.whenOutOfMemory({ signal: stop.signal }).catch((cause: unknown) => {
     error ??= cause;
@@ -61,13 +72,18 @@ async function watch(states: readonly (Pod | undefined)[]) {
 
 describe('TerminationWatch', () => {
   it('tells of a sidecar that was killed for memory, at once and with its limit', async () => {
-    const { error, stop } = await watch([undefined, podOf({ container: 'side', at: '2030-01-01T00:00:12Z', reason: 'OOMKilled', exitCode: 137 })]);
+    const { error, stop } = await watch([
+      undefined,
+      podOf({ container: 'side', at: '2030-01-01T00:00:12Z', reason: 'OOMKilled', exitCode: 137 }),
+    ]);
     expect(error()).to.include({ code: 'KW_ERR_OUT_OF_MEMORY', containerName: 'side', limitBytes: 50 });
     stop.abort(new Error('over'));
   });
 
   it('gives the main container some seconds to come back and tell by itself', async () => {
-    const { error, clock, stop } = await watch([podOf({ container: 'main', at: '2030-01-01T00:00:12Z', reason: 'OOMKilled', exitCode: 137 })]);
+    const { error, clock, stop } = await watch([
+      podOf({ container: 'main', at: '2030-01-01T00:00:12Z', reason: 'OOMKilled', exitCode: 137 }),
+    ]);
     await clock.advance(4_999);
     expect(error()).to.equal(undefined);
     await clock.advance(1);
@@ -83,7 +99,10 @@ describe('TerminationWatch', () => {
   });
 
   it('keeps the ends of sidecars, each once however often it is shown, and takes no notice of the main one', async () => {
-    const first = podOf({ container: 'side', at: '2030-01-01T00:00:12Z', exitCode: 7 }, { container: 'main', at: '2030-01-01T00:00:12Z' });
+    const first = podOf(
+      { container: 'side', at: '2030-01-01T00:00:12Z', exitCode: 7 },
+      { container: 'main', at: '2030-01-01T00:00:12Z' },
+    );
     const second = podOf({ container: 'side', at: '2030-01-01T00:00:20Z', exitCode: 0, reason: 'Completed' });
     const { watching, error } = await watch([first, first, second, second]);
     expect(watching.sidecarEnds).to.deep.equal([{ name: 'side', times: 2, exitCode: 0, reason: 'Completed' }]);
@@ -91,7 +110,9 @@ describe('TerminationWatch', () => {
   });
 
   it('leaves nothing behind when it is over', async () => {
-    const { clock, stop } = await watch([podOf({ container: 'main', at: '2030-01-01T00:00:12Z', reason: 'OOMKilled' })]);
+    const { clock, stop } = await watch([
+      podOf({ container: 'main', at: '2030-01-01T00:00:12Z', reason: 'OOMKilled' }),
+    ]);
     expect(clock.sleeping).to.equal(1);
     stop.abort(new Error('over'));
     await settle();

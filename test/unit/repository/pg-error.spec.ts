@@ -4,7 +4,8 @@ import { ContainerDisappearedError } from '../../../src/errors/repository.ts';
 import { isConflict, isUnfit, sqlStateOf, toRepositoryError } from '../../../src/repository/postgres/pg-error.ts';
 
 /** An answer of the server, as both drivers give it. */
-const answer = (code: string, facts: object = {}): Error => Object.assign(new Error('as the server says'), { code, severity: 'ERROR', ...facts });
+const answer = (code: string, facts: object = {}): Error =>
+  Object.assign(new Error('as the server says'), { code, severity: 'ERROR', ...facts });
 const code = (error: unknown): unknown => (toRepositoryError(error) as { code?: unknown }).code;
 
 describe('toRepositoryError', () => {
@@ -29,20 +30,32 @@ describe('toRepositoryError', () => {
   ]) {
     it(`makes SQLSTATE ${state} "unavailable", which may be tried again`, () => {
       const error = answer(state);
-      expect(toRepositoryError(error)).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true, cause: error });
+      expect(toRepositoryError(error)).to.include({
+        code: 'KW_ERR_REPOSITORY_UNAVAILABLE',
+        retryable: true,
+        cause: error,
+      });
     });
   }
 
   for (const state of ['28P01', '28000', '3D000', '42501']) {
     it(`makes SQLSTATE ${state} a wrong option, which may not`, () => {
-      expect(toRepositoryError(answer(state))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'database', retryable: false });
+      expect(toRepositoryError(answer(state))).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'database',
+        retryable: false,
+      });
     });
   }
 
   it('names the field of a value that the schema refuses', () => {
     expect(toRepositoryError(answer('23505', { constraint: 'containers_handle_key' }))).to.include({ field: 'handle' });
-    expect(toRepositoryError(answer('23503', { constraint: 'volumes_worker_name_fkey' }))).to.include({ field: 'workerName' });
-    expect(toRepositoryError(answer('23514', { constraint: 'processes_signal_check' }))).to.include({ field: 'processes_signal_check' });
+    expect(toRepositoryError(answer('23503', { constraint: 'volumes_worker_name_fkey' }))).to.include({
+      field: 'workerName',
+    });
+    expect(toRepositoryError(answer('23514', { constraint: 'processes_signal_check' }))).to.include({
+      field: 'processes_signal_check',
+    });
     expect(toRepositoryError(answer('23502', { column: 'location' }))).to.include({ field: 'location' });
     expect(toRepositoryError(answer('22P02'))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'value' });
   });
@@ -59,19 +72,40 @@ describe('toRepositoryError', () => {
   });
 
   it('says what failed where a host has several addresses', () => {
-    const error = new AggregateError([new Error('connect ECONNREFUSED ::1:1'), new Error('connect ECONNREFUSED 127.0.0.1:1')]);
+    const error = new AggregateError([
+      new Error('connect ECONNREFUSED ::1:1'),
+      new Error('connect ECONNREFUSED 127.0.0.1:1'),
+    ]);
     expect((toRepositoryError(error) as Error).message).to.contain('::1:1; connect ECONNREFUSED 127.0.0.1:1');
   });
 
   it('leaves errors of ours, faults of the program and what is no error as they are', () => {
-    for (const error of [new ContainerDisappearedError('c', 'w'), new TypeError('x is not a function'), 'a text', undefined]) {
+    for (const error of [
+      new ContainerDisappearedError('c', 'w'),
+      new TypeError('x is not a function'),
+      'a text',
+      undefined,
+    ]) {
       expect(toRepositoryError(error)).to.equal(error);
     }
   });
 });
 
 describe('isUnfit', () => {
-  for (const state of ['08000', '08003', '08006', '08P01', '25006', '25P02', '57P01', '57P02', '57P03', '57P05', '58030', 'XX000']) {
+  for (const state of [
+    '08000',
+    '08003',
+    '08006',
+    '08P01',
+    '25006',
+    '25P02',
+    '57P01',
+    '57P02',
+    '57P03',
+    '57P05',
+    '58030',
+    'XX000',
+  ]) {
     it(`is true of a connection that answers ${state}`, () => {
       expect(isUnfit(answer(state))).to.equal(true);
     });
@@ -91,7 +125,13 @@ describe('isUnfit', () => {
 
 describe('isConflict', () => {
   it('is true of deadlocks and serialization failures alone', () => {
-    expect(['40001', '40P01', '40002', '23505', '57014'].map((state) => isConflict(answer(state)))).to.deep.equal([true, true, false, false, false]);
+    expect(['40001', '40P01', '40002', '23505', '57014'].map((state) => isConflict(answer(state)))).to.deep.equal([
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
     expect(isConflict(new Error('40001'))).to.equal(false);
   });
 

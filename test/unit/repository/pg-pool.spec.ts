@@ -5,7 +5,11 @@ import { rejection } from '../../contract/repository/repository-under-test.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 /** The package `pg`, as far as it is used, that remembers how a pool was made. */
-function recordingPg(): { readonly pg: PgModule; readonly configs: PoolConfig[]; readonly listeners: ((error: Error) => void)[] } {
+function recordingPg(): {
+  readonly pg: PgModule;
+  readonly configs: PoolConfig[];
+  readonly listeners: ((error: Error) => void)[];
+} {
   const configs: PoolConfig[] = [];
   const listeners: ((error: Error) => void)[] = [];
   class Pool implements OwnPool {
@@ -34,7 +38,13 @@ describe('openPool', () => {
     const { pg, configs } = recordingPg();
     await openPool('postgres://h/d', silentLogger, async () => pg);
     expect(configs).to.have.length(1);
-    expect(configs[0]).to.include({ connectionString: 'postgres://h/d', max: 10, query_timeout: 30_000, maxLifetimeSeconds: 900, keepAlive: true });
+    expect(configs[0]).to.include({
+      connectionString: 'postgres://h/d',
+      max: 10,
+      query_timeout: 30_000,
+      maxLifetimeSeconds: 900,
+      keepAlive: true,
+    });
     const startup = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'options'];
     expect(configs[0])
       .to.include({ application_name: 'kubernetes-worker' })
@@ -44,7 +54,11 @@ describe('openPool', () => {
   it('logs a connection that dies while idle, instead of ending the host', async () => {
     const { pg, listeners } = recordingPg();
     const warnings: unknown[] = [];
-    await openPool('postgresql://h/d', { ...silentLogger, warn: (_message, fields) => warnings.push(fields) }, async () => pg);
+    await openPool(
+      'postgresql://h/d',
+      { ...silentLogger, warn: (_message, fields) => warnings.push(fields) },
+      async () => pg,
+    );
     for (const listener of listeners) listener(new Error('terminated'));
     expect(warnings).to.deep.equal([{ error: 'terminated' }]);
   });

@@ -37,7 +37,10 @@ const answer = (code: string): Error => Object.assign(new Error('as the server s
 describe('StatementRunner', () => {
   const pauses: number[] = [];
   const runnerOf = (pool: DatabasePool) =>
-    new StatementRunner({ db: new Kysely({ dialect: new PoolDialect(pool), log: [] }), pause: async (attempt) => void pauses.push(attempt) });
+    new StatementRunner({
+      db: new Kysely({ dialect: new PoolDialect(pool), log: [] }),
+      pause: async (attempt) => void pauses.push(attempt),
+    });
   const statement = sql<{ a: number }>`select 1 as a`;
 
   beforeEach(() => pauses.splice(0));
@@ -80,7 +83,10 @@ describe('StatementRunner', () => {
     const pool = new ScriptedPool(states.map(answer));
     const runner = runnerOf(pool);
     for (const state of states) {
-      expect(await rejection(runner.rows(statement)), state).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true });
+      expect(await rejection(runner.rows(statement)), state).to.include({
+        code: 'KW_ERR_REPOSITORY_UNAVAILABLE',
+        retryable: true,
+      });
     }
     expect(pool.releases).to.deep.equal(states.map(() => true));
   });

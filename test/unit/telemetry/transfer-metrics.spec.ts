@@ -1,4 +1,9 @@
-import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
 import { expect } from 'chai';
 
 import { transferMetrics } from '../../../src/telemetry/transfer-metrics.ts';
@@ -13,10 +18,18 @@ describe('transferMetrics', () => {
     await provider.forceFlush();
     const told = exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics));
     const pointsOf = (name: string) =>
-      told.find(({ descriptor }) => descriptor.name === name)?.dataPoints.map(({ attributes, value }) => ({ attributes, value }));
-    expect(pointsOf('kubernetes_worker.transfer.bytes')).to.deep.equal([{ attributes: { direction: 'in' }, value: 1010 }]);
-    expect(pointsOf('kubernetes_worker.transfer.attempts')).to.deep.equal([{ attributes: { direction: 'in' }, value: 4 }]);
-    expect(pointsOf('kubernetes_worker.transfer.reconnects')).to.deep.equal([{ attributes: { direction: 'in' }, value: 2 }]);
+      told
+        .find(({ descriptor }) => descriptor.name === name)
+        ?.dataPoints.map(({ attributes, value }) => ({ attributes, value }));
+    expect(pointsOf('kubernetes_worker.transfer.bytes')).to.deep.equal([
+      { attributes: { direction: 'in' }, value: 1010 },
+    ]);
+    expect(pointsOf('kubernetes_worker.transfer.attempts')).to.deep.equal([
+      { attributes: { direction: 'in' }, value: 4 },
+    ]);
+    expect(pointsOf('kubernetes_worker.transfer.reconnects')).to.deep.equal([
+      { attributes: { direction: 'in' }, value: 2 },
+    ]);
     const durations = pointsOf('kubernetes_worker.transfer.duration') ?? [];
     expect(durations.map(({ attributes }) => attributes)).to.deep.equal([
       { direction: 'in', outcome: 'OK' },
@@ -27,6 +40,8 @@ describe('transferMetrics', () => {
   });
 
   it('does nothing, and fails nothing, without an SDK', () => {
-    expect(() => transferMetrics()({ direction: 'out', outcome: 'OK', bytes: 1, durationMs: 1, attempts: 1, reconnects: 0 })).not.to.throw();
+    expect(() =>
+      transferMetrics()({ direction: 'out', outcome: 'OK', bytes: 1, durationMs: 1, attempts: 1, reconnects: 0 }),
+    ).not.to.throw();
   });
 });

@@ -6,7 +6,11 @@ import { checkShape } from '../../../src/validation/shape.ts';
 import { rejection } from '../../support/rejection.ts';
 
 describe('checkShape', () => {
-  const shape = v.object({ name: v.string(), mode: v.optional(v.picklist(['a', 'b'])), list: v.optional(v.array(v.object({ count: v.number() }))) });
+  const shape = v.object({
+    name: v.string(),
+    mode: v.optional(v.picklist(['a', 'b'])),
+    list: v.optional(v.array(v.object({ count: v.number() }))),
+  });
   const check = (value: unknown) => () => checkShape('spec', shape, value);
 
   it('lets a value pass that has the shape, whatever else it has', () => {
@@ -21,11 +25,18 @@ describe('checkShape', () => {
     expect(check({ name: null })).to.throw(InvalidSpecError, 'name: is not a string');
     expect(check({ name: 'x', mode: 'secret' })).to.throw(InvalidSpecError, 'mode: is not one of ("a" | "b")');
     expect(check({ name: 'x', list: {} })).to.throw(InvalidSpecError, 'list: is not a list');
-    expect(check({ name: 'x', list: [{ count: 1 }, { count: '1' }] })).to.throw(InvalidSpecError, 'list[1].count: is not a number');
+    expect(check({ name: 'x', list: [{ count: 1 }, { count: '1' }] })).to.throw(
+      InvalidSpecError,
+      'list[1].count: is not a number',
+    );
   });
 
   it('never prints a value', () => {
-    for (const wrong of [{ name: { hunter2: 'hunter2' } }, { name: 'x', mode: 'hunter2' }, { name: 'x', list: 'hunter2' }])
+    for (const wrong of [
+      { name: { hunter2: 'hunter2' } },
+      { name: 'x', mode: 'hunter2' },
+      { name: 'x', list: 'hunter2' },
+    ])
       expect(check(wrong)).to.throw(InvalidSpecError).with.property('message').that.does.not.include('hunter2');
   });
 });
@@ -36,7 +47,10 @@ describe('KubernetesWorker.open from plain JavaScript', () => {
     ['name', { database: 'postgres://db/ci' }],
     ['database', { name: 'w' }],
     ['logger', { name: 'w', database: 'postgres://db/ci', logger: {} }],
-    ['pods.tolerations[0].effect', { name: 'w', database: 'postgres://db/ci', pods: { tolerations: [{ effect: 'Never' }] } }],
+    [
+      'pods.tolerations[0].effect',
+      { name: 'w', database: 'postgres://db/ci', pods: { tolerations: [{ effect: 'Never' }] } },
+    ],
     ['transfers.windowBytes', { name: 'w', database: 'postgres://db/ci', transfers: { windowBytes: '1' } }],
   ];
   for (const [field, options] of wrong)

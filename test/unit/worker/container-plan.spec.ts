@@ -17,11 +17,17 @@ function fieldOf(work: () => unknown): string | undefined {
 
 describe('planContainer', () => {
   const plan = (parts: Partial<ContainerSpec>) => planContainer({ image: 'busybox:1', ...parts });
-  const mountsOf = (parts: Partial<ContainerSpec>) => plan(parts).mounts.map(({ kind, mountPath, name }) => [kind, mountPath, name]);
+  const mountsOf = (parts: Partial<ContainerSpec>) =>
+    plan(parts).mounts.map(({ kind, mountPath, name }) => [kind, mountPath, name]);
   const artifact = new FakeArtifact();
 
   it('gives every path absolute and clean, relative ones below the dir', () => {
-    const parts = { dir: '/build//x/', inputs: [{ artifact, path: './in/' }], outputs: { out: 'sub/./out' }, caches: ['/cache//c'] };
+    const parts = {
+      dir: '/build//x/',
+      inputs: [{ artifact, path: './in/' }],
+      outputs: { out: 'sub/./out' },
+      caches: ['/cache//c'],
+    };
     expect(mountsOf(parts)).to.deep.equal([
       ['input', '/build/x/in', undefined],
       ['output', '/build/x/sub/out', 'out'],
@@ -76,7 +82,19 @@ describe('planContainer', () => {
 
 describe('cleanPath', () => {
   it('refuses what no volume may be mounted at', () => {
-    for (const path of ['', '/', '//', '/..', '/a/../b', 'relative', '/a:b', '/a\0b', '/.kw', '/.kw/volumes', '/.kw-agent/agent']) {
+    for (const path of [
+      '',
+      '/',
+      '//',
+      '/..',
+      '/a/../b',
+      'relative',
+      '/a:b',
+      '/a\0b',
+      '/.kw',
+      '/.kw/volumes',
+      '/.kw-agent/agent',
+    ]) {
       expect(
         fieldOf(() => cleanPath('path', path, undefined)),
         JSON.stringify(path),
@@ -85,6 +103,7 @@ describe('cleanPath', () => {
   });
 
   it('keeps names that only look dangerous', () => {
-    for (const path of ['/a b', '/..a', '/a/...', '/.kwx', '/-n', '/ünï']) expect(cleanPath('path', path, undefined)).to.equal(path);
+    for (const path of ['/a b', '/..a', '/a/...', '/.kwx', '/-n', '/ünï'])
+      expect(cleanPath('path', path, undefined)).to.equal(path);
   });
 });

@@ -3,7 +3,12 @@ import sinon from 'sinon';
 
 import { FakeContainerRepository, FakeStepDelegate } from '../../../fakes/index.ts';
 import { PodDeletedError } from '../../../src/errors/pod.ts';
-import { ContainerDisappearedError, IllegalTransitionError, LeaseLostError, RepositoryUnavailableError } from '../../../src/errors/repository.ts';
+import {
+  ContainerDisappearedError,
+  IllegalTransitionError,
+  LeaseLostError,
+  RepositoryUnavailableError,
+} from '../../../src/errors/repository.ts';
 import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/pod-supervisor.ts';
 import type { ContainerState, VolumeRecord } from '../../../src/repository/records.ts';
 import type { Artifact } from '../../../src/runtime/volume.ts';
@@ -16,7 +21,8 @@ import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 describe('findOrCreateContainer', () => {
   let containers: FakeContainerRepository;
   let launcher: { launch: sinon.SinonStub; discard: sinon.SinonStub };
-  let pods: Record<'exists' | 'requireAlive' | 'whenAgentAnswers' | 'fence', sinon.SinonStub> & Pick<PodSupervisor, 'retry'>;
+  let pods: Record<'exists' | 'requireAlive' | 'whenAgentAnswers' | 'fence', sinon.SinonStub> &
+    Pick<PodSupervisor, 'retry'>;
   let takeFrom: sinon.SinonStub;
   let delegate: FakeStepDelegate;
   let clock: VirtualClock;
@@ -96,7 +102,11 @@ describe('findOrCreateContainer', () => {
     launcher = { launch: sinon.stub().resolves('uid-1'), discard: sinon.stub().resolves() };
     clock = new VirtualClock();
     const timeouts = { startMs: 300_000, schedulingMs: 300_000, reconnectMs: 300_000 };
-    const supervisor = new PodSupervisor({ clock, logger: silentLogger, timeouts } as unknown as PodSupervisorComponents);
+    const supervisor = new PodSupervisor({
+      clock,
+      logger: silentLogger,
+      timeouts,
+    } as unknown as PodSupervisorComponents);
     pods = {
       exists: sinon.stub().resolves(true),
       requireAlive: sinon.stub().resolves(),
@@ -110,7 +120,14 @@ describe('findOrCreateContainer', () => {
     it('puts the pod on record before it is used, and is created last', async () => {
       containers.findOrInsert.resolves(found('creating', true));
       expect(await make()).to.include({ handle: 'c-1', state: 'created' });
-      sinon.assert.callOrder(launcher.launch, containers.recordPod, pods.whenAgentAnswers, pods.fence, takeFrom, containers.markCreated);
+      sinon.assert.callOrder(
+        launcher.launch,
+        containers.recordPod,
+        pods.whenAgentAnswers,
+        pods.fence,
+        takeFrom,
+        containers.markCreated,
+      );
       sinon.assert.calledOnceWithMatch(containers.recordPod, 'c-1', 'id-1', 'uid-1');
       sinon.assert.calledOnceWithMatch(containers.markCreated, 'c-1', 'id-1');
     });
@@ -186,7 +203,10 @@ describe('findOrCreateContainer', () => {
       ['its pod is recorded', () => containers.recordPod.onFirstCall().rejects(new LeaseLostError('c-1'))],
       [
         'its pod is recorded, after the other holder has created it',
-        () => containers.recordPod.onFirstCall().rejects(new IllegalTransitionError('container c-1', 'created', 'creating')),
+        () =>
+          containers.recordPod
+            .onFirstCall()
+            .rejects(new IllegalTransitionError('container c-1', 'created', 'creating')),
       ],
       ['the pod is fenced', () => pods.fence.onFirstCall().rejects(new LeaseLostError('c-1'))],
       ['an input is streamed', () => takeFrom.onFirstCall().rejects(new LeaseLostError('v-1'))],

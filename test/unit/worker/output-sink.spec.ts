@@ -7,11 +7,17 @@ import { OutputSink } from '../../../src/worker/output-sink.ts';
 describe('OutputSink', () => {
   const bytes = Buffer.from('output');
   const settled = async (promise: Promise<unknown>): Promise<boolean> =>
-    await Promise.race([promise.then(() => true), new Promise<boolean>((resolve) => setImmediate(() => resolve(false)))]);
+    await Promise.race([
+      promise.then(() => true),
+      new Promise<boolean>((resolve) => setImmediate(() => resolve(false))),
+    ]);
 
   it('delivers to the writable, and flush resolves when that has taken everything', async () => {
     const done: (() => void)[] = [];
-    const sink = new OutputSink('stdout', new Writable({ write: (_chunk, _encoding, callback) => void done.push(callback) }));
+    const sink = new OutputSink(
+      'stdout',
+      new Writable({ write: (_chunk, _encoding, callback) => void done.push(callback) }),
+    );
     await sink.deliver(bytes);
     const flushed = sink.flush();
     expect(await settled(flushed)).to.equal(false);
@@ -21,7 +27,10 @@ describe('OutputSink', () => {
 
   it('holds back the next while the writable is full', async () => {
     const done: (() => void)[] = [];
-    const sink = new OutputSink('stdout', new Writable({ highWaterMark: 1, write: (_chunk, _encoding, callback) => void done.push(callback) }));
+    const sink = new OutputSink(
+      'stdout',
+      new Writable({ highWaterMark: 1, write: (_chunk, _encoding, callback) => void done.push(callback) }),
+    );
     const delivered = sink.deliver(bytes);
     expect(await settled(delivered)).to.equal(false);
     done[0]!();

@@ -157,14 +157,24 @@ describe('a followed process', () => {
       await opened();
       agent.say(wireData(1, 0, content.subarray(0, 262_144)), wireData(1, 262_144, content.subarray(262_144, 524_288)));
       await settle();
-      pod.stored.set('x', { exitStatus: 0, signal: undefined, oomKills: 0, stdoutBytes: content.length, stderrBytes: 0 });
+      pod.stored.set('x', {
+        exitStatus: 0,
+        signal: undefined,
+        oomKills: 0,
+        stdoutBytes: content.length,
+        stderrBytes: 0,
+      });
       pod.becomes(undefined);
       await settle();
       stdout.open();
       agent.json('ERROR', { code: 'CANCELLED', message: '' });
       const { exitStatus, undelivered = [] } = await waiting;
       expect([exitStatus, undelivered.map(({ stream }) => stream)]).to.deep.equal([0, ['stdout']]);
-      expect(undelivered[0]?.cause).to.include({ code: 'KW_ERR_OUTPUT_FREED', fromBytes: 262_144, toBytes: content.length });
+      expect(undelivered[0]?.cause).to.include({
+        code: 'KW_ERR_OUTPUT_FREED',
+        fromBytes: 262_144,
+        toBytes: content.length,
+      });
     });
 
     it('does not hide that the size of its output is unknown', async () => {
@@ -200,7 +210,11 @@ describe('a followed process', () => {
       agent.say(wireWindow(0, 6, 1000));
       await settle();
       expect(readData(await agent.next('DATA'))).to.deep.include({ offset: 6, bytes: Buffer.from('6789') });
-      expect(readEnd(await agent.next('END'))).to.deep.equal({ stream: 0, total: 10, digest: sha256(Buffer.from('6789')).toString('hex') });
+      expect(readEnd(await agent.next('END'))).to.deep.equal({
+        stream: 0,
+        total: 10,
+        digest: sha256(Buffer.from('6789')).toString('hex'),
+      });
       end();
       expect((await waiting).exitStatus).to.equal(0);
     });

@@ -14,7 +14,13 @@ describe('outcomeOf', () => {
   });
 
   it("is the command's own otherwise, with the kills that it outlived", () => {
-    expect(outcomeOf({ ...base, exitStatus: 137, signal: 9, oomKills: 0 }, outOfMemory)).to.deep.equal({ exitStatus: 137, signal: 9 });
-    expect(outcomeOf({ ...base, exitStatus: 0, signal: undefined, oomKills: 2 }, outOfMemory)).to.deep.equal({ exitStatus: 0, oomKills: 2 });
+    expect(outcomeOf({ ...base, exitStatus: 137, signal: 9, oomKills: 0 }, outOfMemory)).to.deep.equal({
+      exitStatus: 137,
+      signal: 9,
+    });
+    expect(outcomeOf({ ...base, exitStatus: 0, signal: undefined, oomKills: 2 }, outOfMemory)).to.deep.equal({
+      exitStatus: 0,
+      oomKills: 2,
+    });
   });
 });

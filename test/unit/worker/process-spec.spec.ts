@@ -9,7 +9,8 @@ import { checkPosition, checkProcess, checkStdin, checkWindowSize } from '../../
 
 describe('checkProcess', () => {
   const defaults = { dir: '/build', user: 'builder' };
-  const check = (spec: Partial<Parameters<typeof checkProcess>[0]>, from = defaults) => checkProcess({ path: 'make', ...spec }, from, () => 'new-id');
+  const check = (spec: Partial<Parameters<typeof checkProcess>[0]>, from = defaults) =>
+    checkProcess({ path: 'make', ...spec }, from, () => 'new-id');
 
   it("completes it with the container's", () => {
     expect(check({ args: ['all'], env: ['A=b'] })).to.deep.equal({
@@ -32,7 +33,9 @@ describe('checkProcess', () => {
   });
 
   it('refuses a relative dir where the container has none', () => {
-    expect(() => checkProcess({ path: 'make', dir: 'sub' }, { dir: undefined, user: undefined }, () => 'id')).to.throw(/^dir: /);
+    expect(() => checkProcess({ path: 'make', dir: 'sub' }, { dir: undefined, user: undefined }, () => 'id')).to.throw(
+      /^dir: /,
+    );
   });
 
   it('refuses ids that are no names', () => {
@@ -61,8 +64,10 @@ describe('an error about the environment or the arguments', () => {
   };
 
   it('names the variable or the argument, and never quotes a value', () => {
-    const check = (spec: object) => messageOf(() => checkProcess({ path: 'make', ...spec }, { dir: undefined, user: undefined }, () => 'id'));
-    const sidecar = (parts: object) => messageOf(() => planContainer({ image: 'i', sidecars: [{ name: 'side', image: 'i', ...parts }] }));
+    const check = (spec: object) =>
+      messageOf(() => checkProcess({ path: 'make', ...spec }, { dir: undefined, user: undefined }, () => 'id'));
+    const sidecar = (parts: object) =>
+      messageOf(() => planContainer({ image: 'i', sidecars: [{ name: 'side', image: 'i', ...parts }] }));
     const messages = {
       'env[1]: the value of "TOKEN" contains a NUL': check({ env: ['A=b', `TOKEN=${secret}\0`] }),
       'env[0]: is not NAME=value': check({ env: [secret] }),

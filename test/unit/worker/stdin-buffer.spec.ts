@@ -52,7 +52,9 @@ describe('StdinBuffer', () => {
     expect(await piece).to.equal(failure);
     const destroyed = new PassThrough();
     destroyed.destroy();
-    expect((await rejection(new StdinBuffer(destroyed).pieceAt(0))).message).to.equal('stdin was destroyed before its end');
+    expect((await rejection(new StdinBuffer(destroyed).pieceAt(0))).message).to.equal(
+      'stdin was destroyed before its end',
+    );
   });
 
   it('reads and drops what the agent has, and keeps none of it', async () => {

@@ -21,7 +21,11 @@ describe('StoredVolume', () => {
 
   const volumeOf = (handle: string): StoredVolume => {
     const timeouts = { startMs: 1, schedulingMs: 1, reconnectMs: 60_000 };
-    const supervisor = new PodSupervisor({ clock, logger: silentLogger, timeouts } as unknown as PodSupervisorComponents);
+    const supervisor = new PodSupervisor({
+      clock,
+      logger: silentLogger,
+      timeouts,
+    } as unknown as PodSupervisorComponents);
     const record = { handle, workerName: 'w', location: { at: handle } };
     return new StoredVolume(record, { volumes, store, retry: (work, options) => supervisor.retry(work, options) });
   };
@@ -72,7 +76,9 @@ describe('StoredVolume', () => {
   it('stops trying by the signal, with its reason', async () => {
     volumes.markReady.rejects(new RepositoryUnavailableError('away'));
     const abort = new AbortController();
-    const streaming = rejection(volumeOf('to').streamIn('.', Readable.from([Buffer.alloc(1024)]), { signal: abort.signal }));
+    const streaming = rejection(
+      volumeOf('to').streamIn('.', Readable.from([Buffer.alloc(1024)]), { signal: abort.signal }),
+    );
     await settle();
     abort.abort(new Error('enough'));
     expect(await streaming).to.include({ message: 'enough' });

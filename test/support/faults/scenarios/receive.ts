@@ -68,7 +68,11 @@ async function hear(connection: AgentConnection, told: Outcome | undefined): Pro
 }
 
 /** A volume is as it was, or whole, or marked as damaged; and it is what the host was told, or hears now. */
-export async function checkVolume(rig: FaultRig, expected: Expected, told: Outcome | undefined): Promise<Outcome | undefined> {
+export async function checkVolume(
+  rig: FaultRig,
+  expected: Expected,
+  told: Outcome | undefined,
+): Promise<Outcome | undefined> {
   const connection = await rig.connect();
   const heard = await hear(connection, told);
   const damaged = await isDamaged(connection);
@@ -77,9 +81,15 @@ export async function checkVolume(rig: FaultRig, expected: Expected, told: Outco
   const whole = sameTree(tree, expected.whole);
   promise(damaged || untouched || whole, `no half volume is served: ${differences(expected.whole, tree)}`);
   if (heard?.kind === 'result')
-    promise(whole && !damaged, `RESULT means that all is there: ${damaged ? 'damaged' : differences(expected.whole, tree)}`);
+    promise(
+      whole && !damaged,
+      `RESULT means that all is there: ${damaged ? 'damaged' : differences(expected.whole, tree)}`,
+    );
   if (heard?.kind === 'error' && heard.failure.code !== 'VOLUME_DAMAGED')
-    promise(untouched && !damaged, `${heard.failure.message} means that nothing has changed: ${differences(expected.before, tree)}`);
+    promise(
+      untouched && !damaged,
+      `${heard.failure.message} means that nothing has changed: ${differences(expected.before, tree)}`,
+    );
   await connection.bye();
   return heard;
 }

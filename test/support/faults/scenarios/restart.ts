@@ -45,15 +45,23 @@ export async function crashedState(built: DynamicAgent): Promise<FaultRig> {
 }
 
 async function checkProcesses(rig: FaultRig, connection: AgentConnection): Promise<void> {
-  const ended = await outcomeOf(connection.attach('ended').then(({ result, stdout }): Json => ({ ...result, stdout: stdout.toString() })));
+  const ended = await outcomeOf(
+    connection.attach('ended').then(({ result, stdout }): Json => ({ ...result, stdout: stdout.toString() })),
+  );
   promise(
     ended.kind === 'result' && ended.result['exitStatus'] === 7 && ended.result['stdout'] === 'output\n',
     `a result survives: ${JSON.stringify(ended)}`,
   );
   const lost = await outcomeOf(connection.attach('lost').then(({ result }) => result));
-  promise(lost.kind === 'error' && lost.failure.code === 'PROCESS_LOST', `a process without a result is lost: ${JSON.stringify(lost)}`);
+  promise(
+    lost.kind === 'error' && lost.failure.code === 'PROCESS_LOST',
+    `a process without a result is lost: ${JSON.stringify(lost)}`,
+  );
   const again = await outcomeOf(connection.start('lost', ['/bin/sh', '-c', `echo ran >> ${join(rig.folder, 'ran')}`]));
-  promise(again.kind === 'result' && again.result['started'] === false, `what is lost is not started again: ${JSON.stringify(again)}`);
+  promise(
+    again.kind === 'result' && again.result['started'] === false,
+    `what is lost is not started again: ${JSON.stringify(again)}`,
+  );
   promise((await runs(rig)) === '', 'nothing runs twice');
 }
 
@@ -84,7 +92,10 @@ export function restartScenario(expected: Expected, crashed: FaultRig): Scenario
       const outcome = await checkVolume(rig, expected, heard.has(rig) ? undefined : { kind: 'lost' });
       if (outcome?.kind === 'result') heard.add(rig);
       if (!rig.restarted) return;
-      promise(heard.has(rig), `a restart without a fault completes the upload, and tells so: ${JSON.stringify(outcome)}`);
+      promise(
+        heard.has(rig),
+        `a restart without a fault completes the upload, and tells so: ${JSON.stringify(outcome)}`,
+      );
       await checkRest(rig);
     },
     close: () => crashed[Symbol.asyncDispose](),

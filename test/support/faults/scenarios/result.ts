@@ -24,10 +24,16 @@ function told(attached: AttachResult): Json {
 
 /** A RESULT is the command's own, with all of its output unless it says otherwise. */
 function checkResult(result: Json): void {
-  promise(result['exitStatus'] === 7 && result['signal'] === null, `the status is the command's: ${JSON.stringify(result)}`);
+  promise(
+    result['exitStatus'] === 7 && result['signal'] === null,
+    `the status is the command's: ${JSON.stringify(result)}`,
+  );
   const whole = result['stdout'] === OUTPUT && result['stderr'] === 'error\n';
   promise(whole || result['outputCut'] === true, `the output is whole, or said to be cut: ${JSON.stringify(result)}`);
-  promise(OUTPUT.startsWith(String(result['stdout'])), `the output is a beginning of the command's: ${JSON.stringify(result)}`);
+  promise(
+    OUTPUT.startsWith(String(result['stdout'])),
+    `the output is a beginning of the command's: ${JSON.stringify(result)}`,
+  );
 }
 
 async function check(rig: FaultRig, first: Outcome, known: Outcome, fault: Fault): Promise<Outcome> {
@@ -35,13 +41,21 @@ async function check(rig: FaultRig, first: Outcome, known: Outcome, fault: Fault
   const now = await outcomeOf(connection.attach('p').then(told));
   await connection.bye();
   if (now.kind === 'result') checkResult(now.result);
-  else promise(now.kind === 'error' && now.failure.code === 'PROCESS_LOST', `what has no result is lost: ${JSON.stringify(now)}`);
+  else
+    promise(
+      now.kind === 'error' && now.failure.code === 'PROCESS_LOST',
+      `what has no result is lost: ${JSON.stringify(now)}`,
+    );
   if (known.kind === 'result')
     promise(
       now.kind === 'result' && JSON.stringify(now.result) === JSON.stringify(known.result),
       `a result that was told stays: ${JSON.stringify([known, now])}`,
     );
-  if (mustSucceed(fault)) promise(first.kind === 'result' && now.kind === 'result', `${fault.name} changes nothing: ${JSON.stringify([first, now])}`);
+  if (mustSucceed(fault))
+    promise(
+      first.kind === 'result' && now.kind === 'result',
+      `${fault.name} changes nothing: ${JSON.stringify([first, now])}`,
+    );
   return now;
 }
 

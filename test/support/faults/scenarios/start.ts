@@ -26,8 +26,10 @@ async function check(rig: FaultRig, told: Outcome): Promise<void> {
   const ended = await outcomeOf(connection.attach('p').then(({ result }) => result));
   const count = await runs(rig);
   // One that was killed may have been killed before its first step.
-  if (ended.kind === 'result' && ended.result['signal'] === 9) promise(count <= 1, `a command that was killed ran once: ${count}`);
-  else if (ended.kind === 'result') promise(count === 1 && ended.result['exitStatus'] === 0, `a command that has ended ran once: ${count}`);
+  if (ended.kind === 'result' && ended.result['signal'] === 9)
+    promise(count <= 1, `a command that was killed ran once: ${count}`);
+  else if (ended.kind === 'result')
+    promise(count === 1 && ended.result['exitStatus'] === 0, `a command that has ended ran once: ${count}`);
   else
     promise(
       count <= 1 && ended.kind === 'error' && ended.failure.code === 'PROCESS_LOST',

@@ -9,7 +9,12 @@ import {
 } from '../../../../src/agent-client/session/agent-session.ts';
 import type { AgentFailure } from '../../../../src/agent-client/wire/agent-error.ts';
 import { ClosedError } from '../../../../src/errors/caller.ts';
-import { AgentIncompatibleError, AgentUnavailableError, HeartbeatTimeoutError, ProtocolViolationError } from '../../../../src/errors/connection.ts';
+import {
+  AgentIncompatibleError,
+  AgentUnavailableError,
+  HeartbeatTimeoutError,
+  ProtocolViolationError,
+} from '../../../../src/errors/connection.ts';
 import { wireData, wireEnd, wireFrame, wireJson, wireWindow } from '../../../support/agent-wire.ts';
 import { rejection } from '../../../support/rejection.ts';
 import { HELLO, ScriptedAgent } from '../../../support/scripted-agent.ts';
@@ -62,10 +67,23 @@ describe('a session', () => {
   context('when it greets', () => {
     it('says HELLO without waiting, and gives what the agent says', async () => {
       const opening = open();
-      expect(await agent.nextJson('HELLO')).to.deep.equal({ magic: 'kubernetes-worker', protocol: [1, 3], version: '1.2.3' });
+      expect(await agent.nextJson('HELLO')).to.deep.equal({
+        magic: 'kubernetes-worker',
+        protocol: [1, 3],
+        version: '1.2.3',
+      });
       agent.hello();
       const { hello } = await opening;
-      expect(hello).to.deep.equal({ protocol: 1, version: '0.1.0', incarnation: 'abc', arch: 'x64', uid: 0, gid: 0, freeBytes: 1e9, pid1: true });
+      expect(hello).to.deep.equal({
+        protocol: 1,
+        version: '0.1.0',
+        incarnation: 'abc',
+        arch: 'x64',
+        uid: 0,
+        gid: 0,
+        freeBytes: 1e9,
+        pid1: true,
+      });
     });
 
     it('speaks the highest version that both know', async () => {

@@ -74,7 +74,11 @@ describe('a download', () => {
     expect(isEnded, 'before RESULT').to.equal(false);
     finish(content);
     expect((await reading).equals(content)).to.equal(true);
-    expect(await completed).to.deep.equal({ bytes: content.length, sha256: sha256(content).toString('hex'), entries: 2 });
+    expect(await completed).to.deep.equal({
+      bytes: content.length,
+      sha256: sha256(content).toString('hex'),
+      entries: 2,
+    });
     expect(agent.types.at(-1)).to.equal('DONE');
   });
 
@@ -102,7 +106,8 @@ describe('a download', () => {
       const other = await begin();
       expect(agent).not.to.equal(slow);
       slow.frames.length = 0;
-      for (let taken = 0; taken < window; ) taken += (unread.readable.read() as Buffer | null)?.length ?? (await settle(), 0);
+      for (let taken = 0; taken < window; )
+        taken += (unread.readable.read() as Buffer | null)?.length ?? (await settle(), 0);
       await settle();
       expect(slow.frames, 'granted without a place').to.deep.equal([]);
       agent.say(wireEnd(1, 0, sha256(Buffer.alloc(0))));
@@ -120,7 +125,8 @@ describe('a download', () => {
       const slow = agent;
       giveFrom(slow, 0, window);
       const other = await begin();
-      for (let taken = 0; taken < window; ) taken += (unread.readable.read() as Buffer | null)?.length ?? (await settle(), 0);
+      for (let taken = 0; taken < window; )
+        taken += (unread.readable.read() as Buffer | null)?.length ?? (await settle(), 0);
       for (let waited = 0; waited < 10; waited += 1) {
         await setup.clock.advance(30_000);
         agent.json('PROGRESS', {});
@@ -136,7 +142,8 @@ describe('a download', () => {
       const slow = agent;
       giveFrom(slow, 0, window);
       const other = await begin();
-      for (let taken = 0; taken < window; ) taken += (unread.readable.read() as Buffer | null)?.length ?? (await settle(), 0);
+      for (let taken = 0; taken < window; )
+        taken += (unread.readable.read() as Buffer | null)?.length ?? (await settle(), 0);
       unread.readable.destroy();
       slow.json('ERROR', { code: 'CANCELLED', message: '' });
       other.readable.destroy();
@@ -157,7 +164,9 @@ describe('a download', () => {
           let offset = 0;
           const frames = parts.map((part) => {
             const raw = content.subarray(offset, offset + part.size);
-            const frame = part.packed ? wireData(1, offset, zstdCompressSync(raw), { rawLength: raw.length }) : wireData(1, offset, raw);
+            const frame = part.packed
+              ? wireData(1, offset, zstdCompressSync(raw), { rawLength: raw.length })
+              : wireData(1, offset, raw);
             offset += part.size;
             return frame;
           });
@@ -181,7 +190,12 @@ describe('a download', () => {
 
   it('holds little more than its window, and gives credit for what was read', async () => {
     const { readable } = await begin();
-    expect(readWindow(await agent.next('WINDOW'))).to.deep.equal({ stream: 1, acknowledged: 0, limit: 1 << 20, durable: false });
+    expect(readWindow(await agent.next('WINDOW'))).to.deep.equal({
+      stream: 1,
+      acknowledged: 0,
+      limit: 1 << 20,
+      durable: false,
+    });
     for (let at = 0; at < 1 << 20; at += 65_536) agent.data(1, at, Buffer.alloc(65_536, 1));
     await settle();
     expect(agent.frames).to.deep.equal([]);
@@ -229,7 +243,10 @@ describe('a download', () => {
     it('at once with OPENED, tells it too, and nothing is thrown past the caller', async () => {
       const sending = setup.client.send({ volume: 'v', path: 'a' });
       ({ agent } = await setup.opened('send'));
-      agent.say(wireJson('OPENED', { from: 0, kind: 'file' }), wireJson('ERROR', { code: 'FILE_CHANGED', message: 'm' }));
+      agent.say(
+        wireJson('OPENED', { from: 0, kind: 'file' }),
+        wireJson('ERROR', { code: 'FILE_CHANGED', message: 'm' }),
+      );
       const { error } = await sending.then(
         ({ readable }) => drain(readable),
         (failure: unknown) => ({ error: failure }),
@@ -297,9 +314,15 @@ describe('a download', () => {
         },
       ],
       ['bytes of another stream', () => agent.data(2, 0, Buffer.from('a'))],
-      ['bytes after the end', () => agent.say(wireEnd(1, 0, sha256(Buffer.alloc(0))), wireData(1, 0, Buffer.from('a')))],
+      [
+        'bytes after the end',
+        () => agent.say(wireEnd(1, 0, sha256(Buffer.alloc(0))), wireData(1, 0, Buffer.from('a'))),
+      ],
       ['what is not zstd', () => agent.say(wireData(1, 0, Buffer.from('abc'), { rawLength: 100_000 }))],
-      ['zstd of another length', () => agent.say(wireData(1, 0, zstdCompressSync(Buffer.alloc(5000)), { rawLength: 4999 }))],
+      [
+        'zstd of another length',
+        () => agent.say(wireData(1, 0, zstdCompressSync(Buffer.alloc(5000)), { rawLength: 4999 })),
+      ],
       ['a result before the end', () => finish(Buffer.alloc(0))],
       [
         'a result that is not its end',

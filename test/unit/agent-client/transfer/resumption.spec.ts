@@ -6,7 +6,11 @@ import { buffer } from 'node:stream/consumers';
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { ExecConnectionLostError, ExecHandshakeFailedError, ProtocolViolationError } from '../../../../src/errors/connection.ts';
+import {
+  ExecConnectionLostError,
+  ExecHandshakeFailedError,
+  ProtocolViolationError,
+} from '../../../../src/errors/connection.ts';
 import { OutcomeUnknownError } from '../../../../src/errors/process.ts';
 import { OperationLostError } from '../../../../src/errors/transfer.ts';
 import { readData, readWindow, wireData, wireEnd, wireWindow } from '../../../support/agent-wire.ts';
@@ -40,7 +44,10 @@ describe('a transfer that goes on over another connection', () => {
   }
 
   /** The raw bytes of the frames that came, and where each begins. */
-  async function take(agent: ScriptedAgent, count: number): Promise<{ readonly offset: number; readonly bytes: Buffer }[]> {
+  async function take(
+    agent: ScriptedAgent,
+    count: number,
+  ): Promise<{ readonly offset: number; readonly bytes: Buffer }[]> {
     const frames = [];
     for (let index = 0; index < count; index += 1) {
       const { offset, bytes } = readData(await agent.next('DATA'));
@@ -257,7 +264,10 @@ describe('a transfer that goes on over another connection', () => {
             setup.onConnect = (agent) => agent.hello({ protocol: [1, 2] });
             const bytes = randomBytes(chunks.reduce((sum, size) => sum + size, 0));
             let at = 0;
-            const result = setup.client.receive({ volume: 'v' }, Readable.from(chunks.map((size) => bytes.subarray(at, (at += size)))));
+            const result = setup.client.receive(
+              { volume: 'v' },
+              Readable.from(chunks.map((size) => bytes.subarray(at, (at += size)))),
+            );
             const ends = [0];
             const held: Buffer[] = [];
             let known = 0;
@@ -322,7 +332,8 @@ describe('a transfer that goes on over another connection', () => {
       expect(second.open).to.include({ id: open['id'], attempt: 2, resume: true, from: 100_000 });
       second.agent.json('OPENED', { from: 100_000, kind: 'directory' });
       expect(readWindow(await second.agent.next('WINDOW')).limit).to.equal(6 << 20);
-      for (let at = 100_000; at < noise.length; at += 100_000) second.agent.data(1, at, noise.subarray(at, at + 100_000));
+      for (let at = 100_000; at < noise.length; at += 100_000)
+        second.agent.data(1, at, noise.subarray(at, at + 100_000));
       second.agent.say(wireEnd(1, noise.length, sha256(noise)));
       finish(second.agent, noise);
       expect((await reading).equals(noise)).to.equal(true);

@@ -7,7 +7,12 @@ import { expect } from 'chai';
 import type { UploadResult } from '../../../../src/agent-client/transfer/upload.ts';
 import { InvalidSpecError } from '../../../../src/errors/caller.ts';
 import { ProtocolViolationError } from '../../../../src/errors/connection.ts';
-import { CorruptArchiveError, DigestMismatchError, OperationLostError, TransferStalledError } from '../../../../src/errors/transfer.ts';
+import {
+  CorruptArchiveError,
+  DigestMismatchError,
+  OperationLostError,
+  TransferStalledError,
+} from '../../../../src/errors/transfer.ts';
 import { wireData, wireWindow } from '../../../support/agent-wire.ts';
 import { rejection } from '../../../support/rejection.ts';
 import { type ScriptedAgent, sha256 } from '../../../support/scripted-agent.ts';
@@ -37,8 +42,13 @@ describe('an upload', () => {
   });
 
   /** Begins one; the promise is in an object, so that it is not awaited. */
-  async function begin(source: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<{ readonly result: Promise<UploadResult> }> {
-    const result = setup.client.receive({ volume: 'v', path: 'a/b', expandedLimitBytes: 9, setId: 'error' }, source, { signal });
+  async function begin(
+    source: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<{ readonly result: Promise<UploadResult> }> {
+    const result = setup.client.receive({ volume: 'v', path: 'a/b', expandedLimitBytes: 9, setId: 'error' }, source, {
+      signal,
+    });
     result.catch(() => undefined);
     ({ agent, open } = await setup.opened('receive'));
     agent.json('OPENED', { from: 0 });
@@ -46,7 +56,13 @@ describe('an upload', () => {
   }
 
   function commit(bytes: Buffer, changes: object = {}): void {
-    agent.json('RESULT', { bytes: bytes.length, sha256: sha256(bytes).toString('hex'), entries: 2, expandedBytes: 3, ...changes });
+    agent.json('RESULT', {
+      bytes: bytes.length,
+      sha256: sha256(bytes).toString('hex'),
+      entries: 2,
+      expandedBytes: 3,
+      ...changes,
+    });
   }
 
   /** A source that tells whether it was ended, and gives chunks when it is told to. */
@@ -60,7 +76,12 @@ describe('an upload', () => {
     expect(open).to.deep.include({ volume: 'v', path: 'a/b', expandedLimitBytes: 9, set: 'error' });
     expect((await agent.takeUpload(1 << 20)).equals(archive)).to.equal(true);
     commit(archive);
-    expect(await result).to.deep.equal({ bytes: archive.length, sha256: sha256(archive).toString('hex'), entries: 2, expandedBytes: 3 });
+    expect(await result).to.deep.equal({
+      bytes: archive.length,
+      sha256: sha256(archive).toString('hex'),
+      entries: 2,
+      expandedBytes: 3,
+    });
     await agent.next('DONE');
   });
 
@@ -329,7 +350,9 @@ describe('an upload', () => {
 
     it('because the pod that it comes from is silent fails with what that one says, and does not count itself', async () => {
       const producer = new ScriptedClient();
-      const moving = rejection(setup.client.receiveFrom({ volume: 'v' }, { client: producer.client, spec: { volume: 'from' } }));
+      const moving = rejection(
+        setup.client.receiveFrom({ volume: 'v' }, { client: producer.client, spec: { volume: 'from' } }),
+      );
       const { agent: from } = await producer.opened('send');
       from.json('OPENED', { from: 0, kind: 'directory' });
       ({ agent } = await setup.opened('receive'));

@@ -17,7 +17,12 @@ import { FrameType } from '../../../../src/agent-client/wire/frame.ts';
 import { ClosedError } from '../../../../src/errors/caller.ts';
 import { HeartbeatTimeoutError, ProtocolViolationError } from '../../../../src/errors/connection.ts';
 import { OutcomeUnknownError } from '../../../../src/errors/process.ts';
-import { ArtifactTooLargeError, OperationLostError, TransferStalledError, UnsafeArchivePathError } from '../../../../src/errors/transfer.ts';
+import {
+  ArtifactTooLargeError,
+  OperationLostError,
+  TransferStalledError,
+  UnsafeArchivePathError,
+} from '../../../../src/errors/transfer.ts';
 
 const transfer = { handle: 'v', podName: 'p', direction: 'in', path: 'a', bytes: 5 } as const;
 const process = { handle: 'h', processId: 'x' } as const;
@@ -59,8 +64,15 @@ const MEANINGS: Readonly<Record<string, { transfer?: string; start?: string; pro
 describe('the errors of the agent', () => {
   it('have the words of a pod on one line, without control characters', () => {
     const message = 'no\u001b[2Jroom\nKW_ERR_FAKE: forged\u202e';
-    const failure = AgentFailure.of(Fields.parse(FrameType.ERROR, Buffer.from(JSON.stringify({ code: 'IO_ERROR', message, path: 'a\nb' }))));
-    for (const error of [failure, transferError(failure, transfer), processError(failure, process), processStartError(failure, process, command)]) {
+    const failure = AgentFailure.of(
+      Fields.parse(FrameType.ERROR, Buffer.from(JSON.stringify({ code: 'IO_ERROR', message, path: 'a\nb' }))),
+    );
+    for (const error of [
+      failure,
+      transferError(failure, transfer),
+      processError(failure, process),
+      processStartError(failure, process, command),
+    ]) {
       expect((error as Error).message).to.match(/no\\u\{1b\}\[2Jroom\\nKW_ERR_FAKE: forged\\u\{202e\}/);
     }
     expect(failure.facts.path).to.equal('a\nb');
@@ -97,7 +109,11 @@ describe('the errors of the agent', () => {
 
   it('of a code that nobody knows are a violation', () => {
     const failure = new AgentFailure('SOMETHING_NEW', 'it says');
-    for (const error of [transferError(failure, transfer), processStartError(failure, process, command), processError(failure, process)])
+    for (const error of [
+      transferError(failure, transfer),
+      processStartError(failure, process, command),
+      processError(failure, process),
+    ])
       expect(error).to.be.instanceOf(ProtocolViolationError);
   });
 
@@ -106,7 +122,15 @@ describe('the errors of the agent', () => {
       Fields.parse(
         FrameType.ERROR,
         Buffer.from(
-          JSON.stringify({ code: 'UNSAFE_ARCHIVE_PATH', message: 'm', errno: 40, errnoName: 'ELOOP', path: 'b', entry: { b64: '/w==' }, bytes: 9 }),
+          JSON.stringify({
+            code: 'UNSAFE_ARCHIVE_PATH',
+            message: 'm',
+            errno: 40,
+            errnoName: 'ELOOP',
+            path: 'b',
+            entry: { b64: '/w==' },
+            bytes: 9,
+          }),
         ),
       ),
     );
@@ -136,7 +160,10 @@ describe('the errors of the agent', () => {
 
   it('cut what the agent says at length', () => {
     const failure = AgentFailure.of(
-      Fields.parse(FrameType.ERROR, Buffer.from(JSON.stringify({ code: 'x'.repeat(1e5), message: 'y'.repeat(1e6), path: 'z'.repeat(1e6) }))),
+      Fields.parse(
+        FrameType.ERROR,
+        Buffer.from(JSON.stringify({ code: 'x'.repeat(1e5), message: 'y'.repeat(1e6), path: 'z'.repeat(1e6) })),
+      ),
     );
     expect(failure.code.length + failure.message.length + (failure.facts.path?.length ?? 0)).to.be.below(10_000);
   });
@@ -159,7 +186,11 @@ describe('a lost connection', () => {
   });
 
   it('keeps reasons that mean something of their own', () => {
-    for (const reason of [new ProtocolViolationError('garbage'), new TransferStalledError(transfer, 1), new ClosedError('client')])
+    for (const reason of [
+      new ProtocolViolationError('garbage'),
+      new TransferStalledError(transfer, 1),
+      new ClosedError('client'),
+    ])
       expect(transferFailure(new LostConnection(reason), transfer)).to.equal(reason);
   });
 

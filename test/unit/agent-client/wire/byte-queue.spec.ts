@@ -7,15 +7,23 @@ describe('a queue of bytes', () => {
   it('gives what it was given, in any portions, and never changes what it gave', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.oneof(fc.record({ push: fc.integer({ min: 0, max: 30_000 }) }), fc.record({ take: fc.integer({ min: 1, max: 40_000 }) })), {
-          maxLength: 60,
-        }),
+        fc.array(
+          fc.oneof(
+            fc.record({ push: fc.integer({ min: 0, max: 30_000 }) }),
+            fc.record({ take: fc.integer({ min: 1, max: 40_000 }) }),
+          ),
+          {
+            maxLength: 60,
+          },
+        ),
         (steps) => {
           const queue = new ByteQueue();
           let pushed = 0;
           const taken: Uint8Array[] = [];
           const pattern = (start: number, length: number): Buffer =>
-            Buffer.from(Uint8Array.from({ length }, (_, index) => ((start + index) * 31 + ((start + index) >> 8)) & 255));
+            Buffer.from(
+              Uint8Array.from({ length }, (_, index) => ((start + index) * 31 + ((start + index) >> 8)) & 255),
+            );
           for (const step of steps) {
             if ('push' in step) {
               queue.push(pattern(pushed, step.push));
@@ -52,7 +60,9 @@ describe('a queue of bytes', () => {
     expect(queue.together(1_000)).to.equal(1_000);
     const pieces = queue.take(queue.length);
     expect(pieces.map(({ byteLength }) => byteLength)).to.deep.equal([40_000, 19_900]);
-    expect(Buffer.concat(pieces).equals(Buffer.concat([block.subarray(0, 40_000), block.subarray(40_100)]))).to.equal(true);
+    expect(Buffer.concat(pieces).equals(Buffer.concat([block.subarray(0, 40_000), block.subarray(40_100)]))).to.equal(
+      true,
+    );
     expect(queue.together(1)).to.equal(0);
   });
 
@@ -61,6 +71,8 @@ describe('a queue of bytes', () => {
     for (let index = 0; index < 100_000; index += 1) queue.push(Uint8Array.of(index & 255));
     const pieces = queue.take(100_000);
     expect(pieces.length).to.be.at.most(3);
-    expect(Buffer.concat(pieces).equals(Buffer.from(Uint8Array.from({ length: 100_000 }, (_, index) => index & 255)))).to.equal(true);
+    expect(
+      Buffer.concat(pieces).equals(Buffer.from(Uint8Array.from({ length: 100_000 }, (_, index) => index & 255))),
+    ).to.equal(true);
   });
 });

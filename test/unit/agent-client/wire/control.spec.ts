@@ -12,7 +12,12 @@ function parse(value: unknown): Fields {
 
 describe('encodeControl', () => {
   it('writes text as text, and bytes that are not UTF-8 as base64, wherever they stand', () => {
-    const value = { path: Buffer.from('ä'), args: ['a', Buffer.from([0xff, 0x00])], nested: { none: null, yes: true, count: 3 }, left: undefined };
+    const value = {
+      path: Buffer.from('ä'),
+      args: ['a', Buffer.from([0xff, 0x00])],
+      nested: { none: null, yes: true, count: 3 },
+      left: undefined,
+    };
     expect(JSON.parse(encodeControl(value).toString())).to.deep.equal({
       path: 'ä',
       args: ['a', { b64: '/wA=' }],
@@ -25,7 +30,9 @@ describe('encodeControl', () => {
       fc.property(fc.uint8Array(), (bytes) => {
         const { path } = JSON.parse(encodeControl({ path: bytes }).toString()) as { path: string | { b64: string } };
         expect(
-          Buffer.from(typeof path === 'string' ? path : path.b64, typeof path === 'string' ? 'utf8' : 'base64').equals(Buffer.from(bytes)),
+          Buffer.from(typeof path === 'string' ? path : path.b64, typeof path === 'string' ? 'utf8' : 'base64').equals(
+            Buffer.from(bytes),
+          ),
         ).to.equal(true);
       }),
     );
@@ -92,7 +99,10 @@ describe('the fields of a control frame', () => {
   for (const [kind, values] of Object.entries(wrong)) {
     it(`are refused where they are no ${kind}, with their name`, () => {
       for (const value of values)
-        expect(() => reads[kind]?.(parse({ a: value })), JSON.stringify(value)).to.throw(ProtocolViolationError, 'RESULT.a');
+        expect(() => reads[kind]?.(parse({ a: value })), JSON.stringify(value)).to.throw(
+          ProtocolViolationError,
+          'RESULT.a',
+        );
     });
   }
 
@@ -104,6 +114,9 @@ describe('the fields of a control frame', () => {
   it('come from the JSON text of an object only', () => {
     for (const text of ['', '{', '[]', '"a"', '1', 'null', '{"a":1}x'])
       expect(() => Fields.parse(FrameType.ERROR, Buffer.from(text)), text).to.throw(ProtocolViolationError, 'ERROR');
-    expect(() => Fields.parse(FrameType.ERROR, Buffer.from([0x7b, 0xff, 0x7d]))).to.throw(ProtocolViolationError, 'UTF-8');
+    expect(() => Fields.parse(FrameType.ERROR, Buffer.from([0x7b, 0xff, 0x7d]))).to.throw(
+      ProtocolViolationError,
+      'UTF-8',
+    );
   });
 });

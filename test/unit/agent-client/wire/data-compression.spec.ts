@@ -16,7 +16,10 @@ describe('the compression of frames', () => {
   const text = Buffer.alloc(262_144, 'some text ');
 
   it('keeps what saves a tenth, for any peer to expand', async () => {
-    const { encoding, pieces } = await new DataCompressor().encode([text.subarray(0, 100_000), text.subarray(100_000)], text.length);
+    const { encoding, pieces } = await new DataCompressor().encode(
+      [text.subarray(0, 100_000), text.subarray(100_000)],
+      text.length,
+    );
     expect(encoding).to.equal('zstd');
     expect(zstdDecompressSync(Buffer.concat(pieces)).equals(text)).to.equal(true);
   });
@@ -33,7 +36,8 @@ describe('the compression of frames', () => {
     expect(tries).to.deep.equal([0, 2, 5, 10, 19, 36, 69, 134, 199, 264]);
     // And compresses each one again as soon as a try is worth it.
     let packed = 0;
-    for (let frame = 0; frame < 70; frame += 1) if ((await compressor.encode([text], text.length)).encoding === 'zstd') packed += 1;
+    for (let frame = 0; frame < 70; frame += 1)
+      if ((await compressor.encode([text], text.length)).encoding === 'zstd') packed += 1;
     expect(packed).to.be.greaterThan(30);
   });
 
@@ -54,19 +58,29 @@ describe('the expansion of frames', () => {
 
       it('never gives more, or less, than the frame declares', async () => {
         for (const declared of size === 1 ? [2] : [size - 1, size + 1])
-          expect(await rejection((async () => await expand(zstdFrame(packed, declared)))()), `${declared}`).to.be.instanceOf(ProtocolViolationError);
+          expect(
+            await rejection((async () => await expand(zstdFrame(packed, declared)))()),
+            `${declared}`,
+          ).to.be.instanceOf(ProtocolViolationError);
       });
 
       it('refuses a frame that is cut, or none', async () => {
         for (const bytes of [packed.subarray(0, -1), Buffer.from('nothing'), Buffer.alloc(0)])
-          expect(await rejection((async () => await expand(zstdFrame(bytes, size)))())).to.be.instanceOf(ProtocolViolationError);
+          expect(await rejection((async () => await expand(zstdFrame(bytes, size)))())).to.be.instanceOf(
+            ProtocolViolationError,
+          );
       });
     });
   }
 
   it('refuses a frame that wants a lot of memory', async () => {
     // A frame header that asks for a window of 64 MiB: no content size, windowLog 26.
-    const greedy = Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, (26 - 10) << 3]), Buffer.from([0x09, 0, 0, 0x61])]);
-    expect(await rejection((async () => await expand(zstdFrame(greedy, 100_000)))())).to.be.instanceOf(ProtocolViolationError);
+    const greedy = Buffer.concat([
+      Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, (26 - 10) << 3]),
+      Buffer.from([0x09, 0, 0, 0x61]),
+    ]);
+    expect(await rejection((async () => await expand(zstdFrame(greedy, 100_000)))())).to.be.instanceOf(
+      ProtocolViolationError,
+    );
   });
 });

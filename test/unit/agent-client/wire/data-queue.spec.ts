@@ -16,9 +16,15 @@ describe('a queue of data', () => {
   it('gives the bytes in their order, whatever the frames are and however slowly they are taken', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.record({ size: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 8000, max: 20_000 })), packed: fc.boolean() }), {
-          maxLength: 30,
-        }),
+        fc.array(
+          fc.record({
+            size: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 8000, max: 20_000 })),
+            packed: fc.boolean(),
+          }),
+          {
+            maxLength: 30,
+          },
+        ),
         fc.boolean(),
         async (parts, slow) => {
           const taken: Uint8Array[] = [];
@@ -91,7 +97,11 @@ describe('a queue of data', () => {
 
   it('holds a part of a frame back for the rest of it, but never 128 KiB', async () => {
     const taken: number[] = [];
-    const queue = new DataQueue({ concurrency: 3, take: (bytes) => void taken.push(bytes.byteLength), failed: () => undefined });
+    const queue = new DataQueue({
+      concurrency: 3,
+      take: (bytes) => void taken.push(bytes.byteLength),
+      failed: () => undefined,
+    });
     const block = Buffer.alloc(256 * 1024);
     let offset = 0;
     const add = (length: number, isPart: boolean): void => {
@@ -113,7 +123,11 @@ describe('a queue of data', () => {
 
   it('gives what is there of a frame whose rest does not come for now, and goes on when it comes', async () => {
     const taken: number[] = [];
-    const queue = new DataQueue({ concurrency: 3, take: (bytes) => void taken.push(bytes.byteLength), failed: () => undefined });
+    const queue = new DataQueue({
+      concurrency: 3,
+      take: (bytes) => void taken.push(bytes.byteLength),
+      failed: () => undefined,
+    });
     queue.add({ ...frameOf(0, Buffer.alloc(16_000)), isPart: true });
     expect(taken).to.deep.equal([]);
     queue.interrupt();

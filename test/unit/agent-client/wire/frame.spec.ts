@@ -1,10 +1,26 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { type DataFrame, encodeDataFrame, encodeFrame, type Frame, FrameType } from '../../../../src/agent-client/wire/frame.ts';
+import {
+  type DataFrame,
+  encodeDataFrame,
+  encodeFrame,
+  type Frame,
+  FrameType,
+} from '../../../../src/agent-client/wire/frame.ts';
 import { FrameDecoder } from '../../../../src/agent-client/wire/frame-decoder.ts';
 import { ProtocolViolationError } from '../../../../src/errors/connection.ts';
-import { readData, readEnd, readWindow, WIRE_TYPES, WireReader, wireData, wireEnd, wireFrame, wireWindow } from '../../../support/agent-wire.ts';
+import {
+  readData,
+  readEnd,
+  readWindow,
+  WIRE_TYPES,
+  WireReader,
+  wireData,
+  wireEnd,
+  wireFrame,
+  wireWindow,
+} from '../../../support/agent-wire.ts';
 
 function decode(...chunks: Uint8Array[]): Frame[] {
   const frames: Frame[] = [];
@@ -30,9 +46,22 @@ function joined(frames: readonly Frame[]): Frame[] {
   for (const given of frames) {
     const frame = given.type === FrameType.DATA ? whole(given) : given;
     const last = result.at(-1);
-    const continues = frame.type === FrameType.DATA && frame.encoding === 'raw' && last?.type === FrameType.DATA && last.encoding === 'raw';
-    if (continues && last.stream === frame.stream && last.offset + last.rawLength === frame.offset && last.rawLength + frame.rawLength <= 262_144)
-      result[result.length - 1] = { ...last, rawLength: last.rawLength + frame.rawLength, bytes: Buffer.concat([last.bytes, frame.bytes]) };
+    const continues =
+      frame.type === FrameType.DATA &&
+      frame.encoding === 'raw' &&
+      last?.type === FrameType.DATA &&
+      last.encoding === 'raw';
+    if (
+      continues &&
+      last.stream === frame.stream &&
+      last.offset + last.rawLength === frame.offset &&
+      last.rawLength + frame.rawLength <= 262_144
+    )
+      result[result.length - 1] = {
+        ...last,
+        rawLength: last.rawLength + frame.rawLength,
+        bytes: Buffer.concat([last.bytes, frame.bytes]),
+      };
     else result.push(frame.type === FrameType.DATA ? { ...frame, bytes: Buffer.from(frame.bytes) } : frame);
   }
   return result;
@@ -61,23 +90,33 @@ const anyFrame: fc.Arbitrary<{ readonly wire: Buffer; readonly frame: Frame }> =
     wire: wireWindow(stream, acknowledged, limit),
     frame: { type: FrameType.WINDOW, stream, acknowledged, limit, durable: false },
   })),
-  fc.record({ stream: streams, total: offsets, digest: fc.uint8Array({ minLength: 32, maxLength: 32 }) }).map(({ stream, total, digest }) => ({
-    wire: wireEnd(stream, total, digest),
-    frame: { type: FrameType.END, stream, total, digest: Buffer.from(digest) },
-  })),
   fc
-    .record({ type: fc.constantFrom('PING' as const, 'PONG' as const), opaque: fc.uint8Array({ minLength: 8, maxLength: 8 }) })
+    .record({ stream: streams, total: offsets, digest: fc.uint8Array({ minLength: 32, maxLength: 32 }) })
+    .map(({ stream, total, digest }) => ({
+      wire: wireEnd(stream, total, digest),
+      frame: { type: FrameType.END, stream, total, digest: Buffer.from(digest) },
+    })),
+  fc
+    .record({
+      type: fc.constantFrom('PING' as const, 'PONG' as const),
+      opaque: fc.uint8Array({ minLength: 8, maxLength: 8 }),
+    })
     .map(({ type, opaque }) => ({
       wire: wireFrame(type, opaque),
       frame: { type: FrameType[type], opaque: Buffer.from(opaque) },
     })),
   fc
-    .record({ type: fc.constantFrom('OPENED' as const, 'RESULT' as const, 'ERROR' as const, 'HELLO' as const), text: fc.string() })
+    .record({
+      type: fc.constantFrom('OPENED' as const, 'RESULT' as const, 'ERROR' as const, 'HELLO' as const),
+      text: fc.string(),
+    })
     .map(({ type, text }) => ({
       wire: wireFrame(type, Buffer.from(text)),
       frame: { type: FrameType[type], text: Buffer.from(text) },
     })),
-  fc.constantFrom('CANCEL' as const, 'DONE' as const, 'BYE' as const).map((type) => ({ wire: wireFrame(type), frame: { type: FrameType[type] } })),
+  fc
+    .constantFrom('CANCEL' as const, 'DONE' as const, 'BYE' as const)
+    .map((type) => ({ wire: wireFrame(type), frame: { type: FrameType[type] } })),
 );
 
 describe('frames', () => {
@@ -113,7 +152,10 @@ describe('frames', () => {
     const [window, end, ping, stop, bye, data] = reader.push(
       Buffer.concat([
         ...sent.flatMap((frame) => encodeFrame(frame)),
-        ...encodeDataFrame({ stream: 0, offset: 2 ** 40, rawLength: 5, encoding: 'raw' }, [Buffer.from('ab'), Buffer.from('cde')]),
+        ...encodeDataFrame({ stream: 0, offset: 2 ** 40, rawLength: 5, encoding: 'raw' }, [
+          Buffer.from('ab'),
+          Buffer.from('cde'),
+        ]),
       ]),
     );
     if (!window || !end || !ping || !stop || !bye || !data) throw new Error('too few frames');
@@ -122,7 +164,13 @@ describe('frames', () => {
     expect(ping.payload.toString()).to.equal('12345678');
     expect([stop.type, stop.payload.toString()]).to.deep.equal(['STOP', '{"graceMs":1}']);
     expect([bye.type, bye.payload.length]).to.deep.equal(['BYE', 0]);
-    expect(readData(data)).to.deep.equal({ stream: 0, offset: 2 ** 40, rawLength: 5, zstd: false, bytes: Buffer.from('abcde') });
+    expect(readData(data)).to.deep.equal({
+      stream: 0,
+      offset: 2 ** 40,
+      rawLength: 5,
+      zstd: false,
+      bytes: Buffer.from('abcde'),
+    });
   });
 
   it('are not copied where a frame lies whole in a chunk', () => {
@@ -183,7 +231,12 @@ describe('frames', () => {
     ],
     [
       'an offset beyond all numbers',
-      [wireFrame('DATA', Buffer.concat([Buffer.from([1, 0, 0, 0, 1, 0, 0, 0]), Buffer.alloc(8, 255), Buffer.from('a')]))],
+      [
+        wireFrame(
+          'DATA',
+          Buffer.concat([Buffer.from([1, 0, 0, 0, 1, 0, 0, 0]), Buffer.alloc(8, 255), Buffer.from('a')]),
+        ),
+      ],
     ],
     ['a WINDOW of another length', [wireFrame('WINDOW', Buffer.alloc(25))]],
     ['an END of another length', [wireFrame('END', Buffer.alloc(47))]],

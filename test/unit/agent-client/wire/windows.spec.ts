@@ -125,7 +125,8 @@ describe('a window to receive in', () => {
 
   it('refuses bytes that do not continue the stream, and more than was allowed', () => {
     window.accept(data(100, 10));
-    for (const offset of [100, 109, 111]) expect(() => window.accept(data(offset, 1))).to.throw(ProtocolViolationError, 'goes on at');
+    for (const offset of [100, 109, 111])
+      expect(() => window.accept(data(offset, 1))).to.throw(ProtocolViolationError, 'goes on at');
     window.accept(data(110, 990));
     expect(() => window.accept(data(1100, 1))).to.throw(ProtocolViolationError, 'allowed');
     window.dealtWith(1100);
@@ -137,6 +138,12 @@ describe('a window to receive in', () => {
     window.accept(data(100, 500));
     window.dealtWith(600);
     window.stored(600);
-    expect(said.at(-1)).to.deep.equal({ type: FrameType.WINDOW, stream: 1, acknowledged: 600, limit: 1600, durable: true });
+    expect(said.at(-1)).to.deep.equal({
+      type: FrameType.WINDOW,
+      stream: 1,
+      acknowledged: 600,
+      limit: 1600,
+      durable: true,
+    });
   });
 });

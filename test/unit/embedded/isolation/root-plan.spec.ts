@@ -15,7 +15,10 @@ function machine(...entries: readonly string[]): FileLister {
   for (const entry of entries) {
     const [path = '', target] = entry.split(' -> ');
     if (target !== undefined) links.set(path, target);
-    kinds.set(path.endsWith('/') ? path.slice(0, -1) : path, target !== undefined ? 'symlink' : path.endsWith('/') ? 'directory' : 'file');
+    kinds.set(
+      path.endsWith('/') ? path.slice(0, -1) : path,
+      target !== undefined ? 'symlink' : path.endsWith('/') ? 'directory' : 'file',
+    );
   }
   return {
     kind: (path) => kinds.get(path),
@@ -53,7 +56,8 @@ function plan(mounts: readonly PlannedMount[], directories: readonly string[] = 
 
 function show(step: RootStep): string {
   if (step.step === 'symlink') return `symlink ${step.path} ${step.target}`;
-  if (step.step === 'bind') return `${step.recursive ? 'rbind' : 'bind'} ${step.source} ${step.path}${step.readOnly ? ' ro' : ''}`;
+  if (step.step === 'bind')
+    return `${step.recursive ? 'rbind' : 'bind'} ${step.source} ${step.path}${step.readOnly ? ' ro' : ''}`;
   return `${step.step} ${step.path}`;
 }
 
@@ -69,16 +73,26 @@ describe('planRoot', () => {
       'file /init',
       'bind /init /init',
     ]);
-    expect(steps.some((step) => step.includes('old') || step.startsWith('rbind /proc') || step.startsWith('rbind /tmp'))).to.equal(false);
+    expect(
+      steps.some((step) => step.includes('old') || step.startsWith('rbind /proc') || step.startsWith('rbind /tmp')),
+    ).to.equal(false);
   });
 
   it('makes a mount point that the machine lacks in the new root only', () => {
-    expect(plan([mount('/.kw')])).to.include.members(['directory /.kw', 'rbind /volumes/.kw /.kw', 'rbind /home /home']);
+    expect(plan([mount('/.kw')])).to.include.members([
+      'directory /.kw',
+      'rbind /volumes/.kw /.kw',
+      'rbind /home /home',
+    ]);
   });
 
   it('binds over a directory that the machine has', () => {
     const steps = plan([mount('/home/me')]);
-    expect(steps.filter((step) => step.includes('/home'))).to.deep.equal(['directory /home', 'rbind /home /home', 'rbind /volumes/home/me /home/me']);
+    expect(steps.filter((step) => step.includes('/home'))).to.deep.equal([
+      'directory /home',
+      'rbind /home /home',
+      'rbind /volumes/home/me /home/me',
+    ]);
   });
 
   it('puts a machine directory together from its parts where a part of the path is missing', () => {
@@ -96,7 +110,11 @@ describe('planRoot', () => {
   });
 
   it('makes a file for a mount of a file', () => {
-    expect(plan([mount('/opt/tool', 'file')])).to.include.members(['directory /opt', 'file /opt/tool', 'rbind /volumes/opt/tool /opt/tool']);
+    expect(plan([mount('/opt/tool', 'file')])).to.include.members([
+      'directory /opt',
+      'file /opt/tool',
+      'rbind /volumes/opt/tool /opt/tool',
+    ]);
   });
 
   it('replaces a file of the machine where a directory is to be mounted', () => {
@@ -125,11 +143,20 @@ describe('planRoot', () => {
   });
 
   it("makes mount points in directories that are the container's own", () => {
-    expect(plan([mount('/tmp/old')])).to.include.members(['directory /tmp', 'directory /tmp/old', 'rbind /volumes/tmp/old /tmp/old']);
+    expect(plan([mount('/tmp/old')])).to.include.members([
+      'directory /tmp',
+      'directory /tmp/old',
+      'rbind /volumes/tmp/old /tmp/old',
+    ]);
   });
 
   it('never writes outside the new root: every directory and file is named relative to it before a bind covers its parent', () => {
-    const steps = planRoot({ mounts: [mount('/home/x/y'), mount('/usr/bin/z')], directories: [], reserved: ['proc', 'tmp'], lister: LISTER });
+    const steps = planRoot({
+      mounts: [mount('/home/x/y'), mount('/usr/bin/z')],
+      directories: [],
+      reserved: ['proc', 'tmp'],
+      lister: LISTER,
+    });
     const bound: string[] = [];
     for (const step of steps) {
       if (step.step === 'bind') bound.push(step.path);

@@ -19,7 +19,11 @@ function pod(spec: Partial<V1PodSpec> = {}): Pod {
 describe('unschedulableReason', () => {
   const affinity = (key: string, operator: string, values: string[] = []): Partial<V1PodSpec> => ({
     affinity: {
-      nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [{ key, operator, values }] }] } },
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [{ matchExpressions: [{ key, operator, values }] }],
+        },
+      },
     },
   });
   const requests = (name: string, value: string): Partial<V1PodSpec> => ({
@@ -40,7 +44,11 @@ describe('unschedulableReason', () => {
   }
   const tooMuch: readonly (readonly [string, Partial<V1PodSpec>, string])[] = [
     ['selects another label', { nodeSelector: { a: 'b' } }, "1 node(s) didn't match Pod's node affinity/selector"],
-    ['has an affinity that does not fit', affinity('kubernetes.io/arch', 'NotIn', ['amd64']), "1 node(s) didn't match Pod's node affinity/selector"],
+    [
+      'has an affinity that does not fit',
+      affinity('kubernetes.io/arch', 'NotIn', ['amd64']),
+      "1 node(s) didn't match Pod's node affinity/selector",
+    ],
     ['asks for too many processors', requests('cpu', '2500m'), '1 Insufficient cpu'],
     ['asks for too much memory', requests('memory', '2Gi'), '1 Insufficient memory'],
   ];
@@ -54,7 +62,11 @@ describe('unschedulableReason', () => {
 });
 
 describe('podStatus', () => {
-  const status = (name: string, state: ContainerStatus['state'], more: Partial<ContainerStatus> = {}): ContainerStatus => ({
+  const status = (
+    name: string,
+    state: ContainerStatus['state'],
+    more: Partial<ContainerStatus> = {},
+  ): ContainerStatus => ({
     name,
     state,
     lastState: {},
@@ -68,7 +80,11 @@ describe('podStatus', () => {
   const running = { running: { startedAt: '' } };
   const ended = (exitCode: number) => ({ terminated: { exitCode, reason: '', startedAt: '', finishedAt: '' } });
   const waiting = { waiting: { reason: 'ContainerCreating' } };
-  const facts = (spec: Partial<V1PodSpec>, statuses: ContainerStatus[], initStatuses: ContainerStatus[] = []): PodFacts => ({
+  const facts = (
+    spec: Partial<V1PodSpec>,
+    statuses: ContainerStatus[],
+    initStatuses: ContainerStatus[] = [],
+  ): PodFacts => ({
     pod: pod(spec),
     statuses,
     initStatuses,
@@ -80,19 +96,47 @@ describe('podStatus', () => {
   const cases: readonly (readonly [string, PodFacts, string])[] = [
     ['Pending while a container has not begun', facts({}, [status('a', waiting)]), 'Pending'],
     ['Running when all have begun', facts({}, [status('a', running)]), 'Running'],
-    ['Running while one waits to be started again', facts({}, [status('a', waiting, { lastState: ended(1) })]), 'Running'],
-    ['Running when a container that is always restarted has ended', facts({ restartPolicy: 'Always' }, [status('a', ended(0))]), 'Running'],
-    ['Succeeded when all have ended well', facts({ restartPolicy: 'Never' }, [status('a', ended(0)), status('b', ended(0))]), 'Succeeded'],
-    ['Failed when one has ended badly', facts({ restartPolicy: 'Never' }, [status('a', ended(0)), status('b', ended(3))]), 'Failed'],
-    ['Pending while an init container runs', facts({ initContainers: [{ name: 'i' }] }, [status('a', waiting)], [status('i', running)]), 'Pending'],
+    [
+      'Running while one waits to be started again',
+      facts({}, [status('a', waiting, { lastState: ended(1) })]),
+      'Running',
+    ],
+    [
+      'Running when a container that is always restarted has ended',
+      facts({ restartPolicy: 'Always' }, [status('a', ended(0))]),
+      'Running',
+    ],
+    [
+      'Succeeded when all have ended well',
+      facts({ restartPolicy: 'Never' }, [status('a', ended(0)), status('b', ended(0))]),
+      'Succeeded',
+    ],
+    [
+      'Failed when one has ended badly',
+      facts({ restartPolicy: 'Never' }, [status('a', ended(0)), status('b', ended(3))]),
+      'Failed',
+    ],
+    [
+      'Pending while an init container runs',
+      facts({ initContainers: [{ name: 'i' }] }, [status('a', waiting)], [status('i', running)]),
+      'Pending',
+    ],
     [
       'Failed when an init container has failed for good',
-      facts({ restartPolicy: 'Never', initContainers: [{ name: 'i' }] }, [status('a', waiting)], [status('i', ended(1))]),
+      facts(
+        { restartPolicy: 'Never', initContainers: [{ name: 'i' }] },
+        [status('a', waiting)],
+        [status('i', ended(1))],
+      ),
       'Failed',
     ],
     [
       'Running beside a sidecar that runs',
-      facts({ initContainers: [{ name: 'i', restartPolicy: 'Always' }] }, [status('a', running)], [status('i', running)]),
+      facts(
+        { initContainers: [{ name: 'i', restartPolicy: 'Always' }] },
+        [status('a', running)],
+        [status('i', running)],
+      ),
       'Running',
     ],
   ];
@@ -103,8 +147,14 @@ describe('podStatus', () => {
   }
 
   it('names the containers that are not ready', () => {
-    const condition = podStatus(facts({}, [status('a', running), status('b', waiting)])).conditions?.find(({ type }) => type === 'Ready');
-    expect(condition).to.include({ status: 'False', reason: 'ContainersNotReady', message: 'containers with unready status: [b]' });
+    const condition = podStatus(facts({}, [status('a', running), status('b', waiting)])).conditions?.find(
+      ({ type }) => type === 'Ready',
+    );
+    expect(condition).to.include({
+      status: 'False',
+      reason: 'ContainersNotReady',
+      message: 'containers with unready status: [b]',
+    });
   });
 
   it('keeps the time of a condition that has not changed', () => {

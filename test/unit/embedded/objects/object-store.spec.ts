@@ -67,7 +67,11 @@ describe('ObjectStore', () => {
     const store = newStore();
     const first = store.create('configmaps', configMap('a'));
     store.update('configmaps', { ...first, data: { k: '1' } });
-    const third = store.update('configmaps', { ...first, metadata: { ...first.metadata, resourceVersion: '' }, data: { k: '2' } });
+    const third = store.update('configmaps', {
+      ...first,
+      metadata: { ...first.metadata, resourceVersion: '' },
+      data: { k: '2' },
+    });
     expect(third.metadata.resourceVersion).to.equal('4');
   });
 
@@ -86,7 +90,9 @@ describe('ObjectStore', () => {
     const first = store.create('configmaps', configMap('a'));
     store.remove('configmaps', 'default', 'a');
     store.create('configmaps', configMap('a'));
-    expect(codeOf(() => store.update('configmaps', { ...first, metadata: { ...first.metadata, resourceVersion: '' } }))).to.equal(404);
+    expect(
+      codeOf(() => store.update('configmaps', { ...first, metadata: { ...first.metadata, resourceVersion: '' } })),
+    ).to.equal(404);
   });
 
   it('gives a deletion a version of its own', () => {
@@ -122,7 +128,10 @@ describe('ObjectStore', () => {
       store.create('configmaps', configMap('a'));
       store.create('configmaps', configMap('b'));
       store.remove('configmaps', 'default', 'a');
-      expect(store.since('configmaps', 2).map(({ type, object }) => `${type} ${object.metadata.name}`)).to.deep.equal(['ADDED b', 'DELETED a']);
+      expect(store.since('configmaps', 2).map(({ type, object }) => `${type} ${object.metadata.name}`)).to.deep.equal([
+        'ADDED b',
+        'DELETED a',
+      ]);
       expect(store.since('configmaps', store.version)).to.deep.equal([]);
     });
 

@@ -1,5 +1,10 @@
 import { expect } from 'chai';
-import { decodeMessage, encodeMessage, exitStatus, outputMessages } from '../../../../src/embedded/server/channel-codec.ts';
+import {
+  decodeMessage,
+  encodeMessage,
+  exitStatus,
+  outputMessages,
+} from '../../../../src/embedded/server/channel-codec.ts';
 
 describe('decodeMessage', () => {
   it('gives the bytes of stdin', () => {
@@ -7,7 +12,11 @@ describe('decodeMessage', () => {
   });
 
   it('reads a size', () => {
-    expect(decodeMessage(Buffer.from('\u0004{"Width":80,"Height":24}'), 4)).to.deep.equal({ kind: 'resize', columns: 80, rows: 24 });
+    expect(decodeMessage(Buffer.from('\u0004{"Width":80,"Height":24}'), 4)).to.deep.equal({
+      kind: 'resize',
+      columns: 80,
+      rows: 24,
+    });
     expect(decodeMessage(Buffer.from('\u0004nonsense'), 4)).to.deep.equal({ kind: 'ignored' });
   });
 
@@ -48,7 +57,10 @@ describe('exitStatus', () => {
 
   it('carries the exit code as a cause, worded as each version of the protocol does', () => {
     const { reason, details, message } = exitStatus(3, 5, ['sh']);
-    expect({ reason, details }).to.deep.equal({ reason: 'NonZeroExitCode', details: { causes: [{ reason: 'ExitCode', message: '3' }] } });
+    expect({ reason, details }).to.deep.equal({
+      reason: 'NonZeroExitCode',
+      details: { causes: [{ reason: 'ExitCode', message: '3' }] },
+    });
     expect(message).to.equal('command terminated with non-zero exit code: command terminated with exit code 3');
     expect(exitStatus(1, 4, ['ls', '/x']).message).to.equal(
       'command terminated with non-zero exit code: error executing command [ls /x], exit code 1',

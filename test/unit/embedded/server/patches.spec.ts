@@ -29,13 +29,18 @@ describe('strategicMerge', () => {
   });
 
   it('deletes a named thing', () => {
-    expect(strategicMerge({ volumes: [{ name: 'a' }, { name: 'b' }] }, { volumes: [{ name: 'a', $patch: 'delete' }] })).to.deep.equal({
+    expect(
+      strategicMerge({ volumes: [{ name: 'a' }, { name: 'b' }] }, { volumes: [{ name: 'a', $patch: 'delete' }] }),
+    ).to.deep.equal({
       volumes: [{ name: 'b' }],
     });
   });
 
   it('ignores the order that kubectl sends along', () => {
-    expect(strategicMerge({ a: 1 }, { '$setElementOrder/containers': [{ name: 'a' }], b: 2 })).to.deep.equal({ a: 1, b: 2 });
+    expect(strategicMerge({ a: 1 }, { '$setElementOrder/containers': [{ name: 'a' }], b: 2 })).to.deep.equal({
+      a: 1,
+      b: 2,
+    });
   });
 
   it('replaces a list without a key', () => {

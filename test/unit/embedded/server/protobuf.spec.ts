@@ -9,13 +9,24 @@ function field(number: number, content: Buffer | string): Buffer {
 }
 
 function envelope(kind: string, raw: Buffer): Buffer {
-  return Buffer.concat([Buffer.from('k8s\0'), field(1, Buffer.concat([field(1, 'v1'), field(2, kind)])), field(2, raw), field(3, ''), field(4, '')]);
+  return Buffer.concat([
+    Buffer.from('k8s\0'),
+    field(1, Buffer.concat([field(1, 'v1'), field(2, kind)])),
+    field(2, raw),
+    field(3, ''),
+    field(4, ''),
+  ]);
 }
 
 describe('decodeProtobuf', () => {
   const metadata = field(
     1,
-    Buffer.concat([field(1, 'n'), field(3, ''), field(11, Buffer.concat([field(1, 'a'), field(2, 'b')])), field(11, Buffer.concat([field(1, 'c')]))]),
+    Buffer.concat([
+      field(1, 'n'),
+      field(3, ''),
+      field(11, Buffer.concat([field(1, 'a'), field(2, 'b')])),
+      field(11, Buffer.concat([field(1, 'c')])),
+    ]),
   );
 
   it('reads a config map', () => {
@@ -39,7 +50,9 @@ describe('decodeProtobuf', () => {
   });
 
   it('reads numbers', () => {
-    expect(decodeProtobuf(envelope('DeleteOptions', Buffer.from([8, 0xac, 0x02])))).to.include({ gracePeriodSeconds: 300 });
+    expect(decodeProtobuf(envelope('DeleteOptions', Buffer.from([8, 0xac, 0x02])))).to.include({
+      gracePeriodSeconds: 300,
+    });
   });
 
   for (const [name, body] of [

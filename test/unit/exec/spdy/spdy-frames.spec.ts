@@ -15,12 +15,19 @@ describe('frames of SPDY', () => {
 
   it('carry data of any size, made where it lies', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 8, max: 20 }), fc.nat({ max: 0x7fffffff }), (content, payloadAt, stream) => {
-        const bytes = Buffer.concat([Buffer.alloc(payloadAt, 0xff), content]);
-        const frame = dataFrameInPlace(bytes, payloadAt, stream);
-        expect(frame.buffer).to.equal(bytes.buffer);
-        expect(new SpdyClientParser().push(frame)).to.deep.equal([{ kind: 'data', stream, isLast: false, payload: Buffer.from(content) }]);
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 300 }),
+        fc.integer({ min: 8, max: 20 }),
+        fc.nat({ max: 0x7fffffff }),
+        (content, payloadAt, stream) => {
+          const bytes = Buffer.concat([Buffer.alloc(payloadAt, 0xff), content]);
+          const frame = dataFrameInPlace(bytes, payloadAt, stream);
+          expect(frame.buffer).to.equal(bytes.buffer);
+          expect(new SpdyClientParser().push(frame)).to.deep.equal([
+            { kind: 'data', stream, isLast: false, payload: Buffer.from(content) },
+          ]);
+        },
+      ),
     );
   });
 

@@ -23,7 +23,9 @@ function parse(chunks: readonly Buffer[]): unknown[] {
   });
   for (const chunk of chunks) parser.push(chunk);
   return seen.map((each) =>
-    typeof each === 'object' && each !== null && 'data' in each ? { ...each, data: Buffer.concat(each.data as Buffer[]) } : each,
+    typeof each === 'object' && each !== null && 'data' in each
+      ? { ...each, data: Buffer.concat(each.data as Buffer[]) }
+      : each,
   );
 }
 
@@ -40,7 +42,11 @@ function cut(bytes: Buffer, lengths: readonly number[]): Buffer[] {
 describe('a parser of a server’s SPDY frames', () => {
   const frame = fc.oneof(
     fc
-      .record({ stream: fc.constantFrom(1, 5, 7, 9), content: fc.uint8Array({ minLength: 1, maxLength: 100 }), isLast: fc.boolean() })
+      .record({
+        stream: fc.constantFrom(1, 5, 7, 9),
+        content: fc.uint8Array({ minLength: 1, maxLength: 100 }),
+        isLast: fc.boolean(),
+      })
       .map(({ stream, content, isLast }) => ({
         bytes: spdyData(stream, Buffer.from(content), isLast),
         seen: [{ stream, data: Buffer.from(content) }, ...(isLast ? [{ ended: stream }] : [])],
@@ -50,26 +56,38 @@ describe('a parser of a server’s SPDY frames', () => {
     fc.constant({ bytes: spdyData(1, Buffer.alloc(0), true), seen: [{ ended: 1 }] }),
     fc.constant({ bytes: spdyData(5, Buffer.alloc(0)), seen: [] }),
     // A reply, settings, a stream of the server's, the word that it takes no more, headers, a window.
-    fc.constantFrom(spdyReply(5), ...[4, 1, 7, 8, 9].map((type) => spdyControl(type, Buffer.alloc(12)))).map((bytes) => ({ bytes, seen: [] })),
+    fc
+      .constantFrom(spdyReply(5), ...[4, 1, 7, 8, 9].map((type) => spdyControl(type, Buffer.alloc(12))))
+      .map((bytes) => ({ bytes, seen: [] })),
   );
 
   it('gives what an exec needs, whatever comes between and however it is cut', () => {
     fc.assert(
-      fc.property(fc.array(frame, { maxLength: 20 }), fc.array(fc.nat({ max: 40 }), { maxLength: 60 }), (frames, lengths) => {
-        const bytes = Buffer.concat(frames.map((each) => each.bytes));
-        expect(parse(cut(bytes, lengths))).to.deep.equal(frames.flatMap(({ seen }): readonly unknown[] => seen));
-      }),
+      fc.property(
+        fc.array(frame, { maxLength: 20 }),
+        fc.array(fc.nat({ max: 40 }), { maxLength: 60 }),
+        (frames, lengths) => {
+          const bytes = Buffer.concat(frames.map((each) => each.bytes));
+          expect(parse(cut(bytes, lengths))).to.deep.equal(frames.flatMap(({ seen }): readonly unknown[] => seen));
+        },
+      ),
     );
   });
 
   it('takes no bytes for frames that are none of SPDY/3', () => {
-    for (const bytes of [Buffer.from('\x80\x02\0\x06\0\0\0\x04\0\0\0\x01', 'latin1'), Buffer.from([0x80, 3, 0, 6, 0, 0, 0, 2, 0, 0])])
+    for (const bytes of [
+      Buffer.from('\x80\x02\0\x06\0\0\0\x04\0\0\0\x01', 'latin1'),
+      Buffer.from([0x80, 3, 0, 6, 0, 0, 0, 2, 0, 0]),
+    ])
       expect(() => parse([bytes])).to.throw(ProtocolViolationError);
   });
 
   it('keeps no more of a control frame than 64 KiB', () => {
     expect(parse([spdyControl(4, Buffer.alloc(64 * 1024))])).to.deep.equal([]);
-    expect(() => parse([spdyControl(4, Buffer.alloc(64 * 1024 + 1)).subarray(0, 8)])).to.throw(ProtocolViolationError, '65537');
+    expect(() => parse([spdyControl(4, Buffer.alloc(64 * 1024 + 1)).subarray(0, 8)])).to.throw(
+      ProtocolViolationError,
+      '65537',
+    );
   });
 
   it('survives any bytes, or says that they are none', () => {

@@ -41,7 +41,13 @@ describe('a parser of server frames', () => {
             const frames: Buffer[] = [];
             for (let at = 0; at < payload.length; at += fragmentBytes) {
               const opcode = at === 0 ? opcodes.binary : opcodes.continuation;
-              frames.push(serverFrame(opcode, Buffer.from(payload.subarray(at, at + fragmentBytes)), at + fragmentBytes >= payload.length));
+              frames.push(
+                serverFrame(
+                  opcode,
+                  Buffer.from(payload.subarray(at, at + fragmentBytes)),
+                  at + fragmentBytes >= payload.length,
+                ),
+              );
               // Control frames may come between the fragments.
               if (ping) frames.push(serverFrame(opcodes.ping, Buffer.from('?')));
             }
@@ -56,7 +62,12 @@ describe('a parser of server frames', () => {
 
   for (const size of [125, 126, 65_535, 65_536, 1_000_000])
     it(`knows the length of a frame of ${String(size)} bytes`, () => {
-      parser.push(Buffer.concat([serverFrame(opcodes.binary, Buffer.alloc(size, 'x')), serverFrame(opcodes.binary, Buffer.from('next'))]));
+      parser.push(
+        Buffer.concat([
+          serverFrame(opcodes.binary, Buffer.alloc(size, 'x')),
+          serverFrame(opcodes.binary, Buffer.from('next')),
+        ]),
+      );
       expect(whole()).to.deep.equal(['x'.repeat(size), 'next']);
     });
 

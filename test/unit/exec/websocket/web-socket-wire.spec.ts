@@ -7,7 +7,9 @@ import { opcodes, serverFrame } from '../../../support/websocket-frames.ts';
 
 describe('the wire of a WebSocket', () => {
   it('tells where the payload of a message begins, wherever its bytes are cut', () => {
-    const bytes = Buffer.concat([1, 2].map((channel) => serverFrame(opcodes.binary, Buffer.from([channel, 10, 11, 12]))));
+    const bytes = Buffer.concat(
+      [1, 2].map((channel) => serverFrame(opcodes.binary, Buffer.from([channel, 10, 11, 12]))),
+    );
     for (let at = 0; at <= bytes.length; at += 1) {
       const socket = new Socket();
       const begins: (readonly [number, number])[] = [];

@@ -1,0 +1,51 @@
+#include <errno.h>
+#include <unistd.h>
+
+#include "process/record.h"
+#include "process/supervisor.h"
+#include "serve/operation.h"
+#include "serve/serve_client.h"
+
+/* 1: the id was started before, 0: it is free, -1. */
+static int known(struct session *session, const char *id) {
+    int folder = record_folder(session->state, id, false);
+    if (folder < 0) {
+        return errno == ENOENT ? 0 : fail_errno(&session->failure, errno, "open the process's folder", NULL);
+    }
+    struct process_start start;
+    int found = record_read_start(session->state, folder, &start);
+    int error = errno;
+    close(folder);
+    return found < 0 ? fail_errno(&session->failure, error, "read the process's record", NULL) : found;
+}
+
+static int start_once(struct session *session, const struct json *open, const char *id) {
+    struct spec spec;
+    int found = known(session, id);
+    if (found == 0) {
+        found = spec_read(&spec, open, &session->failure);
+        if (found == 0) {
+            found = supervisor_spawn(session, &spec, &session->failure) == 0 ? 0 : -1;
+        }
+        spec_free(&spec);
+    }
+    return found;
+}
+
+int operation_start(struct session *session, const struct json *open) {
+    const char *id = open_id(open, "process", &session->failure);
+    if (id == NULL || serve_claim(session, REQUEST_PROCESS, id, 0) != 0) {
+        return -1;
+    }
+    int found = start_once(session, open, id);
+    serve_release(session, false);
+    if (found < 0) {
+        return -1;
+    }
+    struct json_out out = {0};
+    json_open(&out, NULL, '{');
+    json_put_bool(&out, "started", found == 0);
+    json_put_text(&out, "process", id);
+    json_close(&out, '}');
+    return session_send_json(session, FRAME_RESULT, &out);
+}

@@ -1,0 +1,151 @@
+#include "process/process_link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/socket.h"
+#include "process/oom.h"
+#include "serve/operation.h"
+
+enum { ANSWER_MS = 30000, LEAVING_MS = 2000 };
+
+bool process_link_send(struct process_link *link, const struct note *note, const void *bytes, size_t length) {
+    union {
+        const void *from;
+        void *to;
+    } body = {.from = bytes}, head = {.from = note};
+    struct iovec pieces[2] = {{head.to, sizeof *note}, {body.to, length}};
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = length > 0 ? 2 : 1};
+    ssize_t sent;
+    if (link->fd < 0) {
+        return false;
+    }
+    do {
+        sent = sendmsg(link->fd, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent >= 0;
+}
+
+/* The supervisor is gone, or about to be: by the record the process has ended, or is lost. */
+static int settle(struct session *session, struct process_link *link) {
+    struct timespec pause = {.tv_nsec = 2 * 1000000};
+    int64_t end = steady_ms() + LEAVING_MS;
+    int found;
+    close_fd(&link->fd);
+    /* A supervisor that is killed closes its sockets one by one; until the last is closed its record is not final. */
+    while ((found = record_read_result(link->folder, &link->result)) == 0 && record_supervised(link->folder) &&
+           steady_ms() < end) {
+        nanosleep(&pause, NULL);
+    }
+    if (found < 0) {
+        return fail_errno(&session->failure, errno, "read the process's result", NULL);
+    }
+    link->ended = found == 1;
+    link->lost = found == 0;
+    return 0;
+}
+
+int process_link_hear(struct session *session, struct process_link *link) {
+    while (link->fd >= 0) {
+        struct note note;
+        ssize_t got = recv(link->fd, &note, sizeof note, MSG_DONTWAIT);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+            return 0;
+        }
+        if (got == (ssize_t)sizeof note) {
+            link->state = note;
+        }
+        if (got != (ssize_t)sizeof note || (note.flags & NOTE_ENDED) != 0) {
+            return settle(session, link);
+        }
+    }
+    return 0;
+}
+
+/* Says hello to the supervisor and waits for its first state. */
+static int greet(struct session *session, struct process_link *link, int64_t attempt, bool feeds) {
+    struct note note = {.kind = NOTE_ATTACH, .number = {attempt, feeds ? 1 : 0}};
+    if (!process_link_send(link, &note, NULL, 0)) {
+        return settle(session, link);
+    }
+    struct pollfd polled = {.fd = link->fd, .events = POLLIN};
+    int64_t end = steady_ms() + ANSWER_MS;
+    while (link->state.kind == 0 && !link->ended && !link->lost) {
+        int64_t left = end - steady_ms();
+        if (left <= 0 || (poll(&polled, 1, (int)left) < 0 && errno != EINTR)) {
+            return fail(&session->failure, "IO_ERROR", "the supervisor of the process does not answer");
+        }
+        if (process_link_hear(session, link) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int find(struct session *session, struct process_link *link) {
+    int found;
+    link->folder = record_folder(session->state, link->id, false);
+    if (link->folder < 0 && errno != ENOENT) {
+        return fail_errno(&session->failure, errno, "open the process's folder", NULL);
+    }
+    found = link->folder < 0 ? 0 : record_read_start(session->state, link->folder, &link->start);
+    if (found < 0) {
+        return fail_errno(&session->failure, errno, "read the process's record", NULL);
+    }
+    if (found == 0) {
+        return fail(&session->failure, "PROCESS_NOT_FOUND", "no process '%s' was started here", link->id);
+    }
+    found = record_read_result(link->folder, &link->result);
+    if (found < 0) {
+        return fail_errno(&session->failure, errno, "read the process's result", NULL);
+    }
+    link->ended = found == 1;
+    return 0;
+}
+
+int process_link_open(
+    struct session *session, const struct json *open, int64_t attempt, bool feeds, struct process_link *link) {
+    memset(link, 0, sizeof *link);
+    link->folder = link->fd = -1;
+    link->id = open_id(open, "process", &session->failure);
+    if (link->id == NULL || find(session, link) != 0) {
+        return -1;
+    }
+    if (link->ended) {
+        return 0;
+    }
+    link->fd = socket_connect(link->folder, "socket", SOCK_SEQPACKET);
+    int result = link->fd < 0 ? settle(session, link) : greet(session, link, attempt, feeds);
+    if (result != 0 || !link->lost) {
+        return result;
+    }
+    /* A start that failed takes its record away again. */
+    struct process_start start;
+    if (record_read_start(session->state, link->folder, &start) == 0) {
+        return fail(&session->failure, "PROCESS_NOT_FOUND", "no process '%s' was started here", link->id);
+    }
+    return 0;
+}
+
+void process_link_reconnect(struct process_link *link) {
+    if (link->fd < 0) {
+        link->fd = socket_connect(link->folder, "socket", SOCK_SEQPACKET);
+    }
+}
+
+void process_link_close(struct process_link *link) {
+    close_fd(&link->fd);
+    close_fd(&link->folder);
+}
+
+int process_link_fail_lost(struct session *session, const struct process_link *link) {
+    session->oom_kills = oom_kills();
+    return fail(&session->failure, "PROCESS_LOST",
+        "the process '%s' was started, and the container was started anew since", link->id);
+}

@@ -1,0 +1,233 @@
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "process/oom.h"
+#include "process/supervisor.h"
+#include "serve/children.h"
+
+enum { BUFFER_BYTES = 256 * 1024, GRACE_AT_END_MS = 5000, READS_AT_END = 4 };
+enum {
+    POLL_SIGNALS,
+    POLL_LIFELINE,
+    POLL_SHUTDOWN,
+    POLL_LISTENER,
+    POLL_SOURCES,
+    POLL_INPUT = POLL_SOURCES + 2,
+    POLL_ATTACHMENTS
+};
+
+/*
+ * Asked of the pipe itself, so that no end of a command is missed that comes after it. A pipe that only hangs up is
+ * that of a killed `serve`, whose lifeline ends at the same moment, before or after it.
+ */
+static bool shutting_down(const struct supervisor *supervisor) {
+    struct pollfd polled = {.fd = supervisor->state->shutdown, .events = POLLIN};
+    return poll(&polled, 1, 0) > 0 && (polled.revents & POLLIN) != 0;
+}
+
+void supervisor_leader_ended(struct supervisor *supervisor, const siginfo_t *info) {
+    supervisor->leader_ended = true;
+    supervisor->drain_ms = supervisor->heard_ms = supervisor->stored_ms = steady_ms();
+    supervisor_allow_rest(supervisor);
+    supervisor->result.finished_at = wall_ms();
+    supervisor->result.shutdown = shutting_down(supervisor);
+    supervisor->result.signal = info->si_code == CLD_EXITED ? 0 : info->si_status;
+    supervisor->result.exit_status = info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status;
+    close_fd(&supervisor->input);
+}
+
+static void note_result(struct supervisor *supervisor) {
+    struct process_result *result = &supervisor->result;
+    result->started_at = supervisor->start.started_at;
+    result->stdout_bytes = supervisor->output[0].end;
+    result->stderr_bytes = supervisor->output[1].end;
+    result->oom_kills = oom_kills_since(supervisor->start.oom_kills);
+}
+
+/* The status comes before everything else: where the pipes are not at their end already, it is stored before their rest
+ * is waited for. */
+static void secure_exit(struct supervisor *supervisor, uint8_t *buffer) {
+    for (int i = 0; i < 2; i++) {
+        for (int times = 0; times < READS_AT_END && supervisor_reading(supervisor, i); times++) {
+            supervisor_read(supervisor, i, buffer, BUFFER_BYTES);
+        }
+    }
+    if (supervisor->source[0] < 0 && supervisor->source[1] < 0 && !supervisor->disk_full &&
+        supervisor_stop_done(supervisor)) {
+        return; /* the result follows at once */
+    }
+    note_result(supervisor);
+    supervisor->exit_stored = record_write_exit(supervisor->folder, &supervisor->result) == 0;
+}
+
+static void take_signals(struct supervisor *supervisor) {
+    struct signalfd_siginfo info;
+    while (read(supervisor->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        continue;
+    }
+    supervisor_reap(supervisor);
+}
+
+/* The output is complete, or its rest is not waited for any longer. */
+static bool drained(const struct supervisor *supervisor, int64_t now) {
+    if (supervisor->blocked) {
+        return false; /* nothing is dropped silently: it is stored once there is room */
+    }
+    if (supervisor->source[0] < 0 && supervisor->source[1] < 0) {
+        return true;
+    }
+    return now - supervisor->heard_ms >= QUIET_MS || now - supervisor->drain_ms >= DRAIN_MS;
+}
+
+static int store_result(struct supervisor *supervisor) {
+    note_result(supervisor);
+    return output_sync(&supervisor->output[0]) == 0 && output_sync(&supervisor->output[1]) == 0
+               ? record_write_result(supervisor->folder, &supervisor->result)
+               : -1;
+}
+
+/* When a stopped command's output is given up because the disk takes none of it; -1: never. */
+static int64_t cut_due(const struct supervisor *supervisor) {
+    if (!supervisor->leader_ended || !supervisor->disk_full || supervisor->stop != STOP_DONE) {
+        return -1;
+    }
+    return (supervisor->stored_ms > supervisor->stop_ms ? supervisor->stored_ms : supervisor->stop_ms) + REFUSED_MS;
+}
+
+/* Stores the result once the leader's output is complete and a stop is through. */
+static void try_finish(struct supervisor *supervisor) {
+    int64_t now = steady_ms();
+    if (supervisor->finished || !supervisor->leader_ended || !supervisor_stop_done(supervisor)) {
+        return;
+    }
+    if (cut_due(supervisor) >= 0 && now >= cut_due(supervisor)) {
+        supervisor_cut_output(supervisor);
+    } else if (!drained(supervisor, now) || (supervisor->result_refused && now < supervisor->retry_ms)) {
+        return;
+    }
+    supervisor->finished = store_result(supervisor) == 0;
+    supervisor->result_refused = !supervisor->finished;
+    supervisor->changed = true;
+    if (!supervisor->finished) {
+        supervisor->retry_ms = now + RETRY_MS;
+        return;
+    }
+    close_fd(&supervisor->output[0].fd);
+    close_fd(&supervisor->output[1].fd);
+}
+
+static void sooner(int64_t *next, int64_t wait) {
+    if (wait < 0) {
+        wait = 0;
+    }
+    if (*next < 0 || wait < *next) {
+        *next = wait;
+    }
+}
+
+/* When something has to be done without an event: the milliseconds until then, or -1. */
+static int next_turn(struct supervisor *supervisor) {
+    int64_t now = steady_ms(), next = supervisor_stop_turn(supervisor);
+    if (supervisor->finished) {
+        return (int)next;
+    }
+    if (supervisor->disk_full || supervisor->result_refused) {
+        sooner(&next, supervisor->retry_ms - now);
+        if (cut_due(supervisor) >= 0) {
+            sooner(&next, cut_due(supervisor) - now);
+        }
+    } else if (supervisor->leader_ended && !supervisor->blocked && supervisor_stop_done(supervisor)) {
+        sooner(&next, supervisor->heard_ms + QUIET_MS - now);
+        sooner(&next, supervisor->drain_ms + DRAIN_MS - now);
+    }
+    return (int)next;
+}
+
+static size_t fill_polled(const struct supervisor *supervisor, struct pollfd *polled) {
+    polled[POLL_SIGNALS] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
+    polled[POLL_LIFELINE] = (struct pollfd){.fd = supervisor->state->lifeline, .events = POLLIN};
+    polled[POLL_SHUTDOWN] =
+        (struct pollfd){.fd = supervisor->shutdown ? -1 : supervisor->state->shutdown, .events = POLLIN};
+    polled[POLL_LISTENER] = (struct pollfd){
+        .fd = supervisor->attachment_count < ATTACHMENTS_MAX ? supervisor->listener : -1, .events = POLLIN};
+    for (int i = 0; i < 2; i++) {
+        polled[POLL_SOURCES + i] =
+            (struct pollfd){.fd = supervisor_reading(supervisor, i) ? supervisor->source[i] : -1, .events = POLLIN};
+    }
+    polled[POLL_INPUT] =
+        (struct pollfd){.fd = supervisor_has_input(supervisor) ? supervisor->input : -1, .events = POLLOUT};
+    for (int i = 0; i < supervisor->attachment_count; i++) {
+        polled[POLL_ATTACHMENTS + i] = (struct pollfd){.fd = supervisor->attachments[i].fd,
+            .events = (short)(POLLIN | (supervisor->attachments[i].stale ? POLLOUT : 0))};
+    }
+    return (size_t)(POLL_ATTACHMENTS + supervisor->attachment_count);
+}
+
+static void turn(struct supervisor *supervisor, uint8_t *buffer) {
+    struct pollfd polled[POLL_ATTACHMENTS + ATTACHMENTS_MAX];
+    size_t count = fill_polled(supervisor, polled);
+    int ready = poll(polled, (nfds_t)count, next_turn(supervisor));
+    if (ready > 0 && polled[POLL_LIFELINE].revents != 0) {
+        /* `serve` is gone: this process is lost, and ends unseen rather than run on unseen. */
+        supervisor_signal(supervisor, SIGKILL);
+        kill_children(5000);
+        _exit(0);
+    }
+    if (ready > 0 && (polled[POLL_SHUTDOWN].revents & POLLIN) != 0) {
+        supervisor->shutdown = true;
+        supervisor_stop(supervisor, GRACE_AT_END_MS);
+    }
+    if (ready > 0) {
+        for (int i = supervisor->attachment_count - 1; i >= 0; i--) {
+            if (polled[POLL_ATTACHMENTS + i].revents != 0 && !supervisor_hear(supervisor, i, buffer, BUFFER_BYTES)) {
+                supervisor_drop(supervisor, i);
+            }
+        }
+        if (polled[POLL_LISTENER].revents != 0) {
+            supervisor_accept(supervisor);
+        }
+        for (int i = 0; i < 2; i++) {
+            if (polled[POLL_SOURCES + i].revents != 0) {
+                supervisor_read(supervisor, i, buffer, BUFFER_BYTES);
+            }
+        }
+        if (polled[POLL_INPUT].revents != 0) {
+            supervisor_write_input(supervisor);
+        }
+        if (polled[POLL_SIGNALS].revents != 0) {
+            take_signals(supervisor);
+        }
+    }
+    if (supervisor->leader_ended && !supervisor->finished && !supervisor->exit_stored) {
+        secure_exit(supervisor, buffer);
+    }
+    supervisor_review_output(supervisor);
+    try_finish(supervisor);
+    supervisor_tell(supervisor);
+}
+
+/* What is left behind may still write into the pipes, or be stopped later. */
+static bool needed(struct supervisor *supervisor) {
+    if (!supervisor->finished || supervisor->source[0] >= 0 || supervisor->source[1] >= 0) {
+        return true;
+    }
+    for (int i = 0; i < supervisor->attachment_count; i++) {
+        if (supervisor->attachments[i].stale) {
+            return true;
+        }
+    }
+    return !supervisor_alone(supervisor);
+}
+
+void supervisor_loop(struct supervisor *supervisor) {
+    uint8_t *buffer = malloc(BUFFER_BYTES);
+    while (buffer != NULL && needed(supervisor)) {
+        turn(supervisor, buffer);
+    }
+}

@@ -1,9 +1,0 @@
-#ifndef KW_RECOVER_H
-#define KW_RECOVER_H
-
-#include "state.h"
-
-/* At the start of `serve`: completes commits that were marked, and removes what else was staged. */
-void recover(const struct state *state);
-
-#endif

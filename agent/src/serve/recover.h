@@ -1,0 +1,9 @@
+#ifndef KW_RECOVER_H
+#define KW_RECOVER_H
+
+#include "serve/state.h"
+
+/* At the start of `serve`: completes commits that were marked, and removes what else was staged. */
+void recover(const struct state *state);
+
+#endif

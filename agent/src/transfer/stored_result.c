@@ -1,0 +1,139 @@
+#include "transfer/stored_result.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "transfer/marker.h"
+
+enum { KEEP_SECONDS = 24 * 60 * 60 };
+
+/* Of a clock that no one sets: the time since boot. */
+static time_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_BOOTTIME, &time);
+    return time.tv_sec;
+}
+
+static void date(int folder, const char *name) {
+    struct timespec times[2] = {{.tv_sec = now()}, {.tv_sec = now()}};
+    utimensat(folder, name, times, AT_SYMLINK_NOFOLLOW);
+}
+
+/* A folder may need room for another name: that is waited for, for a second. Without its result a commit would count as
+ * never made. */
+static int move_to_results(const struct state *state, const char *operation) {
+    const struct timespec pause = {.tv_nsec = 100 * 1000000};
+    for (int attempt = 0;; attempt++) {
+        int result = renameat(state->operations, operation, state->results, operation);
+        if (result == 0 || errno == ENOENT || attempt == 10) {
+            return result;
+        }
+        (void)syncfs(state->results);
+        nanosleep(&pause, NULL);
+    }
+}
+
+void stored_result_keep(const struct state *state, const char *operation, bool has_result) {
+    /* Not made durable: a crash that loses the move finds the marker, and completes a commit that is complete. */
+    if (has_result) {
+        date(state->operations, operation);
+    }
+    if (!has_result || move_to_results(state, operation) != 0) {
+        unlinkat(state->operations, operation, 0);
+    } else {
+        stored_result_prune(state);
+    }
+}
+
+static int put_copy(struct json_out *out, const struct json *json, const char *key) {
+    int64_t number;
+    if (json_integer(json, json_root(json), key, 0, INT64_MAX, -1, &number) != 0 || number < 0) {
+        return -1;
+    }
+    json_put_number(out, key, number);
+    return 0;
+}
+
+/* There is a result, so that it would be wrong to say that nothing was committed. */
+static int fail_unreadable(struct session *session, int error) {
+    session->failure.code = NULL;
+    return fail_errno(&session->failure, error, "read the operation's stored result", NULL);
+}
+
+int stored_result_send(struct session *session, const char *operation) {
+    const struct state *state = session->state;
+    char text[MARKER_MAX];
+    struct json json;
+    struct json_out out = {0};
+    int marked = is_there(state->operations, operation);
+    if (marked != 0) {
+        session->failure.code = NULL;
+        return marked < 0 ? fail_errno(&session->failure, errno, "look for the operation's marker", NULL)
+                          : fail(&session->failure, "VOLUME_DAMAGED", "a change of the volume could not be completed");
+    }
+    ssize_t length = read_file(state->results, operation, text, sizeof text);
+    if (length < 0 && errno == ENOENT) {
+        return 0;
+    }
+    if (length < 0 || json_read(&json, text, (size_t)length) != 0) {
+        return fail_unreadable(session, length < 0 ? errno : EBADMSG);
+    }
+    const char *sha256 = json_text(json_member(&json, json_root(&json), "sha256"));
+    json_open(&out, NULL, '{');
+    int result = sha256 == NULL ? -1 : put_copy(&out, &json, "bytes");
+    if (result == 0) {
+        json_put_text(&out, "sha256", sha256);
+    }
+    if (result != 0 || put_copy(&out, &json, "entries") != 0 || put_copy(&out, &json, "expandedBytes") != 0) {
+        result = -1;
+    }
+    json_close(&out, '}');
+    json_free(&json);
+    if (result != 0) {
+        json_out_free(&out);
+        return fail_unreadable(session, EBADMSG);
+    }
+    return session_send_json(session, FRAME_RESULT, &out) == 0 ? 1 : -1;
+}
+
+void stored_result_forget(const struct state *state, const char *operation) {
+    unlinkat(state->results, operation, 0);
+}
+
+static void each_result(const struct state *state, void (*visit)(int folder, const char *name)) {
+    int copy = openat(state->results, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
+    struct dirent *entry;
+    if (listing == NULL) {
+        close_fd(&copy);
+        return;
+    }
+    while ((entry = readdir(listing)) != NULL) {
+        if (id_valid(entry->d_name)) {
+            visit(copy, entry->d_name);
+        }
+    }
+    closedir(listing);
+}
+
+static void prune_one(int folder, const char *name) {
+    struct stat status;
+    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && now() - status.st_mtime > KEEP_SECONDS) {
+        unlinkat(folder, name, 0);
+    }
+}
+
+void stored_result_prune(const struct state *state) {
+    each_result(state, prune_one);
+}
+
+void stored_result_renew(const struct state *state) {
+    each_result(state, date);
+}

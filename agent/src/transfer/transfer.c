@@ -1,0 +1,164 @@
+#include "transfer/transfer.h"
+
+#include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "serve/serve_client.h"
+#include "transfer/phase.h"
+
+static int read_open(struct session *session, const struct json *open, struct transfer *transfer) {
+    struct failure *failure = &session->failure;
+    transfer->session = session;
+    transfer->id = open_id(open, "id", failure);
+    return transfer->id == NULL || open_integer(open, "attempt", 0, INT64_MAX, 1, &transfer->attempt, failure) != 0 ||
+                   open_integer(open, "leaseMs", 0, LEASE_MS_MAX, 0, &transfer->lease_ms, failure) != 0 ||
+                   open_boolean(open, "resume", false, &transfer->continues, failure) != 0
+               ? -1
+               : 0;
+}
+
+int transfer_claim(struct session *session, const struct json *open, struct transfer *transfer) {
+    if (read_open(session, open, transfer) != 0) {
+        return -1;
+    }
+    transfer->lease_ms = 0;
+    return serve_claim(session, REQUEST_OPERATION, transfer->id, transfer->attempt);
+}
+
+static int fail_gone(struct session *session, enum gone_reason gone) {
+    static const char *const WHY[] = {
+        [GONE_UNKNOWN] = "the agent does not know it: it was restarted, or nothing was ever begun",
+        [GONE_LEASE] = "no connection came back for it in time",
+        [GONE_ROOM] = "it waited for a connection, and its room was needed",
+    };
+    return fail(&session->failure, "OPERATION_GONE", "%s", WHY[gone <= GONE_ROOM ? gone : GONE_UNKNOWN]);
+}
+
+int transfer_claim_continuable(struct session *session, const struct json *open, struct transfer *transfer) {
+    enum gone_reason gone;
+    if (read_open(session, open, transfer) != 0 ||
+        open_integer(open, "from", 0, INT64_MAX, 0, &transfer->from, &session->failure) != 0) {
+        return -1;
+    }
+    if (transfer->lease_ms == 0) {
+        return serve_claim(session, REQUEST_OPERATION, transfer->id, transfer->attempt) == 0 ? 1 : -1;
+    }
+    switch (serve_claim_operation(session, transfer->id, transfer->attempt, transfer->continues, &gone)) {
+    case REPLY_GRANTED:
+        return 1;
+    case REPLY_GONE:
+        fail_gone(session, gone);
+        return 0;
+    case REPLY_HELD:
+        serve_hand_over(session, transfer->id, transfer->attempt, transfer->from);
+        return -1;
+    default:
+        return -1;
+    }
+}
+
+int transfer_path(struct session *session, const struct json *open, const char *key, char path[PATH_BYTES]) {
+    const char *text = open_text(open, key, "", &session->failure);
+    return text == NULL ? -1 : path_normal(text, path, PATH_BYTES, &session->failure);
+}
+
+/* Whether a lost connection may be followed by another. */
+static bool may_go_on(const struct transfer *transfer) {
+    const struct session *session = transfer->session;
+    return transfer->lease_ms > 0 && !session->violated && !session->dropped && !session->left && !session->alone;
+}
+
+static int continue_on(struct transfer *transfer) {
+    struct session *session = transfer->session;
+    transfer->from = session->adopted.from;
+    session_continue(session);
+    serve_park(session, false, transfer->holds_disk);
+    return transfer->opened(transfer->context);
+}
+
+/* Hangs up, so that `connect` ends, and waits. */
+static int await_connection(struct transfer *transfer) {
+    struct session *session = transfer->session;
+    int64_t end = steady_ms() + transfer->lease_ms;
+    close_fd(&session->fd);
+    madvise(session->input, INPUT_CAPACITY, MADV_DONTNEED);
+    session->input_start = session->input_end = 0;
+    serve_park(session, true, transfer->holds_disk);
+    while (session->adopted.fd < 0) {
+        int64_t left = end - steady_ms();
+        struct pollfd polled = {.fd = session->control, .events = POLLIN};
+        if (left <= 0) {
+            serve_release(session, true);
+            return -1;
+        }
+        poll(&polled, 1, (int)left);
+        serve_look(session);
+        if (!may_go_on(transfer)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int transfer_go_on(struct transfer *transfer) {
+    while (may_go_on(transfer)) {
+        if (transfer->session->adopted.fd < 0 && await_connection(transfer) != 0) {
+            return -1;
+        }
+        if (continue_on(transfer) == 0) {
+            return 0;
+        }
+        if (!transfer->session->lost) {
+            return -1;
+        }
+    }
+    return -1;
+}
+
+/* A connection that is still missing does not end the operation. */
+static int continue_or_end(void *context) {
+    struct transfer *transfer = context;
+    struct session *session = transfer->session;
+    if (!may_go_on(transfer)) {
+        return -1;
+    }
+    if (session->adopted.fd < 0) {
+        serve_look(session);
+    }
+    if (session->adopted.fd < 0 || continue_on(transfer) == 0) {
+        return may_go_on(transfer) ? 0 : -1;
+    }
+    return session->lost && may_go_on(transfer) ? 0 : -1;
+}
+
+int transfer_answer(struct transfer *transfer, int result, int (*answer)(void *context)) {
+    struct session *session = transfer->session;
+    for (bool failed = result != 0;;) {
+        if (session->violated || (failed && (session->failure.code == NULL || session->dropped))) {
+            return OPERATION_FAILED;
+        }
+        if (session->lost && transfer_go_on(transfer) != 0) {
+            return OPERATION_FAILED;
+        }
+        int sent = failed ? send_error(session, &session->failure) : answer(transfer->context);
+        if (sent == 0 && session_await_done(session) == 0) {
+            return OPERATION_DONE;
+        }
+        if (!session->lost && (failed || session->failure.code == NULL)) {
+            return OPERATION_FAILED;
+        }
+        failed = session->failure.code != NULL;
+    }
+}
+
+int transfer_commit(struct transfer *transfer, struct volume_folder *volume, const char *path) {
+    struct failure failure = {0};
+    struct phase phase;
+    phase_begin(&phase, transfer->session);
+    phase.on_loss = continue_or_end;
+    phase.context = transfer;
+    int result = volume_folder_commit(transfer->session->state, volume, path, phase_progress, &phase, &failure);
+    return phase_end(&phase, result, &failure);
+}

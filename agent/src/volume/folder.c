@@ -1,0 +1,155 @@
+/* The folders that paths in a volume name: opened, made, and taken back. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "volume/beneath.h"
+#include "volume/volume.h"
+
+/* Gives the folder exactly 0755 (and the set-gid bit that it may inherit), whatever the umask is. */
+static int set_mode(int parent, const char *name) {
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat status;
+    int result = fd < 0 ? -1 : fstat(fd, &status);
+    if (result == 0 && (status.st_mode & 0777) != 0755) {
+        result = fchmod(fd, 0755 | (status.st_mode & S_ISGID));
+    }
+    int error = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    errno = error;
+    return result;
+}
+
+/* Opens the folder `name` of the folder `parent`, which is as long as `length` of the path; makes it where it is
+ * missing. -1 with errno. */
+static int step(int parent, const char *name, size_t length, struct folders_made *made) {
+    struct stat status;
+    if (fstat(parent, &status) != 0) {
+        return -1;
+    }
+    if (mkdirat(parent, name, 0755) == 0) {
+        if (!made->any) {
+            *made = (struct folders_made){true, length, status.st_mtim};
+        }
+        if (set_mode(parent, name) != 0) {
+            return -1;
+        }
+    } else if (errno != EEXIST) {
+        return -1;
+    }
+    return beneath_open(parent, name, O_PATH);
+}
+
+static int fail_make(int error, const char *path, struct failure *failure) {
+    if (error == ENOTDIR) {
+        return fail_path(failure, "PATH_CONFLICT", error, "a folder is wanted where a file is", path);
+    }
+    if (error == ELOOP) {
+        return fail_path(failure, "UNSAFE_PATH", error, "a path leads through a symbolic link", path);
+    }
+    return fail_errno(failure, error, "making a folder", path);
+}
+
+static int make_folders(int root, const char *path, struct folders_made *made, struct failure *failure) {
+    char prefix[PATH_LONGEST + 1];
+    int parent = beneath_open(root, "", O_PATH);
+    if (parent < 0) {
+        return fail_errno(failure, errno, "opening a folder", path);
+    }
+    size_t parent_length = 0;
+    strcpy(prefix, path);
+    for (char *name = prefix; name != NULL;) {
+        char *slash = strchr(name, '/');
+        if (slash != NULL) {
+            *slash = '\0';
+        }
+        int next = step(parent, name, parent_length, made);
+        int error = errno;
+        close(parent);
+        if (next < 0) {
+            return fail_make(error, prefix, failure);
+        }
+        parent = next;
+        parent_length = strlen(prefix);
+        if (slash != NULL) {
+            *slash = '/';
+        }
+        name = slash == NULL ? NULL : slash + 1;
+    }
+    close(parent);
+    return 0;
+}
+
+/* Removes the folder `path`, and gives its parent the time `mtime` where that is not NULL. What is missing is removed.
+ */
+static bool take_back(int root, const char *path, const struct timespec *mtime) {
+    char folder[PATH_LONGEST + 1];
+    size_t length = 0;
+    const char *base = beneath_base(path, &length);
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    int parent = beneath_open(root, folder, O_RDONLY);
+    if (parent < 0) {
+        return errno == ENOENT;
+    }
+    bool gone = unlinkat(parent, base, AT_REMOVEDIR) == 0 || errno == ENOENT;
+    if (gone && mtime != NULL) {
+        struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, *mtime};
+        (void)futimens(parent, times);
+    }
+    close(parent);
+    return gone;
+}
+
+void folder_unmake(int root, const char *path, struct folders_made *made) {
+    char prefix[PATH_LONGEST + 1];
+    if (!made->any) {
+        return;
+    }
+    strcpy(prefix, path);
+    for (;;) {
+        size_t length = 0;
+        beneath_base(prefix, &length);
+        bool last = length <= made->kept;
+        if (!take_back(root, prefix, last ? &made->mtime : NULL) || last) {
+            break;
+        }
+        prefix[length] = '\0';
+    }
+    made->any = false;
+}
+
+int folder_open(int root, const char *path, struct folders_made *made, struct failure *failure) {
+    if (made != NULL) {
+        *made = (struct folders_made){0};
+    }
+    if (strlen(path) > PATH_LONGEST) {
+        return fail_path(failure, "UNSAFE_PATH", 0, "a path is longer than 4095 bytes", path);
+    }
+    int fd = beneath_open(root, path, O_RDONLY);
+    if (fd < 0 && errno == ENOENT && made != NULL) {
+        if (make_folders(root, path, made, failure) != 0) {
+            folder_unmake(root, path, made);
+            return -1;
+        }
+        fd = beneath_open(root, path, O_RDONLY);
+    }
+    if (fd >= 0) {
+        return fd;
+    }
+    if (errno == ENOENT) {
+        return fail_path(failure, "FILE_NOT_FOUND", errno, "opening a folder", path);
+    }
+    if (errno == ELOOP) {
+        return fail_path(failure, "UNSAFE_PATH", errno, "a path leads through a symbolic link", path);
+    }
+    if (errno == ENOTDIR) {
+        return fail_path(failure, made != NULL ? "PATH_CONFLICT" : "FILE_NOT_FOUND", errno,
+            "a folder is wanted where a file is", path);
+    }
+    return fail_errno(failure, errno, "opening a folder", path);
+}

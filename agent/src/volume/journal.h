@@ -1,0 +1,41 @@
+/* The folders whose modes and times commit_tree has to set at its end: kept in the staging folder, so that a second run
+ * after a crash knows them. */
+#ifndef KW_JOURNAL_H
+#define KW_JOURNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "base/failure.h"
+#include "base/spool.h"
+#include "volume/beneath.h"
+
+struct journal_entry {
+    mode_t mode; /* 01777; the set-gid bit stays as it is */
+    bool has_time;
+    struct timespec mtime;
+    char path[PATH_LONGEST + 1];
+};
+
+struct journal {
+    int staging; /* the caller's */
+    bool found; /* it was there already: a commit was cut short */
+    struct spool records;
+};
+
+/* Reads the journal that a commit before has left in `staging`, if any. */
+int journal_open(struct journal *journal, int staging, struct failure *failure);
+int journal_add(struct journal *journal, const struct journal_entry *entry, struct failure *failure);
+/* Makes it durable under its name; nothing is written where it is empty. */
+int journal_save(struct journal *journal, struct failure *failure);
+/* Going through it either way: `*position` starts at 0, or at journal_end. 1, 0 at the end, -1. */
+int journal_next(
+    const struct journal *journal, uint64_t *position, struct journal_entry *entry, struct failure *failure);
+int journal_previous(
+    const struct journal *journal, uint64_t *position, struct journal_entry *entry, struct failure *failure);
+uint64_t journal_end(const struct journal *journal);
+void journal_close(struct journal *journal);
+
+#endif

@@ -1,0 +1,20 @@
+/* Tells how a long phase goes on: every 1000 entries or 100 ms, whatever comes first. */
+#ifndef KW_PACE_H
+#define KW_PACE_H
+
+#include "volume/volume.h"
+
+struct pace {
+    progress_fn progress; /* may be NULL */
+    void *context;
+    uint64_t entries;
+    uint64_t bytes;
+    uint64_t told; /* entries at the last call */
+    int64_t told_ms;
+};
+
+void pace_begin(struct pace *pace, progress_fn progress, void *context);
+/* Adds to the counts. -1 with CANCELLED where the callback wants an end. */
+int pace_step(struct pace *pace, uint64_t entries, uint64_t bytes, struct failure *failure);
+
+#endif

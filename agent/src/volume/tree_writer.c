@@ -1,0 +1,258 @@
+/* Making entries: one cached parent folder, so that a run of files in one folder costs no look-up of it. */
+#include "volume/tree_writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "volume/tree_writer_folders.h"
+
+int tree_open(struct tree_writer *place, int root, bool keep_owner, struct failure *failure) {
+    struct stat status;
+    *place = (struct tree_writer){.root = root, .keep_owner = keep_owner && geteuid() == 0, .parent = -1};
+    spool_open(&place->folders, root);
+    if (fstat(root, &status) != 0) {
+        return fail_errno(failure, errno, "looking at a folder", NULL);
+    }
+    place->inherited = status.st_mode & S_ISGID;
+    place->umask = umask(0);
+    umask(place->umask);
+    return 0;
+}
+
+void tree_close(struct tree_writer *place) {
+    if (place->parent >= 0) {
+        close(place->parent);
+    }
+    place->parent = -1;
+    spool_close(&place->folders);
+}
+
+/* Failures on the way to an entry: something that isn't a folder is in the way. */
+static int fail_way(struct failure *failure, int error, const char *path) {
+    if (error == ELOOP) {
+        return fail_path(failure, "UNSAFE_ARCHIVE_PATH", error, "an entry's path leads through a symbolic link", path);
+    }
+    if (error == ENOTDIR) {
+        return fail_path(failure, "PATH_CONFLICT", error, "an entry's path leads through a file", path);
+    }
+    if (error == ENAMETOOLONG) {
+        return fail_path(failure, "UNSUPPORTED_ENTRY", error, "making an entry", path);
+    }
+    return fail_errno(failure, error, "making an entry", path);
+}
+
+/* Makes what is missing of the folders of `path`, which no entry has described so far. */
+static int make_way(struct tree_writer *place, const char *path, struct failure *failure) {
+    static const struct tree_attributes implicit = {.mode = IMPLICIT_MODE, .uid = -1, .gid = -1, .implicit = true};
+    char prefix[PATH_LONGEST + 1];
+    int parent = beneath_open(place->root, "", O_PATH);
+    if (parent < 0) {
+        return fail_way(failure, errno, path);
+    }
+    int result = 0;
+    strcpy(prefix, path);
+    for (char *name = prefix; result == 0 && name != NULL;) {
+        char *slash = strchr(name, '/');
+        if (slash != NULL) {
+            *slash = '\0';
+        }
+        int made = mkdirat(parent, name, 0700);
+        int next = made == 0 || errno == EEXIST ? beneath_open(parent, name, O_PATH) : -1;
+        int error = errno;
+        close(parent);
+        if (next < 0) {
+            return fail_way(failure, error, prefix);
+        }
+        parent = next;
+        if (made == 0) {
+            result = place_folder_later(place, prefix, &implicit, failure);
+        }
+        if (slash != NULL) {
+            *slash = '/';
+        }
+        name = slash == NULL ? NULL : slash + 1;
+    }
+    close(parent);
+    return result;
+}
+
+/* The folder that `path` is in, and its name there. */
+static int open_parent(struct tree_writer *place, const char *path, const char **base, struct failure *failure) {
+    size_t length = 0;
+    *base = beneath_base(path, &length);
+    if (place->parent >= 0 && strlen(place->parent_path) == length && memcmp(place->parent_path, path, length) == 0) {
+        return place->parent;
+    }
+    if (place->parent >= 0) {
+        close(place->parent);
+    }
+    memcpy(place->parent_path, path, length);
+    place->parent_path[length] = '\0';
+    place->parent = beneath_open(place->root, place->parent_path, O_PATH);
+    if (place->parent < 0 && errno == ENOENT) {
+        if (make_way(place, place->parent_path, failure) != 0) {
+            return -1;
+        }
+        place->parent = beneath_open(place->root, place->parent_path, O_PATH);
+    }
+    if (place->parent < 0) {
+        return fail_way(failure, errno, path);
+    }
+    return place->parent;
+}
+
+/* Takes away what an earlier entry of the same name made. */
+static int clear_way(int parent, const char *base, const char *path, struct failure *failure) {
+    if (unlinkat(parent, base, 0) == 0 || errno == ENOENT) {
+        return 0;
+    }
+    if (errno == EISDIR) {
+        return fail_path(failure, "PATH_CONFLICT", errno, "an entry would replace a folder", path);
+    }
+    return fail_errno(failure, errno, "replacing an entry", path);
+}
+
+static int own(
+    const struct tree_writer *place, int parent, const char *base, int fd, const struct tree_attributes *attributes) {
+    if (!place->keep_owner) {
+        return 0;
+    }
+    uid_t uid = tree_owner_id(attributes->uid);
+    gid_t gid = tree_owner_id(attributes->gid);
+    return fd >= 0 ? fchown(fd, uid, gid) : fchownat(parent, base, uid, gid, AT_SYMLINK_NOFOLLOW);
+}
+
+int tree_folder(
+    struct tree_writer *place, const char *path, const struct tree_attributes *attributes, struct failure *failure) {
+    const char *base = NULL;
+    int parent = open_parent(place, path, &base, failure);
+    if (parent < 0) {
+        return -1;
+    }
+    int made = mkdirat(parent, base, 0700);
+    if (made != 0 && errno == EEXIST) {
+        struct stat status;
+        made = fstatat(parent, base, &status, AT_SYMLINK_NOFOLLOW);
+        if (made == 0 && !S_ISDIR(status.st_mode)) {
+            if (clear_way(parent, base, path, failure) != 0) {
+                return -1;
+            }
+            made = mkdirat(parent, base, 0700);
+        }
+    }
+    if (made != 0) {
+        return fail_way(failure, errno, path);
+    }
+    return place_folder_later(place, path, attributes, failure);
+}
+
+int tree_file(
+    struct tree_writer *place, const char *path, const struct tree_attributes *attributes, struct failure *failure) {
+    const char *base = NULL;
+    int parent = open_parent(place, path, &base, failure);
+    if (parent < 0) {
+        return -1;
+    }
+    int flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
+    mode_t mode = attributes->mode & 0777;
+    int fd = openat(parent, base, flags, mode);
+    if (fd < 0 && errno == EEXIST) {
+        if (clear_way(parent, base, path, failure) != 0) {
+            return -1;
+        }
+        fd = openat(parent, base, flags, mode);
+    }
+    if (fd < 0) {
+        return fail_way(failure, errno, path);
+    }
+    bool mode_differs = (mode & place->umask) != 0 || attributes->mode != mode;
+    if (own(place, parent, base, fd, attributes) == 0 && (!mode_differs || fchmod(fd, attributes->mode) == 0)) {
+        return fd;
+    }
+    fail_errno(failure, errno, "setting an entry's owner and mode", path);
+    close(fd);
+    return -1;
+}
+
+int tree_file_end(int file, const char *path, const struct tree_attributes *attributes, struct failure *failure) {
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, attributes->mtime};
+    int error = futimens(file, times) == 0 ? 0 : errno;
+    if (close(file) != 0 && error == 0) {
+        error = errno;
+    }
+    return error == 0 ? 0 : fail_errno(failure, error, "finishing a file", path);
+}
+
+int tree_symlink(struct tree_writer *place, const char *path, const char *target,
+    const struct tree_attributes *attributes, struct failure *failure) {
+    const char *base = NULL;
+    int parent = open_parent(place, path, &base, failure);
+    if (parent < 0) {
+        return -1;
+    }
+    int made = symlinkat(target, parent, base);
+    if (made != 0 && errno == EEXIST) {
+        if (clear_way(parent, base, path, failure) != 0) {
+            return -1;
+        }
+        made = symlinkat(target, parent, base);
+    }
+    if (made != 0) {
+        return fail_way(failure, errno, path);
+    }
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, attributes->mtime};
+    if (own(place, parent, base, -1, attributes) != 0 || utimensat(parent, base, times, AT_SYMLINK_NOFOLLOW) != 0) {
+        return fail_errno(failure, errno, "setting a link's owner and time", path);
+    }
+    return 0;
+}
+
+/* Both names are the same file already: nothing to do, and nothing to take away. */
+static bool same_file(int one, const char *one_name, int other, const char *other_name) {
+    struct stat a;
+    struct stat b;
+    return fstatat(one, one_name, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstatat(other, other_name, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+int tree_hard_link(struct tree_writer *place, const char *path, const char *existing, struct failure *failure) {
+    const char *base = NULL;
+    char folder[PATH_LONGEST + 1];
+    size_t length = 0;
+    const char *existing_base = beneath_base(existing, &length);
+    int parent = open_parent(place, path, &base, failure);
+    if (parent < 0) {
+        return -1;
+    }
+    memcpy(folder, existing, length);
+    folder[length] = '\0';
+    int from = beneath_open(place->root, folder, O_PATH);
+    int made = from < 0 ? -1 : linkat(from, existing_base, parent, base, 0);
+    int result = 0;
+    if (made != 0 && from >= 0 && errno == EEXIST && !same_file(from, existing_base, parent, base)) {
+        result = clear_way(parent, base, path, failure);
+        if (result == 0) {
+            made = linkat(from, existing_base, parent, base, 0);
+        }
+    } else if (made != 0 && from >= 0 && errno == EEXIST) {
+        made = 0;
+    }
+    int error = errno;
+    if (from >= 0) {
+        close(from);
+    }
+    if (made == 0 || result != 0) {
+        return result;
+    }
+    if (error == ELOOP) {
+        return fail_path(
+            failure, "UNSAFE_ARCHIVE_PATH", error, "a hard link's target leads through a symbolic link", existing);
+    }
+    if (error == ENOENT || error == ENOTDIR || error == EPERM) {
+        return fail_path(failure, "CORRUPT_ARCHIVE", error, "a hard link's target is no file of the archive", existing);
+    }
+    return fail_way(failure, error, path);
+}

@@ -1,0 +1,235 @@
+/*
+ * Folders get their modes and times when nothing more is put into them. Until then they are 0700, so that a 0555 folder
+ * can be filled. One whose final mode has no search permission for its owner would bar the way to those below it: these
+ * few come at the very end, the deepest first.
+ */
+#include "volume/tree_writer_folders.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Paths of folders without search permission for their owner, which have to be kept in memory. */
+#define BARRED_BYTES_MOST (16u * 1024u * 1024u)
+
+struct record {
+    struct tree_attributes attributes;
+    uint32_t length;
+};
+
+struct barred {
+    mode_t mode;
+    char path[];
+};
+
+/* The folders without search permission for their owner, each once, sorted by path when all are known. */
+struct barred_list {
+    struct barred **items;
+    size_t count;
+    size_t capacity;
+    size_t bytes;
+};
+
+int place_folder_later(
+    struct tree_writer *place, const char *path, const struct tree_attributes *attributes, struct failure *failure) {
+    struct {
+        struct record record;
+        char path[PATH_LONGEST + 1];
+    } entry;
+    memset(&entry.record, 0, sizeof entry.record);
+    entry.record.attributes = *attributes;
+    entry.record.length = (uint32_t)strlen(path);
+    memcpy(entry.path, path, entry.record.length);
+    return spool_append(&place->folders, &entry, offsetof(__typeof__(entry), path) + entry.record.length, failure);
+}
+
+/* The folder's own permissions may keep it from being opened for reading; by name it can still be changed. */
+static int apply(
+    const struct tree_writer *place, const char *path, const struct tree_attributes *attributes, mode_t mode) {
+    struct timespec times[2] = {{.tv_sec = IMPLICIT_ACCESS_SECONDS}, attributes->mtime};
+    if (!attributes->implicit) {
+        times[0].tv_nsec = UTIME_NOW;
+    }
+    int fd = beneath_open(place->root, path, O_RDONLY);
+    if (fd >= 0) {
+        int result = place->keep_owner ? fchown(fd, tree_owner_id(attributes->uid), tree_owner_id(attributes->gid)) : 0;
+        if (result == 0) {
+            result = fchmod(fd, mode);
+        }
+        if (result == 0) {
+            result = futimens(fd, times);
+        }
+        int error = errno;
+        close(fd);
+        errno = error;
+        return result;
+    }
+    if (errno != EACCES) {
+        return -1;
+    }
+    char folder[PATH_LONGEST + 1];
+    size_t length = 0;
+    const char *base = beneath_base(path, &length);
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    int parent = beneath_open(place->root, folder, O_PATH);
+    if (parent < 0) {
+        return -1;
+    }
+    int result = utimensat(parent, base, times, AT_SYMLINK_NOFOLLOW);
+    if (result == 0) {
+        result = fchmodat(parent, base, mode, AT_SYMLINK_NOFOLLOW);
+    }
+    int error = errno;
+    close(parent);
+    errno = error;
+    return result;
+}
+
+static int bar_later(struct barred_list *list, const char *path, struct failure *failure) {
+    size_t size = sizeof(struct barred) + strlen(path) + 1;
+    list->bytes += size + sizeof(struct barred *);
+    if (list->bytes > BARRED_BYTES_MOST) {
+        return fail_path(failure, "IO_ERROR", 0, "too many folders without search permission", path);
+    }
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
+        struct barred **grown = realloc(list->items, capacity * sizeof *grown);
+        if (grown == NULL) {
+            return fail(failure, "IO_ERROR", "no memory for a list of folders");
+        }
+        list->items = grown;
+        list->capacity = capacity;
+    }
+    struct barred *barred = malloc(size);
+    if (barred == NULL) {
+        return fail(failure, "IO_ERROR", "no memory for a list of folders");
+    }
+    barred->mode = 0;
+    strcpy(barred->path, path);
+    list->items[list->count++] = barred;
+    return 0;
+}
+
+static int compare_paths(const void *left, const void *right) {
+    const struct barred *const *a = left;
+    const struct barred *const *b = right;
+    return strcmp((*a)->path, (*b)->path);
+}
+
+static int compare_key(const void *path, const void *item) {
+    const struct barred *const *barred = item;
+    return strcmp(path, (*barred)->path);
+}
+
+static void sort_barred(struct barred_list *list) {
+    size_t kept = 0;
+    if (list->count > 0) {
+        qsort(list->items, list->count, sizeof *list->items, compare_paths);
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        if (kept > 0 && strcmp(list->items[kept - 1]->path, list->items[i]->path) == 0) {
+            free(list->items[i]);
+        } else {
+            list->items[kept++] = list->items[i];
+        }
+    }
+    list->count = kept;
+}
+
+static void free_barred(struct barred_list *list) {
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->items[i]);
+    }
+    free(list->items);
+}
+
+typedef int (*visit_fn)(const struct tree_writer *place, struct barred_list *list, const char *path,
+    const struct tree_attributes *attributes, struct failure *failure);
+
+/* Calls `visit` for each folder that was remembered, in the order of the entries. */
+static int each_record(
+    const struct tree_writer *place, struct barred_list *list, visit_fn visit, struct failure *failure) {
+    char path[PATH_LONGEST + 1];
+    uint64_t end = spool_length(&place->folders);
+    for (uint64_t at = 0; at < end;) {
+        struct record record;
+        if (spool_read(&place->folders, at, &record, sizeof record, failure) != 0) {
+            return -1;
+        }
+        if (spool_read(&place->folders, at + sizeof record, path, record.length, failure) != 0) {
+            return -1;
+        }
+        path[record.length] = '\0';
+        at += sizeof record + record.length;
+        if (visit(place, list, path, &record.attributes, failure) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* One that would bar the way keeps its search permission for the time being. */
+static int apply_record(const struct tree_writer *place, struct barred_list *list, const char *path,
+    const struct tree_attributes *attributes, struct failure *failure) {
+    mode_t mode = attributes->mode | place->inherited;
+    if ((mode & 0100) == 0) {
+        if (bar_later(list, path, failure) != 0) {
+            return -1;
+        }
+        mode |= 0700;
+    }
+    return apply(place, path, attributes, mode) == 0
+               ? 0
+               : fail_errno(failure, errno, "setting a folder's mode and time", path);
+}
+
+/* The last entry of a folder says what its mode is. */
+static int last_word(const struct tree_writer *place, struct barred_list *list, const char *path,
+    const struct tree_attributes *attributes, struct failure *failure) {
+    (void)failure;
+    struct barred **found = bsearch(path, list->items, list->count, sizeof *list->items, compare_key);
+    if (found != NULL) {
+        (*found)->mode = attributes->mode | place->inherited;
+    }
+    return 0;
+}
+
+/* A path sorts before those that it is the start of, so backwards the deepest come first. */
+static int bar(const struct tree_writer *place, const struct barred_list *list, struct failure *failure) {
+    for (size_t i = list->count; i > 0; i--) {
+        const struct barred *barred = list->items[i - 1];
+        if ((barred->mode & 0100) != 0) {
+            continue;
+        }
+        int fd = beneath_open(place->root, barred->path, O_RDONLY);
+        int result = fd < 0 ? -1 : fchmod(fd, barred->mode);
+        int error = errno;
+        if (fd >= 0) {
+            close(fd);
+        }
+        if (result != 0) {
+            return fail_errno(failure, error, "setting a folder's mode", barred->path);
+        }
+    }
+    return 0;
+}
+
+int tree_finish(struct tree_writer *place, struct failure *failure) {
+    struct barred_list list = {0};
+    int result = each_record(place, &list, apply_record, failure);
+    sort_barred(&list);
+    if (result == 0 && list.count > 0) {
+        result = each_record(place, &list, last_word, failure);
+    }
+    if (result == 0) {
+        result = bar(place, &list, failure);
+    }
+    free_barred(&list);
+    /* Some file systems keep an open file without a name in its folder, under a name of theirs. */
+    spool_close(&place->folders);
+    return result;
+}

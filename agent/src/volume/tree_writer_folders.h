@@ -1,0 +1,11 @@
+/* The part of place.h that remembers folders. */
+#ifndef KW_TREE_WRITER_FOLDERS_H
+#define KW_TREE_WRITER_FOLDERS_H
+
+#include "volume/tree_writer.h"
+
+/* Remembers what the folder `path` becomes at the end; the last word on a folder counts. */
+int place_folder_later(
+    struct tree_writer *place, const char *path, const struct tree_attributes *attributes, struct failure *failure);
+
+#endif
