@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { Node, Project, type SourceFile, type Symbol as TypeSymbol } from 'ts-morph';
+import { Node, Project, Scope, type SourceFile, type Symbol as TypeSymbol } from 'ts-morph';
 
 import { repository } from './sources.ts';
 
@@ -78,7 +78,7 @@ function membersOf(symbol: TypeSymbol): readonly TypeSymbol[] {
 
 function isPublic(member: Node): boolean {
   if (Node.isConstructorDeclaration(member) || Node.isClassStaticBlockDeclaration(member)) return false;
-  if (Node.isScoped(member) && member.getScope() !== 'public') return false;
+  if (Node.isScoped(member) && member.getScope() !== Scope.Public) return false;
   if (
     Node.isJSDocable(member) &&
     member.getJsDocs().some((doc) => doc.getTags().some((tag) => tag.getTagName() === 'internal'))
