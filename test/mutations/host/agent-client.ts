@@ -38,7 +38,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an agent that owes an acknowledgement never stalls',
     file: 'src/agent-client/transfer/upload.ts',
-    find: 'return this.#waitsForSource && !this.#window.isOwed;',
+    find: 'return this.#waitsForSource && !this.#window.isAcknowledgementDue;',
     replace: 'return this.#waitsForSource;',
     killedBy: { specs: ['test/unit/agent-client/transfer/upload.spec.ts'], grep: 'stands still' },
   },
@@ -108,8 +108,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'stdin does not come back',
     file: 'src/agent-client/process/attach-operation.ts',
-    find: "if (stdin.boolean('owner')) this.#takeStdin(readTurn(stdin));\n    else this.#leaveStdin();",
-    replace: "if (!stdin.boolean('owner')) this.#leaveStdin();",
+    find: "if (stdin.boolean('owner')) this.#takeStdin(readTurn(stdin));\n    else this.#releaseStdin();",
+    replace: "if (!stdin.boolean('owner')) this.#releaseStdin();",
     killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'whose stdin another host takes over' },
   },
   {
@@ -143,8 +143,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'output is not compared with its digest',
     file: 'src/agent-client/process/output-stream.ts',
-    find: 'if (told !== undefined && told !== sha256)',
-    replace: 'if (told === undefined && told !== sha256 && sha256 === undefined)',
+    find: 'if (expected !== undefined && expected !== sha256)',
+    replace: 'if (expected === undefined && expected !== sha256 && sha256 === undefined)',
     killedBy: attachments,
   },
   {
@@ -157,9 +157,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'bytes that do not continue the stream are taken',
     file: 'src/agent-client/wire/receive-window.ts',
-    find: '    if (offset !== this.#received)\n      throw new ProtocolViolationError(`stream ${stream} goes on at ${offset}, not at ${this.#received}`);',
+    find: '    if (offset !== this.#received)\n      throw new ProtocolViolationError(`stream ${stream} continues at ${offset}, not at ${this.#received}`);',
     replace:
-      '    if (offset < 0) throw new ProtocolViolationError(`stream ${stream} goes on at ${offset}, not at ${this.#received}`);',
+      '    if (offset < 0) throw new ProtocolViolationError(`stream ${stream} continues at ${offset}, not at ${this.#received}`);',
     killedBy: windows,
   },
   {
@@ -172,8 +172,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a window may go back',
     file: 'src/agent-client/wire/send-window.ts',
-    find: '    if (acknowledged < this.#acknowledged || limit < this.#limit)\n      throw new ProtocolViolationError(`the window of stream ${stream} goes back`);',
-    replace: '    if (acknowledged < 0) throw new ProtocolViolationError(`the window of stream ${stream} goes back`);',
+    find: '    if (acknowledged < this.#acknowledged || limit < this.#limit)\n      throw new ProtocolViolationError(`the window of stream ${stream} moves back`);',
+    replace: '    if (acknowledged < 0) throw new ProtocolViolationError(`the window of stream ${stream} moves back`);',
     killedBy: windows,
   },
   {

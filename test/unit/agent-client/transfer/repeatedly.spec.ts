@@ -32,7 +32,7 @@ describe('a transfer that is begun anew', () => {
       if (failure !== undefined) throw failure;
       return 'done';
     };
-    const result = repeatedly(work, { clock, begunAnew: (reason) => reasons.push(reason), signal });
+    const result = repeatedly(work, { clock, restarting: (reason) => reasons.push(reason), signal });
     result.catch(() => undefined);
     return { result };
   }

@@ -56,14 +56,14 @@ describe('a queue of bytes', () => {
       [40_100, 60_000],
     ] as const)
       queue.push(block.subarray(from, to));
-    expect(queue.together(100_000)).to.equal(40_000);
-    expect(queue.together(1_000)).to.equal(1_000);
+    expect(queue.contiguousLength(100_000)).to.equal(40_000);
+    expect(queue.contiguousLength(1_000)).to.equal(1_000);
     const pieces = queue.take(queue.length);
     expect(pieces.map(({ byteLength }) => byteLength)).to.deep.equal([40_000, 19_900]);
     expect(Buffer.concat(pieces).equals(Buffer.concat([block.subarray(0, 40_000), block.subarray(40_100)]))).to.equal(
       true,
     );
-    expect(queue.together(1)).to.equal(0);
+    expect(queue.contiguousLength(1)).to.equal(0);
   });
 
   it('holds many tiny pieces as few', () => {

@@ -106,37 +106,37 @@ describe('a window to receive in', () => {
 
   it('acknowledges when a quarter was dealt with', () => {
     window.accept(data(100, 500));
-    window.dealtWith(349);
+    window.consumed(349);
     expect(said).to.have.length(1);
-    window.dealtWith(350);
+    window.consumed(350);
     expect(said.at(-1)).to.include({ acknowledged: 350, limit: 1350 });
-    window.dealtWith(500);
+    window.consumed(500);
     expect(said).to.have.length(2);
   });
 
   it('acknowledges each MiB of a large window', () => {
     const large = new ReceiveWindow({ stream: 1, from: 0, windowBytes: 64 << 20, send: (frame) => said.push(frame) });
     large.accept(data(0, 200_000));
-    large.dealtWith((1 << 20) - 1);
+    large.consumed((1 << 20) - 1);
     expect(said).to.have.length(2);
-    large.dealtWith(1 << 20);
+    large.consumed(1 << 20);
     expect(said).to.have.length(3);
   });
 
   it('refuses bytes that do not continue the stream, and more than was allowed', () => {
     window.accept(data(100, 10));
     for (const offset of [100, 109, 111])
-      expect(() => window.accept(data(offset, 1))).to.throw(ProtocolViolationError, 'goes on at');
+      expect(() => window.accept(data(offset, 1))).to.throw(ProtocolViolationError, 'continues at');
     window.accept(data(110, 990));
     expect(() => window.accept(data(1100, 1))).to.throw(ProtocolViolationError, 'allowed');
-    window.dealtWith(1100);
+    window.consumed(1100);
     window.accept(data(1100, 1000));
     expect(() => window.accept(data(2100, 1))).to.throw(ProtocolViolationError, 'allowed');
   });
 
   it('tells what is stored, and never takes credit back', () => {
     window.accept(data(100, 500));
-    window.dealtWith(600);
+    window.consumed(600);
     window.stored(600);
     expect(said.at(-1)).to.deep.equal({
       type: FrameType.WINDOW,
