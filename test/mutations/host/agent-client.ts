@@ -5,7 +5,7 @@ const downloads = { specs: ['test/unit/agent-client/transfer/download.spec.ts'] 
 const windows = { specs: ['test/unit/agent-client/wire/windows.spec.ts'] };
 const attachments = { specs: ['test/unit/agent-client/process/attachment.spec.ts'] };
 
-/** Changes of `src/agent-client` that a test has to notice. */
+/** Changes of `src/agent-client` that a test must detect. */
 export const mutants: readonly Mutant[] = [
   {
     name: 'a pod chooses the labels of metrics',
@@ -15,14 +15,14 @@ export const mutants: readonly Mutant[] = [
     killedBy: agentErrors,
   },
   {
-    name: 'an old agent is sent a flag that it does not know',
+    name: 'an old agent receives a flag that it does not support',
     file: 'src/agent-client/transfer/upload-outbox.ts',
     find: 'isProven: isProven && this.#takesProof',
     replace: 'isProven',
     killedBy: { specs: ['test/unit/agent-client/transfer/upload.spec.ts'], grep: 'proven its end' },
   },
   {
-    name: 'the end that an encoding proves is not told to the agent',
+    name: 'END does not carry the proof of the encoding',
     file: 'src/agent-client/transfer/upload-feed.ts',
     find: 'isProven: this.#isProven?.() ?? false',
     replace: 'isProven: false',
@@ -33,24 +33,24 @@ export const mutants: readonly Mutant[] = [
     file: 'src/agent-client/transfer/upload.ts',
     find: 'if (this.#isConnected && !this.#isSourceSilent) this.fail(error);',
     replace: 'if (this.#isConnected) this.fail(error);',
-    killedBy: { specs: ['test/unit/agent-client/transfer/upload.spec.ts'], grep: 'stands still' },
+    killedBy: { specs: ['test/unit/agent-client/transfer/upload.spec.ts'], grep: 'when it makes no progress' },
   },
   {
-    name: 'an agent that owes an acknowledgement never stalls',
+    name: 'an agent with a due acknowledgement never stalls',
     file: 'src/agent-client/transfer/upload.ts',
     find: 'return this.#waitsForSource && !this.#window.isAcknowledgementDue;',
     replace: 'return this.#waitsForSource;',
-    killedBy: { specs: ['test/unit/agent-client/transfer/upload.spec.ts'], grep: 'stands still' },
+    killedBy: { specs: ['test/unit/agent-client/transfer/upload.spec.ts'], grep: 'when it makes no progress' },
   },
   {
-    name: 'the target of a transfer between pods counts while its source is silent',
+    name: 'the target of a transfer between pods stalls while its source is silent',
     file: 'src/agent-client/transfer/upload-feed.ts',
     find: 'await sink.waitForSource(this.#download.next());',
     replace: 'await sink.wait(this.#download.next());',
-    killedBy: { specs: ['test/unit/agent-client/transfer/upload.spec.ts'], grep: 'stands still' },
+    killedBy: { specs: ['test/unit/agent-client/transfer/upload.spec.ts'], grep: 'when it makes no progress' },
   },
   {
-    name: 'an input that changes is never given up',
+    name: 'an input that changes restarts forever',
     file: 'src/agent-client/transfer/repeatedly.ts',
     find: 'if (losses > MAX_LOSSES || changes > MAX_CHANGES) throw error;',
     replace: 'if (losses > MAX_LOSSES) throw error;',
@@ -75,38 +75,38 @@ export const mutants: readonly Mutant[] = [
     file: 'src/agent-client/session/operation-opener.ts',
     find: "else if (until !== 'answered') leave();",
     replace: '',
-    killedBy: { specs: ['test/unit/agent-client/agent-client.spec.ts'], grep: 'lets others have the place of a stop' },
+    killedBy: { specs: ['test/unit/agent-client/agent-client.spec.ts'], grep: 'releases the place of a stop' },
   },
   {
     name: 'a stop keeps its place until the process has ended',
     file: 'src/agent-client/session/operation-opener.ts',
     find: 'void operation.whenOpened.then(leave, ignore);',
     replace: 'void operation.whenOpened.then(ignore, ignore);',
-    killedBy: { specs: ['test/unit/agent-client/agent-client.spec.ts'], grep: 'lets others have the place of a stop' },
+    killedBy: { specs: ['test/unit/agent-client/agent-client.spec.ts'], grep: 'releases the place of a stop' },
   },
   {
-    name: 'a download whose reader takes nothing keeps its place',
+    name: 'a download keeps its place while its reader consumes nothing',
     file: 'src/agent-client/transfer/download-operation.ts',
     find: 'if (this.#window.isSpent) this.#place.lend();',
     replace: '',
-    killedBy: { specs: ['test/unit/agent-client/transfer/download.spec.ts'], grep: 'whose reader takes nothing' },
+    killedBy: { specs: ['test/unit/agent-client/transfer/download.spec.ts'], grep: 'when its reader consumes nothing' },
   },
   {
     name: 'a download without a place grants the agent more',
     file: 'src/agent-client/transfer/download-operation.ts',
     find: 'if (this.#place.isHeld) this.#window',
     replace: 'if (this.#window !== undefined) this.#window',
-    killedBy: { specs: ['test/unit/agent-client/transfer/download.spec.ts'], grep: 'whose reader takes nothing' },
+    killedBy: { specs: ['test/unit/agent-client/transfer/download.spec.ts'], grep: 'when its reader consumes nothing' },
   },
   {
-    name: 'a download that waits for its place is taken for stalled',
+    name: 'a download that waits for its place stalls',
     file: 'src/agent-client/transfer/download-operation.ts',
     find: ' && this.#isConnected && place.isHeld)',
     replace: ' && this.#isConnected)',
-    killedBy: { specs: ['test/unit/agent-client/transfer/download.spec.ts'], grep: 'whose reader takes nothing' },
+    killedBy: { specs: ['test/unit/agent-client/transfer/download.spec.ts'], grep: 'when its reader consumes nothing' },
   },
   {
-    name: 'stdin does not come back',
+    name: 'stdin is not returned to its previous owner',
     file: 'src/agent-client/process/attach-operation.ts',
     find: "if (stdin.boolean('owner')) this.#takeStdin(readTurn(stdin));\n    else this.#releaseStdin();",
     replace: "if (!stdin.boolean('owner')) this.#releaseStdin();",
@@ -127,14 +127,14 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/agent-client/fence.spec.ts'] },
   },
   {
-    name: 'a download ends without a look at its digest',
+    name: 'a download ends without a check of its digest',
     file: 'src/agent-client/transfer/download.ts',
     find: 'if (sha256 !== result.sha256) {',
     replace: 'if (sha256 === undefined) {',
     killedBy: downloads,
   },
   {
-    name: "a download ends where RESULT and END differ, by the agent's word",
+    name: 'a download ends although RESULT and END differ',
     file: 'src/agent-client/transfer/download-operation.ts',
     find: "if (result.bytes !== end.total || result.sha256 !== end.digest.toString('hex'))",
     replace: 'if (result.bytes < 0)',
@@ -148,14 +148,14 @@ export const mutants: readonly Mutant[] = [
     killedBy: attachments,
   },
   {
-    name: 'output ends before all of it has come',
+    name: 'output ends before all of it was received',
     file: 'src/agent-client/process/output-stream.ts',
     find: 'if (frame.total !== this.#window.received)',
     replace: 'if (frame.total < 0)',
     killedBy: attachments,
   },
   {
-    name: 'bytes that do not continue the stream are taken',
+    name: 'bytes that do not continue the stream are accepted',
     file: 'src/agent-client/wire/receive-window.ts',
     find: '    if (offset !== this.#received)\n      throw new ProtocolViolationError(`stream ${stream} continues at ${offset}, not at ${this.#received}`);',
     replace:
@@ -163,21 +163,21 @@ export const mutants: readonly Mutant[] = [
     killedBy: windows,
   },
   {
-    name: 'bytes beyond the window are taken',
+    name: 'bytes beyond the window are accepted',
     file: 'src/agent-client/wire/receive-window.ts',
     find: '    if (offset + rawLength > limit)',
     replace: '    if (offset + rawLength < 0)',
     killedBy: windows,
   },
   {
-    name: 'a window may go back',
+    name: 'a window may decrease',
     file: 'src/agent-client/wire/send-window.ts',
     find: '    if (acknowledged < this.#acknowledged || limit < this.#limit)\n      throw new ProtocolViolationError(`the window of stream ${stream} moves back`);',
     replace: '    if (acknowledged < 0) throw new ProtocolViolationError(`the window of stream ${stream} moves back`);',
     killedBy: windows,
   },
   {
-    name: 'what was not sent may be acknowledged',
+    name: 'bytes that were not sent may be acknowledged',
     file: 'src/agent-client/wire/send-window.ts',
     find: 'if (acknowledged > this.#sent)\n      throw',
     replace: 'if (acknowledged < 0)\n      throw',

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 
 import { ByteQueue } from '../../../../src/agent-client/wire/byte-queue.ts';
 
-describe('a queue of bytes', () => {
-  it('gives what it was given, in any portions, and never changes what it gave', () => {
+describe('ByteQueue', () => {
+  it('returns the pushed bytes in any portions, and never changes returned bytes', () => {
     fc.assert(
       fc.property(
         fc.array(
@@ -46,7 +46,7 @@ describe('a queue of bytes', () => {
     expect(queue.take(5_000)[0]?.buffer).to.equal(piece.buffer);
   });
 
-  it('makes one of pieces that lie one behind the other, large or small, and of no others', () => {
+  it('merges adjacent pieces of one buffer, large or small, and no others', () => {
     const queue = new ByteQueue();
     const block = Buffer.alloc(60_000, 'abcdefg');
     for (const [from, to] of [
@@ -66,7 +66,7 @@ describe('a queue of bytes', () => {
     expect(queue.contiguousLength(1)).to.equal(0);
   });
 
-  it('holds many tiny pieces as few', () => {
+  it('joins many tiny pieces into few', () => {
     const queue = new ByteQueue();
     for (let index = 0; index < 100_000; index += 1) queue.push(Uint8Array.of(index & 255));
     const pieces = queue.take(100_000);
