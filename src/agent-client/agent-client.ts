@@ -242,7 +242,7 @@ export class AgentClient {
    * Attaches to a process. The signal covers only the opening of the attachment. Unless the caller
    * holds a place, the attachment waits for one and holds it until it ends.
    *
-   * @throws ProcessNotFoundError, OutcomeUnknownError - the container was restarted since the start
+   * @throws ProcessNotFoundError, OutcomeUnknownError - the container was restarted after the start
    */
   async attach(spec: AttachSpec, sinks: AttachSinks, options: AttachmentOptions = {}): Promise<Attachment> {
     const { processId, from = { stdout: 0, stderr: 0 }, stdin = false, output = true, attempt = 1 } = spec;

@@ -155,12 +155,12 @@ describe('AgentClient with a real agent', function () {
 
     it('by its content, rejects early and leaves the volume unchanged', async () => {
       const client = await prepared('corrupt');
-      let given = 0;
+      let yielded = 0;
       const source = (async function* () {
-        for (; given < 4000; given += 1) yield Buffer.alloc(65_536, 'no archive');
+        for (; yielded < 4000; yielded += 1) yield Buffer.alloc(65_536, 'no archive');
       })();
       expect((await rejection(client.receive({ volume: 'corrupt' }, source))).code).to.equal('KW_ERR_CORRUPT_ARCHIVE');
-      expect(given).to.be.below(400);
+      expect(yielded).to.be.below(400);
       await unharmed(client, 'corrupt');
       const tooLarge = client.receive(
         { volume: 'corrupt', expandedLimitBytes: 1000 },

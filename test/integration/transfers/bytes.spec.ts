@@ -50,9 +50,9 @@ describe('the bytes of an exec', function () {
     });
     return async (pieces) => {
       received = [];
-      const wanted = pieces.reduce((sum, { length }) => sum + length, 0);
+      const expected = pieces.reduce((sum, { length }) => sum + length, 0);
       for (const piece of pieces) await connection.write([piece]);
-      while (received.reduce((sum, { length }) => sum + length, 0) < wanted)
+      while (received.reduce((sum, { length }) => sum + length, 0) < expected)
         await new Promise<void>((resolve) => (arrived = resolve));
       return Buffer.concat(received);
     };

@@ -124,31 +124,31 @@ describe('Upload', () => {
   });
 
   it('reads no more of the source than the window and a frame without credit', async () => {
-    let given = 0;
+    let yielded = 0;
     const { result } = await begin(
       (async function* () {
-        for (; given < 100; given += 1) yield randomBytes(65_536);
+        for (; yielded < 100; yielded += 1) yield randomBytes(65_536);
       })(),
     );
     agent.send(wireWindow(0, 0, 300_000));
     await settle();
     await settle();
-    expect(given).to.be.within(4, 13);
+    expect(yielded).to.be.within(4, 13);
     agent.lose(new Error('cut'));
     await rejection(result);
   });
 
   it('holds only a few frames while the connection accepts none', async () => {
-    let given = 0;
+    let yielded = 0;
     const { result } = await begin(
       (async function* () {
-        for (; given < 400; given += 1) yield noise.subarray(0, 65_536);
+        for (; yielded < 400; yielded += 1) yield noise.subarray(0, 65_536);
       })(),
     );
     agent.stall();
     agent.send(wireWindow(0, 0, 1 << 30));
     for (let turn = 0; turn < 200; turn += 1) await settle();
-    expect(given).to.be.within(8, 60);
+    expect(yielded).to.be.within(8, 60);
     agent.lose(new Error('cut'));
     await rejection(result);
     agent.resume();

@@ -47,18 +47,18 @@ describe('SendWindow', () => {
       fc.asyncProperty(
         fc.integer({ min: 1, max: 1000 }),
         fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 20 }),
-        async (size, wants) => {
+        async (windowBytes, sizes) => {
           const window = new SendWindow(0);
-          window.update(windowFrame(0, size));
+          window.update(windowFrame(0, windowBytes));
           let acknowledged = 0;
-          for (const want of wants) {
-            for (let left = want; left > 0; ) {
+          for (const bytes of sizes) {
+            for (let left = bytes; left > 0; ) {
               const granted = await window.reserve(left);
               left -= granted;
-              expect(window.sent).to.be.at.most(acknowledged + size);
-              if (window.sent - acknowledged < size / 4) continue;
+              expect(window.sent).to.be.at.most(acknowledged + windowBytes);
+              if (window.sent - acknowledged < windowBytes / 4) continue;
               acknowledged = window.sent;
-              window.update(windowFrame(acknowledged, acknowledged + size));
+              window.update(windowFrame(acknowledged, acknowledged + windowBytes));
             }
           }
         },
