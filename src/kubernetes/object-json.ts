@@ -1,15 +1,24 @@
-import type { Pod } from './cluster.ts';
+import type { V1Node } from '@kubernetes/client-node';
+
+import type { ConfigMap, Pod } from './cluster.ts';
+import { isFields } from './fields.ts';
+import type { Page } from './paged.ts';
+
+type JsonObject = Record<string, unknown>;
+
+/** Returns `undefined` if the JSON is not an object. */
+export function objectFromJson(json: unknown): object | undefined {
+  return isObject(json) ? json : undefined;
+}
 
 /**
- * A pod as the generated types promise it. The events of a watch are plain JSON, in which times are strings; lists and gets have dates.
+ * Returns a pod whose times are dates, as client-node's types declare them. Changes the JSON in place. Returns
+ * `undefined` if the JSON is not an object.
  */
 export function podFromJson(json: unknown): Pod | undefined {
   if (!isObject(json)) return undefined;
-  const { metadata, status } = json;
-  if (isObject(metadata)) {
-    toDates(metadata, ['creationTimestamp', 'deletionTimestamp']);
-    for (const field of objectsIn(metadata['managedFields'])) toDates(field, ['time']);
-  }
+  const { status } = json;
+  reviveMetadata(json);
   if (isObject(status)) {
     toDates(status, ['startTime']);
     for (const condition of objectsIn(status['conditions']))
@@ -21,6 +30,42 @@ export function podFromJson(json: unknown): Pod | undefined {
   return json;
 }
 
+/** Does for a config map what `podFromJson` does for a pod. */
+export function configMapFromJson(json: unknown): ConfigMap | undefined {
+  if (!isObject(json)) return undefined;
+  reviveMetadata(json);
+  return json;
+}
+
+/** Does for a node's metadata what `podFromJson` does for a pod. */
+export function nodeFromJson(json: unknown): Pick<V1Node, 'metadata'> | undefined {
+  if (!isObject(json)) return undefined;
+  reviveMetadata(json);
+  return { metadata: json['metadata'] ?? {} };
+}
+
+/** Returns a decoder of a page of a list, for a decoder of its items. It returns `undefined` if there is no list. */
+export function pageFromJson<T>(
+  itemFromJson: (json: unknown) => T | undefined,
+): (json: unknown) => Page<T> | undefined {
+  return (json) => {
+    if (!isObject(json)) return undefined;
+    const { items, metadata } = json;
+    // Go encodes an empty slice as null.
+    if (items !== null && !Array.isArray(items)) return undefined;
+    return {
+      items: (items ?? []).map(itemFromJson).filter((item) => item !== undefined),
+      metadata: isObject(metadata) ? metadata : {},
+    };
+  };
+}
+
+function reviveMetadata({ metadata }: JsonObject): void {
+  if (!isObject(metadata)) return;
+  toDates(metadata, ['creationTimestamp', 'deletionTimestamp']);
+  for (const field of objectsIn(metadata['managedFields'])) toDates(field, ['time']);
+}
+
 function reviveContainer(container: JsonObject): void {
   for (const state of [container['state'], container['lastState']]) {
     if (!isObject(state)) continue;
@@ -28,10 +73,8 @@ function reviveContainer(container: JsonObject): void {
   }
 }
 
-type JsonObject = Record<string, unknown>;
-
 function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isFields(value);
 }
 
 function objectsIn(value: unknown): JsonObject[] {

@@ -19,31 +19,31 @@ describe('a list in pages', () => {
   };
 
   it('is whole, and of the version of its last page', async () => {
-    const list = await source(({ _continue }) => {
-      if (_continue === undefined) return { items: [1, 2], metadata: { _continue: 'a', resourceVersion: '5' } };
-      return _continue === 'a'
-        ? { items: [3], metadata: { _continue: 'b', resourceVersion: '5' } }
-        : { items: [4], metadata: { _continue: '', resourceVersion: '5' } };
+    const list = await source(({ continue: next }) => {
+      if (next === undefined) return { items: [1, 2], metadata: { continue: 'a', resourceVersion: '5' } };
+      return next === 'a'
+        ? { items: [3], metadata: { continue: 'b', resourceVersion: '5' } }
+        : { items: [4], metadata: { continue: '', resourceVersion: '5' } };
     });
     expect(list).to.deep.equal({ items: [1, 2, 3, 4], resourceVersion: '5' });
-    expect(requests).to.deep.equal([{ limit: 500 }, { limit: 500, _continue: 'a' }, { limit: 500, _continue: 'b' }]);
+    expect(requests).to.deep.equal([{ limit: 500 }, { limit: 500, continue: 'a' }, { limit: 500, continue: 'b' }]);
   });
 
   it('begins again where its pages have expired', async () => {
     const list = await source((_request, count) => {
       if (count === 2) throw gone();
       return count === 1
-        ? { items: [1], metadata: { _continue: 'a' } }
+        ? { items: [1], metadata: { continue: 'a' } }
         : { items: [2], metadata: { resourceVersion: '9' } };
     });
     expect(list).to.deep.equal({ items: [2], resourceVersion: '9' });
   });
 
   it('is asked for in one piece where they expire each time', async () => {
-    const list = await source(({ limit, _continue }) => {
+    const list = await source(({ limit, continue: next }) => {
       if (limit === undefined) return { items: [7], metadata: { resourceVersion: '9' } };
-      if (_continue !== undefined) throw gone();
-      return { items: [1], metadata: { _continue: 'a' } };
+      if (next !== undefined) throw gone();
+      return { items: [1], metadata: { continue: 'a' } };
     });
     expect(list.items).to.deep.equal([7]);
     expect(requests).to.have.length(7);

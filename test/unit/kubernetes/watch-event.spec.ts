@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 
 import { ApiUnavailableError } from '../../../src/errors/cluster.ts';
+import { apiAnswerError } from '../../../src/kubernetes/api-error.ts';
 import { linesOf } from '../../../src/kubernetes/lines.ts';
-import { podFromJson } from '../../../src/kubernetes/pod-json.ts';
-import { decodeWatchLine, watchAnswerError } from '../../../src/kubernetes/watch-event.ts';
+import { podFromJson } from '../../../src/kubernetes/object-json.ts';
+import { decodeWatchLine, watchError } from '../../../src/kubernetes/watch-event.ts';
 import { WatchExpiredError } from '../../../src/kubernetes/watch-expired-error.ts';
 
 const facts = { verb: 'watch', resource: 'pods', namespace: 'ci', resourceVersion: '7' };
@@ -36,7 +37,7 @@ describe('a line of a watch', () => {
     expect(() => decodeWatchLine(line('ERROR', { code: 410, reason: 'Expired', message: 'too old' }), facts)).to.throw(
       WatchExpiredError,
     );
-    expect(watchAnswerError(410, 'gone', facts)).to.be.instanceOf(WatchExpiredError);
+    expect(watchError(apiAnswerError({ status: 410, body: 'gone' }, facts), facts)).to.be.instanceOf(WatchExpiredError);
   });
 
   it('ends the watch at any other error, and at what is no event', () => {
