@@ -41,8 +41,8 @@ export interface ApiRequest {
   readonly facts: ApiCallFacts;
   readonly signal: AbortSignal | undefined;
   /**
-   * Which failures are retried. `safe`: all retryable ones. `unsent`: those where the server certainly did not execute
-   * the request. `unanswered`: those without a response.
+   * Which failures are retried. `safe`: all retryable ones. `unsent`: those where the server
+   * certainly did not execute the request. `unanswered`: those without a response.
    */
   readonly retry: 'safe' | 'unsent' | 'unanswered';
 }
@@ -52,8 +52,8 @@ const backoff = { firstMs: 200, longestMs: 2_000 };
 const longestRetryAfterMs = 10_000;
 
 /**
- * Sends requests to the API server. Applies signals and time-outs, converts failures to the library's errors, renews
- * credentials after a 401, and retries.
+ * Sends requests to the API server. Applies signals and time-outs, converts failures to the
+ * library's errors, renews credentials after a 401, and retries.
  */
 export class ApiCaller {
   readonly #options: ApiCallerOptions;
@@ -70,7 +70,8 @@ export class ApiCaller {
   }
 
   /**
-   * Returns the current access to the API server. `refused` is an access that the server has rejected; it is replaced.
+   * Returns the current access to the API server. `refused` is an access that the server has
+   * rejected; it is replaced.
    *
    * @throws CredentialsUnavailableError
    */
@@ -83,8 +84,8 @@ export class ApiCaller {
   }
 
   /**
-   * Sends a request and returns its decoded JSON response. A response that cannot be decoded (`undefined`) counts as
-   * `ApiUnavailableError`.
+   * Sends a request and returns its decoded JSON response. A response that cannot be decoded
+   * (`undefined`) counts as `ApiUnavailableError`.
    */
   async call<T>(request: ApiRequest, decode: (json: unknown) => T | undefined): Promise<T> {
     return this.#retrying(request, async (access) => {
@@ -96,7 +97,10 @@ export class ApiCaller {
     });
   }
 
-  /** Sends a request and returns its response as a stream. `signal` aborts the request and the stream. */
+  /**
+   * Sends a request and returns its response as a stream. `signal` aborts the request and the
+   * stream.
+   */
   async open(request: ApiRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     const response = await this.#retrying(request, (access) => send(access, request, signal));
     return response.body ?? Readable.from([]);

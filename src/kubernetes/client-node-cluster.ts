@@ -39,21 +39,26 @@ import { WatchExpiredError } from './watch-expired-error.ts';
 /** Options of `ClientNodeCluster.fromConfig`. */
 export interface ClientNodeClusterOptions {
   /**
-   * A configuration of client-node, the path of one, or the default loading rules (`KUBECONFIG`, `~/.kube/config`, the
-   * pod's service account).
+   * A configuration of client-node, the path of one, or the default loading rules (`KUBECONFIG`,
+   * `~/.kube/config`, the pod's service account).
    */
   readonly kubeConfig?: KubeConfig | string | undefined;
   /** @defaultValue the context's, else `default` */
   readonly namespace?: string | undefined;
   /**
-   * Limit for a response, in milliseconds. The credentials before it have the same limit. A watch has no limit.
+   * Limit for a response, in milliseconds. The credentials before it have the same limit. A watch
+   * has no limit.
    *
    * @defaultValue 30_000
    */
   readonly callTimeoutMs?: number | undefined;
   /** @defaultValue the system's */
   readonly clock?: Clock | undefined;
-  /** Selects kubeconfig files and proxies, and is passed to credential plug-ins. @defaultValue this process's */
+  /**
+   * Selects kubeconfig files and proxies, and is passed to credential plug-ins.
+   *
+   * @defaultValue this process's
+   */
   readonly environment?: NodeJS.ProcessEnv | undefined;
 }
 
@@ -61,14 +66,17 @@ const architectureLabel = 'kubernetes.io/arch';
 /** The server ends a watch after this time. It sends a bookmark about every minute. */
 const watchSeconds = 290;
 const watchSilenceMs = 150_000;
-/** A log may be silent for ever, and so may a dead connection. After this time the stream ends and the caller reopens it. */
+/**
+ * A log may be silent for ever, and so may a dead connection. After this time the stream ends and
+ * the caller reopens it.
+ */
 const logSilenceMs = 60_000;
 
 const methods = { create: 'POST', delete: 'DELETE', get: 'GET', list: 'GET', watch: 'GET' } as const;
 
 /**
- * The cluster of a kubeconfig. client-node reads the configuration and authenticates; requests go over undici. Holds no
- * connection that must be closed.
+ * The cluster of a kubeconfig. client-node's `KubeConfig` provides configuration and credentials;
+ * requests go over undici. Holds no connection that must be closed.
  */
 export class ClientNodeCluster implements Cluster {
   readonly namespace: string;
@@ -77,8 +85,8 @@ export class ClientNodeCluster implements Cluster {
   readonly #accesses = new WeakMap<ExecEndpoint, ClusterAccess>();
 
   /**
-   * @throws InvalidSpecError - `kubeConfig`: cannot be read, or its context is incomplete; `namespace`: not a valid
-   * name
+   * @throws InvalidSpecError - `kubeConfig`: cannot be read, or its context is incomplete;
+   * `namespace`: not a valid name
    */
   static fromConfig(options: ClientNodeClusterOptions = {}): ClientNodeCluster {
     const { clock = systemClock(), callTimeoutMs = 30_000, environment = process.env } = options;
@@ -179,7 +187,8 @@ export class ClientNodeCluster implements Cluster {
     try {
       const body = await this.#caller.open(request, silence.signal);
       for await (const line of logLinesOf(touching(body, silence))) {
-        // If the kubelet no longer finds the log's file, it responds with 200 and its own error message.
+        // If the kubelet no longer finds the log's file, it responds with 200 and its own error
+        // message.
         if (!/^\d{4}-\d\d-\d\dT/.test(line.at))
           throw new Error(`not a line of a log: ${line.at} ${quote(Buffer.from(line.bytes).toString())}`);
         yield line;
@@ -194,7 +203,8 @@ export class ClientNodeCluster implements Cluster {
   async nodeArchitectures({ signal }: AbortOptions = {}): Promise<readonly string[] | undefined> {
     try {
       const found = new Set<string>();
-      // Reads one node of each architecture, whatever their number: each request excludes the architectures found.
+      // Reads one node of each architecture, whatever their number: each request excludes the
+      // architectures found.
       for (;;) {
         const known = found.size === 0 ? '' : `,${architectureLabel} notin (${[...found].join(',')})`;
         const query = { labelSelector: `${architectureLabel}${known}`, limit: 1 };
@@ -264,7 +274,10 @@ async function* touching(
   }
 }
 
-/** Ends normally when the server closes the watch and when the watch is silent for too long. Throws every other end. */
+/**
+ * Ends normally when the server closes the watch and when the watch is silent for too long. Throws
+ * every other end.
+ */
 async function* changesOf(
   body: AsyncIterable<Uint8Array>,
   facts: WatchFacts,
@@ -288,7 +301,10 @@ function throwUnlessSilent(error: unknown, facts: ApiCallFacts, silence: CallSig
   throw isKubernetesWorkerError(error) || error instanceof WatchExpiredError ? error : noAnswerError(error, facts);
 }
 
-/** Returns `undefined` only if the API server itself reports that the object does not exist, not for a proxy's 404. */
+/**
+ * Returns `undefined` only if the API server itself reports that the object does not exist, not for
+ * a proxy's 404.
+ */
 async function orNothing<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;

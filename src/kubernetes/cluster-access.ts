@@ -10,9 +10,9 @@ import type { ExecTls } from '../exec/exec-endpoint.ts';
 const tcpKeepAliveMs = 30_000;
 
 /**
- * The address of the API server, with the credentials of one moment and a connection pool. Its use never waits.
- * client-node opens new connections for each call. Here all calls share them, across renewed credentials as well,
- * while certificates and proxy stay the same.
+ * The address of the API server, with the credentials of one moment and a connection pool. Its use
+ * never waits. client-node opens new connections for each call. Here all calls share them, across
+ * renewed credentials as well, while certificates and proxy stay the same.
  */
 export class ClusterAccess {
   readonly server: string;
@@ -54,8 +54,9 @@ export class ClusterAccess {
 }
 
 /**
- * Returns an agent for connections without a proxy. They use HTTP/1.1: undici closes an idle HTTP/2 session with an
- * error on its socket, which was seen to reach the process as an uncaught exception.
+ * Returns an agent for connections without a proxy. They use HTTP/1.1: undici closes an idle HTTP/2
+ * session with an error on its socket, which was seen to reach the process as an uncaught
+ * exception.
  */
 function directAgent({ proxy, tls }: ClusterAccess): Dispatcher | undefined {
   if (proxy !== undefined) return undefined;

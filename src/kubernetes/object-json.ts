@@ -12,8 +12,8 @@ export function objectFromJson(json: unknown): object | undefined {
 }
 
 /**
- * Returns a pod whose times are dates, as client-node's types declare them. Changes the JSON in place. Returns
- * `undefined` if the JSON is not an object.
+ * Returns a pod whose times are dates, as client-node's types declare them. Changes the JSON in
+ * place. Returns `undefined` if the JSON is not an object.
  */
 export function podFromJson(json: unknown): Pod | undefined {
   if (!isObject(json)) return undefined;
@@ -44,7 +44,10 @@ export function nodeFromJson(json: unknown): Pick<V1Node, 'metadata'> | undefine
   return { metadata: json['metadata'] ?? {} };
 }
 
-/** Returns a decoder of a page of a list, for a decoder of its items. It returns `undefined` if there is no list. */
+/**
+ * Returns a decoder for pages of a list, from a decoder of one item. It returns `undefined` for
+ * JSON that is not a list.
+ */
 export function pageFromJson<T>(
   itemFromJson: (json: unknown) => T | undefined,
 ): (json: unknown) => Page<T> | undefined {

@@ -20,7 +20,10 @@ export interface WholeList<T> {
 }
 
 const pageSize = 500;
-/** Attempts with pages. After them, as the pages expire each time, the list is requested in one piece. */
+/**
+ * Attempts with pages. After them, as the pages expire each time, the list is requested in one
+ * piece.
+ */
 const pagedAttempts = 3;
 
 /** Returns all pages of a list, of one version; never a part of them. */

@@ -16,10 +16,12 @@ export interface WatchFacts extends ApiCallFacts {
 }
 
 /**
- * Decodes one line of a watch of pods. Returns `undefined` for an event that does not change a pod, like a bookmark.
+ * Decodes one line of a watch of pods. Returns `undefined` for an event that does not change a pod,
+ * like a bookmark.
  *
  * @throws WatchExpiredError - the version is too old (410)
- * @throws ClusterError - the watch ends with another error; a line that is not an event counts as one
+ * @throws ClusterError - the watch ends with another error; a line that is not an event counts as
+ * one
  */
 export function decodeWatchLine(line: string, facts: WatchFacts): PodChange | undefined {
   const event = parseEvent(line);

@@ -199,7 +199,7 @@ describe('a credential plug-in', () => {
     for (const [what, script, words, retryable] of [
       ['rubbish', 'echo hello secret-token', 'its output is not JSON', true],
       ['nothing', 'true', 'its output is not JSON', true],
-      ['another object', `echo '{"kind":"Status","apiVersion":"v1"}'`, 'no ExecCredential', true],
+      ['another object', `echo '{"kind":"Status","apiVersion":"v1"}'`, 'not an ExecCredential', true],
       [
         'another version',
         `echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{"token":"t"}}'`,

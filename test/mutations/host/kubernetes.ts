@@ -38,7 +38,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what is not in a list is gone',
     file: 'src/kubernetes/pod-watch.ts',
-    find: 'else if (!observer.isGone) void this.#ask(observer, signal);',
+    find: 'else if (!observer.isGone) void this.#readUntilListed(observer, signal);',
     replace: 'else if (!observer.isGone && !signal.aborted) observer.offer(undefined);',
     killedBy: podWatch,
   },
@@ -104,8 +104,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the words of a plug-in are quoted with their secrets',
     file: 'src/kubernetes/exec-credential.ts',
-    find: 'const said = withoutSecrets(end.stderr, end.stdout).trim();',
-    replace: 'const said = end.stderr.trim();',
+    find: 'const stderr = withoutSecrets(end.stderr, end.stdout).trim();',
+    replace: 'const stderr = end.stderr.trim();',
     killedBy: { specs: ['test/unit/kubernetes/exec-credential.spec.ts'] },
   },
   {
