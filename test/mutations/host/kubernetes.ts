@@ -4,8 +4,9 @@ const podStart = { specs: ['test/unit/kubernetes/pod-start.spec.ts'] };
 const podWatch = { specs: ['test/unit/kubernetes/pod-watch.spec.ts'] };
 const podSpec = { specs: ['test/unit/kubernetes/pod-spec.spec.ts'] };
 const cluster = { specs: ['test/integration/kubernetes/client-node-cluster.spec.ts'] };
+const streams = { specs: ['test/integration/kubernetes/client-node-cluster-streams.spec.ts'] };
 
-/** Changes of `src/kubernetes` that a test has to notice. */
+/** Mutants of `src/kubernetes`. */
 export const mutants: readonly Mutant[] = [
   {
     name: 'one refused pull is final',
@@ -135,5 +136,19 @@ export const mutants: readonly Mutant[] = [
     find: '...(uid === undefined ? {} : { preconditions: { uid } })',
     replace: '...{}',
     killedBy: cluster,
+  },
+  {
+    name: 'a response without items counts as an empty list',
+    file: 'src/kubernetes/object-json.ts',
+    find: 'if (items !== null && !Array.isArray(items)) return undefined;',
+    replace: 'if (items !== null && !Array.isArray(items)) return { items: [] };',
+    killedBy: cluster,
+  },
+  {
+    name: 'a refused watch is opened again',
+    file: 'src/kubernetes/api-caller.ts',
+    find: "if (retry === 'unanswered') return error instanceof ApiUnavailableError && error.status === undefined;",
+    replace: "if (retry === 'unanswered') return true;",
+    killedBy: streams,
   },
 ];

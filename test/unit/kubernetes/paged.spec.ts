@@ -11,14 +11,14 @@ function gone(): ApiError {
   });
 }
 
-describe('a list in pages', () => {
+describe('paged', () => {
   let requests: PageRequest[];
   const source = (answer: (request: PageRequest, count: number) => Page<number>) => {
     requests = [];
     return paged<number>(async (request) => answer(request, requests.push(request)));
   };
 
-  it('is whole, and of the version of its last page', async () => {
+  it('returns all pages, with the version of the last one', async () => {
     const list = await source(({ continue: next }) => {
       if (next === undefined) return { items: [1, 2], metadata: { continue: 'a', resourceVersion: '5' } };
       return next === 'a'
@@ -29,7 +29,7 @@ describe('a list in pages', () => {
     expect(requests).to.deep.equal([{ limit: 500 }, { limit: 500, continue: 'a' }, { limit: 500, continue: 'b' }]);
   });
 
-  it('begins again where its pages have expired', async () => {
+  it('begins again when pages expire', async () => {
     const list = await source((_request, count) => {
       if (count === 2) throw gone();
       return count === 1
@@ -39,7 +39,7 @@ describe('a list in pages', () => {
     expect(list).to.deep.equal({ items: [2], resourceVersion: '9' });
   });
 
-  it('is asked for in one piece where they expire each time', async () => {
+  it('requests the list in one piece when pages expire each time', async () => {
     const list = await source(({ limit, continue: next }) => {
       if (limit === undefined) return { items: [7], metadata: { resourceVersion: '9' } };
       if (next !== undefined) throw gone();
@@ -49,7 +49,7 @@ describe('a list in pages', () => {
     expect(requests).to.have.length(7);
   });
 
-  it('fails with everything else', async () => {
+  it('rejects with any other error', async () => {
     const failure = new Error('no');
     expect(
       await rejection(

@@ -33,7 +33,7 @@ describe('the name of a pod', () => {
     });
   }
 
-  it('cuts long names, and keeps its end', () => {
+  it('truncates long names, and keeps their suffix', () => {
     const name = podName(handle, {
       pipelineName: 'p'.repeat(80),
       jobName: `${'j'.repeat(19)}-x${'y'.repeat(60)}`,
@@ -43,7 +43,7 @@ describe('the name of a pod', () => {
     expect(name).to.equal(`${'p'.repeat(20)}-${'j'.repeat(19)}-b7-task-12345678`);
   });
 
-  it('is always a DNS label with the handle in it, and the same each time', () => {
+  it('is a stable DNS label with the handle', () => {
     const word = fc.option(fc.string({ unit: 'binary', maxLength: 90 }), { nil: undefined });
     const metadata = fc.record({ type: word, stepName: word, pipelineName: word, jobName: word, buildName: word });
     fc.assert(
@@ -56,7 +56,7 @@ describe('the name of a pod', () => {
     );
   });
 
-  it('is a DNS label for odd handles, another for each', () => {
+  it('is a distinct DNS label for each unusual handle', () => {
     const handles = ['A', 'a', 'a_b', 'a-b', 'ü', '', 'x'.repeat(100), 'x'.repeat(101)];
     const names = handles.map((odd) => podName(odd));
     for (const name of names) expect(name).to.match(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);

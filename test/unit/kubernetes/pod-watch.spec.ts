@@ -19,10 +19,10 @@ function pod(name: string, version: number, phase = 'Running'): Pod {
   return { metadata: { name, uid: `uid-${name}`, resourceVersion: String(version) }, status: { phase } };
 }
 
-/** A cluster whose answers a test gives one by one. */
+/** A cluster whose responses a test supplies one by one. */
 class PodServer implements Pick<Cluster, 'listPods' | 'watchPods' | 'getPod'> {
   pods = new Map<string, Pod>();
-  /** Pods that are there, and that no label selector finds. */
+  /** Existing pods that no label selector matches. */
   readonly unlisted = new Set<string>();
   lists = 0;
   watches = 0;
@@ -110,13 +110,13 @@ describe('a pod watch', () => {
     return value === undefined ? undefined : `${value.metadata?.resourceVersion ?? ''} ${value.status?.phase ?? ''}`;
   };
 
-  it('asks nothing before somebody observes', async () => {
+  it('sends no request before the first observation', async () => {
     observe('a');
     await clock.advance(60_000);
     expect(server.lists).to.equal(0);
   });
 
-  it('tells the state now, and each change', async () => {
+  it('yields the current state, and each change', async () => {
     server.pods.set('a', pod('a', 1, 'Pending'));
     const a = observe('a');
     expect(await next(a)).to.equal('1 Pending');
@@ -126,7 +126,7 @@ describe('a pod watch', () => {
     expect(await next(a)).to.equal(undefined);
   });
 
-  it('tells of no other pod', async () => {
+  it('yields no other pod', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
@@ -134,7 +134,7 @@ describe('a pod watch', () => {
     expect(await next(a)).to.equal('3 Running');
   });
 
-  it('skips what nobody took, but never the newest state', async () => {
+  it('skips states that were not taken, but never the newest', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
@@ -143,7 +143,7 @@ describe('a pod watch', () => {
     expect(await next(a)).to.equal('50 Running');
   });
 
-  it('is one list and one watch, however many observe', async () => {
+  it('uses one list and one watch for any number of observers', async () => {
     for (let index = 0; index < 20; index += 1) server.pods.set(`p${String(index)}`, pod(`p${String(index)}`, index));
     const observations = [...server.pods.keys()].map((name) => observe(name));
     await Promise.all(observations.map(next));
@@ -152,18 +152,18 @@ describe('a pod watch', () => {
     expect(server).to.include({ lists: 1, watches: 1, gets: 0 });
   });
 
-  it('says that a pod is absent where it was read, and not because a list lacks it', async () => {
+  it('reports a pod as absent only after reading it, not because a list lacks it', async () => {
     expect(await next(observe('none'))).to.equal(undefined);
     expect(server).to.include({ lists: 1, gets: 1 });
   });
 
-  /** As if its labels were removed by hand: it is there, and no list or watch has it. */
+  /** Removes a pod's labels, as a user may: it exists, but no list or watch contains it. */
   const unlist = (name: string): void => {
     server.unlisted.add(name);
     server.say({ type: 'deleted', pod: server.pods.get(name)! });
   };
 
-  it('does not take a pod for deleted whose labels were removed, and keeps reporting it', async () => {
+  it('continues to report a pod whose labels were removed', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
@@ -181,7 +181,7 @@ describe('a pod watch', () => {
     expect(await gone).to.equal(undefined);
   });
 
-  it('leaves a pod that got its labels back to the watch', async () => {
+  it('stops reading a pod when its labels are restored', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
@@ -196,7 +196,7 @@ describe('a pod watch', () => {
     expect(server.gets).to.equal(gets);
   });
 
-  it('says that a pod is gone where another one has its name', async () => {
+  it('reports a pod as absent when another one has its name', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
@@ -207,7 +207,7 @@ describe('a pod watch', () => {
     expect(await next(observe('a'))).to.equal('2 Running');
   });
 
-  it('waits for an answer of the API before it says that a pod is gone', async () => {
+  it('waits for a response of the API before it reports a pod as absent', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
@@ -224,7 +224,7 @@ describe('a pod watch', () => {
     expect(await change).to.equal(undefined);
   });
 
-  it('does not take a pod for absent that is younger than the list, its event still on the way', async () => {
+  it('does not report a pod as absent that is newer than the list and whose event is pending', async () => {
     await next(observe('other'));
     server.pods.set('young', pod('young', 9, 'Pending'));
     const young = observe('young');
@@ -232,7 +232,7 @@ describe('a pod watch', () => {
     expect(server.gets).to.equal(2);
   });
 
-  it('does not take a pod for absent that is made while the first list is on its way', async () => {
+  it('does not report a pod as absent that is created during the first list', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     server.listing = () => promise;
     const first = next(observe('other'));
@@ -244,7 +244,7 @@ describe('a pod watch', () => {
     await first;
   });
 
-  it('prefers what the watch says to an older answer', async () => {
+  it('prefers an event of the watch to an older response', async () => {
     await next(observe('other'));
     const { promise, resolve } = Promise.withResolvers<void>();
     server.getting = () => promise;
@@ -266,7 +266,7 @@ describe('a pod watch', () => {
     ['its version has expired', new WatchExpiredError('1', 'too old')],
     ['the API fails', new ApiUnavailableError(facts, 'down', 503)],
   ] as const) {
-    it(`lists again where ${what}, and tells what was missed`, async () => {
+    it(`lists again when ${what}, and yields the missed state`, async () => {
       server.pods.set('a', pod('a', 1));
       server.pods.set('b', pod('b', 1));
       const [a, b] = [observe('a'), observe('b')];
@@ -281,7 +281,7 @@ describe('a pod watch', () => {
     });
   }
 
-  it('tells nothing while the API is away, for however long, and goes on when it is back', async () => {
+  it('yields nothing while the API is unavailable, for any time, and continues afterwards', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
@@ -301,7 +301,7 @@ describe('a pod watch', () => {
     expect(await change).to.equal(undefined);
   });
 
-  it('waits longer after each failure, up to half a minute, and does not spin on a watch that ends at once', async () => {
+  it('waits longer after each failure, up to 30 s, also for a watch that ends immediately', async () => {
     server.pods.set('a', pod('a', 1));
     await next(observe('a'));
     server.listing = () => Promise.reject(new ApiUnavailableError(facts, 'down', undefined));
@@ -316,7 +316,7 @@ describe('a pod watch', () => {
     expect(server.lists - before).to.be.below(15);
   });
 
-  it('rejects observers where pods cannot be listed', async () => {
+  it('rejects observers if pods cannot be listed', async () => {
     const refusal = new ForbiddenError(facts, 'no');
     server.listing = () => Promise.reject(refusal);
     expect(await rejection(observe('a').next())).to.equal(refusal);
@@ -325,7 +325,7 @@ describe('a pod watch', () => {
     expect(await next(observe('a'))).to.equal('1 Running');
   });
 
-  it('keeps on where the right to list is taken away later', async () => {
+  it('continues if the permission to list is revoked later', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
@@ -339,7 +339,7 @@ describe('a pod watch', () => {
     expect(await change).to.equal('2 Running');
   });
 
-  it('rests when nobody has observed for half a minute, and begins anew', async () => {
+  it('stops after 30 s without observers, and starts again for the next one', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
@@ -354,7 +354,7 @@ describe('a pod watch', () => {
     expect(server.lists).to.equal(2);
   });
 
-  it('goes on where somebody observes again in time', async () => {
+  it('continues if a new observation begins in time', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
@@ -366,7 +366,7 @@ describe('a pod watch', () => {
     expect(server).to.include({ lists: 1, openWatches: 1 });
   });
 
-  it('ends an observation by its signal, with its reason, and no listener left', async () => {
+  it("rejects an observation with the signal's reason, and removes its listener", async () => {
     const controller = new AbortController();
     const a = observe('a', { signal: controller.signal });
     await next(a);
@@ -379,7 +379,7 @@ describe('a pod watch', () => {
     expect(await rejection(observe('a', { signal: controller.signal }).next())).to.equal(reason);
   });
 
-  it('ends every observation when it is closed', async () => {
+  it('rejects every observation on close', async () => {
     const a = observe('a');
     await next(a);
     const waiting = rejection(next(a));
