@@ -51,8 +51,8 @@ describe('readExecCredential', () => {
         error = thrown;
       }
       expect(error).to.be.instanceOf(CredentialsUnavailableError);
-      const { message, stderr: told } = error as CredentialsUnavailableError;
-      for (const text of [message, told]) {
+      const { message, stderr: reported } = error as CredentialsUnavailableError;
+      for (const text of [message, reported]) {
         expect(text).to.contain('the session is over').and.to.contain(kept);
         for (const secret of ['abc123', '0123456789abcdef', 'aHR0cHM6']) expect(text).to.not.contain(secret);
       }

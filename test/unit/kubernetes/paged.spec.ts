@@ -4,7 +4,7 @@ import { ApiError } from '../../../src/errors/cluster.ts';
 import { type Page, type PageRequest, paged } from '../../../src/kubernetes/paged.ts';
 import { rejection } from '../../support/rejection.ts';
 
-function gone(): ApiError {
+function expired(): ApiError {
   return new ApiError({ verb: 'list', resource: 'pods', namespace: 'ci' }, 'expired', {
     status: 410,
     reason: 'Expired',
@@ -31,7 +31,7 @@ describe('paged', () => {
 
   it('begins again when pages expire', async () => {
     const list = await source((_request, count) => {
-      if (count === 2) throw gone();
+      if (count === 2) throw expired();
       return count === 1
         ? { items: [1], metadata: { continue: 'a' } }
         : { items: [2], metadata: { resourceVersion: '9' } };
@@ -42,7 +42,7 @@ describe('paged', () => {
   it('requests the list in one piece when pages expire each time', async () => {
     const list = await source(({ limit, continue: next }) => {
       if (limit === undefined) return { items: [7], metadata: { resourceVersion: '9' } };
-      if (next !== undefined) throw gone();
+      if (next !== undefined) throw expired();
       return { items: [1], metadata: { continue: 'a' } };
     });
     expect(list.items).to.deep.equal([7]);

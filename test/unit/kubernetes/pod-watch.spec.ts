@@ -71,7 +71,7 @@ class PodServer implements Pick<Cluster, 'listPods' | 'watchPods' | 'getPod'> {
     }
   }
 
-  say(...events: (PodChange | Error | 'end')[]): void {
+  send(...events: (PodChange | Error | 'end')[]): void {
     for (const event of events) {
       if (event !== 'end' && !(event instanceof Error)) {
         const name = event.pod.metadata?.name ?? '';
@@ -120,9 +120,9 @@ describe('a pod watch', () => {
     server.pods.set('a', pod('a', 1, 'Pending'));
     const a = observe('a');
     expect(await next(a)).to.equal('1 Pending');
-    server.say({ type: 'modified', pod: pod('a', 2) });
+    server.send({ type: 'modified', pod: pod('a', 2) });
     expect(await next(a)).to.equal('2 Running');
-    server.say({ type: 'deleted', pod: pod('a', 3) });
+    server.send({ type: 'deleted', pod: pod('a', 3) });
     expect(await next(a)).to.equal(undefined);
   });
 
@@ -130,7 +130,7 @@ describe('a pod watch', () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
-    server.say({ type: 'added', pod: pod('b', 2) }, { type: 'modified', pod: pod('a', 3) });
+    server.send({ type: 'added', pod: pod('b', 2) }, { type: 'modified', pod: pod('a', 3) });
     expect(await next(a)).to.equal('3 Running');
   });
 
@@ -138,7 +138,7 @@ describe('a pod watch', () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
-    for (let version = 2; version <= 50; version += 1) server.say({ type: 'modified', pod: pod('a', version) });
+    for (let version = 2; version <= 50; version += 1) server.send({ type: 'modified', pod: pod('a', version) });
     await setImmediate();
     expect(await next(a)).to.equal('50 Running');
   });
@@ -160,7 +160,7 @@ describe('a pod watch', () => {
   /** Removes a pod's labels, as a user may: it exists, but no list or watch contains it. */
   const unlist = (name: string): void => {
     server.unlisted.add(name);
-    server.say({ type: 'deleted', pod: server.pods.get(name)! });
+    server.send({ type: 'deleted', pod: server.pods.get(name)! });
   };
 
   it('continues to report a pod whose labels were removed', async () => {
@@ -170,15 +170,15 @@ describe('a pod watch', () => {
     unlist('a');
     server.pods.set('a', pod('a', 2));
     expect(await next(a)).to.equal('2 Running');
-    server.say('end');
+    server.send('end');
     server.pods.set('a', pod('a', 3, 'Failed'));
     const failed = next(a);
     await clock.advance(6_000);
     expect(await failed).to.equal('3 Failed');
     server.pods.delete('a');
-    const gone = next(a);
+    const absent = next(a);
     await clock.advance(6_000);
-    expect(await gone).to.equal(undefined);
+    expect(await absent).to.equal(undefined);
   });
 
   it('stops reading a pod when its labels are restored', async () => {
@@ -188,7 +188,7 @@ describe('a pod watch', () => {
     unlist('a');
     await clock.advance(1_000);
     server.unlisted.clear();
-    server.say({ type: 'added', pod: pod('a', 4) });
+    server.send({ type: 'added', pod: pod('a', 4) });
     expect(await next(a)).to.equal('4 Running');
     await clock.advance(10_000);
     const { gets } = server;
@@ -202,7 +202,7 @@ describe('a pod watch', () => {
     await next(a);
     const other = pod('a', 2);
     other.metadata!.uid = 'uid-other';
-    server.say({ type: 'modified', pod: other });
+    server.send({ type: 'modified', pod: other });
     expect(await next(a)).to.equal(undefined);
     expect(await next(observe('a'))).to.equal('2 Running');
   });
@@ -212,13 +212,13 @@ describe('a pod watch', () => {
     const a = observe('a');
     await next(a);
     server.getting = () => Promise.reject(new ApiUnavailableError(facts, 'down', 503));
-    server.say({ type: 'deleted', pod: pod('a', 2) });
-    let told = false;
+    server.send({ type: 'deleted', pod: pod('a', 2) });
+    let isReported = false;
     const change = next(a).finally(() => {
-      told = true;
+      isReported = true;
     });
     await clock.advance(100_000);
-    expect(told).to.equal(false);
+    expect(isReported).to.equal(false);
     server.getting = async () => undefined;
     await clock.advance(30_000);
     expect(await change).to.equal(undefined);
@@ -251,13 +251,13 @@ describe('a pod watch', () => {
     const a = observe('a');
     const state = next(a);
     await setImmediate();
-    server.say({ type: 'added', pod: pod('a', 5) });
+    server.send({ type: 'added', pod: pod('a', 5) });
     expect(await state).to.equal('5 Running');
     server.pods.set('a', pod('a', 4, 'Pending'));
     resolve();
     const more = next(a);
     await setImmediate();
-    server.say({ type: 'modified', pod: pod('a', 7) });
+    server.send({ type: 'modified', pod: pod('a', 7) });
     expect(await more).to.equal('7 Running');
   });
 
@@ -273,7 +273,7 @@ describe('a pod watch', () => {
       await Promise.all([next(a), next(b)]);
       server.pods.set('a', pod('a', 2, 'Failed'));
       server.pods.delete('b');
-      server.say(end);
+      server.send(end);
       const changes = Promise.all([next(a), next(b)]);
       await clock.advance(1_000);
       expect(await changes).to.deep.equal(['2 Failed', undefined]);
@@ -287,14 +287,14 @@ describe('a pod watch', () => {
     await next(a);
     const down = new ApiUnavailableError(facts, 'down', undefined);
     server.listing = () => Promise.reject(down);
-    server.say(down);
-    let told = false;
+    server.send(down);
+    let isReported = false;
     const change = next(a).then((value) => {
-      told = true;
+      isReported = true;
       return value;
     });
     await clock.advance(600_000);
-    expect(told).to.equal(false);
+    expect(isReported).to.equal(false);
     server.listing = async () => undefined;
     server.pods.delete('a');
     await clock.advance(30_000);
@@ -305,12 +305,12 @@ describe('a pod watch', () => {
     server.pods.set('a', pod('a', 1));
     await next(observe('a'));
     server.listing = () => Promise.reject(new ApiUnavailableError(facts, 'down', undefined));
-    server.say('end');
+    server.send('end');
     await clock.advance(600_000);
     expect(server.lists).to.be.within(20, 60);
 
     server.listing = async () => undefined;
-    for (let count = 0; count < 500; count += 1) server.say('end');
+    for (let count = 0; count < 500; count += 1) server.send('end');
     const before = server.lists;
     await clock.advance(60_000);
     expect(server.lists - before).to.be.below(15);
@@ -330,7 +330,7 @@ describe('a pod watch', () => {
     const a = observe('a');
     await next(a);
     server.listing = () => Promise.reject(new ForbiddenError(facts, 'no'));
-    server.say('end');
+    server.send('end');
     const change = next(a);
     await clock.advance(100_000);
     server.listing = async () => undefined;
