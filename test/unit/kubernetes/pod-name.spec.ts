@@ -6,14 +6,14 @@ import type { ContainerMetadata } from '../../../src/runtime/container.ts';
 
 const handle = '12345678-9abc-4def-8123-456789abcdef';
 
-describe('the name of a pod', () => {
+describe('podName', () => {
   const cases: readonly [string, ContainerMetadata, string][] = [
     [
       'a step of a build',
       { pipelineName: 'Main', jobName: 'unit', buildName: '12', type: 'task' },
       'main-unit-b12-task-12345678',
     ],
-    ['a step of no build', { pipelineName: 'main', jobName: 'unit' }, 'main-unit-task-12345678'],
+    ['a step without a build', { pipelineName: 'main', jobName: 'unit' }, 'main-unit-task-12345678'],
     [
       'a build with a dot',
       { pipelineName: 'main', jobName: 'unit', buildName: '1.1', type: 'put' },
@@ -21,11 +21,11 @@ describe('the name of a pod', () => {
     ],
     ['a check', { type: 'check', stepName: 'my.repo' }, 'chk-my-repo-12345678'],
     ['a check without a step', { type: 'check' }, handle],
-    ['a check whose step has no letter', { type: 'check', stepName: '***' }, handle],
-    ['a get of no job', { type: 'get', stepName: 'my repo' }, 'rt-my-repo-get-12345678'],
-    ['a task of no job', { type: 'task', stepName: 'compile' }, handle],
-    ['nothing known', {}, handle],
-    ['a pipeline whose name has no letter', { pipelineName: '日本', jobName: 'unit' }, handle],
+    ['a check with a step without letters', { type: 'check', stepName: '***' }, handle],
+    ['a get without a job', { type: 'get', stepName: 'my repo' }, 'rt-my-repo-get-12345678'],
+    ['a task without a job', { type: 'task', stepName: 'compile' }, handle],
+    ['no metadata', {}, handle],
+    ['a pipeline without ASCII letters', { pipelineName: '日本', jobName: 'unit' }, handle],
   ];
   for (const [what, metadata, expected] of cases) {
     it(`of ${what} is ${expected}`, () => {
