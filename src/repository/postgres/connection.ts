@@ -6,10 +6,11 @@ import type { Logger } from '../../runtime/options.ts';
 import { type Database, isInProcess, isPool } from './database.ts';
 import { openPool } from './pg-pool.ts';
 import { PoolDialect } from './pool-driver.ts';
+import type { Tables } from './tables.ts';
 
 /** @internal */
 export interface Connection {
-  readonly db: Kysely<unknown>;
+  readonly db: Kysely<Tables>;
   /** Ends what was opened here; nothing of the caller's. */
   close(): Promise<void>;
 }
@@ -26,7 +27,7 @@ export async function connect(database: Database, logger: Logger): Promise<Conne
   throw new InvalidSpecError('database', 'must be a URL, a pool with connect(), or a PGlite instance');
 }
 
-function kysely(dialect: Dialect): Kysely<unknown> {
+function kysely(dialect: Dialect): Kysely<Tables> {
   // Without a log of its own kysely writes nothing; failures reach whoever called.
   return new Kysely({ dialect, log: [] });
 }

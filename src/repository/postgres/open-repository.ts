@@ -12,7 +12,7 @@ import { PostgresContainerRepository } from './postgres-container-repository.ts'
 import { PostgresVolumeRepository } from './postgres-volume-repository.ts';
 import { PostgresWorkerRepository } from './postgres-worker-repository.ts';
 import { StatementRunner } from './statement-runner.ts';
-import { defaultSchema, type Tables, tablesOf } from './tables.ts';
+import { defaultSchema, type StatementBuilder, statementsOf } from './tables.ts';
 
 /** Options of `openRepository`. The signal covers only the opening. */
 export interface OpenRepositoryOptions extends AbortOptions {
@@ -47,7 +47,7 @@ export async function openRepository(database: Database, options: OpenRepository
     else await closed;
     throw error;
   }
-  return new PostgresRepository(connection, runner, tablesOf(schema));
+  return new PostgresRepository(connection, runner, statementsOf(connection.db, schema));
 }
 
 class PostgresRepository implements Repository {
@@ -58,12 +58,12 @@ class PostgresRepository implements Repository {
   readonly #runner: StatementRunner;
   #closed: Promise<void> | undefined;
 
-  constructor(connection: Connection, runner: StatementRunner, tables: Tables) {
+  constructor(connection: Connection, runner: StatementRunner, statements: StatementBuilder) {
     this.#connection = connection;
     this.#runner = runner;
-    this.containers = new PostgresContainerRepository(runner, tables);
-    this.volumes = new PostgresVolumeRepository(runner, tables);
-    this.workers = new PostgresWorkerRepository(runner, tables);
+    this.containers = new PostgresContainerRepository(runner, statements);
+    this.volumes = new PostgresVolumeRepository(runner, statements);
+    this.workers = new PostgresWorkerRepository(runner, statements);
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,10 @@
 import { expect } from 'chai';
-import { Kysely, sql } from 'kysely';
+import { Kysely } from 'kysely';
 
 import type { DatabaseClient, DatabasePool } from '../../../src/repository/postgres/database.ts';
 import { PoolDialect } from '../../../src/repository/postgres/pool-driver.ts';
 import { StatementRunner } from '../../../src/repository/postgres/statement-runner.ts';
+import type { Tables } from '../../../src/repository/postgres/tables.ts';
 import { rejection } from '../../contract/repository/repository-under-test.ts';
 
 /** A pool of one client, whose answers are given in advance. */
@@ -38,10 +39,12 @@ describe('StatementRunner', () => {
   const pauses: number[] = [];
   const runnerOf = (pool: DatabasePool) =>
     new StatementRunner({
-      db: new Kysely({ dialect: new PoolDialect(pool), log: [] }),
+      db: new Kysely<Tables>({ dialect: new PoolDialect(pool), log: [] }),
       pause: async (attempt) => void pauses.push(attempt),
     });
-  const statement = sql<{ a: number }>`select 1 as a`;
+  const statement = new Kysely<Tables>({ dialect: new PoolDialect(new ScriptedPool([])) }).selectNoFrom(({ lit }) =>
+    lit<number>(1).as('a'),
+  );
 
   beforeEach(() => pauses.splice(0));
 
