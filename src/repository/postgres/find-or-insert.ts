@@ -75,7 +75,7 @@ export function findLive(
             .where('worker_name', '=', workerName)
             .where('owner_digest', '=', digest)
             .where('state', 'in', liveStates)
-            .where(({ exists, not, selectFrom }) => not(exists(selectFrom('taken')))),
+            .where((eb) => eb.not(eb.exists(eb.selectFrom('taken')))),
         ),
     )
     .selectFrom('live')
@@ -133,18 +133,18 @@ export function insertUnlessLive(statements: StatementBuilder, made: NewContaine
                 ])
                 .as('made'),
             ])
-            .select(({ ref, val }) => [
-              ref('made.value', '->>').key('handle').as('handle'),
+            .select((eb) => [
+              eb.ref('made.value', '->>').key('handle').as('handle'),
               'container.worker_name',
               'container.id as container_id',
-              ref('made.value', '->>').key('kind').as('kind'),
-              val('creating').as('state'),
-              ref('made.value', '->>').key('mountPath').as('mount_path'),
-              ref('made.value', '->>').key('name').as('name'),
-              ref('made.value', '->>').key('store').as('store'),
-              ref('made.value', '->').key('location').as('location'),
+              eb.ref('made.value', '->>').key('kind').as('kind'),
+              eb.val('creating').as('state'),
+              eb.ref('made.value', '->>').key('mountPath').as('mount_path'),
+              eb.ref('made.value', '->>').key('name').as('name'),
+              eb.ref('made.value', '->>').key('store').as('store'),
+              eb.ref('made.value', '->').key('location').as('location'),
             ])
-            .orderBy(({ cast, ref }) => cast(ref('made.value', '->>').key('position'), 'integer')),
+            .orderBy((eb) => eb.cast(eb.ref('made.value', '->>').key('position'), 'integer')),
         )
         .returningAll(),
     )

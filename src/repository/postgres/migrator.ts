@@ -122,9 +122,9 @@ export class SchemaMigrator {
   /** Returns the migrations, each with a database that qualifies its tables. */
   #qualifiedMigrations(): Record<string, Migration> {
     return Object.fromEntries(
-      Object.entries(migrations).map(([name, { up }]) => [
+      Object.entries(migrations).map(([name, migration]) => [
         name,
-        { up: async (db: Kysely<unknown>) => await up(db.withSchema(this.#schema)) },
+        { up: async (db: Kysely<unknown>) => await migration.up(db.withSchema(this.#schema)) },
       ]),
     );
   }

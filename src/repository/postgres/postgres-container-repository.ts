@@ -173,10 +173,11 @@ export class PostgresContainerRepository implements ContainerRepository {
     const { hijackGraceMs = 0 } = options;
     checkLimit(limit);
     checkDuration('hijackGraceMs', hijackGraceMs);
-    const { exists, not, selectFrom } = expressionBuilder<Tables, 'containers'>();
-    const unattended = not(
-      exists(
-        selectFrom('hijacks')
+    const eb = expressionBuilder<Tables, 'containers'>();
+    const unattended = eb.not(
+      eb.exists(
+        eb
+          .selectFrom('hijacks')
           .whereRef('hijacks.container_id', '=', 'containers.id')
           .where('hijacks.seen_at', '>', fromNow(-hijackGraceMs)),
       ),
@@ -259,7 +260,7 @@ export class PostgresContainerRepository implements ContainerRepository {
         .select((eb) =>
           eb
             .cast<string>(
-              eb.selectFrom('mounted').select(({ fn }) => fn.countAll().as('count')),
+              eb.selectFrom('mounted').select((eb) => eb.fn.countAll().as('count')),
               'text',
             )
             .as('volumes'),
@@ -296,7 +297,7 @@ export class PostgresContainerRepository implements ContainerRepository {
         .insertInto('container_properties')
         .columns(['container_id', 'name', 'value'])
         .expression((eb) =>
-          eb.selectFrom('container').select(({ val }) => ['id', val(name).as('name'), val(value).as('value')]),
+          eb.selectFrom('container').select((eb) => ['id', eb.val(name).as('name'), eb.val(value).as('value')]),
         )
         .onConflict((conflict) =>
           conflict
@@ -324,7 +325,7 @@ export class PostgresContainerRepository implements ContainerRepository {
           db
             .insertInto('hijacks')
             .columns(['container_id', 'process_id'])
-            .expression((eb) => eb.selectFrom('container').select(({ val }) => ['id', val(processId).as('process_id')]))
+            .expression((eb) => eb.selectFrom('container').select((eb) => ['id', eb.val(processId).as('process_id')]))
             .onConflict((conflict) => conflict.columns(['container_id', 'process_id']).doUpdateSet({ seen_at: now() })),
         )
         .selectFrom('container')
@@ -387,14 +388,14 @@ export class PostgresContainerRepository implements ContainerRepository {
             .expression((eb) =>
               eb
                 .selectFrom('container')
-                .select(({ val }) => [
+                .select((eb) => [
                   'id',
-                  val(processId).as('process_id'),
-                  val(exitStatus).as('exit_status'),
-                  val(number ?? null).as('signal'),
-                  val(oomKills ?? null).as('oom_kills'),
-                  val(stdoutBytes ?? null).as('stdout_bytes'),
-                  val(stderrBytes ?? null).as('stderr_bytes'),
+                  eb.val(processId).as('process_id'),
+                  eb.val(exitStatus).as('exit_status'),
+                  eb.val(number ?? null).as('signal'),
+                  eb.val(oomKills ?? null).as('oom_kills'),
+                  eb.val(stdoutBytes ?? null).as('stdout_bytes'),
+                  eb.val(stderrBytes ?? null).as('stderr_bytes'),
                 ]),
             )
             .onConflict((conflict) => conflict.columns(['container_id', 'process_id']).doNothing()),
@@ -410,10 +411,10 @@ export class PostgresContainerRepository implements ContainerRepository {
                   // One parameter, whatever the number of properties.
                   eb.fn<{ value: Property }>('jsonb_array_elements', [eb.cast(eb.val(given), 'jsonb')]).as('given'),
                 ])
-                .select(({ ref }) => [
+                .select((eb) => [
                   'container.id',
-                  ref('given.value', '->>').key('name').as('name'),
-                  ref('given.value', '->>').key('value').as('value'),
+                  eb.ref('given.value', '->>').key('name').as('name'),
+                  eb.ref('given.value', '->>').key('value').as('value'),
                 ]),
             )
             .onConflict((conflict) =>

@@ -41,7 +41,7 @@ type NullableBigInteger = ColumnType<
   number | NumericString | null
 >;
 /** A `jsonb`. It is written as a JSON text from `toJson`. */
-type Json<T extends object> = JSONColumnType<T, string, string>;
+type Json<T extends object> = JSONColumnType<T>;
 
 interface InstallationTable {
   readonly singleton: Generated<boolean>;
