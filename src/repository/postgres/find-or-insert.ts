@@ -155,13 +155,18 @@ export function insertUnlessLive(statements: StatementBuilder, made: NewContaine
     ]);
 }
 
-/** @throws InvalidSpecError - a field cannot be stored, or the worker or the owner differs from the caller's */
+/**
+ * Checks a container before its insert.
+ *
+ * @throws InvalidSpecError - a field cannot be stored, or the worker or the owner is not the
+ * requested one
+ */
 export function checkNewContainer(made: NewContainer, workerName: string, owner: ContainerOwner): void {
   checkText('handle', made.handle, 253);
   checkText('podName', made.podName, 253);
-  if (made.workerName !== workerName) throw new InvalidSpecError('workerName', 'must be the worker that was asked for');
+  if (made.workerName !== workerName) throw new InvalidSpecError('workerName', 'must be the requested worker');
   if (made.owner.kind !== owner.kind || made.owner.key !== owner.key)
-    throw new InvalidSpecError('owner', 'must be the owner that was asked for');
+    throw new InvalidSpecError('owner', 'must be the requested owner');
   made.volumes.forEach((volume, index) => {
     const field = `volumes[${index}]`;
     checkText(`${field}.handle`, volume.handle, 253);
@@ -170,6 +175,6 @@ export function checkNewContainer(made: NewContainer, workerName: string, owner:
     if (Buffer.byteLength(volume.mountPath) > 2_048)
       throw new InvalidSpecError(`${field}.mountPath`, 'must have at most 2048 bytes');
     if (volume.kind === 'artifact')
-      throw new InvalidSpecError(`${field}.kind`, 'must not be artifact: those belong to no container');
+      throw new InvalidSpecError(`${field}.kind`, 'must not be artifact: an artifact volume has no container');
   });
 }

@@ -37,7 +37,8 @@ export class SchemaMigrator {
 
   /**
    * Runs the missing migrations in one transaction: all of them or none. Any number of programs may
-   * do so at the same time. If none is missing, it only reads and needs no right to create anything.
+   * do so at the same time. If none is missing, it only reads and needs no right to create
+   * anything.
    *
    * @throws SchemaTooNewError, RepositoryUnavailableError
    */

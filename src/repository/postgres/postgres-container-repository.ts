@@ -23,7 +23,9 @@ import { jsonText, parse, toContainer, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import { fromNow, liveStates, now, type StatementBuilder, type Tables } from './tables.ts';
 
-/** How often `findOrInsert` repeats when the live row disappears between its insert and its search. */
+/**
+ * How often `findOrInsert` repeats when the live row disappears between its insert and its search.
+ */
 const findOrInsertRounds = 8;
 
 /**

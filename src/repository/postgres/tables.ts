@@ -124,7 +124,10 @@ interface MigrationsTable {
   readonly timestamp: string;
 }
 
-/** Returns a builder that qualifies every table. No statement depends on the connection's search path. */
+/**
+ * Returns a builder that qualifies every table. No statement depends on the connection's search
+ * path.
+ */
 export function statementsOf(db: Kysely<Tables>, schema: string): StatementBuilder {
   return db.withSchema(schema);
 }

@@ -1,7 +1,9 @@
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
 
-// `sql`: the builder has no check constraints, and no defaults that call a function.
+// `sql` writes the expressions of check constraints and defaults: DDL takes no parameters, which
+// the expression builder would bind. `sql.ref` names a column in the predicate of an index: the
+// builder's types allow only the columns of the index itself.
 const now = sql`now()`;
 
 /** Creates the tables, which `docs/database.md` explains. */
@@ -58,8 +60,8 @@ async function createContainers({ schema }: Kysely<InstallationTables>): Promise
       sql`(state = 'creating') = (lease_until is not null) and (lease_until is null) = (lease_holder is null)`,
     )
     .execute();
-  // One live row per owner. The index has a digest, because a key of 1,024 characters may exceed the
-  // size limit of an index entry.
+  // One live row per owner. The index has a digest, because a key of 1,024 characters may exceed
+  // the size limit of an index entry.
   await schema
     .createIndex('containers_one_live_per_owner')
     .unique()

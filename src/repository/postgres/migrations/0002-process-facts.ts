@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
 
-// `sql`: the builder has no check constraints, and no defaults that call a function.
+// `sql` writes the expressions of check constraints and defaults: DDL takes no parameters, which
+// the expression builder would bind.
 
 /**
  * Adds the hijacks of a container, the time of the last one, and the number of processes that the

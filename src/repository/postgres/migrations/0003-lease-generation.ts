@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
 
-// `sql`: the builder has no check constraints.
+// `sql` writes the expressions of check constraints: DDL takes no parameters, which the
+// expression builder would bind.
 
 /**
  * Adds the number of holders that a container has had. Allows a lease without a holder: a released

@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
 
-// `sql`: the builder has no check constraints.
+// `sql` writes the expressions of check constraints: DDL takes no parameters, which the
+// expression builder would bind.
 
 /**
  * Adds the size of a process's output on each stream. A host that has not received all of it can
