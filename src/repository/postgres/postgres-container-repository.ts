@@ -252,13 +252,16 @@ export class PostgresContainerRepository implements ContainerRepository {
   async delete(handle: string, options: AbortOptions = {}): Promise<number> {
     const row = await this.#runner.first(
       this.#statements
-        .with('gone', (db) =>
+        .with('deleted', (db) =>
           db.deleteFrom('containers').where('handle', '=', handle).where('state', '=', 'destroying').returning('id'),
         )
         .with('mounted', (db) =>
-          db.deleteFrom('volumes').where('container_id', 'in', db.selectFrom('gone').select('id')).returning('handle'),
+          db
+            .deleteFrom('volumes')
+            .where('container_id', 'in', db.selectFrom('deleted').select('id'))
+            .returning('handle'),
         )
-        .selectFrom('gone')
+        .selectFrom('deleted')
         .select((eb) =>
           eb
             .cast<string>(
