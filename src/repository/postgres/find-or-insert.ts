@@ -10,7 +10,7 @@ import { creating, fromNow, liveStates, now, type StatementBuilder } from './tab
 
 /** The result of `findLive` and `insertUnlessLive`. */
 export interface FoundRow {
-  readonly row: JsonText<ContainerRow & { readonly leased: boolean; readonly lease_generation: number }>;
+  readonly row: JsonText<ContainerRow & { readonly leased: boolean }>;
   readonly volumes: JsonText<readonly VolumeRow[]>;
 }
 

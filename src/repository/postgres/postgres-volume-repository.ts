@@ -118,7 +118,7 @@ export class PostgresVolumeRepository implements VolumeRepository {
                 ...(holder === undefined ? [] : [eb('lease_holder', '=', holder)]),
               ]),
             )
-            // The lease passes by an update of this row, which waits for the lock or is waited for.
+            // A takeover of the lease updates this row. The lock orders the two statements.
             .forShare(),
         )
         .updateTable('volumes')

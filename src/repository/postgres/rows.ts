@@ -1,22 +1,17 @@
-import type { AliasableExpression, Expression } from 'kysely';
+import type { AliasableExpression, Expression, Selectable, ShallowDehydrateObject } from 'kysely';
 import { expressionBuilder } from 'kysely';
 
-import type { ContainerMetadata } from '../../runtime/container.ts';
-import type { ContainerRecord, ContainerState, VolumeKind, VolumeRecord, VolumeState } from '../records.ts';
+import type { ContainerRecord, VolumeRecord } from '../records.ts';
 import type { Tables } from './tables.ts';
 
-// Every row is selected as one JSON text, which the server writes. Numbers, times and objects are
-// then the same with every driver and with every type parser of the caller's pool.
+// Statements select a whole row as one JSON text, which the server writes, and a single value as a
+// text. Numbers, times and objects are then the same with every driver and with every type parser
+// of the caller's pool.
 
 declare const content: unique symbol;
 
 /** A JSON text of a `T`. */
 export type JsonText<T> = string & { readonly [content]: T };
-
-/** A row with one JSON text. */
-export interface JsonRow<T> {
-  readonly row: JsonText<T>;
-}
 
 /** Returns the SQL expression that casts JSON to a text. */
 export function jsonText<T>(json: Expression<T>): AliasableExpression<JsonText<T>> {
@@ -28,37 +23,10 @@ export function parse<T>(json: JsonText<T>): T {
 }
 
 /** A row of `containers` as JSON has it. */
-export interface ContainerRow {
-  readonly handle: string;
-  readonly worker_name: string;
-  readonly owner_kind: string;
-  readonly owner_key: string;
-  readonly state: ContainerState;
-  readonly pod_name: string;
-  readonly pod_uid: string | null;
-  readonly metadata: ContainerMetadata;
-  readonly settings: Readonly<Record<string, unknown>>;
-  readonly last_hijack_at: string | null;
-  readonly created_at: string;
-}
+export type ContainerRow = ShallowDehydrateObject<Selectable<Tables['containers']>>;
 
 /** A row of `volumes` as JSON has it. */
-export interface VolumeRow {
-  readonly handle: string;
-  readonly worker_name: string;
-  readonly kind: VolumeKind;
-  readonly state: VolumeState;
-  readonly mount_path: string | null;
-  readonly name: string | null;
-  readonly team_id: string | null;
-  readonly store: string;
-  readonly location: Readonly<Record<string, string>>;
-  readonly ready_at: string | null;
-  readonly digest: string | null;
-  readonly size_bytes: number | null;
-  readonly expires_at: string | null;
-  readonly created_at: string;
-}
+export type VolumeRow = ShallowDehydrateObject<Selectable<Tables['volumes']>>;
 
 export function toContainer(row: ContainerRow): ContainerRecord {
   return {
