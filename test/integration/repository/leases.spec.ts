@@ -28,9 +28,16 @@ describe('A lease that passes to another holder during a call of the earlier one
   });
 
   /** Resolves when a statement waits for the other holder's lock. */
-  const blocked = async () => {
-    for (let waiting = 0; waiting === 0; )
+  const blocked = async (move: Promise<unknown>) => {
+    let isSettled = false;
+    const settled = (): void => {
+      isSettled = true;
+    };
+    move.then(settled, settled);
+    for (let waiting = 0; waiting === 0; ) {
+      if (isSettled) throw new Error('the statement did not wait for the lock');
       waiting = (await admin.query('select from pg_locks where not granted')).rowCount ?? 0;
+    }
   };
 
   const moves: Readonly<Record<string, (handle: string) => Promise<unknown>>> = {
@@ -44,13 +51,16 @@ describe('A lease that passes to another holder during a call of the earlier one
     it(`is not changed by ${name}, which waits for the lock and is rejected`, async () => {
       await insert(repository, name);
       const next = await admin.connect();
-      await next.query('begin');
-      await next.query(`update ${schema}.containers set lease_holder = 'next' where handle = '${name}'`);
-      const moved = rejection(move(name));
-      await blocked();
-      await next.query('commit');
-      next.release();
-      expect(await moved).to.include({ code: 'KW_ERR_LEASE_LOST' });
+      try {
+        await next.query('begin');
+        await next.query(`update ${schema}.containers set lease_holder = 'next' where handle = '${name}'`);
+        const moved = rejection(move(name));
+        await blocked(moved);
+        await next.query('commit');
+        expect(await moved).to.include({ code: 'KW_ERR_LEASE_LOST' });
+      } finally {
+        next.release(true);
+      }
       expect(await repository.containers.lookup('worker', name)).to.include({ state: 'creating', podUid: undefined });
       expect((await repository.containers.volumesOf(name)).map(({ state, readyAt }) => [state, readyAt])).to.deep.equal(
         [
