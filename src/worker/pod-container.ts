@@ -6,6 +6,7 @@ import { mainContainerName } from '../kubernetes/pod-spec.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
+import { propertyLimits } from '../repository/field-limits.ts';
 import type { ContainerRecord } from '../repository/records.ts';
 import type { Container } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
@@ -40,8 +41,6 @@ export interface ContainerFinding {
   /** Its pod is gone: what is in the database is all that is left. */
   readonly podIsGone: boolean;
 }
-
-const maxPropertyBytes = 1024 * 1024;
 
 /** A container: a pod with our agent in it. */
 export class PodContainer implements Container {
@@ -109,11 +108,11 @@ export class PodContainer implements Container {
     checkShape('name', text, name);
     checkShape('value', text, value);
     checkShape('options', abortOptions, options);
-    if (name.length < 1 || name.length > 253)
-      throw new InvalidSpecError('name', `has ${name.length} characters, not 1 to 253`);
+    if (name.length < 1 || name.length > propertyLimits.nameCharacters)
+      throw new InvalidSpecError('name', `has ${name.length} characters, not 1 to ${propertyLimits.nameCharacters}`);
     if (name.includes('\0') || value.includes('\0')) throw new InvalidSpecError('value', 'contains a NUL');
-    if (Buffer.byteLength(value) > maxPropertyBytes)
-      throw new InvalidSpecError('value', `has more than ${maxPropertyBytes} bytes`);
+    if (Buffer.byteLength(value) > propertyLimits.valueBytes)
+      throw new InvalidSpecError('value', `has more than ${propertyLimits.valueBytes} bytes`);
     if (this.#podIsGone) throw this.#disappeared();
     await this.#components.containers.setProperty(this.handle, name, value, options);
   }
@@ -137,7 +136,10 @@ export class PodContainer implements Container {
     }
   }
 
-  /** The pod is gone, but the process may have ended before: its stored result is as good as the agent's. */
+  /**
+   * The pod is gone, but the process may have ended before: its stored result is as good as the
+   * agent's.
+   */
   async #endedBefore(
     { processId, from, io }: AttachTarget,
     error: unknown,

@@ -5,6 +5,7 @@ import { CallsUnderWay } from '../internal/calls-under-way.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
+import { ownerLimits } from '../repository/field-limits.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { Container, ContainerOwner, ContainerSpec } from '../runtime/container.ts';
@@ -55,7 +56,8 @@ export interface PodWorkerComponents {
 }
 
 /**
- * A worker over a cluster and a database, which come in as collaborators; `KubernetesWorker.open` puts it together.
+ * A worker over a cluster and a database, which come in as collaborators; `KubernetesWorker.open`
+ * puts it together.
  *
  * @public
  */
@@ -238,8 +240,11 @@ function checkLookup(handle: string, options: AbortOptions): void {
 function checkOwner(owner: ContainerOwner): void {
   checkShape('owner', containerOwner, { owner });
   const { kind, key } = owner;
-  if (kind.length < 1 || kind.length > 63)
-    throw new InvalidSpecError('owner.kind', `has ${kind.length} characters, not 1 to 63`);
-  if (key.length < 1 || key.length > 1024)
-    throw new InvalidSpecError('owner.key', `has ${key.length} characters, not 1 to 1024`);
+  checkLength('owner.kind', kind, ownerLimits.kindCharacters);
+  checkLength('owner.key', key, ownerLimits.keyCharacters);
+}
+
+function checkLength(field: string, value: string, maxCharacters: number): void {
+  if (value.length < 1 || value.length > maxCharacters)
+    throw new InvalidSpecError(field, `has ${value.length} characters, not 1 to ${maxCharacters}`);
 }
