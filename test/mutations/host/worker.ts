@@ -125,7 +125,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod without a row stays',
     file: 'src/worker/find-or-create-container.ts',
-    find: 'if (!leads) await launcher.discard(podName, uid);',
+    find: 'if (!mayBeReferenced) await launcher.discard(podName, uid);',
     replace: '',
     killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'whose row' },
   },
@@ -146,8 +146,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a lease counts from its answer',
     file: 'src/worker/lease-keeper.ts',
-    find: 'let expiry = expireAfter(askedAt);',
-    replace: 'let expiry = expireAfter(Math.max(askedAt, clock.now()));',
+    find: 'let expiry = expireAfter(requestedAt);',
+    replace: 'let expiry = expireAfter(Math.max(requestedAt, clock.now()));',
     killedBy: { specs: ['test/unit/worker/lease-keeper.spec.ts'] },
   },
   {
@@ -195,9 +195,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'wait resolves before the result is stored',
     file: 'src/worker/pod-process.ts',
-    find: '    await this.#record(result, (await this.#target.resultProperties?.(told)) ?? {}, signal);\n    return told;',
+    find: '    await this.#record(result, (await this.#target.resultProperties?.(processResult)) ?? {}, signal);\n    return processResult;',
     replace:
-      '    void this.#record(result, (await this.#target.resultProperties?.(told)) ?? {}, signal).catch(() => undefined);\n    return told;',
+      '    void this.#record(result, (await this.#target.resultProperties?.(processResult)) ?? {}, signal).catch(() => undefined);\n    return processResult;',
     killedBy: worker('properties stored in one step with its result'),
   },
   {

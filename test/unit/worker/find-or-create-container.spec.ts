@@ -13,7 +13,7 @@ import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/p
 import type { ContainerState, VolumeRecord } from '../../../src/repository/records.ts';
 import type { Artifact } from '../../../src/runtime/volume.ts';
 import { planContainer } from '../../../src/worker/container-plan.ts';
-import { type ContainerMakerComponents, findOrCreateContainer } from '../../../src/worker/find-or-create-container.ts';
+import { type ContainerCreationComponents, findOrCreateContainer } from '../../../src/worker/find-or-create-container.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
@@ -86,7 +86,7 @@ describe('findOrCreateContainer', () => {
       clock,
       logger: silentLogger,
     };
-    return findOrCreateContainer(wanted(), components as unknown as ContainerMakerComponents, options);
+    return findOrCreateContainer(wanted(), components as unknown as ContainerCreationComponents, options);
   };
 
   beforeEach(() => {

@@ -19,7 +19,7 @@ describe('keepLease', () => {
     more: Partial<LeaseTerms> = {},
   ): Promise<T> =>
     keepLease(
-      { handle: 'c-1', renew, everyMs: 10, durationMs: 30, askedAt: clock.now(), clock, signal: undefined, ...more },
+      { handle: 'c-1', renew, everyMs: 10, durationMs: 30, requestedAt: clock.now(), clock, signal: undefined, ...more },
       work,
     );
 
@@ -77,15 +77,15 @@ describe('keepLease', () => {
   });
 
   it('counts the lease from the moment at which it was asked for, however late the answer came', async () => {
-    const askedAt = clock.now();
+    const requestedAt = clock.now();
     await clock.advance(25);
-    const held = rejection(hold(hang, never, { askedAt }));
+    const held = rejection(hold(hang, never, { requestedAt }));
     await clock.advance(5);
     expect(await held).to.be.instanceOf(LeaseLostError);
   });
 
   it('stops the work of a host that was stopped for longer than the lease, though the next renewal would succeed', async () => {
-    const held = rejection(hold(async () => true, never, { askedAt: clock.now() - 1_000 }));
+    const held = rejection(hold(async () => true, never, { requestedAt: clock.now() - 1_000 }));
     await clock.advance(0);
     expect(await held).to.be.instanceOf(LeaseLostError);
   });

@@ -378,7 +378,7 @@ describe('a followed process', () => {
       await settle();
       const durable = () => agent.frames.map(readWindow).filter((window) => window.durable && window.stream === 1);
       expect(durable()).to.deep.include({ stream: 1, acknowledged: 10, limit: 10 + 1024 * 1024, durable: true });
-      expect(pod.warnings).to.include('disk full, process waits');
+      expect(pod.warnings).to.include('disk full, process blocked');
       agent.data(1, 10, Buffer.alloc(5));
       await settle();
       expect(durable().at(-1)).to.include({ acknowledged: 15 });
