@@ -23,8 +23,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a line of an earlier time is dropped',
     file: 'src/pods/pod-logs.ts',
-    find: 'if (this.#again === undefined) return this.#give([line]);',
-    replace: 'if (this.#again === undefined) return line.at < this.#latest ? [] : this.#give([line]);',
+    find: 'if (this.#repeated === undefined) return this.#deliver([line]);',
+    replace: 'if (this.#repeated === undefined) return line.at < this.#latest ? [] : this.#deliver([line]);',
     killedBy: logs,
   },
   {

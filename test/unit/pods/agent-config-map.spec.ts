@@ -42,7 +42,10 @@ describe("the agent's config map", () => {
 
   for (const [what, found] of [
     ['is missing', undefined],
-    ['has another content', { ...expected, binaryData: { agent: Buffer.from('other').toString('base64') } }],
+    [
+      "differs from this library's agent",
+      { ...expected, binaryData: { agent: Buffer.from('other').toString('base64') } },
+    ],
     ['has no content', { metadata: { name: 'a' }, immutable: true }],
     ['may be changed', { ...expected, immutable: false }],
   ] as const) {
