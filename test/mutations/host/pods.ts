@@ -2,6 +2,7 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 
 const launcher = { specs: ['test/unit/pods/pod-launcher.spec.ts'] };
 const logs = { specs: ['test/unit/pods/pod-logs.spec.ts'] };
+const supervisor = { specs: ['test/unit/pods/pod-supervisor.spec.ts'] };
 const pool = { specs: ['test/unit/pods/agent-pool.spec.ts'] };
 
 /** Changes of `src/pods` that a test has to notice. */
@@ -47,5 +48,19 @@ export const mutants: readonly Mutant[] = [
     find: 'graceMsOf(pod) + endLateMs',
     replace: 'graceMsOf(pod) * 1000',
     killedBy: { specs: ['test/unit/pods/pod-end.spec.ts'] },
+  },
+  {
+    name: 'the start time-out counts from the call',
+    file: 'src/pods/pod-supervisor.ts',
+    find: 'let scheduledAt: number | undefined;',
+    replace: 'let scheduledAt: number | undefined = clock.now();',
+    killedBy: supervisor,
+  },
+  {
+    name: 'an unavailable API ends work on a pod',
+    file: 'src/pods/pod-supervisor.ts',
+    find: 'if (isRetryable(error)) return;',
+    replace: '',
+    killedBy: supervisor,
   },
 ];
