@@ -12,7 +12,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/worker/pod-process.ts',
     find: '    if (!result.shutdown) return;\n',
     replace: '    if (Date.now() > 0) return;\n',
-    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'a followed process whose pod ends' },
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'PodProcess whose pod ends' },
   },
   {
     name: 'stdin that the agent has is kept in memory',
@@ -40,7 +40,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/worker/process-attachments.ts',
     find: '{ signal, hasPlace: true }',
     replace: '{ signal }',
-    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when more are followed' },
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when more processes are followed' },
   },
   {
     name: 'bytes typed while another host has stdin are lost',
@@ -54,7 +54,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/worker/missing-output.ts',
     find: 'return toBytes <= fromBytes ? [] : [',
     replace: 'return toBytes > fromBytes ? [] : [',
-    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'of which only the stored result is left' },
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'of which only the stored result remains' },
   },
   {
     name: 'output on a full disk is no progress',
@@ -96,14 +96,14 @@ export const mutants: readonly Mutant[] = [
     file: 'src/worker/find-or-create-container.ts',
     find: '    await release(found, components);\n    signal?.throwIfAborted();',
     replace: '    signal?.throwIfAborted();',
-    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'given up' },
+    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'the caller aborts' },
   },
   {
     name: 'a lease that comes after the abort is kept',
     file: 'src/worker/find-or-create-container.ts',
     find: 'if (signal?.aborted === true) await releaseFound(finding, components);',
     replace: '',
-    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'given up' },
+    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'the caller aborts' },
   },
   {
     name: 'a host whose container another one has created meanwhile rejects',
