@@ -5,17 +5,17 @@ const logs = { specs: ['test/unit/pods/pod-logs.spec.ts'] };
 const supervisor = { specs: ['test/unit/pods/pod-supervisor.spec.ts'] };
 const pool = { specs: ['test/unit/pods/agent-pool.spec.ts'] };
 
-/** Changes of `src/pods` that a test has to notice. */
+/** Changes of `src/pods` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
   {
-    name: 'the creation of a pod is not tried again',
+    name: 'the creation of a pod is not retried',
     file: 'src/pods/pod-launcher.ts',
     find: 'error instanceof QuotaExceededError ? timeouts.schedulingMs : timeouts.startMs',
     replace: 'error instanceof QuotaExceededError ? timeouts.schedulingMs : -1',
     killedBy: launcher,
   },
   {
-    name: 'there is no waiting for quota',
+    name: 'an exhausted quota is not retried',
     file: 'src/pods/pod-launcher.ts',
     find: 'error instanceof QuotaExceededError ? timeouts.schedulingMs : timeouts.startMs',
     replace: 'error instanceof QuotaExceededError ? -1 : timeouts.startMs',
@@ -43,7 +43,7 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/pods/pod-end.spec.ts'] },
   },
   {
-    name: 'the end of a pod on a silent node is waited for without a bound',
+    name: 'the wait for the end of a pod on a silent node has no limit',
     file: 'src/pods/pod-end.ts',
     find: 'graceMsOf(pod) + endLateMs',
     replace: 'graceMsOf(pod) * 1000',

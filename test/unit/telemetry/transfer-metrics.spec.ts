@@ -16,9 +16,11 @@ describe('transferMetrics', () => {
     ended({ direction: 'in', outcome: 'OK', bytes: 1000, durationMs: 1500, attempts: 3, reconnects: 2 });
     ended({ direction: 'in', outcome: 'DISK_FULL', bytes: 10, durationMs: 500, attempts: 1, reconnects: 0 });
     await provider.forceFlush();
-    const told = exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics));
+    const recorded = exporter
+      .getMetrics()
+      .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics));
     const pointsOf = (name: string) =>
-      told
+      recorded
         .find(({ descriptor }) => descriptor.name === name)
         ?.dataPoints.map(({ attributes, value }) => ({ attributes, value }));
     expect(pointsOf('kubernetes_worker.transfer.bytes')).to.deep.equal([
