@@ -36,7 +36,7 @@ export class OrderedTasks<T> {
     });
   }
 
-  /** The number of tasks whose results are not delivered yet. */
+  /** The number of tasks with undelivered results. */
   get size(): number {
     return this.#items.length + (this.#consumer.isBusy ? 1 : 0);
   }
@@ -58,7 +58,7 @@ export class OrderedTasks<T> {
     });
   }
 
-  /** Discards all tasks whose results are not delivered yet. Idempotent. */
+  /** Discards all tasks with undelivered results. Idempotent. */
   stop(): void {
     this.#stopped = true;
     this.#items = [];

@@ -68,7 +68,7 @@ export class PodLauncher {
   }
 
   /**
-   * Deletes a pod whose container no longer needs it. Logs a failure, because no caller handles it.
+   * Deletes a pod that its container no longer needs. Logs a failure, because no caller handles it.
    */
   async discard(podName: string, uid: string): Promise<void> {
     const { cluster, logger } = this.#components;

@@ -205,8 +205,8 @@ export class PodSupervisor {
   }
 
   /**
-   * Waits for the end of a deleted or evicted pod, whose commands may continue during its grace
-   * period, and resolves with the final error. Resolves with any other error unchanged.
+   * Resolves with the final error of a deleted or evicted pod after its end, because its commands
+   * may continue during the grace period. Resolves at once with any other error, unchanged.
    */
   async settled(error: PodError, { signal }: AbortOptions): Promise<PodError> {
     if (!error.mayStillRun || !isGraceful(error)) return error;
@@ -214,8 +214,8 @@ export class PodSupervisor {
   }
 
   /**
-   * Resolves with the end of a pod whose agent received TERM. Resolves with `undefined` if the pod
-   * stays: then the kubelet did not send the signal.
+   * Resolves with the end of a pod after its agent received TERM. Resolves with `undefined` if the
+   * pod stays: then the kubelet did not send the signal.
    */
   async findEnd(
     podName: string,

@@ -16,7 +16,8 @@ export interface EndedProcessFacts {
 }
 
 /**
- * An ended process whose pod no longer exists. Only the stored result remains; the output is lost.
+ * An ended process in a pod that no longer exists. Only the stored result remains; the output is
+ * lost.
  */
 export class EndedProcess implements Process {
   readonly id: string;

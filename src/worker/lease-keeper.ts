@@ -11,7 +11,7 @@ export interface LeaseTerms {
   readonly everyMs: number;
   /** How long the lease lasts after it was requested. */
   readonly durationMs: number;
-  /** The clock's time just before the request for the lease, whose response may be late. */
+  /** The clock's time just before the request for the lease, because the response may be late. */
   readonly requestedAt: number;
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;

@@ -78,8 +78,8 @@ export class PodContainer implements Container {
       if (this.#podIsMissing) throw this.#disappeared();
       return await this.#marked(target, options, async () => {
         await startProcess(checked, { ...target, stdin: io.stdin !== undefined }, this.#components, options);
-        // The command runs: the host gets the process now, so that it can stop the command however
-        // long attaching takes.
+        // The command runs: the host receives the process before it is attached to, so that it can
+        // stop the command even if attaching takes long.
         return PodProcess.follow(target, this.#components);
       });
     } catch (error) {

@@ -35,8 +35,8 @@ export interface AttachmentComponents {
 /** How long a stopped process may run before it is killed. */
 export const stopGraceMs = 10_000;
 /**
- * How many bytes of output are delivered between two acknowledgements. A command whose output is
- * not acknowledged blocks eventually.
+ * How many bytes of output are delivered between two acknowledgements. A command blocks eventually
+ * if its output is not acknowledged.
  */
 const acknowledgeEachBytes = 8 * 1024 * 1024;
 /** The backoff between attachments that are lost before they deliver output. */

@@ -2,14 +2,14 @@ import type { PodError } from '../errors/pod.ts';
 import type { ProcessResultRecord } from '../repository/records.ts';
 import type { ProcessResult } from '../runtime/process.ts';
 
-/** Creates the error for a process whose container ran out of memory. */
+/** Creates the error for a process in a container that ran out of memory. */
 export type MemoryKill = () => PodError;
 
 /**
  * Converts a stored result into the host's.
  *
  * @throws OutOfMemoryError - the kernel killed a process in the container for memory, and the
- *   command has the exit status of a killed process, or of a shell whose command was killed
+ *   command has the exit status of a killed process, or of a shell after a kill of its command
  */
 export function outcomeOf(
   { exitStatus, signal, oomKills }: ProcessResultRecord,

@@ -43,7 +43,7 @@ export interface TakeOptions extends AbortOptions {
 
 const defaultReadFileLimitBytes = 1024 * 1024;
 
-/** A volume whose row is in the database and whose bytes are in an artifact store. */
+/** A volume with its row in the database and its bytes in an artifact store. */
 export class StoredVolume implements Volume {
   readonly handle: string;
   readonly source: string;

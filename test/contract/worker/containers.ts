@@ -168,7 +168,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
     });
 
     context('that cannot be created', () => {
-      it('names the image that cannot be pulled, and the next call starts anew', async () => {
+      it('names the image that cannot be pulled, and the next call starts over', async () => {
         const owner = newOwner();
         const error = await rejection(worker.findOrCreateContainer(owner, { image: setup().missingImage }));
         expect(error).to.include({ code: 'KW_ERR_IMAGE_PULL_FAILED', image: setup().missingImage });

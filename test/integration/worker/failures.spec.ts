@@ -295,7 +295,7 @@ describe('KubernetesWorker after failures', function () {
   });
 
   context('when a pod fails', () => {
-    it('rejects the wait() of a process whose pod no longer exists', async () => {
+    it('rejects wait() if the pod of the process no longer exists', async () => {
       const { container, owner } = await makeContainer(worker, image);
       const process = await container.run({ path: 'sh', args: ['-c', 'trap "" TERM; while :; do sleep 1; done'] }, {});
       const waiting = rejection(process.wait());
@@ -325,7 +325,7 @@ describe('KubernetesWorker after failures', function () {
       await worker.ownerFinished(owner);
     });
 
-    it('never guesses the result of a process whose container was restarted', async () => {
+    it('never guesses the result of a process after a restart of its container', async () => {
       const { container, owner } = await makeContainer(worker, image);
       const process = await container.run({ id: 'lost', path: 'sleep', args: ['600'] }, {});
       const waiting = rejection(process.wait());

@@ -89,7 +89,7 @@ describe('PodLauncher', () => {
     expect(await launchedAfter(30_000)).to.equal('uid-1');
   });
 
-  it('adopts the pod of an earlier request whose response was lost', async () => {
+  it('adopts the pod of an earlier request with a lost response', async () => {
     cluster.createPod.onFirstCall().rejects(new ApiUnavailableError(facts, 'socket hang up', undefined));
     cluster.createPod.onSecondCall().rejects(new ConflictError(facts, 'exists'));
     cluster.getPod.resolves(podOf('h'));

@@ -334,7 +334,7 @@ describe('PodSupervisor', () => {
   });
 
   describe('settled()', () => {
-    it('resolves with the final error of a pod whose commands may still run during its grace period', async () => {
+    it('resolves with the final error of a pod after its end, because commands may run during its grace period', async () => {
       watched = { pod: podOf('running', evicted) };
       const ending = new PodDeletedError({ namespace: 'ci', podName, mayStillRun: true });
       const outcome = outcomeOf(supervisor.settled(ending, {}));

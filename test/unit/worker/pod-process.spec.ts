@@ -64,7 +64,7 @@ describe('PodProcess', () => {
     return seen;
   }
 
-  context('whose pod ends', () => {
+  context('when its pod ends', () => {
     it('rejects with the deletion of its pod, and stores no result, if the command exits 0 on TERM', async () => {
       const process = pod.follow();
       const waiting = rejection(process.wait());
@@ -149,7 +149,7 @@ describe('PodProcess', () => {
     });
   });
 
-  context('of which only the stored result remains', () => {
+  context('when only its stored result remains', () => {
     it('reports the bytes that a slow reader does not receive', async () => {
       const stdout = new Gate();
       const content = randomBytes(2_948_894);
@@ -188,7 +188,7 @@ describe('PodProcess', () => {
     });
   });
 
-  context('whose stdin another host takes over', () => {
+  context('when another host takes over its stdin', () => {
     const mine = { stdin: { from: 0, ended: false } };
 
     it('sends the rest of the same input, and its end, after the other host has detached', async () => {
@@ -262,7 +262,7 @@ describe('PodProcess', () => {
     });
   });
 
-  context('that ran before with another stdin', () => {
+  context('when it ran before with another stdin', () => {
     it("stops the command and rejects if its stdin ends before the agent's offset", async () => {
       const stdin = new PassThrough();
       const waiting = rejection(pod.follow({ stdin }).wait());
@@ -367,7 +367,7 @@ describe('PodProcess', () => {
     });
   });
 
-  context('whose disk is full', () => {
+  context('when its disk is full', () => {
     it('acknowledges delivered output at once, and continues', async () => {
       const waiting = pod.follow({ stdout: new Collector() }).wait();
       await opened();
