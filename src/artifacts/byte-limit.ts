@@ -4,23 +4,25 @@ import { InvalidSpecError } from '../errors/caller.ts';
 import { ArtifactTooLargeError, type TransferFacts } from '../errors/transfer.ts';
 
 /**
- * Takes the bytes of a caller's source and counts them. Fails with `ArtifactTooLargeError` at the first one beyond the limit, which does not pass, and with
- * `InvalidSpecError` at what is not bytes: text has lost them already, whatever it is decoded with.
+ * Counts the bytes of a caller's source. Fails with `ArtifactTooLargeError` at the first chunk that
+ * exceeds the limit, which it does not pass on, and with `InvalidSpecError` at a chunk that is not
+ * bytes: decoded text no longer has the original bytes.
  */
 export class ByteLimit extends Transform {
   readonly #facts: TransferFacts;
   readonly #limitBytes: number;
   #bytes = 0;
 
-  /** @param limitBytes - `undefined`: none */
+  /** @param limitBytes - `undefined`: no limit */
   constructor(facts: TransferFacts, limitBytes: number | undefined) {
-    // A stream of bytes would turn text into bytes before it gives it to `_transform`, and throw at anything else.
+    // Without object mode the stream would convert text to bytes before `_transform`, and throw at
+    // any other value.
     super({ writableObjectMode: true, writableHighWaterMark: 1 });
     this.#facts = facts;
     this.#limitBytes = limitBytes ?? Number.POSITIVE_INFINITY;
   }
 
-  /** How many have passed. */
+  /** The number of bytes that were passed on. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -30,7 +32,7 @@ export class ByteLimit extends Transform {
       done(
         new InvalidSpecError(
           'source',
-          typeof chunk === 'string' ? 'gives text instead of bytes' : 'gives something that is not bytes',
+          typeof chunk === 'string' ? 'provides text instead of bytes' : 'provides a value that is not bytes',
         ),
       );
       return;

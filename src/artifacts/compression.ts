@@ -14,12 +14,15 @@ import { ENDS_EARLY, type FrameDecoder } from './frame-decoder.ts';
 import { GzipMembers } from './gzip-members.ts';
 import { ZstdFrames } from './zstd-frames.ts';
 
-/** Fewer, larger chunks than the default of 16 KiB: each costs the same on its way. */
+/** Larger than the default of 16 KiB, because each chunk has a fixed cost. */
 const CHUNK_BYTES: number = 128 * 1024;
 
 const ENCODINGS: readonly Encoding[] = ['raw', 'gzip', 'zstd'];
 
-/** @throws UnsupportedEncodingError - what a caller without types may give */
+/**
+ * @throws UnsupportedEncodingError - the encoding is unknown, which is possible in callers without
+ *   types
+ */
 export function checkEncoding(encoding: string, facts: TransferFacts): Encoding {
   const known = ENCODINGS.find((candidate) => candidate === encoding);
   if (known === undefined) throw new UnsupportedEncodingError(facts, encoding);
@@ -29,28 +32,32 @@ export function checkEncoding(encoding: string, facts: TransferFacts): Encoding 
 export interface DecodeOptions {
   /** @defaultValue `'raw'` */
   readonly encoding?: Encoding | undefined;
-  /** The most bytes to take, as given (encoded). @defaultValue no limit */
+  /** The limit for encoded bytes. @defaultValue no limit */
   readonly limitBytes?: number | undefined;
-  /** For errors. */
+  /** The facts for errors. */
   readonly facts: TransferFacts;
 }
 
 export interface DecodedArchive {
   /**
-   * The raw archive. Destroyed with `CorruptArchiveError`, `TruncatedArchiveError`, `ArtifactTooLargeError`, or whatever the source failed with, as it is; an
-   * error that comes before anybody listens is not thrown. To destroy it destroys the source.
+   * The raw archive. Destroyed with `CorruptArchiveError`, `TruncatedArchiveError`,
+   * `ArtifactTooLargeError`, or the source's own error. An error before the first listener is not
+   * thrown. Destroying the archive destroys the source.
    */
   readonly readable: Readable;
-  /** How many bytes were taken, as given. */
+  /** Returns the number of encoded bytes that were read. */
   encodedBytes(): number;
-  /** Asked at its end: whether the encoding has proven that nothing is missing. Raw bytes prove nothing. */
+  /**
+   * Returns, at the archive's end, whether its encoding has proven that the archive is complete.
+   * Raw bytes prove nothing.
+   */
   isProven(): boolean;
 }
 
 /**
- * Decodes an archive as it streams, taking no more of the source than is read.
+ * Decodes an archive as a stream. Reads the source only as fast as the result is read.
  *
- * @throws InvalidSpecError - the source cannot give bytes; it is destroyed
+ * @throws InvalidSpecError - the source cannot provide bytes. It is destroyed
  */
 export function decodeArchive(
   source: Readable | AsyncIterable<Uint8Array>,
@@ -61,7 +68,7 @@ export function decodeArchive(
   const decoder = decoderOf(encoding);
   const last = decoder ?? limit;
   const stages = decoder === undefined ? [upstream, limit] : [upstream, limit, decoder];
-  // What fails first is the cause: the others are then destroyed with the same error.
+  // The stage that fails first is the cause: the others are then destroyed with the same error.
   let failedFirst: Transform | Readable | undefined;
   for (const stage of stages) stage.once('error', () => (failedFirst ??= stage));
   const readable = new Readable({
@@ -74,7 +81,8 @@ export function decodeArchive(
       done(error);
     },
   });
-  // Not a stage itself: it is destroyed with the error that is meant, so that also who comes later finds that one.
+  // Not a stage of the pipeline: it is destroyed with the converted error, which late listeners
+  // find as well.
   const fail = (error: Error): void => {
     readable.destroy(
       failedFirst === decoder && decoder !== undefined
@@ -86,7 +94,7 @@ export function decodeArchive(
     if (!readable.push(chunk)) last.pause();
   });
   last.once('end', () => readable.push(null));
-  // A decoder may still fail when it has taken everything, which the pipeline does not wait for.
+  // A decoder may fail after it has taken all input. The pipeline does not wait for that.
   last.once('error', fail);
   readable.on('error', ignore);
   pipeline(stages, (error) => {
@@ -95,7 +103,10 @@ export function decodeArchive(
   return { readable, encodedBytes: () => limit.bytes, isProven: () => decoder?.isProven ?? false };
 }
 
-/** Encodes a raw archive as it streams. What the archive fails with, the result is destroyed with; to destroy it destroys the archive. */
+/**
+ * Encodes a raw archive as a stream. The result is destroyed with the archive's error. Destroying
+ * the result destroys the archive.
+ */
 export function encodeArchive(archive: Readable, encoding: Encoding): Readable {
   const encoder = encoderOf(encoding);
   if (encoder === undefined) return archive;
@@ -103,20 +114,17 @@ export function encodeArchive(archive: Readable, encoding: Encoding): Readable {
   return pipeline(archive, encoder, ignore);
 }
 
-/** What it gives is looked at piece by piece; what it is, here. */
+/** Checks the type of the source. `ByteLimit` checks its chunks. */
 function bytesOf(source: unknown): Readable {
   if (source instanceof Readable) {
     if (source.readableEncoding === null) return source;
     source.destroy();
-    throw new InvalidSpecError('source', 'gives text instead of bytes, for it has an encoding (setEncoding)');
+    throw new InvalidSpecError('source', 'provides text instead of bytes, because it has an encoding (setEncoding)');
   }
   const isIterable =
     typeof source === 'object' && source !== null && (Symbol.asyncIterator in source || Symbol.iterator in source);
   if (!isIterable)
-    throw new InvalidSpecError(
-      'source',
-      'is neither a stream of bytes, nor an iterable of them, nor a function that opens one',
-    );
+    throw new InvalidSpecError('source', 'is not a stream or an iterable of bytes, or a function that opens one');
   return Readable.from(source as AsyncIterable<unknown>, { highWaterMark: 1 });
 }
 
@@ -143,12 +151,12 @@ function encoderOf(encoding: Encoding): Transform | undefined {
 }
 
 function decodingError(cause: Error & { readonly code?: unknown }, encoding: Encoding, facts: TransferFacts): Error {
-  // The caller's stream was short, or else its own end would have been an error.
+  // The caller's stream was too short: a source that failed would have an error of its own.
   if (cause.code === ENDS_EARLY)
     return new TruncatedArchiveError(facts, `its ${encoding} data ends early`, false, { cause });
   return new CorruptArchiveError(facts, `it is not valid ${encoding}: ${cause.message}`, { cause });
 }
 
 function ignore(): void {
-  // Whoever reads is told.
+  // The reader of the result receives the error.
 }

@@ -3,7 +3,7 @@ import { Transform, type TransformCallback } from 'node:stream';
 
 /** A decoder of `node:zlib`. */
 export interface Decoder extends Transform {
-  /** How many bytes it has consumed. */
+  /** The number of consumed bytes. */
   readonly bytesWritten: number;
 }
 
@@ -11,8 +11,9 @@ export interface Decoder extends Transform {
 export const ENDS_EARLY = 'Z_BUF_ERROR';
 
 /**
- * Expands data that is a sequence of frames, each with a decoder of its own: those of `node:zlib` stop at the end of the first, or fail on the padding behind the
- * last. A subclass finds where frames begin and end.
+ * Expands a sequence of frames, each with its own decoder, because the decoders of `node:zlib` stop
+ * at the end of the first frame, or fail at the padding after the last. A subclass finds the
+ * beginning and the end of each frame.
  */
 export abstract class FrameDecoder extends Transform {
   readonly #newDecoder: () => Decoder;
@@ -23,7 +24,7 @@ export abstract class FrameDecoder extends Transform {
     this.#newDecoder = newDecoder;
   }
 
-  /** Whether all that came has proven by itself that nothing is missing. Known at the end. */
+  /** Whether the data itself has proven that it is complete. Valid at the end. */
   abstract get isProven(): boolean;
 
   override _read(size: number): void {
@@ -47,18 +48,21 @@ export abstract class FrameDecoder extends Transform {
     callback(error);
   }
 
-  /** Takes the next bytes, all of them. */
+  /** Takes all of the next bytes. */
   protected abstract takeBytes(chunk: Buffer): Promise<void>;
 
-  /** What is wrong with an end here. */
+  /** Returns the error of an end at this point. */
   protected abstract endError(): Error | undefined;
 
-  /** Called with what a frame expands to, before it is passed on. */
+  /** Called with the expanded bytes of a frame before they are passed on. */
   protected expanded(_bytes: Buffer): void {
-    // Only a decoder that does not check it itself has to look at it.
+    // Only for subclasses with a decoder that does not verify the bytes itself.
   }
 
-  /** Expands bytes of the present frame; resolves with how many of them belong to it, fewer than there are only where it has ended. */
+  /**
+   * Expands bytes of the current frame. Resolves with the number of bytes that belong to it, which
+   * is smaller than their length only if the frame has ended.
+   */
   protected async expand(bytes: Buffer): Promise<number> {
     const decoder = (this.#decoder ??= this.#open());
     const before = decoder.bytesWritten;
@@ -77,7 +81,7 @@ export abstract class FrameDecoder extends Transform {
     return taken;
   }
 
-  /** Ends the present frame, which has no more bytes. */
+  /** Ends the current frame, which has no more bytes. */
   protected async endFrame(): Promise<void> {
     const decoder = (this.#decoder ??= this.#open());
     const ended = once(decoder, 'end');
@@ -98,7 +102,7 @@ export abstract class FrameDecoder extends Transform {
     return decoder;
   }
 
-  /** Its destruction calls back for a write that it has left unanswered. */
+  /** Destroys the decoder, which also calls the callback of a pending write. */
   #close(): void {
     this.#decoder?.destroy();
     this.#decoder = undefined;

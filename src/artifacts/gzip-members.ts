@@ -6,16 +6,17 @@ const TRAILER_BYTES = 8;
 const MAGIC = Buffer.from([0x1f, 0x8b]);
 const DEFLATE = 8;
 const FLAG = { HEADER_CRC: 2, EXTRA: 4, NAME: 8, COMMENT: 16, RESERVED: 0xe0 } as const;
-/** Names and comments have no limit of their own. */
+/** The limit of this library: gzip does not limit names and comments. */
 const MAX_HEADER_BYTES: number = 128 * 1024;
 
 /**
- * Expands gzip data of any number of members. Like `gzip -d` it ignores what follows the last: zeros are padding; anything else is ignored too, but the data has not
- * proven its own end then, for a damaged member may have been meant.
+ * Expands gzip data of any number of members. Like `gzip -d` it ignores the bytes after the last
+ * member. Zeros are padding. Other bytes are ignored too, but then the data has not proven its own
+ * end, because they may be a damaged member.
  */
 export class GzipMembers extends FrameDecoder {
   #state: 'header' | 'data' | 'trailer' | 'rest' = 'header';
-  /** The bytes of a header or trailer that is not whole yet. */
+  /** The bytes of an incomplete header or trailer. */
   #pending: Buffer = Buffer.alloc(0);
   #members = 0;
   #hasGarbage = false;
@@ -44,7 +45,7 @@ export class GzipMembers extends FrameDecoder {
     return isBetween || this.#state === 'rest' ? undefined : endsEarly();
   }
 
-  /** Takes what belongs together; resolves with what follows. */
+  /** Takes the bytes of the current part. Resolves with the bytes that follow it. */
   async #takeSome(bytes: Buffer): Promise<Buffer> {
     switch (this.#state) {
       case 'header':
@@ -97,7 +98,10 @@ export class GzipMembers extends FrameDecoder {
   }
 }
 
-/** How long the header at the beginning is (RFC 1952, section 2.3); `undefined`: more of it has to come. */
+/**
+ * Returns the length of the header at the beginning (RFC 1952, section 2.3), or `undefined` if it
+ * is incomplete.
+ */
 function headerLength(bytes: Buffer): number | undefined {
   if (bytes.length >= 1 && !bytes.subarray(0, 2).equals(MAGIC.subarray(0, bytes.length)))
     throw new Error('incorrect header check');

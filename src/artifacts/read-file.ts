@@ -14,19 +14,20 @@ import { abortReason } from '../internal/abort.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 
 export interface ReadFileFromOptions extends AbortOptions {
-  /** The most bytes that the file may have. */
+  /** The limit for the file's size, in bytes. */
   readonly limitBytes: number;
-  /** For errors. */
+  /** The facts for errors. */
   readonly facts: TransferFacts;
 }
 
 /**
- * The content of the one file in a raw archive. The archive is read to its end, so that its bytes are proven, and destroyed where that is not worth it any
- * more. What it fails with comes as it is.
+ * Returns the content of the only file in a raw archive. Reads the archive to its end, so that its
+ * bytes are verified. Destroys the archive after a failure of the file. Rejects with the archive's
+ * own error if the archive fails.
  *
- * @throws PathConflictError - its first entry is not a file
+ * @throws PathConflictError - the first entry is not a file
  * @throws ArtifactTooLargeError, CorruptArchiveError
- * @throws FileNotFoundError - it is empty
+ * @throws FileNotFoundError - the archive is empty
  */
 export async function readFileFrom(archive: Readable, options: ReadFileFromOptions): Promise<Uint8Array> {
   const { signal, facts } = options;
@@ -35,7 +36,8 @@ export async function readFileFrom(archive: Readable, options: ReadFileFromOptio
   const parser = extract();
   const first = new FirstFile(parser, options, (failure) => archive.destroy(failure));
   try {
-    // Every byte is taken at once and at most the limit is kept, so that the parser never has to be waited for.
+    // The parser consumes every byte at once and keeps at most the limit, so no backpressure is
+    // needed.
     for await (const chunk of archive) parser.write(chunk);
     if (!parser.destroyed) {
       const ended = Promise.race([once(parser, 'finish'), once(parser, 'close')]);
@@ -50,7 +52,7 @@ export async function readFileFrom(archive: Readable, options: ReadFileFromOptio
   }
 }
 
-/** Gathers the content of the first entry, and lets the others pass. */
+/** Collects the content of the first entry and skips the others. */
 class FirstFile {
   readonly #options: ReadFileFromOptions;
   readonly #failed: (failure: Error) => void;
@@ -65,8 +67,8 @@ class FirstFile {
       this.#fail(new CorruptArchiveError(options.facts, cause.message, { cause }));
     });
     parser.on('entry', (header, entry, next) => {
-      const parts: Buffer[] | undefined = this.#isWanted(header) ? [] : undefined;
-      // What it fails with, the parser fails with.
+      const parts: Buffer[] | undefined = this.#isFirstFile(header) ? [] : undefined;
+      // The parser fails with the same error.
       entry.on('error', () => undefined);
       entry.on('data', (part) => parts?.push(part as Buffer));
       entry.on('end', () => {
@@ -89,7 +91,7 @@ class FirstFile {
     this.#failed(this.#failure);
   }
 
-  #isWanted({ type, size }: Header): boolean {
+  #isFirstFile({ type, size }: Header): boolean {
     const { facts, limitBytes } = this.#options;
     if (this.#seen) return false;
     this.#seen = true;

@@ -3,9 +3,9 @@ import type { Readable } from 'node:stream';
 import type { ReadOnceSource, StreamSource } from '../runtime/volume.ts';
 import { type DecodedArchive, type DecodeOptions, decodeArchive } from './compression.ts';
 
-/** Decodes a caller's source: once, or each time that it is opened. */
+/** Decodes a caller's source: once, or each time it is opened. */
 export class SourceDecoder {
-  /** The raw archive, or a function that opens it, as the source is. */
+  /** The raw archive, or a function that opens it if the source is a function. */
   readonly archive: Readable | (() => Promise<Readable>);
   readonly #options: DecodeOptions;
   #last: DecodedArchive | undefined;
@@ -15,17 +15,20 @@ export class SourceDecoder {
     this.archive = typeof source === 'function' ? async () => this.#decode(await source()) : this.#decode(source);
   }
 
-  /** How many bytes of the source were taken, as given, since it was opened last. */
+  /** The number of encoded bytes that were read since the source was last opened. */
   get encodedBytes(): number {
     return this.#last?.encodedBytes() ?? 0;
   }
 
-  /** Asked at the end of what was opened last: whether its encoding has proven that nothing is missing. */
+  /**
+   * Whether the encoding of the archive that was last opened has proven that it is complete. Valid
+   * at its end.
+   */
   get isProven(): boolean {
     return this.#last?.isProven() ?? false;
   }
 
-  /** Does work with the archive; whatever it fails with, the source is let go of. */
+  /** Runs work with the archive. Destroys the source if the work fails. */
   async close<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();

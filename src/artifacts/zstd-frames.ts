@@ -3,7 +3,7 @@ import { createZstdDecompress } from 'node:zlib';
 import { endsEarly, FrameDecoder, isZero } from './frame-decoder.ts';
 import { ZstdScanner } from './zstd-scanner.ts';
 
-/** Expands zstd data of any number of frames, and of zeros behind them. */
+/** Expands zstd data of any number of frames, which zeros may follow. */
 export class ZstdFrames extends FrameDecoder {
   #scanner: ZstdScanner | undefined;
   #frames = 0;
@@ -32,7 +32,7 @@ export class ZstdFrames extends FrameDecoder {
     return this.#scanner === undefined && this.#frames > 0 ? undefined : endsEarly();
   }
 
-  /** Expands what is there of one frame; resolves with its length. */
+  /** Expands the available bytes of one frame. Resolves with their number. */
   async #frame(bytes: Buffer): Promise<number> {
     const scanner = (this.#scanner ??= new ZstdScanner());
     const length = scanner.push(bytes);

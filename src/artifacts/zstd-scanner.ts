@@ -6,20 +6,23 @@ const CONTENT_SIZE_BYTES = [0, 2, 4, 8] as const;
 type Step = 'magic' | 'skippable' | 'descriptor' | 'block' | 'end';
 
 /**
- * Finds where zstd frames end, by the sizes that their headers and blocks say (RFC 8878, section 3), without expanding anything. What is no frame never ends: the
- * decoder says what is wrong with it.
+ * Finds the ends of zstd frames by the sizes in their headers and blocks (RFC 8878, section 3),
+ * without expanding them. Data that is not a frame never ends: the decoder reports its error.
  */
 export class ZstdScanner {
-  /** The field that is being read, of as many bytes as are wanted. */
+  /** The field that is being read, which has `#fieldBytes` bytes. */
   readonly #field = Buffer.alloc(4);
   #filled = 0;
-  #wanted = 4;
+  #fieldBytes = 4;
   #step: Step = 'magic';
   #skip = 0;
   #hasChecksum = false;
   #isAtEnd = false;
 
-  /** Takes bytes of the present frame: how many belong to it. Fewer than there are, or `isEnded`, where it has ended. */
+  /**
+   * Takes bytes of the current frame and returns the number of those that belong to it. After the
+   * frame's end `isEnded` is true.
+   */
   push(bytes: Buffer): number {
     let at = 0;
     while (!this.#isAtEnd) {
@@ -28,19 +31,19 @@ export class ZstdScanner {
       at += skipped;
       if (this.#skip > 0) break;
       at += this.#fill(bytes, at);
-      if (this.#filled < this.#wanted) break;
+      if (this.#filled < this.#fieldBytes) break;
       this.#advance();
     }
     return at;
   }
 
-  /** Whether the frame has come to its end; the next byte begins another. */
+  /** Whether the frame has ended. The next byte begins another frame. */
   get isEnded(): boolean {
     return this.#isAtEnd;
   }
 
   #fill(bytes: Buffer, at: number): number {
-    const length = Math.min(this.#wanted - this.#filled, bytes.length - at);
+    const length = Math.min(this.#fieldBytes - this.#filled, bytes.length - at);
     bytes.copy(this.#field, this.#filled, at, at + length);
     this.#filled += length;
     return length;
@@ -62,9 +65,9 @@ export class ZstdScanner {
     }
   }
 
-  /** Skips bytes, then reads a field of so many. */
+  /** Skips bytes, then reads a field of `bytes` bytes. */
   #read(bytes: number, step: Step, skip = 0): void {
-    this.#wanted = bytes;
+    this.#fieldBytes = bytes;
     this.#step = step;
     this.#skip = skip;
   }

@@ -6,7 +6,6 @@ import type { AbortOptions, Logger } from '../runtime/options.ts';
 import type { ReapResult } from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 
-/** What the reaper works with. */
 export interface ReaperComponents {
   readonly workerName: string;
   readonly containers: ContainerRepository;
@@ -14,15 +13,19 @@ export interface ReaperComponents {
   readonly pods: PodRemoval;
   readonly stores: ReadonlyMap<string, ArtifactStore>;
   readonly logger: Logger;
-  /** How long a container stays in which somebody works by hand, or did when a host died. */
+  /**
+   * How long a container is kept after the last mark of a hijack, in milliseconds. A host that died
+   * leaves a mark.
+   */
   readonly hijackGraceMs: number;
 }
 
-/** Deletes pods for good. */
+/** Deletes pods and waits until they no longer exist. */
 export interface PodRemoval {
   /**
-   * Resolves when the pod of this handle is there no more: `true` where this call deleted it. A pod of this name that is not the handle's stays.
-   * Rejects when it is still there after its grace period.
+   * Resolves when the pod of this handle no longer exists: with `true` if this call deleted it.
+   * Keeps a pod of this name that belongs to another handle. Rejects if the pod still exists after
+   * its grace period.
    */
   remove(
     podName: string,
@@ -31,10 +34,13 @@ export interface PodRemoval {
   ): Promise<boolean>;
 }
 
-/** So many are deleted at a time; each waits for its pod's grace period. */
+/** How many rows are deleted concurrently. Each deletion waits for its pod's grace period. */
 const batchSize = 20;
 
-/** Deletes what nobody wants: the pod first, the row last, so that a crash in between leaves a row that says what is left to do. */
+/**
+ * Deletes unneeded containers and volumes: the pod first and the row last, so that after a crash in
+ * between the row shows the remaining work.
+ */
 export class Reaper {
   readonly #components: ReaperComponents;
 
@@ -43,9 +49,9 @@ export class Reaper {
   }
 
   /**
-   * One pass. One that cannot be deleted does not stop the others.
+   * Runs one pass. A failed deletion does not stop the others.
    *
-   * @throws ReconcileError - after the pass, with all that failed
+   * @throws ReconcileError - after the pass, with all failures
    */
   async reap(options: AbortOptions = {}): Promise<ReapResult> {
     const { containers, volumes, workerName, hijackGraceMs } = this.#components;
@@ -75,7 +81,10 @@ export class Reaper {
     return { deletedPods, deletedContainers, deletedVolumes: deletedVolumes + deletedArtifacts };
   }
 
-  /** Batch after batch until all that is left has failed in this pass. The number of those deleted. */
+  /**
+   * Deletes batches until all remaining rows have failed in this pass. Returns the number of
+   * deleted rows.
+   */
   async #drain<Row extends { readonly handle: string }>(
     find: (skip: number) => Promise<readonly Row[]>,
     failures: unknown[],

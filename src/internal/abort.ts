@@ -1,8 +1,9 @@
 import { addAbortListener } from 'node:events';
 
 /**
- * What the promise settles with, or the signal's reason, as it is, if that comes first. The work behind the promise goes on; what it fails with later is
- * ignored. The listener is removed on every path.
+ * Settles like the promise, or rejects with the signal's own reason if the signal aborts first. The
+ * work behind the promise continues; its later error is ignored. The listener is removed on every
+ * path.
  */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
@@ -17,7 +18,7 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
   return first.value;
 }
 
-/** The signal's reason as something to destroy a stream with: itself wherever it is an error. */
+/** Returns the signal's reason as an error for `destroy`: the reason itself if it is an error. */
 export function abortReason(signal: AbortSignal): Error {
   const reason: unknown = signal.reason;
   return reason instanceof Error ? reason : new Error('aborted', { cause: reason });

@@ -1,14 +1,15 @@
 /** How long to wait between attempts. */
 export interface Backoff {
-  /** Before the first retry, in milliseconds. */
+  /** The wait before the first retry, in milliseconds. */
   readonly firstMs: number;
   /** The longest wait, in milliseconds. */
   readonly longestMs: number;
 }
 
 /**
- * Milliseconds to wait before retry number `retry` (the first is 0): doubles each time up to the longest, and takes a random half off, so that many who
- * failed together do not come back together.
+ * Returns the milliseconds to wait before retry number `retry` (the first is 0). The wait doubles
+ * each time up to the longest, and a random part of up to half is subtracted, so that callers that
+ * failed together do not retry together.
  *
  * @param random - in `[0, 1)`
  */

@@ -1,11 +1,14 @@
 import type { AbortOptions } from '../runtime/options.ts';
 
-/** Calls that have to end in order before what they work with is closed. */
+/** Tracks calls that have to end before their resources are closed. */
 export class CallsUnderWay {
   readonly #calls = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
 
-  /** Does the work of one call. Its signal is aborted by the caller's, with that one's reason, and by `close`. */
+  /**
+   * Runs the work of one call. Its signal aborts with the caller's signal and its reason, and at
+   * `close`.
+   */
   async run<T>(work: (signal: AbortSignal) => Promise<T>, { signal }: AbortOptions): Promise<T> {
     const closing = this.#closing.signal;
     const call = work(signal === undefined ? closing : AbortSignal.any([signal, closing]));
@@ -17,7 +20,7 @@ export class CallsUnderWay {
     }
   }
 
-  /** Aborts all calls with the reason, and resolves when each has ended. */
+  /** Aborts all calls with the reason. Resolves when all have ended. */
   async close(reason: Error): Promise<void> {
     this.#closing.abort(reason);
     await Promise.allSettled(this.#calls);

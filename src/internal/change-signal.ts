@@ -1,8 +1,11 @@
-/** Lets any number of waiters know that something changed; what, they look for themselves. */
+/** Wakes all waiters after a change. The waiters check the state themselves. */
 export class ChangeSignal {
   #waiting: (() => void)[] = [];
 
-  /** Resolves at the next `notify`. Look before you wait: what happened before is not told. */
+  /**
+   * Resolves at the next `notify`. Check the state before the wait, because earlier notifications
+   * are not repeated.
+   */
   wait(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);

@@ -1,22 +1,25 @@
 /**
- * Makes one waiter at a time give up, however long what it waits for takes: unlike a race against a promise that lives as long as the work, nothing
- * adds up over millions of short waits.
+ * Interrupts one waiter at a time. Unlike a race against a promise that exists as long as the work,
+ * it accumulates no memory over millions of short waits.
  */
 export class Interrupter {
   #interrupted = false;
   #reason: unknown;
-  #giveUp: ((reason: unknown) => void) | undefined;
+  #reject: ((reason: unknown) => void) | undefined;
 
   get interrupted(): boolean {
     return this.#interrupted;
   }
 
-  /** Makes the present wait, and all later ones, reject with the reason. Only the first call counts. */
+  /**
+   * Rejects the current wait and all later waits with the reason. Only the first call has an
+   * effect.
+   */
   interrupt(reason: unknown): void {
     if (this.#interrupted) return;
     this.#interrupted = true;
     this.#reason = reason;
-    this.#giveUp?.(reason);
+    this.#reject?.(reason);
   }
 
   /** Throws the reason if there was an interrupt. */
@@ -24,14 +27,17 @@ export class Interrupter {
     if (this.#interrupted) throw this.#reason;
   }
 
-  /** What the promise settles with, unless an interrupt comes first; then what it settles with is ignored. */
+  /**
+   * Settles like the promise. Rejects if an interrupt comes first; then the promise's result is
+   * ignored.
+   */
   async wait<T>(promise: PromiseLike<T>): Promise<T> {
     if (this.#interrupted) {
       promise.then(undefined, () => undefined);
       throw this.#reason;
     }
     return await new Promise<T>((resolve, reject) => {
-      this.#giveUp = reject;
+      this.#reject = reject;
       promise.then(resolve, reject);
     });
   }

@@ -1,18 +1,21 @@
 import { SerialConsumer } from './serial-consumer.ts';
 
-/** A piece of work, or a result that is there already. */
+/** Work that returns its result, or a promise of it. */
 export type Work<T> = () => T | Promise<T>;
 
 export interface OrderedTasksOptions<T> {
-  /** How much work may run at once. */
+  /** How many tasks may run concurrently. */
   readonly concurrency: number;
-  /** Given the results in the order of `add`, the next only when the promise has resolved. */
+  /**
+   * Receives the results in the order of `add`. Each call waits until the promise of the previous
+   * call has resolved.
+   */
   readonly take: (result: T) => void | Promise<void>;
-  /** Called once, with what work or `take` failed with; nothing is taken after it. */
+  /** Called once, with the error of work or of `take`. No result is delivered after it. */
   readonly failed: (error: unknown) => void;
 }
 
-/** Runs work side by side, and hands over the results one after the other in the order in which the work came. */
+/** Runs work concurrently, and delivers the results one at a time in the order of `add`. */
 export class OrderedTasks<T> {
   readonly #options: OrderedTasksOptions<T>;
   readonly #consumer: SerialConsumer<T>;
@@ -33,19 +36,21 @@ export class OrderedTasks<T> {
     });
   }
 
-  /** What was added and is not yet taken. */
+  /** The number of tasks with undelivered results. */
   get size(): number {
     return this.#items.length + (this.#consumer.isBusy ? 1 : 0);
   }
 
-  /** Work that gives its result at once is taken within this call, if nothing is before it. */
+  /**
+   * Adds work. A synchronous result is delivered within this call if no other task is before it.
+   */
   add(work: Work<T>): void {
     if (this.#stopped) return;
     this.#items.push({ work, state: 'waiting' });
     this.#advance();
   }
 
-  /** Resolves when no more than `size` are left; never after a failure or a stop. */
+  /** Resolves when at most `size` tasks remain. Never resolves after a failure or a stop. */
   async whenAtMost(size: number): Promise<void> {
     if (this.size <= size) return;
     await new Promise<void>((resolve) => {
@@ -53,7 +58,7 @@ export class OrderedTasks<T> {
     });
   }
 
-  /** Drops everything that is not yet taken. Idempotent. */
+  /** Discards all tasks with undelivered results. Idempotent. */
   stop(): void {
     this.#stopped = true;
     this.#items = [];
@@ -68,7 +73,7 @@ export class OrderedTasks<T> {
       this.#items.shift();
       this.#consumer.give(head.result);
     }
-    this.#tellWatchers();
+    this.#notifyWatchers();
   }
 
   #startWork(): void {
@@ -110,7 +115,7 @@ export class OrderedTasks<T> {
     this.#options.failed(error);
   }
 
-  #tellWatchers(): void {
+  #notifyWatchers(): void {
     if (this.#watchers.length === 0) return;
     const reached = this.#watchers.filter(({ size }) => this.size <= size);
     this.#watchers = this.#watchers.filter(({ size }) => this.size > size);

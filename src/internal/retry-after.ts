@@ -1,4 +1,7 @@
-/** What a `Retry-After` header asks for, in milliseconds. Seconds, as Kubernetes sends them; a date is not understood. */
+/**
+ * Returns the delay of a `Retry-After` header in milliseconds. Supports seconds, which Kubernetes
+ * sends, but not dates.
+ */
 export function parseRetryAfterMs(value: string | undefined): number | undefined {
   return value !== undefined && /^\d{1,6}$/.test(value) ? Number(value) * 1000 : undefined;
 }

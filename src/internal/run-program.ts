@@ -7,28 +7,31 @@ export interface ProgramSpec {
   readonly command: string;
   readonly args: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
-  /** Longer output ends the program. */
+  /** A program with more output is killed. */
   readonly maxOutputBytes: number;
 }
 
-/** What became of a program. `error`: it was not started. Otherwise exactly one of the others is set. */
+/**
+ * The end of a program. `error`: it was not started. Otherwise exactly one of `status`, `killedBy`
+ * and `ended` is set.
+ */
 export interface ProgramEnd {
   readonly stdout: string;
-  /** The end of it. */
+  /** The end of the error output. */
   readonly stderr: string;
   readonly error?: NodeJS.ErrnoException;
   readonly status?: number;
   readonly killedBy?: NodeJS.Signals;
-  /** This function killed it, because of the signal or of its output. */
+  /** The reason why this library killed the program. */
   readonly ended?: 'aborted' | 'output-too-long';
 }
 
 const maxStderrCharacters = 2_000;
 
 /**
- * Runs a program in a process group of its own. Resolves when it has ended and has closed its output, or when the
- * signal aborts: then the whole group is killed, and no pipe to it stays open. Never rejects. A running program
- * does not keep this process alive.
+ * Runs a program in its own process group. Resolves when the program has ended and its output is
+ * closed, or when the signal aborts: then the whole group is killed and all pipes are closed. Never
+ * rejects. A running program does not keep this process alive.
  */
 export async function runProgram(spec: ProgramSpec, signal: AbortSignal): Promise<ProgramEnd> {
   let child: ChildProcess;
@@ -67,7 +70,10 @@ function spawnOptions({ environment }: ProgramSpec): SpawnOptions {
   return { env: environment, stdio: ['ignore', 'pipe', 'pipe'], detached: true, windowsHide: true };
 }
 
-/** Kills the program and its children, and closes the pipes, which a child outside of the group may still hold. */
+/**
+ * Kills the program and its children. Closes the pipes, which a child outside the group may hold
+ * open.
+ */
 function killGroup(child: ChildProcess): void {
   child.stdout?.destroy();
   child.stderr?.destroy();
@@ -75,7 +81,7 @@ function killGroup(child: ChildProcess): void {
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch {
-    // It has ended in this moment.
+    // The program has just ended.
   }
 }
 

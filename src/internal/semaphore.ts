@@ -2,7 +2,7 @@ import { addAbortListener } from 'node:events';
 
 import type { AbortOptions } from '../runtime/options.ts';
 
-/** Lets a number of holders in at once; the others wait in the order in which they came. */
+/** Limits the number of concurrent holders. Further callers wait in the order of their calls. */
 export class Semaphore {
   #free: number;
   readonly #waiting = new Set<(entered: boolean) => void>();
@@ -11,11 +11,14 @@ export class Semaphore {
     this.#free = count;
   }
 
-  /** Resolves with the function that gives the place back, which may be called more than once. Rejects with the signal's reason. */
+  /**
+   * Resolves with the function that releases the place. It may be called more than once. Rejects
+   * with the signal's reason.
+   */
   async acquire({ signal }: AbortOptions = {}): Promise<() => void> {
     signal?.throwIfAborted();
     if (this.#free > 0) this.#free -= 1;
-    else if (!(await this.#turn(signal))) throw signal?.reason;
+    else if (!(await this.#waitForPlace(signal))) throw signal?.reason;
     let held = true;
     return () => {
       if (held) this.#release();
@@ -23,7 +26,7 @@ export class Semaphore {
     };
   }
 
-  async #turn(signal: AbortSignal | undefined): Promise<boolean> {
+  async #waitForPlace(signal: AbortSignal | undefined): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#waiting.add(resolve);
     if (signal === undefined) return promise;

@@ -1,13 +1,13 @@
 export interface SerialConsumerOptions<T> {
-  /** Given one after the other, the next only when the promise has resolved. */
+  /** Receives one value at a time. The next value is given only after the promise has resolved. */
   readonly take: (value: T) => void | Promise<void>;
-  /** Called when a value that took its time was taken: the next may be given. */
+  /** Called when an asynchronous `take` has resolved: the next value may be given. */
   readonly taken: () => void;
-  /** Called with what `take` failed with; nothing may be given after it. */
+  /** Called with the error of `take`. No value may be given after it. */
   readonly failed: (error: unknown) => void;
 }
 
-/** Gives somebody one value at a time, whether they take it at once or not. */
+/** Passes one value at a time to a synchronous or asynchronous consumer. */
 export class SerialConsumer<T> {
   readonly #options: SerialConsumerOptions<T>;
   #isBusy = false;
@@ -16,7 +16,7 @@ export class SerialConsumer<T> {
     this.#options = options;
   }
 
-  /** Whether the last value is not yet taken: then nothing may be given. */
+  /** Whether the last `take` is still pending. Then no value may be given. */
   get isBusy(): boolean {
     return this.#isBusy;
   }

@@ -1,18 +1,20 @@
 import type { Clock } from '../runtime/options.ts';
 
-/** In how many steps a silence is counted: a clock that is set, or a program that was stopped for a while, counts as one step. */
+/**
+ * The number of steps in which a silence is counted. A clock that is set forward, or a program that
+ * was suspended, counts as one step.
+ */
 const STEPS = 8;
 
-/** What to watch for. */
 export interface SilenceWatchOptions {
   readonly clock: Clock;
-  /** How long nothing may happen, in milliseconds; noticed up to an eighth of it later. */
+  /** The longest silence, in milliseconds. It is noticed up to an eighth of this time later. */
   readonly limitMs: number;
-  /** Called each time that nothing happened for so long. */
+  /** Called after each silence of this length. */
   readonly silent: () => void;
 }
 
-/** Notices that nothing happens. It counts from its making, until `stop`. */
+/** Detects silence. Counts from its construction until `stop`. */
 export class SilenceWatch {
   readonly #options: SilenceWatchOptions;
   readonly #stopped = new AbortController();
@@ -23,12 +25,12 @@ export class SilenceWatch {
     void this.#count();
   }
 
-  /** Something happened. */
+  /** Restarts the count: something happened. */
   touch(): void {
     this.#quietSteps = -1;
   }
 
-  /** Lets go of the timer. Idempotent. */
+  /** Releases the timer. Idempotent. */
   stop(): void {
     this.#stopped.abort();
   }
@@ -45,7 +47,7 @@ export class SilenceWatch {
   }
 }
 
-/** Whether the step passed; a stop is the only thing that cuts it short. */
+/** Resolves with whether the step passed. Only a stop cuts it short. */
 async function stepped(step: Promise<void>): Promise<boolean> {
   try {
     await step;

@@ -2,5 +2,5 @@ import type { Logger } from '../runtime/options.ts';
 
 const nothing = (): void => {};
 
-/** Logs nothing. */
+/** Discards all messages. */
 export const silentLogger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };

@@ -1,6 +1,6 @@
 import { quote } from './quote.ts';
 
-/** What a Kubernetes `Status` says. */
+/** The message and the reason of a Kubernetes `Status`. */
 export interface StatusWords {
   readonly message: string;
   readonly reason: string | undefined;
@@ -8,7 +8,10 @@ export interface StatusWords {
 
 const maxLength = 1000;
 
-/** Kubernetes' own sentence and word; `undefined`: the body is a proxy's page, or plain text. */
+/**
+ * Reads a response body. Returns `undefined` if it is not a `Status`, but a proxy's page or plain
+ * text.
+ */
 export function readStatusWords(body: string): StatusWords | undefined {
   try {
     const parsed: unknown = JSON.parse(body);

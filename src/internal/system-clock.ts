@@ -3,12 +3,12 @@ import { addAbortListener } from 'node:events';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import { Timer } from './timer.ts';
 
-/** The time of this machine. */
+/** Returns the clock of this machine. */
 export function systemClock(): Clock {
   return { now: () => Date.now(), sleep };
 }
 
-/** Resolves after a delay of any length; rejects with the signal's reason. */
+/** Resolves after a delay of any length. Rejects with the signal's reason. */
 export async function sleep(delayMs: number, { signal }: AbortOptions = {}): Promise<void> {
   signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();

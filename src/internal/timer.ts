@@ -1,4 +1,7 @@
-/** Node fires longer timers at once: 2^31 - 1 ms are 24.8 days. */
+/**
+ * The longest delay of Node's timers, which fire at once after a longer one: 2^31 - 1 ms are 24.8
+ * days.
+ */
 const longestPartMs = 2_147_483_647;
 
 /** Calls back after a delay of any length. */
@@ -8,7 +11,10 @@ export class Timer {
   readonly #keepsAlive: boolean;
   #timeout: NodeJS.Timeout | undefined;
 
-  /** @param options - `keepsAlive`: whether the program stays alive for it. @defaultValue true */
+  /**
+   * @param options - `keepsAlive`: whether the timer keeps the program alive.
+   * @defaultValue true
+   */
   constructor(delayMs: number, callback: () => void, { keepsAlive = true }: { readonly keepsAlive?: boolean } = {}) {
     this.#delayMs = delayMs;
     this.#callback = callback;
@@ -16,14 +22,14 @@ export class Timer {
     this.#wait(delayMs);
   }
 
-  /** Begins the delay anew, also where it has passed; after `clear` nothing happens. */
+  /** Restarts the delay, even if it has passed. Does nothing after `clear`. */
   restart(): void {
     if (this.#timeout === undefined) return;
     if (this.#delayMs <= longestPartMs) this.#timeout.refresh();
     else this.#wait(this.#delayMs);
   }
 
-  /** Cancels the call. Idempotent. */
+  /** Cancels the callback. Idempotent. */
   clear(): void {
     clearTimeout(this.#timeout);
     this.#timeout = undefined;

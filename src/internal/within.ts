@@ -1,7 +1,7 @@
 import type { Clock } from '../runtime/options.ts';
 import { abortable } from './abort.ts';
 
-/** The work was given up because it took too long. */
+/** The work did not end within its limit. */
 export class TookTooLong extends Error {
   constructor(limitMs: number) {
     super(`not done within ${limitMs} ms`);
@@ -9,8 +9,8 @@ export class TookTooLong extends Error {
 }
 
 /**
- * Waits for work, but not longer than the limit: then the work's signal is aborted, and this rejects with `TookTooLong`. The caller's
- * signal stops both as well. No timer is left behind.
+ * Waits for work up to the limit. Then aborts the work's signal and rejects with `TookTooLong`. The
+ * caller's signal also aborts the work and rejects. No timer remains.
  */
 export async function within<T>(
   limitMs: number,

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 
 import type { Architecture } from '../runtime/container.ts';
 
-/** Where the binaries are, seen from the sources and from what is built of them. */
+/** The folders of the binaries, relative to the sources and to the built files. */
 const FOLDERS = ['../../agent/bin/', '../../../agent/bin/'] as const;
 
 const PLATFORMS = { amd64: 'linux-x64', arm64: 'linux-arm64' } as const satisfies Record<Architecture, string>;
@@ -16,7 +16,7 @@ export interface AgentBinary {
   readonly sha256: string;
 }
 
-/** Reads it from the package. */
+/** Reads the program from the package. */
 export async function readAgentBinary(architecture: Architecture): Promise<AgentBinary> {
   const bytes = await readFirst(
     FOLDERS.map((folder) => new URL(`${folder}${PLATFORMS[architecture]}/agent`, import.meta.url)),
@@ -25,7 +25,7 @@ export async function readAgentBinary(architecture: Architecture): Promise<Agent
 }
 
 async function readFirst([first, ...others]: readonly URL[]): Promise<Buffer> {
-  if (first === undefined) throw new Error('there is no place to look');
+  if (first === undefined) throw new Error('no folders to search');
   try {
     return await readFile(first);
   } catch (error) {

@@ -5,7 +5,7 @@ import { type AgentBinary, readAgentBinary } from './agent-binary.ts';
 /** The key in the config map, and so the name of the file in the pod. */
 export const AGENT_FILE_NAME = 'agent';
 
-/** What Kubernetes is given. */
+/** The config map to create. */
 export interface AgentConfigMap {
   readonly apiVersion: 'v1';
   readonly kind: 'ConfigMap';
@@ -14,19 +14,21 @@ export interface AgentConfigMap {
   readonly binaryData: { readonly [AGENT_FILE_NAME]: string };
 }
 
-/** What Kubernetes answers, as far as it matters here. */
+/** The verified fields of an existing config map. */
 export interface FoundConfigMap {
   readonly metadata?: { readonly name?: string | undefined; readonly namespace?: string | undefined } | undefined;
   readonly immutable?: boolean | undefined;
   readonly binaryData?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The config map with the agent's program for an architecture; it has another name for each build. */
+/**
+ * Returns the config map with the agent's program for an architecture. Each build has its own name.
+ */
 export async function agentConfigMap(architecture: Architecture): Promise<AgentConfigMap> {
   return configMapOf(await readAgentBinary(architecture));
 }
 
-/** The config map with this program. */
+/** Returns the config map with this program. */
 export function configMapOf({ architecture, bytes, sha256 }: AgentBinary): AgentConfigMap {
   return {
     apiVersion: 'v1',
@@ -44,9 +46,9 @@ export function configMapOf({ architecture, bytes, sha256 }: AgentBinary): Agent
 }
 
 /**
- * That what is in the cluster is what belongs there: pods would run it.
+ * Verifies that the config map in the cluster is the expected one, because pods run its content.
  *
- * @throws ConflictError - it is missing, has another content, or may be changed
+ * @throws ConflictError - the config map is missing, has different content, or is not immutable
  */
 export function verifyAgentConfigMap(found: FoundConfigMap | undefined, expected: AgentConfigMap): void {
   const problem = problemOf(found, expected);
@@ -59,10 +61,8 @@ export function verifyAgentConfigMap(found: FoundConfigMap | undefined, expected
 }
 
 function problemOf(found: FoundConfigMap | undefined, expected: AgentConfigMap): string | undefined {
-  if (found === undefined) return 'is not there any more';
+  if (found === undefined) return 'no longer exists';
   if (found.immutable !== true) return 'is not immutable; delete it';
   const content = found.binaryData?.[AGENT_FILE_NAME];
-  return content === expected.binaryData[AGENT_FILE_NAME]
-    ? undefined
-    : 'has another content than the agent of this library; delete it';
+  return content === expected.binaryData[AGENT_FILE_NAME] ? undefined : "differs from this library's agent; delete it";
 }

@@ -7,21 +7,24 @@ import { agentConfigMap, verifyAgentConfigMap } from './agent-config-map.ts';
 
 const architectures: readonly Architecture[] = ['amd64', 'arm64'];
 
-/** Sees to it that the agent's program is where pods mount it from: in an immutable config map, one per architecture and build. */
+/**
+ * Delivers the agent's program to the immutable config map that pods mount. Each architecture and
+ * build has its own config map.
+ */
 export class AgentDelivery {
   readonly #cluster: Cluster;
-  readonly #wanted: Architecture | undefined;
+  readonly #configured: Architecture | undefined;
   readonly #delivered = new Map<Architecture, Promise<string>>();
   #detected: Promise<Architecture> | undefined;
 
-  constructor(cluster: Cluster, wanted: Architecture | undefined) {
+  constructor(cluster: Cluster, configured: Architecture | undefined) {
     this.#cluster = cluster;
-    this.#wanted = wanted;
+    this.#configured = configured;
   }
 
-  /** The worker's, else the only one that the nodes have, else amd64. */
+  /** Returns the worker's configured architecture, or the only one of the nodes, or amd64. */
   async architecture(options: AbortOptions = {}): Promise<Architecture> {
-    if (this.#wanted !== undefined) return this.#wanted;
+    if (this.#configured !== undefined) return this.#configured;
     this.#detected ??= this.#detect().catch((error: unknown) => {
       this.#detected = undefined;
       throw error;
@@ -29,7 +32,7 @@ export class AgentDelivery {
     return await abortable(this.#detected, options.signal);
   }
 
-  /** The name of the config map, which is there when this resolves. */
+  /** Resolves with the name of the config map when the config map exists. */
   async ensure(architecture: Architecture, options: AbortOptions = {}): Promise<string> {
     let delivered = this.#delivered.get(architecture);
     if (delivered === undefined) {
@@ -40,7 +43,7 @@ export class AgentDelivery {
     return await abortable(delivered, options.signal);
   }
 
-  /** Somebody deleted the config map: delivers it again. */
+  /** Creates the config map again after it was deleted. */
   async repeat(architecture: Architecture, options: AbortOptions = {}): Promise<string> {
     this.#delivered.delete(architecture);
     return await this.ensure(architecture, options);
@@ -55,7 +58,8 @@ export class AgentDelivery {
   async #deliver(architecture: Architecture): Promise<string> {
     const configMap = await agentConfigMap(architecture);
     const { name } = configMap.metadata;
-    // Looked for first: a caller that may not create it, but finds it, can work.
+    // Read first, so that credentials without the right to create config maps suffice where it
+    // exists.
     const existing = await this.#cluster.getConfigMap(name);
     if (existing === undefined) {
       try {

@@ -6,7 +6,6 @@ import { ExecConnectionLostError } from '../errors/connection.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { TransferObserver } from '../runtime/transfer-report.ts';
 
-/** What the pool needs. */
 export interface AgentPoolComponents {
   /** Opens a connection to the agent in a pod. */
   readonly connect: (podName: string, options: AbortOptions) => Promise<ByteConnection>;
@@ -18,10 +17,13 @@ export interface AgentPoolComponents {
   readonly options: AgentClientOptions;
 }
 
-/** Pods that were reaped by another host are not heard of here: their clients go when they were idle for so long. */
+/**
+ * How long a client may be idle before it is evicted. The pool does not learn of pods that other
+ * hosts reap.
+ */
 const keepIdleMs = 600_000;
 
-/** One client per pod; each keeps its idle connections for a while by itself. */
+/** Keeps one client per pod. Each client closes its own idle connections after a while. */
 export class AgentPool {
   readonly #components: AgentPoolComponents;
   readonly #clients = new Map<string, AgentClient>();
@@ -31,13 +33,16 @@ export class AgentPool {
     this.#components = components;
   }
 
-  /** How many pods have a client. */
+  /** The number of pods with a client. */
   get size(): number {
     return this.#clients.size;
   }
 
   /**
-   * @param handle - the container's, or of the volume that has the pod to itself: for errors
+   * Returns the pod's client, which is created at the first call.
+   *
+   * @param handle - the handle of the container, or of the volume with its own pod, for error
+   *   messages
    * @throws ClosedError
    */
   client(podName: string, handle: string): AgentClient {
@@ -51,21 +56,28 @@ export class AgentPool {
     return client;
   }
 
-  /** The pod is going: closes what is open to it. Whoever works with it finds out anew what became of the pod. */
+  /**
+   * Closes the client of a pod that is being deleted. Calls in progress then check the pod's state
+   * again.
+   */
   forget(podName: string): void {
-    this.#drop(podName, lost('the pod is going'));
+    this.#drop(podName, lost('the pod is being deleted'));
   }
 
+  /** Closes all clients. Later calls of `client` throw `ClosedError`. */
   close(): void {
     this.#closed = true;
     for (const podName of [...this.#clients.keys()]) this.#drop(podName, new ClosedError('worker'));
   }
 
-  /** Each new client is a reason to look for those that are not needed any more: so they never pile up, and no timer runs. */
+  /**
+   * Evicts idle clients. Runs before each new client, so that clients do not accumulate and no
+   * timer is needed.
+   */
   #evict(): void {
     const before = this.#components.clock.now() - keepIdleMs;
     for (const [podName, { idleSince }] of this.#clients) {
-      if (idleSince !== undefined && idleSince <= before) this.#drop(podName, lost('nothing has used it for long'));
+      if (idleSince !== undefined && idleSince <= before) this.#drop(podName, lost('the client was idle for too long'));
     }
   }
 
@@ -76,7 +88,7 @@ export class AgentPool {
   }
 }
 
-/** Retryable: the next attempt takes a new client. */
+/** Returns a retryable error: the next attempt gets a new client. */
 function lost(detail: string): ExecConnectionLostError {
   return new ExecConnectionLostError(detail, { bytesReceived: 0, bytesSent: 0 });
 }

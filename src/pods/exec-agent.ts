@@ -4,7 +4,10 @@ import { type OpenExecOptions, openExec } from '../exec/open-exec.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { agentConnectCommand, mainContainerName } from '../kubernetes/pod-spec.ts';
 
-/** Opens a connection to a pod's agent by exec; where the server refuses the credentials, others are got once. */
+/**
+ * Opens a connection to a pod's agent by exec. Retries once with new credentials if the server
+ * refuses the first.
+ */
 export async function connectByExec(
   cluster: Cluster,
   podName: string,

@@ -3,7 +3,6 @@ import { within } from '../internal/within.ts';
 import type { Cluster, LogTarget } from '../kubernetes/cluster.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 
-/** What reading a last output needs. */
 export interface LastOutputComponents {
   readonly cluster: Pick<Cluster, 'readLog'>;
   readonly clock: Clock;
@@ -15,8 +14,8 @@ const maxBytes = 2_000;
 const timeoutMs = 5_000;
 
 /**
- * The end of what the last run of a container printed, on one line; empty where it cannot be read soon. The run that
- * ended last is the current one until another begins.
+ * Returns the end of the output of a container's last run, on one line. Returns an empty text if it
+ * cannot be read in time. The run that ended last is the current run until another run begins.
  */
 export async function lastOutput(
   { podName, containerName }: Pick<LogTarget, 'podName' | 'containerName'>,

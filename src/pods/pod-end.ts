@@ -4,32 +4,39 @@ import type { Pod } from '../kubernetes/cluster.ts';
 import { mainContainerState } from '../kubernetes/main-container-state.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 
-/** What `PodEnd` observes with. */
 export interface PodEndComponents {
-  /** The pod's state now, then each change; `undefined`: there is no such pod. */
+  /** Yields the pod's current state, then each change. `undefined`: the pod does not exist. */
   readonly observe: (podName: string, options: AbortOptions) => AsyncIterable<Pod | undefined>;
-  /** What is wrong with a pod for good. */
+  /** Returns the permanent problem of a pod. */
   readonly problemOf: (pod: Pod) => PodError | undefined;
-  /** The error of a pod that does not exist. */
+  /** Returns the error for a pod that does not exist. */
   readonly goneError: (podName: string, mayStillRun: boolean) => PodError;
   readonly clock: Clock;
 }
 
 export interface PodEndOptions extends AbortOptions {
-  /** Since when, by the clock of the pod's node, the main container must not have been restarted. Only where the pod is expected to end. */
+  /**
+   * Set if the pod is expected to end: a restart of its main container since this time, by the
+   * clock of the pod's node, shows that the pod stays.
+   */
   readonly expectedSince?: Date | undefined;
 }
 
-/** How late the API may show that the containers of a pod have ended, after the pod's grace period. */
+/** How late after the pod's grace period the API may report that its containers have ended. */
 const endLateMs = 15_000;
-/** How late the API may show why a container was told to end: Kubernetes tells the container first. */
+/**
+ * How late the API may report the reason why a container was terminated: Kubernetes signals the
+ * container first.
+ */
 const reasonLateMs = 30_000;
-/** What Kubernetes gives a pod that names no grace period. */
+/** Kubernetes' default grace period. */
 const defaultGraceSeconds = 30;
 
 /**
- * Follows one pod to its end. A pod that is deleted or evicted still has its grace period, in which its commands run on: the end is when its main container has
- * terminated or the pod is gone, or when the grace period has passed without either being reported; then the error says that a command may still run.
+ * Follows one pod to its end. A pod that is deleted or evicted still has its grace period, during
+ * which its commands continue. Its end is when its main container has terminated or the pod no
+ * longer exists. If the grace period passes without a report of either, the error states that a
+ * command may still run.
  */
 export class PodEnd {
   readonly #components: PodEndComponents;
@@ -45,8 +52,9 @@ export class PodEnd {
   }
 
   /**
-   * The error that says how the pod ended. With `expectedSince`, `undefined` where the pod stays: its main container was restarted, or nothing shows why it should end.
-   * Rejects with the signal's reason.
+   * Resolves with the error that describes the pod's end. With `expectedSince`, resolves with
+   * `undefined` if the pod stays: its main container was restarted, or no reason for an end was
+   * reported in time. Rejects with the signal's reason.
    */
   async find({ expectedSince, signal }: PodEndOptions): Promise<PodError | undefined> {
     const within = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
@@ -77,17 +85,20 @@ export class PodEnd {
     this.#ending = problem;
   }
 
-  /** Ends the search after a time, if it is still so. */
-  #after(delayMs: number, signal: AbortSignal, isSo: () => boolean): void {
+  /** Ends the search after a delay if the condition holds then. */
+  #after(delayMs: number, signal: AbortSignal, condition: () => boolean): void {
     this.#components.clock.sleep(delayMs, { signal }).then(
       () => {
-        if (isSo()) this.#over.resolve(this.#ending);
+        if (condition()) this.#over.resolve(this.#ending);
       },
       () => undefined, // The end was found.
     );
   }
 
-  /** A pod that vanishes without a grace period was deleted by force: its node may not even know. */
+  /**
+   * Returns the error for a pod that no longer exists. A pod without a grace period was deleted by
+   * force, and its node may still run it.
+   */
   #gone(): PodError {
     const { goneError } = this.#components;
     const ending = this.#ending;
@@ -102,7 +113,7 @@ export class PodEnd {
   }
 }
 
-/** Whether it comes with a grace period, in which commands run on. */
+/** Whether the pod's end has a grace period, during which commands continue. */
 export function isGraceful(error: PodError): boolean {
   return error instanceof PodDeletedError || error instanceof PodEvictedError;
 }
@@ -111,7 +122,7 @@ function graceMsOf({ metadata, spec }: Pod): number {
   return (metadata?.deletionGracePeriodSeconds ?? spec?.terminationGracePeriodSeconds ?? defaultGraceSeconds) * 1000;
 }
 
-/** Kubernetes tells whole seconds. */
+/** Compares whole seconds, because Kubernetes reports whole seconds. */
 function wasRestarted(pod: Pod, since: Date): boolean {
   const state = mainContainerState(pod);
   if (state.kind !== 'running') return false;

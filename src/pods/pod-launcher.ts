@@ -10,15 +10,14 @@ import type { AgentDelivery } from './agent-delivery.ts';
 import type { PodTimeouts } from './pod-supervisor.ts';
 import { retryWithin } from './retry-within.ts';
 
-/** A pod to launch, and whose it is. */
+/** The pod to launch. */
 export interface LaunchRequest extends PodRequest {
   readonly podName: string;
-  /** The container's, or the volume's that gets a pod of its own. */
+  /** The handle of the container, or of the volume with its own pod. */
   readonly handle: string;
   readonly metadata: ContainerMetadata;
 }
 
-/** What launching needs. */
 export interface PodLauncherComponents {
   readonly cluster: Cluster;
   readonly workerName: string;
@@ -30,10 +29,12 @@ export interface PodLauncherComponents {
   readonly timeouts: Pick<PodTimeouts, 'startMs' | 'schedulingMs'>;
 }
 
-/** What stands for names in a pod whose size is asked for: as long as any that the library gives. */
+/**
+ * A placeholder for names when the size of a pod is checked: as long as the library's longest name.
+ */
 const longName = 'n'.repeat(63);
 
-/** Creates pods, each under a name that belongs to one handle. */
+/** Creates pods. Each pod's name belongs to one handle. */
 export class PodLauncher {
   readonly #components: PodLauncherComponents;
 
@@ -42,21 +43,22 @@ export class PodLauncher {
   }
 
   /**
-   * Checks that the cluster can take the pod; nothing is asked of it.
+   * Checks that the cluster accepts a pod of this size, without a request to the cluster.
    *
-   * @throws InvalidSpecError - the pod would be too large; the field is the largest part of it
+   * @throws InvalidSpecError - the pod would be too large. The field is its largest part
    */
   check(request: Omit<LaunchRequest, 'podName' | 'handle'>): void {
     this.#build({ ...request, podName: longName, handle: longName }, request.architecture ?? 'amd64', longName);
   }
 
   /**
-   * The uid of the pod: made now, or before. Each step may be repeated, so it is while what it fails with may pass: as
-   * long as a pod may take to start, and for want of quota as long as one may wait for a node.
+   * Creates the pod, or finds the handle's existing pod, and returns its uid. Retries after
+   * retryable errors for as long as a pod may take to start, and without quota for as long as a pod
+   * may wait for a node. Every step is idempotent.
    *
-   * @throws ConflictError - a pod of this name is another handle's
-   * @throws PodDeletedError - it is on its way out
-   * @throws QuotaExceededError, AdmissionDeniedError - the namespace does not take it
+   * @throws ConflictError - a pod of this name belongs to another handle
+   * @throws PodDeletedError - the pod is being deleted
+   * @throws QuotaExceededError, AdmissionDeniedError - the namespace does not accept the pod
    */
   async launch(request: LaunchRequest, options: AbortOptions = {}): Promise<string> {
     const { clock, logger, timeouts } = this.#components;
@@ -65,12 +67,14 @@ export class PodLauncher {
     return await retryWithin(() => this.#create(request, options), { clock, logger, budgetMs, signal: options.signal });
   }
 
-  /** Deletes a pod that was launched for something that is gone. A failure is logged: no call waits for it. */
+  /**
+   * Deletes a pod that its container no longer needs. Logs a failure, because no caller handles it.
+   */
   async discard(podName: string, uid: string): Promise<void> {
     const { cluster, logger } = this.#components;
     await cluster
       .deletePod(podName, { uid })
-      .catch((error: unknown) => logger.error('a pod is left over', { podName, uid, error }));
+      .catch((error: unknown) => logger.error('pod not deleted', { podName, uid, error }));
   }
 
   async #create(request: LaunchRequest, options: AbortOptions): Promise<string> {
@@ -79,7 +83,8 @@ export class PodLauncher {
     const pod = this.#build(request, architecture, await delivery.ensure(architecture, options));
     options.signal?.throwIfAborted();
     try {
-      // Not ended by the signal: a request that is given up may still be carried out, and the pod would not be known.
+      // Not aborted by the signal: an aborted request may still take effect, and the pod's uid
+      // would be unknown.
       return uidOf(await cluster.createPod(pod));
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
@@ -87,13 +92,15 @@ export class PodLauncher {
     }
   }
 
-  /** The pod that has the name already, where it is the same handle's. */
+  /** Returns the uid of the existing pod of this name if it belongs to the same handle. */
   async #adopt({ podName, handle }: LaunchRequest, conflict: ConflictError, options: AbortOptions): Promise<string> {
     const { cluster } = this.#components;
     const existing = await cluster.getPod(podName, options);
     if (existing === undefined) {
       const facts = { verb: 'create', resource: 'pods', namespace: cluster.namespace };
-      throw new ApiUnavailableError(facts, 'the pod that had the name is gone again', undefined, { cause: conflict });
+      throw new ApiUnavailableError(facts, 'the existing pod of this name was deleted in the meantime', undefined, {
+        cause: conflict,
+      });
     }
     if (markOf(existing.metadata, 'handle') !== handle) throw conflict;
     if (existing.metadata?.deletionTimestamp !== undefined)

@@ -4,14 +4,13 @@ import { backoffMs } from '../internal/backoff.ts';
 import type { Cluster, LogLine } from '../kubernetes/cluster.ts';
 import type { Clock, Logger } from '../runtime/options.ts';
 
-/** What reading logs needs. */
 export interface PodLogsComponents {
   readonly cluster: Pick<Cluster, 'readLog'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** Whose log, and from where on. */
+/** The log to read, and its first line. */
 export interface PodLogTarget {
   readonly podName: string;
   readonly containerName: string;
@@ -20,7 +19,7 @@ export interface PodLogTarget {
 
 const backoff = { firstMs: 100, longestMs: 500 };
 
-/** The logs of pods' containers, through restarts of the container and lost connections. */
+/** Reads the logs of pod containers across restarts of the container and lost connections. */
 export class PodLogs {
   readonly #components: PodLogsComponents;
 
@@ -29,9 +28,10 @@ export class PodLogs {
   }
 
   /**
-   * Each line once, in order, as it comes. When `until` aborts, what is there by then still comes, and it ends; `signal` ends it at once, with its reason.
+   * Yields each line once, in order, as it is printed. When `until` aborts, yields the lines that
+   * exist by then, and ends. Rejects with the reason of `signal` as soon as it aborts.
    *
-   * @throws ForbiddenError, ApiError - it can never be read
+   * @throws ForbiddenError, ApiError - the log can never be read
    */
   async *follow(
     target: PodLogTarget,
@@ -54,7 +54,10 @@ export class PodLogs {
     }
   }
 
-  /** New lines of what the run before has said, then of this one. `true`: this one's could be read. */
+  /**
+   * Yields the new lines of the previous run, then of the current run. Returns whether the current
+   * run's log could be read.
+   */
   async *#read(
     { podName, containerName, from }: PodLogTarget,
     seen: SeenLines,
@@ -71,7 +74,7 @@ export class PodLogs {
         since: seen.since,
         tailLines: onlyNew ? 0 : undefined,
       };
-      seen.again();
+      seen.restart();
       try {
         for await (const line of this.#components.cluster.readLog(target, { signal })) {
           for (const { bytes } of seen.take(line)) yield bytes;
@@ -81,7 +84,7 @@ export class PodLogs {
       } catch (error) {
         if (signal.aborted) return false;
         if (!mayPass(error)) throw error;
-        if (!previous) this.#components.logger.debug('log is read again', { podName, containerName, error });
+        if (!previous) this.#components.logger.debug('retrying log', { podName, containerName, error });
       }
     }
     return isRead;
@@ -94,50 +97,57 @@ interface Reading {
   readonly signal: AbortSignal;
 }
 
-/** A container that has not begun yet, or not ended once, has no log: 400. */
+/**
+ * Whether reading may succeed later. The log of a container that has not started, or of a run that
+ * does not exist yet, has status 400.
+ */
 function mayPass(error: unknown): boolean {
   return isRetryable(error) || (error instanceof ApiError && error.status === 400);
 }
 
-/** So many times of lines are remembered, and so many lines held back. */
+/** The most times of lines to remember, and the most lines to hold back. */
 const mostLines = 10_000;
 
 /**
- * Which lines were given. Reading can only begin at a whole second, so lines come again; several may have one time, and
- * the times of a log need not be in order. Its lines are: those before one that was given are old, whatever their times,
- * and those after the last that was given are new.
+ * Remembers which lines were delivered. Reading can only start at a whole second, so the server
+ * sends some lines again. Several lines may have the same time, and the times in a log are not
+ * always in order. The order of the lines is fixed: all lines before a delivered line are old,
+ * whatever their times, and all lines after the last delivered line are new.
  */
 class SeenLines {
-  /** The second of the last line that was given, and how many were given of each time in it since. */
+  /**
+   * The second of the last delivered line, and the number of lines of each time in it that were
+   * delivered since.
+   */
   #second = '';
-  #given = new Map<string, number>();
+  #delivered = new Map<string, number>();
   #latest = '';
-  /** What is left of `#given` while lines come again. */
-  #again: Map<string, number> | undefined;
-  /** Lines that come again, or are new: that is not known yet. */
+  /** The remaining counts of `#delivered` while the server repeats lines. */
+  #repeated: Map<string, number> | undefined;
+  /** Lines that may be repeated or new. */
   #held: LogLine[] = [];
 
   get since(): Date | undefined {
     return this.#second === '' ? undefined : new Date(`${this.#second}Z`);
   }
 
-  /** Reading begins anew, at the second of the last line. */
-  again(): void {
+  /** Prepares for a new reading that starts at the second of the last line. */
+  restart(): void {
     this.#held = [];
-    this.#again = this.#given.size === 0 ? undefined : new Map(this.#given);
+    this.#repeated = this.#delivered.size === 0 ? undefined : new Map(this.#delivered);
   }
 
-  /** The lines that are known to be new by this one. */
+  /** Takes the next line that was read. Returns the lines that are now known to be new. */
   take(line: LogLine): readonly LogLine[] {
-    if (this.#again === undefined) return this.#give([line]);
-    // The log of a run before has lines from before the second that was asked for, on some servers.
+    if (this.#repeated === undefined) return this.#deliver([line]);
+    // On some servers the log of a previous run contains lines from before the requested second.
     if (secondOf(line) < this.#second) return [];
-    const left = this.#again.get(line.at) ?? 0;
+    const left = this.#repeated.get(line.at) ?? 0;
     if (left > 0) {
-      if (left === 1) this.#again.delete(line.at);
-      else this.#again.set(line.at, left - 1);
+      if (left === 1) this.#repeated.delete(line.at);
+      else this.#repeated.set(line.at, left - 1);
       this.#held = [];
-      if (this.#again.size === 0) this.#again = undefined;
+      if (this.#repeated.size === 0) this.#repeated = undefined;
       return [];
     }
     this.#held.push(line);
@@ -146,24 +156,24 @@ class SeenLines {
     return [];
   }
 
-  /** Reading has come to the end of the log: what was held back is new. */
+  /** Returns the lines that were held back, which are new at the end of the log. */
   rest(): readonly LogLine[] {
-    this.#again = undefined;
+    this.#repeated = undefined;
     const held = this.#held;
     this.#held = [];
-    return this.#give(held);
+    return this.#deliver(held);
   }
 
-  #give(lines: readonly LogLine[]): readonly LogLine[] {
+  #deliver(lines: readonly LogLine[]): readonly LogLine[] {
     for (const line of lines) {
       const { at } = line;
       const second = secondOf(line);
-      if (second !== this.#second) this.#given.clear();
+      if (second !== this.#second) this.#delivered.clear();
       this.#second = second;
       if (at > this.#latest) this.#latest = at;
-      this.#given.set(at, (this.#given.get(at) ?? 0) + 1);
-      const [oldest] = this.#given.keys();
-      if (this.#given.size > mostLines && oldest !== undefined) this.#given.delete(oldest);
+      this.#delivered.set(at, (this.#delivered.get(at) ?? 0) + 1);
+      const [oldest] = this.#delivered.keys();
+      if (this.#delivered.size > mostLines && oldest !== undefined) this.#delivered.delete(oldest);
     }
     return lines;
   }

@@ -4,7 +4,6 @@ import { markOf } from '../kubernetes/labels.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { AgentPool } from './agent-pool.ts';
 
-/** What removing pods needs. */
 export interface PodRemoverComponents {
   readonly cluster: Cluster;
   readonly agents: AgentPool;
@@ -15,7 +14,7 @@ export interface PodRemoverComponents {
 const removalTimeoutMs = 45_000;
 const pollMs = 150;
 
-/** Deletes pods and waits until they are gone. */
+/** Deletes pods and waits until they no longer exist. */
 export class PodRemover {
   readonly #components: PodRemoverComponents;
 
@@ -23,7 +22,7 @@ export class PodRemover {
     this.#components = components;
   }
 
-  /** As `PodRemoval.remove` says. Where no uid is known, the pod's own label tells whose it is. */
+  /** Implements `PodRemoval.remove`. Without a known uid, the pod's label identifies its handle. */
   async remove(
     podName: string,
     handle: string,
@@ -42,7 +41,7 @@ export class PodRemover {
         throw new PodFailedError({
           namespace: cluster.namespace,
           podName,
-          detail: `still there ${removalTimeoutMs} ms after its deletion`,
+          detail: `still exists ${removalTimeoutMs} ms after its deletion`,
         });
       }
       await clock.sleep(pollMs, { signal });

@@ -27,17 +27,16 @@ import { retryWithin } from './retry-within.ts';
 
 /** Times in milliseconds. */
 export interface PodTimeouts {
-  /** How long a pod that has a node may take until its agent answers. */
+  /** How long a pod may take from its scheduling until its agent answers. */
   readonly startMs: number;
   /** How long a pod may wait for a node. */
   readonly schedulingMs: number;
-  /** How long pulls of its images may fail for reasons that pass. */
+  /** How long image pulls may fail for transient reasons. */
   readonly imagePullMs: number;
-  /** How long work goes on being tried while the pod is there and nothing gets through. */
+  /** How long work is retried while the pod exists and no attempt succeeds. */
   readonly reconnectMs: number;
 }
 
-/** What supervising needs. */
 export interface PodSupervisorComponents {
   readonly cluster: Cluster;
   readonly watch: PodWatch;
@@ -48,24 +47,23 @@ export interface PodSupervisorComponents {
   readonly timeouts: PodTimeouts;
 }
 
-/** A pod, and whose it is. */
 export interface SupervisedPod {
   readonly podName: string;
   readonly handle: string;
 }
 
-/** What tells that a pod is gone while something works with it. */
+/** Aborts its signal when the pod has ended. Dispose it to stop watching. */
 export interface PodGuard extends Disposable {
   readonly signal: AbortSignal;
 }
 
 const connectBackoff = { firstMs: 40, longestMs: 500 };
-/** A pod that waits so long for its volumes may wait for a config map that somebody has deleted. */
+/** After this time a pod that waits for its volumes may lack a config map that was deleted. */
 const volumesLateMs = 3_000;
-/** How late the kubelet may tell that a container has ended. */
+/** How late the kubelet may report that a container has ended. */
 const terminationLateMs = 10_000;
 
-/** Knows what becomes of pods: whether they start, live, and why they don't. */
+/** Reports whether pods start, run and end, and why they fail. */
 export class PodSupervisor {
   readonly #components: PodSupervisorComponents;
 
@@ -73,7 +71,7 @@ export class PodSupervisor {
     this.#components = components;
   }
 
-  /** Whether the pod is there and stays. With a uid: that very pod. */
+  /** Whether the pod exists and is not being deleted. With a uid, the pod must have that uid. */
   async exists(
     podName: string,
     { uid, signal }: AbortOptions & { readonly uid?: string | undefined } = {},
@@ -87,9 +85,11 @@ export class PodSupervisor {
   }
 
   /**
-   * Resolves when the agent answers. The exec is tried as soon as the pod has a node, since the kubelet tells only once a second that a container runs.
+   * Resolves when the agent answers. Tries an exec as soon as the pod has a node, because the
+   * kubelet reports only once a second that a container runs.
    *
-   * @throws PodError - what is wrong with the pod, as soon as the watch shows it, or a time-out
+   * @throws PodError - the pod has a problem, which is reported as soon as the watch shows it, or a
+   *   time-out expired
    */
   async whenAgentAnswers({ podName, handle }: SupervisedPod, { signal }: AbortOptions = {}): Promise<void> {
     const { agents, clock, timeouts } = this.#components;
@@ -130,10 +130,11 @@ export class PodSupervisor {
   }
 
   /**
-   * Keeps every earlier holder of a container's lease from changing its volumes: resolves when its agent does nothing for one any more.
+   * Fences off every earlier holder of a container's lease. When this resolves, the agent no longer
+   * changes the volumes for an earlier holder.
    *
-   * @throws LeaseLostError - a later holder was here
-   * @throws PodError - the pod is gone, or failed
+   * @throws LeaseLostError - the fence of a later holder is set
+   * @throws PodError - the pod no longer exists or has failed
    */
   async fence({ podName, handle }: SupervisedPod, generation: number, { signal }: AbortOptions = {}): Promise<void> {
     await this.persist(podName, () => this.#components.agents.client(podName, handle).fence(generation, { signal }), {
@@ -142,15 +143,18 @@ export class PodSupervisor {
   }
 
   /**
-   * Does work that may be repeated, again and again while what it fails with may pass and the pod is there.
+   * Runs idempotent work. Retries after retryable errors while the pod exists.
    *
-   * @throws PodError - the pod is gone, or failed
+   * @throws PodError - the pod no longer exists or has failed
    */
   async persist<T>(podName: string, work: () => Promise<T>, { signal }: AbortOptions = {}): Promise<T> {
     return await this.retry(work, { signal, check: () => this.requireAlive(podName, { signal }) });
   }
 
-  /** Does work that may be repeated, again and again while what it fails with may pass. `check` is asked after each failure, and may reject. */
+  /**
+   * Runs idempotent work. Retries after retryable errors. Calls `check` after each failure; its
+   * rejection ends the work.
+   */
   async retry<T>(
     work: () => Promise<T>,
     { signal, check }: AbortOptions & { readonly check?: () => Promise<void> } = {},
@@ -162,16 +166,17 @@ export class PodSupervisor {
       signal,
       budgetMs: () => timeouts.reconnectMs,
       failed: async (error) => {
-        // A refused exec may say no more than that there is no such pod.
+        // A refused exec is not retryable, but its only reason may be that the pod does not exist.
         if (isRetryable(error) || error instanceof ExecHandshakeFailedError) await check?.();
       },
     });
   }
 
   /**
-   * With a uid: that very pod.
+   * Resolves if the pod exists and has not failed, or if the API is unavailable. With a uid, the
+   * pod must have that uid.
    *
-   * @throws PodError - the pod is gone or failed; that the API cannot tell is no reason
+   * @throws PodError - the pod no longer exists or has failed
    */
   async requireAlive(
     podName: string,
@@ -191,21 +196,26 @@ export class PodSupervisor {
   }
 
   /**
-   * Rejects when the pod has ended, whatever the connections to it say; never resolves. A pod that is deleted or evicted ends when its main container has terminated or it
-   * is gone, at the latest some seconds after its grace period. Ends by the signal.
+   * Rejects when the pod has ended, independently of the connections to it. Never resolves. A pod
+   * that is deleted or evicted ends when its main container has terminated or it no longer exists,
+   * at the latest some seconds after its grace period. The signal ends the watch.
    */
   async whenGone(podName: string, { signal }: AbortOptions): Promise<never> {
     throw (await this.#endOf(podName, { signal })) ?? this.#gone(podName);
   }
 
-  /** What an error about a pod has come to in the end: a pod that is deleted or evicted may have commands that run on for its grace period. */
+  /**
+   * Resolves with the final error of a deleted or evicted pod after its end, because its commands
+   * may continue during the grace period. Resolves at once with any other error, unchanged.
+   */
   async settled(error: PodError, { signal }: AbortOptions): Promise<PodError> {
     if (!error.mayStillRun || !isGraceful(error)) return error;
     return (await this.#endOf(error.podName, { signal })) ?? error;
   }
 
   /**
-   * What became of a pod whose agent got TERM, from its kubelet or from another sender. `undefined`: the pod stays, so the kubelet did not send it.
+   * Resolves with the end of a pod after its agent received TERM. Resolves with `undefined` if the
+   * pod stays: then the kubelet did not send the signal.
    */
   async findEnd(
     podName: string,
@@ -215,13 +225,13 @@ export class PodSupervisor {
   }
 
   /**
-   * A signal for work that goes on by itself whatever passes: aborted with the `PodError` when the pod is gone for good, and by the caller's signal. Let go of it by its
-   * dispose.
+   * Returns a signal for work that retries by itself. It aborts with the `PodError` when the pod
+   * has ended, and with the caller's signal. Dispose the guard to stop watching.
    */
   guard(podName: string, { signal }: AbortOptions): PodGuard {
     const [gone, ended] = [new AbortController(), new AbortController()];
     this.whenGone(podName, { signal: ended.signal }).catch((error: unknown) => {
-      // That the watch may not look, or was closed, is no news of the pod.
+      // A watch that is forbidden or closed reports nothing about the pod.
       if (error instanceof PodError) gone.abort(error);
     });
     return {
@@ -232,14 +242,19 @@ export class PodSupervisor {
     };
   }
 
-  /** The pod's state now, then each change; `undefined`: there is no such pod. Ends by the signal. */
+  /**
+   * Yields the pod's current state, then each change. `undefined`: the pod does not exist. The
+   * signal ends it.
+   */
   observe(podName: string, options: AbortOptions): AsyncIterable<Pod | undefined> {
     return this.#components.watch.observe(podName, options);
   }
 
   /**
-   * Why the main container, which was restarted after a moment by its node's clock, had ended: that the kernel killed it for memory, or `undefined`. The agent of the new
-   * one may answer before the kubelet has told of the old one's end, so this waits for that a while.
+   * Finds out why the main container ended that was restarted after `since`, by its node's clock.
+   * Resolves with the error if the kernel killed it for memory, else with `undefined`. The
+   * restarted agent may answer before the kubelet reports the end of the previous run, so this
+   * waits for the report for a bounded time.
    */
   async findMemoryKill(
     podName: string,
@@ -248,7 +263,7 @@ export class PodSupervisor {
     const { clock } = this.#components;
     const stop = new AbortController();
     const within = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-    const told = async (): Promise<OutOfMemoryError | undefined> => {
+    const findTermination = async (): Promise<OutOfMemoryError | undefined> => {
       for await (const pod of this.observe(podName, { signal: within })) {
         const end = pod === undefined ? undefined : terminations(pod).get(mainContainerName);
         if (
@@ -262,21 +277,25 @@ export class PodSupervisor {
       }
       return undefined;
     };
-    const telling = told();
-    telling.catch(() => undefined);
+    const finding = findTermination();
+    finding.catch(() => undefined);
     try {
-      return await Promise.race([telling, clock.sleep(terminationLateMs, { signal: within }).then(() => undefined)]);
+      return await Promise.race([finding, clock.sleep(terminationLateMs, { signal: within }).then(() => undefined)]);
     } finally {
       stop.abort();
     }
   }
 
+  /**
+   * Returns the error of a container that was killed for memory. Commands may still run unless it
+   * is the main container.
+   */
   outOfMemory(podName: string, facts: MemoryFacts): OutOfMemoryError {
     const mayStillRun = facts.containerName !== mainContainerName;
     return new OutOfMemoryError({ ...this.#factsOf(podName, { reason: 'OOMKilled' }), mayStillRun }, facts);
   }
 
-  /** Keeps `seen` up to date. Rejects with what is wrong with the pod. */
+  /** Updates `seen` with the pod's state. Rejects with the pod's problem. */
   async #watchStart(
     podName: string,
     seen: { pod?: Pod; readonly change: ChangeSignal },
@@ -301,7 +320,7 @@ export class PodSupervisor {
     const wait = async (): Promise<never> => {
       for (;;) {
         await clock.sleep(volumesLateMs, { signal });
-        await this.#helpLatePod(seen.pod, signal);
+        await this.#restoreConfigMap(seen.pod, signal);
         if (seen.pod !== undefined) await check(seen.pod);
         const waitedMs = clock.now() - startedAt;
         if (seen.pod?.spec?.nodeName !== undefined || waitedMs < timeouts.schedulingMs) continue;
@@ -312,17 +331,20 @@ export class PodSupervisor {
     return await Promise.race([observe(), wait()]);
   }
 
-  /** Puts back the config map of a pod that does not come up for want of it. */
-  async #helpLatePod(pod: Pod | undefined, signal: AbortSignal): Promise<void> {
+  /** Restores the agent's config map if the pod waits for its volumes. */
+  async #restoreConfigMap(pod: Pod | undefined, signal: AbortSignal): Promise<void> {
     const { delivery, logger } = this.#components;
     if (pod === undefined || waitsForVolumesSince(pod) === undefined) return;
     await delivery.repeat(architectureOf(pod), { signal }).catch((error: unknown) => {
       if (!isRetryable(error)) throw error;
-      logger.warn('the agent was not delivered again', { error });
+      logger.warn('agent config map not restored', { error });
     });
   }
 
-  /** What the pod's start fails with; of a container that ends at each start, with the last that it printed. */
+  /**
+   * Returns the error of a failed start. For a container that ends at each start it contains the
+   * last output.
+   */
   async #startError(pod: Pod, problem: StartProblem, signal: AbortSignal): Promise<PodError> {
     if (problem.kind === 'failed') return problem.error;
     const { containerName, times, termination } = problem;
@@ -350,6 +372,7 @@ export class PodSupervisor {
     return await end.find(options);
   }
 
+  /** Returns the error of a pod that no longer exists, and closes its client. */
   #gone(podName: string, mayStillRun = false): PodError {
     this.#components.agents.forget(podName);
     return new PodDeletedError({ ...this.#factsOf(podName, {}), mayStillRun });
@@ -366,7 +389,7 @@ export class PodSupervisor {
 function describeWait(pod: Pod | undefined): { reason: string | undefined; detail: string | undefined } {
   const state = pod === undefined ? undefined : mainContainerState(pod);
   if (state === undefined || state.kind === 'running')
-    return { reason: undefined, detail: 'its container runs, and the agent does not answer' };
+    return { reason: undefined, detail: 'its container runs, but the agent does not answer' };
   const end = state.kind === 'restarting' ? state.lastTermination : undefined;
   if (end === undefined) return { reason: state.reason, detail: state.detail };
   const last = `its last run ended with exit code ${end.exitCode} (${end.reason ?? 'no reason'})`;

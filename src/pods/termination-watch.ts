@@ -6,21 +6,23 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { SidecarEnd } from '../runtime/process.ts';
 import type { PodSupervisor } from './pod-supervisor.ts';
 
-/** What watching for ends needs. */
 export interface TerminationWatchOptions {
   readonly pods: PodSupervisor;
   readonly podName: string;
-  /** By the clock of the pod's node: what ended before does not count. */
+  /** By the clock of the pod's node. Terminations before this time do not count. */
   readonly since: Date;
   readonly memoryLimits: ReadonlyMap<string, number | undefined>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** How long the agent of a container that was killed has to come back and say how the process ended, before the kill is the answer. */
+/**
+ * How long the restarted agent of a killed container may take to report how the process ended,
+ * before the kill counts as the process's end.
+ */
 const mainGraceMs = 5_000;
 
-/** How the containers of a pod end while a process runs in it. */
+/** Watches the terminations of a pod's containers while a process runs in it. */
 export class TerminationWatch {
   readonly #options: TerminationWatchOptions;
   readonly #sidecarEnds = new Map<string, SidecarEnd>();
@@ -30,14 +32,15 @@ export class TerminationWatch {
     this.#options = options;
   }
 
-  /** The sidecars that ended, as far as it was seen. */
+  /** The sidecars that were seen to end. */
   get sidecarEnds(): readonly SidecarEnd[] {
     return [...this.#sidecarEnds.values()];
   }
 
   /**
-   * Rejects when a container of the pod was killed for memory; never resolves. Ends by the signal. A container that is killed again and again comes back later each time, so
-   * nobody waits for it: the main one has a few seconds to tell what it knows.
+   * Rejects when a container of the pod was killed for memory. Never resolves. The signal ends the
+   * watch. Kubernetes delays each restart of a container that is killed repeatedly, so a sidecar's
+   * restart is not awaited, and the agent of the main container has only a few seconds to report.
    */
   async whenOutOfMemory({ signal }: AbortOptions): Promise<never> {
     const killed = Promise.withResolvers<never>();
@@ -61,7 +64,10 @@ export class TerminationWatch {
     return await new Promise<never>(ignore);
   }
 
-  /** Ends that were not seen before, and came after the beginning. Kubernetes tells whole seconds. */
+  /**
+   * Returns the terminations that were not seen before and are not older than `since`, in whole
+   * seconds, because Kubernetes reports whole seconds.
+   */
   #newIn(pod: Pod | undefined): (readonly [string, Termination])[] {
     if (pod === undefined) return [];
     const from = Math.floor(this.#options.since.getTime() / 1000) * 1000;
@@ -87,5 +93,5 @@ export class TerminationWatch {
 }
 
 function ignore(): void {
-  // Nobody waits for it any more.
+  // No caller waits for it any more.
 }

@@ -4,7 +4,7 @@ import type { AbortOptions } from '../runtime/options.ts';
 import type { StreamSource } from '../runtime/volume.ts';
 
 /**
- * Where in a store a volume's bytes are: opaque to everybody but the store, and kept in the database.
+ * The place of a volume's bytes in a store. Only the store interprets it; the database keeps it.
  *
  * @public
  */
@@ -13,25 +13,26 @@ export type StoreLocation = Readonly<Record<string, string>>;
 /** @public */
 export interface CopyOptions extends AbortOptions {
   /**
-   * The generation of the lease under which the bytes are put there (`FoundContainer.generation`). A store that knows of a later one changes
-   * nothing, and rejects with `LeaseLostError`. @defaultValue every caller may
+   * The generation of the lease under which the bytes are stored (`FoundContainer.generation`). A
+   * store with a record of a later generation changes nothing and rejects with `LeaseLostError`.
+   * @defaultValue no check
    */
   readonly generation?: number | undefined;
 }
 
 /** @public */
 export interface ReceiveOptions extends CopyOptions {
-  /** The most bytes that the content of files may have. @defaultValue no limit */
+  /** The limit for the content of all files, in bytes. @defaultValue no limit */
   readonly expandedLimitBytes?: number | undefined;
   /**
-   * Asked at the archive's end: whether the encoding that it came in has proven that nothing is missing, so that no closing
-   * block is needed. @defaultValue never
+   * Called at the end of the archive. Returns whether its encoding has proven that the archive is
+   * complete, so that no closing block is required. @defaultValue never
    */
   readonly isProven?: (() => boolean) | undefined;
 }
 
 /**
- * What a store took, as both ends agree.
+ * The archive that a store received, as verified by sender and receiver.
  *
  * @public
  */
@@ -43,48 +44,65 @@ export interface ReceivedArchive {
 }
 
 /**
- * An archive on its way out.
+ * An archive that a store sends.
  *
  * @public
  */
 export interface SentArchive {
-  /** What is at the path. */
+  /** The kind of the entry at the path. */
   readonly kind: 'directory' | 'file' | 'symlink';
-  /** The raw tar archive. It `end`s only when both ends agree on it, and is destroyed with the error otherwise. Destroying it ends the operation. */
+  /**
+   * The raw tar archive. It ends only after sender and receiver have verified it, and is destroyed
+   * with the error otherwise. Destroying it ends the operation.
+   */
   readonly archive: Readable;
 }
 
 /**
- * Keeps volumes' bytes. Archives are raw tar streams; paths are relative to the volume. Errors are those of `Volume`, with what the store knows.
+ * Stores the bytes of volumes. Archives are raw tar streams. Paths are relative to the volume.
+ * Errors are those of `Volume`, with the facts that the store has.
  *
  * @public
  */
 export interface ArtifactStore {
-  /** Stored with each volume; unique among a worker's stores. */
+  /** The name that is stored with each volume. Unique among a worker's stores. */
   readonly name: string;
-  /** Where a volume of this handle that belongs to no container will be. Does nothing yet. */
+  /** Returns the future place of a volume that belongs to no container. Creates nothing. */
   locate(handle: string): StoreLocation;
-  /** Makes the place, empty. Idempotent. */
+  /** Creates the place, which is empty. Idempotent. */
   create(handle: string, location: StoreLocation, options?: AbortOptions): Promise<void>;
-  /** Whether the place is there. A throw means that it is not known. */
+  /** Whether the place exists. Rejects if that cannot be determined. */
   exists(location: StoreLocation, options?: AbortOptions): Promise<boolean>;
-  /** Unpacks an archive into the folder `path`, all or nothing. What the source fails with comes back as it is. One given as a function may be opened again. */
+  /**
+   * Unpacks an archive into the folder `path`, completely or not at all. Rejects with the source's
+   * own error if the source fails. A source that is a function may be opened again.
+   */
   receive(
     location: StoreLocation,
     path: string,
     archive: StreamSource,
     options?: ReceiveOptions,
   ): Promise<ReceivedArchive>;
-  /** Puts all that is at one place of this store into another, as `send` and `receive` would, by the shortest way. */
+  /**
+   * Copies everything from one place of this store to another, like `send` and `receive`, but by
+   * the shortest way.
+   */
   copy(from: StoreLocation, to: StoreLocation, options?: CopyOptions): Promise<ReceivedArchive>;
-  /** @throws FileNotFoundError, UnsafeArchivePathError */
+  /**
+   * Sends the entry at `path` as an archive.
+   *
+   * @throws FileNotFoundError, UnsafeArchivePathError
+   */
   send(location: StoreLocation, path: string, options?: AbortOptions): Promise<SentArchive>;
-  /** Removes the place that `create` made, and what is in it. Resolves when it is gone; `false`: it was gone before. */
+  /**
+   * Deletes the place that `create` created, with its content. Resolves when it no longer exists:
+   * with `false` if it did not exist before.
+   */
   delete(location: StoreLocation, options?: AbortOptions): Promise<boolean>;
 }
 
-/** A store that also has the volumes of containers. */
+/** A store that also stores the volumes of containers. */
 export interface ContainerVolumeStore extends ArtifactStore {
-  /** Where a volume of this container will be. Does nothing yet. */
+  /** Returns the future place of a volume of this container. Creates nothing. */
   locateInContainer(container: { readonly podName: string; readonly handle: string }, volume: string): StoreLocation;
 }

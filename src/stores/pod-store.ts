@@ -21,7 +21,6 @@ import type {
   StoreLocation,
 } from './artifact-store.ts';
 
-/** What the store needs. */
 export interface PodStoreComponents {
   readonly workerName: string;
   readonly agents: AgentPool;
@@ -29,17 +28,17 @@ export interface PodStoreComponents {
   readonly pods: PodSupervisor;
   readonly remover: PodRemover;
   readonly podName: (handle: string, metadata: ContainerMetadata) => string;
-  /** The image of the pods that hold nothing but a volume. */
+  /** The image of pods that hold only a volume. */
   readonly image: string;
 }
 
-/** Where a pod that holds nothing but a volume shows it. */
+/** The mount path in a pod that holds only a volume. */
 const mountPath = '/volume';
 const metadata: ContainerMetadata = { type: 'artifact' };
 
 /**
- * The bytes stay in a pod: the producer's, or, for a volume without one, a small pod of its own. Needs nothing but the cluster; what is in it lives as
- * long as the pod.
+ * Stores the bytes in a pod: the producer's, or, for a volume without a producer, its own small
+ * pod. Requires only the cluster. The content exists as long as the pod.
  */
 export class PodStore implements ContainerVolumeStore {
   readonly name = 'pod';
@@ -115,8 +114,8 @@ export class PodStore implements ContainerVolumeStore {
         await this.#agent(to).receiveFrom({ volume: readLocation(to).volume, generation }, source, guard),
       );
     } catch (error) {
-      const told = await this.#explain(from, error, signal);
-      throw told === error ? await this.#explain(to, error, signal) : told;
+      const explained = await this.#explain(from, error, signal);
+      throw explained === error ? await this.#explain(to, error, signal) : explained;
     }
   }
 
@@ -125,9 +124,9 @@ export class PodStore implements ContainerVolumeStore {
     const { volume } = readLocation(location);
     const guard = this.#guard(location, signal);
     try {
-      const explain = (error: OperationLostError): Promise<Error> => this.#fateOfPod(location, error, signal);
+      const explain = (error: OperationLostError): Promise<Error> => this.#findPodFailure(location, error, signal);
       const { kind, readable } = await this.#agent(location).send({ volume, path }, { signal: guard.signal, explain });
-      // For as long as it is read.
+      // Guards the pod for as long as the archive is read.
       readable.once('close', () => {
         guard[Symbol.dispose]();
       });
@@ -148,25 +147,31 @@ export class PodStore implements ContainerVolumeStore {
     return this.#components.agents.client(podName, owner);
   }
 
-  /** A pod that is gone has taken its volumes along. */
+  /** Returns a guard that aborts transfers when the pod ends, because its volumes end with it. */
   #guard(location: StoreLocation, signal: AbortSignal | undefined): PodGuard {
     return this.#components.pods.guard(readLocation(location).podName, { signal });
   }
 
-  /** What a failure means: a lost connection may be the first to tell that the pod is gone. */
+  /**
+   * Returns the error to report for a failure. A lost connection may be the first sign that the pod
+   * no longer exists.
+   */
   async #explain(location: StoreLocation, error: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     const { workerName } = this.#components;
     const { podName, volume } = readLocation(location);
     if (signal?.aborted === true) return error;
     const isLost = error instanceof OperationLostError || error instanceof OutcomeUnknownError;
-    const reason = isLost ? await this.#fateOfPod(location, error, signal) : error;
+    const reason = isLost ? await this.#findPodFailure(location, error, signal) : error;
     if (reason instanceof PodDeletedError && reason.podName === podName)
       return new VolumeDisappearedError(volume, workerName, { cause: reason });
     return reason;
   }
 
-  /** What became of the pod that a connection was lost to; the error itself where the pod lives, or that is not known. */
-  async #fateOfPod(location: StoreLocation, error: Error, signal: AbortSignal | undefined): Promise<Error> {
+  /**
+   * Returns the failure of the pod after a lost connection. Returns the error itself if the pod
+   * runs, or if its state cannot be determined.
+   */
+  async #findPodFailure(location: StoreLocation, error: Error, signal: AbortSignal | undefined): Promise<Error> {
     return await this.#components.pods.requireAlive(readLocation(location).podName, { signal }).then(
       () => error,
       (gone: unknown) => (gone instanceof PodError ? gone : error),

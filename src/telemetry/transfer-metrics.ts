@@ -3,9 +3,10 @@ import { type Meter, metrics, ValueType } from '@opentelemetry/api';
 import type { TransferObserver } from '../runtime/transfer-report.ts';
 
 /**
- * Counts transfers by OpenTelemetry: `docs/metrics.md` has the names. Without an SDK in the host it costs nothing.
+ * Records transfers as OpenTelemetry metrics, which `docs/metrics.md` lists. Without an SDK in the
+ * host it has no cost.
  *
- * @param meter - the host's, as its OpenTelemetry SDK gives it
+ * @param meter - the meter of the host's OpenTelemetry SDK
  */
 export function transferMetrics(meter: Meter = metrics.getMeter('kubernetes-worker')): TransferObserver {
   const whole = { valueType: ValueType.INT } as const;
@@ -21,12 +22,12 @@ export function transferMetrics(meter: Meter = metrics.getMeter('kubernetes-work
   });
   const attempts = meter.createCounter('kubernetes_worker.transfer.attempts', {
     ...whole,
-    description: 'Connections tried for transfers',
+    description: 'Connection attempts of transfers',
     unit: '{attempt}',
   });
   const reconnects = meter.createCounter('kubernetes_worker.transfer.reconnects', {
     ...whole,
-    description: 'Transfers that went on over another connection',
+    description: 'Times that a transfer continued over another connection',
     unit: '{reconnect}',
   });
   return (report) => {

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 
-/** Has these methods. `noun` is what the error calls it. */
+/** Returns the shape of an object with these methods. Errors describe it by `noun`. */
 export function withMethods(noun: string, names: readonly string[]): v.GenericSchema {
   return v.custom(
     (value) =>
@@ -26,10 +26,10 @@ export const optionalFunction: v.GenericSchema = v.optional(
 export const readable: v.GenericSchema = withMethods('a readable stream', ['read', 'on']);
 export const writable: v.GenericSchema = withMethods('a writable stream', ['write', 'on']);
 
-/** The last parameter of a call that takes nothing but a signal. */
+/** The options of a call that has only a signal. */
 export const abortOptions: v.GenericSchema = v.object({ signal: optionalSignal });
 
-/** A readable, an async iterable, or a function that opens one of them. */
+/** A readable stream, an async iterable, or a function that opens one. */
 export const streamSource: v.GenericSchema = v.custom(
   (value) =>
     typeof value === 'function' || (typeof value === 'object' && value !== null && Symbol.asyncIterator in value),

@@ -2,14 +2,18 @@ import * as v from 'valibot';
 
 import { InvalidSpecError } from '../errors/caller.ts';
 
-/** A schema for each field of a type: a field that a contract gains is a compile error here. */
+/**
+ * A schema for each field of a type. A new field of the type is a compile error where its shape
+ * lacks it.
+ */
 export type FieldsOf<T> = Readonly<Record<keyof T, v.GenericSchema>>;
 
 /**
- * Checks the shape of a value that a caller without types passes. The value itself stays as it is.
+ * Checks the shape of a value from a caller without types. Does not change the value.
  *
- * @param parameter - names the value in the error where all of it is missing or wrong
- * @throws InvalidSpecError - names the first field that is missing or of another type, and never its value
+ * @param parameter - the name of the value in errors about the whole value
+ * @throws InvalidSpecError - names the first field that is missing or has another type, and never
+ *   contains its value
  */
 export function checkShape(parameter: string, shape: v.GenericSchema, value: unknown): void {
   const { issues } = v.safeParse(shape, value, { abortEarly: true });
@@ -22,7 +26,7 @@ export function checkShape(parameter: string, shape: v.GenericSchema, value: unk
   );
 }
 
-/** `['inputs', 0, 'path']` is `inputs[0].path`. */
+/** Converts a path to a field: `['inputs', 0, 'path']` to `inputs[0].path`. */
 function fieldOf(path: readonly { readonly key: unknown }[] | undefined): string | undefined {
   return path?.reduce((field, { key }) => {
     if (typeof key === 'number') return `${field}[${key}]`;
@@ -39,7 +43,10 @@ const nouns: Readonly<Record<string, string>> = {
   string: 'a string',
 };
 
-/** The library's own shapes have a noun as their message; valibot's message would quote the value. */
+/**
+ * Returns a description of the expected type. The library's own shapes have it as their message.
+ * Valibot's message would quote the value.
+ */
 function describe({ type, message, expected }: v.BaseIssue<unknown>): string {
   return nouns[type] ?? (type === 'picklist' ? `one of ${expected ?? ''}` : message);
 }

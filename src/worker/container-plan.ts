@@ -6,7 +6,7 @@ import type { Architecture, ContainerLimits, ContainerSpec, SidecarSpec } from '
 import type { Artifact, VolumeMount } from '../runtime/volume.ts';
 import { checkTexts, checkTotal } from './exec-limits.ts';
 
-/** A container's specification, checked, with every path absolute and clean. */
+/** A validated container specification. Every path is absolute and normalized. */
 export interface ContainerPlan {
   readonly dir: string | undefined;
   readonly user: string | undefined;
@@ -20,22 +20,29 @@ export interface PlannedMount {
   readonly mountPath: string;
   /** The output's name. */
   readonly name: string | undefined;
-  /** What is put in before a command may run. */
+  /** Fills the volume before any command runs. */
   readonly artifact: Artifact | undefined;
 }
 
-/** Volumes as many, and with ids as long, as the container will have: a pod with these has the size of its pod. */
+/**
+ * Returns one volume per mount, with an id as long as the real one, so that a pod built from them
+ * has the size of the container's pod.
+ */
 export function placeholderVolumes({ mounts }: ContainerPlan): readonly PlannedVolume[] {
-  return mounts.map(({ mountPath }) => ({ agentVolume: idOfNoVolume, mountPath }));
+  return mounts.map(({ mountPath }) => ({ agentVolume: placeholderId, mountPath }));
 }
 
-/** As long as an id. */
-const idOfNoVolume = '00000000-0000-0000-0000-000000000000';
+/** As long as a volume's id. */
+const placeholderId = '00000000-0000-0000-0000-000000000000';
 
-/** The library's own folders in a pod; nothing of a user's may be mounted over them. */
+/** The library's folders in a pod. A user's mount must not cover them. */
 const reservedPaths = ['/.kw', '/.kw-agent'];
 
-/** @throws InvalidSpecError - which names the field */
+/**
+ * Validates a specification and resolves its paths.
+ *
+ * @throws InvalidSpecError - names the field
+ */
 export function planContainer(spec: ContainerSpec): ContainerPlan {
   checkImage('image', spec.image);
   const dir = spec.dir === undefined ? undefined : cleanPath('dir', spec.dir, undefined);
@@ -60,8 +67,9 @@ function checkPlatform(platform: string | undefined): Architecture | undefined {
 }
 
 /**
- * One mount per path. An output at an input's path is the input's volume; anything else at one path twice is an error.
- * The working directory gets a volume of its own where nothing else is mounted there.
+ * Plans one mount per path. An output at an input's path uses the input's volume. Any other
+ * duplicate path is an error. The working directory gets its own volume unless another mount has
+ * its path.
  */
 function planMounts(spec: ContainerSpec, dir: string | undefined): readonly PlannedMount[] {
   const mounts = new Map<string, PlannedMount & { readonly field: string }>();
@@ -69,7 +77,7 @@ function planMounts(spec: ContainerSpec, dir: string | undefined): readonly Plan
     const other = mounts.get(mount.mountPath);
     const isOutputOfInput = other?.kind === 'input' && mount.kind === 'output';
     if (other !== undefined && !isOutputOfInput)
-      throw new InvalidSpecError(field, `${mount.mountPath} is the path of ${other.field} already`);
+      throw new InvalidSpecError(field, `${mount.mountPath} is already the path of ${other.field}`);
     mounts.set(mount.mountPath, { ...mount, artifact: other?.artifact ?? mount.artifact, field });
   };
   for (const [index, input] of (spec.inputs ?? []).entries()) {
@@ -94,11 +102,16 @@ function planMounts(spec: ContainerSpec, dir: string | undefined): readonly Plan
   return [...mounts.values()].map(({ kind, mountPath, name, artifact }) => ({ kind, mountPath, name, artifact }));
 }
 
-/** @throws InvalidSpecError - empty, relative without a `dir`, with `..`, the root, reserved, or not possible as a mount path */
+/**
+ * Returns the absolute, normalized path.
+ *
+ * @throws InvalidSpecError - the path is empty, relative without a `dir`, contains `..`, is the
+ *   root, is reserved, or is no valid mount path
+ */
 export function cleanPath(field: string, path: string, dir: string | undefined): string {
   if (path === '') throw new InvalidSpecError(field, 'is empty');
   if (/[\0:]/.test(path))
-    throw new InvalidSpecError(field, `${JSON.stringify(path)} contains a NUL or a colon, which no mount path may`);
+    throw new InvalidSpecError(field, `${JSON.stringify(path)} contains a NUL or a colon, which a mount path must not`);
   if (path.split('/').includes('..')) throw new InvalidSpecError(field, `${JSON.stringify(path)} contains ".."`);
   if (!posix.isAbsolute(path) && dir === undefined)
     throw new InvalidSpecError(field, `${JSON.stringify(path)} is relative, and the container has no dir`);
@@ -106,7 +119,7 @@ export function cleanPath(field: string, path: string, dir: string | undefined):
   if (clean === '/') throw new InvalidSpecError(field, 'is the root of the file system');
   const reserved = reservedPaths.find((own) => clean === own || clean.startsWith(`${own}/`));
   if (reserved !== undefined)
-    throw new InvalidSpecError(field, `${clean} is reserved: ${reserved} is the library's own`);
+    throw new InvalidSpecError(field, `${clean} is reserved: ${reserved} belongs to the library`);
   return clean;
 }
 
@@ -116,9 +129,10 @@ function checkImage(field: string, image: string): void {
 }
 
 /**
- * Errors name the variable and never its value, nor an entry without a name: either may be a secret.
+ * Checks the entries of an environment. An error names the variable, but never contains its value
+ * or an entry without a name, because both may be secrets.
  *
- * @throws InvalidSpecError - an entry without a name, or with a NUL
+ * @throws InvalidSpecError - an entry has no name, contains a NUL or is too long
  */
 export function checkEnvironment(field: string, entries: readonly string[] | undefined): readonly string[] {
   for (const [index, entry] of (entries ?? []).entries()) {
@@ -130,7 +144,10 @@ export function checkEnvironment(field: string, entries: readonly string[] | und
   return checkTexts(field, entries ?? []);
 }
 
-/** @throws InvalidSpecError - an argument with a NUL, which may be a secret */
+/**
+ * @throws InvalidSpecError - an argument contains a NUL. The error does not contain the argument,
+ *   which may be a secret
+ */
 export function checkArguments(field: string, args: readonly string[] | undefined): readonly string[] {
   for (const [index, arg] of (args ?? []).entries()) {
     if (arg.includes('\0')) throw new InvalidSpecError(`${field}[${index}]`, 'contains a NUL');
@@ -138,7 +155,7 @@ export function checkArguments(field: string, args: readonly string[] | undefine
   return args ?? [];
 }
 
-/** @throws InvalidSpecError - not `name`, `uid`, `name:group` or `uid:gid` */
+/** @throws InvalidSpecError - the user is not `name`, `uid`, `name:group` or `uid:gid` */
 export function checkUser(field: string, user: string | undefined): string | undefined {
   if (user !== undefined && !/^[^:\s\0]+(:[^:\s\0]+)?$/.test(user))
     throw new InvalidSpecError(field, `${JSON.stringify(user)} is not a user`);
@@ -160,7 +177,7 @@ function checkSidecars(sidecars: readonly SidecarSpec[]): readonly SidecarSpec[]
     if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(sidecar.name))
       throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is not a DNS label`);
     if (names.has(sidecar.name))
-      throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is taken`);
+      throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is already in use`);
     names.add(sidecar.name);
     checkImage(`${field}.image`, sidecar.image);
     checkArguments(`${field}.command`, sidecar.command);

@@ -1,17 +1,18 @@
 import { mainContainerName } from '../kubernetes/pod-spec.ts';
 import type { ContainerRecord } from '../repository/records.ts';
 
-/** What processes need of their container's specification, as its row has it. */
+/** The part of a container's specification that its processes use, as stored in its row. */
 export interface ContainerSettings {
   readonly dir: string | undefined;
   readonly user: string | undefined;
-  /** `NAME=value`, for every process of the container. */
+  /** `NAME=value` entries for every process of the container. */
   readonly env: readonly string[];
   readonly sidecarNames: readonly string[];
-  /** In bytes, by the pod container's name. */
+  /** In bytes, by the name of the pod container. */
   readonly memoryLimits: ReadonlyMap<string, number | undefined>;
 }
 
+/** Reads the settings of a container's row. Values of another type count as missing. */
 export function containerSettings({ settings }: ContainerRecord): ContainerSettings {
   const { dir, user, env, memoryBytes, sidecars } = settings;
   const known = Object.entries(isObject(sidecars) ? sidecars : {});

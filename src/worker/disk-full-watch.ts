@@ -8,14 +8,17 @@ export interface DiskFullWatchOptions {
   readonly processId: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Called when nothing was gained for a minute. */
+  /** Called after a minute without progress. */
   readonly failed: (error: DiskFullError) => void;
 }
 
-/** How long a full disk may keep a process from any progress. */
-const patienceMs = 60_000;
+/** How long a process may make no progress on a full disk. */
+const noProgressLimitMs = 60_000;
 
-/** Watches a process whose output or result the agent cannot store for lack of space: it may wait for good. */
+/**
+ * Fails a process that makes no progress while the agent has no disk space for its output or its
+ * result. Such a process could wait forever.
+ */
 export class DiskFullWatch {
   readonly #options: DiskFullWatchOptions;
   #silence: SilenceWatch | undefined;
@@ -28,28 +31,29 @@ export class DiskFullWatch {
     return this.#silence !== undefined;
   }
 
+  /** Starts the watch. Idempotent. */
   begin(): void {
     const { handle, podName, processId, clock, logger, failed } = this.#options;
     if (this.isFull) return;
-    logger.warn('disk full, process waits', { handle, podName, processId });
+    logger.warn('disk full, process blocked', { handle, podName, processId });
     const silent = (): void => {
       this.end();
       failed(
         new DiskFullError(
           { podName },
-          `process ${processId} in container ${handle} made no progress for ${patienceMs} ms`,
+          `process ${processId} in container ${handle} made no progress for ${noProgressLimitMs} ms`,
         ),
       );
     };
-    this.#silence = new SilenceWatch({ clock, limitMs: patienceMs, silent });
+    this.#silence = new SilenceWatch({ clock, limitMs: noProgressLimitMs, silent });
   }
 
-  /** Output was delivered, and the agent may free it. */
+  /** Restarts the time-out: output was delivered, so the agent can free its space. */
   progressed(): void {
     this.#silence?.touch();
   }
 
-  /** There is space again, or nothing to watch any more. Idempotent. */
+  /** Stops the watch. Idempotent. */
   end(): void {
     this.#silence?.stop();
     this.#silence = undefined;

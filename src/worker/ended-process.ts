@@ -3,20 +3,22 @@ import type { OutputPosition, Process, ProcessIO, ProcessPosition, ProcessResult
 import { missingOutput } from './missing-output.ts';
 import { type MemoryKill, outcomeOf } from './process-outcome.ts';
 
-/** What is known of a process that ended. */
+/** The stored facts about an ended process, and the options of the call that attached to it. */
 export interface EndedProcessFacts {
   readonly id: string;
-  /** The container's. */
+  /** The handle of the container. */
   readonly handle: string;
   readonly result: ProcessResultRecord;
-  /** From where its output was wanted, */
+  /** The position from which the caller requested output. */
   readonly from: OutputPosition;
-  /** and by what. */
   readonly io: ProcessIO;
   readonly memoryKill: MemoryKill;
 }
 
-/** A process that ended, of which only the stored result is left: its pod is gone, and the output with it. */
+/**
+ * An ended process in a pod that no longer exists. Only the stored result remains; the output is
+ * lost.
+ */
 export class EndedProcess implements Process {
   readonly id: string;
   readonly #facts: EndedProcessFacts;

@@ -19,91 +19,97 @@ import type { ContainerPlan, PlannedMount } from './container-plan.ts';
 import { keepLease } from './lease-keeper.ts';
 import type { StoredVolume } from './stored-volume.ts';
 
-/** What the making of a container needs. */
-export interface ContainerMakerComponents {
+export interface ContainerCreationComponents {
   readonly workerName: string;
   readonly containers: ContainerRepository;
   readonly launcher: PodLauncher;
   readonly pods: PodSupervisor;
-  /** The store in which the volumes of containers are. */
+  /** The store of containers' volumes. */
   readonly podStore: ContainerVolumeStore;
   readonly volume: (record: VolumeRecord) => Pick<StoredVolume, 'takeFrom'>;
   readonly podName: (handle: string, metadata: ContainerMetadata) => string;
   readonly newId: () => string;
-  /** As long as a holder is busy it renews its lease; one that died is replaced after this time. */
+  /** A working holder renews its lease. A holder that died is replaced after this time. */
   readonly leaseMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** A container that somebody wants. */
-export interface WantedContainer {
+/** The container that a caller requests. */
+export interface ContainerRequest {
   readonly owner: ContainerOwner;
   readonly plan: ContainerPlan;
   readonly metadata: ContainerMetadata;
   readonly delegate: StepDelegate | undefined;
 }
 
-/** How often a call looks again that waits for another holder. */
+/** How often a call that waits for another holder polls the row. */
 const pollMs = 200;
-/** How long a call that is over may take to release its lease. */
+/** How long a call that has ended may take to release its lease. */
 const releaseMs = 2_000;
 
-/** A container that the caller may work on: what was found, and under which lease. */
+/** The container that was found, and the lease that the call requested. */
 interface HeldContainer extends FoundContainer {
   readonly lease: Lease;
-  /** When the lease was asked for, by this host's clock. */
-  readonly askedAt: number;
+  /** When the lease was requested, by this host's clock. */
+  readonly requestedAt: number;
 }
 
 /**
- * The one container of an owner, whoever asks and however many at a time: its row is the claim, and a lease says who does the work. A holder that dies
- * is replaced, and the next one goes on where it was: every step finds out first what is there.
+ * Returns the one container of an owner, with any number of concurrent callers: its row is the
+ * claim, and a lease decides which caller does the work. A holder that dies is replaced, and the
+ * next holder continues from the state that it finds: every step first checks what exists.
  */
 export async function findOrCreateContainer(
-  wanted: WantedContainer,
-  components: ContainerMakerComponents,
+  requested: ContainerRequest,
+  components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<ContainerRecord> {
   const { clock, logger } = components;
-  for (let waitedFor: string | undefined; ; ) {
-    if (waitedFor !== undefined) await requireWanted(waitedFor, components, { signal });
-    const found = await find(wanted, components, { signal });
+  for (let awaitedHandle: string | undefined; ; ) {
+    if (awaitedHandle !== undefined) await requireNotFinished(awaitedHandle, components, { signal });
+    const found = await find(requested, components, { signal });
     const { container } = found;
     if (container.state === 'created') {
       await requirePod(container, components, { signal });
       return container;
     }
     if (found.leased) {
-      const made = await make(found, wanted, components, { signal });
-      if (made !== undefined) return made;
-    } else if (waitedFor !== container.handle) {
+      const created = await create(found, requested, components, { signal });
+      if (created !== undefined) return created;
+    } else if (awaitedHandle !== container.handle) {
       logger.info('waiting for the host that creates the container', {
         handle: container.handle,
         podName: container.podName,
       });
-      wanted.delegate?.waitingForAnotherHost?.(container.podName);
+      requested.delegate?.waitingForAnotherHost?.(container.podName);
     }
-    waitedFor = container.handle;
+    awaitedHandle = container.handle;
     await clock.sleep(pollMs, { signal });
   }
 }
 
-/** The owner's container, with a lease of a new holder where no other has one. An abort meanwhile releases the lease. */
+/**
+ * Returns the owner's container, leased to a new holder unless another holder has a lease. An abort
+ * releases the lease.
+ */
 async function find(
-  wanted: WantedContainer,
-  components: ContainerMakerComponents,
+  requested: ContainerRequest,
+  components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<HeldContainer> {
   const { containers, pods, clock, workerName, newId, leaseMs } = components;
   const lease: Lease = { holder: newId(), durationMs: leaseMs };
   const attempt = async (): Promise<HeldContainer> => {
-    const askedAt = clock.now();
-    const found = await containers.findOrInsert(workerName, wanted.owner, lease, () => describe(wanted, components));
-    return { ...found, lease, askedAt };
+    const requestedAt = clock.now();
+    const found = await containers.findOrInsert(workerName, requested.owner, lease, () =>
+      newContainer(requested, components),
+    );
+    return { ...found, lease, requestedAt };
   };
   signal?.throwIfAborted();
-  // Not ended by the signal: the statement may be carried out all the same, and then its lease has to be released.
+  // Not aborted by the signal: the statement may still take effect, and then its lease has to be
+  // released.
   const finding = pods.retry(attempt, { signal });
   try {
     return await abortable(finding, signal);
@@ -113,18 +119,21 @@ async function find(
   }
 }
 
-async function releaseFound(finding: Promise<HeldContainer>, components: ContainerMakerComponents): Promise<void> {
-  const whenFound = async (): Promise<void> => {
+async function releaseFound(finding: Promise<HeldContainer>, components: ContainerCreationComponents): Promise<void> {
+  const releaseWhenFound = async (): Promise<void> => {
     const found = await finding;
     if (found.leased) await release(found, components);
   };
-  await within(releaseMs, components.clock, whenFound).catch(() => undefined);
+  await within(releaseMs, components.clock, releaseWhenFound).catch(() => undefined);
 }
 
-/** Lets the next call for the owner continue at once. A lease that cannot be released ends by itself. */
+/**
+ * Releases the lease, so that the next call for the owner continues at once. A lease that cannot be
+ * released expires.
+ */
 async function release(
   { container: { handle }, lease: { holder } }: HeldContainer,
-  components: ContainerMakerComponents,
+  components: ContainerCreationComponents,
 ): Promise<void> {
   const { containers, clock, logger } = components;
   await within(releaseMs, clock, (signal) => containers.releaseLease(handle, holder, { signal })).catch(
@@ -132,27 +141,36 @@ async function release(
   );
 }
 
-/** Its owner may have finished meanwhile: then nobody would ever finish another one. */
-async function requireWanted(
+/**
+ * Throws if the owner has finished in the meantime: no later call would mark a new container's
+ * owner as finished.
+ */
+async function requireNotFinished(
   handle: string,
-  { containers, workerName }: ContainerMakerComponents,
+  { containers, workerName }: ContainerCreationComponents,
   options: AbortOptions,
 ): Promise<void> {
   const record = await containers.lookup(workerName, handle, options);
   if (record === undefined || record.state === 'destroying') throw new ContainerDisappearedError(handle, workerName);
 }
 
-/** A created container whose pod is gone is never made again: its outputs would be silently empty. */
+/**
+ * Throws if the pod of a created container no longer exists. The container is not created again,
+ * because its outputs would be silently empty.
+ */
 async function requirePod(
   { handle, podName, podUid }: ContainerRecord,
-  { pods, workerName }: ContainerMakerComponents,
+  { pods, workerName }: ContainerCreationComponents,
   options: AbortOptions,
 ): Promise<void> {
   if (!(await pods.exists(podName, { ...options, uid: podUid })))
     throw new ContainerDisappearedError(handle, workerName);
 }
 
-function describe({ owner, plan, metadata }: WantedContainer, components: ContainerMakerComponents): NewContainer {
+function newContainer(
+  { owner, plan, metadata }: ContainerRequest,
+  components: ContainerCreationComponents,
+): NewContainer {
   const { workerName, newId, podName, podStore } = components;
   const handle = newId();
   const name = podName(handle, metadata);
@@ -185,20 +203,23 @@ function describe({ owner, plan, metadata }: WantedContainer, components: Contai
   };
 }
 
-/** `undefined`: another holder continues, or has ended already. */
-async function make(
+/**
+ * Completes the container under the lease. Returns `undefined` if another holder continues or has
+ * completed the work.
+ */
+async function create(
   found: HeldContainer,
-  wanted: WantedContainer,
-  components: ContainerMakerComponents,
+  requested: ContainerRequest,
+  components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<ContainerRecord | undefined> {
   const { containers, clock, leaseMs } = components;
-  const { container, lease, askedAt } = found;
+  const { container, lease, requestedAt } = found;
   const { handle } = container;
   const renew = (renewal: AbortSignal): Promise<boolean> => containers.renewLease(handle, lease, { signal: renewal });
-  const keeping = { handle, renew, everyMs: leaseMs / 3, durationMs: leaseMs, askedAt, clock, signal };
+  const terms = { handle, renew, everyMs: leaseMs / 3, durationMs: leaseMs, requestedAt, clock, signal };
   try {
-    return await keepLease(keeping, async (held) => await complete(found, wanted, components, held));
+    return await keepLease(terms, async (held) => await complete(found, requested, components, held));
   } catch (error) {
     await release(found, components);
     signal?.throwIfAborted();
@@ -207,24 +228,30 @@ async function make(
   }
 }
 
-/** The row is another holder's, or has left `creating`, which only another holder or the end of its owner brings about. */
+/**
+ * Whether another holder has the row, or the row has left `creating`, which only another holder or
+ * the end of its owner causes.
+ */
 function isOvertaken(error: unknown): boolean {
   return error instanceof LeaseLostError || error instanceof IllegalTransitionError;
 }
 
-/** All that is left to do for a container. What is wrong with the container fails it; what keeps this host from working on it does not. */
+/**
+ * Does all remaining work for a container. Marks the container failed if the error is about the
+ * container, but not if the error only keeps this host from its work.
+ */
 async function complete(
   found: HeldContainer,
-  wanted: WantedContainer,
-  components: ContainerMakerComponents,
+  requested: ContainerRequest,
+  components: ContainerCreationComponents,
   signal: AbortSignal,
 ): Promise<ContainerRecord> {
   const { containers, pods, logger } = components;
   const { container, lease } = found;
   const { handle, podName } = container;
   try {
-    await launch(found, wanted, components, { signal });
-    await materialise(found, wanted, components, { signal });
+    await launch(found, requested, components, { signal });
+    await materialise(found, requested, components, { signal });
     await pods.retry(() => containers.markCreated(handle, lease.holder, { signal }), { signal });
     return { ...container, state: 'created' };
   } catch (error) {
@@ -240,8 +267,8 @@ async function complete(
 
 async function launch(
   { container, volumes, lease, generation }: HeldContainer,
-  { plan, metadata, delegate }: WantedContainer,
-  components: ContainerMakerComponents,
+  { plan, metadata, delegate }: ContainerRequest,
+  components: ContainerCreationComponents,
   options: AbortOptions,
 ): Promise<void> {
   const { launcher, pods } = components;
@@ -254,41 +281,48 @@ async function launch(
     await recordPod({ ...container, podUid: uid }, lease, components, options);
     options.signal?.throwIfAborted();
   } else {
-    // A former holder had it: another pod under this name would lack what that one has put into it.
+    // An earlier holder launched it: a new pod under this name would lack the inputs of the first.
     await pods.requireAlive(container.podName, { ...options, uid: container.podUid });
   }
   await pods.whenAgentAnswers(container, options);
-  // Before any input: one that an earlier holder streams still would be committed over what this one has put there.
+  // Before any input: an input that an earlier holder still streams would overwrite this holder's
+  // when it is committed.
   await pods.fence(container, generation, options);
 }
 
-/** Puts the pod on record. A pod to which no row leads the reaper is deleted. */
+/**
+ * Records the pod's uid in the row. Deletes a pod that no row refers to, because the reaper would
+ * not find it.
+ */
 async function recordPod(
   { handle, podName, podUid: uid }: ContainerRecord & { readonly podUid: string },
   { holder }: Lease,
-  components: ContainerMakerComponents,
+  components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<void> {
   const { containers, pods, launcher, clock, workerName } = components;
   try {
-    // Tried at least once whatever the signal says: the pod is there.
+    // Tried at least once, even after an abort: the pod exists.
     await pods.retry(() => containers.recordPod(handle, holder, uid), { signal });
   } catch (error) {
     const lookup = (late: AbortSignal): Promise<ContainerRecord | undefined> =>
       containers.lookup(workerName, handle, { signal: late });
     const row = await within(releaseMs, clock, lookup).catch(() => 'unknown' as const);
-    const leads =
+    const mayBeReferenced =
       row === 'unknown' || (row?.state === 'creating' && (row.podUid ?? uid) === uid) || row?.podUid === uid;
-    if (!leads) await launcher.discard(podName, uid);
+    if (!mayBeReferenced) await launcher.discard(podName, uid);
     throw error;
   }
 }
 
-/** All inputs at the same time; the first failure stops the others. One that a former holder completed stays as it is. */
+/**
+ * Streams in all inputs concurrently. The first failure aborts the others. An input that an earlier
+ * holder completed is kept.
+ */
 async function materialise(
   { volumes, lease, generation }: HeldContainer,
-  { plan, delegate }: WantedContainer,
-  components: ContainerMakerComponents,
+  { plan, delegate }: ContainerRequest,
+  components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<void> {
   const stop = new AbortController();
@@ -298,7 +332,7 @@ async function materialise(
     if (record === undefined)
       throw new InvalidSpecError(
         'spec',
-        `the container of this owner was begun without a volume at ${mount.mountPath}`,
+        `the creation of this owner's container began without a volume at ${mount.mountPath}`,
       );
     if (mount.artifact === undefined || record.readyAt !== undefined) return;
     delegate?.streamingInput(mount.mountPath, mount.artifact.handle);

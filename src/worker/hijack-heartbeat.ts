@@ -2,22 +2,24 @@ import { isRetryable } from '../errors/error-code.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
 import type { Clock, Logger } from '../runtime/options.ts';
 
-/** What marking needs. */
 export interface HijackHeartbeatComponents {
   readonly containers: ContainerRepository;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How long a mark keeps the reaper away. */
+  /** How long a mark protects the container from the reaper, in milliseconds. */
   readonly hijackGraceMs: number;
 }
 
-/** The process through which somebody works by hand. */
+/** The process of a hijack. */
 export interface HijackingProcess {
   readonly handle: string;
   readonly processId: string;
 }
 
-/** Keeps the mark of a hijack fresh, which was set before, until the signal aborts; then takes it away. Never rejects: a mark that stays lapses by itself. */
+/**
+ * Renews the mark of a hijack, which the caller has set, until the signal aborts. Then removes it.
+ * Never rejects: a mark that remains expires.
+ */
 export async function keepHijackMarked(
   { handle, processId }: HijackingProcess,
   { containers, clock, logger, hijackGraceMs }: HijackHeartbeatComponents,
@@ -31,9 +33,9 @@ export async function keepHijackMarked(
       });
     }
   } catch (error) {
-    if (!signal.aborted) logger.warn('hijack not marked any more', { handle, processId, error });
+    if (!signal.aborted) logger.warn('hijack mark not renewed', { handle, processId, error });
   }
   await containers
     .endHijack(handle, processId)
-    .catch((error: unknown) => logger.debug('mark of a hijack left', { handle, processId, error }));
+    .catch((error: unknown) => logger.debug('hijack mark not removed', { handle, processId, error }));
 }

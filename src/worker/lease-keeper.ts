@@ -2,31 +2,32 @@ import { LeaseLostError } from '../errors/repository.ts';
 import { within } from '../internal/within.ts';
 import type { Clock } from '../runtime/options.ts';
 
-/** How a lease is kept. */
+/** How a lease is renewed. */
 export interface LeaseTerms {
-  /** What it is for. */
+  /** The container's handle. */
   readonly handle: string;
-  /** `false`: another holder has it. */
+  /** Resolves with `false` if another holder has the lease. */
   readonly renew: (signal: AbortSignal) => Promise<boolean>;
   readonly everyMs: number;
-  /** How long it lasts from the moment at which it was asked for. */
+  /** How long the lease lasts after it was requested. */
   readonly durationMs: number;
-  /** When it was asked for, by the clock: before the request, whose answer may come late. */
-  readonly askedAt: number;
+  /** The clock's time just before the request for the lease, because the response may be late. */
+  readonly requestedAt: number;
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
 }
 
 /**
- * Does the work while renewing the lease. The work is stopped by `LeaseLostError` when another holder has the lease, and at
- * the latest when the lease ends by the local clock. A renewal that fails or hangs is given up and tried again at the next turn.
+ * Runs the work while it renews the lease. Aborts the work with `LeaseLostError` when another
+ * holder has the lease, and at the latest when the lease expires by the local clock. A renewal that
+ * fails or hangs is aborted and retried at the next interval.
  */
-export async function keepLease<T>(keeping: LeaseTerms, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const { signal } = keeping;
+export async function keepLease<T>(terms: LeaseTerms, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { signal } = terms;
   const done = new AbortController();
   const lost = new AbortController();
-  // It ends with the work, whichever way that ends.
-  const kept = keep(keeping, lost, done.signal).catch(() => undefined);
+  // Ends with the work, which may resolve or reject.
+  const kept = keep(terms, lost, done.signal).catch(() => undefined);
   try {
     return await work(signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]));
   } finally {
@@ -36,21 +37,21 @@ export async function keepLease<T>(keeping: LeaseTerms, work: (signal: AbortSign
 }
 
 async function keep(
-  { handle, renew, everyMs, durationMs, askedAt, clock }: LeaseTerms,
+  { handle, renew, everyMs, durationMs, requestedAt, clock }: LeaseTerms,
   lost: AbortController,
   done: AbortSignal,
 ): Promise<void> {
   const lose = (): void => {
     lost.abort(new LeaseLostError(handle));
   };
-  // A timer of its own, so that the lease ends in time whatever the renewals do.
+  // A separate timer, so that the lease expires on time even while a renewal hangs.
   const expireAfter = (since: number): AbortController => {
     const renewed = new AbortController();
     const leftMs = Math.max(0, since + durationMs - clock.now());
     clock.sleep(leftMs, { signal: AbortSignal.any([renewed.signal, done]) }).then(lose, () => undefined);
     return renewed;
   };
-  let expiry = expireAfter(askedAt);
+  let expiry = expireAfter(requestedAt);
   await clock.sleep(everyMs, { signal: done });
   while (!lost.signal.aborted) {
     const since = clock.now();

@@ -3,9 +3,10 @@ import type { ProcessResultRecord } from '../repository/records.ts';
 import type { OutputPosition, ProcessIO, UndeliveredOutput } from '../runtime/process.ts';
 
 /**
- * What the host's writables do not get of the output of a process of which only the stored result is left.
+ * Returns the output that the host's writables do not receive of a process of which only the stored
+ * result remains.
  *
- * @param from - up to where they have it; nothing that was to come "now" comes
+ * @param from - the position that the writables have reached. With "now" nothing is missing
  */
 export function missingOutput(
   { stdoutBytes, stderrBytes }: ProcessResultRecord,
@@ -34,7 +35,7 @@ function missing(
         stream,
         cause: new OutcomeUnknownError(
           subject,
-          `the pod is gone, and whether anything came after byte ${fromBytes} was not stored`,
+          `the pod no longer exists, and its output size was not stored, so output after byte ${fromBytes} may be missing`,
         ),
       },
     ];

@@ -4,8 +4,9 @@ import { ChangeSignal } from '../internal/change-signal.ts';
 import type { UndeliveredOutput } from '../runtime/process.ts';
 
 /**
- * Delivers one stream of a process's output to a writable of the host, which it never ends. Once that fails or is destroyed, the rest is dropped and
- * the failure kept: the command goes on.
+ * Delivers one stream of a process's output to a writable of the host. It never ends the writable.
+ * After the writable fails or is destroyed, the sink discards further output and keeps the failure;
+ * the command continues.
  */
 export class OutputSink {
   readonly #stream: UndeliveredOutput['stream'];
@@ -27,30 +28,31 @@ export class OutputSink {
     return this.#failure;
   }
 
-  /** Whether it was given more than it has taken. */
+  /** Whether the writable has writes that have not completed. */
   get isBehind(): boolean {
     return this.#pendingWrites > 0;
   }
 
-  /** Resolves when more may be delivered. */
+  /** Writes the chunk. Resolves when the writable can take more. */
   async deliver(chunk: Uint8Array): Promise<void> {
     const writable = this.#writable;
     if (writable === undefined || !this.#usable(writable)) return;
     this.#pendingWrites += 1;
-    const goOn = writable.write(chunk, (error) => {
+    const mayContinue = writable.write(chunk, (error) => {
       if (error) this.fail(error);
       this.#pendingWrites -= 1;
       this.#change.notify();
     });
-    while (!goOn && !this.#released && this.#usable(writable) && writable.writableNeedDrain) await this.#change.wait();
+    while (!mayContinue && !this.#released && this.#usable(writable) && writable.writableNeedDrain)
+      await this.#change.wait();
   }
 
-  /** Resolves when the writable has taken everything, or has failed. */
+  /** Resolves when all writes have completed, or the writable has failed. */
   async flush(): Promise<void> {
     while (this.#pendingWrites > 0 && this.#failure === undefined && !this.#released) await this.#change.wait();
   }
 
-  /** The rest is dropped. */
+  /** Records the first failure. Further output is discarded. */
   fail(cause: unknown): void {
     this.#failure ??= {
       stream: this.#stream,
@@ -60,11 +62,12 @@ export class OutputSink {
     this.#change.notify();
   }
 
-  /** Lets go of the writable. */
+  /** Releases the writable. Idempotent. */
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    // One that has failed may still have to say so; that is told already, and must not end the host's program.
+    // A failed writable may still emit its error. The failure is already recorded, and must not end
+    // the host's program.
     if (this.#failure !== undefined && this.#writable?.closed === false) this.#writable.once('error', () => undefined);
     this.#writable?.off('error', this.#onError).off('close', this.#onClose).off('drain', this.#change.notify);
     this.#change.notify();
@@ -82,6 +85,6 @@ export class OutputSink {
 
   readonly #onClose = (): void => {
     if (this.#pendingWrites > 0)
-      this.fail(new Error(`${this.#stream} of the host was closed before it had taken everything`));
+      this.fail(new Error(`${this.#stream} of the host was closed before all writes completed`));
   };
 }

@@ -6,6 +6,7 @@ import { mainContainerName } from '../kubernetes/pod-spec.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
+import { propertyLimits } from '../repository/field-limits.ts';
 import type { ContainerRecord } from '../repository/records.ts';
 import type { Container } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
@@ -19,31 +20,30 @@ import { type AttachTarget, PodProcess } from './pod-process.ts';
 import { checkPosition, checkProcess, checkProcessId, checkSidecarWritables, checkStdin } from './process-spec.ts';
 import { type ProcessTarget, startProcess } from './start-process.ts';
 
-/** What a container works with. */
 export interface PodContainerComponents {
   readonly containers: ContainerRepository;
-  /** The client of the container's agent; a new one where the pool has let go of the last. */
+  /**
+   * Returns the client of the container's agent: a new client if the pool has evicted the last one.
+   */
   readonly agent: () => AgentClient;
   readonly pods: PodSupervisor;
   readonly logs: PodLogs;
   readonly newId: () => string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How long the mark of a hijack keeps the reaper away. */
+  /** How long the mark of a hijack protects the container from the reaper, in milliseconds. */
   readonly hijackGraceMs: number;
 }
 
 /** How a container was found. */
 export interface ContainerFinding {
-  /** By its handle, as a host does for people who want to have a look at it. */
+  /** Whether it was found by its handle, as hosts do for users who inspect a container. */
   readonly isLookedUp: boolean;
-  /** Its pod is gone: what is in the database is all that is left. */
-  readonly podIsGone: boolean;
+  /** Whether its pod no longer exists. Then only the data in the database remains. */
+  readonly podIsMissing: boolean;
 }
 
-const maxPropertyBytes = 1024 * 1024;
-
-/** A container: a pod with our agent in it. */
+/** A container: a pod in which the agent runs. */
 export class PodContainer implements Container {
   readonly handle: string;
   readonly podName: string;
@@ -51,11 +51,11 @@ export class PodContainer implements Container {
   readonly #settings: ContainerSettings;
   readonly #components: PodContainerComponents;
   readonly #isLookedUp: boolean;
-  readonly #podIsGone: boolean;
+  readonly #podIsMissing: boolean;
 
   constructor(
     record: ContainerRecord,
-    { isLookedUp, podIsGone }: ContainerFinding,
+    { isLookedUp, podIsMissing }: ContainerFinding,
     components: PodContainerComponents,
   ) {
     this.handle = record.handle;
@@ -64,7 +64,7 @@ export class PodContainer implements Container {
     this.#settings = containerSettings(record);
     this.#components = components;
     this.#isLookedUp = isLookedUp;
-    this.#podIsGone = podIsGone;
+    this.#podIsMissing = podIsMissing;
   }
 
   async run(spec: ProcessSpec, io: ProcessIO, options: AttachOptions = {}): Promise<Process> {
@@ -75,10 +75,11 @@ export class PodContainer implements Container {
     const hijack = spec.hijack ?? (this.#isLookedUp && spec.tty !== undefined && io.stdin !== undefined);
     const target: AttachTarget = { ...this.#target(checked.id, io, options), stdinFrom: 'start', hijack };
     try {
-      if (this.#podIsGone) throw this.#disappeared();
+      if (this.#podIsMissing) throw this.#disappeared();
       return await this.#marked(target, options, async () => {
         await startProcess(checked, { ...target, stdin: io.stdin !== undefined }, this.#components, options);
-        // The command runs: whatever attaching takes, the host has what it needs to stop it.
+        // The command runs: the host receives the process before it is attached to, so that it can
+        // stop the command even if attaching takes long.
         return PodProcess.follow(target, this.#components);
       });
     } catch (error) {
@@ -93,7 +94,7 @@ export class PodContainer implements Container {
     checkStdin('stdin', io.stdin, { isWhole: false });
     const target: AttachTarget = { ...this.#target(processId, io, options), stdinFrom: 'here', hijack: false };
     try {
-      if (this.#podIsGone) throw this.#disappeared();
+      if (this.#podIsMissing) throw this.#disappeared();
       return await PodProcess.attach(target, this.#components, options);
     } catch (error) {
       return await this.#endedBefore(target, error, options);
@@ -109,16 +110,18 @@ export class PodContainer implements Container {
     checkShape('name', text, name);
     checkShape('value', text, value);
     checkShape('options', abortOptions, options);
-    if (name.length < 1 || name.length > 253)
-      throw new InvalidSpecError('name', `has ${name.length} characters, not 1 to 253`);
+    if (name.length < 1 || name.length > propertyLimits.nameCharacters)
+      throw new InvalidSpecError('name', `has ${name.length} characters, not 1 to ${propertyLimits.nameCharacters}`);
     if (name.includes('\0') || value.includes('\0')) throw new InvalidSpecError('value', 'contains a NUL');
-    if (Buffer.byteLength(value) > maxPropertyBytes)
-      throw new InvalidSpecError('value', `has more than ${maxPropertyBytes} bytes`);
-    if (this.#podIsGone) throw this.#disappeared();
+    if (Buffer.byteLength(value) > propertyLimits.valueBytes)
+      throw new InvalidSpecError('value', `has more than ${propertyLimits.valueBytes} bytes`);
+    if (this.#podIsMissing) throw this.#disappeared();
     await this.#components.containers.setProperty(this.handle, name, value, options);
   }
 
-  /** A hijack is marked before it begins, so that the reaper does not come in between. */
+  /**
+   * Marks a hijack before it begins, so that the reaper does not delete the container in between.
+   */
   async #marked(
     { hijack, processId }: AttachTarget,
     { signal }: AbortOptions,
@@ -132,12 +135,15 @@ export class PodContainer implements Container {
     } catch (error) {
       await containers
         .endHijack(this.handle, processId)
-        .catch((cause: unknown) => logger.debug('mark of a hijack left', { handle: this.handle, processId, cause }));
+        .catch((cause: unknown) => logger.debug('hijack mark not removed', { handle: this.handle, processId, cause }));
       throw error;
     }
   }
 
-  /** The pod is gone, but the process may have ended before: its stored result is as good as the agent's. */
+  /**
+   * Returns the ended process if its result was stored before the pod ended. Rejects with the error
+   * otherwise.
+   */
   async #endedBefore(
     { processId, from, io }: AttachTarget,
     error: unknown,

@@ -36,16 +36,19 @@ import { checkSignalNumber, checkWindowSize } from './process-spec.ts';
 import { SidecarLogs } from './sidecar-logs.ts';
 import { mapDeletedPod, type ProcessTarget } from './start-process.ts';
 
-/** What to attach to, and how. */
+/** The process to attach to, and the options of the attachment. */
 export interface AttachTarget extends ProcessTarget {
-  /** Whether the host's stdin is the command's from its first byte (`run`, also of an id that was started before), or what comes next (`attach`). */
+  /**
+   * `start`: the first byte of the host's stdin is the command's first byte (`run`, also for an id
+   * that was started before). `here`: it is the command's next byte (`attach`).
+   */
   readonly stdinFrom: 'start' | 'here';
   readonly io: ProcessIO;
   readonly from: OutputPosition;
   readonly resultProperties: AttachOptions['resultProperties'];
-  /** Whether somebody works by hand through it, and the mark of that is set. */
+  /** Whether the process is a hijack. Then its mark is set. */
   readonly hijack: boolean;
-  /** In bytes, by the pod container's name. */
+  /** In bytes, by the name of the pod container. */
   readonly memoryLimits: ReadonlyMap<string, number | undefined>;
 }
 
@@ -59,12 +62,15 @@ export interface PodProcessComponents {
   readonly hijackGraceMs: number;
 }
 
-/** How long after the grace period of a stop `wait` still waits for the end. */
-const stopPatienceMs = 10_000;
-/** How late after the grace period the end may come before the stop is said again, over another connection. */
-const stopAgainMs = 2_000;
+/** How long `wait` still waits for the end after the grace period of a stop. */
+const stopMarginMs = 10_000;
+/**
+ * How late after the grace period the end may come before the stop is sent again over another
+ * connection.
+ */
+const stopRetryMs = 2_000;
 
-/** A process, followed through as many connections as it takes. */
+/** A process that is followed to its end, with a new attachment after each lost connection. */
 export class PodProcess implements Process {
   readonly id: string;
   readonly #target: AttachTarget;
@@ -73,12 +79,16 @@ export class PodProcess implements Process {
   readonly #sidecars: SidecarLogs;
   readonly #detached = new AbortController();
   readonly #over = new AbortController();
-  readonly #givenUp = Promise.withResolvers<never>();
+  /** Rejects when `wait` stops waiting for the end of the process. */
+  readonly #abandoned = Promise.withResolvers<never>();
   readonly #opening: Promise<AttachOpened>;
   readonly #end: Promise<ProcessResult>;
   #failure: { readonly cause: unknown } | undefined;
 
-  /** Attaches, and follows the process from then on. The signal covers the attaching. */
+  /**
+   * Resolves when attached, and follows the process from then on. The signal aborts only the
+   * attaching.
+   */
   static async attach(
     target: AttachTarget,
     components: PodProcessComponents,
@@ -95,7 +105,10 @@ export class PodProcess implements Process {
     return process;
   }
 
-  /** Follows a process that was started: it is attached to in its turn, and `wait` rejects with what that fails with. */
+  /**
+   * Follows a process that was started. Attaches in the background; `wait` rejects with the error
+   * if that fails.
+   */
   static follow(target: AttachTarget, components: PodProcessComponents): PodProcess {
     return new PodProcess(target, components, undefined);
   }
@@ -113,12 +126,12 @@ export class PodProcess implements Process {
       { podName, writables: io.sidecars ?? {}, from: from === 'now' ? 'now' : 'start' },
       components,
     );
-    this.#givenUp.promise.catch(ignore);
+    this.#abandoned.promise.catch(ignore);
     const { signal: detached } = this.#detached;
     this.#opening = this.#attachments.begin(signal === undefined ? detached : AbortSignal.any([signal, detached]));
     this.#opening.catch(ignore);
     this.#end = this.#follow();
-    // `wait` reports it; an error that no `wait` reports must not end the host's program.
+    // `wait` reports the error. Without a `wait`, the error must not end the host's program.
     this.#end.catch(ignore);
   }
 
@@ -159,7 +172,7 @@ export class PodProcess implements Process {
     await this.#end.catch(ignore);
   }
 
-  /** Until the process has ended, through every lost connection, and with an eye on its pod. */
+  /** Waits for the end of the process through lost connections, and watches its pod. */
   async #follow(): Promise<ProcessResult> {
     const within = AbortSignal.any([this.#over.signal, this.#detached.signal]);
     const marked = this.#target.hijack ? keepHijackMarked(this.#target, this.#components, within) : undefined;
@@ -183,21 +196,23 @@ export class PodProcess implements Process {
   async #untilEnd(signal: AbortSignal): Promise<Ended> {
     const { pods, clock, logger } = this.#components;
     const { podName, memoryLimits } = this.#target;
-    const troubles = [pods.whenGone(podName, { signal }), this.#givenUp.promise];
-    for (const trouble of troubles) trouble.catch(ignore);
-    const { startedAt } = await Promise.race([this.#opening, ...troubles]);
+    const failures = [pods.whenGone(podName, { signal }), this.#abandoned.promise];
+    for (const failure of failures) failure.catch(ignore);
+    const { startedAt } = await Promise.race([this.#opening, ...failures]);
     const ends = new TerminationWatch({ pods, podName, since: startedAt, memoryLimits, clock, logger });
     const outOfMemory = ends.whenOutOfMemory({ signal });
     outOfMemory.catch(ignore);
-    const result = await Promise.race([this.#attachments.untilResult(signal), outOfMemory, ...troubles]);
+    const result = await Promise.race([this.#attachments.untilResult(signal), outOfMemory, ...failures]);
     await Promise.all([this.#attachments.flush(), this.#sidecars.settle()]);
     await this.#requireOwn(result, signal);
     return { result, ends };
   }
 
   /**
-   * The end of a pod ends its commands, by a signal or by what they do at a signal: then what became of the pod is the answer, and no result of theirs. An agent before
-   * protocol 3 does not mark such results: those that a signal ended are in doubt.
+   * Throws if the end of the pod ended the command, by a signal or by the command's reaction to it.
+   * Then the result is not the command's own, and the error describes the pod's end. An agent
+   * before protocol 3 does not mark such results, so there every result with a signal is checked
+   * against the pod.
    */
   async #requireOwn(result: AgentProcessResult, signal: AbortSignal): Promise<void> {
     const { pods } = this.#components;
@@ -206,23 +221,27 @@ export class PodProcess implements Process {
       await pods.requireAlive(podName, { signal });
     if (!result.shutdown) return;
     const end = await pods.findEnd(podName, { signal, expectedSince: result.startedAt });
-    throw end ?? new OutcomeUnknownError(this.#subject, 'its container was stopped, and the command with it');
+    throw end ?? new OutcomeUnknownError(this.#subject, 'its container was stopped, which ended the command');
   }
 
-  /** Stores the result, then resolves: a result that was given to the host must not be lost, so while the database does not answer it is kept back. The agent keeps it. */
+  /**
+   * Persists the result before `wait()` resolves, because a result that the host has received must
+   * not be lost. During a database outage `wait()` stays pending, and the agent keeps the result.
+   */
   async #conclude({ result, ends }: Ended, signal: AbortSignal): Promise<ProcessResult> {
-    let told: ProcessResult;
+    let processResult: ProcessResult;
     try {
-      told = this.#tell(result, ends);
+      processResult = this.#resultOf(result, ends);
     } catch (error) {
       await this.#record(result, {}, signal);
       throw error;
     }
-    await this.#record(result, (await this.#target.resultProperties?.(told)) ?? {}, signal);
-    return told;
+    await this.#record(result, (await this.#target.resultProperties?.(processResult)) ?? {}, signal);
+    return processResult;
   }
 
-  #tell(result: AgentProcessResult, { sidecarEnds }: TerminationWatch): ProcessResult {
+  /** @throws the cause of the failure that stopped the command, or `OutOfMemoryError` */
+  #resultOf(result: AgentProcessResult, { sidecarEnds }: TerminationWatch): ProcessResult {
     if (this.#failure !== undefined) throw this.#failure.cause;
     const cut = result.outputCut ? [this.#cut()] : [];
     const outcome = this.#outcome(result, [...cut, ...this.#attachments.undelivered]);
@@ -235,7 +254,7 @@ export class PodProcess implements Process {
   }
 
   #cut(): UndeliveredOutput {
-    const known = 'the container was killed before all of it was read';
+    const known = 'the container was killed before all output was read';
     return { stream: 'stdout', cause: new OutcomeUnknownError(`the end of the output of ${this.#subject}`, known) };
   }
 
@@ -243,14 +262,17 @@ export class PodProcess implements Process {
     const { containers, pods } = this.#components;
     const { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes } = result;
     const record = { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes };
-    // Whatever becomes of the pod meanwhile: the result is known.
+    // Without a check of the pod: the result is known even if the pod ends in the meantime.
     await pods.retry(
       () => containers.recordProcessResult(this.#target.handle, this.id, record, { properties, signal }),
       { signal },
     );
   }
 
-  /** Another host may have stored the result before the pod went; else what became of the pod is the answer. */
+  /**
+   * Returns the result if another host stored it before the pod ended. Rejects with the error about
+   * the pod otherwise.
+   */
   async #endedBefore(error: unknown): Promise<ProcessResult> {
     const { pods } = this.#components;
     const { signal } = this.#detached;
@@ -271,7 +293,9 @@ export class PodProcess implements Process {
     throw error;
   }
 
-  /** The result in the database, with what the host's writables will not get any more. */
+  /**
+   * Returns the result in the database, with the output that the host's writables did not receive.
+   */
   async #findStored(): Promise<ProcessResult | undefined> {
     const { handle, io, from } = this.#target;
     const stored = await this.#components.containers.findProcessResult(handle, this.id);
@@ -295,35 +319,41 @@ export class PodProcess implements Process {
     return `process ${this.id} in container ${this.#target.handle}`;
   }
 
-  /** The command is stopped, and `wait` rejects with the cause: when the process has ended, or in any case after a while where its result may have no room on a full disk. */
+  /**
+   * Stops the command. `wait` rejects with the cause when the process has ended. On a full disk,
+   * which may have no space for the result, `wait` rejects after a time-out at the latest.
+   */
   #fail(cause: unknown): void {
     this.#failure ??= { cause };
     this.#attachments.stop();
     if (!(cause instanceof DiskFullError)) return;
-    const enough = this.#components.clock.sleep(stopGraceMs + stopPatienceMs, { signal: this.#over.signal });
-    enough.then(() => this.#givenUp.reject(cause), ignore);
+    const enough = this.#components.clock.sleep(stopGraceMs + stopMarginMs, { signal: this.#over.signal });
+    enough.then(() => this.#abandoned.reject(cause), ignore);
   }
 
-  /** Output is delivered meanwhile. Bounded, whatever the process or the connection does. */
+  /** Stops the command and waits for its end, for a bounded time. Output is still delivered. */
   async #stop(): Promise<void> {
     const { clock, logger } = this.#components;
     const enough = new AbortController();
     const { signal } = enough;
     this.#attachments.stop();
     const ended = this.#end.catch(ignore);
-    const stopping = this.#stopByItself(signal)
+    const stopping = this.#sendStop(signal)
       .catch((error: unknown) =>
         logger.warn('process not stopped', { handle: this.#target.handle, processId: this.id, error }),
       )
       .then(() => (this.#attachments.hasBegun ? ended : undefined));
-    await Promise.race([ended, stopping, clock.sleep(stopGraceMs + stopPatienceMs, { signal })]);
+    await Promise.race([ended, stopping, clock.sleep(stopGraceMs + stopMarginMs, { signal })]);
     enough.abort();
   }
 
-  /** Stops it by an operation of its own: at once where it is not attached to, else where its attachment does not seem to get through. */
-  async #stopByItself(signal: AbortSignal): Promise<void> {
+  /**
+   * Sends the stop as a separate operation: at once if there is no attachment, else only if the
+   * stop over the attachment has no effect in time.
+   */
+  async #sendStop(signal: AbortSignal): Promise<void> {
     const { agent, clock } = this.#components;
-    if (this.#attachments.hasBegun) await clock.sleep(stopGraceMs + stopAgainMs, { signal });
+    if (this.#attachments.hasBegun) await clock.sleep(stopGraceMs + stopRetryMs, { signal });
     await this.#persist(() => agent().stop(this.id, stopGraceMs, { signal }), { signal });
   }
 
@@ -337,7 +367,7 @@ export class PodProcess implements Process {
   }
 }
 
-/** How a process has ended, and its pod's containers meanwhile. */
+/** The result of an ended process, and the ends of its pod's containers while it ran. */
 interface Ended {
   readonly result: AgentProcessResult;
   readonly ends: TerminationWatch;

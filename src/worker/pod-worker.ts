@@ -5,6 +5,7 @@ import { CallsUnderWay } from '../internal/calls-under-way.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
+import { ownerLimits } from '../repository/field-limits.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { Container, ContainerOwner, ContainerSpec } from '../runtime/container.ts';
@@ -22,47 +23,47 @@ import { abortOptions, text } from '../validation/common-shapes.ts';
 import { containerOwner, containerSpec, findOrCreateOptions } from '../validation/container-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
-import { type ContainerMakerComponents, findOrCreateContainer } from './find-or-create-container.ts';
+import { type ContainerCreationComponents, findOrCreateContainer } from './find-or-create-container.ts';
 import { type ContainerFinding, PodContainer } from './pod-container.ts';
 import { StoredVolume } from './stored-volume.ts';
 
-/** What a worker is made of. */
 export interface PodWorkerComponents {
   readonly name: string;
   readonly repository: Repository;
   readonly agents: AgentPool;
   readonly pods: PodSupervisor;
   readonly logs: PodLogs;
-  readonly launcher: ContainerMakerComponents['launcher'];
+  readonly launcher: ContainerCreationComponents['launcher'];
   readonly stores: ReadonlyMap<string, ArtifactStore>;
-  /** Where the bytes of containers' volumes are: in their own pods. */
-  readonly podStore: ContainerMakerComponents['podStore'];
-  /** Where a new artifact's bytes go. */
+  /** The store of containers' volumes, which are in the containers' own pods. */
+  readonly podStore: ContainerCreationComponents['podStore'];
+  /** The store of new artifact volumes. */
   readonly artifactStore: ArtifactStore;
   readonly reaper: Reaper;
-  readonly podName: ContainerMakerComponents['podName'];
+  readonly podName: ContainerCreationComponents['podName'];
   readonly newId: () => string;
-  /** How long a container in the making stays the business of a host that died. */
+  /** How long a container that is being created stays leased to a host that died. */
   readonly leaseMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly artifactTimeToLiveMs: number;
   readonly hijackGraceMs: number;
-  /** How long an artifact volume may be in the making before it is thought abandoned. */
+  /** How long an artifact volume may be in `creating` before it counts as abandoned. */
   readonly artifactLeaseMs: number;
-  /** Lets go of what the worker was given. */
+  /** Releases the worker's resources. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * A worker over a cluster and a database, which come in as collaborators; `KubernetesWorker.open` puts it together.
+ * A worker that uses a cluster and a database, which are injected. `KubernetesWorker.open`
+ * assembles it.
  *
  * @public
  */
 export class PodWorker implements Worker {
   readonly name: string;
   readonly #components: PodWorkerComponents;
-  /** Those that hold a row, which they release. */
+  /** The calls that hold a row. `close` aborts them and waits until they have released it. */
   readonly #holding = new CallsUnderWay();
   #closing: Promise<void> | undefined;
 
@@ -82,8 +83,8 @@ export class PodWorker implements Worker {
     checkShape('spec', containerSpec, spec);
     checkShape('options', findOrCreateOptions, options);
     const plan = planContainer(spec);
-    const wanted = { owner, plan, metadata: options.metadata ?? {}, delegate: options.delegate };
-    launcher.check({ ...plan.pod, volumes: placeholderVolumes(plan), metadata: wanted.metadata });
+    const requested = { owner, plan, metadata: options.metadata ?? {}, delegate: options.delegate };
+    launcher.check({ ...plan.pod, volumes: placeholderVolumes(plan), metadata: requested.metadata });
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     const components = {
       workerName: this.name,
@@ -99,12 +100,12 @@ export class PodWorker implements Worker {
       logger,
     };
     const container = await this.#holding.run(
-      (signal) => findOrCreateContainer(wanted, components, { signal }),
+      (signal) => findOrCreateContainer(requested, components, { signal }),
       options,
     );
     const volumes = await repository.containers.volumesOf(container.handle, options);
     return {
-      container: this.#container(container, { isLookedUp: false, podIsGone: false }),
+      container: this.#container(container, { isLookedUp: false, podIsMissing: false }),
       mounts: volumes.map((record) => this.#mount(record)),
     };
   }
@@ -135,10 +136,10 @@ export class PodWorker implements Worker {
       const record = await repository.volumes.markCreated(handle, options);
       return { volume: this.#volume(record), expiresAt: expiresAt ?? record.createdAt };
     } catch (error) {
-      // Whatever state it has reached: nobody was told of it.
+      // In any state: the caller never received the volume.
       await repository.volumes
         .expire(this.name, handle)
-        .catch((cause: unknown) => logger.warn('volume not given up', { handle, cause }));
+        .catch((cause: unknown) => logger.warn('volume not expired', { handle, cause }));
       throw error;
     }
   }
@@ -148,8 +149,8 @@ export class PodWorker implements Worker {
     checkLookup(handle, options);
     const record = await repository.containers.lookup(this.name, handle, options);
     if (record?.state !== 'created') return undefined;
-    const podIsGone = !(await pods.exists(record.podName, { ...options, uid: record.podUid }));
-    return this.#container(record, { isLookedUp: true, podIsGone });
+    const podIsMissing = !(await pods.exists(record.podName, { ...options, uid: record.podUid }));
+    return this.#container(record, { isLookedUp: true, podIsMissing });
   }
 
   async lookupVolume(handle: string, options: AbortOptions = {}): Promise<Volume | undefined> {
@@ -238,8 +239,11 @@ function checkLookup(handle: string, options: AbortOptions): void {
 function checkOwner(owner: ContainerOwner): void {
   checkShape('owner', containerOwner, { owner });
   const { kind, key } = owner;
-  if (kind.length < 1 || kind.length > 63)
-    throw new InvalidSpecError('owner.kind', `has ${kind.length} characters, not 1 to 63`);
-  if (key.length < 1 || key.length > 1024)
-    throw new InvalidSpecError('owner.key', `has ${key.length} characters, not 1 to 1024`);
+  checkLength('owner.kind', kind, ownerLimits.kindCharacters);
+  checkLength('owner.key', key, ownerLimits.keyCharacters);
+}
+
+function checkLength(field: string, value: string, maxCharacters: number): void {
+  if (value.length < 1 || value.length > maxCharacters)
+    throw new InvalidSpecError(field, `has ${value.length} characters, not 1 to ${maxCharacters}`);
 }

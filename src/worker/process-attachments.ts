@@ -18,7 +18,10 @@ export interface ProcessAttachmentsOptions {
   readonly io: ProcessIO;
   readonly from: OutputPosition;
   readonly stdinFrom: 'start' | 'here';
-  /** Called when the process must not continue: half an input must not look like a whole one, and a full disk does not empty itself. */
+  /**
+   * Called when the process must not continue: a part of the input must not pass for all of it, and
+   * a full disk does not empty itself.
+   */
   readonly failed: (cause: unknown) => void;
 }
 
@@ -31,12 +34,18 @@ export interface AttachmentComponents {
 
 /** How long a stopped process may run before it is killed. */
 export const stopGraceMs = 10_000;
-/** After so much output the attachment acknowledges what was delivered: a command whose output is not taken waits in the end. */
+/**
+ * How many bytes of output are delivered between two acknowledgements. A command blocks eventually
+ * if its output is not acknowledged.
+ */
 const acknowledgeEachBytes = 8 * 1024 * 1024;
-/** Between attachments that are lost before anything was delivered. */
+/** The backoff between attachments that are lost before they deliver output. */
 const reattachBackoff = { firstMs: 100, longestMs: 5_000 };
 
-/** One process's attachments, one after another: where one is lost, the next continues from the offsets that were reached. They have one place, from the first to the last. */
+/**
+ * The successive attachments of one process. After a lost attachment the next continues at the
+ * offsets that were reached. All of them use one place among the attachments of the agent's client.
+ */
 export class ProcessAttachments {
   readonly #options: ProcessAttachmentsOptions;
   readonly #components: AttachmentComponents;
@@ -46,7 +55,7 @@ export class ProcessAttachments {
   readonly #feeder: StdinFeeder | undefined;
   readonly #disk: DiskFullWatch;
   readonly #freed: UndeliveredOutput[] = [];
-  #leave: (() => void) | undefined;
+  #releasePlace: (() => void) | undefined;
   #isReleased = false;
   #attachment: Attachment | undefined;
   #attempt = 0;
@@ -64,13 +73,13 @@ export class ProcessAttachments {
     this.#disk = new DiskFullWatch({ ...target, clock: components.clock, logger: components.logger, failed });
   }
 
-  /** Up to where output was delivered. */
+  /** The offsets up to which output was delivered. */
   get position(): ProcessPosition {
     const { from } = this.#options;
     return this.#attachment?.position ?? (typeof from === 'object' ? from : { stdoutBytes: 0, stderrBytes: 0 });
   }
 
-  /** Whether it was attached to once. */
+  /** Whether an attachment was ever open. */
   get hasBegun(): boolean {
     return this.#attachment !== undefined;
   }
@@ -85,18 +94,21 @@ export class ProcessAttachments {
     return [...this.#freed, ...[this.#stdout.failure, this.#stderr.failure].filter((failure) => failure !== undefined)];
   }
 
-  /** Attaches for the first time: waits for a place, then until the agent has taken it. */
+  /** Opens the first attachment. Waits for a place, then for the agent's acceptance. */
   async begin(signal: AbortSignal | undefined): Promise<AttachOpened> {
     const { agent, pods } = this.#components;
-    const leave = await pods.persist(this.#options.target.podName, () => agent().attachmentPlace({ signal }), {
+    const releasePlace = await pods.persist(this.#options.target.podName, () => agent().attachmentPlace({ signal }), {
       signal,
     });
-    if (this.#isReleased) leave();
-    else this.#leave = leave;
+    if (this.#isReleased) releasePlace();
+    else this.#releasePlace = releasePlace;
     return (await this.#attach(this.#options.from, signal)).facts;
   }
 
-  /** Resolves when the process has ended and its output was handed to the host's writables, through every lost connection. */
+  /**
+   * Resolves when the process has ended and its output was written to the host's writables.
+   * Attaches again after each lost connection.
+   */
   async untilResult(signal: AbortSignal): Promise<AgentProcessResult> {
     for (let retry = 0, deliveredBytes = 0; ; retry += 1) {
       try {
@@ -115,18 +127,23 @@ export class ProcessAttachments {
     }
   }
 
-  /** Resolves when the host's writables have taken everything, or have failed. */
+  /**
+   * Resolves when all writes to the host's writables have completed, or the writables have failed.
+   */
   async flush(): Promise<void> {
     await Promise.all([this.#stdout.flush(), this.#stderr.flush()]);
   }
 
-  /** TERM to the process's group, KILL after the grace period; said again on each attachment to come. Output and result still come. */
+  /**
+   * Sends TERM to the process's group, and KILL after the grace period. Later attachments repeat
+   * the stop. Output and result are still delivered.
+   */
   stop(): void {
     this.#isStopping = true;
     this.#attachment?.stop(stopGraceMs);
   }
 
-  /** Delivers nothing more; resolves when `position` is final. The command continues. */
+  /** Stops the delivery of output. Resolves when `position` is final. The command continues. */
   async detach(): Promise<void> {
     this.#feeder?.stop();
     this.#disk.end();
@@ -136,7 +153,7 @@ export class ProcessAttachments {
   /** Releases the host's streams and the place. Idempotent. */
   release(): void {
     this.#isReleased = true;
-    this.#leave?.();
+    this.#releasePlace?.();
     this.#disk.end();
     this.#feeder?.stop();
     this.#stdout.release();
@@ -152,9 +169,9 @@ export class ProcessAttachments {
   async #attach(from: OutputPosition, signal: AbortSignal | undefined): Promise<Attachment> {
     const { agent, pods, clock } = this.#components;
     const { processId, podName } = this.#options.target;
-    // The agent says on each attachment whether its disk is full.
+    // The agent reports on each attachment whether its disk is full.
     this.#disk.end();
-    // Above every attempt of a host that died: the attachment that came last types.
+    // Higher than every attempt of a host that died: the latest attachment has stdin.
     this.#attempt = Math.max(this.#attempt + 1, clock.now());
     const spec = { processId, from: offsets(from), stdin: this.#stdin !== undefined, attempt: this.#attempt };
     const attachment = await pods.persist(
@@ -187,14 +204,20 @@ export class ProcessAttachments {
     };
   }
 
-  /** Output that was to come next and is there no more: what follows is delivered, and the gap is reported. */
+  /**
+   * Reports a gap: the agent has freed the output that comes next. The output after the gap is
+   * delivered.
+   */
   #noteFreed(stream: 'stdout' | 'stderr', fromBytes: number, { from: toBytes }: OutputOffsets): void {
     if (toBytes <= fromBytes) return;
     const { handle, processId } = this.#options.target;
     this.#freed.push({ stream, cause: new OutputFreedError({ handle, processId }, { stream, fromBytes, toBytes }) });
   }
 
-  /** What the host's writables have taken the agent may forget, but for the last part, which it keeps for those who attach again. */
+  /**
+   * Acknowledges delivered output, so that the agent may free it, except for the last part, which
+   * the agent keeps for later attachments.
+   */
   #onDelivered(attachment: Attachment): void {
     this.#disk.progressed();
     const { stdoutBytes, stderrBytes } = attachment.position;

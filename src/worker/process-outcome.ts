@@ -2,13 +2,14 @@ import type { PodError } from '../errors/pod.ts';
 import type { ProcessResultRecord } from '../repository/records.ts';
 import type { ProcessResult } from '../runtime/process.ts';
 
-/** Makes the error that says that memory ran out where the process was. */
+/** Creates the error for a process in a container that ran out of memory. */
 export type MemoryKill = () => PodError;
 
 /**
- * How a process ended, in the host's words.
+ * Converts a stored result into the host's.
  *
- * @throws OutOfMemoryError - the kernel killed in its container, and the command was it, or answered like a shell does whose command was
+ * @throws OutOfMemoryError - the kernel killed a process in the container for memory, and the
+ *   command has the exit status of a killed process, or of a shell after a kill of its command
  */
 export function outcomeOf(
   { exitStatus, signal, oomKills }: ProcessResultRecord,

@@ -6,7 +6,7 @@ import type { OutputPosition, ProcessIO, ProcessSpec, WindowSize } from '../runt
 import { checkArguments, checkEnvironment, checkUser } from './container-plan.ts';
 import { checkProcessSize, mergeEnvironment } from './exec-limits.ts';
 
-/** A process's specification, checked and completed with the container's. */
+/** A validated process specification, completed with the container's defaults. */
 export interface CheckedProcess {
   readonly id: string;
   readonly args: readonly [string, ...string[]];
@@ -16,18 +16,22 @@ export interface CheckedProcess {
   readonly tty: WindowSize | undefined;
 }
 
-/** What processes take from their container. */
+/** The defaults that processes inherit from their container. */
 export interface ProcessDefaults {
   readonly dir: string | undefined;
   readonly user: string | undefined;
-  /** `NAME=value`, before the process's own. */
+  /** `NAME=value` entries. The process's own entries take precedence. */
   readonly env?: readonly string[] | undefined;
 }
 
-/** So wide that no program wraps a build's output. */
+/** Wide enough that no program wraps a build's output. */
 const defaultWindowSize: WindowSize = { columns: 500, rows: 500 };
 
-/** @throws InvalidSpecError - which names the field */
+/**
+ * Validates a process specification and completes it with the container's defaults.
+ *
+ * @throws InvalidSpecError - names the field
+ */
 export function checkProcess(spec: ProcessSpec, defaults: ProcessDefaults, newId: () => string): CheckedProcess {
   if (spec.path === '') throw new InvalidSpecError('path', 'is empty');
   if (spec.path.includes('\0')) throw new InvalidSpecError('path', 'contains a NUL');
@@ -52,7 +56,7 @@ export function checkProcessId(field: string, id: string): string {
   return id;
 }
 
-/** @throws InvalidSpecError - not a signal's number */
+/** @throws InvalidSpecError - the number is not a signal's */
 export function checkSignalNumber(signal: number): void {
   if (!Number.isInteger(signal) || signal < 1 || signal > 64)
     throw new InvalidSpecError('signal', 'is not a number from 1 to 64');
@@ -67,7 +71,7 @@ export function checkWindowSize(field: string, size: WindowSize): WindowSize {
   return size;
 }
 
-/** @throws InvalidSpecError - a sidecar that the container does not have */
+/** @throws InvalidSpecError - the container does not have one of the sidecars */
 export function checkSidecarWritables(sidecars: ProcessIO['sidecars'], names: readonly string[]): void {
   for (const name of Object.keys(sidecars ?? {}))
     if (!names.includes(name))
@@ -75,10 +79,12 @@ export function checkSidecarWritables(sidecars: ProcessIO['sidecars'], names: re
 }
 
 /**
- * A stream that gives bytes, and still has them. One that has ended would be taken for an empty stdin, and one that was read before for a short one; one that decodes its
- * bytes replaces those that are no text.
+ * Checks that a stream provides bytes and still has all of them. A stream that has ended would pass
+ * for an empty stdin, and a stream that was read before for a short one. A stream that decodes its
+ * bytes replaces those that are not valid text.
  *
- * @param isWhole - whether the stream must have its first byte: typed keys continue where they are
+ * @param isWhole - whether the stream must still have its first byte. Typed input may start
+ *   anywhere
  * @throws InvalidSpecError
  */
 export function checkStdin(

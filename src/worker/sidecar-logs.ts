@@ -5,7 +5,7 @@ import type { Clock, Logger } from '../runtime/options.ts';
 import type { UndeliveredOutput } from '../runtime/process.ts';
 import { OutputSink } from './output-sink.ts';
 
-/** Whose logs go where. */
+/** The sidecars to read, and the writables that receive their logs. */
 export interface SidecarLogsTarget {
   readonly podName: string;
   readonly writables: Readonly<Record<string, Writable>>;
@@ -18,19 +18,22 @@ export interface SidecarLogsComponents {
   readonly logger: Logger;
 }
 
-/** What a sidecar has said when the process ends is read within this time, */
+/** How long reading a log may take after the process has ended. */
 const readingMs = 2_000;
-/** and where its writable was behind already, that gets this much more. */
+/** How long a writable that is behind when the process ends may take. */
 const behindMs = 250;
 
-/** Brings the logs of sidecars to the host's writables, each at its own pace and apart from everything else. */
+/**
+ * Delivers the logs of sidecars to the host's writables. Each log has its own pace and blocks
+ * nothing else.
+ */
 export class SidecarLogs {
   readonly #target: SidecarLogsTarget;
   readonly #components: SidecarLogsComponents;
   readonly #sinks: readonly (readonly [string, OutputSink])[];
   readonly #stop = new AbortController();
-  /** Nothing new is waited for. */
-  readonly #over = new AbortController();
+  /** Aborts when the process has ended: then only lines that already exist are read. */
+  readonly #noMoreLines = new AbortController();
   #pumps: readonly Promise<void>[] = [];
 
   constructor(target: SidecarLogsTarget, components: SidecarLogsComponents) {
@@ -42,23 +45,24 @@ export class SidecarLogs {
     ]);
   }
 
-  /** Those that failed, and why. */
+  /** The logs that were not delivered completely. */
   get undelivered(): readonly UndeliveredOutput[] {
     return this.#sinks.flatMap(([, { failure }]) => (failure === undefined ? [] : [failure]));
   }
 
-  /** Begins. The signal ends it. */
+  /** Starts the delivery. The signal ends it. */
   follow(signal: AbortSignal): void {
     const within = AbortSignal.any([signal, this.#stop.signal]);
     this.#pumps = this.#sinks.map(([name, sink]) => this.#pump(name, sink, within));
   }
 
   /**
-   * What the sidecars have said by now is delivered, as far as it can be read and their writables take it: a log that cannot be read yet gets two seconds, a writable
-   * that does not go on a quarter of one.
+   * Delivers the lines that the sidecars have printed so far, as far as they can be read and
+   * written in time: a log that cannot be read yet gets two seconds, a writable that is blocked
+   * gets a quarter of a second.
    */
   async settle(): Promise<void> {
-    this.#over.abort();
+    this.#noMoreLines.abort();
     const { clock } = this.#components;
     const enough = new AbortController();
     const settling = this.#sinks.map(async ([, sink], index) => {
@@ -71,6 +75,7 @@ export class SidecarLogs {
     this.#stop.abort();
   }
 
+  /** Stops the delivery and releases the writables. Idempotent. */
   release(): void {
     this.#stop.abort();
     for (const [, sink] of this.#sinks) sink.release();
@@ -80,14 +85,17 @@ export class SidecarLogs {
     const { logs, logger } = this.#components;
     const { podName, from } = this.#target;
     try {
-      for await (const line of logs.follow({ podName, containerName, from }, { signal, until: this.#over.signal })) {
+      for await (const line of logs.follow(
+        { podName, containerName, from },
+        { signal, until: this.#noMoreLines.signal },
+      )) {
         await sink.deliver(line);
         if (signal.aborted || sink.failure !== undefined) return;
       }
     } catch (error) {
       if (signal.aborted) return;
       sink.fail(error);
-      logger.warn('log of a sidecar not read', { podName, container: containerName, error });
+      logger.warn('sidecar log not read', { podName, container: containerName, error });
     }
   }
 }

@@ -5,7 +5,7 @@ import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { CheckedProcess } from './process-spec.ts';
 
-/** Where a process is, or is to be. */
+/** The place of a process. */
 export interface ProcessTarget {
   readonly handle: string;
   readonly podName: string;
@@ -13,7 +13,10 @@ export interface ProcessTarget {
   readonly processId: string;
 }
 
-/** Starts it if it was not started before; a lost connection is no reason to give up, since an id is started at most once. */
+/**
+ * Starts the process if its id was not started before. Retries after a lost connection, because the
+ * agent starts an id at most once.
+ */
 export async function startProcess(
   { id, args, env, dir, user, tty }: CheckedProcess,
   target: ProcessTarget & { readonly stdin: boolean },
@@ -24,7 +27,7 @@ export async function startProcess(
   await mapDeletedPod(target, () => pods.persist(target.podName, () => agent().start(spec, { signal }), { signal }));
 }
 
-/** A pod that is gone is a container that has disappeared. */
+/** Runs the work. Converts the error of a deleted pod into `ContainerDisappearedError`. */
 export async function mapDeletedPod<T>({ handle, workerName }: ProcessTarget, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -4,13 +4,14 @@ import { InvalidSpecError } from '../errors/caller.ts';
 import { ProtocolViolationError } from '../errors/connection.ts';
 import { ChangeSignal } from '../internal/change-signal.ts';
 
-/** A piece of stdin at its offset, or the end of it. */
+/** A piece of stdin with its offset, or the end of stdin. */
 export type StdinPiece = { readonly offset: number; readonly bytes: Uint8Array } | { readonly endAt: number };
 
 /**
- * The command's stdin between the host's stream, which can be read once, and connections, which can be lost: keeps what was read and not acknowledged, so that the next
- * attachment continues where the agent is, and nothing else. What the agent has already is read and dropped.
- * The host's stream is never destroyed: a command may end before its stdin does.
+ * Buffers the command's stdin between the host's stream, which can be read once, and connections,
+ * which can be lost. Keeps only the bytes that were read and not acknowledged, so that the next
+ * attachment continues at the agent's offset. Discards bytes that the agent already has. Never
+ * destroys the host's stream: a command may end before its stdin does.
  */
 export class StdinBuffer {
   readonly #source: Readable;
@@ -26,21 +27,24 @@ export class StdinBuffer {
     for (const event of ['readable', 'end', 'error', 'close'] as const) source.on(event, this.#change.notify);
   }
 
-  /** How many bytes are kept in memory. */
+  /** The number of bytes in memory. */
   get keptBytes(): number {
     return this.#kept.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
   }
 
   /**
-   * What comes at this offset, waiting for the source if need be; `undefined` after a release. Rejects with the source's own error.
+   * Resolves with the piece at this offset, when the source has provided it. Resolves with
+   * `undefined` after a release. Rejects with the source's own error.
    *
-   * @throws ProtocolViolationError - what is asked for was acknowledged before: the agent has lost it
-   * @throws InvalidSpecError - the source ends before this offset, so that it is not the stdin that the command had so far
+   * @throws ProtocolViolationError - the offset was acknowledged before: the agent has lost the
+   *   bytes
+   * @throws InvalidSpecError - the source ends before this offset, so it is not the stdin that the
+   *   command has read so far
    */
   async pieceAt(offset: number): Promise<StdinPiece | undefined> {
     if (offset < this.#acknowledgedBytes)
       throw new ProtocolViolationError(
-        `stdin from byte ${offset} is wanted, and ${this.#acknowledgedBytes} were acknowledged`,
+        `the agent requests stdin from byte ${offset} after it acknowledged ${this.#acknowledgedBytes} bytes`,
       );
     while (!this.#released) {
       const kept = this.#kept.find((piece) => offset < piece.offset + piece.bytes.byteLength);
@@ -48,7 +52,7 @@ export class StdinBuffer {
       if (this.#ended && offset > this.#readBytes)
         throw new InvalidSpecError(
           'stdin',
-          `ends at byte ${this.#readBytes}, and the command was given ${offset} bytes before`,
+          `ends at byte ${this.#readBytes}, but the command already received ${offset} bytes`,
         );
       if (this.#ended) return { endAt: this.#readBytes };
       if (!this.#take()) await this.#change.wait();
@@ -56,12 +60,18 @@ export class StdinBuffer {
     return undefined;
   }
 
-  /** What the source gives first is at this offset: the bytes before were somebody else's. To be called before anything is read. */
+  /**
+   * Sets the offset of the source's first byte: the bytes before it came from other hosts. To be
+   * called before anything is read.
+   */
   beginAt(offset: number): void {
     this.#readBytes = offset;
   }
 
-  /** What was at `from` is at `to` instead, and so are all bytes after it: others gave the command bytes in between. What was before it is dropped. */
+  /**
+   * Moves the bytes from offset `from` on to `to`, because other hosts sent bytes in between.
+   * Discards the bytes before `from`.
+   */
   move(from: number, to: number): void {
     this.#drop(from);
     this.#kept = this.#kept.map(({ offset, bytes }) => ({ offset: offset + to - from, bytes }));
@@ -69,13 +79,13 @@ export class StdinBuffer {
     this.#acknowledgedBytes = to;
   }
 
-  /** The agent has everything below this offset. */
+  /** Discards the bytes below this offset, which the agent has. */
   acknowledge(offset: number): void {
     this.#acknowledgedBytes = Math.max(this.#acknowledgedBytes, offset);
     this.#drop(offset);
   }
 
-  /** Nothing more is read: the source stays as it is. */
+  /** Stops reading and releases the source, without any change to it. */
   release(): void {
     this.#released = true;
     for (const event of ['readable', 'end', 'error', 'close'] as const) this.#source.off(event, this.#change.notify);
@@ -90,7 +100,10 @@ export class StdinBuffer {
       );
   }
 
-  /** Takes what the source has now, but for what the agent has. `false`: it has nothing yet. */
+  /**
+   * Reads the available bytes and discards those that the agent has. Returns `false` if nothing is
+   * available yet.
+   */
   #take(): boolean {
     const source = this.#source;
     const chunk: unknown = source.read();
@@ -110,5 +123,5 @@ export class StdinBuffer {
 
 function asBytes(chunk: unknown): Uint8Array {
   if (chunk instanceof Uint8Array) return chunk;
-  throw new InvalidSpecError('stdin', 'gives something that is neither bytes nor text');
+  throw new InvalidSpecError('stdin', 'provides data that is neither bytes nor text');
 }

@@ -3,18 +3,22 @@ import type { StdinBuffer, StdinPiece } from './stdin-buffer.ts';
 
 export interface StdinFeederOptions {
   readonly stdin: StdinBuffer;
-  /** Whether the host's first byte is the command's first, or the one that comes next when feeding begins. */
+  /**
+   * Whether the host's first byte is the command's first byte, or its next byte when feeding
+   * begins.
+   */
   readonly stdinFrom: 'start' | 'here';
-  /** Called when the host's stream fails, or is not what the command had before. */
+  /** Called when the host's stream fails, or is not the stdin that the command has read so far. */
   readonly failed: (cause: unknown) => void;
 }
 
-/** What feeding needs of an attachment. */
+/** The part of an attachment that receives stdin. */
 export type StdinTarget = Pick<Attachment, 'sendStdin' | 'endStdin' | 'stdinAcknowledged' | 'stdinSent'>;
 
 /**
- * Feeds the command's stdin over one attachment after another, and only while it is the attachment's turn: another host may take stdin, and the turn comes back when that
- * host is gone. The agent says each time how many bytes it has.
+ * Feeds the command's stdin over successive attachments, but only during the attachment's turn:
+ * another host may take over stdin, and the turn returns when that host detaches. The agent reports
+ * at each turn how many bytes it has.
  */
 export class StdinFeeder {
   readonly #options: StdinFeederOptions;
@@ -28,7 +32,7 @@ export class StdinFeeder {
     this.#options = options;
   }
 
-  /** The attachment's turn begins, or has ended. */
+  /** Handles the beginning or the end of the attachment's turn. */
   onTurn(target: StdinTarget, turn: StdinTurn | undefined): void {
     this.stop();
     if (turn === undefined || turn.ended) return;
@@ -44,7 +48,10 @@ export class StdinFeeder {
     this.#turn += 1;
   }
 
-  /** Bytes of other hosts are no bytes of this one: what it has not sent comes after them, unless all hosts give the same. */
+  /**
+   * Places the unsent bytes of this host after the bytes of other hosts, unless all hosts provide
+   * the same stdin.
+   */
   #place(from: number): void {
     const { stdin, stdinFrom } = this.#options;
     if (stdinFrom === 'here') {
@@ -68,7 +75,7 @@ export class StdinFeeder {
         }
         await target.sendStdin(piece.bytes);
       } catch {
-        return; // The attachment is lost; the next one goes on.
+        return; // The attachment is lost; the next attachment continues.
       }
       if (turn !== this.#turn) return;
       offset += piece.bytes.byteLength;

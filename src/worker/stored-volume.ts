@@ -24,28 +24,26 @@ import { abortOptions, streamSource, text } from '../validation/common-shapes.ts
 import { checkShape } from '../validation/shape.ts';
 import { readFileOptions, streamInOptions, streamOutOptions } from '../validation/volume-shapes.ts';
 
-/** What a volume works with. */
 export interface VolumeComponents {
   readonly volumes: VolumeRepository;
   readonly store: ArtifactStore;
-  /** Does work on the database again, while what it fails with may pass. */
+  /** Runs work on the database, and retries it after retryable errors. */
   readonly retry: (work: () => Promise<void>, options: AbortOptions) => Promise<void>;
 }
 
-/** Under which lease a volume of a container that is being created is filled. */
+/** The lease under which a volume is filled while its container is being created. */
 export interface FillingLease {
   readonly holder: string;
   readonly generation: number;
 }
 
-/** Options of `takeFrom`. */
 export interface TakeOptions extends AbortOptions {
   readonly lease?: FillingLease | undefined;
 }
 
 const defaultReadFileLimitBytes = 1024 * 1024;
 
-/** A volume whose row is in the database and whose bytes are in an artifact store. */
+/** A volume with its row in the database and its bytes in an artifact store. */
 export class StoredVolume implements Volume {
   readonly handle: string;
   readonly source: string;
@@ -81,7 +79,10 @@ export class StoredVolume implements Volume {
     };
   }
 
-  /** Takes all that another artifact has. What is in the same store goes there as it is, and is not decoded on its way. */
+  /**
+   * Copies the whole content of another artifact. Within one store the bytes are copied directly,
+   * without decoding.
+   */
   async takeFrom(artifact: Artifact, { signal, lease }: TakeOptions = {}): Promise<void> {
     if (!(artifact instanceof StoredVolume) || artifact.#store !== this.#store) {
       await this.#streamIn('.', () => artifact.streamOut('.', { signal }), { signal, lease });
@@ -124,7 +125,7 @@ export class StoredVolume implements Volume {
     return { handle: this.handle, readyAt, digest, sizeBytes };
   }
 
-  /** Checks what was asked for. The source of a call that cannot be done is let go of. */
+  /** Checks the parameters of a call. Destroys the source if they are invalid. */
   #check(path: string, source: StreamSource, options: StreamInOptions): DecodeOptions {
     const facts = { handle: this.handle, direction: 'in' } as const;
     try {
@@ -143,7 +144,9 @@ export class StoredVolume implements Volume {
     }
   }
 
-  /** Tried at least once whatever the signal says: the content is there. */
+  /**
+   * Marks the content ready. Tries at least once, even after an abort, because the content exists.
+   */
   async #markReady(path: string, { digest, rawBytes }: ReceivedArchive, { signal, lease }: TakeOptions): Promise<void> {
     const isWhole = path === '' || path === '.' || path === '/';
     const content = isWhole ? { digest, sizeBytes: rawBytes } : undefined;

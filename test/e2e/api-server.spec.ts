@@ -35,7 +35,10 @@ describe('an API server that is killed and started five times, on a real cluster
     await database?.close();
   });
 
-  /** The node hears late of the deletion: it has lost the API server as often, and waits longer each time before it watches again. */
+  /**
+   * Retries the reaper: the node learns late of the deletion, because it has lost the API server as
+   * often and waits longer each time before it watches again.
+   */
   async function reaped(): Promise<void> {
     for (;;) {
       try {
@@ -47,7 +50,7 @@ describe('an API server that is killed and started five times, on a real cluster
     }
   }
 
-  it('takes no line from a step that prints 100,000 on each stream, and gives none twice; a terminal goes on as well', async () => {
+  it('loses no line of a step that prints 100,000 on each stream, and delivers none twice, and a terminal continues as well', async () => {
     const { container, owner } = await makeContainer(worker, shellImage);
     const script = `i=0; while [ $i -lt ${lines} ]; do
       i=$((i+1)); echo "out $i"; echo "err $i" >&2; [ $((i % 500)) -eq 0 ] && sleep 0.1

@@ -12,7 +12,7 @@ import { missingImage, namespaceReady, type RealCluster, realCluster, shellImage
 import { rejection } from '../support/rejection.ts';
 import { workerSetup } from '../support/worker-setup.ts';
 
-describe('what KubernetesWorker makes of refusals and failures of a real cluster', function () {
+describe("KubernetesWorker's classification of refusals and failures of a real cluster", function () {
   this.timeout(180_000);
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
@@ -42,14 +42,14 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
     await database?.close();
   });
 
-  /** How long a failure took, in seconds, and the failure. */
+  /** Returns the error of a failed creation, and its duration in seconds. */
   async function failure(image: string): Promise<{ readonly error: Error; readonly seconds: number }> {
     const startedAt = Date.now();
     const error = await rejection(worker.findOrCreateContainer(newOwner(), { image }));
     return { error, seconds: (Date.now() - startedAt) / 1000 };
   }
 
-  context('an image that cannot be had', () => {
+  context('an image that cannot be pulled', () => {
     for (const [what, image, words] of [
       ['is missing', 'registry.local:5000/none:1', 'not found'],
       ['has no such tag', 'registry.local:5000/busybox:no-such-tag', 'not found'],
@@ -64,13 +64,13 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
       });
     }
 
-    it('whose name is none is final at once', async () => {
+    it('with an invalid name is final at once', async () => {
       const { error, seconds } = await failure('registry.local:5000/UPPER:1');
       expect(error).to.include({ code: 'KW_ERR_IMAGE_PULL_FAILED', retryable: false, reason: 'InvalidImageName' });
       expect(seconds).to.be.below(10);
     });
 
-    it('for want of a registry is waited for as long as the worker has patience, and may be tried again', async () => {
+    it('without a registry is retried until the image pull time-out, and the error is retryable', async () => {
       await using impatient = await setupIn(real!.namespace, { imagePullTimeoutMs: 3_000 }).open();
       const error = await rejection(
         impatient.findOrCreateContainer(newOwner(), { image: 'registry.local:1/busybox:1' }),
@@ -88,7 +88,7 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
     });
 
     for (const status of [429, 503]) {
-      it(`that answers ${String(status)} for a while fails nothing`, async () => {
+      it(`that responds with ${String(status)} for a while causes no failure`, async () => {
         await using faulty = await faultyRegistry(registry, status);
         const timer = setTimeout(() => faulty.serve(), 16_000);
         try {
@@ -102,7 +102,7 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
       });
     }
 
-    it('that is stopped for twenty seconds during a pull fails nothing', async () => {
+    it('that is stopped for twenty seconds during a pull causes no failure', async () => {
       const tag = `t${randomBytes(4).toString('hex')}`;
       await registry.tag('busybox', '1', tag);
       await registry.stop();
@@ -138,7 +138,7 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
       await namespaceReady(api, namespace);
     };
 
-    it('whose quota is full makes a pod wait for room, and says that there is none when the time is over', async () => {
+    it('with an exhausted quota makes a pod wait, and rejects after the time-out', async () => {
       await create();
       await api.createNamespacedResourceQuota({
         namespace,
@@ -157,7 +157,7 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
       expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
     });
 
-    it('whose LimitRange forbids the limits is final at once, in the server`s words', async () => {
+    it("with a LimitRange that forbids the limits is final at once, in the server's words", async () => {
       await create();
       await api.createNamespacedLimitRange({
         namespace,
@@ -170,7 +170,7 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
       expect(error.message).to.include('maximum memory usage per Container is 64Mi').and.not.include('Role');
     });
 
-    it('whose Pod Security is restricted is final at once, in the server`s words', async () => {
+    it("with restricted Pod Security is final at once, in the server's words", async () => {
       await create({ 'pod-security.kubernetes.io/enforce': 'restricted' });
       await using strict = await setupIn(namespace).open();
       const error = await rejection(strict.findOrCreateContainer(newOwner(), { image: shellImage }));
@@ -179,7 +179,7 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
     });
   });
 
-  context('a live pod whose labels are removed by hand', () => {
+  context('a live pod with labels that are removed manually', () => {
     it('follows its process to the end', async () => {
       const { container, owner } = await makeContainer(worker, shellImage);
       const process = await container.run(
@@ -199,7 +199,7 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
   });
 
   context('an environment', () => {
-    it('is given to each process, and is not in the Pod object', async () => {
+    it('is passed to each process, and is not in the Pod object', async () => {
       const largest = `LARGE=${'x'.repeat(131_071 - 'LARGE='.length)}`;
       const { container, owner } = await makeContainer(worker, shellImage, { env: ['TOKEN=very-secret', largest] });
       const pod = await api.readNamespacedPod({ name: container.podName, namespace: real!.namespace });
@@ -210,13 +210,13 @@ describe('what KubernetesWorker makes of refusals and failures of a real cluster
   });
 
   context('a main container that ends at each start', () => {
-    it('is reported within seconds, with exit code, reason and what it printed last', async () => {
+    it('is reported within seconds, with exit code, reason and last output', async () => {
       const namespace = `${real!.namespace}-broken`;
       await api.createNamespace({ body: { metadata: { name: namespace } } });
       try {
         await namespaceReady(api, namespace);
         await using broken = await setupIn(namespace, { schedulingTimeoutMs: 1_000 }).open();
-        // Delivers the agent, and no node reads it yet: nodes keep what is immutable.
+        // Delivers the agent before any node reads it, because nodes cache immutable config maps.
         await rejection(
           broken.findOrCreateContainer(newOwner(), { image: shellImage, limits: { cpuMilli: 4_000_000 } }),
         );

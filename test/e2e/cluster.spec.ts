@@ -88,7 +88,7 @@ describe('a real cluster', function () {
     });
   }
 
-  /** Watches a pod until it is so. */
+  /** Watches a pod until the condition holds. */
   async function until(name: string, condition: (pod: Pod | undefined) => boolean): Promise<Pod | undefined> {
     for await (const pod of watch.observe(name)) {
       if (condition(pod)) return pod;
@@ -101,9 +101,9 @@ describe('a real cluster', function () {
 
   for (const [what, options, image] of [
     ['plain', {}, shellImage],
-    ['with restricted security', { security: 'restricted', runAsUser: 1000, readOnlyRootFilesystem: true }, shellImage],
+    ['restricted', { security: 'restricted', runAsUser: 1000, readOnlyRootFilesystem: true }, shellImage],
   ] as const) {
-    it(`takes and runs a pod of ours, ${what}, and tells its life from one watch`, async () => {
+    it(`accepts and runs a ${what} pod, and reports its states in one watch`, async () => {
       const created = await real.cluster.createPod(plannedPod({ options, image }));
       const name = created.metadata?.name ?? '';
       expect(await rejection(real.cluster.createPod({ ...created, metadata: { name } }))).to.be.instanceOf(
@@ -119,7 +119,7 @@ describe('a real cluster', function () {
     });
   }
 
-  it('is allowed to refuse by Pod Security, and takes what is restricted', async () => {
+  it('may reject pods by Pod Security, and accepts restricted pods', async () => {
     const name = `${real.namespace}-strict`;
     const api = real.kubeConfig.makeApiClient(CoreV1Api);
     await api.createNamespace({
@@ -136,7 +136,7 @@ describe('a real cluster', function () {
     }
   });
 
-  it('says why an image cannot be pulled', async () => {
+  it('reports why an image cannot be pulled', async () => {
     const { metadata } = await real.cluster.createPod(plannedPod({ image: `docker:///${missingImage}` }));
     const start = new PodStart(60_000);
     let problem: StartProblem | undefined;
@@ -147,7 +147,7 @@ describe('a real cluster', function () {
     expect(problem).to.have.nested.include({ 'error.code': 'KW_ERR_IMAGE_PULL_FAILED', 'error.image': missingImage });
   });
 
-  it('says why and since when no node takes a pod', async () => {
+  it('reports why and since when no node accepts a pod', async () => {
     const { metadata } = await real.cluster.createPod(plannedPod({ cpuMilli: 5_000_000 }));
     const pod = await until(
       metadata?.name ?? '',
@@ -159,7 +159,7 @@ describe('a real cluster', function () {
     expect(found?.since).to.be.instanceOf(Date);
   });
 
-  it('says that the program of a pod is missing', async () => {
+  it('reports that the program of a pod is missing', async () => {
     const pod = plannedPod();
     pod.spec!.containers[0]!.command = ['/no/such/program'];
     const { metadata } = await real.cluster.createPod(pod);
@@ -168,7 +168,7 @@ describe('a real cluster', function () {
     expect(problemOf(failed)?.message).to.contain('no such file or directory');
   });
 
-  it('brings a container back that was killed for memory, and says what it died of', async () => {
+  it('restarts a container that was killed for memory, and reports the reason', async () => {
     const pod = plannedPod({ memoryBytes: 24 * 1024 * 1024 });
     pod.spec!.containers[0]!.command = ['sh', '-c', 'x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done'];
     const { metadata } = await real.cluster.createPod(pod);
@@ -182,7 +182,7 @@ describe('a real cluster', function () {
     expect(state.kind === 'restarting' && state.lastTermination).to.include({ outOfMemory: true, exitCode: 137 });
   });
 
-  it('lists pods, and watches from there', async () => {
+  it("lists pods, and watches from the list's version", async () => {
     const { pods, resourceVersion } = await real.cluster.listPods(
       workerSelector(marks.installationId, marks.workerName),
     );
@@ -198,7 +198,7 @@ describe('a real cluster', function () {
     await rejection(changes.next()).then((error) => expect(error).to.equal(reason));
   });
 
-  it('says that a version is too old to watch from', async function () {
+  it('reports that a version is too old to watch from', async function () {
     const stop = new AbortController();
     const first = await real.cluster
       .watchPods('', '1', { signal: stop.signal })
@@ -212,7 +212,7 @@ describe('a real cluster', function () {
     expect(first).to.be.instanceOf(WatchExpiredError);
   });
 
-  it('tells the architectures of its nodes', async () => {
+  it('reports the architectures of its nodes', async () => {
     expect(await real.cluster.nodeArchitectures()).to.include(process.arch === 'arm64' ? 'arm64' : 'amd64');
   });
 });

@@ -17,7 +17,7 @@ describe('the demo on a real cluster', function () {
   });
 
   for (const image of [shellImage, nonRootImage]) {
-    it(`runs the main job with ${image} and PostgreSQL, and leaves nothing`, async () => {
+    it(`runs the main job with ${image} and PostgreSQL, and leaves nothing behind`, async () => {
       const { kubeconfigPath, namespace } = real!;
       const { status, stdout, stderr } = await runDemo([
         '--kubeconfig',

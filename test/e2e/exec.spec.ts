@@ -42,7 +42,9 @@ describe('an exec on a real cluster', function () {
     return real.cluster.execEndpoint({ podName, containerName, command });
   }
 
-  /** Runs a command to its end; a start that the server refuses on the status channel rejects as well. */
+  /**
+   * Runs a command to its end. Rejects also if the server refuses the start on the status channel.
+   */
   async function run(command: readonly string[], options: OpenExecOptions = {}, podName = 'box'): Promise<Ran> {
     const connection = await openExec(await endpoint(command, podName), options);
     const chunks: Uint8Array[] = [];
@@ -57,7 +59,7 @@ describe('an exec on a real cluster', function () {
     describe(`over ${protocol}`, () => {
       const options = { protocols: new ProtocolOrder([protocol]) };
 
-      it('gives stdout whole, stderr apart, and the exit code', async () => {
+      it('delivers complete stdout, separate stderr, and the exit code', async () => {
         const { stdout, connection, reason } = await run(['sh', '-c', 'seq 100000; echo oops >&2; exit 3'], options);
         expect(connection.protocol).to.equal(protocol);
         expect(connection.status).to.deep.equal({ kind: 'exited', exitCode: 3 });
@@ -69,7 +71,7 @@ describe('an exec on a real cluster', function () {
         expect(reason.message).to.contain('exit code 3').and.contain('oops');
       });
 
-      it('echoes 16 MiB both ways at the same time, byte for byte, and ends the command when it is closed', async () => {
+      it('echoes 16 MiB in both directions concurrently, byte for byte, and ends the command when it is closed', async () => {
         const payload = randomBytes(16 * 1024 * 1024);
         const connection = await openExec(await endpoint(['cat']), options);
         const hash = createHash('sha256');
@@ -96,13 +98,13 @@ describe('an exec on a real cluster', function () {
         throw new Error('cat is still there');
       });
 
-      it('refuses a program that is missing for good', async () => {
+      it('fails permanently for a missing program', async () => {
         const error = await rejection(run(['/no/such/program'], options));
         expect(error).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', retryable: false });
         expect(error.message).to.contain('no such file or directory');
       });
 
-      it('is worth another try while the container is not up', async () => {
+      it('fails with a retryable error while the container is not running', async () => {
         const pod = idlePod(`broken-${protocol.slice(0, 2).toLowerCase()}`);
         pod.spec!.containers[0]!.image = 'registry.local/no-such-image:1';
         await real.cluster.createPod(pod);
@@ -117,7 +119,7 @@ describe('an exec on a real cluster', function () {
     });
   }
 
-  it('refuses a pod or a container that is not there for good', async () => {
+  it('fails permanently for a missing pod or container', async () => {
     expect(await rejection(openExec(await endpoint(['true'], 'none')))).to.include({
       code: 'KW_ERR_EXEC_HANDSHAKE_FAILED',
       status: 404,
@@ -130,7 +132,7 @@ describe('an exec on a real cluster', function () {
     });
   });
 
-  it('says that no sub-protocol is common', async () => {
+  it('rejects without a common sub-protocol', async () => {
     expect(
       await rejection(
         openExec(await endpoint(['true']), { protocols: new ProtocolOrder(['v9.channel.k8s.io' as ExecProtocol]) }),
@@ -138,13 +140,13 @@ describe('an exec on a real cluster', function () {
     ).to.be.instanceOf(UnsupportedSubprotocolError);
   });
 
-  it('says that the credentials are wrong', async () => {
+  it('rejects with invalid credentials', async () => {
     const { cert: _cert, key: _key, ...tls } = (await endpoint(['true'])).tls;
     const wrong = { ...(await endpoint(['true'])), tls, headers: { Authorization: 'Bearer nonsense' } };
     expect(await rejection(openExec(wrong))).to.be.instanceOf(UnauthorizedError);
   });
 
-  it('names the right that is missing', async () => {
+  it('names the missing right', async () => {
     const { namespace, kubeConfig } = real;
     await kubeConfig
       .makeApiClient(CoreV1Api)
@@ -170,7 +172,7 @@ describe('an exec on a real cluster', function () {
     expect(error.message).to.contain('verbs create and get on pods/exec');
   });
 
-  it('does not trust a server whose certificate is another\u2019s', async () => {
+  it('rejects a server with the certificate of another server', async () => {
     const plain = await endpoint(['true']);
     const error = await rejection(openExec({ ...plain, tls: { ...plain.tls, ca: undefined } }));
     expect(error).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', retryable: false, status: undefined });

@@ -27,7 +27,7 @@ describe('images and namespaces of a real cluster', function () {
   });
 
   context('a full Linux image', () => {
-    it('runs as whatever user it knows, by name or number, with that one`s groups and home', async () => {
+    it("runs as any user of the image, by name or number, with that user's groups and home", async () => {
       const { kubeconfigPath, namespace } = real!;
       await using worker = await workerSetup({
         kubeconfigPath,
@@ -66,7 +66,7 @@ describe('images and namespaces of a real cluster', function () {
   });
 
   context('an image with an editor', () => {
-    it('edits a file in it, key by key, on a screen whose size changes', async () => {
+    it('edits a file, key by key, on a screen that is resized', async () => {
       const { kubeconfigPath, namespace } = real!;
       await using worker = await workerSetup({
         kubeconfigPath,
@@ -82,14 +82,14 @@ describe('images and namespaces of a real cluster', function () {
         { path: 'vi', args: ['file'], tty: { windowSize: { columns: 80, rows: 10 } }, env: ['TERM=xterm'] },
         { stdin: keys, stdout: screen },
       );
-      // The last line of ten is the editor's own.
+      // The editor uses the last of the ten lines itself.
       await screen.shows('9');
       expect(screen.text).to.not.contain('39');
       await vi.resize({ columns: 80, rows: 40 });
-      // The new size is seen with the next key: Control-L draws the screen anew.
+      // The editor reads the new size at the next key: Control-L redraws the screen.
       keys.write('\x0c');
       await screen.shows('39');
-      // To line 5, two words before it, a line deleted, written, quit.
+      // Goes to line 5, inserts two words before it, deletes a line, writes and quits.
       keys.write('5Gihello world\x1b');
       await screen.shows('hello world');
       keys.write('jdd:wq\r');
@@ -100,8 +100,8 @@ describe('images and namespaces of a real cluster', function () {
     });
   });
 
-  context('a namespace that takes only what is restricted', () => {
-    it('takes pods of a user that is not root, with a root file system that is read-only, and all works in them', async () => {
+  context('a namespace that accepts only restricted pods', () => {
+    it('accepts pods of a user other than root with a read-only root file system, and everything works in them', async () => {
       const api = real!.kubeConfig.makeApiClient(CoreV1Api);
       const name = `${real!.namespace}-strict`;
       await api.createNamespace({

@@ -10,7 +10,7 @@ import { readTarText } from '../support/tar.ts';
 import { workerSetup } from '../support/worker-setup.ts';
 
 const limitBytes = 48 * 1024 * 1024;
-/** Takes memory until it is killed. `tail` keeps a line that does not end. */
+/** Uses memory until it is killed. `tail` buffers a line without an end. */
 const hog = 'tail /dev/zero';
 
 describe('memory that runs out on a real cluster', function () {
@@ -38,17 +38,17 @@ describe('memory that runs out on a real cluster', function () {
     await makeContainer(worker, shellImage, { limits: { memoryBytes: limitBytes }, outputs: { out: 'out' }, ...parts });
   const error = async (process: Process) => {
     const startedAt = Date.now();
-    const told = await rejection(process.wait());
-    expect(Date.now() - startedAt, 'ms until it was told').to.be.below(15_000);
-    return told;
+    const reason = await rejection(process.wait());
+    expect(Date.now() - startedAt, 'ms until wait() rejected').to.be.below(15_000);
+    return reason;
   };
 
   for (const [what, script] of [
     ['the command', `exec ${hog}`],
-    ['a child of it, and the shell answers 137', `echo before; ${hog}; exit $?`],
-    ['a grandchild in a session of its own, and the shell answers 137', `setsid sh -c '${hog}; exit $?'; exit $?`],
+    ['a child of the command, and the shell exits with 137', `echo before; ${hog}; exit $?`],
+    ['a grandchild in its own session, and the shell exits with 137', `setsid sh -c '${hog}; exit $?'; exit $?`],
   ] as const)
-    it(`is told where the kernel killed ${what}; volumes stay, the next process runs, and it is told again later`, async () => {
+    it(`is reported if the kernel killed ${what}; volumes remain, the next process runs, and it is reported again later`, async () => {
       const { container, owner, mounts } = await limited();
       await sh(container, 'echo kept > out/kept');
       const process = await container.run({ id: 'hungry', path: 'sh', args: ['-c', script] }, {});
@@ -72,7 +72,7 @@ describe('memory that runs out on a real cluster', function () {
       await worker.ownerFinished(owner);
     });
 
-  it('is a fact beside another status, which the command gave knowingly', async () => {
+  it('is a fact beside another status that the command chose', async () => {
     const { container, owner } = await limited();
     const { exitStatus, oomKills } = await sh(container, `${hog}; echo "it was killed with $?"; exit 3`);
     expect(exitStatus).to.equal(3);
@@ -81,7 +81,7 @@ describe('memory that runs out on a real cluster', function () {
     await worker.ownerFinished(owner);
   });
 
-  it('is told of a sidecar, with its limit; the command runs on, and the next one is not bothered', async () => {
+  it('is reported for a sidecar, with its limit; the command continues, and the next one is not affected', async () => {
     const sidecars = [
       {
         name: 'database',

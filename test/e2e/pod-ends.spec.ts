@@ -10,10 +10,10 @@ import { workerSetup } from '../support/worker-setup.ts';
 
 /** How many pods are deleted. */
 const rounds = Number(process.env['KW_TEST_DELETIONS'] ?? 20);
-/** So many at once, as a busy host has them. */
+/** How many pods are deleted concurrently, as on a busy host. */
 const atOnce = 5;
 
-/** Ends well as soon as it gets TERM, as many servers do. */
+/** Exits with status 0 on TERM, as many servers do. */
 const script = 'trap "exit 0" TERM; echo ready; while :; do sleep 0.05; done';
 
 describe("a command on a real cluster that exits 0 on TERM, when its pod's end ends it", function () {
@@ -47,7 +47,7 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
     return { process, podName: container.podName, handle: container.handle };
   }
 
-  /** No host finds a result of it, neither this one nor one that begins anew. */
+  /** Checks that no host finds a result, neither this host nor a restarted one. */
   async function hasNoResult(handle: string): Promise<void> {
     const found = (await worker.lookupContainer(handle))!;
     const answer = await found.attach('step', {}).then(
@@ -81,7 +81,7 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
     expect(codes).to.deep.equal(codes.map(() => 'KW_ERR_POD_DELETED false'));
   });
 
-  it('is evicted by the API, and wait says so when it has ended', async () => {
+  it('is evicted by the API, and wait() rejects when the command has ended', async () => {
     const { process, podName, handle } = await begin();
     const waiting = rejection(process.wait());
     const { namespace } = real!;
@@ -94,7 +94,7 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
     await hasNoResult(handle);
   });
 
-  it('is evicted by its kubelet for the local storage that a LimitRange allows, and its pod does not show success', async () => {
+  it('is evicted by its kubelet for exceeding the local storage of a LimitRange, and its pod is not reported as succeeded', async () => {
     const { namespace } = real!;
     const limits = [{ type: 'Container', _default: { 'ephemeral-storage': '8Mi' } }];
     await api.createNamespacedLimitRange({ namespace, body: { metadata: { name: 'storage' }, spec: { limits } } });

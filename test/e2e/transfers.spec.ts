@@ -23,13 +23,13 @@ import { silentLogger } from '../support/silent-logger.ts';
 import { tarOf } from '../support/tar.ts';
 import { workerSetup } from '../support/worker-setup.ts';
 
-describe('Transfers on a real cluster', function () {
+describe('transfers on a real cluster', function () {
   this.timeout(180_000);
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
   let setup: ReturnType<typeof workerSetup>;
   let worker: Worker;
-  /** How often a transfer went on over another connection. */
+  /** How often a transfer continued over another connection. */
   let reconnects = 0;
 
   before(async function () {
@@ -57,7 +57,7 @@ describe('Transfers on a real cluster', function () {
     return names.find((name) => name.includes(volume.handle.slice(0, 8))) ?? '';
   }
 
-  /** An archive, once and not all at once: calls what is to happen when so many bytes were given. */
+  /** Yields an archive slowly. Calls `happens.call` once, after `happens.at` bytes. */
   async function* slowly(
     { bytes }: SoakArchive,
     happens?: { readonly at: number; readonly call: () => Promise<void> },
@@ -85,7 +85,7 @@ describe('Transfers on a real cluster', function () {
       api = kubeApi(this);
     });
 
-    it('are fifty of fifty right, byte for byte, and leave nothing in their pods', async () => {
+    it('are all correct, byte for byte, and leave nothing in their pods', async () => {
       const random = seededRandom(printedSeed());
       const archives = await soakArchives(12, 6_000_000, random);
       const volumes = await Promise.all(
@@ -105,7 +105,7 @@ describe('Transfers on a real cluster', function () {
           killed += 1;
         }
       })();
-      // Nothing is said while the transfers go on; both are waited for below.
+      // An error of the storm is reported below, after the transfers.
       storm.catch(() => undefined);
       const { typed, wrong } = await soak(
         soakTransfers(50, archives, random),
@@ -135,7 +135,10 @@ describe('Transfers on a real cluster', function () {
     });
   });
 
-  /** No operation, nothing staged, and no connection but the one that asks. */
+  /**
+   * Waits until the agent has no operation, no staged content, and no connection but the one of
+   * this check.
+   */
   async function nothingIsLeftIn(podName: string): Promise<void> {
     const { cluster } = real!;
     const client = new AgentClient({
@@ -167,7 +170,7 @@ describe('Transfers on a real cluster', function () {
   }
 
   for (const protocol of execProtocols) {
-    it(`go over ${protocol}, from the first connection to a pod on`, async () => {
+    it(`use ${protocol} from the first connection to a pod`, async () => {
       await using over = await setup.openWith({ execProtocols: [protocol] });
       const archive = await archiveOf(20_000_000);
       const { volume } = await over.createVolumeForArtifact('team');
@@ -179,7 +182,7 @@ describe('Transfers on a real cluster', function () {
     });
   }
 
-  it('say within seconds that their pod is gone, up and down', async () => {
+  it('report within seconds that their pod no longer exists, up and down', async () => {
     const archive = await archiveOf(30_000_000);
     for (const direction of ['up', 'down'] as const) {
       const { volume } = await worker.createVolumeForArtifact('team');
@@ -187,7 +190,8 @@ describe('Transfers on a real cluster', function () {
       if (direction === 'down') await volume.streamIn('.', slowly(archive));
       let deletedAt = 0;
       const deletePod = async (): Promise<void> => {
-        // Before the call: a transfer may end by the watch sooner than the deletion is answered.
+        // Taken before the call: the watch may end the transfer before the response to the
+        // deletion.
         deletedAt = performance.now();
         await real!.cluster.deletePod(podName, { gracePeriodSeconds: 0 });
       };
@@ -207,7 +211,10 @@ describe('Transfers on a real cluster', function () {
   });
 
   context('when their container is killed', () => {
-    /** As the kernel does it, where the pod runs on this machine; else by TERM from within. */
+    /**
+     * Kills the container like the kernel if the pod runs on this machine, else by TERM from
+     * inside.
+     */
     async function killContainer(podName: string): Promise<void> {
       for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
         const [command, environment] = await Promise.all(
@@ -220,7 +227,7 @@ describe('Transfers on a real cluster', function () {
       await print(podName, ['sh', '-c', 'kill -TERM 1']);
     }
 
-    it('begin anew from a source that can be opened again', async () => {
+    it('restart from a source that can be opened again', async () => {
       const { volume } = await worker.createVolumeForArtifact('team');
       const archive = await archiveOf(20_000_000);
       const podName = await podOf(volume);
@@ -237,7 +244,7 @@ describe('Transfers on a real cluster', function () {
       await worker.expireArtifact(volume.handle);
     });
 
-    it('are lost, up and down, where they cannot, and the volume is as it was', async () => {
+    it('are lost, up and down, if they cannot be repeated, and do not change the volume', async () => {
       const { volume } = await worker.createVolumeForArtifact('team');
       const archive = await archiveOf(20_000_000);
       const podName = await podOf(volume);

@@ -2,9 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { InvalidSpecError } from '../../errors/caller.ts';
 import type { ContainerOwner } from '../../runtime/container.ts';
-
-/** The size limit of a property's value, in bytes of UTF-8. */
-const propertyLimitBytes = 1_048_576;
+import { ownerLimits, propertyLimits } from '../field-limits.ts';
 
 /**
  * Checks a text before it is stored, so that a read returns the same text: PostgreSQL cannot store
@@ -32,16 +30,16 @@ export function checkStorable(field: string, value: string): void {
  * @throws InvalidSpecError
  */
 export function checkProperty(nameField: string, name: string, valueField: string, value: string): void {
-  checkText(nameField, name, 253);
+  checkText(nameField, name, propertyLimits.nameCharacters);
   checkStorable(valueField, value);
-  if (Buffer.byteLength(value) > propertyLimitBytes)
-    throw new InvalidSpecError(valueField, `must have at most ${propertyLimitBytes} bytes`);
+  if (Buffer.byteLength(value) > propertyLimits.valueBytes)
+    throw new InvalidSpecError(valueField, `must have at most ${propertyLimits.valueBytes} bytes`);
 }
 
 /** @throws InvalidSpecError */
 export function checkOwner(owner: ContainerOwner): void {
-  checkText('owner.kind', owner.kind, 63);
-  checkText('owner.key', owner.key, 1_024);
+  checkText('owner.kind', owner.kind, ownerLimits.kindCharacters);
+  checkText('owner.key', owner.key, ownerLimits.keyCharacters);
 }
 
 /** @throws InvalidSpecError */

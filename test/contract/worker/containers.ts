@@ -7,7 +7,9 @@ import { rejection } from '../../support/rejection.ts';
 import { readTarText, tarOf } from '../../support/tar.ts';
 import { Collector, makeContainer, newOwner, sh, type WorkerSetup } from './setup.ts';
 
-/** The guarantees of `findOrCreateContainer`, of the look-ups and of release, over whatever cluster. */
+/**
+ * Specifies `findOrCreateContainer`, the look-ups and the release of containers, for any cluster.
+ */
 export function describeContainers(setup: () => WorkerSetup): void {
   describe('a container', function () {
     this.timeout(90_000);
@@ -31,7 +33,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
     };
 
     context('with inputs, outputs and caches', () => {
-      it('has each at its path, and an output can be the input of the next', async () => {
+      it('mounts each at its path, and an output can be the input of the next container', async () => {
         const [first, second] = [await uploaded({ 'a.txt': 'first' }), await uploaded({ 'b.txt': 'second' })];
         const spec: ContainerSpec = {
           image,
@@ -71,7 +73,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
         for (const { handle } of [first, second]) await worker.expireArtifact(handle);
       });
 
-      it('has a writable directory, outputs and inputs for the user that processes run as', async () => {
+      it('has a directory, outputs and inputs that the user of its processes can write', async () => {
         const input = await uploaded({ 'in.txt': 'in' });
         const { container, owner } = await makeContainer(worker, image, {
           inputs: [{ artifact: input, path: 'in' }],
@@ -84,8 +86,8 @@ export function describeContainers(setup: () => WorkerSetup): void {
       });
     });
 
-    context('when the same owner asks again', () => {
-      it('is the same one, from any instance, also when all ask at the same time', async () => {
+    context('when the same owner requests it again', () => {
+      it('is the same container for every instance and all concurrent calls', async () => {
         const owner = newOwner();
         const other = await setup().open();
         try {
@@ -112,7 +114,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
         await worker.ownerFinished(owner);
       });
 
-      it('is CONTAINER_DISAPPEARED where its pod is gone, and never made again under that handle', async () => {
+      it('rejects with CONTAINER_DISAPPEARED if its pod no longer exists, and is never created again under that handle', async () => {
         const { container, owner } = await makeContainer(worker, image);
         await sh(container, 'exit 6', { id: 'ended' });
         await setup().deletePod(container.podName);
@@ -127,7 +129,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
         await worker.ownerFinished(owner);
       });
 
-      it('gives results and properties from the database where its pod is gone, from a host that begins anew, and says what output is missing', async () => {
+      it('returns results and properties from the database to a restarted host after its pod ended, and reports the missing output', async () => {
         const { container, owner } = await makeContainer(worker, image);
         await container.setProperty('kept', 'in the database');
         await sh(container, 'echo 0123456789; echo err >&2; exit 6', { id: 'ended' });
@@ -165,8 +167,8 @@ export function describeContainers(setup: () => WorkerSetup): void {
       });
     });
 
-    context('that cannot be made', () => {
-      it('names the image that cannot be pulled, and the next try is a new one', async () => {
+    context('that cannot be created', () => {
+      it('names the image that cannot be pulled, and the next call starts over', async () => {
         const owner = newOwner();
         const error = await rejection(worker.findOrCreateContainer(owner, { image: setup().missingImage }));
         expect(error).to.include({ code: 'KW_ERR_IMAGE_PULL_FAILED', image: setup().missingImage });
@@ -175,7 +177,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
         await worker.ownerFinished(owner);
       });
 
-      it('says at once that no node can take it, when it may not wait', async () => {
+      it('rejects at once without a node if it must not wait for one', async () => {
         const owner = newOwner();
         const abort = new AbortController();
         const reason = new Error('no time for that');
@@ -187,7 +189,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
         await worker.ownerFinished(owner);
       });
 
-      it('names the field of a wrong specification, and makes nothing', async () => {
+      it('names the field of an invalid specification, and creates nothing', async () => {
         const artifact = await uploaded({ a: 'a' });
         const before = await setup().podNames();
         const wrong: Record<string, Partial<ContainerSpec>> = {
@@ -220,7 +222,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
         await worker.expireArtifact(artifact.handle);
       });
 
-      it('fails with what an input fails with, and runs nothing', async () => {
+      it('rejects with the error of an input, and runs nothing', async () => {
         const failure = new Error('the input is broken');
         const artifact: Volume = Object.create(null, {
           handle: { value: 'broken' },
@@ -242,8 +244,9 @@ export function describeContainers(setup: () => WorkerSetup): void {
     });
 
     context('with a sidecar', () => {
-      it('shares its volumes with it', async () => {
-        // Without a trap the first process of a container takes no TERM, and its pod would be there until it is killed.
+      it('shares its volumes with the sidecar', async () => {
+        // Without a trap the first process of a container ignores TERM, and its pod would exist
+        // until it is killed.
         const script = 'trap "exit 0" TERM; echo from the sidecar > file; while :; do sleep 0.1; done';
         const sidecars = [{ name: 'side', image, command: ['sh', '-c', script], dir: '/tmp/build/test/shared' }];
         const { container, owner } = await makeContainer(worker, image, { outputs: { shared: 'shared' }, sidecars });
@@ -254,14 +257,14 @@ export function describeContainers(setup: () => WorkerSetup): void {
     });
 
     context('when looked up', () => {
-      it('is undefined where there never was one', async () => {
+      it('is undefined if it never existed', async () => {
         expect(await worker.lookupContainer('00000000-0000-4000-8000-000000000000')).to.equal(undefined);
         expect(await worker.lookupVolume('00000000-0000-4000-8000-000000000000')).to.equal(undefined);
       });
     });
 
-    context('when nobody wants it any more', () => {
-      it('is reaped with its pod and its volumes, and so is an artifact; all words may be said twice', async () => {
+    context('when it is no longer needed', () => {
+      it('is reaped with its pod and its volumes, and so is an artifact, and every call is idempotent', async () => {
         const artifact = await uploaded({ a: 'a' });
         const { container, mounts, owner } = await makeContainer(worker, image, { outputs: { o: 'o' } });
         for (const _ of [1, 2]) {
@@ -281,7 +284,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
       });
     });
 
-    it('keeps its files to itself', async () => {
+    it('has files of its own', async () => {
       const [one, two] = [
         await makeContainer(worker, image, { outputs: { o: 'o' } }),
         await makeContainer(worker, image, { outputs: { o: 'o' } }),

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import type { Worker } from '../../../src/index.ts';
 import { Collector, makeContainer, sh, type WorkerSetup } from './setup.ts';
 
-/** The guarantees to those who look into a container while it works, over whatever cluster. */
+/** Specifies hijacks of a container that is in use, for any cluster. */
 export function describeHijacks(setup: () => WorkerSetup): void {
   describe('a hijack', function () {
     this.timeout(60_000);
@@ -23,7 +23,7 @@ export function describeHijacks(setup: () => WorkerSetup): void {
 
     const shell = { path: 'sh', tty: { windowSize: { columns: 80, rows: 24 } } };
 
-    it('is an interactive shell with a status of its own, beside a task that it does not touch', async () => {
+    it('is an interactive shell with its own status, and does not affect a running task', async () => {
       const { container, owner } = await makeContainer(worker, setup().image);
       const log = new Collector();
       const script = 'echo working; while ! [ -e go ]; do sleep 0.05; done; echo done; exit 5';
@@ -45,7 +45,7 @@ export function describeHijacks(setup: () => WorkerSetup): void {
       await worker.ownerFinished(owner);
     });
 
-    it('keeps its container from the reaper until it has ended', async () => {
+    it('protects its container from the reaper until it has ended', async () => {
       const { container, owner } = await makeContainer(worker, setup().image);
       const found = await other.lookupContainer(container.handle);
       const [stdin, stdout] = [new PassThrough(), new Collector()];
@@ -60,7 +60,7 @@ export function describeHijacks(setup: () => WorkerSetup): void {
       expect(await setup().podNames()).to.not.include(container.podName);
     });
 
-    it('is not what a command is that nobody types into', async () => {
+    it('is not assumed for a command without typed input', async () => {
       const { container, owner } = await makeContainer(worker, setup().image);
       const found = await other.lookupContainer(container.handle);
       const waiting = await found!.run({ path: 'sleep', args: ['600'], tty: {} }, {});

@@ -7,12 +7,15 @@ import { type Container, InvalidSpecError, type Process, type Volume, type Worke
 import { rejection } from '../../support/rejection.ts';
 import { makeContainer, newOwner, type WorkerSetup } from './setup.ts';
 
-/** A value as a program in plain JavaScript passes it: the compiler has not seen it. */
+/** A value from a program in plain JavaScript, which no compiler has checked. */
 function untyped(value: unknown): never {
   return value as never;
 }
 
-/** What every call says of input that its types forbid: an `InvalidSpecError` of the field, without its value, and nothing is done. */
+/**
+ * Specifies that every call rejects input that its types forbid with an `InvalidSpecError` of the
+ * field, without its value, and has no effect.
+ */
 export function describeInput(setup: () => WorkerSetup): void {
   describe('input from plain JavaScript', function () {
     this.timeout(90_000);
@@ -97,7 +100,7 @@ export function describeInput(setup: () => WorkerSetup): void {
       ['limitBytes', () => volume.readFile('f', untyped({ limitBytes: '1' }))],
     ];
 
-    it('is refused by every call, with the name of the field and never with its value', async () => {
+    it('is rejected by every call with the name of the field, and never with its value', async () => {
       for (const [field, call] of calls) {
         const error = await rejection(call());
         expect(error, `${field}: ${String(error)}`).to.be.instanceOf(InvalidSpecError);
@@ -106,7 +109,7 @@ export function describeInput(setup: () => WorkerSetup): void {
       }
     });
 
-    it('ends the source of an upload that is refused', async () => {
+    it('destroys the source of a rejected upload', async () => {
       const source = new PassThrough();
       expect(await rejection(volume.streamIn(untyped(undefined), source))).to.be.instanceOf(InvalidSpecError);
       if (!source.closed) await once(source, 'close');

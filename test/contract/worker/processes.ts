@@ -8,7 +8,7 @@ import type { Container, ProcessResult, Worker } from '../../../src/index.ts';
 import { rejection } from '../../support/rejection.ts';
 import { Collector, makeContainer, run, sh, type WorkerSetup } from './setup.ts';
 
-/** The guarantees of `Container.run`, `attach` and `Process`, over whatever cluster. */
+/** Specifies `Container.run`, `attach` and `Process`, for any cluster. */
 export function describeProcesses(setup: () => WorkerSetup): void {
   describe('a process', function () {
     this.timeout(60_000);
@@ -31,7 +31,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       await worker.close();
     });
 
-    it('delivers stdout and stderr apart, whole, and its exit status', async () => {
+    it('delivers stdout and stderr separately and completely, and its exit status', async () => {
       expect(await sh(container, 'echo out; echo err >&2; exit 3')).to.deep.equal({
         exitStatus: 3,
         stdout: 'out\n',
@@ -39,31 +39,31 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       });
     });
 
-    it('tells the signal that ended it', async () => {
+    it('reports the signal that ended it', async () => {
       expect(await sh(container, 'kill -TERM $$')).to.include({ exitStatus: 143, signal: 15 });
     });
 
-    it('has the environment of the container, and its own over it', async () => {
+    it('has the environment of the container, overridden by its own', async () => {
       const { stdout } = await sh(container, 'echo "$FROM_CONTAINER $SHARED $OWN"', {
         env: ['SHARED=process', 'OWN=own = with $signs'],
       });
       expect(stdout).to.equal('container process own = with $signs\n');
     });
 
-    it('runs in the directory of the container, or in its own, which is made', async () => {
+    it('runs in the directory of the container, or in its own, which is created', async () => {
       await sh(container, 'echo here > marker');
       expect((await sh(container, 'cat marker', { dir: '/tmp/build/test' })).stdout).to.equal('here\n');
       expect((await sh(container, 'cat ../../marker; cd ..; ls', { dir: 'new/er' })).stdout).to.equal('here\ner\n');
     });
 
-    it('finds its files by absolute paths, wherever they stand in its arguments and environment', async () => {
+    it('finds its files by absolute paths anywhere in its arguments and environment', async () => {
       const script = 'echo there > /tmp/build/test/abs; cat "/tmp/build/test/abs" $FILE; cd /tmp/build/test && cat abs';
       expect((await sh(container, script, { env: ['FILE=/tmp/build/test/abs'] })).stdout).to.equal(
         'there\nthere\nthere\n',
       );
     });
 
-    it('gets its arguments as they are', async () => {
+    it('receives its arguments unchanged', async () => {
       const args = ['with space', '$HOME', '"quoted"', "it's", 'new\nline', '-n', '', 'ünïcode'];
       const { stdout } = await run(container, {
         path: 'sh',
@@ -78,11 +78,11 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       expect({ same: stdout === request, exitStatus }).to.deep.equal({ same: true, exitStatus: 0 });
     });
 
-    it('has an empty stdin where the host gives none', async () => {
+    it('has an empty stdin if the host provides none', async () => {
       expect((await sh(container, 'cat; echo end')).stdout).to.equal('end\n');
     });
 
-    it('prints 100,000 lines on each stream, whole and in order', async () => {
+    it('prints 100,000 lines on each stream, complete and in order', async () => {
       const { stdout, stderr } = await sh(
         container,
         'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); echo $i; echo $i >&2; done',
@@ -91,7 +91,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       expect([stdout === wanted, stderr === wanted]).to.deep.equal([true, true]);
     });
 
-    it('has a terminal of the size wanted, and everything on stdout', async () => {
+    it('has a terminal of the requested size, and all output on stdout', async () => {
       const spec = { tty: { windowSize: { columns: 123, rows: 45 } } };
       const { stdout, stderr } = await sh(
         container,
@@ -102,7 +102,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
     });
 
     context('that cannot be started', () => {
-      it('is a typed error for an executable that is not there, and the id may be used again', async () => {
+      it('rejects for a missing executable, and the id may be used again', async () => {
         const id = randomUUID();
         expect(await rejection(container.run({ id, path: 'no-such-program' }, {}))).to.include({
           code: 'KW_ERR_EXECUTABLE_NOT_FOUND',
@@ -114,14 +114,14 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         expect((await sh(container, 'echo again', { id })).stdout).to.equal('again\n');
       });
 
-      it('is a typed error for a user that is not there', async () => {
+      it('rejects for a missing user', async () => {
         expect(await rejection(container.run({ path: 'true', user: 'nobody-knows' }, {}))).to.include({
           code: 'KW_ERR_USER_NOT_FOUND',
           user: 'nobody-knows',
         });
       });
 
-      it('is a typed error for a file that cannot be executed, and for a folder', async () => {
+      it('rejects for a file that cannot be executed, and for a folder', async () => {
         await sh(container, 'printf "no program" > plain; chmod 644 plain');
         expect((await rejection(container.run({ path: '/tmp/build/test/plain' }, {}))).code).to.equal(
           'KW_ERR_NOT_PERMITTED',
@@ -131,7 +131,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         );
       });
 
-      it('names the field of a wrong specification', async () => {
+      it('names the field of an invalid specification', async () => {
         const wrong = {
           path: { path: '' },
           'args[0]': { path: 'a', args: ['\0'] },
@@ -145,14 +145,14 @@ export function describeProcesses(setup: () => WorkerSetup): void {
     });
 
     context('that was started before', () => {
-      it('is attached to and not started again, by run of the same id', async () => {
+      it('is attached to by run() of the same id, and not started again', async () => {
         const id = randomUUID();
         const script = 'echo once >> count; echo started; sleep 1; wc -l < count';
         const ran = await Promise.all([1, 2, 3].map(() => sh(container, script, { id })));
         for (const { stdout } of ran) expect(stdout).to.equal('started\n1\n');
       });
 
-      it('gives its output and status again, from any offset, after its end and from another instance', async () => {
+      it('repeats its output and status from any offset, after its end and from another instance', async () => {
         const id = randomUUID();
         await sh(container, 'echo 0123456789; echo err >&2; exit 7', { id });
         const other = await setup().open();
@@ -171,7 +171,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         }
       });
 
-      it('delivers only what comes from now on, where that is asked', async () => {
+      it('delivers only new output if requested', async () => {
         const id = randomUUID();
         const first = new Collector();
         const process = await container.run(
@@ -186,7 +186,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         expect(late.text).to.equal('late input\n');
       });
 
-      it('is a typed error where it was not', async () => {
+      it('rejects if it was not started', async () => {
         expect(await rejection(container.attach('never-started', {}))).to.include({
           code: 'KW_ERR_PROCESS_NOT_FOUND',
           processId: 'never-started',
@@ -194,8 +194,8 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       });
     });
 
-    context('when it is cancelled', () => {
-      it('stops with the group, output up to then is delivered, and wait rejects with the reason', async () => {
+    context('when its wait() is aborted', () => {
+      it('stops with its group, delivers the output up to then, and rejects with the reason', async () => {
         const abort = new AbortController();
         const reason = new Error('the build was aborted');
         const stdout = new Collector();
@@ -214,7 +214,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         expect((await ended.wait()).exitStatus).to.equal(9);
       });
 
-      it('goes on when only the signal of run was aborted', async () => {
+      it('continues if only the signal of run() aborts', async () => {
         const abort = new AbortController();
         const process = await container.run(
           { path: 'sh', args: ['-c', 'sleep 0.3; exit 5'] },
@@ -226,7 +226,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         expect(getEventListeners(abort.signal, 'abort')).to.have.length(0);
       });
 
-      it('does not start with a signal that was aborted before', async () => {
+      it('does not start with an aborted signal', async () => {
         const signal = AbortSignal.abort(new Error('before'));
         expect(await rejection(container.run({ id: 'not-started', path: 'true' }, {}, { signal }))).to.equal(
           signal.reason,
@@ -234,7 +234,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         expect((await rejection(container.attach('not-started', {}))).code).to.equal('KW_ERR_PROCESS_NOT_FOUND');
       });
 
-      it('takes a signal sent to it', async () => {
+      it('receives a signal that is sent to it', async () => {
         const stdout = new Collector();
         const process = await container.run(
           { path: 'sh', args: ['-c', 'trap "echo usr1; exit 4" USR1; echo ready; while :; do sleep 0.05; done'] },
@@ -247,8 +247,8 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       });
     });
 
-    context("when the host's writable is in trouble", () => {
-      it('goes on without it, and says so', async () => {
+    context("when the host's writable fails or is slow", () => {
+      it('continues without it, and reports it', async () => {
         const cause = new Error('the log is gone');
         const stdout = new Writable({ write: (_chunk, _encoding, done) => done(cause) });
         const stderr = new Collector();
@@ -261,7 +261,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         expect(stderr.text).to.equal('err\n');
       });
 
-      it('waits for one that is slow, loses nothing, and does not end it', async () => {
+      it('waits for a slow writable, loses nothing, and does not end it', async () => {
         const chunks: Buffer[] = [];
         const slow = new Writable({
           highWaterMark: 1024,
@@ -281,7 +281,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       });
     });
 
-    it('has properties stored in one step with its result, made from what it printed', async () => {
+    it('stores properties in one step with its result, derived from its output', async () => {
       const id = randomUUID();
       const stdout = new Collector();
       const options = {
@@ -296,7 +296,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       expect((await container.properties())['result']).to.equal('3 {"version":1}\n');
     });
 
-    it('is not stored without the properties that belong to its result', async () => {
+    it('stores no result without the properties that belong to it', async () => {
       const cause = new Error('no properties today');
       const id = randomUUID();
       const options = { resultProperties: () => Promise.reject(cause) };
@@ -307,7 +307,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       expect((await container.properties())['late']).to.equal('but there');
     });
 
-    it('keeps properties of its container, durable and seen from another instance', async () => {
+    it('keeps properties of its container, durable and visible to another instance', async () => {
       const value = JSON.stringify({ version: { ref: 'ünïcode "quoted"' }, big: 'x'.repeat(500_000) });
       await container.setProperty('concourse:resource-result', value);
       await container.setProperty('other', 'first');

@@ -13,26 +13,26 @@ import type {
   Worker,
 } from '../../../src/index.ts';
 
-/** What a suite of the worker runs on: the embedded cluster, or a real one. */
+/** The environment of a suite of the worker: the embedded cluster, or a real one. */
 export interface WorkerSetup {
-  /** A worker; another call gives another instance of the same one. */
+  /** Opens a worker. Each call returns another instance of the same worker. */
   open(): Promise<Worker>;
   /** An image with a shell and the usual tools. */
   readonly image: string;
   /** An image that cannot be pulled. */
   readonly missingImage: string;
-  /** The names of the worker's pods, as the API lists them. */
+  /** Returns the names of the worker's pods from the API. */
   podNames(): Promise<readonly string[]>;
-  /** Deletes a pod behind the worker's back. */
+  /** Deletes a pod without the worker. */
   deletePod(podName: string): Promise<void>;
 }
 
-/** Owners that no other test has. */
+/** Returns an owner that no other test uses. */
 export function newOwner(kind = 'test-step'): ContainerOwner {
   return { kind, key: randomUUID() };
 }
 
-/** A container for one test, in a directory of its own. */
+/** Creates a container for one test, with its own directory. */
 export async function makeContainer(
   worker: Worker,
   image: string,
@@ -42,7 +42,7 @@ export async function makeContainer(
   return { ...(await worker.findOrCreateContainer(owner, { image, dir: '/tmp/build/test', ...parts })), owner };
 }
 
-/** Keeps what is written to it. */
+/** Collects all writes. */
 export class Collector extends Writable {
   readonly #chunks: Buffer[] = [];
 
@@ -54,7 +54,7 @@ export class Collector extends Writable {
     this.#change.emit('change');
   }
 
-  /** What was written each time. */
+  /** The text of each write. */
   get chunks(): readonly string[] {
     return this.#chunks.map(String);
   }
@@ -74,7 +74,7 @@ export interface Ran extends ProcessResult {
   readonly stderr: string;
 }
 
-/** Runs a process to its end and keeps what it printed. */
+/** Runs a process to its end and returns its output. */
 export async function run(container: Container, spec: ProcessSpec, io: Pick<ProcessIO, 'stdin'> = {}): Promise<Ran> {
   const [stdout, stderr] = [new Collector(), new Collector()];
   const process = await container.run(spec, { ...io, stdout, stderr });
@@ -82,7 +82,7 @@ export async function run(container: Container, spec: ProcessSpec, io: Pick<Proc
   return { ...result, stdout: stdout.text, stderr: stderr.text };
 }
 
-/** Runs a script of the shell to its end. */
+/** Runs a shell script to its end. */
 export async function sh(container: Container, script: string, spec: Partial<ProcessSpec> = {}): Promise<Ran> {
   return await run(container, { path: 'sh', args: ['-c', script], ...spec });
 }

@@ -6,7 +6,7 @@ import type { ProcessIO, SidecarSpec, Worker } from '../../../src/index.ts';
 import { rejection } from '../../support/rejection.ts';
 import { Collector, makeContainer, type WorkerSetup } from './setup.ts';
 
-/** The guarantees to processes with sidecars beside them, over whatever cluster. */
+/** Specifies processes with sidecars, for any cluster. */
 export function describeSidecars(setup: () => WorkerSetup): void {
   describe('a sidecar', function () {
     this.timeout(60_000);
@@ -32,7 +32,7 @@ export function describeSidecars(setup: () => WorkerSetup): void {
       await makeContainer(worker, setup().image, { outputs: { shared: 'shared' }, sidecars });
     const task = (script: string) => ({ path: 'sh', args: ['-c', script], dir: shared });
 
-    it('has its log in a writer of its own, a line a chunk, beside the output of the command', async () => {
+    it('delivers its log to its own writable, one line per chunk, beside the output of the command', async () => {
       const { container, owner } = await containerWith(
         sidecar('counter', 'i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo "counted $i"; done; touch counted'),
         sidecar('talker', 'echo out; echo err >&2; touch talked'),
@@ -53,7 +53,7 @@ export function describeSidecars(setup: () => WorkerSetup): void {
       await worker.ownerFinished(owner);
     });
 
-    it('never delays the result, however slow its writer is, and a writer that fails is told', async () => {
+    it('never delays the result, even with a slow writable, and a failed writable is reported', async () => {
       const { container, owner } = await containerWith(
         sidecar('one', 'echo one; echo more; touch one'),
         sidecar('two', 'echo two; touch two'),
@@ -79,7 +79,7 @@ export function describeSidecars(setup: () => WorkerSetup): void {
       await worker.ownerFinished(owner);
     });
 
-    it('that crashes is started again and told, with what both runs said', async () => {
+    it('that crashes is restarted and reported, with the output of both runs', async () => {
       const script = 'echo "run $(ls | wc -l)"; if ! [ -e first ]; then touch first; exit 7; fi; touch second';
       const { container, owner } = await containerWith(sidecar('crashing', script));
       const crashing = new Collector();
@@ -88,13 +88,13 @@ export function describeSidecars(setup: () => WorkerSetup): void {
       });
       const result = await process.wait();
       expect(crashing.chunks).to.deep.equal(['run 0\n', 'run 1\n']);
-      // One that crashed before the command began is none of its business.
+      // A crash before the start of the command is not reported.
       for (const end of result.sidecarEnds ?? []) expect(end).to.include({ name: 'crashing', times: 1, exitCode: 7 });
       expect(result.exitStatus).to.equal(2);
       await worker.ownerFinished(owner);
     });
 
-    it('that crashes while the command runs is told in its result', async () => {
+    it('that crashes while the command runs is reported in its result', async () => {
       const { container, owner } = await containerWith(
         sidecar(
           'crashing',
@@ -112,7 +112,7 @@ export function describeSidecars(setup: () => WorkerSetup): void {
       await worker.ownerFinished(owner);
     });
 
-    it('that is not there has no writer', async () => {
+    it('that does not exist has no writable', async () => {
       const { container, owner } = await containerWith();
       const sidecars = { nobody: new Collector() };
       expect(await rejection(container.run({ path: 'true' }, { sidecars }))).to.include({

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import type { Container, Worker } from '../../../src/index.ts';
 import { Collector, makeContainer, sh, type WorkerSetup } from './setup.ts';
 
-/** The guarantees of processes with a terminal, over whatever cluster. */
+/** Specifies processes with a terminal, for any cluster. */
 export function describeTerminals(setup: () => WorkerSetup): void {
   describe('a terminal', function () {
     this.timeout(60_000);
@@ -26,11 +26,11 @@ export function describeTerminals(setup: () => WorkerSetup): void {
       await worker.close();
     });
 
-    it('has 500 columns and rows where nothing is said, so that nothing is wrapped', async () => {
+    it('has 500 columns and rows by default, so that nothing is wrapped', async () => {
       expect((await sh(container, 'stty size', { tty: {} })).stdout).to.equal('500 500\r\n');
     });
 
-    it('tells the program its new size, and passes on every key as it is where the program wants that', async () => {
+    it('reports a new size to the program, and passes every key unchanged to a program in raw mode', async () => {
       const script = `
         before=$(stty size); echo "before $before"
         while [ "$(stty size)" = "$before" ]; do sleep 0.02; done
@@ -48,7 +48,8 @@ export function describeTerminals(setup: () => WorkerSetup): void {
       await process.resize({ columns: 132, rows: 43 });
       await stdout.shows('after 43 132\r\n');
       await stdout.shows('raw');
-      // Interrupt, end of input, stop, escape, return: signals and line ends to a terminal that is not raw.
+      // Interrupt, end of input, stop, escape, return: a terminal outside raw mode converts them to
+      // signals and line ends.
       stdin.write(Buffer.from([0x03, 0x04, 0x1a, 0x1b, 0x0d, 0x69]));
       await stdout.shows('cooked\r\n');
       stdin.write('typed\r');
@@ -68,7 +69,7 @@ export function describeTerminals(setup: () => WorkerSetup): void {
       expect(await process.wait()).to.deep.equal({ exitStatus: 130, signal: 2 });
     });
 
-    it('outlives the host that had it: another one goes on typing, and sees what was on it', async () => {
+    it('outlives its host: another host continues to type, and receives the earlier output', async () => {
       const spec = {
         id: 'terminal',
         path: 'sh',

@@ -10,7 +10,7 @@ import { rejection } from '../../support/rejection.ts';
 import { readTar, readTarText, tarOf } from '../../support/tar.ts';
 import { makeContainer, sh, type WorkerSetup } from './setup.ts';
 
-/** The guarantees of `Volume`, over whatever cluster. */
+/** Specifies `Volume`, for any cluster. */
 export function describeVolumes(setup: () => WorkerSetup): void {
   describe('a volume', function () {
     this.timeout(60_000);
@@ -32,7 +32,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
       volume.streamIn(path, Readable.from([bytes]), options);
     const textOf = async (path: string) => await readTarText(await volume.streamOut(path));
 
-    it('refuses a source of text, however it comes, and keeps nothing of it', async () => {
+    it('rejects every source of text, and stores nothing of it', async () => {
       const archive = await tarOf({ 'f.bin': randomBytes(5000) });
       const text = (): Readable => Readable.from([archive]).setEncoding('latin1');
       for (const source of [text(), text, () => Promise.resolve(Readable.from([archive.toString('latin1')]))]) {
@@ -43,7 +43,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
     });
 
     context('when an archive was streamed in', () => {
-      it('streams out the same files, the same bytes each time, from another instance of the worker too', async () => {
+      it('streams out the same files, with the same bytes each time and from another instance of the worker', async () => {
         const content = randomBytes(700_001);
         const result = await upload('same', await tarOf({ 'a.txt': 'alpha', 'deep/er/b.bin': content, empty: null }));
         expect(result).to.include({ entries: 3 });
@@ -62,7 +62,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         expect(entries.get('deep/er/b.bin')!.content.equals(content)).to.equal(true);
       });
 
-      it('merges with what was there, and a file replaces a file', async () => {
+      it('merges with existing files, and a file replaces a file', async () => {
         await upload('merge', await tarOf({ 'kept.txt': 'kept', 'sub/old.txt': 'old' }));
         await upload('merge', await tarOf({ 'sub/old.txt': 'new', 'sub/more.txt': 'more' }));
         expect(await textOf('merge')).to.deep.equal({
@@ -72,12 +72,12 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         });
       });
 
-      it('gives a file as an archive with that one entry', async () => {
+      it('streams out a file as an archive with one entry', async () => {
         await upload('single', await tarOf({ 'sub/one.txt': 'one', 'sub/two.txt': 'two' }));
         expect(await textOf('single/sub/one.txt')).to.deep.equal({ 'one.txt': 'one' });
       });
 
-      it('takes "", "." and "/" as the root', async () => {
+      it('accepts "", "." and "/" as the root', async () => {
         await upload('', await tarOf({ 'root.txt': 'root' }));
         for (const root of ['', '.', '/']) expect(await textOf(root)).to.include({ 'root.txt': 'root' });
       });
@@ -116,7 +116,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         });
       });
 
-      it('is in place for a container that has it as an input', async () => {
+      it('is mounted in a container that has it as an input', async () => {
         await upload('', await tarOf({ 'input.txt': 'for the container' }));
         const { container, owner } = await makeContainer(worker, setup().image, {
           inputs: [{ artifact: volume, path: 'in' }],
@@ -125,7 +125,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         await worker.ownerFinished(owner);
       });
 
-      it('tells its digest and size', async () => {
+      it('reports its digest and size', async () => {
         const { digest, rawBytes } = await upload('.', await tarOf({ 'status.txt': 'status' }));
         const status = await volume.status();
         expect(status).to.deep.include({ digest, sizeBytes: rawBytes });
@@ -134,7 +134,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
     });
 
     context('with an encoding', () => {
-      it('takes and gives gzip and zstd', async () => {
+      it('accepts and returns gzip and zstd', async () => {
         const archive = await tarOf({ 'encoded.txt': 'encoded '.repeat(10_000) });
         const gzip = await upload('gzip', gzipSync(archive), { encoding: 'gzip' });
         const zstd = await upload('zstd', zstdCompressSync(archive), { encoding: 'zstd' });
@@ -149,7 +149,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         ).to.equal(true);
       });
 
-      it('takes one without a closing block where the encoding proves the end, and else does not', async () => {
+      it('accepts an archive without a closing block only if the encoding proves its end', async () => {
         const open = (await tarOf({ 'f.txt': 'open' })).subarray(0, -1024);
         const closed = Buffer.concat([open, Buffer.alloc(512)]);
         const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
@@ -171,7 +171,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         await upload('open/garbage', Buffer.concat([gzipSync(closed), Buffer.from('garbage')]), { encoding: 'gzip' });
       });
 
-      it('takes zeros behind it as padding', async () => {
+      it('accepts zeros after the archive as padding', async () => {
         const archive = await tarOf({ 'f.txt': 'padded' });
         for (const [encoding, bytes] of [
           ['raw', archive],
@@ -183,7 +183,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
           );
       });
 
-      it('refuses one that it does not know, before anything moves', async () => {
+      it('rejects an unknown encoding before any transfer', async () => {
         const encoding = 's2' as 'raw';
         expect((await rejection(upload('none', Buffer.alloc(0), { encoding }))).code).to.equal(
           'KW_ERR_UNSUPPORTED_ENCODING',
@@ -192,7 +192,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
       });
     });
 
-    context('with names that are hard to handle', () => {
+    context('with unusual names', () => {
       const names = [
         'with space',
         "quo'te",
@@ -208,7 +208,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         'back\\slash',
       ];
 
-      it('brings each through, as an entry and as a path', async () => {
+      it('transfers each name, as an entry and as a path', async () => {
         for (const name of names) {
           await upload(`odd/${name}`, await tarOf({ [name]: name }));
           expect(await textOf(`odd/${name}`), name).to.deep.equal({ [name]: name });
@@ -218,14 +218,14 @@ export function describeVolumes(setup: () => WorkerSetup): void {
       });
     });
 
-    context('when something is wrong with the archive', () => {
+    context('when the archive is invalid', () => {
       const cases: Record<string, { bytes: () => Promise<Buffer>; code: string; encoding?: string }> = {
         'a corrupt gzip': {
           bytes: async () => Buffer.concat([gzipSync(await tarOf({ a: 'a' })).subarray(0, 20), Buffer.alloc(200, 7)]),
           code: 'KW_ERR_CORRUPT_ARCHIVE',
           encoding: 'gzip',
         },
-        'something that is no gzip': {
+        'data that is not gzip': {
           bytes: async () => await tarOf({ a: 'a' }),
           code: 'KW_ERR_CORRUPT_ARCHIVE',
           encoding: 'gzip',
@@ -244,7 +244,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
           bytes: async () => (await tarOf({ a: 'a', b: 'b' })).subarray(0, 1024),
           code: 'KW_ERR_TRUNCATED_ARCHIVE',
         },
-        'nothing at all': { bytes: async () => Buffer.alloc(0), code: 'KW_ERR_TRUNCATED_ARCHIVE' },
+        'an empty archive': { bytes: async () => Buffer.alloc(0), code: 'KW_ERR_TRUNCATED_ARCHIVE' },
         'an entry with ..': {
           bytes: async () => await tarOf({ '../out.txt': 'out' }),
           code: 'KW_ERR_UNSAFE_ARCHIVE_PATH',
@@ -265,7 +265,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
       };
 
       for (const [what, { bytes, code, encoding = 'raw' }] of Object.entries(cases)) {
-        it(`rejects ${what} with ${code} and leaves the volume as it was`, async () => {
+        it(`rejects ${what} with ${code}, and does not change the volume`, async () => {
           await upload('wrong', await tarOf({ 'before.txt': 'before' }));
           expect((await rejection(upload('wrong', await bytes(), { encoding }))).code).to.equal(code);
           expect(await textOf('wrong')).to.deep.equal({ 'before.txt': 'before' });
@@ -273,20 +273,20 @@ export function describeVolumes(setup: () => WorkerSetup): void {
       }
     });
 
-    context('when something is wrong with the call', () => {
-      it('rejects a path that leads out', async () => {
+    context('when the call is invalid', () => {
+      it('rejects a path that leads out of the volume', async () => {
         expect((await rejection(upload('a/../../b', await tarOf({ a: 'a' })))).code).to.equal(
           'KW_ERR_UNSAFE_ARCHIVE_PATH',
         );
         expect((await rejection(volume.streamOut('../b'))).code).to.equal('KW_ERR_UNSAFE_ARCHIVE_PATH');
       });
 
-      it('rejects a path that is not there', async () => {
+      it('rejects a path that does not exist', async () => {
         const error = await rejection(volume.streamOut('no/such/path'));
         expect(error).to.include({ code: 'KW_ERR_FILE_NOT_FOUND', path: 'no/such/path', handle: volume.handle });
       });
 
-      it('rejects more bytes than the limits allow, and keeps nothing of them', async () => {
+      it('rejects more bytes than the limits allow, and stores nothing of them', async () => {
         const archive = await tarOf({ 'big.bin': Buffer.alloc(3_000_000) });
         expect(await rejection(upload('big', archive, { limitBytes: 1_000_000 }))).to.include({
           code: 'KW_ERR_ARTIFACT_TOO_LARGE',
@@ -300,14 +300,14 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         expect((await rejection(volume.streamOut('big/big.bin'))).code).to.equal('KW_ERR_FILE_NOT_FOUND');
       });
 
-      it('rejects limits that are none', async () => {
+      it('rejects invalid limits', async () => {
         for (const limitBytes of [-1, 0, 1.5, Number.NaN])
           expect((await rejection(upload('.', Buffer.alloc(0), { limitBytes }))).code).to.equal('KW_ERR_INVALID_SPEC');
       });
     });
 
-    context('when a transfer is cut short', () => {
-      it("gives back the source's own error, and the volume is as it was", async () => {
+    context('when a transfer is interrupted', () => {
+      it("rejects with the source's own error, and does not change the volume", async () => {
         await upload('cut', await tarOf({ 'before.txt': 'before' }));
         const archive = await tarOf({ 'after.bin': randomBytes(2_000_000) });
         const failure = new Error('the disk of the host is on fire');
@@ -321,7 +321,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         expect(await textOf('cut')).to.deep.equal({ 'before.txt': 'before' });
       });
 
-      it('stops an upload with the reason of its signal', async () => {
+      it('aborts an upload with the reason of its signal', async () => {
         const reason = new Error('enough');
         const abort = new AbortController();
         const archive = await tarOf({ 'after.bin': randomBytes(2_000_000) });
@@ -336,7 +336,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         expect((await rejection(volume.streamOut('aborted'))).code).to.equal('KW_ERR_FILE_NOT_FOUND');
       });
 
-      it('stops a download with the reason of its signal, and when its reader stops early; the volume serves the next', async () => {
+      it('aborts a download with the reason of its signal, or when its reader stops early, and the volume serves the next', async () => {
         await upload('large', await tarOf({ 'large.bin': randomBytes(8_000_000) }));
         const reason = new Error('enough');
         const abort = new AbortController();
@@ -353,7 +353,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         );
       });
 
-      it('does nothing with a signal that was aborted before', async () => {
+      it('does nothing with an aborted signal', async () => {
         const signal = AbortSignal.abort(new Error('before'));
         expect(await rejection(volume.streamIn('.', Readable.from([]), { signal }))).to.equal(signal.reason);
         expect(await rejection(volume.streamOut('.', { signal }))).to.equal(signal.reason);

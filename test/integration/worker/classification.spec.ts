@@ -11,7 +11,7 @@ import { rejection } from '../../support/rejection.ts';
 const image = 'busybox:1';
 const createsPod = { verb: 'create', resource: 'pods', subresource: '' };
 
-describe('what KubernetesWorker makes of refusals and failures', function () {
+describe("KubernetesWorker's classification of refusals and failures", function () {
   this.timeout(60_000);
   let cluster: EmbeddedCluster;
   let database: PGlite;
@@ -31,13 +31,13 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
     await close?.();
   });
 
-  context('when the API server cannot serve while a container is made', () => {
+  context('when the API server cannot serve during the creation of a container', () => {
     for (const [status, times] of [
       [500, 3],
       [504, 2],
       [429, 6],
     ] as const) {
-      it(`makes it after ${String(times)} answers of ${String(status)} to the creation of its pod`, async () => {
+      it(`creates it after ${String(times)} responses of ${String(status)} to the creation of its pod`, async () => {
         using fault = cluster.faults.add({ kind: 'status', status, times, match: createsPod });
         const { container, owner } = await makeContainer(worker, image);
         expect(fault.hits).to.equal(times);
@@ -46,7 +46,7 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
       });
     }
 
-    it('makes one pod where each answer is lost after the pod was made', async () => {
+    it('creates one pod if each response is lost after the pod was created', async () => {
       using fault = cluster.faults.add({ kind: 'drop', direction: 'out', times: 3, match: createsPod });
       const before = (await setup.podNames()).length;
       const { container, owner } = await makeContainer(worker, image);
@@ -56,7 +56,7 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
       await worker.ownerFinished(owner);
     });
 
-    it('reads the agent`s config map through the same answers', async () => {
+    it("reads the agent's config map after the same responses", async () => {
       using fault = cluster.faults.add({ kind: 'status', status: 503, times: 5, match: { resource: 'configmaps' } });
       await using fresh = await setup.openWith({});
       const { owner } = await makeContainer(fresh, image);
@@ -65,10 +65,10 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
     });
   });
 
-  context('when the namespace does not take the pod', () => {
+  context('when the namespace does not accept the pod', () => {
     const forbidden = (why: string): string => `pods "kw-1" is forbidden: ${why}`;
 
-    it('waits for room in a quota', async () => {
+    it('waits for quota', async () => {
       const message = forbidden('exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1');
       using fault = cluster.faults.add({
         kind: 'status',
@@ -83,7 +83,7 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
       await worker.ownerFinished(owner);
     });
 
-    it('says in the end that there is no room, retryable, in the server`s words', async () => {
+    it("rejects after a time-out with a retryable error in the server's words", async () => {
       const message = forbidden('exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1');
       using _fault = cluster.faults.add({
         kind: 'status',
@@ -102,7 +102,7 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
       'maximum cpu usage per Container is 1, but limit is 2',
       'violates PodSecurity "restricted:latest": runAsNonRoot != true',
     ]) {
-      it(`says at once that it is not admitted: ${why}`, async () => {
+      it(`rejects at once if it is not admitted: ${why}`, async () => {
         const message = forbidden(why);
         using fault = cluster.faults.add({
           kind: 'status',
@@ -120,7 +120,7 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
   });
 
   context('when the container runtime of a node restarts', () => {
-    it('follows a process, whatever an exec is refused with meanwhile', async () => {
+    it('follows a process, whatever error refuses an exec in the meantime', async () => {
       const { container, owner } = await makeContainer(worker, image);
       await using fresh = await setup.openWith({});
       const found = await fresh.lookupContainer(container.handle);
@@ -139,7 +139,7 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
     });
   });
 
-  context('when the labels of a live pod are removed by hand', () => {
+  context('when the labels of a live pod are removed manually', () => {
     it('follows its process to the end', async () => {
       const { container, owner } = await makeContainer(worker, image);
       const process = await container.run(
@@ -159,7 +159,7 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
       await worker.ownerFinished(owner);
     });
 
-    it('notices all the same that the pod is deleted', async () => {
+    it('still detects the deletion of the pod', async () => {
       const { container, owner } = await makeContainer(worker, image);
       const process = await container.run({ path: 'sh', args: ['-c', 'trap "" TERM; while :; do sleep 1; done'] }, {});
       const waiting = rejection(process.wait());
@@ -173,7 +173,7 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
   });
 
   context('with an environment', () => {
-    it('keeps it out of the Pod object, and gives it to each process', async () => {
+    it('keeps it out of the Pod object, and passes it to each process', async () => {
       const { container, owner } = await makeContainer(worker, image, {
         env: ['TOKEN=very-secret', 'REF=$(TOKEN) $$', 'A.B=odd'],
       });
@@ -187,14 +187,14 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
       await worker.ownerFinished(owner);
     });
 
-    it('takes the largest entry that the kernel takes, and gives it to a process', async () => {
+    it('accepts the largest entry that the kernel accepts, and passes it to a process', async () => {
       const largest = `LARGE=${'x'.repeat(131_071 - 'LARGE='.length)}`;
       const { container, owner } = await makeContainer(worker, image, { env: [largest] });
       expect((await sh(container, 'echo ${#LARGE}')).stdout).to.equal('131065\n');
       await worker.ownerFinished(owner);
     });
 
-    it('refuses a larger one, or too many, before anything is made, and names the field', async () => {
+    it('rejects a larger entry, or too many, before it creates anything, and names the field', async () => {
       const rows = async (): Promise<unknown> =>
         (await database.query('select count(*) from kubernetes_worker.containers')).rows;
       const [pods, before] = [await setup.podNames(), await rows()];
@@ -215,7 +215,7 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
       expect([await setup.podNames(), await rows()]).to.deep.equal([pods, before]);
     });
 
-    it('refuses a process whose arguments and environment are too long together, and names the longer', async () => {
+    it('rejects a process with arguments and environment that are too long together, and names the longer one', async () => {
       const { container, owner } = await makeContainer(worker, image, { env: [`A=${'x'.repeat(100_000)}`] });
       const texts = Array.from({ length: 10 }, () => 'y'.repeat(100_000));
       expect(await rejection(container.run({ path: 'true', args: texts }, {}))).to.include({
@@ -235,7 +235,7 @@ describe('what KubernetesWorker makes of refusals and failures', function () {
   });
 
   context('when the main container ends at each start', () => {
-    it('says so within seconds, with exit code, reason and what it printed last', async () => {
+    it('rejects within seconds, with exit code, reason and last output', async () => {
       await worker.ownerFinished((await makeContainer(worker, image)).owner);
       const { items } = await api.listNamespacedConfigMap({ namespace: 'default' });
       const delivered = items.find(({ metadata }) => metadata?.name?.startsWith('kubernetes-worker-agent-'))!;

@@ -19,7 +19,7 @@ import { workerSetup } from '../../support/worker-setup.ts';
 
 const image = 'busybox:1';
 
-describe('KubernetesWorker in trouble', function () {
+describe('KubernetesWorker after failures', function () {
   this.timeout(60_000);
   let cluster: EmbeddedCluster;
   let database: PGlite;
@@ -37,11 +37,11 @@ describe('KubernetesWorker in trouble', function () {
 
   const target = (pod: string) => ({ namespace: 'default', pod, container: 'main' });
 
-  context('when it is opened wrongly', () => {
+  context('when it is opened with invalid options', () => {
     const open = (options: object) =>
       rejection(KubernetesWorker.open({ name: 'wrong', kubeConfig: cluster.kubeconfigPath, database, ...options }));
 
-    it('names the kubeconfig, the database or the option that is wrong', async () => {
+    it('names the invalid kubeconfig, database or option', async () => {
       expect(await open({ kubeConfig: '/no/such/kubeconfig' })).to.include({
         code: 'KW_ERR_INVALID_SPEC',
         field: 'kubeConfig',
@@ -68,7 +68,7 @@ describe('KubernetesWorker in trouble', function () {
       });
     });
 
-    it('says that the database does not answer', async () => {
+    it('rejects if the database does not respond', async () => {
       expect(await open({ database: 'postgres://user:secret@127.0.0.1:1/none' })).to.include({
         code: 'KW_ERR_REPOSITORY_UNAVAILABLE',
         retryable: true,
@@ -76,7 +76,7 @@ describe('KubernetesWorker in trouble', function () {
     });
   });
 
-  context('when it was closed', () => {
+  context('when it is closed', () => {
     it('rejects every call', async () => {
       const closed = await setup.openWith({});
       await closed.close();
@@ -87,7 +87,7 @@ describe('KubernetesWorker in trouble', function () {
   });
 
   context('when the API server refuses', () => {
-    it('says that the credentials are wrong', async () => {
+    it('rejects with UNAUTHORIZED for invalid credentials', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'kw-unauthorized-'));
       const kubeConfig = join(folder, 'kubeconfig');
       const config = JSON.parse(cluster.kubeconfig) as { users: { user: object }[] };
@@ -101,7 +101,7 @@ describe('KubernetesWorker in trouble', function () {
       rmSync(folder, { recursive: true });
     });
 
-    it('names verb, resource and the right that is missing, for pods and for exec', async () => {
+    it('names verb, resource and the missing right, for pods and for exec', async () => {
       using pods = cluster.faults.add({
         kind: 'status',
         status: 403,
@@ -124,7 +124,7 @@ describe('KubernetesWorker in trouble', function () {
       expect(exec.hits).to.be.greaterThan(0);
     });
 
-    it('goes on where the refusals pass', async () => {
+    it('continues after transient refusals', async () => {
       using _busy = cluster.faults.add({
         kind: 'status',
         status: 429,
@@ -145,7 +145,7 @@ describe('KubernetesWorker in trouble', function () {
   });
 
   context('when a connection is lost', () => {
-    it('attaches to the process again: its output is whole, and it ran once', async () => {
+    it('attaches to the process again: its output is complete, and it ran once', async () => {
       const { container, owner, mounts } = await makeContainer(worker, image, { outputs: { out: 'out' } });
       using _cut = cluster.faults.add({
         kind: 'drop',
@@ -194,7 +194,7 @@ describe('KubernetesWorker in trouble', function () {
 
     const large = randomBytes(5_000_000);
 
-    /** Calls it for each chunk's place, once. */
+    /** Yields the archive in chunks. Calls `call` once, before the chunk at offset `at`. */
     async function* watched(archive: Buffer, at: number, call: () => Promise<void>): AsyncGenerator<Buffer> {
       for (let offset = 0; offset < archive.length; offset += 100_000) {
         if (offset >= at && offset < at + 100_000) await call();
@@ -203,7 +203,7 @@ describe('KubernetesWorker in trouble', function () {
     }
 
     for (const direction of ['in', 'out'] as const) {
-      it(`moves volumes on where both ends are, cut again and again on the way ${direction}`, async () => {
+      it(`continues a transfer after repeated cuts in direction ${direction}`, async () => {
         const { volume } = await worker.createVolumeForArtifact('team');
         const fresh = await setup.openWith({});
         const found = await fresh.lookupVolume(volume.handle);
@@ -222,7 +222,7 @@ describe('KubernetesWorker in trouble', function () {
       });
     }
 
-    it('moves volumes on after an API server that goes away and comes back', async () => {
+    it('continues a transfer after an outage of the API server', async () => {
       const { volume } = await worker.createVolumeForArtifact('team');
       const archive = await tarOf({ 'large.bin': large });
       const away = async (): Promise<void> => {
@@ -240,7 +240,7 @@ describe('KubernetesWorker in trouble', function () {
       await worker.expireArtifact(volume.handle);
     });
 
-    it('says within moments that the pod, and so the volume, is gone', async () => {
+    it('rejects promptly if the pod, and so the volume, no longer exists', async () => {
       const { volume } = await worker.createVolumeForArtifact('team');
       const archive = await tarOf({ 'large.bin': large });
       const podName = (await setup.podNames()).find((name) => name.includes(volume.handle.slice(0, 8))) ?? '';
@@ -254,7 +254,7 @@ describe('KubernetesWorker in trouble', function () {
       await worker.expireArtifact(volume.handle);
     });
 
-    it('outlives an API server that goes away and comes back', async () => {
+    it('continues a process through an outage of the API server', async () => {
       const { container, owner } = await makeContainer(worker, image);
       const stdout = new Collector();
       const process = await container.run(
@@ -275,7 +275,7 @@ describe('KubernetesWorker in trouble', function () {
   });
 
   context('when a command prints more than its pod keeps', () => {
-    it('delivers all of it, and the command does not wait', async () => {
+    it('delivers all output, and does not block the command', async () => {
       const { container, owner } = await makeContainer(worker, image);
       let bytes = 0;
       const stdout = new Writable({
@@ -294,8 +294,8 @@ describe('KubernetesWorker in trouble', function () {
     });
   });
 
-  context('when a pod is in trouble', () => {
-    it('tells a waiting process that its pod is gone', async () => {
+  context('when a pod fails', () => {
+    it('rejects wait() if the pod of the process no longer exists', async () => {
       const { container, owner } = await makeContainer(worker, image);
       const process = await container.run({ path: 'sh', args: ['-c', 'trap "" TERM; while :; do sleep 1; done'] }, {});
       const waiting = rejection(process.wait());
@@ -304,7 +304,7 @@ describe('KubernetesWorker in trouble', function () {
       await worker.ownerFinished(owner);
     });
 
-    it('tells that the container ran out of memory, keeps its volumes, and can run the next command', async () => {
+    it('reports that the container ran out of memory, keeps its volumes, and can run the next command', async () => {
       const { container, owner, mounts } = await makeContainer(worker, image, {
         outputs: { out: 'out' },
         limits: { memoryBytes: 64 * 1024 * 1024 },
@@ -325,7 +325,7 @@ describe('KubernetesWorker in trouble', function () {
       await worker.ownerFinished(owner);
     });
 
-    it('never guesses how a process ended whose container was restarted', async () => {
+    it('never guesses the result of a process after a restart of its container', async () => {
       const { container, owner } = await makeContainer(worker, image);
       const process = await container.run({ id: 'lost', path: 'sleep', args: ['600'] }, {});
       const waiting = rejection(process.wait());
@@ -334,7 +334,7 @@ describe('KubernetesWorker in trouble', function () {
       await worker.ownerFinished(owner);
     });
 
-    it('puts the config map of the agent back that somebody deleted', async () => {
+    it('restores a deleted config map of the agent', async () => {
       const config = new KubeConfig();
       config.loadFromFile(cluster.kubeconfigPath);
       const api = config.makeApiClient(CoreV1Api);
@@ -349,7 +349,7 @@ describe('KubernetesWorker in trouble', function () {
       await worker.ownerFinished(owner);
     });
 
-    it('gives up a pod that no node takes, after the time it may wait', async () => {
+    it('rejects for a pod without a node after the scheduling time-out', async () => {
       const impatient = await setup.openWith({ schedulingTimeoutMs: 1_000 });
       const error = await rejection(
         impatient.findOrCreateContainer(newOwner(), { image, limits: { cpuMilli: 4_000_000 } }),
@@ -360,7 +360,7 @@ describe('KubernetesWorker in trouble', function () {
     });
   });
 
-  context('when a host dies while it makes a container', () => {
+  context('when a host dies while it creates a container', () => {
     it('leaves nothing that the reaper does not find, and the owner gets its container', async () => {
       const owner = newOwner();
       const abort = new AbortController();
@@ -386,7 +386,7 @@ describe('KubernetesWorker in trouble', function () {
   });
 
   context('when the disk is full', () => {
-    it('is DISK_FULL, and the volume is as it was', async function () {
+    it('rejects with DISK_FULL, and does not change the volume', async function () {
       if (process.getuid?.() !== 0) {
         console.log('        skipped: only root can mount a small file system to fill');
         this.skip();
@@ -421,7 +421,7 @@ describe('KubernetesWorker in trouble', function () {
   });
 
   context('when everything is released', () => {
-    it('leaves nothing behind, whatever went wrong before', async () => {
+    it('leaves nothing behind after all these failures', async () => {
       await worker.reap();
       const left = (await setup.podNames()).length;
       const rows = await database.query<{ rows: number }>(

@@ -15,23 +15,23 @@ import { workerSetup } from '../../support/worker-setup.ts';
 
 const image = 'busybox:1';
 
-/** An input of one file, which stops halfway until it is let go. */
+/** An input of one file, which pauses halfway until `resume` is called. */
 class HalvedInput {
   readonly artifact = new FakeArtifact({ handle: 'halved', source: 'elsewhere' });
   /** Resolves when the first half has been read. */
   readonly halfway: Promise<void>;
-  goOn: () => void = () => {};
+  resume: () => void = () => {};
 
   constructor(archive: Buffer) {
-    const [halfway, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const [halfway, resume] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     this.halfway = halfway.promise;
-    this.goOn = goOn.resolve;
+    this.resume = resume.resolve;
     this.artifact.streamOut.callsFake(async () =>
       Readable.from(
         (async function* () {
           yield archive.subarray(0, archive.length / 2);
           halfway.resolve();
-          await goOn.promise;
+          await resume.promise;
           yield archive.subarray(archive.length / 2);
         })(),
       ),
@@ -43,8 +43,9 @@ class HalvedInput {
   }
 }
 
-// Every lease here lasts a minute, and every test less: a call that waits for another's lease is too late.
-describe('The lease of a container that is being created', function () {
+// Every lease lasts a minute, and every test is shorter: a call that waits for the expiry of
+// another lease fails its test.
+describe('the lease of a container that is being created', function () {
   this.timeout(30_000);
   let archive: Buffer;
   let world: EmbeddedWorker;
@@ -64,13 +65,13 @@ describe('The lease of a container that is being created', function () {
     delegate?: StepDelegate,
   ): Promise<Container> => {
     const input = new HalvedInput(archive);
-    input.goOn();
+    input.resume();
     const { container } = await worker.findOrCreateContainer(owner, input.spec, { delegate });
     expect((await sh(container, 'wc -c < /tmp/in/file')).stdout.trim()).to.equal('600000');
     return container;
   };
 
-  it('is free for the next call as soon as a call has been aborted in the middle of an input', async () => {
+  it('is free for the next call as soon as a call was aborted in the middle of an input', async () => {
     const owner = newOwner();
     const input = new HalvedInput(archive);
     const abort = new AbortController();
@@ -85,7 +86,7 @@ describe('The lease of a container that is being created', function () {
     await world.worker.reap();
   });
 
-  it('is free for another host when a worker has closed in the middle of an input', async () => {
+  it('is free for another host after a worker has closed in the middle of an input', async () => {
     const owner = newOwner();
     const input = new HalvedInput(archive);
     const closing = await world.setup.openWith({});
@@ -98,7 +99,7 @@ describe('The lease of a container that is being created', function () {
     await world.worker.reap();
   });
 
-  it('is free after each of many aborts and closings, at whatever point they come', async () => {
+  it('is free after each of many aborts and closings at any point', async () => {
     const owner = newOwner();
     for (let turn = 0; turn < 12; turn += 1) {
       const host = await world.setup.openWith({});
@@ -117,7 +118,7 @@ describe('The lease of a container that is being created', function () {
     expect(await world.setup.podNames()).to.deep.equal([]);
   });
 
-  it('keeps another call waiting, which says so', async () => {
+  it('keeps another call waiting, which notifies its delegate', async () => {
     const owner = newOwner();
     const input = new HalvedInput(archive);
     const first = world.worker.findOrCreateContainer(owner, input.spec);
@@ -132,7 +133,7 @@ describe('The lease of a container that is being created', function () {
       },
     });
     expect(await world.setup.podNames()).to.include(await waiting.promise);
-    input.goOn();
+    input.resume();
     const [{ container }, found] = await Promise.all([first, second]);
     expect(found.handle).to.equal(container.handle);
     await other.close();
@@ -140,7 +141,7 @@ describe('The lease of a container that is being created', function () {
     await world.worker.reap();
   });
 
-  it('lets close() give up an artifact volume in the making: the reaper finds it at once', async () => {
+  it('is released for an artifact volume by close(), so that the reaper finds the volume at once', async () => {
     const closing = await world.setup.openWith({ volumeImage: 'registry.invalid/none:1' });
     const ended = rejection(closing.createVolumeForArtifact('team'));
     while ((await world.setup.podNames()).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -151,7 +152,7 @@ describe('The lease of a container that is being created', function () {
   });
 });
 
-describe('A container that is created while its database is away', function () {
+describe('a container that is created during a database outage', function () {
   this.timeout(60_000);
   let cluster: EmbeddedCluster;
   let server: PostgresServer;
@@ -165,7 +166,7 @@ describe('A container that is created while its database is away', function () {
     await (server as PostgresServer | undefined)?.stop();
   });
 
-  it('is completed when the database is back, in the same pod', async () => {
+  it('is completed in the same pod after the outage', async () => {
     const setup = workerSetup({
       kubeconfigPath: cluster.kubeconfigPath,
       namespace: 'default',
@@ -181,7 +182,7 @@ describe('A container that is created while its database is away', function () {
     await input.halfway;
     const pods = await setup.podNames();
     await server.crash();
-    input.goOn();
+    input.resume();
     // The input is complete, and cannot be marked ready.
     await new Promise((resolve) => setTimeout(resolve, 500));
     await server.startAgain();

@@ -10,7 +10,7 @@ import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
 
-describe('the fate of a process', function () {
+describe('the outcome of a process', function () {
   this.timeout(60_000);
   let worker: KubernetesWorker;
   let setup: EmbeddedWorker['setup'];
@@ -24,7 +24,7 @@ describe('the fate of a process', function () {
     await close?.();
   });
 
-  it('is that of its pod, where it exits 0 on the TERM that a deletion brings: no result is given or stored', async () => {
+  it('is the end of its pod if it exits 0 on the TERM of a deletion: no result is returned or stored', async () => {
     const { container, owner } = await makeContainer(worker, image);
     const stdout = new Collector();
     const script = 'trap "exit 0" TERM; echo ready; while :; do sleep 0.05; done';
@@ -38,7 +38,7 @@ describe('the fate of a process', function () {
     await worker.ownerFinished(owner);
   });
 
-  it('is known after its pod is gone, and so is what a slow reader did not get of its output', async () => {
+  it('is known after its pod ended, and so is the output that a slow reader did not receive', async () => {
     const { container, owner } = await makeContainer(worker, image);
     const [id, size] = [randomUUID(), 2_948_894];
     const held = Promise.withResolvers<void>();
@@ -67,7 +67,7 @@ describe('the fate of a process', function () {
     await worker.ownerFinished(owner);
   });
 
-  it('is its own where another host takes over its stdin and dies: every byte of the first host arrives, and its end', async () => {
+  it('is its own if another host takes over its stdin and dies: every byte of the first host arrives, and its end', async () => {
     const { container, owner } = await makeContainer(worker, image);
     const [stdin, stdout] = [new PassThrough(), new Collector()];
     const process = await container.run({ id: 'fed', path: 'cat' }, { stdin, stdout });
@@ -89,7 +89,7 @@ describe('the fate of a process', function () {
     await worker.ownerFinished(owner);
   });
 
-  it('can be decided also where it waits for its turn to be followed: each of ten that are cancelled at once is stopped', async () => {
+  it('is decided while it waits for a place: each of ten processes that are aborted at once is stopped', async () => {
     const tight = await setup.openWith({ maxAttachments: 1 });
     const { container, owner } = await makeContainer(tight, image);
     const begun = await Promise.all(

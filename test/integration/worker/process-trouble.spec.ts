@@ -11,7 +11,7 @@ import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
 
-describe('a process in trouble', function () {
+describe('a process with failures', function () {
   this.timeout(60_000);
   let cluster: EmbeddedCluster;
   let worker: KubernetesWorker;
@@ -26,7 +26,7 @@ describe('a process in trouble', function () {
     await close?.();
   });
 
-  it('brings 64 MiB through stdin and stdout of a command whose connection is cut five times', async () => {
+  it('transfers 64 MiB through stdin and stdout of a command with a connection that is cut five times', async () => {
     const { container, owner } = await makeContainer(worker, image);
     const fresh = await setup.openWith({});
     const found = await fresh.lookupContainer(container.handle);
@@ -55,7 +55,7 @@ describe('a process in trouble', function () {
     await worker.ownerFinished(owner);
   });
 
-  it('leaves a terminal as it was: keys go on where they were, and it can be resized', async () => {
+  it('keeps its terminal: typed input continues, and the terminal can be resized', async () => {
     const { container, owner } = await makeContainer(worker, image);
     const fresh = await setup.openWith({});
     const found = await fresh.lookupContainer(container.handle);
@@ -84,7 +84,7 @@ describe('a process in trouble', function () {
     await worker.ownerFinished(owner);
   });
 
-  it('starts a process once where two hosts race for it, on connections that are lost', async () => {
+  it('is started once if two hosts race for it over lost connections', async () => {
     const { container, owner } = await makeContainer(worker, image);
     const hosts = await Promise.all([1, 2, 3].map(() => setup.openWith({})));
     using _cut = cluster.faults.add({
@@ -107,7 +107,7 @@ describe('a process in trouble', function () {
     await worker.ownerFinished(owner);
   });
 
-  it('never says "not found" of a process only because the way to it is blocked', async () => {
+  it('is never reported missing only because its connection is blocked', async () => {
     const { container, owner } = await makeContainer(worker, image);
     await sh(container, 'exit 3', { id: 'there' });
     for (const status of [404, 500, 503] as const) {
@@ -128,7 +128,7 @@ describe('a process in trouble', function () {
     await worker.ownerFinished(owner);
   });
 
-  it('stops on a cancelled wait also what has escaped into other sessions', async () => {
+  it('stops after an aborted wait(), including processes in other sessions', async () => {
     const { container, owner } = await makeContainer(worker, image);
     const abort = new AbortController();
     const stdout = new Collector();
@@ -142,7 +142,7 @@ describe('a process in trouble', function () {
     await worker.ownerFinished(owner);
   });
 
-  it('tells that a sidecar ran out of memory, with its limit, while the command runs on', async () => {
+  it('reports that a sidecar ran out of memory, with its limit, while the command continues', async () => {
     const sidecars = [
       {
         name: 'database',

@@ -19,7 +19,7 @@ import { Tripwire } from '../../support/tripwire.ts';
 const concurrency = 32;
 const ways: readonly Happening[] = [reset, fin, close(1001), kill];
 
-describe('Five hundred transfers, 32 at a time, one in ten cut', function () {
+describe('five hundred transfers, 32 at a time, one in ten cut', function () {
   this.timeout(120_000);
   let outer: Tripwire;
   let rig: TransferRig;
@@ -34,7 +34,7 @@ describe('Five hundred transfers, 32 at a time, one in ten cut', function () {
     await outer.check();
   });
 
-  it('are each right, byte for byte, and leave nothing', async () => {
+  it('are all correct, byte for byte, and leave nothing behind', async () => {
     const random = seededRandom(printedSeed());
     const archives = await soakArchives(24, 3_000_000, random);
     for (const [index, { content }] of archives.entries()) await rig.put(`down-${index}`, { file: content });
@@ -48,7 +48,8 @@ describe('Five hundred transfers, 32 at a time, one in ten cut', function () {
     rig.api.planFor = (podName) => planOf(cuts.get(podName)?.shift());
     const clients = Array.from({ length: concurrency }, (_, worker) => {
       rig.api.pods.set(`pod-${worker}`, rig.agent.folder);
-      // Some keep their connection, some need a new one each time; half go over SPDY, half over WebSocket.
+      // Some clients keep their connection, some need a new one for each transfer. Half use SPDY,
+      // half use WebSocket.
       return rig.client({
         protocols: worker % 8 < 4 ? ['SPDY/3.1'] : ['v4.channel.k8s.io'],
         podName: `pod-${worker}`,
@@ -57,7 +58,10 @@ describe('Five hundred transfers, 32 at a time, one in ten cut', function () {
       });
     });
 
-    /** Cuts the connection that the worker has, or the next, somewhere in this transfer; and those that follow, as often as it says. */
+    /**
+     * Plans the cuts of a transfer: the first for the pod's open connection or its next one, the
+     * others for the following connections.
+     */
     function plan(transfer: SoakTransfer, podName: string): void {
       const size = transfer.archive.bytes.length / (transfer.cuts || 1);
       const planned = Array.from({ length: transfer.cuts }, () => cutOf(transfer, size));

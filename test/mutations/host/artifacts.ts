@@ -1,6 +1,6 @@
 import type { Mutant } from '../../../scripts/mutant.ts';
 
-/** Changes of `src/artifacts` that a test has to notice. */
+/** Changes of `src/artifacts` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
   {
     name: 'text of a source is stored as bytes',
@@ -17,28 +17,28 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/artifacts/compression.spec.ts'], grep: 'does not give bytes' },
   },
   {
-    name: 'garbage behind gzip data proves its end',
+    name: 'garbage after gzip data proves its end',
     file: 'src/artifacts/gzip-members.ts',
     find: 'this.#hasGarbage ||= !isZero(bytes);',
     replace: 'this.#hasGarbage ||= false;',
     killedBy: { specs: ['test/unit/artifacts/compression.spec.ts'], grep: 'decodeArchive of gzip' },
   },
   {
-    name: 'a gzip member with another checksum is taken',
+    name: 'a gzip member with another checksum is accepted',
     file: 'src/artifacts/gzip-members.ts',
     find: 'if (trailer.readUInt32LE(0) !== this.#crc)',
     replace: 'if (trailer.readUInt32LE(0) !== this.#crc && this.#members === 0)',
     killedBy: { specs: ['test/unit/artifacts/compression.spec.ts'], grep: 'decodeArchive of gzip' },
   },
   {
-    name: 'what follows the padding of zstd data is ignored',
+    name: 'bytes after the padding of zstd data are ignored',
     file: 'src/artifacts/zstd-frames.ts',
     find: "if (!isZero(rest)) throw new Error('something follows the padding');",
     replace: 'if (!isZero(rest)) return;',
     killedBy: { specs: ['test/unit/artifacts/compression.spec.ts'], grep: 'decodeArchive of zstd' },
   },
   {
-    name: 'the end of a zstd frame is not looked for',
+    name: 'the checksum of a zstd frame does not belong to the frame',
     file: 'src/artifacts/zstd-scanner.ts',
     find: 'size + (this.#hasChecksum ? 4 : 0)',
     replace: 'size',

@@ -3,7 +3,7 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 const reaper = { specs: ['test/unit/controllers/reaper.spec.ts'] };
 const reaping = 'src/controllers/reaper.ts';
 
-/** Changes of `src/controllers` that a test has to notice. */
+/** Changes of `src/controllers` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
   {
     name: 'a row is deleted before its pod',
@@ -17,7 +17,7 @@ export const mutants: readonly Mutant[] = [
     killedBy: reaper,
   },
   {
-    name: 'a volume without a store is forgotten',
+    name: 'a volume without a configured store counts as deleted',
     file: reaping,
     find: 'if (store === undefined) throw new StoreNotConfiguredError(volume.store);',
     replace: 'if (store === undefined) return false;',

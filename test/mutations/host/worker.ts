@@ -5,14 +5,14 @@ const volumes = { specs: ['test/unit/worker/stored-volume.spec.ts'] };
 const leases = { specs: ['test/unit/worker/lease-keeper.spec.ts'] };
 const creations = { specs: ['test/unit/worker/find-or-create-container.spec.ts'] };
 
-/** Changes of `src/worker` that a test has to notice. */
+/** Changes of `src/worker` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
   {
-    name: "a result that a pod's end brought is taken for the command's own",
+    name: "a result that the pod's end caused counts as the command's own",
     file: 'src/worker/pod-process.ts',
     find: '    if (!result.shutdown) return;\n',
     replace: '    if (Date.now() > 0) return;\n',
-    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'a followed process whose pod ends' },
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'PodProcess when its pod ends' },
   },
   {
     name: 'stdin that the agent has is kept in memory',
@@ -22,7 +22,7 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/worker/stdin-buffer.spec.ts'] },
   },
   {
-    name: 'a stdin that is too short is taken for whole',
+    name: 'a stdin that is too short counts as complete',
     file: 'src/worker/stdin-buffer.ts',
     find: 'if (this.#ended && offset > this.#readBytes)',
     replace: 'if (this.#ended && offset < 0)',
@@ -36,39 +36,39 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'] },
   },
   {
-    name: 'a lost attachment gives up its place',
+    name: 'a lost attachment releases its place',
     file: 'src/worker/process-attachments.ts',
     find: '{ signal, hasPlace: true }',
     replace: '{ signal }',
-    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when more are followed' },
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when more processes are followed' },
   },
   {
     name: 'bytes typed while another host has stdin are lost',
     file: 'src/worker/stdin-feeder.ts',
     find: 'else if (from > this.#sentBytes) stdin.move(this.#sentBytes, from);',
     replace: '',
-    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'whose stdin another host takes over' },
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when another host takes over its stdin' },
   },
   {
     name: 'output that is missing is not reported',
     file: 'src/worker/missing-output.ts',
     find: 'return toBytes <= fromBytes ? [] : [',
     replace: 'return toBytes > fromBytes ? [] : [',
-    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'of which only the stored result is left' },
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when only its stored result remains' },
   },
   {
-    name: 'output on a full disk is no progress',
+    name: 'output on a full disk does not count as progress',
     file: 'src/worker/disk-full-watch.ts',
     find: 'this.#silence?.touch();',
     replace: '',
-    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'whose disk is full' },
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when its disk is full' },
   },
   {
     name: 'output on a full disk is acknowledged late',
     file: 'src/worker/process-attachments.ts',
     find: 'if (this.#disk.isFull || stdoutBytes',
     replace: 'if (stdoutBytes',
-    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'whose disk is full' },
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when its disk is full' },
   },
   {
     name: 'an error quotes an environment entry',
@@ -78,7 +78,7 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/worker/process-spec.spec.ts'] },
   },
   {
-    name: 'a stdin that was read before is taken for whole',
+    name: 'a stdin that was read before counts as complete',
     file: 'src/worker/process-spec.ts',
     find: 'if (isWhole && stdin.readableDidRead)',
     replace: 'if (isWhole && stdin.destroyed)',
@@ -89,24 +89,24 @@ export const mutants: readonly Mutant[] = [
     file: 'src/worker/pod-process.ts',
     find: 'throw settled;',
     replace: 'throw error;',
-    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'whose pod ends' },
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when its pod ends' },
   },
   {
     name: 'an aborted call keeps its lease',
     file: 'src/worker/find-or-create-container.ts',
     find: '    await release(found, components);\n    signal?.throwIfAborted();',
     replace: '    signal?.throwIfAborted();',
-    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'given up' },
+    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'the caller aborts' },
   },
   {
     name: 'a lease that comes after the abort is kept',
     file: 'src/worker/find-or-create-container.ts',
     find: 'if (signal?.aborted === true) await releaseFound(finding, components);',
     replace: '',
-    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'given up' },
+    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'the caller aborts' },
   },
   {
-    name: 'a host whose container another one has created meanwhile rejects',
+    name: 'a host rejects if another host has created its container',
     file: 'src/worker/find-or-create-container.ts',
     find: ' || error instanceof IllegalTransitionError',
     replace: '',
@@ -116,7 +116,7 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
-    name: 'an outage of the database fails a container',
+    name: 'an outage of the database marks a container failed',
     file: 'src/worker/find-or-create-container.ts',
     find: 'isOvertaken(error) || error instanceof RepositoryUnavailableError',
     replace: 'isOvertaken(error)',
@@ -125,9 +125,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod without a row stays',
     file: 'src/worker/find-or-create-container.ts',
-    find: 'if (!leads) await launcher.discard(podName, uid);',
+    find: 'if (!mayBeReferenced) await launcher.discard(podName, uid);',
     replace: '',
-    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'whose row' },
+    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'if its row' },
   },
   {
     name: 'a pod is filled without a fence',
@@ -137,17 +137,17 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'fences' },
   },
   {
-    name: 'a lease has no end while a renewal hangs',
+    name: 'a lease does not expire while a renewal hangs',
     file: 'src/worker/lease-keeper.ts',
     find: 'then(lose, () => undefined)',
     replace: 'then(\n      () => undefined,\n      () => undefined,\n    )',
     killedBy: { specs: ['test/unit/worker/lease-keeper.spec.ts'] },
   },
   {
-    name: 'a lease counts from its answer',
+    name: 'a lease counts from its response',
     file: 'src/worker/lease-keeper.ts',
-    find: 'let expiry = expireAfter(askedAt);',
-    replace: 'let expiry = expireAfter(Math.max(askedAt, clock.now()));',
+    find: 'let expiry = expireAfter(requestedAt);',
+    replace: 'let expiry = expireAfter(Math.max(requestedAt, clock.now()));',
     killedBy: { specs: ['test/unit/worker/lease-keeper.spec.ts'] },
   },
   {
@@ -172,14 +172,14 @@ export const mutants: readonly Mutant[] = [
     killedBy: volumes,
   },
   {
-    name: 'a container is made again whose pod is gone',
+    name: 'a container is created again after its pod has ended',
     file: 'src/worker/find-or-create-container.ts',
     find: '  if (!(await pods.exists(podName, { ...options, uid: podUid })))',
     replace: '  if (podUid === podName && !(await pods.exists(podName, { ...options, uid: podUid })))',
-    killedBy: worker('CONTAINER_DISAPPEARED where its pod is gone'),
+    killedBy: worker('CONTAINER_DISAPPEARED if its pod no longer exists'),
   },
   {
-    name: 'work goes on when the lease is over',
+    name: 'work continues after the lease has expired',
     file: 'src/worker/lease-keeper.ts',
     find: '.then(lose, () => undefined);',
     replace: '.then(() => void lose, () => undefined);',
@@ -195,20 +195,20 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'wait resolves before the result is stored',
     file: 'src/worker/pod-process.ts',
-    find: '    await this.#record(result, (await this.#target.resultProperties?.(told)) ?? {}, signal);\n    return told;',
+    find: '    await this.#record(result, (await this.#target.resultProperties?.(processResult)) ?? {}, signal);\n    return processResult;',
     replace:
-      '    void this.#record(result, (await this.#target.resultProperties?.(told)) ?? {}, signal).catch(() => undefined);\n    return told;',
-    killedBy: worker('properties stored in one step with its result'),
+      '    void this.#record(result, (await this.#target.resultProperties?.(processResult)) ?? {}, signal).catch(() => undefined);\n    return processResult;',
+    killedBy: worker('stores properties in one step with its result'),
   },
   {
-    name: 'a kill for memory is a result like any other',
+    name: 'a kill for memory counts as a result',
     file: 'src/worker/process-outcome.ts',
     find: 'if (kills > 0 && exitStatus === 137) throw memoryKill();',
     replace: 'if (kills < 0 && exitStatus === 137) throw memoryKill();',
     killedBy: { specs: ['test/unit/worker/process-outcome.spec.ts'] },
   },
   {
-    name: "a command that its container's end has ended gives its own result",
+    name: "a command that its container's end has ended returns its own result",
     file: 'src/worker/pod-process.ts',
     find: '    if (!result.shutdown) return;\n',
     replace: '    if (!result.shutdown || pods !== undefined) return;\n',

@@ -16,7 +16,7 @@ import {
 } from '../../../src/errors/transfer.ts';
 import { rejection } from '../../support/rejection.ts';
 
-/** The error of reading it to its end. */
+/** Reads the stream to its end. Resolves with its error. */
 async function failureOf(readable: Readable): Promise<Error> {
   return await rejection(buffer(readable).then(({ length }) => `${length} bytes`));
 }
@@ -40,20 +40,20 @@ function pieces(bytes: Buffer, size = 10_000): Readable {
 describe('decodeArchive', () => {
   for (const encoding of ['raw', 'gzip', 'zstd'] as const) {
     context(`of ${encoding}`, () => {
-      it('gives the raw bytes, and counts those that were given', async () => {
+      it('returns the raw bytes, and counts the encoded bytes', async () => {
         const decoded = decodeArchive(pieces(encoded[encoding]), { encoding, facts });
         expect(archive.equals(await buffer(decoded.readable))).to.equal(true);
         expect(decoded.encodedBytes()).to.equal(encoded[encoding].length);
       });
 
-      it('takes a source that is an iterable', async () => {
+      it('accepts an iterable as the source', async () => {
         async function* source(): AsyncGenerator<Uint8Array> {
           yield* [encoded[encoding]];
         }
         expect(archive.equals(await buffer(decodeArchive(source(), { encoding, facts }).readable))).to.equal(true);
       });
 
-      it('fails with what the source fails with, as it is', async () => {
+      it("fails with the source's own error", async () => {
         const failure = Object.assign(new Error('broken'), { code: 'Z_DATA_ERROR' });
         async function* source(): AsyncGenerator<Uint8Array> {
           yield encoded[encoding].subarray(0, 1000);
@@ -62,7 +62,7 @@ describe('decodeArchive', () => {
         expect(await failureOf(decodeArchive(source(), { encoding, facts }).readable)).to.equal(failure);
       });
 
-      it('takes as many bytes as the limit, and not one more', async () => {
+      it('accepts as many bytes as the limit, and no more', async () => {
         const limitBytes = encoded[encoding].length;
         expect(
           archive.equals(
@@ -77,7 +77,7 @@ describe('decodeArchive', () => {
         expect(source.destroyed).to.equal(true);
       });
 
-      it('destroys the source when it is destroyed, also one that gives nothing', async () => {
+      it('destroys the source when it is destroyed, even a source without data', async () => {
         const source = new PassThrough();
         const { readable } = decodeArchive(source, { encoding, facts });
         readable.destroy();
@@ -93,7 +93,7 @@ describe('decodeArchive', () => {
         expect(source.errored).to.equal(reason);
       });
 
-      it('does not throw an error that comes before anybody listens', async () => {
+      it('does not throw an error before the first listener', async () => {
         const source = new PassThrough();
         const { readable } = decodeArchive(source, { encoding, facts });
         source.destroy(new Error('early'));
@@ -107,7 +107,7 @@ describe('decodeArchive', () => {
     context(`of ${encoding}`, () => {
       const whole = encoded[encoding];
 
-      it('tells that the data ends early, wherever that is', async () => {
+      it('reports data that ends early at any position', async () => {
         for (const length of [0, 1, 10, 1000, whole.length - 1]) {
           const source = pieces(whole.subarray(0, length));
           const error = await failureOf(decodeArchive(source, { encoding, facts }).readable);
@@ -115,20 +115,20 @@ describe('decodeArchive', () => {
         }
       });
 
-      it('tells what is not of this encoding, and destroys the source', async () => {
+      it('reports data of another encoding, and destroys the source', async () => {
         const source = pieces(Buffer.alloc(100_000, 'no archive'));
         const error = await failureOf(decodeArchive(source, { encoding, facts }).readable);
         expect(error).to.be.instanceOf(CorruptArchiveError).with.property('handle', 'v');
         expect(source.destroyed).to.equal(true);
       });
 
-      it('tells the same to who begins to read when it has failed already', async () => {
+      it('reports the same error to a reader that starts after the failure', async () => {
         const { readable } = decodeArchive(pieces(Buffer.from('no archive')), { encoding, facts });
         await new Promise((resolve) => readable.once('close', resolve));
         expect(await failureOf(readable)).to.be.instanceOf(CorruptArchiveError);
       });
 
-      it('tells that the data was changed', async () => {
+      it('reports changed data', async () => {
         const changed = Buffer.from(whole);
         changed.fill(0x55, 200, 400);
         expect(await failureOf(decodeArchive(pieces(changed), { encoding, facts }).readable)).to.be.instanceOf(
@@ -136,7 +136,7 @@ describe('decodeArchive', () => {
         );
       });
 
-      it('expands data of several parts, wherever the chunks are cut', async () => {
+      it('expands data of several parts with chunks of any size', async () => {
         const compress = encoding === 'gzip' ? gzipSync : zstdCompressSync;
         await fc.assert(
           fc.asyncProperty(
@@ -152,7 +152,7 @@ describe('decodeArchive', () => {
         );
       });
 
-      it('takes zeros behind the data as padding, wherever the chunks are cut', async () => {
+      it('accepts zeros after the data as padding with chunks of any size', async () => {
         for (const padding of [1, 511, 100_000]) {
           for (const size of [9_000, whole.length, whole.length + 1, 1 << 20]) {
             const decoded = decodeArchive(pieces(Buffer.concat([whole, Buffer.alloc(padding)]), size), {
@@ -168,12 +168,12 @@ describe('decodeArchive', () => {
         }
       });
 
-      it('does not take zeros in the place of the data for an archive', async () => {
+      it('rejects zeros in place of the data', async () => {
         const error = await failureOf(decodeArchive(pieces(Buffer.alloc(5000)), { encoding, facts }).readable);
         expect(error).to.be.instanceOf(CorruptArchiveError);
       });
 
-      it('has proven the end of what is whole, and of nothing before that', async () => {
+      it('has proven the end of complete data, and of nothing before it', async () => {
         const decoded = decodeArchive(pieces(whole), { encoding, facts });
         expect(decoded.isProven()).to.equal(false);
         await buffer(decoded.readable);
@@ -198,7 +198,7 @@ describe('decodeArchive', () => {
 });
 
 describe('decodeArchive of gzip', () => {
-  it('ignores what follows the data, as gzip does, but has proven nothing then', async () => {
+  it('ignores bytes after the data like gzip, but has not proven its end then', async () => {
     for (const garbage of ['and something else', '\x1f', '\0\0garbage']) {
       for (const size of [10_000, encoded.gzip.length, 1 << 20]) {
         const decoded = decodeArchive(pieces(Buffer.concat([encoded.gzip, Buffer.from(garbage, 'latin1')]), size), {
@@ -211,7 +211,7 @@ describe('decodeArchive of gzip', () => {
     }
   });
 
-  it('tells a second member that is cut short, or damaged', async () => {
+  it('reports a second member that is truncated or damaged', async () => {
     const second = gzipSync('second');
     for (const length of [2, 9, 12, second.length - 1]) {
       const source = pieces(Buffer.concat([encoded.gzip, second.subarray(0, length)]));
@@ -230,7 +230,7 @@ describe('decodeArchive of gzip', () => {
     }
   });
 
-  it('takes headers with every optional field, wherever the chunks are cut', async () => {
+  it('accepts headers with every optional field with chunks of any size', async () => {
     const body = encoded.gzip.subarray(10);
     const extra = Buffer.from([5, 0, 1, 2, 3, 4, 5]);
     await fc.assert(
@@ -249,7 +249,7 @@ describe('decodeArchive of gzip', () => {
 });
 
 describe('decodeArchive of zstd', () => {
-  it('tells that something else follows the data, or its padding', async () => {
+  it('reports other bytes after the data or its padding', async () => {
     for (const more of ['and something else', '\0\0\0garbage']) {
       const source = pieces(Buffer.concat([encoded.zstd, Buffer.from(more)]));
       expect(await failureOf(decodeArchive(source, { encoding: 'zstd', facts }).readable)).to.be.instanceOf(
@@ -258,7 +258,7 @@ describe('decodeArchive of zstd', () => {
     }
   });
 
-  it('passes over skippable frames, as pzstd writes them', async () => {
+  it('skips skippable frames, which pzstd writes', async () => {
     const skippable = Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
     for (const size of [5_000, 11_111, 1 << 20]) {
       const source = pieces(Buffer.concat([skippable, encoded.zstd, skippable, Buffer.alloc(600)]), size);
@@ -266,7 +266,7 @@ describe('decodeArchive of zstd', () => {
     }
   });
 
-  it('finds the end of each frame, however it was made', async () => {
+  it('finds the end of each kind of frame', async () => {
     const contents = [Buffer.alloc(0), Buffer.from('x'), Buffer.alloc(400_000), randomBytes(300_000), archive];
     for (const content of contents) {
       for (const checksum of [0, 1]) {
@@ -283,7 +283,7 @@ describe('decodeArchive of zstd', () => {
 describe('decodeArchive of a source that does not give bytes', () => {
   const refused = (readable: Readable): Promise<Error> => failureOf(readable);
 
-  it('refuses one with an encoding at once, and destroys it', () => {
+  it('rejects a source with an encoding at once, and destroys it', () => {
     for (const encoding of ['utf8', 'latin1', 'hex'] as const) {
       const source = pieces(archive);
       source.setEncoding(encoding);
@@ -295,7 +295,7 @@ describe('decodeArchive of a source that does not give bytes', () => {
   });
 
   for (const encoding of ['raw', 'gzip', 'zstd'] as const) {
-    it(`refuses text and anything else that is not bytes, in ${encoding}`, async () => {
+    it(`rejects text and anything else that is not bytes, in ${encoding}`, async () => {
       async function* text(): AsyncGenerator<string> {
         yield* ['text'];
       }
@@ -314,7 +314,7 @@ describe('decodeArchive of a source that does not give bytes', () => {
       ];
       for (const source of sources) {
         const { readable } = decodeArchive(source as Readable, { encoding, facts });
-        // An encoding that is set when the reading has begun.
+        // The encoding is set after the reading has begun.
         if (source === late) late.setEncoding('latin1');
         expect(await refused(readable))
           .to.be.instanceOf(InvalidSpecError)
@@ -323,12 +323,12 @@ describe('decodeArchive of a source that does not give bytes', () => {
     });
   }
 
-  it('refuses what is no source', () => {
+  it('rejects a value that is not a source', () => {
     for (const source of [undefined, null, 7, 'text', {}])
       expect(() => decodeArchive(source as never, { facts })).to.throw(InvalidSpecError);
   });
 
-  it('takes bytes of every kind', async () => {
+  it('accepts bytes of every kind', async () => {
     const copy = new Uint8Array(archive);
     for (const source of [Readable.from([archive]), Readable.from([copy]), [copy], new Blob([copy]).stream(), archive])
       expect(archive.equals(await buffer(decodeArchive(source as Readable, { facts }).readable))).to.equal(true);
@@ -336,14 +336,14 @@ describe('decodeArchive of a source that does not give bytes', () => {
 });
 
 describe('encodeArchive', () => {
-  it('gives what others can decode', async () => {
+  it('returns data that other programs can decode', async () => {
     expect(archive.equals(gunzipSync(await buffer(encodeArchive(pieces(archive), 'gzip'))))).to.equal(true);
     expect(archive.equals(zstdDecompressSync(await buffer(encodeArchive(pieces(archive), 'zstd'))))).to.equal(true);
     expect(archive.equals(await buffer(encodeArchive(pieces(archive), 'raw')))).to.equal(true);
   });
 
   for (const encoding of ['raw', 'gzip', 'zstd'] as const) {
-    it(`fails in ${encoding} with what the archive fails with, as it is`, async () => {
+    it(`fails in ${encoding} with the archive's own error`, async () => {
       const failure = new Error('broken');
       const source = new PassThrough();
       const result = failureOf(encodeArchive(source, encoding));
@@ -362,7 +362,7 @@ describe('encodeArchive', () => {
 });
 
 describe('checkEncoding', () => {
-  it('knows raw, gzip and zstd, and names another', async () => {
+  it('accepts raw, gzip and zstd, and names an unknown encoding', async () => {
     expect(['raw', 'gzip', 'zstd'].map((encoding) => checkEncoding(encoding, facts))).to.deep.equal([
       'raw',
       'gzip',

@@ -18,7 +18,7 @@ const facts = { handle: 'v', direction: 'out', path: 'a' } as const;
 describe('readFileFrom', () => {
   const content = Buffer.alloc(100_000, 'text ');
 
-  it('gives the content, of any size up to the limit', async () => {
+  it('returns the content, of any size up to the limit', async () => {
     for (const bytes of [content, Buffer.alloc(0)]) {
       const archive = Readable.from([await tarOf({ a: bytes })]);
       expect(Buffer.from(await readFileFrom(archive, { limitBytes: bytes.length, facts })).equals(bytes)).to.equal(
@@ -28,7 +28,7 @@ describe('readFileFrom', () => {
     }
   });
 
-  it('gives it however the archive is cut', async () => {
+  it('returns the content with chunks of any size', async () => {
     const tar = await tarOf({ a: content });
     const archive = Readable.from(
       (function* () {
@@ -38,7 +38,7 @@ describe('readFileFrom', () => {
     expect(Buffer.from(await readFileFrom(archive, { limitBytes: 1 << 20, facts })).equals(content)).to.equal(true);
   });
 
-  it('refuses a larger one before it has read it, and destroys the archive', async () => {
+  it('rejects a larger file before it has read it, and destroys the archive', async () => {
     const archive = new PassThrough();
     archive.write((await tarOf({ a: content })).subarray(0, 2048));
     expect(await rejection(readFileFrom(archive, { limitBytes: content.length - 1, facts }))).to.be.instanceOf(
@@ -47,7 +47,7 @@ describe('readFileFrom', () => {
     expect(archive.destroyed).to.equal(true);
   });
 
-  it('refuses what is not a file', async () => {
+  it('rejects an entry that is not a file', async () => {
     expect(
       await rejection(readFileFrom(Readable.from([await tarOf({ a: null })]), { limitBytes: 1, facts })),
     ).to.be.instanceOf(PathConflictError);
@@ -57,7 +57,7 @@ describe('readFileFrom', () => {
     );
   });
 
-  it('refuses an empty archive, and what is none', async () => {
+  it('rejects an empty archive, and data that is not an archive', async () => {
     expect(await rejection(readFileFrom(Readable.from([await tarOf({})]), { limitBytes: 1, facts }))).to.be.instanceOf(
       FileNotFoundError,
     );
@@ -70,7 +70,7 @@ describe('readFileFrom', () => {
     );
   });
 
-  it('gives nothing where the archive fails after the file: its bytes are not proven', async () => {
+  it('rejects if the archive fails after the file, because its bytes are not verified', async () => {
     const archive = new PassThrough();
     const reading = rejection(readFileFrom(archive, { limitBytes: 1 << 20, facts }));
     archive.write(await tarOf({ a: content }));
@@ -79,7 +79,7 @@ describe('readFileFrom', () => {
     expect(await reading).to.equal(failure);
   });
 
-  it('ends with its signal, and lets go of it', async () => {
+  it('rejects with the reason of the signal, and releases the signal', async () => {
     const archive = new PassThrough();
     const stop = new AbortController();
     const reading = rejection(readFileFrom(archive, { limitBytes: 1, facts, signal: stop.signal }));

@@ -66,7 +66,7 @@ describe('Reaper', () => {
   });
 
   context('when containers and artifact volumes are to be deleted', () => {
-    it('deletes the pod of each first, by its uid, and its row last', async () => {
+    it('deletes the pod of each by its uid, and its row last', async () => {
       rows.containers = [container('a', 'uid-a')];
       rows.volumes = [volume('v')];
       expect(await reap()).to.deep.equal({ deletedPods: 2, deletedContainers: 1, deletedVolumes: 3 });
@@ -77,12 +77,12 @@ describe('Reaper', () => {
       sinon.assert.callOrder(remove, containers.delete, store.delete, volumes.delete);
     });
 
-    it('goes on until none is left, however many there are', async () => {
+    it('deletes all of them, however many exist', async () => {
       rows.containers = Array.from({ length: 57 }, (_, index) => container(`c${index}`));
       expect(await reap()).to.deep.equal({ deletedPods: 57, deletedContainers: 57, deletedVolumes: 114 });
     });
 
-    it('counts a pod that was gone already as not deleted, and deletes the row', async () => {
+    it('does not count a pod that no longer existed, and deletes the row', async () => {
       rows = { containers: [container('a')], volumes: [volume('v')] };
       remove.resolves(false);
       store.delete.resolves(false);
@@ -91,7 +91,7 @@ describe('Reaper', () => {
   });
 
   context('when one cannot be deleted', () => {
-    it('keeps its row, deletes the others, and tells everything that failed at the end', async () => {
+    it('keeps its row, deletes the others, and rejects with all failures at the end', async () => {
       const failure = new Error('stuck');
       rows.containers = Array.from({ length: 30 }, (_, index) => container(`c${index}`));
       rows.volumes = [volume('v1', 'lost-store'), volume('v2')];

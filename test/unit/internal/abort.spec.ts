@@ -9,13 +9,13 @@ describe('abortable', () => {
   const stop = new AbortController();
   const reason = new Error('stopped');
 
-  it('gives what the promise gives, and lets go of the signal', async () => {
+  it('settles like the promise, and releases the signal', async () => {
     expect(await abortable(Promise.resolve(7), stop.signal)).to.equal(7);
     expect(await rejection(abortable(Promise.reject(reason), stop.signal))).to.equal(reason);
     expect(getEventListeners(stop.signal, 'abort')).to.deep.equal([]);
   });
 
-  it('rejects with the reason of a signal that comes first, as it is, and ignores what the work fails with later', async () => {
+  it("rejects with the signal's own reason if it aborts first, and ignores later errors of the work", async () => {
     const aborted = new AbortController();
     const work = Promise.withResolvers<never>();
     const result = rejection(abortable(work.promise, aborted.signal));
@@ -25,11 +25,11 @@ describe('abortable', () => {
     expect(getEventListeners(aborted.signal, 'abort')).to.deep.equal([]);
   });
 
-  it('does not wait for anything where the signal was aborted before', async () => {
+  it('rejects at once if the signal was aborted before', async () => {
     expect(await rejection(abortable(new Promise(() => undefined), AbortSignal.abort(reason)))).to.equal(reason);
   });
 
-  it('rejects with a reason that is no error as well', async () => {
+  it('rejects with a reason that is not an error', async () => {
     let caught: unknown;
     await abortable(new Promise(() => undefined), AbortSignal.abort('why')).catch((error: unknown) => (caught = error));
     expect(caught).to.equal('why');

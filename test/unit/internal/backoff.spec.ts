@@ -11,7 +11,7 @@ describe('backoffMs', () => {
     ]);
   });
 
-  it('takes up to a half off, by chance', () => {
+  it('subtracts a random part of up to half', () => {
     expect([0, 0.5, 1].map((random) => backoffMs(2, backoff, random))).to.deep.equal([200, 300, 400]);
   });
 });

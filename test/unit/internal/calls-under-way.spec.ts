@@ -8,7 +8,7 @@ import { settle } from '../../support/virtual-clock.ts';
 
 describe('CallsUnderWay', () => {
   const closed = new Error('closed');
-  /** Work that takes a while to end after its abort. */
+  /** Work that ends some time after its abort. */
   const slow = (ended: () => void, wait: Promise<void>) => async (signal: AbortSignal) => {
     await new Promise((resolve) => signal.addEventListener('abort', resolve));
     await wait;
@@ -16,13 +16,13 @@ describe('CallsUnderWay', () => {
     throw signal.reason;
   };
 
-  it('gives what the work gives', async () => {
+  it('settles like the work', async () => {
     const calls = new CallsUnderWay();
     expect(await calls.run(async () => 'done', {})).to.equal('done');
     await calls.close(closed);
   });
 
-  it('aborts the calls when it closes, and waits until each has ended', async () => {
+  it('aborts the calls at close(), and waits until all have ended', async () => {
     const calls = new CallsUnderWay();
     const events: string[] = [];
     const wait = Promise.withResolvers<void>();
@@ -41,7 +41,7 @@ describe('CallsUnderWay', () => {
     expect(await call).to.equal(closed);
   });
 
-  it("aborts a call by the caller's signal, with its reason, and leaves no listener on it", async () => {
+  it("aborts a call with the reason of the caller's signal, and leaves no listener on it", async () => {
     const calls = new CallsUnderWay();
     const abort = new AbortController();
     const call = rejection(

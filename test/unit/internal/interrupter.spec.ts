@@ -3,16 +3,16 @@ import { expect } from 'chai';
 import { Interrupter } from '../../../src/internal/interrupter.ts';
 import { rejection } from '../../support/rejection.ts';
 
-describe('an interrupter', () => {
+describe('Interrupter', () => {
   const reason = new Error('stopped');
 
-  it('gives what the promise gives', async () => {
+  it('settles like the promise', async () => {
     const interrupter = new Interrupter();
     expect(await interrupter.wait(Promise.resolve(1))).to.equal(1);
     expect(await rejection(interrupter.wait(Promise.reject(reason)))).to.equal(reason);
   });
 
-  it('ends the present wait and all later ones, and ignores what they would have failed with', async () => {
+  it('rejects the current wait and all later waits, and ignores their later errors', async () => {
     const interrupter = new Interrupter();
     const work = Promise.withResolvers<never>();
     const waiting = rejection(interrupter.wait(work.promise));

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { OrderedTasks } from '../../../src/internal/ordered-tasks.ts';
 import { settle } from '../../support/virtual-clock.ts';
 
-describe('work in order', () => {
-  it('takes a result that is there at once within the call', () => {
+describe('OrderedTasks', () => {
+  it('delivers a synchronous result within the call', () => {
     const taken: number[] = [];
     const order = new OrderedTasks<number>({
       concurrency: 1,
@@ -17,7 +17,7 @@ describe('work in order', () => {
     expect(order.size).to.equal(0);
   });
 
-  it('takes the results in the order of the work, never runs more than allowed, whatever ends first', async () => {
+  it('delivers the results in the order of the work, and never runs more than allowed, in any order of completion', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.scheduler(),
@@ -53,7 +53,7 @@ describe('work in order', () => {
     );
   });
 
-  it('takes the next only when the last was dealt with', async () => {
+  it('delivers the next result only after the last was handled', async () => {
     const releases: (() => void)[] = [];
     const taken: number[] = [];
     const order = new OrderedTasks<number>({
@@ -96,7 +96,7 @@ describe('work in order', () => {
     ],
     ['a taker that rejects', () => 1, () => Promise.reject(new Error('broken'))],
   ] as const) {
-    it(`ends with ${what}, which is told once`, async () => {
+    it(`fails with ${what}, which is reported once`, async () => {
       const failures: unknown[] = [];
       let takenAfter = 0;
       const order = new OrderedTasks<number>({
@@ -117,7 +117,7 @@ describe('work in order', () => {
     });
   }
 
-  it('drops everything when it is stopped', async () => {
+  it('discards everything when it is stopped', async () => {
     const taken: number[] = [];
     const order = new OrderedTasks<number>({
       concurrency: 1,

@@ -6,8 +6,8 @@ import { Semaphore } from '../../../src/internal/semaphore.ts';
 import { rejection } from '../../support/rejection.ts';
 import { settle } from '../../support/virtual-clock.ts';
 
-describe('a semaphore', () => {
-  it('lets so many in, and the others in the order in which they came', async () => {
+describe('Semaphore', () => {
+  it('admits its number of holders, and the others in the order of their calls', async () => {
     const semaphore = new Semaphore(2);
     const entered: number[] = [];
     const leave = await Promise.all([semaphore.acquire(), semaphore.acquire()]);
@@ -22,7 +22,7 @@ describe('a semaphore', () => {
     expect(entered).to.deep.equal([1, 2]);
   });
 
-  it('takes a place back once', async () => {
+  it('releases a place once', async () => {
     const semaphore = new Semaphore(1);
     const leave = await semaphore.acquire();
     leave();
@@ -31,7 +31,7 @@ describe('a semaphore', () => {
     void semaphore.acquire();
   });
 
-  it('forgets who gives up waiting', async () => {
+  it('removes a waiting caller that aborts', async () => {
     const semaphore = new Semaphore(1);
     const leave = await semaphore.acquire();
     const stop = new AbortController();
@@ -44,7 +44,7 @@ describe('a semaphore', () => {
     await semaphore.acquire();
   });
 
-  it('lets nobody in with an aborted signal', async () => {
+  it('rejects with an aborted signal', async () => {
     const reason = new Error('stopped');
     expect(await rejection(new Semaphore(1).acquire({ signal: AbortSignal.abort(reason) }))).to.equal(reason);
   });

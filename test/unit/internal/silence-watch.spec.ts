@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { SilenceWatch } from '../../../src/internal/silence-watch.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
-describe('a watch for silence', () => {
+describe('SilenceWatch', () => {
   let clock: VirtualClock;
   let silences: number;
   let watch: SilenceWatch;
@@ -14,7 +14,7 @@ describe('a watch for silence', () => {
     watch = new SilenceWatch({ clock, limitMs: 8_000, silent: () => (silences += 1) });
   });
 
-  it('notices each time that nothing happened for so long', async () => {
+  it('reports each silence of the limit', async () => {
     await clock.advance(7_999);
     expect(silences).to.equal(0);
     await clock.advance(1);
@@ -24,7 +24,7 @@ describe('a watch for silence', () => {
     watch.stop();
   });
 
-  it('notices nothing while something happens in time', async () => {
+  it('reports nothing while something happens in time', async () => {
     for (let turn = 0; turn < 20; turn += 1) {
       await clock.advance(7_500);
       watch.touch();
@@ -35,7 +35,7 @@ describe('a watch for silence', () => {
     watch.stop();
   });
 
-  it('lets go of the clock when it is stopped', async () => {
+  it('releases the clock when it is stopped', async () => {
     watch.stop();
     watch.stop();
     await settle();

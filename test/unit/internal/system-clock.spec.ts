@@ -6,11 +6,11 @@ import { systemClock } from '../../../src/internal/system-clock.ts';
 import { rejection } from '../../support/rejection.ts';
 
 describe('the system clock', () => {
-  it('gives the time in milliseconds', () => {
+  it('returns the time in milliseconds', () => {
     expect(systemClock().now()).to.be.closeTo(Date.now(), 1_000);
   });
 
-  it('ends a sleep with the signal, with its own reason and without a listener left', async () => {
+  it('rejects a sleep with the reason of the signal, and leaves no listener', async () => {
     const stop = new AbortController();
     const reason = new Error('stopped');
     const sleeping = rejection(systemClock().sleep(60_000, { signal: stop.signal }));
@@ -20,7 +20,7 @@ describe('the system clock', () => {
     expect(getEventListeners(stop.signal, 'abort')).to.deep.equal([]);
   });
 
-  it('wakes after the time', async () => {
+  it('resolves after the delay', async () => {
     await systemClock().sleep(1);
   });
 });

@@ -8,7 +8,7 @@ import { rejection } from '../../support/rejection.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
 
-describe('a timer', () => {
+describe('Timer', () => {
   let time: sinon.SinonFakeTimers;
 
   beforeEach(() => {
@@ -33,7 +33,7 @@ describe('a timer', () => {
     });
   }
 
-  it('begins anew, and ends, at any time', () => {
+  it('restarts and ends at any time', () => {
     for (const days of [1, 60]) {
       let calls = 0;
       const timer = new Timer(days * dayMs, () => {
@@ -54,7 +54,7 @@ describe('a timer', () => {
     }
   });
 
-  it('lets the clock sleep for months, and be woken', async () => {
+  it('lets the clock sleep for months, and wake early', async () => {
     let isAwake = false;
     void sleep(100 * dayMs).then(() => {
       isAwake = true;
@@ -71,7 +71,7 @@ describe('a timer', () => {
     expect(await sleeping).to.equal(reason);
   });
 
-  it('lets a call take months', () => {
+  it('allows a call to take months', () => {
     using call = new CallSignal(undefined, 100 * dayMs);
     time.tick(60 * dayMs);
     call.touch();
@@ -83,7 +83,7 @@ describe('a timer', () => {
 });
 
 describe('the sources', () => {
-  it('have no other timer whose delay an option or a caller chooses', async () => {
+  it('use no other timer with a delay that an option or a caller chooses', async () => {
     const { readdir, readFile } = await import('node:fs/promises');
     const folder = new URL('../../../src/', import.meta.url);
     const found: string[] = [];

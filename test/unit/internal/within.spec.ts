@@ -10,7 +10,7 @@ describe('within', () => {
     clock = new VirtualClock();
   });
 
-  it('gives what the work gives or fails with, and leaves no timer', async () => {
+  it('settles like the work, and leaves no timer', async () => {
     expect(await within(10, clock, async () => 'done')).to.equal('done');
     expect(await rejection(within(10, clock, async () => await Promise.reject(new Error('no'))))).to.include({
       message: 'no',
@@ -18,7 +18,7 @@ describe('within', () => {
     expect(clock.sleeping).to.equal(0);
   });
 
-  it('gives up work that takes too long, also such as does not listen to its signal', async () => {
+  it('rejects when the work takes too long, even if the work ignores its signal', async () => {
     let seen: AbortSignal | undefined;
     const late = rejection(within(10, clock, (signal) => new Promise(() => (seen = signal))));
     await clock.advance(9);
@@ -28,7 +28,7 @@ describe('within', () => {
     expect(seen?.reason).to.be.instanceOf(TookTooLong);
   });
 
-  it("stops by the caller's signal, with its reason", async () => {
+  it("rejects with the reason of the caller's signal", async () => {
     const abort = new AbortController();
     const stopped = rejection(within(10, clock, () => new Promise(() => {}), abort.signal));
     abort.abort(new Error('enough'));

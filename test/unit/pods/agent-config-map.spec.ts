@@ -10,7 +10,7 @@ describe("the agent's binary", () => {
     ['amd64', 62],
     ['arm64', 183],
   ] as const) {
-    it(`is there for ${architecture}, and fits into a config map`, async () => {
+    it(`exists for ${architecture}, and fits into a config map`, async () => {
       const binary = await readAgentBinary(architecture);
       expect(binary.bytes.subarray(0, 4).toString('latin1')).to.equal('\x7fELF');
       expect(binary.bytes.readUInt16LE(18)).to.equal(machine);
@@ -25,7 +25,7 @@ describe("the agent's config map", () => {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const expected = configMapOf({ architecture: 'arm64', bytes, sha256 });
 
-  it('is named after its content and cannot be changed', () => {
+  it('is named after its content, and is immutable', () => {
     expect(expected.metadata.name).to.equal(`kubernetes-worker-agent-arm64-${sha256.slice(0, 12)}`);
     expect(expected).to.deep.include({
       apiVersion: 'v1',
@@ -36,17 +36,20 @@ describe("the agent's config map", () => {
     expect(configMapOf({ architecture: 'arm64', bytes, sha256 })).to.deep.equal(expected);
   });
 
-  it('is taken as it is found where it is right', () => {
+  it('is accepted if it is the expected one', () => {
     verifyAgentConfigMap({ ...expected, metadata: { ...expected.metadata, namespace: 'ns' } }, expected);
   });
 
   for (const [what, found] of [
     ['is missing', undefined],
-    ['has another content', { ...expected, binaryData: { agent: Buffer.from('other').toString('base64') } }],
+    [
+      "differs from this library's agent",
+      { ...expected, binaryData: { agent: Buffer.from('other').toString('base64') } },
+    ],
     ['has no content', { metadata: { name: 'a' }, immutable: true }],
-    ['may be changed', { ...expected, immutable: false }],
+    ['is not immutable', { ...expected, immutable: false }],
   ] as const) {
-    it(`is refused where it ${what}, with its name`, () => {
+    it(`is rejected with its name if it ${what}`, () => {
       expect(() => verifyAgentConfigMap(found, expected)).to.throw(ConflictError, expected.metadata.name);
     });
   }

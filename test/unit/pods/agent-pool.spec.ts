@@ -20,7 +20,7 @@ describe('AgentPool', () => {
     return { clock, pool };
   };
 
-  it('closes the clients of pods that nothing has used for ten minutes', async () => {
+  it('closes clients that were idle for ten minutes', async () => {
     const { clock, pool } = make(() => Promise.reject(new Error('gone')));
     const clients = Array.from({ length: 100 }, (_, index) => pool.client(`reaped-${String(index)}`, 'h'));
     await clock.advance(599_999);
@@ -33,7 +33,7 @@ describe('AgentPool', () => {
     pool.close();
   });
 
-  it('keeps a client that opens a connection, however long that takes', async () => {
+  it('keeps a client that is opening a connection, however long that takes', async () => {
     const { clock, pool } = make(() => new Promise<never>(() => undefined));
     const client = pool.client('slow', 'h');
     const hello = rejection(client.hello());

@@ -50,7 +50,7 @@ describe('PodEnd', () => {
     expect(clock.sleeping, 'timers left').to.equal(0);
   });
 
-  it('of an evicted pod comes when its main container has terminated, and no command may still run', async () => {
+  it('reports an eviction when the main container has terminated, so that no command may still run', async () => {
     find();
     await becomes(podOf('running', evicted));
     await clock.advance(10_000);
@@ -61,7 +61,7 @@ describe('PodEnd', () => {
       .and.to.include({ reason: 'TerminationByKubelet', mayStillRun: false });
   });
 
-  it('of an evicted pod that is gone is the eviction', async () => {
+  it('reports the eviction of an evicted pod that no longer exists', async () => {
     find();
     await becomes(podOf('running', evicted));
     await becomes(undefined);
@@ -70,7 +70,7 @@ describe('PodEnd', () => {
       .and.to.include({ reason: 'TerminationByKubelet', mayStillRun: false });
   });
 
-  it('of a deleted pod comes when it is gone', async () => {
+  it('reports a deletion when the pod no longer exists', async () => {
     find();
     await becomes(podOf('running', deleted));
     await clock.advance(10_000);
@@ -83,7 +83,7 @@ describe('PodEnd', () => {
     ['deleted', deleted, PodDeletedError],
     ['evicted', evicted, PodEvictedError],
   ] as const) {
-    it(`of a ${what} pod on a node that does not answer comes some seconds after the grace period, and says that a command may still run`, async () => {
+    it(`reports a ${what} pod on a node that does not respond some seconds after the grace period, and that a command may still run`, async () => {
       find();
       await becomes(podOf('running', state));
       await clock.advance(24_999);
@@ -94,21 +94,21 @@ describe('PodEnd', () => {
     });
   }
 
-  it('of a pod that vanishes without a grace period leaves open whether its commands run', async () => {
+  it('reports that commands may still run in a pod that was removed without a grace period', async () => {
     find();
     await settle();
     await becomes(undefined);
     expect(found?.error).to.be.instanceOf(PodDeletedError).and.to.include({ mayStillRun: true });
   });
 
-  context('that is expected', () => {
-    it('is none where the main container was restarted', async () => {
+  context('when the pod is expected to end', () => {
+    it('reports no end if the main container was restarted', async () => {
       find(new Date(1000));
       await becomes(podOf('restarted'));
       expect(found).to.deep.equal({ error: undefined });
     });
 
-    it('is none where nothing shows it for half a minute', async () => {
+    it('reports no end if nothing indicates it for half a minute', async () => {
       find(new Date(1000));
       await clock.advance(29_999);
       expect(found).to.equal(undefined);
@@ -116,7 +116,7 @@ describe('PodEnd', () => {
       expect(found).to.deep.equal({ error: undefined });
     });
 
-    it('is waited for where it has begun, as long as the grace period is', async () => {
+    it('waits for an end that has begun, for the whole grace period', async () => {
       find(new Date(1000));
       await becomes(
         podOf('running', { metadata: { deletionTimestamp: new Date(2000), deletionGracePeriodSeconds: 600 } }),

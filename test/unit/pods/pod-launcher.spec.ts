@@ -55,7 +55,10 @@ describe('PodLauncher', () => {
   });
   const created = { metadata: { uid: 'uid-1' } };
 
-  /** Lets so much time pass, and gives what became of the launch. */
+  /**
+   * Launches the pod and advances the clock. Resolves with the result or the error of the launch so
+   * far.
+   */
   async function launchedAfter(ms: number, options: { signal?: AbortSignal } = {}): Promise<unknown> {
     const settled: { result?: unknown } = {};
     void launcher.launch(request, options).then(
@@ -66,34 +69,34 @@ describe('PodLauncher', () => {
     return settled.result;
   }
 
-  const passing = [
+  const retryable = [
     new ApiUnavailableError(facts, 'leader changed', 500),
     new TooManyRequestsError(facts, 1_000),
     new QuotaExceededError(facts, 'exceeded quota'),
   ];
-  for (const error of passing) {
-    it(`creates a pod through ten times ${error.code}`, async () => {
+  for (const error of retryable) {
+    it(`creates a pod after ten failures with ${error.code}`, async () => {
       cluster.createPod.rejects(error);
       cluster.createPod.onCall(10).resolves(created);
       expect(await launchedAfter(55_000)).to.equal('uid-1');
     });
   }
 
-  it('delivers the agent through the same troubles', async () => {
+  it('delivers the agent after the same failures', async () => {
     ensure.rejects(new ApiUnavailableError(facts, 'unavailable', 503));
     ensure.onCall(5).resolves('agent-x');
     cluster.createPod.resolves(created);
     expect(await launchedAfter(30_000)).to.equal('uid-1');
   });
 
-  it('adopts the pod that a request made whose answer was lost', async () => {
+  it('adopts the pod of an earlier request with a lost response', async () => {
     cluster.createPod.onFirstCall().rejects(new ApiUnavailableError(facts, 'socket hang up', undefined));
     cluster.createPod.onSecondCall().rejects(new ConflictError(facts, 'exists'));
     cluster.getPod.resolves(podOf('h'));
     expect(await launchedAfter(5_000)).to.equal('uid-1');
   });
 
-  it('creates the pod where the one that had its name is gone meanwhile', async () => {
+  it('creates the pod if the existing pod of its name was deleted in the meantime', async () => {
     cluster.createPod.onFirstCall().rejects(new ConflictError(facts, 'exists'));
     cluster.createPod.onSecondCall().resolves(created);
     cluster.getPod.resolves(undefined);
@@ -108,14 +111,14 @@ describe('PodLauncher', () => {
   });
 
   for (const error of [new ForbiddenError(facts, 'no'), new AdmissionDeniedError(facts, 'violates PodSecurity')]) {
-    it(`ends at once with ${error.code}`, async () => {
+    it(`rejects at once with ${error.code}`, async () => {
       cluster.createPod.rejects(error);
       expect(await launchedAfter(0)).to.equal(error);
       sinon.assert.calledOnce(cluster.createPod);
     });
   }
 
-  it('waits for the API server as long as a pod may take to start, and for quota as long as for a node', async () => {
+  it('retries an unavailable API for as long as a pod may take to start, and a quota for as long as a pod may wait for a node', async () => {
     const [unavailable, quota] = [
       new ApiUnavailableError(facts, 'down', 503),
       new QuotaExceededError(facts, 'exceeded quota'),
@@ -130,7 +133,7 @@ describe('PodLauncher', () => {
     expect(await launchedAfter(620_000)).to.equal(quota);
   });
 
-  it('stops trying by the signal, with its reason', async () => {
+  it('stops retrying with the reason of the signal', async () => {
     cluster.createPod.rejects(new ApiUnavailableError(facts, 'down', 503));
     const stop = new AbortController();
     const launching = rejection(launcher.launch(request, { signal: stop.signal }));
@@ -141,7 +144,7 @@ describe('PodLauncher', () => {
     expect(clock.sleeping).to.equal(0);
   });
 
-  it('refuses a pod that is too large before anything is asked of the cluster', () => {
+  it('rejects a pod that is too large before any request to the cluster', () => {
     const env = Array.from({ length: 10 }, (_, index) => `V${String(index)}=${'x'.repeat(120_000)}`);
     const check = (): void => launcher.check({ ...request, sidecars: [{ name: 's', image: 'i', env }] });
     expect(check).to.throw(/^sidecars\[0\]\.env: /);

@@ -10,14 +10,14 @@ import { VirtualClock } from '../../support/virtual-clock.ts';
 const facts = { verb: 'get', resource: 'pods/log', namespace: 'ci' };
 const noLog = new ApiError(facts, 'there is none', { status: 400, reason: 'BadRequest' });
 
-/** What each reading gives: lines `time text`, then how it ends. */
+/** The result of one reading: lines `time text`, then its error. */
 interface Reading {
   readonly lines?: readonly string[];
   readonly error?: Error;
 }
 
 class ScriptedLogs {
-  readonly asked: LogTarget[] = [];
+  readonly requested: LogTarget[] = [];
   readonly #readings: readonly Reading[];
   readonly #whenDone: () => void;
 
@@ -27,9 +27,9 @@ class ScriptedLogs {
   }
 
   async *readLog(target: LogTarget): AsyncGenerator<LogLine, void> {
-    const reading = this.#readings[this.asked.length];
-    this.asked.push(target);
-    if (this.asked.length >= this.#readings.length) this.#whenDone();
+    const reading = this.#readings[this.requested.length];
+    this.requested.push(target);
+    if (this.requested.length >= this.#readings.length) this.#whenDone();
     for (const line of reading?.lines ?? []) {
       const [at = '', text = ''] = line.split(' ');
       yield { at, bytes: Buffer.from(text) };
@@ -38,11 +38,11 @@ class ScriptedLogs {
   }
 }
 
-/** Follows a log through readings, the last two of which are the look at what is there in the end. */
+/** Follows a log over these readings. The last two are the final reading of the existing lines. */
 async function follow(
   readings: readonly Reading[],
   from: 'start' | 'now' = 'start',
-): Promise<{ lines: string[]; asked: readonly LogTarget[] }> {
+): Promise<{ lines: string[]; requested: readonly LogTarget[] }> {
   const until = new AbortController();
   const cluster = new ScriptedLogs(readings, () => until.abort());
   const clock = new VirtualClock();
@@ -65,14 +65,14 @@ async function follow(
     if (!isOver) await clock.advance(1_000);
   }
   await over;
-  return { lines, asked: cluster.asked };
+  return { lines, requested: cluster.requested };
 }
 
 const t = (second: number, nanos = 0): string => `2026-01-01T00:00:0${second}.${String(nanos).padStart(9, '0')}Z`;
 
 describe('PodLogs', () => {
-  it('gives each line once where a connection was lost, also those of one moment', async () => {
-    const { lines, asked } = await follow([
+  it('yields each line once after a lost connection, including lines of the same time', async () => {
+    const { lines, requested } = await follow([
       { error: noLog },
       { lines: [`${t(1)} a`, `${t(2, 5)} b`, `${t(2, 5)} c`], error: new ApiUnavailableError(facts, 'cut', undefined) },
       { error: noLog },
@@ -81,10 +81,10 @@ describe('PodLogs', () => {
       { lines: [`${t(3)} e`, `${t(3)} f`] },
     ]);
     expect(lines).to.deep.equal(['a', 'b', 'c', 'd', 'e', 'f']);
-    expect(asked[3]?.since).to.deep.equal(new Date('2026-01-01T00:00:02Z'));
+    expect(requested[3]?.since).to.deep.equal(new Date('2026-01-01T00:00:02Z'));
   });
 
-  it('goes on with the next run where the container was restarted, and reads the rest of the one before', async () => {
+  it('continues with the next run after a restart of the container, and reads the rest of the previous run', async () => {
     const { lines } = await follow([
       { error: noLog },
       { lines: [`${t(1)} one`], error: new ApiUnavailableError(facts, 'cut', undefined) },
@@ -96,7 +96,7 @@ describe('PodLogs', () => {
     expect(lines).to.deep.equal(['one', 'last', 'two', 'end']);
   });
 
-  it('gives lines whose times are out of order, once each, also where a connection was lost between them', async () => {
+  it('yields lines with times out of order once each, even if the connection was lost between them', async () => {
     const first = [`${t(2, 9)} a`, `${t(2, 3)} b`, `${t(1, 8)} c`, `${t(2, 4)} d`];
     const { lines } = await follow([
       { error: noLog },
@@ -119,8 +119,8 @@ describe('PodLogs', () => {
     expect(lines).to.deep.equal(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']);
   });
 
-  it('gives lines through a clock of the node that is set back', async () => {
-    const { lines, asked } = await follow([
+  it('yields lines after the clock of the node was set back', async () => {
+    const { lines, requested } = await follow([
       { error: noLog },
       { lines: [`${t(8)} a`, `${t(3)} b`], error: new ApiUnavailableError(facts, 'cut', undefined) },
       { error: noLog },
@@ -129,10 +129,10 @@ describe('PodLogs', () => {
       { lines: [`${t(8)} a`, `${t(4)} d`, `${t(5)} e`] },
     ]);
     expect(lines).to.deep.equal(['a', 'b', 'c', 'd', 'e']);
-    expect(asked[3]?.since).to.deep.equal(new Date('2026-01-01T00:00:03Z'));
+    expect(requested[3]?.since).to.deep.equal(new Date('2026-01-01T00:00:03Z'));
   });
 
-  it('gives the lines of a log that was begun anew, where those that were given are not in it any more', async () => {
+  it('yields the lines of a log that was restarted, if it no longer contains the delivered lines', async () => {
     const { lines } = await follow([
       { error: noLog },
       { lines: [`${t(2, 1)} a`, `${t(2, 5)} b`], error: new ApiUnavailableError(facts, 'cut', undefined) },
@@ -144,7 +144,7 @@ describe('PodLogs', () => {
     expect(lines).to.deep.equal(['a', 'b', 'c', 'd']);
   });
 
-  it('waits for a container that has no log yet, also in the end', async () => {
+  it('waits for a container without a log, even at the end', async () => {
     const { lines } = await follow([
       { error: noLog },
       { error: noLog },
@@ -156,14 +156,14 @@ describe('PodLogs', () => {
     expect(lines).to.deep.equal(['late']);
   });
 
-  it('begins with what comes next where that is wanted', async () => {
-    const { lines, asked } = await follow([{ lines: [`${t(1)} new`] }, {}, {}], 'now');
-    expect(asked[0]).to.deep.include({ tailLines: 0, follow: true, previous: false });
-    expect(asked[1]?.tailLines).to.equal(undefined);
+  it('starts with the next line if requested', async () => {
+    const { lines, requested } = await follow([{ lines: [`${t(1)} new`] }, {}, {}], 'now');
+    expect(requested[0]).to.deep.include({ tailLines: 0, follow: true, previous: false });
+    expect(requested[1]?.tailLines).to.equal(undefined);
     expect(lines).to.deep.equal(['new']);
   });
 
-  it('gives up where it may not read', async () => {
+  it('rejects if reading is forbidden', async () => {
     const error = new ForbiddenError(facts, 'no');
     expect(await rejection(follow([{ error }, {}]))).to.equal(error);
   });

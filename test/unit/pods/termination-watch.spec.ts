@@ -18,7 +18,7 @@ interface End {
   readonly exitCode?: number;
 }
 
-/** A pod whose containers have ended so, and run again. */
+/** A pod whose containers run again after these terminations. */
 function podOf(...ends: readonly End[]): Pod {
   return {
     status: {
@@ -71,7 +71,7 @@ async function watch(states: readonly (Pod | undefined)[]) {
 }
 
 describe('TerminationWatch', () => {
-  it('tells of a sidecar that was killed for memory, at once and with its limit', async () => {
+  it('rejects at once when a sidecar was killed for memory, with its limit', async () => {
     const { error, stop } = await watch([
       undefined,
       podOf({ container: 'side', at: '2030-01-01T00:00:12Z', reason: 'OOMKilled', exitCode: 137 }),
@@ -80,7 +80,7 @@ describe('TerminationWatch', () => {
     stop.abort(new Error('over'));
   });
 
-  it('gives the main container some seconds to come back and tell by itself', async () => {
+  it('gives the agent of the main container some seconds to report by itself', async () => {
     const { error, clock, stop } = await watch([
       podOf({ container: 'main', at: '2030-01-01T00:00:12Z', reason: 'OOMKilled', exitCode: 137 }),
     ]);
@@ -91,14 +91,14 @@ describe('TerminationWatch', () => {
     stop.abort(new Error('over'));
   });
 
-  it('counts what is in the second of the beginning, and nothing that was before', async () => {
+  it('counts terminations in the second of the start, but none before it', async () => {
     const before = podOf({ container: 'side', at: '2030-01-01T00:00:09Z', reason: 'OOMKilled' });
     const same = podOf({ container: 'side', at: '2030-01-01T00:00:10Z', reason: 'OOMKilled' });
     expect((await watch([before])).error()).to.equal(undefined);
     expect((await watch([before, same])).error()).to.be.instanceOf(OutOfMemoryError);
   });
 
-  it('keeps the ends of sidecars, each once however often it is shown, and takes no notice of the main one', async () => {
+  it('records each end of a sidecar once, and none of the main container', async () => {
     const first = podOf(
       { container: 'side', at: '2030-01-01T00:00:12Z', exitCode: 7 },
       { container: 'main', at: '2030-01-01T00:00:12Z' },
@@ -109,7 +109,7 @@ describe('TerminationWatch', () => {
     expect(error()).to.equal(undefined);
   });
 
-  it('leaves nothing behind when it is over', async () => {
+  it('releases its timers and listeners when it is aborted', async () => {
     const { clock, stop } = await watch([
       podOf({ container: 'main', at: '2030-01-01T00:00:12Z', reason: 'OOMKilled' }),
     ]);

@@ -9,16 +9,18 @@ import { expect } from 'chai';
 import { transferMetrics } from '../../../src/telemetry/transfer-metrics.ts';
 
 describe('transferMetrics', () => {
-  it('counts bytes, attempts, reconnects and durations, by direction and outcome', async () => {
+  it('records bytes, attempts, reconnects and durations, by direction and outcome', async () => {
     const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
     const provider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter })] });
     const ended = transferMetrics(provider.getMeter('test'));
     ended({ direction: 'in', outcome: 'OK', bytes: 1000, durationMs: 1500, attempts: 3, reconnects: 2 });
     ended({ direction: 'in', outcome: 'DISK_FULL', bytes: 10, durationMs: 500, attempts: 1, reconnects: 0 });
     await provider.forceFlush();
-    const told = exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics));
+    const recorded = exporter
+      .getMetrics()
+      .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics));
     const pointsOf = (name: string) =>
-      told
+      recorded
         .find(({ descriptor }) => descriptor.name === name)
         ?.dataPoints.map(({ attributes, value }) => ({ attributes, value }));
     expect(pointsOf('kubernetes_worker.transfer.bytes')).to.deep.equal([
@@ -39,7 +41,7 @@ describe('transferMetrics', () => {
     await provider.shutdown();
   });
 
-  it('does nothing, and fails nothing, without an SDK', () => {
+  it('has no effect without an SDK', () => {
     expect(() =>
       transferMetrics()({ direction: 'out', outcome: 'OK', bytes: 1, durationMs: 1, attempts: 1, reconnects: 0 }),
     ).not.to.throw();

@@ -13,12 +13,12 @@ describe('checkShape', () => {
   });
   const check = (value: unknown) => () => checkShape('spec', shape, value);
 
-  it('lets a value pass that has the shape, whatever else it has', () => {
+  it('accepts a value that has the shape, and any other fields', () => {
     check({ name: 'x', more: 1 })();
     check({ name: 'x', mode: 'a', list: [{ count: 1 }] })();
   });
 
-  it('names the first field that is missing or wrong, by its path', () => {
+  it('names the first missing or wrong field by its path', () => {
     expect(check(undefined)).to.throw(InvalidSpecError, 'spec: is missing');
     expect(check(7)).to.throw(InvalidSpecError, 'spec: is not an object');
     expect(check({})).to.throw(InvalidSpecError, 'name: is missing');
@@ -54,7 +54,7 @@ describe('KubernetesWorker.open from plain JavaScript', () => {
     ['transfers.windowBytes', { name: 'w', database: 'postgres://db/ci', transfers: { windowBytes: '1' } }],
   ];
   for (const [field, options] of wrong)
-    it(`names ${field} where it is missing or wrong`, async () => {
+    it(`names ${field} if it is missing or wrong`, async () => {
       const error = await rejection(KubernetesWorker.open(options as never));
       expect(error).to.be.instanceOf(InvalidSpecError);
       expect((error as InvalidSpecError).field).to.equal(field);

@@ -21,7 +21,7 @@ describe('planContainer', () => {
     plan(parts).mounts.map(({ kind, mountPath, name }) => [kind, mountPath, name]);
   const artifact = new FakeArtifact();
 
-  it('gives every path absolute and clean, relative ones below the dir', () => {
+  it('returns absolute, normalized paths, and resolves relative paths against the dir', () => {
     const parts = {
       dir: '/build//x/',
       inputs: [{ artifact, path: './in/' }],
@@ -36,27 +36,27 @@ describe('planContainer', () => {
     ]);
   });
 
-  it("makes an output at an input's path the input's volume", () => {
+  it('uses the volume of an input for an output at the same path', () => {
     const { mounts } = plan({ dir: '/b', inputs: [{ artifact, path: 'same' }], outputs: { changed: 'same/' } });
     expect(mounts[0]).to.deep.equal({ kind: 'output', mountPath: '/b/same', name: 'changed', artifact });
     expect(mounts).to.have.length(2);
   });
 
-  it('makes no volume for a dir that is an input, an output or a cache', () => {
+  it('plans no separate volume for a dir that is an input, an output or a cache', () => {
     expect(mountsOf({ dir: '/b', outputs: { all: '/b' } })).to.deep.equal([['output', '/b', 'all']]);
   });
 
-  it('has no mounts where nothing is asked for', () => {
+  it('plans no mounts for a specification without volumes', () => {
     expect(mountsOf({})).to.deep.equal([]);
   });
 
-  it('refuses anything else at one path twice, and names the second', () => {
+  it('rejects any other duplicate path, and names the second field', () => {
     expect(fieldOf(() => plan({ outputs: { a: '/o', b: '/o' } }))).to.equal('outputs.b');
     expect(fieldOf(() => plan({ caches: ['/c'], outputs: { c: '/c' } }))).to.equal('caches[0]');
     expect(fieldOf(() => plan({ inputs: [{ artifact, path: '/i' }], caches: ['/i'] }))).to.equal('caches[0]');
   });
 
-  it('names the field that is wrong', () => {
+  it('names the invalid field', () => {
     const wrong: Record<string, Partial<ContainerSpec>> = {
       image: { image: 'a b' },
       dir: { dir: '' },
@@ -81,7 +81,7 @@ describe('planContainer', () => {
 });
 
 describe('cleanPath', () => {
-  it('refuses what no volume may be mounted at', () => {
+  it('rejects paths that cannot be mount paths', () => {
     for (const path of [
       '',
       '/',
@@ -102,7 +102,7 @@ describe('cleanPath', () => {
     }
   });
 
-  it('keeps names that only look dangerous', () => {
+  it('accepts unusual names', () => {
     for (const path of ['/a b', '/..a', '/a/...', '/.kwx', '/-n', '/ünï'])
       expect(cleanPath('path', path, undefined)).to.equal(path);
   });

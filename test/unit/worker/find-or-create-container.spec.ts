@@ -13,7 +13,10 @@ import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/p
 import type { ContainerState, VolumeRecord } from '../../../src/repository/records.ts';
 import type { Artifact } from '../../../src/runtime/volume.ts';
 import { planContainer } from '../../../src/worker/container-plan.ts';
-import { type ContainerMakerComponents, findOrCreateContainer } from '../../../src/worker/find-or-create-container.ts';
+import {
+  type ContainerCreationComponents,
+  findOrCreateContainer,
+} from '../../../src/worker/find-or-create-container.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
@@ -62,7 +65,7 @@ describe('findOrCreateContainer', () => {
     expiresAt: undefined,
     createdAt: new Date(0),
   };
-  const wanted = () => ({
+  const request = () => ({
     owner: { kind: 'k', key: '1' },
     plan: planContainer({ image: 'busybox:1', inputs: [{ artifact, path: '/in' }] }),
     metadata: {},
@@ -72,7 +75,7 @@ describe('findOrCreateContainer', () => {
   const never = (signal: AbortSignal | undefined): Promise<never> =>
     new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)));
   let ids = 0;
-  const make = (options: { signal?: AbortSignal } = {}) => {
+  const findOrCreate = (options: { signal?: AbortSignal } = {}) => {
     const components = {
       workerName: 'w',
       containers,
@@ -86,7 +89,7 @@ describe('findOrCreateContainer', () => {
       clock,
       logger: silentLogger,
     };
-    return findOrCreateContainer(wanted(), components as unknown as ContainerMakerComponents, options);
+    return findOrCreateContainer(request(), components as unknown as ContainerCreationComponents, options);
   };
 
   beforeEach(() => {
@@ -116,10 +119,10 @@ describe('findOrCreateContainer', () => {
     };
   });
 
-  context('when there is none', () => {
-    it('puts the pod on record before it is used, and is created last', async () => {
+  context('when the owner has no container', () => {
+    it('records the pod before its first use, and marks the container created last', async () => {
       containers.findOrInsert.resolves(found('creating', true));
-      expect(await make()).to.include({ handle: 'c-1', state: 'created' });
+      expect(await findOrCreate()).to.include({ handle: 'c-1', state: 'created' });
       sinon.assert.callOrder(
         launcher.launch,
         containers.recordPod,
@@ -132,67 +135,70 @@ describe('findOrCreateContainer', () => {
       sinon.assert.calledOnceWithMatch(containers.markCreated, 'c-1', 'id-1');
     });
 
-    it('is marked failed where its pod fails, with the failure itself', async () => {
+    it('marks the container failed if its pod fails, and rejects with that error', async () => {
       const failure = new PodDeletedError({ namespace: 'ci', podName: 'pod-1' });
       containers.findOrInsert.resolves(found('creating', true));
       pods.whenAgentAnswers.rejects(failure);
-      expect(await rejection(make())).to.equal(failure);
+      expect(await rejection(findOrCreate())).to.equal(failure);
       sinon.assert.calledOnceWithMatch(containers.markFailed, 'c-1', 'id-1');
     });
 
-    it('fences the pod, and fills the inputs, with the generation of its lease', async () => {
+    it('fences the pod and fills the inputs with the generation of its lease', async () => {
       containers.findOrInsert.resolves(found('creating', true));
-      await make();
+      await findOrCreate();
       sinon.assert.calledOnceWithMatch(pods.fence, { podName: 'pod-1' }, 7);
       sinon.assert.calledOnceWithMatch(takeFrom, artifact, { lease: { holder: 'id-1', generation: 7 } });
     });
   });
 
-  context('when a former holder had made the pod', () => {
-    it('never makes another one, which would lack what is in that', async () => {
+  context('when an earlier holder launched the pod', () => {
+    it('never launches another pod, which would lack the inputs of the first', async () => {
       containers.findOrInsert.resolves(found('creating', true, 'uid-0'));
       pods.requireAlive.rejects(new PodDeletedError({ namespace: 'ci', podName: 'pod-1' }));
-      expect(await rejection(make())).to.include({ code: 'KW_ERR_POD_DELETED' });
+      expect(await rejection(findOrCreate())).to.include({ code: 'KW_ERR_POD_DELETED' });
       sinon.assert.notCalled(launcher.launch);
       sinon.assert.calledOnceWithMatch(pods.requireAlive, 'pod-1', { uid: 'uid-0' });
       sinon.assert.calledOnce(containers.markFailed);
     });
   });
 
-  context('when the row is gone by the time the pod is there', () => {
-    it('deletes the pod that nobody would delete', async () => {
+  context('when the pod cannot be recorded', () => {
+    it('deletes a pod if its row no longer exists', async () => {
       containers.findOrInsert.resolves(found('creating', true));
       containers.recordPod.rejects(new ContainerDisappearedError('c-1', 'w'));
-      expect(await rejection(make())).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED' });
+      expect(await rejection(findOrCreate())).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED' });
       sinon.assert.calledOnceWithExactly(launcher.discard, 'pod-1', 'uid-1');
     });
 
-    it('keeps a pod whose row merely could not be written', async () => {
+    it('keeps a pod if its row still refers to it', async () => {
       containers.findOrInsert.onFirstCall().resolves(found('creating', true)).resolves(found('created', false));
       containers.recordPod.rejects(new LeaseLostError('c-1'));
       containers.lookup.resolves(found('creating', false).container);
-      const making = make();
+      const creating = findOrCreate();
       await settle();
       await clock.advance(200);
-      await making;
+      await creating;
       sinon.assert.notCalled(launcher.discard);
     });
 
     for (const [what, row] of [
-      ['is being deleted, whose reaper may have looked for the pod before', found('destroying', false).container],
-      ['has another pod by now', found('created', false, 'uid-2').container],
+      [
+        'is being deleted, because the reaper may have checked for the pod before',
+        found('destroying', false).container,
+      ],
+      ['has another pod', found('created', false, 'uid-2').container],
     ] as const) {
-      it(`deletes a pod whose row ${what}`, async () => {
+      it(`deletes a pod if its row ${what}`, async () => {
         containers.findOrInsert
           .onFirstCall()
           .resolves(found('creating', true))
           .resolves(found('created', false, 'uid-2'));
         containers.recordPod.rejects(new IllegalTransitionError('container c-1', row.state, 'creating'));
         containers.lookup.resolves(row);
-        const making = make().catch(() => undefined);
+        const creating = findOrCreate().catch(() => undefined);
         await settle();
         await clock.advance(200);
-        await making;
+        await creating;
         sinon.assert.calledOnceWithExactly(launcher.discard, 'pod-1', 'uid-1');
       });
     }
@@ -212,76 +218,76 @@ describe('findOrCreateContainer', () => {
       ['an input is streamed', () => takeFrom.onFirstCall().rejects(new LeaseLostError('v-1'))],
       ['it is marked created', () => containers.markCreated.onFirstCall().rejects(new LeaseLostError('c-1'))],
     ] as const) {
-      it(`looks again where that shows when ${what}, and fails nothing`, async () => {
+      it(`finds the container again without marking it failed, if the loss appears when ${what}`, async () => {
         containers.findOrInsert
           .onFirstCall()
           .resolves(found('creating', true))
           .resolves(found('created', false, 'uid-1'));
         containers.lookup.resolves(found('creating', false).container);
         stale();
-        const making = make();
+        const creating = findOrCreate();
         await settle();
         await clock.advance(200);
-        expect(await making).to.include({ state: 'created' });
+        expect(await creating).to.include({ state: 'created' });
         sinon.assert.notCalled(containers.markFailed);
       });
     }
 
-    it('asks as a new holder, so that what the former one still says is refused', async () => {
+    it('requests the lease as a new holder, so that late statements of the previous holder are rejected', async () => {
       containers.findOrInsert.resolves(found('creating', true));
       containers.lookup.resolves(found('creating', false).container);
       takeFrom.onFirstCall().rejects(new LeaseLostError('v-1'));
-      const making = make();
+      const creating = findOrCreate();
       await settle();
       await clock.advance(200);
-      await making;
+      await creating;
       const holders = containers.findOrInsert.args.map(([, , lease]) => lease.holder);
       expect(holders[0]).to.equal('id-1');
       expect(new Set(holders)).to.have.property('size', 2);
     });
   });
 
-  context('when it is given up', () => {
+  context('when the caller aborts', () => {
     const holding = async (signal: AbortSignal) => {
       containers.findOrInsert.resolves(found('creating', true));
       takeFrom.callsFake((_artifact: unknown, options: { signal: AbortSignal }) => never(options.signal));
-      const making = rejection(make({ signal }));
+      const creating = rejection(findOrCreate({ signal }));
       await settle();
-      return making;
+      return creating;
     };
 
-    it('releases the lease when the work has stopped, and before it rejects with the signal’s reason', async () => {
+    it('releases the lease after the work has stopped, and then rejects with the reason of the signal', async () => {
       const abort = new AbortController();
       const reason = new Error('enough');
-      const making = holding(abort.signal);
+      const creating = holding(abort.signal);
       await settle();
       abort.abort(reason);
-      expect(await making).to.equal(reason);
+      expect(await creating).to.equal(reason);
       sinon.assert.calledOnceWithMatch(containers.releaseLease, 'c-1', 'id-1');
       sinon.assert.notCalled(containers.markFailed);
     });
 
-    it('releases a lease that it gets only after it was given up', async () => {
+    it('releases a lease that it receives only after the abort', async () => {
       const answer = Promise.withResolvers<ReturnType<typeof found>>();
       containers.findOrInsert.returns(answer.promise);
       const abort = new AbortController();
-      const making = rejection(make({ signal: abort.signal }));
+      const creating = rejection(findOrCreate({ signal: abort.signal }));
       await settle();
       abort.abort(new Error('enough'));
       await settle();
       answer.resolve(found('creating', true));
-      expect(await making).to.include({ message: 'enough' });
+      expect(await creating).to.include({ message: 'enough' });
       sinon.assert.calledOnceWithMatch(containers.releaseLease, 'c-1', 'id-1');
     });
 
-    it('does not wait for a database that does not answer', async () => {
+    it('stops waiting for a database that does not respond', async () => {
       const abort = new AbortController();
       containers.releaseLease.callsFake((_handle, _holder, options) => never(options?.signal));
-      const making = holding(abort.signal);
+      const creating = holding(abort.signal);
       await settle();
       abort.abort(new Error('enough'));
       await clock.advance(2_000);
-      expect(await making).to.include({ message: 'enough' });
+      expect(await creating).to.include({ message: 'enough' });
     });
   });
 
@@ -291,41 +297,41 @@ describe('findOrCreateContainer', () => {
       ['the pod is recorded', () => containers.recordPod.onFirstCall().rejects(away())],
       ['the container is marked created', () => containers.markCreated.onFirstCall().rejects(away())],
     ] as const) {
-      it(`goes on once it is back, where that is when ${what}`, async () => {
+      it(`continues after an outage when ${what}`, async () => {
         containers.findOrInsert.resolves(found('creating', true));
         fail();
-        const making = make();
+        const creating = findOrCreate();
         await settle();
         await clock.advance(200);
-        expect(await making).to.include({ state: 'created' });
+        expect(await creating).to.include({ state: 'created' });
         sinon.assert.notCalled(containers.markFailed);
         sinon.assert.calledOnce(launcher.launch);
       });
     }
 
-    it('marks a container failed that fails meanwhile, once it is back', async () => {
+    it('marks a failed container as failed after the outage', async () => {
       const failure = new PodDeletedError({ namespace: 'ci', podName: 'pod-1' });
       containers.findOrInsert.resolves(found('creating', true));
       pods.whenAgentAnswers.rejects(failure);
       containers.markFailed.onFirstCall().rejects(away());
-      const making = rejection(make());
+      const creating = rejection(findOrCreate());
       await settle();
       await clock.advance(200);
-      expect(await making).to.equal(failure);
+      expect(await creating).to.equal(failure);
       sinon.assert.calledTwice(containers.markFailed);
     });
 
-    it('rejects after the time for reconnecting, with the lease released and the container as it is', async () => {
+    it('rejects after the reconnect time-out, releases the lease and does not change the container', async () => {
       containers.findOrInsert.resolves(found('creating', true));
       containers.markCreated.rejects(away());
-      const making = rejection(make());
+      const creating = rejection(findOrCreate());
       await clock.advance(310_000);
-      expect(await making).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true });
+      expect(await creating).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true });
       sinon.assert.notCalled(containers.markFailed);
       sinon.assert.calledOnceWithMatch(containers.releaseLease, 'c-1', 'id-1');
     });
 
-    it('leaves a container as it is that cannot be completed before the lease ends by the local clock', async () => {
+    it('does not change a container that cannot be completed before the lease expires by the local clock', async () => {
       containers.findOrInsert
         .onFirstCall()
         .resolves(found('creating', true))
@@ -333,58 +339,58 @@ describe('findOrCreateContainer', () => {
       containers.lookup.resolves(found('creating', false).container);
       containers.renewLease.rejects(away());
       containers.markCreated.rejects(away());
-      const making = make();
+      const creating = findOrCreate();
       await clock.advance(59_000);
       sinon.assert.calledOnce(containers.findOrInsert);
       await clock.advance(2_000);
-      expect(await making).to.include({ state: 'created' });
+      expect(await creating).to.include({ state: 'created' });
       sinon.assert.notCalled(containers.markFailed);
     });
   });
 
-  context('when another holder makes it', () => {
-    it('waits for that', async () => {
+  context('when another holder creates the container', () => {
+    it('waits for the other holder', async () => {
       containers.findOrInsert
         .onFirstCall()
         .resolves(found('creating', false))
         .onSecondCall()
         .resolves(found('created', false, 'uid-1'));
       containers.lookup.resolves(found('creating', false).container);
-      const making = make();
+      const creating = findOrCreate();
       await settle();
       await clock.advance(200);
-      expect(await making).to.include({ handle: 'c-1' });
+      expect(await creating).to.include({ handle: 'c-1' });
       sinon.assert.notCalled(launcher.launch);
     });
 
-    it('says so, once', async () => {
+    it('notifies the delegate once', async () => {
       containers.findOrInsert.resolves(found('creating', false));
       containers.findOrInsert.onCall(3).resolves(found('created', false, 'uid-1'));
       containers.lookup.resolves(found('creating', false).container);
-      const making = make();
+      const creating = findOrCreate();
       await clock.advance(1_000);
-      await making;
+      await creating;
       sinon.assert.calledOnceWithExactly(delegate.waitingForAnotherHost, 'pod-1');
     });
 
-    it('makes no new one for an owner that has finished meanwhile', async () => {
+    it('creates no container for an owner that has finished in the meantime', async () => {
       containers.findOrInsert.resolves(found('creating', false));
       containers.lookup.resolves(found('destroying', false).container);
-      const making = rejection(make());
+      const creating = rejection(findOrCreate());
       await settle();
       await clock.advance(200);
-      expect(await making).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED' });
+      expect(await creating).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED' });
       sinon.assert.calledOnce(containers.findOrInsert);
     });
 
-    it('stops waiting by the signal, with its reason', async () => {
+    it('rejects with the reason of the signal', async () => {
       containers.findOrInsert.resolves(found('creating', false));
       const abort = new AbortController();
       const reason = new Error('enough');
-      const making = rejection(make({ signal: abort.signal }));
+      const creating = rejection(findOrCreate({ signal: abort.signal }));
       await settle();
       abort.abort(reason);
-      expect(await making).to.equal(reason);
+      expect(await creating).to.equal(reason);
     });
   });
 });

@@ -19,7 +19,16 @@ describe('keepLease', () => {
     more: Partial<LeaseTerms> = {},
   ): Promise<T> =>
     keepLease(
-      { handle: 'c-1', renew, everyMs: 10, durationMs: 30, askedAt: clock.now(), clock, signal: undefined, ...more },
+      {
+        handle: 'c-1',
+        renew,
+        everyMs: 10,
+        durationMs: 30,
+        requestedAt: clock.now(),
+        clock,
+        signal: undefined,
+        ...more,
+      },
       work,
     );
 
@@ -27,7 +36,7 @@ describe('keepLease', () => {
     clock = new VirtualClock();
   });
 
-  it('gives what the work gives, and renews no more', async () => {
+  it('resolves with the result of the work, and stops renewing', async () => {
     const renew = sinon.stub().resolves(true);
     expect(await hold(renew, async () => 'done')).to.equal('done');
     expect(clock.sleeping).to.equal(0);
@@ -35,7 +44,7 @@ describe('keepLease', () => {
     sinon.assert.notCalled(renew);
   });
 
-  it('renews while the work goes on, also after a renewal that failed', async () => {
+  it('renews during the work, even after a failed renewal', async () => {
     const renew = sinon.stub().resolves(true);
     renew.onFirstCall().rejects(new Error('database away'));
     const work = Promise.withResolvers<string>();
@@ -46,13 +55,13 @@ describe('keepLease', () => {
     sinon.assert.callCount(renew, 10);
   });
 
-  it('stops the work when the lease has lapsed because no renewal came through', async () => {
+  it('aborts the work when the lease has expired because all renewals failed', async () => {
     const held = rejection(hold(async () => await Promise.reject(new Error('database away')), never));
     for (const _ of [1, 2, 3]) await clock.advance(10);
     expect(await held).to.be.instanceOf(LeaseLostError);
   });
 
-  it('stops the work at the end of the lease while a renewal hangs, and not before', async () => {
+  it('aborts the work when the lease expires while a renewal hangs, and not before', async () => {
     const stopped = sinon.spy();
     const held = rejection(hold(hang, never)).then((error) => {
       stopped();
@@ -64,7 +73,7 @@ describe('keepLease', () => {
     expect(await held).to.be.instanceOf(LeaseLostError);
   });
 
-  it('gives up a renewal that hangs, and renews again at the next turn', async () => {
+  it('aborts a renewal that hangs, and renews again at the next interval', async () => {
     const signals: AbortSignal[] = [];
     const renew = (signal: AbortSignal): Promise<boolean> =>
       signals.push(signal) === 1 ? hang() : Promise.resolve(true);
@@ -76,21 +85,21 @@ describe('keepLease', () => {
     expect(await held).to.equal('done');
   });
 
-  it('counts the lease from the moment at which it was asked for, however late the answer came', async () => {
-    const askedAt = clock.now();
+  it('counts the lease from its request, however late the response is', async () => {
+    const requestedAt = clock.now();
     await clock.advance(25);
-    const held = rejection(hold(hang, never, { askedAt }));
+    const held = rejection(hold(hang, never, { requestedAt }));
     await clock.advance(5);
     expect(await held).to.be.instanceOf(LeaseLostError);
   });
 
-  it('stops the work of a host that was stopped for longer than the lease, though the next renewal would succeed', async () => {
-    const held = rejection(hold(async () => true, never, { askedAt: clock.now() - 1_000 }));
+  it('aborts the work of a host that was suspended for longer than the lease, even if the next renewal would succeed', async () => {
+    const held = rejection(hold(async () => true, never, { requestedAt: clock.now() - 1_000 }));
     await clock.advance(0);
     expect(await held).to.be.instanceOf(LeaseLostError);
   });
 
-  it('does not wait for a renewal that hangs when the work is done', async () => {
+  it('does not wait for a hanging renewal when the work is done', async () => {
     const work = Promise.withResolvers<string>();
     const held = hold(hang, () => work.promise);
     await clock.advance(10);
@@ -99,7 +108,7 @@ describe('keepLease', () => {
     expect(clock.sleeping).to.equal(0);
   });
 
-  it('stops the work when another holder has the lease, with the handle', async () => {
+  it('aborts the work with LeaseLostError and the handle when another holder has the lease', async () => {
     const held = rejection(hold(async () => false, never));
     await clock.advance(10);
     expect(await held)
@@ -107,7 +116,7 @@ describe('keepLease', () => {
       .and.include({ handle: 'c-1' });
   });
 
-  it("stops the work by the caller's signal, with its reason, and leaves no listener", async () => {
+  it("aborts the work with the reason of the caller's signal, and leaves no listener", async () => {
     const abort = new AbortController();
     const reason = new Error('enough');
     const held = rejection(hold(async () => true, never, { signal: abort.signal }));

@@ -12,7 +12,7 @@ describe('OutputSink', () => {
       new Promise<boolean>((resolve) => setImmediate(() => resolve(false))),
     ]);
 
-  it('delivers to the writable, and flush resolves when that has taken everything', async () => {
+  it('delivers to the writable, and flush() resolves when all writes have completed', async () => {
     const done: (() => void)[] = [];
     const sink = new OutputSink(
       'stdout',
@@ -25,7 +25,7 @@ describe('OutputSink', () => {
     expect(await settled(flushed)).to.equal(true);
   });
 
-  it('holds back the next while the writable is full', async () => {
+  it('waits while the writable is full', async () => {
     const done: (() => void)[] = [];
     const sink = new OutputSink(
       'stdout',
@@ -37,7 +37,7 @@ describe('OutputSink', () => {
     expect(await settled(delivered)).to.equal(true);
   });
 
-  it('keeps what the writable failed with, and takes the rest without it', async () => {
+  it("records the writable's error, and discards further output", async () => {
     const cause = new Error('full');
     const sink = new OutputSink('stderr', new Writable({ write: (_chunk, _encoding, callback) => callback(cause) }));
     await sink.deliver(bytes);
@@ -46,7 +46,7 @@ describe('OutputSink', () => {
     expect(sink.failure).to.deep.equal({ stream: 'stderr', cause });
   });
 
-  it('notices a writable that is closed in the middle, or was before', async () => {
+  it('records the failure of a writable that is closed during a write or before it', async () => {
     const never = new Writable({ write: () => {} });
     const sink = new OutputSink('stdout', never);
     await sink.deliver(bytes);
@@ -59,14 +59,14 @@ describe('OutputSink', () => {
     expect(late.failure?.stream).to.equal('stdout');
   });
 
-  it('lets go of every listener', () => {
+  it('release() removes every listener', () => {
     const writable = new Writable();
     const sink = new OutputSink('stdout', writable);
     sink.release();
     expect(writable.eventNames()).to.deep.equal([]);
   });
 
-  it('takes output that nobody wants', async () => {
+  it('discards output without a writable', async () => {
     const sink = new OutputSink('stdout', undefined);
     await sink.deliver(bytes);
     await sink.flush();

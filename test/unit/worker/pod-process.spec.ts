@@ -23,7 +23,7 @@ const OPENED = {
 
 const cut = new ExecConnectionLostError('cut', { bytesReceived: 0, bytesSent: 0 });
 
-describe('a followed process', () => {
+describe('PodProcess', () => {
   let pod: ScriptedPod;
   let agent: ScriptedAgent;
 
@@ -36,7 +36,7 @@ describe('a followed process', () => {
     await settle();
   });
 
-  /** The agent takes the attachment. */
+  /** Lets the agent accept the attachment. Returns its OPEN frame. */
   async function opened(changes: object = {}): Promise<Record<string, unknown>> {
     await settle();
     agent = pod.setup.agents.at(-1)!;
@@ -48,13 +48,13 @@ describe('a followed process', () => {
     return open;
   }
 
-  /** The command ends, with this output. */
+  /** Ends the command, with this output. */
   function end(result: object = {}, stdout: Buffer = Buffer.alloc(0)): void {
     agent.send(wireEnd(1, stdout.length, sha256(stdout)), wireEnd(2, 0, sha256(Buffer.alloc(0))));
     agent.json('RESULT', { ...PROCESS_RESULT, stdoutBytes: stdout.length, ...result });
   }
 
-  /** What was settled by now. */
+  /** Records how `waiting` has settled so far. */
   function watched(waiting: Promise<ProcessResult>): { result?: ProcessResult; error?: unknown } {
     const seen: { result?: ProcessResult; error?: unknown } = {};
     waiting.then(
@@ -64,8 +64,8 @@ describe('a followed process', () => {
     return seen;
   }
 
-  context('whose pod ends', () => {
-    it('has no result where its command exits 0 on TERM: its deletion is the answer, and nothing is stored', async () => {
+  context('when its pod ends', () => {
+    it('rejects with the deletion of its pod, and stores no result, if the command exits 0 on TERM', async () => {
       const process = pod.follow();
       const waiting = rejection(process.wait());
       await opened();
@@ -78,7 +78,7 @@ describe('a followed process', () => {
       expect(pod.stored.size).to.equal(0);
     });
 
-    it('has no result where its pod is evicted, whatever the command exits with, also where that is known before the eviction', async () => {
+    it('rejects with the eviction of its pod for every exit status, even if the result precedes the eviction', async () => {
       for (const exitStatus of [0, 143]) {
         pod = new ScriptedPod();
         const waiting = rejection(pod.follow().wait());
@@ -91,7 +91,7 @@ describe('a followed process', () => {
       }
     });
 
-    it('has no known outcome where its agent was told to end and its pod stays', async () => {
+    it('rejects with OUTCOME_UNKNOWN if its agent received TERM and its pod stays', async () => {
       const waiting = rejection(pod.follow().wait());
       await opened();
       end({ shutdown: true });
@@ -111,7 +111,7 @@ describe('a followed process', () => {
       expect(pod.stored.get('x')).to.include({ exitStatus: 143, signal: 15 });
     });
 
-    it('is in doubt where a signal ended it and its agent is one of protocol 2, which marks nothing', async () => {
+    it("rejects with the pod's end if a signal ended the command and its agent has protocol 2, which marks no results", async () => {
       pod = new ScriptedPod({}, new ConnectionLimits(), 2);
       const waiting = rejection(pod.follow().wait());
       await opened();
@@ -124,7 +124,7 @@ describe('a followed process', () => {
       expect(pod.stored.size).to.equal(0);
     });
 
-    it('may still run for the grace period of an eviction: wait rejects when it has ended', async () => {
+    it('rejects at the end of its pod, because its command may run during the grace period of an eviction', async () => {
       const seen = watched(pod.follow().wait());
       await opened();
       pod.becomes(podOf('running', evicted));
@@ -135,7 +135,7 @@ describe('a followed process', () => {
       expect(seen.error).to.include({ code: 'KW_ERR_POD_EVICTED', mayStillRun: false });
     });
 
-    it('may still run where the attachment is lost too: the error waits for its end all the same', async () => {
+    it('rejects at the end of its pod also if the attachment is lost', async () => {
       const seen = watched(pod.follow().wait());
       await opened();
       pod.setup.onConnect = () => Promise.reject(cut);
@@ -149,8 +149,8 @@ describe('a followed process', () => {
     });
   });
 
-  context('of which only the stored result is left', () => {
-    it('says which bytes a slow reader does not get', async () => {
+  context('when only its stored result remains', () => {
+    it('reports the bytes that a slow reader does not receive', async () => {
       const stdout = new Gate();
       const content = randomBytes(2_948_894);
       const waiting = pod.follow({ stdout }).wait();
@@ -180,7 +180,7 @@ describe('a followed process', () => {
       });
     });
 
-    it('does not hide that the size of its output is unknown', async () => {
+    it('reports output of unknown size', async () => {
       pod.stored.set('x', { exitStatus: 0, signal: undefined, oomKills: 0 });
       pod.becomes(undefined);
       const waiting = pod.follow({ stdout: new Collector() }).wait();
@@ -191,10 +191,10 @@ describe('a followed process', () => {
     });
   });
 
-  context('whose stdin another host takes over', () => {
+  context('when another host takes over its stdin', () => {
     const mine = { stdin: { from: 0, ended: false } };
 
-    it('gives every byte and the end of its stdin when that host is gone: the same input', async () => {
+    it('sends the rest of the same input, and its end, after the other host has detached', async () => {
       const stdin = new PassThrough();
       const waiting = pod.follow({ stdin }).wait();
       await opened(mine);
@@ -208,7 +208,7 @@ describe('a followed process', () => {
       stdin.end('456789');
       await settle();
       expect(agent.frames, 'sent while another host has stdin').to.deep.equal([]);
-      // The other host has given the same bytes up to here.
+      // The other host has sent the same bytes up to here.
       agent.json('PROGRESS', { stdin: { owner: true, from: 6, ended: false } });
       agent.send(wireWindow(0, 6, 1000));
       await settle();
@@ -222,7 +222,7 @@ describe('a followed process', () => {
       expect((await waiting).exitStatus).to.equal(0);
     });
 
-    it('loses no byte that it typed meanwhile: its bytes come after those of the other host', async () => {
+    it('sends the bytes that were typed in the meantime after those of the other host', async () => {
       const stdin = new PassThrough();
       const waiting = pod.follow({ stdin }, { stdinFrom: 'here' }).wait();
       await opened({ stdin: { from: 100, ended: false } });
@@ -251,7 +251,7 @@ describe('a followed process', () => {
       await waiting;
     });
 
-    it('sends nothing where the other host has ended stdin', async () => {
+    it('sends nothing if the other host has ended stdin', async () => {
       const stdin = new PassThrough();
       const waiting = pod.follow({ stdin }).wait();
       await opened(mine);
@@ -265,8 +265,8 @@ describe('a followed process', () => {
     });
   });
 
-  context('that ran before with another stdin', () => {
-    it('is stopped, and wait rejects with a typed error, where its stdin ends before the offset that the agent has', async () => {
+  context('when it ran before with another stdin', () => {
+    it("stops the command and rejects if its stdin ends before the agent's offset", async () => {
       const stdin = new PassThrough();
       const waiting = rejection(pod.follow({ stdin }).wait());
       await opened({ stdin: { from: 2 ** 52, ended: false } });
@@ -278,7 +278,7 @@ describe('a followed process', () => {
     });
   });
 
-  context('when more are followed than there are places', () => {
+  context('when more processes are followed than there are places', () => {
     let limits: ConnectionLimits;
 
     beforeEach(() => {
@@ -286,7 +286,7 @@ describe('a followed process', () => {
       pod = new ScriptedPod({}, limits);
     });
 
-    it('can be stopped while it waits for its turn', async () => {
+    it('can be stopped while it waits for a place', async () => {
       pod.follow();
       await opened();
       const second = pod.follow({}, { processId: 'second' });
@@ -301,7 +301,7 @@ describe('a followed process', () => {
       expect((await waiting).message).to.equal('enough');
     });
 
-    it('has its turn when another has ended', async () => {
+    it('attaches when another process has ended', async () => {
       const first = pod.follow().wait();
       await opened();
       const second = pod.follow({}, { processId: 'second' }).wait();
@@ -314,7 +314,7 @@ describe('a followed process', () => {
       expect((await second).exitStatus).to.equal(2);
     });
 
-    it('keeps its place when its connection is lost', async () => {
+    it('keeps its place after a lost connection', async () => {
       const first = pod.follow().wait();
       await opened();
       const second = pod.follow({}, { processId: 'second' }).wait();
@@ -331,8 +331,8 @@ describe('a followed process', () => {
     });
   });
 
-  context('when it is cancelled', () => {
-    it('is stopped over its own attachment, which takes no place of another', async () => {
+  context('when its wait() is aborted', () => {
+    it('is stopped over its attachment, without another place', async () => {
       const stop = new AbortController();
       const waiting = rejection(pod.follow().wait({ signal: stop.signal }));
       await opened();
@@ -344,7 +344,7 @@ describe('a followed process', () => {
       expect((await waiting).message).to.equal('enough');
     });
 
-    it('is stopped once more, over another connection, where its attachment does not get through', async () => {
+    it('is stopped over another connection if its attachment has no effect', async () => {
       const stop = new AbortController();
       const waiting = rejection(pod.follow().wait({ signal: stop.signal }));
       await opened();
@@ -355,7 +355,7 @@ describe('a followed process', () => {
       expect((await waiting).message).to.equal('enough');
     });
 
-    it('is stopped on the next attachment too, where the last one is lost', async () => {
+    it('is stopped on the next attachment as well if the last one is lost', async () => {
       const stop = new AbortController();
       const waiting = rejection(pod.follow().wait({ signal: stop.signal }));
       await opened();
@@ -370,8 +370,8 @@ describe('a followed process', () => {
     });
   });
 
-  context('whose disk is full', () => {
-    it('lets the agent free at once what was delivered, and continues', async () => {
+  context('when its disk is full', () => {
+    it('acknowledges delivered output at once, and continues', async () => {
       const waiting = pod.follow({ stdout: new Collector() }).wait();
       await opened();
       agent.data(1, 0, Buffer.alloc(10));
@@ -381,7 +381,7 @@ describe('a followed process', () => {
       await settle();
       const durable = () => agent.frames.map(readWindow).filter((window) => window.durable && window.stream === 1);
       expect(durable()).to.deep.include({ stream: 1, acknowledged: 10, limit: 10 + 1024 * 1024, durable: true });
-      expect(pod.warnings).to.include('disk full, process waits');
+      expect(pod.warnings).to.include('disk full, process blocked');
       agent.data(1, 10, Buffer.alloc(5));
       await settle();
       expect(durable().at(-1)).to.include({ acknowledged: 15 });
@@ -392,7 +392,7 @@ describe('a followed process', () => {
       expect((await waiting).exitStatus).to.equal(0);
     });
 
-    it('is stopped after a minute without progress, and wait rejects', async () => {
+    it('stops the command after a minute without progress, and rejects', async () => {
       const waiting = rejection(pod.follow({ stdout: new Collector() }).wait());
       await opened();
       agent.json('PROGRESS', { diskFull: true });
@@ -407,7 +407,7 @@ describe('a followed process', () => {
       expect(await waiting).to.include({ code: 'KW_ERR_DISK_FULL' });
     });
 
-    it('rejects also where its result never comes', async () => {
+    it('rejects even if its result never arrives', async () => {
       const waiting = rejection(pod.follow().wait());
       await opened();
       agent.json('PROGRESS', { diskFull: true });

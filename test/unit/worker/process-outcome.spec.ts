@@ -8,12 +8,12 @@ describe('outcomeOf', () => {
     new OutOfMemoryError({ namespace: 'n', podName: 'p' }, { containerName: 'main', limitBytes: undefined });
   const base = { stdoutBytes: undefined, stderrBytes: undefined };
 
-  it('is a kill for memory where the kernel has killed, and the command ended as if it was hit', () => {
+  it('throws OutOfMemoryError if the kernel killed a process, and the command has the exit status of a killed one', () => {
     const killed = { ...base, exitStatus: 137, signal: 9, oomKills: 1 };
     expect(() => outcomeOf(killed, outOfMemory)).to.throw(OutOfMemoryError);
   });
 
-  it("is the command's own otherwise, with the kills that it outlived", () => {
+  it('returns any other result, with the kills that the command survived', () => {
     expect(outcomeOf({ ...base, exitStatus: 137, signal: 9, oomKills: 0 }, outOfMemory)).to.deep.equal({
       exitStatus: 137,
       signal: 9,

@@ -12,7 +12,7 @@ describe('checkProcess', () => {
   const check = (spec: Partial<Parameters<typeof checkProcess>[0]>, from = defaults) =>
     checkProcess({ path: 'make', ...spec }, from, () => 'new-id');
 
-  it("completes it with the container's", () => {
+  it('completes the process with the defaults of its container', () => {
     expect(check({ args: ['all'], env: ['A=b'] })).to.deep.equal({
       id: 'new-id',
       args: ['make', 'all'],
@@ -23,27 +23,27 @@ describe('checkProcess', () => {
     });
   });
 
-  it("prefers its own dir, below the container's where it is relative, and its own user", () => {
+  it("prefers the process's user and dir, and resolves a relative dir against the container's", () => {
     expect(check({ dir: 'sub/../other', user: '1000:1000' })).to.include({ dir: '/build/other', user: '1000:1000' });
     expect(check({ dir: '/else' }).dir).to.equal('/else');
   });
 
-  it('gives a terminal without a size 500 columns and rows', () => {
+  it('uses 500 columns and rows for a terminal without a size', () => {
     expect(check({ tty: {} }).tty).to.deep.equal({ columns: 500, rows: 500 });
   });
 
-  it('refuses a relative dir where the container has none', () => {
+  it('rejects a relative dir if the container has none', () => {
     expect(() => checkProcess({ path: 'make', dir: 'sub' }, { dir: undefined, user: undefined }, () => 'id')).to.throw(
       /^dir: /,
     );
   });
 
-  it('refuses ids that are no names', () => {
+  it('rejects invalid ids', () => {
     for (const id of ['', '.', '..', '.hidden', 'a/b', 'a b', 'a\n', 'x'.repeat(101)])
       expect(() => check({ id }), JSON.stringify(id)).to.throw(/^id: /);
   });
 
-  it('refuses a NUL anywhere', () => {
+  it('rejects a NUL in every field', () => {
     expect(() => check({ path: 'a\0' })).to.throw(/^path: /);
     expect(() => check({ args: ['ok', 'a\0'] })).to.throw(/^args\[1\]: /);
     expect(() => check({ env: ['A=\0'] })).to.throw(/^env\[0\]: /);
@@ -63,7 +63,7 @@ describe('an error about the environment or the arguments', () => {
     throw new Error('nothing was refused');
   };
 
-  it('names the variable or the argument, and never quotes a value', () => {
+  it('names the variable or the argument, and never contains a value', () => {
     const check = (spec: object) =>
       messageOf(() => checkProcess({ path: 'make', ...spec }, { dir: undefined, user: undefined }, () => 'id'));
     const sidecar = (parts: object) =>
@@ -86,14 +86,14 @@ describe('checkStdin', () => {
     expect(() => check(stdin, isWhole)).to.throw(InvalidSpecError, /^stdin: /);
   };
 
-  it('takes a stream that has all its bytes', () => {
+  it('accepts a stream that has all its bytes', () => {
     const stdin = new PassThrough();
     stdin.write('waiting');
     expect(check(stdin)).to.equal(stdin);
     expect(check(Readable.from([Buffer.from('bytes')]))?.destroyed).to.equal(false);
   });
 
-  it('refuses one that has ended, was destroyed or has failed, instead of taking it for empty', async () => {
+  it('rejects a stream that has ended, was destroyed or has failed, instead of treating it as empty', async () => {
     const ended = Readable.from(['all']);
     await text(ended);
     const destroyed = new PassThrough();
@@ -104,7 +104,7 @@ describe('checkStdin', () => {
     for (const stdin of [ended, destroyed, failed]) for (const isWhole of [true, false]) isRefused(stdin, isWhole);
   });
 
-  it('refuses one that was read from, unless it goes on where it is', () => {
+  it('rejects a stream that was read from, unless it may start anywhere', () => {
     const stdin = new PassThrough();
     stdin.write('first');
     stdin.read(2);
@@ -112,13 +112,13 @@ describe('checkStdin', () => {
     expect(check(stdin, false)).to.equal(stdin);
   });
 
-  it('refuses one that decodes its bytes to text', () => {
+  it('rejects a stream that decodes its bytes to text', () => {
     isRefused(new PassThrough().setEncoding('utf8'), false);
   });
 });
 
 describe('checkWindowSize', () => {
-  it('takes 1 to 65535, and names what is not', () => {
+  it('accepts 1 to 65535, and names an invalid field', () => {
     expect(checkWindowSize('size', { columns: 1, rows: 65_535 })).to.deep.equal({ columns: 1, rows: 65_535 });
     expect(() => checkWindowSize('size', { columns: 0, rows: 1 })).to.throw(/^size\.columns: /);
     expect(() => checkWindowSize('size', { columns: 1, rows: 1.5 })).to.throw(/^size\.rows: /);
@@ -126,12 +126,12 @@ describe('checkWindowSize', () => {
 });
 
 describe('checkPosition', () => {
-  it('takes the start, now, and offsets', () => {
+  it('accepts start, now and offsets', () => {
     for (const position of ['start', 'now', { stdoutBytes: 0, stderrBytes: 7 }] as const)
       expect(checkPosition('from', position)).to.deep.equal(position);
   });
 
-  it('refuses anything else', () => {
+  it('rejects anything else', () => {
     expect(() => checkPosition('from', 'end' as 'now')).to.throw(/^from: /);
     expect(() => checkPosition('from', { stdoutBytes: -1, stderrBytes: 0 })).to.throw(/^from\.stdoutBytes: /);
   });

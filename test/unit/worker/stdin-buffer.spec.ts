@@ -9,13 +9,13 @@ describe('StdinBuffer', () => {
   const textOf = (piece: Awaited<ReturnType<StdinBuffer['pieceAt']>>) =>
     piece !== undefined && 'bytes' in piece ? Buffer.from(piece.bytes).toString() : piece;
 
-  it('gives what the source gives, and its end', async () => {
+  it('returns the bytes of the source, and its end', async () => {
     const stdin = new StdinBuffer(Readable.from([Buffer.from('ab'), Buffer.from('cd')], { objectMode: false }));
     expect(textOf(await stdin.pieceAt(0))).to.match(/^ab/);
     expect(await stdin.pieceAt(4)).to.deep.equal({ endAt: 4 });
   });
 
-  it('gives again, from any offset, what was not acknowledged', async () => {
+  it('returns unacknowledged bytes again, from any offset', async () => {
     const source = new PassThrough();
     const stdin = new StdinBuffer(source);
     source.write('0123');
@@ -26,7 +26,7 @@ describe('StdinBuffer', () => {
     expect(textOf(await stdin.pieceAt(6))).to.equal('67');
   });
 
-  it('never gives other bytes for those that were acknowledged', async () => {
+  it('rejects an offset that was acknowledged', async () => {
     const source = new PassThrough();
     const stdin = new StdinBuffer(source);
     source.write('0123');
@@ -37,13 +37,13 @@ describe('StdinBuffer', () => {
     expect(await rejection(stdin.pieceAt(2))).to.include({ code: 'KW_ERR_PROTOCOL_VIOLATION' });
   });
 
-  it('takes text as its UTF-8 bytes', async () => {
+  it('accepts text as its UTF-8 bytes', async () => {
     const stdin = new StdinBuffer(Readable.from(['ü']));
     expect(textOf(await stdin.pieceAt(0))).to.equal('ü');
     expect(await stdin.pieceAt(2)).to.deep.equal({ endAt: 2 });
   });
 
-  it("rejects with the source's own error, and where it was destroyed before its end", async () => {
+  it("rejects with the source's own error, or if the source was destroyed before its end", async () => {
     const failure = new Error('broken');
     const failing = new PassThrough();
     const stdin = new StdinBuffer(failing);
@@ -57,7 +57,7 @@ describe('StdinBuffer', () => {
     );
   });
 
-  it('reads and drops what the agent has, and keeps none of it', async () => {
+  it('reads and discards the bytes that the agent has', async () => {
     const chunk = Buffer.alloc(64 * 1024, 'x');
     const [count, skipped] = [4800, 4799 * 64 * 1024 + 1000];
     let given = 0;
@@ -79,26 +79,26 @@ describe('StdinBuffer', () => {
     expect(stdin.keptBytes).to.be.at.most(chunk.length - 1000);
   });
 
-  it('is a typed error where the source ends before the offset that the agent has', async () => {
+  it("rejects if the source ends before the agent's offset", async () => {
     const stdin = new StdinBuffer(Readable.from([Buffer.from('short')], { objectMode: false }));
     stdin.acknowledge(2 ** 52);
     expect(await rejection(stdin.pieceAt(2 ** 52))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'stdin' });
   });
 
-  it('gives its end where the agent has all of it', async () => {
+  it('returns the end if the agent has all bytes', async () => {
     const stdin = new StdinBuffer(Readable.from([Buffer.from('short')], { objectMode: false }));
     stdin.acknowledge(5);
     expect(await stdin.pieceAt(5)).to.deep.equal({ endAt: 5 });
   });
 
-  it('refuses what is neither bytes nor text', async () => {
+  it('rejects data that is neither bytes nor text', async () => {
     expect(await rejection(new StdinBuffer(Readable.from([{ not: 'bytes' }])).pieceAt(0))).to.include({
       code: 'KW_ERR_INVALID_SPEC',
       field: 'stdin',
     });
   });
 
-  it('lets go of a source that goes on, which stays as it is', async () => {
+  it('releases an unfinished source unchanged', async () => {
     const source = new PassThrough();
     const before = source.eventNames();
     const stdin = new StdinBuffer(source);

@@ -41,13 +41,13 @@ describe('StoredVolume', () => {
     });
   });
 
-  it('is filled under the lease of its container: in the store, and in the database', async () => {
+  it('is filled under the lease of its container, in the store and in the database', async () => {
     await volumeOf('to').takeFrom(volumeOf('from'), { lease });
     sinon.assert.calledOnceWithMatch(store.copy, { at: 'from' }, { at: 'to' }, { generation: 7 });
     sinon.assert.calledOnceWithExactly(volumes.markReady, 'to', content, { holder: 'me' });
   });
 
-  it('is filled under the lease also by an artifact of another kind', async () => {
+  it('is filled under the lease also from an artifact of another kind', async () => {
     const artifact = new FakeArtifact({ handle: 'a', source: 'elsewhere' });
     artifact.streamOut.callsFake(async () => Readable.from([Buffer.alloc(1024)]));
     await volumeOf('to').takeFrom(artifact, { lease });
@@ -55,7 +55,7 @@ describe('StoredVolume', () => {
     sinon.assert.calledOnceWithExactly(volumes.markReady, 'to', content, { holder: 'me' });
   });
 
-  it('keeps what it has received while the database is away, and is ready once that is back', async () => {
+  it('keeps the received content during a database outage, and is ready afterwards', async () => {
     volumes.markReady.onFirstCall().rejects(new RepositoryUnavailableError('away'));
     const streaming = volumeOf('to').streamIn('.', Readable.from([Buffer.alloc(1024)]));
     await settle();
@@ -65,7 +65,7 @@ describe('StoredVolume', () => {
     sinon.assert.calledTwice(volumes.markReady);
   });
 
-  it('destroys the source of a call that cannot be done, and sends no request', async () => {
+  it('destroys the source of an invalid call, and sends no request', async () => {
     const source = Readable.from([Buffer.alloc(1024)]);
     const error = await rejection(volumeOf('to').streamIn('.', source, { limitBytes: -1 }));
     expect(error).to.have.property('code', 'KW_ERR_INVALID_SPEC');
@@ -73,7 +73,7 @@ describe('StoredVolume', () => {
     sinon.assert.notCalled(store.receive);
   });
 
-  it('stops trying by the signal, with its reason', async () => {
+  it('stops retrying with the reason of the signal', async () => {
     volumes.markReady.rejects(new RepositoryUnavailableError('away'));
     const abort = new AbortController();
     const streaming = rejection(
