@@ -138,8 +138,8 @@ export function resolveLinks(path: string, lister: FileLister, reserved: readonl
   for (let links = 0; pending.length > 0; ) {
     const [name = '', ...rest] = pending;
     pending = rest;
-    if (name === '../..') {
-      resolved = posix.dirname(resolved) === '/' ? '' : posix.dirname(resolved);
+    if (name === '..') {
+      resolved = resolved.slice(0, Math.max(0, resolved.lastIndexOf('/')));
       continue;
     }
     const next = `${resolved}/${name}`;

@@ -53,7 +53,7 @@ export const checkLabelValue: NameCheck = (value) => {
 /** Keys of config maps and secrets. */
 export const checkConfigKey: NameCheck = (key) => {
   if (key.length > 253) return 'must be no more than 253 bytes';
-  if (key === '.' || key === '../..') return `must not be '${key}'`;
+  if (key === '.' || key === '..') return `must not be '${key}'`;
   return CONFIG_KEY.test(key) ? undefined : KEY_TEXT;
 };
 

@@ -80,8 +80,8 @@ function validateContainer(field: string, container: V1Container, volumes: Reado
     paths.add(mount.mountPath);
     if (mount.subPath?.startsWith('/'))
       causes.push(invalidValue(`${at}.subPath`, mount.subPath, 'must be a relative path'));
-    if (mount.subPath?.split('/').includes('../..'))
-      causes.push(invalidValue(`${at}.subPath`, mount.subPath, "must not contain '../..'"));
+    if (mount.subPath?.split('/').includes('..'))
+      causes.push(invalidValue(`${at}.subPath`, mount.subPath, "must not contain '..'"));
   }
   for (const list of ['requests', 'limits'] as const) {
     for (const [name, quantity] of Object.entries(container.resources?.[list] ?? {})) {

@@ -176,7 +176,13 @@ describe('resolveLinks', () => {
     expect(resolveLinks('/var/run/a', LISTER)).to.equal('/run/a');
   });
 
-  it('gives up on links that go round', () => {
+  it('follows a link whose target leads through a parent', () => {
+    const lister = machine('/data/', '/srv/', '/srv/link -> ../data', '/srv/up -> ../../..');
+    expect(resolveLinks('/srv/link/x', lister)).to.equal('/data/x');
+    expect(resolveLinks('/srv/up/x', lister)).to.equal('/x');
+  });
+
+  it('stops at links that form a cycle', () => {
     expect(resolveLinks('/a/x', machine('/a -> b', '/b -> a'))).to.match(/^\/[ab]\/x$/);
   });
 });
