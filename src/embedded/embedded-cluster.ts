@@ -11,7 +11,7 @@ import { findTools } from './isolation/machine.ts';
 import { PipePool } from './isolation/pipes.ts';
 import { kubeconfigText } from './kubeconfig.ts';
 import { PodRunner } from './kubelet/pod-runner.ts';
-import { INSTANCE_MARKER } from './markers.ts';
+import { instanceMarker } from './markers.ts';
 import { isPod } from './objects/api-object.ts';
 import { EventRecorder } from './objects/event-recorder.ts';
 import { checkDnsLabel } from './objects/names.ts';
@@ -22,7 +22,7 @@ import { createCertificates } from './server/certificates.ts';
 import { ExecEndpoint } from './server/exec-endpoint.ts';
 import { type FaultInjector, FaultRules } from './server/faults.ts';
 
-const HISTORY_LENGTH = 2000;
+const historyLength = 2000;
 
 interface ClusterParts {
   readonly instance: Instance;
@@ -187,9 +187,9 @@ async function startParts(instance: Instance, options: EmbeddedClusterOptions): 
   const path = process.env['PATH'] ?? '/usr/bin:/bin';
   const tools = findTools(path);
   const pipes = new PipePool(tools.sh);
-  const environment = { PATH: path, HOME: homedir(), [INSTANCE_MARKER]: instance.id };
+  const environment = { PATH: path, HOME: homedir(), [instanceMarker]: instance.id };
   const runtime = await chooseRuntime({ wanted: isolation, tools, pipes, directory: instance.directory, environment });
-  const store = new ObjectStore({ historyLength: HISTORY_LENGTH, now: Date.now });
+  const store = new ObjectStore({ historyLength, now: Date.now });
   const node = describeNode();
   createInitialObjects(store, node, [namespace]);
   const events = new EventRecorder(store, Date.now);

@@ -3,11 +3,11 @@ import type { NodeFacts } from './kubelet/scheduling.ts';
 import { apiTime } from './objects/api-object.ts';
 import type { ObjectStore } from './objects/object-store.ts';
 
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64', arm: 'arm', ia32: '386' };
+const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64', arm: 'arm', ia32: '386' };
 
 /** This machine's architecture as Kubernetes calls it. */
 export function kubernetesArch(): string {
-  return ARCHITECTURES[process.arch] ?? process.arch;
+  return architectures[process.arch] ?? process.arch;
 }
 
 /** This machine as a node. */

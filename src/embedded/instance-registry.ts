@@ -6,16 +6,16 @@ import { join, resolve } from 'node:path';
 import { sleep } from '../internal/system-clock.ts';
 import { EmbeddedClusterError } from './errors.ts';
 import { findMarked, isAlive, killProcess, type ProcessIdentity, readProcess } from './isolation/processes.ts';
-import { INSTANCE_MARKER } from './markers.ts';
+import { instanceMarker } from './markers.ts';
 import { isRecord } from './objects/api-object.ts';
 import type { EmbeddedLogger } from './options.ts';
 import { removeTree } from './remove-tree.ts';
 
 /** What a cluster puts into its directory. */
-const CONTENTS = ['pods', 'claims', 'probe', 'kubeconfig'];
-const KILL_ROUNDS = 200;
-const KILL_PAUSE_MS = 10;
-const UNFINISHED_AGE_MS = 60_000;
+const contentNames = ['pods', 'claims', 'probe', 'kubeconfig'];
+const killRounds = 200;
+const killPauseMs = 10;
+const unfinishedAgeMs = 60_000;
 
 interface InstanceRecord extends ProcessIdentity {
   readonly boot: string;
@@ -115,7 +115,7 @@ async function cleanUpIfDead(place: string, name: string, boot: string): Promise
       ({ mtimeMs }) => Date.now() - mtimeMs,
       () => 0,
     );
-    if (age > UNFINISHED_AGE_MS) await removeTree(place);
+    if (age > unfinishedAgeMs) await removeTree(place);
   } else if (record.boot !== boot || !isAlive(record)) await release(place, name, record);
 }
 
@@ -139,7 +139,9 @@ async function readRecord(path: string): Promise<InstanceRecord | undefined> {
 
 async function release(place: string, id: string, record: InstanceRecord): Promise<void> {
   await killInstance(id, await rememberedProcesses(place));
-  const paths = record.ownsDirectory ? [record.directory] : CONTENTS.map((content) => join(record.directory, content));
+  const paths = record.ownsDirectory
+    ? [record.directory]
+    : contentNames.map((content) => join(record.directory, content));
   for (const path of paths) await removeOrSay(path);
   // Without it the place is not cleaned up again.
   await rm(join(place, 'owner.json'), { force: true });
@@ -162,10 +164,10 @@ function describe(error: unknown): string {
 
 /** Kills every process with the instance's mark, and their descendants, until there is none. */
 async function killInstance(id: string, remembered: readonly ProcessIdentity[]): Promise<void> {
-  for (let round = 0; round < KILL_ROUNDS; round += 1) {
-    const left = findMarked(INSTANCE_MARKER, id, remembered);
+  for (let round = 0; round < killRounds; round += 1) {
+    const left = findMarked(instanceMarker, id, remembered);
     if (left.length === 0) return;
     left.forEach(killProcess);
-    await sleep(KILL_PAUSE_MS);
+    await sleep(killPauseMs);
   }
 }

@@ -2,7 +2,7 @@ import { copyFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { EmbeddedCluster } from './embedded-cluster.ts';
 
-const USAGE =
+const usage =
   'usage: main.js [--kubeconfig FILE] [--directory DIR] [--namespace NAME] [--isolation auto|namespaces|mapped] [--port N] [--until-stdin-closes]';
 
 /** Runs an embedded cluster as a process of its own: prints one line of JSON when it is ready, and lives until SIGTERM, SIGINT or, where asked, the end of its stdin. */
@@ -53,7 +53,7 @@ function untilAskedToStop(watchStdin: boolean): Promise<void> {
 main().then(
   () => process.exit(0),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${usage}\n`);
     process.exit(1);
   },
 );

@@ -4,9 +4,9 @@ import { chmod, type FileHandle, lstat, open, readdir, rename, rmdir, unlink } f
 import { isRecord } from './objects/api-object.ts';
 
 /** So often a folder is gone over in which something appears meanwhile, or that cannot be emptied. */
-const ROUNDS = 5;
+const maxRounds = 5;
 /** So many files are removed at once. */
-const AT_ONCE = 32;
+const concurrency = 32;
 
 /**
  * Removes a directory and all in it, however deep, also what is in directories that may not be written. Links are
@@ -41,7 +41,7 @@ async function emptyFolder(handle: FileHandle): Promise<void> {
   const fail = (error: unknown): void => {
     failure ??= { error };
   };
-  for (let round = 0; round < ROUNDS; round += 1) {
+  for (let round = 0; round < maxRounds; round += 1) {
     failure = undefined;
     // What was lifted to the top comes in the same round.
     for (let before = -1; before !== names.used; ) {
@@ -78,8 +78,8 @@ interface Removal {
 
 async function removeEntries(folder: string, { lift, fail }: Removal): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true });
-  for (let first = 0; first < entries.length; first += AT_ONCE) {
-    const some = entries.slice(first, first + AT_ONCE);
+  for (let first = 0; first < entries.length; first += concurrency) {
+    const some = entries.slice(first, first + concurrency);
     await Promise.all(
       some.map(async (entry) => {
         try {

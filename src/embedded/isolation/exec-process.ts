@@ -19,14 +19,14 @@ interface ExecRequest {
 }
 
 /** Reads the command line from descriptor 4, since `script` takes one text, which may be too short for an environment. */
-const TERMINAL_COMMAND = 'eval "$(cat <&4)"';
+const terminalCommand = 'eval "$(cat <&4)"';
 
 /** Starts a further process of a container; with a terminal of `script` (util-linux) where one is asked for. */
 export async function startExec(request: ExecRequest): Promise<ExecProcess> {
   const { spec, tools, launch } = request;
   const terminal =
     spec.tty && tools.script !== undefined
-      ? [tools.script, '--quiet', '--return', '--flush', '--command', TERMINAL_COMMAND, '/dev/null']
+      ? [tools.script, '--quiet', '--return', '--flush', '--command', terminalCommand, '/dev/null']
       : undefined;
   const environment = spec.tty
     ? { ...launch.environment, TERM: launch.environment['TERM'] ?? 'xterm' }

@@ -1,12 +1,12 @@
 import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
-import { CONTAINER_MARKER, INSTANCE_MARKER } from '../markers.ts';
+import { containerMarker, instanceMarker } from '../markers.ts';
 import type { ProcessEnd } from './container-runtime.ts';
 import type { MachineTools } from './machine.ts';
 import type { StandardStreams } from './pipes.ts';
 
-const markers: readonly string[] = [INSTANCE_MARKER, CONTAINER_MARKER];
+const markers: readonly string[] = [instanceMarker, containerMarker];
 
 /**
  * The last script before a command. Parameters: working directory, `env`, at which place of the rest the command is,
@@ -14,7 +14,7 @@ const markers: readonly string[] = [INSTANCE_MARKER, CONTAINER_MARKER];
  * not, in the words of a container runtime. `env` becomes the command, and not the shell, which leaves out variables
  * whose names are not its own kind, and adds others.
  */
-const LAUNCH_SCRIPT = `
+const launchScript = `
 refuse() { echo "refused $1" >&3; exit "$2"; }
 cd -- "$1" 2>/dev/null || refuse "chdir to cwd (\\"$1\\") set in config.json failed: no such file or directory" 126
 kw_env=$2
@@ -59,7 +59,7 @@ export function launchArguments({ tools, workingDirectory, environment, command 
   // `env` takes a command with an equals sign for one more variable.
   const opener = command[0]?.includes('=') === true ? [tools.nice, '-n', '0'] : [];
   const place = String(entries.length + opener.length + 1);
-  return ['-c', LAUNCH_SCRIPT, 'kw-embedded', workingDirectory, tools.env, place, ...entries, ...opener, ...command];
+  return ['-c', launchScript, 'kw-embedded', workingDirectory, tools.env, place, ...entries, ...opener, ...command];
 }
 
 /** What the programs that lead to a command get: where programs are, and the marks by which processes are found. */

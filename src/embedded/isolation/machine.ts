@@ -15,14 +15,11 @@ export interface MachineTools {
   readonly stty: string | undefined;
 }
 
-const SYSTEM_DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+const systemDirectories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** Looks the tools up in a PATH and in the system's directories. */
 export function findTools(path: string): MachineTools {
-  const directories = [
-    ...path.split(delimiter).filter((directory) => directory.startsWith('/')),
-    ...SYSTEM_DIRECTORIES,
-  ];
+  const directories = [...path.split(delimiter).filter((directory) => directory.startsWith('/')), ...systemDirectories];
   const find = (name: string) => directories.map((directory) => join(directory, name)).find(isExecutable);
   return {
     sh: '/bin/sh',

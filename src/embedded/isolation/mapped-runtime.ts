@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { CONTAINER_MARKER } from '../markers.ts';
+import { containerMarker } from '../markers.ts';
 import type {
   ContainerMount,
   ContainerRuntime,
@@ -20,7 +20,7 @@ import type { PipePool, StandardStreams } from './pipes.ts';
 import { findMarked, killProcess } from './processes.ts';
 import { requireStream } from './streams.ts';
 
-const KILL_ROUNDS = 20;
+const killRounds = 20;
 
 /**
  * Runs containers as plain processes where the machine allows no namespaces: mount paths in the command, in the values of the environment and in the
@@ -148,8 +148,8 @@ class MappedContainer implements RunningContainer {
 
   /** Without a PID namespace the end of the first process ends nothing else: whatever carries the container's mark is killed, until nothing new appears. */
   #killRest(): void {
-    for (let round = 0; round < KILL_ROUNDS; round += 1) {
-      const left = findMarked(CONTAINER_MARKER, this.#id);
+    for (let round = 0; round < killRounds; round += 1) {
+      const left = findMarked(containerMarker, this.#id);
       if (left.length === 0) return;
       left.forEach(killProcess);
     }

@@ -1,7 +1,7 @@
 import type { RootStep } from './root-plan.ts';
 
 /** Options of a mount that a user namespace may not take off again. */
-const LOCKED_OPTIONS = ['nosuid', 'nodev', 'noexec'];
+const lockedOptions = ['nosuid', 'nodev', 'noexec'];
 
 interface MountPoint {
   readonly path: string;
@@ -28,7 +28,7 @@ export function inheritedOptions(path: string, mounts: readonly MountPoint[]): s
     (best, mount) => (best === undefined || mount.path.length >= best.path.length ? mount : best),
     undefined,
   );
-  return LOCKED_OPTIONS.filter((option) => deepest?.options.includes(option));
+  return lockedOptions.filter((option) => deepest?.options.includes(option));
 }
 
 /** The binds of a plan as a file for `mount -a -T`: one line each, in order. */

@@ -20,14 +20,14 @@ import { planRoot, type RootStep } from './root-plan.ts';
 import { requireStream } from './streams.ts';
 
 /** Top-level directories that are a container's own. */
-const RESERVED = ['proc', 'tmp'];
+const reservedNames = ['proc', 'tmp'];
 
 /**
  * The first script in the new namespaces. Parameters: root, table of the machine's binds, table of the mounts, `mount`, host name, then what becomes of
  * it: `chroot` with its arguments. Its first child is PID 1 of the new PID namespace; it waits for it and says on descriptor 3 how it ended
  * (util-linux's `unshare --fork` can't tell a SIGKILL). The number of PID 1 on the machine is read before the new /proc hides it.
  */
-const ROOT_SCRIPT = `
+const rootScript = `
 exec 4>&2 2>/dev/null
 (
   exec 2>&4 4>&-
@@ -77,7 +77,7 @@ export class NamespaceRuntime implements ContainerRuntime {
     const script = [
       tools.sh,
       '-c',
-      ROOT_SCRIPT,
+      rootScript,
       'kw-embedded',
       root,
       tables.machine,
@@ -111,7 +111,7 @@ export class NamespaceRuntime implements ContainerRuntime {
     const root = join(spec.directory, 'root');
     mkdirSync(root);
     const directories = spec.workingDirectory === '/' ? [] : [spec.workingDirectory];
-    const steps = planRoot({ mounts: spec.mounts, directories, reserved: RESERVED, lister: machineFiles });
+    const steps = planRoot({ mounts: spec.mounts, directories, reserved: reservedNames, lister: machineFiles });
     for (const step of steps) buildStep(root, step);
     chmodSync(join(root, 'tmp'), 0o1777);
     const mountInfo = parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'));

@@ -5,15 +5,15 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 
 /** Pipes made at once. */
-const BATCH = 16;
+const batchSize = 16;
 /** Fewer than this in store: more are made. */
-const LOW = 9;
+const refillBelow = 9;
 
 /**
  * A pipeline whose every stage tells its number and waits for the end of the input: each but the last has a pipe for its output, which can be
  * opened from outside by way of /proc.
  */
-const PIPELINE_SCRIPT = `exec 8>&1 9<&0\n${Array.from({ length: BATCH + 1 }, () => '{ read -r pid rest </proc/self/stat; echo "$pid" >&8; read -r rest <&9; }').join(' | ')}`;
+const pipelineScript = `exec 8>&1 9<&0\n${Array.from({ length: batchSize + 1 }, () => '{ read -r pid rest </proc/self/stat; echo "$pid" >&8; read -r rest <&9; }').join(' | ')}`;
 
 interface PipePair {
   readonly read: number;
@@ -86,7 +86,7 @@ export class PipePool {
   async #take(): Promise<PipePair> {
     for (let attempt = 0; attempt < 3; attempt += 1) {
       const pair = this.#ready.pop();
-      if (this.#ready.length < LOW) this.#refilling ??= this.#refill();
+      if (this.#ready.length < refillBelow) this.#refilling ??= this.#refill();
       if (pair !== undefined) return pair;
       await this.#refilling;
     }
@@ -94,7 +94,7 @@ export class PipePool {
   }
 
   async #refill(): Promise<void> {
-    const helper = spawn(this.#sh, ['-c', PIPELINE_SCRIPT], { stdio: ['pipe', 'pipe', 'ignore'], env: {} });
+    const helper = spawn(this.#sh, ['-c', pipelineScript], { stdio: ['pipe', 'pipe', 'ignore'], env: {} });
     const gone = new Promise<void>((resolve) => {
       helper.once('error', () => resolve());
       helper.once('close', () => resolve());
@@ -103,7 +103,7 @@ export class PipePool {
     createInterface({ input: helper.stdout }).on('line', (line) => {
       this.#adopt(line);
       told += 1;
-      if (told > BATCH) helper.stdin.end();
+      if (told > batchSize) helper.stdin.end();
     });
     await gone;
     this.#refilling = undefined;

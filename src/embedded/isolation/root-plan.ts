@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 
-const MAX_LINKS = 40;
+const maxLinks = 40;
 
 /** What is at a path of this machine. */
 export type FileKind = 'directory' | 'file' | 'symlink' | 'other';
@@ -144,7 +144,7 @@ export function resolveLinks(path: string, lister: FileLister, reserved: readonl
     }
     const next = `${resolved}/${name}`;
     const masked = reserved.includes(next.split('/')[1] ?? '');
-    if (masked || lister.kind(next) !== 'symlink' || links >= MAX_LINKS) {
+    if (masked || lister.kind(next) !== 'symlink' || links >= maxLinks) {
       resolved = next;
       continue;
     }

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 
-const TIMESTAMP_BYTES = '2026-01-01T00:00:00.000Z '.length;
+const timestampBytes = '2026-01-01T00:00:00.000Z '.length;
 
 /** What of a log is wanted. */
 export interface LogQuery {
@@ -118,10 +118,10 @@ class LineFilter {
   take(chunk: string): string {
     let text = this.#rest + chunk;
     let seen = '';
-    while (text !== '' && (!this.#atStart || text.length >= TIMESTAMP_BYTES)) {
+    while (text !== '' && (!this.#atStart || text.length >= timestampBytes)) {
       if (this.#atStart) {
-        const stamp = text.slice(0, TIMESTAMP_BYTES);
-        text = text.slice(TIMESTAMP_BYTES);
+        const stamp = text.slice(0, timestampBytes);
+        text = text.slice(timestampBytes);
         this.#begin(stamp);
         if (this.#shown && this.#query.timestamps) seen += stamp;
       }

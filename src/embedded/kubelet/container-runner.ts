@@ -6,7 +6,7 @@ import type { V1Container } from '@kubernetes/client-node';
 import { sleep } from '../../internal/system-clock.ts';
 import { Timer } from '../../internal/timer.ts';
 import type { ContainerSpec, ProcessEnd, RunningContainer } from '../isolation/container-runtime.ts';
-import { CONTAINER_MARKER, INSTANCE_MARKER } from '../markers.ts';
+import { containerMarker, instanceMarker } from '../markers.ts';
 import {
   apiTime,
   type ContainerState,
@@ -24,9 +24,9 @@ import { judgeImage } from './image-name.ts';
 import { containerMounts, VolumeNotReadyError, type VolumeSource } from './pod-volumes.ts';
 import { nextChange, type RunnerContext } from './runner-context.ts';
 
-const STABLE_AFTER_MS = 600_000;
-const MAX_BACK_OFF_FACTOR = 30;
-const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const stableAfterMs = 600_000;
+const maxBackOffFactor = 30;
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 interface ContainerRunnerOptions {
   readonly context: RunnerContext;
@@ -128,7 +128,7 @@ export class ContainerRunner {
       const startedAt = Date.now();
       const failed = await this.#runOnce(spec, began);
       if (this.#stopped.signal.aborted || !this.#restartsAfter(failed)) return;
-      quickEnds = Date.now() - startedAt > STABLE_AFTER_MS ? 0 : quickEnds + 1;
+      quickEnds = Date.now() - startedAt > stableAfterMs ? 0 : quickEnds + 1;
       await this.#backOff(quickEnds);
       this.#restarts += 1;
     }
@@ -143,7 +143,7 @@ export class ContainerRunner {
   async #backOff(quickEnds: number): Promise<void> {
     if (quickEnds <= 1) return;
     const { crashLoopBackOffMs } = this.#options.context;
-    const pauseMs = crashLoopBackOffMs * Math.min(2 ** (quickEnds - 2), MAX_BACK_OFF_FACTOR);
+    const pauseMs = crashLoopBackOffMs * Math.min(2 ** (quickEnds - 2), maxBackOffFactor);
     const { name, namespace, uid } = this.#options.pod().metadata;
     const who = `pod=${name}_${namespace ?? ''}(${uid})`;
     this.#lastState = this.#state;
@@ -182,7 +182,7 @@ export class ContainerRunner {
     for (
       let pauseMs = context.crashLoopBackOffMs;
       !this.#stopped.signal.aborted;
-      pauseMs = Math.min(pauseMs * 2, context.crashLoopBackOffMs * MAX_BACK_OFF_FACTOR)
+      pauseMs = Math.min(pauseMs * 2, context.crashLoopBackOffMs * maxBackOffFactor)
     ) {
       this.#record('Normal', 'Pulling', `Pulling image "${image}"`);
       this.#record('Warning', 'Failed', `Failed to pull image "${image}": ${verdict.message}`);
@@ -226,7 +226,7 @@ export class ContainerRunner {
     const id = randomBytes(32).toString('hex');
     const user = containerUser(pod, container);
     const base = {
-      PATH: process.env['PATH'] ?? DEFAULT_PATH,
+      PATH: process.env['PATH'] ?? defaultPath,
       HOME: user === undefined || user.uid === process.getuid?.() ? homedir() : '/',
       HOSTNAME: pod.spec.hostname ?? pod.metadata.name,
     };
@@ -242,7 +242,7 @@ export class ContainerRunner {
       command: [...(container.command ?? []), ...(container.args ?? [])].map((word) =>
         expandVariables(word, variables),
       ),
-      environment: { ...environment, [INSTANCE_MARKER]: context.instanceId, [CONTAINER_MARKER]: id },
+      environment: { ...environment, [instanceMarker]: context.instanceId, [containerMarker]: id },
       workingDirectory: container.workingDir ?? '/',
       mounts,
       user,
@@ -282,7 +282,7 @@ export class ContainerRunner {
     } catch (error) {
       if (!isRecord(error) || error['code'] !== 'E2BIG') throw error;
       await this.#removeRoot(spec);
-      const { PATH = DEFAULT_PATH, [INSTANCE_MARKER]: instance = '' } = spec.environment;
+      const { PATH = defaultPath, [instanceMarker]: instance = '' } = spec.environment;
       const command = [
         '/bin/sh',
         '-c',
@@ -292,7 +292,7 @@ export class ContainerRunner {
       return await runtime.start({
         ...spec,
         command,
-        environment: { PATH, [INSTANCE_MARKER]: instance, [CONTAINER_MARKER]: spec.id },
+        environment: { PATH, [instanceMarker]: instance, [containerMarker]: spec.id },
       });
     }
   }

@@ -168,8 +168,7 @@ export async function containerMounts({ container, volumes, environment }: Mount
 
 async function openSubPath(root: string, subPath: string): Promise<string> {
   const parts = subPath.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..'))
-    throw new VolumeNotReadyError(`subPath ${JSON.stringify(subPath)} must not contain '..'`);
+  if (parts.includes('..')) throw new VolumeNotReadyError(`subPath ${JSON.stringify(subPath)} must not contain '..'`);
   const base = await realpath(root);
   let path = base;
   for (const part of parts) {

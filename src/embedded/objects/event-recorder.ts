@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type ApiObject, apiTime, isRecord, type Pod } from './api-object.ts';
 import type { NewObject, ObjectStore } from './object-store.ts';
 
-const EVENT_LIFETIME_MS = 3_600_000;
+const eventLifetimeMs = 3_600_000;
 
 /** What happened to a pod, for `kubectl describe`. */
 export interface PodEvent {
@@ -38,7 +38,7 @@ export class EventRecorder {
     const now = apiTime(this.#now());
     const existing = this.#store.list('events', namespace).filter(isEvent);
     for (const old of existing)
-      if (this.#now() - Date.parse(old.lastTimestamp) > EVENT_LIFETIME_MS)
+      if (this.#now() - Date.parse(old.lastTimestamp) > eventLifetimeMs)
         this.#store.remove('events', namespace, old.metadata.name);
     const same = existing.find(
       (old) =>

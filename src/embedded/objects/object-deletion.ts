@@ -1,6 +1,6 @@
 import { type ApiObject, apiTime, isPod, isRecord, type Pod } from './api-object.ts';
 import type { ObjectStore } from './object-store.ts';
-import { RESOURCES, type ResourceDefinition } from './resources.ts';
+import { type ResourceDefinition, resourceDefinitions } from './resources.ts';
 import { conflict, deleted, type StatusBody } from './status.ts';
 
 /** `DeleteOptions`, from the body and from the query. */
@@ -96,7 +96,7 @@ export function emptyNamespace(store: ObjectStore, name: string): void {
   if (store.find('namespaces', undefined, name)?.metadata.deletionTimestamp === undefined) return;
   const options: DeletionOptions = { gracePeriodSeconds: undefined, uid: undefined, resourceVersion: undefined };
   let left = 0;
-  for (const resource of RESOURCES) {
+  for (const resource of resourceDefinitions) {
     if (!resource.namespaced) continue;
     for (const object of store.list(resource.plural, name)) {
       if (object.metadata.deletionTimestamp === undefined) deleteObject(store, resource, object, options);

@@ -13,8 +13,8 @@ import {
   unsupportedValue,
 } from './validation.ts';
 
-const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'] as const;
-const SPEC_IS_FIXED =
+const restartPolicies = ['Always', 'OnFailure', 'Never'] as const;
+const fixedSpecMessage =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 
 /** Whether a value can be read as a pod's spec at all: the lists that are there are lists of objects. */
@@ -51,8 +51,8 @@ export function validatePodSpec(spec: unknown): StatusCause[] {
     }
   }
   const policy: string | undefined = spec.restartPolicy;
-  if (policy !== undefined && !RESTART_POLICIES.some((known) => known === policy))
-    causes.push(unsupportedValue('spec.restartPolicy', policy, RESTART_POLICIES));
+  if (policy !== undefined && !restartPolicies.some((known) => known === policy))
+    causes.push(unsupportedValue('spec.restartPolicy', policy, restartPolicies));
   const deadline = spec.activeDeadlineSeconds;
   if (deadline !== undefined && deadline !== null && !(deadline >= 1))
     causes.push(invalidValue('spec.activeDeadlineSeconds', deadline, 'must be between 1 and 2147483647, inclusive'));
@@ -95,7 +95,7 @@ function validateContainer(field: string, container: V1Container, volumes: Reado
 /** Faults of replacing a pod: nearly all of its spec is fixed. */
 export function validatePodUpdate(previous: ApiObject, next: ApiObject): StatusCause[] {
   if (JSON.stringify(fixedPart(previous.spec)) === JSON.stringify(fixedPart(next.spec))) return [];
-  return [forbidden('spec', SPEC_IS_FIXED)];
+  return [forbidden('spec', fixedSpecMessage)];
 }
 
 function fixedPart(spec: unknown): unknown {

@@ -1,4 +1,4 @@
-const SUFFIXES: Readonly<Record<string, number>> = {
+const suffixes: Readonly<Record<string, number>> = {
   n: 1e-9,
   u: 1e-6,
   m: 1e-3,
@@ -23,6 +23,6 @@ export function parseQuantity(text: string): number | undefined {
   if (match === null) return undefined;
   const [, digits = '', exponent, suffix = ''] = match;
   if (exponent !== undefined) return Number(digits) * 10 ** Number(exponent);
-  const factor = SUFFIXES[suffix];
+  const factor = suffixes[suffix];
   return factor === undefined ? undefined : Number(digits) * factor;
 }

@@ -190,7 +190,7 @@ const serviceaccounts = define({
 });
 
 /** The kinds of the core group that are served. */
-export const RESOURCES: readonly ResourceDefinition[] = [
+export const resourceDefinitions: readonly ResourceDefinition[] = [
   configmaps,
   events,
   namespaces,
@@ -202,7 +202,7 @@ export const RESOURCES: readonly ResourceDefinition[] = [
 ];
 
 export function findResource(plural: string): ResourceDefinition | undefined {
-  return RESOURCES.find((resource) => resource.plural === plural);
+  return resourceDefinitions.find((resource) => resource.plural === plural);
 }
 
 /** The values that field selectors compare, of one object. */

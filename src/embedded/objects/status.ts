@@ -47,7 +47,7 @@ export class ApiError extends Error {
   }
 }
 
-const ACCEPTED_BODIES = 'application/json';
+const acceptedBodies = 'application/json';
 
 export function badRequest(message: string): ApiError {
   return new ApiError(400, 'BadRequest', message);
@@ -105,7 +105,7 @@ export function unsupportedBody(): ApiError {
   return new ApiError(
     415,
     'UnsupportedMediaType',
-    `the body of the request was in an unknown format - accepted media types include: ${ACCEPTED_BODIES}`,
+    `the body of the request was in an unknown format - accepted media types include: ${acceptedBodies}`,
   );
 }
 

@@ -2,8 +2,8 @@ import { type ApiObject, isRecord } from './api-object.ts';
 import { checkConfigKey, checkLabelValue, checkQualifiedName, type NameCheck } from './names.ts';
 import type { StatusCause } from './status.ts';
 
-const MAX_DATA_BYTES = 1024 * 1024;
-const MAX_ANNOTATIONS_BYTES = 256 * 1024;
+const maxDataBytes = 1024 * 1024;
+const maxAnnotationsBytes = 256 * 1024;
 
 export function required(field: string, detail = ''): StatusCause {
   return {
@@ -69,7 +69,7 @@ function validateAnnotations(annotations: Readonly<Record<string, string>>): Sta
     const fault = checkQualifiedName(key.toLowerCase());
     if (fault !== undefined) causes.push(invalidValue('metadata.annotations', key, fault));
   }
-  if (bytes > MAX_ANNOTATIONS_BYTES) causes.push(tooLong('metadata.annotations', MAX_ANNOTATIONS_BYTES));
+  if (bytes > maxAnnotationsBytes) causes.push(tooLong('metadata.annotations', maxAnnotationsBytes));
   return causes;
 }
 
@@ -90,7 +90,7 @@ export function validateData(object: ApiObject, binary: readonly ('data' | 'bina
       bytes += typeof value === 'string' ? Buffer.byteLength(value, binary.includes(field) ? 'base64' : 'utf8') : 0;
     }
   }
-  if (bytes > MAX_DATA_BYTES) causes.push(tooLong('[]', MAX_DATA_BYTES));
+  if (bytes > maxDataBytes) causes.push(tooLong('[]', maxDataBytes));
   return causes;
 }
 

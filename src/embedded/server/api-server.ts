@@ -27,7 +27,7 @@ import { parseRequest, type RequestInfo } from './request-info.ts';
 import { handleResource } from './resource-handler.ts';
 import { serveWatch } from './watch-handler.ts';
 
-const CIPHERS =
+const ciphers =
   'TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384';
 
 interface ApiServerOptions {
@@ -62,7 +62,7 @@ export class ApiServer {
       rejectUnauthorized: false,
       ALPNProtocols: ['http/1.1'],
       // The cheapest of the safe ones comes first: bulk data pass through here.
-      ciphers: CIPHERS,
+      ciphers,
       honorCipherOrder: true,
     });
     server.requestTimeout = 0;

@@ -2,9 +2,9 @@ import { isRecord } from '../objects/api-object.ts';
 import type { StatusBody } from '../objects/status.ts';
 
 /** Channels of `v4.channel.k8s.io` and `v5.channel.k8s.io`. */
-export const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const;
+export const channels = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const;
 /** Output is cut into messages of at most this many bytes, and the channel's. */
-export const MAX_OUTPUT_BYTES: number = 32 * 1024;
+export const maxOutputBytes: number = 32 * 1024;
 
 /** What a client's message means. */
 export type ClientMessage =
@@ -18,14 +18,14 @@ export type ClientMessage =
 export function decodeMessage(message: Buffer, version: 4 | 5): ClientMessage {
   const channel = message[0];
   switch (channel) {
-    case CHANNEL.stdin:
+    case channels.stdin:
       return { kind: 'stdin', bytes: message.subarray(1) };
-    case CHANNEL.resize:
+    case channels.resize:
       return decodeResize(message.subarray(1));
-    case CHANNEL.close:
+    case channels.close:
       if (version === 4) return { kind: 'ignored' };
       if (message.length !== 2) return { kind: 'violation' };
-      return { kind: message[1] === CHANNEL.stdin ? 'close-stdin' : 'ignored' };
+      return { kind: message[1] === channels.stdin ? 'close-stdin' : 'ignored' };
     default:
       return { kind: 'ignored' };
   }
@@ -52,8 +52,8 @@ export function encodeMessage(channel: number, payload: Uint8Array): Buffer {
 
 /** Cuts output into the messages that carry it. */
 export function* outputMessages(channel: number, output: Buffer): Generator<Buffer> {
-  for (let at = 0; at < output.length; at += MAX_OUTPUT_BYTES)
-    yield encodeMessage(channel, output.subarray(at, at + MAX_OUTPUT_BYTES));
+  for (let at = 0; at < output.length; at += maxOutputBytes)
+    yield encodeMessage(channel, output.subarray(at, at + maxOutputBytes));
 }
 
 /** The Status of an exec, without kind, version and with empty metadata, as the real server writes it. */

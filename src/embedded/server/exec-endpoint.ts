@@ -13,10 +13,10 @@ import { FaultySocket } from './faulty-wire.ts';
 import { findNamedContainer } from './named-container.ts';
 import { isTrue, type RequestInfo, type ResourceTarget } from './request-info.ts';
 
-const PROTOCOLS = { v5: 'v5.channel.k8s.io', v4: 'v4.channel.k8s.io' } as const;
+const protocols = { v5: 'v5.channel.k8s.io', v4: 'v4.channel.k8s.io' } as const;
 /** As the real server: a longer message breaks the connection. */
-const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
-const NO_STREAM = 'you must specify at least 1 of stdin, stdout, stderr';
+const maxMessageBytes = 32 * 1024 * 1024;
+const noStreamMessage = 'you must specify at least 1 of stdin, stdout, stderr';
 
 interface ExecEndpointOptions {
   readonly store: ObjectStore;
@@ -40,8 +40,8 @@ export class ExecEndpoint {
   readonly #server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
-    maxPayload: MAX_MESSAGE_BYTES,
-    handleProtocols: (offered) => (offered.has(PROTOCOLS.v5) ? PROTOCOLS.v5 : PROTOCOLS.v4),
+    maxPayload: maxMessageBytes,
+    handleProtocols: (offered) => (offered.has(protocols.v5) ? protocols.v5 : protocols.v4),
   });
 
   constructor(options: ExecEndpointOptions) {
@@ -57,7 +57,7 @@ export class ExecEndpoint {
     const offered = new Set(
       (exec.request.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim()),
     );
-    const version = offered.has(PROTOCOLS.v5) ? 5 : offered.has(PROTOCOLS.v4) ? 4 : undefined;
+    const version = offered.has(protocols.v5) ? 5 : offered.has(protocols.v4) ? 4 : undefined;
     if (version === undefined) return refuseUpgrade(exec.socket, 403, '');
     const spec = execSpec(query);
     const running = runner.container(pod, container)?.running;
@@ -91,7 +91,7 @@ export class ExecEndpoint {
     running: RunningContainer | undefined,
     container: string,
   ): { code: number; message: string } | undefined {
-    if (!spec.stdin && !spec.stdout && !spec.stderr) return { code: 400, message: NO_STREAM };
+    if (!spec.stdin && !spec.stdout && !spec.stderr) return { code: 400, message: noStreamMessage };
     return running === undefined ? { code: 500, message: `container not found ("${container}")` } : undefined;
   }
 }

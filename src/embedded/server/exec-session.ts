@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { ExecProcess, ExecSpec, ProcessEnd } from '../isolation/container-runtime.ts';
 import {
-  CHANNEL,
+  channels,
   decodeMessage,
   type ExecStatus,
   encodeMessage,
@@ -13,9 +13,9 @@ import {
 import type { FaultSet } from './faults.ts';
 
 /** Output waits while more than this is on its way to the client. */
-const MAX_BUFFERED_BYTES = 1024 * 1024;
+const maxBufferedBytes = 1024 * 1024;
 /** How long a client has to answer the close, in milliseconds. */
-const CLOSE_TIMEOUT_MS = 10_000;
+const closeTimeoutMs = 10_000;
 
 interface ExecSessionOptions {
   readonly socket: WebSocket;
@@ -56,7 +56,7 @@ export class ExecSession {
     process.stdin?.on('drain', () => socket.resume());
     process.stdin?.once('close', () => socket.resume());
     socket.resume();
-    const outputs = [this.#send(CHANNEL.stdout, process.stdout), this.#send(CHANNEL.stderr, process.stderr)];
+    const outputs = [this.#send(channels.stdout, process.stdout), this.#send(channels.stderr, process.stderr)];
     void Promise.all([process.ended, ...outputs]).then(([end]) => this.finish(this.#statusOf(end)));
   }
 
@@ -66,17 +66,17 @@ export class ExecSession {
     if (this.#ending) return;
     this.#ending = true;
     if (faults.get('lost-status') === undefined)
-      socket.send(encodeMessage(CHANNEL.status, Buffer.from(JSON.stringify(status))));
+      socket.send(encodeMessage(channels.status, Buffer.from(JSON.stringify(status))));
     socket.close(1000);
     socket.resume();
-    const timer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
+    const timer = setTimeout(() => socket.terminate(), closeTimeoutMs);
     socket.once('close', () => clearTimeout(timer));
   }
 
   /** The real server opens one output channel with an empty message. */
   #open(): void {
     const { socket, spec } = this.#options;
-    const channel = spec.stdout ? CHANNEL.stdout : spec.stderr ? CHANNEL.stderr : CHANNEL.status;
+    const channel = spec.stdout ? channels.stdout : spec.stderr ? channels.stderr : channels.status;
     socket.send(encodeMessage(channel, new Uint8Array(0)));
   }
 
@@ -119,7 +119,7 @@ export class ExecSession {
       this.#outputLeft -= bytes.length;
       for (const message of outputMessages(channel, bytes))
         socket.send(message, { binary: true, compress: false }, () => this.#resume());
-      if (socket.bufferedAmount <= MAX_BUFFERED_BYTES) return;
+      if (socket.bufferedAmount <= maxBufferedBytes) return;
       output.pause();
       this.#paused.add(output);
     });
@@ -127,7 +127,7 @@ export class ExecSession {
   }
 
   #resume(): void {
-    if (this.#paused.size === 0 || this.#options.socket.bufferedAmount > MAX_BUFFERED_BYTES / 2) return;
+    if (this.#paused.size === 0 || this.#options.socket.bufferedAmount > maxBufferedBytes / 2) return;
     for (const output of this.#paused) output.resume();
     this.#paused.clear();
   }

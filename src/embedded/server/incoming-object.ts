@@ -4,7 +4,7 @@ import { badRequest, invalid } from '../objects/status.ts';
 import { validateMetadata } from '../objects/validation.ts';
 import type { ResourceTarget } from './request-info.ts';
 
-const SUFFIX_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+const suffixAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
 
 /**
  * Turns the body of a create or update into an object: kind, namespace and name checked against the URL, metadata reduced to what is
@@ -48,7 +48,7 @@ function toMetadata(given: Record<string, unknown>, { namespace, name, resource 
 }
 
 function randomSuffix(): string {
-  return [...randomBytes(5)].map((byte) => SUFFIX_ALPHABET[byte % SUFFIX_ALPHABET.length]).join('');
+  return [...randomBytes(5)].map((byte) => suffixAlphabet[byte % suffixAlphabet.length]).join('');
 }
 
 /** @throws ApiError 422 with everything that is wrong with a new object. */

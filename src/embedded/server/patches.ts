@@ -2,7 +2,7 @@ import { isRecord } from '../objects/api-object.ts';
 import { badRequest, rejectedPatch, unsupportedPatch } from '../objects/status.ts';
 
 /** Lists that a strategic merge joins by a key instead of replacing them, by field name. */
-const MERGE_KEYS: Readonly<Record<string, string>> = {
+const mergeKeys: Readonly<Record<string, string>> = {
   containers: 'name',
   initContainers: 'name',
   ephemeralContainers: 'name',
@@ -63,7 +63,7 @@ function mergeField(result: Record<string, unknown>, key: string, value: unknown
   if (directive === '$deleteFromPrimitiveList' && Array.isArray(list) && Array.isArray(value))
     result[field] = list.filter((item) => !value.includes(item));
   if (directive !== undefined) return;
-  const mergeKey = MERGE_KEYS[key];
+  const mergeKey = mergeKeys[key];
   if (value === null) delete result[key];
   else if (key === 'finalizers' && Array.isArray(value))
     result[key] = [...new Set([...listOf(result[key]), ...listOf(value)])];

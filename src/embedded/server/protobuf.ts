@@ -16,7 +16,7 @@ const text = (name: string): Field => ({ name, type: 'string' });
 const schema = (fields: Readonly<Record<number, Field>>): Schema =>
   new Map(Object.entries(fields).map(([number, field]) => [Number(number), field]));
 
-const METADATA: Field = {
+const metadataField: Field = {
   name: 'metadata',
   type: schema({
     1: text('name'),
@@ -30,13 +30,13 @@ const METADATA: Field = {
   }),
 };
 
-const KINDS: ReadonlyMap<string, Schema> = new Map([
-  ['Namespace', schema({ 1: METADATA })],
-  ['ServiceAccount', schema({ 1: METADATA })],
+const schemas: ReadonlyMap<string, Schema> = new Map([
+  ['Namespace', schema({ 1: metadataField })],
+  ['ServiceAccount', schema({ 1: metadataField })],
   [
     'ConfigMap',
     schema({
-      1: METADATA,
+      1: metadataField,
       2: { name: 'data', type: { map: 'string' } },
       3: { name: 'binaryData', type: { map: 'bytes' } },
       4: { name: 'immutable', type: 'bool' },
@@ -45,7 +45,7 @@ const KINDS: ReadonlyMap<string, Schema> = new Map([
   [
     'Secret',
     schema({
-      1: METADATA,
+      1: metadataField,
       2: { name: 'data', type: { map: 'bytes' } },
       3: text('type'),
       4: { name: 'stringData', type: { map: 'string' } },
@@ -85,8 +85,8 @@ const KINDS: ReadonlyMap<string, Schema> = new Map([
   ],
 ]);
 
-const MAGIC = Buffer.from('k8s\0');
-const ENVELOPE = schema({
+const magic = Buffer.from('k8s\0');
+const envelope = schema({
   1: { name: 'typeMeta', type: schema({ 1: text('apiVersion'), 2: text('kind') }) },
   2: { name: 'raw', type: 'bytes' },
 });
@@ -96,11 +96,11 @@ const ENVELOPE = schema({
  * @throws ApiError 415 for another kind and for what isn't such a body
  */
 export function decodeProtobuf(body: Buffer): Record<string, unknown> {
-  if (!body.subarray(0, MAGIC.length).equals(MAGIC)) throw unsupportedBody();
+  if (!body.subarray(0, magic.length).equals(magic)) throw unsupportedBody();
   try {
-    const { typeMeta, raw } = decodeMessage(body.subarray(MAGIC.length), ENVELOPE);
+    const { typeMeta, raw } = decodeMessage(body.subarray(magic.length), envelope);
     const { apiVersion, kind } = stringMap(typeMeta);
-    const known = KINDS.get(kind ?? '');
+    const known = schemas.get(kind ?? '');
     if (known === undefined || typeof raw !== 'string') throw unsupportedBody();
     return { apiVersion, kind, ...decodeMessage(Buffer.from(raw, 'base64'), known) };
   } catch (error) {

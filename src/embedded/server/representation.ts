@@ -4,8 +4,8 @@ import { ApiError, badRequest, notAcceptable, unsupportedBody } from '../objects
 import { decodeProtobuf } from './protobuf.ts';
 import { toTable } from './table.ts';
 
-export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
-const MAX_BODY_BYTES = 3 * 1024 * 1024;
+export const protobufType = 'application/vnd.kubernetes.protobuf';
+const maxBodyBytes = 3 * 1024 * 1024;
 
 /** How the client wants objects: as they are, as a table for people, or their metadata alone. */
 export type Form = 'object' | 'table' | 'metadata';
@@ -59,8 +59,8 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   for await (const chunk of request) {
     if (!Buffer.isBuffer(chunk)) continue;
     bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES)
-      throw new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${MAX_BODY_BYTES}`);
+    if (bytes > maxBodyBytes)
+      throw new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${maxBodyBytes}`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -77,7 +77,7 @@ export function mediaType(request: IncomingMessage): string {
  */
 export async function readObject(request: IncomingMessage, kind: string): Promise<Record<string, unknown>> {
   const type = mediaType(request);
-  if (type === PROTOBUF) return decodeProtobuf(await readBody(request));
+  if (type === protobufType) return decodeProtobuf(await readBody(request));
   if (type !== 'application/json' && type !== 'application/yaml') throw unsupportedBody();
   const text = (await readBody(request)).toString('utf8');
   const value = parseJson(

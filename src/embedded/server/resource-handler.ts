@@ -7,7 +7,15 @@ import { assertValid, assertValidUpdate, toObject, updatedObject } from './incom
 import { listObjects, selectionOf } from './list-handler.ts';
 import { applyPatch } from './patches.ts';
 import { decodeProtobuf } from './protobuf.ts';
-import { type Form, mediaType, PROTOBUF, parseJson, readBody, readObject, representObject } from './representation.ts';
+import {
+  type Form,
+  mediaType,
+  parseJson,
+  protobufType,
+  readBody,
+  readObject,
+  representObject,
+} from './representation.ts';
 import type { RequestInfo, ResourceTarget } from './request-info.ts';
 
 /** What to answer. */
@@ -127,7 +135,7 @@ async function patch(request: ResourceRequest): Promise<ApiObject> {
 
 async function readDeletionOptions({ message, info }: ResourceRequest): Promise<ReturnType<typeof deletionOptions>> {
   const body = await readBody(message);
-  if (mediaType(message) === PROTOBUF && body.length > 0) return deletionOptions(decodeProtobuf(body), info.query);
+  if (mediaType(message) === protobufType && body.length > 0) return deletionOptions(decodeProtobuf(body), info.query);
   const text = body.toString('utf8');
   return deletionOptions(text === '' ? undefined : parseJson(text, 'error decoding DeleteOptions'), info.query);
 }

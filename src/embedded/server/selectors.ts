@@ -22,30 +22,30 @@ function splitRequirements(selector: string): string[] {
   return parts.map((part) => part.trim());
 }
 
-const KEY = '(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?';
-const VALUE = '(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?';
-const EXISTS = new RegExp(`^(!?)\\s*(${KEY})$`);
-const EQUALS = new RegExp(`^(${KEY})\\s*(==|=|!=)\\s*(${VALUE})$`);
-const ORDER = new RegExp(`^(${KEY})\\s*([<>])\\s*(-?[0-9]+)$`);
-const SET = new RegExp(`^(${KEY})\\s+(in|notin)\\s*\\(([^()]*)\\)$`);
+const keyPattern = '(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?';
+const valuePattern = '(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?';
+const existsPattern = new RegExp(`^(!?)\\s*(${keyPattern})$`);
+const equalsPattern = new RegExp(`^(${keyPattern})\\s*(==|=|!=)\\s*(${valuePattern})$`);
+const orderPattern = new RegExp(`^(${keyPattern})\\s*([<>])\\s*(-?[0-9]+)$`);
+const setPattern = new RegExp(`^(${keyPattern})\\s+(in|notin)\\s*\\(([^()]*)\\)$`);
 
 function parseRequirement(text: string): Requirement {
-  const exists = EXISTS.exec(text);
+  const exists = existsPattern.exec(text);
   if (exists) {
     const [, negation, key = ''] = exists;
     return (labels) => Object.hasOwn(labels, key) === (negation === '');
   }
-  const equals = EQUALS.exec(text);
+  const equals = equalsPattern.exec(text);
   if (equals) {
     const [, key = '', operator, value = ''] = equals;
     return operator === '!=' ? (labels) => labels[key] !== value : (labels) => labels[key] === value;
   }
-  const order = ORDER.exec(text);
+  const order = orderPattern.exec(text);
   if (order) {
     const [, key = '', operator, bound = ''] = order;
     return (labels) => compareInteger(labels[key], operator === '<' ? -1 : 1, Number(bound));
   }
-  const set = SET.exec(text);
+  const set = setPattern.exec(text);
   if (set) {
     const [, key = '', operator, list = ''] = set;
     const values = new Set(list.split(',').map((value) => value.trim()));

@@ -8,9 +8,9 @@ import { type Form, metadataOnly } from './representation.ts';
 import { isTrue, type ResourceTarget } from './request-info.ts';
 import { toTable } from './table.ts';
 
-const BOOKMARK_INTERVAL_MS = 60_000;
+const bookmarkIntervalMs = 60_000;
 /** A watcher that lets more than this pile up is cut off, as the real server does. */
-const MAX_BACKLOG_BYTES = 32 * 1024 * 1024;
+const maxBacklogBytes = 32 * 1024 * 1024;
 
 interface WatchRequest {
   readonly store: ObjectStore;
@@ -52,7 +52,7 @@ export function serveWatch(request: WatchRequest): void {
   if (initial) bookmark({ 'k8s.io/initial-events-end': 'true' });
   const unsubscribe = store.subscribe(plural, (event) => forward(event, selected, write));
   const bookmarks = isTrue(query.get('allowWatchBookmarks'))
-    ? setInterval(() => bookmark(), BOOKMARK_INTERVAL_MS)
+    ? setInterval(() => bookmark(), bookmarkIntervalMs)
     : undefined;
   const seconds = Number(query.get('timeoutSeconds') ?? 0);
   const finish = () => {
@@ -120,7 +120,7 @@ function eventWriter({ response, form, target }: WatchRequest): EventWriter {
   const raw = (type: EventType, object: object) => {
     if (response.destroyed || response.writableEnded) return;
     response.write(`${JSON.stringify({ type, object })}\n`);
-    if (response.writableLength > MAX_BACKLOG_BYTES) response.destroy();
+    if (response.writableLength > maxBacklogBytes) response.destroy();
   };
   return { raw, object: (type, object) => raw(type, shape(object)) };
 }
