@@ -1,4 +1,7 @@
-/** What becomes of an image's name here. Nothing is pulled: a good name means this machine's file system. */
+/**
+ * The result of an image's name. The cluster pulls no images: a valid name stands for this
+ * machine's file system.
+ */
 export type ImageVerdict =
   | { readonly verdict: 'present' }
   | { readonly verdict: 'invalid'; readonly message: string }
@@ -15,7 +18,10 @@ interface ImageReference {
   readonly path: string;
 }
 
-/** Splits `host/path:tag@digest`; throws with the container runtime's words where that isn't one. */
+/**
+ * Splits `host/path:tag@digest`. Throws with the container runtime's message if the text is not an
+ * image name.
+ */
 function parseReference(image: string): ImageReference {
   const [beforeDigest = '', digest, ...rest] = image.split('@');
   if (rest.length > 0 || (digest !== undefined && !digestPattern.test(digest)))
@@ -38,18 +44,19 @@ function parseReference(image: string): ImageReference {
 }
 
 /**
- * Decides what a container with this image sees. Unavailable are the names whose registry host is `invalid` or ends with `.invalid` (a name that RFC 2606
- * keeps from ever existing) and those that contain `does-not-exist`; a name that isn't one is invalid; every other is present.
+ * Classifies an image's name. A name is unavailable if its registry host is `invalid` or ends with
+ * `.invalid` (a domain that RFC 2606 reserves), or if it contains `does-not-exist`. A name with a
+ * wrong format is invalid. Every other name is present.
  */
 export function judgeImage(image: string): ImageVerdict {
   let reference: ImageReference;
   try {
     reference = parseReference(image);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const reason = error instanceof Error ? error.message : String(error);
     return {
       verdict: 'invalid',
-      message: `Failed to apply default image tag "${image}": couldn't parse image name "${image}": ${why}`,
+      message: `Failed to apply default image tag "${image}": couldn't parse image name "${image}": ${reason}`,
     };
   }
   const host = reference.host.replace(/:[0-9]+$/, '');

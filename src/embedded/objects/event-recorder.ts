@@ -4,13 +4,13 @@ import type { NewObject, ObjectStore } from './object-store.ts';
 
 const eventLifetimeMs = 3_600_000;
 
-/** What happened to a pod, for `kubectl describe`. */
+/** An event of a pod, as `kubectl describe` prints it. */
 export interface PodEvent {
   readonly type: 'Normal' | 'Warning';
   readonly reason: string;
   readonly message: string;
   readonly component: 'kubelet' | 'default-scheduler';
-  /** The container that it is about. */
+  /** The container that the event refers to. */
   readonly container?: string;
 }
 
@@ -22,7 +22,7 @@ type EventObject = ApiObject & {
   readonly involvedObject: unknown;
 };
 
-/** Writes the events of pods; one that repeats itself is counted, and all go after an hour. */
+/** Creates the events of pods. Counts an event that repeats, and deletes events after an hour. */
 export class EventRecorder {
   readonly #store: ObjectStore;
   readonly #now: () => number;

@@ -15,22 +15,28 @@ const labelValueText =
 const configKeyText =
   "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 
-/** What is wrong with a name, as the real server words it; `undefined` where nothing is. */
+/**
+ * Returns what is wrong with a name, in the words of the real server. Returns `undefined` for a
+ * valid name.
+ */
 export type NameCheck = (name: string) => string | undefined;
 
-/** Names of pods, config maps and most other objects. */
+/** Checks names of pods, config maps and most other objects. */
 export const checkSubdomain: NameCheck = (name) => {
   if (name.length > 253) return 'must be no more than 253 bytes';
   return subdomainPattern.test(name) ? undefined : subdomainText;
 };
 
-/** Names of namespaces, containers and pod volumes. */
+/** Checks names of namespaces, containers and pod volumes. */
 export const checkDnsLabel: NameCheck = (name) => {
   if (name.length > 63) return 'must be no more than 63 bytes';
   return labelPattern.test(name) ? undefined : labelText;
 };
 
-/** Keys of labels and annotations: a name of at most 63 characters, with an optional DNS prefix. */
+/**
+ * Checks keys of labels and annotations: a name of at most 63 characters, with an optional DNS
+ * prefix.
+ */
 export const checkQualifiedName: NameCheck = (name) => {
   const parts = name.split('/');
   const [first = '', second] = parts;
@@ -50,14 +56,14 @@ export const checkLabelValue: NameCheck = (value) => {
   return labelValuePattern.test(value) ? undefined : labelValueText;
 };
 
-/** Keys of config maps and secrets. */
+/** Checks keys of config maps and secrets. */
 export const checkConfigKey: NameCheck = (key) => {
   if (key.length > 253) return 'must be no more than 253 bytes';
   if (key === '.' || key === '..') return `must not be '${key}'`;
   return configKeyPattern.test(key) ? undefined : configKeyText;
 };
 
-/** Names of environment variables: anything printable without `=`. */
+/** Checks names of environment variables: any printable ASCII characters except `=`. */
 export const checkEnvName: NameCheck = (name) => {
   return /^[ -<>-~]+$/.test(name)
     ? undefined

@@ -17,7 +17,7 @@ const restartPolicies = ['Always', 'OnFailure', 'Never'] as const;
 const fixedSpecMessage =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 
-/** Whether a value can be read as a pod's spec at all: the lists that are there are lists of objects. */
+/** Whether a value has the shape of a pod's spec: its lists are lists of objects. */
 function isPodSpec(value: unknown): value is V1PodSpec {
   if (!isRecord(value)) return false;
   const lists = ['containers', 'initContainers', 'volumes', 'imagePullSecrets', 'tolerations'];
@@ -27,7 +27,7 @@ function isPodSpec(value: unknown): value is V1PodSpec {
   );
 }
 
-/** Everything that is wrong with a pod's spec, with the fields and the words of the real server. */
+/** Returns every fault of a pod's spec, with the fields and the messages of the real server. */
 export function validatePodSpec(spec: unknown): StatusCause[] {
   if (!isPodSpec(spec)) return [required('spec.containers')];
   const causes: StatusCause[] = [];
@@ -92,7 +92,7 @@ function validateContainer(field: string, container: V1Container, volumes: Reado
   return causes;
 }
 
-/** Faults of replacing a pod: nearly all of its spec is fixed. */
+/** Returns the faults of a pod's update: nearly all of the spec is immutable. */
 export function validatePodUpdate(previous: ApiObject, next: ApiObject): StatusCause[] {
   if (JSON.stringify(fixedPart(previous.spec)) === JSON.stringify(fixedPart(next.spec))) return [];
   return [forbidden('spec', fixedSpecMessage)];

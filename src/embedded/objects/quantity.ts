@@ -17,7 +17,7 @@ const suffixes: Readonly<Record<string, number>> = {
   Ei: 2 ** 60,
 };
 
-/** The number that a resource quantity (`500m`, `1Gi`, `2e3`) stands for; `undefined` where it isn't one. */
+/** Parses a resource quantity (`500m`, `1Gi`, `2e3`). Returns `undefined` for any other text. */
 export function parseQuantity(text: string): number | undefined {
   const match = /^([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eE]([+-]?[0-9]+)|([numkMGTPE]|[KMGTPE]i)?)$/.exec(text);
   if (match === null) return undefined;

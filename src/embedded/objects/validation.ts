@@ -38,14 +38,14 @@ export function forbidden(field: string, why: string): StatusCause {
   return { reason: 'FieldValueForbidden', message: `Forbidden: ${why}`, field };
 }
 
-/** Collects the faults of a name: missing, or not of the form. */
+/** Returns the faults of a name: missing, or malformed. */
 export function checkName(field: string, name: unknown, check: NameCheck): StatusCause[] {
   if (typeof name !== 'string' || name === '') return [required(field)];
   const fault = check(name);
   return fault === undefined ? [] : [invalidValue(field, name, fault)];
 }
 
-/** Faults in what all objects have: name, labels, annotations. */
+/** Returns the faults in the metadata that all objects have: name, labels, annotations. */
 export function validateMetadata(object: ApiObject, nameCheck: NameCheck): StatusCause[] {
   const { name, labels, annotations } = object.metadata;
   const causes: StatusCause[] = [];
@@ -77,7 +77,7 @@ function tooLong(field: string, limitBytes: number): StatusCause {
   return { reason: 'FieldValueTooLong', message: `Too long: may not be more than ${limitBytes} bytes`, field };
 }
 
-/** Faults of `data` and `binaryData`: keys, base64, and 1 MiB in all. */
+/** Returns the faults of `data` and `binaryData`: malformed keys, and a total size above 1 MiB. */
 export function validateData(object: ApiObject, binary: readonly ('data' | 'binaryData')[]): StatusCause[] {
   const causes: StatusCause[] = [];
   let bytes = 0;
@@ -94,7 +94,7 @@ export function validateData(object: ApiObject, binary: readonly ('data' | 'bina
   return causes;
 }
 
-/** Faults of changing an object that was declared immutable. */
+/** Returns the faults of a change to an immutable object. */
 export function validateImmutable(previous: ApiObject, next: ApiObject): StatusCause[] {
   if (previous.immutable !== true) return [];
   const why = 'field is immutable when `immutable` is set';

@@ -20,13 +20,13 @@ const commonNameId = '2.5.4.3';
 const organizationId = '2.5.4.10';
 const usageIds = { server: '1.3.6.1.5.5.7.3.1', client: '1.3.6.1.5.5.7.3.2' } as const;
 
-/** A certificate and its private key, both PEM. */
+/** A certificate and its private key, both in PEM. */
 export interface Identity {
   readonly certificate: string;
   readonly privateKey: string;
 }
 
-/** All that the server and its kubeconfig need. */
+/** The certificates of the server and its kubeconfig. */
 export interface CertificateSet {
   readonly authority: string;
   readonly server: Identity;
@@ -45,8 +45,9 @@ interface Issuer {
 }
 
 /**
- * Makes a certificate authority that lives in memory only, and signs with it a server certificate for `127.0.0.1` and `localhost`
- * and a client certificate for the administrator. ECDSA P-256, valid from a day before `now` for ten years.
+ * Creates a certificate authority in memory, and with it a server certificate for `127.0.0.1` and
+ * `localhost` and a client certificate for the administrator. All use ECDSA P-256 and are valid
+ * from a day before `now` for ten years.
  */
 export function createCertificates(now: Date): CertificateSet {
   const authority: Issuer = {

@@ -15,7 +15,7 @@ const authorizationGroup = {
   preferredVersion: authorizationVersion,
 };
 
-/** `GET /version`: the version whose behaviour is imitated. */
+/** Returns the response to `GET /version`: the version that the server imitates. */
 export function versionInfo(arch: string): object {
   return {
     major: '1',
@@ -60,7 +60,7 @@ function resourceEntries(resource: ResourceDefinition): object[] {
   ];
 }
 
-/** The discovery document at a path, or `undefined` where there is none. */
+/** Returns the discovery document at a path, or `undefined` if there is none. */
 export function discoveryDocument(path: string, serverAddress: string): object | undefined {
   switch (path) {
     case '/api':

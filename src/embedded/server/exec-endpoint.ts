@@ -14,14 +14,14 @@ import { findNamedContainer } from './named-container.ts';
 import { isTrue, type RequestInfo, type ResourceTarget } from './request-info.ts';
 
 const protocols = { v5: 'v5.channel.k8s.io', v4: 'v4.channel.k8s.io' } as const;
-/** As the real server: a longer message breaks the connection. */
+/** A longer message closes the connection, as on the real server. */
 const maxMessageBytes = 32 * 1024 * 1024;
 const noStreamMessage = 'you must specify at least 1 of stdin, stdout, stderr';
 
 interface ExecEndpointOptions {
   readonly store: ObjectStore;
   readonly runner: PodRunner;
-  /** Whether a terminal can be had. */
+  /** Whether terminals are available. */
   readonly terminals: boolean;
 }
 
@@ -34,7 +34,10 @@ interface ExecRequest {
   readonly faults: FaultSet;
 }
 
-/** Serves `pods/exec` over WebSocket, in `v5.channel.k8s.io` and `v4.channel.k8s.io`, each with the words that the real server has for it. */
+/**
+ * Serves `pods/exec` over WebSocket in `v5.channel.k8s.io` and `v4.channel.k8s.io`, each with the
+ * responses of the real server.
+ */
 export class ExecEndpoint {
   readonly #options: ExecEndpointOptions;
   readonly #server = new WebSocketServer({
@@ -48,7 +51,7 @@ export class ExecEndpoint {
     this.#options = options;
   }
 
-  /** @throws ApiError for what is wrong before the upgrade */
+  /** @throws ApiError for a request that is refused before the upgrade */
   serve(exec: ExecRequest): void {
     const { store, runner } = this.#options;
     const { query } = exec.info;
@@ -85,7 +88,7 @@ export class ExecEndpoint {
     });
   }
 
-  /** What the kubelet answers to the API server; over v5 the client gets it as a status. */
+  /** Returns the kubelet's error to the API server. With v5 the client gets it as a status. */
   #problem(
     spec: ExecSpec,
     running: RunningContainer | undefined,
@@ -107,7 +110,7 @@ function execSpec(query: URLSearchParams): ExecSpec {
   };
 }
 
-/** Answers an upgrade with plain HTTP, and closes. */
+/** Responds to an upgrade with plain HTTP and closes the connection. */
 export function refuseUpgrade(
   socket: Duplex,
   code: number,
@@ -125,7 +128,7 @@ export function refuseUpgrade(
   socket.end(head.join('\r\n') + body);
 }
 
-/** Answers an upgrade with a Status body, and closes. */
+/** Responds to an upgrade with a Status body and closes the connection. */
 export function refuseUpgradeWith(socket: Duplex, error: ApiError): void {
   refuseUpgrade(socket, error.code, JSON.stringify(error.body), 'application/json');
 }

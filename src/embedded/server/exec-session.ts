@@ -12,9 +12,9 @@ import {
 } from './channel-codec.ts';
 import type { FaultSet } from './faults.ts';
 
-/** Output waits while more than this is on its way to the client. */
+/** Outputs pause while the socket buffers more than this. */
 const maxBufferedBytes = 1024 * 1024;
-/** How long a client has to answer the close, in milliseconds. */
+/** The time that a client has to acknowledge the close, in milliseconds. */
 const closeTimeoutMs = 10_000;
 
 interface ExecSessionOptions {
@@ -25,7 +25,10 @@ interface ExecSessionOptions {
   readonly faults: FaultSet;
 }
 
-/** One connection of an exec: carries a process' streams on the channels of Kubernetes, and ends with its status. */
+/**
+ * One connection of an exec: carries the streams of a process on the channels of Kubernetes and
+ * ends with the status.
+ */
 export class ExecSession {
   readonly #options: ExecSessionOptions;
   readonly #paused = new Set<Readable>();
@@ -46,12 +49,12 @@ export class ExecSession {
     socket.pause();
   }
 
-  /** Connects a process with the client. Until either of them ends. */
+  /** Connects a process with the client until either of them ends. */
   attach(process: ExecProcess): void {
     const { socket } = this.#options;
     this.#process = process;
     socket.on('message', (data) => this.#receive(data));
-    socket.once('close', () => this.#leave());
+    socket.once('close', () => this.#detach());
     process.stdin?.on('error', () => undefined);
     process.stdin?.on('drain', () => socket.resume());
     process.stdin?.once('close', () => socket.resume());
@@ -60,7 +63,7 @@ export class ExecSession {
     void Promise.all([process.ended, ...outputs]).then(([end]) => this.finish(this.#statusOf(end)));
   }
 
-  /** Sends the status and closes. */
+  /** Sends the status and closes the connection. */
   finish(status: ExecStatus): void {
     const { socket, faults } = this.#options;
     if (this.#ending) return;
@@ -109,7 +112,7 @@ export class ExecSession {
     }
   }
 
-  /** Sends an output until it ends. */
+  /** Sends an output to the client. Resolves when the output has ended. */
   #send(channel: number, output: Readable | undefined): Promise<void> {
     if (output === undefined) return Promise.resolve();
     const { socket } = this.#options;
@@ -132,8 +135,10 @@ export class ExecSession {
     this.#paused.clear();
   }
 
-  /** The client has gone: the process goes on, with its input ended and its outputs broken. */
-  #leave(): void {
+  /**
+   * Handles a lost client: closes the process's input and outputs. The process continues to run.
+   */
+  #detach(): void {
     this.#ending = true;
     this.#process?.stdin?.end();
     this.#process?.stdout?.destroy();

@@ -1,7 +1,10 @@
 import { stringMap, textOf } from '../objects/api-object.ts';
 import { unsupportedBody } from '../objects/status.ts';
 
-/** How a field's value is read: a scalar, a message, or a map from texts. Numbers of fields are those of the kinds' `generated.proto`. */
+/**
+ * The type of a field's value: a scalar, a message, or a map with string keys. Field numbers are
+ * those of the kinds' `generated.proto`.
+ */
 type FieldType = 'string' | 'bytes' | 'bool' | 'int' | Schema | { readonly map: 'string' | 'bytes' };
 
 interface Field {
@@ -92,8 +95,9 @@ const envelope = schema({
 });
 
 /**
- * Reads a body of `application/vnd.kubernetes.protobuf`, as kubectl sends it for the few kinds that it creates by name, into what the same body would be in JSON.
- * @throws ApiError 415 for another kind and for what isn't such a body
+ * Decodes a body of `application/vnd.kubernetes.protobuf`, which kubectl sends for the few kinds
+ * that it creates by name. Returns the equivalent JSON body.
+ * @throws ApiError 415 for another kind and for a malformed body
  */
 export function decodeProtobuf(body: Buffer): Record<string, unknown> {
   if (!body.subarray(0, magic.length).equals(magic)) throw unsupportedBody();
@@ -109,7 +113,7 @@ export function decodeProtobuf(body: Buffer): Record<string, unknown> {
   }
 }
 
-/** One position in a message; every read beyond its end is a RangeError. */
+/** A position in a message. A read beyond the end of the message throws a RangeError. */
 class Reader {
   readonly #bytes: Buffer;
   #at = 0;
@@ -130,11 +134,11 @@ class Reader {
       value += (byte & 0x7f) * factor;
       if (byte < 0x80) return value;
     }
-    throw new RangeError('a number is too long');
+    throw new RangeError('the number is too long');
   }
 
   block(length: number): Buffer {
-    if (this.#at + length > this.#bytes.length) throw new RangeError('the message is cut short');
+    if (this.#at + length > this.#bytes.length) throw new RangeError('the message is truncated');
     this.#at += length;
     return this.#bytes.subarray(this.#at - length, this.#at);
   }
@@ -163,11 +167,11 @@ function readValue(reader: Reader, wireType: number): number | Buffer {
     case 5:
       return reader.block(4);
     default:
-      throw new RangeError(`wire type ${wireType}`);
+      throw new RangeError(`wire type ${wireType} is not supported`);
   }
 }
 
-/** An empty text stands for a field that isn't set. */
+/** Sets a field of a message. An empty text means that the field is not set. */
 function setField(
   message: Record<string, unknown>,
   { name, type, repeated = false }: Field,
@@ -193,6 +197,6 @@ function decodeScalar(type: Exclude<FieldType, { readonly map: 'string' | 'bytes
 }
 
 function asBytes(value: number | Buffer): Buffer {
-  if (typeof value === 'number') throw new TypeError('bytes were expected');
+  if (typeof value === 'number') throw new TypeError('the field does not hold bytes');
   return value;
 }

@@ -67,11 +67,11 @@ interface TableOptions {
   readonly objects: readonly ApiObject[];
   readonly metadata: object;
   readonly now: number;
-  /** Whether column definitions are wanted (a watch sends them with its first event only). */
+  /** Whether to include column definitions; a watch sends them with its first event only. */
   readonly headers: boolean;
 }
 
-/** The objects as `meta.k8s.io/v1 Table`, as `kubectl get` asks for them. */
+/** Returns the objects as a `meta.k8s.io/v1 Table`, which `kubectl get` requests. */
 export function toTable(options: TableOptions): object {
   const columns = columnsByResource[options.resource] ?? [nameColumn, ageColumn];
   const definitions = columns.map(({ name, priority = 0 }) => ({
@@ -94,7 +94,7 @@ export function toTable(options: TableOptions): object {
   };
 }
 
-/** A duration as kubectl writes it: `45s`, `5m3s`, `12m`, `3h5m`, `27h`, `3d`. */
+/** Formats a duration as kubectl does: `45s`, `5m3s`, `12m`, `3h5m`, `27h`, `3d`. */
 export function shortDuration(milliseconds: number): string {
   if (!Number.isFinite(milliseconds)) return '<unknown>';
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
@@ -124,7 +124,9 @@ function restarts(pod: Pod, now: number): string {
   return total === 0 || last === 0 ? String(total) : `${total} (${shortDuration(now - last)} ago)`;
 }
 
-/** What the STATUS column says: the phase, or the most telling state of a container. */
+/**
+ * Returns the text of the STATUS column: the phase, or the most significant state of a container.
+ */
 function podReason(pod: Pod): string {
   const { status, metadata } = pod;
   const unscheduled = status.conditions?.find(
