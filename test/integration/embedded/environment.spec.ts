@@ -3,22 +3,18 @@ import { expect } from 'chai';
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 import { ClusterClient } from './cluster-client.ts';
+import { isolations, startOrSkip } from './isolation.ts';
 
 /** The longest entry that the kernel takes, `NAME=value`. */
 const longestEntryBytes = 131_071;
 
-for (const isolation of ['namespaces', 'mapped'] as const) {
+for (const isolation of isolations) {
   describe(`The environment of containers of the embedded cluster, isolation ${isolation}`, () => {
     let cluster: EmbeddedCluster;
     let client: ClusterClient;
 
     before(async function () {
-      try {
-        cluster = await EmbeddedCluster.start({ isolation });
-      } catch (error) {
-        console.log(`      skipped: ${error instanceof Error ? error.message : String(error)}`);
-        this.skip();
-      }
+      cluster = await startOrSkip(this, { isolation });
       client = new ClusterClient(cluster);
     });
     after(() => cluster?.close());

@@ -2,8 +2,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { expect } from 'chai';
 import WebSocket from 'ws';
-import { EmbeddedCluster } from '../../../src/embedded/index.ts';
+import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { ClusterClient, collect, refusal } from './cluster-client.ts';
+import { isolations, startOrSkip } from './isolation.ts';
 
 const V4 = 'v4.channel.k8s.io';
 const V5 = 'v5.channel.k8s.io';
@@ -13,18 +14,13 @@ function messageOf(text: string): string {
   return (JSON.parse(text) as { message: string }).message;
 }
 
-for (const isolation of ['namespaces', 'mapped'] as const) {
+for (const isolation of isolations) {
   describe(`Exec in the embedded cluster, isolation ${isolation}`, () => {
     let cluster: EmbeddedCluster;
     let client: ClusterClient;
 
     before(async function () {
-      try {
-        cluster = await EmbeddedCluster.start({ isolation });
-      } catch (error) {
-        console.log(`      skipped: ${error instanceof Error ? error.message : String(error)}`);
-        this.skip();
-      }
+      cluster = await startOrSkip(this, { isolation });
       client = new ClusterClient(cluster);
       const volumeMounts = [{ name: 'v', mountPath: '/kw-v' }];
       await client.runScript('p', 'sleep 1000', {

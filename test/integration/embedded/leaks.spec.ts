@@ -11,6 +11,7 @@ import { expect } from 'chai';
 import { EmbeddedCluster, EmbeddedClusterError } from '../../../src/embedded/index.ts';
 import { rejection } from '../../support/rejection.ts';
 import { ClusterClient } from './cluster-client.ts';
+import { isolations, startOrSkip } from './isolation.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/embedded/main.ts', import.meta.url));
 
@@ -33,14 +34,10 @@ const VOLUME = {
   containers: [{ name: 'main', image: 'x', volumeMounts: [{ name: 'v', mountPath: '/kw-leak' }] }],
 };
 
-for (const isolation of ['namespaces', 'mapped'] as const) {
+for (const isolation of isolations) {
   describe(`What the embedded cluster leaves behind, isolation ${isolation}`, () => {
     before(async function () {
-      if (isolation === 'mapped') return;
-      await using cluster = await EmbeddedCluster.start();
-      if (cluster.isolation === 'namespaces') return;
-      console.log('      skipped: this machine allows no namespaces');
-      this.skip();
+      await using _cluster = await startOrSkip(this, { isolation });
     });
 
     it('is nothing after it was closed', async () => {

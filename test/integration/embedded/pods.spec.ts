@@ -2,23 +2,19 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { EmbeddedCluster } from '../../../src/embedded/index.ts';
+import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { ClusterClient } from './cluster-client.ts';
+import { isolations, startOrSkip } from './isolation.ts';
 
 const IMAGE = 'registry.local/busybox:1';
 
-for (const isolation of ['namespaces', 'mapped'] as const) {
+for (const isolation of isolations) {
   describe(`Pods of the embedded cluster, isolation ${isolation}`, () => {
     let cluster: EmbeddedCluster;
     let client: ClusterClient;
 
     before(async function () {
-      try {
-        cluster = await EmbeddedCluster.start({ isolation, crashLoopBackOffMs: 200 });
-      } catch (error) {
-        console.log(`      skipped: ${error instanceof Error ? error.message : String(error)}`);
-        this.skip();
-      }
+      cluster = await startOrSkip(this, { isolation, crashLoopBackOffMs: 200 });
       client = new ClusterClient(cluster);
     });
     after(() => cluster?.close());
