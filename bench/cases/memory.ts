@@ -74,13 +74,13 @@ async function peakAboveIdle(
     opened.use(await openSlowly(setting.kubeconfig, slow, rate), (proxy) => proxy[Symbol.asyncDispose]());
   const host = opened.use(new HostChild(setting.database), (child) => child[Symbol.asyncDispose]());
   const kubeconfig = direction === 'up' ? slow : setting.kubeconfig;
-  await host.tell({ kind: 'open', kubeconfig, image: context.setting('image'), pods: 1 });
-  opened.use(host, (child) => child.tell({ kind: 'close' }));
-  if (direction === 'down') await host.tell({ kind: 'script', pod: 0, script: filling(mebibytes) });
+  await host.execute({ kind: 'open', kubeconfig, image: context.setting('image'), pods: 1 });
+  opened.use(host, (child) => child.execute({ kind: 'close' }));
+  if (direction === 'down') await host.execute({ kind: 'script', pod: 0, script: filling(mebibytes) });
   await forgetPeak(host.pid);
   const idle = await memoryOf(host.pid);
   const place = { pod: 0, path: '.' };
-  const { bytes, ms } = await host.tell(
+  const { bytes, ms } = await host.execute(
     direction === 'down'
       ? { kind: 'down', from: place, target: { mebibytesPerSecond: rate } }
       : { kind: 'up', to: place, source: { mebibytes } },

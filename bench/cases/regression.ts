@@ -36,8 +36,8 @@ export const benchmark: Benchmark = {
       await using own = new AsyncStack();
       const database = own.use(await PGlite.create(), (pglite) => pglite.close());
       const host = own.use(new HostChild(database, checkout), (child) => child[Symbol.asyncDispose]());
-      const { ms } = await host.tell({ kind: 'open', kubeconfig, image: setting('image'), pods });
-      own.use(host, (child) => child.tell({ kind: 'close' }));
+      const { ms } = await host.execute({ kind: 'open', kubeconfig, image: setting('image'), pods });
+      own.use(host, (child) => child.execute({ kind: 'close' }));
       return { host, openMs: ms, kept: own.keep() };
     };
     const hosts = { now: await open(), before: await open(other) };
@@ -81,7 +81,8 @@ function commandCase(
   script: string,
   pairs: number,
 ): BenchCase {
-  const run = async ({ host }: OpenHost): Promise<number> => (await host.tell({ kind: 'script', pod: 0, script })).ms;
+  const run = async ({ host }: OpenHost): Promise<number> =>
+    (await host.execute({ kind: 'script', pod: 0, script })).ms;
   return { name, unit: 'ms', better: 'lower', goal, pairs, warmUps: 2, ours: () => run(now), peer: () => run(before) };
 }
 

@@ -26,8 +26,8 @@ export const benchmark: Benchmark = {
     const folder = opened.use(await mkdtemp(join(tmpdir(), 'kw-bench-')), (path) => rm(path, { recursive: true }));
     const database = opened.use(await PGlite.create(), (pglite) => pglite.close());
     const host = opened.use(new HostChild(database), (child) => child[Symbol.asyncDispose]());
-    const { output } = await host.tell({ kind: 'open', kubeconfig, image: setting('image'), pods: 2 });
-    opened.use(host, (child) => child.tell({ kind: 'close' }));
+    const { output } = await host.execute({ kind: 'open', kubeconfig, image: setting('image'), pods: 2 });
+    opened.use(host, (child) => child.execute({ kind: 'close' }));
     const pods = output.split('\n').map((podName) => ({ kubeconfig, podName }));
     const samples = [randomBytesOf(Number(setting('mebibytes'))), sourceTree(2_000), smallFiles(20_000)];
     const groups = samples.map((sample) => ({ sample, transfers: new TransferCases(sample, { folder, log }) }));

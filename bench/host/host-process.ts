@@ -13,7 +13,7 @@ import {
   type Volume,
 } from 'kubernetes-worker';
 
-import { type Answer, benchDir, type Order, type Outcome, type Place } from './orders.ts';
+import { benchDir, type HostRequest, type HostResponse, type HostResult, type Place } from './host-messages.ts';
 import { RemoteDatabase, type ResultMessage } from './remote-database.ts';
 import { archiveOf, SlowConsumer } from './sample-stream.ts';
 
@@ -23,7 +23,7 @@ interface HostPod {
   readonly volume: Volume;
 }
 
-type OrderOf<Kind extends Order['kind']> = Extract<Order, { kind: Kind }>;
+type RequestOf<Kind extends HostRequest['kind']> = Extract<HostRequest, { kind: Kind }>;
 
 class Host {
   readonly #worker: KubernetesWorker;
@@ -35,7 +35,7 @@ class Host {
     this.#image = image;
   }
 
-  static async open({ kubeconfig, image, pods }: OrderOf<'open'>, database: RemoteDatabase): Promise<Host> {
+  static async open({ kubeconfig, image, pods }: RequestOf<'open'>, database: RemoteDatabase): Promise<Host> {
     const worker = await KubernetesWorker.open({
       name: `bench-${randomUUID()}`,
       kubeConfig: kubeconfig,
@@ -56,7 +56,7 @@ class Host {
     return this.#pods.map(({ container }) => container.podName);
   }
 
-  async script({ pod, script }: OrderOf<'script'>): Promise<string> {
+  async script({ pod, script }: RequestOf<'script'>): Promise<string> {
     const chunks: Buffer[] = [];
     const stdout = new Writable({
       write(chunk: Buffer, _encoding, done): void {
@@ -71,18 +71,18 @@ class Host {
   }
 
   /** All return the bytes that passed. */
-  async up({ to, source }: OrderOf<'up'>): Promise<number> {
+  async up({ to, source }: RequestOf<'up'>): Promise<number> {
     return await this.#into(
       to,
       'file' in source ? createReadStream(source.file, { highWaterMark: 1024 * 1024 }) : archiveOf(source.mebibytes),
     );
   }
 
-  async across({ from, to }: OrderOf<'across'>): Promise<number> {
+  async across({ from, to }: RequestOf<'across'>): Promise<number> {
     return await this.#into(to, await this.#at(from.pod).volume.streamOut(from.path));
   }
 
-  async down({ from, target }: OrderOf<'down'>): Promise<number> {
+  async down({ from, target }: RequestOf<'down'>): Promise<number> {
     const archive = await this.#at(from.pod).volume.streamOut(from.path);
     if ('file' in target) {
       const file = createWriteStream(target.file);
@@ -142,42 +142,42 @@ const send = (message: object): void => {
 const database = new RemoteDatabase(send);
 let host: Host | undefined;
 
-async function obey(order: Order): Promise<Partial<Outcome>> {
-  if (order.kind === 'open') {
-    host = await Host.open(order, database);
+async function perform(request: HostRequest): Promise<Partial<HostResult>> {
+  if (request.kind === 'open') {
+    host = await Host.open(request, database);
     // What was only needed to begin with is let go of before anybody looks.
     await sleep(500);
     globalThis.gc?.();
     return { output: host.podNames.join('\n') };
   }
   if (host === undefined) throw new Error('not open');
-  switch (order.kind) {
+  switch (request.kind) {
     case 'script':
-      return { output: await host.script(order) };
+      return { output: await host.script(request) };
     case 'up':
-      return { bytes: await host.up(order) };
+      return { bytes: await host.up(request) };
     case 'down':
-      return { bytes: await host.down(order) };
+      return { bytes: await host.down(request) };
     case 'across':
-      return { bytes: await host.across(order) };
+      return { bytes: await host.across(request) };
     case 'close':
       await host.close();
       return {};
   }
 }
 
-async function answerTo(order: Order): Promise<Answer> {
+async function respond(request: HostRequest): Promise<HostResponse> {
   const startedAt = performance.now();
   try {
-    const outcome = await obey(order);
+    const outcome = await perform(request);
     return { kind: 'done', outcome: { bytes: 0, output: '', ...outcome, ms: performance.now() - startedAt } };
   } catch (error) {
     return { kind: 'failed', reason: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
 }
 
-process.on('message', (message: Order | ResultMessage) => {
+process.on('message', (message: HostRequest | ResultMessage) => {
   if (message.kind === 'result') database.answer(message);
-  else void answerTo(message).then(send);
+  else void respond(message).then(send);
 });
 process.once('disconnect', () => process.exit());

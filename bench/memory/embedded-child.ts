@@ -11,7 +11,11 @@ export interface EmbeddedChild extends AsyncDisposable {
 }
 
 export async function startEmbedded(): Promise<EmbeddedChild> {
-  const child = spawn(process.execPath, [program, '--until-stdin-closes'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [program, '--until-stdin-closes'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    // A signal to the process group would end the cluster before the hosts that use it.
+    detached: true,
+  });
   const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), once(child, 'exit')])) as [unknown];
   if (typeof line !== 'string') throw new Error('the embedded cluster did not start');
   const { kubeconfig } = JSON.parse(line) as { kubeconfig: string };

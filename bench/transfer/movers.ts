@@ -1,5 +1,5 @@
 import type { HostChild } from '../host/host-child.ts';
-import { benchDir, type Place } from '../host/orders.ts';
+import { benchDir, type Place } from '../host/host-messages.ts';
 import type { KubectlExec, PeerPod } from './kubectl-exec.ts';
 
 /** Moves archives. Each has a folder of its own, on the same disk. */
@@ -21,9 +21,9 @@ export function ours(host: HostChild, name = 'ours'): Mover {
     name,
     side: 'data',
     script: (pod, script) => scriptIn(host, pod, script),
-    up: (file, to) => host.tell({ kind: 'up', to, source: { file } }),
-    down: (from, file) => host.tell({ kind: 'down', from, target: { file } }),
-    across: (from, to) => host.tell({ kind: 'across', from, to }),
+    up: (file, to) => host.execute({ kind: 'up', to, source: { file } }),
+    down: (from, file) => host.execute({ kind: 'down', from, target: { file } }),
+    across: (from, to) => host.execute({ kind: 'across', from, to }),
   };
 }
 
@@ -46,5 +46,5 @@ export function peers(kubectl: KubectlExec, host: HostChild, pods: readonly Peer
 }
 
 async function scriptIn(host: HostChild, pod: number, script: string): Promise<string> {
-  return (await host.tell({ kind: 'script', pod, script })).output;
+  return (await host.execute({ kind: 'script', pod, script })).output;
 }

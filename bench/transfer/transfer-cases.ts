@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import type { BenchCase } from '../harness/benchmark.ts';
-import type { Place } from '../host/orders.ts';
+import type { Place } from '../host/host-messages.ts';
 import type { Mover } from './movers.ts';
 import { makeArchive, type Sample, type SampleArchive } from './sample-archives.ts';
 import { digestOfArchive, digestOfOutput, digestScript } from './tree-digest.ts';
@@ -55,16 +55,17 @@ export class TransferCases {
       pairs,
       goal,
       ours: () => measure(ours),
-      peer: () => this.#repeat(() => measure(peer)),
+      peer: ({ signal }) => this.#repeat(() => measure(peer), signal),
     }));
   }
 
   /** kubectl loses bytes now and then, and ends with status 0: then it is measured again, and the log says so. */
-  async #repeat(measure: () => Promise<number>): Promise<number> {
+  async #repeat(measure: () => Promise<number>, signal: AbortSignal): Promise<number> {
     for (let left = 3; ; left -= 1) {
       try {
         return await measure();
       } catch (error) {
+        signal.throwIfAborted();
         if (left === 1) throw error;
         this.#setting.log(`the peer is measured again: ${error instanceof Error ? error.message : String(error)}`);
       }
