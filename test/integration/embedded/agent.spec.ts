@@ -20,7 +20,7 @@ describe('The agent in the embedded cluster', () => {
   });
   after(() => cluster?.close());
 
-  it('serves as the command of a container, mounted from a config map, and answers on a connection', async () => {
+  it('runs as the command of a container, mounted from a config map, and responds on a connection', async () => {
     const binaryData = { agent: readFileSync(AGENT).toString('base64') };
     await client.api.createNamespacedConfigMap({
       namespace: 'default',

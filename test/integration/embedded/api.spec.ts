@@ -24,7 +24,7 @@ describe('API server of the embedded cluster', () => {
   });
   const create = (body: unknown, path = MAPS) => client.raw(path, { method: 'POST', body });
 
-  describe('answers what is wrong as the real server does', () => {
+  describe('responds to invalid requests as the real server does', () => {
     it('401 without the token', async () => {
       const { code, body, headers } = await client.raw(PODS, { anonymous: true });
       expect(code).to.equal(401);
@@ -40,7 +40,7 @@ describe('API server of the embedded cluster', () => {
       });
     });
 
-    it('404 for an object, naming it', async () => {
+    it('404 for an object, with its name', async () => {
       const { code, body } = await client.raw(`${PODS}/none`);
       expect(code).to.equal(404);
       expect(body).to.deep.include({
@@ -51,7 +51,7 @@ describe('API server of the embedded cluster', () => {
       });
     });
 
-    it('404 for a kind, and for a namespace to create in', async () => {
+    it('404 for an unknown kind, and for a create in an unknown namespace', async () => {
       expect((await client.raw('/api/v1/nothings')).body.message).to.equal(
         'the server could not find the requested resource',
       );
@@ -59,16 +59,16 @@ describe('API server of the embedded cluster', () => {
       expect([code, body.message]).to.deep.equal([404, 'namespaces "nonono" not found']);
     });
 
-    it('405 for a method that a path does not have', async () => {
+    it('405 for a method that a path does not support', async () => {
       expect((await client.raw(`${PODS}/a`, { method: 'POST', body: {} })).code).to.equal(405);
       expect((await client.raw(PODS, { method: 'PUT', body: {} })).code).to.equal(405);
     });
 
-    it('406 for a representation that there is not', async () => {
+    it('406 for an unsupported representation', async () => {
       expect((await client.raw(PODS, { headers: { accept: 'text/html' } })).code).to.equal(406);
     });
 
-    it('409 for a name that is taken and for a precondition that does not hold', async () => {
+    it('409 for a duplicate name and for a precondition that does not hold', async () => {
       await create(configMap('taken'));
       const again = await create(configMap('taken'));
       expect([again.code, again.body.reason, again.body.message]).to.deep.equal([
@@ -109,7 +109,7 @@ describe('API server of the embedded cluster', () => {
       );
     });
 
-    it('422 with everything that is wrong with a pod', async () => {
+    it('422 with every fault of a pod', async () => {
       const pod = {
         kind: 'Pod',
         apiVersion: 'v1',
@@ -130,7 +130,7 @@ describe('API server of the embedded cluster', () => {
       });
     });
 
-    it('422 for a change of something immutable', async () => {
+    it('422 for a change of an immutable object', async () => {
       const { body } = await create(configMap('fixed', { immutable: true, data: { a: 'x' } }));
       const changed = await client.raw(`${MAPS}/fixed`, { method: 'PUT', body: { ...body, data: { a: 'y' } } });
       expect([changed.code, changed.body.message]).to.deep.equal([
@@ -139,7 +139,7 @@ describe('API server of the embedded cluster', () => {
       ]);
     });
 
-    it('422 for config keys and sizes that cannot be', async () => {
+    it('422 for invalid config keys and sizes', async () => {
       expect((await create(configMap('keys', { data: { 'a b': 'x' } }))).body.message).to.include(
         'data[a b]: Invalid value: "a b"',
       );
@@ -153,7 +153,7 @@ describe('API server of the embedded cluster', () => {
     });
   });
 
-  it('takes a client certificate of its authority instead of the token', async () => {
+  it('accepts a client certificate of its authority instead of the token', async () => {
     const config = new KubeConfig();
     config.loadFromString(cluster.kubeconfig);
     config.setCurrentContext('embedded-certificate');
@@ -185,7 +185,7 @@ describe('API server of the embedded cluster', () => {
     expect(node?.status?.conditions?.find(({ type }) => type === 'Ready')?.status).to.equal('True');
   });
 
-  it('binds a claim at once, encodes stringData, and makes names of generateName', async () => {
+  it('binds a claim at once, encodes stringData, and generates names from generateName', async () => {
     const claim = await client.api.createNamespacedPersistentVolumeClaim({
       namespace: 'mine',
       body: {
@@ -202,7 +202,7 @@ describe('API server of the embedded cluster', () => {
     expect(secret.metadata?.name).to.match(/^s-[a-z0-9]{5}$/);
   });
 
-  it('patches in three languages, and a no-op keeps the version', async () => {
+  it('applies patches in three formats, and keeps the version if nothing changes', async () => {
     await create(configMap('patched', { data: { a: '1' } }));
     const patch = (type: string, body: unknown) =>
       client.raw(`${MAPS}/patched`, { method: 'PATCH', body, headers: { 'content-type': `application/${type}+json` } });
@@ -217,7 +217,7 @@ describe('API server of the embedded cluster', () => {
     );
   });
 
-  it('lists by label and field, and page by page', async () => {
+  it('lists by label and field, and in pages', async () => {
     for (const name of ['l1', 'l2', 'l3'])
       await create({ ...configMap(name), metadata: { name, labels: { list: name === 'l3' ? 'no' : 'yes' } } });
     const names = async (query: string) =>
@@ -239,7 +239,7 @@ describe('API server of the embedded cluster', () => {
     expect((await client.raw(`${MAPS}?labelSelector=gone%3Dyes`)).body.items).to.deep.equal([]);
   });
 
-  it('keeps an object with a finalizer until that is taken off', async () => {
+  it('keeps an object with a finalizer until the finalizer is removed', async () => {
     await create({ ...configMap('held'), metadata: { name: 'held', finalizers: ['example.com/hold'] } });
     await client.raw(`${MAPS}/held`, { method: 'DELETE' });
     expect((await client.raw(`${MAPS}/held`)).body.metadata.deletionTimestamp).to.be.a('string');
@@ -251,7 +251,7 @@ describe('API server of the embedded cluster', () => {
     expect((await client.raw(`${MAPS}/held`)).code).to.equal(404);
   });
 
-  it('empties a namespace that is deleted, then removes it', async () => {
+  it('empties a deleted namespace, then removes it', async () => {
     await client.api.createNamespace({ body: { metadata: { name: 'brief' } } });
     await create(configMap('a'), '/api/v1/namespaces/brief/configmaps');
     await client.api.deleteNamespace({ name: 'brief' });
@@ -264,7 +264,7 @@ describe('API server of the embedded cluster', () => {
     expect((await client.raw(`${MAPS}/dry`)).code).to.equal(404);
   });
 
-  it('lets whoever asks do everything', async () => {
+  it('allows everything in an access review', async () => {
     const { code, body } = await create(
       { kind: 'SelfSubjectAccessReview', apiVersion: 'authorization.k8s.io/v1', spec: {} },
       '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
@@ -286,7 +286,7 @@ describe('API server of the embedded cluster', () => {
     };
     const shown = (events: { type: string; name: string }[]) => events.map(({ type, name }) => `${type} ${name}`);
 
-    it('tells every change after a version', async () => {
+    it('sends every change after a version', async () => {
       const from = (await client.raw(MAPS)).body.metadata.resourceVersion;
       await create(configMap('w1'));
       await client.raw(`${MAPS}/w1`, { method: 'DELETE' });
@@ -296,12 +296,12 @@ describe('API server of the embedded cluster', () => {
       ]);
     });
 
-    it('begins with what there is, without a version', async () => {
+    it('begins with the current objects, without a version', async () => {
       await create({ ...configMap('w2'), metadata: { name: 'w2', labels: { w: '2' } } });
       expect(shown(await take(`${MAPS}?watch=true&labelSelector=w%3D2`, 1))).to.deep.equal(['ADDED w2']);
     });
 
-    it('shows an object that begins or ends to match as added or deleted', async () => {
+    it('sends an object that starts or stops matching as added or deleted', async () => {
       await create({ ...configMap('w3'), metadata: { name: 'w3', labels: { w: '3' } } });
       const label = (value: string) =>
         client.raw(`${MAPS}/w3`, {
@@ -320,7 +320,7 @@ describe('API server of the embedded cluster', () => {
       ]);
     });
 
-    it('marks the end of what there is, where initial events are asked for', async () => {
+    it('marks the end of the current objects, if the request asks for initial events', async () => {
       const events = await take(
         `${MAPS}?watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan&fieldSelector=metadata.name%3Dw3`,
         2,
@@ -335,14 +335,14 @@ describe('API server of the embedded cluster', () => {
       expect(JSON.parse(text)).to.deep.include({ type: 'BOOKMARK' });
     });
 
-    it('tells a version that is too old in the stream', async () => {
+    it('reports a version that is too old in the stream', async () => {
       using _gone = cluster.faults.add({ match: { verb: 'watch' }, kind: 'gone', times: 1 });
       const [event] = await take(`${MAPS}?watch=true&resourceVersion=1`, 1);
       expect([event?.type, event?.object.code]).to.deep.equal(['ERROR', 410]);
     });
   });
 
-  it('answers a table for people', async () => {
+  it('responds with a table for people', async () => {
     await create({ ...configMap('t'), metadata: { name: 't', labels: { t: 't' } }, data: { a: '', b: '' } });
     const { body } = await client.raw(`${MAPS}?labelSelector=t`, {
       headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' },

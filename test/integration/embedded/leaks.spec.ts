@@ -15,7 +15,7 @@ import { isolations, startOrSkip } from './isolation.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/embedded/main.ts', import.meta.url));
 
-/** The processes of this machine whose command line has a text. */
+/** Returns the processes of this machine with a text in their command line. */
 async function processesWith(text: string): Promise<number[]> {
   const found: number[] = [];
   for (const name of await readdir('/proc')) {
@@ -26,7 +26,10 @@ async function processesWith(text: string): Promise<number[]> {
   return found;
 }
 
-/** Leaves a process in a session of its own behind, and a directory that may not be written. */
+/**
+ * A script that leaves behind a process in a session of its own and a directory without write
+ * permission.
+ */
 const ESCAPE = (mark: string) =>
   `setsid sh -c 'sleep ${mark}; true' </dev/null >/dev/null 2>&1 & mkdir -p /kw-leak/closed/in; chmod 0555 /kw-leak/closed; echo up; sleep ${mark}; true`;
 const VOLUME = {
@@ -35,12 +38,12 @@ const VOLUME = {
 };
 
 for (const isolation of isolations) {
-  describe(`What the embedded cluster leaves behind, isolation ${isolation}`, () => {
+  describe(`Leftovers of the embedded cluster, isolation ${isolation}`, () => {
     before(async function () {
       await using _cluster = await startOrSkip(this, { isolation });
     });
 
-    it('is nothing after it was closed', async () => {
+    it('do not exist after the cluster has closed', async () => {
       const mark = '98761.1';
       const cluster = await EmbeddedCluster.start({ isolation });
       const client = new ClusterClient(cluster);
@@ -57,7 +60,7 @@ for (const isolation of isolations) {
       await cluster.close();
     });
 
-    it('is nothing after its host was killed and another cluster was started', async () => {
+    it('do not exist after the host was killed and another cluster has started', async () => {
       const mark = '98762.1';
       const home = await mkdtemp(join(tmpdir(), 'kw-leaks-'));
       const env = { ...process.env, TMPDIR: home };
@@ -105,7 +108,7 @@ async function firstLine(child: ChildProcess): Promise<{ kubeconfig: string; pid
 }
 
 describe('The embedded cluster as a process', () => {
-  it('says where its kubeconfig is, and ends with its stdin', async () => {
+  it('prints the path of its kubeconfig, and ends with its stdin', async () => {
     const host = spawn(process.execPath, [MAIN, '--until-stdin-closes', '--isolation', 'mapped'], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
@@ -132,7 +135,7 @@ describe('The directory of the embedded cluster', () => {
   });
   afterEach(() => rm(parent, { recursive: true, force: true }));
 
-  it('is left as it was found, if it was there', async () => {
+  it('keeps its other entries if it existed before', async () => {
     await mkdir(join(parent, 'mine'));
     const cluster = await EmbeddedCluster.start({ directory: parent, isolation: 'mapped' });
     expect(cluster.kubeconfigPath).to.equal(join(parent, 'kubeconfig'));
@@ -140,7 +143,7 @@ describe('The directory of the embedded cluster', () => {
     expect(await readdir(parent)).to.deep.equal(['mine']);
   });
 
-  it('is removed, if it was made', async () => {
+  it('is removed if the cluster created it', async () => {
     const directory = join(parent, 'new', 'deep');
     const cluster = await EmbeddedCluster.start({ directory, isolation: 'mapped' });
     await mkdir(join(directory, 'claims', 'x'), { recursive: true });
@@ -157,7 +160,7 @@ describe('Options of the embedded cluster', () => {
     ['namespace', { namespace: 'No' }],
     ['crashLoopBackOffMs', { crashLoopBackOffMs: Number.NaN }],
   ] as const) {
-    it(`are refused by name: ${JSON.stringify(options)}`, async () => {
+    it(`are rejected by name: ${JSON.stringify(options)}`, async () => {
       const error = await rejection(EmbeddedCluster.start(options));
       expect(error)
         .to.be.instanceOf(EmbeddedClusterError)

@@ -19,7 +19,7 @@ for (const isolation of isolations) {
     });
     after(() => cluster?.close());
 
-    /** For what has nothing to do with the isolation. */
+    /** Defines a test that does not depend on the isolation. */
     const once = (title: string, test: Mocha.AsyncFunc) => isolation === 'mapped' && it(title, test);
     const sh = (pod: string, script: string, container?: string) =>
       client.exec(pod, { command: ['sh', '-c', script], ...(container === undefined ? {} : { container }) });
@@ -29,7 +29,7 @@ for (const isolation of isolations) {
       return stdout.toString();
     };
 
-    it('runs a pod to its end, keeps both outputs, and tells how it ended', async () => {
+    it('runs a pod to its end, keeps both outputs, and reports the exit code', async () => {
       await client.runScript('ends', 'echo out; echo err >&2; exit 3', { restartPolicy: 'Never' });
       const pod = await client.podWhen('ends', ({ status }) => status.phase === 'Failed');
       const [status] = pod.status.containerStatuses;
@@ -41,7 +41,7 @@ for (const isolation of isolations) {
       expect(tail.text).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z (out|err)\n$/);
     });
 
-    once('is ready with a place, an address and its conditions', async () => {
+    once('reports a ready pod with its node, its address and its conditions', async () => {
       await client.runScript('ready', 'sleep 100');
       const { spec, status } = await client.podWhen('ready', (pod) => pod.status.phase === 'Running');
       expect(spec.nodeName).to.be.a('string');
@@ -53,7 +53,7 @@ for (const isolation of isolations) {
       }
     });
 
-    it('shows volumes of every kind at their mount paths', async () => {
+    it('mounts volumes of every kind at their paths', async () => {
       const namespace = 'default';
       await client.api.createNamespacedConfigMap({
         namespace,
@@ -127,7 +127,7 @@ for (const isolation of isolations) {
       expect(await client.api.readNamespacedPodLog({ namespace, name: 'claim' })).to.equal('saved\n');
     });
 
-    once('gives the environment that the pod describes', async () => {
+    once('sets the environment that the pod specifies', async () => {
       const env = [
         { name: 'PLAIN', value: 'a' },
         { name: 'JOINED', value: '$(PLAIN)-$(UNKNOWN)-$$(PLAIN)' },
@@ -161,7 +161,7 @@ for (const isolation of isolations) {
       );
     });
 
-    once('waits for a config map that a volume needs, and says so in an event', async () => {
+    once('waits for a config map that a volume needs, and reports it in an event', async () => {
       await client.runScript('waits', 'sleep 100', {
         volumes: [{ name: 'v', configMap: { name: 'late' } }],
         containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
@@ -179,7 +179,7 @@ for (const isolation of isolations) {
       await client.podInPhase('waits', 'Running');
     });
 
-    it('runs init containers in order, a sidecar among them to the end, then all others', async () => {
+    it('runs init containers in order, a sidecar until the end of the pod, then all other containers', async () => {
       const volumeMounts = [{ name: 'v', mountPath: '/kw-order' }];
       const step = (name: string, script: string, more: object = {}) => ({
         name,
@@ -204,7 +204,7 @@ for (const isolation of isolations) {
       );
     });
 
-    once('restarts a container that ends, later each time, and keeps the log of the run before', async () => {
+    once('restarts a container that ends, with a growing delay, and keeps the log of the previous run', async () => {
       await client.runScript('crash', 'echo run; exit 1');
       const first = await client.podWhen(
         'crash',
@@ -218,7 +218,7 @@ for (const isolation of isolations) {
       expect((await client.raw('/api/v1/namespaces/default/pods/crash/log?previous=true')).text).to.equal('run\n');
     });
 
-    once('tells a command that is not there', async () => {
+    once('reports a missing command', async () => {
       await client.createPod('nocmd', {
         restartPolicy: 'Never',
         containers: [{ name: 'main', image: IMAGE, command: ['kw-nope'] }],
@@ -230,7 +230,7 @@ for (const isolation of isolations) {
       );
     });
 
-    once('pulls no image from a host that cannot be, and refuses a name that is none', async () => {
+    once('does not pull an image from an invalid host, and rejects an invalid name', async () => {
       for (const [name, image, reason] of [
         ['pull', 'registry.invalid/x:1', 'ImagePullBackOff'],
         ['name', 'Registry/X Y:1', 'InvalidImageName'],
@@ -244,7 +244,7 @@ for (const isolation of isolations) {
       }
     });
 
-    once('finds no place for a pod that wants another node or more than there is', async () => {
+    once('does not schedule a pod that selects another node or requests more than the capacity', async () => {
       await client.runScript('picky', 'true', { nodeSelector: { 'kubernetes.io/arch': 'z80' } });
       await client.createPod('huge', {
         containers: [{ name: 'main', image: IMAGE, resources: { requests: { cpu: '10000' } } }],
@@ -261,7 +261,7 @@ for (const isolation of isolations) {
       }
     });
 
-    it('stops a pod with TERM, and removes it when its containers have ended', async () => {
+    it('stops a pod with SIGTERM, and removes it when its containers have ended', async () => {
       await client.runScript(
         'graceful',
         'trap "echo bye > /kw-out/said; exit 0" TERM; echo up; while :; do sleep 0.02; done',
@@ -296,7 +296,7 @@ for (const isolation of isolations) {
       expect((await client.raw('/api/v1/namespaces/default/pods/reads/log')).text).to.equal('bye\n');
     });
 
-    once('kills what does not stop within its grace period', async () => {
+    once('kills a container that does not stop within its grace period', async () => {
       await client.runScript('stubborn', 'trap "" TERM; echo up; while :; do sleep 0.02; done');
       await client.podInPhase('stubborn', 'Running');
       while ((await client.raw('/api/v1/namespaces/default/pods/stubborn/log')).text !== 'up\n');
@@ -315,7 +315,7 @@ for (const isolation of isolations) {
       expect(status.reason).to.equal('DeadlineExceeded');
     });
 
-    it('tells a container that was killed for memory by that reason, and starts it again', async () => {
+    it('reports OOMKilled for a container that is killed with that reason, and restarts it', async () => {
       await client.runScript('oom', 'sleep 100');
       await client.podInPhase('oom', 'Running');
       cluster.killContainer({ namespace: 'default', pod: 'oom', container: 'main' }, 'SIGKILL', 'OOMKilled');
@@ -328,9 +328,9 @@ for (const isolation of isolations) {
       expect(status.containerStatuses[0].lastState.terminated).to.include({ reason: 'OOMKilled', exitCode: 137 });
     });
 
-    it('runs as the user that the pod names, where it can', async function () {
+    it('runs as the user that the pod specifies, if it has the permission', async function () {
       if (process.getuid?.() !== 0) {
-        console.log('      skipped: only root can become somebody else');
+        console.log('      skipped: only root can change the user');
         this.skip();
       }
       await client.runScript('user', 'id -u; id -g; id -G', {
@@ -343,7 +343,7 @@ for (const isolation of isolations) {
       ).to.match(isolation === 'namespaces' ? /^12345\n23456\n34567\n$/ : /^12345\n23456\n/);
     });
 
-    it('shows a host path', async () => {
+    it('mounts a host path', async () => {
       const directory = await mkdtemp(join(tmpdir(), 'kw-host-path-'));
       try {
         await writeFile(join(directory, 'there'), 'yes');
@@ -371,7 +371,7 @@ for (const isolation of isolations) {
     });
 
     if (isolation === 'namespaces') {
-      it('gives a container its own processes, temporary files and host name, and never writes to the machine for a mount', async () => {
+      it('isolates processes, temporary files and the host name, and never writes to the machine for a mount', async () => {
         await client.runScript('own', 'echo $PPID; sleep 100', {
           volumes: [{ name: 'v', emptyDir: {} }],
           containers: [
@@ -398,7 +398,7 @@ for (const isolation of isolations) {
         expect((await readdir('/usr')).includes('kw-own')).to.equal(false);
       });
     } else {
-      it('tells the paths behind the mounts to what it starts', async () => {
+      it('passes the paths behind the mounts to the container', async () => {
         await client.runScript('map', 'sleep 100', {
           volumes: [{ name: 'v', emptyDir: {} }],
           containers: [

@@ -6,7 +6,7 @@ describe('mountTable', () => {
     '1 0 8:1 / / rw,relatime - ext4 /dev/a rw\n2 1 0:5 / /t\\040mp rw,nosuid,nodev - tmpfs tmpfs rw\n',
   );
 
-  it('writes binds in order, with blanks as fstab wants them', () => {
+  it('writes binds in order, with blanks escaped as fstab requires', () => {
     const table = mountTable(
       '/new root',
       [
@@ -18,7 +18,7 @@ describe('mountTable', () => {
     expect(table).to.equal('/x /new\\040root/a\\040b none rbind 0 0\n');
   });
 
-  it('repeats the options that may not be taken off, on a read-only bind', () => {
+  it('repeats the options that may not be cleared on a read-only bind', () => {
     expect(inheritedOptions('/t mp/volume', info)).to.deep.equal(['nosuid', 'nodev']);
     expect(inheritedOptions('/home', info)).to.deep.equal([]);
     const table = mountTable(

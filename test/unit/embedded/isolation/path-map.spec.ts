@@ -27,12 +27,12 @@ describe('mapPaths', () => {
     ['x/.kw', 'x/.kw'],
   ];
   for (const [text, mapped] of cases) {
-    it(`makes ${mapped} of ${text}`, () => {
+    it(`maps ${text} to ${mapped}`, () => {
       expect(mapPaths(text, MAPPINGS)).to.equal(mapped);
     });
   }
 
-  it('leaves a text without such a path as it is', () => {
+  it('leaves a text without a mapped path unchanged', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         fc.pre(!text.includes('/work') && !text.includes('/.kw'));
@@ -41,7 +41,7 @@ describe('mapPaths', () => {
     );
   });
 
-  it('does not read a target as another path to map, nor as a pattern', () => {
+  it('does not map a target again and does not interpret it as a pattern', () => {
     expect(
       mapPaths('/a', [
         { from: '/a', to: '/b/$&' },

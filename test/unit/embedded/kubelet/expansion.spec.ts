@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { expandVariables } from '../../../../src/embedded/kubelet/expansion.ts';
 
 describe('expandVariables', () => {
-  it('replaces what is known, keeps what is not, and unescapes', () => {
+  it('replaces known variables, keeps unknown ones, and unescapes', () => {
     const variables = new Map([
       ['A', 'x'],
       ['B', '$(A)'],

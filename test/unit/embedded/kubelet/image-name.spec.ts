@@ -9,7 +9,7 @@ describe('judgeImage', () => {
     `a@sha256:${'0'.repeat(64)}`,
     'docker.io/library/x-y_z:T',
   ]) {
-    it(`takes ${image} for this machine`, () => {
+    it(`maps ${image} to this machine`, () => {
       expect(judgeImage(image).verdict).to.equal('present');
     });
   }
@@ -19,7 +19,7 @@ describe('judgeImage', () => {
     });
   }
   for (const image of ['', 'Upper', 'a b', 'x:', 'x:tag:tag', 'Registry/X Y:1', 'a//b', 'x@sha256:zz']) {
-    it(`finds no image name in ${JSON.stringify(image)}`, () => {
+    it(`rejects ${JSON.stringify(image)} as an image name`, () => {
       expect(judgeImage(image).verdict).to.equal('invalid');
     });
   }

@@ -46,25 +46,25 @@ describe('podStatus', () => {
     now: 'now',
   });
   const cases: readonly (readonly [string, PodFacts, string])[] = [
-    ['Pending while a container has not begun', facts({}, [status('a', waiting)]), 'Pending'],
-    ['Running when all have begun', facts({}, [status('a', running)]), 'Running'],
+    ['Pending while a container has not started', facts({}, [status('a', waiting)]), 'Pending'],
+    ['Running when all containers have started', facts({}, [status('a', running)]), 'Running'],
     [
-      'Running while one waits to be started again',
+      'Running while a container waits for its restart',
       facts({}, [status('a', waiting, { lastState: ended(1) })]),
       'Running',
     ],
     [
-      'Running when a container that is always restarted has ended',
+      'Running when a container with the restart policy Always has ended',
       facts({ restartPolicy: 'Always' }, [status('a', ended(0))]),
       'Running',
     ],
     [
-      'Succeeded when all have ended well',
+      'Succeeded when all containers have ended with exit code 0',
       facts({ restartPolicy: 'Never' }, [status('a', ended(0)), status('b', ended(0))]),
       'Succeeded',
     ],
     [
-      'Failed when one has ended badly',
+      'Failed when a container has ended with another exit code',
       facts({ restartPolicy: 'Never' }, [status('a', ended(0)), status('b', ended(3))]),
       'Failed',
     ],
@@ -74,7 +74,7 @@ describe('podStatus', () => {
       'Pending',
     ],
     [
-      'Failed when an init container has failed for good',
+      'Failed when an init container has failed and is not restarted',
       facts(
         { restartPolicy: 'Never', initContainers: [{ name: 'i' }] },
         [status('a', waiting)],
@@ -83,7 +83,7 @@ describe('podStatus', () => {
       'Failed',
     ],
     [
-      'Running beside a sidecar that runs',
+      'Running with a running sidecar',
       facts(
         { initContainers: [{ name: 'i', restartPolicy: 'Always' }] },
         [status('a', running)],

@@ -29,30 +29,30 @@ describe('unschedulableReason', () => {
     containers: [{ name: 'a', image: 'x', resources: { requests: { [name]: value } } }],
   });
   const fitting: readonly (readonly [string, Partial<V1PodSpec>])[] = [
-    ['asks for nothing', {}],
+    ['requests nothing', {}],
     ['selects a label of the node', { nodeSelector: { 'kubernetes.io/arch': 'amd64' } }],
-    ['has an affinity that fits', affinity('kubernetes.io/arch', 'In', ['arm64', 'amd64'])],
-    ['wants a label to be absent', affinity('gpu', 'DoesNotExist')],
+    ['has a matching affinity', affinity('kubernetes.io/arch', 'In', ['arm64', 'amd64'])],
+    ['requires the absence of a label', affinity('gpu', 'DoesNotExist')],
     ['compares numbers', affinity('zone', 'Gt', ['2'])],
-    ['asks for what there is', requests('cpu', '2')],
+    ['requests the capacity of the node', requests('cpu', '2')],
   ];
   for (const [name, spec] of fitting) {
-    it(`finds a place for a pod that ${name}`, () => {
+    it(`schedules a pod that ${name}`, () => {
       expect(unschedulableReason(pod(spec), NODE)).to.equal(undefined);
     });
   }
   const tooMuch: readonly (readonly [string, Partial<V1PodSpec>, string])[] = [
     ['selects another label', { nodeSelector: { a: 'b' } }, "1 node(s) didn't match Pod's node affinity/selector"],
     [
-      'has an affinity that does not fit',
+      'has an affinity that does not match',
       affinity('kubernetes.io/arch', 'NotIn', ['amd64']),
       "1 node(s) didn't match Pod's node affinity/selector",
     ],
-    ['asks for too many processors', requests('cpu', '2500m'), '1 Insufficient cpu'],
-    ['asks for too much memory', requests('memory', '2Gi'), '1 Insufficient memory'],
+    ['requests too many processors', requests('cpu', '2500m'), '1 Insufficient cpu'],
+    ['requests too much memory', requests('memory', '2Gi'), '1 Insufficient memory'],
   ];
   for (const [name, spec, reason] of tooMuch) {
-    it(`finds none for a pod that ${name}`, () => {
+    it(`does not schedule a pod that ${name}`, () => {
       expect(unschedulableReason(pod(spec), NODE))
         .to.match(/^0\/1 nodes are available: /)
         .and.to.include(reason);

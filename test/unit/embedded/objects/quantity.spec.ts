@@ -11,11 +11,11 @@ describe('parseQuantity', () => {
     ['.5', 0.5],
     ['1E', 1e18],
   ] as const) {
-    it(`reads ${text}`, () => {
+    it(`parses ${text}`, () => {
       expect(parseQuantity(text)).to.equal(value);
     });
   }
-  it('refuses what is none', () => {
+  it('rejects any other text', () => {
     for (const text of ['', 'x', '1 Gi', '1gi', '--1']) expect(parseQuantity(text)).to.equal(undefined);
   });
 });

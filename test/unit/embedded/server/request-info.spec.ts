@@ -3,7 +3,7 @@ import { ApiError } from '../../../../src/embedded/objects/status.ts';
 import { parseRequest } from '../../../../src/embedded/server/request-info.ts';
 
 describe('parseRequest', () => {
-  it('reads collections, objects and subresources', () => {
+  it('parses collections, objects and subresources', () => {
     const { verb, target } = parseRequest('GET', '/api/v1/namespaces/n/pods/p/log?follow=true');
     expect([verb, target?.resource.plural, target?.namespace, target?.name, target?.subresource]).to.deep.equal([
       'get',
@@ -17,7 +17,7 @@ describe('parseRequest', () => {
     expect(parseRequest('GET', '/api/v1/namespaces/n').target?.name).to.equal('n');
   });
 
-  it('answers an unknown kind with 404 and a malformed path with 400', () => {
+  it('rejects an unknown kind with 404 and a malformed path with 400', () => {
     expect(() => parseRequest('GET', '/api/v1/nothings'))
       .to.throw(ApiError)
       .with.property('code', 404);

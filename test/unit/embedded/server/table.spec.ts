@@ -13,7 +13,7 @@ describe('shortDuration', () => {
     [300_000_000, '3d'],
     [Number.NaN, '<unknown>'],
   ] as const) {
-    it(`writes ${text}`, () => {
+    it(`formats ${ms} ms as ${text}`, () => {
       expect(shortDuration(ms)).to.equal(text);
     });
   }
