@@ -1,5 +1,5 @@
 // npm run bench -- NAME [--only REGEX] [--pairs N] [--json FILE] [--set NAME=VALUE]
-// Measures, prints a table, and exits 0 whatever the figures are; it never judges.
+// Measures and prints a table. Exits with 0 regardless of the values.
 import { readdirSync, writeFileSync } from 'node:fs';
 
 import { isKubernetesWorkerError } from '../src/errors/error-code.ts';
@@ -17,7 +17,7 @@ async function load(name: string): Promise<Benchmark> {
   return ((await import(new URL(`${name}.ts`, cases).href)) as { readonly benchmark: Benchmark }).benchmark;
 }
 
-/** Adds a row for each case as it is done, so that what was measured before a failure is not lost. */
+/** Runs the selected cases. Adds each row at once, so that a later failure does not lose it. */
 async function run(
   benchmark: Benchmark,
   { only, pairs, settings }: BenchArguments,

@@ -60,5 +60,5 @@ export type HostResponse =
   | { readonly kind: 'done'; readonly outcome: HostResult }
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** The folder in each pod with the folder `data`, the volume, and the folder `peer` on the same disk. */
+/** The folder in each pod with the volume `data` and, on the same disk, the folder `peer`. */
 export const benchDir = '/tmp/build/bench';

@@ -1,4 +1,5 @@
-// A host that does nothing but what it is asked for, in a process of its own: `fork`ed, told what to do by messages. Its database is its parent's.
+// A host in a separate process that executes requests of its parent: forked, with messages over
+// IPC. The parent has the database.
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { Writable } from 'node:stream';
@@ -70,7 +71,7 @@ class Host {
     return Buffer.concat(chunks).toString();
   }
 
-  /** All return the bytes that passed. */
+  /** Streams an archive into a pod. Like all transfers, resolves with the number of bytes. */
   async up({ to, source }: RequestOf<'up'>): Promise<number> {
     return await this.#into(
       to,
@@ -96,7 +97,7 @@ class Host {
 
   async close(): Promise<void> {
     for (const { owner } of this.#pods) await this.#worker.ownerFinished(owner);
-    await this.#reapPatiently();
+    await this.#reapWithRetries();
     await this.#worker.close();
   }
 
@@ -123,8 +124,11 @@ class Host {
     return rawBytes;
   }
 
-  /** A pod with hundreds of thousands of files takes its node longer to remove than one pass waits. */
-  async #reapPatiently(): Promise<void> {
+  /**
+   * Retries a reap: a node can take longer to remove a pod with hundreds of thousands of files than
+   * one pass waits.
+   */
+  async #reapWithRetries(): Promise<void> {
     for (let left = 5; ; left -= 1) {
       try {
         await this.#worker.reap();
@@ -145,7 +149,7 @@ let host: Host | undefined;
 async function perform(request: HostRequest): Promise<Partial<HostResult>> {
   if (request.kind === 'open') {
     host = await Host.open(request, database);
-    // What was only needed to begin with is let go of before anybody looks.
+    // Frees the memory of the start before the parent measures.
     await sleep(500);
     globalThis.gc?.();
     return { output: host.podNames.join('\n') };

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const program = fileURLToPath(new URL('../../src/embedded/main.ts', import.meta.url));
 
-/** An embedded cluster in a process of its own. */
+/** An embedded cluster in a separate process. */
 export interface EmbeddedChild extends AsyncDisposable {
   readonly kubeconfig: string;
 }

@@ -2,20 +2,20 @@ import type { HostChild } from '../host/host-child.ts';
 import { benchDir, type Place } from '../host/host-messages.ts';
 import type { KubectlExec, PeerPod } from './kubectl-exec.ts';
 
-/** Moves archives. Each has a folder of its own, on the same disk. */
+/** Moves archives. Each mover has its own folder, on the same disk. */
 export interface Mover {
-  /** Tells the movers of a case apart. */
+  /** Identifies the mover in a case and in errors. */
   readonly name: string;
-  /** The folder in `benchDir`. */
+  /** The folder of the mover in `benchDir`. */
   readonly side: 'data' | 'peer';
-  /** Runs a shell script in a pod, in `benchDir`, and resolves with what it prints. */
+  /** Runs a shell script in a pod, in `benchDir`. Resolves with its output. */
   script(pod: number, script: string): Promise<string>;
   up(archive: string, to: Place): Promise<unknown>;
   down(from: Place, archive: string): Promise<unknown>;
   across(from: Place, to: Place): Promise<unknown>;
 }
 
-/** The library, in a process of its own as kubectl is. */
+/** Moves archives with the library, in a separate process like kubectl. */
 export function ours(host: HostChild, name = 'ours'): Mover {
   return {
     name,
@@ -27,7 +27,7 @@ export function ours(host: HostChild, name = 'ours'): Mover {
   };
 }
 
-/** `kubectl`, in the pods of the host. */
+/** Moves archives with `kubectl`, in the pods of the host. */
 export function peers(kubectl: KubectlExec, host: HostChild, pods: readonly PeerPod[]): Mover {
   const podOf = ({ pod }: Place): PeerPod => {
     const found = pods[pod];
