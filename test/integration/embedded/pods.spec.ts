@@ -170,10 +170,14 @@ for (const isolation of isolations) {
         'waits',
         ({ status }) => status.containerStatuses?.[0].state.waiting?.reason === 'ContainerCreating',
       );
-      const { items } = await client.api.listNamespacedEvent({
-        namespace: 'default',
-        fieldSelector: 'involvedObject.name=waits,reason=FailedMount',
-      });
+      const failures = () =>
+        client.api.listNamespacedEvent({
+          namespace: 'default',
+          fieldSelector: 'involvedObject.name=waits,reason=FailedMount',
+        });
+      // The kubelet records the event after it has written the status.
+      let { items } = await failures();
+      while (items.length === 0) ({ items } = await failures());
       expect(items[0]?.message).to.equal('MountVolume.SetUp failed for volume "v" : configmap "late" not found');
       await client.api.createNamespacedConfigMap({ namespace: 'default', body: { metadata: { name: 'late' } } });
       await client.podInPhase('waits', 'Running');
