@@ -7,7 +7,7 @@ import type { BenchCase } from '../harness/benchmark.ts';
 import type { Place } from '../host/host-messages.ts';
 import type { Mover } from './movers.ts';
 import { makeArchive, type Sample, type SampleArchive } from './sample-archives.ts';
-import { digestOfArchive, digestOfOutput, digestScript } from './tree-digest.ts';
+import { digestOfOutput, digestScript } from './tree-digest.ts';
 
 export interface TransferSetting {
   /** The folder of the archives. */
@@ -86,7 +86,7 @@ export class TransferCases {
   }
 
   async #up(mover: Mover): Promise<number> {
-    const archive = await this.#preparedArchive();
+    const archive = await this.#preparedArchive(mover);
     const to = await this.#newFolder(mover, 0);
     const measured = await rate(archive, () => mover.up(archive.path, to));
     await this.#check(mover, to);
@@ -95,21 +95,22 @@ export class TransferCases {
   }
 
   async #down(mover: Mover): Promise<number> {
-    const archive = await this.#preparedArchive();
-    const target = join(this.#setting.folder, 'down.tar');
+    const archive = await this.#preparedArchive(mover);
+    const target = join(this.#setting.folder, 'down');
     const from = await this.#source(mover);
-    await rm(target, { force: true });
+    await rm(target, { recursive: true, force: true });
     await this.#settle(mover, from.pod);
     const measured = await rate(archive, () => mover.down(from, target));
-    if ((await digestOfArchive(target)) !== archive.treeDigest)
+    if ((await mover.digestOf(target)) !== archive.treeDigest)
       throw new Error(`down from ${mover.name} of ${this.#sample.name}: the content differs`);
-    if ((await stat(target)).size < archive.contentBytes)
+    const received = await stat(target);
+    if (received.isFile() && received.size < archive.contentBytes)
       throw new Error(`down from ${mover.name} of ${this.#sample.name}: shorter than its content`);
     return measured;
   }
 
   async #across(mover: Mover): Promise<number> {
-    const archive = await this.#preparedArchive();
+    const archive = await this.#preparedArchive(mover);
     const from = await this.#source(mover);
     const to = await this.#newFolder(mover, 1);
     const measured = await rate(archive, () => mover.across(from, to));
@@ -121,7 +122,7 @@ export class TransferCases {
   async #source(mover: Mover): Promise<Place> {
     const filled = this.#filled.get(mover.name);
     if (filled !== undefined) return filled;
-    const { path } = await this.#preparedArchive();
+    const { path } = await this.#preparedArchive(mover);
     const folder = await this.#newFolder(mover, 0);
     await mover.up(path, folder);
     await this.#check(mover, folder);
@@ -134,7 +135,7 @@ export class TransferCases {
     const path = `${this.#sample.id}-${this.#runs}`;
     const { side } = mover;
     const room = this.#sample.files > 1 ? '' : `rm -rf ${side}/${this.#sample.id}-*;`;
-    await mover.script(pod, `${room} mkdir ${side}/${path}`);
+    await mover.script(pod, `${room} mkdir -p ${side}/${path}`);
     await this.#settle(mover, pod);
     return { pod, path };
   }
@@ -146,15 +147,18 @@ export class TransferCases {
   }
 
   async #check(mover: Mover, { pod, path }: Place): Promise<void> {
-    const { treeDigest } = await this.#preparedArchive();
+    const { treeDigest } = await this.#preparedArchive(mover);
     const output = await mover.script(pod, digestScript(`${mover.side}/${path}`));
     if (digestOfOutput(output) !== treeDigest)
       throw new Error(`${mover.name} after ${this.#sample.name}: the content differs`);
   }
 
-  async #preparedArchive(): Promise<SampleArchive> {
+  /** Creates the archive once, and prepares it for the mover. */
+  async #preparedArchive(mover: Mover): Promise<SampleArchive> {
     this.#archive ??= this.#make();
-    return await this.#archive;
+    const archive = await this.#archive;
+    await mover.prepare?.(archive.path);
+    return archive;
   }
 
   async #make(): Promise<SampleArchive> {
