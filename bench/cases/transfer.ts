@@ -1,6 +1,6 @@
 // Measures transfers up and down through a volume of a pod, and from pod to pod, against two peers
-// on the same pods with the same content: `kubectl exec … tar`, and what CI integrations in Node use,
-// `Exec` of @kubernetes/client-node with the package tar-fs.
+// on the same pods with the same content: `kubectl exec … tar`, and what CI integrations in Node
+// use, `Exec` of @kubernetes/client-node with the package tar-fs.
 // Needs KUBECONFIG, and kubectl on PATH.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

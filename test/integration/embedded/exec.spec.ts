@@ -6,8 +6,8 @@ import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { ClusterClient, collect, refusal } from './cluster-client.ts';
 import { isolations, startOrSkip } from './isolation.ts';
 
-const V4 = 'v4.channel.k8s.io';
-const V5 = 'v5.channel.k8s.io';
+const v4 = 'v4.channel.k8s.io';
+const v5 = 'v5.channel.k8s.io';
 
 /** Returns the message of a Status body. */
 function messageOf(text: string): string {
@@ -37,7 +37,7 @@ for (const isolation of isolations) {
     const exec = (command: string[], more: object = {}, input?: Buffer) =>
       client.exec('p', { command, container: 'main', ...more }, input);
 
-    for (const protocol of [V5, V4]) {
+    for (const protocol of [v5, v4]) {
       it(`carries the outputs on separate channels and ends with the status, in ${protocol}`, async () => {
         const { stdout, stderr, status, closeCode, messages } = await exec(['sh', '-c', 'echo out; echo err >&2'], {
           protocol,
@@ -63,7 +63,7 @@ for (const isolation of isolations) {
           const { status, closeCode } = await exec([command], { protocol });
           expect(status).to.deep.include({ status: 'Failure', reason: 'InternalError', code: 500 });
           const inner =
-            protocol === V5 ? 'Internal error occurred: Internal error occurred: ' : 'Internal error occurred: ';
+            protocol === v5 ? 'Internal error occurred: Internal error occurred: ' : 'Internal error occurred: ';
           expect(status.message).to.match(
             new RegExp(
               `^${inner}error executing command in container: failed to exec in container: failed to start exec "[0-9a-f]{64}": OCI runtime exec failed: exec failed: `,
@@ -101,7 +101,7 @@ for (const isolation of isolations) {
         containers: [{ name: 'main', image: 'x', command: ['true'] }],
       });
       await client.podInPhase('done', 'Succeeded');
-      expect(await refusal(client.connectExec('done', { command: ['true'], protocol: V4 }))).to.deep.equal({
+      expect(await refusal(client.connectExec('done', { command: ['true'], protocol: v4 }))).to.deep.equal({
         code: 500,
         text: 'container not found ("main")',
       });

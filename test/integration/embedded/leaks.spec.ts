@@ -13,7 +13,7 @@ import { rejection } from '../../support/rejection.ts';
 import { ClusterClient } from './cluster-client.ts';
 import { isolations, startOrSkip } from './isolation.ts';
 
-const MAIN = fileURLToPath(new URL('../../../src/embedded/main.ts', import.meta.url));
+const program = fileURLToPath(new URL('../../../src/embedded/main.ts', import.meta.url));
 
 /** Returns the processes of this machine with a text in their command line. */
 async function processesWith(text: string): Promise<number[]> {
@@ -30,9 +30,9 @@ async function processesWith(text: string): Promise<number[]> {
  * A script that leaves behind a process in a session of its own and a directory without write
  * permission.
  */
-const ESCAPE = (mark: string) =>
+const escapeScript = (mark: string) =>
   `setsid sh -c 'sleep ${mark}; true' </dev/null >/dev/null 2>&1 & mkdir -p /kw-leak/closed/in; chmod 0555 /kw-leak/closed; echo up; sleep ${mark}; true`;
-const VOLUME = {
+const withVolume = {
   volumes: [{ name: 'v', emptyDir: {} }],
   containers: [{ name: 'main', image: 'x', volumeMounts: [{ name: 'v', mountPath: '/kw-leak' }] }],
 };
@@ -47,7 +47,7 @@ for (const isolation of isolations) {
       const mark = '98761.1';
       const cluster = await EmbeddedCluster.start({ isolation });
       const client = new ClusterClient(cluster);
-      await client.runScript('a', ESCAPE(mark), VOLUME);
+      await client.runScript('a', escapeScript(mark), withVolume);
       await client.podInPhase('a', 'Running');
       const socket = client.connectExec('a', { command: ['sleep', mark] });
       await once(socket, 'message');
@@ -64,7 +64,7 @@ for (const isolation of isolations) {
       const mark = '98762.1';
       const home = await mkdtemp(join(tmpdir(), 'kw-leaks-'));
       const env = { ...process.env, TMPDIR: home };
-      const host = spawn(process.execPath, [MAIN, '--isolation', isolation], {
+      const host = spawn(process.execPath, [program, '--isolation', isolation], {
         stdio: ['ignore', 'pipe', 'inherit'],
         env,
       });
@@ -72,14 +72,14 @@ for (const isolation of isolations) {
       const config = new KubeConfig();
       config.loadFromFile(kubeconfig);
       const api = config.makeApiClient(CoreV1Api);
-      const [container] = VOLUME.containers;
+      const [container] = withVolume.containers;
       await api.createNamespacedPod({
         namespace: 'default',
         body: {
           metadata: { name: 'a' },
           spec: {
-            ...VOLUME,
-            containers: [{ name: 'main', image: 'x', ...container, command: ['sh', '-c', ESCAPE(mark)] }],
+            ...withVolume,
+            containers: [{ name: 'main', image: 'x', ...container, command: ['sh', '-c', escapeScript(mark)] }],
           },
         },
       });
@@ -87,7 +87,7 @@ for (const isolation of isolations) {
       host.kill('SIGKILL');
       await once(host, 'exit');
       expect((await processesWith(mark)).length).to.be.at.least(1);
-      const next = spawn(process.execPath, [MAIN, '--isolation', 'mapped'], {
+      const next = spawn(process.execPath, [program, '--isolation', 'mapped'], {
         stdio: ['ignore', 'pipe', 'inherit'],
         env,
       });
@@ -109,7 +109,7 @@ async function firstLine(child: ChildProcess): Promise<{ kubeconfig: string; pid
 
 describe('The embedded cluster as a process', () => {
   it('prints the path of its kubeconfig, and ends with its stdin', async () => {
-    const host = spawn(process.execPath, [MAIN, '--until-stdin-closes', '--isolation', 'mapped'], {
+    const host = spawn(process.execPath, [program, '--until-stdin-closes', '--isolation', 'mapped'], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const { kubeconfig, pid } = await firstLine(host);
@@ -121,7 +121,7 @@ describe('The embedded cluster as a process', () => {
   });
 
   it('ends with SIGTERM', async () => {
-    const host = spawn(process.execPath, [MAIN, '--isolation', 'mapped'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const host = spawn(process.execPath, [program, '--isolation', 'mapped'], { stdio: ['ignore', 'pipe', 'inherit'] });
     await firstLine(host);
     host.kill('SIGTERM');
     expect(await once(host, 'exit')).to.deep.equal([0, null]);

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { ClusterClient } from './cluster-client.ts';
 
-const MAIN = fileURLToPath(new URL('../../../src/embedded/main.ts', import.meta.url));
+const program = fileURLToPath(new URL('../../../src/embedded/main.ts', import.meta.url));
 const otherUser = ['--reuid=65534', '--regid=65534', '--clear-groups', '--'];
 
 /**
@@ -20,7 +20,7 @@ function canChangeUser(): boolean {
   try {
     execFileSync(
       'setpriv',
-      [...otherUser, process.execPath, '-e', `require('node:fs').accessSync(${JSON.stringify(MAIN)})`],
+      [...otherUser, process.execPath, '-e', `require('node:fs').accessSync(${JSON.stringify(program)})`],
       { stdio: 'ignore' },
     );
     return process.getuid?.() === 0;
@@ -38,12 +38,12 @@ for (const isolation of ['auto', 'mapped'] as const) {
 
     before(async function () {
       if (!canChangeUser()) {
-        console.log('      skipped: needs root, setpriv, and a checkout that nobody may read');
+        console.log('      skipped: needs root, setpriv, and a checkout that the user nobody can read');
         this.skip();
       }
       home = await mkdtemp(join(tmpdir(), 'kw-nobody-'));
       chownSync(home, 65_534, 65_534);
-      host = spawn('setpriv', [...otherUser, process.execPath, MAIN, '--isolation', isolation], {
+      host = spawn('setpriv', [...otherUser, process.execPath, program, '--isolation', isolation], {
         stdio: ['ignore', 'pipe', 'inherit'],
         env: { PATH: process.env['PATH'], HOME: home, TMPDIR: home },
       });

@@ -6,7 +6,7 @@ import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { ClusterClient } from './cluster-client.ts';
 import { isolations, startOrSkip } from './isolation.ts';
 
-const IMAGE = 'registry.local/busybox:1';
+const busybox = 'registry.local/busybox:1';
 
 for (const isolation of isolations) {
   describe(`Pods of the embedded cluster, isolation ${isolation}`, () => {
@@ -94,7 +94,7 @@ for (const isolation of isolations) {
       ];
       await client.runScript('volumes', 'echo saved > /kw-pvc/file; sleep 100', {
         volumes,
-        containers: [{ name: 'main', image: IMAGE, volumeMounts }],
+        containers: [{ name: 'main', image: busybox, volumeMounts }],
       });
       await client.podInPhase('volumes', 'Running');
       expect(await output('volumes', 'cat /.kw-test/cm/text; /.kw-test/cm/run.sh | cut -d" " -f1')).to.equal(
@@ -120,7 +120,7 @@ for (const isolation of isolations) {
         restartPolicy: 'Never',
         volumes: [volumes[2] ?? { name: '' }],
         containers: [
-          { name: 'main', image: IMAGE, volumeMounts: [{ name: 'pvc', mountPath: '/data', readOnly: true }] },
+          { name: 'main', image: busybox, volumeMounts: [{ name: 'pvc', mountPath: '/data', readOnly: true }] },
         ],
       });
       await client.podInPhase('claim', 'Succeeded');
@@ -140,7 +140,7 @@ for (const isolation of isolations) {
         containers: [
           {
             name: 'main',
-            image: IMAGE,
+            image: busybox,
             env,
             command: ['sh', '-c', 'echo "$1 $JOINED $POD $KEY ${NONE-unset} $HOSTNAME"', 'sh', '$(PLAIN)'],
           },
@@ -164,7 +164,7 @@ for (const isolation of isolations) {
     once('waits for a config map that a volume needs, and reports it in an event', async () => {
       await client.runScript('waits', 'sleep 100', {
         volumes: [{ name: 'v', configMap: { name: 'late' } }],
-        containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
+        containers: [{ name: 'main', image: busybox, volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
       });
       await client.podWhen(
         'waits',
@@ -187,7 +187,7 @@ for (const isolation of isolations) {
       const volumeMounts = [{ name: 'v', mountPath: '/kw-order' }];
       const step = (name: string, script: string, more: object = {}) => ({
         name,
-        image: IMAGE,
+        image: busybox,
         command: ['sh', '-c', script],
         volumeMounts,
         ...more,
@@ -225,7 +225,7 @@ for (const isolation of isolations) {
     once('reports a missing command', async () => {
       await client.createPod('nocmd', {
         restartPolicy: 'Never',
-        containers: [{ name: 'main', image: IMAGE, command: ['kw-nope'] }],
+        containers: [{ name: 'main', image: busybox, command: ['kw-nope'] }],
       });
       const { status } = await client.podWhen('nocmd', (pod) => pod.status.phase === 'Failed');
       expect(status.containerStatuses[0].state.terminated).to.include({ reason: 'StartError', exitCode: 128 });
@@ -251,7 +251,7 @@ for (const isolation of isolations) {
     once('does not schedule a pod that selects another node or requests more than the capacity', async () => {
       await client.runScript('picky', 'true', { nodeSelector: { 'kubernetes.io/arch': 'z80' } });
       await client.createPod('huge', {
-        containers: [{ name: 'main', image: IMAGE, resources: { requests: { cpu: '10000' } } }],
+        containers: [{ name: 'main', image: busybox, resources: { requests: { cpu: '10000' } } }],
       });
       for (const [name, message] of [
         ['picky', "1 node(s) didn't match Pod's node affinity/selector"],
@@ -272,7 +272,7 @@ for (const isolation of isolations) {
         {
           terminationGracePeriodSeconds: 20,
           volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'bye' } }],
-          containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-out' }] }],
+          containers: [{ name: 'main', image: busybox, volumeMounts: [{ name: 'v', mountPath: '/kw-out' }] }],
         },
       );
       await client.api.createNamespacedPersistentVolumeClaim({
@@ -294,7 +294,7 @@ for (const isolation of isolations) {
       await client.runScript('reads', 'cat /kw-out/said', {
         restartPolicy: 'Never',
         volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'bye' } }],
-        containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-out' }] }],
+        containers: [{ name: 'main', image: busybox, volumeMounts: [{ name: 'v', mountPath: '/kw-out' }] }],
       });
       await client.podInPhase('reads', 'Succeeded');
       expect((await client.raw('/api/v1/namespaces/default/pods/reads/log')).text).to.equal('bye\n');
@@ -355,7 +355,7 @@ for (const isolation of isolations) {
           restartPolicy: 'Never',
           volumes: [{ name: 'v', hostPath: { path: directory } }],
           containers: [
-            { name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-host', readOnly: true }] },
+            { name: 'main', image: busybox, volumeMounts: [{ name: 'v', mountPath: '/kw-host', readOnly: true }] },
           ],
         });
         await client.podInPhase('host', 'Succeeded');
@@ -381,7 +381,7 @@ for (const isolation of isolations) {
           containers: [
             {
               name: 'main',
-              image: IMAGE,
+              image: busybox,
               volumeMounts: [
                 { name: 'v', mountPath: '/kw-own/deep' },
                 { name: 'v', mountPath: '/usr/kw-own', readOnly: true },
@@ -408,7 +408,7 @@ for (const isolation of isolations) {
           containers: [
             {
               name: 'main',
-              image: IMAGE,
+              image: busybox,
               workingDir: '/kw-map/sub',
               env: [{ name: 'WHERE', value: '/kw-map/x' }],
               volumeMounts: [

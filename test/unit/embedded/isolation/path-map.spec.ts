@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { mapPaths, pathMapVariable } from '../../../../src/embedded/isolation/path-map.ts';
 
-const MAPPINGS = [
+const mappings = [
   { from: '/work', to: '/v/1' },
   { from: '/work/in', to: '/v/2' },
   { from: '/.kw', to: '/v/3' },
@@ -28,7 +28,7 @@ describe('mapPaths', () => {
   ];
   for (const [text, mapped] of cases) {
     it(`maps ${text} to ${mapped}`, () => {
-      expect(mapPaths(text, MAPPINGS)).to.equal(mapped);
+      expect(mapPaths(text, mappings)).to.equal(mapped);
     });
   }
 
@@ -36,7 +36,7 @@ describe('mapPaths', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         fc.pre(!text.includes('/work') && !text.includes('/.kw'));
-        expect(mapPaths(text, MAPPINGS)).to.equal(text);
+        expect(mapPaths(text, mappings)).to.equal(text);
       }),
     );
   });
@@ -53,6 +53,6 @@ describe('mapPaths', () => {
 
 describe('pathMapVariable', () => {
   it('has a line for each path, the longest first', () => {
-    expect(pathMapVariable(MAPPINGS)).to.equal('/work/in\t/v/2\n/work\t/v/1\n/.kw\t/v/3\n');
+    expect(pathMapVariable(mappings)).to.equal('/work/in\t/v/2\n/work\t/v/1\n/.kw\t/v/3\n');
   });
 });

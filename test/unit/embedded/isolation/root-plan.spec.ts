@@ -30,7 +30,7 @@ function machine(...entries: readonly string[]): FileLister {
   };
 }
 
-const LISTER = machine(
+const machineLister = machine(
   '/usr/',
   '/usr/bin/',
   '/bin -> usr/bin',
@@ -51,7 +51,7 @@ function mount(path: string, kind: 'directory' | 'file' = 'directory'): PlannedM
 }
 
 function plan(mounts: readonly PlannedMount[], directories: readonly string[] = []): string[] {
-  return planRoot({ mounts, directories, reserved: ['proc', 'tmp'], lister: LISTER }).map(show);
+  return planRoot({ mounts, directories, reserved: ['proc', 'tmp'], lister: machineLister }).map(show);
 }
 
 function show(step: RootStep): string {
@@ -155,7 +155,7 @@ describe('planRoot', () => {
       mounts: [mount('/home/x/y'), mount('/usr/bin/z')],
       directories: [],
       reserved: ['proc', 'tmp'],
-      lister: LISTER,
+      lister: machineLister,
     });
     const bound: string[] = [];
     for (const step of steps) {
@@ -171,9 +171,9 @@ describe('planRoot', () => {
 
 describe('resolveLinks', () => {
   it('resolves relative and absolute links and dots as if the machine were the root', () => {
-    expect(resolveLinks('/bin/tool', LISTER)).to.equal('/usr/bin/tool');
-    expect(resolveLinks('/var/run/../x', LISTER)).to.equal('/var/x');
-    expect(resolveLinks('/var/run/a', LISTER)).to.equal('/run/a');
+    expect(resolveLinks('/bin/tool', machineLister)).to.equal('/usr/bin/tool');
+    expect(resolveLinks('/var/run/../x', machineLister)).to.equal('/var/x');
+    expect(resolveLinks('/var/run/a', machineLister)).to.equal('/run/a');
   });
 
   it('follows a link whose target leads through a parent', () => {

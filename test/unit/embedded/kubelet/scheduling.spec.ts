@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { unschedulableReason } from '../../../../src/embedded/kubelet/scheduling.ts';
 import type { Pod } from '../../../../src/embedded/objects/api-object.ts';
 
-const NODE = { name: 'here', labels: { 'kubernetes.io/arch': 'amd64', zone: '3' }, cpuCores: 2, memoryBytes: 2 ** 30 };
+const node = { name: 'here', labels: { 'kubernetes.io/arch': 'amd64', zone: '3' }, cpuCores: 2, memoryBytes: 2 ** 30 };
 
 function pod(spec: Partial<V1PodSpec> = {}): Pod {
   return {
@@ -38,7 +38,7 @@ describe('unschedulableReason', () => {
   ];
   for (const [name, spec] of fitting) {
     it(`schedules a pod that ${name}`, () => {
-      expect(unschedulableReason(pod(spec), NODE)).to.equal(undefined);
+      expect(unschedulableReason(pod(spec), node)).to.equal(undefined);
     });
   }
   const tooMuch: readonly (readonly [string, Partial<V1PodSpec>, string])[] = [
@@ -53,7 +53,7 @@ describe('unschedulableReason', () => {
   ];
   for (const [name, spec, reason] of tooMuch) {
     it(`does not schedule a pod that ${name}`, () => {
-      expect(unschedulableReason(pod(spec), NODE))
+      expect(unschedulableReason(pod(spec), node))
         .to.match(/^0\/1 nodes are available: /)
         .and.to.include(reason);
     });

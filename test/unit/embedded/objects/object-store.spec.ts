@@ -2,10 +2,10 @@ import { expect } from 'chai';
 import { type NewObject, ObjectStore, type StoreEvent } from '../../../../src/embedded/objects/object-store.ts';
 import { ApiError } from '../../../../src/embedded/objects/status.ts';
 
-const NOW = Date.parse('2026-01-02T03:04:05.678Z');
+const nowMs = Date.parse('2026-01-02T03:04:05.678Z');
 
 function newStore(historyLength = 100): ObjectStore {
-  return new ObjectStore({ historyLength, now: () => NOW });
+  return new ObjectStore({ historyLength, now: () => nowMs });
 }
 
 function configMap(name: string, namespace = 'default'): NewObject {
