@@ -1,5 +1,5 @@
 // npm run bench -- NAME [--only REGEX] [--pairs N] [--json FILE] [--set NAME=VALUE]
-// Measures, prints a table, and exits 0 whatever the figures are; it never judges.
+// Measures and prints a table. Exits with 0 regardless of the values.
 import { readdirSync, writeFileSync } from 'node:fs';
 
 import { isKubernetesWorkerError } from '../src/errors/error-code.ts';
@@ -17,7 +17,7 @@ async function load(name: string): Promise<Benchmark> {
   return ((await import(new URL(`${name}.ts`, cases).href)) as { readonly benchmark: Benchmark }).benchmark;
 }
 
-/** Adds a row for each case as it is done, so that what was measured before a failure is not lost. */
+/** Runs the selected cases. Adds each row at once, so that a later failure does not lose it. */
 async function run(
   benchmark: Benchmark,
   { only, pairs, settings }: BenchArguments,
@@ -32,7 +32,7 @@ async function run(
   for (const benchCase of chosen) rows.push(rowOf(await measure(benchCase, context, { pairs })));
 }
 
-async function main(args: BenchArguments): Promise<void> {
+async function main(args: BenchArguments, interrupted: AbortController): Promise<void> {
   if (args.name === undefined) {
     if (!args.help) throw new UsageError('which benchmark?');
     console.log(usageOf(names));
@@ -43,7 +43,6 @@ async function main(args: BenchArguments): Promise<void> {
     console.log(usageOf(names, { name: args.name, settings: benchmark.settings }));
     return;
   }
-  const interrupted = new AbortController();
   const interrupt = (): void => {
     interrupted.abort(new Error('interrupted'));
   };
@@ -57,14 +56,17 @@ async function main(args: BenchArguments): Promise<void> {
   }
 }
 
+const interrupted = new AbortController();
 try {
-  await main(readArguments(process.argv.slice(2)));
+  await main(readArguments(process.argv.slice(2)), interrupted);
 } catch (error) {
-  // The first failure, and not the failure to close what it left open.
+  // The first failure, not a later failure to close resources.
   const cause = error instanceof Error && 'suppressed' in error ? error.suppressed : error;
   const isUsage = cause instanceof UsageError;
-  // A stack helps only where the benchmark itself is at fault.
-  if (!isUsage && !isKubernetesWorkerError(cause)) throw cause;
-  console.error(isUsage ? `${cause.message}\n\n${usageOf(names)}` : `${cause.code}: ${cause.message}`);
+  // A stack helps only for a fault of the benchmark itself.
+  if (isUsage) console.error(`${cause.message}\n\n${usageOf(names)}`);
+  else if (interrupted.signal.aborted) console.error('interrupted');
+  else if (isKubernetesWorkerError(cause)) console.error(`${cause.code}: ${cause.message}`);
+  else throw cause;
   process.exitCode = isUsage ? 2 : 1;
 }

@@ -1,4 +1,5 @@
-// Writes one fake per contract and port into this folder; with `--check`, fails where a file is not what it would write.
+// Writes one fake for each contract and port into this folder. With `--check`, fails if a file
+// differs from the generator's output.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +7,7 @@ import { Node, Project } from 'ts-morph';
 
 import { fakeOf, header } from './generator/fake-of.ts';
 
-/** What hosts and tests stand in for: contracts and ports, never plain data. */
+/** The interfaces to fake: contracts and ports, never plain data. */
 const faked = [
   'Artifact',
   'ArtifactStore',
@@ -66,7 +67,9 @@ const stale = [...wanted].filter(([fileName, text]) => read(folder + fileName) !
 const leftOver = readdirSync(folder).filter((fileName) => fileName.startsWith('fake-') && !wanted.has(fileName));
 
 if (check && stale.length + leftOver.length > 0) {
-  console.error(`not what fakes/generate.ts writes: ${[...stale, ...leftOver].join(', ')}; run npm run fakes`);
+  console.error(
+    `these files differ from the output of fakes/generate.ts: ${[...stale, ...leftOver].join(', ')}; run npm run fakes`,
+  );
   process.exitCode = 1;
 } else if (!check) {
   for (const fileName of stale) writeFileSync(folder + fileName, wanted.get(fileName) ?? '');

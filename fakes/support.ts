@@ -11,7 +11,8 @@ export type AnyMethod = (...args: never[]) => unknown;
 export type StubOf<M extends AnyMethod> = SinonStub<Parameters<M>, ReturnType<M>>;
 
 /**
- * What a fake's method throws, or rejects with, when it was called before the test gave it a result and its result has no zero value.
+ * The error that a fake's method throws or rejects with if a test calls it without a stubbed
+ * result, and its result has no zero value.
  *
  * @public
  */
@@ -28,11 +29,13 @@ export class UnstubbedCallError extends Error {
   }
 }
 
-/** A stub that answers as `initial` does until a test says otherwise; sinon's messages call it `label`. */
+/**
+ * Returns a stub that calls `initial` until a test stubs it. The messages of sinon call it `label`.
+ */
 export function stubOf<M extends AnyMethod>(label: string, initial: () => ReturnType<M>): StubOf<M> {
   const stub = sinon.stub<Parameters<M>, ReturnType<M>>().callsFake(initial);
   return Object.defineProperty(stub, 'displayName', { value: label });
 }
 
-/** The zero value of an asynchronous iterable: one that ends at once. */
+/** The zero value of an asynchronous iterable, which ends at once. */
 export async function* emptyAsyncIterable(): AsyncGenerator<never, void, void> {}

@@ -1,4 +1,5 @@
-// Compares the public API of each entry with its report in docs/api-report; with `--local`, writes the reports anew.
+// Compares the public API of each entry with its report in docs/api-report. With `--local`, writes
+// the reports.
 
 import { existsSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -40,20 +41,20 @@ function report({ name, types }: (typeof entries)[number]): boolean {
         extractorMessageReporting: {
           default: { logLevel: ExtractorLogLevel.Warning, addToApiReportFile: true },
           'ae-unresolved-link': { logLevel: ExtractorLogLevel.None },
-          // What fakes and the embedded cluster share with the main entry is exported there.
+          // The main entry exports what fakes and the embedded cluster share with it.
           ...(name === 'kubernetes-worker' ? {} : { 'ae-forgotten-export': { logLevel: ExtractorLogLevel.None } }),
         },
-        // Names of errors follow `@throws` as plain words.
+        // The names of errors follow `@throws` as plain words.
         tsdocMessageReporting: { default: { logLevel: ExtractorLogLevel.None } },
       },
     },
   });
-  const result = Extractor.invoke(config, { localBuild, messageCallback: quieten });
+  const result = Extractor.invoke(config, { localBuild, messageCallback: suppressNotices });
   return result.succeeded;
 }
 
-/** A newer compiler than the bundled one is known to work, and is no news at every run. */
-function quieten(message: { messageId: string; logLevel: ExtractorLogLevel; handled: boolean }): void {
+/** Suppresses the notice about the compiler, which is newer than the bundled one and works. */
+function suppressNotices(message: { messageId: string; logLevel: ExtractorLogLevel; handled: boolean }): void {
   if (message.messageId === 'console-compiler-version-notice' || message.messageId === 'console-preamble')
     message.handled = true;
 }

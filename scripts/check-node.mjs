@@ -1,4 +1,4 @@
-// Plain JavaScript that old versions of Node can still read: it is what tells their users which one is needed.
+// Plain JavaScript that old versions of Node can parse: it reports which version is necessary.
 const needed = 24;
 if (Number(process.versions.node.split('.')[0]) < needed) {
   console.error(

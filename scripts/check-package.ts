@@ -1,5 +1,5 @@
-// Packs the package, looks at its types, installs the tarball into an empty project, and uses its entries there: by import, by require, and by types.
-// Expects a build in `dist`.
+// Packs the package, checks its types, installs the tarball into an empty project, and uses its
+// entries there: by import, by require, and by types. Expects a build in `dist`.
 import { spawnSync } from 'node:child_process';
 import {
   existsSync,
@@ -71,7 +71,9 @@ function run(command: string, args: readonly string[], cwd: string): void {
 
 const tool = (name: string): string => join(root, 'node_modules/.bin', name);
 
-/** Compiles a consumer without `skipLibCheck`: the declarations of every dependency have to resolve. */
+/**
+ * Compiles a consumer without `skipLibCheck`: the declarations of every dependency must resolve.
+ */
 function checkTypes(project: string): void {
   const { status, stdout } = spawnSync(tool('tsc'), ['-p', '.', '--pretty', 'false'], {
     cwd: project,
@@ -80,7 +82,7 @@ function checkTypes(project: string): void {
   if (status !== 0) throw new Error(`types: ${stdout}`);
 }
 
-/** Every relative link of the packed documents leads to a file of the package. */
+/** Checks that every relative link of the packed documents leads to a file of the package. */
 function checkLinks(installed: string): void {
   const documents = [
     'README.md',
@@ -98,7 +100,7 @@ function checkLinks(installed: string): void {
   if (dead.length > 0) throw new Error(`dead links: ${dead.join(', ')}`);
 }
 
-/** Every document that an error or a declaration refers to is in the package. */
+/** Checks that the package contains every document that an error or a declaration refers to. */
 function checkReferences(installed: string): void {
   const sources = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' }).filter((name) =>
     /\.(js|d\.ts)$/.test(name),
@@ -114,7 +116,7 @@ function checkReferences(installed: string): void {
 function checkPackage(folder: string): void {
   run('npm', ['pack', '--silent', '--ignore-scripts', `--pack-destination=${folder}`], root);
   const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'));
-  if (tarball === undefined) throw new Error('npm pack made no tarball');
+  if (tarball === undefined) throw new Error('npm pack created no tarball');
   console.log(`${tarball}: ${String(statSync(join(folder, tarball)).size)} bytes`);
   run(tool('attw'), [tarball, '--profile', 'esm-only', '--quiet'], folder);
   console.log('types as consumers resolve them: ok');
@@ -123,7 +125,7 @@ function checkPackage(folder: string): void {
   mkdirSync(project);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(project, name), text);
   run('npm', ['install', '--silent', '--prefer-offline', '--no-audit', '--no-fund', `../${tarball}`], project);
-  // What a host that uses fakes, types and PGlite would have installed itself.
+  // The packages that a host with fakes, types and PGlite installs itself.
   for (const name of [
     '@electric-sql/pglite',
     'sinon',

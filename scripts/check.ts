@@ -1,4 +1,4 @@
-// Everything that holds without running the suites, one tool after the other. All run, also after one has failed.
+// Runs every check except the suites, one tool after the other. A failure does not stop the others.
 import { spawnSync } from 'node:child_process';
 
 const checks: readonly (readonly [name: string, command: string])[] = [

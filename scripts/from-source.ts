@@ -1,5 +1,5 @@
-// Preloaded with `node --import`: lets `import … from 'kubernetes-worker'` mean this checkout's sources, so that examples run unbuilt and
-// still read as they would in a host's code.
+// Preloaded with `node --import`: resolves `import … from 'kubernetes-worker'` to this checkout's
+// sources, so that examples run without a build and read as in a host's code.
 import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 

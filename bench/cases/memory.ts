@@ -1,4 +1,5 @@
-// The peak of a host's resident memory above what it has when idle, while much passes slowly. The host is a process of its own, as are cluster and database.
+// Measures the peak of a host's resident memory above its idle memory, during a large and slow
+// transfer. The host, the cluster and the database each run in a separate process.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { AsyncStack } from '../harness/async-stack.ts';
 import type { BenchCase, BenchContext, Benchmark } from '../harness/benchmark.ts';
 import { HostChild } from '../host/host-child.ts';
 import { startEmbedded } from '../memory/embedded-child.ts';
-import { forgetPeak, memoryOf } from '../memory/peak-memory.ts';
+import { memoryOf, resetPeak } from '../memory/peak-memory.ts';
 import { openSlowly } from '../memory/through-proxy.ts';
 
 type Direction = 'down' | 'up';
@@ -23,8 +24,8 @@ interface Setting {
 export const benchmark: Benchmark = {
   settings: {
     sizes: { value: '1,2,4', meaning: 'GiB, on the embedded cluster' },
-    'real-sizes': { value: '1', meaning: 'GiB, on the cluster of KUBECONFIG, where that is set' },
-    rate: { value: '20', meaning: 'MiB/s that the consumer takes, or the pod' },
+    'real-sizes': { value: '1', meaning: 'GiB, on the cluster of KUBECONFIG, if that is set' },
+    rate: { value: '20', meaning: 'MiB/s that the consumer or the pod reads' },
     image: { value: 'registry.local/busybox:1', meaning: 'of the pods' },
   },
   open: async ({ log, setting }) => {
@@ -60,7 +61,7 @@ function casesOf(cluster: string, sizes: readonly number[], setting: Setting): B
   );
 }
 
-/** In MiB. */
+/** Resolves with the peak above the idle memory, in MiB. */
 async function peakAboveIdle(
   direction: Direction,
   mebibytes: number,
@@ -74,13 +75,13 @@ async function peakAboveIdle(
     opened.use(await openSlowly(setting.kubeconfig, slow, rate), (proxy) => proxy[Symbol.asyncDispose]());
   const host = opened.use(new HostChild(setting.database), (child) => child[Symbol.asyncDispose]());
   const kubeconfig = direction === 'up' ? slow : setting.kubeconfig;
-  await host.tell({ kind: 'open', kubeconfig, image: context.setting('image'), pods: 1 });
-  opened.use(host, (child) => child.tell({ kind: 'close' }));
-  if (direction === 'down') await host.tell({ kind: 'script', pod: 0, script: filling(mebibytes) });
-  await forgetPeak(host.pid);
+  await host.execute({ kind: 'open', kubeconfig, image: context.setting('image'), pods: 1 });
+  opened.use(host, (child) => child.execute({ kind: 'close' }));
+  if (direction === 'down') await host.execute({ kind: 'script', pod: 0, script: filling(mebibytes) });
+  await resetPeak(host.pid);
   const idle = await memoryOf(host.pid);
   const place = { pod: 0, path: '.' };
-  const { bytes, ms } = await host.tell(
+  const { bytes, ms } = await host.execute(
     direction === 'down'
       ? { kind: 'down', from: place, target: { mebibytesPerSecond: rate } }
       : { kind: 'up', to: place, source: { mebibytes } },
@@ -93,7 +94,10 @@ async function peakAboveIdle(
   return peak.peakResident - idle.resident;
 }
 
-/** Makes a file of random bytes in the pod, with a block that is not made anew each time. */
+/**
+ * Returns a script that creates a file of random bytes in the pod. Repeats one block, because
+ * random bytes are slow to generate.
+ */
 function filling(mebibytes: number): string {
   return `head -c 1048576 /dev/urandom >/tmp/block && : >data/random.bin && for i in $(seq ${mebibytes}); do cat /tmp/block; done >>data/random.bin`;
 }

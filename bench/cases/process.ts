@@ -1,5 +1,7 @@
-// Commands: from the call to the exit status, from a new pod to the first byte, from a line's print to its callback, and what a silent one costs; against kubectl.
-// Needs KUBECONFIG, kubectl on PATH, and for the latencies a cluster on this machine. KW_BENCH_BASH_IMAGE: an image with bash, awk and sed (default registry.local/debian:12).
+// Measures commands against kubectl: from the call to the exit status, from a new pod to the first
+// byte, from the print of a line to its callback, and the cost of a silent command.
+// Needs KUBECONFIG, kubectl on PATH, and for the latencies a cluster on this machine.
+// KW_BENCH_BASH_IMAGE: an image with bash, awk and sed (default registry.local/debian:12).
 import { randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,7 +37,7 @@ export const benchmark: Benchmark = {
       volumeImage: image,
     });
     const owner = { kind: 'bench', key: randomUUID() };
-    log(`making a pod of ${image}`);
+    log(`creating a pod of ${image}`);
     const { container } = await worker.findOrCreateContainer(owner, { image, dir });
     const setting = { worker, container, image, kubeconfig };
     return {
@@ -68,7 +70,7 @@ function execIn({ kubeconfig, container }: Setting, command: readonly string[]):
 
 function runToExit(setting: Setting): BenchCase {
   return {
-    name: 'run of `true` to its exit status, pod and connection there',
+    name: 'run of `true` to its exit status, on an existing pod and connection',
     unit: 'ms',
     better: 'lower',
     goal: 4,
@@ -198,7 +200,8 @@ function idle({ container }: Setting): readonly BenchCase[] {
           const before = (await agentUsage(container)).cpuMs;
           await sleep(idleMs);
           const after = (await agentUsage(container)).cpuMs;
-          // Of those that were there all the time: asking has connections of its own.
+          // Counts only processes that run all the time: the measurement has connections of its
+          // own.
           return [...after].reduce((total, [pid, cpuMs]) => total + cpuMs - (before.get(pid) ?? cpuMs), 0);
         }),
     },

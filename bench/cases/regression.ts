@@ -1,5 +1,7 @@
-// This checkout's library against another checkout's, in turn, on the same cluster: transfers, commands and new pods.
-// Needs KUBECONFIG, kubectl on PATH, and a checkout of the commit to compare with, after `npm ci` there:
+// Measures this checkout's library against another checkout's, in turn, on the same cluster:
+// transfers, commands and new pods.
+// Needs KUBECONFIG, kubectl on PATH, and a checkout of the commit to compare with, after `npm ci`
+// there:
 //   npm run bench -- regression --set checkout=../before
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -18,7 +20,7 @@ import { ours } from '../transfer/movers.ts';
 import { randomBytesOf, smallFiles, sourceTree } from '../transfer/sample-archives.ts';
 import { TransferCases } from '../transfer/transfer-cases.ts';
 
-/** No case may be slower than this part of what it was. */
+/** The lowest acceptable ratio of this checkout's speed to the other's. */
 const goal = 0.95;
 
 export const benchmark: Benchmark = {
@@ -36,8 +38,8 @@ export const benchmark: Benchmark = {
       await using own = new AsyncStack();
       const database = own.use(await PGlite.create(), (pglite) => pglite.close());
       const host = own.use(new HostChild(database, checkout), (child) => child[Symbol.asyncDispose]());
-      const { ms } = await host.tell({ kind: 'open', kubeconfig, image: setting('image'), pods });
-      own.use(host, (child) => child.tell({ kind: 'close' }));
+      const { ms } = await host.execute({ kind: 'open', kubeconfig, image: setting('image'), pods });
+      own.use(host, (child) => child.execute({ kind: 'close' }));
       return { host, openMs: ms, kept: own.keep() };
     };
     const hosts = { now: await open(), before: await open(other) };
@@ -65,7 +67,7 @@ interface OpenHost {
   readonly kept: AsyncStack;
 }
 
-/** @throws UsageError - it is not a checkout of this project */
+/** @throws UsageError - the path is not a checkout of this project */
 function checkoutOf(path: string): URL {
   const folder = resolve(path);
   if (path === '' || !existsSync(join(folder, 'bench/host/host-process.ts')))
@@ -81,11 +83,12 @@ function commandCase(
   script: string,
   pairs: number,
 ): BenchCase {
-  const run = async ({ host }: OpenHost): Promise<number> => (await host.tell({ kind: 'script', pod: 0, script })).ms;
+  const run = async ({ host }: OpenHost): Promise<number> =>
+    (await host.execute({ kind: 'script', pod: 0, script })).ms;
   return { name, unit: 'ms', better: 'lower', goal, pairs, warmUps: 2, ours: () => run(now), peer: () => run(before) };
 }
 
-/** Both sides also wait half a second for the collector. */
+/** Each side includes half a second for the garbage collector. */
 function openCase(open: (checkout?: URL, pods?: number) => Promise<OpenHost>, other: URL): BenchCase {
   const run = async (checkout?: URL): Promise<number> => {
     const { openMs, kept } = await open(checkout, 1);

@@ -1,18 +1,18 @@
 import { parseArgs } from 'node:util';
 
-/** What a command line asks for. */
+/** A parsed command line. */
 export interface BenchArguments {
   readonly help: boolean;
   readonly name: string | undefined;
   readonly json: string | undefined;
-  /** Which cases to run. */
+  /** Selects the cases to run. */
   readonly only: RegExp | undefined;
-  /** In place of what the cases say. */
+  /** Overrides the number of pairs of the cases. */
   readonly pairs: number | undefined;
   readonly settings: ReadonlyMap<string, string>;
 }
 
-/** Something on the command line that nobody can do. */
+/** An invalid command line. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

@@ -1,22 +1,33 @@
-/** Lets go of what was opened, the last first, unless it is kept. */
+/** Closes resources in reverse order of their opening, unless they are kept. */
 export class AsyncStack implements AsyncDisposable {
-  #close: (() => PromiseLike<unknown>)[] = [];
+  #closers: (() => PromiseLike<unknown>)[] = [];
 
+  /** Registers a resource to close, and returns it. */
   use<T>(value: T, close: (value: T) => PromiseLike<unknown>): T {
-    this.#close.push(() => close(value));
+    this.#closers.push(() => close(value));
     return value;
   }
 
-  /** Takes over what is to be let go of. */
+  /** Moves the resources to a new stack. */
   keep(): AsyncStack {
     const kept = new AsyncStack();
-    kept.#close = this.#close;
-    this.#close = [];
+    kept.#closers = this.#closers;
+    this.#closers = [];
     return kept;
   }
 
+  /** Closes every resource, also after a failure. Rejects with the first failure. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const close of this.#close.reverse()) await close();
-    this.#close = [];
+    const closers = this.#closers.reverse();
+    this.#closers = [];
+    const failures: unknown[] = [];
+    for (const close of closers) {
+      try {
+        await close();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 }

@@ -1,14 +1,17 @@
 import type { BenchCase, BenchContext } from './benchmark.ts';
 
-/** What was measured of one case, in the order of measuring. */
+/** The measurements of one case, in order. */
 export interface Measured {
   readonly benchCase: BenchCase;
   readonly ours: readonly number[];
-  /** As many as ours, or none where there is no peer. */
+  /** As many as ours, or none without a peer. */
   readonly peer: readonly number[];
 }
 
-/** Runs a case's pairs in turn: ours, the peer's, ours, the peer's, … As many as `pairs` says, or else the case. */
+/**
+ * Runs a case's pairs in turn: ours, peer, ours, peer, … The number of pairs is `pairs`, or else
+ * that of the case.
+ */
 export async function measure(
   benchCase: BenchCase,
   context: BenchContext,

@@ -8,9 +8,9 @@ export interface Row {
   readonly ours: number;
   /** The median; null without a peer. */
   readonly peer: number | null;
-  /** Above 1 means that we are better; null without a peer. */
+  /** The ratio; above 1 means that our side is better. Null without a peer. */
   readonly ratio: number | null;
-  /** A ratio with a peer, a figure in `unit` without one; null where none was set. */
+  /** A ratio with a peer, a value in `unit` without; null without a goal. */
   readonly goal: number | null;
   /** Every measurement, `[ours, peer]`. */
   readonly pairs: readonly (readonly [number, number | null])[];
@@ -19,7 +19,7 @@ export interface Row {
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const [low, high] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.ceil((sorted.length - 1) / 2)]];
-  if (low === undefined || high === undefined) throw new RangeError('the median of nothing');
+  if (low === undefined || high === undefined) throw new RangeError('the median needs at least one value');
   return (low + high) / 2;
 }
 
@@ -38,7 +38,7 @@ export function rowOf({ benchCase, ours, peer }: Measured): Row {
   };
 }
 
-/** The rows as a table for people: medians, with the least and the most in brackets. */
+/** Formats the rows as a table for people: medians, with minimum and maximum in brackets. */
 export function tableOf(rows: readonly Row[]): string {
   const header = ['case', 'unit', 'ours', 'peer', 'ratio', 'goal', 'pairs'];
   const lines = rows.map((row) => [

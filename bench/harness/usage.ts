@@ -1,7 +1,7 @@
 import { UsageError } from './arguments.ts';
 import type { Benchmark } from './benchmark.ts';
 
-/** What `--help` says: of all benchmarks, or with the settings of one. */
+/** Returns the text of `--help`: for all benchmarks, or with the settings of one. */
 export function usageOf(
   names: readonly string[],
   chosen?: { readonly name: string; readonly settings: Benchmark['settings'] },
@@ -9,8 +9,8 @@ export function usageOf(
   const lines = [
     `usage: npm run bench -- ${chosen?.name ?? 'NAME'} [--only REGEX] [--pairs N] [--json FILE] [--set NAME=VALUE]`,
     '',
-    '  --only REGEX      only the cases whose name it matches',
-    '  --pairs N         so many pairs of each case',
+    '  --only REGEX      run only the cases with a matching name',
+    '  --pairs N         the number of pairs of each case',
     '  --json FILE       also write the rows there',
     '  --set NAME=VALUE  change a setting of the benchmark; NAME --help lists them',
     '',
@@ -26,9 +26,9 @@ export function usageOf(
 }
 
 /**
- * What the settings of a benchmark are in this run.
+ * Returns a function that reads the settings of a benchmark in this run.
  *
- * @throws UsageError - one is given that the benchmark does not have
+ * @throws UsageError - a given setting is not one of the benchmark
  */
 export function settingsOf(
   { settings = {} }: Pick<Benchmark, 'settings'>,

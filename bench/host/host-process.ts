@@ -1,4 +1,5 @@
-// A host that does nothing but what it is asked for, in a process of its own: `fork`ed, told what to do by messages. Its database is its parent's.
+// A host in a separate process that executes requests of its parent: forked, with messages over
+// IPC. The parent has the database.
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { Writable } from 'node:stream';
@@ -13,7 +14,7 @@ import {
   type Volume,
 } from 'kubernetes-worker';
 
-import { type Answer, benchDir, type Order, type Outcome, type Place } from './orders.ts';
+import { benchDir, type HostRequest, type HostResponse, type HostResult, type Place } from './host-messages.ts';
 import { RemoteDatabase, type ResultMessage } from './remote-database.ts';
 import { archiveOf, SlowConsumer } from './sample-stream.ts';
 
@@ -23,7 +24,7 @@ interface HostPod {
   readonly volume: Volume;
 }
 
-type OrderOf<Kind extends Order['kind']> = Extract<Order, { kind: Kind }>;
+type RequestOf<Kind extends HostRequest['kind']> = Extract<HostRequest, { kind: Kind }>;
 
 class Host {
   readonly #worker: KubernetesWorker;
@@ -35,7 +36,7 @@ class Host {
     this.#image = image;
   }
 
-  static async open({ kubeconfig, image, pods }: OrderOf<'open'>, database: RemoteDatabase): Promise<Host> {
+  static async open({ kubeconfig, image, pods }: RequestOf<'open'>, database: RemoteDatabase): Promise<Host> {
     const worker = await KubernetesWorker.open({
       name: `bench-${randomUUID()}`,
       kubeConfig: kubeconfig,
@@ -56,7 +57,7 @@ class Host {
     return this.#pods.map(({ container }) => container.podName);
   }
 
-  async script({ pod, script }: OrderOf<'script'>): Promise<string> {
+  async script({ pod, script }: RequestOf<'script'>): Promise<string> {
     const chunks: Buffer[] = [];
     const stdout = new Writable({
       write(chunk: Buffer, _encoding, done): void {
@@ -70,19 +71,19 @@ class Host {
     return Buffer.concat(chunks).toString();
   }
 
-  /** All return the bytes that passed. */
-  async up({ to, source }: OrderOf<'up'>): Promise<number> {
+  /** Streams an archive into a pod. Like all transfers, resolves with the number of bytes. */
+  async up({ to, source }: RequestOf<'up'>): Promise<number> {
     return await this.#into(
       to,
       'file' in source ? createReadStream(source.file, { highWaterMark: 1024 * 1024 }) : archiveOf(source.mebibytes),
     );
   }
 
-  async across({ from, to }: OrderOf<'across'>): Promise<number> {
+  async across({ from, to }: RequestOf<'across'>): Promise<number> {
     return await this.#into(to, await this.#at(from.pod).volume.streamOut(from.path));
   }
 
-  async down({ from, target }: OrderOf<'down'>): Promise<number> {
+  async down({ from, target }: RequestOf<'down'>): Promise<number> {
     const archive = await this.#at(from.pod).volume.streamOut(from.path);
     if ('file' in target) {
       const file = createWriteStream(target.file);
@@ -96,7 +97,7 @@ class Host {
 
   async close(): Promise<void> {
     for (const { owner } of this.#pods) await this.#worker.ownerFinished(owner);
-    await this.#reapPatiently();
+    await this.#reapWithRetries();
     await this.#worker.close();
   }
 
@@ -123,8 +124,11 @@ class Host {
     return rawBytes;
   }
 
-  /** A pod with hundreds of thousands of files takes its node longer to remove than one pass waits. */
-  async #reapPatiently(): Promise<void> {
+  /**
+   * Retries a reap: a node can take longer to remove a pod with hundreds of thousands of files than
+   * one pass waits.
+   */
+  async #reapWithRetries(): Promise<void> {
     for (let left = 5; ; left -= 1) {
       try {
         await this.#worker.reap();
@@ -142,42 +146,42 @@ const send = (message: object): void => {
 const database = new RemoteDatabase(send);
 let host: Host | undefined;
 
-async function obey(order: Order): Promise<Partial<Outcome>> {
-  if (order.kind === 'open') {
-    host = await Host.open(order, database);
-    // What was only needed to begin with is let go of before anybody looks.
+async function perform(request: HostRequest): Promise<Partial<HostResult>> {
+  if (request.kind === 'open') {
+    host = await Host.open(request, database);
+    // Frees the memory of the start before the parent measures.
     await sleep(500);
     globalThis.gc?.();
     return { output: host.podNames.join('\n') };
   }
   if (host === undefined) throw new Error('not open');
-  switch (order.kind) {
+  switch (request.kind) {
     case 'script':
-      return { output: await host.script(order) };
+      return { output: await host.script(request) };
     case 'up':
-      return { bytes: await host.up(order) };
+      return { bytes: await host.up(request) };
     case 'down':
-      return { bytes: await host.down(order) };
+      return { bytes: await host.down(request) };
     case 'across':
-      return { bytes: await host.across(order) };
+      return { bytes: await host.across(request) };
     case 'close':
       await host.close();
       return {};
   }
 }
 
-async function answerTo(order: Order): Promise<Answer> {
+async function respond(request: HostRequest): Promise<HostResponse> {
   const startedAt = performance.now();
   try {
-    const outcome = await obey(order);
+    const outcome = await perform(request);
     return { kind: 'done', outcome: { bytes: 0, output: '', ...outcome, ms: performance.now() - startedAt } };
   } catch (error) {
     return { kind: 'failed', reason: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
 }
 
-process.on('message', (message: Order | ResultMessage) => {
+process.on('message', (message: HostRequest | ResultMessage) => {
   if (message.kind === 'result') database.answer(message);
-  else void answerTo(message).then(send);
+  else void respond(message).then(send);
 });
 process.once('disconnect', () => process.exit());

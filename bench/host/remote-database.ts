@@ -1,6 +1,6 @@
 import type { DatabasePool } from 'kubernetes-worker';
 
-/** A statement for the program that has the database. */
+/** A statement for the process with the database. */
 export interface StatementMessage {
   readonly kind: 'statement';
   readonly id: number;
@@ -8,7 +8,7 @@ export interface StatementMessage {
   readonly values: readonly unknown[];
 }
 
-/** What became of it. */
+/** The result of a statement. */
 export interface ResultMessage {
   readonly kind: 'result';
   readonly id: number;
@@ -16,7 +16,10 @@ export interface ResultMessage {
   readonly error?: { readonly message: string; readonly code: string | undefined } | undefined;
 }
 
-/** A pool of one connection to the parent's database, so that this program's memory is the library's alone. */
+/**
+ * A pool of one connection to the parent's database, so that this process's memory is the library's
+ * alone.
+ */
 export class RemoteDatabase implements DatabasePool {
   readonly #send: (message: StatementMessage) => void;
   readonly #waiting = new Map<number, PromiseWithResolvers<{ rows: unknown[] }>>();

@@ -5,19 +5,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const mebibyte = 1024 * 1024;
 const block = 512;
 
-/** A tar archive of one file of so many bytes, which nothing can compress, made as it is read. It costs no memory: what is measured is not the source's. */
+/**
+ * Yields a tar archive of one file of random, incompressible bytes. Repeats one block, so the
+ * source uses little memory and the measurement is not that of the source.
+ */
 export async function* archiveOf(mebibytes: number): AsyncGenerator<Uint8Array> {
   yield headerOf('random.bin', mebibytes * mebibyte);
   const bytes = randomFillSync(Buffer.alloc(mebibyte));
   for (let done = 0; done < mebibytes; done += 1) {
     yield bytes;
-    // Without a turn of the loop between them a source is not one that reads anything.
+    // Yields to the event loop between chunks, as a source that reads from a device does.
     await sleep(0);
   }
   yield Buffer.alloc(2 * block);
 }
 
-/** A ustar header; the size in base 256, which has room for any. */
+/** Returns a ustar header with its size in base 256, which can hold any size. */
 function headerOf(name: string, size: number): Buffer {
   const header = Buffer.alloc(block);
   header.write(name, 0);
@@ -34,7 +37,7 @@ function headerOf(name: string, size: number): Buffer {
   return header;
 }
 
-/** Takes no more than so many bytes a second, and counts them. */
+/** Limits its throughput to a number of bytes each second, and counts the bytes. */
 export class SlowConsumer extends Writable {
   readonly #bytesPerSecond: number;
   readonly #startedAt = performance.now();

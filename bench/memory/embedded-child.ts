@@ -5,13 +5,17 @@ import { fileURLToPath } from 'node:url';
 
 const program = fileURLToPath(new URL('../../src/embedded/main.ts', import.meta.url));
 
-/** An embedded cluster in a process of its own. */
+/** An embedded cluster in a separate process. */
 export interface EmbeddedChild extends AsyncDisposable {
   readonly kubeconfig: string;
 }
 
 export async function startEmbedded(): Promise<EmbeddedChild> {
-  const child = spawn(process.execPath, [program, '--until-stdin-closes'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [program, '--until-stdin-closes'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    // A signal to the process group would end the cluster before the hosts that use it.
+    detached: true,
+  });
   const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), once(child, 'exit')])) as [unknown];
   if (typeof line !== 'string') throw new Error('the embedded cluster did not start');
   const { kubeconfig } = JSON.parse(line) as { kubeconfig: string };

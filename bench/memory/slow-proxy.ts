@@ -2,7 +2,10 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A TCP proxy that takes no more than so many bytes a second of what a client sends: what a pod that reads slowly looks like from the host. */
+/**
+ * A TCP proxy that limits the bytes each second from a client to the server. To the host it acts
+ * like a pod that reads slowly.
+ */
 export class SlowProxy implements AsyncDisposable {
   readonly port: number;
   readonly #server: Server;

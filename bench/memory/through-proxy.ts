@@ -5,7 +5,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 
 import { SlowProxy } from './slow-proxy.ts';
 
-/** A copy of a kubeconfig, in a file of its own, whose connections all pass a slow proxy. */
+/** Opens a slow proxy, and writes a copy of a kubeconfig whose connections all pass it. */
 export async function openSlowly(kubeconfig: string, copy: string, mebibytesPerSecond: number): Promise<SlowProxy> {
   const config = new KubeConfig();
   config.loadFromFile(kubeconfig);

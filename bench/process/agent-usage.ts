@@ -2,15 +2,16 @@ import { Writable } from 'node:stream';
 
 import type { Container } from 'kubernetes-worker';
 
-/** What the agent's processes in a pod use together. */
+/** The total usage of the agent's processes in a pod. */
 export interface AgentUsage {
-  /** Resident memory that no other process shares, and each shared page by halves, thirds and so on (PSS). */
+  /** Resident memory, with each shared page divided by the number of its processes (PSS). */
   readonly memoryMiB: number;
-  /** Processor time since it began, of each process by its id. */
+  /** The processor time of each process since its start, by process id. */
   readonly cpuMs: ReadonlyMap<string, number>;
 }
 
-// By the program's path: the agent's processes change their names. A tick is 10 ms.
+// Finds processes by the path of their program, because the agent's processes change their names. A
+// tick is 10 ms.
 const script = `
 for process in /proc/[0-9]*; do
   case $(readlink $process/exe) in */agent) ;; *) continue ;; esac
@@ -18,7 +19,10 @@ for process in /proc/[0-9]*; do
   sed 's/.*) //' $process/stat | awk -v pid=$process '{ print "ticks", pid, $12 + $13 }'
 done`;
 
-/** Asks the pod itself, by a command of its own: it needs a user who may look at the agent, so root. */
+/**
+ * Measures with a command in the pod. The command's user must have permission to inspect the agent,
+ * so it must be root.
+ */
 export async function agentUsage(container: Container): Promise<AgentUsage> {
   let text = '';
   const stdout = new Writable({

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Runs kubectl to its end. What it prints is told in pieces, as it comes. */
+/** Runs kubectl to its end, and passes each chunk of its output to `onOutput`. */
 export async function kubectl(
   args: readonly string[],
   onOutput: (chunk: Buffer) => void = () => undefined,

@@ -1,4 +1,7 @@
-/** A command that is silent until somebody surely listens, and then prints the time, in seconds, at which each line leaves it. Bash knows it without a program of its own. */
+/**
+ * A command that waits until the host listens, and then prints 200 lines with the time in seconds
+ * at which each is printed. Bash has the time without another program.
+ */
 export const ticking: readonly [string, ...string[]] = [
   'bash',
   '-c',
@@ -7,7 +10,10 @@ export const ticking: readonly [string, ...string[]] = [
 
 const ticks = 200;
 
-/** Collects lines of `ticking` and how old each was when it came, in milliseconds. The pod has to be on this machine: there is one clock. */
+/**
+ * Collects the lines of `ticking` with their age on arrival, in milliseconds. The pod must run on
+ * this machine, so that both sides have the same clock.
+ */
 export class LineLatency {
   readonly #latenciesMs: number[] = [];
   #rest = '';
@@ -19,9 +25,10 @@ export class LineLatency {
     for (const line of lines) this.#latenciesMs.push(now - Number(line) * 1000);
   };
 
-  /** The latency below which this part of the lines came. */
+  /** Returns the latency of a quantile of the lines. */
   quantile(part: number): number {
-    if (this.#latenciesMs.length !== ticks) throw new Error(`${this.#latenciesMs.length} lines came, and not ${ticks}`);
+    if (this.#latenciesMs.length !== ticks)
+      throw new Error(`received ${this.#latenciesMs.length} lines instead of ${ticks}`);
     const sorted = this.#latenciesMs.toSorted((a, b) => a - b);
     return sorted[Math.min(ticks - 1, Math.floor(part * ticks))] ?? Number.NaN;
   }

@@ -9,23 +9,23 @@ import { type Pack, pack } from 'tar-stream';
 
 import { digestOfArchive } from './tree-digest.ts';
 
-/** A raw tar archive on disk, and what it has to become in a pod. */
+/** A raw tar archive on disk, and the properties of its content. */
 export interface SampleArchive {
   readonly path: string;
   readonly bytes: number;
   readonly contentBytes: number;
-  /** Of names and contents, whatever the archive's format. */
+  /** The digest of names and contents, independent of the archive's format. */
   readonly treeDigest: string;
 }
 
-/** What an archive is made of. */
+/** The description of an archive. */
 export interface Sample {
   readonly name: string;
-  /** For names of files and folders. */
+  /** The prefix of files and folders. */
   readonly id: string;
   readonly files: number;
   readonly goals: { readonly up: number; readonly down: number };
-  /** Writes the entries; resolves with the bytes of their content. */
+  /** Writes the entries. Resolves with the number of bytes of their content. */
   readonly write: (archive: Pack) => Promise<number>;
 }
 
@@ -33,7 +33,7 @@ const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));
 const mtime = new Date(1_700_000_000_000);
 const mebibyte = 1024 * 1024;
 
-/** One file of random bytes, which nothing can compress. */
+/** Returns a sample of one file of random, incompressible bytes. */
 export function randomBytesOf(mebibytes: number): Sample {
   const write = async (archive: Pack): Promise<number> => {
     const size = mebibytes * mebibyte;
@@ -48,7 +48,7 @@ export function randomBytesOf(mebibytes: number): Sample {
   return { name: `${mebibytes} MiB of random bytes`, id: 'random', files: 1, write, goals: { up: 1.1, down: 1.1 } };
 }
 
-/** A source tree of so many real files: those of this repository's own dependencies. */
+/** Returns a sample of a source tree: the files of this repository's dependencies. */
 export function sourceTree(count: number): Sample {
   return {
     name: `source tree of ${count.toLocaleString('en')} files`,
@@ -59,7 +59,7 @@ export function sourceTree(count: number): Sample {
   };
 }
 
-/** So many small files of source text, 2 KiB each on average and 4 KiB at most. */
+/** Returns a sample of small source files, 2 KiB each on average and 4 KiB at most. */
 export function smallFiles(count: number): Sample {
   return {
     name: `${count.toLocaleString('en')} small files`,
@@ -79,7 +79,10 @@ async function* sources(): AsyncGenerator<Content> {
     if ((await stat(join(modules, name))).isFile()) yield [name, await readFile(join(modules, name))];
 }
 
-/** The source files cut up: lengths that differ, the same in each run, and as many files a folder as a source tree has. */
+/**
+ * Yields the source files in pieces. Their lengths vary but are the same in each run, and each
+ * folder has as many files as in a source tree.
+ */
 async function* pieces(): AsyncGenerator<Content> {
   let seed = 1;
   for await (const [name, bytes] of sources()) {
@@ -101,7 +104,7 @@ async function* firstOf(contents: AsyncIterable<Content>, count: number): AsyncG
     given += 1;
     if (given === count) return;
   }
-  throw new Error(`the dependencies give ${given} files, not ${count}`);
+  throw new Error(`the dependencies have ${given} files instead of ${count}`);
 }
 
 async function writeFiles(archive: Pack, contents: AsyncIterable<Content>): Promise<number> {
@@ -113,7 +116,7 @@ async function writeFiles(archive: Pack, contents: AsyncIterable<Content>): Prom
   return bytes;
 }
 
-/** Makes the archive in a folder. */
+/** Creates the archive of a sample in a folder. */
 export async function makeArchive(folder: string, { id, write }: Sample): Promise<SampleArchive> {
   const path = join(folder, `${id}.tar`);
   const archive = pack();

@@ -4,34 +4,42 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import type { BenchCase } from '../harness/benchmark.ts';
-import type { Place } from '../host/orders.ts';
+import type { Place } from '../host/host-messages.ts';
 import type { Mover } from './movers.ts';
 import { makeArchive, type Sample, type SampleArchive } from './sample-archives.ts';
-import { digestOfArchive, digestOfOutput, digestScript } from './tree-digest.ts';
+import { digestOfOutput, digestScript } from './tree-digest.ts';
 
 export interface TransferSetting {
-  /** For archives. */
+  /** The folder of the archives. */
   readonly folder: string;
   readonly log: (line: string) => void;
 }
 
 export interface CaseOptions {
-  /** Behind the name of each case. @defaultValue nothing */
+  /**
+   * Follows the name of each case.
+   * @defaultValue nothing
+   */
   readonly suffix?: string;
   /** @defaultValue 5 */
   readonly pairs?: number;
-  /** Ratios to reach. @defaultValue none */
+  /**
+   * The ratios to reach.
+   * @defaultValue none
+   */
   readonly goals?: { readonly up: number; readonly down: number; readonly across?: number };
 }
 
 /**
- * The transfers of one sample. After each, the digests of the content are compared. Each goes to a folder that is new, and folders of many files are removed only with their pod: an
- * ext4 without a journal, as virtual machines often have, does not take an inode that was deleted within the last minutes, and searches long for another.
+ * The transfers of one sample. Compares the digests of the content after each transfer. Each
+ * transfer uses a new folder, and folders with many files stay until the deletion of their pod: an
+ * ext4 without a journal, which virtual machines often have, does not reuse an inode for some
+ * minutes after its deletion and searches long for another.
  */
 export class TransferCases {
   readonly #sample: Sample;
   readonly #setting: TransferSetting;
-  /** Folders of the first pod that hold the whole content. */
+  /** Folders of the first pod with the whole content, by mover. */
   readonly #filled = new Map<string, Place>();
   #archive: Promise<SampleArchive> | undefined;
   #runs = 0;
@@ -41,7 +49,7 @@ export class TransferCases {
     this.#setting = setting;
   }
 
-  /** Up, down and from pod to pod, of one mover against another. */
+  /** Returns the cases up, down and pod to pod, of one mover against another. */
   of(ours: Mover, peer: Mover, { suffix = '', pairs = 5, goals }: CaseOptions = {}): readonly BenchCase[] {
     const transfers = [
       { what: 'up', goal: goals?.up, measure: (mover: Mover) => this.#up(mover) },
@@ -55,24 +63,30 @@ export class TransferCases {
       pairs,
       goal,
       ours: () => measure(ours),
-      peer: () => this.#repeat(() => measure(peer)),
+      peer: ({ signal }) => this.#repeat(() => measure(peer), signal),
     }));
   }
 
-  /** kubectl loses bytes now and then, and ends with status 0: then it is measured again, and the log says so. */
-  async #repeat(measure: () => Promise<number>): Promise<number> {
+  /**
+   * Repeats a failed measurement, with a log line: kubectl sometimes loses bytes and ends with
+   * status 0.
+   */
+  async #repeat(measure: () => Promise<number>, signal: AbortSignal): Promise<number> {
     for (let left = 3; ; left -= 1) {
       try {
         return await measure();
       } catch (error) {
+        signal.throwIfAborted();
         if (left === 1) throw error;
-        this.#setting.log(`the peer is measured again: ${error instanceof Error ? error.message : String(error)}`);
+        this.#setting.log(
+          `repeating the peer's measurement: ${error instanceof Error ? error.message : String(error)}`,
+        );
       }
     }
   }
 
   async #up(mover: Mover): Promise<number> {
-    const archive = await this.#made();
+    const archive = await this.#preparedArchive(mover);
     const to = await this.#newFolder(mover, 0);
     const measured = await rate(archive, () => mover.up(archive.path, to));
     await this.#check(mover, to);
@@ -81,21 +95,22 @@ export class TransferCases {
   }
 
   async #down(mover: Mover): Promise<number> {
-    const archive = await this.#made();
-    const target = join(this.#setting.folder, 'down.tar');
+    const archive = await this.#preparedArchive(mover);
+    const target = join(this.#setting.folder, 'down');
     const from = await this.#source(mover);
-    await rm(target, { force: true });
+    await rm(target, { recursive: true, force: true });
     await this.#settle(mover, from.pod);
     const measured = await rate(archive, () => mover.down(from, target));
-    if ((await digestOfArchive(target)) !== archive.treeDigest)
+    if ((await mover.digestOf(target)) !== archive.treeDigest)
       throw new Error(`down from ${mover.name} of ${this.#sample.name}: the content differs`);
-    if ((await stat(target)).size < archive.contentBytes)
+    const received = await stat(target);
+    if (received.isFile() && received.size < archive.contentBytes)
       throw new Error(`down from ${mover.name} of ${this.#sample.name}: shorter than its content`);
     return measured;
   }
 
   async #across(mover: Mover): Promise<number> {
-    const archive = await this.#made();
+    const archive = await this.#preparedArchive(mover);
     const from = await this.#source(mover);
     const to = await this.#newFolder(mover, 1);
     const measured = await rate(archive, () => mover.across(from, to));
@@ -103,11 +118,11 @@ export class TransferCases {
     return measured;
   }
 
-  /** A folder of the first pod with the whole content. */
+  /** Returns a folder of the first pod with the whole content. */
   async #source(mover: Mover): Promise<Place> {
     const filled = this.#filled.get(mover.name);
     if (filled !== undefined) return filled;
-    const { path } = await this.#made();
+    const { path } = await this.#preparedArchive(mover);
     const folder = await this.#newFolder(mover, 0);
     await mover.up(path, folder);
     await this.#check(mover, folder);
@@ -120,27 +135,30 @@ export class TransferCases {
     const path = `${this.#sample.id}-${this.#runs}`;
     const { side } = mover;
     const room = this.#sample.files > 1 ? '' : `rm -rf ${side}/${this.#sample.id}-*;`;
-    await mover.script(pod, `${room} mkdir ${side}/${path}`);
+    await mover.script(pod, `${room} mkdir -p ${side}/${path}`);
     await this.#settle(mover, pod);
     return { pod, path };
   }
 
-  /** What is on its way to a disk, of this machine or the pod's, is there before the measurement begins. */
+  /** Flushes pending writes, on this machine and in the pod, before the measurement starts. */
   async #settle(mover: Mover, pod: number): Promise<void> {
     await promisify(execFile)('sync');
     await mover.script(pod, 'sync');
   }
 
   async #check(mover: Mover, { pod, path }: Place): Promise<void> {
-    const { treeDigest } = await this.#made();
+    const { treeDigest } = await this.#preparedArchive(mover);
     const output = await mover.script(pod, digestScript(`${mover.side}/${path}`));
     if (digestOfOutput(output) !== treeDigest)
       throw new Error(`${mover.name} after ${this.#sample.name}: the content differs`);
   }
 
-  async #made(): Promise<SampleArchive> {
+  /** Creates the archive once, and prepares it for the mover. */
+  async #preparedArchive(mover: Mover): Promise<SampleArchive> {
     this.#archive ??= this.#make();
-    return await this.#archive;
+    const archive = await this.#archive;
+    await mover.prepare?.(archive.path);
+    return archive;
   }
 
   async #make(): Promise<SampleArchive> {
@@ -157,7 +175,7 @@ function mebibytes(bytes: number): string {
   return (bytes / 1024 / 1024).toFixed(1);
 }
 
-/** MiB of the archive a second. */
+/** Measures the throughput of the archive in MiB/s. */
 async function rate({ bytes }: SampleArchive, work: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();
   await work();

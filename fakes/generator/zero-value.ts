@@ -9,7 +9,10 @@ const zeroOfSymbol: Readonly<Record<string, string>> = {
   AsyncIterable: 'emptyAsyncIterable()',
 };
 
-/** The source text of a type's zero value, or undefined where it has none that could not be taken for an answer: no zero `Process`, no zero literal. */
+/**
+ * Returns the source of a type's zero value. Returns undefined for types whose zero value could be
+ * mistaken for a result: there is no zero `Process` and no zero literal.
+ */
 export function zeroValue(type: Type): string | undefined {
   const admitsUndefined = type.isUnion() && type.getUnionTypes().some((member) => member.isUndefined());
   if (type.isUndefined() || type.isVoid() || admitsUndefined) return 'undefined';

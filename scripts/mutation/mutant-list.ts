@@ -5,7 +5,7 @@ import type { Mutant } from '../mutant.ts';
 
 export const repository: string = join(import.meta.dirname, '../..');
 
-/** How often `text` occurs in `whole`, overlapping places counted once. */
+/** Counts the occurrences of `text` in `whole`, without overlaps. */
 function occurrences(whole: string, text: string): number {
   return whole.split(text).length - 1;
 }
@@ -20,7 +20,7 @@ async function problemOf({ name, file, find, replace }: Mutant): Promise<string 
 
 export class MutantList {
   readonly mutants: readonly Mutant[];
-  /** What is wrong with the list itself, a line each; those mutants are not in `mutants`. */
+  /** The faults of the list, a line for each. `mutants` does not contain the faulty mutants. */
   readonly problems: readonly string[];
 
   private constructor(mutants: readonly Mutant[], problems: readonly string[]) {

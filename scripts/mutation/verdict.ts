@@ -3,7 +3,10 @@ import type { SpecRun, WorkingCopy } from './working-copy.ts';
 
 export interface Verdict {
   readonly mutant: Mutant;
-  /** `unproven`: the specs fail without the change, or run no test; `broken`: the change does not build or load. */
+  /**
+   * `unproven`: the specs fail without the change, or run no test. `broken`: the change does not
+   * build or load.
+   */
   readonly outcome: 'killed' | 'survived' | 'unproven' | 'broken';
   readonly detail: string;
   readonly seconds: number;
@@ -21,7 +24,7 @@ async function outcomeOf(copy: WorkingCopy, mutant: Mutant): Promise<Pick<Verdic
   const before = await copy.baseline(mutant.killedBy);
   if (before.totals === undefined || before.totals.failed > 0 || before.totals.passed === 0)
     return { outcome: 'unproven', detail: `without the change:\n${lastLines(before.output)}` };
-  const takeBack = await copy.apply(mutant);
+  const revert = await copy.apply(mutant);
   try {
     const problem = await copy.build();
     if (problem !== undefined) return { outcome: 'broken', detail: lastLines(problem) };
@@ -34,7 +37,7 @@ async function outcomeOf(copy: WorkingCopy, mutant: Mutant): Promise<Pick<Verdic
       detail: `${String(after.totals.passed)} tests of ${mutant.killedBy.specs.join(', ')} pass`,
     };
   } finally {
-    await takeBack();
+    await revert();
     await copy.build();
   }
 }

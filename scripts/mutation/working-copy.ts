@@ -9,17 +9,22 @@ import { repository } from './mutant-list.ts';
 
 const run = promisify(execFile);
 
-/** A spec that hangs under a change has noticed it. */
-const SPEC_MS = 240_000;
+/** A spec that hangs under a change has detected it. */
+const specTimeoutMs = 240_000;
 
-/** What the specs said: tests that passed and failed, or undefined where they did not load. */
+/**
+ * The result of a run of specs: the number of tests that passed and failed, or undefined if the
+ * specs did not load.
+ */
 export interface SpecRun {
   readonly totals: { readonly passed: number; readonly failed: number } | undefined;
   readonly timedOut: boolean;
   readonly output: string;
 }
 
-/** A copy of the tree as it is now (changes that are not committed included), with the checkout's dependencies. */
+/**
+ * A copy of the current tree, including uncommitted changes, with the dependencies of the checkout.
+ */
 export class WorkingCopy implements AsyncDisposable {
   readonly #folder: string;
   readonly #agent: string | undefined;
@@ -30,7 +35,10 @@ export class WorkingCopy implements AsyncDisposable {
     this.#agent = agent;
   }
 
-  /** `withAgent`: specs run the agent that the copy's sources make, instead of the committed one. */
+  /**
+   * Creates a copy. With `withAgent`, specs run the agent from the copy's sources instead of the
+   * committed one.
+   */
   static async create(withAgent: boolean): Promise<WorkingCopy> {
     const folder = await mkdtemp(join(tmpdir(), 'kw-mutate-'));
     const list = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
@@ -47,7 +55,9 @@ export class WorkingCopy implements AsyncDisposable {
     return copy;
   }
 
-  /** Compiles what has changed of the agent; gives the compiler's words where that fails. */
+  /**
+   * Compiles the changed files of the agent. Resolves with the compiler's message if that fails.
+   */
   async build(): Promise<string | undefined> {
     if (this.#agent === undefined) return undefined;
     return run(join(this.#folder, 'agent/build'), ['--dynamic', this.#agent]).then(
@@ -56,7 +66,7 @@ export class WorkingCopy implements AsyncDisposable {
     );
   }
 
-  /** Applies the change, and gives what takes it back. */
+  /** Applies a mutant. Resolves with a function that reverts it. */
   async apply({ file, find, replace }: Mutant): Promise<() => Promise<void>> {
     const path = join(this.#folder, file);
     const source = await readFile(path, 'utf8');
@@ -64,7 +74,7 @@ export class WorkingCopy implements AsyncDisposable {
     return () => writeFile(path, source);
   }
 
-  /** The specs without a change, run once for each choice of tests. */
+  /** Runs the specs without a change, once for each selection of tests. */
   baseline(killedBy: Mutant['killedBy']): Promise<SpecRun> {
     const key = JSON.stringify(killedBy);
     const kept = this.#baselines.get(key) ?? this.specs(killedBy);
@@ -91,7 +101,7 @@ export class WorkingCopy implements AsyncDisposable {
     const timer = setTimeout(() => {
       timedOut = true;
       if (mocha.pid !== undefined) process.kill(-mocha.pid, 'SIGKILL');
-    }, SPEC_MS);
+    }, specTimeoutMs);
     await new Promise((resolve, reject) => mocha.once('error', reject).once('exit', resolve));
     clearTimeout(timer);
     const [, passed, failed] = /^(\d+) passed, (\d+) failed/m.exec(output) ?? [];

@@ -11,7 +11,7 @@ import { findTools } from './isolation/machine.ts';
 import { PipePool } from './isolation/pipes.ts';
 import { kubeconfigText } from './kubeconfig.ts';
 import { PodRunner } from './kubelet/pod-runner.ts';
-import { INSTANCE_MARKER } from './markers.ts';
+import { instanceMarker } from './markers.ts';
 import { isPod } from './objects/api-object.ts';
 import { EventRecorder } from './objects/event-recorder.ts';
 import { checkDnsLabel } from './objects/names.ts';
@@ -22,7 +22,7 @@ import { createCertificates } from './server/certificates.ts';
 import { ExecEndpoint } from './server/exec-endpoint.ts';
 import { type FaultInjector, FaultRules } from './server/faults.ts';
 
-const HISTORY_LENGTH = 2000;
+const historyLength = 2000;
 
 interface ClusterParts {
   readonly instance: Instance;
@@ -38,8 +38,10 @@ interface ClusterParts {
 }
 
 /**
- * A Kubernetes API server on loopback that runs the containers of its pods as processes of this machine: for trying things out and for tests. It isolates
- * nothing and pulls no images. Linux only. It owns what it starts: closing it ends every process and removes every directory.
+ * A Kubernetes API server on loopback that runs the containers of its pods as processes of this
+ * machine, for experiments and for tests. It does not isolate containers from the machine and pulls
+ * no images. Linux only. `close()` ends every process and removes every directory that the cluster
+ * created.
  *
  * @public
  */
@@ -53,8 +55,10 @@ export class EmbeddedCluster implements AsyncDisposable {
   }
 
   /**
-   * Starts a cluster; cleans up after those whose host was killed.
-   * @throws EmbeddedClusterError on another system than Linux, for a bad option, or where the isolation that was asked for can't be had
+   * Starts a cluster. Also ends the processes and removes the directories of clusters whose host
+   * was killed.
+   * @throws EmbeddedClusterError on a platform other than Linux, for an invalid option, or if the
+   * requested isolation is unavailable
    */
   static async start(options: EmbeddedClusterOptions = {}): Promise<EmbeddedCluster> {
     checkOptions(options);
@@ -67,12 +71,12 @@ export class EmbeddedCluster implements AsyncDisposable {
     }
   }
 
-  /** A kubeconfig file for kubectl and client libraries; it goes with the cluster. */
+  /** The path of a kubeconfig file for kubectl and client libraries. `close()` removes the file. */
   get kubeconfigPath(): string {
     return this.#parts.kubeconfigPath;
   }
 
-  /** The text of that file. */
+  /** The content of the kubeconfig file. */
   get kubeconfig(): string {
     return this.#parts.kubeconfig;
   }
@@ -82,23 +86,25 @@ export class EmbeddedCluster implements AsyncDisposable {
     return `https://127.0.0.1:${this.#parts.port}`;
   }
 
-  /** How containers run here. */
+  /** The isolation in use. */
   get isolation(): 'namespaces' | 'mapped' {
     return this.#parts.isolation;
   }
 
-  /** The directory with the volumes and logs. */
+  /** The directory of the volumes and logs. */
   get directory(): string {
     return this.#parts.instance.directory;
   }
 
-  /** Makes requests fail. */
+  /** Injects faults into requests. */
   get faults(): FaultInjector {
     return this.#parts.faults;
   }
 
   /**
-   * Sends a signal to the first process of a container. `reason` is what the container's status says if it ends of it (`OOMKilled` imitates the kernel's).
+   * Sends a signal to the first process of a container. If the process ends because of the signal,
+   * the container's status reports `reason`: `OOMKilled` imitates an out-of-memory kill by the
+   * kernel.
    * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_NO_SUCH_CONTAINER`
    */
   killContainer(
@@ -115,13 +121,16 @@ export class EmbeddedCluster implements AsyncDisposable {
       );
   }
 
-  /** The API server goes away as if it had died: every connection is cut, nothing listens. Containers go on. */
+  /**
+   * Stops the API server as a crash would: closes every connection and stops listening. Containers
+   * continue to run.
+   */
   async stopApi(): Promise<void> {
     this.#apiRunning = false;
     await this.#parts.server.stop();
   }
 
-  /** The API server comes back, on the same port and with all objects. */
+  /** Starts the API server again, on the same port and with all objects. */
   async startApi(): Promise<void> {
     if (this.#closing !== undefined)
       throw new EmbeddedClusterError('KW_ERR_EMBEDDED_CLOSED', 'the embedded cluster was closed');
@@ -131,7 +140,8 @@ export class EmbeddedCluster implements AsyncDisposable {
   }
 
   /**
-   * Ends the server and every process that was started, and removes every directory that was made. Safe to call again.
+   * Stops the server, ends every process that the cluster started, and removes every directory that
+   * it created. Idempotent.
    * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_NOT_REMOVED`
    */
   close(): Promise<void> {
@@ -180,16 +190,22 @@ async function startParts(instance: Instance, options: EmbeddedClusterOptions): 
   const {
     namespace = 'default',
     isolation = 'auto',
-    port: wantedPort = 0,
+    port: requestedPort = 0,
     crashLoopBackOffMs = 10_000,
     logger = silentLogger,
   } = options;
   const path = process.env['PATH'] ?? '/usr/bin:/bin';
   const tools = findTools(path);
   const pipes = new PipePool(tools.sh);
-  const environment = { PATH: path, HOME: homedir(), [INSTANCE_MARKER]: instance.id };
-  const runtime = await chooseRuntime({ wanted: isolation, tools, pipes, directory: instance.directory, environment });
-  const store = new ObjectStore({ historyLength: HISTORY_LENGTH, now: Date.now });
+  const environment = { PATH: path, HOME: homedir(), [instanceMarker]: instance.id };
+  const runtime = await chooseRuntime({
+    requested: isolation,
+    tools,
+    pipes,
+    directory: instance.directory,
+    environment,
+  });
+  const store = new ObjectStore({ historyLength, now: Date.now });
   const node = describeNode();
   createInitialObjects(store, node, [namespace]);
   const events = new EventRecorder(store, Date.now);
@@ -201,7 +217,7 @@ async function startParts(instance: Instance, options: EmbeddedClusterOptions): 
     logger,
     directory: instance.directory,
     instanceId: instance.id,
-    remember: (pid) => instance.remember(pid),
+    recordProcess: (pid) => instance.recordProcess(pid),
     crashLoopBackOffMs,
   });
   const faults = new FaultRules();
@@ -209,7 +225,7 @@ async function startParts(instance: Instance, options: EmbeddedClusterOptions): 
   const token = randomBytes(32).toString('hex');
   const exec = new ExecEndpoint({ store, runner, terminals: tools.script !== undefined });
   const server = new ApiServer({ store, runner, exec, faults, certificates, token, arch: kubernetesArch(), logger });
-  const port = await server.start(wantedPort);
+  const port = await server.start(requestedPort);
   const kubeconfig = kubeconfigText({ url: `https://127.0.0.1:${port}`, namespace, token, certificates });
   const kubeconfigPath = join(instance.directory, 'kubeconfig');
   await writeFile(kubeconfigPath, kubeconfig, { mode: 0o600 });

@@ -1,14 +1,15 @@
 /**
- * Why an embedded cluster could not do what was asked.
+ * The cause of an `EmbeddedClusterError`.
  *
- * - `KW_ERR_EMBEDDED_UNSUPPORTED_PLATFORM`: the machine isn't Linux.
- * - `KW_ERR_EMBEDDED_ISOLATION_UNAVAILABLE`: `isolation: 'namespaces'` was asked for and this machine refuses namespaces.
- * - `KW_ERR_EMBEDDED_INVALID_OPTION`: an option has a value that can't be used; `field` names it.
- * - `KW_ERR_EMBEDDED_CLOSED`: the cluster was closed.
- * - `KW_ERR_EMBEDDED_NO_SUCH_CONTAINER`: the pod or container that was named isn't running.
- * - `KW_ERR_EMBEDDED_UNSAFE_DIRECTORY`: the registry's directory belongs to somebody else.
- * - `KW_ERR_EMBEDDED_NOT_REMOVED`: `close()` could not remove a directory; the message names it. Every process has ended,
- *   and the next start tries again.
+ * - `KW_ERR_EMBEDDED_UNSUPPORTED_PLATFORM`: the platform is not Linux.
+ * - `KW_ERR_EMBEDDED_ISOLATION_UNAVAILABLE`: the caller requested `isolation: 'namespaces'`, and
+ *   this machine does not allow namespaces.
+ * - `KW_ERR_EMBEDDED_INVALID_OPTION`: an option has an invalid value; `field` names the option.
+ * - `KW_ERR_EMBEDDED_CLOSED`: the cluster is closed.
+ * - `KW_ERR_EMBEDDED_NO_SUCH_CONTAINER`: the pod or container does not exist or is not running.
+ * - `KW_ERR_EMBEDDED_UNSAFE_DIRECTORY`: another user owns the registry's directory.
+ * - `KW_ERR_EMBEDDED_NOT_REMOVED`: `close()` could not remove a directory; the message names it.
+ *   Every process has ended, and the next start retries the removal.
  *
  * @public
  */
@@ -22,13 +23,14 @@ export type EmbeddedClusterErrorCode =
   | 'KW_ERR_EMBEDDED_NOT_REMOVED';
 
 /**
- * What the embedded cluster throws for a fault of its caller or of the machine; `code` says which.
+ * An error of the embedded cluster that its caller or the machine caused; `code` identifies the
+ * cause.
  *
  * @public
  */
 export class EmbeddedClusterError extends Error {
   readonly code: EmbeddedClusterErrorCode;
-  /** The option at fault, where it is an option. */
+  /** The name of the invalid option; `undefined` for other errors. */
   readonly field: string | undefined;
 
   constructor(code: EmbeddedClusterErrorCode, message: string, details: { cause?: unknown; field?: string } = {}) {

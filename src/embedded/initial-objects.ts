@@ -3,14 +3,14 @@ import type { NodeFacts } from './kubelet/scheduling.ts';
 import { apiTime } from './objects/api-object.ts';
 import type { ObjectStore } from './objects/object-store.ts';
 
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64', arm: 'arm', ia32: '386' };
+const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64', arm: 'arm', ia32: '386' };
 
-/** This machine's architecture as Kubernetes calls it. */
+/** Returns this machine's architecture under its Kubernetes name. */
 export function kubernetesArch(): string {
-  return ARCHITECTURES[process.arch] ?? process.arch;
+  return architectures[process.arch] ?? process.arch;
 }
 
-/** This machine as a node. */
+/** Returns this machine's properties as a node. */
 export function describeNode(): NodeFacts {
   const name =
     hostname()
@@ -32,7 +32,10 @@ export function describeNode(): NodeFacts {
   };
 }
 
-/** Fills a new cluster: namespaces with their service account, and the node. A namespace made later gets its service account too. */
+/**
+ * Creates the objects of a new cluster: the namespaces with their service accounts, and the node. A
+ * namespace that is created later also gets its service account.
+ */
 export function createInitialObjects(store: ObjectStore, node: NodeFacts, namespaces: readonly string[]): void {
   store.subscribe('namespaces', ({ type, object }) => {
     if (type !== 'ADDED') return;

@@ -6,41 +6,44 @@ import { join, resolve } from 'node:path';
 import { sleep } from '../internal/system-clock.ts';
 import { EmbeddedClusterError } from './errors.ts';
 import { findMarked, isAlive, killProcess, type ProcessIdentity, readProcess } from './isolation/processes.ts';
-import { INSTANCE_MARKER } from './markers.ts';
+import { instanceMarker } from './markers.ts';
 import { isRecord } from './objects/api-object.ts';
 import type { EmbeddedLogger } from './options.ts';
 import { removeTree } from './remove-tree.ts';
 
-/** What a cluster puts into its directory. */
-const CONTENTS = ['pods', 'claims', 'probe', 'kubeconfig'];
-const KILL_ROUNDS = 200;
-const KILL_PAUSE_MS = 10;
-const UNFINISHED_AGE_MS = 60_000;
+/** The entries that a cluster creates in its directory. */
+const contentNames = ['pods', 'claims', 'probe', 'kubeconfig'];
+const killRounds = 200;
+const killPauseMs = 10;
+const unfinishedAgeMs = 60_000;
 
 interface InstanceRecord extends ProcessIdentity {
   readonly boot: string;
   readonly directory: string;
-  /** Whether the directory itself is removed too. */
+  /** Whether `release()` removes the directory itself. */
   readonly ownsDirectory: boolean;
 }
 
-/** An instance that is on record, so that whoever comes later can clean up after it. */
+/** A registered instance. A later start cleans up after it if its host is killed. */
 export interface Instance {
   readonly id: string;
   readonly directory: string;
-  /** Puts a process on record that may hide its mark. */
-  remember(pid: number): void;
+  /** Records a process that may hide its marker. */
+  recordProcess(pid: number): void;
   /**
-   * Kills what still runs of the instance, removes what it made, and takes it off the record.
-   * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_NOT_REMOVED`: something stays, on record for the next start
+   * Kills the instance's remaining processes, removes its directories and unregisters the instance.
+   * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_NOT_REMOVED` if a directory cannot be removed;
+   * the instance stays registered for the next start
    */
   release(): Promise<void>;
 }
 
 /**
- * Cleans up after instances whose owner has died, and puts a new one on record. The record is a directory per user below
- * the temporary directory. What cannot be removed is reported as a warning, and tried again at the next start.
- * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_UNSAFE_DIRECTORY` where that belongs to somebody else
+ * Registers a new instance, after it has cleaned up after instances whose owner process no longer
+ * runs. The registry is a directory for each user below the temporary directory. Logs a warning for
+ * what cannot be removed; the next start retries the removal.
+ * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_UNSAFE_DIRECTORY` if another user owns the
+ * registry's directory
  */
 export async function registerInstance(directory: string | undefined, logger: EmbeddedLogger): Promise<Instance> {
   const base = await openBase();
@@ -59,15 +62,20 @@ export async function registerInstance(directory: string | undefined, logger: Em
   await writeFile(join(`${place}.new`, 'owner.json'), JSON.stringify(record), { mode: 0o600 });
   await rename(`${place}.new`, place);
   await mkdir(work, { recursive: true, mode: 0o711 });
-  return { id, directory: work, remember: (pid) => remember(place, pid), release: () => release(place, id, record) };
+  return {
+    id,
+    directory: work,
+    recordProcess: (pid) => recordProcess(place, pid),
+    release: () => release(place, id, record),
+  };
 }
 
-function remember(place: string, pid: number): void {
+function recordProcess(place: string, pid: number): void {
   const startTime = readProcess(pid)?.startTime;
   if (startTime !== undefined) appendFileSync(join(place, 'processes'), `${pid} ${startTime}\n`);
 }
 
-async function rememberedProcesses(place: string): Promise<ProcessIdentity[]> {
+async function recordedProcesses(place: string): Promise<ProcessIdentity[]> {
   const text = await readFile(join(place, 'processes'), 'utf8').catch(() => '');
   return text
     .split('\n')
@@ -92,7 +100,7 @@ async function openBase(): Promise<string> {
   await mkdir(base, { recursive: true, mode: 0o711 });
   const stats = await lstat(base);
   if (stats.isDirectory() && stats.uid === uid) return base;
-  throw new EmbeddedClusterError('KW_ERR_EMBEDDED_UNSAFE_DIRECTORY', `${base} is not a directory of this user`);
+  throw new EmbeddedClusterError('KW_ERR_EMBEDDED_UNSAFE_DIRECTORY', `${base} is not a directory that this user owns`);
 }
 
 async function cleanUpDead(base: string, logger: EmbeddedLogger): Promise<void> {
@@ -101,9 +109,7 @@ async function cleanUpDead(base: string, logger: EmbeddedLogger): Promise<void> 
     try {
       await cleanUpIfDead(join(base, name), name, boot);
     } catch (error) {
-      logger.warn(
-        `cleaning up after an earlier cluster failed, and is tried again at the next start: ${describe(error)}`,
-      );
+      logger.warn(`cleaning up after an earlier cluster failed; the next start retries it: ${describe(error)}`);
     }
   }
 }
@@ -115,7 +121,7 @@ async function cleanUpIfDead(place: string, name: string, boot: string): Promise
       ({ mtimeMs }) => Date.now() - mtimeMs,
       () => 0,
     );
-    if (age > UNFINISHED_AGE_MS) await removeTree(place);
+    if (age > unfinishedAgeMs) await removeTree(place);
   } else if (record.boot !== boot || !isAlive(record)) await release(place, name, record);
 }
 
@@ -138,15 +144,17 @@ async function readRecord(path: string): Promise<InstanceRecord | undefined> {
 }
 
 async function release(place: string, id: string, record: InstanceRecord): Promise<void> {
-  await killInstance(id, await rememberedProcesses(place));
-  const paths = record.ownsDirectory ? [record.directory] : CONTENTS.map((content) => join(record.directory, content));
-  for (const path of paths) await removeOrSay(path);
-  // Without it the place is not cleaned up again.
+  await killInstance(id, await recordedProcesses(place));
+  const paths = record.ownsDirectory
+    ? [record.directory]
+    : contentNames.map((content) => join(record.directory, content));
+  for (const path of paths) await removeOrThrow(path);
+  // Without this file, a later start does not release the instance again.
   await rm(join(place, 'owner.json'), { force: true });
-  await removeOrSay(place);
+  await removeOrThrow(place);
 }
 
-async function removeOrSay(path: string): Promise<void> {
+async function removeOrThrow(path: string): Promise<void> {
   try {
     await removeTree(path);
   } catch (error) {
@@ -160,12 +168,12 @@ function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Kills every process with the instance's mark, and their descendants, until there is none. */
-async function killInstance(id: string, remembered: readonly ProcessIdentity[]): Promise<void> {
-  for (let round = 0; round < KILL_ROUNDS; round += 1) {
-    const left = findMarked(INSTANCE_MARKER, id, remembered);
+/** Kills every process with the instance's marker, and the descendants, until none is left. */
+async function killInstance(id: string, recorded: readonly ProcessIdentity[]): Promise<void> {
+  for (let round = 0; round < killRounds; round += 1) {
+    const left = findMarked(instanceMarker, id, recorded);
     if (left.length === 0) return;
     left.forEach(killProcess);
-    await sleep(KILL_PAUSE_MS);
+    await sleep(killPauseMs);
   }
 }

@@ -7,7 +7,11 @@ interface KubeconfigRequest {
   readonly certificates: CertificateSet;
 }
 
-/** A kubeconfig with two contexts: `embedded` (current, by token) and `embedded-certificate` (by client certificate). JSON, which is YAML too. */
+/**
+ * Returns a kubeconfig with two contexts: `embedded` (current, authenticates by token) and
+ * `embedded-certificate` (authenticates by client certificate). The format is JSON, which is also
+ * YAML.
+ */
 export function kubeconfigText({ url, namespace, token, certificates }: KubeconfigRequest): string {
   const base64 = (text: string) => Buffer.from(text).toString('base64');
   const context = (name: string) => ({ name, context: { cluster: 'embedded', namespace, user: name } });

@@ -2,10 +2,13 @@ import { copyFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { EmbeddedCluster } from './embedded-cluster.ts';
 
-const USAGE =
+const usage =
   'usage: main.js [--kubeconfig FILE] [--directory DIR] [--namespace NAME] [--isolation auto|namespaces|mapped] [--port N] [--until-stdin-closes]';
 
-/** Runs an embedded cluster as a process of its own: prints one line of JSON when it is ready, and lives until SIGTERM, SIGINT or, where asked, the end of its stdin. */
+/**
+ * Runs an embedded cluster as a separate process. Prints one line of JSON when the cluster is
+ * ready. Ends on SIGTERM, on SIGINT and, with `--until-stdin-closes`, at the end of its stdin.
+ */
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -18,13 +21,14 @@ async function main(): Promise<void> {
     },
   });
   const { directory, namespace, isolation, port } = values;
-  const known = (['auto', 'namespaces', 'mapped'] as const).find((each) => each === isolation);
-  if (isolation !== undefined && known === undefined) throw new TypeError(`--isolation ${isolation} is not known`);
-  const over = untilAskedToStop(values['until-stdin-closes']);
+  const knownIsolation = (['auto', 'namespaces', 'mapped'] as const).find((each) => each === isolation);
+  if (isolation !== undefined && knownIsolation === undefined)
+    throw new TypeError(`--isolation ${isolation} is not supported`);
+  const stopped = untilStopped(values['until-stdin-closes']);
   const cluster = await EmbeddedCluster.start({
     ...(directory === undefined ? {} : { directory }),
     ...(namespace === undefined ? {} : { namespace }),
-    ...(known === undefined ? {} : { isolation: known }),
+    ...(knownIsolation === undefined ? {} : { isolation: knownIsolation }),
     ...(port === undefined ? {} : { port: Number(port) }),
   });
   if (values.kubeconfig !== undefined) await copyFile(cluster.kubeconfigPath, values.kubeconfig);
@@ -35,11 +39,11 @@ async function main(): Promise<void> {
     isolation: cluster.isolation,
   };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
-  await over;
+  await stopped;
   await cluster.close();
 }
 
-function untilAskedToStop(watchStdin: boolean): Promise<void> {
+function untilStopped(watchStdin: boolean): Promise<void> {
   return new Promise((resolve) => {
     process.once('SIGTERM', resolve);
     process.once('SIGINT', resolve);
@@ -53,7 +57,7 @@ function untilAskedToStop(watchStdin: boolean): Promise<void> {
 main().then(
   () => process.exit(0),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${usage}\n`);
     process.exit(1);
   },
 );

@@ -1,5 +1,5 @@
-/** The variable that marks the processes of one instance. */
-export const INSTANCE_MARKER = 'KW_EMBEDDED';
+/** The environment variable that marks the processes of one instance. */
+export const instanceMarker = 'KW_EMBEDDED';
 
-/** The variable that marks the processes of one container. */
-export const CONTAINER_MARKER = 'KW_EMBEDDED_CONTAINER';
+/** The environment variable that marks the processes of one container. */
+export const containerMarker = 'KW_EMBEDDED_CONTAINER';

@@ -1,5 +1,5 @@
 /**
- * Where the cluster tells what it does; messages are for people.
+ * The log of the cluster. Its messages are for people.
  *
  * @public
  */
@@ -11,38 +11,42 @@ export interface EmbeddedLogger {
 }
 
 /**
- * How an embedded cluster is started.
+ * The options of `EmbeddedCluster.start()`.
  *
  * @public
  */
 export interface EmbeddedClusterOptions {
   /**
-   * Directory for the pods' volumes and logs and the kubeconfig. Made where it doesn't exist; `close()` removes what the cluster put into it, and itself if it was made.
-   * @defaultValue a fresh one below the system's temporary directory
+   * The directory of the pods' volumes and logs, and of the kubeconfig. The cluster creates it if
+   * it does not exist. `close()` removes the entries that the cluster created, and the directory
+   * itself if the cluster created it.
+   * @defaultValue a new directory below the system's temporary directory
    */
   readonly directory?: string;
   /**
-   * A namespace that is there from the beginning and is the kubeconfig's.
+   * A namespace that the cluster creates at start, and the namespace of the kubeconfig.
    * @defaultValue `default`
    */
   readonly namespace?: string;
   /**
-   * `namespaces`: containers see their mounts at the real paths, in namespaces of the kernel; `mapped`: paths are replaced in what is started; `auto`: the
-   * first where the machine allows it.
+   * `namespaces`: containers run in namespaces of the kernel, with their mounts at the real paths.
+   * `mapped`: the cluster replaces mount paths in commands, arguments and environments. `auto`:
+   * `namespaces` where the machine allows it, else `mapped`.
    * @defaultValue `auto`
    */
   readonly isolation?: 'auto' | 'namespaces' | 'mapped';
   /**
-   * Port on 127.0.0.1.
-   * @defaultValue 0, a free one
+   * The port on 127.0.0.1.
+   * @defaultValue 0, a free port
    */
   readonly port?: number;
   /**
-   * The first pause before a container that ended quickly is started once more, in milliseconds; it doubles each time, up to thirty times this.
+   * The pause before the first delayed restart of a container that ends quickly, in milliseconds.
+   * The pause doubles with each restart, up to 30 times this value.
    * @defaultValue 10_000
    */
   readonly crashLoopBackOffMs?: number;
-  /** @defaultValue nothing is logged */
+  /** @defaultValue no logging */
   readonly logger?: EmbeddedLogger;
 }
 

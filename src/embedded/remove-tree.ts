@@ -3,15 +3,17 @@ import { constants } from 'node:fs';
 import { chmod, type FileHandle, lstat, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
 import { isRecord } from './objects/api-object.ts';
 
-/** So often a folder is gone over in which something appears meanwhile, or that cannot be emptied. */
-const ROUNDS = 5;
-/** So many files are removed at once. */
-const AT_ONCE = 32;
+/**
+ * The number of passes over a folder that cannot be emptied, or that gets new entries meanwhile.
+ */
+const maxRounds = 5;
+/** The number of files that are removed concurrently. */
+const concurrency = 32;
 
 /**
- * Removes a directory and all in it, however deep, also what is in directories that may not be written. Links are
- * removed, never followed; a path that is gone is fine. Rejects with the first failure, after everything that can be
- * removed has been.
+ * Removes a directory tree of any depth, including the content of directories without write
+ * permission. Removes links without following them. Resolves if the path does not exist. Rejects
+ * with the first failure, after it has removed everything that can be removed.
  */
 export async function removeTree(path: string): Promise<void> {
   const stats = await orUndefined(lstat(path));
@@ -31,8 +33,8 @@ export async function removeTree(path: string): Promise<void> {
 }
 
 /**
- * Every path is within the open folder, and so is short: a folder gives its own folders to the top before it is
- * removed.
+ * Empties an open folder. Moves the folders of each folder to the top before it removes that
+ * folder, so every path is relative to the open folder and short.
  */
 async function emptyFolder(handle: FileHandle): Promise<void> {
   const top = `/proc/self/fd/${handle.fd}`;
@@ -41,9 +43,9 @@ async function emptyFolder(handle: FileHandle): Promise<void> {
   const fail = (error: unknown): void => {
     failure ??= { error };
   };
-  for (let round = 0; round < ROUNDS; round += 1) {
+  for (let round = 0; round < maxRounds; round += 1) {
     failure = undefined;
-    // What was lifted to the top comes in the same round.
+    // Folders that were moved to the top are removed in the same round.
     for (let before = -1; before !== names.used; ) {
       before = names.used;
       await removeEntries(top, { lift: (name) => liftFolders(`${top}/${name}`, { top, names, fail }), fail });
@@ -57,11 +59,11 @@ function rethrow(failure: { readonly error: unknown } | undefined): void {
   if (failure !== undefined) throw failure.error;
 }
 
-/** Names that nothing has. */
+/** Generates names that do not occur in the tree. */
 class NewNames {
   readonly #prefix = `.kw-${randomUUID()}`;
   #count = 0;
-  /** How many folders have got one. */
+  /** The number of folders that were renamed. */
   used = 0;
 
   next(): string {
@@ -72,14 +74,14 @@ class NewNames {
 
 interface Removal {
   readonly fail: (error: unknown) => void;
-  /** Called for each folder before it is removed. */
+  /** Removes or moves a folder. */
   readonly lift: (name: string) => Promise<void>;
 }
 
 async function removeEntries(folder: string, { lift, fail }: Removal): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true });
-  for (let first = 0; first < entries.length; first += AT_ONCE) {
-    const some = entries.slice(first, first + AT_ONCE);
+  for (let first = 0; first < entries.length; first += concurrency) {
+    const some = entries.slice(first, first + concurrency);
     await Promise.all(
       some.map(async (entry) => {
         try {
@@ -99,12 +101,12 @@ interface Lifting {
   readonly fail: (error: unknown) => void;
 }
 
-/** Removes a folder; the folders in it go to the top. */
+/** Removes a folder, after it has moved the folders in it to the top. */
 async function liftFolders(folder: string, { top, names, fail }: Lifting): Promise<void> {
-  await openUp(folder);
+  await makeWritable(folder);
   const lift = async (name: string): Promise<void> => {
-    // The kernel writes the new parent into it.
-    await openUp(`${folder}/${name}`);
+    // A rename changes the folder's entry for its parent, so it needs write permission.
+    await makeWritable(`${folder}/${name}`);
     await orUndefined(rename(`${folder}/${name}`, `${top}/${names.next()}`));
     names.used += 1;
   };
@@ -112,11 +114,11 @@ async function liftFolders(folder: string, { top, names, fail }: Lifting): Promi
   await orUndefined(rmdir(folder));
 }
 
-async function openUp(folder: string): Promise<void> {
+async function makeWritable(folder: string): Promise<void> {
   await chmod(folder, 0o700).catch(() => undefined);
 }
 
-/** A thing that is gone is `undefined`. */
+/** Resolves with `undefined` if the path no longer exists. */
 async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 
-/** A directory or file of this machine at a path of the container. */
+/** A directory or file of this machine that is mounted at a path of the container. */
 export interface ContainerMount {
   /** Absolute, normalised. */
   readonly path: string;
@@ -15,22 +15,34 @@ export interface ContainerUser {
   readonly groups: readonly number[];
 }
 
-/** Everything that starting one container takes. */
+/** The description of one container to start. */
 export interface ContainerSpec {
-  /** A directory of its own, for what the container needs beside its mounts. Exists; the caller removes it. */
+  /**
+   * A directory of this container alone, for its root and its mount tables. Exists; the caller
+   * removes it.
+   */
   readonly directory: string;
-  /** Unique among all containers of the machine; found again in the environment of its processes. */
+  /**
+   * Unique among all containers of the machine. The environment of the container's processes
+   * contains it.
+   */
   readonly id: string;
   readonly hostname: string;
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly workingDirectory: string;
   readonly mounts: readonly ContainerMount[];
-  /** Whom to become; the user of this process where it is left out or can't be honoured. */
+  /**
+   * The user that the container runs as. Defaults to the user of this process, also where the
+   * runtime cannot change the user.
+   */
   readonly user: ContainerUser | undefined;
 }
 
-/** How a process ended: with an exit code, by a signal, or before it began (`message` in the words of a container runtime). */
+/**
+ * How a process ended: with an exit code, by a signal, or before it started (`refused`, with the
+ * message of a container runtime).
+ */
 export type ProcessEnd =
   | { readonly kind: 'exited'; readonly exitCode: number; readonly signal: NodeJS.Signals | undefined }
   | { readonly kind: 'refused'; readonly message: string };
@@ -43,30 +55,33 @@ export interface ExecSpec {
   readonly tty: boolean;
 }
 
-/** A further process in a container. It lives on when nobody reads it any more. */
+/** An additional process in a container. It continues to run when its streams are closed. */
 export interface ExecProcess {
   readonly stdin: Writable | undefined;
   readonly stdout: Readable | undefined;
   readonly stderr: Readable | undefined;
-  /** Settles when the process has ended; its outputs may still hold bytes. Never rejects. */
+  /** Resolves when the process has ended; its outputs may still hold bytes. Never rejects. */
   readonly ended: Promise<ProcessEnd>;
-  /** Sets the size of its terminal; nothing happens without one. */
+  /** Sets the size of the process's terminal. Does nothing without a terminal. */
   resize(columns: number, rows: number): void;
 }
 
-/** A container whose first process has been started, or couldn't be. */
+/** A container whose first process was started or failed to start. */
 export interface RunningContainer {
-  /** Whether the command has begun; where not, `ended` says why. */
+  /** Whether the command started. If not, `ended` has the reason. */
   readonly began: boolean;
-  /** Its number on this machine, as far as it is known. */
+  /** The first process's id on this machine, if it is known. */
   readonly pid: number | undefined;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** Settles when the first process has ended and nothing else of the container runs. Never rejects. */
+  /**
+   * Resolves when the first process has ended and no other process of the container runs. Never
+   * rejects.
+   */
   readonly ended: Promise<ProcessEnd>;
   /** Sends a signal to the first process. */
   signal(signal: NodeJS.Signals): void;
-  /** Kills whatever runs in the container. */
+  /** Kills every process in the container. */
   kill(): void;
   exec(spec: ExecSpec): Promise<ExecProcess>;
 }
@@ -74,6 +89,9 @@ export interface RunningContainer {
 /** A way to run containers on this machine. */
 export interface ContainerRuntime {
   readonly isolation: 'namespaces' | 'mapped';
-  /** Resolves when the command has been started, or couldn't be: then `ended` says so at once. */
+  /**
+   * Resolves when the command has started or failed to start; in the latter case `ended` is already
+   * resolved.
+   */
   start(spec: ContainerSpec): Promise<RunningContainer>;
 }

@@ -7,26 +7,32 @@ import type { PipePool } from './pipes.ts';
 import { terminalOf } from './processes.ts';
 
 interface ExecRequest {
-  /** The command line that leads into the container, up to its shell. */
+  /** The command line that enters the container, up to its shell. */
   readonly entrance: readonly string[];
   readonly launch: Omit<Launch, 'tools'>;
   readonly spec: ExecSpec;
-  /** Who may open the streams by name. */
+  /** The user that may open the streams by name. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   readonly tools: MachineTools;
   readonly pipes: PipePool;
   readonly identity?: { readonly uid: number; readonly gid: number };
 }
 
-/** Reads the command line from descriptor 4, since `script` takes one text, which may be too short for an environment. */
-const TERMINAL_COMMAND = 'eval "$(cat <&4)"';
+/**
+ * Reads the command line from descriptor 4: `script` accepts its command as one argument only, and
+ * an environment can exceed the length of one argument.
+ */
+const terminalCommand = 'eval "$(cat <&4)"';
 
-/** Starts a further process of a container; with a terminal of `script` (util-linux) where one is asked for. */
+/**
+ * Starts an additional process in a container. Uses a terminal of `script` (util-linux) if the
+ * request asks for one.
+ */
 export async function startExec(request: ExecRequest): Promise<ExecProcess> {
   const { spec, tools, launch } = request;
   const terminal =
     spec.tty && tools.script !== undefined
-      ? [tools.script, '--quiet', '--return', '--flush', '--command', TERMINAL_COMMAND, '/dev/null']
+      ? [tools.script, '--quiet', '--return', '--flush', '--command', terminalCommand, '/dev/null']
       : undefined;
   const environment = spec.tty
     ? { ...launch.environment, TERM: launch.environment['TERM'] ?? 'xterm' }
@@ -52,7 +58,7 @@ export async function startExec(request: ExecRequest): Promise<ExecProcess> {
     }),
   );
   const { ended } = followLaunch(child);
-  if (terminal !== undefined) giveCommand(child, command);
+  if (terminal !== undefined) writeCommand(child, command);
   return {
     stdin: streams.stdin,
     stdout: streams.stdout,
@@ -65,10 +71,10 @@ export async function startExec(request: ExecRequest): Promise<ExecProcess> {
   };
 }
 
-function giveCommand(child: ChildProcess, command: readonly string[]): void {
+function writeCommand(child: ChildProcess, command: readonly string[]): void {
   const pipe = child.stdio[4];
   if (!(pipe instanceof Writable)) return;
-  // One that has ended reads nothing.
+  // A child that has ended closes its end of the pipe.
   pipe.on('error', () => undefined);
   pipe.end(`exec 4<&-\nexec ${command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')}`);
 }

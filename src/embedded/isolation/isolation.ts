@@ -9,26 +9,28 @@ import { NamespaceRuntime } from './namespace-runtime.ts';
 import type { PipePool } from './pipes.ts';
 
 interface IsolationRequest {
-  readonly wanted: 'auto' | 'namespaces' | 'mapped';
+  readonly requested: 'auto' | 'namespaces' | 'mapped';
   readonly tools: MachineTools;
   readonly pipes: PipePool;
-  /** Where a container may be tried out. */
+  /** The directory in which a probe container may run. */
   readonly directory: string;
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /**
- * Chooses how containers run, by running one: in namespaces as this user, else in namespaces within a user namespace, else with mapped paths.
- * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_ISOLATION_UNAVAILABLE` where namespaces are wanted and refused
+ * Chooses the isolation by running a probe container: in namespaces as this user, else in
+ * namespaces within a user namespace, else with mapped paths.
+ * @throws EmbeddedClusterError `KW_ERR_EMBEDDED_ISOLATION_UNAVAILABLE` if namespaces are requested
+ * and unavailable
  */
 export async function chooseRuntime(request: IsolationRequest): Promise<ContainerRuntime> {
-  const { wanted, tools, pipes } = request;
-  if (wanted === 'mapped') return new MappedRuntime(tools, pipes);
-  const complaints: string[] = [];
+  const { requested, tools, pipes } = request;
+  if (requested === 'mapped') return new MappedRuntime(tools, pipes);
+  const problems: string[] = [];
   for (const userNamespace of process.getuid?.() === 0 ? [false, true] : [true]) {
     const { unshare, nsenter, mount, chroot } = tools;
     if (unshare === undefined || nsenter === undefined || mount === undefined || chroot === undefined) {
-      complaints.push('unshare, nsenter, mount or chroot is not installed');
+      problems.push('unshare, nsenter, mount or chroot is not installed');
       break;
     }
     const runtime = new NamespaceRuntime({
@@ -36,22 +38,25 @@ export async function chooseRuntime(request: IsolationRequest): Promise<Containe
       pipes,
       userNamespace,
     });
-    const complaint = await tryOut(runtime, request);
-    if (complaint === undefined) return runtime;
-    complaints.push(complaint);
+    const problem = await probe(runtime, request);
+    if (problem === undefined) return runtime;
+    problems.push(problem);
   }
-  if (wanted === 'auto') return new MappedRuntime(tools, pipes);
+  if (requested === 'auto') return new MappedRuntime(tools, pipes);
   throw new EmbeddedClusterError(
     'KW_ERR_EMBEDDED_ISOLATION_UNAVAILABLE',
-    `this machine runs no container in namespaces: ${complaints.join('; ')}`,
+    `this machine cannot run containers in namespaces: ${problems.join('; ')}`,
     {
       field: 'isolation',
     },
   );
 }
 
-/** Runs a container that uses what all of them use: a mount at a path that doesn't exist, PID 1, and an exec. */
-async function tryOut(
+/**
+ * Runs a container that uses the features that every container needs: a mount at a path that the
+ * machine lacks, PID 1, and an exec. Resolves with the failure, or with `undefined` on success.
+ */
+async function probe(
   runtime: ContainerRuntime,
   { directory, environment }: IsolationRequest,
 ): Promise<string | undefined> {
@@ -71,13 +76,13 @@ async function tryOut(
       user: undefined,
     });
     container.stdout.resume();
-    let complaint = '';
+    let problem = '';
     container.stderr.on('data', (chunk: Buffer) => {
-      complaint += chunk.toString('utf8');
+      problem += chunk.toString('utf8');
     });
     const end = await container.ended;
     if (end.kind === 'exited' && end.exitCode === 0) return undefined;
-    return complaint.trim() || (end.kind === 'refused' ? end.message : `exit status ${end.exitCode}`);
+    return problem.trim() || (end.kind === 'refused' ? end.message : `exit status ${end.exitCode}`);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   } finally {

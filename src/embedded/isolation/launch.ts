@@ -1,20 +1,21 @@
 import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
-import { CONTAINER_MARKER, INSTANCE_MARKER } from '../markers.ts';
+import { containerMarker, instanceMarker } from '../markers.ts';
 import type { ProcessEnd } from './container-runtime.ts';
 import type { MachineTools } from './machine.ts';
 import type { StandardStreams } from './pipes.ts';
 
-const markers: readonly string[] = [INSTANCE_MARKER, CONTAINER_MARKER];
+const markers: readonly string[] = [instanceMarker, containerMarker];
 
 /**
- * The last script before a command. Parameters: working directory, `env`, at which place of the rest the command is,
- * then the environment and the command. It says on descriptor 3 that the command is about to begin (`started`), or why
- * not, in the words of a container runtime. `env` becomes the command, and not the shell, which leaves out variables
- * whose names are not its own kind, and adds others.
+ * The last script before a command. Parameters: the working directory, `env`, the position of the
+ * command among the remaining parameters, then the environment and the command. The script reports
+ * on descriptor 3 that the command is about to start (`started`), or the reason why it does not,
+ * with the message of a container runtime. It runs `env`, because a shell drops variables whose
+ * names are not shell identifiers and adds variables of its own.
  */
-const LAUNCH_SCRIPT = `
+const launchScript = `
 refuse() { echo "refused $1" >&3; exit "$2"; }
 cd -- "$1" 2>/dev/null || refuse "chdir to cwd (\\"$1\\") set in config.json failed: no such file or directory" 126
 kw_env=$2
@@ -45,7 +46,7 @@ exec 3>&-
 exec "$kw_env" -i -- "$@"
 `;
 
-/** What a command is started with. */
+/** The parameters of a launch. */
 export interface Launch {
   readonly tools: Pick<MachineTools, 'env' | 'nice'>;
   readonly workingDirectory: string;
@@ -53,21 +54,27 @@ export interface Launch {
   readonly command: readonly string[];
 }
 
-/** The arguments of a shell that becomes the command, in exactly this environment. */
+/** Returns the arguments of a shell that executes the command in exactly this environment. */
 export function launchArguments({ tools, workingDirectory, environment, command }: Launch): string[] {
   const entries = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  // `env` takes a command with an equals sign for one more variable.
+  // `env` parses a command that contains an equals sign as another variable.
   const opener = command[0]?.includes('=') === true ? [tools.nice, '-n', '0'] : [];
   const place = String(entries.length + opener.length + 1);
-  return ['-c', LAUNCH_SCRIPT, 'kw-embedded', workingDirectory, tools.env, place, ...entries, ...opener, ...command];
+  return ['-c', launchScript, 'kw-embedded', workingDirectory, tools.env, place, ...entries, ...opener, ...command];
 }
 
-/** What the programs that lead to a command get: where programs are, and the marks by which processes are found. */
+/**
+ * Returns the environment of the programs that run before the command: `PATH`, and the markers that
+ * identify the cluster's processes.
+ */
 export function launchEnvironment(environment: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => name === 'PATH' || markers.includes(name)));
 }
 
-/** Starts a child with these streams. Closes all of them where it cannot be started: `spawn` throws some errors. */
+/**
+ * Starts a child with these streams. Closes all streams if the start fails: `spawn` throws some
+ * errors.
+ */
 export function spawnWith(streams: StandardStreams, start: () => ChildProcess): ChildProcess {
   try {
     return start();
@@ -79,17 +86,17 @@ export function spawnWith(streams: StandardStreams, start: () => ChildProcess): 
   }
 }
 
-/** What the scripts of a launch say on descriptor 3. */
+/** The progress of a launch, as its scripts report it on descriptor 3. */
 export interface LaunchReport {
-  /** The first process' number on this machine, where the script tells it. */
+  /** The first process's id on this machine; `undefined` where the script does not report it. */
   readonly pid: Promise<number | undefined>;
-  /** Settles when the command has begun (true) or won't (false). */
+  /** Resolves with `true` when the command has started, or with `false` when it cannot start. */
   readonly begun: Promise<boolean>;
-  /** Settles when the process has ended. Never rejects. */
+  /** Resolves when the process has ended. Never rejects. */
   readonly ended: Promise<ProcessEnd>;
 }
 
-/** Follows a launch: reads its descriptor 3, and waits for its end. */
+/** Reads the reports on descriptor 3 and waits for the end of the process. */
 export function followLaunch(child: ChildProcess): LaunchReport {
   const pid = Promise.withResolvers<number | undefined>();
   const begun = Promise.withResolvers<boolean>();
@@ -135,7 +142,7 @@ function reportPipe(child: ChildProcess): Readable | undefined {
 
 function endOf(code: number | null, signal: NodeJS.Signals | null, started: boolean): ProcessEnd {
   if (!started && signal === null)
-    return { kind: 'refused', message: `the container's root could not be made (exit status ${code})` };
+    return { kind: 'refused', message: `the container's root could not be created (exit status ${code})` };
   if (signal === null) return { kind: 'exited', exitCode: code ?? 0, signal: undefined };
   return { kind: 'exited', exitCode: 128 + constants.signals[signal], signal };
 }

@@ -2,7 +2,10 @@ import { accessSync, constants, lstatSync, readdirSync, readlinkSync } from 'nod
 import { delimiter, join } from 'node:path';
 import type { FileLister } from './root-plan.ts';
 
-/** Programs of this machine that containers are made with, as absolute paths; `undefined` where one isn't installed. */
+/**
+ * The programs of this machine that the runtimes use, as absolute paths; `undefined` for a program
+ * that is not installed.
+ */
 export interface MachineTools {
   readonly sh: string;
   readonly env: string;
@@ -15,14 +18,11 @@ export interface MachineTools {
   readonly stty: string | undefined;
 }
 
-const SYSTEM_DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+const systemDirectories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
-/** Looks the tools up in a PATH and in the system's directories. */
+/** Searches for the tools in a PATH and in the system's directories. */
 export function findTools(path: string): MachineTools {
-  const directories = [
-    ...path.split(delimiter).filter((directory) => directory.startsWith('/')),
-    ...SYSTEM_DIRECTORIES,
-  ];
+  const directories = [...path.split(delimiter).filter((directory) => directory.startsWith('/')), ...systemDirectories];
   const find = (name: string) => directories.map((directory) => join(directory, name)).find(isExecutable);
   return {
     sh: '/bin/sh',
@@ -46,7 +46,9 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** The machine's file system, as planning a root looks at it. What can't be read counts as empty. */
+/**
+ * The machine's file system, for planning a root. A directory that cannot be read counts as empty.
+ */
 export const machineFiles: FileLister = {
   kind(path) {
     const stats = lstatSync(path, { throwIfNoEntry: false });

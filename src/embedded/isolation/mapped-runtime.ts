@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { CONTAINER_MARKER } from '../markers.ts';
+import { containerMarker } from '../markers.ts';
 import type {
   ContainerMount,
   ContainerRuntime,
@@ -20,11 +20,13 @@ import type { PipePool, StandardStreams } from './pipes.ts';
 import { findMarked, killProcess } from './processes.ts';
 import { requireStream } from './streams.ts';
 
-const KILL_ROUNDS = 20;
+const killRounds = 20;
 
 /**
- * Runs containers as plain processes where the machine allows no namespaces: mount paths in the command, in the values of the environment and in the
- * working directory are replaced by the directories behind them, and `KW_PATH_MAP` tells the agent to do the same. A path that a program has in itself isn't mapped.
+ * Runs containers as plain processes, for machines that do not allow namespaces. Replaces mount
+ * paths in the command, in the values of the environment and in the working directory by the
+ * directories behind them. `KW_PATH_MAP` instructs the agent to do the same. Paths within a program
+ * are not mapped.
  */
 export class MappedRuntime implements ContainerRuntime {
   readonly isolation = 'mapped';
@@ -80,12 +82,15 @@ export class MappedRuntime implements ContainerRuntime {
   }
 }
 
-/** A mount within a mount becomes a link in the outer one, so that relative paths lead to it. */
+/**
+ * Creates a link for each mount within another mount, so that relative paths from the outer mount
+ * reach it.
+ */
 function linkNestedMounts(mounts: readonly ContainerMount[]): void {
   for (const { mount, point } of nestedPoints(mounts)) {
     const there = lstatSync(point, { throwIfNoEntry: false });
     if (there !== undefined) {
-      // Of a pod's containers the first makes the link.
+      // The first container of the pod has already created the link.
       if (there.isSymbolicLink() || mount.kind !== 'directory' || !isEmptyDirectory(point)) continue;
       rmdirSync(point);
     }
@@ -146,10 +151,13 @@ class MappedContainer implements RunningContainer {
     this.#killRest();
   }
 
-  /** Without a PID namespace the end of the first process ends nothing else: whatever carries the container's mark is killed, until nothing new appears. */
+  /**
+   * Kills every process with the container's marker until no new one appears. Without a PID
+   * namespace the other processes survive the end of the first one.
+   */
   #killRest(): void {
-    for (let round = 0; round < KILL_ROUNDS; round += 1) {
-      const left = findMarked(CONTAINER_MARKER, this.#id);
+    for (let round = 0; round < killRounds; round += 1) {
+      const left = findMarked(containerMarker, this.#id);
       if (left.length === 0) return;
       left.forEach(killProcess);
     }

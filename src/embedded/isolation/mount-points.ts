@@ -2,13 +2,13 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ContainerMount } from './container-runtime.ts';
 
-/** A mount point within another mount: where it is, in the directory behind the outer one. */
+/** A mount within another mount, and its mount point in the directory behind the outer mount. */
 export interface NestedPoint {
   readonly mount: ContainerMount;
   readonly point: string;
 }
 
-/** The mounts that lie within other mounts, outer ones first. */
+/** Returns the mounts that lie within other mounts, outer mounts first. */
 export function nestedPoints(mounts: readonly ContainerMount[]): NestedPoint[] {
   const ordered = [...mounts].sort((a, b) => a.path.length - b.path.length);
   return ordered.flatMap((mount) => {
@@ -19,7 +19,7 @@ export function nestedPoints(mounts: readonly ContainerMount[]): NestedPoint[] {
   });
 }
 
-/** Makes the directories and files that mounts within mounts are bound over, as a container runtime does. */
+/** Creates the missing mount points of mounts within other mounts, as a container runtime does. */
 export function makeMountPoints(mounts: readonly ContainerMount[]): void {
   for (const { mount, point } of nestedPoints(mounts)) {
     if (existsSync(point)) continue;

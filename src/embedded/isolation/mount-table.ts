@@ -1,14 +1,14 @@
 import type { RootStep } from './root-plan.ts';
 
-/** Options of a mount that a user namespace may not take off again. */
-const LOCKED_OPTIONS = ['nosuid', 'nodev', 'noexec'];
+/** Mount options that a user namespace may not clear. */
+const lockedOptions = ['nosuid', 'nodev', 'noexec'];
 
 interface MountPoint {
   readonly path: string;
   readonly options: readonly string[];
 }
 
-/** Reads `/proc/self/mountinfo`. */
+/** Parses the text of `/proc/self/mountinfo`. */
 export function parseMountInfo(text: string): MountPoint[] {
   return text
     .split('\n')
@@ -19,7 +19,7 @@ export function parseMountInfo(text: string): MountPoint[] {
     });
 }
 
-/** The options that a read-only bind of `path` has to repeat. */
+/** Returns the options that a read-only bind of `path` must repeat. */
 export function inheritedOptions(path: string, mounts: readonly MountPoint[]): string[] {
   const covering = mounts.filter(
     (mount) => mount.path === '/' || path === mount.path || path.startsWith(`${mount.path}/`),
@@ -28,10 +28,10 @@ export function inheritedOptions(path: string, mounts: readonly MountPoint[]): s
     (best, mount) => (best === undefined || mount.path.length >= best.path.length ? mount : best),
     undefined,
   );
-  return LOCKED_OPTIONS.filter((option) => deepest?.options.includes(option));
+  return lockedOptions.filter((option) => deepest?.options.includes(option));
 }
 
-/** The binds of a plan as a file for `mount -a -T`: one line each, in order. */
+/** Returns the binds of a plan as a table for `mount -a -T`: one line for each bind, in order. */
 export function mountTable(root: string, steps: readonly RootStep[], mounts: readonly MountPoint[]): string {
   const lines = steps.flatMap((step) => {
     if (step.step !== 'bind') return [];

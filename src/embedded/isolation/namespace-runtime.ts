@@ -19,15 +19,17 @@ import type { PipePool, StandardStreams } from './pipes.ts';
 import { planRoot, type RootStep } from './root-plan.ts';
 import { requireStream } from './streams.ts';
 
-/** Top-level directories that are a container's own. */
-const RESERVED = ['proc', 'tmp'];
+/** The top-level directories that every container has of its own. */
+const reservedNames = ['proc', 'tmp'];
 
 /**
- * The first script in the new namespaces. Parameters: root, table of the machine's binds, table of the mounts, `mount`, host name, then what becomes of
- * it: `chroot` with its arguments. Its first child is PID 1 of the new PID namespace; it waits for it and says on descriptor 3 how it ended
- * (util-linux's `unshare --fork` can't tell a SIGKILL). The number of PID 1 on the machine is read before the new /proc hides it.
+ * The first script in the new namespaces. Parameters: the root, the table of the machine's binds,
+ * the table of the mounts, `mount`, the host name, then `chroot` with its arguments. The script's
+ * first child is PID 1 of the new PID namespace. The script waits for this child and reports its
+ * exit status on descriptor 3, because `unshare --fork` of util-linux cannot report a SIGKILL. The
+ * child reads its process id on the machine before the new /proc hides it.
  */
-const ROOT_SCRIPT = `
+const rootScript = `
 exec 4>&2 2>/dev/null
 (
   exec 2>&4 4>&-
@@ -55,11 +57,17 @@ interface NamespaceTools {
 interface NamespaceRuntimeOptions {
   readonly tools: MachineTools & NamespaceTools;
   readonly pipes: PipePool;
-  /** Whether a user namespace has to be made (this process isn't root, or root without the right to mount). */
+  /**
+   * Whether the runtime creates a user namespace: this process is not root, or is root without the
+   * permission to mount.
+   */
   readonly userNamespace: boolean;
 }
 
-/** Runs each container in mount, PID, IPC and UTS namespaces of its own, its command being PID 1, every mount at its path. */
+/**
+ * Runs each container in mount, PID, IPC and UTS namespaces of its own. The command is PID 1, and
+ * each mount has its real path.
+ */
 export class NamespaceRuntime implements ContainerRuntime {
   readonly isolation = 'namespaces';
   readonly #options: NamespaceRuntimeOptions;
@@ -77,7 +85,7 @@ export class NamespaceRuntime implements ContainerRuntime {
     const script = [
       tools.sh,
       '-c',
-      ROOT_SCRIPT,
+      rootScript,
       'kw-embedded',
       root,
       tables.machine,
@@ -111,7 +119,7 @@ export class NamespaceRuntime implements ContainerRuntime {
     const root = join(spec.directory, 'root');
     mkdirSync(root);
     const directories = spec.workingDirectory === '/' ? [] : [spec.workingDirectory];
-    const steps = planRoot({ mounts: spec.mounts, directories, reserved: RESERVED, lister: machineFiles });
+    const steps = planRoot({ mounts: spec.mounts, directories, reserved: reservedNames, lister: machineFiles });
     for (const step of steps) buildStep(root, step);
     chmodSync(join(root, 'tmp'), 0o1777);
     const mountInfo = parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'));
@@ -129,7 +137,7 @@ export class NamespaceRuntime implements ContainerRuntime {
     return tables;
   }
 
-  /** In a user namespace there is only one user. */
+  /** A user namespace has only one user, so the spec's user does not apply there. */
   #userArguments(user: ContainerUser | undefined): string[] {
     if (user === undefined || this.#options.userNamespace) return [];
     return [`--userspec=${user.uid}:${user.gid}`, `--groups=${[user.gid, ...user.groups].join(',')}`];
@@ -143,7 +151,7 @@ export class NamespaceRuntime implements ContainerRuntime {
     const { tools, userNamespace, pipes } = this.#options;
     const user = userNamespace ? ['--user', '--preserve-credentials'] : [];
     const identity = this.#userArguments(spec.user);
-    const become = identity.length === 0 ? [] : [tools.chroot, ...identity, '/'];
+    const changeUser = identity.length === 0 ? [] : [tools.chroot, ...identity, '/'];
     const command = [
       tools.nsenter,
       '--target',
@@ -156,7 +164,7 @@ export class NamespaceRuntime implements ContainerRuntime {
       '--root',
       '--wd',
       '--',
-      ...become,
+      ...changeUser,
     ];
     return startExec({
       entrance: [...command, '/bin/sh'],
@@ -176,7 +184,10 @@ function buildStep(root: string, step: RootStep): void {
   else if (step.step === 'symlink') symlinkSync(step.target, path);
 }
 
-/** The binds of the spec's mounts, which come last in a plan; they must not fail, where those of the machine's directories may. */
+/**
+ * Returns the binds of the spec's mounts, which are last in a plan. These binds must succeed; binds
+ * of the machine's directories may fail.
+ */
 function ownBinds(steps: readonly RootStep[], mounts: readonly ContainerMount[]): Set<RootStep> {
   return new Set(mounts.length === 0 ? [] : steps.slice(-mounts.length));
 }
@@ -196,7 +207,7 @@ class NamespacedContainer implements RunningContainer {
   readonly stderr: RunningContainer['stderr'];
   readonly #parts: ContainerParts;
   #pid: number | undefined;
-  #over = false;
+  #hasEnded = false;
 
   constructor(parts: ContainerParts) {
     this.#parts = parts;
@@ -207,7 +218,7 @@ class NamespacedContainer implements RunningContainer {
       this.#pid = pid;
     });
     this.ended = parts.report.ended.then((end) => {
-      this.#over = true;
+      this.#hasEnded = true;
       return end;
     });
   }
@@ -217,15 +228,15 @@ class NamespacedContainer implements RunningContainer {
   }
 
   signal(signal: NodeJS.Signals): void {
-    if (this.#over || this.#pid === undefined) return;
+    if (this.#hasEnded || this.#pid === undefined) return;
     try {
       process.kill(this.#pid, signal);
     } catch {
-      // It has ended in this moment; `ended` tells.
+      // The process has just ended; `ended` reports it.
     }
   }
 
-  /** The end of PID 1 is the end of everything in its namespace. */
+  /** Kills PID 1, which ends every process in its namespace. */
   kill(): void {
     this.signal('SIGKILL');
   }

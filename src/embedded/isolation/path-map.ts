@@ -1,10 +1,10 @@
-/** From a path of the container to the directory or file behind it. */
+/** Maps a path of the container to the directory or file behind it. */
 export interface PathMapping {
   readonly from: string;
   readonly to: string;
 }
 
-/** Orders mappings so that the first that fits is the most specific. */
+/** Orders mappings so that the first match is the most specific one. */
 export function orderMappings(mappings: readonly PathMapping[]): PathMapping[] {
   return mappings
     .filter(({ from }) => from !== '/')
@@ -12,8 +12,10 @@ export function orderMappings(mappings: readonly PathMapping[]): PathMapping[] {
 }
 
 /**
- * Replaces every path of the container in a text by what is behind it. A path counts where it stands alone: not as the continuation of a longer
- * name or path (`/work` is found in `/work`, `/work/a`, `--dir=/work` and `"/work"`, not in `/workshop` or `/home/work`). A path that a program puts together itself isn't seen.
+ * Replaces each path of the container in a text by the path behind it. A path matches only on its
+ * own, not as part of a longer name or path: `/work` matches in `/work`, `/work/a`, `--dir=/work`
+ * and `"/work"`, and does not match in `/workshop` or `/home/work`. A path that a program assembles
+ * itself is not mapped.
  */
 export function mapPaths(text: string, mappings: readonly PathMapping[]): string {
   const ordered = orderMappings(mappings);
@@ -26,7 +28,9 @@ export function mapPaths(text: string, mappings: readonly PathMapping[]): string
   );
 }
 
-/** The value of `KW_PATH_MAP`: a line `from<TAB>to` each, the longest path first. */
+/**
+ * Returns the value of `KW_PATH_MAP`: a line `from<TAB>to` for each path, the longest path first.
+ */
 export function pathMapVariable(mappings: readonly PathMapping[]): string {
   return orderMappings(mappings)
     .map(({ from, to }) => `${from}\t${to}\n`)

@@ -1,9 +1,12 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** A process of this machine; a number alone may be another's by now. */
+/**
+ * Identifies a process of this machine. The id alone is not sufficient, because the kernel reuses
+ * it.
+ */
 export interface ProcessIdentity {
   readonly pid: number;
-  /** Clock ticks from the machine's start to the process' start. */
+  /** Clock ticks from the machine's start to the process's start. */
   readonly startTime: number;
 }
 
@@ -12,7 +15,9 @@ interface ProcessFacts extends ProcessIdentity {
   readonly state: string;
 }
 
-/** What /proc says of a process; `undefined` where there is none. */
+/**
+ * Reads the facts about a process from /proc. Returns `undefined` if the process does not exist.
+ */
 export function readProcess(pid: number): ProcessFacts | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -23,7 +28,7 @@ export function readProcess(pid: number): ProcessFacts | undefined {
   }
 }
 
-/** Whether that very process still runs (a zombie doesn't). */
+/** Whether this process still runs; a zombie does not count. */
 export function isAlive({ pid, startTime }: ProcessIdentity): boolean {
   const facts = readProcess(pid);
   return facts !== undefined && facts.startTime === startTime && facts.state !== 'Z' && facts.state !== 'X';
@@ -44,7 +49,10 @@ function hasVariable(pid: number, assignment: string): boolean {
   }
 }
 
-/** The processes whose environment has `name=value`, the given ones where they are still alive, and all descendants of both; never this process. */
+/**
+ * Returns the processes with `name=value` in their environment, the `known` processes that are
+ * still alive, and all descendants of both. Never returns this process.
+ */
 export function findMarked(name: string, value: string, known: readonly ProcessIdentity[] = []): ProcessIdentity[] {
   const all = allProcesses().filter(({ pid }) => pid !== process.pid);
   const found = new Set(all.filter(({ pid }) => hasVariable(pid, `${name}=${value}`)).map(({ pid }) => pid));
@@ -57,24 +65,24 @@ export function findMarked(name: string, value: string, known: readonly ProcessI
   return all.filter(({ pid }) => found.has(pid)).map(({ pid, startTime }) => ({ pid, startTime }));
 }
 
-/** Kills what is still that process. */
+/** Kills the process if it is still alive. */
 export function killProcess(identity: ProcessIdentity): void {
   if (!isAlive(identity)) return;
   try {
     process.kill(identity.pid, 'SIGKILL');
   } catch {
-    // It has ended in this moment, or isn't ours to kill; the caller looks again.
+    // The process has just ended, or this user may not kill it. The caller checks again.
   }
 }
 
-/** The terminal that is the standard input of a child of `parent`. */
+/** Returns the terminal that is the standard input of a child of `parent`. */
 export function terminalOf(parent: number): string | undefined {
   for (const { pid } of allProcesses().filter((each) => each.parent === parent)) {
     try {
       const input = readlinkSync(`/proc/${pid}/fd/0`);
       if (input.startsWith('/dev/pts/')) return input;
     } catch {
-      // It has ended in this moment.
+      // The process has just ended.
     }
   }
   return undefined;

@@ -1,14 +1,14 @@
 import { posix } from 'node:path';
 
-const MAX_LINKS = 40;
+const maxLinks = 40;
 
-/** What is at a path of this machine. */
+/** The kind of a directory entry of this machine. */
 export type FileKind = 'directory' | 'file' | 'symlink' | 'other';
 
-/** The part of the machine's file system that planning looks at. Never follows the last component. */
+/** Read access to the machine's file system. Never follows the last component of a path. */
 export interface FileLister {
   kind(path: string): FileKind | undefined;
-  /** Names in a directory. */
+  /** Returns the names in a directory. */
   list(path: string): readonly string[];
   readLink(path: string): string;
 }
@@ -20,7 +20,10 @@ export interface PlannedMount {
   readonly readOnly: boolean;
 }
 
-/** A step of building a root: paths are relative to it and begin with `/`. Directories come before what is in them, binds in an order that may be followed. */
+/**
+ * A step of building a root. Paths are relative to the root and begin with `/`. A directory comes
+ * before its entries, and the binds are in an order that works.
+ */
 export type RootStep =
   | { readonly step: 'directory'; readonly path: string }
   | { readonly step: 'file'; readonly path: string }
@@ -35,24 +38,26 @@ export type RootStep =
 
 interface RootRequest {
   readonly mounts: readonly PlannedMount[];
-  /** Directories that must be there, such as the working directory. */
+  /** Directories that must exist, such as the working directory. */
   readonly directories: readonly string[];
-  /** Top-level names that the caller fills itself: empty directories in the plan. */
+  /** Top-level directories that the caller fills; they are empty in the plan. */
   readonly reserved: readonly string[];
   readonly lister: FileLister;
 }
 
-/** A directory of the root that is put together from parts instead of being bound as a whole. */
+/** A directory of the root that consists of individual entries instead of one bind. */
 interface Skeleton {
   readonly children: Map<string, Skeleton>;
-  /** A mount point at this path. */
+  /** The kind of the mount point at this path, if there is one. */
   point: 'directory' | 'file' | undefined;
 }
 
 /**
- * Plans a root directory that shows this machine's file system with mounts at their paths, without writing anything outside the new root. A
- * mount path that exists on the machine is bound over; where a part of it is missing, the deepest directory that exists becomes a directory of the
- * new root, with everything in it bound (or, for links, copied) one by one. Links on the way to a mount path are followed within the root.
+ * Plans a root directory that contains this machine's file system and the mounts at their paths.
+ * The plan writes only within the new root. A mount path that exists on the machine is a bind
+ * target. If part of a mount path is missing, the deepest existing directory becomes a directory of
+ * the new root, with each of its entries bound (or, for a link, copied). Links on the way to a
+ * mount path are resolved within the root.
  */
 export function planRoot(request: RootRequest): RootStep[] {
   const { lister } = request;
@@ -63,14 +68,14 @@ export function planRoot(request: RootRequest): RootStep[] {
   const inside = (path: string) =>
     mounts.find((mount) => mount.kind === 'directory' && path.startsWith(`${mount.path}/`));
   for (const name of request.reserved) grow(root, `/${name}`).point ??= 'directory';
-  const wanted = [
+  const points = [
     ...mounts,
     ...request.directories.map((path) => ({
       path: resolveLinks(path, lister, request.reserved),
       kind: 'directory' as const,
     })),
   ];
-  for (const point of wanted)
+  for (const point of points)
     if (inside(point.path) === undefined && needsSkeleton(point, request)) grow(root, point.path).point ??= point.kind;
   const steps: RootStep[] = [];
   emit('', root, request, steps);
@@ -83,7 +88,10 @@ function byDepth(a: { path: string }, b: { path: string }): number {
   return a.path.split('/').length - b.path.split('/').length;
 }
 
-/** Whether a path isn't there on the machine in the form that a mount needs, so that the root must provide it. */
+/**
+ * Whether the root must provide a path, because the machine does not have it with the kind that the
+ * mount needs.
+ */
 function needsSkeleton(
   { path, kind }: { path: string; kind: 'directory' | 'file' },
   { lister, reserved }: RootRequest,
@@ -128,7 +136,10 @@ function emitMachineEntry(path: string, lister: FileLister, steps: RootStep[]): 
   steps.push({ step: 'bind', path, source: path, readOnly: false, recursive: kind === 'directory' });
 }
 
-/** Follows the links of this machine on the way to a path, as if it were the root; what doesn't exist stays as it is. */
+/**
+ * Resolves this machine's links on the way to a path, with the machine as the root. Components that
+ * do not exist stay unchanged. Stops after 40 links, so that a cycle ends.
+ */
 export function resolveLinks(path: string, lister: FileLister, reserved: readonly string[] = []): string {
   let pending = posix
     .normalize(path)
@@ -138,13 +149,13 @@ export function resolveLinks(path: string, lister: FileLister, reserved: readonl
   for (let links = 0; pending.length > 0; ) {
     const [name = '', ...rest] = pending;
     pending = rest;
-    if (name === '../..') {
-      resolved = posix.dirname(resolved) === '/' ? '' : posix.dirname(resolved);
+    if (name === '..') {
+      resolved = resolved.slice(0, Math.max(0, resolved.lastIndexOf('/')));
       continue;
     }
     const next = `${resolved}/${name}`;
     const masked = reserved.includes(next.split('/')[1] ?? '');
-    if (masked || lister.kind(next) !== 'symlink' || links >= MAX_LINKS) {
+    if (masked || lister.kind(next) !== 'symlink' || links >= maxLinks) {
       resolved = next;
       continue;
     }

@@ -1,5 +1,8 @@
-/** A stream that exists because of the way its owner was made. */
+/**
+ * Returns a stream that must exist because the caller requested it. Throws a `TypeError` if it is
+ * missing.
+ */
 export function requireStream<Stream>(stream: Stream | null | undefined): Stream {
-  if (stream === null || stream === undefined) throw new TypeError('a pipe that was asked for is missing');
+  if (stream === null || stream === undefined) throw new TypeError('a requested pipe is missing');
   return stream;
 }

@@ -2,21 +2,22 @@ import { EventEmitter, once } from 'node:events';
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 
-const TIMESTAMP_BYTES = '2026-01-01T00:00:00.000Z '.length;
+const timestampBytes = '2026-01-01T00:00:00.000Z '.length;
 
-/** What of a log is wanted. */
+/** Selects the part of a log to read. */
 export interface LogQuery {
   readonly follow: boolean;
   readonly timestamps: boolean;
   readonly tailLines: number | undefined;
   readonly sinceMs: number | undefined;
-  /** Ends a `follow`. */
+  /** Stops a read with `follow`. */
   readonly signal: AbortSignal;
 }
 
 /**
- * The output of one run of one container, both streams in the order of arrival, each line with the time at which it began. Kept in a file, so that its
- * size costs no memory; while the disk is slower than the container, the container waits.
+ * The output of one run of a container: both streams in the order of arrival, with the start time
+ * of each line. The log is a file, so its size does not use memory. If the disk is slower than the
+ * container, the container blocks on its output.
  */
 export class ContainerLog {
   readonly #path: string;
@@ -34,7 +35,7 @@ export class ContainerLog {
     this.#file.on('error', () => this.#finish());
   }
 
-  /** Takes in a stream until it ends; the log is complete when all of its streams have ended. */
+  /** Appends a stream until it ends. The log is complete when all of its streams have ended. */
   add(stream: Readable): void {
     this.#open += 1;
     stream.on('data', (chunk: Buffer) => {
@@ -49,7 +50,10 @@ export class ContainerLog {
     });
   }
 
-  /** The log as it was asked for, as bytes in latin1; with `follow` it goes on until the container has ended. */
+  /**
+   * Yields the selected part of the log, as bytes in latin1. With `follow`, continues until the
+   * container has ended.
+   */
   async *read(query: LogQuery): AsyncGenerator<string> {
     const skip = query.tailLines === undefined ? 0 : Math.max(0, (await this.#countLines()) - query.tailLines);
     const filter = new LineFilter(query, skip);
@@ -102,7 +106,10 @@ export class ContainerLog {
   }
 }
 
-/** Takes the file's text in pieces and gives what is to be seen of it: chosen lines, with or without their times. */
+/**
+ * Filters the file's text, which arrives in chunks: selects lines and removes their timestamps
+ * where the query does not ask for them.
+ */
 class LineFilter {
   readonly #query: LogQuery;
   #skip: number;
@@ -118,10 +125,10 @@ class LineFilter {
   take(chunk: string): string {
     let text = this.#rest + chunk;
     let seen = '';
-    while (text !== '' && (!this.#atStart || text.length >= TIMESTAMP_BYTES)) {
+    while (text !== '' && (!this.#atStart || text.length >= timestampBytes)) {
       if (this.#atStart) {
-        const stamp = text.slice(0, TIMESTAMP_BYTES);
-        text = text.slice(TIMESTAMP_BYTES);
+        const stamp = text.slice(0, timestampBytes);
+        text = text.slice(timestampBytes);
         this.#begin(stamp);
         if (this.#shown && this.#query.timestamps) seen += stamp;
       }

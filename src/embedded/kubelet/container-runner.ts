@@ -6,7 +6,7 @@ import type { V1Container } from '@kubernetes/client-node';
 import { sleep } from '../../internal/system-clock.ts';
 import { Timer } from '../../internal/timer.ts';
 import type { ContainerSpec, ProcessEnd, RunningContainer } from '../isolation/container-runtime.ts';
-import { CONTAINER_MARKER, INSTANCE_MARKER } from '../markers.ts';
+import { containerMarker, instanceMarker } from '../markers.ts';
 import {
   apiTime,
   type ContainerState,
@@ -24,23 +24,23 @@ import { judgeImage } from './image-name.ts';
 import { containerMounts, VolumeNotReadyError, type VolumeSource } from './pod-volumes.ts';
 import { nextChange, type RunnerContext } from './runner-context.ts';
 
-const STABLE_AFTER_MS = 600_000;
-const MAX_BACK_OFF_FACTOR = 30;
-const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const stableAfterMs = 600_000;
+const maxBackOffFactor = 30;
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 interface ContainerRunnerOptions {
   readonly context: RunnerContext;
-  /** The pod as it is now. */
+  /** Returns the current pod. */
   readonly pod: () => Pod;
   readonly container: V1Container;
   readonly restart: 'Always' | 'OnFailure' | 'Never';
-  /** A directory of its own. */
+  /** A directory of this container alone. */
   readonly directory: string;
   /** Called after each change of `status`. */
   readonly onChange: () => void;
 }
 
-/** One container of a pod through all its starts: what the kubelet does for it. */
+/** Runs one container of a pod, with all of its restarts, as the kubelet does. */
 export class ContainerRunner {
   readonly #options: ContainerRunnerOptions;
   readonly #stopped = new AbortController();
@@ -61,7 +61,7 @@ export class ContainerRunner {
     return this.#options.container.name;
   }
 
-  /** The container that runs now. */
+  /** The container that currently runs. */
   get running(): RunningContainer | undefined {
     return this.#running;
   }
@@ -87,18 +87,24 @@ export class ContainerRunner {
     return previous ? this.#logs.previous : this.#logs.current;
   }
 
-  /** Shows why the container doesn't start yet. */
+  /** Sets the reason why the container does not start yet. */
   wait(reason: string): void {
-    this.#become({ waiting: { reason } });
+    this.#setState({ waiting: { reason } });
   }
 
-  /** Runs the container until it has ended for good or was stopped. `began` is called whenever it has begun. */
+  /**
+   * Runs the container until it ends without a restart or `stop()` is called. Calls `began` after
+   * each start.
+   */
   run(volumes: ReadonlyMap<string, VolumeSource>, began: () => void = () => undefined): Promise<void> {
     this.#settled = this.#run(volumes, began);
     return this.#settled;
   }
 
-  /** Ends the container: TERM, KILL after `graceMs`; it isn't started again. Resolves when it has ended. Called again, a shorter grace counts. */
+  /**
+   * Stops the container without a restart: sends SIGTERM, then SIGKILL after `graceMs`. Resolves
+   * when the container has ended. A later call can shorten the grace period.
+   */
   async stop(graceMs: number): Promise<void> {
     const running = this.#running;
     if (running !== undefined && !this.#stopped.signal.aborted) {
@@ -107,12 +113,15 @@ export class ContainerRunner {
     }
     this.#stopped.abort();
     const timer = new Timer(graceMs, () => this.#running?.kill());
-    // What it fails with is reported by what runs it.
+    // The caller of `run()` handles its rejection.
     await this.#settled.catch(() => undefined);
     timer.clear();
   }
 
-  /** Sends a signal to the first process; `reason` is what its status will say if it ends of it. */
+  /**
+   * Sends a signal to the first process. If the process ends because of it, the status reports
+   * `reason`. Returns `false` if the container does not run.
+   */
   signal(signal: NodeJS.Signals, reason: string | undefined): boolean {
     if (this.#running === undefined) return false;
     this.#endReason = reason;
@@ -128,7 +137,7 @@ export class ContainerRunner {
       const startedAt = Date.now();
       const failed = await this.#runOnce(spec, began);
       if (this.#stopped.signal.aborted || !this.#restartsAfter(failed)) return;
-      quickEnds = Date.now() - startedAt > STABLE_AFTER_MS ? 0 : quickEnds + 1;
+      quickEnds = Date.now() - startedAt > stableAfterMs ? 0 : quickEnds + 1;
       await this.#backOff(quickEnds);
       this.#restarts += 1;
     }
@@ -139,18 +148,18 @@ export class ContainerRunner {
     return restart === 'Always' || (restart === 'OnFailure' && failed);
   }
 
-  /** After the first end none, then the first pause, doubled each time. */
+  /** Does not pause after the first end. Then pauses for the first back-off, doubled each time. */
   async #backOff(quickEnds: number): Promise<void> {
     if (quickEnds <= 1) return;
     const { crashLoopBackOffMs } = this.#options.context;
-    const pauseMs = crashLoopBackOffMs * Math.min(2 ** (quickEnds - 2), MAX_BACK_OFF_FACTOR);
+    const pauseMs = crashLoopBackOffMs * Math.min(2 ** (quickEnds - 2), maxBackOffFactor);
     const { name, namespace, uid } = this.#options.pod().metadata;
-    const who = `pod=${name}_${namespace ?? ''}(${uid})`;
+    const podLabel = `pod=${name}_${namespace ?? ''}(${uid})`;
     this.#lastState = this.#state;
-    this.#become({
+    this.#setState({
       waiting: {
         reason: 'CrashLoopBackOff',
-        message: `back-off ${Math.round(pauseMs / 1000)}s restarting failed container=${this.name} ${who}`,
+        message: `back-off ${Math.round(pauseMs / 1000)}s restarting failed container=${this.name} ${podLabel}`,
       },
     });
     this.#record(
@@ -176,22 +185,22 @@ export class ContainerRunner {
     if (verdict.verdict === 'invalid') {
       this.#record('Warning', 'InspectFailed', verdict.message);
       this.#record('Warning', 'Failed', 'Error: InvalidImageName');
-      this.#become({ waiting: { reason: 'InvalidImageName', message: verdict.message } });
+      this.#setState({ waiting: { reason: 'InvalidImageName', message: verdict.message } });
       return false;
     }
     for (
       let pauseMs = context.crashLoopBackOffMs;
       !this.#stopped.signal.aborted;
-      pauseMs = Math.min(pauseMs * 2, context.crashLoopBackOffMs * MAX_BACK_OFF_FACTOR)
+      pauseMs = Math.min(pauseMs * 2, context.crashLoopBackOffMs * maxBackOffFactor)
     ) {
       this.#record('Normal', 'Pulling', `Pulling image "${image}"`);
       this.#record('Warning', 'Failed', `Failed to pull image "${image}": ${verdict.message}`);
       this.#record('Warning', 'Failed', 'Error: ErrImagePull');
-      this.#become({ waiting: { reason: 'ErrImagePull', message: verdict.message } });
+      this.#setState({ waiting: { reason: 'ErrImagePull', message: verdict.message } });
       await this.#pause(pauseMs / 10);
       this.#record('Normal', 'BackOff', `Back-off pulling image "${image}"`);
       this.#record('Warning', 'Failed', 'Error: ImagePullBackOff');
-      this.#become({
+      this.#setState({
         waiting: {
           reason: 'ImagePullBackOff',
           message: `Back-off pulling image "${image}": ErrImagePull: ${verdict.message}`,
@@ -202,7 +211,10 @@ export class ContainerRunner {
     return false;
   }
 
-  /** Puts together what the next start takes; waits for what is missing. `undefined` when stopped meanwhile. */
+  /**
+   * Prepares the next start, and waits for missing sources. Resolves with `undefined` if the
+   * container is stopped meanwhile.
+   */
   async #prepare(volumes: ReadonlyMap<string, VolumeSource>): Promise<ContainerSpec | undefined> {
     const { context, pod, container } = this.#options;
     while (!this.#stopped.signal.aborted) {
@@ -213,7 +225,7 @@ export class ContainerRunner {
       } catch (error) {
         if (!(error instanceof MissingSourceError) && !(error instanceof VolumeNotReadyError)) throw error;
         this.#record('Warning', 'Failed', `Error: ${error.message}`);
-        this.#become({ waiting: { reason: 'CreateContainerConfigError', message: error.message } });
+        this.#setState({ waiting: { reason: 'CreateContainerConfigError', message: error.message } });
         await nextChange(context.store, ['configmaps', 'secrets'], this.#stopped.signal);
       }
     }
@@ -226,7 +238,7 @@ export class ContainerRunner {
     const id = randomBytes(32).toString('hex');
     const user = containerUser(pod, container);
     const base = {
-      PATH: process.env['PATH'] ?? DEFAULT_PATH,
+      PATH: process.env['PATH'] ?? defaultPath,
       HOME: user === undefined || user.uid === process.getuid?.() ? homedir() : '/',
       HOSTNAME: pod.spec.hostname ?? pod.metadata.name,
     };
@@ -242,14 +254,14 @@ export class ContainerRunner {
       command: [...(container.command ?? []), ...(container.args ?? [])].map((word) =>
         expandVariables(word, variables),
       ),
-      environment: { ...environment, [INSTANCE_MARKER]: context.instanceId, [CONTAINER_MARKER]: id },
+      environment: { ...environment, [instanceMarker]: context.instanceId, [containerMarker]: id },
       workingDirectory: container.workingDir ?? '/',
       mounts,
       user,
     };
   }
 
-  /** One start to its end. Says whether it failed. */
+  /** Runs one start to its end. Resolves with whether it failed. */
   async #runOnce(spec: ContainerSpec, began: () => void): Promise<boolean> {
     this.#containerID = `embedded://${spec.id}`;
     this.#record('Normal', 'Created', `Created container: ${this.name}`);
@@ -257,7 +269,7 @@ export class ContainerRunner {
     const running = await this.#start(spec);
     this.#openLog(running, `${spec.directory}.log`);
     if (this.#stopped.signal.aborted) running.kill();
-    if (running.pid !== undefined) this.#options.context.remember(running.pid);
+    if (running.pid !== undefined) this.#options.context.recordProcess(running.pid);
     if (running.began) {
       this.#running = running;
       this.#endReason = undefined;
@@ -274,7 +286,10 @@ export class ContainerRunner {
     return terminated.exitCode !== 0;
   }
 
-  /** As with a container runtime, a container whose command the kernel takes for too long begins, says so and ends. */
+  /**
+   * Starts the container. If the kernel rejects the command as too long, the container starts,
+   * prints the error and ends, as with a container runtime.
+   */
   async #start(spec: ContainerSpec): Promise<RunningContainer> {
     const { runtime } = this.#options.context;
     try {
@@ -282,7 +297,7 @@ export class ContainerRunner {
     } catch (error) {
       if (!isRecord(error) || error['code'] !== 'E2BIG') throw error;
       await this.#removeRoot(spec);
-      const { PATH = DEFAULT_PATH, [INSTANCE_MARKER]: instance = '' } = spec.environment;
+      const { PATH = defaultPath, [instanceMarker]: instance = '' } = spec.environment;
       const command = [
         '/bin/sh',
         '-c',
@@ -292,7 +307,7 @@ export class ContainerRunner {
       return await runtime.start({
         ...spec,
         command,
-        environment: { PATH, [INSTANCE_MARKER]: instance, [CONTAINER_MARKER]: spec.id },
+        environment: { PATH, [instanceMarker]: instance, [containerMarker]: spec.id },
       });
     }
   }
@@ -301,7 +316,9 @@ export class ContainerRunner {
     try {
       await removeTree(join(spec.directory, 'root'));
     } catch (error) {
-      this.#options.context.logger.warn(`container ${this.name}: its root stays until the pod goes: ${String(error)}`);
+      this.#options.context.logger.warn(
+        `container ${this.name}: its root stays until the pod is deleted: ${String(error)}`,
+      );
     }
   }
 
@@ -339,13 +356,13 @@ export class ContainerRunner {
     };
   }
 
-  /** The state of the start before becomes the last state. */
+  /** Sets the state. The state of the previous start becomes the last state. */
   #rotateState(state: ContainerState): void {
     if (state.running !== undefined && this.#state.terminated !== undefined) this.#lastState = this.#state;
-    this.#become(state);
+    this.#setState(state);
   }
 
-  #become(state: ContainerState): void {
+  #setState(state: ContainerState): void {
     this.#state = state;
     this.#options.onChange();
   }

@@ -2,7 +2,10 @@ import type { V1Container } from '@kubernetes/client-node';
 import type { ContainerUser } from '../isolation/container-runtime.ts';
 import type { Pod } from '../objects/api-object.ts';
 
-/** Whom a container runs as; `undefined` where nobody is named, so as whoever runs the cluster. */
+/**
+ * Returns the user that a container runs as. Returns `undefined` if the pod names no user; the
+ * container then runs as the user of the cluster.
+ */
 export function containerUser(pod: Pod, container: V1Container): ContainerUser | undefined {
   const ofPod = pod.spec.securityContext;
   const own = container.securityContext;
@@ -17,7 +20,7 @@ export function containerUser(pod: Pod, container: V1Container): ContainerUser |
   };
 }
 
-/** Why the container may not run, where it must not be root and would be. */
+/** Returns the reason why the container may not run, if it must not run as root and would. */
 export function rootRefusal(pod: Pod, container: V1Container): string | undefined {
   const nonRoot = container.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot ?? false;
   const uid = container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser ?? process.getuid?.();

@@ -3,10 +3,16 @@ import { isRecord, type Pod, stringMap, textOf } from '../objects/api-object.ts'
 import type { ObjectStore } from '../objects/object-store.ts';
 import { expandVariables } from './expansion.ts';
 
-/** A config map or secret that a container needs isn't there (yet); the kubelet calls it CreateContainerConfigError. */
+/**
+ * A config map or secret that a container needs does not exist (yet). The kubelet calls this
+ * CreateContainerConfigError.
+ */
 export class MissingSourceError extends Error {}
 
-/** The bytes of a key of a config map or secret; `undefined` where the object or the key is missing. */
+/**
+ * Returns the values of a config map or secret by key. Returns `undefined` if the object does not
+ * exist.
+ */
 export function sourceValues(
   store: ObjectStore,
   kind: 'configmaps' | 'secrets',
@@ -23,7 +29,7 @@ export function sourceValues(
   ]);
 }
 
-/** The value of a field of a pod, as `fieldRef` names it. */
+/** Returns the value of a pod's field by its `fieldRef` path. */
 export function podField(pod: Pod, path: string): string | undefined {
   const { metadata, spec } = pod;
   const keyed = /^metadata\.(labels|annotations)\['([^']+)'\]$/.exec(path);
@@ -54,13 +60,14 @@ interface EnvironmentRequest {
   readonly pod: Pod;
   readonly container: V1Container;
   readonly store: ObjectStore;
-  /** What a container has before the pod says anything. */
+  /** The variables that every container has. */
   readonly base: Readonly<Record<string, string>>;
 }
 
 /**
- * The environment of a container: `envFrom`, then `env` in order, each value seeing those before it by `$(NAME)`.
- * @throws MissingSourceError where a config map, a secret or a key isn't there and isn't optional
+ * Returns the environment of a container: `envFrom`, then `env` in order. Each value can refer to
+ * earlier variables with `$(NAME)`.
+ * @throws MissingSourceError if a config map, a secret or a key does not exist and is not optional
  */
 export function containerEnvironment(request: EnvironmentRequest): Record<string, string> {
   const { container, base } = request;

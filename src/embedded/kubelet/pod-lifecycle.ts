@@ -11,7 +11,10 @@ import { setUpVolumes, VolumeNotReadyError, type VolumeSource } from './pod-volu
 import { nextChange, type RunnerContext } from './runner-context.ts';
 import { unschedulableReason } from './scheduling.ts';
 
-/** One pod from its creation to its end: finds it a place, runs its containers, writes its status, and removes it when it is deleted. */
+/**
+ * Manages one pod from its creation to its end: schedules it, runs its containers, writes its
+ * status, and removes it after its deletion.
+ */
 export class PodLifecycle {
   readonly #context: RunnerContext;
   readonly #directory: string;
@@ -19,13 +22,13 @@ export class PodLifecycle {
   readonly #inits: readonly ContainerRunner[];
   readonly #mains: readonly ContainerRunner[];
   #pod: Pod;
-  /** The grace period of the deletion that is under way. */
+  /** The grace period of the current deletion. */
   #graceSeconds: number | undefined;
   #startTime = '';
   #sandboxReady = false;
   #failure: { readonly reason: string; readonly message: string } | undefined;
   #writePending = false;
-  #over: Promise<void> = Promise.resolve();
+  #finished: Promise<void> = Promise.resolve();
   #deadline: Timer | undefined;
 
   constructor(pod: Pod, context: RunnerContext) {
@@ -36,9 +39,9 @@ export class PodLifecycle {
     this.#mains = pod.spec.containers.map((container) => this.#runner(container, false));
   }
 
-  /** Begins; what goes wrong is told in the status and in events. */
+  /** Starts the pod. Reports failures in the status and in events. */
   begin(): void {
-    this.#over = this.#run().catch((error: unknown) => {
+    this.#finished = this.#run().catch((error: unknown) => {
       this.#context.logger.error(
         `pod ${this.#pod.metadata.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
       );
@@ -46,7 +49,7 @@ export class PodLifecycle {
     });
   }
 
-  /** Takes notice of a change that somebody made to the pod. */
+  /** Handles an update of the pod. */
   update(pod: Pod): void {
     this.#pod = pod;
     const grace = pod.metadata.deletionGracePeriodSeconds;
@@ -59,7 +62,7 @@ export class PodLifecycle {
     return [...this.#mains, ...this.#inits].find((runner) => runner.name === name);
   }
 
-  /** Ends everything of the pod at once and removes its directory. */
+  /** Ends every process of the pod without a grace period and removes the pod's directory. */
   async destroy(): Promise<void> {
     await this.#stop(0);
     await removeTree(this.#directory);
@@ -95,8 +98,9 @@ export class PodLifecycle {
   #schedule(): boolean {
     const { node, store, events } = this.#context;
     const now = apiTime(Date.now());
-    const given = this.#pod.spec.nodeName;
-    const reason = given !== undefined && given !== '' ? undefined : unschedulableReason(this.#pod, node);
+    const requestedNode = this.#pod.spec.nodeName;
+    const reason =
+      requestedNode !== undefined && requestedNode !== '' ? undefined : unschedulableReason(this.#pod, node);
     if (reason !== undefined) {
       store.update('pods', withStatus(this.#pod, unschedulableStatus(this.#pod, reason, now)));
       events.record(this.#pod, {
@@ -107,7 +111,7 @@ export class PodLifecycle {
       });
       return false;
     }
-    if (given !== undefined && given !== '' && given !== node.name) return false;
+    if (requestedNode !== undefined && requestedNode !== '' && requestedNode !== node.name) return false;
     this.#startTime = now;
     if (this.#inits.length > 0) for (const runner of this.#mains) runner.wait('PodInitializing');
     const { namespace = '', name } = this.#pod.metadata;
@@ -142,7 +146,9 @@ export class PodLifecycle {
     return undefined;
   }
 
-  /** Runs the init containers in order. Says whether the pod's own containers may start. */
+  /**
+   * Runs the init containers in order. Resolves with whether the pod's own containers may start.
+   */
   async #initialise(volumes: ReadonlyMap<string, VolumeSource>): Promise<boolean> {
     for (const [index, runner] of this.#inits.entries()) {
       if (this.#stopped.signal.aborted) return false;
@@ -176,17 +182,17 @@ export class PodLifecycle {
     finishDeletion(this.#context.store, 'pods', this.#pod);
   }
 
-  /** Ends the pod's containers, then its sidecars. */
+  /** Stops the pod's containers, then its sidecars. */
   async #stop(graceMs: number): Promise<void> {
     this.#deadline?.clear();
     this.#stopped.abort();
     const deadline = Date.now() + graceMs;
     await Promise.all(this.#mains.map((runner) => runner.stop(graceMs)));
     await Promise.all(this.#inits.map((runner) => runner.stop(Math.max(0, deadline - Date.now()))));
-    await this.#over;
+    await this.#finished;
   }
 
-  /** Changes that come together are written together. */
+  /** Schedules a write of the status in a microtask, which covers all changes until then. */
   #statusChanged(): void {
     if (this.#writePending || this.#startTime === '') return;
     this.#writePending = true;

@@ -7,11 +7,14 @@ import type { ContainerRunner } from './container-runner.ts';
 import { PodLifecycle } from './pod-lifecycle.ts';
 import type { RunnerContext } from './runner-context.ts';
 
-/** Scheduler and kubelet of the one node: runs the pods of the store, and what follows from their deletion. */
+/**
+ * The scheduler and the kubelet of the one node: runs the pods of the store and completes their
+ * deletion.
+ */
 export class PodRunner {
   readonly #context: RunnerContext;
   readonly #pods = new Map<string, PodLifecycle>();
-  readonly #leaving = new Set<Promise<void>>();
+  readonly #cleanups = new Set<Promise<void>>();
   readonly #subscriptions: readonly (() => void)[];
 
   constructor(context: RunnerContext) {
@@ -22,16 +25,16 @@ export class PodRunner {
     ];
   }
 
-  /** A container of a pod, whether it runs or not. */
+  /** Returns a container of a pod, whether it runs or not. */
   container(pod: Pod, name: string): ContainerRunner | undefined {
     return this.#pods.get(pod.metadata.uid)?.container(name);
   }
 
-  /** Ends all pods at once; nothing starts any more. What cannot be cleaned up is in the log. */
+  /** Ends all pods without a grace period and starts no more pods. Logs what it cannot clean up. */
   async close(): Promise<void> {
     for (const unsubscribe of this.#subscriptions) unsubscribe();
     for (const uid of [...this.#pods.keys()]) this.#destroy(uid);
-    await Promise.all(this.#leaving);
+    await Promise.all(this.#cleanups);
   }
 
   #podChanged({ type, object }: StoreEvent): void {
@@ -63,7 +66,7 @@ export class PodRunner {
   #track(work: Promise<void>): void {
     const tracked: Promise<void> = work
       .catch((error: unknown) => this.#context.logger.warn(`cleaning up failed: ${String(error)}`))
-      .finally(() => this.#leaving.delete(tracked));
-    this.#leaving.add(tracked);
+      .finally(() => this.#cleanups.delete(tracked));
+    this.#cleanups.add(tracked);
   }
 }

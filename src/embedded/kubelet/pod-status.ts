@@ -1,19 +1,22 @@
 import type { ContainerStatus, Pod, PodCondition, PodStatus } from '../objects/api-object.ts';
 
-/** What is known of a pod that has a node. */
+/** The facts about a pod that has a node. */
 export interface PodFacts {
   readonly pod: Pod;
   readonly initStatuses: readonly ContainerStatus[];
   readonly statuses: readonly ContainerStatus[];
-  /** Its volumes are there and its containers may start. */
+  /** Whether the pod's volumes are set up, so that its containers may start. */
   readonly sandboxReady: boolean;
   readonly startTime: string;
-  /** Why the pod as a whole failed, whatever its containers say. */
+  /** The reason why the pod as a whole failed, regardless of its containers. */
   readonly failure: { readonly reason: string; readonly message: string } | undefined;
   readonly now: string;
 }
 
-/** The status of a pod that has a node, made of the states of its containers by the kubelet's rules. */
+/**
+ * Returns the status of a pod that has a node. Derives it from the states of the containers by the
+ * kubelet's rules.
+ */
 export function podStatus(facts: PodFacts): PodStatus {
   const { pod, initStatuses, statuses, failure } = facts;
   const phase = failure === undefined ? podPhase(pod, initStatuses, statuses) : 'Failed';
@@ -30,7 +33,7 @@ export function podStatus(facts: PodFacts): PodStatus {
   };
 }
 
-/** Whether an init container has done its part: ended well, or, as a sidecar, begun. */
+/** Whether an init container has completed: ended with exit code 0, or, as a sidecar, started. */
 export function isInitialised(pod: Pod, status: ContainerStatus): boolean {
   const sidecar = pod.spec.initContainers?.find(({ name }) => name === status.name)?.restartPolicy === 'Always';
   return sidecar ? status.started || status.restartCount > 0 : status.state.terminated?.exitCode === 0;
@@ -98,7 +101,7 @@ function withTimes(
   return { lastProbeTime: null, lastTransitionTime: before?.lastTransitionTime ?? now, ...condition };
 }
 
-/** The status of a pod for which there is no node. */
+/** Returns the status of a pod that cannot be scheduled. */
 export function unschedulableStatus(pod: Pod, message: string, now: string): PodStatus {
   const condition = withTimes(
     { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message },

@@ -7,24 +7,29 @@ import type { ObjectStore } from '../objects/object-store.ts';
 import { podField, sourceValues } from './environment.ts';
 import { expandVariables } from './expansion.ts';
 
-/** A volume can't be set up now; `message` is what the kubelet says in its event. It may be possible later. */
+/**
+ * A volume cannot be set up now, but possibly later. `message` is the text of the kubelet's event.
+ */
 export class VolumeNotReadyError extends Error {}
 
 interface VolumeContext {
   readonly store: ObjectStore;
-  /** Where this pod's volumes are. */
+  /** The directory of this pod's volumes. */
   readonly directory: string;
-  /** Where the claims of all pods are. */
+  /** The directory of the claims of all pods. */
   readonly claims: string;
 }
 
-/** A volume as a directory (or file) of this machine. */
+/** The directory (or file) of this machine behind a volume. */
 export interface VolumeSource {
   readonly path: string;
   readonly readOnly: boolean;
 }
 
-/** Makes the directories of a pod's volumes. @throws VolumeNotReadyError where what one is made of isn't there yet */
+/**
+ * Creates the directories of a pod's volumes.
+ * @throws VolumeNotReadyError if the source of a volume does not exist yet
+ */
 export async function setUpVolumes(pod: Pod, context: VolumeContext): Promise<ReadonlyMap<string, VolumeSource>> {
   const sources = new Map<string, VolumeSource>();
   for (const volume of pod.spec.volumes ?? []) sources.set(volume.name, await setUpVolume(pod, volume, context));
@@ -42,7 +47,7 @@ async function setUpVolume(pod: Pod, volume: V1Volume, context: VolumeContext): 
   const files = volumeFiles(pod, volume, context.store);
   if (files === undefined) {
     await mkdir(path, { recursive: true });
-    await openToAll(path, group);
+    await makeWorldWritable(path, group);
     return { path, readOnly: false };
   }
   const staging = `${path}.new`;
@@ -61,7 +66,10 @@ interface VolumeFile {
   readonly content: Buffer;
 }
 
-/** The content of a volume that is made of objects; `undefined` for one that begins empty. */
+/**
+ * Returns the files of a volume whose source is an object. Returns `undefined` for a volume that
+ * starts empty.
+ */
 function volumeFiles(pod: Pod, volume: V1Volume, store: ObjectStore): VolumeFile[] | undefined {
   const namespace = pod.metadata.namespace ?? 'default';
   const from = (
@@ -114,8 +122,11 @@ async function writeVolumeFile(root: string, file: VolumeFile, group: number | u
   await chmod(path, group === undefined ? file.mode : file.mode | 0o040);
 }
 
-/** As the kubelet leaves an emptyDir: open to all; with fsGroup owned by that group, which what is made in it inherits. */
-async function openToAll(path: string, group: number | undefined): Promise<void> {
+/**
+ * Makes a directory writable for all users, as the kubelet does for an emptyDir. With fsGroup, the
+ * group owns it, and new entries inherit the group.
+ */
+async function makeWorldWritable(path: string, group: number | undefined): Promise<void> {
   if (group !== undefined && process.getuid?.() === 0) await chown(path, 0, group);
   await chmod(path, group === undefined ? 0o777 : 0o2777);
 }
@@ -140,7 +151,7 @@ async function openClaim(pod: Pod, name: string, context: VolumeContext, group: 
   if (claim === undefined) throw new VolumeNotReadyError(`persistentvolumeclaim "${name}" not found`);
   const path = join(context.claims, claim.metadata.uid);
   const made = await mkdir(path, { recursive: true });
-  if (made !== undefined) await openToAll(path, group);
+  if (made !== undefined) await makeWorldWritable(path, group);
   return path;
 }
 
@@ -150,7 +161,11 @@ interface MountRequest {
   readonly environment: ReadonlyMap<string, string>;
 }
 
-/** The mounts of a container; a `subPath` that is missing is made, open to all, as the kubelet does. @throws VolumeNotReadyError for one that leads out of its volume */
+/**
+ * Returns the mounts of a container. Creates a missing `subPath`, writable for all users, as the
+ * kubelet does.
+ * @throws VolumeNotReadyError for a `subPath` that leads out of its volume
+ */
 export async function containerMounts({ container, volumes, environment }: MountRequest): Promise<ContainerMount[]> {
   const mounts: ContainerMount[] = [];
   for (const mount of container.volumeMounts ?? []) {
@@ -168,8 +183,7 @@ export async function containerMounts({ container, volumes, environment }: Mount
 
 async function openSubPath(root: string, subPath: string): Promise<string> {
   const parts = subPath.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('../..'))
-    throw new VolumeNotReadyError(`subPath ${JSON.stringify(subPath)} must not contain '../..'`);
+  if (parts.includes('..')) throw new VolumeNotReadyError(`subPath ${JSON.stringify(subPath)} must not contain '..'`);
   const base = await realpath(root);
   let path = base;
   for (const part of parts) {

@@ -4,20 +4,25 @@ import type { ObjectStore } from '../objects/object-store.ts';
 import type { EmbeddedLogger } from '../options.ts';
 import type { NodeFacts } from './scheduling.ts';
 
-/** What everything that runs pods works with. */
+/** The collaborators of the classes that run pods. */
 export interface RunnerContext {
   readonly store: ObjectStore;
   readonly events: EventRecorder;
   readonly runtime: ContainerRuntime;
   readonly node: NodeFacts;
   readonly logger: EmbeddedLogger;
-  /** The instance's directory. */
+  /** The directory of the instance. */
   readonly directory: string;
-  /** Marks all processes of this instance. */
+  /** The id that marks all processes of this instance. */
   readonly instanceId: string;
-  /** Puts a first process on record, so that it can be found when its environment can't be read. */
-  readonly remember: (pid: number) => void;
-  /** The first back-off after quick ends of a container, in milliseconds; doubles each time. */
+  /**
+   * Records a container's first process, so that a later start finds it even if its environment is
+   * not readable.
+   */
+  readonly recordProcess: (pid: number) => void;
+  /**
+   * The first back-off for a container that ends quickly, in milliseconds. It doubles each time.
+   */
   readonly crashLoopBackOffMs: number;
 }
 

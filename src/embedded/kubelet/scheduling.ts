@@ -2,7 +2,7 @@ import type { V1Container, V1NodeSelectorRequirement, V1NodeSelectorTerm } from 
 import type { Pod } from '../objects/api-object.ts';
 import { parseQuantity } from '../objects/quantity.ts';
 
-/** What the one node has to offer. */
+/** The labels and the capacity of the one node. */
 export interface NodeFacts {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -10,7 +10,10 @@ export interface NodeFacts {
   readonly memoryBytes: number;
 }
 
-/** Why the pod can't run on the node, in the scheduler's words; `undefined` where it can. */
+/**
+ * Returns the reason why the pod cannot run on the node, in the scheduler's words. Returns
+ * `undefined` if it can.
+ */
 export function unschedulableReason(pod: Pod, node: NodeFacts): string | undefined {
   const fault = nodeFault(pod, node);
   if (fault === undefined) return undefined;
@@ -60,7 +63,10 @@ function requirementMatches(
   }
 }
 
-/** What a pod asks for: the sum of its containers, or its largest init container. */
+/**
+ * Returns the requests of a pod: the sum of its containers, or its largest init container if that
+ * is more.
+ */
 function requested(pod: Pod, resource: 'cpu' | 'memory'): number {
   const of = (container: V1Container) => {
     const { requests, limits } = container.resources ?? {};

@@ -1,6 +1,6 @@
 import type { V1PodSpec } from '@kubernetes/client-node';
 
-/** Metadata as it stands in the JSON of an object (times are RFC 3339 texts). */
+/** The metadata in the JSON of an object. Times are RFC 3339 texts. */
 export interface ObjectMeta {
   readonly name: string;
   readonly generateName?: string;
@@ -16,7 +16,7 @@ export interface ObjectMeta {
   readonly finalizers?: readonly string[];
 }
 
-/** Any object of the API, as JSON. Objects in the store are never changed, only replaced. */
+/** Any object of the API, as JSON. The store replaces its objects and never modifies them. */
 export interface ApiObject {
   readonly apiVersion: string;
   readonly kind: string;
@@ -87,17 +87,23 @@ export interface Pod extends ApiObject {
   readonly status: PodStatus;
 }
 
-/** Whether a value of JSON is an object. */
+/** Whether a JSON value is an object. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whether an object of the store is a pod (its kind says so; create and update have checked the rest). */
+/**
+ * Whether an object of the store is a pod. Its kind is sufficient, because create and update
+ * validate the rest.
+ */
 export function isPod(object: ApiObject | undefined): object is Pod {
   return object?.kind === 'Pod' && isRecord(object.spec) && isRecord(object.status);
 }
 
-/** The entries of a string map such as `data` or `labels`; anything that isn't a text is left out. */
+/**
+ * Returns the entries of a string map such as `data` or `labels`. Omits values that are not
+ * strings.
+ */
 export function stringMap(value: unknown): Readonly<Record<string, string>> {
   if (!isRecord(value)) return {};
   return Object.fromEntries(
@@ -105,12 +111,12 @@ export function stringMap(value: unknown): Readonly<Record<string, string>> {
   );
 }
 
-/** A value where a text or a number is expected; empty for anything else. */
+/** Returns the text of a string, a number or a boolean, and an empty text for any other value. */
 export function textOf(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 }
 
-/** A moment as the API writes it, to the second. */
+/** Formats a time as the API does, to the second. */
 export function apiTime(epochMs: number): string {
   return `${new Date(epochMs).toISOString().slice(0, 19)}Z`;
 }

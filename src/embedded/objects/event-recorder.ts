@@ -2,15 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { type ApiObject, apiTime, isRecord, type Pod } from './api-object.ts';
 import type { NewObject, ObjectStore } from './object-store.ts';
 
-const EVENT_LIFETIME_MS = 3_600_000;
+const eventLifetimeMs = 3_600_000;
 
-/** What happened to a pod, for `kubectl describe`. */
+/** An event of a pod, as `kubectl describe` prints it. */
 export interface PodEvent {
   readonly type: 'Normal' | 'Warning';
   readonly reason: string;
   readonly message: string;
   readonly component: 'kubelet' | 'default-scheduler';
-  /** The container that it is about. */
+  /** The container that the event refers to. */
   readonly container?: string;
 }
 
@@ -22,7 +22,7 @@ type EventObject = ApiObject & {
   readonly involvedObject: unknown;
 };
 
-/** Writes the events of pods; one that repeats itself is counted, and all go after an hour. */
+/** Creates the events of pods. Counts an event that repeats, and deletes events after an hour. */
 export class EventRecorder {
   readonly #store: ObjectStore;
   readonly #now: () => number;
@@ -38,7 +38,7 @@ export class EventRecorder {
     const now = apiTime(this.#now());
     const existing = this.#store.list('events', namespace).filter(isEvent);
     for (const old of existing)
-      if (this.#now() - Date.parse(old.lastTimestamp) > EVENT_LIFETIME_MS)
+      if (this.#now() - Date.parse(old.lastTimestamp) > eventLifetimeMs)
         this.#store.remove('events', namespace, old.metadata.name);
     const same = existing.find(
       (old) =>

@@ -1,9 +1,9 @@
 import { type ApiObject, apiTime, isPod, isRecord, type Pod } from './api-object.ts';
 import type { ObjectStore } from './object-store.ts';
-import { RESOURCES, type ResourceDefinition } from './resources.ts';
+import { type ResourceDefinition, resourceDefinitions } from './resources.ts';
 import { conflict, deleted, type StatusBody } from './status.ts';
 
-/** `DeleteOptions`, from the body and from the query. */
+/** `DeleteOptions`, from the body or from the query. */
 export interface DeletionOptions {
   readonly gracePeriodSeconds: number | undefined;
   readonly uid: string | undefined;
@@ -25,9 +25,10 @@ export function deletionOptions(body: unknown, query: URLSearchParams): Deletion
 }
 
 /**
- * Deletes as the real server does. A pod that has a node is marked, and goes when its containers have ended or at once with a grace period
- * of 0; a namespace goes after all that is in it; an object with finalizers waits for them. Answers with what the client gets.
- * @throws ApiError 409 where a precondition doesn't hold
+ * Deletes an object as the real server does. Marks a pod that has a node, and removes it when its
+ * containers have ended, or at once with a grace period of 0. Removes a namespace after everything
+ * in it. Keeps an object with finalizers until they are removed. Returns the body of the response.
+ * @throws ApiError 409 if a precondition does not hold
  */
 export function deleteObject(
   store: ObjectStore,
@@ -40,7 +41,7 @@ export function deleteObject(
   assertPrecondition(object, 'ResourceVersion', options.resourceVersion, resourceVersion);
   if (resource.plural === 'namespaces') return deleteNamespace(store, object);
   if (isPod(object)) return deletePod(store, object, options);
-  if ((object.metadata.finalizers ?? []).length > 0) return store.update(resource.plural, marked(object, 0));
+  if ((object.metadata.finalizers ?? []).length > 0) return store.update(resource.plural, markedForDeletion(object, 0));
   store.remove(resource.plural, namespace, name);
   return deleted(resource.plural, name, uid);
 }
@@ -63,17 +64,17 @@ function deletePod(store: ObjectStore, pod: Pod, options: DeletionOptions): ApiO
   const grace = ended ? 0 : wanted;
   const before = pod.metadata.deletionGracePeriodSeconds;
   if (before !== undefined && grace >= before && grace !== 0) return pod;
-  const next = before !== undefined && grace === before ? pod : store.update('pods', marked(pod, grace));
+  const next = before !== undefined && grace === before ? pod : store.update('pods', markedForDeletion(pod, grace));
   if (grace === 0) finishDeletion(store, 'pods', next);
   return next;
 }
 
-function marked(object: ApiObject, graceSeconds: number): ApiObject {
+function markedForDeletion(object: ApiObject, graceSeconds: number): ApiObject {
   const deletionTimestamp = apiTime(Date.now() + graceSeconds * 1000);
   return { ...object, metadata: { ...object.metadata, deletionTimestamp, deletionGracePeriodSeconds: graceSeconds } };
 }
 
-/** Removes an object that is marked as deleted, as soon as no finalizer holds it. */
+/** Removes an object that is markedForDeletion for deletion, unless a finalizer holds it. */
 export function finishDeletion(store: ObjectStore, plural: string, object: ApiObject): void {
   const { namespace, name, uid } = object.metadata;
   const current = store.find(plural, namespace, name);
@@ -85,18 +86,21 @@ export function finishDeletion(store: ObjectStore, plural: string, object: ApiOb
 function deleteNamespace(store: ObjectStore, namespace: ApiObject): ApiObject {
   const next =
     namespace.metadata.deletionTimestamp === undefined
-      ? store.update('namespaces', { ...marked(namespace, 0), status: { phase: 'Terminating' } })
+      ? store.update('namespaces', { ...markedForDeletion(namespace, 0), status: { phase: 'Terminating' } })
       : namespace;
   emptyNamespace(store, next.metadata.name);
   return next;
 }
 
-/** Deletes what is in a namespace that goes; removes the namespace when nothing is left. Called again when a pod of it has gone. */
+/**
+ * Deletes the content of a namespace that is being deleted, and removes the namespace when nothing
+ * is left. Call it again whenever one of its pods is removed.
+ */
 export function emptyNamespace(store: ObjectStore, name: string): void {
   if (store.find('namespaces', undefined, name)?.metadata.deletionTimestamp === undefined) return;
   const options: DeletionOptions = { gracePeriodSeconds: undefined, uid: undefined, resourceVersion: undefined };
   let left = 0;
-  for (const resource of RESOURCES) {
+  for (const resource of resourceDefinitions) {
     if (!resource.namespaced) continue;
     for (const object of store.list(resource.plural, name)) {
       if (object.metadata.deletionTimestamp === undefined) deleteObject(store, resource, object, options);

@@ -2,7 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { type ApiObject, apiTime } from './api-object.ts';
 import { alreadyExists, expired, notFound, staleVersion } from './status.ts';
 
-/** One change of one object. `previous` is what the object was before, for selectors that no longer match. */
+/**
+ * One change of one object. `previous` is the object before the change, for selectors that no
+ * longer match.
+ */
 export interface StoreEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
   readonly version: number;
@@ -16,24 +19,25 @@ interface Collection {
   readonly objects: Map<string, ApiObject>;
   readonly history: StoreEvent[];
   readonly listeners: Set<StoreListener>;
-  /** Versions up to this one have been forgotten. */
-  forgotten: number;
+  /** The store has discarded the changes up to this version. */
+  discardedVersion: number;
 }
 
 interface StoreOptions {
-  /** Changes kept per resource for watches that begin in the past. */
+  /** The number of changes to keep for each resource, for watches that begin in the past. */
   readonly historyLength: number;
   readonly now: () => number;
 }
 
-/** What a new object must bring; the store adds uid, version and times. */
+/** A new object without the uid, the version and the times, which the store adds. */
 export type NewObject = Omit<ApiObject, 'metadata'> & {
   readonly metadata: Omit<ApiObject['metadata'], 'uid' | 'resourceVersion' | 'creationTimestamp'>;
 };
 
 /**
- * The objects of the cluster with resource versions: one counter for all kinds, as in etcd. Every change is told to the
- * subscribers in order, synchronously, and kept for a while, so that a watch may begin at a version of the past.
+ * The objects of the cluster with resource versions: one counter for all kinds, as in etcd.
+ * Notifies subscribers of every change in order, synchronously. Keeps recent changes, so that a
+ * watch can begin at a past version.
  */
 export class ObjectStore {
   readonly #collections = new Map<string, Collection>();
@@ -51,7 +55,7 @@ export class ObjectStore {
     return this.#version;
   }
 
-  /** @throws ApiError 409 where the name is taken. */
+  /** @throws ApiError 409 if the name is taken */
   create(resource: string, object: NewObject): ApiObject {
     const key = keyOf(object.metadata.namespace, object.metadata.name);
     const collection = this.#collection(resource);
@@ -86,7 +90,7 @@ export class ObjectStore {
     return found;
   }
 
-  /** The objects of one namespace, or of all, ordered by namespace and name. */
+  /** Returns the objects of one namespace, or of all, ordered by namespace and name. */
   list(resource: string, namespace?: string): ApiObject[] {
     const objects = [...this.#collection(resource).objects.entries()];
     return objects
@@ -96,8 +100,9 @@ export class ObjectStore {
   }
 
   /**
-   * Replaces an object. Nothing happens, and no version is used, where nothing differs.
-   * @throws ApiError 404 where it is gone or another of that name took its place, 409 where `object` carries a version that is not the current one.
+   * Replaces an object. Does nothing, and uses no version, if the object is unchanged.
+   * @throws ApiError 404 if the object no longer exists or another object has replaced it; 409 if
+   * `object` carries a version that is not the current one
    */
   update(resource: string, object: ApiObject): ApiObject {
     const { namespace, name, uid, resourceVersion } = object.metadata;
@@ -115,7 +120,7 @@ export class ObjectStore {
     return updated;
   }
 
-  /** Removes an object; the same as before where it is gone already (`undefined`). */
+  /** Removes an object and returns it. Returns `undefined` if the object does not exist. */
   remove(resource: string, namespace: string | undefined, name: string): ApiObject | undefined {
     const collection = this.#collection(resource);
     const key = keyOf(namespace, name);
@@ -128,24 +133,27 @@ export class ObjectStore {
     return object;
   }
 
-  /** Calls `listener` with each change from now on, until the returned function is called. */
+  /** Calls `listener` for each change until the returned function is called. */
   subscribe(resource: string, listener: StoreListener): () => void {
     const { listeners } = this.#collection(resource);
     listeners.add(listener);
     return () => listeners.delete(listener);
   }
 
-  /** The changes after `version`. @throws ApiError 410 where they are not all kept any more. */
+  /**
+   * Returns the changes after `version`.
+   * @throws ApiError 410 if the store has discarded some of them
+   */
   since(resource: string, version: number): readonly StoreEvent[] {
-    const { history, forgotten } = this.#collection(resource);
-    if (version < forgotten) throw expired(`too old resource version: ${version} (${forgotten})`);
+    const { history, discardedVersion } = this.#collection(resource);
+    if (version < discardedVersion) throw expired(`too old resource version: ${version} (${discardedVersion})`);
     return history.filter((event) => event.version > version);
   }
 
   #collection(resource: string): Collection {
     const existing = this.#collections.get(resource);
     if (existing !== undefined) return existing;
-    const collection: Collection = { objects: new Map(), history: [], listeners: new Set(), forgotten: 0 };
+    const collection: Collection = { objects: new Map(), history: [], listeners: new Set(), discardedVersion: 0 };
     this.#collections.set(resource, collection);
     return collection;
   }
@@ -158,7 +166,7 @@ export class ObjectStore {
   #publish(collection: Collection, event: StoreEvent): void {
     collection.history.push(event);
     while (collection.history.length > this.#options.historyLength) {
-      collection.forgotten = collection.history.shift()?.version ?? collection.forgotten;
+      collection.discardedVersion = collection.history.shift()?.version ?? collection.discardedVersion;
     }
     this.#undelivered.push(() => {
       for (const listener of [...collection.listeners]) listener(event);
@@ -166,7 +174,10 @@ export class ObjectStore {
     this.#deliver();
   }
 
-  /** A listener may change objects: what that causes is told after the event at hand, so that all see one order. */
+  /**
+   * Delivers events one after the other. A listener may change objects; the resulting events follow
+   * the current one, so that all listeners receive the same order.
+   */
   #deliver(): void {
     if (this.#delivering) return;
     this.#delivering = true;

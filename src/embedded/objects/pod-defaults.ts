@@ -1,6 +1,9 @@
 import { type ApiObject, isRecord } from './api-object.ts';
 
-/** Fills in a new pod as the real server does, and sets its first status; what the caller said of the status doesn't count. */
+/**
+ * Adds the defaults of the real server to a new pod and sets its first status. Ignores the status
+ * in the request.
+ */
 export function defaultPod(object: ApiObject): ApiObject {
   const spec = isRecord(object.spec) ? object.spec : {};
   const defaulted: Record<string, unknown> = {
@@ -40,13 +43,13 @@ function defaultContainer(container: unknown): unknown {
 
 function defaultVolume(volume: unknown): unknown {
   if (!isRecord(volume)) return volume;
-  const given = withoutNulls(volume);
-  if (Object.keys(given).length <= 1) return { ...given, emptyDir: {} };
+  const defined = withoutNulls(volume);
+  if (Object.keys(defined).length <= 1) return { ...defined, emptyDir: {} };
   for (const source of ['configMap', 'secret', 'downwardAPI']) {
-    const value = given[source];
-    if (isRecord(value)) given[source] = { ...value, defaultMode: value['defaultMode'] ?? 0o644 };
+    const value = defined[source];
+    if (isRecord(value)) defined[source] = { ...value, defaultMode: value['defaultMode'] ?? 0o644 };
   }
-  return given;
+  return defined;
 }
 
 function withoutNulls(value: Record<string, unknown>): Record<string, unknown> {

@@ -13,11 +13,11 @@ import {
   unsupportedValue,
 } from './validation.ts';
 
-const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'] as const;
-const SPEC_IS_FIXED =
+const restartPolicies = ['Always', 'OnFailure', 'Never'] as const;
+const fixedSpecMessage =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 
-/** Whether a value can be read as a pod's spec at all: the lists that are there are lists of objects. */
+/** Whether a value has the shape of a pod's spec: its lists are lists of objects. */
 function isPodSpec(value: unknown): value is V1PodSpec {
   if (!isRecord(value)) return false;
   const lists = ['containers', 'initContainers', 'volumes', 'imagePullSecrets', 'tolerations'];
@@ -27,7 +27,7 @@ function isPodSpec(value: unknown): value is V1PodSpec {
   );
 }
 
-/** Everything that is wrong with a pod's spec, with the fields and the words of the real server. */
+/** Returns every fault of a pod's spec, with the fields and the messages of the real server. */
 export function validatePodSpec(spec: unknown): StatusCause[] {
   if (!isPodSpec(spec)) return [required('spec.containers')];
   const causes: StatusCause[] = [];
@@ -51,8 +51,8 @@ export function validatePodSpec(spec: unknown): StatusCause[] {
     }
   }
   const policy: string | undefined = spec.restartPolicy;
-  if (policy !== undefined && !RESTART_POLICIES.some((known) => known === policy))
-    causes.push(unsupportedValue('spec.restartPolicy', policy, RESTART_POLICIES));
+  if (policy !== undefined && !restartPolicies.some((known) => known === policy))
+    causes.push(unsupportedValue('spec.restartPolicy', policy, restartPolicies));
   const deadline = spec.activeDeadlineSeconds;
   if (deadline !== undefined && deadline !== null && !(deadline >= 1))
     causes.push(invalidValue('spec.activeDeadlineSeconds', deadline, 'must be between 1 and 2147483647, inclusive'));
@@ -80,8 +80,8 @@ function validateContainer(field: string, container: V1Container, volumes: Reado
     paths.add(mount.mountPath);
     if (mount.subPath?.startsWith('/'))
       causes.push(invalidValue(`${at}.subPath`, mount.subPath, 'must be a relative path'));
-    if (mount.subPath?.split('/').includes('../..'))
-      causes.push(invalidValue(`${at}.subPath`, mount.subPath, "must not contain '../..'"));
+    if (mount.subPath?.split('/').includes('..'))
+      causes.push(invalidValue(`${at}.subPath`, mount.subPath, "must not contain '..'"));
   }
   for (const list of ['requests', 'limits'] as const) {
     for (const [name, quantity] of Object.entries(container.resources?.[list] ?? {})) {
@@ -92,10 +92,10 @@ function validateContainer(field: string, container: V1Container, volumes: Reado
   return causes;
 }
 
-/** Faults of replacing a pod: nearly all of its spec is fixed. */
+/** Returns the faults of a pod's update: nearly all of the spec is immutable. */
 export function validatePodUpdate(previous: ApiObject, next: ApiObject): StatusCause[] {
   if (JSON.stringify(fixedPart(previous.spec)) === JSON.stringify(fixedPart(next.spec))) return [];
-  return [forbidden('spec', SPEC_IS_FIXED)];
+  return [forbidden('spec', fixedSpecMessage)];
 }
 
 function fixedPart(spec: unknown): unknown {

@@ -1,4 +1,4 @@
-const SUFFIXES: Readonly<Record<string, number>> = {
+const suffixes: Readonly<Record<string, number>> = {
   n: 1e-9,
   u: 1e-6,
   m: 1e-3,
@@ -17,12 +17,12 @@ const SUFFIXES: Readonly<Record<string, number>> = {
   Ei: 2 ** 60,
 };
 
-/** The number that a resource quantity (`500m`, `1Gi`, `2e3`) stands for; `undefined` where it isn't one. */
+/** Parses a resource quantity (`500m`, `1Gi`, `2e3`). Returns `undefined` for any other text. */
 export function parseQuantity(text: string): number | undefined {
   const match = /^([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eE]([+-]?[0-9]+)|([numkMGTPE]|[KMGTPE]i)?)$/.exec(text);
   if (match === null) return undefined;
   const [, digits = '', exponent, suffix = ''] = match;
   if (exponent !== undefined) return Number(digits) * 10 ** Number(exponent);
-  const factor = SUFFIXES[suffix];
+  const factor = suffixes[suffix];
   return factor === undefined ? undefined : Number(digits) * factor;
 }

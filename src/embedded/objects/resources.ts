@@ -5,7 +5,7 @@ import { validatePodSpec, validatePodUpdate } from './pod-validation.ts';
 import type { StatusCause } from './status.ts';
 import { forbidden, validateData, validateImmutable } from './validation.ts';
 
-/** What the server knows of a kind. */
+/** The definition of a kind that the server supports. */
 export interface ResourceDefinition {
   readonly plural: string;
   readonly singular: string;
@@ -15,18 +15,21 @@ export interface ResourceDefinition {
   readonly hasStatus: boolean;
   readonly subresources: readonly string[];
   readonly checkName: NameCheck;
-  /** Fields that a field selector may name, and their values; `metadata.name` and `metadata.namespace` are always there. */
+  /**
+   * The values of the fields that a field selector may name, in addition to `metadata.name` and
+   * `metadata.namespace`.
+   */
   readonly fields: (object: ApiObject) => Readonly<Record<string, string>>;
   readonly fieldNames: readonly string[];
-  /** Fills in what the real server would fill in. */
+  /** Adds the defaults of the real server. */
   readonly withDefaults: (object: ApiObject) => ApiObject;
   readonly validate: (object: ApiObject) => readonly StatusCause[];
   readonly validateUpdate: (previous: ApiObject, next: ApiObject) => readonly StatusCause[];
 }
 
-type Given = Pick<ResourceDefinition, 'plural' | 'singular' | 'kind'> & Partial<ResourceDefinition>;
+type Definition = Pick<ResourceDefinition, 'plural' | 'singular' | 'kind'> & Partial<ResourceDefinition>;
 
-function define(given: Given): ResourceDefinition {
+function define(definition: Definition): ResourceDefinition {
   return {
     shortNames: [],
     namespaced: true,
@@ -38,7 +41,7 @@ function define(given: Given): ResourceDefinition {
     withDefaults: (object) => object,
     validate: () => [],
     validateUpdate: () => [],
-    ...given,
+    ...definition,
   };
 }
 
@@ -189,8 +192,8 @@ const serviceaccounts = define({
   shortNames: ['sa'],
 });
 
-/** The kinds of the core group that are served. */
-export const RESOURCES: readonly ResourceDefinition[] = [
+/** The kinds of the core group that the server supports. */
+export const resourceDefinitions: readonly ResourceDefinition[] = [
   configmaps,
   events,
   namespaces,
@@ -202,10 +205,10 @@ export const RESOURCES: readonly ResourceDefinition[] = [
 ];
 
 export function findResource(plural: string): ResourceDefinition | undefined {
-  return RESOURCES.find((resource) => resource.plural === plural);
+  return resourceDefinitions.find((resource) => resource.plural === plural);
 }
 
-/** The values that field selectors compare, of one object. */
+/** Returns the values of one object that field selectors compare. */
 export function selectableFields(resource: ResourceDefinition, object: ApiObject): Readonly<Record<string, string>> {
   return {
     'metadata.name': object.metadata.name,

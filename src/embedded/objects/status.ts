@@ -1,4 +1,4 @@
-/** One reason in a Status body. */
+/** One cause in a Status body. */
 export interface StatusCause {
   readonly reason?: string;
   readonly message: string;
@@ -13,7 +13,7 @@ export interface StatusDetails {
   readonly retryAfterSeconds?: number;
 }
 
-/** `metav1.Status`: what the API answers when it has no object to answer with. */
+/** `metav1.Status`: the body of a response without an object. */
 export interface StatusBody {
   readonly kind: 'Status';
   readonly apiVersion: 'v1';
@@ -25,7 +25,7 @@ export interface StatusBody {
   readonly code?: number;
 }
 
-/** A request's failure: carries the Status body that the client gets. */
+/** A failed request, with the Status body of the response. */
 export class ApiError extends Error {
   readonly body: StatusBody;
   readonly code: number;
@@ -47,7 +47,7 @@ export class ApiError extends Error {
   }
 }
 
-const ACCEPTED_BODIES = 'application/json';
+const acceptedBodies = 'application/json';
 
 export function badRequest(message: string): ApiError {
   return new ApiError(400, 'BadRequest', message);
@@ -105,7 +105,7 @@ export function unsupportedBody(): ApiError {
   return new ApiError(
     415,
     'UnsupportedMediaType',
-    `the body of the request was in an unknown format - accepted media types include: ${ACCEPTED_BODIES}`,
+    `the body of the request was in an unknown format - accepted media types include: ${acceptedBodies}`,
   );
 }
 
@@ -113,7 +113,10 @@ export function unsupportedPatch(): ApiError {
   return new ApiError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
 }
 
-/** 422 with all that is wrong, as the real server words it: one cause alone, or a list in brackets. */
+/**
+ * Creates a 422 with all causes, in the format of the real server: one cause alone, or a list in
+ * brackets.
+ */
 export function invalid(kind: string, name: string, causes: readonly StatusCause[]): ApiError {
   const texts = causes.map((cause) => `${cause.field ?? ''}: ${cause.message}`);
   const text = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
@@ -129,7 +132,7 @@ export function internalError(message: string): ApiError {
   return new ApiError(500, 'InternalError', full, { causes: [{ message }] });
 }
 
-/** What a deletion answers when the object is gone at once. */
+/** Returns the body of a deletion that removes the object at once. */
 export function deleted(resource: string, name: string, uid: string): StatusBody {
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details: { name, kind: resource, uid } };
 }

@@ -2,8 +2,8 @@ import { type ApiObject, isRecord } from './api-object.ts';
 import { checkConfigKey, checkLabelValue, checkQualifiedName, type NameCheck } from './names.ts';
 import type { StatusCause } from './status.ts';
 
-const MAX_DATA_BYTES = 1024 * 1024;
-const MAX_ANNOTATIONS_BYTES = 256 * 1024;
+const maxDataBytes = 1024 * 1024;
+const maxAnnotationsBytes = 256 * 1024;
 
 export function required(field: string, detail = ''): StatusCause {
   return {
@@ -38,14 +38,14 @@ export function forbidden(field: string, why: string): StatusCause {
   return { reason: 'FieldValueForbidden', message: `Forbidden: ${why}`, field };
 }
 
-/** Collects the faults of a name: missing, or not of the form. */
+/** Returns the faults of a name: missing, or malformed. */
 export function checkName(field: string, name: unknown, check: NameCheck): StatusCause[] {
   if (typeof name !== 'string' || name === '') return [required(field)];
   const fault = check(name);
   return fault === undefined ? [] : [invalidValue(field, name, fault)];
 }
 
-/** Faults in what all objects have: name, labels, annotations. */
+/** Returns the faults in the metadata that all objects have: name, labels, annotations. */
 export function validateMetadata(object: ApiObject, nameCheck: NameCheck): StatusCause[] {
   const { name, labels, annotations } = object.metadata;
   const causes: StatusCause[] = [];
@@ -69,7 +69,7 @@ function validateAnnotations(annotations: Readonly<Record<string, string>>): Sta
     const fault = checkQualifiedName(key.toLowerCase());
     if (fault !== undefined) causes.push(invalidValue('metadata.annotations', key, fault));
   }
-  if (bytes > MAX_ANNOTATIONS_BYTES) causes.push(tooLong('metadata.annotations', MAX_ANNOTATIONS_BYTES));
+  if (bytes > maxAnnotationsBytes) causes.push(tooLong('metadata.annotations', maxAnnotationsBytes));
   return causes;
 }
 
@@ -77,7 +77,7 @@ function tooLong(field: string, limitBytes: number): StatusCause {
   return { reason: 'FieldValueTooLong', message: `Too long: may not be more than ${limitBytes} bytes`, field };
 }
 
-/** Faults of `data` and `binaryData`: keys, base64, and 1 MiB in all. */
+/** Returns the faults of `data` and `binaryData`: malformed keys, and a total size above 1 MiB. */
 export function validateData(object: ApiObject, binary: readonly ('data' | 'binaryData')[]): StatusCause[] {
   const causes: StatusCause[] = [];
   let bytes = 0;
@@ -90,11 +90,11 @@ export function validateData(object: ApiObject, binary: readonly ('data' | 'bina
       bytes += typeof value === 'string' ? Buffer.byteLength(value, binary.includes(field) ? 'base64' : 'utf8') : 0;
     }
   }
-  if (bytes > MAX_DATA_BYTES) causes.push(tooLong('[]', MAX_DATA_BYTES));
+  if (bytes > maxDataBytes) causes.push(tooLong('[]', maxDataBytes));
   return causes;
 }
 
-/** Faults of changing an object that was declared immutable. */
+/** Returns the faults of a change to an immutable object. */
 export function validateImmutable(previous: ApiObject, next: ApiObject): StatusCause[] {
   if (previous.immutable !== true) return [];
   const why = 'field is immutable when `immutable` is set';

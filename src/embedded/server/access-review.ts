@@ -1,4 +1,6 @@
-/** Answers a SelfSubjectAccessReview: whoever has come this far may do everything. */
+/**
+ * Returns the response to a SelfSubjectAccessReview: every authenticated client may do everything.
+ */
 export function accessReview(review: Record<string, unknown>): object {
   return {
     kind: 'SelfSubjectAccessReview',

@@ -27,7 +27,7 @@ import { parseRequest, type RequestInfo } from './request-info.ts';
 import { handleResource } from './resource-handler.ts';
 import { serveWatch } from './watch-handler.ts';
 
-const CIPHERS =
+const ciphers =
   'TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384';
 
 interface ApiServerOptions {
@@ -41,7 +41,10 @@ interface ApiServerOptions {
   readonly logger: EmbeddedLogger;
 }
 
-/** The HTTPS side of the cluster, on loopback. It can go away and come back, while pods run on. */
+/**
+ * The HTTPS server of the cluster, on loopback. It can stop and start again while pods continue to
+ * run.
+ */
 export class ApiServer {
   readonly #options: ApiServerOptions;
   readonly #connections = new Set<Duplex>();
@@ -51,7 +54,7 @@ export class ApiServer {
     this.#options = options;
   }
 
-  /** Listens on 127.0.0.1; resolves with the port. */
+  /** Listens on 127.0.0.1. Resolves with the port. */
   async start(port: number): Promise<number> {
     const { authority, server: identity } = this.#options.certificates;
     const server = createServer({
@@ -61,8 +64,8 @@ export class ApiServer {
       requestCert: true,
       rejectUnauthorized: false,
       ALPNProtocols: ['http/1.1'],
-      // The cheapest of the safe ones comes first: bulk data pass through here.
-      ciphers: CIPHERS,
+      // The cheapest of the safe ciphers comes first, because bulk data passes through this server.
+      ciphers,
       honorCipherOrder: true,
     });
     server.requestTimeout = 0;
@@ -80,7 +83,7 @@ export class ApiServer {
     return typeof address === 'object' && address !== null ? address.port : port;
   }
 
-  /** Stops listening and cuts every connection. */
+  /** Stops listening and closes every connection. */
   async stop(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
@@ -100,16 +103,16 @@ export class ApiServer {
     try {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
       this.#authenticate(request);
-      const faults = await this.#meetFaults(info);
+      const faults = await this.#applyFaults(info);
       if (faults.get('drop')?.direction === 'in') return void response.destroy();
       if (faults.onTheWire) makeFaulty(response, faults);
       await this.#route({ request, response, info, faults });
     } catch (error) {
-      this.#fail(response, error);
+      this.#respondFailure(response, error);
     }
   }
 
-  #fail(response: ServerResponse, error: unknown): void {
+  #respondFailure(response: ServerResponse, error: unknown): void {
     const known =
       error instanceof ApiError ? error : internalError(error instanceof Error ? error.message : String(error));
     if (!(error instanceof ApiError))
@@ -125,14 +128,14 @@ export class ApiServer {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
       this.#authenticate(request);
       if (info.target?.subresource !== 'exec') throw noSuchResource();
-      const faults = await this.#meetFaults(info);
+      const faults = await this.#applyFaults(info);
       this.#options.exec.serve({ request, socket, head, info, target: info.target, faults });
     } catch (error) {
       refuseUpgradeWith(socket, error instanceof ApiError ? error : internalError(String(error)));
     }
   }
 
-  /** @throws ApiError 401 without the token or a certificate of the authority */
+  /** @throws ApiError 401 without the token and without a certificate of the authority */
   #authenticate(request: IncomingMessage): void {
     const { socket, headers } = request;
     if (socket instanceof TLSSocket && socket.authorized) return;
@@ -141,7 +144,7 @@ export class ApiServer {
     if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) throw unauthorized();
   }
 
-  async #meetFaults(info: RequestInfo): Promise<FaultSet> {
+  async #applyFaults(info: RequestInfo): Promise<FaultSet> {
     const faults = this.#options.faults.take(info);
     const pause = faults.get('delay');
     if (pause !== undefined) await sleep(pause.delayMs);

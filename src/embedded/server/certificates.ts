@@ -13,20 +13,20 @@ import {
   utf8String,
 } from './der.ts';
 
-const DAY_MS = 86_400_000;
-const YEAR_MS = 365 * DAY_MS;
-const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2';
-const COMMON_NAME = '2.5.4.3';
-const ORGANIZATION = '2.5.4.10';
-const USAGE = { server: '1.3.6.1.5.5.7.3.1', client: '1.3.6.1.5.5.7.3.2' } as const;
+const dayMs = 86_400_000;
+const yearMs = 365 * dayMs;
+const ecdsaWithSha256 = '1.2.840.10045.4.3.2';
+const commonNameId = '2.5.4.3';
+const organizationId = '2.5.4.10';
+const usageIds = { server: '1.3.6.1.5.5.7.3.1', client: '1.3.6.1.5.5.7.3.2' } as const;
 
-/** A certificate and its private key, both PEM. */
+/** A certificate and its private key, both in PEM. */
 export interface Identity {
   readonly certificate: string;
   readonly privateKey: string;
 }
 
-/** All that the server and its kubeconfig need. */
+/** The certificates of the server and its kubeconfig. */
 export interface CertificateSet {
   readonly authority: string;
   readonly server: Identity;
@@ -45,8 +45,9 @@ interface Issuer {
 }
 
 /**
- * Makes a certificate authority that lives in memory only, and signs with it a server certificate for `127.0.0.1` and `localhost`
- * and a client certificate for the administrator. ECDSA P-256, valid from a day before `now` for ten years.
+ * Creates a certificate authority in memory, and with it a server certificate for `127.0.0.1` and
+ * `localhost` and a client certificate for the administrator. All use ECDSA P-256 and are valid
+ * from a day before `now` for ten years.
  */
 export function createCertificates(now: Date): CertificateSet {
   const authority: Issuer = {
@@ -57,7 +58,7 @@ export function createCertificates(now: Date): CertificateSet {
     extension('2.5.29.19', sequence(boolean(true)), true),
     extension('2.5.29.15', bitString(Buffer.from([0x06]), 1), true),
   ];
-  const sign = (subject: Subject, usage: keyof typeof USAGE) => leaf(authority, subject, usage, now);
+  const sign = (subject: Subject, usage: keyof typeof usageIds) => leaf(authority, subject, usage, now);
   return {
     authority: certificate({
       subject: authority.subject,
@@ -71,12 +72,12 @@ export function createCertificates(now: Date): CertificateSet {
   };
 }
 
-function leaf(issuer: Issuer, subject: Subject, usage: keyof typeof USAGE, now: Date): Identity {
+function leaf(issuer: Issuer, subject: Subject, usage: keyof typeof usageIds, now: Date): Identity {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const names = sequence(implicit(2, Buffer.from('localhost')), implicit(7, Buffer.from([127, 0, 0, 1])));
   const extensions = [
     extension('2.5.29.15', bitString(Buffer.from([0x80]), 7), true),
-    extension('2.5.29.37', sequence(objectId(USAGE[usage])), false),
+    extension('2.5.29.37', sequence(objectId(usageIds[usage])), false),
     ...(usage === 'server' ? [extension('2.5.29.17', names, false)] : []),
   ];
   return {
@@ -95,7 +96,7 @@ interface CertificateRequest {
 
 function certificate(request: CertificateRequest): string {
   const { subject, publicKey, issuer, now } = request;
-  const algorithm = sequence(objectId(ECDSA_WITH_SHA256));
+  const algorithm = sequence(objectId(ecdsaWithSha256));
   const extensions = [
     ...request.extensions,
     extension('2.5.29.14', octetString(keyId(publicKey)), false),
@@ -108,7 +109,7 @@ function certificate(request: CertificateRequest): string {
     integer(serial),
     algorithm,
     distinguishedName(issuer.subject),
-    sequence(time(new Date(now.getTime() - DAY_MS)), time(new Date(now.getTime() + 10 * YEAR_MS))),
+    sequence(time(new Date(now.getTime() - dayMs)), time(new Date(now.getTime() + 10 * yearMs))),
     distinguishedName(subject),
     publicKey.export({ type: 'spki', format: 'der' }),
     explicit(3, sequence(...extensions)),
@@ -119,8 +120,8 @@ function certificate(request: CertificateRequest): string {
 
 function distinguishedName(subject: Subject): Buffer {
   const attribute = (id: string, value: string) => set(sequence(objectId(id), utf8String(value)));
-  const organization = subject.organization === undefined ? [] : [attribute(ORGANIZATION, subject.organization)];
-  return sequence(...organization, attribute(COMMON_NAME, subject.commonName));
+  const organization = subject.organization === undefined ? [] : [attribute(organizationId, subject.organization)];
+  return sequence(...organization, attribute(commonNameId, subject.commonName));
 }
 
 function extension(id: string, value: Buffer, critical: boolean): Buffer {

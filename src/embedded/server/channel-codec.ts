@@ -1,12 +1,12 @@
 import { isRecord } from '../objects/api-object.ts';
 import type { StatusBody } from '../objects/status.ts';
 
-/** Channels of `v4.channel.k8s.io` and `v5.channel.k8s.io`. */
-export const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const;
-/** Output is cut into messages of at most this many bytes, and the channel's. */
-export const MAX_OUTPUT_BYTES: number = 32 * 1024;
+/** The channels of `v4.channel.k8s.io` and `v5.channel.k8s.io`. */
+export const channels = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const;
+/** The largest payload of an output message; the message adds the byte of its channel. */
+export const maxOutputBytes: number = 32 * 1024;
 
-/** What a client's message means. */
+/** A decoded message of a client. */
 export type ClientMessage =
   | { readonly kind: 'stdin'; readonly bytes: Buffer }
   | { readonly kind: 'resize'; readonly columns: number; readonly rows: number }
@@ -14,18 +14,18 @@ export type ClientMessage =
   | { readonly kind: 'ignored' }
   | { readonly kind: 'violation' };
 
-/** Reads a message. CLOSE is known in v5 only; another channel than stdin can't be closed and is ignored. */
+/** Decodes a message. Only v5 has CLOSE. A CLOSE of a channel other than stdin is ignored. */
 export function decodeMessage(message: Buffer, version: 4 | 5): ClientMessage {
   const channel = message[0];
   switch (channel) {
-    case CHANNEL.stdin:
+    case channels.stdin:
       return { kind: 'stdin', bytes: message.subarray(1) };
-    case CHANNEL.resize:
+    case channels.resize:
       return decodeResize(message.subarray(1));
-    case CHANNEL.close:
+    case channels.close:
       if (version === 4) return { kind: 'ignored' };
       if (message.length !== 2) return { kind: 'violation' };
-      return { kind: message[1] === CHANNEL.stdin ? 'close-stdin' : 'ignored' };
+      return { kind: message[1] === channels.stdin ? 'close-stdin' : 'ignored' };
     default:
       return { kind: 'ignored' };
   }
@@ -42,7 +42,7 @@ function decodeResize(payload: Buffer): ClientMessage {
   }
 }
 
-/** One message: the channel's byte and the payload. */
+/** Encodes a message: the byte of the channel, then the payload. */
 export function encodeMessage(channel: number, payload: Uint8Array): Buffer {
   const message = Buffer.allocUnsafe(payload.length + 1);
   message[0] = channel;
@@ -50,16 +50,22 @@ export function encodeMessage(channel: number, payload: Uint8Array): Buffer {
   return message;
 }
 
-/** Cuts output into the messages that carry it. */
+/** Splits output into messages. */
 export function* outputMessages(channel: number, output: Buffer): Generator<Buffer> {
-  for (let at = 0; at < output.length; at += MAX_OUTPUT_BYTES)
-    yield encodeMessage(channel, output.subarray(at, at + MAX_OUTPUT_BYTES));
+  for (let at = 0; at < output.length; at += maxOutputBytes)
+    yield encodeMessage(channel, output.subarray(at, at + maxOutputBytes));
 }
 
-/** The Status of an exec, without kind, version and with empty metadata, as the real server writes it. */
+/**
+ * The Status of an exec: without kind and version and with empty metadata, as the real server sends
+ * it.
+ */
 export type ExecStatus = Omit<StatusBody, 'kind' | 'apiVersion'>;
 
-/** The status of a command that ended; `version` decides the wording, as on the real server. */
+/**
+ * Returns the status of a command that ended. `version` determines the message, as on the real
+ * server.
+ */
 export function exitStatus(exitCode: number, version: 4 | 5, command: readonly string[]): ExecStatus {
   if (exitCode === 0) return { metadata: {}, status: 'Success' };
   const detail =
@@ -75,7 +81,7 @@ export function exitStatus(exitCode: number, version: 4 | 5, command: readonly s
   };
 }
 
-/** The status of a command that couldn't be run at all. */
+/** Returns the status of a command that did not start. */
 export function failureStatus(message: string): ExecStatus {
   return {
     metadata: {},

@@ -1,4 +1,4 @@
-/** A small encoder of ASN.1 DER: what an X.509 certificate is written in. */
+/** A small encoder of ASN.1 DER, the encoding of X.509 certificates. */
 
 function tagged(tag: number, content: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from([tag]), encodeLength(content.length), content]);
@@ -19,7 +19,7 @@ export function set(...items: readonly Uint8Array[]): Buffer {
   return tagged(0x31, Buffer.concat(items));
 }
 
-/** A non-negative integer, given as its bytes. */
+/** Encodes a non-negative integer from its bytes. */
 export function integer(bytes: Uint8Array): Buffer {
   let start = 0;
   while (start < bytes.length - 1 && bytes[start] === 0) start += 1;
@@ -32,7 +32,7 @@ export function boolean(value: boolean): Buffer {
   return tagged(0x01, Buffer.from([value ? 0xff : 0]));
 }
 
-/** An object identifier in dotted form. */
+/** Encodes an object identifier in dotted form. */
 export function objectId(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number);
   const bytes = [first * 40 + second];
@@ -50,7 +50,7 @@ export function utf8String(text: string): Buffer {
   return tagged(0x0c, Buffer.from(text, 'utf8'));
 }
 
-/** UTCTime until 2049, GeneralizedTime after, as X.509 wants it. */
+/** Encodes a time as X.509 requires: UTCTime until 2049, GeneralizedTime after that. */
 export function time(moment: Date): Buffer {
   const digits = moment.toISOString().replace(/[-:T]/g, '').slice(0, 14);
   return moment.getUTCFullYear() < 2050
@@ -62,17 +62,17 @@ export function octetString(content: Uint8Array): Buffer {
   return tagged(0x04, content);
 }
 
-/** A bit string; `unusedBits` of the last byte don't count. */
+/** Encodes a bit string without the last `unusedBits` bits of its last byte. */
 export function bitString(content: Uint8Array, unusedBits = 0): Buffer {
   return tagged(0x03, Buffer.concat([Buffer.from([unusedBits]), content]));
 }
 
-/** `[n]` around other elements. */
+/** Encodes the tag `[n]` around other elements. */
 export function explicit(number: number, content: Uint8Array): Buffer {
   return tagged(0xa0 | number, content);
 }
 
-/** `[n]` in the place of a primitive's own tag. */
+/** Encodes the tag `[n]` in place of a primitive's own tag. */
 export function implicit(number: number, content: Uint8Array): Buffer {
   return tagged(0x80 | number, content);
 }

@@ -1,21 +1,21 @@
-import { RESOURCES, type ResourceDefinition } from '../objects/resources.ts';
+import { type ResourceDefinition, resourceDefinitions } from '../objects/resources.ts';
 
-const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
-const REVIEW = {
+const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+const accessReviewResource = {
   name: 'selfsubjectaccessreviews',
   singularName: 'selfsubjectaccessreview',
   namespaced: false,
   kind: 'SelfSubjectAccessReview',
   verbs: ['create'],
 };
-const AUTHORIZATION_VERSION = { groupVersion: 'authorization.k8s.io/v1', version: 'v1' };
-const AUTHORIZATION_GROUP = {
+const authorizationVersion = { groupVersion: 'authorization.k8s.io/v1', version: 'v1' };
+const authorizationGroup = {
   name: 'authorization.k8s.io',
-  versions: [AUTHORIZATION_VERSION],
-  preferredVersion: AUTHORIZATION_VERSION,
+  versions: [authorizationVersion],
+  preferredVersion: authorizationVersion,
 };
 
-/** `GET /version`: the version whose behaviour is imitated. */
+/** Returns the response to `GET /version`: the version that the server imitates. */
 export function versionInfo(arch: string): object {
   return {
     major: '1',
@@ -37,7 +37,7 @@ function resourceEntries(resource: ResourceDefinition): object[] {
     singularName: singular,
     namespaced,
     kind,
-    verbs: VERBS,
+    verbs: allVerbs,
     ...(shortNames.length === 0 ? {} : { shortNames }),
     ...(plural === 'pods' ? { categories: ['all'] } : {}),
   };
@@ -60,7 +60,7 @@ function resourceEntries(resource: ResourceDefinition): object[] {
   ];
 }
 
-/** The discovery document at a path, or `undefined` where there is none. */
+/** Returns the discovery document at a path, or `undefined` if there is none. */
 export function discoveryDocument(path: string, serverAddress: string): object | undefined {
   switch (path) {
     case '/api':
@@ -70,17 +70,17 @@ export function discoveryDocument(path: string, serverAddress: string): object |
         serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress }],
       };
     case '/api/v1':
-      return { kind: 'APIResourceList', groupVersion: 'v1', resources: RESOURCES.flatMap(resourceEntries) };
+      return { kind: 'APIResourceList', groupVersion: 'v1', resources: resourceDefinitions.flatMap(resourceEntries) };
     case '/apis':
-      return { kind: 'APIGroupList', apiVersion: 'v1', groups: [AUTHORIZATION_GROUP] };
+      return { kind: 'APIGroupList', apiVersion: 'v1', groups: [authorizationGroup] };
     case '/apis/authorization.k8s.io':
-      return { kind: 'APIGroup', apiVersion: 'v1', ...AUTHORIZATION_GROUP };
+      return { kind: 'APIGroup', apiVersion: 'v1', ...authorizationGroup };
     case '/apis/authorization.k8s.io/v1':
       return {
         kind: 'APIResourceList',
         apiVersion: 'v1',
         groupVersion: 'authorization.k8s.io/v1',
-        resources: [REVIEW],
+        resources: [accessReviewResource],
       };
     default:
       return undefined;

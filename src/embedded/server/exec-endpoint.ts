@@ -13,15 +13,15 @@ import { FaultySocket } from './faulty-wire.ts';
 import { findNamedContainer } from './named-container.ts';
 import { isTrue, type RequestInfo, type ResourceTarget } from './request-info.ts';
 
-const PROTOCOLS = { v5: 'v5.channel.k8s.io', v4: 'v4.channel.k8s.io' } as const;
-/** As the real server: a longer message breaks the connection. */
-const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
-const NO_STREAM = 'you must specify at least 1 of stdin, stdout, stderr';
+const protocols = { v5: 'v5.channel.k8s.io', v4: 'v4.channel.k8s.io' } as const;
+/** A longer message closes the connection, as on the real server. */
+const maxMessageBytes = 32 * 1024 * 1024;
+const noStreamMessage = 'you must specify at least 1 of stdin, stdout, stderr';
 
 interface ExecEndpointOptions {
   readonly store: ObjectStore;
   readonly runner: PodRunner;
-  /** Whether a terminal can be had. */
+  /** Whether terminals are available. */
   readonly terminals: boolean;
 }
 
@@ -34,21 +34,24 @@ interface ExecRequest {
   readonly faults: FaultSet;
 }
 
-/** Serves `pods/exec` over WebSocket, in `v5.channel.k8s.io` and `v4.channel.k8s.io`, each with the words that the real server has for it. */
+/**
+ * Serves `pods/exec` over WebSocket in `v5.channel.k8s.io` and `v4.channel.k8s.io`, each with the
+ * responses of the real server.
+ */
 export class ExecEndpoint {
   readonly #options: ExecEndpointOptions;
   readonly #server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
-    maxPayload: MAX_MESSAGE_BYTES,
-    handleProtocols: (offered) => (offered.has(PROTOCOLS.v5) ? PROTOCOLS.v5 : PROTOCOLS.v4),
+    maxPayload: maxMessageBytes,
+    handleProtocols: (offered) => (offered.has(protocols.v5) ? protocols.v5 : protocols.v4),
   });
 
   constructor(options: ExecEndpointOptions) {
     this.#options = options;
   }
 
-  /** @throws ApiError for what is wrong before the upgrade */
+  /** @throws ApiError for a request that is refused before the upgrade */
   serve(exec: ExecRequest): void {
     const { store, runner } = this.#options;
     const { query } = exec.info;
@@ -57,7 +60,7 @@ export class ExecEndpoint {
     const offered = new Set(
       (exec.request.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim()),
     );
-    const version = offered.has(PROTOCOLS.v5) ? 5 : offered.has(PROTOCOLS.v4) ? 4 : undefined;
+    const version = offered.has(protocols.v5) ? 5 : offered.has(protocols.v4) ? 4 : undefined;
     if (version === undefined) return refuseUpgrade(exec.socket, 403, '');
     const spec = execSpec(query);
     const running = runner.container(pod, container)?.running;
@@ -85,13 +88,13 @@ export class ExecEndpoint {
     });
   }
 
-  /** What the kubelet answers to the API server; over v5 the client gets it as a status. */
+  /** Returns the kubelet's error to the API server. With v5 the client gets it as a status. */
   #problem(
     spec: ExecSpec,
     running: RunningContainer | undefined,
     container: string,
   ): { code: number; message: string } | undefined {
-    if (!spec.stdin && !spec.stdout && !spec.stderr) return { code: 400, message: NO_STREAM };
+    if (!spec.stdin && !spec.stdout && !spec.stderr) return { code: 400, message: noStreamMessage };
     return running === undefined ? { code: 500, message: `container not found ("${container}")` } : undefined;
   }
 }
@@ -107,7 +110,7 @@ function execSpec(query: URLSearchParams): ExecSpec {
   };
 }
 
-/** Answers an upgrade with plain HTTP, and closes. */
+/** Responds to an upgrade with plain HTTP and closes the connection. */
 export function refuseUpgrade(
   socket: Duplex,
   code: number,
@@ -125,7 +128,7 @@ export function refuseUpgrade(
   socket.end(head.join('\r\n') + body);
 }
 
-/** Answers an upgrade with a Status body, and closes. */
+/** Responds to an upgrade with a Status body and closes the connection. */
 export function refuseUpgradeWith(socket: Duplex, error: ApiError): void {
   refuseUpgrade(socket, error.code, JSON.stringify(error.body), 'application/json');
 }

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { ExecProcess, ExecSpec, ProcessEnd } from '../isolation/container-runtime.ts';
 import {
-  CHANNEL,
+  channels,
   decodeMessage,
   type ExecStatus,
   encodeMessage,
@@ -12,10 +12,10 @@ import {
 } from './channel-codec.ts';
 import type { FaultSet } from './faults.ts';
 
-/** Output waits while more than this is on its way to the client. */
-const MAX_BUFFERED_BYTES = 1024 * 1024;
-/** How long a client has to answer the close, in milliseconds. */
-const CLOSE_TIMEOUT_MS = 10_000;
+/** Outputs pause while the socket buffers more than this. */
+const maxBufferedBytes = 1024 * 1024;
+/** The time that a client has to acknowledge the close, in milliseconds. */
+const closeTimeoutMs = 10_000;
 
 interface ExecSessionOptions {
   readonly socket: WebSocket;
@@ -25,7 +25,10 @@ interface ExecSessionOptions {
   readonly faults: FaultSet;
 }
 
-/** One connection of an exec: carries a process' streams on the channels of Kubernetes, and ends with its status. */
+/**
+ * One connection of an exec: carries the streams of a process on the channels of Kubernetes and
+ * ends with the status.
+ */
 export class ExecSession {
   readonly #options: ExecSessionOptions;
   readonly #paused = new Set<Readable>();
@@ -46,37 +49,37 @@ export class ExecSession {
     socket.pause();
   }
 
-  /** Connects a process with the client. Until either of them ends. */
+  /** Connects a process with the client until either of them ends. */
   attach(process: ExecProcess): void {
     const { socket } = this.#options;
     this.#process = process;
     socket.on('message', (data) => this.#receive(data));
-    socket.once('close', () => this.#leave());
+    socket.once('close', () => this.#detach());
     process.stdin?.on('error', () => undefined);
     process.stdin?.on('drain', () => socket.resume());
     process.stdin?.once('close', () => socket.resume());
     socket.resume();
-    const outputs = [this.#send(CHANNEL.stdout, process.stdout), this.#send(CHANNEL.stderr, process.stderr)];
+    const outputs = [this.#send(channels.stdout, process.stdout), this.#send(channels.stderr, process.stderr)];
     void Promise.all([process.ended, ...outputs]).then(([end]) => this.finish(this.#statusOf(end)));
   }
 
-  /** Sends the status and closes. */
+  /** Sends the status and closes the connection. */
   finish(status: ExecStatus): void {
     const { socket, faults } = this.#options;
     if (this.#ending) return;
     this.#ending = true;
     if (faults.get('lost-status') === undefined)
-      socket.send(encodeMessage(CHANNEL.status, Buffer.from(JSON.stringify(status))));
+      socket.send(encodeMessage(channels.status, Buffer.from(JSON.stringify(status))));
     socket.close(1000);
     socket.resume();
-    const timer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
+    const timer = setTimeout(() => socket.terminate(), closeTimeoutMs);
     socket.once('close', () => clearTimeout(timer));
   }
 
   /** The real server opens one output channel with an empty message. */
   #open(): void {
     const { socket, spec } = this.#options;
-    const channel = spec.stdout ? CHANNEL.stdout : spec.stderr ? CHANNEL.stderr : CHANNEL.status;
+    const channel = spec.stdout ? channels.stdout : spec.stderr ? channels.stderr : channels.status;
     socket.send(encodeMessage(channel, new Uint8Array(0)));
   }
 
@@ -109,7 +112,7 @@ export class ExecSession {
     }
   }
 
-  /** Sends an output until it ends. */
+  /** Sends an output to the client. Resolves when the output has ended. */
   #send(channel: number, output: Readable | undefined): Promise<void> {
     if (output === undefined) return Promise.resolve();
     const { socket } = this.#options;
@@ -119,7 +122,7 @@ export class ExecSession {
       this.#outputLeft -= bytes.length;
       for (const message of outputMessages(channel, bytes))
         socket.send(message, { binary: true, compress: false }, () => this.#resume());
-      if (socket.bufferedAmount <= MAX_BUFFERED_BYTES) return;
+      if (socket.bufferedAmount <= maxBufferedBytes) return;
       output.pause();
       this.#paused.add(output);
     });
@@ -127,13 +130,15 @@ export class ExecSession {
   }
 
   #resume(): void {
-    if (this.#paused.size === 0 || this.#options.socket.bufferedAmount > MAX_BUFFERED_BYTES / 2) return;
+    if (this.#paused.size === 0 || this.#options.socket.bufferedAmount > maxBufferedBytes / 2) return;
     for (const output of this.#paused) output.resume();
     this.#paused.clear();
   }
 
-  /** The client has gone: the process goes on, with its input ended and its outputs broken. */
-  #leave(): void {
+  /**
+   * Handles a lost client: closes the process's input and outputs. The process continues to run.
+   */
+  #detach(): void {
     this.#ending = true;
     this.#process?.stdin?.end();
     this.#process?.stdout?.destroy();

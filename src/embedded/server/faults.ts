@@ -1,16 +1,19 @@
 import type { RequestInfo } from './request-info.ts';
 
 /**
- * Which requests a fault is for; every field that is given must fit.
+ * Selects the requests of a fault. A request matches if every given field matches.
  *
  * @public
  */
 export interface FaultMatch {
-  /** `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection` (an exec is a `get` or `create` with subresource `exec`). */
+  /**
+   * `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`. An exec is
+   * a `get` or `create` with subresource `exec`.
+   */
   readonly verb?: string;
   /** The plural name, such as `pods`. */
   readonly resource?: string;
-  /** Such as `exec`, `log` or `status`; `''` means none. */
+  /** Such as `exec`, `log` or `status`; `''` means no subresource. */
   readonly subresource?: string;
   readonly name?: string;
   /** The beginning of the URL's path. */
@@ -18,17 +21,22 @@ export interface FaultMatch {
 }
 
 /**
- * What goes wrong. Bytes are those of the connection after its upgrade for an exec, those of the response's body otherwise.
+ * The effect of a fault. For an exec, byte counts refer to the connection after its upgrade,
+ * otherwise to the body of the response.
  *
- * - `status`: the request isn't done; this HTTP status with a Status body is the answer.
- * - `drop`: the connection is cut after `afterBytes` (default 0). `in` counts what the client sends, `out` (default) what it gets. On a request that isn't an exec, `in`
- *   cuts before the request is done, `out` after it was done.
- * - `half-open`: after `afterBytes` (default 0) nothing is read or written any more, and the connection stays.
- * - `slow`: no faster than `bytesPerSecond` in each direction.
- * - `lost-status`: the exec ends without its status, by a normal close.
- * - `early-eof`: `in` (default): the command's stdin ends after `afterBytes`, what comes later is lost, its status is told as if nothing were wrong; `out`: the same with its output.
- * - `gone`: a watch is answered with 410 at once.
- * - `delay`: the request waits for `delayMs` before anything is done.
+ * - `status`: the server does not perform the request, and responds with this HTTP status and a
+ *   Status body.
+ * - `drop`: the server closes the connection after `afterBytes` (default 0). `in` counts bytes from
+ *   the client, `out` (default) bytes to the client. For a request other than an exec, `in` closes
+ *   before the server performs the request, `out` after that.
+ * - `half-open`: after `afterBytes` (default 0) the server neither reads nor writes, and keeps the
+ *   connection open.
+ * - `slow`: the server limits each direction to `bytesPerSecond`.
+ * - `lost-status`: the exec ends with a normal close but without its status.
+ * - `early-eof`: with `in` (default), the command's stdin ends after `afterBytes`, the server
+ *   discards later bytes, and the status reports no error. `out` does the same with the output.
+ * - `gone`: the server responds to a watch with 410 at once.
+ * - `delay`: the server waits for `delayMs` before it handles the request.
  *
  * @public
  */
@@ -49,21 +57,22 @@ export type FaultKind =
   | { readonly kind: 'delay'; readonly delayMs: number };
 
 /**
- * A fault: which requests, what happens to them, and to how many (`times`, default all until it is disposed of).
+ * A fault: its requests (`match`), its effect, and the number of requests that it affects (`times`;
+ * the default is all requests until the fault is disposed).
  *
  * @public
  */
 export type Fault = FaultKind & { readonly match: FaultMatch; readonly times?: number };
 
 /**
- * A fault that was added.
+ * A fault that is in effect.
  *
  * @public
  */
 export interface ActiveFault extends Disposable {
-  /** How many requests have met it. */
+  /** The number of requests that the fault has affected. */
   readonly hits: number;
-  /** Takes it away; requests that have met it keep it. */
+  /** Removes the fault. Requests that it already affects stay affected. */
   remove(): void;
 }
 
@@ -73,18 +82,18 @@ interface Entry {
 }
 
 /**
- * Makes chosen requests fail.
+ * Injects faults into selected requests.
  *
  * @public
  */
 export interface FaultInjector {
-  /** From now on `fault` happens to the requests that it matches. */
+  /** Applies `fault` to matching requests from now on. */
   add(fault: Fault): ActiveFault;
-  /** Takes all faults away. */
+  /** Removes all faults. */
   clear(): void;
 }
 
-/** The faults of a server, and which request meets which. */
+/** The faults of a server. Determines which faults affect a request. */
 export class FaultRules implements FaultInjector {
   readonly #entries = new Set<Entry>();
 
@@ -105,13 +114,13 @@ export class FaultRules implements FaultInjector {
     this.#entries.clear();
   }
 
-  /** The faults that this request meets, each counted. */
+  /** Returns the faults that affect this request, and counts a hit for each. */
   take(info: RequestInfo): FaultSet {
-    const met = [...this.#entries].filter(
+    const affecting = [...this.#entries].filter(
       ({ fault, hits }) => hits < (fault.times ?? Number.POSITIVE_INFINITY) && matches(fault.match, info),
     );
-    for (const entry of met) entry.hits += 1;
-    return new FaultSet(met.map(({ fault }) => fault));
+    for (const entry of affecting) entry.hits += 1;
+    return new FaultSet(affecting.map(({ fault }) => fault));
   }
 }
 
@@ -127,7 +136,7 @@ export class FaultSet {
     return this.#faults.find((fault): fault is Extract<Fault, { kind: Kind }> => fault.kind === kind);
   }
 
-  /** Whether something happens to the bytes of the connection. */
+  /** Whether a fault affects the bytes of the connection. */
   get onTheWire(): boolean {
     return this.#faults.some(({ kind }) => kind === 'drop' || kind === 'half-open' || kind === 'slow');
   }

@@ -4,22 +4,21 @@ import { sleep } from '../../internal/system-clock.ts';
 import { Timer } from '../../internal/timer.ts';
 import type { FaultSet } from './faults.ts';
 
-/** How many of the next bytes may still pass, and what happens to the rest. */
+/** Limits the number of bytes that pass, and determines what happens to the rest. */
 class Gate {
   #left: number;
-  readonly #beyond: 'cut' | 'swallow';
-
-  constructor(afterBytes: number, beyond: 'cut' | 'swallow') {
+  readonly #beyond: 'cut' | 'discard';
+  constructor(afterBytes: number, beyond: 'cut' | 'discard') {
     this.#left = afterBytes;
     this.#beyond = beyond;
   }
 
-  pass(bytes: Buffer): { readonly passed: Buffer; readonly fate: 'go-on' | 'cut' | 'swallow' } {
+  pass(bytes: Buffer): { readonly passed: Buffer; readonly fate: 'continue' | 'cut' | 'discard' } {
     const passed = bytes.subarray(0, this.#left);
     this.#left -= passed.length;
     return {
       passed,
-      fate: passed.length < bytes.length || (this.#left === 0 && this.#beyond === 'cut') ? this.#beyond : 'go-on',
+      fate: passed.length < bytes.length || (this.#left === 0 && this.#beyond === 'cut') ? this.#beyond : 'continue',
     };
   }
 }
@@ -28,10 +27,13 @@ function gate(faults: FaultSet, direction: 'in' | 'out'): Gate {
   const drop = faults.get('drop');
   if (drop !== undefined && (drop.direction ?? 'out') === direction) return new Gate(drop.afterBytes ?? 0, 'cut');
   const halfOpen = faults.get('half-open');
-  return new Gate(halfOpen === undefined ? Number.POSITIVE_INFINITY : (halfOpen.afterBytes ?? 0), 'swallow');
+  return new Gate(halfOpen === undefined ? Number.POSITIVE_INFINITY : (halfOpen.afterBytes ?? 0), 'discard');
 }
 
-/** A connection with faults, around a healthy one: what passes is counted, cut, swallowed or slowed. */
+/**
+ * A connection with faults, around another connection: counts, cuts off, discards or slows its
+ * bytes.
+ */
 export class FaultySocket extends Duplex {
   readonly #socket: Duplex;
   readonly #in: Gate;
@@ -53,7 +55,9 @@ export class FaultySocket extends Duplex {
     socket.pause();
   }
 
-  /** From now on bytes count; what came before (the answer to the upgrade) has passed unharmed. */
+  /**
+   * Starts to count bytes. Bytes before that, such as the response to the upgrade, pass unaffected.
+   */
   arm(): void {
     this.#armed = true;
   }
@@ -93,7 +97,7 @@ export class FaultySocket extends Duplex {
     this.#paced(chunk.length, () => {
       if (passed.length > 0) this.push(passed);
       if (fate === 'cut') this.destroy();
-      if (fate === 'go-on' && passed.length === 0) this.#socket.resume();
+      if (fate === 'continue' && passed.length === 0) this.#socket.resume();
     });
   }
 
@@ -107,21 +111,21 @@ export class FaultySocket extends Duplex {
   }
 }
 
-/** Lets the body of a response meet its faults. */
+/** Applies faults to the body of a response. */
 export function makeFaulty(response: ServerResponse, faults: FaultSet): void {
   const out = gate(faults, 'out');
   const { bytesPerSecond = Number.POSITIVE_INFINITY } = faults.get('slow') ?? {};
   const write = response.write.bind(response);
   const end = response.end.bind(response);
   let queue: Promise<void> = Promise.resolve();
-  let over = false;
+  let ended = false;
   const send = (chunk: string | Buffer) => {
     const bytes = Buffer.from(chunk);
     queue = queue.then(async () => {
       if (Number.isFinite(bytesPerSecond)) await sleep((bytes.length / bytesPerSecond) * 1000);
-      if (over || response.destroyed) return;
+      if (ended || response.destroyed) return;
       const { passed, fate } = out.pass(bytes);
-      over = fate !== 'go-on';
+      ended = fate !== 'continue';
       const cut = () => fate === 'cut' && response.destroy();
       if (passed.length > 0) write(passed, cut);
       else cut();
@@ -131,7 +135,7 @@ export function makeFaulty(response: ServerResponse, faults: FaultSet): void {
   const finish = (chunk?: string | Buffer) => {
     if (chunk !== undefined) send(chunk);
     queue = queue.then(() => {
-      if (!over) end();
+      if (!ended) end();
     });
     return response;
   };

@@ -4,11 +4,11 @@ import { badRequest, invalid } from '../objects/status.ts';
 import { validateMetadata } from '../objects/validation.ts';
 import type { ResourceTarget } from './request-info.ts';
 
-const SUFFIX_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+const suffixAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
 
 /**
- * Turns the body of a create or update into an object: kind, namespace and name checked against the URL, metadata reduced to what is
- * known. Fields that the server sets itself are empty.
+ * Converts the body of a create or update into an object. Checks kind, namespace and name against
+ * the URL, and keeps only the known metadata. The fields that the server sets are empty.
  * @throws ApiError 400
  */
 export function toObject(body: Record<string, unknown>, target: ResourceTarget): ApiObject {
@@ -48,16 +48,19 @@ function toMetadata(given: Record<string, unknown>, { namespace, name, resource 
 }
 
 function randomSuffix(): string {
-  return [...randomBytes(5)].map((byte) => SUFFIX_ALPHABET[byte % SUFFIX_ALPHABET.length]).join('');
+  return [...randomBytes(5)].map((byte) => suffixAlphabet[byte % suffixAlphabet.length]).join('');
 }
 
-/** @throws ApiError 422 with everything that is wrong with a new object. */
+/** @throws ApiError 422 with every fault of a new object */
 export function assertValid(object: ApiObject, target: ResourceTarget): void {
   const causes = [...validateMetadata(object, target.resource.checkName), ...target.resource.validate(object)];
   if (causes.length > 0) throw invalid(object.kind, object.metadata.name, causes);
 }
 
-/** What an update leaves as it was: identity and deletion; and what the other half of the object (spec or status) says. */
+/**
+ * Returns the object of an update. Keeps the identity and the deletion of the previous object, and
+ * the half (spec or status) that the request does not update.
+ */
 export function updatedObject(previous: ApiObject, next: ApiObject, target: ResourceTarget): ApiObject {
   const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generateName, namespace, name } =
     previous.metadata;
@@ -85,7 +88,7 @@ function pickDefined(source: object, keys: readonly string[]): object {
   return Object.fromEntries(Object.entries(source).filter(([key, value]) => keys.includes(key) && value !== undefined));
 }
 
-/** @throws ApiError 422 with everything that is wrong with replacing `previous` by `next`. */
+/** @throws ApiError 422 with every fault of the replacement of `previous` by `next` */
 export function assertValidUpdate(previous: ApiObject, next: ApiObject, target: ResourceTarget): void {
   const { resource } = target;
   const causes = [

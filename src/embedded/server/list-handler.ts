@@ -7,10 +7,16 @@ import type { ResourceTarget } from './request-info.ts';
 import { parseFieldSelector, parseLabelSelector } from './selectors.ts';
 import { toTable } from './table.ts';
 
-/** Says whether an object belongs to the collection that the request names, by namespace, labels and fields. */
+/**
+ * Returns whether an object is in the collection that the request selects by namespace, labels and
+ * fields.
+ */
 export type Selection = (object: ApiObject) => boolean;
 
-/** Reads the selectors of a list, watch or deletecollection. @throws ApiError 400 */
+/**
+ * Parses the selectors of a list, watch or deletecollection.
+ * @throws ApiError 400
+ */
 export function selectionOf(target: ResourceTarget, query: URLSearchParams): Selection {
   const labels = parseLabelSelector(query.get('labelSelector'));
   const fields = parseFieldSelector(query.get('fieldSelector'), supportedFields(target.resource));
@@ -33,7 +39,11 @@ function parseContinue(token: string | null): ContinueToken | undefined {
   return { version: Number(match[1]), after: match[2] ?? '' };
 }
 
-/** The answer to a list: all or, with `limit`, a page and the token of the next. @throws ApiError 410 for a token that is too old */
+/**
+ * Returns the body of a list: all objects or, with `limit`, one page and the token of the next
+ * page.
+ * @throws ApiError 410 for a token that is too old
+ */
 export function listObjects(store: ObjectStore, target: ResourceTarget, query: URLSearchParams, form: Form): object {
   const { resource } = target;
   const selected = selectionOf(target, query);
@@ -74,7 +84,7 @@ function assertFresh(store: ObjectStore, plural: string, { version }: ContinueTo
   }
 }
 
-/** The real server's lists give their items without kind and apiVersion. */
+/** The items of the real server's lists have neither kind nor apiVersion. */
 function withoutType({ kind: _kind, apiVersion: _apiVersion, ...rest }: ApiObject): object {
   return rest;
 }

@@ -15,7 +15,11 @@ interface LogRequest {
   readonly response: ServerResponse;
 }
 
-/** Serves `pods/log`: `container`, `previous`, `follow`, `tailLines`, `sinceSeconds`, `timestamps`, `limitBytes`. @throws ApiError */
+/**
+ * Serves `pods/log` with `container`, `previous`, `follow`, `tailLines`, `sinceSeconds`,
+ * `timestamps` and `limitBytes`.
+ * @throws ApiError
+ */
 export async function serveLog({ store, runner, target, query, response }: LogRequest): Promise<void> {
   const { pod, container } = findNamedContainer(store, target, query);
   const runs = runner.container(pod, container);
@@ -32,15 +36,15 @@ export async function serveLog({ store, runner, target, query, response }: LogRe
   }
   response.writeHead(200, { 'content-type': 'text/plain', 'cache-control': 'no-cache, private' });
   response.flushHeaders();
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
+  const closed = new AbortController();
+  response.once('close', () => closed.abort());
   let left = Number(query.get('limitBytes') ?? Number.POSITIVE_INFINITY);
-  for await (const line of log.read(logQuery(query, gone.signal))) {
+  for await (const line of log.read(logQuery(query, closed.signal))) {
     const bytes = Buffer.from(line, 'latin1').subarray(0, left);
     left -= bytes.length;
-    if (!response.write(bytes) && !gone.signal.aborted)
-      await once(response, 'drain', { signal: gone.signal }).catch(() => undefined);
-    if (left <= 0 || gone.signal.aborted) break;
+    if (!response.write(bytes) && !closed.signal.aborted)
+      await once(response, 'drain', { signal: closed.signal }).catch(() => undefined);
+    if (left <= 0 || closed.signal.aborted) break;
   }
   response.end();
 }

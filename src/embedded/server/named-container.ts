@@ -3,13 +3,16 @@ import type { ObjectStore } from '../objects/object-store.ts';
 import { badRequest, methodNotAllowed, notFound } from '../objects/status.ts';
 import type { ResourceTarget } from './request-info.ts';
 
-/** The pod and the container that a request for a log or an exec means. */
+/** The pod and the container that a request for a log or an exec names. */
 export interface NamedContainer {
   readonly pod: Pod;
   readonly container: string;
 }
 
-/** @throws ApiError 404 for the pod; 400 where the container isn't one of the pod's, or none is named and there are several */
+/**
+ * @throws ApiError 404 if the pod does not exist; 400 if it has no such container, or if the
+ * request names none of several containers
+ */
 export function findNamedContainer(store: ObjectStore, target: ResourceTarget, query: URLSearchParams): NamedContainer {
   if (target.name === undefined) throw methodNotAllowed();
   const pod = store.get('pods', target.namespace, target.name);

@@ -1,8 +1,8 @@
 import { isRecord } from '../objects/api-object.ts';
 import { badRequest, rejectedPatch, unsupportedPatch } from '../objects/status.ts';
 
-/** Lists that a strategic merge joins by a key instead of replacing them, by field name. */
-const MERGE_KEYS: Readonly<Record<string, string>> = {
+/** The lists that a strategic merge joins by a key instead of replacing them, by field name. */
+const mergeKeys: Readonly<Record<string, string>> = {
   containers: 'name',
   initContainers: 'name',
   ephemeralContainers: 'name',
@@ -21,7 +21,7 @@ const MERGE_KEYS: Readonly<Record<string, string>> = {
   hostIPs: 'ip',
 };
 
-/** Applies the body of a PATCH, in the language that its content type names. */
+/** Applies the body of a PATCH in the format of its content type. */
 export function applyPatch(contentType: string, target: unknown, patch: unknown): unknown {
   switch (contentType) {
     case 'application/merge-patch+json':
@@ -35,7 +35,7 @@ export function applyPatch(contentType: string, target: unknown, patch: unknown)
   }
 }
 
-/** RFC 7386. */
+/** Applies a merge patch (RFC 7386). */
 export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isRecord(patch)) return patch;
   const result: Record<string, unknown> = isRecord(target) ? { ...target } : {};
@@ -46,7 +46,10 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
   return result;
 }
 
-/** Kubernetes' strategic merge, with the merge keys of the kinds served here, `$patch`, `$retainKeys` and `$deleteFromPrimitiveList`. */
+/**
+ * Applies a strategic merge patch of Kubernetes, with the merge keys of the supported kinds,
+ * `$patch`, `$retainKeys` and `$deleteFromPrimitiveList`.
+ */
 export function strategicMerge(target: unknown, patch: unknown): unknown {
   if (!isRecord(patch)) return patch;
   const { $patch: directive, $retainKeys: retain, ...fields } = patch;
@@ -63,7 +66,7 @@ function mergeField(result: Record<string, unknown>, key: string, value: unknown
   if (directive === '$deleteFromPrimitiveList' && Array.isArray(list) && Array.isArray(value))
     result[field] = list.filter((item) => !value.includes(item));
   if (directive !== undefined) return;
-  const mergeKey = MERGE_KEYS[key];
+  const mergeKey = mergeKeys[key];
   if (value === null) delete result[key];
   else if (key === 'finalizers' && Array.isArray(value))
     result[key] = [...new Set([...listOf(result[key]), ...listOf(value)])];
@@ -89,7 +92,10 @@ function mergeList(target: unknown, patch: readonly Record<string, unknown>[], m
   return result;
 }
 
-/** RFC 6902. @throws ApiError 422 where a `test` fails or a path leads nowhere. */
+/**
+ * Applies a JSON patch (RFC 6902).
+ * @throws ApiError 422 if a `test` fails or a path does not exist
+ */
 export function jsonPatch(target: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) throw badRequest('json: cannot unmarshal object into Go value of type jsonpatch.Patch');
   const root = { document: structuredClone(target) };

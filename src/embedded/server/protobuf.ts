@@ -1,7 +1,10 @@
 import { stringMap, textOf } from '../objects/api-object.ts';
 import { unsupportedBody } from '../objects/status.ts';
 
-/** How a field's value is read: a scalar, a message, or a map from texts. Numbers of fields are those of the kinds' `generated.proto`. */
+/**
+ * The type of a field's value: a scalar, a message, or a map with string keys. Field numbers are
+ * those of the kinds' `generated.proto`.
+ */
 type FieldType = 'string' | 'bytes' | 'bool' | 'int' | Schema | { readonly map: 'string' | 'bytes' };
 
 interface Field {
@@ -16,7 +19,7 @@ const text = (name: string): Field => ({ name, type: 'string' });
 const schema = (fields: Readonly<Record<number, Field>>): Schema =>
   new Map(Object.entries(fields).map(([number, field]) => [Number(number), field]));
 
-const METADATA: Field = {
+const metadataField: Field = {
   name: 'metadata',
   type: schema({
     1: text('name'),
@@ -30,13 +33,13 @@ const METADATA: Field = {
   }),
 };
 
-const KINDS: ReadonlyMap<string, Schema> = new Map([
-  ['Namespace', schema({ 1: METADATA })],
-  ['ServiceAccount', schema({ 1: METADATA })],
+const schemas: ReadonlyMap<string, Schema> = new Map([
+  ['Namespace', schema({ 1: metadataField })],
+  ['ServiceAccount', schema({ 1: metadataField })],
   [
     'ConfigMap',
     schema({
-      1: METADATA,
+      1: metadataField,
       2: { name: 'data', type: { map: 'string' } },
       3: { name: 'binaryData', type: { map: 'bytes' } },
       4: { name: 'immutable', type: 'bool' },
@@ -45,7 +48,7 @@ const KINDS: ReadonlyMap<string, Schema> = new Map([
   [
     'Secret',
     schema({
-      1: METADATA,
+      1: metadataField,
       2: { name: 'data', type: { map: 'bytes' } },
       3: text('type'),
       4: { name: 'stringData', type: { map: 'string' } },
@@ -85,22 +88,23 @@ const KINDS: ReadonlyMap<string, Schema> = new Map([
   ],
 ]);
 
-const MAGIC = Buffer.from('k8s\0');
-const ENVELOPE = schema({
+const magic = Buffer.from('k8s\0');
+const envelope = schema({
   1: { name: 'typeMeta', type: schema({ 1: text('apiVersion'), 2: text('kind') }) },
   2: { name: 'raw', type: 'bytes' },
 });
 
 /**
- * Reads a body of `application/vnd.kubernetes.protobuf`, as kubectl sends it for the few kinds that it creates by name, into what the same body would be in JSON.
- * @throws ApiError 415 for another kind and for what isn't such a body
+ * Decodes a body of `application/vnd.kubernetes.protobuf`, which kubectl sends for the few kinds
+ * that it creates by name. Returns the equivalent JSON body.
+ * @throws ApiError 415 for another kind and for a malformed body
  */
 export function decodeProtobuf(body: Buffer): Record<string, unknown> {
-  if (!body.subarray(0, MAGIC.length).equals(MAGIC)) throw unsupportedBody();
+  if (!body.subarray(0, magic.length).equals(magic)) throw unsupportedBody();
   try {
-    const { typeMeta, raw } = decodeMessage(body.subarray(MAGIC.length), ENVELOPE);
+    const { typeMeta, raw } = decodeMessage(body.subarray(magic.length), envelope);
     const { apiVersion, kind } = stringMap(typeMeta);
-    const known = KINDS.get(kind ?? '');
+    const known = schemas.get(kind ?? '');
     if (known === undefined || typeof raw !== 'string') throw unsupportedBody();
     return { apiVersion, kind, ...decodeMessage(Buffer.from(raw, 'base64'), known) };
   } catch (error) {
@@ -109,7 +113,7 @@ export function decodeProtobuf(body: Buffer): Record<string, unknown> {
   }
 }
 
-/** One position in a message; every read beyond its end is a RangeError. */
+/** A position in a message. A read beyond the end of the message throws a RangeError. */
 class Reader {
   readonly #bytes: Buffer;
   #at = 0;
@@ -130,11 +134,11 @@ class Reader {
       value += (byte & 0x7f) * factor;
       if (byte < 0x80) return value;
     }
-    throw new RangeError('a number is too long');
+    throw new RangeError('the number is too long');
   }
 
   block(length: number): Buffer {
-    if (this.#at + length > this.#bytes.length) throw new RangeError('the message is cut short');
+    if (this.#at + length > this.#bytes.length) throw new RangeError('the message is truncated');
     this.#at += length;
     return this.#bytes.subarray(this.#at - length, this.#at);
   }
@@ -163,11 +167,11 @@ function readValue(reader: Reader, wireType: number): number | Buffer {
     case 5:
       return reader.block(4);
     default:
-      throw new RangeError(`wire type ${wireType}`);
+      throw new RangeError(`wire type ${wireType} is not supported`);
   }
 }
 
-/** An empty text stands for a field that isn't set. */
+/** Sets a field of a message. An empty text means that the field is not set. */
 function setField(
   message: Record<string, unknown>,
   { name, type, repeated = false }: Field,
@@ -193,6 +197,6 @@ function decodeScalar(type: Exclude<FieldType, { readonly map: 'string' | 'bytes
 }
 
 function asBytes(value: number | Buffer): Buffer {
-  if (typeof value === 'number') throw new TypeError('bytes were expected');
+  if (typeof value === 'number') throw new TypeError('the field does not hold bytes');
   return value;
 }

@@ -4,13 +4,19 @@ import { ApiError, badRequest, notAcceptable, unsupportedBody } from '../objects
 import { decodeProtobuf } from './protobuf.ts';
 import { toTable } from './table.ts';
 
-export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
-const MAX_BODY_BYTES = 3 * 1024 * 1024;
+export const protobufType = 'application/vnd.kubernetes.protobuf';
+const maxBodyBytes = 3 * 1024 * 1024;
 
-/** How the client wants objects: as they are, as a table for people, or their metadata alone. */
+/**
+ * The representation that the client requests: the objects, a table for people, or the metadata
+ * alone.
+ */
 export type Form = 'object' | 'table' | 'metadata';
 
-/** The first form of an Accept header that can be served. @throws ApiError 406 */
+/**
+ * Returns the first form of an Accept header that the server supports.
+ * @throws ApiError 406
+ */
 export function negotiate(accept: string | undefined): Form {
   if (accept === undefined || accept.trim() === '') return 'object';
   for (const range of accept.split(',')) {
@@ -24,7 +30,7 @@ export function negotiate(accept: string | undefined): Form {
   throw notAcceptable();
 }
 
-/** One object in the form that was asked for. */
+/** Returns an object in the requested form. */
 export function representObject(object: ApiObject, form: Form, resource: string): object {
   if (form === 'table') return toTable({ resource, objects: [object], metadata: {}, now: Date.now(), headers: true });
   return form === 'metadata' ? metadataOnly(object) : object;
@@ -44,7 +50,7 @@ export function respondJson(response: ServerResponse, code: number, body: object
   response.end(text);
 }
 
-/** Answers a failed request with its Status body. */
+/** Responds to a failed request with its Status body. */
 export function respondError(response: ServerResponse, error: ApiError): void {
   const retryAfter = error.body.details?.retryAfterSeconds;
   if (retryAfter !== undefined) response.setHeader('retry-after', String(retryAfter));
@@ -52,32 +58,36 @@ export function respondError(response: ServerResponse, error: ApiError): void {
   respondJson(response, error.code, error.body);
 }
 
-/** Reads the whole body. @throws ApiError 413 beyond 3 MiB */
+/**
+ * Reads the whole body.
+ * @throws ApiError 413 beyond 3 MiB
+ */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request) {
     if (!Buffer.isBuffer(chunk)) continue;
     bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES)
-      throw new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${MAX_BODY_BYTES}`);
+    if (bytes > maxBodyBytes)
+      throw new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${maxBodyBytes}`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
-/** The media type of a body, without its parameters. */
+/** Returns the media type of a body, without its parameters. */
 export function mediaType(request: IncomingMessage): string {
   return (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim() ?? '';
 }
 
 /**
- * Reads a body that must be an object. JSON that comes labelled as YAML is taken, since it is YAML; Kubernetes' protobuf for the kinds that kubectl sends in it.
- * @throws ApiError 415 for another content type, 400 where the text isn't JSON
+ * Reads a body that must be an object. Accepts JSON under the content type of YAML, because JSON is
+ * YAML, and Kubernetes' protobuf for the kinds that kubectl sends in it.
+ * @throws ApiError 415 for another content type, 400 if the text is not JSON
  */
 export async function readObject(request: IncomingMessage, kind: string): Promise<Record<string, unknown>> {
   const type = mediaType(request);
-  if (type === PROTOBUF) return decodeProtobuf(await readBody(request));
+  if (type === protobufType) return decodeProtobuf(await readBody(request));
   if (type !== 'application/json' && type !== 'application/yaml') throw unsupportedBody();
   const text = (await readBody(request)).toString('utf8');
   const value = parseJson(
@@ -88,10 +98,10 @@ export async function readObject(request: IncomingMessage, kind: string): Promis
   return value;
 }
 
-export function parseJson(text: string, complaint: string): unknown {
+export function parseJson(text: string, message: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw badRequest(`${complaint}: ${error instanceof Error ? error.message : String(error)}`);
+    throw badRequest(`${message}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -1,12 +1,15 @@
 import { findResource, type ResourceDefinition } from '../objects/resources.ts';
 import { badRequest, noSuchResource } from '../objects/status.ts';
 
-/** A request, understood: what is asked of which object. */
+/** A parsed request: the verb and the object. */
 export interface RequestInfo {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
-  /** `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`; the method in lower case where no object is meant. */
+  /**
+   * `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`; the method
+   * in lower case if the request names no object.
+   */
   readonly verb: string;
   readonly target: ResourceTarget | undefined;
 }
@@ -19,7 +22,10 @@ export interface ResourceTarget {
   readonly subresource: string | undefined;
 }
 
-/** Reads method and URL. @throws ApiError 404 for a path below `/api/v1` that names no kind, 400 for a malformed one. */
+/**
+ * Parses a method and a URL.
+ * @throws ApiError 404 for a path below `/api/v1` that names no kind, 400 for a malformed path
+ */
 export function parseRequest(method: string, url: string): RequestInfo {
   const [rawPath, rawQuery = ''] = splitOnce(url, '?');
   const query = new URLSearchParams(rawQuery);
@@ -91,7 +97,7 @@ function verbOf(method: string, { name }: ResourceTarget, query: URLSearchParams
   }
 }
 
-/** Whether a query parameter says yes. */
+/** Whether a query parameter is true. */
 export function isTrue(value: string | null): boolean {
   return value === 'true' || value === '1';
 }

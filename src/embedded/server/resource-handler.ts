@@ -7,10 +7,18 @@ import { assertValid, assertValidUpdate, toObject, updatedObject } from './incom
 import { listObjects, selectionOf } from './list-handler.ts';
 import { applyPatch } from './patches.ts';
 import { decodeProtobuf } from './protobuf.ts';
-import { type Form, mediaType, PROTOBUF, parseJson, readBody, readObject, representObject } from './representation.ts';
+import {
+  type Form,
+  mediaType,
+  parseJson,
+  protobufType,
+  readBody,
+  readObject,
+  representObject,
+} from './representation.ts';
 import type { RequestInfo, ResourceTarget } from './request-info.ts';
 
-/** What to answer. */
+/** A response. */
 export interface Answer {
   readonly code: number;
   readonly body: object;
@@ -24,7 +32,7 @@ interface ResourceRequest {
   readonly message: IncomingMessage;
 }
 
-/** Serves the verbs on objects that answer once: all but watch, log and exec. */
+/** Serves the verbs with a single response: all except watch, log and exec. */
 export async function handleResource(request: ResourceRequest): Promise<Answer> {
   const { store, info, target, form } = request;
   const { plural } = target.resource;
@@ -105,7 +113,7 @@ function replace(
   return updated;
 }
 
-/** A secret's `stringData` is only ever written. */
+/** Moves a secret's `stringData` into `data`, because `stringData` is write-only. */
 function withoutStringData(object: ApiObject): ApiObject {
   const { stringData, ...rest } = object;
   if (!isRecord(stringData)) return rest;
@@ -121,13 +129,13 @@ async function patch(request: ResourceRequest): Promise<ApiObject> {
   const text = (await readBody(message)).toString('utf8');
   const previous = named(request);
   const result = applyPatch(type, previous, text === '' ? {} : parseJson(text, 'error decoding patch'));
-  if (!isRecord(result)) throw badRequest(`the patch does not leave a ${target.resource.kind}`);
+  if (!isRecord(result)) throw badRequest(`the result of the patch is not a ${target.resource.kind}`);
   return replace(request, previous, result);
 }
 
 async function readDeletionOptions({ message, info }: ResourceRequest): Promise<ReturnType<typeof deletionOptions>> {
   const body = await readBody(message);
-  if (mediaType(message) === PROTOBUF && body.length > 0) return deletionOptions(decodeProtobuf(body), info.query);
+  if (mediaType(message) === protobufType && body.length > 0) return deletionOptions(decodeProtobuf(body), info.query);
   const text = body.toString('utf8');
   return deletionOptions(text === '' ? undefined : parseJson(text, 'error decoding DeleteOptions'), info.query);
 }

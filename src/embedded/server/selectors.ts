@@ -1,11 +1,11 @@
 import { badRequest } from '../objects/status.ts';
 
-/** Says whether an object's labels (or selectable fields) meet a selector. */
+/** Returns whether an object's labels (or selectable fields) match a selector. */
 export type Matcher = (values: Readonly<Record<string, string>>) => boolean;
 
 type Requirement = Matcher;
 
-/** Splits at commas that aren't inside the brackets of a set. */
+/** Splits at commas outside the brackets of a set. */
 function splitRequirements(selector: string): string[] {
   const parts: string[] = [];
   let depth = 0;
@@ -22,30 +22,30 @@ function splitRequirements(selector: string): string[] {
   return parts.map((part) => part.trim());
 }
 
-const KEY = '(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?';
-const VALUE = '(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?';
-const EXISTS = new RegExp(`^(!?)\\s*(${KEY})$`);
-const EQUALS = new RegExp(`^(${KEY})\\s*(==|=|!=)\\s*(${VALUE})$`);
-const ORDER = new RegExp(`^(${KEY})\\s*([<>])\\s*(-?[0-9]+)$`);
-const SET = new RegExp(`^(${KEY})\\s+(in|notin)\\s*\\(([^()]*)\\)$`);
+const keyPattern = '(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?';
+const valuePattern = '(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?';
+const existsPattern = new RegExp(`^(!?)\\s*(${keyPattern})$`);
+const equalsPattern = new RegExp(`^(${keyPattern})\\s*(==|=|!=)\\s*(${valuePattern})$`);
+const orderPattern = new RegExp(`^(${keyPattern})\\s*([<>])\\s*(-?[0-9]+)$`);
+const setPattern = new RegExp(`^(${keyPattern})\\s+(in|notin)\\s*\\(([^()]*)\\)$`);
 
 function parseRequirement(text: string): Requirement {
-  const exists = EXISTS.exec(text);
+  const exists = existsPattern.exec(text);
   if (exists) {
     const [, negation, key = ''] = exists;
     return (labels) => Object.hasOwn(labels, key) === (negation === '');
   }
-  const equals = EQUALS.exec(text);
+  const equals = equalsPattern.exec(text);
   if (equals) {
     const [, key = '', operator, value = ''] = equals;
     return operator === '!=' ? (labels) => labels[key] !== value : (labels) => labels[key] === value;
   }
-  const order = ORDER.exec(text);
+  const order = orderPattern.exec(text);
   if (order) {
     const [, key = '', operator, bound = ''] = order;
     return (labels) => compareInteger(labels[key], operator === '<' ? -1 : 1, Number(bound));
   }
-  const set = SET.exec(text);
+  const set = setPattern.exec(text);
   if (set) {
     const [, key = '', operator, list = ''] = set;
     const values = new Set(list.split(',').map((value) => value.trim()));
@@ -62,8 +62,9 @@ function compareInteger(value: string | undefined, sign: -1 | 1, bound: number):
 }
 
 /**
- * Parses a label selector: `a=b`, `a==b`, `a!=b`, `a`, `!a`, `a in (b,c)`, `a notin (b)`, `a>1`, `a<1`, joined by commas.
- * Empty or absent selects everything; anything else throws the 400 of the real server.
+ * Parses a label selector: `a=b`, `a==b`, `a!=b`, `a`, `!a`, `a in (b,c)`, `a notin (b)`, `a>1`,
+ * `a<1`, joined by commas. An empty or absent selector selects everything. Throws the 400 of the
+ * real server for any other text.
  */
 export function parseLabelSelector(selector: string | null): Matcher {
   if (selector === null || selector.trim() === '') return () => true;
@@ -71,7 +72,10 @@ export function parseLabelSelector(selector: string | null): Matcher {
   return (labels) => requirements.every((requirement) => requirement(labels));
 }
 
-/** Parses a field selector (`=`, `==`, `!=`); a field that the kind doesn't offer throws the 400 of the real server. */
+/**
+ * Parses a field selector (`=`, `==`, `!=`). Throws the 400 of the real server for a field that the
+ * kind does not support.
+ */
 export function parseFieldSelector(selector: string | null, supported: readonly string[]): Matcher {
   if (selector === null || selector.trim() === '') return () => true;
   const requirements = selector.split(',').map((text) => parseFieldRequirement(text.trim(), supported));

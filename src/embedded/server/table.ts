@@ -14,41 +14,45 @@ interface Column {
   readonly cell: (object: ApiObject, now: number) => string | number;
 }
 
-const NAME: Column = { name: 'Name', cell: (object) => object.metadata.name };
-const AGE: Column = {
+const nameColumn: Column = { name: 'Name', cell: (object) => object.metadata.name };
+const ageColumn: Column = {
   name: 'Age',
   cell: (object, now) => shortDuration(now - Date.parse(object.metadata.creationTimestamp)),
 };
 
-const POD_COLUMNS: readonly Column[] = [
-  NAME,
+const podColumns: readonly Column[] = [
+  nameColumn,
   { name: 'Ready', cell: podCell(readyCount) },
   { name: 'Status', cell: podCell(podReason) },
   { name: 'Restarts', cell: podCell(restarts) },
-  AGE,
+  ageColumn,
   { name: 'IP', priority: 1, cell: podCell((pod) => pod.status.podIP ?? '<none>') },
   { name: 'Node', priority: 1, cell: podCell((pod) => pod.spec.nodeName ?? '<none>') },
   { name: 'Nominated Node', priority: 1, cell: () => '<none>' },
   { name: 'Readiness Gates', priority: 1, cell: () => '<none>' },
 ];
 
-const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
-  pods: POD_COLUMNS,
-  configmaps: [NAME, { name: 'Data', cell: (object) => count(object.data) + count(object.binaryData) }, AGE],
+const columnsByResource: Readonly<Record<string, readonly Column[]>> = {
+  pods: podColumns,
+  configmaps: [
+    nameColumn,
+    { name: 'Data', cell: (object) => count(object.data) + count(object.binaryData) },
+    ageColumn,
+  ],
   secrets: [
-    NAME,
+    nameColumn,
     { name: 'Type', cell: (object) => textOf(object.type) },
     { name: 'Data', cell: (object) => count(object.data) },
-    AGE,
+    ageColumn,
   ],
-  namespaces: [NAME, { name: 'Status', cell: statusField('phase') }, AGE],
+  namespaces: [nameColumn, { name: 'Status', cell: statusField('phase') }, ageColumn],
   persistentvolumeclaims: [
-    NAME,
+    nameColumn,
     { name: 'Status', cell: statusField('phase') },
     { name: 'Volume', cell: specField('volumeName') },
-    AGE,
+    ageColumn,
   ],
-  nodes: [NAME, { name: 'Status', cell: () => 'Ready' }, AGE],
+  nodes: [nameColumn, { name: 'Status', cell: () => 'Ready' }, ageColumn],
   events: [
     { name: 'Last Seen', cell: (object, now) => shortDuration(now - Date.parse(eventText(object, 'lastTimestamp'))) },
     { name: 'Type', cell: (object) => textOf(object.type) },
@@ -63,13 +67,13 @@ interface TableOptions {
   readonly objects: readonly ApiObject[];
   readonly metadata: object;
   readonly now: number;
-  /** Whether column definitions are wanted (a watch sends them with its first event only). */
+  /** Whether to include column definitions; a watch sends them with its first event only. */
   readonly headers: boolean;
 }
 
-/** The objects as `meta.k8s.io/v1 Table`, as `kubectl get` asks for them. */
+/** Returns the objects as a `meta.k8s.io/v1 Table`, which `kubectl get` requests. */
 export function toTable(options: TableOptions): object {
-  const columns = COLUMNS[options.resource] ?? [NAME, AGE];
+  const columns = columnsByResource[options.resource] ?? [nameColumn, ageColumn];
   const definitions = columns.map(({ name, priority = 0 }) => ({
     name,
     type: 'string',
@@ -90,7 +94,7 @@ export function toTable(options: TableOptions): object {
   };
 }
 
-/** A duration as kubectl writes it: `45s`, `5m3s`, `12m`, `3h5m`, `27h`, `3d`. */
+/** Formats a duration as kubectl does: `45s`, `5m3s`, `12m`, `3h5m`, `27h`, `3d`. */
 export function shortDuration(milliseconds: number): string {
   if (!Number.isFinite(milliseconds)) return '<unknown>';
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
@@ -120,7 +124,9 @@ function restarts(pod: Pod, now: number): string {
   return total === 0 || last === 0 ? String(total) : `${total} (${shortDuration(now - last)} ago)`;
 }
 
-/** What the STATUS column says: the phase, or the most telling state of a container. */
+/**
+ * Returns the text of the STATUS column: the phase, or the most significant state of a container.
+ */
 function podReason(pod: Pod): string {
   const { status, metadata } = pod;
   const unscheduled = status.conditions?.find(

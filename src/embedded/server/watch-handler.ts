@@ -8,9 +8,9 @@ import { type Form, metadataOnly } from './representation.ts';
 import { isTrue, type ResourceTarget } from './request-info.ts';
 import { toTable } from './table.ts';
 
-const BOOKMARK_INTERVAL_MS = 60_000;
-/** A watcher that lets more than this pile up is cut off, as the real server does. */
-const MAX_BACKLOG_BYTES = 32 * 1024 * 1024;
+const bookmarkIntervalMs = 60_000;
+/** The server closes the connection of a watcher with a larger backlog, as the real server does. */
+const maxBacklogBytes = 32 * 1024 * 1024;
 
 interface WatchRequest {
   readonly store: ObjectStore;
@@ -18,15 +18,16 @@ interface WatchRequest {
   readonly query: URLSearchParams;
   readonly form: Form;
   readonly response: ServerResponse;
-  /** Answer with 410 at once, whatever the version (a fault). */
+  /** Whether to respond with 410 at once, regardless of the version (a fault). */
   readonly gone: boolean;
 }
 
 type EventType = 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
 
 /**
- * Serves a watch until the client goes, `timeoutSeconds` pass or the server stops. Begins after `resourceVersion`, or, without one (or with `0`), with what there is.
- * A version that is too old is told in the stream, as an ERROR event with code 410.
+ * Serves a watch until the client disconnects, `timeoutSeconds` pass or the server stops. Begins
+ * after `resourceVersion`; without a version, or with `0`, begins with the current objects. Reports
+ * a version that is too old in the stream, as an ERROR event with code 410.
  */
 export function serveWatch(request: WatchRequest): void {
   const { store, target, query, response } = request;
@@ -52,7 +53,7 @@ export function serveWatch(request: WatchRequest): void {
   if (initial) bookmark({ 'k8s.io/initial-events-end': 'true' });
   const unsubscribe = store.subscribe(plural, (event) => forward(event, selected, write));
   const bookmarks = isTrue(query.get('allowWatchBookmarks'))
-    ? setInterval(() => bookmark(), BOOKMARK_INTERVAL_MS)
+    ? setInterval(() => bookmark(), bookmarkIntervalMs)
     : undefined;
   const seconds = Number(query.get('timeoutSeconds') ?? 0);
   const finish = () => {
@@ -78,7 +79,10 @@ function parseVersion(text: string | null): number {
   return Number(text);
 }
 
-/** Tells a change as the watcher sees it: an object that begins or ends to match is added or deleted for it. */
+/**
+ * Writes a change as the watcher's selection sees it. An object that starts or stops matching is
+ * added or deleted.
+ */
 function forward(event: StoreEvent, selected: (object: ApiObject) => boolean, write: EventWriter): void {
   const before = event.previous !== undefined && selected(event.previous);
   const after = event.type !== 'DELETED' && selected(event.object);
@@ -97,7 +101,7 @@ function bookmarkObject(target: ResourceTarget, version: number, annotations?: R
 }
 
 interface EventWriter {
-  /** Writes an object in the form that the client asked for. */
+  /** Writes an object in the requested form. */
   object(type: EventType, object: ApiObject): void;
   raw(type: EventType, object: object): void;
 }
@@ -120,7 +124,7 @@ function eventWriter({ response, form, target }: WatchRequest): EventWriter {
   const raw = (type: EventType, object: object) => {
     if (response.destroyed || response.writableEnded) return;
     response.write(`${JSON.stringify({ type, object })}\n`);
-    if (response.writableLength > MAX_BACKLOG_BYTES) response.destroy();
+    if (response.writableLength > maxBacklogBytes) response.destroy();
   };
   return { raw, object: (type, object) => raw(type, shape(object)) };
 }

@@ -4,15 +4,15 @@ import { expect } from 'chai';
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { ClusterClient } from './cluster-client.ts';
 
-const AGENT = fileURLToPath(new URL(`../../../agent/bin/linux-${process.arch}/agent`, import.meta.url));
+const agentProgram = fileURLToPath(new URL(`../../../agent/bin/linux-${process.arch}/agent`, import.meta.url));
 
 describe('The agent in the embedded cluster', () => {
   let cluster: EmbeddedCluster;
   let client: ClusterClient;
 
   before(async function () {
-    if (!existsSync(AGENT)) {
-      console.log(`      skipped: there is no ${AGENT}`);
+    if (!existsSync(agentProgram)) {
+      console.log(`      skipped: there is no ${agentProgram}`);
       this.skip();
     }
     cluster = await EmbeddedCluster.start();
@@ -20,8 +20,8 @@ describe('The agent in the embedded cluster', () => {
   });
   after(() => cluster?.close());
 
-  it('serves as the command of a container, mounted from a config map, and answers on a connection', async () => {
-    const binaryData = { agent: readFileSync(AGENT).toString('base64') };
+  it('runs as the command of a container, mounted from a config map, and responds on a connection', async () => {
+    const binaryData = { agent: readFileSync(agentProgram).toString('base64') };
     await client.api.createNamespacedConfigMap({
       namespace: 'default',
       body: { metadata: { name: 'agent' }, immutable: true, binaryData },

@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { ClusterClient } from './cluster-client.ts';
 
-const PODS = '/api/v1/namespaces/default/pods';
-const MAPS = '/api/v1/namespaces/default/configmaps';
+const podsPath = '/api/v1/namespaces/default/pods';
+const mapsPath = '/api/v1/namespaces/default/configmaps';
 
 describe('API server of the embedded cluster', () => {
   let cluster: EmbeddedCluster;
@@ -22,11 +22,11 @@ describe('API server of the embedded cluster', () => {
     metadata: { name },
     ...more,
   });
-  const create = (body: unknown, path = MAPS) => client.raw(path, { method: 'POST', body });
+  const create = (body: unknown, path = mapsPath) => client.raw(path, { method: 'POST', body });
 
-  describe('answers what is wrong as the real server does', () => {
+  describe('responds to invalid requests as the real server does', () => {
     it('401 without the token', async () => {
-      const { code, body, headers } = await client.raw(PODS, { anonymous: true });
+      const { code, body, headers } = await client.raw(podsPath, { anonymous: true });
       expect(code).to.equal(401);
       expect(headers['content-type']).to.equal('application/json');
       expect(body).to.deep.equal({
@@ -40,8 +40,8 @@ describe('API server of the embedded cluster', () => {
       });
     });
 
-    it('404 for an object, naming it', async () => {
-      const { code, body } = await client.raw(`${PODS}/none`);
+    it('404 for an object, with its name', async () => {
+      const { code, body } = await client.raw(`${podsPath}/none`);
       expect(code).to.equal(404);
       expect(body).to.deep.include({
         message: 'pods "none" not found',
@@ -51,7 +51,7 @@ describe('API server of the embedded cluster', () => {
       });
     });
 
-    it('404 for a kind, and for a namespace to create in', async () => {
+    it('404 for an unknown kind, and for a create in an unknown namespace', async () => {
       expect((await client.raw('/api/v1/nothings')).body.message).to.equal(
         'the server could not find the requested resource',
       );
@@ -59,16 +59,16 @@ describe('API server of the embedded cluster', () => {
       expect([code, body.message]).to.deep.equal([404, 'namespaces "nonono" not found']);
     });
 
-    it('405 for a method that a path does not have', async () => {
-      expect((await client.raw(`${PODS}/a`, { method: 'POST', body: {} })).code).to.equal(405);
-      expect((await client.raw(PODS, { method: 'PUT', body: {} })).code).to.equal(405);
+    it('405 for a method that a path does not support', async () => {
+      expect((await client.raw(`${podsPath}/a`, { method: 'POST', body: {} })).code).to.equal(405);
+      expect((await client.raw(podsPath, { method: 'PUT', body: {} })).code).to.equal(405);
     });
 
-    it('406 for a representation that there is not', async () => {
-      expect((await client.raw(PODS, { headers: { accept: 'text/html' } })).code).to.equal(406);
+    it('406 for an unsupported representation', async () => {
+      expect((await client.raw(podsPath, { headers: { accept: 'text/html' } })).code).to.equal(406);
     });
 
-    it('409 for a name that is taken and for a precondition that does not hold', async () => {
+    it('409 for a duplicate name and for a precondition that does not hold', async () => {
       await create(configMap('taken'));
       const again = await create(configMap('taken'));
       expect([again.code, again.body.reason, again.body.message]).to.deep.equal([
@@ -76,40 +76,48 @@ describe('API server of the embedded cluster', () => {
         'AlreadyExists',
         'configmaps "taken" already exists',
       ]);
-      const wrongUid = await client.raw(`${MAPS}/taken`, { method: 'DELETE', body: { preconditions: { uid: 'x' } } });
+      const wrongUid = await client.raw(`${mapsPath}/taken`, {
+        method: 'DELETE',
+        body: { preconditions: { uid: 'x' } },
+      });
       expect([wrongUid.code, wrongUid.body.reason]).to.deep.equal([409, 'Conflict']);
     });
 
     it('409 for an update of an old version', async () => {
       const { body } = await create(configMap('versions'));
-      await client.raw(`${MAPS}/versions`, { method: 'PUT', body: { ...body, data: { a: '1' } } });
-      const stale = await client.raw(`${MAPS}/versions`, { method: 'PUT', body: { ...body, data: { a: '2' } } });
+      await client.raw(`${mapsPath}/versions`, { method: 'PUT', body: { ...body, data: { a: '1' } } });
+      const stale = await client.raw(`${mapsPath}/versions`, { method: 'PUT', body: { ...body, data: { a: '2' } } });
       expect([stale.code, stale.body.reason]).to.deep.equal([409, 'Conflict']);
       expect(stale.body.message).to.include('the object has been modified');
     });
 
     it('415 for a body or a patch in an unknown format', async () => {
       expect(
-        (await client.raw(MAPS, { method: 'POST', body: 'x', headers: { 'content-type': 'text/foo' } })).code,
+        (await client.raw(mapsPath, { method: 'POST', body: 'x', headers: { 'content-type': 'text/foo' } })).code,
       ).to.equal(415);
       expect(
-        (await client.raw(`${MAPS}/taken`, { method: 'PATCH', body: '{}', headers: { 'content-type': 'text/plain' } }))
-          .code,
+        (
+          await client.raw(`${mapsPath}/taken`, {
+            method: 'PATCH',
+            body: '{}',
+            headers: { 'content-type': 'text/plain' },
+          })
+        ).code,
       ).to.equal(415);
     });
 
     it('400 for a body that is not JSON, another kind, another namespace or an unknown field selector', async () => {
-      expect((await client.raw(MAPS, { method: 'POST', body: '{' })).code).to.equal(400);
+      expect((await client.raw(mapsPath, { method: 'POST', body: '{' })).code).to.equal(400);
       expect((await create({ ...configMap('a'), kind: 'Secret' })).code).to.equal(400);
       expect((await create({ ...configMap('a'), metadata: { name: 'a', namespace: 'other' } })).body.message).to.equal(
         'the namespace of the provided object does not match the namespace sent on the request',
       );
-      expect((await client.raw(`${PODS}?fieldSelector=spec.foo%3Db`)).body.message).to.equal(
+      expect((await client.raw(`${podsPath}?fieldSelector=spec.foo%3Db`)).body.message).to.equal(
         'field label not supported: spec.foo',
       );
     });
 
-    it('422 with everything that is wrong with a pod', async () => {
+    it('422 with every fault of a pod', async () => {
       const pod = {
         kind: 'Pod',
         apiVersion: 'v1',
@@ -118,7 +126,7 @@ describe('API server of the embedded cluster', () => {
           containers: [{ name: 'm', image: 'x', volumeMounts: [{ name: 'c', mountPath: '/c' }], env: [{ name: '' }] }],
         },
       };
-      const { code, body } = await create(pod, PODS);
+      const { code, body } = await create(pod, podsPath);
       expect(code).to.equal(422);
       expect(body.message).to.equal(
         'Pod "b" is invalid: [spec.containers[0].env[0].name: Required value, spec.containers[0].volumeMounts[0].name: Not found: "c"]',
@@ -130,16 +138,16 @@ describe('API server of the embedded cluster', () => {
       });
     });
 
-    it('422 for a change of something immutable', async () => {
+    it('422 for a change of an immutable object', async () => {
       const { body } = await create(configMap('fixed', { immutable: true, data: { a: 'x' } }));
-      const changed = await client.raw(`${MAPS}/fixed`, { method: 'PUT', body: { ...body, data: { a: 'y' } } });
+      const changed = await client.raw(`${mapsPath}/fixed`, { method: 'PUT', body: { ...body, data: { a: 'y' } } });
       expect([changed.code, changed.body.message]).to.deep.equal([
         422,
         'ConfigMap "fixed" is invalid: data: Forbidden: field is immutable when `immutable` is set',
       ]);
     });
 
-    it('422 for config keys and sizes that cannot be', async () => {
+    it('422 for invalid config keys and sizes', async () => {
       expect((await create(configMap('keys', { data: { 'a b': 'x' } }))).body.message).to.include(
         'data[a b]: Invalid value: "a b"',
       );
@@ -153,7 +161,7 @@ describe('API server of the embedded cluster', () => {
     });
   });
 
-  it('takes a client certificate of its authority instead of the token', async () => {
+  it('accepts a client certificate of its authority instead of the token', async () => {
     const config = new KubeConfig();
     config.loadFromString(cluster.kubeconfig);
     config.setCurrentContext('embedded-certificate');
@@ -185,7 +193,7 @@ describe('API server of the embedded cluster', () => {
     expect(node?.status?.conditions?.find(({ type }) => type === 'Ready')?.status).to.equal('True');
   });
 
-  it('binds a claim at once, encodes stringData, and makes names of generateName', async () => {
+  it('binds a claim at once, encodes stringData, and generates names from generateName', async () => {
     const claim = await client.api.createNamespacedPersistentVolumeClaim({
       namespace: 'mine',
       body: {
@@ -202,10 +210,14 @@ describe('API server of the embedded cluster', () => {
     expect(secret.metadata?.name).to.match(/^s-[a-z0-9]{5}$/);
   });
 
-  it('patches in three languages, and a no-op keeps the version', async () => {
+  it('applies patches in three formats, and keeps the version if nothing changes', async () => {
     await create(configMap('patched', { data: { a: '1' } }));
     const patch = (type: string, body: unknown) =>
-      client.raw(`${MAPS}/patched`, { method: 'PATCH', body, headers: { 'content-type': `application/${type}+json` } });
+      client.raw(`${mapsPath}/patched`, {
+        method: 'PATCH',
+        body,
+        headers: { 'content-type': `application/${type}+json` },
+      });
     const first = await patch('merge-patch', { data: { b: '2' }, metadata: { labels: { x: 'y' } } });
     expect(first.body.data).to.deep.equal({ a: '1', b: '2' });
     const second = await patch('json-patch', [{ op: 'remove', path: '/data/a' }]);
@@ -217,16 +229,16 @@ describe('API server of the embedded cluster', () => {
     );
   });
 
-  it('lists by label and field, and page by page', async () => {
+  it('lists by label and field, and in pages', async () => {
     for (const name of ['l1', 'l2', 'l3'])
       await create({ ...configMap(name), metadata: { name, labels: { list: name === 'l3' ? 'no' : 'yes' } } });
     const names = async (query: string) =>
-      (await client.raw(`${MAPS}?${query}`)).body.items.map(
+      (await client.raw(`${mapsPath}?${query}`)).body.items.map(
         (item: { metadata: { name: string } }) => item.metadata.name,
       );
     expect(await names('labelSelector=list%20in%20(yes)')).to.deep.equal(['l1', 'l2']);
     expect(await names('fieldSelector=metadata.name%3Dl3')).to.deep.equal(['l3']);
-    const first = await client.raw(`${MAPS}?labelSelector=list&limit=2`);
+    const first = await client.raw(`${mapsPath}?labelSelector=list&limit=2`);
     expect(first.body.metadata.remainingItemCount).to.equal(1);
     expect(await names(`labelSelector=list&limit=2&continue=${first.body.metadata.continue}`)).to.deep.equal(['l3']);
     expect(first.body.items[0]).to.not.have.property('kind');
@@ -234,24 +246,24 @@ describe('API server of the embedded cluster', () => {
 
   it('deletes by selector', async () => {
     for (const name of ['d1', 'd2']) await create({ ...configMap(name), metadata: { name, labels: { gone: 'yes' } } });
-    const { code } = await client.raw(`${MAPS}?labelSelector=gone%3Dyes`, { method: 'DELETE' });
+    const { code } = await client.raw(`${mapsPath}?labelSelector=gone%3Dyes`, { method: 'DELETE' });
     expect(code).to.equal(200);
-    expect((await client.raw(`${MAPS}?labelSelector=gone%3Dyes`)).body.items).to.deep.equal([]);
+    expect((await client.raw(`${mapsPath}?labelSelector=gone%3Dyes`)).body.items).to.deep.equal([]);
   });
 
-  it('keeps an object with a finalizer until that is taken off', async () => {
+  it('keeps an object with a finalizer until the finalizer is removed', async () => {
     await create({ ...configMap('held'), metadata: { name: 'held', finalizers: ['example.com/hold'] } });
-    await client.raw(`${MAPS}/held`, { method: 'DELETE' });
-    expect((await client.raw(`${MAPS}/held`)).body.metadata.deletionTimestamp).to.be.a('string');
-    await client.raw(`${MAPS}/held`, {
+    await client.raw(`${mapsPath}/held`, { method: 'DELETE' });
+    expect((await client.raw(`${mapsPath}/held`)).body.metadata.deletionTimestamp).to.be.a('string');
+    await client.raw(`${mapsPath}/held`, {
       method: 'PATCH',
       body: { metadata: { finalizers: null } },
       headers: { 'content-type': 'application/merge-patch+json' },
     });
-    expect((await client.raw(`${MAPS}/held`)).code).to.equal(404);
+    expect((await client.raw(`${mapsPath}/held`)).code).to.equal(404);
   });
 
-  it('empties a namespace that is deleted, then removes it', async () => {
+  it('empties a deleted namespace, then removes it', async () => {
     await client.api.createNamespace({ body: { metadata: { name: 'brief' } } });
     await create(configMap('a'), '/api/v1/namespaces/brief/configmaps');
     await client.api.deleteNamespace({ name: 'brief' });
@@ -260,11 +272,11 @@ describe('API server of the embedded cluster', () => {
   });
 
   it('does nothing on a dry run', async () => {
-    expect((await create(configMap('dry'), `${MAPS}?dryRun=All`)).code).to.equal(201);
-    expect((await client.raw(`${MAPS}/dry`)).code).to.equal(404);
+    expect((await create(configMap('dry'), `${mapsPath}?dryRun=All`)).code).to.equal(201);
+    expect((await client.raw(`${mapsPath}/dry`)).code).to.equal(404);
   });
 
-  it('lets whoever asks do everything', async () => {
+  it('allows everything in an access review', async () => {
     const { code, body } = await create(
       { kind: 'SelfSubjectAccessReview', apiVersion: 'authorization.k8s.io/v1', spec: {} },
       '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
@@ -286,25 +298,25 @@ describe('API server of the embedded cluster', () => {
     };
     const shown = (events: { type: string; name: string }[]) => events.map(({ type, name }) => `${type} ${name}`);
 
-    it('tells every change after a version', async () => {
-      const from = (await client.raw(MAPS)).body.metadata.resourceVersion;
+    it('sends every change after a version', async () => {
+      const from = (await client.raw(mapsPath)).body.metadata.resourceVersion;
       await create(configMap('w1'));
-      await client.raw(`${MAPS}/w1`, { method: 'DELETE' });
-      expect(shown(await take(`${MAPS}?watch=true&resourceVersion=${from}`, 2))).to.deep.equal([
+      await client.raw(`${mapsPath}/w1`, { method: 'DELETE' });
+      expect(shown(await take(`${mapsPath}?watch=true&resourceVersion=${from}`, 2))).to.deep.equal([
         'ADDED w1',
         'DELETED w1',
       ]);
     });
 
-    it('begins with what there is, without a version', async () => {
+    it('begins with the current objects, without a version', async () => {
       await create({ ...configMap('w2'), metadata: { name: 'w2', labels: { w: '2' } } });
-      expect(shown(await take(`${MAPS}?watch=true&labelSelector=w%3D2`, 1))).to.deep.equal(['ADDED w2']);
+      expect(shown(await take(`${mapsPath}?watch=true&labelSelector=w%3D2`, 1))).to.deep.equal(['ADDED w2']);
     });
 
-    it('shows an object that begins or ends to match as added or deleted', async () => {
+    it('sends an object that starts or stops matching as added or deleted', async () => {
       await create({ ...configMap('w3'), metadata: { name: 'w3', labels: { w: '3' } } });
       const label = (value: string) =>
-        client.raw(`${MAPS}/w3`, {
+        client.raw(`${mapsPath}/w3`, {
           method: 'PATCH',
           body: { metadata: { labels: { w: value } } },
           headers: { 'content-type': 'application/merge-patch+json' },
@@ -313,16 +325,16 @@ describe('API server of the embedded cluster', () => {
         await label('other');
         await label('3');
       };
-      expect(shown(await take(`${MAPS}?watch=true&labelSelector=w%3D3`, 3, act))).to.deep.equal([
+      expect(shown(await take(`${mapsPath}?watch=true&labelSelector=w%3D3`, 3, act))).to.deep.equal([
         'ADDED w3',
         'DELETED w3',
         'ADDED w3',
       ]);
     });
 
-    it('marks the end of what there is, where initial events are asked for', async () => {
+    it('marks the end of the current objects, if the request asks for initial events', async () => {
       const events = await take(
-        `${MAPS}?watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan&fieldSelector=metadata.name%3Dw3`,
+        `${mapsPath}?watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan&fieldSelector=metadata.name%3Dw3`,
         2,
       );
       expect(events.map(({ type }) => type)).to.deep.equal(['ADDED', 'BOOKMARK']);
@@ -330,21 +342,21 @@ describe('API server of the embedded cluster', () => {
 
     it('ends after timeoutSeconds, with a bookmark', async () => {
       const { text } = await client.raw(
-        `/api/v1/namespaces/mine/pods?watch=true&timeoutSeconds=1&allowWatchBookmarks=true&resourceVersion=${(await client.raw(PODS)).body.metadata.resourceVersion}`,
+        `/api/v1/namespaces/mine/pods?watch=true&timeoutSeconds=1&allowWatchBookmarks=true&resourceVersion=${(await client.raw(podsPath)).body.metadata.resourceVersion}`,
       );
       expect(JSON.parse(text)).to.deep.include({ type: 'BOOKMARK' });
     });
 
-    it('tells a version that is too old in the stream', async () => {
+    it('reports a version that is too old in the stream', async () => {
       using _gone = cluster.faults.add({ match: { verb: 'watch' }, kind: 'gone', times: 1 });
-      const [event] = await take(`${MAPS}?watch=true&resourceVersion=1`, 1);
+      const [event] = await take(`${mapsPath}?watch=true&resourceVersion=1`, 1);
       expect([event?.type, event?.object.code]).to.deep.equal(['ERROR', 410]);
     });
   });
 
-  it('answers a table for people', async () => {
+  it('responds with a table for people', async () => {
     await create({ ...configMap('t'), metadata: { name: 't', labels: { t: 't' } }, data: { a: '', b: '' } });
-    const { body } = await client.raw(`${MAPS}?labelSelector=t`, {
+    const { body } = await client.raw(`${mapsPath}?labelSelector=t`, {
       headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' },
     });
     expect(body.kind).to.equal('Table');

@@ -6,7 +6,7 @@ import WebSocket from 'ws';
 import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import type { ContainerStatus, Pod, PodCondition } from '../../../src/embedded/objects/api-object.ts';
 
-/** An object as it came, with the fields that specs look at; which of them are there is for the spec to know. */
+/** A received object, with the fields that specs read. A field may be missing in some kinds. */
 export interface WireObject {
   readonly kind: string;
   readonly apiVersion: string;
@@ -37,12 +37,12 @@ export interface WireStatus {
   readonly details: { readonly causes: readonly object[] };
 }
 
-/** A pod as it came; at first it has neither conditions nor states of containers. */
+/** A received pod. At first it has neither conditions nor states of containers. */
 export type WirePod = Pod & {
   readonly status: Pod['status'] & { readonly containerStatuses?: readonly [ContainerStatus, ...ContainerStatus[]] };
 };
 
-/** A pod that a node has taken. */
+/** A pod that is scheduled on a node. */
 export type PlacedPod = Pod & {
   readonly status: Pod['status'] & {
     readonly containerStatuses: readonly [ContainerStatus, ...ContainerStatus[]];
@@ -90,7 +90,7 @@ export interface WireEvent {
   readonly object: WireObject;
 }
 
-/** What specs need to talk to a cluster: raw requests, typed calls, exec. */
+/** A client for specs: raw requests, typed calls, watches and execs. */
 export class ClusterClient {
   readonly api: CoreV1Api;
   readonly #cluster: Pick<EmbeddedCluster, 'kubeconfig' | 'url'>;
@@ -136,7 +136,7 @@ export class ClusterClient {
     };
   }
 
-  /** The events of a watch, until the consumer leaves. */
+  /** Yields the events of a watch until the consumer stops. */
   async *watch(path: string): AsyncGenerator<WireEvent> {
     const sent = request(this.#options(path, {}));
     sent.end();
@@ -159,7 +159,7 @@ export class ClusterClient {
     return this.api.createNamespacedPod({ namespace, body: { metadata: { name }, spec } });
   }
 
-  /** A pod with one container `main` that runs a shell script. */
+  /** Creates a pod with one container `main` that runs a shell script. */
   runScript(name: string, script: string, more: Partial<V1PodSpec> = {}): Promise<V1Pod> {
     const { containers = [], ...rest } = more;
     const main = Object.assign(
@@ -173,7 +173,7 @@ export class ClusterClient {
     });
   }
 
-  /** Waits, by a watch, until a pod is as `predicate` wants it. */
+  /** Watches a pod until it satisfies `predicate`. */
   async podWhen(name: string, predicate: (pod: WirePod) => boolean, namespace = 'default'): Promise<PlacedPod> {
     for await (const { type, object } of this.watch(
       `/api/v1/namespaces/${namespace}/pods?watch=true&fieldSelector=metadata.name%3D${name}`,
@@ -222,7 +222,7 @@ export class ClusterClient {
   }
 }
 
-/** Everything that comes on the connection of an exec. */
+/** Collects everything that an exec sends on its connection. */
 export async function collect(socket: WebSocket): Promise<ExecResult> {
   const messages: Buffer[] = [];
   socket.on('message', (data) => messages.push(data as Buffer));
@@ -239,7 +239,7 @@ export async function collect(socket: WebSocket): Promise<ExecResult> {
   };
 }
 
-/** The answer to an upgrade that was refused. */
+/** Returns the response to a refused upgrade. */
 export async function refusal(socket: WebSocket): Promise<{ code: number; text: string }> {
   const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
   const chunks: Buffer[] = [];

@@ -3,22 +3,18 @@ import { expect } from 'chai';
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 import { ClusterClient } from './cluster-client.ts';
+import { isolations, startOrSkip } from './isolation.ts';
 
-/** The longest entry that the kernel takes, `NAME=value`. */
+/** The longest entry (`NAME=value`) that the kernel accepts. */
 const longestEntryBytes = 131_071;
 
-for (const isolation of ['namespaces', 'mapped'] as const) {
+for (const isolation of isolations) {
   describe(`The environment of containers of the embedded cluster, isolation ${isolation}`, () => {
     let cluster: EmbeddedCluster;
     let client: ClusterClient;
 
     before(async function () {
-      try {
-        cluster = await EmbeddedCluster.start({ isolation });
-      } catch (error) {
-        console.log(`      skipped: ${error instanceof Error ? error.message : String(error)}`);
-        this.skip();
-      }
+      cluster = await startOrSkip(this, { isolation });
       client = new ClusterClient(cluster);
     });
     after(() => cluster?.close());
@@ -32,7 +28,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
 
     const names = ['a.b', 'with space', '-x', '--', '1', 'a-b', 'ok', 'quo"te', "quo'te", '$HOME'];
     const env = names.map((name) => ({ name, value: `value of ${name}\n` }));
-    /** Without what the cluster itself gives. */
+    /** Returns the entries without those that the cluster adds. */
     const own = (text: string): string[] =>
       text
         .split('\0')
@@ -42,7 +38,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         );
     const expected = names.map((name) => `${name}=value of ${name}\n`).sort();
 
-    it('has every name that Kubernetes allows, and nothing of a shell', async () => {
+    it('has every name that Kubernetes allows, and no variables of a shell', async () => {
       await client.createPod('names', main(env, ['cat', '/proc/self/environ']));
       await client.podInPhase('names', 'Succeeded');
       expect(own(await log('names')).sort()).to.deep.equal(expected);
@@ -59,7 +55,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       });
     }
 
-    it('lets a program start whose name has an equals sign', async () => {
+    it('starts a program with an equals sign in its name', async () => {
       await client.createPod('equals', main([], ['sh', '-c', 'cp /bin/echo /tmp/kw-a=b && exec /tmp/kw-a=b ran']));
       await client.podInPhase('equals', 'Succeeded');
       await client.createPod('missing', main([], ['kw-a=b']));
@@ -69,7 +65,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
 
     const big = (bytes: number): object[] => [{ name: 'BIG', value: 'x'.repeat(bytes - 'BIG='.length) }];
 
-    it(`takes an entry of ${longestEntryBytes} bytes, also for an exec with a terminal`, async () => {
+    it(`accepts an entry of ${longestEntryBytes} bytes, also for an exec with a terminal`, async () => {
       await client.createPod('longest', {
         ...main(big(longestEntryBytes), ['sh', '-c', 'echo ${#BIG}; sleep 100']),
         terminationGracePeriodSeconds: 0,
@@ -89,7 +85,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         Array.from({ length: 30 }, (_, index) => ({ name: `E${index}`, value: 'x'.repeat(100_000) })),
       ],
     ] as const) {
-      it(`that the kernel refuses, as ${title}, ends the container with the words of a container runtime`, async () => {
+      it(`ends the container with the message of a container runtime if the kernel refuses ${title}`, async () => {
         const pod = entries.length === 1 ? 'one' : 'many';
         await client.createPod(pod, main([...entries], ['sh', '-c', 'true']));
         const { status } = await client.podWhen(pod, ({ status: now }) => now.phase === 'Failed');
@@ -101,7 +97,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
   });
 }
 
-it('The embedded cluster closes after a container whose environment the kernel refuses, and leaves nothing open', async () => {
+it('The embedded cluster closes after the kernel refuses the environment of a container, and leaves nothing open', async () => {
   const tripwire = await Tripwire.set();
   const cluster = await EmbeddedCluster.start({ isolation: 'mapped' });
   const client = new ClusterClient(cluster);

@@ -2,29 +2,25 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { expect } from 'chai';
 import WebSocket from 'ws';
-import { EmbeddedCluster } from '../../../src/embedded/index.ts';
+import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { ClusterClient, collect, refusal } from './cluster-client.ts';
+import { isolations, startOrSkip } from './isolation.ts';
 
-const V4 = 'v4.channel.k8s.io';
-const V5 = 'v5.channel.k8s.io';
+const v4 = 'v4.channel.k8s.io';
+const v5 = 'v5.channel.k8s.io';
 
-/** The message of a Status body. */
+/** Returns the message of a Status body. */
 function messageOf(text: string): string {
   return (JSON.parse(text) as { message: string }).message;
 }
 
-for (const isolation of ['namespaces', 'mapped'] as const) {
+for (const isolation of isolations) {
   describe(`Exec in the embedded cluster, isolation ${isolation}`, () => {
     let cluster: EmbeddedCluster;
     let client: ClusterClient;
 
     before(async function () {
-      try {
-        cluster = await EmbeddedCluster.start({ isolation });
-      } catch (error) {
-        console.log(`      skipped: ${error instanceof Error ? error.message : String(error)}`);
-        this.skip();
-      }
+      cluster = await startOrSkip(this, { isolation });
       client = new ClusterClient(cluster);
       const volumeMounts = [{ name: 'v', mountPath: '/kw-v' }];
       await client.runScript('p', 'sleep 1000', {
@@ -41,8 +37,8 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     const exec = (command: string[], more: object = {}, input?: Buffer) =>
       client.exec('p', { command, container: 'main', ...more }, input);
 
-    for (const protocol of [V5, V4]) {
-      it(`carries outputs apart and ends with the status, in ${protocol}`, async () => {
+    for (const protocol of [v5, v4]) {
+      it(`carries the outputs on separate channels and ends with the status, in ${protocol}`, async () => {
         const { stdout, stderr, status, closeCode, messages } = await exec(['sh', '-c', 'echo out; echo err >&2'], {
           protocol,
         });
@@ -52,13 +48,13 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         expect(messages.at(-1)?.[0]).to.equal(3);
       });
 
-      it(`tells an exit code and a signal, in ${protocol}`, async () => {
+      it(`reports an exit code and a signal, in ${protocol}`, async () => {
         const causes = async (script: string) => (await exec(['sh', '-c', script], { protocol })).status.details.causes;
         expect(await causes('exit 7')).to.deep.equal([{ reason: 'ExitCode', message: '7' }]);
         expect(await causes('kill -9 $$')).to.deep.equal([{ reason: 'ExitCode', message: '137' }]);
       });
 
-      it(`tells a command that is not there, in ${protocol}`, async () => {
+      it(`reports a missing command, in ${protocol}`, async () => {
         for (const [command, why] of [
           ['kw-nope', 'executable file not found in $PATH'],
           ['/kw-nope', 'stat /kw-nope: no such file or directory'],
@@ -67,7 +63,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
           const { status, closeCode } = await exec([command], { protocol });
           expect(status).to.deep.include({ status: 'Failure', reason: 'InternalError', code: 500 });
           const inner =
-            protocol === V5 ? 'Internal error occurred: Internal error occurred: ' : 'Internal error occurred: ';
+            protocol === v5 ? 'Internal error occurred: Internal error occurred: ' : 'Internal error occurred: ';
           expect(status.message).to.match(
             new RegExp(
               `^${inner}error executing command in container: failed to exec in container: failed to start exec "[0-9a-f]{64}": OCI runtime exec failed: exec failed: `,
@@ -79,7 +75,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       });
     }
 
-    it('refuses what cannot be before the upgrade', async () => {
+    it('refuses invalid requests before the upgrade', async () => {
       const refused = (pod: string, more: object = {}) =>
         refusal(client.connectExec(pod, { command: ['true'], ...more }));
       expect(await refused('none').then(({ code, text }) => [code, messageOf(text)])).to.deep.equal([
@@ -99,13 +95,13 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       );
     });
 
-    it('tells a container that does not run: by HTTP over v4, by a status over v5', async () => {
+    it('reports a container that does not run: by HTTP over v4, by a status over v5', async () => {
       await client.createPod('done', {
         restartPolicy: 'Never',
         containers: [{ name: 'main', image: 'x', command: ['true'] }],
       });
       await client.podInPhase('done', 'Succeeded');
-      expect(await refusal(client.connectExec('done', { command: ['true'], protocol: V4 }))).to.deep.equal({
+      expect(await refusal(client.connectExec('done', { command: ['true'], protocol: v4 }))).to.deep.equal({
         code: 500,
         text: 'container not found ("main")',
       });
@@ -115,12 +111,12 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       );
     });
 
-    it('enters the container that is named, with its environment and in its directory', async () => {
+    it('enters the named container, with its environment and in its directory', async () => {
       expect((await exec(['sh', '-c', 'echo $WHO'], { container: 'side' })).stdout.toString()).to.equal('side\n');
       expect((await exec(['sh', '-c', 'echo here > file; cat /kw-v/file'])).stdout.toString()).to.equal('here\n');
     });
 
-    it('lets a command open its standard streams by name', async () => {
+    it('allows a command to open its standard streams by name', async () => {
       const { stdout, stderr } = await exec(
         ['sh', '-c', 'echo a > /dev/stdout; echo b > /dev/stderr; cat < /dev/stdin'],
         {},
@@ -129,7 +125,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       expect([stdout.toString(), stderr.toString()]).to.deep.equal(['a\nc', 'b\n']);
     });
 
-    it('carries 4 MiB in and out unharmed', async () => {
+    it('carries 4 MiB in and out unchanged', async () => {
       const input = randomBytes(4 * 1024 * 1024);
       const { stdout, status } = await exec(['cat'], {}, input);
       expect(status.status).to.equal('Success');
@@ -143,7 +139,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       expect(Math.max(...messages.map(({ length }) => length))).to.be.at.most(32 * 1024 + 1);
     });
 
-    it('makes the command wait for a client that does not read', async () => {
+    it('blocks the command while the client does not read', async () => {
       const socket = client.connectExec('p', {
         command: ['sh', '-c', 'head -c 16777216 /dev/zero; echo written > /kw-v/written'],
         container: 'main',
@@ -157,7 +153,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       expect([stdout.length, status.status]).to.deep.equal([16777216, 'Success']);
     });
 
-    it('makes the client wait for a command that does not read', async () => {
+    it('blocks the client while the command does not read', async () => {
       const socket = client.connectExec('p', {
         command: ['sh', '-c', 'sleep 0.5; cat | wc -c'],
         container: 'main',
@@ -173,7 +169,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       expect((await collect(socket)).stdout.toString().trim()).to.equal(String(24 * 1024 * 1024));
     });
 
-    it('lets a command live on when its client goes: its input ends and its output breaks', async () => {
+    it('keeps a command running when its client disconnects: its input ends and its output fails', async () => {
       const socket = client.connectExec('p', {
         command: [
           'sh',
@@ -194,7 +190,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       expect(stdout.toString()).to.equal('survived\n');
     });
 
-    it('gives a terminal with a size', async function () {
+    it('provides a terminal with a size', async function () {
       const { status } = await exec(['true'], { tty: true });
       if (status.status !== 'Success') {
         console.log(`      skipped: ${status.message}`);
@@ -211,7 +207,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       expect(stdout.toString()).to.match(/\/dev\/pts\/\d+\r\n33 99\r\n/);
     });
 
-    it('ends an exec when its container is killed, and refuses new ones until the container is back', async () => {
+    it('ends an exec when its container is killed, and restarts the container', async () => {
       await client.runScript('killed', 'sleep 1000');
       await client.podInPhase('killed', 'Running');
       const socket = client.connectExec('killed', { command: ['sh', '-c', 'echo started; exec sleep 1000'] });
@@ -226,7 +222,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       );
     });
 
-    it('breaks a connection that sends a CLOSE of another size', async () => {
+    it('closes a connection that sends a CLOSE of another size', async () => {
       const socket = client.connectExec('p', { command: ['cat'], container: 'main', stdin: true });
       await once(socket, 'open');
       socket.send(Buffer.of(255));

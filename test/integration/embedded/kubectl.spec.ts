@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 
-/** kubectl, from the variable KUBECTL or the PATH. */
+/** Returns kubectl from the variable KUBECTL or from the PATH. */
 function findKubectl(): string | undefined {
   for (const candidate of [process.env['KUBECTL'], 'kubectl']) {
     if (candidate === undefined) continue;
@@ -16,7 +16,7 @@ function findKubectl(): string | undefined {
       });
       return candidate;
     } catch {
-      // The next one may do.
+      // Try the next candidate.
     }
   }
   return undefined;
@@ -76,7 +76,7 @@ describe('kubectl with the embedded cluster', function () {
     await rm(home, { recursive: true });
   });
 
-  it('waits for a pod and shows it', async () => {
+  it('waits for a pod and prints it', async () => {
     expect(await quiet('wait', '--for=condition=Ready', 'pod/a', '--timeout=10s')).to.equal('pod/a condition met\n');
     expect(await quiet('get', 'pods')).to.match(/^NAME +READY +STATUS +RESTARTS +AGE\na +1\/1 +Running +0 +\d+s\n$/);
     expect(await quiet('get', 'pods', '-l', 'app in (x)', '-o', 'name')).to.equal('pod/a\n');
@@ -99,7 +99,7 @@ describe('kubectl with the embedded cluster', function () {
     expect((await run('exec', 'a', '--', 'kw-nope')).stderr).to.include('executable file not found in $PATH');
   });
 
-  it('shows logs', async () => {
+  it('prints logs', async () => {
     expect(await quiet('logs', 'a')).to.equal('logged\n');
   });
 
@@ -130,11 +130,11 @@ describe('kubectl with the embedded cluster', function () {
     expect(await quiet('get', 'configmap', 'applied', '-o', 'jsonpath={.data}')).to.equal('{"b":"2"}');
   });
 
-  it('may do everything', async () => {
+  it('has every permission', async () => {
     expect(await quiet('auth', 'can-i', 'create', 'pods/exec')).to.equal('yes\n');
   });
 
-  it('runs a pod of its own, and deletes it', async () => {
+  it('creates a pod with run, and deletes it', async () => {
     expect(
       await quiet('run', 'one', '--image=registry.local/busybox:1', '--restart=Never', '--command', '--', 'true'),
     ).to.equal('pod/one created\n');

@@ -11,10 +11,11 @@ import { expect } from 'chai';
 import { EmbeddedCluster, EmbeddedClusterError } from '../../../src/embedded/index.ts';
 import { rejection } from '../../support/rejection.ts';
 import { ClusterClient } from './cluster-client.ts';
+import { isolations, startOrSkip } from './isolation.ts';
 
-const MAIN = fileURLToPath(new URL('../../../src/embedded/main.ts', import.meta.url));
+const program = fileURLToPath(new URL('../../../src/embedded/main.ts', import.meta.url));
 
-/** The processes of this machine whose command line has a text. */
+/** Returns the processes of this machine with a text in their command line. */
 async function processesWith(text: string): Promise<number[]> {
   const found: number[] = [];
   for (const name of await readdir('/proc')) {
@@ -25,29 +26,28 @@ async function processesWith(text: string): Promise<number[]> {
   return found;
 }
 
-/** Leaves a process in a session of its own behind, and a directory that may not be written. */
-const ESCAPE = (mark: string) =>
+/**
+ * A script that leaves behind a process in a session of its own and a directory without write
+ * permission.
+ */
+const escapeScript = (mark: string) =>
   `setsid sh -c 'sleep ${mark}; true' </dev/null >/dev/null 2>&1 & mkdir -p /kw-leak/closed/in; chmod 0555 /kw-leak/closed; echo up; sleep ${mark}; true`;
-const VOLUME = {
+const withVolume = {
   volumes: [{ name: 'v', emptyDir: {} }],
   containers: [{ name: 'main', image: 'x', volumeMounts: [{ name: 'v', mountPath: '/kw-leak' }] }],
 };
 
-for (const isolation of ['namespaces', 'mapped'] as const) {
-  describe(`What the embedded cluster leaves behind, isolation ${isolation}`, () => {
+for (const isolation of isolations) {
+  describe(`Leftovers of the embedded cluster, isolation ${isolation}`, () => {
     before(async function () {
-      if (isolation === 'mapped') return;
-      await using cluster = await EmbeddedCluster.start();
-      if (cluster.isolation === 'namespaces') return;
-      console.log('      skipped: this machine allows no namespaces');
-      this.skip();
+      await using _cluster = await startOrSkip(this, { isolation });
     });
 
-    it('is nothing after it was closed', async () => {
+    it('do not exist after the cluster has closed', async () => {
       const mark = '98761.1';
       const cluster = await EmbeddedCluster.start({ isolation });
       const client = new ClusterClient(cluster);
-      await client.runScript('a', ESCAPE(mark), VOLUME);
+      await client.runScript('a', escapeScript(mark), withVolume);
       await client.podInPhase('a', 'Running');
       const socket = client.connectExec('a', { command: ['sleep', mark] });
       await once(socket, 'message');
@@ -60,11 +60,11 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       await cluster.close();
     });
 
-    it('is nothing after its host was killed and another cluster was started', async () => {
+    it('do not exist after the host was killed and another cluster has started', async () => {
       const mark = '98762.1';
       const home = await mkdtemp(join(tmpdir(), 'kw-leaks-'));
       const env = { ...process.env, TMPDIR: home };
-      const host = spawn(process.execPath, [MAIN, '--isolation', isolation], {
+      const host = spawn(process.execPath, [program, '--isolation', isolation], {
         stdio: ['ignore', 'pipe', 'inherit'],
         env,
       });
@@ -72,14 +72,14 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       const config = new KubeConfig();
       config.loadFromFile(kubeconfig);
       const api = config.makeApiClient(CoreV1Api);
-      const [container] = VOLUME.containers;
+      const [container] = withVolume.containers;
       await api.createNamespacedPod({
         namespace: 'default',
         body: {
           metadata: { name: 'a' },
           spec: {
-            ...VOLUME,
-            containers: [{ name: 'main', image: 'x', ...container, command: ['sh', '-c', ESCAPE(mark)] }],
+            ...withVolume,
+            containers: [{ name: 'main', image: 'x', ...container, command: ['sh', '-c', escapeScript(mark)] }],
           },
         },
       });
@@ -87,7 +87,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       host.kill('SIGKILL');
       await once(host, 'exit');
       expect((await processesWith(mark)).length).to.be.at.least(1);
-      const next = spawn(process.execPath, [MAIN, '--isolation', 'mapped'], {
+      const next = spawn(process.execPath, [program, '--isolation', 'mapped'], {
         stdio: ['ignore', 'pipe', 'inherit'],
         env,
       });
@@ -108,8 +108,8 @@ async function firstLine(child: ChildProcess): Promise<{ kubeconfig: string; pid
 }
 
 describe('The embedded cluster as a process', () => {
-  it('says where its kubeconfig is, and ends with its stdin', async () => {
-    const host = spawn(process.execPath, [MAIN, '--until-stdin-closes', '--isolation', 'mapped'], {
+  it('prints the path of its kubeconfig, and ends with its stdin', async () => {
+    const host = spawn(process.execPath, [program, '--until-stdin-closes', '--isolation', 'mapped'], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const { kubeconfig, pid } = await firstLine(host);
@@ -121,7 +121,7 @@ describe('The embedded cluster as a process', () => {
   });
 
   it('ends with SIGTERM', async () => {
-    const host = spawn(process.execPath, [MAIN, '--isolation', 'mapped'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const host = spawn(process.execPath, [program, '--isolation', 'mapped'], { stdio: ['ignore', 'pipe', 'inherit'] });
     await firstLine(host);
     host.kill('SIGTERM');
     expect(await once(host, 'exit')).to.deep.equal([0, null]);
@@ -135,7 +135,7 @@ describe('The directory of the embedded cluster', () => {
   });
   afterEach(() => rm(parent, { recursive: true, force: true }));
 
-  it('is left as it was found, if it was there', async () => {
+  it('keeps its other entries if it existed before', async () => {
     await mkdir(join(parent, 'mine'));
     const cluster = await EmbeddedCluster.start({ directory: parent, isolation: 'mapped' });
     expect(cluster.kubeconfigPath).to.equal(join(parent, 'kubeconfig'));
@@ -143,7 +143,7 @@ describe('The directory of the embedded cluster', () => {
     expect(await readdir(parent)).to.deep.equal(['mine']);
   });
 
-  it('is removed, if it was made', async () => {
+  it('is removed if the cluster created it', async () => {
     const directory = join(parent, 'new', 'deep');
     const cluster = await EmbeddedCluster.start({ directory, isolation: 'mapped' });
     await mkdir(join(directory, 'claims', 'x'), { recursive: true });
@@ -160,7 +160,7 @@ describe('Options of the embedded cluster', () => {
     ['namespace', { namespace: 'No' }],
     ['crashLoopBackOffMs', { crashLoopBackOffMs: Number.NaN }],
   ] as const) {
-    it(`are refused by name: ${JSON.stringify(options)}`, async () => {
+    it(`are rejected by name: ${JSON.stringify(options)}`, async () => {
       const error = await rejection(EmbeddedCluster.start(options));
       expect(error)
         .to.be.instanceOf(EmbeddedClusterError)

@@ -9,15 +9,18 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { ClusterClient } from './cluster-client.ts';
 
-const MAIN = fileURLToPath(new URL('../../../src/embedded/main.ts', import.meta.url));
-const NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups', '--'];
+const program = fileURLToPath(new URL('../../../src/embedded/main.ts', import.meta.url));
+const otherUser = ['--reuid=65534', '--regid=65534', '--clear-groups', '--'];
 
-/** Whether nobody can run this checkout's cluster: only root can try, and the checkout may lie below a private directory. */
-function canBecomeNobody(): boolean {
+/**
+ * Whether the user `nobody` can run this checkout's cluster: only root can change the user, and the
+ * checkout may be below a private directory.
+ */
+function canChangeUser(): boolean {
   try {
     execFileSync(
       'setpriv',
-      [...NOBODY, process.execPath, '-e', `require('node:fs').accessSync(${JSON.stringify(MAIN)})`],
+      [...otherUser, process.execPath, '-e', `require('node:fs').accessSync(${JSON.stringify(program)})`],
       { stdio: 'ignore' },
     );
     return process.getuid?.() === 0;
@@ -34,13 +37,13 @@ for (const isolation of ['auto', 'mapped'] as const) {
     let client: ClusterClient;
 
     before(async function () {
-      if (!canBecomeNobody()) {
-        console.log('      skipped: needs root, setpriv, and a checkout that nobody may read');
+      if (!canChangeUser()) {
+        console.log('      skipped: needs root, setpriv, and a checkout that the user nobody can read');
         this.skip();
       }
       home = await mkdtemp(join(tmpdir(), 'kw-nobody-'));
       chownSync(home, 65_534, 65_534);
-      host = spawn('setpriv', [...NOBODY, process.execPath, MAIN, '--isolation', isolation], {
+      host = spawn('setpriv', [...otherUser, process.execPath, program, '--isolation', isolation], {
         stdio: ['ignore', 'pipe', 'inherit'],
         env: { PATH: process.env['PATH'], HOME: home, TMPDIR: home },
       });
@@ -56,7 +59,7 @@ for (const isolation of ['auto', 'mapped'] as const) {
       await rm(home, { recursive: true });
     });
 
-    it('runs a pod with its volumes, and commands in it, and deletes it', async () => {
+    it('runs a pod with volumes, executes commands in it, and deletes it', async () => {
       const volumes = [
         { name: 'v', emptyDir: {} },
         { name: 'c', configMap: { name: 'c' } },

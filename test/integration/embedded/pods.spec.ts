@@ -2,28 +2,24 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { EmbeddedCluster } from '../../../src/embedded/index.ts';
+import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { ClusterClient } from './cluster-client.ts';
+import { isolations, startOrSkip } from './isolation.ts';
 
-const IMAGE = 'registry.local/busybox:1';
+const busybox = 'registry.local/busybox:1';
 
-for (const isolation of ['namespaces', 'mapped'] as const) {
+for (const isolation of isolations) {
   describe(`Pods of the embedded cluster, isolation ${isolation}`, () => {
     let cluster: EmbeddedCluster;
     let client: ClusterClient;
 
     before(async function () {
-      try {
-        cluster = await EmbeddedCluster.start({ isolation, crashLoopBackOffMs: 200 });
-      } catch (error) {
-        console.log(`      skipped: ${error instanceof Error ? error.message : String(error)}`);
-        this.skip();
-      }
+      cluster = await startOrSkip(this, { isolation, crashLoopBackOffMs: 200 });
       client = new ClusterClient(cluster);
     });
     after(() => cluster?.close());
 
-    /** For what has nothing to do with the isolation. */
+    /** Defines a test that does not depend on the isolation. */
     const once = (title: string, test: Mocha.AsyncFunc) => isolation === 'mapped' && it(title, test);
     const sh = (pod: string, script: string, container?: string) =>
       client.exec(pod, { command: ['sh', '-c', script], ...(container === undefined ? {} : { container }) });
@@ -33,7 +29,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       return stdout.toString();
     };
 
-    it('runs a pod to its end, keeps both outputs, and tells how it ended', async () => {
+    it('runs a pod to its end, keeps both outputs, and reports the exit code', async () => {
       await client.runScript('ends', 'echo out; echo err >&2; exit 3', { restartPolicy: 'Never' });
       const pod = await client.podWhen('ends', ({ status }) => status.phase === 'Failed');
       const [status] = pod.status.containerStatuses;
@@ -45,7 +41,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       expect(tail.text).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z (out|err)\n$/);
     });
 
-    once('is ready with a place, an address and its conditions', async () => {
+    once('reports a ready pod with its node, its address and its conditions', async () => {
       await client.runScript('ready', 'sleep 100');
       const { spec, status } = await client.podWhen('ready', (pod) => pod.status.phase === 'Running');
       expect(spec.nodeName).to.be.a('string');
@@ -57,7 +53,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       }
     });
 
-    it('shows volumes of every kind at their mount paths', async () => {
+    it('mounts volumes of every kind at their paths', async () => {
       const namespace = 'default';
       await client.api.createNamespacedConfigMap({
         namespace,
@@ -98,7 +94,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       ];
       await client.runScript('volumes', 'echo saved > /kw-pvc/file; sleep 100', {
         volumes,
-        containers: [{ name: 'main', image: IMAGE, volumeMounts }],
+        containers: [{ name: 'main', image: busybox, volumeMounts }],
       });
       await client.podInPhase('volumes', 'Running');
       expect(await output('volumes', 'cat /.kw-test/cm/text; /.kw-test/cm/run.sh | cut -d" " -f1')).to.equal(
@@ -124,14 +120,14 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         restartPolicy: 'Never',
         volumes: [volumes[2] ?? { name: '' }],
         containers: [
-          { name: 'main', image: IMAGE, volumeMounts: [{ name: 'pvc', mountPath: '/data', readOnly: true }] },
+          { name: 'main', image: busybox, volumeMounts: [{ name: 'pvc', mountPath: '/data', readOnly: true }] },
         ],
       });
       await client.podInPhase('claim', 'Succeeded');
       expect(await client.api.readNamespacedPodLog({ namespace, name: 'claim' })).to.equal('saved\n');
     });
 
-    once('gives the environment that the pod describes', async () => {
+    once('sets the environment that the pod specifies', async () => {
       const env = [
         { name: 'PLAIN', value: 'a' },
         { name: 'JOINED', value: '$(PLAIN)-$(UNKNOWN)-$$(PLAIN)' },
@@ -144,7 +140,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         containers: [
           {
             name: 'main',
-            image: IMAGE,
+            image: busybox,
             env,
             command: ['sh', '-c', 'echo "$1 $JOINED $POD $KEY ${NONE-unset} $HOSTNAME"', 'sh', '$(PLAIN)'],
           },
@@ -165,29 +161,33 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       );
     });
 
-    once('waits for a config map that a volume needs, and says so in an event', async () => {
+    once('waits for a config map that a volume needs, and reports it in an event', async () => {
       await client.runScript('waits', 'sleep 100', {
         volumes: [{ name: 'v', configMap: { name: 'late' } }],
-        containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
+        containers: [{ name: 'main', image: busybox, volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
       });
       await client.podWhen(
         'waits',
         ({ status }) => status.containerStatuses?.[0].state.waiting?.reason === 'ContainerCreating',
       );
-      const { items } = await client.api.listNamespacedEvent({
-        namespace: 'default',
-        fieldSelector: 'involvedObject.name=waits,reason=FailedMount',
-      });
+      const failures = () =>
+        client.api.listNamespacedEvent({
+          namespace: 'default',
+          fieldSelector: 'involvedObject.name=waits,reason=FailedMount',
+        });
+      // The kubelet records the event after it has written the status.
+      let { items } = await failures();
+      while (items.length === 0) ({ items } = await failures());
       expect(items[0]?.message).to.equal('MountVolume.SetUp failed for volume "v" : configmap "late" not found');
       await client.api.createNamespacedConfigMap({ namespace: 'default', body: { metadata: { name: 'late' } } });
       await client.podInPhase('waits', 'Running');
     });
 
-    it('runs init containers in order, a sidecar among them to the end, then all others', async () => {
+    it('runs init containers in order, a sidecar until the end of the pod, then all other containers', async () => {
       const volumeMounts = [{ name: 'v', mountPath: '/kw-order' }];
       const step = (name: string, script: string, more: object = {}) => ({
         name,
-        image: IMAGE,
+        image: busybox,
         command: ['sh', '-c', script],
         volumeMounts,
         ...more,
@@ -208,7 +208,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       );
     });
 
-    once('restarts a container that ends, later each time, and keeps the log of the run before', async () => {
+    once('restarts a container that ends, with a growing delay, and keeps the log of the previous run', async () => {
       await client.runScript('crash', 'echo run; exit 1');
       const first = await client.podWhen(
         'crash',
@@ -222,10 +222,10 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       expect((await client.raw('/api/v1/namespaces/default/pods/crash/log?previous=true')).text).to.equal('run\n');
     });
 
-    once('tells a command that is not there', async () => {
+    once('reports a missing command', async () => {
       await client.createPod('nocmd', {
         restartPolicy: 'Never',
-        containers: [{ name: 'main', image: IMAGE, command: ['kw-nope'] }],
+        containers: [{ name: 'main', image: busybox, command: ['kw-nope'] }],
       });
       const { status } = await client.podWhen('nocmd', (pod) => pod.status.phase === 'Failed');
       expect(status.containerStatuses[0].state.terminated).to.include({ reason: 'StartError', exitCode: 128 });
@@ -234,7 +234,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       );
     });
 
-    once('pulls no image from a host that cannot be, and refuses a name that is none', async () => {
+    once('does not pull an image from an invalid host, and rejects an invalid name', async () => {
       for (const [name, image, reason] of [
         ['pull', 'registry.invalid/x:1', 'ImagePullBackOff'],
         ['name', 'Registry/X Y:1', 'InvalidImageName'],
@@ -248,10 +248,10 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       }
     });
 
-    once('finds no place for a pod that wants another node or more than there is', async () => {
+    once('does not schedule a pod that selects another node or requests more than the capacity', async () => {
       await client.runScript('picky', 'true', { nodeSelector: { 'kubernetes.io/arch': 'z80' } });
       await client.createPod('huge', {
-        containers: [{ name: 'main', image: IMAGE, resources: { requests: { cpu: '10000' } } }],
+        containers: [{ name: 'main', image: busybox, resources: { requests: { cpu: '10000' } } }],
       });
       for (const [name, message] of [
         ['picky', "1 node(s) didn't match Pod's node affinity/selector"],
@@ -265,14 +265,14 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       }
     });
 
-    it('stops a pod with TERM, and removes it when its containers have ended', async () => {
+    it('stops a pod with SIGTERM, and removes it when its containers have ended', async () => {
       await client.runScript(
         'graceful',
         'trap "echo bye > /kw-out/said; exit 0" TERM; echo up; while :; do sleep 0.02; done',
         {
           terminationGracePeriodSeconds: 20,
           volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'bye' } }],
-          containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-out' }] }],
+          containers: [{ name: 'main', image: busybox, volumeMounts: [{ name: 'v', mountPath: '/kw-out' }] }],
         },
       );
       await client.api.createNamespacedPersistentVolumeClaim({
@@ -294,13 +294,13 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       await client.runScript('reads', 'cat /kw-out/said', {
         restartPolicy: 'Never',
         volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'bye' } }],
-        containers: [{ name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-out' }] }],
+        containers: [{ name: 'main', image: busybox, volumeMounts: [{ name: 'v', mountPath: '/kw-out' }] }],
       });
       await client.podInPhase('reads', 'Succeeded');
       expect((await client.raw('/api/v1/namespaces/default/pods/reads/log')).text).to.equal('bye\n');
     });
 
-    once('kills what does not stop within its grace period', async () => {
+    once('kills a container that does not stop within its grace period', async () => {
       await client.runScript('stubborn', 'trap "" TERM; echo up; while :; do sleep 0.02; done');
       await client.podInPhase('stubborn', 'Running');
       while ((await client.raw('/api/v1/namespaces/default/pods/stubborn/log')).text !== 'up\n');
@@ -319,7 +319,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       expect(status.reason).to.equal('DeadlineExceeded');
     });
 
-    it('tells a container that was killed for memory by that reason, and starts it again', async () => {
+    it('reports OOMKilled for a container that is killed with that reason, and restarts it', async () => {
       await client.runScript('oom', 'sleep 100');
       await client.podInPhase('oom', 'Running');
       cluster.killContainer({ namespace: 'default', pod: 'oom', container: 'main' }, 'SIGKILL', 'OOMKilled');
@@ -332,9 +332,9 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       expect(status.containerStatuses[0].lastState.terminated).to.include({ reason: 'OOMKilled', exitCode: 137 });
     });
 
-    it('runs as the user that the pod names, where it can', async function () {
+    it('runs as the user that the pod specifies, if it has the permission', async function () {
       if (process.getuid?.() !== 0) {
-        console.log('      skipped: only root can become somebody else');
+        console.log('      skipped: only root can change the user');
         this.skip();
       }
       await client.runScript('user', 'id -u; id -g; id -G', {
@@ -347,7 +347,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
       ).to.match(isolation === 'namespaces' ? /^12345\n23456\n34567\n$/ : /^12345\n23456\n/);
     });
 
-    it('shows a host path', async () => {
+    it('mounts a host path', async () => {
       const directory = await mkdtemp(join(tmpdir(), 'kw-host-path-'));
       try {
         await writeFile(join(directory, 'there'), 'yes');
@@ -355,7 +355,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
           restartPolicy: 'Never',
           volumes: [{ name: 'v', hostPath: { path: directory } }],
           containers: [
-            { name: 'main', image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/kw-host', readOnly: true }] },
+            { name: 'main', image: busybox, volumeMounts: [{ name: 'v', mountPath: '/kw-host', readOnly: true }] },
           ],
         });
         await client.podInPhase('host', 'Succeeded');
@@ -375,13 +375,13 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     });
 
     if (isolation === 'namespaces') {
-      it('gives a container its own processes, temporary files and host name, and never writes to the machine for a mount', async () => {
+      it('isolates processes, temporary files and the host name, and never writes to the machine for a mount', async () => {
         await client.runScript('own', 'echo $PPID; sleep 100', {
           volumes: [{ name: 'v', emptyDir: {} }],
           containers: [
             {
               name: 'main',
-              image: IMAGE,
+              image: busybox,
               volumeMounts: [
                 { name: 'v', mountPath: '/kw-own/deep' },
                 { name: 'v', mountPath: '/usr/kw-own', readOnly: true },
@@ -402,13 +402,13 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
         expect((await readdir('/usr')).includes('kw-own')).to.equal(false);
       });
     } else {
-      it('tells the paths behind the mounts to what it starts', async () => {
+      it('passes the paths behind the mounts to the container', async () => {
         await client.runScript('map', 'sleep 100', {
           volumes: [{ name: 'v', emptyDir: {} }],
           containers: [
             {
               name: 'main',
-              image: IMAGE,
+              image: busybox,
               workingDir: '/kw-map/sub',
               env: [{ name: 'WHERE', value: '/kw-map/x' }],
               volumeMounts: [

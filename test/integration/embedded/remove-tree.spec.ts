@@ -11,7 +11,10 @@ import { removeTree } from '../../../src/embedded/remove-tree.ts';
 import { rejection } from '../../support/rejection.ts';
 import { ClusterClient } from './cluster-client.ts';
 
-/** Makes folders within folders, from the innermost on, so that every path is short; with a file in each. */
+/**
+ * Creates nested folders from the innermost to the outermost, so that every path is short, with a
+ * file in each folder.
+ */
 async function makeDeep(path: string, depth: number, name: string): Promise<void> {
   let inner: string | undefined;
   for (let level = 0; level < depth; level += 1) {
@@ -39,14 +42,14 @@ describe('removing a tree', () => {
     [30, 255],
     [300, 14],
   ] as const) {
-    it(`removes ${depth} folders in each other, of ${length} bytes each, whose path is longer than a path may be`, async () => {
+    it(`removes ${depth} nested folders with names of ${length} bytes, beyond the longest path that the kernel accepts`, async () => {
       await makeDeep(join(folder, 'deep'), depth, 'n'.repeat(length));
       await removeTree(join(folder, 'deep'));
       expect(await readdir(folder)).to.deep.equal([]);
     });
   }
 
-  it('removes many files, links, and folders without rights, and follows no link', async () => {
+  it('removes many files, links, and folders without permissions, and follows no link', async () => {
     const tree = join(folder, 'tree');
     await mkdir(join(tree, 'closed', 'in', 'side'), { recursive: true });
     await mkdir(join(folder, 'outside'));
@@ -61,7 +64,7 @@ describe('removing a tree', () => {
     expect(await readFile(join(folder, 'outside', 'file'), 'utf8')).to.equal('kept');
   });
 
-  it('removes a file, a link, and what is not there', async () => {
+  it('removes a file and a link, and accepts a missing path', async () => {
     await writeFile(join(folder, 'file'), '');
     await symlink(folder, join(folder, 'link'));
     for (const name of ['file', 'link', 'none', 'file/below'])
@@ -87,7 +90,7 @@ describe('An embedded cluster', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('closes, and lets another start, after a volume in which paths are longer than a path may be', async () => {
+  it('closes after a volume with paths beyond the longest that the kernel accepts, and another cluster starts', async () => {
     const cluster = await EmbeddedCluster.start({ isolation: 'mapped' });
     const client = new ClusterClient(cluster);
     await client.runScript('deep', 'sleep 100', {
@@ -103,7 +106,7 @@ describe('An embedded cluster', () => {
     await next.close();
   });
 
-  it('starts where something of an earlier one cannot be removed, says so, and removes it later', async function () {
+  it('starts if an entry of an earlier one cannot be removed, logs a warning, and removes the entry later', async function () {
     const base = join(folder, `kubernetes-worker-embedded-${process.getuid?.() ?? 0}`);
     const dead = join(base, 'dead');
     const work = join(dead, 'work');
@@ -137,7 +140,7 @@ describe('An embedded cluster', () => {
     expect(await readdir(base)).to.deep.equal([]);
   });
 
-  it('that cannot remove its own directory says so by a typed error, after everything else', async function () {
+  it('rejects with a typed error if it cannot remove its own directory, after everything else', async function () {
     const cluster = await EmbeddedCluster.start({ isolation: 'mapped' });
     const stuck = join(cluster.directory, 'claims', 'stays');
     await mkdir(stuck, { recursive: true });

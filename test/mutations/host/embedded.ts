@@ -1,6 +1,6 @@
 import type { Mutant } from '../../../scripts/mutant.ts';
 
-/** Changes of `src/embedded` that a test has to notice. */
+/** Changes of `src/embedded` that a test must detect. */
 export const mutants: readonly Mutant[] = [
   {
     name: 'folders keep their own folders when they are removed',
@@ -21,13 +21,13 @@ export const mutants: readonly Mutant[] = [
     file: 'src/embedded/isolation/launch.ts',
     find: 'exec "$kw_env" -i -- "$@"',
     replace: 'exec "$kw_env" -- "$@"',
-    killedBy: { specs: ['test/integration/embedded/environment.spec.ts'], grep: 'nothing of a shell' },
+    killedBy: { specs: ['test/integration/embedded/environment.spec.ts'], grep: 'no variables of a shell' },
   },
   {
     name: 'an environment that the kernel refuses fails the pod',
     file: 'src/embedded/kubelet/container-runner.ts',
     find: "if (!isRecord(error) || error['code'] !== 'E2BIG') throw error;",
     replace: 'throw error;',
-    killedBy: { specs: ['test/integration/embedded/environment.spec.ts'], grep: 'that the kernel refuses' },
+    killedBy: { specs: ['test/integration/embedded/environment.spec.ts'], grep: 'if the kernel refuses' },
   },
 ];

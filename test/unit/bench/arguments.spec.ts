@@ -4,7 +4,7 @@ import { readArguments, UsageError } from '../../../bench/harness/arguments.ts';
 import { settingsOf, usageOf } from '../../../bench/harness/usage.ts';
 
 describe('the command line of the benchmarks', () => {
-  it('names a benchmark, and what to run of it', () => {
+  it('parses the name of a benchmark and the selection of its cases', () => {
     const { name, json, only, pairs, settings, help } = readArguments([
       'transfer',
       '--only',
@@ -22,11 +22,11 @@ describe('the command line of the benchmarks', () => {
     expect(settings.get('a')).to.equal('b=c');
   });
 
-  it('leaves to the cases what it does not say', () => {
+  it('returns undefined for missing options', () => {
     expect(readArguments(['transfer'])).to.deep.include({ only: undefined, pairs: undefined, json: undefined });
   });
 
-  it('asks for help', () => {
+  it('parses a request for help', () => {
     expect(readArguments(['--help']).help).to.equal(true);
     expect(readArguments(['transfer', '-h'])).to.include({ help: true, name: 'transfer' });
   });
@@ -40,24 +40,24 @@ describe('the command line of the benchmarks', () => {
     ['--set', 'a'],
     ['--json'],
   ])
-    it(`refuses ${wrong.join(' ')}`, () => {
+    it(`rejects ${wrong.join(' ')}`, () => {
       expect(() => readArguments(wrong)).to.throw(UsageError);
     });
 
   const settings = { rate: { value: '20', meaning: 'MiB/s' } };
 
-  it('takes settings that the benchmark has, and its own values for the others', () => {
+  it('accepts the settings of the benchmark, and uses defaults for the others', () => {
     expect(settingsOf({ settings }, new Map([['rate', '5']]))('rate')).to.equal('5');
     expect(settingsOf({ settings }, new Map())('rate')).to.equal('20');
     expect(() => settingsOf({ settings }, new Map([['ratio', '5']]))).to.throw(UsageError, 'ratio');
     expect(() => settingsOf({}, new Map([['rate', '5']]))).to.throw(UsageError, 'rate');
   });
 
-  it('does not let a benchmark ask for a setting that it has not declared', () => {
+  it('throws if a benchmark reads a setting that it does not declare', () => {
     expect(() => settingsOf({ settings }, new Map())('ratio')).to.throw(TypeError);
   });
 
-  it('says in its usage which benchmarks there are, and which settings one has', () => {
+  it('lists the benchmarks, or the settings of one, in its usage', () => {
     expect(usageOf(['memory', 'transfer'])).to.include('memory, transfer');
     expect(usageOf(['memory'], { name: 'memory', settings })).to.match(/rate=20 +MiB\/s/);
   });

@@ -7,7 +7,7 @@ import type { Container, Worker } from '../../../src/index.ts';
 import { rejection } from '../../support/rejection.ts';
 
 describe('a fake', () => {
-  it('is there for every contract and port', () => {
+  it('exists for every contract and port', () => {
     expect(Object.keys(fakes).filter((name) => name.startsWith('Fake'))).to.include.members([
       'FakeWorker',
       'FakeContainer',
@@ -31,13 +31,13 @@ describe('a fake', () => {
     expect([worker.name, container.handle]).to.deep.equal(['', '']);
   });
 
-  it('takes its fields when it is made, and lets them be changed', () => {
+  it('accepts its fields in the constructor, and allows changes of them', () => {
     const container = new FakeContainer({ handle: 'c-1' });
     container.podName = 'kw-1';
     expect([container.handle, container.podName]).to.deep.equal(['c-1', 'kw-1']);
   });
 
-  it('shares nothing with another of its class', async () => {
+  it('shares no state with another instance of its class', async () => {
     const [one, other] = [new FakeWorker(), new FakeWorker()];
     one.lookupContainer.resolves(new FakeContainer());
     await one.lookupContainer('c-1');
@@ -45,8 +45,8 @@ describe('a fake', () => {
     expect(await other.lookupContainer('c-1')).to.equal(undefined);
   });
 
-  context('of which no result was set', () => {
-    it('gives the zero value where the result has one', async () => {
+  context('without a stubbed result', () => {
+    it('returns the zero value if the result has one', async () => {
       const container = new FakeContainer();
       expect(await container.properties()).to.deep.equal({});
       expect(await new FakeWorker().lookupVolume('v-1')).to.equal(undefined);
@@ -55,23 +55,23 @@ describe('a fake', () => {
       expect(new fakes.FakeClock().now()).to.equal(0);
     });
 
-    it('gives an iteration that ends at once', async () => {
+    it('returns an iteration that ends at once', async () => {
       for await (const change of new FakeCluster().watchPods('', '1')) expect.fail(`unexpected ${change.type}`);
     });
 
-    it('rejects where the result has no zero value, and names the method', async () => {
+    it('rejects with the name of the method if the result has no zero value', async () => {
       const error = await rejection(new FakeContainer().run({ path: '/bin/true' }, {}));
       expect(error).to.be.instanceOf(UnstubbedCallError);
       expect(error).to.include({ fake: 'FakeContainer', method: 'run' });
       expect((error as Error).message).to.equal('FakeContainer.run was called, but the test has not stubbed it');
     });
 
-    it('throws where the method is synchronous', () => {
+    it('throws if the method is synchronous', () => {
       expect(() => new FakeProcess().position()).to.throw(UnstubbedCallError, 'FakeProcess.position');
     });
   });
 
-  context('as counterfeiter has it', () => {
+  context('with the features of counterfeiter', () => {
     let container: FakeContainer;
     const process = new FakeProcess({ id: 'p' });
 
@@ -79,14 +79,14 @@ describe('a fake', () => {
       container = new FakeContainer();
     });
 
-    it('counts calls and keeps their arguments', async () => {
+    it('counts calls and records their arguments', async () => {
       container.run.resolves(process);
       await container.run({ path: 'ls', args: ['-l'] }, {});
       expect(container.run.callCount).to.equal(1);
       expect(container.run.getCall(0).args[0].args).to.deep.equal(['-l']);
     });
 
-    it('prefers the result of one call to that of all', async () => {
+    it('prefers the result of one call to the result of all calls', async () => {
       const special = new FakeProcess({ id: 'special' });
       container.run.resolves(process);
       container.run.onSecondCall().resolves(special);
@@ -95,26 +95,26 @@ describe('a fake', () => {
       expect(ids).to.deep.equal(['p', 'special', 'p']);
     });
 
-    it('calls what it was given instead', async () => {
+    it('calls the given implementation', async () => {
       container.run.callsFake(async (spec) => new FakeProcess({ id: spec.id ?? 'none' }));
       expect((await container.run({ id: 'mine', path: 'ls' }, {})).id).to.equal('mine');
     });
 
-    it('tells the order of calls on several fakes', async () => {
+    it('records the order of calls across several fakes', async () => {
       container.run.resolves(process);
       process.wait.resolves({ exitStatus: 0 });
       await (await container.run({ path: 'ls' }, {})).wait();
       sinon.assert.callOrder(container.run, process.wait);
     });
 
-    it('keeps its first answers when its history is reset', async () => {
+    it('keeps its initial results when its history is reset', async () => {
       await container.properties();
       container.properties.resetHistory();
       expect(container.properties.callCount).to.equal(0);
       expect(await container.properties()).to.deep.equal({});
     });
 
-    it('is let go of by await using, and says how often', async () => {
+    it('is disposed by await using, and counts the calls', async () => {
       const held = new FakeProcess();
       {
         await using borrowed = held;

@@ -30,19 +30,19 @@ describe('the generator of fakes', () => {
     );
   });
 
-  it('gives fields a zero value that the constructor overrides', () => {
+  it('initialises fields with a zero value that the constructor overrides', () => {
     const text = generate('export interface Contract { readonly name: string; readonly size: number; run(): void }');
     expect(text).to.contain("constructor({ name = '', size = 0 }: Partial<Pick<Contract, 'name' | 'size'>> = {})");
   });
 
-  it('asks for the fields that have no zero value', () => {
+  it('requires the fields that have no zero value', () => {
     const text = generate("export interface Contract { readonly kind: 'a' | 'b'; readonly name: string; run(): void }");
     expect(text).to.contain(
       "constructor({ kind, name = '' }: Pick<Contract, 'kind'> & Partial<Pick<Contract, 'name'>>)",
     );
   });
 
-  it('leaves optional fields out of the constructor', () => {
+  it('omits optional fields from the constructor', () => {
     const text = generate('export interface Contract { label?: string; run(): void }');
     expect(text).to.contain("  label?: Contract['label'];").and.not.to.contain('constructor');
   });
@@ -64,12 +64,12 @@ describe('the generator of fakes', () => {
     ['Promise<{ readonly id: string }>', "throw new UnstubbedCallError('FakeContract', 'run')"],
     ["'a' | 'b'", "throw new UnstubbedCallError('FakeContract', 'run')"],
   ] as const) {
-    it(`starts a method that gives ${type} with ${body}`, () => {
+    it(`initialises a method that returns ${type} with ${body}`, () => {
       expect(generate(`export interface Contract { run(): ${type} }`)).to.contain(body);
     });
   }
 
-  it('imports from the support file only what it uses', () => {
+  it('imports only the used names from the support file', () => {
     expect(generate('export interface Contract { run(): void }')).to.contain(
       "import { stubOf, type StubOf } from './support.ts'",
     );
@@ -79,12 +79,12 @@ describe('the generator of fakes', () => {
     ['overloads', 'run(a: string): void; run(a: number): void'],
     ['type parameters', 'run<T>(a: T): T'],
   ] as const) {
-    it(`refuses ${what}, and names the method`, () => {
+    it(`rejects ${what}, and names the method`, () => {
       expect(() => generate(`export interface Contract { ${member} }`)).to.throw('Contract.run');
     });
   }
 
-  it('refuses an interface with type parameters', () => {
+  it('rejects an interface with type parameters', () => {
     expect(() => generate('export interface Contract<T> { run(): T }')).to.throw(
       'Contract: an interface with type parameters',
     );

@@ -24,7 +24,10 @@ interface Collaborators {
   readonly logger: Logger;
 }
 
-/** A host as small as one can be: uploads sources, runs a build's steps on them one after the other, and waits for room in the cluster. */
+/**
+ * A minimal host: uploads sources, runs the steps of a build on them one after the other, and waits
+ * for capacity of the cluster.
+ */
 class Orchestrator {
   readonly #worker: Worker;
   readonly #clock: Clock;
@@ -51,7 +54,7 @@ class Orchestrator {
 
   async #runStep(build: string, step: Step, source: Artifact): Promise<number> {
     const owner = { kind: 'step', key: `${build}/${step.name}` };
-    const { container } = await this.#whenThereIsRoom(() =>
+    const { container } = await this.#whenSchedulable(() =>
       this.#worker.findOrCreateContainer(owner, {
         image: step.image,
         dir: '/build',
@@ -66,7 +69,7 @@ class Orchestrator {
     return exitStatus;
   }
 
-  async #whenThereIsRoom<T>(attempt: () => Promise<T>): Promise<T> {
+  async #whenSchedulable<T>(attempt: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await attempt();
@@ -108,7 +111,7 @@ describe('a host, unit-tested with the fakes', () => {
     process.wait.resolves({ exitStatus: 0 });
   });
 
-  context('when every command ends with 0', () => {
+  context('when every command exits with 0', () => {
     it('passes', async () => {
       expect(await runBuild()).to.equal('passed');
     });
@@ -127,7 +130,7 @@ describe('a host, unit-tested with the fakes', () => {
     });
   });
 
-  context('when a command ends with another status', () => {
+  context('when a command exits with another status', () => {
     beforeEach(() => {
       process.wait.onFirstCall().resolves({ exitStatus: 2 });
     });
@@ -137,15 +140,15 @@ describe('a host, unit-tested with the fakes', () => {
       expect(container.run.callCount).to.equal(1);
     });
 
-    it('keeps the status and lets the sources go', async () => {
+    it('stores the status and expires the sources', async () => {
       await runBuild();
       expect(container.setProperty.getCall(0).args).to.deep.equal(['exit-status', '2']);
       expect(worker.expireArtifact.getCall(0).args).to.deep.equal(['v-1']);
     });
   });
 
-  context('when the cluster has no room at first', () => {
-    it('says so, waits, and asks again', async () => {
+  context('when the cluster has no capacity at first', () => {
+    it('logs a warning, waits, and retries', async () => {
       worker.findOrCreateContainer
         .onFirstCall()
         .rejects(new PodUnschedulableError({ namespace: 'ci', podName: 'kw-1' }, 60_000));

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { mapPaths, pathMapVariable } from '../../../../src/embedded/isolation/path-map.ts';
 
-const MAPPINGS = [
+const mappings = [
   { from: '/work', to: '/v/1' },
   { from: '/work/in', to: '/v/2' },
   { from: '/.kw', to: '/v/3' },
@@ -27,21 +27,21 @@ describe('mapPaths', () => {
     ['x/.kw', 'x/.kw'],
   ];
   for (const [text, mapped] of cases) {
-    it(`makes ${mapped} of ${text}`, () => {
-      expect(mapPaths(text, MAPPINGS)).to.equal(mapped);
+    it(`maps ${text} to ${mapped}`, () => {
+      expect(mapPaths(text, mappings)).to.equal(mapped);
     });
   }
 
-  it('leaves a text without such a path as it is', () => {
+  it('leaves a text without a mapped path unchanged', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         fc.pre(!text.includes('/work') && !text.includes('/.kw'));
-        expect(mapPaths(text, MAPPINGS)).to.equal(text);
+        expect(mapPaths(text, mappings)).to.equal(text);
       }),
     );
   });
 
-  it('does not read a target as another path to map, nor as a pattern', () => {
+  it('does not map a target again and does not interpret it as a pattern', () => {
     expect(
       mapPaths('/a', [
         { from: '/a', to: '/b/$&' },
@@ -53,6 +53,6 @@ describe('mapPaths', () => {
 
 describe('pathMapVariable', () => {
   it('has a line for each path, the longest first', () => {
-    expect(pathMapVariable(MAPPINGS)).to.equal('/work/in\t/v/2\n/work\t/v/1\n/.kw\t/v/3\n');
+    expect(pathMapVariable(mappings)).to.equal('/work/in\t/v/2\n/work\t/v/1\n/.kw\t/v/3\n');
   });
 });

@@ -8,7 +8,7 @@ import {
   resolveLinks,
 } from '../../../../src/embedded/isolation/root-plan.ts';
 
-/** A machine given as paths: `/a/` a directory, `/a` a file, `/a -> b` a link. */
+/** A machine as a list of paths: `/a/` is a directory, `/a` a file, `/a -> b` a link. */
 function machine(...entries: readonly string[]): FileLister {
   const kinds = new Map<string, FileKind>([['/', 'directory']]);
   const links = new Map<string, string>();
@@ -30,7 +30,7 @@ function machine(...entries: readonly string[]): FileLister {
   };
 }
 
-const LISTER = machine(
+const machineLister = machine(
   '/usr/',
   '/usr/bin/',
   '/bin -> usr/bin',
@@ -51,7 +51,7 @@ function mount(path: string, kind: 'directory' | 'file' = 'directory'): PlannedM
 }
 
 function plan(mounts: readonly PlannedMount[], directories: readonly string[] = []): string[] {
-  return planRoot({ mounts, directories, reserved: ['proc', 'tmp'], lister: LISTER }).map(show);
+  return planRoot({ mounts, directories, reserved: ['proc', 'tmp'], lister: machineLister }).map(show);
 }
 
 function show(step: RootStep): string {
@@ -78,7 +78,7 @@ describe('planRoot', () => {
     ).to.equal(false);
   });
 
-  it('makes a mount point that the machine lacks in the new root only', () => {
+  it('creates a mount point that the machine lacks in the new root only', () => {
     expect(plan([mount('/.kw')])).to.include.members([
       'directory /.kw',
       'rbind /volumes/.kw /.kw',
@@ -86,7 +86,7 @@ describe('planRoot', () => {
     ]);
   });
 
-  it('binds over a directory that the machine has', () => {
+  it('binds over an existing directory of the machine', () => {
     const steps = plan([mount('/home/me')]);
     expect(steps.filter((step) => step.includes('/home'))).to.deep.equal([
       'directory /home',
@@ -95,7 +95,7 @@ describe('planRoot', () => {
     ]);
   });
 
-  it('puts a machine directory together from its parts where a part of the path is missing', () => {
+  it('binds the entries of a directory one by one where a part of the mount path is missing', () => {
     const steps = plan([mount('/home/x/y')]);
     expect(steps.filter((step) => step.includes('/home'))).to.deep.equal([
       'directory /home',
@@ -109,7 +109,7 @@ describe('planRoot', () => {
     ]);
   });
 
-  it('makes a file for a mount of a file', () => {
+  it('creates a file for the mount of a file', () => {
     expect(plan([mount('/opt/tool', 'file')])).to.include.members([
       'directory /opt',
       'file /opt/tool',
@@ -117,7 +117,7 @@ describe('planRoot', () => {
     ]);
   });
 
-  it('replaces a file of the machine where a directory is to be mounted', () => {
+  it('replaces a file of the machine by the mount point of a directory', () => {
     const steps = plan([mount('/home/notes')]);
     expect(steps).to.include('directory /home/notes');
     expect(steps).to.not.include('bind /home/notes /home/notes');
@@ -128,7 +128,7 @@ describe('planRoot', () => {
     expect(steps).to.include.members(['directory /run/secret', 'rbind /volumes/var/run/secret /run/secret']);
   });
 
-  it('mounts outer directories before what lies in them, and leaves the inner mount point to the outer volume', () => {
+  it('mounts outer directories before inner ones, and leaves the inner mount point to the outer volume', () => {
     const steps = plan([mount('/work/in/deep'), mount('/work')]);
     expect(steps.filter((step) => step.includes('/work'))).to.deep.equal([
       'directory /work',
@@ -137,12 +137,12 @@ describe('planRoot', () => {
     ]);
   });
 
-  it('makes a working directory that nothing else provides', () => {
+  it('creates a working directory that no mount provides', () => {
     expect(plan([], ['/builds/one'])).to.include.members(['directory /builds', 'directory /builds/one']);
     expect(plan([mount('/builds')], ['/builds/one'])).to.not.include('directory /builds/one');
   });
 
-  it("makes mount points in directories that are the container's own", () => {
+  it('creates mount points in the reserved directories', () => {
     expect(plan([mount('/tmp/old')])).to.include.members([
       'directory /tmp',
       'directory /tmp/old',
@@ -150,12 +150,12 @@ describe('planRoot', () => {
     ]);
   });
 
-  it('never writes outside the new root: every directory and file is named relative to it before a bind covers its parent', () => {
+  it('never writes outside the new root: creates every directory and file before a bind covers its parent', () => {
     const steps = planRoot({
       mounts: [mount('/home/x/y'), mount('/usr/bin/z')],
       directories: [],
       reserved: ['proc', 'tmp'],
-      lister: LISTER,
+      lister: machineLister,
     });
     const bound: string[] = [];
     for (const step of steps) {
@@ -171,12 +171,18 @@ describe('planRoot', () => {
 
 describe('resolveLinks', () => {
   it('resolves relative and absolute links and dots as if the machine were the root', () => {
-    expect(resolveLinks('/bin/tool', LISTER)).to.equal('/usr/bin/tool');
-    expect(resolveLinks('/var/run/../x', LISTER)).to.equal('/var/x');
-    expect(resolveLinks('/var/run/a', LISTER)).to.equal('/run/a');
+    expect(resolveLinks('/bin/tool', machineLister)).to.equal('/usr/bin/tool');
+    expect(resolveLinks('/var/run/../x', machineLister)).to.equal('/var/x');
+    expect(resolveLinks('/var/run/a', machineLister)).to.equal('/run/a');
   });
 
-  it('gives up on links that go round', () => {
+  it('follows a link whose target leads through a parent', () => {
+    const lister = machine('/data/', '/srv/', '/srv/link -> ../data', '/srv/up -> ../../..');
+    expect(resolveLinks('/srv/link/x', lister)).to.equal('/data/x');
+    expect(resolveLinks('/srv/up/x', lister)).to.equal('/x');
+  });
+
+  it('stops at links that form a cycle', () => {
     expect(resolveLinks('/a/x', machine('/a -> b', '/b -> a'))).to.match(/^\/[ab]\/x$/);
   });
 });

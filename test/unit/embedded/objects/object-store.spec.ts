@@ -2,10 +2,10 @@ import { expect } from 'chai';
 import { type NewObject, ObjectStore, type StoreEvent } from '../../../../src/embedded/objects/object-store.ts';
 import { ApiError } from '../../../../src/embedded/objects/status.ts';
 
-const NOW = Date.parse('2026-01-02T03:04:05.678Z');
+const nowMs = Date.parse('2026-01-02T03:04:05.678Z');
 
 function newStore(historyLength = 100): ObjectStore {
-  return new ObjectStore({ historyLength, now: () => NOW });
+  return new ObjectStore({ historyLength, now: () => nowMs });
 }
 
 function configMap(name: string, namespace = 'default'): NewObject {
@@ -22,7 +22,7 @@ function codeOf(action: () => unknown): number | undefined {
 }
 
 describe('ObjectStore', () => {
-  it('gives a new object a uid, a version and a time in whole seconds', () => {
+  it('assigns a uid, a version and a time in whole seconds to a new object', () => {
     const { metadata } = newStore().create('configmaps', configMap('a'));
     expect(metadata.uid).to.match(/^[0-9a-f-]{36}$/);
     expect(metadata.resourceVersion).to.equal('2');
@@ -37,7 +37,7 @@ describe('ObjectStore', () => {
     expect(store.version).to.equal(3);
   });
 
-  it('refuses a name that is taken in the namespace and takes it in another', () => {
+  it('rejects a duplicate name in a namespace and accepts it in another', () => {
     const store = newStore();
     store.create('configmaps', configMap('a'));
     expect(codeOf(() => store.create('configmaps', configMap('a')))).to.equal(409);
@@ -56,14 +56,14 @@ describe('ObjectStore', () => {
     expect(store.list('configmaps', 'x').map(({ metadata }) => metadata.name)).to.deep.equal(['a', 'b']);
   });
 
-  it('refuses an update that was made from an old version', () => {
+  it('rejects an update from an old version', () => {
     const store = newStore();
     const first = store.create('configmaps', configMap('a'));
     store.update('configmaps', { ...first, data: { k: '1' } });
     expect(codeOf(() => store.update('configmaps', { ...first, data: { k: '2' } }))).to.equal(409);
   });
 
-  it('takes an update without a version whatever the current one is', () => {
+  it('accepts an update without a version, whatever the current version is', () => {
     const store = newStore();
     const first = store.create('configmaps', configMap('a'));
     store.update('configmaps', { ...first, data: { k: '1' } });
@@ -75,7 +75,7 @@ describe('ObjectStore', () => {
     expect(third.metadata.resourceVersion).to.equal('4');
   });
 
-  it('uses no version and tells nobody when nothing differs', () => {
+  it('uses no version and notifies no subscriber when the object is unchanged', () => {
     const store = newStore();
     const first = store.create('configmaps', configMap('a'));
     const events: StoreEvent[] = [];
@@ -85,7 +85,7 @@ describe('ObjectStore', () => {
     expect(events).to.deep.equal([]);
   });
 
-  it('does not take an update of an object that another one of that name has replaced', () => {
+  it('rejects an update of an object that another object of the same name has replaced', () => {
     const store = newStore();
     const first = store.create('configmaps', configMap('a'));
     store.remove('configmaps', 'default', 'a');
@@ -95,14 +95,14 @@ describe('ObjectStore', () => {
     ).to.equal(404);
   });
 
-  it('gives a deletion a version of its own', () => {
+  it('assigns a new version to a deletion', () => {
     const store = newStore();
     store.create('configmaps', configMap('a'));
     expect(store.remove('configmaps', 'default', 'a')?.metadata.resourceVersion).to.equal('3');
     expect(store.remove('configmaps', 'default', 'a')).to.equal(undefined);
   });
 
-  it('tells what a listener causes after the event that it was caused by', () => {
+  it('delivers an event that a listener causes after the current event', () => {
     const store = newStore();
     const seen: string[] = [];
     store.subscribe('configmaps', ({ type, object }) => {
@@ -113,7 +113,7 @@ describe('ObjectStore', () => {
     expect(seen).to.deep.equal(['ADDED', 'MODIFIED']);
   });
 
-  it('stops telling a subscriber that has left', () => {
+  it('does not notify a listener after it has unsubscribed', () => {
     const store = newStore();
     let calls = 0;
     const leave = store.subscribe('configmaps', () => (calls += 1));
@@ -123,7 +123,7 @@ describe('ObjectStore', () => {
   });
 
   describe('since', () => {
-    it('gives the changes after a version, in order', () => {
+    it('returns the changes after a version, in order', () => {
       const store = newStore();
       store.create('configmaps', configMap('a'));
       store.create('configmaps', configMap('b'));
@@ -135,7 +135,7 @@ describe('ObjectStore', () => {
       expect(store.since('configmaps', store.version)).to.deep.equal([]);
     });
 
-    it('answers 410 for a version whose successors are forgotten, and not for the oldest that is kept', () => {
+    it('throws 410 for a version whose successors are discarded, but not for the oldest retained version', () => {
       const store = newStore(2);
       for (const name of ['a', 'b', 'c']) store.create('configmaps', configMap(name));
       expect(codeOf(() => store.since('configmaps', 1))).to.equal(410);

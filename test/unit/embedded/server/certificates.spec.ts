@@ -9,7 +9,7 @@ describe('createCertificates', () => {
   const server = new X509Certificate(set.server.certificate);
   const client = new X509Certificate(set.client.certificate);
 
-  it('makes an authority that has signed itself and both certificates', () => {
+  it('creates a self-signed authority that has signed both certificates', () => {
     expect(authority.ca).to.equal(true);
     for (const certificate of [authority, server, client]) {
       expect(certificate.verify(authority.publicKey)).to.equal(true);
@@ -24,7 +24,7 @@ describe('createCertificates', () => {
     expect(server.keyUsage).to.deep.equal(['1.3.6.1.5.5.7.3.1']);
   });
 
-  it('makes a client certificate for the administrator', () => {
+  it('creates a client certificate for the administrator', () => {
     expect(client.subject).to.equal('O=system:masters\nCN=kubernetes-admin');
     expect(client.keyUsage).to.deep.equal(['1.3.6.1.5.5.7.3.2']);
   });
@@ -34,12 +34,12 @@ describe('createCertificates', () => {
     expect(new Date(server.validTo).getUTCFullYear()).to.equal(2036);
   });
 
-  it('writes years from 2050 on as the standard wants it', () => {
+  it('encodes years from 2050 on as the standard requires', () => {
     const late = new X509Certificate(createCertificates(new Date('2045-01-01T00:00:00Z')).authority);
     expect(new Date(late.validTo).getUTCFullYear()).to.equal(2054);
   });
 
-  it('keeps keys with their certificates', () => {
+  it('returns each certificate with its own key', () => {
     expect(server.checkPrivateKey(createPrivateKey(set.server.privateKey))).to.equal(true);
     expect(client.checkPrivateKey(createPrivateKey(set.server.privateKey))).to.equal(false);
   });

@@ -7,11 +7,11 @@ import {
 } from '../../../../src/embedded/server/channel-codec.ts';
 
 describe('decodeMessage', () => {
-  it('gives the bytes of stdin', () => {
+  it('returns the bytes of stdin', () => {
     expect(decodeMessage(Buffer.from([0, 1, 2]), 5)).to.deep.equal({ kind: 'stdin', bytes: Buffer.from([1, 2]) });
   });
 
-  it('reads a size', () => {
+  it('decodes a terminal size', () => {
     expect(decodeMessage(Buffer.from('\u0004{"Width":80,"Height":24}'), 4)).to.deep.equal({
       kind: 'resize',
       columns: 80,
@@ -20,24 +20,24 @@ describe('decodeMessage', () => {
     expect(decodeMessage(Buffer.from('\u0004nonsense'), 4)).to.deep.equal({ kind: 'ignored' });
   });
 
-  it('knows the end of stdin in v5 only', () => {
+  it('decodes the end of stdin in v5 only', () => {
     expect(decodeMessage(Buffer.from([255, 0]), 5)).to.deep.equal({ kind: 'close-stdin' });
     expect(decodeMessage(Buffer.from([255, 0]), 4)).to.deep.equal({ kind: 'ignored' });
   });
 
-  it('takes a CLOSE of another size for a violation', () => {
+  it('reports a CLOSE of another size as a violation', () => {
     expect(decodeMessage(Buffer.from([255]), 5)).to.deep.equal({ kind: 'violation' });
     expect(decodeMessage(Buffer.from([255, 0, 0]), 5)).to.deep.equal({ kind: 'violation' });
   });
 
-  it("ignores messages on channels that are not the client's", () => {
+  it('ignores messages on the channels of the server', () => {
     expect(decodeMessage(Buffer.from([1, 1]), 5)).to.deep.equal({ kind: 'ignored' });
     expect(decodeMessage(Buffer.alloc(0), 5)).to.deep.equal({ kind: 'ignored' });
   });
 });
 
 describe('outputMessages', () => {
-  it('cuts output into messages of at most 32 KiB and a byte', () => {
+  it('splits output into messages of at most 32 KiB and a byte', () => {
     const output = Buffer.alloc(70_000, 7);
     const messages = [...outputMessages(1, output)];
     expect(messages.map(({ length }) => length)).to.deep.equal([32_769, 32_769, 4_465]);
@@ -45,7 +45,7 @@ describe('outputMessages', () => {
     expect(Buffer.concat(messages.map((message) => message.subarray(1))).equals(output)).to.equal(true);
   });
 
-  it('makes no message of no output', () => {
+  it('creates no message for an empty output', () => {
     expect([...outputMessages(1, Buffer.alloc(0))]).to.deep.equal([]);
   });
 });
@@ -55,7 +55,7 @@ describe('exitStatus', () => {
     expect(exitStatus(0, 5, ['true'])).to.deep.equal({ metadata: {}, status: 'Success' });
   });
 
-  it('carries the exit code as a cause, worded as each version of the protocol does', () => {
+  it('carries the exit code as a cause, with the message of each version of the protocol', () => {
     const { reason, details, message } = exitStatus(3, 5, ['sh']);
     expect({ reason, details }).to.deep.equal({
       reason: 'NonZeroExitCode',

@@ -3,12 +3,12 @@ import { ApiError } from '../../../../src/embedded/objects/status.ts';
 import { applyPatch, jsonPatch, mergePatch, strategicMerge } from '../../../../src/embedded/server/patches.ts';
 
 describe('mergePatch', () => {
-  it('joins objects, replaces lists and removes what is null', () => {
+  it('merges objects, replaces lists and removes fields that are null', () => {
     const target = { a: { b: 1, c: 2 }, list: [1, 2], gone: true };
     expect(mergePatch(target, { a: { b: 3 }, list: [9], gone: null })).to.deep.equal({ a: { b: 3, c: 2 }, list: [9] });
   });
 
-  it('leaves its target as it was', () => {
+  it('does not modify its target', () => {
     const target = { a: { b: 1 } };
     mergePatch(target, { a: { b: 2 } });
     expect(target).to.deep.equal({ a: { b: 1 } });
@@ -16,7 +16,7 @@ describe('mergePatch', () => {
 });
 
 describe('strategicMerge', () => {
-  it('joins lists of named things by their key', () => {
+  it('merges lists of named items by their key', () => {
     const target = {
       containers: [
         { name: 'a', image: '1' },
@@ -28,7 +28,7 @@ describe('strategicMerge', () => {
     });
   });
 
-  it('deletes a named thing', () => {
+  it('deletes a named item', () => {
     expect(
       strategicMerge({ volumes: [{ name: 'a' }, { name: 'b' }] }, { volumes: [{ name: 'a', $patch: 'delete' }] }),
     ).to.deep.equal({
@@ -36,7 +36,7 @@ describe('strategicMerge', () => {
     });
   });
 
-  it('ignores the order that kubectl sends along', () => {
+  it('ignores the element order that kubectl sends', () => {
     expect(strategicMerge({ a: 1 }, { '$setElementOrder/containers': [{ name: 'a' }], b: 2 })).to.deep.equal({
       a: 1,
       b: 2,
@@ -64,10 +64,10 @@ describe('jsonPatch', () => {
 
   for (const [name, patch] of [
     ['a test that fails', [{ op: 'test', path: '/a', value: 2 }]],
-    ['a path that leads nowhere', [{ op: 'remove', path: '/missing' }]],
+    ['a path that does not exist', [{ op: 'remove', path: '/missing' }]],
     ['an unknown operation', [{ op: 'frobnicate', path: '/a' }]],
   ] as const) {
-    it(`answers ${name} with 422`, () => {
+    it(`rejects ${name} with 422`, () => {
       expect(() => jsonPatch({ a: 1 }, patch))
         .to.throw(ApiError)
         .with.property('code', 422);
@@ -76,7 +76,7 @@ describe('jsonPatch', () => {
 });
 
 describe('applyPatch', () => {
-  it('answers an unknown patch language with 415', () => {
+  it('rejects an unknown patch format with 415', () => {
     expect(() => applyPatch('application/apply-patch+yaml', {}, {}))
       .to.throw(ApiError)
       .with.property('code', 415);

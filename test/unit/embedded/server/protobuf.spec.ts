@@ -29,7 +29,7 @@ describe('decodeProtobuf', () => {
     ]),
   );
 
-  it('reads a config map', () => {
+  it('decodes a config map', () => {
     const body = envelope(
       'ConfigMap',
       Buffer.concat([
@@ -49,7 +49,7 @@ describe('decodeProtobuf', () => {
     });
   });
 
-  it('reads numbers', () => {
+  it('decodes numbers', () => {
     expect(decodeProtobuf(envelope('DeleteOptions', Buffer.from([8, 0xac, 0x02])))).to.include({
       gracePeriodSeconds: 300,
     });
@@ -58,11 +58,11 @@ describe('decodeProtobuf', () => {
   for (const [name, body] of [
     ['another kind', envelope('Deployment', metadata)],
     ['another beginning', Buffer.from('{"kind":"Pod"}')],
-    ['a message that is cut short', envelope('ConfigMap', metadata.subarray(0, -1))],
-    ['nothing', Buffer.alloc(0)],
-    ['a number without end', Buffer.concat([Buffer.from('k8s\0'), Buffer.alloc(20, 0xff)])],
+    ['a truncated message', envelope('ConfigMap', metadata.subarray(0, -1))],
+    ['an empty body', Buffer.alloc(0)],
+    ['a number that does not end', Buffer.concat([Buffer.from('k8s\0'), Buffer.alloc(20, 0xff)])],
   ] as const) {
-    it(`answers ${name} with 415`, () => {
+    it(`rejects ${name} with 415`, () => {
       expect(() => decodeProtobuf(body))
         .to.throw(ApiError)
         .with.property('code', 415);

@@ -34,12 +34,12 @@ describe('parseLabelSelector', () => {
     });
   }
 
-  it('selects everything where none is given', () => {
+  it('selects everything without a selector', () => {
     expect(parseLabelSelector(null)({})).to.equal(true);
   });
 
   for (const bad of ['a===b', 'a in b', '=b', 'a=b c', 'a,,b']) {
-    it(`answers ${JSON.stringify(bad)} with 400`, () => {
+    it(`rejects ${JSON.stringify(bad)} with 400`, () => {
       expect(() => parseLabelSelector(bad))
         .to.throw(ApiError)
         .with.property('code', 400);
@@ -56,7 +56,7 @@ describe('parseFieldSelector', () => {
     expect(parseFieldSelector('metadata.name==b', supported)(fields)).to.equal(false);
   });
 
-  it('answers a field that the kind does not offer with 400', () => {
+  it('rejects a field that the kind does not support with 400', () => {
     expect(() => parseFieldSelector('spec.foo=b', supported)).to.throw(ApiError, 'field label not supported: spec.foo');
   });
 });

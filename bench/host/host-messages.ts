@@ -1,0 +1,64 @@
+/** A request to a host in a separate process. A host executes one request at a time. */
+export type HostRequest = OpenRequest | ScriptRequest | UpRequest | DownRequest | AcrossRequest | CloseRequest;
+
+/** Opens a worker with this number of pods. The output is their names, one on each line. */
+interface OpenRequest {
+  readonly kind: 'open';
+  readonly kubeconfig: string;
+  readonly image: string;
+  readonly pods: number;
+}
+
+/** Runs a shell script in a pod, in `benchDir`. The output is what the script prints. */
+interface ScriptRequest {
+  readonly kind: 'script';
+  readonly pod: number;
+  readonly script: string;
+}
+
+/** Streams an archive into a pod: from a file, or one of random bytes that the host generates. */
+interface UpRequest {
+  readonly kind: 'up';
+  readonly to: Place;
+  readonly source: { readonly file: string } | { readonly mebibytes: number };
+}
+
+/** Streams an archive out of a pod: into a file, or to a slow consumer. */
+interface DownRequest {
+  readonly kind: 'down';
+  readonly from: Place;
+  readonly target: { readonly file: string } | { readonly mebibytesPerSecond: number };
+}
+
+/** Streams an archive from one pod into another. */
+interface AcrossRequest {
+  readonly kind: 'across';
+  readonly from: Place;
+  readonly to: Place;
+}
+
+/** Releases the pods and closes the worker. */
+interface CloseRequest {
+  readonly kind: 'close';
+}
+
+/** A path in the volume of a pod, the folder `data` of `benchDir`. */
+export interface Place {
+  /** The index of the pod, from 0. */
+  readonly pod: number;
+  readonly path: string;
+}
+
+export interface HostResult {
+  /** The bytes of a transfer. */
+  readonly bytes: number;
+  readonly ms: number;
+  readonly output: string;
+}
+
+export type HostResponse =
+  | { readonly kind: 'done'; readonly outcome: HostResult }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+/** The folder in each pod with the volume `data` and, on the same disk, the folder `peer`. */
+export const benchDir = '/tmp/build/bench';

@@ -1,0 +1,28 @@
+import { expect } from 'chai';
+import { ApiError } from '../../../../src/embedded/objects/status.ts';
+import { parseRequest } from '../../../../src/embedded/server/request-info.ts';
+
+describe('parseRequest', () => {
+  it('parses collections, objects and subresources', () => {
+    const { verb, target } = parseRequest('GET', '/api/v1/namespaces/n/pods/p/log?follow=true');
+    expect([verb, target?.resource.plural, target?.namespace, target?.name, target?.subresource]).to.deep.equal([
+      'get',
+      'pods',
+      'n',
+      'p',
+      'log',
+    ]);
+    expect(parseRequest('GET', '/api/v1/pods?watch=1').verb).to.equal('watch');
+    expect(parseRequest('DELETE', '/api/v1/namespaces/n/pods').verb).to.equal('deletecollection');
+    expect(parseRequest('GET', '/api/v1/namespaces/n').target?.name).to.equal('n');
+  });
+
+  it('rejects an unknown kind with 404 and a malformed path with 400', () => {
+    expect(() => parseRequest('GET', '/api/v1/nothings'))
+      .to.throw(ApiError)
+      .with.property('code', 404);
+    expect(() => parseRequest('GET', '/api/v1/pods/%zz'))
+      .to.throw(ApiError)
+      .with.property('code', 400);
+  });
+});
