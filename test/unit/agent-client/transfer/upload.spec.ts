@@ -234,7 +234,7 @@ describe('Upload', () => {
 
     it('ends the source for an error before OPENED', async () => {
       const { stream, closed } = source();
-      const result = rejection(setup.client.receive({ volume: 'v', path: '../..' }, stream));
+      const result = rejection(setup.client.receive({ volume: 'v', path: '..' }, stream));
       ({ agent } = await setup.opened('receive'));
       agent.json('ERROR', { code: 'UNSAFE_PATH', message: 'm' });
       expect((await result).code).to.equal('KW_ERR_UNSAFE_ARCHIVE_PATH');
