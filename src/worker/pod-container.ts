@@ -1,12 +1,11 @@
 import type { AgentClient } from '../agent-client/agent-client.ts';
-import { InvalidSpecError } from '../errors/caller.ts';
 import { PodError } from '../errors/pod.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';
 import { mainContainerName } from '../kubernetes/pod-spec.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
-import { propertyLimits } from '../repository/field-limits.ts';
+import { checkProperty } from '../repository/field-checks.ts';
 import type { ContainerRecord } from '../repository/records.ts';
 import type { Container } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
@@ -110,11 +109,7 @@ export class PodContainer implements Container {
     checkShape('name', text, name);
     checkShape('value', text, value);
     checkShape('options', abortOptions, options);
-    if (name.length < 1 || name.length > propertyLimits.nameCharacters)
-      throw new InvalidSpecError('name', `has ${name.length} characters, not 1 to ${propertyLimits.nameCharacters}`);
-    if (name.includes('\0') || value.includes('\0')) throw new InvalidSpecError('value', 'contains a NUL');
-    if (Buffer.byteLength(value) > propertyLimits.valueBytes)
-      throw new InvalidSpecError('value', `has more than ${propertyLimits.valueBytes} bytes`);
+    checkProperty('name', name, 'value', value);
     if (this.#podIsMissing) throw this.#disappeared();
     await this.#components.containers.setProperty(this.handle, name, value, options);
   }

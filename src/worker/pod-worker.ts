@@ -5,7 +5,7 @@ import { CallsUnderWay } from '../internal/calls-under-way.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
-import { ownerLimits } from '../repository/field-limits.ts';
+import { checkOwner } from '../repository/field-checks.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { Container, ContainerOwner, ContainerSpec } from '../runtime/container.ts';
@@ -79,7 +79,7 @@ export class PodWorker implements Worker {
     options: FindOrCreateContainerOptions = {},
   ): Promise<ContainerWithMounts> {
     const { repository, launcher, pods, podStore, podName, newId, leaseMs, clock, logger } = this.#open();
-    checkOwner(owner);
+    checkOwnerShape(owner);
     checkShape('spec', containerSpec, spec);
     checkShape('options', findOrCreateOptions, options);
     const plan = planContainer(spec);
@@ -162,7 +162,7 @@ export class PodWorker implements Worker {
   }
 
   async ownerFinished(owner: ContainerOwner, options: AbortOptions = {}): Promise<void> {
-    checkOwner(owner);
+    checkOwnerShape(owner);
     checkShape('options', abortOptions, options);
     await this.#open().repository.containers.markOwnerFinished(this.name, owner, options);
   }
@@ -236,14 +236,7 @@ function checkLookup(handle: string, options: AbortOptions): void {
   checkShape('options', abortOptions, options);
 }
 
-function checkOwner(owner: ContainerOwner): void {
+function checkOwnerShape(owner: ContainerOwner): void {
   checkShape('owner', containerOwner, { owner });
-  const { kind, key } = owner;
-  checkLength('owner.kind', kind, ownerLimits.kindCharacters);
-  checkLength('owner.key', key, ownerLimits.keyCharacters);
-}
-
-function checkLength(field: string, value: string, maxCharacters: number): void {
-  if (value.length < 1 || value.length > maxCharacters)
-    throw new InvalidSpecError(field, `has ${value.length} characters, not 1 to ${maxCharacters}`);
+  checkOwner(owner);
 }

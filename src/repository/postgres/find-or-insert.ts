@@ -4,7 +4,8 @@ import { jsonArrayFrom } from 'kysely/helpers/postgres';
 import { InvalidSpecError } from '../../errors/caller.ts';
 import type { ContainerOwner } from '../../runtime/container.ts';
 import type { FoundContainer, Lease, NewContainer, NewContainerVolume } from '../container-repository.ts';
-import { checkText, ownerDigest, toJson } from './input.ts';
+import { checkText } from '../field-checks.ts';
+import { ownerDigest, toJson } from './input.ts';
 import { type ContainerRow, type JsonText, jsonText, parse, toContainer, toVolume, type VolumeRow } from './rows.ts';
 import { creating, fromNow, liveStates, now, type StatementBuilder } from './tables.ts';
 

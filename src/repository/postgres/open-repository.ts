@@ -1,12 +1,12 @@
 import { sleep } from '../../internal/system-clock.ts';
 import type { AbortOptions, Logger } from '../../runtime/options.ts';
 import type { ContainerRepository } from '../container-repository.ts';
+import { checkText } from '../field-checks.ts';
 import type { Repository } from '../repository.ts';
 import type { VolumeRepository } from '../volume-repository.ts';
 import type { WorkerRepository } from '../worker-repository.ts';
 import { type Connection, connect } from './connection.ts';
 import type { Database } from './database.ts';
-import { checkText } from './input.ts';
 import { SchemaMigrator } from './migrator.ts';
 import { PostgresContainerRepository } from './postgres-container-repository.ts';
 import { PostgresVolumeRepository } from './postgres-volume-repository.ts';

@@ -16,9 +16,10 @@ import type {
   NewContainer,
   RecordProcessResultOptions,
 } from '../container-repository.ts';
+import { checkOwner, checkProperty, checkText } from '../field-checks.ts';
 import type { ContainerRecord, ProcessResultRecord, VolumeRecord } from '../records.ts';
 import { checkNewContainer, findLive, insertUnlessLive, toFound } from './find-or-insert.ts';
-import { checkDuration, checkLimit, checkOwner, checkProperty, checkText, ownerDigest, toJson } from './input.ts';
+import { checkDuration, checkLimit, ownerDigest, toJson } from './input.ts';
 import { jsonText, parse, toContainer, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import { fromNow, liveStates, now, type StatementBuilder, type Tables } from './tables.ts';

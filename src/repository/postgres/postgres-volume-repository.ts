@@ -5,9 +5,10 @@ import {
   VolumeDisappearedError,
 } from '../../errors/repository.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
+import { checkText } from '../field-checks.ts';
 import type { VolumeRecord } from '../records.ts';
 import type { MarkReadyOptions, NewArtifactVolume, VolumeContent, VolumeRepository } from '../volume-repository.ts';
-import { checkDuration, checkLimit, checkText, toJson } from './input.ts';
+import { checkDuration, checkLimit, toJson } from './input.ts';
 import { jsonText, parse, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import { fromNow, liveStates, now, type StatementBuilder } from './tables.ts';

@@ -1,7 +1,7 @@
 import { RepositoryUnavailableError } from '../../errors/repository.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
+import { checkText } from '../field-checks.ts';
 import type { WorkerRepository } from '../worker-repository.ts';
-import { checkText } from './input.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import type { StatementBuilder } from './tables.ts';
 

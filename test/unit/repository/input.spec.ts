@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-
-import { checkText, ownerDigest, toJson } from '../../../src/repository/postgres/input.ts';
+import { checkText } from '../../../src/repository/field-checks.ts';
+import { ownerDigest, toJson } from '../../../src/repository/postgres/input.ts';
 
 const field = (act: () => unknown): unknown => {
   try {
