@@ -139,6 +139,7 @@ export class EmbeddedCluster implements AsyncDisposable {
     return this.#closing;
   }
 
+  /** Closes the cluster, like `close()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

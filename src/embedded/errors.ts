@@ -27,6 +27,7 @@ export type EmbeddedClusterErrorCode =
  * @public
  */
 export class EmbeddedClusterError extends Error {
+  /** The stable code of the cause. */
   readonly code: EmbeddedClusterErrorCode;
   /** The option at fault, where it is an option. */
   readonly field: string | undefined;

@@ -12,6 +12,7 @@ export interface FaultMatch {
   readonly resource?: string;
   /** Such as `exec`, `log` or `status`; `''` means none. */
   readonly subresource?: string;
+  /** The name of the object. */
   readonly name?: string;
   /** The beginning of the URL's path. */
   readonly path?: string;
