@@ -144,6 +144,8 @@ export type ErrorCode = AnyKubernetesWorkerError['code'];
  *
  * @example
  * ```ts
+ * import { isKubernetesWorkerError } from 'kubernetes-worker';
+ *
  * try {
  *   await worker.reap();
  * } catch (error) {

@@ -220,7 +220,10 @@ export interface Worker extends AsyncDisposable {
    *
    * @example
    * ```ts
+   * import { KubernetesWorker } from 'kubernetes-worker';
+   *
    * await using worker = await KubernetesWorker.open({ name: 'ci', database: 'postgres://ci@db/ci' });
+   * // Closes the worker at the end of this block.
    * ```
    */
   [Symbol.asyncDispose](): Promise<void>;
