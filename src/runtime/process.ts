@@ -246,9 +246,12 @@ export interface Process extends AsyncDisposable {
    *
    * @example
    * ```ts
+   * const abort = new AbortController();
+   * process.once('SIGINT', () => abort.abort(new Error('interrupted')));
+   *
    * const task = await container.run({ id: 'task', path: 'make' }, { stdout: process.stdout });
-   * // Stops the command after ten minutes.
-   * const { exitStatus, signal } = await task.wait({ signal: AbortSignal.timeout(600_000) });
+   * // An interrupt stops the command, and `wait` rejects with the error above.
+   * const { exitStatus, signal } = await task.wait({ signal: abort.signal });
    * ```
    *
    * @throws OutOfMemoryError if the kernel killed the command for lack of memory, or a child whose

@@ -198,7 +198,7 @@ export interface Worker extends AsyncDisposable {
    *
    * @example
    * ```ts
-   * const { deletedPods } = await worker.reap({ signal: AbortSignal.timeout(60_000) });
+   * const { deletedPods, deletedVolumes } = await worker.reap();
    * ```
    *
    * @throws ReconcileError with all failures, after the pass
