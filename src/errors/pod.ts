@@ -52,7 +52,7 @@ export abstract class PodError extends KubernetesWorkerError {
 }
 
 /**
- * Thrown if the pod is not ready in time. `detail` says what the pod was waiting for.
+ * Thrown if the pod is not ready in time. `detail` states what the pod was waiting for.
  *
  * @public
  */

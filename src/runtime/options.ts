@@ -6,7 +6,7 @@
 export interface AbortOptions {
   /**
    * Stops the call, which then rejects with the signal's own reason. The documentation of each call
-   * says what else the signal stops.
+   * states what else the signal stops.
    *
    * @defaultValue the call cannot be aborted
    */
