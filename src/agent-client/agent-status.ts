@@ -2,24 +2,24 @@ import type { Fields } from './wire/control.ts';
 
 const STATES = ['running', 'ended', 'lost'] as const;
 
-/** What an agent knows. */
+/** The state that an agent reports. */
 export interface AgentStatus {
   readonly incarnation: string;
   readonly version: string;
   readonly processes: readonly AgentProcessStatus[];
   /** The ids of the volumes. */
   readonly volumes: readonly string[];
-  /** How many operations are under way. */
+  /** The number of open operations. */
   readonly operations: number;
   readonly freeBytes: number;
   readonly totalBytes: number;
-  /** How many processes of the container were killed for memory. */
+  /** The number of the container's processes that the kernel killed for lack of memory. */
   readonly oomKills: number | undefined;
 }
 
 export interface AgentProcessStatus {
   readonly id: string;
-  /** `lost`: it was started, and the container was restarted since. */
+  /** `lost`: the container was restarted after the process had been started. */
   readonly state: (typeof STATES)[number];
   readonly exitStatus: number | undefined;
   readonly signal: number | undefined;

@@ -1,14 +1,12 @@
-import type { ConfigurationOptions, CoreV1Api, KubeConfig, ResponseContext } from '@kubernetes/client-node';
-import {
-  ApiException,
-  HttpMethod,
-  IsomorphicFetchHttpLibrary,
-  Observable,
-  RequestContext,
-} from '@kubernetes/client-node';
-import type { ApiCallFacts, ClusterError } from '../errors/cluster.ts';
+import { Readable } from 'node:stream';
+
+import type { KubeConfig } from '@kubernetes/client-node';
+import { fetch, type Response } from 'undici';
+
+import type { ApiCallFacts } from '../errors/cluster.ts';
 import {
   ApiUnavailableError,
+  ClusterError,
   CredentialsUnavailableError,
   TooManyRequestsError,
   UnauthorizedError,
@@ -17,33 +15,46 @@ import { retryAfterMs } from '../errors/error-code.ts';
 import { backoffMs } from '../internal/backoff.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import { apiAnswerError, neverArrived, noAnswerError } from './api-error.ts';
+import { apiUrl, type Query } from './api-url.ts';
 import { CallSignal, CallTimeout } from './call-signal.ts';
 import type { ClusterAccess } from './cluster-access.ts';
 import { CredentialStep } from './credential-step.ts';
 import type { KubeConfigSource } from './kube-config-source.ts';
 
-/** What a caller of the API needs. */
 export interface ApiCallerOptions {
   readonly source: KubeConfigSource;
   readonly clock: Clock;
-  /** How long an answer may take, in milliseconds, and how long getting credentials may take before it. */
+  /** Limit for a response, in milliseconds. The credentials before it have the same limit. */
   readonly callTimeoutMs: number;
   readonly environment: NodeJS.ProcessEnv;
 }
 
-/** One call: what it is, and when it may be made again. */
-export interface ApiCall {
+/** A request to the API server. */
+export interface ApiRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Unencoded segments below the server's URL. */
+  readonly path: readonly string[];
+  readonly query?: Query;
+  /** Sent as JSON. */
+  readonly body?: object;
+  /** Part of every error of the request. */
   readonly facts: ApiCallFacts;
   readonly signal: AbortSignal | undefined;
-  /** `safe`: whenever it may help. `unsent`: only where the server surely didn't do it. */
-  readonly repeat: 'safe' | 'unsent';
+  /**
+   * Which failures are retried. `safe`: all retryable ones. `unsent`: those where the server
+   * certainly did not execute the request. `unanswered`: those without a response.
+   */
+  readonly retry: 'safe' | 'unsent' | 'unanswered';
 }
 
 const retries = 3;
 const backoff = { firstMs: 200, longestMs: 2_000 };
 const longestRetryAfterMs = 10_000;
 
-/** Makes calls of the API: signals, time-outs, our errors, fresh credentials after a 401, and retries. */
+/**
+ * Sends requests to the API server. Applies signals and time-outs, converts failures to the
+ * library's errors, renews credentials after a 401, and retries.
+ */
 export class ApiCaller {
   readonly #options: ApiCallerOptions;
   readonly #credentials: CredentialStep;
@@ -59,7 +70,8 @@ export class ApiCaller {
   }
 
   /**
-   * How the API server is reached now. `refused`: the server has refused that access, others are got.
+   * Returns the current access to the API server. `refused` is an access that the server has
+   * rejected; it is replaced.
    *
    * @throws CredentialsUnavailableError
    */
@@ -71,36 +83,31 @@ export class ApiCaller {
     return await this.#credentials.access({ signal });
   }
 
-  /** Makes the call, again where that may be and may help. */
-  async call<T>(call: ApiCall, attempt: (api: CoreV1Api, options: ConfigurationOptions) => Promise<T>): Promise<T> {
-    return this.#retrying(call, async ({ api }) => {
-      using deadline = new CallSignal(call.signal, this.#options.callTimeoutMs);
-      return await attempt(api, { middleware: [abortedBy(deadline.signal)], middlewareMergeStrategy: 'append' });
+  /**
+   * Sends a request and returns its decoded JSON response. A response that cannot be decoded
+   * (`undefined`) counts as `ApiUnavailableError`.
+   */
+  async call<T>(request: ApiRequest, decode: (json: unknown) => T | undefined): Promise<T> {
+    return this.#retrying(request, async (access) => {
+      using deadline = new CallSignal(request.signal, this.#options.callTimeoutMs);
+      const response = await send(access, request, deadline.signal);
+      const decoded = decode(await response.json());
+      if (decoded === undefined) throw new Error('the response has an unexpected form');
+      return decoded;
     });
   }
 
-  /** Opens a GET whose answer is read as it comes. The signal ends the reading as well. */
-  async open(
-    call: ApiCall,
-    path: string,
-    query: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<ResponseContext> {
-    return this.#retrying(call, async (access) => {
-      const url = new URL(`${access.server}${path}`);
-      for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-      const context = new RequestContext(url.href, HttpMethod.GET);
-      access.applySecurityAuthentication(context);
-      context.setSignal(signal);
-      const response = await new IsomorphicFetchHttpLibrary().send(context).toPromise();
-      if (response.httpStatusCode === 401)
-        throw new ApiException(401, '', await response.body.text(), response.headers);
-      return response;
-    });
+  /**
+   * Sends a request and returns its response as a stream. `signal` aborts the request and the
+   * stream.
+   */
+  async open(request: ApiRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const response = await this.#retrying(request, (access) => send(access, request, signal));
+    return response.body ?? Readable.from([]);
   }
 
-  async #retrying<T>(call: ApiCall, attempt: (access: ClusterAccess) => Promise<T>): Promise<T> {
-    const { signal, facts } = call;
+  async #retrying<T>(request: ApiRequest, attempt: (access: ClusterAccess) => Promise<T>): Promise<T> {
+    const { signal, facts } = request;
     let refused = false;
     for (let retry = 0; ; retry += 1) {
       signal?.throwIfAborted();
@@ -110,47 +117,53 @@ export class ApiCaller {
         return await attempt(access);
       } catch (thrown) {
         signal?.throwIfAborted();
-        const error = toTypedError(thrown, facts);
+        const error = isCallError(thrown) ? thrown : noAnswerError(thrown, facts);
         if (error instanceof UnauthorizedError && access !== undefined && !refused) {
           refused = true;
           this.#credentials.refuse(access);
           continue;
         }
-        if (retry >= retries || !mayRepeat(call, error, thrown)) throw error;
+        if (retry >= retries || !mayRetry(request, error)) throw error;
         await this.#options.clock.sleep(waitMs(error, retry), { signal });
       }
     }
   }
 }
 
-function abortedBy(signal: AbortSignal): NonNullable<ConfigurationOptions['middleware']>[number] {
-  return {
-    pre: (context) => {
-      context.setSignal(signal);
-      return new Observable(Promise.resolve(context));
+/** Throws the library's error if the response is not a success. */
+async function send(access: ClusterAccess, request: ApiRequest, signal: AbortSignal): Promise<Response> {
+  const { method, path, query, body, facts } = request;
+  const response = await fetch(apiUrl(access.server, path, query), {
+    method,
+    headers: {
+      Accept: 'application/json, */*;q=0.8',
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...access.headers,
     },
-    post: (response) => new Observable(Promise.resolve(response)),
-  };
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(access.dispatcher === undefined ? {} : { dispatcher: access.dispatcher }),
+    signal,
+  });
+  if (response.ok) return response;
+  const retryAfter = response.headers.get('retry-after') ?? undefined;
+  throw apiAnswerError({ status: response.status, body: await response.text(), retryAfter }, facts);
 }
 
 type CallError = ClusterError | CredentialsUnavailableError;
 
-function toTypedError(thrown: unknown, facts: ApiCallFacts): CallError {
-  if (thrown instanceof CredentialsUnavailableError) return thrown;
-  if (!(thrown instanceof ApiException)) return noAnswerError(thrown, facts);
-  const body: unknown = thrown.body;
-  const text = typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body);
-  return apiAnswerError({ status: thrown.code, body: text, retryAfter: thrown.headers['retry-after'] }, facts);
+function isCallError(thrown: unknown): thrown is CallError {
+  return thrown instanceof ClusterError || thrown instanceof CredentialsUnavailableError;
 }
 
-function mayRepeat({ repeat }: ApiCall, error: CallError, thrown: unknown): boolean {
-  if (thrown instanceof CallTimeout || error.cause instanceof CallTimeout || !error.retryable) return false;
-  if (error instanceof CredentialsUnavailableError) return true;
-  const notDone =
+function mayRetry({ retry }: ApiRequest, error: CallError): boolean {
+  if (!error.retryable || error.cause instanceof CallTimeout) return false;
+  if (error instanceof CredentialsUnavailableError || retry === 'safe') return true;
+  if (retry === 'unanswered') return error instanceof ApiUnavailableError && error.status === undefined;
+  return (
     error instanceof TooManyRequestsError ||
-    neverArrived(thrown) ||
-    (error instanceof ApiUnavailableError && error.status === 409);
-  return repeat === 'safe' || notDone;
+    neverArrived(error) ||
+    (error instanceof ApiUnavailableError && error.status === 409)
+  );
 }
 
 function waitMs(error: CallError, retry: number): number {

@@ -4,35 +4,40 @@ import { ApiUnavailableError } from '../errors/cluster.ts';
 import { parseRetryAfterMs } from '../internal/retry-after.ts';
 import { readStatusWords, type StatusWords } from '../internal/status-words.ts';
 
-/** An answer of the API server that isn't a success. */
+/** A response of the API server that is not a success. */
 export interface ApiAnswer {
   readonly status: number;
-  /** Kubernetes' `Status` as JSON, or whatever came instead of it. */
+  /** A Kubernetes `Status` as JSON, or any other body. */
   readonly body: string;
   readonly retryAfter?: string | undefined;
 }
 
 const maxQuotedLength = 200;
 
-/** The error that an answer means. */
+/** Returns the error of a response. */
 export function apiAnswerError(answer: ApiAnswer, facts: ApiCallFacts, options?: ErrorOptions): ClusterError {
   const { status, body, retryAfter } = answer;
   return refusalError({ status, ...readStatus(body), retryAfterMs: parseRetryAfterMs(retryAfter) }, facts, options);
 }
 
-/** The error of a call that no answer came to; it says why in the words of the innermost cause. */
+/** Returns the error of a call without a response. Its message is that of the innermost cause. */
 export function noAnswerError(error: unknown, facts: ApiCallFacts): ApiUnavailableError {
   return new ApiUnavailableError(facts, describeCause(error), undefined, { cause: error });
 }
 
-/** Whether the request surely never reached the API server, so that even a call which must not happen twice may be made again. */
+/**
+ * Returns whether the request certainly did not reach the API server. Then even a call that must
+ * not be executed twice may be retried.
+ */
 export function neverArrived(error: unknown): boolean {
   return causesOf(error).some((cause) =>
     /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/.test(codeOf(cause)),
   );
 }
 
-/** Kubernetes' own sentence and word; of any other body the beginning, on one line. */
+/**
+ * Returns the message and the reason of a `Status`; of any other body the beginning, on one line.
+ */
 export function readStatus(body: string): StatusWords {
   const words = readStatusWords(body);
   if (words !== undefined) return words;
@@ -40,7 +45,7 @@ export function readStatus(body: string): StatusWords {
   return { message: text === '' ? 'no body' : text.slice(0, maxQuotedLength), reason: undefined };
 }
 
-/** `fetch failed` says nothing; what is below it does. */
+/** Returns the message of the innermost cause, because `fetch failed` has no detail. */
 function describeCause(error: unknown): string {
   const causes = causesOf(error);
   const innermost = causes.at(-1);
@@ -48,7 +53,7 @@ function describeCause(error: unknown): string {
   return innermost.message !== '' ? innermost.message : codeOf(innermost) || innermost.name;
 }
 
-/** The error and what is below it; of several attempts, like one for each address, the last. */
+/** Returns the error and its causes; of several attempts, like one for each address, the last. */
 function causesOf(error: unknown): Error[] {
   const causes: Error[] = [];
   let next = error;

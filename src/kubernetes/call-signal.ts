@@ -2,7 +2,7 @@ import { addAbortListener } from 'node:events';
 
 import { Timer } from '../internal/timer.ts';
 
-/** Why a call was given up by us: no answer in time. */
+/** The reason of a call that timed out without a response. */
 export class CallTimeout extends Error {
   readonly waitedMs: number;
 
@@ -13,8 +13,9 @@ export class CallTimeout extends Error {
 }
 
 /**
- * A signal for one call, which the caller's signal or the time-out aborts. The HTTP client leaves listeners on the signals that it is given until they
- * are collected; so it gets this one, and the caller's is free again after the call.
+ * The signal of one call, aborted by the caller's signal or by the time-out. The HTTP client leaves
+ * listeners on its signal until the signal is collected. It gets this signal, so the caller's
+ * signal has no listener after the call.
  */
 export class CallSignal implements Disposable {
   readonly #controller = new AbortController();
@@ -36,7 +37,7 @@ export class CallSignal implements Disposable {
     return this.#controller.signal;
   }
 
-  /** Begins the time-out anew. */
+  /** Restarts the time-out. */
   touch(): void {
     this.#timer?.restart();
   }

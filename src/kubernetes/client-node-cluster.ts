@@ -8,9 +8,10 @@ import type { ExecEndpoint } from '../exec/exec-endpoint.ts';
 import { quote } from '../internal/quote.ts';
 import { systemClock } from '../internal/system-clock.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
-import type { ApiCall } from './api-caller.ts';
+import type { ApiRequest } from './api-caller.ts';
 import { ApiCaller } from './api-caller.ts';
-import { apiAnswerError, noAnswerError } from './api-error.ts';
+import { noAnswerError } from './api-error.ts';
+import type { Query } from './api-url.ts';
 import { CallSignal, CallTimeout } from './call-signal.ts';
 import type {
   Cluster,
@@ -29,40 +30,64 @@ import { execEndpointOf } from './exec-target.ts';
 import { kubeConfigSource } from './kube-config-source.ts';
 import { linesOf } from './lines.ts';
 import { logLinesOf } from './log-lines.ts';
+import { configMapFromJson, nodeFromJson, objectFromJson, pageFromJson, podFromJson } from './object-json.ts';
 import { paged } from './paged.ts';
 import type { WatchFacts } from './watch-event.ts';
-import { decodeWatchLine, watchAnswerError } from './watch-event.ts';
+import { decodeWatchLine, watchError } from './watch-event.ts';
 import { WatchExpiredError } from './watch-expired-error.ts';
 
 /** Options of `ClientNodeCluster.fromConfig`. */
 export interface ClientNodeClusterOptions {
-  /** client-node's configuration, a path of one, or the default loading rules (`KUBECONFIG`, `~/.kube/config`, the pod's service account). */
+  /**
+   * A configuration of client-node, the path of one, or the default loading rules (`KUBECONFIG`,
+   * `~/.kube/config`, the pod's service account).
+   */
   readonly kubeConfig?: KubeConfig | string | undefined;
   /** @defaultValue the context's, else `default` */
   readonly namespace?: string | undefined;
-  /** How long an answer may take, in milliseconds, and getting credentials before it. A watch may take for ever. @defaultValue 30_000 */
+  /**
+   * Limit for a response, in milliseconds. The credentials before it have the same limit. A watch
+   * has no limit.
+   *
+   * @defaultValue 30_000
+   */
   readonly callTimeoutMs?: number | undefined;
   /** @defaultValue the system's */
   readonly clock?: Clock | undefined;
-  /** Names kubeconfig files and proxies, and is what credential plug-ins get. @defaultValue this process's */
+  /**
+   * Selects kubeconfig files and proxies, and is passed to credential plug-ins.
+   *
+   * @defaultValue this process's
+   */
   readonly environment?: NodeJS.ProcessEnv | undefined;
 }
 
 const architectureLabel = 'kubernetes.io/arch';
-/** The server ends a watch after this, and sends a bookmark about every minute. */
+/** The server ends a watch after this time. It sends a bookmark about every minute. */
 const watchSeconds = 290;
 const watchSilenceMs = 150_000;
-/** A log may be silent for ever, and so may a dead connection: after this one asks again. */
+/**
+ * A log may be silent for ever, and so may a dead connection. After this time the stream ends and
+ * the caller reopens it.
+ */
 const logSilenceMs = 60_000;
 
-/** The cluster that a kubeconfig leads to, by `@kubernetes/client-node`. Holds no connection that must be closed. */
+const methods = { create: 'POST', delete: 'DELETE', get: 'GET', list: 'GET', watch: 'GET' } as const;
+
+/**
+ * The cluster of a kubeconfig. client-node's `KubeConfig` provides configuration and credentials;
+ * requests go over undici. Holds no connection that must be closed.
+ */
 export class ClientNodeCluster implements Cluster {
   readonly namespace: string;
   readonly #caller: ApiCaller;
-  /** By which access each endpoint was made. */
+  /** The access of each endpoint. */
   readonly #accesses = new WeakMap<ExecEndpoint, ClusterAccess>();
 
-  /** @throws InvalidSpecError - `kubeConfig`: cannot be read, or its context leads nowhere; `namespace`: not the name of one */
+  /**
+   * @throws InvalidSpecError - `kubeConfig`: cannot be read, or its context is incomplete;
+   * `namespace`: not a valid name
+   */
   static fromConfig(options: ClientNodeClusterOptions = {}): ClientNodeCluster {
     const { clock = systemClock(), callTimeoutMs = 30_000, environment = process.env } = options;
     const caller = new ApiCaller({
@@ -81,138 +106,111 @@ export class ClientNodeCluster implements Cluster {
     this.namespace = namespace;
   }
 
-  async createPod(pod: Pod, options: AbortOptions = {}): Promise<Pod> {
-    const call = this.#describe('create', 'pods', options, 'unsent');
-    return this.#caller.call(call, (api, config) =>
-      api.createNamespacedPod({ namespace: this.namespace, body: pod }, config),
-    );
+  async createPod(pod: Pod, { signal }: AbortOptions = {}): Promise<Pod> {
+    const path = this.#path('pods');
+    const request = this.#request('create', 'pods', { path, body: pod, signal, retry: 'unsent' });
+    return this.#caller.call(request, podFromJson);
   }
 
-  async getPod(name: string, options: AbortOptions = {}): Promise<Pod | undefined> {
-    const call = this.#describe('get', 'pods', options);
-    return orNothing(
-      this.#caller.call(call, (api, config) => api.readNamespacedPod({ namespace: this.namespace, name }, config)),
-    );
+  async getPod(name: string, { signal }: AbortOptions = {}): Promise<Pod | undefined> {
+    const request = this.#request('get', 'pods', { path: this.#path('pods', name), signal });
+    return orNothing(this.#caller.call(request, podFromJson));
   }
 
-  async listPods(labelSelector: string, options: AbortOptions = {}): Promise<PodList> {
-    const call = this.#describe('list', 'pods', options);
-    const { items, resourceVersion } = await paged((page) =>
-      this.#caller.call(call, (api, config) =>
-        api.listNamespacedPod({ namespace: this.namespace, labelSelector, ...page }, config),
-      ),
-    );
+  async listPods(labelSelector: string, { signal }: AbortOptions = {}): Promise<PodList> {
+    const path = this.#path('pods');
+    const { items, resourceVersion } = await paged((page) => {
+      const request = this.#request('list', 'pods', { path, query: { labelSelector, ...page }, signal });
+      return this.#caller.call(request, pageFromJson(podFromJson));
+    });
     return { pods: items, resourceVersion };
   }
 
   async *watchPods(
     labelSelector: string,
     resourceVersion: string,
-    options: AbortOptions = {},
+    { signal }: AbortOptions = {},
   ): AsyncGenerator<PodChange, void, undefined> {
-    const call = this.#describe('watch', 'pods', options);
-    const facts: WatchFacts = { ...call.facts, resourceVersion };
     const query = {
-      watch: 'true',
+      watch: true,
       labelSelector,
       resourceVersion,
-      allowWatchBookmarks: 'true',
-      timeoutSeconds: String(watchSeconds),
+      allowWatchBookmarks: true,
+      timeoutSeconds: watchSeconds,
     };
-    using silence = new CallSignal(options.signal, watchSilenceMs);
+    const request = this.#request('watch', 'pods', { path: this.#path('pods'), query, signal, retry: 'unanswered' });
+    const facts: WatchFacts = { ...request.facts, resourceVersion };
+    using silence = new CallSignal(signal, watchSilenceMs);
     try {
-      const response = await this.#caller.open(
-        call,
-        `/api/v1/namespaces/${this.namespace}/pods`,
-        query,
-        silence.signal,
-      );
-      if (response.httpStatusCode !== 200)
-        throw watchAnswerError(response.httpStatusCode, await response.body.text(), facts);
-      yield* changesOf(response.body.stream(), facts, silence);
+      const body = await this.#caller.open(request, silence.signal).catch((error: unknown) => {
+        throw watchError(error, facts);
+      });
+      yield* changesOf(body, facts, silence);
     } finally {
-      // Whoever stops reading lets go of the connection.
-      silence.abort(new Error('the watch is over'));
+      // Releases the connection when the consumer stops reading.
+      silence.abort(new Error('the watch is closed'));
     }
   }
 
   async deletePod(name: string, options: DeletePodOptions = {}): Promise<boolean> {
-    const { uid, gracePeriodSeconds } = options;
-    // A second attempt without a uid could hit another pod of the same name.
-    const call = this.#describe('delete', 'pods', options, uid === undefined ? 'unsent' : 'safe');
+    const { uid, gracePeriodSeconds, signal } = options;
     const body = {
       ...(uid === undefined ? {} : { preconditions: { uid } }),
       ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
     };
+    // Without a uid a second attempt could delete another pod of the same name.
+    const retry = uid === undefined ? 'unsent' : 'safe';
+    const request = this.#request('delete', 'pods', { path: this.#path('pods', name), body, signal, retry });
     try {
-      const deleted = this.#caller.call(call, (api, config) =>
-        api.deleteNamespacedPod({ namespace: this.namespace, name, body }, config),
-      );
-      return (await orNothing(deleted)) !== undefined;
+      return (await orNothing(this.#caller.call(request, objectFromJson))) !== undefined;
     } catch (error) {
       if (error instanceof ConflictError && uid !== undefined) return false;
       throw error;
     }
   }
 
-  async createConfigMap(configMap: ConfigMap, options: AbortOptions = {}): Promise<void> {
-    const call = this.#describe('create', 'configmaps', options, 'unsent');
-    await this.#caller.call(call, (api, config) =>
-      api.createNamespacedConfigMap({ namespace: this.namespace, body: configMap }, config),
-    );
+  async createConfigMap(configMap: ConfigMap, { signal }: AbortOptions = {}): Promise<void> {
+    const path = this.#path('configmaps');
+    const request = this.#request('create', 'configmaps', { path, body: configMap, signal, retry: 'unsent' });
+    await this.#caller.call(request, objectFromJson);
   }
 
-  async getConfigMap(name: string, options: AbortOptions = {}): Promise<ConfigMap | undefined> {
-    const call = this.#describe('get', 'configmaps', options);
-    return orNothing(
-      this.#caller.call(call, (api, config) =>
-        api.readNamespacedConfigMap({ namespace: this.namespace, name }, config),
-      ),
-    );
+  async getConfigMap(name: string, { signal }: AbortOptions = {}): Promise<ConfigMap | undefined> {
+    const request = this.#request('get', 'configmaps', { path: this.#path('configmaps', name), signal });
+    return orNothing(this.#caller.call(request, configMapFromJson));
   }
 
-  async *readLog(target: LogTarget, options: AbortOptions = {}): AsyncGenerator<LogLine, void, undefined> {
-    const call = this.#describe('get', 'pods/log', options);
-    const path = `/api/v1/namespaces/${this.namespace}/pods/${encodeURIComponent(target.podName)}/log`;
-    using silence = new CallSignal(options.signal, logSilenceMs);
+  async *readLog(target: LogTarget, { signal }: AbortOptions = {}): AsyncGenerator<LogLine, void, undefined> {
+    const path = this.#path('pods', target.podName, 'log');
+    const request = this.#request('get', 'pods/log', { path, query: logQuery(target), signal, retry: 'unanswered' });
+    using silence = new CallSignal(signal, logSilenceMs);
     try {
-      const response = await this.#caller.open(call, path, logQuery(target), silence.signal);
-      if (response.httpStatusCode !== 200)
-        throw apiAnswerError(
-          {
-            status: response.httpStatusCode,
-            body: await response.body.text(),
-            retryAfter: response.headers['retry-after'],
-          },
-          call.facts,
-        );
-      const body: AsyncIterable<Uint8Array> | null = response.body.stream();
-      if (body === null) return;
-      for await (const line of logLinesOf(touched(body, silence))) {
-        // The kubelet answers with its own words, and 200, where it finds the file of a log no more.
+      const body = await this.#caller.open(request, silence.signal);
+      for await (const line of logLinesOf(touching(body, silence))) {
+        // If the kubelet no longer finds the log's file, it responds with 200 and its own error
+        // message.
         if (!/^\d{4}-\d\d-\d\dT/.test(line.at))
-          throw new Error(`no line of a log: ${line.at} ${quote(Buffer.from(line.bytes).toString())}`);
+          throw new Error(`not a line of a log: ${line.at} ${quote(Buffer.from(line.bytes).toString())}`);
         yield line;
       }
     } catch (error) {
-      throwUnlessSilent(error, call.facts, silence);
+      throwUnlessSilent(error, request.facts, silence);
     } finally {
-      silence.abort(new Error('the log is not read any more'));
+      silence.abort(new Error('the log is closed'));
     }
   }
 
-  async nodeArchitectures(options: AbortOptions = {}): Promise<readonly string[] | undefined> {
-    const call = this.#describe('list', 'nodes', options);
+  async nodeArchitectures({ signal }: AbortOptions = {}): Promise<readonly string[] | undefined> {
     try {
       const found = new Set<string>();
-      // One node of each kind, however many there are: a request that excludes those that are known already.
+      // Reads one node of each architecture, whatever their number: each request excludes the
+      // architectures found.
       for (;;) {
         const known = found.size === 0 ? '' : `,${architectureLabel} notin (${[...found].join(',')})`;
-        const labelSelector = `${architectureLabel}${known}`;
+        const query = { labelSelector: `${architectureLabel}${known}`, limit: 1 };
+        const request = this.#request('list', 'nodes', { path: ['api', 'v1', 'nodes'], query, signal });
         const { size } = found;
-        const { items } = await this.#caller.call(call, (api, config) =>
-          api.listNode({ labelSelector, limit: 1 }, config),
-        );
+        const { items } = await this.#caller.call(request, pageFromJson(nodeFromJson));
         for (const { metadata } of items) {
           const architecture = metadata?.labels?.[architectureLabel];
           if (architecture !== undefined) found.add(architecture);
@@ -235,23 +233,38 @@ export class ClientNodeCluster implements Cluster {
     return endpoint;
   }
 
-  #describe(verb: string, resource: string, { signal }: AbortOptions, repeat: ApiCall['repeat'] = 'safe'): ApiCall {
-    return { facts: { verb, resource, namespace: this.namespace }, signal, repeat };
+  #path(...segments: readonly string[]): readonly string[] {
+    return ['api', 'v1', 'namespaces', this.namespace, ...segments];
+  }
+
+  /** `retry` defaults to `safe`. */
+  #request(
+    verb: keyof typeof methods,
+    resource: string,
+    rest: Pick<ApiRequest, 'path' | 'query' | 'body' | 'signal'> & Partial<Pick<ApiRequest, 'retry'>>,
+  ): ApiRequest {
+    return {
+      method: methods[verb],
+      facts: { verb, resource, namespace: this.namespace },
+      retry: 'safe',
+      ...rest,
+    };
   }
 }
 
-function logQuery({ containerName, follow, previous = false, since, tailLines }: LogTarget): Record<string, string> {
+function logQuery({ containerName, follow, previous = false, since, tailLines }: LogTarget): Query {
   return {
     container: containerName,
-    timestamps: 'true',
-    ...(follow ? { follow: 'true' } : {}),
-    ...(previous ? { previous: 'true' } : {}),
-    ...(since === undefined ? {} : { sinceTime: since.toISOString() }),
-    ...(tailLines === undefined ? {} : { tailLines: String(tailLines) }),
+    timestamps: true,
+    ...(follow ? { follow } : {}),
+    ...(previous ? { previous } : {}),
+    sinceTime: since?.toISOString(),
+    tailLines,
   };
 }
 
-async function* touched(
+/** Restarts the time-out with each chunk. */
+async function* touching(
   body: AsyncIterable<Uint8Array>,
   silence: CallSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -261,13 +274,15 @@ async function* touched(
   }
 }
 
-/** @throws whatever ends a watch but the server's closing it, and silence */
+/**
+ * Ends normally when the server closes the watch and when the watch is silent for too long. Throws
+ * every other end.
+ */
 async function* changesOf(
-  body: AsyncIterable<Uint8Array> | null,
+  body: AsyncIterable<Uint8Array>,
   facts: WatchFacts,
   silence: CallSignal,
 ): AsyncGenerator<PodChange, void, undefined> {
-  if (body === null) return;
   try {
     for await (const line of linesOf(body)) {
       silence.touch();
@@ -286,7 +301,10 @@ function throwUnlessSilent(error: unknown, facts: ApiCallFacts, silence: CallSig
   throw isKubernetesWorkerError(error) || error instanceof WatchExpiredError ? error : noAnswerError(error, facts);
 }
 
-/** `undefined` only where the API server itself says that there is no such object; a 404 of anybody else's says nothing. */
+/**
+ * Returns `undefined` only if the API server itself reports that the object does not exist, not for
+ * a proxy's 404.
+ */
 async function orNothing<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
@@ -298,5 +316,5 @@ async function orNothing<T>(answer: Promise<T>): Promise<T | undefined> {
 
 function checkNamespace(namespace: string): string {
   if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace)) return namespace;
-  throw new InvalidSpecError('namespace', `${JSON.stringify(namespace)} is not the name of one`);
+  throw new InvalidSpecError('namespace', `${JSON.stringify(namespace)} is not a valid name`);
 }

@@ -1,40 +1,28 @@
 import { createHash } from 'node:crypto';
 import type { RequestOptions } from 'node:https';
 
-import {
-  type Cluster,
-  CoreV1Api,
-  createConfiguration,
-  HttpMethod,
-  type KubeConfig,
-  RequestContext,
-  type SecurityAuthentication,
-  ServerConfiguration,
-} from '@kubernetes/client-node';
-import { Agent } from 'undici';
+import { type Cluster, HttpMethod, type KubeConfig, RequestContext } from '@kubernetes/client-node';
+import { Agent, type Dispatcher } from 'undici';
 
 import type { ExecTls } from '../exec/exec-endpoint.ts';
 
-type Dispatcher = ReturnType<RequestContext['getDispatcher']>;
-
-/** As kubectl's. */
+/** Same as kubectl. */
 const tcpKeepAliveMs = 30_000;
 
 /**
- * How the API server is reached, with credentials that were there when this was made. Using it waits for nothing.
- * client-node makes connections anew for each call; here all calls share them, also with the access before, for as
- * long as certificates and proxy stay the same.
+ * The address of the API server, with the credentials of one moment and a connection pool. Its use
+ * never waits. client-node opens new connections for each call. Here all calls share them, across
+ * renewed credentials as well, while certificates and proxy stay the same.
  */
-export class ClusterAccess implements SecurityAuthentication {
+export class ClusterAccess {
   readonly server: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: ExecTls;
   readonly proxy: string | undefined;
-  readonly api: CoreV1Api;
-  readonly #dispatcher: Dispatcher;
+  readonly dispatcher: Dispatcher | undefined;
   readonly #connectionKey: string;
 
-  /** `kubeConfig`: what its user needs is in it, or client-node gets it by itself. */
+  /** `kubeConfig` contains the credentials of its user, or client-node acquires them itself. */
   static async of(kubeConfig: KubeConfig, previous: ClusterAccess | undefined): Promise<ClusterAccess> {
     const options: RequestOptions = {};
     await kubeConfig.applyToHTTPSOptions(options);
@@ -61,31 +49,21 @@ export class ClusterAccess implements SecurityAuthentication {
     this.tls = tlsOf(options);
     this.#connectionKey = keyOf(this);
     const isShared = previous !== undefined && previous.#connectionKey === this.#connectionKey;
-    this.#dispatcher = isShared ? previous.#dispatcher : (directAgent(this) ?? context.getDispatcher());
-    const baseServer = new ServerConfiguration(this.server, {});
-    this.api = new CoreV1Api(createConfiguration({ baseServer, authMethods: { default: this } }));
-  }
-
-  getName(): string {
-    return 'kubeconfig';
-  }
-
-  applySecurityAuthentication(context: RequestContext): void {
-    for (const [name, value] of Object.entries(this.headers)) context.setHeaderParam(name, value);
-    if (this.#dispatcher !== undefined) context.setDispatcher(this.#dispatcher);
+    this.dispatcher = isShared ? previous.dispatcher : (directAgent(this) ?? context.getDispatcher());
   }
 }
 
 /**
- * Connections without a proxy speak HTTP/1.1. undici closes an idle HTTP/2 session by an error on its socket, which was
- * seen to reach the process as an uncaught exception.
+ * Returns an agent for connections without a proxy. They use HTTP/1.1: undici closes an idle HTTP/2
+ * session with an error on its socket, which was seen to reach the process as an uncaught
+ * exception.
  */
-function directAgent({ proxy, tls }: ClusterAccess): Dispatcher {
+function directAgent({ proxy, tls }: ClusterAccess): Dispatcher | undefined {
   if (proxy !== undefined) return undefined;
   return new Agent({ allowH2: false, connect: { ...tls, keepAlive: true, keepAliveInitialDelay: tcpKeepAliveMs } });
 }
 
-/** Changes when anything changes that a connection is made with. */
+/** Returns a digest of every parameter of a connection. */
 function keyOf({ server, proxy, tls }: ClusterAccess): string {
   const { ca, cert, key, rejectUnauthorized, servername } = tls;
   const parts = [server, proxy, ca, cert, key, rejectUnauthorized, servername];

@@ -10,8 +10,10 @@ export type Pod = V1Pod;
 export type ConfigMap = V1ConfigMap;
 
 /**
- * The calls of the Kubernetes API that the library makes, all in one namespace. Failures are the library's errors: `UnauthorizedError`, `ForbiddenError`,
- * `ConflictError`, `TooManyRequestsError`, `ApiUnavailableError`, `ApiError`, `CredentialsUnavailableError`. A signal ends a call with its own reason.
+ * The calls of the Kubernetes API that the library uses, all in one namespace. Failures are the
+ * library's errors: `UnauthorizedError`, `ForbiddenError`, `ConflictError`, `TooManyRequestsError`,
+ * `ApiUnavailableError`, `ApiError`, `CredentialsUnavailableError`. An aborted signal rejects a
+ * call with the signal's own reason.
  *
  * @public
  */
@@ -19,31 +21,36 @@ export interface Cluster {
   readonly namespace: string;
   /** @throws ConflictError - a pod of this name exists */
   createPod(pod: Pod, options?: AbortOptions): Promise<Pod>;
-  /** `undefined`: there is none. */
+  /** Returns `undefined` if the pod does not exist. */
   getPod(name: string, options?: AbortOptions): Promise<Pod | undefined>;
-  /** All of them, however many pages that takes; never a part of the list. */
+  /** Returns all matching pods, over any number of pages; never a part of the list. */
   listPods(labelSelector: string, options?: AbortOptions): Promise<PodList>;
   /**
-   * Changes since a list, until the signal ends it or the server does. Ends normally when the server closes it, and throws `WatchExpiredError` when
-   * it has forgotten the version: list again in both cases.
+   * Yields the changes since a list, until the signal aborts or the server closes the watch. Ends
+   * normally when the server closes it. Throws `WatchExpiredError` when the server has discarded
+   * the version. List again in both cases.
    */
   watchPods(labelSelector: string, resourceVersion: string, options?: AbortOptions): AsyncIterable<PodChange>;
-  /** `false`: it was gone, or it is another pod of the same name. */
+  /** Returns `false` if the pod does not exist, or if another pod has its name. */
   deletePod(name: string, options?: DeletePodOptions): Promise<boolean>;
   /** @throws ConflictError - a config map of this name exists */
   createConfigMap(configMap: ConfigMap, options?: AbortOptions): Promise<void>;
   getConfigMap(name: string, options?: AbortOptions): Promise<ConfigMap | undefined>;
   /**
-   * The lines of a container's log, as they come. With `follow` it goes on until the container has ended or the signal aborts, else to what there is now. A follow in
-   * which nothing comes for a minute may end as well: read on from the last time.
+   * Yields the lines of a container's log as they arrive. With `follow` it continues until the
+   * container ends or the signal aborts, otherwise up to the present end of the log. A follow
+   * without output for a minute may end as well: continue from the time of the last line.
    *
-   * @throws ApiError - the container is not there, or has no log yet
+   * @throws ApiError - the container does not exist, or has no log yet
    */
   readLog(target: LogTarget, options?: AbortOptions): AsyncIterable<LogLine>;
-  /** The architectures of the cluster's nodes, as in their label; `undefined` where the caller may not list nodes. */
+  /**
+   * Returns the architectures of the cluster's nodes, as in their label; `undefined` if the caller
+   * may not list nodes.
+   */
   nodeArchitectures(options?: AbortOptions): Promise<readonly string[] | undefined>;
   /**
-   * Where an exec of this command can be opened, with credentials that are valid now.
+   * Returns an endpoint for an exec of this command, with credentials that are valid now.
    *
    * @throws CredentialsUnavailableError
    */
@@ -64,7 +71,7 @@ export interface PodChange {
 
 /** @public */
 export interface DeletePodOptions extends AbortOptions {
-  /** Only the pod of this uid. */
+  /** Deletes only the pod with this uid. */
   readonly uid?: string | undefined;
   /** @defaultValue the pod's own */
   readonly gracePeriodSeconds?: number | undefined;
@@ -75,19 +82,19 @@ export interface LogTarget {
   readonly podName: string;
   readonly containerName: string;
   readonly follow: boolean;
-  /** Of the run before the current one. */
+  /** Selects the log of the run before the current one. */
   readonly previous?: boolean | undefined;
-  /** Lines from this second on. */
+  /** Selects lines from this second on. */
   readonly since?: Date | undefined;
-  /** Only so many of the lines that are there already. */
+  /** Limits the number of existing lines. */
   readonly tailLines?: number | undefined;
 }
 
 /** @public */
 export interface LogLine {
-  /** When it was written, in the node's words: RFC 3339 with nanoseconds. */
+  /** The time of writing, as the node formats it: RFC 3339 with nanoseconds. */
   readonly at: string;
-  /** With its line end, where it has one. */
+  /** Includes the line end, if the line has one. */
   readonly bytes: Uint8Array;
 }
 
@@ -100,6 +107,9 @@ export interface ExecTarget {
 
 /** @public */
 export interface ExecEndpointOptions extends AbortOptions {
-  /** The server has refused the credentials of this endpoint: others are got, unless that has happened since. */
+  /**
+   * An endpoint with credentials that the server has rejected. They are replaced, unless that has
+   * happened since.
+   */
   readonly refused?: ExecEndpoint | undefined;
 }

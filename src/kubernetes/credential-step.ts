@@ -8,43 +8,47 @@ import type { AbortOptions, Clock } from '../runtime/options.ts';
 import { CallSignal, CallTimeout } from './call-signal.ts';
 import type { ClusterAccess } from './cluster-access.ts';
 import type { KubeConfigSource } from './kube-config-source.ts';
-import { type ResolvedAccess, resolveAccess, tookTooLong } from './resolve-access.ts';
+import { type ResolvedAccess, resolveAccess, timeoutError } from './resolve-access.ts';
 
-/** What the step needs. */
 export interface CredentialStepOptions {
   readonly source: KubeConfigSource;
   readonly clock: Clock;
-  /** How long getting credentials may take, in milliseconds. */
+  /** Limit for acquiring credentials, in milliseconds. */
   readonly limitMs: number;
   readonly environment: NodeJS.ProcessEnv;
 }
 
 interface Held {
   readonly access: ClusterAccess;
-  /** From then on others are got, while calls still use these. */
+  /** From this time on new credentials are acquired, while calls still use these. */
   readonly freshUntil: number;
   readonly validUntil: number;
 }
 
-/** One getting of credentials, which all who need them share. */
+/** One acquisition of credentials, shared by all calls that wait for it. */
 interface Flight {
   readonly result: Promise<ClusterAccess>;
   readonly stop: AbortController;
-  /** Whether it ends when no call waits for it any more. */
+  /** Whether it is aborted when no call waits for it any more. */
   readonly needsWaiters: boolean;
   waiters: number;
 }
 
 const renewedAheadMs = 60_000;
-/** Files may change at any time; this often they are read again. */
+/**
+ * Credentials from files are read again after this time, because the files may change at any time.
+ */
 const fileAgeMs = 10_000;
-/** For this long a failure is the answer for every call, so that repeated calls do not start a plug-in each. */
+/**
+ * For this time a failure is returned to every call, so that repeated calls do not each start a
+ * plug-in.
+ */
 const failureAgeMs = 250;
 
 /**
- * Gets the credentials for every call, watch, log and exec of a cluster: once for all who ask at the same time, within
- * a limit of time, and again when they end or the server refuses them. A call that asks while there are valid ones waits
- * for nothing.
+ * Acquires the credentials for every call, watch, log and exec of a cluster. Concurrent requests
+ * share one acquisition, which has a time limit. It is repeated when the credentials expire or the
+ * server rejects them. A call never waits while valid credentials exist.
  */
 export class CredentialStep {
   readonly #options: CredentialStepOptions;
@@ -60,13 +64,14 @@ export class CredentialStep {
     this.#kubeConfig = options.source.load();
   }
 
-  /** The configuration as it was read last. */
+  /** The configuration as last read. */
   get kubeConfig(): KubeConfig {
     return this.#kubeConfig;
   }
 
   /**
-   * The signal ends the waiting; the work as well where it was the last that waited.
+   * Returns valid credentials. The signal ends the wait. It aborts the acquisition as well, if no
+   * other call waits for it.
    *
    * @throws CredentialsUnavailableError
    */
@@ -82,14 +87,17 @@ export class CredentialStep {
     return await this.#join(signal);
   }
 
-  /** The server has refused these credentials: the configuration is read anew, and others are got; unless that has happened since. */
+  /**
+   * Discards credentials that the server has rejected and reads the configuration again. Does
+   * nothing if they have been replaced since.
+   */
   refuse(access: ClusterAccess): void {
     if (this.#held?.access !== access) return;
     this.#held = undefined;
     try {
       this.#kubeConfig = this.#options.source.load();
     } catch (error) {
-      // A file that is being replaced is whole again at the next attempt.
+      // A file that is being replaced is complete again at the next attempt.
       if (!(error instanceof InvalidSpecError)) throw error;
     }
   }
@@ -101,7 +109,7 @@ export class CredentialStep {
   async #join(signal: AbortSignal | undefined): Promise<ClusterAccess> {
     const flight = (this.#flight ??= this.#start({ needsWaiters: true }));
     flight.waiters += 1;
-    // The work itself does not keep the process alive.
+    // The acquisition itself does not keep the process alive.
     const alive = new Timer(this.#options.limitMs, () => undefined);
     try {
       return await abortable(flight.result, signal);
@@ -126,7 +134,7 @@ export class CredentialStep {
 
   #end(flight: Flight): void {
     if (this.#flight === flight) this.#flight = undefined;
-    flight.stop.abort(new Error('nobody waits for these credentials'));
+    flight.stop.abort(new Error('no call waits for these credentials'));
   }
 
   async #get(stop: AbortSignal): Promise<ClusterAccess> {
@@ -144,14 +152,17 @@ export class CredentialStep {
       this.#held = heldAs(resolved, clock.now());
       return resolved.access;
     } catch (thrown) {
-      const error = thrown instanceof CallTimeout ? tookTooLong(kubeConfig, thrown) : thrown;
+      const error = thrown instanceof CallTimeout ? timeoutError(kubeConfig, thrown) : thrown;
       if (error instanceof CredentialsUnavailableError) this.#failure = { error, until: clock.now() + failureAgeMs };
       throw error;
     }
   }
 }
 
-/** Credentials that have ended already are for those who waited for them, as with kubectl: the clocks may differ. */
+/**
+ * Like kubectl, expired credentials are still returned to the calls that waited for them: the
+ * clocks may differ.
+ */
 function heldAs({ access, expiresAt }: ResolvedAccess, now: number): Held {
   if (expiresAt === undefined) return { access, freshUntil: Infinity, validUntil: Infinity };
   if (expiresAt === 'files') return { access, freshUntil: now + fileAgeMs, validUntil: Infinity };

@@ -7,10 +7,10 @@ import { KubeConfig } from '@kubernetes/client-node';
 
 import { readKubeConfig } from './kube-config-files.ts';
 
-/** Where the default rules look. */
+/** The places that the default rules search. */
 export interface DefaultPlaces {
   readonly environment: NodeJS.ProcessEnv;
-  /** What Kubernetes mounts into a pod. */
+  /** The folder that Kubernetes mounts into a pod. */
   readonly serviceAccount: string;
 }
 
@@ -20,8 +20,8 @@ export const systemPlaces = (): DefaultPlaces => ({
 });
 
 /**
- * kubectl's rules: the files of `KUBECONFIG`, else `~/.kube/config`; where these say nothing, the service account
- * of the pod that this process runs in.
+ * Applies kubectl's rules: the files of `KUBECONFIG`, else `~/.kube/config`; if these are empty,
+ * the service account of the pod in which this process runs.
  */
 export function loadDefaultKubeConfig(places: DefaultPlaces): KubeConfig {
   const paths = pathsOf(places);
@@ -30,7 +30,7 @@ export function loadDefaultKubeConfig(places: DefaultPlaces): KubeConfig {
   return inClusterConfig(places) ?? fail(places, paths);
 }
 
-/** For messages. */
+/** Returns a description for messages. */
 export function describeDefaults({ environment }: DefaultPlaces): string {
   const list = environment['KUBECONFIG'];
   return list === undefined || list === '' ? 'the default configuration' : `KUBECONFIG=${list}`;
@@ -72,7 +72,7 @@ function fail({ environment, serviceAccount }: DefaultPlaces, paths: readonly st
     environment['KUBERNETES_SERVICE_HOST'] === undefined
       ? 'KUBERNETES_SERVICE_HOST is not set, so this process does not run in a pod'
       : `${join(serviceAccount, 'token')} does not exist`;
-  const advice = 'set KUBECONFIG, or give the option kubeConfig a path or a configuration';
+  const advice = 'set KUBECONFIG, or set the option kubeConfig to a path or a configuration';
   throw new Error(
     [isSet ? '' : 'KUBECONFIG is not set', ...looked, inPod, advice].filter((part) => part !== '').join('; '),
   );

@@ -1,8 +1,9 @@
 import { BlockList, isIP } from 'node:net';
 
 /**
- * The proxy for a URL that the environment names, by the rules of Go's HTTP client, which kubectl has: `HTTPS_PROXY`
- * or `HTTP_PROXY` by the scheme of the URL, none for this machine itself, none for what `NO_PROXY` names.
+ * Returns the proxy of the environment for a URL, by the rules of Go's HTTP client, which kubectl
+ * uses: `HTTPS_PROXY` or `HTTP_PROXY` by the scheme of the URL, none for this machine, none for the
+ * hosts of `NO_PROXY`.
  */
 export function environmentProxy(url: URL, environment: NodeJS.ProcessEnv): string | undefined {
   const proxy = url.protocol === 'https:' ? variable(environment, 'HTTPS_PROXY') : variable(environment, 'HTTP_PROXY');
@@ -12,7 +13,7 @@ export function environmentProxy(url: URL, environment: NodeJS.ProcessEnv): stri
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
 }
 
-/** In capitals, else in small letters. */
+/** Returns the variable in upper case, else in lower case. */
 function variable(environment: NodeJS.ProcessEnv, name: string): string | undefined {
   const value = environment[name] ?? '';
   const found = value === '' ? (environment[name.toLowerCase()] ?? '') : value;
@@ -27,7 +28,11 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
-/** Whether an entry names the host: `*`, a domain with all below it, `.domain` for what is below it, an address, a CIDR range; each may end in a port. */
+/**
+ * Returns whether an entry matches the host. An entry is `*`, a domain with its subdomains,
+ * `.domain` for subdomains only, an address, or a CIDR range; each except a range may end with a
+ * port.
+ */
 function isExempt(host: string, port: string, list: string): boolean {
   return list
     .split(',')

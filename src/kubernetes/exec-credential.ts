@@ -3,30 +3,30 @@ import type { ProgramEnd } from '../internal/run-program.ts';
 import type { ExecPlugin } from './exec-plugin.ts';
 import { type Fields, isFields, textOf } from './fields.ts';
 
-/** What a plug-in has printed. */
+/** The credentials in the output of a plug-in. */
 export interface ExecCredential {
   readonly token: string | undefined;
   readonly certificate: string | undefined;
   readonly key: string | undefined;
-  /** Milliseconds since the epoch; `undefined`: the plug-in names no end. */
+  /** Milliseconds since the epoch; `undefined` if the credentials do not expire. */
   readonly expiresAt: number | undefined;
 }
 
 const maxQuotedCharacters = 500;
 
-/** @throws CredentialsUnavailableError - the program has failed, or has printed something else */
+/** @throws CredentialsUnavailableError - the program failed, or its output is not a credential */
 export function readExecCredential(plugin: ExecPlugin, end: ProgramEnd): ExecCredential {
   const problem = programProblem(plugin, end);
   if (problem !== undefined) throw unavailable(plugin, end, problem);
-  // The words of a parser's error quote the text, which may hold a token.
+  // The parser's error message quotes the text, which may contain a token.
   const answer = parse(end.stdout);
   if (answer === undefined) throw unavailable(plugin, end, { detail: 'its output is not JSON', retryable: true });
   const { kind, apiVersion, status } = answer;
   if (kind !== 'ExecCredential')
-    throw unavailable(plugin, end, { detail: 'its output is no ExecCredential', retryable: true });
+    throw unavailable(plugin, end, { detail: 'its output is not an ExecCredential', retryable: true });
   if (apiVersion !== plugin.apiVersion)
     throw unavailable(plugin, end, {
-      detail: `it answers in another apiVersion than ${plugin.apiVersion}, which the kubeconfig names`,
+      detail: `its output has another apiVersion than ${plugin.apiVersion}, which the kubeconfig requires`,
       retryable: false,
     });
   const [credential, fault] = readStatus(status);
@@ -59,14 +59,14 @@ function programProblem(
 }
 
 function readStatus(status: unknown): [ExecCredential, undefined] | [undefined, string] {
-  if (!isFields(status)) return [undefined, 'its answer has no status'];
+  if (!isFields(status)) return [undefined, 'its output has no status'];
   const [token, certificate, key] = (['token', 'clientCertificateData', 'clientKeyData'] as const).map((name) =>
     textOf(status[name]),
   );
   if ((certificate === undefined) !== (key === undefined))
-    return [undefined, 'its answer has a certificate without a key, or a key without a certificate'];
+    return [undefined, 'its output has a certificate without a key, or a key without a certificate'];
   if (token === undefined && certificate === undefined)
-    return [undefined, 'its answer has neither a token nor a certificate'];
+    return [undefined, 'its output has neither a token nor a certificate'];
   if (token !== undefined && /[\p{Cc}\s]/u.test(token))
     return [undefined, 'its token has spaces or control characters'];
   const expiry = textOf(status['expirationTimestamp']);
@@ -75,23 +75,26 @@ function readStatus(status: unknown): [ExecCredential, undefined] | [undefined, 
   return [{ token, certificate, key, expiresAt }, undefined];
 }
 
-/** The error for a plug-in, with what it wrote to stderr. */
+/** Returns the error of a plug-in, with its stderr. */
 export function unavailable(
   plugin: ExecPlugin,
   end: Pick<ProgramEnd, 'stdout' | 'stderr'>,
   { detail, retryable, cause }: Problem,
 ): CredentialsUnavailableError {
-  const said = withoutSecrets(end.stderr, end.stdout).trim();
-  const quoted = said.slice(-maxQuotedCharacters).replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ');
+  const stderr = withoutSecrets(end.stderr, end.stdout).trim();
+  const quoted = stderr.slice(-maxQuotedCharacters).replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ');
   return new CredentialsUnavailableError(
     `plug-in ${plugin.command}`,
-    quoted === '' ? detail : `${detail}; it says: ${quoted}`,
-    { retryable, stderr: said === '' ? undefined : said },
+    quoted === '' ? detail : `${detail}; stderr: ${quoted}`,
+    { retryable, stderr: stderr === '' ? undefined : stderr },
     cause === undefined ? undefined : { cause },
   );
 }
 
-/** Leaves out what the plug-in printed as credentials, what is named like a secret, and long words without a meaning. */
+/**
+ * Removes the credentials in the plug-in's output, values named like secrets, and long random
+ * words.
+ */
 function withoutSecrets(text: string, stdout: string): string {
   const printed = [
     ...stdout.matchAll(/"(?:token|clientKeyData|clientCertificateData)"\s*:\s*"((?:[^"\\]|\\.)+)"/g),

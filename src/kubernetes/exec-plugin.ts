@@ -3,7 +3,7 @@ import type { User } from '@kubernetes/client-node';
 import { type Fields, fieldsOf, isFields, textOf } from './fields.ts';
 import type { ConfiguredCluster } from './kube-config-files.ts';
 
-/** A program that prints credentials, as a kubeconfig names it. */
+/** A program of a kubeconfig that prints credentials. */
 export interface ExecPlugin {
   readonly command: string;
   readonly args: readonly string[];
@@ -15,7 +15,7 @@ export interface ExecPlugin {
 
 const apiVersions = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1'];
 
-/** The plug-in of a user; `undefined`: the user has none. */
+/** Returns the plug-in of a user; `undefined` if the user has none. */
 export function execPluginOf(user: User | null): ExecPlugin | undefined {
   const fields = pluginFieldsOf(user);
   if (fields === undefined) return undefined;
@@ -30,11 +30,14 @@ export function execPluginOf(user: User | null): ExecPlugin | undefined {
   };
 }
 
-/** What is wrong with the plug-in of a user, by kubectl's rules. The library never has a terminal for a plug-in. */
+/**
+ * Returns the problem with a user's plug-in, by kubectl's rules. The library never has a terminal
+ * for a plug-in.
+ */
 export function findPluginProblem(user: User): string | undefined {
   const fields = pluginFieldsOf(user);
   if (fields === undefined) return undefined;
-  if (textOf(fields['command']) === undefined) return 'names no command for its credential plug-in';
+  if (textOf(fields['command']) === undefined) return 'has no command for its credential plug-in';
   const apiVersion = textOf(fields['apiVersion']);
   if (apiVersion === undefined || !apiVersions.includes(apiVersion))
     return `has ${apiVersion === undefined ? 'no apiVersion' : `the apiVersion ${JSON.stringify(apiVersion)}`} for its credential plug-in, not ${apiVersions.join(' or ')}`;
@@ -43,13 +46,16 @@ export function findPluginProblem(user: User): string | undefined {
   return undefined;
 }
 
-/** What a plug-in finds in `KUBERNETES_EXEC_INFO`. `ca`: the cluster's, where it has one. */
+/**
+ * Returns the value of `KUBERNETES_EXEC_INFO`. `ca` is the cluster's certificate authority, if it
+ * has one.
+ */
 export function execInfo(plugin: ExecPlugin, cluster: ConfiguredCluster | null, ca: Buffer | undefined): string {
-  const told = plugin.provideClusterInfo && cluster !== null ? { cluster: clusterInfo(cluster, ca) } : {};
+  const info = plugin.provideClusterInfo && cluster !== null ? { cluster: clusterInfo(cluster, ca) } : {};
   return JSON.stringify({
     kind: 'ExecCredential',
     apiVersion: plugin.apiVersion,
-    spec: { ...told, interactive: false },
+    spec: { ...info, interactive: false },
   });
 }
 
@@ -65,7 +71,9 @@ function clusterInfo(cluster: ConfiguredCluster, ca: Buffer | undefined): Fields
   };
 }
 
-/** client-node's own form has it within `authProvider`. */
+/**
+ * Returns the fields of a user's plug-in, which client-node's own form has within `authProvider`.
+ */
 function pluginFieldsOf(user: User | null): Fields | undefined {
   const own: unknown = user?.exec;
   if (isFields(own)) return own;

@@ -1,8 +1,9 @@
 import type { ExecEndpoint } from '../exec/exec-endpoint.ts';
+import { apiUrl } from './api-url.ts';
 import type { ExecTarget } from './cluster.ts';
 import type { ClusterAccess } from './cluster-access.ts';
 
-/** Where an exec can be opened. */
+/** Returns the endpoint of an exec, with the credentials of the access. */
 export function execEndpointOf(
   { server, headers, tls, proxy }: ClusterAccess,
   namespace: string,
@@ -11,15 +12,11 @@ export function execEndpointOf(
   return { url: execUrl(server, namespace, target), headers, tls, ...(proxy === undefined ? {} : { proxy }) };
 }
 
-/** The URL of an exec; a path in the server's own URL stays. */
+/** Returns the WebSocket URL of an exec. A path in the server's own URL is kept as a prefix. */
 export function execUrl(server: string, namespace: string, target: ExecTarget): string {
-  const url = new URL(server);
-  const path = ['api', 'v1', 'namespaces', namespace, 'pods', target.podName, 'exec'].map(encodeURIComponent).join('/');
+  const { command, containerName: container, podName } = target;
+  const query = { command, container, stdin: true, stdout: true, stderr: true, tty: false };
+  const url = apiUrl(server, ['api', 'v1', 'namespaces', namespace, 'pods', podName, 'exec'], query);
   url.protocol = url.protocol === 'http:' ? 'ws:' : 'wss:';
-  url.pathname = `${url.pathname.replace(/\/+$/, '')}/${path}`;
-  for (const argument of target.command) url.searchParams.append('command', argument);
-  url.searchParams.set('container', target.containerName);
-  for (const [name, value] of Object.entries({ stdin: 'true', stdout: 'true', stderr: 'true', tty: 'false' }))
-    url.searchParams.set(name, value);
   return url.href;
 }

@@ -5,12 +5,12 @@ import { type Cluster, KubeConfig, loadYaml } from '@kubernetes/client-node';
 
 import { type Fields, fieldsOf, isFields, textOf } from './fields.ts';
 
-/** A cluster of a kubeconfig, with what its owner wants a credential plug-in to know. */
+/** A cluster of a kubeconfig, with its configuration for credential plug-ins. */
 export interface ConfiguredCluster extends Cluster {
   readonly pluginConfig?: unknown;
 }
 
-/** A kubeconfig file with nothing but relative paths made absolute. */
+/** A kubeconfig file, changed only in that relative paths are absolute. */
 interface ConfigFile {
   readonly clusters: readonly Fields[];
   readonly users: readonly Fields[];
@@ -21,9 +21,9 @@ interface ConfigFile {
 const pluginExtension = 'client.authentication.k8s.io/exec';
 
 /**
- * Reads kubeconfig files and merges them as kubectl does: of entries with one name the first counts, and so does
- * the first current context. Paths are relative to the file that they are in. An empty file says nothing.
- * `undefined`: of several files none is there.
+ * Reads kubeconfig files and merges them as kubectl does: the first of several entries with one
+ * name applies, and so does the first current context. Paths are relative to their file. An empty
+ * file has no effect. Returns `undefined` if none of several files exists.
  */
 export function readKubeConfig(
   paths: readonly string[],
@@ -92,7 +92,10 @@ function absoluteCluster(cluster: Fields, folder: string): Fields {
   return { ...cluster, ...absolute(cluster, 'certificate-authority', folder) };
 }
 
-/** A token file becomes what client-node has for the service account of a pod; the token beside it is its substitute. */
+/**
+ * Converts a token file to client-node's form for the service account of a pod. The token beside it
+ * is the fallback.
+ */
 function absoluteUser({ tokenFile, token, ...user }: Fields, folder: string): Fields {
   const paths = { ...absolute(user, 'client-certificate', folder), ...absolute(user, 'client-key', folder) };
   const plugin = fieldsOf(user['exec']);
@@ -109,7 +112,10 @@ function absolute(fields: Fields, name: string, folder: string): Fields {
   return typeof path === 'string' && path !== '' ? { [name]: inFolder(folder, path) } : {};
 }
 
-/** A command without a slash is looked up in PATH; one with a slash belongs to the folder of the kubeconfig. */
+/**
+ * Resolves a command with a slash relative to the folder of the kubeconfig. Other commands are
+ * looked up in `PATH`.
+ */
 function absoluteCommand(command: unknown, folder: string): unknown {
   return typeof command === 'string' && command.includes('/') ? inFolder(folder, command) : command;
 }

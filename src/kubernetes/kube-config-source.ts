@@ -6,15 +6,18 @@ import { findPluginProblem } from './exec-plugin.ts';
 import { fieldsOf, textOf } from './fields.ts';
 import { readKubeConfig } from './kube-config-files.ts';
 
-/** The configuration of a cluster, and how to read it again when credentials have changed. */
+/** The configuration of a cluster. It can be loaded again when credentials have changed. */
 export interface KubeConfigSource {
-  /** @throws InvalidSpecError - `kubeConfig`: cannot be read, is not one, or its context leads nowhere */
+  /**
+   * @throws InvalidSpecError - `kubeConfig`: cannot be read, is not a kubeconfig, or its context is
+   * incomplete
+   */
   load(): KubeConfig;
 }
 
 /**
- * Where the configuration comes from: a path; client-node's own object; or the default rules (`KUBECONFIG`,
- * `~/.kube/config`, the service account).
+ * Returns the source of a configuration: a path, a configuration of client-node, or the default
+ * rules (`KUBECONFIG`, `~/.kube/config`, the service account).
  */
 export function kubeConfigSource(
   given: KubeConfig | string | undefined,
@@ -31,7 +34,8 @@ function loadFile(path: string): KubeConfig {
 }
 
 /**
- * A copy has its own cache of tokens, so that they are got anew. What only the caller's object knows, authenticators of its own, would be lost in it.
+ * Returns a copy, which has its own cache of tokens, so that tokens are acquired again. Custom
+ * authenticators exist only in the caller's object, so that one is returned as is.
  */
 function copyOf(given: KubeConfig): KubeConfig {
   const name = textOf(fieldsOf(given.getCurrentUser()?.authProvider)['name']);
@@ -60,10 +64,10 @@ function findProblem(kubeConfig: KubeConfig): string | undefined {
     return 'is empty: it has no current context';
   if (!name) return 'has no current context';
   const context = kubeConfig.getContextObject(name);
-  if (!context) return `has no context ${JSON.stringify(name)}, which is its current one`;
+  if (!context) return `has no context ${JSON.stringify(name)}, which is its current context`;
   const cluster = kubeConfig.getCluster(context.cluster);
   if (!cluster) return `has no cluster ${JSON.stringify(context.cluster)}, which context ${JSON.stringify(name)} names`;
-  // A context may have no user, whatever the type says.
+  // Contrary to its type, a context may have no user.
   const user = 'user' in context ? String(context.user ?? '') : '';
   if (user !== '' && !kubeConfig.getUser(user))
     return `has no user ${JSON.stringify(user)}, which context ${JSON.stringify(name)} names`;
@@ -72,18 +76,18 @@ function findProblem(kubeConfig: KubeConfig): string | undefined {
   if (!/^https?:\/\/./.test(cluster.server) || !URL.canParse(cluster.server))
     return `has ${JSON.stringify(cluster.server)} as the server of cluster ${JSON.stringify(cluster.name)}: not an http(s) URL`;
   if (cluster.server.startsWith('http:') && !cluster.skipTLSVerify)
-    return `has a server without TLS (${cluster.server}), and not insecure-skip-tls-verify: true`;
+    return `has a server without TLS (${cluster.server}), but not insecure-skip-tls-verify: true`;
   return undefined;
 }
 
-/** What kubectl refuses as well. */
+/** Returns a problem that kubectl rejects as well. */
 function findUserProblem(user: User | null): string | undefined {
   if (user === null) return undefined;
   const subject = `user ${JSON.stringify(user.name)}`;
   if (user.token && user.username) return `has both a token and a name with a password for ${subject}`;
   const { name, config } = fieldsOf(user.authProvider);
   if ((name === 'gcp' || name === 'azure') && textOf(fieldsOf(config)['cmd-path']) !== undefined)
-    return `has the auth provider ${name} for ${subject}, which kubectl does not know any more: use an exec plug-in`;
+    return `has the auth provider ${name} for ${subject}, which kubectl no longer supports: use an exec plug-in`;
   const problem = findPluginProblem(user);
   return problem === undefined ? undefined : `${problem} (${subject})`;
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 import type { ContainerMetadata } from '../runtime/container.ts';
 
-/** What a pod is labelled with. */
+/** The facts that a pod's labels describe. */
 export interface LabelFacts {
   readonly installationId: string;
   readonly workerName: string;
@@ -10,20 +10,23 @@ export interface LabelFacts {
   readonly metadata?: ContainerMetadata | undefined;
 }
 
-/** Labels for selecting, annotations with what the labels could not hold as it is. */
+/** Labels for selection. Annotations have the original values that the labels could not hold. */
 export interface PodMarks {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** Before each of our keys, where the worker has no other. */
+/** The prefix of the library's keys, if the worker has no other. */
 export const defaultLabelPrefix = 'kubernetes-worker';
 
 const longestValue = 63;
 const hashLength = 10;
 const longestAnnotation = 4096;
 
-/** The marks of a container's pod. A value that a label cannot hold is changed in the label, and as it was in the annotation of the same key. */
+/**
+ * Returns the marks of a container's pod. If a label cannot hold a value, the label has a changed
+ * value and the annotation of the same key has the original.
+ */
 export function podMarks(facts: LabelFacts, prefix: string = defaultLabelPrefix): PodMarks {
   const { metadata = {} } = facts;
   const values: Readonly<Record<string, string | undefined>> = {
@@ -49,7 +52,7 @@ export function podMarks(facts: LabelFacts, prefix: string = defaultLabelPrefix)
   return { labels, annotations };
 }
 
-/** Selects the pods of one worker of one installation, and nobody else's. */
+/** Returns a selector for the pods of one worker of one installation, and for no others. */
 export function workerSelector(
   installationId: string,
   workerName: string,
@@ -58,7 +61,7 @@ export function workerSelector(
   return `${prefix}/installation=${labelValue(installationId)},${prefix}/worker=${labelValue(workerName)}`;
 }
 
-/** Reads a value back from a pod's marks, as it was given. */
+/** Returns the original value of a mark. */
 export function markOf(
   marks:
     | {
@@ -74,10 +77,12 @@ export function markOf(
 }
 
 /**
- * A value that a label may have: itself where it is one, else what is left of it with a hash of the whole. Different texts give different values.
+ * Returns the text if it is a valid label value, else its valid characters and a hash of the whole.
+ * Different texts give different values.
  */
 export function labelValue(text: string): string {
-  // What looks like one of ours gets a hash too: else it could be the value of another text.
+  // A text that looks like a hashed value gets a hash too. Otherwise it could equal the value of
+  // another text.
   if (isLabelValue(text) && !looksHashed(text)) return text;
   const hash = createHash('sha256').update(text).digest('hex').slice(0, hashLength);
   const cleaned = text.replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');

@@ -1,4 +1,4 @@
-/** The lines of a stream of UTF-8, without their ends; empty ones are left out. */
+/** Yields the lines of a UTF-8 stream, without their line ends. Skips empty lines. */
 export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder();
   let parts: string[] = [];
@@ -13,5 +13,5 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
     }
     if (last !== '') parts.push(last);
   }
-  // What comes without a line end was cut off: half an event is none.
+  // The rest without a line end was cut off. A part of an event is not an event.
 }

@@ -2,10 +2,13 @@ import type { LogLine } from './cluster.ts';
 
 const newline = 0x0a;
 const space = 0x20;
-/** A line that is longer comes in parts. */
+/** Longer lines are split. */
 const longestLineBytes = 1024 * 1024;
 
-/** The lines of a log that was asked for with times. What comes last without a line end is a line too: a container may end in the middle of one. */
+/**
+ * Yields the lines of a log with timestamps. The rest without a line end is a line too: a container
+ * may end in the middle of one.
+ */
 export async function* logLinesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<LogLine, void, undefined> {
   let parts: Uint8Array[] = [];
   let length = 0;

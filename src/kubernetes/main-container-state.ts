@@ -3,9 +3,9 @@ import type { V1ContainerStatus } from '@kubernetes/client-node';
 import type { Pod } from './cluster.ts';
 import { mainContainerName } from './pod-spec.ts';
 
-/** How a run of a container ended. */
+/** The end of one run of a container. */
 export interface Termination {
-  /** Kubernetes' word, like `OOMKilled`, `Error`, `Completed`. */
+  /** Kubernetes' reason, like `OOMKilled`, `Error`, `Completed`. */
   readonly reason: string | undefined;
   readonly exitCode: number;
   readonly outOfMemory: boolean;
@@ -15,8 +15,8 @@ export interface Termination {
 }
 
 /**
- * What the main container does. `restarting` is nothing final: a container that is killed comes back, after a wait that grows with each time
- * (`CrashLoopBackOff`).
+ * The state of the main container. `restarting` is not final: a killed container is started again,
+ * after a delay that grows with each restart (`CrashLoopBackOff`).
  */
 export type MainContainerState =
   | { readonly kind: 'waiting'; readonly reason: string | undefined; readonly detail: string | undefined }
@@ -31,13 +31,13 @@ export type MainContainerState =
       readonly detail: string | undefined;
     } & Restarts);
 
-/** What is known of earlier runs. */
+/** Earlier runs of the container. */
 export interface Restarts {
   readonly restartCount: number;
   readonly lastTermination: Termination | undefined;
 }
 
-/** The state of the container that the agent is in; one of which nothing is known yet is waiting. */
+/** Returns the state of the agent's container. A container without a status is waiting. */
 export function mainContainerState(pod: Pod): MainContainerState {
   const status = pod.status?.containerStatuses?.find(({ name }) => name === mainContainerName);
   if (status === undefined) return { kind: 'waiting', reason: pod.status?.reason, detail: pod.status?.message };
@@ -50,7 +50,7 @@ export function mainContainerState(pod: Pod): MainContainerState {
   return { kind: 'waiting', ...facts };
 }
 
-/** The newest run that ended: the current state's where that is one, else the last one's. */
+/** Returns the most recent end of a run: that of the current state, else that of the last state. */
 export function lastTermination({ state, lastState }: V1ContainerStatus): Termination | undefined {
   const terminated = state?.terminated ?? lastState?.terminated;
   if (terminated === undefined) return undefined;
@@ -58,7 +58,7 @@ export function lastTermination({ state, lastState }: V1ContainerStatus): Termin
   return { reason, exitCode, outOfMemory: reason === 'OOMKilled', message, finishedAt, containerId: containerID };
 }
 
-/** The newest end of each container that has ended, by its name. */
+/** Returns the most recent end of each container that has ended, by container name. */
 export function terminations(pod: Pod): ReadonlyMap<string, Termination> {
   const ended = (pod.status?.containerStatuses ?? []).map((status) => [status.name, lastTermination(status)] as const);
   return new Map(

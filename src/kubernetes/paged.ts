@@ -1,30 +1,32 @@
 import { ApiError } from '../errors/cluster.ts';
 
-/** Which part of a list to ask for. */
+/** Selects a page of a list. */
 export interface PageRequest {
   readonly limit?: number;
-  readonly _continue?: string;
+  readonly continue?: string;
 }
 
-/** A part of a list, as the API gives it. */
+/** A page of a list, as the API returns it. */
 export interface Page<T> {
   readonly items: readonly T[];
   readonly metadata?:
-    | { readonly _continue?: string | undefined; readonly resourceVersion?: string | undefined }
+    | { readonly continue?: string | undefined; readonly resourceVersion?: string | undefined }
     | undefined;
 }
 
-/** A whole list. */
 export interface WholeList<T> {
   readonly items: readonly T[];
   readonly resourceVersion: string;
 }
 
 const pageSize = 500;
-/** How often a list is begun again whose pages have expired meanwhile, before it is asked for in one piece. */
+/**
+ * Attempts with pages. After them, as the pages expire each time, the list is requested in one
+ * piece.
+ */
 const pagedAttempts = 3;
 
-/** All pages of a list, of one version; never a part of them. */
+/** Returns all pages of a list, of one version; never a part of them. */
 export async function paged<T>(fetchPage: (request: PageRequest) => Promise<Page<T>>): Promise<WholeList<T>> {
   for (let attempt = 0; attempt < pagedAttempts; attempt += 1) {
     try {
@@ -43,10 +45,10 @@ async function collect<T>(fetchPage: (request: PageRequest) => Promise<Page<T>>)
   for (;;) {
     const { items: more, metadata } = await fetchPage({
       limit: pageSize,
-      ...(next === undefined ? {} : { _continue: next }),
+      ...(next === undefined ? {} : { continue: next }),
     });
     for (const item of more) items.push(item);
-    next = metadata?._continue;
+    next = metadata?.continue;
     if (next === undefined || next === '') return { items, resourceVersion: metadata?.resourceVersion ?? '' };
   }
 }

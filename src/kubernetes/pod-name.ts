@@ -7,10 +7,11 @@ const longestPart = 20;
 const suffixLength = 8;
 
 /**
- * The name of a container's pod: readable where the metadata allows, unique by the handle, a DNS label, and always the same for the same arguments.
+ * Returns the name of a container's pod. The name is readable where the metadata allows, unique by
+ * the handle, a DNS label, and always the same for the same arguments.
  *
  * - a check: `chk-STEP-SUFFIX`;
- * - a get or put that belongs to no job: `rt-STEP-TYPE-SUFFIX`;
+ * - a get or put without a job: `rt-STEP-TYPE-SUFFIX`;
  * - a step of a job: `PIPELINE-JOB-bBUILD-TYPE-SUFFIX`;
  * - anything else: the handle.
  */
@@ -24,7 +25,10 @@ export function podName(handle: string, metadata: ContainerMetadata = {}): strin
   return readable ?? handleName(handle);
 }
 
-/** Lower case; separators to dashes; nothing but `[a-z0-9-]`, no dash at an end, none twice. */
+/**
+ * Converts to lower case and replaces separators by dashes. Keeps only `[a-z0-9-]`, without a dash
+ * at either end or two in a row.
+ */
 export function clean(text: string, longest: number): string {
   return text
     .toLowerCase()
@@ -63,7 +67,10 @@ function jobName(metadata: ContainerMetadata, type: string, suffix: string): str
   return startsWithLetterOrDigit(name) ? name : undefined;
 }
 
-/** The first characters of a handle made of hex digits and dashes, else of its hash: other handles may begin alike. */
+/**
+ * Returns the first characters of a handle of hex digits and dashes. Other handles may share a
+ * beginning, so they get the first characters of their hash.
+ */
 function suffixOf(handle: string): string {
   const plain = handle.replaceAll('-', '');
   return /^[0-9a-f]{8,}$/.test(plain) ? plain.slice(0, suffixLength) : hashOf(handle);

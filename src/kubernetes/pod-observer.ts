@@ -3,13 +3,13 @@ import { ChangeSignal } from '../internal/change-signal.ts';
 import type { Pod } from './cluster.ts';
 
 /**
- * One observation of a pod: gets the newest state, and each one once. It is about one pod: when another one has its
- * name, it is gone.
+ * One observation of a pod. It delivers the newest state, and each state once. It follows one pod:
+ * another pod with the same name counts as its absence.
  */
 export class PodObserver {
   readonly podName: string;
   readonly #change = new ChangeSignal();
-  /** What it has got last; absent before it has got anything. */
+  /** The last state that was offered. Absent before the first one. */
   #last: { readonly pod: Pod | undefined } | undefined;
   #uid: string | undefined;
   #isNew = false;
@@ -20,17 +20,19 @@ export class PodObserver {
     this.podName = podName;
   }
 
-  /** How often it has been offered a state: an answer that was asked for before the last one is old. */
+  /**
+   * The number of states offered so far. A response is old if its request precedes the last offer.
+   */
   get offers(): number {
     return this.#offers;
   }
 
-  /** Whether the last that it has got is that there is no such pod. */
+  /** Whether the last state is that the pod does not exist. */
   get isGone(): boolean {
     return this.#last !== undefined && this.#last.pod === undefined;
   }
 
-  /** Replaces what was not taken yet. */
+  /** Replaces a state that has not been delivered yet. */
   offer(offered: Pod | undefined): void {
     this.#offers += 1;
     const uid = offered?.metadata?.uid;
@@ -42,7 +44,7 @@ export class PodObserver {
     this.#change.notify();
   }
 
-  /** Ends it: `next` rejects with the reason. */
+  /** Ends the observation: `next` rejects with the reason. */
   fail(reason: unknown): void {
     this.#error ??= { reason };
     this.#change.notify();

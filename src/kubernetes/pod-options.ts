@@ -1,23 +1,27 @@
 /**
- * How a worker's pods differ from the plain ones.
+ * Options of a worker's pods.
  *
  * @public
  */
 export interface PodOptions {
   /** @defaultValue the namespace's own */
   readonly serviceAccountName?: string | undefined;
-  /** Whether commands in the pod may call the API as its service account. @defaultValue false */
+  /**
+   * Mounts the service account's token, so that commands in the pod can call the API.
+   *
+   * @defaultValue false
+   */
   readonly automountServiceAccountToken?: boolean | undefined;
-  /** The names of secrets. */
+  /** Names of secrets. */
   readonly imagePullSecrets?: readonly string[] | undefined;
-  /** Beside the operating system and the architecture, which are always asked for. */
+  /** Added to the operating system and the architecture, which are always selected. */
   readonly nodeSelector?: Readonly<Record<string, string>> | undefined;
   readonly tolerations?: readonly PodToleration[] | undefined;
   readonly priorityClassName?: string | undefined;
   readonly runtimeClassName?: string | undefined;
   /**
-   * `restricted`: the pods are allowed by the Pod Security Standard of this name: not root, no capability; the images must have a numeric user, or
-   * `runAsUser` must be given.
+   * `restricted`: the pods satisfy the Pod Security Standard of this name. They are not root and
+   * have no capability. The images must have a numeric user, or `runAsUser` must be set.
    *
    * @defaultValue `'default'`
    */
@@ -30,14 +34,18 @@ export interface PodOptions {
   readonly supplementalGroups?: readonly number[] | undefined;
   /** @defaultValue false */
   readonly readOnlyRootFilesystem?: boolean | undefined;
-  /** Capabilities taken away, like `NET_RAW`. @defaultValue none; `ALL` where `security` is `restricted` */
+  /**
+   * Capabilities to drop, like `NET_RAW`.
+   *
+   * @defaultValue none; `ALL` if `security` is `restricted`
+   */
   readonly dropCapabilities?: readonly string[] | undefined;
   /** @defaultValue `'RuntimeDefault'` */
   readonly seccompProfile?: 'RuntimeDefault' | 'Unconfined' | undefined;
 }
 
 /**
- * A taint of nodes that the pods bear, as Kubernetes has it.
+ * A toleration of node taints, as in Kubernetes.
  *
  * @public
  */

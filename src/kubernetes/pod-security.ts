@@ -3,7 +3,7 @@ import type { V1PodSecurityContext, V1SecurityContext } from '@kubernetes/client
 import { InvalidSpecError } from '../errors/caller.ts';
 import type { PodOptions } from './pod-options.ts';
 
-/** What holds for all containers of the pod. */
+/** Returns the security context of the pod. */
 export function podSecurityContext(options: PodOptions): V1PodSecurityContext {
   const { runAsUser, runAsGroup, fsGroup, supplementalGroups, seccompProfile = 'RuntimeDefault' } = options;
   const runAsNonRoot = isRestricted(options) ? true : options.runAsNonRoot;
@@ -18,9 +18,10 @@ export function podSecurityContext(options: PodOptions): V1PodSecurityContext {
 }
 
 /**
- * What holds for one container.
+ * Returns the security context of one Kubernetes container.
  *
- * @throws InvalidSpecError - `privileged`, `seccompProfile`, `runAsUser`, `runAsNonRoot`: not together with restricted security
+ * @throws InvalidSpecError - `privileged`, `seccompProfile`, `runAsUser`, `runAsNonRoot`: not
+ * together with restricted security
  */
 export function containerSecurityContext(options: PodOptions, privileged: boolean): V1SecurityContext {
   checkRestricted(options, privileged);
@@ -36,7 +37,7 @@ export function containerSecurityContext(options: PodOptions, privileged: boolea
 function checkRestricted(options: PodOptions, privileged: boolean): void {
   if (!isRestricted(options)) return;
   const problem = (field: string, value: string): InvalidSpecError =>
-    new InvalidSpecError(field, `${value} is not allowed where security is restricted`);
+    new InvalidSpecError(field, `${value} is not allowed with restricted security`);
   if (privileged) throw problem('privileged', 'true');
   if (options.seccompProfile === 'Unconfined') throw problem('seccompProfile', 'Unconfined');
   if (options.runAsUser === 0) throw problem('runAsUser', '0');

@@ -6,45 +6,44 @@ import type { Pod } from './cluster.ts';
 import type { PodOptions } from './pod-options.ts';
 import { containerSecurityContext, podSecurityContext } from './pod-security.ts';
 
-/** The name of the container that the agent is in, and so every command. */
+/** The name of the Kubernetes container that runs the agent, and thus every command. */
 export const mainContainerName = 'main';
-/** Where the agent keeps its state and the volumes. */
+/** The folder of the agent's state and volumes. */
 export const agentStatePath = '/.kw';
-/** Where the agent's program is. */
+/** The folder of the agent's program. */
 export const agentMountPath = '/.kw-agent';
-/** What every exec runs. Nothing but constants: URLs are logged. */
+/** The command of every exec. Contains only constants, because URLs are logged. */
 export const agentConnectCommand: readonly string[] = [`${agentMountPath}/agent`, 'connect', agentStatePath];
 
-/** What a container asks of its pod. */
+/** The part of a pod that a container's specification determines. */
 export interface PodRequest {
-  /** An image reference; a prefix `docker://` or `docker:///` is removed. */
+  /** An image reference. A prefix `docker://` or `docker:///` is removed. */
   readonly image: string;
   readonly volumes: readonly PlannedVolume[];
   readonly limits: ContainerLimits;
-  /** What the scheduler reserves. @defaultValue the limits */
+  /** The resources that the scheduler reserves. @defaultValue the limits */
   readonly requests?: ContainerLimits | undefined;
   readonly sidecars: readonly SidecarSpec[];
   readonly privileged: boolean;
-  /** @defaultValue the worker's, else the only one that the nodes have, else amd64 */
+  /** @defaultValue the worker's, else the only one of the nodes, else amd64 */
   readonly architecture: Architecture | undefined;
 }
 
-/** A pod to create. */
 export interface PodPlan extends PodRequest {
   readonly podName: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
-  /** The config map that has the agent's program under the key `agent`. */
+  /** The config map with the agent's program under the key `agent`. */
   readonly agentConfigMapName: string;
   readonly architecture: Architecture;
   readonly options: PodOptions;
 }
 
-/** A volume of the agent's, and where commands see it. */
+/** A volume of the agent, and its path for commands. */
 export interface PlannedVolume {
-  /** The agent's id of it. */
+  /** The agent's id of the volume. */
   readonly agentVolume: string;
-  /** Absolute and clean. */
+  /** Absolute and normalized. */
   readonly mountPath: string;
 }
 
@@ -52,14 +51,18 @@ const stateVolume = 'kw-state';
 const agentVolume = 'kw-agent';
 const terminationGraceSeconds = 10;
 
-/** What the API server stores has a limit of 1.5 MiB, and a pod grows by its status and by who has written what. */
+/**
+ * The API server's limit for a stored object is 1.5 MiB. A pod grows by its status and by its
+ * managed fields.
+ */
 const maxPodBytes = 1024 * 1024;
 
 /**
- * The pod of a plan. The same plan gives the same pod. The environment of `main` is not in it: the agent gets that with
- * each process.
+ * Returns the pod of a plan. The same plan gives the same pod. The environment of `main` is not
+ * part of the pod: the agent gets it with each process.
  *
- * @throws InvalidSpecError - options that contradict each other, or a pod that is larger than the API server takes
+ * @throws InvalidSpecError - options that contradict each other, or a pod larger than the API
+ * server accepts
  */
 export function buildPod(plan: PodPlan): Pod {
   const pod: Pod = {
@@ -75,11 +78,14 @@ export function buildPod(plan: PodPlan): Pod {
   };
   const bytes = bytesOf(pod);
   if (bytes > maxPodBytes)
-    throw new InvalidSpecError(largestPart(plan), `makes a Pod object of ${bytes} bytes, more than ${maxPodBytes}`);
+    throw new InvalidSpecError(
+      largestPart(plan),
+      `results in a Pod object of ${bytes} bytes, more than ${maxPodBytes}`,
+    );
   return pod;
 }
 
-/** The field of the specification that takes most of the pod. */
+/** Returns the field of the specification with the largest part of the pod. */
 function largestPart({ sidecars }: PodPlan): string {
   const parts = sidecars.flatMap((sidecar, index) =>
     (['env', 'command', 'args'] as const).map((name) => ({
@@ -95,7 +101,7 @@ function bytesOf(value: object): number {
   return Buffer.byteLength(JSON.stringify(value));
 }
 
-/** An image reference without the `docker://` that some hosts put before it. */
+/** Returns an image reference without the `docker://` that some hosts prepend. */
 export function imageReference(image: string): string {
   return image.replace(/^docker:\/\/\/?/, '');
 }
@@ -113,7 +119,7 @@ function placement({ architecture, options }: PodPlan): Partial<V1PodSpec> {
 function lifeAndRights(options: PodOptions): Partial<V1PodSpec> {
   const { serviceAccountName, imagePullSecrets = [], automountServiceAccountToken = false } = options;
   return {
-    // A container that is killed for memory comes back, and its volumes can still be read.
+    // A container that is killed for memory is restarted, and its volumes stay readable.
     restartPolicy: 'Always',
     terminationGracePeriodSeconds: terminationGraceSeconds,
     enableServiceLinks: false,
@@ -149,7 +155,7 @@ function mainContainer(plan: PodPlan): V1Container {
   };
 }
 
-/** A sidecar has the volumes, and neither the agent's state nor the main container's privileges. */
+/** A sidecar has the volumes, but neither the agent's state nor the main container's privileges. */
 function sidecarContainer(plan: PodPlan, sidecar: SidecarSpec): V1Container {
   const { name, image, command, args, env = [], dir, limits = {} } = sidecar;
   return {
@@ -166,7 +172,9 @@ function sidecarContainer(plan: PodPlan, sidecar: SidecarSpec): V1Container {
   };
 }
 
-/** Outer paths first, so that a volume inside another is mounted on it and not below it. */
+/**
+ * Sorts outer paths first, so that a nested volume is mounted on its parent and not hidden by it.
+ */
 function volumeMounts(volumes: readonly PlannedVolume[]): V1VolumeMount[] {
   const sorted = volumes.toSorted((a, b) => (a.mountPath < b.mountPath ? -1 : a.mountPath > b.mountPath ? 1 : 0));
   return sorted.map(({ agentVolume: id, mountPath }) => ({
@@ -186,14 +194,14 @@ function environment(entries: readonly string[]): V1EnvVar[] {
   return [...values].map(([name, value]) => ({ name, value: literal(value) }));
 }
 
-/** Kubernetes replaces `$(NAME)`, and `$$` by `$`, in values and arguments. */
+/** Escapes `$`. Kubernetes replaces `$(NAME)`, and `$$` by `$`, in values and arguments. */
 function literal(text: string): string {
   return text.replaceAll('$', '$$$$');
 }
 
 function resources(limits: ContainerLimits, requests: ContainerLimits | undefined): V1ResourceRequirements {
   const upper = quantities(limits);
-  // Said and not left to Kubernetes' own default, so that what is reserved can be seen.
+  // Set explicitly instead of by Kubernetes' default, so that the reservation is visible.
   const reserved = requests === undefined ? upper : quantities(requests);
   return { ...(isEmpty(upper) ? {} : { limits: upper }), ...(isEmpty(reserved) ? {} : { requests: { ...reserved } }) };
 }

@@ -6,10 +6,10 @@ import { lastTermination, type Termination } from './main-container-state.ts';
 import { mainContainerName } from './pod-spec.ts';
 import { type ContainerTrouble, containerTrouble, podProblem, troubleError } from './pod-status.ts';
 
-/** Why a pod does not start. */
+/** The reason why a pod does not start. */
 export type StartProblem =
   | { readonly kind: 'failed'; readonly error: PodError }
-  /** The container ends whenever it is started. */
+  /** The container ends each time it is started. */
   | {
       readonly kind: 'ends';
       readonly containerName: string;
@@ -17,14 +17,14 @@ export type StartProblem =
       readonly termination: Termination;
     };
 
-/** How many ends in a row make a container that cannot start. */
+/** The number of ends in a row after which a container cannot start. */
 const finalExits = 3;
-/** The kubelet has tried a pull twice by then, even where a watch missed one of the failures. */
+/** By this time the kubelet has tried a pull twice, even if a watch missed one of the failures. */
 const secondFailureMs = 30_000;
 
-/** What was seen of a container that does not run. */
+/** The history of a container that does not run. */
 interface Observed {
-  /** How often it had ended when it was first seen. */
+  /** The number of ends before the first observation. */
   readonly endsBefore: number;
   pull: PullFailures | undefined;
 }
@@ -34,24 +34,28 @@ interface PullFailures {
   lastReason: string;
   count: number;
   trouble: ContainerTrouble;
-  /** Since when the cause has been the same. */
+  /** The time since which the cause has been the same. */
   causeSince: number;
 }
 
 /**
- * A pod that starts, by its statuses one after another: some causes are final only when they come again, or when they
- * have lasted too long. An agent that answered once makes ends of its container something else: then this is not asked.
+ * Evaluates the successive statuses of a starting pod. Some causes are final only when they repeat,
+ * or when they last too long. Once the agent has responded, ends of its container have another
+ * meaning and this class is no longer used.
  */
 export class PodStart {
   readonly #imagePullMs: number;
   readonly #observed = new Map<string, Observed>();
 
-  /** @param imagePullMs - how long pulls of an image may fail for reasons that pass */
+  /** @param imagePullMs - how long image pulls may fail for temporary reasons */
   constructor(imagePullMs: number) {
     this.#imagePullMs = imagePullMs;
   }
 
-  /** The problem with the pod after this status, which may be the last one again, later. `now`: milliseconds since the epoch. */
+  /**
+   * Returns the problem with the pod after this status. The same status may be observed again
+   * later. `now` is in milliseconds since the epoch.
+   */
   observe(pod: Pod, now: number): StartProblem | undefined {
     const error = podProblem(pod);
     if (error !== undefined) return { kind: 'failed', error };
@@ -81,29 +85,32 @@ export class PodStart {
   }
 }
 
-/** A pull failed again where its error comes after something else; while the kubelet waits, older ones keep the cause to themselves. */
+/**
+ * Counts a failure again if its error follows a back-off. During a back-off, older kubelets do not
+ * report the cause.
+ */
 function nextFailure(before: PullFailures | undefined, trouble: ContainerTrouble, now: number): PullFailures {
   if (before === undefined) return { since: now, lastReason: trouble.reason, count: 1, trouble, causeSince: now };
   const isBackOff = trouble.reason === 'ImagePullBackOff';
   const failedAgain = !isBackOff && before.lastReason === 'ImagePullBackOff';
-  const told = isBackOff && trouble.message?.includes(': Err') !== true ? before.trouble : trouble;
-  const isSame = told.cause === before.trouble.cause;
+  const current = isBackOff && trouble.message?.includes(': Err') !== true ? before.trouble : trouble;
+  const isSame = current.cause === before.trouble.cause;
   return {
     since: before.since,
     lastReason: trouble.reason,
     count: isSame ? before.count + (failedAgain ? 1 : 0) : 1,
-    trouble: told,
+    trouble: current,
     causeSince: isSame ? before.causeSince : now,
   };
 }
 
-/** How often the container has ended so far. */
+/** Returns the number of ends so far. */
 function endsOf(status: V1ContainerStatus): number {
   const hasEnded = status.state?.running === undefined && lastTermination(status) !== undefined;
   return status.restartCount + (hasEnded ? 1 : 0);
 }
 
-/** A sidecar may end as it likes, unless its runtime cannot start it. */
+/** Ignores ends of a sidecar, unless its runtime cannot start it. */
 function endsProblem(status: V1ContainerStatus, times: number): StartProblem | undefined {
   const termination = lastTermination(status);
   const trouble = containerTrouble(status);

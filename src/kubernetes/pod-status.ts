@@ -6,16 +6,17 @@ import { ImagePullFailedError, PodDeletedError, PodEvictedError, PodFailedError 
 import type { Pod } from './cluster.ts';
 import { lastTermination, mainContainerState } from './main-container-state.ts';
 
-/** Since when, and why, no node takes a pod. */
+/** Why no node accepts a pod, and since when. */
 export interface Unschedulable {
   readonly since: Date | undefined;
   readonly detail: string | undefined;
 }
 
 /**
- * What is wrong with a pod for good, as this one status shows it; `undefined`: nothing. What passes by itself, or is
- * final only when it comes again (`PodStart`), is nothing wrong; nor is a pod that waits for a node (`findUnschedulable`)
- * or for its config map (`findMissingConfigMap`), or a container that ended and comes back (`mainContainerState`).
+ * Returns the final problem of a pod in this one status, or `undefined`. Not a problem is a
+ * condition that is temporary or final only when it repeats (`PodStart`), a pod that waits for a
+ * node (`findUnschedulable`) or for its config map (`findMissingConfigMap`), and a container that
+ * ended and is restarted (`mainContainerState`).
  */
 export function podProblem(pod: Pod): PodError | undefined {
   const problem = endOfPod(pod);
@@ -27,20 +28,20 @@ export function podProblem(pod: Pod): PodError | undefined {
   return undefined;
 }
 
-/** What keeps a container from running, and what the table of causes says of it. */
+/** The reason why a container does not run, with its entry in the table of causes. */
 export interface ContainerTrouble {
   readonly cause: Cause;
   readonly reason: string;
   readonly message: string | undefined;
 }
 
-/** `undefined`: the container runs, or is about to. */
+/** Returns `undefined` if the container runs or is about to run. */
 export function containerTrouble(status: V1ContainerStatus): ContainerTrouble | undefined {
   if (status.state?.running !== undefined) return undefined;
   return waitingTrouble(status) ?? endTrouble(status);
 }
 
-/** The error of a container that does not start. */
+/** Returns the error of a container that does not start. */
 export function troubleError(
   pod: Pod,
   status: V1ContainerStatus,
@@ -52,7 +53,10 @@ export function troubleError(
     : new PodFailedError(facts);
 }
 
-/** Since when no node takes the pod. `undefined`: it has one, or nobody has looked yet. */
+/**
+ * Returns since when no node accepts the pod. Returns `undefined` if it has a node, or was not
+ * scheduled yet.
+ */
 export function findUnschedulable(pod: Pod): Unschedulable | undefined {
   const condition = findCondition(pod, 'PodScheduled');
   if (condition?.status !== 'False' || condition.reason !== 'Unschedulable') return undefined;
@@ -60,8 +64,9 @@ export function findUnschedulable(pod: Pod): Unschedulable | undefined {
 }
 
 /**
- * The config map that a container waits for. Kubernetes says so only of one that gives environment variables; a pod with a *volume* of a missing config map
- * stays in `ContainerCreating` without a word (see `waitsForVolumesSince`).
+ * Returns the name of the config map that a container waits for. Kubernetes reports it only for a
+ * config map of environment variables. A pod with a *volume* of a missing config map stays in
+ * `ContainerCreating` without a message (see `waitsForVolumesSince`).
  */
 export function findMissingConfigMap(pod: Pod): string | undefined {
   for (const { state } of pod.status?.containerStatuses ?? []) {
@@ -71,7 +76,10 @@ export function findMissingConfigMap(pod: Pod): string | undefined {
   return undefined;
 }
 
-/** Since when a pod that has a node waits for its volumes and its network. Some seconds of it are a reason to see whether its config map is there. */
+/**
+ * Returns since when a pod with a node waits for its volumes and its network. After some seconds
+ * the caller checks whether its config map exists.
+ */
 export function waitsForVolumesSince(pod: Pod): Date | undefined {
   const condition = findCondition(pod, 'PodReadyToStartContainers');
   const isScheduled = findCondition(pod, 'PodScheduled')?.status === 'True';
@@ -91,7 +99,7 @@ function endOfPod(pod: Pod): PodError | undefined {
   return undefined;
 }
 
-/** Waiting as such is nothing wrong, nor is the pause before a container is started again. */
+/** Waiting is not a problem in itself, nor is the delay before a container is restarted. */
 const plainWaits = new Set(['ContainerCreating', 'PodInitializing', 'CrashLoopBackOff']);
 
 function waitingTrouble({ state, image }: V1ContainerStatus): ContainerTrouble | undefined {
@@ -102,7 +110,10 @@ function waitingTrouble({ state, image }: V1ContainerStatus): ContainerTrouble |
   return cause === undefined ? undefined : { cause, reason, message };
 }
 
-/** An end of a run. Only where the runtime could not start it is the message the runtime's, and not the container's own. */
+/**
+ * Returns the problem of a run that ended. The message is the runtime's only if the runtime could
+ * not start the container; otherwise it is the container's own.
+ */
 function endTrouble(status: V1ContainerStatus): ContainerTrouble | undefined {
   const termination = lastTermination(status);
   if (termination?.reason === undefined) return undefined;
@@ -113,7 +124,7 @@ function endTrouble(status: V1ContainerStatus): ContainerTrouble | undefined {
 
 const runtimeReasons = new Set(['StartError', 'ContainerCannotRun']);
 
-/** The words alone: the names of images, and addresses, may have any word in them. */
+/** Removes the names of images, and addresses, because they may contain any word. */
 function withoutNames(message: string, image: string): string {
   const words = (image === '' ? message : message.replaceAll(image, '')).replace(/"[^"\s]*"/g, '').split(' ');
   return words.map((word) => (word.includes('/') ? (word.endsWith(':') ? ':' : '') : word)).join(' ');

@@ -6,37 +6,39 @@ import type { Cluster, Pod, PodChange } from './cluster.ts';
 import { PodObserver } from './pod-observer.ts';
 import { WatchExpiredError } from './watch-expired-error.ts';
 
-/** What a pod watch needs. */
 export interface PodWatchOptions {
   readonly cluster: Pick<Cluster, 'listPods' | 'watchPods' | 'getPod'>;
   readonly labelSelector: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How long it goes on without anybody observing, in milliseconds. @defaultValue 30_000 */
+  /** How long it continues without an observer, in milliseconds. @defaultValue 30_000 */
   readonly idleMs?: number | undefined;
 }
 
 const backoff = { firstMs: 100, longestMs: 30_000 };
-/** How often a pod is read that is there and not in the list, since its labels were changed. */
+/**
+ * The interval of reads of a pod that exists but is not in the list, because its labels were
+ * changed.
+ */
 const unlistedMs = 3_000;
-/** A watch that lasted this long was a good one; the next begins without delay. */
+/** A watch that lasts this long counts as successful. The next one begins without delay. */
 const goodWatchMs = 5_000;
 
 /**
- * One list and one watch for all pods of a worker, however many are observed. It begins with the first observer, lists
- * again whenever the watch ends, continues through every failure of the API, and ends when nothing was observed for a
- * while. List and watch are filtered by labels, which anyone may remove: that a pod is not in them is only a reason to
- * read it.
+ * One list and one watch for all pods of a worker, for any number of observers. It begins with the
+ * first observer, lists again whenever the watch ends, continues through every failure of the API,
+ * and ends after a time without observers. List and watch are filtered by labels, which any client
+ * may remove. Therefore a pod that is missing from them is read before it counts as deleted.
  */
 export class PodWatch {
   readonly #options: PodWatchOptions;
   readonly #observers = new Set<PodObserver>();
-  /** Those whose pods are being read one by one. */
-  readonly #asking = new Set<PodObserver>();
+  /** Observers whose pods are being read one by one. */
+  readonly #reading = new Set<PodObserver>();
   readonly #pods = new Map<string, Pod>();
   #run: AbortController | undefined;
   #idle: AbortController | undefined;
-  /** Whether the pods are known: the list came, and changes are followed. */
+  /** Whether the list was received and changes are followed. */
   #isFollowing = false;
   #isClosed = false;
 
@@ -45,8 +47,10 @@ export class PodWatch {
   }
 
   /**
-   * The pod's state now, then each change; states that nobody has taken are skipped, but never the newest. `undefined`: there is no such pod, as the
-   * API server itself has said after this began; what is only not known yet is not told. Ends by `return`, and by the signal with its reason.
+   * Yields the pod's current state, then each change. States that the consumer has not taken are
+   * skipped, but never the newest. Yields `undefined` if the pod does not exist, as reported by the
+   * API server itself after the observation began. Yields nothing while the state is unknown. Ends
+   * by `return`. Rejects with the signal's reason.
    *
    * @throws ForbiddenError, UnauthorizedError - pods cannot be listed
    * @throws ClosedError - after `close()`
@@ -63,7 +67,7 @@ export class PodWatch {
     }
   }
 
-  /** Ends it, and every observation with `ClosedError`. Idempotent. */
+  /** Closes the watch. Every observation rejects with `ClosedError`. Idempotent. */
   close(): void {
     this.#isClosed = true;
     this.#failAll(new ClosedError('the pod watch'));
@@ -80,7 +84,7 @@ export class PodWatch {
     }
     const known = this.#pods.get(observer.podName);
     if (known !== undefined) observer.offer(known);
-    else if (this.#isFollowing) void this.#ask(observer, this.#run.signal);
+    else if (this.#isFollowing) void this.#readUntilListed(observer, this.#run.signal);
   }
 
   #remove(observer: PodObserver): void {
@@ -105,7 +109,7 @@ export class PodWatch {
     this.#pods.clear();
   }
 
-  /** Rejects everybody who observes now. */
+  /** Rejects all present observations. */
   #failAll(reason: unknown): void {
     for (const observer of this.#observers) observer.fail(reason);
   }
@@ -129,9 +133,9 @@ export class PodWatch {
           return;
         }
         if (!(error instanceof WatchExpiredError))
-          logger.warn('watch of pods failed, goes on', { labelSelector, failures, error });
+          logger.warn('watch of pods failed, continues', { labelSelector, failures, error });
       }
-      // Another run may have begun.
+      // A new run may have begun.
       if (isOver(signal)) return;
       this.#isFollowing = false;
       failures = goodSince !== undefined && clock.now() - goodSince >= goodWatchMs ? 0 : failures + 1;
@@ -150,11 +154,11 @@ export class PodWatch {
     return resourceVersion;
   }
 
-  /** Offers what the list has; what it does not have is read. */
+  /** Offers the pod of the list. A pod that is not in the list is read. */
   #review(observer: PodObserver, signal: AbortSignal): void {
     const pod = this.#pods.get(observer.podName);
     if (pod !== undefined) observer.offer(pod);
-    else if (!observer.isGone) void this.#ask(observer, signal);
+    else if (!observer.isGone) void this.#readUntilListed(observer, signal);
   }
 
   async #follow(resourceVersion: string, signal: AbortSignal): Promise<void> {
@@ -175,12 +179,13 @@ export class PodWatch {
   }
 
   /**
-   * Reads the one pod until it is gone, or in the list. It may be younger than the list, its event still on the way; or
-   * its labels were changed. Only an answer that is younger than everything that was offered counts.
+   * Reads one pod until it does not exist or is in the list. The pod may be newer than the list and
+   * its event still pending, or its labels were changed. Ignores a response that is older than any
+   * state offered.
    */
-  async #ask(observer: PodObserver, signal: AbortSignal): Promise<void> {
-    if (this.#asking.has(observer)) return;
-    this.#asking.add(observer);
+  async #readUntilListed(observer: PodObserver, signal: AbortSignal): Promise<void> {
+    if (this.#reading.has(observer)) return;
+    this.#reading.add(observer);
     const { clock } = this.#options;
     try {
       let failures = 0;
@@ -194,11 +199,14 @@ export class PodWatch {
           .catch(() => undefined);
       }
     } finally {
-      this.#asking.delete(observer);
+      this.#reading.delete(observer);
     }
   }
 
-  /** Offers the pod as it is now. `old`: the watch said something meanwhile; `none`: the API cannot tell now. */
+  /**
+   * Reads the pod and offers it. `old`: the watch offered a state meanwhile. `none`: the read
+   * failed.
+   */
   async #read(observer: PodObserver, signal: AbortSignal): Promise<'new' | 'old' | 'none'> {
     const { cluster, logger } = this.#options;
     const { podName, offers } = observer;
@@ -210,7 +218,7 @@ export class PodWatch {
     } catch (error) {
       if (isOver(signal)) return 'old';
       if (isRefusal(error)) observer.fail(error);
-      else logger.warn('pod not read, asked again', { podName, error });
+      else logger.warn('pod not read, retrying', { podName, error });
       return 'none';
     }
   }
@@ -220,7 +228,7 @@ function isRefusal(error: unknown): boolean {
   return error instanceof ForbiddenError || error instanceof UnauthorizedError;
 }
 
-/** Asked anew each time: it changes while others run. */
+/** Reads the signal again on each call, because it changes during asynchronous work. */
 function isOver(signal: AbortSignal): boolean {
   return signal.aborted;
 }

@@ -1,5 +1,5 @@
 /**
- * A right that the library needs in its namespace, in the words of RBAC.
+ * A permission that the library needs in its namespace, in terms of RBAC.
  *
  * @public
  */
@@ -7,11 +7,14 @@ export interface RequiredPermission {
   readonly apiGroup: string;
   readonly resource: string;
   readonly verbs: readonly string[];
-  /** What for, for people. */
+  /** The purpose, for readers. */
   readonly purpose: string;
 }
 
-/** What a worker needs in its namespace, and nothing more: `docs/rbac.md` and the chart have the same. */
+/**
+ * The permissions that a worker needs in its namespace, and no others. `docs/rbac.md` and the chart
+ * list the same.
+ */
 export const requiredPermissions: readonly RequiredPermission[] = [
   {
     apiGroup: '',
@@ -24,13 +27,15 @@ export const requiredPermissions: readonly RequiredPermission[] = [
     resource: 'pods/exec',
     verbs: ['create', 'get'],
     purpose:
-      'everything that happens in a pod goes over an exec; over WebSocket some servers check get, newer ones create as well',
+      'every operation in a pod uses an exec; for WebSocket some servers check get, newer ones check create as well',
   },
-  { apiGroup: '', resource: 'pods/log', verbs: ['get'], purpose: 'logs of sidecars, where the host wants them' },
+  { apiGroup: '', resource: 'pods/log', verbs: ['get'], purpose: 'logs of sidecars, if the host requests them' },
   { apiGroup: '', resource: 'configmaps', verbs: ['create', 'get'], purpose: 'the agent is mounted from a config map' },
 ];
 
-/** Cluster-wide, and not necessary: without it the worker must be told the nodes' architecture, or takes amd64. */
+/**
+ * Optional and cluster-wide. Without it the worker needs a configured architecture, or uses amd64.
+ */
 export const optionalClusterPermissions: readonly RequiredPermission[] = [
   { apiGroup: '', resource: 'nodes', verbs: ['list'], purpose: "finds the nodes' architecture" },
 ];

@@ -13,10 +13,13 @@ import { type ExecPlugin, execInfo, execPluginOf } from './exec-plugin.ts';
 import { fieldsOf, textOf } from './fields.ts';
 import type { ConfiguredCluster } from './kube-config-files.ts';
 
-/** An access, and when it ends. */
+/** An access with its expiry. */
 export interface ResolvedAccess {
   readonly access: ClusterAccess;
-  /** Milliseconds since the epoch. `'files'`: never, and what it was made from may change at any time. `undefined`: never. */
+  /**
+   * Milliseconds since the epoch. `'files'`: does not expire, but its files may change at any time.
+   * `undefined`: does not expire.
+   */
   readonly expiresAt: number | 'files' | undefined;
 }
 
@@ -31,7 +34,7 @@ type UserChanges = Partial<Record<keyof User, string | undefined>>;
 const maxAnswerBytes = 1024 * 1024;
 
 /**
- * Gets the credentials that a configuration names: runs its plug-in, or reads its files.
+ * Acquires the credentials of a configuration: runs its plug-in, or reads its files.
  *
  * @throws CredentialsUnavailableError, or the signal's reason
  */
@@ -54,9 +57,9 @@ export async function resolveAccess(kubeConfig: KubeConfig, options: ResolveOpti
   }
 }
 
-/** The error for a source that did not answer in time. */
-export function tookTooLong(kubeConfig: KubeConfig, cause: CallTimeout): CredentialsUnavailableError {
-  const detail = `nothing within ${cause.waitedMs} ms`;
+/** Returns the error of a source that timed out. */
+export function timeoutError(kubeConfig: KubeConfig, cause: CallTimeout): CredentialsUnavailableError {
+  const detail = `timed out after ${cause.waitedMs} ms`;
   return new CredentialsUnavailableError(
     describeUser(kubeConfig.getCurrentUser()),
     detail,
@@ -107,7 +110,10 @@ async function runPlugin(
   });
 }
 
-/** The access by a configuration whose user is changed, through the proxy that applies. What client-node's own providers keep stays shared. */
+/**
+ * Returns the access of a configuration with a changed user, through the applicable proxy. The
+ * caches of client-node's own providers stay shared.
+ */
 async function accessWith(
   kubeConfig: KubeConfig,
   changes: UserChanges,
@@ -147,13 +153,13 @@ function tokenFileOf(
   return path === undefined ? undefined : { path, substitute: textOf(config['token']) ?? user?.token };
 }
 
-/** So that client-node does not run it. */
+/** Removes the plug-in, so that client-node does not run it. */
 function withoutPlugin(user: User | null): UserChanges {
   const isInProvider = execPluginOf(user) !== undefined && !user?.exec;
   return { exec: undefined, ...(isInProvider ? { authProvider: undefined } : {}) };
 }
 
-/** Whether nothing that credentials are made from lies in files, or with client-node's own providers. */
+/** Returns whether the credentials depend neither on files nor on client-node's own providers. */
 function isFixed(user: User | null, cluster: ConfiguredCluster | null): boolean {
   return !user?.authProvider && !user?.certFile && !user?.keyFile && !cluster?.caFile;
 }

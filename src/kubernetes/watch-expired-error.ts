@@ -1,7 +1,8 @@
 import { KubernetesWorkerError } from '../errors/base.ts';
 
 /**
- * The API server no longer knows the version that a watch is to continue from (410). Never leaves the library: who watches, lists again.
+ * The API server has discarded the version from which a watch continues (410). Never leaves the
+ * library: the watching code lists again.
  */
 export class WatchExpiredError extends KubernetesWorkerError {
   override readonly code = 'KW_ERR_WATCH_EXPIRED';

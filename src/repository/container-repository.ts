@@ -3,7 +3,7 @@ import type { AbortOptions } from '../runtime/options.ts';
 import type { ContainerRecord, ProcessResultRecord, VolumeKind, VolumeRecord } from './records.ts';
 
 /**
- * A container to be, with its volumes; all rows come into being together, in state `creating`.
+ * A container to insert, with its volumes. One statement inserts all rows, in state `creating`.
  *
  * @public
  */
@@ -28,8 +28,8 @@ export interface NewContainerVolume {
 }
 
 /**
- * Who may work on a container that is `creating`: one holder at a time, for as long as its lease
- * lasts by the database's clock. A holder's name belongs to one piece of work and is never used again.
+ * The right to work on a container that is `creating`. One holder has it at a time, until the lease
+ * lapses by the database's clock. A holder's name belongs to one attempt and is never reused.
  *
  * @public
  */
@@ -42,36 +42,49 @@ export interface Lease {
 export interface FoundContainer {
   readonly container: ContainerRecord;
   readonly volumes: readonly VolumeRecord[];
-  /** Whether the caller's lease holds it. Of a container that is `created`: false. */
+  /** Whether the caller's lease holds the container. False for a container that is `created`. */
   readonly leased: boolean;
-  /** How many holders the container has had: 1 at its insert, one more each time that its lease passes to another. */
+  /**
+   * The number of holders that the container has had: 1 at its insert, and one more each time its
+   * lease passes to another holder.
+   */
   readonly generation: number;
 }
 
 /** @public */
 export interface FindDestroyableOptions extends AbortOptions {
-  /** For so long after a hijack was last heard of a container stays, in milliseconds. @defaultValue 0 */
+  /**
+   * How long after the last `recordHijack` a container stays, in milliseconds.
+   *
+   * @defaultValue 0
+   */
   readonly hijackGraceMs?: number | undefined;
 }
 
 /** @public */
 export interface RecordProcessResultOptions extends AbortOptions {
-  /** Properties of the container that are stored together with the result, as `setProperty` does. */
+  /** Properties of the container to store in the same statement, as `setProperty` does. */
   readonly properties?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
- * Containers, and what belongs to them. All moves are single guarded statements by the database's clock; a move that finds the row in another state
- * throws `IllegalTransitionError`, or `ContainerDisappearedError` where the row is gone. `RepositoryUnavailableError` where the database doesn't answer.
- * What only the holder of the lease may do throws `LeaseLostError` for every other caller.
+ * Containers and the rows that belong to them. Every move is a single guarded statement by the
+ * database's clock.
+ *
+ * A move throws `IllegalTransitionError` if the row is in another state, and
+ * `ContainerDisappearedError` if the row no longer exists. A method that is reserved for the
+ * lease's holder throws `LeaseLostError` for every other caller. Every method throws
+ * `RepositoryUnavailableError` if the database does not answer.
  *
  * @public
  */
 export interface ContainerRepository {
   /**
-   * The live (`creating` or `created`) container of this worker and owner; inserted from `make()` if there is none, also when others do so at the
-   * same time: there is one live row per owner. Where it is `creating` and no lease holds it (the last one was released, or has lapsed), the caller's
-   * does now. A holder that asks again still holds it. `make` is called at most once.
+   * Returns the live (`creating` or `created`) container of this worker and owner. Inserts it from
+   * `make()` if there is none. Concurrent callers get the same row: an owner has one live row.
+   *
+   * If the container is `creating` and its lease was released or has lapsed, the caller's lease
+   * takes it over. A holder that calls again keeps it. `make` is called at most once.
    */
   findOrInsert(
     workerName: string,
@@ -80,44 +93,72 @@ export interface ContainerRepository {
     make: () => NewContainer,
     options?: AbortOptions,
   ): Promise<FoundContainer>;
-  /** Prolongs the caller's lease. `false`: it is somebody else's by now, or the container is not `creating` any more. */
+  /**
+   * Extends the caller's lease. Returns `false` if another holder has the lease, or if the
+   * container is no longer `creating`.
+   */
   renewLease(handle: string, lease: Lease, options?: AbortOptions): Promise<boolean>;
   /**
-   * Ends the holder's lease, so that the next `findOrInsert` takes the container over at once; the
-   * reaper still waits until the lease would have lapsed. `false`: it was not the holder's any more.
+   * Releases the holder's lease, so that the next `findOrInsert` takes the container over at once.
+   * The reaper still waits until the lease would have lapsed. Returns `false` if the holder no
+   * longer had the lease.
    */
   releaseLease(handle: string, holder: string, options?: AbortOptions): Promise<boolean>;
-  /** Whatever its state. */
+  /** Returns the container in any state, or `undefined` if it does not exist. */
   lookup(workerName: string, handle: string, options?: AbortOptions): Promise<ContainerRecord | undefined>;
   volumesOf(handle: string, options?: AbortOptions): Promise<readonly VolumeRecord[]>;
-  /** The pod exists under this uid. Only by the lease's holder, and only while `creating`; otherwise `IllegalTransitionError`. */
+  /**
+   * Records the uid of the container's pod. Reserved for the lease's holder, while the container is
+   * `creating`; throws `IllegalTransitionError` in any other state.
+   */
   recordPod(handle: string, holder: string, podUid: string, options?: AbortOptions): Promise<void>;
-  /** `creating` to `created`, with its volumes, by the lease's holder; that ends the lease. Idempotent. */
+  /**
+   * Moves the container and its volumes from `creating` to `created`, which ends the lease.
+   * Reserved for the lease's holder. Idempotent.
+   */
   markCreated(handle: string, holder: string, options?: AbortOptions): Promise<void>;
-  /** `creating` to `failed`, with its volumes, by the lease's holder; that ends the lease. Idempotent. */
+  /**
+   * Moves the container and its volumes from `creating` to `failed`, which ends the lease. Reserved
+   * for the lease's holder. Idempotent.
+   */
   markFailed(handle: string, holder: string, options?: AbortOptions): Promise<void>;
-  /** The live container of this owner to `destroying`, with its volumes. The number of containers moved. */
+  /**
+   * Moves the live container of this owner, and its volumes, to `destroying`. Returns the number of
+   * containers moved.
+   */
   markOwnerFinished(workerName: string, owner: ContainerOwner, options?: AbortOptions): Promise<number>;
   /**
-   * What the reaper has to delete: `destroying`; `failed` and `creating` with a lapsed lease become `destroying` first. Not those that are hijacked: of
-   * which `recordHijack` said so within `hijackGraceMs`, and `endHijack` nothing since. At most `limit`, oldest first.
+   * Returns the containers that the reaper has to delete: those that are `destroying`. Containers
+   * that are `failed`, or `creating` with a lapsed lease, become `destroying` first. Skips hijacked
+   * containers: those with a `recordHijack` within `hijackGraceMs` and no `endHijack` since.
+   * Returns at most `limit`, oldest first.
    */
   findDestroyable(
     workerName: string,
     limit: number,
     options?: FindDestroyableOptions,
   ): Promise<readonly ContainerRecord[]>;
-  /** The row of a `destroying` container, its processes' and its volumes'. Idempotent. The number of volumes that went with it.
-   * `IllegalTransitionError` in any other state. */
+  /**
+   * Deletes the row of a `destroying` container, with its processes and volumes. Returns the number
+   * of volumes deleted. Idempotent. Throws `IllegalTransitionError` in any other state.
+   */
   delete(handle: string, options?: AbortOptions): Promise<number>;
-  /** Whatever its state. `ContainerDisappearedError` where its row is gone, here and below. */
+  /**
+   * Returns the container's properties, in any state. Throws `ContainerDisappearedError` if the row
+   * no longer exists, as do the methods below.
+   */
   properties(handle: string, options?: AbortOptions): Promise<Readonly<Record<string, string>>>;
   setProperty(handle: string, name: string, value: string, options?: AbortOptions): Promise<void>;
-  /** Somebody works in it by hand, through this process, now by the database's clock. Whatever its state. */
+  /**
+   * Records a hijack of the container through this process, at the database's time, in any state.
+   */
   recordHijack(handle: string, processId: string, options?: AbortOptions): Promise<void>;
-  /** Nobody works in it through this process any more. Idempotent. */
+  /** Removes the record of a hijack through this process. Idempotent. */
   endHijack(handle: string, processId: string, options?: AbortOptions): Promise<void>;
-  /** The first result recorded for a process stands; recording it again changes nothing. The properties are set in the same statement in any case. */
+  /**
+   * Records the result of a process. The first result stands; a later one changes nothing. The same
+   * statement sets the properties in either case.
+   */
   recordProcessResult(
     handle: string,
     processId: string,

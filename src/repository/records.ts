@@ -20,12 +20,15 @@ export interface ContainerRecord {
   readonly owner: ContainerOwner;
   readonly state: ContainerState;
   readonly podName: string;
-  /** The uid of the pod that was made for it, once known. */
+  /** The uid of the container's pod, once it is known. */
   readonly podUid: string | undefined;
   readonly metadata: ContainerMetadata;
-  /** What processes need of the spec: `dir`, `user`, the environment. Opaque to the repository. */
+  /**
+   * The parts of the spec that processes need: `dir`, `user`, the environment. Opaque to the
+   * repository.
+   */
   readonly settings: Readonly<Record<string, unknown>>;
-  /** When somebody was last known to work in it by hand. */
+  /** When a hijack of the container was last recorded or ended. */
   readonly lastHijackAt: Date | undefined;
   readonly createdAt: Date;
 }
@@ -40,16 +43,16 @@ export interface VolumeRecord {
   readonly workerName: string;
   readonly kind: VolumeKind;
   readonly state: VolumeState;
-  /** The container that it belongs to; undefined for an artifact volume. */
+  /** The container of the volume; `undefined` for an artifact volume. */
   readonly containerHandle: string | undefined;
-  /** Where the container has it. */
+  /** The path of the volume in its container. */
   readonly mountPath: string | undefined;
-  /** The output's name. */
+  /** The name of the output. */
   readonly name: string | undefined;
   readonly teamId: string | undefined;
-  /** The artifact store that has its bytes, like `pod`. */
+  /** The artifact store that has the bytes, for example `pod`. */
   readonly store: string;
-  /** Where in that store: opaque to the repository. */
+  /** The location in that store. Opaque to the repository. */
   readonly location: Readonly<Record<string, string>>;
   readonly readyAt: Date | undefined;
   readonly digest: string | undefined;
@@ -59,16 +62,19 @@ export interface VolumeRecord {
 }
 
 /**
- * How a process ended, as it is stored.
+ * The stored result of a process.
  *
  * @public
  */
 export interface ProcessResultRecord {
   readonly exitStatus: number;
   readonly signal: number | undefined;
-  /** How many processes of the container the kernel killed for memory meanwhile; `undefined`: not known. */
+  /**
+   * The number of processes in the container that the kernel killed for memory during this process;
+   * `undefined` if it is unknown.
+   */
   readonly oomKills: number | undefined;
-  /** How much it printed from its start; `undefined`: not known. */
+  /** The bytes that the process has printed since its start; `undefined` if unknown. */
   readonly stdoutBytes?: number | undefined;
   readonly stderrBytes?: number | undefined;
 }

@@ -2,7 +2,7 @@ import type { AbortOptions } from '../runtime/options.ts';
 import type { VolumeRecord } from './records.ts';
 
 /**
- * An artifact volume to be.
+ * An artifact volume to insert.
  *
  * @public
  */
@@ -12,9 +12,9 @@ export interface NewArtifactVolume {
   readonly teamId: string;
   readonly store: string;
   readonly location: Readonly<Record<string, string>>;
-  /** From now until it is thrown away. */
+  /** The time from now until the volume expires. */
   readonly timeToLiveMs: number;
-  /** From now until the row, if still `creating`, is thought abandoned. */
+  /** The time from now until the reaper may delete the row if it is still `creating`. */
   readonly leaseMs: number;
 }
 
@@ -27,34 +27,48 @@ export interface VolumeContent {
 
 /** @public */
 export interface MarkReadyOptions extends AbortOptions {
-  /** Who holds the lease of the volume's container. Needed while that is `creating`. */
+  /**
+   * The holder of the lease of the volume's container. Required while that container is `creating`.
+   */
   readonly holder?: string | undefined;
 }
 
 /**
- * Volumes. Moves as in `ContainerRepository`; a row that is gone is `VolumeDisappearedError`.
+ * Volumes. Moves follow the rules of `ContainerRepository`; if the row no longer exists, they throw
+ * `VolumeDisappearedError`.
  *
  * @public
  */
 export interface VolumeRepository {
-  /** Inserts it as `creating`. */
+  /** Inserts the volume as `creating`. */
   insertArtifact(volume: NewArtifactVolume, options?: AbortOptions): Promise<VolumeRecord>;
-  /** `creating` to `created`; that ends the lease. Idempotent. */
+  /** Moves the volume from `creating` to `created`, which ends the lease. Idempotent. */
   markCreated(handle: string, options?: AbortOptions): Promise<VolumeRecord>;
-  /** `creating` to `failed`. Idempotent. */
+  /** Moves the volume from `creating` to `failed`. Idempotent. */
   markFailed(handle: string, options?: AbortOptions): Promise<void>;
-  /** Whatever its state. */
+  /** Returns the volume in any state, or `undefined` if it does not exist. */
   lookup(workerName: string, handle: string, options?: AbortOptions): Promise<VolumeRecord | undefined>;
   /**
-   * Its content is complete and verified. Only while `creating` or `created`. Without `content`, digest and size stay what they were.
+   * Records that the volume's content is complete and verified. Legal while the volume is
+   * `creating` or `created`. Without `content`, the digest and the size do not change.
    *
-   * @throws LeaseLostError - its container is `creating`, and the lease is not this holder's
+   * @throws LeaseLostError - the volume's container is `creating`, and another holder has its lease
    */
   markReady(handle: string, content: VolumeContent | undefined, options?: MarkReadyOptions): Promise<void>;
-  /** An artifact volume to `destroying`. Idempotent; `false`: there is no such artifact volume. */
+  /**
+   * Moves an artifact volume to `destroying`. Returns `false` if no such artifact volume exists.
+   * Idempotent.
+   */
   expire(workerName: string, handle: string, options?: AbortOptions): Promise<boolean>;
-  /** Artifact volumes that the reaper has to delete: `destroying`; `failed`, expired ones and `creating` ones with a lapsed lease become so first. At most `limit`, oldest first. */
+  /**
+   * Returns the artifact volumes that the reaper has to delete: those that are `destroying`.
+   * Volumes that are `failed`, expired, or `creating` with a lapsed lease become `destroying`
+   * first. Returns at most `limit`, oldest first.
+   */
   findDestroyable(workerName: string, limit: number, options?: AbortOptions): Promise<readonly VolumeRecord[]>;
-  /** The row of a `destroying` artifact volume. Idempotent. `IllegalTransitionError` in any other state, and of a container's volume, which goes with its container. */
+  /**
+   * Deletes the row of a `destroying` artifact volume. Idempotent. Throws `IllegalTransitionError`
+   * in any other state, and for a container's volume, which is deleted with its container.
+   */
   delete(handle: string, options?: AbortOptions): Promise<void>;
 }

@@ -1,11 +1,14 @@
 import type { AbortOptions } from '../runtime/options.ts';
 
 /**
- * Workers, and the installation that they belong to: one per database schema.
+ * Workers and their installation. A database schema has one installation.
  *
  * @public
  */
 export interface WorkerRepository {
-  /** Makes the worker's row if there is none, and gives the installation's id, a UUID that is made once. */
+  /**
+   * Inserts the worker's row if there is none. Returns the installation's id, a UUID that never
+   * changes.
+   */
   register(workerName: string, options?: AbortOptions): Promise<{ readonly installationId: string }>;
 }

@@ -39,7 +39,7 @@ describe('Transfers on a real cluster', function () {
     const logger: Logger = {
       ...silentLogger,
       info: (message) => {
-        if (message === 'a transfer goes on over another connection') reconnects += 1;
+        if (message === 'resuming a transfer over another connection') reconnects += 1;
       },
     };
     setup = workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage, options: { logger } });

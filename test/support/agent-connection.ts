@@ -1,4 +1,6 @@
-/** The host's side of a connection, for tests: frames as they are, and helpers for one operation at a time. */
+/**
+ * The host's end of a connection for tests: plain frames, and helpers for one operation at a time.
+ */
 import { createHash, type Hash } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 
@@ -30,7 +32,7 @@ export class AgentFailure extends Error {
   }
 }
 
-/** What an operation failed with; one that succeeds fails the test. */
+/** Returns the failure of an operation. Rejects if the operation succeeds. */
 export async function failureOf(operation: Promise<unknown>): Promise<AgentFailure> {
   try {
     await operation;
@@ -50,7 +52,7 @@ export interface AttachResult {
 
 export class AgentConnection {
   readonly agentHello: Promise<Json>;
-  /** Settles when the agent's side has ended. */
+  /** Resolves when the agent's end is closed. */
   readonly ended: Promise<void>;
   readonly #output: Readable;
   readonly #input: Writable;
@@ -97,7 +99,7 @@ export class AgentConnection {
     this.write(encodeJson(frameType.open, value));
   }
 
-  /** Takes nothing from the agent any more. */
+  /** Stops reading from the agent. */
   pause(): void {
     this.#output.pause();
   }
@@ -115,13 +117,13 @@ export class AgentConnection {
     this.#kill();
   }
 
-  /** Says BYE, and waits until `connect` has ended. */
+  /** Sends BYE, and waits until `connect` has ended. */
   async bye(): Promise<void> {
     this.write(encodeFrame(frameType.bye));
     await this.ended;
   }
 
-  /** The next frame of the agent; JSON in pieces is put together. Undefined at the end. */
+  /** Resolves with the next frame of the agent, with split JSON joined; `undefined` at the end. */
   async next(timeoutMs = 10_000): Promise<Frame | undefined> {
     const end = Date.now() + timeoutMs;
     for (;;) {
@@ -138,7 +140,7 @@ export class AgentConnection {
       }
       if (this.#closed) return undefined;
       const left = end - Date.now();
-      if (left <= 0) throw new Error(`no frame came within ${timeoutMs} ms`);
+      if (left <= 0) throw new Error(`no frame arrived within ${timeoutMs} ms`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);
         this.#wake = () => {
@@ -150,22 +152,22 @@ export class AgentConnection {
     }
   }
 
-  /** Nothing comes for so long. */
+  /** Whether no frame arrives for this time. */
   async silent(ms: number): Promise<boolean> {
     await new Promise((resolve) => setTimeout(resolve, ms));
     return this.#frames.length === 0;
   }
 
-  /** The next frame, which is of this type; an ERROR rejects. */
+  /** Resolves with the next frame of this type. Rejects for an ERROR or another type. */
   async expect(type: number, timeoutMs?: number): Promise<Frame> {
     const frame = await this.next(timeoutMs);
     if (frame === undefined) throw new Error('the connection ended');
     if (frame.type === frameType.error && type !== frameType.error) throw new AgentFailure(this.#json(frame));
-    if (frame.type !== type) throw new Error(`frame ${frame.type} came, not ${type}`);
+    if (frame.type !== type) throw new Error(`received frame ${frame.type}, expected ${type}`);
     return frame;
   }
 
-  /** OPENED; where ERROR comes in its place, that is taken, and rejects. */
+  /** Resolves with OPENED. Acknowledges an ERROR in its place, and rejects with it. */
   async opened(): Promise<Json> {
     try {
       return await this.expectJson(frameType.opened);
@@ -183,7 +185,7 @@ export class AgentConnection {
     return JSON.parse(frame.payload.toString('utf8')) as Json;
   }
 
-  /** A whole operation of one OPEN and one RESULT; rejects with AgentFailure. */
+  /** Runs a whole operation of one OPEN and one RESULT. Rejects with `AgentFailure`. */
   async call(value: Json, timeoutMs?: number): Promise<Json> {
     this.open(value);
     for (;;) {
@@ -192,7 +194,7 @@ export class AgentConnection {
       if (frame.type === frameType.progress || (frame.type === frameType.opened && value['op'] === 'stop')) continue;
       this.done();
       if (frame.type === frameType.error) throw new AgentFailure(this.#json(frame));
-      if (frame.type !== frameType.result) throw new Error(`frame ${frame.type} came, no RESULT`);
+      if (frame.type !== frameType.result) throw new Error(`received frame ${frame.type}, expected RESULT`);
       return this.#json(frame);
     }
   }
@@ -201,7 +203,10 @@ export class AgentConnection {
     return this.call({ op: 'start', id: `start-${id}`, attempt: 1, process: id, args, ...more });
   }
 
-  /** Attaches, takes everything with a window of 4 MiB, checks offsets and digests, and waits for the result. */
+  /**
+   * Attaches, receives all output with a window of 4 MiB, checks offsets and digests, and waits for
+   * the result.
+   */
   async attach(id: string, more: Json = {}, stdin?: Buffer): Promise<AttachResult> {
     this.open({ op: 'attach', id: `attach-${id}`, attempt: 1, process: id, ...more });
     const opened = await this.opened();
@@ -230,19 +235,24 @@ export class AgentConnection {
         if (stdout === undefined || stderr === undefined) throw new Error('a stream is missing');
         return { opened, result: this.#json(frame), stdout, stderr };
       } else if (frame.type !== frameType.progress) {
-        throw new Error(`frame ${frame.type} came during an attachment`);
+        throw new Error(`received frame ${frame.type} during an attachment`);
       }
     }
   }
 
-  /** Uploads an archive; `digest` in the place of the right one, `compress` for each frame. */
+  /**
+   * Uploads an archive, optionally with a wrong `digest` or with frames that `compress` encodes.
+   */
   async receive(open: Json, archive: Buffer, options: FeedOptions = {}): Promise<Json> {
     this.open({ op: 'receive', attempt: 1, path: '', ...open });
     const opened = await this.opened();
     return this.feed(new Feeder(this, archive, { ...options, from: Number(opened['from']) }));
   }
 
-  /** Continues an upload of another connection: from where the agent is, or to its outcome where that is known already. */
+  /**
+   * Resumes an upload of another connection at the agent's offset. Returns the outcome at once if
+   * the agent has it.
+   */
   async resumeReceive(open: Json, archive: Buffer): Promise<Json> {
     this.open({ op: 'receive', path: '', ...open, resume: true });
     const frame = await this.next();
@@ -258,7 +268,7 @@ export class AgentConnection {
     return this.#json(frame);
   }
 
-  /** An upload from OPENED on. */
+  /** Runs an upload after OPENED. */
   private async feed(feeder: Feeder | undefined): Promise<Json> {
     for (;;) {
       const frame = await this.next(30_000);
@@ -271,12 +281,12 @@ export class AgentConnection {
         if (frame.type === frameType.error) throw new AgentFailure(this.#json(frame));
         return this.#json(frame);
       } else if (frame.type !== frameType.progress) {
-        throw new Error(`frame ${frame.type} came during an upload`);
+        throw new Error(`received frame ${frame.type} during an upload`);
       }
     }
   }
 
-  /** Downloads an archive, checking offsets, count and digest. */
+  /** Downloads an archive, and checks offsets, count and digest. */
   async send(open: Json): Promise<{ opened: Json; result: Json; archive: Buffer; compressedFrames: number }> {
     this.open({ op: 'send', attempt: 1, path: '', ...open });
     const opened = await this.opened();
@@ -289,7 +299,7 @@ export class AgentConnection {
       else {
         this.done();
         if (frame.type === frameType.error) throw new AgentFailure(this.#json(frame));
-        if (frame.type !== frameType.result) throw new Error(`frame ${frame.type} came during a download`);
+        if (frame.type !== frameType.result) throw new Error(`received frame ${frame.type} during a download`);
         return {
           opened,
           result: this.#json(frame),
@@ -300,7 +310,7 @@ export class AgentConnection {
     }
   }
 
-  /** Starts and attaches: what a command prints and how it ends. */
+  /** Starts a command and attaches. Returns its output and result. */
   async run(id: string, args: readonly unknown[], more: Json = {}, stdin?: Buffer): Promise<AttachResult> {
     await this.start(id, args, { ...more, stdin: stdin !== undefined });
     return this.attach(id, { stdin: stdin !== undefined }, stdin);
@@ -309,7 +319,7 @@ export class AgentConnection {
 
 const RECEIVE_WINDOW = 4 * 1024 * 1024;
 
-/** Takes a stream of the agent, and gives credit for it. */
+/** Receives a stream of the agent, and sends WINDOW for it. */
 export class Receiver {
   readonly #connection: AgentConnection;
   readonly #stream: number;
@@ -345,7 +355,7 @@ export class Receiver {
   }
 
   end(end: { total: number; digest: Buffer }): void {
-    if (end.total !== this.#offset) throw new Error(`END at ${end.total}, but ${this.#offset} bytes came`);
+    if (end.total !== this.#offset) throw new Error(`END at ${end.total}, but ${this.#offset} bytes were received`);
     if (!this.#hash.digest().equals(end.digest)) throw new Error('END with another digest');
     this.#ended = true;
   }
@@ -357,10 +367,10 @@ export class Receiver {
 }
 
 export interface FeedOptions {
-  /** What END says, where it is not the truth. */
+  /** The digest of END. @defaultValue the correct one */
   readonly digest?: Buffer | undefined;
   readonly compress?: ((bytes: Buffer) => Buffer) | undefined;
-  /** END says that the encoding of the source has proven its end. */
+  /** Whether END carries the flag PROVEN. */
   readonly proven?: boolean | undefined;
   /** The offset at which the agent continues. @defaultValue 0 */
   readonly from?: number | undefined;

@@ -1,6 +1,6 @@
 /**
- * The frames of docs/agent-protocol.md, written down a second time: what the agent is tested with must not share a mistake with
- * the library's own codec.
+ * The frames of docs/agent-protocol.md, implemented independently of the library's codec, so that
+ * the agent's tests do not share its mistakes.
  */
 import { createHash } from 'node:crypto';
 import { zstdDecompressSync } from 'node:zlib';
@@ -65,7 +65,7 @@ export function encodeWindow(stream: number, acknowledged: number, limit: number
   return encodeFrame(frameType.window, payload, durable ? 4 : 0);
 }
 
-/** `proven`: the encoding of the source has proven that nothing is missing. */
+/** @param proven - whether END carries the flag PROVEN */
 export function encodeEnd(stream: number, total: number, digest: Uint8Array, proven = false): Buffer {
   const payload = Buffer.alloc(48);
   payload.writeUInt8(stream, 0);
@@ -80,7 +80,7 @@ export function sha256(...bytes: Uint8Array[]): Buffer {
   return hash.digest();
 }
 
-/** Cuts a stream of bytes into frames. */
+/** Splits a stream of bytes into frames. */
 export class FrameSplitter {
   #rest: Buffer = Buffer.alloc(0);
 
@@ -118,7 +118,7 @@ export function decodeData(frame: Frame): DataFrame {
   const bytes = frame.payload.subarray(16);
   const raw = compressed ? zstdDecompressSync(bytes) : bytes;
   if (raw.length !== rawLength || rawLength === 0 || rawLength > 262_144)
-    throw new Error(`DATA of ${raw.length} bytes that says ${rawLength}`);
+    throw new Error(`DATA of ${raw.length} bytes that declares ${rawLength}`);
   return { stream: frame.payload.readUInt8(0), offset: Number(frame.payload.readBigUInt64LE(8)), raw, compressed };
 }
 

@@ -1,4 +1,6 @@
-/** The agent's binary, started for a test: `serve` in a folder of its own, and connections through `connect`. */
+/**
+ * Runs the agent's binary for a test: `serve` in its own folder, and connections through `connect`.
+ */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
@@ -10,14 +12,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentConnection } from './agent-connection.ts';
 
 export interface AgentOptions {
-  /** Where the state directory is; a new temporary folder by default. */
+  /** The state directory. @defaultValue a new temporary folder */
   readonly folder?: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** The agent to run; this checkout's by default. */
+  /** The agent to run. @defaultValue this checkout's */
   readonly binary?: string;
-  /** A program that runs the agent, with its arguments before the agent's: `su`, `unshare`. */
+  /** A program that runs the agent, and its arguments before the agent's: `su`, `unshare`. */
   readonly wrapper?: readonly string[];
-  /** The same for `agent connect`. */
+  /** A program that runs `agent connect`. */
   readonly connectWrapper?: readonly string[];
 }
 
@@ -41,7 +43,7 @@ export class AgentProcess {
     this.#serve = this.#spawn();
   }
 
-  /** Starts `agent serve`, and does not wait for it: `connect` does. */
+  /** Starts `agent serve` without waiting for it: `connect` waits. */
   static async start(options: AgentOptions = {}): Promise<AgentProcess> {
     const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'kw-agent-')));
     return new AgentProcess(folder, options.folder === undefined, options);
@@ -49,7 +51,7 @@ export class AgentProcess {
 
   #spawn(): ChildProcessByStdio<null, null, Readable> {
     const [program, ...before] = [...(this.#options.wrapper ?? []), this.#options.binary ?? agentBinary()];
-    if (program === undefined) throw new Error('there is no program');
+    if (program === undefined) throw new Error('the wrapper is empty');
     const child = spawn(program, [...before, 'serve', this.folder], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: this.#options.env ?? process.env,
@@ -67,13 +69,17 @@ export class AgentProcess {
     return this.#serve.pid;
   }
 
-  /** The processes that `serve` has forked: a session for each connection, and supervisors. */
+  /** Returns the processes that `serve` has forked: a session per connection, and supervisors. */
   async children(): Promise<readonly number[]> {
     const pids = await readFile(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8');
     return pids.split(' ').filter(Boolean).map(Number);
   }
 
-  /** A connection after both HELLOs; the host speaks these protocol versions, all of them by default. */
+  /**
+   * Resolves with a connection after both HELLO.
+   *
+   * @param protocol - the protocol versions of the host; by default all
+   */
   async connect(protocol?: readonly [number, number]): Promise<AgentConnection> {
     const connection = await this.connectRaw();
     connection.hello(protocol);
@@ -81,10 +87,10 @@ export class AgentProcess {
     return connection;
   }
 
-  /** A connection on which the host has said nothing yet. */
+  /** Resolves with a connection on which the host has sent nothing. */
   async connectRaw(): Promise<AgentConnection> {
     const [program, ...before] = [...(this.#options.connectWrapper ?? []), agentBinary()];
-    if (program === undefined) throw new Error('there is no program');
+    if (program === undefined) throw new Error('the wrapper is empty');
     const child = spawn(program, [...before, 'connect', this.folder], { stdio: ['pipe', 'pipe', 'pipe'] });
     child.stderr.on('data', (bytes: Buffer) => process.stderr.write(bytes));
     const connection = new AgentConnection(child.stdout, child.stdin, () => {
@@ -99,7 +105,7 @@ export class AgentProcess {
     return connection;
   }
 
-  /** Ends `serve` as the kubelet does, and gives its exit status. */
+  /** Ends `serve` as the kubelet does, and returns its exit status. */
   async terminate(): Promise<number | null> {
     if (this.#serve.exitCode !== null || this.#serve.signalCode !== null) return this.#serve.exitCode;
     const exit = once(this.#serve, 'exit');
@@ -108,7 +114,7 @@ export class AgentProcess {
     return this.#serve.exitCode;
   }
 
-  /** Ends `serve` as the kernel does, and starts it again on the same folder. */
+  /** Kills `serve` as the kernel does, and starts it again in the same folder. */
   async killAndRestart(): Promise<void> {
     const exit = once(this.#serve, 'exit');
     this.#serve.kill('SIGKILL');
@@ -125,7 +131,9 @@ export class AgentProcess {
   }
 }
 
-/** Waits until `check` gives something else than false or undefined. */
+/**
+ * Waits until `check` returns a value other than `false` and `undefined`, and returns that value.
+ */
 export async function until<T>(
   what: string,
   check: () => T | Promise<T>,
@@ -135,7 +143,7 @@ export async function until<T>(
   for (;;) {
     const value = await check();
     if (value !== false && value !== undefined) return value as Exclude<T, false | undefined>;
-    if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
+    if (Date.now() > end) throw new Error(`timed out: ${what}`);
     await sleep(5);
   }
 }

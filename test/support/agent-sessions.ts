@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 
 import type { AgentProcess } from './agent-process.ts';
 
-/** The process ids of the agent's sessions, one for each connection, the oldest first. */
+/** Returns the process ids of the agent's sessions, one per connection, the oldest first. */
 export async function agentSessions(agent: AgentProcess): Promise<number[]> {
   const sessions: number[] = [];
   for (const name of await readdir('/proc')) {

@@ -1,4 +1,4 @@
-/** Runs an agent whose system calls fail or wait: compiles agent/test/syscalls.c once for a suite. */
+/** Makes system calls of an agent fail or wait. Compiles agent/test/syscalls.c once per suite. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ export class AgentSyscalls {
     this.#program = join(folder, 'syscalls');
   }
 
-  /** Returns the reason where this machine has no C compiler, or allows no such filter. */
+  /** Returns the reason if this machine has no C compiler or does not allow the filter. */
   static async build(): Promise<AgentSyscalls | string> {
     const syscalls = new AgentSyscalls(await mkdtemp(join(tmpdir(), 'kw-syscalls-')));
     const source = join(import.meta.dirname, '../../agent/test/syscalls.c');
@@ -31,23 +31,29 @@ export class AgentSyscalls {
     }
   }
 
-  /** A new name for a file that ends a wait; it goes with the rest. */
+  /** Returns a new path for a file that ends a wait. Disposal removes the file. */
   file(): string {
     this.#files += 1;
     return join(this.#folder, `file-${this.#files}`);
   }
 
-  /** The wrapper of an agent for which these calls fail. */
+  /** Returns the wrapper of an agent for which these calls fail. */
   failing(calls: readonly string[], error: 'ENOSYS' | 'EPERM'): string[] {
     return [this.#program, ...calls.flatMap((call) => ['--fail', `${call}=${error}`]), '--'];
   }
 
-  /** The wrapper of an agent in which each such call takes a millisecond until `file` exists. */
+  /**
+   * Returns the wrapper of an agent for which each of these calls takes a millisecond until `file`
+   * exists.
+   */
   slowing(call: 'renameat' | 'unlinkat', file: string): string[] {
     return this.holding(call, '*', file);
   }
 
-  /** The wrapper of an agent in which this call on a file of this name waits until `file` exists; `${file}.held` says that it waits. */
+  /**
+   * Returns the wrapper of an agent for which this call on a file of this name waits until `file`
+   * exists. `${file}.held` exists while it waits.
+   */
   holding(call: 'renameat' | 'unlinkat', name: string, file: string): string[] {
     return [this.#program, '--hold', `${call}:${name}:${file}`, '--'];
   }

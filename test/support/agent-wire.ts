@@ -1,4 +1,7 @@
-/** The frames of docs/agent-protocol.md, written down a second time: shares nothing with src/agent, so that a mistake there cannot cancel out. */
+/**
+ * The frames of docs/agent-protocol.md, implemented independently of src/agent-client, so that
+ * mistakes cannot cancel out.
+ */
 export const WIRE_TYPES = [
   '',
   'HELLO',
@@ -110,7 +113,7 @@ export function readEnd({ payload }: WireFrame): { stream: number; total: number
   };
 }
 
-/** Splits bytes into frames; JSON texts that span frames are not joined. */
+/** Splits bytes into frames. Does not join JSON texts that span frames. */
 export class WireReader {
   #rest: Buffer = Buffer.alloc(0);
 

@@ -9,10 +9,13 @@ import { KubeConfig } from '@kubernetes/client-node';
 import type { ExecEndpoint } from '../../src/exec/exec-endpoint.ts';
 import { ExecPeer } from './exec-peer.ts';
 
-/** Answers one request; what it throws becomes a 500. */
+/** Answers one request. An error that it throws becomes a 500. */
 export type RestHandler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
 
-/** An API server that does what a test scripts, faults above all: real HTTP and real WebSocket frames, no Kubernetes. */
+/**
+ * An API server with scripted behaviour, mainly faults: real HTTP and real WebSocket frames, no
+ * Kubernetes.
+ */
 export class ScriptedApiServer {
   /** `METHOD path?query` of each request, in order. */
   readonly requests: string[] = [];
@@ -34,12 +37,12 @@ export class ScriptedApiServer {
     });
     server.on('request', (request, response) => void this.#answer(request, response));
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-      this.#note(request);
+      this.#record(request);
       this.exec(new ExecPeer(request, socket, head));
     });
   }
 
-  /** With TLS where there is a certificate for it. */
+  /** Starts a server, with TLS if a certificate is given. */
   static async start(tls?: TlsOptions): Promise<ScriptedApiServer> {
     const server = tls === undefined ? createServer() : createTlsServer(tls);
     server.listen(0, '127.0.0.1');
@@ -52,17 +55,17 @@ export class ScriptedApiServer {
     return `${this.#scheme}://127.0.0.1:${String(port)}`;
   }
 
-  /** Connections that are open now. */
+  /** The number of open connections. */
   get connections(): number {
     return this.#sockets.size;
   }
 
-  /** A configuration that leads here. */
+  /** Returns a kubeconfig for this server. */
   kubeConfig(user?: Readonly<Record<string, unknown>>, path = ''): KubeConfig {
     return kubeConfigFor(`${this.url}${path}`, user);
   }
 
-  /** Where an exec can be opened here. */
+  /** Returns the endpoint of an exec on this server. */
   execEndpoint(): ExecEndpoint {
     const url = `${this.url.replace('http', 'ws')}/api/v1/namespaces/ci/pods/p/exec?command=cat&container=main&stdin=true&stdout=true&stderr=true`;
     return { url, headers: { Authorization: 'Bearer secret' }, tls: {} };
@@ -74,13 +77,13 @@ export class ScriptedApiServer {
     await once(this.#server, 'close');
   }
 
-  #note(request: IncomingMessage): void {
+  #record(request: IncomingMessage): void {
     this.requests.push(`${request.method ?? ''} ${request.url ?? ''}`);
     this.headers.push(request.headers);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.#note(request);
+    this.#record(request);
     const chunks: Buffer[] = [];
     try {
       for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -91,7 +94,7 @@ export class ScriptedApiServer {
   }
 }
 
-/** A configuration that leads to a server of a test's. */
+/** Returns a kubeconfig for a test server. */
 export function kubeConfigFor(
   server: string,
   user: Readonly<Record<string, unknown>> = { token: 'secret' },
@@ -99,8 +102,8 @@ export function kubeConfigFor(
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromOptions({
     clusters: [{ name: 'scripted', server, skipTLSVerify: true }],
-    users: [{ name: 'somebody', ...user }],
-    contexts: [{ name: 'here', cluster: 'scripted', user: 'somebody', namespace: 'ci' }],
+    users: [{ name: 'user', ...user }],
+    contexts: [{ name: 'here', cluster: 'scripted', user: 'user', namespace: 'ci' }],
     currentContext: 'here',
   });
   return kubeConfig;
@@ -116,7 +119,7 @@ export function answerJson(
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 }
 
-/** A `Status` of Kubernetes. */
+/** Returns a `Status` of Kubernetes. */
 export function failure(code: number, reason: string, message: string): object {
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code };
 }

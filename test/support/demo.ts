@@ -11,7 +11,10 @@ export interface DemoRun {
   readonly stderr: string;
 }
 
-/** Runs the demo as `npm run demo -- …` does. `onOutput` sees what it has printed so far, and may end it by a signal. */
+/**
+ * Runs the demo as `npm run demo -- …` does. `onOutput` receives the output so far, and may end the
+ * demo by a signal.
+ */
 export async function runDemo(
   args: readonly string[],
   onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void,

@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 
 const main = fileURLToPath(new URL('../../src/embedded/main.ts', import.meta.url));
 
-/** An embedded cluster in a process of its own: it lives on whatever becomes of the hosts, and ends with the test process. */
+/**
+ * An embedded cluster in its own process: independent of the hosts, it ends with the test process.
+ */
 export class EmbeddedProcess {
   readonly kubeconfigPath: string;
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
@@ -23,7 +25,7 @@ export class EmbeddedProcess {
       line += String(chunk);
       if (line.includes('\n')) break;
     }
-    if (!line.includes('\n')) throw new Error(`the embedded cluster ended at once: ${await text(child.stdout)}`);
+    if (!line.includes('\n')) throw new Error(`the embedded cluster exited: ${await text(child.stdout)}`);
     child.stdout.resume();
     return new EmbeddedProcess((JSON.parse(line) as { kubeconfig: string }).kubeconfig, child);
   }

@@ -5,7 +5,7 @@ import type { KubernetesWorker } from '../../src/index.ts';
 import { newPGlite } from './pglite.ts';
 import { workerSetup } from './worker-setup.ts';
 
-/** A worker on an embedded cluster and a database of its own, for specs that do to them what they like. */
+/** A worker on its own embedded cluster and database, for specs that change both freely. */
 export interface EmbeddedWorker {
   readonly cluster: EmbeddedCluster;
   readonly database: PGlite;

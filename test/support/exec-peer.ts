@@ -12,13 +12,13 @@ import {
   upgradeAnswer,
 } from './websocket-frames.ts';
 
-/** The server's end of one exec, which does what a test tells it to, right or wrong. */
+/** The server's end of one exec, with scripted behaviour, correct or not. */
 export class ExecPeer {
   readonly request: IncomingMessage;
   readonly socket: Socket;
-  /** Every frame that came, as it came. */
+  /** Every received frame. */
   readonly frames: ClientFrame[] = [];
-  /** Whether pings are answered. */
+  /** Whether it answers pings. */
   answersPings = true;
   readonly #parser = new ClientFrameParser();
   #waiting: (() => void)[] = [];
@@ -27,7 +27,7 @@ export class ExecPeer {
     this.request = request;
     this.socket = socket;
     socket.on('error', () => undefined);
-    // Node's server would keep its half open.
+    // Node's server keeps its half open by default.
     socket.on('end', () => socket.end());
     socket.on('close', () => this.#wake());
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
@@ -38,18 +38,18 @@ export class ExecPeer {
     return offeredBy(this.request);
   }
 
-  /** Switches to WebSocket; without a protocol where `undefined` is given. */
+  /** Switches to WebSocket, by default with the first offered sub-protocol. */
   accept(protocol: string | undefined = this.offered[0], extra: readonly string[] = []): this {
     this.socket.write(upgradeAnswer(this.request, protocol, extra));
     return this;
   }
 
-  /** Answers with plain HTTP instead. */
+  /** Answers with plain HTTP. */
   refuse(status: number, body: string, headers: Readonly<Record<string, string>> = {}): void {
     this.socket.end(httpAnswer(status, body, headers));
   }
 
-  /** A message on a channel, as one frame. */
+  /** Sends a message on a channel as one frame. */
   send(channel: number, payload: Buffer | string = ''): this {
     return this.sendFrame(opcodes.binary, Buffer.concat([Buffer.from([channel]), Buffer.from(payload)]));
   }
@@ -63,17 +63,17 @@ export class ExecPeer {
     return this.send(3, JSON.stringify(status));
   }
 
-  /** A proper WebSocket close, and the end of the connection. */
+  /** Sends a WebSocket close, and ends the connection. */
   close(code = 1000, reason = ''): void {
     this.socket.end(closeFrame(code, reason));
   }
 
-  /** A TCP reset. */
+  /** Resets the TCP connection. */
   reset(): void {
     this.socket.resetAndDestroy();
   }
 
-  /** The bytes that came for stdin so far. */
+  /** The stdin bytes received so far. */
   get stdin(): Buffer {
     return Buffer.concat(this.stdinMessages.map((message) => message.subarray(1)));
   }
@@ -84,12 +84,12 @@ export class ExecPeer {
       .map(({ payload }) => payload);
   }
 
-  /** Waits until it is so; looks again whenever something came or the connection ended. */
+  /** Waits for a condition. Checks it whenever bytes arrive or the connection ends. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Resolves when the other end is gone. */
+  /** Resolves when the client has closed its end. */
   async gone(): Promise<void> {
     await this.until(() => this.socket.destroyed || this.socket.readableEnded);
   }

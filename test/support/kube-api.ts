@@ -7,18 +7,20 @@ import type { Context } from 'mocha';
 
 const run = promisify(execFile);
 
-/** What makes a real API server go away and come back. */
+/** Stops and starts a real API server. */
 export interface KubeApi {
   kill(): Promise<void>;
-  /** Resolves when it was started; it answers some seconds later. */
+  /** Resolves when the server was started. It answers some seconds later. */
   start(): Promise<void>;
 }
 
-/** By the program that `KW_KUBE_API` names; without one the suite is skipped, and says why. */
+/**
+ * Uses the program that `KW_KUBE_API` names. Without one, skips the suite and prints the reason.
+ */
 export function kubeApi(context: Context): KubeApi {
   const program = process.env['KW_KUBE_API'] ?? fileURLToPath(new URL('../../../shared/kube/api', import.meta.url));
   if (!existsSync(program)) {
-    console.log(`      skipped: there is no ${program} to kill and start the API server with; KW_KUBE_API names one`);
+    console.log(`      skipped: ${program}, which kills and starts the API server, does not exist; see KW_KUBE_API`);
     context.skip();
   }
   return {

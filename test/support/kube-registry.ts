@@ -9,27 +9,28 @@ import type { Context } from 'mocha';
 
 const run = promisify(execFile);
 
-/** The registry of the nodes: what is pulled from it, and what makes it go away and come back. */
+/** The image registry of the nodes. Stops and starts it, and tags images. */
 export interface KubeRegistry {
-  /** Where it is, as in the names of images. */
+  /** The host part of image names. */
   readonly host: string;
   stop(): Promise<void>;
   start(): Promise<void>;
-  /** Gives an image a further tag, which no node has pulled yet. */
+  /** Adds a tag to an image, so that no node has pulled that tag. */
   tag(image: string, from: string, to: string): Promise<void>;
 }
 
 const manifestType = 'application/vnd.docker.distribution.manifest.v2+json';
 
-/** By the program that `KW_KUBE_REGISTRY` names; without one the suite is skipped, and says why. */
+/**
+ * Uses the program that `KW_KUBE_REGISTRY` names. Without one, skips the suite and prints the
+ * reason.
+ */
 export function kubeRegistry(context: Context): KubeRegistry {
   const program =
     process.env['KW_KUBE_REGISTRY'] ?? fileURLToPath(new URL('../../../shared/kube/registry', import.meta.url));
   const host = process.env['KW_TEST_REGISTRY'] ?? 'registry.local:5000';
   if (!existsSync(program)) {
-    console.log(
-      `      skipped: there is no ${program} to stop and start the registry with; KW_KUBE_REGISTRY names one`,
-    );
+    console.log(`      skipped: ${program}, which stops and starts the registry, does not exist; see KW_KUBE_REGISTRY`);
     context.skip();
   }
   const urlOf = (image: string, tag: string): string => `http://${host}/v2/${image}/manifests/${tag}`;
@@ -39,7 +40,7 @@ export function kubeRegistry(context: Context): KubeRegistry {
       await run(program, ['stop']);
     },
     start: async () => {
-      // What it starts keeps its output open.
+      // The started program keeps the output open.
       await run('sh', ['-c', '"$0" start >/dev/null 2>&1', program]);
     },
     tag: async (image, from, to) => {
@@ -49,15 +50,18 @@ export function kubeRegistry(context: Context): KubeRegistry {
         headers: { 'content-type': manifestType },
         body: await manifest.text(),
       });
-      if (!answer.ok) throw new Error(`the registry does not take the tag: ${answer.status}`);
+      if (!answer.ok) throw new Error(`the registry rejected the tag: ${answer.status}`);
     },
   };
 }
 
-/** A registry before the real one, on this machine and its nodes: it answers with a status until it is set to serve. */
+/**
+ * A proxy of the real registry, reachable from this machine and its nodes. Answers with an error
+ * status until `serve`.
+ */
 export interface FaultyRegistry extends AsyncDisposable {
   readonly host: string;
-  /** How often it refused. */
+  /** The number of refused requests. */
   readonly refusals: number;
   serve(): void;
 }
@@ -65,19 +69,19 @@ export interface FaultyRegistry extends AsyncDisposable {
 export async function faultyRegistry({ host }: KubeRegistry, status: number): Promise<FaultyRegistry> {
   let isServing = false;
   let refusals = 0;
-  const server = createServer((asked, answer) => {
+  const server = createServer((incoming, answer) => {
     if (!isServing) {
       refusals += 1;
       answer.writeHead(status).end();
       return;
     }
-    const { method, url, headers } = asked;
-    const passed = request(`http://${host}${url ?? ''}`, { method, headers: { ...headers, host } }, (got) => {
-      answer.writeHead(got.statusCode ?? 502, got.headers);
-      got.pipe(answer);
+    const { method, url, headers } = incoming;
+    const passed = request(`http://${host}${url ?? ''}`, { method, headers: { ...headers, host } }, (response) => {
+      answer.writeHead(response.statusCode ?? 502, response.headers);
+      response.pipe(answer);
     });
     passed.on('error', () => answer.destroy());
-    asked.pipe(passed);
+    incoming.pipe(passed);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

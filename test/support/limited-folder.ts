@@ -1,4 +1,7 @@
-/** A small file system for one test: it fills up, runs out of inodes, or becomes read-only, and ends with the test, however that ends. */
+/**
+ * A small file system for one test: it can fill up, run out of inodes, or become read-only. It ends
+ * with the test process.
+ */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rmdir } from 'node:fs/promises';
@@ -7,12 +10,15 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 
-/** Mounts, says so, and then runs what it is told line by line; at the end of its input the mount namespace goes, and with it the mount. */
+/**
+ * Mounts, reports it, and then runs each line of its input. At the end of the input the mount
+ * namespace ends, and the mount with it.
+ */
 const HOLDER = `mount -t tmpfs -o "$1" tmpfs "$0" && echo mounted &&
   while read -r line; do if eval "$line"; then echo done; else echo failed; fi; done`;
 
 export class LimitedFolder {
-  /** As seen from here: the mount itself is in a namespace of its own. */
+  /** The path from this process: the mount is in its own namespace. */
   readonly folder: string;
   readonly #mountPoint: string;
   readonly #holder: ChildProcessByStdio<Writable, Readable, null>;
@@ -25,7 +31,10 @@ export class LimitedFolder {
     this.folder = `/proc/${holder.pid}/root${mountPoint}`;
   }
 
-  /** A tmpfs with these options (`size=4m,nr_inodes=100`); undefined where this machine doesn't let us mount one. */
+  /**
+   * Mounts a tmpfs with these options (`size=4m,nr_inodes=100`). Returns `undefined` if this
+   * machine does not permit it.
+   */
   static async mount(options: string): Promise<LimitedFolder | undefined> {
     const mountPoint = await mkdtemp(join(tmpdir(), 'kw-limited-'));
     for (const namespaces of [['--user', '--map-root-user', '--mount'], ['--mount']]) {
@@ -40,7 +49,7 @@ export class LimitedFolder {
     return undefined;
   }
 
-  /** Runs a line of shell where the mount can be changed; `$0` is the mount point. */
+  /** Runs a shell line inside the mount namespace; `$0` is the mount point. */
   async run(line: string): Promise<void> {
     this.#holder.stdin.write(`${line}\n`);
     const answer = await this.#answer();

@@ -13,7 +13,8 @@ const run = promisify(execFile);
 const startTimeoutMs = 30_000;
 const port = 6432;
 
-// As the keeper of a PostgresServer: PgBouncer and its folder go with this process, however that ends.
+// Like the keeper of a PostgresServer: stops PgBouncer and removes its folder when this process
+// ends, however it ends.
 const keeper = `
 pgbouncer "$1/pgbouncer.ini" </dev/null >/dev/null 2>&1 &
 bouncer=$!
@@ -23,7 +24,10 @@ wait "$bouncer"
 rm -rf "$1"
 `;
 
-/** A PgBouncer in transaction mode before a PostgreSQL server, with default settings otherwise, in a folder of its own, reached by a unix socket. */
+/**
+ * A PgBouncer in transaction mode in front of a PostgreSQL server, with default settings otherwise.
+ * It has its own folder and listens on a unix socket.
+ */
 export class PgBouncer {
   readonly url: string;
   readonly #folder: string;
@@ -35,7 +39,7 @@ export class PgBouncer {
     this.url = `postgres://postgres@${encodeURIComponent(folder)}:${port}/postgres`;
   }
 
-  /** Why there is none on this machine; `undefined`: there is one. */
+  /** Returns why PgBouncer cannot run on this machine, or `undefined` if it can. */
   static async missing(): Promise<string | undefined> {
     return await run('pgbouncer', ['--version'], { env: environment() }).then(
       () => undefined,
@@ -43,7 +47,7 @@ export class PgBouncer {
     );
   }
 
-  /** Starts one before the server whose socket is in the folder that the URL names. */
+  /** Starts a PgBouncer in front of the server whose socket is in the folder of the URL. */
   static async start(serverUrl: string): Promise<PgBouncer> {
     const user = await serverUser();
     const folder = await newFolder(user);
@@ -64,7 +68,7 @@ logfile = ${join(folder, 'log')}
       ...user,
       cwd: folder,
       env: environment(),
-      // Its own group, so that Ctrl-C reaches this process and not the keeper before its time.
+      // Its own process group, so that Ctrl-C reaches only this process and not the keeper.
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
     });
@@ -97,18 +101,19 @@ logfile = ${join(folder, 'log')}
       );
       socket.destroy();
       if (connected) return;
-      if (Date.now() > deadline) throw new Error('it takes no connections');
+      if (Date.now() > deadline) throw new Error('it accepts no connections');
     }
   }
 }
 
 function environment(): NodeJS.ProcessEnv {
-  // Debian has it where only root looks.
+  // Debian installs it in a folder that only root's PATH has.
   return { PATH: `${process.env['PATH'] ?? '/usr/bin:/bin'}:/usr/sbin:/usr/local/sbin` };
 }
 
 async function newFolder(user: ServerUser | undefined): Promise<string> {
-  // Another user may not reach the temporary folder of this one, and the path of a socket has at most 107 bytes.
+  // Another user may be unable to reach this user's temporary folder, and the path of a socket has
+  // at most 107 bytes.
   const base = user === undefined && tmpdir().length < 60 ? tmpdir() : '/tmp';
   const folder = await mkdtemp(join(base, 'kw-pgbouncer-'));
   if (user !== undefined) await chown(folder, user.uid, user.gid);

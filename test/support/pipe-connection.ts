@@ -5,12 +5,13 @@ import type { Readable, Writable } from 'node:stream';
 import type { ByteConnection, ByteConnectionHandlers } from '../../src/agent-client/session/byte-connection.ts';
 import { ExecConnectionLostError } from '../../src/errors/connection.ts';
 
-/** What a connection does to the bytes on their way. */
+/** The faults of a connection. */
 export interface PipeFaults {
-  /** Lost after so many bytes from the host, or from the agent. */
+  /** The connection is lost after this many bytes from the host. */
   readonly cutAfterSentBytes?: number | undefined;
+  /** The connection is lost after this many bytes from the agent. */
   readonly cutAfterReceivedBytes?: number | undefined;
-  /** Gives what comes in chunks of at most so many bytes. */
+  /** The largest chunk that is passed to the handlers. */
   readonly splitBytes?: number | undefined;
 }
 
@@ -65,7 +66,7 @@ export class PipeConnection implements ByteConnection {
     this.#child.stdout.destroy();
   }
 
-  /** The connection is lost. */
+  /** Ends the connection with an error. */
   cut(detail = 'cut'): void {
     const handlers = this.#handlers;
     this.close();
@@ -74,7 +75,7 @@ export class PipeConnection implements ByteConnection {
     );
   }
 
-  /** Nothing comes any more, and nobody notices; until `resume`. */
+  /** Blocks incoming bytes without an error until `resume`. */
   stall(): void {
     this.#stalled = true;
     this.#child.stdout.pause();
@@ -85,7 +86,7 @@ export class PipeConnection implements ByteConnection {
     this.#child.stdout.resume();
   }
 
-  /** Resolves when the process of the connection is gone. */
+  /** Resolves when the process of the connection has exited. */
   async gone(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
   }

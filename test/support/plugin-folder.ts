@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 const apiVersion = 'client.authentication.k8s.io/v1';
 
-/** A folder with a kubeconfig and a credential plug-in, which are real files and a real program. */
+/** A folder with a real kubeconfig file and a real credential plug-in. */
 export class PluginFolder {
   readonly path: string;
 
@@ -20,7 +20,7 @@ export class PluginFolder {
     return join(this.path, 'config');
   }
 
-  /** Writes the plug-in: counts the run, then does what the script says. */
+  /** Writes a plug-in that counts its runs and then runs the script. */
   async plugin(script: string, name = 'plugin'): Promise<string> {
     const path = join(this.path, name);
     await writeFile(`${path}.new`, `#!/bin/sh\necho run >>'${this.path}/runs'\n${script}\n`, { mode: 0o755 });
@@ -28,17 +28,17 @@ export class PluginFolder {
     return path;
   }
 
-  /** What a plug-in prints. */
+  /** Returns a script that prints a credential. */
   answer(status: Readonly<Record<string, unknown>>, version = apiVersion): string {
     return `cat <<'END'\n${JSON.stringify({ kind: 'ExecCredential', apiVersion: version, status })}\nEND`;
   }
 
-  /** How often the plug-in has been started. */
+  /** Returns the number of runs of the plug-in. */
   async runs(): Promise<number> {
     return (await readFile(join(this.path, 'runs'), 'utf8').catch(() => '')).split('\n').length - 1;
   }
 
-  /** Writes the kubeconfig of a cluster whose user has the plug-in, or is given. */
+  /** Writes a kubeconfig for a user with the plug-in or for `changes.user`. */
   async configure(
     server: string,
     changes: { readonly user?: object; readonly exec?: object; readonly cluster?: object } = {},

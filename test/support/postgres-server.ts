@@ -11,14 +11,16 @@ import { runnableBinaries, type ServerUser, serverUser } from './postgres-binari
 
 const run = promisify(execFile);
 
-/** How long a server may take until it is ready, on a busy machine. */
+/** The time limit for a server to become ready, on a busy machine. */
 const startTimeoutMs = 30_000;
 
-/** A socket's path has at most 107 bytes: the folder's, then `/.s.PGSQL.5432`. */
+/** The path of a socket, `/.s.PGSQL.5432` included, has at most 107 bytes. */
 const longestSocketFolder = 80;
 
-// The shell keeps the server for as long as it can read from this process. However that one ends, also by SIGKILL, the read ends too, and then the server is stopped;
-// with the word "remove" or without any word, the folder goes as well. A connection's process would outlive the server that is killed, and answer once more.
+// The shell keeps the server running while it reads from this process. When this process ends, also
+// by SIGKILL, the read ends and the shell stops the server. Without an order it also removes the
+// folder. The order "kill" also kills the server's children: a connection's process would otherwise
+// outlive the server and could answer once more.
 const keeper = `
 "$1/postgres" -D "$2/data" -k "$2" -F -c listen_addresses= -c full_page_writes=off \\
   -c shared_buffers=16MB -c max_connections=200 </dev/null >>"$2/log" 2>&1 &
@@ -34,7 +36,10 @@ test -n "$order" || rm -rf "$2"
 
 const environment = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
-/** A PostgreSQL server of this process alone, in a folder of its own, reached by a unix socket: no port, so that nothing can clash. */
+/**
+ * A PostgreSQL server for this process only. It has its own folder and a unix socket, and no port
+ * that could conflict.
+ */
 export class PostgresServer {
   readonly url: string;
   readonly #folder: string;
@@ -49,7 +54,10 @@ export class PostgresServer {
     this.url = `postgres://postgres@${encodeURIComponent(folder)}/postgres`;
   }
 
-  /** A new server with an empty database. It stops, and its folder goes, at the latest with this process. */
+  /**
+   * Starts a server with an empty database. It stops, and its folder is removed, at the latest when
+   * this process ends.
+   */
   static async start(): Promise<PostgresServer> {
     const user = await serverUser();
     const folder = await newFolder(user);
@@ -77,13 +85,13 @@ export class PostgresServer {
     }
   }
 
-  /** After `crash`: the same data, at the same address. */
+  /** Starts the server after `crash`, with the same data and the same address. */
   async startAgain(): Promise<void> {
     const child = spawn('/bin/sh', ['-c', keeper, 'keeper', this.#bin, this.#folder], {
       ...this.#user,
       cwd: this.#folder,
       env: environment,
-      // Its own group, so that Ctrl-C reaches this process and not the keeper before its time.
+      // Its own process group, so that Ctrl-C reaches only this process and not the keeper.
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
     });
@@ -94,7 +102,7 @@ export class PostgresServer {
     await this.#ready(child);
   }
 
-  /** Kills the server as a crash of the machine would. */
+  /** Kills the server, like a crash of the machine. */
   async crash(): Promise<void> {
     await this.#end('kill\n');
     await rm(join(this.#folder, 'data', 'postmaster.pid'), { force: true });
@@ -119,7 +127,7 @@ export class PostgresServer {
   async #ready(child: ChildProcess): Promise<void> {
     const deadline = Date.now() + startTimeoutMs;
     while (Date.now() < deadline && child.exitCode === null) {
-      // The last line says "ready" once the server takes connections.
+      // The last line is "ready" once the server accepts connections.
       const state = await readFile(join(this.#folder, 'data', 'postmaster.pid'), 'utf8').catch(() => '');
       if (state.split('\n')[7]?.startsWith('ready') === true) return;
       await sleep(15);
@@ -131,7 +139,7 @@ export class PostgresServer {
 }
 
 async function newFolder(user: ServerUser | undefined): Promise<string> {
-  // Another user may not reach the temporary folder of this one.
+  // Another user may be unable to reach this user's temporary folder.
   const base = user === undefined && tmpdir().length < longestSocketFolder ? tmpdir() : '/tmp';
   const folder = await mkdtemp(join(base, 'kw-postgres-'));
   if (user !== undefined) await chown(folder, user.uid, user.gid);

@@ -7,27 +7,27 @@ import type { Context } from 'mocha';
 import { ClientNodeCluster } from '../../src/kubernetes/client-node-cluster.ts';
 import type { Pod } from '../../src/kubernetes/cluster.ts';
 
-/** A namespace of its own on the cluster of `KUBECONFIG`. */
+/** A new namespace on the cluster of `KUBECONFIG`. */
 export interface RealCluster {
   readonly cluster: ClientNodeCluster;
   readonly namespace: string;
   readonly kubeConfig: KubeConfig;
   readonly kubeconfigPath: string;
-  /** Deletes the namespace and everything in it, without waiting for it. */
+  /** Deletes the namespace with its contents, without waiting for the deletion. */
   remove(): Promise<void>;
 }
 
-/** The image with a shell, of which the tests make pods. */
+/** An image with a shell, for the pods of the tests. */
 export const shellImage: string = process.env['KW_TEST_IMAGE'] ?? 'registry.local/busybox:1';
-/** The same as a user that is not root. */
+/** The same image with a user that is not root. */
 export const nonRootImage: string = process.env['KW_TEST_NON_ROOT_IMAGE'] ?? 'registry.local/non-root:1';
-/** A whole Linux with bash. */
+/** A complete Linux image with bash. */
 export const fullImage: string = process.env['KW_TEST_FULL_IMAGE'] ?? 'registry.local/debian:12';
-/** One with a program `/hello [exit-code]`, and no shell. */
+/** An image with a program `/hello [exit-code]` and no shell. */
 export const shellLessImage: string = process.env['KW_TEST_SHELL_LESS_IMAGE'] ?? 'registry.local/shell-less:1';
 export const missingImage = 'registry.local:5000/none:1';
 
-/** The cluster of `KUBECONFIG`; without it the suite is skipped, and says why. */
+/** Uses the cluster of `KUBECONFIG`. Without it, skips the suite and prints the reason. */
 export async function realCluster(context: Context, purpose: string): Promise<RealCluster> {
   const path = process.env['KUBECONFIG'];
   if (path === undefined || path === '') {
@@ -52,7 +52,7 @@ export async function realCluster(context: Context, purpose: string): Promise<Re
   };
 }
 
-/** A pod that does nothing until somebody execs into it. */
+/** Returns a pod that only sleeps, for execs. */
 export function idlePod(name: string, labels: Record<string, string> = {}): Pod {
   const containers = [{ name: 'main', image: shellImage, command: ['sleep', '86400'] }];
   return {
@@ -61,7 +61,7 @@ export function idlePod(name: string, labels: Record<string, string> = {}): Pod 
   };
 }
 
-/** A namespace takes pods only once its service account is there. */
+/** Waits until a namespace has its service account: it rejects pods before. */
 export async function namespaceReady(api: CoreV1Api, namespace: string): Promise<void> {
   for (;;) {
     const { items } = await api.listNamespacedServiceAccount({ namespace });

@@ -39,11 +39,14 @@ export const PROCESS_RESULT = {
   oomKills: 0,
 };
 
-/** The other end of a connection, in memory: says what a test tells it to, and keeps what the host said. PING is answered. */
+/**
+ * The agent's end of a connection in memory. Sends the frames of a test, and records those of the
+ * host. Answers PING.
+ */
 export class ScriptedAgent {
-  /** Everything that the host said and the test has not taken yet, but PING and PONG. */
+  /** The host's frames that the test has not taken yet, without PING and PONG. */
   readonly frames: WireFrame[] = [];
-  /** Of everything that the host said. */
+  /** The types of all frames of the host. */
   readonly types: WireType[] = [];
   #handlers: ByteConnectionHandlers | undefined;
   readonly #early: Buffer[] = [];
@@ -52,9 +55,9 @@ export class ScriptedAgent {
   #held: (() => void)[] | undefined;
   closed = false;
   answersPings = true;
-  /** Whether it ends the connection at BYE. */
-  hangsUp = true;
-  /** What the last PING said. */
+  /** Whether it closes the connection after BYE. */
+  closesAfterBye = true;
+  /** The payload of the last PING. */
   lastPing: Buffer = Buffer.alloc(8);
 
   /** The host's end. */
@@ -74,15 +77,15 @@ export class ScriptedAgent {
     },
   };
 
-  /** Says bytes, all in one chunk. */
-  say(...frames: Uint8Array[]): void {
+  /** Sends bytes in one chunk. */
+  send(...frames: Uint8Array[]): void {
     const chunk = Buffer.concat(frames);
     if (this.#handlers === undefined) this.#early.push(chunk);
     else this.#handlers.data(chunk);
   }
 
   json(type: WireType, value: unknown): void {
-    this.say(wireJson(type, value));
+    this.send(wireJson(type, value));
   }
 
   hello(changes: Readonly<Record<string, unknown>> = {}): void {
@@ -90,10 +93,10 @@ export class ScriptedAgent {
   }
 
   data(stream: number, offset: number, bytes: Uint8Array): void {
-    this.say(wireData(stream, offset, bytes));
+    this.send(wireData(stream, offset, bytes));
   }
 
-  /** The connection is lost. */
+  /** Ends the connection with an error. */
   lose(reason: Error): void {
     const handlers = this.#handlers;
     this.closed = true;
@@ -101,7 +104,7 @@ export class ScriptedAgent {
     handlers?.end(reason);
   }
 
-  /** Writes of the host do not leave any more, until `resume`. */
+  /** Blocks writes of the host until `resume`. */
   stall(): void {
     this.#held ??= [];
   }
@@ -112,7 +115,7 @@ export class ScriptedAgent {
     for (const release of held) release();
   }
 
-  /** The next frame of the host, which must be of this type. */
+  /** Resolves with the next frame of the host. Rejects if it has another type. */
   async next(type: WireType): Promise<WireFrame> {
     while (this.frames.length === 0) await new Promise<void>((resolve) => (this.#arrived = resolve));
     const frame = this.frames.shift();
@@ -127,18 +130,15 @@ export class ScriptedAgent {
     return JSON.parse((await this.next(type)).payload.toString()) as Record<string, unknown>;
   }
 
-  /** Greets, and waits for the host's greeting. */
-  async greet(): Promise<void> {
-    this.hello();
-    await this.next('HELLO');
-  }
-
-  /** Takes an upload as a real agent would, with this window; resolves with the bytes when END has come and was right. */
-  async takeUpload(windowBytes: number, stepBytes = Math.ceil(windowBytes / 4)): Promise<Buffer> {
+  /**
+   * Receives an upload with this window, as a real agent does. Resolves with the bytes after a
+   * correct END.
+   */
+  async receiveUpload(windowBytes: number, stepBytes = Math.ceil(windowBytes / 4)): Promise<Buffer> {
     const parts: Buffer[] = [];
     let received = 0;
     let acknowledged = 0;
-    this.say(wireWindow(0, 0, windowBytes));
+    this.send(wireWindow(0, 0, windowBytes));
     for (;;) {
       while (this.frames.length === 0) await new Promise<void>((resolve) => (this.#arrived = resolve));
       if (this.frames[0]?.type === 'END') break;
@@ -148,22 +148,22 @@ export class ScriptedAgent {
         throw new Error(`DATA does not continue the stream: ${JSON.stringify({ ...data, bytes: data.bytes.length })}`);
       received += raw.length;
       if (received > acknowledged + windowBytes)
-        throw new Error(`the host sent up to ${received}, ${acknowledged + windowBytes} was allowed`);
+        throw new Error(`the host sent up to ${received}, beyond the limit ${acknowledged + windowBytes}`);
       parts.push(raw);
       if (received - acknowledged < stepBytes) continue;
       acknowledged = received;
       await setImmediate();
-      this.say(wireWindow(0, acknowledged, acknowledged + windowBytes));
+      this.send(wireWindow(0, acknowledged, acknowledged + windowBytes));
     }
     const bytes = Buffer.concat(parts);
     const end = readEnd(await this.next('END'));
     if (end.stream !== 0 || end.total !== bytes.length || end.digest !== sha256(bytes).toString('hex'))
-      throw new Error('END does not fit the bytes');
+      throw new Error('END does not match the bytes');
     return bytes;
   }
 
-  /** Gives bytes on a stream as a real agent would, within the host's window. */
-  async give(stream: number, bytes: Buffer, frameBytes = 65_536): Promise<void> {
+  /** Sends bytes on a stream within the host's window, as a real agent does. */
+  async sendStream(stream: number, bytes: Buffer, frameBytes = 65_536): Promise<void> {
     let limit = 0;
     let sent = 0;
     while (sent < bytes.length) {
@@ -173,16 +173,17 @@ export class ScriptedAgent {
       sent += part.length;
       await setImmediate();
     }
-    this.say(wireEnd(stream, bytes.length, sha256(bytes)));
+    this.send(wireEnd(stream, bytes.length, sha256(bytes)));
   }
 
   #onFrame(frame: WireFrame): void {
     this.types.push(frame.type);
     if (frame.type === 'PING') this.lastPing = frame.payload;
-    if (frame.type === 'PING' && this.answersPings) this.say(wireFrame('PONG', frame.payload));
+    if (frame.type === 'PING' && this.answersPings) this.send(wireFrame('PONG', frame.payload));
     if (frame.type === 'PING' || frame.type === 'PONG') return;
     this.frames.push(frame);
-    if (frame.type === 'BYE' && this.hangsUp) queueMicrotask(() => this.lose(new Error('the agent hung up')));
+    if (frame.type === 'BYE' && this.closesAfterBye)
+      queueMicrotask(() => this.lose(new Error('the agent closed the connection')));
     this.#arrived?.();
   }
 }

@@ -5,13 +5,13 @@ import { ScriptedAgent } from './scripted-agent.ts';
 import { silentLogger } from './silent-logger.ts';
 import { settle, VirtualClock } from './virtual-clock.ts';
 
-/** A client whose connections lead to scripted agents, in a time of its own. */
+/** A client with connections to scripted agents, and a virtual clock. */
 export class ScriptedClient {
   readonly clock = new VirtualClock();
-  /** One per connection, in the order of their opening. */
+  /** One agent per connection, in the order of opening. */
   readonly agents: ScriptedAgent[] = [];
   readonly client: AgentClient;
-  /** Called for each new connection, before the client has it. */
+  /** Called for each new connection, before the client receives it. */
   onConnect: (agent: ScriptedAgent) => void | Promise<void> = (agent) => {
     agent.hello();
   };
@@ -35,11 +35,11 @@ export class ScriptedClient {
     });
   }
 
-  /** The agent of a connection, once its operation has been opened with this kind. */
+  /** Waits for OPEN on a connection. Rejects if the operation is of another kind. */
   async opened(op: string, index?: number): Promise<{ agent: ScriptedAgent; open: Record<string, unknown> }> {
     await settle();
     const agent = this.agents[index ?? this.agents.length - 1];
-    if (agent === undefined) throw new Error('there is no connection');
+    if (agent === undefined) throw new Error('no connection was opened');
     if (agent.frames[0]?.type === 'HELLO') await agent.next('HELLO');
     if (agent.frames[0]?.type === 'DONE') await agent.next('DONE');
     const open = await agent.nextJson('OPEN');

@@ -18,7 +18,7 @@ import { silentLogger } from './silent-logger.ts';
 /** The status of a pod's main container. */
 export type MainState = 'running' | 'terminated' | 'restarted';
 
-/** A pod that a test lets live and end, with a scripted agent in it and a repository that keeps results. */
+/** A pod with a scripted state and agent, and a repository that keeps results. */
 export class ScriptedPod {
   readonly setup: ScriptedClient;
   readonly stored = new Map<string, ProcessResultRecord>();
@@ -53,7 +53,7 @@ export class ScriptedPod {
     this.components = { containers, agent, pods, logs: {} as PodLogs, clock, logger, hijackGraceMs: 1000 };
   }
 
-  /** The pod's state from now on; `undefined`: it is gone. */
+  /** Sets the state of the pod; `undefined` if it no longer exists. */
   becomes(pod: Pod | undefined): void {
     this.#pod = pod;
     this.#change.notify();
@@ -73,7 +73,7 @@ export class ScriptedPod {
     };
   }
 
-  /** A process that is followed, and is attached to in its turn. */
+  /** Returns a process that attaches when it has a place. */
   follow(io: ProcessIO = {}, changes: Partial<AttachTarget> = {}): PodProcess {
     return PodProcess.follow(this.target(io, changes), this.components);
   }
@@ -89,7 +89,7 @@ export class ScriptedPod {
   }
 }
 
-/** A pod whose main container does this; with more members of its metadata and status. */
+/** Returns a pod with this state of its main container, and more metadata and status. */
 export function podOf(
   main: MainState,
   { metadata = {}, status = {} }: { readonly metadata?: object; readonly status?: object } = {},
@@ -116,17 +116,17 @@ export function podOf(
   };
 }
 
-/** With a deletion under way. */
+/** The metadata of a pod that is being deleted. */
 export const deleted = { metadata: { deletionTimestamp: new Date(2000), deletionGracePeriodSeconds: 10 } };
 
-/** With the condition of an eviction. */
+/** The status of a pod that is being evicted. */
 export const evicted = {
   status: {
     conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message: 'disk' }],
   },
 };
 
-/** A writable that takes nothing before `open` is called. */
+/** A writable that accepts nothing before `open`. */
 export class Gate extends PassThrough {
   readonly #closed = Promise.withResolvers<void>();
   readonly #taken: Buffer[] = [];

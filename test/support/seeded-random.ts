@@ -1,4 +1,4 @@
-/** The same numbers in `[0, 1)` for the same seed (mulberry32). */
+/** Returns a generator of numbers in `[0, 1)`, the same for the same seed (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -9,7 +9,7 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** The seed of `KW_SEED`, or a new one; printed, so that a failure can be had again. */
+/** Returns and prints the seed of `KW_SEED` or a new one, so that a failure can be reproduced. */
 export function printedSeed(): number {
   const seed = Number(process.env['KW_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
   console.log(`      KW_SEED=${seed}`);

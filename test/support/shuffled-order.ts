@@ -2,7 +2,7 @@ import type { RootHookObject, Suite } from 'mocha';
 
 import { seededRandom } from './seeded-random.ts';
 
-/** The same items in an order that the numbers choose (Fisher and Yates). */
+/** Returns the items in a random order (Fisher and Yates). */
 export function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const rest = [...items];
   const order: T[] = [];
@@ -16,7 +16,7 @@ function shuffle(suite: Suite, random: () => number): void {
   for (const child of suite.suites) shuffle(child, random);
 }
 
-/** With `KW_SEED`, the suites and tests of each spec file run in the order of that seed. */
+/** With `KW_SEED`, shuffles the suites and tests of each spec file by that seed. */
 export const mochaHooks: RootHookObject = {
   beforeAll(this: Mocha.Context) {
     const seed = process.env['KW_SEED'];

@@ -1,4 +1,4 @@
 import type { Logger } from '../../src/runtime/options.ts';
 
-/** Writes nothing. */
+/** A logger without output. */
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };

@@ -1,13 +1,16 @@
 import { constants, inflateSync } from 'node:zlib';
 
-/** A frame as it came from a client. */
+/** A frame of a client. */
 export type SpdyFrame =
   | { readonly kind: 'stream'; readonly stream: number; readonly headers: Readonly<Record<string, string>> }
   | { readonly kind: 'data'; readonly stream: number; readonly isLast: boolean; readonly payload: Buffer }
   | { readonly kind: 'ping'; readonly id: number }
   | { readonly kind: 'other'; readonly type: number };
 
-/** A server's frame of data. Written here and not borrowed from the client, so that a mistake in framing cannot cancel out. */
+/**
+ * Encodes a data frame of a server. Independent of the client's implementation, so that mistakes in
+ * framing cannot cancel out.
+ */
 export function spdyData(stream: number, payload: Buffer, isLast = false): Buffer {
   const head = Buffer.alloc(8);
   head.writeUInt32BE(stream, 0);
@@ -29,12 +32,12 @@ export function spdyReset(stream: number, status: number): Buffer {
   return spdyControl(3, Buffer.concat([uint32(stream), uint32(status)]));
 }
 
-/** What Go answers to a stream: no headers, which only a zlib stream of its own could say. */
+/** Encodes Go's answer to a stream: a header block without headers, as a zlib stream. */
 export function spdyReply(stream: number): Buffer {
   return spdyControl(2, Buffer.concat([uint32(stream), Buffer.from('789c010400fbff000000000000ffff', 'hex')]));
 }
 
-/** The answer that switches a request to SPDY. */
+/** Returns the HTTP answer that switches a request to SPDY. */
 export function spdyAnswer(streamProtocol = 'v4.channel.k8s.io', extra: readonly string[] = []): string {
   const lines = [
     'HTTP/1.1 101 Switching Protocols',
@@ -46,7 +49,10 @@ export function spdyAnswer(streamProtocol = 'v4.channel.k8s.io', extra: readonly
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-/** Takes a client's bytes apart into frames; headers are what `zlib` makes of them, as the one stream that they are. */
+/**
+ * Splits a client's bytes into frames. The header blocks of a connection are one zlib stream, which
+ * it inflates.
+ */
 export class SpdyClientParser {
   #bytes: Buffer = Buffer.alloc(0);
   #compressed: Buffer = Buffer.alloc(0);

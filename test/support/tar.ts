@@ -3,14 +3,16 @@ import { buffer } from 'node:stream/consumers';
 
 import { extract, type Header, pack } from 'tar-stream';
 
-/** What a test writes into an archive: text is a file's content, `null` a folder, an object the raw header. */
+/**
+ * An entry of an archive: text is the content of a file, `null` a folder, an object the raw header.
+ */
 export type TarEntry =
   | string
   | Buffer
   | null
   | (Partial<Omit<Header, 'name'>> & { readonly content?: string | Buffer });
 
-/** A raw tar archive of these entries, by name. */
+/** Returns a raw tar archive of these entries, by name. */
 export async function tarOf(entries: Readonly<Record<string, TarEntry>>): Promise<Buffer> {
   const archive = pack();
   for (const [name, entry] of Object.entries(entries)) {
@@ -32,7 +34,7 @@ export interface ReadEntry {
   readonly content: Buffer;
 }
 
-/** The entries of a raw tar archive, by name without a leading `./` or a trailing slash. */
+/** Reads the entries of a raw tar archive, by name without a leading `./` or a trailing slash. */
 export async function readTar(archive: Readable | Buffer): Promise<Map<string, ReadEntry>> {
   const entries = new Map<string, ReadEntry>();
   const parser = extract();
@@ -58,7 +60,7 @@ export async function readTar(archive: Readable | Buffer): Promise<Map<string, R
   return entries;
 }
 
-/** The text of the files of an archive, by name. */
+/** Reads the text of the files of an archive, by name. */
 export async function readTarText(archive: Readable | Buffer): Promise<Record<string, string>> {
   const files = [...(await readTar(archive))].filter(([, { type }]) => type === 'file');
   return Object.fromEntries(files.map(([name, { content }]) => [name, content.toString()]));

@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** What a proxy does with a connection. */
+/** How a proxy treats a connection. */
 export type ProxyManner = 'forward' | 'silent' | 'silent-tunnel' | 'refuse';
 
-/** A proxy for HTTP (CONNECT and whole URLs) and SOCKS 5 that leads every host to one port of this machine, or misbehaves. */
+/**
+ * A proxy for HTTP (CONNECT and absolute URLs) and SOCKS 5. Connects every host to one port of this
+ * machine, or misbehaves.
+ */
 export class TestProxy {
-  /** The authorities that were asked for, in order. */
+  /** The requested authorities, in order. */
   readonly targets: string[] = [];
   /** The first line and the headers of each HTTP request. */
   readonly heads: string[] = [];
@@ -32,7 +35,7 @@ export class TestProxy {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Connections that are open now, at both sides. */
+  /** The number of open connections, on both sides. */
   get connections(): number {
     return this.#sockets.size;
   }

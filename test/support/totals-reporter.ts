@@ -1,6 +1,9 @@
 import Mocha from 'mocha';
 
-/** Mocha's `spec` reporter, and at the end one line for machines: `N passed, N failed`, with `, N skipped` where there are any. */
+/**
+ * Mocha's `spec` reporter with a final machine-readable line: `N passed, N failed`, and `, N
+ * skipped` if any were.
+ */
 export default class TotalsReporter extends Mocha.reporters.Spec {
   override epilogue(): void {
     super.epilogue();

@@ -4,7 +4,7 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 
 import { until } from './agent-process.ts';
 
-/** What this process holds: descriptors by what they are of, its children, whatever keeps it alive. */
+/** The resources of this process: descriptors by target, children, and active resources. */
 interface Holdings {
   readonly descriptors: readonly string[];
   readonly children: readonly string[];
@@ -12,7 +12,8 @@ interface Holdings {
 }
 
 /**
- * Hears what escapes from promises and event handlers, and warnings of listeners that add up; and tells whether this process still holds more than when it was set.
+ * Records uncaught exceptions, unhandled rejections, and warnings such as those of accumulating
+ * listeners. Detects resources that this process has acquired since `set` and not released.
  */
 export class Tripwire {
   readonly #escaped: unknown[] = [];
@@ -27,12 +28,15 @@ export class Tripwire {
   }
 
   static async set(): Promise<Tripwire> {
-    // Node keeps what the first child of all makes it open.
+    // Node keeps the descriptors that it opens for its first child.
     await once(spawn('true', { stdio: ['ignore', 'ignore', 'pipe'] }), 'close');
     return new Tripwire(await holdings());
   }
 
-  /** Lets go of its own listeners. Rejects where something escaped, or where more is held than before, and still is a few seconds later. */
+  /**
+   * Removes its listeners. Rejects if an error escaped, or if more resources are held than before
+   * and still are a few seconds later.
+   */
   async check(): Promise<void> {
     try {
       await until(
@@ -55,12 +59,13 @@ async function holdings(): Promise<Holdings> {
   const numbers = await readdir('/proc/self/fd');
   const links = await Promise.all(numbers.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
   const children = (await readFile(`/proc/self/task/${process.pid}/children`, 'utf8')).split(' ').filter(Boolean);
-  // Last, since Mocha's own timer starts late; requests and immediates come and go with everything that is done.
+  // Last, since Mocha's own timer starts late. Requests and immediates come and go with all
+  // activity.
   const resources = process.getActiveResourcesInfo().filter((name) => !/Req|Immediate/.test(name));
   return { descriptors: links.filter((link) => link !== ''), children, resources };
 }
 
-/** What is held now and was not before. */
+/** Returns the resources that are held now and were not before. */
 function added(now: Holdings, before: Holdings): string[] {
   return (['descriptors', 'children', 'resources'] as const).flatMap((kind) => {
     const left = [...before[kind]];

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 
 import type { AbortOptions, Clock } from '../../src/runtime/options.ts';
 
-/** Lets everything happen that does not wait for time. */
+/** Waits until all work is done that does not wait for time. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 3; turn += 1) await setImmediate();
 }
@@ -12,7 +12,7 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
-/** A clock that stands still until a test moves it. */
+/** A clock that only `advance` moves. */
 export class VirtualClock implements Clock {
   #now: number;
   #sleepers: Sleeper[] = [];
@@ -21,7 +21,7 @@ export class VirtualClock implements Clock {
     this.#now = now;
   }
 
-  /** How many sleep. */
+  /** The number of pending sleeps. */
   get sleeping(): number {
     return this.#sleepers.length;
   }
@@ -49,7 +49,10 @@ export class VirtualClock implements Clock {
     });
   }
 
-  /** Lets time pass; who sleeps wakes at their time, and everything that follows from it happens before the next one wakes. */
+  /**
+   * Advances the time. Each sleep resolves at its time, and the work that follows is done before
+   * the next sleep resolves.
+   */
   async advance(ms: number): Promise<void> {
     const until = this.#now + ms;
     await settle();

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 /** Opcodes of WebSocket frames. */
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
-/** A frame as it came from a client. */
+/** A frame of a client. */
 export interface ClientFrame {
   readonly isFinal: boolean;
   readonly opcode: number;
@@ -12,7 +12,7 @@ export interface ClientFrame {
   readonly payload: Buffer;
 }
 
-/** A server's frame. Written here and not borrowed from `ws`, so that a mistake in framing cannot cancel out. */
+/** Encodes a server's frame. Independent of `ws`, so that mistakes in framing cannot cancel out. */
 export function serverFrame(opcode: number, payload: Buffer, isFinal = true): Buffer {
   const first = (isFinal ? 0x80 : 0) | opcode;
   if (payload.length < 126) return Buffer.concat([Buffer.from([first, payload.length]), payload]);
@@ -28,14 +28,16 @@ export function serverFrame(opcode: number, payload: Buffer, isFinal = true): Bu
   return Buffer.concat([header, payload]);
 }
 
-/** A server's word that it goes away. */
+/** Encodes a close frame of a server. */
 export function closeFrame(code: number, reason = ''): Buffer {
   const payload = Buffer.concat([Buffer.alloc(2), Buffer.from(reason)]);
   payload.writeUInt16BE(code, 0);
   return serverFrame(opcodes.close, payload);
 }
 
-/** The answer that switches a request to WebSocket; without a sub-protocol where it is undefined or empty. */
+/**
+ * Returns the HTTP answer that switches a request to WebSocket, with a sub-protocol if it is given.
+ */
 export function upgradeAnswer(
   request: IncomingMessage,
   subprotocol: string | undefined,
@@ -54,7 +56,7 @@ export function upgradeAnswer(
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-/** An answer that is plain HTTP instead. */
+/** Returns a plain HTTP answer. */
 export function httpAnswer(status: number, body: string, headers: Readonly<Record<string, string>> = {}): string {
   const lines = [
     `HTTP/1.1 ${String(status)} No`,
@@ -65,15 +67,15 @@ export function httpAnswer(status: number, body: string, headers: Readonly<Recor
   return `${lines.join('\r\n')}\r\n\r\n${body}`;
 }
 
-/** The sub-protocols that a client offers. */
+/** Returns the sub-protocols that a client offers. */
 export function offeredBy(request: IncomingMessage): readonly string[] {
   return (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
 }
 
-/** A frame's payload is more than the server takes. */
+/** The payload of a frame exceeds the server's limit. */
 export class FrameTooLargeError extends Error {}
 
-/** Takes a client's bytes apart into frames. Each byte is copied once or twice, however the chunks come. */
+/** Splits a client's bytes into frames. Copies each byte once or twice, for any chunks. */
 export class ClientFrameParser {
   readonly #maxPayloadBytes: number;
   #chunks: Buffer[] = [];
@@ -84,7 +86,7 @@ export class ClientFrameParser {
     this.#maxPayloadBytes = maxPayloadBytes;
   }
 
-  /** @throws FrameTooLargeError - as soon as its header is there */
+  /** @throws FrameTooLargeError - as soon as the header was received */
   push(chunk: Buffer): ClientFrame[] {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;

@@ -5,7 +5,7 @@ import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { type Database, KubernetesWorker, type KubernetesWorkerOptions } from '../../src/index.ts';
 import type { WorkerSetup } from '../contract/worker/setup.ts';
 
-/** What a suite of the worker gets its cluster and database from. */
+/** The cluster and database of a suite of the worker. */
 export interface ClusterUnderTest {
   readonly kubeconfigPath: string;
   readonly namespace: string;
@@ -15,7 +15,7 @@ export interface ClusterUnderTest {
   readonly options?: Partial<KubernetesWorkerOptions>;
 }
 
-/** A setup whose workers all have one name, of this suite alone. */
+/** Returns a setup. All its workers share one name, which is unique to the suite. */
 export function workerSetup(
   under: ClusterUnderTest,
 ): WorkerSetup & { openWith(options: Partial<KubernetesWorkerOptions>): Promise<KubernetesWorker> } {

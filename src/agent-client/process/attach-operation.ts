@@ -18,18 +18,20 @@ import { type OutputSink, OutputStream } from './output-stream.ts';
 import { type AgentProcessResult, readProcessResult } from './process-result.ts';
 import { StdinLine } from './stdin-line.ts';
 
-/** What an attachment is made of. */
 export interface AttachSettings extends OperationContext {
   readonly process: ProcessFacts;
   readonly sinks: AttachSinks;
   /** The protocol version that both ends speak. */
   readonly protocol: number;
   readonly output: boolean;
-  /** Of each output stream. */
+  /** The window of each output stream. */
   readonly windowBytes: number;
 }
 
-/** The host's side of `attach`: output to sinks, stdin within the agent's window, signals, and the result. Losing it does not touch the command. */
+/**
+ * The host's side of `attach`: delivers output to sinks, sends stdin within the agent's window, and
+ * receives the result. The loss of an attachment does not affect the command.
+ */
 export class AttachOperation extends AgentOperation implements Attachment {
   readonly #settings: AttachSettings;
   readonly #result = Promise.withResolvers<AgentProcessResult>();
@@ -79,7 +81,7 @@ export class AttachOperation extends AgentOperation implements Attachment {
   }
 
   stop(graceMs: number): void {
-    this.#say(FrameType.STOP, { graceMs });
+    this.#sendControl(FrameType.STOP, { graceMs });
   }
 
   acknowledgeDurable({ stdoutBytes, stderrBytes }: ProcessPosition): void {
@@ -122,7 +124,7 @@ export class AttachOperation extends AgentOperation implements Attachment {
   protected override onResult(fields: Fields): void {
     const result = readProcessResult(fields);
     if (!this.wasOpened || this.#stdout?.hasEnded === false || this.#stderr?.hasEnded === false)
-      throw new ProtocolViolationError('RESULT of an attachment whose output has not ended');
+      throw new ProtocolViolationError('RESULT of an attachment before the end of its output');
     this.#stdin?.close();
     void this.#finish(result);
   }
@@ -136,15 +138,15 @@ export class AttachOperation extends AgentOperation implements Attachment {
     return this.#stdin;
   }
 
-  /** Stdin is this attachment's, from here. */
+  /** Takes ownership of stdin from `turn.from` on. */
   #takeStdin(turn: StdinTurn): void {
-    this.#leaveStdin();
+    this.#releaseStdin();
     this.#stdin = new StdinLine(this.channel, turn.from);
     this.#settings.sinks.stdin?.(this, turn);
   }
 
-  /** What still waits to be sent is dropped. */
-  #leaveStdin(): void {
+  /** Discards unsent bytes and releases stdin. */
+  #releaseStdin(): void {
     if (this.#stdin === undefined) return;
     this.#stdin.close();
     this.#settings.sinks.stdin?.(this, undefined);
@@ -153,10 +155,10 @@ export class AttachOperation extends AgentOperation implements Attachment {
   #onOwner(stdin: Fields): void {
     if (this.#stdin === undefined) throw new ProtocolViolationError('PROGRESS of stdin in an attachment without it');
     if (stdin.boolean('owner')) this.#takeStdin(readTurn(stdin));
-    else this.#leaveStdin();
+    else this.#releaseStdin();
   }
 
-  #say(type: ControlType, value: Readonly<Record<string, number>>): void {
+  #sendControl(type: ControlType, value: Readonly<Record<string, number>>): void {
     this.channel.send({ type, text: encodeControl(value) });
   }
 

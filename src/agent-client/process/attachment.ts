@@ -2,79 +2,93 @@ import type { ProcessPosition } from '../../runtime/process.ts';
 import type { OutputSink } from './output-stream.ts';
 import type { AgentProcessResult } from './process-result.ts';
 
-/** Where the output goes, and what is called when the agent reports something else. */
+/** Receives the output and the other reports of an attachment. */
 export interface AttachSinks {
   readonly stdout?: OutputSink | undefined;
   readonly stderr?: OutputSink | undefined;
-  /** Called when a sink has taken more, and the position has moved. */
+  /** Called when a sink has accepted a chunk and the position has advanced. */
   readonly delivered?: ((attachment: Attachment) => void) | undefined;
   /**
-   * Called when the attachment gets stdin to feed, with the place from which to send, and with `undefined` when another attachment has taken it: what was sent and not
-   * acknowledged may be lost then. Not called of an attachment that does not want stdin.
+   * Called with the offset to send from when the attachment becomes the owner of stdin, and with
+   * `undefined` when another attachment takes it over: bytes that were sent and not acknowledged
+   * may be lost then. Never called for an attachment without stdin.
    */
   readonly stdin?: ((attachment: Attachment, turn: StdinTurn | undefined) => void) | undefined;
-  /** Called when the agent cannot store output or the result for lack of space, and when it can again. */
+  /**
+   * Called when a full disk keeps the agent from storing output or the result, and when it can
+   * again.
+   */
   readonly diskFull?: ((isFull: boolean) => void) | undefined;
 }
 
-/** From where an attachment feeds stdin. */
+/** The state of stdin when an attachment becomes its owner. */
 export interface StdinTurn {
-  /** How many bytes of stdin the agent has. */
+  /** The number of stdin bytes that the agent has. */
   readonly from: number;
-  /** Whether it has the end too. */
+  /** Whether the agent has received the end of stdin. */
   readonly ended: boolean;
 }
 
 /** The offsets of one output stream. */
 export interface OutputOffsets {
-  /** Where delivery begins: where it was asked to, or at `first`. */
+  /** The offset at which delivery begins: the requested one, or `first`. */
   readonly from: number;
-  /** The first byte that is still kept. */
+  /** The offset of the first byte that the agent still keeps. */
   readonly first: number;
-  /** How much there is so far. */
+  /** The offset behind the last byte so far. */
   readonly end: number;
 }
 
-/** What is known of the process when it is attached to. */
+/** The state of the process when the agent opens the attachment. */
 export interface AttachOpened {
   readonly stdout: OutputOffsets;
   readonly stderr: OutputOffsets;
-  /** How many bytes of stdin the agent has; `undefined` where this attachment does not feed it. */
+  /** The state of stdin; `undefined` if this attachment does not own it. */
   readonly stdin: StdinTurn | undefined;
-  /** Whether the process has ended already. */
+  /** Whether the process has ended. */
   readonly ended: boolean;
   readonly startedAt: Date;
 }
 
-/** A connection to a process that was started; losing it does not touch the command. */
+/** A connection to a started process. The loss of an attachment does not affect the command. */
 export interface Attachment {
-  /** The offsets from which it goes on. */
+  /** The state of the process when the agent opened the attachment. */
   readonly facts: AttachOpened;
   /** The protocol version that both ends speak. */
   readonly protocol: number;
   /**
-   * Resolves when the process has ended and its output was delivered, to its proven end. Rejects when the attachment ends otherwise: with a mapped error of the
-   * agent, with the connection's own (attach again, from `position`), with what a sink failed with, or with `ClosedError` after `detach`. Nothing is
-   * delivered after it. May be left alone.
+   * Resolves when the process has ended and its output was delivered and verified to the end.
+   * Rejects when the attachment ends otherwise: with a mapped error of the agent, with the
+   * connection's error (attach again, from `position`), with the error of a sink, or with
+   * `ClosedError` after `detach`. No output is delivered afterwards. Handling the rejection is
+   * optional.
    */
   readonly result: Promise<AgentProcessResult>;
-  /** Up to where the sinks have taken the output. */
+  /** The offsets up to which the sinks have accepted the output. */
   readonly position: ProcessPosition;
   /** The number of stdin bytes that the agent has. */
   readonly stdinAcknowledged: number;
   /** The offset up to which stdin was sent. */
   readonly stdinSent: number;
   /**
-   * Sends the next bytes of stdin; resolves when they were handed to the connection, which waits for the agent's window. What is sent after the command has
-   * ended, or while another attachment has stdin, is dropped. Rejects with what the attachment ended with: what is not acknowledged has to be sent again on the next one. The bytes must not change before.
+   * Sends the next bytes of stdin within the agent's window. Resolves when the connection has taken
+   * them; the caller must not change them before. Discards bytes after the command has ended, and
+   * while another attachment owns stdin. Rejects with the error that ended the attachment; the next
+   * attachment has to send unacknowledged bytes again.
    */
   sendStdin(chunk: Uint8Array): Promise<void>;
-  /** The command's stdin ends here. Once. */
+  /** Ends the command's stdin. Call it at most once. */
   endStdin(): Promise<void>;
-  /** TERM to the process's group, KILL after `graceMs`; output and result still come. */
+  /** Sends TERM to the process's group, KILL after `graceMs`. Output and result still arrive. */
   stop(graceMs: number): void;
-  /** The host has stored the output below these offsets, as far as it was delivered: the agent may forget it. */
+  /**
+   * Reports that the host has stored the delivered output below these offsets. The agent may
+   * discard it.
+   */
   acknowledgeDurable(position: ProcessPosition): void;
-  /** Ends the attachment; the command goes on. Resolves when nothing is delivered any more and the agent knows. */
+  /**
+   * Ends the attachment; the command continues. Resolves when delivery has stopped and the agent
+   * has acknowledged.
+   */
   detach(): Promise<void>;
 }

@@ -6,18 +6,21 @@ import { DataQueue } from '../wire/data-queue.ts';
 import type { DataFrame, EndFrame } from '../wire/frame.ts';
 import { ReceiveWindow, type ReceiveWindowOptions } from '../wire/receive-window.ts';
 
-/** Given output in order; the next when the promise has resolved. The chunk is the callee's. What it fails with ends the attachment. */
+/**
+ * Receives output in order, the next chunk when the promise has resolved. The callee owns the
+ * chunk. An error ends the attachment.
+ */
 export type OutputSink = (chunk: Uint8Array) => void | Promise<void>;
 
 export interface OutputStreamOptions extends ReceiveWindowOptions {
-  /** Without one, output is dropped. */
+  /** Without a sink, output is discarded. */
   readonly sink: OutputSink | undefined;
   readonly failed: (error: unknown) => void;
-  /** Called when the sink has taken more. */
+  /** Called when the sink has accepted a chunk. */
   readonly delivered?: (() => void) | undefined;
 }
 
-/** Delivers one stream of a process's output. */
+/** Delivers one output stream of a process. */
 export class OutputStream {
   readonly #options: OutputStreamOptions;
   readonly #window: ReceiveWindow;
@@ -34,7 +37,7 @@ export class OutputStream {
     this.#window = new ReceiveWindow(options);
   }
 
-  /** The offset up to which the sink has taken the output. */
+  /** The offset up to which the sink has accepted the output. */
   get position(): number {
     return this.#position;
   }
@@ -52,32 +55,38 @@ export class OutputStream {
 
   /** @throws ProtocolViolationError */
   end(frame: EndFrame): void {
-    if (this.#end !== undefined) throw new ProtocolViolationError(`END of stream ${frame.stream} comes twice`);
+    if (this.#end !== undefined) throw new ProtocolViolationError(`a second END of stream ${frame.stream}`);
     if (frame.total !== this.#window.received)
       throw new ProtocolViolationError(
-        `END of stream ${frame.stream} at ${frame.total}, but ${this.#window.received} bytes came`,
+        `END of stream ${frame.stream} at ${frame.total}, but ${this.#window.received} bytes were received`,
       );
     this.#end = frame;
   }
 
-  /** The host has stored everything below the offset, which was delivered: the agent may forget it. */
+  /**
+   * Reports that the host has stored the delivered output below the offset. The agent may discard
+   * it.
+   */
   stored(offset: number): void {
     this.#window.stored(Math.min(offset, this.#position));
   }
 
-  /** Resolves when everything that came was delivered, to the proven end. Rejects with `DigestMismatchError`. */
+  /**
+   * Resolves when all received output was delivered and its digest was verified. Rejects with
+   * `DigestMismatchError`.
+   */
   async delivered(): Promise<void> {
     await this.#frames.whenEmpty();
     const sha256 = this.#hash.digest('hex');
-    const told = this.#end?.digest.toString('hex');
-    if (told !== undefined && told !== sha256)
+    const expected = this.#end?.digest.toString('hex');
+    if (expected !== undefined && expected !== sha256)
       throw new DigestMismatchError(
         {},
-        `the output of stream ${this.#options.stream} has SHA-256 ${sha256}, the agent sent ${told}`,
+        `the output of stream ${this.#options.stream} has SHA-256 ${sha256}, the agent sent ${expected}`,
       );
   }
 
-  /** Delivers nothing more; resolves when the sink has done with what it was given. */
+  /** Stops delivery. Resolves when the sink has processed its current chunk. */
   async stop(): Promise<void> {
     this.#frames.stop();
     await this.#delivering?.catch(() => undefined);
@@ -87,18 +96,18 @@ export class OutputStream {
     this.#hash.update(bytes);
     const taken = this.#options.sink?.(bytes);
     if (taken === undefined) {
-      this.#dealtWith(bytes);
+      this.#consumed(bytes);
       return undefined;
     }
     this.#delivering = taken.then(() => {
-      this.#dealtWith(bytes);
+      this.#consumed(bytes);
     });
     return this.#delivering;
   }
 
-  #dealtWith(bytes: Uint8Array): void {
+  #consumed(bytes: Uint8Array): void {
     this.#position += bytes.byteLength;
-    this.#window.dealtWith(this.#position);
+    this.#window.consumed(this.#position);
     this.#options.delivered?.();
   }
 }

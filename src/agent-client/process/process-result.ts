@@ -1,21 +1,27 @@
 import { ProtocolViolationError } from '../../errors/connection.ts';
 import type { Fields } from '../wire/control.ts';
 
-/** How a process ended, as the agent has stored it. */
+/** The result of a process, as the agent has stored it. */
 export interface AgentProcessResult {
-  /** 0 to 255; 128 + n where signal n ended it. */
+  /** 0 to 255; 128 + n if signal n ended the process. */
   readonly exitStatus: number;
   readonly signal: number | undefined;
   readonly startedAt: Date;
   readonly finishedAt: Date;
-  /** Of its output, from the start. */
+  /** The size of the whole output. */
   readonly stdoutBytes: number;
   readonly stderrBytes: number;
-  /** How many processes of the container were killed for memory meanwhile; `undefined`: its kernel does not tell. */
+  /**
+   * The number of the container's processes that the kernel killed for lack of memory during the
+   * run. `undefined` if the kernel does not report it.
+   */
   readonly oomKills: number | undefined;
-  /** The container was killed when the command had ended, before all that it had printed was read. */
+  /** The container was killed after the command had ended, before all its output was read. */
   readonly outputCut: boolean;
-  /** It ended after the agent was told to end, and so maybe because of that: it is not the command's own result. */
+  /**
+   * The process ended after the agent had received TERM, and possibly for that reason: this is not
+   * the command's own result.
+   */
   readonly shutdown: boolean;
 }
 

@@ -4,15 +4,21 @@ import type { OperationChannel } from '../session/agent-session.ts';
 import { encodeDataFrame, FrameType, MAX_DATA_BYTES, type WindowFrame } from '../wire/frame.ts';
 import { SendWindow } from '../wire/send-window.ts';
 
-/** The most bytes of stdin that are sent and not acknowledged, whatever the agent allows: the host keeps them in memory. */
+/**
+ * The most unacknowledged stdin bytes, whatever the agent's window allows: the host keeps them in
+ * memory.
+ */
 const MAX_UNACKNOWLEDGED_BYTES: number = 8 * 1024 * 1024;
 
-/** Stdin on its way to the agent, from the offset at which the attachment began to feed it, within the agent's window. */
+/**
+ * Sends stdin to the agent within the agent's window, starting at the offset at which the
+ * attachment became the owner of stdin.
+ */
 export class StdinLine {
   readonly #channel: OperationChannel;
   readonly #window: SendWindow;
   readonly #hash: Hash = createHash('sha256');
-  #turn: Promise<void> = Promise.resolve();
+  #last: Promise<void> = Promise.resolve();
 
   constructor(channel: OperationChannel, from: number) {
     this.#channel = channel;
@@ -33,7 +39,7 @@ export class StdinLine {
   }
 
   async send(chunk: Uint8Array): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#enqueue(async () => {
       let rest = chunk;
       while (rest.byteLength > 0) {
         const rawLength = await this.#window.reserve(Math.min(rest.byteLength, MAX_DATA_BYTES));
@@ -48,25 +54,25 @@ export class StdinLine {
   }
 
   async end(): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#enqueue(async () => {
       this.#channel.send({ type: FrameType.END, stream: 0, total: this.#window.sent, digest: this.#hash.digest() });
       return Promise.resolve();
     });
   }
 
-  /** Nothing more is sent: what waits, or comes later, is dropped. */
+  /** Stops sending. Discards waiting and later bytes. */
   close(): void {
     this.#window.close();
   }
 
-  /** Nothing more can be sent: what waits, or comes later, rejects with the reason. */
+  /** Stops sending. Waiting and later calls reject with the reason. */
   fail(reason: unknown): void {
     this.#window.fail(reason);
   }
 
-  async #inTurn(send: () => Promise<void>): Promise<void> {
-    const turn = this.#turn.then(send);
-    this.#turn = turn.catch(() => undefined);
-    await turn;
+  async #enqueue(send: () => Promise<void>): Promise<void> {
+    const sent = this.#last.then(send);
+    this.#last = sent.catch(() => undefined);
+    await sent;
   }
 }

@@ -6,32 +6,35 @@ const MAGIC = 'kubernetes-worker';
 
 /** The versions of docs/agent-protocol.md that this library speaks. */
 export const LIBRARY_PROTOCOL: readonly [number, number] = [1, 3];
-/** The first version in which a transfer may go on over another connection. */
+/** The first version in which a transfer can resume over another connection. */
 export const RESUMABLE_SINCE = 2;
-/** The first version in which END may say that its source has proven its end. */
+/** The first version in which END can carry the flag that the source has proven its end. */
 export const PROVEN_SINCE = 3;
-/** The first version in which an operation may carry the generation of a lease. */
+/** The first version in which an operation can carry the generation of a lease. */
 export const FENCED_SINCE = 3;
-/** The first version in which the agent marks results that follow its own TERM, tells who owns stdin, and answers a stop at once. */
+/**
+ * The first version in which the agent marks results that follow its own TERM, reports the owner of
+ * stdin, and answers a stop at once.
+ */
 export const PROCESS_FATES_SINCE = 3;
 
-/** What an agent says of itself. */
+/** The agent's HELLO. */
 export interface AgentHello {
-  /** The protocol version that both speak. */
+  /** The protocol version that both ends speak. */
   readonly protocol: number;
   readonly version: string;
-  /** New at each start of the agent: a container that was restarted has another. */
+  /** Unique to each start of the agent: a restarted container has a new one. */
   readonly incarnation: string;
   readonly arch: string;
   readonly uid: number;
   readonly gid: number;
-  /** Of the file system of the state directory. */
+  /** The free space in the file system of the state directory. */
   readonly freeBytes: number;
   /** Whether the agent is the container's first process. */
   readonly pid1: boolean;
 }
 
-/** The host's HELLO. */
+/** Returns the host's HELLO frame. */
 export function encodeHello(libraryVersion: string): Uint8Array[] {
   return encodeFrame({
     type: FrameType.HELLO,
@@ -41,7 +44,7 @@ export function encodeHello(libraryVersion: string): Uint8Array[] {
 
 /** @throws ProtocolViolationError, AgentIncompatibleError */
 export function readHello(fields: Fields): AgentHello {
-  if (fields.string('magic') !== MAGIC) throw new ProtocolViolationError('HELLO is not of our agent');
+  if (fields.string('magic') !== MAGIC) throw new ProtocolViolationError('HELLO is not from the agent');
   const range = fields.range('protocol');
   const protocol = Math.min(range[1], LIBRARY_PROTOCOL[1]);
   if (protocol < Math.max(range[0], LIBRARY_PROTOCOL[0])) throw new AgentIncompatibleError(range, LIBRARY_PROTOCOL);

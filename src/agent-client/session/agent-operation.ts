@@ -5,16 +5,20 @@ import type { Fields } from '../wire/control.ts';
 import { type DataFrame, type EndFrame, FrameType, type WindowFrame } from '../wire/frame.ts';
 import type { OperationChannel, OperationHandler } from './agent-session.ts';
 
-/** What an operation needs of its surroundings. */
 export interface OperationContext {
   readonly clock: Clock;
-  /** How long the agent may take to answer a CANCEL, in milliseconds; then the connection is closed. */
+  /**
+   * How long the agent may take to answer a CANCEL, in milliseconds, before the connection is
+   * closed.
+   */
   readonly cancelTimeoutMs: number;
 }
 
 /**
- * The host's side of one operation: from OPEN to the agent's answer. This much is all there is to those without streams; the others extend it.
- * Its promises reject with an `AgentFailure` or a `LostConnection`, and may be left alone. `whenOpened` is of the present connection.
+ * The host's side of one operation, from OPEN to the agent's answer. Complete for operations
+ * without streams; other operations extend it. Its promises reject with an `AgentFailure` or a
+ * `LostConnection`; handling the rejection is optional. `whenOpened` belongs to the current
+ * connection.
  */
 export class AgentOperation implements OperationHandler {
   protected readonly context: OperationContext;
@@ -30,17 +34,17 @@ export class AgentOperation implements OperationHandler {
     this.#answer.promise.catch(ignore);
   }
 
-  /** The facts of OPENED; of an operation that is answered at once, those of its RESULT. */
+  /** Resolves with the fields of OPENED, or those of RESULT if the agent sends no OPENED. */
   get whenOpened(): Promise<Fields> {
     return this.#opened.promise;
   }
 
-  /** The facts of RESULT. */
+  /** Resolves with the fields of RESULT. */
   get answer(): Promise<Fields> {
     return this.#answer.promise;
   }
 
-  /** Answered, or lost. */
+  /** Whether the operation was answered or lost. */
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -51,13 +55,16 @@ export class AgentOperation implements OperationHandler {
     this.#isOpened = false;
   }
 
-  /** Asks the agent to end it, and waits for its answer. Without one, the connection is closed. Never rejects. */
+  /**
+   * Sends CANCEL and waits for the agent's answer. Closes the connection if none arrives. Never
+   * rejects.
+   */
   async cancel(): Promise<void> {
     if (!this.#isOver) await (this.#cancelled ??= this.#cancel());
   }
 
   opened(fields: Fields): void {
-    if (this.#isOpened) throw new ProtocolViolationError('OPENED comes twice');
+    if (this.#isOpened) throw new ProtocolViolationError('a second OPENED');
     this.#isOpened = true;
     this.onOpened(fields);
     this.#opened.resolve(fields);
@@ -76,7 +83,7 @@ export class AgentOperation implements OperationHandler {
   }
 
   progress(_fields: Fields): void {
-    // Only transfers and attachments look at it.
+    // Only transfers and attachments use PROGRESS.
   }
 
   answered(fields: Fields): void {
@@ -96,7 +103,7 @@ export class AgentOperation implements OperationHandler {
   }
 
   protected get channel(): OperationChannel {
-    if (this.#channel === undefined) throw new Error('the operation has not begun');
+    if (this.#channel === undefined) throw new Error('the operation has no connection');
     return this.#channel;
   }
 
@@ -104,24 +111,24 @@ export class AgentOperation implements OperationHandler {
     return this.#isOpened;
   }
 
-  /** Nobody takes it on this connection any more; what becomes of the operation is another matter. */
+  /** Rejects `whenOpened` of the current connection. The operation itself may continue. */
   protected rejectOpened(error: unknown): void {
     this.#opened.reject(error);
   }
 
-  /** Looks at OPENED. What it throws ends the connection. */
+  /** Handles OPENED. An error that it throws ends the connection. */
   protected onOpened(_fields: Fields): void {
-    // Nothing to look at.
+    // Extended by operations with streams.
   }
 
-  /** Looks at RESULT. What it throws ends the connection. */
+  /** Handles RESULT. An error that it throws ends the connection. */
   protected onResult(_fields: Fields): void {
-    // Whoever asked looks at it.
+    // The caller reads the fields from `answer`.
   }
 
-  /** Called once, when the operation was answered or lost. */
+  /** Called once, when the operation is answered or lost. */
   protected onOver(_error: AgentFailure | LostConnection | undefined): void {
-    // Whoever waits for the answer is told.
+    // `answer` has settled.
   }
 
   async #cancel(): Promise<void> {
@@ -151,5 +158,5 @@ function newOpening(): PromiseWithResolvers<Fields> {
 }
 
 function ignore(): void {
-  // Told elsewhere.
+  // Another promise reports the error.
 }

@@ -20,38 +20,47 @@ import { FrameDecoder } from '../wire/frame-decoder.ts';
 import { type AgentHello, encodeHello, readHello } from './agent-hello.ts';
 import type { ByteConnection } from './byte-connection.ts';
 
-/** How long an agent may take to hang up after a goodbye, in milliseconds. */
+/** How long an agent may take to close the connection after BYE, in milliseconds. */
 const BYE_MS = 1_000;
 const PING_BYTES = 8;
 
-/** What an operation is told; all of it synchronously, in the order in which it came. What it throws ends the session. */
+/**
+ * Handles the frames of one operation. All calls are synchronous, in the order of arrival. An error
+ * that a handler throws ends the session.
+ */
 export interface OperationHandler {
-  /** The first call: what it says things on. */
+  /** The first call: provides the channel to send on. */
   bind(channel: OperationChannel): void;
   opened(fields: Fields): void;
   data(frame: DataFrame): void;
   window(frame: WindowFrame): void;
   end(frame: EndFrame): void;
   progress(fields: Fields): void;
-  /** The last call, the agent's RESULT; unless it throws: then `lost` follows. */
+  /** The last call: the agent's RESULT. If it throws, `lost` follows. */
   answered(fields: Fields): void;
   /** The last call: the agent's ERROR. */
   failed(failure: AgentFailure): void;
-  /** The last call: the connection ended before the agent had answered, or what the agent said cannot be. */
+  /**
+   * The last call: the connection ended before the agent answered, or the agent violated the
+   * protocol.
+   */
   lost(reason: Error): void;
-  /** Whether the agent keeps the answer until it hears that it was taken. */
+  /** Whether the agent keeps the answer until it receives DONE. */
   readonly isKept?: boolean;
-  /** After the last call, where it is kept: the connection was lost, and nobody knows whether the agent has heard so. */
+  /**
+   * Called after the last call if the answer is kept and the connection was lost before the agent
+   * confirmed DONE.
+   */
   unconfirmed?(): void;
 }
 
-/** What an operation says. Nothing leaves any more once it has been answered. */
+/** Sends frames of one operation. Sends nothing after the operation was answered. */
 export interface OperationChannel {
-  /** As `ByteConnection.write`; resolves at once where nothing leaves any more. */
+  /** As `ByteConnection.write`. Resolves at once after the operation was answered. */
   write(chunks: readonly Uint8Array[]): Promise<void>;
-  /** For small frames: what becomes of them, the connection's end will tell. */
+  /** Sends a small frame without waiting. The end of the connection reports a failure. */
   send(frame: Exclude<Frame, DataFrame>): void;
-  /** Closes the session, whose state is in doubt; `lost` follows. */
+  /** Closes a session in an uncertain state. `lost` follows. */
   abandon(reason: Error): void;
 }
 
@@ -60,47 +69,49 @@ export interface SessionOptions {
   /** For errors. */
   readonly podName: string;
   readonly libraryVersion: string;
-  /** How long the agent may take to say HELLO, in milliseconds. */
+  /** How long the agent may take to send HELLO, in milliseconds. */
   readonly helloTimeoutMs: number;
-  /** After how long a silence of both ends to send a PING, in milliseconds. */
+  /** How long both ends may be silent before the session sends a PING, in milliseconds. */
   readonly pingAfterMs: number;
-  /** After how long a silence of the agent the connection is dead, in milliseconds. */
+  /** How long the agent may be silent before the session fails, in milliseconds. */
   readonly deadAfterMs: number;
-  /** The operation was answered; the next may begin. */
+  /** Called when the operation was answered: the next may begin. */
   readonly idle: (session: AgentSession) => void;
-  /** Called once, however it ended. */
+  /** Called once, when the session ends for any reason. */
   readonly closed: (session: AgentSession) => void;
 }
 
-/** One connection to an agent: the greeting, the heartbeat, and one operation at a time. It always reads. */
+/**
+ * One connection to an agent: exchanges HELLO, sends heartbeats, and runs one operation at a time.
+ * A session never pauses reading.
+ */
 export class AgentSession {
   readonly #connection: ByteConnection;
   readonly #options: SessionOptions;
   readonly #decoder: FrameDecoder = new FrameDecoder((frame) => {
     this.#onFrame(frame);
   });
-  readonly #greeting = Promise.withResolvers<AgentHello>();
-  /** The connection has ended by itself. */
-  readonly #hungUp = Promise.withResolvers<void>();
-  readonly #quiet: SilenceWatch;
-  readonly #unheard: SilenceWatch;
-  /** Who waits for a PONG. */
-  #pongs: PromiseWithResolvers<void>[] = [];
-  #greeted = false;
+  readonly #hello = Promise.withResolvers<AgentHello>();
+  /** Resolves when the agent closes the connection. */
+  readonly #closedByAgent = Promise.withResolvers<void>();
+  readonly #silence: SilenceWatch;
+  readonly #agentSilence: SilenceWatch;
+  #pongWaiters: PromiseWithResolvers<void>[] = [];
+  #hasHello = false;
   #operation: OperationHandler | undefined;
-  /** The last one that was answered, where the agent keeps the answer, until it has surely heard of DONE. */
+  /** The last answered operation with a kept answer, until the agent confirms DONE. */
   #unconfirmed: OperationHandler | undefined;
-  /** What the PING after the last DONE said. */
+  /** The payload of the PING after the last DONE. */
   #confirmation: Buffer = Buffer.alloc(PING_BYTES);
-  /** Why it is closed. */
+  /** The reason for which the session is closed. */
   #closedBy: Error | undefined;
 
   private constructor(connection: ByteConnection, options: SessionOptions) {
     const { clock, pingAfterMs, deadAfterMs } = options;
     this.#connection = connection;
     this.#options = options;
-    this.#quiet = new SilenceWatch({ clock, limitMs: pingAfterMs, silent: () => this.#ping() });
-    this.#unheard = new SilenceWatch({
+    this.#silence = new SilenceWatch({ clock, limitMs: pingAfterMs, silent: () => this.#sendPing() });
+    this.#agentSilence = new SilenceWatch({
       clock,
       limitMs: deadAfterMs,
       silent: () => this.#fail(new HeartbeatTimeoutError(deadAfterMs)),
@@ -110,9 +121,10 @@ export class AgentSession {
   }
 
   /**
-   * Greets the agent. The connection is the session's from now on, also after a rejection, which is with the signal's reason or the connection's own.
+   * Exchanges HELLO with the agent. The session owns the connection from now on, also after a
+   * rejection. Rejects with the signal's reason or the connection's error.
    *
-   * @throws AgentUnavailableError - it says nothing
+   * @throws AgentUnavailableError - the agent sent no HELLO in time
    * @throws AgentIncompatibleError, ProtocolViolationError
    */
   static async open(
@@ -122,22 +134,26 @@ export class AgentSession {
   ): Promise<{ readonly session: AgentSession; readonly hello: AgentHello }> {
     const session = new AgentSession(connection, options);
     const { clock, podName, helloTimeoutMs } = options;
-    const patience = new SilenceWatch({
+    const helloWatch = new SilenceWatch({
       clock,
       limitMs: helloTimeoutMs,
-      silent: () => session.#fail(new AgentUnavailableError(podName, `it said nothing for ${helloTimeoutMs} ms`, true)),
+      silent: () =>
+        session.#fail(new AgentUnavailableError(podName, `it sent no HELLO within ${helloTimeoutMs} ms`, true)),
     });
     try {
-      return { session, hello: await abortable(session.#greeting.promise, signal) };
+      return { session, hello: await abortable(session.#hello.promise, signal) };
     } catch (error) {
       session.#fail(error instanceof Error ? error : new Error('not opened', { cause: error }));
       throw error;
     } finally {
-      patience.stop();
+      helloWatch.stop();
     }
   }
 
-  /** Begins an operation with its OPEN text. The session must be idle. On a session that was closed meanwhile the operation is lost at once. */
+  /**
+   * Begins an operation by sending its OPEN text. The session must be idle. Calls `lost` of the
+   * handler if the session is closed.
+   */
   begin(openText: Buffer, handler: OperationHandler): void {
     if (this.#operation !== undefined) throw new Error('the session has an operation already');
     const active = (): boolean => this.#operation === handler;
@@ -159,46 +175,49 @@ export class AgentSession {
     else channel.send({ type: FrameType.OPEN, text: openText });
   }
 
-  /** Resolves when the agent has answered a PING from now; rejects with `LostConnection`. */
-  async heard(): Promise<void> {
+  /** Sends a PING and resolves when the agent answers. Rejects with `LostConnection`. */
+  async ping(): Promise<void> {
     if (this.#closedBy !== undefined) throw new LostConnection(this.#closedBy);
     const pong = Promise.withResolvers<void>();
-    this.#pongs.push(pong);
-    this.#ping();
+    this.#pongWaiters.push(pong);
+    this.#sendPing();
     await pong.promise;
   }
 
-  /** Says goodbye. An operation that is under way is lost, for this reason. Idempotent. */
+  /** Closes the session with BYE. An open operation is lost for this reason. Idempotent. */
   close(reason: Error): void {
     if (this.#closedBy !== undefined) return;
     this.#end(reason);
-    void this.#sayBye();
+    void this.#sendBye();
   }
 
-  /** A connection that is closed while something is unread is reset, and a goodbye that was under way is lost: so the agent is to hang up first. */
-  async #sayBye(): Promise<void> {
-    const left = new AbortController();
+  /**
+   * Sends BYE and waits for the agent to close the connection. Closing first, with unread bytes,
+   * would reset the connection and lose the BYE.
+   */
+  async #sendBye(): Promise<void> {
+    const closed = new AbortController();
     this.#connection.write(encodeFrame({ type: FrameType.BYE })).catch(ignore);
     await Promise.race([
-      this.#hungUp.promise,
-      this.#options.clock.sleep(BYE_MS, { signal: left.signal }).catch(ignore),
+      this.#closedByAgent.promise,
+      this.#options.clock.sleep(BYE_MS, { signal: closed.signal }).catch(ignore),
     ]);
-    left.abort();
-    this.#letGo();
+    closed.abort();
+    this.#release();
   }
 
   #onEnd(reason: Error): void {
-    this.#hungUp.resolve();
+    this.#closedByAgent.resolve();
     this.#fail(reason);
   }
 
   #fail(reason: Error): void {
     if (this.#closedBy !== undefined) return;
     this.#end(reason);
-    this.#letGo();
+    this.#release();
   }
 
-  #letGo(): void {
+  #release(): void {
     this.#connection.close();
     const operation = this.#unconfirmed;
     this.#unconfirmed = undefined;
@@ -207,10 +226,10 @@ export class AgentSession {
 
   #end(reason: Error): void {
     this.#closedBy = reason;
-    this.#quiet.stop();
-    this.#unheard.stop();
-    this.#greeting.reject(reason);
-    for (const { reject } of this.#pongs.splice(0)) reject(new LostConnection(reason));
+    this.#silence.stop();
+    this.#agentSilence.stop();
+    this.#hello.reject(reason);
+    for (const { reject } of this.#pongWaiters.splice(0)) reject(new LostConnection(reason));
     this.#lose(reason);
     this.#options.closed(this);
   }
@@ -222,20 +241,20 @@ export class AgentSession {
   }
 
   async #write(chunks: readonly Uint8Array[]): Promise<void> {
-    this.#quiet.touch();
+    this.#silence.touch();
     await this.#connection.write(chunks);
   }
 
-  #ping(): void {
-    if (this.#greeted)
+  #sendPing(): void {
+    if (this.#hasHello)
       void this.#write(encodeFrame({ type: FrameType.PING, opaque: Buffer.alloc(PING_BYTES) })).catch(ignore);
   }
 
   #onData(chunk: Uint8Array): void {
-    // After a goodbye only the last confirmation is waited for.
+    // After BYE, only the confirmation of the last DONE matters.
     if (this.#closedBy !== undefined && this.#unconfirmed === undefined) return;
-    this.#quiet.touch();
-    this.#unheard.touch();
+    this.#silence.touch();
+    this.#agentSilence.touch();
     try {
       this.#decoder.push(chunk);
     } catch (error) {
@@ -244,10 +263,10 @@ export class AgentSession {
   }
 
   #onFrame(frame: Frame): void {
-    if (this.#greeted) this.#confirm(frame);
+    if (this.#hasHello) this.#confirm(frame);
     if (this.#closedBy !== undefined) return;
-    if (!this.#greeted) {
-      this.#greet(frame);
+    if (!this.#hasHello) {
+      this.#onHello(frame);
       return;
     }
     switch (frame.type) {
@@ -255,7 +274,7 @@ export class AgentSession {
         void this.#write(encodeFrame({ type: FrameType.PONG, opaque: frame.opaque })).catch(ignore);
         return;
       case FrameType.PONG:
-        for (const { resolve } of this.#pongs.splice(0)) resolve();
+        for (const { resolve } of this.#pongWaiters.splice(0)) resolve();
         return;
       case FrameType.DATA:
         this.#current(frame).data(frame);
@@ -290,11 +309,11 @@ export class AgentSession {
     }
   }
 
-  #greet(frame: Frame): void {
+  #onHello(frame: Frame): void {
     if (frame.type !== FrameType.HELLO)
-      throw new ProtocolViolationError(`the agent began with a frame of type ${frame.type}`);
-    this.#greeted = true;
-    this.#greeting.resolve(readHello(Fields.parse(frame.type, frame.text)));
+      throw new ProtocolViolationError(`the agent sent a frame of type ${frame.type} before HELLO`);
+    this.#hasHello = true;
+    this.#hello.resolve(readHello(Fields.parse(frame.type, frame.text)));
   }
 
   #onResult(operation: OperationHandler, fields: Fields): void {
@@ -309,9 +328,11 @@ export class AgentSession {
 
   #onError(failure: AgentFailure): void {
     const violation = failure.code === 'PROTOCOL_VIOLATION';
-    // The agent drops everything that comes after it, and so would never answer the next OPEN.
+    // The agent discards everything after this ERROR, so it would never answer the next OPEN.
     if (violation || this.#operation === undefined) {
-      this.#fail(new ProtocolViolationError(`the agent says: ${failure.code}: ${failure.message}`, { cause: failure }));
+      this.#fail(
+        new ProtocolViolationError(`the agent failed with ${failure.code}: ${failure.message}`, { cause: failure }),
+      );
       return;
     }
     const operation = this.#operation;
@@ -321,17 +342,17 @@ export class AgentSession {
 
   #done(operation: OperationHandler): void {
     this.#operation = undefined;
-    const words = [...encodeFrame({ type: FrameType.DONE })];
+    const frames = [...encodeFrame({ type: FrameType.DONE })];
     if (operation.isKept === true) {
       this.#unconfirmed = operation;
       this.#confirmation = randomBytes(PING_BYTES);
-      words.push(...encodeFrame({ type: FrameType.PING, opaque: this.#confirmation }));
+      frames.push(...encodeFrame({ type: FrameType.PING, opaque: this.#confirmation }));
     }
-    void this.#write(words).catch(ignore);
+    void this.#write(frames).catch(ignore);
     this.#options.idle(this);
   }
 
-  /** Between its answer and DONE an agent says nothing but PONG. */
+  /** Between its answer and DONE the agent sends only PONG, so any other frame confirms DONE. */
   #confirm(frame: Frame): void {
     if (frame.type !== FrameType.PONG || frame.opaque.equals(this.#confirmation)) this.#unconfirmed = undefined;
   }
@@ -344,5 +365,5 @@ export class AgentSession {
 }
 
 function ignore(): void {
-  // The connection's end says why.
+  // The end of the connection reports the reason.
 }

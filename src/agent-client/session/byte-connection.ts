@@ -1,19 +1,22 @@
 /**
- * What the session needs of a connection to an agent: bytes both ways, in order. `src/exec/` has one over a Kubernetes exec, the tests have one
- * over pipes. The session always reads, so there is no way to pause it; windows bound what can arrive.
+ * A connection to an agent: bytes both ways, in order. `src/exec/` implements it over a Kubernetes
+ * exec, the tests over pipes. The session never pauses reading; windows bound what can arrive.
  */
 export interface ByteConnection {
-  /** Called once, before anything else. Nothing is lost that arrives before. */
+  /** Called once, before any other call. Bytes that arrive earlier are kept. */
   start(handlers: ByteConnectionHandlers): void;
-  /** Resolves when the bytes have left this process's queue; rejects when the connection has ended. The bytes must not be changed before. */
+  /**
+   * Resolves when the bytes have left this process's queue; the caller must not change them before.
+   * Rejects when the connection has ended.
+   */
   write(chunks: readonly Uint8Array[]): Promise<void>;
-  /** Lets go of it at once. Idempotent. `end` is not called any more. */
+  /** Releases the connection at once. `end` is not called afterwards. Idempotent. */
   close(): void;
 }
 
 export interface ByteConnectionHandlers {
-  /** The chunk is the callee's. */
+  /** The callee owns the chunk. */
   data(chunk: Uint8Array): void;
-  /** Called once, when no more can come; `reason` is a typed error that says why. */
+  /** Called once, when the connection has ended; `reason` is a typed error. */
   end(reason: Error): void;
 }

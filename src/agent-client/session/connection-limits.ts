@@ -1,21 +1,22 @@
 import { Semaphore } from '../../internal/semaphore.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 
-/** What a connection is used for. */
+/** The purpose of a connection. */
 export type ConnectionUse = 'upload' | 'download' | 'attachment' | 'control';
 
 export interface ConnectionLimitsOptions {
-  /** Uploads, and as many downloads, at once. @defaultValue 32 */
+  /** The most concurrent uploads, and the most concurrent downloads. @defaultValue 32 */
   readonly maxTransfers?: number | undefined;
-  /** Processes that are followed at once. @defaultValue 512 */
+  /** The most processes with an attachment at a time. @defaultValue 512 */
   readonly maxAttachments?: number | undefined;
-  /** Starts, stops, signals, questions at once; each is short. @defaultValue 32 */
+  /** The most concurrent starts, stops, signals and queries; each is short. @defaultValue 32 */
   readonly maxControls?: number | undefined;
 }
 
 /**
- * How much of each use of connections a worker may make at once, whatever the pods. Each use has places of its own, so that none waits behind another: a control
- * operation not behind bulk, and an upload not behind the downloads that feed other uploads. Places are given in the order in which they were asked for.
+ * Limits the concurrent connections of a worker by use, over all pods. Each use has its own places,
+ * so that control operations do not wait behind transfers, nor uploads behind the downloads that
+ * feed other uploads. Places are granted in the order of the calls.
  */
 export class ConnectionLimits {
   readonly #places: Readonly<Record<ConnectionUse, Semaphore>>;
@@ -29,7 +30,10 @@ export class ConnectionLimits {
     };
   }
 
-  /** Resolves with the function that gives the place back, which may be called more than once. Rejects with the signal's reason. */
+  /**
+   * Acquires a place. Resolves with an idempotent function that releases it. Rejects with the
+   * signal's reason.
+   */
   async enter(use: ConnectionUse, options: AbortOptions): Promise<() => void> {
     return await this.#places[use].acquire(options);
   }

@@ -1,13 +1,13 @@
 import type { AbortOptions } from '../../runtime/options.ts';
 
-/** A place among a limited number, which its holder gives back while it has no use for it, and takes again in turn. */
+/** A place of a limited number that its holder can lend to others and take again. */
 export class LentPlace {
   readonly #enter: (options: AbortOptions) => Promise<() => void>;
   readonly #over = new AbortController();
   #leave: (() => void) | undefined;
   #taking: Promise<void> | undefined;
 
-  /** @param leave - gives back the place that it has from the start */
+  /** @param leave - releases the initial place */
   constructor(enter: (options: AbortOptions) => Promise<() => void>, leave: () => void) {
     this.#enter = enter;
     this.#leave = leave;
@@ -17,13 +17,13 @@ export class LentPlace {
     return this.#leave !== undefined;
   }
 
-  /** Others may have it, until `take`. */
+  /** Releases the place until `take`. */
   lend(): void {
     this.#leave?.();
     this.#leave = undefined;
   }
 
-  /** Resolves when it is held. Rejects after `close`. */
+  /** Waits for a place, unless it is held. Rejects after `close`. */
   async take(): Promise<void> {
     if (this.isHeld) return;
     this.#taking ??= this.#take().finally(() => {
@@ -32,7 +32,7 @@ export class LentPlace {
     await this.#taking;
   }
 
-  /** Gives it back for good. Idempotent. */
+  /** Releases the place for good. Idempotent. */
   close(): void {
     this.#over.abort();
     this.lend();

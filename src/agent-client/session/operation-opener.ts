@@ -12,18 +12,19 @@ import type { ConnectionLimits, ConnectionUse } from './connection-limits.ts';
 import type { PooledSession, SessionPool } from './session-pool.ts';
 
 /**
- * How long an operation has its place: until RESULT, until the agent has said OPENED (of an agent that does not, until OPEN has left), or until OPEN has left.
+ * How long an operation holds its place. `answered`: until RESULT. `opened`: until OPENED, or, for
+ * an agent that sends none, until OPEN was sent. `sent`: until OPEN was sent.
  */
 export type PlaceUntil = 'answered' | 'opened' | 'sent';
 
-/** What the opener needs beside its pool. */
 export interface OpenerContext extends OperationContext {
   readonly limits: ConnectionLimits;
 }
 
 /**
- * Opens operations on the connections of a pool. Where an idle connection turns out to be dead before anything has happened on it, a new one is tried, once;
- * nothing else is tried again.
+ * Opens operations on the connections of a pool. If a reused connection turns out to be dead before
+ * the agent has opened the operation, the opener retries once on a new connection. It retries
+ * nothing else.
  */
 export class OperationOpener {
   readonly #pool: SessionPool;
@@ -34,11 +35,11 @@ export class OperationOpener {
     this.#context = context;
   }
 
-  /** What the agent says of itself, which was just heard. */
+  /** Resolves with the agent's HELLO after the agent has answered on a connection. */
   async hello({ signal }: AbortOptions): Promise<AgentHello> {
-    return await this.#onLiving({ signal }, async ({ session, hello, reused, release }) => {
+    return await this.#withSession({ signal }, async ({ session, hello, reused, release }) => {
       try {
-        if (reused) await abortable(session.heard(), signal);
+        if (reused) await abortable(session.ping(), signal);
       } finally {
         release();
       }
@@ -46,7 +47,9 @@ export class OperationOpener {
     });
   }
 
-  /** Waits for a place for this use of a connection; resolves with the function that gives it back. */
+  /**
+   * Waits for a place for this use of a connection. Resolves with the function that releases it.
+   */
   async enter(use: ConnectionUse, { signal }: AbortOptions): Promise<() => void> {
     const { closing } = this.#pool;
     return await this.#context.limits.enter(use, {
@@ -55,11 +58,13 @@ export class OperationOpener {
   }
 
   /**
-   * Does an operation without streams; resolves with the facts of its RESULT. A signal's abort cancels it.
+   * Runs an operation without streams. Resolves with the fields of RESULT. An abort of the signal
+   * cancels the operation.
    *
-   * @param until - how long it has one of the places that all pods share. An operation that waits for something in the pod must not have one until it is answered.
+   * @param until - how long the operation holds one of the places that all pods share. An operation
+   * that waits for an event in the pod must not hold its place until it is answered.
    */
-  async ask(open: ControlObject, options: AbortOptions, until: PlaceUntil = 'answered'): Promise<Fields> {
+  async run(open: ControlObject, options: AbortOptions, until: PlaceUntil = 'answered'): Promise<Fields> {
     const leave = await this.enter('control', options);
     try {
       const begun = (operation: AgentOperation, { protocol }: AgentHello): void => {
@@ -77,16 +82,19 @@ export class OperationOpener {
     }
   }
 
-  /** Begins an operation, and waits until the agent has taken it. A signal's abort cancels it. `begun` is called when OPEN has left. */
+  /**
+   * Begins an operation and waits for OPENED. An abort of the signal cancels the operation. Calls
+   * `begun` when OPEN was sent.
+   */
   async begin<O extends AgentOperation>(
     open: ControlObject,
-    make: (hello: AgentHello) => O,
+    create: (hello: AgentHello) => O,
     options: AbortOptions,
     begun?: (operation: O, hello: AgentHello) => void,
   ): Promise<O> {
     const text = encodeControl({ id: randomUUID(), attempt: 1, ...open });
-    return await this.#onLiving(options, async ({ session, hello }) => {
-      const operation = make(hello);
+    return await this.#withSession(options, async ({ session, hello }) => {
+      const operation = create(hello);
       try {
         session.begin(text, operation);
         begun?.(operation, hello);
@@ -99,13 +107,16 @@ export class OperationOpener {
     });
   }
 
-  /** Opens an operation that may have been opened before, and waits until the agent has taken it. `fieldsFor` is asked for each OPEN that is sent. */
+  /**
+   * Opens an operation that may have been opened before, and waits for OPENED. Calls `fieldsFor`
+   * for each OPEN that it sends.
+   */
   async open(
     operation: AgentOperation,
     fieldsFor: (hello: AgentHello) => ControlObject,
     options: AbortOptions,
   ): Promise<void> {
-    await this.#onLiving(options, async ({ session, hello, release }) => {
+    await this.#withSession(options, async ({ session, hello, release }) => {
       let text: Buffer;
       try {
         text = encodeControl(fieldsFor(hello));
@@ -118,16 +129,19 @@ export class OperationOpener {
     });
   }
 
-  /** Ends what the agent may have kept of an operation. Rejects where it cannot be reached soon. */
+  /**
+   * Ends an operation that the agent may still keep. Rejects if the agent does not answer within
+   * `cancelTimeoutMs`.
+   */
   async forget(operation: string): Promise<void> {
     const { clock, cancelTimeoutMs } = this.#context;
-    const [enough, done] = [new AbortController(), new AbortController()];
+    const [timeout, done] = [new AbortController(), new AbortController()];
     void clock.sleep(cancelTimeoutMs, { signal: done.signal }).then(
-      () => enough.abort(new HeartbeatTimeoutError(cancelTimeoutMs)),
+      () => timeout.abort(new HeartbeatTimeoutError(cancelTimeoutMs)),
       () => undefined,
     );
     try {
-      await this.ask({ op: 'remove', operation }, { signal: enough.signal });
+      await this.run({ op: 'remove', operation }, { signal: timeout.signal });
     } catch (error) {
       throw error instanceof LostConnection ? error.reason : error;
     } finally {
@@ -135,7 +149,7 @@ export class OperationOpener {
     }
   }
 
-  /** Aborted when the connections are closed. */
+  /** Aborts when the connections are closed. */
   get closing(): AbortSignal {
     return this.#pool.closing;
   }
@@ -150,7 +164,7 @@ export class OperationOpener {
     this.#pool.close(reason);
   }
 
-  async #onLiving<T>({ signal }: AbortOptions, work: (pooled: PooledSession) => Promise<T>): Promise<T> {
+  async #withSession<T>({ signal }: AbortOptions, work: (pooled: PooledSession) => Promise<T>): Promise<T> {
     const pooled = await this.#pool.acquire({ signal });
     try {
       return await work(pooled);
@@ -165,5 +179,5 @@ export class OperationOpener {
 }
 
 function ignore(): void {
-  // Reported to the caller that waits for the answer.
+  // `answer` rejects with the same error.
 }

@@ -10,9 +10,9 @@ export interface SessionPoolOptions extends Omit<SessionOptions, 'idle' | 'close
   readonly connect: (options: AbortOptions) => Promise<ByteConnection>;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How many are kept while nothing uses them, */
+  /** The most idle sessions that the pool keeps. */
   readonly maxIdle: number;
-  /** and for how long, in milliseconds. */
+  /** How long the pool keeps an idle session, in milliseconds. */
   readonly idleMs: number;
 }
 
@@ -20,42 +20,43 @@ export interface SessionPoolOptions extends Omit<SessionOptions, 'idle' | 'close
 export interface PooledSession {
   readonly session: AgentSession;
   readonly hello: AgentHello;
-  /** It was idle for a while, so nobody knows whether its connection still lives. */
+  /** Whether the session is not newly opened: its connection may be dead. */
   readonly reused: boolean;
-  /** Gives it back where no operation was begun on it. */
+  /** Returns the session to the pool if no operation was begun on it. */
   readonly release: () => void;
 }
 
-interface Held {
+interface OpenSession {
   readonly session: AgentSession;
   readonly hello: AgentHello;
 }
 
-interface Idle extends Held {
-  /** Ends the wait for its last moment. */
-  readonly taken: AbortController;
+interface IdleSession extends OpenSession {
+  /** Aborts the idle timeout. */
+  readonly timeout: AbortController;
 }
 
-/** Somebody who needs a session: given one that is released or newly opened, whichever comes first. */
+/** A pending `acquire`. It receives the first session that is released or opened. */
 interface Waiter {
-  readonly give: (held: Held, reused: boolean) => void;
-  readonly fail: (error: unknown) => void;
+  readonly resolve: (open: OpenSession, reused: boolean) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
- * So many connections are opened at a time. An exec costs the cluster a hundred times what a short operation does, so that those who come all at once are served
- * sooner by the few that are there than by one for each.
+ * The most connections that the pool opens at a time. An exec costs the cluster a hundred times as
+ * much as a short operation, so that reusing a few connections serves a burst of operations sooner
+ * than opening one connection for each.
  */
-const maxOpening = 4;
+const MAX_OPENING = 4;
 
-/** The connections to one agent: opened when they are needed, kept for a while when they are not. */
+/** Opens sessions with one agent on demand, and keeps idle ones for a while. */
 export class SessionPool {
   readonly #options: SessionPoolOptions;
   readonly #closing = new AbortController();
-  readonly #busy = new Map<AgentSession, Held>();
-  /** The longest idle first. */
-  #idle: Idle[] = [];
-  /** The first come first. */
+  readonly #busy = new Map<AgentSession, OpenSession>();
+  /** In the order in which the sessions became idle. */
+  #idle: IdleSession[] = [];
+  /** In the order of the calls. */
   #waiting: Waiter[] = [];
   #opening: AbortController[] = [];
   #usedAt: number;
@@ -65,7 +66,10 @@ export class SessionPool {
     this.#usedAt = options.clock.now();
   }
 
-  /** An idle session, or a new one. `fresh`: surely a new one. Rejects with the signal's reason, or what connecting fails with. */
+  /**
+   * Resolves with an idle session or a new one; with `fresh`, always with a new one. Rejects with
+   * the signal's reason or the connection's error.
+   */
   async acquire({ signal, fresh = false }: AbortOptions & { readonly fresh?: boolean } = {}): Promise<PooledSession> {
     const closing = this.#closing.signal;
     const either = signal === undefined ? closing : AbortSignal.any([signal, closing]);
@@ -73,22 +77,25 @@ export class SessionPool {
     this.#usedAt = this.#options.clock.now();
     if (fresh) return this.#use(await this.#open(either), false);
     const idle = this.#idle.pop();
-    idle?.taken.abort();
-    return idle === undefined ? await this.#wait(either) : this.#use(idle, true);
+    idle?.timeout.abort();
+    return idle === undefined ? await this.#waitForSession(either) : this.#use(idle, true);
   }
 
-  /** When the last connection was closed, or asked for, in milliseconds since the epoch; `undefined`: there are some, or soon will be. */
+  /**
+   * When the last connection was closed or requested, in milliseconds since the epoch. `undefined`
+   * while a connection is open or requested.
+   */
   get idleSince(): number | undefined {
     const count = this.#busy.size + this.#idle.length + this.#waiting.length + this.#opening.length;
     return count === 0 ? this.#usedAt : undefined;
   }
 
-  /** Aborted, with the reason, by `close`. */
+  /** Aborts with the reason of `close`. */
   get closing(): AbortSignal {
     return this.#closing.signal;
   }
 
-  /** Closes all, also those in use: their operations are lost, with `ClosedError`. Idempotent. */
+  /** Closes all sessions. Operations on them are lost for this reason. Idempotent. */
   close(reason: Error): void {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(reason);
@@ -96,56 +103,56 @@ export class SessionPool {
     for (const session of this.#busy.keys()) session.close(reason);
   }
 
-  #use(held: Held, reused: boolean): PooledSession {
-    this.#busy.set(held.session, held);
-    return { ...held, reused, release: () => this.#onIdle(held.session) };
+  #use(open: OpenSession, reused: boolean): PooledSession {
+    this.#busy.set(open.session, open);
+    return { ...open, reused, release: () => this.#onIdle(open.session) };
   }
 
-  async #wait(signal: AbortSignal): Promise<PooledSession> {
+  async #waitForSession(signal: AbortSignal): Promise<PooledSession> {
     const { promise, resolve, reject } = Promise.withResolvers<PooledSession>();
-    const waiter: Waiter = { give: (held, reused) => resolve(this.#use(held, reused)), fail: reject };
+    const waiter: Waiter = { resolve: (open, reused) => resolve(this.#use(open, reused)), reject };
     using _listener = addAbortListener(signal, () => {
       this.#waiting = this.#waiting.filter((other) => other !== waiter);
       if (this.#waiting.length === 0)
-        for (const opening of this.#opening) opening.abort(new ClosedError('a connection that nobody waits for'));
+        for (const opening of this.#opening) opening.abort(new ClosedError('a connection that is no longer needed'));
       reject(signal.reason as Error);
     });
     this.#waiting.push(waiter);
-    this.#review();
+    this.#openForWaiters();
     return await promise;
   }
 
-  /** Opens connections for those who wait. */
-  #review(): void {
-    while (this.#opening.length < Math.min(this.#waiting.length, maxOpening)) void this.#openForWaiting();
+  /** Opens connections for the waiting calls, up to the limit. */
+  #openForWaiters(): void {
+    while (this.#opening.length < Math.min(this.#waiting.length, MAX_OPENING)) void this.#openOne();
   }
 
-  async #openForWaiting(): Promise<void> {
+  async #openOne(): Promise<void> {
     const opening = new AbortController();
     this.#opening.push(opening);
-    const over = (): void => {
+    const finish = (): void => {
       this.#opening = this.#opening.filter((other) => other !== opening);
     };
     try {
-      const held = await this.#open(AbortSignal.any([opening.signal, this.#closing.signal]));
-      over();
-      this.#hand(held, false);
+      const open = await this.#open(AbortSignal.any([opening.signal, this.#closing.signal]));
+      finish();
+      this.#assign(open, false);
     } catch (error) {
-      over();
-      if (!opening.signal.aborted) this.#waiting.shift()?.fail(error);
+      finish();
+      if (!opening.signal.aborted) this.#waiting.shift()?.reject(error);
     }
-    this.#review();
+    this.#openForWaiters();
   }
 
-  /** To whoever waits, else it is kept for a while. */
-  #hand(held: Held, reused: boolean): void {
+  /** Assigns the session to the first waiting call, else keeps it idle or closes it. */
+  #assign(open: OpenSession, reused: boolean): void {
     const waiter = this.#waiting.shift();
-    if (waiter !== undefined) waiter.give(held, reused);
-    else if (this.#idle.length < this.#options.maxIdle) this.#keep(held);
-    else held.session.close(new ClosedError('the idle connection'));
+    if (waiter !== undefined) waiter.resolve(open, reused);
+    else if (this.#idle.length < this.#options.maxIdle) this.#keep(open);
+    else open.session.close(new ClosedError('the idle connection'));
   }
 
-  async #open(signal: AbortSignal): Promise<Held> {
+  async #open(signal: AbortSignal): Promise<OpenSession> {
     const connection = await this.#options.connect({ signal });
     if (signal.aborted) {
       connection.close();
@@ -167,22 +174,22 @@ export class SessionPool {
   }
 
   #onIdle(session: AgentSession): void {
-    const held = this.#busy.get(session);
-    if (held === undefined) return;
+    const open = this.#busy.get(session);
+    if (open === undefined) return;
     this.#busy.delete(session);
-    this.#hand(held, true);
-    this.#review();
+    this.#assign(open, true);
+    this.#openForWaiters();
   }
 
-  #keep({ session, hello }: Held): void {
-    const taken = new AbortController();
-    this.#idle.push({ session, hello, taken });
+  #keep({ session, hello }: OpenSession): void {
+    const timeout = new AbortController();
+    this.#idle.push({ session, hello, timeout });
     const { clock, idleMs } = this.#options;
-    clock.sleep(idleMs, { signal: taken.signal }).then(
+    clock.sleep(idleMs, { signal: timeout.signal }).then(
       () => {
         session.close(new ClosedError('the idle connection'));
       },
-      () => undefined, // It was taken.
+      () => undefined, // The session was acquired or closed.
     );
   }
 
@@ -190,7 +197,7 @@ export class SessionPool {
     this.#usedAt = this.#options.clock.now();
     this.#busy.delete(session);
     this.#idle = this.#idle.filter((idle) => {
-      if (idle.session === session) idle.taken.abort();
+      if (idle.session === session) idle.timeout.abort();
       return idle.session !== session;
     });
   }

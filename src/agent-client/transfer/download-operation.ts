@@ -11,10 +11,13 @@ import { type TransferResult, watchProgress } from './transfer-progress.ts';
 
 const KINDS = ['directory', 'file', 'symlink'] as const;
 
-/** What is at the path of a download. */
+/** The kind of file at the path of a download. */
 export type DownloadKind = (typeof KINDS)[number];
 
-/** The host's side of `send`, whoever takes the frames: they come in their order, each byte once, over as many connections as it takes, and no more than a window of them is held. */
+/**
+ * The host's side of `send`. Subclasses receive the frames in order, each byte once, over any
+ * number of connections. At most one window of bytes is held.
+ */
 export abstract class DownloadOperation extends ResumableOperation {
   readonly #place: LentPlace;
   readonly #windowBytes: number;
@@ -24,9 +27,12 @@ export abstract class DownloadOperation extends ResumableOperation {
   #window: ReceiveWindow | undefined;
   #kind: DownloadKind | undefined;
   #end: EndFrame | undefined;
-  #dealtWith = 0;
+  #consumed = 0;
 
-  /** @param place - among the downloads of all pods; others may have it while the reader takes nothing */
+  /**
+   * @param place - one of the places for downloads that all pods share; lent to others while the
+   * reader consumes nothing
+   */
   constructor(components: ResumableComponents, facts: TransferFacts, place: LentPlace) {
     super(components);
     this.#place = place;
@@ -36,20 +42,21 @@ export abstract class DownloadOperation extends ResumableOperation {
       components.settings,
       () => this.facts(),
       (error) => {
-        // The agent has nothing to say while the reader does not take what is there, or while others have its place; without a connection another budget counts.
-        if (this.#dealtWith === this.#window?.received && this.#isConnected && place.isHeld) this.fail(error);
+        // The agent is silent for a reason while the reader consumes nothing, or while the place is
+        // lent. Without a connection the retry budget applies.
+        if (this.#consumed === this.#window?.received && this.#isConnected && place.isHeld) this.fail(error);
       },
     );
   }
 
-  /** What is at the path; known when the operation was opened. */
+  /** The kind of file at the path. Throws before the operation was opened. */
   get kind(): DownloadKind {
     if (this.#kind === undefined) throw new Error('the download was not opened');
     return this.#kind;
   }
 
   override facts(): TransferFacts {
-    return { ...this.#facts, bytes: this.#dealtWith };
+    return { ...this.#facts, bytes: this.#consumed };
   }
 
   override data(frame: DataFrame): void {
@@ -61,7 +68,7 @@ export abstract class DownloadOperation extends ResumableOperation {
     this.moved();
     this.#progress.touch();
     this.take(frame);
-    // As long as the reader does not take what came, the agent sends nothing more.
+    // Until the reader consumes the bytes, the agent sends nothing more.
     if (this.#window.isSpent) this.#place.lend();
   }
 
@@ -71,7 +78,7 @@ export abstract class DownloadOperation extends ResumableOperation {
     if (frame.total !== this.#window?.received)
       throw new DigestMismatchError(
         this.facts(),
-        `the agent sent ${frame.total} bytes, ${this.#window?.received ?? 0} came`,
+        `the agent sent ${frame.total} bytes, ${this.#window?.received ?? 0} were received`,
       );
     this.#end = frame;
     this.#progress.touch();
@@ -81,23 +88,23 @@ export abstract class DownloadOperation extends ResumableOperation {
     this.#progress.touch();
   }
 
-  /** Takes what came. */
+  /** Handles the next frame. */
   protected abstract take(frame: DataFrame): void;
 
-  /** All of it came, and the agent has said so twice. */
+  /** Called when every byte was received and END and RESULT agree. */
   protected abstract proven(result: TransferResult): void;
 
-  /** It is over, and did not come to its end. */
+  /** Fails the download. */
   protected abstract fail(error: unknown): void;
 
-  /** So many more bytes need not be held any longer. */
-  protected dealtWith(bytes: number): void {
-    this.#dealtWith += bytes;
-    if (this.#place.isHeld) this.#window?.dealtWith(this.#dealtWith);
-    else if (this.#window?.isWorthSaying(this.#dealtWith) === true) void this.#grantInTurn();
+  /** Releases the window of that many further bytes. */
+  protected consumed(bytes: number): void {
+    this.#consumed += bytes;
+    if (this.#place.isHeld) this.#window?.consumed(this.#consumed);
+    else if (this.#window?.isWorthSending(this.#consumed) === true) void this.#grantWhenHeld();
   }
 
-  /** Nobody waits for anything any more. */
+  /** Stops the stall detection. */
   protected stopWatching(): void {
     this.#progress.stop();
   }
@@ -106,7 +113,7 @@ export abstract class DownloadOperation extends ResumableOperation {
     return { from: this.#window?.received ?? 0 };
   }
 
-  protected override get canBeginAnew(): boolean {
+  protected override get canRestart(): boolean {
     return (this.#window?.received ?? 0) === 0;
   }
 
@@ -116,8 +123,7 @@ export abstract class DownloadOperation extends ResumableOperation {
 
   protected override onOpened(fields: Fields): void {
     const [from, received] = [fields.count('from'), this.#window?.received ?? 0];
-    if (from !== received)
-      throw new ProtocolViolationError(`a download that goes on at ${from} and not at ${received}`);
+    if (from !== received) throw new ProtocolViolationError(`a download resumes at ${from}, not at ${received}`);
     this.#isConnected = true;
     this.#kind = fields.word('kind', KINDS);
     this.#progress.touch();
@@ -145,15 +151,18 @@ export abstract class DownloadOperation extends ResumableOperation {
     this.proven(result);
   }
 
-  /** Bytes of its own are all that a download with no place may deal with. */
-  async #grantInTurn(): Promise<void> {
+  /**
+   * Waits for a place before it grants the agent more of the window: a download without a place may
+   * only consume bytes that it has received.
+   */
+  async #grantWhenHeld(): Promise<void> {
     try {
       await this.#place.take();
     } catch {
-      return; // It is over.
+      return; // The download has ended.
     }
     this.#progress.touch();
-    this.#window?.dealtWith(this.#dealtWith);
+    this.#window?.consumed(this.#consumed);
   }
 
   protected override onOver(error: AgentFailure | LostConnection | undefined): void {

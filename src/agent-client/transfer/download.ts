@@ -11,19 +11,23 @@ import { DownloadOperation } from './download-operation.ts';
 import type { ResumableComponents } from './resumable-operation.ts';
 import type { TransferResult } from './transfer-progress.ts';
 
-/** How many frames are expanded at once. */
+/** The number of frames that are expanded concurrently. */
 const CONCURRENCY = 3;
-/** What the readable itself holds before it takes no more, beside the window. */
+/** The readable's own buffer, in addition to the window. */
 const READABLE_BYTES: number = 64 * 1024;
 
-/** Returns what an `OperationLostError` means to the caller, who may know what became of the pod. Never rejects. */
+/**
+ * Resolves with the error to report in place of an `OperationLostError`: the caller may know the
+ * state of the pod. Never rejects.
+ */
 export type ExplainLoss = (error: OperationLostError) => Promise<Error>;
 
-/** A download as a readable of the raw archive, that ends only when both ends agree on it. */
+/** A download as a readable of the raw archive. It ends only when both ends agree on the bytes. */
 export class Download extends DownloadOperation {
   /**
-   * Destroyed with the typed error where the archive does not come to its proven end. To destroy it ends the agent's operation. An error that comes before anybody
-   * listens is not thrown: whoever reads, or looks at `errored`, finds it.
+   * Destroyed with the typed error if the archive does not reach its verified end. Destroying the
+   * readable ends the agent's operation. An error before the first listener does not throw: a read
+   * reports it, and so does `errored`.
    */
   readonly readable: Readable = new Readable({
     highWaterMark: READABLE_BYTES,
@@ -37,7 +41,7 @@ export class Download extends DownloadOperation {
   readonly #hash: Hash = createHash('sha256');
   readonly #frames = new DataQueue({
     concurrency: CONCURRENCY,
-    take: (bytes) => this.#give(bytes),
+    take: (bytes) => this.#push(bytes),
     failed: (error) => {
       this.fail(error);
       if (!this.isOver) this.channel.abandon(error instanceof Error ? error : new Error('failed', { cause: error }));
@@ -55,7 +59,10 @@ export class Download extends DownloadOperation {
     this.readable.on('error', () => undefined);
   }
 
-  /** Resolves when the readable was given its end; rejects with what it is destroyed with. May be left alone. */
+  /**
+   * Resolves when the readable has received its end. Rejects with the error that destroys it.
+   * Handling the rejection is optional.
+   */
   get completed(): Promise<TransferResult> {
     return this.#completed.promise;
   }
@@ -74,8 +81,8 @@ export class Download extends DownloadOperation {
   }
 
   protected override fail(error: unknown): void {
-    const told = transferFailure(error, this.facts());
-    this.readable.destroy(told instanceof Error ? told : new Error('failed', { cause: told }));
+    const failure = transferFailure(error, this.facts());
+    this.readable.destroy(failure instanceof Error ? failure : new Error('failed', { cause: failure }));
   }
 
   async #finish(result: TransferResult): Promise<void> {
@@ -85,7 +92,7 @@ export class Download extends DownloadOperation {
       this.fail(
         new DigestMismatchError(
           this.facts(),
-          `the agent sent bytes with SHA-256 ${result.sha256}, those that came have ${sha256}`,
+          `the agent sent bytes with SHA-256 ${result.sha256}, the received bytes have ${sha256}`,
         ),
       );
       return;
@@ -95,10 +102,10 @@ export class Download extends DownloadOperation {
     this.#completed.resolve(result);
   }
 
-  #give(bytes: Uint8Array): Promise<void> | undefined {
+  #push(bytes: Uint8Array): Promise<void> | undefined {
     this.#hash.update(bytes);
     const wantsMore = this.readable.push(bytes);
-    this.dealtWith(bytes.byteLength);
+    this.consumed(bytes.byteLength);
     if (wantsMore) return undefined;
     return new Promise((resolve) => {
       this.#demand = resolve;
@@ -111,7 +118,7 @@ export class Download extends DownloadOperation {
     demand?.();
   }
 
-  /** However it ends before its end: by the agent, the connection, the reader or a signal. */
+  /** Called for every early end: by the agent, the connection, the reader or a signal. */
   async #onDestroy(error: Error | null): Promise<Error | null> {
     this.stopWatching();
     this.#frames.stop();

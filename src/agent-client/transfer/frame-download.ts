@@ -5,19 +5,22 @@ import type { DataFrame } from '../wire/frame.ts';
 import { DownloadOperation } from './download-operation.ts';
 import type { TransferResult } from './transfer-progress.ts';
 
-/** A download as the frames that came, neither expanded nor hashed: for whoever passes them on. */
+/** A download as the received frames, neither expanded nor hashed, for a relay. */
 export class FrameDownload extends DownloadOperation {
   readonly #change = new ChangeSignal();
   #frames: DataFrame[] = [];
   #result: TransferResult | undefined;
   #failure: { readonly reason: unknown } | undefined;
 
-  /** What both frames and agent have come to, once there are no more. */
+  /** The agent's result, once all frames were received. */
   get result(): TransferResult | undefined {
     return this.#result;
   }
 
-  /** The next frames, one at least; none at their proven end. Rejects with the typed error that ended it. */
+  /**
+   * Resolves with the next frames: at least one, or none at the verified end. Rejects with the
+   * typed error that ended the download.
+   */
   async next(): Promise<readonly DataFrame[]> {
     while (this.#frames.length === 0 && this.#result === undefined) {
       if (this.#failure !== undefined) throw this.#failure.reason;
@@ -28,12 +31,12 @@ export class FrameDownload extends DownloadOperation {
     return frames;
   }
 
-  /** The frame was passed on. */
+  /** Reports that the frame was passed on. */
   passed({ rawLength }: DataFrame): void {
-    this.dealtWith(rawLength);
+    this.consumed(rawLength);
   }
 
-  /** Ends it, in the pod as well. */
+  /** Ends the download, in the pod as well. */
   stop(): void {
     this.fail(new ClosedError('the download'));
     void this.cancel();

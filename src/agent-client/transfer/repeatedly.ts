@@ -6,41 +6,41 @@ import { AgentFailure } from '../wire/agent-error.ts';
 
 export interface RepeatedlyOptions extends AbortOptions {
   readonly clock: Clock;
-  /** Called before each further beginning, with what the one before failed with. */
-  readonly begunAnew: (reason: unknown) => void;
+  /** Called before each restart, with the error of the previous run. */
+  readonly restarting: (reason: unknown) => void;
 }
 
-/** A pod whose container is killed again and again is no place for a transfer. */
+/** A pod that loses its container again and again cannot complete a transfer. */
 const MAX_LOSSES = 3;
-/** Housekeeping like that of git takes some seconds; a file that is written all the time is never quiet. */
+/** Housekeeping such as git's takes a few seconds; a constantly written file never settles. */
 const MAX_CHANGES = 6;
 const CHANGE_BACKOFF: Backoff = { firstMs: 100, longestMs: 2_000 };
 
 /**
- * Does a whole transfer, and begins it anew a bounded number of times: at once where an agent has lost what it had of it, and
- * after a wait that grows where a file changed while it was read. Rejects with what the last one failed with, or with the
- * signal's reason.
+ * Runs a whole transfer, and restarts it a bounded number of times: at once where an agent has lost
+ * the operation, and after a growing wait where a file changed during the read. Rejects with the
+ * error of the last run, or with the signal's reason.
  */
 export async function repeatedly<T>(
   work: () => Promise<T>,
-  { clock, begunAnew, signal }: RepeatedlyOptions,
+  { clock, restarting, signal }: RepeatedlyOptions,
 ): Promise<T> {
   for (let [losses, changes] = [0, 0]; ; ) {
     try {
       return await work();
     } catch (error) {
-      const [isLost, isChanged] = [isGone(error), hasChanged(error)];
+      const [isLost, isChanged] = [isOperationGone(error), hasChanged(error)];
       if (signal?.aborted === true || !(isLost || isChanged)) throw error;
       losses += isLost ? 1 : 0;
       changes += isChanged ? 1 : 0;
       if (losses > MAX_LOSSES || changes > MAX_CHANGES) throw error;
       if (isChanged) await clock.sleep(backoffMs(changes - 1, CHANGE_BACKOFF), { signal });
-      begunAnew(error);
+      restarting(error);
     }
   }
 }
 
-function isGone(error: unknown): boolean {
+function isOperationGone(error: unknown): boolean {
   return (
     error instanceof OperationLostError && error.cause instanceof AgentFailure && error.cause.code === 'OPERATION_GONE'
   );

@@ -12,23 +12,24 @@ import type { ControlObject, Fields } from '../wire/control.ts';
 import { RetryBudget } from './retry-budget.ts';
 import type { TransferSettings } from './transfer-progress.ts';
 
-/** What a resumable operation works with. */
 export interface ResumableComponents {
   readonly opener: Pick<OperationOpener, 'open' | 'forget' | 'closing'>;
   readonly settings: TransferSettings;
-  /** The same on all its connections. */
+  /** The operation's id, the same on all its connections. */
   readonly id: string;
-  /** The fields of OPEN that say what is wanted. */
-  readonly wanted: ControlObject;
-  /** Of the lease under which it is done, for an agent that knows generations. */
+  /** The fields of OPEN that describe the transfer. */
+  readonly request: ControlObject;
+  /** The generation of the covering lease. Sent only to agents that support generations. */
   readonly generation?: number | undefined;
-  /** Called when a connection is lost and another is looked for. */
+  /** Called when a connection is lost and the operation reconnects. */
   readonly reconnecting: (reason: Error) => void;
 }
 
 /**
- * An operation that goes on over another connection where one is lost: from the first try to open it until the agent has answered. It gives up when nothing
- * was gained for as long as the budget is, however many connections that takes. An agent that cannot keep an operation (protocol 1) loses it with its connection.
+ * An operation that resumes over another connection when it loses one, from the first try to open
+ * it until the agent has answered. It fails when it makes no progress for the time of the retry
+ * budget, over any number of connections. An agent that cannot keep an operation (protocol 1) loses
+ * it with its connection.
  */
 export abstract class ResumableOperation extends AgentOperation {
   readonly #components: ResumableComponents;
@@ -37,11 +38,14 @@ export abstract class ResumableOperation extends AgentOperation {
   #attempt = 0;
   #protocol = 1;
   #isConnected = false;
-  /** The agent of the present connection keeps what it has taken for a while, when its connection is lost; */
+  /** Whether the agent keeps the operation for a while if its connection is lost. */
   #canKeep = false;
-  /** and has begun this: it is gone on with. */
+  /** Whether the agent has opened the operation and keeps it: the next OPEN resumes it. */
   #isBegun = false;
-  /** Resolves when the agent was told to let go of it, or could not be at once. */
+  /**
+   * Resolves when the agent was sent a request to forget the operation, or could not be reached at
+   * once.
+   */
   #forgotten: Promise<void> | undefined;
   #reconnects = 0;
 
@@ -51,22 +55,25 @@ export abstract class ResumableOperation extends AgentOperation {
     this.#budget = new RetryBudget(components.settings);
   }
 
-  /** How often a connection was tried for it. */
+  /** How often the operation sent OPEN. */
   get attempts(): number {
     return this.#attempt;
   }
 
-  /** How often it went on over another connection. */
+  /** How often the operation resumed over another connection. */
   get reconnects(): number {
     return this.#reconnects;
   }
 
-  /** Resolves when the agent has taken it. A rejection is the end of it; the signal stops the trying with its reason. */
+  /**
+   * Resolves when the agent has opened the operation. A rejection ends the operation. An abort of
+   * the signal stops the tries, and rejects with its reason.
+   */
   async open(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
     using _listener = signal === undefined ? undefined : addAbortListener(signal, () => void this.cancel());
     try {
-      await this.#openSomewhere();
+      await this.#openWithRetries();
     } catch (error) {
       void this.cancel();
       signal?.throwIfAborted();
@@ -89,7 +96,7 @@ export abstract class ResumableOperation extends AgentOperation {
     const wasOpened = this.wasOpened;
     this.#isConnected = false;
     this.rejectOpened(new LostConnection(reason));
-    // Before it was taken, whoever opens it decides.
+    // Before OPENED, the caller of `open` decides.
     if (!wasOpened && !this.#stopped.signal.aborted) return;
     if (!this.#isBegun || !isRetryable(reason) || this.#stopped.signal.aborted) {
       this.#lose(reason);
@@ -97,15 +104,15 @@ export abstract class ResumableOperation extends AgentOperation {
     }
     this.#components.reconnecting(reason);
     this.onDisconnected();
-    void this.#goOn(reason);
+    void this.#resume(reason);
   }
 
   override failed(failure: AgentFailure): void {
-    if (this.#mayBeginAnew(failure)) this.rejectOpened(failure);
+    if (this.#mayRestart(failure)) this.rejectOpened(failure);
     else super.failed(failure);
   }
 
-  /** Whether the agent keeps what becomes of it, for as long as its lease is. */
+  /** Whether the agent keeps the answer until the lease expires. */
   get isKept(): boolean {
     return this.#canKeep;
   }
@@ -114,7 +121,7 @@ export abstract class ResumableOperation extends AgentOperation {
     this.#forgotten ??= this.#forget(new RetryBudget(this.#components.settings));
   }
 
-  /** Ends it in the pod as well, with a connection or without. Never rejects. */
+  /** Ends the operation, in the pod as well, with or without a connection. Never rejects. */
   override async cancel(): Promise<void> {
     if (this.isOver) return;
     const reason = new ClosedError('the operation');
@@ -124,43 +131,51 @@ export abstract class ResumableOperation extends AgentOperation {
     await this.#forgotten;
   }
 
-  /** Where it is. */
+  /** The facts for errors, with the current position. */
   abstract facts(): TransferFacts;
 
-  /** The version of the protocol on the present connection. */
+  /** The protocol version of the current connection. */
   protected get protocol(): number {
     return this.#protocol;
   }
 
-  /** Something was gained: what had failed before is forgiven. */
+  /** Records progress: renews the retry budget. */
   protected moved(): void {
     this.#budget.renew();
   }
 
-  /** Fields of OPEN that say how far it is. */
+  /** The fields of OPEN that hold the current position. */
   protected get position(): ControlObject {
     return {};
   }
 
-  /** Whether every byte that has passed so far can pass again, so that an agent that has lost the operation may begin it anew. */
-  protected abstract get canBeginAnew(): boolean;
+  /**
+   * Whether every byte so far can be transferred again, so that the operation can restart after the
+   * agent has lost it.
+   */
+  protected abstract get canRestart(): boolean;
 
-  /** Its connection is lost, and another is looked for. */
+  /** Called when the connection is lost and the operation reconnects. */
   protected onDisconnected(): void {
-    // Only who sends has to know.
+    // Only senders need it.
   }
 
-  #mayBeginAnew({ code }: AgentFailure): boolean {
-    return code === 'OPERATION_GONE' && !this.isOver && !this.wasOpened && this.canBeginAnew;
+  #mayRestart({ code }: AgentFailure): boolean {
+    return code === 'OPERATION_GONE' && !this.isOver && !this.wasOpened && this.canRestart;
   }
 
-  /** Gives it up. What the agent keeps of it, it would keep for a whole lease. */
+  /**
+   * Fails the operation, and makes the agent forget it: the agent would keep it for a whole lease.
+   */
   #lose(reason: Error): void {
     if (this.isKept) this.unconfirmed();
     super.lost(reason);
   }
 
-  /** Ends what the agent may keep; resolves when that was tried once. Where it cannot be reached it is tried again and again, until its lease has done it. Never rejects. */
+  /**
+   * Makes the agent forget the operation. Resolves after the first try. If the agent cannot be
+   * reached, retries in the background until the lease expires. Never rejects.
+   */
   async #forget(budget: RetryBudget): Promise<void> {
     const { opener, id } = this.#components;
     try {
@@ -178,9 +193,9 @@ export abstract class ResumableOperation extends AgentOperation {
     }
   }
 
-  async #goOn(lostBy: Error): Promise<void> {
+  async #resume(lostBy: Error): Promise<void> {
     try {
-      await this.#openSomewhere();
+      await this.#openWithRetries();
       this.#reconnects += 1;
     } catch (error) {
       if (this.isOver) return;
@@ -190,8 +205,8 @@ export abstract class ResumableOperation extends AgentOperation {
     }
   }
 
-  /** Tries until the agent has taken it, or the budget is spent. */
-  async #openSomewhere(): Promise<void> {
+  /** Tries until the agent has opened the operation or the retry budget is spent. */
+  async #openWithRetries(): Promise<void> {
     const signal = AbortSignal.any([this.#stopped.signal, this.#components.opener.closing]);
     let resume = this.#isBegun;
     for (;;) {
@@ -200,7 +215,7 @@ export abstract class ResumableOperation extends AgentOperation {
         return;
       } catch (error) {
         signal.throwIfAborted();
-        if (error instanceof AgentFailure && this.#mayBeginAnew(error)) {
+        if (error instanceof AgentFailure && this.#mayRestart(error)) {
           resume = false;
           continue;
         }
@@ -211,14 +226,14 @@ export abstract class ResumableOperation extends AgentOperation {
   }
 
   async #openOnce(resume: boolean, signal: AbortSignal): Promise<void> {
-    const { opener, id, wanted, generation, settings } = this.#components;
+    const { opener, id, request, generation, settings } = this.#components;
     const fieldsFor = ({ protocol }: AgentHello): ControlObject => {
       this.#attempt += 1;
       this.#protocol = protocol;
       this.#canKeep = protocol >= RESUMABLE_SINCE;
-      const how = this.#canKeep ? { leaseMs: settings.leaseMs, resume, ...this.position } : {};
+      const resumption = this.#canKeep ? { leaseMs: settings.leaseMs, resume, ...this.position } : {};
       const fence = protocol >= FENCED_SINCE ? { generation } : {};
-      return { ...wanted, id, attempt: this.#attempt, ...how, ...fence };
+      return { ...request, id, attempt: this.#attempt, ...resumption, ...fence };
     };
     await opener.open(this, fieldsFor, { signal });
   }

@@ -4,15 +4,18 @@ import type { AbortOptions, Clock } from '../../runtime/options.ts';
 
 export interface RetryBudgetOptions {
   readonly clock: Clock;
-  /** How long trying may go on without anything gained, in milliseconds. */
+  /** How long retries may continue without progress, in milliseconds. */
   readonly retryBudgetMs: number;
   readonly retryBackoff: Backoff;
 }
 
-/** More than one try can take: a clock that was set, or a program that was stopped for a while, spends no more than this at once. */
+/**
+ * Longer than one try can take. A changed clock, or a program that was suspended, spends no more
+ * than this at once.
+ */
 const LONGEST_STEP_MS = 60_000;
 
-/** How long to go on trying: a time without progress, which each progress gives back. */
+/** Limits the time of retries without progress. Progress renews the budget. */
 export class RetryBudget {
   readonly #options: RetryBudgetOptions;
   #retries = 0;
@@ -23,14 +26,17 @@ export class RetryBudget {
     this.#options = options;
   }
 
-  /** Something was gained. */
+  /** Restores the whole budget after progress. */
   renew(): void {
     this.#retries = 0;
     this.#spentMs = 0;
     this.#lastAt = undefined;
   }
 
-  /** After a failure: waits before the next try, as long as whoever refused has asked for; `false` when the budget is spent. Rejects with the signal's reason. */
+  /**
+   * Waits after a failure before the next try, at least for the failure's retry-after time. Returns
+   * `false` when the budget is spent. Rejects with the signal's reason.
+   */
   async wait(failure: unknown, { signal }: AbortOptions): Promise<boolean> {
     const { clock, retryBudgetMs, retryBackoff } = this.#options;
     const now = clock.now();

@@ -2,27 +2,30 @@ import { type TransferFacts, TransferStalledError } from '../../errors/transfer.
 import { SilenceWatch } from '../../internal/silence-watch.ts';
 import type { RetryBudgetOptions } from './retry-budget.ts';
 
-/** How transfers are run. */
+/** The settings of transfers. */
 export interface TransferSettings extends RetryBudgetOptions {
   readonly cancelTimeoutMs: number;
-  /** For how long the agent keeps a transfer that has no connection, in milliseconds: longer than anybody would come back for it. */
+  /**
+   * How long the agent keeps a parked transfer, in milliseconds: longer than a host tries to resume
+   * it.
+   */
   readonly leaseMs: number;
-  /** For how long no byte may move, in milliseconds. */
+  /** How long a transfer may make no progress, in milliseconds. */
   readonly stallMs: number;
-  /** The most bytes of a download that are on the way or held. */
+  /** The most bytes of a download that are in flight or held. */
   readonly windowBytes: number;
 }
 
-/** What both ends agree on. */
+/** The result on which both ends agree. */
 export interface TransferResult {
-  /** Raw bytes of the archive. */
+  /** The size of the raw archive. */
   readonly bytes: number;
-  /** SHA-256 of them, in hex. */
+  /** The SHA-256 of the raw archive, in hex. */
   readonly sha256: string;
   readonly entries: number;
 }
 
-/** Watches that a transfer moves. */
+/** Watches the progress of a transfer. Calls `stalled` when there is none for `stallMs`. */
 export function watchProgress(
   { clock, stallMs }: TransferSettings,
   facts: () => TransferFacts,

@@ -8,46 +8,48 @@ import { MAX_DATA_BYTES } from '../wire/frame.ts';
 import type { FrameDownload } from './frame-download.ts';
 import type { OutgoingFrame } from './upload-outbox.ts';
 
-/** What END says of all that a feed gave. */
+/** The contents of END for a whole feed. */
 export interface FeedEnd {
-  /** SHA-256 of all raw bytes. */
+  /** The SHA-256 of all raw bytes. */
   readonly digest: Buffer;
-  /** The encoding that they came in has proven that nothing is missing. */
+  /** Whether the source's encoding has proven that no bytes are missing. */
   readonly isProven: boolean;
 }
 
-/** Where the frames of an upload come from. */
+/** The source of an upload's frames. */
 export interface UploadFeed {
-  /** Gives frames until there are no more. */
-  give(sink: UploadSink): Promise<FeedEnd>;
-  /** Ends it before its end; `reason` is what the upload rejects with. Idempotent. */
+  /** Sends all frames to the sink. */
+  sendTo(sink: UploadSink): Promise<FeedEnd>;
+  /** Ends the feed early. The upload rejects with `reason`. Idempotent. */
   stop(reason: unknown): void;
 }
 
-/** Where they go. */
+/** The destination of an upload's frames. */
 export interface UploadSink {
-  /** Waits for room in the agent's window and takes it: how many of `want` bytes may be sent. */
+  /**
+   * Waits for room in the agent's window and reserves it. Returns how many of `want` bytes to send.
+   */
   reserve(want: number): Promise<number>;
-  /** The same for bytes that cannot be parted. */
+  /** As `reserve`, for bytes that cannot be split. */
   reserveWhole(bytes: number): Promise<void>;
-  /** The offset behind all that was reserved. */
+  /** The offset behind the reserved bytes. */
   readonly reserved: number;
-  /** Takes a frame; resolves when more are welcome. */
+  /** Queues a frame. The promise resolves when the sink accepts more. */
   add(frame: OutgoingFrame): Promise<void> | undefined;
-  /** What the promise settles with, or a rejection as soon as the upload is stopped. */
+  /** Settles with the promise, or rejects as soon as the upload is stopped. */
   wait<T>(promise: PromiseLike<T>): Promise<T>;
-  /** The same for what the source gives next, which may take as long as it likes. */
+  /** As `wait`, for the source's next chunk. The source may pause for any time. */
   waitForSource<T>(promise: PromiseLike<T>): Promise<T>;
-  /** Something moved. */
+  /** Records progress. */
   touch(): void;
   /** Stops the upload. */
   fail(error: unknown): void;
 }
 
-/** How many frames are compressed at once. */
+/** The number of frames that are compressed concurrently. */
 const CONCURRENCY = 4;
 
-/** The bytes of a source, hashed, and compressed where that saves something. */
+/** Hashes the bytes of a source, and compresses them where that saves space. */
 export class ByteFeed implements UploadFeed {
   readonly #source: AsyncIterable<Uint8Array>;
   readonly #isProven: (() => boolean) | undefined;
@@ -58,13 +60,13 @@ export class ByteFeed implements UploadFeed {
   #frames: OrderedTasks<OutgoingFrame> | undefined;
   #isRead = false;
 
-  /** @param isProven - asked when the source has ended; `undefined`: never */
+  /** @param isProven - called when the source has ended; without it the end is not proven */
   constructor(source: AsyncIterable<Uint8Array>, isProven?: () => boolean) {
     this.#source = source;
     this.#isProven = isProven;
   }
 
-  async give(sink: UploadSink): Promise<FeedEnd> {
+  async sendTo(sink: UploadSink): Promise<FeedEnd> {
     const iterator = this.#source[Symbol.asyncIterator]();
     this.#iterator = iterator;
     const frames = new OrderedTasks<OutgoingFrame>({
@@ -91,7 +93,7 @@ export class ByteFeed implements UploadFeed {
   }
 
   async #add(chunk: unknown, sink: UploadSink, frames: OrderedTasks<OutgoingFrame>): Promise<void> {
-    if (!(chunk instanceof Uint8Array)) throw new InvalidSpecError('source', 'gives something that is not bytes');
+    if (!(chunk instanceof Uint8Array)) throw new InvalidSpecError('source', 'yields a value that is not bytes');
     sink.touch();
     this.#hash.update(chunk);
     this.#queue.push(chunk);
@@ -115,7 +117,10 @@ export class ByteFeed implements UploadFeed {
   }
 }
 
-/** The frames of a download from another pod, as they travelled; pieces of raw ones are put together again. Both ends' digests prove them. */
+/**
+ * Relays the frames of a download from another pod without decoding them. Joins the parts of raw
+ * frames. The digests of both ends prove the bytes.
+ */
 export class RelayFeed implements UploadFeed {
   readonly #download: FrameDownload;
   readonly #raw = new ByteQueue();
@@ -124,7 +129,7 @@ export class RelayFeed implements UploadFeed {
     this.#download = download;
   }
 
-  async give(sink: UploadSink): Promise<FeedEnd> {
+  async sendTo(sink: UploadSink): Promise<FeedEnd> {
     for (;;) {
       const frames = await sink.waitForSource(this.#download.next());
       if (frames.length === 0) break;
@@ -158,13 +163,13 @@ export class RelayFeed implements UploadFeed {
   }
 }
 
-/** Ends a source that will not be read to its end; what that fails with is nobody's. */
+/** Ends a source that will not be read to its end. Ignores its errors. */
 export function endSource(
   source: AsyncIterable<Uint8Array>,
   reason: unknown,
   iterator?: AsyncIterator<Uint8Array>,
 ): void {
-  // An iterator that is asked for the next chunk ends only after it; a stream can be ended at once.
+  // An iterator with a pending `next` ends only after it; a stream ends at once.
   if (isStream(source)) {
     source.on('error', ignore);
     source.destroy(reason instanceof Error ? reason : undefined);
@@ -184,5 +189,5 @@ function isStream(source: object): source is Destroyable {
 }
 
 function ignore(): void {
-  // Told elsewhere.
+  // The upload rejects with its own error.
 }

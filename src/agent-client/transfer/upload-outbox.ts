@@ -4,34 +4,38 @@ import type { EncodedData } from '../wire/data-compression.ts';
 import { encodeDataFrame, FrameType } from '../wire/frame.ts';
 import type { FeedEnd } from './upload-feed.ts';
 
-/** A DATA frame on its way. */
+/** A DATA frame to send. */
 export interface OutgoingFrame extends EncodedData {
-  /** Of the first raw byte. */
+  /** The offset of the first raw byte. */
   readonly offset: number;
   readonly rawLength: number;
 }
 
-/** Where an agent is in an upload, and what it understands. */
+/** The agent's position in an upload, and its capabilities. */
 export interface AgentPosition {
   readonly from: number;
+  /** Whether the agent has received END. */
   readonly isEnded: boolean;
+  /** Whether END may carry the flag that the source has proven its end. */
   readonly takesProof: boolean;
 }
 
-/** How many frames may be on their way out of this process. */
-const MAX_LEAVING = 4;
+/** The number of frames that may be waiting to leave this process. */
+const MAX_WRITING = 4;
 
 /**
- * The frames of an upload that the agent has not acknowledged: they leave in their order, and once more over another connection where one is lost. What
- * it holds is bounded by whoever adds to it, who keeps to the agent's window.
+ * Holds the unacknowledged frames of an upload. Sends them in order, and again over another
+ * connection when one is lost. The caller bounds the held bytes by the agent's window.
  */
 export class UploadOutbox {
-  readonly #left: () => void;
-  /** Unacknowledged, in their order; those before `#next` were given to the present connection. */
+  readonly #written: () => void;
+  /** Unacknowledged frames in order. Those before `#next` were passed to the current connection. */
   #frames: OutgoingFrame[] = [];
   #next = 0;
-  /** Given to the present connection, and still in this process. */
-  #leaving = 0;
+  /**
+   * The number of frames that were passed to the current connection and have not left this process.
+   */
+  #writing = 0;
   #channel: OperationChannel | undefined;
   #total = 0;
   #begin = 0;
@@ -40,22 +44,22 @@ export class UploadOutbox {
   #isEndSent = false;
   #room: PromiseWithResolvers<void> | undefined;
 
-  /** @param left - called whenever bytes have left this process */
-  constructor(left: () => void) {
-    this.#left = left;
+  /** @param written - called whenever bytes have left this process */
+  constructor(written: () => void) {
+    this.#written = written;
   }
 
-  /** The offset of the first byte that it can still send. */
+  /** The offset of the first byte that is still held. */
   get begin(): number {
     return this.#begin;
   }
 
-  /** Whether END has been given to any connection: the agent may have committed. */
+  /** Whether END was passed to any connection: the agent may have committed. */
   get isEndSent(): boolean {
     return this.#isEndSent;
   }
 
-  /** Takes the next frame; resolves when more are welcome. */
+  /** Queues the next frame. The promise resolves when there is room for more. */
   add(frame: OutgoingFrame): Promise<void> | undefined {
     this.#frames.push(frame);
     this.#total = frame.offset + frame.rawLength;
@@ -65,13 +69,13 @@ export class UploadOutbox {
     return this.#room.promise;
   }
 
-  /** There are no more frames. */
+  /** Queues END behind the last frame. */
   end(end: FeedEnd): void {
     this.#end = end;
     this.#flush();
   }
 
-  /** The agent has dealt with everything before the offset. */
+  /** Discards the frames that the agent has acknowledged. */
   acknowledge(offset: number): void {
     while (this.#next > 0) {
       const [first] = this.#frames;
@@ -81,25 +85,25 @@ export class UploadOutbox {
     }
   }
 
-  /** The connection is lost: nothing leaves before `goOn`. */
+  /** Stops sending after the loss of the connection, until `resume`. */
   disconnect(): void {
     this.#channel = undefined;
   }
 
   /**
-   * Continues over another connection at the offset where the agent is. `isEnded`: it has END already. `takesProof`: END may say that its source has proven its end.
+   * Continues over another connection at the agent's position.
    *
-   * @throws ProtocolViolationError - it cannot be there
+   * @throws ProtocolViolationError - the position is not the beginning of a held frame
    */
-  goOn(channel: OperationChannel, { from, isEnded, takesProof }: AgentPosition): void {
+  resume(channel: OperationChannel, { from, isEnded, takesProof }: AgentPosition): void {
     while (this.#frames[0] !== undefined && this.#frames[0].offset < from) this.#drop(this.#frames[0]);
     const first = this.#frames[0]?.offset ?? this.#total;
     if (first !== from || (isEnded && !this.#isEndSent))
-      throw new ProtocolViolationError(`the agent goes on at ${from}, where no frame of the upload begins`);
+      throw new ProtocolViolationError(`the agent resumes at ${from}, where no frame of the upload begins`);
     this.#channel = channel;
     this.#takesProof = takesProof;
     this.#next = 0;
-    this.#leaving = 0;
+    this.#writing = 0;
     if (!isEnded) this.#flush();
   }
 
@@ -109,17 +113,17 @@ export class UploadOutbox {
   }
 
   get #isFull(): boolean {
-    return this.#frames.length - this.#next > 0 || this.#leaving > MAX_LEAVING;
+    return this.#frames.length - this.#next > 0 || this.#writing > MAX_WRITING;
   }
 
   #flush(): void {
     const channel = this.#channel;
     if (channel === undefined) return;
-    while (this.#leaving <= MAX_LEAVING) {
+    while (this.#writing <= MAX_WRITING) {
       const frame = this.#frames[this.#next];
       if (frame === undefined) break;
       this.#next += 1;
-      this.#leaving += 1;
+      this.#writing += 1;
       void this.#send(channel, frame);
     }
     if (this.#end !== undefined && this.#next === this.#frames.length) {
@@ -132,7 +136,7 @@ export class UploadOutbox {
         isProven: isProven && this.#takesProof,
       });
       this.#isEndSent = true;
-      this.#channel = undefined; // It has everything.
+      this.#channel = undefined; // Everything was sent.
     }
     if (this.#isFull) return;
     this.#room?.resolve();
@@ -143,11 +147,11 @@ export class UploadOutbox {
     try {
       await channel.write(encodeDataFrame({ stream: 0, offset, rawLength, encoding }, pieces));
     } catch {
-      return; // The connection's end says why.
+      return; // The end of the connection reports the reason.
     }
     if (this.#channel !== channel) return;
-    this.#leaving -= 1;
-    this.#left();
+    this.#writing -= 1;
+    this.#written();
     this.#flush();
   }
 }

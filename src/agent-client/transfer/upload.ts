@@ -12,13 +12,16 @@ import { type TransferResult, watchProgress } from './transfer-progress.ts';
 import type { UploadFeed, UploadSink } from './upload-feed.ts';
 import { type OutgoingFrame, UploadOutbox } from './upload-outbox.ts';
 
-/** What an upload has led to. */
+/** The result of an upload. */
 export interface UploadResult extends TransferResult {
-  /** Bytes of the files' content. */
+  /** The total size of the files' content. */
   readonly expandedBytes: number;
 }
 
-/** The host's side of `receive`: sends a tar archive within the agent's window, over as many connections as it takes, and proves it. */
+/**
+ * The host's side of `receive`: sends a tar archive within the agent's window, over any number of
+ * connections, and verifies the agent's digest.
+ */
 export class Upload extends ResumableOperation implements UploadSink {
   readonly #facts: TransferFacts;
   readonly #feed: UploadFeed;
@@ -28,7 +31,7 @@ export class Upload extends ResumableOperation implements UploadSink {
   readonly #progress: SilenceWatch;
   #isConnected = false;
   #waitsForSource = false;
-  /** Of all that the feed gave, once it has ended. */
+  /** The SHA-256 of all raw bytes, once the feed has ended. */
   #sha256: string | undefined;
   #result: UploadResult | undefined;
 
@@ -40,7 +43,7 @@ export class Upload extends ResumableOperation implements UploadSink {
       components.settings,
       () => this.facts(),
       (error) => {
-        // Without a connection another budget counts.
+        // Without a connection the retry budget applies.
         if (this.#isConnected && !this.#isSourceSilent) this.fail(error);
       },
     );
@@ -50,18 +53,19 @@ export class Upload extends ResumableOperation implements UploadSink {
     return { ...this.#facts, bytes: this.#window.acknowledged };
   }
 
-  /** Whether the agent may have committed it, although nobody has heard so. */
+  /** Whether the agent may have committed the upload without a received RESULT. */
   get mayBeCommitted(): boolean {
     return this.#outbox.isEndSent && this.#result === undefined;
   }
 
   /**
-   * Sends all that the feed gives, and resolves when the agent has committed it. Rejects with what the feed fails with, what stopped it, an `AgentFailure` or
-   * a `LostConnection`; the agent's operation is over then. An answer that comes in spite of a stop counts.
+   * Sends all frames of the feed. Resolves when the agent has committed the upload. Rejects with
+   * the feed's error, the reason of `fail`, an `AgentFailure` or a `LostConnection`, after the
+   * agent's operation has ended. A RESULT that arrives in spite of `fail` counts.
    */
   async run(): Promise<UploadResult> {
     try {
-      const end = await this.#feed.give(this);
+      const end = await this.#feed.sendTo(this);
       this.#sha256 = end.digest.toString('hex');
       this.#outbox.end(end);
       await this.#interrupter.wait(this.answer);
@@ -129,12 +133,12 @@ export class Upload extends ResumableOperation implements UploadSink {
     this.touch();
   }
 
-  /** The source gives nothing, and the agent has nothing to say to what it has got. */
+  /** Whether the source is pausing while the agent has no acknowledgement to send. */
   get #isSourceSilent(): boolean {
-    return this.#waitsForSource && !this.#window.isOwed;
+    return this.#waitsForSource && !this.#window.isAcknowledgementDue;
   }
 
-  protected override get canBeginAnew(): boolean {
+  protected override get canRestart(): boolean {
     return this.#outbox.begin === 0;
   }
 
@@ -142,7 +146,11 @@ export class Upload extends ResumableOperation implements UploadSink {
     this.#isConnected = true;
     this.touch();
     const isEnded = fields.optional('ended', (from) => from.boolean('ended')) ?? false;
-    this.#outbox.goOn(this.channel, { from: fields.count('from'), isEnded, takesProof: this.protocol >= PROVEN_SINCE });
+    this.#outbox.resume(this.channel, {
+      from: fields.count('from'),
+      isEnded,
+      takesProof: this.protocol >= PROVEN_SINCE,
+    });
   }
 
   protected override onDisconnected(): void {

@@ -33,10 +33,10 @@ import {
 import { quote } from '../../internal/quote.ts';
 import type { Fields } from './control.ts';
 
-/** Longer texts of the agent are cut. */
+/** The most characters of a text from the agent; longer texts are truncated. */
 const MAX_TEXT = 4096;
 
-/** The facts of an ERROR frame. */
+/** The optional fields of an ERROR frame. */
 export interface AgentFailureFacts {
   readonly errno?: number | undefined;
   /** Like `ENOENT`. */
@@ -48,7 +48,7 @@ export interface AgentFailureFacts {
   readonly oomKills?: number | undefined;
 }
 
-/** An ERROR frame, as the agent said it. It is what the library's own errors have as their cause. */
+/** An ERROR frame of the agent. It is the cause of the library's own errors. */
 export class AgentFailure extends Error {
   override readonly name = 'AgentFailure';
   readonly code: string;
@@ -77,7 +77,7 @@ export class AgentFailure extends Error {
   }
 }
 
-/** The field of a specification that the agent refuses. */
+/** Returns the name of the field that the agent refuses. */
 function fieldOf({ facts }: AgentFailure): string {
   return quote(facts.path ?? 'spec', 100);
 }
@@ -86,7 +86,8 @@ type Mapping<Facts> = (failure: AgentFailure, facts: Facts, options: ErrorOption
 
 const TRANSFER_ERRORS: ReadonlyMap<string, Mapping<TransferFacts>> = new Map<string, Mapping<TransferFacts>>([
   ['CORRUPT_ARCHIVE', (failure, facts, options) => new CorruptArchiveError(facts, failure.message, options)],
-  // What the wire lost, END and its digest have told before: here it was the caller's archive that was short.
+  // The digest of END detects bytes lost on the wire, so here the caller's own archive is too
+  // short.
   ['TRUNCATED_ARCHIVE', (failure, facts, options) => new TruncatedArchiveError(facts, failure.message, false, options)],
   ['DIGEST_MISMATCH', (failure, facts, options) => new DigestMismatchError(facts, failure.message, options)],
   ['UNSAFE_ARCHIVE_PATH', (_failure, facts, options) => new UnsafeArchivePathError(facts, options)],
@@ -109,30 +110,36 @@ const TRANSFER_ERRORS: ReadonlyMap<string, Mapping<TransferFacts>> = new Map<str
   [
     'CANCELLED',
     (failure, facts, options) =>
-      new OperationLostError(facts, failure.message === '' ? 'it was cancelled' : failure.message, options),
+      new OperationLostError(facts, failure.message === '' ? 'the operation was cancelled' : failure.message, options),
   ],
   ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(fieldOf(failure), failure.message, options)],
 ]);
 
-/** What an ERROR frame of a transfer, a copy or a removal means to a caller. The failure is the cause. Codes that it cannot have: `ProtocolViolationError`. */
+/**
+ * Maps an ERROR frame of a transfer, a copy or a removal to a typed error, with the failure as its
+ * cause. Maps unexpected codes to `ProtocolViolationError`.
+ */
 export function transferError(failure: AgentFailure, facts: TransferFacts): KubernetesWorkerError {
-  const told: TransferFacts = {
+  const merged: TransferFacts = {
     ...facts,
     path: failure.facts.path ?? facts.path,
     entry: failure.facts.entry ?? facts.entry,
     errno: failure.facts.errnoName ?? facts.errno,
     bytes: failure.facts.bytes ?? facts.bytes,
   };
-  return TRANSFER_ERRORS.get(failure.code)?.(failure, told, { cause: failure }) ?? unexpected(failure);
+  return TRANSFER_ERRORS.get(failure.code)?.(failure, merged, { cause: failure }) ?? unexpected(failure);
 }
 
-/** How a transfer ended, for metrics. A pod may say any code: one that is not known would become a label of its own. */
+/**
+ * Returns the outcome of a failed transfer, for metrics. A pod can send any code, so unknown codes
+ * map to one label.
+ */
 export function transferOutcome(error: unknown): string {
   if (!(error instanceof AgentFailure)) return 'OPERATION_LOST';
   return TRANSFER_ERRORS.has(error.code) ? error.code : 'OTHER';
 }
 
-/** What the errors of a start may name. */
+/** The parts of a command that the errors of a start name. */
 export interface StartedCommand {
   /** `args[0]`. */
   readonly executable: string;
@@ -193,7 +200,7 @@ const START_ERRORS: ReadonlyMap<string, Mapping<StartFacts>> = new Map<string, M
   ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(fieldOf(failure), failure.message, options)],
 ]);
 
-/** What an ERROR frame of a start means to a caller. The failure is the cause. */
+/** Maps an ERROR frame of a start to a typed error, with the failure as its cause. */
 export function processStartError(
   failure: AgentFailure,
   process: ProcessFacts,
@@ -212,7 +219,7 @@ const PROCESS_ERRORS: ReadonlyMap<string, Mapping<ProcessFacts>> = new Map<strin
     (failure, facts, options) =>
       new OutcomeUnknownError(
         `process ${facts.processId} in container ${facts.handle}`,
-        `it was started, and its pod's container was restarted since${(failure.facts.oomKills ?? 0) > 0 ? `; ${failure.facts.oomKills} processes were killed for memory` : ''}`,
+        `the pod container was restarted after the process had started${(failure.facts.oomKills ?? 0) > 0 ? `; ${failure.facts.oomKills} processes were killed for memory` : ''}`,
         options,
       ),
   ],
@@ -228,7 +235,11 @@ const PROCESS_ERRORS: ReadonlyMap<string, Mapping<ProcessFacts>> = new Map<strin
   [
     'CANCELLED',
     (_failure, facts, options) =>
-      new OutcomeUnknownError(`process ${facts.processId} in container ${facts.handle}`, 'detached from it', options),
+      new OutcomeUnknownError(
+        `process ${facts.processId} in container ${facts.handle}`,
+        'the attachment was detached',
+        options,
+      ),
   ],
   [
     'NOT_PERMITTED',
@@ -239,14 +250,18 @@ const PROCESS_ERRORS: ReadonlyMap<string, Mapping<ProcessFacts>> = new Map<strin
   ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(fieldOf(failure), failure.message, options)],
 ]);
 
-/** What an ERROR frame about a process that was started means to a caller. The failure, with its `oomKills`, is the cause. */
+/**
+ * Maps an ERROR frame about a started process to a typed error. The failure, with its `oomKills`,
+ * is the cause.
+ */
 export function processError(failure: AgentFailure, facts: ProcessFacts): KubernetesWorkerError {
   return PROCESS_ERRORS.get(failure.code)?.(failure, facts, { cause: failure }) ?? unexpected(failure);
 }
 
 /**
- * What a transfer is rejected with, whatever it failed with: an ERROR frame is mapped, a lost connection is an `OperationLostError` with its cause, or an
- * `OutcomeUnknownError` where the agent may have done all of it; what has a meaning of its own stays as it is.
+ * Returns the error that a transfer rejects with. Maps an ERROR frame to a typed error, and a lost
+ * connection to an `OperationLostError` with its cause, or to an `OutcomeUnknownError` if the agent
+ * may have completed the transfer. Returns errors with a meaning of their own unchanged.
  */
 export function transferFailure(
   error: unknown,
@@ -261,7 +276,7 @@ export function transferFailure(
     if (mayBeDone)
       return new OutcomeUnknownError(
         subjectOf(facts),
-        `all of it was sent, and then nobody could be asked: ${reason.message}`,
+        `every byte was sent, but the agent could not be reached to confirm the commit: ${reason.message}`,
         { cause: reason },
       );
     return new OperationLostError(facts, reason.message, { cause: reason });
@@ -269,13 +284,16 @@ export function transferFailure(
   return error;
 }
 
-/** What a process's operation is rejected with: an ERROR frame is mapped, of a lost connection its own reason comes, so that the caller connects again. */
+/**
+ * Returns the error that an operation of a process rejects with. Maps an ERROR frame to a typed
+ * error, and a lost connection to its reason, so that the caller reconnects.
+ */
 export function processFailure(error: unknown, facts: ProcessFacts): unknown {
   if (error instanceof AgentFailure) return processError(error, facts);
   return error instanceof LostConnection ? error.reason : error;
 }
 
-/** The connection ended before the operation on it. */
+/** The connection ended before the operation. */
 export class LostConnection extends Error {
   override readonly name = 'LostConnection';
   readonly reason: Error;

@@ -1,28 +1,31 @@
-/** Smaller pieces are copied together, so that many tiny ones cost no more than their bytes. */
+/** Smaller pieces are copied into blocks, so that many tiny ones cost no more than their bytes. */
 const SMALL_BYTES: number = 8 * 1024;
 const BLOCK_BYTES: number = 64 * 1024;
 
-/** Bytes between a source that gives them in pieces of any size and frames that want as many as there is room for. */
+/** Queues pieces of any size, and returns as many bytes as a frame has room for. */
 export class ByteQueue {
   #pieces: Uint8Array[] = [];
   #length = 0;
-  /** Where small pieces are copied to; `#filled` bytes of it are used. */
+  /** The current block for small pieces; its first `#filled` bytes are used. */
   #block: Buffer | undefined;
   #filled = 0;
-  /** Where the last piece of the queue begins in the block, if it lies there. */
+  /** The start of the last piece in the block, if that piece can still grow. */
   #open: number | undefined;
 
   get length(): number {
     return this.#length;
   }
 
-  /** Large pieces are not copied, and must not change until they were taken and used; those that lie one behind the other become one. */
+  /**
+   * Appends a piece. Large pieces are not copied: they must not change until their bytes were taken
+   * and used. Adjacent pieces of one buffer are merged.
+   */
   push(piece: Uint8Array): void {
     if (piece.byteLength === 0) return;
     this.#length += piece.byteLength;
     const last = this.#pieces.at(-1);
-    if (last !== undefined && isRightBehind(last, piece)) {
-      this.#pieces[this.#pieces.length - 1] = together(last, piece);
+    if (last !== undefined && isAdjacent(last, piece)) {
+      this.#pieces[this.#pieces.length - 1] = merge(last, piece);
       return;
     }
     if (piece.byteLength >= SMALL_BYTES) {
@@ -31,12 +34,12 @@ export class ByteQueue {
     } else this.#copy(piece);
   }
 
-  /** How many bytes, at most so many, lie together at the beginning. */
-  together(most: number): number {
-    return Math.min(this.#pieces[0]?.byteLength ?? 0, most);
+  /** Returns the length of the first contiguous piece, at most `limit`. */
+  contiguousLength(limit: number): number {
+    return Math.min(this.#pieces[0]?.byteLength ?? 0, limit);
   }
 
-  /** The first `count` bytes, which must be there. */
+  /** Removes and returns the first `count` bytes. The queue must hold as many. */
   take(count: number): Uint8Array[] {
     const taken: Uint8Array[] = [];
     let left = count;
@@ -51,7 +54,7 @@ export class ByteQueue {
     }
     this.#pieces.splice(0, used);
     this.#length -= count;
-    // What was taken must not change: the next small piece begins a piece of its own.
+    // The taken bytes must not change: the next small piece starts a new one.
     this.#open = undefined;
     return taken;
   }
@@ -71,11 +74,11 @@ export class ByteQueue {
   }
 }
 
-/** Pieces of one block, as those who read into blocks give them. */
-function isRightBehind(first: Uint8Array, second: Uint8Array): boolean {
+/** Whether the second piece follows the first in the same buffer, as in reads into blocks. */
+function isAdjacent(first: Uint8Array, second: Uint8Array): boolean {
   return first.buffer === second.buffer && first.byteOffset + first.byteLength === second.byteOffset;
 }
 
-function together(first: Uint8Array, second: Uint8Array): Uint8Array {
+function merge(first: Uint8Array, second: Uint8Array): Uint8Array {
   return Buffer.from(first.buffer, first.byteOffset, first.byteLength + second.byteLength);
 }

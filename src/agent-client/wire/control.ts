@@ -4,10 +4,10 @@ import { InvalidSpecError } from '../../errors/caller.ts';
 import { ProtocolViolationError } from '../../errors/connection.ts';
 import { type ControlType, FrameType, MAX_CONTROL_BYTES } from './frame.ts';
 
-/** Text that need not be UTF-8: file names, arguments, environment. */
+/** A text that may not be UTF-8: file names, arguments, environment. */
 export type AgentText = string | Uint8Array;
 
-/** What can be said in a control frame. Bytes are texts; `undefined` members are left out. */
+/** A value in a control frame. Bytes are texts; `undefined` members are omitted. */
 export type ControlValue = AgentText | number | boolean | null | readonly ControlValue[] | ControlObject;
 
 export interface ControlObject {
@@ -15,9 +15,9 @@ export interface ControlObject {
 }
 
 /**
- * The JSON text of a control frame.
+ * Encodes the JSON text of a control frame.
  *
- * @throws InvalidSpecError - a text that is not well-formed Unicode, or all of them together are too long
+ * @throws InvalidSpecError - a text is not well-formed Unicode, or the whole is too long
  */
 export function encodeControl(value: ControlObject): Buffer {
   const text = Buffer.from(JSON.stringify(plain(value, '')));
@@ -47,12 +47,12 @@ function isList(value: ControlValue | undefined): value is readonly ControlValue
   return Array.isArray(value);
 }
 
-/** The longest text of the other end that goes into a message. */
+/** The most characters of the agent's text in an error message. */
 const MAX_QUOTED = 200;
 
 const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(FrameType).map(([name, type]) => [type, name]));
 
-/** The object in a control frame of the agent, of which nothing is believed: every member is checked when it is read. */
+/** The untrusted object in a control frame of the agent. Each member is checked when it is read. */
 export class Fields {
   readonly #values: ReadonlyMap<string, unknown>;
   readonly #where: string;
@@ -64,7 +64,7 @@ export class Fields {
     this.#where = where;
   }
 
-  /** @throws ProtocolViolationError - it is not the JSON text of an object */
+  /** @throws ProtocolViolationError - the text is not the JSON text of an object */
   static parse(type: ControlType, text: Buffer): Fields {
     const where = NAMES.get(type) ?? 'control frame';
     if (!isUtf8(text)) throw new ProtocolViolationError(`${where} is not UTF-8`);
@@ -78,19 +78,19 @@ export class Fields {
     }
   }
 
-  /** Whether the member is there, and not null. */
+  /** Whether the member exists and is not null. */
   has(name: string): boolean {
     return (this.#values.get(name) ?? undefined) !== undefined;
   }
 
-  /** An integer of at least 0, as counts and offsets are. */
+  /** Returns a non-negative safe integer, such as a count or an offset. */
   count(name: string): number {
     const value = this.#values.get(name);
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw this.#wrong(name, 'a count');
     return value;
   }
 
-  /** A count; `undefined` where the agent says -1: it cannot tell. */
+  /** Returns a count, or `undefined` for -1, which means unknown. */
   knownCount(name: string): number | undefined {
     return this.#values.get(name) === -1 ? undefined : this.count(name);
   }
@@ -107,14 +107,14 @@ export class Fields {
     return value;
   }
 
-  /** A text for people: bytes that are not UTF-8 become U+FFFD. */
+  /** Returns a text for display. Bytes that are not UTF-8 become U+FFFD. */
   text(name: string): string {
     const value = this.#values.get(name);
     if (typeof value === 'string') return value;
     return Buffer.from(this.object(name).string('b64'), 'base64').toString();
   }
 
-  /** One of a set of words. */
+  /** Returns a string that is one of `words`. */
   word<T extends string>(name: string, words: readonly T[]): T {
     const value = this.#values.get(name);
     const word = words.find((candidate) => candidate === value);
@@ -137,14 +137,14 @@ export class Fields {
     });
   }
 
-  /** Two counts, the second not smaller: a range of versions. */
+  /** Returns a range of versions: two counts, the second not smaller. */
   range(name: string): readonly [number, number] {
     const [low, high, ...more] = this.#list(name);
     if (more.length > 0 || !isCount(low) || !isCount(high) || low > high) throw this.#wrong(name, 'a range');
     return [low, high];
   }
 
-  /** What `read` gives, or `undefined` where the member is missing or null. */
+  /** Returns the result of `read`, or `undefined` if the member is missing or null. */
   optional<T>(name: string, read: (fields: this, name: string) => T): T | undefined {
     return this.has(name) ? read(this, name) : undefined;
   }
@@ -155,12 +155,17 @@ export class Fields {
     return value;
   }
 
-  #wrong(name: string, wanted: string): ProtocolViolationError {
+  #wrong(name: string, expected: string): ProtocolViolationError {
     const value = JSON.stringify(this.#values.get(name)) as string | undefined;
     return new ProtocolViolationError(
-      `${this.#where}.${name} is not ${wanted}: ${(value ?? 'missing').slice(0, MAX_QUOTED)}`,
+      `${this.#where}.${name} is not ${expected}: ${(value ?? 'missing').slice(0, MAX_QUOTED)}`,
     );
   }
+}
+
+/** Returns a text for display. */
+export function displayText(text: AgentText): string {
+  return typeof text === 'string' ? text : Buffer.from(text).toString();
 }
 
 function isCount(value: unknown): value is number {

@@ -3,27 +3,33 @@ import { constants, type ZstdOptions, zstdCompress, zstdDecompress, zstdDecompre
 import { ProtocolViolationError } from '../../errors/connection.ts';
 import type { DataFrame } from './frame.ts';
 
-/** Less is not worth a try. */
+/** Smaller frames are not compressed. */
 const LEAST_BYTES = 1024;
-/** The most frames that go raw before compression is tried again. */
+/** The most frames that are sent raw before compression is tried again. */
 const LONGEST_PAUSE = 64;
-/** Below this, a thread costs more than the work. */
+/** Up to this size, a thread costs more than the decompression. */
 const SYNC_BYTES: number = 16 * 1024;
-/** A frame says how much memory its decoder needs; frames of our size need no more than this (1 MiB). */
+/**
+ * A zstd frame declares the memory that its decoder needs. Frames of the protocol's size need at
+ * most this much (1 MiB).
+ */
 const WINDOW_LOG_MAX = 20;
 
-/** The bytes of a DATA frame as they travel. */
+/** The encoded bytes of a DATA frame. */
 export interface EncodedData {
   readonly encoding: 'raw' | 'zstd';
   readonly pieces: readonly Uint8Array[];
 }
 
-/** Compresses frames, each for itself, on another thread, where that saves a tenth. Where it does not, it tries less and less often. */
+/**
+ * Compresses frames independently, on another thread, where that saves at least a tenth. Otherwise
+ * tries less and less often.
+ */
 export class DataCompressor {
   #pause = 0;
   #skip = 0;
 
-  /** The pieces must not change before the frame has left. */
+  /** The caller must not change the pieces before the frame was sent. */
   encode(pieces: readonly Uint8Array[], rawLength: number): EncodedData | Promise<EncodedData> {
     if (rawLength < LEAST_BYTES) return { encoding: 'raw', pieces };
     if (this.#skip > 0) {
@@ -59,9 +65,10 @@ function compress(raw: Uint8Array): Promise<Buffer> {
 }
 
 /**
- * The raw bytes of a frame; never more than it declares, however it was made. Large ones are expanded on another thread.
+ * Returns the raw bytes of a frame, never more than it declares. Expands large frames on another
+ * thread.
  *
- * @throws ProtocolViolationError - they are not what the frame declares
+ * @throws ProtocolViolationError - the bytes do not match the declaration of the frame
  */
 export function expand(frame: DataFrame): Uint8Array | Promise<Uint8Array> {
   const { encoding, bytes, rawLength } = frame;

@@ -5,33 +5,34 @@ import { ByteQueue } from './byte-queue.ts';
 import { expand } from './data-compression.ts';
 import type { DataFrame } from './frame.ts';
 
-/** The most bytes that are given at once. Few large pieces cost a writer to a file less than many small ones. */
-const GIVEN_BYTES: number = 256 * 1024;
-/** The most bytes that are held back while they are only a part of a frame. */
+/** The most bytes of one delivery. Few large writes to a file cost less than many small ones. */
+const DELIVERY_BYTES: number = 256 * 1024;
+/** The most bytes of an incomplete frame that are held back. */
 const HELD_BYTES: number = 128 * 1024;
-/** More than any honest sender makes of a window. */
+/** More frames than a correct sender makes of one window. */
 const MAX_WAITING = 16_384;
 
 export interface DataQueueOptions {
-  /** How many frames are expanded at once. */
+  /** The number of frames that are expanded concurrently. */
   readonly concurrency: number;
-  /** Given the raw bytes in their order, the next only when the promise has resolved. */
+  /** Receives the raw bytes in order, the next only when the promise has resolved. */
   readonly take: (bytes: Uint8Array) => void | Promise<void>;
-  /** Called once; nothing is taken after it. */
+  /** Called at most once. `take` is not called afterwards. */
   readonly failed: (error: unknown) => void;
 }
 
 /**
- * The bytes of a stream between the connection, which is always read, and who takes them: at once and as they came where nobody is busy; what came meanwhile and lies
- * together is given together. What it costs to hold a window does not depend on its frames.
+ * Queues the bytes of a stream between the connection, which is always read, and a consumer.
+ * Delivers bytes at once and unchanged while the consumer is idle; bytes that arrive meanwhile and
+ * are contiguous are delivered together. The cost of a held window does not depend on its frames.
  */
 export class DataQueue {
   readonly #options: DataQueueOptions;
   readonly #consumer: SerialConsumer<Uint8Array>;
   readonly #order: OrderedTasks<Uint8Array>;
-  /** Expanded, and not yet given. */
+  /** Expanded bytes that were not delivered yet. */
   readonly #ready = new ByteQueue();
-  /** What came last is a part of a frame, and the rest will come. */
+  /** Whether the last received bytes are an incomplete frame. */
   #isPart = false;
   #stopped = false;
   #emptied: PromiseWithResolvers<void> | undefined;
@@ -44,7 +45,7 @@ export class DataQueue {
     this.#consumer = new SerialConsumer({
       take: options.take,
       taken: () => {
-        this.#give();
+        this.#deliver();
       },
       failed,
     });
@@ -52,49 +53,50 @@ export class DataQueue {
       concurrency: options.concurrency,
       take: (bytes) => {
         this.#ready.push(bytes);
-        this.#give();
+        this.#deliver();
       },
       failed,
     });
   }
 
-  /** Whether everything that came was taken. */
+  /** Whether all received bytes were taken. */
   get isEmpty(): boolean {
     return this.#order.size === 0 && this.#ready.length === 0 && !this.#consumer.isBusy;
   }
 
-  /** @throws ProtocolViolationError - too many frames wait */
+  /** @throws ProtocolViolationError - too many frames are waiting */
   add(frame: DataFrame): void {
     if (this.#order.size > MAX_WAITING)
-      throw new ProtocolViolationError(`stream ${frame.stream} comes in too many frames`);
+      throw new ProtocolViolationError(`stream ${frame.stream} has too many waiting frames`);
     this.#isPart = frame.isPart === true;
     this.#order.add(() => expand(frame));
   }
 
-  /** Resolves when everything that came was taken; never after a failure or a stop. */
+  /** Resolves when all received bytes were taken. Never settles after a failure or `stop`. */
   async whenEmpty(): Promise<void> {
     if (this.isEmpty) return;
     this.#emptied ??= Promise.withResolvers<void>();
     await this.#emptied.promise;
   }
 
-  /** The rest of a frame does not come for now: what is there of it is given. */
+  /** Delivers the bytes of an incomplete frame: the rest is delayed. */
   interrupt(): void {
     this.#isPart = false;
-    this.#give();
+    this.#deliver();
   }
 
-  /** Drops what was not taken. */
+  /** Discards bytes that were not taken. */
   stop(): void {
     this.#stopped = true;
     this.#order.stop();
   }
 
-  #give(): void {
+  #deliver(): void {
     while (!this.#consumer.isBusy && !this.#stopped && this.#ready.length > 0) {
-      // The rest of a frame is on its way: with each small piece of it, a reader has more to do than with its bytes.
+      // The rest of a frame follows. Each small delivery would cost the consumer more than its
+      // bytes.
       if (this.#isPart && this.#ready.length < HELD_BYTES) return;
-      for (const bytes of this.#ready.take(this.#ready.together(GIVEN_BYTES))) this.#consumer.give(bytes);
+      for (const bytes of this.#ready.take(this.#ready.contiguousLength(DELIVERY_BYTES))) this.#consumer.give(bytes);
     }
     if (!this.#stopped && this.isEmpty) this.#emptied?.resolve();
   }

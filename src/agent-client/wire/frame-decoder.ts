@@ -17,7 +17,7 @@ import {
 
 const ANY_LENGTH = -1;
 
-/** Of each type: which flags it may have, and how long its payload is. */
+/** The permitted flags and the payload length of each type. */
 const SHAPES: ReadonlyMap<number, { readonly flags: number; readonly payloadBytes: number }> = new Map([
   ...[
     FrameType.HELLO,
@@ -49,12 +49,13 @@ interface Header {
 type DataHeader = Omit<DataFrame, 'type' | 'bytes'>;
 
 /**
- * Makes frames of bytes that arrive in chunks of any size. What lies whole in a chunk is not copied, nor are the bytes of raw DATA, which are given as
- * they come. It never holds more than one frame and one JSON text. After it has thrown it must not be used again.
+ * Decodes frames from chunks of any size. Parts that lie whole in a chunk are not copied, nor are
+ * the bytes of raw DATA, which are emitted as they arrive. A decoder holds at most one frame and
+ * one JSON text. It must not be used after it has thrown.
  */
 export class FrameDecoder {
-  readonly #give: (frame: Frame) => void;
-  /** What is being gathered: `need` bytes of it make the header, the head of DATA, or the payload. */
+  readonly #emit: (frame: Frame) => void;
+  /** Collected bytes: `#need` of them complete the header, the DATA header, or the payload. */
   #parts: Uint8Array[] = [];
   #have = 0;
   #need = FRAME_HEADER_BYTES;
@@ -63,17 +64,17 @@ export class FrameDecoder {
   #raw: { readonly stream: StreamId; offset: number; left: number } | undefined;
   #text: { readonly type: ControlType; readonly parts: Buffer[]; bytes: number } | undefined;
 
-  constructor(give: (frame: Frame) => void) {
-    this.#give = give;
+  constructor(emit: (frame: Frame) => void) {
+    this.#emit = emit;
   }
 
-  /** @throws ProtocolViolationError; what `give` throws goes through */
+  /** @throws ProtocolViolationError, and the errors of `emit` */
   push(chunk: Uint8Array): void {
     let rest = chunk;
-    while (rest.byteLength > 0) rest = this.#raw === undefined ? this.#gather(rest) : this.#passRaw(this.#raw, rest);
+    while (rest.byteLength > 0) rest = this.#raw === undefined ? this.#collect(rest) : this.#passRaw(this.#raw, rest);
   }
 
-  #gather(chunk: Uint8Array): Uint8Array {
+  #collect(chunk: Uint8Array): Uint8Array {
     const piece = chunk.subarray(0, this.#need - this.#have);
     this.#parts.push(piece);
     this.#have += piece.byteLength;
@@ -92,7 +93,7 @@ export class FrameDecoder {
     raw.offset += bytes.byteLength;
     raw.left -= bytes.byteLength;
     if (raw.left === 0) this.#raw = undefined;
-    this.#give({
+    this.#emit({
       type: FrameType.DATA,
       stream,
       offset,
@@ -119,7 +120,7 @@ export class FrameDecoder {
   #onHeader(bytes: Buffer): void {
     const header = checkedHeader(bytes);
     if (header.type === FrameType.DATA) {
-      this.#notWithinText(header);
+      this.#assertNotWithinText(header);
       this.#expect(DATA_HEADER_BYTES, (head) => {
         this.#onDataHead(header, checkedDataHead(header, head));
       });
@@ -139,7 +140,7 @@ export class FrameDecoder {
     }
     this.#expect(header.payloadBytes - DATA_HEADER_BYTES, (bytes) => {
       this.#expectHeader();
-      this.#give({ type: FrameType.DATA, ...data, bytes });
+      this.#emit({ type: FrameType.DATA, ...data, bytes });
     });
   }
 
@@ -147,15 +148,15 @@ export class FrameDecoder {
     switch (header.type) {
       case FrameType.PING:
       case FrameType.PONG:
-        this.#give({ type: header.type, opaque: payload });
+        this.#emit({ type: header.type, opaque: payload });
         return;
       case FrameType.WINDOW:
-        this.#notWithinText(header);
-        this.#give({ type: header.type, ...checkedWindow(payload), durable: (header.flags & FrameFlag.DURABLE) !== 0 });
+        this.#assertNotWithinText(header);
+        this.#emit({ type: header.type, ...checkedWindow(payload), durable: (header.flags & FrameFlag.DURABLE) !== 0 });
         return;
       case FrameType.END:
-        this.#notWithinText(header);
-        this.#give({
+        this.#assertNotWithinText(header);
+        this.#emit({
           type: header.type,
           stream: checkedStream(payload, 8),
           total: checkedOffset(payload, 8),
@@ -165,8 +166,8 @@ export class FrameDecoder {
       case FrameType.CANCEL:
       case FrameType.DONE:
       case FrameType.BYE:
-        this.#notWithinText(header);
-        this.#give({ type: header.type satisfies BareType });
+        this.#assertNotWithinText(header);
+        this.#emit({ type: header.type satisfies BareType });
         return;
       case FrameType.DATA:
         return;
@@ -177,7 +178,7 @@ export class FrameDecoder {
 
   #onText(type: ControlType, flags: number, payload: Buffer): void {
     if (this.#text === undefined && (flags & FrameFlag.MORE) === 0) {
-      this.#give({ type, text: payload });
+      this.#emit({ type, text: payload });
       return;
     }
     const text = (this.#text ??= { type, parts: [], bytes: 0 });
@@ -189,10 +190,10 @@ export class FrameDecoder {
     text.parts.push(payload);
     if ((flags & FrameFlag.MORE) !== 0) return;
     this.#text = undefined;
-    this.#give({ type, text: Buffer.concat(text.parts, text.bytes) });
+    this.#emit({ type, text: Buffer.concat(text.parts, text.bytes) });
   }
 
-  #notWithinText({ type }: Header): void {
+  #assertNotWithinText({ type }: Header): void {
     if (this.#text !== undefined)
       throw new ProtocolViolationError(`a frame of type ${type} within a text of type ${this.#text.type}`);
   }
@@ -212,7 +213,7 @@ function checkedHeader(bytes: Buffer): Header {
   if (shape === undefined) throw new ProtocolViolationError(`a frame of unknown type ${type}`);
   if ((flags & ~shape.flags) !== 0) throw new ProtocolViolationError(`a frame of type ${type} with flags ${flags}`);
   if (bytes.readUInt16LE(2) !== 0)
-    throw new ProtocolViolationError(`a frame of type ${type} whose reserved bytes are not 0`);
+    throw new ProtocolViolationError(`a frame of type ${type} with reserved bytes that are not 0`);
   if (payloadBytes > MAX_PAYLOAD_BYTES)
     throw new ProtocolViolationError(`a frame of type ${type} with ${payloadBytes} bytes`);
   if (shape.payloadBytes !== ANY_LENGTH && payloadBytes !== shape.payloadBytes)
@@ -239,7 +240,7 @@ function checkedWindow(payload: Buffer): { stream: StreamId; acknowledged: numbe
   };
 }
 
-/** The stream in the first of `bytes` bytes, the others being 0. */
+/** Returns the stream in the first of `bytes` bytes. The other bytes must be 0. */
 function checkedStream(payload: Buffer, bytes: number): StreamId {
   const stream = payload.readUInt8(0);
   if (stream !== 0 && stream !== 1 && stream !== 2) throw new ProtocolViolationError(`unknown stream ${stream}`);

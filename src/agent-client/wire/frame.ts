@@ -36,7 +36,7 @@ export const DIGEST_BYTES = 32;
 /** 0: host to agent; 1 and 2: agent to host. */
 export type StreamId = 0 | 1 | 2;
 
-/** The types whose payload is JSON. */
+/** The types with a JSON payload. */
 export type ControlType =
   | typeof FrameType.HELLO
   | typeof FrameType.OPEN
@@ -53,21 +53,21 @@ export type BareType = typeof FrameType.CANCEL | typeof FrameType.DONE | typeof 
 
 export interface ControlFrame {
   readonly type: ControlType;
-  /** The whole text, of however many frames. */
+  /** The whole text, which may span several frames. */
   readonly text: Buffer;
 }
 
-/** Bytes of a stream. A raw frame that arrives in parts is given in parts, each like a frame of its own. */
+/** Bytes of a stream. A raw frame that arrives in parts is emitted in parts, each as a frame. */
 export interface DataFrame {
   readonly type: typeof FrameType.DATA;
   readonly stream: StreamId;
-  /** Of the first raw byte. */
+  /** The offset of the first raw byte. */
   readonly offset: number;
-  /** Raw bytes: of `bytes` itself, or of what they expand to. */
+  /** The number of raw bytes: of `bytes`, or of their expansion. */
   readonly rawLength: number;
   readonly encoding: 'raw' | 'zstd';
   readonly bytes: Uint8Array;
-  /** Of a raw frame that arrives in parts: it is not the last. */
+  /** Whether more parts of the same raw frame follow. */
   readonly isPart?: boolean | undefined;
 }
 
@@ -83,9 +83,9 @@ export interface EndFrame {
   readonly type: typeof FrameType.END;
   readonly stream: StreamId;
   readonly total: number;
-  /** SHA-256. */
+  /** The SHA-256 of the stream. */
   readonly digest: Buffer;
-  /** The encoding of the source has proven that nothing is missing. */
+  /** Whether the source's encoding has proven that no bytes are missing. */
   readonly isProven?: boolean | undefined;
 }
 
@@ -101,7 +101,7 @@ export interface BareFrame {
 
 export type Frame = ControlFrame | DataFrame | WindowFrame | EndFrame | PingFrame | BareFrame;
 
-/** What goes to the connection for a frame. The bytes of DATA are not copied. */
+/** Encodes a frame for the connection. */
 export function encodeFrame(frame: Exclude<Frame, DataFrame>): Uint8Array[] {
   switch (frame.type) {
     case FrameType.WINDOW:
@@ -120,7 +120,9 @@ export function encodeFrame(frame: Exclude<Frame, DataFrame>): Uint8Array[] {
   }
 }
 
-/** DATA of one or more pieces, which are not copied: raw, or one zstd frame of `rawLength` bytes. */
+/**
+ * Encodes DATA without copying its pieces: raw bytes, or one zstd frame of `rawLength` raw bytes.
+ */
 export function encodeDataFrame(frame: Omit<DataFrame, 'type' | 'bytes'>, pieces: readonly Uint8Array[]): Uint8Array[] {
   const payloadBytes = pieces.reduce((sum, piece) => sum + piece.byteLength, DATA_HEADER_BYTES);
   const head = Buffer.alloc(FRAME_HEADER_BYTES + DATA_HEADER_BYTES);

@@ -1,7 +1,7 @@
 import { ProtocolViolationError } from '../../errors/connection.ts';
 import type { WindowFrame } from './frame.ts';
 
-/** How far a stream may be sent, as its receiver allows. */
+/** The flow control of a sent stream: how far its receiver allows to send. */
 export class SendWindow {
   #sent: number;
   #acknowledged: number;
@@ -10,7 +10,7 @@ export class SendWindow {
   #failure: { readonly reason: unknown } | undefined;
   #wake: (() => void) | undefined;
 
-  /** Nothing may be sent until the receiver says so. */
+  /** Starts without credit: the receiver's first WINDOW grants it. */
   constructor(from: number) {
     this.#sent = from;
     this.#acknowledged = from;
@@ -22,23 +22,29 @@ export class SendWindow {
     return this.#sent;
   }
 
-  /** The offset up to which the receiver has dealt with the bytes. */
+  /** The offset up to which the receiver has consumed the bytes. */
   get acknowledged(): number {
     return this.#acknowledged;
   }
 
-  /** Whether the receiver has to acknowledge something: it does so at the latest when a quarter of the window is dealt with. */
-  get isOwed(): boolean {
+  /**
+   * Whether the receiver has to send an acknowledgement: it does so at the latest when a quarter of
+   * the window is consumed.
+   */
+  get isAcknowledgementDue(): boolean {
     return this.#sent - this.#acknowledged > (this.#limit - this.#acknowledged) / 4;
   }
 
-  /** @throws ProtocolViolationError - it goes back, or acknowledges what was not sent */
+  /**
+   * @throws ProtocolViolationError - the window moves back, or acknowledges bytes that were not
+   * sent
+   */
   update({ stream, acknowledged, limit }: WindowFrame): void {
     if (acknowledged < this.#acknowledged || limit < this.#limit)
-      throw new ProtocolViolationError(`the window of stream ${stream} goes back`);
+      throw new ProtocolViolationError(`the window of stream ${stream} moves back`);
     if (acknowledged > this.#sent)
       throw new ProtocolViolationError(
-        `stream ${stream} is acknowledged up to ${acknowledged}, but was sent up to ${this.#sent}`,
+        `stream ${stream} is acknowledged up to ${acknowledged}, but only sent up to ${this.#sent}`,
       );
     this.#acknowledged = acknowledged;
     this.#limit = limit;
@@ -46,15 +52,17 @@ export class SendWindow {
   }
 
   /**
-   * Waits for room, and takes it: how many of `want` bytes may be sent now. Less than `want` only where that is a fair part of the window, so that a full
-   * window does not lead to many small frames. 0 after `close`. One call at a time.
+   * Waits for room and reserves it. Returns how many of `want` bytes may be sent now: less than
+   * `want` only if that is a fair part of the window, so that a full window does not cause many
+   * small frames; 0 after `close`. One call at a time.
    */
   async reserve(want: number): Promise<number> {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure.reason;
       if (this.#closed) return 0;
       const room = this.#limit - this.#sent;
-      // The receiver acknowledges at the latest when a quarter is dealt with: with more than three quarters on the way, waiting for it is safe.
+      // The receiver acknowledges at the latest when a quarter of the window is consumed. With more
+      // than three quarters in flight, waiting for the acknowledgement is safe.
       if (room > 0 && room >= Math.min(want, Math.ceil((this.#limit - this.#acknowledged) / 4))) {
         const granted = Math.min(want, room);
         this.#sent += granted;
@@ -64,7 +72,10 @@ export class SendWindow {
     }
   }
 
-  /** Waits for room for all of it, and takes it: for bytes that cannot be parted, and are fewer than a quarter of any window. One call at a time. */
+  /**
+   * Waits for room for all bytes and reserves it, for bytes that cannot be split and are fewer than
+   * a quarter of any window. One call at a time.
+   */
   async reserveWhole(bytes: number): Promise<void> {
     while (this.#limit - this.#sent < bytes) {
       if (this.#failure !== undefined) throw this.#failure.reason;
@@ -74,13 +85,13 @@ export class SendWindow {
     this.#sent += bytes;
   }
 
-  /** Nothing more will be sent: who waits gets 0. */
+  /** Stops sending. Waiting and later `reserve` calls return 0. */
   close(): void {
     this.#closed = true;
     this.#wake?.();
   }
 
-  /** Nothing more can be sent: who waits, or will, rejects with the reason. */
+  /** Stops sending. Waiting and later calls reject with the reason. */
   fail(reason: unknown): void {
     this.#failure ??= { reason };
     this.#wake?.();

@@ -121,6 +121,12 @@ function sorted(value: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(value)
       .filter(([, each]) => each !== undefined && each !== null)
-      .sort(([a], [b]) => (a < b ? -1 : 1)),
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, each]) => [name, sortedWithin(each)]),
   );
+}
+
+function sortedWithin(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedWithin);
+  return isRecord(value) ? sorted(value) : value;
 }

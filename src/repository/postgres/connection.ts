@@ -6,27 +6,33 @@ import type { Logger } from '../../runtime/options.ts';
 import { type Database, isInProcess, isPool } from './database.ts';
 import { openPool } from './pg-pool.ts';
 import { PoolDialect } from './pool-driver.ts';
+import type { Tables } from './tables.ts';
 
 /** @internal */
 export interface Connection {
-  readonly db: Kysely<unknown>;
-  /** Ends what was opened here; nothing of the caller's. */
+  readonly db: Kysely<Tables>;
+  /** Closes the pool that `connect` opened. A pool or an instance of the caller's stays open. */
   close(): Promise<void>;
 }
 
-/** Kysely over whatever the caller calls a database. Nothing is connected yet. @throws InvalidSpecError */
+/**
+ * Returns kysely over the caller's database. Opens no connection yet.
+ *
+ * @throws InvalidSpecError
+ */
 export async function connect(database: Database, logger: Logger): Promise<Connection> {
   if (typeof database === 'string') {
     const pool = await openPool(database, logger);
     return { db: kysely(new PoolDialect(pool)), close: async () => await pool.end() };
   }
-  // Kysely's `destroy` would end what is the caller's, and holds nothing else that needs to be let go.
+  // Kysely's `destroy` is never called: it would close the caller's database, and releases nothing
+  // else.
   if (isInProcess(database)) return { db: kysely(new PGliteDialect({ pglite: database })), close: async () => {} };
   if (isPool(database)) return { db: kysely(new PoolDialect(database)), close: async () => {} };
   throw new InvalidSpecError('database', 'must be a URL, a pool with connect(), or a PGlite instance');
 }
 
-function kysely(dialect: Dialect): Kysely<unknown> {
-  // Without a log of its own kysely writes nothing; failures reach whoever called.
+function kysely(dialect: Dialect): Kysely<Tables> {
+  // Kysely logs nothing; failures reach the caller.
   return new Kysely({ dialect, log: [] });
 }

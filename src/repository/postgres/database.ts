@@ -1,5 +1,5 @@
 /**
- * What a statement gave, as `pg` says it.
+ * The result of a statement, as `pg` returns it.
  *
  * @public
  */
@@ -8,20 +8,20 @@ export interface DatabaseResult {
 }
 
 /**
- * A client of a pool: what is used of `pg`'s `PoolClient`.
+ * A client of a pool: the used subset of `pg`'s `PoolClient`.
  *
  * @public
  */
 export interface DatabaseClient {
   query(text: string, values: unknown[]): Promise<DatabaseResult>;
-  /** With `true`, the connection is closed instead of kept. */
+  /** Returns the connection to the pool, or closes it if `destroy` is `true`. */
   release(destroy?: boolean): void;
   on?(event: 'error', listener: (error: Error) => void): unknown;
   removeListener?(event: 'error', listener: (error: Error) => void): unknown;
 }
 
 /**
- * A pool of connections: what is used of `pg`'s `Pool`.
+ * A pool of connections: the used subset of `pg`'s `Pool`.
  *
  * @public
  */
@@ -30,7 +30,7 @@ export interface DatabasePool {
 }
 
 /**
- * PostgreSQL in the process: what is used of `@electric-sql/pglite`.
+ * PostgreSQL in this process: the used subset of `@electric-sql/pglite`.
  *
  * @public
  */
@@ -65,8 +65,8 @@ export interface DatabaseInProcessTransaction {
 }
 
 /**
- * Where everything is stored: a URL (`postgres://…`, which needs the package `pg`), a pool or a PGlite instance. A pool and an instance stay the
- * caller's: the library never ends them.
+ * The database that stores all state: a URL (`postgres://…`, which requires the package `pg`), a
+ * pool, or a PGlite instance. The library never closes a pool or an instance of the caller's.
  *
  * @public
  */

@@ -1,95 +1,172 @@
-import type { RawBuilder } from 'kysely';
-import { sql } from 'kysely';
+import type { Compilable } from 'kysely';
+import { jsonArrayFrom } from 'kysely/helpers/postgres';
 
 import { InvalidSpecError } from '../../errors/caller.ts';
 import type { ContainerOwner } from '../../runtime/container.ts';
-import type { FoundContainer, Lease, NewContainer } from '../container-repository.ts';
+import type { FoundContainer, Lease, NewContainer, NewContainerVolume } from '../container-repository.ts';
 import { checkText, ownerDigest, toJson } from './input.ts';
-import { parseContainer, parseVolumes } from './rows.ts';
-import type { Tables } from './tables.ts';
-import { fromNow } from './tables.ts';
+import { type ContainerRow, type JsonText, jsonText, parse, toContainer, toVolume, type VolumeRow } from './rows.ts';
+import { creating, fromNow, liveStates, now, type StatementBuilder } from './tables.ts';
 
-/** What `findLive` and `insertUnlessLive` select: a container, the JSON array of its volumes, and whether the caller's lease holds it. */
+/** The result of `findLive` and `insertUnlessLive`. */
 export interface FoundRow {
-  readonly row: string;
-  readonly volumes: string;
-  readonly leased: string;
-  readonly generation: string;
+  readonly row: JsonText<ContainerRow & { readonly leased: boolean }>;
+  readonly volumes: JsonText<readonly VolumeRow[]>;
 }
 
-export function toFound({ row, volumes, leased, generation }: FoundRow): FoundContainer {
+/** A volume in the JSON parameter of `insertUnlessLive`. */
+type PlacedVolume = NewContainerVolume & { readonly position: number };
+
+export function toFound(found: FoundRow): FoundContainer {
+  const row = parse(found.row);
   return {
-    container: parseContainer(row),
-    volumes: parseVolumes(volumes),
-    leased: leased === 'true',
-    generation: Number(generation),
+    container: toContainer(row),
+    volumes: parse(found.volumes).map((volume) => toVolume(volume, row.handle)),
+    leased: row.leased,
+    generation: row.lease_generation,
   };
 }
 
-/** The live container of an owner, with its lease taken where it is `creating` and the lease is nobody's or the caller's already. */
+/**
+ * Selects the live container of an owner. If it is `creating`, and its lease is free, lapsed or
+ * already the caller's, the caller's lease holds it from now on.
+ */
 export function findLive(
-  tables: Tables,
+  statements: StatementBuilder,
   workerName: string,
   owner: ContainerOwner,
   lease: Lease,
-): RawBuilder<FoundRow> {
-  const { containers, volumes } = tables;
-  const ofOwner = sql`worker_name = ${workerName} and owner_digest = ${ownerDigest(owner)}`;
-  return sql<FoundRow>`
-    with leased as (
-      update ${containers} set lease_holder = ${lease.holder}, lease_until = ${fromNow(lease.durationMs)}, updated_at = now(),
-        lease_generation = lease_generation + case when lease_holder = ${lease.holder} then 0 else 1 end
-      where ${ofOwner} and state = 'creating' and (lease_holder is null or lease_holder = ${lease.holder} or lease_until < now())
-      returning *
-    ), live as (
-      select leased.*, true as leased from leased
-      union all
-      select container.*, false as leased from ${containers} as container
-      where ${ofOwner} and state in ('creating', 'created') and not exists (select from leased)
+): Compilable<FoundRow> {
+  const digest = ownerDigest(owner);
+  return statements
+    .with('taken', (db) =>
+      db
+        .updateTable('containers')
+        .set((eb) => ({
+          lease_holder: lease.holder,
+          lease_until: fromNow(lease.durationMs),
+          // A renewal by the same holder is no new generation.
+          lease_generation: eb
+            .case()
+            .when('lease_holder', '=', lease.holder)
+            .then(eb.ref('lease_generation'))
+            .else(eb('lease_generation', '+', '1'))
+            .end(),
+          updated_at: now(),
+        }))
+        .where('worker_name', '=', workerName)
+        .where('owner_digest', '=', digest)
+        .where('state', '=', creating)
+        .where((eb) =>
+          eb.or([eb('lease_holder', 'is', null), eb('lease_holder', '=', lease.holder), eb('lease_until', '<', now())]),
+        )
+        .returningAll(),
     )
-    select row_to_json(live)::text as row, live.leased::text as leased, live.lease_generation::text as generation, (
-      select coalesce(json_agg(row_to_json(volume) order by volume.id), '[]') from (
-        select each.*, live.handle as container_handle from ${volumes} as each where each.container_id = live.id
-      ) as volume
-    )::text as volumes
-    from live`;
+    .with('live', (db) =>
+      db
+        .selectFrom('taken')
+        .selectAll()
+        .select((eb) => eb.lit<boolean>(true).as('leased'))
+        .unionAll(
+          db
+            .selectFrom('containers')
+            .selectAll()
+            .select((eb) => eb.lit<boolean>(false).as('leased'))
+            .where('worker_name', '=', workerName)
+            .where('owner_digest', '=', digest)
+            .where('state', 'in', liveStates)
+            .where((eb) => eb.not(eb.exists(eb.selectFrom('taken')))),
+        ),
+    )
+    .selectFrom('live')
+    .select((eb) => [
+      jsonText(eb.fn.toJson('live')).as('row'),
+      jsonText(
+        jsonArrayFrom(
+          eb.selectFrom('volumes').selectAll().whereRef('volumes.container_id', '=', 'live.id').orderBy('volumes.id'),
+        ),
+      ).as('volumes'),
+    ]);
 }
 
-/** Inserts a container and its volumes, all `creating`, held by the lease; no row where the owner has a live one by now. */
-export function insertUnlessLive(tables: Tables, made: NewContainer, lease: Lease): RawBuilder<FoundRow> {
-  const { containers, volumes } = tables;
-  return sql<FoundRow>`
-    with container as (
-      insert into ${containers} (handle, worker_name, owner_kind, owner_key, owner_digest, state, pod_name, metadata, settings, lease_holder, lease_until)
-      values (${made.handle}, ${made.workerName}, ${made.owner.kind}, ${made.owner.key}, ${ownerDigest(made.owner)}, 'creating', ${made.podName},
-        ${toJson('metadata', made.metadata)}::jsonb, ${toJson('settings', made.settings)}::jsonb, ${lease.holder}, ${fromNow(lease.durationMs)})
-      on conflict (worker_name, owner_digest) where state in ('creating', 'created') do nothing
-      returning *
-    ), volume as (
-      insert into ${volumes} (handle, worker_name, container_id, kind, state, mount_path, name, store, location)
-      select made.handle, container.worker_name, container.id, made.kind, 'creating', made."mountPath", made.name, made.store, made.location
-      from container, rows from (
-        jsonb_to_recordset(${toJson('volumes', made.volumes)}::jsonb)
-          as (handle text, kind text, "mountPath" text, name text, store text, location jsonb)
-      ) with ordinality as made (handle, kind, "mountPath", name, store, location, position)
-      order by made.position
-      returning *
+/**
+ * Inserts a container and its volumes, all `creating` and held by the lease. Selects no row if the
+ * owner has a live container by now.
+ */
+export function insertUnlessLive(statements: StatementBuilder, made: NewContainer, lease: Lease): Compilable<FoundRow> {
+  const volumes = made.volumes.map((volume, position): PlacedVolume => ({ ...volume, position }));
+  return statements
+    .with('container', (db) =>
+      db
+        .insertInto('containers')
+        .values({
+          handle: made.handle,
+          worker_name: made.workerName,
+          owner_kind: made.owner.kind,
+          owner_key: made.owner.key,
+          owner_digest: ownerDigest(made.owner),
+          state: 'creating',
+          pod_name: made.podName,
+          metadata: toJson('metadata', made.metadata),
+          settings: toJson('settings', made.settings),
+          lease_holder: lease.holder,
+          lease_until: fromNow(lease.durationMs),
+        })
+        .onConflict((conflict) =>
+          conflict.columns(['worker_name', 'owner_digest']).where('state', 'in', liveStates).doNothing(),
+        )
+        .returningAll()
+        .returning((eb) => eb.lit<boolean>(true).as('leased')),
     )
-    select row_to_json(container)::text as row, 'true' as leased, container.lease_generation::text as generation, (
-      select coalesce(json_agg(row_to_json(mounted) order by mounted.id), '[]') from (
-        select volume.*, container.handle as container_handle from volume
-      ) as mounted
-    )::text as volumes
-    from container`;
+    .with('mounted', (db) =>
+      db
+        .insertInto('volumes')
+        .columns(['handle', 'worker_name', 'container_id', 'kind', 'state', 'mount_path', 'name', 'store', 'location'])
+        .expression((eb) =>
+          eb
+            .selectFrom([
+              'container',
+              // One parameter, whatever the number of volumes.
+              eb
+                .fn<{ value: PlacedVolume }>('jsonb_array_elements', [
+                  eb.cast(eb.val(toJson('volumes', volumes)), 'jsonb'),
+                ])
+                .as('made'),
+            ])
+            .select((eb) => [
+              eb.ref('made.value', '->>').key('handle').as('handle'),
+              'container.worker_name',
+              'container.id as container_id',
+              eb.ref('made.value', '->>').key('kind').as('kind'),
+              eb.val('creating').as('state'),
+              eb.ref('made.value', '->>').key('mountPath').as('mount_path'),
+              eb.ref('made.value', '->>').key('name').as('name'),
+              eb.ref('made.value', '->>').key('store').as('store'),
+              eb.ref('made.value', '->').key('location').as('location'),
+            ])
+            .orderBy((eb) => eb.cast(eb.ref('made.value', '->>').key('position'), 'integer')),
+        )
+        .returningAll(),
+    )
+    .selectFrom('container')
+    .select((eb) => [
+      jsonText(eb.fn.toJson('container')).as('row'),
+      jsonText(jsonArrayFrom(eb.selectFrom('mounted').selectAll().orderBy('mounted.id'))).as('volumes'),
+    ]);
 }
 
-/** @throws InvalidSpecError - of a field that cannot be stored, or that is another worker's or owner's */
+/**
+ * Checks a container before its insert.
+ *
+ * @throws InvalidSpecError - a field cannot be stored, or the worker or the owner is not the
+ * requested one
+ */
 export function checkNewContainer(made: NewContainer, workerName: string, owner: ContainerOwner): void {
   checkText('handle', made.handle, 253);
   checkText('podName', made.podName, 253);
-  if (made.workerName !== workerName) throw new InvalidSpecError('workerName', 'must be the worker that was asked for');
+  if (made.workerName !== workerName) throw new InvalidSpecError('workerName', 'must be the requested worker');
   if (made.owner.kind !== owner.kind || made.owner.key !== owner.key)
-    throw new InvalidSpecError('owner', 'must be the owner that was asked for');
+    throw new InvalidSpecError('owner', 'must be the requested owner');
   made.volumes.forEach((volume, index) => {
     const field = `volumes[${index}]`;
     checkText(`${field}.handle`, volume.handle, 253);
@@ -98,6 +175,6 @@ export function checkNewContainer(made: NewContainer, workerName: string, owner:
     if (Buffer.byteLength(volume.mountPath) > 2_048)
       throw new InvalidSpecError(`${field}.mountPath`, 'must have at most 2048 bytes');
     if (volume.kind === 'artifact')
-      throw new InvalidSpecError(`${field}.kind`, 'must not be artifact: those belong to no container');
+      throw new InvalidSpecError(`${field}.kind`, 'must not be artifact: an artifact volume has no container');
   });
 }

@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { InvalidSpecError } from '../../errors/caller.ts';
 import type { ContainerOwner } from '../../runtime/container.ts';
 
-/** The most bytes that a property's value may have in UTF-8. */
+/** The size limit of a property's value, in bytes of UTF-8. */
 const propertyLimitBytes = 1_048_576;
 
 /**
- * Checks a text before it is stored, so that it comes back as it was given: PostgreSQL has no NUL, and UTF-8 has no lone surrogates.
+ * Checks a text before it is stored, so that a read returns the same text: PostgreSQL cannot store
+ * NUL, and UTF-8 has no lone surrogates.
  *
  * @throws InvalidSpecError
  */
@@ -25,7 +26,11 @@ export function checkStorable(field: string, value: string): void {
   if (!value.isWellFormed()) throw new InvalidSpecError(field, 'must be well-formed Unicode');
 }
 
-/** @throws InvalidSpecError - of the field that is told for each */
+/**
+ * Checks a property. An error has the field that was passed for the name or for the value.
+ *
+ * @throws InvalidSpecError
+ */
 export function checkProperty(nameField: string, name: string, valueField: string, value: string): void {
   checkText(nameField, name, 253);
   checkStorable(valueField, value);
@@ -51,14 +56,21 @@ export function checkLimit(limit: number): void {
     throw new InvalidSpecError('limit', 'must be a whole number, one or more');
 }
 
-/** What makes an owner's live row unique on its worker: of one length, whatever the length of the key. */
+/**
+ * Returns the digest that makes an owner's live row unique on its worker. Unlike the
+ * owner's key, it has a fixed length.
+ */
 export function ownerDigest(owner: ContainerOwner): string {
   return createHash('sha256')
     .update(JSON.stringify([owner.kind, owner.key]))
     .digest('hex');
 }
 
-/** A value for a jsonb column. @throws InvalidSpecError - a text in it that PostgreSQL cannot store */
+/**
+ * Returns the JSON text of a value for a `jsonb` column.
+ *
+ * @throws InvalidSpecError - PostgreSQL cannot store one of its texts
+ */
 export function toJson(field: string, value: unknown): string {
   return JSON.stringify(value, (name, member: unknown) => {
     checkStorable(field, name);

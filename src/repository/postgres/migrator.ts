@@ -1,5 +1,4 @@
 import type { Kysely, Transaction } from 'kysely';
-import { sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import { Migrator } from 'kysely/migration';
 
@@ -10,21 +9,21 @@ import { migrations } from './migrations/index.ts';
 import { toRepositoryError } from './pg-error.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import { untilAborted } from './statement-runner.ts';
-import { tablesOf } from './tables.ts';
+import type { Tables } from './tables.ts';
 
 const historyTable = 'migrations';
 
 /** @internal */
 export interface SchemaMigratorOptions {
-  readonly db: Kysely<unknown>;
+  readonly db: Kysely<Tables>;
   readonly runner: StatementRunner;
   readonly schema: string;
   readonly logger: Logger;
 }
 
-/** Brings the schema to what this version needs, or says why it is not. */
+/** Migrates the schema to the version of this library, or reports why it has another one. */
 export class SchemaMigrator {
-  readonly #db: Kysely<unknown>;
+  readonly #db: Kysely<Tables>;
   readonly #runner: StatementRunner;
   readonly #schema: string;
   readonly #logger: Logger;
@@ -37,8 +36,9 @@ export class SchemaMigrator {
   }
 
   /**
-   * Runs what is missing in one transaction: all of it or nothing. Any number of openers may do so at the same time. Where nothing is missing it only looks,
-   * and needs no right to create anything.
+   * Runs the missing migrations in one transaction: all of them or none. Any number of programs may
+   * do so at the same time. If none is missing, it only reads and needs no right to create
+   * anything.
    *
    * @throws SchemaTooNewError, RepositoryUnavailableError
    */
@@ -47,7 +47,12 @@ export class SchemaMigrator {
     await untilAborted(this.#migrate(), options.signal);
   }
 
-  /** @throws InvalidSpecError - something is missing. SchemaTooNewError, RepositoryUnavailableError */
+  /**
+   * Throws unless the schema has every migration.
+   *
+   * @throws InvalidSpecError - a migration is missing
+   * @throws SchemaTooNewError, RepositoryUnavailableError
+   */
   async check(options: AbortOptions = {}): Promise<void> {
     const [missing] = await this.#pending(options);
     if (missing === undefined) return;
@@ -67,14 +72,22 @@ export class SchemaMigrator {
   }
 
   async #applied(options: AbortOptions): Promise<readonly string[]> {
-    const history = sql.id(this.#schema, historyTable);
-    const table = `${quoted(this.#schema)}.${quoted(historyTable)}`;
+    const history = `${quoted(this.#schema)}.${quoted(historyTable)}`;
     const found = await this.#runner.first(
-      sql<{ exists: string }>`select (to_regclass(${table}) is not null)::text as exists`,
+      this.#db.selectNoFrom((eb) =>
+        eb.cast<'true' | 'false'>(eb(eb.fn('to_regclass', [eb.val(history)]), 'is not', null), 'text').as('exists'),
+      ),
       options,
     );
     if (found?.exists !== 'true') return [];
-    const rows = await this.#runner.rows(sql<{ name: string }>`select name::text as name from ${history}`, options);
+    const rows = await this.#runner.rows(
+      this.#db
+        .withSchema(this.#schema)
+        .selectFrom(historyTable)
+        // The column is a varchar, for which a pool of the caller's may have a type parser.
+        .select((eb) => eb.cast<string>('name', 'text').as('name')),
+      options,
+    );
     return rows.map((row) => row.name);
   }
 
@@ -83,22 +96,23 @@ export class SchemaMigrator {
       const names = await this.#db.transaction().execute(async (transaction) => await this.#migrateIn(transaction));
       if (names.length > 0) this.#logger.info('migrated the database', { schema: this.#schema, migrations: names });
     } catch (error) {
-      // A newer version may have been faster, and then there is a better word for what went wrong.
+      // If a newer version migrated first, `SchemaTooNewError` describes the failure better.
       await this.#pending({});
       throw toRepositoryError(error);
     }
   }
 
-  async #migrateIn(transaction: Transaction<unknown>): Promise<readonly string[]> {
+  async #migrateIn(transaction: Transaction<Tables>): Promise<readonly string[]> {
     const adapter = transaction.getExecutor().adapter;
-    // The lock comes before the first look at the catalogue, so that two that find nothing don't both create it.
+    // The lock precedes the first read of the catalog. Otherwise two programs could both find no
+    // tables, and both create them.
     await adapter.acquireMigrationLock(transaction, { lockTable: historyTable, lockRowId: '' });
     const migrator = new Migrator({
       db: transaction,
       migrationTableSchema: this.#schema,
       migrationTableName: historyTable,
       migrationLockTableName: `${historyTable}_lock`,
-      provider: { getMigrations: async () => this.#kyselyMigrations() },
+      provider: { getMigrations: async () => this.#qualifiedMigrations() },
     });
     const { error, results = [] } = await migrator.migrateToLatest();
     if (error !== undefined)
@@ -106,16 +120,12 @@ export class SchemaMigrator {
     return results.map((result) => result.migrationName);
   }
 
-  #kyselyMigrations(): Record<string, Migration> {
-    const tables = tablesOf(this.#schema);
+  /** Returns the migrations, each with a database that qualifies its tables. */
+  #qualifiedMigrations(): Record<string, Migration> {
     return Object.fromEntries(
-      Object.entries(migrations).map(([name, statements]) => [
+      Object.entries(migrations).map(([name, migration]) => [
         name,
-        {
-          up: async (db: Kysely<unknown>) => {
-            for (const statement of statements(tables)) await statement.execute(db);
-          },
-        },
+        { up: async (db: Kysely<unknown>) => await migration.up(db.withSchema(this.#schema)) },
       ]),
     );
   }

@@ -12,22 +12,24 @@ import { PostgresContainerRepository } from './postgres-container-repository.ts'
 import { PostgresVolumeRepository } from './postgres-volume-repository.ts';
 import { PostgresWorkerRepository } from './postgres-worker-repository.ts';
 import { StatementRunner } from './statement-runner.ts';
-import { defaultSchema, type Tables, tablesOf } from './tables.ts';
+import { defaultSchema, type StatementBuilder, statementsOf } from './tables.ts';
 
-/** Options of `openRepository`. The signal covers only the opening. */
+/** Options of `openRepository`. The signal applies only while the repository opens. */
 export interface OpenRepositoryOptions extends AbortOptions {
-  /** Whether to bring the schema to what this version needs. @defaultValue true */
+  /** Whether to migrate the schema to the version of this library. @defaultValue true */
   readonly migrate?: boolean | undefined;
-  /** The database schema that has the tables. @defaultValue `'kubernetes_worker'` */
+  /** The database schema of the tables. @defaultValue `'kubernetes_worker'` */
   readonly schema?: string | undefined;
   readonly logger: Logger;
 }
 
 /**
- * Opens the database, migrated; any number of programs may do so at the same time.
+ * Opens the database and migrates it. Any number of programs may do so at the same time.
  *
- * @throws InvalidSpecError - `database` is no database, `pg` is needed and not installed, the credentials or permissions don't do; or of `migrate`, where that is false and the schema is not up to date
- * @throws SchemaTooNewError - a newer version was here
+ * @throws InvalidSpecError - of `database`: it is not a database, it requires the package `pg`,
+ * which is not installed, or its credentials or permissions are insufficient; of `migrate`: it is
+ * false and the schema lacks a migration
+ * @throws SchemaTooNewError - a newer version has migrated the schema
  * @throws RepositoryUnavailableError - the database does not answer
  */
 export async function openRepository(database: Database, options: OpenRepositoryOptions): Promise<Repository> {
@@ -41,13 +43,13 @@ export async function openRepository(database: Database, options: OpenRepository
     await (migrate ? migrator.migrate({ signal }) : migrator.check({ signal }));
   } catch (error) {
     const closed = connection.close();
-    // Whoever stopped waiting does not wait for a statement that still runs either.
+    // After an abort, the caller does not wait for a statement that still runs.
     if (signal?.aborted === true)
       closed.catch((failure: unknown) => logger.warn('a database pool did not close', { error: String(failure) }));
     else await closed;
     throw error;
   }
-  return new PostgresRepository(connection, runner, tablesOf(schema));
+  return new PostgresRepository(connection, runner, statementsOf(connection.db, schema));
 }
 
 class PostgresRepository implements Repository {
@@ -58,12 +60,12 @@ class PostgresRepository implements Repository {
   readonly #runner: StatementRunner;
   #closed: Promise<void> | undefined;
 
-  constructor(connection: Connection, runner: StatementRunner, tables: Tables) {
+  constructor(connection: Connection, runner: StatementRunner, statements: StatementBuilder) {
     this.#connection = connection;
     this.#runner = runner;
-    this.containers = new PostgresContainerRepository(runner, tables);
-    this.volumes = new PostgresVolumeRepository(runner, tables);
-    this.workers = new PostgresWorkerRepository(runner, tables);
+    this.containers = new PostgresContainerRepository(runner, statements);
+    this.volumes = new PostgresVolumeRepository(runner, statements);
+    this.workers = new PostgresWorkerRepository(runner, statements);
   }
 
   async close(): Promise<void> {
@@ -73,7 +75,10 @@ class PostgresRepository implements Repository {
   }
 }
 
-/** A random moment of up to 10, 20, 40, … ms, so that those who undid each other don't meet again. */
+/**
+ * Waits a random time of up to 10, 20, 40, … ms, so that conflicting statements do not conflict
+ * again.
+ */
 async function pause(attempt: number): Promise<void> {
   await sleep(Math.random() * 5 * 2 ** attempt);
 }

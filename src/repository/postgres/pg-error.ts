@@ -2,7 +2,7 @@ import { errorMark } from '../../errors/base.ts';
 import { InvalidSpecError } from '../../errors/caller.ts';
 import { RepositoryUnavailableError } from '../../errors/repository.ts';
 
-/** What a constraint of the schema guards, in the caller's words. */
+/** The caller's name for the field that a constraint checks. */
 const fieldOfConstraint: Readonly<Record<string, string>> = {
   containers_handle_key: 'handle',
   containers_worker_name_fkey: 'workerName',
@@ -11,24 +11,27 @@ const fieldOfConstraint: Readonly<Record<string, string>> = {
   volumes_container_id_mount_path_key: 'mountPath of a volume',
 };
 
-/**
- * The SQLSTATE of an error that is the server's answer; `undefined` of anything that happened on the way to it.
- */
+/** Returns the SQLSTATE of an error from the server; `undefined` for a failure on the way to it. */
 export function sqlStateOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('severity' in error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** Whether the server undid the statement because of others that ran at the same time, so that the same statement may succeed now. */
+/**
+ * Returns whether the server rolled the statement back because of a conflict with concurrent ones.
+ * A retry of the same statement may succeed.
+ */
 export function isConflict(error: unknown): boolean {
   const state = sqlStateOf(error);
   return state === '40001' || state === '40P01';
 }
 
 /**
- * Whether the connection on which a statement failed must not be used again: no answer came, or the server answers, and cannot serve on it. Those are
- * the classes connection exception (08; a pooler's own errors are such), invalid transaction state (25: a server that became a standby, a session left
- * in a failed transaction), server shutdown and its like (57P), system error (58) and internal error (XX).
+ * Returns whether the connection of a failed statement must not be reused: the server did not
+ * answer, or its answer means that it cannot serve on this connection. The latter are the SQLSTATE
+ * classes connection exception (08, which includes the errors of poolers), invalid transaction
+ * state (25: the server became a standby, or the session is in a failed transaction), operator
+ * intervention such as a shutdown (57P), system error (58) and internal error (XX).
  */
 export function isUnfit(error: unknown): boolean {
   const state = sqlStateOf(error);
@@ -36,12 +39,18 @@ export function isUnfit(error: unknown): boolean {
 }
 
 /**
- * The typed error for whatever a statement failed with. What the server says of the values is `InvalidSpecError` of the field, what it says of the
- * credentials, the database or its permissions is `InvalidSpecError` of `database`; anything else, and no answer at all, is `RepositoryUnavailableError`. Errors of ours and
- * faults of the program (`TypeError` and the like) come back as they are. No message holds a password.
+ * Returns the typed error for the failure of a statement:
+ *
+ * - `InvalidSpecError` of the field, if the server rejects a value;
+ * - `InvalidSpecError` of `database`, if it rejects the credentials, the database or the
+ *   permissions;
+ * - `RepositoryUnavailableError` for every other answer, and for no answer.
+ *
+ * Returns errors of this library and programming errors (`TypeError` and similar) unchanged. No
+ * message contains a password.
  */
 export function toRepositoryError(error: unknown): unknown {
-  if (!(error instanceof Error) || errorMark in error || isProgramFault(error)) return error;
+  if (!(error instanceof Error) || errorMark in error || isProgrammingError(error)) return error;
   const state = sqlStateOf(error);
   if (state === undefined) return new RepositoryUnavailableError(describe(error), { cause: error });
   if (/^2[23]/.test(state)) return new InvalidSpecError(fieldOf(error), error.message, { cause: error });
@@ -50,7 +59,7 @@ export function toRepositoryError(error: unknown): unknown {
   return new RepositoryUnavailableError(`${error.message} (SQLSTATE ${state})`, { cause: error });
 }
 
-function isProgramFault(error: Error): boolean {
+function isProgrammingError(error: Error): boolean {
   return (
     error instanceof TypeError ||
     error instanceof RangeError ||
@@ -66,7 +75,10 @@ function fieldOf(error: Error): string {
   return 'value';
 }
 
-/** A host with several addresses fails with an AggregateError that has no message of its own. */
+/**
+ * Returns the message. A connect to several addresses fails with an AggregateError without a
+ * message.
+ */
 function describe(error: Error): string {
   if (error.message !== '') return error.message;
   if (error instanceof AggregateError)

@@ -2,22 +2,22 @@ import { InvalidSpecError } from '../../errors/caller.ts';
 import type { Logger } from '../../runtime/options.ts';
 import type { DatabasePool } from './database.ts';
 
-/** A pool that the library made itself. */
+/** A pool that the library created. */
 export interface OwnPool extends DatabasePool {
   on(event: 'error', listener: (error: Error) => void): unknown;
   end(): Promise<void>;
 }
 
-/** What is used of the package `pg`. */
+/** The used subset of the package `pg`. */
 export interface PgModule {
   readonly Pool: new (config: PoolConfig) => OwnPool;
-  /** Parses the URL when it is made; a pool does so only when it connects. */
+  /** Parses the URL in its constructor; a pool does so only when it connects. */
   readonly Client: new (
     connectionString: string,
   ) => unknown;
 }
 
-/** The options that a pool of ours is made with; parameters of the URL win over them. */
+/** The options of the library's own pool. Parameters of the URL override them. */
 export interface PoolConfig {
   readonly connectionString: string;
   readonly application_name: string;
@@ -37,12 +37,13 @@ export async function importPg(): Promise<PgModule> {
 }
 
 /**
- * A small pool for a URL: at most 10 connections, closed after 30 s without use and when they are
- * 15 minutes old, 10 s to connect, a statement at most 30 s. Connections that die while idle are
- * logged and replaced. Beside the name of the application no start-up parameter is sent: poolers
- * refuse those that they do not know.
+ * Returns a small pool for a URL. It has at most 10 connections, and closes them after 30 s without
+ * use and at an age of 15 minutes. A connect times out after 10 s, a statement after 30 s. The pool
+ * logs and replaces connections that fail while idle. It sends no start-up parameter except the
+ * application's name, because poolers refuse parameters that they do not support.
  *
- * @throws InvalidSpecError - it is no URL of PostgreSQL, or `pg` is not installed. The message never has the URL, which may hold a password.
+ * @throws InvalidSpecError - the URL is not a PostgreSQL URL, or `pg` is not installed. The message
+ * never contains the URL, which may contain a password.
  */
 export async function openPool(
   url: string,
@@ -51,14 +52,14 @@ export async function openPool(
 ): Promise<OwnPool> {
   if (!/^postgres(ql)?:\/\/./.test(url))
     throw new InvalidSpecError('database', 'is not a URL of the form postgres://user:password@host:port/database');
-  const pg = await loadOrExplain(load);
+  const pg = await loadPg(load);
   checkUrl(pg, url);
   const pool = createPool(pg, url);
   pool.on('error', (error) => logger.warn('an idle database connection was lost', { error: error.message }));
   return pool;
 }
 
-async function loadOrExplain(load: () => Promise<PgModule>): Promise<PgModule> {
+async function loadPg(load: () => Promise<PgModule>): Promise<PgModule> {
   try {
     return await load();
   } catch (error) {
@@ -72,7 +73,7 @@ function checkUrl(pg: PgModule, url: string): void {
   try {
     new pg.Client(url);
   } catch {
-    // The cause would carry the URL.
+    // The cause would contain the URL.
     throw new InvalidSpecError('database', 'is not a valid URL');
   }
 }

@@ -8,17 +8,20 @@ import type {
   QueryCompiler,
   QueryResult,
 } from 'kysely';
-import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql } from 'kysely';
+import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 
 import type { DatabaseClient, DatabasePool } from './database.ts';
 import { isUnfit } from './pg-error.ts';
 
-/** "KWRK" and "MIGR" in ASCII: no two migrations at a time, in whichever schema of the database. */
+/**
+ * "KWRK" and "MIGR" in ASCII. A database runs one migration at a time, also of different schemas.
+ */
 const migrationLock = '5429795880494974290';
 
 /**
- * Kysely over any pool that is shaped like `pg`'s. Unlike kysely's own driver it survives connections that die while they are out of the pool and
- * never gives a connection back of which it doesn't know what it is doing.
+ * A kysely dialect for any pool with the interface of `pg`'s. Unlike kysely's own driver, it
+ * handles the failure of a connection that is checked out, and never returns a connection in an
+ * unknown state to the pool.
  */
 export class PoolDialect implements Dialect {
   readonly #pool: DatabasePool;
@@ -45,12 +48,15 @@ export class PoolDialect implements Dialect {
 }
 
 /**
- * Locks for as long as the migration's transaction lasts. Kysely's own lock belongs to the session: after a failed migration it would stay with a pooled
- * connection, and behind a connection pooler it may be released on another session than it was taken.
+ * Locks migrations until the end of their transaction. Kysely's own lock belongs to the session. It
+ * would stay on a pooled connection after a failed migration, and a connection pooler may send the
+ * release to another session than the lock.
  */
 class TransactionLockAdapter extends PostgresAdapter {
   override async acquireMigrationLock(db: Kysely<unknown>): Promise<void> {
-    await sql`select pg_advisory_xact_lock(${sql.raw(migrationLock)})`.execute(db);
+    await db
+      .selectNoFrom((eb) => eb.fn('pg_advisory_xact_lock', [eb.cast(eb.val(migrationLock), 'bigint')]).as('lock'))
+      .execute();
   }
 
   override async releaseMigrationLock(): Promise<void> {
@@ -66,7 +72,7 @@ class PoolDriver implements Driver {
   }
 
   async init(): Promise<void> {
-    // The pool connects by itself.
+    // The pool connects on demand.
   }
 
   async acquireConnection(): Promise<PoolConnection> {
@@ -90,14 +96,15 @@ class PoolDriver implements Driver {
   }
 
   async destroy(): Promise<void> {
-    // Whoever made the pool ends it.
+    // The owner of the pool closes it.
   }
 }
 
 class PoolConnection implements DatabaseConnection {
   readonly #client: DatabaseClient;
   #broken = false;
-  // A client that is out of the pool has no listener of the pool's: without this one, a connection that dies between two statements ends the host.
+  // The pool has no listener on a client that is checked out. Without this one, a connection that
+  // fails between two statements would end the host.
   readonly #onError = (): void => {
     this.#broken = true;
   };
@@ -112,13 +119,16 @@ class PoolConnection implements DatabaseConnection {
       const { rows } = await this.#client.query(query.sql, [...query.parameters]);
       return { rows: rows as R[] };
     } catch (error) {
-      // Without an answer the statement may still be running on it.
+      // Without an answer, the statement may still run on this connection.
       if (isUnfit(error)) this.#broken = true;
       throw error;
     }
   }
 
-  /** What begins or ends a transaction. A connection on which it fails is in an unknown state and is not used again. */
+  /**
+   * Begins or ends a transaction. If that fails, the connection is in an unknown state and is not
+   * reused.
+   */
   async command(text: string): Promise<void> {
     try {
       await this.#client.query(text, []);

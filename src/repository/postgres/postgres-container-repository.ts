@@ -1,4 +1,5 @@
-import { sql } from 'kysely';
+import { expressionBuilder } from 'kysely';
+
 import {
   ContainerDisappearedError,
   IllegalTransitionError,
@@ -18,23 +19,26 @@ import type {
 import type { ContainerRecord, ProcessResultRecord, VolumeRecord } from '../records.ts';
 import { checkNewContainer, findLive, insertUnlessLive, toFound } from './find-or-insert.ts';
 import { checkDuration, checkLimit, checkOwner, checkProperty, checkText, ownerDigest, toJson } from './input.ts';
-import type { JsonRow } from './rows.ts';
-import { parseContainer, parseVolumes } from './rows.ts';
+import { jsonText, parse, toContainer, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
-import type { Tables } from './tables.ts';
-import { fromNow } from './tables.ts';
+import { fromNow, liveStates, now, type StatementBuilder, type Tables } from './tables.ts';
 
-/** How often `findOrInsert` goes round where each time the live row vanishes between its insert and its look. */
+/**
+ * How often `findOrInsert` repeats when the live row disappears between its insert and its search.
+ */
 const findOrInsertRounds = 8;
 
-/** Containers in PostgreSQL. Every method is one statement, but for `findOrInsert` and for a look at the row after a move that moved nothing. */
+/**
+ * Containers in PostgreSQL. Every method is one statement, except `findOrInsert`, and except a move
+ * that finds no row to move: a second statement then reads the row's state.
+ */
 export class PostgresContainerRepository implements ContainerRepository {
   readonly #runner: StatementRunner;
-  readonly #tables: Tables;
+  readonly #statements: StatementBuilder;
 
-  constructor(runner: StatementRunner, tables: Tables) {
+  constructor(runner: StatementRunner, statements: StatementBuilder) {
     this.#runner = runner;
-    this.#tables = tables;
+    this.#statements = statements;
   }
 
   async findOrInsert(
@@ -49,23 +53,27 @@ export class PostgresContainerRepository implements ContainerRepository {
     checkLease(lease);
     let made: NewContainer | undefined;
     for (let round = 1; round <= findOrInsertRounds; round += 1) {
-      const found = await this.#runner.first(findLive(this.#tables, workerName, owner, lease), options);
+      const found = await this.#runner.first(findLive(this.#statements, workerName, owner, lease), options);
       if (found !== undefined) return toFound(found);
       made ??= checked(make(), workerName, owner);
-      const inserted = await this.#runner.first(insertUnlessLive(this.#tables, made, lease), options);
+      const inserted = await this.#runner.first(insertUnlessLive(this.#statements, made, lease), options);
       if (inserted !== undefined) return toFound(inserted);
     }
     throw new RepositoryUnavailableError(
-      `the live container of an owner vanished ${findOrInsertRounds} times while it was looked for`,
+      `the live container of an owner disappeared ${findOrInsertRounds} times during the search for it`,
     );
   }
 
   async renewLease(handle: string, lease: Lease, options: AbortOptions = {}): Promise<boolean> {
     checkLease(lease);
     const row = await this.#runner.first(
-      sql`update ${this.#tables.containers} set lease_until = ${fromNow(lease.durationMs)}, updated_at = now()
-        where handle = ${handle} and state = 'creating' and lease_holder = ${lease.holder}
-        returning 1`,
+      this.#statements
+        .updateTable('containers')
+        .set({ lease_until: fromNow(lease.durationMs), updated_at: now() })
+        .where('handle', '=', handle)
+        .where('state', '=', 'creating')
+        .where('lease_holder', '=', lease.holder)
+        .returning('handle'),
       options,
     );
     return row !== undefined;
@@ -73,9 +81,13 @@ export class PostgresContainerRepository implements ContainerRepository {
 
   async releaseLease(handle: string, holder: string, options: AbortOptions = {}): Promise<boolean> {
     const row = await this.#runner.first(
-      sql`update ${this.#tables.containers} set lease_holder = null, updated_at = now()
-        where handle = ${handle} and state = 'creating' and lease_holder = ${holder}
-        returning 1`,
+      this.#statements
+        .updateTable('containers')
+        .set({ lease_holder: null, updated_at: now() })
+        .where('handle', '=', handle)
+        .where('state', '=', 'creating')
+        .where('lease_holder', '=', holder)
+        .returning('handle'),
       options,
     );
     return row !== undefined;
@@ -83,32 +95,39 @@ export class PostgresContainerRepository implements ContainerRepository {
 
   async lookup(workerName: string, handle: string, options: AbortOptions = {}): Promise<ContainerRecord | undefined> {
     const row = await this.#runner.first(
-      sql<JsonRow>`select row_to_json(container)::text as row from ${this.#tables.containers} as container
-        where worker_name = ${workerName} and handle = ${handle}`,
+      this.#statements
+        .selectFrom('containers')
+        .select((eb) => jsonText(eb.fn.toJson('containers')).as('row'))
+        .where('worker_name', '=', workerName)
+        .where('handle', '=', handle),
       options,
     );
-    return row === undefined ? undefined : parseContainer(row.row);
+    return row === undefined ? undefined : toContainer(parse(row.row));
   }
 
   async volumesOf(handle: string, options: AbortOptions = {}): Promise<readonly VolumeRecord[]> {
-    const { containers, volumes } = this.#tables;
-    const row = await this.#runner.first(
-      sql<JsonRow>`
-        select coalesce(json_agg(row_to_json(volume) order by volume.id), '[]')::text as row from (
-          select each.*, container.handle as container_handle
-          from ${containers} as container join ${volumes} as each on each.container_id = container.id
-          where container.handle = ${handle}
-        ) as volume`,
+    const rows = await this.#runner.rows(
+      this.#statements
+        .selectFrom('volumes')
+        .innerJoin('containers', 'containers.id', 'volumes.container_id')
+        .select((eb) => jsonText(eb.fn.toJson('volumes')).as('row'))
+        .where('containers.handle', '=', handle)
+        .orderBy('volumes.id'),
       options,
     );
-    return row === undefined ? [] : parseVolumes(row.row);
+    return rows.map(({ row }) => toVolume(parse(row), handle));
   }
 
   async recordPod(handle: string, holder: string, podUid: string, options: AbortOptions = {}): Promise<void> {
     checkText('podUid', podUid, 253);
     const row = await this.#runner.first(
-      sql`update ${this.#tables.containers} set pod_uid = ${podUid}, updated_at = now()
-        where handle = ${handle} and state = 'creating' and lease_holder = ${holder} returning 1`,
+      this.#statements
+        .updateTable('containers')
+        .set({ pod_uid: podUid, updated_at: now() })
+        .where('handle', '=', handle)
+        .where('state', '=', 'creating')
+        .where('lease_holder', '=', holder)
+        .returning('handle'),
       options,
     );
     if (row === undefined) throw await this.#refusal(handle, 'creating', options);
@@ -124,17 +143,25 @@ export class PostgresContainerRepository implements ContainerRepository {
 
   async markOwnerFinished(workerName: string, owner: ContainerOwner, options: AbortOptions = {}): Promise<number> {
     checkOwner(owner);
-    const { containers, volumes } = this.#tables;
     const rows = await this.#runner.rows(
-      sql`
-        with moved as (
-          update ${containers} set state = 'destroying', lease_holder = null, lease_until = null, updated_at = now()
-          where worker_name = ${workerName} and owner_digest = ${ownerDigest(owner)} and state in ('creating', 'created')
-          returning id
-        ), mounted as (
-          update ${volumes} set state = 'destroying', updated_at = now() where container_id in (select id from moved)
+      this.#statements
+        .with('moved', (db) =>
+          db
+            .updateTable('containers')
+            .set({ state: 'destroying', lease_holder: null, lease_until: null, updated_at: now() })
+            .where('worker_name', '=', workerName)
+            .where('owner_digest', '=', ownerDigest(owner))
+            .where('state', 'in', liveStates)
+            .returning(['id', 'handle']),
         )
-        select 1 from moved`,
+        .with('mounted', (db) =>
+          db
+            .updateTable('volumes')
+            .set({ state: 'destroying', updated_at: now() })
+            .where('container_id', 'in', db.selectFrom('moved').select('id')),
+        )
+        .selectFrom('moved')
+        .select('handle'),
       options,
     );
     return rows.length;
@@ -148,46 +175,101 @@ export class PostgresContainerRepository implements ContainerRepository {
     const { hijackGraceMs = 0 } = options;
     checkLimit(limit);
     checkDuration('hijackGraceMs', hijackGraceMs);
-    const { containers, hijacks, volumes } = this.#tables;
-    const unattended = sql`not exists (select from ${hijacks} where container_id = ${containers}.id and seen_at > ${fromNow(-hijackGraceMs)})`;
+    const eb = expressionBuilder<Tables, 'containers'>();
+    const unattended = eb.not(
+      eb.exists(
+        eb
+          .selectFrom('hijacks')
+          .whereRef('hijacks.container_id', '=', 'containers.id')
+          .where('hijacks.seen_at', '>', fromNow(-hijackGraceMs)),
+      ),
+    );
     const rows = await this.#runner.rows(
-      sql<JsonRow>`
-        with due as materialized (
-          select id from ${containers}
-          where worker_name = ${workerName} and (state = 'failed' or (state = 'creating' and lease_until < now())) and ${unattended}
-          order by created_at, id limit ${limit}::int
-          for update skip locked
-        ), moved as (
-          update ${containers} set state = 'destroying', lease_holder = null, lease_until = null, updated_at = now()
-          where id in (select id from due)
-          returning *
-        ), mounted as (
-          update ${volumes} set state = 'destroying', updated_at = now() where container_id in (select id from moved)
-        ), destroyable as (
-          select * from moved
-          union all
-          select * from (
-            select * from ${containers} where worker_name = ${workerName} and state = 'destroying' and ${unattended}
-            order by created_at, id limit ${limit}::int
-          ) as destroying
-          order by created_at, id limit ${limit}::int
+      this.#statements
+        .with(
+          (cte) => cte('due').materialized(),
+          (db) =>
+            db
+              .selectFrom('containers')
+              .select('id')
+              .where('worker_name', '=', workerName)
+              .where((eb) =>
+                eb.or([
+                  eb('state', '=', 'failed'),
+                  eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', now())]),
+                ]),
+              )
+              .where(unattended)
+              .orderBy('created_at')
+              .orderBy('id')
+              .limit(limit)
+              .forUpdate()
+              .skipLocked(),
         )
-        select row_to_json(destroyable)::text as row from destroyable order by created_at, id`,
+        .with('moved', (db) =>
+          db
+            .updateTable('containers')
+            .set({ state: 'destroying', lease_holder: null, lease_until: null, updated_at: now() })
+            .where('id', 'in', db.selectFrom('due').select('id'))
+            .returningAll(),
+        )
+        .with('mounted', (db) =>
+          db
+            .updateTable('volumes')
+            .set({ state: 'destroying', updated_at: now() })
+            .where('container_id', 'in', db.selectFrom('moved').select('id')),
+        )
+        .with('destroyable', (db) =>
+          db
+            .selectFrom('moved')
+            .selectAll()
+            .unionAll((eb) =>
+              eb.parens(
+                eb
+                  .selectFrom('containers')
+                  .selectAll()
+                  .where('worker_name', '=', workerName)
+                  .where('state', '=', 'destroying')
+                  .where(unattended)
+                  .orderBy('created_at')
+                  .orderBy('id')
+                  .limit(limit),
+              ),
+            )
+            .orderBy('created_at')
+            .orderBy('id')
+            .limit(limit),
+        )
+        .selectFrom('destroyable')
+        .select((eb) => jsonText(eb.fn.toJson('destroyable')).as('row'))
+        .orderBy('created_at')
+        .orderBy('id'),
       options,
     );
-    return rows.map(({ row }) => parseContainer(row));
+    return rows.map(({ row }) => toContainer(parse(row)));
   }
 
   async delete(handle: string, options: AbortOptions = {}): Promise<number> {
-    const { containers, volumes } = this.#tables;
     const row = await this.#runner.first(
-      sql<{ volumes: string }>`
-        with gone as (
-          delete from ${containers} where handle = ${handle} and state = 'destroying' returning id
-        ), mounted as (
-          delete from ${volumes} where container_id in (select id from gone) returning 1
+      this.#statements
+        .with('deleted', (db) =>
+          db.deleteFrom('containers').where('handle', '=', handle).where('state', '=', 'destroying').returning('id'),
         )
-        select (select count(*) from mounted)::text as volumes from gone`,
+        .with('mounted', (db) =>
+          db
+            .deleteFrom('volumes')
+            .where('container_id', 'in', db.selectFrom('deleted').select('id'))
+            .returning('handle'),
+        )
+        .selectFrom('deleted')
+        .select((eb) =>
+          eb
+            .cast<string>(
+              eb.selectFrom('mounted').select((eb) => eb.fn.countAll().as('count')),
+              'text',
+            )
+            .as('volumes'),
+        ),
       options,
     );
     if (row !== undefined) return Number(row.volumes);
@@ -197,29 +279,37 @@ export class PostgresContainerRepository implements ContainerRepository {
   }
 
   async properties(handle: string, options: AbortOptions = {}): Promise<Readonly<Record<string, string>>> {
-    const { containers, containerProperties } = this.#tables;
-    const row = await this.#runner.first(
-      sql<JsonRow>`
-        select (
-          select coalesce(json_object_agg(property.name, property.value), '{}')
-          from ${containerProperties} as property where property.container_id = container.id
-        )::text as row
-        from ${containers} as container where handle = ${handle}`,
+    const rows = await this.#runner.rows(
+      this.#statements
+        .selectFrom('containers')
+        .leftJoin('container_properties as property', 'property.container_id', 'containers.id')
+        .select(['property.name', 'property.value'])
+        .where('containers.handle', '=', handle),
       options,
     );
-    if (row === undefined) throw disappeared(handle);
-    return JSON.parse(row.row) as Readonly<Record<string, string>>;
+    if (rows.length === 0) throw disappeared(handle);
+    // A container without properties is one row of nulls.
+    return Object.fromEntries(
+      rows.flatMap(({ name, value }) => (name === null || value === null ? [] : [[name, value]])),
+    );
   }
 
   async setProperty(handle: string, name: string, value: string, options: AbortOptions = {}): Promise<void> {
     checkProperty('name', name, 'value', value);
-    const { containers, containerProperties } = this.#tables;
     const row = await this.#runner.first(
-      sql`
-        with container as (select id from ${containers} where handle = ${handle} for key share)
-        insert into ${containerProperties} (container_id, name, value) select id, ${name}, ${value} from container
-        on conflict (container_id, name) do update set value = excluded.value, updated_at = now()
-        returning 1`,
+      this.#statements
+        .with('container', (db) => db.selectFrom('containers').select('id').where('handle', '=', handle).forKeyShare())
+        .insertInto('container_properties')
+        .columns(['container_id', 'name', 'value'])
+        .expression((eb) =>
+          eb.selectFrom('container').select((eb) => ['id', eb.val(name).as('name'), eb.val(value).as('value')]),
+        )
+        .onConflict((conflict) =>
+          conflict
+            .columns(['container_id', 'name'])
+            .doUpdateSet((eb) => ({ value: eb.ref('excluded.value'), updated_at: now() })),
+        )
+        .returning('name'),
       options,
     );
     if (row === undefined) throw disappeared(handle);
@@ -227,31 +317,44 @@ export class PostgresContainerRepository implements ContainerRepository {
 
   async recordHijack(handle: string, processId: string, options: AbortOptions = {}): Promise<void> {
     checkText('processId', processId, 100);
-    const { containers, hijacks } = this.#tables;
     const row = await this.#runner.first(
-      sql`
-        with container as (
-          update ${containers} set last_hijack_at = now(), updated_at = now() where handle = ${handle} returning id
-        ), recorded as (
-          insert into ${hijacks} (container_id, process_id) select id, ${processId} from container
-          on conflict (container_id, process_id) do update set seen_at = now()
+      this.#statements
+        .with('container', (db) =>
+          db
+            .updateTable('containers')
+            .set({ last_hijack_at: now(), updated_at: now() })
+            .where('handle', '=', handle)
+            .returning(['id', 'handle']),
         )
-        select 1 from container`,
+        .with('recorded', (db) =>
+          db
+            .insertInto('hijacks')
+            .columns(['container_id', 'process_id'])
+            .expression((eb) => eb.selectFrom('container').select((eb) => ['id', eb.val(processId).as('process_id')]))
+            .onConflict((conflict) => conflict.columns(['container_id', 'process_id']).doUpdateSet({ seen_at: now() })),
+        )
+        .selectFrom('container')
+        .select('handle'),
       options,
     );
     if (row === undefined) throw disappeared(handle);
   }
 
   async endHijack(handle: string, processId: string, options: AbortOptions = {}): Promise<void> {
-    const { containers, hijacks } = this.#tables;
     await this.#runner.rows(
-      sql`
-        with ended as (
-          delete from ${hijacks} using ${containers} as container
-          where container_id = container.id and container.handle = ${handle} and process_id = ${processId}
-          returning container_id
+      this.#statements
+        .with('ended', (db) =>
+          db
+            .deleteFrom('hijacks')
+            .using('containers')
+            .whereRef('hijacks.container_id', '=', 'containers.id')
+            .where('containers.handle', '=', handle)
+            .where('hijacks.process_id', '=', processId)
+            .returning('hijacks.container_id'),
         )
-        update ${containers} set last_hijack_at = now(), updated_at = now() where id in (select container_id from ended)`,
+        .updateTable('containers')
+        .set({ last_hijack_at: now(), updated_at: now() })
+        .where('id', 'in', (eb) => eb.selectFrom('ended').select('container_id')),
       options,
     );
   }
@@ -265,28 +368,68 @@ export class PostgresContainerRepository implements ContainerRepository {
     checkText('processId', processId, 100);
     for (const [name, value] of Object.entries(properties))
       checkProperty(`properties[${JSON.stringify(name)}]`, name, `properties.${name}`, value);
-    // A list and not an object, in which PostgreSQL would take `__proto__` for a name like any other, and JavaScript not.
+    // A list, because PostgreSQL keeps a key `__proto__` of an object and JavaScript does not.
     const given = toJson(
       'properties',
       Object.entries(properties).map(([name, value]) => ({ name, value })),
     );
-    const { containers, containerProperties, processes } = this.#tables;
     const row = await this.#runner.first(
-      sql`
-        with container as (
-          select id from ${containers} where handle = ${handle} for key share
-        ), recorded as (
-          insert into ${processes} (container_id, process_id, exit_status, signal, oom_kills, stdout_bytes, stderr_bytes)
-          select id, ${processId}, ${exitStatus}::int, ${number ?? null}::int, ${oomKills ?? null}::bigint,
-            ${stdoutBytes ?? null}::bigint, ${stderrBytes ?? null}::bigint
-          from container
-          on conflict (container_id, process_id) do nothing
-        ), set as (
-          insert into ${containerProperties} (container_id, name, value)
-          select container.id, given.name, given.value from container, jsonb_to_recordset(${given}::jsonb) as given (name text, value text)
-          on conflict (container_id, name) do update set value = excluded.value, updated_at = now()
+      this.#statements
+        .with('container', (db) =>
+          db.selectFrom('containers').select(['id', 'handle']).where('handle', '=', handle).forKeyShare(),
         )
-        select 1 from container`,
+        .with('recorded', (db) =>
+          db
+            .insertInto('processes')
+            .columns([
+              'container_id',
+              'process_id',
+              'exit_status',
+              'signal',
+              'oom_kills',
+              'stdout_bytes',
+              'stderr_bytes',
+            ])
+            .expression((eb) =>
+              eb
+                .selectFrom('container')
+                .select((eb) => [
+                  'id',
+                  eb.val(processId).as('process_id'),
+                  eb.val(exitStatus).as('exit_status'),
+                  eb.val(number ?? null).as('signal'),
+                  eb.val(oomKills ?? null).as('oom_kills'),
+                  eb.val(stdoutBytes ?? null).as('stdout_bytes'),
+                  eb.val(stderrBytes ?? null).as('stderr_bytes'),
+                ]),
+            )
+            .onConflict((conflict) => conflict.columns(['container_id', 'process_id']).doNothing()),
+        )
+        .with('set', (db) =>
+          db
+            .insertInto('container_properties')
+            .columns(['container_id', 'name', 'value'])
+            .expression((eb) =>
+              eb
+                .selectFrom([
+                  'container',
+                  // One parameter, whatever the number of properties.
+                  eb.fn<{ value: Property }>('jsonb_array_elements', [eb.cast(eb.val(given), 'jsonb')]).as('given'),
+                ])
+                .select((eb) => [
+                  'container.id',
+                  eb.ref('given.value', '->>').key('name').as('name'),
+                  eb.ref('given.value', '->>').key('value').as('value'),
+                ]),
+            )
+            .onConflict((conflict) =>
+              conflict
+                .columns(['container_id', 'name'])
+                .doUpdateSet((eb) => ({ value: eb.ref('excluded.value'), updated_at: now() })),
+            ),
+        )
+        .selectFrom('container')
+        .select('handle'),
       options,
     );
     if (row === undefined) throw disappeared(handle);
@@ -297,49 +440,61 @@ export class PostgresContainerRepository implements ContainerRepository {
     processId: string,
     options: AbortOptions = {},
   ): Promise<ProcessResultRecord | undefined> {
-    const { containers, processes } = this.#tables;
-    const row = await this.#runner.first(
-      sql<
-        Readonly<Record<'signal' | 'oom_kills' | 'stdout_bytes' | 'stderr_bytes', string | null>> & {
-          readonly exit_status: string;
-        }
-      >`
-        select process.exit_status::text, process.signal::text, process.oom_kills::text, process.stdout_bytes::text, process.stderr_bytes::text
-        from ${containers} as container join ${processes} as process on process.container_id = container.id
-        where container.handle = ${handle} and process.process_id = ${processId}`,
+    const found = await this.#runner.first(
+      this.#statements
+        .selectFrom('processes')
+        .innerJoin('containers', 'containers.id', 'processes.container_id')
+        .select((eb) => jsonText(eb.fn.toJson('processes')).as('row'))
+        .where('containers.handle', '=', handle)
+        .where('processes.process_id', '=', processId),
       options,
     );
-    if (row === undefined) return undefined;
-    const [stdoutBytes, stderrBytes] = [countOf(row.stdout_bytes), countOf(row.stderr_bytes)];
+    if (found === undefined) return undefined;
+    const row = parse(found.row);
     return {
-      exitStatus: Number(row.exit_status),
-      signal: countOf(row.signal),
-      oomKills: countOf(row.oom_kills),
-      ...(stdoutBytes === undefined ? {} : { stdoutBytes }),
-      ...(stderrBytes === undefined ? {} : { stderrBytes }),
+      exitStatus: row.exit_status,
+      signal: row.signal ?? undefined,
+      oomKills: row.oom_kills ?? undefined,
+      ...(row.stdout_bytes === null ? {} : { stdoutBytes: row.stdout_bytes }),
+      ...(row.stderr_bytes === null ? {} : { stderrBytes: row.stderr_bytes }),
     };
   }
 
-  /** A container and its volumes out of `creating`, which ends its lease; being there already is as good. */
+  /**
+   * Moves a container and its volumes out of `creating`, which ends the lease. Changes nothing if
+   * they are in that state already.
+   */
   async #move(handle: string, holder: string, to: 'created' | 'failed', options: AbortOptions): Promise<void> {
-    const { containers, volumes } = this.#tables;
     const row = await this.#runner.first(
-      sql`
-        with moved as (
-          update ${containers} set state = ${sql.lit(to)}, lease_holder = null, lease_until = null, updated_at = now()
-          where handle = ${handle} and (state = ${sql.lit(to)} or (state = 'creating' and lease_holder = ${holder}))
-          returning id
-        ), mounted as (
-          update ${volumes} set state = ${sql.lit(to)}, updated_at = now()
-          where container_id in (select id from moved) and state = 'creating'
+      this.#statements
+        .with('moved', (db) =>
+          db
+            .updateTable('containers')
+            .set({ state: to, lease_holder: null, lease_until: null, updated_at: now() })
+            .where('handle', '=', handle)
+            .where((eb) =>
+              eb.or([eb('state', '=', to), eb.and([eb('state', '=', 'creating'), eb('lease_holder', '=', holder)])]),
+            )
+            .returning(['id', 'handle']),
         )
-        select 1 from moved`,
+        .with('mounted', (db) =>
+          db
+            .updateTable('volumes')
+            .set({ state: to, updated_at: now() })
+            .where('container_id', 'in', db.selectFrom('moved').select('id'))
+            .where('state', '=', 'creating'),
+        )
+        .selectFrom('moved')
+        .select('handle'),
       options,
     );
     if (row === undefined) throw await this.#refusal(handle, to, options);
   }
 
-  /** Why a move of the lease's holder found no row that it may move. Each of those is legal while the row is `creating`. */
+  /**
+   * Returns the reason why a move by the lease's holder found no row. Every such move is legal
+   * while the row is `creating`.
+   */
   async #refusal(handle: string, to: string, options: AbortOptions): Promise<Error> {
     const state = await this.#stateOf(handle, options);
     if (state === 'creating') return new LeaseLostError(handle);
@@ -348,16 +503,17 @@ export class PostgresContainerRepository implements ContainerRepository {
 
   async #stateOf(handle: string, options: AbortOptions): Promise<string | undefined> {
     const row = await this.#runner.first(
-      sql<{ state: string }>`select state from ${this.#tables.containers} where handle = ${handle}`,
+      this.#statements.selectFrom('containers').select('state').where('handle', '=', handle),
       options,
     );
     return row?.state;
   }
 }
 
-/** A number as the server writes it. */
-function countOf(text: string | null): number | undefined {
-  return text === null ? undefined : Number(text);
+/** A property in the JSON parameter of `recordProcessResult`. */
+interface Property {
+  readonly name: string;
+  readonly value: string;
 }
 
 function checkLease(lease: Lease): void {
@@ -370,7 +526,7 @@ function checked(made: NewContainer, workerName: string, owner: ContainerOwner):
   return made;
 }
 
-/** Without its row nothing says on which worker it was. */
+/** The worker is unknown because the row no longer exists. */
 function disappeared(handle: string): ContainerDisappearedError {
   return new ContainerDisappearedError(handle, 'unknown');
 }

@@ -1,6 +1,3 @@
-import type { RawBuilder } from 'kysely';
-import { sql } from 'kysely';
-
 import {
   IllegalTransitionError,
   LeaseLostError,
@@ -11,20 +8,21 @@ import type { AbortOptions } from '../../runtime/options.ts';
 import type { VolumeRecord } from '../records.ts';
 import type { MarkReadyOptions, NewArtifactVolume, VolumeContent, VolumeRepository } from '../volume-repository.ts';
 import { checkDuration, checkLimit, checkText, toJson } from './input.ts';
-import type { JsonRow } from './rows.ts';
-import { parseVolume } from './rows.ts';
+import { jsonText, parse, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
-import type { Tables } from './tables.ts';
-import { fromNow } from './tables.ts';
+import { fromNow, liveStates, now, type StatementBuilder } from './tables.ts';
 
-/** Volumes in PostgreSQL. Every method is one statement, but for a look at the row after a move that moved nothing. */
+/**
+ * Volumes in PostgreSQL. Every method is one statement, except a move that finds no row to move: a
+ * second statement then reads the row's state.
+ */
 export class PostgresVolumeRepository implements VolumeRepository {
   readonly #runner: StatementRunner;
-  readonly #tables: Tables;
+  readonly #statements: StatementBuilder;
 
-  constructor(runner: StatementRunner, tables: Tables) {
+  constructor(runner: StatementRunner, statements: StatementBuilder) {
     this.#runner = runner;
-    this.#tables = tables;
+    this.#statements = statements;
   }
 
   async insertArtifact(volume: NewArtifactVolume, options: AbortOptions = {}): Promise<VolumeRecord> {
@@ -34,54 +32,72 @@ export class PostgresVolumeRepository implements VolumeRepository {
     checkText('store', volume.store, 253);
     checkDuration('timeToLiveMs', volume.timeToLiveMs);
     checkDuration('leaseMs', volume.leaseMs);
-    const { volumes } = this.#tables;
     const row = await this.#runner.first(
-      sql<JsonRow>`
-        with changed as (
-          insert into ${volumes} (handle, worker_name, kind, state, team_id, store, location, expires_at, lease_until)
-          values (${volume.handle}, ${volume.workerName}, 'artifact', 'creating', ${volume.teamId}, ${volume.store},
-            ${toJson('location', volume.location)}::jsonb, ${fromNow(volume.timeToLiveMs)}, ${fromNow(volume.leaseMs)})
-          returning *
-        ) ${this.#changed()}`,
+      this.#statements
+        .insertInto('volumes')
+        .values({
+          handle: volume.handle,
+          worker_name: volume.workerName,
+          kind: 'artifact',
+          state: 'creating',
+          team_id: volume.teamId,
+          store: volume.store,
+          location: toJson('location', volume.location),
+          expires_at: fromNow(volume.timeToLiveMs),
+          lease_until: fromNow(volume.leaseMs),
+        })
+        .returning((eb) => jsonText(eb.fn.toJson('volumes')).as('row')),
       options,
     );
-    if (row === undefined) throw new RepositoryUnavailableError('an insert gave no row');
-    return parseVolume(row.row);
+    if (row === undefined) throw new RepositoryUnavailableError('an insert returned no row');
+    return toVolume(parse(row.row), undefined);
   }
 
   async markCreated(handle: string, options: AbortOptions = {}): Promise<VolumeRecord> {
-    const { volumes } = this.#tables;
     const row = await this.#runner.first(
-      sql<JsonRow>`
-        with changed as (
-          update ${volumes} set state = 'created', lease_until = null, updated_at = now()
-          where handle = ${handle} and state in ('creating', 'created')
-          returning *
-        ) ${this.#changed()}`,
+      this.#statements
+        .updateTable('volumes')
+        .set({ state: 'created', lease_until: null, updated_at: now() })
+        .where('handle', '=', handle)
+        .where('state', 'in', ['creating', 'created'])
+        .returning((eb) => [
+          jsonText(eb.fn.toJson('volumes')).as('row'),
+          eb
+            .selectFrom('containers')
+            .select('containers.handle')
+            .whereRef('containers.id', '=', 'volumes.container_id')
+            .as('container_handle'),
+        ]),
       options,
     );
     if (row === undefined) throw await this.#refusal(handle, 'created', options);
-    return parseVolume(row.row);
+    return toVolume(parse(row.row), row.container_handle ?? undefined);
   }
 
   async markFailed(handle: string, options: AbortOptions = {}): Promise<void> {
-    const { volumes } = this.#tables;
     const row = await this.#runner.first(
-      sql`update ${volumes} set state = 'failed', lease_until = null, updated_at = now()
-        where handle = ${handle} and state in ('creating', 'failed') returning 1`,
+      this.#statements
+        .updateTable('volumes')
+        .set({ state: 'failed', lease_until: null, updated_at: now() })
+        .where('handle', '=', handle)
+        .where('state', 'in', ['creating', 'failed'])
+        .returning('handle'),
       options,
     );
     if (row === undefined) throw await this.#refusal(handle, 'failed', options);
   }
 
   async lookup(workerName: string, handle: string, options: AbortOptions = {}): Promise<VolumeRecord | undefined> {
-    const { volumes } = this.#tables;
     const row = await this.#runner.first(
-      sql<JsonRow>`
-        with changed as (select * from ${volumes} where worker_name = ${workerName} and handle = ${handle}) ${this.#changed()}`,
+      this.#statements
+        .selectFrom('volumes')
+        .leftJoin('containers', 'containers.id', 'volumes.container_id')
+        .select((eb) => [jsonText(eb.fn.toJson('volumes')).as('row'), 'containers.handle as container_handle'])
+        .where('volumes.worker_name', '=', workerName)
+        .where('volumes.handle', '=', handle),
       options,
     );
-    return row === undefined ? undefined : parseVolume(row.row);
+    return row === undefined ? undefined : toVolume(parse(row.row), row.container_handle ?? undefined);
   }
 
   async markReady(
@@ -89,33 +105,48 @@ export class PostgresVolumeRepository implements VolumeRepository {
     content: VolumeContent | undefined,
     { holder, ...options }: MarkReadyOptions = {},
   ): Promise<void> {
-    const { containers, volumes } = this.#tables;
-    const digest = content?.digest ?? null;
-    const sizeBytes = content === undefined ? null : String(content.sizeBytes);
     const row = await this.#runner.first(
-      // The lock on the container's row, which changes hands by an update of it, orders the two.
-      sql`
-        with open as (
-          select id from ${containers}
-          where id = (select container_id from ${volumes} where handle = ${handle}) and (state <> 'creating' or lease_holder = ${holder ?? null})
-          for share
+      this.#statements
+        .with('open', (db) =>
+          db
+            .selectFrom('containers')
+            .select('id')
+            .where('id', '=', (eb) => eb.selectFrom('volumes').select('container_id').where('handle', '=', handle))
+            .where((eb) =>
+              eb.or([
+                eb('state', '<>', 'creating'),
+                ...(holder === undefined ? [] : [eb('lease_holder', '=', holder)]),
+              ]),
+            )
+            // A takeover of the lease updates this row. The lock orders the two statements.
+            .forShare(),
         )
-        update ${volumes}
-        set ready_at = now(), digest = coalesce(${digest}::text, digest), size_bytes = coalesce(${sizeBytes}::text::bigint, size_bytes), updated_at = now()
-        where handle = ${handle} and state in ('creating', 'created') and (container_id is null or container_id in (select id from open))
-        returning 1`,
+        .updateTable('volumes')
+        .set({
+          ready_at: now(),
+          ...(content === undefined ? {} : { digest: content.digest, size_bytes: content.sizeBytes }),
+          updated_at: now(),
+        })
+        .where('handle', '=', handle)
+        .where('state', 'in', ['creating', 'created'])
+        .where((eb) =>
+          eb.or([eb('container_id', 'is', null), eb('container_id', 'in', eb.selectFrom('open').select('id'))]),
+        )
+        .returning('handle'),
       options,
     );
     if (row === undefined) throw await this.#refusal(handle, 'ready', options);
   }
 
   async expire(workerName: string, handle: string, options: AbortOptions = {}): Promise<boolean> {
-    const { volumes } = this.#tables;
     const row = await this.#runner.first(
-      sql`update ${volumes} set state = 'destroying', lease_until = null, updated_at = now()
-        where worker_name = ${workerName} and handle = ${handle} and container_id is null
-          and state in ('creating', 'created', 'failed', 'destroying')
-        returning 1`,
+      this.#statements
+        .updateTable('volumes')
+        .set({ state: 'destroying', lease_until: null, updated_at: now() })
+        .where('worker_name', '=', workerName)
+        .where('handle', '=', handle)
+        .where('container_id', 'is', null)
+        .returning('handle'),
       options,
     );
     return row !== undefined;
@@ -127,41 +158,74 @@ export class PostgresVolumeRepository implements VolumeRepository {
     options: AbortOptions = {},
   ): Promise<readonly VolumeRecord[]> {
     checkLimit(limit);
-    const { volumes } = this.#tables;
     const rows = await this.#runner.rows(
-      sql<JsonRow>`
-        with due as materialized (
-          select id from ${volumes}
-          where worker_name = ${workerName} and container_id is null and (
-            state = 'failed'
-            or (state = 'creating' and lease_until < now())
-            or (state in ('creating', 'created') and expires_at < now())
-          )
-          order by created_at, id limit ${limit}::int
-          for update skip locked
-        ), moved as (
-          update ${volumes} set state = 'destroying', lease_until = null, updated_at = now()
-          where id in (select id from due)
-          returning *
-        ), changed as (
-          select * from moved
-          union all
-          select * from (
-            select * from ${volumes}
-            where worker_name = ${workerName} and container_id is null and state = 'destroying'
-            order by created_at, id limit ${limit}::int
-          ) as destroying
-          order by created_at, id limit ${limit}::int
-        ) ${this.#changed()} order by changed.created_at, changed.id`,
+      this.#statements
+        .with(
+          (cte) => cte('due').materialized(),
+          (db) =>
+            db
+              .selectFrom('volumes')
+              .select('id')
+              .where('worker_name', '=', workerName)
+              .where('container_id', 'is', null)
+              .where((eb) =>
+                eb.or([
+                  eb('state', '=', 'failed'),
+                  eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', now())]),
+                  eb.and([eb('state', 'in', liveStates), eb('expires_at', '<', now())]),
+                ]),
+              )
+              .orderBy('created_at')
+              .orderBy('id')
+              .limit(limit)
+              .forUpdate()
+              .skipLocked(),
+        )
+        .with('moved', (db) =>
+          db
+            .updateTable('volumes')
+            .set({ state: 'destroying', lease_until: null, updated_at: now() })
+            .where('id', 'in', db.selectFrom('due').select('id'))
+            .returningAll(),
+        )
+        .with('destroyable', (db) =>
+          db
+            .selectFrom('moved')
+            .selectAll()
+            .unionAll((eb) =>
+              eb.parens(
+                eb
+                  .selectFrom('volumes')
+                  .selectAll()
+                  .where('worker_name', '=', workerName)
+                  .where('container_id', 'is', null)
+                  .where('state', '=', 'destroying')
+                  .orderBy('created_at')
+                  .orderBy('id')
+                  .limit(limit),
+              ),
+            )
+            .orderBy('created_at')
+            .orderBy('id')
+            .limit(limit),
+        )
+        .selectFrom('destroyable')
+        .select((eb) => jsonText(eb.fn.toJson('destroyable')).as('row'))
+        .orderBy('created_at')
+        .orderBy('id'),
       options,
     );
-    return rows.map(({ row }) => parseVolume(row));
+    return rows.map(({ row }) => toVolume(parse(row), undefined));
   }
 
   async delete(handle: string, options: AbortOptions = {}): Promise<void> {
-    const { volumes } = this.#tables;
     const row = await this.#runner.first(
-      sql`delete from ${volumes} where handle = ${handle} and container_id is null and state = 'destroying' returning 1`,
+      this.#statements
+        .deleteFrom('volumes')
+        .where('handle', '=', handle)
+        .where('container_id', 'is', null)
+        .where('state', '=', 'destroying')
+        .returning('handle'),
       options,
     );
     if (row !== undefined) return;
@@ -169,24 +233,21 @@ export class PostgresVolumeRepository implements VolumeRepository {
     if (state !== undefined) throw new IllegalTransitionError(`volume ${handle}`, state, 'deleted');
   }
 
-  /** Ends a statement of which the part `changed` has rows of volumes. */
-  #changed(): RawBuilder<JsonRow> {
-    return sql`select (select row_to_json(volume) from (select changed.*, container.handle as container_handle) as volume)::text as row
-      from changed left join ${this.#tables.containers} as container on container.id = changed.container_id`;
-  }
-
-  /** Why a move found no row that it may move. A container's volume may get ready in either state, by the lease's holder. */
+  /**
+   * Returns the reason why a move found no row. A container's volume may become ready in either
+   * state, by the lease's holder.
+   */
   async #refusal(handle: string, to: string, options: AbortOptions): Promise<Error> {
     const state = await this.#stateOf(handle, options);
     if (to === 'ready' && (state === 'creating' || state === 'created')) return new LeaseLostError(handle);
-    // Without its row nothing says on which worker it was.
+    // The worker is unknown because the row no longer exists.
     if (state === undefined) return new VolumeDisappearedError(handle, 'unknown');
     return new IllegalTransitionError(`volume ${handle}`, state, to);
   }
 
   async #stateOf(handle: string, options: AbortOptions): Promise<string | undefined> {
     const row = await this.#runner.first(
-      sql<{ state: string }>`select state from ${this.#tables.volumes} where handle = ${handle}`,
+      this.#statements.selectFrom('volumes').select('state').where('handle', '=', handle),
       options,
     );
     return row?.state;

@@ -1,29 +1,33 @@
-import { sql } from 'kysely';
-
 import { RepositoryUnavailableError } from '../../errors/repository.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type { WorkerRepository } from '../worker-repository.ts';
 import { checkText } from './input.ts';
 import type { StatementRunner } from './statement-runner.ts';
-import type { Tables } from './tables.ts';
+import type { StatementBuilder } from './tables.ts';
 
 /** Workers in PostgreSQL. */
 export class PostgresWorkerRepository implements WorkerRepository {
   readonly #runner: StatementRunner;
-  readonly #tables: Tables;
+  readonly #statements: StatementBuilder;
 
-  constructor(runner: StatementRunner, tables: Tables) {
+  constructor(runner: StatementRunner, statements: StatementBuilder) {
     this.#runner = runner;
-    this.#tables = tables;
+    this.#statements = statements;
   }
 
   async register(workerName: string, options: AbortOptions = {}): Promise<{ readonly installationId: string }> {
     checkText('workerName', workerName, 253);
-    const { installation, workers } = this.#tables;
     const row = await this.#runner.first(
-      sql<{ id: string }>`
-        with registered as (insert into ${workers} (name) values (${workerName}) on conflict (name) do nothing)
-        select id::text as id from ${installation}`,
+      this.#statements
+        .with('registered', (db) =>
+          db
+            .insertInto('workers')
+            .values({ name: workerName })
+            .onConflict((conflict) => conflict.column('name').doNothing()),
+        )
+        .selectFrom('installation')
+        // Drivers read a uuid in different ways.
+        .select((eb) => eb.cast<string>('id', 'text').as('id')),
       options,
     );
     if (row === undefined) throw new RepositoryUnavailableError('the schema has no installation id');

@@ -1,48 +1,34 @@
-import type { ContainerMetadata } from '../../runtime/container.ts';
-import type { ContainerRecord, ContainerState, VolumeKind, VolumeRecord, VolumeState } from '../records.ts';
+import type { AliasableExpression, Expression, Selectable, ShallowDehydrateObject } from 'kysely';
+import { expressionBuilder } from 'kysely';
 
-// Every row is read as one JSON text, made by the server and parsed here: numbers, times and objects are then the same from every driver, whatever
-// parsers a pool of the caller's has.
+import type { ContainerRecord, VolumeRecord } from '../records.ts';
+import type { Tables } from './tables.ts';
 
-/** What a statement selects: a row as `row_to_json(…)::text`. */
-export interface JsonRow {
-  readonly row: string;
+// Statements select a whole row as one JSON text, which the server writes, and a single value as a
+// text. Numbers, times and objects are then the same with every driver and with every type parser
+// of the caller's pool.
+
+declare const content: unique symbol;
+
+/** A JSON text of a `T`. */
+export type JsonText<T> = string & { readonly [content]: T };
+
+/** Returns the SQL expression that casts JSON to a text. */
+export function jsonText<T>(json: Expression<T>): AliasableExpression<JsonText<T>> {
+  return expressionBuilder<Tables>().cast<JsonText<T>>(json, 'text');
 }
 
-interface ContainerRow {
-  readonly handle: string;
-  readonly worker_name: string;
-  readonly owner_kind: string;
-  readonly owner_key: string;
-  readonly state: ContainerState;
-  readonly pod_name: string;
-  readonly pod_uid: string | null;
-  readonly metadata: ContainerMetadata;
-  readonly settings: Readonly<Record<string, unknown>>;
-  readonly last_hijack_at: string | null;
-  readonly created_at: string;
+export function parse<T>(json: JsonText<T>): T {
+  return JSON.parse(json) as T;
 }
 
-interface VolumeRow {
-  readonly handle: string;
-  readonly worker_name: string;
-  readonly kind: VolumeKind;
-  readonly state: VolumeState;
-  readonly container_handle: string | null;
-  readonly mount_path: string | null;
-  readonly name: string | null;
-  readonly team_id: string | null;
-  readonly store: string;
-  readonly location: Readonly<Record<string, string>>;
-  readonly ready_at: string | null;
-  readonly digest: string | null;
-  readonly size_bytes: number | null;
-  readonly expires_at: string | null;
-  readonly created_at: string;
-}
+/** A row of `containers` as JSON has it. */
+export type ContainerRow = ShallowDehydrateObject<Selectable<Tables['containers']>>;
 
-export function parseContainer(json: string): ContainerRecord {
-  const row = JSON.parse(json) as ContainerRow;
+/** A row of `volumes` as JSON has it. */
+export type VolumeRow = ShallowDehydrateObject<Selectable<Tables['volumes']>>;
+
+export function toContainer(row: ContainerRow): ContainerRecord {
   return {
     handle: row.handle,
     workerName: row.worker_name,
@@ -52,27 +38,19 @@ export function parseContainer(json: string): ContainerRecord {
     podUid: row.pod_uid ?? undefined,
     metadata: row.metadata,
     settings: row.settings,
-    lastHijackAt: row.last_hijack_at === null ? undefined : new Date(row.last_hijack_at),
+    lastHijackAt: toDate(row.last_hijack_at),
     createdAt: new Date(row.created_at),
   };
 }
 
-export function parseVolume(json: string): VolumeRecord {
-  return toVolume(JSON.parse(json) as VolumeRow);
-}
-
-/** From a JSON array of rows. */
-export function parseVolumes(json: string): readonly VolumeRecord[] {
-  return (JSON.parse(json) as readonly VolumeRow[]).map(toVolume);
-}
-
-function toVolume(row: VolumeRow): VolumeRecord {
+/** The row has only the id of its container. */
+export function toVolume(row: VolumeRow, containerHandle: string | undefined): VolumeRecord {
   return {
     handle: row.handle,
     workerName: row.worker_name,
     kind: row.kind,
     state: row.state,
-    containerHandle: row.container_handle ?? undefined,
+    containerHandle,
     mountPath: row.mount_path ?? undefined,
     name: row.name ?? undefined,
     teamId: row.team_id ?? undefined,

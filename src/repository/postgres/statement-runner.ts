@@ -1,30 +1,33 @@
 import { addAbortListener } from 'node:events';
 
-import type { Kysely, RawBuilder } from 'kysely';
+import type { Compilable, CompiledQuery, Kysely } from 'kysely';
 
 import { ClosedError } from '../../errors/caller.ts';
 import { RepositoryUnavailableError } from '../../errors/repository.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import { isConflict, toRepositoryError } from './pg-error.ts';
+import type { Tables } from './tables.ts';
 
-/** How often a statement is tried in all, where others undo it. */
+/** The number of attempts at a statement that conflicts with others, the first included. */
 const attempts = 6;
 
 /** @internal */
 export interface StatementRunnerOptions {
-  readonly db: Kysely<unknown>;
-  /** Waits a moment before a statement that lost against others is tried again. */
+  readonly db: Kysely<Tables>;
+  /** Waits before the retry of a statement that lost a conflict. */
   readonly pause: (attempt: number) => Promise<void>;
 }
 
 /**
- * Runs single statements, each its own transaction, and gives their failures types.
+ * Runs single statements, each in its own transaction, and converts their failures to typed errors.
  *
- * A signal stops the *waiting*, with its own reason: a statement that has not been sent is not sent any more; one that was sent runs to its end, unheard, and only then is its
- * connection used again. Kysely's own signal option does the same but writes to the console, and onto the caller's reason.
+ * A signal ends the *wait*, with the signal's own reason. A statement that was not sent is never
+ * sent. A statement that was sent runs to its end, its result is discarded, and only then is its
+ * connection used again. Kysely's own signal option does the same, but it also writes to the
+ * console and modifies the caller's reason.
  */
 export class StatementRunner {
-  readonly #db: Kysely<unknown>;
+  readonly #db: Kysely<Tables>;
   readonly #pause: (attempt: number) => Promise<void>;
   #closed = false;
 
@@ -33,46 +36,55 @@ export class StatementRunner {
     this.#pause = options.pause;
   }
 
-  /** The rows that a statement gives. @throws RepositoryUnavailableError, InvalidSpecError, ClosedError */
-  async rows<R>(statement: RawBuilder<R>, options: AbortOptions = {}): Promise<R[]> {
+  /**
+   * Returns the rows of a statement.
+   *
+   * @throws RepositoryUnavailableError, InvalidSpecError, ClosedError
+   */
+  async rows<R>(statement: Compilable<R>, options: AbortOptions = {}): Promise<R[]> {
     const { signal } = options;
     signal?.throwIfAborted();
     if (this.#closed) throw new ClosedError('repository');
-    return await untilAborted(this.#run(statement, signal), signal);
+    return await untilAborted(this.#run(statement.compile(), signal), signal);
   }
 
-  /** The only row, or `undefined`. */
-  async first<R>(statement: RawBuilder<R>, options: AbortOptions = {}): Promise<R | undefined> {
+  /** Returns the only row, or `undefined`. */
+  async first<R>(statement: Compilable<R>, options: AbortOptions = {}): Promise<R | undefined> {
     const [row] = await this.rows(statement, options);
     return row;
   }
 
-  /** No further statements. */
+  /** Rejects all further statements. */
   close(): void {
     this.#closed = true;
   }
 
-  async #run<R>(statement: RawBuilder<R>, signal: AbortSignal | undefined): Promise<R[]> {
+  async #run<R>(query: CompiledQuery<R>, signal: AbortSignal | undefined): Promise<R[]> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const { rows } = await this.#db.connection().execute(async (connection) => {
-          // It may have taken long to get the connection.
+          // The wait for the connection may have been long.
           signal?.throwIfAborted();
-          return await connection.executeQuery(statement.compile(connection));
+          return await connection.executeQuery(query);
         });
         return rows;
       } catch (error) {
         if (signal?.aborted === true) throw signal.reason;
         if (!isConflict(error)) throw toRepositoryError(error);
         if (attempt === attempts)
-          throw new RepositoryUnavailableError(`a statement was undone ${attempts} times by others`, { cause: error });
+          throw new RepositoryUnavailableError(`a statement lost ${attempts} conflicts with other statements`, {
+            cause: error,
+          });
         await this.#pause(attempt);
       }
     }
   }
 }
 
-/** What the work gives, or the signal's reason as soon as it is aborted; the work goes on unheard. */
+/**
+ * Resolves with the result of the work, or rejects with the signal's reason as soon as it aborts.
+ * The work continues; its result is discarded.
+ */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await work;
   const aborted = Promise.withResolvers<never>();

@@ -1,33 +1,149 @@
-import type { RawBuilder } from 'kysely';
-import { sql } from 'kysely';
+import type {
+  ColumnType,
+  Expression,
+  Generated,
+  GeneratedAlways,
+  JSONColumnType,
+  Kysely,
+  NumericString,
+  QueryCreator,
+  RawBuilder,
+} from 'kysely';
+import { expressionBuilder, sql } from 'kysely';
 
-/** The schema of the library's own; another one only in tests. */
+import type { ContainerMetadata } from '../../runtime/container.ts';
+import type { ContainerState, VolumeKind, VolumeState } from '../records.ts';
+
+/** The library's schema. Only tests use another one. */
 export const defaultSchema = 'kubernetes_worker';
 
-/** Qualified names of the tables, to be put into statements. Nothing depends on the connection's search path. */
+/** The tables and their columns after the last migration. */
 export interface Tables {
-  readonly installation: RawBuilder<unknown>;
-  readonly workers: RawBuilder<unknown>;
-  readonly containers: RawBuilder<unknown>;
-  readonly containerProperties: RawBuilder<unknown>;
-  readonly processes: RawBuilder<unknown>;
-  readonly hijacks: RawBuilder<unknown>;
-  readonly volumes: RawBuilder<unknown>;
+  readonly installation: InstallationTable;
+  readonly workers: WorkersTable;
+  readonly containers: ContainersTable;
+  readonly container_properties: ContainerPropertiesTable;
+  readonly processes: ProcessesTable;
+  readonly hijacks: HijacksTable;
+  readonly volumes: VolumesTable;
+  /** Belongs to kysely's `Migrator`. */
+  readonly migrations: MigrationsTable;
 }
 
-export function tablesOf(schema: string): Tables {
-  return {
-    installation: sql.id(schema, 'installation'),
-    workers: sql.id(schema, 'workers'),
-    containers: sql.id(schema, 'containers'),
-    containerProperties: sql.id(schema, 'container_properties'),
-    processes: sql.id(schema, 'processes'),
-    hijacks: sql.id(schema, 'hijacks'),
-    volumes: sql.id(schema, 'volumes'),
-  };
+/** Builds statements over the tables of one schema. A `StatementRunner` executes them. */
+export type StatementBuilder = QueryCreator<Tables>;
+
+/** A `bigint`. Drivers return it as a string; JSON has it as a number. */
+type BigInteger = ColumnType<NumericString, number | NumericString, number | NumericString>;
+type NullableBigInteger = ColumnType<
+  NumericString | null,
+  number | NumericString | null | undefined,
+  number | NumericString | null
+>;
+/** A `jsonb`. It is written as a JSON text from `toJson`. */
+type Json<T extends object> = JSONColumnType<T>;
+
+interface InstallationTable {
+  readonly singleton: Generated<boolean>;
+  readonly id: Generated<string>;
+  readonly created_at: Generated<Date>;
 }
 
-/** A moment, so many milliseconds from now by the database's clock. */
+interface WorkersTable {
+  readonly name: string;
+  readonly created_at: Generated<Date>;
+}
+
+interface ContainersTable {
+  readonly id: GeneratedAlways<NumericString>;
+  readonly handle: string;
+  readonly worker_name: string;
+  readonly owner_kind: string;
+  readonly owner_key: string;
+  readonly owner_digest: string;
+  readonly state: ContainerState;
+  readonly pod_name: string;
+  readonly pod_uid: string | null;
+  readonly metadata: Json<ContainerMetadata>;
+  readonly settings: Json<Readonly<Record<string, unknown>>>;
+  readonly lease_holder: string | null;
+  readonly lease_until: Date | null;
+  readonly lease_generation: ColumnType<NumericString, number | NumericString | undefined, number | NumericString>;
+  readonly last_hijack_at: Date | null;
+  readonly created_at: Generated<Date>;
+  readonly updated_at: Generated<Date>;
+}
+
+interface ContainerPropertiesTable {
+  readonly container_id: BigInteger;
+  readonly name: string;
+  readonly value: string;
+  readonly updated_at: Generated<Date>;
+}
+
+interface ProcessesTable {
+  readonly container_id: BigInteger;
+  readonly process_id: string;
+  readonly exit_status: number;
+  readonly signal: number | null;
+  readonly oom_kills: NullableBigInteger;
+  readonly stdout_bytes: NullableBigInteger;
+  readonly stderr_bytes: NullableBigInteger;
+  readonly finished_at: Generated<Date>;
+}
+
+interface HijacksTable {
+  readonly container_id: BigInteger;
+  readonly process_id: string;
+  readonly seen_at: Generated<Date>;
+}
+
+interface VolumesTable {
+  readonly id: GeneratedAlways<NumericString>;
+  readonly handle: string;
+  readonly worker_name: string;
+  readonly container_id: NullableBigInteger;
+  readonly kind: VolumeKind;
+  readonly state: VolumeState;
+  readonly mount_path: string | null;
+  readonly name: string | null;
+  readonly team_id: string | null;
+  readonly store: string;
+  readonly location: Json<Readonly<Record<string, string>>>;
+  readonly ready_at: Date | null;
+  readonly digest: string | null;
+  readonly size_bytes: NullableBigInteger;
+  readonly expires_at: Date | null;
+  readonly lease_until: Date | null;
+  readonly created_at: Generated<Date>;
+  readonly updated_at: Generated<Date>;
+}
+
+interface MigrationsTable {
+  readonly name: string;
+  readonly timestamp: string;
+}
+
+/**
+ * Returns a builder that qualifies every table. No statement depends on the connection's search
+ * path.
+ */
+export function statementsOf(db: Kysely<Tables>, schema: string): StatementBuilder {
+  return db.withSchema(schema);
+}
+
+// The partial indexes over live rows apply to constants, and to a parameter only as long as the
+// server plans for its value. `sql.lit`: the builder has no literals of text.
+export const creating: RawBuilder<'creating'> = sql.lit('creating');
+export const liveStates: readonly RawBuilder<'creating' | 'created'>[] = [creating, sql.lit('created')];
+
+/** The database's time when the statement's transaction began. */
+export function now(): Expression<Date> {
+  return expressionBuilder<Tables>().fn<Date>('now');
+}
+
+/** The database's time plus a number of milliseconds. */
 export function fromNow(durationMs: number): RawBuilder<Date> {
-  return sql`(now() + ${durationMs}::float8 * interval '1 millisecond')`;
+  // `sql`: the builder has no intervals.
+  return sql<Date>`(now() + ${durationMs}::float8 * interval '1 millisecond')`;
 }

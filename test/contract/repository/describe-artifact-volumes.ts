@@ -31,7 +31,7 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
   };
 
   describe('an artifact volume', () => {
-    it('is inserted as creating, with the moment it expires by the database’s clock', async () => {
+    it('is inserted as creating, and expires by the database’s clock', async () => {
       const volume = await world.first.volumes.insertArtifact({ ...artifactOf('v'), timeToLiveMs: 43_200_000 });
       expect(volume).to.deep.include({
         handle: 'v',
@@ -51,14 +51,14 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
       expect(await world.second.volumes.lookup('worker', 'v')).to.deep.equal(volume);
     });
 
-    it('is found only by its own worker', async () => {
+    it('is visible only to its own worker', async () => {
       await reach('created');
       await world.first.workers.register('elsewhere');
       expect(await world.first.volumes.lookup('elsewhere', 'v')).to.equal(undefined);
       expect(await world.first.volumes.lookup('worker', 'none')).to.equal(undefined);
     });
 
-    it('is refused where its handle is taken or its worker is not registered', async () => {
+    it('is rejected if its handle exists or its worker is not registered', async () => {
       await reach('created');
       expect(await rejection(world.first.volumes.insertArtifact(artifactOf('v')))).to.include({
         code: 'KW_ERR_INVALID_SPEC',
@@ -92,12 +92,12 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
         }
       }
 
-      it(`${name} says that it disappeared where its row is gone`, async () => {
+      it(`${name} throws VolumeDisappearedError if its row does not exist`, async () => {
         expect(await rejection(run(world.first))).to.include({ code: 'KW_ERR_VOLUME_DISAPPEARED', handle: 'v' });
       });
     }
 
-    it('is ready with the digest and the size of what came last, also beyond 32 bits', async () => {
+    it('stores the digest and the size of the last content, also beyond 32 bits', async () => {
       await reach('created');
       await world.first.volumes.markReady('v', { digest: 'a'.repeat(64), sizeBytes: 10 });
       await world.first.volumes.markReady('v', { digest: 'b'.repeat(64), sizeBytes: 2 ** 50 });
@@ -106,14 +106,14 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
       expect(volume!.readyAt!.getTime()).to.be.at.least(volume!.createdAt.getTime());
     });
 
-    it('keeps the digest of the last whole content where a change has none', async () => {
+    it('keeps the digest of the last complete content when a change has none', async () => {
       await reach('created');
       await world.first.volumes.markReady('v', { digest: 'a'.repeat(64), sizeBytes: 10 });
       await world.first.volumes.markReady('v', undefined);
       expect(await world.second.volumes.lookup('worker', 'v')).to.include({ digest: 'a'.repeat(64), sizeBytes: 10 });
     });
 
-    it('refuses what is no digest', async () => {
+    it('rejects an invalid digest', async () => {
       await reach('created');
       expect(await rejection(world.first.volumes.markReady('v', { digest: 'sha256:x', sizeBytes: 1 }))).to.include({
         code: 'KW_ERR_INVALID_SPEC',
@@ -121,7 +121,7 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
     });
 
     for (const state of ['creating', 'created', 'failed', 'destroying'] as const) {
-      it(`expires while it is ${state}, as often as one says so`, async () => {
+      it(`expires while it is ${state}, idempotently`, async () => {
         await reach(state);
         expect(await world.first.volumes.expire('worker', 'v')).to.equal(true);
         expect(await world.second.volumes.expire('worker', 'v')).to.equal(true);
@@ -129,7 +129,7 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
       });
     }
 
-    it('expires only by its own worker, and a container’s volume never so', async () => {
+    it('expires only through its own worker; a container’s volume never does', async () => {
       await reach('created');
       await insert(world.first, 'c');
       await world.first.workers.register('elsewhere');
@@ -144,7 +144,7 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
     const find = async (limit = 10) =>
       (await world.first.volumes.findDestroyable('worker', limit)).map(({ handle, state }) => [handle, state]);
 
-    it('leaves what is wanted: created ones, creating ones under a lease, and whatever belongs to a container', async () => {
+    it('skips created volumes, creating volumes under a lease, and volumes of containers', async () => {
       await reach('created');
       await world.first.volumes.insertArtifact(artifactOf('w'));
       await insert(world.first, 'c');
@@ -152,7 +152,7 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
       expect(await find()).to.deep.equal([]);
     });
 
-    it('gives one that is creating under a lease that has lapsed', async () => {
+    it('returns a creating volume whose lease has lapsed', async () => {
       await reach('creating');
       await world.lapseLeases();
       expect(await find()).to.deep.equal([['v', 'destroying']]);
@@ -163,7 +163,7 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
     });
 
     for (const state of ['creating', 'created'] as const) {
-      it(`gives one that is ${state} and has expired`, async () => {
+      it(`returns a ${state} volume that has expired`, async () => {
         await reach(state);
         await world.query(`update ${world.table('volumes')} set expires_at = now() - interval '1 millisecond'`);
         expect(await find()).to.deep.equal([['v', 'destroying']]);
@@ -171,7 +171,7 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
     }
 
     for (const state of ['failed', 'destroying'] as const) {
-      it(`gives one that is ${state}, until it is deleted`, async () => {
+      it(`returns a ${state} volume until it is deleted`, async () => {
         await reach(state);
         expect(await find()).to.deep.equal([['v', 'destroying']]);
         expect(await find()).to.deep.equal([['v', 'destroying']]);
@@ -180,7 +180,7 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
       });
     }
 
-    it('gives at most as many as asked for, the oldest first', async () => {
+    it('returns at most `limit` volumes, oldest first', async () => {
       for (const [index, handle] of ['c', 'b', 'a'].entries()) {
         await world.first.volumes.insertArtifact(artifactOf(handle));
         await world.first.volumes.expire('worker', handle);
@@ -196,7 +196,7 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
   });
 
   describe('delete of an artifact volume', () => {
-    it('removes one that is destroying, and does nothing to one that is gone', async () => {
+    it('removes a destroying volume, and does nothing if the row no longer exists', async () => {
       await reach('destroying');
       await world.first.volumes.delete('v');
       await world.first.volumes.delete('v');
@@ -214,7 +214,7 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
       });
     }
 
-    it('is an illegal transition of a container’s volume, which goes with its container', async () => {
+    it('is an illegal transition of a container’s volume, which is deleted with its container', async () => {
       await insert(world.first, 'c');
       await world.first.containers.markOwnerFinished('worker', ownerOf('c'));
       expect(await rejection(world.first.volumes.delete('c-source'))).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION' });

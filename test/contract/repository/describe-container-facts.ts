@@ -8,18 +8,18 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
   describe('properties of a container', () => {
     beforeEach(async () => await insert(world.first, 'c'));
 
-    it('are none at first', async () => {
+    it('are empty at first', async () => {
       expect(await world.first.containers.properties('c')).to.deep.equal({});
     });
 
-    it('keep the last value of each name, as others see it', async () => {
+    it('keep the last value of each name, visible to other hosts', async () => {
       await world.first.containers.setProperty('c', 'a', '1');
       await world.first.containers.setProperty('c', 'b', '');
       await world.second.containers.setProperty('c', 'a', '2');
       expect(await world.second.containers.properties('c')).to.deep.equal({ a: '2', b: '' });
     });
 
-    it('keep names and values of any characters', async () => {
+    it('accept any characters in names and values', async () => {
       const odd = `{"json": 'quotes'} \\ \u0001 🚀 __proto__`;
       await world.first.containers.setProperty('c', odd, odd);
       await world.first.containers.setProperty('c', '__proto__', 'x');
@@ -30,7 +30,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       ]);
     });
 
-    it('keep a value of 1 MiB and refuse one byte more', async () => {
+    it('accept a value of 1 MiB and reject one more byte', async () => {
       const value = 'é'.repeat(mebibyte / 2);
       await world.first.containers.setProperty('c', 'big', value);
       expect((await world.second.containers.properties('c'))['big'] === value).to.equal(true);
@@ -38,7 +38,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'value' });
     });
 
-    it('refuse names that are empty or longer than 253 characters, and values with NUL', async () => {
+    it('reject names that are empty or longer than 253 characters, and values with NUL', async () => {
       const set = async (name: string, value: string) =>
         await rejection(world.first.containers.setProperty('c', name, value));
       expect(await set('', 'x')).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'name' });
@@ -47,7 +47,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       await world.first.containers.setProperty('c', 'n'.repeat(253), 'x');
     });
 
-    it('of a container that is gone are its disappearance', async () => {
+    it('throw ContainerDisappearedError if the container’s row does not exist', async () => {
       expect(await rejection(world.first.containers.properties('none'))).to.include({
         code: 'KW_ERR_CONTAINER_DISAPPEARED',
         handle: 'none',
@@ -61,7 +61,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
   describe('process results', () => {
     beforeEach(async () => await insert(world.first, 'c'));
 
-    it('are kept per process, with and without a signal', async () => {
+    it('are stored per process, with and without a signal', async () => {
       await world.first.containers.recordProcessResult('c', 'task', {
         exitStatus: 3,
         signal: undefined,
@@ -80,7 +80,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       });
     });
 
-    it('have the size of the output, where it is known', async () => {
+    it('have the size of the output if it is known', async () => {
       const result = {
         exitStatus: 0,
         signal: undefined,
@@ -92,7 +92,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect(await world.second.containers.findProcessResult('c', 'task')).to.deep.equal(result);
     });
 
-    it('stand as they were recorded first', async () => {
+    it('keep the first recorded result', async () => {
       await world.first.containers.recordProcessResult('c', 'task', {
         exitStatus: 0,
         signal: undefined,
@@ -110,7 +110,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       });
     });
 
-    it('are recorded in one step with properties, which are set also where the result stood before', async () => {
+    it('set properties in the same statement, also when a result exists already', async () => {
       const result = { exitStatus: 0, signal: undefined, oomKills: 0 };
       const properties = { 'concourse:resource-result': '{"version":{"ref":"ü"}}', ['__proto__']: 'x' };
       await world.first.containers.recordProcessResult('c', 'resource', result, { properties });
@@ -128,7 +128,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect((await world.first.containers.properties('c'))['more']).to.have.length(mebibyte);
     });
 
-    it('are not recorded where a property is refused', async () => {
+    it('are not recorded if a property is rejected', async () => {
       const result = { exitStatus: 0, signal: undefined, oomKills: undefined };
       const properties = { fine: 'x', big: 'y'.repeat(mebibyte + 1) };
       const error = await rejection(
@@ -139,7 +139,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect(await world.first.containers.properties('c')).to.deep.equal({});
     });
 
-    it('are undefined where none was recorded', async () => {
+    it('are undefined if none was recorded', async () => {
       await insert(world.first, 'd');
       await world.first.containers.recordProcessResult('d', 'task', {
         exitStatus: 0,
@@ -150,7 +150,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect(await world.first.containers.findProcessResult('none', 'task')).to.equal(undefined);
     });
 
-    it('of a container that is gone cannot be recorded', async () => {
+    it('cannot be recorded if the container’s row does not exist', async () => {
       const error = await rejection(
         world.first.containers.recordProcessResult('none', 'p', {
           exitStatus: 0,
@@ -161,7 +161,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect(error).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: 'none' });
     });
 
-    it('are refused where they are no exit status', async () => {
+    it('reject an invalid exit status', async () => {
       const error = await rejection(
         world.first.containers.recordProcessResult('c', 'p', {
           exitStatus: 256,
@@ -182,7 +182,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       (await world.first.containers.findDestroyable('worker', 10, { hijackGraceMs })).map(({ handle }) => handle);
     const lastHijackAt = async () => (await world.second.containers.lookup('worker', 'c'))?.lastHijackAt;
 
-    it('is kept with its time, whatever the state of the container', async () => {
+    it('is recorded with its time, in any state of the container', async () => {
       expect(await lastHijackAt()).to.equal(undefined);
       await world.first.containers.recordHijack('c', 'shell');
       const first = await lastHijackAt();
@@ -192,7 +192,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect((await lastHijackAt())?.getTime()).to.be.at.least(first?.getTime() ?? Number.NaN);
     });
 
-    it('keeps the container from being deleted until it has ended', async () => {
+    it('prevents the deletion of the container until it has ended', async () => {
       await world.first.containers.markFailed('c', 'holder');
       await world.first.containers.markOwnerFinished('worker', ownerOf('d'));
       for (const shell of ['one', 'two']) await world.first.containers.recordHijack('c', shell);
@@ -206,7 +206,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect(await find(600_000)).to.deep.equal(['c', 'd']);
     });
 
-    it('of which nobody has heard for the time of grace keeps nothing', async () => {
+    it('without a record during the grace period does not prevent the deletion', async () => {
       await world.first.containers.markFailed('c', 'holder');
       await world.first.containers.recordHijack('c', 'shell');
       await world.query(`update ${world.table('hijacks')} set seen_at = now() - interval '5 minutes'`);
@@ -215,7 +215,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect(await world.first.containers.delete('c')).to.equal(2);
     });
 
-    it('in a container that is gone is its disappearance, and its end is nothing', async () => {
+    it('throws ContainerDisappearedError if the row does not exist; its end does nothing', async () => {
       const error = await rejection(world.first.containers.recordHijack('none', 'shell'));
       expect(error).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: 'none' });
       await world.first.containers.endHijack('none', 'shell');
@@ -223,7 +223,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
   });
 
   describe('register', () => {
-    it('gives the same installation id to every worker, each time', async () => {
+    it('returns the same installation id to every worker, each time', async () => {
       const first = await world.first.workers.register('a');
       const second = await world.second.workers.register('b');
       const again = await world.second.workers.register('a');

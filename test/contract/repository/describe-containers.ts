@@ -5,7 +5,7 @@ import { containerOf, insert, leaseOf, ownerOf, type RepositoryUnderTest, reject
 
 type State = 'creating' | 'created' | 'failed' | 'destroying';
 
-/** Every move, the states it is legal from, and where it leads. */
+/** Every move, with the states from which it is legal and the state to which it leads. */
 const moves: Readonly<
   Record<string, { from: readonly State[]; to: State; run: (repository: Repository) => Promise<unknown> }>
 > = {
@@ -43,13 +43,13 @@ export function describeContainers(world: RepositoryUnderTest): void {
     for (const [name, { from, to, run }] of Object.entries(moves)) {
       for (const state of ['creating', 'created', 'failed', 'destroying'] as const) {
         if (from.includes(state)) {
-          it(`${name} takes one that is ${state}, and its volumes, to ${to}`, async () => {
+          it(`${name} moves a ${state} container and its volumes to ${to}`, async () => {
             await reach(state);
             await run(world.first);
             expect(await states()).to.deep.equal([to, to, to]);
           });
         } else {
-          it(`${name} of one that is ${state} is an illegal transition and changes nothing`, async () => {
+          it(`${name} of a ${state} container is an illegal transition and changes nothing`, async () => {
             await reach(state);
             const error = await rejection(run(world.first));
             expect(error).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION', from: state, to });
@@ -58,36 +58,38 @@ export function describeContainers(world: RepositoryUnderTest): void {
         }
       }
 
-      it(`${name} of one whose row is gone says that it disappeared`, async () => {
+      it(`${name} throws ContainerDisappearedError if the row does not exist`, async () => {
         const error = await rejection(run(world.first));
         expect(error).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: 'c' });
       });
     }
 
-    it('recordPod keeps the uid of the pod', async () => {
+    it('recordPod stores the uid of the pod', async () => {
       await reach('creating');
       await world.first.containers.recordPod('c', 'holder', 'uid-1');
       expect((await world.second.containers.lookup('worker', 'c'))?.podUid).to.equal('uid-1');
     });
 
     for (const [name, { run }] of Object.entries(moves)) {
-      it(`${name} by a holder whose lease has passed to another is refused, and changes nothing`, async () => {
+      it(`${name} by a holder whose lease has passed to another is rejected and changes nothing`, async () => {
         await reach('creating');
         await world.lapseLeases();
-        await world.second.containers.findOrInsert('worker', ownerOf('c'), leaseOf('next'), () => expect.fail('made'));
+        await world.second.containers.findOrInsert('worker', ownerOf('c'), leaseOf('next'), () =>
+          expect.fail('make() was called'),
+        );
         expect(await rejection(run(world.first))).to.include({ code: 'KW_ERR_LEASE_LOST', handle: 'c' });
         expect(await states()).to.deep.equal(['creating', 'creating', 'creating']);
         expect((await world.second.containers.lookup('worker', 'c'))?.podUid).to.equal(undefined);
       });
 
-      it(`${name} by a holder that has released its lease is refused`, async () => {
+      it(`${name} by a holder that has released its lease is rejected`, async () => {
         await reach('creating');
         await world.first.containers.releaseLease('c', 'holder');
         expect(await rejection(run(world.first))).to.include({ code: 'KW_ERR_LEASE_LOST', handle: 'c' });
       });
     }
 
-    it('markReady of a volume is the lease holder’s alone while the container is creating, and anybody’s afterwards', async () => {
+    it('markReady is reserved for the lease’s holder while the container is creating, and open to all callers afterwards', async () => {
       await reach('creating');
       const { volumes, containers } = world.first;
       for (const holder of ['other', undefined]) {
@@ -102,21 +104,21 @@ export function describeContainers(world: RepositoryUnderTest): void {
       expect((await world.second.volumes.lookup('worker', 'c-result'))?.readyAt).to.be.instanceOf(Date);
     });
 
-    it('a released lease goes to the next that asks, with the next generation', async () => {
+    it('a released lease passes to the next caller, with the next generation', async () => {
       await reach('creating');
       expect(await world.first.containers.releaseLease('c', 'holder')).to.equal(true);
       const taken = await world.second.containers.findOrInsert('worker', ownerOf('c'), leaseOf('next'), () =>
-        expect.fail('made'),
+        expect.fail('make() was called'),
       );
       expect(taken).to.include({ leased: true, generation: 2 });
       expect(await world.first.containers.releaseLease('c', 'holder')).to.equal(false);
       const again = await world.second.containers.findOrInsert('worker', ownerOf('c'), leaseOf('next'), () =>
-        expect.fail('made'),
+        expect.fail('make() was called'),
       );
       expect(again).to.include({ leased: true, generation: 2 });
     });
 
-    it('a container whose lease was released is left by the reaper until the lease would have lapsed', async () => {
+    it('the reaper skips a container whose lease was released until the lease would have lapsed', async () => {
       await reach('creating');
       await world.first.containers.releaseLease('c', 'holder');
       expect(await world.second.containers.findDestroyable('worker', 10)).to.deep.equal([]);
@@ -125,31 +127,31 @@ export function describeContainers(world: RepositoryUnderTest): void {
     });
 
     for (const state of ['created', 'failed', 'destroying'] as const) {
-      it(`a lease is not released once the container is ${state}`, async () => {
+      it(`a lease cannot be released once the container is ${state}`, async () => {
         await reach(state);
         expect(await world.first.containers.releaseLease('c', 'holder')).to.equal(false);
         expect(await states()).to.deep.equal([state, state, state]);
       });
     }
 
-    it('a lease is not renewed once the container is created', async () => {
+    it('a lease cannot be renewed once the container is created', async () => {
       await reach('created');
       expect(await world.first.containers.renewLease('c', leaseOf('holder'))).to.equal(false);
     });
 
-    it('a lease is not renewed by somebody else', async () => {
+    it('a lease cannot be renewed by another holder', async () => {
       await reach('creating');
       expect(await world.first.containers.renewLease('c', leaseOf('other'))).to.equal(false);
     });
   });
 
   describe('lookup', () => {
-    it('finds a container by worker and handle, whatever its state', async () => {
+    it('finds a container by worker and handle, in any state', async () => {
       await reach('destroying');
       expect((await world.first.containers.lookup('worker', 'c'))?.handle).to.equal('c');
     });
 
-    it('gives undefined for another worker’s and for none', async () => {
+    it('returns undefined for another worker’s container and for an unknown handle', async () => {
       await reach('creating');
       await world.first.workers.register('elsewhere');
       expect(await world.first.containers.lookup('elsewhere', 'c')).to.equal(undefined);
@@ -160,7 +162,7 @@ export function describeContainers(world: RepositoryUnderTest): void {
 
   describe('markOwnerFinished', () => {
     for (const state of ['creating', 'created'] as const) {
-      it(`takes the owner's container that is ${state} to destroying, once`, async () => {
+      it(`moves the owner's ${state} container to destroying, once`, async () => {
         await reach(state);
         expect(await world.first.containers.markOwnerFinished('worker', ownerOf('c'))).to.equal(1);
         expect(await world.second.containers.markOwnerFinished('worker', ownerOf('c'))).to.equal(0);
@@ -168,7 +170,7 @@ export function describeContainers(world: RepositoryUnderTest): void {
       });
     }
 
-    it('leaves the containers of others, and those that failed', async () => {
+    it('skips the containers of other owners, and failed ones', async () => {
       await reach('failed');
       await insert(world.first, 'other');
       expect(await world.first.containers.markOwnerFinished('worker', ownerOf('c'))).to.equal(0);
@@ -181,7 +183,7 @@ export function describeContainers(world: RepositoryUnderTest): void {
   describe('findDestroyable', () => {
     const find = async (limit = 10) => await world.first.containers.findDestroyable('worker', limit);
 
-    it('leaves containers that are created, and those that are creating under a lease', async () => {
+    it('skips created containers, and creating ones under a lease', async () => {
       await reach('created');
       await insert(world.first, 'creating');
       expect(await find()).to.deep.equal([]);
@@ -189,14 +191,14 @@ export function describeContainers(world: RepositoryUnderTest): void {
     });
 
     for (const state of ['failed', 'destroying'] as const) {
-      it(`gives one that is ${state}, as destroying with its volumes`, async () => {
+      it(`returns a ${state} container, and moves it and its volumes to destroying`, async () => {
         await reach(state);
         expect((await find()).map((each) => [each.handle, each.state])).to.deep.equal([['c', 'destroying']]);
         expect(await states()).to.deep.equal(['destroying', 'destroying', 'destroying']);
       });
     }
 
-    it('gives one that is creating under a lease that has lapsed, and from then on nobody finishes it', async () => {
+    it('returns a creating container whose lease has lapsed, which no holder can complete afterwards', async () => {
       await reach('creating');
       await world.lapseLeases();
       expect((await find()).map((each) => [each.handle, each.state])).to.deep.equal([['c', 'destroying']]);
@@ -207,7 +209,7 @@ export function describeContainers(world: RepositoryUnderTest): void {
       expect(await world.second.containers.renewLease('c', leaseOf('holder'))).to.equal(false);
     });
 
-    it('gives them again until they are deleted', async () => {
+    it('returns containers again until they are deleted', async () => {
       await reach('failed');
       await find();
       expect(await find()).to.have.length(1);
@@ -215,7 +217,7 @@ export function describeContainers(world: RepositoryUnderTest): void {
       expect(await find()).to.have.length(0);
     });
 
-    it('gives at most as many as asked for, the oldest first, and leaves none out over time', async () => {
+    it('returns at most `limit` containers, oldest first, and reaches all of them in later calls', async () => {
       for (const [index, handle] of ['e', 'd', 'c', 'b', 'a'].entries()) {
         await insert(world.first, handle);
         await world.query(
@@ -232,14 +234,14 @@ export function describeContainers(world: RepositoryUnderTest): void {
       expect(seen).to.deep.equal([['e', 'd'], ['c', 'b'], ['a']]);
     });
 
-    it('leaves the containers of other workers', async () => {
+    it('skips the containers of other workers', async () => {
       await reach('failed');
       await world.first.workers.register('elsewhere');
       expect(await world.first.containers.findDestroyable('elsewhere', 10)).to.deep.equal([]);
       expect((await states())[0]).to.equal('failed');
     });
 
-    it('refuses a limit that is no positive whole number', async () => {
+    it('rejects a limit that is not a positive integer', async () => {
       expect(await rejection(find(0))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'limit' });
       expect(await rejection(find(1.5))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'limit' });
     });
@@ -249,7 +251,7 @@ export function describeContainers(world: RepositoryUnderTest): void {
     beforeEach(async () => await insert(world.first, 'bystander'));
 
     context('when the container is destroying', () => {
-      it('takes its volumes, processes and properties with it, counts the volumes, and leaves everything else', async () => {
+      it('deletes its volumes, processes and properties too, returns the number of volumes, and keeps all other rows', async () => {
         await reach('created');
         await world.first.containers.setProperty('c', 'name', 'value');
         await world.first.containers.recordProcessResult('c', 'p', {
@@ -266,12 +268,12 @@ export function describeContainers(world: RepositoryUnderTest): void {
       });
     });
 
-    it('does nothing to one that is gone already', async () => {
+    it('does nothing if the row no longer exists', async () => {
       expect(await world.first.containers.delete('c')).to.equal(0);
     });
 
     for (const state of ['creating', 'created', 'failed'] as const) {
-      it(`is an illegal transition of one that is ${state}`, async () => {
+      it(`is an illegal transition of a ${state} container`, async () => {
         await reach(state);
         expect(await rejection(world.first.containers.delete('c'))).to.include({
           code: 'KW_ERR_ILLEGAL_TRANSITION',

@@ -13,12 +13,12 @@ import {
 export function describeFindOrInsert(world: RepositoryUnderTest): void {
   const owner = ownerOf('4711/plan/3');
   const never = () => {
-    throw new Error('nothing was to be made');
+    throw new Error('make() must not be called');
   };
 
   describe('findOrInsert', () => {
     context('when the owner has no container', () => {
-      it('inserts it with its volumes in their order, all creating and held by the caller', async () => {
+      it('inserts it and its volumes in order, all creating and held by the caller', async () => {
         const made = containerOf('c', owner, [
           volumeOf('v2', '/b'),
           volumeOf('v1', '/a'),
@@ -56,7 +56,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
         });
       });
 
-      it('takes the time from the database', async () => {
+      it('uses the database’s clock', async () => {
         const { container } = await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () =>
           containerOf('c', owner),
         );
@@ -66,14 +66,14 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
         expect(Math.abs(container.createdAt.getTime() - Number(row!['at']))).to.be.at.most(1);
       });
 
-      it('inserts nothing at all where a volume cannot be stored', async () => {
+      it('inserts nothing if a volume cannot be stored', async () => {
         const made = containerOf('c', owner, [volumeOf('v1', '/same'), volumeOf('v2', '/same')]);
         const error = await rejection(world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () => made));
         expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'mountPath of a volume' });
         expect([await world.count('containers'), await world.count('volumes')]).to.deep.equal([0, 0]);
       });
 
-      it('refuses a handle that another owner has', async () => {
+      it('rejects a handle of another owner', async () => {
         await insert(world.first, 'taken');
         const error = await rejection(
           world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () => containerOf('taken', owner)),
@@ -81,7 +81,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
         expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'handle' });
       });
 
-      it('refuses a worker that was not registered', async () => {
+      it('rejects a worker that is not registered', async () => {
         const made = { ...containerOf('c', owner), workerName: 'nobody' };
         const error = await rejection(world.first.containers.findOrInsert('nobody', owner, leaseOf('me'), () => made));
         expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'workerName' });
@@ -92,7 +92,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
       const find = async (holder: string) =>
         await world.second.containers.findOrInsert('worker', owner, leaseOf(holder), never);
 
-      it('gives it to others without the lease', async () => {
+      it('returns it to other holders without the lease', async () => {
         const first = await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () =>
           containerOf('c', owner, [volumeOf('v', '/a')]),
         );
@@ -100,12 +100,12 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
         expect(second).to.deep.equal({ ...first, leased: false });
       });
 
-      it('leaves the lease with its holder, who may ask again', async () => {
+      it('keeps the lease of its holder, which may call again', async () => {
         await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () => containerOf('c', owner));
         expect((await find('me')).leased).to.equal(true);
       });
 
-      it('hands over a lease that has lapsed', async () => {
+      it('passes a lapsed lease to the caller', async () => {
         await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () =>
           containerOf('c', owner, [volumeOf('v', '/a')]),
         );
@@ -117,7 +117,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
         expect(await world.first.containers.renewLease('c', leaseOf('other'))).to.equal(true);
       });
 
-      it('does not hand over a lease that was renewed after it had lapsed', async () => {
+      it('does not pass a lease that was renewed after it had lapsed', async () => {
         await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () => containerOf('c', owner));
         await world.lapseLeases();
         expect(await world.first.containers.renewLease('c', leaseOf('me'))).to.equal(true);
@@ -126,7 +126,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
     });
 
     context('when the owner has a container that is created', () => {
-      it('gives it, and it is nobody’s to work on', async () => {
+      it('returns it, and no lease holds it', async () => {
         await insert(world.first, 'c');
         await world.first.containers.markCreated('c', 'holder');
         const found = await world.second.containers.findOrInsert('worker', ownerOf('c'), leaseOf('holder'), never);
@@ -137,8 +137,8 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
     });
 
     for (const end of ['failed', 'destroying'] as const) {
-      context(`when all that the owner has is a container that is ${end}`, () => {
-        it('inserts another one, and finds that one from then on', async () => {
+      context(`when the owner’s only container is ${end}`, () => {
+        it('inserts another one, and finds that one afterwards', async () => {
           await insert(world.first, 'old');
           if (end === 'failed') await world.first.containers.markFailed('old', 'holder');
           else await world.first.containers.markOwnerFinished('worker', ownerOf('old'));
@@ -156,7 +156,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
       });
     }
 
-    it('keeps the owners of one key apart by their kind and by their worker', async () => {
+    it('distinguishes owners with the same key by their kind and their worker', async () => {
       await world.first.workers.register('elsewhere');
       const step = { kind: 'build-step', key: 'k' };
       const check = { kind: 'check', key: 'k' };
@@ -180,7 +180,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
         Array.from({ length: 1_024 }, (_, index) => String.fromCodePoint(0x1f300 + ((index * 7_919) % 500))).join(''),
       ],
     ] as const) {
-      it(`keeps an owner's key of ${what}`, async () => {
+      it(`stores an owner's key of ${what}`, async () => {
         const odd = ownerOf(key);
         const made = {
           ...containerOf('c', odd),
@@ -195,7 +195,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
       });
     }
 
-    it('refuses keys and kinds that are empty, too long, or that a database cannot store', async () => {
+    it('rejects keys and kinds that are empty, too long, or that a database cannot store', async () => {
       const find = async (kind: string, key: string) =>
         await rejection(world.first.containers.findOrInsert('worker', { kind, key }, leaseOf('me'), never));
       expect(await find('', 'k')).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'owner.kind' });
@@ -206,7 +206,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
       expect(await find('k', 'half \ud800')).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'owner.key' });
     });
 
-    it('refuses settings with a text that a database cannot store', async () => {
+    it('rejects settings with a text that a database cannot store', async () => {
       const made = { ...containerOf('c', owner), settings: { env: ['A=\0'] } };
       const error = await rejection(world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () => made));
       expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'settings' });

@@ -40,7 +40,7 @@ const move: fc.Arbitrary<Move> = fc.record({
   holder: fc.constantFrom('a', 'b'),
 });
 
-/** What the port says, in a few lines: rows in the order in which they were made. */
+/** A model of the port. The rows are in the order of their inserts. */
 class Model {
   readonly rows: Row[] = [];
 
@@ -48,7 +48,7 @@ class Model {
     return this.rows.find((row) => row.owner === owner && (row.state === 'creating' || row.state === 'created'));
   }
 
-  /** What a move by handle acts on: the owner's newest row. */
+  /** Returns the owner's newest row, which a move by handle acts on. */
   newest(owner: string): Row | undefined {
     return this.rows.findLast((row) => row.owner === owner);
   }
@@ -78,7 +78,10 @@ class Model {
     return 'true';
   }
 
-  /** What only the holder may do while the row is `creating`, and any caller in the states of `also`. */
+  /**
+   * Returns the outcome of a move by the holder while the row is `creating`, and by any caller in
+   * the states `also`.
+   */
   mayMove(row: Row | undefined, holder: string, also: readonly ContainerState[] = []): string {
     if (row === undefined) return 'KW_ERR_CONTAINER_DISAPPEARED';
     if (row.state === 'creating') return row.holder === holder ? 'undefined' : 'KW_ERR_LEASE_LOST';
@@ -116,7 +119,7 @@ class Model {
 
 export function describeMoves(world: RepositoryUnderTest): void {
   describe('any sequence of moves', () => {
-    it('gives what the model gives, and leaves the rows that the model has', async () => {
+    it('returns what the model returns, and leaves the rows of the model', async () => {
       let run = 0;
       await fc.assert(
         fc.asyncProperty(fc.array(move, { minLength: 3, maxLength: 30 }), async (sequence) => {
@@ -209,7 +212,7 @@ async function find(
   return `${found.container.handle} ${found.container.state} ${found.leased} ${found.generation}`;
 }
 
-/** The value, or the code of the error, as a text. */
+/** Resolves with the value, or the code of the error, as a text. */
 async function outcome(promise: Promise<unknown>): Promise<string> {
   return await promise.then(String, (error: unknown) => (error as { code: string }).code);
 }

@@ -17,8 +17,8 @@ export function describeRaces(world: RepositoryUnderTest): void {
   const either = (index: number): Repository => (index % 2 === 0 ? world.first : world.second);
   const owner = ownerOf('contended');
 
-  describe('when two hosts do the same at the same time', () => {
-    it('twenty findOrInsert make one row, the same for all, held by one of them', async () => {
+  describe('when two hosts call concurrently', () => {
+    it('twenty findOrInsert insert one row, which all return and one of them holds', async () => {
       const found = await Promise.all(
         many.map(
           async (index) =>
@@ -36,7 +36,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
       expect([await world.count('containers'), await world.count('volumes')]).to.deep.equal([1, 1]);
     });
 
-    it('twenty take over a lapsed lease, and one of them has it', async () => {
+    it('one of twenty callers takes over a lapsed lease', async () => {
       await insert(world.first, 'contended');
       await world.lapseLeases();
       const found = await Promise.all(
@@ -51,7 +51,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
       expect(new Set(found.map(({ container }) => container.handle))).to.deep.equal(new Set(['contended']));
     });
 
-    it('a stale holder that completes, fails or fills its container while another takes the lease over does one or the other', async () => {
+    it('a stale holder that completes, fails or fills its container during a takeover either succeeds before it or is rejected', async () => {
       const { containers, volumes } = world.first;
       const finishing = [
         async (handle: string) => await containers.markCreated(handle, 'holder'),
@@ -76,7 +76,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
       for (const { index, finished, taken, row, isReady } of outcomes) {
         expect(taken.status).to.equal('fulfilled');
         if (finished.status === 'rejected') {
-          // The other one had it first: nothing of the stale holder's is there.
+          // The takeover was first: the stale holder changed nothing.
           expect(finished.reason).to.include({ code: 'KW_ERR_LEASE_LOST' });
           expect({ state: row.state, podUid: row.podUid, isReady }, `c${index}`).to.deep.equal({
             state: 'creating',
@@ -89,7 +89,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
       }
     });
 
-    it('of twenty holders in turn, each late word of an earlier one is refused', async () => {
+    it('late calls of earlier holders are rejected, over twenty holders in sequence', async () => {
       await insert(world.first, 'contended');
       const late: Promise<string>[] = [];
       const answer = async (promise: Promise<unknown>) =>
@@ -113,7 +113,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
       expect(await world.first.containers.renewLease('contended', leaseOf('holder-19'))).to.equal(true);
     });
 
-    it('a lapsed lease goes either to the one that renews it or to the reaper', async () => {
+    it('a lapsed lease goes either to a renewal or to the reaper', async () => {
       for (const index of many) {
         await insert(world.first, `c${index}`);
       }
@@ -126,7 +126,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
       expect(reaped.map(({ handle }) => handle).sort()).to.deep.equal(lost.sort());
     });
 
-    it('an owner that finishes while its container is completed leaves it destroying', async () => {
+    it('markOwnerFinished during a markCreated leaves the container destroying', async () => {
       await Promise.all(
         many.map(async (index) => {
           await insert(world.first, `c${index}`);
@@ -142,7 +142,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
       expect(new Set(states)).to.deep.equal(new Set(['destroying']));
     });
 
-    it('a row that fails while others look for it is followed by one new row', async () => {
+    it('a row that fails during concurrent findOrInsert is followed by one new row', async () => {
       await insert(world.first, 'contended');
       const results = await Promise.all([
         world.first.containers.markFailed('contended', 'holder'),
@@ -162,7 +162,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
       expect(live.map((row) => row['handle'])).to.deep.equal([...handles]);
     });
 
-    it('properties of different names are all kept', async () => {
+    it('all properties of different names are stored', async () => {
       await insert(world.first, 'c');
       await Promise.all(
         many.map(async (index) => await either(index).containers.setProperty('c', `name-${index}`, String(index))),
@@ -172,7 +172,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
       );
     });
 
-    it('one result of a process stands, and all agree on it', async () => {
+    it('one result of a process stands, and all callers read it', async () => {
       await insert(world.first, 'c');
       await Promise.all(
         many.map(
@@ -187,14 +187,14 @@ export function describeRaces(world: RepositoryUnderTest): void {
       expect(await world.count('processes')).to.equal(1);
     });
 
-    it('twenty delete the same container, and its volumes are counted once', async () => {
+    it('twenty deletes of the same container count its volumes once', async () => {
       await insert(world.first, 'c');
       await world.first.containers.markOwnerFinished('worker', ownerOf('c'));
       const counts = await Promise.all(many.map(async (index) => await either(index).containers.delete('c')));
       expect(counts.reduce((sum, count) => sum + count, 0)).to.equal(2);
     });
 
-    it('a property that is set while its container is deleted is refused or goes with it', async () => {
+    it('a property that is set during the delete of its container is rejected or deleted with it', async () => {
       for (const index of many) {
         await insert(world.first, `c${index}`);
         await world.first.containers.markOwnerFinished('worker', ownerOf(`c${index}`));
@@ -214,7 +214,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
       expect(await world.count('container_properties')).to.equal(0);
     });
 
-    it('two reapers look at the same artifact volumes without an error, and together see them all', async () => {
+    it('two reapers that search the same artifact volumes find all of them together, without an error', async () => {
       for (const index of many) {
         await world.first.volumes.insertArtifact(artifactOf(`v${index}`));
         await world.first.volumes.markFailed(`v${index}`);

@@ -6,7 +6,7 @@ import { describeMoves } from './describe-moves.ts';
 import { describeRaces } from './describe-races.ts';
 import { RepositoryUnderTest, type TestDatabase } from './repository-under-test.ts';
 
-/** What any `Repository` promises, over a database that `start` gives. */
+/** Describes the contract of any `Repository`, on the database that `start` returns. */
 export function describeRepository(name: string, start: () => Promise<TestDatabase>): void {
   describe(`Repository on ${name}`, function () {
     this.timeout(30_000);

@@ -4,23 +4,23 @@ import type { NewArtifactVolume } from '../../../src/repository/volume-repositor
 import type { ContainerOwner } from '../../../src/runtime/container.ts';
 import { schemaOf } from '../../support/postgres.ts';
 
-/** A database that repositories are opened on. */
+/** A database on which a test opens repositories. */
 export interface TestDatabase {
-  /** A repository of its own, with connections of its own where there are any. */
+  /** Opens a repository. It has its own connections if the database has connections. */
   open(schema: string): Promise<Repository>;
-  /** Plain SQL, past the repository. */
+  /** Runs plain SQL without the repository. */
   query(text: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   stop(): Promise<void>;
 }
 
-/** Two repositories on one schema, as two hosts have them, new for each test. */
+/** Two repositories on one schema, for two hosts. Every test gets new ones. */
 export class RepositoryUnderTest {
   first!: Repository;
   second!: Repository;
   #database!: TestDatabase;
   #schema = '';
 
-  /** Registers the hooks of the suite that it is called in. */
+  /** Registers its hooks in the calling suite. */
   static use(start: () => Promise<TestDatabase>): RepositoryUnderTest {
     const world = new RepositoryUnderTest();
     before(async function () {
@@ -37,7 +37,7 @@ export class RepositoryUnderTest {
     return world;
   }
 
-  /** The name of a table, qualified. */
+  /** Returns the qualified name of a table. */
   table(name: string): string {
     return `"${this.#schema}"."${name}"`;
   }
@@ -46,13 +46,13 @@ export class RepositoryUnderTest {
     return await this.#database.query(text);
   }
 
-  /** The number of rows of a table. */
+  /** Returns the number of rows in a table. */
   async count(table: string): Promise<number> {
     const [row] = await this.query(`select count(*)::int as count from ${this.table(table)}`);
     return row!['count'] as number;
   }
 
-  /** Lets the leases of all rows lapse, by the database's clock. */
+  /** Makes all leases lapse, by the database's clock. */
   async lapseLeases(): Promise<void> {
     for (const table of ['containers', 'volumes']) {
       await this.query(
@@ -63,7 +63,7 @@ export class RepositoryUnderTest {
 
   async #open(title: string): Promise<void> {
     this.#schema = schemaOf(title);
-    // A test that failed left it for whoever wants to look.
+    // A failed test leaves its schema for inspection.
     await this.query(`drop schema if exists "${this.#schema}" cascade`);
     this.first = await this.#database.open(this.#schema);
     this.second = await this.#database.open(this.#schema);
@@ -127,7 +127,7 @@ export async function insert(repository: Repository, handle: string): Promise<vo
   );
 }
 
-/** What a promise rejects with. */
+/** Resolves with the error of a rejected promise. Rejects if the promise resolves. */
 export async function rejection(promise: Promise<unknown>): Promise<Error> {
   const outcome = await promise.then(
     (value) => ({ value }),

@@ -16,7 +16,7 @@ import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { readTarText, tarOf } from '../../support/tar.ts';
 
-describe('an agent client and the agent', function () {
+describe('AgentClient with a real agent', function () {
   this.timeout(30_000);
 
   let agent: AgentProcess;
@@ -49,7 +49,7 @@ describe('an agent client and the agent', function () {
     expect(escaped).to.deep.equal([]);
   });
 
-  /** A client; `faults` are of its first connections, in their order. */
+  /** Returns a client. `faults` apply to its first connections, in order. */
   function connect(options: AgentClientOptions = {}, ...faults: PipeFaults[]): AgentClient {
     const client = new AgentClient({
       connect: () => {
@@ -69,18 +69,18 @@ describe('an agent client and the agent', function () {
 
   const volumeFile = (volume: string, path: string): string => join(agent.folder, 'volumes', volume, 'data', path);
 
-  /** Text and noise, so that some frames are compressed and some are not. */
+  /** Text and noise, so that only some frames are compressed. */
   const large = Buffer.concat(
     Array.from({ length: 24 }, (_, index) =>
       index % 2 === 0 ? randomBytes(500_000) : Buffer.alloc(500_000, `text ${index} `),
     ),
   );
 
-  it('greet each other', async () => {
+  it('exchanges HELLO', async () => {
     expect(await connect().hello()).to.deep.include({ protocol: 3, uid: process.getuid?.() ?? -1 });
   });
 
-  it('move an archive in and out again, byte for byte, however the bytes are cut', async () => {
+  it('transfers an archive in and out again, byte for byte, for any chunks', async () => {
     const client = connect({}, { splitBytes: 4099 });
     const archive = await tarOf({ 'a/large': large, 'b.txt': 'text' });
     const up = await client.receive({ volume: 'whole' }, Readable.from([archive]));
@@ -98,7 +98,7 @@ describe('an agent client and the agent', function () {
     expect(connections).to.have.length(1);
   });
 
-  it('move many small chunks, and windows smaller than a frame', async () => {
+  it('transfers many small chunks, with windows smaller than a frame', async () => {
     const client = connect({ downloadWindowBytes: 10_000 });
     const archive = await tarOf({ a: large.subarray(0, 300_000) });
     await client.receive(
@@ -112,7 +112,7 @@ describe('an agent client and the agent', function () {
   });
 
   context('when an upload fails', () => {
-    /** That the volume is as it was, and that the connection takes the next operation. */
+    /** Checks that the volume is unchanged, and that the connection accepts the next operation. */
     async function unharmed(client: AgentClient, volume: string): Promise<void> {
       const { readable } = await client.send({ volume });
       expect(await readTarText(await buffer(readable))).to.deep.equal({ before: 'kept' });
@@ -125,7 +125,7 @@ describe('an agent client and the agent', function () {
       return connect({}, ...faults);
     }
 
-    it('by its source, the volume is as it was', async () => {
+    it('by its source, leaves the volume unchanged', async () => {
       const client = await prepared('broken-source');
       const archive = await tarOf({ before: 'changed', large });
       const broken = new Error('disk');
@@ -138,7 +138,7 @@ describe('an agent client and the agent', function () {
       expect(connections).to.have.length(2);
     });
 
-    it('by a signal, the volume is as it was', async () => {
+    it('by a signal, leaves the volume unchanged', async () => {
       const client = await prepared('aborted');
       const archive = await tarOf({ before: 'changed', large });
       const stop = new AbortController();
@@ -153,14 +153,14 @@ describe('an agent client and the agent', function () {
       await unharmed(client, 'aborted');
     });
 
-    it('by its content, it says so early, and the volume is as it was', async () => {
+    it('by its content, rejects early and leaves the volume unchanged', async () => {
       const client = await prepared('corrupt');
-      let given = 0;
+      let yielded = 0;
       const source = (async function* () {
-        for (; given < 4000; given += 1) yield Buffer.alloc(65_536, 'no archive');
+        for (; yielded < 4000; yielded += 1) yield Buffer.alloc(65_536, 'no archive');
       })();
       expect((await rejection(client.receive({ volume: 'corrupt' }, source))).code).to.equal('KW_ERR_CORRUPT_ARCHIVE');
-      expect(given).to.be.below(400);
+      expect(yielded).to.be.below(400);
       await unharmed(client, 'corrupt');
       const tooLarge = client.receive(
         { volume: 'corrupt', expandedLimitBytes: 1000 },
@@ -170,7 +170,7 @@ describe('an agent client and the agent', function () {
       await unharmed(client, 'corrupt');
     });
 
-    it('by an agent that is killed, it is lost where the source cannot be read again, and the volume is as it was', async () => {
+    it('by a killed agent, rejects with OperationLostError for a read-once source and leaves the volume unchanged', async () => {
       const client = await prepared('killed');
       const archive = await tarOf({ before: 'changed', large });
       const source = (async function* () {
@@ -191,7 +191,7 @@ describe('an agent client and the agent', function () {
   });
 
   context('when connections are cut', () => {
-    it('anywhere, an upload goes on from a source that can be read once', async () => {
+    it('resumes an upload of a read-once source', async () => {
       const archive = await tarOf({ large });
       const cuts = [1, 200, 500, 300_000, 5_000_000, 5_000_000 + Math.floor(Math.random() * 1_000_000)];
       const client = connect({}, ...cuts.map((cutAfterSentBytes) => ({ cutAfterSentBytes })));
@@ -202,7 +202,7 @@ describe('an agent client and the agent', function () {
       await expectIdleAgent(connect());
     });
 
-    it('anywhere, a download goes on without a byte lost or twice', async () => {
+    it('resumes a download without lost or repeated bytes', async () => {
       await connect().receive({ volume: 'cut-down' }, Readable.from([await tarOf({ large })]));
       const whole = await buffer((await connect().send({ volume: 'cut-down' })).readable);
       const cuts = [300, 1000, 100_000, 2_000_000, 3_000_000, Math.floor(Math.random() * 1_000_000)];
@@ -213,7 +213,7 @@ describe('an agent client and the agent', function () {
       await expectIdleAgent(connect());
     });
 
-    it('while the agent is killed, a small upload begins anew by itself', async () => {
+    it('restarts a small upload after the agent was killed', async () => {
       const client = connect();
       const archive = await tarOf({ small: 'small' });
       const source = (async function* () {
@@ -232,7 +232,7 @@ describe('an agent client and the agent', function () {
       await writeFile(volumeFile('out', 'large'), large);
     });
 
-    it('is not read any further, the agent ends it and the connection goes on', async () => {
+    it('is destroyed early, ends it in the agent and keeps the connection', async () => {
       const client = connect();
       const { readable } = await client.send({ volume: 'out' });
       for await (const _ of readable) break;
@@ -242,7 +242,7 @@ describe('an agent client and the agent', function () {
       expect(connections).to.have.length(2);
     });
 
-    it('is not read for a while, no more than its window comes', async () => {
+    it('is not read for a while, receives no more than its window', async () => {
       const client = connect({ downloadWindowBytes: 1 << 20 });
       const { readable } = await client.send({ volume: 'out', path: 'large' });
       await expectIdleAgent(connect(), 1);
@@ -251,7 +251,7 @@ describe('an agent client and the agent', function () {
       expect((await readTarText(await buffer(readable)))['large']?.length).to.be.greaterThan(0);
     });
 
-    it('loses its agent, it fails and never ends', async () => {
+    it('loses its agent, fails without an end', async () => {
       const client = connect({ downloadWindowBytes: 1 << 20 });
       const { readable } = await client.send({ volume: 'out' });
       readable.once('data', () => void agent.killAndRestart());
@@ -259,7 +259,7 @@ describe('an agent client and the agent', function () {
       expect(failure).to.include({ code: 'KW_ERR_OPERATION_LOST', retryable: true, handle: 'out', direction: 'out' });
     });
 
-    it('is of something that is missing, it says so', async () => {
+    it('is of a missing path, rejects with a typed error', async () => {
       const client = connect();
       expect(await rejection(client.send({ volume: 'out', path: 'missing' }))).to.include({
         code: 'KW_ERR_FILE_NOT_FOUND',
@@ -275,14 +275,14 @@ describe('an agent client and the agent', function () {
   async function expectIdleAgent(client: AgentClient, operations = 0): Promise<void> {
     for (let turn = 0; ; turn += 1) {
       const status = await client.status();
-      // The question itself may count as one.
+      // The status operation itself may count as one.
       if (status.operations <= operations + 1) return;
-      if (turn > 200) throw new Error(`${status.operations} operations are under way`);
+      if (turn > 200) throw new Error(`${status.operations} operations are still open`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
 
-  context('with a process', () => {
+  context('when it runs a process', () => {
     interface Followed {
       readonly attachment: Attachment;
       readonly stdout: () => string;
@@ -304,7 +304,7 @@ describe('an agent client and the agent', function () {
       return { attachment, stdout: () => Buffer.concat(out).toString(), stderr: () => Buffer.concat(err).toString() };
     }
 
-    it('run it once, deliver its output apart, and keep its result', async () => {
+    it('runs it once, delivers its output streams separately, and keeps its result', async () => {
       const client = connect();
       const spec = {
         processId: 'once',
@@ -326,7 +326,7 @@ describe('an agent client and the agent', function () {
       }
     });
 
-    it('feed its stdin, more than a window of it, and take it back', async () => {
+    it('sends more than a window of stdin, and receives it again', async () => {
       const client = connect();
       await client.start({ processId: 'cat', args: ['cat'], stdin: true });
       const out: Uint8Array[] = [];
@@ -342,7 +342,7 @@ describe('an agent client and the agent', function () {
       expect(attachment.stdinAcknowledged).to.be.within(large.length - (1 << 20), large.length);
     });
 
-    it('go on with another connection where the last was cut, without a byte lost or twice', async () => {
+    it('resumes over another connection without lost or repeated bytes', async () => {
       await connect().start({
         processId: 'reconnect',
         args: ['sh', '-c', 'i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done'],
@@ -365,7 +365,7 @@ describe('an agent client and the agent', function () {
       );
     });
 
-    it('run a hundred short ones at once over fewer connections, and as many long ones as there are', async () => {
+    it('runs a hundred short processes over fewer connections, and as many long ones concurrently', async () => {
       const client = connect();
       const ids = Array.from({ length: 100 }, (_, index) => `short-${index}`);
       const run = async (processId: string, args: [string, ...string[]]) => {
@@ -379,7 +379,7 @@ describe('an agent client and the agent', function () {
       for (const { exitStatus } of await Promise.all(long)) expect(exitStatus).to.equal(3);
     });
 
-    it('stop it, signal it, and tell what does not start', async () => {
+    it('stops it, signals it, and rejects invalid commands with typed errors', async () => {
       const client = connect();
       await client.start({ processId: 'sleep', args: ['sleep', '100'] });
       const { attachment } = await follow(client, 'sleep');
@@ -400,7 +400,7 @@ describe('an agent client and the agent', function () {
       expect((await client.status()).processes.map(({ id }) => id)).not.to.include('sleep');
     });
 
-    it('detach and use the connection again, and a slow sink stops only its own stream', async () => {
+    it('detaches and reuses the connection, and a slow sink blocks only its own stream', async () => {
       const client = connect({ outputWindowBytes: 100_000 });
       await client.start({
         processId: 'both',
@@ -426,7 +426,7 @@ describe('an agent client and the agent', function () {
     });
   });
 
-  it('notice a connection that goes silent', async () => {
+  it('detects a silent connection', async () => {
     const client = connect({ pingAfterMs: 50, deadAfterMs: 300 });
     await client.start({ processId: 'silent', args: ['sleep', '5'] });
     const attachment = await client.attach({ processId: 'silent' }, {});
@@ -436,7 +436,7 @@ describe('an agent client and the agent', function () {
     await connect().stop('silent', 100);
   });
 
-  it('find each other again when the agent was killed', async () => {
+  it('reconnects after the agent was killed', async () => {
     const client = connect();
     await client.start({ processId: 'lost', args: ['sleep', '100'] });
     const attachment = await client.attach({ processId: 'lost' }, {});

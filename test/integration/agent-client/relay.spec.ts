@@ -13,7 +13,7 @@ import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { tarOf } from '../../support/tar.ts';
 
-describe('a volume that goes from pod to pod', function () {
+describe('AgentClient.receiveFrom', function () {
   this.timeout(30_000);
 
   let from: AgentProcess;
@@ -67,7 +67,7 @@ describe('a volume that goes from pod to pod', function () {
       );
   }
 
-  it('is the same there, and both agents say the same of it', async () => {
+  it('copies a volume to another pod, with equal digests of both agents', async () => {
     const source = clientOf(from);
     const result = await clientOf(to).receiveFrom({ volume: 'same' }, { client: source, spec: { volume: 'v' } });
     const { readable, completed } = await source.send({ volume: 'v' });
@@ -76,7 +76,7 @@ describe('a volume that goes from pod to pod', function () {
     await expectSame('same');
   });
 
-  it('arrives whole, wherever the connections of either side are cut', async () => {
+  it('resumes when connections of either pod are cut', async () => {
     const source = clientOf(
       from,
       { cutAfterReceivedBytes: 100_000 },
@@ -97,7 +97,7 @@ describe('a volume that goes from pod to pod', function () {
     );
   });
 
-  it('is begun anew where an agent was killed', async () => {
+  it('restarts after an agent was killed', async () => {
     const [source, target] = [clientOf(from), clientOf(to)];
     const moving = target.receiveFrom({ volume: 'killed' }, { client: source, spec: { volume: 'v' } });
     await until(
@@ -109,11 +109,11 @@ describe('a volume that goes from pod to pod', function () {
     await expectSame('killed');
   });
 
-  it('is begun anew where something changed while it was read, whichever way it goes', async () => {
+  it('restarts after a file changed during the read', async () => {
     const outcomes: string[] = [];
     const changing = fileOf(from, 'changing', 'z');
     await mkdir(fileOf(from, 'changing', ''), { recursive: true });
-    // More than a download has on its way: what comes behind it is read later.
+    // More than a download has in flight: files behind it are read later.
     await writeFile(fileOf(from, 'changing', 'a'), randomBytes(12_000_000));
     for (const way of ['frames', 'bytes'] as const) {
       await rm(changing, { recursive: true, force: true });
@@ -122,7 +122,7 @@ describe('a volume that goes from pod to pod', function () {
       let isChanged = false;
       const target = new AgentClient({
         connect: async () => {
-          // The download has begun by now, and waits.
+          // The download has started and waits.
           if (!isChanged) await rm(changing).then(() => mkdir(changing));
           isChanged = true;
           return new PipeConnection(agentBinary(), to.folder);
@@ -143,7 +143,7 @@ describe('a volume that goes from pod to pod', function () {
     expect(outcomes).to.deep.equal(['CANCELLED', 'OK', 'CANCELLED', 'OK']);
   });
 
-  it('leaves both as they were, and names the pod, where one of them cannot', async () => {
+  it('leaves both volumes unchanged, and names the failing pod', async () => {
     const [source, target] = [clientOf(from), clientOf(to)];
     const missing = await rejection(
       target.receiveFrom({ volume: 'none' }, { client: source, spec: { volume: 'v', path: 'missing' } }),
@@ -166,7 +166,7 @@ describe('a volume that goes from pod to pod', function () {
     );
   });
 
-  it('stops on both sides by the signal, with its reason', async () => {
+  it('rejects with the reason of the signal, and ends in both pods', async () => {
     const [source, target] = [clientOf(from), clientOf(to, { splitBytes: 1 })];
     const stop = new AbortController();
     const reason = new Error('stopped');

@@ -61,7 +61,7 @@ describe('a credential plug-in', () => {
     for await (const _line of cluster.readLog(logTarget, options));
   }
 
-  /** The four ways on which credentials are needed. */
+  /** The four operations that need credentials. */
   const ways: Readonly<Record<string, (options?: { readonly signal?: AbortSignal }) => Promise<unknown>>> = {
     'an API call': (options) => cluster.getPod('p', options),
     'a watch': watchOnce,
@@ -69,7 +69,7 @@ describe('a credential plug-in', () => {
     'an exec': (options) => connectByExec(cluster, 'p', options),
   };
 
-  /** Lets the virtual time pass in which a call is repeated. */
+  /** Advances the virtual time until the call settles. */
   async function passing<T>(call: Promise<T>): Promise<T> {
     let settled = false;
     const done = (): void => void (settled = true);
@@ -81,7 +81,7 @@ describe('a credential plug-in', () => {
     return call;
   }
 
-  it('runs once for fifty calls, watches, logs and execs at the same time', async () => {
+  it('runs once for fifty concurrent calls, watches, logs and execs', async () => {
     await folder.plugin(`sleep 0.2\n${folder.answer({ token: 'one' })}`);
     cluster = open();
     const needs = [() => cluster.getPod('p'), watchOnce, logOnce, () => cluster.execEndpoint(target)];
@@ -116,7 +116,7 @@ describe('a credential plug-in', () => {
     expect(await folder.runs()).to.equal(2);
   });
 
-  it('whose credentials the server goes on refusing is an authentication error', async () => {
+  it('rejects with UnauthorizedError if the server refuses the new credentials as well', async () => {
     await folder.plugin(folder.answer({ token: 'wrong' }));
     cluster = open();
     expect(await rejection(cluster.getPod('p'))).to.be.instanceOf(UnauthorizedError);
@@ -125,7 +125,7 @@ describe('a credential plug-in', () => {
 
   for (const way of Object.keys(ways)) {
     context(`for ${way}`, () => {
-      it('that fails is CREDENTIALS_UNAVAILABLE with its stderr, and without a token', async () => {
+      it('that fails causes CREDENTIALS_UNAVAILABLE with its stderr, without tokens', async () => {
         const token = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSIsImV4cCI6MX0.c2lnbmF0dXJlLW9mLWEtdG9rZW4';
         await folder.plugin(
           `${folder.answer({ token: 'shrt' })}\necho "no session; token=hunter2 shrt ${token}" >&2\nexit 3`,
@@ -146,7 +146,7 @@ describe('a credential plug-in', () => {
         expect(server.requests).to.deep.equal([]);
       });
 
-      it('that hangs is killed with its children after the time-out, and every later call is answered', async () => {
+      it('that hangs is killed with its children after the time-out, and later calls succeed', async () => {
         const tripwire = await Tripwire.set();
         await folder.plugin(`echo waiting >&2\nsleep 98763.1 &\necho $! >'${folder.path}/child'\nwait`);
         cluster = open({ callTimeoutMs: 500 });
@@ -162,7 +162,7 @@ describe('a credential plug-in', () => {
         expect((await cluster.getPod('p'))?.metadata?.name).to.equal('p');
       });
 
-      it('that hangs is ended by the signal of the one call that waits for it', async () => {
+      it('that hangs is ended by the signal of the only call that waits for it', async () => {
         const tripwire = await Tripwire.set();
         await folder.plugin(`echo $$ >'${folder.path}/self'\nsleep 98764.1`);
         cluster = open();
@@ -181,7 +181,7 @@ describe('a credential plug-in', () => {
     });
   }
 
-  it('goes on for the calls that still wait when the signal of one aborts', async () => {
+  it('continues for the other calls when the signal of one aborts', async () => {
     await folder.plugin(`until [ -e '${folder.path}/go' ]; do sleep 0.02; done\n${folder.answer({ token: 'one' })}`);
     cluster = open();
     const controller = new AbortController();
@@ -195,11 +195,11 @@ describe('a credential plug-in', () => {
     expect(await folder.runs()).to.equal(1);
   });
 
-  describe('whose answer is none', () => {
+  describe('with invalid output', () => {
     for (const [what, script, words, retryable] of [
-      ['rubbish', 'echo hello secret-token', 'its output is not JSON', true],
+      ['text', 'echo hello secret-token', 'its output is not JSON', true],
       ['nothing', 'true', 'its output is not JSON', true],
-      ['another object', `echo '{"kind":"Status","apiVersion":"v1"}'`, 'no ExecCredential', true],
+      ['another object', `echo '{"kind":"Status","apiVersion":"v1"}'`, 'not an ExecCredential', true],
       [
         'another version',
         `echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{"token":"t"}}'`,
@@ -225,7 +225,7 @@ describe('a credential plug-in', () => {
         true,
       ],
       [
-        'a time that is none',
+        'an invalid expiry',
         `echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"t","expirationTimestamp":"soon"}}'`,
         'not a time',
         true,
@@ -233,7 +233,7 @@ describe('a credential plug-in', () => {
       ['two MiB', 'head -c 2097152 /dev/zero', 'too long', true],
       ['a signal', 'kill -SEGV $$', 'SIGSEGV', true],
     ] as const) {
-      it(`but ${what} is CREDENTIALS_UNAVAILABLE, and is not kept`, async () => {
+      it(`rejects ${what} with CREDENTIALS_UNAVAILABLE, and does not cache the failure`, async () => {
         await folder.plugin(script);
         cluster = open();
         const error = await rejection(passing(cluster.getPod('p')));
@@ -247,7 +247,7 @@ describe('a credential plug-in', () => {
     }
   });
 
-  it('that is not there is CREDENTIALS_UNAVAILABLE for good, with the hint of the kubeconfig', async () => {
+  it('that does not exist causes a final CREDENTIALS_UNAVAILABLE with the hint of the kubeconfig', async () => {
     await folder.configure(server.url, { exec: { command: 'kw-no-such-plugin', installHint: 'install it' } });
     cluster = open();
     const error = await rejection(cluster.getPod('p'));
@@ -259,14 +259,14 @@ describe('a credential plug-in', () => {
     expect(error.message).to.contain('ENOENT').and.to.contain('install it');
   });
 
-  it('may give a certificate and its key instead of a token', async () => {
+  it('may return a certificate and its key instead of a token', async () => {
     await folder.plugin(folder.answer({ clientCertificateData: 'the certificate', clientKeyData: 'the key' }));
     const { tls, headers } = await open().execEndpoint(target);
     expect([String(tls.cert), String(tls.key)]).to.deep.equal(['the certificate', 'the key']);
     expect(headers).to.deep.equal({});
   });
 
-  it('that fails once does not fail the call', async () => {
+  it('that fails once is retried', async () => {
     await folder.plugin(
       `[ -e '${folder.path}/failed' ] || { touch '${folder.path}/failed'; exit 1; }\n${folder.answer({ token: 'one' })}`,
     );
@@ -275,7 +275,7 @@ describe('a credential plug-in', () => {
     expect(await folder.runs()).to.equal(2);
   });
 
-  it('that fails answers all calls of a second with one run', async () => {
+  it('that fails rejects all calls within a short time with one run', async () => {
     await folder.plugin('exit 1');
     cluster = open();
     for (let count = 0; count < 10; count += 1)
@@ -286,14 +286,14 @@ describe('a credential plug-in', () => {
   const expiring = (token: string, inMs: number): string =>
     folder.answer({ token, expirationTimestamp: new Date(clock.now() + inMs).toISOString() });
 
-  it('runs again ahead of the end of its credentials, and no call with valid ones waits for it', async () => {
+  it('runs again before its credentials expire, and no call with valid ones waits', async () => {
     await folder.plugin(expiring('one', 600_000));
     cluster = open();
     await cluster.getPod('p');
     await clock.advance(539_000);
     await cluster.getPod('p');
     expect(await folder.runs()).to.equal(1);
-    // It hangs until after the call.
+    // Hangs until the calls have completed.
     await folder.plugin(`until [ -e '${folder.path}/go' ]; do sleep 0.02; done\n${expiring('two', 600_000)}`);
     await clock.advance(2_000);
     for (let count = 0; count < 5; count += 1) await cluster.getPod('p');
@@ -303,7 +303,7 @@ describe('a credential plug-in', () => {
     expect(await folder.runs()).to.equal(2);
   });
 
-  it('runs again when its credentials have ended', async () => {
+  it('runs again when its credentials have expired', async () => {
     await folder.plugin(expiring('one', 600_000));
     cluster = open();
     await cluster.getPod('p');
@@ -314,7 +314,7 @@ describe('a credential plug-in', () => {
     expect(bearers()).to.deep.equal(['Bearer one', 'Bearer two']);
   });
 
-  it('that prints an expired token is run for each call, as by kubectl, and the server decides', async () => {
+  it('that prints an expired token runs for each call, as with kubectl, and the server decides', async () => {
     await folder.plugin(expiring('one', -1_000));
     cluster = open();
     await cluster.getPod('p');
@@ -322,7 +322,7 @@ describe('a credential plug-in', () => {
     expect(await folder.runs()).to.equal(2);
   });
 
-  it('that cannot be run while its credentials are valid harms no call', async () => {
+  it('that cannot run does not affect calls while its credentials are valid', async () => {
     await folder.plugin(expiring('one', 600_000));
     cluster = open();
     await cluster.getPod('p');
@@ -333,7 +333,7 @@ describe('a credential plug-in', () => {
     expect(await rejection(cluster.getPod('p'))).to.be.instanceOf(CredentialsUnavailableError);
   });
 
-  it('does not keep this process alive while nobody waits for it', async () => {
+  it('does not keep the process alive while no call waits for it', async () => {
     await folder.plugin(expiring('one', 600_000));
     cluster = open();
     await cluster.getPod('p');
@@ -349,7 +349,7 @@ describe('a credential plug-in', () => {
   });
 });
 
-/** A process that has ended may be left in the table for a while. */
+/** Ignores a process that has ended but is still in the process table. */
 function isRunning(pid: number): boolean {
   try {
     return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));

@@ -24,7 +24,7 @@ const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', uid: 'u' } }
 const target = { podName: 'p', containerName: 'main', command: ['true'] };
 const plugin = { apiVersion: 'client.authentication.k8s.io/v1', interactiveMode: 'Never' };
 
-/** `kubectl` of `PATH`; the rows are compared with it where there is one. */
+/** The `kubectl` in `PATH`. If it exists, the rows are compared with it. */
 const kubectl = (process.env['PATH'] ?? '')
   .split(delimiter)
   .map((folder) => join(folder, 'kubectl'))
@@ -41,12 +41,12 @@ describe('a kubeconfig, by the rules of kubectl', () => {
   let server: ScriptedApiServer;
   let folder: string;
   let clock: VirtualClock;
-  /** The subjects of the clients' certificates, in order. */
+  /** The subjects of the client certificates, in order. */
   let clients: (string | undefined)[];
   const tested: string[] = [];
 
   before(() => {
-    if (kubectl === undefined) console.log('      not compared with kubectl: PATH has none');
+    if (kubectl === undefined) console.log('      not compared with kubectl: not found in PATH');
   });
 
   beforeEach(async () => {
@@ -88,7 +88,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     return whole;
   }
 
-  /** A program that prints a token, and notes what it was told. */
+  /** A program that prints a token and stores its `KUBERNETES_EXEC_INFO`. */
   const pluginPrinting = (token: string): string =>
     `#!/bin/sh\nprintf %s "$KUBERNETES_EXEC_INFO" >'${folder}/info'\n` +
     `echo '{"kind":"ExecCredential","apiVersion":"${plugin.apiVersion}","status":{"token":"'"\${TOKEN:-${token}}"'"}}'\n`;
@@ -99,7 +99,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
   });
   const context = { name: 'x', context: { cluster: 'c', user: 'u', namespace: 'ci' } };
 
-  /** A whole kubeconfig for a user. */
+  /** A complete kubeconfig for a user. */
   const configFor = (user: object, changes: object = {}): string =>
     JSON.stringify({
       'current-context': 'x',
@@ -124,10 +124,10 @@ describe('a kubeconfig, by the rules of kubectl', () => {
 
   const bearers = (): (string | undefined)[] => server.headers.map(({ authorization }) => authorization);
 
-  /** Some builds of kubectl ask for the server's version first. */
+  /** Excludes the version request that some builds of kubectl send first. */
   const podRequests = (): string[] => server.requests.filter((request) => request.includes('/pods'));
 
-  /** What the library sends, and what kubectl does, is this. */
+  /** Expects that the library and kubectl send this header. */
   async function bothSend(more: Readonly<Record<string, string>>, authorization: string | undefined): Promise<void> {
     const environment = environmentOf(more);
     await open(environment).getPod('p');
@@ -136,7 +136,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     expect(podRequests()).to.have.length(kubectl === undefined ? 1 : 2);
   }
 
-  row('`tokenFile` is trimmed, and counts before `token`', async () => {
+  row('`tokenFile` is trimmed and has precedence over `token`', async () => {
     await write('secrets/token', '\n  from-file \n');
     await bothSend(
       { KUBECONFIG: await write('config', configFor({ tokenFile: 'secrets/token', token: 'other' })) },
@@ -160,7 +160,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     expect((await library.getPod('p'))?.metadata?.name).to.equal('p');
   });
 
-  row('`tokenFile` that is empty or missing is an error, unless there is `token`', async () => {
+  row('an empty or missing `tokenFile` is an error, unless `token` is set', async () => {
     const missing = open(environmentOf({ KUBECONFIG: await write('missing', configFor({ tokenFile: 'no-token' })) }));
     expect(await rejection(missing.execEndpoint(target))).to.include({
       code: 'KW_ERR_CREDENTIALS_UNAVAILABLE',
@@ -175,7 +175,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     );
   });
 
-  row('`KUBECONFIG` is a list, in which missing and empty files say nothing', async () => {
+  row('`KUBECONFIG` is a list; missing and empty files are ignored', async () => {
     const files = [
       join(folder, 'missing'),
       await write('empty', ''),
@@ -191,7 +191,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     await bothSend({ KUBECONFIG: files.join(delimiter) }, 'Bearer first');
   });
 
-  row('`KUBECONFIG` with a file that is none is an error', async () => {
+  row('`KUBECONFIG` with an invalid file is an error', async () => {
     const broken = await write('broken', '{{{');
     const environment = environmentOf({
       KUBECONFIG: [await write('config', configFor({ token: 't' })), broken].join(delimiter),
@@ -200,12 +200,12 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     if (kubectl !== undefined) await rejection(byKubectl(environment));
   });
 
-  row('without `KUBECONFIG`, `~/.kube/config`', async () => {
+  row('without `KUBECONFIG`, `~/.kube/config` is read', async () => {
     await write('.kube/config', configFor({ token: 'home' }));
     await bothSend({}, 'Bearer home');
   });
 
-  row('paths are relative to the file that they are in', async () => {
+  row('paths are relative to their file', async () => {
     await write('kube/pki/ca.crt', certificates.authority);
     await write('kube/pki/me.crt', certificates.client.certificate);
     await write('kube/pki/me.key', certificates.client.privateKey);
@@ -229,27 +229,27 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     await bothSend({ KUBECONFIG: config, PATH: `${folder}/tools:${process.env['PATH'] ?? ''}` }, 'Bearer by-path');
   });
 
-  row('a plug-in gets the environment, and `env` before it', async () => {
+  row('a plug-in gets the environment, overridden by `env`', async () => {
     await write('plugin', pluginPrinting('default'), 0o755);
     const exec = { ...plugin, command: './plugin', env: [{ name: 'TOKEN', value: 'by-env' }] };
     await bothSend({ KUBECONFIG: await write('config', configFor({ exec })), TOKEN: 'by-process' }, 'Bearer by-env');
   });
 
-  /** What the library passes to a plug-in, after a comparison with what kubectl passes. */
+  /** Returns what the library passes to a plug-in. Expects that kubectl passes the same. */
   async function infoFor(exec: object, changes: object = {}): Promise<unknown> {
     await write('plugin', pluginPrinting('t'), 0o755);
     const environment = environmentOf({
       KUBECONFIG: await write('config', configFor({ exec: { ...plugin, command: './plugin', ...exec } }, changes)),
     });
     await open(environment).getPod('p');
-    const told: unknown = JSON.parse(await readFile(join(folder, 'info'), 'utf8'));
+    const info: unknown = JSON.parse(await readFile(join(folder, 'info'), 'utf8'));
     await rm(join(folder, 'info'));
     await byKubectl(environment);
-    if (kubectl !== undefined) expect(told).to.deep.equal(JSON.parse(await readFile(join(folder, 'info'), 'utf8')));
-    return told;
+    if (kubectl !== undefined) expect(info).to.deep.equal(JSON.parse(await readFile(join(folder, 'info'), 'utf8')));
+    return info;
   }
 
-  row('`KUBERNETES_EXEC_INFO` names the version, and that there is no terminal', async () => {
+  row('`KUBERNETES_EXEC_INFO` contains the version and the absence of a terminal', async () => {
     expect(await infoFor({})).to.deep.equal({
       kind: 'ExecCredential',
       apiVersion: plugin.apiVersion,
@@ -257,7 +257,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     });
   });
 
-  row('`KUBERNETES_EXEC_INFO` tells of the cluster with `provideClusterInfo`', async () => {
+  row('`KUBERNETES_EXEC_INFO` describes the cluster with `provideClusterInfo`', async () => {
     const ca = await write('ca.crt', certificates.authority);
     const extensions = [{ name: 'client.authentication.k8s.io/exec', extension: { audience: 'me' } }];
     const changes = {
@@ -281,7 +281,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     });
   });
 
-  row('a token counts before a plug-in, which is not run', async () => {
+  row('a token has precedence over a plug-in, which is not run', async () => {
     await write('plugin', pluginPrinting('by-plugin'), 0o755);
     await bothSend(
       { KUBECONFIG: await write('config', configFor({ token: 'given', exec: { ...plugin, command: './plugin' } })) },
@@ -298,7 +298,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     ],
     ['a plug-in without a command is refused', { exec: plugin }, 'no command'],
     [
-      'a plug-in without `apiVersion`, or of an unknown one, is refused',
+      'a plug-in without `apiVersion`, or with an unknown one, is refused',
       { exec: { ...plugin, command: 'x', apiVersion: 'client.authentication.k8s.io/v9' } },
       'v9',
     ],
@@ -308,7 +308,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
       'terminal',
     ],
     [
-      'the auth providers `gcp` and `azure` are refused where they run a program',
+      'the auth providers `gcp` and `azure` are refused if they run a program',
       { 'auth-provider': { name: 'gcp', config: { 'cmd-path': 'gcloud' } } },
       'gcp',
     ],
@@ -321,7 +321,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     });
   }
 
-  row('nothing there, in a pod: its service account', async () => {
+  row('without a configuration, in a pod: its service account', async () => {
     const serviceAccount = join(folder, 'serviceaccount');
     await write('serviceaccount/token', 'of-the-pod\n');
     await write('serviceaccount/ca.crt', certificates.authority);
@@ -334,7 +334,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     expect([library.namespace, ...bearers()]).to.deep.equal(['build', 'Bearer of-the-pod']);
   });
 
-  row('nothing there: an error that says where it looked', async () => {
+  row('without a configuration: an error with the places that were searched', async () => {
     const message = (more: Readonly<Record<string, string>>): string => {
       try {
         open(environmentOf(more));
@@ -373,7 +373,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
       await proxy.close();
     });
 
-    /** Everything that the library opens, and kubectl's request, goes through the proxy. */
+    /** Expects that every connection of the library, and kubectl's request, uses the proxy. */
     async function allThrough(more: Readonly<Record<string, string>>, changes: object = {}): Promise<void> {
       const environment = environmentOf({
         KUBECONFIG: await write('config', configFor({ token: 't' }, { server: url, ...changes })),
@@ -390,7 +390,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
       expect(server.connections).to.be.at.most(proxy.targets.length);
     }
 
-    row('`HTTPS_PROXY` is for API calls, watches, logs and execs', async () => {
+    row('`HTTPS_PROXY` applies to API calls, watches, logs and execs', async () => {
       await allThrough({ HTTPS_PROXY: `http://${proxy.authority}`, HTTP_PROXY: 'http://127.0.0.1:9' });
     });
 
@@ -409,7 +409,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
       await allThrough({ HTTPS_PROXY: `socks5://${proxy.authority}` });
     });
 
-    row('`proxy-url` of the kubeconfig counts before the environment', async () => {
+    row('`proxy-url` of the kubeconfig has precedence over the environment', async () => {
       await allThrough({ HTTPS_PROXY: 'http://127.0.0.1:9' }, { 'proxy-url': `http://${proxy.authority}` });
       const exempt = open(environmentOf({ KUBECONFIG: join(folder, 'config'), NO_PROXY: '*' }));
       expect((await exempt.execEndpoint(target)).proxy).to.equal(`http://${proxy.authority}`);
@@ -423,7 +423,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
       expect(proxy.targets).to.deep.equal([]);
     });
 
-    row('`NO_PROXY` exempts domains, addresses and CIDR ranges, each with or without a port', async () => {
+    row('`NO_PROXY` exempts domains and addresses, each with or without a port, and CIDR ranges', async () => {
       const environment = environmentOf({
         KUBECONFIG: await write('config', configFor({ token: 't' }, { server: url })),
         HTTPS_PROXY: `http://${proxy.authority}`,
@@ -431,13 +431,13 @@ describe('a kubeconfig, by the rules of kubectl', () => {
       });
       const endpoint = await open(environment).execEndpoint(target);
       expect(endpoint.proxy).to.equal(undefined);
-      // There is no such host.
+      // This host does not exist.
       if (kubectl !== undefined) expect((await rejection(byKubectl(environment))).message).to.contain('api.example');
       expect(proxy.targets).to.deep.equal([]);
     });
   });
 
-  it('has each row of the table in docs/compatibility.md, and no other', () => {
+  it('has a test for each row of the table in docs/compatibility.md, and for no other', () => {
     expect([...tested].sort()).to.deep.equal([...rows].sort());
   });
 });

@@ -27,7 +27,7 @@ describe('AbortSignal of a repository', function () {
   before(async () => {
     const connectionString = await sharedPostgresUrl();
     admin = new pg.Pool({ connectionString, max: 2 });
-    // One connection: were it not given back, nothing would work any more.
+    // With one connection, a connection that is not released blocks all later statements.
     pool = new pg.Pool({ connectionString, max: 1 });
     await admin.query(`drop schema if exists ${schema} cascade`);
     repository = await openRepository(pool, { schema, logger: silentLogger });
@@ -40,11 +40,13 @@ describe('AbortSignal of a repository', function () {
     await Promise.all([pool.end(), admin.end()]);
   });
 
-  it('that was aborted before rejects every call with its reason, and nothing is done', async () => {
+  it('that is aborted already rejects every call with its reason, and no statement is sent', async () => {
     const signal = AbortSignal.abort(reason);
     const { containers, volumes, workers } = repository;
     const calls = [
-      containers.findOrInsert('worker', ownerOf('x'), leaseOf('me'), () => expect.fail('made'), { signal }),
+      containers.findOrInsert('worker', ownerOf('x'), leaseOf('me'), () => expect.fail('make() was called'), {
+        signal,
+      }),
       containers.markFailed('c', 'holder', { signal }),
       containers.setProperty('c', 'a', 'b', { signal }),
       volumes.expire('worker', 'v', { signal }),
@@ -56,7 +58,7 @@ describe('AbortSignal of a repository', function () {
     expect(await containers.properties('c')).to.deep.equal({});
   });
 
-  it('stops the waiting for a statement, which ends unheard, and the connection is usable afterwards', async () => {
+  it('ends the wait for a statement, whose result is discarded, and the connection stays usable', async () => {
     const holder = await admin.connect();
     await holder.query('begin');
     await holder.query(`lock table ${schema}.container_properties in access exclusive mode`);
@@ -70,18 +72,18 @@ describe('AbortSignal of a repository', function () {
     expect(getEventListeners(controller.signal, 'abort')).to.have.length(0);
     await holder.query('rollback');
     holder.release();
-    // The one that was only waiting for its connection is never sent.
+    // The statement that waited for a connection was never sent.
     expect(await repository.containers.properties('c')).to.deep.equal({ sent: 'x' });
   });
 
-  it('leaves no listener behind where nothing is aborted, and nothing on the reason', async () => {
+  it('leaves no listener without an abort, and does not modify the reason', async () => {
     const controller = new AbortController();
     await repository.containers.lookup('worker', 'c', { signal: controller.signal });
     expect(getEventListeners(controller.signal, 'abort')).to.have.length(0);
     expect(Reflect.ownKeys(reason)).to.deep.equal(['why']);
   });
 
-  it('stops the waiting for a PGlite instance that is busy', async () => {
+  it('ends the wait for a busy PGlite instance', async () => {
     const database = await newPGlite();
     const embedded = await openRepository(database, { logger: silentLogger });
     const busy = Promise.withResolvers<void>();

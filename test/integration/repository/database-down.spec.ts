@@ -12,9 +12,9 @@ import { silentLogger } from '../../support/silent-logger.ts';
 
 const unavailable = { code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true };
 
-describe('Repository when its database goes away', function () {
+describe('Repository when its database fails', function () {
   this.timeout(120_000);
-  // A server of its own, since this one is killed.
+  // Not the shared server, because these tests kill it.
   let server: PostgresServer;
   let admin: pg.Pool;
   let repository: Repository;
@@ -41,7 +41,10 @@ describe('Repository when its database goes away', function () {
     await client.query('lock table kubernetes_worker.containers in access exclusive mode');
     return client;
   };
-  /** The news may come after a statement has taken a dead connection, of which there are at most ten; then it works, and nothing else ever came out. */
+  /**
+   * Resolves when a statement succeeds. A statement may take a dead connection before the pool
+   * detects its end. There are at most ten, and each failure must be `unavailable`.
+   */
   const recovered = async () => {
     for (let failures = 0; failures <= 10; failures += 1) {
       const outcome = await repository.containers.lookup('worker', 'c').catch((error: unknown) => error);
@@ -50,7 +53,7 @@ describe('Repository when its database goes away', function () {
     }
     expect.fail('it did not recover');
   };
-  /** Resolves once a statement waits for the lock. */
+  /** Resolves when a statement waits for the lock. */
   const blocked = async () => {
     for (;;) {
       const { rows } = await admin.query<{ count: string }>(`select count(*) from pg_locks where not granted`);
@@ -58,7 +61,7 @@ describe('Repository when its database goes away', function () {
     }
   };
 
-  it('rejects while it is down, and goes on with the same pool once it is back', async () => {
+  it('rejects while it is down, and continues with the same pool after its restart', async () => {
     await server.crash();
     expect(await rejection(repository.containers.lookup('worker', 'c'))).to.include(unavailable);
     expect(await rejection(repository.workers.register('worker'))).to.include(unavailable);
@@ -68,7 +71,7 @@ describe('Repository when its database goes away', function () {
     expect((await repository.containers.lookup('worker', 'after-crash'))?.state).to.equal('creating');
   });
 
-  it('rejects what is under way when the server is killed', async () => {
+  it('rejects a running statement when the server is killed', async () => {
     const client = await lock();
     const waiting = rejection(repository.containers.setProperty('c', 'a', 'b'));
     await blocked();
@@ -79,7 +82,7 @@ describe('Repository when its database goes away', function () {
     await recovered();
   });
 
-  it('rejects what is under way when an administrator ends the connection, and takes a new one', async () => {
+  it('rejects a running statement when an administrator ends its connection, and opens a new one', async () => {
     const client = await lock();
     const waiting = rejection(repository.containers.setProperty('c', 'a', 'b'));
     await blocked();
@@ -92,7 +95,7 @@ describe('Repository when its database goes away', function () {
     await recovered();
   });
 
-  it('survives that all its idle connections are ended', async () => {
+  it('recovers when all its idle connections are ended', async () => {
     await Promise.all(Array.from({ length: 5 }, async () => await repository.containers.lookup('worker', 'c')));
     await admin.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'kubernetes-worker'`,
@@ -100,13 +103,13 @@ describe('Repository when its database goes away', function () {
     await recovered();
   });
 
-  for (const whose of ['its own', 'the caller’s'] as const) {
-    it(`stops using connections of ${whose} pool that answer as a standby does after a failover`, async () => {
-      await insert(repository, `failover-${whose.length}`);
-      // What a session is at its start it stays: read only, until a new one takes its place.
+  for (const owner of ['its own', 'the caller’s'] as const) {
+    it(`discards connections of ${owner} pool that answer as a standby after a failover`, async () => {
+      await insert(repository, `failover-${owner.length}`);
+      // A session that starts read-only stays read-only until a new session replaces it.
       await admin.query('alter database postgres set default_transaction_read_only = on');
       const pool = new pg.Pool({ connectionString: server.url, max: 5 });
-      const demoted = await openRepository(whose === 'its own' ? server.url : pool, { logger: silentLogger });
+      const demoted = await openRepository(owner === 'its own' ? server.url : pool, { logger: silentLogger });
       try {
         const lookup = async () => await demoted.containers.lookup('worker', 'none');
         await Promise.all(Array.from({ length: 5 }, lookup));
@@ -114,9 +117,9 @@ describe('Repository when its database goes away', function () {
           'set default_transaction_read_only = off; alter database postgres reset default_transaction_read_only',
         );
         const set = async () =>
-          await demoted.containers.setProperty(`failover-${whose.length}`, 'a', 'b').catch((error: unknown) => error);
+          await demoted.containers.setProperty(`failover-${owner.length}`, 'a', 'b').catch((error: unknown) => error);
         const outcomes: unknown[] = [];
-        // Five connections are to be replaced, or fewer where one of them did all of the looking.
+        // At most five connections need a replacement: one may have served all lookups.
         for (let attempt = 1; attempt <= 6; attempt += 1) outcomes.push(await set());
         expect(outcomes[0]).to.include(unavailable).and.have.nested.property('cause.code', '25006');
         expect(outcomes.at(-1)).to.equal(undefined);
@@ -130,7 +133,7 @@ describe('Repository when its database goes away', function () {
     });
   }
 
-  it('rejects a statement that takes longer than the server allows', async () => {
+  it('rejects a statement that exceeds the time limit of the server', async () => {
     const client = await lock();
     const hasty = await openRepository(`${server.url}?statement_timeout=50`, { logger: silentLogger });
     expect(await rejection(hasty.containers.lookup('worker', 'c'))).to.include(unavailable);
@@ -140,7 +143,7 @@ describe('Repository when its database goes away', function () {
     await hasty.close();
   });
 
-  it('rejects where all connections of the caller’s pool stay taken', async () => {
+  it('rejects while all connections of the caller’s pool are in use', async () => {
     const pool = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 50 });
     const starved = await openRepository(pool, { logger: silentLogger });
     const taken = await pool.connect();
@@ -150,7 +153,7 @@ describe('Repository when its database goes away', function () {
     await pool.end();
   });
 
-  context('when the network swallows the answers', () => {
+  context('when the network drops the answers', () => {
     let silent: boolean;
     let sockets: Socket[];
     let proxy: Server;
@@ -177,7 +180,7 @@ describe('Repository when its database goes away', function () {
       await new Promise((resolve) => proxy.close(resolve));
     });
 
-    it('gives up after the time-out of the query, and never uses that connection again', async () => {
+    it('rejects after the time-out of the query, and never reuses that connection', async () => {
       const { port } = proxy.address() as AddressInfo;
       const far = await openRepository(`postgres://postgres@127.0.0.1:${port}/postgres?query_timeout=200`, {
         logger: silentLogger,

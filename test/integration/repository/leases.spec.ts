@@ -7,7 +7,7 @@ import { insert, rejection } from '../../contract/repository/repository-under-te
 import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-describe('A lease that passes to another holder while the earlier one speaks', function () {
+describe('A lease that passes to another holder during a call of the earlier one', function () {
   this.timeout(120_000);
   const schema = schemaOf('leases');
   let admin: pg.Pool;
@@ -27,7 +27,7 @@ describe('A lease that passes to another holder while the earlier one speaks', f
     await admin.end();
   });
 
-  /** Resolves once a statement waits for the other holder's. */
+  /** Resolves when a statement waits for the other holder's lock. */
   const blocked = async () => {
     for (let waiting = 0; waiting === 0; )
       waiting = (await admin.query('select from pg_locks where not granted')).rowCount ?? 0;
@@ -41,7 +41,7 @@ describe('A lease that passes to another holder while the earlier one speaks', f
       await repository.volumes.markReady(`${handle}-source`, undefined, { holder: 'holder' }),
   };
   for (const [name, move] of Object.entries(moves)) {
-    it(`is not changed by ${name}, which waits for it and is refused`, async () => {
+    it(`is not changed by ${name}, which waits for the lock and is rejected`, async () => {
       await insert(repository, name);
       const next = await admin.connect();
       await next.query('begin');

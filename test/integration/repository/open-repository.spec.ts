@@ -53,7 +53,7 @@ describe('openRepository', function () {
   const databaseOf = (kind: 'server' | 'PGlite'): Database => (kind === 'server' ? pool : pglite);
 
   context('when programs open an empty database at the same time', () => {
-    it('all succeed, and find the same installation', async () => {
+    it('all succeed and return the same installation', async () => {
       const outputs = await Promise.all([1, 2, 3].map(async () => await run(process.execPath, [opener, url, schema])));
       const ids = new Set(outputs.map(({ stdout }) => stdout));
       expect(ids.size).to.equal(1);
@@ -61,7 +61,7 @@ describe('openRepository', function () {
     });
 
     for (const kind of ['server', 'PGlite'] as const) {
-      it(`they may share one ${kind === 'server' ? 'pool' : 'PGlite instance'}`, async () => {
+      it(`they can share one ${kind === 'server' ? 'pool' : 'PGlite instance'}`, async () => {
         const repositories = await Promise.all(Array.from({ length: 8 }, async () => await open(databaseOf(kind))));
         const ids = await Promise.all(
           repositories.map(async ({ workers }) => (await workers.register('worker')).installationId),
@@ -73,14 +73,14 @@ describe('openRepository', function () {
 
   for (const kind of ['server', 'PGlite'] as const) {
     context(`on a ${kind}`, () => {
-      it('leaves what is there to a second opening', async () => {
+      it('keeps the data for a second open', async () => {
         const { installationId } = await (await open(databaseOf(kind))).workers.register('worker');
         expect(await (await open(databaseOf(kind), false)).workers.register('worker')).to.deep.equal({
           installationId,
         });
       });
 
-      it('refuses a schema that a newer version migrated, with or without migrating', async () => {
+      it('rejects a schema that a newer version has migrated, with and without `migrate`', async () => {
         await open(databaseOf(kind));
         await execute(
           kind,
@@ -95,13 +95,13 @@ describe('openRepository', function () {
         }
       });
 
-      it('says which migration is missing where it may not migrate', async () => {
+      it('names the missing migration if `migrate` is false', async () => {
         const error = await rejection(open(databaseOf(kind), false));
         expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'migrate' });
         expect(error.message).to.contain('0001-initial');
       });
 
-      it('leaves a pool or an instance of the caller’s open when it closes', async () => {
+      it('does not close a pool or an instance of the caller’s', async () => {
         const repository = await open(databaseOf(kind));
         await repository.close();
         await repository.close();
@@ -111,7 +111,7 @@ describe('openRepository', function () {
     });
   }
 
-  it('needs no right to create anything once the schema is there', async () => {
+  it('needs no right to create anything once the schema exists', async () => {
     await open(pool);
     const role = `${schema}_role`;
     await pool.query(`drop role if exists ${role}`);
@@ -126,7 +126,7 @@ describe('openRepository', function () {
     await pool.query(`drop schema "${schema}" cascade; drop role ${role}`);
   });
 
-  it('leaves nothing behind where a migration fails, and neither a lock', async () => {
+  it('leaves no table and no lock if a migration fails', async () => {
     await pool.query(`create schema "${schema}"; create table "${schema}".volumes (a int)`);
     expect(await rejection(open(pool))).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE' });
     const { rows } = await pool.query<{ name: string }>(
@@ -142,7 +142,7 @@ describe('openRepository', function () {
     const odd = new pg.Pool({
       connectionString: url,
       options: '-c search_path=pg_catalog -c timezone=Asia/Kathmandu -c datestyle=German',
-      // Everything but text comes out odd.
+      // Changes the value of every type except text.
       types: { getTypeParser: (oid: number) => (value: string) => (oid === 25 ? value : `odd ${value}`) },
     });
     const repository = await open(odd);
@@ -165,13 +165,13 @@ describe('openRepository', function () {
   context('when there is no database', () => {
     const nowhere = 'postgres://someone:s3cret-word@127.0.0.1:1/postgres';
 
-    it('says that it is unavailable, and not its password', async () => {
+    it('reports that the database is unavailable, without the password', async () => {
       const error = await rejection(open(nowhere));
       expect(error).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true });
       expect(inspect(error, { depth: 10, showHidden: true })).not.to.contain('s3cret-word');
     });
 
-    it('refuses a database or a user that does not exist as a wrong option', async () => {
+    it('rejects an unknown database or user as an invalid option', async () => {
       expect(await rejection(open(url.replace(/postgres$/, 'nonexistent')))).to.include({
         code: 'KW_ERR_INVALID_SPEC',
         field: 'database',
@@ -182,7 +182,7 @@ describe('openRepository', function () {
       });
     });
 
-    it('refuses what is neither a URL nor a pool nor an instance, and not with its password', async () => {
+    it('rejects a value that is not a URL, a pool or an instance, without the password', async () => {
       for (const bad of [
         '',
         'mysql://u:s3cret-word@h/d',

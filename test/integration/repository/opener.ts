@@ -1,4 +1,4 @@
-// A program that opens a database and says which installation it found: the other process of `open-repository.spec.ts`.
+// The other process of `open-repository.spec.ts`: opens a database and prints its installation id.
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 

@@ -34,7 +34,7 @@ describe('Repository behind a PgBouncer in transaction mode with default setting
     await admin?.end();
   });
 
-  it('takes the URL, migrates, and serves', async () => {
+  it('accepts the URL, migrates, and serves calls', async () => {
     repository = await openRepository(bouncer!.url, { schema, logger: silentLogger });
     await repository.workers.register('worker');
     await insert(repository, 'c');
@@ -42,7 +42,7 @@ describe('Repository behind a PgBouncer in transaction mode with default setting
     expect(await repository.containers.lookup('worker', 'c')).to.include({ state: 'created' });
   });
 
-  it('serves many callers at the same time, each its own rows', async () => {
+  it('serves many concurrent callers, each with its own rows', async () => {
     const { containers } = repository!;
     await Promise.all(
       Array.from({ length: 40 }, async (_, index) => {
@@ -57,7 +57,7 @@ describe('Repository behind a PgBouncer in transaction mode with default setting
     );
   });
 
-  it('is unavailable while the pooler is away, and serves when it is back', async () => {
+  it('is unavailable while the pooler is down, and serves calls after its restart', async () => {
     await bouncer!.stop();
     const unavailable = { code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true };
     expect(await rejection(repository!.containers.lookup('worker', 'c'))).to.include(unavailable);

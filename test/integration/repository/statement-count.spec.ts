@@ -14,7 +14,7 @@ import {
 import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-/** A pool that counts the statements that go through it. */
+/** A pool that counts its statements. */
 class CountingPool implements DatabasePool {
   statements = 0;
   readonly #pool: pg.Pool;
@@ -69,12 +69,12 @@ describe('Statements that a repository sends', function () {
       ),
     );
 
-  it('are two to open a database that is migrated', async () => {
+  it('are two to open a migrated database', async () => {
     expect(await count(async () => await openRepository(counting, { schema, logger: silentLogger }))).to.equal(2);
   });
 
   for (const volumes of [0, 1, 200]) {
-    it(`are two to insert a container of ${volumes} volumes, and one for every other step of its life`, async () => {
+    it(`are two to insert a container with ${volumes} volumes, and one for every other call on it`, async () => {
       const handle = `c${volumes}`;
       const { containers } = repository;
       expect(await count(async () => await find(handle, volumes)), 'insert').to.equal(2);
@@ -104,7 +104,7 @@ describe('Statements that a repository sends', function () {
     });
   }
 
-  it('are one to find all that the reaper has to delete', async () => {
+  it('are one to find everything that the reaper has to delete', async () => {
     for (let index = 0; index < 20; index += 1) {
       await find(`failed-${index}`, 3);
       await repository.containers.markFailed(`failed-${index}`, 'me');
@@ -115,7 +115,7 @@ describe('Statements that a repository sends', function () {
     expect(await count(async () => await repository.volumes.findDestroyable('worker', 100))).to.equal(1);
   });
 
-  it('are one for every step of an artifact volume', async () => {
+  it('are one for every call on an artifact volume', async () => {
     const { volumes } = repository;
     const steps: Record<string, () => Promise<unknown>> = {
       insertArtifact: async () => await volumes.insertArtifact(artifactOf('v')),
@@ -128,7 +128,7 @@ describe('Statements that a repository sends', function () {
     for (const [name, step] of Object.entries(steps)) expect(await count(step), name).to.equal(1);
   });
 
-  it('are two for a move that is refused', async () => {
+  it('are two for a rejected move', async () => {
     await find('refused', 1);
     await repository.containers.markCreated('refused', 'me');
     expect(await count(async () => await repository.containers.markFailed('refused', 'me').catch(() => {}))).to.equal(
@@ -136,7 +136,7 @@ describe('Statements that a repository sends', function () {
     );
   });
 
-  it('find rows by an index, also among many', async () => {
+  it('find rows by an index', async () => {
     await pool.query(`insert into ${schema}.containers (handle, worker_name, owner_kind, owner_key, owner_digest, state, pod_name, metadata, settings)
       select 'many-' || n, 'worker', 'k', n::text, encode(sha256(n::text::bytea), 'hex'), 'created', 'p', '{}', '{}' from generate_series(1, 20000) as n`);
     await pool.query(`insert into ${schema}.volumes (handle, worker_name, kind, state, store, location, expires_at, team_id)

@@ -10,7 +10,7 @@ import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.t
 import { TransferRig } from '../../support/rig/transfer-rig.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 
-describe('The bytes of an exec', function () {
+describe('the bytes of an exec', function () {
   this.timeout(30_000);
   let tripwire: Tripwire;
   let rig: TransferRig;
@@ -37,7 +37,7 @@ describe('The bytes of an exec', function () {
     });
   }
 
-  /** Gives what comes back of pieces that are written one after the other. */
+  /** Writes pieces in order, and returns the echoed bytes. */
   function echoOver(connection: ExecConnection): (pieces: readonly Buffer[]) => Promise<Buffer> {
     let received: Buffer[] = [];
     let arrived: (() => void) | undefined;
@@ -50,16 +50,16 @@ describe('The bytes of an exec', function () {
     });
     return async (pieces) => {
       received = [];
-      const wanted = pieces.reduce((sum, { length }) => sum + length, 0);
+      const expected = pieces.reduce((sum, { length }) => sum + length, 0);
       for (const piece of pieces) await connection.write([piece]);
-      while (received.reduce((sum, { length }) => sum + length, 0) < wanted)
+      while (received.reduce((sum, { length }) => sum + length, 0) < expected)
         await new Promise<void>((resolve) => (arrived = resolve));
       return Buffer.concat(received);
     };
   }
 
   for (const protocol of execProtocols) {
-    it(`come back as they went over ${protocol}, at every size around the limits of a message`, async () => {
+    it(`return unchanged over ${protocol}, for every size around the limits of a message`, async () => {
       const connection = await cat(protocol);
       const echo = echoOver(connection);
       const sizes = [1, 2, 125, 126, 127, 32_767, 32_768, 32_769, 65_534, 65_535, 65_536];
@@ -74,7 +74,7 @@ describe('The bytes of an exec', function () {
       connection.close();
     });
 
-    it(`come back as they went over ${protocol}, however they are cut`, async () => {
+    it(`return unchanged over ${protocol}, for any chunks`, async () => {
       const connection = await cat(protocol);
       const echo = echoOver(connection);
       await fc.assert(
@@ -98,7 +98,7 @@ describe('The bytes of an exec', function () {
     });
   }
 
-  it('go both ways at once through the agent as well, and end with the command', async () => {
+  it('pass both ways concurrently through the agent, and end with the command', async () => {
     const client = rig.client();
     await client.start({ processId: 'cat', args: ['cat'], stdin: true });
     const received: Uint8Array[] = [];

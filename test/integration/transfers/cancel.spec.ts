@@ -14,12 +14,12 @@ import { tarOf } from '../../support/tar.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 
 const MiB = 1024 * 1024;
-/** Refused, and to be tried again only after a minute. */
+/** Refuses an exec, with a retry only after a minute. */
 const busy: ExecPlan = { refuse: { status: 429, headers: { 'Retry-After': '60' } } };
 
-describe('A transfer that is stopped', function () {
+describe('a transfer that is aborted', function () {
   this.timeout(20_000);
-  const reason = new Error('not wanted any more');
+  const reason = new Error('no longer needed');
   let tripwire: Tripwire;
   let rig: TransferRig;
   let archive: Buffer;
@@ -34,16 +34,18 @@ describe('A transfer that is stopped', function () {
 
   beforeEach(async () => {
     stop = new AbortController();
-    await rig.put('up', { kept: 'as it was' });
+    await rig.put('up', { kept: 'unchanged' });
   });
 
-  /** Nothing is left of it, neither here nor in the pod, and the volume is as it was. */
+  /**
+   * Checks that nothing remains in this process and in the pod, and that the volume is unchanged.
+   */
   afterEach(async () => {
     for (const exec of rig.api.execs) if (exec.isStalled) exec.destroy();
     expect(getEventListeners(stop.signal, 'abort')).to.have.length(0);
     await rig.idle();
     await rig.quiet();
-    expect(await rig.contents('up')).to.deep.equal({ kept: 'as it was' });
+    expect(await rig.contents('up')).to.deep.equal({ kept: 'unchanged' });
     expect(rig.api.plansLeft).to.equal(0);
   });
 
@@ -52,30 +54,30 @@ describe('A transfer that is stopped', function () {
     await tripwire.check();
   });
 
-  /** A source that goes on for ever once its archive has begun, and tells when it was ended. */
-  function endless(): { source: AsyncIterable<Uint8Array>; isEnded: () => boolean; givenBytes: () => number } {
+  /** Returns an endless source, whether it was ended, and how many bytes it has yielded. */
+  function endless(): { source: AsyncIterable<Uint8Array>; isEnded: () => boolean; yieldedBytes: () => number } {
     let isEnded = false;
-    let given = 0;
+    let yielded = 0;
     async function* chunks(): AsyncGenerator<Uint8Array, void, undefined> {
       try {
         for (;;) {
-          const chunk = archive.subarray(given % archive.length, (given % archive.length) + 65_536);
-          given += chunk.length;
+          const chunk = archive.subarray(yielded % archive.length, (yielded % archive.length) + 65_536);
+          yielded += chunk.length;
           yield chunk;
         }
       } finally {
         isEnded = true;
       }
     }
-    return { source: chunks(), isEnded: () => isEnded, givenBytes: () => given };
+    return { source: chunks(), isEnded: () => isEnded, yieldedBytes: () => yielded };
   }
 
-  context('on its way up', () => {
-    it('ends its source, settles with the reason, and leaves the connection to the next', async () => {
+  context('when it is an upload', () => {
+    it('ends its source, rejects with the reason, and leaves the connection to the next operation', async () => {
       const client = rig.client();
-      const { source, isEnded, givenBytes } = endless();
+      const { source, isEnded, yieldedBytes } = endless();
       const upload = rejection(client.receive({ volume: 'up' }, source, { signal: stop.signal }));
-      await until('it is under way', () => givenBytes() > 3 * MiB);
+      await until('the upload has started', () => yieldedBytes() > 3 * MiB);
       stop.abort(reason);
       stop.abort(new Error('again'));
       expect(await upload).to.equal(reason);
@@ -84,7 +86,7 @@ describe('A transfer that is stopped', function () {
       expect(rig.api.execs).to.have.length(1);
     });
 
-    it('by its source, the same', async () => {
+    it('rejects with the error of its source in the same way', async () => {
       const broken = new Error('disk');
       const source = (async function* () {
         yield archive.subarray(0, 3 * MiB);
@@ -93,7 +95,7 @@ describe('A transfer that is stopped', function () {
       expect(await rejection(rig.client().receive({ volume: 'up' }, source))).to.equal(broken);
     });
 
-    it('while the server does not read, does not wait for it', async () => {
+    it('does not wait for a server that does not read', async () => {
       rig.api.plan({ toPod: { after: [[MiB, stall()]] } });
       const client = rig.client({ cancelTimeoutMs: 1000 });
       const upload = rejection(client.receive({ volume: 'up' }, Readable.from([archive]), { signal: stop.signal }));
@@ -103,24 +105,24 @@ describe('A transfer that is stopped', function () {
       expect(await upload).to.equal(reason);
     });
 
-    it('while it has no connection, tries no more, and tells the agent as soon as it can be reached', async () => {
+    it('stops reconnecting, and ends in the agent as soon as that can be reached', async () => {
       rig.api.plan(cutToPod(MiB), busy);
       const source = Readable.from([archive]);
       const upload = rejection(rig.client().receive({ volume: 'up' }, source, { signal: stop.signal }));
-      await until('it was refused', () => rig.api.plansLeft === 0);
-      await until('it is parked', async () => (await rig.staged()).length === 1);
+      await until('the exec was refused', () => rig.api.plansLeft === 0);
+      await until('the upload is parked', async () => (await rig.staged()).length === 1);
       stop.abort(reason);
       expect(await upload).to.equal(reason);
       expect(source.destroyed).to.equal(true);
     });
 
-    it('while it has no connection and none can be had, is over all the same; the lease ends what the agent has', async () => {
+    it('ends without a connection, and leaves its end in the agent to the lease', async () => {
       rig.api.planFor = () => busy;
       rig.api.plan(cutToPod(MiB));
       const upload = rejection(
         rig.client().receive({ volume: 'up' }, Readable.from([archive]), { signal: stop.signal }),
       );
-      await until('it was refused', () => rig.api.tokens.length === 2);
+      await until('the exec was refused', () => rig.api.tokens.length === 2);
       stop.abort(reason);
       expect(await upload).to.equal(reason);
       rig.api.planFor = () => ({});
@@ -128,8 +130,8 @@ describe('A transfer that is stopped', function () {
     });
   });
 
-  context('on its way down', () => {
-    it('destroys the readable with the reason, and leaves the connection to the next', async () => {
+  context('when it is a download', () => {
+    it('destroys the readable with the reason, and leaves the connection to the next operation', async () => {
       const client = rig.client();
       const { readable, completed } = await client.send({ volume: 'down' }, { signal: stop.signal });
       readable.once('data', () => {
@@ -143,30 +145,30 @@ describe('A transfer that is stopped', function () {
       expect(rig.api.execs).to.have.length(1);
     });
 
-    it('by its reader, who goes away, the same', async () => {
+    it('ends in the same way when its reader stops', async () => {
       const { readable } = await rig.client().send({ volume: 'down' }, { signal: stop.signal });
       for await (const _ of readable) break;
       expect(readable.destroyed).to.equal(true);
     });
 
-    it('before anybody reads it, the same', async () => {
+    it('ends in the same way before the first read', async () => {
       const { readable, completed } = await rig.client().send({ volume: 'down' }, { signal: stop.signal });
       stop.abort(reason);
       expect(await rejection(completed)).to.equal(reason);
       expect(readable.errored).to.equal(reason);
     });
 
-    it('while it has no connection, tries no more, and tells the agent as soon as it can be reached', async () => {
+    it('stops reconnecting, and ends in the agent as soon as that can be reached', async () => {
       rig.api.plan(cutFromPod(MiB), busy);
       const { readable } = await rig.client().send({ volume: 'down' }, { signal: stop.signal });
       const bytes = rejection(buffer(readable));
-      await until('it was refused', () => rig.api.plansLeft === 0);
+      await until('the exec was refused', () => rig.api.plansLeft === 0);
       stop.abort(reason);
       expect(await bytes).to.equal(reason);
     });
   });
 
-  it('after its end, is what it was', async () => {
+  it('keeps its result when it is aborted after its end', async () => {
     const { readable, completed } = await rig.client().send({ volume: 'down' }, { signal: stop.signal });
     const bytes = await buffer(readable);
     stop.abort(reason);
@@ -174,25 +176,25 @@ describe('A transfer that is stopped', function () {
     expect(getEventListeners(stop.signal, 'abort')).to.have.length(0);
   });
 
-  it('because its client is closed, says so, and its agent needs no lease to end it', async () => {
+  it('rejects with ClosedError when its client is closed, and ends in the agent without the lease', async () => {
     const client = rig.client();
-    const { source, isEnded, givenBytes } = endless();
+    const { source, isEnded, yieldedBytes } = endless();
     const upload = rejection(client.receive({ volume: 'up' }, source));
     const { readable } = await client.send({ volume: 'down' });
     const bytes = rejection(buffer(readable));
-    await until('both are under way', () => givenBytes() > 3 * MiB);
+    await until('both transfers have started', () => yieldedBytes() > 3 * MiB);
     client.close();
     expect(await upload).to.be.instanceOf(ClosedError);
     expect(await bytes).to.be.instanceOf(ClosedError);
     expect(isEnded()).to.equal(true);
   });
 
-  it('because its client is closed while it has no connection, says so', async () => {
+  it('rejects with ClosedError when its client is closed while it has no connection', async () => {
     rig.api.plan(cutFromPod(MiB), busy);
     const client = rig.client();
     const { readable } = await client.send({ volume: 'down' });
     const bytes = rejection(buffer(readable));
-    await until('it was refused', () => rig.api.plansLeft === 0);
+    await until('the exec was refused', () => rig.api.plansLeft === 0);
     client.close();
     expect(await bytes).to.be.instanceOf(ClosedError);
     await rig.agent.killAndRestart();

@@ -17,12 +17,12 @@ import { Tripwire } from '../../support/tripwire.ts';
 
 const retryBackoff = { firstMs: 5, longestMs: 20 };
 
-/** A refusal of Kubernetes'. */
+/** Returns a plan with a refusal of Kubernetes. */
 function refused(code: number, reason: string, message: string, headers: Record<string, string> = {}): ExecPlan {
   return { refuse: { status: code, body: JSON.stringify(failure(code, reason, message)), headers } };
 }
 
-describe('A transfer whose exec is refused', function () {
+describe('a transfer with a refused exec', function () {
   this.timeout(20_000);
   let tripwire: Tripwire;
   let rig: TransferRig;
@@ -50,40 +50,36 @@ describe('A transfer whose exec is refused', function () {
     await tripwire.check();
   });
 
-  /** Over WebSocket alone, so that each plan is that of one attempt. */
+  /** Returns a client that uses only WebSocket, so that each plan applies to one attempt. */
   function client(options: RigClientOptions = {}): AgentClient {
     return rig.client({ protocols: ['v4.channel.k8s.io', 'v5.channel.k8s.io'], ...options });
   }
 
-  context('for good', () => {
+  context('when the refusal is permanent', () => {
     for (const [name, plan, facts] of [
       [
-        'by RBAC, names the right',
+        'RBAC',
         refused(403, 'Forbidden', 'no'),
         { code: 'KW_ERR_FORBIDDEN', verb: 'create', resource: 'pods/exec', namespace: 'ci' },
       ],
       [
-        'because the pod is gone',
+        'a missing pod',
         refused(404, 'NotFound', 'pods "pod" not found'),
         { code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', status: 404, reason: 'NotFound' },
       ],
       [
-        'because there is no such container',
+        'a missing container',
         refused(400, 'BadRequest', 'container main is not valid for pod pod'),
         { code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', status: 400 },
       ],
+      ['a redirect', { refuse: { status: 302, headers: { Location: 'http://elsewhere/' } } }, { status: 302 }],
       [
-        'by a redirect, which is not followed',
-        { refuse: { status: 302, headers: { Location: 'http://elsewhere/' } } },
-        { status: 302 },
-      ],
-      [
-        'by an agent that is not there',
+        'a missing agent',
         refused(500, 'InternalError', 'exec: "/.kw-agent/agent": stat: no such file or directory'),
         { status: 500 },
       ],
     ] as const) {
-      it(`${name}, says so at once and ends its source`, async () => {
+      it(`rejects at once with a typed error for ${name}, and ends its source`, async () => {
         rig.api.plan(plan);
         expect(await rejection(client().receive({ volume: 'v' }, source))).to.include({ ...facts, retryable: false });
         expect(source.destroyed).to.equal(true);
@@ -92,7 +88,7 @@ describe('A transfer whose exec is refused', function () {
       });
     }
 
-    it('because no sub-protocol is common, says which were offered', async () => {
+    it('rejects with the offered sub-protocols if none is common', async () => {
       for (const subprotocol of ['', 'base64.channel.k8s.io']) {
         rig.api.plan({ subprotocol }, { subprotocol });
         const error = await rejection(client().receive({ volume: 'v' }, Readable.from([archive])));
@@ -111,23 +107,23 @@ describe('A transfer whose exec is refused', function () {
     });
   });
 
-  context('for now', () => {
+  context('when the refusal is temporary', () => {
     for (const [name, plan] of [
-      ['because the API server starts', refused(503, 'ServiceUnavailable', 'starting')],
-      ['because it is asked too often', refused(429, 'TooManyRequests', 'slow down')],
+      ['a starting API server', refused(503, 'ServiceUnavailable', 'starting')],
+      ['too many requests', refused(429, 'TooManyRequests', 'slow down')],
       [
-        'because the kubelet has no certificate yet',
+        'a kubelet without a certificate',
         refused(500, 'InternalError', 'error dialing backend: remote error: tls: internal error'),
       ],
       [
-        'because the container is not up',
+        'a container that is not running yet',
         refused(500, 'InternalError', 'unable to upgrade connection: container not found ("main")'),
       ],
-      ['because etcd is slow', refused(504, 'Timeout', 'request timed out')],
-      ['by a proxy, with a page', { refuse: { status: 502, body: `<html>${'<p>Bad Gateway</p>'.repeat(50)}</html>` } }],
-      ['by a reset', { insteadOfAnswer: (reset: () => void) => reset() }],
+      ['a slow etcd', refused(504, 'Timeout', 'request timed out')],
+      ['an HTML page of a proxy', { refuse: { status: 502, body: `<html>${'<p>Bad Gateway</p>'.repeat(50)}</html>` } }],
+      ['a reset', { insteadOfAnswer: (reset: () => void) => reset() }],
     ] as const) {
-      it(`${name}, is tried again`, async () => {
+      it(`retries after ${name}`, async () => {
         const again = client({ retryBackoff });
         rig.api.plan(plan, plan);
         expect(await again.receive({ volume: 'again' }, source)).to.include({ bytes: archive.length });
@@ -138,14 +134,14 @@ describe('A transfer whose exec is refused', function () {
       });
     }
 
-    it('is tried again no earlier than Retry-After says', async () => {
+    it('retries no earlier than Retry-After', async () => {
       rig.api.plan(refused(429, 'TooManyRequests', 'slow down', { 'Retry-After': '1' }));
       const start = performance.now();
       await client({ retryBackoff }).receive({ volume: 'later' }, source);
       expect(performance.now() - start).to.be.above(990);
     });
 
-    it('says what refused it when its budget is spent, a page of a proxy in short', async () => {
+    it('rejects with the last refusal when the retry budget is spent, with a long page truncated', async () => {
       rig.api.planFor = () => ({ refuse: { status: 502, body: `<html>${'<p>Bad Gateway</p>'.repeat(5000)}</html>` } });
       const error = await rejection(client({ retryBackoff, retryBudgetMs: 60 }).receive({ volume: 'v' }, source));
       rig.api.planFor = () => ({});
@@ -155,12 +151,12 @@ describe('A transfer whose exec is refused', function () {
     });
   });
 
-  context('over SPDY', () => {
-    /** Connections that are not kept. */
+  context('when SPDY is refused', () => {
+    /** Options of a client that keeps no idle connections. */
     const once = { maxIdle: 0, retryBackoff };
     const protocols = (): readonly string[] => rig.api.execs.map(({ protocol }) => protocol);
 
-    it('is made over WebSocket at once, and from then on', async () => {
+    it('uses WebSocket at once, and for later connections', async () => {
       const refusals = [
         refused(400, 'BadRequest', 'Upgrade request required'),
         refused(403, 'Forbidden', 'User "ci" cannot create resource "pods/exec"'),
@@ -179,7 +175,7 @@ describe('A transfer whose exec is refused', function () {
       }
     });
 
-    it('is made over WebSocket where a proxy lets it begin and keeps its bytes', async () => {
+    it('uses WebSocket if a proxy accepts SPDY and withholds its bytes', async () => {
       const each = rig.client({ ...once, exec: { deadAfterMs: 40, pingIntervalMs: 20 } });
       const kept = Promise.withResolvers<void>();
       rig.api.plan({ ignoresPings: true, fromPod: { after: [[0, stall(kept.promise)]] } });
@@ -189,7 +185,7 @@ describe('A transfer whose exec is refused', function () {
       kept.resolve();
     });
 
-    it('stays with it where somebody says what is wrong with the container', async () => {
+    it('keeps SPDY for an error of the container', async () => {
       const notUp = 'unable to upgrade connection: container not found ("main")';
       for (const plan of [
         refused(500, 'InternalError', notUp),
@@ -205,14 +201,14 @@ describe('A transfer whose exec is refused', function () {
       }
     });
 
-    it('says what all have said, where none is let pass', async () => {
+    it('rejects with the refusals of all protocols', async () => {
       const plan = refused(403, 'Forbidden', 'User "ci" cannot create resource "pods/exec"');
       rig.api.plan(plan, plan);
       expect(await rejection(rig.client(once).send({ volume: 'down' }))).to.include({ code: 'KW_ERR_FORBIDDEN' });
     });
   });
 
-  context('with credentials that have run out', () => {
+  context('when credentials have expired', () => {
     let folder: string;
     let kubeConfig: string;
 
@@ -234,7 +230,7 @@ describe('A transfer whose exec is refused', function () {
       );
     }
 
-    it('reads them anew once, and goes on', async () => {
+    it('reads them again once, and continues', async () => {
       await write('old');
       const renewed = client({ kubeConfig });
       await write('new');
@@ -243,7 +239,7 @@ describe('A transfer whose exec is refused', function () {
       expect(rig.api.tokens).to.deep.equal(['old', 'new']);
     });
 
-    it('fails where those are no better', async () => {
+    it('rejects if the new credentials are refused as well', async () => {
       await write('old');
       rig.api.plan(refused(401, 'Unauthorized', 'Unauthorized'), refused(401, 'Unauthorized', 'Unauthorized'));
       expect(await rejection(client({ kubeConfig }).receive({ volume: 'v' }, source))).to.include({
@@ -253,10 +249,10 @@ describe('A transfer whose exec is refused', function () {
     });
   });
 
-  context('and is stopped', () => {
-    const reason = new Error('not wanted any more');
+  context('when it is aborted', () => {
+    const reason = new Error('no longer needed');
 
-    it('before it began, asks for nothing', async () => {
+    it('sends no request if the signal is aborted before', async () => {
       expect(
         await rejection(client().receive({ volume: 'v' }, source, { signal: AbortSignal.abort(reason) })),
       ).to.equal(reason);
@@ -267,7 +263,7 @@ describe('A transfer whose exec is refused', function () {
       expect(source.destroyed).to.equal(true);
     });
 
-    it('while it waits for an answer, lets go of the connection', async () => {
+    it('closes the connection while it waits for an answer', async () => {
       for (const begin of [
         (signal: AbortSignal) => client().receive({ volume: 'v' }, Readable.from([archive]), { signal }),
         (signal: AbortSignal) => client().send({ volume: 'down' }, { signal }),
@@ -279,7 +275,7 @@ describe('A transfer whose exec is refused', function () {
       }
     });
 
-    it('while it waits before it tries again, tries no more', async () => {
+    it('stops retrying while it waits for the next try', async () => {
       const stop = new AbortController();
       rig.api.plan(refused(429, 'TooManyRequests', 'slow down', { 'Retry-After': '60' }));
       const upload = rejection(client().receive({ volume: 'v' }, source, { signal: stop.signal }));

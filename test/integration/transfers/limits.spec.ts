@@ -14,7 +14,7 @@ import { Tripwire } from '../../support/tripwire.ts';
 
 const retryBackoff = { firstMs: 5, longestMs: 50 };
 
-describe('Many transfers at once', function () {
+describe('many concurrent transfers', function () {
   this.timeout(30_000);
   let tripwire: Tripwire;
   let rig: TransferRig;
@@ -41,7 +41,7 @@ describe('Many transfers at once', function () {
     await tripwire.check();
   });
 
-  it('keep to the places that there are, over several clients, and outlive a storm of cuts', async () => {
+  it('keep to the limit of places over several clients, and survive many cuts', async () => {
     const limits = new ConnectionLimits({ maxTransfers: 6 });
     const clients = [1, 2, 3].map(() => rig.client({ limits, retryBackoff, maxIdle: 0 }));
     const under = { up: 0, down: 0, mostUp: 0, mostDown: 0 };
@@ -81,7 +81,7 @@ describe('Many transfers at once', function () {
     expect(under.mostDown).to.be.within(2, 6);
   });
 
-  it('leave places for control operations, however many wait and however long', async () => {
+  it('leave places for control operations while they wait', async () => {
     const limits = new ConnectionLimits({ maxTransfers: 2 });
     const client = rig.client({ limits, retryBackoff });
     let release: (() => void) | undefined;
@@ -100,13 +100,13 @@ describe('Many transfers at once', function () {
     expect(new Set((await Promise.all(transfers)).map(({ bytes }) => bytes))).to.deep.equal(new Set([archive.length]));
   });
 
-  it('let those go that are stopped while they wait for a place', async () => {
+  it('reject when they are aborted while they wait for a place', async () => {
     const limits = new ConnectionLimits({ maxTransfers: 1 });
     const client = rig.client({ limits, retryBackoff });
     let release: (() => void) | undefined;
     rig.api.plan({ toPod: { after: [[30_000, stall(new Promise<void>((resolve) => (release = resolve)))]] } });
     const first = client.receive({ volume: 'first' }, Readable.from([archive]));
-    await until('it has the place', () => rig.api.execs[0]?.isStalled === true);
+    await until('the first transfer has the place', () => rig.api.execs[0]?.isStalled === true);
     const stop = new AbortController();
     const waiting = client
       .receive({ volume: 'second' }, Readable.from([archive]), { signal: stop.signal })

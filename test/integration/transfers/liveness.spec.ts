@@ -16,8 +16,8 @@ import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const MiB = 1024 * 1024;
 
-/** The server, the agent and the bytes are real, the time is the test's. */
-describe('A transfer that is slow or silent', function () {
+/** With a real server and agent, real bytes, and virtual time. */
+describe('a slow or silent transfer', function () {
   this.timeout(30_000);
   let tripwire: Tripwire;
   let rig: TransferRig;
@@ -38,7 +38,7 @@ describe('A transfer that is slow or silent', function () {
   });
 
   afterEach(async () => {
-    // A server whose read loop is blocked does not notice that its client has gone.
+    // A server with a blocked read loop does not notice the loss of its client.
     for (const exec of rig.api.execs) if (exec.isStalled) exec.destroy();
     proxy.resetStalled();
     await rig.quiet();
@@ -55,7 +55,7 @@ describe('A transfer that is slow or silent', function () {
     return rig.client({ clock, ...options, exec: { clock, ...options.exec } });
   }
 
-  /** Lets seconds pass in which whatever can answer a ping has the time to. */
+  /** Advances the time by seconds, with real time for pings to be answered. */
   async function pass(seconds: number): Promise<void> {
     for (let left = seconds; left > 0; left -= 10) {
       await clock.advance(Math.min(left, 10) * 1000);
@@ -63,7 +63,7 @@ describe('A transfer that is slow or silent', function () {
     }
   }
 
-  /** Lets time pass, a fifth of a second each, until it has settled. */
+  /** Advances the time in steps of a fifth of a second until the promise has settled. */
   async function settled<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     const watched = promise.finally(() => (isSettled = true));
@@ -75,17 +75,17 @@ describe('A transfer that is slow or silent', function () {
     return await watched;
   }
 
-  /** An archive that can be read once, and how much of it was taken. */
-  function once(): { source: AsyncIterable<Uint8Array>; givenBytes: () => number } {
-    let given = 0;
+  /** Returns a read-once archive, and how many bytes it has yielded. */
+  function once(): { source: AsyncIterable<Uint8Array>; yieldedBytes: () => number } {
+    let yielded = 0;
     async function* chunks(): AsyncGenerator<Uint8Array, void, undefined> {
-      for (; given < archive.length; given += 65_536) yield archive.subarray(given, given + 65_536);
+      for (; yielded < archive.length; yielded += 65_536) yield archive.subarray(yielded, yielded + 65_536);
     }
-    return { source: chunks(), givenBytes: () => given };
+    return { source: chunks(), yieldedBytes: () => yielded };
   }
 
   context('when its reader stops for minutes', () => {
-    it('holds no more than its window, and goes on over the same connection', async () => {
+    it('holds no more than its window, and continues over the same connection', async () => {
       const { readable, completed } = await client({ downloadWindowBytes: 4 * MiB }).send({ volume: 'down' });
       const reader = readable.iterator();
       const chunks = [(await reader.next()).value as Buffer];
@@ -101,22 +101,22 @@ describe('A transfer that is slow or silent', function () {
   });
 
   context('when the server stops reading', () => {
-    it('for less than a minute, takes no more from its source than a window, and goes on over the same connection', async () => {
+    it('for less than a minute, reads no more than a window of its source, and continues over the same connection', async () => {
       let release: (() => void) | undefined;
       const released = new Promise<void>((resolve) => (release = resolve));
       rig.api.plan({ toPod: { after: [[3 * MiB, stall(released)]] } });
-      const { source, givenBytes } = once();
+      const { source, yieldedBytes } = once();
       const upload = client().receive({ volume: 'paused' }, source);
       await until('the server has stopped', async () => (await rig.api.exec(0)).bytesToPod === 3 * MiB);
       await pass(50);
-      expect(givenBytes()).to.be.within(3 * MiB, 3 * MiB + 8 * MiB + 4 * MiB);
+      expect(yieldedBytes()).to.be.within(3 * MiB, 3 * MiB + 8 * MiB + 4 * MiB);
       expect((await rig.api.exec(0)).pings).to.equal(0);
       release?.();
       expect(await settled(upload)).to.include({ bytes: archive.length });
       expect(rig.api.execs).to.have.length(1);
     });
 
-    it('for longer, takes the connection for dead and goes on over another, though the agent still has the first', async () => {
+    it('for longer, resumes over another connection while the agent still has the first', async () => {
       rig.api.plan({ toPod: { after: [[3 * MiB, stall()]] } });
       const upload = client().receive({ volume: 'dead' }, once().source);
       await until('the server has stopped', async () => (await rig.api.exec(0)).bytesToPod === 3 * MiB);
@@ -127,7 +127,7 @@ describe('A transfer that is slow or silent', function () {
       expect(rig.api.execs).to.have.length(2);
     });
 
-    it('for ever, on each connection, is lost when its budget is spent and not before, and every socket is gone', async () => {
+    it('forever on each connection, rejects when the retry budget is spent, and closes every socket', async () => {
       rig.api.plan({ toPod: { after: [[MiB, stall()]] } });
       rig.api.planFor = () => ({ toPod: { after: [[0, stall()]] } });
       const start = clock.now();
@@ -148,13 +148,13 @@ describe('A transfer that is slow or silent', function () {
       expect(clock.now() - start).to.be.within(200_000, 600_000);
       expect(await source[Symbol.asyncIterator]().next()).to.deep.equal({ done: true, value: undefined });
       expect(await rig.contents('never')).to.deep.equal({});
-      // Nobody could tell the agent: its lease would end it.
+      // The agent cannot be reached: only its lease would end the operation.
       expect(await rig.forgetStaged()).to.equal(1);
     });
   });
 
-  context('when no pong comes', () => {
-    it('lives as long as the agent acknowledges what it is sent', async () => {
+  context('when no PONG arrives', () => {
+    it('continues while the agent acknowledges bytes', async () => {
       const slowly: Happening = async () => {
         await clock.advance(10_000);
         await sleep(10);
@@ -169,18 +169,18 @@ describe('A transfer that is slow or silent', function () {
     });
   });
 
-  context('when its source gives nothing', () => {
-    /** Gives a part, then nothing until it is told to. */
+  context('when its source pauses', () => {
+    /** Returns a source that yields a part, and the rest on request. */
     async function* pausing(until: Promise<void>): AsyncGenerator<Uint8Array, void, undefined> {
       yield archive.subarray(0, MiB);
       await until;
       yield archive.subarray(MiB);
     }
 
-    it('waits for it as long as the connection lives, and ends by its signal', async () => {
+    it('waits for the source while the connection is open, and ends by its signal', async () => {
       const go = Promise.withResolvers<void>();
       const upload = client().receive({ volume: 'quiet' }, pausing(go.promise));
-      await until('a part is there', async () => (await rig.api.exec(0)).bytesToPod > MiB);
+      await until('a part was sent', async () => (await rig.api.exec(0)).bytesToPod > MiB);
       await pass(600);
       go.resolve();
       expect(await settled(upload)).to.include({ bytes: archive.length });
@@ -188,18 +188,18 @@ describe('A transfer that is slow or silent', function () {
       const stopped = rejection(
         client().receive({ volume: 'stopped' }, pausing(new Promise(() => undefined)), { signal: stop.signal }),
       );
-      await until('a part is there', async () => (await rig.api.exec(1)).bytesToPod > MiB);
+      await until('a part was sent', async () => (await rig.api.exec(1)).bytesToPod > MiB);
       await pass(200);
-      const reason = new Error('the caller waits no longer');
+      const reason = new Error('the caller stopped waiting');
       stop.abort(reason);
       expect(await settled(stopped)).to.equal(reason);
       expect(await rig.contents('stopped')).to.deep.equal({});
     });
 
-    it('is kept by its pings from being cut by a load balancer', async () => {
+    it('is not cut by a load balancer, because of its pings', async () => {
       const go = Promise.withResolvers<void>();
       const upload = client({ port: proxy.port }).receive({ volume: 'pinged' }, pausing(go.promise));
-      await until('a part is there', async () => (await rig.api.exec(0)).bytesToPod > MiB);
+      await until('a part was sent', async () => (await rig.api.exec(0)).bytesToPod > MiB);
       proxy.cutIdle();
       for (let turn = 0; turn < 10; turn += 1) {
         await pass(10);
@@ -210,10 +210,10 @@ describe('A transfer that is slow or silent', function () {
       expect(rig.api.execs).to.have.length(1);
     });
 
-    it('goes on over another connection where a load balancer did cut it', async () => {
+    it('resumes over another connection after a load balancer has cut it', async () => {
       const go = Promise.withResolvers<void>();
       const upload = client({ port: proxy.port }).receive({ volume: 'cut' }, pausing(go.promise));
-      await until('a part is there', async () => (await rig.api.exec(0)).bytesToPod > MiB);
+      await until('a part was sent', async () => (await rig.api.exec(0)).bytesToPod > MiB);
       proxy.cutIdle();
       expect(proxy.cutIdle()).to.equal(1);
       go.resolve();
@@ -222,13 +222,13 @@ describe('A transfer that is slow or silent', function () {
     });
   });
 
-  context('when the connection only seems to live', () => {
-    it('because the command is gone and nobody says so, goes on over another, although pings are answered', async () => {
+  context('when the connection is dead without an error', () => {
+    it('resumes over another connection if the command has exited unnoticed, although pings are answered', async () => {
       rig.api.plan({ fromPod: { after: [[5 * MiB, kill]] }, status: [], ending: 'open' });
       const { readable } = await client().send({ volume: 'down' });
       const bytes = buffer(readable);
       const exec = await rig.api.exec(0);
-      await until('the command is gone', () => exec.bytesFromPod >= 5 * MiB);
+      await until('the command has exited', () => exec.bytesFromPod >= 5 * MiB);
       await pass(50);
       expect(exec.pings).to.be.at.least(4);
       expect(rig.api.execs).to.have.length(1);
@@ -238,7 +238,7 @@ describe('A transfer that is slow or silent', function () {
     });
 
     for (const direction of ['up', 'down'] as const) {
-      it(`because all that goes ${direction} vanishes, goes on over another`, async () => {
+      it(`resumes over another connection if all bytes ${direction} are lost`, async () => {
         proxy.plan({ [direction]: { after: [[5 * MiB, blackHole]] } });
         const transfer =
           direction === 'up'
@@ -246,8 +246,11 @@ describe('A transfer that is slow or silent', function () {
             : client({ port: proxy.port })
                 .send({ volume: 'down' })
                 .then(({ readable }) => buffer(readable));
-        const wire = await until('it has begun', () => proxy.wires.at(-1)?.isOpen === true && proxy.wires.at(-1));
-        await until('it vanishes', () => (wire.passedBytes[direction === 'up' ? 0 : 1] ?? 0) >= 5 * MiB);
+        const wire = await until(
+          'the transfer has started',
+          () => proxy.wires.at(-1)?.isOpen === true && proxy.wires.at(-1),
+        );
+        await until('bytes are lost', () => (wire.passedBytes[direction === 'up' ? 0 : 1] ?? 0) >= 5 * MiB);
         await pass(80);
         const result = await settled<unknown>(transfer);
         if (Buffer.isBuffer(result)) expect(result.includes(await rig.bytes('down', 'noise'))).to.equal(true);

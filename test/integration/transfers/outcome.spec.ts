@@ -28,12 +28,12 @@ function exited(code: string): string {
   return JSON.stringify({ status: 'Failure', reason: 'NonZeroExitCode', message: `exit status ${code}`, details });
 }
 
-describe('What a transfer has come to', function () {
+describe('the outcome of a transfer', function () {
   this.timeout(20_000);
   let tripwire: Tripwire;
   let rig: TransferRig;
   let archive: Buffer;
-  /** What the volume `down` is as an archive. */
+  /** The archive of the volume `down`. */
   let whole: Buffer;
 
   before(async () => {
@@ -46,7 +46,7 @@ describe('What a transfer has come to', function () {
   });
 
   afterEach(async () => {
-    // Whoever gives a transfer up tells the agent so, after it has told its caller.
+    // A client ends a failed transfer in the agent after it has rejected.
     await rig.idle();
     await rig.quiet();
   });
@@ -67,7 +67,7 @@ describe('What a transfer has come to', function () {
     return await buffer(readable);
   }
 
-  context('is never read off', () => {
+  context('when the exec reports', () => {
     const ends: readonly (readonly [string, ExecPlan])[] = [
       ...['1', '3', '126', '127', '137', '255'].map(
         (code) => [`exit code ${code}`, { status: [exited(code)] }] as const,
@@ -80,21 +80,21 @@ describe('What a transfer has come to', function () {
         { status: ['{"status":"Failure","reason":"InternalError","code":500,"message":"container died"}'] },
       ],
       ['an empty status', { status: [''] }],
-      ['half a status', { status: ['{"status":"Suc'] }],
-      ['a status that is no JSON', { status: [Buffer.from([0xff, 0, 0x80])] }],
+      ['an incomplete status', { status: ['{"status":"Suc'] }],
+      ['a status without JSON', { status: [Buffer.from([0xff, 0, 0x80])] }],
       ['no status', { status: [] }],
       ['no status, and a reset', { status: [], ending: 'reset' }],
     ];
 
     for (const [name, plan] of ends) {
-      it(`${name}: what is missing comes over another connection`, async () => {
+      it(`${name}, resumes a download over another connection`, async () => {
         const down = await download({ ...plan, fromPod: { after: [[400_000, kill]] } });
         expect(down.equals(whole)).to.equal(true);
         expect(rig.api.execs).to.have.length(2);
       });
     }
 
-    it('any of these: what an upload lacks goes over another connection', async () => {
+    it('any of these, resumes an upload over another connection', async () => {
       for (const [name, plan] of ends.filter((_, index) => index % 4 === 0))
         expect(await upload('status', { ...plan, toPod: { after: [[400_000, kill]] } }), name).to.include({
           bytes: archive.length,
@@ -102,14 +102,14 @@ describe('What a transfer has come to', function () {
       expect(rig.api.execs).to.have.length(2 * Math.ceil(ends.length / 4));
     });
 
-    it('a status without an end, which no server sends, and which nothing is held of', async () => {
+    it('an endless status, rejects with a protocol violation', async () => {
       const status = Array.from({ length: 40 }, () => 'x'.repeat(32 * 1024));
       expect((await rejection(download({ status, fromPod: { after: [[400_000, kill]] } }))).code).to.equal(
         'KW_ERR_PROTOCOL_VIOLATION',
       );
     });
 
-    it('an end of the output that is called a success', async () => {
+    it('success before the end of the output, resumes over another connection', async () => {
       expect((await download({ fromPod: { after: [[400_000, earlySuccess]] } })).equals(whole)).to.equal(true);
       expect(await upload('early-success', { fromPod: { after: [[300, earlySuccess]] } })).to.include({
         bytes: archive.length,
@@ -117,16 +117,16 @@ describe('What a transfer has come to', function () {
       expect(rig.api.execs).to.have.length(4);
     });
 
-    it('an end of the input that nobody made', async () => {
+    it('an early end of the input, resumes over another connection', async () => {
       const result = await upload('early-end', { toPod: { after: [[500_000, earlyEnd]] } });
       expect(result).to.include({ bytes: archive.length, sha256: createHash('sha256').update(archive).digest('hex') });
       expect((await rig.bytes('early-end', 'noise')).length).to.equal(900_000);
     });
 
-    it('nor is anything lost because the connection ended when all had come and nobody had read it', async () => {
+    it('its end after all bytes were received and before they were read, loses no byte', async () => {
       const { readable } = await rig.client().send({ volume: 'down' });
       const exec = await rig.api.exec(0);
-      await until('all is there', async () => exec.bytesFromPod > 900_000);
+      await until('all bytes were sent', async () => exec.bytesFromPod > 900_000);
       expect(readable.readableEnded).to.equal(false);
       exec.kill();
       await exec.over;
@@ -135,7 +135,7 @@ describe('What a transfer has come to', function () {
     });
   });
 
-  context('when there is no other connection', () => {
+  context('when no other connection can be opened', () => {
     const lost: readonly (readonly [string, ExecDirectionPlan])[] = [
       ['a reset', { after: [[400_000, reset]] }],
       ['a FIN', { after: [[400_000, fin]] }],
@@ -154,20 +154,21 @@ describe('What a transfer has come to', function () {
 
     afterEach(async () => {
       rig.api.planFor = () => ({});
-      // Nobody could tell the agent that nobody comes back; a restart ends what waits.
+      // The agent cannot be reached to end the parked operations; a restart ends them.
       await rig.agent.killAndRestart();
       rig.api.planFor = () => ({ refuse: { status: 503 } });
     });
 
     for (const [name, plan] of lost) {
-      it(`after ${name}, it is a typed error with what is known, and the volume is as it was`, async () => {
+      it(`is a typed error with the known facts after ${name}, and the volume is unchanged`, async () => {
         await rig.put('lost', { before: 'kept' });
         rig.api.plan({ toPod: plan });
-        // More than a window of it, so that END cannot have been sent.
+        // More than a window, so that END cannot have been sent.
         const source = Readable.from([await tarOf({ before: 'changed', noise: randomBytes(12_000_000) })]);
         const uploader = rig.client({ retryBackoff, retryBudgetMs: 50 });
         const up = await rejection(uploader.receive({ volume: 'lost' }, source));
-        // Else it goes on telling the agent to forget it, on connections that are planned for others.
+        // Otherwise it continues to end the operation in the agent, and uses up plans for other
+        // connections.
         uploader.close();
         expect(up).to.include({
           code: 'KW_ERR_OPERATION_LOST',
@@ -193,7 +194,7 @@ describe('What a transfer has come to', function () {
     }
   });
 
-  context('when the bytes change on their way', () => {
+  context('when bytes are damaged in transit', () => {
     const typed = [
       'KW_ERR_DIGEST_MISMATCH',
       'KW_ERR_PROTOCOL_VIOLATION',
@@ -202,18 +203,18 @@ describe('What a transfer has come to', function () {
       'KW_ERR_TRANSFER_STALLED',
     ];
     const damages: readonly (readonly [string, ExecDirectionPlan, string?])[] = [
-      ['a byte is another', { flipByte: 400_000 }, 'KW_ERR_DIGEST_MISMATCH'],
-      ['a byte of a header is another', { flipByte: 9 }],
-      ['a frame is lost', { dataFrames: { drop: 2 } }, 'KW_ERR_PROTOCOL_VIOLATION'],
-      ['a frame comes twice', { dataFrames: { duplicate: 2 } }, 'KW_ERR_PROTOCOL_VIOLATION'],
-      ['two frames change places', { dataFrames: { swapWithNext: 2 } }, 'KW_ERR_PROTOCOL_VIOLATION'],
-      ['a message is lost', { messages: { drop: 5 } }],
-      ['a message comes twice', { messages: { duplicate: 5 } }],
-      ['two messages change places', { messages: { swapWithNext: 4 } }],
+      ['a changed byte', { flipByte: 400_000 }, 'KW_ERR_DIGEST_MISMATCH'],
+      ['a changed byte of a header', { flipByte: 9 }],
+      ['a lost frame', { dataFrames: { drop: 2 } }, 'KW_ERR_PROTOCOL_VIOLATION'],
+      ['a repeated frame', { dataFrames: { duplicate: 2 } }, 'KW_ERR_PROTOCOL_VIOLATION'],
+      ['two swapped frames', { dataFrames: { swapWithNext: 2 } }, 'KW_ERR_PROTOCOL_VIOLATION'],
+      ['a lost message', { messages: { drop: 5 } }],
+      ['a repeated message', { messages: { duplicate: 5 } }],
+      ['two swapped messages', { messages: { swapWithNext: 4 } }],
     ];
 
     for (const [name, plan, code] of damages) {
-      it(`because ${name}, nothing is committed, and nothing ends`, async () => {
+      it(`is an error for ${name}, without a commit or an end`, async () => {
         await rig.put('damaged', { before: 'kept' });
         rig.api.plan({ toPod: plan });
         const up = await rejection(
@@ -231,7 +232,7 @@ describe('What a transfer has come to', function () {
       });
     }
 
-    it('because a proxy splits what the client sends into fragments, which Kubernetes does not join', async () => {
+    it('is an error if a proxy splits messages of the client into fragments, which Kubernetes does not join', async () => {
       await rig.put('fragments', { before: 'kept' });
       rig.api.plan({ toPod: { fragmentBytes: 20_000 } });
       const error = await rejection(
@@ -244,8 +245,8 @@ describe('What a transfer has come to', function () {
     });
   });
 
-  context('when nothing is wrong with the bytes', () => {
-    it('does not mind fragments of the server\u2019s, nor pieces of any size', async () => {
+  context('when the bytes are not damaged', () => {
+    it('is a success with fragments of the server, and pieces of any size', async () => {
       expect((await download({ fromPod: { fragmentBytes: 1000 } }, ['v4.channel.k8s.io'])).equals(whole)).to.equal(
         true,
       );
@@ -254,29 +255,29 @@ describe('What a transfer has come to', function () {
       expect(rig.api.execs).to.have.length(3);
     });
 
-    it('does not mind noise on stderr', async () => {
+    it('is a success with noise on stderr', async () => {
       expect(await upload('noise', { stderrBytes: 8_000_000 })).to.include({ bytes: archive.length });
       expect((await download({ stderrBytes: 8_000_000 })).equals(whole)).to.equal(true);
       expect(rig.api.execs).to.have.length(2);
     });
 
-    it('is told the agent\u2019s own reason while it floods it, and not a broken connection', async () => {
+    it('is the error of the agent for a flood of bytes, not a lost connection', async () => {
       for (let turn = 0; turn < 5; turn += 1) {
-        let givenBytes = 0;
+        let yieldedBytes = 0;
         const flood = (async function* () {
-          for (; givenBytes < 64_000_000; givenBytes += 100_000) yield Buffer.alloc(100_000, 'no archive');
+          for (; yieldedBytes < 64_000_000; yieldedBytes += 100_000) yield Buffer.alloc(100_000, 'no archive');
         })();
         expect(await rejection(rig.client().receive({ volume: 'flood' }, flood))).to.include({
           code: 'KW_ERR_CORRUPT_ARCHIVE',
           retryable: false,
         });
-        expect(givenBytes).to.be.below(24_000_000);
+        expect(yieldedBytes).to.be.below(24_000_000);
       }
     });
   });
 
-  context('with almost nothing', () => {
-    it('is defined: no bytes, an archive without entries, zero blocks only, padding behind the end', async () => {
+  context('when the archive is minimal', () => {
+    it('is defined for no bytes, no entries, zero blocks only, and padding behind the end', async () => {
       const client = rig.client();
       const empty = client.receive({ volume: 'nothing' }, Readable.from([]));
       expect(await rejection(empty)).to.include({ code: 'KW_ERR_TRUNCATED_ARCHIVE', retryable: false });
@@ -295,13 +296,13 @@ describe('What a transfer has come to', function () {
       expect(rig.api.execs).to.have.length(1);
     });
 
-    it('is not sent in more messages than its bytes need', async () => {
+    it('needs no more messages than its bytes', async () => {
       const crumbs = (async function* () {
         for (let at = 0; at < archive.length; at += 100) yield archive.subarray(at, at + 100);
       })();
       await rig.client().receive({ volume: 'crumbs' }, crumbs);
       const exec = await rig.api.exec(0);
-      // As many as full ones are, and a few words.
+      // Full messages, and a few control frames.
       expect(exec.messagesToPod).to.be.below(archive.length / 57_000 + 8);
     });
   });

@@ -10,7 +10,7 @@ import { TransferRig } from '../../support/rig/transfer-rig.ts';
 import { readTarText, tarOf } from '../../support/tar.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 
-describe('The place of a transfer in its volume', function () {
+describe('the path of a transfer in its volume', function () {
   this.timeout(20_000);
   let tripwire: Tripwire;
   let rig: TransferRig;
@@ -33,19 +33,19 @@ describe('The place of a transfer in its volume', function () {
   for (const [name, path] of [
     ['spaces', ' a  b '],
     ['quotes', `it's "quoted"`],
-    ['what a shell would run', '$(touch /tmp/kw-injected); `id` && true | cat > x & #'],
+    ['shell syntax', '$(touch /tmp/kw-injected); `id` && true | cat > x & #'],
     ['a newline', 'a\nb\r\nc'],
-    ['a dash in front', '-rf'],
+    ['a leading dash', '-rf'],
     ['composed letters', '\u00e9'],
     ['decomposed letters', 'e\u0301'],
-    ['letters of no plane', '\u{1F9EA}\u{1F680}'],
-    ['controls', '\u0001\u001b[31m\u007f'],
+    ['letters outside the BMP', '\u{1F9EA}\u{1F680}'],
+    ['control characters', '\u0001\u001b[31m\u007f'],
     ['a percent sign and an ampersand', '%2e%2e&command=id?x=1'],
     ['many folders', Array.from({ length: 300 }, () => 'folder-name').join('/')],
     ['a name of 255 bytes', 'n'.repeat(255)],
-    ['bytes that are no UTF-8', Buffer.from([0x66, 0xff, 0xfe, 0x80, 0x66])],
+    ['bytes that are not UTF-8', Buffer.from([0x66, 0xff, 0xfe, 0x80, 0x66])],
   ] as const) {
-    it(`may have ${name} in its name, and is exactly that`, async () => {
+    it(`may contain ${name}, and is used unchanged`, async () => {
       const client = rig.client();
       const volume = `named-${name.replaceAll(/[^a-z]/g, '')}`;
       await client.receive({ volume, path }, Readable.from([await tarOf({ file: 'content' })]));
@@ -59,7 +59,7 @@ describe('The place of a transfer in its volume', function () {
     });
   }
 
-  context('where it cannot be', () => {
+  context('when it is invalid', () => {
     const fails = async (path: string): Promise<Error & { readonly code?: string }> => {
       const source = Readable.from([await tarOf({ file: 'changed' })]);
       const error = await rejection(rig.client().receive({ volume: 'no', path }, source));
@@ -78,7 +78,7 @@ describe('The place of a transfer in its volume', function () {
       expect(await readdir(join(rig.agent.folder, 'outside'))).to.deep.equal([]);
     });
 
-    it('because a file is there, or a folder where the archive has a file, is a conflict', async () => {
+    it('rejects a file at the path, or a folder at the path of a file, as a conflict', async () => {
       expect(await fails('file')).to.include({ code: 'KW_ERR_PATH_CONFLICT', retryable: false });
       expect(await fails('folder')).to.include({
         code: 'KW_ERR_PATH_CONFLICT',
@@ -88,7 +88,7 @@ describe('The place of a transfer in its volume', function () {
       });
     });
 
-    it('because it leads out, or through a link, is unsafe, and nothing is written there', async () => {
+    it('rejects a path out of the volume or through a link as unsafe, and writes nothing there', async () => {
       for (const path of ['../outside', 'folder/../../x'])
         expect(await fails(path)).to.include({ code: 'KW_ERR_UNSAFE_ARCHIVE_PATH' });
       expect((await fails('link')).code).to.be.oneOf(['KW_ERR_UNSAFE_ARCHIVE_PATH', 'KW_ERR_PATH_CONFLICT']);
@@ -97,7 +97,7 @@ describe('The place of a transfer in its volume', function () {
       });
     });
 
-    it('is made with its parents where it is only missing, and is not found on its way down', async () => {
+    it('creates a missing path with its parents for an upload, and rejects it for a download', async () => {
       await rig.client().receive({ volume: 'made', path: 'a/b/c' }, Readable.from([await tarOf({ file: 'content' })]));
       expect(await rig.contents('made')).to.deep.equal({ 'a/b/c/file': 'content' });
       expect(await rejection(rig.client().send({ volume: 'made', path: 'a/x' }))).to.include({
@@ -108,16 +108,17 @@ describe('The place of a transfer in its volume', function () {
     });
   });
 
-  it('takes no more than its limit, and stops its source soon', async () => {
+  it('rejects an archive beyond its limit, and ends its source early', async () => {
     await rig.put('limited', { file: 'a file' });
-    let givenBytes = 0;
+    let yieldedBytes = 0;
     const archive = await tarOf({ file: 'changed', zeros: Buffer.alloc(40_000_000) });
     const source = (async function* () {
-      for (; givenBytes < archive.length; givenBytes += 65_536) yield archive.subarray(givenBytes, givenBytes + 65_536);
+      for (; yieldedBytes < archive.length; yieldedBytes += 65_536)
+        yield archive.subarray(yieldedBytes, yieldedBytes + 65_536);
     })();
     const error = await rejection(rig.client().receive({ volume: 'limited', expandedLimitBytes: 1_000_000 }, source));
     expect(error).to.include({ code: 'KW_ERR_ARTIFACT_TOO_LARGE', limitBytes: 1_000_000, retryable: false });
-    expect(givenBytes).to.be.below(12_000_000);
+    expect(yieldedBytes).to.be.below(12_000_000);
     expect(await rig.contents('limited')).to.deep.equal({ file: 'a file' });
   });
 });

@@ -13,10 +13,10 @@ import { Tripwire } from '../../support/tripwire.ts';
 const retryBackoff = { firstMs: 1, longestMs: 10 };
 const ways: Readonly<Record<string, Happening>> = { reset, fin, 'close 1001': close(1001), kill };
 
-/** One connection: where it is cut, and into what pieces its bytes fall. */
+/** The faults of one connection: the offset of its cut, and the size of its pieces. */
 interface Connection {
   readonly direction: 'toPod' | 'fromPod';
-  /** Of the archive's size; a connection may end before. */
+  /** As a fraction of the archive's size. A connection may end before. */
   readonly at: number;
   readonly by: string;
   readonly pieceBytes: number;
@@ -29,7 +29,7 @@ const connection: fc.Arbitrary<Connection> = fc.record({
   pieceBytes: fc.oneof(fc.constant(1_000_000), fc.integer({ min: 2_000, max: 40_000 })),
 });
 
-describe('Transfers of any size, cut anywhere, in any pieces', function () {
+describe('transfers of any size, with any cuts and pieces', function () {
   this.timeout(60_000);
   let tripwire: Tripwire;
   let rig: TransferRig;
@@ -41,7 +41,8 @@ describe('Transfers of any size, cut anywhere, in any pieces', function () {
     rig = await TransferRig.start();
   });
 
-  // Clients are let go of by `quiet`: what a connection that was cut at the very end has left in the agent, they still end in the background.
+  // `quiet` closes the clients: until then they end operations in the agent in the background,
+  // after a cut at the very end.
   afterEach(async () => {
     await rig.idle();
     await rig.quiet();
@@ -57,13 +58,13 @@ describe('Transfers of any size, cut anywhere, in any pieces', function () {
     return { ...pieces, [direction]: { pieceBytes, after: [[Math.floor(at * size), ways[by] ?? reset]] } };
   }
 
-  /** Text and noise, so that some frames are compressed. */
+  /** Text and noise, so that only some frames are compressed. */
   async function archiveOf(size: number): Promise<Buffer> {
     const half = Math.floor(size / 2);
     return await tarOf({ noise: noise.subarray(0, half), text: Buffer.alloc(size - half, 'the same again ') });
   }
 
-  it('arrive byte for byte on their way up, from a source that can be read once', async () => {
+  it('arrive byte for byte as uploads of a read-once source', async () => {
     const property = fc.asyncProperty(
       fc.integer({ min: 0, max: 800_000 }),
       fc.array(connection, { maxLength: 5 }),
@@ -96,7 +97,7 @@ describe('Transfers of any size, cut anywhere, in any pieces', function () {
     await fc.assert(property, { numRuns: 25 });
   });
 
-  it('arrive byte for byte on their way down, whatever the window is', async () => {
+  it('arrive byte for byte as downloads with any window', async () => {
     const sizes = [0, 1, 511, 40_000, 262_144, 700_000];
     const wholes: Buffer[] = [];
     for (const size of sizes) {

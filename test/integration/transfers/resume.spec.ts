@@ -35,13 +35,13 @@ function random(limit: number): number {
   return Math.floor(Math.random() * limit);
 }
 
-describe('A transfer whose connection is cut', function () {
+describe('a transfer that loses its connection', function () {
   this.timeout(20_000);
   let tripwire: Tripwire;
   let rig: TransferRig;
   let noise: Buffer;
   let archive: Buffer;
-  /** What the volume `down` is as an archive. */
+  /** The archive of the volume `down`. */
   let whole: Buffer;
 
   before(async () => {
@@ -66,12 +66,12 @@ describe('A transfer whose connection is cut', function () {
     await tripwire.check();
   });
 
-  /** The archive, once. */
+  /** Returns a read-once source of the archive. */
   async function* once(bytes: Buffer = archive): AsyncGenerator<Uint8Array, void, undefined> {
     for (let at = 0; at < bytes.length; at += 50_000) yield bytes.subarray(at, at + 50_000);
   }
 
-  /** Uploads from a source that cannot be read twice, and looks at what the pod has. */
+  /** Uploads from a read-once source, and checks the volume in the pod. */
   async function upload(plans: readonly ExecPlan[], options: RigClientOptions = {}): Promise<UploadResult> {
     rig.api.plan(...plans);
     const result = await rig.client({ retryBackoff, ...options }).receive({ volume: 'up' }, once());
@@ -99,19 +99,19 @@ describe('A transfer whose connection is cut', function () {
 
   for (const [name, how] of ways) {
     context(`by ${name}`, () => {
-      it('anywhere on its way to the pod, goes on up where it was', async () => {
+      it('resumes an upload', async () => {
         await upload([cutToPod(random(archive.length - 300_000), how)]);
         expect(rig.api.execs).to.have.length(2);
       });
 
-      it('anywhere on its way from the pod, goes on down where it was', async () => {
+      it('resumes a download', async () => {
         await download([cutFromPod(random(whole.length - 300_000), how)]);
         expect(rig.api.execs).to.have.length(2);
       });
     });
   }
 
-  it('five times, each in another way, goes on five times', async () => {
+  it('resumes after five cuts of different kinds', async () => {
     const fiveTimes = (cut: (bytes: number, by: Happening) => ExecPlan): ExecPlan[] =>
       Array.from({ length: 5 }, (_, index) => cut(600 + random(150_000), ways[(index + random(2)) % ways.length]![1]));
     await upload(fiveTimes(cutToPod));
@@ -119,57 +119,57 @@ describe('A transfer whose connection is cut', function () {
     expect(rig.api.execs).to.have.length(12);
   });
 
-  it('only at its input, goes on up where it was', async () => {
+  it('resumes an upload after an early end of its input', async () => {
     await upload([{ toPod: { after: [[random(archive.length - 300_000), earlyEnd]] } }]);
     expect(rig.api.execs).to.have.length(2);
   });
 
-  context('the other way than its bytes go', () => {
-    it('goes on up, though what is lost is what the agent said', async () => {
+  context('in the opposite direction of its bytes', () => {
+    it('resumes an upload after frames of the agent are lost', async () => {
       await upload([0, 1, 8, 100, 220].map((bytes) => cutFromPod(bytes)));
     });
 
-    it('goes on down, though what is lost is what the host said', async () => {
+    it('resumes a download after frames of the host are lost', async () => {
       await download([0, 1, 8, 50, 120].map((bytes) => cutToPod(bytes)));
     });
   });
 
-  context('at a certain frame', () => {
+  context('at a specific frame', () => {
     for (const type of ['HELLO', 'OPENED', 'WINDOW', 'RESULT'] as const) {
-      it(`of the agent's, ${type}, before it or after it, goes on up and is committed once`, async () => {
+      it(`resumes an upload before and after ${type} of the agent, and commits once`, async () => {
         await upload([{ fromPod: { beforeFrame: [type, reset] } }]);
         await upload([{ fromPod: { afterFrame: [type, fin] } }]);
       });
     }
 
     for (const type of ['HELLO', 'OPEN', 'DATA', 'END'] as const) {
-      it(`of the host's, ${type}, before it or after it, goes on up and is committed once`, async () => {
+      it(`resumes an upload before and after ${type} of the host, and commits once`, async () => {
         await upload([{ toPod: { beforeFrame: [type, reset] } }]);
         await upload([{ toPod: { afterFrame: [type, reset] } }]);
       });
     }
 
     for (const type of ['HELLO', 'OPENED', 'DATA', 'END', 'RESULT'] as const) {
-      it(`of the agent's, ${type}, before it or after it, goes on down`, async () => {
+      it(`resumes a download before and after ${type} of the agent`, async () => {
         await download([{ fromPod: { beforeFrame: [type, reset] } }]);
         await download([{ fromPod: { afterFrame: [type, fin] } }]);
       });
     }
 
-    it('its last, DONE, leaves nothing in the pod', async () => {
+    it('leaves nothing in the pod at its last frame, DONE', async () => {
       await upload([{ toPod: { beforeFrame: ['DONE', reset] } }]);
       await download([{ toPod: { beforeFrame: ['DONE', reset] } }]);
     });
   });
 
-  context('when everything was sent, and the outcome has not come', () => {
-    it('is told the outcome by the agent, though that has committed without anybody listening', async () => {
+  context('when everything was sent, and the outcome is missing', () => {
+    it('receives the outcome of an agent that has committed without a connection', async () => {
       rig.api.plan({ fromPod: { beforeFrame: ['RESULT', reset] } }, refused, refused, refused);
       const result = await rig.client({ retryBackoff }).receive({ volume: 'outcome' }, once());
       expect(result).to.include({ bytes: archive.length, sha256: sha256(archive), entries: 2 });
     });
 
-    it('is told it by an agent that was killed after it had committed', async () => {
+    it('receives the outcome of an agent that was killed after the commit', async () => {
       const killed: Happening = async (exec) => {
         await rig.agent.killAndRestart();
         exec.reset();
@@ -179,7 +179,7 @@ describe('A transfer whose connection is cut', function () {
       expect(rig.api.execs).to.have.length(2);
     });
 
-    it('is told why it failed, where it failed', async () => {
+    it('receives the error of a failed upload', async () => {
       rig.api.plan({ fromPod: { beforeFrame: ['ERROR', reset] } });
       const error = await rejection(
         rig.client({ retryBackoff }).receive({ volume: 'failed' }, once(archive.subarray(0, 500_000))),
@@ -188,7 +188,7 @@ describe('A transfer whose connection is cut', function () {
       expect(await rig.contents('failed')).to.deep.equal({});
     });
 
-    it('does not guess where nobody can be asked: unknown, with what is known', async () => {
+    it('rejects with OutcomeUnknownError and the known facts if the agent cannot be reached', async () => {
       rig.api.planFor = () => refused;
       rig.api.plan({ fromPod: { beforeFrame: ['RESULT', reset] } });
       const error = await rejection(
@@ -200,14 +200,14 @@ describe('A transfer whose connection is cut', function () {
     });
   });
 
-  context('when its budget is spent', () => {
+  context('when its retry budget is spent', () => {
     const starting: ExecPlan = { refuse: { status: 503, body: 'the API server is starting' } };
 
     afterEach(async () => {
       await rig.agent.killAndRestart();
     });
 
-    it('is lost on its way up, with volume, pod, direction and bytes, and says what refused it last', async () => {
+    it('rejects an upload with volume, pod, direction, bytes and the last refusal', async () => {
       rig.api.planFor = () => starting;
       rig.api.plan(cutToPod(300_000));
       const source = Readable.from(once(Buffer.concat([archive.subarray(0, -10_240), randomBytes(12_000_000)])));
@@ -222,7 +222,7 @@ describe('A transfer whose connection is cut', function () {
       expect(up.message).to.contain('503').and.contain('the API server is starting');
     });
 
-    it('is lost on its way down as well', async () => {
+    it('rejects a download in the same way', async () => {
       rig.api.planFor = () => starting;
       rig.api.plan(cutFromPod(300_000));
       const { readable } = await rig.client({ retryBackoff, retryBudgetMs: 60 }).send({ volume: 'down' });
@@ -231,7 +231,7 @@ describe('A transfer whose connection is cut', function () {
       expect(down).to.have.property('bytes').that.is.within(200_000, 300_000);
     });
 
-    it('is not lost while it gains something, however often it is cut', async () => {
+    it('continues while it makes progress, for any number of cuts', async () => {
       rig.api.planFor = () => cutToPod(330_000);
       await upload([]);
       rig.api.planFor = () => cutFromPod(330_000);
@@ -239,7 +239,7 @@ describe('A transfer whose connection is cut', function () {
       expect(rig.api.execs).to.have.length.of.at.least(5);
     });
 
-    it('is lost at once where the pod is gone', async () => {
+    it('rejects at once if the pod no longer exists', async () => {
       rig.api.planFor = () => ({
         refuse: {
           status: 404,
@@ -254,7 +254,7 @@ describe('A transfer whose connection is cut', function () {
       expect(rig.api.tokens.length).to.be.below(4);
     });
 
-    it('fails with what its caller knows of the pod, however late that is known', async () => {
+    it('rejects with the explanation of its caller, however late', async () => {
       rig.api.planFor = () => ({
         refuse: {
           status: 404,
@@ -277,7 +277,7 @@ describe('A transfer whose connection is cut', function () {
   context('because the agent was killed', () => {
     const killAgent: Happening = () => rig.agent.killAndRestart();
 
-    it('begins anew from a source that can be opened again', async () => {
+    it('restarts from a source that can be opened again', async () => {
       await rig.put('anew', { before: 'kept' });
       let openings = 0;
       rig.api.plan({ toPod: { after: [[600_000, killAgent]] } });
@@ -290,7 +290,7 @@ describe('A transfer whose connection is cut', function () {
       expect(Object.keys(await rig.contents('anew')).sort()).to.deep.equal(['before', 'noise', 'text']);
     });
 
-    it('is lost where the source can be read once and more than a window of it is gone, and the volume is as it was', async () => {
+    it('rejects for a read-once source after more than a window, and leaves the volume unchanged', async () => {
       await rig.put('gone', { before: 'kept' });
       rig.api.plan({ toPod: { after: [[6_000_000, killAgent]] } });
       const error = await rejection(
@@ -302,7 +302,7 @@ describe('A transfer whose connection is cut', function () {
       expect(await rig.contents('gone')).to.deep.equal({ before: 'kept' });
     });
 
-    it('is lost on its way down once bytes were given, and never ends', async () => {
+    it('rejects a download after its first bytes, without an end', async () => {
       rig.api.plan({ fromPod: { after: [[600_000, killAgent]] } });
       const { readable } = await rig.client({ retryBackoff, downloadWindowBytes: 200_000 }).send({ volume: 'down' });
       expect(await rejection(buffer(readable))).to.include({
@@ -314,7 +314,7 @@ describe('A transfer whose connection is cut', function () {
   });
 
   context('while the volume changes', () => {
-    it('goes on with the bytes that it has begun with, or says that they changed; it never splices', async () => {
+    it('resumes with the original bytes or rejects because they changed, and never mixes them', async () => {
       const [before, after] = [Buffer.alloc(3_000_000, 'before '), Buffer.alloc(3_000_000, 'after  ')];
       for (const changed of ['shrinks', 'grows', 'is another'] as const) {
         await rig.put('changing', { file: before });
@@ -339,7 +339,7 @@ describe('A transfer whose connection is cut', function () {
     });
   });
 
-  context('on its way from pod to pod', () => {
+  context('between two pods', () => {
     let other: AgentProcess;
 
     before(async () => {
@@ -351,7 +351,7 @@ describe('A transfer whose connection is cut', function () {
       await other[Symbol.asyncDispose]();
     });
 
-    it('goes on at either end, and both pods have the same', async () => {
+    it('resumes at either end, with equal contents in both pods', async () => {
       const plans: Record<string, ExecPlan[]> = {
         pod: [cutFromPod(100_000), cutFromPod(400_000, fin), cutToPod(60)],
         other: [
@@ -370,7 +370,7 @@ describe('A transfer whose connection is cut', function () {
       expect((await buffer(readable)).equals(whole)).to.equal(true);
       expect(Object.values(plans).flat()).to.deep.equal([]);
       const connection = await other.connect();
-      await until('nothing is left there', async () => {
+      await until('the pod has no operations left', async () => {
         const { operations, parked } = await connection.call({ op: 'status' });
         return operations === 0 && parked === 0;
       });
@@ -378,7 +378,7 @@ describe('A transfer whose connection is cut', function () {
     });
   });
 
-  it('with all the others at once, as when a control plane is replaced, goes on', async () => {
+  it('together with all others, as when a control plane is replaced, resumes', async () => {
     const client = rig.client({ retryBackoff, maxIdle: 32 });
     let begun = 0;
     const transfers = Array.from({ length: 16 }, async (_, index) => {

@@ -1,4 +1,4 @@
-/** The fault rig itself: that it behaves as the Go API server does, and that its faults do happen. */
+/** The fault rig itself: it behaves as the Go API server, and its faults take effect. */
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ import type { RigExec } from '../../support/rig/rig-exec.ts';
 import { blackHole, TcpProxy, wireFin, wireReset } from '../../support/rig/tcp-proxy.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 
-describe('The fault rig', function () {
+describe('the fault rig', function () {
   this.timeout(20_000);
   let tripwire: Tripwire;
   let folder: string;
@@ -50,7 +50,7 @@ describe('The fault rig', function () {
     await rig.quiet();
   });
 
-  /** A client that knows nothing of the library. */
+  /** A client that is independent of the library. */
   class Client {
     readonly socket: WebSocket;
     readonly messages: Buffer[] = [];
@@ -93,7 +93,7 @@ describe('The fault rig', function () {
   }
 
   context('when its plan is empty', () => {
-    it('opens each channel with an empty message, gives output in messages of at most 32 KiB, then the status, then a close with 1000', async () => {
+    it('opens each channel with an empty message, sends output in messages of at most 32 KiB, the status, and a close with 1000', async () => {
       const { client } = await open('head -c 100000 /dev/zero; echo oops >&2; exit 7');
       expect(await client.closed).to.equal(1000);
       expect(client.messages.slice(0, 3).map((message) => [...message])).to.deep.equal([[1], [2], [3]]);
@@ -107,7 +107,7 @@ describe('The fault rig', function () {
       expect(client.messages.at(-1)?.[0]).to.equal(3);
     });
 
-    it('takes each frame for a message, so that the rest of one in fragments is lost or goes elsewhere', async () => {
+    it('treats each frame as a message, so that later fragments are lost or misdirected', async () => {
       const { client } = await open('head -c 4');
       for (const [text, fin] of [
         ['\0ab', false],
@@ -127,7 +127,7 @@ describe('The fault rig', function () {
       expect(client.text(3)).to.equal('');
     });
 
-    it('ends stdin at a CLOSE in v5, ends at one that is none, and knows none in v4', async () => {
+    it('ends stdin at a CLOSE in v5, ends at an invalid CLOSE, and ignores CLOSE in v4', async () => {
       const { client } = await open('cat', {}, { protocol: 'v5' });
       await client.type('abc');
       client.socket.send(Buffer.from([255, 0]));
@@ -143,22 +143,22 @@ describe('The fault rig', function () {
       expect([await old.client.closed, old.client.text(1)]).to.deep.equal([1000, 'x']);
     });
 
-    it('answers no ping while the command does not read what came before it', async () => {
+    it('answers no ping while the command does not read earlier bytes', async () => {
       const { client, exec } = await open(`while [ ! -e ${folder}/go ]; do sleep 0.02; done; cat > /dev/null`);
       await client.type('x'.repeat(1_000_000));
       client.socket.ping();
-      await until('all is on its way', () => client.socket.bufferedAmount === 0);
+      await until('all bytes were sent', () => client.socket.bufferedAmount === 0);
       await sleep(50);
       expect([exec.pings, client.pongs]).to.deep.equal([0, 0]);
       await writeFile(join(folder, 'go'), '');
-      await until('it is answered', () => client.pongs === 1);
+      await until('the ping is answered', () => client.pongs === 1);
       client.socket.terminate();
     });
 
-    it('shows a lost client to the command as the end of its input, and nothing more', async () => {
+    it('ends the input of the command when the client is lost, and nothing else', async () => {
       const { client } = await open(`cat > ${folder}/input; echo "$?" > ${folder}/ended`);
       await client.type('all that came');
-      await until('it came', async () => (await rig.exec(0)).bytesToPod === 13);
+      await until('the bytes arrived', async () => (await rig.exec(0)).bytesToPod === 13);
       client.socket.terminate();
       await rig.quiet();
       expect(await readFile(join(folder, 'input'), 'utf8')).to.equal('all that came');
@@ -166,13 +166,13 @@ describe('The fault rig', function () {
     });
   });
 
-  context('when its plan says so', () => {
+  context('when its plan has faults', () => {
     for (const [name, by, code] of [
       ['a reset', reset, 1006],
       ['a FIN', fin, 1006],
       ['a close with 1011', close(1011), 1011],
     ] as const) {
-      it(`cuts by ${name} after exactly so many bytes, to the pod and from the pod`, async () => {
+      it(`cuts by ${name} after an exact number of bytes, to the pod and from the pod`, async () => {
         const up = await open(`cat > ${folder}/cut`, cutToPod(70_000, by));
         await up.client.type('x'.repeat(200_000));
         expect(await up.client.closed).to.equal(code);
@@ -182,12 +182,12 @@ describe('The fault rig', function () {
         const down = await open('head -c 200000 /dev/zero; cat', cutFromPod(70_000, by));
         expect(await down.client.closed).to.equal(code);
         expect(down.exec.bytesFromPod).to.equal(70_000);
-        // A reset may overtake what was sent before it.
+        // A reset may overtake bytes that were sent before it.
         if (by !== reset) expect(down.client.text(1)).to.have.length(70_000);
       });
     }
 
-    it('ends an input early, and calls an output that was cut a success', async () => {
+    it('ends an input early, and reports success for a truncated output', async () => {
       const up = await open('wc -c', { toPod: { after: [[10, earlyEnd]] } });
       await up.client.type('x'.repeat(1000));
       expect([await up.client.closed, up.client.text(1).trim()]).to.deep.equal([1000, '10']);
@@ -200,7 +200,7 @@ describe('The fault rig', function () {
       ]).to.deep.equal([1000, 10, 'Success']);
     });
 
-    it('flips a byte, and loses, repeats and swaps messages', async () => {
+    it('inverts a byte, and drops, duplicates and swaps messages', async () => {
       const flipped = await open('cat', { toPod: { flipByte: 2, after: [[5, earlyEnd]] } });
       await flipped.client.type('aaaaa');
       await flipped.client.closed;
@@ -218,26 +218,26 @@ describe('The fault rig', function () {
       }
     });
 
-    it('tells another status than the right one, loses it, and forgets to close', async () => {
+    it('sends a wrong status, sends no status, and keeps the connection open', async () => {
       const lost = await open('exit 0', { status: [] });
       expect([await lost.client.closed, lost.client.text(3)]).to.deep.equal([1000, '']);
       await rig.quiet();
       const { client } = await open('exit 0', { status: ['{"sta', 'tus"'], ending: 'open' });
-      await until('both came', () => client.text(3) === '{"status"');
+      await until('both parts arrived', () => client.text(3) === '{"status"');
       expect(client.socket.readyState).to.equal(WebSocket.OPEN);
       client.socket.terminate();
     });
   });
 
-  context('as a TCP proxy', () => {
-    it('passes everything on, in pieces if it is told to', async () => {
+  context('when it is a TCP proxy', () => {
+    it('passes all bytes, optionally in pieces', async () => {
       proxy.plan({ up: { pieceBytes: 1 }, down: { pieceBytes: 7 } });
       const { client } = await open('head -c 500', {}, { port: proxy.port });
       await client.type('x'.repeat(500));
       expect([await client.closed, client.text(1)]).to.deep.equal([1000, 'x'.repeat(500)]);
     });
 
-    it('cuts after so many bytes, with a FIN or a reset, and tells both ends', async () => {
+    it('cuts after a number of bytes, with a FIN or a reset to both ends', async () => {
       for (const by of [wireFin, wireReset]) {
         proxy.plan({ down: { after: [[1000, by]] } });
         const { client } = await open('head -c 5000 /dev/zero; cat', {}, { port: proxy.port });
@@ -247,17 +247,17 @@ describe('The fault rig', function () {
       }
     });
 
-    it('lets one direction vanish, and tells nobody', async () => {
+    it('drops one direction without an error', async () => {
       proxy.plan({ down: { after: [[1000, blackHole]] } });
       const { client, exec } = await open('head -c 5000 /dev/zero; wc -c >&2', {}, { port: proxy.port });
       await client.type('still here');
-      await until('it arrives', () => exec.bytesToPod === 10);
+      await until('the bytes arrived', () => exec.bytesToPod === 10);
       expect(client.text(1).length).to.be.below(1000);
       expect(client.socket.readyState).to.equal(WebSocket.OPEN);
       proxy.wires.at(-1)?.reset();
     });
 
-    it('is as slow as it is told to be', async () => {
+    it('limits the rate', async () => {
       proxy.plan({ up: { pieceBytes: 5_000, bytesPerSecond: 100_000 } });
       const { client } = await open('head -c 30000 | wc -c', {}, { port: proxy.port });
       const start = performance.now();
@@ -266,15 +266,15 @@ describe('The fault rig', function () {
       expect(performance.now() - start).to.be.above(250);
     });
 
-    it('ends what is idle, and only that', async () => {
+    it('ends only idle connections', async () => {
       const idle = await open('cat', {}, { port: proxy.port });
       rig.plan({});
       const busy = new Client('cat', { port: proxy.port });
       await busy.type('a');
-      await until('it is back', () => busy.text(1) === 'a');
+      await until('the echo arrived', () => busy.text(1) === 'a');
       proxy.cutIdle();
       await busy.type('b');
-      await until('it is back', () => busy.text(1) === 'ab');
+      await until('the echo arrived', () => busy.text(1) === 'ab');
       expect(proxy.cutIdle()).to.equal(1);
       expect(await idle.client.closed).to.equal(1006);
       expect(busy.socket.readyState).to.equal(WebSocket.OPEN);

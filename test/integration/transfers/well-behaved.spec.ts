@@ -10,7 +10,7 @@ import { readTarText, tarOf } from '../../support/tar.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 
 for (const tls of [false, true]) {
-  describe(`Transfers over a server that does everything right, ${tls ? 'with' : 'without'} TLS`, function () {
+  describe(`transfers over a server without faults, ${tls ? 'with' : 'without'} TLS`, function () {
     this.timeout(20_000);
     let tripwire: Tripwire;
     let rig: TransferRig;
@@ -30,7 +30,7 @@ for (const tls of [false, true]) {
     });
 
     for (const protocol of execProtocols) {
-      it(`bring an archive up and down again over ${protocol}, on one connection`, async () => {
+      it(`upload and download an archive over ${protocol} on one connection`, async () => {
         const volume = protocol.replace('/', '-');
         const client = rig.client({ protocols: [protocol] });
         const archive = await tarOf({

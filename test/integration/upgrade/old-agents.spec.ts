@@ -13,12 +13,14 @@ import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { readTar, tarOf } from '../../support/tar.ts';
 
-/** An agent as an earlier version of the library put it into pods, which run on while hosts are upgraded. */
+/**
+ * An agent of an earlier version of the library. Pods keep their agents while hosts are upgraded.
+ */
 const agentOf = (protocol: number): string =>
   join(import.meta.dirname, `../../fixtures/agent-protocol-${protocol}/linux-x64/agent`);
 
 for (const protocol of [1, 2])
-  describe(`this library and a running agent of protocol ${protocol}`, function () {
+  describe(`this library with an agent of protocol ${protocol}`, function () {
     const oldAgent = agentOf(protocol);
     this.timeout(30_000);
     let agent: AgentProcess;
@@ -44,11 +46,11 @@ for (const protocol of [1, 2])
       await (agent as AgentProcess | undefined)?.[Symbol.asyncDispose]();
     });
 
-    it(`agree on protocol ${protocol}`, async () => {
+    it(`uses protocol ${protocol}`, async () => {
       expect((await client.hello()).protocol).to.equal(protocol);
     });
 
-    it('start a command once, feed it, and give its output from any offset and its result', async () => {
+    it('starts a command once, sends its stdin, and delivers its output from any offset and its result', async () => {
       const args: [string, ...string[]] = ['sh', '-c', 'cat; echo err >&2; exit 3'];
       expect(await client.start({ processId: 'p', args, stdin: true })).to.deep.equal({ started: true });
       expect(await client.start({ processId: 'p', args, stdin: true })).to.deep.equal({ started: false });
@@ -71,7 +73,7 @@ for (const protocol of [1, 2])
       expect((await read(3)).output).to.deep.equal({ stdout: 'lo', stderr: 'err\n' });
     });
 
-    it('stop, signal and resize a command, and know of none that there is not', async () => {
+    it('stops, signals and resizes a command, and rejects an unknown one', async () => {
       const script = 'trap "" TERM; echo ready; while :; do sleep 0.05; done';
       await client.start({ processId: 'deaf', args: ['sh', '-c', script], tty: { columns: 80, rows: 24 } });
       const ready = Promise.withResolvers<void>();
@@ -87,7 +89,7 @@ for (const protocol of [1, 2])
       );
     });
 
-    it('move archives in, out and across, proven', async () => {
+    it('transfers archives in, out and between pods, with verified digests', async () => {
       const content = randomBytes(3_000_000);
       const archive = await tarOf({ 'a/b.bin': content });
       const up = await client.receive({ volume: 'v' }, Readable.from([archive]));

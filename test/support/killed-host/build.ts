@@ -1,4 +1,4 @@
-/** A build of three steps, and all that it has to print: the host runs it, the test knows how it has to end. */
+/** A step of a build, with its expected output: the host runs it, the test checks it. */
 export interface Step {
   readonly name: 'get' | 'task' | 'put';
   readonly script: string;
@@ -17,7 +17,7 @@ function step(
   name: Step['name'],
   { first, last, exitStatus, stdin }: Pick<Step, 'exitStatus' | 'stdin'> & { first: string; last: string },
 ): Step {
-  // The folder of the step is its container's own: whoever runs the command twice counts twice.
+  // Each container has its own folder, so a command that runs twice in one is counted twice.
   const script = `
     echo ran >> count
     ${first}
@@ -38,7 +38,7 @@ function step(
   };
 }
 
-/** The task takes what the get has made, the put what the task has made, and a request. */
+/** The task reads the output of the get; the put reads the output of the task, and a request. */
 export const steps: readonly Step[] = [
   step('get', { first: 'echo version-7 > made/file', last: '', exitStatus: 0, stdin: undefined }),
   step('task', {

@@ -7,7 +7,9 @@ import { EmbeddedProcess } from '../embedded-process.ts';
 import { sharedPostgresUrl } from '../postgres.ts';
 import { killHosts, seeded } from './kill-hosts.ts';
 
-/** Kills a host program so many times at random moments of its builds, and starts it again each time. */
+/**
+ * Kills a host program `kills` times at random moments of its builds, and restarts it each time.
+ */
 export function describeKilledHosts(kills: number): void {
   describe('a host that is killed at random moments of a build, on the embedded cluster', function () {
     this.timeout(60_000 + kills * 20_000);
@@ -22,7 +24,7 @@ export function describeKilledHosts(kills: number): void {
       await (cluster as EmbeddedProcess | undefined)?.close();
     });
 
-    it('runs every step once when it is started again, with whole logs and right statuses, and leaves nothing', async () => {
+    it('runs every step once, with complete logs and correct statuses, and leaves no resources', async () => {
       const seed = randomInt(2 ** 31);
       const workerName = `killed-${randomUUID()}`;
       const { kubeconfigPath } = cluster;

@@ -1,5 +1,6 @@
-// A host as a program of its own: runs a build, keeps logs and what it knows in files, and may be killed at any moment; started again, it goes on.
-// `node host.ts KUBECONFIG NAMESPACE DATABASE WORKER IMAGE BUILD FOLDER`. Its exit status is 0 once the build has ended and everything is released.
+// A host program: runs a build, and keeps logs and state in files. It may be killed at any moment,
+// and continues when it is restarted. `node host.ts KUBECONFIG NAMESPACE DATABASE WORKER IMAGE
+// BUILD FOLDER`. Exits with 0 when the build has ended and everything is released.
 import { createWriteStream, existsSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -13,7 +14,7 @@ const outcome = join(folder, 'outcome.json');
 
 const ownerOf = (step: Step): ContainerOwner => ({ kind: 'build-step', key: `${build}/${step.name}` });
 
-/** What was kept of a stream is what the next host need not be told again. */
+/** Opens the log of a stream. Its size is the offset at which the next host resumes. */
 function log(
   step: Step,
   stream: 'stdout' | 'stderr',
@@ -48,9 +49,9 @@ async function run(
   );
   const { exitStatus, undelivered } = await command.wait();
   if (undelivered !== undefined)
-    throw new Error(`the log of ${step.name} is not whole`, { cause: undelivered[0]?.cause });
+    throw new Error(`the log of ${step.name} is incomplete`, { cause: undelivered[0]?.cause });
   const { status } = await container.properties();
-  if (status !== String(exitStatus)) throw new Error(`the property says ${String(status)}, the result ${exitStatus}`);
+  if (status !== String(exitStatus)) throw new Error(`the property has ${String(status)}, the result ${exitStatus}`);
   const output = mounts.find((mount) => mount.name === 'made')?.volume;
   if (output === undefined) throw new Error(`${step.name} has no output`);
   return { exitStatus, output };

@@ -11,16 +11,16 @@ import { expect } from 'chai';
 
 import { steps } from './build.ts';
 
-/** Where hosts are killed. */
+/** The environment of the hosts. */
 export interface KilledHosts {
   readonly kubeconfigPath: string;
   readonly namespace: string;
   readonly databaseUrl: string;
   readonly workerName: string;
   readonly image: string;
-  /** In all, over as many builds as that takes. */
+  /** The total number of kills, over as many builds as necessary. */
   readonly kills: number;
-  /** The latest moment of a host's life at which it is killed, in milliseconds. */
+  /** The latest moment after the start of a host at which it is killed, in milliseconds. */
   readonly latestMs: number;
   /** Chooses the moments. */
   readonly random: () => number;
@@ -28,18 +28,26 @@ export interface KilledHosts {
 
 const program = fileURLToPath(new URL('./host.ts', import.meta.url));
 
-/** Runs builds, killing their hosts at random moments, and checks each build. The number of builds that it took. */
+/**
+ * Runs builds, kills their hosts at random moments, and checks each build. Returns the number of
+ * builds.
+ */
 export async function killHosts(world: KilledHosts): Promise<number> {
   let kills = 0;
   let builds = 0;
   for (; kills < world.kills; builds += 1) {
     const folder = await mkdtemp(join(tmpdir(), 'kw-killed-host-'));
-    const pods = new PodsSeen(world);
+    const pods = new PodRecorder(world);
     try {
       let isDone = false;
       while (!isDone) {
-        const isToDie = kills < world.kills;
-        isDone = await live(world, `build-${builds}`, folder, isToDie ? world.random() * world.latestMs : undefined);
+        const isKilled = kills < world.kills;
+        isDone = await runHost(
+          world,
+          `build-${builds}`,
+          folder,
+          isKilled ? world.random() * world.latestMs : undefined,
+        );
         if (!isDone) kills += 1;
       }
       await check(folder);
@@ -47,15 +55,15 @@ export async function killHosts(world: KilledHosts): Promise<number> {
       await pods.stop();
       await rm(folder, { recursive: true });
     }
-    // One pod a step: no step was begun anew in another one.
+    // One pod per step: no step was restarted in another pod.
     expect(pods.seen, 'pods of the build').to.have.length(steps.length);
-    expect(await pods.list(), 'pods that are left').to.deep.equal([]);
+    expect(await pods.list(), 'remaining pods').to.deep.equal([]);
   }
   return builds;
 }
 
-/** The life of one host: `true` when it ended by itself, and well. */
-async function live(
+/** Runs one host. Returns `true` if it exited by itself with 0, `false` if it was killed. */
+async function runHost(
   world: KilledHosts,
   build: string,
   folder: string,
@@ -70,14 +78,14 @@ async function live(
     },
   );
   const exit = once(host, 'exit') as Promise<[number | null, string | null]>;
-  const over = new AbortController();
+  const exited = new AbortController();
   if (killAfterMs !== undefined)
-    sleep(killAfterMs, undefined, { signal: over.signal }).then(
+    sleep(killAfterMs, undefined, { signal: exited.signal }).then(
       () => host.kill('SIGKILL'),
       () => undefined,
     );
   const [status, signal] = await exit;
-  over.abort();
+  exited.abort();
   if (signal === 'SIGKILL') return false;
   expect(status, 'exit status of a host').to.equal(0);
   return true;
@@ -92,20 +100,20 @@ async function check(folder: string): Promise<void> {
   }
 }
 
-/** Which pods of a worker there ever were, as one sees who looks all the time. */
-class PodsSeen {
+/** Records every pod of a worker by polling. */
+class PodRecorder {
   readonly seen: string[] = [];
   readonly #api: CoreV1Api;
   readonly #world: KilledHosts;
   readonly #stop = new AbortController();
-  readonly #looking: Promise<void>;
+  readonly #polling: Promise<void>;
 
   constructor(world: KilledHosts) {
     const config = new KubeConfig();
     config.loadFromFile(world.kubeconfigPath);
     this.#api = config.makeApiClient(CoreV1Api);
     this.#world = world;
-    this.#looking = this.#look();
+    this.#polling = this.#poll();
   }
 
   async list(): Promise<string[]> {
@@ -116,10 +124,10 @@ class PodsSeen {
 
   async stop(): Promise<void> {
     this.#stop.abort();
-    await this.#looking;
+    await this.#polling;
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       for (const pod of await this.list()) if (!this.seen.includes(pod)) this.seen.push(pod);
       await sleep(150, undefined, { signal: this.#stop.signal }).catch(() => undefined);
@@ -127,7 +135,7 @@ class PodsSeen {
   }
 }
 
-/** The same numbers for the same seed. */
+/** Returns a generator of numbers, the same for the same seed. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,7 +1,7 @@
-/** What happens to one of many; the first is number 0. */
+/** The damage to one item of a sequence; the first item is number 0. */
 export type Damage = { readonly drop: number } | { readonly duplicate: number } | { readonly swapWithNext: number };
 
-/** Loses, repeats or swaps one of the things that pass. */
+/** Drops, duplicates or swaps one item of a sequence. */
 export class Damaged<T> {
   readonly #damage: Damage | undefined;
   #count = 0;
@@ -11,20 +11,20 @@ export class Damaged<T> {
     this.#damage = damage;
   }
 
-  /** What comes out for this one. */
-  push(thing: T): T[] {
+  /** Returns the items to pass on for this one. */
+  push(item: T): T[] {
     const number = this.#count;
     this.#count += 1;
     const damage = this.#damage;
-    if (damage === undefined) return [thing];
-    if ('drop' in damage) return number === damage.drop ? [] : [thing];
-    if ('duplicate' in damage) return number === damage.duplicate ? [thing, thing] : [thing];
+    if (damage === undefined) return [item];
+    if ('drop' in damage) return number === damage.drop ? [] : [item];
+    if ('duplicate' in damage) return number === damage.duplicate ? [item, item] : [item];
     if (number === damage.swapWithNext) {
-      this.#held = thing;
+      this.#held = item;
       return [];
     }
     const held = this.#held;
     this.#held = undefined;
-    return held === undefined ? [thing] : [thing, held];
+    return held === undefined ? [item] : [item, held];
   }
 }

@@ -2,33 +2,33 @@ import type { Damage } from './damage.ts';
 import type { DirectionPlan } from './fault-line.ts';
 import type { RigExec } from './rig-exec.ts';
 
-/** Something that happens to an exec; the bytes that follow wait until it is over. */
+/** An event of an exec. Later bytes wait until it resolves. */
 export type Happening = (exec: RigExec) => void | Promise<void>;
 
 export interface ExecDirectionPlan extends DirectionPlan<Happening> {
-  /** Damage to the messages of this direction, the empty one that opens a channel not counted. */
+  /** Damage to the messages of this direction, without the empty one that opens a channel. */
   readonly messages?: Damage;
-  /** A proxy on the way splits each message into fragments of at most so many bytes, as WebSocket allows. */
+  /** The largest fragment of a message: a proxy may split messages, as WebSocket permits. */
   readonly fragmentBytes?: number;
 }
 
-/** What becomes of one exec. An empty plan is a server that does everything as Kubernetes does. */
+/** The faults of one exec. With an empty plan the server behaves as Kubernetes. */
 export interface ExecPlan {
-  /** The answer is plain HTTP. */
+  /** Answers with plain HTTP. */
   readonly refuse?: Refusal;
-  /** What happens in the place of an answer: nothing more, or a reset. */
+  /** Called in place of an answer: it may wait, or reset the connection. */
   readonly insteadOfAnswer?: (reset: () => void) => void | Promise<void>;
-  /** The sub-protocol that is picked, whatever is offered; `''`: none. */
+  /** The selected sub-protocol, whatever is offered; `''` for none. */
   readonly subprotocol?: string;
   readonly toPod?: ExecDirectionPlan;
   readonly fromPod?: ExecDirectionPlan;
-  /** Pings are read and not answered. */
+  /** Reads pings without answering them. */
   readonly ignoresPings?: boolean;
-  /** What comes on channel 3 in the place of the right status: as it is, in so many messages. */
+  /** The messages on channel 3 in place of the correct status. */
   readonly status?: readonly (string | Buffer)[];
-  /** How the connection ends once the status is sent; `'open'`: not at all. */
+  /** How the connection ends after the status; `'open'`: it stays open. */
   readonly ending?: 'close' | 'reset' | 'open';
-  /** Bytes on stderr before anything else. */
+  /** The number of bytes on stderr before any other output. */
   readonly stderrBytes?: number;
 }
 
@@ -38,31 +38,34 @@ export interface Refusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** TCP reset. */
+/** Resets the TCP connection. */
 export const reset: Happening = (exec) => exec.reset();
-/** The TCP connection ends, without a word of WebSocket's. */
+/** Ends the TCP connection without a WebSocket close. */
 export const fin: Happening = (exec) => exec.fin();
-/** A WebSocket close with this code. */
+/** Sends a WebSocket close with this code. */
 export function close(code: number): Happening {
   return (exec) => exec.close(code);
 }
-/** The command is killed, and its status told. */
+/** Kills the command, and sends its status. */
 export const kill: Happening = (exec) => exec.kill();
-/** The command's stdin ends, though nobody ended it, and the connection stays. */
+/** Ends the command's stdin early, and keeps the connection. */
 export const earlyEnd: Happening = (exec) => exec.endStdin();
-/** The command's output ends, though there was more, and is called a success. */
+/** Ends the command's output early, and reports success. */
 export const earlySuccess: Happening = (exec) => exec.pretendSuccess();
-/** Nothing goes on in this direction until the promise resolves; for ever without one. A stalled read loop answers no pings, and notices no loss. */
+/**
+ * Blocks this direction until the promise resolves, by default forever. A stalled read loop answers
+ * no pings, and notices no loss.
+ */
 export function stall(until: Promise<void> = new Promise(() => undefined)): Happening {
   return () => until;
 }
 
-/** Lost after so many bytes of stdin have reached the command. */
+/** Cuts the connection after this many bytes of stdin have reached the command. */
 export function cutToPod(bytes: number, by: Happening = reset): ExecPlan {
   return { toPod: { after: [[bytes, by]] } };
 }
 
-/** Lost after so many bytes of stdout have reached the client. */
+/** Cuts the connection after this many bytes of stdout were sent. */
 export function cutFromPod(bytes: number, by: Happening = reset): ExecPlan {
   return { fromPod: { after: [[bytes, by]] } };
 }

@@ -13,15 +13,15 @@ import { httpAnswer } from '../websocket-frames.ts';
 import type { ExecPlan, Happening } from './exec-plan.ts';
 import { type Command, type ExecRequest, RigExec } from './rig-exec.ts';
 
-/** An API server and a kubelet, for execs only: behaves as the Go ones do where its plans do not say otherwise. */
+/** An API server and a kubelet for execs only. Behaves as the Go ones, except for its plans. */
 export class ExecRig {
-  /** Every exec that was begun, in order. */
+  /** Every started exec, in order. */
   readonly execs: RigExec[] = [];
   /** The token of each request, in order. */
   readonly tokens: string[] = [];
-  /** Agents' state directories, by the name of their pod. */
+  /** The agents' state directories, by pod name. */
   readonly pods = new Map<string, string>();
-  /** The plan of an exec for which none waits in the queue. */
+  /** Returns the plan of an exec when the queue of plans is empty. */
   planFor: (podName: string) => ExecPlan = () => ({});
   readonly #server: Server;
   readonly #isTls: boolean;
@@ -59,7 +59,7 @@ export class ExecRig {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Where it is; or where it is reached through a proxy. */
+  /** The URL, optionally with the port of a proxy. */
   url(port: number = this.port): string {
     return `${this.#isTls ? 'https' : 'http'}://127.0.0.1:${String(port)}`;
   }
@@ -68,12 +68,12 @@ export class ExecRig {
     return kubeConfigFor(this.url(port));
   }
 
-  /** TCP connections that are open now. */
+  /** The number of open TCP connections. */
   get connections(): number {
     return this.#sockets.size;
   }
 
-  /** What becomes of the next execs, in order; those that follow are as `planFor` says. */
+  /** Queues the plans of the next execs. Later execs use `planFor`. */
   plan(...plans: readonly ExecPlan[]): void {
     this.#plans.push(...plans);
   }
@@ -86,7 +86,7 @@ export class ExecRig {
     return this.execs.filter(({ isOpen }) => isOpen);
   }
 
-  /** The exec of this number, once it was begun; the first is 0. */
+  /** Resolves with the exec of this number when it has started; the first is 0. */
   async exec(number: number): Promise<RigExec> {
     for (;;) {
       const exec = this.execs[number];
@@ -95,12 +95,12 @@ export class ExecRig {
     }
   }
 
-  /** The same to every connection that is open now. */
+  /** Applies an event to every open exec. */
   async all(happening: Happening): Promise<void> {
     for (const exec of this.openExecs) await happening(exec);
   }
 
-  /** Waits until no exec of those that were begun has a connection or a command, and forgets them. */
+  /** Waits until all started execs have neither a connection nor a command, and removes them. */
   async quiet(): Promise<void> {
     await Promise.all(this.execs.map(({ over }) => over));
     this.execs.length = 0;
@@ -149,7 +149,7 @@ export class ExecRig {
   }
 }
 
-/** A pod's agent is the one in its folder; any other command is run as it is. */
+/** Runs the agent of the pod's folder, or any other command unchanged. */
 function run(command: readonly string[], folder: string): Command {
   const [program = '', ...args] = command[1] === 'connect' ? [agentBinary(), 'connect', folder] : command;
   return spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });

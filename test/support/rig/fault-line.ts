@@ -3,42 +3,42 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type WireFrame, WireReader, type WireType, wireFrame } from '../agent-wire.ts';
 import { type Damage, Damaged } from './damage.ts';
 
-/** What happens to the bytes of one direction. Offsets count the bytes that have passed in this direction, after the damage to frames. */
+/** The faults of one direction. Offsets count its passed bytes, after the damage to frames. */
 export interface DirectionPlan<Happening> {
-  /** What happens as soon as exactly so many bytes have passed, in the order given. */
+  /** Events, each as soon as exactly this many bytes have passed, in order. */
   readonly after?: readonly (readonly [bytes: number, happening: Happening])[];
-  /** What happens before the agent's first frame of a type passes. */
+  /** The event before the agent's first frame of a type passes. */
   readonly beforeFrame?: readonly [type: WireType, happening: Happening];
-  /** What happens when it has passed. */
+  /** The event after the agent's first frame of a type has passed. */
   readonly afterFrame?: readonly [type: WireType, happening: Happening];
-  /** The byte at this offset arrives inverted. */
+  /** The offset of a byte that is inverted. */
   readonly flipByte?: number;
   /** Damage to the agent's DATA frames. */
   readonly dataFrames?: Damage;
-  /** Passes on pieces of at most so many bytes. */
+  /** The largest piece that is passed on. */
   readonly pieceBytes?: number;
   readonly bytesPerSecond?: number;
 }
 
-/** Where the bytes of a line come out. */
+/** The output of a line. */
 export interface LineEnd<Happening> {
   readonly pass: (bytes: Buffer) => void | Promise<void>;
   readonly happen: (happening: Happening) => void | Promise<void>;
 }
 
-/** One direction of a connection, which does to its bytes what a plan says. */
+/** One direction of a connection with the faults of a plan. */
 export class FaultLine<Happening> {
   readonly #plan: DirectionPlan<Happening>;
   readonly #end: LineEnd<Happening>;
   readonly #marks: (readonly [number, Happening])[];
-  /** Takes the agent's frames apart, where the plan is about them. */
+  /** Splits the agent's frames, if the plan refers to frames. */
   readonly #reader: WireReader | undefined;
   readonly #damaged: Damaged<WireFrame>;
   readonly #seen = new Set<WireType>();
   #closed = false;
-  /** How many bytes have come out. */
+  /** The number of passed bytes. */
   passedBytes = 0;
-  /** Something that happens is not over yet. */
+  /** Whether an event is pending. */
   isHeld = false;
 
   constructor(plan: DirectionPlan<Happening>, end: LineEnd<Happening>) {
@@ -50,19 +50,19 @@ export class FaultLine<Happening> {
     this.#reader = (beforeFrame ?? afterFrame ?? dataFrames) === undefined ? undefined : new WireReader();
   }
 
-  /** Resolves when all of it has come out, and what happens because of it has happened. The next call comes after that. */
+  /** Resolves when all bytes have passed and their events have resolved. One call at a time. */
   async push(chunk: Buffer): Promise<void> {
     if (this.#reader === undefined) await this.#push(chunk);
     else for (const frame of this.#reader.push(chunk)) await this.#pushFrame(frame);
   }
 
-  /** What happens when so many more bytes have passed. */
+  /** Adds an event after this many more bytes. */
   inBytes(bytes: number, happening: Happening): void {
     this.#marks.push([this.passedBytes + bytes, happening]);
     this.#marks.sort(([a], [b]) => a - b);
   }
 
-  /** Nothing comes out any more. */
+  /** Discards all further bytes. */
   close(): void {
     this.#closed = true;
   }

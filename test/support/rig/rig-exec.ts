@@ -7,35 +7,37 @@ import type { Readable, Writable } from 'node:stream';
 import { Damaged } from './damage.ts';
 import type { ExecPlan, Happening } from './exec-plan.ts';
 import { FaultLine } from './fault-line.ts';
-import { type ClientWord, type RigWire, wireFor } from './rig-wire.ts';
+import { type ClientInput, type RigWire, wireFor } from './rig-wire.ts';
 
 const channels = { stdin: 0, stdout: 1, stderr: 2, status: 3, close: 255 } as const;
-/** What Go copies at once. */
+/** The buffer size of a copy in Go. */
 const copyBytes = 32 * 1024;
 
 export type Command = ChildProcessByStdio<Writable, Readable, Readable>;
 
-/** A request that was made for an exec, and how to do it. */
+/** The request of an exec, and its connection. */
 export interface ExecRequest {
   readonly podName: string;
   readonly request: IncomingMessage;
   readonly socket: Socket;
   readonly head: Buffer;
-  /** Resets the TCP connection, below TLS where there is any. */
+  /** Resets the TCP connection, also below TLS. */
   readonly reset: () => void;
 }
 
 /**
- * One exec, as the Go API server and the kubelet do it, but for what its plan says:
- * what it cannot read ends the connection without a status; the one loop that reads takes the next frame only when the
- * command has taken this one, and answers no ping meanwhile; a lost client is a clean end of the command's stdin.
+ * One exec, as the Go API server and the kubelet run it, except for its plan. An unreadable message
+ * ends the connection without a status. A single loop reads the next frame only when the command
+ * has accepted the current one, and answers no ping meanwhile. The loss of the client is a regular
+ * end of the command's stdin.
  */
 export class RigExec {
   readonly podName: string;
-  /** Resolves when the connection is closed and the command is gone. */
+  /** Resolves when the connection is closed and the command has exited. */
   readonly over: Promise<void>;
-  /** Messages of stdin that came, and pings. */
+  /** The number of received stdin messages. */
   messagesToPod = 0;
+  /** The number of received pings. */
   pings = 0;
   readonly #request: ExecRequest;
   readonly #plan: ExecPlan;
@@ -45,7 +47,7 @@ export class RigExec {
   readonly #fromPod: FaultLine<Happening>;
   readonly #incoming: Damaged<Buffer>;
   readonly #outgoing: Damaged<Buffer>;
-  #saysSuccess = false;
+  #reportsSuccess = false;
   #done = false;
 
   constructor(request: ExecRequest, plan: ExecPlan, run: () => Command) {
@@ -73,42 +75,42 @@ export class RigExec {
     return this.#wire.protocol;
   }
 
-  /** Bytes of stdin that have reached the command. */
+  /** The number of stdin bytes that have reached the command. */
   get bytesToPod(): number {
     return this.#toPod.passedBytes;
   }
 
-  /** Bytes of stdout that were sent. */
+  /** The number of sent stdout bytes. */
   get bytesFromPod(): number {
     return this.#fromPod.passedBytes;
   }
 
-  /** The connection is there, and was not given up. */
+  /** Whether the connection is open and not ended by the server. */
   get isOpen(): boolean {
     return !this.#done && !this.#request.socket.destroyed;
   }
 
-  /** What happens when so many more bytes have passed. */
+  /** Adds an event after this many more bytes. */
   inBytes(direction: 'toPod' | 'fromPod', bytes: number, happening: Happening): void {
     (direction === 'toPod' ? this.#toPod : this.#fromPod).inBytes(bytes, happening);
   }
 
-  /** Something that its plan says is not over yet. */
+  /** Whether an event of its plan is pending. */
   get isStalled(): boolean {
     return this.#toPod.isHeld || this.#fromPod.isHeld;
   }
 
   reset(): void {
-    this.#letGo(() => this.#request.reset());
+    this.#endConnection(() => this.#request.reset());
   }
 
   fin(): void {
-    this.#letGo(() => this.#request.socket.end());
+    this.#endConnection(() => this.#request.socket.end());
   }
 
-  /** A close that the client did not ask for. */
+  /** Sends a close that the client has not requested. */
   close(code: number): void {
-    this.#letGo(() => this.#request.socket.end(this.#wire.end(code)));
+    this.#endConnection(() => this.#request.socket.end(this.#wire.end(code)));
   }
 
   kill(): void {
@@ -121,14 +123,14 @@ export class RigExec {
   }
 
   pretendSuccess(): void {
-    this.#saysSuccess = true;
+    this.#reportsSuccess = true;
     this.#fromPod.close();
     this.kill();
   }
 
-  /** Ends at once whatever there is. */
+  /** Ends the connection and the command at once. */
   destroy(): void {
-    this.#letGo(() => this.#request.socket.destroy());
+    this.#endConnection(() => this.#request.socket.destroy());
     this.kill();
   }
 
@@ -143,34 +145,34 @@ export class RigExec {
       if (head.length > 0) await this.#take(head);
       for await (const chunk of socket.iterator({ destroyOnReturn: false })) await this.#take(chunk as Buffer);
     })().catch(() => undefined); // The connection broke, or a frame was too large.
-    // A read loop that is blocked notices nothing; but a socket that is gone is gone.
+    // A blocked read loop notices no loss, so the socket's own end counts as well.
     await Promise.race([reading, lost]);
     this.endStdin();
     if (!this.#done) socket.destroy();
   }
 
   async #take(chunk: Buffer): Promise<void> {
-    for (const word of this.#wire.push(chunk)) {
+    for (const input of this.#wire.push(chunk)) {
       if (this.#done) return;
-      await this.#takeWord(word);
+      await this.#handleInput(input);
     }
   }
 
-  async #takeWord(word: ClientWord): Promise<void> {
-    if ('message' in word) {
-      await this.#takeMessage(word.message);
+  async #handleInput(input: ClientInput): Promise<void> {
+    if ('message' in input) {
+      await this.#handleMessage(input.message);
       return;
     }
     this.pings += 1;
-    if (this.#plan.ignoresPings !== true) await this.#write(word.pong);
+    if (this.#plan.ignoresPings !== true) await this.#write(input.pong);
   }
 
-  async #takeMessage(message: Buffer): Promise<void> {
+  async #handleMessage(message: Buffer): Promise<void> {
     if (message[0] === channels.stdin) {
       this.messagesToPod += 1;
       for (const seen of this.#incoming.push(message)) await this.#toPod.push(seen.subarray(1));
     } else if (message[0] === channels.close && this.protocol.startsWith('v5')) {
-      if (message.length !== 2) throw new Error('a CLOSE that is none');
+      if (message.length !== 2) throw new Error('an invalid CLOSE');
       if (message[1] === channels.stdin) this.#command.stdin.end();
     }
   }
@@ -187,7 +189,7 @@ export class RigExec {
       await this.#send(channels.stderr, Buffer.alloc(copyBytes, 'noise\n'));
     await Promise.all([this.#copy(this.#command.stdout, this.#fromPod), this.#copyStderr()]);
     await exited(this.#command);
-    if (!this.#done) await this.#sayEnd();
+    if (!this.#done) await this.#sendEnd();
   }
 
   async #copy(output: Readable, line: FaultLine<Happening>): Promise<void> {
@@ -198,12 +200,12 @@ export class RigExec {
     for await (const chunk of this.#command.stderr) await this.#sendOutput(channels.stderr, chunk as Buffer);
   }
 
-  async #sayEnd(): Promise<void> {
-    const { status = [JSON.stringify(statusOf(this.#command, this.#saysSuccess))], ending = 'close' } = this.#plan;
+  async #sendEnd(): Promise<void> {
+    const { status = [JSON.stringify(statusOf(this.#command, this.#reportsSuccess))], ending = 'close' } = this.#plan;
     for (const part of status) await this.#send(channels.status, Buffer.from(part));
-    // Go closes at once: what the client is still sending is unread then, and TCP answers with a reset.
+    // Go closes at once: TCP answers bytes that the client is still sending with a reset.
     if (ending === 'close')
-      this.#letGo(() => this.#request.socket.end(this.#wire.end(1000), () => this.#request.socket.destroy()));
+      this.#endConnection(() => this.#request.socket.end(this.#wire.end(1000), () => this.#request.socket.destroy()));
     else if (ending === 'reset') this.reset();
   }
 
@@ -223,19 +225,19 @@ export class RigExec {
     if (!this.#done) await written(this.#request.socket, frame);
   }
 
-  /** The connection is over for us, in whatever way: the command sees the end of its stdin. */
-  #letGo(how: () => void): void {
+  /** Ends the connection in the given way, and ends the command's stdin. */
+  #endConnection(how: () => void): void {
     if (this.#done) return;
     this.#done = true;
     this.#toPod.close();
     this.#fromPod.close();
     this.#command.stdin.end();
-    // What the command still says goes nowhere, but is read, so that it can end.
+    // Further output of the command is read and discarded, so that the command can end.
     how();
   }
 }
 
-/** The status that Kubernetes sends for a command that has ended. */
+/** Returns the status that Kubernetes sends for an ended command. */
 function statusOf({ exitCode, signalCode }: Command, isSuccess: boolean): object {
   const code = exitCode ?? (signalCode === 'SIGKILL' ? 137 : 143);
   if (isSuccess || code === 0) return { metadata: {}, status: 'Success' };
@@ -249,7 +251,7 @@ async function exited(command: Command): Promise<void> {
   await once(command, 'exit');
 }
 
-/** Blocks as a write of Go's does. */
+/** Waits until the bytes are written, as Go does. */
 async function written(stream: Writable, bytes: Buffer): Promise<void> {
   if (stream.writable) await new Promise<void>((resolve) => stream.write(bytes, () => resolve()));
 }

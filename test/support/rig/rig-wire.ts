@@ -11,28 +11,28 @@ import {
   upgradeAnswer,
 } from '../websocket-frames.ts';
 
-/** What a client says: a message, its channel's byte before it, or a ping and what answers it. */
-export type ClientWord = { readonly message: Buffer } | { readonly pong: Buffer };
+/** A message of the client, with the byte of its channel first, or the answer to a ping. */
+export type ClientInput = { readonly message: Buffer } | { readonly pong: Buffer };
 
-/** The server's end of what carries an exec's channels. */
+/** The server's end of the wire of an exec. */
 export interface RigWire {
   readonly protocol: string;
-  /** What switches the request. */
+  /** The HTTP answer that switches the protocol. */
   readonly answer: string;
-  /** Resolves when the client has said all that a command needs before it starts; given what answers that. */
+  /** Resolves with the answer to the client's streams when the command can start. */
   readonly opened: Promise<Buffer>;
-  /** Throws where the client ends it, or says what is wrong. */
-  push(chunk: Buffer): ClientWord[];
-  /** A message, in fragments of at most so many bytes where that is possible. */
+  /** Throws if the client ends the connection or sends invalid bytes. */
+  push(chunk: Buffer): ClientInput[];
+  /** Encodes a message, in fragments of at most `fragmentBytes` if the wire has fragments. */
   frames(channel: number, bytes: Buffer, fragmentBytes?: number): Buffer[];
-  /** The last that a server says. */
+  /** Encodes the last frame of the server. */
   end(code: number): Buffer;
 }
 
 export interface RigWireOptions {
-  /** What is picked, whatever is offered. */
+  /** The selected sub-protocol, whatever is offered. */
   readonly subprotocol?: string | undefined;
-  /** A proxy on the way splits what the client sends. */
+  /** The largest fragment of a client's message, as split by a proxy. */
   readonly fragmentBytes?: number | undefined;
 }
 
@@ -42,7 +42,7 @@ export function wireFor(request: IncomingMessage, options: RigWireOptions): RigW
 
 const maxMessageBytes = 32 * 1024 * 1024;
 
-/** A frame is a message, whether it is final or not; one above 32 MiB ends the connection. */
+/** Treats each frame as a message, final or not. One above 32 MiB ends the connection. */
 class WebSocketRigWire implements RigWire {
   readonly protocol: string;
   readonly answer: string;
@@ -56,18 +56,18 @@ class WebSocketRigWire implements RigWire {
     this.#fragmentBytes = fragmentBytes;
   }
 
-  *#words(chunk: Buffer): Generator<ClientWord> {
+  *#inputs(chunk: Buffer): Generator<ClientInput> {
     for (const whole of this.#parser.push(chunk)) {
       for (const { opcode, payload, isMasked } of refragmented(whole, this.#fragmentBytes)) {
-        if (opcode === opcodes.close || !isMasked) throw new Error('the client closes');
+        if (opcode === opcodes.close || !isMasked) throw new Error('the client closed the connection');
         if (opcode === opcodes.ping) yield { pong: serverFrame(opcodes.pong, payload) };
         else if (opcode !== opcodes.pong) yield { message: payload };
       }
     }
   }
 
-  push(chunk: Buffer): ClientWord[] {
-    return [...this.#words(chunk)];
+  push(chunk: Buffer): ClientInput[] {
+    return [...this.#inputs(chunk)];
   }
 
   frames(channel: number, bytes: Buffer, fragmentBytes?: number): Buffer[] {
@@ -92,7 +92,7 @@ class WebSocketRigWire implements RigWire {
 
 const channelOf: Readonly<Record<string, number>> = { stdin: 0, stdout: 1, stderr: 2, error: 3 };
 
-/** Streams are named by their type; the command starts when all are there. */
+/** Identifies streams by their type. The command starts when all of them are open. */
 class SpdyRigWire implements RigWire {
   readonly protocol = 'SPDY/3.1';
   readonly answer = spdyAnswer();
@@ -105,12 +105,12 @@ class SpdyRigWire implements RigWire {
     this.opened = this.#allOpen.promise;
   }
 
-  push(chunk: Buffer): ClientWord[] {
-    return this.#parser.push(chunk).flatMap((frame) => this.#word(frame));
+  push(chunk: Buffer): ClientInput[] {
+    return this.#parser.push(chunk).flatMap((frame) => this.#input(frame));
   }
 
   frames(channel: number, bytes: Buffer): Buffer[] {
-    // Go says nothing to open a channel here.
+    // Go sends nothing to open a channel here.
     return bytes.length === 0 ? [] : [spdyData(this.#streamOf(channel), bytes)];
   }
 
@@ -118,7 +118,7 @@ class SpdyRigWire implements RigWire {
     return spdyData(this.#streamOf(channelOf['error']!), Buffer.alloc(0), true);
   }
 
-  #word(frame: SpdyFrame): ClientWord[] {
+  #input(frame: SpdyFrame): ClientInput[] {
     if (frame.kind === 'ping') return [{ pong: spdyPing(frame.id) }];
     if (frame.kind === 'data')
       return [{ message: Buffer.concat([Buffer.from([this.#channels.get(frame.stream) ?? 9]), frame.payload]) }];
@@ -138,7 +138,7 @@ function pickProtocol(offered: readonly string[]): string {
   return ['v5.channel.k8s.io', 'v4.channel.k8s.io'].find((protocol) => offered.includes(protocol)) ?? '';
 }
 
-/** What a proxy on the way makes of a frame. */
+/** Splits a frame as a proxy does. */
 function refragmented(frame: ClientFrame, fragmentBytes = Number.POSITIVE_INFINITY): ClientFrame[] {
   if (frame.payload.length <= fragmentBytes || frame.opcode >= opcodes.close) return [frame];
   const fragments: ClientFrame[] = [];

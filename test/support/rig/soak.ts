@@ -5,7 +5,7 @@ import type { AgentClient } from '../../../src/agent-client/agent-client.ts';
 import { isKubernetesWorkerError } from '../../../src/errors/error-code.ts';
 import { tarOf } from '../tar.ts';
 
-/** A file as an archive of its own. */
+/** An archive of one file. */
 export interface SoakArchive {
   readonly bytes: Buffer;
   readonly content: Buffer;
@@ -16,11 +16,13 @@ export interface SoakTransfer {
   readonly number: number;
   readonly direction: 'up' | 'down';
   readonly archive: SoakArchive;
-  /** How often its connection is cut. */
+  /** The number of cuts of its connection. */
   readonly cuts: number;
 }
 
-/** Archives from 0 B to a size, most of them small, of noise and text in turn. */
+/**
+ * Returns archives from 0 B to `largestBytes`, most of them small, alternately of noise and text.
+ */
 export async function soakArchives(count: number, largestBytes: number, random: () => number): Promise<SoakArchive[]> {
   const archives: SoakArchive[] = [];
   for (let index = 0; index < count; index += 1) {
@@ -32,19 +34,21 @@ export async function soakArchives(count: number, largestBytes: number, random: 
   return archives;
 }
 
-/** Up and down mixed; one in ten is cut, and of those one in five five times. */
+/**
+ * Returns mixed uploads and downloads. One in ten is cut, of which one in five is cut five times.
+ */
 export function soakTransfers(count: number, archives: readonly SoakArchive[], random: () => number): SoakTransfer[] {
   return Array.from({ length: count }, (_, number) => {
     const cuts = number % 50 === 7 ? 5 : number % 10 === 7 ? 1 : 0;
-    // Those that are cut are large enough that it makes a difference.
+    // Transfers with cuts are large enough for the cuts to take effect.
     const from = cuts === 0 ? 0 : Math.floor(archives.length / 2);
     const archive = archives[from + Math.floor(random() * (archives.length - from))];
-    if (archive === undefined) throw new RangeError('there are no archives');
+    if (archive === undefined) throw new RangeError('no archives');
     return { number, direction: random() < 0.5 ? 'up' : 'down', archive, cuts };
   });
 }
 
-/** Does them, so many at a time; gives what was not right, and not typed, and what was typed. */
+/** Runs the transfers concurrently. Returns the typed errors and all other failures. */
 export async function soak(
   transfers: readonly SoakTransfer[],
   concurrency: number,
@@ -66,7 +70,7 @@ export async function soak(
   return { typed, wrong };
 }
 
-/** Uploads an archive from a source that can be read once; what the pod says of it must be right. */
+/** Uploads an archive from a read-once source, and checks the pod's result. */
 export async function soakUpload(
   client: AgentClient,
   volume: string,
@@ -82,7 +86,7 @@ export async function soakUpload(
     throw new Error(`the pod has ${result.bytes} bytes with SHA-256 ${result.sha256}`);
 }
 
-/** Downloads a volume with one file, which must be this one. */
+/** Downloads a volume with one file, and checks its content. */
 export async function soakDownload(
   client: AgentClient,
   volume: string,
@@ -91,7 +95,8 @@ export async function soakDownload(
 ): Promise<void> {
   const { readable } = await client.send({ volume }, { signal });
   const bytes = await buffer(readable);
-  // One entry of a file is its header, with the time in one of its own, its bytes, and zeros.
+  // The content ends before its padding and the closing blocks; pax headers precede it.
   const at = bytes.length - 1024 - Math.ceil(content.length / 512) * 512;
-  if (!bytes.subarray(at, at + content.length).equals(content)) throw new Error('what came is not what is there');
+  if (!bytes.subarray(at, at + content.length).equals(content))
+    throw new Error('the downloaded content differs from the volume');
 }

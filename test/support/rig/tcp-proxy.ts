@@ -3,10 +3,10 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 
 import { type DirectionPlan, FaultLine } from './fault-line.ts';
 
-/** Something that happens to a connection; the bytes that follow in that direction wait until it is over. */
+/** An event of a connection. Later bytes of its direction wait until it resolves. */
 export type WireHappening = (wire: Wire) => void | Promise<void>;
 
-/** What becomes of the bytes of one connection, each direction by itself. */
+/** The faults of one connection, by direction. */
 export interface WirePlan {
   /** From the client to the server. */
   readonly up?: DirectionPlan<WireHappening>;
@@ -14,11 +14,14 @@ export interface WirePlan {
   readonly down?: DirectionPlan<WireHappening>;
 }
 
-/** Both ends get a reset. */
+/** Sends a reset to both ends. */
 export const wireReset: WireHappening = (wire) => wire.reset();
-/** Both ends get a FIN. */
+/** Sends a FIN to both ends. */
 export const wireFin: WireHappening = (wire) => wire.fin();
-/** The rest of this direction never arrives, and nobody is told: a half-open connection, a firewall that forgot. */
+/**
+ * Discards the rest of this direction without an error: a half-open connection, or a firewall that
+ * has dropped its state.
+ */
 export const blackHole: WireHappening = () => new Promise(() => undefined);
 
 /** One connection through the proxy. */
@@ -48,17 +51,17 @@ export class Wire {
     return !this.#client.destroyed || !this.#server.destroyed;
   }
 
-  /** Something that its plan says is not over yet. */
+  /** Whether an event of its plan is pending. */
   get isStalled(): boolean {
     return this.#lines.some(({ isHeld }) => isHeld);
   }
 
-  /** Bytes that have passed, up and down. */
+  /** The numbers of passed bytes, up and down. */
   get passedBytes(): readonly number[] {
     return this.#lines.map(({ passedBytes }) => passedBytes);
   }
 
-  /** Whether nothing has passed since it was last asked. */
+  /** Whether no bytes have passed since the last call. */
   wasIdle(): boolean {
     const bytes = this.passedBytes.reduce((sum, count) => sum + count, 0);
     const isIdle = bytes === this.#countedBytes;
@@ -88,12 +91,12 @@ export class Wire {
     void (async () => {
       for await (const chunk of from.iterator({ destroyOnReturn: false })) await line.push(chunk as Buffer);
       to.end();
-    })().catch(() => undefined); // The sockets' own events say what became of them.
+    })().catch(() => undefined); // The sockets' own events report errors.
     return line;
   }
 }
 
-/** A TCP proxy on loopback that cuts, stalls, throttles and splits what passes. */
+/** A TCP proxy on loopback that cuts, stalls, throttles and splits streams. */
 export class TcpProxy {
   readonly wires: Wire[] = [];
   readonly #server: Server;
@@ -123,19 +126,22 @@ export class TcpProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** What becomes of the next connections, in order; those that follow pass unharmed. */
+  /** Queues the plans of the next connections. Later connections pass without faults. */
   plan(...plans: readonly WirePlan[]): void {
     this.#plans.push(...plans);
   }
 
-  /** What a load balancer does: it ends, without a word to the other end, what has been idle since the last call; gives how many those were. */
+  /**
+   * Resets the connections that have been idle since the last call, as a load balancer does.
+   * Returns their number.
+   */
   cutIdle(): number {
     const idle = this.wires.filter((wire) => wire.isOpen && wire.wasIdle());
     for (const wire of idle) wire.reset();
     return idle.length;
   }
 
-  /** Resets the connections of which a part vanishes. */
+  /** Resets the connections with a pending event. */
   resetStalled(): void {
     for (const wire of this.wires) if (wire.isStalled) wire.reset();
   }

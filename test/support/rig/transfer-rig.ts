@@ -20,21 +20,21 @@ import { ExecRig } from './exec-rig.ts';
 export interface RigClientOptions extends AgentClientOptions {
   /** @defaultValue `'pod'` */
   readonly podName?: string;
-  /** The port of a proxy before the API server. */
+  /** The port of a proxy in front of the API server. */
   readonly port?: number;
-  /** A kubeconfig's path, where credentials are to change. */
+  /** The path of a kubeconfig, for changing credentials. */
   readonly kubeConfig?: string;
-  /** The client's, and with `exec` that of its connections. */
+  /** The clock of the client, and of its connections if `exec` contains it. */
   readonly clock?: Clock;
   /** Shared by several clients. @defaultValue its own */
   readonly limits?: ConnectionLimits;
-  /** What its connections go over. @defaultValue as the library tries it */
+  /** The protocols of its connections, in order. @defaultValue the library's */
   readonly protocols?: readonly ExecProtocol[];
-  /** Connections are opened with these options; without them as the library opens them. */
+  /** The options of its connections. @defaultValue the library's */
   readonly exec?: Omit<OpenExecOptions, 'protocols'>;
 }
 
-/** A pod's real agent behind the rig's API server, and clients that reach it as the library does. */
+/** A real agent behind the rig's API server, and clients that connect as the library does. */
 export class TransferRig {
   readonly api: ExecRig;
   readonly agent: AgentProcess;
@@ -86,7 +86,7 @@ export class TransferRig {
     return join(this.agent.folder, 'volumes', volume, 'data', path);
   }
 
-  /** Puts files into a volume, past the agent. */
+  /** Writes files into a volume without the agent. */
   async put(volume: string, files: Readonly<Record<string, string | Buffer>>): Promise<void> {
     for (const [name, content] of Object.entries({ ...files })) {
       await mkdir(dirname(this.path(volume, name)), { recursive: true });
@@ -98,7 +98,7 @@ export class TransferRig {
     return await readFile(this.path(volume, path));
   }
 
-  /** What is in a volume's files, by their path. */
+  /** Returns the contents of a volume's files, by path. */
   async contents(volume: string): Promise<Record<string, string>> {
     const entries = await readdir(this.path(volume), { recursive: true, withFileTypes: true }).catch(() => []);
     const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
@@ -108,7 +108,7 @@ export class TransferRig {
     return Object.fromEntries(await Promise.all(read));
   }
 
-  /** The volumes in which something is staged. */
+  /** Returns the staged operations, as `volume/operation`. */
   async staged(): Promise<string[]> {
     const volumes = await readdir(join(this.agent.folder, 'volumes')).catch(() => []);
     const found: string[] = [];
@@ -119,10 +119,10 @@ export class TransferRig {
     return found;
   }
 
-  /** Ends the uploads that wait for a host, as a host would that knows of them; gives how many those were. */
+  /** Ends the parked uploads, as their host would. Returns their number. */
   async forgetStaged(): Promise<number> {
     const operations = (await this.staged()).map((path) => path.slice(path.indexOf('/') + 1));
-    await this.#ask(async (connection) => {
+    await this.#withAgent(async (connection) => {
       for (const operation of operations) await connection.call({ op: 'remove', operation });
     });
     return operations.length;
@@ -130,8 +130,8 @@ export class TransferRig {
 
   /** Waits until the agent has no operation, running or parked, and nothing is staged. */
   async idle(): Promise<void> {
-    await this.#ask(async (connection) => {
-      await until('the agent has nothing to do', async () => {
+    await this.#withAgent(async (connection) => {
+      await until('the agent has no operations', async () => {
         const { operations, parked } = await connection.call({ op: 'status' });
         return operations === 0 && parked === 0;
       });
@@ -139,7 +139,10 @@ export class TransferRig {
     await this.#nothingIsStaged();
   }
 
-  /** Lets go of the clients, and waits until nothing is left of what they did: no exec, no command, no process of the agent's, nothing staged. */
+  /**
+   * Closes the clients, and waits until no exec, no command, no process of the agent and no staged
+   * operation remains.
+   */
   async quiet(): Promise<void> {
     for (const client of this.#clients.splice(0)) client.close();
     await this.api.quiet();
@@ -151,13 +154,13 @@ export class TransferRig {
     await until('nothing is staged', async () => (await this.staged()).length === 0);
   }
 
-  /** Asks the agent without an exec. */
-  async #ask(questions: (connection: AgentConnection) => Promise<void>): Promise<void> {
+  /** Connects to the agent without an exec. */
+  async #withAgent(work: (connection: AgentConnection) => Promise<void>): Promise<void> {
     const socket = await until('the agent listens', () => reached(join(this.agent.folder, 'agent/socket')));
     const connection = new AgentConnection(socket, socket, () => socket.destroy());
     connection.hello();
     await connection.agentHello;
-    await questions(connection);
+    await work(connection);
     await connection.bye();
     socket.destroy();
   }

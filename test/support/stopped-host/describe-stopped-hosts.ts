@@ -7,9 +7,9 @@ import { EmbeddedProcess } from '../embedded-process.ts';
 import { sharedPostgresUrl } from '../postgres.ts';
 import { type Stop, stopHost } from './stop-hosts.ts';
 
-/** Rounds of `stopHost` on an embedded cluster and a PostgreSQL server, both of which are no part of the hosts. */
+/** Rounds of `stopHost` on an embedded cluster and a PostgreSQL server outside the hosts. */
 export function describeStoppedHosts(stops: readonly Stop[]): void {
-  describe('a host that is stopped while it creates a container, and continues after another has taken over', function () {
+  describe('a host that is suspended while it creates a container, and continues after another has taken over', function () {
     this.timeout(120_000);
     const workerName = `stopped-${randomUUID()}`;
     const image = 'busybox:1';
@@ -42,8 +42,8 @@ export function describeStoppedHosts(stops: readonly Stop[]): void {
       await admin!.query('update kubernetes_worker.containers set lease_until = now() where lease_until is not null');
 
     for (const [index, stop] of stops.entries()) {
-      const when = `${stop.at === 'halfway' ? 'in the middle of an input' : `${stop.at} ms after it has begun`}, its clock ${stop.clock}`;
-      it(`changes nothing that the other has put there, and finds its container (round ${index + 1}, stopped ${when})`, async () => {
+      const when = `${stop.at === 'halfway' ? 'in the middle of an input' : `${stop.at} ms after its start`}, its clock ${stop.clock}`;
+      it(`changes no file of the other host, and finds its container (round ${index + 1}, suspended ${when})`, async () => {
         const { kubeconfigPath } = cluster!;
         await stopHost(
           { kubeconfigPath, namespace, databaseUrl, workerName, image, worker: worker!, lapseLeases },

@@ -1,6 +1,6 @@
-// A host as a program of its own that creates a container with an input of its own making, and may be stopped (SIGSTOP) meanwhile.
-// `node host.ts KUBECONFIG NAMESPACE DATABASE WORKER IMAGE OWNER MARK LEASE_MS`. It writes what happens as lines. One line on stdin
-// lets it begin, the next lets its input end.
+// A host program that creates a container with a generated input, and may be suspended (SIGSTOP)
+// meanwhile. `node host.ts KUBECONFIG NAMESPACE DATABASE WORKER IMAGE OWNER MARK LEASE_MS`. Reports
+// events as lines of JSON. The first line on stdin starts the container, the second ends the input.
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 
@@ -11,11 +11,12 @@ import { inputFiles, mountPath } from './input.ts';
 const [kubeConfig = '', namespace = '', database = '', name = '', image = '', key = '', mark = '', leaseMs = ''] =
   process.argv.slice(2);
 
-const say = (what: Readonly<Record<string, unknown>>): void => void process.stdout.write(`${JSON.stringify(what)}\n`);
+const report = (event: Readonly<Record<string, unknown>>): void =>
+  void process.stdout.write(`${JSON.stringify(event)}\n`);
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
-/** Files that all say whose they are, and a large one before the last of them, so that there is a middle to be stopped in. */
+/** Files that contain the mark of the host, with a large one in between, which takes time. */
 class MarkedArtifact implements Artifact {
   readonly handle = `input-${mark}`;
   readonly source = 'elsewhere';
@@ -26,7 +27,7 @@ class MarkedArtifact implements Artifact {
       (async function* () {
         const last = archive.length - 32_768;
         for (let at = 0; at < last; at += 65_536) yield archive.subarray(at, Math.min(last, at + 65_536));
-        say({ halfway: true });
+        report({ halfway: true });
         await lines.next();
         yield archive.subarray(last);
       })(),
@@ -34,7 +35,7 @@ class MarkedArtifact implements Artifact {
   }
 
   async readFile(): Promise<never> {
-    throw new Error('nothing is read of an input');
+    throw new Error('an input is not read');
   }
 }
 
@@ -47,13 +48,13 @@ const worker = await KubernetesWorker.open({
   leaseMs: Number(leaseMs),
 });
 const spec = { image, inputs: [{ artifact: new MarkedArtifact(), path: mountPath }] };
-say({ open: true });
+report({ open: true });
 await lines.next();
 try {
   const { container } = await worker.findOrCreateContainer({ kind: 'build-step', key }, spec);
-  say({ handle: container.handle });
+  report({ handle: container.handle });
 } catch (error) {
-  say({ error: String(error) });
+  report({ error: String(error) });
 }
 await worker.close();
 process.exit();

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 export const mountPath = '/tmp/in';
 
-/** The input of a host: twenty files that say whose they are, and one that takes a while. */
+/** Returns the input of a host: twenty files with its mark, and one that takes time. */
 export function inputFiles(mark: string): Readonly<Record<string, string | Buffer>> {
   const files = Array.from({ length: 20 }, (_, index) => [`mark-${index}`, `${mark}\n`] as const);
   return {

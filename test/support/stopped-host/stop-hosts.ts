@@ -11,53 +11,57 @@ import type { Container, Worker } from '../../../src/index.ts';
 import { sh } from '../../contract/worker/setup.ts';
 import { mountPath } from './input.ts';
 
-/** Where hosts are stopped. */
+/** The environment of the hosts. */
 export interface StoppedHosts {
   readonly kubeconfigPath: string;
   readonly namespace: string;
   readonly databaseUrl: string;
   readonly workerName: string;
   readonly image: string;
-  /** A worker of this name, to look at what became of the containers. */
+  /** A worker of this name, to inspect the containers. */
   readonly worker: Worker;
-  /** Ends all leases, by the database's clock. */
+  /** Expires all leases by the database's clock. */
   readonly lapseLeases: () => Promise<unknown>;
 }
 
-/** When a host is stopped, and what its clock does meanwhile. */
+/** When a host is suspended, and how its clock behaves meanwhile. */
 export interface Stop {
   readonly at: 'halfway' | number;
-  /** A clock that stands, as that of a machine that is suspended: the host itself does not know that its lease has lapsed. */
+  /**
+   * `stands`: the clock of a suspended machine, so that the host does not notice that its lease has
+   * expired.
+   */
   readonly clock: 'runs' | 'stands';
 }
 
 const program = fileURLToPath(new URL('./host.ts', import.meta.url));
-/** All that the files of the input say, each once. */
+/** Prints the distinct contents of the input files. */
 const marks = `cat ${mountPath}/mark-* | sort -u`;
 
 /**
- * Stops a host while it creates a container, lets another one take over, complete the container and work in it, and lets the first one continue.
- * It is stopped in the middle of its input, or some time after it has begun. Nothing of what the second one has put there may change.
+ * Suspends a host while it creates a container, lets another host take over, complete the container
+ * and work in it, and resumes the first one. Suspends it in the middle of its input, or some time
+ * after its start. No file of the second host may change.
  */
 export async function stopHost(world: StoppedHosts, round: string, { at, clock }: Stop): Promise<void> {
   const first = new Host(world, round, 'first', clock === 'runs' ? 1_000 : 600_000);
   const second = new Host(world, round, 'second', 60_000);
   try {
-    await Promise.all([first.says('open'), second.says('open')]);
+    await Promise.all([first.reported('open'), second.reported('open')]);
     first.permit();
-    await (at === 'halfway' ? first.says('halfway') : sleep(at));
+    await (at === 'halfway' ? first.reported('halfway') : sleep(at));
     first.signal('SIGSTOP');
     if (clock === 'stands') await world.lapseLeases();
-    // The rest of its input is there as soon as it continues.
+    // The rest of its input is available as soon as it continues.
     first.permit();
     second.permit();
     second.permit();
-    const container = await find(world, await second.says('handle'));
+    const container = await find(world, await second.reported('handle'));
     const before = (await sh(container, marks)).stdout;
     expect(before, 'the files are of one host').to.be.oneOf(['first\n', 'second\n']);
     await sh(container, `for file in ${mountPath}/mark-*; do echo changed > "$file"; done`);
     first.signal('SIGCONT');
-    expect(await first.says('handle'), 'the first host finds the same container').to.equal(container.handle);
+    expect(await first.reported('handle'), 'the first host finds the same container').to.equal(container.handle);
     await Promise.all([first.ended(), second.ended()]);
     expect((await sh(container, marks)).stdout, 'the files after the first host has ended').to.equal('changed\n');
   } finally {
@@ -70,16 +74,16 @@ export async function stopHost(world: StoppedHosts, round: string, { at, clock }
 
 async function find({ worker }: StoppedHosts, handle: string): Promise<Container> {
   const container = await worker.lookupContainer(handle);
-  if (container === undefined) throw new Error('the container is not there');
+  if (container === undefined) throw new Error('the container does not exist');
   return container;
 }
 
-/** One host program, and what it has said. */
+/** One host program and its reports. */
 class Host {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #exit: Promise<unknown>;
-  readonly #said: Record<string, string> = {};
-  #news = Promise.withResolvers<void>();
+  readonly #reports: Record<string, string> = {};
+  #change = Promise.withResolvers<void>();
   #isOver = false;
 
   constructor(
@@ -93,26 +97,26 @@ class Host {
     this.#child.stdin.on('error', () => {});
     this.#exit = once(this.#child, 'close').then(() => {
       this.#isOver = true;
-      this.#tell();
+      this.#notify();
     });
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
-      for (const [what, value] of Object.entries(JSON.parse(line) as object)) this.#said[what] = String(value);
-      this.#tell();
+      for (const [event, value] of Object.entries(JSON.parse(line) as object)) this.#reports[event] = String(value);
+      this.#notify();
     });
   }
 
-  /** What it says of this. */
-  async says(what: string): Promise<string> {
+  /** Resolves with the reported value of an event. Rejects if the host has ended. */
+  async reported(event: string): Promise<string> {
     for (;;) {
-      const value = this.#said[what];
+      const value = this.#reports[event];
       if (value !== undefined) return value;
-      if (this.#isOver || this.#said['error'] !== undefined)
-        throw new Error(`the host ended: ${this.#said['error'] ?? 'without a word'}`);
-      await this.#news.promise;
+      if (this.#isOver || this.#reports['error'] !== undefined)
+        throw new Error(`the host ended: ${this.#reports['error'] ?? 'without a report'}`);
+      await this.#change.promise;
     }
   }
 
-  /** To begin, then to end its input. */
+  /** Starts the host; the second call ends its input. */
   permit(): void {
     this.#child.stdin.write('\n');
   }
@@ -129,8 +133,8 @@ class Host {
     await this.#exit;
   }
 
-  #tell(): void {
-    this.#news.resolve();
-    this.#news = Promise.withResolvers<void>();
+  #notify(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers<void>();
   }
 }

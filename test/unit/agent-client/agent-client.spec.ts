@@ -13,7 +13,7 @@ import { PROCESS_RESULT, type ScriptedAgent } from '../../support/scripted-agent
 import { ScriptedClient } from '../../support/scripted-client.ts';
 import { settle } from '../../support/virtual-clock.ts';
 
-describe('an agent client', () => {
+describe('AgentClient', () => {
   let setup: ScriptedClient;
 
   beforeEach(() => {
@@ -29,7 +29,7 @@ describe('an agent client', () => {
 
   const start = (signal?: AbortSignal) => setup.client.start({ processId: 'x', args: ['true'] }, { signal });
 
-  context('asked for something without streams', () => {
+  context('when it runs operations without streams', () => {
     it('starts a command', async () => {
       const result = setup.client.start({
         processId: 'x',
@@ -59,13 +59,13 @@ describe('an agent client', () => {
       expect(await result).to.deep.equal({ started: true });
     });
 
-    it('takes an answer without OPENED', async () => {
+    it('accepts a RESULT without OPENED', async () => {
       const result = start();
       (await setup.opened('start')).agent.json('RESULT', { started: false });
       expect(await result).to.deep.equal({ started: false });
     });
 
-    it('stops, signals, resizes, removes, copies and asks for the status', async () => {
+    it('stops, signals, resizes, removes, copies and reads the status', async () => {
       const answer = async (op: string, fields: unknown): Promise<Record<string, unknown>> => {
         const { agent, open } = await setup.opened(op);
         agent.json('RESULT', fields);
@@ -124,11 +124,11 @@ describe('an agent client', () => {
       });
     });
 
-    for (const [protocol, taken] of [
-      [3, 'OPENED has come'],
-      [2, 'OPEN has left'],
+    for (const [protocol, moment] of [
+      [3, 'the agent has sent OPENED'],
+      [2, 'OPEN was sent'],
     ] as const) {
-      it(`lets others have the place of a stop when ${taken}, although the process has not ended (protocol ${protocol})`, async () => {
+      it(`releases the place of a stop when ${moment}, before the process ends (protocol ${protocol})`, async () => {
         setup.client.close();
         await settle();
         setup = new ScriptedClient({}, new ConnectionLimits({ maxControls: 1 }));
@@ -152,7 +152,7 @@ describe('an agent client', () => {
       });
     }
 
-    it('gives the errors of the agent their meaning, and uses the connection again', async () => {
+    it('maps the errors of the agent to typed errors, and reuses the connection', async () => {
       for (const [call, op, code, type] of [
         [start, 'start', 'EXECUTABLE_NOT_FOUND', ExecutableNotFoundError],
         [() => setup.client.stop('x', 1), 'stop', 'PROCESS_NOT_FOUND', ProcessNotFoundError],
@@ -165,20 +165,20 @@ describe('an agent client', () => {
       expect(setup.agents).to.have.length(1);
     });
 
-    it('refuses an answer that is none, as a violation', async () => {
+    it('rejects with a protocol violation for an invalid RESULT', async () => {
       const failed = rejection(setup.client.stop('x', 1));
       (await setup.opened('stop')).agent.json('RESULT', { ...PROCESS_RESULT, exitStatus: 256 });
       expect(await failed).to.be.instanceOf(ProtocolViolationError);
     });
 
-    it('refuses a specification that cannot be said, before it connects', async () => {
+    it('rejects a specification that cannot be encoded, before it connects', async () => {
       expect(await rejection(setup.client.start({ processId: 'x', args: ['\ud800'] }))).to.be.instanceOf(
         InvalidSpecError,
       );
       expect(setup.agents).to.have.length(0);
     });
 
-    it('rejects with what connecting fails with', async () => {
+    it('rejects with the error of the connection', async () => {
       const reason = new Error('forbidden');
       setup.onConnect = () => Promise.reject(reason);
       expect(await rejection(start())).to.equal(reason);
@@ -187,7 +187,7 @@ describe('an agent client', () => {
       setup.agents.shift();
     });
 
-    it('gives a process the reason of a lost connection, and a volume a lost operation', async () => {
+    it('rejects with the reason of a lost connection for a process, with OperationLostError for a volume', async () => {
       const cut = new TypeError('cut');
       const started = rejection(start());
       (await setup.opened('start')).agent.lose(cut);
@@ -200,7 +200,7 @@ describe('an agent client', () => {
     });
   });
 
-  context('whose call is aborted', () => {
+  context('when a call is aborted', () => {
     const reason = new Error('stopped');
 
     async function abortedWhen(prepare: (call: Promise<Error>) => Promise<void>): Promise<void> {
@@ -212,30 +212,32 @@ describe('an agent client', () => {
       expect(getEventListeners(stop.signal, 'abort')).to.deep.equal([]);
     }
 
-    it('before it began does not connect', async () => {
+    it('does not connect if the signal is aborted before the call', async () => {
       expect(await rejection(start(AbortSignal.abort(reason)))).to.equal(reason);
       expect(setup.agents).to.have.length(0);
     });
 
-    it('while it connects', async () => {
-      setup.onConnect = () => new Promise((resolve) => setTimeout(resolve, 20));
+    it('rejects while it connects, and closes a connection that opens later', async () => {
+      const connecting = Promise.withResolvers<void>();
+      setup.onConnect = () => connecting.promise;
       const stop = new AbortController();
       const call = rejection(start(stop.signal));
       await settle();
       stop.abort(reason);
       expect(await call).to.equal(reason);
       expect(getEventListeners(stop.signal, 'abort')).to.deep.equal([]);
-      // It may still come, and is closed then.
-      while (setup.agents[0]?.closed !== true) await settle();
+      connecting.resolve();
+      await settle();
+      expect(setup.agents.map(({ closed }) => closed)).to.deep.equal([true]);
     });
 
-    it('while the agent has not greeted closes the connection', async () => {
+    it('closes a connection on which the agent has not sent HELLO', async () => {
       setup.onConnect = () => undefined;
       await abortedWhen(settle);
       expect(setup.agents[0]?.closed).to.equal(true);
     });
 
-    it('after OPEN cancels the operation, and the connection is used again', async () => {
+    it('cancels the operation after OPEN, and reuses the connection', async () => {
       await abortedWhen(async () => {
         await setup.opened('start');
       });
@@ -247,7 +249,7 @@ describe('an agent client', () => {
       expect(setup.agents).to.have.length(1);
     });
 
-    it('after OPENED cancels it too; an agent that does not answer loses its connection', async () => {
+    it('cancels the operation after OPENED, and closes the connection if the agent does not answer', async () => {
       await abortedWhen(async () => {
         (await setup.opened('start')).agent.json('OPENED', {});
         await settle();
@@ -256,7 +258,7 @@ describe('an agent client', () => {
       expect(setup.agents[0]?.closed).to.equal(true);
     });
 
-    it('while it waits for its turn leaves the queue', async () => {
+    it('leaves the queue while it waits for a place', async () => {
       setup = new ScriptedClient({}, new ConnectionLimits({ maxControls: 1 }));
       const first = start();
       const { agent } = await setup.opened('start');
@@ -267,8 +269,8 @@ describe('an agent client', () => {
     });
   });
 
-  context('with its connections', () => {
-    it('opens no more than it may, and serves who waits in turn', async () => {
+  context('when it manages connections', () => {
+    it('opens no more connections than its limit, and serves waiting calls in order', async () => {
       setup = new ScriptedClient({}, new ConnectionLimits({ maxControls: 2 }));
       const calls = [start(), start(), start()];
       await setup.opened('start', 0);
@@ -282,7 +284,7 @@ describe('an agent client', () => {
       await calls[0];
     });
 
-    it('never lets a stop wait behind transfers, nor an upload behind downloads', async () => {
+    it('lets no stop wait behind transfers, and no upload behind downloads', async () => {
       setup = new ScriptedClient({}, new ConnectionLimits({ maxTransfers: 1 }));
       const stop = new AbortController();
       const signal = stop.signal;
@@ -303,7 +305,7 @@ describe('an agent client', () => {
       await setup.clock.advance(10_000);
     });
 
-    it('keeps two idle ones, for half a minute', async () => {
+    it('keeps two idle connections, for half a minute', async () => {
       const calls = [start(), start(), start()];
       for (const index of [0, 1, 2]) (await setup.opened('start', index)).agent.json('RESULT', { started: true });
       await Promise.all(calls);
@@ -316,7 +318,7 @@ describe('an agent client', () => {
       expect(setup.agents.map(({ closed }) => closed)).to.deep.equal([true, true, true]);
     });
 
-    it('opens a new one where the idle one turns out to be dead', async () => {
+    it('opens a new connection if the idle one turns out to be dead', async () => {
       await setup.client.hello();
       const result = start();
       (await setup.opened('start', 0)).agent.lose(new Error('cut'));
@@ -324,14 +326,14 @@ describe('an agent client', () => {
       expect(await result).to.deep.equal({ started: true });
     });
 
-    it('does not try a second time where a new one is lost', async () => {
+    it('does not retry if a new connection is lost', async () => {
       const failed = rejection(start());
       (await setup.opened('start')).agent.lose(new TypeError('cut'));
       expect(await failed).to.be.instanceOf(TypeError);
       expect(setup.agents).to.have.length(1);
     });
 
-    it('says hello only where the agent was just heard', async () => {
+    it('returns HELLO only after the agent has answered', async () => {
       await setup.client.hello();
       await setup.client.hello();
       expect(setup.agents).to.have.length(1);
@@ -346,7 +348,7 @@ describe('an agent client', () => {
       expect(setup.agents).to.have.length(2);
     });
 
-    it('forgets an idle one that is lost', async () => {
+    it('removes an idle connection that is lost', async () => {
       await setup.client.hello();
       setup.agents[0]?.lose(new Error('cut'));
       await setup.client.hello();
@@ -354,10 +356,10 @@ describe('an agent client', () => {
     });
   });
 
-  context('that is closed', () => {
-    it('rejects what is under way, waits, connects, or comes later', async () => {
+  context('when it is closed', () => {
+    it('rejects calls that are in progress, connecting, waiting or made later', async () => {
       setup = new ScriptedClient({}, new ConnectionLimits({ maxControls: 2 }));
-      const underWay = rejection(start());
+      const inProgress = rejection(start());
       await setup.opened('start', 0);
       setup.onConnect = () => undefined;
       const greeting = rejection(setup.client.hello());
@@ -366,7 +368,7 @@ describe('an agent client', () => {
       const waiting = rejection(start());
       setup.client.close();
       setup.client.close();
-      for (const call of [underWay, greeting, second, waiting, rejection(start())])
+      for (const call of [inProgress, greeting, second, waiting, rejection(start())])
         expect(await call).to.be.instanceOf(ClosedError);
       await settle();
     });

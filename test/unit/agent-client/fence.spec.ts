@@ -7,7 +7,7 @@ import { rejection } from '../../support/rejection.ts';
 import { ScriptedClient } from '../../support/scripted-client.ts';
 import { settle } from '../../support/virtual-clock.ts';
 
-describe('a fence', () => {
+describe('AgentClient.fence', () => {
   let setup: ScriptedClient;
   const speaking = (protocol: number): void => {
     setup.onConnect = (agent) => agent.hello({ protocol: [1, protocol] });
@@ -24,7 +24,7 @@ describe('a fence', () => {
     expect(setup.clock.sleeping, 'timers left').to.equal(0);
   });
 
-  it('is set with the generation, and resolves with the answer of the agent', async () => {
+  it('sends the generation, and resolves with RESULT', async () => {
     let isSet = false;
     const fencing = setup.client.fence(7).then(() => (isSet = true));
     const { agent, open } = await setup.opened('fence');
@@ -36,7 +36,7 @@ describe('a fence', () => {
     await fencing;
   });
 
-  it('of a later generation is a lost lease', async () => {
+  it('rejects with LeaseLostError if the agent has a later generation', async () => {
     const fencing = rejection(setup.client.fence(7));
     const { agent } = await setup.opened('fence');
     agent.json('ERROR', { code: 'STALE_GENERATION', message: 'later', generation: 8 });
@@ -45,7 +45,7 @@ describe('a fence', () => {
       .and.include({ handle: 'box' });
   });
 
-  it('lets an upload of its generation carry it, which is a lost lease where the agent knows a later one', async () => {
+  it('sends the generation with an upload, which rejects with LeaseLostError if the agent has a later one', async () => {
     const upload = rejection(setup.client.receive({ volume: 'v', generation: 7 }, Readable.from([Buffer.alloc(1024)])));
     const { agent, open } = await setup.opened('receive');
     expect(open).to.include({ generation: 7 });
@@ -55,7 +55,7 @@ describe('a fence', () => {
       .and.include({ handle: 'v', retryable: false });
   });
 
-  it('is not sent to an agent that knows no generations, nor with its uploads', async () => {
+  it('sends no generation to an agent without generations, neither for a fence nor an upload', async () => {
     speaking(2);
     await setup.client.fence(7);
     const upload = setup.client.receive({ volume: 'v', generation: 7 }, Readable.from([Buffer.alloc(1024)]));

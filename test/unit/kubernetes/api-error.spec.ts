@@ -16,7 +16,7 @@ function answer(status: number, body = '{"message":"words","reason":"Word"}', re
   return apiAnswerError({ status, body, retryAfter }, facts);
 }
 
-describe('an answer that is no success', () => {
+describe('apiAnswerError', () => {
   const cases = [
     [401, UnauthorizedError, false],
     [403, ForbiddenError, false],
@@ -33,14 +33,14 @@ describe('an answer that is no success', () => {
     [422, ApiError, false],
   ] as const;
   for (const [status, type, retryable] of cases) {
-    it(`${String(status)} is ${type.name}, ${retryable ? 'worth another try' : 'final'}`, () => {
+    it(`returns ${retryable ? 'a retryable' : 'a final'} ${type.name} for ${String(status)}`, () => {
       expect(answer(status))
         .to.be.instanceOf(type)
         .and.include({ verb: 'create', resource: 'pods', namespace: 'ci', retryable });
     });
   }
 
-  it('says what Kubernetes says', () => {
+  it('includes the message and the reason of the Status', () => {
     expect(answer(422)).to.include({
       status: 422,
       reason: 'Word',
@@ -48,16 +48,16 @@ describe('an answer that is no success', () => {
     });
   });
 
-  it('names the right that is missing', () => {
+  it('names the missing permission', () => {
     expect(answer(403).message).to.contain('a Role with verb create on pods');
   });
 
-  it('says when to come back', () => {
+  it('includes Retry-After', () => {
     expect(answer(429, '', '3')).to.include({ retryAfterMs: 3000 });
     expect(answer(429, '')).to.include({ retryAfterMs: undefined });
   });
 
-  it('quotes the page of a proxy short and on one line', () => {
+  it('quotes a proxy page in one short line', () => {
     expect(readStatus(`<html>\n\t\u001b[1m<b>Bad</b> ${'x'.repeat(1000)}`).message)
       .to.match(/^<html> \[1m<b>Bad<\/b> x+$/)
       .and.have.length(200);
@@ -66,10 +66,10 @@ describe('an answer that is no success', () => {
   });
 });
 
-describe('a call without an answer', () => {
+describe('noAnswerError', () => {
   const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:6443'), { code: 'ECONNREFUSED' });
 
-  it('is unavailable, in the words of the innermost cause', () => {
+  it('returns ApiUnavailableError with the message of the innermost cause', () => {
     const thrown = new TypeError('fetch failed', { cause: refused });
     expect(noAnswerError(thrown, facts)).to.include({
       message:
@@ -79,7 +79,7 @@ describe('a call without an answer', () => {
     });
   });
 
-  it('is told by the last of several attempts, or by its code', () => {
+  it('uses the last of several attempts, and the code of an error without a message', () => {
     expect(
       noAnswerError(new TypeError('fetch failed', { cause: new AggregateError([new Error('first'), refused]) }), facts)
         .message,
@@ -88,7 +88,7 @@ describe('a call without an answer', () => {
     expect(noAnswerError('odd', facts).message).to.contain('odd');
   });
 
-  it('surely did nothing where there was no connection, and only there', () => {
+  it('counts only a failed connection as a request that never arrived', () => {
     expect(neverArrived(new TypeError('fetch failed', { cause: refused }))).to.equal(true);
     expect(neverArrived(Object.assign(new Error('getaddrinfo'), { code: 'ENOTFOUND' }))).to.equal(true);
     expect(
@@ -97,7 +97,7 @@ describe('a call without an answer', () => {
     expect(neverArrived(new Error('other'))).to.equal(false);
   });
 
-  it('ends its search in a circle of causes', () => {
+  it('stops at a cycle of causes', () => {
     const circle = new Error('round');
     circle.cause = circle;
     expect(noAnswerError(circle, facts).message).to.contain('round');

@@ -7,8 +7,8 @@ const proxy = 'http://proxy:3128';
 const isProxied = (url: string, noProxy: string): boolean =>
   environmentProxy(new URL(url), { HTTPS_PROXY: proxy, HTTP_PROXY: proxy, NO_PROXY: noProxy }) !== undefined;
 
-describe('the proxy that the environment names', () => {
-  it('is by the scheme of the server, in capitals before small letters, with http where it has no scheme', () => {
+describe('environmentProxy', () => {
+  it('selects the variable by the scheme of the server, prefers upper case, and defaults to http', () => {
     const secure = new URL('https://api.example');
     const plain = new URL('http://api.example');
     expect(environmentProxy(secure, { HTTP_PROXY: proxy })).to.equal(undefined);
@@ -19,7 +19,7 @@ describe('the proxy that the environment names', () => {
   });
 
   for (const host of ['localhost', '127.0.0.1', '127.1.2.3', '[::1]']) {
-    it(`is not for ${host}`, () => {
+    it(`returns no proxy for ${host}`, () => {
       expect(isProxied(`https://${host}:6443`, '')).to.equal(false);
     });
   }
@@ -51,7 +51,7 @@ describe('the proxy that the environment names', () => {
     ['https://10.1.2.3:6443', '10.0.0.0/99', true],
     ['https://api.example:6443', ',, ,', true],
   ] as const) {
-    it(`is ${expected ? '' : 'not '}for ${url} where NO_PROXY is ${JSON.stringify(noProxy)}`, () => {
+    it(`returns ${expected ? 'the' : 'no'} proxy for ${url} with NO_PROXY=${JSON.stringify(noProxy)}`, () => {
       expect(isProxied(url, noProxy)).to.equal(expected);
     });
   }

@@ -14,8 +14,8 @@ const plugin = {
 };
 const answer = (status: object): string => JSON.stringify({ kind: 'ExecCredential', apiVersion, status });
 
-describe('the answer of a credential plug-in', () => {
-  it('is a token, with the time of its end', () => {
+describe('readExecCredential', () => {
+  it('returns a token with its expiry', () => {
     const stdout = answer({ token: 't', expirationTimestamp: '2030-01-01T00:00:00Z' });
     const expiresAt = Date.UTC(2030, 0, 1);
     expect(readExecCredential(plugin, { stdout, stderr: '', status: 0 })).to.deep.equal({
@@ -26,7 +26,7 @@ describe('the answer of a credential plug-in', () => {
     });
   });
 
-  it('is refused where its token would break a header', () => {
+  it('throws if the token is not valid in a header', () => {
     for (const token of ['a\r\nX: y', 'a b'])
       expect(() => readExecCredential(plugin, { stdout: answer({ token }), stderr: '', status: 0 })).to.throw(
         CredentialsUnavailableError,
@@ -43,7 +43,7 @@ describe('the answer of a credential plug-in', () => {
     ['k8s-aws-v1.aHR0cHM6Ly9zdHMuYW1hem9uYXdzLmNvbS8_QWN0aW9uPUdldENhbGxlcklkZW50aXR5', ''],
     ['-----BEGIN PRIVATE KEY-----\nabc123\n-----END PRIVATE KEY-----', ''],
   ] as const) {
-    it(`has no credentials in its error where the plug-in wrote ${JSON.stringify(stderr.slice(0, 40))} to stderr`, () => {
+    it(`removes credentials from the stderr ${JSON.stringify(stderr.slice(0, 40))}`, () => {
       let error: unknown;
       try {
         readExecCredential(plugin, { stdout: '', stderr: `the session is over\n${stderr}`, status: 1 });
@@ -51,15 +51,15 @@ describe('the answer of a credential plug-in', () => {
         error = thrown;
       }
       expect(error).to.be.instanceOf(CredentialsUnavailableError);
-      const { message, stderr: told } = error as CredentialsUnavailableError;
-      for (const text of [message, told]) {
+      const { message, stderr: reported } = error as CredentialsUnavailableError;
+      for (const text of [message, reported]) {
         expect(text).to.contain('the session is over').and.to.contain(kept);
         for (const secret of ['abc123', '0123456789abcdef', 'aHR0cHM6']) expect(text).to.not.contain(secret);
       }
     });
   }
 
-  it('keeps in its error what is no secret', () => {
+  it('keeps other text of stderr', () => {
     const stderr =
       'exec: "/home/me/.local/google-cloud-sdk/bin/gke-gcloud-auth-plugin": token expired for arn:aws:iam::123456789012:role/builder';
     expect(() => readExecCredential(plugin, { stdout: '', stderr, status: 1 })).to.throw(

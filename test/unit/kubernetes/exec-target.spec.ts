@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { execUrl } from '../../../src/kubernetes/exec-target.ts';
 
-describe('the URL of an exec', () => {
+describe('execUrl', () => {
   const target = { podName: 'p', containerName: 'main', command: ['/.kw-agent/agent', 'connect', '/.kw'] };
 
   it('repeats the command and attaches all three streams', () => {
@@ -19,14 +19,14 @@ describe('the URL of an exec', () => {
     });
   });
 
-  it('keeps the path of the server, and has no TLS where the server has none', () => {
+  it('keeps the path of the server, and uses TLS only if the server does', () => {
     expect(execUrl('https://rancher/k8s/clusters/c-1/', 'ci', target)).to.match(
       /^wss:\/\/rancher\/k8s\/clusters\/c-1\/api\/v1\//,
     );
     expect(execUrl('http://127.0.0.1:8001', 'ci', target)).to.match(/^ws:\/\/127\.0\.0\.1:8001\/api\/v1\//);
   });
 
-  it('encodes whatever the names and arguments are', () => {
+  it('encodes any names and arguments', () => {
     const url = new URL(
       execUrl('https://h', 'a/b', { podName: '../x', containerName: 'c&d', command: ['a b', '&x=1', 'ü\n'] }),
     );

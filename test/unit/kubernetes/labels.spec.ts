@@ -6,7 +6,7 @@ import { labelValue, markOf, podMarks, workerSelector } from '../../../src/kuber
 const allowed = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
 
 describe('labels', () => {
-  it('have values that Kubernetes allows, whatever the text', () => {
+  it('have valid values for any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 100 }), (text) => {
         expect(labelValue(text)).to.match(allowed);
@@ -14,11 +14,11 @@ describe('labels', () => {
     );
   });
 
-  it('keep a text that is a value as it is', () => {
+  it('keep a valid value unchanged', () => {
     for (const text of ['main', 'my-pipeline', 'a.b_c', 'x'.repeat(63)]) expect(labelValue(text)).to.equal(text);
   });
 
-  it('differ for texts that differ', () => {
+  it('differ for different texts', () => {
     const texts = [
       'a b',
       'a-b',
@@ -38,13 +38,13 @@ describe('labels', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         const value = labelValue(text);
-        // The value itself is a text as well, and must not share its label with the one it was made from.
+        // The value is also a possible text. Its label must differ from that of the original text.
         if (value !== text) expect(labelValue(value)).to.not.equal(value);
       }),
     );
   });
 
-  it('carry the worker, the installation, the handle and what people know', () => {
+  it('contain the worker, the installation, the handle and the metadata', () => {
     const metadata = { pipelineName: 'p', jobName: 'j', buildName: '12', stepName: 's', team: 't', type: 'get' };
     const { labels, annotations } = podMarks({ installationId: 'i', workerName: 'w', handle: 'h', metadata });
     expect(labels).to.deep.equal({
@@ -62,13 +62,13 @@ describe('labels', () => {
     expect(annotations).to.deep.equal({});
   });
 
-  it('leave out what is unknown, and say task where no type is given', () => {
+  it('omit missing values, and default to the type task', () => {
     const { labels } = podMarks({ installationId: 'i', workerName: 'w', handle: 'h' });
     expect(labels).to.include({ 'kubernetes-worker/type': 'task' });
     expect(labels).to.not.have.any.keys('kubernetes-worker/pipeline', 'kubernetes-worker/job');
   });
 
-  it('keep the original of a changed value in an annotation, from which it is read back', () => {
+  it('keep the original of a changed value in an annotation', () => {
     const marks = podMarks({
       installationId: 'i',
       workerName: 'w',
@@ -83,7 +83,7 @@ describe('labels', () => {
     expect(markOf(undefined, 'job')).to.equal(undefined);
   });
 
-  it('are under the prefix that a worker is given', () => {
+  it('have the prefix of the worker', () => {
     expect(podMarks({ installationId: 'i', workerName: 'w', handle: 'h' }, 'ci.example').labels).to.include({
       'ci.example/handle': 'h',
     });

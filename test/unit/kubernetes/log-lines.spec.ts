@@ -19,7 +19,7 @@ async function read(text: string, sizes: readonly number[] = [7]): Promise<reado
 }
 
 describe('logLinesOf', () => {
-  it('takes the time off each line, and leaves everything else, wherever the stream is cut', async () => {
+  it('splits the time from each line, for any chunks', async () => {
     const lines = fc.array(fc.string({ unit: fc.constantFrom('a', ' ', '\xe9', '\r', '\t') }));
     const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 });
     await fc.assert(
@@ -30,14 +30,14 @@ describe('logLinesOf', () => {
     );
   });
 
-  it('gives the last line also without its end', async () => {
+  it('yields a last line without a line end', async () => {
     expect(await read('T1 whole\nT2 hal')).to.deep.equal([
       ['T1', 'whole\n'],
       ['T2', 'hal'],
     ]);
   });
 
-  it('gives a line of more than 1 MiB in parts of one time', async () => {
+  it('splits a line of more than 1 MiB into parts with the same time', async () => {
     const long = 'x'.repeat(2_500_000);
     const parts = await read(`T1 ${long}\nT2 next\n`, [65_536]);
     expect(parts.map(([at]) => at)).to.deep.equal(['T1', 'T1', 'T1', 'T2']);

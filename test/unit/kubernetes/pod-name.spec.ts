@@ -6,14 +6,14 @@ import type { ContainerMetadata } from '../../../src/runtime/container.ts';
 
 const handle = '12345678-9abc-4def-8123-456789abcdef';
 
-describe('the name of a pod', () => {
+describe('podName', () => {
   const cases: readonly [string, ContainerMetadata, string][] = [
     [
       'a step of a build',
       { pipelineName: 'Main', jobName: 'unit', buildName: '12', type: 'task' },
       'main-unit-b12-task-12345678',
     ],
-    ['a step of no build', { pipelineName: 'main', jobName: 'unit' }, 'main-unit-task-12345678'],
+    ['a step without a build', { pipelineName: 'main', jobName: 'unit' }, 'main-unit-task-12345678'],
     [
       'a build with a dot',
       { pipelineName: 'main', jobName: 'unit', buildName: '1.1', type: 'put' },
@@ -21,11 +21,11 @@ describe('the name of a pod', () => {
     ],
     ['a check', { type: 'check', stepName: 'my.repo' }, 'chk-my-repo-12345678'],
     ['a check without a step', { type: 'check' }, handle],
-    ['a check whose step has no letter', { type: 'check', stepName: '***' }, handle],
-    ['a get of no job', { type: 'get', stepName: 'my repo' }, 'rt-my-repo-get-12345678'],
-    ['a task of no job', { type: 'task', stepName: 'compile' }, handle],
-    ['nothing known', {}, handle],
-    ['a pipeline whose name has no letter', { pipelineName: '日本', jobName: 'unit' }, handle],
+    ['a check with a step without letters', { type: 'check', stepName: '***' }, handle],
+    ['a get without a job', { type: 'get', stepName: 'my repo' }, 'rt-my-repo-get-12345678'],
+    ['a task without a job', { type: 'task', stepName: 'compile' }, handle],
+    ['no metadata', {}, handle],
+    ['a pipeline without ASCII letters', { pipelineName: '日本', jobName: 'unit' }, handle],
   ];
   for (const [what, metadata, expected] of cases) {
     it(`of ${what} is ${expected}`, () => {
@@ -33,7 +33,7 @@ describe('the name of a pod', () => {
     });
   }
 
-  it('cuts long names, and keeps its end', () => {
+  it('truncates long names, and keeps their suffix', () => {
     const name = podName(handle, {
       pipelineName: 'p'.repeat(80),
       jobName: `${'j'.repeat(19)}-x${'y'.repeat(60)}`,
@@ -43,7 +43,7 @@ describe('the name of a pod', () => {
     expect(name).to.equal(`${'p'.repeat(20)}-${'j'.repeat(19)}-b7-task-12345678`);
   });
 
-  it('is always a DNS label with the handle in it, and the same each time', () => {
+  it('is a stable DNS label with the handle', () => {
     const word = fc.option(fc.string({ unit: 'binary', maxLength: 90 }), { nil: undefined });
     const metadata = fc.record({ type: word, stepName: word, pipelineName: word, jobName: word, buildName: word });
     fc.assert(
@@ -56,7 +56,7 @@ describe('the name of a pod', () => {
     );
   });
 
-  it('is a DNS label for odd handles, another for each', () => {
+  it('is a distinct DNS label for each unusual handle', () => {
     const handles = ['A', 'a', 'a_b', 'a-b', 'ü', '', 'x'.repeat(100), 'x'.repeat(101)];
     const names = handles.map((odd) => podName(odd));
     for (const name of names) expect(name).to.match(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);

@@ -26,8 +26,8 @@ function bytesOf(pod: Pod): number {
   return Buffer.byteLength(JSON.stringify(pod));
 }
 
-describe('the pod of a plan', () => {
-  it('has the agent as the command of main, its state in an emptyDir and its program from a config map', () => {
+describe('buildPod', () => {
+  it('runs the agent in main, with its state in an emptyDir and its program from a config map', () => {
     const pod = buildPod(plain);
     expect(pod.metadata).to.deep.equal({ name: 'p', labels: { a: 'b' }, annotations: { c: 'd' } });
     expect(pod.spec).to.include({
@@ -56,7 +56,7 @@ describe('the pod of a plan', () => {
     expect(agentConnectCommand).to.deep.equal(['/.kw-agent/agent', 'connect', '/.kw']);
   });
 
-  it('is the same for the same plan, and shares nothing with it', () => {
+  it('returns the same pod for the same plan, and shares no object with it', () => {
     const pod = buildPod(plain);
     pod.metadata!.labels!['a'] = 'changed';
     expect(buildPod(plain)).to.deep.equal(buildPod(plain));
@@ -68,13 +68,13 @@ describe('the pod of a plan', () => {
     ['docker://busybox:1', 'busybox:1'],
     ['reg.example:5000/a/b@sha256:0', 'reg.example:5000/a/b@sha256:0'],
   ] as const) {
-    it(`takes the image ${given} as ${expected}`, () => {
+    it(`uses the image ${expected} for ${given}`, () => {
       expect(imageReference(given)).to.equal(expected);
       expect(main(buildPod({ ...plain, image: given })).image).to.equal(expected);
     });
   }
 
-  it('mounts volumes by subPath, outer ones before those inside them', () => {
+  it('mounts volumes by subPath, outer ones before nested ones', () => {
     const volumes = [
       { agentVolume: 'v3', mountPath: '/work/in/deep' },
       { agentVolume: 'v1', mountPath: '/work' },
@@ -87,7 +87,7 @@ describe('the pod of a plan', () => {
     ]);
   });
 
-  it('gives sidecars the last value of each variable, literally, and drops what is none', () => {
+  it('gives sidecars the literal last value of each variable, and ignores invalid entries', () => {
     const env = ['A=1', 'B=x=y', 'A=2', 'EMPTY=', 'NOEQ', '=x', 'REF=$(A) $$ $'];
     const pod = buildPod({ ...plain, sidecars: [{ name: 'db', image: 'x', env }] });
     expect(pod.spec!.containers[1]!.env).to.deep.equal([
@@ -98,7 +98,7 @@ describe('the pod of a plan', () => {
     ]);
   });
 
-  it('is refused where it is larger than the API server takes, naming the largest part', () => {
+  it('throws for a pod larger than the API server accepts, and names the largest part', () => {
     const env = Array.from({ length: 10 }, (_, index) => `V${String(index)}=${'x'.repeat(120_000)}`);
     const sidecars = [
       { name: 'small', image: 'x' },
@@ -118,7 +118,7 @@ describe('the pod of a plan', () => {
     );
   });
 
-  it('requests what it limits, unless requests are given', () => {
+  it('requests the limits, unless requests are specified', () => {
     const limits = { cpuMilli: 1500, memoryBytes: 1_073_741_824 };
     expect(main(buildPod({ ...plain, limits })).resources).to.deep.equal({
       limits: { cpu: '1500m', memory: '1073741824' },
@@ -135,14 +135,14 @@ describe('the pod of a plan', () => {
     });
   });
 
-  it('is privileged in main alone', () => {
+  it('makes only main privileged', () => {
     const sidecars = [{ name: 'db', image: 'docker:///postgres:17' }];
     const pod = buildPod({ ...plain, privileged: true, sidecars });
     expect(main(pod).securityContext).to.deep.equal({ privileged: true });
     expect(pod.spec!.containers[1]!.securityContext).to.deep.equal({ allowPrivilegeEscalation: false });
   });
 
-  it('has sidecars with the volumes and without the agent', () => {
+  it('gives sidecars the volumes but not the agent', () => {
     const sidecars = [
       {
         name: 'db',
@@ -172,7 +172,7 @@ describe('the pod of a plan', () => {
     expect(containers[2]).to.not.have.any.keys('command', 'args', 'workingDir');
   });
 
-  it('is placed and named as the worker is told', () => {
+  it("applies the worker's options for placement and accounts", () => {
     const options = {
       serviceAccountName: 'sa',
       automountServiceAccountToken: true,
@@ -198,7 +198,7 @@ describe('the pod of a plan', () => {
     expect(spec!.tolerations).to.deep.equal([{ key: 'ci', operator: 'Exists' }]);
   });
 
-  it('leaves out what is not configured', () => {
+  it('omits options that are not configured', () => {
     const { spec } = buildPod(plain);
     expect(spec).to.not.have.any.keys(
       'serviceAccountName',
@@ -210,7 +210,7 @@ describe('the pod of a plan', () => {
     expect(spec!.securityContext).to.deep.equal({ seccompProfile: { type: 'RuntimeDefault' } });
   });
 
-  it('runs as whom the worker is told', () => {
+  it("applies the worker's options for users and security", () => {
     const options = {
       runAsUser: 1000,
       runAsGroup: 1000,
@@ -238,7 +238,7 @@ describe('the pod of a plan', () => {
   });
 
   describe('with restricted security', () => {
-    it('is neither root nor capable, its sidecars neither', () => {
+    it('drops root and capabilities, also in sidecars', () => {
       const pod = buildPod({ ...plain, sidecars: [{ name: 's', image: 'x' }], options: { security: 'restricted' } });
       expect(pod.spec!.securityContext).to.deep.equal({
         seccompProfile: { type: 'RuntimeDefault' },
@@ -255,7 +255,7 @@ describe('the pod of a plan', () => {
       ['runAsNonRoot', { options: { runAsNonRoot: false } }],
       ['dropCapabilities', { options: { dropCapabilities: ['NET_RAW'] } }],
     ] as const) {
-      it(`refuses what contradicts it: ${field}`, () => {
+      it(`throws for a contradicting ${field}`, () => {
         const options = { ...('options' in change ? change.options : {}), security: 'restricted' } as const;
         expect(() => buildPod({ ...plain, ...change, options }))
           .to.throw(InvalidSpecError)

@@ -24,20 +24,20 @@ function resolving(cause: string): string {
 const codeOf = (problem: StartProblem | undefined): string | undefined =>
   problem?.kind === 'failed' ? problem.error.code : problem?.kind;
 
-describe('the start of a pod', () => {
+describe('PodStart', () => {
   const passes: Readonly<Record<string, string>> = {
-    'answers 429': `unexpected status from HEAD request to http://registry.local:5000/v2/app/manifests/1: 429 Too Many Requests`,
-    'answers 503': 'unexpected status code [manifests 1]: 503 Service Unavailable',
-    'is not there':
+    'responds with 429': `unexpected status from HEAD request to http://registry.local:5000/v2/app/manifests/1: 429 Too Many Requests`,
+    'responds with 503': 'unexpected status code [manifests 1]: 503 Service Unavailable',
+    'is unreachable':
       'failed to do request: Head "http://registry.local:5000/v2/app": dial tcp 10.0.0.1:5000: connect: connection refused',
     'has no name': 'failed to do request: Head "https://x/v2/app": dial tcp: lookup x on 10.96.0.10:53: no such host',
     'does not finish TLS': 'failed to do request: Head "https://x/v2/app": net/http: TLS handshake timeout',
     'is silent': 'rpc error: code = DeadlineExceeded desc = context deadline exceeded',
     'limits pulls': 'toomanyrequests: You have reached your pull rate limit',
-    'says what is not known': 'the dog ate it',
+    'reports an unknown error': 'the dog ate it',
   };
   for (const [what, cause] of Object.entries(passes)) {
-    it(`outlives a registry that ${what}, for as long as the worker has patience`, () => {
+    it(`tolerates a registry that ${what}, until the worker's limit`, () => {
       const start = new PodStart(60_000);
       for (let second = 0; second < 60; second += 2) {
         const state =
@@ -83,7 +83,7 @@ describe('the start of a pod', () => {
     });
   }
 
-  it('takes a refusal that lasts for one that came twice, where a watch has missed it', () => {
+  it('counts a lasting refusal as repeated, because a watch may miss one', () => {
     const start = new PodStart(600_000);
     const pause = waiting(
       'ImagePullBackOff',
@@ -94,7 +94,7 @@ describe('the start of a pod', () => {
     expect(codeOf(start.observe(pause, 30_000))).to.equal('KW_ERR_IMAGE_PULL_FAILED');
   });
 
-  it('forgets a refusal where the registry is busy next, and all of it where the image came', () => {
+  it('discards a refusal when the registry is busy next, and all failures when the pull succeeds', () => {
     const start = new PodStart(60_000);
     const pause = waiting('ImagePullBackOff', 'Back-off');
     start.observe(waiting('ErrImagePull', resolving('401 Unauthorized')), 0);
@@ -113,7 +113,7 @@ describe('the start of a pod', () => {
   });
   const backOff = { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 10s' } };
 
-  it('fails where main has ended at each of three starts', () => {
+  it('fails when main has ended at each of three starts', () => {
     const start = new PodStart(60_000);
     const terminated = ended(1, 'Error');
     expect(start.observe(waiting('ContainerCreating'), 0)).to.equal(undefined);
@@ -129,7 +129,7 @@ describe('the start of a pod', () => {
     expect(problem).to.have.nested.include({ 'termination.exitCode': 1, 'termination.reason': 'Error' });
   });
 
-  it('does not count ends from before, when another agent may have answered', () => {
+  it('does not count earlier ends, when another agent may have responded', () => {
     const start = new PodStart(60_000);
     const lastState = { terminated: ended(137, 'OOMKilled') };
     expect(start.observe(podWith({ state: backOff, lastState, restartCount: 7 }), 0)).to.equal(undefined);
@@ -137,7 +137,7 @@ describe('the start of a pod', () => {
     expect(codeOf(start.observe(podWith({ state: backOff, lastState, restartCount: 10 }), 2))).to.equal('ends');
   });
 
-  it('lets a sidecar end as it likes, unless its runtime cannot start it', () => {
+  it('ignores ends of a sidecar, unless its runtime cannot start it', () => {
     const ofSidecar = (terminated: Terminated): string | undefined => {
       const start = new PodStart(60_000);
       start.observe(podWith({ state: { waiting: { reason: 'ContainerCreating' } } }, 'db'), 0);
@@ -151,7 +151,7 @@ describe('the start of a pod', () => {
     expect(ofSidecar(ended(128, 'StartError', 'context deadline exceeded'))).to.equal(undefined);
   });
 
-  it('does not take the words of a program for the runtime`s', () => {
+  it("does not confuse a program's message with the runtime's", () => {
     const start = new PodStart(60_000);
     start.observe(waiting('ContainerCreating'), 0);
     const lastState = { terminated: ended(1, 'Error', 'my query timed out') };

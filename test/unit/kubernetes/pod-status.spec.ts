@@ -35,8 +35,8 @@ function problem(subject: Pod): ReturnType<typeof podProblem> {
 
 const terminated = { exitCode: 137, reason: 'OOMKilled', containerID: 'c://1', finishedAt: startTime };
 
-describe('the problem of a pod', () => {
-  it('is none while it is new, starting or running', () => {
+describe('podProblem', () => {
+  it('returns nothing for a new, starting or running pod', () => {
     expect(problem({})).to.equal(undefined);
     expect(problem(waiting('ContainerCreating'))).to.equal(undefined);
     expect(problem(waiting('PodInitializing'))).to.equal(undefined);
@@ -46,7 +46,7 @@ describe('the problem of a pod', () => {
   });
 
   for (const reason of ['InvalidImageName', 'ErrImageNeverPull']) {
-    it(`is the image at ${reason}`, () => {
+    it(`returns the image error for ${reason}`, () => {
       const error = problem(waiting(reason, 'no such name'));
       expect(error).to.be.instanceOf(ImagePullFailedError);
       expect(error).to.include({
@@ -60,27 +60,27 @@ describe('the problem of a pod', () => {
     });
   }
 
-  it('is none while a pull fails, which may pass', () => {
+  it('returns nothing for a failing pull, which may be temporary', () => {
     for (const reason of ['ErrImagePull', 'ImagePullBackOff', 'ImageInspectError'])
       expect(problem(waiting(reason, 'reg/app:1: not found'))).to.equal(undefined);
   });
 
   for (const reason of ['CreateContainerConfigError', 'CreateContainerError', 'RunContainerError']) {
-    it(`is a failure at ${reason}`, () => {
+    it(`returns a failure for ${reason}`, () => {
       expect(problem(waiting(reason, 'secret "x" not found')))
         .to.be.instanceOf(PodFailedError)
         .and.include({ reason });
     });
   }
 
-  it('is none where a config map is missing, which is told apart', () => {
+  it('returns nothing for a missing config map, which has its own function', () => {
     const subject = waiting('CreateContainerConfigError', 'configmap "agent-1" not found');
     expect(problem(subject)).to.equal(undefined);
     expect(findMissingConfigMap(subject)).to.equal('agent-1');
     expect(findMissingConfigMap(waiting('ContainerCreating'))).to.equal(undefined);
   });
 
-  it('is none where the runtime is slow or restarts, at whatever step', () => {
+  it('returns nothing while the runtime is slow or restarts, at any step', () => {
     const words = [
       'context deadline exceeded',
       'failed to reserve container name "main_p_ci": name "main_p_ci" is reserved for "0a1b"',
@@ -97,7 +97,7 @@ describe('the problem of a pod', () => {
     }
   });
 
-  it('is a program that cannot be started, also while the kubelet waits before the next attempt', () => {
+  it('returns a failure for a program that cannot be started, also during the kubelet back-off', () => {
     const message = 'exec: "/x": stat /x: no such file or directory';
     const start = { terminated: { exitCode: 128, reason: 'StartError', message } };
     const state = { waiting: { reason: 'CrashLoopBackOff', message: 'back-off' } };
@@ -111,7 +111,7 @@ describe('the problem of a pod', () => {
     );
   });
 
-  it('is none where a container was killed and comes back', () => {
+  it('returns nothing for a killed container that is restarted', () => {
     const state = { waiting: { reason: 'CrashLoopBackOff' } };
     expect(
       problem(
@@ -123,7 +123,7 @@ describe('the problem of a pod', () => {
     ).to.equal(undefined);
   });
 
-  it('is found in any container', () => {
+  it('checks every container', () => {
     const containerStatuses = [
       container({ state: { running: {} } }),
       container({ name: 'db', image: 'db:1', state: { waiting: { reason: 'InvalidImageName' } } }),
@@ -133,7 +133,7 @@ describe('the problem of a pod', () => {
       .and.include({ image: 'db:1', detail: 'container db' });
   });
 
-  it('is an eviction where the node puts it out or loses it, and another pod may do', () => {
+  it('returns a retryable eviction when the node evicts the pod or is lost', () => {
     for (const reason of ['Evicted', 'NodeLost', 'Shutdown', 'OutOfcpu', 'NodeAffinity', 'Preempting']) {
       expect(problem(pod({ phase: 'Failed', reason, message: 'm' })))
         .to.be.instanceOf(PodEvictedError)
@@ -147,12 +147,12 @@ describe('the problem of a pod', () => {
       .and.include({ reason: 'DeletionByTaintManager' });
   });
 
-  it('is a deletion once somebody has asked for it', () => {
+  it('returns a deletion once the pod is being deleted', () => {
     expect(problem(pod({ phase: 'Running' }, { deletionTimestamp: startTime }))).to.be.instanceOf(PodDeletedError);
   });
 
   for (const phase of ['Failed', 'Succeeded']) {
-    it(`is a failure in phase ${phase}, which none of our pods has by itself`, () => {
+    it(`returns a failure for phase ${phase}, which a pod of the library never reaches by itself`, () => {
       const error = problem(pod({ phase, containerStatuses: [container({ state: { terminated } })] }));
       expect(error)
         .to.be.instanceOf(PodFailedError)
@@ -161,8 +161,8 @@ describe('the problem of a pod', () => {
   }
 });
 
-describe('a pod that waits', () => {
-  it('for a node says since when and why', () => {
+describe('a waiting pod', () => {
+  it('reports since when and why no node accepts it', () => {
     const condition = {
       type: 'PodScheduled',
       status: 'False',
@@ -177,7 +177,7 @@ describe('a pod that waits', () => {
     expect(findUnschedulable(pod({ conditions: [{ type: 'PodScheduled', status: 'True' }] }))).to.equal(undefined);
   });
 
-  it('for its volumes says since when', () => {
+  it('reports since when it waits for its volumes', () => {
     const scheduled = { type: 'PodScheduled', status: 'True' };
     const condition = { type: 'PodReadyToStartContainers', status: 'False', lastTransitionTime: startTime };
     expect(waitsForVolumesSince(pod({ conditions: [scheduled, condition] }))).to.equal(startTime);
@@ -188,7 +188,7 @@ describe('a pod that waits', () => {
   });
 });
 
-describe('the state of the main container', () => {
+describe('mainContainerState', () => {
   const termination = {
     reason: 'OOMKilled',
     exitCode: 137,
@@ -198,7 +198,7 @@ describe('the state of the main container', () => {
     containerId: 'c://1',
   };
 
-  it('is waiting before anything is known, and while it is made', () => {
+  it('is waiting without a status, and while the container is created', () => {
     expect(mainContainerState({})).to.deep.equal({ kind: 'waiting', reason: undefined, detail: undefined });
     expect(mainContainerState(waiting('ContainerCreating', 'm'))).to.deep.equal({
       kind: 'waiting',
@@ -210,7 +210,7 @@ describe('the state of the main container', () => {
     ).to.equal('waiting');
   });
 
-  it('is running, with what its last run died of', () => {
+  it('is running, with the end of the last run', () => {
     const status = container({
       state: { running: { startedAt: startTime } },
       lastState: { terminated },
@@ -226,7 +226,7 @@ describe('the state of the main container', () => {
     });
   });
 
-  it('is restarting after a run, whether the kubelet waits or has not begun to', () => {
+  it('is restarting after a run, before and during the back-off of the kubelet', () => {
     const backOff = container({
       state: { waiting: { reason: 'CrashLoopBackOff', message: 'm' } },
       lastState: { terminated },

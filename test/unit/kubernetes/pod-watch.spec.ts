@@ -19,10 +19,10 @@ function pod(name: string, version: number, phase = 'Running'): Pod {
   return { metadata: { name, uid: `uid-${name}`, resourceVersion: String(version) }, status: { phase } };
 }
 
-/** A cluster whose answers a test gives one by one. */
+/** A cluster whose responses a test supplies one by one. */
 class PodServer implements Pick<Cluster, 'listPods' | 'watchPods' | 'getPod'> {
   pods = new Map<string, Pod>();
-  /** Pods that are there, and that no label selector finds. */
+  /** Existing pods that no label selector matches. */
   readonly unlisted = new Set<string>();
   lists = 0;
   watches = 0;
@@ -71,7 +71,7 @@ class PodServer implements Pick<Cluster, 'listPods' | 'watchPods' | 'getPod'> {
     }
   }
 
-  say(...events: (PodChange | Error | 'end')[]): void {
+  send(...events: (PodChange | Error | 'end')[]): void {
     for (const event of events) {
       if (event !== 'end' && !(event instanceof Error)) {
         const name = event.pod.metadata?.name ?? '';
@@ -110,40 +110,40 @@ describe('a pod watch', () => {
     return value === undefined ? undefined : `${value.metadata?.resourceVersion ?? ''} ${value.status?.phase ?? ''}`;
   };
 
-  it('asks nothing before somebody observes', async () => {
+  it('sends no request before the first observation', async () => {
     observe('a');
     await clock.advance(60_000);
     expect(server.lists).to.equal(0);
   });
 
-  it('tells the state now, and each change', async () => {
+  it('yields the current state, and each change', async () => {
     server.pods.set('a', pod('a', 1, 'Pending'));
     const a = observe('a');
     expect(await next(a)).to.equal('1 Pending');
-    server.say({ type: 'modified', pod: pod('a', 2) });
+    server.send({ type: 'modified', pod: pod('a', 2) });
     expect(await next(a)).to.equal('2 Running');
-    server.say({ type: 'deleted', pod: pod('a', 3) });
+    server.send({ type: 'deleted', pod: pod('a', 3) });
     expect(await next(a)).to.equal(undefined);
   });
 
-  it('tells of no other pod', async () => {
+  it('yields no other pod', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
-    server.say({ type: 'added', pod: pod('b', 2) }, { type: 'modified', pod: pod('a', 3) });
+    server.send({ type: 'added', pod: pod('b', 2) }, { type: 'modified', pod: pod('a', 3) });
     expect(await next(a)).to.equal('3 Running');
   });
 
-  it('skips what nobody took, but never the newest state', async () => {
+  it('skips states that were not taken, but never the newest', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
-    for (let version = 2; version <= 50; version += 1) server.say({ type: 'modified', pod: pod('a', version) });
+    for (let version = 2; version <= 50; version += 1) server.send({ type: 'modified', pod: pod('a', version) });
     await setImmediate();
     expect(await next(a)).to.equal('50 Running');
   });
 
-  it('is one list and one watch, however many observe', async () => {
+  it('uses one list and one watch for any number of observers', async () => {
     for (let index = 0; index < 20; index += 1) server.pods.set(`p${String(index)}`, pod(`p${String(index)}`, index));
     const observations = [...server.pods.keys()].map((name) => observe(name));
     await Promise.all(observations.map(next));
@@ -152,43 +152,43 @@ describe('a pod watch', () => {
     expect(server).to.include({ lists: 1, watches: 1, gets: 0 });
   });
 
-  it('says that a pod is absent where it was read, and not because a list lacks it', async () => {
+  it('reports a pod as absent only after reading it, not because a list lacks it', async () => {
     expect(await next(observe('none'))).to.equal(undefined);
     expect(server).to.include({ lists: 1, gets: 1 });
   });
 
-  /** As if its labels were removed by hand: it is there, and no list or watch has it. */
+  /** Removes a pod's labels, as a user may: it exists, but no list or watch contains it. */
   const unlist = (name: string): void => {
     server.unlisted.add(name);
-    server.say({ type: 'deleted', pod: server.pods.get(name)! });
+    server.send({ type: 'deleted', pod: server.pods.get(name)! });
   };
 
-  it('does not take a pod for deleted whose labels were removed, and keeps reporting it', async () => {
+  it('continues to report a pod whose labels were removed', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
     unlist('a');
     server.pods.set('a', pod('a', 2));
     expect(await next(a)).to.equal('2 Running');
-    server.say('end');
+    server.send('end');
     server.pods.set('a', pod('a', 3, 'Failed'));
     const failed = next(a);
     await clock.advance(6_000);
     expect(await failed).to.equal('3 Failed');
     server.pods.delete('a');
-    const gone = next(a);
+    const absent = next(a);
     await clock.advance(6_000);
-    expect(await gone).to.equal(undefined);
+    expect(await absent).to.equal(undefined);
   });
 
-  it('leaves a pod that got its labels back to the watch', async () => {
+  it('stops reading a pod when its labels are restored', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
     unlist('a');
     await clock.advance(1_000);
     server.unlisted.clear();
-    server.say({ type: 'added', pod: pod('a', 4) });
+    server.send({ type: 'added', pod: pod('a', 4) });
     expect(await next(a)).to.equal('4 Running');
     await clock.advance(10_000);
     const { gets } = server;
@@ -196,35 +196,35 @@ describe('a pod watch', () => {
     expect(server.gets).to.equal(gets);
   });
 
-  it('says that a pod is gone where another one has its name', async () => {
+  it('reports a pod as absent when another one has its name', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
     const other = pod('a', 2);
     other.metadata!.uid = 'uid-other';
-    server.say({ type: 'modified', pod: other });
+    server.send({ type: 'modified', pod: other });
     expect(await next(a)).to.equal(undefined);
     expect(await next(observe('a'))).to.equal('2 Running');
   });
 
-  it('waits for an answer of the API before it says that a pod is gone', async () => {
+  it('waits for a response of the API before it reports a pod as absent', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
     server.getting = () => Promise.reject(new ApiUnavailableError(facts, 'down', 503));
-    server.say({ type: 'deleted', pod: pod('a', 2) });
-    let told = false;
+    server.send({ type: 'deleted', pod: pod('a', 2) });
+    let isReported = false;
     const change = next(a).finally(() => {
-      told = true;
+      isReported = true;
     });
     await clock.advance(100_000);
-    expect(told).to.equal(false);
+    expect(isReported).to.equal(false);
     server.getting = async () => undefined;
     await clock.advance(30_000);
     expect(await change).to.equal(undefined);
   });
 
-  it('does not take a pod for absent that is younger than the list, its event still on the way', async () => {
+  it('does not report a pod as absent that is newer than the list and whose event is pending', async () => {
     await next(observe('other'));
     server.pods.set('young', pod('young', 9, 'Pending'));
     const young = observe('young');
@@ -232,7 +232,7 @@ describe('a pod watch', () => {
     expect(server.gets).to.equal(2);
   });
 
-  it('does not take a pod for absent that is made while the first list is on its way', async () => {
+  it('does not report a pod as absent that is created during the first list', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     server.listing = () => promise;
     const first = next(observe('other'));
@@ -244,20 +244,20 @@ describe('a pod watch', () => {
     await first;
   });
 
-  it('prefers what the watch says to an older answer', async () => {
+  it('prefers an event of the watch to an older response', async () => {
     await next(observe('other'));
     const { promise, resolve } = Promise.withResolvers<void>();
     server.getting = () => promise;
     const a = observe('a');
     const state = next(a);
     await setImmediate();
-    server.say({ type: 'added', pod: pod('a', 5) });
+    server.send({ type: 'added', pod: pod('a', 5) });
     expect(await state).to.equal('5 Running');
     server.pods.set('a', pod('a', 4, 'Pending'));
     resolve();
     const more = next(a);
     await setImmediate();
-    server.say({ type: 'modified', pod: pod('a', 7) });
+    server.send({ type: 'modified', pod: pod('a', 7) });
     expect(await more).to.equal('7 Running');
   });
 
@@ -266,14 +266,14 @@ describe('a pod watch', () => {
     ['its version has expired', new WatchExpiredError('1', 'too old')],
     ['the API fails', new ApiUnavailableError(facts, 'down', 503)],
   ] as const) {
-    it(`lists again where ${what}, and tells what was missed`, async () => {
+    it(`lists again when ${what}, and yields the missed state`, async () => {
       server.pods.set('a', pod('a', 1));
       server.pods.set('b', pod('b', 1));
       const [a, b] = [observe('a'), observe('b')];
       await Promise.all([next(a), next(b)]);
       server.pods.set('a', pod('a', 2, 'Failed'));
       server.pods.delete('b');
-      server.say(end);
+      server.send(end);
       const changes = Promise.all([next(a), next(b)]);
       await clock.advance(1_000);
       expect(await changes).to.deep.equal(['2 Failed', undefined]);
@@ -281,42 +281,42 @@ describe('a pod watch', () => {
     });
   }
 
-  it('tells nothing while the API is away, for however long, and goes on when it is back', async () => {
+  it('yields nothing while the API is unavailable, for any time, and continues afterwards', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
     const down = new ApiUnavailableError(facts, 'down', undefined);
     server.listing = () => Promise.reject(down);
-    server.say(down);
-    let told = false;
+    server.send(down);
+    let isReported = false;
     const change = next(a).then((value) => {
-      told = true;
+      isReported = true;
       return value;
     });
     await clock.advance(600_000);
-    expect(told).to.equal(false);
+    expect(isReported).to.equal(false);
     server.listing = async () => undefined;
     server.pods.delete('a');
     await clock.advance(30_000);
     expect(await change).to.equal(undefined);
   });
 
-  it('waits longer after each failure, up to half a minute, and does not spin on a watch that ends at once', async () => {
+  it('waits longer after each failure, up to 30 s, also for a watch that ends immediately', async () => {
     server.pods.set('a', pod('a', 1));
     await next(observe('a'));
     server.listing = () => Promise.reject(new ApiUnavailableError(facts, 'down', undefined));
-    server.say('end');
+    server.send('end');
     await clock.advance(600_000);
     expect(server.lists).to.be.within(20, 60);
 
     server.listing = async () => undefined;
-    for (let count = 0; count < 500; count += 1) server.say('end');
+    for (let count = 0; count < 500; count += 1) server.send('end');
     const before = server.lists;
     await clock.advance(60_000);
     expect(server.lists - before).to.be.below(15);
   });
 
-  it('rejects observers where pods cannot be listed', async () => {
+  it('rejects observers if pods cannot be listed', async () => {
     const refusal = new ForbiddenError(facts, 'no');
     server.listing = () => Promise.reject(refusal);
     expect(await rejection(observe('a').next())).to.equal(refusal);
@@ -325,12 +325,12 @@ describe('a pod watch', () => {
     expect(await next(observe('a'))).to.equal('1 Running');
   });
 
-  it('keeps on where the right to list is taken away later', async () => {
+  it('continues if the permission to list is revoked later', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
     server.listing = () => Promise.reject(new ForbiddenError(facts, 'no'));
-    server.say('end');
+    server.send('end');
     const change = next(a);
     await clock.advance(100_000);
     server.listing = async () => undefined;
@@ -339,7 +339,7 @@ describe('a pod watch', () => {
     expect(await change).to.equal('2 Running');
   });
 
-  it('rests when nobody has observed for half a minute, and begins anew', async () => {
+  it('stops after 30 s without observers, and starts again for the next one', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
@@ -354,7 +354,7 @@ describe('a pod watch', () => {
     expect(server.lists).to.equal(2);
   });
 
-  it('goes on where somebody observes again in time', async () => {
+  it('continues if a new observation begins in time', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
@@ -366,7 +366,7 @@ describe('a pod watch', () => {
     expect(server).to.include({ lists: 1, openWatches: 1 });
   });
 
-  it('ends an observation by its signal, with its reason, and no listener left', async () => {
+  it("rejects an observation with the signal's reason, and removes its listener", async () => {
     const controller = new AbortController();
     const a = observe('a', { signal: controller.signal });
     await next(a);
@@ -379,7 +379,7 @@ describe('a pod watch', () => {
     expect(await rejection(observe('a', { signal: controller.signal }).next())).to.equal(reason);
   });
 
-  it('ends every observation when it is closed', async () => {
+  it('rejects every observation on close', async () => {
     const a = observe('a');
     await next(a);
     const waiting = rejection(next(a));

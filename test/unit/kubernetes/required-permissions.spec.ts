@@ -35,11 +35,11 @@ function plain(rules: readonly Rule[]): Rule[] {
 }
 
 describe('docs/rbac.md', () => {
-  it('has a Role with exactly the rights that the library needs', async () => {
+  it('has a Role with exactly the required permissions', async () => {
     expect(plain(await documentedRules('Role'))).to.deep.equal(asRules(requiredPermissions));
   });
 
-  it('has a ClusterRole with exactly the rights that it may have as well', async () => {
+  it('has a ClusterRole with exactly the optional permissions', async () => {
     expect(plain(await documentedRules('ClusterRole'))).to.deep.equal(asRules(optionalClusterPermissions));
   });
 });

@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 
 import { ApiUnavailableError } from '../../../src/errors/cluster.ts';
+import { apiAnswerError } from '../../../src/kubernetes/api-error.ts';
 import { linesOf } from '../../../src/kubernetes/lines.ts';
-import { podFromJson } from '../../../src/kubernetes/pod-json.ts';
-import { decodeWatchLine, watchAnswerError } from '../../../src/kubernetes/watch-event.ts';
+import { podFromJson } from '../../../src/kubernetes/object-json.ts';
+import { decodeWatchLine, watchError } from '../../../src/kubernetes/watch-event.ts';
 import { WatchExpiredError } from '../../../src/kubernetes/watch-expired-error.ts';
 
 const facts = { verb: 'watch', resource: 'pods', namespace: 'ci', resourceVersion: '7' };
@@ -12,13 +13,13 @@ function line(type: string, object: unknown): string {
   return JSON.stringify({ type, object });
 }
 
-describe('a line of a watch', () => {
+describe('decodeWatchLine', () => {
   for (const [type, expected] of [
     ['ADDED', 'added'],
     ['MODIFIED', 'modified'],
     ['DELETED', 'deleted'],
   ] as const) {
-    it(`says that a pod was ${expected}`, () => {
+    it(`returns a pod that was ${expected}`, () => {
       expect(decodeWatchLine(line(type, { metadata: { name: 'p' } }), facts)).to.deep.equal({
         type: expected,
         pod: { metadata: { name: 'p' } },
@@ -26,20 +27,20 @@ describe('a line of a watch', () => {
     });
   }
 
-  it('says nothing of a pod as a bookmark, or as something newer than this program', () => {
+  it('returns nothing for a bookmark and for unknown event types', () => {
     expect(decodeWatchLine(line('BOOKMARK', { metadata: { resourceVersion: '9' } }), facts)).to.equal(undefined);
     expect(decodeWatchLine(line('FUTURE', {}), facts)).to.equal(undefined);
     expect(decodeWatchLine(line('ADDED', null), facts)).to.equal(undefined);
   });
 
-  it('ends the watch where the version is too old', () => {
+  it('throws WatchExpiredError if the version is too old', () => {
     expect(() => decodeWatchLine(line('ERROR', { code: 410, reason: 'Expired', message: 'too old' }), facts)).to.throw(
       WatchExpiredError,
     );
-    expect(watchAnswerError(410, 'gone', facts)).to.be.instanceOf(WatchExpiredError);
+    expect(watchError(apiAnswerError({ status: 410, body: 'gone' }, facts), facts)).to.be.instanceOf(WatchExpiredError);
   });
 
-  it('ends the watch at any other error, and at what is no event', () => {
+  it('throws for any other error, and for a line that is not an event', () => {
     expect(() => decodeWatchLine(line('ERROR', { code: 500, message: 'etcd' }), facts)).to.throw(
       ApiUnavailableError,
       'etcd',
@@ -51,7 +52,7 @@ describe('a line of a watch', () => {
   });
 });
 
-describe('the lines of a stream', () => {
+describe('linesOf', () => {
   async function collect(...chunks: Buffer[]): Promise<string[]> {
     async function* source(): AsyncGenerator<Uint8Array> {
       yield* chunks;
@@ -61,7 +62,7 @@ describe('the lines of a stream', () => {
     return lines;
   }
 
-  it('are whole however they are cut, also inside a character', async () => {
+  it('yields whole lines for any chunks, also when a character is split', async () => {
     const text = Buffer.from('one\nzwölf\n\nthree\n');
     for (let cut = 0; cut <= text.length; cut += 1) {
       expect(await collect(text.subarray(0, cut), text.subarray(cut))).to.deep.equal(['one', 'zwölf', 'three']);
@@ -69,16 +70,16 @@ describe('the lines of a stream', () => {
     expect(await collect(...[...text].map((byte) => Buffer.from([byte])))).to.deep.equal(['one', 'zwölf', 'three']);
   });
 
-  it('do not include one that was cut off', async () => {
+  it('discards a line that was cut off', async () => {
     expect(await collect(Buffer.from('one\n{"half":'))).to.deep.equal(['one']);
   });
 });
 
-describe('a pod as JSON', () => {
+describe('podFromJson', () => {
   const time = '2030-01-02T03:04:05Z';
   const date = new Date(time);
 
-  it('gets dates where the types promise them, and nowhere else', () => {
+  it('converts times to dates where the types declare them, and nowhere else', () => {
     const pod = podFromJson({
       metadata: {
         creationTimestamp: time,
@@ -111,7 +112,7 @@ describe('a pod as JSON', () => {
     });
   });
 
-  it('is none where it is no object', () => {
+  it('returns undefined for JSON that is not an object', () => {
     for (const odd of [undefined, null, 'x', []]) expect(podFromJson(odd)).to.equal(undefined);
     expect(podFromJson({ status: { conditions: 'x', containerStatuses: [null] } })).to.be.an('object');
   });

@@ -12,7 +12,7 @@ const field = (act: () => unknown): unknown => {
 };
 
 describe('checkText', () => {
-  it('counts characters, not their halves', () => {
+  it('counts characters, not UTF-16 code units', () => {
     expect(field(() => checkText('name', '🚀'.repeat(10), 10))).to.equal(undefined);
     expect(field(() => checkText('name', '🚀'.repeat(11), 10))).to.equal('name');
   });
@@ -28,23 +28,23 @@ describe('ownerDigest', () => {
     );
   });
 
-  it('does not run kind and key together', () => {
+  it('does not depend on the concatenation of kind and key alone', () => {
     expect(ownerDigest({ kind: 'a', key: 'bc' })).not.to.equal(ownerDigest({ kind: 'ab', key: 'c' }));
     expect(ownerDigest({ kind: 'a","b', key: 'c' })).not.to.equal(ownerDigest({ kind: 'a', key: 'b","c' }));
   });
 });
 
 describe('toJson', () => {
-  it('refuses a text that cannot be stored, however deep', () => {
+  it('rejects a text that cannot be stored, at any depth', () => {
     expect(field(() => toJson('settings', { a: [{ b: 'x\0' }] }))).to.equal('settings');
     expect(field(() => toJson('settings', { a: [{ b: '\udc00' }] }))).to.equal('settings');
   });
 
-  it('refuses such a text in a name as well', () => {
+  it('rejects a name that cannot be stored', () => {
     expect(field(() => toJson('settings', { 'x\0': 1 }))).to.equal('settings');
   });
 
-  it('leaves everything else as JSON has it', () => {
+  it('writes everything else as JSON does', () => {
     expect(toJson('settings', { a: undefined, b: null, c: [1, 'é"\\'] })).to.equal('{"b":null,"c":[1,"é\\"\\\\"]}');
   });
 });

@@ -3,9 +3,9 @@ import { expect } from 'chai';
 import { ContainerDisappearedError } from '../../../src/errors/repository.ts';
 import { isConflict, isUnfit, sqlStateOf, toRepositoryError } from '../../../src/repository/postgres/pg-error.ts';
 
-/** An answer of the server, as both drivers give it. */
+/** Returns an error of the server, as both drivers report it. */
 const answer = (code: string, facts: object = {}): Error =>
-  Object.assign(new Error('as the server says'), { code, severity: 'ERROR', ...facts });
+  Object.assign(new Error('message of the server'), { code, severity: 'ERROR', ...facts });
 const code = (error: unknown): unknown => (toRepositoryError(error) as { code?: unknown }).code;
 
 describe('toRepositoryError', () => {
@@ -28,7 +28,7 @@ describe('toRepositoryError', () => {
     '57P05',
     '25P02',
   ]) {
-    it(`makes SQLSTATE ${state} "unavailable", which may be tried again`, () => {
+    it(`returns a retryable RepositoryUnavailableError for SQLSTATE ${state}`, () => {
       const error = answer(state);
       expect(toRepositoryError(error)).to.include({
         code: 'KW_ERR_REPOSITORY_UNAVAILABLE',
@@ -39,7 +39,7 @@ describe('toRepositoryError', () => {
   }
 
   for (const state of ['28P01', '28000', '3D000', '42501']) {
-    it(`makes SQLSTATE ${state} a wrong option, which may not`, () => {
+    it(`returns an InvalidSpecError of the option for SQLSTATE ${state}, which is not retryable`, () => {
       expect(toRepositoryError(answer(state))).to.include({
         code: 'KW_ERR_INVALID_SPEC',
         field: 'database',
@@ -48,7 +48,7 @@ describe('toRepositoryError', () => {
     });
   }
 
-  it('names the field of a value that the schema refuses', () => {
+  it('names the field of a value that the schema rejects', () => {
     expect(toRepositoryError(answer('23505', { constraint: 'containers_handle_key' }))).to.include({ field: 'handle' });
     expect(toRepositoryError(answer('23503', { constraint: 'volumes_worker_name_fkey' }))).to.include({
       field: 'workerName',
@@ -60,7 +60,7 @@ describe('toRepositoryError', () => {
     expect(toRepositoryError(answer('22P02'))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'value' });
   });
 
-  it('makes whatever happened on the way to the server "unavailable"', () => {
+  it('returns RepositoryUnavailableError for every failure on the way to the server', () => {
     for (const error of [
       Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }),
       Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }),
@@ -71,7 +71,7 @@ describe('toRepositoryError', () => {
     }
   });
 
-  it('says what failed where a host has several addresses', () => {
+  it('reports every failure if a host has several addresses', () => {
     const error = new AggregateError([
       new Error('connect ECONNREFUSED ::1:1'),
       new Error('connect ECONNREFUSED 127.0.0.1:1'),
@@ -79,7 +79,7 @@ describe('toRepositoryError', () => {
     expect((toRepositoryError(error) as Error).message).to.contain('::1:1; connect ECONNREFUSED 127.0.0.1:1');
   });
 
-  it('leaves errors of ours, faults of the program and what is no error as they are', () => {
+  it('returns errors of the library, programming errors and values that are no errors unchanged', () => {
     for (const error of [
       new ContainerDisappearedError('c', 'w'),
       new TypeError('x is not a function'),
@@ -106,25 +106,25 @@ describe('isUnfit', () => {
     '58030',
     'XX000',
   ]) {
-    it(`is true of a connection that answers ${state}`, () => {
+    it(`is true for SQLSTATE ${state}`, () => {
       expect(isUnfit(answer(state))).to.equal(true);
     });
   }
 
   for (const state of ['22P02', '23505', '40001', '42501', '42P01', '53100', '55P03', '57014']) {
-    it(`is false of one that answers ${state}, which is about the statement`, () => {
+    it(`is false for SQLSTATE ${state}, which concerns only the statement`, () => {
       expect(isUnfit(answer(state))).to.equal(false);
     });
   }
 
-  it('is true of one that does not answer', () => {
+  it('is true if the server does not answer', () => {
     expect(isUnfit(new Error('Query read timeout'))).to.equal(true);
     expect(isUnfit(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))).to.equal(true);
   });
 });
 
 describe('isConflict', () => {
-  it('is true of deadlocks and serialization failures alone', () => {
+  it('is true only for deadlocks and serialization failures', () => {
     expect(['40001', '40P01', '40002', '23505', '57014'].map((state) => isConflict(answer(state)))).to.deep.equal([
       true,
       true,
@@ -135,7 +135,7 @@ describe('isConflict', () => {
     expect(isConflict(new Error('40001'))).to.equal(false);
   });
 
-  it('takes the code of a system error for no SQLSTATE', () => {
+  it('does not treat the code of a system error as an SQLSTATE', () => {
     expect(sqlStateOf(Object.assign(new Error('no'), { code: 'EPIPE' }))).to.equal(undefined);
   });
 });

@@ -4,7 +4,7 @@ import { type OwnPool, openPool, type PgModule, type PoolConfig } from '../../..
 import { rejection } from '../../contract/repository/repository-under-test.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-/** The package `pg`, as far as it is used, that remembers how a pool was made. */
+/** The used subset of the package `pg`. Records the options of every pool. */
 function recordingPg(): {
   readonly pg: PgModule;
   readonly configs: PoolConfig[];
@@ -34,7 +34,7 @@ function recordingPg(): {
 }
 
 describe('openPool', () => {
-  it('makes a small pool whose statements and connections have an end, and sends no start-up parameter but its name', async () => {
+  it('creates a small pool with time-outs and connection lifetimes, and sends no start-up parameter except its name', async () => {
     const { pg, configs } = recordingPg();
     await openPool('postgres://h/d', silentLogger, async () => pg);
     expect(configs).to.have.length(1);
@@ -51,7 +51,7 @@ describe('openPool', () => {
       .and.not.to.have.any.keys(...startup);
   });
 
-  it('logs a connection that dies while idle, instead of ending the host', async () => {
+  it('logs a connection that fails while idle, and does not end the host', async () => {
     const { pg, listeners } = recordingPg();
     const warnings: unknown[] = [];
     await openPool(
@@ -63,7 +63,7 @@ describe('openPool', () => {
     expect(warnings).to.deep.equal([{ error: 'terminated' }]);
   });
 
-  it('says what to install where pg is missing', async () => {
+  it('names the package to install if pg is missing', async () => {
     const missing = async () => {
       throw Object.assign(new Error(`Cannot find package 'pg'`), { code: 'ERR_MODULE_NOT_FOUND' });
     };
@@ -72,7 +72,7 @@ describe('openPool', () => {
     expect(error.message).to.contain('npm install pg').and.not.to.contain('secret');
   });
 
-  it('loads nothing for what is no URL of PostgreSQL', async () => {
+  it('loads nothing for a URL that is not a PostgreSQL URL', async () => {
     const error = await rejection(openPool('file:///etc/passwd', silentLogger, async () => expect.fail('loaded')));
     expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'database' });
   });

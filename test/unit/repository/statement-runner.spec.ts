@@ -1,12 +1,13 @@
 import { expect } from 'chai';
-import { Kysely, sql } from 'kysely';
+import { Kysely } from 'kysely';
 
 import type { DatabaseClient, DatabasePool } from '../../../src/repository/postgres/database.ts';
 import { PoolDialect } from '../../../src/repository/postgres/pool-driver.ts';
 import { StatementRunner } from '../../../src/repository/postgres/statement-runner.ts';
+import type { Tables } from '../../../src/repository/postgres/tables.ts';
 import { rejection } from '../../contract/repository/repository-under-test.ts';
 
-/** A pool of one client, whose answers are given in advance. */
+/** A pool of one client with scripted answers. */
 class ScriptedPool implements DatabasePool {
   readonly statements: string[] = [];
   readonly releases: (boolean | undefined)[] = [];
@@ -32,44 +33,46 @@ class ScriptedPool implements DatabasePool {
   }
 }
 
-const answer = (code: string): Error => Object.assign(new Error('as the server says'), { code, severity: 'ERROR' });
+const answer = (code: string): Error => Object.assign(new Error('message of the server'), { code, severity: 'ERROR' });
 
 describe('StatementRunner', () => {
   const pauses: number[] = [];
   const runnerOf = (pool: DatabasePool) =>
     new StatementRunner({
-      db: new Kysely({ dialect: new PoolDialect(pool), log: [] }),
+      db: new Kysely<Tables>({ dialect: new PoolDialect(pool), log: [] }),
       pause: async (attempt) => void pauses.push(attempt),
     });
-  const statement = sql<{ a: number }>`select 1 as a`;
+  const statement = new Kysely<Tables>({ dialect: new PoolDialect(new ScriptedPool([])) }).selectNoFrom(({ lit }) =>
+    lit<number>(1).as('a'),
+  );
 
   beforeEach(() => pauses.splice(0));
 
-  it('gives the rows', async () => {
+  it('returns the rows', async () => {
     const pool = new ScriptedPool([[{ a: 1 }, { a: 2 }]]);
     expect(await runnerOf(pool).rows(statement)).to.deep.equal([{ a: 1 }, { a: 2 }]);
     expect(pool.releases).to.deep.equal([false]);
   });
 
-  it('tries again what lost against others, after a pause, and gives what it gets then', async () => {
+  it('retries a statement that lost a conflict, after a pause, and returns its rows', async () => {
     const pool = new ScriptedPool([answer('40P01'), answer('40001'), [{ a: 1 }]]);
     expect(await runnerOf(pool).first(statement)).to.deep.equal({ a: 1 });
     expect(pauses).to.deep.equal([1, 2]);
   });
 
-  it('gives up after six attempts', async () => {
+  it('rejects after six attempts', async () => {
     const pool = new ScriptedPool(Array.from({ length: 10 }, () => answer('40001')));
     expect(await rejection(runnerOf(pool).rows(statement))).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE' });
     expect(pool.statements).to.have.length(6);
   });
 
-  it('never tries again what may have been done', async () => {
+  it('never retries a statement that may have succeeded', async () => {
     const pool = new ScriptedPool([new Error('Connection terminated unexpectedly')]);
     expect(await rejection(runnerOf(pool).rows(statement))).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE' });
     expect(pool.statements).to.have.length(1);
   });
 
-  it('keeps a connection on which the server answered, and closes one on which it did not', async () => {
+  it('keeps a connection on which the server answered, and closes one on which it did not answer', async () => {
     const pool = new ScriptedPool([answer('23505'), new Error('Query read timeout')]);
     const runner = runnerOf(pool);
     await rejection(runner.rows(statement));
@@ -78,7 +81,7 @@ describe('StatementRunner', () => {
     expect(pool.listeners.size).to.equal(0);
   });
 
-  it('closes a connection on which the server answers that it cannot serve', async () => {
+  it('closes a connection on which the server reports that it cannot serve', async () => {
     const states = ['25006', '57P01', '57P02', '57P03', '08006', '08P01'];
     const pool = new ScriptedPool(states.map(answer));
     const runner = runnerOf(pool);
@@ -91,14 +94,14 @@ describe('StatementRunner', () => {
     expect(pool.releases).to.deep.equal(states.map(() => true));
   });
 
-  it('closes a connection that died while it was out of the pool', async () => {
+  it('closes a connection that failed while it was checked out', async () => {
     const pool = new ScriptedPool([]);
     const db = new Kysely<unknown>({ dialect: new PoolDialect(pool), log: [] });
     await db.connection().execute(async () => pool.listeners.forEach((listener) => listener(new Error('gone'))));
     expect(pool.releases).to.deep.equal([true]);
   });
 
-  it('sends nothing after it was closed', async () => {
+  it('sends nothing after close()', async () => {
     const pool = new ScriptedPool([]);
     const runner = runnerOf(pool);
     runner.close();

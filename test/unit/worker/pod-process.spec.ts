@@ -50,7 +50,7 @@ describe('a followed process', () => {
 
   /** The command ends, with this output. */
   function end(result: object = {}, stdout: Buffer = Buffer.alloc(0)): void {
-    agent.say(wireEnd(1, stdout.length, sha256(stdout)), wireEnd(2, 0, sha256(Buffer.alloc(0))));
+    agent.send(wireEnd(1, stdout.length, sha256(stdout)), wireEnd(2, 0, sha256(Buffer.alloc(0))));
     agent.json('RESULT', { ...PROCESS_RESULT, stdoutBytes: stdout.length, ...result });
   }
 
@@ -155,7 +155,10 @@ describe('a followed process', () => {
       const content = randomBytes(2_948_894);
       const waiting = pod.follow({ stdout }).wait();
       await opened();
-      agent.say(wireData(1, 0, content.subarray(0, 262_144)), wireData(1, 262_144, content.subarray(262_144, 524_288)));
+      agent.send(
+        wireData(1, 0, content.subarray(0, 262_144)),
+        wireData(1, 262_144, content.subarray(262_144, 524_288)),
+      );
       await settle();
       pod.stored.set('x', {
         exitStatus: 0,
@@ -195,7 +198,7 @@ describe('a followed process', () => {
       const stdin = new PassThrough();
       const waiting = pod.follow({ stdin }).wait();
       await opened(mine);
-      agent.say(wireWindow(0, 0, 1000));
+      agent.send(wireWindow(0, 0, 1000));
       stdin.write('0123');
       await settle();
       await agent.next('WINDOW');
@@ -207,7 +210,7 @@ describe('a followed process', () => {
       expect(agent.frames, 'sent while another host has stdin').to.deep.equal([]);
       // The other host has given the same bytes up to here.
       agent.json('PROGRESS', { stdin: { owner: true, from: 6, ended: false } });
-      agent.say(wireWindow(0, 6, 1000));
+      agent.send(wireWindow(0, 6, 1000));
       await settle();
       expect(readData(await agent.next('DATA'))).to.deep.include({ offset: 6, bytes: Buffer.from('6789') });
       expect(readEnd(await agent.next('END'))).to.deep.equal({
@@ -223,7 +226,7 @@ describe('a followed process', () => {
       const stdin = new PassThrough();
       const waiting = pod.follow({ stdin }, { stdinFrom: 'here' }).wait();
       await opened({ stdin: { from: 100, ended: false } });
-      agent.say(wireWindow(0, 100, 1000));
+      agent.send(wireWindow(0, 100, 1000));
       stdin.write('mine ');
       await settle();
       agent.json('PROGRESS', { stdin: { owner: false } });
@@ -231,7 +234,7 @@ describe('a followed process', () => {
       await settle();
       agent.frames.length = 0;
       agent.json('PROGRESS', { stdin: { owner: true, from: 120, ended: false } });
-      agent.say(wireWindow(0, 120, 1000));
+      agent.send(wireWindow(0, 120, 1000));
       stdin.end('later');
       await settle();
       const sent: Buffer[] = [];

@@ -1,13 +1,17 @@
-import type { RawBuilder } from 'kysely';
+import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
 
-import type { Tables } from '../tables.ts';
+// `sql` writes the expressions of check constraints: DDL takes no parameters, which the
+// expression builder would bind.
 
-/** How much a process printed on each stream, so that a host that has not got all of it can tell, also when its pod is gone. */
-export function outputSizes({ processes }: Tables): readonly RawBuilder<unknown>[] {
-  return [
-    sql`alter table ${processes}
-      add column stdout_bytes bigint check (stdout_bytes between 0 and 9007199254740991),
-      add column stderr_bytes bigint check (stderr_bytes between 0 and 9007199254740991)`,
-  ];
+/**
+ * Adds the size of a process's output on each stream. A host that has not received all of it can
+ * detect that, also when the pod no longer exists.
+ */
+export async function outputSizes({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .alterTable('processes')
+    .addColumn('stdout_bytes', 'bigint', (column) => column.check(sql`stdout_bytes between 0 and 9007199254740991`))
+    .addColumn('stderr_bytes', 'bigint', (column) => column.check(sql`stderr_bytes between 0 and 9007199254740991`))
+    .execute();
 }

@@ -1,15 +1,17 @@
-import type { RawBuilder } from 'kysely';
+import type { Migration } from 'kysely/migration';
 
-import type { Tables } from '../tables.ts';
 import { initial } from './0001-initial.ts';
 import { processFacts } from './0002-process-facts.ts';
 import { leaseGeneration } from './0003-lease-generation.ts';
 import { outputSizes } from './0004-output-sizes.ts';
 
-/** The statements of each migration by its name. Names sort in the order in which they run; one that was released is never changed. */
-export const migrations: Readonly<Record<string, (tables: Tables) => readonly RawBuilder<unknown>[]>> = {
-  '0001-initial': initial,
-  '0002-process-facts': processFacts,
-  '0003-lease-generation': leaseGeneration,
-  '0004-output-sizes': outputSizes,
+/**
+ * The migrations by name. They run in the order of their names. The effect of a released migration
+ * never changes.
+ */
+export const migrations: Readonly<Record<string, Migration>> = {
+  '0001-initial': { up: initial },
+  '0002-process-facts': { up: processFacts },
+  '0003-lease-generation': { up: leaseGeneration },
+  '0004-output-sizes': { up: outputSizes },
 };

@@ -24,7 +24,7 @@ const OPENED = {
   startedAt: 1000,
 };
 
-describe('an attachment', () => {
+describe('AttachOperation', () => {
   let setup: ScriptedClient;
   let agent: ScriptedAgent;
   let open: Record<string, unknown>;
@@ -51,10 +51,10 @@ describe('an attachment', () => {
   }
 
   const ended = (stdout: Buffer, stderr: Buffer): void => {
-    agent.say(wireEnd(1, stdout.length, sha256(stdout)), wireEnd(2, stderr.length, sha256(stderr)));
+    agent.send(wireEnd(1, stdout.length, sha256(stdout)), wireEnd(2, stderr.length, sha256(stderr)));
   };
 
-  it('says what it wants, and gives what OPENED says', async () => {
+  it('sends its specification, and returns the fields of OPENED', async () => {
     const attachment = await attach(
       {},
       { from: { stdout: 7, stderr: 'now' }, stdin: true, attempt: 3 },
@@ -83,20 +83,20 @@ describe('an attachment', () => {
     expect(readWindow(await agent.next('WINDOW'))).to.deep.include({ stream: 2, limit: 1000 });
   });
 
-  it('tells what the agent cannot: kills for memory that are not counted, and output that was cut', async () => {
+  it('reports unknown OOM kills and truncated output', async () => {
     const attachment = await attach({});
     ended(Buffer.alloc(0), Buffer.alloc(0));
     agent.json('RESULT', { ...PROCESS_RESULT, oomKills: -1, outputCut: true });
     expect(await attachment.result).to.include({ oomKills: undefined, outputCut: true });
   });
 
-  it('delivers both streams, and the result when all is delivered and proven', async () => {
+  it('delivers both streams, and resolves when all output is delivered and verified', async () => {
     const out: string[] = [];
     const attachment = await attach({
       stdout: (chunk) => void out.push(`out ${Buffer.from(chunk).toString()}`),
       stderr: (chunk) => void out.push(`err ${Buffer.from(chunk).toString()}`),
     });
-    agent.say(
+    agent.send(
       wireData(1, 0, Buffer.from('a')),
       wireData(2, 0, Buffer.from('b')),
       wireData(1, 1, zstdCompressSync(Buffer.from('c')), { rawLength: 1 }),
@@ -118,14 +118,14 @@ describe('an attachment', () => {
     });
   });
 
-  it('goes on from an offset', async () => {
+  it('starts at an offset', async () => {
     const attachment = await attach(
       {},
       { from: { stdout: 100, stderr: 0 } },
       { stdout: { from: 100, first: 0, end: 102 } },
     );
     expect(attachment.position).to.deep.equal({ stdoutBytes: 100, stderrBytes: 0 });
-    agent.say(
+    agent.send(
       wireData(1, 100, Buffer.from('ab')),
       wireEnd(1, 102, sha256(Buffer.from('ab'))),
       wireEnd(2, 0, sha256(Buffer.alloc(0))),
@@ -135,12 +135,12 @@ describe('an attachment', () => {
     expect(attachment.position.stdoutBytes).to.equal(102);
   });
 
-  it('gives credit only for what a sink has taken, for each stream by itself', async () => {
+  it('extends the window only by consumed output, for each stream separately', async () => {
     const taken: (() => void)[] = [];
     const attachment = await attach({ stdout: () => new Promise((resolve) => taken.push(resolve)) });
     await agent.next('WINDOW');
     await agent.next('WINDOW');
-    agent.say(wireData(1, 0, randomBytes(600)), wireData(1, 600, randomBytes(400)), wireData(2, 0, randomBytes(300)));
+    agent.send(wireData(1, 0, randomBytes(600)), wireData(1, 600, randomBytes(400)), wireData(2, 0, randomBytes(300)));
     await settle();
     expect(readWindow(await agent.next('WINDOW'))).to.deep.include({ stream: 2, acknowledged: 300, limit: 1300 });
     expect(agent.frames).to.deep.equal([]);
@@ -153,9 +153,9 @@ describe('an attachment', () => {
     expect(taken).to.have.length(2);
   });
 
-  it('says what is stored', async () => {
+  it('reports stored output', async () => {
     const attachment = await attach();
-    agent.say(wireData(1, 0, randomBytes(10)));
+    agent.send(wireData(1, 0, randomBytes(10)));
     attachment.acknowledgeDurable({ stdoutBytes: 100, stderrBytes: 0 });
     await settle();
     const windows = agent.frames.map(readWindow).filter(({ durable }) => durable);
@@ -165,7 +165,7 @@ describe('an attachment', () => {
     ]);
   });
 
-  it('waits for a slow sink before it gives the result', async () => {
+  it('waits for a slow sink before it resolves', async () => {
     let taken: (() => void) | undefined;
     let result = false;
     const attachment = await attach({ stdout: () => new Promise((resolve) => (taken = resolve)) });
@@ -180,7 +180,7 @@ describe('an attachment', () => {
     expect(result).to.equal(true);
   });
 
-  it('wants no output where it was told so', async () => {
+  it('receives no output with output: false', async () => {
     const attachment = await attach({}, { output: false });
     expect(open['output']).to.equal(false);
     agent.json('RESULT', PROCESS_RESULT);
@@ -188,7 +188,7 @@ describe('an attachment', () => {
     expect(agent.types).not.to.include('WINDOW');
   });
 
-  it('forwards a stop, and continues', async () => {
+  it('sends STOP, and continues', async () => {
     const attachment = await attach({}, { output: false });
     attachment.stop(10_000);
     await settle();
@@ -197,23 +197,23 @@ describe('an attachment', () => {
     expect(await attachment.result).to.include({ exitStatus: 143, signal: 15 });
   });
 
-  context('that feeds stdin', () => {
+  context('when it feeds stdin', () => {
     const feed = (): Promise<Attachment> =>
       attach({}, { output: false, stdin: true }, { stdin: { from: 5, ended: false } });
 
-    it('sends within the window, from where the agent is, in the order of the calls', async () => {
+    it('sends within the window, from the offset of the agent, in the order of the calls', async () => {
       const attachment = await feed();
       let sent = 0;
       for (const text of ['abc', 'defg']) void attachment.sendStdin(Buffer.from(text)).then(() => (sent += 1));
       const last = attachment.endStdin();
       await settle();
       expect(agent.frames).to.deep.equal([]);
-      agent.say(wireWindow(0, 5, 10));
+      agent.send(wireWindow(0, 5, 10));
       await settle();
       expect(readData(await agent.next('DATA'))).to.deep.include({ stream: 0, offset: 5, bytes: Buffer.from('abc') });
       expect(readData(await agent.next('DATA'))).to.deep.include({ offset: 8, bytes: Buffer.from('de') });
       expect(sent).to.equal(1);
-      agent.say(wireWindow(0, 10, 20));
+      agent.send(wireWindow(0, 10, 20));
       expect(attachment.stdinAcknowledged).to.equal(10);
       await last;
       expect(sent).to.equal(2);
@@ -225,7 +225,7 @@ describe('an attachment', () => {
       });
     });
 
-    it('drops what the command does not read any more', async () => {
+    it('discards bytes after the command has ended', async () => {
       const attachment = await feed();
       const waiting = attachment.sendStdin(Buffer.from('abc'));
       agent.json('RESULT', PROCESS_RESULT);
@@ -236,7 +236,7 @@ describe('an attachment', () => {
       expect(agent.types).not.to.include('DATA');
     });
 
-    it('rejects what waits when the connection is lost, with its reason', async () => {
+    it('rejects waiting and later calls with the reason of a lost connection', async () => {
       const attachment = await feed();
       const waiting = rejection(attachment.sendStdin(Buffer.from('abc')));
       const cut = new Error('cut');
@@ -246,16 +246,16 @@ describe('an attachment', () => {
       expect(await rejection(attachment.sendStdin(Buffer.from('abc')))).to.equal(cut);
     });
 
-    it('refuses an acknowledgement of what was not sent', async () => {
+    it('rejects an acknowledgement of bytes that were not sent', async () => {
       const attachment = await feed();
-      agent.say(wireWindow(0, 6, 10));
+      agent.send(wireWindow(0, 6, 10));
       expect(await rejection(attachment.result)).to.be.instanceOf(ProtocolViolationError);
       expect(agent.closed).to.equal(true);
     });
   });
 
-  context('that ends otherwise', () => {
-    it('rejects with the reason of the connection, delivers nothing after it, and its position says where to go on', async () => {
+  context('when it ends early', () => {
+    it('rejects with the reason of the connection, stops delivery, and keeps the position to resume from', async () => {
       let taken: (() => void) | undefined;
       const chunks: number[] = [];
       const attachment = await attach({
@@ -264,7 +264,7 @@ describe('an attachment', () => {
           return new Promise((resolve) => (taken = resolve));
         },
       });
-      agent.say(wireData(1, 0, randomBytes(10)), wireData(1, 10, randomBytes(20)));
+      agent.send(wireData(1, 0, randomBytes(10)), wireData(1, 10, randomBytes(20)));
       const cut = new Error('cut');
       agent.lose(cut);
       const failed = rejection(attachment.result);
@@ -275,7 +275,7 @@ describe('an attachment', () => {
       expect(attachment.position.stdoutBytes).to.equal(10);
     });
 
-    it('rejects with the meaning of the error of the agent, at the start or later', async () => {
+    it('rejects with the mapped error of the agent, before and after OPENED', async () => {
       const attaching = rejection(setup.client.attach({ processId: 'x' }, {}));
       ({ agent } = await setup.opened('attach'));
       agent.json('ERROR', { code: 'PROCESS_NOT_FOUND', message: 'm' });
@@ -286,7 +286,7 @@ describe('an attachment', () => {
       expect(setup.agents).to.have.length(1);
     });
 
-    it('rejects with what a sink fails with, detaches, and the connection is used again', async () => {
+    it('rejects with the error of a sink, detaches, and reuses the connection', async () => {
       const broken = new Error('broken pipe');
       for (const stdout of [
         () => Promise.reject(broken),
@@ -306,7 +306,7 @@ describe('an attachment', () => {
       expect(setup.agents).to.have.length(1);
     });
 
-    it('detaches, and then delivers nothing', async () => {
+    it('delivers nothing after detach', async () => {
       const chunks: Uint8Array[] = [];
       const attachment = await attach({ stdout: (chunk) => void chunks.push(chunk) });
       const detaching = attachment.detach();
@@ -321,7 +321,7 @@ describe('an attachment', () => {
       expect(agent.types.at(-1)).to.equal('DONE');
     });
 
-    it('closes the connection where the agent does not answer the detaching', async () => {
+    it('closes the connection if the agent does not answer CANCEL', async () => {
       const attachment = await attach();
       const detaching = attachment.detach();
       await setup.clock.advance(5_000);
@@ -329,7 +329,7 @@ describe('an attachment', () => {
       expect(agent.closed).to.equal(true);
     });
 
-    it('ends with the signal of the attaching only while it attaches', async () => {
+    it('ignores the signal after OPENED', async () => {
       const stop = new AbortController();
       const attaching = setup.client.attach({ processId: 'x' }, {}, { signal: stop.signal });
       ({ agent } = await setup.opened('attach'));
@@ -343,33 +343,33 @@ describe('an attachment', () => {
     });
 
     for (const [what, frames] of [
-      ['bytes that skip some', [wireData(1, 1, Buffer.from('a'))]],
-      ['bytes that come twice', [wireData(1, 0, Buffer.from('a')), wireData(1, 0, Buffer.from('a'))]],
-      ['more than the window', [wireData(1, 0, randomBytes(1001))]],
-      ['bytes on stdin', [wireData(0, 0, Buffer.from('a'))]],
-      ['bytes after the end', [wireEnd(1, 0, sha256(Buffer.alloc(0))), wireData(1, 0, Buffer.from('a'))]],
-      ['two ends', [wireEnd(1, 0, sha256(Buffer.alloc(0))), wireEnd(1, 0, sha256(Buffer.alloc(0)))]],
-      ['an end elsewhere', [wireEnd(1, 5, sha256(Buffer.alloc(0)))]],
-      ['what is not zstd', [wireData(1, 0, Buffer.from('abc'), { rawLength: 100 })]],
-      ['a window for no stdin', [wireWindow(0, 0, 10)]],
+      ['a gap in the output', [wireData(1, 1, Buffer.from('a'))]],
+      ['repeated output', [wireData(1, 0, Buffer.from('a')), wireData(1, 0, Buffer.from('a'))]],
+      ['output beyond the window', [wireData(1, 0, randomBytes(1001))]],
+      ['DATA on stdin', [wireData(0, 0, Buffer.from('a'))]],
+      ['DATA after END', [wireEnd(1, 0, sha256(Buffer.alloc(0))), wireData(1, 0, Buffer.from('a'))]],
+      ['a second END', [wireEnd(1, 0, sha256(Buffer.alloc(0))), wireEnd(1, 0, sha256(Buffer.alloc(0)))]],
+      ['an END at another offset', [wireEnd(1, 5, sha256(Buffer.alloc(0)))]],
+      ['DATA that is not zstd', [wireData(1, 0, Buffer.from('abc'), { rawLength: 100 })]],
+      ['a WINDOW without stdin', [wireWindow(0, 0, 10)]],
     ] as const) {
       it(`closes the connection for ${what}`, async () => {
         const attachment = await attach();
-        agent.say(...frames);
+        agent.send(...frames);
         expect(await rejection(attachment.result)).to.be.instanceOf(ProtocolViolationError);
         expect(agent.closed).to.equal(true);
       });
     }
 
-    it('closes the connection for a result before the ends', async () => {
+    it('closes the connection for a RESULT before END', async () => {
       const attachment = await attach();
       agent.json('RESULT', PROCESS_RESULT);
       expect(await rejection(attachment.result)).to.be.instanceOf(ProtocolViolationError);
     });
 
-    it('gives no result of output whose digest is another', async () => {
+    it('rejects with DigestMismatchError for output with another digest', async () => {
       const attachment = await attach();
-      agent.say(wireData(1, 0, Buffer.from('a')));
+      agent.send(wireData(1, 0, Buffer.from('a')));
       ended(Buffer.from('b'), Buffer.alloc(0));
       agent.json('RESULT', PROCESS_RESULT);
       expect(await rejection(attachment.result)).to.be.instanceOf(DigestMismatchError);

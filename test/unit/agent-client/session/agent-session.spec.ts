@@ -20,7 +20,7 @@ import { rejection } from '../../../support/rejection.ts';
 import { HELLO, ScriptedAgent } from '../../../support/scripted-agent.ts';
 import { settle, VirtualClock } from '../../../support/virtual-clock.ts';
 
-describe('a session', () => {
+describe('AgentSession', () => {
   let clock: VirtualClock;
   let agent: ScriptedAgent;
   let events: string[];
@@ -46,7 +46,7 @@ describe('a session', () => {
 
   const open = (signal?: AbortSignal) => AgentSession.open(agent.connection, options, { signal });
 
-  /** An operation that writes down what it is told. */
+  /** An operation that records its calls. */
   function handler(changes: Partial<OperationHandler> = {}): OperationHandler {
     return {
       bind: (bound) => {
@@ -64,8 +64,8 @@ describe('a session', () => {
     };
   }
 
-  context('when it greets', () => {
-    it('says HELLO without waiting, and gives what the agent says', async () => {
+  context('when it opens', () => {
+    it('sends HELLO without waiting, and resolves with the HELLO of the agent', async () => {
       const opening = open();
       expect(await agent.nextJson('HELLO')).to.deep.equal({
         magic: 'kubernetes-worker',
@@ -86,19 +86,19 @@ describe('a session', () => {
       });
     });
 
-    it('speaks the highest version that both know', async () => {
+    it('uses the highest common version', async () => {
       agent.hello({ protocol: [1, 7] });
       expect((await open()).hello.protocol).to.equal(3);
     });
 
-    it('fails where there is no common version, with both ranges', async () => {
+    it('rejects with both ranges if there is no common version', async () => {
       agent.hello({ protocol: [4, 5] });
       const error = await rejection(open());
       expect(error).to.be.instanceOf(AgentIncompatibleError).with.deep.property('agentProtocol', [4, 5]);
       expect(agent.closed).to.equal(true);
     });
 
-    it('fails where the agent says nothing, in time', async () => {
+    it('rejects if the agent sends no HELLO in time', async () => {
       const opening = rejection(open());
       await clock.advance(29_000);
       expect(agent.closed).to.equal(false);
@@ -110,14 +110,14 @@ describe('a session', () => {
       expect(clock.sleeping).to.equal(0);
     });
 
-    it('fails with the reason of a connection that ends', async () => {
+    it('rejects with the reason of a connection that ends', async () => {
       const reason = new Error('container not found');
       const opening = rejection(open());
       agent.lose(reason);
       expect(await opening).to.equal(reason);
     });
 
-    it('fails with the reason of its signal, and lets go of it', async () => {
+    it('rejects with the reason of its signal, and removes its listener', async () => {
       const stop = new AbortController();
       const opening = rejection(open(stop.signal));
       const reason = new Error('stopped');
@@ -130,15 +130,15 @@ describe('a session', () => {
     });
 
     for (const [what, bytes] of [
-      ['another frame first', wireJson('OPENED', {})],
-      ['a PING first', wireFrame('PING', Buffer.alloc(8))],
+      ['another frame before HELLO', wireJson('OPENED', {})],
+      ['a PING before HELLO', wireFrame('PING', Buffer.alloc(8))],
       ['the output of another program', Buffer.from('OCI runtime exec failed: exec failed')],
-      ['a HELLO of something else', wireJson('HELLO', { ...HELLO, magic: 'other' })],
+      ['a HELLO with another magic', wireJson('HELLO', { ...HELLO, magic: 'other' })],
       ['a HELLO without its fields', wireJson('HELLO', { magic: 'kubernetes-worker', protocol: [1, 1] })],
-      ['a HELLO that is no JSON', wireFrame('HELLO', Buffer.from('hello'))],
+      ['a HELLO without JSON', wireFrame('HELLO', Buffer.from('hello'))],
     ] as const) {
-      it(`refuses ${what}`, async () => {
-        agent.say(bytes);
+      it(`rejects ${what}`, async () => {
+        agent.send(bytes);
         expect(await rejection(open())).to.be.instanceOf(ProtocolViolationError);
         expect(agent.closed).to.equal(true);
       });
@@ -160,7 +160,7 @@ describe('a session', () => {
       expect(clock.sleeping).to.equal(0);
     });
 
-    it('pings after 10 s in which nothing was said, and not before', async () => {
+    it('sends PING after 10 s of silence, and not before', async () => {
       await clock.advance(9_000);
       expect(agent.types).to.deep.equal(['HELLO']);
       await clock.advance(2_500);
@@ -170,15 +170,15 @@ describe('a session', () => {
       expect(agent.closed).to.equal(false);
     });
 
-    it('does not ping while the agent speaks', async () => {
+    it('sends no PING while the agent sends frames', async () => {
       for (let turn = 0; turn < 20; turn += 1) {
         await clock.advance(5_000);
-        agent.say(wireFrame('PONG', Buffer.alloc(8)));
+        agent.send(wireFrame('PONG', Buffer.alloc(8)));
       }
       expect(agent.types).to.deep.equal(['HELLO']);
     });
 
-    it('is dead after 60 s without a frame, whatever it sends', async () => {
+    it('fails after 60 s without a frame of the agent, whatever it sends itself', async () => {
       agent.answersPings = false;
       session.begin(Buffer.from('{}'), handler());
       await clock.advance(55_000);
@@ -189,17 +189,17 @@ describe('a session', () => {
     });
 
     it('answers PING at once, in every phase', async () => {
-      agent.say(wireFrame('PING', Buffer.from('abcdefgh')));
+      agent.send(wireFrame('PING', Buffer.from('abcdefgh')));
       session.begin(Buffer.from('{}'), handler());
-      agent.say(wireFrame('PING', Buffer.from('abcdefgh')));
+      agent.send(wireFrame('PING', Buffer.from('abcdefgh')));
       await settle();
       expect(agent.types).to.deep.equal(['HELLO', 'PONG', 'OPEN', 'PONG']);
     });
 
-    it('tells an operation everything in its order, says DONE, and is idle again', async () => {
+    it('passes all frames to the operation in order, sends DONE, and is idle again', async () => {
       session.begin(Buffer.from('{"op":"x"}'), handler());
       expect((await agent.nextJson('OPEN'))['op']).to.equal('x');
-      agent.say(
+      agent.send(
         wireJson('OPENED', {}),
         wireData(1, 0, Buffer.from('a')),
         wireWindow(0, 0, 1),
@@ -215,7 +215,7 @@ describe('a session', () => {
       expect(events.slice(-2)).to.deep.equal(['failed IO_ERROR', 'idle']);
     });
 
-    it('lets nothing of an operation out after its answer', async () => {
+    it('sends nothing for an operation after its answer', async () => {
       session.begin(Buffer.from('{}'), handler());
       agent.json('RESULT', {});
       channel.send({ type: 13 });
@@ -226,7 +226,7 @@ describe('a session', () => {
       expect(agent.closed).to.equal(false);
     });
 
-    context('after an answer that the agent keeps until it hears that it was taken', () => {
+    context('after an answer that the agent keeps until DONE', () => {
       beforeEach(() => {
         agent.answersPings = false;
         session.begin(Buffer.from('{}'), handler({ isKept: true, unconfirmed: () => events.push('unconfirmed') }));
@@ -234,44 +234,44 @@ describe('a session', () => {
         events.length = 0;
       });
 
-      it('says so when the connection is lost before the agent has surely heard of DONE', async () => {
+      it('reports an unconfirmed answer if the connection is lost before the agent confirms DONE', async () => {
         await settle();
         agent.lose(new TypeError('cut'));
         expect(events).to.deep.equal(['closed', 'unconfirmed']);
       });
 
-      it('says nothing once the agent has answered the PING behind DONE', async () => {
+      it('reports nothing after the agent has answered the PING behind DONE', async () => {
         await settle();
         expect(agent.types.slice(-2)).to.deep.equal(['DONE', 'PING']);
-        agent.say(wireFrame('PONG', agent.lastPing));
+        agent.send(wireFrame('PONG', agent.lastPing));
         agent.lose(new TypeError('cut'));
         expect(events).to.deep.equal(['closed']);
       });
 
-      it('takes no other PONG for it', async () => {
+      it('accepts no other PONG as a confirmation', async () => {
         await settle();
-        agent.say(wireFrame('PONG', Buffer.alloc(8)));
+        agent.send(wireFrame('PONG', Buffer.alloc(8)));
         agent.lose(new TypeError('cut'));
         expect(events).to.deep.equal(['closed', 'unconfirmed']);
       });
 
-      it('says nothing where it says goodbye and the answer to the PING comes', async () => {
-        agent.hangsUp = false;
+      it('reports nothing if the PONG arrives after BYE', async () => {
+        agent.closesAfterBye = false;
         session.close(new ClosedError('test'));
         await settle();
-        agent.say(wireFrame('PONG', agent.lastPing));
-        agent.lose(new TypeError('hung up'));
+        agent.send(wireFrame('PONG', agent.lastPing));
+        agent.lose(new TypeError('closed'));
         await settle();
         expect(events).to.deep.equal(['closed']);
       });
 
-      it('says so where the connection is lost behind its goodbye', async () => {
+      it('reports an unconfirmed answer if the connection is lost after BYE', async () => {
         session.close(new ClosedError('test'));
         await settle();
         expect(events).to.deep.equal(['closed', 'unconfirmed']);
       });
 
-      it('says nothing once the next operation was opened', async () => {
+      it('reports nothing after the next operation was opened', async () => {
         session.begin(Buffer.from('{}'), handler());
         agent.json('OPENED', {});
         agent.lose(new TypeError('cut'));
@@ -279,20 +279,20 @@ describe('a session', () => {
       });
     });
 
-    it('loses the operation with the connection', () => {
+    it('fails the operation when the connection is lost', () => {
       session.begin(Buffer.from('{}'), handler());
       agent.lose(new TypeError('cut'));
       expect(events).to.deep.equal(['lost TypeError', 'closed']);
     });
 
-    it('loses an operation that is begun after the connection was lost, for the same reason', async () => {
+    it('fails an operation that is begun after the loss of the connection, for the same reason', async () => {
       agent.lose(new TypeError('cut'));
       session.begin(Buffer.from('{}'), handler());
       await settle();
       expect(events).to.deep.equal(['closed', 'lost TypeError']);
     });
 
-    it('says goodbye when it is closed', async () => {
+    it('sends BYE when it is closed', async () => {
       session.close(new ClosedError('test'));
       await settle();
       expect(agent.types).to.deep.equal(['HELLO', 'BYE']);
@@ -300,18 +300,18 @@ describe('a session', () => {
       expect(events).to.deep.equal(['closed']);
     });
 
-    it('lets the agent hang up first, so that what it says last is not answered by a reset, but no longer than a second', async () => {
-      agent.hangsUp = false;
+    it('waits up to a second for the agent to close first, so that no reset follows its last frames', async () => {
+      agent.closesAfterBye = false;
       session.close(new ClosedError('test'));
       await clock.advance(900);
-      agent.say(wireFrame('PONG', Buffer.alloc(8)));
+      agent.send(wireFrame('PONG', Buffer.alloc(8)));
       expect(agent.closed).to.equal(false);
       await clock.advance(100);
       expect(agent.closed).to.equal(true);
       expect(events).to.deep.equal(['closed']);
     });
 
-    it('closes without its goodbye where that does not leave', async () => {
+    it('closes without BYE if BYE cannot be sent', async () => {
       agent.stall();
       session.close(new ClosedError('test'));
       await clock.advance(1_000);
@@ -331,13 +331,13 @@ describe('a session', () => {
       ['garbage', Buffer.alloc(100, 0xee)],
     ] as const) {
       it(`closes the connection for ${what} while no operation is open`, () => {
-        agent.say(bytes);
+        agent.send(bytes);
         expect(agent.closed).to.equal(true);
         expect(events).to.deep.equal(['closed']);
       });
     }
 
-    it('closes the connection when an operation refuses what it is told, and the operation hears why', () => {
+    it('closes the connection if the operation throws, and passes the error to the operation', () => {
       session.begin(
         Buffer.from('{}'),
         handler({
@@ -346,12 +346,12 @@ describe('a session', () => {
           },
         }),
       );
-      agent.say(wireJson('RESULT', {}), wireJson('RESULT', {}));
+      agent.send(wireJson('RESULT', {}), wireJson('RESULT', {}));
       expect(events).to.deep.equal(['lost RangeError', 'closed']);
       expect(agent.closed).to.equal(true);
     });
 
-    it('closes the connection when the agent calls it a violation: nothing would be answered any more', () => {
+    it('closes the connection for the error PROTOCOL_VIOLATION: the agent answers nothing afterwards', () => {
       session.begin(Buffer.from('{}'), handler());
       agent.json('ERROR', { code: 'PROTOCOL_VIOLATION', message: 'm' });
       expect(events).to.deep.equal([`lost ${ProtocolViolationError.name}`, 'closed']);

@@ -24,7 +24,7 @@ import { type ScriptedAgent, sha256 } from '../../../support/scripted-agent.ts';
 import { ScriptedClient } from '../../../support/scripted-client.ts';
 import { settle } from '../../../support/virtual-clock.ts';
 
-describe('a download', () => {
+describe('Download', () => {
   let setup: ScriptedClient;
   let agent: ScriptedAgent;
   let open: Record<string, unknown>;
@@ -50,7 +50,7 @@ describe('a download', () => {
     agent.json('RESULT', { bytes: bytes.length, sha256: sha256(bytes).toString('hex'), entries: 2, ...changes });
   }
 
-  /** What it gives before it fails. */
+  /** Reads until the end or an error. */
   async function drain(readable: Readable): Promise<{ readonly bytes: number; readonly error: unknown }> {
     let bytes = 0;
     try {
@@ -61,13 +61,13 @@ describe('a download', () => {
     }
   }
 
-  it('says what it wants, and ends when both ends agree', async () => {
+  it('sends its specification, and ends when both ends agree', async () => {
     const { kind, readable, completed } = await begin();
     expect(open).to.deep.include({ volume: 'v', path: 'a', window: 1 << 20 });
     expect(kind).to.equal('directory');
     const content = randomBytes(3_000_000);
     const reading = buffer(readable);
-    await agent.give(1, content);
+    await agent.sendStream(1, content);
     let isEnded = false;
     void reading.then(() => (isEnded = true));
     await settle();
@@ -82,13 +82,13 @@ describe('a download', () => {
     expect(agent.types.at(-1)).to.equal('DONE');
   });
 
-  context('whose reader takes nothing', () => {
+  context('when its reader consumes nothing', () => {
     const window = 1 << 20;
     const content = randomBytes(3 * window);
     let limits: ConnectionLimits;
 
-    /** Gives so many bytes from an offset, as far as they are allowed. */
-    const giveFrom = (to: ScriptedAgent, from: number, until: number): void => {
+    /** Sends the content between two offsets. */
+    const sendRange = (to: ScriptedAgent, from: number, until: number): void => {
       for (let at = from; at < until; at += 65_536) to.data(1, at, content.subarray(at, at + 65_536));
     };
 
@@ -99,18 +99,18 @@ describe('a download', () => {
       setup = new ScriptedClient({ downloadWindowBytes: window }, limits);
     });
 
-    it('lets another have its place, and takes one again, in turn, before the agent may send more', async () => {
+    it('lends its place, and takes one again, in order, before it grants more of the window', async () => {
       const unread = await begin();
       const slow = agent;
-      giveFrom(slow, 0, window);
+      sendRange(slow, 0, window);
       const other = await begin();
       expect(agent).not.to.equal(slow);
       slow.frames.length = 0;
       for (let taken = 0; taken < window; )
         taken += (unread.readable.read() as Buffer | null)?.length ?? (await settle(), 0);
       await settle();
-      expect(slow.frames, 'granted without a place').to.deep.equal([]);
-      agent.say(wireEnd(1, 0, sha256(Buffer.alloc(0))));
+      expect(slow.frames, 'WINDOW without a place').to.deep.equal([]);
+      agent.send(wireEnd(1, 0, sha256(Buffer.alloc(0))));
       finish(Buffer.alloc(0));
       expect((await buffer(other.readable)).length).to.equal(0);
       await settle();
@@ -120,10 +120,10 @@ describe('a download', () => {
       await settle();
     });
 
-    it('is not stalled while it waits for its place, however long that takes', async () => {
+    it('does not stall while it waits for its place', async () => {
       const unread = await begin();
       const slow = agent;
-      giveFrom(slow, 0, window);
+      sendRange(slow, 0, window);
       const other = await begin();
       for (let taken = 0; taken < window; )
         taken += (unread.readable.read() as Buffer | null)?.length ?? (await settle(), 0);
@@ -137,10 +137,10 @@ describe('a download', () => {
       await settle();
     });
 
-    it('gives back the place that it waits for when it is destroyed', async () => {
+    it('releases the place that it waits for when it is destroyed', async () => {
       const unread = await begin();
       const slow = agent;
-      giveFrom(slow, 0, window);
+      sendRange(slow, 0, window);
       const other = await begin();
       for (let taken = 0; taken < window; )
         taken += (unread.readable.read() as Buffer | null)?.length ?? (await settle(), 0);
@@ -153,7 +153,7 @@ describe('a download', () => {
     });
   });
 
-  it('gives the bytes in their order, however frames are compressed and cut', async () => {
+  it('delivers the bytes in order, for any compression and splitting of frames', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.record({ size: fc.integer({ min: 1, max: 40_000 }), packed: fc.boolean() }), { maxLength: 12 }),
@@ -171,7 +171,7 @@ describe('a download', () => {
             return frame;
           });
           const wire = Buffer.concat([...frames, wireEnd(1, content.length, sha256(content))]);
-          for (let at = 0; at < wire.length; at += size) agent.say(wire.subarray(at, at + size));
+          for (let at = 0; at < wire.length; at += size) agent.send(wire.subarray(at, at + size));
           finish(content);
           expect((await buffer(readable)).equals(content)).to.equal(true);
           agent.frames.length = 0;
@@ -181,14 +181,14 @@ describe('a download', () => {
     );
   });
 
-  it('of nothing ends', async () => {
+  it('ends for an empty archive', async () => {
     const { readable } = await begin();
-    await agent.give(1, Buffer.alloc(0));
+    await agent.sendStream(1, Buffer.alloc(0));
     finish(Buffer.alloc(0));
     expect((await buffer(readable)).length).to.equal(0);
   });
 
-  it('holds little more than its window, and gives credit for what was read', async () => {
+  it('holds little more than its window, and extends it by the bytes that were read', async () => {
     const { readable } = await begin();
     expect(readWindow(await agent.next('WINDOW'))).to.deep.equal({
       stream: 1,
@@ -210,11 +210,11 @@ describe('a download', () => {
     readable.destroy();
   });
 
-  it('goes on with a window of any size and a reader that takes a few bytes at a time', async () => {
+  it('continues with any window size and a reader of a few bytes at a time', async () => {
     setup = new ScriptedClient({ downloadWindowBytes: 1000 });
     const { readable } = await begin();
     const content = randomBytes(5_000);
-    const giving = agent.give(1, content, 300);
+    const sending = agent.sendStream(1, content, 300);
     const read: Buffer[] = [];
     while (Buffer.concat(read).length < content.length) {
       const chunk = readable.read(7) as Buffer | null;
@@ -222,7 +222,7 @@ describe('a download', () => {
       else read.push(chunk);
       if (readable.readableLength > 0 && readable.readableLength < 7) read.push(readable.read() as Buffer);
     }
-    await giving;
+    await sending;
     expect(Buffer.concat(read).equals(content)).to.equal(true);
     finish(content);
     readable.resume();
@@ -230,8 +230,8 @@ describe('a download', () => {
     expect(readable.readableEnded).to.equal(true);
   });
 
-  context('that fails', () => {
-    it('at once, rejects with the meaning', async () => {
+  context('when it fails', () => {
+    it('rejects with the mapped error before OPENED', async () => {
       const sending = rejection(setup.client.send({ volume: 'v', path: 'a' }));
       ({ agent } = await setup.opened('send'));
       agent.json('ERROR', { code: 'FILE_NOT_FOUND', message: 'm' });
@@ -240,10 +240,10 @@ describe('a download', () => {
         .with.property('path', 'a');
     });
 
-    it('at once with OPENED, tells it too, and nothing is thrown past the caller', async () => {
+    it('reports an error that arrives together with OPENED, and throws nothing past the caller', async () => {
       const sending = setup.client.send({ volume: 'v', path: 'a' });
       ({ agent } = await setup.opened('send'));
-      agent.say(
+      agent.send(
         wireJson('OPENED', { from: 0, kind: 'file' }),
         wireJson('ERROR', { code: 'FILE_CHANGED', message: 'm' }),
       );
@@ -254,7 +254,7 @@ describe('a download', () => {
       expect(error).to.be.instanceOf(FileChangedError);
     });
 
-    it('half-way destroys the readable with the meaning, never ends it', async () => {
+    it('destroys the readable with the mapped error, without an end', async () => {
       const { readable, completed } = await begin();
       agent.data(1, 0, Buffer.from('a'));
       const reading = drain(readable);
@@ -267,7 +267,7 @@ describe('a download', () => {
       expect(agent.types.at(-1)).to.equal('DONE');
     });
 
-    it('with the connection is lost, with the reason', async () => {
+    it('rejects with OperationLostError and the reason of a lost connection', async () => {
       const { readable } = await begin();
       agent.data(1, 0, Buffer.from('abc'));
       const reading = drain(readable);
@@ -280,7 +280,7 @@ describe('a download', () => {
       expect(error).to.include({ direction: 'out', bytes: 3, handle: 'v' });
     });
 
-    it('without anybody who listens throws nothing', async () => {
+    it('throws nothing without an error listener', async () => {
       const { readable, completed } = await begin();
       agent.lose(new Error('cut'));
       await settle();
@@ -288,55 +288,52 @@ describe('a download', () => {
       void completed;
     });
 
-    it('by another digest does not end', async () => {
+    it('does not end if the digest differs', async () => {
       const { readable } = await begin();
       const reading = drain(readable);
       const other = sha256(Buffer.from('b'));
-      agent.say(wireData(1, 0, Buffer.from('a')), wireEnd(1, 1, other));
+      agent.send(wireData(1, 0, Buffer.from('a')), wireEnd(1, 1, other));
       agent.json('RESULT', { bytes: 1, sha256: other.toString('hex'), entries: 1 });
       expect((await reading).error).to.be.instanceOf(DigestMismatchError);
     });
 
-    it('by another count does not end', async () => {
+    it('does not end if the count differs', async () => {
       const { readable } = await begin();
       const reading = drain(readable);
-      agent.say(wireData(1, 0, Buffer.from('a')), wireEnd(1, 2, sha256(Buffer.from('a'))));
+      agent.send(wireData(1, 0, Buffer.from('a')), wireEnd(1, 2, sha256(Buffer.from('a'))));
       expect((await reading).error).to.be.instanceOf(DigestMismatchError);
       expect(agent.closed).to.equal(true);
     });
 
-    for (const [what, say] of [
-      ['bytes that skip some', () => agent.data(1, 1, Buffer.from('a'))],
+    for (const [what, send] of [
+      ['a gap', () => agent.data(1, 1, Buffer.from('a'))],
       [
-        'more than the window',
+        'DATA beyond the window',
         () => {
           for (let at = 0; at <= 7 << 18; at += 1 << 18) agent.data(1, at, Buffer.alloc(1 << 18));
         },
       ],
-      ['bytes of another stream', () => agent.data(2, 0, Buffer.from('a'))],
+      ['DATA of another stream', () => agent.data(2, 0, Buffer.from('a'))],
+      ['DATA after END', () => agent.send(wireEnd(1, 0, sha256(Buffer.alloc(0))), wireData(1, 0, Buffer.from('a')))],
+      ['DATA that is not zstd', () => agent.send(wireData(1, 0, Buffer.from('abc'), { rawLength: 100_000 }))],
       [
-        'bytes after the end',
-        () => agent.say(wireEnd(1, 0, sha256(Buffer.alloc(0))), wireData(1, 0, Buffer.from('a'))),
+        'zstd data of another length',
+        () => agent.send(wireData(1, 0, zstdCompressSync(Buffer.alloc(5000)), { rawLength: 4999 })),
       ],
-      ['what is not zstd', () => agent.say(wireData(1, 0, Buffer.from('abc'), { rawLength: 100_000 }))],
+      ['a RESULT before END', () => finish(Buffer.alloc(0))],
       [
-        'zstd of another length',
-        () => agent.say(wireData(1, 0, zstdCompressSync(Buffer.alloc(5000)), { rawLength: 4999 })),
-      ],
-      ['a result before the end', () => finish(Buffer.alloc(0))],
-      [
-        'a result that is not its end',
+        'a RESULT that differs from END',
         () => {
-          agent.say(wireEnd(1, 0, sha256(Buffer.alloc(0))));
+          agent.send(wireEnd(1, 0, sha256(Buffer.alloc(0))));
           finish(Buffer.from('a'));
         },
       ],
-      ['a window', () => agent.say(wireWindow(0, 0, 5))],
+      ['a WINDOW', () => agent.send(wireWindow(0, 0, 5))],
     ] as const) {
-      it(`by ${what} is a violation, and the connection is closed`, async () => {
+      it(`rejects ${what} as a protocol violation, and closes the connection`, async () => {
         const { readable } = await begin();
         const reading = drain(readable);
-        say();
+        send();
         expect((await reading).error).to.be.instanceOf(ProtocolViolationError);
         await settle();
         expect(agent.closed).to.equal(true);
@@ -344,8 +341,8 @@ describe('a download', () => {
     }
   });
 
-  context('whose reader', () => {
-    it('stops early ends the operation, and the connection is used again', async () => {
+  context('when its reader', () => {
+    it('stops early, cancels the operation and reuses the connection', async () => {
       const { readable, completed } = await begin();
       await agent.next('WINDOW');
       agent.data(1, 0, Buffer.from('a'));
@@ -354,7 +351,7 @@ describe('a download', () => {
         break;
       }
       await agent.next('CANCEL');
-      agent.data(1, 1, Buffer.from('still on the way'));
+      agent.data(1, 1, Buffer.from('still in flight'));
       agent.json('ERROR', { code: 'CANCELLED', message: '' });
       await agent.next('DONE');
       await rejection(completed);
@@ -362,7 +359,7 @@ describe('a download', () => {
       expect(setup.agents).to.have.length(1);
     });
 
-    it('stops early and gets no answer has the connection closed', async () => {
+    it('stops early, closes the connection if the agent does not answer', async () => {
       const { readable, completed } = await begin();
       readable.destroy();
       expect(await rejection(completed)).to.be.instanceOf(ClosedError);
@@ -370,18 +367,18 @@ describe('a download', () => {
       expect(agent.closed).to.equal(true);
     });
 
-    it('is slow is waited for, however long', async () => {
+    it('is slow, waits for any time', async () => {
       const { readable } = await begin();
       const content = Buffer.alloc(600_000, 1);
       for (let at = 0; at < content.length; at += 100_000) agent.data(1, at, content.subarray(at, at + 100_000));
       for (let turn = 0; turn < 10; turn += 1) await setup.clock.advance(100_000);
-      agent.say(wireEnd(1, content.length, sha256(content)));
+      agent.send(wireEnd(1, content.length, sha256(content)));
       finish(content);
       expect((await buffer(readable)).equals(content)).to.equal(true);
     });
   });
 
-  it('that stands still for two minutes fails', async () => {
+  it('fails after two minutes without progress', async () => {
     const { readable } = await begin();
     agent.data(1, 0, Buffer.from('a'));
     const reading = drain(readable);
@@ -394,10 +391,10 @@ describe('a download', () => {
     await setup.clock.advance(10_000);
   });
 
-  context('that is aborted', () => {
+  context('when it is aborted', () => {
     const reason = new Error('stopped');
 
-    it('destroys the readable with the reason, at any time', async () => {
+    it('destroys the readable with the reason', async () => {
       const stop = new AbortController();
       const { readable, completed } = await begin(stop.signal);
       const reading = drain(readable);
@@ -410,7 +407,7 @@ describe('a download', () => {
       expect(agent.types.at(-1)).to.equal('CANCEL');
     });
 
-    it('while it is opened rejects', async () => {
+    it('rejects before OPENED', async () => {
       const stop = new AbortController();
       const sending = rejection(setup.client.send({ volume: 'v' }, { signal: stop.signal }));
       ({ agent } = await setup.opened('send'));
@@ -419,10 +416,10 @@ describe('a download', () => {
       expect(getEventListeners(stop.signal, 'abort')).to.deep.equal([]);
     });
 
-    it('after its end keeps its bytes, and lets go of the signal', async () => {
+    it('keeps its bytes after the end, and removes its listener', async () => {
       const stop = new AbortController();
       const { readable } = await begin(stop.signal);
-      agent.say(wireData(1, 0, Buffer.from('a')), wireEnd(1, 1, sha256(Buffer.from('a'))));
+      agent.send(wireData(1, 0, Buffer.from('a')), wireEnd(1, 1, sha256(Buffer.from('a'))));
       finish(Buffer.from('a'));
       expect((await buffer(readable)).toString()).to.equal('a');
       await settle();

@@ -22,7 +22,7 @@ import { settle } from '../../../support/virtual-clock.ts';
 const cut = new ExecConnectionLostError('cut', { bytesReceived: 0, bytesSent: 0 });
 const noise = randomBytes(600_000);
 
-describe('a transfer that goes on over another connection', () => {
+describe('a transfer that resumes over another connection', () => {
   let setup: ScriptedClient;
 
   beforeEach(() => {
@@ -36,14 +36,14 @@ describe('a transfer that goes on over another connection', () => {
     expect(setup.clock.sleeping, 'timers left').to.equal(0);
   });
 
-  /** The next connection, when the operation has been opened on it. */
+  /** Waits until the operation is opened on the next connection. */
   async function next(op: string): Promise<{ agent: ScriptedAgent; open: Record<string, unknown> }> {
     const before = setup.agents.length;
     for (let turn = 0; setup.agents.length === before && turn < 100; turn += 1) await setup.clock.advance(100);
     return await setup.opened(op);
   }
 
-  /** The raw bytes of the frames that came, and where each begins. */
+  /** Takes the next DATA frames, with their offsets. */
   async function take(
     agent: ScriptedAgent,
     count: number,
@@ -60,8 +60,8 @@ describe('a transfer that goes on over another connection', () => {
     agent.json('RESULT', { bytes: bytes.length, sha256: sha256(bytes).toString('hex'), entries: 1, expandedBytes: 1 });
   }
 
-  context('on its way up', () => {
-    it('asks for a lease, and says which attempt it is and that it was begun', async () => {
+  context('when it is an upload', () => {
+    it('requests a lease, and sends its attempt and whether it resumes', async () => {
       const result = setup.client.receive({ volume: 'v' }, Readable.from([noise]));
       const first = await setup.opened('receive');
       expect(first.open).to.include({ attempt: 1, resume: false, leaseMs: 900_000 });
@@ -70,22 +70,22 @@ describe('a transfer that goes on over another connection', () => {
       const second = await next('receive');
       expect(second.open).to.include({ id: first.open['id'], attempt: 2, resume: true, volume: 'v' });
       second.agent.json('OPENED', { from: 0, ended: false });
-      expect((await second.agent.takeUpload(1 << 20)).equals(noise)).to.equal(true);
+      expect((await second.agent.receiveUpload(1 << 20)).equals(noise)).to.equal(true);
       commit(second.agent, noise);
       expect((await result).bytes).to.equal(noise.length);
     });
 
-    it('sends again from where the agent is, and no more than was kept', async () => {
+    it('sends again from the offset of the agent', async () => {
       const result = setup.client.receive({ volume: 'v' }, Readable.from([noise]));
       const first = await setup.opened('receive');
       first.agent.json('OPENED', { from: 0, ended: false });
-      first.agent.say(wireWindow(0, 0, 1 << 20));
+      first.agent.send(wireWindow(0, 0, 1 << 20));
       expect((await take(first.agent, 3)).map(({ offset }) => offset)).to.deep.equal([0, 262_144, 524_288]);
-      first.agent.say(wireWindow(0, 262_144, 2 << 20));
+      first.agent.send(wireWindow(0, 262_144, 2 << 20));
       first.agent.lose(cut);
       const second = await next('receive');
       second.agent.json('OPENED', { from: 524_288, ended: false });
-      second.agent.say(wireWindow(0, 524_288, 2 << 20));
+      second.agent.send(wireWindow(0, 524_288, 2 << 20));
       const [rest] = await take(second.agent, 1);
       expect(rest?.offset).to.equal(524_288);
       expect(rest?.bytes.equals(noise.subarray(524_288))).to.equal(true);
@@ -95,13 +95,13 @@ describe('a transfer that goes on over another connection', () => {
     });
 
     for (const from of [100_000, 262_144, 1 << 30]) {
-      it(`takes an agent that goes on at ${from} for one that breaks the protocol`, async () => {
+      it(`rejects with a protocol violation if the agent resumes at ${from}`, async () => {
         const result = rejection(setup.client.receive({ volume: 'v' }, Readable.from([noise])));
         const first = await setup.opened('receive');
         first.agent.json('OPENED', { from: 0, ended: false });
-        first.agent.say(wireWindow(0, 0, 1 << 20));
+        first.agent.send(wireWindow(0, 0, 1 << 20));
         await take(first.agent, 3);
-        first.agent.say(wireWindow(0, 524_288, 1 << 20));
+        first.agent.send(wireWindow(0, 524_288, 1 << 20));
         first.agent.lose(cut);
         const second = await next('receive');
         second.agent.json('OPENED', { from, ended: false });
@@ -110,11 +110,11 @@ describe('a transfer that goes on over another connection', () => {
       });
     }
 
-    it('only waits for the outcome where the agent has everything', async () => {
+    it('only waits for the outcome if the agent has END', async () => {
       const result = setup.client.receive({ volume: 'v' }, Readable.from([noise]));
       const first = await setup.opened('receive');
       first.agent.json('OPENED', { from: 0, ended: false });
-      await first.agent.takeUpload(1 << 20);
+      await first.agent.receiveUpload(1 << 20);
       first.agent.lose(cut);
       const second = await next('receive');
       second.agent.json('OPENED', { from: noise.length, ended: true });
@@ -124,35 +124,35 @@ describe('a transfer that goes on over another connection', () => {
       expect((await result).bytes).to.equal(noise.length);
     });
 
-    it('takes a result that was stored for it in the place of OPENED', async () => {
+    it('accepts a stored RESULT in place of OPENED', async () => {
       const result = setup.client.receive({ volume: 'v' }, Readable.from([noise]));
       const first = await setup.opened('receive');
       first.agent.json('OPENED', { from: 0, ended: false });
-      await first.agent.takeUpload(1 << 20);
+      await first.agent.receiveUpload(1 << 20);
       first.agent.lose(cut);
       const second = await next('receive');
       commit(second.agent, noise);
       expect((await result).bytes).to.equal(noise.length);
     });
 
-    it('is lost where the agent has lost it and bytes are gone', async () => {
+    it('rejects with OperationLostError if the agent has lost it and bytes were discarded', async () => {
       const result = rejection(setup.client.receive({ volume: 'v' }, Readable.from([noise])));
       const first = await setup.opened('receive');
       first.agent.json('OPENED', { from: 0, ended: false });
-      first.agent.say(wireWindow(0, 0, 1 << 20));
+      first.agent.send(wireWindow(0, 0, 1 << 20));
       await take(first.agent, 3);
-      first.agent.say(wireWindow(0, 262_144, 1 << 20));
+      first.agent.send(wireWindow(0, 262_144, 1 << 20));
       first.agent.lose(cut);
       const second = await next('receive');
       second.agent.json('ERROR', { code: 'OPERATION_GONE', message: 'restarted' });
       expect(await result).to.be.instanceOf(OperationLostError);
     });
 
-    it('begins anew where the agent has lost it and every byte is still here', async () => {
+    it('restarts if the agent has lost it and no byte was discarded', async () => {
       const result = setup.client.receive({ volume: 'v' }, Readable.from([noise]));
       const first = await setup.opened('receive');
       first.agent.json('OPENED', { from: 0, ended: false });
-      first.agent.say(wireWindow(0, 0, 1 << 20));
+      first.agent.send(wireWindow(0, 0, 1 << 20));
       await take(first.agent, 3);
       first.agent.lose(cut);
       const second = await next('receive');
@@ -161,16 +161,16 @@ describe('a transfer that goes on over another connection', () => {
       const open = await second.agent.nextJson('OPEN');
       expect(open).to.include({ id: first.open['id'], attempt: 3, resume: false });
       second.agent.json('OPENED', { from: 0, ended: false });
-      expect((await second.agent.takeUpload(1 << 20)).equals(noise)).to.equal(true);
+      expect((await second.agent.receiveUpload(1 << 20)).equals(noise)).to.equal(true);
       commit(second.agent, noise);
       await result;
     });
 
-    it('is of unknown outcome where all was sent and nobody can be asked any more', async () => {
+    it('rejects with OutcomeUnknownError if everything was sent and the agent cannot be reached', async () => {
       const result = rejection(setup.client.receive({ volume: 'v' }, Readable.from([noise])));
       const { agent } = await setup.opened('receive');
       agent.json('OPENED', { from: 0, ended: false });
-      await agent.takeUpload(1 << 20);
+      await agent.receiveUpload(1 << 20);
       setup.onConnect = () => {
         throw new ExecHandshakeFailedError('refused', { retryable: true });
       };
@@ -181,7 +181,7 @@ describe('a transfer that goes on over another connection', () => {
       expect(error.message).to.include('upload to volume v in pod pod').and.include('refused');
     });
 
-    it('fails at once where a try fails with what does not pass', async () => {
+    it('rejects at once with an error that is not retryable', async () => {
       const result = rejection(setup.client.receive({ volume: 'v' }, new PassThrough()));
       const { agent } = await setup.opened('receive');
       agent.json('OPENED', { from: 0, ended: false });
@@ -196,7 +196,7 @@ describe('a transfer that goes on over another connection', () => {
         .with.property('cause', gone);
     });
 
-    it('does not begin to stall while it has no connection', async () => {
+    it('does not stall while it has no connection', async () => {
       const source = new PassThrough();
       const result = setup.client.receive({ volume: 'v' }, source);
       const { agent } = await setup.opened('receive');
@@ -211,12 +211,12 @@ describe('a transfer that goes on over another connection', () => {
       const second = await next('receive');
       second.agent.json('OPENED', { from: 0, ended: false });
       source.end(noise);
-      expect((await second.agent.takeUpload(1 << 20)).equals(noise)).to.equal(true);
+      expect((await second.agent.receiveUpload(1 << 20)).equals(noise)).to.equal(true);
       commit(second.agent, noise);
       await result;
     });
 
-    it('can be aborted while it has no connection, and is then ended in the pod as well', async () => {
+    it('ends in the pod as well when it is aborted without a connection', async () => {
       const stop = new AbortController();
       const reason = new Error('stopped');
       const source = new PassThrough();
@@ -243,7 +243,7 @@ describe('a transfer that goes on over another connection', () => {
       expect(getEventListeners(stop.signal, 'abort')).to.deep.equal([]);
     });
 
-    it('from an agent that does not know how is lost with its connection', async () => {
+    it('is lost with its connection if the agent cannot keep operations', async () => {
       setup.onConnect = (agent) => agent.hello();
       const result = rejection(setup.client.receive({ volume: 'v' }, new PassThrough()));
       const { agent, open } = await setup.opened('receive');
@@ -254,7 +254,7 @@ describe('a transfer that goes on over another connection', () => {
       expect(await result).to.be.instanceOf(OperationLostError);
     });
 
-    it('arrives whole, whatever its chunks, wherever it is cut and wherever the agent is', async () => {
+    it('arrives whole for any chunks, cuts and positions of the agent', async () => {
       await fc.assert(
         fc.asyncProperty(
           fc.array(fc.integer({ min: 1, max: 150_000 }), { minLength: 1, maxLength: 12 }),
@@ -274,7 +274,7 @@ describe('a transfer that goes on over another connection', () => {
             for (const { frames, acknowledged } of cuts) {
               const { agent } = await (setup.agents.length === 0 ? setup.opened('receive') : next('receive'));
               agent.json('OPENED', { from: ends.at(-1), ended: false });
-              agent.say(wireWindow(0, known, 16 << 20));
+              agent.send(wireWindow(0, known, 16 << 20));
               for (let index = 0; index < frames; index += 1) {
                 for (let turn = 0; turn < 20 && agent.frames.length === 0; turn += 1) await settle();
                 if (agent.frames[0]?.type !== 'DATA') break;
@@ -284,12 +284,12 @@ describe('a transfer that goes on over another connection', () => {
                 held.push(frame.bytes);
               }
               known = Math.max(known, ends[Math.max(0, ends.length - 1 - acknowledged)] ?? 0);
-              agent.say(wireWindow(0, known, 16 << 20));
+              agent.send(wireWindow(0, known, 16 << 20));
               agent.lose(cut);
             }
             const { agent } = await (setup.agents.length === 0 ? setup.opened('receive') : next('receive'));
             agent.json('OPENED', { from: ends.at(-1), ended: false });
-            agent.say(wireWindow(0, known, 16 << 20));
+            agent.send(wireWindow(0, known, 16 << 20));
             for (;;) {
               for (let turn = 0; turn < 50 && agent.frames.length === 0; turn += 1) await settle();
               if (agent.frames[0]?.type === 'END') break;
@@ -309,7 +309,7 @@ describe('a transfer that goes on over another connection', () => {
     });
   });
 
-  context('on its way down', () => {
+  context('when it is a download', () => {
     async function begin(): Promise<{ readable: Readable; agent: ScriptedAgent; open: Record<string, unknown> }> {
       const sending = setup.client.send({ volume: 'v' });
       const { agent, open } = await setup.opened('send');
@@ -321,11 +321,11 @@ describe('a transfer that goes on over another connection', () => {
       agent.json('RESULT', { bytes: bytes.length, sha256: sha256(bytes).toString('hex'), entries: 1 });
     }
 
-    it('goes on at the last byte that came, inside a frame as well, and gives its credit again', async () => {
+    it('resumes at the last received byte, also inside a frame, and repeats its WINDOW', async () => {
       const { readable, agent, open } = await begin();
       const reading = buffer(readable);
       const frame = wireData(1, 0, noise.subarray(0, 200_000));
-      agent.say(frame.subarray(0, 100_024));
+      agent.send(frame.subarray(0, 100_024));
       await settle();
       agent.lose(cut);
       const second = await next('send');
@@ -334,28 +334,28 @@ describe('a transfer that goes on over another connection', () => {
       expect(readWindow(await second.agent.next('WINDOW')).limit).to.equal(6 << 20);
       for (let at = 100_000; at < noise.length; at += 100_000)
         second.agent.data(1, at, noise.subarray(at, at + 100_000));
-      second.agent.say(wireEnd(1, noise.length, sha256(noise)));
+      second.agent.send(wireEnd(1, noise.length, sha256(noise)));
       finish(second.agent, noise);
       expect((await reading).equals(noise)).to.equal(true);
     });
 
-    it('takes the end again that it had, and the result that it had not', async () => {
+    it('accepts a repeated END before the missing RESULT', async () => {
       const { readable, agent } = await begin();
       const reading = buffer(readable);
-      agent.say(wireData(1, 0, Buffer.from('abc')), wireEnd(1, 3, sha256(Buffer.from('abc'))));
+      agent.send(wireData(1, 0, Buffer.from('abc')), wireEnd(1, 3, sha256(Buffer.from('abc'))));
       agent.lose(cut);
       const second = await next('send');
       expect(second.open).to.include({ from: 3 });
       second.agent.json('OPENED', { from: 3, kind: 'directory' });
-      second.agent.say(wireEnd(1, 3, sha256(Buffer.from('abc'))));
+      second.agent.send(wireEnd(1, 3, sha256(Buffer.from('abc'))));
       finish(second.agent, Buffer.from('abc'));
       expect((await reading).toString()).to.equal('abc');
     });
 
-    it('that goes on elsewhere breaks the protocol', async () => {
+    it('rejects with a protocol violation if the agent resumes elsewhere', async () => {
       const { readable, agent } = await begin();
       const reading = rejection(buffer(readable));
-      agent.say(wireData(1, 0, Buffer.from('abc')));
+      agent.send(wireData(1, 0, Buffer.from('abc')));
       agent.lose(cut);
       const second = await next('send');
       second.agent.json('OPENED', { from: 2, kind: 'directory' });
@@ -363,10 +363,10 @@ describe('a transfer that goes on over another connection', () => {
       await setup.clock.advance(10_000);
     });
 
-    it('is lost when the budget is spent, with what failed last', async () => {
+    it('rejects with the last error when the retry budget is spent', async () => {
       const { readable, agent } = await begin();
       const reading = rejection(buffer(readable));
-      agent.say(wireData(1, 0, Buffer.from('abc')));
+      agent.send(wireData(1, 0, Buffer.from('abc')));
       await settle();
       const refused = new ExecHandshakeFailedError('refused', { retryable: true });
       let tries = 0;
@@ -384,11 +384,11 @@ describe('a transfer that goes on over another connection', () => {
       expect(tries).to.be.within(50, 150);
     });
 
-    it('is ended in the pod as well where nobody knows whether the agent has heard that its answer was taken', async () => {
+    it('ends in the pod as well if DONE is unconfirmed', async () => {
       const { readable, agent, open } = await begin();
       const reading = buffer(readable);
       agent.answersPings = false;
-      agent.say(wireData(1, 0, Buffer.from('abc')), wireEnd(1, 3, sha256(Buffer.from('abc'))));
+      agent.send(wireData(1, 0, Buffer.from('abc')), wireEnd(1, 3, sha256(Buffer.from('abc'))));
       finish(agent, Buffer.from('abc'));
       expect((await reading).toString()).to.equal('abc');
       agent.lose(cut);
@@ -398,7 +398,7 @@ describe('a transfer that goes on over another connection', () => {
       await settle();
     });
 
-    it('is ended in the pod also where the connection for that is lost again', async () => {
+    it('ends in the pod if the connection for the removal is lost as well', async () => {
       const { readable, agent, open } = await begin();
       await settle();
       readable.destroy();
@@ -414,7 +414,7 @@ describe('a transfer that goes on over another connection', () => {
       await settle();
     });
 
-    it('is ended in the pod later where the agent cannot be reached at once, and nothing is left when the client is closed before', async () => {
+    it('retries its removal in the pod until the client is closed', async () => {
       const { readable, agent, open } = await begin();
       await settle();
       agent.lose(new ProtocolViolationError('nonsense'));
@@ -427,7 +427,7 @@ describe('a transfer that goes on over another connection', () => {
       }
     });
 
-    it('whose reader leaves while it has no connection is ended in the pod as well', async () => {
+    it('ends in the pod as well when its reader stops without a connection', async () => {
       const { readable, agent, open } = await begin();
       await settle();
       setup.onConnect = () => {

@@ -5,7 +5,7 @@ import { TooManyRequestsError } from '../../../../src/errors/cluster.ts';
 import { rejection } from '../../../support/rejection.ts';
 import { settle, VirtualClock } from '../../../support/virtual-clock.ts';
 
-describe('a retry budget', () => {
+describe('RetryBudget', () => {
   let clock: VirtualClock;
   let budget: RetryBudget;
 
@@ -14,49 +14,49 @@ describe('a retry budget', () => {
     budget = new RetryBudget({ clock, retryBudgetMs: 10_000, retryBackoff: { firstMs: 1_000, longestMs: 4_000 } });
   });
 
-  /** How many tries there are until it is spent, each of which takes so long. */
+  /** Returns the number of tries until the budget is spent, if each takes `takesMs`. */
   async function triesOf(takesMs: number): Promise<number> {
     for (let tries = 0; ; tries += 1) {
       const waiting = budget.wait(new Error('no'), {});
-      let went: boolean | undefined;
-      void waiting.then((value) => (went = value));
+      let retries: boolean | undefined;
+      void waiting.then((value) => (retries = value));
       await settle();
-      while (went === undefined) await clock.advance(100);
+      while (retries === undefined) await clock.advance(100);
       if (!(await waiting)) return tries;
       await clock.advance(takesMs);
     }
   }
 
-  it('lets tries go on for its time, however many they are', async () => {
+  it('allows retries for its time, whatever their number', async () => {
     expect(await triesOf(0)).to.be.within(4, 8);
   });
 
-  it('counts the time that tries take', async () => {
+  it('counts the duration of the tries', async () => {
     expect(await triesOf(8_000)).to.equal(2);
   });
 
-  it('is whole again after a gain', async () => {
+  it('is restored by progress', async () => {
     await triesOf(8_000);
     budget.renew();
     expect(await triesOf(8_000)).to.equal(2);
   });
 
-  it('is not spent at once by a machine that slept', async () => {
+  it('is not spent at once by a suspended machine', async () => {
     budget = new RetryBudget({ clock, retryBudgetMs: 150_000, retryBackoff: { firstMs: 1, longestMs: 1 } });
     expect(await triesOf(10_000_000)).to.equal(3);
   });
 
-  it('waits as long as whoever refuses wants', async () => {
+  it('waits for the retry-after time of the failure', async () => {
     const facts = { verb: 'create', resource: 'pods/exec', namespace: 'n' };
-    let went = false;
-    void budget.wait(new TooManyRequestsError(facts, 7_000), {}).then(() => (went = true));
+    let waited = false;
+    void budget.wait(new TooManyRequestsError(facts, 7_000), {}).then(() => (waited = true));
     await clock.advance(6_900);
-    expect(went).to.equal(false);
+    expect(waited).to.equal(false);
     await clock.advance(200);
-    expect(went).to.equal(true);
+    expect(waited).to.equal(true);
   });
 
-  it('ends by the signal, with its reason', async () => {
+  it('rejects with the reason of the signal', async () => {
     const stop = new AbortController();
     const waiting = rejection(budget.wait(new Error('no'), { signal: stop.signal }));
     const reason = new Error('stopped');

@@ -26,7 +26,7 @@ async function* inPieces(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-describe('an upload', () => {
+describe('Upload', () => {
   let setup: ScriptedClient;
   let agent: ScriptedAgent;
   let open: Record<string, unknown>;
@@ -41,7 +41,7 @@ describe('an upload', () => {
     expect(setup.clock.sleeping, 'timers left').to.equal(0);
   });
 
-  /** Begins one; the promise is in an object, so that it is not awaited. */
+  /** Begins an upload. Returns the promise in an object, so that it is not awaited. */
   async function begin(
     source: AsyncIterable<Uint8Array>,
     signal?: AbortSignal,
@@ -65,16 +65,16 @@ describe('an upload', () => {
     });
   }
 
-  /** A source that tells whether it was ended, and gives chunks when it is told to. */
+  /** Returns a source that the test writes to, and a promise of its end. */
   function source(): { readonly stream: PassThrough; readonly closed: Promise<unknown> } {
     const stream = new PassThrough();
     return { stream, closed: new Promise((resolve) => stream.once('close', resolve)) };
   }
 
-  it('says where to, and gives what both ends agree on', async () => {
+  it('sends its specification, and resolves with the result on which both ends agree', async () => {
     const { result } = await begin(Readable.from([archive]));
     expect(open).to.deep.include({ volume: 'v', path: 'a/b', expandedLimitBytes: 9, set: 'error' });
-    expect((await agent.takeUpload(1 << 20)).equals(archive)).to.equal(true);
+    expect((await agent.receiveUpload(1 << 20)).equals(archive)).to.equal(true);
     commit(archive);
     expect(await result).to.deep.equal({
       bytes: archive.length,
@@ -89,12 +89,12 @@ describe('an upload', () => {
     [2, 0],
     [3, 8],
   ] as const) {
-    it(`of an encoding that has proven its end says so in END to an agent of version ${protocol}: flags ${flags}`, async () => {
+    it(`sends END with flags ${flags} to an agent of version ${protocol} if the encoding has proven its end`, async () => {
       setup.onConnect = (connected) => connected.hello({ protocol: [1, protocol] });
       const result = setup.client.receive({ volume: 'v' }, Readable.from([noise]), { isProven: () => true });
       ({ agent, open } = await setup.opened('receive'));
       agent.json('OPENED', { from: 0 });
-      agent.say(wireWindow(0, 0, 1 << 20));
+      agent.send(wireWindow(0, 0, 1 << 20));
       while (agent.frames[0]?.type !== 'END') {
         if (agent.frames.length > 0) await agent.next('DATA');
         await settle();
@@ -107,55 +107,55 @@ describe('an upload', () => {
 
   for (const size of [1_000, 65_536, 262_144, 1_600_000]) {
     for (const windowBytes of [10_000, 262_144, 8 << 20]) {
-      it(`keeps to a window of ${windowBytes} bytes with chunks of ${size}`, async () => {
+      it(`keeps to a window of ${windowBytes} bytes with chunks of ${size} bytes`, async () => {
         const { result } = await begin(inPieces(archive, size));
-        expect((await agent.takeUpload(windowBytes)).equals(archive)).to.equal(true);
+        expect((await agent.receiveUpload(windowBytes)).equals(archive)).to.equal(true);
         commit(archive);
         await result;
       });
     }
   }
 
-  it('of nothing sends an END of nothing', async () => {
+  it('sends an END of 0 bytes for an empty source', async () => {
     const { result } = await begin(Readable.from([Buffer.alloc(0)]));
-    expect((await agent.takeUpload(1000)).length).to.equal(0);
+    expect((await agent.receiveUpload(1000)).length).to.equal(0);
     commit(Buffer.alloc(0));
     expect((await result).bytes).to.equal(0);
   });
 
-  it('takes no more of the source than the window and a frame while the agent gives no credit', async () => {
-    let given = 0;
+  it('reads no more of the source than the window and a frame without credit', async () => {
+    let yielded = 0;
     const { result } = await begin(
       (async function* () {
-        for (; given < 100; given += 1) yield randomBytes(65_536);
+        for (; yielded < 100; yielded += 1) yield randomBytes(65_536);
       })(),
     );
-    agent.say(wireWindow(0, 0, 300_000));
+    agent.send(wireWindow(0, 0, 300_000));
     await settle();
     await settle();
-    expect(given).to.be.within(4, 13);
+    expect(yielded).to.be.within(4, 13);
     agent.lose(new Error('cut'));
     await rejection(result);
   });
 
-  it('holds no more than some frames while the connection takes none', async () => {
-    let given = 0;
+  it('holds only a few frames while the connection accepts none', async () => {
+    let yielded = 0;
     const { result } = await begin(
       (async function* () {
-        for (; given < 400; given += 1) yield noise.subarray(0, 65_536);
+        for (; yielded < 400; yielded += 1) yield noise.subarray(0, 65_536);
       })(),
     );
     agent.stall();
-    agent.say(wireWindow(0, 0, 1 << 30));
+    agent.send(wireWindow(0, 0, 1 << 30));
     for (let turn = 0; turn < 200; turn += 1) await settle();
-    expect(given).to.be.within(8, 60);
+    expect(yielded).to.be.within(8, 60);
     agent.lose(new Error('cut'));
     await rejection(result);
     agent.resume();
   });
 
-  context('whose source fails', () => {
-    it('cancels, waits for the answer, and rejects with the same error', async () => {
+  context('when its source fails', () => {
+    it('cancels, waits for the answer, and rejects with the error of the source', async () => {
       const broken = new Error('disk');
       const { result } = await begin(
         (async function* () {
@@ -163,7 +163,7 @@ describe('an upload', () => {
           throw broken;
         })(),
       );
-      agent.say(wireWindow(0, 0, 1 << 20));
+      agent.send(wireWindow(0, 0, 1 << 20));
       await settle();
       await settle();
       while (agent.frames[0]?.type === 'DATA') await agent.next('DATA');
@@ -175,7 +175,7 @@ describe('an upload', () => {
       expect(setup.agents).to.have.length(1);
     });
 
-    it('does not wait for ever for the answer', async () => {
+    it('stops waiting for the answer after a timeout', async () => {
       const broken = new Error('disk');
       const { result } = await begin(
         Readable.from(
@@ -189,7 +189,7 @@ describe('an upload', () => {
       expect(agent.closed).to.equal(true);
     });
 
-    it('names a source that gives something else than bytes', async () => {
+    it('rejects a source of values that are not bytes', async () => {
       const { result } = await begin(Readable.from(['text']));
       await setup.clock.advance(6_000);
       expect(await rejection(result))
@@ -198,12 +198,12 @@ describe('an upload', () => {
     });
   });
 
-  context('that the agent ends early', () => {
-    it('rejects with what it says, and ends a source that gives nothing', async () => {
+  context('when the agent ends it early', () => {
+    it('rejects with the mapped error, and ends a pausing source', async () => {
       const { stream, closed } = source();
       const { result } = await begin(stream);
       stream.write('garbage');
-      agent.say(wireWindow(0, 0, 1 << 20));
+      agent.send(wireWindow(0, 0, 1 << 20));
       await settle();
       agent.json('ERROR', { code: 'CORRUPT_ARCHIVE', message: 'm', entry: 'e' });
       const error = await rejection(result);
@@ -232,7 +232,7 @@ describe('an upload', () => {
       expect(returned).to.equal(true);
     });
 
-    it('before it took it ends the source as well', async () => {
+    it('ends the source for an error before OPENED', async () => {
       const { stream, closed } = source();
       const result = rejection(setup.client.receive({ volume: 'v', path: '../..' }, stream));
       ({ agent } = await setup.opened('receive'));
@@ -242,7 +242,7 @@ describe('an upload', () => {
     });
   });
 
-  context('that is aborted', () => {
+  context('when it is aborted', () => {
     const reason = new Error('stopped');
 
     async function abort(prepare: (stream: PassThrough) => Promise<void>): Promise<void> {
@@ -261,26 +261,26 @@ describe('an upload', () => {
       await agent.next('DONE');
     }
 
-    it('while it waits for the source', async () => {
+    it('cancels while it waits for the source', async () => {
       await abort(settle);
     });
 
-    it('while it waits for credit', async () => {
+    it('cancels while it waits for credit', async () => {
       await abort(async (stream) => {
         stream.write(noise);
         await settle();
       });
     });
 
-    it('while it waits for the commit', async () => {
+    it('cancels while it waits for the commit', async () => {
       await abort(async (stream) => {
-        agent.say(wireWindow(0, 0, 1000));
+        agent.send(wireWindow(0, 0, 1000));
         stream.end('a');
         await settle();
       });
     });
 
-    it('before it was opened, the source is ended', async () => {
+    it('ends the source before OPENED', async () => {
       const { stream, closed } = source();
       const stop = new AbortController();
       const result = rejection(setup.client.receive({ volume: 'v' }, stream, { signal: stop.signal }));
@@ -291,10 +291,10 @@ describe('an upload', () => {
       expect(getEventListeners(stop.signal, 'abort')).to.deep.equal([]);
     });
 
-    it('too late has its result', async () => {
+    it('resolves if the result arrives in spite of the abort', async () => {
       const stop = new AbortController();
       const { result } = await begin(Readable.from([Buffer.from('a')]), stop.signal);
-      await agent.takeUpload(1000);
+      await agent.receiveUpload(1000);
       stop.abort(reason);
       await agent.next('CANCEL');
       commit(Buffer.from('a'));
@@ -302,24 +302,24 @@ describe('an upload', () => {
     });
   });
 
-  context('that stands still', () => {
+  context('when it makes no progress', () => {
     for (const windowBytes of [0, 1 << 20]) {
-      it(`because its source pauses for hours goes on, with a window of ${windowBytes} bytes`, async () => {
+      it(`continues after its source has paused for hours, with a window of ${windowBytes} bytes`, async () => {
         const { stream } = source();
         const { result } = await begin(stream);
-        if (windowBytes > 0) agent.say(wireWindow(0, 0, windowBytes));
+        if (windowBytes > 0) agent.send(wireWindow(0, 0, windowBytes));
         await setup.clock.advance(10_000_000);
         stream.write(noise.subarray(0, 200_000));
         await settle();
         await setup.clock.advance(windowBytes > 0 ? 10_000_000 : 100_000);
         stream.end(noise.subarray(200_000));
-        expect((await agent.takeUpload(Math.max(windowBytes, 1 << 20))).equals(noise)).to.equal(true);
+        expect((await agent.receiveUpload(Math.max(windowBytes, 1 << 20))).equals(noise)).to.equal(true);
         commit(noise);
         await result;
       });
     }
 
-    it('because the agent gives no room fails after two minutes, and ends its source', async () => {
+    it('fails after two minutes without credit, and ends its source', async () => {
       const { stream, closed } = source();
       const { result } = await begin(stream);
       await setup.clock.advance(1_000_000);
@@ -335,12 +335,12 @@ describe('an upload', () => {
       await closed;
     });
 
-    it('because the agent does not acknowledge what it owes fails, although its source pauses too', async () => {
+    it('fails if a due acknowledgement is missing, although its source pauses as well', async () => {
       const { stream, closed } = source();
       const { result } = await begin(stream);
-      agent.say(wireWindow(0, 0, 1 << 20));
+      agent.send(wireWindow(0, 0, 1 << 20));
       stream.write(noise.subarray(0, 600_000));
-      // Frames are compressed on other threads: the acknowledgement is owed once they have left.
+      // Frames are compressed on other threads: the acknowledgement is due once they were sent.
       await agent.next('DATA');
       await agent.next('DATA');
       await setup.clock.advance(140_000);
@@ -348,7 +348,7 @@ describe('an upload', () => {
       await closed;
     });
 
-    it('because the pod that it comes from is silent fails with what that one says, and does not count itself', async () => {
+    it('fails with the error of a silent source pod, without a timeout of its own', async () => {
       const producer = new ScriptedClient();
       const moving = rejection(
         setup.client.receiveFrom({ volume: 'v' }, { client: producer.client, spec: { volume: 'from' } }),
@@ -357,7 +357,7 @@ describe('an upload', () => {
       from.json('OPENED', { from: 0, kind: 'directory' });
       ({ agent } = await setup.opened('receive'));
       agent.json('OPENED', { from: 0 });
-      agent.say(wireWindow(0, 0, 1 << 20));
+      agent.send(wireWindow(0, 0, 1 << 20));
       await setup.clock.advance(1_000_000);
       await producer.clock.advance(140_000);
       await agent.next('CANCEL');
@@ -368,16 +368,16 @@ describe('an upload', () => {
       await settle();
     });
 
-    it('because the agent does not answer END fails', async () => {
+    it('fails if the agent does not answer END', async () => {
       const { result } = await begin(Readable.from([noise]));
-      await agent.takeUpload(1 << 20);
+      await agent.receiveUpload(1 << 20);
       await setup.clock.advance(140_000);
       expect(await rejection(result)).to.be.instanceOf(TransferStalledError);
     });
 
-    it('but whose commit goes on is waited for', async () => {
+    it('waits for a commit that reports progress', async () => {
       const { result } = await begin(Readable.from([Buffer.from('a')]));
-      await agent.takeUpload(1000);
+      await agent.receiveUpload(1000);
       for (let turn = 0; turn < 10; turn += 1) {
         await setup.clock.advance(50_000);
         agent.json('PROGRESS', {});
@@ -387,15 +387,15 @@ describe('an upload', () => {
     });
   });
 
-  context('whose connection', () => {
-    it('is lost is lost, with the reason, and how far it was', async () => {
+  context('when the connection fails', () => {
+    it('rejects with the reason of a lost connection and the acknowledged bytes', async () => {
       const { stream, closed } = source();
       const { result } = await begin(stream);
-      agent.say(wireWindow(0, 0, 1 << 20));
+      agent.send(wireWindow(0, 0, 1 << 20));
       stream.write(noise);
       await settle();
       await settle();
-      agent.say(wireWindow(0, 262_144, 1 << 20));
+      agent.send(wireWindow(0, 262_144, 1 << 20));
       const cut = new Error('cut');
       agent.lose(cut);
       const error = await rejection(result);
@@ -404,27 +404,27 @@ describe('an upload', () => {
       await closed;
     });
 
-    it('says another digest or count is closed: nobody knows what is there', async () => {
+    it('closes the connection for a RESULT with another digest or count', async () => {
       for (const changes of [{ sha256: '00'.repeat(32) }, { bytes: 2 }]) {
         const { result } = await begin(Readable.from([Buffer.from('a')]));
-        await agent.takeUpload(1000);
+        await agent.receiveUpload(1000);
         commit(Buffer.from('a'), changes);
         expect(await rejection(result)).to.be.instanceOf(DigestMismatchError);
         expect(agent.closed).to.equal(true);
       }
     });
 
-    for (const [what, say] of [
-      ['a result before the end', () => commit(Buffer.alloc(0))],
-      ['bytes', () => agent.say(wireData(1, 0, Buffer.from('a')))],
-      ['an acknowledgement of what was not sent', () => agent.say(wireWindow(0, 1, 5))],
-      ['a window of another stream', () => agent.say(wireWindow(1, 0, 5))],
+    for (const [what, send] of [
+      ['a RESULT before END', () => commit(Buffer.alloc(0))],
+      ['DATA', () => agent.send(wireData(1, 0, Buffer.from('a')))],
+      ['an acknowledgement of bytes that were not sent', () => agent.send(wireWindow(0, 1, 5))],
+      ['a WINDOW of another stream', () => agent.send(wireWindow(1, 0, 5))],
       ['a second OPENED', () => agent.json('OPENED', { from: 0 })],
     ] as const) {
-      it(`says ${what} is closed`, async () => {
+      it(`closes the connection for ${what}`, async () => {
         const { stream, closed } = source();
         const { result } = await begin(stream);
-        say();
+        send();
         expect(await rejection(result)).to.be.instanceOf(ProtocolViolationError);
         expect(agent.closed).to.equal(true);
         await closed;

@@ -28,7 +28,7 @@ const transfer = { handle: 'v', podName: 'p', direction: 'in', path: 'a', bytes:
 const process = { handle: 'h', processId: 'x' } as const;
 const command = { executable: 'prog', user: 'joe', dir: '/d' } as const;
 
-/** What each code becomes: of a transfer, of a start, of a process that runs. */
+/** The error of each code: for a transfer, a start and a running process. */
 const MEANINGS: Readonly<Record<string, { transfer?: string; start?: string; process?: string }>> = {
   CORRUPT_ARCHIVE: { transfer: 'CorruptArchiveError' },
   TRUNCATED_ARCHIVE: { transfer: 'TruncatedArchiveError' },
@@ -56,13 +56,13 @@ const MEANINGS: Readonly<Record<string, { transfer?: string; start?: string; pro
   PROCESS_NOT_FOUND: { start: 'ProcessNotFoundError', process: 'ProcessNotFoundError' },
   OUTPUT_FREED: { start: 'OutputFreedError', process: 'OutputFreedError' },
   PROCESS_LOST: { start: 'OutcomeUnknownError', process: 'OutcomeUnknownError' },
-  // These end the connection before anybody asks what they mean for an operation.
+  // These end the connection before they could be mapped for an operation.
   PROTOCOL_VIOLATION: {},
   AGENT_INCOMPATIBLE: {},
 };
 
 describe('the errors of the agent', () => {
-  it('have the words of a pod on one line, without control characters', () => {
+  it('quote the text of a pod on one line, without control characters', () => {
     const message = 'no\u001b[2Jroom\nKW_ERR_FAKE: forged\u202e';
     const failure = AgentFailure.of(
       Fields.parse(FrameType.ERROR, Buffer.from(JSON.stringify({ code: 'IO_ERROR', message, path: 'a\nb' }))),
@@ -80,21 +80,21 @@ describe('the errors of the agent', () => {
     expect((transferError(unknown, transfer) as Error).message).to.contain('N\\nW');
   });
 
-  it('label metrics by codes that are known, and by one more for all others', () => {
+  it('label metrics with the known codes, and with one label for all others', () => {
     expect(transferOutcome(new AgentFailure('DISK_FULL', ''))).to.equal('DISK_FULL');
     expect(transferOutcome(new AgentFailure('MADE_UP_BY_A_POD', ''))).to.equal('OTHER');
     expect(transferOutcome(new LostConnection(new Error('reset')))).to.equal('OPERATION_LOST');
   });
 
-  it('are all those of the protocol document', () => {
+  it('cover all codes of the protocol document', () => {
     const text = readFileSync(new URL('../../../../docs/agent-protocol.md', import.meta.url), 'utf8');
     const codes = new Set(Array.from(text.matchAll(/`([A-Z]{2,}(?:_[A-Z]+)+|CANCELLED)`/g), ([, code]) => code ?? ''));
     expect(Object.keys(MEANINGS).sort()).to.deep.equal([...codes].sort());
   });
 
   for (const [code, meaning] of Object.entries(MEANINGS)) {
-    it(`of code ${code} mean something, or are a violation, and are the cause`, () => {
-      const failure = new AgentFailure(code, 'it says');
+    it(`map ${code} to a typed error or a protocol violation, with the failure as cause`, () => {
+      const failure = new AgentFailure(code, 'message');
       const errors = {
         transfer: transferError(failure, transfer),
         start: processStartError(failure, process, command),
@@ -107,8 +107,8 @@ describe('the errors of the agent', () => {
     });
   }
 
-  it('of a code that nobody knows are a violation', () => {
-    const failure = new AgentFailure('SOMETHING_NEW', 'it says');
+  it('map an unknown code to a protocol violation', () => {
+    const failure = new AgentFailure('SOMETHING_NEW', 'message');
     for (const error of [
       transferError(failure, transfer),
       processStartError(failure, process, command),
@@ -117,7 +117,7 @@ describe('the errors of the agent', () => {
       expect(error).to.be.instanceOf(ProtocolViolationError);
   });
 
-  it('carry the facts of both sides', () => {
+  it('carry the facts of both ends', () => {
     const failure = AgentFailure.of(
       Fields.parse(
         FrameType.ERROR,
@@ -158,7 +158,7 @@ describe('the errors of the agent', () => {
     expect(processStartError(new AgentFailure('BAD_DIRECTORY', ''), process, command)).to.include({ dir: '/d' });
   });
 
-  it('cut what the agent says at length', () => {
+  it('truncate long texts of the agent', () => {
     const failure = AgentFailure.of(
       Fields.parse(
         FrameType.ERROR,
@@ -168,7 +168,7 @@ describe('the errors of the agent', () => {
     expect(failure.code.length + failure.message.length + (failure.facts.path?.length ?? 0)).to.be.below(10_000);
   });
 
-  it('tell of a lost process how many were killed for memory', () => {
+  it('report the OOM kills of a lost process', () => {
     const error = processError(new AgentFailure('PROCESS_LOST', '', { oomKills: 2 }), process);
     expect(error).to.be.instanceOf(OutcomeUnknownError);
     expect(error.message).to.contain('2 processes were killed for memory');
@@ -179,13 +179,13 @@ describe('the errors of the agent', () => {
 describe('a lost connection', () => {
   const silence = new HeartbeatTimeoutError(60_000);
 
-  it('loses a transfer, with the reason as cause', () => {
+  it('maps to OperationLostError for a transfer, with the reason as cause', () => {
     const error = transferFailure(new LostConnection(silence), transfer);
     expect(error).to.be.instanceOf(OperationLostError).with.property('cause', silence);
     expect(error).to.include({ handle: 'v', bytes: 5, retryable: true });
   });
 
-  it('keeps reasons that mean something of their own', () => {
+  it('maps to its reason if that is a typed transfer error', () => {
     for (const reason of [
       new ProtocolViolationError('garbage'),
       new TransferStalledError(transfer, 1),
@@ -194,11 +194,11 @@ describe('a lost connection', () => {
       expect(transferFailure(new LostConnection(reason), transfer)).to.equal(reason);
   });
 
-  it('gives a process the reason itself, so that the caller connects again', () => {
+  it('maps to its reason for a process, so that the caller reconnects', () => {
     expect(processFailure(new LostConnection(silence), process)).to.equal(silence);
   });
 
-  it('leaves everything else as it is', () => {
+  it('leaves other errors unchanged', () => {
     const reason = new Error('the source broke');
     expect(transferFailure(reason, transfer)).to.equal(reason);
     expect(processFailure(reason, process)).to.equal(reason);

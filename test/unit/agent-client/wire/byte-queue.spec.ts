@@ -3,8 +3,8 @@ import fc from 'fast-check';
 
 import { ByteQueue } from '../../../../src/agent-client/wire/byte-queue.ts';
 
-describe('a queue of bytes', () => {
-  it('gives what it was given, in any portions, and never changes what it gave', () => {
+describe('ByteQueue', () => {
+  it('returns the pushed bytes in any portions, and never changes returned bytes', () => {
     fc.assert(
       fc.property(
         fc.array(
@@ -46,7 +46,7 @@ describe('a queue of bytes', () => {
     expect(queue.take(5_000)[0]?.buffer).to.equal(piece.buffer);
   });
 
-  it('makes one of pieces that lie one behind the other, large or small, and of no others', () => {
+  it('merges adjacent pieces of one buffer, large or small, and no others', () => {
     const queue = new ByteQueue();
     const block = Buffer.alloc(60_000, 'abcdefg');
     for (const [from, to] of [
@@ -56,17 +56,17 @@ describe('a queue of bytes', () => {
       [40_100, 60_000],
     ] as const)
       queue.push(block.subarray(from, to));
-    expect(queue.together(100_000)).to.equal(40_000);
-    expect(queue.together(1_000)).to.equal(1_000);
+    expect(queue.contiguousLength(100_000)).to.equal(40_000);
+    expect(queue.contiguousLength(1_000)).to.equal(1_000);
     const pieces = queue.take(queue.length);
     expect(pieces.map(({ byteLength }) => byteLength)).to.deep.equal([40_000, 19_900]);
     expect(Buffer.concat(pieces).equals(Buffer.concat([block.subarray(0, 40_000), block.subarray(40_100)]))).to.equal(
       true,
     );
-    expect(queue.together(1)).to.equal(0);
+    expect(queue.contiguousLength(1)).to.equal(0);
   });
 
-  it('holds many tiny pieces as few', () => {
+  it('joins many tiny pieces into few', () => {
     const queue = new ByteQueue();
     for (let index = 0; index < 100_000; index += 1) queue.push(Uint8Array.of(index & 255));
     const pieces = queue.take(100_000);

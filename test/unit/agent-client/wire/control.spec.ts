@@ -11,7 +11,7 @@ function parse(value: unknown): Fields {
 }
 
 describe('encodeControl', () => {
-  it('writes text as text, and bytes that are not UTF-8 as base64, wherever they stand', () => {
+  it('encodes text as text, and bytes that are not UTF-8 as base64, at any depth', () => {
     const value = {
       path: Buffer.from('ä'),
       args: ['a', Buffer.from([0xff, 0x00])],
@@ -38,17 +38,17 @@ describe('encodeControl', () => {
     );
   });
 
-  it('names the text that is no Unicode', () => {
+  it('names the field of text that is not well-formed Unicode', () => {
     expect(() => encodeControl({ env: ['A=b', 'C=\ud800'] })).to.throw(InvalidSpecError, 'env[1]');
   });
 
-  it('refuses more than 4 MiB', () => {
+  it('rejects more than 4 MiB', () => {
     expect(() => encodeControl({ args: ['x'.repeat(4 << 20)] })).to.throw(InvalidSpecError, '4194304');
   });
 });
 
-describe('the fields of a control frame', () => {
-  it('are what they were asked for', () => {
+describe('Fields', () => {
+  it('reads members of each type', () => {
     const fields = parse({
       count: 3,
       flag: false,
@@ -97,7 +97,7 @@ describe('the fields of a control frame', () => {
     range: [[2, 1], [1], [1, 2, 3], ['1', 2], 1, undefined],
   };
   for (const [kind, values] of Object.entries(wrong)) {
-    it(`are refused where they are no ${kind}, with their name`, () => {
+    it(`rejects a value that is not a ${kind}, with its name`, () => {
       for (const value of values)
         expect(() => reads[kind]?.(parse({ a: value })), JSON.stringify(value)).to.throw(
           ProtocolViolationError,
@@ -106,12 +106,12 @@ describe('the fields of a control frame', () => {
     });
   }
 
-  it('are not those that every object has', () => {
+  it('does not read members of the object prototype', () => {
     expect(() => parse({}).string('constructor')).to.throw(ProtocolViolationError);
     expect(() => parse({}).object('__proto__')).to.throw(ProtocolViolationError);
   });
 
-  it('come from the JSON text of an object only', () => {
+  it('parses only the JSON text of an object', () => {
     for (const text of ['', '{', '[]', '"a"', '1', 'null', '{"a":1}x'])
       expect(() => Fields.parse(FrameType.ERROR, Buffer.from(text)), text).to.throw(ProtocolViolationError, 'ERROR');
     expect(() => Fields.parse(FrameType.ERROR, Buffer.from([0x7b, 0xff, 0x7d]))).to.throw(

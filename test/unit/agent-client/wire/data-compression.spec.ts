@@ -12,10 +12,10 @@ function zstdFrame(bytes: Uint8Array, rawLength: number): DataFrame {
   return { type: FrameType.DATA, stream: 1, offset: 0, rawLength, encoding: 'zstd', bytes };
 }
 
-describe('the compression of frames', () => {
+describe('DataCompressor', () => {
   const text = Buffer.alloc(262_144, 'some text ');
 
-  it('keeps what saves a tenth, for any peer to expand', async () => {
+  it('compresses frames where that saves a tenth', async () => {
     const { encoding, pieces } = await new DataCompressor().encode(
       [text.subarray(0, 100_000), text.subarray(100_000)],
       text.length,
@@ -24,7 +24,7 @@ describe('the compression of frames', () => {
     expect(zstdDecompressSync(Buffer.concat(pieces)).equals(text)).to.equal(true);
   });
 
-  it('leaves the others as they are, and tries less and less often', async () => {
+  it('leaves other frames raw, and tries less and less often', async () => {
     const compressor = new DataCompressor();
     const noise = [randomBytes(10_000)];
     const tries: number[] = [];
@@ -34,29 +34,29 @@ describe('the compression of frames', () => {
       expect((await encoded).pieces).to.equal(noise);
     }
     expect(tries).to.deep.equal([0, 2, 5, 10, 19, 36, 69, 134, 199, 264]);
-    // And compresses each one again as soon as a try is worth it.
+    // Compresses every frame again as soon as a try succeeds.
     let packed = 0;
     for (let frame = 0; frame < 70; frame += 1)
       if ((await compressor.encode([text], text.length)).encoding === 'zstd') packed += 1;
     expect(packed).to.be.greaterThan(30);
   });
 
-  it('does not try on a few bytes', () => {
+  it('leaves small frames raw', () => {
     expect(new DataCompressor().encode([text.subarray(0, 100)], 100)).to.include({ encoding: 'raw' });
   });
 });
 
-describe('the expansion of frames', () => {
+describe('expand', () => {
   for (const size of [1, 1000, 16 * 1024, 16 * 1024 + 1, 262_144]) {
     context(`of ${size} bytes`, () => {
       const raw = Buffer.alloc(size, 'some text ');
       const packed = zstdCompressSync(raw);
 
-      it('gives the raw bytes', async () => {
+      it('returns the raw bytes', async () => {
         expect(Buffer.from(await expand(zstdFrame(packed, size))).equals(raw)).to.equal(true);
       });
 
-      it('never gives more, or less, than the frame declares', async () => {
+      it('never returns more or fewer bytes than the frame declares', async () => {
         for (const declared of size === 1 ? [2] : [size - 1, size + 1])
           expect(
             await rejection((async () => await expand(zstdFrame(packed, declared)))()),
@@ -64,7 +64,7 @@ describe('the expansion of frames', () => {
           ).to.be.instanceOf(ProtocolViolationError);
       });
 
-      it('refuses a frame that is cut, or none', async () => {
+      it('rejects truncated data and data that is not zstd', async () => {
         for (const bytes of [packed.subarray(0, -1), Buffer.from('nothing'), Buffer.alloc(0)])
           expect(await rejection((async () => await expand(zstdFrame(bytes, size)))())).to.be.instanceOf(
             ProtocolViolationError,
@@ -73,8 +73,8 @@ describe('the expansion of frames', () => {
     });
   }
 
-  it('refuses a frame that wants a lot of memory', async () => {
-    // A frame header that asks for a window of 64 MiB: no content size, windowLog 26.
+  it('rejects a frame that requires a large window', async () => {
+    // A frame header with a window of 64 MiB: no content size, windowLog 26.
     const greedy = Buffer.concat([
       Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, (26 - 10) << 3]),
       Buffer.from([0x09, 0, 0, 0x61]),

@@ -12,8 +12,8 @@ function frameOf(offset: number, raw: Buffer, packed = false): DataFrame {
   return { type: FrameType.DATA, stream: 1, offset, rawLength: raw.length, encoding: packed ? 'zstd' : 'raw', bytes };
 }
 
-describe('a queue of data', () => {
-  it('gives the bytes in their order, whatever the frames are and however slowly they are taken', async () => {
+describe('DataQueue', () => {
+  it('delivers the bytes in order, for any frames and any consumer', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(
@@ -52,7 +52,7 @@ describe('a queue of data', () => {
     );
   });
 
-  it('holds many tiny pieces as few', async () => {
+  it('joins many tiny pieces into few', async () => {
     let release = (): void => undefined;
     let takes = 0;
     const queue = new DataQueue({
@@ -69,7 +69,7 @@ describe('a queue of data', () => {
     expect(takes).to.be.at.most(12);
   });
 
-  it('gives what comes at once, without a copy, while nobody is busy, and together what came meanwhile and lies together', async () => {
+  it('delivers at once and without a copy to an idle consumer, and joins contiguous bytes for a busy one', async () => {
     const taken: Uint8Array[] = [];
     let release = (): void => undefined;
     const queue = new DataQueue({
@@ -95,7 +95,7 @@ describe('a queue of data', () => {
     expect(Buffer.concat(taken).equals(block)).to.equal(true);
   });
 
-  it('holds a part of a frame back for the rest of it, but never 128 KiB', async () => {
+  it('holds back less than 128 KiB of an incomplete frame', async () => {
     const taken: number[] = [];
     const queue = new DataQueue({
       concurrency: 3,
@@ -121,7 +121,7 @@ describe('a queue of data', () => {
     expect(taken).to.deep.equal([32_100, 144_000, 1]);
   });
 
-  it('gives what is there of a frame whose rest does not come for now, and goes on when it comes', async () => {
+  it('delivers an incomplete frame on interrupt, and continues with the rest', async () => {
     const taken: number[] = [];
     const queue = new DataQueue({
       concurrency: 3,
@@ -139,7 +139,7 @@ describe('a queue of data', () => {
     expect(taken.reduce((sum, bytes) => sum + bytes, 0)).to.equal(33_000);
   });
 
-  it('gives nothing after a stop, and nothing after a failure, which it tells once', async () => {
+  it('delivers nothing after a stop or a failure, and reports the failure once', async () => {
     const mistake = new Error('mistake');
     const failures: unknown[] = [];
     let takes = 0;
@@ -176,10 +176,10 @@ describe('a queue of data', () => {
     expect(takes).to.equal(1);
   });
 
-  it('refuses more frames than any honest sender makes', () => {
+  it('rejects more frames than a correct sender makes', () => {
     const queue = new DataQueue({ concurrency: 1, take: () => undefined, failed: () => undefined });
     const tiny = frameOf(0, Buffer.from('a'));
-    // While this one is expanded on another thread, all others wait.
+    // All other frames wait while this one is expanded on another thread.
     queue.add(frameOf(0, Buffer.alloc(200_000), true));
     expect(() => {
       for (let count = 0; count < 100_000; count += 1) queue.add(tiny);

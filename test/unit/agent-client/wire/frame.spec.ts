@@ -29,7 +29,7 @@ function decode(...chunks: Uint8Array[]): Frame[] {
   return frames;
 }
 
-/** The bytes cut into chunks of these sizes, over and over. */
+/** Splits the bytes into chunks of these sizes, cyclically. */
 function cut(bytes: Buffer, sizes: readonly number[]): Buffer[] {
   const chunks: Buffer[] = [];
   for (let at = 0, turn = 0; at < bytes.length; turn += 1) {
@@ -40,11 +40,11 @@ function cut(bytes: Buffer, sizes: readonly number[]): Buffer[] {
   return chunks;
 }
 
-/** Raw DATA joined again where it was given in parts. */
+/** Joins the parts of raw DATA. */
 function joined(frames: readonly Frame[]): Frame[] {
   const result: Frame[] = [];
-  for (const given of frames) {
-    const frame = given.type === FrameType.DATA ? whole(given) : given;
+  for (const emitted of frames) {
+    const frame = emitted.type === FrameType.DATA ? whole(emitted) : emitted;
     const last = result.at(-1);
     const continues =
       frame.type === FrameType.DATA &&
@@ -67,8 +67,8 @@ function joined(frames: readonly Frame[]): Frame[] {
   return result;
 }
 
-function whole({ type, stream, offset, rawLength, encoding, bytes: given }: DataFrame): DataFrame {
-  return { type, stream, offset, rawLength, encoding, bytes: given };
+function whole({ type, stream, offset, rawLength, encoding, bytes: content }: DataFrame): DataFrame {
+  return { type, stream, offset, rawLength, encoding, bytes: content };
 }
 
 const offsets = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER - 300_000 });
@@ -120,7 +120,7 @@ const anyFrame: fc.Arbitrary<{ readonly wire: Buffer; readonly frame: Frame }> =
 );
 
 describe('frames', () => {
-  it('are decoded as they were sent, however the bytes are cut', () => {
+  it('are decoded as they were sent, for any chunks', () => {
     fc.assert(
       fc.property(
         fc.array(anyFrame, { minLength: 1, maxLength: 8 }),
@@ -133,13 +133,13 @@ describe('frames', () => {
     );
   });
 
-  it('say of a part of raw DATA whether there is more of it', () => {
+  it('mark the parts of raw DATA that are not the last', () => {
     const wire = wireData(1, 0, Buffer.alloc(300));
     const parts = decode(wire.subarray(0, 100), wire.subarray(100, 200), wire.subarray(200));
     expect(parts.map((frame) => frame.type === FrameType.DATA && frame.isPart)).to.deep.equal([true, true, false]);
   });
 
-  it('are encoded as the document says', () => {
+  it('are encoded according to the document', () => {
     const reader = new WireReader();
     const digest = Buffer.alloc(32, 7);
     const sent: Exclude<Frame, DataFrame>[] = [
@@ -173,26 +173,26 @@ describe('frames', () => {
     });
   });
 
-  it('are not copied where a frame lies whole in a chunk', () => {
+  it('are not copied if they lie whole in a chunk', () => {
     const chunk = Buffer.concat([
       wireData(1, 0, Buffer.from('raw')),
       wireData(1, 3, Buffer.from('packed'), { rawLength: 9 }),
       wireFrame('RESULT', Buffer.from('{}')),
     ]);
     for (const frame of decode(chunk)) {
-      const given = frame.type === FrameType.DATA ? frame.bytes : (frame as { text: Buffer }).text;
-      expect(given.buffer).to.equal(chunk.buffer);
+      const content = frame.type === FrameType.DATA ? frame.bytes : (frame as { text: Buffer }).text;
+      expect(content.buffer).to.equal(chunk.buffer);
     }
   });
 
-  it('of a long text are as many as it needs, and come back as one', () => {
+  it('split a long text, and are joined again', () => {
     const text = Buffer.alloc(3 * 262_144 + 1, 'x');
     const encoded = encodeFrame({ type: FrameType.OPEN, text });
     expect(encoded.map((frame) => frame[1])).to.deep.equal([1, 1, 1, 0]);
     expect(decode(...encoded)).to.deep.equal([{ type: FrameType.OPEN, text }]);
   });
 
-  it('let PING come between the parts of a text, and nothing else', () => {
+  it('allow only PING between the parts of a text', () => {
     const part = wireFrame('RESULT', Buffer.from('{"a":'), 1);
     const frames = decode(part, wireFrame('PING', Buffer.alloc(8)), wireFrame('RESULT', Buffer.from('1}')));
     expect(frames.map(({ type }) => type)).to.deep.equal([FrameType.PING, FrameType.RESULT]);
@@ -217,7 +217,7 @@ describe('frames', () => {
     ['a payload of 4 GiB', [Buffer.from([8, 0, 0, 0, 255, 255, 255, 255])]],
     ['a text of more than 4 MiB', Array.from({ length: 17 }, () => wireFrame('RESULT', long, 1))],
     ['DATA without bytes', [wireFrame('DATA', Buffer.alloc(16))]],
-    ['DATA shorter than its head', [wireFrame('DATA', Buffer.alloc(3))]],
+    ['DATA shorter than its header', [wireFrame('DATA', Buffer.alloc(3))]],
     ['DATA of no raw bytes', [wireData(1, 0, Buffer.from('a'), { rawLength: 0 })]],
     ['DATA of too many raw bytes', [wireData(1, 0, Buffer.from('a'), { rawLength: 262_145 })]],
     [
@@ -226,11 +226,11 @@ describe('frames', () => {
     ],
     ['DATA of an unknown stream', [wireData(3, 0, Buffer.from('a'))]],
     [
-      'DATA whose reserved bytes are not 0',
+      'DATA with reserved bytes that are not 0',
       [wireFrame('DATA', Buffer.concat([Buffer.from([1, 1, 0, 0, 1, 0, 0, 0]), Buffer.alloc(8), Buffer.from('a')]))],
     ],
     [
-      'an offset beyond all numbers',
+      'an offset beyond the safe integers',
       [
         wireFrame(
           'DATA',
@@ -244,13 +244,13 @@ describe('frames', () => {
     ['a DONE with a payload', [wireFrame('DONE', Buffer.alloc(1))]],
   ];
   for (const [what, chunks] of violations) {
-    it(`are refused for ${what}`, () => {
+    it(`are rejected for ${what}`, () => {
       expect(() => decode(...chunks)).to.throw(ProtocolViolationError);
       expect(() => decode(...cut(Buffer.concat(chunks), [7, 100_000])), 'in pieces').to.throw(ProtocolViolationError);
     });
   }
 
-  it('of garbage are refused, or wait for more: never anything but a violation', () => {
+  it('of garbage fail only with a protocol violation', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (garbage) => {
         try {
@@ -262,7 +262,7 @@ describe('frames', () => {
     );
   });
 
-  it('have the numbers of the document', () => {
+  it('have the type numbers of the document', () => {
     for (const [name, type] of Object.entries(FrameType)) expect(WIRE_TYPES[type]).to.equal(name);
     expect(Object.keys(FrameType)).to.have.length(WIRE_TYPES.length - 1);
   });

@@ -16,8 +16,8 @@ function data(offset: number, rawLength: number) {
   return { type: FrameType.DATA, stream: 1, offset, rawLength, encoding: 'raw', bytes: Buffer.alloc(0) } as const;
 }
 
-describe('a window to send in', () => {
-  it('lets nothing through before the receiver has said so', async () => {
+describe('SendWindow', () => {
+  it('grants nothing before the first WINDOW', async () => {
     const window = new SendWindow(10);
     let granted: number | undefined;
     void window.reserve(5).then((count) => (granted = count));
@@ -29,7 +29,7 @@ describe('a window to send in', () => {
     expect(window.sent).to.equal(15);
   });
 
-  it('waits for a fair part of the window rather than sending crumbs', async () => {
+  it('waits for a fair part of the window instead of granting small rests', async () => {
     const window = new SendWindow(0);
     window.update(windowFrame(0, 100));
     expect(await window.reserve(90)).to.equal(90);
@@ -42,23 +42,23 @@ describe('a window to send in', () => {
     expect(granted).to.equal(40);
   });
 
-  it('never stands still against a receiver that acknowledges each quarter, and never goes beyond what it allows', async () => {
+  it('never stalls against a receiver that acknowledges each quarter, and never exceeds its limit', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 1000 }),
         fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 20 }),
-        async (size, wants) => {
+        async (windowBytes, sizes) => {
           const window = new SendWindow(0);
-          window.update(windowFrame(0, size));
+          window.update(windowFrame(0, windowBytes));
           let acknowledged = 0;
-          for (const want of wants) {
-            for (let left = want; left > 0; ) {
+          for (const bytes of sizes) {
+            for (let left = bytes; left > 0; ) {
               const granted = await window.reserve(left);
               left -= granted;
-              expect(window.sent).to.be.at.most(acknowledged + size);
-              if (window.sent - acknowledged < size / 4) continue;
+              expect(window.sent).to.be.at.most(acknowledged + windowBytes);
+              if (window.sent - acknowledged < windowBytes / 4) continue;
               acknowledged = window.sent;
-              window.update(windowFrame(acknowledged, acknowledged + size));
+              window.update(windowFrame(acknowledged, acknowledged + windowBytes));
             }
           }
         },
@@ -66,7 +66,7 @@ describe('a window to send in', () => {
     );
   });
 
-  it('refuses to go back, and an acknowledgement of what was not sent', async () => {
+  it('rejects a decrease, and an acknowledgement of bytes that were not sent', async () => {
     const window = new SendWindow(0);
     window.update(windowFrame(0, 100));
     await window.reserve(50);
@@ -77,7 +77,7 @@ describe('a window to send in', () => {
     expect(window.acknowledged).to.equal(50);
   });
 
-  it('wakes who waits when it is closed, or fails', async () => {
+  it('settles a waiting reserve when it is closed or fails', async () => {
     const closed = new SendWindow(0);
     const waiting = closed.reserve(1);
     closed.close();
@@ -91,54 +91,54 @@ describe('a window to send in', () => {
   });
 });
 
-describe('a window to receive in', () => {
-  let said: WindowFrame[];
+describe('ReceiveWindow', () => {
+  let sent: WindowFrame[];
   let window: ReceiveWindow;
 
   beforeEach(() => {
-    said = [];
-    window = new ReceiveWindow({ stream: 1, from: 100, windowBytes: 1000, send: (frame) => said.push(frame) });
+    sent = [];
+    window = new ReceiveWindow({ stream: 1, from: 100, windowBytes: 1000, send: (frame) => sent.push(frame) });
   });
 
-  it('begins with its whole size', () => {
-    expect(said).to.deep.equal([{ type: FrameType.WINDOW, stream: 1, acknowledged: 100, limit: 1100, durable: false }]);
+  it('sends its whole size first', () => {
+    expect(sent).to.deep.equal([{ type: FrameType.WINDOW, stream: 1, acknowledged: 100, limit: 1100, durable: false }]);
   });
 
-  it('acknowledges when a quarter was dealt with', () => {
+  it('acknowledges a consumed quarter', () => {
     window.accept(data(100, 500));
-    window.dealtWith(349);
-    expect(said).to.have.length(1);
-    window.dealtWith(350);
-    expect(said.at(-1)).to.include({ acknowledged: 350, limit: 1350 });
-    window.dealtWith(500);
-    expect(said).to.have.length(2);
+    window.consumed(349);
+    expect(sent).to.have.length(1);
+    window.consumed(350);
+    expect(sent.at(-1)).to.include({ acknowledged: 350, limit: 1350 });
+    window.consumed(500);
+    expect(sent).to.have.length(2);
   });
 
   it('acknowledges each MiB of a large window', () => {
-    const large = new ReceiveWindow({ stream: 1, from: 0, windowBytes: 64 << 20, send: (frame) => said.push(frame) });
+    const large = new ReceiveWindow({ stream: 1, from: 0, windowBytes: 64 << 20, send: (frame) => sent.push(frame) });
     large.accept(data(0, 200_000));
-    large.dealtWith((1 << 20) - 1);
-    expect(said).to.have.length(2);
-    large.dealtWith(1 << 20);
-    expect(said).to.have.length(3);
+    large.consumed((1 << 20) - 1);
+    expect(sent).to.have.length(2);
+    large.consumed(1 << 20);
+    expect(sent).to.have.length(3);
   });
 
-  it('refuses bytes that do not continue the stream, and more than was allowed', () => {
+  it('rejects bytes that do not continue the stream, or exceed the limit', () => {
     window.accept(data(100, 10));
     for (const offset of [100, 109, 111])
-      expect(() => window.accept(data(offset, 1))).to.throw(ProtocolViolationError, 'goes on at');
+      expect(() => window.accept(data(offset, 1))).to.throw(ProtocolViolationError, 'continues at');
     window.accept(data(110, 990));
-    expect(() => window.accept(data(1100, 1))).to.throw(ProtocolViolationError, 'allowed');
-    window.dealtWith(1100);
+    expect(() => window.accept(data(1100, 1))).to.throw(ProtocolViolationError, 'beyond its limit');
+    window.consumed(1100);
     window.accept(data(1100, 1000));
-    expect(() => window.accept(data(2100, 1))).to.throw(ProtocolViolationError, 'allowed');
+    expect(() => window.accept(data(2100, 1))).to.throw(ProtocolViolationError, 'beyond its limit');
   });
 
-  it('tells what is stored, and never takes credit back', () => {
+  it('reports stored bytes, and never decreases the limit', () => {
     window.accept(data(100, 500));
-    window.dealtWith(600);
+    window.consumed(600);
     window.stored(600);
-    expect(said.at(-1)).to.deep.equal({
+    expect(sent.at(-1)).to.deep.equal({
       type: FrameType.WINDOW,
       stream: 1,
       acknowledged: 600,

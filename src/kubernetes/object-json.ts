@@ -1,0 +1,93 @@
+import type { V1Node } from '@kubernetes/client-node';
+
+import type { ConfigMap, Pod } from './cluster.ts';
+import { isFields } from './fields.ts';
+import type { Page } from './paged.ts';
+
+type JsonObject = Record<string, unknown>;
+
+/** Returns `undefined` if the JSON is not an object. */
+export function objectFromJson(json: unknown): object | undefined {
+  return isObject(json) ? json : undefined;
+}
+
+/**
+ * Returns a pod whose times are dates, as client-node's types declare them. Changes the JSON in
+ * place. Returns `undefined` if the JSON is not an object.
+ */
+export function podFromJson(json: unknown): Pod | undefined {
+  if (!isObject(json)) return undefined;
+  const { status } = json;
+  reviveMetadata(json);
+  if (isObject(status)) {
+    toDates(status, ['startTime']);
+    for (const condition of objectsIn(status['conditions']))
+      toDates(condition, ['lastProbeTime', 'lastTransitionTime']);
+    for (const kind of ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses']) {
+      for (const container of objectsIn(status[kind])) reviveContainer(container);
+    }
+  }
+  return json;
+}
+
+/** Does for a config map what `podFromJson` does for a pod. */
+export function configMapFromJson(json: unknown): ConfigMap | undefined {
+  if (!isObject(json)) return undefined;
+  reviveMetadata(json);
+  return json;
+}
+
+/** Does for a node's metadata what `podFromJson` does for a pod. */
+export function nodeFromJson(json: unknown): Pick<V1Node, 'metadata'> | undefined {
+  if (!isObject(json)) return undefined;
+  reviveMetadata(json);
+  return { metadata: json['metadata'] ?? {} };
+}
+
+/**
+ * Returns a decoder for pages of a list, from a decoder of one item. It returns `undefined` for
+ * JSON that is not a list.
+ */
+export function pageFromJson<T>(
+  itemFromJson: (json: unknown) => T | undefined,
+): (json: unknown) => Page<T> | undefined {
+  return (json) => {
+    if (!isObject(json)) return undefined;
+    const { items, metadata } = json;
+    // Go encodes an empty slice as null.
+    if (items !== null && !Array.isArray(items)) return undefined;
+    return {
+      items: (items ?? []).map(itemFromJson).filter((item) => item !== undefined),
+      metadata: isObject(metadata) ? metadata : {},
+    };
+  };
+}
+
+function reviveMetadata({ metadata }: JsonObject): void {
+  if (!isObject(metadata)) return;
+  toDates(metadata, ['creationTimestamp', 'deletionTimestamp']);
+  for (const field of objectsIn(metadata['managedFields'])) toDates(field, ['time']);
+}
+
+function reviveContainer(container: JsonObject): void {
+  for (const state of [container['state'], container['lastState']]) {
+    if (!isObject(state)) continue;
+    for (const kind of objectsIn([state['running'], state['terminated']])) toDates(kind, ['startedAt', 'finishedAt']);
+  }
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return isFields(value);
+}
+
+function objectsIn(value: unknown): JsonObject[] {
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+function toDates(object: JsonObject, fields: readonly string[]): void {
+  for (const field of fields) {
+    const value = object[field];
+    if (typeof value === 'string') object[field] = new Date(value);
+    else if (value === null) delete object[field];
+  }
+}
