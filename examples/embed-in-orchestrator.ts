@@ -1,6 +1,7 @@
 /**
- * A small orchestrator: it runs the steps of a build one after the other, hands each the outputs of those before it, goes on with a build that another copy
- * of it began, and stops a step that takes too long. Run it with `npm run example -- examples/embed-in-orchestrator.ts` in this repository.
+ * A small orchestrator. It runs the steps of a build in sequence, passes the outputs of earlier
+ * steps to later ones, continues a build that another copy of it began, and stops a step that takes
+ * too long. Run it in this repository with `npm run example -- examples/embed-in-orchestrator.ts`.
  */
 import { PGlite } from '@electric-sql/pglite';
 import { dataDir } from '@electric-sql/pglite-prepopulatedfs';
@@ -11,7 +12,7 @@ import { EmbeddedCluster } from 'kubernetes-worker/embedded';
 interface Step {
   readonly name: string;
   readonly script: string;
-  /** Names of outputs of earlier steps; each is a folder beside the step's own. */
+  /** Names of outputs of earlier steps. Each is a folder in the step's working directory. */
   readonly inputs?: readonly string[];
   readonly outputs?: readonly string[];
   readonly timeoutMs?: number;
@@ -24,7 +25,10 @@ class Orchestrator {
     this.#worker = worker;
   }
 
-  /** Runs a build, or goes on with it: a step that has a container already keeps it, and a command that was started is not started again. */
+  /**
+   * Runs a build, or continues it: a step keeps its existing container, and a started command is
+   * not started again.
+   */
   async runBuild(build: string, steps: readonly Step[]): Promise<'passed' | 'failed'> {
     const outputs = new Map<string, Artifact>();
     try {
@@ -54,7 +58,8 @@ class Orchestrator {
     for (const { name, volume } of mounts) {
       if (name !== undefined) outputs.set(name, volume);
     }
-    // The step's name is the process's id: after a restart, `run` attaches to what runs, or gets the stored result.
+    // The step's name is the process ID: after a restart, `run` attaches to the running command, or
+    // returns the stored result.
     const process_ = await container.run(
       { id: step.name, path: 'sh', args: ['-ec', step.script] },
       { stdout: process.stdout, stderr: process.stderr },
@@ -64,7 +69,7 @@ class Orchestrator {
       console.log(`${step.name}: status ${exitStatus}`);
       return exitStatus === 0;
     } catch (error) {
-      // The deadline's own reason: the command was stopped, and what it had printed is here.
+      // The reason of the deadline's signal: the command was stopped, and its output was delivered.
       if (!(error instanceof DOMException && error.name === 'TimeoutError')) throw error;
       console.log(`${step.name}: timed out`);
       return false;
@@ -78,7 +83,8 @@ function ownerOf(build: string, step: Step): ContainerOwner {
 // #endregion
 
 await using cluster = await EmbeddedCluster.start();
-// Prepared files spare some seconds; `PGlite.create()` alone does as well, and so does the URL of a PostgreSQL.
+// The prepared files save some seconds. `PGlite.create()` alone works too, as does a PostgreSQL
+// URL.
 await using database = await PGlite.create({ loadDataDir: await dataDir() });
 await using worker = await KubernetesWorker.open({ name: 'example', kubeConfig: cluster.kubeconfigPath, database });
 

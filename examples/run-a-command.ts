@@ -1,6 +1,7 @@
 /**
- * Runs one command in a pod and exits with its status. Run it with `npm run example -- examples/run-a-command.ts [COMMAND…]` in this repository.
- * It uses the embedded cluster and PGlite; a host would give its own kubeconfig and database.
+ * Runs one command in a pod and prints its status. Run it in this repository with `npm run example
+ * -- examples/run-a-command.ts [COMMAND…]`. It uses the embedded cluster and PGlite; a host passes
+ * its own kubeconfig and database.
  */
 import { PGlite } from '@electric-sql/pglite';
 import { dataDir } from '@electric-sql/pglite-prepopulatedfs';
@@ -13,7 +14,8 @@ const [path = 'sh', ...args] =
     : ['sh', '-c', 'echo "hello from $(pwd)"; echo to stderr >&2; exit 3'];
 
 await using cluster = await EmbeddedCluster.start();
-// Prepared files spare some seconds; `PGlite.create()` alone does as well, and so does the URL of a PostgreSQL.
+// The prepared files save some seconds. `PGlite.create()` alone works too, as does a PostgreSQL
+// URL.
 await using database = await PGlite.create({ loadDataDir: await dataDir() });
 
 // #region run
@@ -26,7 +28,7 @@ try {
   const { exitStatus } = await command.wait();
   console.log(`${path} ended with status ${exitStatus}`);
 } catch (error) {
-  // A command that fails is a result; what could not be run at all is an error with a code.
+  // A command that fails is a result. A command that cannot run is an error with a code.
   if (!isKubernetesWorkerError(error)) throw error;
   console.log(`${error.code}: ${error.message}`);
 } finally {

@@ -1,6 +1,7 @@
 /**
- * Streams an archive into a volume, reads one file of it, and streams it out again, encoded as the reader likes it. Run it with
- * `npm run example -- examples/stream-artifacts.ts` in this repository.
+ * Streams an archive into a volume, reads one of its files, and streams a folder out again in
+ * another encoding. Run it in this repository with `npm run example --
+ * examples/stream-artifacts.ts`.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
@@ -24,7 +25,8 @@ archive.finalize();
 await pipeline(archive as AsyncIterable<Uint8Array>, createWriteStream(given));
 
 await using cluster = await EmbeddedCluster.start();
-// Prepared files spare some seconds; `PGlite.create()` alone does as well, and so does the URL of a PostgreSQL.
+// The prepared files save some seconds. `PGlite.create()` alone works too, as does a PostgreSQL
+// URL.
 await using database = await PGlite.create({ loadDataDir: await dataDir() });
 await using worker = await KubernetesWorker.open({ name: 'example', kubeConfig: cluster.kubeconfigPath, database });
 
@@ -40,12 +42,13 @@ console.log(`in: ${rawBytes} bytes, ${entries} entries, sha256:${digest}`);
 // One small file, without an archive around it.
 console.log(`version: ${Buffer.from(await volume.readFile('version.json')).toString()}`);
 
-// `pipeline` fails where the volume's stream does: what it has written by then is not verified.
+// `pipeline` rejects if the volume's stream fails; the bytes that it has written are then
+// unverified.
 const taken = join(folder, 'docs.tar.gz');
 await pipeline(await volume.streamOut('docs', { encoding: 'gzip' }), createWriteStream(taken));
 console.log(`out: ${(await stat(taken)).size} bytes of gzip`);
 
-// The same bytes each time, as long as nobody changes the volume.
+// An unchanged volume gives the same bytes each time.
 const digests = new Set<string>();
 for (let time = 0; time < 2; time += 1) {
   const hash = createHash('sha256');

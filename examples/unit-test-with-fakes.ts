@@ -1,6 +1,7 @@
 /**
- * Unit-tests a host's own code against the generated fakes: no cluster, no database, no waiting. Run it with
- * `npm run example -- examples/unit-test-with-fakes.ts` in this repository; in a host's, it is a spec of any test runner.
+ * Unit-tests a host's own code with the generated fakes: no cluster, no database, no waiting. Run
+ * it in this repository with `npm run example -- examples/unit-test-with-fakes.ts`. A host writes
+ * it as a spec of its own test runner.
  */
 import assert from 'node:assert/strict';
 import { type ContainerSpec, isKubernetesWorkerError, PodEvictedError, type Worker } from 'kubernetes-worker';
@@ -8,7 +9,7 @@ import { FakeContainer, FakeProcess, FakeWorker } from 'kubernetes-worker/fakes'
 import sinon from 'sinon';
 
 // #region code under test
-/** A host's own code: runs a step, once more when its node put the pod out. */
+/** A host's own code: runs a step, and runs it again if its pod is evicted. */
 async function runStep(worker: Worker, key: string, spec: ContainerSpec): Promise<'passed' | 'failed'> {
   const owner = { kind: 'build-step', key };
   try {

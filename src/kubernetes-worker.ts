@@ -36,64 +36,109 @@ import { workerOptions } from './validation/worker-shapes.ts';
 import { PodWorker } from './worker/pod-worker.ts';
 
 /**
- * Where a worker works and how. Times in milliseconds.
+ * Options of `KubernetesWorker.open`. Times are in milliseconds.
  *
  * @public
  */
 export interface KubernetesWorkerOptions extends AbortOptions {
-  /** The worker's name, unique in the database: 1 to 253 characters. */
+  /** The name of the worker, unique in the database: 1 to 253 characters. */
   readonly name: string;
-  /** A `KubeConfig` of client-node, or the path of a kubeconfig file. @defaultValue client-node's default rules: `KUBECONFIG`, `~/.kube/config`, the pod's service account */
+  /**
+   * The cluster: a `KubeConfig` of `@kubernetes/client-node`, or the path of a kubeconfig file.
+   *
+   * @defaultValue the default rules of client-node: `KUBECONFIG`, `~/.kube/config`, the pod's
+   * service account
+   */
   readonly kubeConfig?: KubeConfig | string | undefined;
-  /** Where its pods are. @defaultValue the kubeconfig's */
+  /** The namespace of the worker's pods. @defaultValue the kubeconfig's namespace */
   readonly namespace?: string | undefined;
-  /** A PostgreSQL URL, a pool like `pg.Pool`, or a PGlite instance. Pools and instances stay the caller's. */
+  /**
+   * The database: a PostgreSQL URL, a pool like `pg.Pool`, or a PGlite instance. The worker closes
+   * the pool that it opens for a URL; a pool or an instance stays open.
+   */
   readonly database: Database;
-  /** Whether to bring the database's schema up to date. @defaultValue true */
+  /** Whether to migrate the database's schema to this version. @defaultValue true */
   readonly migrate?: boolean | undefined;
-  /** The image of pods that only hold a volume; nothing in it is run. @defaultValue `registry.k8s.io/pause:3.10` */
+  /**
+   * The image of pods that only hold a volume. No program of the image runs.
+   *
+   * @defaultValue `registry.k8s.io/pause:3.10`
+   */
   readonly volumeImage?: string | undefined;
-  /** @defaultValue the only one that the nodes have, else amd64 */
+  /**
+   * The architecture of the nodes for containers without `ContainerSpec.platform`.
+   *
+   * @defaultValue the architecture that all nodes share, otherwise `amd64`
+   */
   readonly architecture?: Architecture | undefined;
-  /** How the worker's pods differ from plain ones. */
+  /** Settings of every pod of the worker. @defaultValue the defaults of `PodOptions` */
   readonly pods?: PodOptions | undefined;
   /**
-   * How long a pod that has a node may take until commands can run in it, and how long creating it is tried while the
-   * API server cannot serve. @defaultValue 300,000
+   * The maximum time from the assignment of a pod to a node until commands can run in it, and the
+   * maximum time of retries to create the pod while the API server is unavailable.
+   *
+   * @defaultValue 300,000
    */
   readonly startTimeoutMs?: number | undefined;
   /**
-   * How long pulls of an image may fail for reasons that pass, like a registry that does not answer. A missing image or
-   * a refused login ends it at the second failure. @defaultValue 120,000
+   * The maximum time of image pulls that fail for temporary reasons, such as an unreachable
+   * registry. A missing image or a refused login is final at the second failure.
+   *
+   * @defaultValue 120,000
    */
   readonly imagePullTimeoutMs?: number | undefined;
-  /** How long a pod may wait for a node, or for room in a quota. @defaultValue 300,000 */
+  /** The maximum time that a pod waits for a node, or for room in a quota. @defaultValue 300,000 */
   readonly schedulingTimeoutMs?: number | undefined;
-  /** How long the library goes on trying to reach a pod that is there; of a transfer, how long without a byte gained. @defaultValue 300,000 */
+  /**
+   * The maximum time of retries to reach a pod that exists. For a transfer, the maximum time
+   * without a transferred byte.
+   *
+   * @defaultValue 300,000
+   */
   readonly reconnectTimeoutMs?: number | undefined;
   /**
-   * What connections to pods go over, the first that the cluster lets pass. Name WebSocket's alone where something on the way takes SPDY and breaks it later.
+   * The protocols for connections to pods, in order of preference. The worker uses the first one
+   * that the cluster accepts. List the WebSocket protocols alone if a proxy accepts SPDY and breaks
+   * it later.
    *
-   * @defaultValue all, in this order: SPDY, which costs the nodes least, then WebSocket
+   * @defaultValue all protocols: SPDY, which costs the nodes least, then WebSocket
    */
   readonly execProtocols?: readonly ExecProtocol[] | undefined;
-  /** How transfers are run, and how many at once. */
+  /** Limits and retries of transfers. @defaultValue the defaults of `TransferOptions` */
   readonly transfers?: TransferOptions | undefined;
-  /** How many processes may be followed at once; the output of others waits in their pods, and they can be stopped meanwhile. @defaultValue 512 */
+  /**
+   * The maximum number of processes that the worker follows at once. The output of further
+   * processes waits in their pods; they can be stopped meanwhile.
+   *
+   * @defaultValue 512
+   */
   readonly maxAttachments?: number | undefined;
-  /** How long an artifact volume lives that nobody expires. @defaultValue 43,200,000: 12 hours */
+  /**
+   * The lifetime of an artifact volume without `Worker.expireArtifact`.
+   *
+   * @defaultValue 43,200,000 (12 hours)
+   */
   readonly artifactTimeToLiveMs?: number | undefined;
-  /** After how long another host goes on with a container that one was making when it died. @defaultValue 60,000 */
+  /**
+   * The duration of the lease on a container that is being created. If the host dies, another host
+   * continues after this time.
+   *
+   * @defaultValue 60,000
+   */
   readonly leaseMs?: number | undefined;
-  /** How long the reaper leaves a container alone in which somebody worked by hand through a host that died. @defaultValue 300,000 */
+  /**
+   * How long the reaper leaves a container alone after the host of a hijack in it has died.
+   *
+   * @defaultValue 300,000
+   */
   readonly hijackGraceMs?: number | undefined;
-  /** @defaultValue nothing is logged */
+  /** Receives log messages. @defaultValue nothing is logged */
   readonly logger?: Logger | undefined;
-  /** @defaultValue the system's */
+  /** Measures time. @defaultValue the system's clock */
   readonly clock?: Clock | undefined;
 }
 
-/** What the agent keeps of a download at most, to send it again. */
+/** The maximum that the agent keeps of a download to send it again. */
 const maxWindowBytes = 16 * 1024 * 1024;
 
 const defaults = {
@@ -114,10 +159,24 @@ const defaults = {
  */
 export class KubernetesWorker extends PodWorker {
   /**
-   * Opens a worker: prepares the database, registers the name, and is ready. The cluster is first asked when something is wanted of it. The signal stops the opening.
+   * Opens a worker: migrates the database and registers the worker's name. The worker connects to
+   * the cluster when a call first needs it. The signal stops the opening.
    *
-   * @throws InvalidSpecError - an option is wrong; it names the field
-   * @throws RepositoryUnavailableError, SchemaTooNewError - the database
+   * @example
+   * ```ts
+   * import { KubernetesWorker } from 'kubernetes-worker';
+   *
+   * await using worker = await KubernetesWorker.open({
+   *   name: 'ci',
+   *   namespace: 'ci',
+   *   database: 'postgres://ci@db/ci',
+   *   reconnectTimeoutMs: 600_000,
+   * });
+   * ```
+   *
+   * @throws InvalidSpecError if an option is invalid; the error names the field
+   * @throws RepositoryUnavailableError if the database does not answer
+   * @throws SchemaTooNewError if a newer version of the library has migrated the database
    */
   static async open(options: KubernetesWorkerOptions): Promise<KubernetesWorker> {
     checkShape('options', workerOptions, options);
@@ -135,7 +194,7 @@ export class KubernetesWorker extends PodWorker {
   }
 }
 
-/** The parts that have to be there before the others can be made. */
+/** The components that all others depend on. */
 interface Foundations {
   readonly cluster: ClientNodeCluster;
   readonly repository: Repository;
@@ -228,7 +287,7 @@ function compose(
     logger,
     artifactTimeToLiveMs,
     hijackGraceMs,
-    // Longer than a pod may take.
+    // Longer than the creation of a pod may take.
     artifactLeaseMs: schedulingTimeoutMs + startTimeoutMs + 60_000,
     close,
   });
@@ -271,15 +330,16 @@ function checkOptions(options: KubernetesWorkerOptions): void {
       );
   }
   const { execProtocols: chosen = execProtocols } = options;
-  if (chosen.length === 0) throw new InvalidSpecError('execProtocols', 'must name at least one');
+  if (chosen.length === 0)
+    throw new InvalidSpecError('execProtocols', `is empty: list at least one of ${execProtocols.join(', ')}`);
   const unknown = chosen.find((name) => !execProtocols.includes(name));
   if (unknown !== undefined)
-    throw new InvalidSpecError('execProtocols', `${unknown} is none of ${execProtocols.join(', ')}`);
+    throw new InvalidSpecError('execProtocols', `${unknown} is not one of ${execProtocols.join(', ')}`);
   if ((options.transfers?.windowBytes ?? 0) > maxWindowBytes)
-    throw new InvalidSpecError('transfers.windowBytes', `is more than ${maxWindowBytes}`);
+    throw new InvalidSpecError('transfers.windowBytes', `is larger than the maximum of ${maxWindowBytes} bytes`);
 }
 
-/** Without the fields that are undefined, so that a default shows through. */
+/** Returns the options without undefined fields, so that they do not replace defaults. */
 function defined(options: KubernetesWorkerOptions): Partial<typeof defaults> {
   const entries = Object.keys(defaults).map((key) => [key, options[key as keyof typeof defaults]] as const);
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined));

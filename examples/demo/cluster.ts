@@ -3,14 +3,14 @@ import { EmbeddedCluster } from 'kubernetes-worker/embedded';
 
 import type { DemoOptions } from './options.ts';
 
-/** The demo's cluster, and a look at what the worker left in it. */
+/** The demo's cluster. It counts the pods that the worker has left. */
 export interface DemoCluster extends AsyncDisposable {
   readonly description: string;
   readonly kubeconfigPath: string;
   countPods(workerName: string): Promise<number>;
 }
 
-/** The one of the kubeconfig given, or an embedded one that ends with the demo. */
+/** Opens the cluster of the given kubeconfig, or starts an embedded one that ends with the demo. */
 export async function openCluster({ kubeconfig, namespace }: DemoOptions): Promise<DemoCluster> {
   if (kubeconfig !== undefined) {
     const countPods = (workerName: string): Promise<number> => podsOf(workerName, kubeconfig, namespace);

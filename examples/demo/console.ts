@@ -1,9 +1,12 @@
 import { Writable } from 'node:stream';
 
-/** How often a progress line is drawn anew, on a terminal. */
+/** The interval between updates of a progress line on a terminal. */
 const redrawMs = 200;
 
-/** What the demo prints: a line a fact, a progress line while bytes move, and the commands' output under their names. */
+/**
+ * Prints the demo's output: one line per fact, a progress line during transfers, and the output of
+ * commands.
+ */
 export class DemoConsole {
   readonly #out: NodeJS.WriteStream;
   readonly #now: () => number;
@@ -27,7 +30,7 @@ export class DemoConsole {
     this.#line(`  ${holds ? 'ok        ' : 'NOT OK    '} ${claim}`);
   }
 
-  /** Only on a terminal, where it is drawn over itself. */
+  /** Updates the progress line in place. Prints nothing if the output is not a terminal. */
   progress(label: string, bytes: number, startedAt: number): void {
     if (!this.#out.isTTY || this.#now() - this.#drawnAt < redrawMs) return;
     this.#drawnAt = this.#now();
@@ -35,7 +38,7 @@ export class DemoConsole {
     this.#out.write(`\r\x1b[K  ${label.padEnd(10)} ${rate(bytes, this.#now() - startedAt)}`);
   }
 
-  /** A writable for a command's stream: each line under the stream's name. */
+  /** Returns a writable for a stream of a command. It prints each line with the stream's name. */
   stream(name: string): Writable & { text(): string } {
     let text = '';
     let line = '';

@@ -3,11 +3,11 @@ import { dataDir } from '@electric-sql/pglite-prepopulatedfs';
 import type { Database } from 'kubernetes-worker';
 import pg from 'pg';
 
-/** The demo's database, and a look at what the worker left in it. */
+/** The demo's database. It counts the rows that the worker has left. */
 export interface DemoDatabase extends AsyncDisposable {
   readonly description: string;
   readonly handle: Database;
-  /** Rows of containers, volumes and processes of a worker. */
+  /** Counts the rows of a worker's containers and volumes. */
   countRows(workerName: string): Promise<number>;
 }
 
@@ -15,13 +15,13 @@ const countQuery = `
   select (select count(*) from kubernetes_worker.containers where worker_name = $1)
        + (select count(*) from kubernetes_worker.volumes where worker_name = $1) as rows`;
 
-/** A PostgreSQL server's, or PGlite in this process. */
+/** Opens a PostgreSQL server, or PGlite in this process. */
 export async function openDatabase(url: string | undefined): Promise<DemoDatabase> {
   return url === undefined ? await openPGlite() : openPool(url);
 }
 
 async function openPGlite(): Promise<DemoDatabase> {
-  // The prepared files spare the demo some seconds; `PGlite.create()` alone does as well.
+  // The prepared files save some seconds. `PGlite.create()` alone works too.
   const database = await PGlite.create({ loadDataDir: await dataDir() });
   return {
     description: 'PGlite, in this process',
@@ -34,7 +34,8 @@ async function openPGlite(): Promise<DemoDatabase> {
 
 function openPool(url: string): DemoDatabase {
   const pool = new pg.Pool({ connectionString: url });
-  // An idle connection that dies is replaced by the pool; without a listener it would end the program.
+  // The pool replaces an idle connection that fails. Without a listener the error would end the
+  // program.
   pool.on('error', () => undefined);
   return {
     description: `PostgreSQL at ${new URL(url).host}`,

@@ -62,7 +62,10 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boole
   return holds;
 }
 
-/** Whatever happened before: nobody wants any of it any more. */
+/**
+ * Deletes everything that the run has created, also after a failure. Returns whether nothing is
+ * left.
+ */
 async function release(
   worker: KubernetesWorker,
   { owners, artifacts }: DemoTraces,

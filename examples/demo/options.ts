@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
 
 export interface DemoOptions {
-  /** A kubeconfig file; without it the demo starts the embedded cluster. */
+  /** A kubeconfig file. Without one the demo starts the embedded cluster. */
   readonly kubeconfig: string | undefined;
   readonly namespace: string | undefined;
-  /** For every pod of the demo; it needs `sh`, `find`, `wc`, `sort` and `tar`. */
+  /** The image of every pod. It needs `sh`, `find`, `wc`, `sort` and `tar`. */
   readonly image: string;
-  /** A PostgreSQL URL; without it the demo uses PGlite. */
+  /** A PostgreSQL URL. Without one the demo uses PGlite. */
   readonly database: string | undefined;
 }
 
@@ -21,7 +21,7 @@ Runs upload, task, put and download on this repository's own source, and checks 
   --help              this text
 `;
 
-/** A wrong command line: the message is for the user. */
+/** Thrown for an invalid command line. Its message is for the user. */
 export class UsageError extends Error {}
 
 /** @throws UsageError */
@@ -38,9 +38,9 @@ export function parseOptions(args: readonly string[]): DemoOptions | 'help' {
     const { values } = parseArgs({ args: [...args], options, allowPositionals: false });
     if (values.help === true) return 'help';
     if (values.namespace !== undefined && values.kubeconfig === undefined)
-      throw new UsageError('--namespace goes with --kubeconfig');
+      throw new UsageError('--namespace requires --kubeconfig');
     if (values.database !== undefined && !isDatabaseUrl(values.database)) {
-      // The value may hold a password, so it is not printed.
+      // The value may contain a password, so the message omits it.
       throw new UsageError('--database is not a URL of the form postgres://user:password@host:port/database');
     }
     return {

@@ -15,10 +15,10 @@ import type {
 import { type DemoConsole, rate } from './console.ts';
 import { countLines, gzipArchive } from './source-archive.ts';
 
-/** What the demo runs on. */
+/** The environment of a run. */
 export interface DemoSetup {
   readonly worker: Worker;
-  /** Another instance on the same database and cluster, as a host that was started again would be. */
+  /** Another instance on the same database and cluster, like that of a restarted host. */
   readonly secondWorker: Worker;
   readonly image: string;
   readonly sourceFolder: string;
@@ -28,7 +28,7 @@ export interface DemoSetup {
   readonly signal: AbortSignal;
 }
 
-/** What a run made, so that everything can be released whatever happened. */
+/** Records what a run has created, so that all of it can be released after a failure. */
 export interface DemoTraces {
   readonly owners: ContainerOwner[];
   readonly artifacts: string[];
@@ -48,7 +48,7 @@ echo "request: $request" >&2
 printf '{"version":{"files":"%s"},"metadata":[{"name":"report","value":"%s bytes"}]}\\n' "$(wc -l < result/report.txt)" "$(wc -c < result/report.txt)"
 `;
 
-/** Upload, task, put, download. Every check is printed; `false` where one did not hold. */
+/** Runs upload, task, put and download, and prints every check. Returns whether all checks hold. */
 export async function runPipeline(setup: DemoSetup, traces: DemoTraces): Promise<boolean> {
   const { console, sourceFolder } = setup;
   const checks: boolean[] = [];
@@ -62,12 +62,12 @@ export async function runPipeline(setup: DemoSetup, traces: DemoTraces): Promise
   const source = await upload(setup, traces);
   const task = await runTask(setup, traces, source);
   check('the task ended with status 0', task.exitStatus === 0);
-  check(`its stdout says ${totalLines} lines`, task.stdout === `lines: ${totalLines}\n`);
-  check(`its stderr says ${expected.size} files`, task.stderr === `counting lines of ${expected.size} files\n`);
+  check(`its stdout reports ${totalLines} lines`, task.stdout === `lines: ${totalLines}\n`);
+  check(`its stderr reports ${expected.size} files`, task.stderr === `counting lines of ${expected.size} files\n`);
 
   const put = await runPut(setup, traces, task.result);
   check('the put ended with status 0', put.exitStatus === 0);
-  check(`its answer names ${expected.size} files`, put.stdout.includes(`"files":"${expected.size}"`));
+  check(`its response reports ${expected.size} files`, put.stdout.includes(`"files":"${expected.size}"`));
 
   const report = await download(setup, task.result.handle, check);
   const wanted = [...expected].map(([file, lines]) => `${lines} ./${file}`).sort();
@@ -115,7 +115,7 @@ async function runTask(
 }
 
 async function runPut(setup: DemoSetup, traces: DemoTraces, result: Volume): Promise<StepOutcome> {
-  setup.console.step('put', 'another pod reads JSON on stdin and answers JSON on stdout');
+  setup.console.step('put', 'another pod reads JSON on stdin and writes JSON to stdout');
   const made = await makeContainer(setup, traces, 'put', { inputs: [{ artifact: result, path: 'result' }] });
   const request = JSON.stringify({ source: { uri: 'demo' }, params: { file: 'result/report.txt' } });
   return await runToEnd(setup, made, { id: 'resource', path: 'sh', args: ['-c', putScript] }, Readable.from([request]));
@@ -161,7 +161,10 @@ async function runToEnd(
   return { exitStatus, stdout: stdout.text(), stderr: stderr.text() };
 }
 
-/** From a second worker: what one instance made, another finds. The report of the downloaded volume. */
+/**
+ * Downloads a volume through a second worker, which finds what the first one has created. Returns
+ * its report.
+ */
 async function download(
   { secondWorker, console, signal }: DemoSetup,
   handle: string,
@@ -196,11 +199,11 @@ async function digestOf(volume: Volume, console: DemoConsole, signal: AbortSigna
   return digest;
 }
 
-async function* counted(source: Readable, tell: (bytes: number) => void): AsyncGenerator<Buffer> {
+async function* counted(source: Readable, report: (bytes: number) => void): AsyncGenerator<Buffer> {
   let bytes = 0;
   for await (const chunk of source as AsyncIterable<Buffer>) {
     bytes += chunk.byteLength;
-    tell(bytes);
+    report(bytes);
     yield chunk;
   }
 }

@@ -5,7 +5,7 @@ import { createGzip } from 'node:zlib';
 
 import { pack } from 'tar-stream';
 
-/** The files below a folder, sorted, with the number of their lines. */
+/** Counts the lines of each file below a folder, in the order of their names. */
 export async function countLines(folder: string): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>();
   for (const file of await filesBelow(folder)) {
@@ -18,7 +18,7 @@ export async function countLines(folder: string): Promise<ReadonlyMap<string, nu
   return counts;
 }
 
-/** A gzip'd tar of a folder, as `fly execute -i` sends one. */
+/** Returns a gzip'd tar of a folder, as `fly execute -i` sends it. */
 export function gzipArchive(folder: string): Readable {
   const archive = pack();
   const fill = async (): Promise<void> => {
@@ -30,7 +30,7 @@ export function gzipArchive(folder: string): Readable {
   };
   fill().catch((error: unknown) => archive.destroy(error instanceof Error ? error : new Error(String(error))));
   const gzip = createGzip({ level: 1 });
-  // What one of them fails with destroys both, and so comes to whoever reads.
+  // A failure of either stream destroys both, so the reader receives it.
   pipeline(Readable.from(archive as AsyncIterable<Buffer>, { objectMode: false }), gzip, () => undefined);
   return gzip;
 }

@@ -149,6 +149,7 @@ export class EmbeddedCluster implements AsyncDisposable {
     return this.#closing;
   }
 
+  /** Closes the cluster, like `close()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -29,6 +29,7 @@ export type EmbeddedClusterErrorCode =
  * @public
  */
 export class EmbeddedClusterError extends Error {
+  /** The stable code of the cause. */
   readonly code: EmbeddedClusterErrorCode;
   /** The name of the invalid option; `undefined` for other errors. */
   readonly field: string | undefined;

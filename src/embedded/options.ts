@@ -4,9 +4,13 @@
  * @public
  */
 export interface EmbeddedLogger {
+  /** Logs a detail that helps to trace one request or one container. */
   debug(message: string): void;
+  /** Logs a normal event. */
   info(message: string): void;
+  /** Logs a failure that the cluster has handled. */
   warn(message: string): void;
+  /** Logs a failure that the cluster could not handle. */
   error(message: string): void;
 }
 

@@ -11,17 +11,17 @@ import {
   UnauthorizedError,
 } from './cluster.ts';
 
-/** What the API server says when it does not do what was asked. */
+/** The API server's response to a request that it has not served. */
 export interface Refusal {
   readonly status: number;
-  /** Kubernetes' own sentence, or the beginning of what came instead. */
+  /** The message of Kubernetes' `Status`, or the beginning of any other response. */
   readonly message: string;
-  /** Kubernetes' own word. */
+  /** The reason of Kubernetes' `Status`. */
   readonly reason?: string | undefined;
   readonly retryAfterMs?: number | undefined;
 }
 
-/** The error that a refusal means, by the table of causes. */
+/** Returns the error for a refusal, by the table of causes. */
 export function refusalError(refusal: Refusal, facts: ApiCallFacts, options?: ErrorOptions): ClusterError {
   const { status, message, reason, retryAfterMs } = refusal;
   switch (findCause('api', { ...refusal, verb: facts.verb })?.code) {

@@ -1,13 +1,14 @@
 import { KubernetesWorkerError } from './base.ts';
 
 /**
- * A field of a specification or an option is wrong; nothing was done.
+ * Thrown if a field of a specification or an option is invalid. The call has done nothing.
  *
  * @public
  */
 export class InvalidSpecError extends KubernetesWorkerError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_INVALID_SPEC';
-  /** The path of the field, like `outputs.result`. */
+  /** The path of the field, such as `outputs.result`. */
   readonly field: string;
 
   constructor(field: string, problem: string, options?: ErrorOptions) {
@@ -17,14 +18,15 @@ export class InvalidSpecError extends KubernetesWorkerError {
 }
 
 /**
- * The object was used after `close()`.
+ * Thrown if an object is used after `close()`.
  *
  * @public
  */
 export class ClosedError extends KubernetesWorkerError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_CLOSED';
 
   constructor(subject: string) {
-    super(`${subject} is closed`, false);
+    super(`${subject} is closed: open a new one`, false);
   }
 }

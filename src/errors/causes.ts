@@ -1,31 +1,36 @@
 import type { ErrorCode } from './error-code.ts';
 
-/** Where the facts come from: the answer to an API call or to an exec, or the state of an image, a container or a pod. */
+/**
+ * The source of the facts: the response to an API call or to an exec, or the state of an image, a
+ * container or a pod.
+ */
 export type CauseSource = 'api' | 'exec' | 'image' | 'container' | 'pod';
 
 /**
- * When a cause is final. `time-out`: never by itself; the library tries again, or waits, within its time-outs.
- * `second failure`: the first may be an accident, like a pull secret that the kubelet does not have yet.
+ * When a cause ends the call. `at once`: immediately. `second failure`: the first failure may be
+ * accidental, such as a pull secret that the kubelet does not have yet. `third exit`: after the
+ * third exit of the container. `time-out`: only by a time-out; the library retries or waits until
+ * then.
  */
 export type Finality = 'at once' | 'second failure' | 'third exit' | 'time-out';
 
-/** What a failure means. A cause applies where all of its conditions hold; of several the first one counts. */
+/** Maps a failure to an error. The first cause whose conditions all hold applies. */
 export interface Cause {
   readonly source: CauseSource;
   /** Verbs of the API call, as RBAC names them. */
   readonly verbs?: readonly string[];
-  /** HTTP statuses, like `429` or `5xx`; `none`: there was no answer. */
+  /** HTTP statuses, such as `429` or `5xx`. `none` stands for a missing response. */
   readonly statuses?: readonly string[];
-  /** Kubernetes' own words; `*` stands for any text. */
+  /** Reasons that Kubernetes reports. `*` stands for any text. */
   readonly reasons?: readonly string[];
-  /** Texts, in lower case, one of which is in the message; `*` stands for any text. */
+  /** Texts in lower case, one of which the message contains. `*` stands for any text. */
   readonly words?: readonly string[];
   readonly code: ErrorCode;
   readonly retryable: boolean;
   readonly final: Finality;
 }
 
-/** The facts that a cause is looked up by. */
+/** The facts that select a cause. */
 export interface CauseFacts {
   readonly verb?: string | undefined;
   readonly status?: number | undefined;
@@ -33,7 +38,10 @@ export interface CauseFacts {
   readonly message?: string | undefined;
 }
 
-/** The container runtime is busy, or restarts: its own socket and files, not the container's. */
+/**
+ * The container runtime is busy or restarting: errors of its own socket and files, not the
+ * container's.
+ */
 const runtimeIsAway = [
   'dial unix',
   'error while dialing',
@@ -65,7 +73,7 @@ const missingProgram = [
   'executable*no such file or directory',
   'executable*permission denied',
 ];
-/** A registry, or the way to it, cannot serve now. */
+/** A registry, or the network on the way to it, cannot serve now. */
 const registryIsAway = [
   '429',
   'too many requests',
@@ -123,7 +131,10 @@ const imageReasons = [
   'SignatureValidationFailed',
 ];
 
-/** Everything that the library concludes from what Kubernetes, its nodes and registries say. `docs/errors.md` prints it. */
+/**
+ * All conclusions from the messages of Kubernetes, its nodes and registries. `docs/errors.md` lists
+ * them.
+ */
 export const causes: readonly Cause[] = [
   { source: 'api', statuses: ['401'], code: 'KW_ERR_UNAUTHORIZED', ...final },
   {
@@ -148,7 +159,7 @@ export const causes: readonly Cause[] = [
     ...final,
   },
   { source: 'api', statuses: ['403'], code: 'KW_ERR_FORBIDDEN', ...final },
-  // Two creations met at one quota; a name that is taken has the reason AlreadyExists.
+  // Two creations collided at one quota. An existing name has the reason AlreadyExists.
   {
     source: 'api',
     verbs: ['create'],
@@ -173,7 +184,7 @@ export const causes: readonly Cause[] = [
     source: 'exec',
     words: [
       'container not found',
-      // The kubelet has not heard of the pod yet; the API server would say that it is not found.
+      // The kubelet has not received the pod yet. The API server's own message is "not found".
       'pod does not exist',
       'does not have a host assigned',
       'is not running',
@@ -250,7 +261,10 @@ export const causes: readonly Cause[] = [
   { source: 'pod', code: 'KW_ERR_POD_FAILED', ...final },
 ];
 
-/** The cause of facts from this source. The last cause of a source has no conditions, or nothing that is not one of its reasons comes. */
+/**
+ * Returns the cause of facts from this source. The last cause of a source has no conditions, unless
+ * the source reports no other reasons.
+ */
 export function findCause(source: CauseSource, facts: CauseFacts): Cause | undefined {
   const message = facts.message?.toLowerCase() ?? '';
   return causes.find(
@@ -268,14 +282,14 @@ function isStatus(status: number | undefined, pattern: string): boolean {
   return pattern.endsWith('xx') ? String(status).startsWith(pattern.slice(0, 1)) : String(status) === pattern;
 }
 
-/** Whether the whole text is as the pattern says. */
+/** Returns whether the whole text matches the pattern. */
 function isText(text: string, pattern: string): boolean {
   const [first = ''] = pattern.split('*');
   if (!pattern.includes('*')) return text === pattern;
   return text.startsWith(first) && findText(text, pattern, 0) === text.length;
 }
 
-/** Where the first match of the pattern ends; -1: there is none. A `*` at the end takes the rest. */
+/** Returns where the first match of the pattern ends, or -1. A `*` at the end matches the rest. */
 function findText(text: string, pattern: string, from: number): number {
   let end = from;
   for (const part of pattern.split('*')) {

@@ -1,30 +1,34 @@
 import { KubernetesWorkerError } from './base.ts';
 
 /**
- * Which call of the Kubernetes API an error is about.
+ * Identifies the call of the Kubernetes API that an error is about.
  *
  * @public
  */
 export interface ApiCallFacts {
-  /** As RBAC names it: `create`, `get`, `list`, `watch`, `delete`. */
+  /** The verb as RBAC names it: `create`, `get`, `list`, `watch` or `delete`. */
   readonly verb: string;
-  /** As RBAC names it: `pods`, `pods/exec`, `configmaps`. */
+  /** The resource as RBAC names it: `pods`, `pods/exec` or `configmaps`. */
   readonly resource: string;
+  /** The namespace of the call. */
   readonly namespace: string;
 }
 
 /**
- * What the errors about a call of the Kubernetes API have in common.
+ * The base class of the errors about a call of the Kubernetes API.
  *
  * @public
  */
 export abstract class ClusterError extends KubernetesWorkerError {
+  /** The verb as RBAC names it. */
   readonly verb: string;
+  /** The resource as RBAC names it. */
   readonly resource: string;
+  /** The namespace of the call. */
   readonly namespace: string;
 
   constructor(what: string, facts: ApiCallFacts, retryable: boolean, options?: ErrorOptions) {
-    super(`${facts.verb} ${facts.resource} in namespace ${facts.namespace}: ${what}`, retryable, options);
+    super(`cannot ${facts.verb} ${facts.resource} in namespace ${facts.namespace}: ${what}`, retryable, options);
     this.verb = facts.verb;
     this.resource = facts.resource;
     this.namespace = facts.namespace;
@@ -32,14 +36,16 @@ export abstract class ClusterError extends KubernetesWorkerError {
 }
 
 /**
- * The credentials for the cluster could not be obtained: a credential plug-in fails, does not end, or answers
- * something else than credentials, or a file cannot be read. No request was sent.
+ * Thrown if the credentials for the cluster cannot be obtained: a credential plug-in fails, does
+ * not end, or prints something other than credentials, or a file cannot be read. No request was
+ * sent.
  *
  * @public
  */
 export class CredentialsUnavailableError extends KubernetesWorkerError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_CREDENTIALS_UNAVAILABLE';
-  /** What the credentials come from, like `plug-in aws` or `user admin`. */
+  /** The source of the credentials, such as `plug-in aws` or `user admin`. */
   readonly source: string;
   /** The end of what the plug-in wrote to stderr, without credentials. */
   readonly stderr: string | undefined;
@@ -50,35 +56,37 @@ export class CredentialsUnavailableError extends KubernetesWorkerError {
     facts: { readonly retryable: boolean; readonly stderr?: string | undefined },
     options?: ErrorOptions,
   ) {
-    super(`no credentials from ${source}: ${detail}`, facts.retryable, options);
+    super(`cannot get credentials from ${source}: ${detail}`, facts.retryable, options);
     this.source = source;
     this.stderr = facts.stderr;
   }
 }
 
 /**
- * The API server does not know who is calling (401), also after the credentials were read anew.
+ * Thrown if the API server rejects the credentials (401), also after they were read anew.
  *
  * @public
  */
 export class UnauthorizedError extends ClusterError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_UNAUTHORIZED';
 
   constructor(facts: ApiCallFacts, detail: string, options?: ErrorOptions) {
-    super(`not authenticated: ${detail}`, facts, false, options);
+    super(`the API server rejects the credentials of the kubeconfig (401): ${detail}`, facts, false, options);
   }
 }
 
 /**
- * The caller may not do this (403). The message names the RBAC rule that is needed.
+ * Thrown if the caller lacks a permission (403). The message names the RBAC rule that grants it.
  *
  * @public
  */
 export class ForbiddenError extends ClusterError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_FORBIDDEN';
 
   constructor(facts: ApiCallFacts, detail: string, options?: ErrorOptions) {
-    super(`forbidden: ${detail} (the library needs ${describeRule(facts)}; see docs/rbac.md)`, facts, false, options);
+    super(`forbidden (403): ${detail}; grant ${describeRule(facts)} (see docs/rbac.md)`, facts, false, options);
   }
 }
 
@@ -88,87 +96,101 @@ function describeRule({ verb, resource }: ApiCallFacts): string {
 }
 
 /**
- * A quota of the namespace has no room for the object now. The library waits for room as long as for a node; then it
- * rejects with this.
+ * Thrown if a quota of the namespace has no room for the object. The library waits for room as long
+ * as for a node (`schedulingTimeoutMs`) before it rejects with this error.
  *
  * @public
  */
 export class QuotaExceededError extends ClusterError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_QUOTA_EXCEEDED';
 
   constructor(facts: ApiCallFacts, detail: string, options?: ErrorOptions) {
-    super(`quota exceeded: ${detail}`, facts, true, options);
+    super(`quota exceeded (free resources or raise it): ${detail}`, facts, true, options);
   }
 }
 
 /**
- * Admission does not accept the object: a LimitRange, Pod Security, a policy or a webhook. The message has the
- * server's own words.
+ * Thrown if admission rejects the object: a LimitRange, Pod Security, a policy or a webhook. The
+ * message contains the server's own.
  *
  * @public
  */
 export class AdmissionDeniedError extends ClusterError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_ADMISSION_DENIED';
 
   constructor(facts: ApiCallFacts, detail: string, options?: ErrorOptions) {
-    super(`not admitted: ${detail}`, facts, false, options);
+    super(
+      `admission denied: ${detail}; change the container's specification, the option "pods" or the policy`,
+      facts,
+      false,
+      options,
+    );
   }
 }
 
 /**
- * The object exists already, or changed meanwhile (409).
+ * Thrown if the object already exists, or has changed meanwhile (409).
  *
  * @public
  */
 export class ConflictError extends ClusterError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_CONFLICT';
 
   constructor(facts: ApiCallFacts, detail: string, options?: ErrorOptions) {
-    super(`conflict: ${detail}`, facts, false, options);
+    super(`conflict (409): ${detail}`, facts, false, options);
   }
 }
 
 /**
- * The API server asks to come back later (429).
+ * Thrown if the API server limits the rate of requests (429).
  *
  * @public
  */
 export class TooManyRequestsError extends ClusterError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_TOO_MANY_REQUESTS';
-  /** What the server asked for, where it did. */
+  /** The delay that the server requests, in milliseconds. `undefined` if it requests none. */
   readonly retryAfterMs: number | undefined;
 
   constructor(facts: ApiCallFacts, retryAfterMs: number | undefined, options?: ErrorOptions) {
-    super('too many requests', facts, true, options);
+    const next = retryAfterMs === undefined ? 'later' : `after ${retryAfterMs} ms`;
+    super(`too many requests (429); retry ${next}`, facts, true, options);
     this.retryAfterMs = retryAfterMs;
   }
 }
 
 /**
- * The API server could not be reached, or answered that it cannot serve now (connection errors, 500, 502, 503, 504).
+ * Thrown if the API server cannot be reached, or cannot serve now (connection errors, 408, 500,
+ * 502, 503, 504).
  *
  * @public
  */
 export class ApiUnavailableError extends ClusterError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_API_UNAVAILABLE';
-  /** The HTTP status; undefined where no answer came. */
+  /** The HTTP status. `undefined` if no response arrived. */
   readonly status: number | undefined;
 
   constructor(facts: ApiCallFacts, detail: string, status: number | undefined, options?: ErrorOptions) {
-    super(`unavailable: ${detail}`, facts, true, options);
+    super(`API server unavailable (${status ?? 'no response'}): ${detail}`, facts, true, options);
     this.status = status;
   }
 }
 
 /**
- * Any other refusal of the API server.
+ * Thrown for any other response with which the API server refuses a call.
  *
  * @public
  */
 export class ApiError extends ClusterError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_API_ERROR';
+  /** The HTTP status. */
   readonly status: number;
-  /** Kubernetes' own word, like `Invalid`. */
+  /** The reason that Kubernetes reports, such as `Invalid`. */
   readonly reason: string | undefined;
 
   constructor(
@@ -177,12 +199,8 @@ export class ApiError extends ClusterError {
     answer: { status: number; reason: string | undefined },
     options?: ErrorOptions,
   ) {
-    super(
-      `${answer.status}${answer.reason === undefined ? '' : ` ${answer.reason}`}: ${detail}`,
-      facts,
-      false,
-      options,
-    );
+    const reason = answer.reason === undefined ? '' : ` ${answer.reason}`;
+    super(`the API server responded with ${answer.status}${reason}: ${detail}`, facts, false, options);
     this.status = answer.status;
     this.reason = answer.reason;
   }

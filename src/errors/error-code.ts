@@ -69,7 +69,7 @@ import type {
 } from './transfer.ts';
 
 /**
- * Every error of the library, so that a `switch` on `code` can be exhaustive and narrows to the class.
+ * Every error of the library. A `switch` on `code` can be exhaustive and narrows to the class.
  *
  * @public
  */
@@ -140,7 +140,19 @@ export type AnyKubernetesWorkerError =
 export type ErrorCode = AnyKubernetesWorkerError['code'];
 
 /**
- * Whether a value is an error of this library, of whichever copy of it.
+ * Returns whether a value is an error of this library, from any copy of the library in the program.
+ *
+ * @example
+ * ```ts
+ * import { isKubernetesWorkerError } from 'kubernetes-worker';
+ *
+ * try {
+ *   await worker.reap();
+ * } catch (error) {
+ *   if (!isKubernetesWorkerError(error)) throw error;
+ *   console.error(error.code, error.message, error.retryable ? 'retry later' : 'do not retry');
+ * }
+ * ```
  *
  * @public
  */
@@ -148,12 +160,12 @@ export function isKubernetesWorkerError(value: unknown): value is AnyKubernetesW
   return value instanceof Error && errorMark in value;
 }
 
-/** Whether the same call may succeed later, without anybody changing anything. */
+/** Returns whether the same call may succeed later without any change. */
 export function isRetryable(error: unknown): boolean {
   return isKubernetesWorkerError(error) && error.retryable;
 }
 
-/** How long whoever refused wants to be left alone, in milliseconds. */
+/** Returns the delay before a retry that the API server requests, in milliseconds. */
 export function retryAfterMs(error: unknown): number | undefined {
   return isKubernetesWorkerError(error) && error.code === 'KW_ERR_TOO_MANY_REQUESTS' ? error.retryAfterMs : undefined;
 }

@@ -1,34 +1,41 @@
 import { KubernetesWorkerError } from './base.ts';
 
 /**
- * Where a failure of a pod was seen, and why as far as Kubernetes says.
+ * Identifies a pod that failed, and the cause as far as Kubernetes reports it.
  *
  * @public
  */
 export interface PodFacts {
+  /** The namespace of the pod. */
   readonly namespace: string;
+  /** The name of the pod. */
   readonly podName: string;
-  /** Kubernetes' own word, like `ImagePullBackOff`, where there is one. */
+  /** The reason that Kubernetes reports, such as `ImagePullBackOff`, if there is one. */
   readonly reason?: string | undefined;
-  /** Kubernetes' own sentence, where there is one. */
+  /** The message that Kubernetes reports, if there is one. */
   readonly detail?: string | undefined;
   /** Whether a command of the pod may still be running. @defaultValue false */
   readonly mayStillRun?: boolean | undefined;
 }
 
 /**
- * What the errors about a pod have in common.
+ * The base class of the errors about a pod.
  *
  * @public
  */
 export abstract class PodError extends KubernetesWorkerError {
+  /** The namespace of the pod. */
   readonly namespace: string;
+  /** The name of the pod. */
   readonly podName: string;
+  /** The reason that Kubernetes reports, such as `ImagePullBackOff`, if there is one. */
   readonly reason: string | undefined;
+  /** The message that Kubernetes reports, if there is one. */
   readonly detail: string | undefined;
   /**
-   * Whether a command of the pod may still be running: its main container was last seen running, as on a node that does not answer. A retry that must not overlap
-   * the command has to wait, or to see to its end by other means.
+   * Whether a command of the pod may still be running: its main Kubernetes container was last seen
+   * running, as on a node that does not respond. A retry that must not overlap the command has to
+   * wait, or to observe the command's end by other means.
    */
   readonly mayStillRun: boolean;
 
@@ -45,43 +52,50 @@ export abstract class PodError extends KubernetesWorkerError {
 }
 
 /**
- * The pod was not usable in time; the detail says what it was waiting for.
+ * Thrown if the pod is not ready in time. `detail` states what the pod was waiting for.
  *
  * @public
  */
 export class PodStartTimeoutError extends PodError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_POD_START_TIMEOUT';
+  /** How long the library has waited, in milliseconds. */
   readonly waitedMs: number;
 
   constructor(facts: PodFacts, waitedMs: number, options?: ErrorOptions) {
-    super(`was not ready after ${waitedMs} ms`, facts, true, options);
+    super(`was not ready within ${waitedMs} ms (startTimeoutMs)`, facts, true, options);
     this.waitedMs = waitedMs;
   }
 }
 
 /**
- * No node can take the pod, and none could for as long as the worker waits for one.
+ * Thrown if no node has accepted the pod for as long as the worker waits for one
+ * (`schedulingTimeoutMs`).
  *
  * @public
  */
 export class PodUnschedulableError extends PodError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_POD_UNSCHEDULABLE';
+  /** How long the library has waited, in milliseconds. */
   readonly waitedMs: number;
 
   constructor(facts: PodFacts, waitedMs: number, options?: ErrorOptions) {
-    super(`could not be scheduled within ${waitedMs} ms`, facts, true, options);
+    super(`was not scheduled to a node within ${waitedMs} ms (schedulingTimeoutMs)`, facts, true, options);
     this.waitedMs = waitedMs;
   }
 }
 
 /**
- * The image of one of the pod's containers cannot be pulled, or its name is not one. Retryable where the cause passes,
- * like a registry that does not answer.
+ * Thrown if the image of one of the pod's containers cannot be pulled, or its name is invalid. It
+ * is retryable if the cause is temporary, such as an unreachable registry.
  *
  * @public
  */
 export class ImagePullFailedError extends PodError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_IMAGE_PULL_FAILED';
+  /** The image reference. */
   readonly image: string;
 
   constructor(facts: PodFacts, image: string, retryable: boolean, options?: ErrorOptions) {
@@ -91,11 +105,12 @@ export class ImagePullFailedError extends PodError {
 }
 
 /**
- * The node put the pod out, or lost it.
+ * Thrown if the node has evicted the pod, or no longer exists.
  *
  * @public
  */
 export class PodEvictedError extends PodError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_POD_EVICTED';
 
   constructor(facts: PodFacts, options?: ErrorOptions) {
@@ -104,11 +119,12 @@ export class PodEvictedError extends PodError {
 }
 
 /**
- * Somebody else deleted the pod.
+ * Thrown if the pod was deleted by another client of the cluster.
  *
  * @public
  */
 export class PodDeletedError extends PodError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_POD_DELETED';
 
   constructor(facts: PodFacts, options?: ErrorOptions) {
@@ -117,11 +133,13 @@ export class PodDeletedError extends PodError {
 }
 
 /**
- * The pod or one of its containers cannot run: a wrong configuration, a refused mount, a container that ends at once.
+ * Thrown if the pod or one of its containers cannot run: an invalid configuration, a refused mount,
+ * a container that exits at each start.
  *
  * @public
  */
 export class PodFailedError extends PodError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_POD_FAILED';
 
   constructor(facts: PodFacts, options?: ErrorOptions) {
@@ -130,30 +148,33 @@ export class PodFailedError extends PodError {
 }
 
 /**
- * Where memory ran out.
+ * Identifies the Kubernetes container that ran out of memory.
  *
  * @public
  */
 export interface MemoryFacts {
+  /** The name of the Kubernetes container. */
   readonly containerName: string;
+  /** Its memory limit in bytes. `undefined` if it has none. */
   readonly limitBytes: number | undefined;
 }
 
 /**
- * The kernel killed for memory: a container of the pod, or a process in it.
+ * Thrown if the kernel killed a container of the pod, or a process in it, for lack of memory.
  *
  * @public
  */
 export class OutOfMemoryError extends PodError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_OUT_OF_MEMORY';
-  /** The pod container: `main`, where commands run, or a sidecar. */
+  /** The name of the Kubernetes container: `main`, where commands run, or a sidecar. */
   readonly containerName: string;
-  /** The container's memory limit, where it has one. */
+  /** The memory limit of the Kubernetes container in bytes. `undefined` if it has none. */
   readonly limitBytes: number | undefined;
 
   constructor(facts: PodFacts, { containerName, limitBytes }: MemoryFacts, options?: ErrorOptions) {
-    const limit = limitBytes === undefined ? '' : ` (limit ${limitBytes} bytes)`;
-    super(`ran out of memory in container ${containerName}${limit}`, facts, false, options);
+    const limit = limitBytes === undefined ? 'no limit of its own' : `limit ${limitBytes} bytes`;
+    super(`ran out of memory in container ${containerName} (${limit})`, facts, false, options);
     this.containerName = containerName;
     this.limitBytes = limitBytes;
   }

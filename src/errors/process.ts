@@ -1,23 +1,26 @@
 import { KubernetesWorkerError } from './base.ts';
 
 /**
- * Which process an error is about.
+ * Identifies the process that an error is about.
  *
  * @public
  */
 export interface ProcessFacts {
-  /** The container's handle. */
+  /** The handle of the container. */
   readonly handle: string;
+  /** The ID of the process. */
   readonly processId: string;
 }
 
 /**
- * What the errors about a process have in common.
+ * The base class of the errors about a process.
  *
  * @public
  */
 export abstract class ProcessError extends KubernetesWorkerError {
+  /** The handle of the container. */
   readonly handle: string;
+  /** The ID of the process. */
   readonly processId: string;
 
   constructor(what: string, facts: ProcessFacts, retryable: boolean, options?: ErrorOptions) {
@@ -28,94 +31,117 @@ export abstract class ProcessError extends KubernetesWorkerError {
 }
 
 /**
- * The command's program is not in the container. It was not started; the id may be used again.
+ * Thrown if the container has no such program. The command was not started; its ID may be used
+ * again.
  *
  * @public
  */
 export class ExecutableNotFoundError extends ProcessError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_EXECUTABLE_NOT_FOUND';
-  /** What was looked for: `args[0]` as given. */
+  /** The program as given in `ProcessSpec.path`. */
   readonly executable: string;
 
   constructor(facts: ProcessFacts, executable: string, options?: ErrorOptions) {
-    super(`executable ${JSON.stringify(executable)} not found`, facts, false, options);
+    super(
+      `executable ${JSON.stringify(executable)} not found in the container: check the path and PATH`,
+      facts,
+      false,
+      options,
+    );
     this.executable = executable;
   }
 }
 
 /**
- * The program is there, but the kernel cannot execute it: wrong architecture, or a script without an interpreter line.
+ * Thrown if the kernel cannot execute the program: it is for another architecture, or a script
+ * without an interpreter line.
  *
  * @public
  */
 export class ExecutableFormatError extends ProcessError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_EXECUTABLE_FORMAT';
+  /** The program as given in `ProcessSpec.path`. */
   readonly executable: string;
 
   constructor(facts: ProcessFacts, executable: string, options?: ErrorOptions) {
-    super(`${JSON.stringify(executable)} cannot be executed: wrong format`, facts, false, options);
+    super(
+      `cannot execute ${JSON.stringify(executable)}: it is for another architecture, or a script without #!`,
+      facts,
+      false,
+      options,
+    );
     this.executable = executable;
   }
 }
 
 /**
- * The container has no such user or group.
+ * Thrown if the container has no such user or group.
  *
  * @public
  */
 export class UserNotFoundError extends ProcessError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_USER_NOT_FOUND';
+  /** The user as given in the specification. */
   readonly user: string;
 
   constructor(facts: ProcessFacts, user: string, options?: ErrorOptions) {
-    super(`user ${JSON.stringify(user)} not found`, facts, false, options);
+    super(`user or group of ${JSON.stringify(user)} not found in the container`, facts, false, options);
     this.user = user;
   }
 }
 
 /**
- * The command's folder cannot be made or entered.
+ * Thrown if the working directory of a command cannot be created or entered.
  *
  * @public
  */
 export class WorkingDirectoryError extends ProcessError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_WORKING_DIRECTORY';
+  /** The working directory. */
   readonly dir: string;
 
   constructor(facts: ProcessFacts, dir: string, detail: string, options?: ErrorOptions) {
-    super(`working directory ${JSON.stringify(dir)}: ${detail}`, facts, false, options);
+    super(`cannot create or enter working directory ${JSON.stringify(dir)}: ${detail}`, facts, false, options);
     this.dir = dir;
   }
 }
 
 /**
- * No process of this id was ever started in the container.
+ * Thrown if no process of this ID was ever started in the container.
  *
  * @public
  */
 export class ProcessNotFoundError extends ProcessError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_PROCESS_NOT_FOUND';
 
   constructor(facts: ProcessFacts, options?: ErrorOptions) {
-    super('not found', facts, false, options);
+    super('it was never started', facts, false, options);
   }
 }
 
 /**
- * A part of a process's output is not kept any more: a host has said that it has stored it, or so much came since that nothing but the last part is kept.
+ * Reports that a part of a process's output is no longer kept: a host has confirmed that it stored
+ * the part, or so much output followed that only the last part is kept.
  *
  * @public
  */
 export class OutputFreedError extends ProcessError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_OUTPUT_FREED';
+  /** The affected stream. */
   readonly stream: 'stdout' | 'stderr';
-  /** The first byte that is missing. */
+  /** The offset of the first missing byte. */
   readonly fromBytes: number;
-  /** The first that is there. */
+  /** The offset of the first byte after the missing part. */
   readonly toBytes: number;
 
   constructor(facts: ProcessFacts, { stream, fromBytes, toBytes }: FreedOutput, options?: ErrorOptions) {
-    super(`${stream} from byte ${fromBytes} to ${toBytes} is not kept any more`, facts, false, options);
+    super(`bytes ${fromBytes} to ${toBytes} of ${stream} are no longer kept`, facts, false, options);
     this.stream = stream;
     this.fromBytes = fromBytes;
     this.toBytes = toBytes;
@@ -123,24 +149,29 @@ export class OutputFreedError extends ProcessError {
 }
 
 /**
- * Which part of an output is missing.
+ * Identifies the missing part of an output.
  *
  * @public
  */
 export interface FreedOutput {
+  /** The affected stream. */
   readonly stream: 'stdout' | 'stderr';
+  /** The offset of the first missing byte. */
   readonly fromBytes: number;
+  /** The offset of the first byte after the missing part. */
   readonly toBytes: number;
 }
 
 /**
- * It cannot be told whether, or how, something ended; the message says what is known. Never a guess, and never retried by the library.
+ * Thrown if whether, or how, something ended cannot be determined. The message contains the known
+ * facts. The library never guesses the outcome, and never retries after this error.
  *
  * @public
  */
 export class OutcomeUnknownError extends KubernetesWorkerError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_OUTCOME_UNKNOWN';
-  /** What it is about: `process task in container …`, `upload to volume …`. */
+  /** What has the unknown outcome: `process task in container …`, `upload to volume …`. */
   readonly subject: string;
 
   constructor(subject: string, known: string, options?: ErrorOptions) {

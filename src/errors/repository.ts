@@ -1,46 +1,59 @@
 import { KubernetesWorkerError } from './base.ts';
 
 /**
- * A container that is `created` in the database has no pod any more, or its row is gone. It is never made again under the same handle.
+ * Thrown if the pod or the row of a container that was `created` no longer exists. The container is
+ * never created again under the same handle.
  *
  * @public
  */
 export class ContainerDisappearedError extends KubernetesWorkerError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_CONTAINER_DISAPPEARED';
+  /** The handle of the container. */
   readonly handle: string;
+  /** The name of the worker. */
   readonly workerName: string;
 
   constructor(handle: string, workerName: string, options?: ErrorOptions) {
-    super(`container ${handle} disappeared from worker ${workerName}`, false, options);
+    super(
+      `container ${handle} of worker ${workerName} disappeared: its pod or its row no longer exists`,
+      false,
+      options,
+    );
     this.handle = handle;
     this.workerName = workerName;
   }
 }
 
 /**
- * A volume that was there is gone: its pod, or its row.
+ * Thrown if the pod or the row of an existing volume no longer exists.
  *
  * @public
  */
 export class VolumeDisappearedError extends KubernetesWorkerError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_VOLUME_DISAPPEARED';
+  /** The handle of the volume. */
   readonly handle: string;
+  /** The name of the worker. */
   readonly workerName: string;
 
   constructor(handle: string, workerName: string, options?: ErrorOptions) {
-    super(`volume ${handle} disappeared from worker ${workerName}`, false, options);
+    super(`volume ${handle} of worker ${workerName} disappeared: its pod or its row no longer exists`, false, options);
     this.handle = handle;
     this.workerName = workerName;
   }
 }
 
 /**
- * There never was a volume of this handle.
+ * Thrown if no volume of this handle ever existed.
  *
  * @public
  */
 export class VolumeNotFoundError extends KubernetesWorkerError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_VOLUME_NOT_FOUND';
+  /** The handle of the volume. */
   readonly handle: string;
 
   constructor(handle: string, options?: ErrorOptions) {
@@ -50,15 +63,19 @@ export class VolumeNotFoundError extends KubernetesWorkerError {
 }
 
 /**
- * A row was not in a state from which this move is legal; somebody else moved it first.
+ * Thrown if a row is not in a state from which the move is legal, because another caller has moved
+ * it.
  *
  * @public
  */
 export class IllegalTransitionError extends KubernetesWorkerError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_ILLEGAL_TRANSITION';
+  /** The container or the volume: `container …`, `volume …`. */
   readonly subject: string;
-  /** The state that the row is in. */
+  /** The state of the row. */
   readonly from: string;
+  /** The state that the move leads to. */
   readonly to: string;
 
   constructor(subject: string, from: string, to: string, options?: ErrorOptions) {
@@ -70,14 +87,16 @@ export class IllegalTransitionError extends KubernetesWorkerError {
 }
 
 /**
- * Another holder has the lease of the container that is being made: a row was not changed, or the
- * container's agent refused the operation. `findOrCreateContainer` looks again instead of rejecting with it.
+ * Thrown if another holder has the lease of the container that is being created: a row was not
+ * changed, or the container's agent refused the operation. `Worker.findOrCreateContainer` looks up
+ * the container again instead of rejecting with this error.
  *
  * @public
  */
 export class LeaseLostError extends KubernetesWorkerError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_LEASE_LOST';
-  /** The container's, or the volume's that was to be filled. */
+  /** The handle of the container, or of the volume to fill. */
   readonly handle: string;
 
   constructor(handle: string, options?: ErrorOptions) {
@@ -87,30 +106,36 @@ export class LeaseLostError extends KubernetesWorkerError {
 }
 
 /**
- * The database was migrated by a newer version of the library than this one.
+ * Thrown if a newer version of the library has migrated the database.
  *
  * @public
  */
 export class SchemaTooNewError extends KubernetesWorkerError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_SCHEMA_TOO_NEW';
-  /** The newest migration that this library knows. */
+  /** The newest migration of this library. */
   readonly expected: string;
   /** The newest migration in the database. */
   readonly actual: string;
 
   constructor(expected: string, actual: string) {
-    super(`the database schema is at ${actual}, newer than ${expected}, the newest that this version knows`, false);
+    super(
+      `the database schema is at migration ${actual}, and this version of the library ends at ${expected}: ` +
+        'upgrade the library',
+      false,
+    );
     this.expected = expected;
     this.actual = actual;
   }
 }
 
 /**
- * The database cannot be reached, or cannot answer now.
+ * Thrown if the database cannot be reached, or cannot respond now.
  *
  * @public
  */
 export class RepositoryUnavailableError extends KubernetesWorkerError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_REPOSITORY_UNAVAILABLE';
 
   constructor(detail: string, options?: ErrorOptions) {
@@ -119,12 +144,14 @@ export class RepositoryUnavailableError extends KubernetesWorkerError {
 }
 
 /**
- * The volume needs an artifact store that this worker was not given.
+ * Thrown if a volume is in an artifact store that this worker has no driver for.
  *
  * @public
  */
 export class StoreNotConfiguredError extends KubernetesWorkerError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_STORE_NOT_CONFIGURED';
+  /** The name of the store. */
   readonly store: string;
 
   constructor(store: string) {
@@ -134,17 +161,20 @@ export class StoreNotConfiguredError extends KubernetesWorkerError {
 }
 
 /**
- * Several things failed in one pass, which went on after each; `errors` has them all.
+ * Thrown after a pass in which some steps failed. The pass has continued after each failure.
  *
  * @public
  */
 export class ReconcileError extends KubernetesWorkerError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_RECONCILE';
+  /** All failures, in order. */
   readonly errors: readonly unknown[];
 
   constructor(what: string, errors: readonly unknown[]) {
     const first = errors[0] instanceof Error ? errors[0].message : String(errors[0]);
-    super(`${what}: ${errors.length} failed, the first: ${first}`, true);
+    const count = errors.length === 1 ? '1 failure' : `${errors.length} failures, the first one`;
+    super(`${what}: ${count}: ${first}`, true);
     this.errors = errors;
   }
 }

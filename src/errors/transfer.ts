@@ -1,37 +1,47 @@
 import { KubernetesWorkerError } from './base.ts';
 
 /**
- * Where a transfer failed, as far as it is known: the library's facts and the agent's own.
+ * Identifies where a transfer failed, as far as the library and the agent can determine it.
  *
  * @public
  */
 export interface TransferFacts {
-  /** The volume's handle. */
+  /** The handle of the volume. */
   readonly handle?: string | undefined;
+  /** The name of the pod. */
   readonly podName?: string | undefined;
+  /** Whether bytes moved into the volume or out of it. */
   readonly direction?: 'in' | 'out' | undefined;
-  /** The path in the volume, or in the container, that it is about. */
+  /** The affected path in the volume or in the container. */
   readonly path?: string | undefined;
-  /** The name of the archive's entry that it is about. */
+  /** The name of the affected entry of the archive. */
   readonly entry?: string | undefined;
-  /** The system's word for a failed call in the pod, like `ENOSPC`. */
+  /** The error name of a failed system call in the pod, such as `ENOSPC`. */
   readonly errno?: string | undefined;
-  /** How many raw bytes had passed. */
+  /** The number of raw bytes that were transferred before the failure. */
   readonly bytes?: number | undefined;
 }
 
 /**
- * What the errors about volumes' content have in common. After a failed upload the volume is as it was before it.
+ * The base class of the errors about the content of volumes. After a failed upload the volume is
+ * unchanged.
  *
  * @public
  */
 export abstract class TransferError extends KubernetesWorkerError {
+  /** The handle of the volume. */
   readonly handle: string | undefined;
+  /** The name of the pod. */
   readonly podName: string | undefined;
+  /** Whether bytes moved into the volume or out of it. */
   readonly direction: 'in' | 'out' | undefined;
+  /** The affected path in the volume or in the container. */
   readonly path: string | undefined;
+  /** The name of the affected entry of the archive. */
   readonly entry: string | undefined;
+  /** The error name of a failed system call in the pod, such as `ENOSPC`. */
   readonly errno: string | undefined;
+  /** The number of raw bytes that were transferred before the failure. */
   readonly bytes: number | undefined;
 
   constructor(what: string, facts: TransferFacts, retryable: boolean, options?: ErrorOptions) {
@@ -46,35 +56,40 @@ export abstract class TransferError extends KubernetesWorkerError {
   }
 }
 
+const actions = { in: 'upload to volume', out: 'download from volume' };
+
 function describe({ handle, podName, direction, bytes }: TransferFacts): string {
   if (handle === undefined) return '';
-  const action = direction === undefined ? 'volume' : `stream ${direction} of volume`;
+  const action = direction === undefined ? 'volume' : actions[direction];
   const where = podName === undefined ? '' : ` in pod ${podName}`;
   const after = bytes === undefined ? '' : ` after ${bytes} bytes`;
   return `${action} ${handle}${where}${after}: `;
 }
 
 /**
- * More bytes than the caller allows.
+ * Thrown if the content is larger than the caller's limit.
  *
  * @public
  */
 export class ArtifactTooLargeError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_ARTIFACT_TOO_LARGE';
+  /** The limit in bytes. */
   readonly limitBytes: number;
 
   constructor(facts: TransferFacts, limitBytes: number, options?: ErrorOptions) {
-    super(`more than the limit of ${limitBytes} bytes`, facts, false, options);
+    super(`the content is larger than the limit of ${limitBytes} bytes`, facts, false, options);
     this.limitBytes = limitBytes;
   }
 }
 
 /**
- * An entry of the archive, or the path given, leads out of the volume.
+ * Thrown if an entry of the archive, or the given path, leads out of the volume.
  *
  * @public
  */
 export class UnsafeArchivePathError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_UNSAFE_ARCHIVE_PATH';
 
   constructor(facts: TransferFacts, options?: ErrorOptions) {
@@ -83,24 +98,28 @@ export class UnsafeArchivePathError extends TransferError {
 }
 
 /**
- * The archive holds what a volume cannot: a device, a fifo, an unknown kind of entry.
+ * Thrown if the archive holds what a volume cannot store: a device, a FIFO, or an unknown type of
+ * entry.
  *
  * @public
  */
 export class UnsupportedEntryError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_UNSUPPORTED_ENTRY';
 
   constructor(facts: TransferFacts, detail: string, options?: ErrorOptions) {
-    super(`unsupported entry ${JSON.stringify(facts.entry ?? '')}: ${detail}`, facts, false, options);
+    super(`the volume cannot store entry ${JSON.stringify(facts.entry ?? '')}: ${detail}`, facts, false, options);
   }
 }
 
 /**
- * The archive ended before its end. Retryable where the wire lost the rest, and not where the caller's stream was short.
+ * Thrown if the archive ends early. It is retryable if the connection lost the rest, and not if the
+ * caller's stream was short.
  *
  * @public
  */
 export class TruncatedArchiveError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_TRUNCATED_ARCHIVE';
 
   constructor(facts: TransferFacts, detail: string, retryable: boolean, options?: ErrorOptions) {
@@ -109,11 +128,12 @@ export class TruncatedArchiveError extends TransferError {
 }
 
 /**
- * The stream is not a valid archive, or not validly encoded.
+ * Thrown if the stream is not a valid archive, or not validly encoded.
  *
  * @public
  */
 export class CorruptArchiveError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_CORRUPT_ARCHIVE';
 
   constructor(facts: TransferFacts, detail: string, options?: ErrorOptions) {
@@ -122,37 +142,41 @@ export class CorruptArchiveError extends TransferError {
 }
 
 /**
- * Both ends counted or hashed different bytes; nothing was committed.
+ * Thrown if the two ends have counted or hashed different bytes. Nothing was committed.
  *
  * @public
  */
 export class DigestMismatchError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_DIGEST_MISMATCH';
 
   constructor(facts: TransferFacts, detail: string, options?: ErrorOptions) {
-    super(`both ends disagree: ${detail}`, facts, true, options);
+    super(`the two ends have different bytes: ${detail}`, facts, true, options);
   }
 }
 
 /**
- * There is nothing at this path in the volume.
+ * Thrown if nothing is at this path in the volume.
  *
  * @public
  */
 export class FileNotFoundError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_FILE_NOT_FOUND';
 
   constructor(facts: TransferFacts, options?: ErrorOptions) {
-    super(`no such file or folder: ${JSON.stringify(facts.path ?? '')}`, facts, false, options);
+    super(`no such file or directory: ${JSON.stringify(facts.path ?? '')}`, facts, false, options);
   }
 }
 
 /**
- * A file changed while it was read. Where the library can read it again (inputs, sources that are functions), it has done so some times.
+ * Thrown if a file changed while it was read. If the library can read it again (inputs, sources
+ * that are functions), it has retried several times.
  *
  * @public
  */
 export class FileChangedError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_FILE_CHANGED';
 
   constructor(facts: TransferFacts, options?: ErrorOptions) {
@@ -161,11 +185,12 @@ export class FileChangedError extends TransferError {
 }
 
 /**
- * A file is where the archive has a folder, or the other way round; the volume is as it was.
+ * Thrown if a file is where the archive has a folder, or the reverse. The volume is unchanged.
  *
  * @public
  */
 export class PathConflictError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_PATH_CONFLICT';
 
   constructor(facts: TransferFacts, detail: string, options?: ErrorOptions) {
@@ -174,11 +199,12 @@ export class PathConflictError extends TransferError {
 }
 
 /**
- * The file system in the pod refused: permissions, a read-only file system.
+ * Thrown if the file system in the pod refuses: missing permissions, a read-only file system.
  *
  * @public
  */
 export class NotPermittedError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_NOT_PERMITTED';
 
   constructor(facts: TransferFacts, detail: string, options?: ErrorOptions) {
@@ -187,84 +213,94 @@ export class NotPermittedError extends TransferError {
 }
 
 /**
- * The disk of the pod's node is full; the volume is as it was.
+ * Thrown if the disk of the pod's node is full. The volume is unchanged.
  *
  * @public
  */
 export class DiskFullError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_DISK_FULL';
 
   constructor(facts: TransferFacts, detail: string, options?: ErrorOptions) {
-    super(`disk full: ${detail}`, facts, false, options);
+    super(`disk full on the pod's node: ${detail}`, facts, false, options);
   }
 }
 
 /**
- * Another failure of the file system in the pod.
+ * Thrown for any other failure of the file system in the pod.
  *
  * @public
  */
 export class VolumeIoError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_VOLUME_IO';
 
   constructor(facts: TransferFacts, detail: string, options?: ErrorOptions) {
-    super(detail, facts, false, options);
+    super(`file system error: ${detail}`, facts, false, options);
   }
 }
 
 /**
- * A commit that a crash interrupted could not be completed; the volume's content is neither the old nor the new.
+ * Thrown if a commit that a crash interrupted cannot be completed. The content of the volume is
+ * neither the old nor the new one.
  *
  * @public
  */
 export class VolumeDamagedError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_VOLUME_DAMAGED';
 
   constructor(facts: TransferFacts, detail: string, options?: ErrorOptions) {
-    super(`damaged: ${detail}`, facts, false, options);
+    super(`the content is damaged: ${detail}`, facts, false, options);
   }
 }
 
 /**
- * The pod was silent for too long: it neither gave nor took a byte, and no work of it went on. A source or a reader of the
- * caller's that pauses never leads to this.
+ * Thrown if the pod stays silent for too long: it neither transfers a byte nor reports work in
+ * progress. A pause of the caller's source or reader never leads to this error.
  *
  * @public
  */
 export class TransferStalledError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_TRANSFER_STALLED';
+  /** How long the pod was silent, in milliseconds. */
   readonly waitedMs: number;
 
   constructor(facts: TransferFacts, waitedMs: number, options?: ErrorOptions) {
-    super(`the pod neither gave nor took a byte for ${waitedMs} ms`, facts, true, options);
+    super(`the pod transferred no byte for ${waitedMs} ms (transfers.stallTimeoutMs)`, facts, true, options);
     this.waitedMs = waitedMs;
   }
 }
 
 /**
- * The pod has lost the operation (its container was restarted), or no connection to it was to be had for as long as the library tries; the volume is as it was.
+ * Thrown if the pod has lost the operation because its Kubernetes container was restarted, or if no
+ * connection could be established for `reconnectTimeoutMs`. The volume is unchanged.
  *
  * @public
  */
 export class OperationLostError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_OPERATION_LOST';
 
   constructor(facts: TransferFacts, detail: string, options?: ErrorOptions) {
-    super(`the operation is lost: ${detail}`, facts, true, options);
+    super(`operation lost: ${detail}`, facts, true, options);
   }
 }
 
 /**
- * An encoding that the library does not know.
+ * Thrown if the library does not support an encoding.
  *
  * @public
  */
 export class UnsupportedEncodingError extends TransferError {
+  /** The stable code of this class. */
   override readonly code = 'KW_ERR_UNSUPPORTED_ENCODING';
+  /** The encoding as given. */
   readonly encoding: string;
 
   constructor(facts: TransferFacts, encoding: string) {
-    super(`unsupported encoding ${JSON.stringify(encoding)}: one of raw, gzip, zstd`, facts, false);
+    super(`unsupported encoding ${JSON.stringify(encoding)}: use raw, gzip or zstd`, facts, false);
     this.encoding = encoding;
   }
 }

@@ -3,10 +3,18 @@ import type { V1ConfigMap, V1Pod } from '@kubernetes/client-node';
 import type { ExecEndpoint } from '../exec/exec-endpoint.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 
-/** @public */
+/**
+ * A pod, as the Kubernetes client types it.
+ *
+ * @public
+ */
 export type Pod = V1Pod;
 
-/** @public */
+/**
+ * A config map, as the Kubernetes client types it.
+ *
+ * @public
+ */
 export type ConfigMap = V1ConfigMap;
 
 /**
@@ -18,8 +26,13 @@ export type ConfigMap = V1ConfigMap;
  * @public
  */
 export interface Cluster {
+  /** The namespace of all calls. */
   readonly namespace: string;
-  /** @throws ConflictError - a pod of this name exists */
+  /**
+   * Creates a pod and returns it as the API server has stored it.
+   *
+   * @throws ConflictError - a pod of this name exists
+   */
   createPod(pod: Pod, options?: AbortOptions): Promise<Pod>;
   /** Returns `undefined` if the pod does not exist. */
   getPod(name: string, options?: AbortOptions): Promise<Pod | undefined>;
@@ -33,8 +46,13 @@ export interface Cluster {
   watchPods(labelSelector: string, resourceVersion: string, options?: AbortOptions): AsyncIterable<PodChange>;
   /** Returns `false` if the pod does not exist, or if another pod has its name. */
   deletePod(name: string, options?: DeletePodOptions): Promise<boolean>;
-  /** @throws ConflictError - a config map of this name exists */
+  /**
+   * Creates a config map.
+   *
+   * @throws ConflictError - a config map of this name exists
+   */
   createConfigMap(configMap: ConfigMap, options?: AbortOptions): Promise<void>;
+  /** Returns a config map. `undefined` if it does not exist. */
   getConfigMap(name: string, options?: AbortOptions): Promise<ConfigMap | undefined>;
   /**
    * Yields the lines of a container's log as they arrive. With `follow` it continues until the
@@ -57,30 +75,53 @@ export interface Cluster {
   execEndpoint(target: ExecTarget, options?: ExecEndpointOptions): Promise<ExecEndpoint>;
 }
 
-/** @public */
+/**
+ * The pods of a list call.
+ *
+ * @public
+ */
 export interface PodList {
+  /** All pods that the label selector matches. */
   readonly pods: readonly Pod[];
+  /** The version from which a watch continues. */
   readonly resourceVersion: string;
 }
 
-/** @public */
+/**
+ * A change that a watch reports.
+ *
+ * @public
+ */
 export interface PodChange {
+  /** What happened to the pod. */
   readonly type: 'added' | 'modified' | 'deleted';
+  /** The pod after the change; for `deleted`, its last state. */
   readonly pod: Pod;
 }
 
-/** @public */
+/**
+ * Options of `Cluster.deletePod`.
+ *
+ * @public
+ */
 export interface DeletePodOptions extends AbortOptions {
   /** Deletes only the pod with this uid. */
   readonly uid?: string | undefined;
-  /** @defaultValue the pod's own */
+  /** The grace period in seconds. @defaultValue the pod's own */
   readonly gracePeriodSeconds?: number | undefined;
 }
 
-/** @public */
+/**
+ * Selects the log of a Kubernetes container.
+ *
+ * @public
+ */
 export interface LogTarget {
+  /** The name of the pod. */
   readonly podName: string;
+  /** The name of the Kubernetes container. */
   readonly containerName: string;
+  /** Whether to continue with lines that are written later. */
   readonly follow: boolean;
   /** Selects the log of the run before the current one. */
   readonly previous?: boolean | undefined;
@@ -90,7 +131,11 @@ export interface LogTarget {
   readonly tailLines?: number | undefined;
 }
 
-/** @public */
+/**
+ * A line of a log.
+ *
+ * @public
+ */
 export interface LogLine {
   /** The time of writing, as the node formats it: RFC 3339 with nanoseconds. */
   readonly at: string;
@@ -98,14 +143,25 @@ export interface LogLine {
   readonly bytes: Uint8Array;
 }
 
-/** @public */
+/**
+ * Defines a command to execute in a Kubernetes container.
+ *
+ * @public
+ */
 export interface ExecTarget {
+  /** The name of the pod. */
   readonly podName: string;
+  /** The name of the Kubernetes container. */
   readonly containerName: string;
+  /** The program and its arguments. */
   readonly command: readonly string[];
 }
 
-/** @public */
+/**
+ * Options of `Cluster.execEndpoint`.
+ *
+ * @public
+ */
 export interface ExecEndpointOptions extends AbortOptions {
   /**
    * An endpoint with credentials that the server has rejected. They are replaced, unless that has

@@ -8,22 +8,39 @@ import type { ContainerRecord, ProcessResultRecord, VolumeKind, VolumeRecord } f
  * @public
  */
 export interface NewContainer {
+  /** The unique and stable ID of the container. */
   readonly handle: string;
+  /** The name of its worker. */
   readonly workerName: string;
+  /** What keeps the container alive. */
   readonly owner: ContainerOwner;
+  /** The name of the pod to create. */
   readonly podName: string;
+  /** Describes the container for operators. */
   readonly metadata: ContainerMetadata;
+  /** What processes need of the specification. Opaque to the repository. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** The volumes to insert with the container. */
   readonly volumes: readonly NewContainerVolume[];
 }
 
-/** @public */
+/**
+ * A volume to insert with its container.
+ *
+ * @public
+ */
 export interface NewContainerVolume {
+  /** The unique and stable ID of the volume. */
   readonly handle: string;
+  /** The purpose of the volume. */
   readonly kind: VolumeKind;
+  /** Its path in the container. */
   readonly mountPath: string;
+  /** The name of the output. `undefined` for the other kinds. */
   readonly name: string | undefined;
+  /** The artifact store of its bytes. */
   readonly store: string;
+  /** Where in the store its bytes are. Opaque to the repository. */
   readonly location: Readonly<Record<string, string>>;
 }
 
@@ -34,13 +51,21 @@ export interface NewContainerVolume {
  * @public
  */
 export interface Lease {
+  /** The name of the holder. */
   readonly holder: string;
+  /** How long the lease lasts, in milliseconds. */
   readonly durationMs: number;
 }
 
-/** @public */
+/**
+ * A live container, and whether the caller holds its lease.
+ *
+ * @public
+ */
 export interface FoundContainer {
+  /** The row of the container. */
   readonly container: ContainerRecord;
+  /** The rows of its volumes. */
   readonly volumes: readonly VolumeRecord[];
   /** Whether the caller's lease holds the container. False for a container that is `created`. */
   readonly leased: boolean;
@@ -51,7 +76,11 @@ export interface FoundContainer {
   readonly generation: number;
 }
 
-/** @public */
+/**
+ * Options of `ContainerRepository.findDestroyable`.
+ *
+ * @public
+ */
 export interface FindDestroyableOptions extends AbortOptions {
   /**
    * How long after the last `recordHijack` a container stays, in milliseconds.
@@ -61,7 +90,11 @@ export interface FindDestroyableOptions extends AbortOptions {
   readonly hijackGraceMs?: number | undefined;
 }
 
-/** @public */
+/**
+ * Options of `ContainerRepository.recordProcessResult`.
+ *
+ * @public
+ */
 export interface RecordProcessResultOptions extends AbortOptions {
   /** Properties of the container to store in the same statement, as `setProperty` does. */
   readonly properties?: Readonly<Record<string, string>> | undefined;
@@ -106,6 +139,7 @@ export interface ContainerRepository {
   releaseLease(handle: string, holder: string, options?: AbortOptions): Promise<boolean>;
   /** Returns the container in any state, or `undefined` if it does not exist. */
   lookup(workerName: string, handle: string, options?: AbortOptions): Promise<ContainerRecord | undefined>;
+  /** Returns the volumes of a container. */
   volumesOf(handle: string, options?: AbortOptions): Promise<readonly VolumeRecord[]>;
   /**
    * Records the uid of the container's pod. Reserved for the lease's holder, while the container is
@@ -148,6 +182,7 @@ export interface ContainerRepository {
    * no longer exists, as do the methods below.
    */
   properties(handle: string, options?: AbortOptions): Promise<Readonly<Record<string, string>>>;
+  /** Stores one property, and replaces an earlier value. */
   setProperty(handle: string, name: string, value: string, options?: AbortOptions): Promise<void>;
   /**
    * Records a hijack of the container through this process, at the database's time, in any state.
@@ -165,6 +200,7 @@ export interface ContainerRepository {
     result: ProcessResultRecord,
     options?: RecordProcessResultOptions,
   ): Promise<void>;
+  /** Returns the stored result of a process. `undefined` if none is stored. */
   findProcessResult(
     handle: string,
     processId: string,

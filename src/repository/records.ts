@@ -1,12 +1,24 @@
 import type { ContainerMetadata, ContainerOwner } from '../runtime/container.ts';
 
-/** @public */
+/**
+ * The state of a container. `docs/database.md` shows the moves between states.
+ *
+ * @public
+ */
 export type ContainerState = 'creating' | 'created' | 'failed' | 'destroying';
 
-/** @public */
+/**
+ * The state of a volume. `docs/database.md` shows the moves between states.
+ *
+ * @public
+ */
 export type VolumeState = 'creating' | 'created' | 'failed' | 'destroying';
 
-/** @public */
+/**
+ * The purpose of a volume: how its container mounts it, or `artifact` for one without a container.
+ *
+ * @public
+ */
 export type VolumeKind = 'dir' | 'input' | 'output' | 'cache' | 'artifact';
 
 /**
@@ -15,13 +27,19 @@ export type VolumeKind = 'dir' | 'input' | 'output' | 'cache' | 'artifact';
  * @public
  */
 export interface ContainerRecord {
+  /** The unique and stable ID of the container. */
   readonly handle: string;
+  /** The name of its worker. */
   readonly workerName: string;
+  /** What keeps the container alive. */
   readonly owner: ContainerOwner;
+  /** The state of the row. */
   readonly state: ContainerState;
+  /** The name of its pod. */
   readonly podName: string;
   /** The uid of the container's pod, once it is known. */
   readonly podUid: string | undefined;
+  /** Describes the container for operators. */
   readonly metadata: ContainerMetadata;
   /**
    * The parts of the spec that processes need: `dir`, `user`, the environment. Opaque to the
@@ -30,6 +48,7 @@ export interface ContainerRecord {
   readonly settings: Readonly<Record<string, unknown>>;
   /** When a hijack of the container was last recorded or ended. */
   readonly lastHijackAt: Date | undefined;
+  /** When the row was inserted, by the database's clock. */
   readonly createdAt: Date;
 }
 
@@ -39,9 +58,13 @@ export interface ContainerRecord {
  * @public
  */
 export interface VolumeRecord {
+  /** The unique and stable ID of the volume. */
   readonly handle: string;
+  /** The name of its worker. */
   readonly workerName: string;
+  /** The purpose of the volume. */
   readonly kind: VolumeKind;
+  /** The state of the row. */
   readonly state: VolumeState;
   /** The container of the volume; `undefined` for an artifact volume. */
   readonly containerHandle: string | undefined;
@@ -49,15 +72,21 @@ export interface VolumeRecord {
   readonly mountPath: string | undefined;
   /** The name of the output. */
   readonly name: string | undefined;
+  /** The team of an artifact volume. */
   readonly teamId: string | undefined;
   /** The artifact store that has the bytes, for example `pod`. */
   readonly store: string;
   /** The location in that store. Opaque to the repository. */
   readonly location: Readonly<Record<string, string>>;
+  /** When the content was complete and verified. `undefined` if it is not. */
   readonly readyAt: Date | undefined;
+  /** The SHA-256, in hex, of the last raw archive that was streamed in to the root. */
   readonly digest: string | undefined;
+  /** The size in bytes of the last raw archive that was streamed in to the root. */
   readonly sizeBytes: number | undefined;
+  /** When an artifact volume expires. */
   readonly expiresAt: Date | undefined;
+  /** When the row was inserted, by the database's clock. */
   readonly createdAt: Date;
 }
 
@@ -67,7 +96,9 @@ export interface VolumeRecord {
  * @public
  */
 export interface ProcessResultRecord {
+  /** The exit status, 0 to 255. */
   readonly exitStatus: number;
+  /** The number of the signal that ended the command. `undefined` if it exited by itself. */
   readonly signal: number | undefined;
   /**
    * The number of processes in the container that the kernel killed for memory during this process;
@@ -76,5 +107,6 @@ export interface ProcessResultRecord {
   readonly oomKills: number | undefined;
   /** The bytes that the process has printed since its start; `undefined` if unknown. */
   readonly stdoutBytes?: number | undefined;
+  /** The size of stderr from its start, in bytes; `undefined`: unknown. */
   readonly stderrBytes?: number | undefined;
 }

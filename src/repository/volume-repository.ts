@@ -7,10 +7,15 @@ import type { VolumeRecord } from './records.ts';
  * @public
  */
 export interface NewArtifactVolume {
+  /** The unique and stable ID of the volume. */
   readonly handle: string;
+  /** The name of its worker. */
   readonly workerName: string;
+  /** The team that the volume belongs to. */
   readonly teamId: string;
+  /** The artifact store of its bytes. */
   readonly store: string;
+  /** Where in the store its bytes are. Opaque to the repository. */
   readonly location: Readonly<Record<string, string>>;
   /** The time from now until the volume expires. */
   readonly timeToLiveMs: number;
@@ -18,14 +23,23 @@ export interface NewArtifactVolume {
   readonly leaseMs: number;
 }
 
-/** @public */
+/**
+ * The verified content of a volume.
+ *
+ * @public
+ */
 export interface VolumeContent {
   /** SHA-256 in hex. */
   readonly digest: string;
+  /** The size of the raw archive in bytes. */
   readonly sizeBytes: number;
 }
 
-/** @public */
+/**
+ * Options of `VolumeRepository.markReady`.
+ *
+ * @public
+ */
 export interface MarkReadyOptions extends AbortOptions {
   /**
    * The holder of the lease of the volume's container. Required while that container is `creating`.

@@ -3,133 +3,244 @@ import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties } from 
 import type { Artifact } from './volume.ts';
 
 /**
- * What keeps a container alive: opaque words of the host, like `{ kind: 'build-step', key: '4711/plan/3' }`. When the host says that the owner
- * has finished, the container is reaped.
+ * Identifies what keeps a container alive, in the host's own terms: for example
+ * `{ kind: 'build-step', key: '4711/plan/3' }`. The library compares both strings and never
+ * interprets them. After `Worker.ownerFinished` the reaper deletes the owner's container.
  *
  * @public
  */
 export interface ContainerOwner {
-  /** 1 to 63 characters. */
+  /** The kind of owner: 1 to 63 characters. */
   readonly kind: string;
-  /** 1 to 1,024 characters. */
+  /** Identifies the owner among those of its kind: 1 to 1,024 characters. */
   readonly key: string;
 }
 
 /**
- * What people want to see in a pod's name and labels. Everything is optional and cut and cleaned to what Kubernetes allows.
+ * Describes a container for operators. The values appear in the pod's name and labels, shortened
+ * and sanitized to what Kubernetes allows. They never identify a container.
  *
  * @public
  */
 export interface ContainerMetadata {
-  /** `get`, `put`, `task`, `check`. @defaultValue `'task'` */
+  /** The type of step: `get`, `put`, `task` or `check`. @defaultValue `'task'` */
   readonly type?: string | undefined;
+  /** The name of the step. @defaultValue omitted */
   readonly stepName?: string | undefined;
+  /** The name of the pipeline. @defaultValue omitted */
   readonly pipelineName?: string | undefined;
+  /** The name of the job. @defaultValue omitted */
   readonly jobName?: string | undefined;
+  /** The name or number of the build. @defaultValue omitted */
   readonly buildName?: string | undefined;
+  /** The team that owns the build. @defaultValue omitted */
   readonly team?: string | undefined;
 }
 
 /**
- * What a container is made of.
+ * Defines how to create a container.
  *
  * @public
  */
 export interface ContainerSpec {
-  /** An image reference; a prefix `docker://` or `docker:///` is taken off. */
+  /** The image reference. A prefix `docker://` or `docker:///` is removed. */
   readonly image: string;
-  /** Absolute. Its own volume, unless an input or an output is mounted there. */
+  /**
+   * The working directory of processes: an absolute path. It gets a volume of its own, unless an
+   * input or an output is mounted there.
+   *
+   * @defaultValue the image's working directory
+   */
   readonly dir?: string | undefined;
-  /** `NAME=value`; the last of a name wins. */
+  /**
+   * Environment variables of processes, each as `NAME=value`. They override the image's. Of several
+   * entries with one name, the last one applies. An entry has at most 131,071 bytes.
+   *
+   * @defaultValue the image's environment alone
+   */
   readonly env?: readonly string[] | undefined;
-  /** The user that processes run as, as in `ProcessSpec.user`. @defaultValue the image's */
+  /**
+   * The user that processes run as, in the forms that `ProcessSpec.user` accepts.
+   *
+   * @defaultValue the image's user
+   */
   readonly user?: string | undefined;
+  /** The artifacts to copy into the container before commands may run. @defaultValue none */
   readonly inputs?: readonly InputSpec[] | undefined;
-  /** By name: the path at which the container writes it. Relative paths are below `dir`. An output at an input's path is the input's volume. */
+  /**
+   * The paths at which the container writes its outputs, by the name of the output. A relative path
+   * is relative to `dir`. An output at the path of an input shares the input's volume.
+   *
+   * @defaultValue none
+   */
   readonly outputs?: Readonly<Record<string, string>> | undefined;
-  /** Paths of which the content may be kept for the next container. Relative paths are below `dir`. */
+  /**
+   * Paths whose content may be kept for a later container. A relative path is relative to `dir`.
+   *
+   * @defaultValue none
+   */
   readonly caches?: readonly string[] | undefined;
+  /** Resource limits of the container. @defaultValue no limits */
   readonly limits?: ContainerLimits | undefined;
+  /** Kubernetes containers that run beside the main one. @defaultValue none */
   readonly sidecars?: readonly SidecarSpec[] | undefined;
-  /** @defaultValue false */
+  /** Whether the main Kubernetes container is privileged. @defaultValue false */
   readonly privileged?: boolean | undefined;
-  /** The node's architecture. @defaultValue the worker's */
+  /** The architecture of the node. @defaultValue the worker's architecture */
   readonly platform?: Architecture | undefined;
 }
 
 /**
- * The architectures that the agent is built for, as Kubernetes names them.
+ * An architecture that the agent is built for, by its Kubernetes name.
  *
  * @public
  */
 export type Architecture = 'amd64' | 'arm64';
 
 /**
- * An input: an artifact's content in a volume of the container's own.
+ * An artifact to copy into a volume of the container. Changes in the container do not change the
+ * artifact.
  *
  * @public
  */
 export interface InputSpec {
+  /** The artifact, usually a volume: an upload, or an output of an earlier step. */
   readonly artifact: Artifact;
-  /** Absolute, or relative to `dir`. */
+  /** Where the volume is mounted: an absolute path, or one relative to `ContainerSpec.dir`. */
   readonly path: string;
 }
 
 /**
- * Limits of the container. Undefined is none.
+ * Resource limits of a Kubernetes container. An omitted field means no limit.
  *
  * @public
  */
 export interface ContainerLimits {
-  /** Thousandths of a CPU. */
+  /** The CPU limit in thousandths of a CPU. @defaultValue no limit */
   readonly cpuMilli?: number | undefined;
+  /** The memory limit in bytes. @defaultValue no limit */
   readonly memoryBytes?: number | undefined;
 }
 
 /**
- * A container of the user's beside the main one, with the same volumes and its own image and entrypoint.
+ * A Kubernetes container that runs beside the main one, with the same volumes, and with its own
+ * image and entrypoint.
  *
  * @public
  */
 export interface SidecarSpec {
-  /** A DNS label, not `main`. */
+  /** The name of the Kubernetes container: a DNS label other than `main`. */
   readonly name: string;
+  /** The image reference. */
   readonly image: string;
+  /** Replaces the image's entrypoint. @defaultValue the image's entrypoint */
   readonly command?: readonly string[] | undefined;
+  /** Replaces the image's arguments. @defaultValue the image's arguments */
   readonly args?: readonly string[] | undefined;
+  /**
+   * Environment variables, each as `NAME=value`. They are stored in the Pod object.
+   *
+   * @defaultValue none
+   */
   readonly env?: readonly string[] | undefined;
+  /** The working directory. @defaultValue the image's working directory */
   readonly dir?: string | undefined;
+  /** Resource limits of the sidecar. @defaultValue no limits */
   readonly limits?: ContainerLimits | undefined;
 }
 
 /**
- * Where processes run: one pod.
+ * Runs processes. A container is one pod, whose main Kubernetes container has the user's image.
  *
  * @public
  */
 export interface Container {
-  /** Unique and stable; `worker.lookupContainer` takes it. */
+  /** The unique and stable ID of the container. `Worker.lookupContainer` accepts it. */
   readonly handle: string;
-  /** The pod's name, for people and for `kubectl`. */
+  /** The name of the pod, for operators and for `kubectl`. */
   readonly podName: string;
   /**
-   * Starts a process and resolves when the command runs; it is attached to after that, where `maxAttachments` are taken in its turn, and `wait` rejects with what that
-   * fails with. An id that was started already, by any host, is attached to instead and never started twice. The signal covers only this call's own work: once the
-   * command runs, aborting it changes nothing.
+   * Starts a command and attaches to it. Resolves when the command runs; the attachment follows.
+   * With `maxAttachments` reached, the attachment waits for a slot, and `Process.wait` rejects with
+   * what the attachment fails with.
    *
-   * @throws ExecutableNotFoundError, ExecutableFormatError, UserNotFoundError, NotPermittedError, WorkingDirectoryError - the command was not started
-   * @throws InvalidSpecError, ContainerDisappearedError
+   * A command is started at most once per id, whatever is killed when. If any host has started `id`
+   * before, `run` attaches to that process instead, or returns its stored result.
+   *
+   * The signal stops this call's own work. Once the command runs, aborting the signal has no
+   * effect.
+   *
+   * @example
+   * ```ts
+   * const task = await container.run(
+   *   { id: 'task', path: 'sh', args: ['-c', 'make test'], dir: 'source' },
+   *   { stdout: process.stdout, stderr: process.stderr },
+   * );
+   * const { exitStatus } = await task.wait();
+   * ```
+   *
+   * @throws ExecutableNotFoundError if the container has no such program
+   * @throws ExecutableFormatError if the kernel cannot execute the program
+   * @throws UserNotFoundError if the container has no such user or group
+   * @throws NotPermittedError if the kernel refuses to start the program or to change the user
+   * @throws DiskFullError if the disk of the pod's node has no room to record the process
+   * @throws WorkingDirectoryError if the working directory cannot be created or entered
+   * @throws InvalidSpecError if a field of `spec`, `io` or `options` is invalid
+   * @throws ContainerDisappearedError if the pod no longer exists and no result of `id` is stored
    */
   run(spec: ProcessSpec, io: ProcessIO, options?: AttachOptions): Promise<Process>;
   /**
-   * Attaches to a process that was started, from whatever instance of the worker; to a finished one as well, whose output comes again while the pod
-   * keeps it. Several may be attached at once. `stdin` goes on where the command's stdin is: the host's first byte is the next one. Trouble on the way is retried inside and never becomes "not found".
+   * Attaches to a process that any instance of the worker has started. Several hosts may be
+   * attached at once. A process that has ended delivers the output that the pod still keeps, then
+   * its result.
    *
-   * @throws ProcessNotFoundError - no process of this id was ever started
+   * `stdin` continues where the command's stdin is: the first byte of `io.stdin` is the next byte
+   * that the command reads. Connection failures are retried and never reported as "not found".
+   *
+   * The signal stops this call's own work, never the command.
+   *
+   * @example
+   * ```ts
+   * // Continues in another host, from the offsets that the first one has stored.
+   * const task = await container.attach(
+   *   'task',
+   *   { stdout: process.stdout, stderr: process.stderr },
+   *   { from: { stdoutBytes: 52_311, stderrBytes: 0 } },
+   * );
+   * const { exitStatus } = await task.wait();
+   * ```
+   *
+   * @throws ProcessNotFoundError if no process of this id was ever started
+   * @throws InvalidSpecError if an argument is invalid
+   * @throws ContainerDisappearedError if the pod no longer exists and no result of the process is
+   * stored
    */
   attach(processId: string, io: ProcessIO, options?: AttachOptions): Promise<Process>;
-  /** The host's own small facts, which live as long as the container's row. */
+  /**
+   * Returns the properties that the host has stored with the container. They are deleted together
+   * with the container's row.
+   *
+   * @example
+   * ```ts
+   * const { version } = await container.properties();
+   * ```
+   *
+   * @throws ContainerDisappearedError if the container's row no longer exists
+   * @throws RepositoryUnavailableError if the database does not answer
+   */
   properties(options?: AbortOptions): Promise<Properties>;
-  /** Durable when it resolves. A name has 1 to 253 characters, a value at most 1 MiB. */
+  /**
+   * Stores one property. The value is durable when the call resolves, and replaces an earlier one.
+   * A name has 1 to 253 characters, a value at most 1 MiB.
+   *
+   * @example
+   * ```ts
+   * await container.setProperty('version', '{"ref":"4711"}');
+   * ```
+   *
+   * @throws InvalidSpecError if the name or the value is too long
+   * @throws ContainerDisappearedError if the container's row no longer exists
+   * @throws RepositoryUnavailableError if the database does not answer
+   */
   setProperty(name: string, value: string, options?: AbortOptions): Promise<void>;
 }

@@ -1,33 +1,43 @@
 /**
- * The last parameter of every call that waits.
+ * The options that every call that waits accepts as its last parameter.
  *
  * @public
  */
 export interface AbortOptions {
-  /** Stops the call, which then rejects with the signal's own reason. What else it stops is said with each call. */
+  /**
+   * Stops the call, which then rejects with the signal's own reason. The documentation of each call
+   * states what else the signal stops.
+   *
+   * @defaultValue the call cannot be aborted
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Where the library writes what an operator may want to know. `fields` are facts: handles, names, durations, never secrets.
+ * Receives the library's log messages. `fields` are facts, such as handles, names and durations.
+ * They never hold secrets.
  *
  * @public
  */
 export interface Logger {
+  /** Logs a detail that helps to trace one call. */
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Logs a normal event. */
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Logs a failure that the library has handled. */
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Logs a failure that needs an operator. */
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
 /**
- * The passing of time, so that tests can have their own.
+ * Measures time and waits. Tests replace it to control time.
  *
  * @public
  */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Returns the current time in milliseconds since the epoch. */
   now(): number;
-  /** Resolves after `delayMs` milliseconds; rejects with the signal's reason. */
+  /** Resolves after `delayMs` milliseconds. Rejects with the signal's reason when it is aborted. */
   sleep(delayMs: number, options?: AbortOptions): Promise<void>;
 }

@@ -3,200 +3,311 @@ import type { Readable, Writable } from 'node:stream';
 import type { AbortOptions } from './options.ts';
 
 /**
- * What to run in a container.
+ * Defines a command to run in a container.
  *
  * @public
  */
 export interface ProcessSpec {
   /**
-   * The process's id in its container: 1 to 100 characters of `[A-Za-z0-9._-]`, not starting with a dot. Running an id that was started already
-   * attaches to it instead.
+   * The ID of the process in its container: 1 to 100 characters of `[A-Za-z0-9._-]`, the first one
+   * not a dot. If a process of this ID was started before, `Container.run` attaches to it instead
+   * of starting the command.
    *
    * @defaultValue a random UUID
    */
   readonly id?: string | undefined;
-  /** The program; looked up in the command's `PATH` where it has no slash. There is no shell. */
+  /**
+   * The program. A name without a slash is looked up in the command's `PATH`. No shell is involved.
+   */
   readonly path: string;
+  /** The arguments of the program. @defaultValue none */
   readonly args?: readonly string[] | undefined;
-  /** `NAME=value`, added to the container's environment and overriding it. */
+  /**
+   * Environment variables, each as `NAME=value`. They override those of the container.
+   *
+   * @defaultValue the container's environment alone
+   */
   readonly env?: readonly string[] | undefined;
   /**
-   * The working directory; made, with its parents, if it is missing. Relative paths are below the container's `dir`.
+   * The working directory, created together with its parents if it is missing. A relative path is
+   * relative to the container's `dir`.
    *
    * @defaultValue the container's `dir`
    */
   readonly dir?: string | undefined;
   /**
-   * `name`, `uid`, `name:group` or `uid:gid`.
+   * The user that the command runs as: `name`, `uid`, `name:group` or `uid:gid`.
    *
    * @defaultValue the container's `user`
    */
   readonly user?: string | undefined;
-  /** Gives the command a terminal. Everything that it prints is then on stdout. */
+  /**
+   * Allocates a terminal. All output of the command is then on stdout.
+   *
+   * @defaultValue no terminal
+   */
   readonly tty?: TtySpec | undefined;
   /**
-   * Whether somebody works in the container by hand through this process, as with `fly intercept`: the reaper leaves the container alone until it has ended or, where
-   * the host dies, for the worker's `hijackGraceMs`.
+   * Whether the process is a hijack: an interactive session in the container, like `fly intercept`.
+   * The reaper leaves the container alone until the process has ended, or, if the host dies, for
+   * the worker's `hijackGraceMs`.
    *
-   * @defaultValue true for a terminal with `stdin` in a container that was looked up
+   * @defaultValue true for a terminal with `stdin` in a container from `Worker.lookupContainer`,
+   * otherwise false
    */
   readonly hijack?: boolean | undefined;
 }
 
 /**
- * A terminal.
+ * Defines the terminal of a command.
  *
  * @public
  */
 export interface TtySpec {
-  /** @defaultValue 500 columns, 500 rows, so that no program wraps a build's output. */
+  /**
+   * The initial size.
+   *
+   * @defaultValue 500 columns and 500 rows, so that no program wraps a build's output
+   */
   readonly windowSize?: WindowSize | undefined;
 }
 
 /**
- * The size of a terminal in characters, each 1 to 65,535.
+ * The size of a terminal in characters.
  *
  * @public
  */
 export interface WindowSize {
+  /** 1 to 65,535. */
   readonly columns: number;
+  /** 1 to 65,535. */
   readonly rows: number;
 }
 
 /**
- * Where a process's input comes from and its output goes to. The library never ends or destroys the host's writables. `wait` settles after they
- * have taken everything. A writable that fails is detached and reported by `wait`'s result; the command goes on.
+ * Connects the streams of a process to the host's. The library never ends or destroys the host's
+ * writables. `Process.wait` settles after they have accepted all output. A writable that fails is
+ * detached and reported in `ProcessResult.undelivered`; the command continues.
  *
  * @public
  */
 export interface ProcessIO {
   /**
-   * Its end is the end of the command's stdin. Without it, stdin is `/dev/null`. A stream that has ended, that decodes its bytes (`setEncoding`) or, for `run` without a
-   * terminal, that was read from before is refused with `InvalidSpecError`. The host that came last feeds stdin; when it is gone, the one before continues.
+   * The source of the command's stdin. Its end ends the command's stdin.
+   *
+   * The stream gives bytes and has not ended; a stream that decodes its bytes (`setEncoding`) is
+   * refused with `InvalidSpecError`. For `run` without a terminal, the stream must not have been
+   * read from before. Of several attached hosts, the one that attached last feeds stdin; when it
+   * disconnects, the one before it continues.
+   *
+   * @defaultValue `/dev/null`
    */
   readonly stdin?: Readable | undefined;
+  /** Receives the command's stdout. @defaultValue stdout is not delivered */
   readonly stdout?: Writable | undefined;
+  /** Receives the command's stderr. @defaultValue stderr is not delivered */
   readonly stderr?: Writable | undefined;
   /**
-   * By the name of a sidecar: takes its log, a line a chunk, while the process is followed. From the first line that the node still has or, with `from: 'now'`, from
-   * now on. One that is slow or fails never delays the process's output or its result.
+   * Receives the logs of sidecars, by the name of the sidecar, one line per chunk, while the
+   * process is followed. A log starts with the first line that the node still keeps, or with `from:
+   * 'now'` at the current end. A slow or failing writable never delays the output or the result of
+   * the process.
+   *
+   * @defaultValue no logs are delivered
    */
   readonly sidecars?: Readonly<Record<string, Writable>> | undefined;
 }
 
 /**
- * Which part of the output an attachment delivers: all that is still kept, only what comes from now on, or from an offset of each stream.
+ * Selects the output that an attachment delivers: `'start'` delivers all output that is still kept,
+ * `'now'` only what the command writes from now on, and a position what follows these offsets.
  *
  * @public
  */
 export type OutputPosition = 'start' | 'now' | ProcessPosition;
 
 /**
- * Offsets in a process's output.
+ * Offsets in the output of a process.
  *
  * @public
  */
 export interface ProcessPosition {
+  /** The offset in stdout, in bytes. */
   readonly stdoutBytes: number;
+  /** The offset in stderr, in bytes. */
   readonly stderrBytes: number;
 }
 
 /**
- * Options of `run` and `attach`.
+ * Options of `Container.run` and `Container.attach`.
  *
  * @public
  */
 export interface AttachOptions extends AbortOptions {
-  /** @defaultValue `'start'` */
+  /** Where the delivered output begins. @defaultValue `'start'` */
   readonly from?: OutputPosition | undefined;
   /**
-   * Properties of the container that belong to the result: asked for once the command has ended and its output was delivered, and stored in the same step as the
-   * result, so that nobody ever finds the one without the other. What it fails with `wait` rejects with, and nothing is stored.
+   * Derives properties of the container from the result. The library calls it once the command has
+   * ended and its output was delivered, and stores the properties in the same statement as the
+   * result, so that neither is ever visible without the other. If it fails, `Process.wait` rejects
+   * with that error, and nothing is stored.
+   *
+   * @defaultValue only the result is stored
    */
   readonly resultProperties?: ((result: ProcessResult) => Properties | Promise<Properties>) | undefined;
 }
 
 /**
- * Facts of the host's about a container, by name. A name has 1 to 253 characters, a value at most 1 MiB.
+ * Strings that the host stores with a container, by name. A name has 1 to 253 characters, a value
+ * at most 1 MiB.
  *
  * @public
  */
 export type Properties = Readonly<Record<string, string>>;
 
 /**
- * How a process ended. A non-zero status is a result, not an error.
+ * Describes how a process ended. A non-zero status is a result, not an error.
  *
  * @public
  */
 export interface ProcessResult {
-  /** 0 to 255; `128 + n` where signal n ended it. */
+  /** The exit status, 0 to 255. It is `128 + n` if signal `n` ended the command. */
   readonly exitStatus: number;
-  /** The number of the signal that ended it. */
+  /** The number of the signal that ended the command. Absent if it exited by itself. */
   readonly signal?: number | undefined;
   /**
-   * The output that did not reach the host's writables, and why: one of them failed, or the output is not kept any more. Absent where all was delivered. A result that
-   * comes from the database, because the pod is gone, has an `OutputFreedError` for each stream of which bytes are missing.
+   * The output that the host's writables have not received, and why: a writable failed, or the pod
+   * no longer keeps the output. Absent if everything was delivered. A result that comes from the
+   * database, because the pod no longer exists, has an `OutputFreedError` for each stream with
+   * missing bytes.
    */
   readonly undelivered?: readonly UndeliveredOutput[] | undefined;
-  /** How many processes of the container the kernel killed for memory while this one ran. Absent where none was, or it cannot be told. */
+  /**
+   * The number of processes in the container that the kernel killed for lack of memory while this
+   * one ran. Absent if there were none, or if the kernel does not report them.
+   */
   readonly oomKills?: number | undefined;
-  /** The sidecars that ended while the process was followed, and were started again. Absent where none did. */
+  /**
+   * The sidecars that ended and were restarted while the process was followed. Absent if there were
+   * none.
+   */
   readonly sidecarEnds?: readonly SidecarEnd[] | undefined;
 }
 
 /**
- * How a sidecar ended, the last time of several.
+ * Describes how a sidecar ended. If it ended several times, it describes the last one.
  *
  * @public
  */
 export interface SidecarEnd {
+  /** The name of the sidecar. */
   readonly name: string;
-  /** How often it was seen to end. */
+  /** How many ends were observed. */
   readonly times: number;
+  /** The exit code, 0 to 255. */
   readonly exitCode: number;
-  /** Kubernetes' word, like `Error` or `Completed`. */
+  /** The reason that Kubernetes reports, such as `Error` or `Completed`. */
   readonly reason: string | undefined;
 }
 
 /**
- * Output that did not reach a writable of the host.
+ * Describes output that a writable of the host has not received.
  *
  * @public
  */
 export interface UndeliveredOutput {
+  /** The stream that was affected. */
   readonly stream: 'stdout' | 'stderr' | 'sidecar';
-  /** The sidecar's name. */
+  /** The name of the sidecar, if `stream` is `'sidecar'`. */
   readonly sidecar?: string | undefined;
+  /** The error of the writable, or an `OutputFreedError`. */
   readonly cause: unknown;
 }
 
 /**
- * A command that was started in a container; it lives on whatever becomes of this object, its connection or the host.
+ * A command that was started in a container. It continues whatever happens to this object, to its
+ * connection or to the host.
  *
  * @public
  */
 export interface Process extends AsyncDisposable {
+  /** The ID of the process in its container. `Container.attach` accepts it. */
   readonly id: string;
   /**
-   * Resolves when the command has ended, its output was delivered and its result is stored.
+   * Resolves when the command has ended, its output was delivered and its result is stored. A lost
+   * connection is replaced, and delivery continues at the offsets reached.
    *
-   * Its signal stops the *process*: TERM to its group, output still delivered, KILL after 10 s; then `wait` rejects with the signal's reason.
-   * A lost connection is taken up again from the offsets reached. The end of a pod ends its commands: a result that comes of that is no result, and is never stored; what
-   * became of the pod is the answer, when the command has ended or, where that cannot be seen, with `mayStillRun`.
+   * The signal stops the *command*: its process group receives TERM, its output is still delivered,
+   * and after 10 s the group receives KILL. Then `wait` rejects with the signal's reason.
    *
-   * @throws OutOfMemoryError - the kernel killed the command, a process whose end it answered with 137, or a sidecar; a command that runs on is not stopped by that
-   * @throws PodDeletedError, PodEvictedError, PodFailedError - what became of the pod
-   * @throws OutcomeUnknownError - it cannot be told how the command ended
-   * @throws DiskFullError - output or result had no room for a minute; the command was stopped
-   * @throws InvalidSpecError - `stdin` ends before the byte up to which the command was given it by an earlier `run`
+   * A command that is ended by the deletion or eviction of its pod has no result, whatever its exit
+   * status. Nothing is stored, and `wait` rejects with what happened to the pod once the command
+   * has ended. If that end cannot be observed, `PodError.mayStillRun` is true.
+   *
+   * @example
+   * ```ts
+   * const abort = new AbortController();
+   * process.once('SIGINT', () => abort.abort(new Error('interrupted')));
+   *
+   * const task = await container.run({ id: 'task', path: 'make' }, { stdout: process.stdout });
+   * // An interrupt stops the command, and `wait` rejects with the error above.
+   * const { exitStatus, signal } = await task.wait({ signal: abort.signal });
+   * ```
+   *
+   * @throws OutOfMemoryError if the kernel killed the command for lack of memory, or a child whose
+   * end the command answered with status 137, or a sidecar. A command that continues is not
+   * stopped.
+   * @throws PodDeletedError, PodEvictedError or PodFailedError if the pod ended
+   * @throws OutcomeUnknownError if how the command ended cannot be determined
+   * @throws DiskFullError if the pod had no room for output or result for one minute; the command
+   * was stopped
+   * @throws InvalidSpecError if `stdin` ends before the byte up to which an earlier `run` has fed
+   * the command
    */
   wait(options?: AbortOptions): Promise<ProcessResult>;
-  /** Sends a signal, by number, to the process's group. Of a process that has ended: nothing. */
+  /**
+   * Sends a signal, by number, to the command's process group. Does nothing if the process has
+   * ended.
+   *
+   * @example
+   * ```ts
+   * const task = await container.attach('task', {});
+   * await task.signal(2); // SIGINT
+   * ```
+   */
   signal(signal: number, options?: AbortOptions): Promise<void>;
-  /** Changes the size of the terminal; without one: nothing. */
+  /**
+   * Changes the size of the terminal. Does nothing if the process has no terminal.
+   *
+   * @example
+   * ```ts
+   * const shell = await container.run(
+   *   { path: 'sh', tty: { windowSize: { columns: 80, rows: 24 } } },
+   *   { stdin: process.stdin, stdout: process.stdout },
+   * );
+   * await shell.resize({ columns: 120, rows: 40 });
+   * ```
+   */
   resize(windowSize: WindowSize, options?: AbortOptions): Promise<void>;
-  /** Up to where output was delivered to the host's writables, to attach from later. */
+  /**
+   * Returns the offsets up to which output was delivered to the host's writables. A later
+   * attachment continues there with `AttachOptions.from`.
+   *
+   * @example
+   * ```ts
+   * const task = await container.run({ id: 'task', path: 'make' }, { stdout: process.stdout });
+   * await container.setProperty('position', JSON.stringify(task.position()));
+   * ```
+   */
   position(): ProcessPosition;
-  /** Detaches: stops delivering; the command goes on. */
+  /**
+   * Detaches: stops delivering output. The command continues.
+   *
+   * @example
+   * ```ts
+   * await using task = await container.attach('task', { stdout: process.stdout }, { from: 'now' });
+   * // Detaches at the end of this block.
+   * ```
+   */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -1,20 +1,39 @@
 /**
- * How a worker's transfers are run. Times in milliseconds. What a lost connection may cost in time is `reconnectTimeoutMs` of the worker.
+ * Configures the transfers of a worker. Times are in milliseconds. `reconnectTimeoutMs` of the
+ * worker bounds the time that a lost connection may cost.
  *
  * @public
  */
 export interface TransferOptions {
-  /** How many uploads, and how many downloads, may run at once, whatever the pods; others wait in turn. One that is moved from pod to pod is one of each. @defaultValue 32 */
+  /**
+   * The maximum number of concurrent uploads, and of concurrent downloads, over all pods. Further
+   * transfers wait for a slot. Moving a volume from pod to pod counts as one of each.
+   *
+   * @defaultValue 32
+   */
   readonly maxConcurrent?: number | undefined;
   /**
-   * For how long the pod may be silent although the connection is there. While a transfer waits for the caller's source or reader
-   * nothing counts, but what the pod still has to answer: the caller ends such a transfer by its signal. @defaultValue 120,000
+   * How long a pod may stay silent on an open connection before the transfer fails with
+   * `TransferStalledError`. The time that a transfer waits for the caller's source or reader does
+   * not count, except for answers that the pod still owes. To end a transfer whose caller pauses,
+   * abort its signal.
+   *
+   * @defaultValue 120,000
    */
   readonly stallTimeoutMs?: number | undefined;
-  /** The wait before a second try to connect; it doubles with each. @defaultValue 100 */
+  /**
+   * The delay before the second connection attempt. It doubles with each further attempt.
+   *
+   * @defaultValue 100
+   */
   readonly firstRetryMs?: number | undefined;
-  /** The longest wait between two tries to connect. @defaultValue 5,000 */
+  /** The maximum delay between two connection attempts. @defaultValue 5,000 */
   readonly longestRetryMs?: number | undefined;
-  /** The most bytes of a download that are on their way or held; at most 16 MiB. The agent's window for uploads is 8 MiB. @defaultValue 6,291,456 */
+  /**
+   * The maximum number of bytes of a download that are under way or buffered, at most 16 MiB. The
+   * agent's window for uploads is 8 MiB.
+   *
+   * @defaultValue 6,291,456
+   */
   readonly windowBytes?: number | undefined;
 }

@@ -1,17 +1,20 @@
-/** How a transfer has ended, for whoever counts. */
+/** Describes how a transfer ended, for metrics. */
 export interface TransferReport {
   /** Into a volume, or out of it. */
   readonly direction: 'in' | 'out';
-  /** `OK`, or what ended it: a code of the agent's that the library knows, `OPERATION_LOST`, or `OTHER`. Few values: it labels metrics. */
+  /**
+   * `OK`, or what ended the transfer: a code of the agent that the library knows, `OPERATION_LOST`,
+   * or `OTHER`. It has few values, because it labels metrics.
+   */
   readonly outcome: string;
-  /** Raw bytes that the other end has dealt with. */
+  /** The raw bytes that the other end has processed. */
   readonly bytes: number;
   readonly durationMs: number;
-  /** How often a connection was tried for it, the first time included. */
+  /** The number of connection attempts, the first one included. */
   readonly attempts: number;
-  /** How often it went on over another connection. */
+  /** How often the transfer continued over another connection. */
   readonly reconnects: number;
 }
 
-/** Told of each transfer, once. */
+/** Receives the report of each transfer once. */
 export type TransferObserver = (report: TransferReport) => void;

@@ -10,152 +10,223 @@ import type { AbortOptions } from './options.ts';
 export type Encoding = 'raw' | 'gzip' | 'zstd';
 
 /**
- * Options of `streamOut`.
+ * Options of `Artifact.streamOut`.
  *
  * @public
  */
 export interface StreamOutOptions extends AbortOptions {
-  /** @defaultValue `'raw'` */
+  /** The encoding of the returned stream. @defaultValue `'raw'` */
   readonly encoding?: Encoding | undefined;
 }
 
 /**
- * Options of `streamIn`.
+ * Options of `Volume.streamIn`.
  *
  * @public
  */
 export interface StreamInOptions extends AbortOptions {
-  /** @defaultValue `'raw'` */
+  /** The encoding of the source. @defaultValue `'raw'` */
   readonly encoding?: Encoding | undefined;
-  /** The most bytes to take from the stream, as given (encoded). @defaultValue no limit */
+  /** The maximum number of bytes of the source, in its encoding. @defaultValue no limit */
   readonly limitBytes?: number | undefined;
-  /** The most bytes that the content of files may have. @defaultValue no limit */
+  /** The maximum number of bytes in the content of the archive's files. @defaultValue no limit */
   readonly expandedLimitBytes?: number | undefined;
 }
 
 /**
- * A tar stream: one that can be read once, or a function that opens it. A function may be called again, some times: where the
- * pod has lost what it had of the stream (its container was killed), and where the stream fails with `FileChangedError`. A
- * stream that can be read once is then lost, unless it was so short that all of it was still kept.
+ * A tar stream that can be read once, or a function that opens it. The library calls the function
+ * again if the pod has lost what it had received (its container was killed), or if the stream fails
+ * with `FileChangedError`. A stream that can be read once then fails the transfer, unless the
+ * library still holds all of its bytes.
  *
  * @public
  */
 export type StreamSource = ReadOnceSource | (() => ReadOnceSource | Promise<ReadOnceSource>);
 
 /**
- * A tar stream that can be read once. It gives bytes (`Uint8Array`): one that gives text, also because of `setEncoding`, or
- * anything else is refused with `InvalidSpecError` of `source`, for text has lost what was no text.
+ * A tar stream that can be read once. It gives bytes (`Uint8Array`). A stream that gives text, also
+ * because of `setEncoding`, or anything else is refused with `InvalidSpecError` of `source`,
+ * because decoding has already lost the bytes that are not text.
  *
  * @public
  */
 export type ReadOnceSource = Readable | AsyncIterable<Uint8Array>;
 
 /**
- * What was streamed, as both ends agree.
+ * Describes a completed upload, as both ends have verified it.
  *
  * @public
  */
 export interface StreamResult {
-  /** Bytes of the stream as given (encoded). */
+  /** The bytes of the source, in its encoding. */
   readonly bytes: number;
-  /** Bytes of the raw tar archive. */
+  /** The bytes of the raw tar archive. */
   readonly rawBytes: number;
-  /** SHA-256 of the raw tar archive as the source gave it, in hex. */
+  /** The SHA-256 of the raw tar archive that the source gave, in hex. */
   readonly digest: string;
-  /** Entries of the archive. */
+  /** The number of entries of the archive. */
   readonly entries: number;
 }
 
 /**
- * Something that can be an input of a container.
+ * Content that can be an input of a container.
  *
  * @public
  */
 export interface Artifact {
-  /** Unique and stable. */
+  /** The unique and stable ID of the artifact. */
   readonly handle: string;
-  /** The name of the worker that has it. */
+  /** The name of the worker that holds the artifact. */
   readonly source: string;
   /**
-   * A tar archive of what is at `path`: of a folder its entries, relative to it; of a file that one entry. `""`, `"."` and `"/"` are the root.
+   * Returns a tar archive of what is at `path`. A folder gives its entries, with names relative to
+   * the folder; a file gives that one entry. `''`, `'.'` and `'/'` select the root. An unchanged
+   * volume gives the same raw bytes each time.
    *
-   * The readable `end`s only when count and SHA-256 agree at both ends; until then what it gave is unverified. Otherwise it is destroyed with the error.
-   * A connection that is lost is replaced, and the readable goes on; it only pauses.
-   * An unchanged volume gives the same raw bytes each time. A reader that stops early (`destroy`) ends the operation in the pod. The signal does the same at any time.
+   * The readable ends only when the number of bytes and the SHA-256 agree at both ends. Until then
+   * the received bytes are unverified. On failure the readable is destroyed with the error. A lost
+   * connection is replaced: the readable pauses and continues.
    *
-   * @throws FileNotFoundError, UnsafeArchivePathError, UnsupportedEncodingError, VolumeDisappearedError
+   * Destroying the readable ends the operation in the pod. The signal does the same at any time.
+   *
+   * @example
+   * ```ts
+   * import { createWriteStream } from 'node:fs';
+   * import { pipeline } from 'node:stream/promises';
+   *
+   * const archive = await volume.streamOut('result', { encoding: 'gzip' });
+   * // Rejects if the transfer fails; the file is then incomplete.
+   * await pipeline(archive, createWriteStream('result.tar.gz'));
+   * ```
+   *
+   * @throws FileNotFoundError if nothing is at `path`
+   * @throws UnsafeArchivePathError if `path` leads out of the volume
+   * @throws UnsupportedEncodingError if the encoding is unknown
+   * @throws VolumeDisappearedError if the volume's pod or row no longer exists
    */
   streamOut(path: string, options?: StreamOutOptions): Promise<Readable>;
   /**
-   * The content of one file of at most `limitBytes` (default 1 MiB).
+   * Returns the content of one file of at most `limitBytes` bytes (default 1 MiB). The content is
+   * verified as in `streamOut`.
    *
-   * @throws FileNotFoundError, ArtifactTooLargeError, and PathConflictError where it is not a file
+   * @example
+   * ```ts
+   * const version: unknown = JSON.parse(Buffer.from(await volume.readFile('version.json')).toString());
+   * ```
+   *
+   * @throws FileNotFoundError if nothing is at `path`
+   * @throws PathConflictError if `path` is not a file
+   * @throws ArtifactTooLargeError if the file is larger than the limit
+   * @throws VolumeDisappearedError if the volume's pod or row no longer exists
    */
   readFile(path: string, options?: ReadFileOptions): Promise<Uint8Array>;
 }
 
 /**
- * Options of `readFile`.
+ * Options of `Artifact.readFile`.
  *
  * @public
  */
 export interface ReadFileOptions extends AbortOptions {
-  /** @defaultValue 1,048,576 */
+  /** The maximum size of the file in bytes. @defaultValue 1,048,576 */
   readonly limitBytes?: number | undefined;
 }
 
 /**
- * What is known of a volume's content. A volume is ready when its content is complete and verified.
+ * Describes the content of a volume. A volume is ready when its content is complete and verified.
  *
  * @public
  */
 export interface VolumeStatus {
+  /** The handle of the volume. */
   readonly handle: string;
+  /** When the volume became ready. `undefined` if it is not ready. */
   readonly readyAt: Date | undefined;
-  /** SHA-256 (hex) and size of the last archive that was streamed in to the root. */
+  /** The SHA-256, in hex, of the last raw archive that was streamed in to the root. */
   readonly digest: string | undefined;
+  /** The size in bytes of the last raw archive that was streamed in to the root. */
   readonly sizeBytes: number | undefined;
 }
 
 /**
- * A folder with a life of its own, mounted in a container or not.
+ * A folder that outlives the processes that write it. It is mounted in a container, or, as an
+ * artifact volume, in none.
  *
  * @public
  */
 export interface Volume extends Artifact {
   /**
-   * Unpacks a tar archive into the folder `path`, which is made if it is missing, and merges it into what is there. All or nothing: after a rejection the
-   * volume is as it was; only where the database does not answer after the commit (`RepositoryUnavailableError`) the content is there already. Resolves when the bytes were
-   * verified at both ends and committed. The signal stops it. A source that was not read to its end is destroyed.
+   * Unpacks a tar archive into the folder `path` and merges it into the existing content. The
+   * folder is created if it is missing. Resolves when both ends have verified the bytes and the
+   * volume has committed them.
    *
-   * The source may pause for as long as it likes; the signal ends a transfer whose source gives nothing more.
+   * The upload is all or nothing: after a rejection the volume is unchanged. The exceptions are
+   * `OutcomeUnknownError`, and `RepositoryUnavailableError` if the database does not answer after
+   * the commit; the content is then in place.
    *
-   * The archive ends with a closing block (512 zeros, usually two), and zeros may follow it. gzip and zstd prove their own end:
-   * in these encodings the closing blocks may be missing, and zeros behind the encoded data are padding. Other bytes behind
-   * gzip data are ignored, as `gzip -d` does, but then the closing block is needed.
+   * A lost connection is replaced, at any byte and any number of times, and the transfer continues
+   * where both ends are. It fails when no byte was transferred for `reconnectTimeoutMs`. The source
+   * may pause for any length of time.
    *
-   * A connection that is lost is replaced, at any byte and any number of times, and the transfer goes on where both ends are; it fails when no byte was gained for
-   * `reconnectTimeoutMs`.
+   * The signal stops the upload. A source that was not read to its end is destroyed.
    *
-   * @throws CorruptArchiveError, TruncatedArchiveError, UnsafeArchivePathError, UnsupportedEntryError, PathConflictError, ArtifactTooLargeError,
-   * InvalidSpecError, DiskFullError, NotPermittedError, UnsupportedEncodingError, TransferStalledError, OperationLostError, VolumeDisappearedError; what the source fails with comes back as it is
-   * @throws OutcomeUnknownError - every byte was sent, and then nobody could be asked any more: the volume is as it was, or has all of it
+   * The archive ends with a closing block (512 zeros, usually two), and zeros may follow it. gzip
+   * and zstd prove their own end: in these encodings the closing blocks may be missing, and zeros
+   * after the encoded data are padding. Other bytes after gzip data are ignored, as `gzip -d` does,
+   * but then the closing block is required.
+   *
+   * @example
+   * ```ts
+   * import { createReadStream } from 'node:fs';
+   *
+   * // A function lets the library open the source again after a restart of the pod's container.
+   * const { rawBytes, digest } = await volume.streamIn('.', () => createReadStream('source.tar.gz'), {
+   *   encoding: 'gzip',
+   *   limitBytes: 100 * 1024 * 1024,
+   * });
+   * ```
+   *
+   * @throws CorruptArchiveError, TruncatedArchiveError or UnsupportedEntryError if the archive is
+   * not acceptable
+   * @throws UnsafeArchivePathError if `path` or an entry leads out of the volume
+   * @throws PathConflictError if a file is where the archive has a folder, or the reverse
+   * @throws ArtifactTooLargeError if the archive is larger than a limit
+   * @throws InvalidSpecError or UnsupportedEncodingError if an argument is invalid
+   * @throws DiskFullError or NotPermittedError if the pod cannot store the content
+   * @throws TransferStalledError if the pod stays silent for `stallTimeoutMs`
+   * @throws OperationLostError if the pod has lost the operation, or no connection could be
+   * established
+   * @throws VolumeDisappearedError if the volume's pod or row no longer exists
+   * @throws OutcomeUnknownError if all bytes were sent and the pod could not be reached afterwards:
+   * the volume is unchanged, or has all of the content
+   * @throws the source's own error if the source fails
    */
   streamIn(path: string, source: StreamSource, options?: StreamInOptions): Promise<StreamResult>;
+  /**
+   * Returns what the database holds about the volume's content.
+   *
+   * @example
+   * ```ts
+   * const { readyAt, digest, sizeBytes } = await volume.status();
+   * ```
+   *
+   * @throws VolumeDisappearedError if the volume's row no longer exists
+   */
   status(options?: AbortOptions): Promise<VolumeStatus>;
 }
 
 /**
- * A volume and where a container has it.
+ * A volume and where it is mounted in a container.
  *
  * @public
  */
 export interface VolumeMount {
+  /** The mounted volume. */
   readonly volume: Volume;
-  /** Absolute and clean. */
+  /** The mount path: absolute and normalized. */
   readonly mountPath: string;
-  /** What it is for the container. A volume that is input and output is an `output`. */
+  /** The purpose of the mount. A volume that is both an input and an output is an `output`. */
   readonly kind: 'dir' | 'input' | 'output' | 'cache';
-  /** The name of the output, where it is one. */
+  /** The name of the output. Absent for the other kinds. */
   readonly name?: string | undefined;
 }

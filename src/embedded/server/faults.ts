@@ -15,6 +15,7 @@ export interface FaultMatch {
   readonly resource?: string;
   /** Such as `exec`, `log` or `status`; `''` means no subresource. */
   readonly subresource?: string;
+  /** The name of the object. */
   readonly name?: string;
   /** The beginning of the URL's path. */
   readonly path?: string;

@@ -4,6 +4,7 @@
  * @public
  */
 export interface DatabaseResult {
+  /** The rows of the result. */
   readonly rows: unknown[];
 }
 
@@ -13,10 +14,13 @@ export interface DatabaseResult {
  * @public
  */
 export interface DatabaseClient {
+  /** Runs one statement. */
   query(text: string, values: unknown[]): Promise<DatabaseResult>;
   /** Returns the connection to the pool, or closes it if `destroy` is `true`. */
   release(destroy?: boolean): void;
+  /** Adds a listener for errors of the connection. */
   on?(event: 'error', listener: (error: Error) => void): unknown;
+  /** Removes a listener. */
   removeListener?(event: 'error', listener: (error: Error) => void): unknown;
 }
 
@@ -26,6 +30,7 @@ export interface DatabaseClient {
  * @public
  */
 export interface DatabasePool {
+  /** Acquires a client. */
   connect(): Promise<DatabaseClient>;
 }
 
@@ -35,32 +40,51 @@ export interface DatabasePool {
  * @public
  */
 export interface DatabaseInProcess {
+  /** Whether the instance is closed. */
   readonly closed: boolean;
+  /** Whether the instance is ready for statements. */
   readonly ready: boolean;
+  /** Resolves when the instance is ready. */
   readonly waitReady: Promise<void>;
+  /** Runs one statement. */
   query<T>(
     query: string,
     params?: unknown[],
     options?: { readonly rowMode?: 'array' | 'object' },
   ): Promise<DatabaseInProcessResult<T>>;
+  /** Runs a callback in a transaction. */
   transaction<T>(callback: (transaction: DatabaseInProcessTransaction) => Promise<T>): Promise<T>;
+  /** Closes the instance. The library never calls it. */
   close(): Promise<void>;
 }
 
-/** @public */
+/**
+ * The result of a statement of PGlite.
+ *
+ * @public
+ */
 export interface DatabaseInProcessResult<T> {
+  /** The rows of the result. */
   rows: T[];
+  /** The number of rows that the statement has changed. */
   affectedRows?: number;
+  /** The columns of the result. */
   fields: { name: string; dataTypeID: number }[];
 }
 
-/** @public */
+/**
+ * A transaction of PGlite.
+ *
+ * @public
+ */
 export interface DatabaseInProcessTransaction {
+  /** Runs one statement in the transaction. */
   query<T>(
     query: string,
     params?: unknown[],
     options?: { readonly rowMode?: 'array' | 'object' },
   ): Promise<DatabaseInProcessResult<T>>;
+  /** Rolls the transaction back. */
   rollback(): Promise<void>;
 }
 

@@ -5,7 +5,7 @@ import { runDemo } from '../../support/demo.ts';
 describe('the demo', function () {
   this.timeout(120_000);
 
-  it('runs the main job on the embedded cluster, in plain lines, and leaves nothing', async () => {
+  it('runs the pipeline on the embedded cluster, prints plain lines, and leaves nothing', async () => {
     const { status, stdout, stderr } = await runDemo([]);
     expect(status, `${stdout}\n${stderr}`).to.equal(0);
     expect(stdout).to.not.match(/NOT OK|\x1b|\r/);
@@ -13,7 +13,7 @@ describe('the demo', function () {
     expect(stdout.match(/^ {2}ok /gm)).to.have.length(9);
   });
 
-  it('releases everything when it is interrupted, and says so by its status', async () => {
+  it('releases everything and exits with 1 when it is interrupted', async () => {
     let interrupted = false;
     const { status, stdout, stderr } = await runDemo([], (text, kill) => {
       if (!interrupted && text.includes('\ntask ')) kill('SIGINT');
@@ -24,7 +24,7 @@ describe('the demo', function () {
     expect(stdout).to.match(/ok +0 pods are left\n +ok +0 rows are left\n$/);
   });
 
-  it('says what is wrong with the command line, with the kubeconfig and with the database', async () => {
+  it('reports an invalid command line, kubeconfig or database', async () => {
     const wrong = await runDemo(['--no-such-option']);
     expect([wrong.status, wrong.stderr]).to.satisfy(
       ([status, stderr]: [number, string]) =>

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-/** What each says of itself when it worked. */
-const said: Readonly<Record<string, readonly string[]>> = {
+/** The lines that each example prints on success. */
+const expectedLines: Readonly<Record<string, readonly string[]>> = {
   'embed-in-orchestrator.ts': [
     'published: sum 12',
     'slow: timed out',
@@ -21,14 +21,14 @@ const said: Readonly<Record<string, readonly string[]>> = {
 const examples = readdirSync(`${root}examples`).filter((name) => name.endsWith('.ts'));
 
 describe('the examples', function () {
-  it('are all known here', () => {
-    expect(examples).to.have.members(Object.keys(said));
+  it('all have expected lines', () => {
+    expect(examples).to.have.members(Object.keys(expectedLines));
   });
 
   this.timeout(120_000);
 
   for (const name of examples) {
-    it(`${name} runs to its end`, async () => {
+    it(`${name} succeeds`, async () => {
       const child = spawn(process.execPath, ['--import', './scripts/from-source.ts', `examples/${name}`], {
         cwd: root,
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -39,7 +39,7 @@ describe('the examples', function () {
         once(child, 'close') as Promise<[number | null]>,
       ]);
       expect(status, `${stdout}\n${stderr}`).to.equal(0);
-      expect(stdout.split('\n')).to.include.members([...(said[name] ?? [])]);
+      expect(stdout.split('\n')).to.include.members([...(expectedLines[name] ?? [])]);
     });
   }
 });

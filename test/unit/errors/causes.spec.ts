@@ -5,14 +5,14 @@ import { expect } from 'chai';
 import { type Cause, type CauseFacts, type CauseSource, causes, findCause } from '../../../src/errors/causes.ts';
 
 const titles: Readonly<Record<CauseSource, string>> = {
-  api: 'An answer of the API server',
-  exec: 'A refused exec',
-  image: 'A container that waits for its image',
-  container: 'A container that does not start',
-  pod: 'A pod that ends',
+  api: 'Responses of the API server',
+  exec: 'Refused execs',
+  image: 'Containers waiting for their image',
+  container: 'Containers that do not start',
+  pod: 'Pods that end',
 };
 
-/** The table as `docs/errors.md` has it. */
+/** Returns the tables in the format of `docs/errors.md`. */
 function printed(): string {
   const parts = Object.entries(titles).map(([source, title]) => {
     const rows = causes.filter((cause) => cause.source === source).map(rowOf);
@@ -39,13 +39,13 @@ function quoted(text: string): string {
 }
 
 describe('the table of causes', () => {
-  it('is what docs/errors.md prints', () => {
+  it('equals the tables of docs/errors.md', () => {
     const text = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
     const [, table] = /<!-- causes -->\n\n([\s\S]*)\n\n<!-- end of causes -->/.exec(text) ?? [];
     expect(table).to.equal(printed());
   });
 
-  it('has a last row for whatever else a source says', () => {
+  it('has a last row for all other messages of a source', () => {
     for (const source of ['api', 'exec', 'container', 'pod'] as const)
       expect(findCause(source, { status: 418, reason: 'New', message: 'new words' }), source).to.not.equal(undefined);
     expect(findCause('image', { reason: 'ErrImagePull', message: 'new words' })).to.include({
@@ -64,13 +64,13 @@ describe('the table of causes', () => {
       { code: 'KW_ERR_QUOTA_EXCEEDED', retryable: true },
     ],
     [
-      'a quota that is not counted yet',
+      'a quota without a status yet',
       403,
       `${refused}status unknown for quota: q, resources: pods`,
       { code: 'KW_ERR_QUOTA_EXCEEDED', retryable: true },
     ],
     [
-      'a quota that asks for limits',
+      'a quota that requires limits',
       403,
       `${refused}failed quota: q: must specify limits.cpu for: main`,
       { code: 'KW_ERR_ADMISSION_DENIED' },
@@ -94,19 +94,24 @@ describe('the table of causes', () => {
       { code: 'KW_ERR_ADMISSION_DENIED' },
     ],
     [
-      'a namespace that ends',
+      'a terminating namespace',
       403,
       'unable to create new content in namespace ci because it is being terminated',
       { code: 'KW_ERR_ADMISSION_DENIED' },
     ],
     [
-      'a missing right',
+      'a missing permission',
       403,
       'pods is forbidden: User "u" cannot create resource "pods" in API group "" in the namespace "ci"',
       { code: 'KW_ERR_FORBIDDEN' },
     ],
-    ['a missing right to one pod', 403, `${refused}User "u" cannot get resource "pods"`, { code: 'KW_ERR_FORBIDDEN' }],
-    ['a 403 without words', 403, '<html>', { code: 'KW_ERR_FORBIDDEN' }],
+    [
+      'a missing permission for one pod',
+      403,
+      `${refused}User "u" cannot get resource "pods"`,
+      { code: 'KW_ERR_FORBIDDEN' },
+    ],
+    ['a 403 without a message', 403, '<html>', { code: 'KW_ERR_FORBIDDEN' }],
     [
       'an object that is too large for etcd',
       500,
@@ -122,12 +127,12 @@ describe('the table of causes', () => {
     ['too many requests', 429, 'later', { code: 'KW_ERR_TOO_MANY_REQUESTS', retryable: true, final: 'time-out' }],
   ];
   for (const [what, status, message, expected] of answers) {
-    it(`takes ${what} for ${expected.code}`, () => {
+    it(`classifies ${what} as ${expected.code}`, () => {
       expect(findCause('api', { verb: 'create', status, reason: 'Forbidden', message })).to.include(expected);
     });
   }
 
-  it('tells two creations that met at a quota from a name that is taken', () => {
+  it('distinguishes two creations that collide at a quota from an existing name', () => {
     const conflict = (verb: string, reason: string): CauseFacts => ({ verb, status: 409, reason, message: 'words' });
     expect(findCause('api', conflict('create', 'Conflict'))).to.include({ code: 'KW_ERR_API_UNAVAILABLE' });
     expect(findCause('api', conflict('create', 'AlreadyExists'))).to.include({ code: 'KW_ERR_CONFLICT' });
@@ -147,28 +152,28 @@ describe('the table of causes', () => {
       true,
     ],
     [
-      'the files of a task are going',
+      'the files of a task are being removed',
       `failed to load task: open /run/containerd/io.containerd.runtime.v2.task/k8s.io/1/address: ${noSuchFile}`,
       true,
     ],
     ['the runtime is slow', 'failed to exec in container: timeout 10s exceeded: context deadline exceeded', true],
-    ['the shim has gone', 'ttrpc: closed: unknown', true],
+    ['the shim has exited', 'ttrpc: closed: unknown', true],
     [
       'runc finds no program',
       `OCI runtime exec failed: exec failed: unable to start container process: exec: "/x": stat /x: ${noSuchFile}: unknown`,
       false,
     ],
     ['crun finds no program', 'crun: executable file `/x` not found: No such file or directory', false],
-    ['the program is for another machine', 'exec /x: exec format error', false],
+    ['the program is for another architecture', 'exec /x: exec format error', false],
     ['the program may not be executed', 'exec: "/x": permission denied', false],
   ];
   for (const [what, message, retryable] of execs) {
-    it(`${retryable ? 'tries an exec again' : 'gives an exec up'} where ${what}`, () => {
+    it(`${retryable ? 'retries an exec' : 'fails an exec'} if ${what}`, () => {
       expect(findCause('exec', { status: 500, message })).to.include({ retryable });
     });
   }
 
-  it('finds a pattern in one pass, whatever the message', () => {
+  it('finds a pattern in one pass over a message of any length', () => {
     const message = 'exec: "'.repeat(100_000);
     expect(findCause('exec', { status: 500, message })).to.include({ retryable: true });
   });

@@ -44,7 +44,7 @@ describe('apiAnswerError', () => {
     expect(answer(422)).to.include({
       status: 422,
       reason: 'Word',
-      message: 'create pods in namespace ci: 422 Word: words',
+      message: 'cannot create pods in namespace ci: the API server responded with 422 Word: words',
     });
   });
 
@@ -72,7 +72,8 @@ describe('noAnswerError', () => {
   it('returns ApiUnavailableError with the message of the innermost cause', () => {
     const thrown = new TypeError('fetch failed', { cause: refused });
     expect(noAnswerError(thrown, facts)).to.include({
-      message: 'create pods in namespace ci: unavailable: connect ECONNREFUSED 127.0.0.1:6443',
+      message:
+        'cannot create pods in namespace ci: API server unavailable (no response): connect ECONNREFUSED 127.0.0.1:6443',
       retryable: true,
       cause: thrown,
     });
