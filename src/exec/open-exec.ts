@@ -10,13 +10,13 @@ import { Timer } from '../internal/timer.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import { ExecConnection } from './exec-connection.ts';
 import type { ExecEndpoint } from './exec-endpoint.ts';
-import type { UpgradedSocket, WireOffer, WireProtocol } from './exec-wire.ts';
+import type { OpenWire, UpgradeRequest, WireProtocol } from './exec-wire.ts';
 import { handshakeError, handshakeFailure } from './handshake-failure.ts';
 import { MessageBuffers } from './message-buffers.ts';
 import { type ExecProtocol, execProtocols, ProtocolOrder } from './protocol-order.ts';
 import { spdyProtocol } from './spdy/spdy-protocol.ts';
 import { messageBufferBytes } from './stdin-frames.ts';
-import { requestUpgrade, type UpgradeRequest } from './upgrade.ts';
+import { upgradeTargetOf } from './upgrade.ts';
 import { WebSocketProtocol } from './websocket/web-socket-protocol.ts';
 
 /** Options of `openExec`. Its signal covers the opening alone; an open connection is let go by `close()`. */
@@ -74,16 +74,15 @@ export async function openExec(endpoint: ExecEndpoint, options: OpenExecOptions 
 
 type HandshakeOptions = OpenExecOptions & { readonly protocols: ProtocolOrder };
 
-/** One attempt: settles once, and lets go of timer, listener and socket in whatever way it does. */
+/** One attempt. It settles once, and then releases its timer, its listener and, unless it succeeded, its socket. */
 class Handshake {
   readonly result: Promise<ExecConnection>;
   readonly #endpoint: ExecEndpoint;
   readonly #protocol: WireProtocol;
   readonly #options: HandshakeOptions;
   readonly #settled: PromiseWithResolvers<ExecConnection> = Promise.withResolvers<ExecConnection>();
-  readonly #givenUp = new AbortController();
-  #upgrade: UpgradeRequest | undefined;
-  #socket: Socket | undefined;
+  readonly #aborted = new AbortController();
+  #request: UpgradeRequest | undefined;
 
   constructor(endpoint: ExecEndpoint, protocol: WireProtocol, options: HandshakeOptions) {
     this.#endpoint = endpoint;
@@ -104,7 +103,7 @@ class Handshake {
       this.#connect();
       return await promise;
     } catch (error) {
-      this.#letGo();
+      this.#abort();
       throw error;
     } finally {
       timer.clear();
@@ -113,50 +112,31 @@ class Handshake {
   }
 
   #connect(): void {
-    const { reject } = this.#settled;
-    let upgrade: UpgradeRequest;
+    const { reject, resolve } = this.#settled;
+    const { name } = this.#protocol;
     try {
-      upgrade = requestUpgrade(this.#endpoint, this.#protocol, this.#givenUp.signal);
+      this.#request = this.#protocol.request(upgradeTargetOf(this.#endpoint, this.#aborted.signal), {
+        switched: (socket, open) => resolve(this.#connection(socket, open)),
+        mismatched: (detail) => reject(new UnsupportedSubprotocolError([name], detail)),
+        refused: (answer) => this.#readAnswer(answer),
+        failed: (error) => reject(handshakeError(error)),
+      });
     } catch (error) {
       throw handshakeError(error instanceof Error ? error : new Error(String(error)));
     }
-    this.#upgrade = upgrade;
-    upgrade.request.on('error', (error) => reject(handshakeError(error)));
-    upgrade.request.on('upgrade', (answer, socket, head) => this.#open(upgrade, socket, { answer, head }));
-    upgrade.request.on('response', (answer) => this.#readAnswer(answer));
   }
 
-  #open(
-    upgrade: UpgradeRequest,
-    socket: Socket,
-    { answer, head }: { readonly answer: IncomingMessage; readonly head: Buffer },
-  ): void {
-    this.#socket = socket;
-    const { reject, resolve } = this.#settled;
-    const problem = upgrade.offer.problemOf(answer.headers);
-    if (problem?.of === 'protocol') reject(new UnsupportedSubprotocolError([this.#protocol.name], problem.detail));
-    else if (problem !== undefined) reject(new ExecHandshakeFailedError(problem.detail, { retryable: true }));
-    else resolve(this.#connection(upgrade.offer, { socket, head, reading: upgrade.reading }));
-  }
-
-  #connection(offer: WireOffer, upgraded: UpgradedSocket): ExecConnection {
+  #connection(socket: Socket, open: OpenWire): ExecConnection {
     const { pingIntervalMs = 10_000, deadAfterMs = 60_000, clock = systemClock() } = this.#options;
     const { buffers = new MessageBuffers(messageBufferBytes) } = this.#options;
-    upgraded.socket.setKeepAlive(true, tcpKeepAliveMs);
+    socket.setKeepAlive(true, tcpKeepAliveMs);
     const { protocols } = this.#options;
     const { name: protocol } = this.#protocol;
     const heard = (something: boolean): void => {
       if (something) protocols.prove(protocol);
       else protocols.doubt(protocol);
     };
-    return new ExecConnection((handlers) => offer.open(upgraded, handlers), {
-      protocol,
-      pingIntervalMs,
-      deadAfterMs,
-      clock,
-      buffers,
-      heard,
-    });
+    return new ExecConnection(open, { protocol, pingIntervalMs, deadAfterMs, clock, buffers, heard });
   }
 
   #readAnswer(response: IncomingMessage): void {
@@ -166,10 +146,9 @@ class Handshake {
       const { headers, statusCode } = response;
       const body = Buffer.concat(chunks).toString('utf8', 0, maxBodyBytes);
       const answer = { status: statusCode ?? 0, body, retryAfter: headers['retry-after'], location: headers.location };
-      const isUnknown = this.#upgrade?.offer.isUnknown(answer) === true;
       const failure = handshakeFailure(answer, this.#endpoint.url);
       this.#settled.reject(
-        isUnknown
+        this.#protocol.isUnknown(answer)
           ? new UnsupportedSubprotocolError([this.#protocol.name], failure.message, { cause: failure })
           : failure,
       );
@@ -179,14 +158,13 @@ class Handshake {
       size += chunk.byteLength;
       if (size >= maxBodyBytes) finish();
     });
-    // A body that is cut short says enough.
+    // A truncated body still describes the refusal.
     for (const event of ['end', 'error', 'close']) response.on(event, finish);
   }
 
-  #letGo(): void {
-    this.#givenUp.abort();
-    this.#upgrade?.request.destroy();
-    this.#socket?.destroy();
+  #abort(): void {
+    this.#aborted.abort();
+    this.#request?.destroy();
   }
 }
 

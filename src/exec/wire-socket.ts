@@ -1,6 +1,14 @@
 import type { Socket } from 'node:net';
 
-import type { UpgradedSocket } from './exec-wire.ts';
+import type { DirectReading } from './direct-reading.ts';
+
+/** A connection that has switched from HTTP, without any listeners. */
+export interface UpgradedSocket {
+  readonly socket: Socket;
+  /** Bytes that came directly behind the answer. */
+  readonly head: Buffer;
+  readonly reading: DirectReading;
+}
 
 export interface WireSocketHandlers {
   /** Some bytes that came, the callee's until it returns; what it throws ends the connection. */
@@ -34,7 +42,7 @@ export class WireSocket {
     if (head.byteLength > 0) this.#read(head);
     // What the stream still has comes first, and nothing behind it any more where reading is direct.
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    reading?.begin((bytes) => this.#read(bytes));
+    reading.begin((bytes) => this.#read(bytes));
   }
 
   get bytesRead(): number {

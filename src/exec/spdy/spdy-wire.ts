@@ -1,6 +1,6 @@
 import { channels } from '../channels.ts';
-import type { ExecWire, UpgradedSocket, WireHandlers } from '../exec-wire.ts';
-import { WireSocket } from '../wire-socket.ts';
+import type { ExecWire, WireHandlers } from '../exec-wire.ts';
+import { type UpgradedSocket, WireSocket } from '../wire-socket.ts';
 import { dataFrameInPlace, pingFrame, streamFrame } from './spdy-frames.ts';
 import { SpdyParser } from './spdy-parser.ts';
 

@@ -1,43 +1,39 @@
+import type { Socket } from 'node:net';
+
+import type { RawData, WebSocket } from 'ws';
+
+import { ProtocolViolationError } from '../../errors/connection.ts';
 import { quote } from '../../internal/quote.ts';
 import { channels } from '../channels.ts';
-import type { ExecWire, UpgradedSocket, WireHandlers } from '../exec-wire.ts';
-import { WireSocket } from '../wire-socket.ts';
-import { encodeFrame, frameInPlace, type MaskMaker } from './frame-encoding.ts';
-import { FrameParser, noCode, opcodes } from './frame-parser.ts';
+import type { ExecWire, WireHandlers } from '../exec-wire.ts';
 
-/** What stands for the code where the server sent none. */
-const abnormalClosure = 1006;
-
-/**
- * The channels of an exec over the client's end of a WebSocket (RFC 6455) that is open: the first byte of each message says which one it is for. No extensions, no fragments
- * sent, data given as it comes.
- */
+/** The channels of an exec over an open WebSocket: the first byte of each message is the channel's number. */
 export class WebSocketWire implements ExecWire {
-  readonly #socket: WireSocket;
+  readonly #websocket: WebSocket;
+  readonly #socket: Socket;
   readonly #handlers: WireHandlers;
-  readonly #parser: FrameParser;
-  readonly #mask: MaskMaker;
-  /** Of the message that is coming. */
-  #channel = 0;
-  /** Nothing of its payload was given yet. */
-  #begins = false;
+  #error: Error | undefined;
+  #closed = false;
 
-  constructor(upgraded: UpgradedSocket, { mask, ...handlers }: WireHandlers & { readonly mask: MaskMaker }) {
-    this.#mask = mask;
+  constructor(websocket: WebSocket, socket: Socket, handlers: WireHandlers) {
+    this.#websocket = websocket;
+    this.#socket = socket;
     this.#handlers = handlers;
-    this.#parser = new FrameParser({
-      data: (bytes, isFirst) => this.#receive(bytes, isFirst),
-      ping: (payload) => this.#control(opcodes.pong, payload),
-      close: (code, reason) => this.#close(code, reason),
-    });
-    this.#socket = new WireSocket(upgraded, {
-      read: (bytes) => this.#parser.push(bytes),
-      closed: (error) => handlers.closed(describe(abnormalClosure, ''), error),
-    });
   }
 
   start(): void {
-    this.#socket.start();
+    this.#websocket
+      .on('message', (message, isBinary) => {
+        if (isBinary) this.#receive(message);
+      })
+      // After the handshake `ws` emits only violations of the protocol.
+      .on('error', (error) => {
+        this.#error ??= new ProtocolViolationError(error.message, { cause: error });
+        this.#websocket.terminate();
+      })
+      .on('close', (code, reason) => this.#finish(code, reason));
+    // `ws` does not report the socket's error, and after a FIN it would wait until everything is sent.
+    this.#socket.on('error', (error) => (this.#error ??= error)).on('end', () => this.#websocket.terminate());
   }
 
   get bytesRead(): number {
@@ -46,47 +42,32 @@ export class WebSocketWire implements ExecWire {
 
   stdinInPlace(bytes: Buffer, stdinAt: number): Buffer {
     bytes[stdinAt - 1] = channels.stdin;
-    return frameInPlace(bytes, stdinAt - 1, { opcode: opcodes.binary, mask: this.#mask });
+    return bytes.subarray(stdinAt - 1);
   }
 
   write(message: Buffer, done: (error: Error | null | undefined) => void): void {
-    this.#socket.write(message, done);
+    this.#websocket.send(message, done);
   }
 
   ping(): void {
-    this.#control(opcodes.ping, Buffer.alloc(0));
+    this.#websocket.ping();
   }
 
   terminate(): void {
-    this.#socket.terminate();
+    this.#closed = true;
+    this.#websocket.terminate();
   }
 
-  #receive(bytes: Buffer, isFirst: boolean): void {
-    if (this.#socket.isClosed) return;
-    const payload = isFirst ? bytes.subarray(1) : bytes;
-    if (isFirst) {
-      this.#channel = bytes[0] ?? 0;
-      this.#begins = true;
-    }
-    if (payload.byteLength === 0) return;
-    const begins = this.#begins;
-    this.#begins = false;
-    this.#handlers.data(this.#channel, payload, begins);
+  /** `ws` delivers a message whole, as one Buffer. */
+  #receive(message: RawData): void {
+    if (this.#closed || !Buffer.isBuffer(message) || message.byteLength < 2) return;
+    this.#handlers.data(message[0] ?? 0, message.subarray(1), true);
   }
 
-  #close(code: number, reason: Buffer): void {
-    if (this.#socket.isClosed) return;
-    // The server has nothing more to say, nor waits for anything.
-    this.#control(opcodes.close, code === noCode ? Buffer.alloc(0) : Buffer.from([code >> 8, code & 0xff]));
+  #finish(code: number, reason: Buffer): void {
+    if (this.#closed) return;
     this.terminate();
-    this.#handlers.closed(describe(code, reason.toString('utf8')), undefined);
+    const words = reason.toString('utf8');
+    this.#handlers.closed(`WebSocket close ${code}${words === '' ? '' : `, ${quote(words)}`}`, this.#error);
   }
-
-  #control(opcode: number, payload: Buffer): void {
-    this.#socket.say(encodeFrame(payload, { opcode, mask: this.#mask }));
-  }
-}
-
-function describe(code: number, reason: string): string {
-  return `WebSocket close ${code}${reason === '' ? '' : `, ${quote(reason)}`}`;
 }
