@@ -15,7 +15,6 @@ import { isTemporaryRefusal } from './handshake-failure.ts';
 import { keepAlive } from './heartbeat.ts';
 import type { MessageBuffers } from './message-buffers.ts';
 import type { ExecProtocol } from './protocol-order.ts';
-import { ReceivedBytes } from './received-bytes.ts';
 import { type StdinFrame, StdinFrames } from './stdin-frames.ts';
 
 /** How an exec connection is watched. */
@@ -56,7 +55,6 @@ export class ExecConnection {
   readonly #frames: StdinFrames;
   readonly #options: ExecConnectionOptions;
   readonly #lifetime = new AbortController();
-  readonly #received = new ReceivedBytes();
   readonly #stderr = new ByteTail(stderrTailBytes);
   readonly #pending = new Set<(reason: Error) => void>();
   #early: Uint8Array[] = [];
@@ -74,7 +72,7 @@ export class ExecConnection {
   constructor(open: (handlers: WireHandlers) => ExecWire, options: ExecConnectionOptions) {
     this.#options = options;
     this.#wire = open({
-      data: (channel, bytes, isFirst) => this.#guard(() => this.#receive(channel, bytes, isFirst)),
+      data: (channel, bytes) => this.#guard(() => this.#receive(channel, bytes)),
       closed: (how, error) => this.#guard(() => this.#finish(this.#describeClose(how, error))),
     });
     this.#frames = new StdinFrames(options.buffers, this.#wire);
@@ -156,11 +154,11 @@ export class ExecConnection {
   }
 
   /** What comes on other channels means nothing here, and harms nothing. */
-  #receive(channel: number, bytes: Buffer, isFirst: boolean): void {
+  #receive(channel: number, bytes: Buffer): void {
     this.#tellHeard(true);
     if (channel === channels.stdout) {
       this.#bytesReceived += bytes.byteLength;
-      this.#deliver(this.#received.copy(bytes, isFirst));
+      this.#deliver(bytes);
     } else if (channel === channels.stderr) {
       this.#stderr.append(bytes);
     } else if (channel === channels.status) {

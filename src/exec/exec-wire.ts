@@ -35,11 +35,10 @@ export const messageHeadBytes = 8;
 /** Receives what the server sends. */
 export interface WireHandlers {
   /**
-   * Receives at least one byte of a message on a channel, which may be an unknown one. `isFirst` is
-   * true if the message begins with these bytes. They are valid only until the call returns. Must
-   * not throw.
+   * Receives at least one byte of a message on a channel, which may be an unknown one. The callee
+   * owns the bytes. Must not throw.
    */
-  data(channel: number, bytes: Buffer, isFirst: boolean): void;
+  data(channel: number, bytes: Buffer): void;
   /** Called once, after the last data. `how` is for people. Must not throw. */
   closed(how: string, error: Error | undefined): void;
 }

@@ -1,5 +1,6 @@
 import { channels } from '../channels.ts';
 import type { ExecWire, WireHandlers } from '../exec-wire.ts';
+import { ReceivedBytes } from '../received-bytes.ts';
 import { type UpgradedSocket, WireSocket } from '../wire-socket.ts';
 import { dataFrameInPlace, pingFrame, streamFrame } from './spdy-frames.ts';
 import { SpdyParser } from './spdy-parser.ts';
@@ -18,6 +19,7 @@ export class SpdyWire implements ExecWire {
   readonly #socket: WireSocket;
   readonly #parser: SpdyParser;
   readonly #handlers: WireHandlers;
+  readonly #received = new ReceivedBytes();
   #pingId = -1;
 
   constructor(upgraded: UpgradedSocket, handlers: WireHandlers) {
@@ -63,7 +65,7 @@ export class SpdyWire implements ExecWire {
   #receive(stream: number, bytes: Buffer, isFirst: boolean): void {
     if (this.#socket.isClosed) return;
     const channel = streams.find(({ id }) => id === stream)?.channel;
-    if (channel !== undefined) this.#handlers.data(channel, bytes, isFirst);
+    if (channel !== undefined) this.#handlers.data(channel, this.#received.copy(bytes, isFirst));
   }
 
   /** The status is the last that a server says; without one there is nothing to wait for. The end of any other stream says nothing that the status does not. */

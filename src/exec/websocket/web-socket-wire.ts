@@ -7,6 +7,9 @@ import { quote } from '../../internal/quote.ts';
 import { channels } from '../channels.ts';
 import type { ExecWire, WireHandlers } from '../exec-wire.ts';
 
+/** Smaller messages get their own buffer, so that a retained slice does not pin what was read with it. */
+const smallBytes = 4 * 1024;
+
 /** The channels of an exec over an open WebSocket: the first byte of each message is the channel's number. */
 export class WebSocketWire implements ExecWire {
   readonly #websocket: WebSocket;
@@ -61,7 +64,8 @@ export class WebSocketWire implements ExecWire {
   /** `ws` delivers a message whole, as one Buffer. */
   #receive(message: RawData): void {
     if (this.#closed || !Buffer.isBuffer(message) || message.byteLength < 2) return;
-    this.#handlers.data(message[0] ?? 0, message.subarray(1), true);
+    const bytes = message.subarray(1);
+    this.#handlers.data(message[0] ?? 0, message.byteLength < smallBytes ? Buffer.from(bytes) : bytes);
   }
 
   #finish(code: number, reason: Buffer): void {
