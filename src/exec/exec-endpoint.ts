@@ -1,19 +1,23 @@
 /**
- * Where and how to open one exec: what `src/kubernetes/` hands over, with credentials that are fresh at the time of the call.
+ * Where and how to open one exec. `src/kubernetes/` creates it, with credentials that are fresh at
+ * the time of the call.
  *
  * @public
  */
 export interface ExecEndpoint {
-  /** `wss://…/exec?…`, complete; never logged with its query. */
+  /** `wss://…/exec?…`, complete. Never logged with its query. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: ExecTls;
-  /** The URL of the proxy to go through: `http`, `https` or `socks5`. May have a password; never logged. */
+  /**
+   * The URL of the proxy: `http`, `https` or `socks5`. It may contain a password, and is never
+   * logged.
+   */
   readonly proxy?: string | undefined;
 }
 
 /**
- * What `node:tls` needs of the cluster's configuration.
+ * The cluster's configuration for `node:tls`.
  *
  * @public
  */

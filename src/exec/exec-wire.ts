@@ -12,8 +12,8 @@ export interface ExecWire {
   /** Bytes of any kind that the socket has received. */
   readonly bytesRead: number;
   /**
-   * Turns the bytes of stdin that begin at `stdinAt` in `bytes` into a message. Its head, of at most
-   * `messageHeadBytes`, goes directly before them.
+   * Turns the bytes of stdin that begin at `stdinAt` in `bytes` into a message. Its head, of at
+   * most `messageHeadBytes`, goes directly before them.
    *
    * @returns the message, a view of `bytes`
    */
@@ -43,7 +43,9 @@ export interface WireHandlers {
   closed(how: string, error: Error | undefined): void;
 }
 
-/** Creates the wire on a connection that has switched protocols. Called in the same turn, if at all. */
+/**
+ * Creates the wire on a connection that has switched protocols. Called in the same turn, if at all.
+ */
 export type OpenWire = (handlers: WireHandlers) => ExecWire;
 
 /** One protocol that can carry an exec. */
@@ -55,7 +57,10 @@ export interface WireProtocol {
    * @throws Error - the URL or a header is invalid
    */
   request(target: UpgradeTarget, handlers: UpgradeHandlers): UpgradeRequest;
-  /** Returns whether a refusal means that the server, or a proxy before it, does not support this protocol. */
+  /**
+   * Returns whether a refusal means that the server, or a proxy before it, does not support this
+   * protocol.
+   */
   isUnknown(answer: HandshakeAnswer): boolean;
 }
 

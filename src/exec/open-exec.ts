@@ -19,21 +19,22 @@ import { messageBufferBytes } from './stdin-frames.ts';
 import { upgradeTargetOf } from './upgrade.ts';
 import { WebSocketProtocol } from './websocket/web-socket-protocol.ts';
 
-/** Options of `openExec`. Its signal covers the opening alone; an open connection is let go by `close()`. */
+/** Options of `openExec`. The signal covers only the opening: `close()` ends an open connection. */
 export interface OpenExecOptions extends AbortOptions {
   /**
-   * What to try, each alone: a server that knows v5 takes it whatever the order in one offer. Reordered by what is learned of them.
+   * The protocols to try, each in a request of its own: a server that supports v5 selects it
+   * whatever its position in an offer. The results of attempts change the order.
    *
    * @defaultValue v4 and v5, over WebSocket
    */
   readonly protocols?: ProtocolOrder | undefined;
-  /** The time for connection, TLS and answer together. @defaultValue 30_000 */
+  /** The limit for connection, TLS and answer together. @defaultValue 30_000 */
   readonly handshakeTimeoutMs?: number | undefined;
   /** @defaultValue 10_000 */
   readonly pingIntervalMs?: number | undefined;
-  /** The silence after which a connection is dead, whatever TCP says. @defaultValue 60_000 */
+  /** The silence after which a connection is dead, whatever TCP reports. @defaultValue 60_000 */
   readonly deadAfterMs?: number | undefined;
-  /** Shared with other connections. @defaultValue its own */
+  /** Buffers shared with other connections. @defaultValue its own */
   readonly buffers?: MessageBuffers | undefined;
   /** @defaultValue the system's */
   readonly clock?: Clock | undefined;
@@ -43,13 +44,15 @@ const maxBodyBytes = 64 * 1024;
 const tcpKeepAliveMs = 30_000;
 
 /**
- * Opens an exec. Rejects with the signal's own reason, and then leaves nothing behind.
+ * Opens an exec. Rejects with the reason of the signal if it aborts. A rejected call leaves no
+ * resource behind.
  *
- * @throws UnauthorizedError - 401: get an endpoint with fresh credentials, and try again
- * @throws ForbiddenError - 403: the verbs create and get on pods/exec are needed
+ * @throws UnauthorizedError - 401: retry with an endpoint that has fresh credentials
+ * @throws ForbiddenError - 403: the verbs create and get on pods/exec are required
  * @throws TooManyRequestsError - 429
- * @throws UnsupportedSubprotocolError - the server speaks none of the sub-protocols
- * @throws ExecHandshakeFailedError - any other refusal, or no answer; `retryable` where the container isn't up yet, or the server isn't
+ * @throws UnsupportedSubprotocolError - the server supports none of the protocols
+ * @throws ExecHandshakeFailedError - any other refusal, or no answer; `retryable` if the container
+ * or the server is not up yet
  */
 export async function openExec(endpoint: ExecEndpoint, options: OpenExecOptions = {}): Promise<ExecConnection> {
   options.signal?.throwIfAborted();
@@ -65,7 +68,7 @@ export async function openExec(endpoint: ExecEndpoint, options: OpenExecOptions 
       refusal = error;
     }
   }
-  // Where nothing else is left to try, what was said stands for itself.
+  // SPDY was the last attempt, so its refusal is the result.
   if (names.at(-1) === spdyProtocol.name && refusal instanceof Error && refusal.cause instanceof KubernetesWorkerError)
     throw refusal.cause;
   const detail = refusal instanceof Error ? refusal.message : String(refusal);
@@ -74,7 +77,10 @@ export async function openExec(endpoint: ExecEndpoint, options: OpenExecOptions 
 
 type HandshakeOptions = OpenExecOptions & { readonly protocols: ProtocolOrder };
 
-/** One attempt. It settles once, and then releases its timer, its listener and, unless it succeeded, its socket. */
+/**
+ * One attempt. It settles once, and then releases its timer, its listener and, unless it succeeded,
+ * its socket.
+ */
 class Handshake {
   readonly result: Promise<ExecConnection>;
   readonly #endpoint: ExecEndpoint;
@@ -132,11 +138,11 @@ class Handshake {
     socket.setKeepAlive(true, tcpKeepAliveMs);
     const { protocols } = this.#options;
     const { name: protocol } = this.#protocol;
-    const heard = (something: boolean): void => {
-      if (something) protocols.prove(protocol);
+    const responded = (hasData: boolean): void => {
+      if (hasData) protocols.prove(protocol);
       else protocols.doubt(protocol);
     };
-    return new ExecConnection(open, { protocol, pingIntervalMs, deadAfterMs, clock, buffers, heard });
+    return new ExecConnection(open, { protocol, pingIntervalMs, deadAfterMs, clock, buffers, responded });
   }
 
   #readAnswer(response: IncomingMessage): void {

@@ -11,13 +11,16 @@ export interface UpgradedSocket {
 }
 
 export interface WireSocketHandlers {
-  /** Some bytes that came, the callee's until it returns; what it throws ends the connection. */
+  /**
+   * Receives bytes, which are valid only until it returns. An error that it throws ends the
+   * connection.
+   */
   read(bytes: Buffer): void;
-  /** Called once: no more can come. */
+  /** Called once, after the last bytes. */
   closed(error: Error | undefined): void;
 }
 
-/** The socket below a wire: it is always read, and ends once. */
+/** The socket below a wire. It is always read, and reports its end once. */
 export class WireSocket {
   readonly #upgraded: UpgradedSocket;
   readonly #socket: Socket;
@@ -31,16 +34,16 @@ export class WireSocket {
     this.#handlers = handlers;
   }
 
-  /** Begins to read. Called once, at once. */
+  /** Starts to read. Called once, in the same turn in which the socket switched protocols. */
   start(): void {
     const { socket, head, reading } = this.#upgraded;
     socket.setTimeout(0).setNoDelay(true);
     socket.on('error', (error) => (this.#error ??= error));
     socket.on('close', () => this.#finish());
-    // The server's FIN ends our side as well.
+    // A FIN of the server ends both directions.
     socket.on('end', () => this.#finish());
     if (head.byteLength > 0) this.#read(head);
-    // What the stream still has comes first, and nothing behind it any more where reading is direct.
+    // The stream delivers the bytes that it still holds, and none after them if reading is direct.
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     reading.begin((bytes) => this.#read(bytes));
   }
@@ -49,7 +52,7 @@ export class WireSocket {
     return this.#socket.bytesRead;
   }
 
-  /** Whether it was let go of, or has ended. */
+  /** Whether the socket was terminated or has ended. */
   get isClosed(): boolean {
     return this.#closed;
   }
@@ -58,12 +61,12 @@ export class WireSocket {
     this.#socket.write(bytes, done);
   }
 
-  /** Sends something that nobody waits for, if that can still be sent. */
-  say(bytes: Buffer): void {
+  /** Sends bytes without a callback, unless the socket is closed. */
+  send(bytes: Buffer): void {
     if (!this.#closed && this.#socket.writable) this.#socket.write(bytes);
   }
 
-  /** `closed` is not called any more. Idempotent. */
+  /** Destroys the socket. `closed` is not called afterwards. Idempotent. */
   terminate(): void {
     this.#closed = true;
     this.#socket.destroy();

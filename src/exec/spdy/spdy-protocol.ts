@@ -56,9 +56,9 @@ function problemOf(headers: IncomingHttpHeaders): string | undefined {
 }
 
 /**
- * Kubernetes answers that it does not support an upgrade, or forbids the verb of this request, while
- * the verb of the WebSocket request may be allowed. Any answer that is not a Kubernetes status comes
- * from a proxy, which may let WebSocket pass.
+ * Kubernetes answers that it does not support an upgrade, or forbids the verb of this request,
+ * while the verb of the WebSocket request may be allowed. Any answer that is not a Kubernetes
+ * status comes from a proxy, which may let WebSocket pass.
  */
 function isUnknown({ status, body }: HandshakeAnswer): boolean {
   if (status < 400 || status === 401 || status === 429) return false;

@@ -9,13 +9,16 @@ import type { UpgradeTarget } from '../upgrade.ts';
 import { WebSocketWire } from './web-socket-wire.ts';
 
 /**
- * The most bytes of one message from the server. `ws` gathers a message in memory before it delivers
- * it. Kubernetes' servers send at most 32 KiB of output at once; a proxy may join their fragments.
+ * The most bytes of one message from the server. `ws` gathers a message in memory before it
+ * delivers it. Kubernetes' servers send at most 32 KiB of output at once; a proxy may join their
+ * fragments.
  */
 export const maxMessageBytes: number = 4 * 1024 * 1024;
 
-/** How long `ws` waits for the server to close the connection after a close frame. */
-const closeTimeoutMs = 2_000;
+/**
+ * How long `ws` waits for the server to end the connection after a close frame, which is its last.
+ */
+const closeTimeoutMs = 500;
 
 /** Options that `@types/ws` does not declare. */
 interface UndeclaredOptions {
@@ -73,7 +76,9 @@ function optionsFor(target: UpgradeTarget): ClientOptions & UndeclaredOptions {
   };
 }
 
-/** Returns why the selected sub-protocol is not the offered one. `ws` checks the rest of the answer. */
+/**
+ * Returns why the selected sub-protocol is not the offered one. `ws` checks the rest of the answer.
+ */
 function problemOf(headers: IncomingHttpHeaders, protocol: string): string | undefined {
   if (headers.upgrade?.toLowerCase() !== 'websocket') return undefined;
   const picked = headers['sec-websocket-protocol'];

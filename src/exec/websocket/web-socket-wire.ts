@@ -7,10 +7,16 @@ import { quote } from '../../internal/quote.ts';
 import { channels } from '../channels.ts';
 import type { ExecWire, WireHandlers } from '../exec-wire.ts';
 
-/** Smaller messages get their own buffer, so that a retained slice does not pin what was read with it. */
+/**
+ * Smaller messages get their own buffer, so that a retained slice does not pin what was read with
+ * it.
+ */
 const smallBytes = 4 * 1024;
 
-/** The channels of an exec over an open WebSocket: the first byte of each message is the channel's number. */
+/**
+ * The channels of an exec over an open WebSocket: the first byte of each message is the channel's
+ * number.
+ */
 export class WebSocketWire implements ExecWire {
   readonly #websocket: WebSocket;
   readonly #socket: Socket;
@@ -35,7 +41,8 @@ export class WebSocketWire implements ExecWire {
         this.#websocket.terminate();
       })
       .on('close', (code, reason) => this.#finish(code, reason));
-    // `ws` does not report the socket's error, and after a FIN it would wait until everything is sent.
+    // `ws` does not report the socket's error, and after a FIN it would wait until everything is
+    // sent.
     this.#socket.on('error', (error) => (this.#error ??= error)).on('end', () => this.#websocket.terminate());
   }
 

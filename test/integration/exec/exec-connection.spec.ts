@@ -113,7 +113,7 @@ describe('an exec connection', () => {
       peer.send(2, 'x'.repeat(20_000)).send(2, 'the end').sendStatus(exitCode(1)).close();
       const reason = await ended;
       expect(connection.stderrTail).to.have.length(8192);
-      expect(reason.message).to.match(/exit code 1; its stderr ends: x+the end$/);
+      expect(reason.message).to.match(/exit code 1; its stderr ends with: x+the end$/);
       expect(received).to.have.length(0);
     });
   });
@@ -209,7 +209,7 @@ describe('an exec connection', () => {
       peer.send(3, '').send(3, '{"status":"Suc').close();
       const reason = await ended;
       expect(reason).to.be.instanceOf(ExecConnectionLostError);
-      expect(reason.message).to.contain('a status that is not one');
+      expect(reason.message).to.contain('an invalid status');
       expect(connection.status).to.equal(undefined);
     });
 

@@ -68,9 +68,9 @@ describe('StdinFrames', () => {
 
   it('keeps at most 4 MiB of buffers', () => {
     const buffers = new MessageBuffers(1024 * 1024);
-    const taken = Array.from({ length: 6 }, () => buffers.take());
-    for (const buffer of taken) buffers.giveBack(buffer);
-    const again = Array.from({ length: 6 }, () => buffers.take());
+    const taken = Array.from({ length: 6 }, () => buffers.acquire());
+    for (const buffer of taken) buffers.release(buffer);
+    const again = Array.from({ length: 6 }, () => buffers.acquire());
     expect(again.filter((buffer) => taken.includes(buffer))).to.have.length(4);
   });
 });

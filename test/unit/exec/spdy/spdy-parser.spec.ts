@@ -55,7 +55,8 @@ describe('a parser of a server’s SPDY frames', () => {
     fc.constant({ bytes: spdyReset(3, 5), seen: [{ reset: 3, status: 5 }] }),
     fc.constant({ bytes: spdyData(1, Buffer.alloc(0), true), seen: [{ ended: 1 }] }),
     fc.constant({ bytes: spdyData(5, Buffer.alloc(0)), seen: [] }),
-    // A reply, settings, a stream of the server's, the word that it takes no more, headers, a window.
+    // A reply, settings, a stream of the server's, the word that it takes no more, headers, a
+    // window.
     fc
       .constantFrom(spdyReply(5), ...[4, 1, 7, 8, 9].map((type) => spdyControl(type, Buffer.alloc(12))))
       .map((bytes) => ({ bytes, seen: [] })),
