@@ -57,7 +57,7 @@ describe('An exec over WebSocket', () => {
     await server.close();
   });
 
-  describe('what the server sends', () => {
+  describe('a message of the server', () => {
     beforeEach(async () => {
       await open();
     });
@@ -100,7 +100,7 @@ describe('An exec over WebSocket', () => {
       expect(bytes().equals(whole)).to.equal(true);
     });
 
-    it('is answered with a pong if it is a ping', async () => {
+    it('is answered with a pong as a ping', async () => {
       peer.sendFrame(opcodes.ping, Buffer.from('hello'));
       await peer.until(() => peer.frames.some(({ opcode }) => opcode === opcodes.pong));
       expect(peer.frames.at(-1)?.payload.toString()).to.equal('hello');
@@ -109,8 +109,8 @@ describe('An exec over WebSocket', () => {
     const frame = (opcode: number, isFinal = true): Buffer => serverFrame(opcode, Buffer.from('\u0001'), isFinal);
     const mebibyte = Buffer.alloc(1024 * 1024, 1);
     for (const [name, frames] of [
-      ['a mask', [Buffer.from([0x82, 0x81, 0, 0, 0, 0, 1])]],
-      ['an extension', [Buffer.from([0xc2, 1, 1])]],
+      ['a frame with a mask', [Buffer.from([0x82, 0x81, 0, 0, 0, 0, 1])]],
+      ['a frame with an extension', [Buffer.from([0xc2, 1, 1])]],
       ['an unknown data frame', [frame(3)]],
       ['an unknown control frame', [frame(11)]],
       ['a fragmented control frame', [frame(opcodes.ping, false)]],
@@ -127,7 +127,7 @@ describe('An exec over WebSocket', () => {
         ],
       ],
     ] as const)
-      it(`ends the connection if it is ${name}`, async () => {
+      it(`is refused, and ends the connection, as ${name}`, async () => {
         for (const part of frames) peer.socket.write(part);
         const reason = await ended;
         expect(reason).to.be.instanceOf(ExecConnectionLostError);
@@ -137,12 +137,12 @@ describe('An exec over WebSocket', () => {
       });
   });
 
-  describe('its end', () => {
+  describe('the end', () => {
     beforeEach(async () => {
       await open();
     });
 
-    it('confirms the server\u2019s close', async () => {
+    it('answers the server\u2019s close', async () => {
       peer.socket.write(closeFrame(1011, 'shutting down'));
       await peer.until(() => peer.frames.some(({ opcode }) => opcode === opcodes.close));
       expect(peer.frames.at(-1)?.payload.readUInt16BE()).to.equal(1011);
@@ -158,7 +158,7 @@ describe('An exec over WebSocket', () => {
       expect((await ended).message).to.contain('WebSocket close 1006');
     });
 
-    it('comes within seconds of a close while the server neither reads nor ends the connection', async () => {
+    it('is reported soon after a close while the server neither reads nor ends the connection', async () => {
       peer.socket.pause();
       const writing = rejection(connection.write([Buffer.alloc(stuckBytes)]));
       peer.socket.write(closeFrame(1001));
@@ -167,7 +167,7 @@ describe('An exec over WebSocket', () => {
       expect(await writing).to.equal(reason);
     });
 
-    it('comes at the server\u2019s FIN while a write is blocked', async () => {
+    it('is reported at the server\u2019s FIN while a write is blocked', async () => {
       peer.socket.pause();
       const writing = rejection(connection.write([Buffer.alloc(stuckBytes)]));
       peer.socket.end();
@@ -181,14 +181,14 @@ describe('An exec over WebSocket', () => {
       expect((await ended).cause).to.include({ code: 'ECONNRESET' });
     });
 
-    it('comes after all data', async () => {
+    it('is reported after all data', async () => {
       peer.send(1, Buffer.alloc(300_000, 'a')).send(1, 'b').close();
       await ended;
       expect(bytes().length).to.equal(300_001);
     });
   });
 
-  describe('its handshake', () => {
+  describe('the handshake', () => {
     const lines = (...headers: readonly string[]): string =>
       `${['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', ...headers].join('\r\n')}\r\n\r\n`;
 
@@ -237,7 +237,7 @@ describe('An exec over WebSocket', () => {
     });
   });
 
-  describe('the mask of what it sends', () => {
+  describe('the mask of sent frames', () => {
     /** The bytes of the mask of the first frame of some bytes of stdin. */
     async function mask(): Promise<Buffer> {
       const chunks: Buffer[] = [];
