@@ -120,7 +120,7 @@ const zones = [
 const packages = [
   { name: '@kubernetes/client-node', use: ['src/kubernetes/**'], types: ['src/embedded/**', 'src/*.ts'] },
   { name: 'undici', use: ['src/kubernetes/**'] },
-  { name: 'ws', use: ['src/embedded/**', 'src/exec/websocket/**'] },
+  { name: 'ws', use: ['src/embedded/**'] },
   { name: 'kysely', use: ['src/repository/postgres/**'] },
   { name: 'pg', use: ['src/repository/postgres/**'] },
   { name: '@electric-sql/pglite', use: ['src/repository/postgres/**'] },

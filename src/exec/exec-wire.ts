@@ -30,7 +30,7 @@ export interface ExecWire {
 }
 
 /** Room for the head of any wire's message. */
-export const messageHeadBytes = 8;
+export const messageHeadBytes = 15;
 
 /** Receives what the server sends. */
 export interface WireHandlers {

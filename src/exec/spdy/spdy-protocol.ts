@@ -1,53 +1,30 @@
-import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { IncomingHttpHeaders } from 'node:http';
 
 import { readStatusWords } from '../../internal/status-words.ts';
-import { DirectReading } from '../direct-reading.ts';
-import type { UpgradeHandlers, UpgradeRequest, WireProtocol } from '../exec-wire.ts';
+import type { WireProtocol } from '../exec-wire.ts';
 import { type HandshakeAnswer, isOfContainer } from '../handshake-failure.ts';
-import { defaultPortOf, portOf, type UpgradeTarget } from '../upgrade.ts';
+import { requestUpgrade, type UpgradeOffer } from '../upgrade-request.ts';
 import { SpdyWire } from './spdy-wire.ts';
 
 /** Kubernetes' name for the format of the status, the same as over WebSocket. */
 const streamProtocol = 'v4.channel.k8s.io';
 
+const offer: UpgradeOffer = {
+  method: 'POST',
+  headers: { 'X-Stream-Protocol-Version': streamProtocol, Upgrade: 'SPDY/3.1' },
+  problemOf: (headers) => {
+    const detail = problemOf(headers);
+    return detail === undefined ? undefined : { of: 'protocol', detail };
+  },
+  open: (upgraded, handlers) => new SpdyWire(upgraded, handlers),
+};
+
 /** SPDY/3.1, the protocol that Kubernetes' own components use among each other. */
-export const spdyProtocol: WireProtocol = { name: 'SPDY/3.1', request: requestSpdy, isUnknown };
-
-function requestSpdy(target: UpgradeTarget, handlers: UpgradeHandlers): UpgradeRequest {
-  const reading = new DirectReading();
-  const request = sendRequest(target, reading);
-  request.on('error', (error) => handlers.failed(error));
-  request.on('response', (answer) => handlers.refused(answer));
-  request.on('upgrade', (answer, socket, head) => {
-    const problem = problemOf(answer.headers);
-    if (problem !== undefined) handlers.mismatched(problem);
-    else handlers.switched(socket, (wireHandlers) => new SpdyWire({ socket, head, reading }, wireHandlers));
-  });
-  return {
-    destroy: () => {
-      request.destroy();
-      // After the upgrade, destroying the request leaves its socket open.
-      request.socket?.destroy();
-    },
-  };
-}
-
-function sendRequest({ url, isSecure, headers, connector }: UpgradeTarget, reading: DirectReading): ClientRequest {
-  const options = {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: portOf(url),
-    // Otherwise the header Host would contain the default port.
-    defaultPort: defaultPortOf(url),
-    path: url.pathname + url.search,
-    method: 'POST',
-    headers: { ...headers, 'X-Stream-Protocol-Version': streamProtocol, Upgrade: 'SPDY/3.1', Connection: 'Upgrade' },
-    createConnection: connector(reading),
-  };
-  const request = isSecure ? httpsRequest(options) : httpRequest(options);
-  request.end();
-  return request;
-}
+export const spdyProtocol: WireProtocol = {
+  name: 'SPDY/3.1',
+  request: (target, handlers) => requestUpgrade(target, offer, handlers),
+  isUnknown,
+};
 
 function problemOf(headers: IncomingHttpHeaders): string | undefined {
   if (headers.upgrade?.toLowerCase() !== 'spdy/3.1') return 'the server switches to another protocol than SPDY/3.1';

