@@ -11,6 +11,7 @@ import {
 } from '../../../src/errors/connection.ts';
 import type { ExecConnection } from '../../../src/exec/exec-connection.ts';
 import { openExec } from '../../../src/exec/open-exec.ts';
+import { maxStdinBytes } from '../../../src/exec/stdin-frames.ts';
 import { ScriptedApiServer } from '../../support/api-server.ts';
 import type { ExecPeer } from '../../support/exec-peer.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -125,6 +126,25 @@ describe('An exec over WebSocket', () => {
         expect(reason).to.be.instanceOf(ExecConnectionLostError);
         expect(reason.cause).to.be.instanceOf(ProtocolViolationError);
         await peer.gone();
+      });
+  });
+
+  describe('a write', () => {
+    // The lengths around the sizes of a header, of small buffers and of the largest message.
+    for (const size of [1, 124, 125, 4095, 4096, maxStdinBytes, maxStdinBytes + 1])
+      it(`of ${String(size)} bytes arrives in as few masked frames as possible`, async () => {
+        await open();
+        const payload = Buffer.from(Array.from({ length: size }, (_, index) => (index * 31 + (index >> 8)) & 0xff));
+        await connection.write([payload.subarray(0, size >> 1), payload.subarray(size >> 1)]);
+        await peer.until(() => peer.stdin.length >= size);
+        expect(peer.stdin.equals(payload)).to.equal(true);
+        expect(peer.frames).to.have.length(Math.ceil(size / maxStdinBytes));
+        for (const { opcode, isFinal, isMasked } of peer.frames)
+          expect({ opcode, isFinal, isMasked }).to.deep.equal({
+            opcode: opcodes.binary,
+            isFinal: true,
+            isMasked: true,
+          });
       });
   });
 
