@@ -1,4 +1,4 @@
-/** The last bytes of a stream, for diagnostics. */
+/** Keeps the last bytes of a stream, for diagnostics. */
 export class ByteTail {
   readonly #limitBytes: number;
   #bytes: Buffer = Buffer.alloc(0);

@@ -1,15 +1,15 @@
 import type { Socket } from 'node:net';
 
-/** What a socket reads at once at most; of TLS a record, which is smaller. */
+/** The most bytes that a socket reads at once. A record of TLS is smaller. */
 const readBytes: number = 64 * 1024;
 
 /**
- * Reads a socket into one buffer that is used again: a buffer for each read, as the stream has it, is garbage outside of the collector's heap as fast as bytes
- * come, and makes the collector run for nothing else.
+ * Reads a socket into one reused buffer. A stream allocates a buffer for each read: garbage outside
+ * of the collector's heap, which makes the collector run for nothing else.
  */
 export class DirectReading {
   #socket: Socket | undefined;
-  #take: ((bytes: Buffer) => void) | undefined;
+  #receive: ((bytes: Buffer) => void) | undefined;
 
   /** For `net.connect` and `tls.connect`. */
   readonly onread: { readonly buffer: Buffer; readonly callback: (count: number, buffer: Uint8Array) => boolean } = {
@@ -17,19 +17,21 @@ export class DirectReading {
     callback: (count) => this.#read(this.onread.buffer.subarray(0, count)),
   };
 
-  /** The socket that was made with `onread`. What comes goes into its stream until somebody takes it. */
+  /**
+   * Sets the socket that was created with `onread`. Its stream receives the bytes until `begin`.
+   */
   serve(socket: Socket): void {
     this.#socket = socket;
   }
 
-  /** From now on everything that comes is given to `take`, whose it is only until that returns. */
-  begin(take: (bytes: Buffer) => void): void {
-    this.#take = take;
+  /** Passes all further bytes to `receive`. They are valid only until that returns. */
+  begin(receive: (bytes: Buffer) => void): void {
+    this.#receive = receive;
   }
 
   #read(bytes: Buffer): boolean {
-    if (this.#take === undefined) return this.#socket?.push(Buffer.from(bytes)) ?? true;
-    this.#take(bytes);
+    if (this.#receive === undefined) return this.#socket?.push(Buffer.from(bytes)) ?? true;
+    this.#receive(bytes);
     return true;
   }
 }

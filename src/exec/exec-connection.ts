@@ -15,48 +15,54 @@ import { isTemporaryRefusal } from './handshake-failure.ts';
 import { keepAlive } from './heartbeat.ts';
 import type { MessageBuffers } from './message-buffers.ts';
 import type { ExecProtocol } from './protocol-order.ts';
-import { ReceivedBytes } from './received-bytes.ts';
 import { type StdinFrame, StdinFrames } from './stdin-frames.ts';
 
-/** How an exec connection is watched. */
+/** Options of an exec connection. */
 export interface ExecConnectionOptions {
   readonly protocol: ExecProtocol;
   readonly pingIntervalMs: number;
   readonly deadAfterMs: number;
   readonly clock: Clock;
-  /** For what is sent. */
+  /** The buffers for messages of stdin. */
   readonly buffers: MessageBuffers;
-  /** Called when something has come on any channel, once; before that, when nothing has for two intervals, or when the connection has ended. */
-  readonly heard: (something: boolean) => void;
+  /**
+   * Called with `true` once, at the first data on any channel. Called with `false` before that:
+   * when nothing has arrived for two intervals, and when the connection has ended.
+   */
+  readonly responded: (hasData: boolean) => void;
 }
 
-/** Who gets what comes. */
+/** Receives the stdout and the end of a command. */
 export interface ExecHandlers {
-  /** Bytes of stdout; the chunk is the callee's. */
+  /** Receives bytes of stdout. The callee owns the chunk. */
   data(chunk: Uint8Array): void;
-  /** Called once, when no more can come; `reason` says why. */
+  /** Called once, after the last data, with the reason. */
   end(reason: Error): void;
 }
 
 const stderrTailBytes = 8 * 1024;
 const maxStatusBytes = 1024 * 1024;
-/** The server closes right after the status; one that doesn't isn't waited for. */
+/**
+ * The server closes directly after the status. The connection ends after this time if it does not.
+ */
 const closeGraceMs = 2_000;
 
 /**
- * The stdin and stdout of a command in a pod, over one wire. Both directions go on independently. It always ends in exactly one way, told by
- * `end` and by every write from then on:
+ * The stdin and stdout of a command in a pod, over one wire. Both directions are independent. The
+ * connection ends for exactly one reason, which `end` and every later write report:
  *
- * - `ExecConnectionLostError`: the connection is gone, or the command ended (`status` has its exit code then);
- * - `ExecHandshakeFailedError`: the connection was made, but the command could not be started;
- * - `HeartbeatTimeoutError`: nothing was heard for too long; `ProtocolViolationError`: nothing that an exec may say.
+ * - `ExecConnectionLostError`: the connection was lost, or the command ended (`status` has its exit
+ *   code then);
+ * - `ExecHandshakeFailedError`: the connection was established, but the command could not be
+ *   started;
+ * - `HeartbeatTimeoutError`: no byte arrived for too long;
+ * - `ProtocolViolationError`: the server sent an invalid status.
  */
 export class ExecConnection {
   readonly #wire: ExecWire;
   readonly #frames: StdinFrames;
   readonly #options: ExecConnectionOptions;
   readonly #lifetime = new AbortController();
-  readonly #received = new ReceivedBytes();
   readonly #stderr = new ByteTail(stderrTailBytes);
   readonly #pending = new Set<(reason: Error) => void>();
   #early: Uint8Array[] = [];
@@ -65,16 +71,16 @@ export class ExecConnection {
   #ended: Error | undefined;
   #statusText = '';
   #status: ExecStatus | undefined;
-  #isHeard = false;
+  #isReported = false;
   #isPinged = false;
   #bytesReceived = 0;
   #bytesSent = 0;
 
-  /** Over the wire that `open` makes, with handlers that are called from `start` on. */
+  /** Creates the wire by `open`, and starts it. The handlers of `start` receive all its data. */
   constructor(open: (handlers: WireHandlers) => ExecWire, options: ExecConnectionOptions) {
     this.#options = options;
     this.#wire = open({
-      data: (channel, bytes, isFirst) => this.#guard(() => this.#receive(channel, bytes, isFirst)),
+      data: (channel, bytes) => this.#guard(() => this.#receive(channel, bytes)),
       closed: (how, error) => this.#guard(() => this.#finish(this.#describeClose(how, error))),
     });
     this.#frames = new StdinFrames(options.buffers, this.#wire);
@@ -94,7 +100,7 @@ export class ExecConnection {
     return this.#options.protocol;
   }
 
-  /** How the command ended, where the server has said so. */
+  /** How the command ended, if the server has reported it. */
   get status(): ExecStatus | undefined {
     return this.#status;
   }
@@ -104,7 +110,7 @@ export class ExecConnection {
     return this.#stderr.text();
   }
 
-  /** Bytes of stdout that came. */
+  /** Bytes of stdout that have arrived. */
   get bytesReceived(): number {
     return this.#bytesReceived;
   }
@@ -114,26 +120,32 @@ export class ExecConnection {
     return this.#bytesSent;
   }
 
-  /** Called once, at once: what came before is kept in memory, and given then. */
+  /** Delivers the data. Called once, soon: data that arrives earlier is held in memory. */
   start(handlers: ExecHandlers): void {
     if (this.#handlers !== undefined) throw new TypeError('the exec connection was started already');
     this.#handlers = handlers;
     const early = this.#early;
     this.#early = [];
     for (const chunk of early) this.#guard(() => this.#deliver(chunk));
-    if (this.#ended !== undefined) this.#tellEnd(this.#ended);
+    if (this.#ended !== undefined) this.#reportEnd(this.#ended);
   }
 
-  /** Resolves when the bytes have left this process. They may be changed as soon as this has returned. Calls at the same time go out in their order. */
+  /**
+   * Resolves when the bytes have left this process. The chunks may change as soon as the call has
+   * returned a promise. Concurrent calls send in their order.
+   */
   async write(chunks: readonly Uint8Array[]): Promise<void> {
     if (this.#ended !== undefined) throw this.#ended;
     let last: Promise<void> | undefined;
     for (const frame of this.#frames.encode(chunks)) last = this.#send(frame);
-    // They leave in their order, so the last one's end is the end of all.
+    // Messages leave in order, so the last one completes the write.
     await last;
   }
 
-  /** Lets go of it at once; writes that are under way reject with `ClosedError`, and `end` is not called any more. Idempotent. */
+  /**
+   * Destroys the connection. Pending writes reject with `ClosedError`, and `end` is not called.
+   * Idempotent.
+   */
   close(): void {
     this.#closed = true;
     this.#finish(new ClosedError('the exec connection'));
@@ -141,11 +153,12 @@ export class ExecConnection {
 
   #send(frame: StdinFrame): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    // Nobody waits for all but the last of a write.
+    // A write awaits only its last message.
     promise.catch(() => undefined);
     this.#pending.add(reject);
     this.#wire.write(frame.bytes, (error) => {
-      // One that fails is rejected with the connection's end, which follows and knows more; its buffer may still be in use.
+      // A failed message is rejected with the connection's end, which follows and has the reason.
+      // Its buffer may still be in use.
       if (error instanceof Error) return;
       this.#pending.delete(reject);
       frame.release();
@@ -155,12 +168,12 @@ export class ExecConnection {
     return promise;
   }
 
-  /** What comes on other channels means nothing here, and harms nothing. */
-  #receive(channel: number, bytes: Buffer, isFirst: boolean): void {
-    this.#tellHeard(true);
+  /** Ignores other channels. */
+  #receive(channel: number, bytes: Buffer): void {
+    this.#reportResponse(true);
     if (channel === channels.stdout) {
       this.#bytesReceived += bytes.byteLength;
-      this.#deliver(this.#received.copy(bytes, isFirst));
+      this.#deliver(bytes);
     } else if (channel === channels.stderr) {
       this.#stderr.append(bytes);
     } else if (channel === channels.status) {
@@ -168,17 +181,19 @@ export class ExecConnection {
     }
   }
 
-  /** One that has said nothing since the last ping is doubted before whoever waits for it gives it up. */
+  /**
+   * Reports a connection without data since the last ping, before its user stops waiting for it.
+   */
   #ping(): void {
-    if (this.#isPinged && !this.#isHeard) this.#options.heard(false);
+    if (this.#isPinged && !this.#isReported) this.#options.responded(false);
     this.#isPinged = true;
     this.#wire.ping();
   }
 
-  #tellHeard(something: boolean): void {
-    if (this.#isHeard) return;
-    this.#isHeard = true;
-    this.#options.heard(something);
+  #reportResponse(hasData: boolean): void {
+    if (this.#isReported) return;
+    this.#isReported = true;
+    this.#options.responded(hasData);
   }
 
   #deliver(chunk: Uint8Array): void {
@@ -208,18 +223,18 @@ export class ExecConnection {
     this.#finish(this.#describeStatus(status));
   }
 
-  /** The one place where the outcome is decided: the first reason stays. */
+  /** Ends the connection. Only the first reason counts. */
   #finish(reason: Error): void {
     if (this.#ended !== undefined) return;
     this.#ended = reason;
-    if (!this.#closed) this.#tellHeard(false);
+    if (!this.#closed) this.#reportResponse(false);
     this.#lifetime.abort();
     this.#wire.terminate();
     for (const reject of this.#pending) reject(reason);
-    if (this.#handlers !== undefined) this.#tellEnd(reason);
+    if (this.#handlers !== undefined) this.#reportEnd(reason);
   }
 
-  #tellEnd(reason: Error): void {
+  #reportEnd(reason: Error): void {
     if (this.#closed) return;
     try {
       this.#handlers?.end(reason);
@@ -232,16 +247,17 @@ export class ExecConnection {
     if (this.#status !== undefined) return this.#describeStatus(this.#status);
     const words = [how];
     if (error !== undefined) words.push(quote(error.message));
-    if (this.#statusText !== '') words.push(`a status that is not one: ${quote(this.#statusText)}`);
+    if (this.#statusText !== '') words.push(`an invalid status: ${quote(this.#statusText)}`);
     return this.#lost(words.join(', '), error);
   }
 
   #describeStatus(status: ExecStatus): Error {
     const stderr = this.#stderr.text().trim();
-    const said = stderr === '' ? '' : `; its stderr ends: ${quote(stderr.slice(-200))}`;
-    if (status.kind === 'exited') return this.#lost(`the command ended with exit code ${status.exitCode}${said}`);
+    const diagnostics = stderr === '' ? '' : `; its stderr ends with: ${quote(stderr.slice(-200))}`;
+    if (status.kind === 'exited')
+      return this.#lost(`the command ended with exit code ${status.exitCode}${diagnostics}`);
     const message = quote(status.message, 1000);
-    if (this.#bytesReceived > 0) return this.#lost(`the server says: ${message}${said}`);
+    if (this.#bytesReceived > 0) return this.#lost(`the server reports: ${message}${diagnostics}`);
     const retryable = isTemporaryRefusal(status.code, status.message);
     return new ExecHandshakeFailedError(message, { status: status.code, reason: status.reason, retryable });
   }
@@ -251,7 +267,10 @@ export class ExecConnection {
     return new ExecConnectionLostError(detail, facts, cause === undefined ? {} : { cause });
   }
 
-  /** Nothing that a handler throws may reach the socket's emitter, where it would end the program. */
+  /**
+   * Catches the errors of handlers, which would otherwise reach the socket's emitter and end the
+   * program.
+   */
   #guard(action: () => void): void {
     try {
       action();

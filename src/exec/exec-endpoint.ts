@@ -1,21 +1,25 @@
 /**
- * Where and how to open one exec: what `src/kubernetes/` hands over, with credentials that are fresh at the time of the call.
+ * Where and how to open one exec. `src/kubernetes/` creates it, with credentials that are fresh at
+ * the time of the call.
  *
  * @public
  */
 export interface ExecEndpoint {
-  /** `wss://…/exec?…`, complete; never logged with its query. */
+  /** `wss://…/exec?…`, complete. Never logged with its query. */
   readonly url: string;
   /** The headers of the request, with the credentials. Never logged. */
   readonly headers: Readonly<Record<string, string>>;
   /** The TLS settings of the connection. */
   readonly tls: ExecTls;
-  /** The URL of the proxy to go through: `http`, `https` or `socks5`. May have a password; never logged. */
+  /**
+   * The URL of the proxy: `http`, `https` or `socks5`. It may contain a password, and is never
+   * logged.
+   */
   readonly proxy?: string | undefined;
 }
 
 /**
- * What `node:tls` needs of the cluster's configuration.
+ * The cluster's configuration for `node:tls`.
  *
  * @public
  */

@@ -1,8 +1,8 @@
-/** How the server says that a command ended, on channel 3. */
+/** How a command ended, as the server reports it on channel 3. */
 export type ExecStatus =
-  /** The command ran and ended. */
+  /** The command ran and exited. */
   | { readonly kind: 'exited'; readonly exitCode: number }
-  /** The command could not be started, or its end could not be learned. */
+  /** The command could not be started, or its exit code is unknown to the server. */
   | {
       readonly kind: 'failed';
       readonly message: string;
@@ -11,8 +11,8 @@ export type ExecStatus =
     };
 
 /**
- * Decodes what came on channel 3. `undefined`: it isn't a complete, valid status, which means that the outcome is unknown; an empty or a garbled one is
- * never a success.
+ * Decodes the text of channel 3. Returns `undefined` if it is not a complete, valid status: the
+ * outcome is unknown then. An empty or a garbled status is never a success.
  */
 export function decodeExecStatus(text: string): ExecStatus | undefined {
   const status = parseObject(text);
@@ -28,7 +28,7 @@ export function decodeExecStatus(text: string): ExecStatus | undefined {
   };
 }
 
-/** A failed exit whose code cannot be read is an unknown outcome, not exit code 1. */
+/** Returns `undefined` if the code is unreadable: the outcome is unknown then, not exit code 1. */
 function decodeExitCode(status: JsonObject): ExecStatus | undefined {
   const details = objectOf(status['details']);
   const causes = Array.isArray(details?.['causes']) ? details['causes'] : [];

@@ -1,63 +1,82 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
-import type { DirectReading } from './direct-reading.ts';
 import type { HandshakeAnswer } from './handshake-failure.ts';
 import type { ExecProtocol } from './protocol-order.ts';
+import type { UpgradeTarget } from './upgrade.ts';
 
-/** The channels of an exec over one socket, whatever carries them. */
+/** The channels of an exec over one socket, independent of the protocol that carries them. */
 export interface ExecWire {
-  /** Begins, and calls handlers from now on. Called once, at once. */
+  /** Starts to call the handlers. Called once, in the same turn in which the wire was created. */
   start(): void;
-  /** Bytes of any kind that came over the socket. */
+  /** Bytes of any kind that the socket has received. */
   readonly bytesRead: number;
   /**
-   * Makes the bytes of stdin that begin at `stdinAt` in `bytes` a message: its head, of `messageHeadBytes` at most, goes right before them.
+   * Turns the bytes of stdin that begin at `stdinAt` in `bytes` into a message. Its head, of at
+   * most `messageHeadBytes`, goes directly before them.
    *
    * @returns the message, a view of `bytes`
    */
   stdinInPlace(bytes: Buffer, stdinAt: number): Buffer;
-  /** Sends a message. `done` is called once, when it has left this process or cannot. */
+  /**
+   * Sends a message. Calls `done` once: after the message has left this process, or with an error.
+   * The message must not change until then.
+   */
   write(message: Buffer, done: (error: Error | null | undefined) => void): void;
-  /** Asks the other end for a sign of life. */
+  /** Requests a sign of life from the other end. */
   ping(): void;
-  /** Lets go of the socket at once. No handler is called any more. Idempotent. */
+  /** Destroys the socket. No handler is called afterwards. Idempotent. */
   terminate(): void;
 }
 
 /** Room for the head of any wire's message. */
 export const messageHeadBytes = 15;
 
-/** Who is told what comes. */
+/** Receives what the server sends. */
 export interface WireHandlers {
-  /** Some bytes of a message on a channel, one at least, of a channel that may be unknown; `isFirst` where the message begins with them. They are the callee's only until it returns. */
-  data(channel: number, bytes: Buffer, isFirst: boolean): void;
-  /** Called once: no more can come. `how` is for people. */
+  /**
+   * Receives at least one byte of a message on a channel, which may be an unknown one. The callee
+   * owns the bytes. Must not throw.
+   */
+  data(channel: number, bytes: Buffer): void;
+  /** Called once, after the last data. `how` is for people. Must not throw. */
   closed(how: string, error: Error | undefined): void;
 }
 
-/** A connection that has switched from HTTP; nobody else listens on it. */
-export interface UpgradedSocket {
-  readonly socket: Socket;
-  /** What came right behind the answer. */
-  readonly head: Buffer;
-  /** Where the socket has one. */
-  readonly reading?: DirectReading | undefined;
-}
+/**
+ * Creates the wire on a connection that has switched protocols. Called in the same turn, if at all.
+ */
+export type OpenWire = (handlers: WireHandlers) => ExecWire;
 
-/** One way to ask for a wire. */
+/** One protocol that can carry an exec. */
 export interface WireProtocol {
   readonly name: ExecProtocol;
-  /** One attempt. `isSecure`: within TLS. */
-  offer(isSecure: boolean): WireOffer;
+  /**
+   * Sends one request for the upgrade, and reports its outcome to the handlers.
+   *
+   * @throws Error - the URL or a header is invalid
+   */
+  request(target: UpgradeTarget, handlers: UpgradeHandlers): UpgradeRequest;
+  /**
+   * Returns whether a refusal means that the server, or a proxy before it, does not support this
+   * protocol.
+   */
+  isUnknown(answer: HandshakeAnswer): boolean;
 }
 
-export interface WireOffer {
-  readonly method: 'GET' | 'POST';
-  readonly headers: Readonly<Record<string, string>>;
-  /** Whether an answer that does not switch says that the server, or somebody before it, does not know this protocol. */
-  isUnknown(answer: HandshakeAnswer): boolean;
-  /** What is wrong with the answer that switches: nothing, the sub-protocol, or all of it. */
-  problemOf(headers: IncomingHttpHeaders): { readonly of: 'protocol' | 'answer'; readonly detail: string } | undefined;
-  open(upgraded: UpgradedSocket, handlers: WireHandlers): ExecWire;
+/** Receives the outcome of a request for an upgrade. Only the first call counts. */
+export interface UpgradeHandlers {
+  /** The server has switched to the protocol. */
+  switched(socket: Socket, open: OpenWire): void;
+  /** The server has switched, but to another protocol or sub-protocol. */
+  mismatched(detail: string): void;
+  /** The server has answered with plain HTTP. The body is unread. */
+  refused(answer: IncomingMessage): void;
+  /** The connection or its TLS failed, or the answer is invalid. */
+  failed(error: Error): void;
+}
+
+export interface UpgradeRequest {
+  /** Destroys the request and its connection. Idempotent. */
+  destroy(): void;
 }

@@ -7,7 +7,7 @@ import { quote } from '../internal/quote.ts';
 import { parseRetryAfterMs } from '../internal/retry-after.ts';
 import { readStatusWords } from '../internal/status-words.ts';
 
-/** An answer that isn't the switch that was asked for. */
+/** An HTTP answer that does not switch protocols. */
 export interface HandshakeAnswer {
   readonly status: number;
   readonly body: string;
@@ -15,10 +15,10 @@ export interface HandshakeAnswer {
   readonly location?: string | undefined;
 }
 
-/** Refusals that mean the same for every call of the API. */
+/** Statuses that mean the same for every call of the API. */
 const ofAnyCall = new Set([401, 403, 429]);
 
-/** The error that an HTTP answer to an exec request means. */
+/** Returns the error for an HTTP answer to an exec request. */
 export function handshakeFailure(answer: HandshakeAnswer, url: string): KubernetesWorkerError {
   const { status } = answer;
   const { message, reason } = readStatusWords(answer.body) ?? {
@@ -42,7 +42,8 @@ export function handshakeFailure(answer: HandshakeAnswer, url: string): Kubernet
 }
 
 /**
- * The error that a handshake means which failed without an answer: no connection, no TLS.
+ * Returns the error for a handshake that failed without an HTTP answer: no connection, no TLS, no
+ * valid upgrade.
  */
 export function handshakeError(error: Error): KubernetesWorkerError {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
@@ -50,20 +51,23 @@ export function handshakeError(error: Error): KubernetesWorkerError {
   return new ExecHandshakeFailedError(detail, { retryable: !isPermanentCode(code) }, { cause: error });
 }
 
-/** Whether the message is about the container or its node's runtime: the kubelet says so in plain words. */
+/**
+ * Returns whether the message is about the container or its node's runtime, which the kubelet
+ * reports as plain text.
+ */
 export function isOfContainer(message: string): boolean {
   return findCause('exec', { message })?.words !== undefined;
 }
 
 /**
- * Whether the same exec may succeed later. Kubernetes has no structured word for most of this: only the sentence says
- * whether a container is not up yet or its program is missing.
+ * Returns whether the same exec may succeed later. For most reasons Kubernetes has no structured
+ * field: only the message distinguishes a container that is not up yet from a missing program.
  */
 export function isTemporaryRefusal(status: number | undefined, message: string): boolean {
   return findCause('exec', { status, message })?.retryable === true;
 }
 
-/** A certificate that isn't accepted, or an address or a header that isn't one, stays so. */
+/** A rejected certificate and an invalid address or header stay so. */
 function isPermanentCode(code: string): boolean {
   return /^(CERT_|ERR_TLS_|ERR_SSL_|ERR_INVALID_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(code);
 }

@@ -1,24 +1,27 @@
 import type { Clock } from '../runtime/options.ts';
 
-/** What a heartbeat watches and does. */
+/** Options of `keepAlive`. */
 export interface HeartbeatOptions {
-  /** How often the other end is asked for a sign of life, in milliseconds. */
+  /** The time between two pings, in milliseconds. */
   readonly intervalMs: number;
-  /** After how much silence it is dead, in milliseconds; rounded up to whole intervals. */
+  /**
+   * The silence after which the connection is dead, in milliseconds, rounded up to whole intervals.
+   */
   readonly deadAfterMs: number;
-  /** How many bytes have come so far, of whatever kind. */
+  /** Returns how many bytes of any kind have arrived. */
   readonly bytesRead: () => number;
   readonly ping: () => void;
-  /** Called once at most. */
+  /** Called at most once. */
   readonly dead: (silentMs: number) => void;
   readonly clock: Clock;
-  /** Ends it. */
+  /** Stops the heartbeat. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Pings at each interval, and tells when nothing at all has come for too long. Silence is counted in intervals and not read off the clock, so that a
- * changed clock or a machine that slept doesn't end a connection that lives.
+ * Pings at each interval, and calls `dead` when no byte has arrived for too long. It counts silence
+ * in intervals instead of reading the clock, so that a changed clock or a suspended machine does
+ * not end a working connection.
  */
 export async function keepAlive(options: HeartbeatOptions): Promise<void> {
   const { intervalMs, deadAfterMs, clock, signal } = options;

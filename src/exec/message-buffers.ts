@@ -1,9 +1,10 @@
-/** The most bytes that are kept. */
+/** The most bytes of free buffers. */
 const keptBytes: number = 4 * 1024 * 1024;
 
 /**
- * Buffers of one size that are used again: one that is dropped costs the collector a good part of what it costs to send its bytes, since memory outside of
- * its heap makes it run. Shared by any number of connections.
+ * A pool of buffers of one size, shared by any number of connections. Memory outside of the
+ * collector's heap makes the collector run: a discarded buffer costs a good part of the cost of
+ * sending its bytes.
  */
 export class MessageBuffers {
   readonly #sizeBytes: number;
@@ -15,13 +16,13 @@ export class MessageBuffers {
     this.#most = Math.floor(keptBytes / sizeBytes);
   }
 
-  /** What is in it is of earlier use. */
-  take(): Buffer {
+  /** Returns a buffer with undefined content. */
+  acquire(): Buffer {
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#sizeBytes);
   }
 
-  /** Nobody may use it any more. */
-  giveBack(buffer: Buffer): void {
+  /** Returns a buffer to the pool. The caller must not use it afterwards. */
+  release(buffer: Buffer): void {
     if (this.#free.length < this.#most) this.#free.push(buffer);
   }
 }

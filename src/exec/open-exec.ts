@@ -10,30 +10,31 @@ import { Timer } from '../internal/timer.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import { ExecConnection } from './exec-connection.ts';
 import type { ExecEndpoint } from './exec-endpoint.ts';
-import type { UpgradedSocket, WireOffer, WireProtocol } from './exec-wire.ts';
+import type { OpenWire, UpgradeRequest, WireProtocol } from './exec-wire.ts';
 import { handshakeError, handshakeFailure } from './handshake-failure.ts';
 import { MessageBuffers } from './message-buffers.ts';
 import { type ExecProtocol, execProtocols, ProtocolOrder } from './protocol-order.ts';
 import { spdyProtocol } from './spdy/spdy-protocol.ts';
 import { messageBufferBytes } from './stdin-frames.ts';
-import { requestUpgrade, type UpgradeRequest } from './upgrade.ts';
+import { upgradeTargetOf } from './upgrade.ts';
 import { WebSocketProtocol } from './websocket/web-socket-protocol.ts';
 
-/** Options of `openExec`. Its signal covers the opening alone; an open connection is let go by `close()`. */
+/** Options of `openExec`. The signal covers only the opening: `close()` ends an open connection. */
 export interface OpenExecOptions extends AbortOptions {
   /**
-   * What to try, each alone: a server that knows v5 takes it whatever the order in one offer. Reordered by what is learned of them.
+   * The protocols to try, each in a request of its own: a server that supports v5 selects it
+   * whatever its position in an offer. The results of attempts change the order.
    *
    * @defaultValue v4 and v5, over WebSocket
    */
   readonly protocols?: ProtocolOrder | undefined;
-  /** The time for connection, TLS and answer together. @defaultValue 30_000 */
+  /** The limit for connection, TLS and answer together. @defaultValue 30_000 */
   readonly handshakeTimeoutMs?: number | undefined;
   /** @defaultValue 10_000 */
   readonly pingIntervalMs?: number | undefined;
-  /** The silence after which a connection is dead, whatever TCP says. @defaultValue 60_000 */
+  /** The silence after which a connection is dead, whatever TCP reports. @defaultValue 60_000 */
   readonly deadAfterMs?: number | undefined;
-  /** Shared with other connections. @defaultValue its own */
+  /** Buffers shared with other connections. @defaultValue its own */
   readonly buffers?: MessageBuffers | undefined;
   /** @defaultValue the system's */
   readonly clock?: Clock | undefined;
@@ -43,13 +44,15 @@ const maxBodyBytes = 64 * 1024;
 const tcpKeepAliveMs = 30_000;
 
 /**
- * Opens an exec. Rejects with the signal's own reason, and then leaves nothing behind.
+ * Opens an exec. Rejects with the reason of the signal if it aborts. A rejected call leaves no
+ * resource behind.
  *
- * @throws UnauthorizedError - 401: get an endpoint with fresh credentials, and try again
- * @throws ForbiddenError - 403: the verbs create and get on pods/exec are needed
+ * @throws UnauthorizedError - 401: retry with an endpoint that has fresh credentials
+ * @throws ForbiddenError - 403: the verbs create and get on pods/exec are required
  * @throws TooManyRequestsError - 429
- * @throws UnsupportedSubprotocolError - the server speaks none of the sub-protocols
- * @throws ExecHandshakeFailedError - any other refusal, or no answer; `retryable` where the container isn't up yet, or the server isn't
+ * @throws UnsupportedSubprotocolError - the server supports none of the protocols
+ * @throws ExecHandshakeFailedError - any other refusal, or no answer; `retryable` if the container
+ * or the server is not up yet
  */
 export async function openExec(endpoint: ExecEndpoint, options: OpenExecOptions = {}): Promise<ExecConnection> {
   options.signal?.throwIfAborted();
@@ -65,7 +68,7 @@ export async function openExec(endpoint: ExecEndpoint, options: OpenExecOptions 
       refusal = error;
     }
   }
-  // Where nothing else is left to try, what was said stands for itself.
+  // SPDY was the last attempt, so its refusal is the result.
   if (names.at(-1) === spdyProtocol.name && refusal instanceof Error && refusal.cause instanceof KubernetesWorkerError)
     throw refusal.cause;
   const detail = refusal instanceof Error ? refusal.message : String(refusal);
@@ -74,16 +77,18 @@ export async function openExec(endpoint: ExecEndpoint, options: OpenExecOptions 
 
 type HandshakeOptions = OpenExecOptions & { readonly protocols: ProtocolOrder };
 
-/** One attempt: settles once, and lets go of timer, listener and socket in whatever way it does. */
+/**
+ * One attempt. It settles once, and then releases its timer, its listener and, unless it succeeded,
+ * its socket.
+ */
 class Handshake {
   readonly result: Promise<ExecConnection>;
   readonly #endpoint: ExecEndpoint;
   readonly #protocol: WireProtocol;
   readonly #options: HandshakeOptions;
   readonly #settled: PromiseWithResolvers<ExecConnection> = Promise.withResolvers<ExecConnection>();
-  readonly #givenUp = new AbortController();
-  #upgrade: UpgradeRequest | undefined;
-  #socket: Socket | undefined;
+  readonly #aborted = new AbortController();
+  #request: UpgradeRequest | undefined;
 
   constructor(endpoint: ExecEndpoint, protocol: WireProtocol, options: HandshakeOptions) {
     this.#endpoint = endpoint;
@@ -104,7 +109,7 @@ class Handshake {
       this.#connect();
       return await promise;
     } catch (error) {
-      this.#letGo();
+      this.#abort();
       throw error;
     } finally {
       timer.clear();
@@ -113,50 +118,31 @@ class Handshake {
   }
 
   #connect(): void {
-    const { reject } = this.#settled;
-    let upgrade: UpgradeRequest;
+    const { reject, resolve } = this.#settled;
+    const { name } = this.#protocol;
     try {
-      upgrade = requestUpgrade(this.#endpoint, this.#protocol, this.#givenUp.signal);
+      this.#request = this.#protocol.request(upgradeTargetOf(this.#endpoint, this.#aborted.signal), {
+        switched: (socket, open) => resolve(this.#connection(socket, open)),
+        mismatched: (detail) => reject(new UnsupportedSubprotocolError([name], detail)),
+        refused: (answer) => this.#readAnswer(answer),
+        failed: (error) => reject(handshakeError(error)),
+      });
     } catch (error) {
       throw handshakeError(error instanceof Error ? error : new Error(String(error)));
     }
-    this.#upgrade = upgrade;
-    upgrade.request.on('error', (error) => reject(handshakeError(error)));
-    upgrade.request.on('upgrade', (answer, socket, head) => this.#open(upgrade, socket, { answer, head }));
-    upgrade.request.on('response', (answer) => this.#readAnswer(answer));
   }
 
-  #open(
-    upgrade: UpgradeRequest,
-    socket: Socket,
-    { answer, head }: { readonly answer: IncomingMessage; readonly head: Buffer },
-  ): void {
-    this.#socket = socket;
-    const { reject, resolve } = this.#settled;
-    const problem = upgrade.offer.problemOf(answer.headers);
-    if (problem?.of === 'protocol') reject(new UnsupportedSubprotocolError([this.#protocol.name], problem.detail));
-    else if (problem !== undefined) reject(new ExecHandshakeFailedError(problem.detail, { retryable: true }));
-    else resolve(this.#connection(upgrade.offer, { socket, head, reading: upgrade.reading }));
-  }
-
-  #connection(offer: WireOffer, upgraded: UpgradedSocket): ExecConnection {
+  #connection(socket: Socket, open: OpenWire): ExecConnection {
     const { pingIntervalMs = 10_000, deadAfterMs = 60_000, clock = systemClock() } = this.#options;
     const { buffers = new MessageBuffers(messageBufferBytes) } = this.#options;
-    upgraded.socket.setKeepAlive(true, tcpKeepAliveMs);
+    socket.setKeepAlive(true, tcpKeepAliveMs);
     const { protocols } = this.#options;
     const { name: protocol } = this.#protocol;
-    const heard = (something: boolean): void => {
-      if (something) protocols.prove(protocol);
+    const responded = (hasData: boolean): void => {
+      if (hasData) protocols.prove(protocol);
       else protocols.doubt(protocol);
     };
-    return new ExecConnection((handlers) => offer.open(upgraded, handlers), {
-      protocol,
-      pingIntervalMs,
-      deadAfterMs,
-      clock,
-      buffers,
-      heard,
-    });
+    return new ExecConnection(open, { protocol, pingIntervalMs, deadAfterMs, clock, buffers, responded });
   }
 
   #readAnswer(response: IncomingMessage): void {
@@ -166,10 +152,9 @@ class Handshake {
       const { headers, statusCode } = response;
       const body = Buffer.concat(chunks).toString('utf8', 0, maxBodyBytes);
       const answer = { status: statusCode ?? 0, body, retryAfter: headers['retry-after'], location: headers.location };
-      const isUnknown = this.#upgrade?.offer.isUnknown(answer) === true;
       const failure = handshakeFailure(answer, this.#endpoint.url);
       this.#settled.reject(
-        isUnknown
+        this.#protocol.isUnknown(answer)
           ? new UnsupportedSubprotocolError([this.#protocol.name], failure.message, { cause: failure })
           : failure,
       );
@@ -179,14 +164,13 @@ class Handshake {
       size += chunk.byteLength;
       if (size >= maxBodyBytes) finish();
     });
-    // A body that is cut short says enough.
+    // A truncated body still describes the refusal.
     for (const event of ['end', 'error', 'close']) response.on(event, finish);
   }
 
-  #letGo(): void {
-    this.#givenUp.abort();
-    this.#upgrade?.request.destroy();
-    this.#socket?.destroy();
+  #abort(): void {
+    this.#aborted.abort();
+    this.#request?.destroy();
   }
 }
 

@@ -1,14 +1,20 @@
 /**
- * What an exec goes over: SPDY, or a sub-protocol of WebSocket.
+ * What carries an exec: SPDY, or a sub-protocol of WebSocket.
  *
  * @public
  */
 export type ExecProtocol = 'SPDY/3.1' | 'v4.channel.k8s.io' | 'v5.channel.k8s.io';
 
-/** By their speed (ADR 11): the API server passes the first two through unread, and the container runtime takes SPDY apart at less than half the cost of WebSocket. */
+/**
+ * Ordered by speed (ADR 11): the API server passes the first two through unread, and SPDY costs the
+ * container runtime less than half of WebSocket.
+ */
 export const execProtocols: readonly ExecProtocol[] = ['SPDY/3.1', 'v4.channel.k8s.io', 'v5.channel.k8s.io'];
 
-/** The protocols of a cluster's execs, in the order in which they are tried. Shared by all of a worker's connections. */
+/**
+ * The protocols of a cluster's execs, in the order of the attempts. Shared by all connections of a
+ * worker.
+ */
 export class ProtocolOrder {
   #names: readonly ExecProtocol[];
   #isProven = false;
@@ -21,14 +27,20 @@ export class ProtocolOrder {
     return this.#names;
   }
 
-  /** Something came over it: if it is the first, it is tried first from now on. */
+  /**
+   * Records that data arrived over a protocol. The first proven protocol is tried first from now
+   * on.
+   */
   prove(name: ExecProtocol): void {
     if (this.#isProven) return;
     this.#isProven = true;
     if (this.#names[0] !== name) this.#names = [name, ...this.#without(name)];
   }
 
-  /** Nothing came over it, as where a proxy lets it begin and then keeps its bytes: as long as none is proven, it is tried last. */
+  /**
+   * Records that no data arrived over a protocol, for example because a proxy accepts the upgrade
+   * and then holds the bytes. As long as no protocol is proven, this one is tried last.
+   */
   doubt(name: ExecProtocol): void {
     if (!this.#isProven) this.#names = [...this.#without(name), name];
   }

@@ -5,7 +5,7 @@ import { connect as tlsConnect } from 'node:tls';
 
 import { connectBySocks } from './socks-handshake.ts';
 
-/** Where a tunnel leads. */
+/** The far end of a tunnel. */
 export interface TunnelTarget {
   readonly host: string;
   readonly port: number;
@@ -19,14 +19,15 @@ const defaultPorts: Readonly<Record<string, number>> = {
 };
 
 /**
- * A connection through a proxy, by CONNECT or SOCKS 5. The proxy resolves the host's name. When the signal aborts, the
- * socket is destroyed, whatever the proxy was about.
+ * Opens a connection through a proxy, by CONNECT or SOCKS 5. The proxy resolves the host's name.
+ * The signal destroys the socket in any phase.
  */
 export async function openTunnel(proxy: string, target: TunnelTarget, signal: AbortSignal): Promise<Socket> {
   signal.throwIfAborted();
   const url = new URL(proxy);
   const socket = connectToProxy(url);
-  // The user of the socket reports an error, which may come before, or once more.
+  // An error rejects below, or is reported by the user of the socket. It may be emitted more than
+  // once.
   socket.on('error', () => undefined);
   try {
     using _listener = addAbortListener(signal, () => socket.destroy(signal.reason as Error));
@@ -78,7 +79,7 @@ async function connectByHttp(
     createConnection: () => socket,
   });
   request.on('error', reject);
-  // Node calls any answer to CONNECT so, a refusal as well.
+  // Node emits this for any answer to CONNECT, also for a refusal.
   request.on('connect', ({ statusCode = 0 }, _socket, head: Buffer) => {
     if (statusCode < 200 || statusCode > 299) reject(new Error(`the proxy answers CONNECT with HTTP ${statusCode}`));
     else resolve();

@@ -1,18 +1,22 @@
-/** A message that begins with less does not go into a block, which whoever keeps a line of it would keep whole. */
+/** Smaller messages do not go into a block, so a retained slice does not pin a whole block. */
 const smallBytes = 4 * 1024;
 const firstBlockBytes: number = 32 * 1024;
 const largestBlockBytes: number = 256 * 1024;
 
-/** Copies what was read, piece behind piece, into blocks that are nobody else's and are never used again. They grow, so that a connection over which little comes holds little. */
+/**
+ * Copies received bytes one behind the other into blocks that are never reused. The blocks grow, so
+ * that a connection with little traffic holds little memory.
+ */
 export class ReceivedBytes {
   #block: Buffer = Buffer.alloc(0);
   #filled = 0;
   #isLarge = false;
 
-  /** `isFirst`: a message begins with these bytes. */
+  /** Returns a copy. `isFirst` is true if a message begins with these bytes. */
   copy(bytes: Uint8Array, isFirst: boolean): Buffer {
     const { byteLength } = bytes;
-    // The end of a large message goes where its beginning is, however short it is: what lies together need not be put together.
+    // The end of a large message goes behind its beginning, however short the end is: adjacent
+    // bytes need not be joined later.
     if (isFirst || byteLength >= smallBytes) this.#isLarge = byteLength >= smallBytes;
     if (!this.#isLarge || byteLength > largestBlockBytes) return Buffer.from(bytes);
     if (this.#filled + byteLength > this.#block.byteLength) {

@@ -17,7 +17,10 @@ const refusals = [
   'address type not supported',
 ];
 
-/** Asks a SOCKS 5 proxy (RFC 1928, with the password of RFC 1929) for a connection. Leaves what comes behind the answer in the socket. */
+/**
+ * Requests a connection from a SOCKS 5 proxy (RFC 1928, with the password of RFC 1929). Leaves the
+ * bytes behind the answer in the socket.
+ */
 export async function connectBySocks(
   socket: Socket,
   target: { readonly host: string; readonly port: number },
@@ -49,7 +52,7 @@ function addressOf(host: string): Buffer {
 }
 
 function ipv6Bytes(address: string): Buffer {
-  // A URL writes an address without an IPv4 part, and leaves out at most one run of zeros.
+  // A URL normalizes an address: no IPv4 part, and at most one omitted run of zeros.
   const url = new URL(`http://[${address}]/`).hostname.slice(1, -1);
   const [before = [], after = []] = url.split('::').map((part) => part.split(':').filter((group) => group !== ''));
   const groups = [...before, ...Array<string>(8 - before.length - after.length).fill('0'), ...after];
@@ -72,7 +75,7 @@ async function readBytes(socket: Socket, count: number): Promise<Buffer> {
   }
 }
 
-/** Rejects with the error of the socket. */
+/** Resolves when the socket is readable or has ended. Rejects with its error. */
 async function readableOrClosed(socket: Socket): Promise<void> {
   const over = new AbortController();
   const events = ['readable', 'end', 'close'].map((event) => once(socket, event, { signal: over.signal }));

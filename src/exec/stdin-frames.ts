@@ -2,27 +2,32 @@ import { type ExecWire, messageHeadBytes } from './exec-wire.ts';
 import type { MessageBuffers } from './message-buffers.ts';
 
 /**
- * The most bytes of stdin in one message, far below the server's cap of 32 MiB, above which it closes without a status. A container runtime written in Go
- * reads a message of WebSocket into a slice that it grows step by step, and each step is garbage: with its channel's byte, this fits one step exactly, and makes
- * less garbage for a byte than messages of 32, 64, 128 or 256 KiB do.
+ * The most bytes of stdin in one message, far below the server's limit of 32 MiB, above which the
+ * server closes without a status. A container runtime written in Go reads a message of WebSocket
+ * into a slice that it grows step by step, and each step is garbage. With its channel's byte, a
+ * message of this size fits one step exactly, and causes less garbage per byte than messages of 32,
+ * 64, 128 or 256 KiB.
  */
 export const maxStdinBytes: number = 57_342;
 
-/** What a buffer for the largest message needs. */
+/** The size of a buffer for the largest message. */
 export const messageBufferBytes: number = messageHeadBytes + maxStdinBytes;
 
-/** Below this a message has memory of its own. */
+/** Smaller messages get their own buffer, outside of the pool. */
 const smallBytes = 4 * 1024;
 
-/** A message for stdin as it goes to the socket. */
+/** A message for stdin, ready for the wire. */
 export interface StdinFrame {
   readonly bytes: Buffer;
   readonly stdinBytes: number;
-  /** To be called when the socket has taken the bytes, once. */
+  /** Releases the bytes. To be called once, after they have been sent. */
   release(): void;
 }
 
-/** Makes messages for stdin: as few as possible, each byte copied once, next to its head, so that nothing on the way to the wire has to put them together. */
+/**
+ * Creates messages for stdin, as few as possible. It copies each byte once, directly behind the
+ * message's head, so that head and bytes need not be joined later.
+ */
 export class StdinFrames {
   readonly #buffers: MessageBuffers;
   readonly #wire: Pick<ExecWire, 'stdinInPlace'>;
@@ -32,7 +37,9 @@ export class StdinFrames {
     this.#wire = wire;
   }
 
-  /** Carries these bytes, in order; nothing for no bytes. They may be changed afterwards. */
+  /**
+   * Yields messages with these bytes in order, none for no bytes. The chunks may change afterwards.
+   */
   *encode(chunks: readonly Uint8Array[]): Generator<StdinFrame, void, undefined> {
     const reader = new ChunkReader(chunks);
     let left = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
@@ -45,15 +52,15 @@ export class StdinFrames {
 
   #frame(reader: ChunkReader, stdinBytes: number): StdinFrame {
     const isSmall = stdinBytes < smallBytes;
-    const buffer = isSmall ? Buffer.allocUnsafe(messageHeadBytes + stdinBytes) : this.#buffers.take();
+    const buffer = isSmall ? Buffer.allocUnsafe(messageHeadBytes + stdinBytes) : this.#buffers.acquire();
     const bytes = buffer.subarray(0, messageHeadBytes + stdinBytes);
     reader.copyTo(bytes.subarray(messageHeadBytes));
     const frame = this.#wire.stdinInPlace(bytes, messageHeadBytes);
-    return { bytes: frame, stdinBytes, release: () => (isSmall ? undefined : this.#buffers.giveBack(buffer)) };
+    return { bytes: frame, stdinBytes, release: () => (isSmall ? undefined : this.#buffers.release(buffer)) };
   }
 }
 
-/** Reads a list of chunks as if it was one. */
+/** Reads a list of chunks as one sequence of bytes. */
 class ChunkReader {
   readonly #chunks: readonly Uint8Array[];
   #index = 0;
@@ -63,7 +70,7 @@ class ChunkReader {
     this.#chunks = chunks;
   }
 
-  /** Fills the target; the chunks must have that much left. */
+  /** Fills the target. The chunks must have that many bytes left. */
   copyTo(target: Uint8Array): void {
     let written = 0;
     while (written < target.byteLength) {

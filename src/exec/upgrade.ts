@@ -1,68 +1,67 @@
-import { type ClientRequest, request as httpRequest } from 'node:http';
-import { request as httpsRequest, type RequestOptions } from 'node:https';
+import type { RequestOptions } from 'node:https';
 import { isIP, type Socket, connect as tcpConnect } from 'node:net';
 import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
 
-import { DirectReading } from './direct-reading.ts';
+import type { DirectReading } from './direct-reading.ts';
 import type { ExecEndpoint, ExecTls } from './exec-endpoint.ts';
-import type { WireOffer, WireProtocol } from './exec-wire.ts';
 import { openTunnel } from './proxy-tunnel.ts';
 
-/** A request to go on with something else than HTTP. */
-export interface UpgradeRequest {
-  readonly request: ClientRequest;
-  readonly offer: WireOffer;
-  /** Of the connection; none of one through a proxy. */
-  readonly reading: DirectReading | undefined;
+export type CreateConnection = NonNullable<RequestOptions['createConnection']>;
+
+/** Where to send the request for an upgrade, and how to connect. */
+export interface UpgradeTarget {
+  readonly url: URL;
+  /** Whether the connection uses TLS. */
+  readonly isSecure: boolean;
+  /** The endpoint's headers. */
+  readonly headers: Readonly<Record<string, string>>;
+  /**
+   * Returns the option of `node:http` that creates a connection of its own: direct or through the
+   * proxy, with TLS if the URL requires it. A direct connection reads through `reading`.
+   */
+  connector(reading?: DirectReading): CreateConnection;
 }
 
 /**
- * Sends it; its events say what became of it. The signal destroys the connection to a proxy, which the request does
- * not have yet. Throws where the URL, or a header, is none.
+ * Reads an endpoint. The signal destroys the connection to a proxy, which the request does not own
+ * until the tunnel is open.
+ *
+ * @throws TypeError - the URL is invalid
  */
-export function requestUpgrade(endpoint: ExecEndpoint, protocol: WireProtocol, signal: AbortSignal): UpgradeRequest {
+export function upgradeTargetOf(endpoint: ExecEndpoint, signal: AbortSignal): UpgradeTarget {
   const url = new URL(endpoint.url);
   if (url.protocol !== 'wss:' && url.protocol !== 'ws:') throw new TypeError(`the URL's scheme is ${url.protocol}`);
   const isSecure = url.protocol === 'wss:';
-  const offer = protocol.offer(isSecure);
-  const reading = endpoint.proxy === undefined ? new DirectReading() : undefined;
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const port = Number(url.port === '' ? (isSecure ? 443 : 80) : url.port);
-  const tls = isSecure ? defined(endpoint.tls) : {};
-  const options: RequestOptions = {
-    ...tls,
-    host,
-    port,
-    // Else the header Host would name a port that goes without saying.
-    defaultPort: isSecure ? 443 : 80,
-    path: url.pathname + url.search,
-    method: offer.method,
-    headers: { ...endpoint.headers, ...offer.headers, Connection: 'Upgrade' },
-    createConnection: connectionBy(endpoint.proxy, {
-      address: { host, port },
-      tls: isSecure ? tls : undefined,
-      reading,
-      signal,
-    }),
+  const address = { host: url.hostname.replace(/^\[|\]$/g, ''), port: portOf(url) };
+  const tls = isSecure ? defined(endpoint.tls) : undefined;
+  return {
+    url,
+    isSecure,
+    headers: endpoint.headers,
+    connector: (reading) => connectorBy(endpoint.proxy, { address, tls, reading, signal }),
   };
-  const request = isSecure ? httpsRequest(options) : httpRequest(options);
-  request.end();
-  return { request, offer, reading };
+}
+
+/** Returns the port of a WebSocket URL. */
+export function portOf(url: URL): number {
+  return Number(url.port === '' ? defaultPortOf(url) : url.port);
+}
+
+/** Returns the port that a WebSocket URL omits, as the header `Host` does. */
+export function defaultPortOf(url: URL): number {
+  return url.protocol === 'wss:' ? 443 : 80;
 }
 
 interface ConnectionFacts {
   readonly address: { readonly host: string; readonly port: number };
-  /** `undefined`: a connection without TLS. */
+  /** `undefined` for a connection without TLS. */
   readonly tls: ExecTls | undefined;
   readonly reading: DirectReading | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Makes a connection of its own, as `node:http` asks for it: at once, or by the callback. */
-function connectionBy(
-  proxy: string | undefined,
-  facts: ConnectionFacts,
-): NonNullable<RequestOptions['createConnection']> {
+/** A direct connection is returned at once; a tunnel is passed to the callback. */
+function connectorBy(proxy: string | undefined, facts: ConnectionFacts): CreateConnection {
   if (proxy === undefined) return () => connectTo(facts);
   return (_options, done) => {
     openTunnel(proxy, facts.address, facts.signal).then(
@@ -73,7 +72,7 @@ function connectionBy(
             ? tunnel
             : tlsConnect({ ...tlsOptions(facts.address.host, facts.tls), socket: tunnel }),
         ),
-      // The type wants a socket even where there is none.
+      // The type requires a socket even with an error.
       (error: unknown) => done(error instanceof Error ? error : new Error(String(error)), undefined as never),
     );
     return undefined;
@@ -94,7 +93,7 @@ function tlsOptions(host: string, tls: ExecTls): ConnectionOptions {
   return { servername: isIP(host) === 0 ? host : '', ...tls };
 }
 
-/** Without what is undefined, which `node:tls` would take for a value. */
+/** Removes undefined values, which `node:tls` treats as values. */
 function defined<T extends object>(values: T): T {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }

@@ -1,15 +1,26 @@
 import type { Socket } from 'node:net';
 
-import type { UpgradedSocket } from './exec-wire.ts';
+import type { DirectReading } from './direct-reading.ts';
+
+/** A connection that has switched from HTTP, without any listeners. */
+export interface UpgradedSocket {
+  readonly socket: Socket;
+  /** Bytes that came directly behind the answer. */
+  readonly head: Buffer;
+  readonly reading: DirectReading;
+}
 
 export interface WireSocketHandlers {
-  /** Some bytes that came, the callee's until it returns; what it throws ends the connection. */
+  /**
+   * Receives bytes, which are valid only until it returns. An error that it throws ends the
+   * connection.
+   */
   read(bytes: Buffer): void;
-  /** Called once: no more can come. */
+  /** Called once, after the last bytes. */
   closed(error: Error | undefined): void;
 }
 
-/** The socket below a wire: it is always read, and ends once. */
+/** The socket below a wire. It is always read, and reports its end once. */
 export class WireSocket {
   readonly #upgraded: UpgradedSocket;
   readonly #socket: Socket;
@@ -23,25 +34,25 @@ export class WireSocket {
     this.#handlers = handlers;
   }
 
-  /** Begins to read. Called once, at once. */
+  /** Starts to read. Called once, in the same turn in which the socket switched protocols. */
   start(): void {
     const { socket, head, reading } = this.#upgraded;
     socket.setTimeout(0).setNoDelay(true);
     socket.on('error', (error) => (this.#error ??= error));
     socket.on('close', () => this.#finish());
-    // The server's FIN ends our side as well.
+    // A FIN of the server ends both directions.
     socket.on('end', () => this.#finish());
     if (head.byteLength > 0) this.#read(head);
-    // What the stream still has comes first, and nothing behind it any more where reading is direct.
+    // The stream delivers the bytes that it still holds, and none after them if reading is direct.
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    reading?.begin((bytes) => this.#read(bytes));
+    reading.begin((bytes) => this.#read(bytes));
   }
 
   get bytesRead(): number {
     return this.#socket.bytesRead;
   }
 
-  /** Whether it was let go of, or has ended. */
+  /** Whether the socket was terminated or has ended. */
   get isClosed(): boolean {
     return this.#closed;
   }
@@ -50,12 +61,12 @@ export class WireSocket {
     this.#socket.write(bytes, done);
   }
 
-  /** Sends something that nobody waits for, if that can still be sent. */
-  say(bytes: Buffer): void {
+  /** Sends bytes without a callback, unless the socket is closed. */
+  send(bytes: Buffer): void {
     if (!this.#closed && this.#socket.writable) this.#socket.write(bytes);
   }
 
-  /** `closed` is not called any more. Idempotent. */
+  /** Destroys the socket. `closed` is not called afterwards. Idempotent. */
   terminate(): void {
     this.#closed = true;
     this.#socket.destroy();

@@ -1,13 +1,16 @@
-/** Types of control frames (SPDY/3.1, 2.6). Of the others an exec's client needs nothing. */
+/** Types of control frames (SPDY/3.1, 2.6) that the client of an exec needs. */
 export const controlTypes = { synStream: 1, rstStream: 3, ping: 6 } as const;
 
-/** A data frame's head, and the beginning of a control frame. */
+/** The size of the head of a data frame, and of the first part of a control frame. */
 export const headBytes = 8;
 
 const version = 3;
 const maxFrameLength = 0xff_ff_ff;
 
-/** Opens a stream with one header, its type. `isFirst`: no other was opened on this connection. */
+/**
+ * Returns the frame that opens a stream with one header, its type. `isFirst` is true for the
+ * connection's first stream.
+ */
 export function streamFrame(stream: number, type: string, isFirst: boolean): Buffer {
   return controlFrame(
     controlTypes.synStream,
@@ -20,7 +23,8 @@ export function pingFrame(id: number): Buffer {
 }
 
 /**
- * Makes the payload that begins at `payloadAt` in `bytes` a data frame: writes its head right before it.
+ * Turns the payload that begins at `payloadAt` in `bytes` into a data frame: writes the head
+ * directly before it.
  *
  * @returns the frame, a view of `bytes`
  */
@@ -43,17 +47,19 @@ function controlFrame(type: number, payload: Buffer): Buffer {
 }
 
 /**
- * A header as part of a connection's one zlib stream: as it is, in a stored block. Such a stream needs neither the dictionary that SPDY has for it nor a state between frames.
+ * Returns a header as part of the connection's one zlib stream, uncompressed in a stored block.
+ * This needs neither SPDY's dictionary nor a state between frames.
  */
 function headerBlock(name: string, value: string, isFirst: boolean): Buffer {
   const texts = [name, value].flatMap((text) => [uint32(Buffer.byteLength(text)), Buffer.from(text)]);
   const block = Buffer.concat([uint32(1), ...texts]);
-  // RFC 1951, 3.2.4: not the last block, stored, its length and that inverted. What ends it flushes: an empty stored block.
+  // RFC 1951, 3.2.4: not the last block, stored, the length and its complement. An empty stored
+  // block behind it flushes the stream.
   const stored = Buffer.alloc(5);
   stored.writeUInt16LE(block.byteLength, 1);
   stored.writeUInt16LE(0xffff - block.byteLength, 3);
   const flush = Buffer.from([0, 0, 0, 0xff, 0xff]);
-  // RFC 1950, 2.2: deflate, the fastest.
+  // RFC 1950, 2.2: deflate, the fastest level.
   return Buffer.concat([isFirst ? Buffer.from([0x78, 0x01]) : Buffer.alloc(0), stored, block, flush]);
 }
 

@@ -1,13 +1,16 @@
 import { ProtocolViolationError } from '../../errors/connection.ts';
 import { controlTypes, headBytes } from './spdy-frames.ts';
 
-/** Who gets what the server sends. */
+/** Receives the server's frames. */
 export interface SpdySink {
-  /** Some bytes of a data frame, one at least; `isFirst` where the frame begins with them. They are a view of what was pushed. */
+  /**
+   * Receives at least one byte of a data frame. `isFirst` is true if the frame begins with these
+   * bytes. They are a view of the pushed chunk.
+   */
   data(stream: number, bytes: Buffer, isFirst: boolean): void;
-  /** The server sends no more on a stream. */
+  /** The server has ended a stream. */
   ended(stream: number): void;
-  /** The server has given a stream up. */
+  /** The server has aborted a stream. */
   reset(stream: number, status: number): void;
   ping(id: number): void;
 }
@@ -16,15 +19,16 @@ const maxControlBytes: number = 64 * 1024;
 const finFlag = 0x01;
 
 /**
- * Takes a server's bytes apart into frames of SPDY/3.1. Data is given in the pieces in which it comes: it is neither gathered nor copied. Of control frames those that an exec's client
- * needs are given; replies, settings, headers, windows (which Kubernetes' servers do not use) and the server's word that it takes no more streams are dropped. After it has thrown it must not be used
- * again.
+ * Parses a server's bytes into frames of SPDY/3.1. It delivers data in the pieces in which it
+ * arrives, without gathering or copying it. It delivers the control frames that the client of an
+ * exec needs, and discards replies, settings, headers, windows (which Kubernetes' servers do not
+ * use) and GOAWAY. After an error it must not be used again.
  */
 export class SpdyParser {
   readonly #sink: SpdySink;
   readonly #head: Buffer = Buffer.alloc(headBytes);
   #headHas = 0;
-  /** Of the frame's payload. */
+  /** Bytes of the frame's payload that have not arrived yet. */
   #left = 0;
   #isFirst = false;
   #control: Buffer[] = [];
@@ -33,7 +37,7 @@ export class SpdyParser {
     this.#sink = sink;
   }
 
-  /** @throws ProtocolViolationError - no server may send this; what the sink throws goes through */
+  /** @throws ProtocolViolationError - the frame is invalid. Errors of the sink pass through. */
   push(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.byteLength) {
@@ -52,7 +56,7 @@ export class SpdyParser {
     return ((this.#head[0] ?? 0) & 0x80) !== 0;
   }
 
-  /** How many bytes of the chunk it has used. */
+  /** Returns how many bytes of the chunk it has used. */
   #takeHead(chunk: Buffer, at: number): number {
     const used = chunk.copy(this.#head, this.#headHas, at, at + headBytes - this.#headHas);
     this.#headHas += used;
@@ -61,7 +65,7 @@ export class SpdyParser {
     this.#left = this.#head.readUIntBE(5, 3);
     this.#isFirst = true;
     if (this.#isControl && this.#head.readUInt16BE(0) !== 0x8003)
-      throw new ProtocolViolationError('a frame that is none of SPDY/3');
+      throw new ProtocolViolationError('a frame of another protocol than SPDY/3');
     if (this.#isControl && this.#left > maxControlBytes)
       throw new ProtocolViolationError(`a SPDY control frame of ${this.#left} bytes`);
     if (this.#left === 0) this.#end();

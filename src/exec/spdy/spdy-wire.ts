@@ -1,10 +1,11 @@
 import { channels } from '../channels.ts';
-import type { ExecWire, UpgradedSocket, WireHandlers } from '../exec-wire.ts';
-import { WireSocket } from '../wire-socket.ts';
+import type { ExecWire, WireHandlers } from '../exec-wire.ts';
+import { ReceivedBytes } from '../received-bytes.ts';
+import { type UpgradedSocket, WireSocket } from '../wire-socket.ts';
 import { dataFrameInPlace, pingFrame, streamFrame } from './spdy-frames.ts';
 import { SpdyParser } from './spdy-parser.ts';
 
-/** A client's streams have odd numbers that grow. In this order, which is kubectl's. */
+/** A client's streams have increasing odd numbers. The order is kubectl's. */
 const streams = [
   { id: 1, type: 'error', channel: channels.status },
   { id: 3, type: 'stdin', channel: channels.stdin },
@@ -13,11 +14,12 @@ const streams = [
 ] as const;
 const stdin = 3;
 
-/** The channels of an exec as streams of SPDY/3.1. There is no flow control but the socket's. */
+/** The channels of an exec as streams of SPDY/3.1. The only flow control is the socket's. */
 export class SpdyWire implements ExecWire {
   readonly #socket: WireSocket;
   readonly #parser: SpdyParser;
   readonly #handlers: WireHandlers;
+  readonly #received = new ReceivedBytes();
   #pingId = -1;
 
   constructor(upgraded: UpgradedSocket, handlers: WireHandlers) {
@@ -35,7 +37,7 @@ export class SpdyWire implements ExecWire {
   }
 
   start(): void {
-    this.#socket.say(Buffer.concat(streams.map(({ id, type }, index) => streamFrame(id, type, index === 0))));
+    this.#socket.send(Buffer.concat(streams.map(({ id, type }, index) => streamFrame(id, type, index === 0))));
     this.#socket.start();
   }
 
@@ -53,7 +55,7 @@ export class SpdyWire implements ExecWire {
 
   ping(): void {
     this.#pingId += 2;
-    this.#socket.say(pingFrame(this.#pingId));
+    this.#socket.send(pingFrame(this.#pingId));
   }
 
   terminate(): void {
@@ -63,10 +65,13 @@ export class SpdyWire implements ExecWire {
   #receive(stream: number, bytes: Buffer, isFirst: boolean): void {
     if (this.#socket.isClosed) return;
     const channel = streams.find(({ id }) => id === stream)?.channel;
-    if (channel !== undefined) this.#handlers.data(channel, bytes, isFirst);
+    if (channel !== undefined) this.#handlers.data(channel, this.#received.copy(bytes, isFirst));
   }
 
-  /** The status is the last that a server says; without one there is nothing to wait for. The end of any other stream says nothing that the status does not. */
+  /**
+   * The status is the last message of a server, so the end of its stream ends the wire. The end of
+   * any other stream adds nothing to the status.
+   */
   #ended(stream: number): void {
     if (typeOf(stream) === 'error') this.#end('SPDY status stream ended');
   }
@@ -77,9 +82,12 @@ export class SpdyWire implements ExecWire {
     this.#handlers.closed(how, undefined);
   }
 
-  /** One of the server's is answered; one of ours is an answer. */
+  /**
+   * Answers a ping of the server, which has an even number. An odd number is the answer to one of
+   * ours.
+   */
   #ping(id: number): void {
-    if (id % 2 === 0) this.#socket.say(pingFrame(id));
+    if (id % 2 === 0) this.#socket.send(pingFrame(id));
   }
 }
 

@@ -1,17 +1,18 @@
-/** The most bytes of a frame's header. */
+/** The size of the longest header of a frame. */
 const maxHeaderBytes = 14;
 
-/** Makes the four bytes that a frame is masked with. */
+/** Writes the four bytes of a frame's mask. */
 export type MaskMaker = (mask: Buffer) => void;
 
-/** How long the header of a frame with so many bytes of payload is, its mask included. */
+/** Returns the size of the header, mask included, for a payload of this size. */
 export function headerBytesOf(payloadBytes: number): number {
   return payloadBytes < 126 ? 6 : payloadBytes < 65_536 ? 8 : maxHeaderBytes;
 }
 
 /**
- * Makes the payload that begins at `payloadAt` in `bytes` a frame: writes the header right before it, and masks it. Each message is one frame: Kubernetes' servers take a frame
- * for a message, whether it is final or not.
+ * Turns the payload that begins at `payloadAt` in `bytes` into a frame: writes the header directly
+ * before it, and masks it. Each message is one frame, because Kubernetes' servers take a frame for
+ * a message, whether it is final or not.
  *
  * @returns the frame, a view of `bytes`
  */
@@ -30,7 +31,7 @@ export function frameInPlace(
   return frame;
 }
 
-/** A frame of its own memory, for small payloads. */
+/** Returns a frame in its own memory, for small payloads. */
 export function encodeFrame(payload: Uint8Array, how: { readonly opcode: number; readonly mask: MaskMaker }): Buffer {
   const bytes = Buffer.allocUnsafe(maxHeaderBytes + payload.byteLength);
   bytes.set(payload, maxHeaderBytes);

@@ -3,41 +3,45 @@ import { ProtocolViolationError } from '../../errors/connection.ts';
 /** Opcodes of WebSocket frames (RFC 6455, 5.2). */
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
-/** Who gets what the server sends. */
+/** Receives the server's frames. */
 export interface FrameSink {
-  /** Some bytes of a binary message, one at least; `isFirst` where the message begins with them. They are a view of what was pushed. */
+  /**
+   * Receives at least one byte of a binary message. `isFirst` is true if the message begins with
+   * these bytes. They are a view of the pushed chunk.
+   */
   data(bytes: Buffer, isFirst: boolean): void;
   ping(payload: Buffer): void;
   close(code: number, reason: Buffer): void;
 }
 
-/** One MiB above the most that a Kubernetes server sends in a message. */
+/** One MiB above the largest message of a Kubernetes server. */
 const maxFrameBytes = 33 * 1024 * 1024;
 const maxControlBytes = 125;
-/** What the peer says that closes without a code. */
+/** The code that stands for a close without a code. */
 export const noCode = 1005;
 
 /**
- * Takes a server's bytes apart into frames. Data is given in the pieces in which it comes: it is neither gathered nor copied, so the size of messages costs nothing. Texts
- * are dropped. After it has thrown it must not be used again.
+ * Parses a server's bytes into frames. It delivers data in the pieces in which it arrives, without
+ * gathering or copying it, so the size of a message costs no memory. It discards texts. After an
+ * error it must not be used again.
  */
 export class FrameParser {
   readonly #sink: FrameSink;
   readonly #header: Buffer = Buffer.alloc(10);
   #headerBytes = 0;
-  /** Of the frame's payload. */
+  /** Bytes of the frame's payload that have not arrived yet. */
   #left = 0;
   #opcode: number = opcodes.binary;
   #control: Buffer[] = [];
-  /** The message whose frames come: none, a binary one before its first byte, or one that goes on. */
-  #message: 'none' | 'begins' | 'goes on' | 'dropped' = 'none';
+  /** The state of the present message. `begins` lasts until the first byte of a binary message. */
+  #message: 'none' | 'begins' | 'continues' | 'dropped' = 'none';
   #isLastFrame = true;
 
   constructor(sink: FrameSink) {
     this.#sink = sink;
   }
 
-  /** @throws ProtocolViolationError - no server may send this; what the sink throws goes through */
+  /** @throws ProtocolViolationError - the frame is invalid. Errors of the sink pass through. */
   push(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.byteLength) {
@@ -52,7 +56,7 @@ export class FrameParser {
     }
   }
 
-  /** How many bytes of the chunk it has used. */
+  /** Returns how many bytes of the chunk it has used. */
   #takeHeader(chunk: Buffer, at: number): number {
     const header = this.#header;
     const wanted = headerBytes(header, this.#headerBytes);
@@ -75,16 +79,16 @@ export class FrameParser {
       throw new ProtocolViolationError('a WebSocket frame with an extension or a mask');
     if (length > maxFrameBytes) throw new ProtocolViolationError(`a WebSocket frame of ${length} bytes`);
     if (this.#isControl && (!isFinal || length > maxControlBytes))
-      throw new ProtocolViolationError('a WebSocket control frame that is none');
+      throw new ProtocolViolationError('an invalid WebSocket control frame');
     if (!this.#isControl) this.#beginData(isFinal);
     this.#left = length;
   }
 
   #beginData(isFinal: boolean): void {
-    const goesOn = this.#opcode === opcodes.continuation;
-    if (goesOn !== (this.#message !== 'none') || this.#opcode > opcodes.binary)
-      throw new ProtocolViolationError(`a WebSocket frame of type ${this.#opcode} that does not belong there`);
-    if (!goesOn) this.#message = this.#opcode === opcodes.binary ? 'begins' : 'dropped';
+    const isContinuation = this.#opcode === opcodes.continuation;
+    if (isContinuation !== (this.#message !== 'none') || this.#opcode > opcodes.binary)
+      throw new ProtocolViolationError(`a WebSocket frame of type ${this.#opcode} in the wrong place`);
+    if (!isContinuation) this.#message = this.#opcode === opcodes.binary ? 'begins' : 'dropped';
     this.#isLastFrame = isFinal;
   }
 
@@ -92,7 +96,7 @@ export class FrameParser {
     if (this.#isControl) this.#control.push(Buffer.from(bytes));
     else if (this.#message !== 'dropped') {
       const isFirst = this.#message === 'begins';
-      this.#message = 'goes on';
+      this.#message = 'continues';
       this.#sink.data(bytes, isFirst);
     }
     if (this.#left === 0) this.#endFrame();
@@ -116,7 +120,7 @@ export class FrameParser {
   }
 }
 
-/** How long a header is, as far as its bytes that are there say. */
+/** Returns the size of a header, as far as its first `have` bytes determine it. */
 function headerBytes(header: Buffer, have: number): number {
   const short = have < 2 ? 0 : (header[1] ?? 0) & 0x7f;
   return short < 126 ? 2 : short === 126 ? 4 : 10;

@@ -1,11 +1,14 @@
 import { createHash, randomBytes, randomFillSync } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 
-import type { UpgradedSocket, WireHandlers, WireOffer, WireProtocol } from '../exec-wire.ts';
+import type { UpgradeHandlers, UpgradeRequest, WireProtocol } from '../exec-wire.ts';
+import type { HandshakeAnswer } from '../handshake-failure.ts';
 import type { ExecProtocol } from '../protocol-order.ts';
+import type { UpgradeTarget } from '../upgrade.ts';
+import { requestUpgrade, type UpgradeOffer } from '../upgrade-request.ts';
 import { WebSocketWire } from './web-socket-wire.ts';
 
-/** What RFC 6455 (1.3) has both ends add to the key. */
+/** Both ends append this to the key (RFC 6455, 1.3). */
 const keySuffix = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 /** WebSocket with one sub-protocol of Kubernetes, offered alone. */
@@ -16,9 +19,10 @@ export class WebSocketProtocol implements WireProtocol {
     this.name = name;
   }
 
-  offer(isSecure: boolean): WireOffer {
+  request(target: UpgradeTarget, handlers: UpgradeHandlers): UpgradeRequest {
     const key = randomBytes(16).toString('base64');
-    return {
+    const mask = target.isSecure ? zeroMask : randomMask;
+    const offer: UpgradeOffer = {
       method: 'GET',
       headers: {
         'Sec-WebSocket-Version': '13',
@@ -26,18 +30,21 @@ export class WebSocketProtocol implements WireProtocol {
         'Sec-WebSocket-Protocol': this.name,
         Upgrade: 'websocket',
       },
-      // What Kubernetes answers where it doesn't know the sub-protocol; everybody who forbids something says what.
-      isUnknown: ({ status, body }) => status === 403 && body === '',
       problemOf: (headers) => problemOf(headers, key, this.name),
-      open: (upgraded: UpgradedSocket, handlers: WireHandlers) =>
-        new WebSocketWire(upgraded, { ...handlers, mask: isSecure ? zeroMask : randomMask }),
+      open: (upgraded, wireHandlers) => new WebSocketWire(upgraded, wireHandlers, mask),
     };
+    return requestUpgrade(target, offer, handlers);
+  }
+
+  /** Kubernetes answers 403 without a body to an unknown sub-protocol. Any other 403 has a body. */
+  isUnknown({ status, body }: HandshakeAnswer): boolean {
+    return status === 403 && body === '';
   }
 }
 
-function problemOf(headers: IncomingHttpHeaders, key: string, protocol: string): ReturnType<WireOffer['problemOf']> {
+function problemOf(headers: IncomingHttpHeaders, key: string, protocol: string): ReturnType<UpgradeOffer['problemOf']> {
   if (headers.upgrade?.toLowerCase() !== 'websocket')
-    return { of: 'answer', detail: 'the server switches to something else than WebSocket' };
+    return { of: 'answer', detail: 'the server switches to another protocol than WebSocket' };
   const accept = createHash('sha1')
     .update(key + keySuffix)
     .digest('base64');
@@ -45,14 +52,18 @@ function problemOf(headers: IncomingHttpHeaders, key: string, protocol: string):
     return { of: 'answer', detail: 'the server has not answered this WebSocket key' };
   if (headers['sec-websocket-extensions'] !== undefined)
     return { of: 'answer', detail: 'the server uses a WebSocket extension that it was not offered' };
-  const picked = headers['sec-websocket-protocol'];
-  if (picked === undefined || picked === '') return { of: 'protocol', detail: 'the server picked no sub-protocol' };
-  if (picked !== protocol)
-    return { of: 'protocol', detail: 'the server picked a sub-protocol that it was not offered' };
+  const selected = headers['sec-websocket-protocol'];
+  if (selected === undefined || selected === '')
+    return { of: 'protocol', detail: 'the server selected no sub-protocol' };
+  if (selected !== protocol)
+    return { of: 'protocol', detail: 'the server selected a sub-protocol that it was not offered' };
   return undefined;
 }
 
-/** Masks keep what a page's script sends from being read as HTTP by a cache on the way. Within TLS nobody on the way reads (ADR 8). */
+/**
+ * Masks prevent a page's script from sending bytes that a cache on the way takes for HTTP. Within
+ * TLS nothing on the way can read them (ADR 8).
+ */
 function zeroMask(mask: Buffer): void {
   mask.fill(0);
 }

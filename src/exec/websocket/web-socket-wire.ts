@@ -1,28 +1,31 @@
 import { quote } from '../../internal/quote.ts';
 import { channels } from '../channels.ts';
-import type { ExecWire, UpgradedSocket, WireHandlers } from '../exec-wire.ts';
-import { WireSocket } from '../wire-socket.ts';
+import type { ExecWire, WireHandlers } from '../exec-wire.ts';
+import { ReceivedBytes } from '../received-bytes.ts';
+import { type UpgradedSocket, WireSocket } from '../wire-socket.ts';
 import { encodeFrame, frameInPlace, type MaskMaker } from './frame-encoding.ts';
 import { FrameParser, noCode, opcodes } from './frame-parser.ts';
 
-/** What stands for the code where the server sent none. */
+/** The code that stands for an end without a close frame. */
 const abnormalClosure = 1006;
 
 /**
- * The channels of an exec over the client's end of a WebSocket (RFC 6455) that is open: the first byte of each message says which one it is for. No extensions, no fragments
- * sent, data given as it comes.
+ * The channels of an exec over the client's end of an open WebSocket (RFC 6455). The first byte of
+ * each message is its channel's number. The wire uses no extensions, sends no fragments, and
+ * delivers data as it arrives.
  */
 export class WebSocketWire implements ExecWire {
   readonly #socket: WireSocket;
   readonly #handlers: WireHandlers;
   readonly #parser: FrameParser;
   readonly #mask: MaskMaker;
-  /** Of the message that is coming. */
+  readonly #received = new ReceivedBytes();
+  /** The channel of the present message. */
   #channel = 0;
-  /** Nothing of its payload was given yet. */
+  /** Whether no byte of the message has been delivered yet. */
   #begins = false;
 
-  constructor(upgraded: UpgradedSocket, { mask, ...handlers }: WireHandlers & { readonly mask: MaskMaker }) {
+  constructor(upgraded: UpgradedSocket, handlers: WireHandlers, mask: MaskMaker) {
     this.#mask = mask;
     this.#handlers = handlers;
     this.#parser = new FrameParser({
@@ -71,19 +74,19 @@ export class WebSocketWire implements ExecWire {
     if (payload.byteLength === 0) return;
     const begins = this.#begins;
     this.#begins = false;
-    this.#handlers.data(this.#channel, payload, begins);
+    this.#handlers.data(this.#channel, this.#received.copy(payload, begins));
   }
 
   #close(code: number, reason: Buffer): void {
     if (this.#socket.isClosed) return;
-    // The server has nothing more to say, nor waits for anything.
+    // A close frame is the server's last.
     this.#control(opcodes.close, code === noCode ? Buffer.alloc(0) : Buffer.from([code >> 8, code & 0xff]));
     this.terminate();
     this.#handlers.closed(describe(code, reason.toString('utf8')), undefined);
   }
 
   #control(opcode: number, payload: Buffer): void {
-    this.#socket.say(encodeFrame(payload, { opcode, mask: this.#mask }));
+    this.#socket.send(encodeFrame(payload, { opcode, mask: this.#mask }));
   }
 }
 

@@ -28,7 +28,7 @@ function exitCode(code: number): object {
   };
 }
 
-describe('an exec connection', () => {
+describe('ExecConnection', () => {
   let server: ScriptedApiServer;
   let clock: VirtualClock;
   let peer: ExecPeer;
@@ -71,8 +71,8 @@ describe('an exec connection', () => {
     return Buffer.concat(received).toString();
   }
 
-  describe('what comes', () => {
-    it('is given as it is, whatever the messages are cut like', async () => {
+  describe('data from the server', () => {
+    it('is delivered unchanged, however the messages are cut', async () => {
       start();
       peer
         .send(1)
@@ -94,7 +94,7 @@ describe('an exec connection', () => {
       expect((await ended).message).to.contain('exit code 3');
     });
 
-    it('survives what means nothing: texts, empty messages, unknown channels, a CLOSE of the server', async () => {
+    it('is ignored if it has no meaning: texts, empty messages, unknown channels, a CLOSE of the server', async () => {
       start();
       peer
         .sendFrame(opcodes.text, Buffer.from('\u0001text'))
@@ -108,18 +108,18 @@ describe('an exec connection', () => {
       expect(text()).to.equal('fine');
     });
 
-    it('on stderr is kept for diagnostics, its last 8 KiB', async () => {
+    it('on stderr is kept for diagnostics: the last 8 KiB', async () => {
       start();
       peer.send(2, 'x'.repeat(20_000)).send(2, 'the end').sendStatus(exitCode(1)).close();
       const reason = await ended;
       expect(connection.stderrTail).to.have.length(8192);
-      expect(reason.message).to.match(/exit code 1; its stderr ends: x+the end$/);
+      expect(reason.message).to.match(/exit code 1; its stderr ends with: x+the end$/);
       expect(received).to.have.length(0);
     });
   });
 
-  describe('what is written', () => {
-    it('arrives byte for byte in masked, whole messages of one frame each', async () => {
+  describe('a write', () => {
+    it('arrives byte for byte in masked, complete messages of one frame each', async () => {
       const bytes = start();
       const payload = Buffer.alloc(3 * maxStdinBytes + 5, 'abcdefg');
       await bytes.write([payload.subarray(0, 10), payload.subarray(10)]);
@@ -130,14 +130,14 @@ describe('an exec connection', () => {
       expect(connection.bytesSent).to.equal(payload.length);
     });
 
-    it('keeps its order over calls at the same time', async () => {
+    it('keeps the order of concurrent calls', async () => {
       const bytes = start();
       await Promise.all(['one ', 'two ', 'three'].map((word) => bytes.write([Buffer.from(word)])));
       await peer.until(() => peer.stdin.length === 13);
       expect(peer.stdin.toString()).to.equal('one two three');
     });
 
-    it('waits while the other end does not read, and goes on when it does', async () => {
+    it('waits while the other end does not read, and continues when it does', async () => {
       const bytes = start();
       peer.socket.pause();
       let isWritten = false;
@@ -149,7 +149,7 @@ describe('an exec connection', () => {
       expect(connection.bytesSent).to.equal(32 * 1024 * 1024);
     });
 
-    it('does not keep what comes from coming', async () => {
+    it('does not block data from the server', async () => {
       const bytes = start();
       peer.socket.pause();
       const writing = rejection(bytes.write([Buffer.alloc(32 * 1024 * 1024)]));
@@ -159,21 +159,21 @@ describe('an exec connection', () => {
       expect(await writing).to.be.instanceOf(ClosedError);
     });
 
-    it('rejects once it has ended, with the reason of the end', async () => {
+    it('rejects with the reason of the end after the end', async () => {
       const bytes = start();
       peer.close(1011, 'going down');
       const reason = await ended;
       expect(await rejection(bytes.write([Buffer.from('x')]))).to.equal(reason);
     });
 
-    it('is nothing for no bytes', async () => {
+    it('sends nothing for no bytes', async () => {
       await start().write([]);
       expect(connection.bytesSent).to.equal(0);
     });
   });
 
-  describe('its end', () => {
-    it('comes once, after all that came', async () => {
+  describe('the end', () => {
+    it('is reported once, after all data', async () => {
       start();
       peer.send(1, 'a'.repeat(1_000_000)).sendStatus(success).close();
       const reason = await ended;
@@ -185,7 +185,7 @@ describe('an exec connection', () => {
       expect(ends).to.have.length(1);
     });
 
-    it('is a connection lost without a status, with what is known', async () => {
+    it('is a lost connection without a status, with code and reason', async () => {
       start();
       peer.send(1, 'abc').close(1011, 'shutting\ndown');
       const reason = await ended;
@@ -194,7 +194,7 @@ describe('an exec connection', () => {
       expect(connection.status).to.equal(undefined);
     });
 
-    it('is a connection lost at a TCP reset, and pending writes reject with it', async () => {
+    it('is a lost connection at a TCP reset, and pending writes reject with it', async () => {
       const bytes = start();
       peer.socket.pause();
       const writing = rejection(bytes.write([Buffer.alloc(32 * 1024 * 1024)]));
@@ -204,16 +204,16 @@ describe('an exec connection', () => {
       expect(await writing).to.equal(reason);
     });
 
-    it('is a connection lost, and no success, where the status is garbled or empty', async () => {
+    it('is a lost connection, and no success, if the status is garbled or empty', async () => {
       start();
       peer.send(3, '').send(3, '{"status":"Suc').close();
       const reason = await ended;
       expect(reason).to.be.instanceOf(ExecConnectionLostError);
-      expect(reason.message).to.contain('a status that is not one');
+      expect(reason.message).to.contain('an invalid status');
       expect(connection.status).to.equal(undefined);
     });
 
-    it('takes a status that comes in pieces', async () => {
+    it('has a status that arrives in pieces', async () => {
       start();
       for (const character of JSON.stringify(exitCode(42))) peer.send(3, character);
       peer.close();
@@ -221,7 +221,7 @@ describe('an exec connection', () => {
       expect(connection.status).to.deep.equal({ kind: 'exited', exitCode: 42 });
     });
 
-    it('is a refusal where the command could not be started, worth another try where the container is not up', async () => {
+    it('is a retryable refusal if the container is not up', async () => {
       start();
       peer
         .sendStatus({
@@ -236,7 +236,7 @@ describe('an exec connection', () => {
       expect(reason).to.include({ retryable: true, status: 500 });
     });
 
-    it('is a refusal for good where the program is missing', async () => {
+    it('is a final refusal if the program is missing', async () => {
       start();
       peer
         .sendStatus({
@@ -249,7 +249,7 @@ describe('an exec connection', () => {
       expect(await ended).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', retryable: false });
     });
 
-    it('comes two seconds after the status where the server forgets to close', async () => {
+    it('is reported two seconds after the status if the server does not close', async () => {
       start();
       peer.send(1, 'x').sendStatus(success);
       while (connection.status === undefined) await sleep(5);
@@ -259,20 +259,20 @@ describe('an exec connection', () => {
       await peer.gone();
     });
 
-    it('is a protocol violation where the status never ends', async () => {
+    it('is a protocol violation if the status is endless', async () => {
       start();
       for (let count = 0; count < 40; count += 1) peer.send(3, 'x'.repeat(32 * 1024));
       expect(await ended).to.be.instanceOf(ProtocolViolationError);
     });
 
-    it('comes from an oversized message', async () => {
+    it('is a lost connection at an oversized message', async () => {
       start();
       const header = Buffer.from([0x82, 127, 0, 0, 0, 0, 0x7f, 0, 0, 0]);
       peer.socket.write(header);
       expect(await ended).to.be.instanceOf(ExecConnectionLostError);
     });
 
-    it('is a heartbeat lost where nothing is heard for a minute, though TCP is fine', async () => {
+    it('is a heartbeat time-out if no byte arrives for a minute, though TCP is open', async () => {
       start();
       peer.answersPings = false;
       await clock.advance(60_000);
@@ -283,7 +283,7 @@ describe('an exec connection', () => {
       expect(clock.sleeping).to.equal(0);
     });
 
-    it('does not come as long as pings are answered', async () => {
+    it('is not reported as long as pings are answered', async () => {
       start();
       for (let turn = 1; turn <= 12; turn += 1) {
         await clock.advance(10_000);
@@ -293,7 +293,7 @@ describe('an exec connection', () => {
       expect(ends).to.have.length(0);
     });
 
-    it('is told to nobody after close, which lets go of the socket and of every timer', async () => {
+    it('is not reported after close, which releases the socket and every timer', async () => {
       const bytes = start();
       bytes.close();
       bytes.close();
@@ -303,7 +303,7 @@ describe('an exec connection', () => {
       expect(await rejection(bytes.write([Buffer.from('x')]))).to.be.instanceOf(ClosedError);
     });
 
-    it('comes where a handler throws, and nothing escapes', async () => {
+    it('is reported if a handler throws, and no error escapes', async () => {
       const { promise, resolve } = Promise.withResolvers<Error>();
       const mistake = new Error('mistake');
       connection.start({

@@ -12,7 +12,7 @@ import { failure, ScriptedApiServer } from '../../support/api-server.ts';
 import type { ExecPeer } from '../../support/exec-peer.ts';
 import { rejection } from '../../support/rejection.ts';
 
-describe('opening an exec', () => {
+describe('openExec', () => {
   let server: ScriptedApiServer;
 
   beforeEach(async () => {
@@ -46,11 +46,11 @@ describe('opening an exec', () => {
   });
 
   for (const [name, answer] of [
-    ['refuses v4 without a word', (peer: ExecPeer) => peer.refuse(403, '')],
-    ['picks no sub-protocol', (peer: ExecPeer) => peer.accept('')],
-    ['picks a foreign one', (peer: ExecPeer) => peer.accept('channel.k8s.io')],
+    ['refuses v4 without a body', (peer: ExecPeer) => peer.refuse(403, '')],
+    ['selects no sub-protocol', (peer: ExecPeer) => peer.accept('')],
+    ['selects one that was not offered', (peer: ExecPeer) => peer.accept('channel.k8s.io')],
   ] as const) {
-    it(`goes on with v5 where the server ${name}`, async () => {
+    it(`continues with v5 if the server ${name}`, async () => {
       server.exec = (peer) => (peer.offered.includes('v5.channel.k8s.io') ? peer.accept() : answer(peer));
       const connection = await openExec(server.execEndpoint());
       expect(connection.protocol).to.equal('v5.channel.k8s.io');
@@ -59,20 +59,20 @@ describe('opening an exec', () => {
     });
   }
 
-  it('says so where the server speaks neither', async () => {
+  it('rejects with UnsupportedSubprotocolError if the server supports neither', async () => {
     const error = await refused((peer) => peer.accept(''));
     expect(error).to.be.instanceOf(UnsupportedSubprotocolError);
     expect(error).to.deep.include({ offered: ['v4.channel.k8s.io', 'v5.channel.k8s.io'] });
     await noConnectionIsLeft();
   });
 
-  it('needs a sub-protocol to offer', async () => {
+  it('rejects without a protocol to offer', async () => {
     expect(await rejection(openExec(server.execEndpoint(), { protocols: new ProtocolOrder([]) }))).to.be.instanceOf(
       InvalidSpecError,
     );
   });
 
-  it('tells refusals apart by their status', async () => {
+  it('distinguishes refusals by their status', async () => {
     expect(
       await refused((peer) => peer.refuse(401, JSON.stringify(failure(401, 'Unauthorized', 'Unauthorized')))),
     ).to.be.instanceOf(UnauthorizedError);
@@ -100,7 +100,7 @@ describe('opening an exec', () => {
     expect(server.requests).to.have.length(1);
   });
 
-  it('reads no more than 64 KiB of a refusal', async () => {
+  it('reads at most 64 KiB of a refusal', async () => {
     const error = await refused((peer) => {
       peer.socket.write('HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n');
       const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
@@ -114,12 +114,12 @@ describe('opening an exec', () => {
     await noConnectionIsLeft();
   });
 
-  it('takes a refusal that is cut short', async () => {
+  it('accepts a truncated refusal', async () => {
     const error = await refused((peer) => peer.socket.end('HTTP/1.1 503 No\r\nContent-Length: 1000\r\n\r\nhalf'));
     expect(error).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', status: 503, retryable: true });
   });
 
-  it('fails without a server, worth another try', async () => {
+  it('rejects with a retryable error without a server', async () => {
     const endpoint = server.execEndpoint();
     await server.close();
     const error = await rejection(openExec(endpoint));
@@ -128,11 +128,11 @@ describe('opening an exec', () => {
     server = await ScriptedApiServer.start();
   });
 
-  it('fails where the connection ends in the handshake', async () => {
+  it('rejects if the connection ends in the handshake', async () => {
     expect(await refused((peer) => peer.reset())).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', retryable: true });
   });
 
-  it('fails with a header that is none, and with a URL that is none', async () => {
+  it('rejects with an invalid header, and with an invalid URL', async () => {
     const endpoint = server.execEndpoint();
     expect(await rejection(openExec({ ...endpoint, headers: { Authorization: 'Bearer a\nb' } }))).to.include({
       code: 'KW_ERR_EXEC_HANDSHAKE_FAILED',
@@ -143,7 +143,7 @@ describe('opening an exec', () => {
     });
   });
 
-  it('waits no longer than it is told, be it for the answer or for the rest of its body', async () => {
+  it('limits the time for the answer and for the rest of its body', async () => {
     server.exec = () => undefined;
     expect((await rejection(openExec(server.execEndpoint(), { handshakeTimeoutMs: 60 }))).message).to.contain(
       'no answer within 60 ms',
@@ -156,14 +156,14 @@ describe('opening an exec', () => {
   });
 
   describe('with a signal', () => {
-    const reason = new Error('not wanted any more');
+    const reason = new Error('canceled');
 
     it('rejects with its reason before anything is sent', async () => {
       expect(await rejection(openExec(server.execEndpoint(), { signal: AbortSignal.abort(reason) }))).to.equal(reason);
       expect(server.requests).to.have.length(0);
     });
 
-    it('rejects with its reason in the handshake, and lets go', async () => {
+    it('rejects with its reason in the handshake, and releases the connection', async () => {
       const controller = new AbortController();
       server.exec = () => controller.abort(reason);
       expect(await rejection(openExec(server.execEndpoint(), { signal: controller.signal }))).to.equal(reason);
@@ -181,7 +181,7 @@ describe('opening an exec', () => {
       await noConnectionIsLeft();
     });
 
-    it('means nothing to a connection that is open', async () => {
+    it('does not affect an open connection', async () => {
       const controller = new AbortController();
       const connection = await openExec(server.execEndpoint(), { signal: controller.signal });
       expect(getEventListeners(controller.signal, 'abort')).to.have.length(0);
@@ -191,7 +191,7 @@ describe('opening an exec', () => {
     });
   });
 
-  it('survives a server that talks nonsense', async () => {
+  it('rejects if the server does not speak HTTP', async () => {
     const error = await refused((peer) => peer.socket.end('SSH-2.0-OpenSSH_9.0\r\n'));
     expect(error).to.be.instanceOf(ExecHandshakeFailedError);
   });

@@ -13,7 +13,7 @@ import { Tripwire } from '../../support/tripwire.ts';
 
 const oneProtocol = (): ProtocolOrder => new ProtocolOrder(['v4.channel.k8s.io']);
 
-describe('an exec through a proxy', () => {
+describe('An exec through a proxy', () => {
   let server: ScriptedApiServer;
   let proxy: TestProxy;
 
@@ -40,8 +40,8 @@ describe('an exec through a proxy', () => {
   }
 
   for (const scheme of ['http', 'socks5', 'socks5h']) {
-    context(`of ${scheme}`, () => {
-      it('is opened by the name of the server, and carries bytes', async () => {
+    context(`with ${scheme}`, () => {
+      it('connects by the name of the server, and carries bytes', async () => {
         let came = '';
         server.exec = (peer) => {
           peer.accept().send(1, 'out');
@@ -56,7 +56,7 @@ describe('an exec through a proxy', () => {
         await nothingIsLeft();
       });
 
-      it('gives the name and the password of the URL', async () => {
+      it('sends the name and the password of the URL', async () => {
         (await openExec(endpoint(scheme, 'me:p%40ss@'), { protocols: oneProtocol() })).close();
         const basic = Buffer.from('me:p@ss').toString('base64');
         expect(proxy.heads.join('\n')).to.contain(
@@ -65,7 +65,7 @@ describe('an exec through a proxy', () => {
         await nothingIsLeft();
       });
 
-      it('that refuses is a failed handshake, without the password', async () => {
+      it('rejects with a failed handshake, without the password, if the proxy refuses', async () => {
         proxy.manner = 'refuse';
         const error = await rejection(openExec(endpoint(scheme, 'me:secret@'), { protocols: oneProtocol() }));
         expect(error).to.be.instanceOf(ExecHandshakeFailedError);
@@ -77,9 +77,9 @@ describe('an exec through a proxy', () => {
 
       for (const manner of ['silent', 'silent-tunnel'] as const) {
         for (const secure of [false, true]) {
-          const what = `${manner === 'silent' ? 'that says nothing' : 'whose tunnel says nothing'}, ${secure ? 'with' : 'without'} TLS`;
+          const what = `if the ${manner === 'silent' ? 'proxy' : 'tunnel'} does not answer, ${secure ? 'with' : 'without'} TLS`;
 
-          it(`${what}, leaves no socket after the time-out of the handshake`, async () => {
+          it(`leaves no socket after the time-out of the handshake ${what}`, async () => {
             proxy.manner = manner;
             const tripwire = await Tripwire.set();
             const tries = Array.from({ length: 5 }, () =>
@@ -90,7 +90,7 @@ describe('an exec through a proxy', () => {
             await tripwire.check();
           });
 
-          it(`${what}, leaves no socket after the signal`, async () => {
+          it(`leaves no socket after the signal ${what}`, async () => {
             proxy.manner = manner;
             const tripwire = await Tripwire.set();
             const controller = new AbortController();
@@ -111,7 +111,7 @@ describe('an exec through a proxy', () => {
     });
   }
 
-  it('that is not there is a failed handshake, worth another try', async () => {
+  it('rejects with a retryable failed handshake if there is no proxy', async () => {
     const gone = endpoint('http');
     await proxy.close();
     const error = await rejection(openExec(gone, { protocols: oneProtocol() }));

@@ -13,13 +13,13 @@ function failedWith(causes: unknown): string {
   });
 }
 
-describe('the status of an exec', () => {
-  it('is exit code 0 where it says Success', () => {
+describe('decodeExecStatus', () => {
+  it('returns exit code 0 for Success', () => {
     expect(decodeExecStatus('{"metadata":{},"status":"Success"}')).to.deep.equal({ kind: 'exited', exitCode: 0 });
   });
 
   for (const exitCode of [1, 3, 126, 127, 137, 255]) {
-    it(`is exit code ${String(exitCode)} where a cause says so`, () => {
+    it(`returns exit code ${String(exitCode)} from a cause`, () => {
       expect(decodeExecStatus(failedWith([{ reason: 'ExitCode', message: String(exitCode) }]))).to.deep.equal({
         kind: 'exited',
         exitCode,
@@ -27,7 +27,7 @@ describe('the status of an exec', () => {
     });
   }
 
-  it('is a failure with its words where the command could not be started', () => {
+  it('returns a failure with message, reason and code if the command could not be started', () => {
     const text =
       '{"status":"Failure","message":"container not found (\\"main\\")","reason":"InternalError","code":500}';
     expect(decodeExecStatus(text)).to.deep.equal({
@@ -38,7 +38,7 @@ describe('the status of an exec', () => {
     });
   });
 
-  it('is a failure where the words are missing', () => {
+  it('returns a failure if message, reason and code are missing', () => {
     expect(decodeExecStatus('{"status":"Failure"}')).to.deep.equal({
       kind: 'failed',
       message: 'no message',
@@ -58,7 +58,7 @@ describe('the status of an exec', () => {
     '{"status":"success"}',
     '{"status":0}',
   ]) {
-    it(`is unknown where it is ${JSON.stringify(text)}`, () => {
+    it(`returns undefined for ${JSON.stringify(text)}`, () => {
       expect(decodeExecStatus(text)).to.equal(undefined);
     });
   }
@@ -73,12 +73,12 @@ describe('the status of an exec', () => {
     [null],
     'x',
   ]) {
-    it(`is unknown where the exit code is missing: ${JSON.stringify(causes)}`, () => {
+    it(`returns undefined if the exit code is missing: ${JSON.stringify(causes)}`, () => {
       expect(decodeExecStatus(failedWith(causes))).to.equal(undefined);
     });
   }
 
-  it('is never a success but for a whole object that says so', () => {
+  it('returns exit code 0 only for a complete object with Success', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
         const status = decodeExecStatus(text);

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { keepAlive } from '../../../src/exec/heartbeat.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
-describe('a heartbeat', () => {
+describe('keepAlive', () => {
   let clock: VirtualClock;
   let stop: AbortController;
   let pings: number;
@@ -37,14 +37,14 @@ describe('a heartbeat', () => {
     await ended;
   });
 
-  it('tells once that nothing came for the whole time, and then rests', async () => {
+  it('reports once that no byte arrived for the whole time, and then stops', async () => {
     await clock.advance(600_000);
     await ended;
     expect(silences).to.deep.equal([60_000]);
     expect(clock.sleeping).to.equal(0);
   });
 
-  it('lives on whatever comes, however little', async () => {
+  it('continues as long as any byte arrives', async () => {
     for (let turn = 0; turn < 20; turn += 1) {
       await clock.advance(55_000);
       bytes += 1;
@@ -55,7 +55,7 @@ describe('a heartbeat', () => {
     await ended;
   });
 
-  it('ends with its signal and leaves no sleeper', async () => {
+  it('stops at its signal and leaves no timer', async () => {
     await clock.advance(15_000);
     stop.abort();
     await ended;

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 
 import { ReceivedBytes } from '../../../src/exec/received-bytes.ts';
 
-describe('bytes that were received', () => {
-  it('are copies, whatever their sizes, which nothing that comes later changes', () => {
+describe('ReceivedBytes', () => {
+  it('returns copies of any size, which later bytes do not change', () => {
     fc.assert(
       fc.property(
         fc.array(
@@ -25,7 +25,7 @@ describe('bytes that were received', () => {
     );
   });
 
-  it('lie one behind the other where a message is large, its short end included', () => {
+  it('copies a large message and its short end to adjacent memory', () => {
     const received = new ReceivedBytes();
     const [first, second, next] = [
       received.copy(Buffer.alloc(16_000), true),
@@ -37,7 +37,7 @@ describe('bytes that were received', () => {
     expect(next.byteOffset).to.equal(second.byteOffset + 5);
   });
 
-  it('of a short message keep nothing but themselves', () => {
+  it('pins no block with the bytes of a short message', () => {
     const received = new ReceivedBytes();
     const large = received.copy(Buffer.alloc(16_000), true);
     expect(received.copy(Buffer.alloc(100), true).buffer).to.not.equal(large.buffer);

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { dataFrameInPlace, pingFrame, streamFrame } from '../../../../src/exec/spdy/spdy-frames.ts';
 import { SpdyClientParser } from '../../../support/spdy-frames.ts';
 
-describe('frames of SPDY', () => {
-  it('open streams with a type, their headers in one zlib stream', () => {
+describe('SPDY frames', () => {
+  it('open streams with a type, with the headers in one zlib stream', () => {
     const types = ['error', 'stdin', 'stdout', 'stderr'];
     const frames = types.map((type, index) => streamFrame(2 * index + 1, type, index === 0));
     expect(new SpdyClientParser().push(Buffer.concat(frames))).to.deep.equal(
@@ -13,7 +13,7 @@ describe('frames of SPDY', () => {
     );
   });
 
-  it('carry data of any size, made where it lies', () => {
+  it('carry data of any size, without a copy', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 300 }),
@@ -31,7 +31,7 @@ describe('frames of SPDY', () => {
     );
   });
 
-  it('are no longer than their length says', () => {
+  it('are never longer than the field for their length allows', () => {
     expect(() => dataFrameInPlace(Buffer.allocUnsafe(8 + 2 ** 24), 8, 3)).to.throw(RangeError);
     const frame = dataFrameInPlace(Buffer.allocUnsafe(8 + 2 ** 24 - 1), 8, 3);
     expect(frame.readUIntBE(5, 3)).to.equal(2 ** 24 - 1);

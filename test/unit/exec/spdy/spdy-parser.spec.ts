@@ -5,7 +5,7 @@ import { ProtocolViolationError } from '../../../../src/errors/connection.ts';
 import { SpdyParser } from '../../../../src/exec/spdy/spdy-parser.ts';
 import { spdyControl, spdyData, spdyPing, spdyReply, spdyReset } from '../../../support/spdy-frames.ts';
 
-/** What a parser gives, data of one frame put together. */
+/** The output of a parser, with the data of each frame joined. */
 function parse(chunks: readonly Buffer[]): unknown[] {
   const seen: unknown[] = [];
   let data: Buffer[] = [];
@@ -39,7 +39,7 @@ function cut(bytes: Buffer, lengths: readonly number[]): Buffer[] {
   return [...chunks, bytes.subarray(at)];
 }
 
-describe('a parser of a server’s SPDY frames', () => {
+describe('SpdyParser', () => {
   const frame = fc.oneof(
     fc
       .record({
@@ -55,13 +55,13 @@ describe('a parser of a server’s SPDY frames', () => {
     fc.constant({ bytes: spdyReset(3, 5), seen: [{ reset: 3, status: 5 }] }),
     fc.constant({ bytes: spdyData(1, Buffer.alloc(0), true), seen: [{ ended: 1 }] }),
     fc.constant({ bytes: spdyData(5, Buffer.alloc(0)), seen: [] }),
-    // A reply, settings, a stream of the server's, the word that it takes no more, headers, a window.
+    // A reply, settings, a stream of the server, GOAWAY, headers, a window.
     fc
       .constantFrom(spdyReply(5), ...[4, 1, 7, 8, 9].map((type) => spdyControl(type, Buffer.alloc(12))))
       .map((bytes) => ({ bytes, seen: [] })),
   );
 
-  it('gives what an exec needs, whatever comes between and however it is cut', () => {
+  it('delivers the frames that an exec needs, wherever the bytes are cut and whatever is between them', () => {
     fc.assert(
       fc.property(
         fc.array(frame, { maxLength: 20 }),
@@ -74,7 +74,7 @@ describe('a parser of a server’s SPDY frames', () => {
     );
   });
 
-  it('takes no bytes for frames that are none of SPDY/3', () => {
+  it('throws for a control frame of another protocol', () => {
     for (const bytes of [
       Buffer.from('\x80\x02\0\x06\0\0\0\x04\0\0\0\x01', 'latin1'),
       Buffer.from([0x80, 3, 0, 6, 0, 0, 0, 2, 0, 0]),
@@ -82,7 +82,7 @@ describe('a parser of a server’s SPDY frames', () => {
       expect(() => parse([bytes])).to.throw(ProtocolViolationError);
   });
 
-  it('keeps no more of a control frame than 64 KiB', () => {
+  it('throws for a control frame above 64 KiB', () => {
     expect(parse([spdyControl(4, Buffer.alloc(64 * 1024))])).to.deep.equal([]);
     expect(() => parse([spdyControl(4, Buffer.alloc(64 * 1024 + 1)).subarray(0, 8)])).to.throw(
       ProtocolViolationError,
@@ -90,7 +90,7 @@ describe('a parser of a server’s SPDY frames', () => {
     );
   });
 
-  it('survives any bytes, or says that they are none', () => {
+  it('parses any bytes, or throws ProtocolViolationError', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         try {

@@ -5,8 +5,8 @@ import { ProtocolViolationError } from '../../../../src/errors/connection.ts';
 import { FrameParser } from '../../../../src/exec/websocket/frame-parser.ts';
 import { opcodes, serverFrame } from '../../../support/websocket-frames.ts';
 
-describe('a parser of server frames', () => {
-  /** What came: a message is a list of what was given of it. */
+describe('FrameParser', () => {
+  /** The delivered pieces of each message. */
   let messages: Buffer[][];
   let others: string[];
   let parser: FrameParser;
@@ -26,7 +26,7 @@ describe('a parser of server frames', () => {
 
   const whole = (): string[] => messages.map((parts) => Buffer.concat(parts).toString('latin1'));
 
-  it('gives every byte of every message once, in order, however the bytes are cut and the messages are fragmented', () => {
+  it('delivers every byte of every message once, in order, wherever the bytes are cut and however the messages are fragmented', () => {
     const message = fc.record({
       payload: fc.uint8Array({ minLength: 1, maxLength: 400 }),
       fragmentBytes: fc.integer({ min: 1, max: 500 }),
@@ -61,7 +61,7 @@ describe('a parser of server frames', () => {
   });
 
   for (const size of [125, 126, 65_535, 65_536, 1_000_000])
-    it(`knows the length of a frame of ${String(size)} bytes`, () => {
+    it(`reads the length of a frame of ${String(size)} bytes`, () => {
       parser.push(
         Buffer.concat([
           serverFrame(opcodes.binary, Buffer.alloc(size, 'x')),
@@ -71,7 +71,7 @@ describe('a parser of server frames', () => {
       expect(whole()).to.deep.equal(['x'.repeat(size), 'next']);
     });
 
-  it('gives data as it comes, without a copy', () => {
+  it('delivers data as it arrives, without a copy', () => {
     const frame = serverFrame(opcodes.binary, Buffer.from('abc'));
     parser.push(frame.subarray(0, frame.length - 1));
     expect(whole()).to.deep.equal(['ab']);
@@ -80,7 +80,7 @@ describe('a parser of server frames', () => {
     expect(whole()).to.deep.equal(['abc']);
   });
 
-  it('passes over what is empty: messages, first fragments, last fragments', () => {
+  it('ignores empty messages, first fragments and last fragments', () => {
     for (const [opcode, text, isFinal] of [
       [opcodes.binary, '', true],
       [opcodes.binary, '', false],
@@ -92,7 +92,7 @@ describe('a parser of server frames', () => {
     expect(whole()).to.deep.equal(['a', 'b']);
   });
 
-  it('drops texts, whole or in fragments', () => {
+  it('discards texts, whole or in fragments', () => {
     parser.push(serverFrame(opcodes.text, Buffer.from('text')));
     parser.push(serverFrame(opcodes.text, Buffer.from('te'), false));
     parser.push(serverFrame(opcodes.continuation, Buffer.from('xt')));
@@ -100,7 +100,7 @@ describe('a parser of server frames', () => {
     expect(whole()).to.deep.equal(['a']);
   });
 
-  it('gives pings and closes whole; a pong means nothing', () => {
+  it('delivers complete pings and closes, and ignores pongs', () => {
     for (const byte of serverFrame(opcodes.ping, Buffer.from('hello'))) parser.push(Buffer.from([byte]));
     parser.push(serverFrame(opcodes.pong, Buffer.from('hello')));
     parser.push(serverFrame(opcodes.close, Buffer.from('\u0003\u00f3gone', 'latin1')));
@@ -119,7 +119,7 @@ describe('a parser of server frames', () => {
     ['a continuation of nothing', [frame(opcodes.continuation)]],
     ['a message within a message', [frame(opcodes.binary, false), frame(opcodes.binary)]],
     ['a frame above 33 MiB', [Buffer.from([0x82, 127, 0, 0, 0, 0, 2, 0x10, 0, 1])]],
-    ['a frame that no memory holds', [Buffer.from([0x82, 127, 0xff, 0, 0, 0, 0, 0, 0, 0])]],
+    ['a length above any memory', [Buffer.from([0x82, 127, 0xff, 0, 0, 0, 0, 0, 0, 0])]],
   ];
   for (const [name, frames] of wrong)
     it(`refuses ${name}`, () => {
