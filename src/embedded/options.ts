@@ -50,7 +50,7 @@ export interface EmbeddedClusterOptions {
    * @defaultValue 10_000
    */
   readonly crashLoopBackOffMs?: number;
-  /** @defaultValue no logging */
+  /** Receives log messages. @defaultValue no logging */
   readonly logger?: EmbeddedLogger;
 }
 

@@ -10,7 +10,11 @@ import type { StreamSource } from '../runtime/volume.ts';
  */
 export type StoreLocation = Readonly<Record<string, string>>;
 
-/** @public */
+/**
+ * Options of `ArtifactStore.copy`.
+ *
+ * @public
+ */
 export interface CopyOptions extends AbortOptions {
   /**
    * The generation of the lease under which the bytes are stored (`FoundContainer.generation`). A
@@ -20,7 +24,11 @@ export interface CopyOptions extends AbortOptions {
   readonly generation?: number | undefined;
 }
 
-/** @public */
+/**
+ * Options of `ArtifactStore.receive`.
+ *
+ * @public
+ */
 export interface ReceiveOptions extends CopyOptions {
   /** The limit for the content of all files, in bytes. @defaultValue no limit */
   readonly expandedLimitBytes?: number | undefined;
@@ -37,9 +45,11 @@ export interface ReceiveOptions extends CopyOptions {
  * @public
  */
 export interface ReceivedArchive {
+  /** The bytes of the raw archive. */
   readonly rawBytes: number;
   /** SHA-256 of the raw archive, in hex. */
   readonly digest: string;
+  /** The number of entries of the archive. */
   readonly entries: number;
 }
 
