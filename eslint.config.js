@@ -116,7 +116,7 @@ const zones = [
   { target: '{bench,scripts}/**', from: 'test/**', message: 'Only tests use what is made for tests.' },
 ];
 
-/** Third-party packages, and the parts of what is published that may import them; `types` where only their types may be. */
+/** Third-party packages, and the published parts that may import them (`types`: only their types). */
 const packages = [
   { name: '@kubernetes/client-node', use: ['src/kubernetes/**'], types: ['src/embedded/**', 'src/*.ts'] },
   { name: 'undici', use: ['src/kubernetes/**'] },
@@ -185,13 +185,15 @@ export default defineConfig(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       // A constructor that only names its parameters' types is documentation; `{}` and `() => {}` are legitimate noops.
       '@typescript-eslint/no-empty-function': 'off',
-      // `async` without `await` is how a synchronous answer meets an asynchronous port, and how a throw becomes a rejection.
+      // `async` without `await` adapts a synchronous result to an asynchronous port, and turns a throw into
+      // a rejection.
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       // Passing on what a callee gives, also where that is nothing, is shorter than a block.
       '@typescript-eslint/no-confusing-void-expression': 'off',
       '@typescript-eslint/no-invalid-void-type': 'off',
-      // Kubernetes' objects are classes in the client's types and plain JSON everywhere else; taking a key out of one is how a patch works.
+      // Kubernetes' objects are classes in the client's types and plain JSON elsewhere. A patch removes keys
+      // from them.
       '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
       '@typescript-eslint/no-dynamic-delete': 'off',
       // There are no enums: they would not run with types stripped.
@@ -200,7 +202,8 @@ export default defineConfig(
         'error',
         { allow: [{ from: 'package', package: '@kubernetes/client-node', name: kubernetesObjects }] },
       ],
-      // Callers without types and servers are checked beyond what types promise, and a state that was asked for may change while one waits.
+      // Values of untyped callers and of servers are checked beyond their types, and a state that was read
+      // may change during an await.
       '@typescript-eslint/no-unnecessary-condition': 'off',
       '@typescript-eslint/no-unnecessary-type-conversion': 'off',
       eqeqeq: 'error',

@@ -46,7 +46,8 @@ const files: Readonly<Record<string, string>> = {
     const { KubernetesWorker } = require('kubernetes-worker');
     const { EmbeddedCluster } = require('kubernetes-worker/embedded');
     const { FakeContainer } = require('kubernetes-worker/fakes');
-    for (const value of [KubernetesWorker, EmbeddedCluster, FakeContainer]) if (typeof value !== 'function') throw new Error('an entry lacks its class');
+    for (const value of [KubernetesWorker, EmbeddedCluster, FakeContainer])
+      if (typeof value !== 'function') throw new Error('an entry lacks its class');
   `,
   'types.ts': `
     import { type ErrorCode, KubernetesWorker, type Worker } from 'kubernetes-worker';

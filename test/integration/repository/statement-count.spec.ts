@@ -137,10 +137,14 @@ describe('Statements that a repository sends', function () {
   });
 
   it('find rows by an index', async () => {
-    await pool.query(`insert into ${schema}.containers (handle, worker_name, owner_kind, owner_key, owner_digest, state, pod_name, metadata, settings)
-      select 'many-' || n, 'worker', 'k', n::text, encode(sha256(n::text::bytea), 'hex'), 'created', 'p', '{}', '{}' from generate_series(1, 20000) as n`);
+    await pool.query(`insert into ${schema}.containers (
+        handle, worker_name, owner_kind, owner_key, owner_digest, state, pod_name, metadata, settings)
+      select 'many-' || n, 'worker', 'k', n::text, encode(sha256(n::text::bytea), 'hex'),
+        'created', 'p', '{}', '{}'
+      from generate_series(1, 20000) as n`);
     await pool.query(`insert into ${schema}.volumes (handle, worker_name, kind, state, store, location, expires_at, team_id)
-      select 'many-' || n, 'worker', 'artifact', 'created', 'pod', '{}', now() + interval '1 hour', 't' from generate_series(1, 20000) as n`);
+      select 'many-' || n, 'worker', 'artifact', 'created', 'pod', '{}', now() + interval '1 hour', 't'
+      from generate_series(1, 20000) as n`);
     await pool.query(`analyze ${schema}.containers; analyze ${schema}.volumes`);
     const plan = async (query: string) =>
       JSON.stringify((await pool.query<object>(`explain (format json) ${query}`)).rows);
