@@ -49,8 +49,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'output is not on the disk before the result',
     file: 'agent/src/process/output.c',
-    find: 'int result = fdatasync(fd), error = errno;',
-    replace: 'int result = 0, error = errno;',
+    find: 'int result = fdatasync(fd);',
+    replace: 'int result = 0;',
     killedBy: durability,
   },
   {
@@ -70,9 +70,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a commit is marked after the moves',
     file: 'agent/src/volume/commit.c',
-    find: '    int result = failure->code != NULL || (ready != NULL && ready(context, failure) != 0) ? -1 : 0;\n    if (reserved >= 0) {\n        close(reserved);\n    }\n    if (result != 0) {\n        return -1;\n    }\n    if (open_up(commit, failure) != 0) {\n        return -1;\n    }\n    if (go_through(commit, move_entry, failure) != 0) {',
+    find: '    int result = failure->code != NULL || (ready != NULL && ready(context, failure) != 0) ? -1 : 0;\n    close_fd(&reserved);\n    if (result != 0) {\n        return -1;\n    }\n    if (open_up(commit, failure) != 0) {\n        return -1;\n    }\n    if (go_through(commit, move_entry, failure) != 0) {',
     replace:
-      '    if (reserved >= 0) {\n        close(reserved);\n    }\n    if (failure->code != NULL || open_up(commit, failure) != 0) {\n        return -1;\n    }\n    if (go_through(commit, move_entry, failure) != 0) {\n        return -1;\n    }\n    if (ready != NULL && ready(context, failure) != 0) {',
+      '    close_fd(&reserved);\n    if (failure->code != NULL || open_up(commit, failure) != 0) {\n        return -1;\n    }\n    if (go_through(commit, move_entry, failure) != 0) {\n        return -1;\n    }\n    if (ready != NULL && ready(context, failure) != 0) {',
     killedBy: durability,
   },
   {
@@ -101,14 +101,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a restart completes nothing',
     file: 'agent/src/serve/recover.c',
-    find: '    each_id(state->operations, false, complete, state);\n',
+    find: '    each_id(state->operations, complete, state);\n',
     replace: '    (void)complete;\n',
     killedBy: sampled('restart'),
   },
   {
     name: 'a restart leaves staging',
     file: 'agent/src/serve/recover.c',
-    find: '    each_id(state->volumes, false, clear_staging, state);\n',
+    find: '    each_id(state->volumes, clear_staging, state);\n',
     replace: '    (void)clear_staging;\n',
     killedBy: sampled('receive'),
   },
@@ -144,8 +144,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a short read is the end of a file',
     file: 'agent/src/base/io.c',
-    find: '        length += (size_t)got;\n    }',
-    replace: '        length += (size_t)got;\n        break;\n    }',
+    find: '        length += (size_t)got;\n    }\n    close(fd);',
+    replace: '        length += (size_t)got;\n        break;\n    }\n    close(fd);',
     killedBy: everyCall('restart with cut'),
   },
   {

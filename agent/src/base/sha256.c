@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/sha256_blocks.h"
 
 const uint32_t sha256_constants[64] = {
@@ -166,4 +167,15 @@ void sha256_end(struct sha256 *hash, uint8_t digest[32]) {
     for (size_t i = 0; i < 32; i++) {
         digest[i] = (uint8_t)(hash->state[i / 4] >> (24 - 8 * (i % 4)));
     }
+}
+
+void sha256_digest(const struct sha256 *hash, uint8_t digest[32]) {
+    struct sha256 copy = *hash;
+    sha256_end(&copy, digest);
+}
+
+void sha256_text(const struct sha256 *hash, char text[65]) {
+    uint8_t digest[32];
+    sha256_digest(hash, digest);
+    hex_put(text, digest, sizeof digest);
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
+
 #define SPOOL_MEMORY (256u * 1024u)
 #define SPOOL_MEMORY_MOST (32u * 1024u * 1024u)
 
@@ -37,12 +39,9 @@ void spool_open(struct spool *spool, int folder) {
 
 void spool_close(struct spool *spool) {
     free(spool->buffer);
-    if (spool->file >= 0) {
-        close(spool->file);
-    }
+    close_fd(&spool->file);
     spool->buffer = NULL;
     spool->filled = spool->capacity = 0;
-    spool->file = -1;
 }
 
 uint64_t spool_length(const struct spool *spool) {
@@ -51,15 +50,8 @@ uint64_t spool_length(const struct spool *spool) {
 
 /* 0, or an errno, and then everything is still in memory. */
 static int flush(struct spool *spool) {
-    for (size_t done = 0; done < spool->filled;) {
-        ssize_t count = pwrite(spool->file, spool->buffer + done, spool->filled - done, (off_t)(spool->flushed + done));
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count <= 0) {
-            return count < 0 ? errno : EIO;
-        }
-        done += (size_t)count;
+    if (pwrite_all(spool->file, spool->buffer, spool->filled, spool->flushed) != 0) {
+        return errno;
     }
     spool->flushed += spool->filled;
     spool->filled = 0;

@@ -67,14 +67,13 @@ static int make(struct directory *directory, const char *name) {
         return 0;
     }
     struct stat status;
-    int fd = openat(directory->folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open_folder(directory->folder, name);
     /* Whose folder this is may have put another in its place. */
     int result = fd < 0 || fstat(fd, &status) != 0 || status.st_uid != geteuid()
                      ? -1
                      : fchown(fd, directory->user->uid, directory->user->gid);
-    int error = fd < 0 || result == 0 || status.st_uid == geteuid() ? errno : EPERM;
+    errno = fd < 0 || result == 0 || status.st_uid == geteuid() ? errno : EPERM;
     close_fd(&fd);
-    errno = error;
     return result;
 }
 
@@ -96,9 +95,7 @@ static int step(struct directory *directory, const char *name, const char *rest)
         errno = ENOTDIR;
         result = -1;
     }
-    int error = errno;
     close_fd(&fd);
-    errno = error;
     return result;
 }
 
@@ -154,9 +151,7 @@ static int begin(struct directory *directory, const char *path) {
 int directory_make(const char *path, const struct user *user) {
     struct directory directory = {.user = geteuid() == 0 ? user : NULL, .folder = -1};
     int result = begin(&directory, path);
-    int error = errno;
     close_fd(&directory.folder);
-    errno = error;
     /* The second step continues where the user is one that the command is run as. */
     return result != 0 && directory.stopped && user->given && user->uid != geteuid() ? 0 : result;
 }
@@ -166,8 +161,6 @@ int directory_open(const char *path, const struct user *user) {
     if (begin(&directory, path) == 0) {
         return directory.folder;
     }
-    int error = errno;
     close_fd(&directory.folder);
-    errno = error;
     return -1;
 }

@@ -7,15 +7,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/io.h"
 #include "process/spec.h"
 
 static const char DEFAULT_PATH[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 static int fail_at(struct failure *failure, const char *code, int error, const char *text, const char *path) {
-    fail(failure, code, "%s", text);
+    fail_path(failure, code, 0, text, path);
     failure->error = error;
-    snprintf(failure->path, sizeof failure->path, "%s", path);
     return -1;
 }
 
@@ -59,13 +59,8 @@ static int fail_by(struct failure *failure, int error, const char *path) {
     }
 }
 
-/* execve wants lists of writable texts for historical reasons, and changes nothing. */
 static int try(const char *path, const char *const *args, const char *const *env) {
-    union {
-        const char *const *from;
-        char *const *to;
-    } arguments = {.from = args}, environment = {.from = env};
-    execve(path, arguments.to, environment.to);
+    execve(path, without_const(args), without_const(env));
     return errno;
 }
 

@@ -68,10 +68,7 @@ static int take_streams(const struct launch *launch, struct failure *failure) {
 }
 
 static int bad_directory(struct failure *failure, int error, const char *dir) {
-    fail(failure, "BAD_DIRECTORY", "the directory cannot be used: %s", strerror(error));
-    failure->error = error;
-    snprintf(failure->path, sizeof failure->path, "%s", dir);
-    return -1;
+    return fail_path(failure, "BAD_DIRECTORY", error, "the directory cannot be used", dir);
 }
 
 /* With the user's rights alone. */

@@ -85,14 +85,6 @@ static int begin(struct session *session, const struct json *open, struct attach
     return attach->buffer != NULL ? send_opened(session, attach) : fail_errno(failure, ENOMEM, "attach", NULL);
 }
 
-static int send_result(struct session *session, const struct attach *attach) {
-    struct json_out out = {0};
-    json_open(&out, NULL, '{');
-    record_put_result(&out, &attach->link.result);
-    json_close(&out, '}');
-    return session_send_json(session, FRAME_RESULT, &out);
-}
-
 /* Everything that was there is delivered: 1 when the operation has its result. */
 static int finish(struct session *session, struct attach *attach) {
     if (!attach->link.ended && !attach->link.lost) {
@@ -106,10 +98,7 @@ static int finish(struct session *session, struct attach *attach) {
             return -1;
         }
     }
-    if (attach->link.lost) {
-        return process_link_fail_lost(session, &attach->link);
-    }
-    return send_result(session, attach) == 0 ? 1 : -1;
+    return process_link_send_result(session, &attach->link) == 0 ? 1 : -1;
 }
 
 static int run(struct session *session, struct attach *attach) {

@@ -4,25 +4,6 @@
 #include "process/process_notes.h"
 #include "serve/operation.h"
 
-static int send_result(struct session *session, const struct process_link *link) {
-    struct json_out out = {0};
-    if (link->lost) {
-        return process_link_fail_lost(session, link);
-    }
-    json_open(&out, NULL, '{');
-    record_put_result(&out, &link->result);
-    json_close(&out, '}');
-    return session_send_json(session, FRAME_RESULT, &out);
-}
-
-/* The stop was taken, however long the end of the process takes. */
-static int send_opened(struct session *session) {
-    struct json_out out = {0};
-    json_open(&out, NULL, '{');
-    json_close(&out, '}');
-    return session_send_json(session, FRAME_OPENED, &out);
-}
-
 /* Until it has ended, answering pings. CANCEL ends the waiting and not the stop. */
 static int await_end(struct session *session, struct process_link *link) {
     while (!link->ended && !link->lost) {
@@ -64,10 +45,10 @@ int operation_stop(struct session *session, const struct json *open) {
         process_link_send(&link, &note, NULL, 0);
     }
     if (result == 0 && session->protocol >= PROTOCOL_OWNERSHIP) {
-        result = send_opened(session);
+        result = send_empty(session, FRAME_OPENED); /* the stop was taken, however long the end of the process takes */
     }
     if (result == 0) {
-        result = await_end(session, &link) == 0 ? send_result(session, &link) : -1;
+        result = await_end(session, &link) == 0 ? process_link_send_result(session, &link) : -1;
     }
     process_link_close(&link);
     return result;

@@ -138,9 +138,8 @@ static int sync_segment(const struct output *output, uint64_t segment) {
     if (fd < 0) {
         return errno == ENOENT ? 0 : -1;
     }
-    int result = fdatasync(fd), error = errno;
-    close(fd);
-    errno = error;
+    int result = fdatasync(fd);
+    close_fd(&fd);
     return result;
 }
 
@@ -157,14 +156,9 @@ int output_sync(const struct output *output) {
 /* Calls `visit` for each segment file in the folder. */
 static void each_segment(
     int folder, void (*visit)(void *context, const char *name, int stream, uint64_t segment), void *context) {
-    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
-    if (listing == NULL) {
-        close_fd(&copy);
-        return;
-    }
-    struct dirent *entry;
-    while ((entry = readdir(listing)) != NULL) {
+    DIR *listing = open_listing(folder);
+    const struct dirent *entry;
+    while (listing != NULL && (entry = readdir(listing)) != NULL) {
         int stream = strncmp(entry->d_name, "stdout.", 7) == 0 ? 1 : strncmp(entry->d_name, "stderr.", 7) == 0 ? 2 : 0;
         char *end;
         uint64_t segment = stream == 0 ? 0 : strtoull(entry->d_name + 7, &end, 10);
@@ -172,7 +166,9 @@ static void each_segment(
             visit(context, entry->d_name, stream, segment);
         }
     }
-    closedir(listing);
+    if (listing != NULL) {
+        closedir(listing);
+    }
 }
 
 struct inspection {

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/io.h"
 #include "base/socket.h"
 #include "process/oom.h"
@@ -16,11 +16,7 @@
 enum { ANSWER_MS = 30000, LEAVING_MS = 2000 };
 
 bool process_link_send(struct process_link *link, const struct note *note, const void *bytes, size_t length) {
-    union {
-        const void *from;
-        void *to;
-    } body = {.from = bytes}, head = {.from = note};
-    struct iovec pieces[2] = {{head.to, sizeof *note}, {body.to, length}};
+    struct iovec pieces[2] = {{without_const(note), sizeof *note}, {without_const(bytes), length}};
     struct msghdr message = {.msg_iov = pieces, .msg_iovlen = length > 0 ? 2 : 1};
     ssize_t sent;
     if (link->fd < 0) {
@@ -34,14 +30,13 @@ bool process_link_send(struct process_link *link, const struct note *note, const
 
 /* The supervisor is gone, or about to be: by the record the process has ended, or is lost. */
 static int settle(struct session *session, struct process_link *link) {
-    struct timespec pause = {.tv_nsec = 2 * 1000000};
     int64_t end = steady_ms() + LEAVING_MS;
     int found;
     close_fd(&link->fd);
     /* A supervisor that is killed closes its sockets one by one; until the last is closed its record is not final. */
     while ((found = record_read_result(link->folder, &link->result)) == 0 && record_supervised(link->folder) &&
            steady_ms() < end) {
-        nanosleep(&pause, NULL);
+        sleep_ms(2);
     }
     if (found < 0) {
         return fail_errno(&session->failure, errno, "read the process's result", NULL);
@@ -148,4 +143,15 @@ int process_link_fail_lost(struct session *session, const struct process_link *l
     session->oom_kills = oom_kills();
     return fail(&session->failure, "PROCESS_LOST",
         "the process '%s' was started, and the container was started anew since", link->id);
+}
+
+int process_link_send_result(struct session *session, const struct process_link *link) {
+    struct json_out out = {0};
+    if (link->lost) {
+        return process_link_fail_lost(session, link);
+    }
+    json_open(&out, NULL, '{');
+    record_put_result(&out, &link->result);
+    json_close(&out, '}');
+    return session_send_json(session, FRAME_RESULT, &out);
 }

@@ -13,7 +13,7 @@
 enum { RESULT_BYTES = 4096 }; /* more than any has: a block of most file systems */
 
 int record_folder(const struct state *state, const char *id, bool make) {
-    return open_folder(state->processes, id, make, 0700);
+    return make ? create_folder(state->processes, id, 0700) : open_folder(state->processes, id);
 }
 
 static int read_json(int folder, const char *name, struct json *json, char *text, size_t capacity) {

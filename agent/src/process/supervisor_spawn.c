@@ -84,16 +84,8 @@ static int open_folder_of(struct supervisor *supervisor, struct failure *failure
 
 /* Waits until the child has become the command, or said why not. */
 static int await_exec(int report, struct failure *failure) {
-    size_t length = 0;
     struct failure told;
-    ssize_t got;
-    while (length < sizeof told && (got = read(report, (char *)&told + length, sizeof told - length)) != 0) {
-        if (got > 0) {
-            length += (size_t)got;
-        } else if (errno != EINTR) {
-            break;
-        }
-    }
+    size_t length = read_all(report, &told, sizeof told);
     if (length == 0) {
         return 0;
     }
@@ -233,15 +225,7 @@ int supervisor_spawn(struct session *session, const struct spec *spec, struct fa
     }
     waitpid(between, NULL, 0);
     struct failure told;
-    size_t length = 0;
-    ssize_t got;
-    while (length < sizeof told && (got = read(report[0], (char *)&told + length, sizeof told - length)) != 0) {
-        if (got > 0) {
-            length += (size_t)got;
-        } else if (errno != EINTR) {
-            break;
-        }
-    }
+    size_t length = read_all(report[0], &told, sizeof told);
     close(report[0]);
     if (length < sizeof told) {
         return fail(failure, "IO_ERROR", "the supervisor of the command ended before it could start it");

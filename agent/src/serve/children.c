@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -119,7 +118,6 @@ void kill_children(int64_t limit_ms) {
         if ((reaped < 0 && errno == ECHILD) || steady_ms() >= end) {
             return;
         }
-        struct timespec pause = {.tv_nsec = 2 * 1000000};
-        nanosleep(&pause, NULL);
+        sleep_ms(2);
     }
 }

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -111,7 +110,6 @@ static int await_socket(const char *path) {
         int root = openat(here, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         int folder = root < 0 ? -1 : openat(root, "agent", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         int fd = folder < 0 ? -1 : socket_connect(folder, "socket", SOCK_STREAM);
-        int error = errno;
         if (fd >= 0) {
             fd = check_agent(path, folder, fd);
             close_fd(&here);
@@ -121,13 +119,12 @@ static int await_socket(const char *path) {
         }
         close_fd(&folder);
         close_fd(&root);
-        bool early = error == ENOENT || error == ECONNREFUSED || error == EAGAIN;
+        bool early = errno == ENOENT || errno == ECONNREFUSED || errno == EAGAIN;
         if (!early || steady_ms() >= end) {
-            fprintf(stderr, "agent: no agent serves %s: %s\n", path, strerror(error));
+            fprintf(stderr, "agent: no agent serves %s: %s\n", path, strerror(errno));
             return -1;
         }
-        struct timespec pause = {.tv_nsec = WAIT_STEP_MS * 1000000};
-        nanosleep(&pause, NULL);
+        sleep_ms(WAIT_STEP_MS);
     }
 }
 

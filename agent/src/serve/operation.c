@@ -64,9 +64,9 @@ int open_boolean(const struct json *open, const char *key, bool fallback, bool *
     return fail(failure, "INVALID_SPEC", "'%s' is neither true nor false", key);
 }
 
-int send_empty_result(struct session *session) {
+int send_empty(struct session *session, enum frame_type type) {
     struct json_out out = {0};
     json_open(&out, NULL, '{');
     json_close(&out, '}');
-    return session_send_json(session, FRAME_RESULT, &out);
+    return session_send_json(session, type, &out);
 }

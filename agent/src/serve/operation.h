@@ -29,8 +29,8 @@ int open_integer(const struct json *open, const char *key, int64_t least, int64_
     int64_t *value, struct failure *failure);
 int open_boolean(const struct json *open, const char *key, bool fallback, bool *value, struct failure *failure);
 
-/* RESULT {} */
-int send_empty_result(struct session *session);
+/* Sends a frame of this type with {}. */
+int send_empty(struct session *session, enum frame_type type);
 /* ERROR from a failure. */
 int send_error(struct session *session, const struct failure *failure);
 

@@ -4,6 +4,6 @@
 #include "serve/state.h"
 
 /* At the start of `serve`: completes commits that were marked, and removes what else was staged. */
-void recover(const struct state *state);
+void recover(struct state *state);
 
 #endif

@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -173,9 +172,8 @@ static void turn(struct server *server) {
 
 /* Everything that is left goes, and the socket, so that `connect` waits for the next incarnation. */
 static void finish(struct server *server) {
-    struct timespec pause = {.tv_nsec = 100 * 1000000}; /* sessions pass the last results on */
     if (server->table.session_count > 0) {
-        nanosleep(&pause, NULL);
+        sleep_ms(100); /* sessions pass the last results on */
     }
     table_kill_supervisors(&server->table);
     for (int i = 0; i < server->table.session_count; i++) {

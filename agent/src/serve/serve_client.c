@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/io.h"
 
 union descriptor_space {
@@ -15,12 +16,8 @@ union descriptor_space {
 };
 
 int serve_send(int control, const void *message, size_t length, int fd) {
-    union {
-        const void *from;
-        void *to;
-    } bytes = {.from = message};
     union descriptor_space space = {0};
-    struct iovec piece = {.iov_base = bytes.to, .iov_len = length};
+    struct iovec piece = {.iov_base = without_const(message), .iov_len = length};
     struct msghdr sent = {.msg_iov = &piece, .msg_iovlen = 1};
     if (fd >= 0) {
         sent.msg_control = space.bytes;
@@ -132,6 +129,10 @@ static int await_answer(struct session *session, struct serve_reply *reply, bool
     }
 }
 
+static int ask_and_await(struct session *session, struct serve_request *message, struct serve_reply *reply, bool keep) {
+    return ask(session, message) == 0 ? await_answer(session, reply, keep) : -1;
+}
+
 static int refused(struct session *session, const char *id) {
     return fail(&session->failure, "INVALID_SPEC",
         "the operation '%s' runs already, with this attempt number or a higher one", id);
@@ -141,7 +142,7 @@ int serve_claim(struct session *session, enum request_kind kind, const char *id,
     struct serve_request message = {.kind = kind, .attempt = attempt};
     struct serve_reply reply;
     snprintf(message.id, sizeof message.id, "%s", id);
-    if (ask(session, &message) != 0 || await_answer(session, &reply, false) != 0) {
+    if (ask_and_await(session, &message, &reply, false) != 0) {
         return -1;
     }
     return reply.kind == REPLY_GRANTED ? 0 : refused(session, id);
@@ -153,7 +154,7 @@ int serve_claim_operation(
         .kind = REQUEST_OPERATION, .attempt = attempt, .continues = continues, .continuable = true};
     struct serve_reply reply;
     snprintf(message.id, sizeof message.id, "%s", id);
-    if (ask(session, &message) != 0 || await_answer(session, &reply, false) != 0) {
+    if (ask_and_await(session, &message, &reply, false) != 0) {
         return -1;
     }
     *gone = (enum gone_reason)reply.gone;
@@ -186,13 +187,13 @@ void serve_park(struct session *session, bool parked, bool holds_disk) {
 bool serve_make_room(struct session *session) {
     struct serve_request message = {.kind = REQUEST_MAKE_ROOM};
     struct serve_reply reply;
-    return ask(session, &message) == 0 && await_answer(session, &reply, true) == 0 && reply.kind == REPLY_GRANTED;
+    return ask_and_await(session, &message, &reply, true) == 0 && reply.kind == REPLY_GRANTED;
 }
 
 void serve_count(struct session *session, int64_t *operations, int64_t *parked) {
     struct serve_request message = {.kind = REQUEST_COUNT};
     struct serve_reply reply = {0};
-    if (ask(session, &message) != 0 || await_answer(session, &reply, false) != 0) {
+    if (ask_and_await(session, &message, &reply, false) != 0) {
         memset(&reply, 0, sizeof reply);
     }
     *operations = reply.operations;
@@ -202,7 +203,7 @@ void serve_count(struct session *session, int64_t *operations, int64_t *parked) 
 static int ask_plainly(struct session *session, enum request_kind kind) {
     struct serve_request message = {.kind = kind, .generation = session->generation};
     struct serve_reply reply;
-    return ask(session, &message) == 0 && await_answer(session, &reply, false) == 0 ? 0 : -1;
+    return ask_and_await(session, &message, &reply, false);
 }
 
 int serve_enter(struct session *session, int64_t generation) {

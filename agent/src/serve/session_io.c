@@ -236,11 +236,14 @@ int session_send_progress(struct session *session, uint64_t entries, uint64_t by
     return session_send_json(session, FRAME_PROGRESS, &out);
 }
 
+static bool has_room(const struct session *session) {
+    return session->input_end < INPUT_CAPACITY || session->input_start > 0;
+}
+
 void session_tend(struct session *session, int other, int64_t wait_ms, int64_t *told_ms) {
     answer_pings(session); /* of those that came together with OPEN */
-    bool room = session->input_end < INPUT_CAPACITY || session->input_start > 0;
-    struct pollfd polled[2] = {
-        {.fd = other, .events = POLLIN}, {.fd = session->lost || !room ? -1 : session->fd, .events = POLLIN}};
+    struct pollfd polled[2] = {{.fd = other, .events = POLLIN},
+        {.fd = session->lost || !has_room(session) ? -1 : session->fd, .events = POLLIN}};
     int64_t left = *told_ms + TEND_MS - steady_ms();
     if (left > wait_ms) {
         left = wait_ms;
@@ -268,18 +271,14 @@ void session_tend(struct session *session, int other, int64_t wait_ms, int64_t *
 
 int session_write_two(struct session *session, const void *head, size_t head_length, const void *bytes, size_t length) {
     size_t done = 0, all = head_length + length;
-    union {
-        const void *from;
-        void *to;
-    } first = {.from = head}, second = {.from = bytes};
     while (done < all && !session->lost) {
         struct iovec pieces[2];
         size_t skip = done < head_length ? done : head_length;
-        pieces[0] = (struct iovec){.iov_base = (char *)first.to + skip, .iov_len = head_length - skip};
+        pieces[0] = (struct iovec){.iov_base = (char *)without_const(head) + skip, .iov_len = head_length - skip};
         struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 1};
         if (length > 0) {
-            pieces[1] =
-                (struct iovec){.iov_base = (char *)second.to + (done - skip), .iov_len = length - (done - skip)};
+            pieces[1] = (struct iovec){
+                .iov_base = (char *)without_const(bytes) + (done - skip), .iov_len = length - (done - skip)};
             message.msg_iovlen = 2;
         }
         ssize_t sent = sendmsg(session->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -291,8 +290,7 @@ int session_write_two(struct session *session, const void *head, size_t head_len
             session->lost = true;
             break;
         }
-        bool room = session->input_end < INPUT_CAPACITY || session->input_start > 0;
-        struct pollfd polled[2] = {{.fd = session->fd, .events = (short)(POLLOUT | (room ? POLLIN : 0))},
+        struct pollfd polled[2] = {{.fd = session->fd, .events = (short)(POLLOUT | (has_room(session) ? POLLIN : 0))},
             {.fd = session->control, .events = POLLIN}};
         int ready = poll(polled, 2, SILENCE_MS);
         if (ready > 0 && polled[1].revents != 0) {

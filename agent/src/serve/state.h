@@ -31,6 +31,8 @@ struct state {
 #define GENERATION_MAX 9007199254740991
 
 bool id_valid(const char *id);
+/* Calls `visit` for each name in `folder` that is an id. Does nothing where the folder cannot be listed. */
+void each_id(int folder, void (*visit)(void *context, const char *id), void *context);
 /* Opens and makes what is missing; waits until an older incarnation on the same directory is gone. */
 int state_open(struct state *state, const char *path, struct failure *failure);
 /* Bytes of the file system of the state directory; -1 where it does not say. */

@@ -56,8 +56,7 @@ int sending_data(struct session *session, struct sending *sending, struct compre
 
 int sending_end(struct session *session, struct sending *sending) {
     uint8_t frame[FRAME_HEADER + END_PAYLOAD], digest[32];
-    struct sha256 copy = sending->hash;
-    sha256_end(&copy, digest);
+    sha256_digest(&sending->hash, digest);
     end_put(frame, sending->stream, sending->sent, digest);
     sending->ended = true;
     return session_write(session, frame, sizeof frame);
@@ -94,13 +93,12 @@ const uint8_t *receiving_data(
 
 int receiving_end(struct session *session, struct receiving *receiving, const struct end_frame *end) {
     uint8_t digest[32];
-    struct sha256 copy = receiving->hash;
     if (receiving->ended) {
         return session_violation(session, "END after END");
     }
     receiving->ended = true;
     receiving->proven = end->proven;
-    sha256_end(&copy, digest);
+    sha256_digest(&receiving->hash, digest);
     if (end->total != receiving->received) {
         return fail(&session->failure, "DIGEST_MISMATCH", "the host sent %llu bytes by its count, %llu arrived",
             (unsigned long long)end->total, (unsigned long long)receiving->received);

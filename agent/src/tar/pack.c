@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "tar/tar_format.h"
 #include "volume/links.h"
+#include "volume/source.h"
 #include "volume/volume.h"
 #include "volume/walk.h"
 
@@ -37,12 +39,8 @@ struct pack {
     struct timespec changed; /* the file's time of change when its header was made */
 };
 
-/* What was listed is gone, or has become something else. */
 static int fail_open(struct failure *failure, int error, const char *path) {
-    if (error == ENOENT || error == ELOOP || error == ENOTDIR || error == ENXIO || error == EINVAL) {
-        return fail_path(failure, "FILE_CHANGED", error, "a file changed while the folder was read", path);
-    }
-    return fail_errno(failure, error, "reading a file", path);
+    return source_fail(failure, error, "a file changed while the folder was read", path);
 }
 
 static int put_header(
@@ -68,15 +66,8 @@ static int put_header(
     return 0;
 }
 
-/* 1: a second name of a file or link, whose first is in `pack->target`. 0: another. -1. */
-static int see_link(struct pack *pack, const struct stat *status, struct failure *failure) {
-    return status->st_nlink > 1
-               ? links_see(&pack->links, status->st_dev, status->st_ino, pack->name, pack->target, failure)
-               : 0;
-}
-
 static int put_file(struct pack *pack, int fd, const struct stat *status, const char *path, struct failure *failure) {
-    int seen = see_link(pack, status, failure);
+    int seen = links_see(&pack->links, status, pack->name, pack->target, failure);
     if (seen != 0) {
         return seen < 0 ? -1 : put_header(pack, TAR_HARD_LINK, status, path, failure);
     }
@@ -98,7 +89,7 @@ static int put_symlink(struct pack *pack, int folder, const char *name, const ch
     if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
         return fail_open(failure, errno, path);
     }
-    int seen = see_link(pack, &status, failure);
+    int seen = links_see(&pack->links, &status, pack->name, pack->target, failure);
     if (seen != 0) {
         return seen < 0 ? -1 : put_header(pack, TAR_HARD_LINK, &status, path, failure);
     }
@@ -115,7 +106,7 @@ static int put_symlink(struct pack *pack, int folder, const char *name, const ch
 
 static int put_folder(struct pack *pack, int folder, const char *name, const char *path, struct failure *failure) {
     struct stat status;
-    int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open_folder(folder, name);
     if (fd < 0) {
         return fail_open(failure, errno, path);
     }
@@ -191,11 +182,8 @@ static int next_entry(struct pack *pack, struct failure *failure) {
 /* Opens what isn't a folder: an archive of one entry. */
 static int open_single(struct pack *pack, int root, const char *path, enum pack_kind *kind, struct failure *failure) {
     char folder_path[PATH_LONGEST + 1];
-    size_t length = 0;
-    const char *base = beneath_base(path, &length);
+    const char *base = path_split(path, folder_path);
     struct stat status;
-    memcpy(folder_path, path, length);
-    folder_path[length] = '\0';
     int folder = folder_open(root, folder_path, NULL, failure);
     if (folder < 0) {
         return -1;
@@ -220,15 +208,10 @@ static int open_at(struct pack *pack, int root, const char *path, enum pack_kind
         return fail_errno(failure, errno, "looking at a folder", NULL);
     }
     pack->set_gid = (status.st_mode & S_ISGID) == 0 ? S_ISGID : 0;
-    int folder = beneath_open(root, path, O_RDONLY);
-    if (folder < 0 && (errno == ENOTDIR || errno == ELOOP)) {
-        return open_single(pack, root, path, kind, failure);
-    }
-    if (folder < 0 && errno == ENOENT) {
-        return fail_path(failure, "FILE_NOT_FOUND", errno, "reading a folder", path);
-    }
+    bool single;
+    int folder = source_open(root, path, &single, failure);
     if (folder < 0) {
-        return fail_errno(failure, errno, "reading a folder", path);
+        return single ? open_single(pack, root, path, kind, failure) : -1;
     }
     *kind = PACK_DIRECTORY;
     pack->walking = true;
@@ -266,12 +249,10 @@ static int end_content(struct pack *pack, struct failure *failure) {
     if (fstat(pack->file, &status) != 0) {
         return fail_errno(failure, errno, "reading a file", pack->path);
     }
-    bool written = status.st_mtim.tv_sec != pack->changed.tv_sec || status.st_mtim.tv_nsec != pack->changed.tv_nsec;
-    if (written && status.st_size <= pack->size) {
+    if (source_overwritten(&status, &pack->changed, pack->size)) {
         return fail_path(failure, "FILE_CHANGED", 0, "a file was written to while it was read", pack->path);
     }
-    close(pack->file);
-    pack->file = -1;
+    close_fd(&pack->file);
     pack->stage = IN_ZEROS;
     return 0;
 }
@@ -299,7 +280,7 @@ static size_t smaller(size_t one, size_t other) {
 static void end_header(struct pack *pack) {
     pack->stage = pack->file >= 0 ? IN_CONTENT : NEXT;
     /* Known here, before the content counts `remaining` down. */
-    pack->zeros = pack->file >= 0 ? (TAR_BLOCK - (size_t)(pack->remaining % TAR_BLOCK)) % TAR_BLOCK : 0;
+    pack->zeros = pack->file >= 0 ? tar_padding(pack->remaining) : 0;
 }
 
 /* Writes what comes next, at most `capacity` bytes; 0 where only the stage has changed. */
@@ -349,9 +330,7 @@ void pack_close(struct pack *pack) {
     if (pack == NULL) {
         return;
     }
-    if (pack->file >= 0) {
-        close(pack->file);
-    }
+    close_fd(&pack->file);
     if (pack->walking) {
         walk_close(&pack->walk);
     }

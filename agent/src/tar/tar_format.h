@@ -33,6 +33,14 @@
 
 enum tar_kind { TAR_FILE, TAR_HARD_LINK, TAR_SYMLINK, TAR_FOLDER };
 
+/* The zeros between content of `size` bytes and the next block. */
+static inline size_t tar_padding(int64_t size) {
+    return (TAR_BLOCK - (size_t)(size % TAR_BLOCK)) % TAR_BLOCK;
+}
+
+/* Copies a name or link that an entry has, and adds a NUL; UNSUPPORTED_ENTRY where it is too long. */
+int tar_copy_name(char to[TAR_NAME_LONGEST + 1], const char *from, size_t length, struct failure *failure);
+
 /* One entry, all headers of it merged. */
 struct tar_entry {
     enum tar_kind kind;
@@ -61,7 +69,6 @@ struct tar_header {
 /* A number field: octal text that ends at a blank, or base-256 of GNU. false where it is neither or doesn't fit. An
  * empty field is 0. */
 bool tar_number(const uint8_t *field, size_t length, int64_t *value);
-bool tar_block_is_zero(const uint8_t block[TAR_BLOCK]);
 /* Checks the checksum and decodes the fields. */
 int tar_header_decode(const uint8_t block[TAR_BLOCK], struct tar_header *header, struct failure *failure);
 

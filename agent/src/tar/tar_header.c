@@ -41,8 +41,14 @@ bool tar_number(const uint8_t *field, size_t length, int64_t *value) {
     return is_empty || at == length || is_blank(field[at]);
 }
 
-bool tar_block_is_zero(const uint8_t block[TAR_BLOCK]) {
-    return block[0] == 0 && memcmp(block, block + 1, TAR_BLOCK - 1) == 0;
+int tar_copy_name(char to[TAR_NAME_LONGEST + 1], const char *from, size_t length, struct failure *failure) {
+    if (length > TAR_NAME_LONGEST) {
+        return fail(
+            failure, "UNSUPPORTED_ENTRY", "a name or link of an entry is longer than %d bytes", TAR_NAME_LONGEST);
+    }
+    memcpy(to, from, length);
+    to[length] = '\0';
+    return 0;
 }
 
 /* Some old programs add the bytes up as signed ones. */
@@ -84,6 +90,7 @@ static void decode_name(const uint8_t block[TAR_BLOCK], struct tar_header *heade
     copy_field(header->name + length, block + name[0], name[1]);
 }
 
+/* Takes a field as the macros of tar_format.h name it. */
 static bool decode_number(const uint8_t block[TAR_BLOCK], size_t offset, size_t length, int64_t *value) {
     return tar_number(block + offset, length, value);
 }

@@ -42,16 +42,10 @@ static bool whole_number(const struct record *record, int64_t *value) {
 }
 
 static int text(const struct record *record, char *to, struct failure *failure) {
-    if (record->value_length > TAR_NAME_LONGEST) {
-        return fail(
-            failure, "UNSUPPORTED_ENTRY", "a name or link of an entry is longer than %d bytes", TAR_NAME_LONGEST);
-    }
-    if (memchr(record->value, '\0', record->value_length) != NULL) {
+    if (record->value_length <= TAR_NAME_LONGEST && memchr(record->value, '\0', record->value_length) != NULL) {
         return bad(failure, "a name with a NUL byte");
     }
-    memcpy(to, record->value, record->value_length);
-    to[record->value_length] = '\0';
-    return 0;
+    return tar_copy_name(to, record->value, record->value_length, failure);
 }
 
 /* GNU.sparse.map: "offset,length,offset,length" (0.1). */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "tar/tar_format.h"
 
 #define PAX_LONGEST (1024 * 1024)
@@ -59,10 +60,6 @@ void tar_reader_close(struct tar_reader *reader) {
     tar_sparse_free(&reader->sparse);
     free(reader->meta);
     free(reader);
-}
-
-static size_t padding_after(int64_t size) {
-    return (TAR_BLOCK - (size_t)(size % TAR_BLOCK)) % TAR_BLOCK;
 }
 
 static void skip(struct tar_reader *reader, size_t padding) {
@@ -158,7 +155,7 @@ static int begin_entry(struct tar_reader *reader, enum tar_kind kind, int64_t st
     reader->local.sparse_major = reader->local.sparse_minor = 0;
     reader->has_long_name = reader->has_long_link = false;
     reader->remaining = stored;
-    reader->padding = padding_after(stored);
+    reader->padding = tar_padding(stored);
     reader->segment = 0;
     reader->position = 0;
     reader->state = IN_CONTENT;
@@ -174,7 +171,7 @@ static int begin_meta(struct tar_reader *reader, int64_t longest, struct failure
     }
     reader->meta_size = (size_t)size;
     reader->meta_filled = 0;
-    reader->padding = padding_after(size);
+    reader->padding = tar_padding(size);
     if (reader->meta_size > reader->meta_capacity) {
         uint8_t *grown = realloc(reader->meta, reader->meta_size);
         if (grown == NULL) {
@@ -191,14 +188,8 @@ static int begin_meta(struct tar_reader *reader, int64_t longest, struct failure
 }
 
 static int take_long(const struct tar_reader *reader, char *to, struct failure *failure) {
-    size_t size = strnlen((const char *)reader->meta, reader->meta_size);
-    if (size > TAR_NAME_LONGEST) {
-        return fail(
-            failure, "UNSUPPORTED_ENTRY", "a name or link of an entry is longer than %d bytes", TAR_NAME_LONGEST);
-    }
-    memcpy(to, reader->meta, size);
-    to[size] = '\0';
-    return 0;
+    const char *text = (const char *)reader->meta;
+    return tar_copy_name(to, text, strnlen(text, reader->meta_size), failure);
 }
 
 static int end_meta(struct tar_reader *reader, struct failure *failure) {
@@ -334,7 +325,7 @@ static int closing_block(struct tar_reader *reader, struct failure *failure) {
 }
 
 static int header_block(struct tar_reader *reader, const uint8_t *block, struct failure *failure) {
-    if (tar_block_is_zero(block)) {
+    if (bytes_are_zero(block, TAR_BLOCK)) {
         return closing_block(reader, failure);
     }
     if (reader->zero_blocks > 0) {
@@ -483,8 +474,7 @@ int tar_reader_finish(struct tar_reader *reader, bool proven, struct failure *fa
         return fail_entry(failure, reader->state == IN_CONTENT ? reader->entry.name : entry_name(reader));
     }
     /* What is there of a second closing block has to be one. */
-    static const uint8_t zeros[TAR_BLOCK];
-    if (reader->zero_blocks > 0 && memcmp(reader->block, zeros, reader->filled) == 0) {
+    if (reader->zero_blocks > 0 && bytes_are_zero(reader->block, reader->filled)) {
         return 0;
     }
     if (reader->zero_blocks > 0) {

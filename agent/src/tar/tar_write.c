@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "tar/tar_format.h"
 
 /* What fits into 11 octal digits (size, mtime) and 7 (ids). */
@@ -141,28 +142,7 @@ static void put_block(uint8_t *block, const struct tar_entry *entry, char type, 
 
 /* A record is in UTF-8; names that aren't can be told from those by a record before them. */
 static bool is_utf8(const char *text) {
-    const uint8_t *at = (const uint8_t *)text;
-    while (*at != 0) {
-        uint8_t first = *at++;
-        size_t more = first < 0x80                     ? 0
-                      : first >= 0xc2 && first <= 0xdf ? 1
-                      : (first & 0xf0) == 0xe0         ? 2
-                      : first >= 0xf0 && first <= 0xf4 ? 3
-                                                       : 9;
-        if (more == 9) {
-            return false;
-        }
-        if ((first == 0xe0 && *at < 0xa0) || (first == 0xed && *at > 0x9f) || (first == 0xf0 && *at < 0x90) ||
-            (first == 0xf4 && *at > 0x8f)) {
-            return false;
-        }
-        for (; more > 0; more--, at++) {
-            if ((*at & 0xc0) != 0x80) {
-                return false;
-            }
-        }
-    }
-    return true;
+    return utf8_valid(text, strlen(text));
 }
 
 static bool add_records(struct records *records, const struct tar_entry *entry, const char *target) {
@@ -206,7 +186,7 @@ size_t tar_header_encode(const struct tar_entry *entry, uint8_t *blocks, size_t 
     size_t filled = 0;
     if (records.filled > 0) {
         struct tar_entry pax = {.mode = 0644, .size = (int64_t)records.filled};
-        size_t padding = (TAR_BLOCK - records.filled % TAR_BLOCK) % TAR_BLOCK;
+        size_t padding = tar_padding((int64_t)records.filled);
         put_block(blocks, &pax, 'x', "././@PaxHeader", "");
         memset(records.bytes + records.filled, 0, padding);
         filled = TAR_BLOCK + records.filled + padding;

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
+#include "base/io.h"
 #include "tar/tar_format.h"
 #include "volume/tree_writer.h"
 #include "volume/volume.h"
@@ -143,10 +145,6 @@ static int write_bytes(
     return 0;
 }
 
-static bool is_zero(const uint8_t *bytes, size_t length) {
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
-}
-
 /* The length of what begins at `offset` and lies in one block of the file, at most `length`. */
 static size_t block_part(int64_t offset, size_t length) {
     size_t rest = HOLE_BLOCK - (size_t)(offset % HOLE_BLOCK);
@@ -159,10 +157,10 @@ static int on_content(void *context, int64_t offset, const uint8_t *bytes, size_
     struct unpack *unpack = context;
     while (length > 0) {
         size_t part = block_part(offset, length);
-        bool hole = is_zero(bytes, part);
+        bool hole = bytes_are_zero(bytes, part);
         while (!hole && part < length) {
             size_t next = block_part(offset + (int64_t)part, length - part);
-            if (is_zero(bytes + part, next)) {
+            if (bytes_are_zero(bytes + part, next)) {
                 break;
             }
             part += next;
@@ -226,9 +224,7 @@ void unpack_close(struct unpack *unpack) {
     if (unpack == NULL) {
         return;
     }
-    if (unpack->file >= 0) {
-        close(unpack->file);
-    }
+    close_fd(&unpack->file);
     tree_close(&unpack->place);
     tar_reader_close(unpack->reader);
     free(unpack);

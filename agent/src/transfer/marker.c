@@ -59,17 +59,14 @@ static int is_left(int folder, const char *operation) {
         return errno == ENOENT ? 0 : -1;
     }
     if (flock(fd, LOCK_SH | LOCK_NB) != 0) {
-        int error = errno;
-        close(fd);
-        return error == EWOULDBLOCK ? 0 : 1;
+        close_fd(&fd);
+        return errno == EWOULDBLOCK ? 0 : 1;
     }
     /* The process may have completed the commit, and removed the marker, before the lock was free. */
     int left = fstat(fd, &opened) != 0 ? -1 : fstatat(folder, operation, &named, AT_SYMLINK_NOFOLLOW);
-    int error = errno;
-    close(fd);
-    errno = error;
+    close_fd(&fd);
     if (left != 0) {
-        return error == ENOENT ? 0 : -1;
+        return errno == ENOENT ? 0 : -1;
     }
     return opened.st_ino == named.st_ino;
 }
@@ -81,17 +78,14 @@ void marker_given_up_name(char name[GIVEN_UP_MAX], const char *operation) {
 /* Whether the volume has something staged by the operation. */
 static int has_staged(const struct state *state, const char *volume, const char *operation) {
     char name[GIVEN_UP_MAX];
-    int folder = open_folder(state->volumes, volume, false, 0),
-        staging = folder < 0 ? -1 : open_folder(folder, "staging", false, 0);
+    int folder = open_folder(state->volumes, volume), staging = folder < 0 ? -1 : open_folder(folder, "staging");
     int result = staging < 0 ? (errno == ENOENT ? 0 : -1) : is_there(staging, operation);
     marker_given_up_name(name, operation);
     if (staging >= 0 && result == 0) {
         result = is_there(staging, name);
     }
-    int error = errno;
     close_fd(&staging);
     close_fd(&folder);
-    errno = error;
     return result;
 }
 
@@ -113,12 +107,8 @@ static int is_unfinished(const struct state *state, const char *operation, const
 
 int marker_unfinished(
     const struct state *state, const char *volume, int (*visit)(void *context, const char *operation), void *context) {
-    int copy = openat(state->operations, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
+    DIR *listing = open_listing(state->operations);
     if (listing == NULL) {
-        int error = errno;
-        close_fd(&copy);
-        errno = error;
         return -1;
     }
     int result = 0;

@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "base/hex.h"
 #include "serve/serve_client.h"
 #include "serve/streams.h"
 #include "transfer/phase.h"
@@ -97,11 +96,8 @@ static int send_opened(void *context) {
 
 static void put_result(struct json_out *out, const void *context) {
     const struct receive *receive = context;
-    uint8_t digest[32];
     char text[65];
-    struct sha256 hash = receive->receiving.hash;
-    sha256_end(&hash, digest);
-    hex_put(text, digest, sizeof digest);
+    sha256_text(&receive->receiving.hash, text);
     json_put_number(out, "bytes", (int64_t)receive->receiving.received);
     json_put_text(out, "sha256", text);
     json_put_number(out, "entries", (int64_t)receive->stats.entries);

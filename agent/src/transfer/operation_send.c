@@ -1,6 +1,5 @@
 #include <errno.h>
 
-#include "base/hex.h"
 #include "serve/serve_client.h"
 #include "serve/streams.h"
 #include "transfer/replay.h"
@@ -119,14 +118,11 @@ static int send_opened(void *context) {
 }
 
 static int send_result(struct send *send) {
-    uint8_t digest[32];
     char text[65];
     struct tree_stats stats;
-    struct sha256 hash = send->sending.hash;
     struct json_out out = {0};
     pack_stats(send->pack, &stats);
-    sha256_end(&hash, digest);
-    hex_put(text, digest, sizeof digest);
+    sha256_text(&send->sending.hash, text);
     json_open(&out, NULL, '{');
     json_put_number(&out, "bytes", (int64_t)send->sending.sent);
     json_put_text(&out, "sha256", text);

@@ -1,6 +1,5 @@
 #include "transfer/stored_result.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -29,14 +28,13 @@ static void date(int folder, const char *name) {
 /* A folder may need room for another name: that is waited for, for a second. Without its result a commit would count as
  * never made. */
 static int move_to_results(const struct state *state, const char *operation) {
-    const struct timespec pause = {.tv_nsec = 100 * 1000000};
     for (int attempt = 0;; attempt++) {
         int result = renameat(state->operations, operation, state->results, operation);
         if (result == 0 || errno == ENOENT || attempt == 10) {
             return result;
         }
         (void)syncfs(state->results);
-        nanosleep(&pause, NULL);
+        sleep_ms(100);
     }
 }
 
@@ -107,33 +105,24 @@ void stored_result_forget(const struct state *state, const char *operation) {
     unlinkat(state->results, operation, 0);
 }
 
-static void each_result(const struct state *state, void (*visit)(int folder, const char *name)) {
-    int copy = openat(state->results, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
-    struct dirent *entry;
-    if (listing == NULL) {
-        close_fd(&copy);
-        return;
+static void prune_one(void *results, const char *id) {
+    int folder = *(const int *)results;
+    struct stat status;
+    if (fstatat(folder, id, &status, AT_SYMLINK_NOFOLLOW) == 0 && now() - status.st_mtime > KEEP_SECONDS) {
+        unlinkat(folder, id, 0);
     }
-    while ((entry = readdir(listing)) != NULL) {
-        if (id_valid(entry->d_name)) {
-            visit(copy, entry->d_name);
-        }
-    }
-    closedir(listing);
 }
 
-static void prune_one(int folder, const char *name) {
-    struct stat status;
-    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && now() - status.st_mtime > KEEP_SECONDS) {
-        unlinkat(folder, name, 0);
-    }
+static void renew_one(void *results, const char *id) {
+    date(*(const int *)results, id);
 }
 
 void stored_result_prune(const struct state *state) {
-    each_result(state, prune_one);
+    int folder = state->results;
+    each_id(folder, prune_one, &folder);
 }
 
 void stored_result_renew(const struct state *state) {
-    each_result(state, date);
+    int folder = state->results;
+    each_id(folder, renew_one, &folder);
 }

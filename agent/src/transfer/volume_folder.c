@@ -15,18 +15,19 @@ int volume_folder_open_damaged(
     const struct state *state, const char *id, bool make, struct volume_folder *volume, struct failure *failure) {
     *volume = (struct volume_folder)VOLUME_FOLDER_NONE;
     volume->id = id;
-    volume->folder = open_folder(state->volumes, id, make, 0755);
-    volume->data = volume->folder < 0 ? -1 : open_folder(volume->folder, "data", make, 0755);
+    volume->folder = make ? create_folder(state->volumes, id, 0755) : open_folder(state->volumes, id);
+    volume->data = volume->folder < 0 ? -1
+                   : make             ? create_folder(volume->folder, "data", 0755)
+                                      : open_folder(volume->folder, "data");
     if (volume->data >= 0 && close_to_others(volume->folder) == 0) {
         return 0;
     }
-    int error = errno;
     close_fd(&volume->data);
     close_fd(&volume->folder);
-    if (error == ENOENT) {
+    if (errno == ENOENT) {
         return fail(failure, "VOLUME_NOT_FOUND", "there is no volume '%s' here", id);
     }
-    return fail_errno(failure, error, "open the volume", id);
+    return fail_errno(failure, errno, "open the volume", id);
 }
 
 static int check_undamaged(const struct state *state, const char *id, struct failure *failure) {
@@ -53,14 +54,13 @@ int volume_folder_open(
 /* A folder that another user made is not one to stage in. */
 static int open_own_folder(int parent, const char *name) {
     struct stat status;
-    int fd = open_folder(parent, name, true, 0700);
+    int fd = create_folder(parent, name, 0700);
     bool own = fd >= 0 && fstat(fd, &status) == 0 && status.st_uid == geteuid();
     if (own && fchmod(fd, 0700) == 0) {
         return fd;
     }
-    int error = own || fd < 0 ? errno : EPERM;
+    errno = own || fd < 0 ? errno : EPERM;
     close_fd(&fd);
-    errno = error;
     return -1;
 }
 
@@ -76,7 +76,7 @@ int volume_folder_stage(const struct state *state, struct volume_folder *volume,
     }
     volume->operation = operation;
     volume->staging = open_own_folder(volume->folder, "staging");
-    volume->staged = volume->staging < 0 ? -1 : open_folder(volume->staging, operation, true, 0700);
+    volume->staged = volume->staging < 0 ? -1 : create_folder(volume->staging, operation, 0700);
     if (volume->staged < 0) {
         return fail_errno(failure, errno, "make the staging folder of the volume", volume->id);
     }
@@ -190,7 +190,7 @@ static int remove_left(void *context, const char *operation) {
     struct emptying *emptying = context;
     char name[GIVEN_UP_MAX];
     marker_given_up_name(name, operation);
-    int folder = emptying->volume->staging < 0 ? -1 : open_folder(emptying->volume->staging, name, false, 0);
+    int folder = emptying->volume->staging < 0 ? -1 : open_folder(emptying->volume->staging, name);
     int result = folder < 0 ? 0 : empty_folder(folder, emptying->progress, emptying->context, emptying->failure);
     close_fd(&folder);
     if (result != 0) {
@@ -215,7 +215,7 @@ static int each_unfinished(struct emptying *emptying, int (*visit)(void *context
 int volume_folder_empty(const struct state *state, struct volume_folder *volume, progress_fn progress, void *context,
     struct failure *failure) {
     struct emptying emptying = {state, volume, progress, context, failure};
-    volume->staging = open_folder(volume->folder, "staging", false, 0);
+    volume->staging = open_folder(volume->folder, "staging");
     if (volume->staging < 0 && errno != ENOENT) {
         return fail_errno(failure, errno, "open the staging folder of the volume", volume->id);
     }

@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/io.h"
+
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
@@ -30,9 +32,11 @@ void beneath_without_openat2(bool without) {
     by_component = without;
 }
 
-const char *beneath_base(const char *path, size_t *parent_length) {
+const char *path_split(const char *path, char parent[PATH_LONGEST + 1]) {
     const char *slash = strrchr(path, '/');
-    *parent_length = slash == NULL ? 0 : (size_t)(slash - path);
+    size_t length = slash == NULL ? 0 : (size_t)(slash - path);
+    memcpy(parent, path, length);
+    parent[length] = '\0';
     return slash == NULL ? path : slash + 1;
 }
 
@@ -50,25 +54,19 @@ static int open_component(int folder, const char *name, int flags) {
 
 static int open_by_component(int root, const char *path, int flags) {
     char name[256];
-    int folder = root;
+    int folder = -1;
     for (;;) {
         const char *slash = strchr(path, '/');
         size_t length = slash == NULL ? strlen(path) : (size_t)(slash - path);
         if (length >= sizeof name) {
-            if (folder != root) {
-                close(folder);
-            }
+            close_fd(&folder);
             errno = ENAMETOOLONG;
             return -1;
         }
         memcpy(name, path, length);
         name[length] = '\0';
-        int next = open_component(folder, name, slash == NULL ? flags : O_PATH);
-        int error = errno;
-        if (folder != root) {
-            close(folder);
-        }
-        errno = error;
+        int next = open_component(folder < 0 ? root : folder, name, slash == NULL ? flags : O_PATH);
+        close_fd(&folder);
         if (next < 0 || slash == NULL) {
             return next;
         }
@@ -98,4 +96,48 @@ int beneath_open(int root, const char *path, int flags) {
         }
     }
     return open_by_component(root, path, flags);
+}
+
+int beneath_open_parent(int root, const char *path, int flags, const char **base) {
+    char parent[PATH_LONGEST + 1];
+    *base = path_split(path, parent);
+    return beneath_open(root, parent, flags);
+}
+
+int beneath_parent_open(struct beneath_parent *parent, int root, const char *path, const char **base) {
+    char folder[PATH_LONGEST + 1];
+    *base = path_split(path, folder);
+    parent->opened = parent->folder < 0 || strcmp(parent->path, folder) != 0;
+    if (parent->opened) {
+        close_fd(&parent->folder);
+        strcpy(parent->path, folder);
+        parent->folder = beneath_open(root, folder, O_PATH);
+    }
+    return parent->folder;
+}
+
+int beneath_each(int root, const char *path, char prefix[PATH_LONGEST + 1], beneath_step_fn step, void *context) {
+    int parent = beneath_open(root, "", O_PATH);
+    strcpy(prefix, path);
+    for (char *name = prefix; parent >= 0 && name != NULL;) {
+        char *slash = strchr(name, '/');
+        if (slash != NULL) {
+            *slash = '\0';
+        }
+        int next = step(context, parent, name, prefix);
+        close_fd(&parent);
+        if (next < 0) {
+            return -1;
+        }
+        parent = next;
+        if (slash != NULL) {
+            *slash = '/';
+        }
+        name = slash == NULL ? NULL : slash + 1;
+    }
+    if (parent < 0) {
+        return -1;
+    }
+    close(parent);
+    return 0;
 }

@@ -15,9 +15,29 @@
  */
 int beneath_open(int root, const char *path, int flags);
 
-/* The last component of a path in normal form; `*parent_length` is the length of what comes before its slash, 0 for a
- * single component. */
-const char *beneath_base(const char *path, size_t *parent_length);
+/* Copies what precedes the last slash of a path in normal form to `parent` ("" without a slash); returns the last
+ * component. */
+const char *path_split(const char *path, char parent[PATH_LONGEST + 1]);
+/* Opens the folder that holds `path`, as beneath_open does; `*base` is the last component. */
+int beneath_open_parent(int root, const char *path, int flags, const char **base);
+
+/* The folder that holds the last entry, kept open: a run of entries of one folder needs one look-up. */
+struct beneath_parent {
+    int folder;  /* O_PATH, -1: none */
+    bool opened; /* by the last call, and not by an earlier one */
+    char path[PATH_LONGEST + 1];
+};
+
+/* As beneath_open_parent with O_PATH; the descriptor stays the cache's. */
+int beneath_parent_open(struct beneath_parent *parent, int root, const char *path, const char **base);
+
+/*
+ * Calls `step` for each folder on `path`, which is not "", from `root` down. `step` returns a descriptor (O_PATH) of
+ * the folder `name` of `parent`, whose path below `root` is `prefix`, or -1 with errno, which ends the loop. 0 or -1;
+ * then `prefix` is the path of the folder that failed.
+ */
+typedef int (*beneath_step_fn)(void *context, int parent, const char *name, const char *prefix);
+int beneath_each(int root, const char *path, char prefix[PATH_LONGEST + 1], beneath_step_fn step, void *context);
 
 /* For tests: go component by component even where the kernel has openat2. */
 void beneath_without_openat2(bool without);

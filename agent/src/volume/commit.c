@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "volume/journal.h"
 #include "volume/pace.h"
 #include "volume/permitted.h"
@@ -26,10 +27,10 @@
 struct commit {
     int staging;
     int target;
-    int folder; /* the target's counterpart of the folder that the walk is in, -1: not open */
-    char folder_path[PATH_LONGEST + 1];
+    struct beneath_parent folder; /* the target's counterpart of the folder that the walk is in */
     struct journal journal;
     struct walk walk;
+    int (*visit)(struct commit *commit, struct failure *failure); /* for each staged entry */
     bool fillable; /* entries can be made there */
     size_t moving; /* bytes of the names that are to be moved */
     struct pace pace;
@@ -39,31 +40,21 @@ struct commit {
 enum meeting { MEETS_NOTHING, MEETS_FOLDER, MEETS_OTHER };
 
 static int in_target(struct commit *commit, struct failure *failure) {
-    size_t length = 0;
-    beneath_base(commit->walk.path, &length);
-    if (commit->folder >= 0 && strlen(commit->folder_path) == length &&
-        memcmp(commit->folder_path, commit->walk.path, length) == 0) {
-        return 0;
-    }
-    if (commit->folder >= 0) {
-        close(commit->folder);
-    }
-    memcpy(commit->folder_path, commit->walk.path, length);
-    commit->folder_path[length] = '\0';
-    commit->folder = beneath_open(commit->target, commit->folder_path, O_PATH);
-    commit->fillable = false;
-    if (commit->folder >= 0) {
+    const char *base = NULL;
+    int folder = beneath_parent_open(&commit->folder, commit->target, commit->walk.path, &base);
+    commit->fillable = commit->fillable && !commit->folder.opened;
+    if (folder >= 0) {
         return 0;
     }
     if (errno == ENOTDIR || errno == ELOOP) {
-        return fail_path(failure, "PATH_CONFLICT", errno, "a folder is no longer one", commit->folder_path);
+        return fail_path(failure, "PATH_CONFLICT", errno, "a folder is no longer one", commit->folder.path);
     }
-    return fail_errno(failure, errno, "opening a folder of the target", commit->folder_path);
+    return fail_errno(failure, errno, "opening a folder of the target", commit->folder.path);
 }
 
 /* What stands in the target where the walk's entry goes; -1 on failure. */
 static int meet(const struct commit *commit, struct stat *status, struct failure *failure) {
-    if (fstatat(commit->folder, commit->walk.name, status, AT_SYMLINK_NOFOLLOW) == 0) {
+    if (fstatat(commit->folder.folder, commit->walk.name, status, AT_SYMLINK_NOFOLLOW) == 0) {
         return S_ISDIR(status->st_mode) ? MEETS_FOLDER : MEETS_OTHER;
     }
     return errno == ENOENT ? MEETS_NOTHING : fail_errno(failure, errno, "looking at the target", commit->walk.path);
@@ -88,11 +79,7 @@ static int staged_is_folder(const struct commit *commit, struct failure *failure
 /* Goes on inside a staged folder; one whose mode keeps its owner from looking into it is opened up, for the journal
  * knows the mode. */
 static int enter(struct commit *commit, struct failure *failure) {
-    int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(commit->walk.folder, commit->walk.name, flags);
-    if (fd < 0 && errno == EACCES && fchmodat(commit->walk.folder, commit->walk.name, 0700, AT_SYMLINK_NOFOLLOW) == 0) {
-        fd = openat(commit->walk.folder, commit->walk.name, flags);
-    }
+    int fd = folder_open_barred(commit->walk.folder, commit->walk.name);
     if (fd < 0) {
         return fail_errno(failure, errno, "opening a staged folder", commit->walk.path);
     }
@@ -120,7 +107,7 @@ static int note(struct commit *commit, enum meeting meeting, const struct stat *
     entry->has_time = !(meeting == MEETS_FOLDER && implicit);
     strcpy(entry->path, commit->walk.path);
     bool changes = meeting == MEETS_FOLDER && (entry->has_time || ((entry->mode ^ met->st_mode) & 01777) != 0);
-    if (changes && permitted_change(commit->folder, commit->walk.name, met, entry->path, failure) != 0) {
+    if (changes && permitted_change(commit->folder.folder, commit->walk.name, met, entry->path, failure) != 0) {
         return -1;
     }
     return journal_add(&commit->journal, entry, failure);
@@ -128,12 +115,12 @@ static int note(struct commit *commit, enum meeting meeting, const struct stat *
 
 /* An entry goes from staging into the folder that the walk is at. */
 static int check_move(struct commit *commit, enum meeting meeting, const struct stat *met, struct failure *failure) {
-    if (!commit->fillable && permitted_fill(commit->folder, commit->folder_path, failure) != 0) {
+    if (!commit->fillable && permitted_fill(commit->folder.folder, commit->folder.path, failure) != 0) {
         return -1;
     }
     commit->fillable = true;
     commit->moving += strlen(commit->walk.name) + 16;
-    return meeting == MEETS_NOTHING ? 0 : permitted_replace(commit->folder, met, commit->walk.path, failure);
+    return meeting == MEETS_NOTHING ? 0 : permitted_replace(commit->folder.folder, met, commit->walk.path, failure);
 }
 
 static int check_entry(struct commit *commit, struct failure *failure) {
@@ -162,7 +149,7 @@ static int check_entry(struct commit *commit, struct failure *failure) {
  * down. */
 static int move(struct commit *commit) {
     for (int attempt = 0;; attempt++) {
-        int result = renameat(commit->walk.folder, commit->walk.name, commit->folder, commit->walk.name);
+        int result = renameat(commit->walk.folder, commit->walk.name, commit->folder.folder, commit->walk.name);
         if (result == 0 || (errno != ENOSPC && errno != EDQUOT) || attempt == 3) {
             return result;
         }
@@ -192,34 +179,23 @@ static int move_entry(struct commit *commit, struct failure *failure) {
     return fail_errno(failure, errno, "moving a file into place", commit->walk.path);
 }
 
+static int visit_entry(void *context, struct failure *failure) {
+    struct commit *commit = context;
+    if (strncmp(commit->walk.path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0) {
+        return 0;
+    }
+    return commit->visit(commit, failure) == 0 ? pace_step(&commit->pace, 1, 0, failure) : -1;
+}
+
 static int go_through(
     struct commit *commit, int (*visit)(struct commit *commit, struct failure *failure), struct failure *failure) {
     int fd = beneath_open(commit->staging, "", O_RDONLY);
     if (fd < 0) {
         return fail_errno(failure, errno, "opening the staging folder", NULL);
     }
-    int result = walk_open(&commit->walk, commit->staging, "", fd, failure);
-    while (result == 0) {
-        enum walk_step step = walk_next(&commit->walk, failure);
-        if (step == WALK_END) {
-            break;
-        }
-        if (step == WALK_FAILED) {
-            result = -1;
-        }
-        if (step != WALK_ENTRY || strncmp(commit->walk.path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0) {
-            continue;
-        }
-        result = visit(commit, failure);
-        if (result == 0) {
-            result = pace_step(&commit->pace, 1, 0, failure);
-        }
-    }
-    walk_close(&commit->walk);
-    if (commit->folder >= 0) {
-        close(commit->folder);
-    }
-    commit->folder = -1;
+    commit->visit = visit;
+    int result = walk_each(&commit->walk, commit->staging, "", fd, visit_entry, commit, failure);
+    close_fd(&commit->folder.folder);
     return result;
 }
 
@@ -237,15 +213,11 @@ static int note_target(struct commit *commit, struct failure *failure) {
 }
 
 static int open_up_folder(int root, const char *path, struct failure *failure) {
-    char folder[PATH_LONGEST + 1];
-    size_t length = 0;
-    const char *base = beneath_base(path, &length);
+    const char *base = NULL;
     struct stat status;
-    memcpy(folder, path, length);
-    folder[length] = '\0';
-    int parent = beneath_open(root, folder, O_PATH);
+    int parent = beneath_open_parent(root, path, O_PATH, &base);
     int result = 0;
-    if (parent >= 0 && path[0] == '\0') {
+    if (path[0] == '\0') {
         base = ".";
     }
     if (parent < 0 || fstatat(parent, base, &status, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -258,9 +230,7 @@ static int open_up_folder(int root, const char *path, struct failure *failure) {
             result = fail_errno(failure, errno, "opening up a folder", path);
         }
     }
-    if (parent >= 0) {
-        close(parent);
-    }
+    close_fd(&parent);
     return result;
 }
 
@@ -300,12 +270,9 @@ static int settle(struct commit *commit, struct failure *failure) {
         if (result == 0 && entry->has_time) {
             result = futimens(fd, times);
         }
-        int error = errno;
-        if (fd >= 0) {
-            close(fd);
-        }
+        close_fd(&fd);
         if (result != 0) {
-            return fail_errno(failure, error, "setting a folder's mode and time", entry->path);
+            return fail_errno(failure, errno, "setting a folder's mode and time", entry->path);
         }
         if (pace_step(&commit->pace, 1, 0, failure) != 0) {
             return -1;
@@ -323,9 +290,7 @@ static int reserve(const struct commit *commit, struct failure *failure) {
     if (file >= 0 && error != ENOSPC && error != EDQUOT) {
         return file;
     }
-    if (file >= 0) {
-        close(file);
-    }
+    close_fd(&file);
     return error != ENOSPC && error != EDQUOT ? -1 : fail_errno(failure, error, "reserving room for a commit", NULL);
 }
 
@@ -349,9 +314,7 @@ static int run(struct commit *commit, bool resumed, int (*ready)(void *context, 
     }
     int reserved = resumed ? -1 : reserve(commit, failure);
     int result = failure->code != NULL || (ready != NULL && ready(context, failure) != 0) ? -1 : 0;
-    if (reserved >= 0) {
-        close(reserved);
-    }
+    close_fd(&reserved);
     if (result != 0) {
         return -1;
     }
@@ -372,7 +335,7 @@ int commit_tree(int staging, int target, bool resumed, int (*ready)(void *contex
     }
     commit->staging = staging;
     commit->target = target;
-    commit->folder = -1;
+    commit->folder.folder = -1;
     pace_begin(&commit->pace, progress, context);
     int result = run(commit, resumed, ready, context, failure);
     journal_close(&commit->journal);

@@ -10,8 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "volume/links.h"
 #include "volume/pace.h"
+#include "volume/source.h"
 #include "volume/tree_writer.h"
 #include "volume/volume.h"
 #include "volume/walk.h"
@@ -29,16 +31,14 @@ struct copying {
     bool no_clone;      /* refused once by this pair of file systems */
     bool no_copy_range; /* the same */
     size_t path_longest; /* below the target */
+    size_t prefix;       /* length of the part of walk paths that is not below the source */
     uint8_t *buffer;
     char first[LINKS_NAME_LONGEST + 1];
     char target[PATH_LONGEST + 1];
 };
 
 static int fail_source(struct failure *failure, int error, const char *path) {
-    if (error == ENOENT || error == ELOOP || error == ENOTDIR || error == ENXIO || error == EINVAL) {
-        return fail_path(failure, "FILE_CHANGED", error, "a file changed while it was copied", path);
-    }
-    return fail_errno(failure, error, "reading a file", path);
+    return source_fail(failure, error, "a file changed while it was copied", path);
 }
 
 static struct tree_attributes attributes_of(const struct stat *status) {
@@ -58,16 +58,7 @@ static ssize_t copy_piece(struct copying *copying, int from, int to, off_t offse
         copying->no_copy_range = true;
     }
     ssize_t count = pread(from, copying->buffer, length < BUFFER_SIZE ? length : BUFFER_SIZE, offset);
-    for (ssize_t done = 0; done < count;) {
-        ssize_t part = pwrite(to, copying->buffer + done, (size_t)(count - done), offset + done);
-        if (part < 0 && errno != EINTR) {
-            return -1;
-        }
-        if (part > 0) {
-            done += part;
-        }
-    }
-    return count;
+    return count < 0 || pwrite_all(to, copying->buffer, (size_t)count, (uint64_t)offset) == 0 ? count : -1;
 }
 
 static int copy_range(
@@ -146,17 +137,8 @@ static int check_unchanged(int from, const struct stat *before, const char *path
     if (fstat(from, &status) != 0) {
         return fail_source(failure, errno, path);
     }
-    bool written = status.st_mtim.tv_sec != before->st_mtim.tv_sec || status.st_mtim.tv_nsec != before->st_mtim.tv_nsec;
-    if (!written || status.st_size > before->st_size) {
-        return 0;
-    }
-    return fail_path(failure, "FILE_CHANGED", 0, "a file was written to while it was copied", path);
-}
-
-/* 1: a second name of a file or link, whose first is in `copying->first`. 0: another. -1. */
-static int see_link(struct copying *copying, const struct stat *status, const char *to_path, struct failure *failure) {
-    return status->st_nlink > 1
-               ? links_see(&copying->links, status->st_dev, status->st_ino, to_path, copying->first, failure)
+    return source_overwritten(&status, &before->st_mtim, before->st_size)
+               ? fail_path(failure, "FILE_CHANGED", 0, "a file was written to while it was copied", path)
                : 0;
 }
 
@@ -169,7 +151,7 @@ static int copy_opened(
     if (!S_ISREG(status.st_mode)) {
         return fail_source(failure, EINVAL, path);
     }
-    int seen = see_link(copying, &status, to_path, failure);
+    int seen = links_see(&copying->links, &status, to_path, copying->first, failure);
     if (seen != 0) {
         return seen < 0 ? -1 : tree_hard_link(&copying->place, to_path, copying->first, failure);
     }
@@ -208,7 +190,7 @@ static int copy_symlink(struct copying *copying, int folder, const char *name, c
         return fail_path(failure, "IO_ERROR", ENAMETOOLONG, "reading a symbolic link", path);
     }
     copying->target[length] = '\0';
-    int seen = see_link(copying, &status, to_path, failure);
+    int seen = links_see(&copying->links, &status, to_path, copying->first, failure);
     if (seen != 0) {
         return seen < 0 ? -1 : tree_hard_link(&copying->place, to_path, copying->first, failure);
     }
@@ -219,7 +201,7 @@ static int copy_symlink(struct copying *copying, int folder, const char *name, c
 static int copy_folder(struct copying *copying, int folder, const char *name, const char *path, const char *to_path,
     struct failure *failure) {
     struct stat status;
-    int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open_folder(folder, name);
     if (fd < 0) {
         return fail_source(failure, errno, path);
     }
@@ -264,11 +246,8 @@ static int copy_entry(struct copying *copying, int folder, const char *name, uns
 
 static int copy_single(struct copying *copying, int root, const char *path, struct failure *failure) {
     char folder_path[PATH_LONGEST + 1];
-    size_t length = 0;
-    const char *base = beneath_base(path, &length);
+    const char *base = path_split(path, folder_path);
     struct stat status;
-    memcpy(folder_path, path, length);
-    folder_path[length] = '\0';
     int folder = folder_open(root, folder_path, NULL, failure);
     if (folder < 0) {
         return -1;
@@ -283,39 +262,21 @@ static int copy_single(struct copying *copying, int root, const char *path, stru
     return result;
 }
 
-static int copy_below(struct copying *copying, int root, const char *path, int folder, struct failure *failure) {
-    size_t prefix = path[0] == '\0' ? 0 : strlen(path) + 1;
-    int result = walk_open(&copying->walk, root, path, folder, failure);
-    while (result == 0) {
-        enum walk_step step = walk_next(&copying->walk, failure);
-        if (step == WALK_END) {
-            break;
-        }
-        if (step == WALK_FAILED) {
-            result = -1;
-        }
-        if (step != WALK_ENTRY) {
-            continue;
-        }
-        const struct walk *walk = &copying->walk;
-        result = copy_entry(copying, walk->folder, walk->name, walk->type, walk->path, walk->path + prefix, failure);
-    }
-    walk_close(&copying->walk);
-    return result;
+static int copy_walked(void *context, struct failure *failure) {
+    struct copying *copying = context;
+    const struct walk *walk = &copying->walk;
+    const char *to_path = walk->path + copying->prefix;
+    return copy_entry(copying, walk->folder, walk->name, walk->type, walk->path, to_path, failure);
 }
 
 static int copy_at(struct copying *copying, int root, const char *path, struct failure *failure) {
-    int folder = beneath_open(root, path, O_RDONLY);
-    if (folder < 0 && (errno == ENOTDIR || errno == ELOOP)) {
-        return copy_single(copying, root, path, failure);
-    }
-    if (folder < 0 && errno == ENOENT) {
-        return fail_path(failure, "FILE_NOT_FOUND", errno, "reading a folder", path);
-    }
+    bool single;
+    int folder = source_open(root, path, &single, failure);
     if (folder < 0) {
-        return fail_errno(failure, errno, "reading a folder", path);
+        return single ? copy_single(copying, root, path, failure) : -1;
     }
-    return copy_below(copying, root, path, folder, failure);
+    copying->prefix = path[0] == '\0' ? 0 : strlen(path) + 1;
+    return walk_each(&copying->walk, root, path, folder, copy_walked, copying, failure);
 }
 
 int copy_tree(int from, const char *path, const struct copy_target *to, progress_fn progress, void *context,

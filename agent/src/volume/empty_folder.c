@@ -48,27 +48,12 @@ static int failed(struct emptying *work, int error, const char *doing, const cha
     return fail_errno(work->failure, error, doing, path);
 }
 
-/* The owner may always change the mode; `.` needs no permission on the folder above. */
-static int let_in(int folder) {
-    return fchmod(folder, 0700);
-}
-
-/* Opens a folder to be emptied, and gives its owner the permissions to do so. */
-static int open_folder(int parent, const char *name) {
-    int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(parent, name, flags);
-    if (fd < 0 && errno == EACCES && fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW) == 0) {
-        fd = openat(parent, name, flags);
-    }
-    return fd;
-}
-
 static int push(struct emptying *work, int fd, const char *name) {
     struct level *level = &work->levels[work->depth];
     struct stat status;
     /* Root needs no mode, but root without capabilities does: so it is the mode that counts, and not who runs. */
     if (work->depth > 0 && fstat(fd, &status) == 0 && (status.st_mode & 0700) != 0700) {
-        (void)let_in(fd);
+        (void)fchmod(fd, 0700);
     }
     *level = (struct level){.folder = fdopendir(fd)};
     snprintf(level->name, sizeof level->name, "%s", name);
@@ -109,7 +94,7 @@ static int descend(struct emptying *work, int parent, const char *name) {
         work->levels[work->depth].removed++;
         return move_up(work, parent, name);
     }
-    int fd = open_folder(parent, name);
+    int fd = folder_open_barred(parent, name);
     if (fd < 0) {
         return errno == ENOENT ? 0 : failed(work, errno, "opening a folder that is to be removed", name);
     }

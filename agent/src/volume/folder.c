@@ -5,28 +5,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "volume/beneath.h"
 #include "volume/volume.h"
 
 /* Gives the folder exactly 0755 (and the set-gid bit that it may inherit), whatever the umask is. */
 static int set_mode(int parent, const char *name) {
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open_folder(parent, name);
     struct stat status;
     int result = fd < 0 ? -1 : fstat(fd, &status);
     if (result == 0 && (status.st_mode & 0777) != 0755) {
         result = fchmod(fd, 0755 | (status.st_mode & S_ISGID));
     }
-    int error = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    errno = error;
+    close_fd(&fd);
     return result;
 }
 
-/* Opens the folder `name` of the folder `parent`, which is as long as `length` of the path; makes it where it is
- * missing. -1 with errno. */
-static int step(int parent, const char *name, size_t length, struct folders_made *made) {
+/* A beneath_step_fn; makes the folder where it is missing. */
+static int step(void *context, int parent, const char *name, const char *prefix) {
+    struct folders_made *made = context;
+    size_t length = name == prefix ? 0 : (size_t)(name - prefix) - 1;
     struct stat status;
     if (fstat(parent, &status) != 0) {
         return -1;
@@ -56,43 +54,14 @@ static int fail_make(int error, const char *path, struct failure *failure) {
 
 static int make_folders(int root, const char *path, struct folders_made *made, struct failure *failure) {
     char prefix[PATH_LONGEST + 1];
-    int parent = beneath_open(root, "", O_PATH);
-    if (parent < 0) {
-        return fail_errno(failure, errno, "opening a folder", path);
-    }
-    size_t parent_length = 0;
-    strcpy(prefix, path);
-    for (char *name = prefix; name != NULL;) {
-        char *slash = strchr(name, '/');
-        if (slash != NULL) {
-            *slash = '\0';
-        }
-        int next = step(parent, name, parent_length, made);
-        int error = errno;
-        close(parent);
-        if (next < 0) {
-            return fail_make(error, prefix, failure);
-        }
-        parent = next;
-        parent_length = strlen(prefix);
-        if (slash != NULL) {
-            *slash = '/';
-        }
-        name = slash == NULL ? NULL : slash + 1;
-    }
-    close(parent);
-    return 0;
+    return beneath_each(root, path, prefix, step, made) == 0 ? 0 : fail_make(errno, prefix, failure);
 }
 
 /* Removes the folder `path`, and gives its parent the time `mtime` where that is not NULL. What is missing is removed.
  */
 static bool take_back(int root, const char *path, const struct timespec *mtime) {
-    char folder[PATH_LONGEST + 1];
-    size_t length = 0;
-    const char *base = beneath_base(path, &length);
-    memcpy(folder, path, length);
-    folder[length] = '\0';
-    int parent = beneath_open(root, folder, O_RDONLY);
+    const char *base = NULL;
+    int parent = beneath_open_parent(root, path, O_RDONLY, &base);
     if (parent < 0) {
         return errno == ENOENT;
     }
@@ -106,14 +75,14 @@ static bool take_back(int root, const char *path, const struct timespec *mtime) 
 }
 
 void folder_unmake(int root, const char *path, struct folders_made *made) {
-    char prefix[PATH_LONGEST + 1];
+    char prefix[PATH_LONGEST + 1], parent[PATH_LONGEST + 1];
     if (!made->any) {
         return;
     }
     strcpy(prefix, path);
     for (;;) {
-        size_t length = 0;
-        beneath_base(prefix, &length);
+        path_split(prefix, parent);
+        size_t length = strlen(parent);
         bool last = length <= made->kept;
         if (!take_back(root, prefix, last ? &made->mtime : NULL) || last) {
             break;
@@ -121,6 +90,14 @@ void folder_unmake(int root, const char *path, struct folders_made *made) {
         prefix[length] = '\0';
     }
     made->any = false;
+}
+
+int folder_open_barred(int parent, const char *name) {
+    int fd = open_folder(parent, name);
+    if (fd < 0 && errno == EACCES && fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW) == 0) {
+        fd = open_folder(parent, name);
+    }
+    return fd;
 }
 
 int folder_open(int root, const char *path, struct folders_made *made, struct failure *failure) {

@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/io.h"
+
 #define SLOTS_FIRST 1024u
 #define IN_MEMORY_BYTES (1536u * 1024u)
 /* Where no file can be made (a volume that is read-only). */
@@ -29,17 +31,14 @@ static struct link_slot *new_table(int folder, size_t bytes) {
     int file = bytes > IN_MEMORY_BYTES ? unnamed_file(folder) : -1;
     /* The room is taken at once: a full disk found out later would be a signal. */
     if (file >= 0 && posix_fallocate(file, 0, (off_t)bytes) != 0) {
-        close(file);
-        file = -1;
+        close_fd(&file);
     }
     if (file < 0 && bytes > IN_MEMORY_BYTES_MOST) {
         return NULL;
     }
     void *memory =
         mmap(NULL, bytes, PROT_READ | PROT_WRITE, file >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, file, 0);
-    if (file >= 0) {
-        close(file);
-    }
+    close_fd(&file);
     return memory == MAP_FAILED ? NULL : memory;
 }
 
@@ -78,11 +77,15 @@ static int grow(struct links *links, struct failure *failure) {
     return 0;
 }
 
-int links_see(struct links *links, dev_t device, ino_t inode, const char *path, char *first, struct failure *failure) {
+int links_see(struct links *links, const struct stat *status, const char *path, char *first, struct failure *failure) {
+    uint64_t device = (uint64_t)status->st_dev, inode = (uint64_t)status->st_ino;
+    if (status->st_nlink <= 1) {
+        return 0;
+    }
     if (links->count >= links->capacity / 4 * 3 && grow(links, failure) != 0) {
         return -1;
     }
-    struct link_slot *slot = slot_of(links->slots, links->capacity, (uint64_t)device, (uint64_t)inode);
+    struct link_slot *slot = slot_of(links->slots, links->capacity, device, inode);
     uint32_t length = 0;
     if (slot->position != 0) {
         uint64_t at = slot->position - 1;
@@ -108,7 +111,7 @@ int links_see(struct links *links, dev_t device, ino_t inode, const char *path, 
     }
     record.length = length;
     memcpy(record.path, path, length);
-    *slot = (struct link_slot){(uint64_t)device, (uint64_t)inode, spool_length(&links->paths) + 1};
+    *slot = (struct link_slot){device, inode, spool_length(&links->paths) + 1};
     links->count++;
     return spool_append(&links->paths, &record, sizeof record.length + length, failure);
 }

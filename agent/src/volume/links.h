@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include "base/spool.h"
 #include "volume/beneath.h"
@@ -28,8 +28,9 @@ struct links {
 };
 
 void links_open(struct links *links, int folder);
-/* 1: seen before, its path is in `first` (LINKS_NAME_LONGEST + 1 bytes). 0: new, remembered as `path`. -1. */
-int links_see(struct links *links, dev_t device, ino_t inode, const char *path, char *first, struct failure *failure);
+/* 1: another name of a file or link added before, whose path is in `first` (LINKS_NAME_LONGEST + 1 bytes); 0: added as
+ * `path`, or it has one name only; -1. */
+int links_see(struct links *links, const struct stat *status, const char *path, char *first, struct failure *failure);
 void links_close(struct links *links);
 
 #endif

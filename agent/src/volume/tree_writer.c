@@ -7,11 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "volume/tree_writer_folders.h"
 
 int tree_open(struct tree_writer *place, int root, bool keep_owner, struct failure *failure) {
     struct stat status;
-    *place = (struct tree_writer){.root = root, .keep_owner = keep_owner && geteuid() == 0, .parent = -1};
+    *place = (struct tree_writer){.root = root, .keep_owner = keep_owner && geteuid() == 0, .parent.folder = -1};
     spool_open(&place->folders, root);
     if (fstat(root, &status) != 0) {
         return fail_errno(failure, errno, "looking at a folder", NULL);
@@ -23,10 +24,7 @@ int tree_open(struct tree_writer *place, int root, bool keep_owner, struct failu
 }
 
 void tree_close(struct tree_writer *place) {
-    if (place->parent >= 0) {
-        close(place->parent);
-    }
-    place->parent = -1;
+    close_fd(&place->parent.folder);
     spool_close(&place->folders);
 }
 
@@ -44,64 +42,40 @@ static int fail_way(struct failure *failure, int error, const char *path) {
     return fail_errno(failure, error, "making an entry", path);
 }
 
-/* Makes what is missing of the folders of `path`, which no entry has described so far. */
-static int make_way(struct tree_writer *place, const char *path, struct failure *failure) {
+struct making_way {
+    struct tree_writer *place;
+    struct failure *failure;
+};
+
+/* A beneath_step_fn; makes the folder where it is missing, with attributes that no entry has described so far. */
+static int make_step(void *context, int parent, const char *name, const char *prefix) {
     static const struct tree_attributes implicit = {.mode = IMPLICIT_MODE, .uid = -1, .gid = -1, .implicit = true};
+    const struct making_way *way = context;
+    int made = mkdirat(parent, name, 0700);
+    int next = made == 0 || errno == EEXIST ? beneath_open(parent, name, O_PATH) : -1;
+    if (next >= 0 && made == 0 && place_folder_later(way->place, prefix, &implicit, way->failure) != 0) {
+        close_fd(&next);
+    }
+    return next;
+}
+
+/* Makes what is missing of the folders of `path`. */
+static int make_way(struct tree_writer *place, const char *path, struct failure *failure) {
     char prefix[PATH_LONGEST + 1];
-    int parent = beneath_open(place->root, "", O_PATH);
-    if (parent < 0) {
-        return fail_way(failure, errno, path);
-    }
-    int result = 0;
-    strcpy(prefix, path);
-    for (char *name = prefix; result == 0 && name != NULL;) {
-        char *slash = strchr(name, '/');
-        if (slash != NULL) {
-            *slash = '\0';
-        }
-        int made = mkdirat(parent, name, 0700);
-        int next = made == 0 || errno == EEXIST ? beneath_open(parent, name, O_PATH) : -1;
-        int error = errno;
-        close(parent);
-        if (next < 0) {
-            return fail_way(failure, error, prefix);
-        }
-        parent = next;
-        if (made == 0) {
-            result = place_folder_later(place, prefix, &implicit, failure);
-        }
-        if (slash != NULL) {
-            *slash = '/';
-        }
-        name = slash == NULL ? NULL : slash + 1;
-    }
-    close(parent);
-    return result;
+    struct making_way way = {place, failure};
+    return beneath_each(place->root, path, prefix, make_step, &way) == 0 ? 0 : fail_way(failure, errno, prefix);
 }
 
 /* The folder that `path` is in, and its name there. */
 static int open_parent(struct tree_writer *place, const char *path, const char **base, struct failure *failure) {
-    size_t length = 0;
-    *base = beneath_base(path, &length);
-    if (place->parent >= 0 && strlen(place->parent_path) == length && memcmp(place->parent_path, path, length) == 0) {
-        return place->parent;
-    }
-    if (place->parent >= 0) {
-        close(place->parent);
-    }
-    memcpy(place->parent_path, path, length);
-    place->parent_path[length] = '\0';
-    place->parent = beneath_open(place->root, place->parent_path, O_PATH);
-    if (place->parent < 0 && errno == ENOENT) {
-        if (make_way(place, place->parent_path, failure) != 0) {
+    int parent = beneath_parent_open(&place->parent, place->root, path, base);
+    if (parent < 0 && errno == ENOENT) {
+        if (make_way(place, place->parent.path, failure) != 0) {
             return -1;
         }
-        place->parent = beneath_open(place->root, place->parent_path, O_PATH);
+        parent = beneath_parent_open(&place->parent, place->root, path, base);
     }
-    if (place->parent < 0) {
-        return fail_way(failure, errno, path);
-    }
-    return place->parent;
+    return parent < 0 ? fail_way(failure, errno, path) : parent;
 }
 
 /* Takes away what an earlier entry of the same name made. */
@@ -219,17 +193,12 @@ static bool same_file(int one, const char *one_name, int other, const char *othe
 }
 
 int tree_hard_link(struct tree_writer *place, const char *path, const char *existing, struct failure *failure) {
-    const char *base = NULL;
-    char folder[PATH_LONGEST + 1];
-    size_t length = 0;
-    const char *existing_base = beneath_base(existing, &length);
+    const char *base = NULL, *existing_base = NULL;
     int parent = open_parent(place, path, &base, failure);
     if (parent < 0) {
         return -1;
     }
-    memcpy(folder, existing, length);
-    folder[length] = '\0';
-    int from = beneath_open(place->root, folder, O_PATH);
+    int from = beneath_open_parent(place->root, existing, O_PATH, &existing_base);
     int made = from < 0 ? -1 : linkat(from, existing_base, parent, base, 0);
     int result = 0;
     if (made != 0 && from >= 0 && errno == EEXIST && !same_file(from, existing_base, parent, base)) {
@@ -241,9 +210,7 @@ int tree_hard_link(struct tree_writer *place, const char *path, const char *exis
         made = 0;
     }
     int error = errno;
-    if (from >= 0) {
-        close(from);
-    }
+    close_fd(&from);
     if (made == 0 || result != 0) {
         return result;
     }

@@ -36,8 +36,7 @@ struct tree_writer {
     bool keep_owner;
     mode_t umask;
     mode_t inherited; /* S_ISGID where folders made below the root get it */
-    int parent;       /* the folder of the entry before, -1: none */
-    char parent_path[PATH_LONGEST + 1];
+    struct beneath_parent parent;
     struct spool folders; /* whose modes and times come last */
 };
 

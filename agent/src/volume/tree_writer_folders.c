@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
+
 /* Paths of folders without search permission for their owner, which have to be kept in memory. */
 #define BARRED_BYTES_MOST (16u * 1024u * 1024u)
 
@@ -62,20 +64,14 @@ static int apply(
         if (result == 0) {
             result = futimens(fd, times);
         }
-        int error = errno;
-        close(fd);
-        errno = error;
+        close_fd(&fd);
         return result;
     }
     if (errno != EACCES) {
         return -1;
     }
-    char folder[PATH_LONGEST + 1];
-    size_t length = 0;
-    const char *base = beneath_base(path, &length);
-    memcpy(folder, path, length);
-    folder[length] = '\0';
-    int parent = beneath_open(place->root, folder, O_PATH);
+    const char *base = NULL;
+    int parent = beneath_open_parent(place->root, path, O_PATH, &base);
     if (parent < 0) {
         return -1;
     }
@@ -83,9 +79,7 @@ static int apply(
     if (result == 0) {
         result = fchmodat(parent, base, mode, AT_SYMLINK_NOFOLLOW);
     }
-    int error = errno;
-    close(parent);
-    errno = error;
+    close_fd(&parent);
     return result;
 }
 
@@ -207,12 +201,9 @@ static int bar(const struct tree_writer *place, const struct barred_list *list, 
         }
         int fd = beneath_open(place->root, barred->path, O_RDONLY);
         int result = fd < 0 ? -1 : fchmod(fd, barred->mode);
-        int error = errno;
-        if (fd >= 0) {
-            close(fd);
-        }
+        close_fd(&fd);
         if (result != 0) {
-            return fail_errno(failure, error, "setting a folder's mode", barred->path);
+            return fail_errno(failure, errno, "setting a folder's mode", barred->path);
         }
     }
     return 0;

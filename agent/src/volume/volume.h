@@ -64,6 +64,9 @@ struct folders_made {
  * after a failure nothing of it is left. `path` is normalised by path_normal.
  */
 int folder_open(int root, const char *path, struct folders_made *made, struct failure *failure);
+/* Opens the folder `name` of `parent` for reading; gives its owner all permissions first where the mode bars the owner.
+ * -1 with errno. */
+int folder_open_barred(int parent, const char *name);
 /* Removes the folders that were made for `path`, as far as they are empty. */
 void folder_unmake(int root, const char *path, struct folders_made *made);
 /*

@@ -154,3 +154,17 @@ void walk_close(struct walk *walk) {
     free(walk->frames);
     walk->frames = NULL;
 }
+
+int walk_each(struct walk *walk, int root, const char *path, int folder,
+    int (*visit)(void *context, struct failure *failure), void *context, struct failure *failure) {
+    int result = walk_open(walk, root, path, folder, failure);
+    while (result == 0) {
+        enum walk_step step = walk_next(walk, failure);
+        if (step == WALK_END) {
+            break;
+        }
+        result = step == WALK_FAILED ? -1 : step == WALK_ENTRY ? visit(context, failure) : 0;
+    }
+    walk_close(walk);
+    return result;
+}

@@ -62,6 +62,9 @@ enum walk_step walk_next(struct walk *walk, struct failure *failure);
 /* After WALK_ENTRY: go through this folder next. Takes `folder`, which is the opened entry. */
 int walk_enter(struct walk *walk, int folder, struct failure *failure);
 void walk_close(struct walk *walk);
+/* The whole walk: calls `visit` for each entry, until it returns other than 0, which becomes the result. */
+int walk_each(struct walk *walk, int root, const char *path, int folder,
+    int (*visit)(void *context, struct failure *failure), void *context, struct failure *failure);
 
 /* For tests: the bytes for the names of all folders on the way to the current one, instead of the usual number. */
 void walk_memory(size_t bytes);
