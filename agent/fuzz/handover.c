@@ -117,11 +117,11 @@ static void say(int index, struct input *input, bool raw, bool with_descriptor) 
     serve_send(sessions[index].control, bytes, raw ? sizeof bytes - take(input) % 2u : sizeof bytes, fd);
     close_fd(&fd);
     for (int i = table.session_count - 1; i >= 0; i--) {
-        table_hear(&table, i);
+        table_receive(&table, i);
     }
     for (int i = 0; i < SESSIONS; i++) {
-        for (int turn = 0; turn < 8 && !sessions[i].alone; turn++) {
-            serve_look(&sessions[i]);
+        for (int turn = 0; turn < 8 && !sessions[i].orphaned; turn++) {
+            serve_poll(&sessions[i]);
         }
         check(&sessions[i]);
     }
@@ -136,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     while (input.length > 0) {
         uint8_t what = take(&input);
         int index = what % SESSIONS;
-        if ((what >> 2) % 8 == 7 || sessions[index].alone) {
+        if ((what >> 2) % 8 == 7 || sessions[index].orphaned) {
             end(index, (what & 128) != 0);
             begin(index);
         } else {

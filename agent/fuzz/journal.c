@@ -37,7 +37,7 @@ static void prepare(void) {
 }
 
 static void check_entry(const struct journal_entry *entry) {
-    static char normal[PATH_LONGEST + 1];
+    static char normal[PATH_LENGTH_MAX + 1];
     struct failure failure = {0};
     if (path_normal(entry->path, normal, sizeof normal, &failure) != 0 || strcmp(normal, entry->path) != 0) {
         abort();

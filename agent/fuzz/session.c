@@ -182,7 +182,7 @@ static void *run_peer(void *context) {
         if (poll(polled, 2, -1) <= 0) {
             continue;
         }
-        if (polled[1].revents != 0 && !table_hear(&table, 0)) {
+        if (polled[1].revents != 0 && !table_receive(&table, 0)) {
             polled[1].revents = 0;
         }
         if (abandoned(&table)) {

@@ -278,15 +278,15 @@ int main(int count, char **arguments) {
     } else if (strcmp(words[0], "empty") == 0) {
         result = empty_folder(open_folder(words[1]), on_progress, &calls, &failure);
     } else if (strcmp(words[0], "open") == 0) {
-        struct folders_made made;
+        struct folders_created made;
         int root = open_folder(words[1]);
         int fd = folder_open(root, words[2], &made, &failure);
         result = fd < 0 ? -1 : 0;
         if (fd >= 0 && set.unmake) {
-            folder_unmake(root, words[2], &made);
+            folder_remove_created(root, words[2], &made);
         }
     } else if (strcmp(words[0], "normal") == 0) {
-        char normal[PATH_LONGEST + 1];
+        char normal[PATH_LENGTH_MAX + 1];
         result = path_normal(words[1], normal, sizeof normal, &failure);
         if (result == 0) {
             printf("%s\n", normal);

@@ -99,7 +99,7 @@ ssize_t read_file(int folder, const char *name, char *buffer, size_t capacity) {
     return (ssize_t)length;
 }
 
-int is_there(int folder, const char *name) {
+int entry_exists(int folder, const char *name) {
     struct stat status;
     if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
         return 1;
@@ -187,7 +187,7 @@ int create_folder(int parent, const char *name, mode_t mode) {
     return mkdirat(parent, name, mode) != 0 && errno != EEXIST ? -1 : open_folder(parent, name);
 }
 
-int close_to_others(int folder) {
+int restrict_to_owner(int folder) {
     struct stat status;
     if (fstat(folder, &status) != 0) {
         return -1;

@@ -35,14 +35,14 @@ int write_durably(int folder, const char *name, const char *bytes, size_t length
 int write_locked(int folder, const char *name, const char *bytes, size_t length);
 /* Whether `folder` has something of this name, a link counts as itself: 1, 0, or -1 with errno where that cannot be
  * known. */
-int is_there(int folder, const char *name);
+int entry_exists(int folder, const char *name);
 /* Opens the folder `name` of `parent` for reading, never through a link. -1 with errno. */
 int open_folder(int parent, const char *name);
 /* The same; makes the folder, with `mode`, where it is missing. */
 int create_folder(int parent, const char *name, mode_t mode);
 /* Takes the right to change a folder of this user's from all others: the kubelet makes folders with mode 0777. Another
  * user's stays as it is. */
-int close_to_others(int folder);
+int restrict_to_owner(int folder);
 /* Marks all descriptors from `lowest` on as closed on exec. */
 void close_on_exec_from(int lowest);
 int set_nonblocking(int fd);

@@ -10,7 +10,7 @@
 #include "base/io.h"
 
 #define SPOOL_MEMORY (256u * 1024u)
-#define SPOOL_MEMORY_MOST (32u * 1024u * 1024u)
+#define SPOOL_MEMORY_MAX (32u * 1024u * 1024u)
 
 int unnamed_file(int folder) {
     int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -73,7 +73,7 @@ static int make_room(struct spool *spool, size_t length, struct failure *failure
         return 0;
     }
     /* No file, or a full disk, from which one may well want to read. */
-    if (spool->capacity >= SPOOL_MEMORY_MOST) {
+    if (spool->capacity >= SPOOL_MEMORY_MAX) {
         return fail_errno(failure, error, "writing a temporary file", NULL);
     }
     size_t capacity = spool->buffer == NULL ? SPOOL_MEMORY : spool->capacity * 2;

@@ -25,7 +25,7 @@ void attach_take_state(struct attach *attach) {
 }
 
 /* What the host sent before it knew that another attachment owns stdin, or owned it meanwhile. */
-static bool is_void(const struct session *session, struct attach *attach, uint64_t offset) {
+static bool is_stale_input(const struct session *session, struct attach *attach, uint64_t offset) {
     if (session->protocol < PROTOCOL_OWNERSHIP || !attach->feeds) {
         return false;
     }
@@ -38,7 +38,7 @@ static bool is_void(const struct session *session, struct attach *attach, uint64
 }
 
 static int take_data(struct session *session, struct attach *attach, const struct data_frame *data) {
-    if (is_void(session, attach, data->offset)) {
+    if (is_stale_input(session, attach, data->offset)) {
         return 0;
     }
     uint64_t offset = attach->receiving.received;
@@ -61,7 +61,7 @@ static int take_end(struct session *session, struct attach *attach, const struct
     if (!attach->feeds) {
         return session_violation(session, "END of a stdin that this attachment does not feed");
     }
-    if (is_void(session, attach, end->total)) {
+    if (is_stale_input(session, attach, end->total)) {
         return 0;
     }
     if (receiving_end(session, &attach->receiving, end) != 0) {
@@ -121,7 +121,7 @@ int attach_take_messages(struct session *session, struct attach *attach) {
     return taken;
 }
 
-static int tell_ownership(struct session *session, const struct attach *attach) {
+static int send_ownership(struct session *session, const struct attach *attach) {
     struct json_out out = {0};
     json_open(&out, NULL, '{');
     json_open(&out, "stdin", '{');
@@ -136,7 +136,7 @@ static int tell_ownership(struct session *session, const struct attach *attach) 
 }
 
 /* A new turn begins where the supervisor is, whatever this attachment has sent before. */
-static int review_ownership(struct session *session, struct attach *attach) {
+static int update_ownership(struct session *session, struct attach *attach) {
     const struct note *state = &attach->link.state;
     bool owns = (state->flags & NOTE_OWNER) != 0;
     bool same = owns == attach->owns && (!owns || state->number[STATE_TURN] == attach->turn);
@@ -146,19 +146,19 @@ static int review_ownership(struct session *session, struct attach *attach) {
     }
     attach->owns = owns;
     if (!owns) {
-        return tell_ownership(session, attach);
+        return send_ownership(session, attach);
     }
     receiving_begin(&attach->receiving, (uint64_t)state->number[STATE_TAKEN]);
     attach->input_ended = (state->flags & NOTE_INPUT_ENDED) != 0;
     attach->restarts = true;
-    if (tell_ownership(session, attach) != 0 || session_ping(session) != 0) {
+    if (send_ownership(session, attach) != 0 || session_ping(session) != 0) {
         return -1;
     }
     attach->barrier = session->pinged;
     return 0;
 }
 
-int attach_tell(struct session *session, struct attach *attach) {
+int attach_report(struct session *session, struct attach *attach) {
     const struct note *state = &attach->link.state;
     struct receiving *receiving = &attach->receiving;
     bool disk_full = attach->link.fd >= 0 && (state->flags & NOTE_DISK_FULL) != 0;
@@ -175,7 +175,7 @@ int attach_tell(struct session *session, struct attach *attach) {
     if (attach->link.fd < 0) {
         return 0;
     }
-    if (review_ownership(session, attach) != 0) {
+    if (update_ownership(session, attach) != 0) {
         return -1;
     }
     uint64_t taken = (uint64_t)state->number[STATE_TAKEN], limit = (uint64_t)state->number[STATE_LIMIT];
@@ -209,8 +209,8 @@ int attach_deliver(struct session *session, struct attach *attach) {
     int moved = 0;
     for (int i = 0; i < 2; i++) {
         struct sending *sending = &attach->sending[i];
-        uint64_t there = attach->output[i].end - sending->sent;
-        size_t room = sending_room(sending), length = there < room ? (size_t)there : room;
+        uint64_t available = attach->output[i].end - sending->sent;
+        size_t room = sending_room(sending), length = available < room ? (size_t)available : room;
         if (length == 0) {
             continue;
         }

@@ -30,7 +30,7 @@ void attach_take_state(struct attach *attach);
 /* Deals with all messages of the host that are here; -1 ends the operation. */
 int attach_take_messages(struct session *session, struct attach *attach);
 /* Credit for stdin, and a full disk. */
-int attach_tell(struct session *session, struct attach *attach);
+int attach_report(struct session *session, struct attach *attach);
 /* Sends at most a frame of each stream: 1 when something was sent, 0, -1. */
 int attach_deliver(struct session *session, struct attach *attach);
 

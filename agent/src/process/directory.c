@@ -14,8 +14,8 @@ enum { LINKS_MAX = 40, PATH_BYTES_MAX = 4096 };
 struct directory {
     const struct user *user; /* NULL: not root, whose own rights decide, and what is made stays its own */
     int folder;
-    bool foreign; /* a link of the user's, or of another's, was followed: nothing is made with the agent's rights behind
-                     it */
+    bool untrusted; /* a link of the user's, or of another's, was followed: nothing is made with the agent's rights
+                     behind it */
     bool stopped;
     int links;
     char rest[PATH_BYTES_MAX]; /* what is still to be gone */
@@ -39,7 +39,7 @@ static int follow(struct directory *directory, int link, const struct stat *stat
         errno = EPERM;
         return -1;
     }
-    directory->foreign = directory->foreign || (status->st_uid != 0 && status->st_uid != geteuid());
+    directory->untrusted = directory->untrusted || (status->st_uid != 0 && status->st_uid != geteuid());
     ssize_t length = readlinkat(link, "", target, sizeof target);
     if (length <= 0) {
         return -1;
@@ -54,8 +54,8 @@ static int follow(struct directory *directory, int link, const struct stat *stat
     return 0;
 }
 
-static int make(struct directory *directory, const char *name) {
-    if (directory->user != NULL && directory->foreign) {
+static int create_missing(struct directory *directory, const char *name) {
+    if (directory->user != NULL && directory->untrusted) {
         directory->stopped = true;
         errno = EPERM;
         return -1;
@@ -81,7 +81,7 @@ static int make(struct directory *directory, const char *name) {
 static int step(struct directory *directory, const char *name, const char *rest) {
     struct stat status;
     int fd = openat(directory->folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT && make(directory, name) == 0) {
+    if (fd < 0 && errno == ENOENT && create_missing(directory, name) == 0) {
         fd = openat(directory->folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     }
     int result = fd < 0 || fstat(fd, &status) != 0 ? -1 : 0;
@@ -105,7 +105,7 @@ static int restart_at_root(struct directory *directory) {
     return directory->folder < 0 ? -1 : 0;
 }
 
-static int go(struct directory *directory) {
+static int resolve(struct directory *directory) {
     char path[PATH_BYTES_MAX], *at = path;
     memcpy(path, directory->rest, sizeof path);
     if (restart_at_root(directory) != 0) {
@@ -138,19 +138,19 @@ static int go(struct directory *directory) {
     }
 }
 
-static int begin(struct directory *directory, const char *path) {
+static int resolve_path(struct directory *directory, const char *path) {
     if (strlen(path) >= sizeof directory->rest) {
         errno = ENAMETOOLONG;
         return -1;
     }
     memset(directory->rest, 0, sizeof directory->rest);
     memcpy(directory->rest, path, strlen(path));
-    return go(directory);
+    return resolve(directory);
 }
 
 int directory_make(const char *path, const struct user *user) {
     struct directory directory = {.user = geteuid() == 0 ? user : NULL, .folder = -1};
-    int result = begin(&directory, path);
+    int result = resolve_path(&directory, path);
     close_fd(&directory.folder);
     /* The second step continues where the user is one that the command is run as. */
     return result != 0 && directory.stopped && user->given && user->uid != geteuid() ? 0 : result;
@@ -158,7 +158,7 @@ int directory_make(const char *path, const struct user *user) {
 
 int directory_open(const char *path, const struct user *user) {
     struct directory directory = {.user = geteuid() == 0 ? user : NULL, .folder = -1};
-    if (begin(&directory, path) == 0) {
+    if (resolve_path(&directory, path) == 0) {
         return directory.folder;
     }
     close_fd(&directory.folder);

@@ -26,7 +26,7 @@ static void reset_signals(void) {
 }
 
 /* The kernel kills a command for memory before it kills the agent. */
-static void be_a_victim(void) {
+static void raise_oom_score(void) {
     char text[32];
     if (geteuid() != 0) {
         prctl(PR_SET_DUMPABLE, 1); /* else a file of /proc/self is root's; execve would set it anyway */
@@ -105,7 +105,7 @@ static int become_user(const struct user *user, struct failure *failure) {
 static int prepare(const struct launch *launch, struct failure *failure) {
     const struct spec *spec = launch->spec;
     setsid();
-    be_a_victim();
+    raise_oom_score();
     setrlimit(RLIMIT_CORE, &launch->state->core);
     umask(022);
     if (take_streams(launch, failure) != 0) {

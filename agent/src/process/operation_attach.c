@@ -104,11 +104,11 @@ static int finish(struct session *session, struct attach *attach) {
 static int run(struct session *session, struct attach *attach) {
     for (;;) {
         int taken = attach_take_messages(session, attach);
-        if (taken != 0 || process_link_hear(session, &attach->link) != 0) {
+        if (taken != 0 || process_link_receive(session, &attach->link) != 0) {
             return -1;
         }
         attach_take_state(attach);
-        if (attach_tell(session, attach) != 0) {
+        if (attach_report(session, attach) != 0) {
             return -1;
         }
         int moved = attach->delivers ? attach_deliver(session, attach) : 0;

@@ -19,7 +19,7 @@ static int await_end(struct session *session, struct process_link *link) {
             continue;
         }
         struct pollfd polled = {.fd = link->fd, .events = POLLIN};
-        if (session_wait(session, &polled, 1, -1) != 0 || process_link_hear(session, link) != 0) {
+        if (session_wait(session, &polled, 1, -1) != 0 || process_link_receive(session, link) != 0) {
             return -1;
         }
     }

@@ -29,7 +29,7 @@ bool process_link_send(struct process_link *link, const struct note *note, const
 }
 
 /* The supervisor is gone, or about to be: by the record the process has ended, or is lost. */
-static int settle(struct session *session, struct process_link *link) {
+static int read_outcome(struct session *session, struct process_link *link) {
     int64_t end = steady_ms() + LEAVING_MS;
     int found;
     close_fd(&link->fd);
@@ -46,7 +46,7 @@ static int settle(struct session *session, struct process_link *link) {
     return 0;
 }
 
-int process_link_hear(struct session *session, struct process_link *link) {
+int process_link_receive(struct session *session, struct process_link *link) {
     while (link->fd >= 0) {
         struct note note;
         ssize_t got = recv(link->fd, &note, sizeof note, MSG_DONTWAIT);
@@ -57,17 +57,17 @@ int process_link_hear(struct session *session, struct process_link *link) {
             link->state = note;
         }
         if (got != (ssize_t)sizeof note || (note.flags & NOTE_ENDED) != 0) {
-            return settle(session, link);
+            return read_outcome(session, link);
         }
     }
     return 0;
 }
 
 /* Says hello to the supervisor and waits for its first state. */
-static int greet(struct session *session, struct process_link *link, int64_t attempt, bool feeds) {
+static int handshake(struct session *session, struct process_link *link, int64_t attempt, bool feeds) {
     struct note note = {.kind = NOTE_ATTACH, .number = {attempt, feeds ? 1 : 0}};
     if (!process_link_send(link, &note, NULL, 0)) {
-        return settle(session, link);
+        return read_outcome(session, link);
     }
     struct pollfd polled = {.fd = link->fd, .events = POLLIN};
     int64_t end = steady_ms() + ANSWER_MS;
@@ -76,14 +76,14 @@ static int greet(struct session *session, struct process_link *link, int64_t att
         if (left <= 0 || (poll(&polled, 1, (int)left) < 0 && errno != EINTR)) {
             return fail(&session->failure, "IO_ERROR", "the supervisor of the process does not answer");
         }
-        if (process_link_hear(session, link) != 0) {
+        if (process_link_receive(session, link) != 0) {
             return -1;
         }
     }
     return 0;
 }
 
-static int find(struct session *session, struct process_link *link) {
+static int find_process(struct session *session, struct process_link *link) {
     int found;
     link->folder = record_folder(session->state, link->id, false);
     if (link->folder < 0 && errno != ENOENT) {
@@ -109,14 +109,14 @@ int process_link_open(
     memset(link, 0, sizeof *link);
     link->folder = link->fd = -1;
     link->id = open_id(open, "process", &session->failure);
-    if (link->id == NULL || find(session, link) != 0) {
+    if (link->id == NULL || find_process(session, link) != 0) {
         return -1;
     }
     if (link->ended) {
         return 0;
     }
     link->fd = socket_connect(link->folder, "socket", SOCK_SEQPACKET);
-    int result = link->fd < 0 ? settle(session, link) : greet(session, link, attempt, feeds);
+    int result = link->fd < 0 ? read_outcome(session, link) : handshake(session, link, attempt, feeds);
     if (result != 0 || !link->lost) {
         return result;
     }

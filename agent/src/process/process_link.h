@@ -29,7 +29,7 @@ void process_link_close(struct process_link *link);
 bool process_link_send(struct process_link *link, const struct note *note, const void *bytes, size_t length);
 /* Takes all news without waiting. 0; -1 with the failure set where the process cannot be followed any more. Sets ended
  * or lost. */
-int process_link_hear(struct session *session, struct process_link *link);
+int process_link_receive(struct session *session, struct process_link *link);
 /* Sends RESULT of a process that has ended; -1 with PROCESS_LOST where it is lost. */
 int process_link_send_result(struct session *session, const struct process_link *link);
 /* ERROR PROCESS_LOST */

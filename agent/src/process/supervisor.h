@@ -23,7 +23,7 @@ enum {
     REFUSED_MS = 5000,      /* a full disk that takes nothing for so long after a stop cuts the output */
     TERMINAL_BYTES = 64 * 1024, /* more than the buffers of a terminal hold */
     RETRY_MS = 1000,        /* a full disk is tried again after so long */
-    LOOK_MS = 20,           /* a group that is being stopped is looked at so often */
+    GROUP_CHECK_MS = 20,           /* a group that is being stopped is looked at so often */
     ATTACHMENTS_MAX = 256
 };
 
@@ -50,7 +50,7 @@ struct note {
 
 struct attachment {
     int fd;
-    bool greeted; /* it has said what it wants */
+    bool attached; /* it has said what it wants */
     bool feeds; /* wants to feed stdin */
     bool stale; /* has not been told the newest state: its socket was full */
     int64_t attempt;
@@ -83,14 +83,14 @@ struct supervisor {
     bool result_refused; /* the same of the result */
     bool blocked;       /* output is there that cannot be taken now: no time of the end counts */
     bool changed; /* attachments have to be told */
-    int64_t heard_ms, drain_ms, stored_ms,
+    int64_t received_ms, drain_ms, stored_ms,
         retry_ms; /* last byte read; since when an end is awaited; last byte stored; next try */
     uint64_t allowance; /* bytes that may be unacknowledged: the limit, or what was there at the command's end */
     struct process_start start;
     struct process_result result;
     enum stop_step stop;
     int64_t stop_ms; /* when the next step is due */
-    int64_t look_ms; /* when the group is looked at again */
+    int64_t check_ms; /* when the group is looked at again */
     struct attachment attachments[ATTACHMENTS_MAX];
     int attachment_count, owner; /* owner: index, -1: none */
     int owner_fd;  /* of the same, -1: none */
@@ -109,7 +109,7 @@ void supervisor_read(struct supervisor *supervisor, int index, uint8_t *buffer, 
 /* Nothing writes any more but by chance: what the pipes hold now may be stored beyond the limit. */
 void supervisor_allow_rest(struct supervisor *supervisor);
 /* Tries again what a full disk has refused, if that is due, and sees whether output has to wait. */
-void supervisor_review_output(struct supervisor *supervisor);
+void supervisor_update_output(struct supervisor *supervisor);
 /* Frees all that is acknowledged as durable. */
 void supervisor_free_output(struct supervisor *supervisor);
 /* Drops what a full disk refuses; the result says so. */
@@ -126,20 +126,20 @@ void supervisor_reap(struct supervisor *supervisor);
 void supervisor_leader_ended(struct supervisor *supervisor, const siginfo_t *info);
 void supervisor_signal(const struct supervisor *supervisor, int signal);
 /* Whether the group has no living member any more. */
-bool supervisor_group_gone(struct supervisor *supervisor);
+bool supervisor_group_ended(struct supervisor *supervisor);
 /* Whether the command has left nothing behind. */
-bool supervisor_alone(struct supervisor *supervisor);
+bool supervisor_childless(struct supervisor *supervisor);
 /* Stopping */
 void supervisor_stop(struct supervisor *supervisor, int64_t grace_ms);
 /* Does what is due; the milliseconds until it has to be called again, or -1. */
-int64_t supervisor_stop_turn(struct supervisor *supervisor);
+int64_t supervisor_stop_step(struct supervisor *supervisor);
 bool supervisor_stop_done(const struct supervisor *supervisor);
 /* Attachments */
 void supervisor_accept(struct supervisor *supervisor);
 /* False when it hung up. */
-bool supervisor_hear(struct supervisor *supervisor, int index, uint8_t *buffer, size_t capacity);
+bool supervisor_receive(struct supervisor *supervisor, int index, uint8_t *buffer, size_t capacity);
 void supervisor_drop(struct supervisor *supervisor, int index);
 /* Tells everybody where something has changed, else those whose socket was full. */
-void supervisor_tell(struct supervisor *supervisor);
+void supervisor_report(struct supervisor *supervisor);
 
 #endif

@@ -100,7 +100,7 @@ void supervisor_read(struct supervisor *supervisor, int index, uint8_t *buffer, 
     if (supervisor->finished) {
         return; /* what is written after the end is dropped, so that its writer isn't killed */
     }
-    supervisor->heard_ms = steady_ms();
+    supervisor->received_ms = steady_ms();
     store(supervisor, index, buffer, (size_t)got, capacity);
 }
 
@@ -134,7 +134,7 @@ void supervisor_cut_output(struct supervisor *supervisor) {
 }
 
 /* Whether a source that is not read holds bytes; one that has ended is closed. */
-static bool holds_bytes(struct supervisor *supervisor, int index) {
+static bool has_unread_bytes(struct supervisor *supervisor, int index) {
     struct pollfd polled = {.fd = supervisor->source[index], .events = POLLIN};
     if (polled.fd < 0 || poll(&polled, 1, 0) <= 0) {
         return false;
@@ -146,7 +146,7 @@ static bool holds_bytes(struct supervisor *supervisor, int index) {
     return false;
 }
 
-void supervisor_review_output(struct supervisor *supervisor) {
+void supervisor_update_output(struct supervisor *supervisor) {
     if (supervisor->finished) {
         return;
     }
@@ -158,10 +158,10 @@ void supervisor_review_output(struct supervisor *supervisor) {
     }
     bool blocked = supervisor->disk_full;
     for (int i = 0; i < 2 && !blocked; i++) {
-        blocked = !supervisor_reading(supervisor, i) && holds_bytes(supervisor, i);
+        blocked = !supervisor_reading(supervisor, i) && has_unread_bytes(supervisor, i);
     }
     if (supervisor->blocked && !blocked) {
-        supervisor->heard_ms = supervisor->drain_ms = steady_ms();
+        supervisor->received_ms = supervisor->drain_ms = steady_ms();
     }
     supervisor->blocked = blocked;
 }

@@ -84,13 +84,13 @@ static int open_folder_of(struct supervisor *supervisor, struct failure *failure
 
 /* Waits until the child has become the command, or said why not. */
 static int await_exec(int report, struct failure *failure) {
-    struct failure told;
-    size_t length = read_all(report, &told, sizeof told);
+    struct failure reported;
+    size_t length = read_all(report, &reported, sizeof reported);
     if (length == 0) {
         return 0;
     }
-    if (length == sizeof told) {
-        *failure = told; /* forked, not executed: `code` points to the same literal */
+    if (length == sizeof reported) {
+        *failure = reported; /* forked, not executed: `code` points to the same literal */
     } else {
         fail(failure, "IO_ERROR", "the child ended before it became the command");
     }
@@ -122,7 +122,7 @@ static int start_leader(struct supervisor *supervisor, const struct ends *ends, 
     return result;
 }
 
-static void remember_pid(struct supervisor *supervisor) {
+static void store_pid(struct supervisor *supervisor) {
     char text[16];
     int fd = openat(supervisor->folder, "pid", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
@@ -165,7 +165,7 @@ int supervisor_start(struct supervisor *supervisor, int control, struct failure 
     if (ends.err != ends.out) {
         close(ends.err);
     }
-    remember_pid(supervisor);
+    store_pid(supervisor);
     serve_announce_supervisor(control, getpid(), supervisor->leader);
     return 0;
 }
@@ -224,15 +224,15 @@ int supervisor_spawn(struct session *session, const struct spec *spec, struct fa
         return fail_errno(failure, error, "fork", NULL);
     }
     waitpid(between, NULL, 0);
-    struct failure told;
-    size_t length = read_all(report[0], &told, sizeof told);
+    struct failure reported;
+    size_t length = read_all(report[0], &reported, sizeof reported);
     close(report[0]);
-    if (length < sizeof told) {
+    if (length < sizeof reported) {
         return fail(failure, "IO_ERROR", "the supervisor of the command ended before it could start it");
     }
-    if (told.code == NULL) {
+    if (reported.code == NULL) {
         return 0;
     }
-    *failure = told;
+    *failure = reported;
     return -1;
 }

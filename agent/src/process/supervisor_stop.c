@@ -36,13 +36,13 @@ static bool sweep(struct supervisor *supervisor) {
             kill(pids[i], SIGKILL);
         }
     }
-    return supervisor_alone(supervisor);
+    return supervisor_childless(supervisor);
 }
 
-int64_t supervisor_stop_turn(struct supervisor *supervisor) {
+int64_t supervisor_stop_step(struct supervisor *supervisor) {
     int64_t left = supervisor->stop_ms - steady_ms();
     bool grouped =
-        (supervisor->stop == STOP_TERM || supervisor->stop == STOP_KILL) && !supervisor_group_gone(supervisor);
+        (supervisor->stop == STOP_TERM || supervisor->stop == STOP_KILL) && !supervisor_group_ended(supervisor);
     if (supervisor->stop == STOP_TERM && grouped && left <= 0) {
         supervisor_signal(supervisor, SIGKILL);
         step_to(supervisor, STOP_KILL, KILL_MS);
@@ -61,7 +61,7 @@ int64_t supervisor_stop_turn(struct supervisor *supervisor) {
     }
     /* Members of the group may be grandchildren, whose end nobody tells. */
     bool looking = supervisor->stop != STOP_TERM || supervisor->leader_ended;
-    return looking && left > LOOK_MS ? LOOK_MS : left;
+    return looking && left > GROUP_CHECK_MS ? GROUP_CHECK_MS : left;
 }
 
 bool supervisor_stop_done(const struct supervisor *supervisor) {

@@ -45,20 +45,20 @@ static void each_process(bool (*visit)(void *context, pid_t pid, const struct pr
 
 struct group_search {
     pid_t group;
-    bool lives;
+    bool alive;
 };
 
-static bool look_for_group(void *context, pid_t pid, const struct process_stat *stat) {
+static bool match_group(void *context, pid_t pid, const struct process_stat *stat) {
     struct group_search *search = context;
     (void)pid;
-    search->lives = stat->group == search->group && stat->state != 'Z' && stat->state != 'X';
-    return !search->lives;
+    search->alive = stat->group == search->group && stat->state != 'Z' && stat->state != 'X';
+    return !search->alive;
 }
 
-bool group_lives(pid_t group) {
+bool group_alive(pid_t group) {
     struct group_search search = {.group = group};
-    each_process(look_for_group, &search);
-    return search.lives;
+    each_process(match_group, &search);
+    return search.alive;
 }
 
 /* The kernel's own list, where it is compiled in. */

@@ -54,10 +54,10 @@ static bool empty(const struct relay *relay) {
 
 /* Until the socket or stdout is gone, and everything that came from the socket is written. */
 static int relay_all(struct relay *up, struct relay *down, int socket) {
-    bool told = false;
+    bool shut = false;
     for (;;) {
-        if (up->ended && empty(up) && !told) {
-            told = true;
+        if (up->ended && empty(up) && !shut) {
+            shut = true;
             shutdown(socket, SHUT_WR);
         }
         if (down->ended && empty(down)) {

@@ -55,7 +55,7 @@ static void complete(void *context, const char *operation) {
 
 /* Only what surely has no marker goes. */
 static void clear_staged(const struct state *state, int staging, const char *operation) {
-    if (is_there(state->operations, operation) != 0) {
+    if (entry_exists(state->operations, operation) != 0) {
         return;
     }
     struct failure ignored = {0};

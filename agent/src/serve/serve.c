@@ -129,7 +129,7 @@ static void reap(struct server *server) {
     }
 }
 
-static void take_signals(struct server *server) {
+static void handle_signals(struct server *server) {
     struct signalfd_siginfo info;
     while (read(server->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGCHLD || server->stopping != 0) {
@@ -143,7 +143,7 @@ static void take_signals(struct server *server) {
     reap(server);
 }
 
-static void turn(struct server *server) {
+static void run_once(struct server *server) {
     struct pollfd polled[2 + SESSIONS_MAX];
     int count = server->table.session_count;
     polled[0] = (struct pollfd){.fd = server->signals, .events = POLLIN};
@@ -156,14 +156,14 @@ static void turn(struct server *server) {
         return;
     }
     for (int i = count - 1; i >= 0; i--) {
-        if (polled[2 + i].revents != 0 && !table_hear(&server->table, i)) {
+        if (polled[2 + i].revents != 0 && !table_receive(&server->table, i)) {
             /* The session hung up and is about to end; its entry goes when it is reaped. */
             shutdown(server->table.sessions[i].control, SHUT_RDWR);
             kill(server->table.sessions[i].pid, SIGKILL);
         }
     }
     if (polled[0].revents != 0) {
-        take_signals(server);
+        handle_signals(server);
     }
     if (polled[1].revents != 0) {
         accept_one(server);
@@ -191,7 +191,7 @@ int serve(const char *path) {
         return 1;
     }
     while (server.stopping == 0 || (server.table.supervisor_count > 0 && steady_ms() < server.stop_at)) {
-        turn(&server);
+        run_once(&server);
     }
     finish(&server);
     return 128 + server.stopping; /* never 0: what was stopped for it is no success of the container */

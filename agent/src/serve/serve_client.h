@@ -106,7 +106,7 @@ void serve_leave(struct session *session);
  */
 int serve_fence(struct session *session);
 /* Takes what `serve` says unasked, if anything: sets `dropped`, `stale`, `adopted` or `lost`. */
-void serve_look(struct session *session);
+void serve_poll(struct session *session);
 /* From a supervisor: makes itself known to `serve`; -1 where that is gone. */
 int serve_announce_supervisor(int control, pid_t pid, pid_t group);
 

@@ -52,7 +52,7 @@ struct table {
 
 void table_add_session(struct table *table, pid_t pid, int control);
 /* Reads what a session says; false when it hung up. */
-bool table_hear(struct table *table, int index);
+bool table_receive(struct table *table, int index);
 /*
  * A child has ended, and is not reaped yet, so that its id and its group's are still its own; `crashed`: with another
  * status than 0. Releases all that it held, and kills the command of a supervisor that crashed.

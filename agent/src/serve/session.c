@@ -57,10 +57,10 @@ static int check_hello(struct session *session, struct message *message) {
 
 /* After a protocol error bytes have no meaning any more: they are read until the host hangs up. */
 static void drop_bytes(struct session *session) {
-    session->heard_ms = steady_ms();
+    session->received_ms = steady_ms();
     while (!session->lost) {
         struct pollfd polled[2] = {{.fd = session->fd, .events = POLLIN}, {.fd = session->control}};
-        int64_t left = session->heard_ms + SILENCE_MS - steady_ms();
+        int64_t left = session->received_ms + SILENCE_MS - steady_ms();
         if (left <= 0 || poll(polled, 2, (int)left) == 0 || polled[1].revents != 0) {
             return;
         }
@@ -70,7 +70,7 @@ static void drop_bytes(struct session *session) {
         if (recv(session->fd, session->input, INPUT_CAPACITY, MSG_DONTWAIT) == 0) {
             return;
         }
-        session->heard_ms = steady_ms();
+        session->received_ms = steady_ms();
         if ((polled[0].revents & (POLLHUP | POLLERR)) != 0) {
             return;
         }
@@ -163,7 +163,7 @@ static int serve_operation(struct session *session) {
 }
 
 void session_run(struct session *session) {
-    session->heard_ms = steady_ms();
+    session->received_ms = steady_ms();
     session->input = mmap(NULL, INPUT_CAPACITY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (session->input == MAP_FAILED) {
         return;

@@ -12,7 +12,13 @@
 #include "wire/frame.h"
 #include "wire/json.h"
 
-enum { SILENCE_MS = 60000, HELLO_MS = 30000, TEND_MS = 1000, INPUT_CAPACITY = 2 * FRAME_MAX, ADOPTED_INPUT_MAX = 512 };
+enum {
+    SILENCE_MS = 60000,
+    HELLO_MS = 30000,
+    KEEP_ALIVE_MS = 1000,
+    INPUT_CAPACITY = 2 * FRAME_MAX,
+    ADOPTED_INPUT_MAX = 512
+};
 
 /* A connection that another session has handed over, with what it had read beyond OPEN. */
 struct adopted_connection {
@@ -29,11 +35,11 @@ struct session {
     bool lost;     /* nobody is at the other end any more */
     bool violated; /* the host broke the protocol: `failure` says how */
     bool dropped;  /* `serve` wants this operation to end */
-    bool left;     /* the host said goodbye */
-    bool alone;    /* `serve` is gone */
+    bool bye;      /* the host said goodbye */
+    bool orphaned; /* `serve` is gone */
     bool stale;    /* `dropped`, since the operation's generation is below the fence */
     bool answered; /* the operation has sent RESULT or ERROR */
-    uint32_t asked;     /* the serial number of what `serve` was asked last */
+    uint32_t request_serial;     /* the serial number of what `serve` was asked last */
     int64_t generation; /* of the operation, 0: it came without one */
     int64_t fence;      /* with `stale`: the generation that `serve` keeps */
     bool handed_over; /* the connection is another session's now */
@@ -46,7 +52,7 @@ struct session {
     char *text; /* JSON that spans frames */
     size_t text_length;
     uint8_t text_type; /* 0: none is open */
-    int64_t heard_ms;
+    int64_t received_ms;
     uint64_t pinged, ponged; /* the last PING that was sent, and the last that was answered */
 };
 
@@ -74,9 +80,9 @@ int session_violation(struct session *session, const char *text);
 
 /*
  * Waits until `other` (-1: none) is ready, or for at most `wait_ms`, without taking a message: answers PING, also where
- * other frames stand before it, and sends PROGRESS each second (`told_ms`: when it began, or was sent last).
+ * other frames stand before it, and sends PROGRESS each second (`reported_ms`: when it began, or was sent last).
  */
-void session_tend(struct session *session, int other, int64_t wait_ms, int64_t *told_ms);
+void session_keep_alive(struct session *session, int other, int64_t wait_ms, int64_t *reported_ms);
 /* Sends PROGRESS. 0 or -1 (lost). */
 int session_send_progress(struct session *session, uint64_t entries, uint64_t bytes);
 /* Sends all the bytes, taking in what the host sends meanwhile. 0 or -1 (lost). */

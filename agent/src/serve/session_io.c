@@ -18,7 +18,7 @@ int session_violation(struct session *session, const char *text) {
 }
 
 /* Reads what is there, as far as there is room for it. */
-static void fill(struct session *session) {
+static void receive_input(struct session *session) {
     if (session->input_start == session->input_end) {
         session->input_start = session->input_end = 0;
     }
@@ -52,7 +52,7 @@ void session_continue(struct session *session) {
     session->text_length = 0;
     session->text_type = 0;
     session->lost = false;
-    session->heard_ms = steady_ms();
+    session->received_ms = steady_ms();
 }
 
 static int write_ping(struct session *session, enum frame_type type, const uint8_t payload[PING_PAYLOAD]) {
@@ -101,7 +101,7 @@ static int take_text(struct session *session, const struct frame *frame, struct 
 
 /* 1: a message for the operation, 0: dealt with here, -1. */
 static int take_frame(struct session *session, const struct frame *frame, struct message *message) {
-    session->heard_ms = steady_ms();
+    session->received_ms = steady_ms();
     if (frame->type == FRAME_PING) {
         return write_ping(session, FRAME_PONG, frame->payload);
     }
@@ -124,7 +124,7 @@ static int take_frame(struct session *session, const struct frame *frame, struct
     } else if (frame->type == FRAME_END) {
         problem = end_parse(frame, &message->end);
     } else if (frame->type == FRAME_BYE) {
-        session->lost = session->left = true;
+        session->lost = session->bye = true;
     }
     if (problem != NULL) {
         return session_violation(session, problem);
@@ -162,7 +162,7 @@ int session_wait(struct session *session, struct pollfd *others, size_t count, i
     if (session->lost || session->violated || session->dropped || count > 4) {
         return -1;
     }
-    int64_t silence = session->heard_ms + SILENCE_MS - steady_ms();
+    int64_t silence = session->received_ms + SILENCE_MS - steady_ms();
     if (silence < 0) {
         silence = 0;
     }
@@ -180,11 +180,11 @@ int session_wait(struct session *session, struct pollfd *others, size_t count, i
         others[i].revents = ready > 0 ? polled[2 + i].revents : 0;
     }
     if (ready > 0 && polled[1].revents != 0) {
-        serve_look(session);
+        serve_poll(session);
     }
     if (ready > 0 && polled[0].revents != 0) {
-        fill(session);
-    } else if (steady_ms() - session->heard_ms >= SILENCE_MS) {
+        receive_input(session);
+    } else if (steady_ms() - session->received_ms >= SILENCE_MS) {
         session->lost = true;
     }
     /* What came before the end is still to be taken. */
@@ -240,30 +240,30 @@ static bool has_room(const struct session *session) {
     return session->input_end < INPUT_CAPACITY || session->input_start > 0;
 }
 
-void session_tend(struct session *session, int other, int64_t wait_ms, int64_t *told_ms) {
+void session_keep_alive(struct session *session, int other, int64_t wait_ms, int64_t *reported_ms) {
     answer_pings(session); /* of those that came together with OPEN */
     struct pollfd polled[2] = {{.fd = other, .events = POLLIN},
         {.fd = session->lost || !has_room(session) ? -1 : session->fd, .events = POLLIN}};
-    int64_t left = *told_ms + TEND_MS - steady_ms();
+    int64_t left = *reported_ms + KEEP_ALIVE_MS - steady_ms();
     if (left > wait_ms) {
         left = wait_ms;
     }
     poll(polled, 2, left < 0 ? 0 : (int)left);
     if (polled[1].revents != 0) {
         size_t before = session->input_end;
-        fill(session);
+        receive_input(session);
         if (session->input_end > before) {
-            session->heard_ms = steady_ms();
+            session->received_ms = steady_ms();
         }
         answer_pings(session);
     }
-    if (steady_ms() - session->heard_ms >= SILENCE_MS) {
+    if (steady_ms() - session->received_ms >= SILENCE_MS) {
         session->lost = true;
     }
-    if (steady_ms() - *told_ms < TEND_MS) {
+    if (steady_ms() - *reported_ms < KEEP_ALIVE_MS) {
         return;
     }
-    *told_ms = steady_ms();
+    *reported_ms = steady_ms();
     if (!session->lost) {
         session_send_progress(session, 0, 0);
     }
@@ -294,12 +294,12 @@ int session_write_two(struct session *session, const void *head, size_t head_len
             {.fd = session->control, .events = POLLIN}};
         int ready = poll(polled, 2, SILENCE_MS);
         if (ready > 0 && polled[1].revents != 0) {
-            serve_look(session);
+            serve_poll(session);
         }
         if (ready == 0 || session->dropped) {
             session->lost = true;
         } else if (ready > 0 && (polled[0].revents & (POLLIN | POLLHUP)) != 0) {
-            fill(session);
+            receive_input(session);
         }
     }
     return session->lost ? -1 : 0;

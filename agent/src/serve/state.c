@@ -104,7 +104,7 @@ int state_open(struct state *state, const char *path, struct failure *failure) {
         state->generations < 0) {
         return fail_errno(failure, errno, "make the folders of", path);
     }
-    if (close_to_others(state->root) != 0 || close_to_others(state->volumes) != 0) {
+    if (restrict_to_owner(state->root) != 0 || restrict_to_owner(state->volumes) != 0) {
         return fail_errno(failure, errno, "change the mode of", path);
     }
     state->generation = generation_read(state->generations);

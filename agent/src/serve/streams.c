@@ -23,7 +23,7 @@ int sending_window(struct session *session, struct sending *sending, const struc
     return 0;
 }
 
-int sending_again(struct session *session, struct sending *sending, int64_t from) {
+int sending_rewind(struct session *session, struct sending *sending, int64_t from) {
     if (from < 0 || (uint64_t)from < sending->acknowledged || (uint64_t)from > sending->produced) {
         return session_violation(session, "a stream is to go on where it cannot");
     }

@@ -24,7 +24,7 @@ int sending_window(struct session *session, struct sending *sending, const struc
 /* How many bytes may be sent now, at most DATA_RAW_MAX. */
 size_t sending_room(const struct sending *sending);
 /* Goes back to an offset that is not yet acknowledged, or acknowledged just to there. 0, or -1 with a violation. */
-int sending_again(struct session *session, struct sending *sending, int64_t from);
+int sending_rewind(struct session *session, struct sending *sending, int64_t from);
 /* Sends bytes at the stream's offset (at most sending_room), those that were sent before just as they were. */
 int sending_data(struct session *session, struct sending *sending, struct compressor *compressor, const uint8_t *bytes,
     size_t length);

@@ -26,16 +26,16 @@ struct pack {
     struct walk walk;
     struct links links;
     struct tree_stats stats;
-    uint8_t header[TAR_HEADER_LONGEST];
+    uint8_t header[TAR_HEADER_MAX];
     size_t header_size;
     size_t header_sent;
     int file; /* -1: none */
     int64_t size;
     int64_t remaining;
     size_t zeros;
-    char path[PATH_LONGEST + 1]; /* of the file, for messages */
-    char name[TAR_NAME_LONGEST + 1]; /* in the archive */
-    char target[LINKS_NAME_LONGEST + 1];
+    char path[PATH_LENGTH_MAX + 1]; /* of the file, for messages */
+    char name[TAR_NAME_MAX + 1]; /* in the archive */
+    char target[LINKS_NAME_MAX + 1];
     struct timespec changed; /* the file's time of change when its header was made */
 };
 
@@ -67,7 +67,7 @@ static int put_header(
 }
 
 static int put_file(struct pack *pack, int fd, const struct stat *status, const char *path, struct failure *failure) {
-    int seen = links_see(&pack->links, status, pack->name, pack->target, failure);
+    int seen = links_add(&pack->links, status, pack->name, pack->target, failure);
     if (seen != 0) {
         return seen < 0 ? -1 : put_header(pack, TAR_HARD_LINK, status, path, failure);
     }
@@ -89,7 +89,7 @@ static int put_symlink(struct pack *pack, int folder, const char *name, const ch
     if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
         return fail_open(failure, errno, path);
     }
-    int seen = links_see(&pack->links, &status, pack->name, pack->target, failure);
+    int seen = links_add(&pack->links, &status, pack->name, pack->target, failure);
     if (seen != 0) {
         return seen < 0 ? -1 : put_header(pack, TAR_HARD_LINK, &status, path, failure);
     }
@@ -181,7 +181,7 @@ static int next_entry(struct pack *pack, struct failure *failure) {
 
 /* Opens what isn't a folder: an archive of one entry. */
 static int open_single(struct pack *pack, int root, const char *path, enum pack_kind *kind, struct failure *failure) {
-    char folder_path[PATH_LONGEST + 1];
+    char folder_path[PATH_LENGTH_MAX + 1];
     const char *base = path_split(path, folder_path);
     struct stat status;
     int folder = folder_open(root, folder_path, NULL, failure);
@@ -221,7 +221,7 @@ static int open_at(struct pack *pack, int root, const char *path, enum pack_kind
 
 struct pack *pack_open(
     int root, const char *path, const struct pack_options *options, enum pack_kind *kind, struct failure *failure) {
-    char normal[PATH_LONGEST + 1];
+    char normal[PATH_LENGTH_MAX + 1];
     if (path_normal(path, normal, sizeof normal, failure) != 0) {
         return NULL;
     }

@@ -26,10 +26,10 @@
 #define TAR_PREFIX 345, 155
 
 /* The largest id that a file can have; the next one means "unchanged" to chown. */
-#define TAR_ID_MOST (UINT32_MAX - 1)
+#define TAR_ID_MAX (UINT32_MAX - 1)
 
-/* The longest name in an archive: that of a path within PATH_LONGEST with "./" before it and a slash behind. */
-#define TAR_NAME_LONGEST (PATH_LONGEST + 3)
+/* The longest name in an archive: that of a path within PATH_LENGTH_MAX with "./" before it and a slash behind. */
+#define TAR_NAME_MAX (PATH_LENGTH_MAX + 3)
 
 enum tar_kind { TAR_FILE, TAR_HARD_LINK, TAR_SYMLINK, TAR_FOLDER };
 
@@ -39,12 +39,12 @@ static inline size_t tar_padding(int64_t size) {
 }
 
 /* Copies a name or link that an entry has, and adds a NUL; UNSUPPORTED_ENTRY where it is too long. */
-int tar_copy_name(char to[TAR_NAME_LONGEST + 1], const char *from, size_t length, struct failure *failure);
+int tar_copy_name(char to[TAR_NAME_MAX + 1], const char *from, size_t length, struct failure *failure);
 
 /* One entry, all headers of it merged. */
 struct tar_entry {
     enum tar_kind kind;
-    const char *name;   /* as the archive has it, at most TAR_NAME_LONGEST bytes */
+    const char *name;   /* as the archive has it, at most TAR_NAME_MAX bytes */
     const char *target; /* of a link */
     uint32_t mode;      /* 07777 at most */
     int64_t uid; /* -1: the archive names none that a file can have */
@@ -116,9 +116,9 @@ bool tar_time(const char *text, size_t length, struct timespec *time);
 
 struct tar_pax {
     unsigned set;
-    char path[TAR_NAME_LONGEST + 1];
-    char sparse_name[TAR_NAME_LONGEST + 1];
-    char link[TAR_NAME_LONGEST + 1];
+    char path[TAR_NAME_MAX + 1];
+    char sparse_name[TAR_NAME_MAX + 1];
+    char link[TAR_NAME_MAX + 1];
     int64_t size;
     int64_t uid;
     int64_t gid;
@@ -155,8 +155,8 @@ void tar_reader_close(struct tar_reader *reader);
 
 /* ---- tar_write.c */
 /* The longest header that tar_header_encode writes: pax header, its records and the entry's own block. */
-#define TAR_HEADER_LONGEST (32u * TAR_BLOCK)
-/* Encodes the header blocks of an entry; 0 where they don't fit, which a name and target within TAR_NAME_LONGEST never
+#define TAR_HEADER_MAX (32u * TAR_BLOCK)
+/* Encodes the header blocks of an entry; 0 where they don't fit, which a name and target within TAR_NAME_MAX never
  * cause. */
 size_t tar_header_encode(const struct tar_entry *entry, uint8_t *blocks, size_t capacity);
 

@@ -41,10 +41,9 @@ bool tar_number(const uint8_t *field, size_t length, int64_t *value) {
     return is_empty || at == length || is_blank(field[at]);
 }
 
-int tar_copy_name(char to[TAR_NAME_LONGEST + 1], const char *from, size_t length, struct failure *failure) {
-    if (length > TAR_NAME_LONGEST) {
-        return fail(
-            failure, "UNSUPPORTED_ENTRY", "a name or link of an entry is longer than %d bytes", TAR_NAME_LONGEST);
+int tar_copy_name(char to[TAR_NAME_MAX + 1], const char *from, size_t length, struct failure *failure) {
+    if (length > TAR_NAME_MAX) {
+        return fail(failure, "UNSUPPORTED_ENTRY", "a name or link of an entry is longer than %d bytes", TAR_NAME_MAX);
     }
     memcpy(to, from, length);
     to[length] = '\0';
@@ -115,10 +114,10 @@ int tar_header_decode(const uint8_t block[TAR_BLOCK], struct tar_header *header,
     if (!decode_number(block, TAR_MTIME, &header->mtime)) {
         header->mtime = 0;
     }
-    if (!decode_number(block, TAR_UID, &header->uid) || header->uid > TAR_ID_MOST) {
+    if (!decode_number(block, TAR_UID, &header->uid) || header->uid > TAR_ID_MAX) {
         header->uid = -1;
     }
-    if (!decode_number(block, TAR_GID, &header->gid) || header->gid > TAR_ID_MOST) {
+    if (!decode_number(block, TAR_GID, &header->gid) || header->gid > TAR_ID_MAX) {
         header->gid = -1;
     }
     return 0;

@@ -42,7 +42,7 @@ static bool whole_number(const struct record *record, int64_t *value) {
 }
 
 static int text(const struct record *record, char *to, struct failure *failure) {
-    if (record->value_length <= TAR_NAME_LONGEST && memchr(record->value, '\0', record->value_length) != NULL) {
+    if (record->value_length <= TAR_NAME_MAX && memchr(record->value, '\0', record->value_length) != NULL) {
         return bad(failure, "a name with a NUL byte");
     }
     return tar_copy_name(to, record->value, record->value_length, failure);
@@ -151,7 +151,7 @@ static void keep_id(const struct record *record, struct tar_pax *pax, unsigned f
     if (!whole_number(&digits_only, to)) {
         return;
     }
-    if (negative || *to > TAR_ID_MOST) {
+    if (negative || *to > TAR_ID_MAX) {
         *to = -1;
     }
     pax->set |= flag;

@@ -5,7 +5,7 @@
 #include "base/bytes.h"
 #include "tar/tar_format.h"
 
-#define PAX_LONGEST (1024 * 1024)
+#define PAX_BYTES_MAX (1024 * 1024)
 
 enum state { IN_HEADER, IN_META, IN_SPARSE_BLOCKS, IN_SPARSE_MAP, IN_CONTENT, IN_PADDING, AT_END, BROKEN };
 
@@ -27,8 +27,8 @@ struct tar_reader {
     struct tar_header header;
     bool has_long_name;
     bool has_long_link;
-    char long_name[TAR_NAME_LONGEST + 1];
-    char long_link[TAR_NAME_LONGEST + 1];
+    char long_name[TAR_NAME_MAX + 1];
+    char long_link[TAR_NAME_MAX + 1];
     struct tar_pax global;
     struct tar_pax local;
     struct tar_sparse sparse;
@@ -339,13 +339,13 @@ static int header_block(struct tar_reader *reader, const uint8_t *block, struct 
         /* An entry has one extended header: a second one replaces the first. */
         forget_pax(reader);
         reader->lacks_entry = true;
-        return begin_meta(reader, PAX_LONGEST, failure);
+        return begin_meta(reader, PAX_BYTES_MAX, failure);
     case 'g':
-        return begin_meta(reader, PAX_LONGEST, failure);
+        return begin_meta(reader, PAX_BYTES_MAX, failure);
     case 'L':
     case 'K':
         reader->lacks_entry = true;
-        return begin_meta(reader, TAR_NAME_LONGEST + 1, failure);
+        return begin_meta(reader, TAR_NAME_MAX + 1, failure);
     case '\0':
     case '0':
     case '7':

@@ -2,7 +2,7 @@
 #include "tar/tar_format.h"
 
 /* Far beyond what a time can hold, and far below what could overflow. */
-#define EXPONENT_MOST 100000
+#define EXPONENT_MAX 100000
 
 struct decimal {
     bool negative;
@@ -31,7 +31,7 @@ static const char *exponent(const char *at, const char *end, int64_t *value) {
     }
     const char *digits = at;
     for (*value = 0; at < end && is_digit(*at); at++) {
-        if (*value < EXPONENT_MOST) {
+        if (*value < EXPONENT_MAX) {
             *value = *value * 10 + (*at - '0');
         }
     }

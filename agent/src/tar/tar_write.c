@@ -7,8 +7,8 @@
 #include "tar/tar_format.h"
 
 /* What fits into 11 octal digits (size, mtime) and 7 (ids). */
-#define OCTAL_11_MOST 077777777777LL
-#define OCTAL_7_MOST 07777777LL
+#define OCTAL_11_MAX 077777777777LL
+#define OCTAL_7_MAX 07777777LL
 
 struct records {
     char *bytes;
@@ -74,7 +74,7 @@ static bool add_time(struct records *records, const struct timespec *time) {
 
 /* Octal where it fits, base-256 where not: programs that don't know the pax record read that. */
 static void put_number(uint8_t *block, size_t offset, size_t length, int64_t number) {
-    int64_t most = length == 12 ? OCTAL_11_MOST : OCTAL_7_MOST;
+    int64_t most = length == 12 ? OCTAL_11_MAX : OCTAL_7_MAX;
     if (number >= 0 && number <= most) {
         char text[16];
         snprintf(text, sizeof text, "%0*llo", (int)(length - 1), (unsigned long long)number);
@@ -158,16 +158,16 @@ static bool add_records(struct records *records, const struct tar_entry *entry, 
     if (long_target) {
         good = good && add_record(records, "linkpath", target, strlen(target));
     }
-    if (entry->size > OCTAL_11_MOST) {
+    if (entry->size > OCTAL_11_MAX) {
         good = good && add_number(records, "size", entry->size);
     }
-    if (entry->uid > OCTAL_7_MOST) {
+    if (entry->uid > OCTAL_7_MAX) {
         good = good && add_number(records, "uid", entry->uid);
     }
-    if (entry->gid > OCTAL_7_MOST) {
+    if (entry->gid > OCTAL_7_MAX) {
         good = good && add_number(records, "gid", entry->gid);
     }
-    if (entry->mtime.tv_nsec != 0 || entry->mtime.tv_sec < 0 || entry->mtime.tv_sec > OCTAL_11_MOST) {
+    if (entry->mtime.tv_nsec != 0 || entry->mtime.tv_sec < 0 || entry->mtime.tv_sec > OCTAL_11_MAX) {
         good = good && add_time(records, &entry->mtime);
     }
     return good;

@@ -17,15 +17,15 @@
 struct unpack {
     struct unpack_options options;
     struct tar_reader *reader;
-    struct tree_writer place;
+    struct tree_writer writer;
     struct tree_stats stats;
-    size_t path_longest; /* of an entry */
+    size_t path_max; /* of an entry */
     int file; /* being written, -1: none */
     int64_t size;
     int64_t written;                  /* the end of what was written to it */
     struct tree_attributes attributes; /* its own */
-    char path[PATH_LONGEST + 1];      /* the current entry's, in normal form */
-    char target[PATH_LONGEST + 1];
+    char path[PATH_LENGTH_MAX + 1];      /* the current entry's, in normal form */
+    char target[PATH_LENGTH_MAX + 1];
 };
 
 /* The normal form of the path that `what` (an entry, a hard link's target) has; "" for the archive's root. */
@@ -35,13 +35,13 @@ static int normal_path(
     if (name[0] == '/') {
         return fail(failure, "UNSAFE_ARCHIVE_PATH", "%s has an absolute path", what);
     }
-    bool is_normal = path_normal(name, path, PATH_LONGEST + 1, &ignored) == 0;
-    if (!is_normal && strlen(name) <= PATH_LONGEST) {
+    bool is_normal = path_normal(name, path, PATH_LENGTH_MAX + 1, &ignored) == 0;
+    if (!is_normal && strlen(name) <= PATH_LENGTH_MAX) {
         return fail(failure, "UNSAFE_ARCHIVE_PATH", "%s has a path with a \"..\" component", what);
     }
     /* What lies deeper could never be read again from the volume's root. */
-    if (!is_normal || strlen(path) > unpack->path_longest) {
-        return fail(failure, "UNSUPPORTED_ENTRY", "%s has a path of more than %zu bytes", what, unpack->path_longest);
+    if (!is_normal || strlen(path) > unpack->path_max) {
+        return fail(failure, "UNSUPPORTED_ENTRY", "%s has a path of more than %zu bytes", what, unpack->path_max);
     }
     if (strncmp(path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0) {
         return fail(failure, "UNSUPPORTED_ENTRY", "%s has a name that is reserved", what);
@@ -65,7 +65,7 @@ static int begin_file(struct unpack *unpack, const struct tar_entry *entry, stru
     unpack->stats.expanded_bytes = total;
     unpack->size = entry->size;
     unpack->written = 0;
-    unpack->file = tree_file(&unpack->place, unpack->path, &unpack->attributes, failure);
+    unpack->file = tree_file(&unpack->writer, unpack->path, &unpack->attributes, failure);
     return unpack->file < 0 ? -1 : 0;
 }
 
@@ -79,7 +79,7 @@ static int hard_link(struct unpack *unpack, const struct tar_entry *entry, struc
     if (unpack->target[0] == '\0') {
         return fail(failure, "CORRUPT_ARCHIVE", "a hard link to a folder");
     }
-    return tree_hard_link(&unpack->place, unpack->path, unpack->target, failure);
+    return tree_hard_link(&unpack->writer, unpack->path, unpack->target, failure);
 }
 
 static int make_entry(struct unpack *unpack, const struct tar_entry *entry, struct failure *failure) {
@@ -103,14 +103,14 @@ static int make_entry(struct unpack *unpack, const struct tar_entry *entry, stru
     unpack->stats.entries++;
     switch (entry->kind) {
     case TAR_FOLDER:
-        return tree_folder(&unpack->place, unpack->path, &unpack->attributes, failure);
+        return tree_folder(&unpack->writer, unpack->path, &unpack->attributes, failure);
     case TAR_HARD_LINK:
         return hard_link(unpack, entry, failure);
     case TAR_SYMLINK:
         if (entry->target[0] == '\0') {
             return fail(failure, "CORRUPT_ARCHIVE", "a symbolic link has no target");
         }
-        return tree_symlink(&unpack->place, unpack->path, entry->target, &unpack->attributes, failure);
+        return tree_symlink(&unpack->writer, unpack->path, entry->target, &unpack->attributes, failure);
     default:
         return begin_file(unpack, entry, failure);
     }
@@ -198,9 +198,9 @@ struct unpack *unpack_open(int folder, const struct unpack_options *options, str
     }
     unpack->options = *options;
     unpack->file = -1;
-    unpack->path_longest = path_room(options->target);
+    unpack->path_max = path_room(options->target);
     unpack->reader = tar_reader_open(&sink, unpack, failure);
-    if (unpack->reader == NULL || tree_open(&unpack->place, folder, options->keep_owner, failure) != 0) {
+    if (unpack->reader == NULL || tree_open(&unpack->writer, folder, options->keep_owner, failure) != 0) {
         tar_reader_close(unpack->reader);
         free(unpack);
         return NULL;
@@ -217,7 +217,7 @@ int unpack_finish(struct unpack *unpack, bool proven, struct tree_stats *stats, 
         return -1;
     }
     *stats = unpack->stats;
-    return tree_finish(&unpack->place, failure);
+    return tree_finish(&unpack->writer, failure);
 }
 
 void unpack_close(struct unpack *unpack) {
@@ -225,7 +225,7 @@ void unpack_close(struct unpack *unpack) {
         return;
     }
     close_fd(&unpack->file);
-    tree_close(&unpack->place);
+    tree_close(&unpack->writer);
     tar_reader_close(unpack->reader);
     free(unpack);
 }

@@ -52,7 +52,7 @@ void marker_free(struct marker *marker) {
 }
 
 /* 1: no process is at work on it, 0: one is, or it is gone; -1. Looking does not keep others from looking. */
-static int is_left(int folder, const char *operation) {
+static int is_abandoned(int folder, const char *operation) {
     struct stat opened, named;
     int fd = openat(folder, operation, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
@@ -71,18 +71,18 @@ static int is_left(int folder, const char *operation) {
     return opened.st_ino == named.st_ino;
 }
 
-void marker_given_up_name(char name[GIVEN_UP_MAX], const char *operation) {
-    snprintf(name, GIVEN_UP_MAX, ".%.*s.removed", ID_MAX, operation);
+void marker_discarded_name(char name[DISCARDED_NAME_MAX], const char *operation) {
+    snprintf(name, DISCARDED_NAME_MAX, ".%.*s.removed", ID_MAX, operation);
 }
 
 /* Whether the volume has something staged by the operation. */
 static int has_staged(const struct state *state, const char *volume, const char *operation) {
-    char name[GIVEN_UP_MAX];
+    char name[DISCARDED_NAME_MAX];
     int folder = open_folder(state->volumes, volume), staging = folder < 0 ? -1 : open_folder(folder, "staging");
-    int result = staging < 0 ? (errno == ENOENT ? 0 : -1) : is_there(staging, operation);
-    marker_given_up_name(name, operation);
+    int result = staging < 0 ? (errno == ENOENT ? 0 : -1) : entry_exists(staging, operation);
+    marker_discarded_name(name, operation);
     if (staging >= 0 && result == 0) {
-        result = is_there(staging, name);
+        result = entry_exists(staging, name);
     }
     close_fd(&staging);
     close_fd(&folder);
@@ -92,7 +92,7 @@ static int has_staged(const struct state *state, const char *volume, const char 
 /* 1: left by a commit on the volume, 0, -1. */
 static int is_unfinished(const struct state *state, const char *operation, const char *volume) {
     struct marker marker;
-    int left = is_left(state->operations, operation);
+    int left = is_abandoned(state->operations, operation);
     if (left <= 0) {
         return left;
     }

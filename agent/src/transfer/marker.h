@@ -37,7 +37,7 @@ int marker_unfinished(
     const struct state *state, const char *volume, int (*visit)(void *context, const char *operation), void *context);
 
 /* The name in a volume's staging folder of what a commit has staged that is given up. */
-enum { GIVEN_UP_MAX = ID_MAX + 16 };
-void marker_given_up_name(char name[GIVEN_UP_MAX], const char *operation);
+enum { DISCARDED_NAME_MAX = ID_MAX + 16 };
+void marker_discarded_name(char name[DISCARDED_NAME_MAX], const char *operation);
 
 #endif

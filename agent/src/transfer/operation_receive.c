@@ -68,7 +68,7 @@ static int take_archive(struct session *session, struct receive *receive) {
         if (take_message(session, receive) == 0) {
             continue;
         }
-        if (session->failure.code != NULL || !session->lost || transfer_go_on(&receive->transfer) != 0) {
+        if (session->failure.code != NULL || !session->lost || transfer_resume(&receive->transfer) != 0) {
             return -1;
         }
     }
@@ -121,15 +121,15 @@ static bool make_room(void *context) {
 static int run(struct session *session, const struct json *open, struct receive *receive) {
     struct unpack_options options = {.target = receive->path, .make_room = make_room, .context = receive};
     const char *volume = open_id(open, "volume", &session->failure);
-    struct phase tended;
-    phase_begin(&tended, session);
+    struct phase phase;
+    phase_begin(&phase, session);
     if (volume == NULL || transfer_path(session, open, "path", receive->path) != 0 ||
         read_options(session, open, &options) != 0) {
         return -1;
     }
     if (volume_folder_open(session->state, volume, true, &receive->volume, &session->failure) != 0 ||
         volume_folder_stage(
-            session->state, &receive->volume, receive->transfer.id, phase_tend, &tended, &session->failure) != 0) {
+            session->state, &receive->volume, receive->transfer.id, phase_keep_alive, &phase, &session->failure) != 0) {
         return -1;
     }
     receive->unpack = unpack_open(receive->volume.staged, &options, &session->failure);
@@ -141,7 +141,7 @@ static int run(struct session *session, const struct json *open, struct receive 
         receive->volume.put_result = put_result;
     }
     receive->volume.result_context = receive;
-    if (send_opened(receive) != 0 && (!session->lost || transfer_go_on(&receive->transfer) != 0)) {
+    if (send_opened(receive) != 0 && (!session->lost || transfer_resume(&receive->transfer) != 0)) {
         return -1;
     }
     if (take_archive(session, receive) != 0) {
@@ -159,7 +159,7 @@ static int answer_stored(struct session *session, const char *id) {
     if (session_await_done(session) != 0) {
         return -1;
     }
-    stored_result_forget(session->state, id);
+    stored_result_remove(session->state, id);
     return OPERATION_DONE;
 }
 
@@ -175,13 +175,13 @@ int operation_receive(struct session *session, const struct json *open) {
         unpack_close(receive.unpack);
     }
     expander_free(&receive.expander);
-    struct phase tended;
-    phase_begin(&tended, session);
-    volume_folder_close(&receive.volume, phase_tend, &tended);
+    struct phase phase;
+    phase_begin(&phase, session);
+    volume_folder_close(&receive.volume, phase_keep_alive, &phase);
     receive.transfer.holds_disk = false;
     int end = transfer_answer(&receive.transfer, result, send_result);
     if (end == OPERATION_DONE) {
-        stored_result_forget(session->state, receive.transfer.id);
+        stored_result_remove(session->state, receive.transfer.id);
     }
     serve_release(session, false);
     return end;

@@ -64,7 +64,7 @@ static int remove_operation(struct session *session, const struct json *open) {
     if (id == NULL || serve_claim(session, REQUEST_OPERATION, id, INT64_MAX) != 0) {
         return -1;
     }
-    stored_result_forget(session->state, id);
+    stored_result_remove(session->state, id);
     serve_release(session, false);
     return send_empty(session, FRAME_RESULT);
 }

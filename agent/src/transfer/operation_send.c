@@ -38,7 +38,7 @@ static bool may_send(const struct send *send) {
 }
 
 /* Takes what the host says; waits for it where there is no credit. */
-static int hear(struct session *session, struct send *send) {
+static int receive_messages(struct session *session, struct send *send) {
     for (;;) {
         struct message message;
         int taken = session_take(session, &message);
@@ -89,7 +89,7 @@ static int send_frame(struct session *session, struct send *send) {
 
 static int send_archive(struct session *session, struct send *send) {
     for (;;) {
-        if (hear(session, send) != 0) {
+        if (receive_messages(session, send) != 0) {
             return -1;
         }
         int sent = send_frame(session, send);
@@ -107,7 +107,7 @@ static int send_opened(void *context) {
     static const char *const KINDS[] = {
         [PACK_DIRECTORY] = "directory", [PACK_FILE] = "file", [PACK_SYMLINK] = "symlink"};
     struct json_out out = {0};
-    if (sending_again(send->session, &send->sending, send->transfer.from) != 0) {
+    if (sending_rewind(send->session, &send->sending, send->transfer.from) != 0) {
         return -1;
     }
     json_open(&out, NULL, '{');

@@ -12,7 +12,7 @@ struct phase {
     struct session *session;
     int (*on_loss)(void *context); /* not 0: the operation is over; NULL: it ends with its connection */
     void *context;
-    int64_t looked_ms, told_ms;
+    int64_t checked_ms, reported_ms;
     bool cancelled;
 };
 
@@ -24,7 +24,7 @@ int phase_progress(void *phase, uint64_t entries, uint64_t bytes);
  * The same for a phase that cannot be cancelled. It answers pings and sends PROGRESS, and leaves unread what the host
  * sends. The connection may be lost.
  */
-int phase_tend(void *phase, uint64_t entries, uint64_t bytes);
+int phase_keep_alive(void *phase, uint64_t entries, uint64_t bytes);
 /* After the phase: -1 with the right failure where it was cancelled or the connection ended it. */
 int phase_end(struct phase *phase, int result, const struct failure *failure);
 

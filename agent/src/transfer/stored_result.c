@@ -20,7 +20,7 @@ static time_t now(void) {
     return time.tv_sec;
 }
 
-static void date(int folder, const char *name) {
+static void set_time_to_now(int folder, const char *name) {
     struct timespec times[2] = {{.tv_sec = now()}, {.tv_sec = now()}};
     utimensat(folder, name, times, AT_SYMLINK_NOFOLLOW);
 }
@@ -41,7 +41,7 @@ static int move_to_results(const struct state *state, const char *operation) {
 void stored_result_keep(const struct state *state, const char *operation, bool has_result) {
     /* Not made durable: a crash that loses the move finds the marker, and completes a commit that is complete. */
     if (has_result) {
-        date(state->operations, operation);
+        set_time_to_now(state->operations, operation);
     }
     if (!has_result || move_to_results(state, operation) != 0) {
         unlinkat(state->operations, operation, 0);
@@ -70,7 +70,7 @@ int stored_result_send(struct session *session, const char *operation) {
     char text[MARKER_MAX];
     struct json json;
     struct json_out out = {0};
-    int marked = is_there(state->operations, operation);
+    int marked = entry_exists(state->operations, operation);
     if (marked != 0) {
         session->failure.code = NULL;
         return marked < 0 ? fail_errno(&session->failure, errno, "look for the operation's marker", NULL)
@@ -101,7 +101,7 @@ int stored_result_send(struct session *session, const char *operation) {
     return session_send_json(session, FRAME_RESULT, &out) == 0 ? 1 : -1;
 }
 
-void stored_result_forget(const struct state *state, const char *operation) {
+void stored_result_remove(const struct state *state, const char *operation) {
     unlinkat(state->results, operation, 0);
 }
 
@@ -114,7 +114,7 @@ static void prune_one(void *results, const char *id) {
 }
 
 static void renew_one(void *results, const char *id) {
-    date(*(const int *)results, id);
+    set_time_to_now(*(const int *)results, id);
 }
 
 void stored_result_prune(const struct state *state) {

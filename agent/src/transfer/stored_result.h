@@ -15,7 +15,7 @@ void stored_result_keep(const struct state *state, const char *operation, bool h
  * VOLUME_DAMAGED where its commit could not be completed).
  */
 int stored_result_send(struct session *session, const char *operation);
-void stored_result_forget(const struct state *state, const char *operation);
+void stored_result_remove(const struct state *state, const char *operation);
 /* At the start of `serve`: they count from now, since the time that they have says nothing after another boot. */
 void stored_result_renew(const struct state *state);
 /* Removes those whose hosts never came back. */

@@ -65,12 +65,12 @@ int transfer_path(struct session *session, const struct json *open, const char *
 }
 
 /* Whether a lost connection may be followed by another. */
-static bool may_go_on(const struct transfer *transfer) {
+static bool may_resume(const struct transfer *transfer) {
     const struct session *session = transfer->session;
-    return transfer->lease_ms > 0 && !session->violated && !session->dropped && !session->left && !session->alone;
+    return transfer->lease_ms > 0 && !session->violated && !session->dropped && !session->bye && !session->orphaned;
 }
 
-static int continue_on(struct transfer *transfer) {
+static int use_connection(struct transfer *transfer) {
     struct session *session = transfer->session;
     transfer->from = session->adopted.from;
     session_continue(session);
@@ -94,20 +94,20 @@ static int await_connection(struct transfer *transfer) {
             return -1;
         }
         poll(&polled, 1, (int)left);
-        serve_look(session);
-        if (!may_go_on(transfer)) {
+        serve_poll(session);
+        if (!may_resume(transfer)) {
             return -1;
         }
     }
     return 0;
 }
 
-int transfer_go_on(struct transfer *transfer) {
-    while (may_go_on(transfer)) {
+int transfer_resume(struct transfer *transfer) {
+    while (may_resume(transfer)) {
         if (transfer->session->adopted.fd < 0 && await_connection(transfer) != 0) {
             return -1;
         }
-        if (continue_on(transfer) == 0) {
+        if (use_connection(transfer) == 0) {
             return 0;
         }
         if (!transfer->session->lost) {
@@ -118,19 +118,19 @@ int transfer_go_on(struct transfer *transfer) {
 }
 
 /* A connection that is still missing does not end the operation. */
-static int continue_or_end(void *context) {
+static int resume_if_connected(void *context) {
     struct transfer *transfer = context;
     struct session *session = transfer->session;
-    if (!may_go_on(transfer)) {
+    if (!may_resume(transfer)) {
         return -1;
     }
     if (session->adopted.fd < 0) {
-        serve_look(session);
+        serve_poll(session);
     }
-    if (session->adopted.fd < 0 || continue_on(transfer) == 0) {
-        return may_go_on(transfer) ? 0 : -1;
+    if (session->adopted.fd < 0 || use_connection(transfer) == 0) {
+        return may_resume(transfer) ? 0 : -1;
     }
-    return session->lost && may_go_on(transfer) ? 0 : -1;
+    return session->lost && may_resume(transfer) ? 0 : -1;
 }
 
 int transfer_answer(struct transfer *transfer, int result, int (*answer)(void *context)) {
@@ -139,7 +139,7 @@ int transfer_answer(struct transfer *transfer, int result, int (*answer)(void *c
         if (session->violated || (failed && (session->failure.code == NULL || session->dropped))) {
             return OPERATION_FAILED;
         }
-        if (session->lost && transfer_go_on(transfer) != 0) {
+        if (session->lost && transfer_resume(transfer) != 0) {
             return OPERATION_FAILED;
         }
         int sent = failed ? send_error(session, &session->failure) : answer(transfer->context);
@@ -157,7 +157,7 @@ int transfer_commit(struct transfer *transfer, struct volume_folder *volume, con
     struct failure failure = {0};
     struct phase phase;
     phase_begin(&phase, transfer->session);
-    phase.on_loss = continue_or_end;
+    phase.on_loss = resume_if_connected;
     phase.context = transfer;
     int result = volume_folder_commit(transfer->session->state, volume, path, phase_progress, &phase, &failure);
     return phase_end(&phase, result, &failure);

@@ -36,7 +36,7 @@ int transfer_path(struct session *session, const struct json *open, const char *
 
 /* The connection is lost: waits for the next, for as long as the lease is. 0 when it is there and OPEN is answered; -1:
  * the operation is over. */
-int transfer_go_on(struct transfer *transfer);
+int transfer_resume(struct transfer *transfer);
 /* Sends RESULT by `answer`, or ERROR where `result` is -1, until the host has taken it, over as many connections as it
  * takes. An operation_end. */
 int transfer_answer(struct transfer *transfer, int result, int (*answer)(void *context));

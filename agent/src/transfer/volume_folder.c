@@ -19,7 +19,7 @@ int volume_folder_open_damaged(
     volume->data = volume->folder < 0 ? -1
                    : make             ? create_folder(volume->folder, "data", 0755)
                                       : open_folder(volume->folder, "data");
-    if (volume->data >= 0 && close_to_others(volume->folder) == 0) {
+    if (volume->data >= 0 && restrict_to_owner(volume->folder) == 0) {
         return 0;
     }
     close_fd(&volume->data);
@@ -67,7 +67,7 @@ static int open_own_folder(int parent, const char *name) {
 int volume_folder_stage(const struct state *state, struct volume_folder *volume, const char *operation,
     progress_fn progress, void *context, struct failure *failure) {
     /* Its marker would take the place of one that still says that another volume is damaged. */
-    int marked = is_there(state->operations, operation);
+    int marked = entry_exists(state->operations, operation);
     if (marked < 0) {
         return fail_errno(failure, errno, "look for the operation's marker", NULL);
     }
@@ -132,7 +132,7 @@ static int pass_progress(void *context, uint64_t entries, uint64_t bytes) {
 int volume_folder_commit(const struct state *state, struct volume_folder *volume, const char *path,
     progress_fn progress, void *context, struct failure *failure) {
     struct commit_context commit = {state, volume, path, progress, context, volume->marked};
-    struct folders_made made;
+    struct folders_created made;
     int target = folder_open(volume->data, path, &made, failure);
     int result =
         target < 0 ? -1 : commit_tree(volume->staged, target, volume->marked, mark, pass_progress, &commit, failure);
@@ -142,7 +142,7 @@ int volume_folder_commit(const struct state *state, struct volume_folder *volume
         return 0;
     }
     if (!commit.marked) {
-        folder_unmake(volume->data, path, &made);
+        folder_remove_created(volume->data, path, &made);
         return -1;
     }
     /* Staging and marker stay: the next start tries again. Until then nobody gets half of a change. */
@@ -174,10 +174,10 @@ struct emptying {
 };
 
 /* What is staged gets a name under which no start looks for it. */
-static int give_up(void *context, const char *operation) {
+static int discard_staged(void *context, const char *operation) {
     struct emptying *emptying = context;
-    char name[GIVEN_UP_MAX];
-    marker_given_up_name(name, operation);
+    char name[DISCARDED_NAME_MAX];
+    marker_discarded_name(name, operation);
     if (emptying->volume->staging < 0 ||
         renameat(emptying->volume->staging, operation, emptying->volume->staging, name) == 0 || errno == ENOENT) {
         return 0;
@@ -186,10 +186,10 @@ static int give_up(void *context, const char *operation) {
 }
 
 /* The marker goes before the last trace of what was staged, by which one that cannot be read is known. */
-static int remove_left(void *context, const char *operation) {
+static int remove_discarded(void *context, const char *operation) {
     struct emptying *emptying = context;
-    char name[GIVEN_UP_MAX];
-    marker_given_up_name(name, operation);
+    char name[DISCARDED_NAME_MAX];
+    marker_discarded_name(name, operation);
     int folder = emptying->volume->staging < 0 ? -1 : open_folder(emptying->volume->staging, name);
     int result = folder < 0 ? 0 : empty_folder(folder, emptying->progress, emptying->context, emptying->failure);
     close_fd(&folder);
@@ -219,10 +219,11 @@ int volume_folder_empty(const struct state *state, struct volume_folder *volume,
     if (volume->staging < 0 && errno != ENOENT) {
         return fail_errno(failure, errno, "open the staging folder of the volume", volume->id);
     }
-    if (each_unfinished(&emptying, give_up) != 0 || empty_folder(volume->data, progress, context, failure) != 0) {
+    if (each_unfinished(&emptying, discard_staged) != 0 ||
+        empty_folder(volume->data, progress, context, failure) != 0) {
         return -1;
     }
-    if (each_unfinished(&emptying, remove_left) != 0) {
+    if (each_unfinished(&emptying, remove_discarded) != 0) {
         return -1;
     }
     return fsync(state->operations) == 0 ? 0 : fail_errno(failure, errno, "remove the volume", volume->id);

@@ -32,7 +32,7 @@ void beneath_without_openat2(bool without) {
     by_component = without;
 }
 
-const char *path_split(const char *path, char parent[PATH_LONGEST + 1]) {
+const char *path_split(const char *path, char parent[PATH_LENGTH_MAX + 1]) {
     const char *slash = strrchr(path, '/');
     size_t length = slash == NULL ? 0 : (size_t)(slash - path);
     memcpy(parent, path, length);
@@ -99,13 +99,13 @@ int beneath_open(int root, const char *path, int flags) {
 }
 
 int beneath_open_parent(int root, const char *path, int flags, const char **base) {
-    char parent[PATH_LONGEST + 1];
+    char parent[PATH_LENGTH_MAX + 1];
     *base = path_split(path, parent);
     return beneath_open(root, parent, flags);
 }
 
 int beneath_parent_open(struct beneath_parent *parent, int root, const char *path, const char **base) {
-    char folder[PATH_LONGEST + 1];
+    char folder[PATH_LENGTH_MAX + 1];
     *base = path_split(path, folder);
     parent->opened = parent->folder < 0 || strcmp(parent->path, folder) != 0;
     if (parent->opened) {
@@ -116,7 +116,7 @@ int beneath_parent_open(struct beneath_parent *parent, int root, const char *pat
     return parent->folder;
 }
 
-int beneath_each(int root, const char *path, char prefix[PATH_LONGEST + 1], beneath_step_fn step, void *context) {
+int beneath_each(int root, const char *path, char prefix[PATH_LENGTH_MAX + 1], beneath_step_fn step, void *context) {
     int parent = beneath_open(root, "", O_PATH);
     strcpy(prefix, path);
     for (char *name = prefix; parent >= 0 && name != NULL;) {

@@ -22,7 +22,7 @@
 #include "volume/walk.h"
 
 /* For folders of the target that grow by a block or two; more where many names come. */
-#define RESERVE_LEAST (64u * 1024u)
+#define RESERVE_MIN (64u * 1024u)
 
 struct commit {
     int staging;
@@ -31,18 +31,18 @@ struct commit {
     struct journal journal;
     struct walk walk;
     int (*visit)(struct commit *commit, struct failure *failure); /* for each staged entry */
-    bool fillable; /* entries can be made there */
+    bool writable; /* entries can be made there */
     size_t moving; /* bytes of the names that are to be moved */
     struct pace pace;
     struct journal_entry entry;
 };
 
-enum meeting { MEETS_NOTHING, MEETS_FOLDER, MEETS_OTHER };
+enum found { TARGET_NONE, TARGET_FOLDER, TARGET_OTHER };
 
-static int in_target(struct commit *commit, struct failure *failure) {
+static int open_target_folder(struct commit *commit, struct failure *failure) {
     const char *base = NULL;
     int folder = beneath_parent_open(&commit->folder, commit->target, commit->walk.path, &base);
-    commit->fillable = commit->fillable && !commit->folder.opened;
+    commit->writable = commit->writable && !commit->folder.opened;
     if (folder >= 0) {
         return 0;
     }
@@ -53,11 +53,11 @@ static int in_target(struct commit *commit, struct failure *failure) {
 }
 
 /* What stands in the target where the walk's entry goes; -1 on failure. */
-static int meet(const struct commit *commit, struct stat *status, struct failure *failure) {
+static int find_in_target(const struct commit *commit, struct stat *status, struct failure *failure) {
     if (fstatat(commit->folder.folder, commit->walk.name, status, AT_SYMLINK_NOFOLLOW) == 0) {
-        return S_ISDIR(status->st_mode) ? MEETS_FOLDER : MEETS_OTHER;
+        return S_ISDIR(status->st_mode) ? TARGET_FOLDER : TARGET_OTHER;
     }
-    return errno == ENOENT ? MEETS_NOTHING : fail_errno(failure, errno, "looking at the target", commit->walk.path);
+    return errno == ENOENT ? TARGET_NONE : fail_errno(failure, errno, "looking at the target", commit->walk.path);
 }
 
 static int conflict(const struct commit *commit, bool staged_folder, struct failure *failure) {
@@ -78,8 +78,8 @@ static int staged_is_folder(const struct commit *commit, struct failure *failure
 
 /* Goes on inside a staged folder; one whose mode keeps its owner from looking into it is opened up, for the journal
  * knows the mode. */
-static int enter(struct commit *commit, struct failure *failure) {
-    int fd = folder_open_barred(commit->walk.folder, commit->walk.name);
+static int enter_folder(struct commit *commit, struct failure *failure) {
+    int fd = folder_open_forced(commit->walk.folder, commit->walk.name);
     if (fd < 0) {
         return fail_errno(failure, errno, "opening a staged folder", commit->walk.path);
     }
@@ -91,63 +91,64 @@ static int enter(struct commit *commit, struct failure *failure) {
 }
 
 /* Notes what the folder becomes: one that is merged, or one that can't be moved as it is. */
-static int note(struct commit *commit, enum meeting meeting, const struct stat *met, struct failure *failure) {
+static int journal_folder(
+    struct commit *commit, enum found found, const struct stat *existing, struct failure *failure) {
     struct stat staged;
     if (fstatat(commit->walk.folder, commit->walk.name, &staged, AT_SYMLINK_NOFOLLOW) != 0) {
         return fail_errno(failure, errno, "looking at a staged folder", commit->walk.path);
     }
     /* Moving a folder to another parent needs the right to write into it. */
-    if (meeting == MEETS_NOTHING && (staged.st_mode & 0200) != 0) {
+    if (found == TARGET_NONE && (staged.st_mode & 0200) != 0) {
         return 0;
     }
     bool implicit = staged.st_atim.tv_sec == IMPLICIT_ACCESS_SECONDS && staged.st_atim.tv_nsec == 0;
     struct journal_entry *entry = &commit->entry;
-    entry->mode = meeting == MEETS_FOLDER && implicit ? met->st_mode : staged.st_mode;
+    entry->mode = found == TARGET_FOLDER && implicit ? existing->st_mode : staged.st_mode;
     entry->mtime = staged.st_mtim;
-    entry->has_time = !(meeting == MEETS_FOLDER && implicit);
+    entry->has_time = !(found == TARGET_FOLDER && implicit);
     strcpy(entry->path, commit->walk.path);
-    bool changes = meeting == MEETS_FOLDER && (entry->has_time || ((entry->mode ^ met->st_mode) & 01777) != 0);
-    if (changes && permitted_change(commit->folder.folder, commit->walk.name, met, entry->path, failure) != 0) {
+    bool changes = found == TARGET_FOLDER && (entry->has_time || ((entry->mode ^ existing->st_mode) & 01777) != 0);
+    if (changes && permitted_change(commit->folder.folder, commit->walk.name, existing, entry->path, failure) != 0) {
         return -1;
     }
     return journal_add(&commit->journal, entry, failure);
 }
 
 /* An entry goes from staging into the folder that the walk is at. */
-static int check_move(struct commit *commit, enum meeting meeting, const struct stat *met, struct failure *failure) {
-    if (!commit->fillable && permitted_fill(commit->folder.folder, commit->folder.path, failure) != 0) {
+static int check_move(struct commit *commit, enum found found, const struct stat *existing, struct failure *failure) {
+    if (!commit->writable && permitted_fill(commit->folder.folder, commit->folder.path, failure) != 0) {
         return -1;
     }
-    commit->fillable = true;
+    commit->writable = true;
     commit->moving += strlen(commit->walk.name) + 16;
-    return meeting == MEETS_NOTHING ? 0 : permitted_replace(commit->folder.folder, met, commit->walk.path, failure);
+    return found == TARGET_NONE ? 0 : permitted_replace(commit->folder.folder, existing, commit->walk.path, failure);
 }
 
 static int check_entry(struct commit *commit, struct failure *failure) {
-    struct stat met;
+    struct stat existing;
     int folder = staged_is_folder(commit, failure);
-    if (folder < 0 || in_target(commit, failure) != 0) {
+    if (folder < 0 || open_target_folder(commit, failure) != 0) {
         return -1;
     }
-    int meeting = meet(commit, &met, failure);
-    if (meeting < 0) {
+    int found = find_in_target(commit, &existing, failure);
+    if (found < 0) {
         return -1;
     }
-    if (meeting != MEETS_NOTHING && (folder != 0) != (meeting == MEETS_FOLDER)) {
+    if (found != TARGET_NONE && (folder != 0) != (found == TARGET_FOLDER)) {
         return conflict(commit, folder != 0, failure);
     }
-    if (meeting != MEETS_FOLDER && check_move(commit, (enum meeting)meeting, &met, failure) != 0) {
+    if (found != TARGET_FOLDER && check_move(commit, (enum found)found, &existing, failure) != 0) {
         return -1;
     }
-    if (folder != 0 && !commit->journal.found && note(commit, (enum meeting)meeting, &met, failure) != 0) {
+    if (folder != 0 && !commit->journal.found && journal_folder(commit, (enum found)found, &existing, failure) != 0) {
         return -1;
     }
-    return folder != 0 && meeting == MEETS_FOLDER ? enter(commit, failure) : 0;
+    return folder != 0 && found == TARGET_FOLDER ? enter_folder(commit, failure) : 0;
 }
 
 /* Room that was given free a moment ago, by us or by others, may be had only when the file system has written that
  * down. */
-static int move(struct commit *commit) {
+static int move_with_retries(struct commit *commit) {
     for (int attempt = 0;; attempt++) {
         int result = renameat(commit->walk.folder, commit->walk.name, commit->folder.folder, commit->walk.name);
         if (result == 0 || (errno != ENOSPC && errno != EDQUOT) || attempt == 3) {
@@ -158,19 +159,19 @@ static int move(struct commit *commit) {
 }
 
 static int move_entry(struct commit *commit, struct failure *failure) {
-    struct stat met;
+    struct stat existing;
     int folder = staged_is_folder(commit, failure);
-    if (folder < 0 || in_target(commit, failure) != 0) {
+    if (folder < 0 || open_target_folder(commit, failure) != 0) {
         return -1;
     }
-    int meeting = folder != 0 ? meet(commit, &met, failure) : MEETS_NOTHING;
-    if (meeting < 0) {
+    int found = folder != 0 ? find_in_target(commit, &existing, failure) : TARGET_NONE;
+    if (found < 0) {
         return -1;
     }
-    if (meeting == MEETS_FOLDER) {
-        return enter(commit, failure);
+    if (found == TARGET_FOLDER) {
+        return enter_folder(commit, failure);
     }
-    if (move(commit) == 0) {
+    if (move_with_retries(commit) == 0) {
         return 0;
     }
     if (errno == EISDIR || errno == ENOTDIR) {
@@ -187,7 +188,7 @@ static int visit_entry(void *context, struct failure *failure) {
     return commit->visit(commit, failure) == 0 ? pace_step(&commit->pace, 1, 0, failure) : -1;
 }
 
-static int go_through(
+static int visit_staged(
     struct commit *commit, int (*visit)(struct commit *commit, struct failure *failure), struct failure *failure) {
     int fd = beneath_open(commit->staging, "", O_RDONLY);
     if (fd < 0) {
@@ -200,7 +201,7 @@ static int go_through(
 }
 
 /* The target's own folder keeps its mode, but may need another one meanwhile. */
-static int note_target(struct commit *commit, struct failure *failure) {
+static int journal_target(struct commit *commit, struct failure *failure) {
     struct stat status;
     if (fstat(commit->target, &status) != 0) {
         return fail_errno(failure, errno, "looking at the target", NULL);
@@ -212,7 +213,7 @@ static int note_target(struct commit *commit, struct failure *failure) {
     return journal_add(&commit->journal, &commit->entry, failure);
 }
 
-static int open_up_folder(int root, const char *path, struct failure *failure) {
+static int make_folder_writable(int root, const char *path, struct failure *failure) {
     const char *base = NULL;
     struct stat status;
     int parent = beneath_open_parent(root, path, O_PATH, &base);
@@ -235,24 +236,24 @@ static int open_up_folder(int root, const char *path, struct failure *failure) {
 }
 
 /* Folders without write permission get it for the time of the moves, on both sides; parents first. */
-static int open_up(struct commit *commit, struct failure *failure) {
+static int make_writable(struct commit *commit, struct failure *failure) {
     uint64_t position = 0;
     for (;;) {
         int got = journal_next(&commit->journal, &position, &commit->entry, failure);
         if (got <= 0) {
             return got;
         }
-        if (commit->entry.path[0] != '\0' && open_up_folder(commit->staging, commit->entry.path, failure) != 0) {
+        if (commit->entry.path[0] != '\0' && make_folder_writable(commit->staging, commit->entry.path, failure) != 0) {
             return -1;
         }
-        if (open_up_folder(commit->target, commit->entry.path, failure) != 0) {
+        if (make_folder_writable(commit->target, commit->entry.path, failure) != 0) {
             return -1;
         }
     }
 }
 
 /* What the folders become, the deepest first. */
-static int settle(struct commit *commit, struct failure *failure) {
+static int apply_journal(struct commit *commit, struct failure *failure) {
     const struct journal_entry *entry = &commit->entry;
     uint64_t position = journal_end(&commit->journal);
     for (;;) {
@@ -284,9 +285,9 @@ static int settle(struct commit *commit, struct failure *failure) {
  * Folders of the target may need room for what is moved into them, and past the commit's mark there is no way back: so
  * the room is taken before, and given free right before the moves.
  */
-static int reserve(const struct commit *commit, struct failure *failure) {
+static int reserve_room(const struct commit *commit, struct failure *failure) {
     int file = unnamed_file(commit->staging);
-    int error = file < 0 ? errno : posix_fallocate(file, 0, (off_t)(RESERVE_LEAST + 2 * commit->moving));
+    int error = file < 0 ? errno : posix_fallocate(file, 0, (off_t)(RESERVE_MIN + 2 * commit->moving));
     if (file >= 0 && error != ENOSPC && error != EDQUOT) {
         return file;
     }
@@ -300,31 +301,31 @@ static int run(struct commit *commit, bool resumed, int (*ready)(void *context, 
         return -1;
     }
     /* A journal means that the moves may have begun: the target has been opened up before, and may have to be again. */
-    if (commit->journal.found && open_up(commit, failure) != 0) {
+    if (commit->journal.found && make_writable(commit, failure) != 0) {
         return -1;
     }
-    if (!commit->journal.found && note_target(commit, failure) != 0) {
+    if (!commit->journal.found && journal_target(commit, failure) != 0) {
         return -1;
     }
-    if (go_through(commit, check_entry, failure) != 0) {
+    if (visit_staged(commit, check_entry, failure) != 0) {
         return -1;
     }
     if (!commit->journal.found && journal_save(&commit->journal, failure) != 0) {
         return -1;
     }
-    int reserved = resumed ? -1 : reserve(commit, failure);
+    int reserved = resumed ? -1 : reserve_room(commit, failure);
     int result = failure->code != NULL || (ready != NULL && ready(context, failure) != 0) ? -1 : 0;
     close_fd(&reserved);
     if (result != 0) {
         return -1;
     }
-    if (open_up(commit, failure) != 0) {
+    if (make_writable(commit, failure) != 0) {
         return -1;
     }
-    if (go_through(commit, move_entry, failure) != 0) {
+    if (visit_staged(commit, move_entry, failure) != 0) {
         return -1;
     }
-    return settle(commit, failure);
+    return apply_journal(commit, failure);
 }
 
 int commit_tree(int staging, int target, bool resumed, int (*ready)(void *context, struct failure *failure),

@@ -23,18 +23,18 @@
 #define PIECE_SIZE (8 * 1024 * 1024)
 
 struct copying {
-    struct tree_writer place;
+    struct tree_writer writer;
     struct links links;
     struct walk walk;
     struct pace pace;
     struct tree_stats *stats;
     bool no_clone;      /* refused once by this pair of file systems */
     bool no_copy_range; /* the same */
-    size_t path_longest; /* below the target */
+    size_t path_max; /* below the target */
     size_t prefix;       /* length of the part of walk paths that is not below the source */
     uint8_t *buffer;
-    char first[LINKS_NAME_LONGEST + 1];
-    char target[PATH_LONGEST + 1];
+    char first[LINKS_NAME_MAX + 1];
+    char target[PATH_LENGTH_MAX + 1];
 };
 
 static int fail_source(struct failure *failure, int error, const char *path) {
@@ -151,12 +151,12 @@ static int copy_opened(
     if (!S_ISREG(status.st_mode)) {
         return fail_source(failure, EINVAL, path);
     }
-    int seen = links_see(&copying->links, &status, to_path, copying->first, failure);
+    int seen = links_add(&copying->links, &status, to_path, copying->first, failure);
     if (seen != 0) {
-        return seen < 0 ? -1 : tree_hard_link(&copying->place, to_path, copying->first, failure);
+        return seen < 0 ? -1 : tree_hard_link(&copying->writer, to_path, copying->first, failure);
     }
     struct tree_attributes attributes = attributes_of(&status);
-    int to = tree_file(&copying->place, to_path, &attributes, failure);
+    int to = tree_file(&copying->writer, to_path, &attributes, failure);
     if (to < 0) {
         return -1;
     }
@@ -190,12 +190,12 @@ static int copy_symlink(struct copying *copying, int folder, const char *name, c
         return fail_path(failure, "IO_ERROR", ENAMETOOLONG, "reading a symbolic link", path);
     }
     copying->target[length] = '\0';
-    int seen = links_see(&copying->links, &status, to_path, copying->first, failure);
+    int seen = links_add(&copying->links, &status, to_path, copying->first, failure);
     if (seen != 0) {
-        return seen < 0 ? -1 : tree_hard_link(&copying->place, to_path, copying->first, failure);
+        return seen < 0 ? -1 : tree_hard_link(&copying->writer, to_path, copying->first, failure);
     }
     struct tree_attributes attributes = attributes_of(&status);
-    return tree_symlink(&copying->place, to_path, copying->target, &attributes, failure);
+    return tree_symlink(&copying->writer, to_path, copying->target, &attributes, failure);
 }
 
 static int copy_folder(struct copying *copying, int folder, const char *name, const char *path, const char *to_path,
@@ -211,7 +211,7 @@ static int copy_folder(struct copying *copying, int folder, const char *name, co
         return -1;
     }
     struct tree_attributes attributes = attributes_of(&status);
-    if (tree_folder(&copying->place, to_path, &attributes, failure) == 0) {
+    if (tree_folder(&copying->writer, to_path, &attributes, failure) == 0) {
         return walk_enter(&copying->walk, fd, failure);
     }
     close(fd);
@@ -224,7 +224,7 @@ static int copy_entry(struct copying *copying, int folder, const char *name, uns
     if (strncmp(to_path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0) {
         return fail_path(failure, "UNSUPPORTED_ENTRY", 0, "a file has a name that is reserved", path);
     }
-    if (strlen(to_path) > copying->path_longest) {
+    if (strlen(to_path) > copying->path_max) {
         return fail_path(failure, "UNSUPPORTED_ENTRY", ENAMETOOLONG, "a path would be longer than 4095 bytes", path);
     }
     if (type == DT_UNKNOWN) {
@@ -245,7 +245,7 @@ static int copy_entry(struct copying *copying, int folder, const char *name, uns
 }
 
 static int copy_single(struct copying *copying, int root, const char *path, struct failure *failure) {
-    char folder_path[PATH_LONGEST + 1];
+    char folder_path[PATH_LENGTH_MAX + 1];
     const char *base = path_split(path, folder_path);
     struct stat status;
     int folder = folder_open(root, folder_path, NULL, failure);
@@ -281,7 +281,7 @@ static int copy_at(struct copying *copying, int root, const char *path, struct f
 
 int copy_tree(int from, const char *path, const struct copy_target *to, progress_fn progress, void *context,
     struct tree_stats *stats, struct failure *failure) {
-    char normal[PATH_LONGEST + 1];
+    char normal[PATH_LENGTH_MAX + 1];
     if (path_normal(path, normal, sizeof normal, failure) != 0) {
         return -1;
     }
@@ -289,21 +289,21 @@ int copy_tree(int from, const char *path, const struct copy_target *to, progress
     uint8_t *buffer = malloc(BUFFER_SIZE);
     int result = copying == NULL || buffer == NULL ? fail(failure, "IO_ERROR", "no memory for copying") : 0;
     if (result == 0) {
-        result = tree_open(&copying->place, to->folder, false, failure);
+        result = tree_open(&copying->writer, to->folder, false, failure);
     }
     if (result == 0) {
         copying->buffer = buffer;
         copying->stats = stats;
         *stats = (struct tree_stats){0};
         links_open(&copying->links, to->folder);
-        copying->path_longest = path_room(to->path);
+        copying->path_max = path_room(to->path);
         pace_begin(&copying->pace, progress, context);
         result = copy_at(copying, from, normal, failure);
         if (result == 0) {
-            result = tree_finish(&copying->place, failure);
+            result = tree_finish(&copying->writer, failure);
         }
         links_close(&copying->links);
-        tree_close(&copying->place);
+        tree_close(&copying->writer);
     }
     free(buffer);
     free(copying);

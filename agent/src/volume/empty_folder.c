@@ -17,12 +17,12 @@
 
 #define LEVELS 24
 /* Rounds in which nothing could be removed although the folder isn't empty: somebody else keeps on filling it. */
-#define VAIN_ROUNDS 100
+#define IDLE_ROUNDS_MAX 100
 
 struct level {
     DIR *folder;
     uint64_t removed; /* in this round */
-    int vain;
+    int idle_rounds;
     char name[256]; /* in the level above */
 };
 
@@ -34,8 +34,8 @@ struct emptying {
     struct failure *failure;
 };
 
-static int failed(struct emptying *work, int error, const char *doing, const char *name) {
-    char path[PATH_LONGEST + 1] = "";
+static int fail_at(struct emptying *work, int error, const char *doing, const char *name) {
+    char path[PATH_LENGTH_MAX + 1] = "";
     size_t length = 0;
     for (size_t i = 1; i <= work->depth + 1; i++) {
         const char *part = i <= work->depth ? work->levels[i].name : name;
@@ -65,7 +65,7 @@ static int push(struct emptying *work, int fd, const char *name) {
     if (work->depth > 0) {
         work->depth--;
     }
-    return failed(work, error, "listing a folder", name);
+    return fail_at(work, error, "listing a folder", name);
 }
 
 /* Moves a folder that lies too deep next to the first level. */
@@ -85,7 +85,7 @@ static int move_up(struct emptying *work, int parent, const char *name) {
             break;
         }
     }
-    return failed(work, errno, "moving a folder that is to be removed", name);
+    return fail_at(work, errno, "moving a folder that is to be removed", name);
 }
 
 /* A folder that isn't empty, or whose emptiness is not known. */
@@ -94,16 +94,16 @@ static int descend(struct emptying *work, int parent, const char *name) {
         work->levels[work->depth].removed++;
         return move_up(work, parent, name);
     }
-    int fd = folder_open_barred(parent, name);
+    int fd = folder_open_forced(parent, name);
     if (fd < 0) {
-        return errno == ENOENT ? 0 : failed(work, errno, "opening a folder that is to be removed", name);
+        return errno == ENOENT ? 0 : fail_at(work, errno, "opening a folder that is to be removed", name);
     }
     work->depth++;
     return push(work, fd, name);
 }
 
 /* Removes an entry, or goes into it. */
-static int take_away(struct emptying *work, const struct dirent *entry) {
+static int remove_entry(struct emptying *work, const struct dirent *entry) {
     struct level *level = &work->levels[work->depth];
     int parent = dirfd(level->folder);
     const char *name = entry->d_name;
@@ -113,7 +113,7 @@ static int take_away(struct emptying *work, const struct dirent *entry) {
             return pace_step(&work->pace, 1, 0, work->failure);
         }
         if (errno != EISDIR && !(errno == EPERM && entry->d_type == DT_UNKNOWN)) {
-            return failed(work, errno, "removing a file", name);
+            return fail_at(work, errno, "removing a file", name);
         }
     }
     if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) {
@@ -121,13 +121,13 @@ static int take_away(struct emptying *work, const struct dirent *entry) {
         return pace_step(&work->pace, 1, 0, work->failure);
     }
     if (errno != ENOTEMPTY && errno != EEXIST) {
-        return failed(work, errno, "removing a folder", name);
+        return fail_at(work, errno, "removing a folder", name);
     }
     return descend(work, parent, name);
 }
 
 /* The current level has been gone through: another round, or up. 1 where all is done. */
-static int end_round(struct emptying *work) {
+static int end_listing(struct emptying *work) {
     struct level *level = &work->levels[work->depth];
     if (work->depth > 0) {
         const char *name = level->name;
@@ -141,16 +141,16 @@ static int end_round(struct emptying *work) {
         if (errno != ENOTEMPTY && errno != EEXIST) {
             int error = errno;
             work->depth--;
-            int result = failed(work, error, "removing a folder", name);
+            int result = fail_at(work, error, "removing a folder", name);
             work->depth++;
             return result;
         }
     } else if (level->removed == 0) {
         return 1;
     }
-    level->vain = level->removed == 0 ? level->vain + 1 : 0;
-    if (level->vain > VAIN_ROUNDS) {
-        return failed(work, EBUSY, "removing a folder that is being filled", "");
+    level->idle_rounds = level->removed == 0 ? level->idle_rounds + 1 : 0;
+    if (level->idle_rounds > IDLE_ROUNDS_MAX) {
+        return fail_at(work, EBUSY, "removing a folder that is being filled", "");
     }
     level->removed = 0;
     rewinddir(level->folder);
@@ -162,15 +162,15 @@ static int step(struct emptying *work) {
     errno = 0;
     const struct dirent *entry = readdir(level->folder);
     if (entry == NULL && errno != 0) {
-        return failed(work, errno, "listing a folder", "");
+        return fail_at(work, errno, "listing a folder", "");
     }
     if (entry == NULL) {
-        return end_round(work);
+        return end_listing(work);
     }
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
         return 0;
     }
-    return take_away(work, entry);
+    return remove_entry(work, entry);
 }
 
 int empty_folder(int folder, progress_fn progress, void *context, struct failure *failure) {
@@ -187,7 +187,7 @@ int empty_folder(int folder, progress_fn progress, void *context, struct failure
         close(fd);
     }
     /* The folder itself stays, with the mode that it has. */
-    bool barred = result == 0 && (status.st_mode & 0300) != 0300 && fchmod(fd, status.st_mode | 0700) == 0;
+    bool restricted = result == 0 && (status.st_mode & 0300) != 0300 && fchmod(fd, status.st_mode | 0700) == 0;
     if (result == 0) {
         result = push(work, fd, "");
     }
@@ -195,7 +195,7 @@ int empty_folder(int folder, progress_fn progress, void *context, struct failure
     while (result == 0) {
         result = step(work);
     }
-    if (barred && pushed) {
+    if (restricted && pushed) {
         (void)fchmod(dirfd(work->levels[0].folder), status.st_mode & 07777);
     }
     if (pushed) {

@@ -10,7 +10,7 @@
 #include "volume/volume.h"
 
 /* Gives the folder exactly 0755 (and the set-gid bit that it may inherit), whatever the umask is. */
-static int set_mode(int parent, const char *name) {
+static int set_created_mode(int parent, const char *name) {
     int fd = open_folder(parent, name);
     struct stat status;
     int result = fd < 0 ? -1 : fstat(fd, &status);
@@ -22,8 +22,8 @@ static int set_mode(int parent, const char *name) {
 }
 
 /* A beneath_step_fn; makes the folder where it is missing. */
-static int step(void *context, int parent, const char *name, const char *prefix) {
-    struct folders_made *made = context;
+static int create_step(void *context, int parent, const char *name, const char *prefix) {
+    struct folders_created *made = context;
     size_t length = name == prefix ? 0 : (size_t)(name - prefix) - 1;
     struct stat status;
     if (fstat(parent, &status) != 0) {
@@ -31,9 +31,9 @@ static int step(void *context, int parent, const char *name, const char *prefix)
     }
     if (mkdirat(parent, name, 0755) == 0) {
         if (!made->any) {
-            *made = (struct folders_made){true, length, status.st_mtim};
+            *made = (struct folders_created){true, length, status.st_mtim};
         }
-        if (set_mode(parent, name) != 0) {
+        if (set_created_mode(parent, name) != 0) {
             return -1;
         }
     } else if (errno != EEXIST) {
@@ -42,7 +42,7 @@ static int step(void *context, int parent, const char *name, const char *prefix)
     return beneath_open(parent, name, O_PATH);
 }
 
-static int fail_make(int error, const char *path, struct failure *failure) {
+static int fail_create(int error, const char *path, struct failure *failure) {
     if (error == ENOTDIR) {
         return fail_path(failure, "PATH_CONFLICT", error, "a folder is wanted where a file is", path);
     }
@@ -52,30 +52,30 @@ static int fail_make(int error, const char *path, struct failure *failure) {
     return fail_errno(failure, error, "making a folder", path);
 }
 
-static int make_folders(int root, const char *path, struct folders_made *made, struct failure *failure) {
-    char prefix[PATH_LONGEST + 1];
-    return beneath_each(root, path, prefix, step, made) == 0 ? 0 : fail_make(errno, prefix, failure);
+static int create_folders(int root, const char *path, struct folders_created *made, struct failure *failure) {
+    char prefix[PATH_LENGTH_MAX + 1];
+    return beneath_each(root, path, prefix, create_step, made) == 0 ? 0 : fail_create(errno, prefix, failure);
 }
 
 /* Removes the folder `path`, and gives its parent the time `mtime` where that is not NULL. What is missing is removed.
  */
-static bool take_back(int root, const char *path, const struct timespec *mtime) {
+static bool remove_created(int root, const char *path, const struct timespec *mtime) {
     const char *base = NULL;
     int parent = beneath_open_parent(root, path, O_RDONLY, &base);
     if (parent < 0) {
         return errno == ENOENT;
     }
-    bool gone = unlinkat(parent, base, AT_REMOVEDIR) == 0 || errno == ENOENT;
-    if (gone && mtime != NULL) {
+    bool removed = unlinkat(parent, base, AT_REMOVEDIR) == 0 || errno == ENOENT;
+    if (removed && mtime != NULL) {
         struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, *mtime};
         (void)futimens(parent, times);
     }
     close(parent);
-    return gone;
+    return removed;
 }
 
-void folder_unmake(int root, const char *path, struct folders_made *made) {
-    char prefix[PATH_LONGEST + 1], parent[PATH_LONGEST + 1];
+void folder_remove_created(int root, const char *path, struct folders_created *made) {
+    char prefix[PATH_LENGTH_MAX + 1], parent[PATH_LENGTH_MAX + 1];
     if (!made->any) {
         return;
     }
@@ -84,7 +84,7 @@ void folder_unmake(int root, const char *path, struct folders_made *made) {
         path_split(prefix, parent);
         size_t length = strlen(parent);
         bool last = length <= made->kept;
-        if (!take_back(root, prefix, last ? &made->mtime : NULL) || last) {
+        if (!remove_created(root, prefix, last ? &made->mtime : NULL) || last) {
             break;
         }
         prefix[length] = '\0';
@@ -92,7 +92,7 @@ void folder_unmake(int root, const char *path, struct folders_made *made) {
     made->any = false;
 }
 
-int folder_open_barred(int parent, const char *name) {
+int folder_open_forced(int parent, const char *name) {
     int fd = open_folder(parent, name);
     if (fd < 0 && errno == EACCES && fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW) == 0) {
         fd = open_folder(parent, name);
@@ -100,17 +100,17 @@ int folder_open_barred(int parent, const char *name) {
     return fd;
 }
 
-int folder_open(int root, const char *path, struct folders_made *made, struct failure *failure) {
+int folder_open(int root, const char *path, struct folders_created *made, struct failure *failure) {
     if (made != NULL) {
-        *made = (struct folders_made){0};
+        *made = (struct folders_created){0};
     }
-    if (strlen(path) > PATH_LONGEST) {
+    if (strlen(path) > PATH_LENGTH_MAX) {
         return fail_path(failure, "UNSAFE_PATH", 0, "a path is longer than 4095 bytes", path);
     }
     int fd = beneath_open(root, path, O_RDONLY);
     if (fd < 0 && errno == ENOENT && made != NULL) {
-        if (make_folders(root, path, made, failure) != 0) {
-            folder_unmake(root, path, made);
+        if (create_folders(root, path, made, failure) != 0) {
+            folder_remove_created(root, path, made);
             return -1;
         }
         fd = beneath_open(root, path, O_RDONLY);

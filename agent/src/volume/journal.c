@@ -48,7 +48,7 @@ int journal_open(struct journal *journal, int staging, struct failure *failure) 
 }
 
 int journal_add(struct journal *journal, const struct journal_entry *entry, struct failure *failure) {
-    uint8_t record[sizeof(struct head) + PATH_LONGEST + sizeof(uint32_t)];
+    uint8_t record[sizeof(struct head) + PATH_LENGTH_MAX + sizeof(uint32_t)];
     struct head head = {
         .length = (uint32_t)strlen(entry->path),
         .mode = (uint32_t)entry->mode,
@@ -129,14 +129,14 @@ static int64_t read_record(
     if (spool_read(&journal->records, position, &head, sizeof head, failure) != 0) {
         return -1;
     }
-    if (head.length > PATH_LONGEST || head.nanoseconds >= 1000000000) {
+    if (head.length > PATH_LENGTH_MAX || head.nanoseconds >= 1000000000) {
         return fail_broken(failure);
     }
     if (spool_read(&journal->records, position + sizeof head, entry->path, head.length, failure) != 0) {
         return -1;
     }
     entry->path[head.length] = '\0';
-    char normal[PATH_LONGEST + 1];
+    char normal[PATH_LENGTH_MAX + 1];
     if (path_normal(entry->path, normal, sizeof normal, &ignored) != 0 || strcmp(normal, entry->path) != 0) {
         return fail_broken(failure);
     }

@@ -16,7 +16,7 @@ struct journal_entry {
     mode_t mode; /* 01777; the set-gid bit stays as it is */
     bool has_time;
     struct timespec mtime;
-    char path[PATH_LONGEST + 1];
+    char path[PATH_LENGTH_MAX + 1];
 };
 
 struct journal {

@@ -11,7 +11,7 @@
 #define SLOTS_FIRST 1024u
 #define IN_MEMORY_BYTES (1536u * 1024u)
 /* Where no file can be made (a volume that is read-only). */
-#define IN_MEMORY_BYTES_MOST (48u * 1024u * 1024u)
+#define IN_MEMORY_BYTES_MAX (48u * 1024u * 1024u)
 
 void links_open(struct links *links, int folder) {
     *links = (struct links){.folder = folder};
@@ -33,7 +33,7 @@ static struct link_slot *new_table(int folder, size_t bytes) {
     if (file >= 0 && posix_fallocate(file, 0, (off_t)bytes) != 0) {
         close_fd(&file);
     }
-    if (file < 0 && bytes > IN_MEMORY_BYTES_MOST) {
+    if (file < 0 && bytes > IN_MEMORY_BYTES_MAX) {
         return NULL;
     }
     void *memory =
@@ -77,7 +77,7 @@ static int grow(struct links *links, struct failure *failure) {
     return 0;
 }
 
-int links_see(struct links *links, const struct stat *status, const char *path, char *first, struct failure *failure) {
+int links_add(struct links *links, const struct stat *status, const char *path, char *first, struct failure *failure) {
     uint64_t device = (uint64_t)status->st_dev, inode = (uint64_t)status->st_ino;
     if (status->st_nlink <= 1) {
         return 0;
@@ -92,7 +92,7 @@ int links_see(struct links *links, const struct stat *status, const char *path, 
         if (spool_read(&links->paths, at, &length, sizeof length, failure) != 0) {
             return -1;
         }
-        if (length > LINKS_NAME_LONGEST) {
+        if (length > LINKS_NAME_MAX) {
             return fail(failure, "IO_ERROR", "a table of hard links is broken");
         }
         if (spool_read(&links->paths, at + sizeof length, first, length, failure) != 0) {
@@ -103,10 +103,10 @@ int links_see(struct links *links, const struct stat *status, const char *path, 
     }
     struct {
         uint32_t length;
-        char path[LINKS_NAME_LONGEST];
+        char path[LINKS_NAME_MAX];
     } record;
     length = (uint32_t)strlen(path);
-    if (length > LINKS_NAME_LONGEST) {
+    if (length > LINKS_NAME_MAX) {
         return fail(failure, "IO_ERROR", "a path is too long for the table of hard links");
     }
     record.length = length;

@@ -10,8 +10,8 @@
 #include "base/spool.h"
 #include "volume/beneath.h"
 
-/* A path of PATH_LONGEST bytes as an archive names it. */
-#define LINKS_NAME_LONGEST (PATH_LONGEST + 3)
+/* A path of PATH_LENGTH_MAX bytes as an archive names it. */
+#define LINKS_NAME_MAX (PATH_LENGTH_MAX + 3)
 
 struct link_slot {
     uint64_t device;
@@ -28,9 +28,9 @@ struct links {
 };
 
 void links_open(struct links *links, int folder);
-/* 1: another name of a file or link added before, whose path is in `first` (LINKS_NAME_LONGEST + 1 bytes); 0: added as
+/* 1: another name of a file or link added before, whose path is in `first` (LINKS_NAME_MAX + 1 bytes); 0: added as
  * `path`, or it has one name only; -1. */
-int links_see(struct links *links, const struct stat *status, const char *path, char *first, struct failure *failure);
+int links_add(struct links *links, const struct stat *status, const char *path, char *first, struct failure *failure);
 void links_close(struct links *links);
 
 #endif

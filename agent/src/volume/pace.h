@@ -9,8 +9,8 @@ struct pace {
     void *context;
     uint64_t entries;
     uint64_t bytes;
-    uint64_t told; /* entries at the last call */
-    int64_t told_ms;
+    uint64_t reported; /* entries at the last call */
+    int64_t reported_ms;
 };
 
 void pace_begin(struct pace *pace, progress_fn progress, void *context);

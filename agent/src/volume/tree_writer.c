@@ -10,26 +10,26 @@
 #include "base/io.h"
 #include "volume/tree_writer_folders.h"
 
-int tree_open(struct tree_writer *place, int root, bool keep_owner, struct failure *failure) {
+int tree_open(struct tree_writer *writer, int root, bool keep_owner, struct failure *failure) {
     struct stat status;
-    *place = (struct tree_writer){.root = root, .keep_owner = keep_owner && geteuid() == 0, .parent.folder = -1};
-    spool_open(&place->folders, root);
+    *writer = (struct tree_writer){.root = root, .keep_owner = keep_owner && geteuid() == 0, .parent.folder = -1};
+    spool_open(&writer->folders, root);
     if (fstat(root, &status) != 0) {
         return fail_errno(failure, errno, "looking at a folder", NULL);
     }
-    place->inherited = status.st_mode & S_ISGID;
-    place->umask = umask(0);
-    umask(place->umask);
+    writer->inherited = status.st_mode & S_ISGID;
+    writer->umask = umask(0);
+    umask(writer->umask);
     return 0;
 }
 
-void tree_close(struct tree_writer *place) {
-    close_fd(&place->parent.folder);
-    spool_close(&place->folders);
+void tree_close(struct tree_writer *writer) {
+    close_fd(&writer->parent.folder);
+    spool_close(&writer->folders);
 }
 
 /* Failures on the way to an entry: something that isn't a folder is in the way. */
-static int fail_way(struct failure *failure, int error, const char *path) {
+static int fail_create(struct failure *failure, int error, const char *path) {
     if (error == ELOOP) {
         return fail_path(failure, "UNSAFE_ARCHIVE_PATH", error, "an entry's path leads through a symbolic link", path);
     }
@@ -42,44 +42,45 @@ static int fail_way(struct failure *failure, int error, const char *path) {
     return fail_errno(failure, error, "making an entry", path);
 }
 
-struct making_way {
-    struct tree_writer *place;
+struct creation {
+    struct tree_writer *writer;
     struct failure *failure;
 };
 
 /* A beneath_step_fn; makes the folder where it is missing, with attributes that no entry has described so far. */
-static int make_step(void *context, int parent, const char *name, const char *prefix) {
+static int create_step(void *context, int parent, const char *name, const char *prefix) {
     static const struct tree_attributes implicit = {.mode = IMPLICIT_MODE, .uid = -1, .gid = -1, .implicit = true};
-    const struct making_way *way = context;
+    const struct creation *creation = context;
     int made = mkdirat(parent, name, 0700);
     int next = made == 0 || errno == EEXIST ? beneath_open(parent, name, O_PATH) : -1;
-    if (next >= 0 && made == 0 && place_folder_later(way->place, prefix, &implicit, way->failure) != 0) {
+    if (next >= 0 && made == 0 && tree_folder_defer(creation->writer, prefix, &implicit, creation->failure) != 0) {
         close_fd(&next);
     }
     return next;
 }
 
 /* Makes what is missing of the folders of `path`. */
-static int make_way(struct tree_writer *place, const char *path, struct failure *failure) {
-    char prefix[PATH_LONGEST + 1];
-    struct making_way way = {place, failure};
-    return beneath_each(place->root, path, prefix, make_step, &way) == 0 ? 0 : fail_way(failure, errno, prefix);
+static int create_parents(struct tree_writer *writer, const char *path, struct failure *failure) {
+    char prefix[PATH_LENGTH_MAX + 1];
+    struct creation creation = {writer, failure};
+    return beneath_each(writer->root, path, prefix, create_step, &creation) == 0 ? 0
+                                                                                 : fail_create(failure, errno, prefix);
 }
 
 /* The folder that `path` is in, and its name there. */
-static int open_parent(struct tree_writer *place, const char *path, const char **base, struct failure *failure) {
-    int parent = beneath_parent_open(&place->parent, place->root, path, base);
+static int open_parent(struct tree_writer *writer, const char *path, const char **base, struct failure *failure) {
+    int parent = beneath_parent_open(&writer->parent, writer->root, path, base);
     if (parent < 0 && errno == ENOENT) {
-        if (make_way(place, place->parent.path, failure) != 0) {
+        if (create_parents(writer, writer->parent.path, failure) != 0) {
             return -1;
         }
-        parent = beneath_parent_open(&place->parent, place->root, path, base);
+        parent = beneath_parent_open(&writer->parent, writer->root, path, base);
     }
-    return parent < 0 ? fail_way(failure, errno, path) : parent;
+    return parent < 0 ? fail_create(failure, errno, path) : parent;
 }
 
 /* Takes away what an earlier entry of the same name made. */
-static int clear_way(int parent, const char *base, const char *path, struct failure *failure) {
+static int remove_existing(int parent, const char *base, const char *path, struct failure *failure) {
     if (unlinkat(parent, base, 0) == 0 || errno == ENOENT) {
         return 0;
     }
@@ -89,9 +90,9 @@ static int clear_way(int parent, const char *base, const char *path, struct fail
     return fail_errno(failure, errno, "replacing an entry", path);
 }
 
-static int own(
-    const struct tree_writer *place, int parent, const char *base, int fd, const struct tree_attributes *attributes) {
-    if (!place->keep_owner) {
+static int set_owner(
+    const struct tree_writer *writer, int parent, const char *base, int fd, const struct tree_attributes *attributes) {
+    if (!writer->keep_owner) {
         return 0;
     }
     uid_t uid = tree_owner_id(attributes->uid);
@@ -100,9 +101,9 @@ static int own(
 }
 
 int tree_folder(
-    struct tree_writer *place, const char *path, const struct tree_attributes *attributes, struct failure *failure) {
+    struct tree_writer *writer, const char *path, const struct tree_attributes *attributes, struct failure *failure) {
     const char *base = NULL;
-    int parent = open_parent(place, path, &base, failure);
+    int parent = open_parent(writer, path, &base, failure);
     if (parent < 0) {
         return -1;
     }
@@ -111,22 +112,22 @@ int tree_folder(
         struct stat status;
         made = fstatat(parent, base, &status, AT_SYMLINK_NOFOLLOW);
         if (made == 0 && !S_ISDIR(status.st_mode)) {
-            if (clear_way(parent, base, path, failure) != 0) {
+            if (remove_existing(parent, base, path, failure) != 0) {
                 return -1;
             }
             made = mkdirat(parent, base, 0700);
         }
     }
     if (made != 0) {
-        return fail_way(failure, errno, path);
+        return fail_create(failure, errno, path);
     }
-    return place_folder_later(place, path, attributes, failure);
+    return tree_folder_defer(writer, path, attributes, failure);
 }
 
 int tree_file(
-    struct tree_writer *place, const char *path, const struct tree_attributes *attributes, struct failure *failure) {
+    struct tree_writer *writer, const char *path, const struct tree_attributes *attributes, struct failure *failure) {
     const char *base = NULL;
-    int parent = open_parent(place, path, &base, failure);
+    int parent = open_parent(writer, path, &base, failure);
     if (parent < 0) {
         return -1;
     }
@@ -134,16 +135,16 @@ int tree_file(
     mode_t mode = attributes->mode & 0777;
     int fd = openat(parent, base, flags, mode);
     if (fd < 0 && errno == EEXIST) {
-        if (clear_way(parent, base, path, failure) != 0) {
+        if (remove_existing(parent, base, path, failure) != 0) {
             return -1;
         }
         fd = openat(parent, base, flags, mode);
     }
     if (fd < 0) {
-        return fail_way(failure, errno, path);
+        return fail_create(failure, errno, path);
     }
-    bool mode_differs = (mode & place->umask) != 0 || attributes->mode != mode;
-    if (own(place, parent, base, fd, attributes) == 0 && (!mode_differs || fchmod(fd, attributes->mode) == 0)) {
+    bool mode_differs = (mode & writer->umask) != 0 || attributes->mode != mode;
+    if (set_owner(writer, parent, base, fd, attributes) == 0 && (!mode_differs || fchmod(fd, attributes->mode) == 0)) {
         return fd;
     }
     fail_errno(failure, errno, "setting an entry's owner and mode", path);
@@ -160,25 +161,26 @@ int tree_file_end(int file, const char *path, const struct tree_attributes *attr
     return error == 0 ? 0 : fail_errno(failure, error, "finishing a file", path);
 }
 
-int tree_symlink(struct tree_writer *place, const char *path, const char *target,
+int tree_symlink(struct tree_writer *writer, const char *path, const char *target,
     const struct tree_attributes *attributes, struct failure *failure) {
     const char *base = NULL;
-    int parent = open_parent(place, path, &base, failure);
+    int parent = open_parent(writer, path, &base, failure);
     if (parent < 0) {
         return -1;
     }
     int made = symlinkat(target, parent, base);
     if (made != 0 && errno == EEXIST) {
-        if (clear_way(parent, base, path, failure) != 0) {
+        if (remove_existing(parent, base, path, failure) != 0) {
             return -1;
         }
         made = symlinkat(target, parent, base);
     }
     if (made != 0) {
-        return fail_way(failure, errno, path);
+        return fail_create(failure, errno, path);
     }
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, attributes->mtime};
-    if (own(place, parent, base, -1, attributes) != 0 || utimensat(parent, base, times, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (set_owner(writer, parent, base, -1, attributes) != 0 ||
+        utimensat(parent, base, times, AT_SYMLINK_NOFOLLOW) != 0) {
         return fail_errno(failure, errno, "setting a link's owner and time", path);
     }
     return 0;
@@ -192,17 +194,17 @@ static bool same_file(int one, const char *one_name, int other, const char *othe
            fstatat(other, other_name, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-int tree_hard_link(struct tree_writer *place, const char *path, const char *existing, struct failure *failure) {
+int tree_hard_link(struct tree_writer *writer, const char *path, const char *existing, struct failure *failure) {
     const char *base = NULL, *existing_base = NULL;
-    int parent = open_parent(place, path, &base, failure);
+    int parent = open_parent(writer, path, &base, failure);
     if (parent < 0) {
         return -1;
     }
-    int from = beneath_open_parent(place->root, existing, O_PATH, &existing_base);
+    int from = beneath_open_parent(writer->root, existing, O_PATH, &existing_base);
     int made = from < 0 ? -1 : linkat(from, existing_base, parent, base, 0);
     int result = 0;
     if (made != 0 && from >= 0 && errno == EEXIST && !same_file(from, existing_base, parent, base)) {
-        result = clear_way(parent, base, path, failure);
+        result = remove_existing(parent, base, path, failure);
         if (result == 0) {
             made = linkat(from, existing_base, parent, base, 0);
         }
@@ -221,5 +223,5 @@ int tree_hard_link(struct tree_writer *place, const char *path, const char *exis
     if (error == ENOENT || error == ENOTDIR || error == EPERM) {
         return fail_path(failure, "CORRUPT_ARCHIVE", error, "a hard link's target is no file of the archive", existing);
     }
-    return fail_way(failure, error, path);
+    return fail_create(failure, error, path);
 }

@@ -47,22 +47,22 @@ static inline uint32_t tree_owner_id(int64_t id) {
 
 /* All paths are in normal form (path_normal) and not "". All functions return 0, or -1 with `failure` set and the path
  * in it. */
-int tree_open(struct tree_writer *place, int root, bool keep_owner, struct failure *failure);
+int tree_open(struct tree_writer *writer, int root, bool keep_owner, struct failure *failure);
 /* Makes the folder; its attributes are applied by tree_finish. An existing folder is taken, anything else there is
  * replaced. */
 int tree_folder(
-    struct tree_writer *place, const char *path, const struct tree_attributes *attributes, struct failure *failure);
+    struct tree_writer *writer, const char *path, const struct tree_attributes *attributes, struct failure *failure);
 /* The new file, open for writing. What was there is replaced, but for a folder. */
 int tree_file(
-    struct tree_writer *place, const char *path, const struct tree_attributes *attributes, struct failure *failure);
+    struct tree_writer *writer, const char *path, const struct tree_attributes *attributes, struct failure *failure);
 /* Sets the file's time and closes it, whatever the result. */
 int tree_file_end(int file, const char *path, const struct tree_attributes *attributes, struct failure *failure);
-int tree_symlink(struct tree_writer *place, const char *path, const char *target,
+int tree_symlink(struct tree_writer *writer, const char *path, const char *target,
     const struct tree_attributes *attributes, struct failure *failure);
 /* A second name for the file `existing`. */
-int tree_hard_link(struct tree_writer *place, const char *path, const char *existing, struct failure *failure);
+int tree_hard_link(struct tree_writer *writer, const char *path, const char *existing, struct failure *failure);
 /* Applies the folders' modes and times. */
-int tree_finish(struct tree_writer *place, struct failure *failure);
-void tree_close(struct tree_writer *place);
+int tree_finish(struct tree_writer *writer, struct failure *failure);
+void tree_close(struct tree_writer *writer);
 
 #endif

@@ -5,7 +5,7 @@
 #include "volume/tree_writer.h"
 
 /* Remembers what the folder `path` becomes at the end; the last word on a folder counts. */
-int place_folder_later(
-    struct tree_writer *place, const char *path, const struct tree_attributes *attributes, struct failure *failure);
+int tree_folder_defer(
+    struct tree_writer *writer, const char *path, const struct tree_attributes *attributes, struct failure *failure);
 
 #endif

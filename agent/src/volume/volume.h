@@ -54,7 +54,7 @@ void pack_close(struct pack *pack);
 
 /* ---- folders */
 /* Which folders of a path had to be made, so that they can be taken back. */
-struct folders_made {
+struct folders_created {
     bool any;
     size_t kept;           /* length of the part of the path that was there before */
     struct timespec mtime; /* of that folder, before */
@@ -63,12 +63,12 @@ struct folders_made {
  * Opens `path` below `root` without following a link. With `made` (NULL: nothing is made), makes what is missing, 0755;
  * after a failure nothing of it is left. `path` is normalised by path_normal.
  */
-int folder_open(int root, const char *path, struct folders_made *made, struct failure *failure);
+int folder_open(int root, const char *path, struct folders_created *made, struct failure *failure);
 /* Opens the folder `name` of `parent` for reading; gives its owner all permissions first where the mode bars the owner.
  * -1 with errno. */
-int folder_open_barred(int parent, const char *name);
+int folder_open_forced(int parent, const char *name);
 /* Removes the folders that were made for `path`, as far as they are empty. */
-void folder_unmake(int root, const char *path, struct folders_made *made);
+void folder_remove_created(int root, const char *path, struct folders_created *made);
 /*
  * Moves what is in `staging` into `target`, merging folders: first the check that nothing conflicts, then (after
  * `ready`, which makes the commit durable) the moves. `resumed`: `ready` has been called before, by one that could not

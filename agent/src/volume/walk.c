@@ -11,15 +11,15 @@
 
 /* For the names of all folders on the way to the current one; each takes half of what is left at most, so that those
  * below it have room as well. */
-static size_t memory_most = 16u * 1024u * 1024u;
+static size_t memory_max = 16u * 1024u * 1024u;
 #define FOLDERS_OPEN 48u
 
 void walk_memory(size_t bytes) {
-    memory_most = bytes;
+    memory_max = bytes;
 }
 
 static size_t room(const struct walk *walk) {
-    return walk->memory < memory_most ? (memory_most - walk->memory) / 2 : 0;
+    return walk->memory < memory_max ? (memory_max - walk->memory) / 2 : 0;
 }
 
 static int push(struct walk *walk, int folder, struct failure *failure) {
@@ -28,7 +28,7 @@ static int push(struct walk *walk, int folder, struct failure *failure) {
         return fail_errno(failure, errno, "looking at a folder", walk->path);
     }
     if (walk->depth == walk->capacity) {
-        /* Bounded by PATH_LONGEST: a component has two bytes at least. */
+        /* Bounded by PATH_LENGTH_MAX: a component has two bytes at least. */
         size_t capacity = walk->capacity == 0 ? 16 : walk->capacity * 2;
         struct walk_frame *grown = realloc(walk->frames, capacity * sizeof *grown);
         if (grown == NULL) {
@@ -86,7 +86,7 @@ static int reopen(struct walk *walk, struct walk_frame *frame, struct failure *f
 
 /* The names behind those that have been gone through. */
 static int list_more(struct walk *walk, struct walk_frame *frame, struct failure *failure) {
-    char last[WALK_NAME_LONGEST + 1];
+    char last[WALK_NAME_MAX + 1];
     strcpy(last, frame->names.names[frame->names.count - 1]);
     if (frame->folder < 0 && reopen(walk, frame, failure) != 0) {
         return -1;
@@ -135,7 +135,7 @@ enum walk_step walk_next(struct walk *walk, struct failure *failure) {
     walk->folder = frame->folder;
     size_t slash = walk->path_length > 0 ? 1 : 0;
     size_t length = strlen(walk->name);
-    if (walk->path_length + slash + length > PATH_LONGEST) {
+    if (walk->path_length + slash + length > PATH_LENGTH_MAX) {
         fail_path(failure, "IO_ERROR", ENAMETOOLONG, "a path is longer than 4095 bytes", walk->path);
         return WALK_FAILED;
     }

@@ -20,11 +20,11 @@ struct walk_names {
 };
 
 /* Some file systems have names of more than 255 bytes: 255 characters, in UTF-8. */
-#define WALK_NAME_LONGEST 1023
+#define WALK_NAME_MAX 1023
 /* Room for a few names of any length. */
-#define WALK_LIST_LEAST 4096u
+#define WALK_LIST_MIN 4096u
 /* Lists those names of a folder that are larger than `after` (NULL: all), as many of the smallest as fit into `most`
- * bytes, or into WALK_LIST_LEAST. */
+ * bytes, or into WALK_LIST_MIN. */
 int walk_list(
     int folder, size_t most, const char *after, struct walk_names *names, const char *path, struct failure *failure);
 void walk_names_free(struct walk_names *names);
@@ -52,7 +52,7 @@ struct walk {
     const char *name;
     unsigned char type; /* DT_*, possibly DT_UNKNOWN */
     size_t path_length;
-    char path[PATH_LONGEST + 1]; /* from `root` */
+    char path[PATH_LENGTH_MAX + 1]; /* from `root` */
 };
 
 /* Goes through `folder`, which is at `path` below `root`; takes `folder` over, whatever the result. */

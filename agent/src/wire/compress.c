@@ -7,7 +7,7 @@
 enum { LEVEL = 1 };
 
 size_t compress(struct compressor *compressor, const uint8_t *bytes, size_t length) {
-    if (length < COMPRESS_LEAST || length > DATA_RAW_MAX) {
+    if (length < COMPRESS_MIN || length > DATA_RAW_MAX) {
         return 0;
     }
     if (compressor->skipped < compressor->skip) {

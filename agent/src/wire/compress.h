@@ -7,7 +7,7 @@
 
 #include "wire/frame.h"
 
-enum { COMPRESS_LEAST = 512, COMPRESS_SKIP_MAX = 32 };
+enum { COMPRESS_MIN = 512, COMPRESS_SKIP_MAX = 32 };
 
 struct compressor {
     void *context;
