@@ -31,7 +31,7 @@ static inline bool bytes_are_zero(const uint8_t *bytes, size_t length) {
     return length == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0);
 }
 
-/* For interfaces that take a pointer to writable memory and do not write to it (iovec, execve). */
+/* Casts for interfaces that take a pointer to writable memory but only read it (iovec, execve). */
 static inline void *without_const(const void *bytes) {
     return (void *)(uintptr_t)bytes;
 }

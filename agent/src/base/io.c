@@ -127,7 +127,7 @@ int reserve_file(int folder, const char *name, size_t length) {
     if (fd < 0) {
         return -1;
     }
-    /* Some file systems cannot allocate ahead: there zeros are written. */
+    /* Some file systems cannot preallocate. Zeros are written there instead. */
     int error = posix_fallocate(fd, 0, (off_t)length);
     for (size_t done = 0; error != 0 && error != ENOSPC && error != EDQUOT && done < length; done += sizeof ZEROS) {
         error = write_all(fd, ZEROS, sizeof ZEROS) == 0 ? (done + sizeof ZEROS < length ? EOPNOTSUPP : 0) : errno;
@@ -137,14 +137,20 @@ int reserve_file(int folder, const char *name, size_t length) {
     return error == 0 ? 0 : -1;
 }
 
-/* Writes the temporary file durably and moves it to its name. The descriptor, or -1: then the temporary file stays. */
+/*
+ * Writes the temporary file durably and renames it. Returns the descriptor, or -1; then the
+ * temporary file remains.
+ */
 static int put_file(int folder, const char *name, const char *bytes, size_t length, bool lock) {
     char temporary[300];
     int fd = open_temporary(folder, name, temporary);
     if (fd < 0) {
         return -1;
     }
-    /* Written over what is there and cut then: a file that is emptied first would give its blocks away. */
+    /*
+     * Overwrites the file and truncates it afterwards: truncating first would free its reserved
+     * blocks.
+     */
     if ((!lock || flock(fd, LOCK_EX | LOCK_NB) == 0) && write_all(fd, bytes, length) == 0 &&
         ftruncate(fd, (off_t)length) == 0 && fsync(fd) == 0 && renameat(folder, temporary, folder, name) == 0 &&
         fsync(folder) == 0) {

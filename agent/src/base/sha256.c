@@ -1,4 +1,4 @@
-/* SHA-256 (FIPS 180-4): buffering and padding, and the plain compression function. */
+/* SHA-256 (FIPS 180-4): buffering, padding and the portable compression function. */
 #include "base/sha256.h"
 
 #include <string.h>
@@ -105,7 +105,7 @@ void sha256_blocks_plain(uint32_t state[8], const uint8_t *bytes, size_t count) 
     }
 }
 
-/* Chosen once a process: what the processor can do does not change. */
+/* Chosen once per process: the processor's capabilities do not change. */
 static sha256_blocks_fn blocks;
 
 void sha256_only_plain(int plain) {

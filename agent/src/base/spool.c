@@ -17,7 +17,7 @@ int unnamed_file(int folder) {
     if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)) {
         return fd;
     }
-    /* The file system has no unnamed files: make one under a name nobody uses and take the name away. */
+    /* The file system has no unnamed files: create one under an unused name and unlink it. */
     for (int attempt = 0; attempt < 100; attempt++) {
         char name[64];
         snprintf(name, sizeof name, ".kw-spool-%ld-%d", (long)getpid(), attempt);
@@ -48,7 +48,7 @@ uint64_t spool_length(const struct spool *spool) {
     return spool->flushed + spool->filled;
 }
 
-/* 0, or an errno, and then everything is still in memory. */
+/* Returns 0, or an errno; then all bytes are still in memory. */
 static int flush(struct spool *spool) {
     if (pwrite_all(spool->file, spool->buffer, spool->filled, spool->flushed) != 0) {
         return errno;
@@ -72,7 +72,7 @@ static int make_room(struct spool *spool, size_t length, struct failure *failure
     if (spool->file >= 0 && error == 0 && spool->capacity >= length) {
         return 0;
     }
-    /* No file, or a full disk, from which one may well want to read. */
+    /* No file could be created, or the disk is full. Reading must still work in both cases. */
     if (spool->capacity >= SPOOL_MEMORY_MAX) {
         return fail_errno(failure, error, "writing a temporary file", NULL);
     }

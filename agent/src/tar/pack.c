@@ -1,4 +1,4 @@
-/* A tree as a tar archive that is made while it is read. The same tree always gives the same bytes. */
+/* Streams a tree as a tar archive. The same tree always produces the same bytes. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +21,9 @@ struct pack {
     enum stage stage;
     bool walking;
     mode_t
-        set_gid; /* what is left of folders' set-gid bits: not content where the volume's own folder has it (fsGroup) */
-    size_t prefix; /* length of the part of walk paths that names don't have */
+        /* set-gid bits of folders to keep: none if the volume's own folder has the bit (fsGroup) */
+        set_gid;
+    size_t prefix; /* length of the part of walk paths that is omitted from names */
     struct walk walk;
     struct links links;
     struct tree_stats stats;
@@ -36,7 +37,7 @@ struct pack {
     char path[PATH_LENGTH_MAX + 1]; /* of the file, for messages */
     char name[TAR_NAME_MAX + 1]; /* in the archive */
     char target[LINKS_NAME_MAX + 1];
-    struct timespec changed; /* the file's time of change when its header was made */
+    struct timespec changed; /* the file's mtime when its header was created */
 };
 
 static int fail_open(struct failure *failure, int error, const char *path) {
@@ -138,12 +139,12 @@ static int put_regular(struct pack *pack, int folder, const char *name, const ch
 static unsigned char type_of(int folder, const char *name) {
     struct stat status;
     if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        return DT_REG; /* opening it says what is wrong */
+        return DT_REG; /* opening it reports the error */
     }
     return (unsigned char)IFTODT(status.st_mode);
 }
 
-/* Sets `pack->name` to the archive's name of the entry and goes on by what it is. */
+/* Starts the entry whose archive name is in `pack->name`, by its type. */
 static int put_entry(
     struct pack *pack, int folder, const char *name, unsigned char type, const char *path, struct failure *failure) {
     pack->target[0] = '\0';
@@ -160,7 +161,7 @@ static int put_entry(
     }
 }
 
-/* The next entry of the tree; at its end the two closing blocks. */
+/* Starts the next entry of the tree; at its end, the two closing blocks. */
 static int next_entry(struct pack *pack, struct failure *failure) {
     enum walk_step step = pack->walking ? walk_next(&pack->walk, failure) : WALK_END;
     if (step == WALK_FAILED) {
@@ -179,7 +180,7 @@ static int next_entry(struct pack *pack, struct failure *failure) {
     return 0;
 }
 
-/* Opens what isn't a folder: an archive of one entry. */
+/* Opens a path that is not a folder: an archive of one entry. */
 static int open_single(struct pack *pack, int root, const char *path, enum pack_kind *kind, struct failure *failure) {
     char folder_path[PATH_LENGTH_MAX + 1];
     const char *base = path_split(path, folder_path);
@@ -241,8 +242,8 @@ struct pack *pack_open(
 }
 
 /*
- * A file that has grown is cut at the size in its header; one that has shrunk can't be mended, nor one whose content
- * was written anew, for what was read may be some of the old and some of the new.
+ * Checks a file that has been read. One that has grown is truncated to the size in its header. One
+ * that has shrunk or was overwritten fails: the bytes that were read may be part old and part new.
  */
 static int end_content(struct pack *pack, struct failure *failure) {
     struct stat status;
@@ -279,11 +280,11 @@ static size_t smaller(size_t one, size_t other) {
 
 static void end_header(struct pack *pack) {
     pack->stage = pack->file >= 0 ? IN_CONTENT : NEXT;
-    /* Known here, before the content counts `remaining` down. */
+    /* Computed here, before reading the content decrements `remaining`. */
     pack->zeros = pack->file >= 0 ? tar_padding(pack->remaining) : 0;
 }
 
-/* Writes what comes next, at most `capacity` bytes; 0 where only the stage has changed. */
+/* Writes the next bytes, at most `capacity`; returns 0 if only the stage has changed. */
 static int64_t produce(struct pack *pack, uint8_t *to, size_t capacity, struct failure *failure) {
     size_t part = 0;
     switch (pack->stage) {

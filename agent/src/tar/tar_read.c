@@ -1,4 +1,7 @@
-/* A tar archive fed in pieces of any size: finds the entries, merges their headers, and tells a sink. */
+/*
+ * Reads a tar archive in pieces of any size: finds the entries, merges their headers and calls a
+ * sink.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,15 +17,15 @@ struct tar_reader {
     void *context;
     enum state state;
     bool has_entries;
-    bool lacks_entry; /* the one that the last extended header or long name is for */
+    bool lacks_entry; /* the entry of the last extended header or long name has not arrived */
     int zero_blocks;
     uint8_t block[TAR_BLOCK];
-    size_t filled; /* of block */
+    size_t filled; /* bytes in `block` */
     uint8_t *meta; /* the payload of an extended header or a long name */
     size_t meta_capacity;
     size_t meta_size;
     size_t meta_filled;
-    int64_t remaining; /* of the entry's stored bytes */
+    int64_t remaining; /* stored bytes of the entry that have not arrived */
     size_t padding;
     struct tar_header header;
     bool has_long_name;
@@ -33,12 +36,12 @@ struct tar_reader {
     struct tar_pax local;
     struct tar_sparse sparse;
     bool is_sparse;
-    int64_t map_left; /* numbers of a 1.0 map still to come; -1: the count itself */
+    int64_t map_left; /* numbers of a 1.0 map that have not arrived; -1: the count itself has not */
     int64_t map_number;
     size_t map_digits;
-    size_t segment;         /* which one is being filled */
-    int64_t position;       /* in the file */
-    struct tar_entry entry; /* the one whose content is being read */
+    size_t segment;         /* index of the segment that is being filled */
+    int64_t position;       /* within the file, or the segment of a sparse file */
+    struct tar_entry entry; /* whose content is being read */
 };
 
 struct tar_reader *tar_reader_open(const struct tar_sink *sink, void *context, struct failure *failure) {
@@ -102,7 +105,7 @@ static const char *entry_link(const struct tar_reader *reader) {
     return reader->header.link;
 }
 
-/* The extended header that has `flag`, the entry's own first; NULL where none has. */
+/* Returns the extended header that has `flag`, the entry's own first, or NULL. */
 static const struct tar_pax *pax_with(const struct tar_reader *reader, unsigned flag) {
     if ((reader->local.set & flag) != 0) {
         return &reader->local;
@@ -125,7 +128,7 @@ static int finish_entry(struct tar_reader *reader, struct failure *failure) {
     return 0;
 }
 
-/* All headers of the entry are there. `stored` bytes of content follow. */
+/* Starts an entry whose headers are complete; `stored` bytes of content follow. */
 static int begin_entry(struct tar_reader *reader, enum tar_kind kind, int64_t stored, struct failure *failure) {
     const struct tar_pax *uid = pax_with(reader, PAX_UID);
     const struct tar_pax *gid = pax_with(reader, PAX_GID);
@@ -150,7 +153,7 @@ static int begin_entry(struct tar_reader *reader, enum tar_kind kind, int64_t st
     }
     reader->has_entries = true;
     reader->lacks_entry = false;
-    /* The names stay where they are until the next header is read. */
+    /* The names remain valid until the next header is read. */
     reader->local.set = 0;
     reader->local.sparse_major = reader->local.sparse_minor = 0;
     reader->has_long_name = reader->has_long_link = false;
@@ -214,7 +217,7 @@ static int end_meta(struct tar_reader *reader, struct failure *failure) {
     return result;
 }
 
-/* A regular file with GNU.sparse records: where its map is, and what is still missing of it. */
+/* Starts a regular file with GNU.sparse records: locates its map and reads the rest of it. */
 static int begin_pax_sparse(struct tar_reader *reader, struct failure *failure) {
     const struct tar_pax *pax = &reader->local;
     reader->is_sparse = true;
@@ -261,7 +264,10 @@ static int sparse_block(struct tar_reader *reader, const uint8_t *block, struct 
     return begin_entry(reader, TAR_FILE, stored_size(reader), failure);
 }
 
-/* A block of a 1.0 map, which precedes the content: a count, then pairs, each number on a line of its own. */
+/*
+ * Reads a block of a 1.0 map, which precedes the content: a count, then pairs, each number on its
+ * own line.
+ */
 static int sparse_map_block(struct tar_reader *reader, const uint8_t *block, struct failure *failure) {
     if (reader->remaining < (int64_t)TAR_BLOCK) {
         return fail(failure, "CORRUPT_ARCHIVE", "a sparse file's map is cut short");
@@ -296,7 +302,7 @@ static int begin_file(struct tar_reader *reader, struct failure *failure) {
     if ((reader->local.set & PAX_SPARSE) != 0) {
         return begin_pax_sparse(reader, failure);
     }
-    /* Before ustar there was no type for folders. */
+    /* Formats before ustar have no type for folders. */
     if (length > 0 && name[length - 1] == '/') {
         return begin_entry(reader, TAR_FOLDER, 0, failure);
     }
@@ -336,7 +342,7 @@ static int header_block(struct tar_reader *reader, const uint8_t *block, struct 
     }
     switch (reader->header.type) {
     case 'x':
-        /* An entry has one extended header: a second one replaces the first. */
+        /* An entry has one extended header; a second one replaces the first. */
         forget_pax(reader);
         reader->lacks_entry = true;
         return begin_meta(reader, PAX_BYTES_MAX, failure);
@@ -384,11 +390,17 @@ static int content(struct tar_reader *reader, const uint8_t *bytes, size_t lengt
     return reader->remaining == 0 ? finish_entry(reader, failure) : 0;
 }
 
-/* How much of `length` belongs together: the content's rest, and in a sparse file the segment's. */
+/*
+ * Returns how many of `length` bytes are contiguous: within the content, and within the segment of
+ * a sparse file.
+ */
 static size_t content_piece(struct tar_reader *reader, size_t length) {
     int64_t most = reader->remaining;
     if (reader->is_sparse) {
-        /* The map was checked to hold exactly the stored bytes, so a segment with room is always found. */
+        /*
+         * tar_sparse_check has verified that the segments hold exactly the stored bytes, so a
+         * segment with room always exists.
+         */
         while (reader->position == reader->sparse.segments[reader->segment].length) {
             reader->segment++;
             reader->position = 0;
@@ -401,12 +413,12 @@ static size_t content_piece(struct tar_reader *reader, size_t length) {
     return (uint64_t)most < length ? (size_t)most : length;
 }
 
-/* Takes at least one of the `length` bytes; returns how many, or -1. */
+/* Consumes at least one of the `length` bytes; returns how many, or -1. */
 static int64_t take(struct tar_reader *reader, const uint8_t *bytes, size_t length, struct failure *failure) {
     size_t part = length;
     switch (reader->state) {
     case AT_END:
-        return (int64_t)length; /* padding to the size of a record */
+        return (int64_t)length; /* padding of the last record */
     case IN_PADDING:
         if (part > reader->padding) {
             part = reader->padding;
@@ -457,7 +469,9 @@ int tar_reader_feed(struct tar_reader *reader, const uint8_t *bytes, size_t leng
     return 0;
 }
 
-/* Where nothing of an entry is missing: its content, its padding, the entry that an extended header is for. */
+/*
+ * Returns whether the last entry is complete: content, padding and the entry of an extended header.
+ */
 static bool is_between_entries(const struct tar_reader *reader) {
     return reader->state == IN_HEADER && reader->filled == 0 && !reader->lacks_entry;
 }
@@ -473,7 +487,7 @@ int tar_reader_finish(struct tar_reader *reader, bool proven, struct failure *fa
         fail(failure, "TRUNCATED_ARCHIVE", "the archive ends within an entry");
         return fail_entry(failure, reader->state == IN_CONTENT ? reader->entry.name : entry_name(reader));
     }
-    /* What is there of a second closing block has to be one. */
+    /* A partial second closing block has to be zero. */
     if (reader->zero_blocks > 0 && bytes_are_zero(reader->block, reader->filled)) {
         return 0;
     }

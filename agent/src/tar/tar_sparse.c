@@ -1,10 +1,10 @@
-/* The maps of sparse files: which parts of a file an archive holds. */
+/* Sparse maps: the parts of a file that an archive holds. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "tar/tar_format.h"
 
-/* 4 MiB of memory; GNU tar needs one segment for each piece between two holes. */
+/* 4 MiB of memory; GNU tar writes one segment for each piece between two holes. */
 #define SEGMENTS_MAX (256u * 1024u)
 
 void tar_sparse_clear(struct tar_sparse *sparse) {

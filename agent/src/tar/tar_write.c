@@ -1,12 +1,14 @@
-/* An entry's header: one ustar block, with a pax header before it where that says too little. The same entry always
- * gives the same bytes. */
+/*
+ * Encodes the header of an entry: one ustar block, preceded by a pax header if its fields are too
+ * small. The same entry always produces the same bytes.
+ */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "tar/tar_format.h"
 
-/* What fits into 11 octal digits (size, mtime) and 7 (ids). */
+/* The largest values of 11 octal digits (size, mtime) and of 7 (ids). */
 #define OCTAL_11_MAX 077777777777LL
 #define OCTAL_7_MAX 07777777LL
 
@@ -24,7 +26,7 @@ static size_t decimal_digits(size_t number) {
     return digits;
 }
 
-/* "<length> <key>=<value>\n", where the length counts itself. */
+/* "<length> <key>=<value>\n"; the length includes itself. */
 static bool add_record(struct records *records, const char *key, const char *value, size_t value_length) {
     size_t rest = 1 + strlen(key) + 1 + value_length + 1;
     size_t length = rest + decimal_digits(rest);
@@ -72,7 +74,7 @@ static bool add_time(struct records *records, const struct timespec *time) {
     return add_record(records, "mtime", text, (size_t)length);
 }
 
-/* Octal where it fits, base-256 where not: programs that don't know the pax record read that. */
+/* Octal if the number fits, else base-256, for programs that do not read pax records. */
 static void put_number(uint8_t *block, size_t offset, size_t length, int64_t number) {
     int64_t most = length == 12 ? OCTAL_11_MAX : OCTAL_7_MAX;
     if (number >= 0 && number <= most) {
@@ -89,7 +91,10 @@ static void put_number(uint8_t *block, size_t offset, size_t length, int64_t num
     block[offset] = number < 0 ? 0xff : 0x80;
 }
 
-/* Where a name is split into prefix and name: before the slash returned; 0: it fits as it is; -1: it can't be split. */
+/*
+ * Returns where a name is split into prefix and name: the index of the slash, 0 if no split is
+ * needed, -1 if impossible.
+ */
 static int64_t split(const char *name, size_t length) {
     if (length <= 100) {
         return 0;
@@ -140,7 +145,7 @@ static void put_block(uint8_t *block, const struct tar_entry *entry, char type, 
     seal(block);
 }
 
-/* A record is in UTF-8; names that aren't can be told from those by a record before them. */
+/* pax records are UTF-8; a preceding `hdrcharset` record marks names in other encodings. */
 static bool is_utf8(const char *text) {
     return utf8_valid(text, strlen(text));
 }

@@ -1,4 +1,6 @@
-/* A tar archive into an empty folder: the policy on names, set-id bits and sizes. */
+/*
+ * Unpacks a tar archive into an empty folder; applies the policy on names, set-id bits and sizes.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +13,7 @@
 #include "volume/tree_writer.h"
 #include "volume/volume.h"
 
-/* Holes begin and end where such blocks do. */
+/* Holes begin and end at multiples of this. */
 #define HOLE_BLOCK (32 * 1024)
 
 struct unpack {
@@ -19,16 +21,19 @@ struct unpack {
     struct tar_reader *reader;
     struct tree_writer writer;
     struct tree_stats stats;
-    size_t path_max; /* of an entry */
-    int file; /* being written, -1: none */
+    size_t path_max; /* of an entry, in bytes */
+    int file; /* open for writing, -1: none */
     int64_t size;
-    int64_t written;                  /* the end of what was written to it */
-    struct tree_attributes attributes; /* its own */
-    char path[PATH_LENGTH_MAX + 1];      /* the current entry's, in normal form */
+    int64_t written;                  /* end of the bytes written to the file */
+    struct tree_attributes attributes; /* of the file */
+    char path[PATH_LENGTH_MAX + 1];      /* of the current entry, in normal form */
     char target[PATH_LENGTH_MAX + 1];
 };
 
-/* The normal form of the path that `what` (an entry, a hard link's target) has; "" for the archive's root. */
+/*
+ * Writes the normal form of a name; "" is the archive's root. `what` is "an entry" or "a hard
+ * link's target".
+ */
 static int normal_path(
     const struct unpack *unpack, const char *what, const char *name, char *path, struct failure *failure) {
     struct failure ignored = {0};
@@ -39,7 +44,7 @@ static int normal_path(
     if (!is_normal && strlen(name) <= PATH_LENGTH_MAX) {
         return fail(failure, "UNSAFE_ARCHIVE_PATH", "%s has a path with a \"..\" component", what);
     }
-    /* What lies deeper could never be read again from the volume's root. */
+    /* A longer path could never be read again from the volume's root. */
     if (!is_normal || strlen(path) > unpack->path_max) {
         return fail(failure, "UNSUPPORTED_ENTRY", "%s has a path of more than %zu bytes", what, unpack->path_max);
     }
@@ -128,7 +133,7 @@ static int write_bytes(
             continue;
         }
         if (count <= 0) {
-            /* Kept, for making room has failures of its own. */
+            /* Saved, since making room changes errno. */
             int error = count < 0 ? errno : EIO;
             if (error == ENOSPC && unpack->options.make_room != NULL &&
                 unpack->options.make_room(unpack->options.context)) {
@@ -145,14 +150,16 @@ static int write_bytes(
     return 0;
 }
 
-/* The length of what begins at `offset` and lies in one block of the file, at most `length`. */
+/* Returns how many of `length` bytes from `offset` are in one block of the file. */
 static size_t block_part(int64_t offset, size_t length) {
     size_t rest = HOLE_BLOCK - (size_t)(offset % HOLE_BLOCK);
     return rest < length ? rest : length;
 }
 
-/* Zeros are not written: the file is new, so there is a hole then. An archive of ours has none of its own, as few
- * programs read those. */
+/*
+ * Skips zeros: the file is new, so they become holes. Archives from `pack` have no sparse maps,
+ * which few programs read.
+ */
 static int on_content(void *context, int64_t offset, const uint8_t *bytes, size_t length, struct failure *failure) {
     struct unpack *unpack = context;
     while (length > 0) {

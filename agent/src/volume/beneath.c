@@ -1,4 +1,4 @@
-/* openat2 where the kernel has it, else one openat per component. */
+/* Uses openat2 if the kernel has it, else one openat per component. */
 #include "volume/beneath.h"
 
 #include <errno.h>
@@ -18,14 +18,14 @@
 #define NO_SYMLINKS 0x04u
 #define BENEATH 0x08u
 
-/* The kernel's struct open_how; not every libc has the header. */
+/* The kernel's struct open_how; some C libraries lack the header. */
 struct how {
     uint64_t flags;
     uint64_t mode;
     uint64_t resolve;
 };
 
-/* Learnt at the first refusal: old kernels and sandboxes without openat2 stay that way. */
+/* Set at the first refusal: kernels and sandboxes without openat2 do not change. */
 static bool by_component;
 
 void beneath_without_openat2(bool without) {
@@ -40,7 +40,7 @@ const char *path_split(const char *path, char parent[PATH_LENGTH_MAX + 1]) {
     return slash == NULL ? path : slash + 1;
 }
 
-/* Opens one component; a symbolic link is ELOOP like with openat2, and not ENOTDIR. */
+/* Opens one component. A symbolic link fails with ELOOP, as with openat2, and not with ENOTDIR. */
 static int open_component(int folder, const char *name, int flags) {
     int fd = openat(folder, name, flags | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0 || errno != ENOTDIR) {
@@ -88,7 +88,7 @@ int beneath_open(int root, const char *path, int flags) {
         if (fd >= 0) {
             return (int)fd;
         }
-        /* EAGAIN: something was renamed at this moment; by component there is no such doubt. */
+        /* EAGAIN: a concurrent rename. Opening by component is not affected by it. */
         if (errno == ENOSYS || errno == EPERM || errno == EINVAL) {
             by_component = true;
         } else if (errno != EAGAIN && errno != ENOTDIR) {

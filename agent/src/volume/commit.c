@@ -1,8 +1,8 @@
 /*
- * Moving a staged tree into its target. What the target lacks is moved whole, by one rename; a folder that is there
- * already is merged. First all is looked at and nothing changed; then the caller makes the commit durable; after that a
- * second run completes what a crash cut short: what was moved is no longer in staging, and what the folders become is
- * in the journal.
+ * Moves a staged tree into its target. An entry that the target lacks is moved by one rename; an
+ * existing folder is merged. The first pass only checks. Then the caller makes the commit durable.
+ * After that, a second run can complete what a crash interrupted: moved entries are no longer in
+ * staging, and the journal holds the final attributes of folders.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,18 +21,18 @@
 #include "volume/volume.h"
 #include "volume/walk.h"
 
-/* For folders of the target that grow by a block or two; more where many names come. */
+/* Room for folders of the target that grow by a block or two; more is reserved for many names. */
 #define RESERVE_MIN (64u * 1024u)
 
 struct commit {
     int staging;
     int target;
-    struct beneath_parent folder; /* the target's counterpart of the folder that the walk is in */
+    struct beneath_parent folder; /* the counterpart of the walk's folder in the target */
     struct journal journal;
     struct walk walk;
-    int (*visit)(struct commit *commit, struct failure *failure); /* for each staged entry */
-    bool writable; /* entries can be made there */
-    size_t moving; /* bytes of the names that are to be moved */
+    int (*visit)(struct commit *commit, struct failure *failure); /* called for each staged entry */
+    bool writable; /* entries can be created in `folder` */
+    size_t moving; /* bytes of the names to move */
     struct pace pace;
     struct journal_entry entry;
 };
@@ -52,7 +52,7 @@ static int open_target_folder(struct commit *commit, struct failure *failure) {
     return fail_errno(failure, errno, "opening a folder of the target", commit->folder.path);
 }
 
-/* What stands in the target where the walk's entry goes; -1 on failure. */
+/* Looks up the walk's entry in the target; -1 on failure. */
 static int find_in_target(const struct commit *commit, struct stat *status, struct failure *failure) {
     if (fstatat(commit->folder.folder, commit->walk.name, status, AT_SYMLINK_NOFOLLOW) == 0) {
         return S_ISDIR(status->st_mode) ? TARGET_FOLDER : TARGET_OTHER;
@@ -76,8 +76,10 @@ static int staged_is_folder(const struct commit *commit, struct failure *failure
     return S_ISDIR(status.st_mode);
 }
 
-/* Goes on inside a staged folder; one whose mode keeps its owner from looking into it is opened up, for the journal
- * knows the mode. */
+/*
+ * Continues inside a staged folder. If its mode denies its owner access, the mode is changed; the
+ * journal has the final mode.
+ */
 static int enter_folder(struct commit *commit, struct failure *failure) {
     int fd = folder_open_forced(commit->walk.folder, commit->walk.name);
     if (fd < 0) {
@@ -90,14 +92,16 @@ static int enter_folder(struct commit *commit, struct failure *failure) {
     return walk_enter(&commit->walk, fd, failure);
 }
 
-/* Notes what the folder becomes: one that is merged, or one that can't be moved as it is. */
+/*
+ * Records the final attributes of a folder that is merged or cannot be moved with its present mode.
+ */
 static int journal_folder(
     struct commit *commit, enum found found, const struct stat *existing, struct failure *failure) {
     struct stat staged;
     if (fstatat(commit->walk.folder, commit->walk.name, &staged, AT_SYMLINK_NOFOLLOW) != 0) {
         return fail_errno(failure, errno, "looking at a staged folder", commit->walk.path);
     }
-    /* Moving a folder to another parent needs the right to write into it. */
+    /* Moving a folder to another parent requires write permission on it. */
     if (found == TARGET_NONE && (staged.st_mode & 0200) != 0) {
         return 0;
     }
@@ -114,7 +118,7 @@ static int journal_folder(
     return journal_add(&commit->journal, entry, failure);
 }
 
-/* An entry goes from staging into the folder that the walk is at. */
+/* Checks that the entry can be moved into the walk's folder in the target. */
 static int check_move(struct commit *commit, enum found found, const struct stat *existing, struct failure *failure) {
     if (!commit->writable && permitted_fill(commit->folder.folder, commit->folder.path, failure) != 0) {
         return -1;
@@ -146,8 +150,10 @@ static int check_entry(struct commit *commit, struct failure *failure) {
     return folder != 0 && found == TARGET_FOLDER ? enter_folder(commit, failure) : 0;
 }
 
-/* Room that was given free a moment ago, by us or by others, may be had only when the file system has written that
- * down. */
+/*
+ * Renames the entry. The file system may not provide recently freed space until it has written its
+ * own state, so ENOSPC is retried.
+ */
 static int move_with_retries(struct commit *commit) {
     for (int attempt = 0;; attempt++) {
         int result = renameat(commit->walk.folder, commit->walk.name, commit->folder.folder, commit->walk.name);
@@ -200,7 +206,7 @@ static int visit_staged(
     return result;
 }
 
-/* The target's own folder keeps its mode, but may need another one meanwhile. */
+/* The target's own folder keeps its mode, but may need another one during the moves. */
 static int journal_target(struct commit *commit, struct failure *failure) {
     struct stat status;
     if (fstat(commit->target, &status) != 0) {
@@ -226,7 +232,7 @@ static int make_folder_writable(int root, const char *path, struct failure *fail
             result = fail_errno(failure, errno, "opening up a folder", path);
         }
     } else if (S_ISDIR(status.st_mode) && (status.st_mode & 0700) != 0700) {
-        /* A folder of somebody else's: whether it can be written to shows when that is tried. */
+        /* A folder of another user: the attempt to write to it shows whether that is permitted. */
         if (fchmodat(parent, base, (status.st_mode & 07777) | 0700, AT_SYMLINK_NOFOLLOW) != 0 && errno != EPERM) {
             result = fail_errno(failure, errno, "opening up a folder", path);
         }
@@ -235,7 +241,10 @@ static int make_folder_writable(int root, const char *path, struct failure *fail
     return result;
 }
 
-/* Folders without write permission get it for the time of the moves, on both sides; parents first. */
+/*
+ * Gives folders without write permission that permission during the moves, on both sides, parents
+ * first.
+ */
 static int make_writable(struct commit *commit, struct failure *failure) {
     uint64_t position = 0;
     for (;;) {
@@ -252,7 +261,7 @@ static int make_writable(struct commit *commit, struct failure *failure) {
     }
 }
 
-/* What the folders become, the deepest first. */
+/* Applies the final attributes of folders, the deepest first. */
 static int apply_journal(struct commit *commit, struct failure *failure) {
     const struct journal_entry *entry = &commit->entry;
     uint64_t position = journal_end(&commit->journal);
@@ -282,8 +291,8 @@ static int apply_journal(struct commit *commit, struct failure *failure) {
 }
 
 /*
- * Folders of the target may need room for what is moved into them, and past the commit's mark there is no way back: so
- * the room is taken before, and given free right before the moves.
+ * Reserves room that folders of the target may need for the moves, since a marked commit cannot be
+ * undone. The room is freed right before the moves.
  */
 static int reserve_room(const struct commit *commit, struct failure *failure) {
     int file = unnamed_file(commit->staging);
@@ -300,7 +309,10 @@ static int run(struct commit *commit, bool resumed, int (*ready)(void *context, 
     if (journal_open(&commit->journal, commit->staging, failure) != 0) {
         return -1;
     }
-    /* A journal means that the moves may have begun: the target has been opened up before, and may have to be again. */
+    /*
+     * If a journal exists, the moves may have begun. The target was made writable then, and may
+     * have to be made writable again.
+     */
     if (commit->journal.found && make_writable(commit, failure) != 0) {
         return -1;
     }

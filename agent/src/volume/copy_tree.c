@@ -1,5 +1,7 @@
-/* Copying a tree inside a pod: by reflink where the file system can, else inside the kernel, else by reading and
- * writing. */
+/*
+ * Copies a tree within a pod: by reflink if the file system supports it, else inside the kernel,
+ * else by reading and writing.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +21,7 @@
 #include "volume/walk.h"
 
 #define BUFFER_SIZE (256u * 1024u)
-/* Between two looks at the clock. */
+/* Between two reads of the clock. */
 #define PIECE_SIZE (8 * 1024 * 1024)
 
 struct copying {
@@ -28,10 +30,10 @@ struct copying {
     struct walk walk;
     struct pace pace;
     struct tree_stats *stats;
-    bool no_clone;      /* refused once by this pair of file systems */
-    bool no_copy_range; /* the same */
-    size_t path_max; /* below the target */
-    size_t prefix;       /* length of the part of walk paths that is not below the source */
+    bool no_clone;      /* refused once for this pair of file systems */
+    bool no_copy_range; /* refused once for this pair of file systems */
+    size_t path_max; /* of a path below the target */
+    size_t prefix;       /* length of the part of walk paths above the source */
     uint8_t *buffer;
     char first[LINKS_NAME_MAX + 1];
     char target[PATH_LENGTH_MAX + 1];
@@ -45,7 +47,10 @@ static struct tree_attributes attributes_of(const struct stat *status) {
     return (struct tree_attributes){.mode = status->st_mode & 01777, .uid = -1, .gid = -1, .mtime = status->st_mtim};
 }
 
-/* Copies at most `length` bytes at both files' `offset`; the number copied, 0 at the source's end, -1 with errno. */
+/*
+ * Copies at most `length` bytes at `offset` of both files. Returns the number of bytes, 0 at the
+ * end of the source, -1 with errno.
+ */
 static ssize_t copy_piece(struct copying *copying, int from, int to, off_t offset, size_t length) {
     if (!copying->no_copy_range) {
         loff_t in = offset;
@@ -83,7 +88,7 @@ static int copy_range(
     return 0;
 }
 
-/* Only the parts that hold data, so that holes stay holes. */
+/* Copies only the parts with data, so that holes remain. */
 static int copy_sparse(
     struct copying *copying, int from, int to, off_t size, const char *path, struct failure *failure) {
     off_t at = 0;
@@ -131,7 +136,7 @@ static int copy_content(
     return copy_range(copying, from, to, 0, status->st_size, path, failure);
 }
 
-/* One that has grown was cut at its size; see pack.c. */
+/* A file that has grown is truncated at its earlier size; see source_overwritten. */
 static int check_unchanged(int from, const struct stat *before, const char *path, struct failure *failure) {
     struct stat status;
     if (fstat(from, &status) != 0) {

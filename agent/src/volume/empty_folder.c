@@ -1,6 +1,6 @@
 /*
- * Removing all that a folder holds. Depth costs nothing: what lies deeper than a few levels is moved to the top, and
- * removed from there in the next round.
+ * Removes all content of a folder. The depth is unlimited: folders below a few levels are moved to
+ * the top and removed from there in the next round.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +16,10 @@
 #include "volume/volume.h"
 
 #define LEVELS 24
-/* Rounds in which nothing could be removed although the folder isn't empty: somebody else keeps on filling it. */
+/*
+ * The limit of consecutive rounds that remove nothing from a non-empty folder, since another
+ * process keeps filling it.
+ */
 #define IDLE_ROUNDS_MAX 100
 
 struct level {
@@ -28,7 +31,7 @@ struct level {
 
 struct emptying {
     struct level levels[LEVELS];
-    size_t depth; /* of the current level; 0 is the folder itself */
+    size_t depth; /* the current level; 0 is the folder itself */
     uint64_t moved;
     struct pace pace;
     struct failure *failure;
@@ -51,7 +54,9 @@ static int fail_at(struct emptying *work, int error, const char *doing, const ch
 static int push(struct emptying *work, int fd, const char *name) {
     struct level *level = &work->levels[work->depth];
     struct stat status;
-    /* Root needs no mode, but root without capabilities does: so it is the mode that counts, and not who runs. */
+    /*
+     * Root bypasses modes, but not without capabilities: so the mode decides, and not the user id.
+     */
     if (work->depth > 0 && fstat(fd, &status) == 0 && (status.st_mode & 0700) != 0700) {
         (void)fchmod(fd, 0700);
     }
@@ -68,7 +73,7 @@ static int push(struct emptying *work, int fd, const char *name) {
     return fail_at(work, error, "listing a folder", name);
 }
 
-/* Moves a folder that lies too deep next to the first level. */
+/* Moves a folder that is too deep next to the first level. */
 static int move_up(struct emptying *work, int parent, const char *name) {
     int top = dirfd(work->levels[0].folder);
     for (int attempt = 0; attempt < 1000; attempt++) {
@@ -88,7 +93,7 @@ static int move_up(struct emptying *work, int parent, const char *name) {
     return fail_at(work, errno, "moving a folder that is to be removed", name);
 }
 
-/* A folder that isn't empty, or whose emptiness is not known. */
+/* Enters a folder that is not known to be empty. */
 static int descend(struct emptying *work, int parent, const char *name) {
     if (work->depth + 1 == LEVELS) {
         work->levels[work->depth].removed++;
@@ -102,7 +107,7 @@ static int descend(struct emptying *work, int parent, const char *name) {
     return push(work, fd, name);
 }
 
-/* Removes an entry, or goes into it. */
+/* Removes an entry, or enters it. */
 static int remove_entry(struct emptying *work, const struct dirent *entry) {
     struct level *level = &work->levels[work->depth];
     int parent = dirfd(level->folder);
@@ -126,7 +131,9 @@ static int remove_entry(struct emptying *work, const struct dirent *entry) {
     return descend(work, parent, name);
 }
 
-/* The current level has been gone through: another round, or up. 1 where all is done. */
+/*
+ * Starts another round at the end of a listing, or returns to the level above. 1 if all is removed.
+ */
 static int end_listing(struct emptying *work) {
     struct level *level = &work->levels[work->depth];
     if (work->depth > 0) {
@@ -186,7 +193,7 @@ int empty_folder(int folder, progress_fn progress, void *context, struct failure
     if (result != 0 && fd >= 0) {
         close(fd);
     }
-    /* The folder itself stays, with the mode that it has. */
+    /* The folder itself keeps its mode. */
     bool restricted = result == 0 && (status.st_mode & 0300) != 0300 && fchmod(fd, status.st_mode | 0700) == 0;
     if (result == 0) {
         result = push(work, fd, "");

@@ -1,4 +1,4 @@
-/* The folders that paths in a volume name: opened, made, and taken back. */
+/* Opens, creates and removes the folders that a path in a volume names. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "volume/beneath.h"
 #include "volume/volume.h"
 
-/* Gives the folder exactly 0755 (and the set-gid bit that it may inherit), whatever the umask is. */
+/* Sets exactly 0755 (and an inherited set-gid bit), independent of the umask. */
 static int set_created_mode(int parent, const char *name) {
     int fd = open_folder(parent, name);
     struct stat status;
@@ -21,7 +21,7 @@ static int set_created_mode(int parent, const char *name) {
     return result;
 }
 
-/* A beneath_step_fn; makes the folder where it is missing. */
+/* A beneath_step_fn that creates a missing folder. */
 static int create_step(void *context, int parent, const char *name, const char *prefix) {
     struct folders_created *made = context;
     size_t length = name == prefix ? 0 : (size_t)(name - prefix) - 1;
@@ -57,7 +57,9 @@ static int create_folders(int root, const char *path, struct folders_created *ma
     return beneath_each(root, path, prefix, create_step, made) == 0 ? 0 : fail_create(errno, prefix, failure);
 }
 
-/* Removes the folder `path`, and gives its parent the time `mtime` where that is not NULL. What is missing is removed.
+/*
+ * Removes the folder `path`, and restores the mtime of its parent unless `mtime` is NULL. Returns
+ * true if the folder does not exist either.
  */
 static bool remove_created(int root, const char *path, const struct timespec *mtime) {
     const char *base = NULL;

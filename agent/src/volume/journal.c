@@ -14,7 +14,7 @@
 
 #define NEW_NAME JOURNAL_NAME ".new"
 
-/* A record is its head, the path, and its whole length again, so that it can be read from behind. */
+/* A record is its head, the path and its total length, so that records can be read backwards. */
 struct head {
     uint32_t length; /* of the path */
     uint32_t mode;
@@ -81,8 +81,10 @@ static int copy_records(const struct journal *journal, int file, struct failure 
     return 0;
 }
 
-/* Reads from the saved file from now on: some file systems keep an open file without a name in its folder, where it
- * would be taken for content. */
+/*
+ * Reads from the saved file from now on. Some file systems list an open unnamed file in its folder,
+ * where it would be taken for content.
+ */
 static int use_saved(struct journal *journal, struct failure *failure) {
     uint64_t end = journal_end(journal);
     int file = openat(journal->staging, JOURNAL_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -121,7 +123,10 @@ uint64_t journal_end(const struct journal *journal) {
     return spool_length(&journal->records);
 }
 
-/* The record at `position`, checked: the file was in a volume's folder. Returns its length, or -1. */
+/*
+ * Reads and validates the record at `position`, since the file was in a volume's folder. Returns
+ * its length, or -1.
+ */
 static int64_t read_record(
     const struct journal *journal, uint64_t position, struct journal_entry *entry, struct failure *failure) {
     struct head head;

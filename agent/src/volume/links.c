@@ -10,7 +10,7 @@
 
 #define SLOTS_FIRST 1024u
 #define IN_MEMORY_BYTES (1536u * 1024u)
-/* Where no file can be made (a volume that is read-only). */
+/* The limit if no file can be created (a read-only volume). */
 #define IN_MEMORY_BYTES_MAX (48u * 1024u * 1024u)
 
 void links_open(struct links *links, int folder) {
@@ -26,10 +26,13 @@ void links_close(struct links *links) {
     spool_close(&links->paths);
 }
 
-/* Zeroed memory for a table; from a file, whose pages the kernel can write out, where it is large. */
+/*
+ * Returns zeroed memory for a table. A large table is a mapped file, whose pages the kernel can
+ * write out.
+ */
 static struct link_slot *new_table(int folder, size_t bytes) {
     int file = bytes > IN_MEMORY_BYTES ? unnamed_file(folder) : -1;
-    /* The room is taken at once: a full disk found out later would be a signal. */
+    /* Allocates all blocks at once: a full disk would otherwise raise a signal later. */
     if (file >= 0 && posix_fallocate(file, 0, (off_t)bytes) != 0) {
         close_fd(&file);
     }
@@ -47,7 +50,7 @@ static uint64_t mix(uint64_t device, uint64_t inode) {
     return hash ^ hash >> 29;
 }
 
-/* The slot of the file, or the free one where it belongs. */
+/* Returns the slot of the file, or the free slot for it. */
 static struct link_slot *slot_of(struct link_slot *slots, size_t capacity, uint64_t device, uint64_t inode) {
     for (size_t at = (size_t)mix(device, inode);; at++) {
         struct link_slot *slot = &slots[at & (capacity - 1)];

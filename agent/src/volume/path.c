@@ -1,4 +1,4 @@
-/* Paths in a volume: their normal form. */
+/* The normal form of paths in a volume. */
 #include <string.h>
 
 #include "volume/beneath.h"

@@ -1,4 +1,7 @@
-/* Making entries: one cached parent folder, so that a run of files in one folder costs no look-up of it. */
+/*
+ * Creates entries. The parent folder is cached, so that consecutive files of one folder need no
+ * lookup.
+ */
 #include "volume/tree_writer.h"
 
 #include <errno.h>
@@ -28,7 +31,7 @@ void tree_close(struct tree_writer *writer) {
     spool_close(&writer->folders);
 }
 
-/* Failures on the way to an entry: something that isn't a folder is in the way. */
+/* Fails because a component of an entry's path is not a folder, or for another reason. */
 static int fail_create(struct failure *failure, int error, const char *path) {
     if (error == ELOOP) {
         return fail_path(failure, "UNSAFE_ARCHIVE_PATH", error, "an entry's path leads through a symbolic link", path);
@@ -47,7 +50,7 @@ struct creation {
     struct failure *failure;
 };
 
-/* A beneath_step_fn; makes the folder where it is missing, with attributes that no entry has described so far. */
+/* A beneath_step_fn that creates a missing folder with implicit attributes. */
 static int create_step(void *context, int parent, const char *name, const char *prefix) {
     static const struct tree_attributes implicit = {.mode = IMPLICIT_MODE, .uid = -1, .gid = -1, .implicit = true};
     const struct creation *creation = context;
@@ -59,7 +62,7 @@ static int create_step(void *context, int parent, const char *name, const char *
     return next;
 }
 
-/* Makes what is missing of the folders of `path`. */
+/* Creates the missing folders of `path`. */
 static int create_parents(struct tree_writer *writer, const char *path, struct failure *failure) {
     char prefix[PATH_LENGTH_MAX + 1];
     struct creation creation = {writer, failure};
@@ -67,7 +70,7 @@ static int create_parents(struct tree_writer *writer, const char *path, struct f
                                                                                  : fail_create(failure, errno, prefix);
 }
 
-/* The folder that `path` is in, and its name there. */
+/* Opens the parent folder of `path`, creating it if necessary; sets `*base` to the name in it. */
 static int open_parent(struct tree_writer *writer, const char *path, const char **base, struct failure *failure) {
     int parent = beneath_parent_open(&writer->parent, writer->root, path, base);
     if (parent < 0 && errno == ENOENT) {
@@ -79,7 +82,7 @@ static int open_parent(struct tree_writer *writer, const char *path, const char 
     return parent < 0 ? fail_create(failure, errno, path) : parent;
 }
 
-/* Takes away what an earlier entry of the same name made. */
+/* Removes what an earlier entry of the same name created. */
 static int remove_existing(int parent, const char *base, const char *path, struct failure *failure) {
     if (unlinkat(parent, base, 0) == 0 || errno == ENOENT) {
         return 0;
@@ -186,7 +189,7 @@ int tree_symlink(struct tree_writer *writer, const char *path, const char *targe
     return 0;
 }
 
-/* Both names are the same file already: nothing to do, and nothing to take away. */
+/* Returns whether both names are the same file already. */
 static bool same_file(int one, const char *one_name, int other, const char *other_name) {
     struct stat a;
     struct stat b;

@@ -1,7 +1,8 @@
 /*
- * Folders get their modes and times when nothing more is put into them. Until then they are 0700, so that a 0555 folder
- * can be filled. One whose final mode has no search permission for its owner would bar the way to those below it: these
- * few come at the very end, the deepest first.
+ * Sets the modes and times of folders once nothing more is written into them. Until then they are
+ * 0700, so that a 0555 folder can be filled. A folder whose final mode denies its owner search
+ * permission would block access to the folders below it. These few are set at the very end, the
+ * deepest first.
  */
 #include "volume/tree_writer_folders.h"
 
@@ -14,7 +15,7 @@
 
 #include "base/io.h"
 
-/* Paths of folders without search permission for their owner, which have to be kept in memory. */
+/* The limit of memory for paths of folders without search permission for their owner. */
 #define UNSEARCHABLE_BYTES_MAX (16u * 1024u * 1024u)
 
 struct record {
@@ -27,7 +28,10 @@ struct unsearchable {
     char path[];
 };
 
-/* The folders without search permission for their owner, each once, sorted by path when all are known. */
+/*
+ * The folders without search permission for their owner, each once, sorted by path once all are
+ * added.
+ */
 struct unsearchable_list {
     struct unsearchable **items;
     size_t count;
@@ -48,7 +52,10 @@ int tree_folder_defer(
     return spool_append(&writer->folders, &entry, offsetof(__typeof__(entry), path) + entry.record.length, failure);
 }
 
-/* The folder's own permissions may keep it from being opened for reading; by name it can still be changed. */
+/*
+ * Applies attributes. The folder's own permissions may prevent opening it for reading; it can still
+ * be changed by name.
+ */
 static int apply(
     const struct tree_writer *writer, const char *path, const struct tree_attributes *attributes, mode_t mode) {
     struct timespec times[2] = {{.tv_sec = IMPLICIT_ACCESS_SECONDS}, attributes->mtime};
@@ -145,7 +152,7 @@ static void free_unsearchable(struct unsearchable_list *list) {
 typedef int (*visit_fn)(const struct tree_writer *writer, struct unsearchable_list *list, const char *path,
     const struct tree_attributes *attributes, struct failure *failure);
 
-/* Calls `visit` for each folder that was remembered, in the order of the entries. */
+/* Calls `visit` for each deferred folder, in the order of the entries. */
 static int each_record(
     const struct tree_writer *writer, struct unsearchable_list *list, visit_fn visit, struct failure *failure) {
     char path[PATH_LENGTH_MAX + 1];
@@ -167,7 +174,7 @@ static int each_record(
     return 0;
 }
 
-/* One that would bar the way keeps its search permission for the time being. */
+/* Applies a record. A folder without search permission keeps it until apply_unsearchable. */
 static int apply_record(const struct tree_writer *writer, struct unsearchable_list *list, const char *path,
     const struct tree_attributes *attributes, struct failure *failure) {
     mode_t mode = attributes->mode | writer->inherited;
@@ -182,7 +189,7 @@ static int apply_record(const struct tree_writer *writer, struct unsearchable_li
                : fail_errno(failure, errno, "setting a folder's mode and time", path);
 }
 
-/* The last entry of a folder says what its mode is. */
+/* The last entry of a folder determines its mode. */
 static int update_mode(const struct tree_writer *writer, struct unsearchable_list *list, const char *path,
     const struct tree_attributes *attributes, struct failure *failure) {
     (void)failure;
@@ -193,7 +200,10 @@ static int update_mode(const struct tree_writer *writer, struct unsearchable_lis
     return 0;
 }
 
-/* A path sorts before those that it is the start of, so backwards the deepest come first. */
+/*
+ * Sets the final modes in descending order of paths: a path sorts before the paths below it, so the
+ * deepest come first.
+ */
 static int apply_unsearchable(
     const struct tree_writer *writer, const struct unsearchable_list *list, struct failure *failure) {
     for (size_t i = list->count; i > 0; i--) {
@@ -222,7 +232,7 @@ int tree_finish(struct tree_writer *writer, struct failure *failure) {
         result = apply_unsearchable(writer, &list, failure);
     }
     free_unsearchable(&list);
-    /* Some file systems keep an open file without a name in its folder, under a name of theirs. */
+    /* Some file systems list an open unnamed file in its folder under a name of their own. */
     spool_close(&writer->folders);
     return result;
 }

@@ -1,4 +1,4 @@
-/* The walk itself: a stack of listed folders. */
+/* The walk: a stack of listed folders. */
 #include "volume/walk.h"
 
 #include <dirent.h>
@@ -9,8 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* For the names of all folders on the way to the current one; each takes half of what is left at most, so that those
- * below it have room as well. */
+/*
+ * For the names of all folders on the current path. Each folder takes at most half of the rest, so
+ * that folders below it have room as well.
+ */
 static size_t memory_max = 16u * 1024u * 1024u;
 #define FOLDERS_OPEN 48u
 
@@ -28,7 +30,7 @@ static int push(struct walk *walk, int folder, struct failure *failure) {
         return fail_errno(failure, errno, "looking at a folder", walk->path);
     }
     if (walk->depth == walk->capacity) {
-        /* Bounded by PATH_LENGTH_MAX: a component has two bytes at least. */
+        /* Bounded by PATH_LENGTH_MAX: a component has at least two bytes. */
         size_t capacity = walk->capacity == 0 ? 16 : walk->capacity * 2;
         struct walk_frame *grown = realloc(walk->frames, capacity * sizeof *grown);
         if (grown == NULL) {
@@ -70,7 +72,7 @@ int walk_enter(struct walk *walk, int folder, struct failure *failure) {
     return push_or_close(walk, folder, failure);
 }
 
-/* A folder that was closed because of the depth; it has to be the same one. */
+/* Reopens a folder that was closed because of the depth, and checks that it is the same one. */
 static int reopen(struct walk *walk, struct walk_frame *frame, struct failure *failure) {
     struct stat status;
     frame->folder = beneath_open(walk->root, walk->path, O_RDONLY);
@@ -84,7 +86,7 @@ static int reopen(struct walk *walk, struct walk_frame *frame, struct failure *f
     return 0;
 }
 
-/* The names behind those that have been gone through. */
+/* Lists the names after those already visited. */
 static int list_more(struct walk *walk, struct walk_frame *frame, struct failure *failure) {
     char last[WALK_NAME_MAX + 1];
     strcpy(last, frame->names.names[frame->names.count - 1]);

@@ -1,7 +1,7 @@
 /*
- * The names of one folder, sorted, in a bounded amount of memory: where they are too many, the smallest that fit; the
- * next call goes on behind them. A folder of any size can so be gone through with no disk at all, at the price of
- * reading its list again for each such part.
+ * Lists the names of one folder, sorted, in bounded memory: as many of the smallest as fit. The
+ * next call continues after them. So a folder of any size can be visited without a temporary file,
+ * at the cost of reading its list again for each part.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +25,7 @@ struct kernel_entry {
 
 struct listing {
     size_t most;
-    const char *after; /* names up to this one were given before; NULL: none */
+    const char *after; /* names up to this one were listed before; NULL: none */
     const char *path;  /* for messages */
     char *bytes;
     size_t filled;
@@ -33,7 +33,11 @@ struct listing {
     size_t count;
     const char **sorted;
     char last[WALK_NAME_MAX +
-              1]; /* the largest name kept; larger ones are left for the next call. "": all are kept so far */
+              /*
+               * The largest name kept; larger names are left to the next call. "": all are kept so
+               * far.
+               */
+              1];
 };
 
 static int compare(const void *left, const void *right) {

@@ -6,7 +6,7 @@
 
 struct frame_rule {
     bool from_host;
-    uint8_t flags;      /* those that are allowed */
+    uint8_t flags;      /* the allowed flags */
     uint32_t at_least;  /* payload bytes */
     uint32_t at_most;
 };
