@@ -1,6 +1,6 @@
 /*
- * The parts of the tar reader below the blocks: the records of extended headers, the maps of sparse files, number
- * fields. And an entry made of the input comes back from its own encoding as it was.
+ * The parts of the tar reader below the blocks: records of extended headers, sparse maps and number
+ * fields. An entry made of the input must decode to the same from its own encoding.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -112,7 +112,7 @@ static void encode(const uint8_t *bytes, size_t length) {
     uint64_t kind = (uint64_t)take(&bytes, &length);
     struct tar_entry entry = {
         .kind = (enum tar_kind)(kind % 4), .mode = (uint32_t)(kind >> 8) & 07777, .name = name, .target = target};
-    /* A larger one is no id of any system, and is read as none. */
+    /* A larger one is not a valid id, and is decoded as none. */
     entry.uid = (take(&bytes, &length) & INT64_MAX) % (TAR_ID_MAX + 1);
     entry.gid = (take(&bytes, &length) & INT64_MAX) % (TAR_ID_MAX + 1);
     entry.mtime.tv_sec = (time_t)take(&bytes, &length);
@@ -122,14 +122,14 @@ static void encode(const uint8_t *bytes, size_t length) {
     text_of(name, bytes, half);
     text_of(target, bytes + half, length - half);
     size_t end = strlen(name);
-    /* A name with a slash is a folder's. */
+    /* A name with a trailing slash is a folder's. */
     while (entry.kind != TAR_FOLDER && end > 1 && name[end - 1] == '/') {
         name[--end] = '\0';
     }
     if (strcmp(name, "/") == 0) {
         strcpy(name, "x");
     }
-    /* What fits into no record is a number beyond those that a file system has. */
+    /* A number that no record can hold is beyond those of a file system. */
     if (entry.mtime.tv_sec > INT64_MAX / 16 || entry.mtime.tv_sec < INT64_MIN / 16) {
         entry.mtime.tv_sec /= 16;
     }

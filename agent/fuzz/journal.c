@@ -1,6 +1,6 @@
 /*
- * A commit's journal as it may lie in a volume's folder: read from the front and from behind, and a commit that it says
- * was cut short is completed. Nothing outside of the target changes, whatever it says.
+ * A commit's journal in a volume's folder: it is read forwards and backwards, and the commit that
+ * it describes is completed. Nothing outside the target may change, whatever it contains.
  */
 #include <fcntl.h>
 #include <stdlib.h>

@@ -24,7 +24,10 @@ void attach_take_state(struct attach *attach) {
     }
 }
 
-/* What the host sent before it knew that another attachment owns stdin, or owned it meanwhile. */
+/*
+ * Returns whether input was sent before the host received that another attachment owns stdin, or
+ * had owned it.
+ */
 static bool is_stale_input(const struct session *session, struct attach *attach, uint64_t offset) {
     if (session->protocol < PROTOCOL_OWNERSHIP || !attach->feeds) {
         return false;
@@ -50,7 +53,7 @@ static int take_data(struct session *session, struct attach *attach, const struc
         uint32_t piece = data->raw_length - done < NOTE_BYTES_MAX ? data->raw_length - done : NOTE_BYTES_MAX;
         struct note note = {.kind = NOTE_STDIN, .number = {(int64_t)(offset + done), attach->turn}};
         if (!process_link_send(&attach->link, &note, bytes + done, piece)) {
-            break; /* the process has ended: nobody wants it any more */
+            break; /* the process has ended and takes no input */
         }
         done += piece;
     }
@@ -135,7 +138,7 @@ static int send_ownership(struct session *session, const struct attach *attach) 
     return session_send_json(session, FRAME_PROGRESS, &out);
 }
 
-/* A new turn begins where the supervisor is, whatever this attachment has sent before. */
+/* A new turn begins at the supervisor's offset, whatever this attachment has sent before. */
 static int update_ownership(struct session *session, struct attach *attach) {
     const struct note *state = &attach->link.state;
     bool owns = (state->flags & NOTE_OWNER) != 0;
@@ -179,7 +182,10 @@ int attach_report(struct session *session, struct attach *attach) {
         return -1;
     }
     uint64_t taken = (uint64_t)state->number[STATE_TAKEN], limit = (uint64_t)state->number[STATE_LIMIT];
-    /* An attachment that comes to own stdin late may not continue a stream that another one fed meanwhile. */
+    /*
+     * An attachment that becomes the owner late must not continue a stream that another one fed
+     * meanwhile.
+     */
     if ((state->flags & NOTE_OWNER) == 0 || session->ponged < attach->barrier || receiving->ended ||
         taken > receiving->received) {
         return 0;
@@ -192,7 +198,7 @@ int attach_report(struct session *session, struct attach *attach) {
     return receiving_grant(session, receiving, taken, limit);
 }
 
-/* Another host has stored what this one has not read yet. */
+/* Another host has stored output that this one has not read yet. */
 static int fail_freed(struct failure *failure, const struct attach *attach, int index) {
     fail(failure, "OUTPUT_FREED", "the output at offset %llu was freed, since a host had stored it",
         (unsigned long long)attach->sending[index].sent);
@@ -200,7 +206,7 @@ static int fail_freed(struct failure *failure, const struct attach *attach, int 
     failure->bytes = (int64_t)attach->sending[index].sent;
     struct output now;
     output_begin(&now, attach->link.folder, index + 1);
-    output_inspect(&now); /* newer than what the supervisor said last */
+    output_inspect(&now); /* more recent than the supervisor's last state */
     failure->limit = (int64_t)(now.first > attach->output[index].first ? now.first : attach->output[index].first);
     return -1;
 }

@@ -12,13 +12,17 @@
 enum { LINKS_MAX = 40, PATH_BYTES_MAX = 4096 };
 
 struct directory {
-    const struct user *user; /* NULL: not root, whose own rights decide, and what is made stays its own */
+    /* NULL if not root: then the agent's own rights apply, and it owns what it creates */
+    const struct user *user;
     int folder;
-    bool untrusted; /* a link of the user's, or of another's, was followed: nothing is made with the agent's rights
-                     behind it */
+    /*
+     * a link of an untrusted user was followed: nothing behind it is created with the agent's
+     * rights
+     */
+    bool untrusted;
     bool stopped;
     int links;
-    char rest[PATH_BYTES_MAX]; /* what is still to be gone */
+    char rest[PATH_BYTES_MAX]; /* the part of the path that is not resolved yet */
 };
 
 static bool is_trusted(const struct directory *directory, uid_t uid) {
@@ -26,7 +30,7 @@ static bool is_trusted(const struct directory *directory, uid_t uid) {
            (directory->user != NULL && directory->user->given && uid == directory->user->uid);
 }
 
-/* Puts the link's target before the rest. */
+/* Prepends the link's target to the rest. */
 static int follow(struct directory *directory, int link, const struct stat *status, const char *rest) {
     char target[PATH_BYTES_MAX];
     struct stat parent;
@@ -68,7 +72,7 @@ static int create_missing(struct directory *directory, const char *name) {
     }
     struct stat status;
     int fd = open_folder(directory->folder, name);
-    /* Whose folder this is may have put another in its place. */
+    /* The owner of the parent may have replaced the folder. */
     int result = fd < 0 || fstat(fd, &status) != 0 || status.st_uid != geteuid()
                      ? -1
                      : fchown(fd, directory->user->uid, directory->user->gid);
@@ -77,7 +81,7 @@ static int create_missing(struct directory *directory, const char *name) {
     return result;
 }
 
-/* Goes into `name`; 1 where that was a link, whose target is now what is left to go. */
+/* Enters `name`; returns 1 if it is a link, whose target then precedes the rest. */
 static int step(struct directory *directory, const char *name, const char *rest) {
     struct stat status;
     int fd = openat(directory->folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -152,7 +156,7 @@ int directory_make(const char *path, const struct user *user) {
     struct directory directory = {.user = geteuid() == 0 ? user : NULL, .folder = -1};
     int result = resolve_path(&directory, path);
     close_fd(&directory.folder);
-    /* The second step continues where the user is one that the command is run as. */
+    /* The second step continues with the rights of the command's user. */
     return result != 0 && directory.stopped && user->given && user->uid != geteuid() ? 0 : result;
 }
 

@@ -19,8 +19,10 @@ static int fail_at(struct failure *failure, const char *code, int error, const c
     return -1;
 }
 
-/* ENOENT for a file that is there: the interpreter that its first line names is missing, or the loader of a dynamic
- * program. */
+/*
+ * ENOENT for an existing file: the interpreter in its first line or the loader of a dynamic program
+ * is missing.
+ */
 static int fail_missing(struct failure *failure, const char *path) {
     struct stat stat_of;
     if (stat(path, &stat_of) != 0) {

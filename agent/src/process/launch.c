@@ -25,11 +25,12 @@ static void reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* The kernel kills a command for memory before it kills the agent. */
+/* Makes the kernel kill a command before the agent when memory runs out. */
 static void raise_oom_score(void) {
     char text[32];
     if (geteuid() != 0) {
-        prctl(PR_SET_DUMPABLE, 1); /* else a file of /proc/self is root's; execve would set it anyway */
+        /* else files of /proc/self belong to root; execve would set it anyway */
+        prctl(PR_SET_DUMPABLE, 1);
     }
     if (read_file(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof text) <= 0) {
         return;
@@ -43,7 +44,7 @@ static void raise_oom_score(void) {
     close(fd);
 }
 
-/* The streams belong to the user, who else could not open /dev/stdout. */
+/* Gives the streams to the user, who could not open /dev/stdout otherwise. */
 static int take_streams(const struct launch *launch, struct failure *failure) {
     const struct spec *spec = launch->spec;
     if (spec->tty && ioctl(launch->in, TIOCSCTTY, 0) != 0) {
@@ -58,7 +59,7 @@ static int take_streams(const struct launch *launch, struct failure *failure) {
             }
         }
     }
-    /* Copies above 2 first: one of the three may be in the place of another. */
+    /* Copies above 2 first, since a stream may already have the number of another. */
     int in = fcntl(launch->in, F_DUPFD_CLOEXEC, 10), out = fcntl(launch->out, F_DUPFD_CLOEXEC, 10),
         err = fcntl(launch->err, F_DUPFD_CLOEXEC, 10);
     if (in < 0 || out < 0 || err < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) {
@@ -71,7 +72,7 @@ static int bad_directory(struct failure *failure, int error, const char *dir) {
     return fail_path(failure, "BAD_DIRECTORY", error, "the directory cannot be used", dir);
 }
 
-/* With the user's rights alone. */
+/* With the user's rights only. */
 static int enter_directory(const struct spec *spec, struct failure *failure) {
     int fd = directory_open(spec->dir, &spec->user);
     if (fd < 0 || fchdir(fd) != 0) {
@@ -89,7 +90,9 @@ static int become_user(const struct user *user, struct failure *failure) {
     groups[0] = user->gid;
     memcpy(groups + 1, user->groups, (size_t)user->group_count * sizeof *groups);
     bool same = user->uid == geteuid() && user->gid == getegid();
-    /* Without the right to set groups (capabilities dropped), a user that stays the same keeps the ones it has. */
+    /*
+     * Without the right to set groups (capabilities dropped), an unchanged user keeps its groups.
+     */
     if (setgroups((size_t)user->group_count + 1, groups) != 0 && !(same && errno == EPERM)) {
         return fail_errno(failure, errno, "set the user's groups", NULL);
     }

@@ -78,14 +78,17 @@ static int begin(struct session *session, const struct json *open, struct attach
     }
     receiving_begin(&attach->receiving, (uint64_t)attach->link.state.number[STATE_TAKEN]);
     attach->input_ended = attach->link.fd < 0 || (attach->link.state.flags & NOTE_INPUT_ENDED) != 0;
-    /* Reported at once where another attachment owns stdin; stdin that has ended is of no use to any. */
+    /*
+     * If another attachment owns stdin, that is reported at once. Ended stdin has no owner to
+     * report.
+     */
     attach->owns = !attach->input_ended || (attach->link.state.flags & NOTE_OWNER) != 0;
     attach->turn = attach->link.state.number[STATE_TURN];
     attach->buffer = malloc(DATA_RAW_MAX);
     return attach->buffer != NULL ? send_opened(session, attach) : fail_errno(failure, ENOMEM, "attach", NULL);
 }
 
-/* Everything that was there is delivered: 1 when the operation has its result. */
+/* Finishes once all output is delivered: 1 if the operation has its result. */
 static int finish(struct session *session, struct attach *attach) {
     if (!attach->link.ended && !attach->link.lost) {
         return 0;

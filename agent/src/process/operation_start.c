@@ -6,7 +6,7 @@
 #include "serve/operation.h"
 #include "serve/serve_client.h"
 
-/* 1: the id was started before, 0: it is free, -1. */
+/* Returns 1 if the id was started before, 0 if it is free, -1. */
 static int was_started(struct session *session, const char *id) {
     int folder = record_folder(session->state, id, false);
     if (folder < 0) {

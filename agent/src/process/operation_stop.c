@@ -4,7 +4,9 @@
 #include "process/process_notes.h"
 #include "serve/operation.h"
 
-/* Until it has ended, answering pings. CANCEL ends the waiting and not the stop. */
+/*
+ * Waits until the process has ended, and answers pings. CANCEL ends the waiting and not the stop.
+ */
 static int await_end(struct session *session, struct process_link *link) {
     while (!link->ended && !link->lost) {
         struct message message;
@@ -26,7 +28,7 @@ static int await_end(struct session *session, struct process_link *link) {
     return 0;
 }
 
-/* What an ended process has left behind goes too, where its supervisor still sees it. */
+/* Also stops descendants of an ended process, if its supervisor still runs. */
 static void sweep(struct process_link *link, const struct note *note) {
     process_link_reconnect(link);
     process_link_send(link, note, NULL, 0);
@@ -45,7 +47,8 @@ int operation_stop(struct session *session, const struct json *open) {
         process_link_send(&link, &note, NULL, 0);
     }
     if (result == 0 && session->protocol >= PROTOCOL_OWNERSHIP) {
-        result = send_empty(session, FRAME_OPENED); /* the stop was taken, however long the end of the process takes */
+        /* the stop was accepted, however long it takes */
+        result = send_empty(session, FRAME_OPENED);
     }
     if (result == 0) {
         result = await_end(session, &link) == 0 ? process_link_send_result(session, &link) : -1;

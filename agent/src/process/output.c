@@ -63,7 +63,10 @@ void output_trim(struct output *output, uint64_t retain) {
     }
 }
 
-/* In the file `freed`, one for each stream: read by other processes while it is written, so that it has a check. */
+/*
+ * The content of the file `freed`, one mark per stream. Other processes read it while it is
+ * written, so it has a check.
+ */
 struct freed_mark {
     uint64_t first, check;
 };
@@ -118,10 +121,10 @@ void output_free(struct output *output) {
     if (fd < 0) {
         return;
     }
-    /* Whole blocks only: the rest of one would read as zeros. */
+    /* Whole blocks only: the rest of a partial block would read as zeros. */
     if (fstat(fd, &stat) == 0 && stat.st_blksize > 0) {
         uint64_t first = output->durable - (output->durable - start) % (uint64_t)stat.st_blksize;
-        /* Readers look at the mark after they have read, so that it is moved before the bytes go. */
+        /* Readers check the mark after reading, so it is written before the bytes are removed. */
         if (first > output->first && publish_first(output, first) == 0) {
             fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(output->first - start),
                 (off_t)(first - output->first));

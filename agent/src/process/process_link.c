@@ -28,12 +28,18 @@ bool process_link_send(struct process_link *link, const struct note *note, const
     return sent >= 0;
 }
 
-/* The supervisor is gone, or about to be: by the record the process has ended, or is lost. */
+/*
+ * The supervisor has ended or is about to: reads from the record whether the process has ended or
+ * is lost.
+ */
 static int read_outcome(struct session *session, struct process_link *link) {
     int64_t end = steady_ms() + LEAVING_MS;
     int found;
     close_fd(&link->fd);
-    /* A supervisor that is killed closes its sockets one by one; until the last is closed its record is not final. */
+    /*
+     * A killed supervisor closes its sockets one by one; its record is final once the last is
+     * closed.
+     */
     while ((found = record_read_result(link->folder, &link->result)) == 0 && record_supervised(link->folder) &&
            steady_ms() < end) {
         sleep_ms(2);
@@ -63,7 +69,7 @@ int process_link_receive(struct session *session, struct process_link *link) {
     return 0;
 }
 
-/* Says hello to the supervisor and waits for its first state. */
+/* Attaches to the supervisor and waits for its first state. */
 static int handshake(struct session *session, struct process_link *link, int64_t attempt, bool feeds) {
     struct note note = {.kind = NOTE_ATTACH, .number = {attempt, feeds ? 1 : 0}};
     if (!process_link_send(link, &note, NULL, 0)) {
@@ -120,7 +126,7 @@ int process_link_open(
     if (result != 0 || !link->lost) {
         return result;
     }
-    /* A start that failed takes its record away again. */
+    /* A failed start removes its record. */
     struct process_start start;
     if (record_read_start(session->state, link->folder, &start) == 0) {
         return fail(&session->failure, "PROCESS_NOT_FOUND", "no process '%s' was started here", link->id);

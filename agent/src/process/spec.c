@@ -7,7 +7,7 @@
 #include "process/path_map.h"
 #include "serve/operation.h"
 
-/* A non-empty list of texts, or an empty one where it is missing and may be. */
+/* Reads a list of texts, which is empty if the member is missing. */
 static const char **read_list(
     const struct json *open, const char *key, const char *map, uint32_t *count, struct failure *failure) {
     const struct json_node *list = json_member(open, json_root(open), key);

@@ -21,7 +21,7 @@ void supervisor_accept(struct supervisor *supervisor) {
     supervisor->attachments[supervisor->attachment_count++] = (struct attachment){.fd = fd};
 }
 
-/* The attachment with the highest attempt feeds stdin, the later where they are equal. */
+/* Selects the attachment with the highest attempt; the later one if they are equal. */
 static void choose_owner(struct supervisor *supervisor) {
     supervisor->owner = -1;
     for (int i = 0; i < supervisor->attachment_count; i++) {
@@ -118,7 +118,9 @@ static void take_note(
 bool supervisor_receive(struct supervisor *supervisor, int index, uint8_t *buffer, size_t capacity) {
     for (int i = 0; i < 16; i++) {
         ssize_t got = recv(supervisor->attachments[index].fd, buffer, capacity, MSG_DONTWAIT);
-        /* A session that closes with unread states resets the connection: its last notes are still behind that error.
+        /*
+         * A session that closes with unread states resets the connection; its last notes are
+         * readable after this error.
          */
         if (got < 0 && (errno == ECONNRESET || errno == EINTR)) {
             continue;

@@ -31,7 +31,7 @@ void supervisor_reap(struct supervisor *supervisor) {
             waitpid(info.si_pid, NULL, WNOHANG);
             continue;
         }
-        /* waitid gives the leader, the oldest child, again and again. */
+        /* waitid returns the leader, which is the oldest child, each time. */
         if (!supervisor->leader_ended) {
             supervisor_leader_ended(supervisor, &info);
         }
@@ -56,6 +56,6 @@ static bool only_leader(const struct supervisor *supervisor) {
 
 bool supervisor_childless(struct supervisor *supervisor) {
     supervisor_reap(supervisor);
-    /* Looked at twice: the kernel's list may miss a child while another one ends. */
+    /* Checked twice: the kernel's list may miss a child while another one ends. */
     return supervisor->leader_ended && only_leader(supervisor) && only_leader(supervisor);
 }

@@ -23,8 +23,8 @@ enum {
 };
 
 /*
- * Asked of the pipe itself, so that no end of a command is missed that comes after it. A pipe that only hangs up is
- * that of a killed `serve`, whose lifeline ends at the same moment, before or after it.
+ * Reads the pipe itself, so that no end of a command after it is missed. A pipe that only hangs up
+ * is that of a killed `serve`, whose lifeline ends at the same time, before or after it.
  */
 static bool shutting_down(const struct supervisor *supervisor) {
     struct pollfd polled = {.fd = supervisor->state->shutdown, .events = POLLIN};
@@ -50,8 +50,10 @@ static void fill_result(struct supervisor *supervisor) {
     result->oom_kills = oom_kills_since(supervisor->start.oom_kills);
 }
 
-/* The status comes before everything else: where the pipes are not at their end already, it is stored before their rest
- * is waited for. */
+/*
+ * Stores the status first: unless the pipes are at their end, the status is stored before the wait
+ * for their rest.
+ */
 static void store_exit(struct supervisor *supervisor, uint8_t *buffer) {
     for (int i = 0; i < 2; i++) {
         for (int times = 0; times < READS_AT_END && supervisor_reading(supervisor, i); times++) {
@@ -74,10 +76,10 @@ static void handle_signals(struct supervisor *supervisor) {
     supervisor_reap(supervisor);
 }
 
-/* The output is complete, or its rest is not waited for any longer. */
+/* Returns whether the output is complete, or the wait for the rest has ended. */
 static bool is_drained(const struct supervisor *supervisor, int64_t now) {
     if (supervisor->blocked) {
-        return false; /* nothing is dropped silently: it is stored once there is room */
+        return false; /* nothing is discarded silently: it is stored once there is space */
     }
     if (supervisor->source[0] < 0 && supervisor->source[1] < 0) {
         return true;
@@ -92,7 +94,7 @@ static int store_result(struct supervisor *supervisor) {
                : -1;
 }
 
-/* When a stopped command's output is given up because the disk takes none of it; -1: never. */
+/* Returns when the output of a stopped command is cut because the disk accepts none; -1: never. */
 static int64_t cut_due(const struct supervisor *supervisor) {
     if (!supervisor->leader_ended || !supervisor->disk_full || supervisor->stop != STOP_DONE) {
         return -1;
@@ -100,7 +102,7 @@ static int64_t cut_due(const struct supervisor *supervisor) {
     return (supervisor->stored_ms > supervisor->stop_ms ? supervisor->stored_ms : supervisor->stop_ms) + REFUSED_MS;
 }
 
-/* Stores the result once the leader's output is complete and a stop is through. */
+/* Stores the result once the leader's output is complete and a stop has finished. */
 static void try_finish(struct supervisor *supervisor) {
     int64_t now = steady_ms();
     if (supervisor->finished || !supervisor->leader_ended || !supervisor_stop_done(supervisor)) {
@@ -131,7 +133,7 @@ static void reduce_timeout(int64_t *next, int64_t wait) {
     }
 }
 
-/* When something has to be done without an event: the milliseconds until then, or -1. */
+/* Returns the milliseconds until the next timed step, or -1. */
 static int next_timeout(struct supervisor *supervisor) {
     int64_t now = steady_ms(), next = supervisor_stop_step(supervisor);
     if (supervisor->finished) {
@@ -174,7 +176,7 @@ static void run_once(struct supervisor *supervisor, uint8_t *buffer) {
     size_t count = fill_polled(supervisor, polled);
     int ready = poll(polled, (nfds_t)count, next_timeout(supervisor));
     if (ready > 0 && polled[POLL_LIFELINE].revents != 0) {
-        /* `serve` is gone: this process is lost, and ends unseen rather than run on unseen. */
+        /* `serve` has ended: this process is lost, and must not continue unsupervised. */
         supervisor_signal(supervisor, SIGKILL);
         kill_children(5000);
         _exit(0);
@@ -212,7 +214,7 @@ static void run_once(struct supervisor *supervisor, uint8_t *buffer) {
     supervisor_report(supervisor);
 }
 
-/* What is left behind may still write into the pipes, or be stopped later. */
+/* Descendants may still write into the pipes, or be stopped later. */
 static bool is_needed(struct supervisor *supervisor) {
     if (!supervisor->finished || supervisor->source[0] >= 0 || supervisor->source[1] >= 0) {
         return true;

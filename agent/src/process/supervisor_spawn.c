@@ -67,7 +67,7 @@ static int open_streams(struct supervisor *supervisor, struct ends *ends, struct
 }
 
 static int open_folder_of(struct supervisor *supervisor, struct failure *failure) {
-    /* What an attempt that failed, or was cut short, has left. */
+    /* Removes the rest of a failed or interrupted attempt. */
     if (record_remove(supervisor->state, supervisor->spec->id) != 0) {
         return fail_setup(failure, "clear the process's folder");
     }
@@ -82,7 +82,7 @@ static int open_folder_of(struct supervisor *supervisor, struct failure *failure
     return set_nonblocking(supervisor->listener);
 }
 
-/* Waits until the child has become the command, or said why not. */
+/* Waits until the child has executed the command or reported its failure. */
 static int await_exec(int report, struct failure *failure) {
     struct failure reported;
     size_t length = read_all(report, &reported, sizeof reported);
@@ -90,7 +90,7 @@ static int await_exec(int report, struct failure *failure) {
         return 0;
     }
     if (length == sizeof reported) {
-        *failure = reported; /* forked, not executed: `code` points to the same literal */
+        *failure = reported; /* forked and not executed, so `code` points to the same literal */
     } else {
         fail(failure, "IO_ERROR", "the child ended before it became the command");
     }
@@ -135,8 +135,8 @@ static void store_pid(struct supervisor *supervisor) {
 int supervisor_start(struct supervisor *supervisor, int control, struct failure *failure) {
     struct ends ends = {-1, -1, -1};
     if (serve_announce_supervisor(control, getpid(), 0) != 0) {
-        return fail(failure, "IO_ERROR",
-            "the agent does not answer"); /* a supervisor that it does not know might be left behind */
+        return fail(
+            failure, "IO_ERROR", "the agent does not answer"); /* an unregistered supervisor might outlive `serve` */
     }
     if (open_folder_of(supervisor, failure) != 0 || open_streams(supervisor, &ends, failure) != 0) {
         return -1;
@@ -191,7 +191,8 @@ static _Noreturn void supervise(struct session *session, const struct spec *spec
     supervisor.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     int result = supervisor_start(&supervisor, session->control, &failure);
     if (result != 0) {
-        record_remove(supervisor.state, spec->id); /* nothing has been started: the id is free again */
+        /* no command was started: the id is free again */
+        record_remove(supervisor.state, spec->id);
     }
     close(session->control);
     write_all(report, &failure, sizeof failure);
@@ -207,7 +208,9 @@ int supervisor_spawn(struct session *session, const struct spec *spec, struct fa
     if (pipe2(report, O_CLOEXEC) != 0) {
         return fail_setup(failure, "make a pipe");
     }
-    /* Forked twice, so that it is a child of `serve`, whatever becomes of this connection. */
+    /*
+     * Forks twice, so that the supervisor is a child of `serve` and independent of this connection.
+     */
     pid_t between = fork();
     if (between == 0) {
         close(report[0]);

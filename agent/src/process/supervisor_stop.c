@@ -27,7 +27,7 @@ void supervisor_stop(struct supervisor *supervisor, int64_t grace_ms) {
     step_to(supervisor, STOP_TERM, grace_ms);
 }
 
-/* KILL to what the command left behind, in whatever session it is. True when nothing is left. */
+/* Kills the descendants of the command, in any session. Returns true if none are left. */
 static bool sweep(struct supervisor *supervisor) {
     pid_t pids[SWEPT_AT_ONCE];
     size_t count = children_list(pids, SWEPT_AT_ONCE);
@@ -59,7 +59,7 @@ int64_t supervisor_stop_step(struct supervisor *supervisor) {
     if (supervisor->stop == STOP_NONE || supervisor->stop == STOP_DONE) {
         return -1;
     }
-    /* Members of the group may be grandchildren, whose end nobody tells. */
+    /* Members of the group may be grandchildren, whose end is not signalled. */
     bool looking = supervisor->stop != STOP_TERM || supervisor->leader_ended;
     return looking && left > GROUP_CHECK_MS ? GROUP_CHECK_MS : left;
 }

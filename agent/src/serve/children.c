@@ -23,7 +23,7 @@ static bool read_stat(int proc, const char *pid, struct process_stat *stat) {
     if (read_file(proc, name, text, sizeof text) <= 0) {
         return false;
     }
-    char *at = strrchr(text, ')'); /* the name before it may hold anything */
+    char *at = strrchr(text, ')'); /* the name before it may contain any byte */
     return at != NULL && sscanf(at + 1, " %c %d %d", &stat->state, &stat->parent, &stat->group) == 3;
 }
 
@@ -61,7 +61,7 @@ bool group_alive(pid_t group) {
     return search.alive;
 }
 
-/* The kernel's own list, where it is compiled in. */
+/* Reads the kernel's own list, which is a compile-time option. */
 static ssize_t from_kernel(pid_t *pids, size_t capacity) {
     char name[64], text[65536];
     snprintf(name, sizeof name, "/proc/self/task/%d/children", (int)getpid());

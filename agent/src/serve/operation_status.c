@@ -31,7 +31,8 @@ static void put_process(void *context, const char *id) {
     if (folder < 0) {
         return;
     }
-    bool supervised = record_supervised(folder); /* looked at first: a result comes before its supervisor's end */
+    /* read first: the result is stored before the supervisor ends */
+    bool supervised = record_supervised(folder);
     int started = record_read_start(state, folder, &start), ended = record_read_result(folder, &result);
     char pid[16];
     if (started == 1) {

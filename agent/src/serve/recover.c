@@ -12,7 +12,10 @@
 #include "transfer/stored_result.h"
 #include "transfer/volume_folder.h"
 
-/* What is staged for the commit is moved. What is missing proves nothing: the marker goes before it, and not after. */
+/*
+ * Moves the staged content of a commit. A missing staging folder does not prove completion: the
+ * marker is removed before it.
+ */
 static int complete_staged(
     const struct state *state, struct volume_folder *volume, const char *path, struct failure *failure) {
     volume->staging = open_folder(volume->folder, "staging");
@@ -23,8 +26,10 @@ static int complete_staged(
     return volume_folder_commit(state, volume, path, NULL, NULL, failure);
 }
 
-/* A marker names volume and path; what it marks is completed. A failure leaves everything as it is, and so the volume
- * is damaged. */
+/*
+ * Completes the commit of a marker, which holds volume and path. After a failure everything
+ * remains, so the volume is damaged.
+ */
 static void complete(void *context, const char *operation) {
     const struct state *state = context;
     struct marker marker;
@@ -44,7 +49,7 @@ static void complete(void *context, const char *operation) {
         complete_staged(state, &volume, marker.path, &failure);
         volume_folder_close(&volume, NULL, NULL);
     } else if (strcmp(failure.code, "VOLUME_NOT_FOUND") == 0) {
-        unlinkat(state->operations, operation, 0); /* the volume is gone */
+        unlinkat(state->operations, operation, 0); /* the volume no longer exists */
         failure.code = NULL;
     }
     if (failure.code != NULL) {
@@ -53,7 +58,7 @@ static void complete(void *context, const char *operation) {
     marker_free(&marker);
 }
 
-/* Only what surely has no marker goes. */
+/* Removes a staging folder that certainly has no marker. */
 static void clear_staged(const struct state *state, int staging, const char *operation) {
     if (entry_exists(state->operations, operation) != 0) {
         return;
@@ -68,7 +73,7 @@ static void clear_staged(const struct state *state, int staging, const char *ope
     unlinkat(staging, operation, AT_REMOVEDIR);
 }
 
-/* All names are visited, and not ids alone: discarded staging folders have hidden names. */
+/* Visits all names and not only ids: discarded staging folders have hidden names. */
 static void clear_staging(void *context, const char *id) {
     const struct state *state = context;
     int volume = open_folder(state->volumes, id);

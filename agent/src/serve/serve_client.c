@@ -42,7 +42,10 @@ int serve_receive(int control, void *message, size_t length, int *fd) {
         .msg_iov = &piece, .msg_iovlen = 1, .msg_control = space.bytes, .msg_controllen = sizeof space.bytes};
     *fd = -1;
     ssize_t count = recvmsg(control, &got, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    /* The other end closed with unread messages: what it sent before is still behind that error. */
+    /*
+     * The other end closed with unread messages. Its earlier messages are readable after this
+     * error.
+     */
     if (count < 0 && errno == ECONNRESET) {
         count = recvmsg(control, &got, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     }
@@ -75,10 +78,13 @@ static void adopt(struct session *session, const struct serve_reply *reply, int 
     session->adopted.from = reply->from;
     session->adopted.length = reply->length <= HAND_OVER_INPUT_MAX ? reply->length : 0;
     memcpy(session->adopted.input, reply->input, session->adopted.length);
-    session->lost = true; /* the older connection, whatever it may still say */
+    session->lost = true; /* the older connection, whatever else it sends */
 }
 
-/* 1: an answer to what was asked; 0: nothing, or something unasked, which is dealt with; -1: `serve` is gone. */
+/*
+ * Returns 1 for the reply to the last request; 0 if there is none, or after handling an unsolicited
+ * one; -1 if `serve` has ended.
+ */
 static int receive_reply(struct session *session, struct serve_reply *reply) {
     int fd, got = serve_receive(session->control, reply, sizeof *reply, &fd);
     if (got < 0) {
@@ -95,7 +101,7 @@ static int receive_reply(struct session *session, struct serve_reply *reply) {
     if (reply->kind == REPLY_DROP) {
         session->dropped = true;
     } else if (reply->kind == REPLY_STALE) {
-        /* One that comes late is about the operation before. */
+        /* A late reply belongs to the previous operation. */
         if (session->generation < reply->generation && session->generation > 0) {
             session->dropped = session->stale = true;
             session->fence = reply->generation;
@@ -112,8 +118,8 @@ void serve_poll(struct session *session) {
 }
 
 /*
- * The answer may take as long as another operation needs to end: meanwhile pings are answered, and PROGRESS says that
- * the agent is at work. `keep`: the operation continues without its connection.
+ * Waits for a reply, which may take until another operation ends. Answers pings meanwhile, and
+ * sends PROGRESS to show activity. `keep`: the operation continues without its connection.
  */
 static int await_reply(struct session *session, struct serve_reply *reply, bool keep) {
     for (int64_t reported_ms = steady_ms();;) {
@@ -167,7 +173,7 @@ void serve_hand_over(struct session *session, const char *id, int64_t attempt, i
     snprintf(message.id, sizeof message.id, "%s", id);
     session->handed_over = true;
     if (rest > sizeof message.input) {
-        return; /* nothing of a host that waits for its answer can be so long: it finds the connection closed */
+        return; /* a host that waits for its reply sends less; this one gets a closed connection */
     }
     message.length = (uint32_t)rest;
     memcpy(message.input, session->input + session->input_start, rest);

@@ -14,7 +14,7 @@ void table_add_session(struct table *table, pid_t pid, int control) {
     entry->control = control;
 }
 
-/* A session that does not listen is about to end. */
+/* Ignores failures: a session that does not read is about to end. */
 static void send_reply(const struct session_entry *entry, const struct serve_reply *reply, int fd) {
     struct serve_reply sent = *reply;
     sent.serial = entry->serial;
@@ -30,7 +30,7 @@ static void answer(struct session_entry *entry, enum reply_kind answer, enum gon
     send_reply(entry, &reply, -1);
 }
 
-/* A claim that waits is given up; one that is held ends with its operation. */
+/* Releases a claim that waits; a held claim ends with its operation. */
 static void answer_stale(const struct table *table, struct session_entry *entry) {
     struct serve_reply reply = {.kind = REPLY_STALE, .generation = table->generation};
     if (entry->waiting) {
@@ -44,7 +44,7 @@ static bool is_stale(const struct table *table, const struct session_entry *entr
     return entry->generation > 0 && entry->generation < table->generation;
 }
 
-/* Answers the fences below which no operation is left. */
+/* Replies to the fences below which no operation is left. */
 static void complete_fences(struct table *table) {
     int64_t lowest = INT64_MAX;
     for (int i = 0; i < table->session_count; i++) {
@@ -80,7 +80,7 @@ static void leave(struct table *table, struct session_entry *entry) {
     complete_fences(table);
 }
 
-/* From here on nothing of a lower generation begins; what has begun ends. */
+/* From now on no operation of a lower generation begins; those that have begun end. */
 static void fence(struct table *table, struct session_entry *fencing) {
     if (fencing->generation > table->generation) {
         table->generation = fencing->generation;
@@ -117,8 +117,10 @@ static struct session_entry *holder_of(struct table *table, const struct session
     return NULL;
 }
 
-/* The id is free: of those that wait for it, the highest attempt gets it. Lower ones of a transfer are refused, as they
- * are while it runs. */
+/*
+ * Grants a released id to the highest attempt that waits. Refuses lower attempts of a transfer, as
+ * while it runs.
+ */
 static void grant_next(struct table *table, const struct session_entry *released) {
     struct session_entry *best = NULL;
     for (int i = 0; i < table->session_count; i++) {
@@ -195,7 +197,7 @@ static void claim(struct table *table, struct session_entry *entry, const struct
     }
 }
 
-/* The holder may have ended meanwhile: then the host finds its connection closed, and asks again. */
+/* The holder may have ended meanwhile. Then the host finds its connection closed and retries. */
 static void hand_over(
     struct table *table, const struct session_entry *giving, const struct serve_request *message, int fd) {
     struct session_entry requested = {.kind = REQUEST_OPERATION};
@@ -302,14 +304,14 @@ static void handle_request(
         break;
     case REQUEST_FENCE:
         if (is_stale(table, entry)) {
-            break; /* it has been answered already */
+            break; /* a reply was sent already */
         }
         fence(table, entry);
         break;
     case REQUEST_PROCESS:
     case REQUEST_OPERATION:
         if (is_stale(table, entry)) {
-            break; /* it has been answered already */
+            break; /* a reply was sent already */
         }
         claim(table, entry, message);
         break;
@@ -379,14 +381,20 @@ void table_ended(struct table *table, pid_t pid, bool crashed) {
     }
     for (int i = 0; i < table->supervisor_count; i++) {
         struct supervisor_entry *entry = &table->supervisors[i];
-        /* A leader comes here only when its supervisor is gone; once it is reaped, its group's id may be another's. */
+        /*
+         * A leader is reaped here only after its supervisor has ended. Afterwards the id of its
+         * group may be reused.
+         */
         if (entry->group == pid) {
             kill_group(entry);
         }
         if (entry->pid != pid) {
             continue;
         }
-        /* Its command has no process any more that could store how it ends: it is lost, and must not run on unseen. */
+        /*
+         * No process is left to store the result of the command: it is lost, and must not continue
+         * unsupervised.
+         */
         if (crashed) {
             kill_group(entry);
         }

@@ -55,7 +55,7 @@ static int check_hello(struct session *session, struct message *message) {
     return result;
 }
 
-/* After a protocol error bytes have no meaning any more: they are read until the host hangs up. */
+/* Discards input after a protocol error until the host closes the connection. */
 static void drop_bytes(struct session *session) {
     session->received_ms = steady_ms();
     while (!session->lost) {
@@ -87,7 +87,9 @@ int session_await_done(struct session *session) {
     return 0;
 }
 
-/* An operation of a generation is known to `serve` from before it looks at anything until it changes nothing any more.
+/*
+ * Registers an operation of a generation with `serve` before its first check, until it makes no
+ * further changes.
  */
 static int run_fenced(struct session *session, operation_fn *run, const struct json *open, int64_t generation) {
     if (generation == 0) {
@@ -98,7 +100,7 @@ static int run_fenced(struct session *session, operation_fn *run, const struct j
     if (!session->stale || session->lost || session->violated || session->handed_over) {
         return result;
     }
-    /* The connection stays: the host takes what became of the operation, and the next one is refused. */
+    /* The connection remains: the host receives the outcome, and the next operation is refused. */
     session->dropped = session->stale = false;
     if (session->answered) {
         return result == OPERATION_DONE ? OPERATION_DONE : OPERATION_ANSWERED;
@@ -110,7 +112,7 @@ static int run_fenced(struct session *session, operation_fn *run, const struct j
 
 static int run_operation(struct session *session, struct message *message) {
     struct json open;
-    char *text = session->text; /* stays for the whole operation */
+    char *text = session->text; /* valid for the whole operation */
     session->text = NULL;
     int result;
     if (json_read(&open, message->text, message->text_length) != 0) {
@@ -132,14 +134,14 @@ static int run_operation(struct session *session, struct message *message) {
     return result;
 }
 
-/* One operation, from OPEN to DONE; -1 ends the connection. */
+/* Runs one operation, from OPEN to DONE; -1 ends the connection. */
 static int serve_operation(struct session *session) {
     struct message message;
     if (session_next(session, &message, -1) != 0) {
         return -1;
     }
     if (message.type == FRAME_WINDOW || message.type == FRAME_CANCEL) {
-        return 0; /* of an operation that is over */
+        return 0; /* of an operation that has ended */
     }
     if (message.type != FRAME_OPEN) {
         return session_violation(session, "a frame that belongs to no operation");
@@ -157,7 +159,8 @@ static int serve_operation(struct session *session) {
         return -1;
     }
     if (session->input_start == session->input_end) {
-        madvise(session->input, INPUT_CAPACITY, MADV_DONTNEED); /* an idle connection costs nothing */
+        /* frees the memory of an idle connection */
+        madvise(session->input, INPUT_CAPACITY, MADV_DONTNEED);
     }
     return 0;
 }

@@ -13,11 +13,11 @@
 
 int session_violation(struct session *session, const char *text) {
     session->violated = true;
-    session->failure.code = NULL; /* it takes the place of what an operation failed with before */
+    session->failure.code = NULL; /* replaces an earlier failure of the operation */
     return fail(&session->failure, "PROTOCOL_VIOLATION", "%s", text);
 }
 
-/* Reads what is there, as far as there is room for it. */
+/* Reads the available input, as far as the buffer has room. */
 static void receive_input(struct session *session) {
     if (session->input_start == session->input_end) {
         session->input_start = session->input_end = 0;
@@ -75,7 +75,7 @@ static void take_pong(struct session *session, const struct frame *frame) {
     }
 }
 
-/* Adds a piece of JSON; 1 when it is whole. */
+/* Appends a piece of JSON; returns 1 once it is complete. */
 static int take_text(struct session *session, const struct frame *frame, struct message *message) {
     if (session->text_length + frame->length > JSON_TEXT_MAX) {
         return session_violation(session, "a JSON text of more than 4 MiB");
@@ -99,7 +99,7 @@ static int take_text(struct session *session, const struct frame *frame, struct 
     return 1;
 }
 
-/* 1: a message for the operation, 0: dealt with here, -1. */
+/* Returns 1 for a message to the operation, 0 if it was handled here, -1. */
 static int take_frame(struct session *session, const struct frame *frame, struct message *message) {
     session->received_ms = steady_ms();
     if (frame->type == FRAME_PING) {
@@ -134,7 +134,7 @@ static int take_frame(struct session *session, const struct frame *frame, struct
 
 int session_take(struct session *session, struct message *message) {
     if (session->text_length == 0 && session->text != NULL && session->text_type == 0) {
-        free(session->text); /* the text of the message before */
+        free(session->text); /* the text of the previous message */
         session->text = NULL;
     }
     while (!session->violated && !session->dropped) {
@@ -187,7 +187,7 @@ int session_wait(struct session *session, struct pollfd *others, size_t count, i
     } else if (steady_ms() - session->received_ms >= SILENCE_MS) {
         session->lost = true;
     }
-    /* What came before the end is still to be taken. */
+    /* Input from before the end can still be taken. */
     return session->lost && session->input_start == session->input_end ? -1 : 0;
 }
 
@@ -209,8 +209,10 @@ int session_next(struct session *session, struct message *message, int64_t timeo
     }
 }
 
-/* Answers the PINGs among the frames that wait to be taken; in their place stays a PONG of PING 0, which was never
- * sent. */
+/*
+ * Answers the PINGs among the frames in the input, and replaces them with a PONG of PING 0, which
+ * was never sent.
+ */
 static void answer_pings(struct session *session) {
     for (size_t at = session->input_start; at < session->input_end && !session->lost;) {
         struct frame frame;

@@ -47,7 +47,7 @@ static int take_lock(struct state *state, struct failure *failure) {
     if (state->lock < 0) {
         return fail_errno(failure, errno, "open the lock", "agent/lock");
     }
-    /* What a killed `serve` left behind notices by its lifeline and ends by itself, within moments. */
+    /* Processes of a killed `serve` notice the end of its lifeline and exit within moments. */
     for (int64_t end = steady_ms() + 15000; flock(state->lock, LOCK_EX | LOCK_NB) != 0;) {
         if (errno != EWOULDBLOCK && errno != EINTR) {
             return fail_errno(failure, errno, "lock", "agent/lock");

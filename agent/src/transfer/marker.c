@@ -51,7 +51,10 @@ void marker_free(struct marker *marker) {
     free(marker->text);
 }
 
-/* 1: no process is at work on it, 0: one is, or it is gone; -1. Looking does not keep others from looking. */
+/*
+ * Returns 1 if no process is working on the commit, 0 if one is or the marker no longer exists, -1.
+ * The shared lock does not block other readers.
+ */
 static int is_abandoned(int folder, const char *operation) {
     struct stat opened, named;
     int fd = openat(folder, operation, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -62,7 +65,7 @@ static int is_abandoned(int folder, const char *operation) {
         close_fd(&fd);
         return errno == EWOULDBLOCK ? 0 : 1;
     }
-    /* The process may have completed the commit, and removed the marker, before the lock was free. */
+    /* The process may have completed the commit and removed the marker before the lock was free. */
     int left = fstat(fd, &opened) != 0 ? -1 : fstatat(folder, operation, &named, AT_SYMLINK_NOFOLLOW);
     close_fd(&fd);
     if (left != 0) {
@@ -75,7 +78,7 @@ void marker_discarded_name(char name[DISCARDED_NAME_MAX], const char *operation)
     snprintf(name, DISCARDED_NAME_MAX, ".%.*s.removed", ID_MAX, operation);
 }
 
-/* Whether the volume has something staged by the operation. */
+/* Returns whether the volume has content staged by the operation. */
 static int has_staged(const struct state *state, const char *volume, const char *operation) {
     char name[DISCARDED_NAME_MAX];
     int folder = open_folder(state->volumes, volume), staging = folder < 0 ? -1 : open_folder(folder, "staging");
@@ -89,7 +92,7 @@ static int has_staged(const struct state *state, const char *volume, const char 
     return result;
 }
 
-/* 1: left by a commit on the volume, 0, -1. */
+/* Returns 1 if the marker is of an abandoned commit on the volume, 0, -1. */
 static int is_unfinished(const struct state *state, const char *operation, const char *volume) {
     struct marker marker;
     int left = is_abandoned(state->operations, operation);

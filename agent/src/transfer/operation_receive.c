@@ -6,7 +6,7 @@
 #include "transfer/stored_result.h"
 #include "transfer/transfer.h"
 
-/* The credit of an upload, and how much of it is dealt with before the host hears of it. */
+/* The credit of an upload, and how many bytes are handled between two WINDOWs. */
 enum { UPLOAD_WINDOW = 8 * 1024 * 1024, UPLOAD_STEP = 1024 * 1024 };
 
 struct receive {
@@ -62,7 +62,7 @@ static int take_message(struct session *session, struct receive *receive) {
     return session_violation(session, "a frame that does not belong to an upload");
 }
 
-/* Takes the whole archive into staging, over as many connections as it takes. */
+/* Unpacks the whole archive into staging, over any number of connections. */
 static int take_archive(struct session *session, struct receive *receive) {
     while (!receive->receiving.ended) {
         if (take_message(session, receive) == 0) {
@@ -150,7 +150,7 @@ static int run(struct session *session, const struct json *open, struct receive 
     return transfer_commit(&receive->transfer, &receive->volume, receive->path);
 }
 
-/* What an upload of this id has led to, if it was committed and its host has not heard of it yet. */
+/* Answers with the outcome of an upload that was committed, if the host has not received it yet. */
 static int answer_stored(struct session *session, const char *id) {
     int sent = stored_result_send(session, id);
     if (sent <= 0) {

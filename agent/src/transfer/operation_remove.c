@@ -58,7 +58,7 @@ static int remove_process(struct session *session, const struct json *open) {
     return result == 0 ? send_empty(session, FRAME_RESULT) : -1;
 }
 
-/* Whatever its attempt number, it ends; what it has led to is forgotten. */
+/* Ends the operation, whatever its attempt number is, and removes its stored result. */
 static int remove_operation(struct session *session, const struct json *open) {
     const char *id = open_id(open, "operation", &session->failure);
     if (id == NULL || serve_claim(session, REQUEST_OPERATION, id, INT64_MAX) != 0) {

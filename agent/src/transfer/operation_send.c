@@ -5,8 +5,7 @@
 #include "transfer/replay.h"
 #include "transfer/transfer.h"
 
-/* What is kept to be sent again is a part of the pod's memory: the host may ask for less than this, and not for more.
- */
+/* The replay buffer uses the pod's memory: the host may request less than this, and not more. */
 enum { WINDOW_MAX = 16 * 1024 * 1024, WINDOW_DEFAULT = 8 * 1024 * 1024 };
 
 struct send {
@@ -18,11 +17,13 @@ struct send {
     struct pack *pack;
     enum pack_kind kind;
     struct replay replay;
-    bool packed; /* to the end of the archive */
+    bool packed; /* the end of the archive was reached */
 };
 
-/* How many bytes may be read of the archive now: those that were sent must not be overwritten before the host has them
- * for sure. */
+/*
+ * Returns how many bytes may be read from the archive now. Sent bytes must not be overwritten
+ * before the host has acknowledged them.
+ */
 static size_t room_to_read(const struct send *send) {
     uint64_t kept = send->transfer.lease_ms > 0 ? send->sending.produced - send->sending.acknowledged : 0;
     uint64_t free = send->replay.capacity - kept;
@@ -37,7 +38,7 @@ static bool may_send(const struct send *send) {
     return send->packed || room_to_read(send) > 0;
 }
 
-/* Takes what the host says; waits for it where there is no credit. */
+/* Takes the messages of the host; waits for them if there is no credit. */
 static int receive_messages(struct session *session, struct send *send) {
     for (;;) {
         struct message message;
@@ -63,7 +64,7 @@ static int receive_messages(struct session *session, struct send *send) {
     }
 }
 
-/* Sends one frame: what has to be sent again, or the next of the archive. 1 at its end, -1. */
+/* Sends one frame: bytes to be sent again, or the next of the archive. 1 at its end, -1. */
 static int send_frame(struct session *session, struct send *send) {
     struct sending *sending = &send->sending;
     size_t length = sending_room(sending);
@@ -132,8 +133,9 @@ static int send_result(struct send *send) {
     return session_send_json(send->session, FRAME_RESULT, &out);
 }
 
-/* The archive, its proof and RESULT: of a connection that is lost before the host has taken it, whatever lacks is sent
- * over the next. */
+/*
+ * Sends the archive, its proof and RESULT. After a lost connection, the next one receives the rest.
+ */
 static int send_all(void *context) {
     struct send *send = context;
     return send_archive(send->session, send) == 0 ? send_result(send) : -1;
@@ -151,7 +153,7 @@ static int begin(struct session *session, const struct json *open, struct send *
         return -1;
     }
     options.scratch = session->state->operations;
-    /* Frames of full length fit into it without a break. */
+    /* A multiple of the frame size, so that full frames fit without a break. */
     size_t kept = send->transfer.lease_ms == 0 ? DATA_RAW_MAX
                   : window == 0                ? WINDOW_DEFAULT
                   : window > WINDOW_MAX        ? WINDOW_MAX
@@ -176,7 +178,7 @@ int operation_send(struct session *session, const struct json *open) {
     }
     int result = begin(session, open, &send);
     if (result == 0) {
-        send_opened(&send); /* a connection that is lost here is lost there as well */
+        send_opened(&send); /* transfer_answer handles a connection that is lost here */
     }
     int end = transfer_answer(&send.transfer, result, send_all);
     serve_release(session, false);

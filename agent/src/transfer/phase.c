@@ -22,7 +22,7 @@ static void receive_messages(struct phase *phase) {
     }
 }
 
-/* Whether the phase has lost its sense. */
+/* Returns whether the phase has to end. */
 static bool is_over(struct phase *phase) {
     const struct session *session = phase->session;
     if (session->violated || session->dropped || phase->cancelled) {

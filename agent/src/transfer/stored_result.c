@@ -13,7 +13,7 @@
 
 enum { KEEP_SECONDS = 24 * 60 * 60 };
 
-/* Of a clock that no one sets: the time since boot. */
+/* The time since boot, which cannot be set. */
 static time_t now(void) {
     struct timespec time;
     clock_gettime(CLOCK_BOOTTIME, &time);
@@ -25,8 +25,10 @@ static void set_time_to_now(int folder, const char *name) {
     utimensat(folder, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
-/* A folder may need room for another name: that is waited for, for a second. Without its result a commit would count as
- * never made. */
+/*
+ * Retries for a second if the folder has no room for another name: without its result a commit
+ * would count as not made.
+ */
 static int move_to_results(const struct state *state, const char *operation) {
     for (int attempt = 0;; attempt++) {
         int result = renameat(state->operations, operation, state->results, operation);
@@ -39,7 +41,10 @@ static int move_to_results(const struct state *state, const char *operation) {
 }
 
 void stored_result_keep(const struct state *state, const char *operation, bool has_result) {
-    /* Not made durable: a crash that loses the move finds the marker, and completes a commit that is complete. */
+    /*
+     * The move is not made durable: a crash that loses it leaves the marker, whose commit is then
+     * completed again without changes.
+     */
     if (has_result) {
         set_time_to_now(state->operations, operation);
     }
@@ -59,7 +64,7 @@ static int put_copy(struct json_out *out, const struct json *json, const char *k
     return 0;
 }
 
-/* There is a result, so that it would be wrong to say that nothing was committed. */
+/* A result exists, so OPERATION_GONE would be wrong. */
 static int fail_unreadable(struct session *session, int error) {
     session->failure.code = NULL;
     return fail_errno(&session->failure, error, "read the operation's stored result", NULL);

@@ -64,7 +64,7 @@ int transfer_path(struct session *session, const struct json *open, const char *
     return text == NULL ? -1 : path_normal(text, path, PATH_BYTES, &session->failure);
 }
 
-/* Whether a lost connection may be followed by another. */
+/* Returns whether another connection may replace a lost one. */
 static bool may_resume(const struct transfer *transfer) {
     const struct session *session = transfer->session;
     return transfer->lease_ms > 0 && !session->violated && !session->dropped && !session->bye && !session->orphaned;
@@ -78,7 +78,7 @@ static int use_connection(struct transfer *transfer) {
     return transfer->opened(transfer->context);
 }
 
-/* Hangs up, so that `connect` ends, and waits. */
+/* Closes the connection, so that `connect` ends, and waits for another one. */
 static int await_connection(struct transfer *transfer) {
     struct session *session = transfer->session;
     int64_t end = steady_ms() + transfer->lease_ms;
@@ -117,7 +117,7 @@ int transfer_resume(struct transfer *transfer) {
     return -1;
 }
 
-/* A connection that is still missing does not end the operation. */
+/* A missing connection does not end the operation. */
 static int resume_if_connected(void *context) {
     struct transfer *transfer = context;
     struct session *session = transfer->session;

@@ -51,7 +51,7 @@ int volume_folder_open(
     return -1;
 }
 
-/* A folder that another user made is not one to stage in. */
+/* Creates a folder, or reuses it unless another user has created it. */
 static int open_own_folder(int parent, const char *name) {
     struct stat status;
     int fd = create_folder(parent, name, 0700);
@@ -66,7 +66,7 @@ static int open_own_folder(int parent, const char *name) {
 
 int volume_folder_stage(const struct state *state, struct volume_folder *volume, const char *operation,
     progress_fn progress, void *context, struct failure *failure) {
-    /* Its marker would take the place of one that still says that another volume is damaged. */
+    /* The new marker would replace one that marks another volume as damaged. */
     int marked = entry_exists(state->operations, operation);
     if (marked < 0) {
         return fail_errno(failure, errno, "look for the operation's marker", NULL);
@@ -96,7 +96,7 @@ static int mark(void *context, struct failure *failure) {
     struct commit_context *commit = context;
     struct json_out out = {0};
     if (commit->marked) {
-        return 0; /* by the agent that did not complete it, and with the result that it had */
+        return 0; /* by an incarnation that did not complete it, with its result */
     }
     /* Another commit may have failed since the volume was opened. */
     if (check_undamaged(commit->state, commit->volume->id, failure) != 0) {
@@ -115,7 +115,10 @@ static int mark(void *context, struct failure *failure) {
     int error = out.failed ? ENOMEM : errno;
     json_out_free(&out);
     if (commit->volume->marker < 0) {
-        /* It may have got its name and not be durable: nothing of the commit is to be completed. */
+        /*
+         * The marker may have its name without being durable: nothing of the commit may be
+         * completed.
+         */
         unlinkat(commit->state->operations, commit->volume->operation, 0);
         return fail_errno(failure, error, "mark the commit", NULL);
     }
@@ -145,7 +148,10 @@ int volume_folder_commit(const struct state *state, struct volume_folder *volume
         folder_remove_created(volume->data, path, &made);
         return -1;
     }
-    /* Staging and marker stay: the next start tries again. Until then nobody gets half of a change. */
+    /*
+     * Staging and marker remain: the next start retries. Until then no operation uses a partial
+     * change.
+     */
     close_fd(&volume->staged);
     close_fd(&volume->marker);
     failure->code = "VOLUME_DAMAGED";
@@ -173,7 +179,7 @@ struct emptying {
     struct failure *failure;
 };
 
-/* What is staged gets a name under which no start looks for it. */
+/* Renames staged content, so that no start completes it. */
 static int discard_staged(void *context, const char *operation) {
     struct emptying *emptying = context;
     char name[DISCARDED_NAME_MAX];
@@ -185,7 +191,9 @@ static int discard_staged(void *context, const char *operation) {
     return fail_errno(emptying->failure, errno, "give up what was staged", NULL);
 }
 
-/* The marker goes before the last trace of what was staged, by which one that cannot be read is known. */
+/*
+ * The marker is removed before the staging folder, which links an unreadable marker to its volume.
+ */
 static int remove_discarded(void *context, const char *operation) {
     struct emptying *emptying = context;
     char name[DISCARDED_NAME_MAX];
