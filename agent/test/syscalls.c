@@ -1,9 +1,11 @@
 /*
- * Runs a program whose system calls fail like on another kernel or in a sandbox, or wait:  syscalls
- * [--fail CALL=ERROR]... [--hold CALL:NAME:FILE] -- PROGRAM ARGUMENT...  --fail: the call fails
- * with ENOSYS or EPERM. --hold: a call whose last path is NAME waits and creates FILE.held; it
- * continues once FILE exists. With * as NAME, every such call takes a millisecond until FILE
- * exists.
+ * Runs a program whose system calls fail like on another kernel or in a sandbox, or wait:
+ *
+ *   syscalls [--fail CALL=ERROR]... [--hold CALL:NAME:FILE] -- PROGRAM ARGUMENT...
+ *
+ * --fail: the call fails with ENOSYS or EPERM. --hold: a call whose last path is NAME waits and
+ * creates FILE.held; it continues once FILE exists. With * as NAME, every such call takes a
+ * millisecond until FILE exists.
  */
 #include <errno.h>
 #include <fcntl.h>

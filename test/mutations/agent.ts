@@ -394,8 +394,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a removed volume leaves what an unfinished commit has staged',
     file: 'agent/src/transfer/volume_folder.c',
-    find: 'if (each_unfinished(&emptying, discard_staged) != 0 || empty_folder',
-    replace: 'if ((false && each_unfinished(&emptying, discard_staged) != 0) || empty_folder',
+    find: 'if (each_unfinished(&emptying, discard_staged) != 0 ||\n        empty_folder',
+    replace: 'if ((false && each_unfinished(&emptying, discard_staged) != 0) ||\n        empty_folder',
     killedBy: recovery,
   },
   {

@@ -48,14 +48,14 @@ static void raise_oom_score(void) {
 static int take_streams(const struct launch *launch, struct failure *failure) {
     const struct spec *spec = launch->spec;
     if (spec->tty && ioctl(launch->in, TIOCSCTTY, 0) != 0) {
-        return fail_errno(failure, errno, "make the terminal the controlling one", NULL);
+        return fail_errno(failure, errno, "set the controlling terminal", NULL);
     }
     if (spec->user.given && geteuid() == 0) {
         int streams[3] = {launch->out, launch->err, spec->stdin_open ? launch->in : -1};
         for (int i = 0; i < 3; i++) {
             if (streams[i] >= 0 && fchown(streams[i], spec->user.uid, spec->tty ? (gid_t)-1 : spec->user.gid) != 0 &&
                 errno != EPERM) {
-                return fail_errno(failure, errno, "give the streams to the user", NULL);
+                return fail_errno(failure, errno, "change the owner of the streams", NULL);
             }
         }
     }
@@ -100,7 +100,7 @@ static int become_user(const struct user *user, struct failure *failure) {
         return 0;
     }
     if (setresgid(user->gid, user->gid, user->gid) != 0 || setresuid(user->uid, user->uid, user->uid) != 0) {
-        return fail_errno(failure, errno, "become the user", NULL);
+        return fail_errno(failure, errno, "switch to the user", NULL);
     }
     return 0;
 }

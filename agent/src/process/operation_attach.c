@@ -12,7 +12,7 @@ static int read_from(
     const struct output *output = &attach->output[index];
     int64_t asked;
     if (from != NULL && from->kind != JSON_OBJECT) {
-        return fail(failure, "INVALID_SPEC", "'from' is no object");
+        return fail(failure, "INVALID_SPEC", "'from' is not an object");
     }
     if (json_integer(open, from, key, -1, INT64_MAX, 0, &asked) != 0) {
         return fail(failure, "INVALID_SPEC", "'from.%s' is neither an offset nor -1", key);

@@ -15,7 +15,7 @@ static int await_end(struct session *session, struct process_link *link) {
             return -1;
         }
         if (taken > 0 && message.type == FRAME_CANCEL) {
-            return fail(&session->failure, "CANCELLED", "the host no longer waits for the end; the stop goes on");
+            return fail(&session->failure, "CANCELLED", "the host no longer waits for the end; the stop continues");
         }
         if (taken > 0) {
             continue;

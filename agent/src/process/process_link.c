@@ -100,7 +100,7 @@ static int find_process(struct session *session, struct process_link *link) {
         return fail_errno(&session->failure, errno, "read the process's record", NULL);
     }
     if (found == 0) {
-        return fail(&session->failure, "PROCESS_NOT_FOUND", "no process '%s' was started here", link->id);
+        return fail(&session->failure, "PROCESS_NOT_FOUND", "the process '%s' was never started", link->id);
     }
     found = record_read_result(link->folder, &link->result);
     if (found < 0) {
@@ -129,7 +129,7 @@ int process_link_open(
     /* A failed start removes its record. */
     struct process_start start;
     if (record_read_start(session->state, link->folder, &start) == 0) {
-        return fail(&session->failure, "PROCESS_NOT_FOUND", "no process '%s' was started here", link->id);
+        return fail(&session->failure, "PROCESS_NOT_FOUND", "the process '%s' was never started", link->id);
     }
     return 0;
 }
@@ -147,8 +147,8 @@ void process_link_close(struct process_link *link) {
 
 int process_link_fail_lost(struct session *session, const struct process_link *link) {
     session->oom_kills = oom_kills();
-    return fail(&session->failure, "PROCESS_LOST",
-        "the process '%s' was started, and the container was started anew since", link->id);
+    return fail(
+        &session->failure, "PROCESS_LOST", "the container was restarted since the process '%s' was started", link->id);
 }
 
 int process_link_send_result(struct session *session, const struct process_link *link) {

@@ -45,7 +45,7 @@ static int open_streams(struct supervisor *supervisor, struct ends *ends, struct
         return open_terminal(supervisor, ends, failure);
     }
     if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) {
-        return fail_setup(failure, "make a pipe");
+        return fail_setup(failure, "create a pipe");
     }
     supervisor->source[0] = out[0];
     supervisor->source[1] = err[0];
@@ -53,7 +53,7 @@ static int open_streams(struct supervisor *supervisor, struct ends *ends, struct
     ends->err = err[1];
     if (supervisor->spec->stdin_open) {
         if (pipe2(in, O_CLOEXEC) != 0) {
-            return fail_setup(failure, "make a pipe");
+            return fail_setup(failure, "create a pipe");
         }
         supervisor->input = in[1];
         ends->in = in[0];
@@ -73,7 +73,7 @@ static int open_folder_of(struct supervisor *supervisor, struct failure *failure
     }
     supervisor->folder = record_folder(supervisor->state, supervisor->spec->id, true);
     if (supervisor->folder < 0) {
-        return fail_setup(failure, "make the process's folder");
+        return fail_setup(failure, "create the process's folder");
     }
     supervisor->listener = socket_listen(supervisor->folder, "socket", SOCK_SEQPACKET);
     if (supervisor->listener < 0) {
@@ -92,7 +92,7 @@ static int await_exec(int report, struct failure *failure) {
     if (length == sizeof reported) {
         *failure = reported; /* forked and not executed, so `code` points to the same literal */
     } else {
-        fail(failure, "IO_ERROR", "the child ended before it became the command");
+        fail(failure, "IO_ERROR", "the child ended before it executed the command");
     }
     return -1;
 }
@@ -100,7 +100,7 @@ static int await_exec(int report, struct failure *failure) {
 static int start_leader(struct supervisor *supervisor, const struct ends *ends, struct failure *failure) {
     int report[2];
     if (pipe2(report, O_CLOEXEC) != 0) {
-        return fail_setup(failure, "make a pipe");
+        return fail_setup(failure, "create a pipe");
     }
     pid_t pid = fork();
     if (pid == 0) {
@@ -135,15 +135,15 @@ static void store_pid(struct supervisor *supervisor) {
 int supervisor_start(struct supervisor *supervisor, int control, struct failure *failure) {
     struct ends ends = {-1, -1, -1};
     if (serve_announce_supervisor(control, getpid(), 0) != 0) {
-        return fail(
-            failure, "IO_ERROR", "the agent does not answer"); /* an unregistered supervisor might outlive `serve` */
+        /* An unregistered supervisor might outlive `serve`. */
+        return fail(failure, "IO_ERROR", "the agent does not answer");
     }
     if (open_folder_of(supervisor, failure) != 0 || open_streams(supervisor, &ends, failure) != 0) {
         return -1;
     }
     supervisor->input_bytes = supervisor->input < 0 ? NULL : malloc(STDIN_WINDOW);
     if (supervisor->input >= 0 && supervisor->input_bytes == NULL) {
-        return fail_setup(failure, "get memory");
+        return fail_setup(failure, "allocate memory");
     }
     output_begin(&supervisor->output[0], supervisor->folder, 1);
     output_begin(&supervisor->output[1], supervisor->folder, 2);
@@ -206,7 +206,7 @@ static _Noreturn void supervise(struct session *session, const struct spec *spec
 int supervisor_spawn(struct session *session, const struct spec *spec, struct failure *failure) {
     int report[2];
     if (pipe2(report, O_CLOEXEC) != 0) {
-        return fail_setup(failure, "make a pipe");
+        return fail_setup(failure, "create a pipe");
     }
     /*
      * Forks twice, so that the supervisor is a child of `serve` and independent of this connection.
@@ -231,7 +231,7 @@ int supervisor_spawn(struct session *session, const struct spec *spec, struct fa
     size_t length = read_all(report[0], &reported, sizeof reported);
     close(report[0]);
     if (length < sizeof reported) {
-        return fail(failure, "IO_ERROR", "the supervisor of the command ended before it could start it");
+        return fail(failure, "IO_ERROR", "the supervisor ended before it started the command");
     }
     if (reported.code == NULL) {
         return 0;

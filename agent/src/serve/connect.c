@@ -102,7 +102,7 @@ static int check_agent(const char *path, int folder, int socket) {
         socket_peer_allowed(socket)) {
         return socket;
     }
-    fprintf(stderr, "agent: what serves %s runs as another user, or in another user's folder\n", path);
+    fprintf(stderr, "agent: the agent that serves %s runs as another user, or in another user's folder\n", path);
     close(socket);
     return -1;
 }

@@ -69,8 +69,8 @@ int generation_keep(int folder, int64_t generation, struct failure *failure) {
             break;
         }
         if (kept == 0 || errno != ENOENT) { /* ENOENT: another process has renamed it first */
-            return fail_errno(failure, errno, "keep the generation", NULL);
+            return fail_errno(failure, errno, "store the generation", NULL);
         }
     }
-    return fsync(folder) == 0 ? 0 : fail_errno(failure, errno, "keep the generation", NULL);
+    return fsync(folder) == 0 ? 0 : fail_errno(failure, errno, "store the generation", NULL);
 }

@@ -34,7 +34,7 @@ const char *open_text(const struct json *open, const char *key, const char *fall
     }
     const char *text = json_text(node);
     if (text == NULL) {
-        fail(failure, "INVALID_SPEC", "'%s' is missing, or no text without NUL", key);
+        fail(failure, "INVALID_SPEC", "'%s' is missing or is not text without NUL", key);
     }
     return text;
 }

@@ -21,7 +21,7 @@ static int complete_staged(
     volume->staging = open_folder(volume->folder, "staging");
     volume->staged = volume->staging < 0 ? -1 : open_folder(volume->staging, volume->operation);
     if (volume->staged < 0) {
-        return fail_errno(failure, errno, "open what was staged for the volume", volume->id);
+        return fail_errno(failure, errno, "open the content staged for the volume", volume->id);
     }
     return volume_folder_commit(state, volume, path, NULL, NULL, failure);
 }

@@ -49,7 +49,7 @@ static int prepare(struct server *server, const char *path, struct failure *fail
     }
     int lifeline[2], shutdown_pipe[2];
     if (pipe2(lifeline, O_CLOEXEC) != 0 || pipe2(shutdown_pipe, O_CLOEXEC) != 0) {
-        return fail_errno(failure, errno, "make a pipe", NULL);
+        return fail_errno(failure, errno, "create a pipe", NULL);
     }
     server->table.generation = server->state.generation;
     server->state.lifeline = lifeline[0];

@@ -141,7 +141,7 @@ static int request_reply(struct session *session, struct serve_request *message,
 
 static int refused(struct session *session, const char *id) {
     return fail(&session->failure, "INVALID_SPEC",
-        "the operation '%s' runs already, with this attempt number or a higher one", id);
+        "the operation '%s' is already running with this or a higher attempt number", id);
 }
 
 int serve_claim(struct session *session, enum request_kind kind, const char *id, int64_t attempt) {

@@ -33,7 +33,7 @@ static int send_hello(struct session *session) {
 static int check_hello(struct session *session, struct message *message) {
     struct json json;
     if (json_read(&json, message->text, message->text_length) != 0) {
-        return session_violation(session, "a HELLO that is no JSON");
+        return session_violation(session, "a HELLO with invalid JSON");
     }
     const struct json_node *root = json_root(&json), *range = json_member(&json, root, "protocol");
     const struct json_node *lowest = json_first(&json, range), *highest = json_next(&json, lowest);
@@ -46,7 +46,7 @@ static int check_hello(struct session *session, struct message *message) {
         result = session_violation(session, "a HELLO without a protocol range");
     } else if (lowest->number > PROTOCOL_HIGHEST || highest->number < PROTOCOL_LOWEST) {
         result =
-            fail(&session->failure, "AGENT_INCOMPATIBLE", "the agent speaks protocol %d to %d, the host %lld to %lld",
+            fail(&session->failure, "AGENT_INCOMPATIBLE", "the agent supports protocol %d to %d, the host %lld to %lld",
                 PROTOCOL_LOWEST, PROTOCOL_HIGHEST, (long long)lowest->number, (long long)highest->number);
     } else {
         session->protocol = highest->number < PROTOCOL_HIGHEST ? (int)highest->number : PROTOCOL_HIGHEST;
@@ -117,7 +117,7 @@ static int run_operation(struct session *session, struct message *message) {
     int result;
     if (json_read(&open, message->text, message->text_length) != 0) {
         free(text);
-        return session_violation(session, "an OPEN that is no JSON");
+        return session_violation(session, "an OPEN with invalid JSON");
     }
     const char *kind = open_text(&open, "op", NULL, &session->failure);
     operation_fn *run = kind == NULL ? NULL : operation_find(kind);
@@ -127,7 +127,7 @@ static int run_operation(struct session *session, struct message *message) {
     } else if (run != NULL) {
         result = run_fenced(session, run, &open, generation);
     } else {
-        result = fail(&session->failure, "INVALID_SPEC", "the operation is none that this agent knows");
+        result = fail(&session->failure, "INVALID_SPEC", "the operation is unknown to this agent");
     }
     json_free(&open);
     free(text);
@@ -144,7 +144,7 @@ static int serve_operation(struct session *session) {
         return 0; /* of an operation that has ended */
     }
     if (message.type != FRAME_OPEN) {
-        return session_violation(session, "a frame that belongs to no operation");
+        return session_violation(session, "a frame outside an operation");
     }
     memset(&session->failure, 0, sizeof session->failure);
     session->answered = false;
@@ -174,7 +174,7 @@ void session_run(struct session *session) {
     struct message message;
     int result = send_hello(session) == 0 ? session_next(session, &message, HELLO_MS) : -1;
     if (result == 0 && message.type != FRAME_HELLO) {
-        result = session_violation(session, "the first frame is no HELLO");
+        result = session_violation(session, "the first frame is not HELLO");
     }
     if (result == 0) {
         result = check_hello(session, &message);

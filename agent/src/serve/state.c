@@ -67,7 +67,7 @@ static int check_format(struct state *state, struct failure *failure) {
         return fail_errno(failure, errno, "read", "agent/format");
     }
     if (length > 0 && strcmp(text, STATE_FORMAT) != 0) {
-        return fail(failure, "AGENT_INCOMPATIBLE", "the state directory has a format that this agent does not know");
+        return fail(failure, "AGENT_INCOMPATIBLE", "the state directory has a format that this agent does not support");
     }
     if (length <= 0 && write_durably(state->agent, "format", STATE_FORMAT, strlen(STATE_FORMAT)) != 0) {
         return fail_errno(failure, errno, "write", "agent/format");
@@ -102,7 +102,7 @@ int state_open(struct state *state, const char *path, struct failure *failure) {
     state->generations = create_folder(state->agent, "generation", 0700);
     if (state->volumes < 0 || state->processes < 0 || state->operations < 0 || state->results < 0 ||
         state->generations < 0) {
-        return fail_errno(failure, errno, "make the folders of", path);
+        return fail_errno(failure, errno, "create the folders of", path);
     }
     if (restrict_to_owner(state->root) != 0 || restrict_to_owner(state->volumes) != 0) {
         return fail_errno(failure, errno, "change the mode of", path);

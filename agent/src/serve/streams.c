@@ -11,10 +11,10 @@ void sending_begin(struct sending *sending, uint8_t stream, uint64_t from) {
 
 int sending_window(struct session *session, struct sending *sending, const struct window_frame *window) {
     if (window->limit < sending->limit) {
-        return session_violation(session, "a WINDOW whose limit goes back");
+        return session_violation(session, "a WINDOW whose limit decreases");
     }
     if (window->acknowledged > sending->sent) {
-        return session_violation(session, "a WINDOW that acknowledges what was not sent");
+        return session_violation(session, "a WINDOW that acknowledges bytes that were not sent");
     }
     sending->limit = window->limit;
     if (window->acknowledged > sending->acknowledged) {
@@ -25,7 +25,7 @@ int sending_window(struct session *session, struct sending *sending, const struc
 
 int sending_rewind(struct session *session, struct sending *sending, int64_t from) {
     if (from < 0 || (uint64_t)from < sending->acknowledged || (uint64_t)from > sending->produced) {
-        return session_violation(session, "a stream is to go on where it cannot");
+        return session_violation(session, "a stream cannot resume at the requested offset");
     }
     sending->sent = sending->acknowledged = (uint64_t)from;
     sending->ended = false;
@@ -100,12 +100,11 @@ int receiving_end(struct session *session, struct receiving *receiving, const st
     receiving->proven = end->proven;
     sha256_digest(&receiving->hash, digest);
     if (end->total != receiving->received) {
-        return fail(&session->failure, "DIGEST_MISMATCH", "the host sent %llu bytes by its count, %llu arrived",
+        return fail(&session->failure, "DIGEST_MISMATCH", "the host sent %llu bytes, but %llu arrived",
             (unsigned long long)end->total, (unsigned long long)receiving->received);
     }
     if (memcmp(digest, end->digest, sizeof digest) != 0) {
-        return fail(
-            &session->failure, "DIGEST_MISMATCH", "the digest of what arrived is not the one that the host says");
+        return fail(&session->failure, "DIGEST_MISMATCH", "the digest of the received bytes differs from the host's");
     }
     return 0;
 }

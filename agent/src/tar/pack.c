@@ -206,7 +206,7 @@ static int open_single(struct pack *pack, int root, const char *path, enum pack_
 static int open_at(struct pack *pack, int root, const char *path, enum pack_kind *kind, struct failure *failure) {
     struct stat status;
     if (fstat(root, &status) != 0) {
-        return fail_errno(failure, errno, "looking at a folder", NULL);
+        return fail_errno(failure, errno, "reading a folder's status", NULL);
     }
     pack->set_gid = (status.st_mode & S_ISGID) == 0 ? S_ISGID : 0;
     bool single;

@@ -335,7 +335,7 @@ static int header_block(struct tar_reader *reader, const uint8_t *block, struct 
         return closing_block(reader, failure);
     }
     if (reader->zero_blocks > 0) {
-        return fail(failure, "CORRUPT_ARCHIVE", "the archive goes on after its end");
+        return fail(failure, "CORRUPT_ARCHIVE", "the archive continues after its end");
     }
     if (tar_header_decode(block, &reader->header, failure) != 0) {
         return -1;
@@ -456,7 +456,7 @@ static int64_t take(struct tar_reader *reader, const uint8_t *bytes, size_t leng
 int tar_reader_feed(struct tar_reader *reader, const uint8_t *bytes, size_t length, struct failure *failure) {
     while (length > 0) {
         if (reader->state == BROKEN) {
-            return fail(failure, "IO_ERROR", "the archive was given up before");
+            return fail(failure, "IO_ERROR", "the archive has failed before");
         }
         int64_t taken = take(reader, bytes, length, failure);
         if (taken < 0) {
@@ -481,7 +481,7 @@ int tar_reader_finish(struct tar_reader *reader, bool proven, struct failure *fa
         return 0;
     }
     if (reader->state == BROKEN) {
-        return fail(failure, "IO_ERROR", "the archive was given up before");
+        return fail(failure, "IO_ERROR", "the archive has failed before");
     }
     if (reader->state == IN_CONTENT || reader->state == IN_SPARSE_BLOCKS || reader->state == IN_SPARSE_MAP) {
         fail(failure, "TRUNCATED_ARCHIVE", "the archive ends within an entry");
@@ -492,7 +492,7 @@ int tar_reader_finish(struct tar_reader *reader, bool proven, struct failure *fa
         return 0;
     }
     if (reader->zero_blocks > 0) {
-        return fail(failure, "CORRUPT_ARCHIVE", "the archive goes on after its end");
+        return fail(failure, "CORRUPT_ARCHIVE", "the archive continues after its end");
     }
     if (proven && reader->has_entries && is_between_entries(reader)) {
         return 0;

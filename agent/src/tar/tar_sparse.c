@@ -79,7 +79,7 @@ int tar_sparse_check(const struct tar_sparse *sparse, int64_t stored, struct fai
         }
     }
     if (!good || end > sparse->real_size || sum != stored) {
-        return fail(failure, "CORRUPT_ARCHIVE", "a sparse file's map doesn't fit its content");
+        return fail(failure, "CORRUPT_ARCHIVE", "a sparse file's map does not match its content");
     }
     return 0;
 }

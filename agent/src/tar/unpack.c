@@ -49,7 +49,7 @@ static int normal_path(
         return fail(failure, "UNSUPPORTED_ENTRY", "%s has a path of more than %zu bytes", what, unpack->path_max);
     }
     if (strncmp(path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0) {
-        return fail(failure, "UNSUPPORTED_ENTRY", "%s has a name that is reserved", what);
+        return fail(failure, "UNSUPPORTED_ENTRY", "%s has a reserved name", what);
     }
     return 0;
 }
@@ -190,7 +190,7 @@ static int on_end(void *context, struct failure *failure) {
     int error = unpack->written < unpack->size && ftruncate(file, unpack->size) != 0 ? errno : 0;
     int result = tree_file_end(file, unpack->path, &unpack->attributes, failure);
     if (error != 0) {
-        result = fail_errno(failure, error, "making a sparse file", unpack->path);
+        result = fail_errno(failure, error, "extending a sparse file", unpack->path);
     }
     return result == 0 ? 0 : fail_entry(failure, unpack->path);
 }

@@ -29,9 +29,9 @@ int transfer_claim(struct session *session, const struct json *open, struct tran
 
 static int fail_gone(struct session *session, enum gone_reason gone) {
     static const char *const WHY[] = {
-        [GONE_UNKNOWN] = "the agent does not know it: it was restarted, or nothing was ever begun",
-        [GONE_LEASE] = "no connection came back for it in time",
-        [GONE_ROOM] = "it waited for a connection, and its room was needed",
+        [GONE_UNKNOWN] = "the operation does not exist: the agent was restarted, or it was never begun",
+        [GONE_LEASE] = "no connection resumed it within its lease",
+        [GONE_ROOM] = "its space was needed while it waited for a connection",
     };
     return fail(&session->failure, "OPERATION_GONE", "%s", WHY[gone <= GONE_ROOM ? gone : GONE_UNKNOWN]);
 }

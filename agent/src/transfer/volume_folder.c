@@ -25,7 +25,7 @@ int volume_folder_open_damaged(
     close_fd(&volume->data);
     close_fd(&volume->folder);
     if (errno == ENOENT) {
-        return fail(failure, "VOLUME_NOT_FOUND", "there is no volume '%s' here", id);
+        return fail(failure, "VOLUME_NOT_FOUND", "the volume '%s' does not exist", id);
     }
     return fail_errno(failure, errno, "open the volume", id);
 }
@@ -78,7 +78,7 @@ int volume_folder_stage(const struct state *state, struct volume_folder *volume,
     volume->staging = open_own_folder(volume->folder, "staging");
     volume->staged = volume->staging < 0 ? -1 : create_folder(volume->staging, operation, 0700);
     if (volume->staged < 0) {
-        return fail_errno(failure, errno, "make the staging folder of the volume", volume->id);
+        return fail_errno(failure, errno, "create the staging folder of the volume", volume->id);
     }
     return empty_folder(volume->staged, progress, context, failure);
 }
@@ -188,7 +188,7 @@ static int discard_staged(void *context, const char *operation) {
         renameat(emptying->volume->staging, operation, emptying->volume->staging, name) == 0 || errno == ENOENT) {
         return 0;
     }
-    return fail_errno(emptying->failure, errno, "give up what was staged", NULL);
+    return fail_errno(emptying->failure, errno, "discard staged content", NULL);
 }
 
 /*

@@ -47,7 +47,7 @@ static int open_target_folder(struct commit *commit, struct failure *failure) {
         return 0;
     }
     if (errno == ENOTDIR || errno == ELOOP) {
-        return fail_path(failure, "PATH_CONFLICT", errno, "a folder is no longer one", commit->folder.path);
+        return fail_path(failure, "PATH_CONFLICT", errno, "a folder was replaced by another file", commit->folder.path);
     }
     return fail_errno(failure, errno, "opening a folder of the target", commit->folder.path);
 }
@@ -57,7 +57,7 @@ static int find_in_target(const struct commit *commit, struct stat *status, stru
     if (fstatat(commit->folder.folder, commit->walk.name, status, AT_SYMLINK_NOFOLLOW) == 0) {
         return S_ISDIR(status->st_mode) ? TARGET_FOLDER : TARGET_OTHER;
     }
-    return errno == ENOENT ? TARGET_NONE : fail_errno(failure, errno, "looking at the target", commit->walk.path);
+    return errno == ENOENT ? TARGET_NONE : fail_errno(failure, errno, "reading the target's status", commit->walk.path);
 }
 
 static int conflict(const struct commit *commit, bool staged_folder, struct failure *failure) {
@@ -71,7 +71,7 @@ static int staged_is_folder(const struct commit *commit, struct failure *failure
         return commit->walk.type == DT_DIR;
     }
     if (fstatat(commit->walk.folder, commit->walk.name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        return fail_errno(failure, errno, "looking at a staged file", commit->walk.path);
+        return fail_errno(failure, errno, "reading a staged file's status", commit->walk.path);
     }
     return S_ISDIR(status.st_mode);
 }
@@ -99,7 +99,7 @@ static int journal_folder(
     struct commit *commit, enum found found, const struct stat *existing, struct failure *failure) {
     struct stat staged;
     if (fstatat(commit->walk.folder, commit->walk.name, &staged, AT_SYMLINK_NOFOLLOW) != 0) {
-        return fail_errno(failure, errno, "looking at a staged folder", commit->walk.path);
+        return fail_errno(failure, errno, "reading a staged folder's status", commit->walk.path);
     }
     /* Moving a folder to another parent requires write permission on it. */
     if (found == TARGET_NONE && (staged.st_mode & 0200) != 0) {
@@ -210,7 +210,7 @@ static int visit_staged(
 static int journal_target(struct commit *commit, struct failure *failure) {
     struct stat status;
     if (fstat(commit->target, &status) != 0) {
-        return fail_errno(failure, errno, "looking at the target", NULL);
+        return fail_errno(failure, errno, "reading the target's status", NULL);
     }
     if ((status.st_mode & 0300) == 0300) {
         return 0;
@@ -229,12 +229,12 @@ static int make_folder_writable(int root, const char *path, struct failure *fail
     }
     if (parent < 0 || fstatat(parent, base, &status, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno != ENOENT) {
-            result = fail_errno(failure, errno, "opening up a folder", path);
+            result = fail_errno(failure, errno, "making a folder writable", path);
         }
     } else if (S_ISDIR(status.st_mode) && (status.st_mode & 0700) != 0700) {
         /* A folder of another user: the attempt to write to it shows whether that is permitted. */
         if (fchmodat(parent, base, (status.st_mode & 07777) | 0700, AT_SYMLINK_NOFOLLOW) != 0 && errno != EPERM) {
-            result = fail_errno(failure, errno, "opening up a folder", path);
+            result = fail_errno(failure, errno, "making a folder writable", path);
         }
     }
     close_fd(&parent);
@@ -301,7 +301,7 @@ static int reserve_room(const struct commit *commit, struct failure *failure) {
         return file;
     }
     close_fd(&file);
-    return error != ENOSPC && error != EDQUOT ? -1 : fail_errno(failure, error, "reserving room for a commit", NULL);
+    return error != ENOSPC && error != EDQUOT ? -1 : fail_errno(failure, error, "reserving space for a commit", NULL);
 }
 
 static int run(struct commit *commit, bool resumed, int (*ready)(void *context, struct failure *failure), void *context,

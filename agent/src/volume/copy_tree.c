@@ -227,7 +227,7 @@ static int copy_entry(struct copying *copying, int folder, const char *name, uns
     const char *to_path, struct failure *failure) {
     struct stat status;
     if (strncmp(to_path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0) {
-        return fail_path(failure, "UNSUPPORTED_ENTRY", 0, "a file has a name that is reserved", path);
+        return fail_path(failure, "UNSUPPORTED_ENTRY", 0, "a file has a reserved name", path);
     }
     if (strlen(to_path) > copying->path_max) {
         return fail_path(failure, "UNSUPPORTED_ENTRY", ENAMETOOLONG, "a path would be longer than 4095 bytes", path);

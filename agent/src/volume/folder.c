@@ -44,12 +44,12 @@ static int create_step(void *context, int parent, const char *name, const char *
 
 static int fail_create(int error, const char *path, struct failure *failure) {
     if (error == ENOTDIR) {
-        return fail_path(failure, "PATH_CONFLICT", error, "a folder is wanted where a file is", path);
+        return fail_path(failure, "PATH_CONFLICT", error, "a path leads through a file", path);
     }
     if (error == ELOOP) {
         return fail_path(failure, "UNSAFE_PATH", error, "a path leads through a symbolic link", path);
     }
-    return fail_errno(failure, error, "making a folder", path);
+    return fail_errno(failure, error, "creating a folder", path);
 }
 
 static int create_folders(int root, const char *path, struct folders_created *made, struct failure *failure) {
@@ -127,8 +127,8 @@ int folder_open(int root, const char *path, struct folders_created *made, struct
         return fail_path(failure, "UNSAFE_PATH", errno, "a path leads through a symbolic link", path);
     }
     if (errno == ENOTDIR) {
-        return fail_path(failure, made != NULL ? "PATH_CONFLICT" : "FILE_NOT_FOUND", errno,
-            "a folder is wanted where a file is", path);
+        return fail_path(
+            failure, made != NULL ? "PATH_CONFLICT" : "FILE_NOT_FOUND", errno, "a path leads through a file", path);
     }
     return fail_errno(failure, errno, "opening a folder", path);
 }

@@ -64,7 +64,7 @@ static int grow(struct links *links, struct failure *failure) {
     size_t capacity = links->capacity == 0 ? SLOTS_FIRST : links->capacity * 2;
     struct link_slot *slots = new_table(links->folder, capacity * sizeof *slots);
     if (slots == NULL) {
-        return fail(failure, "IO_ERROR", "no room for a table of %zu hard links", capacity);
+        return fail(failure, "IO_ERROR", "no space for a table of %zu hard links", capacity);
     }
     for (size_t i = 0; i < links->capacity; i++) {
         const struct link_slot *old = &links->slots[i];

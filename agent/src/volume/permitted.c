@@ -32,12 +32,12 @@ int permitted_replace(int folder, const struct stat *replaced, const char *path,
         return 0;
     }
     if (fstat(folder, &status) != 0) {
-        return fail_errno(failure, errno, "looking at a folder of the target", path);
+        return fail_errno(failure, errno, "reading the status of a folder of the target", path);
     }
     if ((status.st_mode & S_ISVTX) == 0 || may_change(folder, ".", &status)) {
         return 0;
     }
-    return fail_errno(failure, EPERM, "a file of the target belongs to somebody else", path);
+    return fail_errno(failure, EPERM, "a file of the target belongs to another user", path);
 }
 
 int permitted_change(
@@ -46,5 +46,5 @@ int permitted_change(
         return 0;
     }
     return fail_errno(
-        failure, EPERM, "a folder of the target belongs to somebody else, so its mode and time cannot be set", path);
+        failure, EPERM, "a folder of the target belongs to another user, so its mode and time cannot be set", path);
 }

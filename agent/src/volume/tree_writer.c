@@ -18,7 +18,7 @@ int tree_open(struct tree_writer *writer, int root, bool keep_owner, struct fail
     *writer = (struct tree_writer){.root = root, .keep_owner = keep_owner && geteuid() == 0, .parent.folder = -1};
     spool_open(&writer->folders, root);
     if (fstat(root, &status) != 0) {
-        return fail_errno(failure, errno, "looking at a folder", NULL);
+        return fail_errno(failure, errno, "reading a folder's status", NULL);
     }
     writer->inherited = status.st_mode & S_ISGID;
     writer->umask = umask(0);
@@ -40,9 +40,9 @@ static int fail_create(struct failure *failure, int error, const char *path) {
         return fail_path(failure, "PATH_CONFLICT", error, "an entry's path leads through a file", path);
     }
     if (error == ENAMETOOLONG) {
-        return fail_path(failure, "UNSUPPORTED_ENTRY", error, "making an entry", path);
+        return fail_path(failure, "UNSUPPORTED_ENTRY", error, "creating an entry", path);
     }
-    return fail_errno(failure, error, "making an entry", path);
+    return fail_errno(failure, error, "creating an entry", path);
 }
 
 struct creation {
@@ -224,7 +224,8 @@ int tree_hard_link(struct tree_writer *writer, const char *path, const char *exi
             failure, "UNSAFE_ARCHIVE_PATH", error, "a hard link's target leads through a symbolic link", existing);
     }
     if (error == ENOENT || error == ENOTDIR || error == EPERM) {
-        return fail_path(failure, "CORRUPT_ARCHIVE", error, "a hard link's target is no file of the archive", existing);
+        return fail_path(
+            failure, "CORRUPT_ARCHIVE", error, "a hard link's target is not a file of the archive", existing);
     }
     return fail_create(failure, error, path);
 }

@@ -27,14 +27,14 @@ static size_t room(const struct walk *walk) {
 static int push(struct walk *walk, int folder, struct failure *failure) {
     struct stat status;
     if (fstat(folder, &status) != 0) {
-        return fail_errno(failure, errno, "looking at a folder", walk->path);
+        return fail_errno(failure, errno, "reading a folder's status", walk->path);
     }
     if (walk->depth == walk->capacity) {
         /* Bounded by PATH_LENGTH_MAX: a component has at least two bytes. */
         size_t capacity = walk->capacity == 0 ? 16 : walk->capacity * 2;
         struct walk_frame *grown = realloc(walk->frames, capacity * sizeof *grown);
         if (grown == NULL) {
-            return fail(failure, "IO_ERROR", "no memory for going through folders");
+            return fail(failure, "IO_ERROR", "no memory for visiting folders");
         }
         walk->frames = grown;
         walk->capacity = capacity;

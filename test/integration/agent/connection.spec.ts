@@ -115,13 +115,13 @@ describe('a connection to the agent', function () {
     expect(await violation(Buffer.from([2, 0, 1, 0, 0, 0, 0, 0]))).to.contain('reserved');
     expect(await violation(Buffer.from([2, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]))).to.contain('too long');
     expect(await violation(Buffer.from([14, 0, 0, 0, 7, 0, 0, 0]))).to.contain('length');
-    expect(await violation(encodeFrame(frameType.hello, Buffer.from('{}')))).to.contain('belongs to no operation');
+    expect(await violation(encodeFrame(frameType.hello, Buffer.from('{}')))).to.contain('outside an operation');
     expect(
       await violation(encodeFrame(frameType.open, Buffer.from('{"op":"sta'), 1), encodeFrame(frameType.cancel)),
     ).to.contain('middle of a JSON');
-    expect(await violation(encodeFrame(frameType.open, Buffer.from('{"op"')))).to.contain('no JSON');
-    expect(await violation(encodeFrame(frameType.open, Buffer.from('['.repeat(100_000))))).to.contain('no JSON');
-    expect(await violation(encodeData(0, 0, Buffer.from('x')))).to.contain('belongs to no operation');
+    expect(await violation(encodeFrame(frameType.open, Buffer.from('{"op"')))).to.contain('invalid JSON');
+    expect(await violation(encodeFrame(frameType.open, Buffer.from('['.repeat(100_000))))).to.contain('invalid JSON');
+    expect(await violation(encodeData(0, 0, Buffer.from('x')))).to.contain('outside an operation');
     expect(await violation(Buffer.from('GET / HTTP/1.1\r\n\r\n'))).to.contain('a frame');
   });
 

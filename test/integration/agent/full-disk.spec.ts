@@ -92,7 +92,8 @@ describe('a process on a full disk', function () {
     [{ columns: 80, rows: 24 }, 10_000],
   ] as const)
     it(`loses nothing of what it printed before it ended ${tty === undefined ? 'into pipes' : 'on a terminal'}, however late there is room`, async () => {
-      const script = `${fill()}; until [ -e ${limited.folder}/print ]; do sleep 0.01; done; head -c ${count} /dev/zero | tr '\\0' x; exit 4`;
+      // The status of the process needs its pid file, which is written after the command has begun.
+      const script = `until [ -s ${record('last', 'pid')} ]; do sleep 0.01; done; ${fill()}; until [ -e ${limited.folder}/print ]; do sleep 0.01; done; head -c ${count} /dev/zero | tr '\\0' x; exit 4`;
       await connection.start('last', ['sh', '-c', script], { tty });
       await until('the disk is full', async () => Number((await connection.call({ op: 'status' }))['freeBytes']) === 0);
       const command = Number(await readFile(record('last', 'pid'), 'utf8'));

@@ -336,7 +336,7 @@ describe('a transfer that loses its connection', function () {
       await parked(1);
       await until('it is dropped', async () => (await staged('lease')).length === 0);
       const failure = await failureOf(openUpload('lease', { attempt: 2, resume: true }));
-      expect(failure.facts).to.include({ code: 'OPERATION_GONE', message: 'no connection came back for it in time' });
+      expect(failure.facts).to.include({ code: 'OPERATION_GONE', message: 'no connection resumed it within its lease' });
     });
 
     it('ends at once without a lease, and when the host says goodbye', async () => {
@@ -399,7 +399,7 @@ describe('a transfer that loses its connection', function () {
       const failure = await failureOf((await open('waits', { attempt: 2, resume: true })).opened());
       expect(failure.facts).to.include({
         code: 'OPERATION_GONE',
-        message: 'it waited for a connection, and its room was needed',
+        message: 'its space was needed while it waited for a connection',
       });
     });
 
@@ -416,7 +416,7 @@ describe('a transfer that loses its connection', function () {
       const failure = await failureOf(openUpload('first', { attempt: 2, resume: true }));
       expect(failure.facts).to.include({
         code: 'OPERATION_GONE',
-        message: 'it waited for a connection, and its room was needed',
+        message: 'its space was needed while it waited for a connection',
       });
       for (let index = 0; index < 16; index += 1) await other.call({ op: 'remove', operation: `many-${index}` });
       expect(await statusOf()).to.include({ parked: 0 });
