@@ -7,25 +7,17 @@ import { expect } from 'chai';
 
 import { type AgentConnection, failureOf } from '../../support/agent-connection.ts';
 import { frameType } from '../../support/agent-frames.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
 describe('claims on an operation', function () {
   this.timeout(20_000);
 
-  let agent: AgentProcess;
-  let connection: AgentConnection;
+  const agent = withAgent({ per: 'test' });
 
   beforeEach(async () => {
-    agent = await AgentProcess.start();
-    connection = await agent.connect();
-    await connection.receive({ id: 'content', volume: 'from' }, await tarOf({ file: 'content' }));
-  });
-
-  afterEach(async () => {
-    connection.destroy();
-    await agent[Symbol.asyncDispose]();
-    expect(agent.stderr).to.equal('');
+    await agent.connection.receive({ id: 'content', volume: 'from' }, await tarOf({ file: 'content' }));
   });
 
   const sessions = async (): Promise<number[]> =>
@@ -62,16 +54,16 @@ describe('claims on an operation', function () {
     await store('kept', uptime - 86_000);
     await store('old', uptime - 87_000);
     // The end of an upload looks for those that are too old.
-    await connection.receive({ id: 'next', volume: 'to', leaseMs: 1000 }, await tarOf({ file: 'next' }));
+    await agent.connection.receive({ id: 'next', volume: 'to', leaseMs: 1000 }, await tarOf({ file: 'next' }));
     await until('the old one is gone', async () => !(await exists(join(agent.folder, 'agent/results/old'))));
     const again = { op: 'receive', volume: 'to', path: '', attempt: 2, resume: true, leaseMs: 1000 };
-    expect(await connection.call({ ...again, id: 'kept' })).to.deep.equal(result);
-    expect((await failureOf(connection.call({ ...again, id: 'old' }))).code).to.equal('OPERATION_GONE');
+    expect(await agent.connection.call({ ...again, id: 'kept' })).to.deep.equal(result);
+    expect((await failureOf(agent.connection.call({ ...again, id: 'old' }))).code).to.equal('OPERATION_GONE');
     // A new start of the agent, perhaps after another boot, counts anew.
     await store('booted', uptime - 87_000);
     await agent.killAndRestart();
-    connection = await agent.connect();
-    await connection.receive({ id: 'last', volume: 'to', leaseMs: 1000 }, await tarOf({ file: 'last' }));
-    expect(await connection.call({ ...again, id: 'booted' })).to.deep.equal(result);
+    agent.connection = await agent.connect();
+    await agent.connection.receive({ id: 'last', volume: 'to', leaseMs: 1000 }, await tarOf({ file: 'last' }));
+    expect(await agent.connection.call({ ...again, id: 'booted' })).to.deep.equal(result);
   });
 });

@@ -1,21 +1,13 @@
 import { expect } from 'chai';
 import { failureOf } from '../../support/agent-connection.ts';
 import { encodeData, encodeEnd, encodeFrame, encodeJson, frameType, sha256 } from '../../support/agent-frames.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { AgentProcess } from '../../support/agent-process.ts';
 
 describe('a connection to the agent', function () {
   this.timeout(20_000);
 
-  let agent: AgentProcess;
-
-  before(async () => {
-    agent = await AgentProcess.start();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-    expect(agent.stderr).to.equal('');
-  });
+  const agent = withAgent({ connects: false });
 
   const violation = async (...bytes: Uint8Array[]): Promise<string> => {
     const connection = await agent.connect();

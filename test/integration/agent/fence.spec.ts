@@ -8,6 +8,7 @@ import { expect } from 'chai';
 
 import { type AgentConnection, Feeder, failureOf, type Json } from '../../support/agent-connection.ts';
 import { decodeWindow, encodeData, encodeEnd, encodeFrame, frameType } from '../../support/agent-frames.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 import { agentSessions } from '../../support/agent-sessions.ts';
 import { AgentSyscalls } from '../../support/agent-syscalls.ts';
@@ -18,22 +19,13 @@ const leaseMs = 60_000;
 describe('the fence of the agent', function () {
   this.timeout(60_000);
 
-  let agent: AgentProcess;
+  const agent = withAgent({ per: 'test', connects: false });
   let archive: Buffer;
   let digest: Buffer;
 
   before(async () => {
     archive = await tarOf({ big: randomBytes(3_000_000), small: 'small' });
     digest = createHash('sha256').update(archive).digest();
-  });
-
-  beforeEach(async () => {
-    agent = await AgentProcess.start();
-  });
-
-  afterEach(async () => {
-    await agent[Symbol.asyncDispose]();
-    expect(agent.stderr).to.equal('');
   });
 
   const dataOf = (volume: string): string => join(agent.folder, 'volumes', volume, 'data');
@@ -207,7 +199,7 @@ describe('the fence of the agent', function () {
 
   it('is answered only when an older operation is gone, refuses those that wait, and answers pings meanwhile', async () => {
     const older = await beginUpload('up', { generation: 1 });
-    const [stopped] = await agentSessions(agent);
+    const [stopped] = await agentSessions(agent.process);
     if (stopped === undefined) throw new Error('no session');
     process.kill(stopped, 'SIGSTOP');
     try {
@@ -239,7 +231,7 @@ describe('the fence of the agent', function () {
 
   it('gives way to a higher fence that comes while it waits', async () => {
     const older = await beginUpload('up', { generation: 1 });
-    const [stopped] = await agentSessions(agent);
+    const [stopped] = await agentSessions(agent.process);
     if (stopped === undefined) throw new Error('no session');
     process.kill(stopped, 'SIGSTOP');
     const lower = await agent.connect();

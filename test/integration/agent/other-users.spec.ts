@@ -9,6 +9,7 @@ import { expect } from 'chai';
 
 import { failureOf } from '../../support/agent-connection.ts';
 import { AgentProcess, agentBinary, exists, until } from '../../support/agent-process.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { tarOf } from '../../support/tar.ts';
 
 const other = 12_345;
@@ -107,18 +108,13 @@ describe('another user of the pod', function () {
   });
 
   context('whose link is on the way to a directory of a command', () => {
-    let agent: AgentProcess;
+    const agent = withAgent({ per: 'test', connects: false, mayReport: true });
     let place: string;
 
     beforeEach(async () => {
-      agent = await AgentProcess.start();
       place = join(folder, 'place');
       await mkdir(place);
       await mkdir(join(folder, 'target'));
-    });
-
-    afterEach(async () => {
-      await agent[Symbol.asyncDispose]();
     });
 
     async function link(owner: number, name = 'link', target = join(folder, 'target')): Promise<string> {

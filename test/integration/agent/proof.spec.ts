@@ -6,21 +6,17 @@ import { expect } from 'chai';
 
 import type { AgentConnection } from '../../support/agent-connection.ts';
 import { decodeWindow, encodeData, encodeEnd, frameType, sha256 } from '../../support/agent-frames.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { AgentProcess } from '../../support/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
 describe('an upload', () => {
-  let agent: AgentProcess;
-  let connection: AgentConnection;
+  const agent = withAgent({ per: 'test' });
 
   beforeEach(async () => {
-    agent = await AgentProcess.start();
-    connection = await agent.connect();
-    connection.open({ op: 'receive', id: 'upload', attempt: 1, volume: 'v', path: '' });
-    await connection.opened();
+    agent.connection.open({ op: 'receive', id: 'upload', attempt: 1, volume: 'v', path: '' });
+    await agent.connection.opened();
   });
-
-  afterEach(() => agent[Symbol.asyncDispose]());
 
   const files = () => readdir(join(agent.folder, 'volumes/v/data'));
 
@@ -30,10 +26,10 @@ describe('an upload', () => {
   ] as const)
     it(`is refused where the host counts ${what} bytes than arrived, whatever its digest`, async () => {
       const archive = await tarOf({ file: 'content' });
-      await connection.expect(frameType.window);
-      connection.write(encodeData(0, 0, archive));
-      connection.write(encodeEnd(0, archive.length + difference, sha256(archive)));
-      expect(await connection.expectJson(frameType.error)).to.include({ code: 'DIGEST_MISMATCH' });
+      await agent.connection.expect(frameType.window);
+      agent.connection.write(encodeData(0, 0, archive));
+      agent.connection.write(encodeEnd(0, archive.length + difference, sha256(archive)));
+      expect(await agent.connection.expectJson(frameType.error)).to.include({ code: 'DIGEST_MISMATCH' });
       expect(await files()).to.deep.equal([]);
     });
 });

@@ -7,6 +7,7 @@ import { expect } from 'chai';
 
 import { type AgentConnection, AgentFailure, Feeder, failureOf, type Json } from '../../support/agent-connection.ts';
 import { decodeWindow, frameType } from '../../support/agent-frames.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 import { agentSessions } from '../../support/agent-sessions.ts';
 import { AgentSyscalls } from '../../support/agent-syscalls.ts';
@@ -19,7 +20,7 @@ const resultOfUpload = { bytes: 10_240, sha256: 'ab'.repeat(32), entries: 1, exp
 describe('a commit of the agent that was cut short', function () {
   this.timeout(30_000);
 
-  let agent: AgentProcess;
+  const agent = withAgent({ per: 'test', mayReport: true });
   let syscalls: AgentSyscalls | string;
 
   before(async () => {
@@ -30,14 +31,7 @@ describe('a commit of the agent that was cut short', function () {
     if (typeof syscalls !== 'string') await syscalls[Symbol.asyncDispose]();
   });
 
-  beforeEach(async () => {
-    agent = await AgentProcess.start();
-    await (await agent.connect()).bye(); // it has begun
-  });
-
-  afterEach(async () => {
-    await agent[Symbol.asyncDispose]();
-  });
+  beforeEach(() => agent.connection.bye());
 
   const at = (...parts: string[]): string => join(agent.folder, ...parts);
   const markers = async (): Promise<string[]> => readdir(at('agent/operations'));
@@ -88,9 +82,8 @@ describe('a commit of the agent that was cut short', function () {
       console.log(`      skipped: ${unfit}`);
       context.skip();
     }
-    await agent[Symbol.asyncDispose]();
     const file = unfit.file();
-    agent = await AgentProcess.start({ wrapper: unfit.holding(call, name, file) });
+    await agent.start({ wrapper: unfit.holding(call, name, file) });
     return file;
   }
 
@@ -199,7 +192,7 @@ describe('a commit of the agent that was cut short', function () {
     const connection = await agent.connect();
     connection.open({ op: 'remove', volume: 'v' });
     await until('the removal is held', () => exists(`${file}.held`));
-    for (const session of await agentSessions(agent)) process.kill(session, 'SIGKILL');
+    for (const session of await agentSessions(agent.process)) process.kill(session, 'SIGKILL');
     await agent.killAndRestart();
     await writeFile(file, '');
     const next = await agent.connect();
@@ -243,7 +236,7 @@ describe('a commit of the agent that was cut short', function () {
     await until('the commit is held', () => exists(`${file}.held`));
     const other = await agent.connect();
     await other.send({ id: 'look', volume: 'v' }); // a commit that goes on is no damage
-    const [session] = await agentSessions(agent);
+    const [session] = await agentSessions(agent.process);
     if (session === undefined) throw new Error('no session');
     process.kill(session, 'SIGKILL');
     await connection.ended;
@@ -269,7 +262,7 @@ describe('a commit of the agent that was cut short', function () {
       .slice(0, 4000);
     const connection = await begin('up', { held: 'held' }, { path });
     await until('the commit is held', () => exists(`${file}.held`));
-    for (const session of await agentSessions(agent)) process.kill(session, 'SIGKILL');
+    for (const session of await agentSessions(agent.process)) process.kill(session, 'SIGKILL');
     await agent.killAndRestart();
     await writeFile(file, '');
     const next = await agent.connect();

@@ -4,23 +4,16 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { encodeFrame, frameType } from '../../support/agent-frames.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
 describe('what the agent holds', function () {
   this.timeout(20_000);
 
-  let agent: AgentProcess;
+  const agent = withAgent({ per: 'test' });
 
-  beforeEach(async () => {
-    agent = await AgentProcess.start();
-    await (await agent.connect()).bye();
-  });
-
-  afterEach(async () => {
-    await agent[Symbol.asyncDispose]();
-    expect(agent.stderr).to.equal('');
-  });
+  beforeEach(() => agent.connection.bye());
 
   const descriptors = async (): Promise<number> => (await readdir(`/proc/${agent.pid}/fd`)).length;
 

@@ -15,6 +15,7 @@ import {
   encodeFrame,
   frameType,
 } from '../../support/agent-frames.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { AgentProcess, until } from '../../support/agent-process.ts';
 import { LimitedFolder } from '../../support/limited-folder.ts';
 import { tarOf } from '../../support/tar.ts';
@@ -24,34 +25,19 @@ const leaseMs = 60_000;
 describe('a transfer that loses its connection', function () {
   this.timeout(30_000);
 
-  let agent: AgentProcess;
-  let other: AgentConnection;
+  const agent = withAgent();
   let archive: Buffer;
   let digest: Buffer;
 
   before(async () => {
-    agent = await AgentProcess.start();
     archive = await tarOf({ big: randomBytes(3_000_000), small: 'small' });
     digest = createHash('sha256').update(archive).digest();
-  });
-
-  beforeEach(async () => {
-    other = await agent.connect();
-  });
-
-  afterEach(() => {
-    other.destroy();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-    expect(agent.stderr).to.equal('');
   });
 
   const dataOf = (volume: string): string => join(agent.folder, 'volumes', volume, 'data');
   const staged = async (volume: string): Promise<string[]> =>
     readdir(join(agent.folder, 'volumes', volume, 'staging')).catch(() => []);
-  const statusOf = async (): Promise<Json> => other.call({ op: 'status' });
+  const statusOf = async (): Promise<Json> => agent.connection.call({ op: 'status' });
   const parked = async (count: number): Promise<void> => {
     await until(`${count} are parked`, async () => (await statusOf())['parked'] === count);
   };
@@ -248,7 +234,7 @@ describe('a transfer that loses its connection', function () {
     }
 
     it('goes on from where the host is, also when END had come', async () => {
-      const whole = (await other.send({ id: 'whole', volume: 'down' })).archive;
+      const whole = (await agent.connection.send({ id: 'whole', volume: 'down' })).archive;
       const parts: Buffer[] = [];
       let received = 0;
       let ends = 0;
@@ -367,7 +353,7 @@ describe('a transfer that loses its connection', function () {
       await parked(1);
       const running = await beginUpload('running');
       for (const operation of ['parked', 'running', 'unknown'])
-        expect(await other.call({ op: 'remove', operation })).to.deep.equal({});
+        expect(await agent.connection.call({ op: 'remove', operation })).to.deep.equal({});
       await running.ended;
       expect([await staged('parked'), await staged('running')]).to.deep.equal([[], []]);
       expect(await statusOf()).to.include({ operations: 0, parked: 0 });
@@ -418,7 +404,7 @@ describe('a transfer that loses its connection', function () {
         code: 'OPERATION_GONE',
         message: 'its space was needed while it waited for a connection',
       });
-      for (let index = 0; index < 16; index += 1) await other.call({ op: 'remove', operation: `many-${index}` });
+      for (let index = 0; index < 16; index += 1) await agent.connection.call({ op: 'remove', operation: `many-${index}` });
       expect(await statusOf()).to.include({ parked: 0 });
     });
   });

@@ -7,14 +7,13 @@ import { expect } from 'chai';
 
 import { type AgentConnection, failureOf } from '../../support/agent-connection.ts';
 import { AgentProcess } from '../../support/agent-process.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 
 const isRoot = process.getuid?.() === 0;
 
 describe('starting a process', function () {
   this.timeout(20_000);
 
-  let agent: AgentProcess;
-  let connection: AgentConnection;
   let folder: string;
   let count = 0;
 
@@ -22,7 +21,7 @@ describe('starting a process', function () {
     args: readonly unknown[],
     more = {},
   ): Promise<{ stdout: string; stderr: string; exitStatus: unknown; signal: unknown }> => {
-    const { stdout, stderr, result } = await connection.run(`run-${count++}`, args, more);
+    const { stdout, stderr, result } = await agent.connection.run(`run-${count++}`, args, more);
     return {
       stdout: stdout.toString(),
       stderr: stderr.toString(),
@@ -34,22 +33,20 @@ describe('starting a process', function () {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'kw-agent-files-'));
     await chmod(folder, 0o777);
-    agent = await AgentProcess.start({
+  });
+
+  const agent = withAgent({
+    options: () => ({
       env: {
         ...process.env,
         KW_PATH_MAP: `/mapped\t${folder}\n/mapped/deep\t${folder}/other`,
         FROM_CONTAINER: 'yes',
         OVERRIDDEN: 'old',
       },
-    });
-    connection = await agent.connect();
+    }),
   });
 
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true });
-    expect(agent.stderr).to.equal('');
-  });
+  after(() => rm(folder, { recursive: true }));
 
   it('gives both outputs and the exit status', async () => {
     expect(await run(['sh', '-c', 'echo out; echo err >&2; exit 7'])).to.deep.equal({
@@ -65,7 +62,7 @@ describe('starting a process', function () {
   });
 
   it('passes arguments as they are, also those that are no UTF-8', async () => {
-    const { stdout } = await connection.run('bytes', [
+    const { stdout } = await agent.connection.run('bytes', [
       'printf',
       '%s|',
       'a b',
@@ -86,7 +83,7 @@ describe('starting a process', function () {
       { args: ['true'], dir: 'relative' },
       { args: 'true' },
     ])
-      expect((await failureOf(connection.call({ op: 'start', process: 'invalid', ...more }))).code).to.equal(
+      expect((await failureOf(agent.connection.call({ op: 'start', process: 'invalid', ...more }))).code).to.equal(
         'INVALID_SPEC',
       );
   });
@@ -94,7 +91,7 @@ describe('starting a process', function () {
   it('names env where an entry, or all of it together, is too long for the kernel', async () => {
     const entries = Array.from({ length: 40 }, (_, index) => `V${index}=${'x'.repeat(100_000)}`);
     for (const env of [[`LONG=${'x'.repeat(131_072)}`], entries]) {
-      const error = await failureOf(connection.start('too-long', ['true'], { env }));
+      const error = await failureOf(agent.connection.start('too-long', ['true'], { env }));
       expect(error.facts).to.include({ code: 'INVALID_SPEC', path: 'env', errnoName: 'E2BIG' });
     }
   });
@@ -123,7 +120,7 @@ describe('starting a process', function () {
   it('looks the executable up in the PATH of the command', async () => {
     await writeFile(join(folder, 'tool'), '#!/bin/sh\necho found\n', { mode: 0o755 });
     expect((await run(['tool'], { env: [`PATH=/nowhere:${folder}`] })).stdout).to.equal('found\n');
-    expect((await failureOf(connection.start('not-in-path', ['tool']))).code).to.equal('EXECUTABLE_NOT_FOUND');
+    expect((await failureOf(agent.connection.start('not-in-path', ['tool']))).code).to.equal('EXECUTABLE_NOT_FOUND');
   });
 
   it('tells apart why a command cannot be executed, and leaves nothing behind', async () => {
@@ -131,7 +128,7 @@ describe('starting a process', function () {
     await writeFile(join(folder, 'not-executable'), '#!/bin/sh\n', { mode: 0o644 });
     await writeFile(join(folder, 'garbage'), 'garbage', { mode: 0o755 });
     const failure = async (...args: string[]): Promise<unknown> =>
-      (await failureOf(connection.start('cannot', args))).code;
+      (await failureOf(agent.connection.start('cannot', args))).code;
     expect(await failure('no-such-program')).to.equal('EXECUTABLE_NOT_FOUND');
     expect(await failure('/no/such/program')).to.equal('EXECUTABLE_NOT_FOUND');
     expect(await failure('/etc/passwd/program')).to.equal('EXECUTABLE_NOT_FOUND');
@@ -139,22 +136,22 @@ describe('starting a process', function () {
     expect(await failure(join(folder, 'garbage'))).to.equal('WRONG_FORMAT');
     expect(await failure(join(folder, 'not-executable'))).to.equal('NOT_PERMITTED');
     expect(await failure(folder)).to.equal('NOT_PERMITTED');
-    expect((await failureOf(connection.start('cannot', ['true'], { dir: '/etc/passwd/below' }))).code).to.equal(
+    expect((await failureOf(agent.connection.start('cannot', ['true'], { dir: '/etc/passwd/below' }))).code).to.equal(
       'BAD_DIRECTORY',
     );
-    expect((await failureOf(connection.start('cannot', ['true'], { user: 'no-such-user' }))).code).to.equal(
+    expect((await failureOf(agent.connection.start('cannot', ['true'], { user: 'no-such-user' }))).code).to.equal(
       'USER_NOT_FOUND',
     );
-    expect((await failureOf(connection.start('cannot', ['true'], { user: '0:no-such-group' }))).code).to.equal(
+    expect((await failureOf(agent.connection.start('cannot', ['true'], { user: '0:no-such-group' }))).code).to.equal(
       'USER_NOT_FOUND',
     );
-    expect((await failureOf(connection.attach('cannot'))).code).to.equal('PROCESS_NOT_FOUND');
+    expect((await failureOf(agent.connection.attach('cannot'))).code).to.equal('PROCESS_NOT_FOUND');
     // The id may be used again after all that.
-    expect((await connection.run('cannot', ['echo', 'can'])).stdout.toString()).to.equal('can\n');
+    expect((await agent.connection.run('cannot', ['echo', 'can'])).stdout.toString()).to.equal('can\n');
   });
 
   it('says which errno and path made it fail', async () => {
-    expect((await failureOf(connection.start('why', ['/no/such/program']))).facts).to.include({
+    expect((await failureOf(agent.connection.start('why', ['/no/such/program']))).facts).to.include({
       errno: 2,
       errnoName: 'ENOENT',
       path: '/no/such/program',
@@ -174,9 +171,9 @@ describe('starting a process', function () {
       connections.map((other) => other.start('race', ['sh', '-c', `echo started >>${marks}`])),
     );
     expect(answers.filter((answer) => answer['started'] === true)).to.have.length(1);
-    await connection.attach('race');
+    await agent.connection.attach('race');
     expect(await readFile(marks, 'utf8')).to.equal('started\n');
-    expect(await connection.start('race', ['anything'])).to.deep.equal({ started: false, process: 'race' });
+    expect(await agent.connection.start('race', ['anything'])).to.deep.equal({ started: false, process: 'race' });
     await Promise.all(connections.map((other) => other.bye()));
   });
 

@@ -11,15 +11,7 @@ import { TarAgent } from './tar-volume.ts';
 const SIZE = 3_000_000;
 
 describe('a volume that changes while it is sent', () => {
-  let agent: TarAgent;
-
-  before(async () => {
-    agent = await TarAgent.start();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-  });
+  const agent = TarAgent.forSuite();
 
   const path = (folder: string, name: string): string => join(folder, name);
 

@@ -11,15 +11,7 @@ const deep = `${'d'.repeat(60)}/`.repeat(3);
 const long = `${deep}${'n'.repeat(120)}`;
 
 describe('unpacking archives of other programs', () => {
-  let agent: TarAgent;
-
-  before(async () => {
-    agent = await TarAgent.start();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-  });
+  const agent = TarAgent.forSuite();
 
   const unpacked = async (archive: Buffer): Promise<{ folder: string; content: Map<string, Found> }> => {
     const { id, folder } = await agent.volume();

@@ -88,15 +88,7 @@ describe('an upload that the disk has no room for', () => {
 });
 
 describe('an upload to a place where it cannot be', () => {
-  let agent: TarAgent;
-
-  before(async () => {
-    agent = await TarAgent.start();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-  });
+  const agent = TarAgent.forSuite();
 
   const archive = archiveOf(fileBlocks('f', '1'));
 

@@ -86,18 +86,8 @@ function place(seeds: readonly Seed[]): TreeEntry[] {
 describe('any tree that goes from pod to pod', function () {
   this.timeout(30_000);
 
-  let first: TarAgent;
-  let second: TarAgent;
-
-  before(async () => {
-    first = await TarAgent.start();
-    second = await TarAgent.start();
-  });
-
-  after(async () => {
-    await first[Symbol.asyncDispose]();
-    await second[Symbol.asyncDispose]();
-  });
+  const first = TarAgent.forSuite();
+  const second = TarAgent.forSuite();
 
   it('is equal there, and gives the same bytes: again, from the other pod, and from a copy', async () => {
     await assert(

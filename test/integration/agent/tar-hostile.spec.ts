@@ -9,16 +9,14 @@ import { AgentFailure, failureOf } from '../../support/agent-connection.ts';
 import { archiveOf, contentOf, END_OF_ARCHIVE, fileBlocks, headerBlock, paxBlocks, TarAgent } from './tar-volume.ts';
 
 describe('an archive that is broken or malicious', () => {
-  let agent: TarAgent;
+  const agent = TarAgent.forSuite();
   let outside: string;
 
   before(async () => {
-    agent = await TarAgent.start();
     outside = await mkdtemp(join(tmpdir(), 'kw-outside-'));
   });
 
   after(async () => {
-    await agent[Symbol.asyncDispose]();
     await rm(outside, { recursive: true });
   });
 

@@ -31,15 +31,7 @@ function nanosecondsOf(digits: string, fraction: string, exponent: number, isNeg
 const digits = fc.stringMatching(/^[0-9]{1,12}$/);
 
 describe('metadata of an archive', () => {
-  let agent: TarAgent;
-
-  before(async () => {
-    agent = await TarAgent.start();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-  });
+  const agent = TarAgent.forSuite();
 
   const unpacked = async (archive: Buffer, more = {}): Promise<{ folder: string; content: Map<string, Found> }> => {
     const { id, folder } = await agent.volume();
@@ -193,15 +185,7 @@ describe('metadata of an archive', () => {
 });
 
 describe('the end of an archive', () => {
-  let agent: TarAgent;
-
-  before(async () => {
-    agent = await TarAgent.start();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-  });
+  const agent = TarAgent.forSuite();
 
   const entries = Buffer.concat([
     fileBlocks('a', 'x'.repeat(600)),

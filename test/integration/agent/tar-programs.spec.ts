@@ -81,16 +81,14 @@ function kept(tree: ReadonlyMap<string, TreeFacts>, losses: Losses): Record<stri
 describe('archives exchanged with other programs', function () {
   this.timeout(30_000);
 
-  let agent: TarAgent;
+  const agent = TarAgent.forSuite();
   let scratch: string;
 
   before(async () => {
-    agent = await TarAgent.start();
     scratch = await mkdtemp(join(tmpdir(), 'kw-programs-'));
   });
 
   after(async () => {
-    await agent[Symbol.asyncDispose]();
     execFileSync('chmod', ['-R', 'u+rwx', scratch]);
     await rm(scratch, { recursive: true, force: true });
   });

@@ -11,15 +11,7 @@ import { readTar } from '../../support/tar.ts';
 import { archiveOf, contentOf, fileBlocks, TarAgent } from './tar-volume.ts';
 
 describe('a volume as an archive', () => {
-  let agent: TarAgent;
-
-  before(async () => {
-    agent = await TarAgent.start();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-  });
+  const agent = TarAgent.forSuite();
 
   const fill = async (folder: string, files: Readonly<Record<string, string | Buffer>>): Promise<void> => {
     for (const [path, content] of Object.entries(files)) {
