@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, Feeder, failureOf, type Json, Receiver } from '../../support/agent-connection.ts';
+import { Feeder, failureOf, type Json, Receiver } from '../../support/agent-connection.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import {
   decodeData,
   decodeEnd,
@@ -16,8 +17,7 @@ import {
   frameType,
   sha256,
 } from '../../support/agent-frames.ts';
-import { withAgent } from '../../support/agent-fixture.ts';
-import { AgentProcess, exists, until } from '../../support/agent-process.ts';
+import { exists, until } from '../../support/agent-process.ts';
 
 describe('attaching to a process', function () {
   this.timeout(20_000);
@@ -33,7 +33,9 @@ describe('attaching to a process', function () {
     expect(part.opened['stdout']).to.deep.equal({ from: 4, first: 0, end: 10 });
     const now = await agent.connection.attach('replay', { from: { stdout: -1, stderr: -1 } });
     expect([now.stdout.length, now.stderr.length]).to.deep.equal([0, 0]);
-    expect((await failureOf(agent.connection.attach('replay', { from: { stdout: 11 } }))).code).to.equal('INVALID_SPEC');
+    expect((await failureOf(agent.connection.attach('replay', { from: { stdout: 11 } }))).code).to.equal(
+      'INVALID_SPEC',
+    );
   });
 
   it('delivers no output where none is wanted', async () => {
@@ -89,7 +91,11 @@ describe('attaching to a process', function () {
       agent.connection.open({ op: 'attach', process: id });
       const opened = await agent.connection.expectJson(frameType.opened);
       const receiver = new Receiver(agent.connection, 1, opened['stdout'] as Json);
-      for (let frame = await agent.connection.next(); frame?.type !== frameType.result; frame = await agent.connection.next())
+      for (
+        let frame = await agent.connection.next();
+        frame?.type !== frameType.result;
+        frame = await agent.connection.next()
+      )
         if (frame?.type === frameType.data) receiver.take(decodeData(frame));
       agent.connection.done();
       expect(receiver.compressedFrames > receiver.frames / 2, id).to.equal(compressed);
@@ -151,7 +157,11 @@ describe('attaching to a process', function () {
     expect(await held()).to.equal(limit);
     let offset = 0;
     agent.connection.window(1, 0, 4 * 1024 * 1024, true);
-    for (let frame = await agent.connection.next(); frame?.type !== frameType.result; frame = await agent.connection.next()) {
+    for (
+      let frame = await agent.connection.next();
+      frame?.type !== frameType.result;
+      frame = await agent.connection.next()
+    ) {
       if (frame?.type !== frameType.data) continue;
       offset += decodeData(frame).raw.length;
       agent.connection.window(1, offset, offset + 4 * 1024 * 1024, true);
@@ -187,7 +197,9 @@ describe('attaching to a process', function () {
 
   it('tells a reader that is far behind another that has stored the output, which goes on where it still is', async () => {
     const total = 40 * 1024 * 1024;
-    await agent.connection.start('behind', ['sh', '-c', `head -c ${total} /dev/zero; exec sleep 60`], { retainBytes: 1024 });
+    await agent.connection.start('behind', ['sh', '-c', `head -c ${total} /dev/zero; exec sleep 60`], {
+      retainBytes: 1024,
+    });
     const slow = await agent.connect();
     slow.open({ op: 'attach', process: 'behind' });
     await slow.expect(frameType.opened);
@@ -231,7 +243,8 @@ describe('attaching to a process', function () {
     const feeder = new Feeder(agent.connection, Buffer.alloc(8 * 1024 * 1024));
     feeder.grant(grant);
     let limit = grant.limit;
-    while (!(await agent.connection.silent(100))) limit = decodeWindow(await agent.connection.expect(frameType.window)).limit;
+    while (!(await agent.connection.silent(100)))
+      limit = decodeWindow(await agent.connection.expect(frameType.window)).limit;
     expect(limit).to.be.below(1024 * 1024 + 256 * 1024);
     agent.connection.write(encodeData(0, limit, Buffer.from('beyond')));
     expect((await agent.connection.expectJson(frameType.error))['code']).to.equal('PROTOCOL_VIOLATION');
@@ -314,7 +327,11 @@ describe('attaching to a process', function () {
       step('', () => type('one\n')),
       step('got one', () => agent.connection.write(encodeEnd(0, sent, sha256(Buffer.from('one\n'))))),
     ];
-    for (let frame = await agent.connection.next(); frame?.type !== frameType.result; frame = await agent.connection.next()) {
+    for (
+      let frame = await agent.connection.next();
+      frame?.type !== frameType.result;
+      frame = await agent.connection.next()
+    ) {
       if (frame?.type === frameType.error) throw new Error(frame.payload.toString());
       if (frame?.type === frameType.end && decodeEnd(frame).stream === 1) receiver.end(decodeEnd(frame));
       if (frame?.type !== frameType.data) continue;

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, failureOf } from '../../support/agent-connection.ts';
-import { frameType } from '../../support/agent-frames.ts';
+import { failureOf } from '../../support/agent-connection.ts';
 import { withAgent } from '../../support/agent-fixture.ts';
-import { AgentProcess, exists, until } from '../../support/agent-process.ts';
+import { frameType } from '../../support/agent-frames.ts';
+import { exists, until } from '../../support/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
 describe('claims on an operation', function () {
@@ -62,7 +62,7 @@ describe('claims on an operation', function () {
     // A new start of the agent, perhaps after another boot, counts anew.
     await store('booted', uptime - 87_000);
     await agent.killAndRestart();
-    agent.connection = await agent.connect();
+    await agent.openConnection();
     await agent.connection.receive({ id: 'last', volume: 'to', leaseMs: 1000 }, await tarOf({ file: 'last' }));
     expect(await agent.connection.call({ ...again, id: 'booted' })).to.deep.equal(result);
   });

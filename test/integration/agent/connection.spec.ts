@@ -1,8 +1,7 @@
 import { expect } from 'chai';
 import { failureOf } from '../../support/agent-connection.ts';
-import { encodeData, encodeEnd, encodeFrame, encodeJson, frameType, sha256 } from '../../support/agent-frames.ts';
 import { withAgent } from '../../support/agent-fixture.ts';
-import { AgentProcess } from '../../support/agent-process.ts';
+import { encodeData, encodeEnd, encodeFrame, encodeJson, frameType, sha256 } from '../../support/agent-frames.ts';
 
 describe('a connection to the agent', function () {
   this.timeout(20_000);

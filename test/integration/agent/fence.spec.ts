@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 
 import { type AgentConnection, Feeder, failureOf, type Json } from '../../support/agent-connection.ts';
-import { decodeWindow, encodeData, encodeEnd, encodeFrame, frameType } from '../../support/agent-frames.ts';
 import { withAgent } from '../../support/agent-fixture.ts';
+import { decodeWindow, encodeData, encodeEnd, encodeFrame, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 import { agentSessions } from '../../support/agent-sessions.ts';
 import { AgentSyscalls } from '../../support/agent-syscalls.ts';

@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, AgentFailure, failureOf, type Json, Receiver } from '../../support/agent-connection.ts';
-import { decodeData, frameType } from '../../support/agent-frames.ts';
+import { AgentFailure, failureOf, type Json, Receiver } from '../../support/agent-connection.ts';
 import { withAgent } from '../../support/agent-fixture.ts';
-import { AgentProcess, exists, until } from '../../support/agent-process.ts';
+import { decodeData, frameType } from '../../support/agent-frames.ts';
+import { exists, until } from '../../support/agent-process.ts';
 import { LimitedFolder } from '../../support/limited-folder.ts';
 
 describe('a process on a full disk', function () {
@@ -55,7 +55,10 @@ describe('a process on a full disk', function () {
 
   it('says that the disk is full, and continues when there is room', async () => {
     await agent.connection.start('full', ['head', '-c', '40000000', '/dev/zero']);
-    await until('the disk is full', async () => Number((await agent.connection.call({ op: 'status' }))['freeBytes']) === 0);
+    await until(
+      'the disk is full',
+      async () => Number((await agent.connection.call({ op: 'status' }))['freeBytes']) === 0,
+    );
     const { bytes, progress } = await takeDurably('full');
     expect(bytes).to.equal(40_000_000);
     expect(progress[0]).to.deep.equal({ diskFull: true });
@@ -68,7 +71,7 @@ describe('a process on a full disk', function () {
     expect(await agent.connection.call({ op: 'stop', process: 'filler', graceMs: 0 })).to.include({ exitStatus: 5 });
     expect(await agent.connection.call({ op: 'status' })).to.include({ freeBytes: 0 });
     await agent.killAndRestart();
-    agent.connection = await agent.connect();
+    await agent.openConnection();
     expect((await agent.connection.attach('filler')).result)
       .to.include({ exitStatus: 5 })
       .and.not.have.property('outputCut');
@@ -89,7 +92,10 @@ describe('a process on a full disk', function () {
       // The status of the process needs its pid file, which is written after the command has begun.
       const script = `until [ -s ${record('last', 'pid')} ]; do sleep 0.01; done; ${fill()}; until [ -e ${limited.folder}/print ]; do sleep 0.01; done; head -c ${count} /dev/zero | tr '\\0' x; exit 4`;
       await agent.connection.start('last', ['sh', '-c', script], { tty });
-      await until('the disk is full', async () => Number((await agent.connection.call({ op: 'status' }))['freeBytes']) === 0);
+      await until(
+        'the disk is full',
+        async () => Number((await agent.connection.call({ op: 'status' }))['freeBytes']) === 0,
+      );
       const command = Number(await readFile(record('last', 'pid'), 'utf8'));
       const stat = async (pid: number): Promise<string> => await readFile(`/proc/${pid}/stat`, 'utf8');
       const supervisor = Number((await stat(command)).match(/\) . (\d+)/)?.[1]);
@@ -150,7 +156,10 @@ describe('a process on a full disk', function () {
 
   it('ends by a stop within bounds where no host takes its output, and says that the output is cut', async () => {
     await agent.connection.start('endless', ['yes']);
-    await until('the disk is full', async () => Number((await agent.connection.call({ op: 'status' }))['freeBytes']) === 0);
+    await until(
+      'the disk is full',
+      async () => Number((await agent.connection.call({ op: 'status' }))['freeBytes']) === 0,
+    );
     const result = await agent.connection.call({ op: 'stop', process: 'endless', graceMs: 0 }, 20_000);
     expect(result).to.deep.include({ exitStatus: 143, outputCut: true });
     const { stdout } = await agent.connection.attach('endless').catch((error: unknown) => {

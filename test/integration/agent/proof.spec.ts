@@ -4,9 +4,8 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import type { AgentConnection } from '../../support/agent-connection.ts';
-import { decodeWindow, encodeData, encodeEnd, frameType, sha256 } from '../../support/agent-frames.ts';
 import { withAgent } from '../../support/agent-fixture.ts';
+import { decodeWindow, encodeData, encodeEnd, frameType, sha256 } from '../../support/agent-frames.ts';
 import { AgentProcess } from '../../support/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 

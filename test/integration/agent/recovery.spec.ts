@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { type AgentConnection, AgentFailure, Feeder, failureOf, type Json } from '../../support/agent-connection.ts';
-import { decodeWindow, frameType } from '../../support/agent-frames.ts';
 import { withAgent } from '../../support/agent-fixture.ts';
+import { decodeWindow, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 import { agentSessions } from '../../support/agent-sessions.ts';
 import { AgentSyscalls } from '../../support/agent-syscalls.ts';

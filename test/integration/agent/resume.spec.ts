@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { type AgentConnection, Feeder, failureOf, type Json, Receiver } from '../../support/agent-connection.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import {
   decodeData,
   decodeEnd,
@@ -15,7 +16,6 @@ import {
   encodeFrame,
   frameType,
 } from '../../support/agent-frames.ts';
-import { withAgent } from '../../support/agent-fixture.ts';
 import { AgentProcess, until } from '../../support/agent-process.ts';
 import { LimitedFolder } from '../../support/limited-folder.ts';
 import { tarOf } from '../../support/tar.ts';
@@ -322,7 +322,10 @@ describe('a transfer that loses its connection', function () {
       await parked(1);
       await until('it is dropped', async () => (await staged('lease')).length === 0);
       const failure = await failureOf(openUpload('lease', { attempt: 2, resume: true }));
-      expect(failure.facts).to.include({ code: 'OPERATION_GONE', message: 'no connection resumed it within its lease' });
+      expect(failure.facts).to.include({
+        code: 'OPERATION_GONE',
+        message: 'no connection resumed it within its lease',
+      });
     });
 
     it('ends at once without a lease, and when the host says goodbye', async () => {
@@ -404,7 +407,8 @@ describe('a transfer that loses its connection', function () {
         code: 'OPERATION_GONE',
         message: 'its space was needed while it waited for a connection',
       });
-      for (let index = 0; index < 16; index += 1) await agent.connection.call({ op: 'remove', operation: `many-${index}` });
+      for (let index = 0; index < 16; index += 1)
+        await agent.connection.call({ op: 'remove', operation: `many-${index}` });
       expect(await statusOf()).to.include({ parked: 0 });
     });
   });

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, failureOf } from '../../support/agent-connection.ts';
-import { AgentProcess } from '../../support/agent-process.ts';
+import { failureOf } from '../../support/agent-connection.ts';
 import { withAgent } from '../../support/agent-fixture.ts';
+import { AgentProcess } from '../../support/agent-process.ts';
 
 const isRoot = process.getuid?.() === 0;
 

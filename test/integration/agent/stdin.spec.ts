@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 
 import type { AgentConnection } from '../../support/agent-connection.ts';
-import { decodeWindow, encodeData, encodeEnd, encodeFrame, frameType, sha256 } from '../../support/agent-frames.ts';
 import { withAgent } from '../../support/agent-fixture.ts';
-import { AgentProcess, exists, until } from '../../support/agent-process.ts';
+import { decodeWindow, encodeData, encodeEnd, encodeFrame, frameType, sha256 } from '../../support/agent-frames.ts';
+import { exists, until } from '../../support/agent-process.ts';
 
 describe('the stdin of a process', function () {
   this.timeout(20_000);

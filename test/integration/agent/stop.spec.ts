@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, AgentFailure, failureOf, type Json } from '../../support/agent-connection.ts';
-import { decodeData, encodeJson, frameType } from '../../support/agent-frames.ts';
+import { AgentFailure, failureOf, type Json } from '../../support/agent-connection.ts';
 import { withAgent } from '../../support/agent-fixture.ts';
+import { decodeData, encodeJson, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 
 /** Whether a process lives; a zombie does not. */
@@ -103,7 +103,11 @@ describe('stopping processes', function () {
   });
 
   it('gives the stored result of an ended process at once, and ends what it left behind', async () => {
-    const { stdout } = await agent.connection.run('left', ['sh', '-c', 'setsid sleep 60 >/dev/null 2>&1 & echo $!; exit 5']);
+    const { stdout } = await agent.connection.run('left', [
+      'sh',
+      '-c',
+      'setsid sleep 60 >/dev/null 2>&1 & echo $!; exit 5',
+    ]);
     const pid = Number(stdout.toString());
     expect(await lives(pid)).to.equal(true);
     expect(await agent.connection.call({ op: 'stop', process: 'left', graceMs: 0 })).to.include({ exitStatus: 5 });
@@ -116,7 +120,9 @@ describe('stopping processes', function () {
       { op: 'signal', signal: 1 },
       { op: 'resize', columns: 1, rows: 1 },
     ])
-      expect((await failureOf(agent.connection.call({ ...open, process: 'nobody' }))).code).to.equal('PROCESS_NOT_FOUND');
+      expect((await failureOf(agent.connection.call({ ...open, process: 'nobody' }))).code).to.equal(
+        'PROCESS_NOT_FOUND',
+      );
     expect((await failureOf(agent.connection.call({ op: 'signal', process: 'nobody', signal: 65 }))).code).to.equal(
       'INVALID_SPEC',
     );
@@ -208,7 +214,7 @@ describe('stopping processes', function () {
       await until('more is stored', async () => (await readFile(`${record}/stdout.0`, 'utf8')).includes('more'));
       expect(await exists(`${record}/result`)).to.equal(false);
       await agent.killAndRestart();
-      agent.connection = await agent.connect();
+      await agent.openConnection();
       const { stdout, result } = await agent.connection.attach(id);
       expect(stdout.toString()).to.match(/^first\r?\nmore\r?\n/);
       expect(result).to.deep.include({ exitStatus: 7, signal: null, outputCut: true, stdoutBytes: stdout.length });

@@ -7,8 +7,8 @@ import { zstdCompressSync } from 'node:zlib';
 import { expect } from 'chai';
 
 import { type AgentConnection, failureOf } from '../../support/agent-connection.ts';
-import { encodeData, encodeFrame, frameType, sha256 } from '../../support/agent-frames.ts';
 import { withAgent } from '../../support/agent-fixture.ts';
+import { encodeData, encodeFrame, frameType, sha256 } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 import { readTar, readTarText, tarOf } from '../../support/tar.ts';
 
@@ -53,15 +53,23 @@ describe('transfers', function () {
 
   it('takes frames of zstd, and sends them where they are smaller', async () => {
     const archive = await tarOf({ text: 'all the same '.repeat(200_000) });
-    await agent.connection.receive({ id: 'zstd', volume: 'zstd' }, archive, { compress: (bytes) => zstdCompressSync(bytes) });
+    await agent.connection.receive({ id: 'zstd', volume: 'zstd' }, archive, {
+      compress: (bytes) => zstdCompressSync(bytes),
+    });
     const { archive: down, compressedFrames } = await agent.connection.send({ id: 'zstd-down', volume: 'zstd' });
     expect(compressedFrames).to.be.above(5);
     expect(await readTarText(down)).to.deep.equal({ text: 'all the same '.repeat(200_000) });
   });
 
   it('merges what comes into what is there', async () => {
-    await agent.connection.receive({ id: 'merge-1', volume: 'merge' }, await tarOf({ a: null, 'a/old': '1', 'a/both': '1' }));
-    await agent.connection.receive({ id: 'merge-2', volume: 'merge' }, await tarOf({ a: null, 'a/new': '2', 'a/both': '2' }));
+    await agent.connection.receive(
+      { id: 'merge-1', volume: 'merge' },
+      await tarOf({ a: null, 'a/old': '1', 'a/both': '1' }),
+    );
+    await agent.connection.receive(
+      { id: 'merge-2', volume: 'merge' },
+      await tarOf({ a: null, 'a/new': '2', 'a/both': '2' }),
+    );
     expect(await readTarText((await agent.connection.send({ id: 'merge-3', volume: 'merge' })).archive)).to.deep.equal({
       'a/old': '1',
       'a/both': '2',
@@ -111,7 +119,9 @@ describe('transfers', function () {
       agent.connection.receive({ id: 'large', volume: 'large', expandedLimitBytes: 1000 }, archive),
     );
     expect(failure.facts).to.include({ code: 'ARTIFACT_TOO_LARGE', limitBytes: 1000 });
-    expect(await agent.connection.receive({ id: 'large', volume: 'large', expandedLimitBytes: 1200 }, archive)).to.include({
+    expect(
+      await agent.connection.receive({ id: 'large', volume: 'large', expandedLimitBytes: 1200 }, archive),
+    ).to.include({
       expandedBytes: 1200,
     });
   });
@@ -191,7 +201,9 @@ describe('transfers', function () {
     expect((await failureOf(agent.connection.send({ id: 'none', volume: 'one', path: '../x' }))).code).to.equal(
       'UNSAFE_PATH',
     );
-    expect((await failureOf(agent.connection.send({ id: 'none', volume: '..', path: '' }))).code).to.equal('INVALID_SPEC');
+    expect((await failureOf(agent.connection.send({ id: 'none', volume: '..', path: '' }))).code).to.equal(
+      'INVALID_SPEC',
+    );
   });
 
   it('stops a download that the host cancels', async () => {
@@ -217,9 +229,9 @@ describe('transfers', function () {
       expandedBytes: 1,
     });
     expect(await readFile(dataOf('copied', 'x/y/a'), 'utf8')).to.equal('a');
-    expect((await failureOf(agent.connection.call({ op: 'copy', id: 'copy', from: 'nowhere', to: 'copied' }))).code).to.equal(
-      'VOLUME_NOT_FOUND',
-    );
+    expect(
+      (await failureOf(agent.connection.call({ op: 'copy', id: 'copy', from: 'nowhere', to: 'copied' }))).code,
+    ).to.equal('VOLUME_NOT_FOUND');
   });
 
   it('empties a volume and keeps its folder, and finds nothing wrong with one that is not there', async () => {
