@@ -318,7 +318,7 @@ export const mutants: readonly Mutant[] = [
     file: 'agent/src/process/supervisor_attachments.c',
     find: 'errno == ECONNRESET || errno == EINTR',
     replace: 'errno == EINTR',
-    killedBy: { specs: ['test/integration/agent/stdin.spec.ts'], grep: 'goodbye' },
+    killedBy: { specs: ['test/integration/agent/stdin.spec.ts'], grep: 'sent before BYE' },
   },
   {
     name: 'stdin of an earlier turn counts',

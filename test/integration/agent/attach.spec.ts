@@ -38,14 +38,14 @@ describe('attaching to a process', function () {
     );
   });
 
-  it('delivers no output where none is wanted', async () => {
+  it('delivers no output to an attachment without output', async () => {
     await agent.connection.start('quiet', ['echo', 'x']);
     agent.connection.open({ op: 'attach', process: 'quiet', output: false });
     await agent.connection.expect(frameType.opened);
     expect((await agent.connection.expectJson(frameType.result))['stdoutBytes']).to.equal(2);
   });
 
-  it('serves many at once, each with everything', async () => {
+  it('serves many attachments at once, each with all output', async () => {
     await agent.connection.start('many', ['sh', '-c', 'for i in 1 2 3 4 5; do echo line $i; sleep 0.05; done']);
     const others = await Promise.all(Array.from({ length: 8 }, () => agent.connect()));
     const outputs = await Promise.all(others.map((other) => other.attach('many')));
@@ -57,7 +57,7 @@ describe('attaching to a process', function () {
     expect((await failureOf(agent.connection.attach('never'))).code).to.equal('PROCESS_NOT_FOUND');
   });
 
-  it('delivers a line at once', async () => {
+  it('delivers a line immediately', async () => {
     await agent.connection.start('line', ['cat'], { stdin: true });
     agent.connection.open({ op: 'attach', process: 'line', stdin: true });
     await agent.connection.expect(frameType.opened);
@@ -81,7 +81,7 @@ describe('attaching to a process', function () {
     expect(stderr.toString() === expected).to.equal(true);
   });
 
-  it('compresses what is worth it, and nothing else', async () => {
+  it('compresses only data that becomes smaller', async () => {
     await agent.connection.run('zeros', ['head', '-c', '4000000', '/dev/zero']);
     await agent.connection.run('random', ['head', '-c', '4000000', '/dev/urandom']);
     for (const [id, compressed] of [
@@ -119,7 +119,7 @@ describe('attaching to a process', function () {
     expect((await agent.connection.attach('window')).stdout.length).to.equal(1_000_000);
   });
 
-  it('takes a window that goes back, or acknowledges too much, for a broken protocol', async () => {
+  it('treats a window that decreases or acknowledges too much as a protocol violation', async () => {
     await agent.connection.start('back', ['sleep', '5']);
     for (const [acknowledged, limit] of [
       [0, 500],
@@ -136,7 +136,7 @@ describe('attaching to a process', function () {
     await agent.connection.call({ op: 'stop', process: 'back', graceMs: 1000 });
   });
 
-  it('lets a command wait while too much is unacknowledged, and frees what a host has stored', async () => {
+  it('blocks a command while too much output is unacknowledged, and frees output that a host has stored', async () => {
     const total = 48 * 1024 * 1024;
     const limit = 4 * 1024 * 1024;
     await agent.connection.start('pressure', ['head', '-c', String(total), '/dev/zero'], {
@@ -179,7 +179,7 @@ describe('attaching to a process', function () {
     expect(late.stdout.length).to.equal(total - first);
   });
 
-  it('keeps all that a terminal or a pipe holds when a command ends that had to wait', async () => {
+  it('keeps the content of a terminal or a pipe when a blocked command ends', async () => {
     for (const tty of [undefined, { columns: 80, rows: 24 }]) {
       const id = tty === undefined ? 'waiting-pipe' : 'waiting-terminal';
       await agent.connection.start(id, ['sh', '-c', "head -c 10000 /dev/zero | tr '\\0' x"], {
@@ -195,7 +195,7 @@ describe('attaching to a process', function () {
     }
   });
 
-  it('tells a reader that is far behind another that has stored the output, which goes on where it still is', async () => {
+  it('reports OUTPUT_FREED to a slow reader after another has stored the output, and the reader continues at the first available offset', async () => {
     const total = 40 * 1024 * 1024;
     await agent.connection.start('behind', ['sh', '-c', `head -c ${total} /dev/zero; exec sleep 60`], {
       retainBytes: 1024,
@@ -235,7 +235,7 @@ describe('attaching to a process', function () {
     expect(result['exitStatus']).to.equal(0);
   });
 
-  it('takes stdin for a command that never reads it only as far as the window', async () => {
+  it('accepts stdin for a command that never reads it only up to the window', async () => {
     await agent.connection.start('deaf', ['sleep', '5'], { stdin: true });
     agent.connection.open({ op: 'attach', process: 'deaf', stdin: true });
     await agent.connection.expect(frameType.opened);
@@ -253,7 +253,7 @@ describe('attaching to a process', function () {
     other.destroy();
   });
 
-  it('goes on feeding stdin at the offset that the agent has', async () => {
+  it("continues stdin at the agent's offset", async () => {
     await agent.connection.start('resume', ['cat'], { stdin: true });
     agent.connection.open({ op: 'attach', process: 'resume', stdin: true });
     await agent.connection.expect(frameType.opened);
@@ -272,7 +272,7 @@ describe('attaching to a process', function () {
     expect((await (await agent.connect()).attach('resume')).stdout.toString()).to.equal('first second');
   });
 
-  it('refuses a stdin whose digest is another', async () => {
+  it('rejects stdin with a wrong digest', async () => {
     await agent.connection.start('digest', ['cat'], { stdin: true });
     agent.connection.open({ op: 'attach', process: 'digest', stdin: true });
     await agent.connection.expect(frameType.opened);
@@ -286,7 +286,7 @@ describe('attaching to a process', function () {
     await agent.connection.call({ op: 'stop', process: 'digest', graceMs: 1000 });
   });
 
-  it('is not held up by a grandchild that holds the pipe, and does not kill it', async () => {
+  it('does not wait for a grandchild that holds the pipe, and does not kill it', async () => {
     const before = Date.now();
     const script = '(sleep 1; echo late; echo later; echo survived >survived) & echo early';
     const { stdout, result } = await agent.connection.run('grandchild', ['sh', '-c', script], {
@@ -300,7 +300,7 @@ describe('attaching to a process', function () {
     );
   });
 
-  it('waits for a filter behind the shell that still writes', async () => {
+  it('waits for a filter after the shell that is still writing', async () => {
     const { stdout } = await agent.connection.run('filter', [
       'sh',
       '-c',
@@ -309,7 +309,7 @@ describe('attaching to a process', function () {
     expect(stdout.toString()).to.equal('1\n2\n3\n4\n5\n');
   });
 
-  it('gives a terminal its size, resizes it, and takes END as end of input', async () => {
+  it('sets the size of a terminal, resizes it, and treats END as end of input', async () => {
     const script = 'trap "stty size" WINCH; stty size; while read line; do echo "got $line"; done; echo over';
     await agent.connection.start('tty', ['sh', '-c', script], { tty: { columns: 101, rows: 33 }, stdin: true });
     agent.connection.open({ op: 'attach', process: 'tty', stdin: true });
@@ -348,8 +348,8 @@ describe('attaching to a process', function () {
     expect(text).to.match(/over\r\n$/);
   });
 
-  it('passes signals on, by attachment and by operation', async () => {
-    // The signals reach the group, so that the shell has to tell on stderr of each `sleep` that they end.
+  it('forwards signals, by attachment and by operation', async () => {
+    // The signals reach the group, so the shell reports each ended `sleep` on stderr.
     const script =
       'exec 2> /dev/null; trap "echo one" USR1; trap "echo two; exit 4" USR2; echo ready; while :; do sleep 0.02; done';
     await agent.connection.start('signals', ['sh', '-c', script]);

@@ -29,10 +29,10 @@ describe('a process on a full disk', function () {
   afterEach(() => limited[Symbol.asyncDispose]());
 
   const record = (id: string, name: string): string => join(limited.folder, 'agent/processes', id, name);
-  /** A shell's command that leaves no byte on the disk. */
+  /** A shell command that fills the disk. */
   const fill = (): string => `cat /dev/zero >${limited.folder}/fill 2>/dev/null`;
 
-  /** Takes output with a window of 1 MiB, and acknowledges it as durable; resolves with the number of bytes, RESULT, and what came as PROGRESS. */
+  /** Receives output with a window of 1 MiB, and acknowledges it as durable. Resolves with the number of bytes, RESULT and all PROGRESS. */
   const takeDurably = async (id: string): Promise<{ bytes: number; result: Json; progress: Json[] }> => {
     const window = 1024 * 1024;
     const progress: Json[] = [];
@@ -53,7 +53,7 @@ describe('a process on a full disk', function () {
     }
   };
 
-  it('says that the disk is full, and continues when there is room', async () => {
+  it('reports that the disk is full, and continues once there is space', async () => {
     await agent.connection.start('full', ['head', '-c', '40000000', '/dev/zero']);
     await until(
       'the disk is full',
@@ -65,7 +65,7 @@ describe('a process on a full disk', function () {
     expect(progress.at(-1)).to.deep.equal({ diskFull: false });
   });
 
-  it('reports its result, which has its space from the start', async () => {
+  it('reports its result, whose space is reserved at the start', async () => {
     await agent.connection.start('filler', ['sh', '-c', `${fill()}; exit 5`]);
     expect((await agent.connection.attach('filler')).result).to.include({ exitStatus: 5 });
     expect(await agent.connection.call({ op: 'stop', process: 'filler', graceMs: 0 })).to.include({ exitStatus: 5 });
@@ -77,7 +77,7 @@ describe('a process on a full disk', function () {
       .and.not.have.property('outputCut');
   });
 
-  it('does not start where there is no space for its result', async () => {
+  it('does not start without space for its result', async () => {
     await limited.run('! cat /dev/zero >"$0/fill"');
     expect((await failureOf(agent.connection.start('none', ['true']))).code).to.equal('DISK_FULL');
     await limited.run('rm "$0/fill"');
@@ -88,7 +88,7 @@ describe('a process on a full disk', function () {
     [undefined, 60_000],
     [{ columns: 80, rows: 24 }, 10_000],
   ] as const)
-    it(`loses nothing of what it printed before it ended ${tty === undefined ? 'into pipes' : 'on a terminal'}, however late there is room`, async () => {
+    it(`loses none of its output ${tty === undefined ? 'in pipes' : 'on a terminal'}, however late there is space`, async () => {
       // The status of the process needs its pid file, which is written after the command has begun.
       const script = `until [ -s ${record('last', 'pid')} ]; do sleep 0.01; done; ${fill()}; until [ -e ${limited.folder}/print ]; do sleep 0.01; done; head -c ${count} /dev/zero | tr '\\0' x; exit 4`;
       await agent.connection.start('last', ['sh', '-c', script], { tty });
@@ -99,7 +99,7 @@ describe('a process on a full disk', function () {
       const command = Number(await readFile(record('last', 'pid'), 'utf8'));
       const stat = async (pid: number): Promise<string> => await readFile(`/proc/${pid}/stat`, 'utf8');
       const supervisor = Number((await stat(command)).match(/\) . (\d+)/)?.[1]);
-      // The supervisor finds the output and the end of the command at once.
+      // The supervisor reads the output and the end of the command at the same time.
       process.kill(supervisor, 'SIGSTOP');
       await limited.run('mkdir "$0/print"');
       await until('the command has ended', async () => /\) Z /.test(await stat(command)));
@@ -113,14 +113,14 @@ describe('a process on a full disk', function () {
       expect(result).to.include({ exitStatus: 4 }).and.not.have.property('outputCut');
     });
 
-  it('frees all that a host has stored, whatever is to be retained', async () => {
+  it('frees all output that a host has stored, independent of the retention', async () => {
     await agent.connection.start('much', ['head', '-c', '20000000', '/dev/zero'], { retainBytes: 1024 * 1024 * 1024 });
     const { bytes, result } = await takeDurably('much');
     expect(bytes).to.equal(20_000_000);
     expect(result).to.include({ exitStatus: 0, stdoutBytes: 20_000_000 });
   });
 
-  it('gives a reader that is behind the bytes themselves or OUTPUT_FREED, and never zeros in their place', async () => {
+  it('gives a slow reader the bytes or OUTPUT_FREED, and never zeros instead', async () => {
     await agent.connection.start('text', ['sh', '-c', 'yes | head -c 12000000; exec sleep 60']);
     const slow = await agent.connect();
     slow.open({ op: 'attach', process: 'text' });
@@ -154,7 +154,7 @@ describe('a process on a full disk', function () {
     for (const each of [slow, other]) each.destroy();
   });
 
-  it('ends by a stop within bounds where no host takes its output, and says that the output is cut', async () => {
+  it('ends within the time limits of a stop if no host receives its output, and reports that the output is cut', async () => {
     await agent.connection.start('endless', ['yes']);
     await until(
       'the disk is full',

@@ -1,4 +1,4 @@
-/** What an upload has to prove before it is committed, and the credit that bounds it. */
+/** The proof that an upload needs before it is committed, and the credit that limits it. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -23,7 +23,7 @@ describe('an upload', () => {
     ['more', 1],
     ['less', -1],
   ] as const)
-    it(`is refused where the host counts ${what} bytes than arrived, whatever its digest`, async () => {
+    it(`is rejected if the host counts ${what} bytes than arrived, even with the right digest`, async () => {
       const archive = await tarOf({ file: 'content' });
       await agent.connection.expect(frameType.window);
       agent.connection.write(encodeData(0, 0, archive));
@@ -34,7 +34,7 @@ describe('an upload', () => {
 });
 
 describe('stdin', () => {
-  it('takes no byte beyond the credit that the agent has given', async () => {
+  it('accepts no byte beyond the credit of the agent', async () => {
     await using agent = await AgentProcess.start();
     const connection = await agent.connect();
     await connection.start('p', ['/bin/sleep', '600'], { stdin: true });
@@ -43,7 +43,7 @@ describe('stdin', () => {
     let { limit } = decodeWindow(await connection.expect(frameType.window));
     const block = Buffer.alloc(65_536);
     let offset = 0;
-    // Until the pipe is full and the agent gives no more: its limit is then 1 MiB past what it has passed on.
+    // Until the pipe is full and the agent grants no more: its limit is then 1 MiB past the forwarded bytes.
     do {
       for (; offset + block.length <= limit; offset += block.length) connection.write(encodeData(0, offset, block));
       const frame = await connection.next(1000).catch(() => undefined);

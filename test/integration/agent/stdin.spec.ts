@@ -14,7 +14,7 @@ describe('the stdin of a process', function () {
 
   const agent = withAgent();
 
-  it('takes the stdin and its end that came before a goodbye, whatever the session has not read by then', async () => {
+  it('receives stdin and its end sent before BYE, even if the session had not read them', async () => {
     const childCalled = async (name: string, but: readonly number[] = []): Promise<number[]> => {
       const pids = (await readFile(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8'))
         .trim()
@@ -36,7 +36,7 @@ describe('the stdin of a process', function () {
     await feeding.expect(frameType.window);
     const [supervisor = 0] = await childCalled('agent process', others);
     const [session = 0] = await childCalled('agent session', others);
-    // The session stops, gets news of the output, and finds them and the goodbye when it continues.
+    // The session is stopped, gets states of the output, and finds them and BYE when it continues.
     process.kill(session, 'SIGSTOP');
     await until('the session is stopped', async () => await stopped(session));
     await writeFile(join(folder, 'print'), '');
@@ -68,7 +68,7 @@ describe('the stdin of a process', function () {
     await other.expect(frameType.opened);
     return other;
   };
-  /** Takes windows until these bytes are acknowledged. */
+  /** Receives windows until these bytes are acknowledged. */
   const acknowledged = async (feeding: AgentConnection, bytes: number): Promise<void> => {
     while (decodeWindow(await feeding.expect(frameType.window)).acknowledged < bytes);
   };
@@ -86,7 +86,7 @@ describe('the stdin of a process', function () {
     feeding.write(encodeEnd(0, total, sha256(Buffer.from(text))));
   };
 
-  it('lets the highest attempt own stdin, and keeps silent to the other hosts of protocol 2', async () => {
+  it('is owned by the highest attempt, and sends nothing to the other hosts of protocol 2', async () => {
     await agent.connection.start('owner', ['cat'], { stdin: true });
     const old = await attach('owner', 3, [1, 2]);
     await old.expect(frameType.window);
@@ -101,7 +101,7 @@ describe('the stdin of a process', function () {
     for (const other of [old, lower, higher]) other.destroy();
   });
 
-  it('tells an attachment that another has taken stdin, and gives it back where the other is gone', async () => {
+  it('reports to an attachment that another has taken stdin, and returns it once the other has ended', async () => {
     await agent.connection.start('back', ['cat'], { stdin: true });
     const first = await attach('back', 1);
     await first.expect(frameType.window);
@@ -122,7 +122,7 @@ describe('the stdin of a process', function () {
     first.destroy();
   });
 
-  it('drops what a host sent before it knew that its turn was over, or has begun anew', async () => {
+  it('drops what a host sent before it received that its turn has ended or begun again', async () => {
     await agent.connection.start('void', ['cat'], { stdin: true });
     const first = await attach('void', 1);
     await first.expect(frameType.window);
@@ -133,7 +133,7 @@ describe('the stdin of a process', function () {
     await second.expect(frameType.window);
     second.destroy();
     expect(await news(first)).to.deep.equal({ stdin: { owner: true, from: 0, ended: false } });
-    // Still on its way when the agent said so, also where its offset is the one that the new turn begins at.
+    // In transit when the agent reported it, also if its offset is that of the new turn.
     first.write(encodeData(0, 0, Buffer.from('void')));
     first.write(encodeData(0, 4, Buffer.from('void too')));
     end(first, 12, 'voidvoid too');
@@ -145,7 +145,7 @@ describe('the stdin of a process', function () {
     first.destroy();
   });
 
-  it('tells a lower attempt at once that another owns stdin, and that it has ended when it gets it', async () => {
+  it('reports to a lower attempt at once that another owns stdin, and its end once it becomes the owner', async () => {
     await agent.connection.start('lower', ['sh', '-c', 'cat; exec sleep 60'], { stdin: true });
     const higher = await attach('lower', 2);
     await higher.expect(frameType.window);
@@ -160,7 +160,7 @@ describe('the stdin of a process', function () {
     await agent.connection.call({ op: 'stop', process: 'lower', graceMs: 0 });
   });
 
-  it('ends the input of a terminal also behind a line that is not complete', async () => {
+  it('ends the input of a terminal also after an incomplete line', async () => {
     for (const text of ['', 'a line\n', 'a part']) {
       const id = `tty-${text.length}`;
       const tty = { columns: 80, rows: 24 };

@@ -9,7 +9,7 @@ import { withAgent } from '../../support/agent-fixture.ts';
 import { decodeData, encodeJson, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 
-/** Whether a process lives; a zombie does not. */
+/** Returns whether a process is running; a zombie is not. */
 async function lives(pid: number): Promise<boolean> {
   return readFile(`/proc/${pid}/stat`, 'utf8').then(
     (text) => !/\) Z /.test(text),
@@ -22,7 +22,7 @@ describe('stopping processes', function () {
 
   const agent = withAgent({ per: 'test' });
 
-  /** Starts a script that prints `ready` and then process ids, and gives these. */
+  /** Starts a script that prints `ready` and then process ids, and returns the ids. */
   const startReady = async (id: string, script: string, pids: number): Promise<number[]> => {
     const other = await agent.connect();
     await other.start(id, ['sh', '-c', script]);
@@ -35,14 +35,14 @@ describe('stopping processes', function () {
     return text.trim().split('\n').map(Number);
   };
 
-  it('lets a command end by itself within the grace', async () => {
+  it('lets a command exit within the grace period', async () => {
     await startReady('polite', 'trap "echo bye; exit 3" TERM; echo $$; while :; do sleep 0.02; done', 1);
     const result = await agent.connection.call({ op: 'stop', process: 'polite', graceMs: 5000 });
     expect(result).to.include({ exitStatus: 3, signal: null });
     expect((await agent.connection.attach('polite')).stdout.toString()).to.contain('bye');
   });
 
-  it('kills the group after the grace', async () => {
+  it('kills the group after the grace period', async () => {
     const [leader = 0, child = 0] = await startReady(
       'deaf',
       'trap "" TERM; echo $$; (sleep 60 & echo $!; wait) ; sleep 60',
@@ -57,7 +57,7 @@ describe('stopping processes', function () {
     expect([await lives(leader), await lives(child)]).to.deep.equal([false, false]);
   });
 
-  it('kills what escaped into sessions of its own, once the group is gone', async () => {
+  it('kills descendants in other sessions once the group has ended', async () => {
     const script = 'echo $$; setsid sh -c \'trap "" TERM; (setsid sleep 60 & echo $!; wait) & echo $$; wait\' & wait';
     const pids = await startReady('escape', script, 3);
     const before = Date.now();
@@ -69,14 +69,14 @@ describe('stopping processes', function () {
     for (const pid of pids) expect(await lives(pid), String(pid)).to.equal(false);
   });
 
-  it('gives members of the group their grace when the leader has gone at once', async () => {
+  it('gives the group its grace period if the leader exits at once', async () => {
     const script = '(trap "sleep 0.3; echo cleaned; exit" TERM; echo $$; while :; do sleep 0.02; done) & wait';
     await startReady('members', script, 1);
     await agent.connection.call({ op: 'stop', process: 'members', graceMs: 5000 });
     expect((await agent.connection.attach('members')).stdout.toString()).to.contain('cleaned');
   });
 
-  it('says at once that a stop was taken, to a host of protocol 3, and gives the result when the command has ended', async () => {
+  it('acknowledges a stop at once to a host of protocol 3, and sends the result once the command has ended', async () => {
     await startReady('slow', 'trap "sleep 0.3; exit 4" TERM; echo $$; while :; do sleep 0.02; done', 1);
     agent.connection.open({ op: 'stop', process: 'slow', graceMs: 5000 });
     expect(await agent.connection.opened()).to.deep.equal({});
@@ -91,7 +91,7 @@ describe('stopping processes', function () {
     old.destroy();
   });
 
-  it('stops by an attachment too, which ends with the result', async () => {
+  it('stops by an attachment, which ends with the result', async () => {
     await agent.connection.start('attached', ['sleep', '60']);
     agent.connection.open({ op: 'attach', process: 'attached' });
     await agent.connection.expect(frameType.opened);
@@ -102,7 +102,7 @@ describe('stopping processes', function () {
     agent.connection.done();
   });
 
-  it('gives the stored result of an ended process at once, and ends what it left behind', async () => {
+  it('returns the stored result of an ended process at once, and ends its descendants', async () => {
     const { stdout } = await agent.connection.run('left', [
       'sh',
       '-c',
@@ -114,7 +114,7 @@ describe('stopping processes', function () {
     await until('what was left behind ends', async () => !(await lives(pid)));
   });
 
-  it('rejects a process that is not there', async () => {
+  it('rejects an unknown process', async () => {
     for (const open of [
       { op: 'stop', graceMs: 0 },
       { op: 'signal', signal: 1 },
@@ -128,7 +128,7 @@ describe('stopping processes', function () {
     );
   });
 
-  it('stops everything when the agent is told to end, stores results, and exits with 143', async () => {
+  it('stops everything on SIGTERM, stores results, and exits with 143', async () => {
     const [escaped = 0] = await startReady(
       'last',
       'trap "echo end; exit 9" TERM; setsid sleep 60 >/dev/null & echo $!; while :; do sleep 0.02; done',
@@ -145,7 +145,7 @@ describe('stopping processes', function () {
     await next[Symbol.asyncDispose]();
   });
 
-  it('marks the results that follow when it is told to end, durably, and no earlier ones', async () => {
+  it('marks the results that follow SIGTERM, durably, and no earlier ones', async () => {
     await agent.connection.run('before', ['true']);
     await startReady('polite', 'trap "exit 0" TERM; echo $$; while :; do sleep 0.02; done', 1);
     agent.connection.open({ op: 'attach', process: 'polite', output: false });
@@ -162,8 +162,8 @@ describe('stopping processes', function () {
     expect((await other.attach('before')).result).to.not.have.property('shutdown');
   });
 
-  it('marks a status that it could store when it was killed after it was told to end', async () => {
-    // What it left behind ignores TERM and holds the output, so that only the status is stored.
+  it('marks a status that was stored between SIGTERM and SIGKILL', async () => {
+    // A descendant ignores TERM and holds the output, so that only the status is stored.
     await startReady(
       'cut',
       '(trap "" TERM; echo 1; while :; do sleep 0.02; done) & trap "exit 0" TERM; echo 2; wait',
@@ -176,7 +176,7 @@ describe('stopping processes', function () {
     expect((await other.attach('cut')).result).to.deep.include({ exitStatus: 0, shutdown: true, outputCut: true });
   });
 
-  it('calls what a kill of the agent ended lost, keeps results, and never starts either again', async () => {
+  it('reports processes ended by a kill of the agent as lost, keeps results, and never starts either again', async () => {
     const [pid = 0] = await startReady('running', 'echo $$; trap "" TERM; sleep 60', 1);
     await agent.connection.run('ended', ['sh', '-c', 'echo kept; exit 6']);
     const incarnation = (await agent.connection.agentHello)['incarnation'];
@@ -203,8 +203,8 @@ describe('stopping processes', function () {
     await after.bye();
   });
 
-  it('knows the status of a command that had ended when the agent was killed, also where its output was still awaited', async () => {
-    // What it left behind holds the pipe, and writes more often than silence would count as the end.
+  it('keeps the status of a command that had ended before the agent was killed, also while its output was awaited', async () => {
+    // A descendant holds the pipe, and writes often enough to delay the end.
     const script = 'echo first; (while :; do echo more; sleep 0.05; done) & exit 7';
     for (const tty of [undefined, { columns: 80, rows: 24 }]) {
       const id = tty === undefined ? 'pipes' : 'terminal';
@@ -224,7 +224,7 @@ describe('stopping processes', function () {
     }
   });
 
-  it('gives the stored status to every stop, however many ask for it at once', async () => {
+  it('returns the stored status to any number of concurrent stops', async () => {
     await agent.connection.start('asked', ['sh', '-c', '(while :; do echo more; sleep 0.05; done) & exit 7']);
     await until('its status is stored', async () => await exists(`${agent.folder}/agent/processes/asked/exit`));
     await agent.killAndRestart();
@@ -241,7 +241,7 @@ describe('stopping processes', function () {
     for (const each of connections) each.destroy();
   });
 
-  it('never signals a group that got the id of an ended command, by a stop or when its supervisor is killed', async function () {
+  it('never signals a group that reuses the id of an ended command, by a stop or when its supervisor is killed', async function () {
     const isolated = [
       'unshare',
       ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
@@ -263,11 +263,11 @@ describe('stopping processes', function () {
     const text = async (id: string, script: string): Promise<string> =>
       (await inside.run(id, ['sh', '-c', script])).stdout.toString().trim();
     for (const end of ['stop', 'kill']) {
-      // The command ends at once; what it leaves in another session keeps its supervisor.
+      // The command ends at once; its descendant in another session keeps the supervisor running.
       const [leader, supervisor] = (await text(`${end}-old`, 'setsid sleep 60 >/dev/null 2>&1 & echo $$ $PPID'))
         .split(' ')
         .map(Number);
-      // Another group gets the same id, where that is to be had.
+      // Another group gets the same id if possible.
       const reuse = `echo ${Number(leader) - 1} >/proc/sys/kernel/ns_last_pid; setsid sleep 61 >/dev/null 2>&1 & echo $!`;
       const victim = await text(`${end}-new`, reuse);
       if (end === 'stop') await inside.call({ op: 'stop', process: 'stop-old', graceMs: 0 });
@@ -277,7 +277,7 @@ describe('stopping processes', function () {
     }
   });
 
-  it('calls a process lost whose supervisor is killed, and lets no command run on unseen', async () => {
+  it('reports a process as lost when its supervisor is killed, and leaves no unsupervised command', async () => {
     const [pid = 0] = await startReady('unwatched', 'echo $$; sleep 60', 1);
     agent.connection.open({ op: 'attach', process: 'unwatched' });
     await agent.connection.expect(frameType.opened);
@@ -291,7 +291,7 @@ describe('stopping processes', function () {
     await until('the command ends', async () => !(await lives(pid)));
   });
 
-  it('forgets an ended process when it is told to, and no running one', async () => {
+  it('removes an ended process on request, and no running one', async () => {
     await agent.connection.run('gone', ['true']);
     await agent.connection.start('here', ['sleep', '60']);
     expect(await agent.connection.call({ op: 'remove', process: 'gone' })).to.deep.equal({});
@@ -304,7 +304,7 @@ describe('stopping processes', function () {
     expect(await lives(Number(only?.['pid']))).to.equal(true);
   });
 
-  it('goes on with a command whose connection is cut', async () => {
+  it('continues a command when its connection is cut', async () => {
     await agent.connection.start('detached', ['sh', '-c', 'sleep 0.2; echo done']);
     agent.connection.open({ op: 'attach', process: 'detached' });
     await agent.connection.expect(frameType.opened);

@@ -21,7 +21,7 @@ describe('transfers', function () {
   const staged = async (volume: string): Promise<string[]> =>
     readdir(join(agent.folder, 'volumes', volume, 'staging')).catch(() => []);
 
-  it('goes up and comes down the same', async () => {
+  it('upload and download the same content', async () => {
     const big = randomBytes(3_000_000);
     const archive = await tarOf({
       dir: null,
@@ -51,7 +51,7 @@ describe('transfers', function () {
     ).to.equal(true);
   });
 
-  it('takes frames of zstd, and sends them where they are smaller', async () => {
+  it('accept zstd frames, and send them if they are smaller', async () => {
     const archive = await tarOf({ text: 'all the same '.repeat(200_000) });
     await agent.connection.receive({ id: 'zstd', volume: 'zstd' }, archive, {
       compress: (bytes) => zstdCompressSync(bytes),
@@ -61,7 +61,7 @@ describe('transfers', function () {
     expect(await readTarText(down)).to.deep.equal({ text: 'all the same '.repeat(200_000) });
   });
 
-  it('merges what comes into what is there', async () => {
+  it('merge an upload into existing content', async () => {
     await agent.connection.receive(
       { id: 'merge-1', volume: 'merge' },
       await tarOf({ a: null, 'a/old': '1', 'a/both': '1' }),
@@ -89,7 +89,7 @@ describe('transfers', function () {
     ['an empty stream', 'TRUNCATED_ARCHIVE', { cut: 0 }],
     ['garbage', 'CORRUPT_ARCHIVE', { garbage: true }],
   ] as const) {
-    it(`refuses ${what}, and leaves the volume as it was`, async () => {
+    it(`reject ${what}, and do not change the volume`, async () => {
       const archive = await tarOf({ other: 'x'.repeat(5000) });
       await agent.connection.receive({ id: 'before', volume: 'safe' }, await tarOf({ kept: 'kept' }));
       const bytes =
@@ -108,12 +108,12 @@ describe('transfers', function () {
       expect(failure.code).to.equal(code);
       expect(await readdir(dataOf('safe'))).to.deep.equal(['kept']);
       expect(await staged('safe')).to.deep.equal([]);
-      // The connection is free for the next.
+      // The connection accepts the next operation.
       expect(await agent.connection.call({ op: 'status' })).to.include({ operations: 0 });
     });
   }
 
-  it('refuses an archive that becomes too large', async () => {
+  it('reject an archive that becomes too large', async () => {
     const archive = await tarOf({ a: 'x'.repeat(600), b: 'x'.repeat(600) });
     const failure = await failureOf(
       agent.connection.receive({ id: 'large', volume: 'large', expandedLimitBytes: 1000 }, archive),
@@ -136,7 +136,7 @@ describe('transfers', function () {
     return other;
   };
 
-  it('leaves the volume as it was when the connection is cut', async () => {
+  it('do not change the volume when the connection is cut', async () => {
     const cut = await begin('cut', 'cut', await tarOf({ big: randomBytes(1_000_000) }));
     expect(await agent.connection.call({ op: 'status' })).to.include({ operations: 1 });
     cut.destroy();
@@ -145,7 +145,7 @@ describe('transfers', function () {
     await until('nothing runs', async () => (await agent.connection.call({ op: 'status' }))['operations'] === 0);
   });
 
-  it('leaves the volume as it was when the host cancels, and takes the next operation', async () => {
+  it('do not change the volume when the host cancels, and accept the next operation', async () => {
     const cancelled = await begin('cancel', 'cancel', await tarOf({ big: randomBytes(1_000_000) }));
     cancelled.write(encodeFrame(frameType.cancel));
     expect((await cancelled.expectJson(frameType.error))['code']).to.equal('CANCELLED');
@@ -156,7 +156,7 @@ describe('transfers', function () {
     await cancelled.bye();
   });
 
-  it('lets a higher attempt take an upload over, and refuses a lower one', async () => {
+  it('pass an upload to a higher attempt, and reject a lower one', async () => {
     const archive = await tarOf({ big: randomBytes(1_000_000) });
     const older = await begin('attempts', 'upload', archive);
     expect(
@@ -175,7 +175,7 @@ describe('transfers', function () {
     ['that is no zstd', encodeData(0, 0, Buffer.alloc(1000), Buffer.alloc(50, 7))],
     ['of impossible length', encodeData(0, 0, Buffer.alloc(262_145), Buffer.alloc(10))],
   ] as const) {
-    it(`takes DATA ${what} for a broken protocol`, async () => {
+    it(`treat DATA ${what} as a protocol violation`, async () => {
       const other = await agent.connect();
       other.open({ op: 'receive', id: 'violation', volume: 'violation', path: '', attempt: 1 });
       await other.expect(frameType.opened);
@@ -187,7 +187,7 @@ describe('transfers', function () {
     });
   }
 
-  it('sends one entry for a file, and says what is missing', async () => {
+  it('send one entry for a file, and report a missing path', async () => {
     await agent.connection.receive({ id: 'one', volume: 'one' }, await tarOf({ d: null, 'd/file': 'content' }));
     const file = await agent.connection.send({ id: 'one-down', volume: 'one', path: 'd/file' });
     expect(file.opened['kind']).to.equal('file');
@@ -206,7 +206,7 @@ describe('transfers', function () {
     );
   });
 
-  it('stops a download that the host cancels', async () => {
+  it('stop a download that the host cancels', async () => {
     await agent.connection.receive({ id: 'stop', volume: 'stop' }, await tarOf({ big: randomBytes(2_000_000) }));
     agent.connection.open({ op: 'send', id: 'stopped', attempt: 1, volume: 'stop', path: '' });
     await agent.connection.expect(frameType.opened);
@@ -220,7 +220,7 @@ describe('transfers', function () {
     expect(await agent.connection.call({ op: 'status' })).to.include({ operations: 0 });
   });
 
-  it('copies from volume to volume', async () => {
+  it('copy from volume to volume', async () => {
     await agent.connection.receive({ id: 'from', volume: 'from' }, await tarOf({ d: null, 'd/a': 'a', b: 'b' }));
     expect(
       await agent.connection.call({ op: 'copy', id: 'copy', from: 'from', to: 'copied', path: 'd', toPath: 'x/y' }),
@@ -234,7 +234,7 @@ describe('transfers', function () {
     ).to.equal('VOLUME_NOT_FOUND');
   });
 
-  it('empties a volume and keeps its folder, and finds nothing wrong with one that is not there', async () => {
+  it('empty a volume and keep its folder, and ignore a missing volume', async () => {
     await agent.connection.receive({ id: 'fill', volume: 'empty' }, await tarOf({ d: null, 'd/a': 'a' }));
     expect(await agent.connection.call({ op: 'remove', volume: 'empty' })).to.deep.equal({});
     expect(await readdir(dataOf('empty'))).to.deep.equal([]);
@@ -244,7 +244,7 @@ describe('transfers', function () {
       .and.not.include('not-there');
   });
 
-  it('answers pings, and reports progress, during a long phase without bytes', async () => {
+  it('answer pings, and report progress, during a long phase without bytes', async () => {
     const others = await agent.children();
     const own = await agent.connect();
     const session = (await agent.children()).find((pid) => !others.includes(pid));
@@ -274,7 +274,7 @@ describe('transfers', function () {
     }
   });
 
-  it('completes a commit that a crash cut short, and drops what was only staged', async () => {
+  it('complete an interrupted commit, and discard content that was only staged', async () => {
     await using own = await AgentProcess.start();
     const other = await own.connect();
     await other.receive({ id: 'first', volume: 'v' }, await tarOf({ kept: 'kept' }));
@@ -297,7 +297,7 @@ describe('transfers', function () {
     expect(await readdir(join(own.folder, 'agent/operations'))).to.deep.equal([]);
   });
 
-  it('calls a volume damaged whose commit cannot be completed, and serves the others', async () => {
+  it('report a volume as damaged if its commit cannot be completed, and serve the others', async () => {
     await using own = await AgentProcess.start();
     const other = await own.connect();
     await other.receive({ id: 'first', volume: 'v' }, await tarOf({ name: 'a file' }));
@@ -310,7 +310,7 @@ describe('transfers', function () {
     expect(await after.receive({ id: 'good', volume: 'w' }, await tarOf({ a: 'a' }))).to.include({ entries: 1 });
   });
 
-  it('follows no link on the way to the target', async () => {
+  it('follow no link in the path of the target', async () => {
     await agent.connection.receive({ id: 'links', volume: 'links' }, await tarOf({ a: 'a' }));
     await symlink('/tmp', dataOf('links', 'out'));
     const failure = await failureOf(
@@ -320,7 +320,7 @@ describe('transfers', function () {
     expect(await exists('/tmp/below')).to.equal(false);
   });
 
-  it('sends an empty folder as an empty archive, which is whole', async () => {
+  it('send an empty folder as an empty, complete archive', async () => {
     await agent.connection.receive({ id: 'nothing', volume: 'nothing' }, await tarOf({}));
     const { archive } = await agent.connection.send({ id: 'nothing-down', volume: 'nothing' });
     expect(archive.length % 512).to.equal(0);
