@@ -1,4 +1,7 @@
-/** The order in which the agent writes, makes durable, moves, starts and sends, as a crash of the machine would show. */
+/**
+ * The order in which the agent writes, makes durable, moves, starts and sends, as a crash of the
+ * machine would show.
+ */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -13,7 +16,9 @@ import { ARCHIVE, fillVolume, OPEN } from '../../support/faults/scenarios/receiv
 /** The journal's name in agent/src/volume/tree_writer.h. */
 const JOURNAL = '.kw-commit-5b0e4d3a91c7';
 
-/** Returns the index of the first matching call in the log from `from` on. Throws if there is none. */
+/**
+ * Returns the index of the first matching call in the log from `from` on. Throws if there is none.
+ */
 function find(log: readonly LoggedCall[], what: string, fits: (call: LoggedCall) => boolean, from = 0): number {
   const at = log.findIndex((call, index) => index >= from && fits(call));
   if (at < 0) {
@@ -28,7 +33,10 @@ const path =
   (logged: LoggedCall): boolean =>
     logged.call === call && logged.paths[which]?.endsWith(end) === true;
 
-/** Checks that a file is written under a temporary name, synced, renamed, and the rename synced. Returns the index of the last call. */
+/**
+ * Checks that a file is written under a temporary name, synced, renamed, and the rename synced.
+ * Returns the index of the last call.
+ */
 function storedDurably(log: readonly LoggedCall[], folder: string, name: string, temporary = `.${name}.new`): number {
   const written = find(log, `write of ${temporary}`, path('write', `${folder}/${temporary}`));
   const safe = find(log, `fsync of ${temporary}`, path('sync', `${folder}/${temporary}`), written);

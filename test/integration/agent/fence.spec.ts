@@ -1,4 +1,7 @@
-/** The fence of docs/agent-protocol.md: operations of an older host end, and later ones are rejected. */
+/**
+ * The fence of docs/agent-protocol.md: operations of an older host end, and later ones are
+ * rejected.
+ */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

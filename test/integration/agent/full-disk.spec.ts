@@ -32,7 +32,10 @@ describe('a process on a full disk', function () {
   /** A shell command that fills the disk. */
   const fill = (): string => `cat /dev/zero >${limited.folder}/fill 2>/dev/null`;
 
-  /** Receives output with a window of 1 MiB, and acknowledges it as durable. Resolves with the number of bytes, RESULT and all PROGRESS. */
+  /**
+   * Receives output with a window of 1 MiB, and acknowledges it as durable. Resolves with the
+   * number of bytes, RESULT and all PROGRESS.
+   */
   const takeDurably = async (id: string): Promise<{ bytes: number; result: Json; progress: Json[] }> => {
     const window = 1024 * 1024;
     const progress: Json[] = [];

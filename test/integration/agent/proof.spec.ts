@@ -43,7 +43,8 @@ describe('stdin', () => {
     let { limit } = decodeWindow(await connection.expect(frameType.window));
     const block = Buffer.alloc(65_536);
     let offset = 0;
-    // Until the pipe is full and the agent grants no more: its limit is then 1 MiB past the forwarded bytes.
+    // Until the pipe is full and the agent grants no more: its limit is then 1 MiB past the
+    // forwarded bytes.
     do {
       for (; offset + block.length <= limit; offset += block.length) connection.write(encodeData(0, offset, block));
       const frame = await connection.next(1000).catch(() => undefined);

@@ -36,7 +36,10 @@ describe('an interrupted commit', function () {
   const at = (...parts: string[]): string => join(agent.folder, ...parts);
   const markers = async (): Promise<string[]> => readdir(at('agent/operations'));
 
-  /** Creates the state of an agent that was killed after it had marked a commit: the marker and staged content. */
+  /**
+   * Creates the state of an agent that was killed after it had marked a commit: the marker and
+   * staged content.
+   */
   async function leave(
     operation: string,
     volume: string,

@@ -15,7 +15,10 @@ describe('a volume that changes while it is sent', () => {
 
   const path = (folder: string, name: string): string => join(folder, name);
 
-  /** Sends a volume of the files `a`, `b/c`, `d`, each of one letter; calls `change` after the first 64 KiB of `a`. */
+  /**
+   * Sends a volume of the files `a`, `b/c`, `d`, each of one letter; calls `change` after the first
+   * 64 KiB of `a`.
+   */
   const sent = async (change: (folder: string) => Promise<void>): Promise<Map<string, string>> => {
     const { id, folder } = await agent.volume();
     await mkdir(path(folder, 'b'));

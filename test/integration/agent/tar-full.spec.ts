@@ -29,7 +29,10 @@ describe('an upload to a full disk', () => {
     return { disk, agent, id, folder, before: (await agent.download(id)).archive };
   };
 
-  /** Checks that the volume has the same bytes, nothing is staged, and as much space is free as before. */
+  /**
+   * Checks that the volume has the same bytes, nothing is staged, and as much space is free as
+   * before.
+   */
   const unchanged = async (run: Awaited<ReturnType<typeof start>>): Promise<void> => {
     expect((await run.agent.download(run.id)).archive.equals(run.before)).to.equal(true);
     expect(await run.agent.staged(run.id)).to.deep.equal([]);

@@ -1,4 +1,6 @@
-/** Helpers of the tar specs: an agent, volumes by name, raw tar blocks and the content of a folder. */
+/**
+ * Helpers of the tar specs: an agent, volumes by name, raw tar blocks and the content of a folder.
+ */
 import type { Stats } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';

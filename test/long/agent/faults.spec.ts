@@ -1,4 +1,7 @@
-/** The guarantees of the agent when it is stopped or fails at any call: every scenario, fault and call. */
+/**
+ * The guarantees of the agent when it is stopped or fails at any call: every scenario, fault and
+ * call.
+ */
 import { expect } from 'chai';
 
 import { type DynamicAgent, needDynamicAgent } from '../../support/faults/dynamic-agent.ts';

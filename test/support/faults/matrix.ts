@@ -1,4 +1,7 @@
-/** Runs a scenario with a fault at the first call, at the second, and so on, until there is no such call. */
+/**
+ * Runs a scenario with a fault at the first call, the second, and so on, until there is no such
+ * call.
+ */
 import type { DynamicAgent } from './dynamic-agent.ts';
 import { calls, type Fault } from './fault-control.ts';
 import { FaultRig, Lost, lostOr } from './fault-rig.ts';
@@ -18,17 +21,17 @@ export const faults: readonly Fault[] = [
   { name: 'cut', kind: 'cut', classes: calls.cuttable },
 ];
 
-/** A disk has room again after so long. */
+/** The time after which a full disk has space again. */
 const FULL_MS = 400;
 const MOST = 2000;
 
 export interface Tally {
-  /** Calls at which the fault was tried. */
+  /** The calls at which the fault was injected. */
   places: number;
   readonly broken: string[];
 }
 
-/** On the agent as the fault has left it; one that has ended says nothing wrong. */
+/** Checks the agent after the fault; an agent that has ended is no violation. */
 async function checkInPlace(rig: FaultRig, check: () => Promise<void>): Promise<void> {
   try {
     if (rig.serving) await check();
@@ -62,7 +65,7 @@ async function runAt(built: DynamicAgent, scenario: Scenario, fault: Fault, at: 
   return '';
 }
 
-/** Every `step`-th call from `first` on, some of them at once. */
+/** Every `step`-th call from `first` on, several at a time. */
 export async function runMatrix(
   built: DynamicAgent,
   scenario: Scenario,

@@ -9,7 +9,10 @@ import { mustSucceed, type Outcome, outcomeOf, promise, type Scenario } from '..
 
 const OUTPUT = 'early\nlate\n';
 
-/** What the command waits for: a FIFO, opened both ways, so that neither end blocks and no byte gets lost. */
+/**
+ * A FIFO that the command waits for, opened in both directions, so that neither end blocks and no
+ * byte is lost.
+ */
 async function gateOf(rig: FaultRig): Promise<FileHandle> {
   const path = join(rig.folder, 'gate');
   if (spawnSync('mkfifo', [path]).status !== 0) throw new Error('mkfifo failed');
@@ -22,7 +25,7 @@ function told(attached: AttachResult): Json {
   return { ...attached.result, stdout: attached.stdout.toString(), stderr: attached.stderr.toString() };
 }
 
-/** A RESULT is the command's own, with all of its output unless it says otherwise. */
+/** Checks that a RESULT is the command's own, with all of its output unless it reports a cut. */
 function checkResult(result: Json): void {
   promise(
     result['exitStatus'] === 7 && result['signal'] === null,
