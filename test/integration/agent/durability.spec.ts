@@ -88,11 +88,11 @@ describe('durability', () => {
     });
 
     it('sends RESULT after the last file has moved', () => {
-      const told = find(log, 'RESULT', ({ call, paths }) => call === 'frame' && paths[0] === String(frameType.result));
+      const sent = find(log, 'RESULT', ({ call, paths }) => call === 'frame' && paths[0] === String(frameType.result));
       const moves = log.flatMap(({ call, paths }, at) =>
         call === 'rename' && paths[1]?.includes('/volumes/v/data/') === true ? [at] : [],
       );
-      expect(Math.max(...moves)).to.be.lessThan(told);
+      expect(Math.max(...moves)).to.be.lessThan(sent);
     });
   });
 

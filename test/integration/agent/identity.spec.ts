@@ -43,10 +43,10 @@ describe('the identity of', () => {
         stdio: ['ignore', 'pipe', 'inherit'],
       },
     );
-    let said = '';
-    other.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+    let output = '';
+    other.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
     await once(other, 'close');
-    expect(said.trim()).to.be.oneOf(['closed', 'ECONNRESET\nclosed']);
+    expect(output.trim()).to.be.oneOf(['closed', 'ECONNRESET\nclosed']);
   });
 
   it("a command of another user has that user's groups, and none of the agent's", async () => {

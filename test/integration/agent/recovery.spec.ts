@@ -238,7 +238,7 @@ describe('an interrupted commit', function () {
     const connection = await begin('up', { a: 'a', held: 'held', z: 'z' });
     await until('the commit is held', () => exists(`${file}.held`));
     const other = await agent.connect();
-    await other.send({ id: 'look', volume: 'v' }); // a commit that goes on is no damage
+    await other.send({ id: 'look', volume: 'v' }); // a running commit is no damage
     const [session] = await agentSessions(agent.process);
     if (session === undefined) throw new Error('no session');
     process.kill(session, 'SIGKILL');

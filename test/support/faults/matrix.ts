@@ -49,14 +49,14 @@ async function runAt(built: DynamicAgent, scenario: Scenario, fault: Fault, at: 
   const timer = fault.persistent === true ? setTimeout(() => control.disarm(), FULL_MS) : undefined;
   let place = '';
   try {
-    const told = await outcomeOf(scenario.act(rig));
+    const outcome = await outcomeOf(scenario.act(rig));
     clearTimeout(timer);
     control.disarm();
     if (control.fired === 0) return undefined;
     place = control.firedAt;
-    if (fault.kind !== 'crash') await checkInPlace(rig, () => scenario.check(rig, told, fault));
+    if (fault.kind !== 'crash') await checkInPlace(rig, () => scenario.check(rig, outcome, fault));
     await rig.restart();
-    await scenario.check(rig, told, fault);
+    await scenario.check(rig, outcome, fault);
   } catch (error) {
     return `${scenario.name}, ${fault.name} at call ${at} (${place}): ${String(error)}\n${rig.stderr}`;
   } finally {
@@ -80,10 +80,10 @@ export async function runMatrix(
       while (!over) {
         const at = next;
         next += step;
-        const said = await runAt(built, scenario, fault, at);
-        if (said === undefined) over = true;
+        const violation = await runAt(built, scenario, fault, at);
+        if (violation === undefined) over = true;
         else tally.places++;
-        if (said !== undefined && said !== '') tally.broken.push(said);
+        if (violation !== undefined && violation !== '') tally.broken.push(violation);
         if (at > MOST) throw new Error(`${scenario.name}, ${fault.name}: more than ${MOST} calls`);
       }
     }),
