@@ -1,4 +1,4 @@
-/* Whatever a host sends: each byte stream is cut into frames, and each frame is read as its type says. */
+/* Input of a host: each byte stream is split into frames, and each frame is decoded by its type. */
 #include <stdlib.h>
 #include <string.h>
 

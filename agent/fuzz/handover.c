@@ -1,7 +1,7 @@
 /*
- * What sessions say to `serve`, and what it says to them: claims, releases, parked operations, connections that are
- * handed over. Four sessions; the input is a list of what one of them sends, field by field or as raw bytes, and of
- * sessions that end.
+ * The messages between sessions and `serve`: claims, releases, parked operations and handed-over
+ * connections. Four sessions; the input is a list of messages of one of them, by fields or as raw
+ * bytes, and of sessions that end.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -85,7 +85,7 @@ static void check(const struct session *session) {
             abort();
         }
         parked += entry->parked && !entry->ending;
-        /* One holder for each id. */
+        /* Each id has one holder. */
         for (int j = 0; j < i; j++) {
             const struct session_entry *other = &table.sessions[j];
             if (entry->kind != 0 && entry->kind == other->kind && !entry->waiting && !other->waiting &&
@@ -99,7 +99,9 @@ static void check(const struct session *session) {
     }
 }
 
-/* Says the message, of booleans that are none as well, and lets both ends read all that is there. */
+/*
+ * Sends the message, also with invalid booleans, and lets both ends receive all that is available.
+ */
 static void say(int index, struct input *input, bool raw, bool with_descriptor) {
     static uint8_t bytes[sizeof(struct serve_request)];
     struct serve_request message = message_of(input);
@@ -109,7 +111,7 @@ static void say(int index, struct input *input, bool raw, bool with_descriptor) 
         for (size_t i = 0; i < size && at + i < sizeof bytes; i++) {
             bytes[at + i] = take(input);
         }
-        /* A byte that is no boolean is none of what another agent process sends. */
+        /* Another agent process sends no byte that is not a valid boolean. */
         memcpy((uint8_t *)bytes + offsetof(struct serve_request, continues), &message.continues,
             offsetof(struct serve_request, lease_over) + 1 - offsetof(struct serve_request, continues));
     }
@@ -117,11 +119,11 @@ static void say(int index, struct input *input, bool raw, bool with_descriptor) 
     serve_send(sessions[index].control, bytes, raw ? sizeof bytes - take(input) % 2u : sizeof bytes, fd);
     close_fd(&fd);
     for (int i = table.session_count - 1; i >= 0; i--) {
-        table_hear(&table, i);
+        table_receive(&table, i);
     }
     for (int i = 0; i < SESSIONS; i++) {
-        for (int turn = 0; turn < 8 && !sessions[i].alone; turn++) {
-            serve_look(&sessions[i]);
+        for (int turn = 0; turn < 8 && !sessions[i].orphaned; turn++) {
+            serve_poll(&sessions[i]);
         }
         check(&sessions[i]);
     }
@@ -136,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     while (input.length > 0) {
         uint8_t what = take(&input);
         int index = what % SESSIONS;
-        if ((what >> 2) % 8 == 7 || sessions[index].alone) {
+        if ((what >> 2) % 8 == 7 || sessions[index].orphaned) {
             end(index, (what & 128) != 0);
             begin(index);
         } else {

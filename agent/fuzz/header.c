@@ -1,6 +1,6 @@
 /*
- * The parts of the tar reader below the blocks: the records of extended headers, the maps of sparse files, number
- * fields. And an entry made of the input comes back from its own encoding as it was.
+ * The parts of the tar reader below the blocks: records of extended headers, sparse maps and number
+ * fields. An entry made of the input must decode to the same from its own encoding.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +20,7 @@ static void read_records(const uint8_t *bytes, size_t length) {
     if ((result != 0) != (failure.code != NULL)) {
         abort();
     }
-    if (strlen(pax.path) > TAR_NAME_LONGEST || strlen(pax.link) > TAR_NAME_LONGEST ||
-        strlen(pax.sparse_name) > TAR_NAME_LONGEST) {
+    if (strlen(pax.path) > TAR_NAME_MAX || strlen(pax.link) > TAR_NAME_MAX || strlen(pax.sparse_name) > TAR_NAME_MAX) {
         abort();
     }
     if (pax.mtime.tv_nsec < 0 || pax.mtime.tv_nsec > 999999999) {
@@ -94,8 +93,8 @@ static int64_t take(const uint8_t **bytes, size_t *length) {
 }
 
 static void text_of(char *text, const uint8_t *bytes, size_t length) {
-    if (length > TAR_NAME_LONGEST) {
-        length = TAR_NAME_LONGEST;
+    if (length > TAR_NAME_MAX) {
+        length = TAR_NAME_MAX;
     }
     memcpy(text, bytes, length);
     text[length] = '\0';
@@ -106,16 +105,16 @@ static void text_of(char *text, const uint8_t *bytes, size_t length) {
 
 static void encode(const uint8_t *bytes, size_t length) {
     static const struct tar_sink sink = {on_entry, on_content, on_end};
-    static char name[TAR_NAME_LONGEST + 2];
-    static char target[TAR_NAME_LONGEST + 1];
-    static uint8_t blocks[TAR_HEADER_LONGEST];
+    static char name[TAR_NAME_MAX + 2];
+    static char target[TAR_NAME_MAX + 1];
+    static uint8_t blocks[TAR_HEADER_MAX];
     static struct failure failure;
     uint64_t kind = (uint64_t)take(&bytes, &length);
     struct tar_entry entry = {
         .kind = (enum tar_kind)(kind % 4), .mode = (uint32_t)(kind >> 8) & 07777, .name = name, .target = target};
-    /* A larger one is no id of any system, and is read as none. */
-    entry.uid = (take(&bytes, &length) & INT64_MAX) % (TAR_ID_MOST + 1);
-    entry.gid = (take(&bytes, &length) & INT64_MAX) % (TAR_ID_MOST + 1);
+    /* A larger one is not a valid id, and is decoded as none. */
+    entry.uid = (take(&bytes, &length) & INT64_MAX) % (TAR_ID_MAX + 1);
+    entry.gid = (take(&bytes, &length) & INT64_MAX) % (TAR_ID_MAX + 1);
     entry.mtime.tv_sec = (time_t)take(&bytes, &length);
     entry.mtime.tv_nsec = (long)((uint64_t)take(&bytes, &length) % 1000000000);
     entry.size = entry.kind == TAR_FILE ? take(&bytes, &length) & INT64_MAX : 0;
@@ -123,14 +122,14 @@ static void encode(const uint8_t *bytes, size_t length) {
     text_of(name, bytes, half);
     text_of(target, bytes + half, length - half);
     size_t end = strlen(name);
-    /* A name with a slash is a folder's. */
+    /* A name with a trailing slash is a folder's. */
     while (entry.kind != TAR_FOLDER && end > 1 && name[end - 1] == '/') {
         name[--end] = '\0';
     }
     if (strcmp(name, "/") == 0) {
         strcpy(name, "x");
     }
-    /* What fits into no record is a number beyond those that a file system has. */
+    /* A number that no record can hold is beyond those of a file system. */
     if (entry.mtime.tv_sec > INT64_MAX / 16 || entry.mtime.tv_sec < INT64_MIN / 16) {
         entry.mtime.tv_sec /= 16;
     }

@@ -1,6 +1,6 @@
 /*
- * A commit's journal as it may lie in a volume's folder: read from the front and from behind, and a commit that it says
- * was cut short is completed. Nothing outside of the target changes, whatever it says.
+ * A commit's journal in a volume's folder: it is read forwards and backwards, and the commit that
+ * it describes is completed. Nothing outside the target may change, whatever it contains.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static void prepare(void) {
 }
 
 static void check_entry(const struct journal_entry *entry) {
-    static char normal[PATH_LONGEST + 1];
+    static char normal[PATH_LENGTH_MAX + 1];
     struct failure failure = {0};
     if (path_normal(entry->path, normal, sizeof normal, &failure) != 0 || strcmp(normal, entry->path) != 0) {
         abort();

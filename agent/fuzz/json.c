@@ -1,4 +1,4 @@
-/* Whatever a host sends as JSON: it is read, walked through, and all its texts are written and read again. */
+/* JSON from a host: it is parsed and visited, and all its texts are written and parsed again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +23,7 @@ static void write_texts(const struct json *json, struct json_out *out) {
     json_close(out, ']');
 }
 
-/* What was written is read as the same texts. */
+/* The written texts are parsed as the same texts. */
 static void compare(const struct json *json, struct json_out *out) {
     struct json again;
     out->text = realloc(out->text, out->length + 1);

@@ -1,6 +1,7 @@
 /*
- * What `serve` finds in its folders at its start: a commit's marker, a stored result, and a process's record. The input
- * is cut into the three at zero bytes. A restart completes what the marker says, and a host that asks is answered.
+ * The files that `serve` reads at its start: a commit's marker, a stored result and a process's
+ * record. The input is split into the three at zero bytes. A restart completes the marked commit,
+ * and a host gets an answer.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ static void make_folder(int parent, const char *name) {
     }
 }
 
-/* A volume with something staged, and a link that leads out of it. */
+/* A volume with staged content, and a link that leads out of it. */
 static void fill(void) {
     make_folder(folder.state.volumes, "v");
     make_folder(folder.state.volumes, "v/data");

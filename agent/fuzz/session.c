@@ -1,7 +1,8 @@
 /*
- * Whole conversations: the input is what a host sends on one connection, from its HELLO to its end. A thread is `serve`
- * and the host's other half: it answers claims and reads what the agent says. Changes keep to frames, and mend offsets,
- * counts and digests: else no upload would ever be committed.
+ * Whole sessions: the input is what a host sends on one connection, from its HELLO to its end. A
+ * thread acts as `serve` and as the host's receiver: it replies to claims and reads the agent's
+ * frames. Mutations preserve frames, and repair offsets, counts and digests; otherwise no upload
+ * would be committed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t length, size_t most, unsig
 
 enum { PID = 1000, FRAMES_MAX = 256 };
 
-/* A session's process ends by _exit, and gives nothing back before. */
+/* The process of a session ends by _exit and does not free memory. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void) {
     return "detect_leaks=0";
@@ -58,7 +59,7 @@ static size_t split(const uint8_t *bytes, size_t length, struct span *spans) {
     return count;
 }
 
-/* DATA of stream 0 continues what came before, and END tells its length and digest. */
+/* DATA of stream 0 continues the previous DATA, and END has its length and digest. */
 static void mend(uint8_t *bytes, const struct span *spans, size_t count) {
     struct sha256 hash;
     uint64_t offset = 0;
@@ -143,7 +144,7 @@ struct peer {
     int host, control;
 };
 
-/* A parked operation waits for a host that does not come: its `serve` goes. */
+/* The host of a parked operation does not reconnect: its `serve` ends. */
 static bool abandoned(const struct table *table) {
     for (int i = 0; i < table->session_count; i++) {
         if (table->sessions[i].parked || table->sessions[i].waiting || table->sessions[i].wants_room) {
@@ -166,7 +167,10 @@ static bool give(struct peer *peer) {
     return true;
 }
 
-/* The host and `serve`, until the session has closed its end of the connection, or is abandoned. */
+/*
+ * Acts as the host and `serve` until the session has closed its end of the connection, or is
+ * abandoned.
+ */
 static void *run_peer(void *context) {
     static struct table table;
     static uint8_t dropped[65536];
@@ -182,7 +186,7 @@ static void *run_peer(void *context) {
         if (poll(polled, 2, -1) <= 0) {
             continue;
         }
-        if (polled[1].revents != 0 && !table_hear(&table, 0)) {
+        if (polled[1].revents != 0 && !table_receive(&table, 0)) {
             polled[1].revents = 0;
         }
         if (abandoned(&table)) {

@@ -1,8 +1,8 @@
 /*
- * Unpacks what it is given into a folder that is emptied after each run, in pieces whose sizes come from the input too.
- * Beside crashes it finds anything made, changed or removed outside of the folder, and trees that don't come back the
- * same from an archive of our own. Changes keep to blocks, and mend checksums: else hardly any of them would be seen
- * behind the first header.
+ * Unpacks the input into a folder that is emptied after each run, in pieces whose sizes come from
+ * the input too. Finds crashes, anything created, changed or removed outside the folder, and trees
+ * that differ after packing and unpacking them again. Mutations preserve blocks and repair
+ * checksums; otherwise hardly any would be read beyond the first header.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -134,7 +134,7 @@ static void empty(int folder) {
     }
 }
 
-/* The folder as an archive; its length, or 0 where it is too large to be compared. */
+/* Packs the folder; returns the length, or 0 if it is too large to compare. */
 static size_t pack_from(int folder, uint8_t *archive) {
     static struct failure failure;
     struct pack_options options = {0};

@@ -1,9 +1,9 @@
 /*
- * Preloaded into `agent serve` (and so into all that it forks): counts the calls to the C library that matter, stops
- * the agent at one of them, lets it fail, or cuts it short, and logs the order in which files are written, made durable
- * and moved, and what is sent and started. A test tells it what to do by a file that is shared memory:
- * test/support/faults/fault-control.ts has its layout as well. Commands that the agent starts do not get it: it takes
- * itself out of the environment.
+ * Preloaded into `agent serve`, and so into all that it forks. Counts the relevant calls to the C
+ * library; stops the agent at one of them, makes it fail, or shortens it; and logs the order in
+ * which files are written, made durable and moved, and what is sent and started. A test controls it
+ * by a file of shared memory, whose layout is also in test/support/faults/fault-control.ts.
+ * Commands of the agent do not load it: it removes itself from the environment.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -30,18 +30,18 @@
 
 enum { CONTROL_BYTES = 1024 * 1024, LOG_AT = 4096, PIDS_MAX = 512, PATH_BYTES = 4096 };
 
-/* What a call is: a plan counts the calls of some of these classes. */
+/* Classes of calls; a plan counts the calls of some of these classes. */
 enum {
-    CHANGES = 1,   /* a file, a folder or what they hold */
+    CHANGES = 1,   /* a file, a folder or their content */
     ALLOCATES = 2, /* may find the disk full */
     READS = 4,     /* files and folders */
-    OPTIONAL = 8,  /* old kernels and sandboxes lack it */
+    OPTIONAL = 8,  /* missing in old kernels and sandboxes */
     BLOCKS = 16,   /* may be interrupted by a signal */
-    CUTTABLE = 32, /* may do less than what was asked */
+    CUTTABLE = 32, /* may process fewer bytes than requested */
     TALKS = 64,    /* to other processes */
     SPAWNS = 128,
     RENAMES = 256,
-    DESCRIPTORS = 512 /* gives a new one */
+    DESCRIPTORS = 512 /* returns a new one */
 };
 
 enum fault { FAULT_NONE, FAULT_CRASH, FAULT_KILL, FAULT_ERROR, FAULT_CUT };
@@ -51,7 +51,7 @@ enum verdict { GO, FAIL, CUT };
 struct control {
     atomic_uint armed;
     uint32_t fault, error, roles, classes, at;
-    uint32_t persistent; /* this call and all that follow */
+    uint32_t persistent; /* this call and all later ones */
     uint32_t logging;
     atomic_uint counted, fired, dead, log_end, pid_count;
     uint32_t fired_role;
@@ -124,7 +124,7 @@ static bool logs(void) {
     return control != NULL && control->logging != 0;
 }
 
-/* Where a descriptor, or a name below one, leads to. */
+/* Finds the path of a descriptor, or of a name below it. */
 static const char *path_of(int folder, const char *name, char path[PATH_BYTES]) {
     char link[64], base[PATH_BYTES / 2];
     if (name != NULL && name[0] == '/') {
@@ -164,7 +164,7 @@ static _Noreturn void die(void) {
     }
 }
 
-/* All that the agent is and has started ends at this moment, as when the kernel ends its container. */
+/* Ends the agent and all that it has started at once, as when the kernel ends the container. */
 static _Noreturn void crash(void) {
     atomic_store(&control->dead, 1);
     for (int i = 0; i < PIDS_MAX; i++) {
@@ -212,7 +212,7 @@ static bool is_regular(int fd) {
     return regular;
 }
 
-/* Classes of a call that moves bytes through a descriptor. */
+/* Returns the classes of a call that moves bytes through a descriptor. */
 static unsigned flow(int fd, size_t length, unsigned file_classes) {
     struct stat status;
     int type = 0, error = errno;
@@ -303,7 +303,7 @@ ssize_t pread(int fd, void *bytes, size_t length, off_t offset) {
     return verdict == FAIL ? -1 : real(fd, bytes, verdict == CUT ? 1 : length, offset);
 }
 
-/* What is durable is logged once it is: all else before it happens. */
+/* A durable state is logged after the call, all else before it. */
 #define SYNC(name)                                    \
     int name(int fd) {                                \
         REAL(#name, int, int);                        \
@@ -529,7 +529,7 @@ ssize_t send(int fd, const void *bytes, size_t length, int flags) {
     return verdict == FAIL ? -1 : real(fd, bytes, verdict == CUT ? 1 : length, flags);
 }
 
-/* A frame's first byte is its type; the log records when each one was sent. */
+/* The first byte of a frame is its type; the log records when each one was sent. */
 static void say_frame(const struct msghdr *message) {
     char text[16];
     if (role != ROLE_SESSION || message->msg_iovlen == 0 || message->msg_iov[0].iov_len != 8) {

@@ -1,10 +1,11 @@
 /*
- * Runs a program whose system calls fail as on another kernel or in a sandbox, or wait:
+ * Runs a program whose system calls fail like on another kernel or in a sandbox, or wait:
  *
  *   syscalls [--fail CALL=ERROR]... [--hold CALL:NAME:FILE] -- PROGRAM ARGUMENT...
  *
- * --fail: the call fails with ENOSYS or EPERM. --hold: a call whose last path is NAME waits; FILE.held says so; it
- * continues when FILE exists. With * as NAME every such call takes a millisecond until FILE exists.
+ * --fail: the call fails with ENOSYS or EPERM. --hold: a call whose last path is NAME waits and
+ * creates FILE.held; it continues once FILE exists. With * as NAME, every such call takes a
+ * millisecond until FILE exists.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -87,7 +88,10 @@ static void add_fail(const char *text) {
     add_rule(call_of(text, (size_t)(equals - text)), SECCOMP_RET_ERRNO | error);
 }
 
-/* Whether the call names what is to be held: its fourth argument of renameat, its second of the others. */
+/*
+ * Returns whether the call has the path to hold: the fourth argument of renameat, the second of the
+ * others.
+ */
 static int names(const struct seccomp_notif *asked, const char *name) {
     char path[64], text[512] = "";
     uint64_t address = asked->data.args[(uint32_t)asked->data.nr == (uint32_t)SYS_renameat ? 3 : 1];
@@ -100,7 +104,7 @@ static int names(const struct seccomp_notif *asked, const char *name) {
     return strcmp(text, name) == 0;
 }
 
-/* The listener hangs up when no process has the filter any more. */
+/* The listener hangs up once no process has the filter. */
 static void hold(int listener, const char *file) {
     char held[4096];
     snprintf(held, sizeof held, "%s.held", file);
@@ -134,8 +138,10 @@ static _Noreturn void supervise(int listener, const char *name, const char *file
     }
 }
 
-/* The program keeps this process's id; the process that lets calls continue is a child of it, which gets the listener
- * through a socket. */
+/*
+ * The program keeps this process's id. The process that continues calls is its child, which
+ * receives the listener through a socket.
+ */
 static int start_supervisor(char *rule) {
     int pair[2];
     char *name = strchr(rule, ':'), *file = name == NULL ? NULL : strchr(name + 1, ':');
@@ -151,7 +157,7 @@ static int start_supervisor(char *rule) {
         return pair[0];
     }
     if (fork() != 0) {
-        _exit(0); /* so that the program has no child that it does not know */
+        _exit(0); /* so that the program has no unexpected child */
     }
     char space[CMSG_SPACE(sizeof(int))], byte;
     struct iovec piece = {&byte, 1};

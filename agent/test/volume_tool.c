@@ -1,4 +1,4 @@
-/* Drives the functions of volume.h from a shell, for agent/test/run. Not part of the agent. */
+/* Runs the functions of volume.h from a shell, for agent/test/run. Not part of the agent. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ static struct {
     bool unmake;
     bool proven;
     const char *target;
-    long crash_at; /* commit: exit without a word at this progress call or, -1, in `ready` */
+    long crash_at; /* commit: exit silently at this progress call or, if -1, in `ready` */
 } set = {.chunk = 262144, .step = 1, .limit = -1};
 
 static int report(const struct failure *failure) {
@@ -106,7 +106,7 @@ static int do_pack(const char *root, const char *path) {
     return 0;
 }
 
-/* Everything on stdin. */
+/* Reads all of stdin. */
 static uint8_t *read_all(size_t *length) {
     size_t capacity = 1 << 20;
     uint8_t *bytes = malloc(capacity);
@@ -123,7 +123,7 @@ static uint8_t *read_all(size_t *length) {
     }
 }
 
-/* Unpacks into a folder that is emptied afterwards; the code of what went wrong, or "OK". */
+/* Unpacks into a folder that is emptied afterwards; returns the code of the failure, or "OK". */
 static const char *outcome(int folder, const uint8_t *bytes, size_t length) {
     static struct failure failure;
     struct failure ignored = {0};
@@ -145,8 +145,10 @@ static const char *outcome(int folder, const uint8_t *bytes, size_t length) {
     return result == 0 ? "OK" : failure.code == NULL ? "NO CODE" : failure.code;
 }
 
-/* The outcome of the prefixes of the archive on stdin, a line each: those of each `step` bytes, and those around the
- * ends of blocks. */
+/*
+ * Prints the outcome of prefixes of the archive on stdin, a line each: at each `step` bytes, and
+ * around the ends of blocks.
+ */
 static int do_prefixes(const char *folder) {
     size_t length = 0;
     uint8_t *bytes = read_all(&length);
@@ -160,7 +162,10 @@ static int do_prefixes(const char *folder) {
     return 0;
 }
 
-/* The outcome of the archive with one byte changed by xor, a line for each byte, or for each `step` bytes. */
+/*
+ * Prints the outcome of the archive with one byte changed by xor, a line for each byte, or for each
+ * `step` bytes.
+ */
 static int do_flips(const char *folder, uint8_t change) {
     size_t length = 0;
     uint8_t *bytes = read_all(&length);
@@ -278,15 +283,15 @@ int main(int count, char **arguments) {
     } else if (strcmp(words[0], "empty") == 0) {
         result = empty_folder(open_folder(words[1]), on_progress, &calls, &failure);
     } else if (strcmp(words[0], "open") == 0) {
-        struct folders_made made;
+        struct folders_created made;
         int root = open_folder(words[1]);
         int fd = folder_open(root, words[2], &made, &failure);
         result = fd < 0 ? -1 : 0;
         if (fd >= 0 && set.unmake) {
-            folder_unmake(root, words[2], &made);
+            folder_remove_created(root, words[2], &made);
         }
     } else if (strcmp(words[0], "normal") == 0) {
-        char normal[PATH_LONGEST + 1];
+        char normal[PATH_LENGTH_MAX + 1];
         result = path_normal(words[1], normal, sizeof normal, &failure);
         if (result == 0) {
             printf("%s\n", normal);

@@ -49,8 +49,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'output is not on the disk before the result',
     file: 'agent/src/process/output.c',
-    find: 'int result = fdatasync(fd), error = errno;',
-    replace: 'int result = 0, error = errno;',
+    find: 'int result = fdatasync(fd);',
+    replace: 'int result = 0;',
     killedBy: durability,
   },
   {
@@ -70,9 +70,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a commit is marked after the moves',
     file: 'agent/src/volume/commit.c',
-    find: '    int result = failure->code != NULL || (ready != NULL && ready(context, failure) != 0) ? -1 : 0;\n    if (reserved >= 0) {\n        close(reserved);\n    }\n    if (result != 0) {\n        return -1;\n    }\n    if (open_up(commit, failure) != 0) {\n        return -1;\n    }\n    if (go_through(commit, move_entry, failure) != 0) {',
+    find: '    int result = failure->code != NULL || (ready != NULL && ready(context, failure) != 0) ? -1 : 0;\n    close_fd(&reserved);\n    if (result != 0) {\n        return -1;\n    }\n    if (make_writable(commit, failure) != 0) {\n        return -1;\n    }\n    if (visit_staged(commit, move_entry, failure) != 0) {',
     replace:
-      '    if (reserved >= 0) {\n        close(reserved);\n    }\n    if (failure->code != NULL || open_up(commit, failure) != 0) {\n        return -1;\n    }\n    if (go_through(commit, move_entry, failure) != 0) {\n        return -1;\n    }\n    if (ready != NULL && ready(context, failure) != 0) {',
+      '    close_fd(&reserved);\n    if (failure->code != NULL || make_writable(commit, failure) != 0) {\n        return -1;\n    }\n    if (visit_staged(commit, move_entry, failure) != 0) {\n        return -1;\n    }\n    if (ready != NULL && ready(context, failure) != 0) {',
     killedBy: durability,
   },
   {
@@ -101,14 +101,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a restart completes nothing',
     file: 'agent/src/serve/recover.c',
-    find: '    each_id(state->operations, false, complete, state);\n',
+    find: '    each_id(state->operations, complete, state);\n',
     replace: '    (void)complete;\n',
     killedBy: sampled('restart'),
   },
   {
     name: 'a restart leaves staging',
     file: 'agent/src/serve/recover.c',
-    find: '    each_id(state->volumes, false, clear_staging, state);\n',
+    find: '    each_id(state->volumes, clear_staging, state);\n',
     replace: '    (void)clear_staging;\n',
     killedBy: sampled('receive'),
   },
@@ -122,8 +122,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a start does not look whether the id was started before',
     file: 'agent/src/process/operation_start.c',
-    find: '    int found = known(session, id);\n    if (found == 0) {',
-    replace: '    int found = known(session, id);\n    if (found >= 0) {',
+    find: '    int found = was_started(session, id);\n    if (found == 0) {',
+    replace: '    int found = was_started(session, id);\n    if (found >= 0) {',
     killedBy: sampled('start'),
   },
   {
@@ -144,8 +144,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a short read is the end of a file',
     file: 'agent/src/base/io.c',
-    find: '        length += (size_t)got;\n    }',
-    replace: '        length += (size_t)got;\n        break;\n    }',
+    find: '        length += (size_t)got;\n    }\n    close(fd);',
+    replace: '        length += (size_t)got;\n        break;\n    }\n    close(fd);',
     killedBy: everyCall('restart with cut'),
   },
   {
@@ -231,8 +231,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a commit does not look before it changes something',
     file: 'agent/src/volume/commit.c',
-    find: '    if (go_through(commit, check_entry, failure) != 0) {',
-    replace: '    if (commit->target < 0 && go_through(commit, check_entry, failure) != 0) {',
+    find: '    if (visit_staged(commit, check_entry, failure) != 0) {',
+    replace: '    if (commit->target < 0 && visit_staged(commit, check_entry, failure) != 0) {',
     killedBy: transfer,
   },
   {
@@ -301,7 +301,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what lies too deep to be read is taken',
     file: 'agent/src/tar/unpack.c',
-    find: 'if (!is_normal || strlen(path) > unpack->path_longest)',
+    find: 'if (!is_normal || strlen(path) > unpack->path_max)',
     replace: 'if (!is_normal)',
     killedBy: { specs: ['test/integration/agent/tar-metadata.spec.ts'], grep: 'too deep' },
   },
@@ -318,7 +318,7 @@ export const mutants: readonly Mutant[] = [
     file: 'agent/src/process/supervisor_attachments.c',
     find: 'errno == ECONNRESET || errno == EINTR',
     replace: 'errno == EINTR',
-    killedBy: { specs: ['test/integration/agent/stdin.spec.ts'], grep: 'goodbye' },
+    killedBy: { specs: ['test/integration/agent/stdin.spec.ts'], grep: 'sent before BYE' },
   },
   {
     name: 'stdin of an earlier turn counts',
@@ -366,8 +366,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an operation of an older generation begins',
     file: 'agent/src/serve/serve_table.c',
-    find: '    if (!is_stale(table, entry)) {\n        tell(entry, &reply, -1);',
-    replace: '    if (entry->serial != 0) {\n        tell(entry, &reply, -1);',
+    find: '    if (!is_stale(table, entry)) {\n        send_reply(entry, &reply, -1);',
+    replace: '    if (entry->serial != 0) {\n        send_reply(entry, &reply, -1);',
     killedBy: fence,
   },
   {
@@ -387,15 +387,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'staging is removed although it may have a marker',
     file: 'agent/src/serve/recover.c',
-    find: 'if (is_there(state->operations, operation) != 0)',
-    replace: 'if (is_there(state->operations, operation) > 1)',
+    find: 'if (entry_exists(state->operations, operation) != 0)',
+    replace: 'if (entry_exists(state->operations, operation) > 1)',
     killedBy: recovery,
   },
   {
     name: 'a removed volume leaves what an unfinished commit has staged',
     file: 'agent/src/transfer/volume_folder.c',
-    find: 'if (each_unfinished(&emptying, give_up) != 0 || empty_folder',
-    replace: 'if ((false && each_unfinished(&emptying, give_up) != 0) || empty_folder',
+    find: 'if (each_unfinished(&emptying, discard_staged) != 0 ||\n        empty_folder',
+    replace: 'if ((false && each_unfinished(&emptying, discard_staged) != 0) ||\n        empty_folder',
     killedBy: recovery,
   },
   {
@@ -415,7 +415,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'root makes folders behind a link of another user',
     file: 'agent/src/process/directory.c',
-    find: 'if (directory->user != NULL && directory->foreign) {',
+    find: 'if (directory->user != NULL && directory->untrusted) {',
     replace: 'if (directory->user != NULL && directory->links < 0) {',
     killedBy: otherUsers,
   },

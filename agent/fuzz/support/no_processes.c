@@ -1,4 +1,4 @@
-/* Linked in the place of the system's (ld --wrap): what a fuzzer makes up starts no programs and ends none. */
+/* Replaces the system's functions (ld --wrap), so that a fuzzer starts and ends no programs. */
 #include <errno.h>
 #include <sys/types.h>
 #include <unistd.h>

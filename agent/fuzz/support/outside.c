@@ -16,7 +16,7 @@ struct bystander {
     mode_t mode; /* with its kind */
 };
 
-/* Names that archives of the corpus and of the mutator like as well. */
+/* Names that archives of the corpus and the mutator also use. */
 static const struct bystander BYSTANDERS[] = {
     {"file", S_IFREG | 0640},
     {"a", S_IFREG | 0600},
@@ -82,7 +82,7 @@ static void check(int outer, int index) {
     if (!S_ISREG(one->mode)) {
         return;
     }
-    /* A second name would be a way in. */
+    /* A second name would give access. */
     if (status.st_nlink != 1) {
         abort();
     }
@@ -94,7 +94,7 @@ static void check(int outer, int index) {
     close(fd);
 }
 
-/* How many names a folder has. */
+/* Returns the number of names in a folder. */
 static int count_names(int outer, const char *path) {
     int count = 0, fd = openat(outer, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *listing = fd < 0 ? NULL : fdopendir(fd);

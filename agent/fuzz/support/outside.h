@@ -1,11 +1,13 @@
-/* What lies beside the folder that a fuzzer may change: files, folders and links whose content, kind, mode and number
- * are known. */
+/*
+ * Files, folders and links beside the folder that a fuzzer may change, with known content, kind,
+ * mode and number.
+ */
 #ifndef KW_FUZZ_OUTSIDE_H
 #define KW_FUZZ_OUTSIDE_H
 
-/* A new folder, with the bystanders in it. */
+/* Creates a folder with these files in it. */
 int outside_open(void);
-/* Aborts unless `outer` holds `allowed` and the bystanders, as they were, and nothing else. */
+/* Aborts unless `outer` holds `allowed` and these files, unchanged, and nothing else. */
 void outside_check(int outer, const char *allowed);
 
 #endif

@@ -1,4 +1,4 @@
-/* A state directory among bystanders, made anew for each run as far as it was used. */
+/* A state directory beside other files, created anew for each run as far as it was used. */
 #ifndef KW_FUZZ_STATE_FOLDER_H
 #define KW_FUZZ_STATE_FOLDER_H
 
@@ -15,7 +15,7 @@ struct state_folder {
 void state_folder_open(struct state_folder *folder);
 /* Writes a file below a folder of the state. */
 void state_folder_write(int folder, const char *name, const uint8_t *bytes, size_t length);
-/* Empties all but the folders that `state` has open, and checks what is outside. */
+/* Empties all but the folders that `state` has open, and checks the files outside. */
 void state_folder_clear(struct state_folder *folder);
 
 #endif

@@ -1,4 +1,4 @@
-/* How something failed, and which code a system call's errno becomes. */
+/* Records failures, and maps errno to a code. */
 #include "base/failure.h"
 
 #include <errno.h>

@@ -25,6 +25,11 @@ int64_t steady_ms(void) {
     return clock_ms(CLOCK_MONOTONIC);
 }
 
+void sleep_ms(int64_t ms) {
+    struct timespec pause = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+    nanosleep(&pause, NULL);
+}
+
 int write_all(int fd, const void *bytes, size_t length) {
     const char *at = bytes;
     while (length > 0) {
@@ -40,6 +45,38 @@ int write_all(int fd, const void *bytes, size_t length) {
     return 0;
 }
 
+int pwrite_all(int fd, const void *bytes, size_t length, uint64_t offset) {
+    const char *at = bytes;
+    while (length > 0) {
+        ssize_t written = pwrite(fd, at, length, (off_t)offset);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            errno = written < 0 ? errno : EIO;
+            return -1;
+        }
+        at += written;
+        offset += (uint64_t)written;
+        length -= (size_t)written;
+    }
+    return 0;
+}
+
+size_t read_all(int fd, void *bytes, size_t length) {
+    char *at = bytes;
+    size_t done = 0;
+    ssize_t got;
+    while (done < length && (got = read(fd, at + done, length - done)) != 0) {
+        if (got > 0) {
+            done += (size_t)got;
+        } else if (errno != EINTR) {
+            break;
+        }
+    }
+    return done;
+}
+
 ssize_t read_file(int folder, const char *name, char *buffer, size_t capacity) {
     int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
@@ -52,9 +89,7 @@ ssize_t read_file(int folder, const char *name, char *buffer, size_t capacity) {
             continue;
         }
         if (got < 0) {
-            int error = errno;
-            close(fd);
-            errno = error;
+            close_fd(&fd);
             return -1;
         }
         length += (size_t)got;
@@ -64,7 +99,7 @@ ssize_t read_file(int folder, const char *name, char *buffer, size_t capacity) {
     return (ssize_t)length;
 }
 
-int is_there(int folder, const char *name) {
+int entry_exists(int folder, const char *name) {
     struct stat status;
     if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
         return 1;
@@ -92,7 +127,7 @@ int reserve_file(int folder, const char *name, size_t length) {
     if (fd < 0) {
         return -1;
     }
-    /* Some file systems cannot allocate ahead: there zeros are written. */
+    /* Some file systems cannot preallocate. Zeros are written there instead. */
     int error = posix_fallocate(fd, 0, (off_t)length);
     for (size_t done = 0; error != 0 && error != ENOSPC && error != EDQUOT && done < length; done += sizeof ZEROS) {
         error = write_all(fd, ZEROS, sizeof ZEROS) == 0 ? (done + sizeof ZEROS < length ? EOPNOTSUPP : 0) : errno;
@@ -102,22 +137,26 @@ int reserve_file(int folder, const char *name, size_t length) {
     return error == 0 ? 0 : -1;
 }
 
-/* Writes the temporary file durably and moves it to its name. The descriptor, or -1: then the temporary file stays. */
+/*
+ * Writes the temporary file durably and renames it. Returns the descriptor, or -1; then the
+ * temporary file remains.
+ */
 static int put_file(int folder, const char *name, const char *bytes, size_t length, bool lock) {
     char temporary[300];
     int fd = open_temporary(folder, name, temporary);
     if (fd < 0) {
         return -1;
     }
-    /* Written over what is there and cut then: a file that is emptied first would give its blocks away. */
+    /*
+     * Overwrites the file and truncates it afterwards: truncating first would free its reserved
+     * blocks.
+     */
     if ((!lock || flock(fd, LOCK_EX | LOCK_NB) == 0) && write_all(fd, bytes, length) == 0 &&
         ftruncate(fd, (off_t)length) == 0 && fsync(fd) == 0 && renameat(folder, temporary, folder, name) == 0 &&
         fsync(folder) == 0) {
         return fd;
     }
-    int error = errno;
-    close(fd);
-    errno = error;
+    close_fd(&fd);
     return -1;
 }
 
@@ -146,14 +185,15 @@ int write_durably(int folder, const char *name, const char *bytes, size_t length
     return -1;
 }
 
-int open_folder(int parent, const char *name, bool make, mode_t mode) {
-    if (make && mkdirat(parent, name, mode) != 0 && errno != EEXIST) {
-        return -1;
-    }
+int open_folder(int parent, const char *name) {
     return openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-int close_to_others(int folder) {
+int create_folder(int parent, const char *name, mode_t mode) {
+    return mkdirat(parent, name, mode) != 0 && errno != EEXIST ? -1 : open_folder(parent, name);
+}
+
+int restrict_to_owner(int folder) {
     struct stat status;
     if (fstat(folder, &status) != 0) {
         return -1;
@@ -177,9 +217,20 @@ int set_nonblocking(int fd) {
     return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+DIR *open_listing(int folder) {
+    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
+    if (listing == NULL) {
+        close_fd(&copy);
+    }
+    return listing;
+}
+
 void close_fd(int *fd) {
     if (*fd >= 0) {
+        int error = errno;
         close(*fd);
+        errno = error;
     }
     *fd = -1;
 }

@@ -1,8 +1,9 @@
-/* SHA-256 (FIPS 180-4): buffering and padding, and the plain compression function. */
+/* SHA-256 (FIPS 180-4): buffering, padding and the portable compression function. */
 #include "base/sha256.h"
 
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/sha256_blocks.h"
 
 const uint32_t sha256_constants[64] = {
@@ -104,7 +105,7 @@ void sha256_blocks_plain(uint32_t state[8], const uint8_t *bytes, size_t count) 
     }
 }
 
-/* Chosen once a process: what the processor can do does not change. */
+/* Chosen once per process: the processor's capabilities do not change. */
 static sha256_blocks_fn blocks;
 
 void sha256_only_plain(int plain) {
@@ -166,4 +167,15 @@ void sha256_end(struct sha256 *hash, uint8_t digest[32]) {
     for (size_t i = 0; i < 32; i++) {
         digest[i] = (uint8_t)(hash->state[i / 4] >> (24 - 8 * (i % 4)));
     }
+}
+
+void sha256_digest(const struct sha256 *hash, uint8_t digest[32]) {
+    struct sha256 copy = *hash;
+    sha256_end(&copy, digest);
+}
+
+void sha256_text(const struct sha256 *hash, char text[65]) {
+    uint8_t digest[32];
+    sha256_digest(hash, digest);
+    hex_put(text, digest, sizeof digest);
 }

@@ -14,5 +14,9 @@ struct sha256 {
 void sha256_begin(struct sha256 *hash);
 void sha256_add(struct sha256 *hash, const void *bytes, size_t length);
 void sha256_end(struct sha256 *hash, uint8_t digest[32]);
+/* Computes the digest of the bytes added so far; `hash` does not change. */
+void sha256_digest(const struct sha256 *hash, uint8_t digest[32]);
+/* Writes the same digest as hexadecimal text. */
+void sha256_text(const struct sha256 *hash, char text[65]);
 
 #endif

@@ -1,4 +1,4 @@
-/* SHA-256 by the instructions of the processor: SHA-NI on x86-64, the cryptography extension on arm64. */
+/* SHA-256 with processor instructions: SHA-NI on x86-64, the cryptography extension on arm64. */
 #include "base/sha256_blocks.h"
 
 #if defined(__x86_64__)
@@ -18,7 +18,7 @@
 __attribute__((target("sha,sse4.1,ssse3"))) static void blocks_sha_ni(
     uint32_t state[8], const uint8_t *bytes, size_t count) {
     const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
-    /* The instructions want the state as ABEF and CDGH. */
+    /* The instructions take the state as ABEF and CDGH. */
     __m128i dcba = _mm_loadu_si128((const __m128i *)(const void *)&state[0]);
     __m128i hgfe = _mm_loadu_si128((const __m128i *)(const void *)&state[4]);
     __m128i cdab = _mm_shuffle_epi32(dcba, 0xb1);

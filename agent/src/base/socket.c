@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/io.h"
+
 static int prepare(int folder, const char *name, int type, struct sockaddr_un *address) {
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
@@ -19,24 +21,15 @@ static int prepare(int folder, const char *name, int type, struct sockaddr_un *a
     return socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 }
 
-static int give_up(int fd) {
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
 int socket_listen(int folder, const char *name, int type) {
     struct sockaddr_un address;
     int fd = prepare(folder, name, type, &address);
     if (fd < 0) {
         return -1;
     }
-    if (unlinkat(folder, name, 0) != 0 && errno != ENOENT) {
-        return give_up(fd);
-    }
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || chmod(name, 0600) != 0 || listen(fd, 256) != 0) {
-        return give_up(fd);
+    if ((unlinkat(folder, name, 0) != 0 && errno != ENOENT) ||
+        bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || chmod(name, 0600) != 0 || listen(fd, 256) != 0) {
+        close_fd(&fd);
     }
     return fd;
 }
@@ -51,7 +44,10 @@ int socket_connect(int folder, const char *name, int type) {
     do {
         connected = connect(fd, (struct sockaddr *)&address, sizeof address);
     } while (connected != 0 && errno == EINTR);
-    return connected == 0 ? fd : give_up(fd);
+    if (connected != 0) {
+        close_fd(&fd);
+    }
+    return fd;
 }
 
 bool socket_peer_allowed(int fd) {

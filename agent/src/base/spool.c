@@ -7,15 +7,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
+
 #define SPOOL_MEMORY (256u * 1024u)
-#define SPOOL_MEMORY_MOST (32u * 1024u * 1024u)
+#define SPOOL_MEMORY_MAX (32u * 1024u * 1024u)
 
 int unnamed_file(int folder) {
     int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)) {
         return fd;
     }
-    /* The file system has no unnamed files: make one under a name nobody uses and take the name away. */
+    /* The file system has no unnamed files: create one under an unused name and unlink it. */
     for (int attempt = 0; attempt < 100; attempt++) {
         char name[64];
         snprintf(name, sizeof name, ".kw-spool-%ld-%d", (long)getpid(), attempt);
@@ -37,29 +39,19 @@ void spool_open(struct spool *spool, int folder) {
 
 void spool_close(struct spool *spool) {
     free(spool->buffer);
-    if (spool->file >= 0) {
-        close(spool->file);
-    }
+    close_fd(&spool->file);
     spool->buffer = NULL;
     spool->filled = spool->capacity = 0;
-    spool->file = -1;
 }
 
 uint64_t spool_length(const struct spool *spool) {
     return spool->flushed + spool->filled;
 }
 
-/* 0, or an errno, and then everything is still in memory. */
+/* Returns 0, or an errno; then all bytes are still in memory. */
 static int flush(struct spool *spool) {
-    for (size_t done = 0; done < spool->filled;) {
-        ssize_t count = pwrite(spool->file, spool->buffer + done, spool->filled - done, (off_t)(spool->flushed + done));
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count <= 0) {
-            return count < 0 ? errno : EIO;
-        }
-        done += (size_t)count;
+    if (pwrite_all(spool->file, spool->buffer, spool->filled, spool->flushed) != 0) {
+        return errno;
     }
     spool->flushed += spool->filled;
     spool->filled = 0;
@@ -80,8 +72,8 @@ static int make_room(struct spool *spool, size_t length, struct failure *failure
     if (spool->file >= 0 && error == 0 && spool->capacity >= length) {
         return 0;
     }
-    /* No file, or a full disk, from which one may well want to read. */
-    if (spool->capacity >= SPOOL_MEMORY_MOST) {
+    /* No file could be created, or the disk is full. Reading must still work in both cases. */
+    if (spool->capacity >= SPOOL_MEMORY_MAX) {
         return fail_errno(failure, error, "writing a temporary file", NULL);
     }
     size_t capacity = spool->buffer == NULL ? SPOOL_MEMORY : spool->capacity * 2;

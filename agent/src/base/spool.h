@@ -1,6 +1,7 @@
 /*
- * A log of bytes of any length with a bounded amount of memory: what doesn't fit goes to an unlinked file, or where
- * none can be written (a volume that is read-only, a full disk) to some more memory, and then fails.
+ * A log of bytes of any length with bounded memory. Bytes beyond the bound go to an unlinked file.
+ * Where no file can be written (a read-only volume, a full disk), the log uses some more memory and
+ * then fails.
  */
 #ifndef KW_SPOOL_H
 #define KW_SPOOL_H
@@ -11,23 +12,23 @@
 #include "base/failure.h"
 
 struct spool {
-    int folder; /* where the file is made when it is needed; the caller's */
+    int folder; /* the folder of the file, which is created on demand; owned by the caller */
     int file;   /* -1: none yet */
     uint8_t *buffer;
     size_t filled;
     size_t capacity;
-    uint64_t flushed; /* bytes in the file; the buffer continues there */
+    uint64_t flushed; /* bytes in the file, which precede those in the buffer */
 };
 
-/* Allocates nothing yet. */
+/* Allocates nothing. */
 void spool_open(struct spool *spool, int folder);
 int spool_append(struct spool *spool, const void *bytes, size_t length, struct failure *failure);
 uint64_t spool_length(const struct spool *spool);
-/* Reads exactly `length` bytes that were appended in one piece at `offset`. */
+/* Reads exactly `length` bytes at `offset`, which were appended in one piece. */
 int spool_read(const struct spool *spool, uint64_t offset, void *bytes, size_t length, struct failure *failure);
 void spool_close(struct spool *spool);
 
-/* A file without a name in `folder`, open for reading and writing; -1 with errno. */
+/* Creates a file without a name in `folder`, open for reading and writing; -1 with errno. */
 int unnamed_file(int folder);
 
 #endif

@@ -5,12 +5,12 @@
 #define AGENT_MAGIC "kubernetes-worker"
 #define PROTOCOL_LOWEST 1
 #define PROTOCOL_HIGHEST 3
-/* The first version with OPENED of a stop, and with news of who owns stdin. */
+/* The first version with OPENED for `stop` and with reports of the owner of stdin. */
 #define PROTOCOL_OWNERSHIP 3
 /* The format of the state directory. */
 #define STATE_FORMAT "1\n"
 
-/* As `kubernetes.io/arch` writes it. */
+/* The name that `kubernetes.io/arch` uses. */
 #if defined(__x86_64__)
 #define AGENT_ARCH "amd64"
 #elif defined(__aarch64__)

@@ -24,8 +24,11 @@ void attach_take_state(struct attach *attach) {
     }
 }
 
-/* What the host sent before it knew that another attachment owns stdin, or owned it meanwhile. */
-static bool is_void(const struct session *session, struct attach *attach, uint64_t offset) {
+/*
+ * Returns whether input was sent before the host received that another attachment owns stdin, or
+ * had owned it.
+ */
+static bool is_stale_input(const struct session *session, struct attach *attach, uint64_t offset) {
     if (session->protocol < PROTOCOL_OWNERSHIP || !attach->feeds) {
         return false;
     }
@@ -38,7 +41,7 @@ static bool is_void(const struct session *session, struct attach *attach, uint64
 }
 
 static int take_data(struct session *session, struct attach *attach, const struct data_frame *data) {
-    if (is_void(session, attach, data->offset)) {
+    if (is_stale_input(session, attach, data->offset)) {
         return 0;
     }
     uint64_t offset = attach->receiving.received;
@@ -50,7 +53,7 @@ static int take_data(struct session *session, struct attach *attach, const struc
         uint32_t piece = data->raw_length - done < NOTE_BYTES_MAX ? data->raw_length - done : NOTE_BYTES_MAX;
         struct note note = {.kind = NOTE_STDIN, .number = {(int64_t)(offset + done), attach->turn}};
         if (!process_link_send(&attach->link, &note, bytes + done, piece)) {
-            break; /* the process has ended: nobody wants it any more */
+            break; /* the process has ended and takes no input */
         }
         done += piece;
     }
@@ -61,7 +64,7 @@ static int take_end(struct session *session, struct attach *attach, const struct
     if (!attach->feeds) {
         return session_violation(session, "END of a stdin that this attachment does not feed");
     }
-    if (is_void(session, attach, end->total)) {
+    if (is_stale_input(session, attach, end->total)) {
         return 0;
     }
     if (receiving_end(session, &attach->receiving, end) != 0) {
@@ -121,7 +124,7 @@ int attach_take_messages(struct session *session, struct attach *attach) {
     return taken;
 }
 
-static int tell_ownership(struct session *session, const struct attach *attach) {
+static int send_ownership(struct session *session, const struct attach *attach) {
     struct json_out out = {0};
     json_open(&out, NULL, '{');
     json_open(&out, "stdin", '{');
@@ -135,8 +138,8 @@ static int tell_ownership(struct session *session, const struct attach *attach) 
     return session_send_json(session, FRAME_PROGRESS, &out);
 }
 
-/* A new turn begins where the supervisor is, whatever this attachment has sent before. */
-static int review_ownership(struct session *session, struct attach *attach) {
+/* A new turn begins at the supervisor's offset, whatever this attachment has sent before. */
+static int update_ownership(struct session *session, struct attach *attach) {
     const struct note *state = &attach->link.state;
     bool owns = (state->flags & NOTE_OWNER) != 0;
     bool same = owns == attach->owns && (!owns || state->number[STATE_TURN] == attach->turn);
@@ -146,19 +149,19 @@ static int review_ownership(struct session *session, struct attach *attach) {
     }
     attach->owns = owns;
     if (!owns) {
-        return tell_ownership(session, attach);
+        return send_ownership(session, attach);
     }
     receiving_begin(&attach->receiving, (uint64_t)state->number[STATE_TAKEN]);
     attach->input_ended = (state->flags & NOTE_INPUT_ENDED) != 0;
     attach->restarts = true;
-    if (tell_ownership(session, attach) != 0 || session_ping(session) != 0) {
+    if (send_ownership(session, attach) != 0 || session_ping(session) != 0) {
         return -1;
     }
     attach->barrier = session->pinged;
     return 0;
 }
 
-int attach_tell(struct session *session, struct attach *attach) {
+int attach_report(struct session *session, struct attach *attach) {
     const struct note *state = &attach->link.state;
     struct receiving *receiving = &attach->receiving;
     bool disk_full = attach->link.fd >= 0 && (state->flags & NOTE_DISK_FULL) != 0;
@@ -175,11 +178,14 @@ int attach_tell(struct session *session, struct attach *attach) {
     if (attach->link.fd < 0) {
         return 0;
     }
-    if (review_ownership(session, attach) != 0) {
+    if (update_ownership(session, attach) != 0) {
         return -1;
     }
     uint64_t taken = (uint64_t)state->number[STATE_TAKEN], limit = (uint64_t)state->number[STATE_LIMIT];
-    /* An attachment that comes to own stdin late may not continue a stream that another one fed meanwhile. */
+    /*
+     * An attachment that becomes the owner late must not continue a stream that another one fed
+     * meanwhile.
+     */
     if ((state->flags & NOTE_OWNER) == 0 || session->ponged < attach->barrier || receiving->ended ||
         taken > receiving->received) {
         return 0;
@@ -192,7 +198,7 @@ int attach_tell(struct session *session, struct attach *attach) {
     return receiving_grant(session, receiving, taken, limit);
 }
 
-/* Another host has stored what this one has not read yet. */
+/* Another host has stored output that this one has not read yet. */
 static int fail_freed(struct failure *failure, const struct attach *attach, int index) {
     fail(failure, "OUTPUT_FREED", "the output at offset %llu was freed, since a host had stored it",
         (unsigned long long)attach->sending[index].sent);
@@ -200,7 +206,7 @@ static int fail_freed(struct failure *failure, const struct attach *attach, int 
     failure->bytes = (int64_t)attach->sending[index].sent;
     struct output now;
     output_begin(&now, attach->link.folder, index + 1);
-    output_inspect(&now); /* newer than what the supervisor said last */
+    output_inspect(&now); /* more recent than the supervisor's last state */
     failure->limit = (int64_t)(now.first > attach->output[index].first ? now.first : attach->output[index].first);
     return -1;
 }
@@ -209,8 +215,8 @@ int attach_deliver(struct session *session, struct attach *attach) {
     int moved = 0;
     for (int i = 0; i < 2; i++) {
         struct sending *sending = &attach->sending[i];
-        uint64_t there = attach->output[i].end - sending->sent;
-        size_t room = sending_room(sending), length = there < room ? (size_t)there : room;
+        uint64_t available = attach->output[i].end - sending->sent;
+        size_t room = sending_room(sending), length = available < room ? (size_t)available : room;
         if (length == 0) {
             continue;
         }

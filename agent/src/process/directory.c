@@ -12,13 +12,17 @@
 enum { LINKS_MAX = 40, PATH_BYTES_MAX = 4096 };
 
 struct directory {
-    const struct user *user; /* NULL: not root, whose own rights decide, and what is made stays its own */
+    /* NULL if not root: then the agent's own rights apply, and it owns what it creates */
+    const struct user *user;
     int folder;
-    bool foreign; /* a link of the user's, or of another's, was followed: nothing is made with the agent's rights behind
-                     it */
+    /*
+     * a link of an untrusted user was followed: nothing behind it is created with the agent's
+     * rights
+     */
+    bool untrusted;
     bool stopped;
     int links;
-    char rest[PATH_BYTES_MAX]; /* what is still to be gone */
+    char rest[PATH_BYTES_MAX]; /* the part of the path that is not resolved yet */
 };
 
 static bool is_trusted(const struct directory *directory, uid_t uid) {
@@ -26,7 +30,7 @@ static bool is_trusted(const struct directory *directory, uid_t uid) {
            (directory->user != NULL && directory->user->given && uid == directory->user->uid);
 }
 
-/* Puts the link's target before the rest. */
+/* Prepends the link's target to the rest. */
 static int follow(struct directory *directory, int link, const struct stat *status, const char *rest) {
     char target[PATH_BYTES_MAX];
     struct stat parent;
@@ -39,7 +43,7 @@ static int follow(struct directory *directory, int link, const struct stat *stat
         errno = EPERM;
         return -1;
     }
-    directory->foreign = directory->foreign || (status->st_uid != 0 && status->st_uid != geteuid());
+    directory->untrusted = directory->untrusted || (status->st_uid != 0 && status->st_uid != geteuid());
     ssize_t length = readlinkat(link, "", target, sizeof target);
     if (length <= 0) {
         return -1;
@@ -54,8 +58,8 @@ static int follow(struct directory *directory, int link, const struct stat *stat
     return 0;
 }
 
-static int make(struct directory *directory, const char *name) {
-    if (directory->user != NULL && directory->foreign) {
+static int create_missing(struct directory *directory, const char *name) {
+    if (directory->user != NULL && directory->untrusted) {
         directory->stopped = true;
         errno = EPERM;
         return -1;
@@ -67,22 +71,21 @@ static int make(struct directory *directory, const char *name) {
         return 0;
     }
     struct stat status;
-    int fd = openat(directory->folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    /* Whose folder this is may have put another in its place. */
+    int fd = open_folder(directory->folder, name);
+    /* The owner of the parent may have replaced the folder. */
     int result = fd < 0 || fstat(fd, &status) != 0 || status.st_uid != geteuid()
                      ? -1
                      : fchown(fd, directory->user->uid, directory->user->gid);
-    int error = fd < 0 || result == 0 || status.st_uid == geteuid() ? errno : EPERM;
+    errno = fd < 0 || result == 0 || status.st_uid == geteuid() ? errno : EPERM;
     close_fd(&fd);
-    errno = error;
     return result;
 }
 
-/* Goes into `name`; 1 where that was a link, whose target is now what is left to go. */
+/* Enters `name`; returns 1 if it is a link, whose target then precedes the rest. */
 static int step(struct directory *directory, const char *name, const char *rest) {
     struct stat status;
     int fd = openat(directory->folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT && make(directory, name) == 0) {
+    if (fd < 0 && errno == ENOENT && create_missing(directory, name) == 0) {
         fd = openat(directory->folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     }
     int result = fd < 0 || fstat(fd, &status) != 0 ? -1 : 0;
@@ -96,9 +99,7 @@ static int step(struct directory *directory, const char *name, const char *rest)
         errno = ENOTDIR;
         result = -1;
     }
-    int error = errno;
     close_fd(&fd);
-    errno = error;
     return result;
 }
 
@@ -108,7 +109,7 @@ static int restart_at_root(struct directory *directory) {
     return directory->folder < 0 ? -1 : 0;
 }
 
-static int go(struct directory *directory) {
+static int resolve(struct directory *directory) {
     char path[PATH_BYTES_MAX], *at = path;
     memcpy(path, directory->rest, sizeof path);
     if (restart_at_root(directory) != 0) {
@@ -141,33 +142,29 @@ static int go(struct directory *directory) {
     }
 }
 
-static int begin(struct directory *directory, const char *path) {
+static int resolve_path(struct directory *directory, const char *path) {
     if (strlen(path) >= sizeof directory->rest) {
         errno = ENAMETOOLONG;
         return -1;
     }
     memset(directory->rest, 0, sizeof directory->rest);
     memcpy(directory->rest, path, strlen(path));
-    return go(directory);
+    return resolve(directory);
 }
 
 int directory_make(const char *path, const struct user *user) {
     struct directory directory = {.user = geteuid() == 0 ? user : NULL, .folder = -1};
-    int result = begin(&directory, path);
-    int error = errno;
+    int result = resolve_path(&directory, path);
     close_fd(&directory.folder);
-    errno = error;
-    /* The second step continues where the user is one that the command is run as. */
+    /* The second step continues with the rights of the command's user. */
     return result != 0 && directory.stopped && user->given && user->uid != geteuid() ? 0 : result;
 }
 
 int directory_open(const char *path, const struct user *user) {
     struct directory directory = {.user = geteuid() == 0 ? user : NULL, .folder = -1};
-    if (begin(&directory, path) == 0) {
+    if (resolve_path(&directory, path) == 0) {
         return directory.folder;
     }
-    int error = errno;
     close_fd(&directory.folder);
-    errno = error;
     return -1;
 }

@@ -8,7 +8,7 @@
 #include "process/path_map.h"
 #include "process/spec.h"
 
-/* Names that are taken: a hash table of texts NAME=value. */
+/* A hash set of variable names, as texts NAME=value. */
 struct names {
     const char **slots;
     uint32_t mask;
@@ -18,7 +18,7 @@ static size_t name_length(const char *text) {
     return strcspn(text, "=");
 }
 
-/* True when `text`'s name was not there before. */
+/* Returns whether the name of `text` is new. */
 static bool add_name(struct names *names, const char *text) {
     size_t length = name_length(text);
     uint32_t hash = 2166136261u;

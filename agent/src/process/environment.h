@@ -5,9 +5,10 @@
 #include <stdint.h>
 
 /*
- * The container's environment, overridden by `own` (of which the last one counts). HOME is `home` unless `own` has it,
- * or is `default_home` where nobody has it; TERM is set for a tty. Gives a list that ends with NULL (free it; the texts
- * are others', or live as long as this process), NULL without memory.
+ * Merges the container's environment with `own`, which takes precedence (its last value counts).
+ * HOME is `home` unless `own` has it, or `default_home` if neither has it; TERM is set for a tty.
+ * Returns a list that ends with NULL, to be freed by the caller, or NULL without memory. The texts
+ * belong to others or live as long as the process.
  */
 const char **environment_merge(
     const char *const *own, uint32_t count, const char *home, const char *default_home, bool tty);

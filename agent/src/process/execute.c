@@ -7,33 +7,35 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/io.h"
 #include "process/spec.h"
 
 static const char DEFAULT_PATH[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 static int fail_at(struct failure *failure, const char *code, int error, const char *text, const char *path) {
-    fail(failure, code, "%s", text);
+    fail_path(failure, code, 0, text, path);
     failure->error = error;
-    snprintf(failure->path, sizeof failure->path, "%s", path);
     return -1;
 }
 
-/* ENOENT for a file that is there: the interpreter that its first line names is missing, or the loader of a dynamic
- * program. */
+/*
+ * ENOENT for an existing file: the interpreter in its first line or the loader of a dynamic program
+ * is missing.
+ */
 static int fail_missing(struct failure *failure, const char *path) {
     struct stat stat_of;
     if (stat(path, &stat_of) != 0) {
-        return fail_at(failure, "EXECUTABLE_NOT_FOUND", ENOENT, "the executable is not there", path);
+        return fail_at(failure, "EXECUTABLE_NOT_FOUND", ENOENT, "the executable does not exist", path);
     }
     char line[256], text[512];
     if (read_file(AT_FDCWD, path, line, sizeof line) > 2 && line[0] == '#' && line[1] == '!') {
         char *name = line + 2 + strspn(line + 2, " \t");
         name[strcspn(name, " \t\r\n")] = 0;
-        snprintf(text, sizeof text, "the script is there, but its interpreter '%s' is not", name);
+        snprintf(text, sizeof text, "the interpreter '%s' of the script does not exist", name);
         return fail_at(failure, "WRONG_FORMAT", ENOENT, text, path);
     }
-    return fail_at(failure, "WRONG_FORMAT", ENOENT, "the program is there, but its loader is not", path);
+    return fail_at(failure, "WRONG_FORMAT", ENOENT, "the loader of the program does not exist", path);
 }
 
 static int fail_by(struct failure *failure, int error, const char *path) {
@@ -43,29 +45,24 @@ static int fail_by(struct failure *failure, int error, const char *path) {
     case ENOTDIR:
     case ELOOP:
     case ENAMETOOLONG:
-        return fail_at(failure, "EXECUTABLE_NOT_FOUND", error, "the executable is not there", path);
+        return fail_at(failure, "EXECUTABLE_NOT_FOUND", error, "the executable does not exist", path);
     case EACCES:
     case EPERM:
-        return fail_at(failure, "NOT_PERMITTED", error, "the user may not execute it", path);
+        return fail_at(failure, "NOT_PERMITTED", error, "the user is not permitted to execute it", path);
     case ENOEXEC:
     case EINVAL:
     case ELIBBAD:
-        return fail_at(failure, "WRONG_FORMAT", error, "it is no program for this machine", path);
+        return fail_at(failure, "WRONG_FORMAT", error, "it is not a program for this machine", path);
     case E2BIG:
-        return fail_at(failure, "INVALID_SPEC", error,
-            "an argument or a variable is too long, or all of them together are", "env");
+        return fail_at(
+            failure, "INVALID_SPEC", error, "an argument or variable is too long, or their total length is", "env");
     default:
         return fail_errno(failure, error, "execute", path);
     }
 }
 
-/* execve wants lists of writable texts for historical reasons, and changes nothing. */
 static int try(const char *path, const char *const *args, const char *const *env) {
-    union {
-        const char *const *from;
-        char *const *to;
-    } arguments = {.from = args}, environment = {.from = env};
-    execve(path, arguments.to, environment.to);
+    execve(path, without_const(args), without_const(env));
     return errno;
 }
 

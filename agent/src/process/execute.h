@@ -3,8 +3,10 @@
 
 #include "base/failure.h"
 
-/* Looks args[0] up in the PATH of `env` and becomes it. Returns only with `failure`, which is told apart by what is
- * wrong. */
+/*
+ * Looks up args[0] in the PATH of `env` and executes it. Returns only on failure, with a code for
+ * its cause.
+ */
 int execute(const char *const *args, const char *const *env, struct failure *failure);
 
 #endif

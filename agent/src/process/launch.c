@@ -25,11 +25,12 @@ static void reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* The kernel kills a command for memory before it kills the agent. */
-static void be_a_victim(void) {
+/* Makes the kernel kill a command before the agent when memory runs out. */
+static void raise_oom_score(void) {
     char text[32];
     if (geteuid() != 0) {
-        prctl(PR_SET_DUMPABLE, 1); /* else a file of /proc/self is root's; execve would set it anyway */
+        /* else files of /proc/self belong to root; execve would set it anyway */
+        prctl(PR_SET_DUMPABLE, 1);
     }
     if (read_file(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof text) <= 0) {
         return;
@@ -43,22 +44,22 @@ static void be_a_victim(void) {
     close(fd);
 }
 
-/* The streams belong to the user, who else could not open /dev/stdout. */
+/* Gives the streams to the user, who could not open /dev/stdout otherwise. */
 static int take_streams(const struct launch *launch, struct failure *failure) {
     const struct spec *spec = launch->spec;
     if (spec->tty && ioctl(launch->in, TIOCSCTTY, 0) != 0) {
-        return fail_errno(failure, errno, "make the terminal the controlling one", NULL);
+        return fail_errno(failure, errno, "set the controlling terminal", NULL);
     }
     if (spec->user.given && geteuid() == 0) {
         int streams[3] = {launch->out, launch->err, spec->stdin_open ? launch->in : -1};
         for (int i = 0; i < 3; i++) {
             if (streams[i] >= 0 && fchown(streams[i], spec->user.uid, spec->tty ? (gid_t)-1 : spec->user.gid) != 0 &&
                 errno != EPERM) {
-                return fail_errno(failure, errno, "give the streams to the user", NULL);
+                return fail_errno(failure, errno, "change the owner of the streams", NULL);
             }
         }
     }
-    /* Copies above 2 first: one of the three may be in the place of another. */
+    /* Copies above 2 first, since a stream may already have the number of another. */
     int in = fcntl(launch->in, F_DUPFD_CLOEXEC, 10), out = fcntl(launch->out, F_DUPFD_CLOEXEC, 10),
         err = fcntl(launch->err, F_DUPFD_CLOEXEC, 10);
     if (in < 0 || out < 0 || err < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) {
@@ -68,13 +69,10 @@ static int take_streams(const struct launch *launch, struct failure *failure) {
 }
 
 static int bad_directory(struct failure *failure, int error, const char *dir) {
-    fail(failure, "BAD_DIRECTORY", "the directory cannot be used: %s", strerror(error));
-    failure->error = error;
-    snprintf(failure->path, sizeof failure->path, "%s", dir);
-    return -1;
+    return fail_path(failure, "BAD_DIRECTORY", error, "the directory cannot be used", dir);
 }
 
-/* With the user's rights alone. */
+/* With the user's rights only. */
 static int enter_directory(const struct spec *spec, struct failure *failure) {
     int fd = directory_open(spec->dir, &spec->user);
     if (fd < 0 || fchdir(fd) != 0) {
@@ -92,7 +90,9 @@ static int become_user(const struct user *user, struct failure *failure) {
     groups[0] = user->gid;
     memcpy(groups + 1, user->groups, (size_t)user->group_count * sizeof *groups);
     bool same = user->uid == geteuid() && user->gid == getegid();
-    /* Without the right to set groups (capabilities dropped), a user that stays the same keeps the ones it has. */
+    /*
+     * Without the right to set groups (capabilities dropped), an unchanged user keeps its groups.
+     */
     if (setgroups((size_t)user->group_count + 1, groups) != 0 && !(same && errno == EPERM)) {
         return fail_errno(failure, errno, "set the user's groups", NULL);
     }
@@ -100,7 +100,7 @@ static int become_user(const struct user *user, struct failure *failure) {
         return 0;
     }
     if (setresgid(user->gid, user->gid, user->gid) != 0 || setresuid(user->uid, user->uid, user->uid) != 0) {
-        return fail_errno(failure, errno, "become the user", NULL);
+        return fail_errno(failure, errno, "switch to the user", NULL);
     }
     return 0;
 }
@@ -108,7 +108,7 @@ static int become_user(const struct user *user, struct failure *failure) {
 static int prepare(const struct launch *launch, struct failure *failure) {
     const struct spec *spec = launch->spec;
     setsid();
-    be_a_victim();
+    raise_oom_score();
     setrlimit(RLIMIT_CORE, &launch->state->core);
     umask(022);
     if (take_streams(launch, failure) != 0) {

@@ -1,4 +1,4 @@
-/* From a fork to the command: all that happens in the child before execve. */
+/* The steps in the child between fork and execve. */
 #ifndef KW_LAUNCH_H
 #define KW_LAUNCH_H
 
@@ -8,11 +8,11 @@
 struct launch {
     const struct state *state;
     const struct spec *spec;
-    int in, out, err; /* become 0, 1 and 2; with a tty all are the terminal */
-    int report;       /* takes a struct failure where it fails; closed by execve */
+    int in, out, err; /* become 0, 1 and 2; with a tty, all are the terminal */
+    int report;       /* receives a struct failure; closed by execve */
 };
 
-/* In the child. Does not return. */
+/* Runs in the child and does not return. */
 _Noreturn void launch(const struct launch *launch);
 
 #endif

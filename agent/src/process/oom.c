@@ -7,7 +7,7 @@
 
 #include "base/io.h"
 
-/* The number behind `oom_kill ` in a file of lines `name number`. */
+/* Returns the number after `oom_kill ` in a file of lines `name number`. */
 static int64_t count_in(const char *path) {
     char text[4096];
     if (read_file(AT_FDCWD, path, text, sizeof text) < 0) {
@@ -22,7 +22,9 @@ static int64_t count_in(const char *path) {
     return -1;
 }
 
-/* This process's own group as /proc/self/cgroup names it; without a cgroup namespace that is its path in the hierarchy.
+/*
+ * Reads the count of the group in /proc/self/cgroup; without a cgroup namespace, that is the path
+ * in the hierarchy.
  */
 static int64_t count_of_group(const char *groups, const char *label, const char *mount, const char *file) {
     const char *line = strstr(groups, label);

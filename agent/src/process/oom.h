@@ -3,10 +3,12 @@
 
 #include <stdint.h>
 
-/* How many processes of this container the kernel has killed for memory, by its cgroup (v1 or v2); -1 where it cannot
- * be read. */
+/*
+ * Returns how many processes of this container the kernel has killed for memory, from its cgroup
+ * (v1 or v2); -1 if unreadable.
+ */
 int64_t oom_kills(void);
-/* What came about since `before`, a former count. */
+/* Returns the difference from `before`, an earlier count. */
 int64_t oom_kills_since(int64_t before);
 
 #endif

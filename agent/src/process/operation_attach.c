@@ -12,7 +12,7 @@ static int read_from(
     const struct output *output = &attach->output[index];
     int64_t asked;
     if (from != NULL && from->kind != JSON_OBJECT) {
-        return fail(failure, "INVALID_SPEC", "'from' is no object");
+        return fail(failure, "INVALID_SPEC", "'from' is not an object");
     }
     if (json_integer(open, from, key, -1, INT64_MAX, 0, &asked) != 0) {
         return fail(failure, "INVALID_SPEC", "'from.%s' is neither an offset nor -1", key);
@@ -78,22 +78,17 @@ static int begin(struct session *session, const struct json *open, struct attach
     }
     receiving_begin(&attach->receiving, (uint64_t)attach->link.state.number[STATE_TAKEN]);
     attach->input_ended = attach->link.fd < 0 || (attach->link.state.flags & NOTE_INPUT_ENDED) != 0;
-    /* Reported at once where another attachment owns stdin; stdin that has ended is of no use to any. */
+    /*
+     * If another attachment owns stdin, that is reported at once. Ended stdin has no owner to
+     * report.
+     */
     attach->owns = !attach->input_ended || (attach->link.state.flags & NOTE_OWNER) != 0;
     attach->turn = attach->link.state.number[STATE_TURN];
     attach->buffer = malloc(DATA_RAW_MAX);
     return attach->buffer != NULL ? send_opened(session, attach) : fail_errno(failure, ENOMEM, "attach", NULL);
 }
 
-static int send_result(struct session *session, const struct attach *attach) {
-    struct json_out out = {0};
-    json_open(&out, NULL, '{');
-    record_put_result(&out, &attach->link.result);
-    json_close(&out, '}');
-    return session_send_json(session, FRAME_RESULT, &out);
-}
-
-/* Everything that was there is delivered: 1 when the operation has its result. */
+/* Finishes once all output is delivered: 1 if the operation has its result. */
 static int finish(struct session *session, struct attach *attach) {
     if (!attach->link.ended && !attach->link.lost) {
         return 0;
@@ -106,20 +101,17 @@ static int finish(struct session *session, struct attach *attach) {
             return -1;
         }
     }
-    if (attach->link.lost) {
-        return process_link_fail_lost(session, &attach->link);
-    }
-    return send_result(session, attach) == 0 ? 1 : -1;
+    return process_link_send_result(session, &attach->link) == 0 ? 1 : -1;
 }
 
 static int run(struct session *session, struct attach *attach) {
     for (;;) {
         int taken = attach_take_messages(session, attach);
-        if (taken != 0 || process_link_hear(session, &attach->link) != 0) {
+        if (taken != 0 || process_link_receive(session, &attach->link) != 0) {
             return -1;
         }
         attach_take_state(attach);
-        if (attach_tell(session, attach) != 0) {
+        if (attach_report(session, attach) != 0) {
             return -1;
         }
         int moved = attach->delivers ? attach_deliver(session, attach) : 0;

@@ -14,7 +14,7 @@ static int send_note(struct session *session, const struct json *open, uint8_t t
         process_link_send(&link, &note, NULL, 0);
     }
     if (result == 0) {
-        result = link.lost ? process_link_fail_lost(session, &link) : send_empty_result(session);
+        result = link.lost ? process_link_fail_lost(session, &link) : send_empty(session, FRAME_RESULT);
     }
     process_link_close(&link);
     return result;

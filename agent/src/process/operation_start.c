@@ -6,8 +6,8 @@
 #include "serve/operation.h"
 #include "serve/serve_client.h"
 
-/* 1: the id was started before, 0: it is free, -1. */
-static int known(struct session *session, const char *id) {
+/* Returns 1 if the id was started before, 0 if it is free, -1. */
+static int was_started(struct session *session, const char *id) {
     int folder = record_folder(session->state, id, false);
     if (folder < 0) {
         return errno == ENOENT ? 0 : fail_errno(&session->failure, errno, "open the process's folder", NULL);
@@ -21,7 +21,7 @@ static int known(struct session *session, const char *id) {
 
 static int start_once(struct session *session, const struct json *open, const char *id) {
     struct spec spec;
-    int found = known(session, id);
+    int found = was_started(session, id);
     if (found == 0) {
         found = spec_read(&spec, open, &session->failure);
         if (found == 0) {

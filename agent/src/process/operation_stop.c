@@ -4,26 +4,9 @@
 #include "process/process_notes.h"
 #include "serve/operation.h"
 
-static int send_result(struct session *session, const struct process_link *link) {
-    struct json_out out = {0};
-    if (link->lost) {
-        return process_link_fail_lost(session, link);
-    }
-    json_open(&out, NULL, '{');
-    record_put_result(&out, &link->result);
-    json_close(&out, '}');
-    return session_send_json(session, FRAME_RESULT, &out);
-}
-
-/* The stop was taken, however long the end of the process takes. */
-static int send_opened(struct session *session) {
-    struct json_out out = {0};
-    json_open(&out, NULL, '{');
-    json_close(&out, '}');
-    return session_send_json(session, FRAME_OPENED, &out);
-}
-
-/* Until it has ended, answering pings. CANCEL ends the waiting and not the stop. */
+/*
+ * Waits until the process has ended, and answers pings. CANCEL ends the waiting and not the stop.
+ */
 static int await_end(struct session *session, struct process_link *link) {
     while (!link->ended && !link->lost) {
         struct message message;
@@ -32,20 +15,20 @@ static int await_end(struct session *session, struct process_link *link) {
             return -1;
         }
         if (taken > 0 && message.type == FRAME_CANCEL) {
-            return fail(&session->failure, "CANCELLED", "the host no longer waits for the end; the stop goes on");
+            return fail(&session->failure, "CANCELLED", "the host no longer waits for the end; the stop continues");
         }
         if (taken > 0) {
             continue;
         }
         struct pollfd polled = {.fd = link->fd, .events = POLLIN};
-        if (session_wait(session, &polled, 1, -1) != 0 || process_link_hear(session, link) != 0) {
+        if (session_wait(session, &polled, 1, -1) != 0 || process_link_receive(session, link) != 0) {
             return -1;
         }
     }
     return 0;
 }
 
-/* What an ended process has left behind goes too, where its supervisor still sees it. */
+/* Also stops descendants of an ended process, if its supervisor still runs. */
 static void sweep(struct process_link *link, const struct note *note) {
     process_link_reconnect(link);
     process_link_send(link, note, NULL, 0);
@@ -64,10 +47,11 @@ int operation_stop(struct session *session, const struct json *open) {
         process_link_send(&link, &note, NULL, 0);
     }
     if (result == 0 && session->protocol >= PROTOCOL_OWNERSHIP) {
-        result = send_opened(session);
+        /* the stop was accepted, however long it takes */
+        result = send_empty(session, FRAME_OPENED);
     }
     if (result == 0) {
-        result = await_end(session, &link) == 0 ? send_result(session, &link) : -1;
+        result = await_end(session, &link) == 0 ? process_link_send_result(session, &link) : -1;
     }
     process_link_close(&link);
     return result;

@@ -63,7 +63,10 @@ void output_trim(struct output *output, uint64_t retain) {
     }
 }
 
-/* In the file `freed`, one for each stream: read by other processes while it is written, so that it has a check. */
+/*
+ * The content of the file `freed`, one mark per stream. Other processes read it while it is
+ * written, so it has a check.
+ */
 struct freed_mark {
     uint64_t first, check;
 };
@@ -118,10 +121,10 @@ void output_free(struct output *output) {
     if (fd < 0) {
         return;
     }
-    /* Whole blocks only: the rest of one would read as zeros. */
+    /* Whole blocks only: the rest of a partial block would read as zeros. */
     if (fstat(fd, &stat) == 0 && stat.st_blksize > 0) {
         uint64_t first = output->durable - (output->durable - start) % (uint64_t)stat.st_blksize;
-        /* Readers look at the mark after they have read, so that it is moved before the bytes go. */
+        /* Readers check the mark after reading, so it is written before the bytes are removed. */
         if (first > output->first && publish_first(output, first) == 0) {
             fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(output->first - start),
                 (off_t)(first - output->first));
@@ -138,9 +141,8 @@ static int sync_segment(const struct output *output, uint64_t segment) {
     if (fd < 0) {
         return errno == ENOENT ? 0 : -1;
     }
-    int result = fdatasync(fd), error = errno;
-    close(fd);
-    errno = error;
+    int result = fdatasync(fd);
+    close_fd(&fd);
     return result;
 }
 
@@ -157,14 +159,9 @@ int output_sync(const struct output *output) {
 /* Calls `visit` for each segment file in the folder. */
 static void each_segment(
     int folder, void (*visit)(void *context, const char *name, int stream, uint64_t segment), void *context) {
-    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
-    if (listing == NULL) {
-        close_fd(&copy);
-        return;
-    }
-    struct dirent *entry;
-    while ((entry = readdir(listing)) != NULL) {
+    DIR *listing = open_listing(folder);
+    const struct dirent *entry;
+    while (listing != NULL && (entry = readdir(listing)) != NULL) {
         int stream = strncmp(entry->d_name, "stdout.", 7) == 0 ? 1 : strncmp(entry->d_name, "stderr.", 7) == 0 ? 2 : 0;
         char *end;
         uint64_t segment = stream == 0 ? 0 : strtoull(entry->d_name + 7, &end, 10);
@@ -172,7 +169,9 @@ static void each_segment(
             visit(context, entry->d_name, stream, segment);
         }
     }
-    closedir(listing);
+    if (listing != NULL) {
+        closedir(listing);
+    }
 }
 
 struct inspection {

@@ -9,7 +9,7 @@ struct line {
     size_t from_length, to_length;
 };
 
-/* The next line of the map; false at its end. */
+/* Reads the next line of the map; false at its end. */
 static bool next_line(const char **map, struct line *line) {
     while (**map != 0) {
         const char *start = *map;
@@ -28,14 +28,16 @@ static bool next_line(const char **map, struct line *line) {
     return false;
 }
 
-/* What a name may be made of, as in src/embedded/isolation/path-map.ts, which maps what the agent itself is started
- * with. */
+/*
+ * Returns whether a name may contain this character, like src/embedded/isolation/path-map.ts, which
+ * maps the agent's own arguments.
+ */
 static bool in_name(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
            c == '-';
 }
 
-/* Whether a path may end before this: at the end of a text, of a word or of a sentence. */
+/* Returns whether a path may end before this: at the end of a text, a word or a sentence. */
 static bool ends_before(const char *after) {
     return !in_name(*after) || (*after == '.' && !in_name(after[1]));
 }
@@ -58,7 +60,7 @@ static bool match(const char *map, const char *at, struct line *best) {
     return found;
 }
 
-/* Writes the result to `out`, or only measures it where `out` is NULL. */
+/* Writes the result to `out`, or only measures it if `out` is NULL. */
 static size_t replace(const char *map, const char *text, char *out, bool *changed) {
     size_t length = 0;
     bool boundary = true;

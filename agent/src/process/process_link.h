@@ -1,4 +1,4 @@
-/* A session's side of a process: its folder, and its supervisor where it still has one. */
+/* A session's link to a process: its folder, and its supervisor if it has one. */
 #ifndef KW_PROCESS_LINK_H
 #define KW_PROCESS_LINK_H
 
@@ -10,27 +10,34 @@ struct process_link {
     const char *id;
     int folder;
     int fd; /* to the supervisor, -1: none */
-    bool ended, lost; /* one of them, or it runs */
+    bool ended, lost; /* neither is set while it runs */
     struct process_start start;
-    struct process_result result; /* where it ended */
-    struct note state; /* the newest from the supervisor */
+    struct process_result result; /* if it has ended */
+    struct note state; /* the latest from the supervisor */
 };
 
 /*
- * Finds the process that OPEN names; where it runs, `link->state` is what its supervisor has answered to NOTE_ATTACH.
- * -1 with PROCESS_NOT_FOUND, IO_ERROR.
+ * Finds the process that OPEN names. If it runs, `link->state` is the supervisor's reply to
+ * NOTE_ATTACH. -1 with PROCESS_NOT_FOUND or IO_ERROR.
  */
 int process_link_open(
     struct session *session, const struct json *open, int64_t attempt, bool feeds, struct process_link *link);
-/* Reaches the supervisor of a process that has ended, as long as something that it left behind keeps it alive. */
+/*
+ * Connects to the supervisor of an ended process, which runs while descendants of the command
+ * exist.
+ */
 void process_link_reconnect(struct process_link *link);
 void process_link_close(struct process_link *link);
-/* Sends a note; false where the supervisor is gone. */
+/* Sends a note; returns false if the supervisor has ended. */
 bool process_link_send(struct process_link *link, const struct note *note, const void *bytes, size_t length);
-/* Takes all news without waiting. 0; -1 with the failure set where the process cannot be followed any more. Sets ended
- * or lost. */
-int process_link_hear(struct session *session, struct process_link *link);
-/* ERROR PROCESS_LOST */
+/*
+ * Receives all available states without waiting, and sets `ended` or `lost`. 0, or -1 with the
+ * failure set if the process can no longer be followed.
+ */
+int process_link_receive(struct session *session, struct process_link *link);
+/* Sends RESULT of an ended process; -1 with PROCESS_LOST if it is lost. */
+int process_link_send_result(struct session *session, const struct process_link *link);
+/* Fails with PROCESS_LOST. */
 int process_link_fail_lost(struct session *session, const struct process_link *link);
 
 #endif

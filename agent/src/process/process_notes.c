@@ -29,7 +29,7 @@ int process_note_from(const struct json *json, uint8_t type, struct note *note, 
 int process_note_read(struct session *session, struct message *message, struct note *note) {
     struct json json;
     if (json_read(&json, message->text, message->text_length) != 0) {
-        return session_violation(session, "a frame that is no JSON");
+        return session_violation(session, "a frame with invalid JSON");
     }
     int result = process_note_from(&json, message->type, note, &session->failure);
     json_free(&json);

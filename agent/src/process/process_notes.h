@@ -4,9 +4,9 @@
 #include "process/supervisor.h"
 #include "wire/json.h"
 
-/* The note that a SIGNAL, RESIZE or STOP frame asks for; -1 with INVALID_SPEC. */
+/* Converts a SIGNAL, RESIZE or STOP frame to a note; -1 with INVALID_SPEC. */
 int process_note_read(struct session *session, struct message *message, struct note *note);
-/* The same from an OPEN of signal, resize or stop. */
+/* Converts OPEN of signal, resize or stop to a note; -1 with INVALID_SPEC. */
 int process_note_from(const struct json *json, uint8_t type, struct note *note, struct failure *failure);
 
 #endif

@@ -7,6 +7,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/io.h"
+
 #ifndef TIOCGPTPEER
 #define TIOCGPTPEER 0x5441
 #endif
@@ -33,12 +35,8 @@ int pty_open(int *master, int *terminal, uint16_t columns, uint16_t rows) {
     if (*terminal >= 0 && pty_resize(*master, columns, rows) == 0) {
         return 0;
     }
-    int error = errno;
-    if (*terminal >= 0) {
-        close(*terminal);
-    }
-    close(*master);
-    errno = error;
+    close_fd(terminal);
+    close_fd(master);
     return -1;
 }
 

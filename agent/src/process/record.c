@@ -10,10 +10,10 @@
 #include "base/socket.h"
 #include "process/output.h"
 
-enum { RESULT_BYTES = 4096 }; /* more than any has: a block of most file systems */
+enum { RESULT_BYTES = 4096 }; /* more than any result: a block of most file systems */
 
 int record_folder(const struct state *state, const char *id, bool make) {
-    return open_folder(state->processes, id, make, 0700);
+    return make ? create_folder(state->processes, id, 0700) : open_folder(state->processes, id);
 }
 
 static int read_json(int folder, const char *name, struct json *json, char *text, size_t capacity) {
@@ -69,7 +69,10 @@ static int read_result(int folder, const char *name, struct process_result *resu
     return 1;
 }
 
-/* The status was safe when its supervisor was killed; of the output there is what had been stored by then. */
+/*
+ * The status was stored before its supervisor was killed; of the output, what was stored by then is
+ * kept.
+ */
 static int complete_exit(int folder, struct process_result *result) {
     int found = read_result(folder, "exit", result);
     if (found != 1) {
@@ -78,7 +81,9 @@ static int complete_exit(int folder, struct process_result *result) {
     if (record_supervised(folder)) {
         return 0;
     }
-    /* Without a supervisor nothing changes any more: a result that came since the first look is the one that counts. */
+    /*
+     * Without a supervisor nothing changes: a result stored since the first read takes precedence.
+     */
     struct process_result whole;
     found = read_result(folder, "result", &whole);
     if (found != 0) {
@@ -176,7 +181,7 @@ int record_remove(const struct state *state, const char *id) {
     if (folder < 0) {
         return errno == ENOENT ? 0 : -1;
     }
-    /* The record goes first: without it the rest means nothing. */
+    /* The record is removed first: without it the other files have no meaning. */
     static const char *const NAMES[] = {
         "start", "result", "exit", ".start.new", ".result.new", ".exit.new", "pid", "socket"};
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {

@@ -7,13 +7,13 @@
 #include "process/path_map.h"
 #include "serve/operation.h"
 
-/* A non-empty list of texts, or an empty one where it is missing and may be. */
+/* Reads a list of texts, which is empty if the member is missing. */
 static const char **read_list(
     const struct json *open, const char *key, const char *map, uint32_t *count, struct failure *failure) {
     const struct json_node *list = json_member(open, json_root(open), key);
     *count = 0;
     if (list != NULL && list->kind != JSON_LIST) {
-        fail(failure, "INVALID_SPEC", "'%s' is no list", key);
+        fail(failure, "INVALID_SPEC", "'%s' is not a list", key);
         return NULL;
     }
     for (const struct json_node *node = json_first(open, list); node != NULL; node = json_next(open, node)) {
@@ -29,7 +29,7 @@ static const char **read_list(
         const char *text = json_text(node);
         text = text == NULL ? NULL : path_map(map, text);
         if (text == NULL) {
-            fail(failure, "INVALID_SPEC", "'%s' has an element that is no text without NUL", key);
+            fail(failure, "INVALID_SPEC", "'%s' has an element that is not text without NUL", key);
             free(texts);
             return NULL;
         }
@@ -63,7 +63,7 @@ static int read_tty(struct spec *spec, const struct json *open, struct failure *
     }
     if (tty->kind != JSON_OBJECT || json_integer(open, tty, "columns", 0, 65535, 80, &columns) != 0 ||
         json_integer(open, tty, "rows", 0, 65535, 24, &rows) != 0) {
-        return fail(failure, "INVALID_SPEC", "'tty' has not columns and rows from 0 to 65535");
+        return fail(failure, "INVALID_SPEC", "'tty' needs columns and rows from 0 to 65535");
     }
     spec->tty = true;
     spec->columns = (uint16_t)columns;
@@ -84,7 +84,7 @@ static int read_members(struct spec *spec, const struct json *open, struct failu
         return -1;
     }
     if (count == 0 || spec->args[0][0] == 0) {
-        return fail(failure, "INVALID_SPEC", "'args' is empty, or its first element is");
+        return fail(failure, "INVALID_SPEC", "'args' or its first element is empty");
     }
     const char *dir = open_text(open, "dir", "", failure);
     if (dir == NULL) {

@@ -1,4 +1,4 @@
-/* What `start` is asked to start. */
+/* The specification of a `start`. */
 #ifndef KW_SPEC_H
 #define KW_SPEC_H
 
@@ -14,19 +14,21 @@ enum { SPEC_STRINGS_MAX = 65536 };
 struct spec {
     const char *id;
     const char **args; /* ends with NULL */
-    const char **env;  /* the container's, overridden by the spec's; ends with NULL */
-    const char *dir;   /* NULL: the one in which `serve` was started */
+    const char **env;  /* the container's merged with the spec's; ends with NULL */
+    const char *dir;   /* NULL: the directory in which `serve` was started */
     struct user user;
     bool tty, stdin_open;
     uint16_t columns, rows;
     uint64_t unacked_limit, retain;
 };
 
-/* Texts stay those of `open`. -1 with INVALID_SPEC, USER_NOT_FOUND, …. What it allocates lives until the process ends a
- * start. */
+/*
+ * Reads a specification. Texts belong to `open`. -1 with INVALID_SPEC, USER_NOT_FOUND, …. Mapped
+ * texts are freed when the process ends.
+ */
 int spec_read(struct spec *spec, const struct json *open, struct failure *failure);
 void spec_free(struct spec *spec);
-/* The value of a variable in a list of NAME=value, or NULL. */
+/* Returns the value of a variable in a list of NAME=value, or NULL. */
 const char *env_value(const char *const *env, const char *name);
 
 #endif

@@ -21,7 +21,7 @@ void supervisor_accept(struct supervisor *supervisor) {
     supervisor->attachments[supervisor->attachment_count++] = (struct attachment){.fd = fd};
 }
 
-/* The attachment with the highest attempt feeds stdin, the later where they are equal. */
+/* Selects the attachment with the highest attempt; the later one if they are equal. */
 static void choose_owner(struct supervisor *supervisor) {
     supervisor->owner = -1;
     for (int i = 0; i < supervisor->attachment_count; i++) {
@@ -79,7 +79,7 @@ static void take_note(
     struct attachment *attachment = &supervisor->attachments[index];
     switch (note->kind) {
     case NOTE_ATTACH:
-        attachment->greeted = attachment->stale = true;
+        attachment->attached = attachment->stale = true;
         attachment->attempt = note->number[0];
         attachment->feeds = note->number[1] != 0 && supervisor->spec->stdin_open;
         choose_owner(supervisor);
@@ -115,10 +115,12 @@ static void take_note(
     }
 }
 
-bool supervisor_hear(struct supervisor *supervisor, int index, uint8_t *buffer, size_t capacity) {
+bool supervisor_receive(struct supervisor *supervisor, int index, uint8_t *buffer, size_t capacity) {
     for (int i = 0; i < 16; i++) {
         ssize_t got = recv(supervisor->attachments[index].fd, buffer, capacity, MSG_DONTWAIT);
-        /* A session that closes with unread states resets the connection: its last notes are still behind that error.
+        /*
+         * A session that closes with unread states resets the connection; its last notes are
+         * readable after this error.
          */
         if (got < 0 && (errno == ECONNRESET || errno == EINTR)) {
             continue;
@@ -136,7 +138,7 @@ bool supervisor_hear(struct supervisor *supervisor, int index, uint8_t *buffer, 
     return true;
 }
 
-static void tell_one(const struct supervisor *supervisor, int index, struct attachment *attachment) {
+static void send_state(const struct supervisor *supervisor, int index, struct attachment *attachment) {
     struct note note = {.kind = NOTE_STATE};
     for (int i = 0; i < 2; i++) {
         note.number[STATE_END + i] = (int64_t)supervisor->output[i].end;
@@ -153,10 +155,10 @@ static void tell_one(const struct supervisor *supervisor, int index, struct atta
     attachment->stale = sent < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
-void supervisor_tell(struct supervisor *supervisor) {
+void supervisor_report(struct supervisor *supervisor) {
     for (int i = 0; i < supervisor->attachment_count; i++) {
-        if (supervisor->attachments[i].greeted && (supervisor->changed || supervisor->attachments[i].stale)) {
-            tell_one(supervisor, i, &supervisor->attachments[i]);
+        if (supervisor->attachments[i].attached && (supervisor->changed || supervisor->attachments[i].stale)) {
+            send_state(supervisor, i, &supervisor->attachments[i]);
         }
     }
     supervisor->changed = false;

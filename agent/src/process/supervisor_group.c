@@ -31,7 +31,7 @@ void supervisor_reap(struct supervisor *supervisor) {
             waitpid(info.si_pid, NULL, WNOHANG);
             continue;
         }
-        /* waitid gives the leader, the oldest child, again and again. */
+        /* waitid returns the leader, which is the oldest child, each time. */
         if (!supervisor->leader_ended) {
             supervisor_leader_ended(supervisor, &info);
         }
@@ -40,13 +40,13 @@ void supervisor_reap(struct supervisor *supervisor) {
     }
 }
 
-bool supervisor_group_gone(struct supervisor *supervisor) {
+bool supervisor_group_ended(struct supervisor *supervisor) {
     int64_t now = steady_ms();
-    if (!supervisor->leader_ended || now < supervisor->look_ms) {
+    if (!supervisor->leader_ended || now < supervisor->check_ms) {
         return false;
     }
-    supervisor->look_ms = now + LOOK_MS;
-    return supervisor_alone(supervisor) || !group_lives(supervisor->leader);
+    supervisor->check_ms = now + GROUP_CHECK_MS;
+    return supervisor_childless(supervisor) || !group_alive(supervisor->leader);
 }
 
 static bool only_leader(const struct supervisor *supervisor) {
@@ -54,8 +54,8 @@ static bool only_leader(const struct supervisor *supervisor) {
     return children_list(pids, 2) == 1 && pids[0] == supervisor->leader;
 }
 
-bool supervisor_alone(struct supervisor *supervisor) {
+bool supervisor_childless(struct supervisor *supervisor) {
     supervisor_reap(supervisor);
-    /* Looked at twice: the kernel's list may miss a child while another one ends. */
+    /* Checked twice: the kernel's list may miss a child while another one ends. */
     return supervisor->leader_ended && only_leader(supervisor) && only_leader(supervisor);
 }

@@ -6,7 +6,7 @@
 #include "process/pty.h"
 #include "process/supervisor.h"
 
-/* Nobody reads stdin any more: what comes still counts as taken, so that no host waits for ever. */
+/* stdin has no reader: further input counts as taken, so that no host waits forever. */
 static void close_input(struct supervisor *supervisor) {
     close_fd(&supervisor->input);
     supervisor->input_written = supervisor->input_taken;
@@ -14,8 +14,8 @@ static void close_input(struct supervisor *supervisor) {
 }
 
 /*
- * The first end character behind a partial line only hands the line to its reader; the next one is the end of input.
- * False: the terminal takes no more now.
+ * Writes the end of input to a terminal. After a partial line, the first end character only
+ * delivers the line; the next one is the end. Returns false if the terminal accepts no more now.
  */
 static bool end_terminal(struct supervisor *supervisor) {
     int end = pty_end_character(supervisor->input);
@@ -70,7 +70,7 @@ void supervisor_take_input(struct supervisor *supervisor, uint64_t offset, const
         return;
     }
     if (supervisor->input_taken - supervisor->input_written + length > STDIN_WINDOW) {
-        return; /* beyond the window: the session does not let this through */
+        return; /* beyond the window: the session does not forward this */
     }
     for (size_t done = 0; done < length;) {
         size_t at = supervisor->input_taken % STDIN_WINDOW, piece = STDIN_WINDOW - at;

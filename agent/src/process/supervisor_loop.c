@@ -23,8 +23,8 @@ enum {
 };
 
 /*
- * Asked of the pipe itself, so that no end of a command is missed that comes after it. A pipe that only hangs up is
- * that of a killed `serve`, whose lifeline ends at the same moment, before or after it.
+ * Reads the pipe itself, so that no end of a command after it is missed. A pipe that only hangs up
+ * is that of a killed `serve`, whose lifeline ends at the same time, before or after it.
  */
 static bool shutting_down(const struct supervisor *supervisor) {
     struct pollfd polled = {.fd = supervisor->state->shutdown, .events = POLLIN};
@@ -33,7 +33,7 @@ static bool shutting_down(const struct supervisor *supervisor) {
 
 void supervisor_leader_ended(struct supervisor *supervisor, const siginfo_t *info) {
     supervisor->leader_ended = true;
-    supervisor->drain_ms = supervisor->heard_ms = supervisor->stored_ms = steady_ms();
+    supervisor->drain_ms = supervisor->received_ms = supervisor->stored_ms = steady_ms();
     supervisor_allow_rest(supervisor);
     supervisor->result.finished_at = wall_ms();
     supervisor->result.shutdown = shutting_down(supervisor);
@@ -42,7 +42,7 @@ void supervisor_leader_ended(struct supervisor *supervisor, const siginfo_t *inf
     close_fd(&supervisor->input);
 }
 
-static void note_result(struct supervisor *supervisor) {
+static void fill_result(struct supervisor *supervisor) {
     struct process_result *result = &supervisor->result;
     result->started_at = supervisor->start.started_at;
     result->stdout_bytes = supervisor->output[0].end;
@@ -50,9 +50,11 @@ static void note_result(struct supervisor *supervisor) {
     result->oom_kills = oom_kills_since(supervisor->start.oom_kills);
 }
 
-/* The status comes before everything else: where the pipes are not at their end already, it is stored before their rest
- * is waited for. */
-static void secure_exit(struct supervisor *supervisor, uint8_t *buffer) {
+/*
+ * Stores the status first: unless the pipes are at their end, the status is stored before the wait
+ * for their rest.
+ */
+static void store_exit(struct supervisor *supervisor, uint8_t *buffer) {
     for (int i = 0; i < 2; i++) {
         for (int times = 0; times < READS_AT_END && supervisor_reading(supervisor, i); times++) {
             supervisor_read(supervisor, i, buffer, BUFFER_BYTES);
@@ -62,11 +64,11 @@ static void secure_exit(struct supervisor *supervisor, uint8_t *buffer) {
         supervisor_stop_done(supervisor)) {
         return; /* the result follows at once */
     }
-    note_result(supervisor);
+    fill_result(supervisor);
     supervisor->exit_stored = record_write_exit(supervisor->folder, &supervisor->result) == 0;
 }
 
-static void take_signals(struct supervisor *supervisor) {
+static void handle_signals(struct supervisor *supervisor) {
     struct signalfd_siginfo info;
     while (read(supervisor->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         continue;
@@ -74,25 +76,25 @@ static void take_signals(struct supervisor *supervisor) {
     supervisor_reap(supervisor);
 }
 
-/* The output is complete, or its rest is not waited for any longer. */
-static bool drained(const struct supervisor *supervisor, int64_t now) {
+/* Returns whether the output is complete, or the wait for the rest has ended. */
+static bool is_drained(const struct supervisor *supervisor, int64_t now) {
     if (supervisor->blocked) {
-        return false; /* nothing is dropped silently: it is stored once there is room */
+        return false; /* nothing is discarded silently: it is stored once there is space */
     }
     if (supervisor->source[0] < 0 && supervisor->source[1] < 0) {
         return true;
     }
-    return now - supervisor->heard_ms >= QUIET_MS || now - supervisor->drain_ms >= DRAIN_MS;
+    return now - supervisor->received_ms >= QUIET_MS || now - supervisor->drain_ms >= DRAIN_MS;
 }
 
 static int store_result(struct supervisor *supervisor) {
-    note_result(supervisor);
+    fill_result(supervisor);
     return output_sync(&supervisor->output[0]) == 0 && output_sync(&supervisor->output[1]) == 0
                ? record_write_result(supervisor->folder, &supervisor->result)
                : -1;
 }
 
-/* When a stopped command's output is given up because the disk takes none of it; -1: never. */
+/* Returns when the output of a stopped command is cut because the disk accepts none; -1: never. */
 static int64_t cut_due(const struct supervisor *supervisor) {
     if (!supervisor->leader_ended || !supervisor->disk_full || supervisor->stop != STOP_DONE) {
         return -1;
@@ -100,7 +102,7 @@ static int64_t cut_due(const struct supervisor *supervisor) {
     return (supervisor->stored_ms > supervisor->stop_ms ? supervisor->stored_ms : supervisor->stop_ms) + REFUSED_MS;
 }
 
-/* Stores the result once the leader's output is complete and a stop is through. */
+/* Stores the result once the leader's output is complete and a stop has finished. */
 static void try_finish(struct supervisor *supervisor) {
     int64_t now = steady_ms();
     if (supervisor->finished || !supervisor->leader_ended || !supervisor_stop_done(supervisor)) {
@@ -108,7 +110,7 @@ static void try_finish(struct supervisor *supervisor) {
     }
     if (cut_due(supervisor) >= 0 && now >= cut_due(supervisor)) {
         supervisor_cut_output(supervisor);
-    } else if (!drained(supervisor, now) || (supervisor->result_refused && now < supervisor->retry_ms)) {
+    } else if (!is_drained(supervisor, now) || (supervisor->result_refused && now < supervisor->retry_ms)) {
         return;
     }
     supervisor->finished = store_result(supervisor) == 0;
@@ -122,7 +124,7 @@ static void try_finish(struct supervisor *supervisor) {
     close_fd(&supervisor->output[1].fd);
 }
 
-static void sooner(int64_t *next, int64_t wait) {
+static void reduce_timeout(int64_t *next, int64_t wait) {
     if (wait < 0) {
         wait = 0;
     }
@@ -131,20 +133,20 @@ static void sooner(int64_t *next, int64_t wait) {
     }
 }
 
-/* When something has to be done without an event: the milliseconds until then, or -1. */
-static int next_turn(struct supervisor *supervisor) {
-    int64_t now = steady_ms(), next = supervisor_stop_turn(supervisor);
+/* Returns the milliseconds until the next timed step, or -1. */
+static int next_timeout(struct supervisor *supervisor) {
+    int64_t now = steady_ms(), next = supervisor_stop_step(supervisor);
     if (supervisor->finished) {
         return (int)next;
     }
     if (supervisor->disk_full || supervisor->result_refused) {
-        sooner(&next, supervisor->retry_ms - now);
+        reduce_timeout(&next, supervisor->retry_ms - now);
         if (cut_due(supervisor) >= 0) {
-            sooner(&next, cut_due(supervisor) - now);
+            reduce_timeout(&next, cut_due(supervisor) - now);
         }
     } else if (supervisor->leader_ended && !supervisor->blocked && supervisor_stop_done(supervisor)) {
-        sooner(&next, supervisor->heard_ms + QUIET_MS - now);
-        sooner(&next, supervisor->drain_ms + DRAIN_MS - now);
+        reduce_timeout(&next, supervisor->received_ms + QUIET_MS - now);
+        reduce_timeout(&next, supervisor->drain_ms + DRAIN_MS - now);
     }
     return (int)next;
 }
@@ -169,12 +171,12 @@ static size_t fill_polled(const struct supervisor *supervisor, struct pollfd *po
     return (size_t)(POLL_ATTACHMENTS + supervisor->attachment_count);
 }
 
-static void turn(struct supervisor *supervisor, uint8_t *buffer) {
+static void run_once(struct supervisor *supervisor, uint8_t *buffer) {
     struct pollfd polled[POLL_ATTACHMENTS + ATTACHMENTS_MAX];
     size_t count = fill_polled(supervisor, polled);
-    int ready = poll(polled, (nfds_t)count, next_turn(supervisor));
+    int ready = poll(polled, (nfds_t)count, next_timeout(supervisor));
     if (ready > 0 && polled[POLL_LIFELINE].revents != 0) {
-        /* `serve` is gone: this process is lost, and ends unseen rather than run on unseen. */
+        /* `serve` has ended: this process is lost, and must not continue unsupervised. */
         supervisor_signal(supervisor, SIGKILL);
         kill_children(5000);
         _exit(0);
@@ -185,7 +187,7 @@ static void turn(struct supervisor *supervisor, uint8_t *buffer) {
     }
     if (ready > 0) {
         for (int i = supervisor->attachment_count - 1; i >= 0; i--) {
-            if (polled[POLL_ATTACHMENTS + i].revents != 0 && !supervisor_hear(supervisor, i, buffer, BUFFER_BYTES)) {
+            if (polled[POLL_ATTACHMENTS + i].revents != 0 && !supervisor_receive(supervisor, i, buffer, BUFFER_BYTES)) {
                 supervisor_drop(supervisor, i);
             }
         }
@@ -201,19 +203,19 @@ static void turn(struct supervisor *supervisor, uint8_t *buffer) {
             supervisor_write_input(supervisor);
         }
         if (polled[POLL_SIGNALS].revents != 0) {
-            take_signals(supervisor);
+            handle_signals(supervisor);
         }
     }
     if (supervisor->leader_ended && !supervisor->finished && !supervisor->exit_stored) {
-        secure_exit(supervisor, buffer);
+        store_exit(supervisor, buffer);
     }
-    supervisor_review_output(supervisor);
+    supervisor_update_output(supervisor);
     try_finish(supervisor);
-    supervisor_tell(supervisor);
+    supervisor_report(supervisor);
 }
 
-/* What is left behind may still write into the pipes, or be stopped later. */
-static bool needed(struct supervisor *supervisor) {
+/* Descendants may still write into the pipes, or be stopped later. */
+static bool is_needed(struct supervisor *supervisor) {
     if (!supervisor->finished || supervisor->source[0] >= 0 || supervisor->source[1] >= 0) {
         return true;
     }
@@ -222,12 +224,12 @@ static bool needed(struct supervisor *supervisor) {
             return true;
         }
     }
-    return !supervisor_alone(supervisor);
+    return !supervisor_childless(supervisor);
 }
 
 void supervisor_loop(struct supervisor *supervisor) {
     uint8_t *buffer = malloc(BUFFER_BYTES);
-    while (buffer != NULL && needed(supervisor)) {
-        turn(supervisor, buffer);
+    while (buffer != NULL && is_needed(supervisor)) {
+        run_once(supervisor, buffer);
     }
 }

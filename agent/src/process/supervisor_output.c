@@ -28,7 +28,7 @@ void supervisor_allow_rest(struct supervisor *supervisor) {
         if (supervisor->source[i] < 0) {
             continue;
         }
-        /* A terminal does not say all that it holds. */
+        /* A terminal does not report all that it holds. */
         if (supervisor->tty) {
             rest += TERMINAL_BYTES;
         } else if (ioctl(supervisor->source[i], FIONREAD, &held) == 0 && held > 0) {
@@ -51,7 +51,7 @@ void supervisor_free_output(struct supervisor *supervisor) {
     supervisor->changed = true;
 }
 
-/* Appends what the disk takes; where it is full, once more after all was freed that may be. */
+/* Appends what the disk accepts. If it is full, frees all acknowledged output and retries once. */
 static size_t append(struct supervisor *supervisor, int index, const uint8_t *bytes, size_t length) {
     struct output *output = &supervisor->output[index];
     size_t done = output_append(output, bytes, length);
@@ -71,12 +71,12 @@ static void store(struct supervisor *supervisor, int index, const uint8_t *bytes
     if (done == length) {
         return;
     }
-    /* The rest is kept here until the disk takes it. */
+    /* Keeps the rest until the disk accepts it. */
     if (supervisor->pending[index] == NULL) {
         supervisor->pending[index] = malloc(capacity);
     }
     if (supervisor->pending[index] == NULL) {
-        abort(); /* lost, rather than a gap in the output */
+        abort(); /* a lost process, rather than a gap in its output */
     }
     memmove(supervisor->pending[index], bytes + done, length - done);
     supervisor->pending_length[index] = length - done;
@@ -94,13 +94,14 @@ void supervisor_read(struct supervisor *supervisor, int index, uint8_t *buffer, 
         return;
     }
     if (got <= 0) {
-        close_fd(&supervisor->source[index]); /* a terminal says EIO when no process has it open any more */
+        /* a terminal returns EIO once no process has it open */
+        close_fd(&supervisor->source[index]);
         return;
     }
     if (supervisor->finished) {
-        return; /* what is written after the end is dropped, so that its writer isn't killed */
+        return; /* discards later output, so that its writer is not killed by SIGPIPE */
     }
-    supervisor->heard_ms = steady_ms();
+    supervisor->received_ms = steady_ms();
     store(supervisor, index, buffer, (size_t)got, capacity);
 }
 
@@ -133,8 +134,8 @@ void supervisor_cut_output(struct supervisor *supervisor) {
     }
 }
 
-/* Whether a source that is not read holds bytes; one that has ended is closed. */
-static bool holds_bytes(struct supervisor *supervisor, int index) {
+/* Returns whether a source that is not read holds bytes; closes one that has ended. */
+static bool has_unread_bytes(struct supervisor *supervisor, int index) {
     struct pollfd polled = {.fd = supervisor->source[index], .events = POLLIN};
     if (polled.fd < 0 || poll(&polled, 1, 0) <= 0) {
         return false;
@@ -146,7 +147,7 @@ static bool holds_bytes(struct supervisor *supervisor, int index) {
     return false;
 }
 
-void supervisor_review_output(struct supervisor *supervisor) {
+void supervisor_update_output(struct supervisor *supervisor) {
     if (supervisor->finished) {
         return;
     }
@@ -158,10 +159,10 @@ void supervisor_review_output(struct supervisor *supervisor) {
     }
     bool blocked = supervisor->disk_full;
     for (int i = 0; i < 2 && !blocked; i++) {
-        blocked = !supervisor_reading(supervisor, i) && holds_bytes(supervisor, i);
+        blocked = !supervisor_reading(supervisor, i) && has_unread_bytes(supervisor, i);
     }
     if (supervisor->blocked && !blocked) {
-        supervisor->heard_ms = supervisor->drain_ms = steady_ms();
+        supervisor->received_ms = supervisor->drain_ms = steady_ms();
     }
     supervisor->blocked = blocked;
 }

@@ -45,7 +45,7 @@ static int open_streams(struct supervisor *supervisor, struct ends *ends, struct
         return open_terminal(supervisor, ends, failure);
     }
     if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) {
-        return fail_setup(failure, "make a pipe");
+        return fail_setup(failure, "create a pipe");
     }
     supervisor->source[0] = out[0];
     supervisor->source[1] = err[0];
@@ -53,7 +53,7 @@ static int open_streams(struct supervisor *supervisor, struct ends *ends, struct
     ends->err = err[1];
     if (supervisor->spec->stdin_open) {
         if (pipe2(in, O_CLOEXEC) != 0) {
-            return fail_setup(failure, "make a pipe");
+            return fail_setup(failure, "create a pipe");
         }
         supervisor->input = in[1];
         ends->in = in[0];
@@ -67,13 +67,13 @@ static int open_streams(struct supervisor *supervisor, struct ends *ends, struct
 }
 
 static int open_folder_of(struct supervisor *supervisor, struct failure *failure) {
-    /* What an attempt that failed, or was cut short, has left. */
+    /* Removes the rest of a failed or interrupted attempt. */
     if (record_remove(supervisor->state, supervisor->spec->id) != 0) {
         return fail_setup(failure, "clear the process's folder");
     }
     supervisor->folder = record_folder(supervisor->state, supervisor->spec->id, true);
     if (supervisor->folder < 0) {
-        return fail_setup(failure, "make the process's folder");
+        return fail_setup(failure, "create the process's folder");
     }
     supervisor->listener = socket_listen(supervisor->folder, "socket", SOCK_SEQPACKET);
     if (supervisor->listener < 0) {
@@ -82,25 +82,17 @@ static int open_folder_of(struct supervisor *supervisor, struct failure *failure
     return set_nonblocking(supervisor->listener);
 }
 
-/* Waits until the child has become the command, or said why not. */
+/* Waits until the child has executed the command or reported its failure. */
 static int await_exec(int report, struct failure *failure) {
-    size_t length = 0;
-    struct failure told;
-    ssize_t got;
-    while (length < sizeof told && (got = read(report, (char *)&told + length, sizeof told - length)) != 0) {
-        if (got > 0) {
-            length += (size_t)got;
-        } else if (errno != EINTR) {
-            break;
-        }
-    }
+    struct failure reported;
+    size_t length = read_all(report, &reported, sizeof reported);
     if (length == 0) {
         return 0;
     }
-    if (length == sizeof told) {
-        *failure = told; /* forked, not executed: `code` points to the same literal */
+    if (length == sizeof reported) {
+        *failure = reported; /* forked and not executed, so `code` points to the same literal */
     } else {
-        fail(failure, "IO_ERROR", "the child ended before it became the command");
+        fail(failure, "IO_ERROR", "the child ended before it executed the command");
     }
     return -1;
 }
@@ -108,7 +100,7 @@ static int await_exec(int report, struct failure *failure) {
 static int start_leader(struct supervisor *supervisor, const struct ends *ends, struct failure *failure) {
     int report[2];
     if (pipe2(report, O_CLOEXEC) != 0) {
-        return fail_setup(failure, "make a pipe");
+        return fail_setup(failure, "create a pipe");
     }
     pid_t pid = fork();
     if (pid == 0) {
@@ -130,7 +122,7 @@ static int start_leader(struct supervisor *supervisor, const struct ends *ends, 
     return result;
 }
 
-static void remember_pid(struct supervisor *supervisor) {
+static void store_pid(struct supervisor *supervisor) {
     char text[16];
     int fd = openat(supervisor->folder, "pid", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
@@ -143,15 +135,15 @@ static void remember_pid(struct supervisor *supervisor) {
 int supervisor_start(struct supervisor *supervisor, int control, struct failure *failure) {
     struct ends ends = {-1, -1, -1};
     if (serve_announce_supervisor(control, getpid(), 0) != 0) {
-        return fail(failure, "IO_ERROR",
-            "the agent does not answer"); /* a supervisor that it does not know might be left behind */
+        /* An unregistered supervisor might outlive `serve`. */
+        return fail(failure, "IO_ERROR", "the agent does not answer");
     }
     if (open_folder_of(supervisor, failure) != 0 || open_streams(supervisor, &ends, failure) != 0) {
         return -1;
     }
     supervisor->input_bytes = supervisor->input < 0 ? NULL : malloc(STDIN_WINDOW);
     if (supervisor->input >= 0 && supervisor->input_bytes == NULL) {
-        return fail_setup(failure, "get memory");
+        return fail_setup(failure, "allocate memory");
     }
     output_begin(&supervisor->output[0], supervisor->folder, 1);
     output_begin(&supervisor->output[1], supervisor->folder, 2);
@@ -173,7 +165,7 @@ int supervisor_start(struct supervisor *supervisor, int control, struct failure 
     if (ends.err != ends.out) {
         close(ends.err);
     }
-    remember_pid(supervisor);
+    store_pid(supervisor);
     serve_announce_supervisor(control, getpid(), supervisor->leader);
     return 0;
 }
@@ -199,7 +191,8 @@ static _Noreturn void supervise(struct session *session, const struct spec *spec
     supervisor.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     int result = supervisor_start(&supervisor, session->control, &failure);
     if (result != 0) {
-        record_remove(supervisor.state, spec->id); /* nothing has been started: the id is free again */
+        /* no command was started: the id is free again */
+        record_remove(supervisor.state, spec->id);
     }
     close(session->control);
     write_all(report, &failure, sizeof failure);
@@ -213,9 +206,11 @@ static _Noreturn void supervise(struct session *session, const struct spec *spec
 int supervisor_spawn(struct session *session, const struct spec *spec, struct failure *failure) {
     int report[2];
     if (pipe2(report, O_CLOEXEC) != 0) {
-        return fail_setup(failure, "make a pipe");
+        return fail_setup(failure, "create a pipe");
     }
-    /* Forked twice, so that it is a child of `serve`, whatever becomes of this connection. */
+    /*
+     * Forks twice, so that the supervisor is a child of `serve` and independent of this connection.
+     */
     pid_t between = fork();
     if (between == 0) {
         close(report[0]);
@@ -232,23 +227,15 @@ int supervisor_spawn(struct session *session, const struct spec *spec, struct fa
         return fail_errno(failure, error, "fork", NULL);
     }
     waitpid(between, NULL, 0);
-    struct failure told;
-    size_t length = 0;
-    ssize_t got;
-    while (length < sizeof told && (got = read(report[0], (char *)&told + length, sizeof told - length)) != 0) {
-        if (got > 0) {
-            length += (size_t)got;
-        } else if (errno != EINTR) {
-            break;
-        }
-    }
+    struct failure reported;
+    size_t length = read_all(report[0], &reported, sizeof reported);
     close(report[0]);
-    if (length < sizeof told) {
-        return fail(failure, "IO_ERROR", "the supervisor of the command ended before it could start it");
+    if (length < sizeof reported) {
+        return fail(failure, "IO_ERROR", "the supervisor ended before it started the command");
     }
-    if (told.code == NULL) {
+    if (reported.code == NULL) {
         return 0;
     }
-    *failure = told;
+    *failure = reported;
     return -1;
 }

@@ -27,7 +27,7 @@ void supervisor_stop(struct supervisor *supervisor, int64_t grace_ms) {
     step_to(supervisor, STOP_TERM, grace_ms);
 }
 
-/* KILL to what the command left behind, in whatever session it is. True when nothing is left. */
+/* Kills the descendants of the command, in any session. Returns true if none are left. */
 static bool sweep(struct supervisor *supervisor) {
     pid_t pids[SWEPT_AT_ONCE];
     size_t count = children_list(pids, SWEPT_AT_ONCE);
@@ -36,13 +36,13 @@ static bool sweep(struct supervisor *supervisor) {
             kill(pids[i], SIGKILL);
         }
     }
-    return supervisor_alone(supervisor);
+    return supervisor_childless(supervisor);
 }
 
-int64_t supervisor_stop_turn(struct supervisor *supervisor) {
+int64_t supervisor_stop_step(struct supervisor *supervisor) {
     int64_t left = supervisor->stop_ms - steady_ms();
     bool grouped =
-        (supervisor->stop == STOP_TERM || supervisor->stop == STOP_KILL) && !supervisor_group_gone(supervisor);
+        (supervisor->stop == STOP_TERM || supervisor->stop == STOP_KILL) && !supervisor_group_ended(supervisor);
     if (supervisor->stop == STOP_TERM && grouped && left <= 0) {
         supervisor_signal(supervisor, SIGKILL);
         step_to(supervisor, STOP_KILL, KILL_MS);
@@ -59,9 +59,9 @@ int64_t supervisor_stop_turn(struct supervisor *supervisor) {
     if (supervisor->stop == STOP_NONE || supervisor->stop == STOP_DONE) {
         return -1;
     }
-    /* Members of the group may be grandchildren, whose end nobody tells. */
+    /* Members of the group may be grandchildren, whose end is not signalled. */
     bool looking = supervisor->stop != STOP_TERM || supervisor->leader_ended;
-    return looking && left > LOOK_MS ? LOOK_MS : left;
+    return looking && left > GROUP_CHECK_MS ? GROUP_CHECK_MS : left;
 }
 
 bool supervisor_stop_done(const struct supervisor *supervisor) {

@@ -8,7 +8,7 @@
 
 enum { LINE_MAX_BYTES = 65536, FIELDS_MAX = 8 };
 
-/* A numeric id: the whole text, below 2^32 - 1. */
+/* Parses a numeric id: the whole text, below 2^32 - 1. */
 static bool number(const char *text, unsigned *id) {
     if (*text == 0 || strspn(text, "0123456789") != strlen(text) || strlen(text) > 10) {
         return false;
@@ -18,7 +18,10 @@ static bool number(const char *text, unsigned *id) {
     return value < 0xffffffffULL;
 }
 
-/* The next line, cut into fields at its colons; false at the end. Lines that are too long are passed over. */
+/*
+ * Reads the next line, split into fields at its colons; false at the end. Skips lines that are too
+ * long.
+ */
 static bool next_line(FILE *file, char *line, char *fields[FIELDS_MAX], int *count) {
     while (fgets(line, LINE_MAX_BYTES, file) != NULL) {
         size_t length = strlen(line);
@@ -40,7 +43,7 @@ static bool next_line(FILE *file, char *line, char *fields[FIELDS_MAX], int *cou
     return false;
 }
 
-/* By name, or by number. Fills uid, gid and home, and `name` (LOGIN_MAX). */
+/* Finds a user by name or number. Sets uid, gid, home and `name`. */
 static bool find_passwd(const char *wanted, struct user *user, char name[256]) {
     static char line[LINE_MAX_BYTES];
     char *fields[FIELDS_MAX];
@@ -76,7 +79,10 @@ static bool is_member(char *members, const char *name) {
     return false;
 }
 
-/* The group `wanted` (by name or number), or, where it is NULL, all groups that `name` is a member of. */
+/*
+ * Finds the group `wanted` (by name or number) or, if it is NULL, all groups with the member
+ * `name`.
+ */
 static bool find_groups(const char *wanted, const char *name, struct user *user) {
     static char line[LINE_MAX_BYTES];
     char *fields[FIELDS_MAX];
@@ -142,7 +148,7 @@ int user_find(const char *spec, struct user *user, struct failure *failure) {
     if (user->home[0] == 0) {
         snprintf(user->home, sizeof user->home, "/");
     }
-    /* A container that runs as this user already stays in the groups that it has been given. */
+    /* A container that already runs as this user keeps its groups. */
     if (!grouped && geteuid() != 0 && user->uid == geteuid()) {
         user->gid = getegid();
     }

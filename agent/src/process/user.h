@@ -1,4 +1,4 @@
-/* Users and groups as /etc/passwd and /etc/group of the container have them. */
+/* Users and groups from /etc/passwd and /etc/group of the container. */
 #ifndef KW_USER_H
 #define KW_USER_H
 
@@ -10,7 +10,7 @@
 enum { USER_GROUPS_MAX = 256 };
 
 struct user {
-    bool given; /* the spec names one; else the command runs as the agent does */
+    bool given; /* the spec names a user; else the command runs as the agent's user */
     uid_t uid;
     gid_t gid;
     gid_t groups[USER_GROUPS_MAX];
@@ -18,8 +18,10 @@ struct user {
     char home[4096];
 };
 
-/* `spec` is `name`, `1000`, `name:group` or `1000:1000`; NULL: the agent's own. -1 with USER_NOT_FOUND or
- * NOT_PERMITTED. */
+/*
+ * `spec` is `name`, `1000`, `name:group` or `1000:1000`; NULL: the agent's own user. -1 with
+ * USER_NOT_FOUND or NOT_PERMITTED.
+ */
 int user_find(const char *spec, struct user *user, struct failure *failure);
 
 #endif

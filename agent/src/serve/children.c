@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -24,7 +23,7 @@ static bool read_stat(int proc, const char *pid, struct process_stat *stat) {
     if (read_file(proc, name, text, sizeof text) <= 0) {
         return false;
     }
-    char *at = strrchr(text, ')'); /* the name before it may hold anything */
+    char *at = strrchr(text, ')'); /* the name before it may contain any byte */
     return at != NULL && sscanf(at + 1, " %c %d %d", &stat->state, &stat->parent, &stat->group) == 3;
 }
 
@@ -46,23 +45,23 @@ static void each_process(bool (*visit)(void *context, pid_t pid, const struct pr
 
 struct group_search {
     pid_t group;
-    bool lives;
+    bool alive;
 };
 
-static bool look_for_group(void *context, pid_t pid, const struct process_stat *stat) {
+static bool match_group(void *context, pid_t pid, const struct process_stat *stat) {
     struct group_search *search = context;
     (void)pid;
-    search->lives = stat->group == search->group && stat->state != 'Z' && stat->state != 'X';
-    return !search->lives;
+    search->alive = stat->group == search->group && stat->state != 'Z' && stat->state != 'X';
+    return !search->alive;
 }
 
-bool group_lives(pid_t group) {
+bool group_alive(pid_t group) {
     struct group_search search = {.group = group};
-    each_process(look_for_group, &search);
-    return search.lives;
+    each_process(match_group, &search);
+    return search.alive;
 }
 
-/* The kernel's own list, where it is compiled in. */
+/* Reads the kernel's own list, which is a compile-time option. */
 static ssize_t from_kernel(pid_t *pids, size_t capacity) {
     char name[64], text[65536];
     snprintf(name, sizeof name, "/proc/self/task/%d/children", (int)getpid());
@@ -119,7 +118,6 @@ void kill_children(int64_t limit_ms) {
         if ((reaped < 0 && errno == ECHILD) || steady_ms() >= end) {
             return;
         }
-        struct timespec pause = {.tv_nsec = 2 * 1000000};
-        nanosleep(&pause, NULL);
+        sleep_ms(2);
     }
 }

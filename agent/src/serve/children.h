@@ -6,11 +6,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The children of this process, at most `capacity` of them. As a subreaper this process gets what they leave behind. */
+/* Lists at most `capacity` children of this process. As a subreaper it adopts their orphans. */
 size_t children_list(pid_t *pids, size_t capacity);
-/* Whether a process that is no zombie is in the group. */
-bool group_lives(pid_t group);
-/* KILL to all children, and to what becomes a child thereby, until none is left or the time is over. Reaps them. */
+/* Returns whether the group has a process that is not a zombie. */
+bool group_alive(pid_t group);
+/*
+ * Kills and reaps all children, and the orphans adopted meanwhile, until none are left or the time
+ * limit has passed.
+ */
 void kill_children(int64_t limit_ms);
 
 #endif

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -20,12 +19,12 @@ enum { RELAY_BYTES = 256 * 1024, PIPE_BYTES = 1024 * 1024, WAIT_MS = 30000, WAIT
 
 struct relay {
     int from, to;
-    bool ended; /* no more comes from `from` */
+    bool ended; /* `from` is at its end */
     size_t start, end;
     uint8_t *bytes;
 };
 
-/* 1: something moved, 0: not now, -1: one side is gone. */
+/* Returns 1 if bytes were read, else 0; sets `ended` at the end and after an error. */
 static int relay_read(struct relay *relay) {
     ssize_t got = read(relay->from, relay->bytes, RELAY_BYTES);
     if (got > 0) {
@@ -53,12 +52,12 @@ static bool empty(const struct relay *relay) {
     return relay->start == relay->end;
 }
 
-/* Until the socket or stdout is gone, and everything that came from the socket is written. */
+/* Relays until the socket or stdout has closed and all bytes from the socket are written. */
 static int relay_all(struct relay *up, struct relay *down, int socket) {
-    bool told = false;
+    bool shut = false;
     for (;;) {
-        if (up->ended && empty(up) && !told) {
-            told = true;
+        if (up->ended && empty(up) && !shut) {
+            shut = true;
             shutdown(socket, SHUT_WR);
         }
         if (down->ended && empty(down)) {
@@ -78,7 +77,7 @@ static int relay_all(struct relay *up, struct relay *down, int socket) {
             relay_read(up);
         }
         if (polled[1].revents != 0 && relay_write(up) < 0) {
-            up->ended = true; /* the agent's last words may still be there to be read */
+            up->ended = true; /* the agent's last bytes may still be readable */
             up->start = up->end = 0;
         }
         if (polled[2].revents != 0 && relay_read(down) > 0) {
@@ -88,30 +87,33 @@ static int relay_all(struct relay *up, struct relay *down, int socket) {
             return 1;
         }
         if ((polled[3].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0 && (polled[3].revents & POLLOUT) == 0) {
-            return 1; /* nobody reads stdout any more */
+            return 1; /* the reader of stdout has closed it */
         }
     }
 }
 
-/* Another user of the pod may have put a folder or a socket of its own in the place of the agent's. */
+/*
+ * Verifies the owner of the folder and the peer: another user of the pod may have put a folder or
+ * socket in place of the agent's.
+ */
 static int check_agent(const char *path, int folder, int socket) {
     struct stat status;
     if (fstat(folder, &status) == 0 && (status.st_uid == geteuid() || status.st_uid == 0) &&
         socket_peer_allowed(socket)) {
         return socket;
     }
-    fprintf(stderr, "agent: what serves %s runs as another user, or in another user's folder\n", path);
+    fprintf(stderr, "agent: the agent that serves %s runs as another user, or in another user's folder\n", path);
     close(socket);
     return -1;
 }
 
 static int await_socket(const char *path) {
-    int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* connecting changes the working directory */
+    /* socket_connect changes the working directory */
+    int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (int64_t end = steady_ms() + WAIT_MS;;) {
         int root = openat(here, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         int folder = root < 0 ? -1 : openat(root, "agent", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         int fd = folder < 0 ? -1 : socket_connect(folder, "socket", SOCK_STREAM);
-        int error = errno;
         if (fd >= 0) {
             fd = check_agent(path, folder, fd);
             close_fd(&here);
@@ -121,13 +123,12 @@ static int await_socket(const char *path) {
         }
         close_fd(&folder);
         close_fd(&root);
-        bool early = error == ENOENT || error == ECONNREFUSED || error == EAGAIN;
+        bool early = errno == ENOENT || errno == ECONNREFUSED || errno == EAGAIN;
         if (!early || steady_ms() >= end) {
-            fprintf(stderr, "agent: no agent serves %s: %s\n", path, strerror(error));
+            fprintf(stderr, "agent: no agent serves %s: %s\n", path, strerror(errno));
             return -1;
         }
-        struct timespec pause = {.tv_nsec = WAIT_STEP_MS * 1000000};
-        nanosleep(&pause, NULL);
+        sleep_ms(WAIT_STEP_MS);
     }
 }
 
@@ -148,7 +149,7 @@ int connect_to(const char *path) {
     struct relay up = {.from = 0, .to = socket, .bytes = up_bytes},
                  down = {.from = socket, .to = 1, .bytes = down_bytes};
     int status = relay_all(&up, &down, socket);
-    /* Others may share these, and expect them as they were. */
+    /* Other processes may share these descriptors and expect their flags unchanged. */
     fcntl(0, F_SETFL, in_flags);
     fcntl(1, F_SETFL, out_flags);
     return status;

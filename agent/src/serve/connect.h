@@ -1,7 +1,10 @@
 #ifndef KW_CONNECT_H
 #define KW_CONNECT_H
 
-/* `agent connect`: joins stdin and stdout to the socket of `serve`, for which it waits 30 s; the exit status. */
+/*
+ * Implements `agent connect`: waits up to 30 s for the socket of `serve` and joins stdin and stdout
+ * to it. Returns the exit status.
+ */
 int connect_to(const char *path);
 
 #endif

@@ -55,7 +55,7 @@ int send_error(struct session *session, const struct failure *failure) {
     struct json_out out = {0};
     json_open(&out, NULL, '{');
     json_put_text(&out, "code", failure->code != NULL ? failure->code : "IO_ERROR");
-    json_put_text(&out, "message", failure->code != NULL ? failure->message : "it failed without saying why");
+    json_put_text(&out, "message", failure->code != NULL ? failure->message : "the operation failed without a reason");
     if (failure->code != NULL && failure->error != 0) {
         json_put_number(&out, "errno", failure->error);
         const char *name = errno_name(failure->error);

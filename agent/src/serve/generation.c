@@ -24,14 +24,10 @@ static int64_t parse(const char *name) {
 }
 
 int64_t generation_read(int folder) {
-    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
+    DIR *listing = open_listing(folder);
     int64_t highest = 0;
     struct dirent *entry;
     if (listing == NULL) {
-        int error = errno;
-        close_fd(&copy);
-        errno = error;
         return -1;
     }
     errno = 0;
@@ -73,8 +69,8 @@ int generation_keep(int folder, int64_t generation, struct failure *failure) {
             break;
         }
         if (kept == 0 || errno != ENOENT) { /* ENOENT: another process has renamed it first */
-            return fail_errno(failure, errno, "keep the generation", NULL);
+            return fail_errno(failure, errno, "store the generation", NULL);
         }
     }
-    return fsync(folder) == 0 ? 0 : fail_errno(failure, errno, "keep the generation", NULL);
+    return fsync(folder) == 0 ? 0 : fail_errno(failure, errno, "store the generation", NULL);
 }

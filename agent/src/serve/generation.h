@@ -1,4 +1,4 @@
-/* The fence: the generation below which operations are refused, kept over restarts of `serve`. */
+/* The fence: the generation below which operations are refused. It outlives restarts of `serve`. */
 #ifndef KW_GENERATION_H
 #define KW_GENERATION_H
 
@@ -6,12 +6,16 @@
 
 #include "base/failure.h"
 
-/* `folder` holds one empty file, whose name is the generation: it is renamed, which needs no room on a full disk and
- * never leaves a half. */
+/*
+ * `folder` holds one empty file, named by the generation. Renaming it needs no space on a full disk
+ * and is atomic.
+ */
 
-/* The kept generation, 0 where none was ever kept; -1 with errno. */
+/* Returns the stored generation, 0 if there is none, -1 with errno. */
 int64_t generation_read(int folder);
-/* Keeps `generation` durably, or the higher one that is kept already. 0 or -1. Several processes may call it at once.
+/*
+ * Stores `generation` durably unless a higher one is stored. Returns 0 or -1. Several processes may
+ * call it concurrently.
  */
 int generation_keep(int folder, int64_t generation, struct failure *failure);
 

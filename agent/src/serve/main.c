@@ -9,7 +9,10 @@
 #include "serve/serve.h"
 
 #ifdef KW_SANITIZE
-/* The agent's processes end by _exit and give nothing back before; leaks are looked for by counting, not at exit. */
+/*
+ * The agent's processes end by _exit without freeing memory. Tests find leaks by counting, not at
+ * exit.
+ */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void) {
     return "detect_leaks=0:abort_on_error=0:exitcode=99";
@@ -22,7 +25,7 @@ static int usage(void) {
 }
 
 int main(int count, char **arguments) {
-    /* Descriptors 0 to 2 exist, so that nothing else is ever taken for them. */
+    /* Descriptors 0 to 2 are always open, so that no other file gets their numbers. */
     for (int fd = open("/dev/null", O_RDWR); fd >= 0; fd = dup(fd)) {
         if (fd > 2) {
             close(fd);

@@ -34,7 +34,7 @@ const char *open_text(const struct json *open, const char *key, const char *fall
     }
     const char *text = json_text(node);
     if (text == NULL) {
-        fail(failure, "INVALID_SPEC", "'%s' is missing, or no text without NUL", key);
+        fail(failure, "INVALID_SPEC", "'%s' is missing or is not text without NUL", key);
     }
     return text;
 }
@@ -64,9 +64,9 @@ int open_boolean(const struct json *open, const char *key, bool fallback, bool *
     return fail(failure, "INVALID_SPEC", "'%s' is neither true nor false", key);
 }
 
-int send_empty_result(struct session *session) {
+int send_empty(struct session *session, enum frame_type type) {
     struct json_out out = {0};
     json_open(&out, NULL, '{');
     json_close(&out, '}');
-    return session_send_json(session, FRAME_RESULT, &out);
+    return session_send_json(session, type, &out);
 }

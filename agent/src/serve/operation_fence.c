@@ -2,7 +2,7 @@
 #include "serve/operation.h"
 #include "serve/serve_client.h"
 
-/* The generation is that of OPEN: `serve` knows it since the operation was entered. */
+/* The generation is that of OPEN, which `serve` has received when the operation began. */
 int operation_fence(struct session *session, const struct json *open) {
     (void)open;
     int64_t generation = session->generation;

@@ -1,5 +1,3 @@
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -18,14 +16,23 @@ static void put_number_or_null(struct json_out *out, const char *key, bool known
     }
 }
 
-static void put_process(const struct state *state, struct json_out *out, const char *id) {
+struct report {
+    const struct state *state;
+    struct json_out out;
+};
+
+static void put_process(void *context, const char *id) {
+    struct report *report = context;
+    const struct state *state = report->state;
+    struct json_out *out = &report->out;
     struct process_start start;
     struct process_result result = {0};
     int folder = record_folder(state, id, false);
     if (folder < 0) {
         return;
     }
-    bool supervised = record_supervised(folder); /* looked at first: a result comes before its supervisor's end */
+    /* read first: the result is stored before the supervisor ends */
+    bool supervised = record_supervised(folder);
     int started = record_read_start(state, folder, &start), ended = record_read_result(folder, &result);
     char pid[16];
     if (started == 1) {
@@ -42,49 +49,38 @@ static void put_process(const struct state *state, struct json_out *out, const c
     close(folder);
 }
 
-static void put_volume(const struct state *state, struct json_out *out, const char *id) {
-    int folder = open_folder(state->volumes, id, false, 0);
+static void put_volume(void *context, const char *id) {
+    struct report *report = context;
+    int folder = open_folder(report->state->volumes, id);
     if (folder >= 0) {
-        json_put_text(out, NULL, id);
+        json_put_text(&report->out, NULL, id);
     }
     close_fd(&folder);
 }
 
-static void put_list(const struct state *state, struct json_out *out, const char *key, int folder,
-    void (*put)(const struct state *state, struct json_out *out, const char *id)) {
-    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
-    struct dirent *entry;
-    json_open(out, key, '[');
-    while (listing != NULL && (entry = readdir(listing)) != NULL) {
-        if (id_valid(entry->d_name)) {
-            put(state, out, entry->d_name);
-        }
-    }
-    json_close(out, ']');
-    if (listing != NULL) {
-        closedir(listing);
-    } else {
-        close_fd(&copy);
-    }
+static void put_list(struct report *report, const char *key, int folder, void (*put)(void *context, const char *id)) {
+    json_open(&report->out, key, '[');
+    each_id(folder, put, report);
+    json_close(&report->out, ']');
 }
 
 int operation_status(struct session *session, const struct json *open) {
     const struct state *state = session->state;
-    struct json_out out = {0};
+    struct report report = {.state = state};
+    struct json_out *out = &report.out;
     int64_t operations, parked;
     (void)open;
     serve_count(session, &operations, &parked);
-    json_open(&out, NULL, '{');
-    json_put_text(&out, "incarnation", state->incarnation);
-    json_put_text(&out, "version", AGENT_VERSION);
-    put_list(state, &out, "processes", state->processes, put_process);
-    put_list(state, &out, "volumes", state->volumes, put_volume);
-    json_put_number(&out, "operations", operations);
-    json_put_number(&out, "parked", parked);
-    json_put_number(&out, "freeBytes", state_free_bytes(state));
-    json_put_number(&out, "totalBytes", state_total_bytes(state));
-    json_put_number(&out, "oomKills", oom_kills());
-    json_close(&out, '}');
-    return session_send_json(session, FRAME_RESULT, &out);
+    json_open(out, NULL, '{');
+    json_put_text(out, "incarnation", state->incarnation);
+    json_put_text(out, "version", AGENT_VERSION);
+    put_list(&report, "processes", state->processes, put_process);
+    put_list(&report, "volumes", state->volumes, put_volume);
+    json_put_number(out, "operations", operations);
+    json_put_number(out, "parked", parked);
+    json_put_number(out, "freeBytes", state_free_bytes(state));
+    json_put_number(out, "totalBytes", state_total_bytes(state));
+    json_put_number(out, "oomKills", oom_kills());
+    json_close(out, '}');
+    return session_send_json(session, FRAME_RESULT, out);
 }

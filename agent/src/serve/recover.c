@@ -12,42 +12,30 @@
 #include "transfer/stored_result.h"
 #include "transfer/volume_folder.h"
 
-/* Calls `visit` for each name in the folder that is an id, or with `hidden` for each. */
-static void each_id(int folder, bool hidden, void (*visit)(const struct state *state, int folder, const char *id),
-    const struct state *state) {
-    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
-    if (listing == NULL) {
-        close_fd(&copy);
-        return;
-    }
-    struct dirent *entry;
-    while ((entry = readdir(listing)) != NULL) {
-        if (hidden ? strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 : id_valid(entry->d_name)) {
-            visit(state, folder, entry->d_name);
-        }
-    }
-    closedir(listing);
-}
-
-/* What is staged for the commit is moved. What is missing proves nothing: the marker goes before it, and not after. */
+/*
+ * Moves the staged content of a commit. A missing staging folder does not prove completion: the
+ * marker is removed before it.
+ */
 static int complete_staged(
     const struct state *state, struct volume_folder *volume, const char *path, struct failure *failure) {
-    volume->staging = open_folder(volume->folder, "staging", false, 0);
-    volume->staged = volume->staging < 0 ? -1 : open_folder(volume->staging, volume->operation, false, 0);
+    volume->staging = open_folder(volume->folder, "staging");
+    volume->staged = volume->staging < 0 ? -1 : open_folder(volume->staging, volume->operation);
     if (volume->staged < 0) {
-        return fail_errno(failure, errno, "open what was staged for the volume", volume->id);
+        return fail_errno(failure, errno, "open the content staged for the volume", volume->id);
     }
     return volume_folder_commit(state, volume, path, NULL, NULL, failure);
 }
 
-/* A marker names volume and path; what it marks is completed. A failure leaves everything as it is, and so the volume
- * is damaged. */
-static void complete(const struct state *state, int operations, const char *operation) {
+/*
+ * Completes the commit of a marker, which holds volume and path. After a failure everything
+ * remains, so the volume is damaged.
+ */
+static void complete(void *context, const char *operation) {
+    const struct state *state = context;
     struct marker marker;
     struct volume_folder volume;
     struct failure failure = {0};
-    int found = marker_read(operations, operation, &marker);
+    int found = marker_read(state->operations, operation, &marker);
     if (found < 0) {
         fprintf(stderr, "agent: the marker of the operation %s cannot be read: %s\n", operation, strerror(errno));
     }
@@ -61,7 +49,7 @@ static void complete(const struct state *state, int operations, const char *oper
         complete_staged(state, &volume, marker.path, &failure);
         volume_folder_close(&volume, NULL, NULL);
     } else if (strcmp(failure.code, "VOLUME_NOT_FOUND") == 0) {
-        unlinkat(operations, operation, 0); /* the volume is gone */
+        unlinkat(state->operations, operation, 0); /* the volume no longer exists */
         failure.code = NULL;
     }
     if (failure.code != NULL) {
@@ -70,13 +58,13 @@ static void complete(const struct state *state, int operations, const char *oper
     marker_free(&marker);
 }
 
-/* Only what surely has no marker goes. */
+/* Removes a staging folder that certainly has no marker. */
 static void clear_staged(const struct state *state, int staging, const char *operation) {
-    if (is_there(state->operations, operation) != 0) {
+    if (entry_exists(state->operations, operation) != 0) {
         return;
     }
     struct failure ignored = {0};
-    int folder = open_folder(staging, operation, false, 0);
+    int folder = open_folder(staging, operation);
     if (folder < 0) {
         return;
     }
@@ -85,18 +73,27 @@ static void clear_staged(const struct state *state, int staging, const char *ope
     unlinkat(staging, operation, AT_REMOVEDIR);
 }
 
-static void clear_staging(const struct state *state, int volumes, const char *id) {
-    int volume = open_folder(volumes, id, false, 0);
-    int staging = volume < 0 ? -1 : open_folder(volume, "staging", false, 0);
-    if (staging >= 0) {
-        each_id(staging, true, clear_staged, state);
+/* Visits all names and not only ids: discarded staging folders have hidden names. */
+static void clear_staging(void *context, const char *id) {
+    const struct state *state = context;
+    int volume = open_folder(state->volumes, id);
+    int staging = volume < 0 ? -1 : open_folder(volume, "staging");
+    DIR *listing = staging < 0 ? NULL : open_listing(staging);
+    const struct dirent *entry;
+    while (listing != NULL && (entry = readdir(listing)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            clear_staged(state, staging, entry->d_name);
+        }
+    }
+    if (listing != NULL) {
+        closedir(listing);
     }
     close_fd(&staging);
     close_fd(&volume);
 }
 
-void recover(const struct state *state) {
+void recover(struct state *state) {
     stored_result_renew(state);
-    each_id(state->operations, false, complete, state);
-    each_id(state->volumes, false, clear_staging, state);
+    each_id(state->operations, complete, state);
+    each_id(state->volumes, clear_staging, state);
 }

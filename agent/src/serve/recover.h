@@ -3,7 +3,7 @@
 
 #include "serve/state.h"
 
-/* At the start of `serve`: completes commits that were marked, and removes what else was staged. */
-void recover(const struct state *state);
+/* Runs at the start of `serve`: completes marked commits, and removes all other staged content. */
+void recover(struct state *state);
 
 #endif

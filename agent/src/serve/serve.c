@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -29,8 +28,8 @@ struct server {
     struct table table;
     int listener;
     int signals;
-    int lifeline_end, shutdown_end; /* held by this process alone */
-    int stopping; /* the signal that tells it to end, 0: none came */
+    int lifeline_end, shutdown_end; /* the other ends; only this process holds them */
+    int stopping; /* the signal that requested the end, 0: none */
     int64_t stop_at;
 };
 
@@ -50,7 +49,7 @@ static int prepare(struct server *server, const char *path, struct failure *fail
     }
     int lifeline[2], shutdown_pipe[2];
     if (pipe2(lifeline, O_CLOEXEC) != 0 || pipe2(shutdown_pipe, O_CLOEXEC) != 0) {
-        return fail_errno(failure, errno, "make a pipe", NULL);
+        return fail_errno(failure, errno, "create a pipe", NULL);
     }
     server->table.generation = server->state.generation;
     server->state.lifeline = lifeline[0];
@@ -73,7 +72,7 @@ static int prepare(struct server *server, const char *path, struct failure *fail
     return 0;
 }
 
-/* In the child: keeps what a session needs, closes the rest. */
+/* Runs in the child: keeps the descriptors of a session and closes the others. */
 static _Noreturn void become_session(struct server *server, int fd, int control) {
     close(server->listener);
     close(server->signals);
@@ -102,7 +101,7 @@ static void accept_one(struct server *server) {
         close(fd);
         return;
     }
-    set_nonblocking(pair[0]); /* nobody may keep `serve` from its work */
+    set_nonblocking(pair[0]); /* a session must not block `serve` */
     int size = 1024 * 1024;
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     pid_t pid = fork();
@@ -130,7 +129,7 @@ static void reap(struct server *server) {
     }
 }
 
-static void take_signals(struct server *server) {
+static void handle_signals(struct server *server) {
     struct signalfd_siginfo info;
     while (read(server->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGCHLD || server->stopping != 0) {
@@ -138,13 +137,16 @@ static void take_signals(struct server *server) {
         }
         server->stopping = (int)info.ssi_signo;
         server->stop_at = steady_ms() + STOP_MS;
-        /* Stays in the pipe, where every supervisor sees it: each stops its command, and marks its result. */
+        /*
+         * The byte stays in the pipe, where every supervisor sees it. Each stops its command and
+         * marks its result.
+         */
         write_all(server->shutdown_end, "", 1);
     }
     reap(server);
 }
 
-static void turn(struct server *server) {
+static void run_once(struct server *server) {
     struct pollfd polled[2 + SESSIONS_MAX];
     int count = server->table.session_count;
     polled[0] = (struct pollfd){.fd = server->signals, .events = POLLIN};
@@ -157,25 +159,30 @@ static void turn(struct server *server) {
         return;
     }
     for (int i = count - 1; i >= 0; i--) {
-        if (polled[2 + i].revents != 0 && !table_hear(&server->table, i)) {
-            /* The session hung up and is about to end; its entry goes when it is reaped. */
+        if (polled[2 + i].revents != 0 && !table_receive(&server->table, i)) {
+            /*
+             * The session has closed its end and is about to exit; its entry is removed when it is
+             * reaped.
+             */
             shutdown(server->table.sessions[i].control, SHUT_RDWR);
             kill(server->table.sessions[i].pid, SIGKILL);
         }
     }
     if (polled[0].revents != 0) {
-        take_signals(server);
+        handle_signals(server);
     }
     if (polled[1].revents != 0) {
         accept_one(server);
     }
 }
 
-/* Everything that is left goes, and the socket, so that `connect` waits for the next incarnation. */
+/*
+ * Ends all remaining processes, and removes the socket, so that `connect` waits for the next
+ * incarnation.
+ */
 static void finish(struct server *server) {
-    struct timespec pause = {.tv_nsec = 100 * 1000000}; /* sessions pass the last results on */
     if (server->table.session_count > 0) {
-        nanosleep(&pause, NULL);
+        sleep_ms(100); /* time for sessions to forward the last results */
     }
     table_kill_supervisors(&server->table);
     for (int i = 0; i < server->table.session_count; i++) {
@@ -193,8 +200,8 @@ int serve(const char *path) {
         return 1;
     }
     while (server.stopping == 0 || (server.table.supervisor_count > 0 && steady_ms() < server.stop_at)) {
-        turn(&server);
+        run_once(&server);
     }
     finish(&server);
-    return 128 + server.stopping; /* never 0: what was stopped for it is no success of the container */
+    return 128 + server.stopping; /* never 0: a requested stop is not a success of the container */
 }

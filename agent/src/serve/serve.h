@@ -1,7 +1,9 @@
 #ifndef KW_SERVE_H
 #define KW_SERVE_H
 
-/* `agent serve`: returns the exit status when it was told to end, or could not start. */
+/*
+ * Implements `agent serve`. Returns the exit status after a request to end, or if it cannot start.
+ */
 int serve(const char *path);
 
 #endif

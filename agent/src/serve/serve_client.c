@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/io.h"
 
 union descriptor_space {
@@ -15,12 +16,8 @@ union descriptor_space {
 };
 
 int serve_send(int control, const void *message, size_t length, int fd) {
-    union {
-        const void *from;
-        void *to;
-    } bytes = {.from = message};
     union descriptor_space space = {0};
-    struct iovec piece = {.iov_base = bytes.to, .iov_len = length};
+    struct iovec piece = {.iov_base = without_const(message), .iov_len = length};
     struct msghdr sent = {.msg_iov = &piece, .msg_iovlen = 1};
     if (fd >= 0) {
         sent.msg_control = space.bytes;
@@ -45,7 +42,10 @@ int serve_receive(int control, void *message, size_t length, int *fd) {
         .msg_iov = &piece, .msg_iovlen = 1, .msg_control = space.bytes, .msg_controllen = sizeof space.bytes};
     *fd = -1;
     ssize_t count = recvmsg(control, &got, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    /* The other end closed with unread messages: what it sent before is still behind that error. */
+    /*
+     * The other end closed with unread messages. Its earlier messages are readable after this
+     * error.
+     */
     if (count < 0 && errno == ECONNRESET) {
         count = recvmsg(control, &got, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     }
@@ -63,12 +63,12 @@ int serve_receive(int control, void *message, size_t length, int *fd) {
     return -1;
 }
 
-static int ask(struct session *session, struct serve_request *message) {
-    message->serial = ++session->asked;
+static int send_request(struct session *session, struct serve_request *message) {
+    message->serial = ++session->request_serial;
     if (serve_send(session->control, message, sizeof *message, -1) == 0) {
         return 0;
     }
-    session->lost = session->alone = true;
+    session->lost = session->orphaned = true;
     return -1;
 }
 
@@ -78,14 +78,17 @@ static void adopt(struct session *session, const struct serve_reply *reply, int 
     session->adopted.from = reply->from;
     session->adopted.length = reply->length <= HAND_OVER_INPUT_MAX ? reply->length : 0;
     memcpy(session->adopted.input, reply->input, session->adopted.length);
-    session->lost = true; /* the older connection, whatever it may still say */
+    session->lost = true; /* the older connection, whatever else it sends */
 }
 
-/* 1: an answer to what was asked; 0: nothing, or something unasked, which is dealt with; -1: `serve` is gone. */
-static int hear(struct session *session, struct serve_reply *reply) {
+/*
+ * Returns 1 for the reply to the last request; 0 if there is none, or after handling an unsolicited
+ * one; -1 if `serve` has ended.
+ */
+static int receive_reply(struct session *session, struct serve_reply *reply) {
     int fd, got = serve_receive(session->control, reply, sizeof *reply, &fd);
     if (got < 0) {
-        session->lost = session->alone = true;
+        session->lost = session->orphaned = true;
     }
     if (got <= 0) {
         return got;
@@ -98,29 +101,29 @@ static int hear(struct session *session, struct serve_reply *reply) {
     if (reply->kind == REPLY_DROP) {
         session->dropped = true;
     } else if (reply->kind == REPLY_STALE) {
-        /* One that comes late is about the operation before. */
+        /* A late reply belongs to the previous operation. */
         if (session->generation < reply->generation && session->generation > 0) {
             session->dropped = session->stale = true;
             session->fence = reply->generation;
         }
-    } else if (reply->serial == session->asked) {
+    } else if (reply->serial == session->request_serial) {
         return 1;
     }
     return 0;
 }
 
-void serve_look(struct session *session) {
+void serve_poll(struct session *session) {
     struct serve_reply reply;
-    hear(session, &reply);
+    receive_reply(session, &reply);
 }
 
 /*
- * The answer may take as long as another operation needs to end: meanwhile pings are answered, and PROGRESS says that
- * the agent is at work. `keep`: the operation continues without its connection.
+ * Waits for a reply, which may take until another operation ends. Answers pings meanwhile, and
+ * sends PROGRESS to show activity. `keep`: the operation continues without its connection.
  */
-static int await_answer(struct session *session, struct serve_reply *reply, bool keep) {
-    for (int64_t told_ms = steady_ms();;) {
-        int got = hear(session, reply);
+static int await_reply(struct session *session, struct serve_reply *reply, bool keep) {
+    for (int64_t reported_ms = steady_ms();;) {
+        int got = receive_reply(session, reply);
         if (got != 0) {
             return got > 0 ? 0 : -1;
         }
@@ -128,20 +131,24 @@ static int await_answer(struct session *session, struct serve_reply *reply, bool
             session->lost = session->lost || !session->stale;
             return -1;
         }
-        session_tend(session, session->control, TEND_MS, &told_ms);
+        session_keep_alive(session, session->control, KEEP_ALIVE_MS, &reported_ms);
     }
+}
+
+static int request_reply(struct session *session, struct serve_request *message, struct serve_reply *reply, bool keep) {
+    return send_request(session, message) == 0 ? await_reply(session, reply, keep) : -1;
 }
 
 static int refused(struct session *session, const char *id) {
     return fail(&session->failure, "INVALID_SPEC",
-        "the operation '%s' runs already, with this attempt number or a higher one", id);
+        "the operation '%s' is already running with this or a higher attempt number", id);
 }
 
 int serve_claim(struct session *session, enum request_kind kind, const char *id, int64_t attempt) {
     struct serve_request message = {.kind = kind, .attempt = attempt};
     struct serve_reply reply;
     snprintf(message.id, sizeof message.id, "%s", id);
-    if (ask(session, &message) != 0 || await_answer(session, &reply, false) != 0) {
+    if (request_reply(session, &message, &reply, false) != 0) {
         return -1;
     }
     return reply.kind == REPLY_GRANTED ? 0 : refused(session, id);
@@ -153,7 +160,7 @@ int serve_claim_operation(
         .kind = REQUEST_OPERATION, .attempt = attempt, .continues = continues, .continuable = true};
     struct serve_reply reply;
     snprintf(message.id, sizeof message.id, "%s", id);
-    if (ask(session, &message) != 0 || await_answer(session, &reply, false) != 0) {
+    if (request_reply(session, &message, &reply, false) != 0) {
         return -1;
     }
     *gone = (enum gone_reason)reply.gone;
@@ -166,7 +173,7 @@ void serve_hand_over(struct session *session, const char *id, int64_t attempt, i
     snprintf(message.id, sizeof message.id, "%s", id);
     session->handed_over = true;
     if (rest > sizeof message.input) {
-        return; /* nothing of a host that waits for its answer can be so long: it finds the connection closed */
+        return; /* a host that waits for its reply sends less; this one gets a closed connection */
     }
     message.length = (uint32_t)rest;
     memcpy(message.input, session->input + session->input_start, rest);
@@ -175,49 +182,49 @@ void serve_hand_over(struct session *session, const char *id, int64_t attempt, i
 
 void serve_release(struct session *session, bool lease_over) {
     struct serve_request message = {.kind = REQUEST_RELEASE, .lease_over = lease_over};
-    ask(session, &message);
+    send_request(session, &message);
 }
 
 void serve_park(struct session *session, bool parked, bool holds_disk) {
     struct serve_request message = {.kind = REQUEST_PARK, .parked = parked, .holds_disk = holds_disk};
-    ask(session, &message);
+    send_request(session, &message);
 }
 
 bool serve_make_room(struct session *session) {
     struct serve_request message = {.kind = REQUEST_MAKE_ROOM};
     struct serve_reply reply;
-    return ask(session, &message) == 0 && await_answer(session, &reply, true) == 0 && reply.kind == REPLY_GRANTED;
+    return request_reply(session, &message, &reply, true) == 0 && reply.kind == REPLY_GRANTED;
 }
 
 void serve_count(struct session *session, int64_t *operations, int64_t *parked) {
     struct serve_request message = {.kind = REQUEST_COUNT};
     struct serve_reply reply = {0};
-    if (ask(session, &message) != 0 || await_answer(session, &reply, false) != 0) {
+    if (request_reply(session, &message, &reply, false) != 0) {
         memset(&reply, 0, sizeof reply);
     }
     *operations = reply.operations;
     *parked = reply.parked;
 }
 
-static int ask_plainly(struct session *session, enum request_kind kind) {
+static int request_grant(struct session *session, enum request_kind kind) {
     struct serve_request message = {.kind = kind, .generation = session->generation};
     struct serve_reply reply;
-    return ask(session, &message) == 0 && await_answer(session, &reply, false) == 0 ? 0 : -1;
+    return request_reply(session, &message, &reply, false);
 }
 
 int serve_enter(struct session *session, int64_t generation) {
     session->generation = generation;
-    return ask_plainly(session, REQUEST_ENTER);
+    return request_grant(session, REQUEST_ENTER);
 }
 
 int serve_fence(struct session *session) {
-    return ask_plainly(session, REQUEST_FENCE);
+    return request_grant(session, REQUEST_FENCE);
 }
 
 void serve_leave(struct session *session) {
     struct serve_request message = {.kind = REQUEST_LEAVE};
     session->generation = 0;
-    ask(session, &message);
+    send_request(session, &message);
 }
 
 int serve_announce_supervisor(int control, pid_t pid, pid_t group) {

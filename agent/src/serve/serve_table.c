@@ -14,8 +14,8 @@ void table_add_session(struct table *table, pid_t pid, int control) {
     entry->control = control;
 }
 
-/* A session that does not listen is about to end. */
-static void tell(const struct session_entry *entry, const struct serve_reply *reply, int fd) {
+/* Ignores failures: a session that does not read is about to end. */
+static void send_reply(const struct session_entry *entry, const struct serve_reply *reply, int fd) {
     struct serve_reply sent = *reply;
     sent.serial = entry->serial;
     serve_send(entry->control, &sent, sizeof sent, fd);
@@ -27,25 +27,25 @@ static void answer(struct session_entry *entry, enum reply_kind answer, enum gon
     if (answer != REPLY_GRANTED) {
         entry->kind = 0;
     }
-    tell(entry, &reply, -1);
+    send_reply(entry, &reply, -1);
 }
 
-/* A claim that waits is given up; one that is held ends with its operation. */
+/* Releases a claim that waits; a held claim ends with its operation. */
 static void answer_stale(const struct table *table, struct session_entry *entry) {
     struct serve_reply reply = {.kind = REPLY_STALE, .generation = table->generation};
     if (entry->waiting) {
         entry->kind = 0;
     }
     entry->waiting = entry->fencing = false;
-    tell(entry, &reply, -1);
+    send_reply(entry, &reply, -1);
 }
 
 static bool is_stale(const struct table *table, const struct session_entry *entry) {
     return entry->generation > 0 && entry->generation < table->generation;
 }
 
-/* Answers the fences below which no operation is left. */
-static void settle_fences(struct table *table) {
+/* Replies to the fences below which no operation is left. */
+static void complete_fences(struct table *table) {
     int64_t lowest = INT64_MAX;
     for (int i = 0; i < table->session_count; i++) {
         if (table->sessions[i].generation > 0 && table->sessions[i].generation < lowest) {
@@ -59,7 +59,7 @@ static void settle_fences(struct table *table) {
             continue;
         }
         entry->fencing = false;
-        tell(entry, &reply, -1);
+        send_reply(entry, &reply, -1);
     }
 }
 
@@ -67,7 +67,7 @@ static void enter(struct table *table, struct session_entry *entry, int64_t gene
     struct serve_reply reply = {.kind = REPLY_GRANTED};
     entry->generation = generation;
     if (!is_stale(table, entry)) {
-        tell(entry, &reply, -1);
+        send_reply(entry, &reply, -1);
         return;
     }
     answer_stale(table, entry);
@@ -77,10 +77,10 @@ static void enter(struct table *table, struct session_entry *entry, int64_t gene
 static void leave(struct table *table, struct session_entry *entry) {
     entry->generation = 0;
     entry->fencing = entry->wants_room = false;
-    settle_fences(table);
+    complete_fences(table);
 }
 
-/* From here on nothing of a lower generation begins; what has begun ends. */
+/* From now on no operation of a lower generation begins; those that have begun end. */
 static void fence(struct table *table, struct session_entry *fencing) {
     if (fencing->generation > table->generation) {
         table->generation = fencing->generation;
@@ -94,32 +94,34 @@ static void fence(struct table *table, struct session_entry *fencing) {
         answer_stale(table, entry);
         entry->ending = entry->kind != 0;
     }
-    settle_fences(table);
+    complete_fences(table);
 }
 
 static void end_operation(struct session_entry *entry) {
     struct serve_reply reply = {.kind = REPLY_DROP};
     entry->ending = true;
-    tell(entry, &reply, -1);
+    send_reply(entry, &reply, -1);
 }
 
 static bool same_id(const struct session_entry *a, const struct session_entry *b) {
     return a->kind == b->kind && strcmp(a->id, b->id) == 0;
 }
 
-static struct session_entry *holder_of(struct table *table, const struct session_entry *wanted) {
+static struct session_entry *holder_of(struct table *table, const struct session_entry *requested) {
     for (int i = 0; i < table->session_count; i++) {
         struct session_entry *entry = &table->sessions[i];
-        if (entry != wanted && entry->kind != 0 && !entry->waiting && same_id(entry, wanted)) {
+        if (entry != requested && entry->kind != 0 && !entry->waiting && same_id(entry, requested)) {
             return entry;
         }
     }
     return NULL;
 }
 
-/* The id is free: of those that wait for it, the highest attempt gets it. Lower ones of a transfer are refused, as they
- * are while it runs. */
-static void hand_on(struct table *table, const struct session_entry *released) {
+/*
+ * Grants a released id to the highest attempt that waits. Refuses lower attempts of a transfer, as
+ * while it runs.
+ */
+static void grant_next(struct table *table, const struct session_entry *released) {
     struct session_entry *best = NULL;
     for (int i = 0; i < table->session_count; i++) {
         struct session_entry *entry = &table->sessions[i];
@@ -138,13 +140,13 @@ static void hand_on(struct table *table, const struct session_entry *released) {
     }
 }
 
-static void note_ended(struct table *table, const struct session_entry *entry, enum gone_reason gone) {
+static void record_ended(struct table *table, const struct session_entry *entry, enum gone_reason gone) {
     struct ended_entry *ended = &table->ended[table->ended_next++ % ENDED_MAX];
     ended->gone = gone;
     memcpy(ended->id, entry->id, sizeof ended->id);
 }
 
-static enum gone_reason how_ended(const struct table *table, const char *id) {
+static enum gone_reason gone_reason_of(const struct table *table, const char *id) {
     for (unsigned i = 0; i < ENDED_MAX; i++) {
         if (table->ended[i].gone != GONE_UNKNOWN && strcmp(table->ended[i].id, id) == 0) {
             return (enum gone_reason)table->ended[i].gone;
@@ -160,12 +162,12 @@ static void release(struct table *table, struct session_entry *entry) {
     if (released.kind == 0 || released.waiting) {
         return;
     }
-    hand_on(table, &released);
+    grant_next(table, &released);
     for (int i = 0; released.holds_disk && i < table->session_count; i++) {
         if (table->sessions[i].wants_room) {
             struct serve_reply reply = {.kind = REPLY_GRANTED};
             table->sessions[i].wants_room = false;
-            tell(&table->sessions[i], &reply, -1);
+            send_reply(&table->sessions[i], &reply, -1);
         }
     }
 }
@@ -182,7 +184,7 @@ static void claim(struct table *table, struct session_entry *entry, const struct
     struct session_entry *holder = holder_of(table, entry);
     if (holder == NULL) {
         answer(entry, message->continues ? REPLY_GONE : REPLY_GRANTED,
-            message->continues ? how_ended(table, entry->id) : GONE_UNKNOWN);
+            message->continues ? gone_reason_of(table, entry->id) : GONE_UNKNOWN);
     } else if (message->kind == REQUEST_OPERATION && message->attempt <= holder->attempt) {
         answer(entry, REPLY_REFUSED, GONE_UNKNOWN);
     } else if (message->continuable && holder->continuable && !holder->ending) {
@@ -195,13 +197,13 @@ static void claim(struct table *table, struct session_entry *entry, const struct
     }
 }
 
-/* The holder may have ended meanwhile: then the host finds its connection closed, and asks again. */
+/* The holder may have ended meanwhile. Then the host finds its connection closed and retries. */
 static void hand_over(
     struct table *table, const struct session_entry *giving, const struct serve_request *message, int fd) {
-    struct session_entry wanted = {.kind = REQUEST_OPERATION};
-    memcpy(wanted.id, message->id, sizeof wanted.id);
-    wanted.id[ID_MAX] = 0;
-    struct session_entry *holder = holder_of(table, &wanted);
+    struct session_entry requested = {.kind = REQUEST_OPERATION};
+    memcpy(requested.id, message->id, sizeof requested.id);
+    requested.id[ID_MAX] = 0;
+    struct session_entry *holder = holder_of(table, &requested);
     if (holder != NULL && !holder->ending && !is_stale(table, giving) && message->attempt > holder->attempt &&
         message->length <= HAND_OVER_INPUT_MAX) {
         struct serve_reply reply = {.kind = REPLY_ADOPT, .from = message->from, .length = message->length};
@@ -211,7 +213,7 @@ static void hand_over(
             holder->generation = giving->generation;
         }
         holder->parked = false;
-        tell(holder, &reply, fd);
+        send_reply(holder, &reply, fd);
     }
     close(fd);
 }
@@ -241,7 +243,7 @@ static void park(struct table *table, struct session_entry *entry, const struct 
     if (count <= PARKED_MAX) {
         return;
     }
-    note_ended(table, oldest, GONE_ROOM);
+    record_ended(table, oldest, GONE_ROOM);
     end_operation(oldest);
 }
 
@@ -250,22 +252,22 @@ static void make_room(struct table *table, struct session_entry *asking) {
     struct session_entry *oldest = longest_parked(table, true, &count);
     struct serve_reply reply = {.kind = REPLY_REFUSED};
     if (oldest == NULL) {
-        tell(asking, &reply, -1);
+        send_reply(asking, &reply, -1);
         return;
     }
     asking->wants_room = true;
-    note_ended(table, oldest, GONE_ROOM);
+    record_ended(table, oldest, GONE_ROOM);
     end_operation(oldest);
 }
 
-static void tell_count(const struct table *table, const struct session_entry *asking) {
+static void send_count(const struct table *table, const struct session_entry *asking) {
     struct serve_reply reply = {.kind = REPLY_COUNTED};
     for (int i = 0; i < table->session_count; i++) {
         const struct session_entry *entry = &table->sessions[i];
         reply.operations += entry->kind == REQUEST_OPERATION && !entry->waiting;
         reply.parked += entry->parked;
     }
-    tell(asking, &reply, -1);
+    send_reply(asking, &reply, -1);
 }
 
 static void add_supervisor(struct table *table, pid_t pid, pid_t group) {
@@ -290,7 +292,8 @@ static void add_supervisor(struct table *table, pid_t pid, pid_t group) {
     table->supervisors[table->supervisor_count++] = (struct supervisor_entry){pid, group};
 }
 
-static void take(struct table *table, struct session_entry *entry, const struct serve_request *message, int fd) {
+static void handle_request(
+    struct table *table, struct session_entry *entry, const struct serve_request *message, int fd) {
     entry->serial = message->serial;
     switch (message->kind) {
     case REQUEST_ENTER:
@@ -301,20 +304,20 @@ static void take(struct table *table, struct session_entry *entry, const struct 
         break;
     case REQUEST_FENCE:
         if (is_stale(table, entry)) {
-            break; /* it has been answered already */
+            break; /* a reply was sent already */
         }
         fence(table, entry);
         break;
     case REQUEST_PROCESS:
     case REQUEST_OPERATION:
         if (is_stale(table, entry)) {
-            break; /* it has been answered already */
+            break; /* a reply was sent already */
         }
         claim(table, entry, message);
         break;
     case REQUEST_RELEASE:
         if (message->lease_over) {
-            note_ended(table, entry, GONE_LEASE);
+            record_ended(table, entry, GONE_LEASE);
         }
         release(table, entry);
         break;
@@ -330,7 +333,7 @@ static void take(struct table *table, struct session_entry *entry, const struct 
         make_room(table, entry);
         break;
     case REQUEST_COUNT:
-        tell_count(table, entry);
+        send_count(table, entry);
         break;
     case REQUEST_SUPERVISOR:
         add_supervisor(table, message->pid, message->group);
@@ -343,14 +346,14 @@ static void take(struct table *table, struct session_entry *entry, const struct 
     }
 }
 
-bool table_hear(struct table *table, int index) {
+bool table_receive(struct table *table, int index) {
     for (;;) {
         struct serve_request message;
         int fd, got = serve_receive(table->sessions[index].control, &message, sizeof message, &fd);
         if (got <= 0) {
             return got == 0;
         }
-        take(table, &table->sessions[index], &message, fd);
+        handle_request(table, &table->sessions[index], &message, fd);
     }
 }
 
@@ -363,7 +366,7 @@ static void kill_group(struct supervisor_entry *entry) {
 
 void table_ended(struct table *table, pid_t pid, bool crashed) {
     for (int i = table->session_count - 1; i >= 0; i--) {
-        table_hear(table, i);
+        table_receive(table, i);
     }
     for (int i = 0; i < table->session_count; i++) {
         struct session_entry *entry = &table->sessions[i];
@@ -373,19 +376,25 @@ void table_ended(struct table *table, pid_t pid, bool crashed) {
         release(table, entry);
         close(entry->control);
         *entry = table->sessions[--table->session_count];
-        settle_fences(table);
+        complete_fences(table);
         return;
     }
     for (int i = 0; i < table->supervisor_count; i++) {
         struct supervisor_entry *entry = &table->supervisors[i];
-        /* A leader comes here only when its supervisor is gone; once it is reaped, its group's id may be another's. */
+        /*
+         * A leader is reaped here only after its supervisor has ended. Afterwards the id of its
+         * group may be reused.
+         */
         if (entry->group == pid) {
             kill_group(entry);
         }
         if (entry->pid != pid) {
             continue;
         }
-        /* Its command has no process any more that could store how it ends: it is lost, and must not run on unseen. */
+        /*
+         * No process is left to store the result of the command: it is lost, and must not continue
+         * unsupervised.
+         */
         if (crashed) {
             kill_group(entry);
         }

@@ -1,4 +1,4 @@
-/* The tables of `serve`: connections with their claims, and supervisors. */
+/* The tables of `serve`: sessions with their claims, and supervisors. */
 #ifndef KW_SERVE_TABLE_H
 #define KW_SERVE_TABLE_H
 
@@ -8,23 +8,26 @@
 
 #include "serve/serve_client.h"
 
-/* Parked operations hold a window of memory, or staging: the one that waits longest goes when there are too many. */
+/*
+ * Parked operations hold a window of memory, or staging: above the limit the one parked longest
+ * ends.
+ */
 enum { SESSIONS_MAX = 256, PARKED_MAX = 16, SUPERVISORS_MAX = 65536, ENDED_MAX = 64 };
 
 struct session_entry {
     pid_t pid;
     int control;
-    uint32_t serial; /* of what it asked last */
+    uint32_t serial; /* of its last request */
     uint32_t kind; /* of its claim, 0: none */
-    bool waiting;  /* for another session's release */
+    bool waiting;  /* for the release by another session */
     bool continuable;
     bool parked;
     bool holds_disk;
-    bool ending;     /* it was told to end */
+    bool ending;     /* it was requested to end */
     bool wants_room; /* waits for the end of a parked operation */
-    int64_t parked_ms; /* since when */
+    int64_t parked_ms; /* time of parking */
     int64_t attempt;
-    int64_t generation; /* of the operation that the session runs, 0: none, or not fenced */
+    int64_t generation; /* of the session's operation, 0: none, or not fenced */
     bool fencing;       /* waits until no operation of a lower generation is left */
     char id[ID_MAX + 1];
 };
@@ -34,7 +37,7 @@ struct supervisor_entry {
     pid_t group; /* of its command, 0: not started yet */
 };
 
-/* An operation that ended without a host: for the host that comes back for it. */
+/* An operation that ended without a connection, for a host that reconnects. */
 struct ended_entry {
     uint32_t gone;
     char id[ID_MAX + 1];
@@ -51,14 +54,15 @@ struct table {
 };
 
 void table_add_session(struct table *table, pid_t pid, int control);
-/* Reads what a session says; false when it hung up. */
-bool table_hear(struct table *table, int index);
+/* Receives the requests of a session; returns false once it has closed its end. */
+bool table_receive(struct table *table, int index);
 /*
- * A child has ended, and is not reaped yet, so that its id and its group's are still its own; `crashed`: with another
- * status than 0. Releases all that it held, and kills the command of a supervisor that crashed.
+ * Handles the end of a child that is not reaped yet, so that its id and its group's are not reused.
+ * Releases all that it held, and kills the command of a supervisor that crashed (`crashed`: a
+ * status other than 0).
  */
 void table_ended(struct table *table, pid_t pid, bool crashed);
-/* KILL to all supervisors and their commands. */
+/* Kills all supervisors and their commands. */
 void table_kill_supervisors(struct table *table);
 
 #endif

@@ -33,7 +33,7 @@ static int send_hello(struct session *session) {
 static int check_hello(struct session *session, struct message *message) {
     struct json json;
     if (json_read(&json, message->text, message->text_length) != 0) {
-        return session_violation(session, "a HELLO that is no JSON");
+        return session_violation(session, "a HELLO with invalid JSON");
     }
     const struct json_node *root = json_root(&json), *range = json_member(&json, root, "protocol");
     const struct json_node *lowest = json_first(&json, range), *highest = json_next(&json, lowest);
@@ -46,7 +46,7 @@ static int check_hello(struct session *session, struct message *message) {
         result = session_violation(session, "a HELLO without a protocol range");
     } else if (lowest->number > PROTOCOL_HIGHEST || highest->number < PROTOCOL_LOWEST) {
         result =
-            fail(&session->failure, "AGENT_INCOMPATIBLE", "the agent speaks protocol %d to %d, the host %lld to %lld",
+            fail(&session->failure, "AGENT_INCOMPATIBLE", "the agent supports protocol %d to %d, the host %lld to %lld",
                 PROTOCOL_LOWEST, PROTOCOL_HIGHEST, (long long)lowest->number, (long long)highest->number);
     } else {
         session->protocol = highest->number < PROTOCOL_HIGHEST ? (int)highest->number : PROTOCOL_HIGHEST;
@@ -55,12 +55,12 @@ static int check_hello(struct session *session, struct message *message) {
     return result;
 }
 
-/* After a protocol error bytes have no meaning any more: they are read until the host hangs up. */
+/* Discards input after a protocol error until the host closes the connection. */
 static void drop_bytes(struct session *session) {
-    session->heard_ms = steady_ms();
+    session->received_ms = steady_ms();
     while (!session->lost) {
         struct pollfd polled[2] = {{.fd = session->fd, .events = POLLIN}, {.fd = session->control}};
-        int64_t left = session->heard_ms + SILENCE_MS - steady_ms();
+        int64_t left = session->received_ms + SILENCE_MS - steady_ms();
         if (left <= 0 || poll(polled, 2, (int)left) == 0 || polled[1].revents != 0) {
             return;
         }
@@ -70,7 +70,7 @@ static void drop_bytes(struct session *session) {
         if (recv(session->fd, session->input, INPUT_CAPACITY, MSG_DONTWAIT) == 0) {
             return;
         }
-        session->heard_ms = steady_ms();
+        session->received_ms = steady_ms();
         if ((polled[0].revents & (POLLHUP | POLLERR)) != 0) {
             return;
         }
@@ -87,7 +87,9 @@ int session_await_done(struct session *session) {
     return 0;
 }
 
-/* An operation of a generation is known to `serve` from before it looks at anything until it changes nothing any more.
+/*
+ * Registers an operation of a generation with `serve` before its first check, until it makes no
+ * further changes.
  */
 static int run_fenced(struct session *session, operation_fn *run, const struct json *open, int64_t generation) {
     if (generation == 0) {
@@ -98,7 +100,7 @@ static int run_fenced(struct session *session, operation_fn *run, const struct j
     if (!session->stale || session->lost || session->violated || session->handed_over) {
         return result;
     }
-    /* The connection stays: the host takes what became of the operation, and the next one is refused. */
+    /* The connection remains: the host receives the outcome, and the next operation is refused. */
     session->dropped = session->stale = false;
     if (session->answered) {
         return result == OPERATION_DONE ? OPERATION_DONE : OPERATION_ANSWERED;
@@ -110,12 +112,12 @@ static int run_fenced(struct session *session, operation_fn *run, const struct j
 
 static int run_operation(struct session *session, struct message *message) {
     struct json open;
-    char *text = session->text; /* stays for the whole operation */
+    char *text = session->text; /* valid for the whole operation */
     session->text = NULL;
     int result;
     if (json_read(&open, message->text, message->text_length) != 0) {
         free(text);
-        return session_violation(session, "an OPEN that is no JSON");
+        return session_violation(session, "an OPEN with invalid JSON");
     }
     const char *kind = open_text(&open, "op", NULL, &session->failure);
     operation_fn *run = kind == NULL ? NULL : operation_find(kind);
@@ -125,24 +127,24 @@ static int run_operation(struct session *session, struct message *message) {
     } else if (run != NULL) {
         result = run_fenced(session, run, &open, generation);
     } else {
-        result = fail(&session->failure, "INVALID_SPEC", "the operation is none that this agent knows");
+        result = fail(&session->failure, "INVALID_SPEC", "the operation is unknown to this agent");
     }
     json_free(&open);
     free(text);
     return result;
 }
 
-/* One operation, from OPEN to DONE; -1 ends the connection. */
+/* Runs one operation, from OPEN to DONE; -1 ends the connection. */
 static int serve_operation(struct session *session) {
     struct message message;
     if (session_next(session, &message, -1) != 0) {
         return -1;
     }
     if (message.type == FRAME_WINDOW || message.type == FRAME_CANCEL) {
-        return 0; /* of an operation that is over */
+        return 0; /* of an operation that has ended */
     }
     if (message.type != FRAME_OPEN) {
-        return session_violation(session, "a frame that belongs to no operation");
+        return session_violation(session, "a frame outside an operation");
     }
     memset(&session->failure, 0, sizeof session->failure);
     session->answered = false;
@@ -157,13 +159,14 @@ static int serve_operation(struct session *session) {
         return -1;
     }
     if (session->input_start == session->input_end) {
-        madvise(session->input, INPUT_CAPACITY, MADV_DONTNEED); /* an idle connection costs nothing */
+        /* frees the memory of an idle connection */
+        madvise(session->input, INPUT_CAPACITY, MADV_DONTNEED);
     }
     return 0;
 }
 
 void session_run(struct session *session) {
-    session->heard_ms = steady_ms();
+    session->received_ms = steady_ms();
     session->input = mmap(NULL, INPUT_CAPACITY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (session->input == MAP_FAILED) {
         return;
@@ -171,7 +174,7 @@ void session_run(struct session *session) {
     struct message message;
     int result = send_hello(session) == 0 ? session_next(session, &message, HELLO_MS) : -1;
     if (result == 0 && message.type != FRAME_HELLO) {
-        result = session_violation(session, "the first frame is no HELLO");
+        result = session_violation(session, "the first frame is not HELLO");
     }
     if (result == 0) {
         result = check_hello(session, &message);

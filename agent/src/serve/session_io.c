@@ -13,12 +13,12 @@
 
 int session_violation(struct session *session, const char *text) {
     session->violated = true;
-    session->failure.code = NULL; /* it takes the place of what an operation failed with before */
+    session->failure.code = NULL; /* replaces an earlier failure of the operation */
     return fail(&session->failure, "PROTOCOL_VIOLATION", "%s", text);
 }
 
-/* Reads what is there, as far as there is room for it. */
-static void fill(struct session *session) {
+/* Reads the available input, as far as the buffer has room. */
+static void receive_input(struct session *session) {
     if (session->input_start == session->input_end) {
         session->input_start = session->input_end = 0;
     }
@@ -52,7 +52,7 @@ void session_continue(struct session *session) {
     session->text_length = 0;
     session->text_type = 0;
     session->lost = false;
-    session->heard_ms = steady_ms();
+    session->received_ms = steady_ms();
 }
 
 static int write_ping(struct session *session, enum frame_type type, const uint8_t payload[PING_PAYLOAD]) {
@@ -75,7 +75,7 @@ static void take_pong(struct session *session, const struct frame *frame) {
     }
 }
 
-/* Adds a piece of JSON; 1 when it is whole. */
+/* Appends a piece of JSON; returns 1 once it is complete. */
 static int take_text(struct session *session, const struct frame *frame, struct message *message) {
     if (session->text_length + frame->length > JSON_TEXT_MAX) {
         return session_violation(session, "a JSON text of more than 4 MiB");
@@ -99,9 +99,9 @@ static int take_text(struct session *session, const struct frame *frame, struct 
     return 1;
 }
 
-/* 1: a message for the operation, 0: dealt with here, -1. */
+/* Returns 1 for a message to the operation, 0 if it was handled here, -1. */
 static int take_frame(struct session *session, const struct frame *frame, struct message *message) {
-    session->heard_ms = steady_ms();
+    session->received_ms = steady_ms();
     if (frame->type == FRAME_PING) {
         return write_ping(session, FRAME_PONG, frame->payload);
     }
@@ -124,7 +124,7 @@ static int take_frame(struct session *session, const struct frame *frame, struct
     } else if (frame->type == FRAME_END) {
         problem = end_parse(frame, &message->end);
     } else if (frame->type == FRAME_BYE) {
-        session->lost = session->left = true;
+        session->lost = session->bye = true;
     }
     if (problem != NULL) {
         return session_violation(session, problem);
@@ -134,7 +134,7 @@ static int take_frame(struct session *session, const struct frame *frame, struct
 
 int session_take(struct session *session, struct message *message) {
     if (session->text_length == 0 && session->text != NULL && session->text_type == 0) {
-        free(session->text); /* the text of the message before */
+        free(session->text); /* the text of the previous message */
         session->text = NULL;
     }
     while (!session->violated && !session->dropped) {
@@ -162,7 +162,7 @@ int session_wait(struct session *session, struct pollfd *others, size_t count, i
     if (session->lost || session->violated || session->dropped || count > 4) {
         return -1;
     }
-    int64_t silence = session->heard_ms + SILENCE_MS - steady_ms();
+    int64_t silence = session->received_ms + SILENCE_MS - steady_ms();
     if (silence < 0) {
         silence = 0;
     }
@@ -180,14 +180,14 @@ int session_wait(struct session *session, struct pollfd *others, size_t count, i
         others[i].revents = ready > 0 ? polled[2 + i].revents : 0;
     }
     if (ready > 0 && polled[1].revents != 0) {
-        serve_look(session);
+        serve_poll(session);
     }
     if (ready > 0 && polled[0].revents != 0) {
-        fill(session);
-    } else if (steady_ms() - session->heard_ms >= SILENCE_MS) {
+        receive_input(session);
+    } else if (steady_ms() - session->received_ms >= SILENCE_MS) {
         session->lost = true;
     }
-    /* What came before the end is still to be taken. */
+    /* Input from before the end can still be taken. */
     return session->lost && session->input_start == session->input_end ? -1 : 0;
 }
 
@@ -209,8 +209,10 @@ int session_next(struct session *session, struct message *message, int64_t timeo
     }
 }
 
-/* Answers the PINGs among the frames that wait to be taken; in their place stays a PONG of PING 0, which was never
- * sent. */
+/*
+ * Answers the PINGs among the frames in the input, and replaces them with a PONG of PING 0, which
+ * was never sent.
+ */
 static void answer_pings(struct session *session) {
     for (size_t at = session->input_start; at < session->input_end && !session->lost;) {
         struct frame frame;
@@ -236,31 +238,34 @@ int session_send_progress(struct session *session, uint64_t entries, uint64_t by
     return session_send_json(session, FRAME_PROGRESS, &out);
 }
 
-void session_tend(struct session *session, int other, int64_t wait_ms, int64_t *told_ms) {
+static bool has_room(const struct session *session) {
+    return session->input_end < INPUT_CAPACITY || session->input_start > 0;
+}
+
+void session_keep_alive(struct session *session, int other, int64_t wait_ms, int64_t *reported_ms) {
     answer_pings(session); /* of those that came together with OPEN */
-    bool room = session->input_end < INPUT_CAPACITY || session->input_start > 0;
-    struct pollfd polled[2] = {
-        {.fd = other, .events = POLLIN}, {.fd = session->lost || !room ? -1 : session->fd, .events = POLLIN}};
-    int64_t left = *told_ms + TEND_MS - steady_ms();
+    struct pollfd polled[2] = {{.fd = other, .events = POLLIN},
+        {.fd = session->lost || !has_room(session) ? -1 : session->fd, .events = POLLIN}};
+    int64_t left = *reported_ms + KEEP_ALIVE_MS - steady_ms();
     if (left > wait_ms) {
         left = wait_ms;
     }
     poll(polled, 2, left < 0 ? 0 : (int)left);
     if (polled[1].revents != 0) {
         size_t before = session->input_end;
-        fill(session);
+        receive_input(session);
         if (session->input_end > before) {
-            session->heard_ms = steady_ms();
+            session->received_ms = steady_ms();
         }
         answer_pings(session);
     }
-    if (steady_ms() - session->heard_ms >= SILENCE_MS) {
+    if (steady_ms() - session->received_ms >= SILENCE_MS) {
         session->lost = true;
     }
-    if (steady_ms() - *told_ms < TEND_MS) {
+    if (steady_ms() - *reported_ms < KEEP_ALIVE_MS) {
         return;
     }
-    *told_ms = steady_ms();
+    *reported_ms = steady_ms();
     if (!session->lost) {
         session_send_progress(session, 0, 0);
     }
@@ -268,18 +273,14 @@ void session_tend(struct session *session, int other, int64_t wait_ms, int64_t *
 
 int session_write_two(struct session *session, const void *head, size_t head_length, const void *bytes, size_t length) {
     size_t done = 0, all = head_length + length;
-    union {
-        const void *from;
-        void *to;
-    } first = {.from = head}, second = {.from = bytes};
     while (done < all && !session->lost) {
         struct iovec pieces[2];
         size_t skip = done < head_length ? done : head_length;
-        pieces[0] = (struct iovec){.iov_base = (char *)first.to + skip, .iov_len = head_length - skip};
+        pieces[0] = (struct iovec){.iov_base = (char *)without_const(head) + skip, .iov_len = head_length - skip};
         struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 1};
         if (length > 0) {
-            pieces[1] =
-                (struct iovec){.iov_base = (char *)second.to + (done - skip), .iov_len = length - (done - skip)};
+            pieces[1] = (struct iovec){
+                .iov_base = (char *)without_const(bytes) + (done - skip), .iov_len = length - (done - skip)};
             message.msg_iovlen = 2;
         }
         ssize_t sent = sendmsg(session->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -291,17 +292,16 @@ int session_write_two(struct session *session, const void *head, size_t head_len
             session->lost = true;
             break;
         }
-        bool room = session->input_end < INPUT_CAPACITY || session->input_start > 0;
-        struct pollfd polled[2] = {{.fd = session->fd, .events = (short)(POLLOUT | (room ? POLLIN : 0))},
+        struct pollfd polled[2] = {{.fd = session->fd, .events = (short)(POLLOUT | (has_room(session) ? POLLIN : 0))},
             {.fd = session->control, .events = POLLIN}};
         int ready = poll(polled, 2, SILENCE_MS);
         if (ready > 0 && polled[1].revents != 0) {
-            serve_look(session);
+            serve_poll(session);
         }
         if (ready == 0 || session->dropped) {
             session->lost = true;
         } else if (ready > 0 && (polled[0].revents & (POLLIN | POLLHUP)) != 0) {
-            fill(session);
+            receive_input(session);
         }
     }
     return session->lost ? -1 : 0;

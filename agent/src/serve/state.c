@@ -1,16 +1,16 @@
 #include "serve/state.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/io.h"
 #include "base/version.h"
 #include "serve/generation.h"
@@ -29,12 +29,25 @@ bool id_valid(const char *id) {
     return true;
 }
 
+void each_id(int folder, void (*visit)(void *context, const char *id), void *context) {
+    DIR *listing = open_listing(folder);
+    const struct dirent *entry;
+    while (listing != NULL && (entry = readdir(listing)) != NULL) {
+        if (id_valid(entry->d_name)) {
+            visit(context, entry->d_name);
+        }
+    }
+    if (listing != NULL) {
+        closedir(listing);
+    }
+}
+
 static int take_lock(struct state *state, struct failure *failure) {
     state->lock = openat(state->agent, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (state->lock < 0) {
         return fail_errno(failure, errno, "open the lock", "agent/lock");
     }
-    /* What a killed `serve` left behind notices by its lifeline and ends by itself, within moments. */
+    /* Processes of a killed `serve` notice the end of its lifeline and exit within moments. */
     for (int64_t end = steady_ms() + 15000; flock(state->lock, LOCK_EX | LOCK_NB) != 0;) {
         if (errno != EWOULDBLOCK && errno != EINTR) {
             return fail_errno(failure, errno, "lock", "agent/lock");
@@ -42,8 +55,7 @@ static int take_lock(struct state *state, struct failure *failure) {
         if (steady_ms() > end) {
             return fail(failure, "AGENT_UNAVAILABLE", "another agent serves this state directory");
         }
-        struct timespec pause = {.tv_nsec = 10 * 1000000};
-        nanosleep(&pause, NULL);
+        sleep_ms(10);
     }
     return 0;
 }
@@ -55,7 +67,7 @@ static int check_format(struct state *state, struct failure *failure) {
         return fail_errno(failure, errno, "read", "agent/format");
     }
     if (length > 0 && strcmp(text, STATE_FORMAT) != 0) {
-        return fail(failure, "AGENT_INCOMPATIBLE", "the state directory has a format that this agent does not know");
+        return fail(failure, "AGENT_INCOMPATIBLE", "the state directory has a format that this agent does not support");
     }
     if (length <= 0 && write_durably(state->agent, "format", STATE_FORMAT, strlen(STATE_FORMAT)) != 0) {
         return fail_errno(failure, errno, "write", "agent/format");
@@ -69,7 +81,7 @@ int state_open(struct state *state, const char *path, struct failure *failure) {
     if (state->root < 0) {
         return fail_errno(failure, errno, "open the state directory", path);
     }
-    state->agent = open_folder(state->root, "agent", true, 0700);
+    state->agent = create_folder(state->root, "agent", 0700);
     if (state->agent < 0) {
         return fail_errno(failure, errno, "open", "agent");
     }
@@ -83,16 +95,16 @@ int state_open(struct state *state, const char *path, struct failure *failure) {
     if (take_lock(state, failure) != 0 || check_format(state, failure) != 0) {
         return -1;
     }
-    state->volumes = open_folder(state->root, "volumes", true, 0755);
-    state->processes = open_folder(state->agent, "processes", true, 0700);
-    state->operations = open_folder(state->agent, "operations", true, 0700);
-    state->results = open_folder(state->agent, "results", true, 0700);
-    state->generations = open_folder(state->agent, "generation", true, 0700);
+    state->volumes = create_folder(state->root, "volumes", 0755);
+    state->processes = create_folder(state->agent, "processes", 0700);
+    state->operations = create_folder(state->agent, "operations", 0700);
+    state->results = create_folder(state->agent, "results", 0700);
+    state->generations = create_folder(state->agent, "generation", 0700);
     if (state->volumes < 0 || state->processes < 0 || state->operations < 0 || state->results < 0 ||
         state->generations < 0) {
-        return fail_errno(failure, errno, "make the folders of", path);
+        return fail_errno(failure, errno, "create the folders of", path);
     }
-    if (close_to_others(state->root) != 0 || close_to_others(state->volumes) != 0) {
+    if (restrict_to_owner(state->root) != 0 || restrict_to_owner(state->volumes) != 0) {
         return fail_errno(failure, errno, "change the mode of", path);
     }
     state->generation = generation_read(state->generations);
@@ -103,9 +115,7 @@ int state_open(struct state *state, const char *path, struct failure *failure) {
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) {
         return fail_errno(failure, errno, "get random bytes", NULL);
     }
-    for (size_t i = 0; i < sizeof random; i++) {
-        snprintf(state->incarnation + 2 * i, 3, "%02x", random[i]);
-    }
+    hex_put(state->incarnation, random, sizeof random);
     return 0;
 }
 

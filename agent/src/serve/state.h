@@ -1,4 +1,4 @@
-/* The state directory, and what `serve` hands down to every process it forks. */
+/* The state directory, and what all processes inherit from `serve`. */
 #ifndef KW_STATE_H
 #define KW_STATE_H
 
@@ -16,24 +16,33 @@ struct state {
     int agent;      /* agent/, 0700 */
     int processes;  /* agent/processes */
     int operations; /* agent/operations: the markers of commits */
-    int results;    /* agent/results: of uploads */
-    int lock;       /* agent/lock: held as long as any process of this incarnation lives */
-    int lifeline;   /* read end of a pipe whose other end only `serve` has: hung up means that it is gone */
-    int shutdown;   /* the same; has a byte once `serve` was told to end */
-    int start_folder; /* where `serve` was started: the folder of commands that name none */
-    struct rlimit core; /* as the container had it */
-    int generations;    /* agent/generation: holds one empty file, named by the generation that is kept */
-    int64_t generation; /* as it was found when `serve` started */
+    int results;    /* agent/results: outcomes of uploads */
+    int lock;       /* agent/lock: held while any process of this incarnation exists */
+    /* read end of a pipe; only `serve` holds the write end, so a hang-up means that it has ended */
+    int lifeline;
+    int shutdown;   /* the same; has a byte once `serve` was requested to end */
+    int start_folder; /* where `serve` was started: the directory of commands without one */
+    struct rlimit core; /* the container's limit */
+    int generations;    /* agent/generation: holds one empty file, named by the stored generation */
+    int64_t generation; /* the stored generation at the start of `serve` */
     char incarnation[33];
 };
 
-/* What a JavaScript host can count to. */
+/* The largest integer that a JavaScript host can represent exactly. */
 #define GENERATION_MAX 9007199254740991
 
 bool id_valid(const char *id);
-/* Opens and makes what is missing; waits until an older incarnation on the same directory is gone. */
+/*
+ * Calls `visit` for each name in `folder` that is an id. Does nothing if the folder cannot be
+ * listed.
+ */
+void each_id(int folder, void (*visit)(void *context, const char *id), void *context);
+/*
+ * Opens the state directory and creates missing folders. Waits until an older incarnation has
+ * ended.
+ */
 int state_open(struct state *state, const char *path, struct failure *failure);
-/* Bytes of the file system of the state directory; -1 where it does not say. */
+/* Sizes of the state directory's file system in bytes; -1 if unknown. */
 int64_t state_free_bytes(const struct state *state);
 int64_t state_total_bytes(const struct state *state);
 

@@ -11,10 +11,10 @@ void sending_begin(struct sending *sending, uint8_t stream, uint64_t from) {
 
 int sending_window(struct session *session, struct sending *sending, const struct window_frame *window) {
     if (window->limit < sending->limit) {
-        return session_violation(session, "a WINDOW whose limit goes back");
+        return session_violation(session, "a WINDOW whose limit decreases");
     }
     if (window->acknowledged > sending->sent) {
-        return session_violation(session, "a WINDOW that acknowledges what was not sent");
+        return session_violation(session, "a WINDOW that acknowledges bytes that were not sent");
     }
     sending->limit = window->limit;
     if (window->acknowledged > sending->acknowledged) {
@@ -23,9 +23,9 @@ int sending_window(struct session *session, struct sending *sending, const struc
     return 0;
 }
 
-int sending_again(struct session *session, struct sending *sending, int64_t from) {
+int sending_rewind(struct session *session, struct sending *sending, int64_t from) {
     if (from < 0 || (uint64_t)from < sending->acknowledged || (uint64_t)from > sending->produced) {
-        return session_violation(session, "a stream is to go on where it cannot");
+        return session_violation(session, "a stream cannot resume at the requested offset");
     }
     sending->sent = sending->acknowledged = (uint64_t)from;
     sending->ended = false;
@@ -56,8 +56,7 @@ int sending_data(struct session *session, struct sending *sending, struct compre
 
 int sending_end(struct session *session, struct sending *sending) {
     uint8_t frame[FRAME_HEADER + END_PAYLOAD], digest[32];
-    struct sha256 copy = sending->hash;
-    sha256_end(&copy, digest);
+    sha256_digest(&sending->hash, digest);
     end_put(frame, sending->stream, sending->sent, digest);
     sending->ended = true;
     return session_write(session, frame, sizeof frame);
@@ -94,20 +93,18 @@ const uint8_t *receiving_data(
 
 int receiving_end(struct session *session, struct receiving *receiving, const struct end_frame *end) {
     uint8_t digest[32];
-    struct sha256 copy = receiving->hash;
     if (receiving->ended) {
         return session_violation(session, "END after END");
     }
     receiving->ended = true;
     receiving->proven = end->proven;
-    sha256_end(&copy, digest);
+    sha256_digest(&receiving->hash, digest);
     if (end->total != receiving->received) {
-        return fail(&session->failure, "DIGEST_MISMATCH", "the host sent %llu bytes by its count, %llu arrived",
+        return fail(&session->failure, "DIGEST_MISMATCH", "the host sent %llu bytes, but %llu arrived",
             (unsigned long long)end->total, (unsigned long long)receiving->received);
     }
     if (memcmp(digest, end->digest, sizeof digest) != 0) {
-        return fail(
-            &session->failure, "DIGEST_MISMATCH", "the digest of what arrived is not the one that the host says");
+        return fail(&session->failure, "DIGEST_MISMATCH", "the digest of the received bytes differs from the host's");
     }
     return 0;
 }

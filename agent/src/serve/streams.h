@@ -1,4 +1,4 @@
-/* The two directions of a stream within an operation: offsets, credit and digests. */
+/* Both directions of a stream within an operation: offsets, credit and digests. */
 #ifndef KW_STREAMS_H
 #define KW_STREAMS_H
 
@@ -10,7 +10,11 @@
 struct sending {
     uint8_t stream;
     uint64_t
-        produced; /* the end of what is hashed; from `sent` to here it is sent again, after a connection was lost */
+        /*
+         * the end of the hashed bytes; those from `sent` to here are sent again after a lost
+         * connection
+         */
+        produced;
     uint64_t sent; /* the next offset */
     uint64_t acknowledged; /* by the host */
     uint64_t limit; /* the host's credit */
@@ -19,13 +23,13 @@ struct sending {
 };
 
 void sending_begin(struct sending *sending, uint8_t stream, uint64_t from);
-/* Takes a WINDOW of this stream; -1 with a violation. */
+/* Applies a WINDOW of this stream; -1 with a violation. */
 int sending_window(struct session *session, struct sending *sending, const struct window_frame *window);
-/* How many bytes may be sent now, at most DATA_RAW_MAX. */
+/* Returns how many bytes may be sent now, at most DATA_RAW_MAX. */
 size_t sending_room(const struct sending *sending);
-/* Goes back to an offset that is not yet acknowledged, or acknowledged just to there. 0, or -1 with a violation. */
-int sending_again(struct session *session, struct sending *sending, int64_t from);
-/* Sends bytes at the stream's offset (at most sending_room), those that were sent before just as they were. */
+/* Rewinds to an offset not below the acknowledged one. 0, or -1 with a violation. */
+int sending_rewind(struct session *session, struct sending *sending, int64_t from);
+/* Sends bytes at the stream's offset, at most sending_room. Bytes sent before must be the same. */
 int sending_data(struct session *session, struct sending *sending, struct compressor *compressor, const uint8_t *bytes,
     size_t length);
 int sending_end(struct session *session, struct sending *sending);
@@ -33,22 +37,24 @@ int sending_end(struct session *session, struct sending *sending);
 /* A stream that the agent receives (stream 0). */
 struct receiving {
     uint64_t received; /* the next offset */
-    uint64_t acknowledged; /* as the host was told */
-    uint64_t limit; /* the credit that it was given; 0 with `granted` unset: none yet */
+    uint64_t acknowledged; /* last sent to the host */
+    uint64_t limit; /* the credit granted to the host; 0 with `granted` unset: none yet */
     bool granted;
     bool ended;
-    bool proven; /* as END said */
+    bool proven; /* from END */
     struct sha256 hash;
 };
 
 void receiving_begin(struct receiving *receiving, uint64_t from);
-/* Takes a DATA frame: the raw bytes, or NULL with a violation. They are gone with the next call that reads or writes
- * the connection. */
+/*
+ * Checks a DATA frame. Returns its raw bytes, or NULL with a violation. The bytes are valid until
+ * the next call that uses the connection.
+ */
 const uint8_t *receiving_data(
     struct session *session, struct receiving *receiving, struct expander *expander, const struct data_frame *data);
-/* Takes END: 0, or -1 with DIGEST_MISMATCH where count or digest differ. */
+/* Checks END: 0, or -1 with DIGEST_MISMATCH if count or digest differ. */
 int receiving_end(struct session *session, struct receiving *receiving, const struct end_frame *end);
-/* Sends a WINDOW: dealt with up to `acknowledged`, and credit up to `limit`; neither goes back. */
+/* Sends a WINDOW: handled up to `acknowledged`, credit up to `limit`. Neither decreases. */
 int receiving_grant(struct session *session, struct receiving *receiving, uint64_t acknowledged, uint64_t limit);
 
 #endif

@@ -1,4 +1,4 @@
-/* A tree as a tar archive that is made while it is read. The same tree always gives the same bytes. */
+/* Streams a tree as a tar archive. The same tree always produces the same bytes. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "tar/tar_format.h"
 #include "volume/links.h"
+#include "volume/source.h"
 #include "volume/volume.h"
 #include "volume/walk.h"
 
@@ -19,30 +21,27 @@ struct pack {
     enum stage stage;
     bool walking;
     mode_t
-        set_gid; /* what is left of folders' set-gid bits: not content where the volume's own folder has it (fsGroup) */
-    size_t prefix; /* length of the part of walk paths that names don't have */
+        /* set-gid bits of folders to keep: none if the volume's own folder has the bit (fsGroup) */
+        set_gid;
+    size_t prefix; /* length of the part of walk paths that is omitted from names */
     struct walk walk;
     struct links links;
     struct tree_stats stats;
-    uint8_t header[TAR_HEADER_LONGEST];
+    uint8_t header[TAR_HEADER_MAX];
     size_t header_size;
     size_t header_sent;
     int file; /* -1: none */
     int64_t size;
     int64_t remaining;
     size_t zeros;
-    char path[PATH_LONGEST + 1]; /* of the file, for messages */
-    char name[TAR_NAME_LONGEST + 1]; /* in the archive */
-    char target[LINKS_NAME_LONGEST + 1];
-    struct timespec changed; /* the file's time of change when its header was made */
+    char path[PATH_LENGTH_MAX + 1]; /* of the file, for messages */
+    char name[TAR_NAME_MAX + 1]; /* in the archive */
+    char target[LINKS_NAME_MAX + 1];
+    struct timespec changed; /* the file's mtime when its header was created */
 };
 
-/* What was listed is gone, or has become something else. */
 static int fail_open(struct failure *failure, int error, const char *path) {
-    if (error == ENOENT || error == ELOOP || error == ENOTDIR || error == ENXIO || error == EINVAL) {
-        return fail_path(failure, "FILE_CHANGED", error, "a file changed while the folder was read", path);
-    }
-    return fail_errno(failure, error, "reading a file", path);
+    return source_fail(failure, error, "a file changed while the folder was read", path);
 }
 
 static int put_header(
@@ -68,15 +67,8 @@ static int put_header(
     return 0;
 }
 
-/* 1: a second name of a file or link, whose first is in `pack->target`. 0: another. -1. */
-static int see_link(struct pack *pack, const struct stat *status, struct failure *failure) {
-    return status->st_nlink > 1
-               ? links_see(&pack->links, status->st_dev, status->st_ino, pack->name, pack->target, failure)
-               : 0;
-}
-
 static int put_file(struct pack *pack, int fd, const struct stat *status, const char *path, struct failure *failure) {
-    int seen = see_link(pack, status, failure);
+    int seen = links_add(&pack->links, status, pack->name, pack->target, failure);
     if (seen != 0) {
         return seen < 0 ? -1 : put_header(pack, TAR_HARD_LINK, status, path, failure);
     }
@@ -98,7 +90,7 @@ static int put_symlink(struct pack *pack, int folder, const char *name, const ch
     if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
         return fail_open(failure, errno, path);
     }
-    int seen = see_link(pack, &status, failure);
+    int seen = links_add(&pack->links, &status, pack->name, pack->target, failure);
     if (seen != 0) {
         return seen < 0 ? -1 : put_header(pack, TAR_HARD_LINK, &status, path, failure);
     }
@@ -115,7 +107,7 @@ static int put_symlink(struct pack *pack, int folder, const char *name, const ch
 
 static int put_folder(struct pack *pack, int folder, const char *name, const char *path, struct failure *failure) {
     struct stat status;
-    int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open_folder(folder, name);
     if (fd < 0) {
         return fail_open(failure, errno, path);
     }
@@ -147,12 +139,12 @@ static int put_regular(struct pack *pack, int folder, const char *name, const ch
 static unsigned char type_of(int folder, const char *name) {
     struct stat status;
     if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        return DT_REG; /* opening it says what is wrong */
+        return DT_REG; /* opening it reports the error */
     }
     return (unsigned char)IFTODT(status.st_mode);
 }
 
-/* Sets `pack->name` to the archive's name of the entry and goes on by what it is. */
+/* Starts the entry whose archive name is in `pack->name`, by its type. */
 static int put_entry(
     struct pack *pack, int folder, const char *name, unsigned char type, const char *path, struct failure *failure) {
     pack->target[0] = '\0';
@@ -169,7 +161,7 @@ static int put_entry(
     }
 }
 
-/* The next entry of the tree; at its end the two closing blocks. */
+/* Starts the next entry of the tree; at its end, the two closing blocks. */
 static int next_entry(struct pack *pack, struct failure *failure) {
     enum walk_step step = pack->walking ? walk_next(&pack->walk, failure) : WALK_END;
     if (step == WALK_FAILED) {
@@ -188,14 +180,11 @@ static int next_entry(struct pack *pack, struct failure *failure) {
     return 0;
 }
 
-/* Opens what isn't a folder: an archive of one entry. */
+/* Opens a path that is not a folder: an archive of one entry. */
 static int open_single(struct pack *pack, int root, const char *path, enum pack_kind *kind, struct failure *failure) {
-    char folder_path[PATH_LONGEST + 1];
-    size_t length = 0;
-    const char *base = beneath_base(path, &length);
+    char folder_path[PATH_LENGTH_MAX + 1];
+    const char *base = path_split(path, folder_path);
     struct stat status;
-    memcpy(folder_path, path, length);
-    folder_path[length] = '\0';
     int folder = folder_open(root, folder_path, NULL, failure);
     if (folder < 0) {
         return -1;
@@ -217,18 +206,13 @@ static int open_single(struct pack *pack, int root, const char *path, enum pack_
 static int open_at(struct pack *pack, int root, const char *path, enum pack_kind *kind, struct failure *failure) {
     struct stat status;
     if (fstat(root, &status) != 0) {
-        return fail_errno(failure, errno, "looking at a folder", NULL);
+        return fail_errno(failure, errno, "reading a folder's status", NULL);
     }
     pack->set_gid = (status.st_mode & S_ISGID) == 0 ? S_ISGID : 0;
-    int folder = beneath_open(root, path, O_RDONLY);
-    if (folder < 0 && (errno == ENOTDIR || errno == ELOOP)) {
-        return open_single(pack, root, path, kind, failure);
-    }
-    if (folder < 0 && errno == ENOENT) {
-        return fail_path(failure, "FILE_NOT_FOUND", errno, "reading a folder", path);
-    }
+    bool single;
+    int folder = source_open(root, path, &single, failure);
     if (folder < 0) {
-        return fail_errno(failure, errno, "reading a folder", path);
+        return single ? open_single(pack, root, path, kind, failure) : -1;
     }
     *kind = PACK_DIRECTORY;
     pack->walking = true;
@@ -238,7 +222,7 @@ static int open_at(struct pack *pack, int root, const char *path, enum pack_kind
 
 struct pack *pack_open(
     int root, const char *path, const struct pack_options *options, enum pack_kind *kind, struct failure *failure) {
-    char normal[PATH_LONGEST + 1];
+    char normal[PATH_LENGTH_MAX + 1];
     if (path_normal(path, normal, sizeof normal, failure) != 0) {
         return NULL;
     }
@@ -258,20 +242,18 @@ struct pack *pack_open(
 }
 
 /*
- * A file that has grown is cut at the size in its header; one that has shrunk can't be mended, nor one whose content
- * was written anew, for what was read may be some of the old and some of the new.
+ * Checks a file that has been read. One that has grown is truncated to the size in its header. One
+ * that has shrunk or was overwritten fails: the bytes that were read may be part old and part new.
  */
 static int end_content(struct pack *pack, struct failure *failure) {
     struct stat status;
     if (fstat(pack->file, &status) != 0) {
         return fail_errno(failure, errno, "reading a file", pack->path);
     }
-    bool written = status.st_mtim.tv_sec != pack->changed.tv_sec || status.st_mtim.tv_nsec != pack->changed.tv_nsec;
-    if (written && status.st_size <= pack->size) {
+    if (source_overwritten(&status, &pack->changed, pack->size)) {
         return fail_path(failure, "FILE_CHANGED", 0, "a file was written to while it was read", pack->path);
     }
-    close(pack->file);
-    pack->file = -1;
+    close_fd(&pack->file);
     pack->stage = IN_ZEROS;
     return 0;
 }
@@ -298,11 +280,11 @@ static size_t smaller(size_t one, size_t other) {
 
 static void end_header(struct pack *pack) {
     pack->stage = pack->file >= 0 ? IN_CONTENT : NEXT;
-    /* Known here, before the content counts `remaining` down. */
-    pack->zeros = pack->file >= 0 ? (TAR_BLOCK - (size_t)(pack->remaining % TAR_BLOCK)) % TAR_BLOCK : 0;
+    /* Computed here, before reading the content decrements `remaining`. */
+    pack->zeros = pack->file >= 0 ? tar_padding(pack->remaining) : 0;
 }
 
-/* Writes what comes next, at most `capacity` bytes; 0 where only the stage has changed. */
+/* Writes the next bytes, at most `capacity`; returns 0 if only the stage has changed. */
 static int64_t produce(struct pack *pack, uint8_t *to, size_t capacity, struct failure *failure) {
     size_t part = 0;
     switch (pack->stage) {
@@ -349,9 +331,7 @@ void pack_close(struct pack *pack) {
     if (pack == NULL) {
         return;
     }
-    if (pack->file >= 0) {
-        close(pack->file);
-    }
+    close_fd(&pack->file);
     if (pack->walking) {
         walk_close(&pack->walk);
     }

@@ -6,7 +6,7 @@
 static bool base_256(const uint8_t *field, size_t length, int64_t *value) {
     bool negative = (field[0] & 0x40) != 0;
     uint64_t fill = negative ? UINT64_MAX : 0;
-    /* The first byte's flag bit is not part of the number; bit 6 is its sign. */
+    /* The flag bit of the first byte is not part of the number; bit 6 is the sign. */
     uint64_t number = negative ? fill << 8 | field[0] : field[0] & 0x3fu;
     for (size_t i = 1; i < length; i++) {
         uint64_t top = number >> 55;
@@ -37,15 +37,20 @@ bool tar_number(const uint8_t *field, size_t length, int64_t *value) {
         number = number * 8 + (field[at] - '0');
     }
     *value = number;
-    /* The number ends at the first blank; every tar program ignores what follows it. */
+    /* The number ends at the first blank. Every tar program ignores the rest. */
     return is_empty || at == length || is_blank(field[at]);
 }
 
-bool tar_block_is_zero(const uint8_t block[TAR_BLOCK]) {
-    return block[0] == 0 && memcmp(block, block + 1, TAR_BLOCK - 1) == 0;
+int tar_copy_name(char to[TAR_NAME_MAX + 1], const char *from, size_t length, struct failure *failure) {
+    if (length > TAR_NAME_MAX) {
+        return fail(failure, "UNSUPPORTED_ENTRY", "a name or link of an entry is longer than %d bytes", TAR_NAME_MAX);
+    }
+    memcpy(to, from, length);
+    to[length] = '\0';
+    return 0;
 }
 
-/* Some old programs add the bytes up as signed ones. */
+/* Some old programs compute the sum of signed bytes. */
 static bool checksum_matches(const uint8_t block[TAR_BLOCK]) {
     static const size_t field[] = {TAR_CHECKSUM};
     int64_t expected = 0;
@@ -74,7 +79,7 @@ static void decode_name(const uint8_t block[TAR_BLOCK], struct tar_header *heade
     static const size_t name[] = {TAR_NAME};
     size_t length = 0;
     if (memcmp(block + TAR_MAGIC, "ustar", 6) == 0) {
-        /* star keeps times in the last 24 bytes of the prefix, and signs the block at its end. */
+        /* star stores times in the last 24 bytes of the prefix and signs the block at its end. */
         bool star = memcmp(block + 508, "tar", 4) == 0;
         length = copy_field(header->name, block + prefix[0], star ? 131 : prefix[1]);
         if (length > 0) {
@@ -84,6 +89,7 @@ static void decode_name(const uint8_t block[TAR_BLOCK], struct tar_header *heade
     copy_field(header->name + length, block + name[0], name[1]);
 }
 
+/* Takes offset and length from a field macro of tar_format.h. */
 static bool decode_number(const uint8_t block[TAR_BLOCK], size_t offset, size_t length, int64_t *value) {
     return tar_number(block + offset, length, value);
 }
@@ -104,14 +110,14 @@ int tar_header_decode(const uint8_t block[TAR_BLOCK], struct tar_header *header,
         return fail_entry(failure, header->name);
     }
     header->mode = (uint32_t)mode & 07777u;
-    /* Times and ids are not content: a value that cannot be read never refuses the archive. */
+    /* Times and ids are not content: an unreadable value does not invalidate the archive. */
     if (!decode_number(block, TAR_MTIME, &header->mtime)) {
         header->mtime = 0;
     }
-    if (!decode_number(block, TAR_UID, &header->uid) || header->uid > TAR_ID_MOST) {
+    if (!decode_number(block, TAR_UID, &header->uid) || header->uid > TAR_ID_MAX) {
         header->uid = -1;
     }
-    if (!decode_number(block, TAR_GID, &header->gid) || header->gid > TAR_ID_MOST) {
+    if (!decode_number(block, TAR_GID, &header->gid) || header->gid > TAR_ID_MAX) {
         header->gid = -1;
     }
     return 0;

@@ -22,7 +22,10 @@ static bool key_starts(const struct record *record, const char *start) {
     return record->key_length >= strlen(start) && memcmp(record->key, start, strlen(start)) == 0;
 }
 
-/* Reads digits up to `end`; returns what follows them, NULL where there is none or the number doesn't fit. */
+/*
+ * Reads digits up to `end`. Returns the position after them, or NULL if there are none or the
+ * number does not fit.
+ */
 static const char *digits(const char *at, const char *end, int64_t *value) {
     const char *start = at;
     int64_t number = 0;
@@ -42,16 +45,10 @@ static bool whole_number(const struct record *record, int64_t *value) {
 }
 
 static int text(const struct record *record, char *to, struct failure *failure) {
-    if (record->value_length > TAR_NAME_LONGEST) {
-        return fail(
-            failure, "UNSUPPORTED_ENTRY", "a name or link of an entry is longer than %d bytes", TAR_NAME_LONGEST);
-    }
-    if (memchr(record->value, '\0', record->value_length) != NULL) {
+    if (record->value_length <= TAR_NAME_MAX && memchr(record->value, '\0', record->value_length) != NULL) {
         return bad(failure, "a name with a NUL byte");
     }
-    memcpy(to, record->value, record->value_length);
-    to[record->value_length] = '\0';
-    return 0;
+    return tar_copy_name(to, record->value, record->value_length, failure);
 }
 
 /* GNU.sparse.map: "offset,length,offset,length" (0.1). */
@@ -74,7 +71,7 @@ static int sparse_map(const struct record *record, struct tar_sparse *sparse, st
     return 0;
 }
 
-/* What a record says of a sparse file; those that are not in this list say nothing that is needed. */
+/* Returns whether a record is needed to restore a sparse file. Other GNU.sparse records are not. */
 static bool is_sparse(const struct record *record) {
     static const char *const keys[] = {"name", "map", "offset", "numbytes", "size", "realsize", "major", "minor"};
     static const char start[] = "GNU.sparse.";
@@ -127,7 +124,7 @@ static int sparse_record(
     return 0;
 }
 
-/* An empty value takes a record back. */
+/* A record with an empty value removes the earlier value. */
 static int keep_text(
     const struct record *record, struct tar_pax *pax, unsigned flag, char *to, struct failure *failure) {
     pax->set = record->value_length > 0 ? pax->set | flag : pax->set & ~flag;
@@ -147,7 +144,10 @@ static int keep_number(
     return 0;
 }
 
-/* A value that cannot be read is ignored, so that the header's own counts; one that no system has as an id is none. */
+/*
+ * Ignores a value that cannot be read, so that the header's own value applies. An id out of range
+ * becomes -1.
+ */
 static void keep_id(const struct record *record, struct tar_pax *pax, unsigned flag, int64_t *to) {
     bool negative = record->value_length > 0 && record->value[0] == '-';
     struct record digits_only = *record;
@@ -157,7 +157,7 @@ static void keep_id(const struct record *record, struct tar_pax *pax, unsigned f
     if (!whole_number(&digits_only, to)) {
         return;
     }
-    if (negative || *to > TAR_ID_MOST) {
+    if (negative || *to > TAR_ID_MAX) {
         *to = -1;
     }
     pax->set |= flag;
@@ -195,7 +195,7 @@ static int apply(const struct record *record, struct tar_pax *pax, struct tar_sp
     if (key_starts(record, "GNU.volume.offset") || key_starts(record, "GNU.volume.size")) {
         return fail(failure, "UNSUPPORTED_ENTRY", "an archive of several volumes");
     }
-    return 0; /* comments, access times, user names, vendors' own */
+    return 0; /* comments, access times, user names, vendor extensions */
 }
 
 int tar_pax_decode(

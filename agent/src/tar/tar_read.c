@@ -1,10 +1,14 @@
-/* A tar archive fed in pieces of any size: finds the entries, merges their headers, and tells a sink. */
+/*
+ * Reads a tar archive in pieces of any size: finds the entries, merges their headers and calls a
+ * sink.
+ */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "tar/tar_format.h"
 
-#define PAX_LONGEST (1024 * 1024)
+#define PAX_BYTES_MAX (1024 * 1024)
 
 enum state { IN_HEADER, IN_META, IN_SPARSE_BLOCKS, IN_SPARSE_MAP, IN_CONTENT, IN_PADDING, AT_END, BROKEN };
 
@@ -13,31 +17,31 @@ struct tar_reader {
     void *context;
     enum state state;
     bool has_entries;
-    bool lacks_entry; /* the one that the last extended header or long name is for */
+    bool lacks_entry; /* the entry of the last extended header or long name has not arrived */
     int zero_blocks;
     uint8_t block[TAR_BLOCK];
-    size_t filled; /* of block */
+    size_t filled; /* bytes in `block` */
     uint8_t *meta; /* the payload of an extended header or a long name */
     size_t meta_capacity;
     size_t meta_size;
     size_t meta_filled;
-    int64_t remaining; /* of the entry's stored bytes */
+    int64_t remaining; /* stored bytes of the entry that have not arrived */
     size_t padding;
     struct tar_header header;
     bool has_long_name;
     bool has_long_link;
-    char long_name[TAR_NAME_LONGEST + 1];
-    char long_link[TAR_NAME_LONGEST + 1];
+    char long_name[TAR_NAME_MAX + 1];
+    char long_link[TAR_NAME_MAX + 1];
     struct tar_pax global;
     struct tar_pax local;
     struct tar_sparse sparse;
     bool is_sparse;
-    int64_t map_left; /* numbers of a 1.0 map still to come; -1: the count itself */
+    int64_t map_left; /* numbers of a 1.0 map that have not arrived; -1: the count itself has not */
     int64_t map_number;
     size_t map_digits;
-    size_t segment;         /* which one is being filled */
-    int64_t position;       /* in the file */
-    struct tar_entry entry; /* the one whose content is being read */
+    size_t segment;         /* index of the segment that is being filled */
+    int64_t position;       /* within the file, or the segment of a sparse file */
+    struct tar_entry entry; /* whose content is being read */
 };
 
 struct tar_reader *tar_reader_open(const struct tar_sink *sink, void *context, struct failure *failure) {
@@ -59,10 +63,6 @@ void tar_reader_close(struct tar_reader *reader) {
     tar_sparse_free(&reader->sparse);
     free(reader->meta);
     free(reader);
-}
-
-static size_t padding_after(int64_t size) {
-    return (TAR_BLOCK - (size_t)(size % TAR_BLOCK)) % TAR_BLOCK;
 }
 
 static void skip(struct tar_reader *reader, size_t padding) {
@@ -105,7 +105,7 @@ static const char *entry_link(const struct tar_reader *reader) {
     return reader->header.link;
 }
 
-/* The extended header that has `flag`, the entry's own first; NULL where none has. */
+/* Returns the extended header that has `flag`, the entry's own first, or NULL. */
 static const struct tar_pax *pax_with(const struct tar_reader *reader, unsigned flag) {
     if ((reader->local.set & flag) != 0) {
         return &reader->local;
@@ -128,7 +128,7 @@ static int finish_entry(struct tar_reader *reader, struct failure *failure) {
     return 0;
 }
 
-/* All headers of the entry are there. `stored` bytes of content follow. */
+/* Starts an entry whose headers are complete; `stored` bytes of content follow. */
 static int begin_entry(struct tar_reader *reader, enum tar_kind kind, int64_t stored, struct failure *failure) {
     const struct tar_pax *uid = pax_with(reader, PAX_UID);
     const struct tar_pax *gid = pax_with(reader, PAX_GID);
@@ -153,12 +153,12 @@ static int begin_entry(struct tar_reader *reader, enum tar_kind kind, int64_t st
     }
     reader->has_entries = true;
     reader->lacks_entry = false;
-    /* The names stay where they are until the next header is read. */
+    /* The names remain valid until the next header is read. */
     reader->local.set = 0;
     reader->local.sparse_major = reader->local.sparse_minor = 0;
     reader->has_long_name = reader->has_long_link = false;
     reader->remaining = stored;
-    reader->padding = padding_after(stored);
+    reader->padding = tar_padding(stored);
     reader->segment = 0;
     reader->position = 0;
     reader->state = IN_CONTENT;
@@ -174,7 +174,7 @@ static int begin_meta(struct tar_reader *reader, int64_t longest, struct failure
     }
     reader->meta_size = (size_t)size;
     reader->meta_filled = 0;
-    reader->padding = padding_after(size);
+    reader->padding = tar_padding(size);
     if (reader->meta_size > reader->meta_capacity) {
         uint8_t *grown = realloc(reader->meta, reader->meta_size);
         if (grown == NULL) {
@@ -191,14 +191,8 @@ static int begin_meta(struct tar_reader *reader, int64_t longest, struct failure
 }
 
 static int take_long(const struct tar_reader *reader, char *to, struct failure *failure) {
-    size_t size = strnlen((const char *)reader->meta, reader->meta_size);
-    if (size > TAR_NAME_LONGEST) {
-        return fail(
-            failure, "UNSUPPORTED_ENTRY", "a name or link of an entry is longer than %d bytes", TAR_NAME_LONGEST);
-    }
-    memcpy(to, reader->meta, size);
-    to[size] = '\0';
-    return 0;
+    const char *text = (const char *)reader->meta;
+    return tar_copy_name(to, text, strnlen(text, reader->meta_size), failure);
 }
 
 static int end_meta(struct tar_reader *reader, struct failure *failure) {
@@ -223,7 +217,7 @@ static int end_meta(struct tar_reader *reader, struct failure *failure) {
     return result;
 }
 
-/* A regular file with GNU.sparse records: where its map is, and what is still missing of it. */
+/* Starts a regular file with GNU.sparse records: locates its map and reads the rest of it. */
 static int begin_pax_sparse(struct tar_reader *reader, struct failure *failure) {
     const struct tar_pax *pax = &reader->local;
     reader->is_sparse = true;
@@ -270,7 +264,10 @@ static int sparse_block(struct tar_reader *reader, const uint8_t *block, struct 
     return begin_entry(reader, TAR_FILE, stored_size(reader), failure);
 }
 
-/* A block of a 1.0 map, which precedes the content: a count, then pairs, each number on a line of its own. */
+/*
+ * Reads a block of a 1.0 map, which precedes the content: a count, then pairs, each number on its
+ * own line.
+ */
 static int sparse_map_block(struct tar_reader *reader, const uint8_t *block, struct failure *failure) {
     if (reader->remaining < (int64_t)TAR_BLOCK) {
         return fail(failure, "CORRUPT_ARCHIVE", "a sparse file's map is cut short");
@@ -305,7 +302,7 @@ static int begin_file(struct tar_reader *reader, struct failure *failure) {
     if ((reader->local.set & PAX_SPARSE) != 0) {
         return begin_pax_sparse(reader, failure);
     }
-    /* Before ustar there was no type for folders. */
+    /* Formats before ustar have no type for folders. */
     if (length > 0 && name[length - 1] == '/') {
         return begin_entry(reader, TAR_FOLDER, 0, failure);
     }
@@ -334,27 +331,27 @@ static int closing_block(struct tar_reader *reader, struct failure *failure) {
 }
 
 static int header_block(struct tar_reader *reader, const uint8_t *block, struct failure *failure) {
-    if (tar_block_is_zero(block)) {
+    if (bytes_are_zero(block, TAR_BLOCK)) {
         return closing_block(reader, failure);
     }
     if (reader->zero_blocks > 0) {
-        return fail(failure, "CORRUPT_ARCHIVE", "the archive goes on after its end");
+        return fail(failure, "CORRUPT_ARCHIVE", "the archive continues after its end");
     }
     if (tar_header_decode(block, &reader->header, failure) != 0) {
         return -1;
     }
     switch (reader->header.type) {
     case 'x':
-        /* An entry has one extended header: a second one replaces the first. */
+        /* An entry has one extended header; a second one replaces the first. */
         forget_pax(reader);
         reader->lacks_entry = true;
-        return begin_meta(reader, PAX_LONGEST, failure);
+        return begin_meta(reader, PAX_BYTES_MAX, failure);
     case 'g':
-        return begin_meta(reader, PAX_LONGEST, failure);
+        return begin_meta(reader, PAX_BYTES_MAX, failure);
     case 'L':
     case 'K':
         reader->lacks_entry = true;
-        return begin_meta(reader, TAR_NAME_LONGEST + 1, failure);
+        return begin_meta(reader, TAR_NAME_MAX + 1, failure);
     case '\0':
     case '0':
     case '7':
@@ -393,11 +390,17 @@ static int content(struct tar_reader *reader, const uint8_t *bytes, size_t lengt
     return reader->remaining == 0 ? finish_entry(reader, failure) : 0;
 }
 
-/* How much of `length` belongs together: the content's rest, and in a sparse file the segment's. */
+/*
+ * Returns how many of `length` bytes are contiguous: within the content, and within the segment of
+ * a sparse file.
+ */
 static size_t content_piece(struct tar_reader *reader, size_t length) {
     int64_t most = reader->remaining;
     if (reader->is_sparse) {
-        /* The map was checked to hold exactly the stored bytes, so a segment with room is always found. */
+        /*
+         * tar_sparse_check has verified that the segments hold exactly the stored bytes, so a
+         * segment with room always exists.
+         */
         while (reader->position == reader->sparse.segments[reader->segment].length) {
             reader->segment++;
             reader->position = 0;
@@ -410,12 +413,12 @@ static size_t content_piece(struct tar_reader *reader, size_t length) {
     return (uint64_t)most < length ? (size_t)most : length;
 }
 
-/* Takes at least one of the `length` bytes; returns how many, or -1. */
+/* Consumes at least one of the `length` bytes; returns how many, or -1. */
 static int64_t take(struct tar_reader *reader, const uint8_t *bytes, size_t length, struct failure *failure) {
     size_t part = length;
     switch (reader->state) {
     case AT_END:
-        return (int64_t)length; /* padding to the size of a record */
+        return (int64_t)length; /* padding of the last record */
     case IN_PADDING:
         if (part > reader->padding) {
             part = reader->padding;
@@ -453,7 +456,7 @@ static int64_t take(struct tar_reader *reader, const uint8_t *bytes, size_t leng
 int tar_reader_feed(struct tar_reader *reader, const uint8_t *bytes, size_t length, struct failure *failure) {
     while (length > 0) {
         if (reader->state == BROKEN) {
-            return fail(failure, "IO_ERROR", "the archive was given up before");
+            return fail(failure, "IO_ERROR", "the archive has failed before");
         }
         int64_t taken = take(reader, bytes, length, failure);
         if (taken < 0) {
@@ -466,7 +469,9 @@ int tar_reader_feed(struct tar_reader *reader, const uint8_t *bytes, size_t leng
     return 0;
 }
 
-/* Where nothing of an entry is missing: its content, its padding, the entry that an extended header is for. */
+/*
+ * Returns whether the last entry is complete: content, padding and the entry of an extended header.
+ */
 static bool is_between_entries(const struct tar_reader *reader) {
     return reader->state == IN_HEADER && reader->filled == 0 && !reader->lacks_entry;
 }
@@ -476,19 +481,18 @@ int tar_reader_finish(struct tar_reader *reader, bool proven, struct failure *fa
         return 0;
     }
     if (reader->state == BROKEN) {
-        return fail(failure, "IO_ERROR", "the archive was given up before");
+        return fail(failure, "IO_ERROR", "the archive has failed before");
     }
     if (reader->state == IN_CONTENT || reader->state == IN_SPARSE_BLOCKS || reader->state == IN_SPARSE_MAP) {
         fail(failure, "TRUNCATED_ARCHIVE", "the archive ends within an entry");
         return fail_entry(failure, reader->state == IN_CONTENT ? reader->entry.name : entry_name(reader));
     }
-    /* What is there of a second closing block has to be one. */
-    static const uint8_t zeros[TAR_BLOCK];
-    if (reader->zero_blocks > 0 && memcmp(reader->block, zeros, reader->filled) == 0) {
+    /* A partial second closing block has to be zero. */
+    if (reader->zero_blocks > 0 && bytes_are_zero(reader->block, reader->filled)) {
         return 0;
     }
     if (reader->zero_blocks > 0) {
-        return fail(failure, "CORRUPT_ARCHIVE", "the archive goes on after its end");
+        return fail(failure, "CORRUPT_ARCHIVE", "the archive continues after its end");
     }
     if (proven && reader->has_entries && is_between_entries(reader)) {
         return 0;

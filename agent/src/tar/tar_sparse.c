@@ -1,11 +1,11 @@
-/* The maps of sparse files: which parts of a file an archive holds. */
+/* Sparse maps: the parts of a file that an archive holds. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "tar/tar_format.h"
 
-/* 4 MiB of memory; GNU tar needs one segment for each piece between two holes. */
-#define SEGMENTS_MOST (256u * 1024u)
+/* 4 MiB of memory; GNU tar writes one segment for each piece between two holes. */
+#define SEGMENTS_MAX (256u * 1024u)
 
 void tar_sparse_clear(struct tar_sparse *sparse) {
     sparse->count = 0;
@@ -24,8 +24,8 @@ int tar_sparse_add(struct tar_sparse *sparse, int64_t offset, int64_t length, st
         return fail(failure, "CORRUPT_ARCHIVE", "a sparse file's map has a number out of range");
     }
     if (sparse->count == sparse->capacity) {
-        if (sparse->count >= SEGMENTS_MOST) {
-            return fail(failure, "UNSUPPORTED_ENTRY", "a sparse file has more than %u segments", SEGMENTS_MOST);
+        if (sparse->count >= SEGMENTS_MAX) {
+            return fail(failure, "UNSUPPORTED_ENTRY", "a sparse file has more than %u segments", SEGMENTS_MAX);
         }
         size_t capacity = sparse->capacity == 0 ? 64 : sparse->capacity * 2;
         struct tar_segment *grown = realloc(sparse->segments, capacity * sizeof *grown);
@@ -79,7 +79,7 @@ int tar_sparse_check(const struct tar_sparse *sparse, int64_t stored, struct fai
         }
     }
     if (!good || end > sparse->real_size || sum != stored) {
-        return fail(failure, "CORRUPT_ARCHIVE", "a sparse file's map doesn't fit its content");
+        return fail(failure, "CORRUPT_ARCHIVE", "a sparse file's map does not match its content");
     }
     return 0;
 }

@@ -1,15 +1,19 @@
-/* The time in a pax record: a decimal number of seconds, with a fraction and an exponent as programs write floats. */
+/*
+ * The time in a pax record: a decimal number of seconds, with the fraction and exponent that
+ * programs write for floats.
+ */
 #include "tar/tar_format.h"
 
-/* Far beyond what a time can hold, and far below what could overflow. */
-#define EXPONENT_MOST 100000
+/* Far above the range of a time, and far below an overflow. */
+#define EXPONENT_MAX 100000
 
 struct decimal {
     bool negative;
-    const char *text; /* digits, with a point between them where there are more than `before` */
-    int64_t before;   /* how many digits come before the point in the text */
-    int64_t count;    /* how many digits there are */
-    int64_t whole;    /* how many digits are whole seconds once the exponent is applied; may be negative */
+    const char *text; /* digits, with a point after the first `before` of them */
+    int64_t before;   /* number of digits before the point */
+    int64_t count;    /* number of digits */
+    /* number of digits of whole seconds once the exponent is applied; may be negative */
+    int64_t whole;
 };
 
 static bool is_digit(char byte) {
@@ -23,7 +27,7 @@ static const char *after_digits(const char *at, const char *end) {
     return at;
 }
 
-/* Reads what follows the "e"; returns its end, NULL where there is no number. */
+/* Reads the part after the "e". Returns its end, or NULL without a number. */
 static const char *exponent(const char *at, const char *end, int64_t *value) {
     bool negative = at < end && *at == '-';
     if (at < end && (*at == '-' || *at == '+')) {
@@ -31,7 +35,7 @@ static const char *exponent(const char *at, const char *end, int64_t *value) {
     }
     const char *digits = at;
     for (*value = 0; at < end && is_digit(*at); at++) {
-        if (*value < EXPONENT_MOST) {
+        if (*value < EXPONENT_MAX) {
             *value = *value * 10 + (*at - '0');
         }
     }
@@ -69,7 +73,7 @@ static int digit(const struct decimal *number, int64_t index) {
     return number->text[index < number->before ? index : index + 1] - '0';
 }
 
-/* The whole seconds; INT64_MAX where they are more. */
+/* Returns the whole seconds, at most INT64_MAX. */
 static int64_t whole_seconds(const struct decimal *number) {
     int64_t seconds = 0;
     for (int64_t i = 0; i < number->whole; i++) {
@@ -82,7 +86,7 @@ static int64_t whole_seconds(const struct decimal *number) {
     return seconds;
 }
 
-/* Whether anything but zeros follows the ninth digit behind the point. */
+/* Returns whether a digit other than 0 follows the ninth decimal place. */
 static bool has_rest(const struct decimal *number) {
     for (int64_t i = number->whole + 9 < 0 ? 0 : number->whole + 9; i < number->count; i++) {
         if (digit(number, i) != 0) {

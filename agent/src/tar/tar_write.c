@@ -1,13 +1,16 @@
-/* An entry's header: one ustar block, with a pax header before it where that says too little. The same entry always
- * gives the same bytes. */
+/*
+ * Encodes the header of an entry: one ustar block, preceded by a pax header if its fields are too
+ * small. The same entry always produces the same bytes.
+ */
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "tar/tar_format.h"
 
-/* What fits into 11 octal digits (size, mtime) and 7 (ids). */
-#define OCTAL_11_MOST 077777777777LL
-#define OCTAL_7_MOST 07777777LL
+/* The largest values of 11 octal digits (size, mtime) and of 7 (ids). */
+#define OCTAL_11_MAX 077777777777LL
+#define OCTAL_7_MAX 07777777LL
 
 struct records {
     char *bytes;
@@ -23,7 +26,7 @@ static size_t decimal_digits(size_t number) {
     return digits;
 }
 
-/* "<length> <key>=<value>\n", where the length counts itself. */
+/* "<length> <key>=<value>\n"; the length includes itself. */
 static bool add_record(struct records *records, const char *key, const char *value, size_t value_length) {
     size_t rest = 1 + strlen(key) + 1 + value_length + 1;
     size_t length = rest + decimal_digits(rest);
@@ -71,9 +74,9 @@ static bool add_time(struct records *records, const struct timespec *time) {
     return add_record(records, "mtime", text, (size_t)length);
 }
 
-/* Octal where it fits, base-256 where not: programs that don't know the pax record read that. */
+/* Octal if the number fits, else base-256, for programs that do not read pax records. */
 static void put_number(uint8_t *block, size_t offset, size_t length, int64_t number) {
-    int64_t most = length == 12 ? OCTAL_11_MOST : OCTAL_7_MOST;
+    int64_t most = length == 12 ? OCTAL_11_MAX : OCTAL_7_MAX;
     if (number >= 0 && number <= most) {
         char text[16];
         snprintf(text, sizeof text, "%0*llo", (int)(length - 1), (unsigned long long)number);
@@ -88,7 +91,10 @@ static void put_number(uint8_t *block, size_t offset, size_t length, int64_t num
     block[offset] = number < 0 ? 0xff : 0x80;
 }
 
-/* Where a name is split into prefix and name: before the slash returned; 0: it fits as it is; -1: it can't be split. */
+/*
+ * Returns where a name is split into prefix and name: the index of the slash, 0 if no split is
+ * needed, -1 if impossible.
+ */
 static int64_t split(const char *name, size_t length) {
     if (length <= 100) {
         return 0;
@@ -139,30 +145,9 @@ static void put_block(uint8_t *block, const struct tar_entry *entry, char type, 
     seal(block);
 }
 
-/* A record is in UTF-8; names that aren't can be told from those by a record before them. */
+/* pax records are UTF-8; a preceding `hdrcharset` record marks names in other encodings. */
 static bool is_utf8(const char *text) {
-    const uint8_t *at = (const uint8_t *)text;
-    while (*at != 0) {
-        uint8_t first = *at++;
-        size_t more = first < 0x80                     ? 0
-                      : first >= 0xc2 && first <= 0xdf ? 1
-                      : (first & 0xf0) == 0xe0         ? 2
-                      : first >= 0xf0 && first <= 0xf4 ? 3
-                                                       : 9;
-        if (more == 9) {
-            return false;
-        }
-        if ((first == 0xe0 && *at < 0xa0) || (first == 0xed && *at > 0x9f) || (first == 0xf0 && *at < 0x90) ||
-            (first == 0xf4 && *at > 0x8f)) {
-            return false;
-        }
-        for (; more > 0; more--, at++) {
-            if ((*at & 0xc0) != 0x80) {
-                return false;
-            }
-        }
-    }
-    return true;
+    return utf8_valid(text, strlen(text));
 }
 
 static bool add_records(struct records *records, const struct tar_entry *entry, const char *target) {
@@ -178,16 +163,16 @@ static bool add_records(struct records *records, const struct tar_entry *entry, 
     if (long_target) {
         good = good && add_record(records, "linkpath", target, strlen(target));
     }
-    if (entry->size > OCTAL_11_MOST) {
+    if (entry->size > OCTAL_11_MAX) {
         good = good && add_number(records, "size", entry->size);
     }
-    if (entry->uid > OCTAL_7_MOST) {
+    if (entry->uid > OCTAL_7_MAX) {
         good = good && add_number(records, "uid", entry->uid);
     }
-    if (entry->gid > OCTAL_7_MOST) {
+    if (entry->gid > OCTAL_7_MAX) {
         good = good && add_number(records, "gid", entry->gid);
     }
-    if (entry->mtime.tv_nsec != 0 || entry->mtime.tv_sec < 0 || entry->mtime.tv_sec > OCTAL_11_MOST) {
+    if (entry->mtime.tv_nsec != 0 || entry->mtime.tv_sec < 0 || entry->mtime.tv_sec > OCTAL_11_MAX) {
         good = good && add_time(records, &entry->mtime);
     }
     return good;
@@ -206,7 +191,7 @@ size_t tar_header_encode(const struct tar_entry *entry, uint8_t *blocks, size_t 
     size_t filled = 0;
     if (records.filled > 0) {
         struct tar_entry pax = {.mode = 0644, .size = (int64_t)records.filled};
-        size_t padding = (TAR_BLOCK - records.filled % TAR_BLOCK) % TAR_BLOCK;
+        size_t padding = tar_padding((int64_t)records.filled);
         put_block(blocks, &pax, 'x', "././@PaxHeader", "");
         memset(records.bytes + records.filled, 0, padding);
         filled = TAR_BLOCK + records.filled + padding;

@@ -1,48 +1,55 @@
-/* A tar archive into an empty folder: the policy on names, set-id bits and sizes. */
+/*
+ * Unpacks a tar archive into an empty folder; applies the policy on names, set-id bits and sizes.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
+#include "base/io.h"
 #include "tar/tar_format.h"
 #include "volume/tree_writer.h"
 #include "volume/volume.h"
 
-/* Holes begin and end where such blocks do. */
+/* Holes begin and end at multiples of this. */
 #define HOLE_BLOCK (32 * 1024)
 
 struct unpack {
     struct unpack_options options;
     struct tar_reader *reader;
-    struct tree_writer place;
+    struct tree_writer writer;
     struct tree_stats stats;
-    size_t path_longest; /* of an entry */
-    int file; /* being written, -1: none */
+    size_t path_max; /* of an entry, in bytes */
+    int file; /* open for writing, -1: none */
     int64_t size;
-    int64_t written;                  /* the end of what was written to it */
-    struct tree_attributes attributes; /* its own */
-    char path[PATH_LONGEST + 1];      /* the current entry's, in normal form */
-    char target[PATH_LONGEST + 1];
+    int64_t written;                  /* end of the bytes written to the file */
+    struct tree_attributes attributes; /* of the file */
+    char path[PATH_LENGTH_MAX + 1];      /* of the current entry, in normal form */
+    char target[PATH_LENGTH_MAX + 1];
 };
 
-/* The normal form of the path that `what` (an entry, a hard link's target) has; "" for the archive's root. */
+/*
+ * Writes the normal form of a name; "" is the archive's root. `what` is "an entry" or "a hard
+ * link's target".
+ */
 static int normal_path(
     const struct unpack *unpack, const char *what, const char *name, char *path, struct failure *failure) {
     struct failure ignored = {0};
     if (name[0] == '/') {
         return fail(failure, "UNSAFE_ARCHIVE_PATH", "%s has an absolute path", what);
     }
-    bool is_normal = path_normal(name, path, PATH_LONGEST + 1, &ignored) == 0;
-    if (!is_normal && strlen(name) <= PATH_LONGEST) {
+    bool is_normal = path_normal(name, path, PATH_LENGTH_MAX + 1, &ignored) == 0;
+    if (!is_normal && strlen(name) <= PATH_LENGTH_MAX) {
         return fail(failure, "UNSAFE_ARCHIVE_PATH", "%s has a path with a \"..\" component", what);
     }
-    /* What lies deeper could never be read again from the volume's root. */
-    if (!is_normal || strlen(path) > unpack->path_longest) {
-        return fail(failure, "UNSUPPORTED_ENTRY", "%s has a path of more than %zu bytes", what, unpack->path_longest);
+    /* A longer path could never be read again from the volume's root. */
+    if (!is_normal || strlen(path) > unpack->path_max) {
+        return fail(failure, "UNSUPPORTED_ENTRY", "%s has a path of more than %zu bytes", what, unpack->path_max);
     }
     if (strncmp(path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0) {
-        return fail(failure, "UNSUPPORTED_ENTRY", "%s has a name that is reserved", what);
+        return fail(failure, "UNSUPPORTED_ENTRY", "%s has a reserved name", what);
     }
     return 0;
 }
@@ -63,7 +70,7 @@ static int begin_file(struct unpack *unpack, const struct tar_entry *entry, stru
     unpack->stats.expanded_bytes = total;
     unpack->size = entry->size;
     unpack->written = 0;
-    unpack->file = tree_file(&unpack->place, unpack->path, &unpack->attributes, failure);
+    unpack->file = tree_file(&unpack->writer, unpack->path, &unpack->attributes, failure);
     return unpack->file < 0 ? -1 : 0;
 }
 
@@ -77,7 +84,7 @@ static int hard_link(struct unpack *unpack, const struct tar_entry *entry, struc
     if (unpack->target[0] == '\0') {
         return fail(failure, "CORRUPT_ARCHIVE", "a hard link to a folder");
     }
-    return tree_hard_link(&unpack->place, unpack->path, unpack->target, failure);
+    return tree_hard_link(&unpack->writer, unpack->path, unpack->target, failure);
 }
 
 static int make_entry(struct unpack *unpack, const struct tar_entry *entry, struct failure *failure) {
@@ -101,14 +108,14 @@ static int make_entry(struct unpack *unpack, const struct tar_entry *entry, stru
     unpack->stats.entries++;
     switch (entry->kind) {
     case TAR_FOLDER:
-        return tree_folder(&unpack->place, unpack->path, &unpack->attributes, failure);
+        return tree_folder(&unpack->writer, unpack->path, &unpack->attributes, failure);
     case TAR_HARD_LINK:
         return hard_link(unpack, entry, failure);
     case TAR_SYMLINK:
         if (entry->target[0] == '\0') {
             return fail(failure, "CORRUPT_ARCHIVE", "a symbolic link has no target");
         }
-        return tree_symlink(&unpack->place, unpack->path, entry->target, &unpack->attributes, failure);
+        return tree_symlink(&unpack->writer, unpack->path, entry->target, &unpack->attributes, failure);
     default:
         return begin_file(unpack, entry, failure);
     }
@@ -126,7 +133,7 @@ static int write_bytes(
             continue;
         }
         if (count <= 0) {
-            /* Kept, for making room has failures of its own. */
+            /* Saved, since making room changes errno. */
             int error = count < 0 ? errno : EIO;
             if (error == ENOSPC && unpack->options.make_room != NULL &&
                 unpack->options.make_room(unpack->options.context)) {
@@ -143,26 +150,24 @@ static int write_bytes(
     return 0;
 }
 
-static bool is_zero(const uint8_t *bytes, size_t length) {
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
-}
-
-/* The length of what begins at `offset` and lies in one block of the file, at most `length`. */
+/* Returns how many of `length` bytes from `offset` are in one block of the file. */
 static size_t block_part(int64_t offset, size_t length) {
     size_t rest = HOLE_BLOCK - (size_t)(offset % HOLE_BLOCK);
     return rest < length ? rest : length;
 }
 
-/* Zeros are not written: the file is new, so there is a hole then. An archive of ours has none of its own, as few
- * programs read those. */
+/*
+ * Skips zeros: the file is new, so they become holes. Archives from `pack` have no sparse maps,
+ * which few programs read.
+ */
 static int on_content(void *context, int64_t offset, const uint8_t *bytes, size_t length, struct failure *failure) {
     struct unpack *unpack = context;
     while (length > 0) {
         size_t part = block_part(offset, length);
-        bool hole = is_zero(bytes, part);
+        bool hole = bytes_are_zero(bytes, part);
         while (!hole && part < length) {
             size_t next = block_part(offset + (int64_t)part, length - part);
-            if (is_zero(bytes + part, next)) {
+            if (bytes_are_zero(bytes + part, next)) {
                 break;
             }
             part += next;
@@ -185,7 +190,7 @@ static int on_end(void *context, struct failure *failure) {
     int error = unpack->written < unpack->size && ftruncate(file, unpack->size) != 0 ? errno : 0;
     int result = tree_file_end(file, unpack->path, &unpack->attributes, failure);
     if (error != 0) {
-        result = fail_errno(failure, error, "making a sparse file", unpack->path);
+        result = fail_errno(failure, error, "extending a sparse file", unpack->path);
     }
     return result == 0 ? 0 : fail_entry(failure, unpack->path);
 }
@@ -200,9 +205,9 @@ struct unpack *unpack_open(int folder, const struct unpack_options *options, str
     }
     unpack->options = *options;
     unpack->file = -1;
-    unpack->path_longest = path_room(options->target);
+    unpack->path_max = path_room(options->target);
     unpack->reader = tar_reader_open(&sink, unpack, failure);
-    if (unpack->reader == NULL || tree_open(&unpack->place, folder, options->keep_owner, failure) != 0) {
+    if (unpack->reader == NULL || tree_open(&unpack->writer, folder, options->keep_owner, failure) != 0) {
         tar_reader_close(unpack->reader);
         free(unpack);
         return NULL;
@@ -219,17 +224,15 @@ int unpack_finish(struct unpack *unpack, bool proven, struct tree_stats *stats, 
         return -1;
     }
     *stats = unpack->stats;
-    return tree_finish(&unpack->place, failure);
+    return tree_finish(&unpack->writer, failure);
 }
 
 void unpack_close(struct unpack *unpack) {
     if (unpack == NULL) {
         return;
     }
-    if (unpack->file >= 0) {
-        close(unpack->file);
-    }
-    tree_close(&unpack->place);
+    close_fd(&unpack->file);
+    tree_close(&unpack->writer);
     tar_reader_close(unpack->reader);
     free(unpack);
 }

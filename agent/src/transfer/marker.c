@@ -51,54 +51,51 @@ void marker_free(struct marker *marker) {
     free(marker->text);
 }
 
-/* 1: no process is at work on it, 0: one is, or it is gone; -1. Looking does not keep others from looking. */
-static int is_left(int folder, const char *operation) {
+/*
+ * Returns 1 if no process is working on the commit, 0 if one is or the marker no longer exists, -1.
+ * The shared lock does not block other readers.
+ */
+static int is_abandoned(int folder, const char *operation) {
     struct stat opened, named;
     int fd = openat(folder, operation, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
         return errno == ENOENT ? 0 : -1;
     }
     if (flock(fd, LOCK_SH | LOCK_NB) != 0) {
-        int error = errno;
-        close(fd);
-        return error == EWOULDBLOCK ? 0 : 1;
+        close_fd(&fd);
+        return errno == EWOULDBLOCK ? 0 : 1;
     }
-    /* The process may have completed the commit, and removed the marker, before the lock was free. */
+    /* The process may have completed the commit and removed the marker before the lock was free. */
     int left = fstat(fd, &opened) != 0 ? -1 : fstatat(folder, operation, &named, AT_SYMLINK_NOFOLLOW);
-    int error = errno;
-    close(fd);
-    errno = error;
+    close_fd(&fd);
     if (left != 0) {
-        return error == ENOENT ? 0 : -1;
+        return errno == ENOENT ? 0 : -1;
     }
     return opened.st_ino == named.st_ino;
 }
 
-void marker_given_up_name(char name[GIVEN_UP_MAX], const char *operation) {
-    snprintf(name, GIVEN_UP_MAX, ".%.*s.removed", ID_MAX, operation);
+void marker_discarded_name(char name[DISCARDED_NAME_MAX], const char *operation) {
+    snprintf(name, DISCARDED_NAME_MAX, ".%.*s.removed", ID_MAX, operation);
 }
 
-/* Whether the volume has something staged by the operation. */
+/* Returns whether the volume has content staged by the operation. */
 static int has_staged(const struct state *state, const char *volume, const char *operation) {
-    char name[GIVEN_UP_MAX];
-    int folder = open_folder(state->volumes, volume, false, 0),
-        staging = folder < 0 ? -1 : open_folder(folder, "staging", false, 0);
-    int result = staging < 0 ? (errno == ENOENT ? 0 : -1) : is_there(staging, operation);
-    marker_given_up_name(name, operation);
+    char name[DISCARDED_NAME_MAX];
+    int folder = open_folder(state->volumes, volume), staging = folder < 0 ? -1 : open_folder(folder, "staging");
+    int result = staging < 0 ? (errno == ENOENT ? 0 : -1) : entry_exists(staging, operation);
+    marker_discarded_name(name, operation);
     if (staging >= 0 && result == 0) {
-        result = is_there(staging, name);
+        result = entry_exists(staging, name);
     }
-    int error = errno;
     close_fd(&staging);
     close_fd(&folder);
-    errno = error;
     return result;
 }
 
-/* 1: left by a commit on the volume, 0, -1. */
+/* Returns 1 if the marker is of an abandoned commit on the volume, 0, -1. */
 static int is_unfinished(const struct state *state, const char *operation, const char *volume) {
     struct marker marker;
-    int left = is_left(state->operations, operation);
+    int left = is_abandoned(state->operations, operation);
     if (left <= 0) {
         return left;
     }
@@ -113,12 +110,8 @@ static int is_unfinished(const struct state *state, const char *operation, const
 
 int marker_unfinished(
     const struct state *state, const char *volume, int (*visit)(void *context, const char *operation), void *context) {
-    int copy = openat(state->operations, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
+    DIR *listing = open_listing(state->operations);
     if (listing == NULL) {
-        int error = errno;
-        close_fd(&copy);
-        errno = error;
         return -1;
     }
     int result = 0;

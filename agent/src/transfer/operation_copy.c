@@ -25,9 +25,9 @@ static int run(struct transfer *transfer, const struct json *open, struct volume
         volume_folder_open(session->state, to_id, true, to, &session->failure) != 0) {
         return -1;
     }
-    struct phase tended;
-    phase_begin(&tended, session);
-    if (volume_folder_stage(session->state, to, transfer->id, phase_tend, &tended, &session->failure) != 0) {
+    struct phase phase;
+    phase_begin(&phase, session);
+    if (volume_folder_stage(session->state, to, transfer->id, phase_keep_alive, &phase, &session->failure) != 0) {
         return -1;
     }
     if (copy_staged(session, from, path, &(struct copy_target){to->staged, to_path}, stats) != 0) {
@@ -38,16 +38,16 @@ static int run(struct transfer *transfer, const struct json *open, struct volume
 
 int operation_copy(struct session *session, const struct json *open) {
     struct volume_folder from = VOLUME_FOLDER_NONE, to = from;
-    struct phase tended;
+    struct phase phase;
     struct tree_stats stats = {0};
     struct transfer transfer = {0};
     if (transfer_claim(session, open, &transfer) != 0) {
         return -1;
     }
     int result = run(&transfer, open, &from, &to, &stats);
-    phase_begin(&tended, session);
+    phase_begin(&phase, session);
     volume_folder_close(&from, NULL, NULL);
-    volume_folder_close(&to, phase_tend, &tended);
+    volume_folder_close(&to, phase_keep_alive, &phase);
     serve_release(session, false);
     if (result != 0) {
         return -1;

@@ -1,13 +1,12 @@
 #include <string.h>
 
-#include "base/hex.h"
 #include "serve/serve_client.h"
 #include "serve/streams.h"
 #include "transfer/phase.h"
 #include "transfer/stored_result.h"
 #include "transfer/transfer.h"
 
-/* The credit of an upload, and how much of it is dealt with before the host hears of it. */
+/* The credit of an upload, and how many bytes are handled between two WINDOWs. */
 enum { UPLOAD_WINDOW = 8 * 1024 * 1024, UPLOAD_STEP = 1024 * 1024 };
 
 struct receive {
@@ -63,13 +62,13 @@ static int take_message(struct session *session, struct receive *receive) {
     return session_violation(session, "a frame that does not belong to an upload");
 }
 
-/* Takes the whole archive into staging, over as many connections as it takes. */
+/* Unpacks the whole archive into staging, over any number of connections. */
 static int take_archive(struct session *session, struct receive *receive) {
     while (!receive->receiving.ended) {
         if (take_message(session, receive) == 0) {
             continue;
         }
-        if (session->failure.code != NULL || !session->lost || transfer_go_on(&receive->transfer) != 0) {
+        if (session->failure.code != NULL || !session->lost || transfer_resume(&receive->transfer) != 0) {
             return -1;
         }
     }
@@ -97,11 +96,8 @@ static int send_opened(void *context) {
 
 static void put_result(struct json_out *out, const void *context) {
     const struct receive *receive = context;
-    uint8_t digest[32];
     char text[65];
-    struct sha256 hash = receive->receiving.hash;
-    sha256_end(&hash, digest);
-    hex_put(text, digest, sizeof digest);
+    sha256_text(&receive->receiving.hash, text);
     json_put_number(out, "bytes", (int64_t)receive->receiving.received);
     json_put_text(out, "sha256", text);
     json_put_number(out, "entries", (int64_t)receive->stats.entries);
@@ -125,15 +121,15 @@ static bool make_room(void *context) {
 static int run(struct session *session, const struct json *open, struct receive *receive) {
     struct unpack_options options = {.target = receive->path, .make_room = make_room, .context = receive};
     const char *volume = open_id(open, "volume", &session->failure);
-    struct phase tended;
-    phase_begin(&tended, session);
+    struct phase phase;
+    phase_begin(&phase, session);
     if (volume == NULL || transfer_path(session, open, "path", receive->path) != 0 ||
         read_options(session, open, &options) != 0) {
         return -1;
     }
     if (volume_folder_open(session->state, volume, true, &receive->volume, &session->failure) != 0 ||
         volume_folder_stage(
-            session->state, &receive->volume, receive->transfer.id, phase_tend, &tended, &session->failure) != 0) {
+            session->state, &receive->volume, receive->transfer.id, phase_keep_alive, &phase, &session->failure) != 0) {
         return -1;
     }
     receive->unpack = unpack_open(receive->volume.staged, &options, &session->failure);
@@ -145,7 +141,7 @@ static int run(struct session *session, const struct json *open, struct receive 
         receive->volume.put_result = put_result;
     }
     receive->volume.result_context = receive;
-    if (send_opened(receive) != 0 && (!session->lost || transfer_go_on(&receive->transfer) != 0)) {
+    if (send_opened(receive) != 0 && (!session->lost || transfer_resume(&receive->transfer) != 0)) {
         return -1;
     }
     if (take_archive(session, receive) != 0) {
@@ -154,7 +150,7 @@ static int run(struct session *session, const struct json *open, struct receive 
     return transfer_commit(&receive->transfer, &receive->volume, receive->path);
 }
 
-/* What an upload of this id has led to, if it was committed and its host has not heard of it yet. */
+/* Answers with the outcome of an upload that was committed, if the host has not received it yet. */
 static int answer_stored(struct session *session, const char *id) {
     int sent = stored_result_send(session, id);
     if (sent <= 0) {
@@ -163,7 +159,7 @@ static int answer_stored(struct session *session, const char *id) {
     if (session_await_done(session) != 0) {
         return -1;
     }
-    stored_result_forget(session->state, id);
+    stored_result_remove(session->state, id);
     return OPERATION_DONE;
 }
 
@@ -179,13 +175,13 @@ int operation_receive(struct session *session, const struct json *open) {
         unpack_close(receive.unpack);
     }
     expander_free(&receive.expander);
-    struct phase tended;
-    phase_begin(&tended, session);
-    volume_folder_close(&receive.volume, phase_tend, &tended);
+    struct phase phase;
+    phase_begin(&phase, session);
+    volume_folder_close(&receive.volume, phase_keep_alive, &phase);
     receive.transfer.holds_disk = false;
     int end = transfer_answer(&receive.transfer, result, send_result);
     if (end == OPERATION_DONE) {
-        stored_result_forget(session->state, receive.transfer.id);
+        stored_result_remove(session->state, receive.transfer.id);
     }
     serve_release(session, false);
     return end;

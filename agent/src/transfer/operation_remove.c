@@ -18,7 +18,7 @@ static int remove_volume(struct session *session, const struct json *open) {
     }
     if (volume_folder_open_damaged(session->state, id, false, &volume, &failure) != 0) {
         if (strcmp(failure.code, "VOLUME_NOT_FOUND") == 0) {
-            return send_empty_result(session);
+            return send_empty(session, FRAME_RESULT);
         }
         session->failure = failure;
         return -1;
@@ -26,7 +26,7 @@ static int remove_volume(struct session *session, const struct json *open) {
     phase_begin(&phase, session);
     int result = volume_folder_empty(session->state, &volume, phase_progress, &phase, &failure);
     volume_folder_close(&volume, NULL, NULL);
-    return phase_end(&phase, result, &failure) == 0 ? send_empty_result(session) : -1;
+    return phase_end(&phase, result, &failure) == 0 ? send_empty(session, FRAME_RESULT) : -1;
 }
 
 static int remove_record(struct session *session, const char *id) {
@@ -55,18 +55,18 @@ static int remove_process(struct session *session, const struct json *open) {
     }
     int result = remove_record(session, id);
     serve_release(session, false);
-    return result == 0 ? send_empty_result(session) : -1;
+    return result == 0 ? send_empty(session, FRAME_RESULT) : -1;
 }
 
-/* Whatever its attempt number, it ends; what it has led to is forgotten. */
+/* Ends the operation, whatever its attempt number is, and removes its stored result. */
 static int remove_operation(struct session *session, const struct json *open) {
     const char *id = open_id(open, "operation", &session->failure);
     if (id == NULL || serve_claim(session, REQUEST_OPERATION, id, INT64_MAX) != 0) {
         return -1;
     }
-    stored_result_forget(session->state, id);
+    stored_result_remove(session->state, id);
     serve_release(session, false);
-    return send_empty_result(session);
+    return send_empty(session, FRAME_RESULT);
 }
 
 int operation_remove(struct session *session, const struct json *open) {

@@ -1,13 +1,11 @@
 #include <errno.h>
 
-#include "base/hex.h"
 #include "serve/serve_client.h"
 #include "serve/streams.h"
 #include "transfer/replay.h"
 #include "transfer/transfer.h"
 
-/* What is kept to be sent again is a part of the pod's memory: the host may ask for less than this, and not for more.
- */
+/* The replay buffer uses the pod's memory: the host may request less than this, and not more. */
 enum { WINDOW_MAX = 16 * 1024 * 1024, WINDOW_DEFAULT = 8 * 1024 * 1024 };
 
 struct send {
@@ -19,11 +17,13 @@ struct send {
     struct pack *pack;
     enum pack_kind kind;
     struct replay replay;
-    bool packed; /* to the end of the archive */
+    bool packed; /* the end of the archive was reached */
 };
 
-/* How many bytes may be read of the archive now: those that were sent must not be overwritten before the host has them
- * for sure. */
+/*
+ * Returns how many bytes may be read from the archive now. Sent bytes must not be overwritten
+ * before the host has acknowledged them.
+ */
 static size_t room_to_read(const struct send *send) {
     uint64_t kept = send->transfer.lease_ms > 0 ? send->sending.produced - send->sending.acknowledged : 0;
     uint64_t free = send->replay.capacity - kept;
@@ -38,8 +38,8 @@ static bool may_send(const struct send *send) {
     return send->packed || room_to_read(send) > 0;
 }
 
-/* Takes what the host says; waits for it where there is no credit. */
-static int hear(struct session *session, struct send *send) {
+/* Takes the messages of the host; waits for them if there is no credit. */
+static int receive_messages(struct session *session, struct send *send) {
     for (;;) {
         struct message message;
         int taken = session_take(session, &message);
@@ -64,7 +64,7 @@ static int hear(struct session *session, struct send *send) {
     }
 }
 
-/* Sends one frame: what has to be sent again, or the next of the archive. 1 at its end, -1. */
+/* Sends one frame: bytes to be sent again, or the next of the archive. 1 at its end, -1. */
 static int send_frame(struct session *session, struct send *send) {
     struct sending *sending = &send->sending;
     size_t length = sending_room(sending);
@@ -90,7 +90,7 @@ static int send_frame(struct session *session, struct send *send) {
 
 static int send_archive(struct session *session, struct send *send) {
     for (;;) {
-        if (hear(session, send) != 0) {
+        if (receive_messages(session, send) != 0) {
             return -1;
         }
         int sent = send_frame(session, send);
@@ -108,7 +108,7 @@ static int send_opened(void *context) {
     static const char *const KINDS[] = {
         [PACK_DIRECTORY] = "directory", [PACK_FILE] = "file", [PACK_SYMLINK] = "symlink"};
     struct json_out out = {0};
-    if (sending_again(send->session, &send->sending, send->transfer.from) != 0) {
+    if (sending_rewind(send->session, &send->sending, send->transfer.from) != 0) {
         return -1;
     }
     json_open(&out, NULL, '{');
@@ -119,14 +119,11 @@ static int send_opened(void *context) {
 }
 
 static int send_result(struct send *send) {
-    uint8_t digest[32];
     char text[65];
     struct tree_stats stats;
-    struct sha256 hash = send->sending.hash;
     struct json_out out = {0};
     pack_stats(send->pack, &stats);
-    sha256_end(&hash, digest);
-    hex_put(text, digest, sizeof digest);
+    sha256_text(&send->sending.hash, text);
     json_open(&out, NULL, '{');
     json_put_number(&out, "bytes", (int64_t)send->sending.sent);
     json_put_text(&out, "sha256", text);
@@ -136,8 +133,9 @@ static int send_result(struct send *send) {
     return session_send_json(send->session, FRAME_RESULT, &out);
 }
 
-/* The archive, its proof and RESULT: of a connection that is lost before the host has taken it, whatever lacks is sent
- * over the next. */
+/*
+ * Sends the archive, its proof and RESULT. After a lost connection, the next one receives the rest.
+ */
 static int send_all(void *context) {
     struct send *send = context;
     return send_archive(send->session, send) == 0 ? send_result(send) : -1;
@@ -155,7 +153,7 @@ static int begin(struct session *session, const struct json *open, struct send *
         return -1;
     }
     options.scratch = session->state->operations;
-    /* Frames of full length fit into it without a break. */
+    /* A multiple of the frame size, so that full frames fit without a break. */
     size_t kept = send->transfer.lease_ms == 0 ? DATA_RAW_MAX
                   : window == 0                ? WINDOW_DEFAULT
                   : window > WINDOW_MAX        ? WINDOW_MAX
@@ -180,7 +178,7 @@ int operation_send(struct session *session, const struct json *open) {
     }
     int result = begin(session, open, &send);
     if (result == 0) {
-        send_opened(&send); /* a connection that is lost here is lost there as well */
+        send_opened(&send); /* transfer_answer handles a connection that is lost here */
     }
     int end = transfer_answer(&send.transfer, result, send_all);
     serve_release(session, false);

@@ -2,13 +2,13 @@
 
 #include "base/io.h"
 
-enum { LOOK_MS = 50, TELL_MS = 1000 };
+enum { CHECK_MS = 50, REPORT_MS = 1000 };
 
 void phase_begin(struct phase *phase, struct session *session) {
-    *phase = (struct phase){.session = session, .looked_ms = steady_ms(), .told_ms = steady_ms()};
+    *phase = (struct phase){.session = session, .checked_ms = steady_ms(), .reported_ms = steady_ms()};
 }
 
-static void look(struct phase *phase) {
+static void receive_messages(struct phase *phase) {
     struct message message;
     if (phase->session->lost || session_wait(phase->session, NULL, 0, 0) != 0) {
         return;
@@ -22,7 +22,7 @@ static void look(struct phase *phase) {
     }
 }
 
-/* Whether the phase has lost its sense. */
+/* Returns whether the phase has to end. */
 static bool is_over(struct phase *phase) {
     const struct session *session = phase->session;
     if (session->violated || session->dropped || phase->cancelled) {
@@ -34,27 +34,27 @@ static bool is_over(struct phase *phase) {
 int phase_progress(void *context, uint64_t entries, uint64_t bytes) {
     struct phase *phase = context;
     int64_t now = steady_ms();
-    if (now - phase->looked_ms < LOOK_MS) {
+    if (now - phase->checked_ms < CHECK_MS) {
         return 0;
     }
-    phase->looked_ms = now;
-    look(phase);
+    phase->checked_ms = now;
+    receive_messages(phase);
     if (is_over(phase)) {
         return 1;
     }
-    if (now - phase->told_ms >= TELL_MS && !phase->session->lost) {
-        phase->told_ms = now;
+    if (now - phase->reported_ms >= REPORT_MS && !phase->session->lost) {
+        phase->reported_ms = now;
         session_send_progress(phase->session, entries, bytes);
     }
     return is_over(phase);
 }
 
-int phase_tend(void *context, uint64_t entries, uint64_t bytes) {
+int phase_keep_alive(void *context, uint64_t entries, uint64_t bytes) {
     struct phase *phase = context;
     (void)entries;
     (void)bytes;
     if (!phase->session->lost && !phase->session->violated) {
-        session_tend(phase->session, -1, 0, &phase->told_ms);
+        session_keep_alive(phase->session, -1, 0, &phase->reported_ms);
     }
     return 0;
 }

@@ -1,4 +1,4 @@
-/* The bytes of a stream that were sent and are not acknowledged: a ring, so that they can be sent again. */
+/* A ring of sent bytes that are not acknowledged, so that they can be sent again. */
 #ifndef KW_REPLAY_H
 #define KW_REPLAY_H
 
@@ -12,8 +12,10 @@ struct replay {
 
 /* 0 or -1 (no memory). */
 int replay_open(struct replay *replay, size_t capacity);
-/* Where the byte of this offset is, or has to be written; `most` becomes what lies behind it without a break, at most
- * what it was. */
+/*
+ * Returns the place of the byte at this offset. Reduces `most` to the number of contiguous bytes
+ * there.
+ */
 uint8_t *replay_at(const struct replay *replay, uint64_t offset, size_t *most);
 void replay_close(struct replay *replay);
 

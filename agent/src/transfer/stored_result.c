@@ -1,6 +1,5 @@
 #include "transfer/stored_result.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,36 +13,40 @@
 
 enum { KEEP_SECONDS = 24 * 60 * 60 };
 
-/* Of a clock that no one sets: the time since boot. */
+/* The time since boot, which cannot be set. */
 static time_t now(void) {
     struct timespec time;
     clock_gettime(CLOCK_BOOTTIME, &time);
     return time.tv_sec;
 }
 
-static void date(int folder, const char *name) {
+static void set_time_to_now(int folder, const char *name) {
     struct timespec times[2] = {{.tv_sec = now()}, {.tv_sec = now()}};
     utimensat(folder, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
-/* A folder may need room for another name: that is waited for, for a second. Without its result a commit would count as
- * never made. */
+/*
+ * Retries for a second if the folder has no room for another name: without its result a commit
+ * would count as not made.
+ */
 static int move_to_results(const struct state *state, const char *operation) {
-    const struct timespec pause = {.tv_nsec = 100 * 1000000};
     for (int attempt = 0;; attempt++) {
         int result = renameat(state->operations, operation, state->results, operation);
         if (result == 0 || errno == ENOENT || attempt == 10) {
             return result;
         }
         (void)syncfs(state->results);
-        nanosleep(&pause, NULL);
+        sleep_ms(100);
     }
 }
 
 void stored_result_keep(const struct state *state, const char *operation, bool has_result) {
-    /* Not made durable: a crash that loses the move finds the marker, and completes a commit that is complete. */
+    /*
+     * The move is not made durable: a crash that loses it leaves the marker, whose commit is then
+     * completed again without changes.
+     */
     if (has_result) {
-        date(state->operations, operation);
+        set_time_to_now(state->operations, operation);
     }
     if (!has_result || move_to_results(state, operation) != 0) {
         unlinkat(state->operations, operation, 0);
@@ -61,7 +64,7 @@ static int put_copy(struct json_out *out, const struct json *json, const char *k
     return 0;
 }
 
-/* There is a result, so that it would be wrong to say that nothing was committed. */
+/* A result exists, so OPERATION_GONE would be wrong. */
 static int fail_unreadable(struct session *session, int error) {
     session->failure.code = NULL;
     return fail_errno(&session->failure, error, "read the operation's stored result", NULL);
@@ -72,7 +75,7 @@ int stored_result_send(struct session *session, const char *operation) {
     char text[MARKER_MAX];
     struct json json;
     struct json_out out = {0};
-    int marked = is_there(state->operations, operation);
+    int marked = entry_exists(state->operations, operation);
     if (marked != 0) {
         session->failure.code = NULL;
         return marked < 0 ? fail_errno(&session->failure, errno, "look for the operation's marker", NULL)
@@ -103,37 +106,28 @@ int stored_result_send(struct session *session, const char *operation) {
     return session_send_json(session, FRAME_RESULT, &out) == 0 ? 1 : -1;
 }
 
-void stored_result_forget(const struct state *state, const char *operation) {
+void stored_result_remove(const struct state *state, const char *operation) {
     unlinkat(state->results, operation, 0);
 }
 
-static void each_result(const struct state *state, void (*visit)(int folder, const char *name)) {
-    int copy = openat(state->results, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
-    struct dirent *entry;
-    if (listing == NULL) {
-        close_fd(&copy);
-        return;
+static void prune_one(void *results, const char *id) {
+    int folder = *(const int *)results;
+    struct stat status;
+    if (fstatat(folder, id, &status, AT_SYMLINK_NOFOLLOW) == 0 && now() - status.st_mtime > KEEP_SECONDS) {
+        unlinkat(folder, id, 0);
     }
-    while ((entry = readdir(listing)) != NULL) {
-        if (id_valid(entry->d_name)) {
-            visit(copy, entry->d_name);
-        }
-    }
-    closedir(listing);
 }
 
-static void prune_one(int folder, const char *name) {
-    struct stat status;
-    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && now() - status.st_mtime > KEEP_SECONDS) {
-        unlinkat(folder, name, 0);
-    }
+static void renew_one(void *results, const char *id) {
+    set_time_to_now(*(const int *)results, id);
 }
 
 void stored_result_prune(const struct state *state) {
-    each_result(state, prune_one);
+    int folder = state->results;
+    each_id(folder, prune_one, &folder);
 }
 
 void stored_result_renew(const struct state *state) {
-    each_result(state, date);
+    int folder = state->results;
+    each_id(folder, renew_one, &folder);
 }

@@ -29,9 +29,9 @@ int transfer_claim(struct session *session, const struct json *open, struct tran
 
 static int fail_gone(struct session *session, enum gone_reason gone) {
     static const char *const WHY[] = {
-        [GONE_UNKNOWN] = "the agent does not know it: it was restarted, or nothing was ever begun",
-        [GONE_LEASE] = "no connection came back for it in time",
-        [GONE_ROOM] = "it waited for a connection, and its room was needed",
+        [GONE_UNKNOWN] = "the operation does not exist: the agent was restarted, or it was never begun",
+        [GONE_LEASE] = "no connection resumed it within its lease",
+        [GONE_ROOM] = "its space was needed while it waited for a connection",
     };
     return fail(&session->failure, "OPERATION_GONE", "%s", WHY[gone <= GONE_ROOM ? gone : GONE_UNKNOWN]);
 }
@@ -64,13 +64,13 @@ int transfer_path(struct session *session, const struct json *open, const char *
     return text == NULL ? -1 : path_normal(text, path, PATH_BYTES, &session->failure);
 }
 
-/* Whether a lost connection may be followed by another. */
-static bool may_go_on(const struct transfer *transfer) {
+/* Returns whether another connection may replace a lost one. */
+static bool may_resume(const struct transfer *transfer) {
     const struct session *session = transfer->session;
-    return transfer->lease_ms > 0 && !session->violated && !session->dropped && !session->left && !session->alone;
+    return transfer->lease_ms > 0 && !session->violated && !session->dropped && !session->bye && !session->orphaned;
 }
 
-static int continue_on(struct transfer *transfer) {
+static int use_connection(struct transfer *transfer) {
     struct session *session = transfer->session;
     transfer->from = session->adopted.from;
     session_continue(session);
@@ -78,7 +78,7 @@ static int continue_on(struct transfer *transfer) {
     return transfer->opened(transfer->context);
 }
 
-/* Hangs up, so that `connect` ends, and waits. */
+/* Closes the connection, so that `connect` ends, and waits for another one. */
 static int await_connection(struct transfer *transfer) {
     struct session *session = transfer->session;
     int64_t end = steady_ms() + transfer->lease_ms;
@@ -94,20 +94,20 @@ static int await_connection(struct transfer *transfer) {
             return -1;
         }
         poll(&polled, 1, (int)left);
-        serve_look(session);
-        if (!may_go_on(transfer)) {
+        serve_poll(session);
+        if (!may_resume(transfer)) {
             return -1;
         }
     }
     return 0;
 }
 
-int transfer_go_on(struct transfer *transfer) {
-    while (may_go_on(transfer)) {
+int transfer_resume(struct transfer *transfer) {
+    while (may_resume(transfer)) {
         if (transfer->session->adopted.fd < 0 && await_connection(transfer) != 0) {
             return -1;
         }
-        if (continue_on(transfer) == 0) {
+        if (use_connection(transfer) == 0) {
             return 0;
         }
         if (!transfer->session->lost) {
@@ -117,20 +117,20 @@ int transfer_go_on(struct transfer *transfer) {
     return -1;
 }
 
-/* A connection that is still missing does not end the operation. */
-static int continue_or_end(void *context) {
+/* A missing connection does not end the operation. */
+static int resume_if_connected(void *context) {
     struct transfer *transfer = context;
     struct session *session = transfer->session;
-    if (!may_go_on(transfer)) {
+    if (!may_resume(transfer)) {
         return -1;
     }
     if (session->adopted.fd < 0) {
-        serve_look(session);
+        serve_poll(session);
     }
-    if (session->adopted.fd < 0 || continue_on(transfer) == 0) {
-        return may_go_on(transfer) ? 0 : -1;
+    if (session->adopted.fd < 0 || use_connection(transfer) == 0) {
+        return may_resume(transfer) ? 0 : -1;
     }
-    return session->lost && may_go_on(transfer) ? 0 : -1;
+    return session->lost && may_resume(transfer) ? 0 : -1;
 }
 
 int transfer_answer(struct transfer *transfer, int result, int (*answer)(void *context)) {
@@ -139,7 +139,7 @@ int transfer_answer(struct transfer *transfer, int result, int (*answer)(void *c
         if (session->violated || (failed && (session->failure.code == NULL || session->dropped))) {
             return OPERATION_FAILED;
         }
-        if (session->lost && transfer_go_on(transfer) != 0) {
+        if (session->lost && transfer_resume(transfer) != 0) {
             return OPERATION_FAILED;
         }
         int sent = failed ? send_error(session, &session->failure) : answer(transfer->context);
@@ -157,7 +157,7 @@ int transfer_commit(struct transfer *transfer, struct volume_folder *volume, con
     struct failure failure = {0};
     struct phase phase;
     phase_begin(&phase, transfer->session);
-    phase.on_loss = continue_or_end;
+    phase.on_loss = resume_if_connected;
     phase.context = transfer;
     int result = volume_folder_commit(transfer->session->state, volume, path, phase_progress, &phase, &failure);
     return phase_end(&phase, result, &failure);

@@ -15,18 +15,19 @@ int volume_folder_open_damaged(
     const struct state *state, const char *id, bool make, struct volume_folder *volume, struct failure *failure) {
     *volume = (struct volume_folder)VOLUME_FOLDER_NONE;
     volume->id = id;
-    volume->folder = open_folder(state->volumes, id, make, 0755);
-    volume->data = volume->folder < 0 ? -1 : open_folder(volume->folder, "data", make, 0755);
-    if (volume->data >= 0 && close_to_others(volume->folder) == 0) {
+    volume->folder = make ? create_folder(state->volumes, id, 0755) : open_folder(state->volumes, id);
+    volume->data = volume->folder < 0 ? -1
+                   : make             ? create_folder(volume->folder, "data", 0755)
+                                      : open_folder(volume->folder, "data");
+    if (volume->data >= 0 && restrict_to_owner(volume->folder) == 0) {
         return 0;
     }
-    int error = errno;
     close_fd(&volume->data);
     close_fd(&volume->folder);
-    if (error == ENOENT) {
-        return fail(failure, "VOLUME_NOT_FOUND", "there is no volume '%s' here", id);
+    if (errno == ENOENT) {
+        return fail(failure, "VOLUME_NOT_FOUND", "the volume '%s' does not exist", id);
     }
-    return fail_errno(failure, error, "open the volume", id);
+    return fail_errno(failure, errno, "open the volume", id);
 }
 
 static int check_undamaged(const struct state *state, const char *id, struct failure *failure) {
@@ -50,24 +51,23 @@ int volume_folder_open(
     return -1;
 }
 
-/* A folder that another user made is not one to stage in. */
+/* Creates a folder, or reuses it unless another user has created it. */
 static int open_own_folder(int parent, const char *name) {
     struct stat status;
-    int fd = open_folder(parent, name, true, 0700);
+    int fd = create_folder(parent, name, 0700);
     bool own = fd >= 0 && fstat(fd, &status) == 0 && status.st_uid == geteuid();
     if (own && fchmod(fd, 0700) == 0) {
         return fd;
     }
-    int error = own || fd < 0 ? errno : EPERM;
+    errno = own || fd < 0 ? errno : EPERM;
     close_fd(&fd);
-    errno = error;
     return -1;
 }
 
 int volume_folder_stage(const struct state *state, struct volume_folder *volume, const char *operation,
     progress_fn progress, void *context, struct failure *failure) {
-    /* Its marker would take the place of one that still says that another volume is damaged. */
-    int marked = is_there(state->operations, operation);
+    /* The new marker would replace one that marks another volume as damaged. */
+    int marked = entry_exists(state->operations, operation);
     if (marked < 0) {
         return fail_errno(failure, errno, "look for the operation's marker", NULL);
     }
@@ -76,9 +76,9 @@ int volume_folder_stage(const struct state *state, struct volume_folder *volume,
     }
     volume->operation = operation;
     volume->staging = open_own_folder(volume->folder, "staging");
-    volume->staged = volume->staging < 0 ? -1 : open_folder(volume->staging, operation, true, 0700);
+    volume->staged = volume->staging < 0 ? -1 : create_folder(volume->staging, operation, 0700);
     if (volume->staged < 0) {
-        return fail_errno(failure, errno, "make the staging folder of the volume", volume->id);
+        return fail_errno(failure, errno, "create the staging folder of the volume", volume->id);
     }
     return empty_folder(volume->staged, progress, context, failure);
 }
@@ -96,7 +96,7 @@ static int mark(void *context, struct failure *failure) {
     struct commit_context *commit = context;
     struct json_out out = {0};
     if (commit->marked) {
-        return 0; /* by the agent that did not complete it, and with the result that it had */
+        return 0; /* by an incarnation that did not complete it, with its result */
     }
     /* Another commit may have failed since the volume was opened. */
     if (check_undamaged(commit->state, commit->volume->id, failure) != 0) {
@@ -115,7 +115,10 @@ static int mark(void *context, struct failure *failure) {
     int error = out.failed ? ENOMEM : errno;
     json_out_free(&out);
     if (commit->volume->marker < 0) {
-        /* It may have got its name and not be durable: nothing of the commit is to be completed. */
+        /*
+         * The marker may have its name without being durable: nothing of the commit may be
+         * completed.
+         */
         unlinkat(commit->state->operations, commit->volume->operation, 0);
         return fail_errno(failure, error, "mark the commit", NULL);
     }
@@ -132,7 +135,7 @@ static int pass_progress(void *context, uint64_t entries, uint64_t bytes) {
 int volume_folder_commit(const struct state *state, struct volume_folder *volume, const char *path,
     progress_fn progress, void *context, struct failure *failure) {
     struct commit_context commit = {state, volume, path, progress, context, volume->marked};
-    struct folders_made made;
+    struct folders_created made;
     int target = folder_open(volume->data, path, &made, failure);
     int result =
         target < 0 ? -1 : commit_tree(volume->staged, target, volume->marked, mark, pass_progress, &commit, failure);
@@ -142,10 +145,13 @@ int volume_folder_commit(const struct state *state, struct volume_folder *volume
         return 0;
     }
     if (!commit.marked) {
-        folder_unmake(volume->data, path, &made);
+        folder_remove_created(volume->data, path, &made);
         return -1;
     }
-    /* Staging and marker stay: the next start tries again. Until then nobody gets half of a change. */
+    /*
+     * Staging and marker remain: the next start retries. Until then no operation uses a partial
+     * change.
+     */
     close_fd(&volume->staged);
     close_fd(&volume->marker);
     failure->code = "VOLUME_DAMAGED";
@@ -173,24 +179,26 @@ struct emptying {
     struct failure *failure;
 };
 
-/* What is staged gets a name under which no start looks for it. */
-static int give_up(void *context, const char *operation) {
+/* Renames staged content, so that no start completes it. */
+static int discard_staged(void *context, const char *operation) {
     struct emptying *emptying = context;
-    char name[GIVEN_UP_MAX];
-    marker_given_up_name(name, operation);
+    char name[DISCARDED_NAME_MAX];
+    marker_discarded_name(name, operation);
     if (emptying->volume->staging < 0 ||
         renameat(emptying->volume->staging, operation, emptying->volume->staging, name) == 0 || errno == ENOENT) {
         return 0;
     }
-    return fail_errno(emptying->failure, errno, "give up what was staged", NULL);
+    return fail_errno(emptying->failure, errno, "discard staged content", NULL);
 }
 
-/* The marker goes before the last trace of what was staged, by which one that cannot be read is known. */
-static int remove_left(void *context, const char *operation) {
+/*
+ * The marker is removed before the staging folder, which links an unreadable marker to its volume.
+ */
+static int remove_discarded(void *context, const char *operation) {
     struct emptying *emptying = context;
-    char name[GIVEN_UP_MAX];
-    marker_given_up_name(name, operation);
-    int folder = emptying->volume->staging < 0 ? -1 : open_folder(emptying->volume->staging, name, false, 0);
+    char name[DISCARDED_NAME_MAX];
+    marker_discarded_name(name, operation);
+    int folder = emptying->volume->staging < 0 ? -1 : open_folder(emptying->volume->staging, name);
     int result = folder < 0 ? 0 : empty_folder(folder, emptying->progress, emptying->context, emptying->failure);
     close_fd(&folder);
     if (result != 0) {
@@ -215,14 +223,15 @@ static int each_unfinished(struct emptying *emptying, int (*visit)(void *context
 int volume_folder_empty(const struct state *state, struct volume_folder *volume, progress_fn progress, void *context,
     struct failure *failure) {
     struct emptying emptying = {state, volume, progress, context, failure};
-    volume->staging = open_folder(volume->folder, "staging", false, 0);
+    volume->staging = open_folder(volume->folder, "staging");
     if (volume->staging < 0 && errno != ENOENT) {
         return fail_errno(failure, errno, "open the staging folder of the volume", volume->id);
     }
-    if (each_unfinished(&emptying, give_up) != 0 || empty_folder(volume->data, progress, context, failure) != 0) {
+    if (each_unfinished(&emptying, discard_staged) != 0 ||
+        empty_folder(volume->data, progress, context, failure) != 0) {
         return -1;
     }
-    if (each_unfinished(&emptying, remove_left) != 0) {
+    if (each_unfinished(&emptying, remove_discarded) != 0) {
         return -1;
     }
     return fsync(state->operations) == 0 ? 0 : fail_errno(failure, errno, "remove the volume", volume->id);

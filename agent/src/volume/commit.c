@@ -1,8 +1,8 @@
 /*
- * Moving a staged tree into its target. What the target lacks is moved whole, by one rename; a folder that is there
- * already is merged. First all is looked at and nothing changed; then the caller makes the commit durable; after that a
- * second run completes what a crash cut short: what was moved is no longer in staging, and what the folders become is
- * in the journal.
+ * Moves a staged tree into its target. An entry that the target lacks is moved by one rename; an
+ * existing folder is merged. The first pass only checks. Then the caller makes the commit durable.
+ * After that, a second run can complete what a crash interrupted: moved entries are no longer in
+ * staging, and the journal holds the final attributes of folders.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "volume/journal.h"
 #include "volume/pace.h"
 #include "volume/permitted.h"
@@ -20,53 +21,43 @@
 #include "volume/volume.h"
 #include "volume/walk.h"
 
-/* For folders of the target that grow by a block or two; more where many names come. */
-#define RESERVE_LEAST (64u * 1024u)
+/* Room for folders of the target that grow by a block or two; more is reserved for many names. */
+#define RESERVE_MIN (64u * 1024u)
 
 struct commit {
     int staging;
     int target;
-    int folder; /* the target's counterpart of the folder that the walk is in, -1: not open */
-    char folder_path[PATH_LONGEST + 1];
+    struct beneath_parent folder; /* the counterpart of the walk's folder in the target */
     struct journal journal;
     struct walk walk;
-    bool fillable; /* entries can be made there */
-    size_t moving; /* bytes of the names that are to be moved */
+    int (*visit)(struct commit *commit, struct failure *failure); /* called for each staged entry */
+    bool writable; /* entries can be created in `folder` */
+    size_t moving; /* bytes of the names to move */
     struct pace pace;
     struct journal_entry entry;
 };
 
-enum meeting { MEETS_NOTHING, MEETS_FOLDER, MEETS_OTHER };
+enum found { TARGET_NONE, TARGET_FOLDER, TARGET_OTHER };
 
-static int in_target(struct commit *commit, struct failure *failure) {
-    size_t length = 0;
-    beneath_base(commit->walk.path, &length);
-    if (commit->folder >= 0 && strlen(commit->folder_path) == length &&
-        memcmp(commit->folder_path, commit->walk.path, length) == 0) {
-        return 0;
-    }
-    if (commit->folder >= 0) {
-        close(commit->folder);
-    }
-    memcpy(commit->folder_path, commit->walk.path, length);
-    commit->folder_path[length] = '\0';
-    commit->folder = beneath_open(commit->target, commit->folder_path, O_PATH);
-    commit->fillable = false;
-    if (commit->folder >= 0) {
+static int open_target_folder(struct commit *commit, struct failure *failure) {
+    const char *base = NULL;
+    int folder = beneath_parent_open(&commit->folder, commit->target, commit->walk.path, &base);
+    commit->writable = commit->writable && !commit->folder.opened;
+    if (folder >= 0) {
         return 0;
     }
     if (errno == ENOTDIR || errno == ELOOP) {
-        return fail_path(failure, "PATH_CONFLICT", errno, "a folder is no longer one", commit->folder_path);
+        return fail_path(failure, "PATH_CONFLICT", errno, "a folder was replaced by another file", commit->folder.path);
     }
-    return fail_errno(failure, errno, "opening a folder of the target", commit->folder_path);
+    return fail_errno(failure, errno, "opening a folder of the target", commit->folder.path);
 }
 
-/* What stands in the target where the walk's entry goes; -1 on failure. */
-static int meet(const struct commit *commit, struct stat *status, struct failure *failure) {
-    if (fstatat(commit->folder, commit->walk.name, status, AT_SYMLINK_NOFOLLOW) == 0) {
-        return S_ISDIR(status->st_mode) ? MEETS_FOLDER : MEETS_OTHER;
+/* Looks up the walk's entry in the target; -1 on failure. */
+static int find_in_target(const struct commit *commit, struct stat *status, struct failure *failure) {
+    if (fstatat(commit->folder.folder, commit->walk.name, status, AT_SYMLINK_NOFOLLOW) == 0) {
+        return S_ISDIR(status->st_mode) ? TARGET_FOLDER : TARGET_OTHER;
     }
-    return errno == ENOENT ? MEETS_NOTHING : fail_errno(failure, errno, "looking at the target", commit->walk.path);
+    return errno == ENOENT ? TARGET_NONE : fail_errno(failure, errno, "reading the target's status", commit->walk.path);
 }
 
 static int conflict(const struct commit *commit, bool staged_folder, struct failure *failure) {
@@ -80,19 +71,17 @@ static int staged_is_folder(const struct commit *commit, struct failure *failure
         return commit->walk.type == DT_DIR;
     }
     if (fstatat(commit->walk.folder, commit->walk.name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        return fail_errno(failure, errno, "looking at a staged file", commit->walk.path);
+        return fail_errno(failure, errno, "reading a staged file's status", commit->walk.path);
     }
     return S_ISDIR(status.st_mode);
 }
 
-/* Goes on inside a staged folder; one whose mode keeps its owner from looking into it is opened up, for the journal
- * knows the mode. */
-static int enter(struct commit *commit, struct failure *failure) {
-    int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(commit->walk.folder, commit->walk.name, flags);
-    if (fd < 0 && errno == EACCES && fchmodat(commit->walk.folder, commit->walk.name, 0700, AT_SYMLINK_NOFOLLOW) == 0) {
-        fd = openat(commit->walk.folder, commit->walk.name, flags);
-    }
+/*
+ * Continues inside a staged folder. If its mode denies its owner access, the mode is changed; the
+ * journal has the final mode.
+ */
+static int enter_folder(struct commit *commit, struct failure *failure) {
+    int fd = folder_open_forced(commit->walk.folder, commit->walk.name);
     if (fd < 0) {
         return fail_errno(failure, errno, "opening a staged folder", commit->walk.path);
     }
@@ -103,66 +92,71 @@ static int enter(struct commit *commit, struct failure *failure) {
     return walk_enter(&commit->walk, fd, failure);
 }
 
-/* Notes what the folder becomes: one that is merged, or one that can't be moved as it is. */
-static int note(struct commit *commit, enum meeting meeting, const struct stat *met, struct failure *failure) {
+/*
+ * Records the final attributes of a folder that is merged or cannot be moved with its present mode.
+ */
+static int journal_folder(
+    struct commit *commit, enum found found, const struct stat *existing, struct failure *failure) {
     struct stat staged;
     if (fstatat(commit->walk.folder, commit->walk.name, &staged, AT_SYMLINK_NOFOLLOW) != 0) {
-        return fail_errno(failure, errno, "looking at a staged folder", commit->walk.path);
+        return fail_errno(failure, errno, "reading a staged folder's status", commit->walk.path);
     }
-    /* Moving a folder to another parent needs the right to write into it. */
-    if (meeting == MEETS_NOTHING && (staged.st_mode & 0200) != 0) {
+    /* Moving a folder to another parent requires write permission on it. */
+    if (found == TARGET_NONE && (staged.st_mode & 0200) != 0) {
         return 0;
     }
     bool implicit = staged.st_atim.tv_sec == IMPLICIT_ACCESS_SECONDS && staged.st_atim.tv_nsec == 0;
     struct journal_entry *entry = &commit->entry;
-    entry->mode = meeting == MEETS_FOLDER && implicit ? met->st_mode : staged.st_mode;
+    entry->mode = found == TARGET_FOLDER && implicit ? existing->st_mode : staged.st_mode;
     entry->mtime = staged.st_mtim;
-    entry->has_time = !(meeting == MEETS_FOLDER && implicit);
+    entry->has_time = !(found == TARGET_FOLDER && implicit);
     strcpy(entry->path, commit->walk.path);
-    bool changes = meeting == MEETS_FOLDER && (entry->has_time || ((entry->mode ^ met->st_mode) & 01777) != 0);
-    if (changes && permitted_change(commit->folder, commit->walk.name, met, entry->path, failure) != 0) {
+    bool changes = found == TARGET_FOLDER && (entry->has_time || ((entry->mode ^ existing->st_mode) & 01777) != 0);
+    if (changes && permitted_change(commit->folder.folder, commit->walk.name, existing, entry->path, failure) != 0) {
         return -1;
     }
     return journal_add(&commit->journal, entry, failure);
 }
 
-/* An entry goes from staging into the folder that the walk is at. */
-static int check_move(struct commit *commit, enum meeting meeting, const struct stat *met, struct failure *failure) {
-    if (!commit->fillable && permitted_fill(commit->folder, commit->folder_path, failure) != 0) {
+/* Checks that the entry can be moved into the walk's folder in the target. */
+static int check_move(struct commit *commit, enum found found, const struct stat *existing, struct failure *failure) {
+    if (!commit->writable && permitted_fill(commit->folder.folder, commit->folder.path, failure) != 0) {
         return -1;
     }
-    commit->fillable = true;
+    commit->writable = true;
     commit->moving += strlen(commit->walk.name) + 16;
-    return meeting == MEETS_NOTHING ? 0 : permitted_replace(commit->folder, met, commit->walk.path, failure);
+    return found == TARGET_NONE ? 0 : permitted_replace(commit->folder.folder, existing, commit->walk.path, failure);
 }
 
 static int check_entry(struct commit *commit, struct failure *failure) {
-    struct stat met;
+    struct stat existing;
     int folder = staged_is_folder(commit, failure);
-    if (folder < 0 || in_target(commit, failure) != 0) {
+    if (folder < 0 || open_target_folder(commit, failure) != 0) {
         return -1;
     }
-    int meeting = meet(commit, &met, failure);
-    if (meeting < 0) {
+    int found = find_in_target(commit, &existing, failure);
+    if (found < 0) {
         return -1;
     }
-    if (meeting != MEETS_NOTHING && (folder != 0) != (meeting == MEETS_FOLDER)) {
+    if (found != TARGET_NONE && (folder != 0) != (found == TARGET_FOLDER)) {
         return conflict(commit, folder != 0, failure);
     }
-    if (meeting != MEETS_FOLDER && check_move(commit, (enum meeting)meeting, &met, failure) != 0) {
+    if (found != TARGET_FOLDER && check_move(commit, (enum found)found, &existing, failure) != 0) {
         return -1;
     }
-    if (folder != 0 && !commit->journal.found && note(commit, (enum meeting)meeting, &met, failure) != 0) {
+    if (folder != 0 && !commit->journal.found && journal_folder(commit, (enum found)found, &existing, failure) != 0) {
         return -1;
     }
-    return folder != 0 && meeting == MEETS_FOLDER ? enter(commit, failure) : 0;
+    return folder != 0 && found == TARGET_FOLDER ? enter_folder(commit, failure) : 0;
 }
 
-/* Room that was given free a moment ago, by us or by others, may be had only when the file system has written that
- * down. */
-static int move(struct commit *commit) {
+/*
+ * Renames the entry. The file system may not provide recently freed space until it has written its
+ * own state, so ENOSPC is retried.
+ */
+static int move_with_retries(struct commit *commit) {
     for (int attempt = 0;; attempt++) {
-        int result = renameat(commit->walk.folder, commit->walk.name, commit->folder, commit->walk.name);
+        int result = renameat(commit->walk.folder, commit->walk.name, commit->folder.folder, commit->walk.name);
         if (result == 0 || (errno != ENOSPC && errno != EDQUOT) || attempt == 3) {
             return result;
         }
@@ -171,19 +165,19 @@ static int move(struct commit *commit) {
 }
 
 static int move_entry(struct commit *commit, struct failure *failure) {
-    struct stat met;
+    struct stat existing;
     int folder = staged_is_folder(commit, failure);
-    if (folder < 0 || in_target(commit, failure) != 0) {
+    if (folder < 0 || open_target_folder(commit, failure) != 0) {
         return -1;
     }
-    int meeting = folder != 0 ? meet(commit, &met, failure) : MEETS_NOTHING;
-    if (meeting < 0) {
+    int found = folder != 0 ? find_in_target(commit, &existing, failure) : TARGET_NONE;
+    if (found < 0) {
         return -1;
     }
-    if (meeting == MEETS_FOLDER) {
-        return enter(commit, failure);
+    if (found == TARGET_FOLDER) {
+        return enter_folder(commit, failure);
     }
-    if (move(commit) == 0) {
+    if (move_with_retries(commit) == 0) {
         return 0;
     }
     if (errno == EISDIR || errno == ENOTDIR) {
@@ -192,42 +186,31 @@ static int move_entry(struct commit *commit, struct failure *failure) {
     return fail_errno(failure, errno, "moving a file into place", commit->walk.path);
 }
 
-static int go_through(
+static int visit_entry(void *context, struct failure *failure) {
+    struct commit *commit = context;
+    if (strncmp(commit->walk.path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0) {
+        return 0;
+    }
+    return commit->visit(commit, failure) == 0 ? pace_step(&commit->pace, 1, 0, failure) : -1;
+}
+
+static int visit_staged(
     struct commit *commit, int (*visit)(struct commit *commit, struct failure *failure), struct failure *failure) {
     int fd = beneath_open(commit->staging, "", O_RDONLY);
     if (fd < 0) {
         return fail_errno(failure, errno, "opening the staging folder", NULL);
     }
-    int result = walk_open(&commit->walk, commit->staging, "", fd, failure);
-    while (result == 0) {
-        enum walk_step step = walk_next(&commit->walk, failure);
-        if (step == WALK_END) {
-            break;
-        }
-        if (step == WALK_FAILED) {
-            result = -1;
-        }
-        if (step != WALK_ENTRY || strncmp(commit->walk.path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0) {
-            continue;
-        }
-        result = visit(commit, failure);
-        if (result == 0) {
-            result = pace_step(&commit->pace, 1, 0, failure);
-        }
-    }
-    walk_close(&commit->walk);
-    if (commit->folder >= 0) {
-        close(commit->folder);
-    }
-    commit->folder = -1;
+    commit->visit = visit;
+    int result = walk_each(&commit->walk, commit->staging, "", fd, visit_entry, commit, failure);
+    close_fd(&commit->folder.folder);
     return result;
 }
 
-/* The target's own folder keeps its mode, but may need another one meanwhile. */
-static int note_target(struct commit *commit, struct failure *failure) {
+/* The target's own folder keeps its mode, but may need another one during the moves. */
+static int journal_target(struct commit *commit, struct failure *failure) {
     struct stat status;
     if (fstat(commit->target, &status) != 0) {
-        return fail_errno(failure, errno, "looking at the target", NULL);
+        return fail_errno(failure, errno, "reading the target's status", NULL);
     }
     if ((status.st_mode & 0300) == 0300) {
         return 0;
@@ -236,53 +219,50 @@ static int note_target(struct commit *commit, struct failure *failure) {
     return journal_add(&commit->journal, &commit->entry, failure);
 }
 
-static int open_up_folder(int root, const char *path, struct failure *failure) {
-    char folder[PATH_LONGEST + 1];
-    size_t length = 0;
-    const char *base = beneath_base(path, &length);
+static int make_folder_writable(int root, const char *path, struct failure *failure) {
+    const char *base = NULL;
     struct stat status;
-    memcpy(folder, path, length);
-    folder[length] = '\0';
-    int parent = beneath_open(root, folder, O_PATH);
+    int parent = beneath_open_parent(root, path, O_PATH, &base);
     int result = 0;
-    if (parent >= 0 && path[0] == '\0') {
+    if (path[0] == '\0') {
         base = ".";
     }
     if (parent < 0 || fstatat(parent, base, &status, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno != ENOENT) {
-            result = fail_errno(failure, errno, "opening up a folder", path);
+            result = fail_errno(failure, errno, "making a folder writable", path);
         }
     } else if (S_ISDIR(status.st_mode) && (status.st_mode & 0700) != 0700) {
-        /* A folder of somebody else's: whether it can be written to shows when that is tried. */
+        /* A folder of another user: the attempt to write to it shows whether that is permitted. */
         if (fchmodat(parent, base, (status.st_mode & 07777) | 0700, AT_SYMLINK_NOFOLLOW) != 0 && errno != EPERM) {
-            result = fail_errno(failure, errno, "opening up a folder", path);
+            result = fail_errno(failure, errno, "making a folder writable", path);
         }
     }
-    if (parent >= 0) {
-        close(parent);
-    }
+    close_fd(&parent);
     return result;
 }
 
-/* Folders without write permission get it for the time of the moves, on both sides; parents first. */
-static int open_up(struct commit *commit, struct failure *failure) {
+/*
+ * Gives folders without write permission that permission during the moves, on both sides, parents
+ * first.
+ */
+static int make_writable(struct commit *commit, struct failure *failure) {
     uint64_t position = 0;
     for (;;) {
         int got = journal_next(&commit->journal, &position, &commit->entry, failure);
         if (got <= 0) {
             return got;
         }
-        if (commit->entry.path[0] != '\0' && open_up_folder(commit->staging, commit->entry.path, failure) != 0) {
+        if (commit->entry.path[0] != '\0' && make_folder_writable(commit->staging, commit->entry.path, failure) != 0) {
             return -1;
         }
-        if (open_up_folder(commit->target, commit->entry.path, failure) != 0) {
+        if (make_folder_writable(commit->target, commit->entry.path, failure) != 0) {
             return -1;
         }
     }
 }
 
-/* What the folders become, the deepest first. */
-static int settle(struct commit *commit, struct failure *failure) {
+/* Applies the final attributes of folders, the deepest first. */
+static int apply_journal(struct commit *commit, struct failure *failure) {
     const struct journal_entry *entry = &commit->entry;
     uint64_t position = journal_end(&commit->journal);
     for (;;) {
@@ -300,12 +280,9 @@ static int settle(struct commit *commit, struct failure *failure) {
         if (result == 0 && entry->has_time) {
             result = futimens(fd, times);
         }
-        int error = errno;
-        if (fd >= 0) {
-            close(fd);
-        }
+        close_fd(&fd);
         if (result != 0) {
-            return fail_errno(failure, error, "setting a folder's mode and time", entry->path);
+            return fail_errno(failure, errno, "setting a folder's mode and time", entry->path);
         }
         if (pace_step(&commit->pace, 1, 0, failure) != 0) {
             return -1;
@@ -314,19 +291,17 @@ static int settle(struct commit *commit, struct failure *failure) {
 }
 
 /*
- * Folders of the target may need room for what is moved into them, and past the commit's mark there is no way back: so
- * the room is taken before, and given free right before the moves.
+ * Reserves room that folders of the target may need for the moves, since a marked commit cannot be
+ * undone. The room is freed right before the moves.
  */
-static int reserve(const struct commit *commit, struct failure *failure) {
+static int reserve_room(const struct commit *commit, struct failure *failure) {
     int file = unnamed_file(commit->staging);
-    int error = file < 0 ? errno : posix_fallocate(file, 0, (off_t)(RESERVE_LEAST + 2 * commit->moving));
+    int error = file < 0 ? errno : posix_fallocate(file, 0, (off_t)(RESERVE_MIN + 2 * commit->moving));
     if (file >= 0 && error != ENOSPC && error != EDQUOT) {
         return file;
     }
-    if (file >= 0) {
-        close(file);
-    }
-    return error != ENOSPC && error != EDQUOT ? -1 : fail_errno(failure, error, "reserving room for a commit", NULL);
+    close_fd(&file);
+    return error != ENOSPC && error != EDQUOT ? -1 : fail_errno(failure, error, "reserving space for a commit", NULL);
 }
 
 static int run(struct commit *commit, bool resumed, int (*ready)(void *context, struct failure *failure), void *context,
@@ -334,34 +309,35 @@ static int run(struct commit *commit, bool resumed, int (*ready)(void *context, 
     if (journal_open(&commit->journal, commit->staging, failure) != 0) {
         return -1;
     }
-    /* A journal means that the moves may have begun: the target has been opened up before, and may have to be again. */
-    if (commit->journal.found && open_up(commit, failure) != 0) {
+    /*
+     * If a journal exists, the moves may have begun. The target was made writable then, and may
+     * have to be made writable again.
+     */
+    if (commit->journal.found && make_writable(commit, failure) != 0) {
         return -1;
     }
-    if (!commit->journal.found && note_target(commit, failure) != 0) {
+    if (!commit->journal.found && journal_target(commit, failure) != 0) {
         return -1;
     }
-    if (go_through(commit, check_entry, failure) != 0) {
+    if (visit_staged(commit, check_entry, failure) != 0) {
         return -1;
     }
     if (!commit->journal.found && journal_save(&commit->journal, failure) != 0) {
         return -1;
     }
-    int reserved = resumed ? -1 : reserve(commit, failure);
+    int reserved = resumed ? -1 : reserve_room(commit, failure);
     int result = failure->code != NULL || (ready != NULL && ready(context, failure) != 0) ? -1 : 0;
-    if (reserved >= 0) {
-        close(reserved);
-    }
+    close_fd(&reserved);
     if (result != 0) {
         return -1;
     }
-    if (open_up(commit, failure) != 0) {
+    if (make_writable(commit, failure) != 0) {
         return -1;
     }
-    if (go_through(commit, move_entry, failure) != 0) {
+    if (visit_staged(commit, move_entry, failure) != 0) {
         return -1;
     }
-    return settle(commit, failure);
+    return apply_journal(commit, failure);
 }
 
 int commit_tree(int staging, int target, bool resumed, int (*ready)(void *context, struct failure *failure),
@@ -372,7 +348,7 @@ int commit_tree(int staging, int target, bool resumed, int (*ready)(void *contex
     }
     commit->staging = staging;
     commit->target = target;
-    commit->folder = -1;
+    commit->folder.folder = -1;
     pace_begin(&commit->pace, progress, context);
     int result = run(commit, resumed, ready, context, failure);
     journal_close(&commit->journal);

@@ -1,5 +1,7 @@
-/* Copying a tree inside a pod: by reflink where the file system can, else inside the kernel, else by reading and
- * writing. */
+/*
+ * Copies a tree within a pod: by reflink if the file system supports it, else inside the kernel,
+ * else by reading and writing.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,42 +12,45 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "volume/links.h"
 #include "volume/pace.h"
+#include "volume/source.h"
 #include "volume/tree_writer.h"
 #include "volume/volume.h"
 #include "volume/walk.h"
 
 #define BUFFER_SIZE (256u * 1024u)
-/* Between two looks at the clock. */
+/* Between two reads of the clock. */
 #define PIECE_SIZE (8 * 1024 * 1024)
 
 struct copying {
-    struct tree_writer place;
+    struct tree_writer writer;
     struct links links;
     struct walk walk;
     struct pace pace;
     struct tree_stats *stats;
-    bool no_clone;      /* refused once by this pair of file systems */
-    bool no_copy_range; /* the same */
-    size_t path_longest; /* below the target */
+    bool no_clone;      /* refused once for this pair of file systems */
+    bool no_copy_range; /* refused once for this pair of file systems */
+    size_t path_max; /* of a path below the target */
+    size_t prefix;       /* length of the part of walk paths above the source */
     uint8_t *buffer;
-    char first[LINKS_NAME_LONGEST + 1];
-    char target[PATH_LONGEST + 1];
+    char first[LINKS_NAME_MAX + 1];
+    char target[PATH_LENGTH_MAX + 1];
 };
 
 static int fail_source(struct failure *failure, int error, const char *path) {
-    if (error == ENOENT || error == ELOOP || error == ENOTDIR || error == ENXIO || error == EINVAL) {
-        return fail_path(failure, "FILE_CHANGED", error, "a file changed while it was copied", path);
-    }
-    return fail_errno(failure, error, "reading a file", path);
+    return source_fail(failure, error, "a file changed while it was copied", path);
 }
 
 static struct tree_attributes attributes_of(const struct stat *status) {
     return (struct tree_attributes){.mode = status->st_mode & 01777, .uid = -1, .gid = -1, .mtime = status->st_mtim};
 }
 
-/* Copies at most `length` bytes at both files' `offset`; the number copied, 0 at the source's end, -1 with errno. */
+/*
+ * Copies at most `length` bytes at `offset` of both files. Returns the number of bytes, 0 at the
+ * end of the source, -1 with errno.
+ */
 static ssize_t copy_piece(struct copying *copying, int from, int to, off_t offset, size_t length) {
     if (!copying->no_copy_range) {
         loff_t in = offset;
@@ -58,16 +63,7 @@ static ssize_t copy_piece(struct copying *copying, int from, int to, off_t offse
         copying->no_copy_range = true;
     }
     ssize_t count = pread(from, copying->buffer, length < BUFFER_SIZE ? length : BUFFER_SIZE, offset);
-    for (ssize_t done = 0; done < count;) {
-        ssize_t part = pwrite(to, copying->buffer + done, (size_t)(count - done), offset + done);
-        if (part < 0 && errno != EINTR) {
-            return -1;
-        }
-        if (part > 0) {
-            done += part;
-        }
-    }
-    return count;
+    return count < 0 || pwrite_all(to, copying->buffer, (size_t)count, (uint64_t)offset) == 0 ? count : -1;
 }
 
 static int copy_range(
@@ -92,7 +88,7 @@ static int copy_range(
     return 0;
 }
 
-/* Only the parts that hold data, so that holes stay holes. */
+/* Copies only the parts with data, so that holes remain. */
 static int copy_sparse(
     struct copying *copying, int from, int to, off_t size, const char *path, struct failure *failure) {
     off_t at = 0;
@@ -140,23 +136,14 @@ static int copy_content(
     return copy_range(copying, from, to, 0, status->st_size, path, failure);
 }
 
-/* One that has grown was cut at its size; see pack.c. */
+/* A file that has grown is truncated at its earlier size; see source_overwritten. */
 static int check_unchanged(int from, const struct stat *before, const char *path, struct failure *failure) {
     struct stat status;
     if (fstat(from, &status) != 0) {
         return fail_source(failure, errno, path);
     }
-    bool written = status.st_mtim.tv_sec != before->st_mtim.tv_sec || status.st_mtim.tv_nsec != before->st_mtim.tv_nsec;
-    if (!written || status.st_size > before->st_size) {
-        return 0;
-    }
-    return fail_path(failure, "FILE_CHANGED", 0, "a file was written to while it was copied", path);
-}
-
-/* 1: a second name of a file or link, whose first is in `copying->first`. 0: another. -1. */
-static int see_link(struct copying *copying, const struct stat *status, const char *to_path, struct failure *failure) {
-    return status->st_nlink > 1
-               ? links_see(&copying->links, status->st_dev, status->st_ino, to_path, copying->first, failure)
+    return source_overwritten(&status, &before->st_mtim, before->st_size)
+               ? fail_path(failure, "FILE_CHANGED", 0, "a file was written to while it was copied", path)
                : 0;
 }
 
@@ -169,12 +156,12 @@ static int copy_opened(
     if (!S_ISREG(status.st_mode)) {
         return fail_source(failure, EINVAL, path);
     }
-    int seen = see_link(copying, &status, to_path, failure);
+    int seen = links_add(&copying->links, &status, to_path, copying->first, failure);
     if (seen != 0) {
-        return seen < 0 ? -1 : tree_hard_link(&copying->place, to_path, copying->first, failure);
+        return seen < 0 ? -1 : tree_hard_link(&copying->writer, to_path, copying->first, failure);
     }
     struct tree_attributes attributes = attributes_of(&status);
-    int to = tree_file(&copying->place, to_path, &attributes, failure);
+    int to = tree_file(&copying->writer, to_path, &attributes, failure);
     if (to < 0) {
         return -1;
     }
@@ -208,18 +195,18 @@ static int copy_symlink(struct copying *copying, int folder, const char *name, c
         return fail_path(failure, "IO_ERROR", ENAMETOOLONG, "reading a symbolic link", path);
     }
     copying->target[length] = '\0';
-    int seen = see_link(copying, &status, to_path, failure);
+    int seen = links_add(&copying->links, &status, to_path, copying->first, failure);
     if (seen != 0) {
-        return seen < 0 ? -1 : tree_hard_link(&copying->place, to_path, copying->first, failure);
+        return seen < 0 ? -1 : tree_hard_link(&copying->writer, to_path, copying->first, failure);
     }
     struct tree_attributes attributes = attributes_of(&status);
-    return tree_symlink(&copying->place, to_path, copying->target, &attributes, failure);
+    return tree_symlink(&copying->writer, to_path, copying->target, &attributes, failure);
 }
 
 static int copy_folder(struct copying *copying, int folder, const char *name, const char *path, const char *to_path,
     struct failure *failure) {
     struct stat status;
-    int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open_folder(folder, name);
     if (fd < 0) {
         return fail_source(failure, errno, path);
     }
@@ -229,7 +216,7 @@ static int copy_folder(struct copying *copying, int folder, const char *name, co
         return -1;
     }
     struct tree_attributes attributes = attributes_of(&status);
-    if (tree_folder(&copying->place, to_path, &attributes, failure) == 0) {
+    if (tree_folder(&copying->writer, to_path, &attributes, failure) == 0) {
         return walk_enter(&copying->walk, fd, failure);
     }
     close(fd);
@@ -240,9 +227,9 @@ static int copy_entry(struct copying *copying, int folder, const char *name, uns
     const char *to_path, struct failure *failure) {
     struct stat status;
     if (strncmp(to_path, JOURNAL_NAME, strlen(JOURNAL_NAME)) == 0) {
-        return fail_path(failure, "UNSUPPORTED_ENTRY", 0, "a file has a name that is reserved", path);
+        return fail_path(failure, "UNSUPPORTED_ENTRY", 0, "a file has a reserved name", path);
     }
-    if (strlen(to_path) > copying->path_longest) {
+    if (strlen(to_path) > copying->path_max) {
         return fail_path(failure, "UNSUPPORTED_ENTRY", ENAMETOOLONG, "a path would be longer than 4095 bytes", path);
     }
     if (type == DT_UNKNOWN) {
@@ -263,12 +250,9 @@ static int copy_entry(struct copying *copying, int folder, const char *name, uns
 }
 
 static int copy_single(struct copying *copying, int root, const char *path, struct failure *failure) {
-    char folder_path[PATH_LONGEST + 1];
-    size_t length = 0;
-    const char *base = beneath_base(path, &length);
+    char folder_path[PATH_LENGTH_MAX + 1];
+    const char *base = path_split(path, folder_path);
     struct stat status;
-    memcpy(folder_path, path, length);
-    folder_path[length] = '\0';
     int folder = folder_open(root, folder_path, NULL, failure);
     if (folder < 0) {
         return -1;
@@ -283,44 +267,26 @@ static int copy_single(struct copying *copying, int root, const char *path, stru
     return result;
 }
 
-static int copy_below(struct copying *copying, int root, const char *path, int folder, struct failure *failure) {
-    size_t prefix = path[0] == '\0' ? 0 : strlen(path) + 1;
-    int result = walk_open(&copying->walk, root, path, folder, failure);
-    while (result == 0) {
-        enum walk_step step = walk_next(&copying->walk, failure);
-        if (step == WALK_END) {
-            break;
-        }
-        if (step == WALK_FAILED) {
-            result = -1;
-        }
-        if (step != WALK_ENTRY) {
-            continue;
-        }
-        const struct walk *walk = &copying->walk;
-        result = copy_entry(copying, walk->folder, walk->name, walk->type, walk->path, walk->path + prefix, failure);
-    }
-    walk_close(&copying->walk);
-    return result;
+static int copy_walked(void *context, struct failure *failure) {
+    struct copying *copying = context;
+    const struct walk *walk = &copying->walk;
+    const char *to_path = walk->path + copying->prefix;
+    return copy_entry(copying, walk->folder, walk->name, walk->type, walk->path, to_path, failure);
 }
 
 static int copy_at(struct copying *copying, int root, const char *path, struct failure *failure) {
-    int folder = beneath_open(root, path, O_RDONLY);
-    if (folder < 0 && (errno == ENOTDIR || errno == ELOOP)) {
-        return copy_single(copying, root, path, failure);
-    }
-    if (folder < 0 && errno == ENOENT) {
-        return fail_path(failure, "FILE_NOT_FOUND", errno, "reading a folder", path);
-    }
+    bool single;
+    int folder = source_open(root, path, &single, failure);
     if (folder < 0) {
-        return fail_errno(failure, errno, "reading a folder", path);
+        return single ? copy_single(copying, root, path, failure) : -1;
     }
-    return copy_below(copying, root, path, folder, failure);
+    copying->prefix = path[0] == '\0' ? 0 : strlen(path) + 1;
+    return walk_each(&copying->walk, root, path, folder, copy_walked, copying, failure);
 }
 
 int copy_tree(int from, const char *path, const struct copy_target *to, progress_fn progress, void *context,
     struct tree_stats *stats, struct failure *failure) {
-    char normal[PATH_LONGEST + 1];
+    char normal[PATH_LENGTH_MAX + 1];
     if (path_normal(path, normal, sizeof normal, failure) != 0) {
         return -1;
     }
@@ -328,21 +294,21 @@ int copy_tree(int from, const char *path, const struct copy_target *to, progress
     uint8_t *buffer = malloc(BUFFER_SIZE);
     int result = copying == NULL || buffer == NULL ? fail(failure, "IO_ERROR", "no memory for copying") : 0;
     if (result == 0) {
-        result = tree_open(&copying->place, to->folder, false, failure);
+        result = tree_open(&copying->writer, to->folder, false, failure);
     }
     if (result == 0) {
         copying->buffer = buffer;
         copying->stats = stats;
         *stats = (struct tree_stats){0};
         links_open(&copying->links, to->folder);
-        copying->path_longest = path_room(to->path);
+        copying->path_max = path_room(to->path);
         pace_begin(&copying->pace, progress, context);
         result = copy_at(copying, from, normal, failure);
         if (result == 0) {
-            result = tree_finish(&copying->place, failure);
+            result = tree_finish(&copying->writer, failure);
         }
         links_close(&copying->links);
-        tree_close(&copying->place);
+        tree_close(&copying->writer);
     }
     free(buffer);
     free(copying);

@@ -1,6 +1,6 @@
 /*
- * Removing all that a folder holds. Depth costs nothing: what lies deeper than a few levels is moved to the top, and
- * removed from there in the next round.
+ * Removes all content of a folder. The depth is unlimited: folders below a few levels are moved to
+ * the top and removed from there in the next round.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,26 +16,29 @@
 #include "volume/volume.h"
 
 #define LEVELS 24
-/* Rounds in which nothing could be removed although the folder isn't empty: somebody else keeps on filling it. */
-#define VAIN_ROUNDS 100
+/*
+ * The limit of consecutive rounds that remove nothing from a non-empty folder, since another
+ * process keeps filling it.
+ */
+#define IDLE_ROUNDS_MAX 100
 
 struct level {
     DIR *folder;
     uint64_t removed; /* in this round */
-    int vain;
+    int idle_rounds;
     char name[256]; /* in the level above */
 };
 
 struct emptying {
     struct level levels[LEVELS];
-    size_t depth; /* of the current level; 0 is the folder itself */
+    size_t depth; /* the current level; 0 is the folder itself */
     uint64_t moved;
     struct pace pace;
     struct failure *failure;
 };
 
-static int failed(struct emptying *work, int error, const char *doing, const char *name) {
-    char path[PATH_LONGEST + 1] = "";
+static int fail_at(struct emptying *work, int error, const char *doing, const char *name) {
+    char path[PATH_LENGTH_MAX + 1] = "";
     size_t length = 0;
     for (size_t i = 1; i <= work->depth + 1; i++) {
         const char *part = i <= work->depth ? work->levels[i].name : name;
@@ -48,27 +51,14 @@ static int failed(struct emptying *work, int error, const char *doing, const cha
     return fail_errno(work->failure, error, doing, path);
 }
 
-/* The owner may always change the mode; `.` needs no permission on the folder above. */
-static int let_in(int folder) {
-    return fchmod(folder, 0700);
-}
-
-/* Opens a folder to be emptied, and gives its owner the permissions to do so. */
-static int open_folder(int parent, const char *name) {
-    int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(parent, name, flags);
-    if (fd < 0 && errno == EACCES && fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW) == 0) {
-        fd = openat(parent, name, flags);
-    }
-    return fd;
-}
-
 static int push(struct emptying *work, int fd, const char *name) {
     struct level *level = &work->levels[work->depth];
     struct stat status;
-    /* Root needs no mode, but root without capabilities does: so it is the mode that counts, and not who runs. */
+    /*
+     * Root bypasses modes, but not without capabilities: so the mode decides, and not the user id.
+     */
     if (work->depth > 0 && fstat(fd, &status) == 0 && (status.st_mode & 0700) != 0700) {
-        (void)let_in(fd);
+        (void)fchmod(fd, 0700);
     }
     *level = (struct level){.folder = fdopendir(fd)};
     snprintf(level->name, sizeof level->name, "%s", name);
@@ -80,10 +70,10 @@ static int push(struct emptying *work, int fd, const char *name) {
     if (work->depth > 0) {
         work->depth--;
     }
-    return failed(work, error, "listing a folder", name);
+    return fail_at(work, error, "listing a folder", name);
 }
 
-/* Moves a folder that lies too deep next to the first level. */
+/* Moves a folder that is too deep next to the first level. */
 static int move_up(struct emptying *work, int parent, const char *name) {
     int top = dirfd(work->levels[0].folder);
     for (int attempt = 0; attempt < 1000; attempt++) {
@@ -100,25 +90,25 @@ static int move_up(struct emptying *work, int parent, const char *name) {
             break;
         }
     }
-    return failed(work, errno, "moving a folder that is to be removed", name);
+    return fail_at(work, errno, "moving a folder that is to be removed", name);
 }
 
-/* A folder that isn't empty, or whose emptiness is not known. */
+/* Enters a folder that is not known to be empty. */
 static int descend(struct emptying *work, int parent, const char *name) {
     if (work->depth + 1 == LEVELS) {
         work->levels[work->depth].removed++;
         return move_up(work, parent, name);
     }
-    int fd = open_folder(parent, name);
+    int fd = folder_open_forced(parent, name);
     if (fd < 0) {
-        return errno == ENOENT ? 0 : failed(work, errno, "opening a folder that is to be removed", name);
+        return errno == ENOENT ? 0 : fail_at(work, errno, "opening a folder that is to be removed", name);
     }
     work->depth++;
     return push(work, fd, name);
 }
 
-/* Removes an entry, or goes into it. */
-static int take_away(struct emptying *work, const struct dirent *entry) {
+/* Removes an entry, or enters it. */
+static int remove_entry(struct emptying *work, const struct dirent *entry) {
     struct level *level = &work->levels[work->depth];
     int parent = dirfd(level->folder);
     const char *name = entry->d_name;
@@ -128,7 +118,7 @@ static int take_away(struct emptying *work, const struct dirent *entry) {
             return pace_step(&work->pace, 1, 0, work->failure);
         }
         if (errno != EISDIR && !(errno == EPERM && entry->d_type == DT_UNKNOWN)) {
-            return failed(work, errno, "removing a file", name);
+            return fail_at(work, errno, "removing a file", name);
         }
     }
     if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) {
@@ -136,13 +126,15 @@ static int take_away(struct emptying *work, const struct dirent *entry) {
         return pace_step(&work->pace, 1, 0, work->failure);
     }
     if (errno != ENOTEMPTY && errno != EEXIST) {
-        return failed(work, errno, "removing a folder", name);
+        return fail_at(work, errno, "removing a folder", name);
     }
     return descend(work, parent, name);
 }
 
-/* The current level has been gone through: another round, or up. 1 where all is done. */
-static int end_round(struct emptying *work) {
+/*
+ * Starts another round at the end of a listing, or returns to the level above. 1 if all is removed.
+ */
+static int end_listing(struct emptying *work) {
     struct level *level = &work->levels[work->depth];
     if (work->depth > 0) {
         const char *name = level->name;
@@ -156,16 +148,16 @@ static int end_round(struct emptying *work) {
         if (errno != ENOTEMPTY && errno != EEXIST) {
             int error = errno;
             work->depth--;
-            int result = failed(work, error, "removing a folder", name);
+            int result = fail_at(work, error, "removing a folder", name);
             work->depth++;
             return result;
         }
     } else if (level->removed == 0) {
         return 1;
     }
-    level->vain = level->removed == 0 ? level->vain + 1 : 0;
-    if (level->vain > VAIN_ROUNDS) {
-        return failed(work, EBUSY, "removing a folder that is being filled", "");
+    level->idle_rounds = level->removed == 0 ? level->idle_rounds + 1 : 0;
+    if (level->idle_rounds > IDLE_ROUNDS_MAX) {
+        return fail_at(work, EBUSY, "removing a folder that is being filled", "");
     }
     level->removed = 0;
     rewinddir(level->folder);
@@ -177,15 +169,15 @@ static int step(struct emptying *work) {
     errno = 0;
     const struct dirent *entry = readdir(level->folder);
     if (entry == NULL && errno != 0) {
-        return failed(work, errno, "listing a folder", "");
+        return fail_at(work, errno, "listing a folder", "");
     }
     if (entry == NULL) {
-        return end_round(work);
+        return end_listing(work);
     }
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
         return 0;
     }
-    return take_away(work, entry);
+    return remove_entry(work, entry);
 }
 
 int empty_folder(int folder, progress_fn progress, void *context, struct failure *failure) {
@@ -201,8 +193,8 @@ int empty_folder(int folder, progress_fn progress, void *context, struct failure
     if (result != 0 && fd >= 0) {
         close(fd);
     }
-    /* The folder itself stays, with the mode that it has. */
-    bool barred = result == 0 && (status.st_mode & 0300) != 0300 && fchmod(fd, status.st_mode | 0700) == 0;
+    /* The folder itself keeps its mode. */
+    bool restricted = result == 0 && (status.st_mode & 0300) != 0300 && fchmod(fd, status.st_mode | 0700) == 0;
     if (result == 0) {
         result = push(work, fd, "");
     }
@@ -210,7 +202,7 @@ int empty_folder(int folder, progress_fn progress, void *context, struct failure
     while (result == 0) {
         result = step(work);
     }
-    if (barred && pushed) {
+    if (restricted && pushed) {
         (void)fchmod(dirfd(work->levels[0].folder), status.st_mode & 07777);
     }
     if (pushed) {

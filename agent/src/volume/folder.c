@@ -1,41 +1,39 @@
-/* The folders that paths in a volume name: opened, made, and taken back. */
+/* Opens, creates and removes the folders that a path in a volume names. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "volume/beneath.h"
 #include "volume/volume.h"
 
-/* Gives the folder exactly 0755 (and the set-gid bit that it may inherit), whatever the umask is. */
-static int set_mode(int parent, const char *name) {
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+/* Sets exactly 0755 (and an inherited set-gid bit), independent of the umask. */
+static int set_created_mode(int parent, const char *name) {
+    int fd = open_folder(parent, name);
     struct stat status;
     int result = fd < 0 ? -1 : fstat(fd, &status);
     if (result == 0 && (status.st_mode & 0777) != 0755) {
         result = fchmod(fd, 0755 | (status.st_mode & S_ISGID));
     }
-    int error = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    errno = error;
+    close_fd(&fd);
     return result;
 }
 
-/* Opens the folder `name` of the folder `parent`, which is as long as `length` of the path; makes it where it is
- * missing. -1 with errno. */
-static int step(int parent, const char *name, size_t length, struct folders_made *made) {
+/* A beneath_step_fn that creates a missing folder. */
+static int create_step(void *context, int parent, const char *name, const char *prefix) {
+    struct folders_created *made = context;
+    size_t length = name == prefix ? 0 : (size_t)(name - prefix) - 1;
     struct stat status;
     if (fstat(parent, &status) != 0) {
         return -1;
     }
     if (mkdirat(parent, name, 0755) == 0) {
         if (!made->any) {
-            *made = (struct folders_made){true, length, status.st_mtim};
+            *made = (struct folders_created){true, length, status.st_mtim};
         }
-        if (set_mode(parent, name) != 0) {
+        if (set_created_mode(parent, name) != 0) {
             return -1;
         }
     } else if (errno != EEXIST) {
@@ -44,78 +42,51 @@ static int step(int parent, const char *name, size_t length, struct folders_made
     return beneath_open(parent, name, O_PATH);
 }
 
-static int fail_make(int error, const char *path, struct failure *failure) {
+static int fail_create(int error, const char *path, struct failure *failure) {
     if (error == ENOTDIR) {
-        return fail_path(failure, "PATH_CONFLICT", error, "a folder is wanted where a file is", path);
+        return fail_path(failure, "PATH_CONFLICT", error, "a path leads through a file", path);
     }
     if (error == ELOOP) {
         return fail_path(failure, "UNSAFE_PATH", error, "a path leads through a symbolic link", path);
     }
-    return fail_errno(failure, error, "making a folder", path);
+    return fail_errno(failure, error, "creating a folder", path);
 }
 
-static int make_folders(int root, const char *path, struct folders_made *made, struct failure *failure) {
-    char prefix[PATH_LONGEST + 1];
-    int parent = beneath_open(root, "", O_PATH);
-    if (parent < 0) {
-        return fail_errno(failure, errno, "opening a folder", path);
-    }
-    size_t parent_length = 0;
-    strcpy(prefix, path);
-    for (char *name = prefix; name != NULL;) {
-        char *slash = strchr(name, '/');
-        if (slash != NULL) {
-            *slash = '\0';
-        }
-        int next = step(parent, name, parent_length, made);
-        int error = errno;
-        close(parent);
-        if (next < 0) {
-            return fail_make(error, prefix, failure);
-        }
-        parent = next;
-        parent_length = strlen(prefix);
-        if (slash != NULL) {
-            *slash = '/';
-        }
-        name = slash == NULL ? NULL : slash + 1;
-    }
-    close(parent);
-    return 0;
+static int create_folders(int root, const char *path, struct folders_created *made, struct failure *failure) {
+    char prefix[PATH_LENGTH_MAX + 1];
+    return beneath_each(root, path, prefix, create_step, made) == 0 ? 0 : fail_create(errno, prefix, failure);
 }
 
-/* Removes the folder `path`, and gives its parent the time `mtime` where that is not NULL. What is missing is removed.
+/*
+ * Removes the folder `path`, and restores the mtime of its parent unless `mtime` is NULL. Returns
+ * true if the folder does not exist either.
  */
-static bool take_back(int root, const char *path, const struct timespec *mtime) {
-    char folder[PATH_LONGEST + 1];
-    size_t length = 0;
-    const char *base = beneath_base(path, &length);
-    memcpy(folder, path, length);
-    folder[length] = '\0';
-    int parent = beneath_open(root, folder, O_RDONLY);
+static bool remove_created(int root, const char *path, const struct timespec *mtime) {
+    const char *base = NULL;
+    int parent = beneath_open_parent(root, path, O_RDONLY, &base);
     if (parent < 0) {
         return errno == ENOENT;
     }
-    bool gone = unlinkat(parent, base, AT_REMOVEDIR) == 0 || errno == ENOENT;
-    if (gone && mtime != NULL) {
+    bool removed = unlinkat(parent, base, AT_REMOVEDIR) == 0 || errno == ENOENT;
+    if (removed && mtime != NULL) {
         struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, *mtime};
         (void)futimens(parent, times);
     }
     close(parent);
-    return gone;
+    return removed;
 }
 
-void folder_unmake(int root, const char *path, struct folders_made *made) {
-    char prefix[PATH_LONGEST + 1];
+void folder_remove_created(int root, const char *path, struct folders_created *made) {
+    char prefix[PATH_LENGTH_MAX + 1], parent[PATH_LENGTH_MAX + 1];
     if (!made->any) {
         return;
     }
     strcpy(prefix, path);
     for (;;) {
-        size_t length = 0;
-        beneath_base(prefix, &length);
+        path_split(prefix, parent);
+        size_t length = strlen(parent);
         bool last = length <= made->kept;
-        if (!take_back(root, prefix, last ? &made->mtime : NULL) || last) {
+        if (!remove_created(root, prefix, last ? &made->mtime : NULL) || last) {
             break;
         }
         prefix[length] = '\0';
@@ -123,17 +94,25 @@ void folder_unmake(int root, const char *path, struct folders_made *made) {
     made->any = false;
 }
 
-int folder_open(int root, const char *path, struct folders_made *made, struct failure *failure) {
-    if (made != NULL) {
-        *made = (struct folders_made){0};
+int folder_open_forced(int parent, const char *name) {
+    int fd = open_folder(parent, name);
+    if (fd < 0 && errno == EACCES && fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW) == 0) {
+        fd = open_folder(parent, name);
     }
-    if (strlen(path) > PATH_LONGEST) {
+    return fd;
+}
+
+int folder_open(int root, const char *path, struct folders_created *made, struct failure *failure) {
+    if (made != NULL) {
+        *made = (struct folders_created){0};
+    }
+    if (strlen(path) > PATH_LENGTH_MAX) {
         return fail_path(failure, "UNSAFE_PATH", 0, "a path is longer than 4095 bytes", path);
     }
     int fd = beneath_open(root, path, O_RDONLY);
     if (fd < 0 && errno == ENOENT && made != NULL) {
-        if (make_folders(root, path, made, failure) != 0) {
-            folder_unmake(root, path, made);
+        if (create_folders(root, path, made, failure) != 0) {
+            folder_remove_created(root, path, made);
             return -1;
         }
         fd = beneath_open(root, path, O_RDONLY);
@@ -148,8 +127,8 @@ int folder_open(int root, const char *path, struct folders_made *made, struct fa
         return fail_path(failure, "UNSAFE_PATH", errno, "a path leads through a symbolic link", path);
     }
     if (errno == ENOTDIR) {
-        return fail_path(failure, made != NULL ? "PATH_CONFLICT" : "FILE_NOT_FOUND", errno,
-            "a folder is wanted where a file is", path);
+        return fail_path(
+            failure, made != NULL ? "PATH_CONFLICT" : "FILE_NOT_FOUND", errno, "a path leads through a file", path);
     }
     return fail_errno(failure, errno, "opening a folder", path);
 }

@@ -8,18 +8,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "volume/tree_writer.h"
 #include "volume/volume.h"
 
 #define NEW_NAME JOURNAL_NAME ".new"
 
-/* A record is its head, the path, and its whole length again, so that it can be read from behind. */
+/* A record is its head, the path and its total length, so that records can be read backwards. */
 struct head {
     uint32_t length; /* of the path */
     uint32_t mode;
     int64_t seconds;
     int64_t nanoseconds; /* -1: no time */
 };
+
+static int fail_broken(struct failure *failure) {
+    return fail(failure, "IO_ERROR", "a commit's journal is broken");
+}
+
+static int fail_write(struct failure *failure) {
+    return fail_errno(failure, errno, "writing a commit's journal", NULL);
+}
 
 int journal_open(struct journal *journal, int staging, struct failure *failure) {
     struct stat status;
@@ -39,7 +48,7 @@ int journal_open(struct journal *journal, int staging, struct failure *failure) 
 }
 
 int journal_add(struct journal *journal, const struct journal_entry *entry, struct failure *failure) {
-    uint8_t record[sizeof(struct head) + PATH_LONGEST + sizeof(uint32_t)];
+    uint8_t record[sizeof(struct head) + PATH_LENGTH_MAX + sizeof(uint32_t)];
     struct head head = {
         .length = (uint32_t)strlen(entry->path),
         .mode = (uint32_t)entry->mode,
@@ -61,26 +70,21 @@ static int copy_records(const struct journal *journal, int file, struct failure 
         if (spool_read(&journal->records, at, buffer, part, failure) != 0) {
             return -1;
         }
-        for (size_t done = 0; done < part;) {
-            ssize_t count = write(file, buffer + done, part - done);
-            if (count < 0 && errno == EINTR) {
-                continue;
-            }
-            if (count <= 0) {
-                return fail_errno(failure, count < 0 ? errno : EIO, "writing a commit's journal", NULL);
-            }
-            done += (size_t)count;
+        if (write_all(file, buffer, part) != 0) {
+            return fail_write(failure);
         }
         at += part;
     }
     if (fsync(file) != 0) {
-        return fail_errno(failure, errno, "writing a commit's journal", NULL);
+        return fail_write(failure);
     }
     return 0;
 }
 
-/* Reads from the saved file from now on: some file systems keep an open file without a name in its folder, where it
- * would be taken for content. */
+/*
+ * Reads from the saved file from now on. Some file systems list an open unnamed file in its folder,
+ * where it would be taken for content.
+ */
 static int use_saved(struct journal *journal, struct failure *failure) {
     uint64_t end = journal_end(journal);
     int file = openat(journal->staging, JOURNAL_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -99,7 +103,7 @@ int journal_save(struct journal *journal, struct failure *failure) {
     }
     int file = openat(journal->staging, NEW_NAME, O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0) {
-        return fail_errno(failure, errno, "writing a commit's journal", NULL);
+        return fail_write(failure);
     }
     int result = copy_records(journal, file, failure);
     close(file);
@@ -107,10 +111,10 @@ int journal_save(struct journal *journal, struct failure *failure) {
         return -1;
     }
     if (renameat(journal->staging, NEW_NAME, journal->staging, JOURNAL_NAME) != 0) {
-        return fail_errno(failure, errno, "writing a commit's journal", NULL);
+        return fail_write(failure);
     }
     if (fsync(journal->staging) != 0) {
-        return fail_errno(failure, errno, "writing a commit's journal", NULL);
+        return fail_write(failure);
     }
     return journal->records.file >= 0 ? use_saved(journal, failure) : 0;
 }
@@ -119,7 +123,10 @@ uint64_t journal_end(const struct journal *journal) {
     return spool_length(&journal->records);
 }
 
-/* The record at `position`, checked: the file was in a volume's folder. Returns its length, or -1. */
+/*
+ * Reads and validates the record at `position`, since the file was in a volume's folder. Returns
+ * its length, or -1.
+ */
 static int64_t read_record(
     const struct journal *journal, uint64_t position, struct journal_entry *entry, struct failure *failure) {
     struct head head;
@@ -127,16 +134,16 @@ static int64_t read_record(
     if (spool_read(&journal->records, position, &head, sizeof head, failure) != 0) {
         return -1;
     }
-    if (head.length > PATH_LONGEST || head.nanoseconds >= 1000000000) {
-        return fail(failure, "IO_ERROR", "a commit's journal is broken");
+    if (head.length > PATH_LENGTH_MAX || head.nanoseconds >= 1000000000) {
+        return fail_broken(failure);
     }
     if (spool_read(&journal->records, position + sizeof head, entry->path, head.length, failure) != 0) {
         return -1;
     }
     entry->path[head.length] = '\0';
-    char normal[PATH_LONGEST + 1];
+    char normal[PATH_LENGTH_MAX + 1];
     if (path_normal(entry->path, normal, sizeof normal, &ignored) != 0 || strcmp(normal, entry->path) != 0) {
-        return fail(failure, "IO_ERROR", "a commit's journal is broken");
+        return fail_broken(failure);
     }
     entry->mode = (mode_t)(head.mode & 01777u);
     entry->has_time = head.nanoseconds >= 0;
@@ -165,20 +172,20 @@ int journal_previous(
         return 0;
     }
     if (*position < sizeof total) {
-        return fail(failure, "IO_ERROR", "a commit's journal is broken");
+        return fail_broken(failure);
     }
     if (spool_read(&journal->records, *position - sizeof total, &total, sizeof total, failure) != 0) {
         return -1;
     }
     if (total < sizeof(struct head) + sizeof total || total > *position) {
-        return fail(failure, "IO_ERROR", "a commit's journal is broken");
+        return fail_broken(failure);
     }
     int64_t length = read_record(journal, *position - total, entry, failure);
     if (length < 0) {
         return -1;
     }
     if ((uint64_t)length != total) {
-        return fail(failure, "IO_ERROR", "a commit's journal is broken");
+        return fail_broken(failure);
     }
     *position -= total;
     return 1;

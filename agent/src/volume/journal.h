@@ -1,5 +1,7 @@
-/* The folders whose modes and times commit_tree has to set at its end: kept in the staging folder, so that a second run
- * after a crash knows them. */
+/*
+ * The folders whose modes and times commit_tree sets at its end. The journal is in the staging
+ * folder, so that a second run after a crash can read it.
+ */
 #ifndef KW_JOURNAL_H
 #define KW_JOURNAL_H
 
@@ -13,24 +15,27 @@
 #include "volume/beneath.h"
 
 struct journal_entry {
-    mode_t mode; /* 01777; the set-gid bit stays as it is */
+    mode_t mode; /* 01777; the set-gid bit does not change */
     bool has_time;
     struct timespec mtime;
-    char path[PATH_LONGEST + 1];
+    char path[PATH_LENGTH_MAX + 1];
 };
 
 struct journal {
-    int staging; /* the caller's */
-    bool found; /* it was there already: a commit was cut short */
+    int staging; /* owned by the caller */
+    bool found; /* it existed already: an earlier commit was interrupted */
     struct spool records;
 };
 
-/* Reads the journal that a commit before has left in `staging`, if any. */
+/* Reads the journal of an earlier commit in `staging`, if any. */
 int journal_open(struct journal *journal, int staging, struct failure *failure);
 int journal_add(struct journal *journal, const struct journal_entry *entry, struct failure *failure);
-/* Makes it durable under its name; nothing is written where it is empty. */
+/* Makes the journal durable under its name; writes nothing if it is empty. */
 int journal_save(struct journal *journal, struct failure *failure);
-/* Going through it either way: `*position` starts at 0, or at journal_end. 1, 0 at the end, -1. */
+/*
+ * Iterate over the records in both directions. `*position` starts at 0, or at journal_end. Return
+ * 1, 0 at the end, or -1.
+ */
 int journal_next(
     const struct journal *journal, uint64_t *position, struct journal_entry *entry, struct failure *failure);
 int journal_previous(

@@ -1,15 +1,9 @@
 #include "volume/pace.h"
 
-#include <time.h>
-
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+#include "base/io.h"
 
 void pace_begin(struct pace *pace, progress_fn progress, void *context) {
-    *pace = (struct pace){.progress = progress, .context = context, .told_ms = now_ms()};
+    *pace = (struct pace){.progress = progress, .context = context, .reported_ms = steady_ms()};
 }
 
 int pace_step(struct pace *pace, uint64_t entries, uint64_t bytes, struct failure *failure) {
@@ -18,12 +12,12 @@ int pace_step(struct pace *pace, uint64_t entries, uint64_t bytes, struct failur
     if (pace->progress == NULL) {
         return 0;
     }
-    int64_t now = now_ms();
-    if (pace->entries - pace->told < 1000 && now - pace->told_ms < 100) {
+    int64_t now = steady_ms();
+    if (pace->entries - pace->reported < 1000 && now - pace->reported_ms < 100) {
         return 0;
     }
-    pace->told = pace->entries;
-    pace->told_ms = now;
+    pace->reported = pace->entries;
+    pace->reported_ms = now;
     return pace->progress(pace->context, pace->entries, pace->bytes) == 0
                ? 0
                : fail(failure, "CANCELLED", "the operation was cancelled");

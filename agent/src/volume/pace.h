@@ -1,4 +1,6 @@
-/* Tells how a long phase goes on: every 1000 entries or 100 ms, whatever comes first. */
+/*
+ * Limits progress reports of a long phase to one per 1000 entries or 100 ms, whichever comes first.
+ */
 #ifndef KW_PACE_H
 #define KW_PACE_H
 
@@ -9,12 +11,12 @@ struct pace {
     void *context;
     uint64_t entries;
     uint64_t bytes;
-    uint64_t told; /* entries at the last call */
-    int64_t told_ms;
+    uint64_t reported; /* entries at the last call */
+    int64_t reported_ms;
 };
 
 void pace_begin(struct pace *pace, progress_fn progress, void *context);
-/* Adds to the counts. -1 with CANCELLED where the callback wants an end. */
+/* Adds to the counts. Returns -1 with CANCELLED if the callback ends the phase. */
 int pace_step(struct pace *pace, uint64_t entries, uint64_t bytes, struct failure *failure);
 
 #endif

@@ -1,4 +1,4 @@
-/* Paths in a volume: their normal form. */
+/* The normal form of paths in a volume. */
 #include <string.h>
 
 #include "volume/beneath.h"
@@ -21,7 +21,7 @@ int path_normal(const char *path, char *normal, size_t capacity, struct failure 
             return fail_path(failure, "UNSAFE_PATH", 0, "a path must not contain a \"..\" component", path);
         }
         size_t slash = length > 0 ? 1 : 0;
-        if (size > PATH_LONGEST || length + slash + size > PATH_LONGEST || length + slash + size >= capacity) {
+        if (size > PATH_LENGTH_MAX || length + slash + size > PATH_LENGTH_MAX || length + slash + size >= capacity) {
             return fail_path(failure, "UNSAFE_PATH", 0, "a path is longer than 4095 bytes", path);
         }
         if (slash == 1) {
@@ -36,5 +36,5 @@ int path_normal(const char *path, char *normal, size_t capacity, struct failure 
 
 size_t path_room(const char *folder) {
     size_t length = folder == NULL || folder[0] == '\0' ? 0 : strlen(folder) + 1;
-    return length < PATH_LONGEST ? PATH_LONGEST - length : 0;
+    return length < PATH_LENGTH_MAX ? PATH_LENGTH_MAX - length : 0;
 }

@@ -5,15 +5,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The kernel decides, and not the user id alone: root in a pod often has no capabilities. The mode that is set is the
- * one it has. */
+/*
+ * Setting the present mode shows whether the kernel permits a change. The user id is not
+ * sufficient: root in a pod often lacks capabilities.
+ */
 static bool may_change(int parent, const char *name, const struct stat *status) {
     return status->st_uid == geteuid() || fchmodat(parent, name, status->st_mode & 07777, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int permitted_fill(int folder, const char *path, struct failure *failure) {
     struct stat status;
-    /* Not the C library's, which may ask by faccessat2, which a sandbox may refuse. */
+    /* The C library may use faccessat2, which a sandbox may refuse. */
     if (syscall(SYS_faccessat, folder, ".", W_OK | X_OK) == 0) {
         return 0;
     }
@@ -30,12 +32,12 @@ int permitted_replace(int folder, const struct stat *replaced, const char *path,
         return 0;
     }
     if (fstat(folder, &status) != 0) {
-        return fail_errno(failure, errno, "looking at a folder of the target", path);
+        return fail_errno(failure, errno, "reading the status of a folder of the target", path);
     }
     if ((status.st_mode & S_ISVTX) == 0 || may_change(folder, ".", &status)) {
         return 0;
     }
-    return fail_errno(failure, EPERM, "a file of the target belongs to somebody else", path);
+    return fail_errno(failure, EPERM, "a file of the target belongs to another user", path);
 }
 
 int permitted_change(
@@ -44,5 +46,5 @@ int permitted_change(
         return 0;
     }
     return fail_errno(
-        failure, EPERM, "a folder of the target belongs to somebody else, so its mode and time cannot be set", path);
+        failure, EPERM, "a folder of the target belongs to another user, so its mode and time cannot be set", path);
 }

@@ -1,4 +1,7 @@
-/* Making entries: one cached parent folder, so that a run of files in one folder costs no look-up of it. */
+/*
+ * Creates entries. The parent folder is cached, so that consecutive files of one folder need no
+ * lookup.
+ */
 #include "volume/tree_writer.h"
 
 #include <errno.h>
@@ -7,31 +10,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "volume/tree_writer_folders.h"
 
-int tree_open(struct tree_writer *place, int root, bool keep_owner, struct failure *failure) {
+int tree_open(struct tree_writer *writer, int root, bool keep_owner, struct failure *failure) {
     struct stat status;
-    *place = (struct tree_writer){.root = root, .keep_owner = keep_owner && geteuid() == 0, .parent = -1};
-    spool_open(&place->folders, root);
+    *writer = (struct tree_writer){.root = root, .keep_owner = keep_owner && geteuid() == 0, .parent.folder = -1};
+    spool_open(&writer->folders, root);
     if (fstat(root, &status) != 0) {
-        return fail_errno(failure, errno, "looking at a folder", NULL);
+        return fail_errno(failure, errno, "reading a folder's status", NULL);
     }
-    place->inherited = status.st_mode & S_ISGID;
-    place->umask = umask(0);
-    umask(place->umask);
+    writer->inherited = status.st_mode & S_ISGID;
+    writer->umask = umask(0);
+    umask(writer->umask);
     return 0;
 }
 
-void tree_close(struct tree_writer *place) {
-    if (place->parent >= 0) {
-        close(place->parent);
-    }
-    place->parent = -1;
-    spool_close(&place->folders);
+void tree_close(struct tree_writer *writer) {
+    close_fd(&writer->parent.folder);
+    spool_close(&writer->folders);
 }
 
-/* Failures on the way to an entry: something that isn't a folder is in the way. */
-static int fail_way(struct failure *failure, int error, const char *path) {
+/* Fails because a component of an entry's path is not a folder, or for another reason. */
+static int fail_create(struct failure *failure, int error, const char *path) {
     if (error == ELOOP) {
         return fail_path(failure, "UNSAFE_ARCHIVE_PATH", error, "an entry's path leads through a symbolic link", path);
     }
@@ -39,73 +40,50 @@ static int fail_way(struct failure *failure, int error, const char *path) {
         return fail_path(failure, "PATH_CONFLICT", error, "an entry's path leads through a file", path);
     }
     if (error == ENAMETOOLONG) {
-        return fail_path(failure, "UNSUPPORTED_ENTRY", error, "making an entry", path);
+        return fail_path(failure, "UNSUPPORTED_ENTRY", error, "creating an entry", path);
     }
-    return fail_errno(failure, error, "making an entry", path);
+    return fail_errno(failure, error, "creating an entry", path);
 }
 
-/* Makes what is missing of the folders of `path`, which no entry has described so far. */
-static int make_way(struct tree_writer *place, const char *path, struct failure *failure) {
+struct creation {
+    struct tree_writer *writer;
+    struct failure *failure;
+};
+
+/* A beneath_step_fn that creates a missing folder with implicit attributes. */
+static int create_step(void *context, int parent, const char *name, const char *prefix) {
     static const struct tree_attributes implicit = {.mode = IMPLICIT_MODE, .uid = -1, .gid = -1, .implicit = true};
-    char prefix[PATH_LONGEST + 1];
-    int parent = beneath_open(place->root, "", O_PATH);
-    if (parent < 0) {
-        return fail_way(failure, errno, path);
+    const struct creation *creation = context;
+    int made = mkdirat(parent, name, 0700);
+    int next = made == 0 || errno == EEXIST ? beneath_open(parent, name, O_PATH) : -1;
+    if (next >= 0 && made == 0 && tree_folder_defer(creation->writer, prefix, &implicit, creation->failure) != 0) {
+        close_fd(&next);
     }
-    int result = 0;
-    strcpy(prefix, path);
-    for (char *name = prefix; result == 0 && name != NULL;) {
-        char *slash = strchr(name, '/');
-        if (slash != NULL) {
-            *slash = '\0';
-        }
-        int made = mkdirat(parent, name, 0700);
-        int next = made == 0 || errno == EEXIST ? beneath_open(parent, name, O_PATH) : -1;
-        int error = errno;
-        close(parent);
-        if (next < 0) {
-            return fail_way(failure, error, prefix);
-        }
-        parent = next;
-        if (made == 0) {
-            result = place_folder_later(place, prefix, &implicit, failure);
-        }
-        if (slash != NULL) {
-            *slash = '/';
-        }
-        name = slash == NULL ? NULL : slash + 1;
-    }
-    close(parent);
-    return result;
+    return next;
 }
 
-/* The folder that `path` is in, and its name there. */
-static int open_parent(struct tree_writer *place, const char *path, const char **base, struct failure *failure) {
-    size_t length = 0;
-    *base = beneath_base(path, &length);
-    if (place->parent >= 0 && strlen(place->parent_path) == length && memcmp(place->parent_path, path, length) == 0) {
-        return place->parent;
-    }
-    if (place->parent >= 0) {
-        close(place->parent);
-    }
-    memcpy(place->parent_path, path, length);
-    place->parent_path[length] = '\0';
-    place->parent = beneath_open(place->root, place->parent_path, O_PATH);
-    if (place->parent < 0 && errno == ENOENT) {
-        if (make_way(place, place->parent_path, failure) != 0) {
+/* Creates the missing folders of `path`. */
+static int create_parents(struct tree_writer *writer, const char *path, struct failure *failure) {
+    char prefix[PATH_LENGTH_MAX + 1];
+    struct creation creation = {writer, failure};
+    return beneath_each(writer->root, path, prefix, create_step, &creation) == 0 ? 0
+                                                                                 : fail_create(failure, errno, prefix);
+}
+
+/* Opens the parent folder of `path`, creating it if necessary; sets `*base` to the name in it. */
+static int open_parent(struct tree_writer *writer, const char *path, const char **base, struct failure *failure) {
+    int parent = beneath_parent_open(&writer->parent, writer->root, path, base);
+    if (parent < 0 && errno == ENOENT) {
+        if (create_parents(writer, writer->parent.path, failure) != 0) {
             return -1;
         }
-        place->parent = beneath_open(place->root, place->parent_path, O_PATH);
+        parent = beneath_parent_open(&writer->parent, writer->root, path, base);
     }
-    if (place->parent < 0) {
-        return fail_way(failure, errno, path);
-    }
-    return place->parent;
+    return parent < 0 ? fail_create(failure, errno, path) : parent;
 }
 
-/* Takes away what an earlier entry of the same name made. */
-static int clear_way(int parent, const char *base, const char *path, struct failure *failure) {
+/* Removes what an earlier entry of the same name created. */
+static int remove_existing(int parent, const char *base, const char *path, struct failure *failure) {
     if (unlinkat(parent, base, 0) == 0 || errno == ENOENT) {
         return 0;
     }
@@ -115,9 +93,9 @@ static int clear_way(int parent, const char *base, const char *path, struct fail
     return fail_errno(failure, errno, "replacing an entry", path);
 }
 
-static int own(
-    const struct tree_writer *place, int parent, const char *base, int fd, const struct tree_attributes *attributes) {
-    if (!place->keep_owner) {
+static int set_owner(
+    const struct tree_writer *writer, int parent, const char *base, int fd, const struct tree_attributes *attributes) {
+    if (!writer->keep_owner) {
         return 0;
     }
     uid_t uid = tree_owner_id(attributes->uid);
@@ -126,9 +104,9 @@ static int own(
 }
 
 int tree_folder(
-    struct tree_writer *place, const char *path, const struct tree_attributes *attributes, struct failure *failure) {
+    struct tree_writer *writer, const char *path, const struct tree_attributes *attributes, struct failure *failure) {
     const char *base = NULL;
-    int parent = open_parent(place, path, &base, failure);
+    int parent = open_parent(writer, path, &base, failure);
     if (parent < 0) {
         return -1;
     }
@@ -137,22 +115,22 @@ int tree_folder(
         struct stat status;
         made = fstatat(parent, base, &status, AT_SYMLINK_NOFOLLOW);
         if (made == 0 && !S_ISDIR(status.st_mode)) {
-            if (clear_way(parent, base, path, failure) != 0) {
+            if (remove_existing(parent, base, path, failure) != 0) {
                 return -1;
             }
             made = mkdirat(parent, base, 0700);
         }
     }
     if (made != 0) {
-        return fail_way(failure, errno, path);
+        return fail_create(failure, errno, path);
     }
-    return place_folder_later(place, path, attributes, failure);
+    return tree_folder_defer(writer, path, attributes, failure);
 }
 
 int tree_file(
-    struct tree_writer *place, const char *path, const struct tree_attributes *attributes, struct failure *failure) {
+    struct tree_writer *writer, const char *path, const struct tree_attributes *attributes, struct failure *failure) {
     const char *base = NULL;
-    int parent = open_parent(place, path, &base, failure);
+    int parent = open_parent(writer, path, &base, failure);
     if (parent < 0) {
         return -1;
     }
@@ -160,16 +138,16 @@ int tree_file(
     mode_t mode = attributes->mode & 0777;
     int fd = openat(parent, base, flags, mode);
     if (fd < 0 && errno == EEXIST) {
-        if (clear_way(parent, base, path, failure) != 0) {
+        if (remove_existing(parent, base, path, failure) != 0) {
             return -1;
         }
         fd = openat(parent, base, flags, mode);
     }
     if (fd < 0) {
-        return fail_way(failure, errno, path);
+        return fail_create(failure, errno, path);
     }
-    bool mode_differs = (mode & place->umask) != 0 || attributes->mode != mode;
-    if (own(place, parent, base, fd, attributes) == 0 && (!mode_differs || fchmod(fd, attributes->mode) == 0)) {
+    bool mode_differs = (mode & writer->umask) != 0 || attributes->mode != mode;
+    if (set_owner(writer, parent, base, fd, attributes) == 0 && (!mode_differs || fchmod(fd, attributes->mode) == 0)) {
         return fd;
     }
     fail_errno(failure, errno, "setting an entry's owner and mode", path);
@@ -186,31 +164,32 @@ int tree_file_end(int file, const char *path, const struct tree_attributes *attr
     return error == 0 ? 0 : fail_errno(failure, error, "finishing a file", path);
 }
 
-int tree_symlink(struct tree_writer *place, const char *path, const char *target,
+int tree_symlink(struct tree_writer *writer, const char *path, const char *target,
     const struct tree_attributes *attributes, struct failure *failure) {
     const char *base = NULL;
-    int parent = open_parent(place, path, &base, failure);
+    int parent = open_parent(writer, path, &base, failure);
     if (parent < 0) {
         return -1;
     }
     int made = symlinkat(target, parent, base);
     if (made != 0 && errno == EEXIST) {
-        if (clear_way(parent, base, path, failure) != 0) {
+        if (remove_existing(parent, base, path, failure) != 0) {
             return -1;
         }
         made = symlinkat(target, parent, base);
     }
     if (made != 0) {
-        return fail_way(failure, errno, path);
+        return fail_create(failure, errno, path);
     }
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, attributes->mtime};
-    if (own(place, parent, base, -1, attributes) != 0 || utimensat(parent, base, times, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (set_owner(writer, parent, base, -1, attributes) != 0 ||
+        utimensat(parent, base, times, AT_SYMLINK_NOFOLLOW) != 0) {
         return fail_errno(failure, errno, "setting a link's owner and time", path);
     }
     return 0;
 }
 
-/* Both names are the same file already: nothing to do, and nothing to take away. */
+/* Returns whether both names are the same file already. */
 static bool same_file(int one, const char *one_name, int other, const char *other_name) {
     struct stat a;
     struct stat b;
@@ -218,22 +197,17 @@ static bool same_file(int one, const char *one_name, int other, const char *othe
            fstatat(other, other_name, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-int tree_hard_link(struct tree_writer *place, const char *path, const char *existing, struct failure *failure) {
-    const char *base = NULL;
-    char folder[PATH_LONGEST + 1];
-    size_t length = 0;
-    const char *existing_base = beneath_base(existing, &length);
-    int parent = open_parent(place, path, &base, failure);
+int tree_hard_link(struct tree_writer *writer, const char *path, const char *existing, struct failure *failure) {
+    const char *base = NULL, *existing_base = NULL;
+    int parent = open_parent(writer, path, &base, failure);
     if (parent < 0) {
         return -1;
     }
-    memcpy(folder, existing, length);
-    folder[length] = '\0';
-    int from = beneath_open(place->root, folder, O_PATH);
+    int from = beneath_open_parent(writer->root, existing, O_PATH, &existing_base);
     int made = from < 0 ? -1 : linkat(from, existing_base, parent, base, 0);
     int result = 0;
     if (made != 0 && from >= 0 && errno == EEXIST && !same_file(from, existing_base, parent, base)) {
-        result = clear_way(parent, base, path, failure);
+        result = remove_existing(parent, base, path, failure);
         if (result == 0) {
             made = linkat(from, existing_base, parent, base, 0);
         }
@@ -241,9 +215,7 @@ int tree_hard_link(struct tree_writer *place, const char *path, const char *exis
         made = 0;
     }
     int error = errno;
-    if (from >= 0) {
-        close(from);
-    }
+    close_fd(&from);
     if (made == 0 || result != 0) {
         return result;
     }
@@ -252,7 +224,8 @@ int tree_hard_link(struct tree_writer *place, const char *path, const char *exis
             failure, "UNSAFE_ARCHIVE_PATH", error, "a hard link's target leads through a symbolic link", existing);
     }
     if (error == ENOENT || error == ENOTDIR || error == EPERM) {
-        return fail_path(failure, "CORRUPT_ARCHIVE", error, "a hard link's target is no file of the archive", existing);
+        return fail_path(
+            failure, "CORRUPT_ARCHIVE", error, "a hard link's target is not a file of the archive", existing);
     }
-    return fail_way(failure, error, path);
+    return fail_create(failure, error, path);
 }

@@ -1,7 +1,8 @@
 /*
- * Folders get their modes and times when nothing more is put into them. Until then they are 0700, so that a 0555 folder
- * can be filled. One whose final mode has no search permission for its owner would bar the way to those below it: these
- * few come at the very end, the deepest first.
+ * Sets the modes and times of folders once nothing more is written into them. Until then they are
+ * 0700, so that a 0555 folder can be filled. A folder whose final mode denies its owner search
+ * permission would block access to the folders below it. These few are set at the very end, the
+ * deepest first.
  */
 #include "volume/tree_writer_folders.h"
 
@@ -12,70 +13,73 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Paths of folders without search permission for their owner, which have to be kept in memory. */
-#define BARRED_BYTES_MOST (16u * 1024u * 1024u)
+#include "base/io.h"
+
+/* The limit of memory for paths of folders without search permission for their owner. */
+#define UNSEARCHABLE_BYTES_MAX (16u * 1024u * 1024u)
 
 struct record {
     struct tree_attributes attributes;
     uint32_t length;
 };
 
-struct barred {
+struct unsearchable {
     mode_t mode;
     char path[];
 };
 
-/* The folders without search permission for their owner, each once, sorted by path when all are known. */
-struct barred_list {
-    struct barred **items;
+/*
+ * The folders without search permission for their owner, each once, sorted by path once all are
+ * added.
+ */
+struct unsearchable_list {
+    struct unsearchable **items;
     size_t count;
     size_t capacity;
     size_t bytes;
 };
 
-int place_folder_later(
-    struct tree_writer *place, const char *path, const struct tree_attributes *attributes, struct failure *failure) {
+int tree_folder_defer(
+    struct tree_writer *writer, const char *path, const struct tree_attributes *attributes, struct failure *failure) {
     struct {
         struct record record;
-        char path[PATH_LONGEST + 1];
+        char path[PATH_LENGTH_MAX + 1];
     } entry;
     memset(&entry.record, 0, sizeof entry.record);
     entry.record.attributes = *attributes;
     entry.record.length = (uint32_t)strlen(path);
     memcpy(entry.path, path, entry.record.length);
-    return spool_append(&place->folders, &entry, offsetof(__typeof__(entry), path) + entry.record.length, failure);
+    return spool_append(&writer->folders, &entry, offsetof(__typeof__(entry), path) + entry.record.length, failure);
 }
 
-/* The folder's own permissions may keep it from being opened for reading; by name it can still be changed. */
+/*
+ * Applies attributes. The folder's own permissions may prevent opening it for reading; it can still
+ * be changed by name.
+ */
 static int apply(
-    const struct tree_writer *place, const char *path, const struct tree_attributes *attributes, mode_t mode) {
+    const struct tree_writer *writer, const char *path, const struct tree_attributes *attributes, mode_t mode) {
     struct timespec times[2] = {{.tv_sec = IMPLICIT_ACCESS_SECONDS}, attributes->mtime};
     if (!attributes->implicit) {
         times[0].tv_nsec = UTIME_NOW;
     }
-    int fd = beneath_open(place->root, path, O_RDONLY);
+    int fd = beneath_open(writer->root, path, O_RDONLY);
     if (fd >= 0) {
-        int result = place->keep_owner ? fchown(fd, tree_owner_id(attributes->uid), tree_owner_id(attributes->gid)) : 0;
+        int result =
+            writer->keep_owner ? fchown(fd, tree_owner_id(attributes->uid), tree_owner_id(attributes->gid)) : 0;
         if (result == 0) {
             result = fchmod(fd, mode);
         }
         if (result == 0) {
             result = futimens(fd, times);
         }
-        int error = errno;
-        close(fd);
-        errno = error;
+        close_fd(&fd);
         return result;
     }
     if (errno != EACCES) {
         return -1;
     }
-    char folder[PATH_LONGEST + 1];
-    size_t length = 0;
-    const char *base = beneath_base(path, &length);
-    memcpy(folder, path, length);
-    folder[length] = '\0';
-    int parent = beneath_open(place->root, folder, O_PATH);
+    const char *base = NULL;
+    int parent = beneath_open_parent(writer->root, path, O_PATH, &base);
     if (parent < 0) {
         return -1;
     }
@@ -83,49 +87,47 @@ static int apply(
     if (result == 0) {
         result = fchmodat(parent, base, mode, AT_SYMLINK_NOFOLLOW);
     }
-    int error = errno;
-    close(parent);
-    errno = error;
+    close_fd(&parent);
     return result;
 }
 
-static int bar_later(struct barred_list *list, const char *path, struct failure *failure) {
-    size_t size = sizeof(struct barred) + strlen(path) + 1;
-    list->bytes += size + sizeof(struct barred *);
-    if (list->bytes > BARRED_BYTES_MOST) {
+static int add_unsearchable(struct unsearchable_list *list, const char *path, struct failure *failure) {
+    size_t size = sizeof(struct unsearchable) + strlen(path) + 1;
+    list->bytes += size + sizeof(struct unsearchable *);
+    if (list->bytes > UNSEARCHABLE_BYTES_MAX) {
         return fail_path(failure, "IO_ERROR", 0, "too many folders without search permission", path);
     }
     if (list->count == list->capacity) {
         size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
-        struct barred **grown = realloc(list->items, capacity * sizeof *grown);
+        struct unsearchable **grown = realloc(list->items, capacity * sizeof *grown);
         if (grown == NULL) {
             return fail(failure, "IO_ERROR", "no memory for a list of folders");
         }
         list->items = grown;
         list->capacity = capacity;
     }
-    struct barred *barred = malloc(size);
-    if (barred == NULL) {
+    struct unsearchable *unsearchable = malloc(size);
+    if (unsearchable == NULL) {
         return fail(failure, "IO_ERROR", "no memory for a list of folders");
     }
-    barred->mode = 0;
-    strcpy(barred->path, path);
-    list->items[list->count++] = barred;
+    unsearchable->mode = 0;
+    strcpy(unsearchable->path, path);
+    list->items[list->count++] = unsearchable;
     return 0;
 }
 
 static int compare_paths(const void *left, const void *right) {
-    const struct barred *const *a = left;
-    const struct barred *const *b = right;
+    const struct unsearchable *const *a = left;
+    const struct unsearchable *const *b = right;
     return strcmp((*a)->path, (*b)->path);
 }
 
 static int compare_key(const void *path, const void *item) {
-    const struct barred *const *barred = item;
-    return strcmp(path, (*barred)->path);
+    const struct unsearchable *const *unsearchable = item;
+    return strcmp(path, (*unsearchable)->path);
 }
 
-static void sort_barred(struct barred_list *list) {
+static void sort_unsearchable(struct unsearchable_list *list) {
     size_t kept = 0;
     if (list->count > 0) {
         qsort(list->items, list->count, sizeof *list->items, compare_paths);
@@ -140,96 +142,97 @@ static void sort_barred(struct barred_list *list) {
     list->count = kept;
 }
 
-static void free_barred(struct barred_list *list) {
+static void free_unsearchable(struct unsearchable_list *list) {
     for (size_t i = 0; i < list->count; i++) {
         free(list->items[i]);
     }
     free(list->items);
 }
 
-typedef int (*visit_fn)(const struct tree_writer *place, struct barred_list *list, const char *path,
+typedef int (*visit_fn)(const struct tree_writer *writer, struct unsearchable_list *list, const char *path,
     const struct tree_attributes *attributes, struct failure *failure);
 
-/* Calls `visit` for each folder that was remembered, in the order of the entries. */
+/* Calls `visit` for each deferred folder, in the order of the entries. */
 static int each_record(
-    const struct tree_writer *place, struct barred_list *list, visit_fn visit, struct failure *failure) {
-    char path[PATH_LONGEST + 1];
-    uint64_t end = spool_length(&place->folders);
+    const struct tree_writer *writer, struct unsearchable_list *list, visit_fn visit, struct failure *failure) {
+    char path[PATH_LENGTH_MAX + 1];
+    uint64_t end = spool_length(&writer->folders);
     for (uint64_t at = 0; at < end;) {
         struct record record;
-        if (spool_read(&place->folders, at, &record, sizeof record, failure) != 0) {
+        if (spool_read(&writer->folders, at, &record, sizeof record, failure) != 0) {
             return -1;
         }
-        if (spool_read(&place->folders, at + sizeof record, path, record.length, failure) != 0) {
+        if (spool_read(&writer->folders, at + sizeof record, path, record.length, failure) != 0) {
             return -1;
         }
         path[record.length] = '\0';
         at += sizeof record + record.length;
-        if (visit(place, list, path, &record.attributes, failure) != 0) {
+        if (visit(writer, list, path, &record.attributes, failure) != 0) {
             return -1;
         }
     }
     return 0;
 }
 
-/* One that would bar the way keeps its search permission for the time being. */
-static int apply_record(const struct tree_writer *place, struct barred_list *list, const char *path,
+/* Applies a record. A folder without search permission keeps it until apply_unsearchable. */
+static int apply_record(const struct tree_writer *writer, struct unsearchable_list *list, const char *path,
     const struct tree_attributes *attributes, struct failure *failure) {
-    mode_t mode = attributes->mode | place->inherited;
+    mode_t mode = attributes->mode | writer->inherited;
     if ((mode & 0100) == 0) {
-        if (bar_later(list, path, failure) != 0) {
+        if (add_unsearchable(list, path, failure) != 0) {
             return -1;
         }
         mode |= 0700;
     }
-    return apply(place, path, attributes, mode) == 0
+    return apply(writer, path, attributes, mode) == 0
                ? 0
                : fail_errno(failure, errno, "setting a folder's mode and time", path);
 }
 
-/* The last entry of a folder says what its mode is. */
-static int last_word(const struct tree_writer *place, struct barred_list *list, const char *path,
+/* The last entry of a folder determines its mode. */
+static int update_mode(const struct tree_writer *writer, struct unsearchable_list *list, const char *path,
     const struct tree_attributes *attributes, struct failure *failure) {
     (void)failure;
-    struct barred **found = bsearch(path, list->items, list->count, sizeof *list->items, compare_key);
+    struct unsearchable **found = bsearch(path, list->items, list->count, sizeof *list->items, compare_key);
     if (found != NULL) {
-        (*found)->mode = attributes->mode | place->inherited;
+        (*found)->mode = attributes->mode | writer->inherited;
     }
     return 0;
 }
 
-/* A path sorts before those that it is the start of, so backwards the deepest come first. */
-static int bar(const struct tree_writer *place, const struct barred_list *list, struct failure *failure) {
+/*
+ * Sets the final modes in descending order of paths: a path sorts before the paths below it, so the
+ * deepest come first.
+ */
+static int apply_unsearchable(
+    const struct tree_writer *writer, const struct unsearchable_list *list, struct failure *failure) {
     for (size_t i = list->count; i > 0; i--) {
-        const struct barred *barred = list->items[i - 1];
-        if ((barred->mode & 0100) != 0) {
+        const struct unsearchable *unsearchable = list->items[i - 1];
+        if ((unsearchable->mode & 0100) != 0) {
             continue;
         }
-        int fd = beneath_open(place->root, barred->path, O_RDONLY);
-        int result = fd < 0 ? -1 : fchmod(fd, barred->mode);
-        int error = errno;
-        if (fd >= 0) {
-            close(fd);
-        }
+        int fd = beneath_open(writer->root, unsearchable->path, O_RDONLY);
+        int result = fd < 0 ? -1 : fchmod(fd, unsearchable->mode);
+        close_fd(&fd);
         if (result != 0) {
-            return fail_errno(failure, error, "setting a folder's mode", barred->path);
+            return fail_errno(failure, errno, "setting a folder's mode", unsearchable->path);
         }
     }
     return 0;
 }
 
-int tree_finish(struct tree_writer *place, struct failure *failure) {
-    struct barred_list list = {0};
-    int result = each_record(place, &list, apply_record, failure);
-    sort_barred(&list);
+int tree_finish(struct tree_writer *writer, struct failure *failure) {
+    struct unsearchable_list list = {0};
+    int result = each_record(writer, &list, apply_record, failure);
+    sort_unsearchable(&list);
     if (result == 0 && list.count > 0) {
-        result = each_record(place, &list, last_word, failure);
+        result = each_record(writer, &list, update_mode, failure);
     }
     if (result == 0) {
-        result = bar(place, &list, failure);
+        result = apply_unsearchable(writer, &list, failure);
     }
-    free_barred(&list);
-    /* Some file systems keep an open file without a name in its folder, under a name of theirs. */
-    spool_close(&place->folders);
+    free_unsearchable(&list);
+    /* Some file systems list an open unnamed file in its folder under a name of their own. */
+    spool_close(&writer->folders);
     return result;
 }

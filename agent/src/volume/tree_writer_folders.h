@@ -1,11 +1,11 @@
-/* The part of place.h that remembers folders. */
+/* The part of the tree writer that defers the attributes of folders. */
 #ifndef KW_TREE_WRITER_FOLDERS_H
 #define KW_TREE_WRITER_FOLDERS_H
 
 #include "volume/tree_writer.h"
 
-/* Remembers what the folder `path` becomes at the end; the last word on a folder counts. */
-int place_folder_later(
-    struct tree_writer *place, const char *path, const struct tree_attributes *attributes, struct failure *failure);
+/* Stores the final attributes of the folder `path`; the last call for a folder takes effect. */
+int tree_folder_defer(
+    struct tree_writer *writer, const char *path, const struct tree_attributes *attributes, struct failure *failure);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the operations on volumes are made of: unpack, commit, pack, copy, remove. No frames and no sockets here. */
+/* The operations on volumes: unpack, commit, pack, copy and remove, without frames or sockets. */
 #ifndef KW_VOLUME_H
 #define KW_VOLUME_H
 
@@ -9,13 +9,13 @@
 
 #include "base/failure.h"
 
-/* Called now and then in long phases; a return other than 0 ends the phase with the failure CANCELLED. */
+/* Called from time to time in long phases; a return other than 0 ends the phase with CANCELLED. */
 typedef int (*progress_fn)(void *context, uint64_t entries, uint64_t bytes);
 
 struct tree_stats {
     uint64_t entries;
     uint64_t expanded_bytes;
-    uint64_t skipped; /* pack: sockets, fifos and devices left out */
+    uint64_t skipped; /* pack: sockets, fifos and devices, which are omitted */
 };
 
 /* ---- unpack: a tar archive, fed in pieces of any size, into an empty folder */
@@ -24,15 +24,19 @@ struct unpack_options {
     int64_t expanded_limit; /* bytes of file content, -1: none */
     bool keep_owner;
     bool set_id_error; /* set-id bits are an error instead of being cleared */
-    const char *target; /* where the folder's content will go, in normal form; NULL: the volume's root */
-    /* Called when the disk is full: true where there may be room now. NULL: there is nothing to be done. */
+    /* the later path of the folder's content, in normal form; NULL: the volume's root */
+    const char *target;
+    /* Called when the disk is full; returns whether there may be room now. May be NULL. */
     bool (*make_room)(void *context);
     void *context;
 };
-/* `folder` stays the caller's. NULL with `failure` set when memory or the folder fails. */
+/* The caller owns `folder`. Returns NULL with `failure` set if memory or the folder fails. */
 struct unpack *unpack_open(int folder, const struct unpack_options *options, struct failure *failure);
 int unpack_feed(struct unpack *unpack, const uint8_t *bytes, size_t length, struct failure *failure);
-/* The archive has ended: checks that it is whole (`proven`: as tar_reader_finish), applies folders' modes and times. */
+/*
+ * Checks that the archive is complete (`proven`: see tar_reader_finish), and applies the modes and
+ * times of folders.
+ */
 int unpack_finish(struct unpack *unpack, bool proven, struct tree_stats *stats, struct failure *failure);
 void unpack_close(struct unpack *unpack);
 
@@ -41,53 +45,67 @@ struct pack;
 enum pack_kind { PACK_DIRECTORY, PACK_FILE, PACK_SYMLINK };
 struct pack_options {
     bool keep_owner;
-    /* A folder for unnamed files where the table of hard links needs much room (tens of thousands of them); 0: `root`
-     * is used. */
+    /*
+     * A folder for unnamed files if the table of hard links is large (tens of thousands of them);
+     * 0: `root` is used.
+     */
     int scratch;
 };
 struct pack *pack_open(
     int root, const char *path, const struct pack_options *options, enum pack_kind *kind, struct failure *failure);
-/* The number of bytes written to `buffer`, 0 at the end of the archive, -1. Fills the buffer as far as it can. */
+/*
+ * Fills the buffer as far as possible. Returns the number of bytes, 0 at the end of the archive, -1
+ * on failure.
+ */
 int64_t pack_read(struct pack *pack, uint8_t *buffer, size_t capacity, struct failure *failure);
 void pack_stats(const struct pack *pack, struct tree_stats *stats);
 void pack_close(struct pack *pack);
 
 /* ---- folders */
-/* Which folders of a path had to be made, so that they can be taken back. */
-struct folders_made {
+/* The folders of a path that were created, so that they can be removed. */
+struct folders_created {
     bool any;
-    size_t kept;           /* length of the part of the path that was there before */
-    struct timespec mtime; /* of that folder, before */
+    size_t kept;           /* length of the part of the path that existed before */
+    struct timespec mtime; /* of the last existing folder, before */
 };
 /*
- * Opens `path` below `root` without following a link. With `made` (NULL: nothing is made), makes what is missing, 0755;
- * after a failure nothing of it is left. `path` is normalised by path_normal.
+ * Opens `path` (in normal form) below `root` without following links. Unless `made` is NULL,
+ * creates missing folders with 0755; after a failure none of them remain.
  */
-int folder_open(int root, const char *path, struct folders_made *made, struct failure *failure);
-/* Removes the folders that were made for `path`, as far as they are empty. */
-void folder_unmake(int root, const char *path, struct folders_made *made);
+int folder_open(int root, const char *path, struct folders_created *made, struct failure *failure);
 /*
- * Moves what is in `staging` into `target`, merging folders: first the check that nothing conflicts, then (after
- * `ready`, which makes the commit durable) the moves. `resumed`: `ready` has been called before, by one that could not
- * complete the moves.
+ * Opens the folder `name` of `parent` for reading. Sets its mode to 0700 first if the mode denies
+ * access. -1 with errno.
+ */
+int folder_open_forced(int parent, const char *name);
+/* Removes the folders that were created for `path`, as far as they are empty. */
+void folder_remove_created(int root, const char *path, struct folders_created *made);
+/*
+ * Moves the content of `staging` into `target` and merges folders. Checks first that nothing
+ * conflicts, then calls `ready`, which makes the commit durable, then moves. `resumed`: an earlier
+ * run has called `ready` and did not complete the moves.
  */
 int commit_tree(int staging, int target, bool resumed, int (*ready)(void *context, struct failure *failure),
     progress_fn progress, void *context, struct failure *failure);
 struct copy_target {
     int folder;       /* empty */
-    const char *path; /* where its content will go, in normal form */
+    const char *path; /* the later path of its content, in normal form */
 };
-/* Copies the tree or file at `path` below `from` into the empty folder of `to`, by reflink where the file system can.
+/*
+ * Copies the tree or file at `path` below `from` into the empty folder of `to`, by reflink if the
+ * file system supports it.
  */
 int copy_tree(int from, const char *path, const struct copy_target *to, progress_fn progress, void *context,
     struct tree_stats *stats, struct failure *failure);
-/* Removes all that `folder` holds, whatever its modes; the folder itself stays. */
+/* Removes all content of `folder`, independent of modes; the folder itself remains. */
 int empty_folder(int folder, progress_fn progress, void *context, struct failure *failure);
 
 /* ---- paths (docs/agent-protocol.md 3) */
 /* Writes the normal form of a path in a volume ("" is the root), or fails with UNSAFE_PATH. */
 int path_normal(const char *path, char *normal, size_t capacity, struct failure *failure);
-/* The longest path that still fits below `folder` (in normal form; NULL: the root). */
+/*
+ * Returns the length of the longest path that fits below `folder` (in normal form; NULL: the root).
+ */
 size_t path_room(const char *folder);
 
 #endif

@@ -1,4 +1,4 @@
-/* The walk itself: a stack of listed folders. */
+/* The walk: a stack of listed folders. */
 #include "volume/walk.h"
 
 #include <dirent.h>
@@ -9,30 +9,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* For the names of all folders on the way to the current one; each takes half of what is left at most, so that those
- * below it have room as well. */
-static size_t memory_most = 16u * 1024u * 1024u;
+/*
+ * For the names of all folders on the current path. Each folder takes at most half of the rest, so
+ * that folders below it have room as well.
+ */
+static size_t memory_max = 16u * 1024u * 1024u;
 #define FOLDERS_OPEN 48u
 
 void walk_memory(size_t bytes) {
-    memory_most = bytes;
+    memory_max = bytes;
 }
 
 static size_t room(const struct walk *walk) {
-    return walk->memory < memory_most ? (memory_most - walk->memory) / 2 : 0;
+    return walk->memory < memory_max ? (memory_max - walk->memory) / 2 : 0;
 }
 
 static int push(struct walk *walk, int folder, struct failure *failure) {
     struct stat status;
     if (fstat(folder, &status) != 0) {
-        return fail_errno(failure, errno, "looking at a folder", walk->path);
+        return fail_errno(failure, errno, "reading a folder's status", walk->path);
     }
     if (walk->depth == walk->capacity) {
-        /* Bounded by PATH_LONGEST: a component has two bytes at least. */
+        /* Bounded by PATH_LENGTH_MAX: a component has at least two bytes. */
         size_t capacity = walk->capacity == 0 ? 16 : walk->capacity * 2;
         struct walk_frame *grown = realloc(walk->frames, capacity * sizeof *grown);
         if (grown == NULL) {
-            return fail(failure, "IO_ERROR", "no memory for going through folders");
+            return fail(failure, "IO_ERROR", "no memory for visiting folders");
         }
         walk->frames = grown;
         walk->capacity = capacity;
@@ -70,7 +72,7 @@ int walk_enter(struct walk *walk, int folder, struct failure *failure) {
     return push_or_close(walk, folder, failure);
 }
 
-/* A folder that was closed because of the depth; it has to be the same one. */
+/* Reopens a folder that was closed because of the depth, and checks that it is the same one. */
 static int reopen(struct walk *walk, struct walk_frame *frame, struct failure *failure) {
     struct stat status;
     frame->folder = beneath_open(walk->root, walk->path, O_RDONLY);
@@ -84,9 +86,9 @@ static int reopen(struct walk *walk, struct walk_frame *frame, struct failure *f
     return 0;
 }
 
-/* The names behind those that have been gone through. */
+/* Lists the names after those already visited. */
 static int list_more(struct walk *walk, struct walk_frame *frame, struct failure *failure) {
-    char last[WALK_NAME_LONGEST + 1];
+    char last[WALK_NAME_MAX + 1];
     strcpy(last, frame->names.names[frame->names.count - 1]);
     if (frame->folder < 0 && reopen(walk, frame, failure) != 0) {
         return -1;
@@ -135,7 +137,7 @@ enum walk_step walk_next(struct walk *walk, struct failure *failure) {
     walk->folder = frame->folder;
     size_t slash = walk->path_length > 0 ? 1 : 0;
     size_t length = strlen(walk->name);
-    if (walk->path_length + slash + length > PATH_LONGEST) {
+    if (walk->path_length + slash + length > PATH_LENGTH_MAX) {
         fail_path(failure, "IO_ERROR", ENAMETOOLONG, "a path is longer than 4095 bytes", walk->path);
         return WALK_FAILED;
     }
@@ -153,4 +155,18 @@ void walk_close(struct walk *walk) {
     }
     free(walk->frames);
     walk->frames = NULL;
+}
+
+int walk_each(struct walk *walk, int root, const char *path, int folder,
+    int (*visit)(void *context, struct failure *failure), void *context, struct failure *failure) {
+    int result = walk_open(walk, root, path, folder, failure);
+    while (result == 0) {
+        enum walk_step step = walk_next(walk, failure);
+        if (step == WALK_END) {
+            break;
+        }
+        result = step == WALK_FAILED ? -1 : step == WALK_ENTRY ? visit(context, failure) : 0;
+    }
+    walk_close(walk);
+    return result;
 }

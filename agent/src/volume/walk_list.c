@@ -1,7 +1,7 @@
 /*
- * The names of one folder, sorted, in a bounded amount of memory: where they are too many, the smallest that fit; the
- * next call goes on behind them. A folder of any size can so be gone through with no disk at all, at the price of
- * reading its list again for each such part.
+ * Lists the names of one folder, sorted, in bounded memory: as many of the smallest as fit. The
+ * next call continues after them. So a folder of any size can be visited without a temporary file,
+ * at the cost of reading its list again for each part.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,15 +25,19 @@ struct kernel_entry {
 
 struct listing {
     size_t most;
-    const char *after; /* names up to this one were given before; NULL: none */
+    const char *after; /* names up to this one were listed before; NULL: none */
     const char *path;  /* for messages */
     char *bytes;
     size_t filled;
     size_t capacity;
     size_t count;
     const char **sorted;
-    char last[WALK_NAME_LONGEST +
-              1]; /* the largest name kept; larger ones are left for the next call. "": all are kept so far */
+    char last[WALK_NAME_MAX +
+              /*
+               * The largest name kept; larger names are left to the next call. "": all are kept so
+               * far.
+               */
+              1];
 };
 
 static int compare(const void *left, const void *right) {
@@ -93,7 +97,7 @@ static int halve(struct listing *listing, struct failure *failure) {
     return 0;
 }
 
-static bool is_wanted(const struct listing *listing, const char *name) {
+static bool is_selected(const struct listing *listing, const char *name) {
     if (name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'))) {
         return false;
     }
@@ -105,17 +109,17 @@ static bool is_wanted(const struct listing *listing, const char *name) {
 
 static int add_name(struct listing *listing, const struct kernel_entry *entry, struct failure *failure) {
     size_t size = strlen(entry->name) + 2;
-    if (size > WALK_NAME_LONGEST + 2) {
+    if (size > WALK_NAME_MAX + 2) {
         return fail_path(failure, "IO_ERROR", ENAMETOOLONG, "listing a folder", listing->path);
     }
-    if (!is_wanted(listing, entry->name)) {
+    if (!is_selected(listing, entry->name)) {
         return 0;
     }
     while (listing->filled + size + (listing->count + 1) * sizeof(char *) > listing->most) {
         if (halve(listing, failure) != 0) {
             return -1;
         }
-        if (!is_wanted(listing, entry->name)) {
+        if (!is_selected(listing, entry->name)) {
             return 0;
         }
     }
@@ -163,7 +167,7 @@ static int read_names(int folder, struct listing *listing, struct failure *failu
 
 int walk_list(
     int folder, size_t most, const char *after, struct walk_names *names, const char *path, struct failure *failure) {
-    struct listing listing = {.most = most < WALK_LIST_LEAST ? WALK_LIST_LEAST : most, .after = after, .path = path};
+    struct listing listing = {.most = most < WALK_LIST_MIN ? WALK_LIST_MIN : most, .after = after, .path = path};
     *names = (struct walk_names){0};
     if (after != NULL && lseek(folder, 0, SEEK_SET) != 0) {
         return fail_errno(failure, errno, "listing a folder", path);

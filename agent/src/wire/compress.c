@@ -7,7 +7,7 @@
 enum { LEVEL = 1 };
 
 size_t compress(struct compressor *compressor, const uint8_t *bytes, size_t length) {
-    if (length < COMPRESS_LEAST || length > DATA_RAW_MAX) {
+    if (length < COMPRESS_MIN || length > DATA_RAW_MAX) {
         return 0;
     }
     if (compressor->skipped < compressor->skip) {
@@ -23,7 +23,7 @@ size_t compress(struct compressor *compressor, const uint8_t *bytes, size_t leng
     if (compressor->context == NULL || compressor->bytes == NULL) {
         return 0;
     }
-    /* A destination that is a tenth smaller ends a try in vain early. */
+    /* A destination that is a tenth smaller ends an unsuccessful attempt early. */
     size_t made = ZSTD_compressCCtx(compressor->context, compressor->bytes, length - length / 10, bytes, length, LEVEL);
     compressor->skipped = 0;
     if (!ZSTD_isError(made)) {

@@ -1,4 +1,4 @@
-/* DATA's bytes: one independent zstd frame each, where that saves something. */
+/* Compresses the bytes of DATA: one independent zstd frame each, if that saves space. */
 #ifndef KW_COMPRESS_H
 #define KW_COMPRESS_H
 
@@ -7,15 +7,16 @@
 
 #include "wire/frame.h"
 
-enum { COMPRESS_LEAST = 512, COMPRESS_SKIP_MAX = 32 };
+enum { COMPRESS_MIN = 512, COMPRESS_SKIP_MAX = 32 };
 
 struct compressor {
     void *context;
     uint8_t *bytes;
-    unsigned skip, skipped; /* after a try in vain, so many frames go as they are */
+    /* number of frames to send uncompressed after an unsuccessful attempt */
+    unsigned skip, skipped;
 };
 
-/* The length of `compressor->bytes` where compressing saves a tenth at least, else 0. */
+/* Returns the length of `compressor->bytes` if compression saves at least a tenth, else 0. */
 size_t compress(struct compressor *compressor, const uint8_t *bytes, size_t length);
 void compressor_free(struct compressor *compressor);
 
@@ -24,7 +25,7 @@ struct expander {
     uint8_t *bytes;
 };
 
-/* The raw bytes of a DATA frame (raw_length of them), or NULL where they do not expand to exactly that. */
+/* Returns the raw bytes of a DATA frame, or NULL if they do not expand to exactly raw_length. */
 const uint8_t *expand(struct expander *expander, const struct data_frame *data);
 void expander_free(struct expander *expander);
 

@@ -6,7 +6,7 @@
 
 struct frame_rule {
     bool from_host;
-    uint8_t flags;      /* those that are allowed */
+    uint8_t flags;      /* the allowed flags */
     uint32_t at_least;  /* payload bytes */
     uint32_t at_most;
 };
@@ -65,14 +65,6 @@ int64_t frame_take(const uint8_t *bytes, size_t length, struct frame *frame, con
     return (int64_t)FRAME_HEADER + payload;
 }
 
-static bool zeros(const uint8_t *bytes, size_t length) {
-    uint8_t all = 0;
-    for (size_t i = 0; i < length; i++) {
-        all |= bytes[i];
-    }
-    return all == 0;
-}
-
 const char *data_parse(const struct frame *frame, struct data_frame *data) {
     const uint8_t *at = frame->payload;
     data->stream = at[0];
@@ -84,7 +76,7 @@ const char *data_parse(const struct frame *frame, struct data_frame *data) {
     if (data->stream != 0) {
         return "DATA of a stream that the host does not send";
     }
-    if (!zeros(at + 1, 3)) {
+    if (!bytes_are_zero(at + 1, 3)) {
         return "DATA whose reserved bytes are not 0";
     }
     if (data->raw_length == 0 || data->raw_length > DATA_RAW_MAX) {
@@ -108,7 +100,7 @@ const char *window_parse(const struct frame *frame, struct window_frame *window)
     if (window->stream != 1 && window->stream != 2) {
         return "WINDOW of a stream that the host does not receive";
     }
-    if (!zeros(at + 1, 7)) {
+    if (!bytes_are_zero(at + 1, 7)) {
         return "WINDOW whose reserved bytes are not 0";
     }
     if (window->limit > INT64_MAX) {
@@ -126,7 +118,7 @@ const char *end_parse(const struct frame *frame, struct end_frame *end) {
     if (end->stream != 0) {
         return "END of a stream that the host does not send";
     }
-    if (!zeros(at + 1, 7)) {
+    if (!bytes_are_zero(at + 1, 7)) {
         return "END whose reserved bytes are not 0";
     }
     if (end->total > INT64_MAX) {

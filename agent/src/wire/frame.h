@@ -1,4 +1,4 @@
-/* The frames of docs/agent-protocol.md 1: pure functions over bytes, without any input or output. */
+/* The frames of docs/agent-protocol.md 1, as pure functions over bytes. */
 #ifndef KW_FRAME_H
 #define KW_FRAME_H
 
@@ -65,26 +65,26 @@ struct window_frame {
 
 struct end_frame {
     uint8_t stream;
-    bool proven; /* the encoding of the source has proven that nothing is missing */
+    bool proven; /* the encoding of the source has proven that no bytes are missing */
     uint64_t total;
     uint8_t digest[32];
 };
 
 /*
- * Takes the first frame of `bytes`: its whole length (header included), 0 when bytes are missing, or -1 when this can't
- * be a frame that a host sends, with a literal text in `problem`. Checks type, direction, flags, reserved bytes and
- * fixed lengths.
+ * Decodes the first frame of `bytes`. Returns its length including the header, 0 if bytes are
+ * missing, or -1 with a literal in `problem` if no host sends such a frame. Checks type, direction,
+ * flags, reserved bytes and fixed lengths.
  */
 int64_t frame_take(const uint8_t *bytes, size_t length, struct frame *frame, const char **problem);
 bool frame_is_json(uint8_t type);
 
-/* Each gives NULL, or a literal text that says what is wrong. */
+/* Each returns NULL, or a literal that describes the problem. */
 const char *data_parse(const struct frame *frame, struct data_frame *data);
 const char *window_parse(const struct frame *frame, struct window_frame *window);
 const char *end_parse(const struct frame *frame, struct end_frame *end);
 
 void frame_header_put(uint8_t header[FRAME_HEADER], enum frame_type type, uint8_t flags, uint32_t length);
-/* `head` takes the frame's header and DATA's own; the bytes follow. */
+/* `head` receives the frame header and DATA's own header; the bytes follow. */
 void data_head_put(uint8_t head[FRAME_HEADER + DATA_HEADER], uint8_t stream, bool zstd, uint32_t raw_length,
     uint64_t offset, uint32_t length);
 void window_put(uint8_t frame[FRAME_HEADER + WINDOW_PAYLOAD], uint8_t stream, uint64_t acknowledged, uint64_t limit);

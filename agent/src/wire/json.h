@@ -1,4 +1,7 @@
-/* JSON, bounded: a reader that decodes in place into a flat list of nodes, and a writer. No recursion. */
+/*
+ * Bounded JSON: a reader that decodes in place into a flat list of nodes, and a writer, both
+ * without recursion.
+ */
 #ifndef KW_JSON_H
 #define KW_JSON_H
 
@@ -27,26 +30,30 @@ struct json {
 };
 
 /*
- * Reads `text` (changed; kept by the caller as long as the nodes are used; text[length] must be writable). 0, or -1 for
- * what is no JSON, too deep or has too many nodes. {"b64": "…"} becomes a string. node 0 is the root.
+ * Parses `text` in place. The caller keeps `text` while the nodes are used; text[length] must be
+ * writable. Returns 0, or -1 for invalid JSON, too much depth or too many nodes. {"b64": "…"}
+ * becomes a string. Node 0 is the root.
  */
 int json_read(struct json *json, char *text, size_t length);
 void json_free(struct json *json);
 
-/* All take NULL for `node`, and give NULL or the fallback for what is missing. */
+/* All accept NULL for `node`, and return NULL or the fallback for a missing value. */
 const struct json_node *json_root(const struct json *json);
 const struct json_node *json_member(const struct json *json, const struct json_node *node, const char *key);
 const struct json_node *json_first(const struct json *json, const struct json_node *node);
 const struct json_node *json_next(const struct json *json, const struct json_node *node);
-/* A string without a NUL inside, else NULL. */
+/* Returns a string without NUL bytes, else NULL. */
 const char *json_text(const struct json_node *node);
-/* 0 and the number, where the member is an integer within the bounds or is missing (fallback); else -1. */
+/*
+ * Returns 0 with the number if the member is an integer within the bounds, or with the fallback if
+ * it is missing; else -1.
+ */
 int json_integer(const struct json *json, const struct json_node *node, const char *key, int64_t least, int64_t most,
     int64_t fallback, int64_t *value);
-/* The same for true and false. */
+/* The same for a boolean. */
 int json_boolean(const struct json *json, const struct json_node *node, const char *key, bool fallback, bool *value);
 
-/* Grows to JSON_TEXT_MAX; `failed` stays set once it cannot. */
+/* Grows up to JSON_TEXT_MAX; `failed` stays set after a failure. */
 struct json_out {
     char *text;
     size_t length;
@@ -56,7 +63,7 @@ struct json_out {
 };
 
 void json_out_free(struct json_out *out);
-/* `key` NULL: an element of a list, or the root. */
+/* `key` is NULL for an element of a list and for the root. */
 void json_open(struct json_out *out, const char *key, char bracket);
 void json_close(struct json_out *out, char bracket);
 void json_put_text(struct json_out *out, const char *key, const char *text);

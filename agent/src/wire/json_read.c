@@ -9,7 +9,7 @@ struct reader {
     char *at;
     char *end;
     uint32_t parents[JSON_DEPTH_MAX]; /* the open lists and objects */
-    uint32_t last[JSON_DEPTH_MAX];    /* the newest child of each, 0: none */
+    uint32_t last[JSON_DEPTH_MAX];    /* the last child of each, 0: none */
     int depth;
 };
 
@@ -63,7 +63,7 @@ static int hex4(const char *at, uint32_t *value) {
     return 0;
 }
 
-/* The \uXXXX after which `reader->at` stands; a lone surrogate becomes U+FFFD. */
+/* Reads a \uXXXX after its "\u"; a lone surrogate becomes U+FFFD. */
 static int read_escape(struct reader *reader, char **out) {
     uint32_t point, low;
     if (reader->end - reader->at < 4 || hex4(reader->at, &point) != 0) {
@@ -81,7 +81,10 @@ static int read_escape(struct reader *reader, char **out) {
     return 0;
 }
 
-/* Stands behind the opening quote. What is decoded is never longer than its escaped form, so it is written over it. */
+/*
+ * Reads a string after its opening quote. The decoded text is never longer than its escaped form,
+ * so it is written in place.
+ */
 static int read_string(struct reader *reader, const char **text, size_t *length) {
     char *start = reader->at, *out = reader->at;
     while (reader->at < reader->end) {
@@ -201,7 +204,7 @@ static int unwrap_bytes(struct json *json, struct json_node *node) {
     return 0;
 }
 
-/* One value; a list or an object is only opened. */
+/* Reads one value; a list or an object is only opened. */
 static int read_value(struct reader *reader) {
     skip_space(reader);
     const char *key = NULL;
@@ -247,7 +250,10 @@ static int read_value(struct reader *reader) {
     return 1;
 }
 
-/* After a value: closes what ends here. 1: another value follows, 0: the text is whole, -1. */
+/*
+ * Closes the lists and objects that end after a value. Returns 1 if another value follows, 0 at the
+ * end of the text, -1.
+ */
 static int after_value(struct reader *reader, bool opened) {
     while (reader->depth > 0) {
         struct json_node *parent = &reader->json->nodes[reader->parents[reader->depth - 1]];

@@ -1,43 +1,35 @@
-/** Which of several connections with one operation id goes ahead, and how long an outcome is kept. */
+/** Which of several connections with one operation id proceeds, and how long an outcome is kept. */
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, failureOf } from '../../support/agent-connection.ts';
+import { failureOf } from '../../support/agent-connection.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { frameType } from '../../support/agent-frames.ts';
-import { AgentProcess, exists, until } from '../../support/agent-process.ts';
+import { exists, until } from '../../support/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
 describe('claims on an operation', function () {
   this.timeout(20_000);
 
-  let agent: AgentProcess;
-  let connection: AgentConnection;
+  const agent = withAgent({ per: 'test' });
 
   beforeEach(async () => {
-    agent = await AgentProcess.start();
-    connection = await agent.connect();
-    await connection.receive({ id: 'content', volume: 'from' }, await tarOf({ file: 'content' }));
-  });
-
-  afterEach(async () => {
-    connection.destroy();
-    await agent[Symbol.asyncDispose]();
-    expect(agent.stderr).to.equal('');
+    await agent.connection.receive({ id: 'content', volume: 'from' }, await tarOf({ file: 'content' }));
   });
 
   const sessions = async (): Promise<number[]> =>
     (await readFile(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8')).trim().split(' ').map(Number);
 
-  it('refuse a lower attempt that waited when the higher one has run', async () => {
+  it('refuse a waiting lower attempt once the higher one has run', async () => {
     const before = await sessions();
     const first = await agent.connect();
     const [holder = 0] = (await sessions()).filter((pid) => !before.includes(pid));
     first.open({ op: 'receive', id: 'same', volume: 'to', path: '', attempt: 1 });
     await first.expect(frameType.opened);
-    // The holder cannot end at once, so that both others wait for it.
+    // The holder cannot end immediately, so both others wait for it.
     process.kill(holder, 'SIGSTOP');
     const [second, third] = [await agent.connect(), await agent.connect()];
     second.open({ op: 'copy', id: 'same', from: 'from', to: 'second', attempt: 2 });
@@ -51,7 +43,7 @@ describe('claims on an operation', function () {
     for (const each of [first, second, third]) each.destroy();
   });
 
-  it('keep the result of an upload for a day of running time, whatever the clock is set to', async () => {
+  it('keep the result of an upload for a day of uptime, independent of the clock', async () => {
     const result = { bytes: 1, sha256: 'ab', entries: 0, expandedBytes: 0 };
     const store = async (id: string, secondsOfUptime: number): Promise<void> => {
       const path = join(agent.folder, 'agent/results', id);
@@ -61,17 +53,17 @@ describe('claims on an operation', function () {
     const uptime = Number((await readFile('/proc/uptime', 'utf8')).split(' ')[0]);
     await store('kept', uptime - 86_000);
     await store('old', uptime - 87_000);
-    // The end of an upload looks for those that are too old.
-    await connection.receive({ id: 'next', volume: 'to', leaseMs: 1000 }, await tarOf({ file: 'next' }));
+    // The end of an upload removes expired results.
+    await agent.connection.receive({ id: 'next', volume: 'to', leaseMs: 1000 }, await tarOf({ file: 'next' }));
     await until('the old one is gone', async () => !(await exists(join(agent.folder, 'agent/results/old'))));
     const again = { op: 'receive', volume: 'to', path: '', attempt: 2, resume: true, leaseMs: 1000 };
-    expect(await connection.call({ ...again, id: 'kept' })).to.deep.equal(result);
-    expect((await failureOf(connection.call({ ...again, id: 'old' }))).code).to.equal('OPERATION_GONE');
-    // A new start of the agent, perhaps after another boot, counts anew.
+    expect(await agent.connection.call({ ...again, id: 'kept' })).to.deep.equal(result);
+    expect((await failureOf(agent.connection.call({ ...again, id: 'old' }))).code).to.equal('OPERATION_GONE');
+    // A restart of the agent, perhaps after a reboot, restarts the retention.
     await store('booted', uptime - 87_000);
     await agent.killAndRestart();
-    connection = await agent.connect();
-    await connection.receive({ id: 'last', volume: 'to', leaseMs: 1000 }, await tarOf({ file: 'last' }));
-    expect(await connection.call({ ...again, id: 'booted' })).to.deep.equal(result);
+    await agent.openConnection();
+    await agent.connection.receive({ id: 'last', volume: 'to', leaseMs: 1000 }, await tarOf({ file: 'last' }));
+    expect(await agent.connection.call({ ...again, id: 'booted' })).to.deep.equal(result);
   });
 });

@@ -1,35 +1,26 @@
 import { expect } from 'chai';
 import { failureOf } from '../../support/agent-connection.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { encodeData, encodeEnd, encodeFrame, encodeJson, frameType, sha256 } from '../../support/agent-frames.ts';
-import { AgentProcess } from '../../support/agent-process.ts';
 
 describe('a connection to the agent', function () {
   this.timeout(20_000);
 
-  let agent: AgentProcess;
-
-  before(async () => {
-    agent = await AgentProcess.start();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-    expect(agent.stderr).to.equal('');
-  });
+  const agent = withAgent({ connects: false });
 
   const violation = async (...bytes: Uint8Array[]): Promise<string> => {
     const connection = await agent.connect();
     connection.write(Buffer.concat(bytes));
     const error = await connection.expectJson(frameType.error);
     expect(error['code']).to.equal('PROTOCOL_VIOLATION');
-    // It reads on until the host hangs up, and says nothing more.
+    // The agent reads until the host closes the connection, and sends nothing.
     connection.write(encodeFrame(frameType.ping, Buffer.alloc(8)));
     expect(await connection.silent(20)).to.equal(true);
     connection.destroy();
     return String(error['message']);
   };
 
-  it('begins with a hello that says what and where the agent is', async () => {
+  it('begins with a HELLO that describes the agent', async () => {
     const first = await agent.connect();
     const second = await agent.connect();
     const hello = await first.agentHello;
@@ -47,7 +38,7 @@ describe('a connection to the agent', function () {
     await second.bye();
   });
 
-  it('refuses a host that speaks no common version, and does not close first', async () => {
+  it('rejects a host without a common version, and does not close first', async () => {
     const connection = await agent.connectRaw();
     connection.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [4, 9], version: '9' }));
     await connection.agentHello;
@@ -77,7 +68,7 @@ describe('a connection to the agent', function () {
     await connection.bye();
   });
 
-  it('takes frames in pieces of any size', async () => {
+  it('accepts frames in pieces of any size', async () => {
     const connection = await agent.connectRaw();
     const bytes = Buffer.concat([
       encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [1, 1], version: '0' }),
@@ -95,7 +86,7 @@ describe('a connection to the agent', function () {
     await connection.bye();
   });
 
-  it('takes a JSON text that spans frames, with pings between them', async () => {
+  it('accepts a JSON text that spans frames, with pings between them', async () => {
     const connection = await agent.connect();
     const text = Buffer.from(JSON.stringify({ op: 'status', padding: 'x'.repeat(300_000) }));
     connection.write(encodeFrame(frameType.open, text.subarray(0, 200_000), 1));
@@ -107,7 +98,7 @@ describe('a connection to the agent', function () {
     await connection.bye();
   });
 
-  it('ends a connection that breaks the protocol, with a reason', async () => {
+  it('ends a connection that violates the protocol, with a reason', async () => {
     expect(await violation(encodeFrame(99))).to.contain('unknown type');
     expect(await violation(encodeFrame(0))).to.contain('unknown type');
     expect(await violation(encodeFrame(frameType.result))).to.contain('only the agent');
@@ -115,22 +106,22 @@ describe('a connection to the agent', function () {
     expect(await violation(Buffer.from([2, 0, 1, 0, 0, 0, 0, 0]))).to.contain('reserved');
     expect(await violation(Buffer.from([2, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]))).to.contain('too long');
     expect(await violation(Buffer.from([14, 0, 0, 0, 7, 0, 0, 0]))).to.contain('length');
-    expect(await violation(encodeFrame(frameType.hello, Buffer.from('{}')))).to.contain('belongs to no operation');
+    expect(await violation(encodeFrame(frameType.hello, Buffer.from('{}')))).to.contain('outside an operation');
     expect(
       await violation(encodeFrame(frameType.open, Buffer.from('{"op":"sta'), 1), encodeFrame(frameType.cancel)),
     ).to.contain('middle of a JSON');
-    expect(await violation(encodeFrame(frameType.open, Buffer.from('{"op"')))).to.contain('no JSON');
-    expect(await violation(encodeFrame(frameType.open, Buffer.from('['.repeat(100_000))))).to.contain('no JSON');
-    expect(await violation(encodeData(0, 0, Buffer.from('x')))).to.contain('belongs to no operation');
+    expect(await violation(encodeFrame(frameType.open, Buffer.from('{"op"')))).to.contain('invalid JSON');
+    expect(await violation(encodeFrame(frameType.open, Buffer.from('['.repeat(100_000))))).to.contain('invalid JSON');
+    expect(await violation(encodeData(0, 0, Buffer.from('x')))).to.contain('outside an operation');
     expect(await violation(Buffer.from('GET / HTTP/1.1\r\n\r\n'))).to.contain('a frame');
   });
 
-  it('refuses a JSON text of more than 4 MiB', async () => {
+  it('rejects a JSON text of more than 4 MiB', async () => {
     const piece = encodeFrame(frameType.open, Buffer.alloc(262_144, 0x20), 1);
     expect(await violation(...Array.from({ length: 17 }, () => piece))).to.contain('4 MiB');
   });
 
-  it('wants a hello with the magic first', async () => {
+  it('requires a HELLO with the magic first', async () => {
     for (const bytes of [
       encodeJson(frameType.open, { op: 'status' }),
       encodeJson(frameType.hello, { magic: 'other', protocol: [1, 1] }),
@@ -143,7 +134,7 @@ describe('a connection to the agent', function () {
     }
   });
 
-  it('rejects an operation that it does not know, or that lacks something, and takes the next', async () => {
+  it('rejects an unknown or incomplete operation, and accepts the next', async () => {
     const connection = await agent.connect();
     for (const open of [
       { op: 'dance' },
@@ -159,7 +150,7 @@ describe('a connection to the agent', function () {
     await connection.bye();
   });
 
-  it('drops what was still on the way when an operation had ended', async () => {
+  it('discards frames that arrive after the end of their operation', async () => {
     const connection = await agent.connect();
     connection.open({ op: 'attach', process: 'nobody', stdin: true });
     connection.write(encodeData(0, 0, Buffer.from('late')));

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { AgentProcess } from '../../support/agent-process.ts';
 
 describe('the end of output', () => {
-  it('is whole where the command ends while what it printed is not acknowledged, and the rest is still in its pipe', async () => {
+  it('is complete if the command ends with unacknowledged output and the rest still in its pipe', async () => {
     await using agent = await AgentProcess.start();
     const connection = await agent.connect();
     const bytes = 50_000;

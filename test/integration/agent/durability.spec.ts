@@ -1,4 +1,7 @@
-/** In which order the agent writes, makes durable, moves, starts and tells: what a crash of the machine would show. */
+/**
+ * The order in which the agent writes, makes durable, moves, starts and sends, as a crash of the
+ * machine would show.
+ */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -13,7 +16,9 @@ import { ARCHIVE, fillVolume, OPEN } from '../../support/faults/scenarios/receiv
 /** The journal's name in agent/src/volume/tree_writer.h. */
 const JOURNAL = '.kw-commit-5b0e4d3a91c7';
 
-/** The place in the log of the first call that fits, after `from`. Without one the test fails. */
+/**
+ * Returns the index of the first matching call in the log from `from` on. Throws if there is none.
+ */
 function find(log: readonly LoggedCall[], what: string, fits: (call: LoggedCall) => boolean, from = 0): number {
   const at = log.findIndex((call, index) => index >= from && fits(call));
   if (at < 0) {
@@ -28,7 +33,10 @@ const path =
   (logged: LoggedCall): boolean =>
     logged.call === call && logged.paths[which]?.endsWith(end) === true;
 
-/** A file is written under another name, made durable, moved to its name, and the move made durable; gives the place of that. */
+/**
+ * Checks that a file is written under a temporary name, synced, renamed, and the rename synced.
+ * Returns the index of the last call.
+ */
 function storedDurably(log: readonly LoggedCall[], folder: string, name: string, temporary = `.${name}.new`): number {
   const written = find(log, `write of ${temporary}`, path('write', `${folder}/${temporary}`));
   const safe = find(log, `fsync of ${temporary}`, path('sync', `${folder}/${temporary}`), written);
@@ -68,23 +76,23 @@ describe('durability', () => {
       );
     });
 
-    it('has the marker on the disk before the first file moves', () => {
+    it('makes the marker durable before the first file moves', () => {
       expect(storedDurably(log, 'agent/operations', OPEN.id)).to.be.lessThan(firstMove);
     });
 
-    it("has the folders' journal on the disk before the marker", async () => {
+    it('makes the journal of folders durable before the marker', async () => {
       const journal = storedDurably(log, `staging/${OPEN.id}`, JOURNAL, `${JOURNAL}.new`);
       expect(journal).to.be.lessThan(
         find(log, 'write of the marker', path('write', `agent/operations/.${OPEN.id}.new`)),
       );
     });
 
-    it('tells RESULT after the last file has moved', () => {
-      const told = find(log, 'RESULT', ({ call, paths }) => call === 'frame' && paths[0] === String(frameType.result));
+    it('sends RESULT after the last file has moved', () => {
+      const sent = find(log, 'RESULT', ({ call, paths }) => call === 'frame' && paths[0] === String(frameType.result));
       const moves = log.flatMap(({ call, paths }, at) =>
         call === 'rename' && paths[1]?.includes('/volumes/v/data/') === true ? [at] : [],
       );
-      expect(Math.max(...moves)).to.be.lessThan(told);
+      expect(Math.max(...moves)).to.be.lessThan(sent);
     });
   });
 
@@ -100,7 +108,7 @@ describe('durability', () => {
       log = rig.control.log();
     });
 
-    it('has the record of its start on the disk before the child that becomes the command is forked', () => {
+    it('makes the record of its start durable before the command is forked', () => {
       const recorded = storedDurably(log, 'agent/processes/p', 'start');
       const listed = find(log, 'fsync of the folder of processes', path('sync', 'agent/processes'));
       const child = find(log, 'child', ({ role, call }) => role === 'supervisor' && call === 'fork');
@@ -109,7 +117,7 @@ describe('durability', () => {
       expect(child).to.be.lessThan(find(log, 'execve', ({ call }) => call === 'execve'));
     });
 
-    it('has its output on the disk before its result, and its result before an attachment is told', () => {
+    it('makes its output durable before its result, and its result before it notifies an attachment', () => {
       const result = storedDurably(log, 'agent/processes/p', 'result');
       const written = find(log, 'write of the result', path('write', 'agent/processes/p/.result.new'));
       for (const stream of ['stdout.0', 'stderr.0']) {
@@ -126,14 +134,14 @@ describe('durability', () => {
       );
     });
 
-    it('forgets its record before the rest of it, and that it is gone is on the disk', () => {
+    it('removes its record before its other files, and makes the removal durable', () => {
       const forgotten = find(log, 'end of the record', path('unlink', 'agent/processes/p/start'));
       const gone = find(log, 'end of the folder', path('unlink', 'agent/processes/p'), forgotten);
       find(log, 'fsync of the folder of processes', path('sync', 'agent/processes'), gone);
     });
   });
 
-  it('of a status that is stored before the rest of the output is waited for', async () => {
+  it('of a status that is stored before the wait for the rest of the output', async () => {
     await using rig = await serving();
     const connection = await rig.connect();
     // The shell ends while its child holds the pipes.
@@ -145,7 +153,7 @@ describe('durability', () => {
     );
   });
 
-  it("of the state directory's format, before anything else is in it", async () => {
+  it("of the state directory's format, before other content", async () => {
     await using rig = await serving();
     await (await rig.connect()).bye();
     const log = rig.control.log();

@@ -1,4 +1,4 @@
-/** A sample of test/long/agent/faults.spec.ts, which has every fault at every call. */
+/** A sample of test/long/agent/faults.spec.ts, which tests every fault at every call. */
 import { expect } from 'chai';
 
 import { type DynamicAgent, needDynamicAgent } from '../../support/faults/dynamic-agent.ts';
@@ -8,7 +8,7 @@ import { scenarios } from '../../support/faults/scenarios/all.ts';
 const sampled = faults.filter(({ name }) => name === 'crash' || name === 'cut');
 const STEP = 9;
 
-describe('the agent, at some of the calls that fail', () => {
+describe('the agent, with faults at some calls', () => {
   let built: DynamicAgent;
 
   before(function () {
@@ -16,7 +16,7 @@ describe('the agent, at some of the calls that fail', () => {
   });
 
   for (const { name, load } of scenarios)
-    it(`keeps its promises in ${name}`, async function () {
+    it(`keeps its guarantees in ${name}`, async function () {
       this.timeout(60_000);
       const scenario = await load(built);
       for (const fault of sampled) {

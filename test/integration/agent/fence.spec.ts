@@ -1,4 +1,7 @@
-/** The fence of docs/agent-protocol.md: operations of an older host end, and are refused from then on. */
+/**
+ * The fence of docs/agent-protocol.md: operations of an older host end, and later ones are
+ * rejected.
+ */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 
 import { type AgentConnection, Feeder, failureOf, type Json } from '../../support/agent-connection.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { decodeWindow, encodeData, encodeEnd, encodeFrame, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 import { agentSessions } from '../../support/agent-sessions.ts';
@@ -18,22 +22,13 @@ const leaseMs = 60_000;
 describe('the fence of the agent', function () {
   this.timeout(60_000);
 
-  let agent: AgentProcess;
+  const agent = withAgent({ per: 'test', connects: false });
   let archive: Buffer;
   let digest: Buffer;
 
   before(async () => {
     archive = await tarOf({ big: randomBytes(3_000_000), small: 'small' });
     digest = createHash('sha256').update(archive).digest();
-  });
-
-  beforeEach(async () => {
-    agent = await AgentProcess.start();
-  });
-
-  afterEach(async () => {
-    await agent[Symbol.asyncDispose]();
-    expect(agent.stderr).to.equal('');
   });
 
   const dataOf = (volume: string): string => join(agent.folder, 'volumes', volume, 'data');
@@ -48,7 +43,7 @@ describe('the fence of the agent', function () {
     return result;
   }
 
-  /** Opens an upload, sends its first half, and waits until the agent has it. */
+  /** Opens an upload, sends its first half, and waits until the agent has received it. */
   async function beginUpload(id: string, more: Json = {}): Promise<AgentConnection> {
     const connection = await agent.connect();
     connection.open({ op: 'receive', id, volume: id, path: '', attempt: 1, ...more });
@@ -77,7 +72,7 @@ describe('the fence of the agent', function () {
     connection.write(encodeEnd(0, archive.length, digest));
   }
 
-  /** The ERROR that ends an operation, whatever comes before it. */
+  /** Reads frames up to the ERROR that ends an operation. */
   async function errorOf(connection: AgentConnection): Promise<Json> {
     for (;;) {
       const frame = await connection.next();
@@ -117,7 +112,7 @@ describe('the fence of the agent', function () {
     }
   }
 
-  it('answers with the generation, again for the same one, and refuses a lower one', async () => {
+  it('replies with the generation, also when repeated, and rejects a lower one', async () => {
     expect(await fence(5)).to.deep.equal({ generation: 5 });
     expect(await fence(5)).to.deep.equal({ generation: 5 });
     expect((await failureOf(fence(4))).facts).to.include({ code: 'STALE_GENERATION', generation: 5 });
@@ -129,7 +124,7 @@ describe('the fence of the agent', function () {
     }
   });
 
-  it('refuses every kind of operation of an older generation, and takes those that carry none', async () => {
+  it('rejects every kind of operation of an older generation, and accepts operations without one', async () => {
     await mkdir(dataOf('v'), { recursive: true });
     await writeFile(join(dataOf('v'), 'kept'), 'kept');
     await fence(5);
@@ -156,12 +151,12 @@ describe('the fence of the agent', function () {
     for (const generation of [undefined, 5, 6]) {
       expect(await connection.receive({ id: 'r', volume: 'v', generation }, archive)).to.include({ entries: 2 });
     }
-    // A generation that was only carried by an operation raises nothing.
+    // The generation of an operation alone does not raise the fence.
     expect(await fence(5)).to.deep.equal({ generation: 5 });
     await connection.bye();
   });
 
-  it('ends the upload of an older host, which gets STALE_GENERATION and changes nothing', async () => {
+  it('ends the upload of an older host with STALE_GENERATION and without changes', async () => {
     const older = await beginUpload('up', { generation: 1, leaseMs });
     expect(await fence(2)).to.deep.equal({ generation: 2 });
     expect(await staged('up')).to.deep.equal([]);
@@ -180,7 +175,7 @@ describe('the fence of the agent', function () {
     await older.bye();
   });
 
-  it('ends what is parked, and refuses its host when it comes back', async () => {
+  it('ends a parked operation, and rejects its host when it reconnects', async () => {
     (await beginUpload('up', { generation: 1, leaseMs })).destroy();
     const other = await agent.connect();
     await until('it is parked', async () => (await other.call({ op: 'status' }))['parked'] === 1);
@@ -193,7 +188,7 @@ describe('the fence of the agent', function () {
     await other.bye();
   });
 
-  it('leaves operations that carry no generation, or its own', async () => {
+  it('does not affect operations without a generation, or of its own', async () => {
     const without = await beginUpload('without');
     const own = await beginUpload('own', { generation: 2 });
     await fence(2);
@@ -205,9 +200,9 @@ describe('the fence of the agent', function () {
     }
   });
 
-  it('is answered only when an older operation is gone, refuses those that wait, and answers pings meanwhile', async () => {
+  it('replies only once older operations have ended, rejects waiting ones, and answers pings meanwhile', async () => {
     const older = await beginUpload('up', { generation: 1 });
-    const [stopped] = await agentSessions(agent);
+    const [stopped] = await agentSessions(agent.process);
     if (stopped === undefined) throw new Error('no session');
     process.kill(stopped, 'SIGSTOP');
     try {
@@ -237,9 +232,9 @@ describe('the fence of the agent', function () {
     await older.ended; // its id was taken over before the fence came
   });
 
-  it('gives way to a higher fence that comes while it waits', async () => {
+  it('ends with STALE_GENERATION when a higher fence arrives while it waits', async () => {
     const older = await beginUpload('up', { generation: 1 });
-    const [stopped] = await agentSessions(agent);
+    const [stopped] = await agentSessions(agent.process);
     if (stopped === undefined) throw new Error('no session');
     process.kill(stopped, 'SIGSTOP');
     const lower = await agent.connect();
@@ -260,7 +255,7 @@ describe('the fence of the agent', function () {
     older.destroy();
   });
 
-  it('waits for a commit that is past its mark, which is whole then', async function () {
+  it('waits for a marked commit, which is then complete', async function () {
     await using built = await heldAgent(this);
     const { held, file } = built;
     const older = await held.connect();
@@ -308,7 +303,7 @@ describe('the fence of the agent', function () {
     await connection.ended;
   });
 
-  it('keeps the highest of many that come at once', async () => {
+  it('keeps the highest of many concurrent generations', async () => {
     const connections = await Promise.all(Array.from({ length: 20 }, () => agent.connect()));
     await Promise.allSettled(connections.map((connection, index) => fence(index + 1, connection)));
     await agent.killAndRestart();

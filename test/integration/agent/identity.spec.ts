@@ -1,4 +1,4 @@
-/** Who may speak with the agent, and as whom commands run. */
+/** The users that may connect to the agent, and the users that commands run as. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { AgentProcess } from '../../support/agent-process.ts';
 
 const NOBODY = 65534;
 
-/** Connects to a socket, and prints what comes first: `bytes`, or `closed`. */
+/** Connects to a socket, and prints `bytes` or `closed`. */
 const CONNECT = `
   const socket = require('node:net').createConnection(process.argv[1]);
   socket.once('data', () => { console.log('bytes'); socket.destroy(); });
@@ -26,7 +26,7 @@ describe('the identity of', () => {
     this.skip();
   });
 
-  it('a peer is checked by the agent itself: another user gets nothing, even where the modes of folder and socket let it in', async () => {
+  it('a peer is verified by the agent: another user gets nothing, even if the modes of folder and socket permit it', async () => {
     await using agent = await AgentProcess.start();
     await (await agent.connect()).bye();
     await chmod(agent.folder, 0o755);
@@ -43,10 +43,10 @@ describe('the identity of', () => {
         stdio: ['ignore', 'pipe', 'inherit'],
       },
     );
-    let said = '';
-    other.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+    let output = '';
+    other.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
     await once(other, 'close');
-    expect(said.trim()).to.be.oneOf(['closed', 'ECONNRESET\nclosed']);
+    expect(output.trim()).to.be.oneOf(['closed', 'ECONNRESET\nclosed']);
   });
 
   it("a command of another user has that user's groups, and none of the agent's", async () => {

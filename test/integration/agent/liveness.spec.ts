@@ -1,4 +1,4 @@
-/** The agent answers pings and reports progress, also where it has work without a frame of its own. */
+/** The agent answers pings and reports progress during work without frames. */
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -38,7 +38,7 @@ describe('the agent at work', function () {
     return connection;
   }
 
-  it('answers pings, and says that it goes on, while staging is removed', async function () {
+  it('answers pings, and reports progress, while it removes staging', async function () {
     if (typeof syscalls === 'string') {
       console.log(`      skipped: ${syscalls}`);
       this.skip();
@@ -47,7 +47,7 @@ describe('the agent at work', function () {
     await using agent = await AgentProcess.start({ wrapper: syscalls.slowing('unlinkat', file) });
     const files = Object.fromEntries(Array.from({ length: 3000 }, (_, index) => [`file${index}`, '']));
     const connection = await openUpload(agent, files);
-    // The upload is refused at its end, and PROGRESS can only be that of the removal.
+    // The upload is rejected at its end, so PROGRESS is that of the removal.
     while ((await connection.next())?.type !== frameType.progress);
     connection.write(encodeFrame(frameType.ping, Buffer.from('at work!')));
     for (let frame = await connection.next(); frame?.type !== frameType.pong; frame = await connection.next()) {
@@ -66,7 +66,7 @@ describe('the agent at work', function () {
     await connection.bye();
   });
 
-  it('answers pings, and says that it goes on, while an older attempt is still ending', async () => {
+  it('answers pings, and reports progress, while an older attempt is ending', async () => {
     await using agent = await AgentProcess.start();
     const older = await agent.connect();
     older.open({ op: 'receive', id: 'up', volume: 'v', path: '', attempt: 1 });
@@ -76,7 +76,7 @@ describe('the agent at work', function () {
     process.kill(stopped, 'SIGSTOP');
     const newer = await agent.connect();
     const open = { op: 'receive', id: 'up', volume: 'v', path: '', attempt: 2 };
-    // Together, so that the session has read the PING before it waits.
+    // In one write, so that the session has read the PING before it waits.
     const ping = encodeFrame(frameType.ping, Buffer.from('waiting!'));
     newer.write(Buffer.concat([encodeJson(frameType.open, open), ping]));
     try {

@@ -1,4 +1,4 @@
-/** What another user of the pod can do to the agent: nothing. Each case needs root, to act as both. */
+/** Another user of the pod cannot affect the agent. Each case needs root, to act as both users. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, lchown, mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { failureOf } from '../../support/agent-connection.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { AgentProcess, agentBinary, exists, until } from '../../support/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
@@ -37,7 +38,7 @@ describe('another user of the pod', function () {
   const modeOf = async (...parts: string[]): Promise<number> => (await stat(join(folder, ...parts))).mode & 0o7777;
 
   context('of an agent that runs as root', () => {
-    it('cannot put anything into the folders of its state, whoever made them', async () => {
+    it('cannot write into the folders of its state, independent of their creator', async () => {
       for (const path of ['volumes', 'volumes/v', 'volumes/v/data']) {
         await mkdir(join(folder, path));
         await chmod(join(folder, path), 0o777);
@@ -47,12 +48,12 @@ describe('another user of the pod', function () {
       await connection.receive({ id: 'up', volume: 'v' }, await tarOf({ file: 'x' }));
       for (const path of ['', 'volumes', 'volumes/v']) expect(await modeOf(path), path).to.equal(0o755);
       expect(await modeOf('agent')).to.equal(0o700);
-      // What a container mounts stays open to its user.
+      // Mounted folders remain writable for their user.
       expect(await modeOf('volumes/v/data')).to.equal(0o777);
       await connection.bye();
     });
 
-    it('cannot make the folder in which uploads are staged', async () => {
+    it('cannot create the staging folder of uploads', async () => {
       await mkdir(join(folder, 'volumes/v/data'), { recursive: true });
       await mkdir(join(folder, 'volumes/v/staging'));
       await chown(join(folder, 'volumes/v/staging'), other, other);
@@ -65,7 +66,7 @@ describe('another user of the pod', function () {
     });
   });
 
-  context('that listens in the place of the agent', () => {
+  context('that listens instead of the agent', () => {
     let impostor: ChildProcess;
 
     async function impersonate(uid: number): Promise<void> {
@@ -89,7 +90,7 @@ describe('another user of the pod', function () {
       ['its own folder', other],
       ['a folder of the agent', 0],
     ] as const) {
-      it(`is not spoken with in ${whose}`, async () => {
+      it(`gets no connection in ${whose}`, async () => {
         await mkdir(join(folder, 'agent'));
         await chown(join(folder, 'agent'), owner, owner);
         await chmod(join(folder, 'agent'), 0o777);
@@ -106,19 +107,14 @@ describe('another user of the pod', function () {
     }
   });
 
-  context('whose link is on the way to a directory of a command', () => {
-    let agent: AgentProcess;
+  context('with a link in the path of a working directory', () => {
+    const agent = withAgent({ per: 'test', connects: false, mayReport: true });
     let place: string;
 
     beforeEach(async () => {
-      agent = await AgentProcess.start();
       place = join(folder, 'place');
       await mkdir(place);
       await mkdir(join(folder, 'target'));
-    });
-
-    afterEach(async () => {
-      await agent[Symbol.asyncDispose]();
     });
 
     async function link(owner: number, name = 'link', target = join(folder, 'target')): Promise<string> {
@@ -135,7 +131,7 @@ describe('another user of the pod', function () {
       return stdout.toString().trim();
     }
 
-    it('gets nothing made behind it', async () => {
+    it('gets nothing created behind it', async () => {
       await chown(place, other, other);
       const dir = join(await link(other), 'made/below');
       for (const more of [{}, { user: `${user}:${user}` }]) {
@@ -144,25 +140,25 @@ describe('another user of the pod', function () {
       expect(await readdir(join(folder, 'target'))).to.deep.equal([]);
     });
 
-    it('is not followed in a folder that others may write to', async () => {
+    it('is not followed in a folder that others can write to', async () => {
       await chmod(place, 0o777);
       const dir = await link(other);
       expect((await failureOf(run(dir))).facts).to.include({ code: 'BAD_DIRECTORY', errnoName: 'EPERM' });
     });
 
-    it('is followed where it leads to what is there, in a tree of that user', async () => {
+    it('is followed to an existing directory in a tree of that user', async () => {
       await chown(place, other, other);
       expect(await run(await link(other))).to.equal(join(folder, 'target'));
     });
 
-    it("is followed where root made it, and what is made behind it is the command's user's", async () => {
+    it("is followed if root created it, and directories created behind it belong to the command's user", async () => {
       await link(0, 'absolute');
       const dir = join(await link(0, 'relative', 'absolute/../target'), 'made');
       expect(await run(dir, { user: `${user}:${user}` })).to.equal(join(folder, 'target/made'));
       expect((await stat(join(folder, 'target/made'))).uid).to.equal(user);
     });
 
-    it("is followed with the rights of the command's user where that user made it", async () => {
+    it("is followed with the rights of the command's user if that user created it", async () => {
       await chown(place, user, user);
       const dir = join(await link(user), 'made');
       const as = { user: `${user}:${user}` };
@@ -172,7 +168,7 @@ describe('another user of the pod', function () {
       expect((await stat(join(folder, 'target/made'))).uid).to.equal(user);
     });
 
-    it('is an error where it leads in a circle', async () => {
+    it('is an error if it is circular', async () => {
       await link(0, 'a', 'b');
       const dir = join(await link(0, 'b', 'a'), 'below');
       expect((await failureOf(run(dir))).facts).to.include({ code: 'BAD_DIRECTORY', errnoName: 'ELOOP' });

@@ -1,26 +1,21 @@
-/** What an upload has to prove before it is committed, and the credit that bounds it. */
+/** The proof that an upload needs before it is committed, and the credit that limits it. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import type { AgentConnection } from '../../support/agent-connection.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { decodeWindow, encodeData, encodeEnd, frameType, sha256 } from '../../support/agent-frames.ts';
 import { AgentProcess } from '../../support/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
 describe('an upload', () => {
-  let agent: AgentProcess;
-  let connection: AgentConnection;
+  const agent = withAgent({ per: 'test' });
 
   beforeEach(async () => {
-    agent = await AgentProcess.start();
-    connection = await agent.connect();
-    connection.open({ op: 'receive', id: 'upload', attempt: 1, volume: 'v', path: '' });
-    await connection.opened();
+    agent.connection.open({ op: 'receive', id: 'upload', attempt: 1, volume: 'v', path: '' });
+    await agent.connection.opened();
   });
-
-  afterEach(() => agent[Symbol.asyncDispose]());
 
   const files = () => readdir(join(agent.folder, 'volumes/v/data'));
 
@@ -28,18 +23,18 @@ describe('an upload', () => {
     ['more', 1],
     ['less', -1],
   ] as const)
-    it(`is refused where the host counts ${what} bytes than arrived, whatever its digest`, async () => {
+    it(`is rejected if the host counts ${what} bytes than arrived, even with the right digest`, async () => {
       const archive = await tarOf({ file: 'content' });
-      await connection.expect(frameType.window);
-      connection.write(encodeData(0, 0, archive));
-      connection.write(encodeEnd(0, archive.length + difference, sha256(archive)));
-      expect(await connection.expectJson(frameType.error)).to.include({ code: 'DIGEST_MISMATCH' });
+      await agent.connection.expect(frameType.window);
+      agent.connection.write(encodeData(0, 0, archive));
+      agent.connection.write(encodeEnd(0, archive.length + difference, sha256(archive)));
+      expect(await agent.connection.expectJson(frameType.error)).to.include({ code: 'DIGEST_MISMATCH' });
       expect(await files()).to.deep.equal([]);
     });
 });
 
 describe('stdin', () => {
-  it('takes no byte beyond the credit that the agent has given', async () => {
+  it('accepts no byte beyond the credit of the agent', async () => {
     await using agent = await AgentProcess.start();
     const connection = await agent.connect();
     await connection.start('p', ['/bin/sleep', '600'], { stdin: true });
@@ -48,7 +43,8 @@ describe('stdin', () => {
     let { limit } = decodeWindow(await connection.expect(frameType.window));
     const block = Buffer.alloc(65_536);
     let offset = 0;
-    // Until the pipe is full and the agent gives no more: its limit is then 1 MiB past what it has passed on.
+    // Until the pipe is full and the agent grants no more: its limit is then 1 MiB past the
+    // forwarded bytes.
     do {
       for (; offset + block.length <= limit; offset += block.length) connection.write(encodeData(0, offset, block));
       const frame = await connection.next(1000).catch(() => undefined);

@@ -1,4 +1,4 @@
-/** What the agent makes of commits that were cut short: completed, or the volume is damaged, and never forgotten. */
+/** An interrupted commit is completed, or its volume is damaged; it is never lost. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { type AgentConnection, AgentFailure, Feeder, failureOf, type Json } from '../../support/agent-connection.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { decodeWindow, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 import { agentSessions } from '../../support/agent-sessions.ts';
@@ -16,10 +17,10 @@ import { tarOf } from '../../support/tar.ts';
 const leaseMs = 60_000;
 const resultOfUpload = { bytes: 10_240, sha256: 'ab'.repeat(32), entries: 1, expandedBytes: 4 };
 
-describe('a commit of the agent that was cut short', function () {
+describe('an interrupted commit', function () {
   this.timeout(30_000);
 
-  let agent: AgentProcess;
+  const agent = withAgent({ per: 'test', mayReport: true });
   let syscalls: AgentSyscalls | string;
 
   before(async () => {
@@ -30,19 +31,15 @@ describe('a commit of the agent that was cut short', function () {
     if (typeof syscalls !== 'string') await syscalls[Symbol.asyncDispose]();
   });
 
-  beforeEach(async () => {
-    agent = await AgentProcess.start();
-    await (await agent.connect()).bye(); // it has begun
-  });
-
-  afterEach(async () => {
-    await agent[Symbol.asyncDispose]();
-  });
+  beforeEach(() => agent.connection.bye());
 
   const at = (...parts: string[]): string => join(agent.folder, ...parts);
   const markers = async (): Promise<string[]> => readdir(at('agent/operations'));
 
-  /** What an agent leaves that was killed after it had marked a commit: its marker, and what it had staged. */
+  /**
+   * Creates the state of an agent that was killed after it had marked a commit: the marker and
+   * staged content.
+   */
   async function leave(
     operation: string,
     volume: string,
@@ -57,7 +54,7 @@ describe('a commit of the agent that was cut short', function () {
     await writeFile(at('agent/operations', operation), JSON.stringify({ volume, path: '', ...more }));
   }
 
-  /** A commit that can never be completed: a folder stands where it has a file. */
+  /** Creates a commit that can never be completed: a folder exists in place of its file. */
   async function leaveConflict(operation: string, volume: string): Promise<void> {
     await mkdir(at('volumes', volume, 'data/name/below'), { recursive: true });
     await leave(operation, volume, { name: 'a file', other: 'other' });
@@ -81,20 +78,19 @@ describe('a commit of the agent that was cut short', function () {
     return connection;
   }
 
-  /** Starts an agent that waits in the middle of the moves, at the file of this name. */
+  /** Starts an agent that waits during the moves, at the file of this name. */
   async function startHeld(context: Mocha.Context, call: 'renameat' | 'unlinkat', name: string): Promise<string> {
     const unfit = process.getuid?.() === 0 ? syscalls : 'only root may look into the agent';
     if (typeof unfit === 'string') {
       console.log(`      skipped: ${unfit}`);
       context.skip();
     }
-    await agent[Symbol.asyncDispose]();
     const file = unfit.file();
-    agent = await AgentProcess.start({ wrapper: unfit.holding(call, name, file) });
+    await agent.start({ wrapper: unfit.holding(call, name, file) });
     return file;
   }
 
-  it('is completed by the next start, whose host gets the RESULT that it had', async () => {
+  it('is completed by the next start, and its host gets its RESULT', async () => {
     const connection = await agent.connect();
     await connection.receive({ id: 'first', volume: 'v' }, await tarOf({ kept: 'kept' }));
     await leave('up', 'v', { new: 'data' }, resultOfUpload);
@@ -106,7 +102,7 @@ describe('a commit of the agent that was cut short', function () {
     await next.bye();
   });
 
-  it('makes the volume damaged where nothing is left of what was staged, and gives no RESULT', async () => {
+  it('makes the volume damaged if its staged content no longer exists, and returns no RESULT', async () => {
     const connection = await agent.connect();
     await connection.receive({ id: 'first', volume: 'v' }, await tarOf({ kept: 'kept' }));
     await leave('up', 'v', {}, resultOfUpload);
@@ -120,7 +116,7 @@ describe('a commit of the agent that was cut short', function () {
     }
   });
 
-  it('keeps the volume damaged although another one of it is completed', async () => {
+  it('keeps the volume damaged although another commit of it is completed', async () => {
     for (const broken of ['a', 'b', 'c']) {
       await mkdir(at('volumes', broken, 'data'), { recursive: true });
       await leaveConflict(`${broken}-2`, broken);
@@ -131,7 +127,7 @@ describe('a commit of the agent that was cut short', function () {
     expect((await markers()).sort()).to.deep.equal(['a-2', 'b-2', 'c-2']);
   });
 
-  it('keeps the volume damaged on a disk without room', async function () {
+  it('keeps the volume damaged on a full disk', async function () {
     const small = await LimitedFolder.mount('size=4m,mode=0755');
     if (small === undefined) {
       console.log('      skipped: no file system can be mounted here');
@@ -151,7 +147,7 @@ describe('a commit of the agent that was cut short', function () {
     await next.bye();
   });
 
-  it('keeps the volume damaged where the volume cannot be opened at the start', async function () {
+  it('keeps the volume damaged if it cannot be opened at the start', async function () {
     if (process.getuid?.() === 0) {
       // Root opens everything but a link.
       await leave('up', 'v', { file: 'x' });
@@ -174,7 +170,7 @@ describe('a commit of the agent that was cut short', function () {
     await connection.bye();
   });
 
-  it('never comes back once the volume is removed', async () => {
+  it('is never completed once the volume is removed', async () => {
     await leaveConflict('up', 'v');
     await agent.killAndRestart();
     const connection = await agent.connect();
@@ -190,7 +186,7 @@ describe('a commit of the agent that was cut short', function () {
     await next.bye();
   });
 
-  it('does not come back where the removal of the volume was cut short either', async function () {
+  it('is not completed after an interrupted removal of the volume either', async function () {
     const file = await startHeld(this, 'unlinkat', 'held');
     await (await agent.connect()).bye();
     await mkdir(at('volumes/v/data'), { recursive: true });
@@ -199,7 +195,7 @@ describe('a commit of the agent that was cut short', function () {
     const connection = await agent.connect();
     connection.open({ op: 'remove', volume: 'v' });
     await until('the removal is held', () => exists(`${file}.held`));
-    for (const session of await agentSessions(agent)) process.kill(session, 'SIGKILL');
+    for (const session of await agentSessions(agent.process)) process.kill(session, 'SIGKILL');
     await agent.killAndRestart();
     await writeFile(file, '');
     const next = await agent.connect();
@@ -212,7 +208,7 @@ describe('a commit of the agent that was cut short', function () {
     await next.bye();
   });
 
-  it('is not forgotten when its operation id comes again for another volume', async () => {
+  it('is kept when its operation id is reused for another volume', async () => {
     await leaveConflict('up', 'v');
     await agent.killAndRestart();
     const connection = await agent.connect();
@@ -223,7 +219,7 @@ describe('a commit of the agent that was cut short', function () {
     await connection.bye();
   });
 
-  it('keeps an upload from being committed that began before', async () => {
+  it('prevents the commit of an upload that began before', async () => {
     const connection = await agent.connect();
     connection.open({ ...upload, id: 'later', attempt: 1 });
     await connection.opened();
@@ -237,13 +233,13 @@ describe('a commit of the agent that was cut short', function () {
     await connection.bye();
   });
 
-  it('makes the volume damaged when its session alone is killed, until the next start completes it', async function () {
+  it('makes the volume damaged when only its session is killed, until the next start completes it', async function () {
     const file = await startHeld(this, 'renameat', 'held');
     const connection = await begin('up', { a: 'a', held: 'held', z: 'z' });
     await until('the commit is held', () => exists(`${file}.held`));
     const other = await agent.connect();
-    await other.send({ id: 'look', volume: 'v' }); // a commit that goes on is no damage
-    const [session] = await agentSessions(agent);
+    await other.send({ id: 'look', volume: 'v' }); // a running commit is no damage
+    const [session] = await agentSessions(agent.process);
     if (session === undefined) throw new Error('no session');
     process.kill(session, 'SIGKILL');
     await connection.ended;
@@ -262,14 +258,14 @@ describe('a commit of the agent that was cut short', function () {
     await next.bye();
   });
 
-  it('is completed at the longest path, however it is written in the marker', async function () {
+  it('is completed at the longest path, in any spelling in the marker', async function () {
     const file = await startHeld(this, 'renameat', 'held');
     const path = Array.from({ length: 16 }, () => '\u0001'.repeat(255))
       .join('/')
       .slice(0, 4000);
     const connection = await begin('up', { held: 'held' }, { path });
     await until('the commit is held', () => exists(`${file}.held`));
-    for (const session of await agentSessions(agent)) process.kill(session, 'SIGKILL');
+    for (const session of await agentSessions(agent.process)) process.kill(session, 'SIGKILL');
     await agent.killAndRestart();
     await writeFile(file, '');
     const next = await agent.connect();
@@ -279,7 +275,7 @@ describe('a commit of the agent that was cut short', function () {
     await next.bye();
   });
 
-  it('damages only the volume for which it has staged something where its marker cannot be read', async () => {
+  it('damages only the volume with its staged content if its marker cannot be read', async () => {
     for (const volume of ['v', 'w']) await mkdir(at('volumes', volume, 'data'), { recursive: true });
     await leave('up', 'v', { file: 'x' });
     await writeFile(at('agent/operations/up'), 'garbage');
@@ -293,13 +289,13 @@ describe('a commit of the agent that was cut short', function () {
     await connection.bye();
   });
 
-  // Each has a fallback somewhere: in the agent, in its C library, or in the way it is used.
+  // Each call has a fallback in the agent, in its C library or in its use.
   const hidden = ['faccessat2', 'openat2', 'fchmodat2', 'close_range', 'statx', 'renameat2', 'copy_file_range'];
   const others = ['memfd_create', 'syncfs', 'fallocate', 'pidfd_open', 'clone3'];
   for (const error of ['ENOSYS', 'EPERM'] as const) {
     for (const calls of [['faccessat2'], ['openat2'], [...hidden, ...others]]) {
       const title = calls.length === 1 ? String(calls[0]) : 'no newer call';
-      it(`is known, and everything else works, where ${title} fails with ${error}`, async function () {
+      it(`is found, and everything else works, if ${title} fails with ${error}`, async function () {
         if (typeof syscalls === 'string') {
           console.log(`      skipped: ${syscalls}`);
           this.skip();

@@ -2,29 +2,21 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
-
+import { withAgent } from '../../support/agent-fixture.ts';
 import { encodeFrame, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
-describe('what the agent holds', function () {
+describe('the resources of the agent', function () {
   this.timeout(20_000);
 
-  let agent: AgentProcess;
+  const agent = withAgent({ per: 'test' });
 
-  beforeEach(async () => {
-    agent = await AgentProcess.start();
-    await (await agent.connect()).bye();
-  });
-
-  afterEach(async () => {
-    await agent[Symbol.asyncDispose]();
-    expect(agent.stderr).to.equal('');
-  });
+  beforeEach(() => agent.connection.bye());
 
   const descriptors = async (): Promise<number> => (await readdir(`/proc/${agent.pid}/fd`)).length;
 
-  it('is as before after processes, transfers and connections of every end', async () => {
+  it('are released after processes, transfers and connections of every outcome', async () => {
     await until('the first session has ended', async () => (await agent.children()).length === 0);
     const before = await descriptors();
     const connections = await Promise.all(Array.from({ length: 6 }, () => agent.connect()));
@@ -56,7 +48,7 @@ describe('what the agent holds', function () {
     ]);
   });
 
-  it('uses no processor time while nothing happens', async () => {
+  it('include no processor time while idle', async () => {
     const connection = await agent.connect();
     await connection.start('idle', ['sleep', '60']);
     const pids = [String(agent.pid), ...(await agent.children())];
@@ -74,14 +66,14 @@ describe('what the agent holds', function () {
     await connection.bye();
   });
 
-  it('ends the connection when serve is killed', async () => {
+  it('are released when serve is killed: the connection ends', async () => {
     const connection = await agent.connect();
     await agent.killAndRestart();
     await connection.ended;
     expect(await exists(join(agent.folder, 'agent/lock'))).to.equal(true);
   });
 
-  it('waits for serve where connect comes first, at a path that is longer than an address of a socket', async () => {
+  it('include a socket at a path longer than a socket address, for which connect waits', async () => {
     const folder = join(agent.folder, ...Array.from({ length: 8 }, () => 'a-rather-long-name-of-a-folder'));
     expect(folder.length).to.be.above(200);
     await mkdir(folder, { recursive: true });

@@ -1,4 +1,4 @@
-/** What docs/agent-protocol.md 4 says of transfers that go on over another connection, asked of the agent itself. */
+/** Transfers that resume over another connection, as docs/agent-protocol.md 4 specifies them. */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { type AgentConnection, Feeder, failureOf, type Json, Receiver } from '../../support/agent-connection.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import {
   decodeData,
   decodeEnd,
@@ -24,39 +25,24 @@ const leaseMs = 60_000;
 describe('a transfer that loses its connection', function () {
   this.timeout(30_000);
 
-  let agent: AgentProcess;
-  let other: AgentConnection;
+  const agent = withAgent();
   let archive: Buffer;
   let digest: Buffer;
 
   before(async () => {
-    agent = await AgentProcess.start();
     archive = await tarOf({ big: randomBytes(3_000_000), small: 'small' });
     digest = createHash('sha256').update(archive).digest();
-  });
-
-  beforeEach(async () => {
-    other = await agent.connect();
-  });
-
-  afterEach(() => {
-    other.destroy();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-    expect(agent.stderr).to.equal('');
   });
 
   const dataOf = (volume: string): string => join(agent.folder, 'volumes', volume, 'data');
   const staged = async (volume: string): Promise<string[]> =>
     readdir(join(agent.folder, 'volumes', volume, 'staging')).catch(() => []);
-  const statusOf = async (): Promise<Json> => other.call({ op: 'status' });
+  const statusOf = async (): Promise<Json> => agent.connection.call({ op: 'status' });
   const parked = async (count: number): Promise<void> => {
     await until(`${count} are parked`, async () => (await statusOf())['parked'] === count);
   };
 
-  /** Opens an upload and takes OPENED and the first WINDOW. */
+  /** Opens an upload and receives OPENED and the first WINDOW. */
   async function openUpload(
     id: string,
     more: Json = {},
@@ -68,7 +54,7 @@ describe('a transfer that loses its connection', function () {
     return { connection, opened, limit };
   }
 
-  /** Sends an upload's first bytes, and waits until the agent has taken them. */
+  /** Sends the first bytes of an upload, and waits until the agent has received them. */
   async function beginUpload(id: string, bytes = 1_500_000, more: Json = {}): Promise<AgentConnection> {
     const { connection } = await openUpload(id, more);
     for (let at = 0; at < bytes; at += 250_000) connection.write(encodeData(0, at, archive.subarray(at, at + 250_000)));
@@ -76,7 +62,7 @@ describe('a transfer that loses its connection', function () {
     return connection;
   }
 
-  /** Everything that was written so far was taken. */
+  /** Waits until the agent has read all input so far. */
   async function taken(connection: AgentConnection): Promise<void> {
     connection.write(encodeFrame(frameType.ping, Buffer.alloc(8)));
     for (;;) if ((await connection.next())?.type === frameType.pong) return;
@@ -98,8 +84,8 @@ describe('a transfer that loses its connection', function () {
     return resultOf(connection);
   }
 
-  context('on its way up', () => {
-    it('waits, and goes on where the agent is', async () => {
+  context('as an upload', () => {
+    it("waits, and resumes at the agent's offset", async () => {
       (await beginUpload('up')).destroy();
       await parked(1);
       expect(await staged('up')).to.deep.equal(['up']);
@@ -118,7 +104,7 @@ describe('a transfer that loses its connection', function () {
       await connection.bye();
     });
 
-    it('takes a newer connection in the place of one that only seems to live', async () => {
+    it('replaces a connection that only seems to be open with a newer one', async () => {
       const older = await beginUpload('half-open');
       const { connection, opened } = await openUpload('half-open', { attempt: 2, resume: true });
       expect(opened['from']).to.equal(1_500_000);
@@ -128,7 +114,7 @@ describe('a transfer that loses its connection', function () {
       await connection.bye();
     });
 
-    it('answers a ping and a cancellation that follow the OPEN at once', async () => {
+    it('answers a PING and a CANCEL that directly follow OPEN', async () => {
       (await beginUpload('at-once')).destroy();
       const connection = await agent.connect();
       connection.open({ op: 'receive', id: 'at-once', volume: 'at-once', path: '', attempt: 2, leaseMs, resume: true });
@@ -142,7 +128,7 @@ describe('a transfer that loses its connection', function () {
       await connection.bye();
     });
 
-    it('goes on over many connections, each cut at another place', async () => {
+    it('resumes over many connections, each cut at a different offset', async () => {
       let from = 0;
       for (let attempt = 1; from < archive.length; attempt += 1) {
         const { connection, opened } = await openUpload('often', { attempt, resume: attempt > 1 });
@@ -150,7 +136,7 @@ describe('a transfer that loses its connection', function () {
         connection.write(encodeData(0, from, archive.subarray(from, from + 200_000)));
         from = Math.min(from + 200_000, archive.length);
         await taken(connection);
-        // A part of a frame counts for nothing.
+        // A partial frame does not count.
         connection.write(encodeData(0, from, archive.subarray(0, 200_000)).subarray(0, attempt * 3000));
         connection.destroy();
         await parked(1);
@@ -165,7 +151,7 @@ describe('a transfer that loses its connection', function () {
       await connection.bye();
     });
 
-    it('commits without a connection once it has everything, and tells the result to the next', async () => {
+    it('commits without a connection once it is complete, and sends the result on the next one', async () => {
       const connection = await beginUpload('alone');
       for (let at = 1_500_000; at < archive.length; at += 250_000)
         connection.write(encodeData(0, at, archive.subarray(at, at + 250_000)));
@@ -181,7 +167,7 @@ describe('a transfer that loses its connection', function () {
       await again.connection.bye();
     });
 
-    it('tells the result of what it has committed after a restart as well, until the host has taken it', async () => {
+    it('sends the result of a commit also after a restart, until the host has acknowledged it', async () => {
       await using own = await AgentProcess.start();
       const connection = await own.connect();
       connection.open({ op: 'receive', id: 'stored', volume: 'v', path: 'deep', attempt: 1, leaseMs });
@@ -220,7 +206,7 @@ describe('a transfer that loses its connection', function () {
       ).to.equal('OPERATION_GONE');
     });
 
-    it('tells what it failed with to the next connection', async () => {
+    it('sends its failure on the next connection', async () => {
       const connection = await beginUpload('failed', 1_500_000);
       connection.write(encodeEnd(0, 1_500_000, Buffer.alloc(32)));
       expect((await connection.expectJson(frameType.error))['code']).to.equal('DIGEST_MISMATCH');
@@ -234,7 +220,7 @@ describe('a transfer that loses its connection', function () {
     });
   });
 
-  context('on its way down', () => {
+  context('as a download', () => {
     before(async () => {
       await mkdir(dataOf('down'), { recursive: true });
       await writeFile(join(dataOf('down'), 'big'), randomBytes(5_000_000));
@@ -247,8 +233,8 @@ describe('a transfer that loses its connection', function () {
       return { connection, opened: await connection.opened() };
     }
 
-    it('goes on from where the host is, also when END had come', async () => {
-      const whole = (await other.send({ id: 'whole', volume: 'down' })).archive;
+    it("resumes at the host's offset, also after END", async () => {
+      const whole = (await agent.connection.send({ id: 'whole', volume: 'down' })).archive;
       const parts: Buffer[] = [];
       let received = 0;
       let ends = 0;
@@ -269,7 +255,7 @@ describe('a transfer that loses its connection', function () {
           if (frame?.type !== frameType.data) throw new Error(`frame ${frame?.type} came`);
           const data = decodeData(frame);
           expect(data.offset).to.equal(received);
-          // The host may have taken no more than a part of a frame.
+          // The host may have received only a partial frame.
           const taken = data.compressed ? data.raw : data.raw.subarray(0, frames === 4 ? 1000 : undefined);
           parts.push(Buffer.from(taken));
           received += taken.length;
@@ -283,7 +269,7 @@ describe('a transfer that loses its connection', function () {
       expect(Buffer.concat(parts).equals(whole)).to.equal(true);
     });
 
-    it('gives the bytes that it had given, whatever became of the files', async () => {
+    it('sends the same bytes again, even if the files have changed', async () => {
       const volume = 'changing';
       await mkdir(dataOf(volume), { recursive: true });
       const content = randomBytes(2_000_000);
@@ -307,7 +293,7 @@ describe('a transfer that loses its connection', function () {
       await again.connection.bye();
     });
 
-    it('refuses to go on before what was acknowledged, or after what was sent', async () => {
+    it('refuses to resume before the acknowledged or after the sent offset', async () => {
       for (const [id, from] of [
         ['before', 100],
         ['after', 1 << 30],
@@ -330,16 +316,19 @@ describe('a transfer that loses its connection', function () {
     });
   });
 
-  context('and is not gone on with', () => {
-    it('is dropped, with its staging, when the lease is over, and says so', async () => {
+  context('and is not resumed', () => {
+    it('is discarded with its staging when the lease expires, with a reason', async () => {
       (await beginUpload('lease', 1_500_000, { leaseMs: 300 })).destroy();
       await parked(1);
       await until('it is dropped', async () => (await staged('lease')).length === 0);
       const failure = await failureOf(openUpload('lease', { attempt: 2, resume: true }));
-      expect(failure.facts).to.include({ code: 'OPERATION_GONE', message: 'no connection came back for it in time' });
+      expect(failure.facts).to.include({
+        code: 'OPERATION_GONE',
+        message: 'no connection resumed it within its lease',
+      });
     });
 
-    it('ends at once without a lease, and when the host says goodbye', async () => {
+    it('ends immediately without a lease, and after BYE', async () => {
       (await beginUpload('no-lease', 1_500_000, { leaseMs: 0 })).destroy();
       await (await beginUpload('goodbye')).bye();
       for (const volume of ['no-lease', 'goodbye'])
@@ -347,7 +336,7 @@ describe('a transfer that loses its connection', function () {
       expect(await statusOf()).to.include({ parked: 0 });
     });
 
-    it('is not known after a restart, and begun anew where the host had not heard of it', async () => {
+    it('is unknown after a restart, and begins again if the host has not received OPENED', async () => {
       await using own = await AgentProcess.start();
       const connection = await own.connect();
       expect(
@@ -367,13 +356,13 @@ describe('a transfer that loses its connection', function () {
       await parked(1);
       const running = await beginUpload('running');
       for (const operation of ['parked', 'running', 'unknown'])
-        expect(await other.call({ op: 'remove', operation })).to.deep.equal({});
+        expect(await agent.connection.call({ op: 'remove', operation })).to.deep.equal({});
       await running.ended;
       expect([await staged('parked'), await staged('running')]).to.deep.equal([[], []]);
       expect(await statusOf()).to.include({ operations: 0, parked: 0 });
     });
 
-    it('makes room on a disk that is full, and says so', async function () {
+    it('frees space on a full disk, with a reason', async function () {
       await using limited = await LimitedFolder.mount('size=6m');
       if (limited === undefined) {
         console.log('      skipped: no small file system can be mounted here');
@@ -399,11 +388,11 @@ describe('a transfer that loses its connection', function () {
       const failure = await failureOf((await open('waits', { attempt: 2, resume: true })).opened());
       expect(failure.facts).to.include({
         code: 'OPERATION_GONE',
-        message: 'it waited for a connection, and its room was needed',
+        message: 'its space was needed while it waited for a connection',
       });
     });
 
-    it('makes room, the one that waits longest first, where there are too many', async () => {
+    it('ends if too many are parked, the longest parked first', async () => {
       const first = await beginUpload('first');
       first.destroy();
       await parked(1);
@@ -416,9 +405,10 @@ describe('a transfer that loses its connection', function () {
       const failure = await failureOf(openUpload('first', { attempt: 2, resume: true }));
       expect(failure.facts).to.include({
         code: 'OPERATION_GONE',
-        message: 'it waited for a connection, and its room was needed',
+        message: 'its space was needed while it waited for a connection',
       });
-      for (let index = 0; index < 16; index += 1) await other.call({ op: 'remove', operation: `many-${index}` });
+      for (let index = 0; index < 16; index += 1)
+        await agent.connection.call({ op: 'remove', operation: `many-${index}` });
       expect(await statusOf()).to.include({ parked: 0 });
     });
   });

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, failureOf } from '../../support/agent-connection.ts';
+import { failureOf } from '../../support/agent-connection.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { AgentProcess } from '../../support/agent-process.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -13,8 +14,6 @@ const isRoot = process.getuid?.() === 0;
 describe('starting a process', function () {
   this.timeout(20_000);
 
-  let agent: AgentProcess;
-  let connection: AgentConnection;
   let folder: string;
   let count = 0;
 
@@ -22,7 +21,7 @@ describe('starting a process', function () {
     args: readonly unknown[],
     more = {},
   ): Promise<{ stdout: string; stderr: string; exitStatus: unknown; signal: unknown }> => {
-    const { stdout, stderr, result } = await connection.run(`run-${count++}`, args, more);
+    const { stdout, stderr, result } = await agent.connection.run(`run-${count++}`, args, more);
     return {
       stdout: stdout.toString(),
       stderr: stderr.toString(),
@@ -34,22 +33,20 @@ describe('starting a process', function () {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'kw-agent-files-'));
     await chmod(folder, 0o777);
-    agent = await AgentProcess.start({
+  });
+
+  const agent = withAgent({
+    options: () => ({
       env: {
         ...process.env,
         KW_PATH_MAP: `/mapped\t${folder}\n/mapped/deep\t${folder}/other`,
         FROM_CONTAINER: 'yes',
         OVERRIDDEN: 'old',
       },
-    });
-    connection = await agent.connect();
+    }),
   });
 
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true });
-    expect(agent.stderr).to.equal('');
-  });
+  after(() => rm(folder, { recursive: true }));
 
   it('gives both outputs and the exit status', async () => {
     expect(await run(['sh', '-c', 'echo out; echo err >&2; exit 7'])).to.deep.equal({
@@ -64,8 +61,8 @@ describe('starting a process', function () {
     expect(await run(['sh', '-c', 'kill -KILL $$'])).to.include({ exitStatus: 137, signal: 9 });
   });
 
-  it('passes arguments as they are, also those that are no UTF-8', async () => {
-    const { stdout } = await connection.run('bytes', [
+  it('passes arguments unchanged, also if they are not UTF-8', async () => {
+    const { stdout } = await agent.connection.run('bytes', [
       'printf',
       '%s|',
       'a b',
@@ -79,27 +76,27 @@ describe('starting a process', function () {
     );
   });
 
-  it('refuses a text with a NUL, an entry of env without a name, and a relative directory', async () => {
+  it('rejects a text with a NUL, an entry of env without a name, and a relative directory', async () => {
     for (const more of [
       { args: ['echo', 'a\0b'] },
       { args: ['true'], env: ['NOVALUE'] },
       { args: ['true'], dir: 'relative' },
       { args: 'true' },
     ])
-      expect((await failureOf(connection.call({ op: 'start', process: 'invalid', ...more }))).code).to.equal(
+      expect((await failureOf(agent.connection.call({ op: 'start', process: 'invalid', ...more }))).code).to.equal(
         'INVALID_SPEC',
       );
   });
 
-  it('names env where an entry, or all of it together, is too long for the kernel', async () => {
+  it('reports env if an entry or the total is too long for the kernel', async () => {
     const entries = Array.from({ length: 40 }, (_, index) => `V${index}=${'x'.repeat(100_000)}`);
     for (const env of [[`LONG=${'x'.repeat(131_072)}`], entries]) {
-      const error = await failureOf(connection.start('too-long', ['true'], { env }));
+      const error = await failureOf(agent.connection.start('too-long', ['true'], { env }));
       expect(error.facts).to.include({ code: 'INVALID_SPEC', path: 'env', errnoName: 'E2BIG' });
     }
   });
 
-  it("has the container's environment, overridden by its own, without what is the agent's", async () => {
+  it("has the container's environment, overridden by its own, without the agent's variables", async () => {
     const { stdout } = await run(['env'], {
       env: ['OVERRIDDEN=new', 'EMPTY=', 'TWICE=1', 'TWICE=2', `A_PATH=/mapped/x:/usr/mapped:/mappedx`],
     });
@@ -110,7 +107,7 @@ describe('starting a process', function () {
     expect(lines).to.include(`A_PATH=${folder}/x:/usr/mapped:/mappedx`);
   });
 
-  it('maps paths where the embedded cluster has no mount namespace', async () => {
+  it('maps paths for an embedded cluster without a mount namespace', async () => {
     const { stdout } = await run(
       ['sh', '-c', 'pwd; echo "$@"', 'sh', '/mapped', '--file=/mapped/a', '/mapped/deep/b', 'x/mapped'],
       {
@@ -120,18 +117,18 @@ describe('starting a process', function () {
     expect(stdout).to.equal(`${folder}/work\n${folder} --file=${folder}/a ${folder}/other/b x/mapped\n`);
   });
 
-  it('looks the executable up in the PATH of the command', async () => {
+  it('looks up the executable in the PATH of the command', async () => {
     await writeFile(join(folder, 'tool'), '#!/bin/sh\necho found\n', { mode: 0o755 });
     expect((await run(['tool'], { env: [`PATH=/nowhere:${folder}`] })).stdout).to.equal('found\n');
-    expect((await failureOf(connection.start('not-in-path', ['tool']))).code).to.equal('EXECUTABLE_NOT_FOUND');
+    expect((await failureOf(agent.connection.start('not-in-path', ['tool']))).code).to.equal('EXECUTABLE_NOT_FOUND');
   });
 
-  it('tells apart why a command cannot be executed, and leaves nothing behind', async () => {
+  it('reports distinct codes if a command cannot be executed, and leaves no files', async () => {
     await writeFile(join(folder, 'no-interpreter'), '#!/no/such/interpreter\n', { mode: 0o755 });
     await writeFile(join(folder, 'not-executable'), '#!/bin/sh\n', { mode: 0o644 });
     await writeFile(join(folder, 'garbage'), 'garbage', { mode: 0o755 });
     const failure = async (...args: string[]): Promise<unknown> =>
-      (await failureOf(connection.start('cannot', args))).code;
+      (await failureOf(agent.connection.start('cannot', args))).code;
     expect(await failure('no-such-program')).to.equal('EXECUTABLE_NOT_FOUND');
     expect(await failure('/no/such/program')).to.equal('EXECUTABLE_NOT_FOUND');
     expect(await failure('/etc/passwd/program')).to.equal('EXECUTABLE_NOT_FOUND');
@@ -139,48 +136,48 @@ describe('starting a process', function () {
     expect(await failure(join(folder, 'garbage'))).to.equal('WRONG_FORMAT');
     expect(await failure(join(folder, 'not-executable'))).to.equal('NOT_PERMITTED');
     expect(await failure(folder)).to.equal('NOT_PERMITTED');
-    expect((await failureOf(connection.start('cannot', ['true'], { dir: '/etc/passwd/below' }))).code).to.equal(
+    expect((await failureOf(agent.connection.start('cannot', ['true'], { dir: '/etc/passwd/below' }))).code).to.equal(
       'BAD_DIRECTORY',
     );
-    expect((await failureOf(connection.start('cannot', ['true'], { user: 'no-such-user' }))).code).to.equal(
+    expect((await failureOf(agent.connection.start('cannot', ['true'], { user: 'no-such-user' }))).code).to.equal(
       'USER_NOT_FOUND',
     );
-    expect((await failureOf(connection.start('cannot', ['true'], { user: '0:no-such-group' }))).code).to.equal(
+    expect((await failureOf(agent.connection.start('cannot', ['true'], { user: '0:no-such-group' }))).code).to.equal(
       'USER_NOT_FOUND',
     );
-    expect((await failureOf(connection.attach('cannot'))).code).to.equal('PROCESS_NOT_FOUND');
-    // The id may be used again after all that.
-    expect((await connection.run('cannot', ['echo', 'can'])).stdout.toString()).to.equal('can\n');
+    expect((await failureOf(agent.connection.attach('cannot'))).code).to.equal('PROCESS_NOT_FOUND');
+    // The id can be used again.
+    expect((await agent.connection.run('cannot', ['echo', 'can'])).stdout.toString()).to.equal('can\n');
   });
 
-  it('says which errno and path made it fail', async () => {
-    expect((await failureOf(connection.start('why', ['/no/such/program']))).facts).to.include({
+  it('reports errno and path of a failure', async () => {
+    expect((await failureOf(agent.connection.start('why', ['/no/such/program']))).facts).to.include({
       errno: 2,
       errnoName: 'ENOENT',
       path: '/no/such/program',
     });
   });
 
-  it('makes a missing directory', async () => {
+  it('creates a missing directory', async () => {
     expect((await run(['pwd'], { dir: join(folder, 'made/below') })).stdout).to.equal(
       `${join(folder, 'made/below')}\n`,
     );
   });
 
-  it('starts an id once, however many connections ask at once', async () => {
+  it('starts an id once for any number of concurrent connections', async () => {
     const connections = await Promise.all(Array.from({ length: 10 }, () => agent.connect()));
     const marks = join(folder, 'marks');
     const answers = await Promise.all(
       connections.map((other) => other.start('race', ['sh', '-c', `echo started >>${marks}`])),
     );
     expect(answers.filter((answer) => answer['started'] === true)).to.have.length(1);
-    await connection.attach('race');
+    await agent.connection.attach('race');
     expect(await readFile(marks, 'utf8')).to.equal('started\n');
-    expect(await connection.start('race', ['anything'])).to.deep.equal({ started: false, process: 'race' });
+    expect(await agent.connection.start('race', ['anything'])).to.deep.equal({ started: false, process: 'race' });
     await Promise.all(connections.map((other) => other.bye()));
   });
 
-  it('lets the next one try where the first attempt of a race fails', async () => {
+  it('continues with the next attempt if the first one of a race fails', async () => {
     const connections = await Promise.all(Array.from({ length: 6 }, () => agent.connect()));
     const answers = await Promise.allSettled(
       connections.map((other, index) => other.start('race-fails', [index === 5 ? 'true' : '/no/such'])),
@@ -190,7 +187,7 @@ describe('starting a process', function () {
     await Promise.all(connections.map((other) => other.bye()));
   });
 
-  it('starts with clean signals, descriptors, umask, a session of its own, and without a core limit of the agent', async () => {
+  it('starts with default signals, descriptors and umask, in its own session, and without the core limit of the agent', async () => {
     const script = `grep -E '^Sig(Blk|Ign|Cgt):' /proc/self/status; umask; ls /proc/self/fd | wc -l; [ $(ps -o sid= -p $$) = $$ ] && echo leader; ulimit -c`;
     const ours = await run(['sh', '-c', script]);
     const [blocked, ignored, , mask, descriptors, leader, core] = ours.stdout.split('\n');
@@ -202,7 +199,7 @@ describe('starting a process', function () {
     expect(core).to.equal(execFileSync('sh', ['-c', 'ulimit -c'], { encoding: 'utf8' }).trim());
   });
 
-  it('makes a command a better victim for the kernel than the agent', async () => {
+  it('raises the OOM score of a command above that of the agent', async () => {
     const own = Number(await readFile(`/proc/${agent.pid}/oom_score_adj`, 'utf8'));
     const { stdout } = await run(['cat', '/proc/self/oom_score_adj']);
     expect(Number(stdout)).to.equal(Math.min(1000, own + 10));
@@ -215,18 +212,18 @@ describe('starting a process', function () {
     });
   });
 
-  it('writes nothing secret of the spec to disk', async () => {
+  it('writes no secret of the spec to disk', async () => {
     await run(['sh', '-c', 'true', 'secret-argument'], { env: ['TOKEN=secret-value'] });
     const grep = await run(['grep', '-rlE', 'secret-(argument|value)', join(agent.folder, 'agent')]);
     expect(grep.exitStatus).to.equal(1);
   });
 
-  it('reads nothing where no stdin was asked for', async () => {
+  it('reads nothing without stdin', async () => {
     expect(await run(['cat'])).to.include({ stdout: '', exitStatus: 0 });
   });
 
   (isRoot ? describe : describe.skip)('as another user', () => {
-    it('takes names and numbers, groups and HOME from the container', async () => {
+    it('resolves names, numbers, groups and HOME from the container', async () => {
       expect((await run(['sh', '-c', 'id -u; id -g; echo $HOME'], { user: 'nobody' })).stdout).to.equal(
         '65534\n65534\n/nonexistent\n',
       );
@@ -237,7 +234,7 @@ describe('starting a process', function () {
       expect((await run(['sh', '-c', 'echo $HOME'], { user: 'nobody', env: ['HOME=/own'] })).stdout).to.equal('/own\n');
     });
 
-    it('stays in the group of the container where that runs as this user already', async () => {
+    it('keeps the group of a container that already runs as this user', async () => {
       const other = await mkdtemp(join(tmpdir(), 'kw-agent-own-'));
       await chown(other, 65_534, 5678);
       const wrapper = ['setpriv', '--reuid=65534', '--regid=5678', '--clear-groups'];
@@ -254,7 +251,7 @@ describe('starting a process', function () {
       await rm(other, { recursive: true });
     });
 
-    it('owns its streams and the directory made for it', async () => {
+    it('owns its streams and the directory created for it', async () => {
       const dir = join(folder, 'of-nobody/below');
       const { stdout } = await run(['sh', '-c', 'echo x > /dev/stdout; echo y > /dev/stderr; touch file'], {
         user: 'nobody',
@@ -271,7 +268,7 @@ describe('starting a process', function () {
       ).to.equal('x\r\n');
     });
 
-    it('cannot look into the agent', async () => {
+    it('cannot inspect the agent', async () => {
       const { stdout } = await run(
         ['sh', '-c', `ls ${agent.folder}/agent || echo denied; cat /proc/${agent.pid}/environ || echo denied`],
         {

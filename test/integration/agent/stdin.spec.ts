@@ -5,33 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 
 import type { AgentConnection } from '../../support/agent-connection.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { decodeWindow, encodeData, encodeEnd, encodeFrame, frameType, sha256 } from '../../support/agent-frames.ts';
-import { AgentProcess, exists, until } from '../../support/agent-process.ts';
+import { exists, until } from '../../support/agent-process.ts';
 
 describe('the stdin of a process', function () {
   this.timeout(20_000);
 
-  let agent: AgentProcess;
-  let connection: AgentConnection;
+  const agent = withAgent();
 
-  before(async () => {
-    agent = await AgentProcess.start();
-  });
-
-  beforeEach(async () => {
-    connection = await agent.connect();
-  });
-
-  afterEach(() => {
-    connection.destroy();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-    expect(agent.stderr).to.equal('');
-  });
-
-  it('takes the stdin and its end that came before a goodbye, whatever the session has not read by then', async () => {
+  it('receives stdin and its end sent before BYE, even if the session had not read them', async () => {
     const childCalled = async (name: string, but: readonly number[] = []): Promise<number[]> => {
       const pids = (await readFile(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8'))
         .trim()
@@ -46,14 +29,14 @@ describe('the stdin of a process', function () {
     const others = [...(await childCalled('agent process')), ...(await childCalled('agent session'))];
     const folder = join(agent.folder, 'goodbye');
     const script = 'until [ -e print ]; do sleep 0.01; done; echo news; : >printed; cat';
-    await connection.start('goodbye', ['sh', '-c', script], { stdin: true, dir: folder });
+    await agent.connection.start('goodbye', ['sh', '-c', script], { stdin: true, dir: folder });
     const feeding = await agent.connect();
     feeding.open({ op: 'attach', process: 'goodbye', stdin: true, output: false });
     await feeding.expect(frameType.opened);
     await feeding.expect(frameType.window);
     const [supervisor = 0] = await childCalled('agent process', others);
     const [session = 0] = await childCalled('agent session', others);
-    // The session stops, gets news of the output, and finds them and the goodbye when it continues.
+    // The session is stopped, gets states of the output, and finds them and BYE when it continues.
     process.kill(session, 'SIGSTOP');
     await until('the session is stopped', async () => await stopped(session));
     await writeFile(join(folder, 'print'), '');
@@ -72,7 +55,7 @@ describe('the stdin of a process', function () {
     process.kill(session, 'SIGCONT');
     await feeding.ended;
     process.kill(supervisor, 'SIGCONT');
-    expect((await connection.attach('goodbye')).stdout.toString()).to.equal('news\nall of it');
+    expect((await agent.connection.attach('goodbye')).stdout.toString()).to.equal('news\nall of it');
   });
 
   const attach = async (
@@ -85,7 +68,7 @@ describe('the stdin of a process', function () {
     await other.expect(frameType.opened);
     return other;
   };
-  /** Takes windows until these bytes are acknowledged. */
+  /** Receives windows until these bytes are acknowledged. */
   const acknowledged = async (feeding: AgentConnection, bytes: number): Promise<void> => {
     while (decodeWindow(await feeding.expect(frameType.window)).acknowledged < bytes);
   };
@@ -103,8 +86,8 @@ describe('the stdin of a process', function () {
     feeding.write(encodeEnd(0, total, sha256(Buffer.from(text))));
   };
 
-  it('lets the highest attempt own stdin, and keeps silent to the other hosts of protocol 2', async () => {
-    await connection.start('owner', ['cat'], { stdin: true });
+  it('is owned by the highest attempt, and sends nothing to the other hosts of protocol 2', async () => {
+    await agent.connection.start('owner', ['cat'], { stdin: true });
     const old = await attach('owner', 3, [1, 2]);
     await old.expect(frameType.window);
     const lower = await attach('owner', 2, [1, 2]);
@@ -114,12 +97,12 @@ describe('the stdin of a process', function () {
     old.write(encodeData(0, 0, Buffer.from('dropped')));
     higher.write(encodeData(0, 0, Buffer.from('kept')));
     end(higher, 4, 'kept');
-    expect((await connection.attach('owner')).stdout.toString()).to.equal('kept');
+    expect((await agent.connection.attach('owner')).stdout.toString()).to.equal('kept');
     for (const other of [old, lower, higher]) other.destroy();
   });
 
-  it('tells an attachment that another has taken stdin, and gives it back where the other is gone', async () => {
-    await connection.start('back', ['cat'], { stdin: true });
+  it('reports to an attachment that another has taken stdin, and returns it once the other has ended', async () => {
+    await agent.connection.start('back', ['cat'], { stdin: true });
     const first = await attach('back', 1);
     await first.expect(frameType.window);
     first.write(encodeData(0, 0, Buffer.from('first ')));
@@ -135,12 +118,12 @@ describe('the stdin of a process', function () {
     expect(decodeWindow(await first.expect(frameType.window))).to.include({ acknowledged: 13 });
     first.write(encodeData(0, 13, Buffer.from('third')));
     end(first, 18, 'third');
-    expect((await connection.attach('back')).stdout.toString()).to.equal('first second third');
+    expect((await agent.connection.attach('back')).stdout.toString()).to.equal('first second third');
     first.destroy();
   });
 
-  it('drops what a host sent before it knew that its turn was over, or has begun anew', async () => {
-    await connection.start('void', ['cat'], { stdin: true });
+  it('drops what a host sent before it received that its turn has ended or begun again', async () => {
+    await agent.connection.start('void', ['cat'], { stdin: true });
     const first = await attach('void', 1);
     await first.expect(frameType.window);
     const second = await attach('void', 2);
@@ -150,7 +133,7 @@ describe('the stdin of a process', function () {
     await second.expect(frameType.window);
     second.destroy();
     expect(await news(first)).to.deep.equal({ stdin: { owner: true, from: 0, ended: false } });
-    // Still on its way when the agent said so, also where its offset is the one that the new turn begins at.
+    // In transit when the agent reported it, also if its offset is that of the new turn.
     first.write(encodeData(0, 0, Buffer.from('void')));
     first.write(encodeData(0, 4, Buffer.from('void too')));
     end(first, 12, 'voidvoid too');
@@ -158,12 +141,12 @@ describe('the stdin of a process', function () {
     await first.expect(frameType.window);
     first.write(encodeData(0, 0, Buffer.from('kept')));
     end(first, 4, 'kept');
-    expect((await connection.attach('void')).stdout.toString()).to.equal('kept');
+    expect((await agent.connection.attach('void')).stdout.toString()).to.equal('kept');
     first.destroy();
   });
 
-  it('tells a lower attempt at once that another owns stdin, and that it has ended when it gets it', async () => {
-    await connection.start('lower', ['sh', '-c', 'cat; exec sleep 60'], { stdin: true });
+  it('reports to a lower attempt at once that another owns stdin, and its end once it becomes the owner', async () => {
+    await agent.connection.start('lower', ['sh', '-c', 'cat; exec sleep 60'], { stdin: true });
     const higher = await attach('lower', 2);
     await higher.expect(frameType.window);
     const lower = await attach('lower', 1);
@@ -174,20 +157,20 @@ describe('the stdin of a process', function () {
     await higher.bye();
     expect(await news(lower)).to.deep.equal({ stdin: { owner: true, from: 3, ended: true } });
     lower.destroy();
-    await connection.call({ op: 'stop', process: 'lower', graceMs: 0 });
+    await agent.connection.call({ op: 'stop', process: 'lower', graceMs: 0 });
   });
 
-  it('ends the input of a terminal also behind a line that is not complete', async () => {
+  it('ends the input of a terminal also after an incomplete line', async () => {
     for (const text of ['', 'a line\n', 'a part']) {
       const id = `tty-${text.length}`;
       const tty = { columns: 80, rows: 24 };
-      await connection.start(id, ['sh', '-c', 'stty -echo; echo ready; cat; echo over'], { stdin: true, tty });
+      await agent.connection.start(id, ['sh', '-c', 'stty -echo; echo ready; cat; echo over'], { stdin: true, tty });
       await until('it is ready', async () =>
         (await readFile(join(agent.folder, 'agent/processes', id, 'stdout.0'), 'utf8').catch(() => '')).includes(
           'ready',
         ),
       );
-      const { stdout } = await connection.attach(id, { stdin: true }, Buffer.from(text));
+      const { stdout } = await agent.connection.attach(id, { stdin: true }, Buffer.from(text));
       expect(stdout.toString().replaceAll('\r', '')).to.equal(`ready\n${text}over\n`);
     }
   });

@@ -4,11 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, AgentFailure, failureOf, type Json } from '../../support/agent-connection.ts';
+import { AgentFailure, failureOf, type Json } from '../../support/agent-connection.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { decodeData, encodeJson, frameType } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 
-/** Whether a process lives; a zombie does not. */
+/** Returns whether a process is running; a zombie is not. */
 async function lives(pid: number): Promise<boolean> {
   return readFile(`/proc/${pid}/stat`, 'utf8').then(
     (text) => !/\) Z /.test(text),
@@ -19,21 +20,9 @@ async function lives(pid: number): Promise<boolean> {
 describe('stopping processes', function () {
   this.timeout(20_000);
 
-  let agent: AgentProcess;
-  let connection: AgentConnection;
+  const agent = withAgent({ per: 'test' });
 
-  beforeEach(async () => {
-    agent = await AgentProcess.start();
-    connection = await agent.connect();
-  });
-
-  afterEach(async () => {
-    connection.destroy();
-    await agent[Symbol.asyncDispose]();
-    expect(agent.stderr).to.equal('');
-  });
-
-  /** Starts a script that prints `ready` and then process ids, and gives these. */
+  /** Starts a script that prints `ready` and then process ids, and returns the ids. */
   const startReady = async (id: string, script: string, pids: number): Promise<number[]> => {
     const other = await agent.connect();
     await other.start(id, ['sh', '-c', script]);
@@ -46,21 +35,21 @@ describe('stopping processes', function () {
     return text.trim().split('\n').map(Number);
   };
 
-  it('lets a command end by itself within the grace', async () => {
+  it('lets a command exit within the grace period', async () => {
     await startReady('polite', 'trap "echo bye; exit 3" TERM; echo $$; while :; do sleep 0.02; done', 1);
-    const result = await connection.call({ op: 'stop', process: 'polite', graceMs: 5000 });
+    const result = await agent.connection.call({ op: 'stop', process: 'polite', graceMs: 5000 });
     expect(result).to.include({ exitStatus: 3, signal: null });
-    expect((await connection.attach('polite')).stdout.toString()).to.contain('bye');
+    expect((await agent.connection.attach('polite')).stdout.toString()).to.contain('bye');
   });
 
-  it('kills the group after the grace', async () => {
+  it('kills the group after the grace period', async () => {
     const [leader = 0, child = 0] = await startReady(
       'deaf',
       'trap "" TERM; echo $$; (sleep 60 & echo $!; wait) ; sleep 60',
       2,
     );
     const before = Date.now();
-    expect(await connection.call({ op: 'stop', process: 'deaf', graceMs: 200 })).to.include({
+    expect(await agent.connection.call({ op: 'stop', process: 'deaf', graceMs: 200 })).to.include({
       exitStatus: 137,
       signal: 9,
     });
@@ -68,11 +57,11 @@ describe('stopping processes', function () {
     expect([await lives(leader), await lives(child)]).to.deep.equal([false, false]);
   });
 
-  it('kills what escaped into sessions of its own, once the group is gone', async () => {
+  it('kills descendants in other sessions once the group has ended', async () => {
     const script = 'echo $$; setsid sh -c \'trap "" TERM; (setsid sleep 60 & echo $!; wait) & echo $$; wait\' & wait';
     const pids = await startReady('escape', script, 3);
     const before = Date.now();
-    expect(await connection.call({ op: 'stop', process: 'escape', graceMs: 10_000 })).to.include({
+    expect(await agent.connection.call({ op: 'stop', process: 'escape', graceMs: 10_000 })).to.include({
       exitStatus: 143,
       signal: 15,
     });
@@ -80,60 +69,66 @@ describe('stopping processes', function () {
     for (const pid of pids) expect(await lives(pid), String(pid)).to.equal(false);
   });
 
-  it('gives members of the group their grace when the leader has gone at once', async () => {
+  it('gives the group its grace period if the leader exits at once', async () => {
     const script = '(trap "sleep 0.3; echo cleaned; exit" TERM; echo $$; while :; do sleep 0.02; done) & wait';
     await startReady('members', script, 1);
-    await connection.call({ op: 'stop', process: 'members', graceMs: 5000 });
-    expect((await connection.attach('members')).stdout.toString()).to.contain('cleaned');
+    await agent.connection.call({ op: 'stop', process: 'members', graceMs: 5000 });
+    expect((await agent.connection.attach('members')).stdout.toString()).to.contain('cleaned');
   });
 
-  it('says at once that a stop was taken, to a host of protocol 3, and gives the result when the command has ended', async () => {
+  it('acknowledges a stop at once to a host of protocol 3, and sends the result once the command has ended', async () => {
     await startReady('slow', 'trap "sleep 0.3; exit 4" TERM; echo $$; while :; do sleep 0.02; done', 1);
-    connection.open({ op: 'stop', process: 'slow', graceMs: 5000 });
-    expect(await connection.opened()).to.deep.equal({});
+    agent.connection.open({ op: 'stop', process: 'slow', graceMs: 5000 });
+    expect(await agent.connection.opened()).to.deep.equal({});
     const states = async (): Promise<unknown[]> =>
       ((await (await agent.connect()).call({ op: 'status' }))['processes'] as Json[]).map(({ state }) => state);
     expect(await states()).to.deep.equal(['running']);
-    expect(await connection.expectJson(frameType.result)).to.include({ exitStatus: 4 });
-    connection.done();
+    expect(await agent.connection.expectJson(frameType.result)).to.include({ exitStatus: 4 });
+    agent.connection.done();
     const old = await agent.connect([1, 2]);
     old.open({ op: 'stop', process: 'slow', graceMs: 0 });
     expect(await old.expectJson(frameType.result)).to.include({ exitStatus: 4 });
     old.destroy();
   });
 
-  it('stops by an attachment too, which ends with the result', async () => {
-    await connection.start('attached', ['sleep', '60']);
-    connection.open({ op: 'attach', process: 'attached' });
-    await connection.expect(frameType.opened);
-    connection.write(encodeJson(frameType.stop, { graceMs: 1000 }));
-    let frame = await connection.next();
-    while (frame?.type === frameType.end) frame = await connection.next();
+  it('stops by an attachment, which ends with the result', async () => {
+    await agent.connection.start('attached', ['sleep', '60']);
+    agent.connection.open({ op: 'attach', process: 'attached' });
+    await agent.connection.expect(frameType.opened);
+    agent.connection.write(encodeJson(frameType.stop, { graceMs: 1000 }));
+    let frame = await agent.connection.next();
+    while (frame?.type === frameType.end) frame = await agent.connection.next();
     expect(JSON.parse(String(frame?.payload))).to.include({ exitStatus: 143, signal: 15 });
-    connection.done();
+    agent.connection.done();
   });
 
-  it('gives the stored result of an ended process at once, and ends what it left behind', async () => {
-    const { stdout } = await connection.run('left', ['sh', '-c', 'setsid sleep 60 >/dev/null 2>&1 & echo $!; exit 5']);
+  it('returns the stored result of an ended process at once, and ends its descendants', async () => {
+    const { stdout } = await agent.connection.run('left', [
+      'sh',
+      '-c',
+      'setsid sleep 60 >/dev/null 2>&1 & echo $!; exit 5',
+    ]);
     const pid = Number(stdout.toString());
     expect(await lives(pid)).to.equal(true);
-    expect(await connection.call({ op: 'stop', process: 'left', graceMs: 0 })).to.include({ exitStatus: 5 });
+    expect(await agent.connection.call({ op: 'stop', process: 'left', graceMs: 0 })).to.include({ exitStatus: 5 });
     await until('what was left behind ends', async () => !(await lives(pid)));
   });
 
-  it('rejects a process that is not there', async () => {
+  it('rejects an unknown process', async () => {
     for (const open of [
       { op: 'stop', graceMs: 0 },
       { op: 'signal', signal: 1 },
       { op: 'resize', columns: 1, rows: 1 },
     ])
-      expect((await failureOf(connection.call({ ...open, process: 'nobody' }))).code).to.equal('PROCESS_NOT_FOUND');
-    expect((await failureOf(connection.call({ op: 'signal', process: 'nobody', signal: 65 }))).code).to.equal(
+      expect((await failureOf(agent.connection.call({ ...open, process: 'nobody' }))).code).to.equal(
+        'PROCESS_NOT_FOUND',
+      );
+    expect((await failureOf(agent.connection.call({ op: 'signal', process: 'nobody', signal: 65 }))).code).to.equal(
       'INVALID_SPEC',
     );
   });
 
-  it('stops everything when the agent is told to end, stores results, and exits with 143', async () => {
+  it('stops everything on SIGTERM, stores results, and exits with 143', async () => {
     const [escaped = 0] = await startReady(
       'last',
       'trap "echo end; exit 9" TERM; setsid sleep 60 >/dev/null & echo $!; while :; do sleep 0.02; done',
@@ -150,13 +145,13 @@ describe('stopping processes', function () {
     await next[Symbol.asyncDispose]();
   });
 
-  it('marks the results that follow when it is told to end, durably, and no earlier ones', async () => {
-    await connection.run('before', ['true']);
+  it('marks the results that follow SIGTERM, durably, and no earlier ones', async () => {
+    await agent.connection.run('before', ['true']);
     await startReady('polite', 'trap "exit 0" TERM; echo $$; while :; do sleep 0.02; done', 1);
-    connection.open({ op: 'attach', process: 'polite', output: false });
-    await connection.expect(frameType.opened);
+    agent.connection.open({ op: 'attach', process: 'polite', output: false });
+    await agent.connection.expect(frameType.opened);
     expect(await agent.terminate()).to.equal(143);
-    expect(await connection.expectJson(frameType.result)).to.deep.include({ exitStatus: 0, shutdown: true });
+    expect(await agent.connection.expectJson(frameType.result)).to.deep.include({ exitStatus: 0, shutdown: true });
     await using next = await AgentProcess.start({ folder: agent.folder });
     const other = await next.connect();
     expect((await other.attach('polite')).result).to.deep.include({ exitStatus: 0, shutdown: true });
@@ -167,8 +162,8 @@ describe('stopping processes', function () {
     expect((await other.attach('before')).result).to.not.have.property('shutdown');
   });
 
-  it('marks a status that it could store when it was killed after it was told to end', async () => {
-    // What it left behind ignores TERM and holds the output, so that only the status is stored.
+  it('marks a status that was stored between SIGTERM and SIGKILL', async () => {
+    // A descendant ignores TERM and holds the output, so that only the status is stored.
     await startReady(
       'cut',
       '(trap "" TERM; echo 1; while :; do sleep 0.02; done) & trap "exit 0" TERM; echo 2; wait',
@@ -181,10 +176,10 @@ describe('stopping processes', function () {
     expect((await other.attach('cut')).result).to.deep.include({ exitStatus: 0, shutdown: true, outputCut: true });
   });
 
-  it('calls what a kill of the agent ended lost, keeps results, and never starts either again', async () => {
+  it('reports processes ended by a kill of the agent as lost, keeps results, and never starts either again', async () => {
     const [pid = 0] = await startReady('running', 'echo $$; trap "" TERM; sleep 60', 1);
-    await connection.run('ended', ['sh', '-c', 'echo kept; exit 6']);
-    const incarnation = (await connection.agentHello)['incarnation'];
+    await agent.connection.run('ended', ['sh', '-c', 'echo kept; exit 6']);
+    const incarnation = (await agent.connection.agentHello)['incarnation'];
     await agent.killAndRestart();
     const after = await agent.connect();
     expect((await after.agentHello)['incarnation']).to.not.equal(incarnation);
@@ -208,29 +203,29 @@ describe('stopping processes', function () {
     await after.bye();
   });
 
-  it('knows the status of a command that had ended when the agent was killed, also where its output was still awaited', async () => {
-    // What it left behind holds the pipe, and writes more often than silence would count as the end.
+  it('keeps the status of a command that had ended before the agent was killed, also while its output was awaited', async () => {
+    // A descendant holds the pipe, and writes often enough to delay the end.
     const script = 'echo first; (while :; do echo more; sleep 0.05; done) & exit 7';
     for (const tty of [undefined, { columns: 80, rows: 24 }]) {
       const id = tty === undefined ? 'pipes' : 'terminal';
-      await connection.start(id, ['sh', '-c', tty === undefined ? script : `trap "" HUP; ${script}`], { tty });
+      await agent.connection.start(id, ['sh', '-c', tty === undefined ? script : `trap "" HUP; ${script}`], { tty });
       const record = `${agent.folder}/agent/processes/${id}`;
       await until('its status is stored', async () => await exists(`${record}/exit`));
       await until('more is stored', async () => (await readFile(`${record}/stdout.0`, 'utf8')).includes('more'));
       expect(await exists(`${record}/result`)).to.equal(false);
       await agent.killAndRestart();
-      connection = await agent.connect();
-      const { stdout, result } = await connection.attach(id);
+      await agent.openConnection();
+      const { stdout, result } = await agent.connection.attach(id);
       expect(stdout.toString()).to.match(/^first\r?\nmore\r?\n/);
       expect(result).to.deep.include({ exitStatus: 7, signal: null, outputCut: true, stdoutBytes: stdout.length });
-      expect(await connection.start(id, ['true'])).to.include({ started: false });
-      const [state] = (await connection.call({ op: 'status' }))['processes'] as Json[];
+      expect(await agent.connection.start(id, ['true'])).to.include({ started: false });
+      const [state] = (await agent.connection.call({ op: 'status' }))['processes'] as Json[];
       expect(state).to.include({ state: 'ended', exitStatus: 7 });
     }
   });
 
-  it('gives the stored status to every stop, however many ask for it at once', async () => {
-    await connection.start('asked', ['sh', '-c', '(while :; do echo more; sleep 0.05; done) & exit 7']);
+  it('returns the stored status to any number of concurrent stops', async () => {
+    await agent.connection.start('asked', ['sh', '-c', '(while :; do echo more; sleep 0.05; done) & exit 7']);
     await until('its status is stored', async () => await exists(`${agent.folder}/agent/processes/asked/exit`));
     await agent.killAndRestart();
     const connections = await Promise.all(Array.from({ length: 8 }, async () => await agent.connect()));
@@ -246,7 +241,7 @@ describe('stopping processes', function () {
     for (const each of connections) each.destroy();
   });
 
-  it('never signals a group that got the id of an ended command, by a stop or when its supervisor is killed', async function () {
+  it('never signals a group that reuses the id of an ended command, by a stop or when its supervisor is killed', async function () {
     const isolated = [
       'unshare',
       ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
@@ -268,11 +263,11 @@ describe('stopping processes', function () {
     const text = async (id: string, script: string): Promise<string> =>
       (await inside.run(id, ['sh', '-c', script])).stdout.toString().trim();
     for (const end of ['stop', 'kill']) {
-      // The command ends at once; what it leaves in another session keeps its supervisor.
+      // The command ends at once; its descendant in another session keeps the supervisor running.
       const [leader, supervisor] = (await text(`${end}-old`, 'setsid sleep 60 >/dev/null 2>&1 & echo $$ $PPID'))
         .split(' ')
         .map(Number);
-      // Another group gets the same id, where that is to be had.
+      // Another group gets the same id if possible.
       const reuse = `echo ${Number(leader) - 1} >/proc/sys/kernel/ns_last_pid; setsid sleep 61 >/dev/null 2>&1 & echo $!`;
       const victim = await text(`${end}-new`, reuse);
       if (end === 'stop') await inside.call({ op: 'stop', process: 'stop-old', graceMs: 0 });
@@ -282,38 +277,38 @@ describe('stopping processes', function () {
     }
   });
 
-  it('calls a process lost whose supervisor is killed, and lets no command run on unseen', async () => {
+  it('reports a process as lost when its supervisor is killed, and leaves no unsupervised command', async () => {
     const [pid = 0] = await startReady('unwatched', 'echo $$; sleep 60', 1);
-    connection.open({ op: 'attach', process: 'unwatched' });
-    await connection.expect(frameType.opened);
+    agent.connection.open({ op: 'attach', process: 'unwatched' });
+    await agent.connection.expect(frameType.opened);
     const supervisor = Number((await readFile(`/proc/${pid}/stat`, 'utf8')).match(/\) . (\d+)/)?.[1]);
     process.kill(supervisor, 'SIGKILL');
-    connection.window(1, 0, 1000);
-    let frame = await connection.next();
-    while (frame?.type === frameType.data) frame = await connection.next();
+    agent.connection.window(1, 0, 1000);
+    let frame = await agent.connection.next();
+    while (frame?.type === frameType.data) frame = await agent.connection.next();
     expect(JSON.parse(String(frame?.payload))).to.have.property('code', 'PROCESS_LOST');
-    connection.done();
+    agent.connection.done();
     await until('the command ends', async () => !(await lives(pid)));
   });
 
-  it('forgets an ended process when it is told to, and no running one', async () => {
-    await connection.run('gone', ['true']);
-    await connection.start('here', ['sleep', '60']);
-    expect(await connection.call({ op: 'remove', process: 'gone' })).to.deep.equal({});
-    expect(await connection.call({ op: 'remove', process: 'gone' })).to.deep.equal({});
+  it('removes an ended process on request, and no running one', async () => {
+    await agent.connection.run('gone', ['true']);
+    await agent.connection.start('here', ['sleep', '60']);
+    expect(await agent.connection.call({ op: 'remove', process: 'gone' })).to.deep.equal({});
+    expect(await agent.connection.call({ op: 'remove', process: 'gone' })).to.deep.equal({});
     expect(await exists(`${agent.folder}/agent/processes/gone`)).to.equal(false);
-    expect((await failureOf(connection.attach('gone'))).code).to.equal('PROCESS_NOT_FOUND');
-    expect((await failureOf(connection.call({ op: 'remove', process: 'here' }))).code).to.equal('INVALID_SPEC');
-    const [only] = (await connection.call({ op: 'status' }))['processes'] as Json[];
+    expect((await failureOf(agent.connection.attach('gone'))).code).to.equal('PROCESS_NOT_FOUND');
+    expect((await failureOf(agent.connection.call({ op: 'remove', process: 'here' }))).code).to.equal('INVALID_SPEC');
+    const [only] = (await agent.connection.call({ op: 'status' }))['processes'] as Json[];
     expect(only).to.include({ id: 'here', state: 'running', exitStatus: null });
     expect(await lives(Number(only?.['pid']))).to.equal(true);
   });
 
-  it('goes on with a command whose connection is cut', async () => {
-    await connection.start('detached', ['sh', '-c', 'sleep 0.2; echo done']);
-    connection.open({ op: 'attach', process: 'detached' });
-    await connection.expect(frameType.opened);
-    connection.destroy();
+  it('continues a command when its connection is cut', async () => {
+    await agent.connection.start('detached', ['sh', '-c', 'sleep 0.2; echo done']);
+    agent.connection.open({ op: 'attach', process: 'detached' });
+    await agent.connection.expect(frameType.opened);
+    agent.connection.destroy();
     await sleep(50);
     const other = await agent.connect();
     expect((await other.attach('detached')).stdout.toString()).to.equal('done\n');

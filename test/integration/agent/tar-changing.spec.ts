@@ -11,25 +11,20 @@ import { TarAgent } from './tar-volume.ts';
 const SIZE = 3_000_000;
 
 describe('a volume that changes while it is sent', () => {
-  let agent: TarAgent;
-
-  before(async () => {
-    agent = await TarAgent.start();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-  });
+  const agent = TarAgent.forSuite();
 
   const path = (folder: string, name: string): string => join(folder, name);
 
-  /** Sends a volume of the files `a`, `b/c`, `d`, each of one letter; `change` happens after the first 64 KiB of `a`. */
+  /**
+   * Sends a volume of the files `a`, `b/c`, `d`, each of one letter; calls `change` after the first
+   * 64 KiB of `a`.
+   */
   const sent = async (change: (folder: string) => Promise<void>): Promise<Map<string, string>> => {
     const { id, folder } = await agent.volume();
     await mkdir(path(folder, 'b'));
     for (const [name, letter] of Object.entries({ a: '1', 'b/c': '2', d: '3' }))
       await writeFile(path(folder, name), letter.repeat(SIZE));
-    // The clock of file systems is coarse: a change in the same tick could not be seen.
+    // The clock of file systems is coarse: a change in the same tick would not be detected.
     await utimes(path(folder, 'a'), 1, 1);
     const { connection } = agent;
     connection.open({ op: 'send', id: agent.newId(), attempt: 1, volume: id, path: '' });
@@ -66,7 +61,7 @@ describe('a volume that changes while it is sent', () => {
     expect((failure as AgentFailure).facts).to.include({ code: 'FILE_CHANGED', path: at });
   };
 
-  it('is FILE_CHANGED where a file becomes shorter, or is written anew', async () => {
+  it('is FILE_CHANGED if a file becomes shorter or is overwritten', async () => {
     await refused((folder) => truncate(path(folder, 'a'), SIZE - 1), 'a');
     await refused((folder) => writeFile(path(folder, 'a'), '9'.repeat(SIZE)), 'a');
     await refused(async (folder) => {
@@ -75,7 +70,7 @@ describe('a volume that changes while it is sent', () => {
     }, 'a');
   });
 
-  it('has the file as it was when that grows, gets a new one in its place, or loses its name', async () => {
+  it('has the earlier content of a file that grows, is replaced or unlinked', async () => {
     for (const change of [
       (folder: string) => writeFile(path(folder, 'a'), 'more', { flag: 'a' }),
       (folder: string) => rm(path(folder, 'a')),
@@ -87,7 +82,7 @@ describe('a volume that changes while it is sent', () => {
       expect((await sent(change)).get('a')).to.equal('1'.repeat(SIZE));
   });
 
-  it('is FILE_CHANGED where a file that was seen is gone, or is something else, when its turn comes', async () => {
+  it('is FILE_CHANGED if a listed file no longer exists or has another type', async () => {
     await refused((folder) => rm(path(folder, 'd')), 'd');
     for (const make of [(at: string) => mkdir(at), (at: string) => symlink('/etc/passwd', at)]) {
       await refused(async (folder) => {
@@ -97,7 +92,7 @@ describe('a volume that changes while it is sent', () => {
     }
   });
 
-  it('does not lead through a link that takes the place of a folder', async () => {
+  it('does not follow a link that replaces a folder', async () => {
     const outside = await agent.volume();
     await writeFile(path(outside.folder, 'c'), 'secret');
     await refused(async (folder) => {

@@ -11,15 +11,7 @@ const deep = `${'d'.repeat(60)}/`.repeat(3);
 const long = `${deep}${'n'.repeat(120)}`;
 
 describe('unpacking archives of other programs', () => {
-  let agent: TarAgent;
-
-  before(async () => {
-    agent = await TarAgent.start();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-  });
+  const agent = TarAgent.forSuite();
 
   const unpacked = async (archive: Buffer): Promise<{ folder: string; content: Map<string, Found> }> => {
     const { id, folder } = await agent.volume();
@@ -39,7 +31,7 @@ describe('unpacking archives of other programs', () => {
     ['go-gnu', false, true],
     ['go-pax', true, true],
   ] as const) {
-    it(`takes what ${name}.tar holds: a file, a hard link, a symbolic link${hasLongNames ? ', long names' : ''}`, async () => {
+    it(`unpacks ${name}.tar: a file, a hard link, a symbolic link${hasLongNames ? ', long names' : ''}`, async () => {
       const { content } = await unpacked(await readFile(join(fixtures, `${name}.tar`)));
       const file = content.get('dir/file');
       expect(file).to.include({ type: 'file', mode: 0o644, content: 'hello\n' });
@@ -65,7 +57,7 @@ describe('unpacking archives of other programs', () => {
     });
   }
 
-  it('merges pax headers: the one for all, and the one of the entry, which wins', async () => {
+  it('merges the global pax header with that of the entry, which takes precedence', async () => {
     const { content } = await unpacked(
       archiveOf(
         paxBlocks({ comment: 'x', mtime: '1000000000.5' }, 'g'),
@@ -82,7 +74,7 @@ describe('unpacking archives of other programs', () => {
     expect(content.get('last')?.mtimeMs).to.equal(1_000_000_000_500);
   });
 
-  it('lets the later entry of a name replace the earlier', async () => {
+  it('replaces an earlier entry of the same name', async () => {
     const { content } = await unpacked(
       archiveOf(
         fileBlocks('a', 'old'),
@@ -104,7 +96,7 @@ describe('unpacking archives of other programs', () => {
     expect(content.get('a/b')).to.include({ mode: 0o755, mtimeMs: 0 });
   });
 
-  it('ignores the root entry, and what follows the end', async () => {
+  it('ignores the root entry, and bytes after the end', async () => {
     const { id, folder } = await agent.volume();
     const archive = archiveOf(headerBlock({ name: './', type: '5', mode: 0o700 }), fileBlocks('./f', '1'));
     const result = await agent.upload(id, Buffer.concat([archive, Buffer.alloc(8192), Buffer.from('noise')]));

@@ -9,11 +9,11 @@ import { until } from '../../support/agent-process.ts';
 import { LimitedFolder } from '../../support/limited-folder.ts';
 import { archiveOf, contentOf, fileBlocks, headerBlock, TarAgent } from './tar-volume.ts';
 
-describe('an upload that the disk has no room for', () => {
+describe('an upload to a full disk', () => {
   let disk: LimitedFolder | undefined;
   let agent: TarAgent | undefined;
 
-  /** An agent whose state and volumes are on a disk like this, and a volume in it that holds something. */
+  /** Starts an agent whose state and volumes are on such a disk, with a volume that has content. */
   const start = async (context: Mocha.Context, options: string) => {
     disk = await LimitedFolder.mount(options);
     if (disk === undefined) {
@@ -29,7 +29,10 @@ describe('an upload that the disk has no room for', () => {
     return { disk, agent, id, folder, before: (await agent.download(id)).archive };
   };
 
-  /** The volume gives the bytes it gave before, nothing is staged, and there is as much room as before. */
+  /**
+   * Checks that the volume has the same bytes, nothing is staged, and as much space is free as
+   * before.
+   */
   const unchanged = async (run: Awaited<ReturnType<typeof start>>): Promise<void> => {
     expect((await run.agent.download(run.id)).archive.equals(run.before)).to.equal(true);
     expect(await run.agent.staged(run.id)).to.deep.equal([]);
@@ -43,7 +46,7 @@ describe('an upload that the disk has no room for', () => {
 
   const large = archiveOf(fileBlocks('d/new', '3'), fileBlocks('large', 'x'.repeat(6_000_000)));
 
-  it('is DISK_FULL with the entry, leaves the volume as it was, and goes through once there is room', async function () {
+  it('is DISK_FULL with the entry, does not change the volume, and succeeds once there is space', async function () {
     const run = await start(this, 'size=8m');
     await writeFile(join(run.disk.folder, 'filler'), Buffer.alloc(4_000_000));
     const failure = await failureOf(run.agent.upload(run.id, large));
@@ -54,7 +57,7 @@ describe('an upload that the disk has no room for', () => {
     expect([...(await contentOf(run.folder)).keys()]).to.deep.equal(['d', 'd/before', 'd/new', 'f', 'large']);
   });
 
-  it('is DISK_FULL where the inodes are used up', async function () {
+  it('is DISK_FULL without free inodes', async function () {
     const run = await start(this, 'size=8m,nr_inodes=60');
     const many = archiveOf(...Array.from({ length: 100 }, (_, index) => fileBlocks(`d/${index}`)));
     expect((await failureOf(run.agent.upload(run.id, many))).facts).to.include({
@@ -65,7 +68,7 @@ describe('an upload that the disk has no room for', () => {
     await run.agent.upload(run.id, archiveOf(fileBlocks('d/new')));
   });
 
-  it('is DISK_FULL where the room goes between the last byte and the commit', async function () {
+  it('is DISK_FULL if the space is used up between the last byte and the commit', async function () {
     const run = await start(this, 'size=8m');
     const { connection } = run.agent;
     const archive = archiveOf(fileBlocks('d/new', '3'), fileBlocks('f', '4'));
@@ -87,16 +90,8 @@ describe('an upload that the disk has no room for', () => {
   });
 });
 
-describe('an upload to a place where it cannot be', () => {
-  let agent: TarAgent;
-
-  before(async () => {
-    agent = await TarAgent.start();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-  });
+describe('an upload to an impossible target', () => {
+  const agent = TarAgent.forSuite();
 
   const archive = archiveOf(fileBlocks('f', '1'));
 
@@ -107,7 +102,7 @@ describe('an upload to a place where it cannot be', () => {
     ['something below a symbolic link', 'link/below', 'UNSAFE_PATH'],
     ['outside of the volume', 'a/../../x', 'UNSAFE_PATH'],
   ] as const) {
-    it(`is ${code} where the target is ${what}, and changes nothing`, async () => {
+    it(`is ${code} if the target is ${what}, and changes nothing`, async () => {
       const { id } = await agent.volume();
       await agent.upload(
         id,
@@ -120,7 +115,7 @@ describe('an upload to a place where it cannot be', () => {
     });
   }
 
-  it('makes the folders that are missing on the way to its target', async () => {
+  it('creates the missing folders of its target', async () => {
     const { id, folder } = await agent.volume();
     await agent.upload(id, archive, { path: '/a//b/./c/' });
     const content = await contentOf(folder);
@@ -128,7 +123,7 @@ describe('an upload to a place where it cannot be', () => {
     expect(content.get('a/b')?.mode).to.equal(0o755);
   });
 
-  it('is NOT_PERMITTED in a volume that is mounted read-only', async function () {
+  it('is NOT_PERMITTED in a read-only volume', async function () {
     const disk = await LimitedFolder.mount('size=8m');
     if (disk === undefined) {
       console.log('      skipped: no tmpfs can be mounted here, neither as root nor in a user namespace');

@@ -15,10 +15,10 @@ import {
 import { describeTree, makeTree, type TreeEntry } from './tar-tree.ts';
 import { TarAgent } from './tar-volume.ts';
 
-/** What the one who isn't root can read again. */
+/** Modes that a user other than root can read. */
 const READABLE = process.getuid?.() === 0 ? 0 : 0o700;
 
-/** Any bytes but slash and NUL, within what a file system has room for. */
+/** Any bytes but slash and NUL, within the limits of a file system. */
 const name: Arbitrary<Buffer> = oneof(
   { weight: 3, arbitrary: uint8Array({ minLength: 1, maxLength: 12 }) },
   { weight: 1, arbitrary: uint8Array({ minLength: 90, maxLength: 255 }) },
@@ -34,7 +34,7 @@ const mtime = oneof(
   constantFrom(0, 1.5, -0.25, 2 ** 32 + 0.5),
 );
 
-/** An entry without its place: that comes from the entries before it. */
+/** An entry without its parent, which is one of the earlier entries. */
 const seed = record({
   kind: constantFrom('file', 'file', 'file', 'folder', 'folder', 'sparse', 'symlink', 'hardlink' as const),
   parent: integer({ min: 0, max: 1000 }),
@@ -83,23 +83,13 @@ function place(seeds: readonly Seed[]): TreeEntry[] {
   return [...entries.values()];
 }
 
-describe('any tree that goes from pod to pod', function () {
+describe('any tree sent from pod to pod', function () {
   this.timeout(30_000);
 
-  let first: TarAgent;
-  let second: TarAgent;
+  const first = TarAgent.forSuite();
+  const second = TarAgent.forSuite();
 
-  before(async () => {
-    first = await TarAgent.start();
-    second = await TarAgent.start();
-  });
-
-  after(async () => {
-    await first[Symbol.asyncDispose]();
-    await second[Symbol.asyncDispose]();
-  });
-
-  it('is equal there, and gives the same bytes: again, from the other pod, and from a copy', async () => {
+  it('is equal there, and produces the same bytes again, from the other pod and from a copy', async () => {
     await assert(
       asyncProperty(array(seed, { minLength: 1, maxLength: 30 }).map(place), async (tree) => {
         const source = await first.volume();

@@ -8,21 +8,19 @@ import { array, assert, asyncProperty, integer, tuple } from 'fast-check';
 import { AgentFailure, failureOf } from '../../support/agent-connection.ts';
 import { archiveOf, contentOf, END_OF_ARCHIVE, fileBlocks, headerBlock, paxBlocks, TarAgent } from './tar-volume.ts';
 
-describe('an archive that is broken or malicious', () => {
-  let agent: TarAgent;
+describe('a broken or malicious archive', () => {
+  const agent = TarAgent.forSuite();
   let outside: string;
 
   before(async () => {
-    agent = await TarAgent.start();
     outside = await mkdtemp(join(tmpdir(), 'kw-outside-'));
   });
 
   after(async () => {
-    await agent[Symbol.asyncDispose]();
     await rm(outside, { recursive: true });
   });
 
-  /** The failure; the volume has to be as it was. */
+  /** Returns the failure, and checks that the volume has not changed. */
   const refused = async (archive: Buffer, more = {}): Promise<AgentFailure> => {
     const { id, folder } = await agent.volume();
     await agent.upload(id, archiveOf(fileBlocks('before', '1')));
@@ -38,7 +36,7 @@ describe('an archive that is broken or malicious', () => {
     expect((await refused(whole.subarray(0, 515))).facts['entry']).to.equal('file');
   });
 
-  it('is TRUNCATED_ARCHIVE for each of its beginnings, and leaves nothing of them', async () => {
+  it('is TRUNCATED_ARCHIVE for each prefix, and leaves no content', async () => {
     const { id, folder } = await agent.volume();
     const whole = archiveOf(fileBlocks('file', 'content'));
     for (let length = 0; length < whole.length - 512; length += length % 512 === 0 || length % 512 > 505 ? 1 : 5)
@@ -48,7 +46,7 @@ describe('an archive that is broken or malicious', () => {
     await agent.upload(id, whole);
   });
 
-  it('is CORRUPT_ARCHIVE with any byte of its header changed but the blank behind the checksum, and leaves nothing', async () => {
+  it('is CORRUPT_ARCHIVE with any changed byte of its header except the blank after the checksum, and leaves no content', async () => {
     const { id, folder } = await agent.volume();
     const whole = archiveOf(fileBlocks('file', 'content'));
     for (let at = 0; at < 512; at++) {
@@ -60,7 +58,7 @@ describe('an archive that is broken or malicious', () => {
     expect(await readdir(folder)).to.deep.equal([]);
   });
 
-  it('is refused where names or numbers are out of bounds, and says which entry', async () => {
+  it('is rejected with the entry if names or numbers are out of bounds', async () => {
     const base256 = headerBlock({
       name: 'file',
       sizeField: Buffer.concat([Buffer.from([0x80]), Buffer.alloc(11, 0xff)]),
@@ -82,7 +80,7 @@ describe('an archive that is broken or malicious', () => {
     }
   });
 
-  it('takes the longest path, thousands of extended headers, and entries that come twice', async () => {
+  it('accepts the longest path, thousands of extended headers and duplicate entries', async () => {
     const { id, folder } = await agent.volume();
     const longest = `${`${'d'.repeat(203)}/`.repeat(20)}${'f'.repeat(15)}`;
     const headers = Array.from({ length: 3000 }, (_, index) =>
@@ -103,7 +101,7 @@ describe('an archive that is broken or malicious', () => {
     const other = await agent.volume();
     await agent.upload(other.id, archive);
     expect((await agent.download(other.id)).archive.equals(archive)).to.equal(true);
-    // Few programs can remove such a path, Node among them.
+    // Node is one of the few programs that can remove such a path.
     for (const volume of [id, other.id]) await agent.call({ op: 'remove', volume });
   });
 
@@ -134,14 +132,14 @@ describe('an archive that is broken or malicious', () => {
     expect((await refused(archiveOf(paxBlocks({ path: 'nothing follows' })))).code).to.equal('CORRUPT_ARCHIVE');
   });
 
-  it('is UNSUPPORTED_ENTRY with devices, fifos and unknown types, and says which entry', async () => {
+  it('is UNSUPPORTED_ENTRY with the entry for devices, fifos and unknown types', async () => {
     for (const type of ['3', '4', '6', 'M', 'V', '?']) {
       const { code, facts } = await refused(archiveOf(fileBlocks('good'), headerBlock({ name: 'strange', type })));
       expect({ code, entry: facts['entry'] }).to.deep.equal({ code: 'UNSUPPORTED_ENTRY', entry: 'strange' });
     }
   });
 
-  it('is UNSAFE_ARCHIVE_PATH where a name or a hard link leads outside', async () => {
+  it('is UNSAFE_ARCHIVE_PATH if a name or a hard link leads outside', async () => {
     for (const name of ['../x', 'a/../../x', '/x', '..', 'a/..']) {
       for (const archive of [
         archiveOf(fileBlocks(name)),
@@ -152,7 +150,7 @@ describe('an archive that is broken or malicious', () => {
     }
   });
 
-  it('never writes through a link that it brings itself', async () => {
+  it('never writes through its own links', async () => {
     const link = headerBlock({ name: 'l', type: '2', link: outside });
     for (const entry of [
       fileBlocks('l/x', '1'),
@@ -164,7 +162,7 @@ describe('an archive that is broken or malicious', () => {
     expect(await readdir(outside)).to.deep.equal([]);
   });
 
-  it('never writes through a link that is in the volume', async () => {
+  it('never writes through a link of the volume', async () => {
     const { id } = await agent.volume();
     await agent.upload(id, archiveOf(headerBlock({ name: 'l', type: '2', link: outside })));
     expect((await failureOf(agent.upload(id, archiveOf(fileBlocks('l/x', '1'))))).facts).to.include({
@@ -177,7 +175,7 @@ describe('an archive that is broken or malicious', () => {
     expect(await readdir(outside)).to.deep.equal([]);
   });
 
-  it('is CORRUPT_ARCHIVE with a hard link to something else than a file before it', async () => {
+  it('is CORRUPT_ARCHIVE with a hard link to anything but an earlier file', async () => {
     for (const archive of [
       archiveOf(headerBlock({ name: 'h', type: '1', link: 'missing' })),
       archiveOf(headerBlock({ name: 'd/', type: '5' }), headerBlock({ name: 'h', type: '1', link: 'd' })),
@@ -185,7 +183,7 @@ describe('an archive that is broken or malicious', () => {
       expect((await refused(archive)).facts).to.include({ code: 'CORRUPT_ARCHIVE', entry: 'h' });
   });
 
-  it('is ARTIFACT_TOO_LARGE as soon as a header says so, holes included', async () => {
+  it('is ARTIFACT_TOO_LARGE as soon as a header exceeds the limit, holes included', async () => {
     const sparse = archiveOf(
       paxBlocks({ 'GNU.sparse.size': String(2 ** 52), 'GNU.sparse.map': '0,0' }),
       fileBlocks('s'),
@@ -197,7 +195,7 @@ describe('an archive that is broken or malicious', () => {
       });
   });
 
-  it('has its set-id bits cleared, or is refused for them', async () => {
+  it('has its set-id bits cleared, or is rejected for them', async () => {
     const archive = archiveOf(fileBlocks('su', '1', { mode: 0o6755 }));
     expect((await refused(archive, { set: 'error' })).facts).to.include({ code: 'UNSUPPORTED_ENTRY', entry: 'su' });
     const { id, folder } = await agent.volume();
@@ -205,7 +203,7 @@ describe('an archive that is broken or malicious', () => {
     expect((await contentOf(folder)).get('su')?.mode).to.equal(0o755);
   });
 
-  it('does nothing but succeed or fail with a code, whatever bytes are changed', async () => {
+  it('succeeds or fails with a code for any changed bytes', async () => {
     const whole = archiveOf(
       paxBlocks({ mtime: '1.5', path: 'dir/long' }),
       fileBlocks('f', 'content'),

@@ -1,4 +1,4 @@
-/** Times, owners and records that are not content never refuse an archive; sizes and names do. */
+/** Invalid times, owners and records never invalidate an archive; invalid sizes and names do. */
 import { link, lstat, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { failureOf } from '../../support/agent-connection.ts';
 import { archiveOf, contentOf, type Found, fileBlocks, headerBlock, paxBlocks, TarAgent } from './tar-volume.ts';
 
-/** A header block with these bytes in the place of a field, and its checksum right. */
+/** A header block with these bytes in a field and a valid checksum. */
 function withField(block: Buffer, offset: number, bytes: Uint8Array): Buffer {
   const changed = Buffer.from(block);
   changed.set(bytes, offset);
@@ -18,7 +18,7 @@ function withField(block: Buffer, offset: number, bytes: Uint8Array): Buffer {
   return changed;
 }
 
-/** Nanoseconds of a decimal time, cut towards the past. */
+/** Nanoseconds of a decimal time, truncated towards the past. */
 function nanosecondsOf(digits: string, fraction: string, exponent: number, isNegative: boolean): bigint {
   const places = exponent - fraction.length + 9;
   const number = BigInt(digits + fraction);
@@ -31,15 +31,7 @@ function nanosecondsOf(digits: string, fraction: string, exponent: number, isNeg
 const digits = fc.stringMatching(/^[0-9]{1,12}$/);
 
 describe('metadata of an archive', () => {
-  let agent: TarAgent;
-
-  before(async () => {
-    agent = await TarAgent.start();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-  });
+  const agent = TarAgent.forSuite();
 
   const unpacked = async (archive: Buffer, more = {}): Promise<{ folder: string; content: Map<string, Found> }> => {
     const { id, folder } = await agent.volume();
@@ -59,7 +51,7 @@ describe('metadata of an archive', () => {
         async ({ whole, fraction, exponent, isNegative }) => {
           const text = `${isNegative ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}${exponent === 0 ? '' : `e${exponent}`}`;
           const expected = nanosecondsOf(whole, fraction, exponent, isNegative);
-          // What every file system can hold.
+          // The range of every file system.
           fc.pre(expected > -(2n ** 31n) * 10n ** 9n && expected < 2n ** 31n * 10n ** 9n);
           const { folder } = await unpacked(archiveOf(paxBlocks({ mtime: text }), fileBlocks('f')));
           expect((await lstat(join(folder, 'f'), { bigint: true })).mtimeNs, text).to.equal(expected);
@@ -69,7 +61,7 @@ describe('metadata of an archive', () => {
     );
   });
 
-  it('never refuses an archive for a time or an owner, whatever its header says', async () => {
+  it('never rejects an archive for an invalid time or owner in a header', async () => {
     const bytes = fc.uint8Array({ minLength: 8, maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(
@@ -93,7 +85,7 @@ describe('metadata of an archive', () => {
     );
   });
 
-  it('never refuses an archive for what a pax record says of times, owners or things it does not know', async () => {
+  it('never rejects an archive for times, owners or unknown keys in pax records', async () => {
     const keys = fc.constantFrom(
       'mtime',
       'atime',
@@ -119,14 +111,14 @@ describe('metadata of an archive', () => {
     );
   });
 
-  it('takes the largest time of 64 bits and more', async () => {
+  it('accepts the largest time of 64 bits and more', async () => {
     for (const mtime of ['9223372036854775807', '1e400', '-1e400', `1${'0'.repeat(5000)}`])
       expect(
         (await unpacked(archiveOf(paxBlocks({ mtime }), fileBlocks('f', '1')))).content.get('f')?.content,
       ).to.equal('1');
   });
 
-  it('ignores what follows the blank at the end of a number', async () => {
+  it('ignores bytes after the blank at the end of a number', async () => {
     const block = withField(fileBlocks('f', '1'), 100, Buffer.from('755\0junk'));
     expect((await unpacked(archiveOf(block))).content.get('f')).to.include({ mode: 0o755, content: '1' });
     const junk = withField(fileBlocks('f', '1'), 100, Buffer.from('755junk\0'));
@@ -141,7 +133,7 @@ describe('metadata of an archive', () => {
     expect([...content].map(([path, { mtimeMs }]) => [path, mtimeMs])).to.deep.equal([['f', 7000]]);
   });
 
-  it('gives a folder that comes twice what its last entry says', async () => {
+  it('gives a folder that comes twice the metadata of its last entry', async () => {
     const folder = (mode: number, mtime: number): Buffer => headerBlock({ name: 'd/', type: '5', mode, mtime });
     for (const [first, last] of [
       [0o755, 0o700],
@@ -155,7 +147,7 @@ describe('metadata of an archive', () => {
       });
   });
 
-  it('of a folder that no entry describes leaves the one that the volume has as it is, and no other does', async () => {
+  it('of a folder that no entry describes does not change an existing folder, and no other metadata is kept', async () => {
     const { id, folder } = await agent.volume();
     await agent.upload(id, archiveOf(headerBlock({ name: 'd/', type: '5', mode: 0o711, mtime: 5 }), fileBlocks('d/a')));
     const facts = async (): Promise<object> => (await contentOf(folder)).get('d') ?? {};
@@ -165,7 +157,7 @@ describe('metadata of an archive', () => {
     expect(await facts()).to.include({ mode: 0o755, mtimeMs: 0 });
   });
 
-  it('keeps a hard link to a symbolic link, on its way and in a copy', async () => {
+  it('keeps a hard link to a symbolic link, in an archive and in a copy', async () => {
     const from = await agent.volume();
     await symlink('nowhere', join(from.folder, 'a'));
     await link(join(from.folder, 'a'), join(from.folder, 'b'));
@@ -179,7 +171,7 @@ describe('metadata of an archive', () => {
     }
   });
 
-  it('that is too long is UNSUPPORTED_ENTRY, and a hard link without a target is CORRUPT_ARCHIVE and says so', async () => {
+  it('that is too long is UNSUPPORTED_ENTRY, and a hard link without a target is CORRUPT_ARCHIVE with a reason', async () => {
     const { id } = await agent.volume();
     const long = await failureOf(
       agent.upload(id, archiveOf(paxBlocks({ comment: 'x'.repeat(1 << 20) }), fileBlocks('f'))),
@@ -193,15 +185,7 @@ describe('metadata of an archive', () => {
 });
 
 describe('the end of an archive', () => {
-  let agent: TarAgent;
-
-  before(async () => {
-    agent = await TarAgent.start();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-  });
+  const agent = TarAgent.forSuite();
 
   const entries = Buffer.concat([
     fileBlocks('a', 'x'.repeat(600)),
@@ -214,7 +198,7 @@ describe('the end of an archive', () => {
     expect([...(await contentOf(folder)).keys()]).to.deep.equal(['a', 'd']);
   });
 
-  it('needs no closing block where END says that the encoding has proven it, at the end of an entry', async () => {
+  it('needs no closing block at the end of an entry if END reports that the encoding has proven it', async () => {
     const { id, folder } = await agent.volume();
     await agent.upload(id, entries, {}, { proven: true });
     expect([...(await contentOf(folder)).keys()]).to.deep.equal(['a', 'd']);
@@ -228,8 +212,8 @@ describe('the end of an archive', () => {
   });
 });
 
-describe('a path that would be too deep to be read from the root', () => {
-  it('is refused when it is written, and the deepest that is not can be read', async () => {
+describe('a path that is too deep to be read from the root', () => {
+  it('is rejected when it is written, and the deepest accepted path can be read', async () => {
     await using agent = await TarAgent.start();
     const { id, folder } = await agent.volume();
     const deep = Array.from({ length: 20 }, () => 'd'.repeat(200)).join('/');

@@ -14,7 +14,7 @@ import { TarAgent } from './tar-volume.ts';
 
 const NOW = 1_600_000_000.123456;
 
-/** A tree with everything that a format may not be able to hold; what the program at hand cannot is left out. */
+/** A tree with all features that a format may lack; those that the program lacks are omitted. */
 function treeFor(losses: Losses): TreeEntry[] {
   const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
   const utf8 = (text: string): Buffer => Buffer.from(text);
@@ -65,7 +65,7 @@ function treeFor(losses: Losses): TreeEntry[] {
   return tree;
 }
 
-/** What is equal on both sides once the program's losses are out. */
+/** The facts that are equal on both sides without the losses of the program. */
 function kept(tree: ReadonlyMap<string, TreeFacts>, losses: Losses): Record<string, unknown> {
   return Object.fromEntries(
     [...tree].map(([path, { mtimeNs, ...facts }]) => {
@@ -81,16 +81,14 @@ function kept(tree: ReadonlyMap<string, TreeFacts>, losses: Losses): Record<stri
 describe('archives exchanged with other programs', function () {
   this.timeout(30_000);
 
-  let agent: TarAgent;
+  const agent = TarAgent.forSuite();
   let scratch: string;
 
   before(async () => {
-    agent = await TarAgent.start();
     scratch = await mkdtemp(join(tmpdir(), 'kw-programs-'));
   });
 
   after(async () => {
-    await agent[Symbol.asyncDispose]();
     execFileSync('chmod', ['-R', 'u+rwx', scratch]);
     await rm(scratch, { recursive: true, force: true });
   });
@@ -102,7 +100,7 @@ describe('archives exchanged with other programs', function () {
   };
 
   for (const writer of writers) {
-    it(`takes what ${writer.name} wrote`, async function () {
+    it(`unpacks archives of ${writer.name}`, async function () {
       skipWithout(this, writer);
       const source = await mkdtemp(join(scratch, 'source-'));
       await makeTree(source, treeFor(writer.losses));
@@ -117,7 +115,7 @@ describe('archives exchanged with other programs', function () {
     });
   }
 
-  it('takes what tar-stream wrote', async () => {
+  it('unpacks archives of tar-stream', async () => {
     const long = `${'d'.repeat(120)}/${'n'.repeat(140)}`;
     const mtime = new Date(1_600_000_000_000);
     const header = { mtime, uid: 3_000_000, gid: 3_000_000, uname: 'somebody', gname: 'staff' };
@@ -151,7 +149,7 @@ describe('archives exchanged with other programs', function () {
   });
 
   for (const reader of readers) {
-    it(`is understood by ${reader.name}`, async function () {
+    it(`is unpacked by ${reader.name}`, async function () {
       skipWithout(this, reader);
       const { id, folder } = await agent.volume();
       await makeTree(folder, treeFor(reader.losses));
@@ -163,7 +161,7 @@ describe('archives exchanged with other programs', function () {
     });
   }
 
-  it('is understood by tar-stream', async () => {
+  it('is unpacked by tar-stream', async () => {
     const { id, folder } = await agent.volume();
     await makeTree(folder, treeFor({ binaryNames: true }));
     const parser = extract();

@@ -1,8 +1,11 @@
-/** The tar programs that archives are exchanged with: how each is called, and what of a tree its formats and it keep. */
+/**
+ * The tar programs that archives are exchanged with: their arguments, and the facts that their
+ * formats keep.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { buffer } from 'node:stream/consumers';
 
-/** What is lost on the way, beside the nothing that we lose. */
+/** The facts that are lost; the agent itself loses none. */
 export interface Losses {
   /** Times in whole seconds. */
   readonly nanoseconds?: boolean;
@@ -10,9 +13,9 @@ export interface Losses {
   readonly farTimes?: boolean;
   /** Times of symbolic links. */
   readonly linkTimes?: boolean;
-  /** Times of folders that hold something. */
+  /** Times of folders with content. */
   readonly folderTimes?: boolean;
-  /** Folders that one may not write into, for anybody but root. */
+  /** Folders that only root may write to. */
   readonly readOnlyFolders?: boolean;
   /** Names of more than 100 bytes. */
   readonly longNames?: boolean;
@@ -115,7 +118,7 @@ export function isInstalled({ command }: Program): boolean {
   return spawnSync(command, ['--help'], { stdio: 'ignore' }).error === undefined;
 }
 
-/** What the program prints, given `input`; rejects with what it complained about where it fails. */
+/** Returns the output of the program for `input`; rejects with its stderr if it fails. */
 export async function run(program: Program, folder: string, input: Buffer = Buffer.alloc(0)): Promise<Buffer> {
   const words = program.arguments.map((word) => (word === FOLDER ? folder : word));
   const child = spawn(program.command, words, {

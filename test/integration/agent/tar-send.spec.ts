@@ -11,15 +11,7 @@ import { readTar } from '../../support/tar.ts';
 import { archiveOf, contentOf, fileBlocks, TarAgent } from './tar-volume.ts';
 
 describe('a volume as an archive', () => {
-  let agent: TarAgent;
-
-  before(async () => {
-    agent = await TarAgent.start();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-  });
+  const agent = TarAgent.forSuite();
 
   const fill = async (folder: string, files: Readonly<Record<string, string | Buffer>>): Promise<void> => {
     for (const [path, content] of Object.entries(files)) {
@@ -28,7 +20,7 @@ describe('a volume as an archive', () => {
     }
   };
 
-  it('has the same bytes each time, and again after it was unpacked elsewhere', async () => {
+  it('has the same bytes each time, also after it was unpacked elsewhere', async () => {
     const { id, folder } = await agent.volume();
     await fill(folder, {
       'b/file': 'hello',
@@ -56,7 +48,7 @@ describe('a volume as an archive', () => {
     expect(copy.get('c')?.inode).to.equal(copy.get('b/file')?.inode);
   });
 
-  it('is sorted bytewise in each folder, a folder before what it holds, without ids and names of users', async () => {
+  it('is sorted bytewise in each folder, a folder before its content, without ids and names of users', async () => {
     const { id, folder } = await agent.volume();
     await fill(folder, { b: '', 'a/z': '', 'a/b/c': '', 'a-b': '', 'a.b': '', B: '', ä: '' });
     const { archive, opened, result } = await agent.download(id);
@@ -73,7 +65,7 @@ describe('a volume as an archive', () => {
     expect(result['entries']).to.equal(9);
   });
 
-  it('is one entry of its own name for a file or a link, and relative to a folder inside', async () => {
+  it('is one entry with its own name for a file or a link, and relative to an inner folder', async () => {
     const { id, folder } = await agent.volume();
     await fill(folder, { 'd/e/f': 'hello' });
     await symlink('f', join(folder, 'd/e/l'));
@@ -88,7 +80,7 @@ describe('a volume as an archive', () => {
     expect([...(await readTar((await agent.download(id, 'd')).archive)).keys()]).to.deep.equal(['e', 'e/f', 'e/l']);
   });
 
-  it('cannot be had of what is missing, nor through a link', async () => {
+  it('fails for a missing path, and through a link', async () => {
     const { id, folder } = await agent.volume();
     await fill(folder, { 'd/f': '1' });
     await symlink('d', join(folder, 'l'));
@@ -101,7 +93,7 @@ describe('a volume as an archive', () => {
       expect((await failureOf(agent.download(id, path))).code).to.equal(code);
   });
 
-  it('holds what another volume got by a copy', async () => {
+  it('equals the archive of a copy', async () => {
     const [from, to] = [await agent.volume(), await agent.volume()];
     await fill(from.folder, { 'd/f': 'hello', s: '' });
     await truncate(join(from.folder, 's'), 1_000_000);
@@ -109,7 +101,7 @@ describe('a volume as an archive', () => {
     expect((await agent.download(to.id)).archive.equals((await agent.download(from.id)).archive)).to.equal(true);
   });
 
-  it('says the size of a file of more than 8 GiB in a way that every program reads, and can be left off', async () => {
+  it('encodes the size of a file of more than 8 GiB for every program, and can be cancelled', async () => {
     const { id, folder } = await agent.volume();
     const size = 9 * 2 ** 30;
     await writeFile(join(folder, 'huge'), '');
@@ -133,12 +125,12 @@ describe('a volume as an archive', () => {
     const [header] = (await once(parser, 'entry')) as [Header];
     parser.destroy();
     expect(header).to.include({ name: './huge', size, type: 'file' });
-    // Programs without pax find it in the field itself: a flag bit, then the number in base 256.
+    // Programs without pax read the field itself: a flag bit, then the number in base 256.
     expect(begin.readBigUInt64BE(1024 + 128)).to.equal(BigInt(size));
     expect(begin[1024 + 124]).to.equal(0x80);
   });
 
-  it('is an empty archive after the volume was emptied, whatever the modes were', async () => {
+  it('is an empty archive after the volume was emptied, independent of modes', async () => {
     const { id, folder } = await agent.volume();
     await agent.upload(id, archiveOf(fileBlocks('a/b/c', '1'), fileBlocks('f')));
     await chmod(join(folder, 'a/b'), 0);

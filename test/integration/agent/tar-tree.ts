@@ -1,4 +1,7 @@
-/** Trees on disk for the tar specs: made from a description, and described again with everything that an archive keeps of them. */
+/**
+ * Trees on disk for the tar specs: created from a description, and described again with all facts
+ * that an archive keeps.
+ */
 import { createHash } from 'node:crypto';
 import {
   chmod,
@@ -14,11 +17,14 @@ import {
   writeFile,
 } from 'node:fs/promises';
 
-/** What lies at a path. Paths are bytes: a name need not be UTF-8. Times are seconds; folders come before what they hold. */
+/**
+ * An entry at a path. Paths are bytes, since a name need not be UTF-8. Times are in seconds;
+ * folders precede their content.
+ */
 export type TreeEntry = { readonly path: Buffer; readonly mtime: number } & (
   | { readonly kind: 'folder'; readonly mode: number }
   | { readonly kind: 'file'; readonly mode: number; readonly content: Buffer }
-  /** Pieces at their offsets, holes between them and behind the last. */
+  /** Pieces at their offsets, with holes between them and after the last. */
   | {
       readonly kind: 'sparse';
       readonly mode: number;
@@ -44,7 +50,7 @@ async function makeEntry(folder: string, entry: TreeEntry): Promise<void> {
   await file.truncate(entry.size);
 }
 
-/** Makes the tree in an empty folder; modes and times come last, the deepest first. */
+/** Creates the tree in an empty folder; sets modes and times last, the deepest first. */
 export async function makeTree(folder: string, entries: readonly TreeEntry[]): Promise<void> {
   for (const entry of entries) await makeEntry(folder, entry);
   for (const entry of entries.toReversed()) {
@@ -59,9 +65,9 @@ export interface TreeFacts {
   /** 07777; 0 for a symbolic link. */
   readonly mode: number;
   readonly mtimeNs: bigint;
-  /** A file's size and digest, a link's target. */
+  /** The size and digest of a file, the target of a link. */
   readonly content: string;
-  /** The first path of a file that has several, for the others. */
+  /** The first path of a file with several, for the others. */
   readonly sameAs: string | undefined;
 }
 
@@ -72,7 +78,10 @@ async function pathsIn(folder: string, path: Buffer): Promise<Buffer[]> {
     .map((name) => (path.length === 0 ? name : Buffer.concat([path, Buffer.from('/'), name])));
 }
 
-/** Everything below a folder by its path in latin1: bytewise in each folder, a folder before what it holds. */
+/**
+ * Describes all entries below a folder by their path in latin1: bytewise in each folder, a folder
+ * before its content.
+ */
 export async function describeTree(folder: string): Promise<Map<string, TreeFacts>> {
   const found = new Map<string, TreeFacts>();
   const firstNames = new Map<bigint, string>();

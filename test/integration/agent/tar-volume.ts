@@ -1,4 +1,6 @@
-/** What the tar specs share: one agent, volumes by name, raw tar blocks, and what lies in a folder. */
+/**
+ * Helpers of the tar specs: an agent, volumes by name, raw tar blocks and the content of a folder.
+ */
 import type { Stats } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,22 +11,40 @@ import { type AgentOptions, AgentProcess } from '../../support/agent-process.ts'
 export const END_OF_ARCHIVE: Buffer = Buffer.alloc(1024);
 
 export class TarAgent {
-  readonly #agent: AgentProcess;
-  readonly #connection: AgentConnection;
+  #running: { readonly agent: AgentProcess; readonly connection: AgentConnection } | undefined;
   readonly #volumes: string[] = [];
   #count = 0;
 
-  private constructor(agent: AgentProcess, connection: AgentConnection) {
-    this.#agent = agent;
-    this.#connection = connection;
-  }
-
   static async start(options: AgentOptions = {}): Promise<TarAgent> {
-    const agent = await AgentProcess.start(options);
-    return new TarAgent(agent, await agent.connect());
+    const agent = new TarAgent();
+    await agent.#start(options);
+    return agent;
   }
 
-  /** For frames one by one; `id` is one that no operation has had. */
+  /** Returns an agent that hooks start before the tests of a suite and end after them. */
+  static forSuite(): TarAgent {
+    const agent = new TarAgent();
+    before(() => agent.#start({}));
+    after(() => agent[Symbol.asyncDispose]());
+    return agent;
+  }
+
+  async #start(options: AgentOptions): Promise<void> {
+    const agent = await AgentProcess.start(options);
+    this.#running = { agent, connection: await agent.connect() };
+  }
+
+  get #agent(): AgentProcess {
+    if (this.#running === undefined) throw new Error('the agent is not running');
+    return this.#running.agent;
+  }
+
+  get #connection(): AgentConnection {
+    if (this.#running === undefined) throw new Error('the agent is not running');
+    return this.#running.connection;
+  }
+
+  /** For single frames. */
   get connection(): AgentConnection {
     return this.#connection;
   }
@@ -33,12 +53,12 @@ export class TarAgent {
     return `operation-${this.#count++}`;
   }
 
-  /** What the volume's staging holds: nothing, but for an operation that is going on. */
+  /** Lists the volume's staging folder, which is empty unless an operation is running. */
   async staged(volume: string): Promise<string[]> {
     return readdir(join(this.#agent.folder, 'volumes', volume, 'staging')).catch(() => []);
   }
 
-  /** A volume that no other test has; `folder` is where its content is. */
+  /** Creates a volume for one test; `folder` holds its content. */
   async volume(): Promise<{ readonly id: string; readonly folder: string }> {
     const id = `volume-${this.#count++}`;
     const folder = join(this.#agent.folder, 'volumes', id, 'data');
@@ -67,7 +87,7 @@ export class TarAgent {
     return this.#connection.call({ id: this.newId(), attempt: 1, ...value });
   }
 
-  /** The agent itself takes the volumes away: whoever isn't root cannot simply remove folders that are read-only. */
+  /** Removes the volumes by the agent: a user other than root cannot remove read-only folders. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const volume of this.#volumes) await this.call({ op: 'remove', volume }).catch(() => undefined);
     await this.#connection.bye();
@@ -79,7 +99,7 @@ export interface HeaderFields {
   readonly name: string | Buffer;
   readonly type?: string;
   readonly size?: number;
-  /** The raw 12 bytes of the size, in the place of `size`. */
+  /** The raw 12 bytes of the size, instead of `size`. */
   readonly sizeField?: Buffer;
   readonly link?: string;
   readonly mode?: number;
@@ -124,7 +144,7 @@ export function fileBlocks(name: string | Buffer, content = '', more: Partial<He
   return Buffer.concat([headerBlock({ name, size: bytes.length, ...more }), padded(bytes)]);
 }
 
-/** An extended header of these records: for the next entry, or with type `g` for all that follow. */
+/** An extended header of these records, for the next entry or (type `g`) for all later ones. */
 export function paxBlocks(records: Readonly<Record<string, string>>, type: 'x' | 'g' = 'x'): Buffer {
   const content = Buffer.concat(
     Object.entries(records).map(([key, value]) => {

@@ -7,6 +7,7 @@ import { zstdCompressSync } from 'node:zlib';
 import { expect } from 'chai';
 
 import { type AgentConnection, failureOf } from '../../support/agent-connection.ts';
+import { withAgent } from '../../support/agent-fixture.ts';
 import { encodeData, encodeFrame, frameType, sha256 } from '../../support/agent-frames.ts';
 import { AgentProcess, exists, until } from '../../support/agent-process.ts';
 import { readTar, readTarText, tarOf } from '../../support/tar.ts';
@@ -14,31 +15,13 @@ import { readTar, readTarText, tarOf } from '../../support/tar.ts';
 describe('transfers', function () {
   this.timeout(20_000);
 
-  let agent: AgentProcess;
-  let connection: AgentConnection;
-
-  before(async () => {
-    agent = await AgentProcess.start();
-  });
-
-  beforeEach(async () => {
-    connection = await agent.connect();
-  });
-
-  afterEach(() => {
-    connection.destroy();
-  });
-
-  after(async () => {
-    await agent[Symbol.asyncDispose]();
-    expect(agent.stderr).to.equal('');
-  });
+  const agent = withAgent();
 
   const dataOf = (volume: string, ...path: string[]): string => join(agent.folder, 'volumes', volume, 'data', ...path);
   const staged = async (volume: string): Promise<string[]> =>
     readdir(join(agent.folder, 'volumes', volume, 'staging')).catch(() => []);
 
-  it('goes up and comes down the same', async () => {
+  it('upload and download the same content', async () => {
     const big = randomBytes(3_000_000);
     const archive = await tarOf({
       dir: null,
@@ -47,11 +30,11 @@ describe('transfers', function () {
       'dir/link': { type: 'symlink', linkname: 'file' },
       'run.sh': { mode: 0o755, content: '#!' },
     });
-    const up = await connection.receive({ id: 'up-1', volume: 'round', path: 'some/where' }, archive);
+    const up = await agent.connection.receive({ id: 'up-1', volume: 'round', path: 'some/where' }, archive);
     expect(up).to.include({ bytes: archive.length, sha256: sha256(archive).toString('hex'), entries: 5 });
     expect(await readFile(dataOf('round', 'some/where/dir/file'), 'utf8')).to.equal('text');
     expect(await staged('round')).to.deep.equal([]);
-    const down = await connection.send({ id: 'down-1', volume: 'round', path: 'some/where' });
+    const down = await agent.connection.send({ id: 'down-1', volume: 'round', path: 'some/where' });
     expect(down.opened).to.deep.equal({ from: 0, kind: 'directory' });
     expect(down.result).to.include({
       bytes: down.archive.length,
@@ -64,28 +47,36 @@ describe('transfers', function () {
     expect(entries.get('big')?.content.equals(big)).to.equal(true);
     expect(entries.get('run.sh')?.mode).to.equal(0o755);
     expect(
-      (await connection.send({ id: 'down-2', volume: 'round', path: 'some/where' })).archive.equals(down.archive),
+      (await agent.connection.send({ id: 'down-2', volume: 'round', path: 'some/where' })).archive.equals(down.archive),
     ).to.equal(true);
   });
 
-  it('takes frames of zstd, and sends them where they are smaller', async () => {
+  it('accept zstd frames, and send them if they are smaller', async () => {
     const archive = await tarOf({ text: 'all the same '.repeat(200_000) });
-    await connection.receive({ id: 'zstd', volume: 'zstd' }, archive, { compress: (bytes) => zstdCompressSync(bytes) });
-    const { archive: down, compressedFrames } = await connection.send({ id: 'zstd-down', volume: 'zstd' });
+    await agent.connection.receive({ id: 'zstd', volume: 'zstd' }, archive, {
+      compress: (bytes) => zstdCompressSync(bytes),
+    });
+    const { archive: down, compressedFrames } = await agent.connection.send({ id: 'zstd-down', volume: 'zstd' });
     expect(compressedFrames).to.be.above(5);
     expect(await readTarText(down)).to.deep.equal({ text: 'all the same '.repeat(200_000) });
   });
 
-  it('merges what comes into what is there', async () => {
-    await connection.receive({ id: 'merge-1', volume: 'merge' }, await tarOf({ a: null, 'a/old': '1', 'a/both': '1' }));
-    await connection.receive({ id: 'merge-2', volume: 'merge' }, await tarOf({ a: null, 'a/new': '2', 'a/both': '2' }));
-    expect(await readTarText((await connection.send({ id: 'merge-3', volume: 'merge' })).archive)).to.deep.equal({
+  it('merge an upload into existing content', async () => {
+    await agent.connection.receive(
+      { id: 'merge-1', volume: 'merge' },
+      await tarOf({ a: null, 'a/old': '1', 'a/both': '1' }),
+    );
+    await agent.connection.receive(
+      { id: 'merge-2', volume: 'merge' },
+      await tarOf({ a: null, 'a/new': '2', 'a/both': '2' }),
+    );
+    expect(await readTarText((await agent.connection.send({ id: 'merge-3', volume: 'merge' })).archive)).to.deep.equal({
       'a/old': '1',
       'a/both': '2',
       'a/new': '2',
     });
     const conflict = await failureOf(
-      connection.receive({ id: 'merge-4', volume: 'merge' }, await tarOf({ first: 'x', 'a/both': null })),
+      agent.connection.receive({ id: 'merge-4', volume: 'merge' }, await tarOf({ first: 'x', 'a/both': null })),
     );
     expect(conflict.code).to.equal('PATH_CONFLICT');
     expect(await exists(dataOf('merge', 'first'))).to.equal(false);
@@ -98,9 +89,9 @@ describe('transfers', function () {
     ['an empty stream', 'TRUNCATED_ARCHIVE', { cut: 0 }],
     ['garbage', 'CORRUPT_ARCHIVE', { garbage: true }],
   ] as const) {
-    it(`refuses ${what}, and leaves the volume as it was`, async () => {
+    it(`reject ${what}, and do not change the volume`, async () => {
       const archive = await tarOf({ other: 'x'.repeat(5000) });
-      await connection.receive({ id: 'before', volume: 'safe' }, await tarOf({ kept: 'kept' }));
+      await agent.connection.receive({ id: 'before', volume: 'safe' }, await tarOf({ kept: 'kept' }));
       const bytes =
         'garbage' in damage
           ? Buffer.alloc(10_240, 'garbage!')
@@ -108,7 +99,7 @@ describe('transfers', function () {
             ? archive.subarray(0, damage.cut)
             : archive;
       const failure = await failureOf(
-        connection.receive(
+        agent.connection.receive(
           { id: 'broken', volume: 'safe' },
           bytes,
           'digest' in damage ? { digest: damage.digest } : {},
@@ -117,18 +108,20 @@ describe('transfers', function () {
       expect(failure.code).to.equal(code);
       expect(await readdir(dataOf('safe'))).to.deep.equal(['kept']);
       expect(await staged('safe')).to.deep.equal([]);
-      // The connection is free for the next.
-      expect(await connection.call({ op: 'status' })).to.include({ operations: 0 });
+      // The connection accepts the next operation.
+      expect(await agent.connection.call({ op: 'status' })).to.include({ operations: 0 });
     });
   }
 
-  it('refuses an archive that becomes too large', async () => {
+  it('reject an archive that becomes too large', async () => {
     const archive = await tarOf({ a: 'x'.repeat(600), b: 'x'.repeat(600) });
     const failure = await failureOf(
-      connection.receive({ id: 'large', volume: 'large', expandedLimitBytes: 1000 }, archive),
+      agent.connection.receive({ id: 'large', volume: 'large', expandedLimitBytes: 1000 }, archive),
     );
     expect(failure.facts).to.include({ code: 'ARTIFACT_TOO_LARGE', limitBytes: 1000 });
-    expect(await connection.receive({ id: 'large', volume: 'large', expandedLimitBytes: 1200 }, archive)).to.include({
+    expect(
+      await agent.connection.receive({ id: 'large', volume: 'large', expandedLimitBytes: 1200 }, archive),
+    ).to.include({
       expandedBytes: 1200,
     });
   });
@@ -143,16 +136,16 @@ describe('transfers', function () {
     return other;
   };
 
-  it('leaves the volume as it was when the connection is cut', async () => {
+  it('do not change the volume when the connection is cut', async () => {
     const cut = await begin('cut', 'cut', await tarOf({ big: randomBytes(1_000_000) }));
-    expect(await connection.call({ op: 'status' })).to.include({ operations: 1 });
+    expect(await agent.connection.call({ op: 'status' })).to.include({ operations: 1 });
     cut.destroy();
     await until('staging is gone', async () => (await staged('cut')).length === 0);
     expect(await readdir(dataOf('cut'))).to.deep.equal([]);
-    await until('nothing runs', async () => (await connection.call({ op: 'status' }))['operations'] === 0);
+    await until('nothing runs', async () => (await agent.connection.call({ op: 'status' }))['operations'] === 0);
   });
 
-  it('leaves the volume as it was when the host cancels, and takes the next operation', async () => {
+  it('do not change the volume when the host cancels, and accept the next operation', async () => {
     const cancelled = await begin('cancel', 'cancel', await tarOf({ big: randomBytes(1_000_000) }));
     cancelled.write(encodeFrame(frameType.cancel));
     expect((await cancelled.expectJson(frameType.error))['code']).to.equal('CANCELLED');
@@ -163,13 +156,13 @@ describe('transfers', function () {
     await cancelled.bye();
   });
 
-  it('lets a higher attempt take an upload over, and refuses a lower one', async () => {
+  it('pass an upload to a higher attempt, and reject a lower one', async () => {
     const archive = await tarOf({ big: randomBytes(1_000_000) });
     const older = await begin('attempts', 'upload', archive);
     expect(
-      (await failureOf(connection.receive({ id: 'upload', volume: 'attempts', attempt: 1 }, archive))).code,
+      (await failureOf(agent.connection.receive({ id: 'upload', volume: 'attempts', attempt: 1 }, archive))).code,
     ).to.equal('INVALID_SPEC');
-    expect(await connection.receive({ id: 'upload', volume: 'attempts', attempt: 2 }, archive)).to.include({
+    expect(await agent.connection.receive({ id: 'upload', volume: 'attempts', attempt: 2 }, archive)).to.include({
       bytes: archive.length,
     });
     await older.ended;
@@ -182,7 +175,7 @@ describe('transfers', function () {
     ['that is no zstd', encodeData(0, 0, Buffer.alloc(1000), Buffer.alloc(50, 7))],
     ['of impossible length', encodeData(0, 0, Buffer.alloc(262_145), Buffer.alloc(10))],
   ] as const) {
-    it(`takes DATA ${what} for a broken protocol`, async () => {
+    it(`treat DATA ${what} as a protocol violation`, async () => {
       const other = await agent.connect();
       other.open({ op: 'receive', id: 'violation', volume: 'violation', path: '', attempt: 1 });
       await other.expect(frameType.opened);
@@ -194,62 +187,64 @@ describe('transfers', function () {
     });
   }
 
-  it('sends one entry for a file, and says what is missing', async () => {
-    await connection.receive({ id: 'one', volume: 'one' }, await tarOf({ d: null, 'd/file': 'content' }));
-    const file = await connection.send({ id: 'one-down', volume: 'one', path: 'd/file' });
+  it('send one entry for a file, and report a missing path', async () => {
+    await agent.connection.receive({ id: 'one', volume: 'one' }, await tarOf({ d: null, 'd/file': 'content' }));
+    const file = await agent.connection.send({ id: 'one-down', volume: 'one', path: 'd/file' });
     expect(file.opened['kind']).to.equal('file');
     expect(await readTarText(file.archive)).to.deep.equal({ file: 'content' });
-    expect((await failureOf(connection.send({ id: 'none', volume: 'one', path: 'd/none' }))).code).to.equal(
+    expect((await failureOf(agent.connection.send({ id: 'none', volume: 'one', path: 'd/none' }))).code).to.equal(
       'FILE_NOT_FOUND',
     );
-    expect((await failureOf(connection.send({ id: 'none', volume: 'no-such-volume' }))).code).to.equal(
+    expect((await failureOf(agent.connection.send({ id: 'none', volume: 'no-such-volume' }))).code).to.equal(
       'VOLUME_NOT_FOUND',
     );
-    expect((await failureOf(connection.send({ id: 'none', volume: 'one', path: '../x' }))).code).to.equal(
+    expect((await failureOf(agent.connection.send({ id: 'none', volume: 'one', path: '../x' }))).code).to.equal(
       'UNSAFE_PATH',
     );
-    expect((await failureOf(connection.send({ id: 'none', volume: '..', path: '' }))).code).to.equal('INVALID_SPEC');
+    expect((await failureOf(agent.connection.send({ id: 'none', volume: '..', path: '' }))).code).to.equal(
+      'INVALID_SPEC',
+    );
   });
 
-  it('stops a download that the host cancels', async () => {
-    await connection.receive({ id: 'stop', volume: 'stop' }, await tarOf({ big: randomBytes(2_000_000) }));
-    connection.open({ op: 'send', id: 'stopped', attempt: 1, volume: 'stop', path: '' });
-    await connection.expect(frameType.opened);
-    connection.window(1, 0, 300_000);
-    await connection.expect(frameType.data);
-    connection.write(encodeFrame(frameType.cancel));
-    let frame = await connection.next();
-    while (frame?.type === frameType.data) frame = await connection.next();
+  it('stop a download that the host cancels', async () => {
+    await agent.connection.receive({ id: 'stop', volume: 'stop' }, await tarOf({ big: randomBytes(2_000_000) }));
+    agent.connection.open({ op: 'send', id: 'stopped', attempt: 1, volume: 'stop', path: '' });
+    await agent.connection.expect(frameType.opened);
+    agent.connection.window(1, 0, 300_000);
+    await agent.connection.expect(frameType.data);
+    agent.connection.write(encodeFrame(frameType.cancel));
+    let frame = await agent.connection.next();
+    while (frame?.type === frameType.data) frame = await agent.connection.next();
     expect(JSON.parse(String(frame?.payload))).to.have.property('code', 'CANCELLED');
-    connection.done();
-    expect(await connection.call({ op: 'status' })).to.include({ operations: 0 });
+    agent.connection.done();
+    expect(await agent.connection.call({ op: 'status' })).to.include({ operations: 0 });
   });
 
-  it('copies from volume to volume', async () => {
-    await connection.receive({ id: 'from', volume: 'from' }, await tarOf({ d: null, 'd/a': 'a', b: 'b' }));
+  it('copy from volume to volume', async () => {
+    await agent.connection.receive({ id: 'from', volume: 'from' }, await tarOf({ d: null, 'd/a': 'a', b: 'b' }));
     expect(
-      await connection.call({ op: 'copy', id: 'copy', from: 'from', to: 'copied', path: 'd', toPath: 'x/y' }),
+      await agent.connection.call({ op: 'copy', id: 'copy', from: 'from', to: 'copied', path: 'd', toPath: 'x/y' }),
     ).to.include({
       entries: 1,
       expandedBytes: 1,
     });
     expect(await readFile(dataOf('copied', 'x/y/a'), 'utf8')).to.equal('a');
-    expect((await failureOf(connection.call({ op: 'copy', id: 'copy', from: 'nowhere', to: 'copied' }))).code).to.equal(
-      'VOLUME_NOT_FOUND',
-    );
+    expect(
+      (await failureOf(agent.connection.call({ op: 'copy', id: 'copy', from: 'nowhere', to: 'copied' }))).code,
+    ).to.equal('VOLUME_NOT_FOUND');
   });
 
-  it('empties a volume and keeps its folder, and finds nothing wrong with one that is not there', async () => {
-    await connection.receive({ id: 'fill', volume: 'empty' }, await tarOf({ d: null, 'd/a': 'a' }));
-    expect(await connection.call({ op: 'remove', volume: 'empty' })).to.deep.equal({});
+  it('empty a volume and keep its folder, and ignore a missing volume', async () => {
+    await agent.connection.receive({ id: 'fill', volume: 'empty' }, await tarOf({ d: null, 'd/a': 'a' }));
+    expect(await agent.connection.call({ op: 'remove', volume: 'empty' })).to.deep.equal({});
     expect(await readdir(dataOf('empty'))).to.deep.equal([]);
-    expect(await connection.call({ op: 'remove', volume: 'not-there' })).to.deep.equal({});
-    expect((await connection.call({ op: 'status' }))['volumes'])
+    expect(await agent.connection.call({ op: 'remove', volume: 'not-there' })).to.deep.equal({});
+    expect((await agent.connection.call({ op: 'status' }))['volumes'])
       .to.include('empty')
       .and.not.include('not-there');
   });
 
-  it('answers pings, and reports progress, during a long phase without bytes', async () => {
+  it('answer pings, and report progress, during a long phase without bytes', async () => {
     const others = await agent.children();
     const own = await agent.connect();
     const session = (await agent.children()).find((pid) => !others.includes(pid));
@@ -279,7 +274,7 @@ describe('transfers', function () {
     }
   });
 
-  it('completes a commit that a crash cut short, and drops what was only staged', async () => {
+  it('complete an interrupted commit, and discard content that was only staged', async () => {
     await using own = await AgentProcess.start();
     const other = await own.connect();
     await other.receive({ id: 'first', volume: 'v' }, await tarOf({ kept: 'kept' }));
@@ -302,7 +297,7 @@ describe('transfers', function () {
     expect(await readdir(join(own.folder, 'agent/operations'))).to.deep.equal([]);
   });
 
-  it('calls a volume damaged whose commit cannot be completed, and serves the others', async () => {
+  it('report a volume as damaged if its commit cannot be completed, and serve the others', async () => {
     await using own = await AgentProcess.start();
     const other = await own.connect();
     await other.receive({ id: 'first', volume: 'v' }, await tarOf({ name: 'a file' }));
@@ -315,19 +310,19 @@ describe('transfers', function () {
     expect(await after.receive({ id: 'good', volume: 'w' }, await tarOf({ a: 'a' }))).to.include({ entries: 1 });
   });
 
-  it('follows no link on the way to the target', async () => {
-    await connection.receive({ id: 'links', volume: 'links' }, await tarOf({ a: 'a' }));
+  it('follow no link in the path of the target', async () => {
+    await agent.connection.receive({ id: 'links', volume: 'links' }, await tarOf({ a: 'a' }));
     await symlink('/tmp', dataOf('links', 'out'));
     const failure = await failureOf(
-      connection.receive({ id: 'through', volume: 'links', path: 'out/below' }, await tarOf({ evil: 'x' })),
+      agent.connection.receive({ id: 'through', volume: 'links', path: 'out/below' }, await tarOf({ evil: 'x' })),
     );
     expect(['UNSAFE_PATH', 'PATH_CONFLICT', 'UNSAFE_ARCHIVE_PATH']).to.include(failure.code);
     expect(await exists('/tmp/below')).to.equal(false);
   });
 
-  it('sends an empty folder as an empty archive, which is whole', async () => {
-    await connection.receive({ id: 'nothing', volume: 'nothing' }, await tarOf({}));
-    const { archive } = await connection.send({ id: 'nothing-down', volume: 'nothing' });
+  it('send an empty folder as an empty, complete archive', async () => {
+    await agent.connection.receive({ id: 'nothing', volume: 'nothing' }, await tarOf({}));
+    const { archive } = await agent.connection.send({ id: 'nothing-down', volume: 'nothing' });
     expect(archive.length % 512).to.equal(0);
     expect(archive.length).to.be.above(1023);
   });

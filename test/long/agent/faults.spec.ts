@@ -1,11 +1,14 @@
-/** What holds when the agent is stopped, or fails, at any of its calls: every scenario, every fault, every call. */
+/**
+ * The guarantees of the agent when it is stopped or fails at any call: every scenario, fault and
+ * call.
+ */
 import { expect } from 'chai';
 
 import { type DynamicAgent, needDynamicAgent } from '../../support/faults/dynamic-agent.ts';
 import { faults, runMatrix } from '../../support/faults/matrix.ts';
 import { scenarios } from '../../support/faults/scenarios/all.ts';
 
-describe('the agent, at every call that fails', () => {
+describe('the agent, with faults at every call', () => {
   let built: DynamicAgent;
 
   before(function () {
@@ -16,7 +19,7 @@ describe('the agent, at every call that fails', () => {
 
   for (const { name, load } of scenarios)
     for (const fault of faults)
-      it(`keeps its promises in ${name} with ${fault.name}`, async function () {
+      it(`keeps its guarantees in ${name} with ${fault.name}`, async function () {
         this.timeout(900_000);
         const scenario = await load(built);
         const { places, broken } = await runMatrix(built, scenario, fault);

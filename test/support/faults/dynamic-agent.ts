@@ -1,10 +1,13 @@
-/** The agent of this checkout's sources, built for this machine with the system's compiler, and the library that makes it fail. */
+/**
+ * Builds the agent from this checkout's sources for this machine, with the library that injects
+ * faults.
+ */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 export interface DynamicAgent {
   readonly agent: string;
-  /** To preload: agent/test/faults.c. */
+  /** The library to preload: agent/test/faults.c. */
   readonly faults: string;
 }
 
@@ -14,7 +17,10 @@ function has(program: string): boolean {
   return spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
 }
 
-/** Builds what has changed; a text says why there is nothing to build with. `KW_AGENT_DYNAMIC` names a folder with a build to take instead. */
+/**
+ * Builds changed files; returns a reason if no build is possible. `KW_AGENT_DYNAMIC` names a folder
+ * with a build to use instead.
+ */
 export function dynamicAgent(): DynamicAgent | string {
   const given = process.env['KW_AGENT_DYNAMIC'];
   const folder = given ?? join(repository, 'node_modules/.cache/kubernetes-worker/agent-dynamic');
@@ -26,7 +32,7 @@ export function dynamicAgent(): DynamicAgent | string {
   return { agent: join(folder, 'agent'), faults: join(folder, 'faults.so') };
 }
 
-/** For a `before`: skips the suite, and says why, where nothing can be built. */
+/** Used in a `before` hook: skips the suite with a reason if no build is possible. */
 export function needDynamicAgent(context: Mocha.Context): DynamicAgent {
   context.timeout(300_000);
   const built = dynamicAgent();

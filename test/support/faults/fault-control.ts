@@ -1,4 +1,4 @@
-/** The other end of agent/test/faults.c: a file that it has mapped as shared memory. */
+/** Controls agent/test/faults.c by a file of shared memory. */
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 
 const CONTROL_BYTES = 1024 * 1024;
@@ -6,7 +6,7 @@ const LOG_AT = 4096;
 const PIDS_AT = 88;
 const PIDS_MAX = 512;
 
-/** Classes of calls, as agent/test/faults.c has them. */
+/** Classes of calls, as in agent/test/faults.c. */
 export const calls = {
   changes: 1,
   allocates: 2,
@@ -24,23 +24,26 @@ const roles = ['serve', 'session', 'supervisor', 'child'] as const;
 
 export interface Fault {
   readonly name: string;
-  /** `crash`: all processes end at once; `kill`: the one that calls; `error`: the call fails; `cut`: it moves one byte. */
+  /**
+   * `crash`: all processes end at once; `kill`: the calling process ends; `error`: the call fails;
+   * `cut`: it moves one byte.
+   */
   readonly kind: keyof typeof kinds;
   readonly errno?: number;
-  /** Classes of calls that count, added up. */
+  /** Classes of calls that count, as a sum. */
   readonly classes: number;
-  /** From the chosen call on all fail, as on a disk that stays full. */
+  /** From the chosen call on all calls fail, as on a disk that stays full. */
   readonly persistent?: boolean;
 }
 
-/** One line of the log: which process did what to which paths. */
+/** One line of the log: the process, the call and its paths. */
 export interface LoggedCall {
   readonly role: (typeof roles)[number];
   readonly call: string;
   readonly paths: readonly string[];
 }
 
-// Places of the 32-bit fields of `struct control`.
+// Offsets of the 32-bit fields of `struct control`.
 const field = {
   armed: 0,
   fault: 4,
@@ -80,7 +83,7 @@ export class FaultControl implements Disposable {
     writeSync(this.#fd, bytes, 0, 4, at);
   }
 
-  /** From now on the `at`-th call (from 1) of the fault's classes meets it. */
+  /** Injects the fault at the `at`-th call (from 1) of the fault's classes, counted from now. */
   arm(fault: Fault, at: number): void {
     this.#set(field.counted, 0);
     this.#set(field.fired, 0);
@@ -97,7 +100,7 @@ export class FaultControl implements Disposable {
     this.#set(field.armed, 0);
   }
 
-  /** How many calls have met the fault. */
+  /** The number of calls with the fault. */
   get fired(): number {
     return this.#get(field.fired);
   }
@@ -106,14 +109,14 @@ export class FaultControl implements Disposable {
     return this.#get(field.counted);
   }
 
-  /** The call that met the fault first: `supervisor fsync`. */
+  /** The first call with the fault, such as `supervisor fsync`. */
   get firedAt(): string {
     const name = Buffer.alloc(32);
     readSync(this.#fd, name, 0, name.length, FIRED_CALL);
     return `${roles[this.#get(FIRED_ROLE)] ?? '?'} ${name.toString('utf8', 0, name.indexOf(0))}`;
   }
 
-  /** Processes of the agent that have not been waited for, and commands. */
+  /** Processes of the agent that have not been reaped, and commands. */
   get pids(): number[] {
     const bytes = Buffer.alloc(4 * PIDS_MAX);
     readSync(this.#fd, bytes, 0, bytes.length, PIDS_AT);
@@ -124,7 +127,10 @@ export class FaultControl implements Disposable {
     this.#set(field.logging, on ? 1 : 0);
   }
 
-  /** Everything that was logged, oldest first. What makes something durable is there once it has; all else, before it happens. */
+  /**
+   * All log entries, the oldest first. A call that makes something durable is logged after it, all
+   * others before.
+   */
   log(): LoggedCall[] {
     const length = this.#get(LOG_END);
     if (LOG_AT + length > CONTROL_BYTES) throw new Error('the log is full');

@@ -1,4 +1,4 @@
-/** An agent with injected faults, on a state directory of its own, and a host that is never left waiting. */
+/** An agent with injected faults on its own state directory, and a host whose waits are bounded. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, readFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { agentBinary } from '../agent-process.ts';
 import type { DynamicAgent } from './dynamic-agent.ts';
 import { FaultControl } from './fault-control.ts';
 
-/** In memory where that can be: a run makes and removes hundreds of folders. */
+/** In memory if possible: a run creates and removes hundreds of folders. */
 function baseFolder(): string {
   try {
     accessSync('/dev/shm', constants.W_OK);
@@ -22,7 +22,7 @@ function baseFolder(): string {
   }
 }
 
-/** The agent is gone, or has hung up: what became of the operation, the host does not know. */
+/** The agent has ended or closed the connection: the host has no outcome of the operation. */
 export class Lost extends Error {}
 
 export class FaultRig implements AsyncDisposable {
@@ -53,7 +53,7 @@ export class FaultRig implements AsyncDisposable {
     return this.#control;
   }
 
-  /** Starts `serve`; arm the control before where its start is to fail. */
+  /** Starts `serve`; a fault of the start has to be armed before. */
   serve(): void {
     const { agent, faults } = this.#built;
     const env = { ...process.env, LD_PRELOAD: faults, KW_FAULTS: this.#control.path };
@@ -68,13 +68,15 @@ export class FaultRig implements AsyncDisposable {
     return this.#serve !== undefined && this.#serve.exitCode === null && this.#serve.signalCode === null;
   }
 
-  /** Whether `serve` ends within a second: a connection may be gone before the news of it is here. */
+  /**
+   * Returns whether `serve` ends within a second: a connection may end before its exit is reported.
+   */
   async ends(): Promise<boolean> {
     for (let turn = 0; turn < 100 && this.serving; turn++) await sleep(10);
     return !this.serving;
   }
 
-  /** A connection after both HELLOs; rejects with `Lost` where there is nothing to connect to. */
+  /** Opens a connection after both HELLOs; rejects with `Lost` if there is no agent. */
   async connect(): Promise<AgentConnection> {
     if (!this.serving) throw new Lost('serve has ended');
     const child = spawn(agentBinary(), ['connect', this.state], { stdio: ['pipe', 'pipe', 'ignore'] });
@@ -88,7 +90,10 @@ export class FaultRig implements AsyncDisposable {
     return connection;
   }
 
-  /** Ends everything at once, as the kernel ends a container, and starts `serve` again, with nothing armed. */
+  /**
+   * Ends everything at once, as the kernel ends a container, and starts `serve` again without
+   * faults.
+   */
   async restart(): Promise<void> {
     await this.kill();
     this.#control[Symbol.dispose]();
@@ -114,7 +119,10 @@ export class FaultRig implements AsyncDisposable {
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   }
 
-  /** Numbers of processes come back: ours names this rig's folder. A process that has ended has no command line any more. */
+  /**
+   * Process ids are reused: the agent's command line names this rig's folder. An ended process has
+   * no command line.
+   */
   #isOurs(pid: number): boolean {
     try {
       return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(this.folder);
@@ -123,7 +131,7 @@ export class FaultRig implements AsyncDisposable {
     }
   }
 
-  /** Something to close in the end. */
+  /** Registers a resource to close at the end. */
   defer(close: () => Promise<void>): void {
     this.#deferred.push(close);
   }
@@ -136,7 +144,7 @@ export class FaultRig implements AsyncDisposable {
   }
 }
 
-/** A connection that ended is `Lost`; anything else stays what it is. */
+/** Maps the end of a connection to `Lost`; keeps any other error. */
 export function lostOr(error: unknown): unknown {
   return error instanceof Error && error.message === 'the connection ended' ? new Lost(error.message) : error;
 }

@@ -1,4 +1,7 @@
-/** Runs a scenario with a fault at the first call, at the second, and so on, until there is no such call. */
+/**
+ * Runs a scenario with a fault at the first call, the second, and so on, until there is no such
+ * call.
+ */
 import type { DynamicAgent } from './dynamic-agent.ts';
 import { calls, type Fault } from './fault-control.ts';
 import { FaultRig, Lost, lostOr } from './fault-rig.ts';
@@ -18,17 +21,17 @@ export const faults: readonly Fault[] = [
   { name: 'cut', kind: 'cut', classes: calls.cuttable },
 ];
 
-/** A disk has room again after so long. */
+/** The time after which a full disk has space again. */
 const FULL_MS = 400;
 const MOST = 2000;
 
 export interface Tally {
-  /** Calls at which the fault was tried. */
+  /** The calls at which the fault was injected. */
   places: number;
   readonly broken: string[];
 }
 
-/** On the agent as the fault has left it; one that has ended says nothing wrong. */
+/** Checks the agent after the fault; an agent that has ended is no violation. */
 async function checkInPlace(rig: FaultRig, check: () => Promise<void>): Promise<void> {
   try {
     if (rig.serving) await check();
@@ -46,14 +49,14 @@ async function runAt(built: DynamicAgent, scenario: Scenario, fault: Fault, at: 
   const timer = fault.persistent === true ? setTimeout(() => control.disarm(), FULL_MS) : undefined;
   let place = '';
   try {
-    const told = await outcomeOf(scenario.act(rig));
+    const outcome = await outcomeOf(scenario.act(rig));
     clearTimeout(timer);
     control.disarm();
     if (control.fired === 0) return undefined;
     place = control.firedAt;
-    if (fault.kind !== 'crash') await checkInPlace(rig, () => scenario.check(rig, told, fault));
+    if (fault.kind !== 'crash') await checkInPlace(rig, () => scenario.check(rig, outcome, fault));
     await rig.restart();
-    await scenario.check(rig, told, fault);
+    await scenario.check(rig, outcome, fault);
   } catch (error) {
     return `${scenario.name}, ${fault.name} at call ${at} (${place}): ${String(error)}\n${rig.stderr}`;
   } finally {
@@ -62,7 +65,7 @@ async function runAt(built: DynamicAgent, scenario: Scenario, fault: Fault, at: 
   return '';
 }
 
-/** Every `step`-th call from `first` on, some of them at once. */
+/** Every `step`-th call from `first` on, several at a time. */
 export async function runMatrix(
   built: DynamicAgent,
   scenario: Scenario,
@@ -77,10 +80,10 @@ export async function runMatrix(
       while (!over) {
         const at = next;
         next += step;
-        const said = await runAt(built, scenario, fault, at);
-        if (said === undefined) over = true;
+        const violation = await runAt(built, scenario, fault, at);
+        if (violation === undefined) over = true;
         else tally.places++;
-        if (said !== undefined && said !== '') tally.broken.push(said);
+        if (violation !== undefined && violation !== '') tally.broken.push(violation);
         if (at > MOST) throw new Error(`${scenario.name}, ${fault.name}: more than ${MOST} calls`);
       }
     }),

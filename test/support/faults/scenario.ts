@@ -2,22 +2,28 @@ import { AgentFailure, type Json } from '../agent-connection.ts';
 import type { Fault } from './fault-control.ts';
 import { type FaultRig, Lost, lostOr } from './fault-rig.ts';
 
-/** What the host knows of an operation: its RESULT, its ERROR, or nothing, since the connection ended. */
+/**
+ * The outcome of an operation at the host: its RESULT, its ERROR, or none, since the connection
+ * ended.
+ */
 export type Outcome =
   | { readonly kind: 'result'; readonly result: Json }
   | { readonly kind: 'error'; readonly failure: AgentFailure }
   | { readonly kind: 'lost' };
 
-/** An operation under faults, and what holds at every one of them. */
+/** An operation under faults, and the guarantees that hold for each fault. */
 export interface Scenario {
   readonly name: string;
-  /** Without faults: everything before the operation. */
+  /** Runs without faults: the steps before the operation. */
   prepare(rig: FaultRig): Promise<void>;
-  /** The operation, from a connection that `prepare` made; faults are armed. */
+  /** Runs the operation on a connection that `prepare` opened, with faults armed. */
   act(rig: FaultRig): Promise<Json>;
-  /** Throws where a promise is broken. Runs without faults: on the agent as the fault left it, where it is still there, and after a restart. */
+  /**
+   * Throws if a guarantee is violated. Runs without faults, on the agent after the fault if it
+   * still runs, and after a restart.
+   */
   check(rig: FaultRig, told: Outcome, fault: Fault): Promise<void>;
-  /** Removes what it was made of. */
+  /** Removes the resources of the scenario. */
   close?(): Promise<void>;
 }
 
@@ -31,7 +37,7 @@ export async function outcomeOf(operation: Promise<Json>): Promise<Outcome> {
   }
 }
 
-/** Faults that a program has to get over without a sign of it. */
+/** Faults that a program has to handle without a visible effect. */
 export function mustSucceed(fault: Fault): boolean {
   return fault.kind === 'cut' || fault.name.startsWith('EINTR');
 }

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** A tree: each path with its kind, mode, content, and a file's time. Folders' times change with what is in them. */
+/**
+ * A tree: each path with its kind, mode, content and, for files, time. The times of folders change
+ * with their content.
+ */
 export type Snapshot = ReadonlyMap<string, string>;
 
 async function describe(path: string): Promise<string> {
@@ -28,7 +31,7 @@ export function sameTree(one: Snapshot, other: Snapshot): boolean {
   return one.size === other.size && [...one].every(([path, entry]) => other.get(path) === entry);
 }
 
-/** The first paths that differ, for a message. */
+/** Returns the first paths that differ, for a message. */
 export function differences(one: Snapshot, other: Snapshot): string {
   const paths = [...new Set([...one.keys(), ...other.keys()])].filter((path) => one.get(path) !== other.get(path));
   return paths

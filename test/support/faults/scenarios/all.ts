@@ -8,7 +8,7 @@ import { startScenario } from './start.ts';
 
 export interface LoadedScenario {
   readonly name: string;
-  /** Looks first at what happens without faults. */
+  /** Runs the operation once without faults. */
   load(built: DynamicAgent): Promise<Scenario>;
 }
 

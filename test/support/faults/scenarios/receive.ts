@@ -37,13 +37,13 @@ export function dataOf(rig: FaultRig): string {
   return join(rig.state, 'volumes/v/data');
 }
 
-/** The volume as it was, and as it is when all has come. */
+/** The volume before the upload, and after a complete one. */
 export interface Expected {
   readonly before: Snapshot;
   readonly whole: Snapshot;
 }
 
-/** The two trees that are allowed, from an upload without faults. */
+/** The two permitted trees, from an upload without faults. */
 export async function expectedTrees(rig: FaultRig): Promise<Expected> {
   await fillVolume(rig);
   const before = await snapshotOf(dataOf(rig));
@@ -62,12 +62,14 @@ async function isDamaged(connection: AgentConnection): Promise<boolean> {
   return sent.kind === 'error';
 }
 
-/** Asks for an outcome that the host has not heard, as it does after a lost connection. */
+/** Requests an outcome that the host has not received, as after a lost connection. */
 async function hear(connection: AgentConnection, told: Outcome | undefined): Promise<Outcome | undefined> {
   return told?.kind === 'lost' ? outcomeOf(connection.resumeReceive({ ...OPEN, attempt: 2 }, ARCHIVE)) : told;
 }
 
-/** A volume is as it was, or whole, or marked as damaged; and it is what the host was told, or hears now. */
+/**
+ * Checks that a volume is unchanged, complete or marked as damaged, as the host's outcome reports.
+ */
 export async function checkVolume(
   rig: FaultRig,
   expected: Expected,
@@ -94,7 +96,7 @@ export async function checkVolume(
   return heard;
 }
 
-/** After a restart without faults nothing is left that would be replayed one day. */
+/** Checks that nothing is left after a restart without faults that could be replayed later. */
 export async function checkRest(rig: FaultRig): Promise<void> {
   const markers = (await readdir(join(rig.state, 'agent/operations'))).filter((name) => !name.startsWith('.'));
   promise(markers.length === 0, `a restart completes what was marked: ${markers.join()}`);
@@ -104,7 +106,7 @@ export async function checkRest(rig: FaultRig): Promise<void> {
 
 export function receiveScenario(expected: Expected): Scenario {
   const connections = new WeakMap<FaultRig, AgentConnection>();
-  // An outcome is there until it has been heard.
+  // An outcome is kept until it has been acknowledged.
   const heard = new WeakMap<FaultRig, Outcome>();
   return {
     name: 'receive',

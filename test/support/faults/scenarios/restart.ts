@@ -12,7 +12,7 @@ async function runs(rig: FaultRig): Promise<string> {
   return readFile(join(rig.folder, 'ran'), 'utf8').catch(() => '');
 }
 
-/** Which of the changes of an upload is the second file that moves into the volume. */
+/** The change of an upload that is the second file moved into the volume. */
 async function secondMove(built: DynamicAgent): Promise<number> {
   await using rig = await FaultRig.create(built);
   await fillVolume(rig);
@@ -27,7 +27,9 @@ async function secondMove(built: DynamicAgent): Promise<number> {
   return second;
 }
 
-/** A state directory as a crash leaves it: half of a commit is done, one process has ended, another is lost. */
+/**
+ * A state directory after a crash: a commit is half done, one process has ended, another is lost.
+ */
 export async function crashedState(built: DynamicAgent): Promise<FaultRig> {
   const at = await secondMove(built);
   const rig = await FaultRig.create(built);
@@ -88,7 +90,7 @@ export function restartScenario(expected: Expected, crashed: FaultRig): Scenario
       const connection = await rig.connect();
       await checkProcesses(rig, connection);
       await connection.bye();
-      // The outcome of the upload is there once: until it has been heard.
+      // The outcome of the upload is kept until it has been acknowledged.
       const outcome = await checkVolume(rig, expected, heard.has(rig) ? undefined : { kind: 'lost' });
       if (outcome?.kind === 'result') heard.add(rig);
       if (!rig.restarted) return;

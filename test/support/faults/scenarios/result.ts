@@ -9,7 +9,10 @@ import { mustSucceed, type Outcome, outcomeOf, promise, type Scenario } from '..
 
 const OUTPUT = 'early\nlate\n';
 
-/** What the command waits for: a FIFO, opened both ways, so that neither end blocks and no byte gets lost. */
+/**
+ * A FIFO that the command waits for, opened in both directions, so that neither end blocks and no
+ * byte is lost.
+ */
 async function gateOf(rig: FaultRig): Promise<FileHandle> {
   const path = join(rig.folder, 'gate');
   if (spawnSync('mkfifo', [path]).status !== 0) throw new Error('mkfifo failed');
@@ -18,18 +21,18 @@ async function gateOf(rig: FaultRig): Promise<FileHandle> {
   return gate;
 }
 
-function told(attached: AttachResult): Json {
+function resultOf(attached: AttachResult): Json {
   return { ...attached.result, stdout: attached.stdout.toString(), stderr: attached.stderr.toString() };
 }
 
-/** A RESULT is the command's own, with all of its output unless it says otherwise. */
+/** Checks that a RESULT is the command's own, with all of its output unless it reports a cut. */
 function checkResult(result: Json): void {
   promise(
     result['exitStatus'] === 7 && result['signal'] === null,
     `the status is the command's: ${JSON.stringify(result)}`,
   );
   const whole = result['stdout'] === OUTPUT && result['stderr'] === 'error\n';
-  promise(whole || result['outputCut'] === true, `the output is whole, or said to be cut: ${JSON.stringify(result)}`);
+  promise(whole || result['outputCut'] === true, `the output is whole, or reported as cut: ${JSON.stringify(result)}`);
   promise(
     OUTPUT.startsWith(String(result['stdout'])),
     `the output is a beginning of the command's: ${JSON.stringify(result)}`,
@@ -38,7 +41,7 @@ function checkResult(result: Json): void {
 
 async function check(rig: FaultRig, first: Outcome, known: Outcome, fault: Fault): Promise<Outcome> {
   const connection = await rig.connect();
-  const now = await outcomeOf(connection.attach('p').then(told));
+  const now = await outcomeOf(connection.attach('p').then(resultOf));
   await connection.bye();
   if (now.kind === 'result') checkResult(now.result);
   else
@@ -49,7 +52,7 @@ async function check(rig: FaultRig, first: Outcome, known: Outcome, fault: Fault
   if (known.kind === 'result')
     promise(
       now.kind === 'result' && JSON.stringify(now.result) === JSON.stringify(known.result),
-      `a result that was told stays: ${JSON.stringify([known, now])}`,
+      `a reported result stays: ${JSON.stringify([known, now])}`,
     );
   if (mustSucceed(fault))
     promise(
@@ -74,7 +77,7 @@ export function resultScenario(): Scenario {
     },
     async act(rig) {
       const { connection, gate } = connections.get(rig)!;
-      const attached = connection.attach('p').then(told);
+      const attached = connection.attach('p').then(resultOf);
       attached.catch(() => undefined);
       await gate.write('go\n');
       return attached;

@@ -14,7 +14,7 @@ async function runs(rig: FaultRig): Promise<number> {
 const start = (rig: FaultRig, connection: AgentConnection) =>
   connection.start('p', ['/bin/sh', '-c', `echo ran >> ${join(rig.folder, 'ran')}`], { dir: '/', env: ['A=b'] });
 
-/** A command runs once, whatever the host was told, and whatever it asks again. */
+/** A command runs once, for any outcome at the host and any retries. */
 async function check(rig: FaultRig, told: Outcome): Promise<void> {
   const connection = await rig.connect();
   const again = await outcomeOf(start(rig, connection));
@@ -25,7 +25,7 @@ async function check(rig: FaultRig, told: Outcome): Promise<void> {
   }
   const ended = await outcomeOf(connection.attach('p').then(({ result }) => result));
   const count = await runs(rig);
-  // One that was killed may have been killed before its first step.
+  // A killed command may have been killed before its first step.
   if (ended.kind === 'result' && ended.result['signal'] === 9)
     promise(count <= 1, `a command that was killed ran once: ${count}`);
   else if (ended.kind === 'result')
