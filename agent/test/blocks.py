@@ -3,12 +3,23 @@
 ZEROS = bytes(1024)
 
 
-def header(name=b'f', kind=b'0', size=b'00000000000', link=b'', mode=b'0000644', mtime=b'00000000000', magic=b'ustar\x0000', prefix=b'', signed=False,
-           uid=b'0000000'):
+def header(
+    name=b'f',
+    kind=b'0',
+    size=b'00000000000',
+    link=b'',
+    mode=b'0000644',
+    mtime=b'00000000000',
+    magic=b'ustar\x0000',
+    prefix=b'',
+    signed=False,
+    uid=b'0000000',
+):
     block = bytearray(512)
 
     def put(offset, value):
-        block[offset:offset + len(value)] = value
+        block[offset : offset + len(value)] = value
+
     put(0, name)
     put(100, mode)
     put(108, uid)

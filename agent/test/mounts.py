@@ -1,16 +1,26 @@
-"""File systems of their own for a test: small, full, read-only. They live in a mount namespace that ends with the test."""
+"""Small, full and read-only file systems for a test, in a mount namespace that ends with the test."""
+
 import os
 import subprocess
 import tempfile
 
 
 class Mounted:
-    """`path` is where the file system is, as seen from here; it is gone when `close` is called, or when this process ends."""
+    """`path` is the file system as this process sees it. It ends with `close`, or with this process."""
 
     def __init__(self, command, namespaces):
         self.folder = tempfile.mkdtemp()
-        script = f'{command} && echo mounted && while read -r line; do if eval "$line"; then echo done; else echo failed; fi; done'
-        self.holder = subprocess.Popen(['unshare', *namespaces, 'sh', '-c', script, self.folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        script = (
+            f'{command} && echo mounted && '
+            'while read -r line; do if eval "$line"; then echo done; else echo failed; fi; done'
+        )
+        self.holder = subprocess.Popen(
+            ['unshare', *namespaces, 'sh', '-c', script, self.folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         self.path = f'/proc/{self.holder.pid}/root{self.folder}'
         if self.holder.stdout.readline() != 'mounted\n':
             text = self.holder.stderr.read().strip()
@@ -40,7 +50,12 @@ def ext4(image, size, options=''):
     with open(image, 'wb') as opened:
         opened.truncate(size)
     try:
-        subprocess.run(['mkfs.ext4', '-q', '-m', '0', *options.split(), image], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)
+        subprocess.run(
+            ['mkfs.ext4', '-q', '-m', '0', *options.split(), image],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            check=True,
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         raise NotPossible(f'mkfs.ext4 is not possible here: {error}') from error
     return Mounted(f'mount -o loop "{image}" "$0"', ['--mount'])

@@ -1,4 +1,5 @@
-"""Trees that change while they are packed: an archive of what was there, or FILE_CHANGED; never some of one content and some of another."""
+"""Trees that change while they are packed: an archive of one state, or FILE_CHANGED; never parts of two contents."""
+
 import io
 import os
 import random
@@ -22,7 +23,9 @@ class Packing:
     """A pack whose output is read so far only: the pipe holds it up."""
 
     def __init__(self, tree):
-        self.process = subprocess.Popen([TOOL, 'pack', tree, '', '--chunk', '4096'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            [TOOL, 'pack', tree, '', '--chunk', '4096'], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         self.begin = self.process.stdout.read(8192)
 
     def end(self):
@@ -33,7 +36,10 @@ class Packing:
 
 def contents(archive):
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
-        return {entry.name.removeprefix('./'): opened.extractfile(entry).read() if entry.isreg() else entry.linkname for entry in opened}
+        return {
+            entry.name.removeprefix('./'): opened.extractfile(entry).read() if entry.isreg() else entry.linkname
+            for entry in opened
+        }
 
 
 class Changing(VolumeTest):
@@ -81,7 +87,10 @@ class Changing(VolumeTest):
         self.assertEqual(contents(archive)['a'], b'1' * SIZE)
 
     def test_an_open_file_stays_what_it_was_when_its_name_gets_another_one_or_goes(self):
-        for change in (lambda: os.unlink(self.path('a')), lambda: (fill(self.path('new'), b'9'), os.replace(self.path('new'), self.path('a')))):
+        for change in (
+            lambda: os.unlink(self.path('a')),
+            lambda: (fill(self.path('new'), b'9'), os.replace(self.path('new'), self.path('a'))),
+        ):
             packing = self.packing()
             change()
             archive, _ = packing.end()

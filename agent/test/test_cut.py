@@ -1,4 +1,5 @@
 """Archives that end anywhere, or have one byte changed: each byte of each archive is tried."""
+
 import glob
 import io
 import os
@@ -9,9 +10,19 @@ from blocks import ZEROS, file, header, octal, pax
 from volumes import VolumeTest, tool
 
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../test/fixtures/tar')
-MIXED = (pax((b'mtime', b'1.5'), (b'path', b'dir/long')) + file(b'f', b'content') + header(b'dir/', b'5', mode=b'0000755') + header(b'h', b'1', link=b'dir/long') +
-         header(b'l', b'2', link=b'h') + header(b'././@LongLink', b'L', octal(201)) + b'n' * 200 + bytes(312) + file(b'short', b'x' * 513) +
-         pax((b'GNU.sparse.size', b'100'), (b'GNU.sparse.map', b'0,2,50,2')) + file(b's', b'abcd'))
+MIXED = (
+    pax((b'mtime', b'1.5'), (b'path', b'dir/long'))
+    + file(b'f', b'content')
+    + header(b'dir/', b'5', mode=b'0000755')
+    + header(b'h', b'1', link=b'dir/long')
+    + header(b'l', b'2', link=b'h')
+    + header(b'././@LongLink', b'L', octal(201))
+    + b'n' * 200
+    + bytes(312)
+    + file(b'short', b'x' * 513)
+    + pax((b'GNU.sparse.size', b'100'), (b'GNU.sparse.map', b'0,2,50,2'))
+    + file(b's', b'abcd')
+)
 
 
 def fixtures():
@@ -24,7 +35,7 @@ def end_of(archive):
     """Where an archive is whole: behind a block of zeros in the place of a header."""
     at = 0
     while True:
-        block = archive[at:at + 512]
+        block = archive[at : at + 512]
         if block == bytes(512):
             return at + 512
         size = int(block[124:136].strip(b' \0') or b'0', 8) if block[156:157] not in b'125' else 0
@@ -44,7 +55,7 @@ class Cut(VolumeTest):
 
     def check_prefixes(self, archive, *words):
         end = end_of(archive)
-        archive = archive[:end + 1300]
+        archive = archive[: end + 1300]
         outcomes = self.outcomes('prefixes', archive, *words)
         self.assertLessEqual({0, 511, 512, 513, end - 1, end}, set(outcomes))
         for at, code in outcomes.items():
@@ -70,19 +81,43 @@ class Cut(VolumeTest):
 
     def test_a_changed_byte_in_a_header_is_found_wherever_it_is(self):
         archive = MIXED + ZEROS
-        headers = [at for at in range(0, len(archive) - 1024, 512) if archive[at + 257:at + 262] == b'ustar']
+        headers = [at for at in range(0, len(archive) - 1024, 512) if archive[at + 257 : at + 262] == b'ustar']
         self.assertEqual(len(headers), 9)
         for change in ('0x01', '0x80'):
             outcomes = self.outcomes('flips', archive, change)
             for at in headers:
                 # The blank behind the checksum's end is no part of it.
-                self.assertEqual({outcomes[i] for i in range(at, at + 512) if i - at != 155}, {'CORRUPT_ARCHIVE'}, (change, at))
-            self.assertEqual({outcomes[i] for i in range(len(archive) - 1024, len(archive))}, {'CORRUPT_ARCHIVE'}, 'the closing blocks')
+                self.assertEqual(
+                    {outcomes[i] for i in range(at, at + 512) if i - at != 155}, {'CORRUPT_ARCHIVE'}, (change, at)
+                )
+            self.assertEqual(
+                {outcomes[i] for i in range(len(archive) - 1024, len(archive))},
+                {'CORRUPT_ARCHIVE'},
+                'the closing blocks',
+            )
 
     def test_a_changed_byte_anywhere_never_does_more_than_fail(self):
-        codes = {'OK', 'CORRUPT_ARCHIVE', 'TRUNCATED_ARCHIVE', 'UNSAFE_ARCHIVE_PATH', 'UNSUPPORTED_ENTRY', 'ARTIFACT_TOO_LARGE', 'PATH_CONFLICT'}
+        codes = {
+            'OK',
+            'CORRUPT_ARCHIVE',
+            'TRUNCATED_ARCHIVE',
+            'UNSAFE_ARCHIVE_PATH',
+            'UNSUPPORTED_ENTRY',
+            'ARTIFACT_TOO_LARGE',
+            'PATH_CONFLICT',
+        }
         for name, archive in fixtures():
-            outcomes = self.outcomes('flips', archive[:end_of(archive) + 512], '0x10', '--limit', '10000000', '--chunk', '4096', '--step', '23')
+            outcomes = self.outcomes(
+                'flips',
+                archive[: end_of(archive) + 512],
+                '0x10',
+                '--limit',
+                '10000000',
+                '--chunk',
+                '4096',
+                '--step',
+                '23',
+            )
             self.assertLessEqual(set(outcomes.values()), codes, name)
 
 
@@ -107,7 +142,9 @@ class Ends(VolumeTest):
         for at in range(0, len(whole) + 1, 128):
             if at not in ends:
                 self.fails('TRUNCATED_ARCHIVE', 'unpack', self.new_folder(), '--proven', stdin=whole[:at])
-        self.fails('TRUNCATED_ARCHIVE', 'unpack', self.new_folder(), '--proven', stdin=pax((b'comment', b'x'), kind=b'g'))
+        self.fails(
+            'TRUNCATED_ARCHIVE', 'unpack', self.new_folder(), '--proven', stdin=pax((b'comment', b'x'), kind=b'g')
+        )
 
     def test_padding_of_any_length_behind_the_end(self):
         for padding in (0, 1, 511, 512, 10240 - 2048, 1 << 20):

@@ -1,4 +1,5 @@
-"""The edges of what formats and file systems can hold: names, paths, ids, times, sizes, numbers of links and entries."""
+"""The limits of formats and file systems: names, paths, ids, times, sizes, numbers of links and entries."""
+
 import io
 import os
 import subprocess
@@ -20,13 +21,25 @@ def read(path):
 
 
 def base256(number, length):
-    return (number % (1 << 8 * length - 1) | 1 << 8 * length - 1).to_bytes(length, 'big') if number >= 0 else (number % (1 << 8 * length)).to_bytes(length, 'big')
+    return (
+        (number % (1 << 8 * length - 1) | 1 << 8 * length - 1).to_bytes(length, 'big')
+        if number >= 0
+        else (number % (1 << 8 * length)).to_bytes(length, 'big')
+    )
 
 
 class Names(VolumeTest):
     def test_names_of_any_bytes_but_slash_and_nul(self):
         tree = self.new_folder()
-        names = [bytes([byte]) for byte in range(1, 256) if byte not in b'/.'] + [bytes(range(1, 47)), bytes(range(48, 256)), b'\xff' * 255, b'a' * 255, b'\n', b' ', b'\\']
+        names = [bytes([byte]) for byte in range(1, 256) if byte not in b'/.'] + [
+            bytes(range(1, 47)),
+            bytes(range(48, 256)),
+            b'\xff' * 255,
+            b'a' * 255,
+            b'\n',
+            b' ',
+            b'\\',
+        ]
         for name in names:
             write(os.path.join(os.fsencode(tree), name), name)
         archive, _ = tool('pack', tree, '')
@@ -37,7 +50,12 @@ class Names(VolumeTest):
     def test_a_name_of_more_bytes_than_a_file_system_has_is_refused(self):
         self.unpacked(pax((b'path', b'n' * 255)) + file(b'f') + ZEROS)
         for name in (b'n' * 256, b'd/' + b'n' * 256, b'n' * 256 + b'/f'):
-            self.assertIn('entry=' + name.decode(), self.fails('UNSUPPORTED_ENTRY', 'unpack', self.new_folder(), stdin=pax((b'path', name)) + file(b'f') + ZEROS))
+            self.assertIn(
+                'entry=' + name.decode(),
+                self.fails(
+                    'UNSUPPORTED_ENTRY', 'unpack', self.new_folder(), stdin=pax((b'path', name)) + file(b'f') + ZEROS
+                ),
+            )
 
     def long_tree(self, length):
         """A file with two names, a folder and a link at a path of so many bytes."""
@@ -84,16 +102,31 @@ class Names(VolumeTest):
     def test_a_longer_one_is_told(self):
         self.assertIn('longer than 4095 bytes', self.fails('IO_ERROR', 'pack', self.long_tree(4096), ''))
         for name in (b'n/' * 2047 + b'nn', b'n/' * 2048 + b'n'):
-            self.fails('UNSUPPORTED_ENTRY', 'unpack', self.new_folder(), stdin=pax((b'path', name)) + file(b'f') + ZEROS)
+            self.fails(
+                'UNSUPPORTED_ENTRY', 'unpack', self.new_folder(), stdin=pax((b'path', name)) + file(b'f') + ZEROS
+            )
 
     def test_a_prefix_is_part_of_the_name_in_ustar_and_not_in_others(self):
-        folder = self.unpacked(file(b'f', b'1', prefix=b'd/e') + file(b'g', b'2', magic=b'ustar  \0', prefix=b'x') + ZEROS)
+        folder = self.unpacked(
+            file(b'f', b'1', prefix=b'd/e') + file(b'g', b'2', magic=b'ustar  \0', prefix=b'x') + ZEROS
+        )
         self.assertEqual((read(os.path.join(folder, 'd/e/f')), read(os.path.join(folder, 'g'))), (b'1', b'2'))
 
 
 class Numbers(VolumeTest):
     def test_times_before_1970_and_after_2242_with_nanoseconds(self):
-        times = [-1, -10**9, -10**9 - 1, -1_250_000_000, 0, 1, 2**31 * 10**9, 2**32 * 10**9 + 999_999_999, 2**33 * 10**9 + 1, 2**33 * 10**9 - 1]
+        times = [
+            -1,
+            -(10**9),
+            -(10**9) - 1,
+            -1_250_000_000,
+            0,
+            1,
+            2**31 * 10**9,
+            2**32 * 10**9 + 999_999_999,
+            2**33 * 10**9 + 1,
+            2**33 * 10**9 - 1,
+        ]
         tree = self.new_folder()
         for time in times:
             path = os.path.join(tree, str(time))
@@ -111,21 +144,64 @@ class Numbers(VolumeTest):
                 self.assertAlmostEqual(entry.mtime, wanted / 10**9, places=5)
 
     def test_numbers_in_base_256_and_octal_of_all_widths(self):
-        for mtime, seconds in [(base256(5, 12), 5), (base256(-5, 12), -5), (base256(2**40, 12), 2**40), (b'00000000007\0', 7), (b'7 \0\0\0\0\0\0\0\0\0\0', 7), (b'    7      \0', 7), (b'\0' * 12, 0), (b'777777777777', 8**12 - 1)]:
+        for mtime, seconds in [
+            (base256(5, 12), 5),
+            (base256(-5, 12), -5),
+            (base256(2**40, 12), 2**40),
+            (b'00000000007\0', 7),
+            (b'7 \0\0\0\0\0\0\0\0\0\0', 7),
+            (b'    7      \0', 7),
+            (b'\0' * 12, 0),
+            (b'777777777777', 8**12 - 1),
+        ]:
             folder = self.unpacked(header(b'f', mtime=mtime) + ZEROS)
             status = os.stat(os.path.join(folder, 'f'))
             if status.st_mtime == seconds or seconds < 2**33:
                 self.assertEqual(status.st_mtime, seconds, mtime)
         folder = self.unpacked(header(b'f', size=base256(3, 12)) + pad(b'abc') + ZEROS)
         self.assertEqual(read(os.path.join(folder, 'f')), b'abc')
-        for size in (base256(-1, 12), base256(2**64, 12), b'\xff' + bytes(11), b'-0000000001\0', b'00000000008\0', b'0x000000001\0'):
-            self.assertIn('entry=f', self.fails('CORRUPT_ARCHIVE', 'unpack', self.new_folder(), stdin=header(b'f', size=size) + pad(b'abc') + ZEROS))
-        self.assertIn('entry=f', self.fails('TRUNCATED_ARCHIVE', 'unpack', self.new_folder(), stdin=header(b'f', size=base256(2**62, 12)) + pad(b'abc') + ZEROS))
-        self.fails('ARTIFACT_TOO_LARGE', 'unpack', self.new_folder(), '--limit', '1000', stdin=header(b'f', size=base256(2**63 - 1, 12)) + ZEROS)
+        for size in (
+            base256(-1, 12),
+            base256(2**64, 12),
+            b'\xff' + bytes(11),
+            b'-0000000001\0',
+            b'00000000008\0',
+            b'0x000000001\0',
+        ):
+            self.assertIn(
+                'entry=f',
+                self.fails(
+                    'CORRUPT_ARCHIVE', 'unpack', self.new_folder(), stdin=header(b'f', size=size) + pad(b'abc') + ZEROS
+                ),
+            )
+        self.assertIn(
+            'entry=f',
+            self.fails(
+                'TRUNCATED_ARCHIVE',
+                'unpack',
+                self.new_folder(),
+                stdin=header(b'f', size=base256(2**62, 12)) + pad(b'abc') + ZEROS,
+            ),
+        )
+        self.fails(
+            'ARTIFACT_TOO_LARGE',
+            'unpack',
+            self.new_folder(),
+            '--limit',
+            '1000',
+            stdin=header(b'f', size=base256(2**63 - 1, 12)) + ZEROS,
+        )
 
     def test_the_sum_of_sizes_does_not_overflow(self):
         huge = pax((b'GNU.sparse.size', b'%d' % (2**63 - 100)), (b'GNU.sparse.map', b'0,0'))
-        text = self.fails('ARTIFACT_TOO_LARGE', 'unpack', self.new_folder(), '--limit', str(2**63 - 1), stdin=file(b'a', b'x' * 200) + huge + file(b's') + ZEROS)
+        text = self.fails(
+            'ARTIFACT_TOO_LARGE',
+            'unpack',
+            self.new_folder(),
+            '--limit',
+            str(2**63 - 1),
+            stdin=file(b'a', b'x' * 200) + huge + file(b's') + ZEROS,
+        )
         self.assertIn('entry=s', text)
 
     def test_ids_beyond_octal_are_kept_on_demand(self):
@@ -141,29 +217,57 @@ class Headers(VolumeTest):
         many = b''.join(pax((b'comment', b'%d' % i), (b'mtime', b'%d.5' % i)) for i in range(5000))
         folder = self.unpacked(many + file(b'f', b'1') + ZEROS)
         self.assertEqual(os.stat(os.path.join(folder, 'f')).st_mtime_ns, 4999 * 10**9 + 5 * 10**8)
-        folder = self.unpacked(b''.join(pax((b'comment', b'%d' % i), kind=b'g') for i in range(5000)) + file(b'f') + ZEROS)
+        folder = self.unpacked(
+            b''.join(pax((b'comment', b'%d' % i), kind=b'g') for i in range(5000)) + file(b'f') + ZEROS
+        )
         self.assertEqual(os.listdir(folder), ['f'])
 
     def test_one_extended_header_of_thousands_of_records(self):
-        folder = self.unpacked(pax(*((b'vendor.%d' % i, b'x' * 10) for i in range(30_000)), (b'path', b'g')) + file(b'f') + ZEROS)
+        folder = self.unpacked(
+            pax(*((b'vendor.%d' % i, b'x' * 10) for i in range(30_000)), (b'path', b'g')) + file(b'f') + ZEROS
+        )
         self.assertEqual(os.listdir(folder), ['g'])
 
     def test_records_that_lie_about_their_length(self):
         good = record(b'path', b'other')
-        for bad in [b'13' + good[2:], b'15' + good[2:], b'0' + good[2:], b'1' + good, b'-' + good, b' ' + good, good + b'x', good[:-1], good[:2], good[:3],
-                    b'%d' % (2**32 + 14) + good[2:], b'%d' % (2**64 + 14) + good[2:]]:
+        for bad in [
+            b'13' + good[2:],
+            b'15' + good[2:],
+            b'0' + good[2:],
+            b'1' + good,
+            b'-' + good,
+            b' ' + good,
+            good + b'x',
+            good[:-1],
+            good[:2],
+            good[:3],
+            b'%d' % (2**32 + 14) + good[2:],
+            b'%d' % (2**64 + 14) + good[2:],
+        ]:
             archive = header(b'pax', b'x', octal(len(bad))) + pad(bad) + file(b'f') + ZEROS
             self.fails('CORRUPT_ARCHIVE', 'unpack', self.new_folder(), stdin=archive)
         # The header itself lies: its records go on in what it says is padding, or in the next block.
-        self.fails('CORRUPT_ARCHIVE', 'unpack', self.new_folder(), stdin=header(b'pax', b'x', octal(len(good) - 1)) + pad(good) + file(b'f') + ZEROS)
+        self.fails(
+            'CORRUPT_ARCHIVE',
+            'unpack',
+            self.new_folder(),
+            stdin=header(b'pax', b'x', octal(len(good) - 1)) + pad(good) + file(b'f') + ZEROS,
+        )
 
     def test_a_value_may_hold_newlines_and_equals_signs(self):
         name = b'a\n15 path=evil\n=b'
         self.assertEqual(os.listdir(os.fsencode(self.unpacked(pax((b'path', name)) + file(b'f') + ZEROS))), [name])
 
     def test_a_sparse_format_does_not_reach_into_the_next_entry(self):
-        one = pax((b'GNU.sparse.major', b'1'), (b'GNU.sparse.minor', b'0'), (b'GNU.sparse.realsize', b'8')) + file(b's', pad(b'1\n4\n4\n') + b'tail')
-        text = self.fails('UNSUPPORTED_ENTRY', 'unpack', self.new_folder(), stdin=one + pax((b'GNU.sparse.realsize', b'8')) + file(b't', pad(b'1\n4\n4\n') + b'tail') + ZEROS)
+        one = pax((b'GNU.sparse.major', b'1'), (b'GNU.sparse.minor', b'0'), (b'GNU.sparse.realsize', b'8')) + file(
+            b's', pad(b'1\n4\n4\n') + b'tail'
+        )
+        text = self.fails(
+            'UNSUPPORTED_ENTRY',
+            'unpack',
+            self.new_folder(),
+            stdin=one + pax((b'GNU.sparse.realsize', b'8')) + file(b't', pad(b'1\n4\n4\n') + b'tail') + ZEROS,
+        )
         self.assertIn('0.0', text)
 
 
@@ -261,7 +365,13 @@ class Many(VolumeTest):
 
 class Odd(VolumeTest):
     def test_an_entry_may_come_before_its_folder_and_twice(self):
-        folder = self.unpacked(file(b'd/f', b'1') + header(b'd/', b'5', mode=b'0000500', mtime=octal(9)) + file(b'd/g', b'2') + header(b'd', b'5', mode=b'0000700', mtime=octal(8)) + ZEROS)
+        folder = self.unpacked(
+            file(b'd/f', b'1')
+            + header(b'd/', b'5', mode=b'0000500', mtime=octal(9))
+            + file(b'd/g', b'2')
+            + header(b'd', b'5', mode=b'0000700', mtime=octal(8))
+            + ZEROS
+        )
         facts = snapshot(folder)
         self.assertEqual((facts[b'd'][1], facts[b'd'][2]), (0o700, 8 * 10**9))
         self.assertEqual(sorted(os.listdir(os.path.join(folder, 'd'))), ['f', 'g'])
@@ -272,9 +382,18 @@ class Odd(VolumeTest):
 
     def test_a_link_keeps_any_target(self):
         targets = [b'/etc/passwd', b'../../../up', b'.', b'..', b'/', b'a//b/./c', b'\xff\xfe', b' ', b'x' * 4095]
-        folder = self.unpacked(b''.join(pax((b'linkpath', target)) + header(b'l%d' % i, b'2') for i, target in enumerate(targets)) + ZEROS)
-        self.assertEqual([os.readlink(os.path.join(os.fsencode(folder), b'l%d' % i)) for i in range(len(targets))], targets)
-        self.fails('UNSUPPORTED_ENTRY', 'unpack', self.new_folder(), stdin=pax((b'linkpath', b'x' * 4096)) + header(b'l', b'2') + ZEROS)
+        folder = self.unpacked(
+            b''.join(pax((b'linkpath', target)) + header(b'l%d' % i, b'2') for i, target in enumerate(targets)) + ZEROS
+        )
+        self.assertEqual(
+            [os.readlink(os.path.join(os.fsencode(folder), b'l%d' % i)) for i in range(len(targets))], targets
+        )
+        self.fails(
+            'UNSUPPORTED_ENTRY',
+            'unpack',
+            self.new_folder(),
+            stdin=pax((b'linkpath', b'x' * 4096)) + header(b'l', b'2') + ZEROS,
+        )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,5 @@
 """Committing a staged tree, removing, copying, and opening folders."""
+
 import os
 import subprocess
 import time
@@ -48,16 +49,27 @@ class Commit(VolumeTest):
 
     def test_what_the_target_lacks_is_moved_and_what_is_there_is_merged(self):
         for user in (None, NOBODY):
-            one, two = self.staged({'a/new': '1', 'a/same': '2', 'b/deep/x': '3', 'f': '4', 'l': ('->', 'f'), 'a/': 0o750}, {'a/old': '5', 'a/same': '6', 'f': '7', 'l': '8'}, user)
+            one, two = self.staged(
+                {'a/new': '1', 'a/same': '2', 'b/deep/x': '3', 'f': '4', 'l': ('->', 'f'), 'a/': 0o750},
+                {'a/old': '5', 'a/same': '6', 'f': '7', 'l': '8'},
+                user,
+            )
             tool('commit', one, two, user=user)
-            self.assertEqual([content(two, p) for p in ('a/new', 'a/same', 'a/old', 'b/deep/x', 'f')], ['1', '2', '5', '3', '4'])
+            self.assertEqual(
+                [content(two, p) for p in ('a/new', 'a/same', 'a/old', 'b/deep/x', 'f')], ['1', '2', '5', '3', '4']
+            )
             self.assertEqual(os.readlink(os.path.join(two, 'l')), 'f')
             self.assertEqual((mode(two, 'a'), os.stat(os.path.join(two, 'a')).st_mtime_ns), (0o750, OLD))
             self.assertEqual(os.stat(os.path.join(two, 'b')).st_mtime_ns, OLD)
 
     def test_conflicts_are_found_before_anything_has_changed(self):
-        cases = [({'a/x': '1', 'z/f': '2'}, {'z/f/': None}), ({'a': '1', 'z/f/x': '2'}, {'z/f': 'file'}), ({'a': '1', 'z/x': '2'}, {'z': ('->', '/tmp')}),
-                 ({'a': '1', 'z/x': '2'}, {'y/': None, 'z': ('->', 'y')}), ({'z/': None}, {'z': 'file'})]
+        cases = [
+            ({'a/x': '1', 'z/f': '2'}, {'z/f/': None}),
+            ({'a': '1', 'z/f/x': '2'}, {'z/f': 'file'}),
+            ({'a': '1', 'z/x': '2'}, {'z': ('->', '/tmp')}),
+            ({'a': '1', 'z/x': '2'}, {'y/': None, 'z': ('->', 'y')}),
+            ({'z/': None}, {'z': 'file'}),
+        ]
         for staged, target in cases:
             one, two = self.staged(staged, target)
             before = snapshot(two), snapshot(one)
@@ -66,11 +78,17 @@ class Commit(VolumeTest):
             self.assertEqual((snapshot(two), snapshot(one)), before)
 
     def test_read_only_folders_on_either_side(self):
-        one, two = self.staged({'a/': 0o555, 'a/b/': 0o555, 'a/b/new': '1', 'm/': 0o555, 'm/x/y': '2', 'm/x/': 0o500}, {'a/': 0o555, 'a/b/': 0o555, 'a/b/old': '3', 'k/': 0o555}, NOBODY)
+        one, two = self.staged(
+            {'a/': 0o555, 'a/b/': 0o555, 'a/b/new': '1', 'm/': 0o555, 'm/x/y': '2', 'm/x/': 0o500},
+            {'a/': 0o555, 'a/b/': 0o555, 'a/b/old': '3', 'k/': 0o555},
+            NOBODY,
+        )
         os.chmod(two, 0o555)
         tool('commit', one, two, user=NOBODY)
         self.assertEqual([content(two, p) for p in ('a/b/new', 'a/b/old', 'm/x/y')], ['1', '3', '2'])
-        self.assertEqual([mode(two, p) for p in ('.', 'a', 'a/b', 'm', 'm/x', 'k')], [0o555, 0o555, 0o555, 0o555, 0o500, 0o555])
+        self.assertEqual(
+            [mode(two, p) for p in ('.', 'a', 'a/b', 'm', 'm/x', 'k')], [0o555, 0o555, 0o555, 0o555, 0o500, 0o555]
+        )
         self.assertEqual([os.stat(os.path.join(two, p)).st_mtime_ns for p in ('a', 'a/b', 'm', 'm/x')], [OLD] * 4)
 
     def test_folders_that_no_entry_described_leave_the_targets_own_alone(self):
@@ -97,8 +115,19 @@ class Commit(VolumeTest):
                 one, two, whole, expected = (self.new_folder(user) for _ in range(4))
                 for staging in (one, whole):
                     # 1,200 entries on each level that is merged: progress, and so the crash, comes in between.
-                    make(staging, {**{f'a/{i:04}': str(i) for i in range(1200)}, **{f'a/sub/{i:04}': str(i) for i in range(1200)},
-                                   'a/sub/': 0o500, 'a/': 0o511, 'b/': 0o555, 'b/c/': 0o555, 'b/c/d': '1'}, user)
+                    make(
+                        staging,
+                        {
+                            **{f'a/{i:04}': str(i) for i in range(1200)},
+                            **{f'a/sub/{i:04}': str(i) for i in range(1200)},
+                            'a/sub/': 0o500,
+                            'a/': 0o511,
+                            'b/': 0o555,
+                            'b/c/': 0o555,
+                            'b/c/d': '1',
+                        },
+                        user,
+                    )
                 for target in (two, expected):
                     make(target, {'a/sub/0003': 'old', 'a/sub/mine': '1', 'a/': 0o555, 'c': '2'}, user)
                 tool('commit', whole, expected, user=user)
@@ -114,14 +143,19 @@ class Commit(VolumeTest):
     def test_more_folders_to_be_merged_than_fit_into_memory(self):
         names = [f'{i:04}{"n" * 100}/' for i in range(3000)]
         for crash in (None, '2', '5'):
-            one, two = self.staged({**{name: 0o750 for name in names}, **{name + 'new': '1' for name in names[::100]}}, {name: 0o711 for name in names})
+            one, two = self.staged(
+                {**{name: 0o750 for name in names}, **{name + 'new': '1' for name in names[::100]}},
+                {name: 0o711 for name in names},
+            )
             for name in names:
                 set_time(os.path.join(two, name), 5)
             if crash is not None:
                 with self.assertRaises(ToolFailed):
                     tool('commit', one, two, '--crash-at', crash)
             tool('commit', one, two, '--resumed')
-            self.assertEqual({(mode(two, name), os.stat(os.path.join(two, name)).st_mtime_ns) for name in names}, {(0o750, OLD)})
+            self.assertEqual(
+                {(mode(two, name), os.stat(os.path.join(two, name)).st_mtime_ns) for name in names}, {(0o750, OLD)}
+            )
             self.assertEqual(sum(os.path.exists(os.path.join(two, name, 'new')) for name in names), 30)
 
     def test_random_trees_merge_like_unpacking_both_after_each_other(self):
@@ -218,7 +252,9 @@ class Copy(VolumeTest):
         tool('copy', tree, 'd/e/f', one)
         tool('copy', tree, 'd/l', two)
         tool('copy', tree, 'd', three)
-        self.assertEqual((content(one, 'f'), os.readlink(os.path.join(two, 'l')), content(three, 'e/f')), ('1', 'nowhere', '1'))
+        self.assertEqual(
+            (content(one, 'f'), os.readlink(os.path.join(two, 'l')), content(three, 'e/f')), ('1', 'nowhere', '1')
+        )
         self.fails('FILE_NOT_FOUND', 'copy', tree, 'd/x', self.new_folder())
         self.fails('UNSAFE_PATH', 'copy', tree, '../d', self.new_folder())
 
@@ -235,7 +271,14 @@ class Copy(VolumeTest):
 
 class Folders(VolumeTest):
     def test_paths_have_one_form(self):
-        for path, normal in [('', ''), ('.', ''), ('/', ''), ('//a/./b//c/', 'a/b/c'), ('...', '...'), ('a/..b', 'a/..b')]:
+        for path, normal in [
+            ('', ''),
+            ('.', ''),
+            ('/', ''),
+            ('//a/./b//c/', 'a/b/c'),
+            ('...', '...'),
+            ('a/..b', 'a/..b'),
+        ]:
             self.assertEqual(tool('normal', path)[0].decode().rstrip('\n'), normal)
         for path in ['..', 'a/..', '../a', 'a/../b', 'x' * 5000, 'a/' * 2100]:
             self.fails('UNSAFE_PATH', 'normal', path)

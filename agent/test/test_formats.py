@@ -1,4 +1,5 @@
 """What other programs write is read, and what we write is read by them."""
+
 import io
 import os
 import subprocess
@@ -104,8 +105,10 @@ class OwnFormat(VolumeTest):
                 pass
             os.chown(path, uid, uid + 1)
         kept = self.unpacked(tool('pack', tree, '', '--keep-owner')[0], '--keep-owner')
-        self.assertEqual([(os.stat(os.path.join(kept, n)).st_uid, os.stat(os.path.join(kept, n)).st_gid) for n in 'ab'],
-                         [(1000, 1001), (3_000_000, 3_000_001)])
+        self.assertEqual(
+            [(os.stat(os.path.join(kept, n)).st_uid, os.stat(os.path.join(kept, n)).st_gid) for n in 'ab'],
+            [(1000, 1001), (3_000_000, 3_000_001)],
+        )
         dropped = self.unpacked(tool('pack', tree, '', '--keep-owner')[0])
         self.assertEqual(os.stat(os.path.join(dropped, 'a')).st_uid, 0)
         with tarfile.open(fileobj=io.BytesIO(tool('pack', tree, '')[0])) as archive:
@@ -116,11 +119,20 @@ class OwnFormat(VolumeTest):
         path = os.path.join(tree, 'huge')
         with open(path, 'wb') as file:
             file.truncate(9 * 2**30)
-        done = subprocess.run(f'"{os.environ["VOLUME_TOOL"]}" pack "{tree}" "" 2>/dev/null | head -c 4096', shell=True, stdout=subprocess.PIPE, check=True)
+        done = subprocess.run(
+            f'"{os.environ["VOLUME_TOOL"]}" pack "{tree}" "" 2>/dev/null | head -c 4096',
+            shell=True,
+            stdout=subprocess.PIPE,
+            check=True,
+        )
         self.assertIn(b'size=9663676416\n', done.stdout)
-        listers = [['tar', 'tvf', '-']] + [[p, *a] for p, a in [('bsdtar', ['-tvf', '-']), ('busybox', ['tar', 'tvf', '-'])] if have(p)]
+        listers = [['tar', 'tvf', '-']] + [
+            [p, *a] for p, a in [('bsdtar', ['-tvf', '-']), ('busybox', ['tar', 'tvf', '-'])] if have(p)
+        ]
         for lister in listers:
-            listed = subprocess.run(lister, input=done.stdout, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, env=UTF8).stdout
+            listed = subprocess.run(
+                lister, input=done.stdout, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, env=UTF8
+            ).stdout
             self.assertIn(b'9663676416', listed, lister)
 
 
@@ -131,7 +143,9 @@ class OtherReaders(VolumeTest):
             TreeMaker(seed, tree, past=past)
             archive, _ = tool('pack', tree, '')
             folder = self.new_folder()
-            done = subprocess.run([*words, folder], input=archive, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=env)
+            done = subprocess.run(
+                [*words, folder], input=archive, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=env
+            )
             self.assertEqual(done.returncode, 0, done.stdout)
             self.assert_same_tree(tree, folder)
 
@@ -152,8 +166,14 @@ class OtherReaders(VolumeTest):
             tree = self.new_folder()
             TreeMaker(seed, tree)
             folder = self.new_folder()
-            done = subprocess.run(['busybox', 'tar', '-xpf', '-', '-C', folder], input=tool('pack', tree, '')[0], stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, check=False, env=BYTES)
+            done = subprocess.run(
+                ['busybox', 'tar', '-xpf', '-', '-C', folder],
+                input=tool('pack', tree, '')[0],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+                env=BYTES,
+            )
             self.assertEqual(done.returncode, 0, done.stdout)
             mine, theirs = snapshot(tree), snapshot(folder)
             self.assertEqual(sorted(mine), sorted(theirs))
@@ -171,7 +191,9 @@ class OtherReaders(VolumeTest):
             tree = self.new_folder()
             TreeMaker(seed, tree)
             folder = self.new_folder()
-            with tarfile.open(fileobj=io.BytesIO(tool('pack', tree, '')[0]), encoding='utf-8', errors='surrogateescape') as archive:
+            with tarfile.open(
+                fileobj=io.BytesIO(tool('pack', tree, '')[0]), encoding='utf-8', errors='surrogateescape'
+            ) as archive:
                 archive.extractall(folder)
             mine, theirs = snapshot(tree), snapshot(folder)
             self.assertEqual(sorted(mine), sorted(theirs))
@@ -193,13 +215,25 @@ class OtherWriters(VolumeTest):
         for form, plain in [('v7', True), ('ustar', True), ('oldgnu', False), ('gnu', False), ('pax', False)]:
             with self.subTest(form=form):
                 nanoseconds = form == 'pax'
-                self.check(lambda tree, form=form: output('tar', '-C', tree, f'--format={form}', '-cf', '-', '.'), plain, nanoseconds)
+                self.check(
+                    lambda tree, form=form: output('tar', '-C', tree, f'--format={form}', '-cf', '-', '.'),
+                    plain,
+                    nanoseconds,
+                )
 
     def test_gnu_tar_with_sparse_files(self):
-        for words in [['--format=gnu'], ['--format=oldgnu'], ['--format=pax', '--sparse-version=0.0'], ['--format=pax', '--sparse-version=0.1'],
-                      ['--format=pax', '--sparse-version=1.0']]:
+        for words in [
+            ['--format=gnu'],
+            ['--format=oldgnu'],
+            ['--format=pax', '--sparse-version=0.0'],
+            ['--format=pax', '--sparse-version=0.1'],
+            ['--format=pax', '--sparse-version=1.0'],
+        ]:
             with self.subTest(words=words):
-                self.check(lambda tree, words=words: output('tar', '-C', tree, *words, '-S', '-cf', '-', '.'), nanoseconds='pax' in words[0])
+                self.check(
+                    lambda tree, words=words: output('tar', '-C', tree, *words, '-S', '-cf', '-', '.'),
+                    nanoseconds='pax' in words[0],
+                )
 
     def test_a_sparse_file_of_many_pieces_stays_sparse(self):
         tree = self.new_folder()
@@ -208,7 +242,12 @@ class OtherWriters(VolumeTest):
                 file.seek(i * 262144)
                 file.write(b'%05d' % i)
             file.truncate(300 * 262144)
-        for words in [['--format=gnu'], ['--format=pax', '--sparse-version=0.0'], ['--format=pax', '--sparse-version=0.1'], ['--format=pax']]:
+        for words in [
+            ['--format=gnu'],
+            ['--format=pax', '--sparse-version=0.0'],
+            ['--format=pax', '--sparse-version=0.1'],
+            ['--format=pax'],
+        ]:
             with self.subTest(words=words):
                 folder = self.unpacked(output('tar', '-C', tree, *words, '-S', '-cf', '-', '.'), '--chunk', '3001')
                 self.assert_same_tree(tree, folder, nanoseconds=len(words) == 2 or words[0] != '--format=gnu')
@@ -219,7 +258,12 @@ class OtherWriters(VolumeTest):
             self.skipTest('bsdtar is not installed')
         for form, plain in [('pax', False), ('gnutar', False), ('ustar', True), ('v7', True)]:
             with self.subTest(form=form):
-                self.check(lambda tree, form=form: output('bsdtar', '-C', tree, f'--format={form}', '-cf', '-', '.', env=UTF8), plain, form == 'pax', utf8=True)
+                self.check(
+                    lambda tree, form=form: output('bsdtar', '-C', tree, f'--format={form}', '-cf', '-', '.', env=UTF8),
+                    plain,
+                    form == 'pax',
+                    utf8=True,
+                )
 
     def test_busybox(self):
         if not have('busybox'):
@@ -232,9 +276,15 @@ class OtherWriters(VolumeTest):
         # Its ustar has no names but ASCII; for that there is a fixture.
         for form in ('gnu', 'pax'):
             with self.subTest(form=form):
-                self.check(lambda tree, form=form: output(os.environ['GO_ARCHIVE'], 'write', form, tree), nanoseconds=form == 'pax', utf8=True)
+                self.check(
+                    lambda tree, form=form: output(os.environ['GO_ARCHIVE'], 'write', form, tree),
+                    nanoseconds=form == 'pax',
+                    utf8=True,
+                )
 
     def test_python(self):
         for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
             with self.subTest(form=form):
-                self.check(lambda tree, form=form: python_archive(tree, form), form == tarfile.USTAR_FORMAT, nanoseconds=False)
+                self.check(
+                    lambda tree, form=form: python_archive(tree, form), form == tarfile.USTAR_FORMAT, nanoseconds=False
+                )

@@ -1,4 +1,8 @@
-"""Disks that are full, have no inodes left, or are read-only; folders of somebody else's: nothing has changed after a failure, and what can be read is."""
+"""Disks that are full, without free inodes, or read-only, and folders of another user.
+
+A failure changes nothing, and what can be read is read.
+"""
+
 import os
 import unittest
 
@@ -30,16 +34,22 @@ class FullTest(VolumeTest):
 class Full(FullTest):
     def test_a_full_disk_while_unpacking(self):
         disk = self.mounted(tmpfs, 'size=2m')
-        staging, = self.folders(disk, 'staging')
-        text = self.fails('DISK_FULL', 'unpack', staging, stdin=file(b'a', b'x' * 100_000) + file(b'b', b'x' * 3_000_000) + ZEROS)
+        (staging,) = self.folders(disk, 'staging')
+        text = self.fails(
+            'DISK_FULL', 'unpack', staging, stdin=file(b'a', b'x' * 100_000) + file(b'b', b'x' * 3_000_000) + ZEROS
+        )
         self.assertIn('entry=b', text)
         tool('empty', staging)
         self.assertEqual(os.listdir(staging), [])
 
     def test_no_inodes_left_while_unpacking(self):
         disk = self.mounted(tmpfs, 'size=4m,nr_inodes=50')
-        staging, = self.folders(disk, 'staging')
-        for archive in (many(100), b''.join(header(b'%d/' % i, b'5') for i in range(100)) + ZEROS, b''.join(header(b'%d' % i, b'2', link=b'x') for i in range(100)) + ZEROS):
+        (staging,) = self.folders(disk, 'staging')
+        for archive in (
+            many(100),
+            b''.join(header(b'%d/' % i, b'5') for i in range(100)) + ZEROS,
+            b''.join(header(b'%d' % i, b'2', link=b'x') for i in range(100)) + ZEROS,
+        ):
             self.fails('DISK_FULL', 'unpack', staging, stdin=archive)
             tool('empty', staging)
             self.assertEqual(os.listdir(staging), [])
@@ -48,7 +58,11 @@ class Full(FullTest):
         disk = self.mounted(tmpfs, 'size=4m')
         staging, target = self.folders(disk, 'staging', 'target')
         tool('unpack', target, stdin=header(b'd/', b'5', mode=b'0000755') + file(b'd/old', b'1') + ZEROS)
-        tool('unpack', staging, stdin=header(b'd/', b'5', mode=b'0000700') + file(b'd/new', b'2') + file(b'f', b'3') + ZEROS)
+        tool(
+            'unpack',
+            staging,
+            stdin=header(b'd/', b'5', mode=b'0000700') + file(b'd/new', b'2') + file(b'f', b'3') + ZEROS,
+        )
         before = snapshot(target)
         fill_up(disk.path)
         self.fails('DISK_FULL', 'commit', staging, target)
@@ -105,7 +119,7 @@ class Full(FullTest):
 
     def test_what_is_on_a_full_disk_can_be_packed(self):
         disk = self.mounted(tmpfs, 'size=64m')
-        tree, = self.folders(disk, 'tree')
+        (tree,) = self.folders(disk, 'tree')
         # So many that their table would go to a file.
         for i in range(25_000):
             path = os.path.join(tree, f'{i:05}{"n" * 40}')
@@ -119,7 +133,7 @@ class Full(FullTest):
 class ReadOnly(FullTest):
     def test_what_is_read_only_can_be_packed_and_not_written_to(self):
         disk = self.mounted(tmpfs, 'size=4m')
-        tree, = self.folders(disk, 'tree')
+        (tree,) = self.folders(disk, 'tree')
         tool('unpack', tree, stdin=many(50))
         archive, _ = tool('pack', tree, '')
         disk.run('mount -o remount,ro "$0"')
@@ -144,7 +158,9 @@ class SomebodyElses(FullTest):
         return staging, target
 
     def refused(self, staging, target, path):
-        self.assertIn(f'path={path} ', self.fails('NOT_PERMITTED', 'commit', staging, target, '--crash-at', '-1', user=NOBODY))
+        self.assertIn(
+            f'path={path} ', self.fails('NOT_PERMITTED', 'commit', staging, target, '--crash-at', '-1', user=NOBODY)
+        )
         self.assertEqual(snapshot(target), self.before)
 
     def test_a_folder_without_the_right_to_write_into_it(self):

@@ -1,4 +1,5 @@
 """Archives that are broken, cut short or malicious: each has its error, and nothing is made outside."""
+
 import io
 import os
 import tarfile
@@ -78,11 +79,19 @@ class Broken(VolumeTest):
         self.refuses('CORRUPT_ARCHIVE', header(b'd/', b'5') + header(b'h', b'1', link=b'd') + ZEROS)
         self.refuses('CORRUPT_ARCHIVE', header(b'h', b'1', link=b'./') + ZEROS)
         self.assertIn('a hard link has no target', self.refuses('CORRUPT_ARCHIVE', header(b'h', b'1') + ZEROS))
-        folder = self.unpacked(file(b'f', b'1') + file(b'g', b'2') + header(b'g', b'1', link=b'./f') + header(b'f', b'1', link=b'f') + ZEROS)
+        folder = self.unpacked(
+            file(b'f', b'1')
+            + file(b'g', b'2')
+            + header(b'g', b'1', link=b'./f')
+            + header(b'f', b'1', link=b'f')
+            + ZEROS
+        )
         self.assertEqual(os.stat(os.path.join(folder, 'f')).st_nlink, 2)
 
     def test_a_later_entry_replaces_an_earlier_one_but_not_a_folder(self):
-        folder = self.unpacked(file(b'f', b'old') + file(b'h') + file(b'f', b'new') + header(b'h', b'2', link=b'f') + ZEROS)
+        folder = self.unpacked(
+            file(b'f', b'old') + file(b'h') + file(b'f', b'new') + header(b'h', b'2', link=b'f') + ZEROS
+        )
         with open(os.path.join(folder, 'h'), encoding='utf-8') as opened:
             self.assertEqual(opened.read(), 'new')
         self.refuses('PATH_CONFLICT', header(b'd/', b'5') + file(b'd') + ZEROS)
@@ -93,25 +102,59 @@ class Broken(VolumeTest):
             self.assertEqual(opened.read(), 'one')
 
     def test_broken_pax_records(self):
-        for content in [b'', b'5 a=b\n', b'7 a=b\n', b'6 a=b\n6 a=', b'6 a=bx', b'0 a=b\n', b'99999999999999999999 a=b\n', b'6 =ab\n', b'5 ab\n', b'a=b\n', b'6  a=b\n'[:6]]:
+        for content in [
+            b'',
+            b'5 a=b\n',
+            b'7 a=b\n',
+            b'6 a=b\n6 a=',
+            b'6 a=bx',
+            b'0 a=b\n',
+            b'99999999999999999999 a=b\n',
+            b'6 =ab\n',
+            b'5 ab\n',
+            b'a=b\n',
+            b'6  a=b\n'[:6],
+        ]:
             archive = header(b'pax', b'x', octal(len(content))) + pad(content) + file(b'f') + ZEROS
             if content in (b'',):
                 self.unpacked(archive)
             else:
                 self.refuses('CORRUPT_ARCHIVE', archive)
-        for key, value in [(b'size', b'-1'), (b'size', b'9' * 30), (b'size', b'1x'),
-                           (b'path', b'a\0b'), (b'GNU.sparse.map', b'1,,2'), (b'GNU.sparse.offset', b'x'), (b'GNU.sparse.numbytes', b'1')]:
+        for key, value in [
+            (b'size', b'-1'),
+            (b'size', b'9' * 30),
+            (b'size', b'1x'),
+            (b'path', b'a\0b'),
+            (b'GNU.sparse.map', b'1,,2'),
+            (b'GNU.sparse.offset', b'x'),
+            (b'GNU.sparse.numbytes', b'1'),
+        ]:
             self.refuses('CORRUPT_ARCHIVE', pax((key, value)) + file(b'f', b'1') + ZEROS)
         self.refuses('CORRUPT_ARCHIVE', pax((b'path', b'a')) + ZEROS)
-        self.assertIn('extended header', self.refuses('UNSUPPORTED_ENTRY', header(b'pax', b'x', octal(2**20 + 1)) + ZEROS))
+        self.assertIn(
+            'extended header', self.refuses('UNSUPPORTED_ENTRY', header(b'pax', b'x', octal(2**20 + 1)) + ZEROS)
+        )
         self.refuses('UNSUPPORTED_ENTRY', pax((b'path', b'a/' * 2048 + b'b')) + file(b'f') + ZEROS)
-        self.refuses('UNSUPPORTED_ENTRY', header(b'././@LongLink', b'L', octal(4100)) + bytes(4608) + file(b'f') + ZEROS)
-        self.refuses('UNSUPPORTED_ENTRY', header(b'././@LongLink', b'L', octal(4099)) + b'n' * 4099 + bytes(509) + file(b'f') + ZEROS)
+        self.refuses(
+            'UNSUPPORTED_ENTRY', header(b'././@LongLink', b'L', octal(4100)) + bytes(4608) + file(b'f') + ZEROS
+        )
+        self.refuses(
+            'UNSUPPORTED_ENTRY',
+            header(b'././@LongLink', b'L', octal(4099)) + b'n' * 4099 + bytes(509) + file(b'f') + ZEROS,
+        )
         self.refuses('UNSUPPORTED_ENTRY', pax((b'path', b'n' * 256)) + file(b'f') + ZEROS)
 
     def test_pax_records_that_count(self):
-        archive = (pax((b'comment', b'x'), (b'mtime', b'1000000000.5'), kind=b'g') + file(b'a') + pax((b'mtime', b'-1.25'), (b'path', b'long'), (b'size', b'3')) +
-                   header(b'b') + pad(b'abc') + pax((b'mtime', b'')) + file(b'c', mtime=octal(7)) + ZEROS)
+        archive = (
+            pax((b'comment', b'x'), (b'mtime', b'1000000000.5'), kind=b'g')
+            + file(b'a')
+            + pax((b'mtime', b'-1.25'), (b'path', b'long'), (b'size', b'3'))
+            + header(b'b')
+            + pad(b'abc')
+            + pax((b'mtime', b''))
+            + file(b'c', mtime=octal(7))
+            + ZEROS
+        )
         folder = self.unpacked(archive, '--chunk', '1')
         times = [os.stat(os.path.join(folder, n)).st_mtime_ns for n in ('a', 'long', 'c')]
         self.assertEqual(times, [1_000_000_000_500_000_000, -1_250_000_000, 1_000_000_000_500_000_000])
@@ -121,15 +164,28 @@ class Broken(VolumeTest):
         def sparse(*pairs, size=b'100', content=b'xxxx'):
             numbers = b','.join(b'%d,%d' % p for p in pairs)
             return pax((b'GNU.sparse.size', size), (b'GNU.sparse.map', numbers)) + file(b's', content) + ZEROS
+
         self.unpacked(sparse((0, 2), (50, 2)))
         for pairs in [((0, 2), (1, 2)), ((50, 2), (0, 2)), ((0, 5),), ((0, 3),), ((98, 4),), ((2**63 - 1, 4),)]:
             self.refuses('CORRUPT_ARCHIVE', sparse(*pairs))
         self.refuses('CORRUPT_ARCHIVE', pax((b'GNU.sparse.map', b'0,4')) + file(b's', b'xxxx') + ZEROS)
         one = ((b'GNU.sparse.major', b'1'), (b'GNU.sparse.minor', b'0'), (b'GNU.sparse.realsize', b'8'))
         self.unpacked(pax(*one) + file(b's', pad(b'1\n4\n4\n') + b'tail') + ZEROS)
-        for content in [pad(b'1\n4\n4\n') + b'tai', pad(b'1\n4\n'), b'1\n', pad(b'x\n'), pad(b'9999999999999999999\n'), pad(b'2\n4\n2\n3\n2\n') + b'tail']:
+        for content in [
+            pad(b'1\n4\n4\n') + b'tai',
+            pad(b'1\n4\n'),
+            b'1\n',
+            pad(b'x\n'),
+            pad(b'9999999999999999999\n'),
+            pad(b'2\n4\n2\n3\n2\n') + b'tail',
+        ]:
             self.refuses('CORRUPT_ARCHIVE', pax(*one) + file(b's', content) + ZEROS)
-        self.refuses('UNSUPPORTED_ENTRY', pax((b'GNU.sparse.major', b'2'), (b'GNU.sparse.minor', b'0'), (b'GNU.sparse.realsize', b'8')) + file(b's') + ZEROS)
+        self.refuses(
+            'UNSUPPORTED_ENTRY',
+            pax((b'GNU.sparse.major', b'2'), (b'GNU.sparse.minor', b'0'), (b'GNU.sparse.realsize', b'8'))
+            + file(b's')
+            + ZEROS,
+        )
 
     def test_the_expanded_limit_counts_holes_and_is_found_before_anything_is_written(self):
         archive = file(b'a', b'x' * 600) + file(b'b', b'x' * 600) + ZEROS
@@ -149,14 +205,29 @@ class Broken(VolumeTest):
         self.assertEqual((status.st_mode & 0o777, status.st_mtime_ns), (0o500, 5 * 10**9))
 
     def test_folders_that_keep_their_owner_out(self):
-        archive = (header(b'a/', b'5', mode=b'0000000', mtime=octal(1)) + header(b'a/b/', b'5', mode=b'0000000', mtime=octal(2)) + file(b'a/b/c', b'1') +
-                   header(b'z/y/', b'5', mode=b'0000200') + header(b'z/', b'5', mode=b'0000000') + ZEROS)
+        archive = (
+            header(b'a/', b'5', mode=b'0000000', mtime=octal(1))
+            + header(b'a/b/', b'5', mode=b'0000000', mtime=octal(2))
+            + file(b'a/b/c', b'1')
+            + header(b'z/y/', b'5', mode=b'0000200')
+            + header(b'z/', b'5', mode=b'0000000')
+            + ZEROS
+        )
         for words in ([], ['--no-openat2']):
             folder = self.unpacked(archive, *words, user=NOBODY)
-            self.assertEqual([os.stat(os.path.join(folder, n)).st_mode & 0o777 for n in ('a', 'a/b', 'z', 'z/y')], [0, 0, 0, 0o200])
+            self.assertEqual(
+                [os.stat(os.path.join(folder, n)).st_mode & 0o777 for n in ('a', 'a/b', 'z', 'z/y')], [0, 0, 0, 0o200]
+            )
             self.assertEqual(os.stat(os.path.join(folder, 'a/b')).st_mtime, 2)
         # The last entry of a folder counts, whatever modes it had before.
-        for modes in ([0o000, 0o700], [0o700, 0o000], [0o600, 0o000], [0o000, 0o677, 0o755], [0o755, 0o000, 0o711], [0o000, 0o000, 0o300]):
+        for modes in (
+            [0o000, 0o700],
+            [0o700, 0o000],
+            [0o600, 0o000],
+            [0o000, 0o677, 0o755],
+            [0o755, 0o000, 0o711],
+            [0o000, 0o000, 0o300],
+        ):
             entries = [header(b'a/', b'5', mode=b'%07o' % mode) + file(b'a/%d' % i) for i, mode in enumerate(modes)]
             folder = self.unpacked(b''.join(entries) + ZEROS, user=NOBODY)
             self.assertEqual(os.stat(os.path.join(folder, 'a')).st_mode & 0o777, modes[-1], modes)
@@ -165,9 +236,13 @@ class Broken(VolumeTest):
         self.assertEqual(os.stat(os.path.join(folder, 'a')).st_mode & 0o777, 0o755)
 
     def test_more_folders_than_fit_into_memory_get_their_times(self):
-        archive = b''.join(header(b'%05d-%s/' % (i, b'x' * 60), b'5', mode=b'0000755', mtime=octal(i)) for i in range(4000))
+        archive = b''.join(
+            header(b'%05d-%s/' % (i, b'x' * 60), b'5', mode=b'0000755', mtime=octal(i)) for i in range(4000)
+        )
         folder = self.unpacked(archive + ZEROS)
-        self.assertEqual([os.stat(os.path.join(folder, n)).st_mtime for n in sorted(os.listdir(folder))], list(range(4000)))
+        self.assertEqual(
+            [os.stat(os.path.join(folder, n)).st_mtime for n in sorted(os.listdir(folder))], list(range(4000))
+        )
 
     def test_a_folder_that_cannot_be_written_to(self):
         folder = self.new_folder()
@@ -180,10 +255,13 @@ class Broken(VolumeTest):
 class Noise(VolumeTest):
     def test_changed_bytes_never_do_more_than_fail(self):
         import random
+
         tree = self.new_folder()
         TreeMaker(7, tree, entries=25, largest=1000)
         buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode='w', format=tarfile.PAX_FORMAT, encoding='utf-8', errors='surrogateescape') as archive:
+        with tarfile.open(
+            fileobj=buffer, mode='w', format=tarfile.PAX_FORMAT, encoding='utf-8', errors='surrogateescape'
+        ) as archive:
             archive.add(tree, arcname='.')
         whole = buffer.getvalue()
         end = time.monotonic() + 10

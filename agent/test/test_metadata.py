@@ -1,4 +1,5 @@
 """Times, owners and records that are not content: none of them refuses an archive, as in the other tar programs."""
+
 import os
 import subprocess
 import tarfile
@@ -32,8 +33,15 @@ ODD = {
     'a user that is no number': (pax((b'uid', b'root')) + file(b'f', b'1'), 0),
     'a user beyond 32 bits': (pax((b'uid', b'4294967296'), (b'gid', b'99999999999999999999')) + file(b'f', b'1'), 0),
     'a user that is no number in the header': (file(b'f', b'1', uid=b'root\0\0\0'), 0),
-    'records of other vendors': (pax((b'VENDOR.x', b'\xff\0\n'), (b'GNU.sparse.new', b'x'), (b'atime', b'x'), (b'uname', b'\xff')) + file(b'f', b'1'), 0),
-    'numbers with garbage behind their end': (file(b'f', b'1', mode=b'644\0junk'[:7], mtime=b'11\0garbage', uid=b'7 junk'), 9 * 10**9),
+    'records of other vendors': (
+        pax((b'VENDOR.x', b'\xff\0\n'), (b'GNU.sparse.new', b'x'), (b'atime', b'x'), (b'uname', b'\xff'))
+        + file(b'f', b'1'),
+        0,
+    ),
+    'numbers with garbage behind their end': (
+        file(b'f', b'1', mode=b'644\0junk'[:7], mtime=b'11\0garbage', uid=b'7 junk'),
+        9 * 10**9,
+    ),
 }
 PROGRAMS = [['tar', '-xf'], ['bsdtar', '-xf'], ['busybox', 'tar', '-xf']]
 
@@ -45,7 +53,9 @@ class Odd(VolumeTest):
         path = os.path.join(folder, 'archive.tar')
         with open(path, 'wb') as opened:
             opened.write(archive)
-        subprocess.run([*program, path, '-C', folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        subprocess.run(
+            [*program, path, '-C', folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+        )
         try:
             with open(os.path.join(folder, 'f'), 'rb') as opened:
                 return opened.read()
@@ -75,14 +85,25 @@ class Odd(VolumeTest):
     def test_a_user_that_is_none_leaves_the_files_owner_as_it_is(self):
         if os.geteuid() != 0:
             self.skipTest('only root changes owners')
-        for records in ([(b'uid', b'-1'), (b'gid', b'7')], [(b'uid', b'4294967296'), (b'gid', b'7')], [(b'uid', b'4294967295'), (b'gid', b'7')]):
-            folder = self.unpacked(pax(*records) + file(b'f') + pax(*records) + header(b'd/', b'5', mode=b'0000755') + ZEROS, '--keep-owner')
+        for records in (
+            [(b'uid', b'-1'), (b'gid', b'7')],
+            [(b'uid', b'4294967296'), (b'gid', b'7')],
+            [(b'uid', b'4294967295'), (b'gid', b'7')],
+        ):
+            folder = self.unpacked(
+                pax(*records) + file(b'f') + pax(*records) + header(b'd/', b'5', mode=b'0000755') + ZEROS,
+                '--keep-owner',
+            )
             for name in ('f', 'd'):
                 status = os.stat(os.path.join(folder, name))
                 self.assertEqual((status.st_uid, status.st_gid), (0, 7), records)
 
     def test_sizes_and_names_are_content_and_still_refuse_it(self):
-        for entry in (pax((b'size', b'1e3')) + file(b'f', b'1'), header(b'f', size=b'1x\0') + pad(b'1'), pax((b'path', b'a\0b')) + file(b'f')):
+        for entry in (
+            pax((b'size', b'1e3')) + file(b'f', b'1'),
+            header(b'f', size=b'1x\0') + pad(b'1'),
+            pax((b'path', b'a\0b')) + file(b'f'),
+        ):
             self.fails('CORRUPT_ARCHIVE', 'unpack', self.new_folder(), stdin=entry + ZEROS)
 
 
@@ -124,11 +145,13 @@ class Headers(VolumeTest):
             if have(program[0]):
                 folder = self.new_folder()
                 subprocess.run([*program, os.path.join(self.folder, 'a.tar'), '-C', folder], check=True)
-                self.assertEqual(os.lstat(os.path.join(folder, 'a')).st_ino, os.lstat(os.path.join(folder, 'b')).st_ino, program)
+                self.assertEqual(
+                    os.lstat(os.path.join(folder, 'a')).st_ino, os.lstat(os.path.join(folder, 'b')).st_ino, program
+                )
 
 
 class Implied(VolumeTest):
-    """A folder that no entry describes leaves one that the target has as it is; one that an entry describes does not."""
+    """A folder without an entry does not change an existing folder of the target. One with an entry does."""
 
     def merged(self, archive):
         target = self.new_folder()

@@ -1,4 +1,5 @@
 """What the tests share: running volume_tool, random trees, and comparing trees."""
+
 import hashlib
 import os
 import random
@@ -24,7 +25,9 @@ class ToolFailed(Exception):
 def tool(*words, stdin=b'', user=None):
     """Runs volume_tool; returns (stdout, stderr)."""
     extra = {} if user is None else {'user': user, 'group': user, 'extra_groups': []}
-    done = subprocess.run([TOOL, *words], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, **extra)
+    done = subprocess.run(
+        [TOOL, *words], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, **extra
+    )
     text = done.stderr.decode('utf-8', 'replace')
     if done.returncode != 0:
         raise ToolFailed(done.returncode, text)
@@ -102,9 +105,10 @@ def set_time(path, nanoseconds):
 
 
 class TreeMaker:
-    """
-    A random tree. `plain` leaves out what the old formats cannot hold; `past` has times before 1970, which most programs get wrong; `utf8` has no
-    other names.
+    """A random tree.
+
+    `plain`: nothing that the old formats cannot hold. `past`: times before 1970, which most programs
+    get wrong. `utf8`: only names in UTF-8.
     """
 
     def __init__(self, seed, root, plain=False, entries=60, user=None, past=False, largest=300_000, utf8=False):
@@ -127,8 +131,16 @@ class TreeMaker:
             kinds += ['long', 'newline', 'dash', 'dash' if self.utf8 else 'bytes']
         kind = self.random.choice(kinds)
         base = b'%06x' % self.random.randrange(1 << 24)
-        return {'short': base, 'space': base + b' a b', 'utf8': base + 'äöü→'.encode(), 'hidden': b'.' + base,
-                'long': base * self.random.randrange(17, 42), 'bytes': base + b'\xff\xfe\x80', 'newline': base + b'\n\t\\', 'dash': b'-' + base}[kind]
+        return {
+            'short': base,
+            'space': base + b' a b',
+            'utf8': base + 'äöü→'.encode(),
+            'hidden': b'.' + base,
+            'long': base * self.random.randrange(17, 42),
+            'bytes': base + b'\xff\xfe\x80',
+            'newline': base + b'\n\t\\',
+            'dash': b'-' + base,
+        }[kind]
 
     def time(self):
         seconds = self.random.randrange(0, 2 * 10**9)
@@ -139,7 +151,9 @@ class TreeMaker:
         return seconds * 10**9 + self.random.choice([0, 1, 500_000_000, self.random.randrange(10**9)])
 
     def content(self):
-        size = self.random.choice([0, 1, 511, 512, 513, 1024, self.random.randrange(5000), self.random.randrange(self.largest)])
+        size = self.random.choice(
+            [0, 1, 511, 512, 513, 1024, self.random.randrange(5000), self.random.randrange(self.largest)]
+        )
         return self.random.randbytes(size)
 
     def entry(self):

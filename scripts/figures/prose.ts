@@ -6,7 +6,7 @@ export interface ProseFigures {
   readonly pronouns: number;
 }
 
-const pronoun = /\b(who|whom|whose|whoever|nobody|somebody|anybody|everybody|someone|anyone|everyone|he|she)\b/gi;
+const pronoun = /\b(who|whom|whoever|nobody|somebody|anybody|everybody|someone|anyone|everyone|he|she)\b/gi;
 
 /** Counts the words of comments in code, and of prose in documents. */
 export function measureProse(files: readonly SourceFile[]): ProseFigures {

@@ -170,7 +170,7 @@ export const mutants: readonly Mutant[] = [
       '    supervisor->allowance = supervisor->spec->unacked_limit;\n    supervisor->result.finished_at = wall_ms();\n',
     killedBy: { specs: ['test/integration/agent/drain.spec.ts'] },
   },
-  // Who may, and as whom.
+  // Permissions, and the identity of the process.
   {
     name: "a command keeps the agent's groups",
     file: 'agent/src/process/launch.c',

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { Timer } from '../../internal/timer.ts';
 import type { ExecProcess, ExecSpec, ProcessEnd } from '../isolation/container-runtime.ts';
 import {
   channels,
@@ -72,8 +73,8 @@ export class ExecSession {
       socket.send(encodeMessage(channels.status, Buffer.from(JSON.stringify(status))));
     socket.close(1000);
     socket.resume();
-    const timer = setTimeout(() => socket.terminate(), closeTimeoutMs);
-    socket.once('close', () => clearTimeout(timer));
+    const timer = new Timer(closeTimeoutMs, () => socket.terminate());
+    socket.once('close', () => timer.clear());
   }
 
   /** The real server opens one output channel with an empty message. */
