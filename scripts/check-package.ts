@@ -30,7 +30,8 @@ const files: Readonly<Record<string, string>> = {
 
     const cluster = await EmbeddedCluster.start();
     try {
-      await using worker = await library.KubernetesWorker.open({ name: 'consumer', kubeConfig: cluster.kubeconfigPath, database: new PGlite() });
+      const options = { name: 'consumer', kubeConfig: cluster.kubeconfigPath, database: new PGlite() };
+      await using worker = await library.KubernetesWorker.open(options);
       const owner = { kind: 'check', key: '1' };
       const { container } = await worker.findOrCreateContainer(owner, { image: 'busybox' });
       const command = await container.run({ path: 'sh', args: ['-c', 'exit 3'] }, {});

@@ -10,6 +10,8 @@ const checks: readonly (readonly [name: string, command: string])[] = [
   ['unused code and dependencies', 'knip --no-progress'],
   ['API report', 'node scripts/api-report.ts'],
   ['package.json', 'publint --strict --pack false'],
+  ['documentation site', 'npm run --silent docs'],
+  ['figures of the sources', 'node scripts/figures.ts --list'],
   ['the package, packed and installed', 'node scripts/check-package.ts'],
 ];
 

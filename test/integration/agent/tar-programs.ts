@@ -36,7 +36,8 @@ export const FOLDER = '{folder}';
 const PYTHON_WRITE = `
 import sys, tarfile
 form = getattr(tarfile, sys.argv[2])
-with tarfile.open(fileobj=sys.stdout.buffer, mode='w|', format=form, encoding='utf-8', errors='surrogateescape') as archive:
+names = {'encoding': 'utf-8', 'errors': 'surrogateescape'}
+with tarfile.open(fileobj=sys.stdout.buffer, mode='w|', format=form, **names) as archive:
     archive.add(sys.argv[1], arcname='.')`;
 const PYTHON_READ = `
 import sys, tarfile

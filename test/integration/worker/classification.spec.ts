@@ -254,7 +254,7 @@ describe("KubernetesWorker's classification of refusals and failures", function 
         const error = await rejection(worker.findOrCreateContainer(newOwner(), { image }));
         expect(error).to.include({ code: 'KW_ERR_POD_FAILED', reason: 'Error', retryable: false });
         expect(error.message).to.match(
-          /container main ended at each of 3 starts, the last time with exit code 9; its last output: cannot\\u\{1b\}\[1m go on$/,
+          /main ended at each of 3 starts, the last time with exit code 9; its last output: cannot\\u\{1b\}\[1m go on$/,
         );
       } finally {
         await replace(delivered.binaryData!['agent']!);
