@@ -49,7 +49,7 @@ static uint32_t length_of(const uint8_t *frame) {
 static size_t split(const uint8_t *bytes, size_t length, struct span *spans) {
     size_t count = 0;
     for (size_t at = 0; count < FRAMES_MAX && length - at >= FRAME_HEADER;) {
-        size_t size = FRAME_HEADER + length_of(bytes + at);
+        size_t size = FRAME_HEADER + (size_t)length_of(bytes + at);
         if (size > length - at) {
             break;
         }
