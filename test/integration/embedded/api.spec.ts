@@ -92,12 +92,13 @@ describe('API server of the embedded cluster', () => {
     });
 
     it('415 for a body or a patch in an unknown format', async () => {
+      await create(configMap('patched'));
       expect(
         (await client.raw(mapsPath, { method: 'POST', body: 'x', headers: { 'content-type': 'text/foo' } })).code,
       ).to.equal(415);
       expect(
         (
-          await client.raw(`${mapsPath}/taken`, {
+          await client.raw(`${mapsPath}/patched`, {
             method: 'PATCH',
             body: '{}',
             headers: { 'content-type': 'text/plain' },
@@ -333,8 +334,9 @@ describe('API server of the embedded cluster', () => {
     });
 
     it('marks the end of the current objects, if the request asks for initial events', async () => {
+      await create(configMap('marked'));
       const events = await take(
-        `${mapsPath}?watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan&fieldSelector=metadata.name%3Dw3`,
+        `${mapsPath}?watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan&fieldSelector=metadata.name%3Dmarked`,
         2,
       );
       expect(events.map(({ type }) => type)).to.deep.equal(['ADDED', 'BOOKMARK']);

@@ -69,6 +69,7 @@ describe('kubectl with the embedded cluster', function () {
     };
     await writeFile(join(home, 'pod.json'), JSON.stringify(pod));
     expect((await run('apply', '--validate=false', '-f', join(home, 'pod.json'))).stdout).to.equal('pod/a created\n');
+    expect(await quiet('wait', '--for=condition=Ready', 'pod/a', '--timeout=10s')).to.equal('pod/a condition met\n');
   });
   after(async () => {
     if (cluster === undefined) return;
@@ -76,8 +77,7 @@ describe('kubectl with the embedded cluster', function () {
     await rm(home, { recursive: true });
   });
 
-  it('waits for a pod and prints it', async () => {
-    expect(await quiet('wait', '--for=condition=Ready', 'pod/a', '--timeout=10s')).to.equal('pod/a condition met\n');
+  it('prints a pod', async () => {
     expect(await quiet('get', 'pods')).to.match(/^NAME +READY +STATUS +RESTARTS +AGE\na +1\/1 +Running +0 +\d+s\n$/);
     expect(await quiet('get', 'pods', '-l', 'app in (x)', '-o', 'name')).to.equal('pod/a\n');
     expect(await quiet('get', 'pod', 'a', '-o', 'jsonpath={.status.phase}')).to.equal('Running');
@@ -141,8 +141,11 @@ describe('kubectl with the embedded cluster', function () {
     expect(await quiet('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/one', '--timeout=10s')).to.equal(
       'pod/one condition met\n',
     );
-    expect(await quiet('delete', 'pod', 'one', 'a')).to.match(/pod "one" deleted.*\npod "a" deleted/);
-    expect(await run('get', 'pods')).to.deep.include({
+    const start = ['--image=registry.local/busybox:1', '--restart=Never', '--command', '--', 'true'];
+    expect(await quiet('run', 'two', ...start)).to.equal('pod/two created\n');
+    expect(await quiet('delete', 'pod', 'one', 'two')).to.match(/pod "one" deleted.*\npod "two" deleted/);
+    expect(await quiet('get', 'pods', '-o', 'name')).to.equal('pod/a\n');
+    expect(await run('get', 'pods', '-l', 'app=none')).to.deep.include({
       code: 0,
       stdout: '',
       stderr: 'No resources found in default namespace.\n',

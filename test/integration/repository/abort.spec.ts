@@ -33,6 +33,7 @@ describe('AbortSignal of a repository', function () {
     repository = await openRepository(pool, { schema, logger: silentLogger });
     await repository.workers.register('worker');
     await insert(repository, 'c');
+    await insert(repository, 'untouched');
   });
 
   after(async () => {
@@ -47,15 +48,15 @@ describe('AbortSignal of a repository', function () {
       containers.findOrInsert('worker', ownerOf('x'), leaseOf('me'), () => expect.fail('make() was called'), {
         signal,
       }),
-      containers.markFailed('c', 'holder', { signal }),
-      containers.setProperty('c', 'a', 'b', { signal }),
+      containers.markFailed('untouched', 'holder', { signal }),
+      containers.setProperty('untouched', 'a', 'b', { signal }),
       volumes.expire('worker', 'v', { signal }),
       workers.register('other', { signal }),
       openRepository(pool, { schema, logger: silentLogger, signal }),
     ];
     expect(await Promise.all(calls.map(reasonOf))).to.deep.equal(calls.map(() => reason));
-    expect((await containers.lookup('worker', 'c'))?.state).to.equal('creating');
-    expect(await containers.properties('c')).to.deep.equal({});
+    expect((await containers.lookup('worker', 'untouched'))?.state).to.equal('creating');
+    expect(await containers.properties('untouched')).to.deep.equal({});
   });
 
   it('ends the wait for a statement, whose result is discarded, and the connection stays usable', async () => {

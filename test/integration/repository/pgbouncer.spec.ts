@@ -25,6 +25,10 @@ describe('Repository behind a PgBouncer in transaction mode with default setting
     bouncer = await PgBouncer.start(url);
     admin = new pg.Pool({ connectionString: url, max: 1 });
     await admin.query(`drop schema if exists ${schema} cascade`);
+    repository = await openRepository(bouncer.url, { schema, logger: silentLogger });
+    await repository.workers.register('worker');
+    await insert(repository, 'kept');
+    await repository.containers.markCreated('kept', 'holder');
   });
 
   after(async () => {
@@ -35,11 +39,15 @@ describe('Repository behind a PgBouncer in transaction mode with default setting
   });
 
   it('accepts the URL, migrates, and serves calls', async () => {
-    repository = await openRepository(bouncer!.url, { schema, logger: silentLogger });
-    await repository.workers.register('worker');
-    await insert(repository, 'c');
-    await repository.containers.markCreated('c', 'holder');
-    expect(await repository.containers.lookup('worker', 'c')).to.include({ state: 'created' });
+    const fresh = schemaOf('pgbouncer-fresh');
+    await admin!.query(`drop schema if exists "${fresh}" cascade`);
+    const opened = await openRepository(bouncer!.url, { schema: fresh, logger: silentLogger });
+    await opened.workers.register('worker');
+    await insert(opened, 'c');
+    await opened.containers.markCreated('c', 'holder');
+    expect(await opened.containers.lookup('worker', 'c')).to.include({ state: 'created' });
+    await opened.close();
+    await admin!.query(`drop schema "${fresh}" cascade`);
   });
 
   it('serves many concurrent callers, each with its own rows', async () => {
@@ -60,10 +68,10 @@ describe('Repository behind a PgBouncer in transaction mode with default setting
   it('is unavailable while the pooler is down, and serves calls after its restart', async () => {
     await bouncer!.stop();
     const unavailable = { code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true };
-    expect(await rejection(repository!.containers.lookup('worker', 'c'))).to.include(unavailable);
+    expect(await rejection(repository!.containers.lookup('worker', 'kept'))).to.include(unavailable);
+    await repository!.close();
     bouncer = await PgBouncer.start(await sharedPostgresUrl());
-    const again = await openRepository(bouncer.url, { schema, migrate: false, logger: silentLogger });
-    expect(await again.containers.lookup('worker', 'c')).to.include({ state: 'created' });
-    await again.close();
+    repository = await openRepository(bouncer.url, { schema, migrate: false, logger: silentLogger });
+    expect(await repository.containers.lookup('worker', 'kept')).to.include({ state: 'created' });
   });
 });
