@@ -2,9 +2,10 @@ import { randomInt, randomUUID } from 'node:crypto';
 
 import { expect } from 'chai';
 
-import { killHosts, seeded } from '../support/killed-host/kill-hosts.ts';
+import { killHosts } from '../support/killed-host/kill-hosts.ts';
 import { sharedPostgresUrl } from '../support/postgres.ts';
 import { type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { seededRandom } from '../support/seeded-random.ts';
 
 describe('a host that is killed at 50 random moments of builds, on a real cluster', function () {
   this.timeout(480_000);
@@ -32,7 +33,7 @@ describe('a host that is killed at 50 random moments of builds, on a real cluste
         image: shellImage,
         kills: 50,
         latestMs: 8_000,
-        random: seeded(seed),
+        random: seededRandom(seed),
       });
       console.log(`      50 kills in ${builds} builds, seed ${seed}`);
       expect(builds).to.be.greaterThan(0);

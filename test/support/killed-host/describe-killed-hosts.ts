@@ -5,7 +5,8 @@ import pg from 'pg';
 
 import { EmbeddedProcess } from '../embedded-process.ts';
 import { sharedPostgresUrl } from '../postgres.ts';
-import { killHosts, seeded } from './kill-hosts.ts';
+import { seededRandom } from '../seeded-random.ts';
+import { killHosts } from './kill-hosts.ts';
 
 /**
  * Kills a host program `kills` times at random moments of its builds, and restarts it each time.
@@ -37,7 +38,7 @@ export function describeKilledHosts(kills: number): void {
           image: 'busybox:1',
           kills,
           latestMs: 3_500,
-          random: seeded(seed),
+          random: seededRandom(seed),
         });
       } catch (error) {
         throw new Error(`with the seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, {
