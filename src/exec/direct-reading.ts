@@ -11,11 +11,14 @@ export class DirectReading {
   #socket: Socket | undefined;
   #receive: ((bytes: Buffer) => void) | undefined;
 
-  /** For `net.connect` and `tls.connect`. */
-  readonly onread: { readonly buffer: Buffer; readonly callback: (count: number, buffer: Uint8Array) => boolean } = {
-    buffer: Buffer.allocUnsafeSlow(readBytes),
-    callback: (count) => this.#read(this.onread.buffer.subarray(0, count)),
-  };
+  /**
+   * Returns the option `onread` of `net.connect` and `tls.connect`, with a new buffer. Called once,
+   * and not for a tunnel, which is read as a stream.
+   */
+  onread(): { readonly buffer: Buffer; readonly callback: (count: number) => boolean } {
+    const buffer = Buffer.allocUnsafeSlow(readBytes);
+    return { buffer, callback: (count) => this.#read(buffer.subarray(0, count)) };
+  }
 
   /**
    * Sets the socket that was created with `onread`. Its stream receives the bytes until `begin`.

@@ -19,7 +19,7 @@ export interface UpgradeTarget {
    * Returns the option of `node:http` that creates a connection of its own: direct or through the
    * proxy, with TLS if the URL requires it. A direct connection reads through `reading`.
    */
-  connector(reading?: DirectReading): CreateConnection;
+  connector(reading: DirectReading): CreateConnection;
 }
 
 /**
@@ -56,7 +56,7 @@ interface ConnectionFacts {
   readonly address: { readonly host: string; readonly port: number };
   /** `undefined` for a connection without TLS. */
   readonly tls: ExecTls | undefined;
-  readonly reading: DirectReading | undefined;
+  readonly reading: DirectReading;
   readonly signal: AbortSignal;
 }
 
@@ -80,12 +80,12 @@ function connectorBy(proxy: string | undefined, facts: ConnectionFacts): CreateC
 }
 
 function connectTo({ address, tls, reading }: ConnectionFacts): Socket {
-  const direct = reading === undefined ? {} : { onread: reading.onread };
+  const direct = { onread: reading.onread() };
   const socket =
     tls === undefined
       ? tcpConnect({ ...address, ...direct })
       : tlsConnect({ ...tlsOptions(address.host, tls), ...address, ...direct });
-  reading?.serve(socket);
+  reading.serve(socket);
   return socket;
 }
 
