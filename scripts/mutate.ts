@@ -40,6 +40,7 @@ await Promise.all(
   }),
 );
 
-const killed = verdicts.filter(({ outcome }) => outcome === 'killed').length;
-console.log(`\n${String(killed)} killed, ${String(verdicts.length - killed)} not`);
-process.exitCode = killed === verdicts.length && problems.length === 0 ? 0 : 1;
+const living = verdicts.filter(({ outcome }) => outcome !== 'killed');
+for (const verdict of living) console.log(describeVerdict(verdict));
+console.log(`\n${String(verdicts.length - living.length)} killed, ${String(living.length)} not`);
+process.exitCode = living.length === 0 && problems.length === 0 ? 0 : 1;

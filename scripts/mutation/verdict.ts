@@ -49,5 +49,5 @@ export async function judge(copy: WorkingCopy, mutant: Mutant): Promise<Verdict>
 }
 
 export function describeVerdict({ mutant, outcome, detail, seconds }: Verdict): string {
-  return `${outcome.padEnd(8)} ${seconds.toFixed(1).padStart(6)} s  ${mutant.name} (${mutant.file})\n${detail.replaceAll(/^/gm, '         ')}`;
+  return `${outcome.padEnd(8)} ${seconds.toFixed(1).padStart(6)} s  ${mutant.name} (${mutant.file})\n${detail.replaceAll(/^/gm, '         | ')}`;
 }

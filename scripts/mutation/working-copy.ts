@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, open, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -84,19 +84,20 @@ export class WorkingCopy implements AsyncDisposable {
 
   async specs({ specs, grep }: Mutant['killedBy']): Promise<SpecRun> {
     const choice = grep === undefined ? [] : ['--fgrep', grep];
+    // A file: a pipe may hold unread output when mocha exits, and stays open in processes that
+    // outlive it.
+    const path = join(this.#folder, '.mocha-output');
+    await using file = await open(path, 'w');
     const mocha = spawn(
       process.execPath,
       ['node_modules/mocha/bin/mocha.js', '--bail', '--exit', ...choice, ...specs],
       {
         cwd: this.#folder,
         env: { ...process.env, ...this.#environment() },
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: ['ignore', file.fd, file.fd],
         detached: true,
       },
     );
-    let output = '';
-    for (const stream of [mocha.stdout, mocha.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => (output += text));
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
@@ -104,6 +105,7 @@ export class WorkingCopy implements AsyncDisposable {
     }, specTimeoutMs);
     await new Promise((resolve, reject) => mocha.once('error', reject).once('exit', resolve));
     clearTimeout(timer);
+    const output = await readFile(path, 'utf8');
     const [, passed, failed] = /^(\d+) passed, (\d+) failed/m.exec(output) ?? [];
     return {
       totals: passed === undefined ? undefined : { passed: Number(passed), failed: Number(failed) },
