@@ -6,7 +6,7 @@ import type { ProcessFacts } from '../errors/process.ts';
 import { LeaseLostError } from '../errors/repository.ts';
 import type { TransferFacts } from '../errors/transfer.ts';
 import { abortReason } from '../internal/abort.ts';
-import type { Backoff } from '../internal/backoff.ts';
+import { type Backoff, callBackoff } from '../retry/backoff.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { WindowSize } from '../runtime/process.ts';
 import type { TransferObserver } from '../runtime/transfer-report.ts';
@@ -136,8 +136,7 @@ export class AgentClient {
     this.#components = components;
     this.#settings = {
       clock,
-      retryBudgetMs,
-      retryBackoff: options.retryBackoff ?? { firstMs: 100, longestMs: 5_000 },
+      retries: { clock, backoff: options.retryBackoff ?? callBackoff, budgetMs: retryBudgetMs },
       // Each end may take `deadAfterMs` to detect a dead connection.
       leaseMs: Math.max(LEAST_LEASE_MS, retryBudgetMs + 2 * deadAfterMs),
       cancelTimeoutMs: options.cancelTimeoutMs ?? 5_000,

@@ -11,8 +11,8 @@ import {
   TooManyRequestsError,
   UnauthorizedError,
 } from '../errors/cluster.ts';
-import { retryAfterMs } from '../errors/error-code.ts';
-import { backoffMs } from '../internal/backoff.ts';
+import { type RetryDecision, retry } from '../retry/retry.ts';
+import { RetryPace } from '../retry/retry-pace.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import { apiAnswerError, neverArrived, noAnswerError } from './api-error.ts';
 import { apiUrl, type Query } from './api-url.ts';
@@ -49,7 +49,6 @@ export interface ApiRequest {
 
 const retries = 3;
 const backoff = { firstMs: 200, longestMs: 2_000 };
-const longestRetryAfterMs = 10_000;
 
 /**
  * Sends requests to the API server. Applies signals and time-outs, converts failures to the
@@ -108,25 +107,25 @@ export class ApiCaller {
 
   async #retrying<T>(request: ApiRequest, attempt: (access: ClusterAccess) => Promise<T>): Promise<T> {
     const { signal, facts } = request;
+    const pace = new RetryPace({ clock: this.#options.clock, backoff });
+    let access: ClusterAccess | undefined;
     let refused = false;
-    for (let retry = 0; ; retry += 1) {
-      signal?.throwIfAborted();
-      let access: ClusterAccess | undefined;
-      try {
-        access = await this.#credentials.access({ signal });
-        return await attempt(access);
-      } catch (thrown) {
-        signal?.throwIfAborted();
-        const error = isCallError(thrown) ? thrown : noAnswerError(thrown, facts);
-        if (error instanceof UnauthorizedError && access !== undefined && !refused) {
-          refused = true;
-          this.#credentials.refuse(access);
-          continue;
-        }
-        if (retry >= retries || !mayRetry(request, error)) throw error;
-        await this.#options.clock.sleep(waitMs(error, retry), { signal });
+    const work = async (): Promise<T> => {
+      access = undefined;
+      access = await this.#credentials.access({ signal });
+      return await attempt(access);
+    };
+    const decide = (thrown: unknown): RetryDecision => {
+      const error = isCallError(thrown) ? thrown : noAnswerError(thrown, facts);
+      if (error instanceof UnauthorizedError && access !== undefined && !refused) {
+        refused = true;
+        this.#credentials.refuse(access);
+        return 'at once';
       }
-    }
+      if (pace.retries >= retries || !mayRetry(request, error)) throw error;
+      return 'wait';
+    };
+    return await retry(work, { pace, signal, decide });
   }
 }
 
@@ -164,9 +163,4 @@ function mayRetry({ retry }: ApiRequest, error: CallError): boolean {
     neverArrived(error) ||
     (error instanceof ApiUnavailableError && error.status === 409)
   );
-}
-
-function waitMs(error: CallError, retry: number): number {
-  const own = backoffMs(retry, backoff);
-  return Math.max(own, Math.min(retryAfterMs(error) ?? 0, longestRetryAfterMs));
 }

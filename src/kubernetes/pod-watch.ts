@@ -1,6 +1,6 @@
 import { ClosedError } from '../errors/caller.ts';
 import { ForbiddenError, UnauthorizedError } from '../errors/cluster.ts';
-import { backoffMs } from '../internal/backoff.ts';
+import { RetryPace } from '../retry/retry-pace.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { Cluster, Pod, PodChange } from './cluster.ts';
 import { PodObserver } from './pod-observer.ts';
@@ -116,7 +116,7 @@ export class PodWatch {
 
   async #watch(signal: AbortSignal): Promise<void> {
     const { clock, logger, labelSelector } = this.#options;
-    let failures = 0;
+    const pace = new RetryPace({ clock, backoff });
     let hasListed = false;
     while (!isOver(signal)) {
       let goodSince: number | undefined;
@@ -133,13 +133,13 @@ export class PodWatch {
           return;
         }
         if (!(error instanceof WatchExpiredError))
-          logger.warn('watch of pods failed, continues', { labelSelector, failures, error });
+          logger.warn('watch of pods failed, continues', { labelSelector, failures: pace.retries, error });
       }
       // A new run may have begun.
       if (isOver(signal)) return;
       this.#isFollowing = false;
-      failures = goodSince !== undefined && clock.now() - goodSince >= goodWatchMs ? 0 : failures + 1;
-      await clock.sleep(backoffMs(failures, backoff), { signal }).catch(() => undefined);
+      if (goodSince !== undefined && clock.now() - goodSince >= goodWatchMs) pace.renew();
+      await pace.wait(undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -188,15 +188,14 @@ export class PodWatch {
     this.#reading.add(observer);
     const { clock } = this.#options;
     try {
-      let failures = 0;
+      const pace = new RetryPace({ clock, backoff });
       while (this.#observers.has(observer) && !this.#pods.has(observer.podName) && !isOver(signal)) {
         const answer = await this.#read(observer, signal);
         if (observer.isGone) return;
         if (answer === 'old') continue;
-        failures = answer === 'new' ? 0 : failures + 1;
-        await clock
-          .sleep(answer === 'new' ? unlistedMs : backoffMs(failures, backoff), { signal })
-          .catch(() => undefined);
+        if (answer === 'new') pace.renew();
+        const waiting = answer === 'new' ? clock.sleep(unlistedMs, { signal }) : pace.wait(undefined, { signal });
+        await waiting.catch(() => undefined);
       }
     } finally {
       this.#reading.delete(observer);

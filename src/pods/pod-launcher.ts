@@ -4,11 +4,13 @@ import type { Cluster, Pod } from '../kubernetes/cluster.ts';
 import { markOf, podMarks } from '../kubernetes/labels.ts';
 import type { PodOptions } from '../kubernetes/pod-options.ts';
 import { buildPod, type PodRequest } from '../kubernetes/pod-spec.ts';
+import { callBackoff } from '../retry/backoff.ts';
+import { retry, waitIfRetryable } from '../retry/retry.ts';
+import { RetryPace } from '../retry/retry-pace.ts';
 import type { Architecture, ContainerMetadata } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AgentDelivery } from './agent-delivery.ts';
 import type { PodTimeouts } from './pod-supervisor.ts';
-import { retryWithin } from './retry-within.ts';
 
 /** The pod to launch. */
 export interface LaunchRequest extends PodRequest {
@@ -62,9 +64,18 @@ export class PodLauncher {
    */
   async launch(request: LaunchRequest, options: AbortOptions = {}): Promise<string> {
     const { clock, logger, timeouts } = this.#components;
+    const { podName } = request;
     const budgetMs = (error: unknown): number =>
       error instanceof QuotaExceededError ? timeouts.schedulingMs : timeouts.startMs;
-    return await retryWithin(() => this.#create(request, options), { clock, logger, budgetMs, signal: options.signal });
+    const pace = new RetryPace({ clock, backoff: callBackoff, budgetMs });
+    return await retry(() => this.#create(request, options), {
+      pace,
+      signal: options.signal,
+      decide: (error) => {
+        logger.debug('pod not created', { podName, retry: pace.retries, error });
+        return waitIfRetryable(error);
+      },
+    });
   }
 
   /**

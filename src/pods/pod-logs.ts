@@ -1,7 +1,7 @@
 import { ApiError } from '../errors/cluster.ts';
 import { isRetryable } from '../errors/error-code.ts';
-import { backoffMs } from '../internal/backoff.ts';
 import type { Cluster, LogLine } from '../kubernetes/cluster.ts';
+import { RetryPace } from '../retry/retry-pace.ts';
 import type { Clock, Logger } from '../runtime/options.ts';
 
 export interface PodLogsComponents {
@@ -40,17 +40,18 @@ export class PodLogs {
     const { clock } = this.#components;
     const seen = new SeenLines();
     const following = AbortSignal.any([signal, until]);
-    for (let retry = 0, isFirst = true; !until.aborted; retry += 1, isFirst = false) {
+    const pace = new RetryPace({ clock, backoff });
+    for (let isFirst = true; !until.aborted; isFirst = false) {
       for await (const line of this.#read(target, seen, { follow: true, isFirst, signal: following })) {
-        retry = 0;
+        pace.renew();
         yield line;
       }
-      await clock.sleep(backoffMs(retry, backoff), { signal: following }).catch(() => undefined);
+      await pace.wait(undefined, { signal: following }).catch(() => undefined);
       signal.throwIfAborted();
     }
     for (let isRead = false; !isRead; ) {
       isRead = yield* this.#read(target, seen, { follow: false, isFirst: false, signal });
-      if (!isRead) await clock.sleep(backoff.firstMs, { signal });
+      if (!isRead) await pace.wait(undefined, { signal });
     }
   }
 

@@ -9,7 +9,6 @@ import {
   PodStartTimeoutError,
   PodUnschedulableError,
 } from '../errors/pod.ts';
-import { backoffMs } from '../internal/backoff.ts';
 import { ChangeSignal } from '../internal/change-signal.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
 import { mainContainerState, terminations } from '../kubernetes/main-container-state.ts';
@@ -17,13 +16,15 @@ import { mainContainerName } from '../kubernetes/pod-spec.ts';
 import { PodStart, type StartProblem } from '../kubernetes/pod-start.ts';
 import { findUnschedulable, podProblem, waitsForVolumesSince } from '../kubernetes/pod-status.ts';
 import type { PodWatch } from '../kubernetes/pod-watch.ts';
+import { callBackoff } from '../retry/backoff.ts';
+import { retry, waitIfRetryable } from '../retry/retry.ts';
+import { RetryPace } from '../retry/retry-pace.ts';
 import type { Architecture } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AgentDelivery } from './agent-delivery.ts';
 import type { AgentPool } from './agent-pool.ts';
 import { lastOutput } from './last-output.ts';
 import { isGraceful, PodEnd, type PodEndOptions } from './pod-end.ts';
-import { retryWithin } from './retry-within.ts';
 
 /** Times in milliseconds. */
 export interface PodTimeouts {
@@ -99,27 +100,21 @@ export class PodSupervisor {
     const failure = this.#watchStart(podName, seen, within);
     failure.catch(() => undefined);
     const answer = async (): Promise<void> => {
-      let scheduledAt: number | undefined;
-      for (let retry = 0; ; retry += 1) {
+      while (seen.pod?.spec?.nodeName === undefined) {
         within.throwIfAborted();
-        if (seen.pod?.spec?.nodeName === undefined) {
-          await seen.change.wait();
-          continue;
-        }
-        scheduledAt ??= clock.now();
-        try {
-          await agents.client(podName, handle).hello({ signal: within });
-          return;
-        } catch (error) {
-          within.throwIfAborted();
-          if (!isRetryable(error)) throw error;
-          if (clock.now() - scheduledAt > timeouts.startMs)
-            throw new PodStartTimeoutError(this.#factsOf(podName, describeWait(seen.pod)), timeouts.startMs, {
-              cause: error,
-            });
-          await Promise.race([clock.sleep(backoffMs(retry, connectBackoff), { signal: within }), seen.change.wait()]);
-        }
+        await seen.change.wait();
       }
+      const scheduledAt = clock.now();
+      await retry(() => agents.client(podName, handle).hello({ signal: within }), {
+        pace: new RetryPace({ clock, backoff: connectBackoff }),
+        signal: within,
+        until: () => seen.change.wait(),
+        decide: (error) => {
+          if (!isRetryable(error) || clock.now() - scheduledAt <= timeouts.startMs) return waitIfRetryable(error);
+          const facts = this.#factsOf(podName, describeWait(seen.pod));
+          throw new PodStartTimeoutError(facts, timeouts.startMs, { cause: error });
+        },
+      });
     };
     try {
       await Promise.race([answer(), failure]);
@@ -160,14 +155,15 @@ export class PodSupervisor {
     { signal, check }: AbortOptions & { readonly check?: () => Promise<void> } = {},
   ): Promise<T> {
     const { clock, logger, timeouts } = this.#components;
-    return await retryWithin(work, {
-      clock,
-      logger,
+    const pace = new RetryPace({ clock, backoff: callBackoff, budgetMs: timeouts.reconnectMs });
+    return await retry(work, {
+      pace,
       signal,
-      budgetMs: () => timeouts.reconnectMs,
-      failed: async (error) => {
+      decide: async (error) => {
         // A refused exec is not retryable, but its only reason may be that the pod does not exist.
         if (isRetryable(error) || error instanceof ExecHandshakeFailedError) await check?.();
+        logger.debug('call of the pod failed', { retry: pace.retries, error });
+        return waitIfRetryable(error);
       },
     });
   }

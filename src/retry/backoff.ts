@@ -6,6 +6,9 @@ export interface Backoff {
   readonly longestMs: number;
 }
 
+/** The waits between calls of a server that does not answer. */
+export const callBackoff: Backoff = { firstMs: 100, longestMs: 5_000 };
+
 /**
  * Returns the milliseconds to wait before retry number `retry` (the first is 0). The wait doubles
  * each time up to the longest, and a random part of up to half is subtracted, so that callers that

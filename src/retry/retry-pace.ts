@@ -1,32 +1,49 @@
-import { retryAfterMs } from '../../errors/error-code.ts';
-import { type Backoff, backoffMs } from '../../internal/backoff.ts';
-import type { AbortOptions, Clock } from '../../runtime/options.ts';
+import { retryAfterMs } from '../errors/error-code.ts';
+import type { AbortOptions, Clock } from '../runtime/options.ts';
+import { type Backoff, backoffMs } from './backoff.ts';
 
-export interface RetryBudgetOptions {
+export interface RetryPaceOptions {
   readonly clock: Clock;
-  /** How long retries may continue without progress, in milliseconds. */
-  readonly retryBudgetMs: number;
-  readonly retryBackoff: Backoff;
+  readonly backoff: Backoff;
+  /**
+   * How long retries may continue without progress, in milliseconds, counted from the first
+   * failure. A function returns the limit for the latest failure.
+   *
+   * @defaultValue no limit
+   */
+  readonly budgetMs?: number | ((failure: unknown) => number) | undefined;
+}
+
+export interface RetryWaitOptions extends AbortOptions {
+  /** Ends the wait early when it resolves. */
+  readonly until?: Promise<void> | undefined;
 }
 
 /**
  * Longer than one try can take. A changed clock, or a program that was suspended, spends no more
  * than this at once.
  */
-const LONGEST_STEP_MS = 60_000;
+const longestStepMs = 60_000;
+/** A server that requests a longer delay is asked again earlier. */
+const longestRetryAfterMs = 10_000;
 
-/** Limits the time of retries without progress. Progress renews the budget. */
-export class RetryBudget {
-  readonly #options: RetryBudgetOptions;
+/** Waits between retries, and limits their time. Progress restores both. */
+export class RetryPace {
+  readonly #options: RetryPaceOptions;
   #retries = 0;
   #spentMs = 0;
   #lastAt: number | undefined;
 
-  constructor(options: RetryBudgetOptions) {
+  constructor(options: RetryPaceOptions) {
     this.#options = options;
   }
 
-  /** Restores the whole budget after progress. */
+  /** The number of waits since the start or the last progress. */
+  get retries(): number {
+    return this.#retries;
+  }
+
+  /** Restores the whole budget and the shortest wait after progress. */
   renew(): void {
     this.#retries = 0;
     this.#spentMs = 0;
@@ -37,16 +54,18 @@ export class RetryBudget {
    * Waits after a failure before the next try, at least for the failure's retry-after time. Returns
    * `false` when the budget is spent. Rejects with the signal's reason.
    */
-  async wait(failure: unknown, { signal }: AbortOptions): Promise<boolean> {
-    const { clock, retryBudgetMs, retryBackoff } = this.#options;
+  async wait(failure: unknown, { signal, until }: RetryWaitOptions = {}): Promise<boolean> {
+    const { clock, backoff, budgetMs = Infinity } = this.#options;
     const now = clock.now();
-    if (this.#lastAt !== undefined) this.#spentMs += Math.min(Math.max(0, now - this.#lastAt), LONGEST_STEP_MS);
+    if (this.#lastAt !== undefined) this.#spentMs += Math.min(Math.max(0, now - this.#lastAt), longestStepMs);
     this.#lastAt = now;
-    const leftMs = retryBudgetMs - this.#spentMs;
+    const leftMs = (typeof budgetMs === 'number' ? budgetMs : budgetMs(failure)) - this.#spentMs;
     if (leftMs <= 0) return false;
-    const delayMs = Math.max(backoffMs(this.#retries, retryBackoff), retryAfterMs(failure) ?? 0);
+    const requestedMs = Math.min(retryAfterMs(failure) ?? 0, longestRetryAfterMs);
+    const delayMs = Math.min(Math.max(backoffMs(this.#retries, backoff), requestedMs), leftMs);
     this.#retries += 1;
-    await clock.sleep(Math.min(delayMs, leftMs), { signal });
+    const slept = clock.sleep(delayMs, { signal });
+    await (until === undefined ? slept : Promise.race([slept, until]));
     return true;
   }
 }

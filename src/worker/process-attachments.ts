@@ -3,8 +3,9 @@ import type { Attachment, AttachOpened, AttachSinks, OutputOffsets } from '../ag
 import type { AgentProcessResult } from '../agent-client/process/process-result.ts';
 import { isRetryable } from '../errors/error-code.ts';
 import { OutputFreedError } from '../errors/process.ts';
-import { backoffMs } from '../internal/backoff.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
+import { callBackoff } from '../retry/backoff.ts';
+import { RetryPace } from '../retry/retry-pace.ts';
 import type { Clock, Logger } from '../runtime/options.ts';
 import type { OutputPosition, ProcessIO, ProcessPosition, UndeliveredOutput } from '../runtime/process.ts';
 import { DiskFullWatch } from './disk-full-watch.ts';
@@ -39,8 +40,6 @@ export const stopGraceMs = 10_000;
  * if its output is not acknowledged.
  */
 const acknowledgeEachBytes = 8 * 1024 * 1024;
-/** The backoff between attachments that are lost before they deliver output. */
-const reattachBackoff = { firstMs: 100, longestMs: 5_000 };
 
 /**
  * The successive attachments of one process. After a lost attachment the next continues at the
@@ -107,19 +106,21 @@ export class ProcessAttachments {
 
   /**
    * Resolves when the process has ended and its output was written to the host's writables.
-   * Attaches again after each lost connection.
+   * Attaches again after each lost connection: at once, unless the attachment was itself a retry
+   * that delivered no output.
    */
   async untilResult(signal: AbortSignal): Promise<AgentProcessResult> {
-    for (let retry = 0, deliveredBytes = 0; ; retry += 1) {
+    const pace = new RetryPace({ clock: this.#components.clock, backoff: callBackoff });
+    for (let deliveredBytes = -1; ; ) {
       try {
         return await this.#current.result;
       } catch (error) {
         signal.throwIfAborted();
         if (!isRetryable(error) && !(error instanceof OutputFreedError)) throw error;
         const { stdoutBytes, stderrBytes } = this.position;
-        if (stdoutBytes + stderrBytes > deliveredBytes) retry = 0;
+        if (stdoutBytes + stderrBytes > deliveredBytes) pace.renew();
+        else await pace.wait(error, { signal });
         deliveredBytes = stdoutBytes + stderrBytes;
-        if (retry > 0) await this.#components.clock.sleep(backoffMs(retry, reattachBackoff), { signal });
         const { handle, processId } = this.#options.target;
         this.#components.logger.info('attaching again', { handle, processId, error });
         await this.#attach(this.position, signal);

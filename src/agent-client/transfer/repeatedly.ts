@@ -1,6 +1,8 @@
 import { isKubernetesWorkerError } from '../../errors/error-code.ts';
 import { OperationLostError } from '../../errors/transfer.ts';
-import { type Backoff, backoffMs } from '../../internal/backoff.ts';
+import type { Backoff } from '../../retry/backoff.ts';
+import { retry } from '../../retry/retry.ts';
+import { RetryPace } from '../../retry/retry-pace.ts';
 import type { AbortOptions, Clock } from '../../runtime/options.ts';
 import { AgentFailure } from '../wire/agent-error.ts';
 
@@ -25,19 +27,19 @@ export async function repeatedly<T>(
   work: () => Promise<T>,
   { clock, restarting, signal }: RepeatedlyOptions,
 ): Promise<T> {
-  for (let [losses, changes] = [0, 0]; ; ) {
-    try {
-      return await work();
-    } catch (error) {
-      const [isLost, isChanged] = [isOperationGone(error), hasChanged(error)];
-      if (signal?.aborted === true || !(isLost || isChanged)) throw error;
+  const pace = new RetryPace({ clock, backoff: CHANGE_BACKOFF });
+  let losses = 0;
+  return await retry(work, {
+    pace,
+    signal,
+    decide: (error) => {
+      const isLost = isOperationGone(error);
       losses += isLost ? 1 : 0;
-      changes += isChanged ? 1 : 0;
-      if (losses > MAX_LOSSES || changes > MAX_CHANGES) throw error;
-      if (isChanged) await clock.sleep(backoffMs(changes - 1, CHANGE_BACKOFF), { signal });
+      if (!(isLost || hasChanged(error)) || losses > MAX_LOSSES || pace.retries >= MAX_CHANGES) throw error;
       restarting(error);
-    }
-  }
+      return isLost ? 'at once' : 'wait';
+    },
+  });
 }
 
 function isOperationGone(error: unknown): boolean {

@@ -3,13 +3,14 @@ import { addAbortListener } from 'node:events';
 import { ClosedError } from '../../errors/caller.ts';
 import { isRetryable } from '../../errors/error-code.ts';
 import type { TransferFacts } from '../../errors/transfer.ts';
+import { retry } from '../../retry/retry.ts';
+import { RetryPace } from '../../retry/retry-pace.ts';
 import { type AgentHello, FENCED_SINCE, RESUMABLE_SINCE } from '../session/agent-hello.ts';
 import { AgentOperation } from '../session/agent-operation.ts';
 import type { OperationChannel } from '../session/agent-session.ts';
 import type { OperationOpener } from '../session/operation-opener.ts';
 import { AgentFailure, LostConnection } from '../wire/agent-error.ts';
 import type { ControlObject, Fields } from '../wire/control.ts';
-import { RetryBudget } from './retry-budget.ts';
 import type { TransferSettings } from './transfer-progress.ts';
 
 export interface ResumableComponents {
@@ -34,7 +35,7 @@ export interface ResumableComponents {
 export abstract class ResumableOperation extends AgentOperation {
   readonly #components: ResumableComponents;
   readonly #stopped = new AbortController();
-  readonly #budget: RetryBudget;
+  readonly #pace: RetryPace;
   #attempt = 0;
   #protocol = 1;
   #isConnected = false;
@@ -52,7 +53,7 @@ export abstract class ResumableOperation extends AgentOperation {
   constructor(components: ResumableComponents) {
     super(components.settings);
     this.#components = components;
-    this.#budget = new RetryBudget(components.settings);
+    this.#pace = new RetryPace(components.settings.retries);
   }
 
   /** How often the operation sent OPEN. */
@@ -118,7 +119,7 @@ export abstract class ResumableOperation extends AgentOperation {
   }
 
   unconfirmed(): void {
-    this.#forgotten ??= this.#forget(new RetryBudget(this.#components.settings));
+    this.#forgotten ??= this.#forget(new RetryPace(this.#components.settings.retries));
   }
 
   /** Ends the operation, in the pod as well, with or without a connection. Never rejects. */
@@ -141,7 +142,7 @@ export abstract class ResumableOperation extends AgentOperation {
 
   /** Records progress: renews the retry budget. */
   protected moved(): void {
-    this.#budget.renew();
+    this.#pace.renew();
   }
 
   /** The fields of OPEN that hold the current position. */
@@ -176,18 +177,18 @@ export abstract class ResumableOperation extends AgentOperation {
    * Makes the agent forget the operation. Resolves after the first try. If the agent cannot be
    * reached, retries in the background until the lease expires. Never rejects.
    */
-  async #forget(budget: RetryBudget): Promise<void> {
+  async #forget(pace: RetryPace): Promise<void> {
     const { opener, id } = this.#components;
     try {
       await opener.forget(id);
     } catch (error) {
-      if (isRetryable(error)) void this.#forgetLater(budget, error);
+      if (isRetryable(error)) void this.#forgetLater(pace, error);
     }
   }
 
-  async #forgetLater(budget: RetryBudget, failure: unknown): Promise<void> {
+  async #forgetLater(pace: RetryPace, failure: unknown): Promise<void> {
     try {
-      if (await budget.wait(failure, { signal: this.#components.opener.closing })) await this.#forget(budget);
+      if (await pace.wait(failure, { signal: this.#components.opener.closing })) await this.#forget(pace);
     } catch {
       // The connections are closed.
     }
@@ -209,20 +210,18 @@ export abstract class ResumableOperation extends AgentOperation {
   async #openWithRetries(): Promise<void> {
     const signal = AbortSignal.any([this.#stopped.signal, this.#components.opener.closing]);
     let resume = this.#isBegun;
-    for (;;) {
-      try {
-        await this.#openOnce(resume, signal);
-        return;
-      } catch (error) {
-        signal.throwIfAborted();
+    await retry(() => this.#openOnce(resume, signal), {
+      pace: this.#pace,
+      signal,
+      decide: (error) => {
         if (error instanceof AgentFailure && this.#mayRestart(error)) {
           resume = false;
-          continue;
+          return 'at once';
         }
-        const reason = error instanceof LostConnection ? error.reason : error;
-        if (!isRetryable(reason) || !(await this.#budget.wait(reason, { signal }))) throw error;
-      }
-    }
+        if (!isRetryable(error instanceof LostConnection ? error.reason : error)) throw error;
+        return 'wait';
+      },
+    });
   }
 
   async #openOnce(resume: boolean, signal: AbortSignal): Promise<void> {

@@ -1,9 +1,13 @@
 import { type TransferFacts, TransferStalledError } from '../../errors/transfer.ts';
 import { SilenceWatch } from '../../internal/silence-watch.ts';
-import type { RetryBudgetOptions } from './retry-budget.ts';
+import type { RetryPaceOptions } from '../../retry/retry-pace.ts';
+import type { Clock } from '../../runtime/options.ts';
 
 /** The settings of transfers. */
-export interface TransferSettings extends RetryBudgetOptions {
+export interface TransferSettings {
+  readonly clock: Clock;
+  /** The waits between the tries to reconnect, and their limit. */
+  readonly retries: RetryPaceOptions;
   readonly cancelTimeoutMs: number;
   /**
    * How long the agent keeps a parked transfer, in milliseconds: longer than a host tries to resume

@@ -1,4 +1,4 @@
-import { sleep } from '../../internal/system-clock.ts';
+import { systemClock } from '../../internal/system-clock.ts';
 import type { AbortOptions, Logger } from '../../runtime/options.ts';
 import type { ContainerRepository } from '../container-repository.ts';
 import { checkText } from '../field-checks.ts';
@@ -37,7 +37,7 @@ export async function openRepository(database: Database, options: OpenRepository
   signal?.throwIfAborted();
   checkText('schema', schema, 63);
   const connection = await connect(database, logger);
-  const runner = new StatementRunner({ db: connection.db, pause });
+  const runner = new StatementRunner({ db: connection.db, clock: systemClock() });
   try {
     const migrator = new SchemaMigrator({ db: connection.db, runner, schema, logger });
     await (migrate ? migrator.migrate({ signal }) : migrator.check({ signal }));
@@ -73,12 +73,4 @@ class PostgresRepository implements Repository {
     this.#closed ??= this.#connection.close();
     await this.#closed;
   }
-}
-
-/**
- * Waits a random time of up to 10, 20, 40, … ms, so that conflicting statements do not conflict
- * again.
- */
-async function pause(attempt: number): Promise<void> {
-  await sleep(Math.random() * 5 * 2 ** attempt);
 }

@@ -4,18 +4,23 @@ import type { Compilable, CompiledQuery, Kysely } from 'kysely';
 
 import { ClosedError } from '../../errors/caller.ts';
 import { RepositoryUnavailableError } from '../../errors/repository.ts';
-import type { AbortOptions } from '../../runtime/options.ts';
+import type { Backoff } from '../../retry/backoff.ts';
+import { type RetryDecision, retry } from '../../retry/retry.ts';
+import { RetryPace } from '../../retry/retry-pace.ts';
+import type { AbortOptions, Clock } from '../../runtime/options.ts';
 import { isConflict, toRepositoryError } from './pg-error.ts';
 import type { Tables } from './tables.ts';
 
 /** The number of attempts at a statement that conflicts with others, the first included. */
 const attempts = 6;
+/** The random part of each wait keeps conflicting statements from another conflict. */
+const conflictBackoff: Backoff = { firstMs: 10, longestMs: 160 };
 
 /** @internal */
 export interface StatementRunnerOptions {
   readonly db: Kysely<Tables>;
   /** Waits before the retry of a statement that lost a conflict. */
-  readonly pause: (attempt: number) => Promise<void>;
+  readonly clock: Clock;
 }
 
 /**
@@ -28,12 +33,12 @@ export interface StatementRunnerOptions {
  */
 export class StatementRunner {
   readonly #db: Kysely<Tables>;
-  readonly #pause: (attempt: number) => Promise<void>;
+  readonly #clock: Clock;
   #closed = false;
 
   constructor(options: StatementRunnerOptions) {
     this.#db = options.db;
-    this.#pause = options.pause;
+    this.#clock = options.clock;
   }
 
   /**
@@ -60,24 +65,22 @@ export class StatementRunner {
   }
 
   async #run<R>(query: CompiledQuery<R>, signal: AbortSignal | undefined): Promise<R[]> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        const { rows } = await this.#db.connection().execute(async (connection) => {
-          // The wait for the connection may have been long.
-          signal?.throwIfAborted();
-          return await connection.executeQuery(query);
-        });
-        return rows;
-      } catch (error) {
-        if (signal?.aborted === true) throw signal.reason;
-        if (!isConflict(error)) throw toRepositoryError(error);
-        if (attempt === attempts)
-          throw new RepositoryUnavailableError(`a statement lost ${attempts} conflicts with other statements`, {
-            cause: error,
-          });
-        await this.#pause(attempt);
-      }
-    }
+    const pace = new RetryPace({ clock: this.#clock, backoff: conflictBackoff });
+    const work = async (): Promise<R[]> => {
+      const { rows } = await this.#db.connection().execute(async (connection) => {
+        // The wait for the connection may have been long.
+        signal?.throwIfAborted();
+        return await connection.executeQuery(query);
+      });
+      return rows;
+    };
+    const decide = (error: unknown): RetryDecision => {
+      if (!isConflict(error)) throw toRepositoryError(error);
+      if (pace.retries < attempts - 1) return 'wait';
+      const message = `a statement lost ${attempts} conflicts with other statements`;
+      throw new RepositoryUnavailableError(message, { cause: error });
+    };
+    return await retry(work, { pace, signal, decide });
   }
 }
 

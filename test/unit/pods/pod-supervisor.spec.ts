@@ -280,7 +280,7 @@ describe('PodSupervisor', () => {
     it('rejects with the last error after the reconnect time-out', async () => {
       cluster.getPod.resolves(podOf('running'));
       const outcome = outcomeOf(supervisor.persist(podName, () => Promise.reject(noAgent)));
-      await clock.advance(timeouts.reconnectMs);
+      await clock.advance(timeouts.reconnectMs - 1);
       expect(outcome).to.deep.equal({});
       await clock.advance(5_000);
       expect(outcome).to.deep.equal({ error: noAgent });

@@ -36,17 +36,17 @@ class ScriptedPool implements DatabasePool {
 const answer = (code: string): Error => Object.assign(new Error('message of the server'), { code, severity: 'ERROR' });
 
 describe('StatementRunner', () => {
-  const pauses: number[] = [];
+  const waits: number[] = [];
   const runnerOf = (pool: DatabasePool) =>
     new StatementRunner({
       db: new Kysely<Tables>({ dialect: new PoolDialect(pool), log: [] }),
-      pause: async (attempt) => void pauses.push(attempt),
+      clock: { now: () => 0, sleep: async (delayMs) => void waits.push(delayMs) },
     });
   const statement = new Kysely<Tables>({ dialect: new PoolDialect(new ScriptedPool([])) }).selectNoFrom(({ lit }) =>
     lit<number>(1).as('a'),
   );
 
-  beforeEach(() => pauses.splice(0));
+  beforeEach(() => waits.splice(0));
 
   it('returns the rows', async () => {
     const pool = new ScriptedPool([[{ a: 1 }, { a: 2 }]]);
@@ -54,10 +54,12 @@ describe('StatementRunner', () => {
     expect(pool.releases).to.deep.equal([false]);
   });
 
-  it('retries a statement that lost a conflict, after a pause, and returns its rows', async () => {
+  it('retries a statement that lost a conflict, after a wait, and returns its rows', async () => {
     const pool = new ScriptedPool([answer('40P01'), answer('40001'), [{ a: 1 }]]);
     expect(await runnerOf(pool).first(statement)).to.deep.equal({ a: 1 });
-    expect(pauses).to.deep.equal([1, 2]);
+    expect(waits).to.have.length(2);
+    expect(waits[0]).to.be.within(5, 10);
+    expect(waits[1]).to.be.within(10, 20);
   });
 
   it('rejects after six attempts', async () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { backoffMs } from '../../../src/internal/backoff.ts';
+import { backoffMs } from '../../../src/retry/backoff.ts';
 
 describe('backoffMs', () => {
   const backoff = { firstMs: 100, longestMs: 5_000 };

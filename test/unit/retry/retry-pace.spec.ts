@@ -1,23 +1,23 @@
 import { expect } from 'chai';
 
-import { RetryBudget } from '../../../../src/agent-client/transfer/retry-budget.ts';
-import { TooManyRequestsError } from '../../../../src/errors/cluster.ts';
-import { rejection } from '../../../support/rejection.ts';
-import { settle, VirtualClock } from '../../../support/virtual-clock.ts';
+import { TooManyRequestsError } from '../../../src/errors/cluster.ts';
+import { RetryPace } from '../../../src/retry/retry-pace.ts';
+import { rejection } from '../../support/rejection.ts';
+import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
-describe('RetryBudget', () => {
+describe('RetryPace', () => {
   let clock: VirtualClock;
-  let budget: RetryBudget;
+  let pace: RetryPace;
 
   beforeEach(() => {
     clock = new VirtualClock();
-    budget = new RetryBudget({ clock, retryBudgetMs: 10_000, retryBackoff: { firstMs: 1_000, longestMs: 4_000 } });
+    pace = new RetryPace({ clock, budgetMs: 10_000, backoff: { firstMs: 1_000, longestMs: 4_000 } });
   });
 
   /** Returns the number of tries until the budget is spent, if each takes `takesMs`. */
   async function triesOf(takesMs: number): Promise<number> {
     for (let tries = 0; ; tries += 1) {
-      const waiting = budget.wait(new Error('no'), {});
+      const waiting = pace.wait(new Error('no'), {});
       let retries: boolean | undefined;
       void waiting.then((value) => (retries = value));
       await settle();
@@ -37,19 +37,19 @@ describe('RetryBudget', () => {
 
   it('is restored by progress', async () => {
     await triesOf(8_000);
-    budget.renew();
+    pace.renew();
     expect(await triesOf(8_000)).to.equal(2);
   });
 
   it('is not spent at once by a suspended machine', async () => {
-    budget = new RetryBudget({ clock, retryBudgetMs: 150_000, retryBackoff: { firstMs: 1, longestMs: 1 } });
+    pace = new RetryPace({ clock, budgetMs: 150_000, backoff: { firstMs: 1, longestMs: 1 } });
     expect(await triesOf(10_000_000)).to.equal(3);
   });
 
   it('waits for the retry-after time of the failure', async () => {
     const facts = { verb: 'create', resource: 'pods/exec', namespace: 'n' };
     let waited = false;
-    void budget.wait(new TooManyRequestsError(facts, 7_000), {}).then(() => (waited = true));
+    void pace.wait(new TooManyRequestsError(facts, 7_000), {}).then(() => (waited = true));
     await clock.advance(6_900);
     expect(waited).to.equal(false);
     await clock.advance(200);
@@ -58,7 +58,7 @@ describe('RetryBudget', () => {
 
   it('rejects with the reason of the signal', async () => {
     const stop = new AbortController();
-    const waiting = rejection(budget.wait(new Error('no'), { signal: stop.signal }));
+    const waiting = rejection(pace.wait(new Error('no'), { signal: stop.signal }));
     const reason = new Error('stopped');
     stop.abort(reason);
     expect(await waiting).to.equal(reason);
