@@ -23,6 +23,13 @@ const mayImport = {
   'src/agent-client/**': ['runtime/**', 'retry/**', 'internal/**', 'errors/**', 'telemetry/**'],
   'src/artifacts/**': ['runtime/**', 'internal/**', 'errors/**'],
   'src/kubernetes/**': ['exec/exec-endpoint.ts', 'runtime/**', 'retry/**', 'internal/**', 'errors/**', 'telemetry/**'],
+  'src/checks/**': [
+    'repository/*.ts',
+    'kubernetes/{cluster,required-permissions}.ts',
+    'stores/pod-store.ts',
+    'runtime/**',
+    'errors/**',
+  ],
   'src/controllers/**': [
     'repository/*.ts',
     'kubernetes/cluster.ts',

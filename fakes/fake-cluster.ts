@@ -38,6 +38,11 @@ export class FakeCluster implements Cluster {
     'FakeCluster.nodeArchitectures',
     async () => {},
   );
+  readonly serverVersion: StubOf<Cluster['serverVersion']> = stubOf<Cluster['serverVersion']>(
+    'FakeCluster.serverVersion',
+    async () => '',
+  );
+  readonly may: StubOf<Cluster['may']> = stubOf<Cluster['may']>('FakeCluster.may', async () => false);
   readonly execEndpoint: StubOf<Cluster['execEndpoint']> = stubOf<Cluster['execEndpoint']>(
     'FakeCluster.execEndpoint',
     async () => {

@@ -14,4 +14,10 @@ export class FakeWorkerRepository implements WorkerRepository {
       throw new UnstubbedCallError('FakeWorkerRepository', 'register');
     },
   );
+  readonly time: StubOf<WorkerRepository['time']> = stubOf<WorkerRepository['time']>(
+    'FakeWorkerRepository.time',
+    async () => {
+      throw new UnstubbedCallError('FakeWorkerRepository', 'time');
+    },
+  );
 }

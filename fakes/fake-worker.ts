@@ -39,6 +39,9 @@ export class FakeWorker implements Worker {
   readonly reap: StubOf<Worker['reap']> = stubOf<Worker['reap']>('FakeWorker.reap', async () => {
     throw new UnstubbedCallError('FakeWorker', 'reap');
   });
+  readonly check: StubOf<Worker['check']> = stubOf<Worker['check']>('FakeWorker.check', async () => {
+    throw new UnstubbedCallError('FakeWorker', 'check');
+  });
   readonly close: StubOf<Worker['close']> = stubOf<Worker['close']>('FakeWorker.close', async () => {});
   readonly [Symbol.asyncDispose]: StubOf<Worker[typeof Symbol.asyncDispose]> = stubOf<
     Worker[typeof Symbol.asyncDispose]

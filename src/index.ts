@@ -83,11 +83,13 @@ export type { ExecProtocol } from './exec/protocol-order.ts';
 export type {
   Cluster,
   ConfigMap,
+  CreatePodOptions,
   DeletePodOptions,
   ExecEndpointOptions,
   ExecTarget,
   LogLine,
   LogTarget,
+  Permission,
   Pod,
   PodChange,
   PodList,
@@ -127,6 +129,7 @@ export type {
   VolumeRepository,
 } from './repository/volume-repository.ts';
 export type { WorkerRepository } from './repository/worker-repository.ts';
+export type { CheckFinding, CheckName, CheckOptions, CheckReport } from './runtime/check.ts';
 export type {
   Architecture,
   Container,

@@ -4,6 +4,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 
 import type { AgentClientOptions } from './agent-client/agent-client.ts';
 import { ConnectionLimits } from './agent-client/session/connection-limits.ts';
+import { checkWorker } from './checks/check-worker.ts';
 import { Reaper } from './controllers/reaper.ts';
 import { InvalidSpecError } from './errors/caller.ts';
 import { MessageBuffers } from './exec/message-buffers.ts';
@@ -280,6 +281,8 @@ function compose(
     podStore,
     artifactStore: podStore,
     reaper,
+    check: (checking) =>
+      checkWorker({ cluster, workers: repository.workers, store: podStore, newId: randomUUID, clock }, checking),
     podName,
     newId: randomUUID,
     leaseMs,

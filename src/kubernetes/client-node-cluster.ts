@@ -16,11 +16,13 @@ import { CallSignal, CallTimeout } from './call-signal.ts';
 import type {
   Cluster,
   ConfigMap,
+  CreatePodOptions,
   DeletePodOptions,
   ExecEndpointOptions,
   ExecTarget,
   LogLine,
   LogTarget,
+  Permission,
   Pod,
   PodChange,
   PodList,
@@ -30,7 +32,15 @@ import { execEndpointOf } from './exec-target.ts';
 import { kubeConfigSource } from './kube-config-source.ts';
 import { linesOf } from './lines.ts';
 import { logLinesOf } from './log-lines.ts';
-import { configMapFromJson, nodeFromJson, objectFromJson, pageFromJson, podFromJson } from './object-json.ts';
+import {
+  accessReviewFromJson,
+  configMapFromJson,
+  nodeFromJson,
+  objectFromJson,
+  pageFromJson,
+  podFromJson,
+  versionFromJson,
+} from './object-json.ts';
 import { paged } from './paged.ts';
 import type { WatchFacts } from './watch-event.ts';
 import { decodeWatchLine, watchError } from './watch-event.ts';
@@ -106,9 +116,11 @@ export class ClientNodeCluster implements Cluster {
     this.namespace = namespace;
   }
 
-  async createPod(pod: Pod, { signal }: AbortOptions = {}): Promise<Pod> {
+  async createPod(pod: Pod, { signal, dryRun = false }: CreatePodOptions = {}): Promise<Pod> {
     const path = this.#path('pods');
-    const request = this.#request('create', 'pods', { path, body: pod, signal, retry: 'unsent' });
+    const query = dryRun ? { dryRun: 'All' } : {};
+    const retry = dryRun ? 'safe' : 'unsent';
+    const request = this.#request('create', 'pods', { path, query, body: pod, signal, retry });
     return this.#caller.call(request, podFromJson);
   }
 
@@ -221,6 +233,23 @@ export class ClientNodeCluster implements Cluster {
       if (error instanceof ForbiddenError) return undefined;
       throw error;
     }
+  }
+
+  async serverVersion({ signal }: AbortOptions = {}): Promise<string> {
+    const request = this.#request('get', 'version', { path: ['version'], signal });
+    return await this.#caller.call(request, versionFromJson);
+  }
+
+  async may({ verb, apiGroup, resource, isClusterWide }: Permission, { signal }: AbortOptions = {}): Promise<boolean> {
+    const [name, subresource] = resource.split('/');
+    const namespace = isClusterWide ? undefined : this.namespace;
+    const resourceAttributes = { namespace, verb, group: apiGroup, resource: name, subresource };
+    const request = this.#request('create', 'selfsubjectaccessreviews', {
+      path: ['apis', 'authorization.k8s.io', 'v1', 'selfsubjectaccessreviews'],
+      body: { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes } },
+      signal,
+    });
+    return await this.#caller.call(request, accessReviewFromJson);
   }
 
   async execEndpoint(target: ExecTarget, { signal, refused }: ExecEndpointOptions = {}): Promise<ExecEndpoint> {

@@ -33,7 +33,7 @@ export interface Cluster {
    *
    * @throws ConflictError - a pod of this name exists
    */
-  createPod(pod: Pod, options?: AbortOptions): Promise<Pod>;
+  createPod(pod: Pod, options?: CreatePodOptions): Promise<Pod>;
   /** Returns `undefined` if the pod does not exist. */
   getPod(name: string, options?: AbortOptions): Promise<Pod | undefined>;
   /** Returns all matching pods, over any number of pages; never a part of the list. */
@@ -67,6 +67,10 @@ export interface Cluster {
    * may not list nodes.
    */
   nodeArchitectures(options?: AbortOptions): Promise<readonly string[] | undefined>;
+  /** Returns the version of the API server, like `v1.34.4`. */
+  serverVersion(options?: AbortOptions): Promise<string>;
+  /** Returns whether the credentials have a permission, as the API server's authorizer decides. */
+  may(permission: Permission, options?: AbortOptions): Promise<boolean>;
   /**
    * Returns an endpoint for an exec of this command, with credentials that are valid now.
    *
@@ -97,6 +101,32 @@ export interface PodChange {
   readonly type: 'added' | 'modified' | 'deleted';
   /** The pod after the change; for `deleted`, its last state. */
   readonly pod: Pod;
+}
+
+/**
+ * Options of `Cluster.createPod`.
+ *
+ * @public
+ */
+export interface CreatePodOptions extends AbortOptions {
+  /** Runs the whole admission of the pod, but stores nothing. @defaultValue false */
+  readonly dryRun?: boolean | undefined;
+}
+
+/**
+ * A permission in terms of RBAC.
+ *
+ * @public
+ */
+export interface Permission {
+  /** The verb, like `create`. */
+  readonly verb: string;
+  /** The API group of the resource. The core group is the empty string. */
+  readonly apiGroup: string;
+  /** The resource, with its subresource: like `pods/exec`. */
+  readonly resource: string;
+  /** Whether the permission covers the whole cluster, instead of the namespace of the calls. */
+  readonly isClusterWide: boolean;
 }
 
 /**

@@ -44,6 +44,19 @@ export function nodeFromJson(json: unknown): Pick<V1Node, 'metadata'> | undefine
   return { metadata: json['metadata'] ?? {} };
 }
 
+/** Returns the `gitVersion` of the response to `GET /version`. */
+export function versionFromJson(json: unknown): string | undefined {
+  const version = isObject(json) ? json['gitVersion'] : undefined;
+  return typeof version === 'string' ? version : undefined;
+}
+
+/** Returns whether a SelfSubjectAccessReview was allowed. */
+export function accessReviewFromJson(json: unknown): boolean | undefined {
+  const status = isObject(json) ? json['status'] : undefined;
+  const allowed = isObject(status) ? status['allowed'] : undefined;
+  return typeof allowed === 'boolean' ? allowed : undefined;
+}
+
 /**
  * Returns a decoder for pages of a list, from a decoder of one item. It returns `undefined` for
  * JSON that is not a list.

@@ -79,6 +79,18 @@ export class PodLauncher {
   }
 
   /**
+   * Passes the pod through the API server's whole admission without creating it. Returns the time
+   * of the API server's clock, or `undefined` if the server reports none.
+   *
+   * @throws QuotaExceededError, AdmissionDeniedError, ForbiddenError - the server refuses the pod
+   */
+  async rehearse(request: LaunchRequest, { signal }: AbortOptions = {}): Promise<Date | undefined> {
+    const pod = this.#build(request, request.architecture ?? 'amd64', longName);
+    const { metadata } = await this.#components.cluster.createPod(pod, { signal, dryRun: true });
+    return metadata?.creationTimestamp;
+  }
+
+  /**
    * Deletes a pod that its container no longer needs. Logs a failure, because no caller handles it.
    */
   async discard(podName: string, uid: string): Promise<void> {

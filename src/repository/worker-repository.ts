@@ -11,4 +11,6 @@ export interface WorkerRepository {
    * changes.
    */
   register(workerName: string, options?: AbortOptions): Promise<{ readonly installationId: string }>;
+  /** Returns the time of the database's clock. */
+  time(options?: AbortOptions): Promise<Date>;
 }

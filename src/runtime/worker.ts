@@ -1,3 +1,4 @@
+import type { CheckOptions, CheckReport } from './check.ts';
 import type { Container, ContainerMetadata, ContainerOwner, ContainerSpec } from './container.ts';
 import type { AbortOptions } from './options.ts';
 import type { Volume, VolumeMount } from './volume.ts';
@@ -204,6 +205,20 @@ export interface Worker extends AsyncDisposable {
    * @throws ReconcileError with all failures, after the pass
    */
   reap(options?: AbortOptions): Promise<ReapResult>;
+  /**
+   * Examines what the worker depends on: the API server and its version, each permission, whether
+   * the namespace would accept a pod, the database, the clocks, and on request the start of a pod.
+   * Creates nothing that lasts. Each finding says what to do. The signal stops the checks.
+   *
+   * @example
+   * ```ts
+   * const { ok, findings } = await worker.check({ startPod: true });
+   * for (const { check, outcome, message, advice } of findings)
+   *   console.log(`${outcome}: ${check}: ${message} ${advice ?? ''}`);
+   * if (!ok) process.exitCode = 1;
+   * ```
+   */
+  check(options?: CheckOptions): Promise<CheckReport>;
   /**
    * Closes connections, watches and timers. It deletes nothing; commands continue in the cluster.
    * Calls that are creating a container or a volume reject with `ClosedError`. When `close()`

@@ -6,7 +6,7 @@ import { OutcomeUnknownError } from '../errors/process.ts';
 import { VolumeDisappearedError } from '../errors/repository.ts';
 import { OperationLostError } from '../errors/transfer.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
-import type { PodLauncher } from '../pods/pod-launcher.ts';
+import type { LaunchRequest, PodLauncher } from '../pods/pod-launcher.ts';
 import type { PodRemover } from '../pods/pod-remover.ts';
 import type { PodGuard, PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerMetadata } from '../runtime/container.ts';
@@ -60,24 +60,15 @@ export class PodStore implements ContainerVolumeStore {
   }
 
   async create(handle: string, location: StoreLocation, options: AbortOptions = {}): Promise<void> {
-    const { launcher, pods, image } = this.#components;
-    const { podName, volume } = readLocation(location);
-    const volumes = [{ agentVolume: volume, mountPath }];
-    await launcher.launch(
-      {
-        podName,
-        handle,
-        metadata,
-        image,
-        volumes,
-        limits: {},
-        sidecars: [],
-        privileged: false,
-        architecture: undefined,
-      },
-      options,
-    );
-    await pods.whenAgentAnswers({ podName, handle }, options);
+    const { launcher, pods } = this.#components;
+    const request = this.#requestFor(handle, location);
+    await launcher.launch(request, options);
+    await pods.whenAgentAnswers(request, options);
+  }
+
+  /** As `PodLauncher.rehearse`, for the pod that `create` creates. */
+  async rehearse(handle: string, options: AbortOptions = {}): Promise<Date | undefined> {
+    return await this.#components.launcher.rehearse(this.#requestFor(handle, this.locate(handle)), options);
   }
 
   async exists(location: StoreLocation, options: AbortOptions = {}): Promise<boolean> {
@@ -140,6 +131,21 @@ export class PodStore implements ContainerVolumeStore {
   async delete(location: StoreLocation, options: AbortOptions = {}): Promise<boolean> {
     const { podName, owner } = readLocation(location);
     return await this.#components.remover.remove(podName, owner, options);
+  }
+
+  #requestFor(handle: string, location: StoreLocation): LaunchRequest {
+    const { podName, volume } = readLocation(location);
+    return {
+      podName,
+      handle,
+      metadata,
+      image: this.#components.image,
+      volumes: [{ agentVolume: volume, mountPath }],
+      limits: {},
+      sidecars: [],
+      privileged: false,
+      architecture: undefined,
+    };
   }
 
   #agent(location: StoreLocation): AgentClient {

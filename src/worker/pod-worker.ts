@@ -8,6 +8,7 @@ import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { checkOwner } from '../repository/field-checks.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
+import type { CheckOptions, CheckReport } from '../runtime/check.ts';
 import type { Container, ContainerOwner, ContainerSpec } from '../runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { Volume, VolumeMount } from '../runtime/volume.ts';
@@ -19,6 +20,7 @@ import type {
   Worker,
 } from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
+import { checkOptions } from '../validation/check-shapes.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
 import { containerOwner, containerSpec, findOrCreateOptions } from '../validation/container-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
@@ -40,6 +42,7 @@ export interface PodWorkerComponents {
   /** The store of new artifact volumes. */
   readonly artifactStore: ArtifactStore;
   readonly reaper: Reaper;
+  readonly check: (options: CheckOptions) => Promise<CheckReport>;
   readonly podName: ContainerCreationComponents['podName'];
   readonly newId: () => string;
   /** How long a container that is being created stays leased to a host that died. */
@@ -175,6 +178,11 @@ export class PodWorker implements Worker {
   async reap(options: AbortOptions = {}): Promise<ReapResult> {
     checkShape('options', abortOptions, options);
     return await this.#open().reaper.reap(options);
+  }
+
+  async check(options: CheckOptions = {}): Promise<CheckReport> {
+    checkShape('options', checkOptions, options);
+    return await this.#open().check(options);
   }
 
   async close(): Promise<void> {

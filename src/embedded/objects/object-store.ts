@@ -55,12 +55,16 @@ export class ObjectStore {
     return this.#version;
   }
 
-  /** @throws ApiError 409 if the name is taken */
-  create(resource: string, object: NewObject): ApiObject {
+  /**
+   * Stores the object. A dry run stores nothing, and the object has no version.
+   *
+   * @throws ApiError 409 if the name is taken
+   */
+  create(resource: string, object: NewObject, { dryRun = false }: { readonly dryRun?: boolean } = {}): ApiObject {
     const key = keyOf(object.metadata.namespace, object.metadata.name);
     const collection = this.#collection(resource);
     if (collection.objects.has(key)) throw alreadyExists(resource, object.metadata.name);
-    const version = this.#nextVersion();
+    const version = dryRun ? undefined : this.#nextVersion();
     const { name, generateName, namespace, ...rest } = object.metadata;
     const created: ApiObject = {
       ...object,
@@ -69,11 +73,12 @@ export class ObjectStore {
         ...(generateName === undefined ? {} : { generateName }),
         ...(namespace === undefined ? {} : { namespace }),
         uid: randomUUID(),
-        resourceVersion: String(version),
+        resourceVersion: version === undefined ? '' : String(version),
         creationTimestamp: apiTime(this.#options.now()),
         ...rest,
       },
     };
+    if (version === undefined) return created;
     collection.objects.set(key, created);
     this.#publish(collection, { type: 'ADDED', version, object: created, previous: undefined });
     return created;

@@ -72,10 +72,9 @@ async function create({ store, info, target, message }: ResourceRequest): Promis
   const object = resource.withDefaults(toObject(body, target));
   assertNamespaceOpen(store, namespace, object);
   assertValid(object, target);
-  if (isDryRun(info)) return object;
   const { uid: _uid, resourceVersion, creationTimestamp: _time, ...metadata } = object.metadata;
   if (resourceVersion !== '') throw badRequest('resourceVersion should not be set on objects to be created');
-  return store.create(resource.plural, { ...object, metadata });
+  return store.create(resource.plural, { ...object, metadata }, { dryRun: isDryRun(info) });
 }
 
 function assertNamespaceOpen(store: ObjectStore, namespace: string | undefined, object: ApiObject): void {

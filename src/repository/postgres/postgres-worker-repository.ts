@@ -2,8 +2,9 @@ import { RepositoryUnavailableError } from '../../errors/repository.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import { checkText } from '../field-checks.ts';
 import type { WorkerRepository } from '../worker-repository.ts';
+import { jsonText, parse } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
-import type { StatementBuilder } from './tables.ts';
+import { now, type StatementBuilder } from './tables.ts';
 
 /** Workers in PostgreSQL. */
 export class PostgresWorkerRepository implements WorkerRepository {
@@ -32,5 +33,12 @@ export class PostgresWorkerRepository implements WorkerRepository {
     );
     if (row === undefined) throw new RepositoryUnavailableError('the schema has no installation id');
     return { installationId: row.id };
+  }
+
+  async time(options: AbortOptions = {}): Promise<Date> {
+    const statement = this.#statements.selectNoFrom((eb) => jsonText(eb.fn<string>('to_json', [now()])).as('at'));
+    const row = await this.#runner.first(statement, options);
+    if (row === undefined) throw new RepositoryUnavailableError('the database returned no time');
+    return new Date(parse(row.at));
   }
 }

@@ -231,4 +231,12 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect([second, again]).to.deep.equal([first, first]);
     });
   });
+
+  describe('time', () => {
+    it("returns the database's time, which does not go back", async () => {
+      const times = [await world.first.workers.time(), await world.second.workers.time()];
+      expect(times.map((time) => Number.isNaN(time.getTime()))).to.deep.equal([false, false]);
+      expect(times[1]).to.be.at.least(times[0]!);
+    });
+  });
 }

@@ -284,6 +284,14 @@ export function describeContainers(setup: () => WorkerSetup): void {
       });
     });
 
+    it('can be created if check() reports no failure', async () => {
+      const { ok, findings } = await worker.check({ startPod: true });
+      expect(findings.filter(({ outcome }) => outcome !== 'ok')).to.deep.equal([]);
+      expect(ok).to.equal(true);
+      const { check } = findings.at(-1)!;
+      expect(check).to.equal('pod-start');
+    });
+
     it('has files of its own', async () => {
       const [one, two] = [
         await makeContainer(worker, image, { outputs: { o: 'o' } }),

@@ -273,8 +273,12 @@ describe('API server of the embedded cluster', () => {
   });
 
   it('does nothing on a dry run', async () => {
-    expect((await create(configMap('dry'), `${mapsPath}?dryRun=All`)).code).to.equal(201);
+    const { code, body } = await create(configMap('dry'), `${mapsPath}?dryRun=All`);
+    expect(code).to.equal(201);
+    expect(Date.parse(body.metadata.creationTimestamp)).to.be.closeTo(Date.now(), 60_000);
     expect((await client.raw(`${mapsPath}/dry`)).code).to.equal(404);
+    await create(configMap('there'), mapsPath);
+    expect((await create(configMap('there'), `${mapsPath}?dryRun=All`)).code).to.equal(409);
   });
 
   it('allows everything in an access review', async () => {

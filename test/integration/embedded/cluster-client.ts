@@ -17,6 +17,7 @@ export interface WireObject {
     readonly deletionTimestamp?: string;
     readonly deletionGracePeriodSeconds?: number;
     readonly continue?: string;
+    readonly creationTimestamp: string;
     readonly remainingItemCount?: number;
   };
   readonly data: Readonly<Record<string, string>>;

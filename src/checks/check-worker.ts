@@ -1,0 +1,108 @@
+import type { Cluster } from '../kubernetes/cluster.ts';
+import type { WorkerRepository } from '../repository/worker-repository.ts';
+import type { CheckFinding, CheckName, CheckOptions, CheckReport } from '../runtime/check.ts';
+import type { AbortOptions, Clock } from '../runtime/options.ts';
+import type { PodStore } from '../stores/pod-store.ts';
+import { type ClockReading, checkClocks } from './check-clocks.ts';
+import { checkPermissions } from './check-permissions.ts';
+import { failure, ok, skipped } from './finding.ts';
+
+export interface CheckComponents {
+  readonly cluster: Cluster;
+  readonly workers: WorkerRepository;
+  readonly store: Pick<PodStore, 'locate' | 'create' | 'delete' | 'rehearse'>;
+  readonly newId: () => string;
+  readonly clock: Clock;
+}
+
+const order: readonly CheckName[] = ['api-server', 'permissions', 'pod-admission', 'database', 'clocks', 'pod-start'];
+
+/** Examines what a worker depends on. Rejects only with the signal's reason. */
+export async function checkWorker(components: CheckComponents, options: CheckOptions = {}): Promise<CheckReport> {
+  const readings: ClockReading[] = [];
+  const [cluster, database] = await Promise.all([
+    checkCluster(components, readings, options),
+    checkDatabase(components, readings, options),
+  ]);
+  const findings = [...cluster, ...database, ...checkClocks(readings)].toSorted(
+    (a, b) => order.indexOf(a.check) - order.indexOf(b.check),
+  );
+  return { ok: findings.every(({ outcome }) => outcome !== 'failure'), findings };
+}
+
+async function checkCluster(
+  components: CheckComponents,
+  readings: ClockReading[],
+  { startPod = false, signal }: CheckOptions,
+): Promise<readonly CheckFinding[]> {
+  const { cluster, store, newId, clock } = components;
+  const apiServer = await examine('api-server', { signal }, async () =>
+    ok('api-server', `Kubernetes ${await cluster.serverVersion({ signal })} answers.`),
+  );
+  const checks: Partial<Record<CheckName, () => Promise<Findings>>> = {
+    permissions: () => checkPermissions(cluster, { signal }),
+    'pod-admission': async () => {
+      await readClock('the API server', { readings, clock, time: () => store.rehearse(newId(), { signal }) });
+      return ok('pod-admission', `Namespace ${cluster.namespace} accepts a pod.`);
+    },
+    ...(startPod ? { 'pod-start': () => startOnePod(components, { signal }) } : {}),
+  };
+  const isUp = apiServer.every(({ outcome }) => outcome === 'ok');
+  const others = Object.entries(checks).map(async ([name, work]) => {
+    const check = name as CheckName;
+    return isUp ? await examine(check, { signal }, work) : [skipped(check, 'The API server does not answer.')];
+  });
+  return [apiServer, ...(await Promise.all(others))].flat();
+}
+
+async function checkDatabase(
+  { workers, clock }: CheckComponents,
+  readings: ClockReading[],
+  { signal }: AbortOptions,
+): Promise<readonly CheckFinding[]> {
+  return await examine('database', { signal }, async () => {
+    await readClock('the database', { readings, clock, time: () => workers.time({ signal }) });
+    return ok('database', 'The database answers.');
+  });
+}
+
+async function startOnePod({ store, newId, clock }: CheckComponents, { signal }: AbortOptions): Promise<CheckFinding> {
+  const handle = newId();
+  const location = store.locate(handle);
+  const startedAt = clock.now();
+  try {
+    await store.create(handle, location, { signal });
+    return ok('pod-start', `A pod started and answered after ${((clock.now() - startedAt) / 1000).toFixed(1)} s.`);
+  } finally {
+    // Without the signal: a pod that has no row must not stay.
+    await store.delete(location);
+  }
+}
+
+type Findings = CheckFinding | readonly CheckFinding[];
+
+/** Runs a check. Returns a failure where it throws. */
+async function examine(
+  check: CheckName,
+  { signal }: AbortOptions,
+  work: () => Promise<Findings>,
+): Promise<readonly CheckFinding[]> {
+  try {
+    return [await work()].flat();
+  } catch (error) {
+    signal?.throwIfAborted();
+    return [failure(check, error)];
+  }
+}
+
+interface ClockToRead {
+  readonly readings: ClockReading[];
+  readonly clock: Clock;
+  readonly time: () => Promise<Date | undefined>;
+}
+
+async function readClock(name: string, { readings, clock, time }: ClockToRead): Promise<void> {
+  const before = clock.now();
+  const at = await time();
+  if (at !== undefined) readings.push({ name, at, before, after: clock.now() });
+}

@@ -1,0 +1,47 @@
+import { isKubernetesWorkerError } from '../errors/error-code.ts';
+import type { CheckFinding, CheckName } from '../runtime/check.ts';
+
+export function ok(check: CheckName, message: string): CheckFinding {
+  return { check, outcome: 'ok', message, advice: undefined, error: undefined };
+}
+
+export function warning(check: CheckName, message: string, advice: string): CheckFinding {
+  return { check, outcome: 'warning', message, advice, error: undefined };
+}
+
+export function skipped(check: CheckName, message: string): CheckFinding {
+  return { check, outcome: 'skipped', message, advice: undefined, error: undefined };
+}
+
+/** Returns the finding of a check that threw an error. */
+export function failure(check: CheckName, error: unknown): CheckFinding {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  return { check, outcome: 'failure', message: cause.message, advice: adviceFor(cause), error: cause };
+}
+
+function adviceFor(error: Error): string | undefined {
+  if (!isKubernetesWorkerError(error)) return undefined;
+  switch (error.code) {
+    case 'KW_ERR_API_UNAVAILABLE':
+      return "Check the server's address in the kubeconfig, its certificate authority, and the network to it.";
+    case 'KW_ERR_UNAUTHORIZED':
+    case 'KW_ERR_CREDENTIALS_UNAVAILABLE':
+      return 'Check the credentials of the kubeconfig: the token, the certificate or the plug-in.';
+    case 'KW_ERR_FORBIDDEN':
+      return 'Grant the permission that the message names: see docs/rbac.md.';
+    case 'KW_ERR_QUOTA_EXCEEDED':
+      return 'Raise the quota of the namespace, or wait until pods end.';
+    case 'KW_ERR_ADMISSION_DENIED':
+      return "Adapt the option `pods` to the namespace's rules. For Pod Security: `security: 'restricted'`.";
+    case 'KW_ERR_IMAGE_PULL_FAILED':
+      return 'Set the option `volumeImage` to an image that the nodes can pull, or add `pods.imagePullSecrets`.';
+    case 'KW_ERR_POD_UNSCHEDULABLE':
+      return 'Check that nodes have room, and that `pods.nodeSelector` and `pods.tolerations` fit them.';
+    case 'KW_ERR_EXEC_HANDSHAKE_FAILED':
+      return 'Check that proxies before the API server pass SPDY or WebSocket upgrades: see `execProtocols`.';
+    case 'KW_ERR_REPOSITORY_UNAVAILABLE':
+      return "Check the database's address and its state.";
+    default:
+      return undefined;
+  }
+}

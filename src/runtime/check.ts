@@ -1,0 +1,64 @@
+import type { AbortOptions } from './options.ts';
+
+/**
+ * Options of `Worker.check`.
+ *
+ * @public
+ */
+export interface CheckOptions extends AbortOptions {
+  /**
+   * Whether to start a pod: the check `pod-start` creates a pod without a command, waits until its
+   * agent answers, and deletes it. It takes seconds, and pulls an image where the node has none.
+   *
+   * @defaultValue false
+   */
+  readonly startPod?: boolean | undefined;
+}
+
+/**
+ * The result of `Worker.check`.
+ *
+ * @public
+ */
+export interface CheckReport {
+  /** Whether no check has failed. Warnings and skipped checks do not count. */
+  readonly ok: boolean;
+  /** One finding or more for each check, in the order of `CheckName`. */
+  readonly findings: readonly CheckFinding[];
+}
+
+/**
+ * What a check examines.
+ *
+ * - `api-server`: the API server answers, with its version.
+ * - `permissions`: the credentials have each permission that the library uses.
+ * - `pod-admission`: the namespace would accept a pod now. The API server applies quotas, limits,
+ *   Pod Security and admission webhooks, but stores nothing.
+ * - `database`: the database answers.
+ * - `clocks`: the clocks of this host, of the API server and of the database agree.
+ * - `pod-start`: a pod starts and its agent answers. Only with `CheckOptions.startPod`.
+ *
+ * @public
+ */
+export type CheckName = 'api-server' | 'permissions' | 'pod-admission' | 'database' | 'clocks' | 'pod-start';
+
+/**
+ * A result of one check.
+ *
+ * @public
+ */
+export interface CheckFinding {
+  /** What was examined. */
+  readonly check: CheckName;
+  /**
+   * `ok`: as required. `warning`: works, with a restriction. `failure`: calls of the worker will
+   * fail. `skipped`: not examined, because an earlier check failed.
+   */
+  readonly outcome: 'ok' | 'warning' | 'failure' | 'skipped';
+  /** The finding, in one sentence. Contains no secret. */
+  readonly message: string;
+  /** What an operator can do. `undefined` where nothing has to be done. */
+  readonly advice: string | undefined;
+  /** The error of the check, with its code. `undefined` if the check threw none. */
+  readonly error: Error | undefined;
+}

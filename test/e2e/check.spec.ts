@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { PGlite } from '@electric-sql/pglite';
+import { CoreV1Api, RbacAuthorizationV1Api } from '@kubernetes/client-node';
+import { expect } from 'chai';
+
+import type { CheckReport, KubernetesWorkerOptions } from '../../src/index.ts';
+import { requiredPermissions } from '../../src/kubernetes/required-permissions.ts';
+import { makeContainer, sh } from '../contract/worker/setup.ts';
+import { newPGlite } from '../support/pglite.ts';
+import { namespaceReady, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { workerSetup } from '../support/worker-setup.ts';
+
+interface Rule {
+  readonly apiGroups: string[];
+  readonly resources: string[];
+  readonly verbs: string[];
+}
+
+const allRules: readonly Rule[] = requiredPermissions.map(({ apiGroup, resource, verbs }) => ({
+  apiGroups: [apiGroup],
+  resources: [resource],
+  verbs: [...verbs],
+}));
+
+describe('KubernetesWorker.check() on a real cluster', function () {
+  this.timeout(120_000);
+  let real: RealCluster | undefined;
+  let database: PGlite | undefined;
+  let api: CoreV1Api;
+  let folder: string;
+
+  before(async function () {
+    real = await realCluster(this, 'check');
+    database = await newPGlite();
+    api = real.kubeConfig.makeApiClient(CoreV1Api);
+    folder = await mkdtemp(join(tmpdir(), 'kw-check-'));
+  });
+
+  after(async () => {
+    await real?.remove();
+    await database?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const open = (kubeconfigPath: string, namespace: string, options: Partial<KubernetesWorkerOptions> = {}) =>
+    workerSetup({
+      kubeconfigPath,
+      namespace,
+      database: database!,
+      image: shellImage,
+      missingImage: '',
+      options,
+    }).open();
+
+  const failures = ({ findings }: CheckReport): readonly string[] =>
+    findings.filter(({ outcome }) => outcome === 'failure').map(({ message }) => message);
+
+  /** Returns the path of a kubeconfig of a new service account with these rules in the namespace. */
+  async function accountWith(rules: readonly Rule[]): Promise<string> {
+    const { namespace, kubeConfig } = real!;
+    const name = `account-${randomBytes(3).toString('hex')}`;
+    const rbac = kubeConfig.makeApiClient(RbacAuthorizationV1Api);
+    await api.createNamespacedServiceAccount({ namespace, body: { metadata: { name } } });
+    await rbac.createNamespacedRole({ namespace, body: { metadata: { name }, rules: [...rules] } });
+    await rbac.createNamespacedRoleBinding({
+      namespace,
+      body: {
+        metadata: { name },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
+        subjects: [{ kind: 'ServiceAccount', name, namespace }],
+      },
+    });
+    const { status } = await api.createNamespacedServiceAccountToken({
+      name,
+      namespace,
+      body: { spec: { audiences: [] } },
+    });
+    const cluster = kubeConfig.getCurrentCluster()!;
+    const path = join(folder, name);
+    const config = {
+      apiVersion: 'v1',
+      kind: 'Config',
+      'current-context': 'c',
+      clusters: [
+        {
+          name: 'c',
+          cluster: {
+            server: cluster.server,
+            'certificate-authority-data': cluster.caData,
+            'certificate-authority': cluster.caFile,
+          },
+        },
+      ],
+      users: [{ name: 'u', user: { token: status?.token } }],
+      contexts: [{ name: 'c', context: { cluster: 'c', user: 'u', namespace } }],
+    };
+    await writeFile(path, JSON.stringify(config));
+    return path;
+  }
+
+  it('reports no failure, and starts a pod that it deletes', async () => {
+    await using worker = await open(real!.kubeconfigPath, real!.namespace);
+    const report = await worker.check({ startPod: true });
+    expect(failures(report)).to.deep.equal([]);
+    expect(report.findings.map(({ check }) => check)).to.include.members(['api-server', 'clocks', 'pod-start']);
+    const { items } = await api.listNamespacedPod({ namespace: real!.namespace });
+    expect(items.filter(({ metadata }) => metadata?.deletionTimestamp === undefined)).to.deep.equal([]);
+  });
+
+  it('has all permissions with the role of docs/rbac.md, and so has a container', async () => {
+    await using worker = await open(await accountWith(allRules), real!.namespace, { architecture: 'amd64' });
+    expect(failures(await worker.check({ startPod: true }))).to.deep.equal([]);
+    const { container, owner } = await makeContainer(worker, shellImage);
+    expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
+    await worker.ownerFinished(owner);
+    expect(await worker.reap()).to.include({ deletedContainers: 1 });
+  });
+
+  for (const [index, { resource, verbs }] of requiredPermissions.entries()) {
+    for (const verb of verbs) {
+      it(`names the missing permission to ${verb} ${resource}`, async () => {
+        const rules = allRules.map((rule, at) =>
+          at === index ? { ...rule, verbs: rule.verbs.filter((other) => other !== verb) } : rule,
+        );
+        const kubeconfig = await accountWith(rules.filter((rule) => rule.verbs.length > 0));
+        await using worker = await open(kubeconfig, real!.namespace);
+        expect(failures(await worker.check())).to.include(
+          `The credentials may not ${verb} ${resource} in namespace ${real!.namespace}.`,
+        );
+      });
+    }
+  }
+
+  context('a namespace', () => {
+    let namespace: string;
+
+    beforeEach(() => {
+      namespace = `${real!.namespace}-${randomBytes(2).toString('hex')}`;
+    });
+
+    afterEach(async () => {
+      await api.deleteNamespace({ name: namespace, gracePeriodSeconds: 0 });
+    });
+
+    const admission = async (options: Partial<KubernetesWorkerOptions> = {}): Promise<readonly string[]> => {
+      await using worker = await open(real!.kubeconfigPath, namespace, options);
+      return failures(await worker.check());
+    };
+
+    it('with restricted Pod Security refuses the pods, unless `pods.security` is restricted', async () => {
+      const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+      await api.createNamespace({ body: { metadata: { name: namespace, labels } } });
+      await namespaceReady(api, namespace);
+      expect((await admission()).join()).to.include('violates PodSecurity "restricted:latest"');
+      expect(await admission({ pods: { security: 'restricted', runAsUser: 65_534 } })).to.deep.equal([]);
+    });
+
+    it('with an exhausted quota has no room', async () => {
+      await api.createNamespace({ body: { metadata: { name: namespace } } });
+      await namespaceReady(api, namespace);
+      const body = { metadata: { name: 'none' }, spec: { hard: { pods: '0' } } };
+      await api.createNamespacedResourceQuota({ namespace, body });
+      expect((await admission()).join()).to.include('quota');
+    });
+  });
+});

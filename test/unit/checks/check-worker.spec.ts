@@ -1,0 +1,156 @@
+import { expect } from 'chai';
+import sinon from 'sinon';
+
+import { FakeCluster, FakeWorkerRepository } from '../../../fakes/index.ts';
+import { checkWorker } from '../../../src/checks/check-worker.ts';
+import { AdmissionDeniedError, ApiUnavailableError } from '../../../src/errors/cluster.ts';
+import { ImagePullFailedError } from '../../../src/errors/pod.ts';
+import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
+import { requiredPermissions } from '../../../src/kubernetes/required-permissions.ts';
+import type { CheckOptions } from '../../../src/runtime/check.ts';
+import type { PodStore } from '../../../src/stores/pod-store.ts';
+import { rejection } from '../../support/rejection.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+const facts = { verb: 'get', resource: 'version', namespace: 'n' };
+const location = { pod: 'p', owner: 'h', volume: 'h' };
+
+describe('checkWorker', () => {
+  let clock: VirtualClock;
+  let cluster: FakeCluster;
+  let workers: FakeWorkerRepository;
+  let store: sinon.SinonStubbedInstance<Pick<PodStore, 'locate' | 'create' | 'delete' | 'rehearse'>>;
+
+  beforeEach(() => {
+    clock = new VirtualClock();
+    cluster = new FakeCluster({ namespace: 'n' });
+    cluster.serverVersion.resolves('v1.34.4');
+    cluster.may.resolves(true);
+    workers = new FakeWorkerRepository();
+    workers.time.resolves(new Date(clock.now()));
+    store = {
+      locate: sinon.stub<[string], typeof location>().returns(location),
+      create: sinon.stub<Parameters<PodStore['create']>>().resolves(),
+      delete: sinon.stub<Parameters<PodStore['delete']>>().resolves(true),
+      rehearse: sinon.stub<Parameters<PodStore['rehearse']>>().resolves(new Date(clock.now())),
+    };
+  });
+
+  const check = (options?: CheckOptions) => checkWorker({ cluster, workers, store, newId: () => 'h', clock }, options);
+
+  /** Returns `check: outcome: message` of each finding. */
+  async function findings(options?: CheckOptions): Promise<readonly string[]> {
+    const report = await check(options);
+    return report.findings.map(({ check: name, outcome, message }) => `${name}: ${outcome}: ${message}`);
+  }
+
+  it('reports one finding for each check if all is well', async () => {
+    expect(await findings({ startPod: true })).to.deep.equal([
+      'api-server: ok: Kubernetes v1.34.4 answers.',
+      'permissions: ok: The credentials have all permissions.',
+      'pod-admission: ok: Namespace n accepts a pod.',
+      'database: ok: The database answers.',
+      'clocks: ok: The clocks agree.',
+      'pod-start: ok: A pod started and answered after 0.0 s.',
+    ]);
+    expect((await check()).ok).to.equal(true);
+  });
+
+  it('starts a pod only on request, and deletes it', async () => {
+    await check();
+    sinon.assert.notCalled(store.create);
+    await check({ startPod: true });
+    sinon.assert.calledOnceWithExactly(store.delete, location);
+  });
+
+  it('deletes the pod that does not start, and reports why', async () => {
+    const error = new ImagePullFailedError({ namespace: 'n', podName: 'p' }, 'pause:1', false);
+    store.create.rejects(error);
+    const report = await check({ startPod: true });
+    expect(report.ok).to.equal(false);
+    expect(report.findings.at(-1)).to.include({ check: 'pod-start', outcome: 'failure', error });
+    expect(report.findings.at(-1)?.advice).to.include('volumeImage');
+    sinon.assert.calledOnce(store.delete);
+  });
+
+  it('reports each missing permission, with its purpose', async () => {
+    cluster.may.callsFake(async ({ verb, resource }) => !(resource === 'pods/exec' && verb === 'get'));
+    const report = await check();
+    expect(report.ok).to.equal(false);
+    const [missing] = report.findings.filter(({ check: name }) => name === 'permissions');
+    expect(missing).to.include({
+      outcome: 'failure',
+      message: 'The credentials may not get pods/exec in namespace n.',
+    });
+    expect(missing?.advice).to.include('docs/rbac.md');
+  });
+
+  it('asks for exactly the permissions that docs/rbac.md lists', async () => {
+    await check();
+    const asked = cluster.may.args.map(([{ verb, resource, isClusterWide }]) => [verb, resource, isClusterWide]);
+    const required = requiredPermissions.flatMap(({ verbs, resource }) => verbs.map((verb) => [verb, resource, false]));
+    expect(asked).to.have.deep.members([...required, ['list', 'nodes', true]]);
+  });
+
+  it('reports a missing optional permission as a warning', async () => {
+    cluster.may.callsFake(async ({ isClusterWide }) => !isClusterWide);
+    const report = await check();
+    expect(report.ok).to.equal(true);
+    expect(report.findings.filter(({ outcome }) => outcome === 'warning').map(({ message }) => message)).to.deep.equal([
+      'The credentials may not list nodes in the cluster.',
+    ]);
+  });
+
+  it('reports a namespace that refuses pods, in the words of the server', async () => {
+    const error = new AdmissionDeniedError({ ...facts, verb: 'create', resource: 'pods' }, 'violates PodSecurity');
+    store.rehearse.rejects(error);
+    const report = await check();
+    const [refused] = report.findings.filter(({ check: name }) => name === 'pod-admission');
+    expect(refused).to.include({ outcome: 'failure', message: error.message });
+    expect(refused?.advice).to.include("security: 'restricted'");
+  });
+
+  it('skips the checks that need an API server that does not answer, and examines the database', async () => {
+    cluster.serverVersion.rejects(new ApiUnavailableError(facts, 'no response', undefined));
+    const outcomes = (await findings({ startPod: true })).map((line) => line.split(': ').slice(0, 2).join(' '));
+    expect(outcomes).to.deep.equal([
+      'api-server failure',
+      'permissions skipped',
+      'pod-admission skipped',
+      'database ok',
+      'clocks ok',
+      'pod-start skipped',
+    ]);
+    sinon.assert.notCalled(cluster.may);
+    sinon.assert.notCalled(store.create);
+  });
+
+  it('reports a database that does not answer', async () => {
+    workers.time.rejects(new RepositoryUnavailableError('connection refused'));
+    const report = await check();
+    expect(report.ok).to.equal(false);
+    expect(report.findings.filter(({ outcome }) => outcome === 'failure').map(({ check: name }) => name)).to.deep.equal(
+      ['database'],
+    );
+  });
+
+  it('reports clocks that differ by more than five seconds', async () => {
+    store.rehearse.resolves(new Date(clock.now() - 61_000));
+    workers.time.resolves(new Date(clock.now() + 4_000));
+    expect((await findings()).filter((line) => line.startsWith('clocks'))).to.deep.equal([
+      "clocks: warning: The clock of the API server is 61 s behind this host's.",
+    ]);
+    workers.time.resolves(new Date(clock.now() + 20_000));
+    expect(await findings()).to.include("clocks: warning: The clock of the database is 20 s ahead of this host's.");
+  });
+
+  it('rejects with the reason of its signal', async () => {
+    const stop = new AbortController();
+    const reason = new Error('stopped');
+    cluster.may.callsFake(async () => {
+      stop.abort(reason);
+      throw reason;
+    });
+    expect(await rejection(check({ signal: stop.signal }))).to.equal(reason);
+  });
+});
