@@ -31,6 +31,10 @@ export class FakeCluster implements Cluster {
     'FakeCluster.getConfigMap',
     async () => {},
   );
+  readonly hasConfigMap: StubOf<Cluster['hasConfigMap']> = stubOf<Cluster['hasConfigMap']>(
+    'FakeCluster.hasConfigMap',
+    async () => false,
+  );
   readonly readLog: StubOf<Cluster['readLog']> = stubOf<Cluster['readLog']>('FakeCluster.readLog', () =>
     emptyAsyncIterable(),
   );

@@ -35,6 +35,8 @@ export interface ApiRequest {
   /** Unencoded segments below the server's URL. */
   readonly path: readonly string[];
   readonly query?: Query;
+  /** The representation of the response. @defaultValue JSON, otherwise anything */
+  readonly accept?: string;
   /** Sent as JSON. */
   readonly body?: object;
   /** Part of every error of the request. */
@@ -131,11 +133,11 @@ export class ApiCaller {
 
 /** Throws the library's error if the response is not a success. */
 async function send(access: ClusterAccess, request: ApiRequest, signal: AbortSignal): Promise<Response> {
-  const { method, path, query, body, facts } = request;
+  const { method, path, query, body, facts, accept = 'application/json, */*;q=0.8' } = request;
   const response = await fetch(apiUrl(access.server, path, query), {
     method,
     headers: {
-      Accept: 'application/json, */*;q=0.8',
+      Accept: accept,
       ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
       ...access.headers,
     },

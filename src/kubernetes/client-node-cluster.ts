@@ -82,6 +82,9 @@ const watchSilenceMs = 150_000;
  */
 const logSilenceMs = 60_000;
 
+/** A server that cannot omit the content sends the whole object. */
+const metadataOnly = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json';
+
 const methods = { create: 'POST', delete: 'DELETE', get: 'GET', list: 'GET', watch: 'GET' } as const;
 
 /**
@@ -192,6 +195,12 @@ export class ClientNodeCluster implements Cluster {
     return orNothing(this.#caller.call(request, configMapFromJson));
   }
 
+  async hasConfigMap(name: string, { signal }: AbortOptions = {}): Promise<boolean> {
+    const path = this.#path('configmaps', name);
+    const request = this.#request('get', 'configmaps', { path, accept: metadataOnly, signal });
+    return (await orNothing(this.#caller.call(request, objectFromJson))) !== undefined;
+  }
+
   async *readLog(target: LogTarget, { signal }: AbortOptions = {}): AsyncGenerator<LogLine, void, undefined> {
     const path = this.#path('pods', target.podName, 'log');
     const request = this.#request('get', 'pods/log', { path, query: logQuery(target), signal, retry: 'unanswered' });
@@ -270,7 +279,7 @@ export class ClientNodeCluster implements Cluster {
   #request(
     verb: keyof typeof methods,
     resource: string,
-    rest: Pick<ApiRequest, 'path' | 'query' | 'body' | 'signal'> & Partial<Pick<ApiRequest, 'retry'>>,
+    rest: Pick<ApiRequest, 'path' | 'query' | 'body' | 'signal'> & Partial<Pick<ApiRequest, 'accept' | 'retry'>>,
   ): ApiRequest {
     return {
       method: methods[verb],

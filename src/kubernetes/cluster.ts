@@ -54,6 +54,8 @@ export interface Cluster {
   createConfigMap(configMap: ConfigMap, options?: AbortOptions): Promise<void>;
   /** Returns a config map. `undefined` if it does not exist. */
   getConfigMap(name: string, options?: AbortOptions): Promise<ConfigMap | undefined>;
+  /** Returns whether a config map exists. Transfers its metadata alone. */
+  hasConfigMap(name: string, options?: AbortOptions): Promise<boolean>;
   /**
    * Yields the lines of a container's log as they arrive. With `follow` it continues until the
    * container ends or the signal aborts, otherwise up to the present end of the log. A follow

@@ -15,6 +15,7 @@ export class AgentDelivery {
   readonly #cluster: Cluster;
   readonly #configured: Architecture | undefined;
   readonly #delivered = new Map<Architecture, Promise<string>>();
+  readonly #restoring = new Map<Architecture, Promise<void>>();
   #detected: Promise<Architecture> | undefined;
 
   constructor(cluster: Cluster, configured: Architecture | undefined) {
@@ -43,16 +44,29 @@ export class AgentDelivery {
     return await abortable(delivered, options.signal);
   }
 
-  /** Creates the config map again after it was deleted. */
-  async repeat(architecture: Architecture, options: AbortOptions = {}): Promise<string> {
-    this.#delivered.delete(architecture);
-    return await this.ensure(architecture, options);
+  /**
+   * Creates the config map again if it was deleted. Concurrent calls share one request, which reads
+   * no content.
+   */
+  async restore(architecture: Architecture, options: AbortOptions = {}): Promise<void> {
+    let restoring = this.#restoring.get(architecture);
+    if (restoring === undefined) {
+      restoring = this.#restore(architecture).finally(() => this.#restoring.delete(architecture));
+      this.#restoring.set(architecture, restoring);
+    }
+    await abortable(restoring, options.signal);
   }
 
   async #detect(): Promise<Architecture> {
     const found = new Set(await this.#cluster.nodeArchitectures());
     const possible = architectures.filter((architecture) => found.has(architecture));
     return possible.length === 1 && possible[0] !== undefined ? possible[0] : 'amd64';
+  }
+
+  async #restore(architecture: Architecture): Promise<void> {
+    if (await this.#cluster.hasConfigMap(await this.ensure(architecture))) return;
+    this.#delivered.delete(architecture);
+    await this.ensure(architecture);
   }
 
   async #deliver(architecture: Architecture): Promise<string> {

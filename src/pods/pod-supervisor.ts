@@ -58,7 +58,8 @@ export interface PodGuard extends Disposable {
   readonly signal: AbortSignal;
 }
 
-const connectBackoff = { firstMs: 40, longestMs: 500 };
+/** The watch ends a wait early, so that a long wait delays no pod. */
+const connectBackoff = { firstMs: 40, longestMs: 5_000 };
 /** After this time a pod that waits for its volumes may lack a config map that was deleted. */
 const volumesLateMs = 3_000;
 /** How late the kubelet may report that a container has ended. */
@@ -105,12 +106,13 @@ export class PodSupervisor {
         await seen.change.wait();
       }
       const scheduledAt = clock.now();
+      const pace = new RetryPace({ clock, backoff: connectBackoff, budgetMs: timeouts.startMs });
       await retry(() => agents.client(podName, handle).hello({ signal: within }), {
-        pace: new RetryPace({ clock, backoff: connectBackoff }),
+        pace,
         signal: within,
-        until: () => seen.change.wait(),
+        until: () => seen.change.wait().then(() => pace.renew()),
         decide: (error) => {
-          if (!isRetryable(error) || clock.now() - scheduledAt <= timeouts.startMs) return waitIfRetryable(error);
+          if (!isRetryable(error) || clock.now() - scheduledAt < timeouts.startMs) return waitIfRetryable(error);
           const facts = this.#factsOf(podName, describeWait(seen.pod));
           throw new PodStartTimeoutError(facts, timeouts.startMs, { cause: error });
         },
@@ -314,9 +316,10 @@ export class PodSupervisor {
       throw this.#gone(podName);
     };
     const wait = async (): Promise<never> => {
-      for (;;) {
+      for (let checks = 1; ; checks += 1) {
         await clock.sleep(volumesLateMs, { signal });
-        await this.#restoreConfigMap(seen.pod, signal);
+        // At 3, 6, 12, 24, … s: a deleted config map is rare, and many pods may wait for volumes.
+        if (Number.isInteger(Math.log2(checks))) await this.#restoreConfigMap(seen.pod, signal);
         if (seen.pod !== undefined) await check(seen.pod);
         const waitedMs = clock.now() - startedAt;
         if (seen.pod?.spec?.nodeName !== undefined || waitedMs < timeouts.schedulingMs) continue;
@@ -331,7 +334,7 @@ export class PodSupervisor {
   async #restoreConfigMap(pod: Pod | undefined, signal: AbortSignal): Promise<void> {
     const { delivery, logger } = this.#components;
     if (pod === undefined || waitsForVolumesSince(pod) === undefined) return;
-    await delivery.repeat(architectureOf(pod), { signal }).catch((error: unknown) => {
+    await delivery.restore(architectureOf(pod), { signal }).catch((error: unknown) => {
       if (!isRetryable(error)) throw error;
       logger.warn('agent config map not restored', { error });
     });

@@ -39,7 +39,7 @@ describe('PodSupervisor', () => {
   let cluster: FakeCluster;
   let agent: { hello: sinon.SinonStub; fence: sinon.SinonStub };
   let forget: sinon.SinonStub;
-  let repeat: sinon.SinonStub;
+  let restore: sinon.SinonStub;
   let clock: VirtualClock;
   let supervisor: PodSupervisor;
   let watched: { pod: Pod | undefined; failure?: Error };
@@ -84,7 +84,7 @@ describe('PodSupervisor', () => {
     cluster = new FakeCluster({ namespace: 'ci' });
     agent = { hello: sinon.stub().resolves(), fence: sinon.stub().resolves() };
     forget = sinon.stub();
-    repeat = sinon.stub().resolves('agent-x');
+    restore = sinon.stub().resolves();
     clock = new VirtualClock();
     watched = { pod: scheduled };
     change = new ChangeSignal();
@@ -92,7 +92,7 @@ describe('PodSupervisor', () => {
       cluster,
       watch: { observe },
       agents: { client: () => agent, forget },
-      delivery: { repeat },
+      delivery: { restore },
       clock,
       logger: silentLogger,
       timeouts,
@@ -139,6 +139,22 @@ describe('PodSupervisor', () => {
       agent.hello.onCall(4).resolves();
       const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised));
       await clock.advance(2_500);
+      expect(outcome).to.deep.equal({ value: 'resolved' });
+    });
+
+    it('connects rarely while nothing changes, and at once when the watch shows a change', async () => {
+      agent.hello.rejects(noAgent);
+      const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised));
+      await clock.advance(50_000);
+      expect(agent.hello.callCount).to.be.within(13, 26);
+      agent.hello.resetHistory();
+      await watchShows(podWithMain({ state: { running: {} } }));
+      sinon.assert.calledOnce(agent.hello);
+      // The agent of a container that runs answers soon, but not at once.
+      await clock.advance(1_000);
+      expect(agent.hello.callCount).to.be.within(4, 8);
+      agent.hello.resolves();
+      await clock.advance(1_000);
       expect(outcome).to.deep.equal({ value: 'resolved' });
     });
 
@@ -223,15 +239,17 @@ describe('PodSupervisor', () => {
       ];
       const spec = { ...scheduled.spec!, nodeSelector: { 'kubernetes.io/arch': 'arm64' } };
       watched = { pod: { ...scheduled, spec, status: { conditions } } };
-      repeat.onFirstCall().rejects(unavailable);
+      restore.onFirstCall().rejects(unavailable);
       const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised));
       await clock.advance(2_999);
-      sinon.assert.notCalled(repeat);
+      sinon.assert.notCalled(restore);
       await clock.advance(3_001);
-      sinon.assert.calledTwice(repeat);
-      sinon.assert.alwaysCalledWithMatch(repeat, 'arm64');
+      sinon.assert.calledTwice(restore);
+      sinon.assert.alwaysCalledWithMatch(restore, 'arm64');
+      await clock.advance(44_000);
+      expect(restore.callCount, 'in 50 s').to.equal(5);
       agent.hello.resolves();
-      await clock.advance(500);
+      await clock.advance(5_000);
       expect(outcome).to.deep.equal({ value: 'resolved' });
     });
 
