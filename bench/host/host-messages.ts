@@ -1,5 +1,12 @@
 /** A request to a host in a separate process. A host executes one request at a time. */
-export type HostRequest = OpenRequest | ScriptRequest | UpRequest | DownRequest | AcrossRequest | CloseRequest;
+export type HostRequest =
+  | OpenRequest
+  | ScriptRequest
+  | UpRequest
+  | DownRequest
+  | AcrossRequest
+  | StepsRequest
+  | CloseRequest;
 
 /** Opens a worker with this number of pods. The output is their names, one on each line. */
 interface OpenRequest {
@@ -35,6 +42,28 @@ interface AcrossRequest {
   readonly kind: 'across';
   readonly from: Place;
   readonly to: Place;
+}
+
+/**
+ * Creates this number of containers at once, and runs a command in each. Then deletes them. The
+ * output is a `StepsReport` as JSON.
+ */
+interface StepsRequest {
+  readonly kind: 'steps';
+  readonly count: number;
+}
+
+/** The cost of many containers at once. */
+export interface StepsReport {
+  /** From the first call to the first byte of each command, in order of size, in milliseconds. */
+  readonly firstByteMs: readonly number[];
+  /** The processor time of the host until the last command had ended. */
+  readonly cpuMs: number;
+  /** Requests to the API server, execs included, without those of the deletion. */
+  readonly apiRequests: number;
+  readonly execs: number;
+  readonly watches: number;
+  readonly residentMiB: number;
 }
 
 /** Releases the pods and closes the worker. */

@@ -14,8 +14,16 @@ import {
   type Volume,
 } from 'kubernetes-worker';
 
-import { benchDir, type HostRequest, type HostResponse, type HostResult, type Place } from './host-messages.ts';
+import {
+  benchDir,
+  type HostRequest,
+  type HostResponse,
+  type HostResult,
+  type Place,
+  type StepsReport,
+} from './host-messages.ts';
 import { RemoteDatabase, type ResultMessage } from './remote-database.ts';
+import { RequestCount } from './request-count.ts';
 import { archiveOf, SlowConsumer } from './sample-stream.ts';
 
 interface HostPod {
@@ -95,6 +103,47 @@ class Host {
     return consumer.bytes;
   }
 
+  async steps({ count }: RequestOf<'steps'>): Promise<StepsReport> {
+    const owners = Array.from({ length: count }, () => ({ kind: 'bench', key: randomUUID() }));
+    try {
+      return await this.#report(owners);
+    } finally {
+      await Promise.all(owners.map((owner) => this.#worker.ownerFinished(owner)));
+      await this.#reapWithRetries();
+    }
+  }
+
+  async #report(owners: readonly ContainerOwner[]): Promise<StepsReport> {
+    using requests = new RequestCount();
+    const [startedAt, usedBefore] = [performance.now(), process.cpuUsage()];
+    const firstBytesAt = await Promise.all(owners.map((owner) => this.#firstByteAt(owner)));
+    const { user, system } = process.cpuUsage(usedBefore);
+    return {
+      firstByteMs: firstBytesAt.map((at) => at - startedAt).sort((a, b) => a - b),
+      cpuMs: (user + system) / 1000,
+      apiRequests: requests.all,
+      execs: requests.execs,
+      watches: requests.watches,
+      residentMiB: process.memoryUsage.rss() / 1024 / 1024,
+    };
+  }
+
+  /** Runs a step. Resolves when its command has ended, with the time of the first byte. */
+  async #firstByteAt(owner: ContainerOwner): Promise<number> {
+    const { container } = await this.#worker.findOrCreateContainer(owner, { image: this.#image, dir: benchDir });
+    let firstByteAt = Number.NaN;
+    const stdout = new Writable({
+      write(_chunk: Buffer, _encoding, done): void {
+        firstByteAt = performance.now();
+        done();
+      },
+    });
+    const command = await container.run({ path: 'echo', args: ['first'] }, { stdout });
+    const { exitStatus } = await command.wait();
+    if (exitStatus !== 0 || Number.isNaN(firstByteAt)) throw new Error(`a step ended with status ${exitStatus}`);
+    return firstByteAt;
+  }
+
   async close(): Promise<void> {
     for (const { owner } of this.#pods) await this.#worker.ownerFinished(owner);
     await this.#reapWithRetries();
@@ -164,6 +213,8 @@ async function perform(request: HostRequest): Promise<Partial<HostResult>> {
       return { bytes: await host.down(request) };
     case 'across':
       return { bytes: await host.across(request) };
+    case 'steps':
+      return { output: JSON.stringify(await host.steps(request)) };
     case 'close':
       await host.close();
       return {};

@@ -58,7 +58,10 @@ export interface PodGuard extends Disposable {
   readonly signal: AbortSignal;
 }
 
-/** The watch ends a wait early, so that a long wait delays no pod. */
+/**
+ * The waits between execs while one pod starts. With more, the first wait is as many times as long,
+ * so that execs do not slow down the start of many pods. The watch ends a wait early.
+ */
 const connectBackoff = { firstMs: 40, longestMs: 5_000 };
 /** After this time a pod that waits for its volumes may lack a config map that was deleted. */
 const volumesLateMs = 3_000;
@@ -68,6 +71,8 @@ const terminationLateMs = 10_000;
 /** Reports whether pods start, run and end, and why they fail. */
 export class PodSupervisor {
   readonly #components: PodSupervisorComponents;
+  /** The number of pods that start. */
+  #starting = 0;
 
   constructor(components: PodSupervisorComponents) {
     this.#components = components;
@@ -106,11 +111,19 @@ export class PodSupervisor {
         await seen.change.wait();
       }
       const scheduledAt = clock.now();
-      const pace = new RetryPace({ clock, backoff: connectBackoff, budgetMs: timeouts.startMs });
+      const backoff = { ...connectBackoff, firstMs: connectBackoff.firstMs * this.#starting };
+      const pace = new RetryPace({ clock, backoff, budgetMs: timeouts.startMs });
+      const untilRuns = async (): Promise<void> => {
+        do await seen.change.wait();
+        while (seen.pod !== undefined && mainContainerState(seen.pod)?.kind !== 'running');
+        pace.renew();
+      };
+      // The kubelet does not know the pod yet.
+      await pace.wait(undefined, { signal: within, until: untilRuns() });
       await retry(() => agents.client(podName, handle).hello({ signal: within }), {
         pace,
         signal: within,
-        until: () => seen.change.wait().then(() => pace.renew()),
+        until: untilRuns,
         decide: (error) => {
           if (!isRetryable(error) || clock.now() - scheduledAt < timeouts.startMs) return waitIfRetryable(error);
           const facts = this.#factsOf(podName, describeWait(seen.pod));
@@ -118,9 +131,11 @@ export class PodSupervisor {
         },
       });
     };
+    this.#starting += 1;
     try {
       await Promise.race([answer(), failure]);
     } finally {
+      this.#starting -= 1;
       stop.abort();
       seen.change.notify();
     }

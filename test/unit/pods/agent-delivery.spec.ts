@@ -34,7 +34,7 @@ describe('AgentDelivery', () => {
       cluster.getConfigMap.onFirstCall().resolves(undefined);
       cluster.createConfigMap.rejects(new ConflictError(facts, 'exists'));
       expect(await delivery.ensure('amd64')).to.equal(expected.metadata?.name);
-      cluster.getConfigMap.resolves({ ...expected, binaryData: {} });
+      cluster.getConfigMap.resolves({ metadata: { name: 'other' }, immutable: true, binaryData: {} });
       expect(await rejection(new AgentDelivery(cluster, undefined).ensure('amd64'))).to.be.instanceOf(ConflictError);
     });
   });

@@ -131,6 +131,7 @@ describe('PodSupervisor', () => {
       await clock.advance(10_000);
       sinon.assert.notCalled(agent.hello);
       await watchShows(scheduled);
+      await clock.advance(40);
       expect(outcome).to.deep.equal({ value: 'resolved' });
     });
 
@@ -154,14 +155,27 @@ describe('PodSupervisor', () => {
       await clock.advance(1_000);
       expect(agent.hello.callCount).to.be.within(4, 8);
       agent.hello.resolves();
-      await clock.advance(1_000);
+      await clock.advance(2_000);
       expect(outcome).to.deep.equal({ value: 'resolved' });
+    });
+
+    it('connects more rarely while many pods start', async () => {
+      agent.hello.rejects(noAgent);
+      const stop = new AbortController();
+      const starts = Array.from({ length: 50 }, () => supervisor.whenAgentAnswers(supervised, { signal: stop.signal }));
+      for (const start of starts) start.catch(() => undefined);
+      await clock.advance(10_000);
+      expect(agent.hello.callCount / starts.length).to.be.within(2, 5);
+      stop.abort(new Error('stopped'));
+      await Promise.allSettled(starts);
     });
 
     it('rejects at once with an error that is not retryable', async () => {
       const incompatible = new AgentIncompatibleError([9, 9], [1, 3]);
       agent.hello.rejects(incompatible);
-      expect(await rejection(supervisor.whenAgentAnswers(supervised))).to.equal(incompatible);
+      const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised));
+      await clock.advance(40);
+      expect(outcome).to.deep.equal({ error: incompatible });
     });
 
     it('counts the start time-out from the scheduling of the pod', async () => {
