@@ -4,10 +4,12 @@
 //   npm run mutate agent|host [NAME…]   all mutants of the list, or those that match a word
 //
 // Each spec first runs without a change: a test that fails anyway, or that does not run, proves
-// nothing. Exits with 1 if a mutant survives, if its text does not occur exactly once, or if the
-// change does not build or load.
+// nothing. Two run at once and may disturb each other: a mutant that is not killed is judged once
+// more, alone. Exits with 1 if one is then still not killed, if its text does not occur exactly
+// once, or if the change does not build or load.
 import { availableParallelism } from 'node:os';
 
+import type { Mutant } from './mutant.ts';
 import { MutantList } from './mutation/mutant-list.ts';
 import { describeVerdict, judge, type Verdict } from './mutation/verdict.ts';
 import { WorkingCopy } from './mutation/working-copy.ts';
@@ -27,20 +29,27 @@ if (mutants.length === 0) {
   process.exit(2);
 }
 
-const waiting = [...mutants];
-const verdicts: Verdict[] = [];
-await Promise.all(
-  Array.from({ length: Math.min(maxConcurrent, availableParallelism(), waiting.length) }, async () => {
-    await using copy = await WorkingCopy.create(list === 'agent');
-    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const verdict = await judge(copy, mutant);
-      verdicts.push(verdict);
-      console.log(describeVerdict(verdict));
-    }
-  }),
-);
+/** Judges the mutants, at most `concurrency` at once. Returns the verdicts other than `killed`. */
+async function living(waiting: Mutant[], concurrency: number): Promise<readonly Verdict[]> {
+  const verdicts: Verdict[] = [];
+  await Promise.all(
+    Array.from({ length: Math.min(concurrency, waiting.length) }, async () => {
+      await using copy = await WorkingCopy.create(list === 'agent');
+      for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+        const verdict = await judge(copy, mutant);
+        if (verdict.outcome !== 'killed') verdicts.push(verdict);
+        console.log(describeVerdict(verdict));
+      }
+    }),
+  );
+  return verdicts;
+}
 
-const living = verdicts.filter(({ outcome }) => outcome !== 'killed');
-for (const verdict of living) console.log(describeVerdict(verdict));
-console.log(`\n${String(verdicts.length - living.length)} killed, ${String(living.length)} not`);
-process.exitCode = living.length === 0 && problems.length === 0 ? 0 : 1;
+const first = await living([...mutants], Math.min(maxConcurrent, availableParallelism()));
+if (first.length > 0) console.log(`\nonce more, alone: ${String(first.length)}`);
+const left = await living(
+  first.map(({ mutant }) => mutant),
+  1,
+);
+console.log(`\n${String(mutants.length - left.length)} killed, ${String(left.length)} not`);
+process.exitCode = left.length === 0 && problems.length === 0 ? 0 : 1;
