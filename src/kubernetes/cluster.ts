@@ -4,14 +4,15 @@ import type { ExecEndpoint } from '../exec/exec-endpoint.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 
 /**
- * A pod, as the Kubernetes client types it.
+ * A pod, as the Kubernetes client types it. A pod that the library returns has no `managedFields`.
  *
  * @public
  */
 export type Pod = V1Pod;
 
 /**
- * A config map, as the Kubernetes client types it.
+ * A config map, as the Kubernetes client types it. One that the library returns has no
+ * `managedFields`.
  *
  * @public
  */

@@ -79,7 +79,7 @@ describe('podFromJson', () => {
   const time = '2030-01-02T03:04:05Z';
   const date = new Date(time);
 
-  it('converts times to dates where the types declare them, and nowhere else', () => {
+  it('converts times to dates where the types declare them, and nowhere else, and omits managed fields', () => {
     const pod = podFromJson({
       metadata: {
         creationTimestamp: time,
@@ -100,7 +100,6 @@ describe('podFromJson', () => {
         creationTimestamp: date,
         deletionTimestamp: date,
         labels: { startTime: time },
-        managedFields: [{ time: date }],
       },
       status: {
         startTime: date,
