@@ -53,9 +53,21 @@ export interface SupervisedPod {
   readonly handle: string;
 }
 
+export interface AgentWaitOptions extends AbortOptions {
+  /** Called with each state of the pod that the watch shows, before it is evaluated. */
+  readonly observed?: ((pod: Pod) => void) | undefined;
+}
+
 /** Aborts its signal when the pod has ended. Dispose it to stop watching. */
 export interface PodGuard extends Disposable {
   readonly signal: AbortSignal;
+}
+
+/** A pod that starts, as the watch has shown it last. */
+interface SeenPod {
+  pod?: Pod;
+  readonly change: ChangeSignal;
+  readonly observed: AgentWaitOptions['observed'];
 }
 
 const connectBackoff = { firstMs: 40, longestMs: 500 };
@@ -92,11 +104,14 @@ export class PodSupervisor {
    * @throws PodError - the pod has a problem, which is reported as soon as the watch shows it, or a
    *   time-out expired
    */
-  async whenAgentAnswers({ podName, handle }: SupervisedPod, { signal }: AbortOptions = {}): Promise<void> {
+  async whenAgentAnswers(
+    { podName, handle }: SupervisedPod,
+    { signal, observed }: AgentWaitOptions = {},
+  ): Promise<void> {
     const { agents, clock, timeouts } = this.#components;
     const stop = new AbortController();
     const within = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-    const seen: { pod?: Pod; readonly change: ChangeSignal } = { change: new ChangeSignal() };
+    const seen: SeenPod = { change: new ChangeSignal(), observed };
     const failure = this.#watchStart(podName, seen, within);
     failure.catch(() => undefined);
     const answer = async (): Promise<void> => {
@@ -292,11 +307,7 @@ export class PodSupervisor {
   }
 
   /** Updates `seen` with the pod's state. Rejects with the pod's problem. */
-  async #watchStart(
-    podName: string,
-    seen: { pod?: Pod; readonly change: ChangeSignal },
-    signal: AbortSignal,
-  ): Promise<never> {
+  async #watchStart(podName: string, seen: SeenPod, signal: AbortSignal): Promise<never> {
     const { watch, clock, timeouts } = this.#components;
     const startedAt = clock.now();
     const start = new PodStart(timeouts.imagePullMs);
@@ -308,6 +319,7 @@ export class PodSupervisor {
       for await (const pod of watch.observe(podName, { signal })) {
         if (pod === undefined) throw this.#gone(podName);
         seen.pod = pod;
+        seen.observed?.(pod);
         seen.change.notify();
         await check(pod);
       }
