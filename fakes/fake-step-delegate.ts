@@ -8,15 +8,8 @@ import { type StubOf, stubOf } from './support.ts';
  * @public
  */
 export class FakeStepDelegate implements StepDelegate {
-  readonly startingPod: StubOf<StepDelegate['startingPod']> = stubOf<StepDelegate['startingPod']>(
-    'FakeStepDelegate.startingPod',
+  readonly progress: StubOf<StepDelegate['progress']> = stubOf<StepDelegate['progress']>(
+    'FakeStepDelegate.progress',
     () => {},
   );
-  readonly streamingInput: StubOf<StepDelegate['streamingInput']> = stubOf<StepDelegate['streamingInput']>(
-    'FakeStepDelegate.streamingInput',
-    () => {},
-  );
-  readonly waitingForAnotherHost: StubOf<NonNullable<StepDelegate['waitingForAnotherHost']>> = stubOf<
-    NonNullable<StepDelegate['waitingForAnotherHost']>
-  >('FakeStepDelegate.waitingForAnotherHost', () => {});
 }

@@ -155,6 +155,16 @@ export type {
   UndeliveredOutput,
   WindowSize,
 } from './runtime/process.ts';
+export type {
+  PulledImage,
+  PullingImage,
+  ScheduledPod,
+  StepProgress,
+  StepProgressFacts,
+  StreamingInput,
+  UnschedulablePod,
+  WaitingForQuota,
+} from './runtime/step-progress.ts';
 export type { TransferOptions } from './runtime/transfer-options.ts';
 export type {
   Artifact,

@@ -7,12 +7,14 @@ import type {
   ContainerWithMounts,
   ProcessResult,
   ProcessSpec,
+  StepProgress,
   Volume,
   VolumeMount,
   Worker,
 } from 'kubernetes-worker';
 
 import { type DemoConsole, rate } from './console.ts';
+import { showProgress } from './show-progress.ts';
 import { countLines, gzipArchive } from './source-archive.ts';
 
 /** The environment of a run. */
@@ -130,19 +132,13 @@ async function makeContainer(
   const owner = { kind: 'demo-step', key: `${runId}/${type}` };
   traces.owners.push(owner);
   const startedAt = performance.now();
-  const delegate = {
-    startingPod: (podName: string): void => console.fact('pod', podName),
-    streamingInput: (path: string, handle: string): void => console.fact('input', `${handle} to ${path}`),
-  };
+  const delegate = { progress: (event: StepProgress): void => showProgress(console, event, startedAt) };
   const made = await worker.findOrCreateContainer(
     owner,
     { image, dir: '/tmp/build/demo', ...parts },
     { metadata: { type, stepName: 'demo' }, delegate, signal },
   );
-  console.fact(
-    'ready',
-    `after ${((performance.now() - startedAt) / 1000).toFixed(2)} s, mounts ${made.mounts.map(({ mountPath }: VolumeMount) => mountPath).join(', ')}`,
-  );
+  console.fact('mounts', made.mounts.map(({ mountPath }: VolumeMount) => mountPath).join(', '));
   return made;
 }
 

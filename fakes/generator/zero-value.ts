@@ -14,7 +14,8 @@ const zeroOfSymbol: Readonly<Record<string, string>> = {
  * mistaken for a result: there is no zero `Process` and no zero literal.
  */
 export function zeroValue(type: Type): string | undefined {
-  const admitsUndefined = type.isUnion() && type.getUnionTypes().some((member) => member.isUndefined());
+  const admitsUndefined =
+    type.isUnion() && type.getUnionTypes().some((member) => member.isUndefined() || member.isVoid());
   if (type.isUndefined() || type.isVoid() || admitsUndefined) return 'undefined';
   if (type.isString()) return "''";
   if (type.isNumber()) return '0';

@@ -25,7 +25,7 @@ import { Download, type ExplainLoss } from './transfer/download.ts';
 import type { DownloadKind } from './transfer/download-operation.ts';
 import { FrameDownload } from './transfer/frame-download.ts';
 import type { TransferResult, TransferSettings } from './transfer/transfer-progress.ts';
-import { TransferRunner } from './transfer/transfer-runner.ts';
+import { TransferRunner, type UploadRunOptions } from './transfer/transfer-runner.ts';
 import type { CopySpec, ReceiveSpec, SendSpec } from './transfer/transfer-specs.ts';
 import type { UploadResult } from './transfer/upload.ts';
 import { ByteFeed, RelayFeed } from './transfer/upload-feed.ts';
@@ -85,7 +85,7 @@ export interface AgentClientComponents {
   readonly options?: AgentClientOptions | undefined;
 }
 
-export interface UploadOptions extends AbortOptions {
+export interface UploadOptions extends UploadRunOptions {
   /**
    * Called at the end of the source. Returns whether the source's encoding has proven that no bytes
    * are missing.
@@ -329,10 +329,10 @@ export class AgentClient {
   async receive(
     spec: ReceiveSpec,
     source: StreamSource,
-    { signal, isProven }: UploadOptions = {},
+    { signal, isProven, received }: UploadOptions = {},
   ): Promise<UploadResult> {
     const upload = async (opened: ReadOnceSource): Promise<UploadResult> =>
-      await this.#transfers.upload(spec, new ByteFeed(opened, isProven), signal);
+      await this.#transfers.upload(spec, new ByteFeed(opened, isProven), { signal, received });
     if (typeof source !== 'function') return await upload(source);
     return await this.#transfers.repeat(async () => await upload(await source()), signal);
   }
@@ -347,12 +347,12 @@ export class AgentClient {
   async receiveFrom(
     spec: ReceiveSpec,
     from: { readonly client: AgentClient; readonly spec: SendSpec },
-    { signal }: AbortOptions = {},
+    { signal, received }: UploadRunOptions = {},
   ): Promise<UploadResult> {
     return await this.#transfers.repeat(async () => {
       const source = from.client.#transfers;
       const download = await source.download(from.spec, (...parts) => new FrameDownload(...parts), signal);
-      return await this.#transfers.upload(spec, new RelayFeed(download), signal);
+      return await this.#transfers.upload(spec, new RelayFeed(download), { signal, received });
     }, signal);
   }
 

@@ -20,6 +20,11 @@ export interface LaunchRequest extends PodRequest {
   readonly metadata: ContainerMetadata;
 }
 
+export interface LaunchOptions extends AbortOptions {
+  /** Called after each refusal for lack of quota, with the refusal's message. */
+  readonly waitingForQuota?: ((message: string) => void) | undefined;
+}
+
 export interface PodLauncherComponents {
   readonly cluster: Cluster;
   readonly workerName: string;
@@ -62,7 +67,7 @@ export class PodLauncher {
    * @throws PodDeletedError - the pod is being deleted
    * @throws QuotaExceededError, AdmissionDeniedError - the namespace does not accept the pod
    */
-  async launch(request: LaunchRequest, options: AbortOptions = {}): Promise<string> {
+  async launch(request: LaunchRequest, options: LaunchOptions = {}): Promise<string> {
     const { clock, logger, timeouts } = this.#components;
     const { podName } = request;
     const budgetMs = (error: unknown): number =>
@@ -73,6 +78,7 @@ export class PodLauncher {
       signal: options.signal,
       decide: (error) => {
         logger.debug('pod not created', { podName, retry: pace.retries, error });
+        if (error instanceof QuotaExceededError) options.waitingForQuota?.(error.message);
         return waitIfRetryable(error);
       },
     });

@@ -53,9 +53,21 @@ export interface SupervisedPod {
   readonly handle: string;
 }
 
+export interface AgentWaitOptions extends AbortOptions {
+  /** Called with each state of the pod that the watch shows, before it is evaluated. */
+  readonly observed?: ((pod: Pod) => void) | undefined;
+}
+
 /** Aborts its signal when the pod has ended. Dispose it to stop watching. */
 export interface PodGuard extends Disposable {
   readonly signal: AbortSignal;
+}
+
+/** A pod that starts, as the watch has shown it last. */
+interface SeenPod {
+  pod?: Pod;
+  readonly change: ChangeSignal;
+  readonly observed: AgentWaitOptions['observed'];
 }
 
 /**
@@ -98,42 +110,18 @@ export class PodSupervisor {
    * @throws PodError - the pod has a problem, which is reported as soon as the watch shows it, or a
    *   time-out expired
    */
-  async whenAgentAnswers({ podName, handle }: SupervisedPod, { signal }: AbortOptions = {}): Promise<void> {
-    const { agents, clock, timeouts } = this.#components;
+  async whenAgentAnswers(
+    { podName, handle }: SupervisedPod,
+    { signal, observed }: AgentWaitOptions = {},
+  ): Promise<void> {
     const stop = new AbortController();
     const within = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-    const seen: { pod?: Pod; readonly change: ChangeSignal } = { change: new ChangeSignal() };
+    const seen: SeenPod = { change: new ChangeSignal(), observed };
     const failure = this.#watchStart(podName, seen, within);
     failure.catch(() => undefined);
-    const answer = async (): Promise<void> => {
-      while (seen.pod?.spec?.nodeName === undefined) {
-        within.throwIfAborted();
-        await seen.change.wait();
-      }
-      const scheduledAt = clock.now();
-      const backoff = { ...connectBackoff, firstMs: connectBackoff.firstMs * this.#starting };
-      const pace = new RetryPace({ clock, backoff, budgetMs: timeouts.startMs });
-      const untilRuns = async (): Promise<void> => {
-        do await seen.change.wait();
-        while (seen.pod !== undefined && mainContainerState(seen.pod)?.kind !== 'running');
-        pace.renew();
-      };
-      // The kubelet does not know the pod yet.
-      await pace.wait(undefined, { signal: within, until: untilRuns() });
-      await retry(() => agents.client(podName, handle).hello({ signal: within }), {
-        pace,
-        signal: within,
-        until: untilRuns,
-        decide: (error) => {
-          if (!isRetryable(error) || clock.now() - scheduledAt < timeouts.startMs) return waitIfRetryable(error);
-          const facts = this.#factsOf(podName, describeWait(seen.pod));
-          throw new PodStartTimeoutError(facts, timeouts.startMs, { cause: error });
-        },
-      });
-    };
     this.#starting += 1;
     try {
-      await Promise.race([answer(), failure]);
+      await Promise.race([this.#connect({ podName, handle }, seen, within), failure]);
     } finally {
       this.#starting -= 1;
       stop.abort();
@@ -308,12 +296,37 @@ export class PodSupervisor {
     return new OutOfMemoryError({ ...this.#factsOf(podName, { reason: 'OOMKilled' }), mayStillRun }, facts);
   }
 
+  /** Resolves when the agent answers. Begins when `seen` shows the pod on a node. */
+  async #connect({ podName, handle }: SupervisedPod, seen: SeenPod, signal: AbortSignal): Promise<void> {
+    const { agents, clock, timeouts } = this.#components;
+    while (seen.pod?.spec?.nodeName === undefined) {
+      signal.throwIfAborted();
+      await seen.change.wait();
+    }
+    const scheduledAt = clock.now();
+    const backoff = { ...connectBackoff, firstMs: connectBackoff.firstMs * this.#starting };
+    const pace = new RetryPace({ clock, backoff, budgetMs: timeouts.startMs });
+    const untilRuns = async (): Promise<void> => {
+      do await seen.change.wait();
+      while (seen.pod !== undefined && mainContainerState(seen.pod)?.kind !== 'running');
+      pace.renew();
+    };
+    // The kubelet does not have the pod yet.
+    await pace.wait(undefined, { signal, until: untilRuns() });
+    await retry(() => agents.client(podName, handle).hello({ signal }), {
+      pace,
+      signal,
+      until: untilRuns,
+      decide: (error) => {
+        if (!isRetryable(error) || clock.now() - scheduledAt < timeouts.startMs) return waitIfRetryable(error);
+        const facts = this.#factsOf(podName, describeWait(seen.pod));
+        throw new PodStartTimeoutError(facts, timeouts.startMs, { cause: error });
+      },
+    });
+  }
+
   /** Updates `seen` with the pod's state. Rejects with the pod's problem. */
-  async #watchStart(
-    podName: string,
-    seen: { pod?: Pod; readonly change: ChangeSignal },
-    signal: AbortSignal,
-  ): Promise<never> {
+  async #watchStart(podName: string, seen: SeenPod, signal: AbortSignal): Promise<never> {
     const { watch, clock, timeouts } = this.#components;
     const startedAt = clock.now();
     const start = new PodStart(timeouts.imagePullMs);
@@ -325,6 +338,7 @@ export class PodSupervisor {
       for await (const pod of watch.observe(podName, { signal })) {
         if (pod === undefined) throw this.#gone(podName);
         seen.pod = pod;
+        seen.observed?.(pod);
         seen.change.notify();
         await check(pod);
       }

@@ -1,6 +1,7 @@
 import type { CheckOptions, CheckReport } from './check.ts';
 import type { Container, ContainerMetadata, ContainerOwner, ContainerSpec } from './container.ts';
 import type { AbortOptions } from './options.ts';
+import type { StepProgress } from './step-progress.ts';
 import type { Volume, VolumeMount } from './volume.ts';
 
 /**
@@ -23,25 +24,34 @@ export interface ContainerWithMounts {
 export interface FindOrCreateContainerOptions extends AbortOptions {
   /** Describes the container in the pod's name and labels. @defaultValue `{ type: 'task' }` */
   readonly metadata?: ContainerMetadata | undefined;
-  /** Receives progress notifications. It must not throw. @defaultValue none */
+  /** Receives the progress of the creation. @defaultValue none */
   readonly delegate?: StepDelegate | undefined;
 }
 
 /**
- * Receives progress notifications while a container is created, to show them to users.
+ * Receives the progress of the creation of a container, to show it to the users of a step.
  *
  * @public
  */
 export interface StepDelegate {
-  /** Called when the pod of this name exists or is being created. */
-  startingPod(podName: string): void;
-  /** Called when the transfer of an input into the container begins. */
-  streamingInput(path: string, handle: string): void;
   /**
-   * Called when another host, or another call, is creating the container, whose pod has this name.
-   * The call waits for it.
+   * Called with each event, in order. The creation continues when the method returns; a returned
+   * promise is not awaited. An exception or a rejection has no effect on the step. The library logs
+   * the first one of each call as a warning.
+   *
+   * @example
+   * ```ts
+   * import type { StepDelegate } from 'kubernetes-worker';
+   *
+   * const delegate: StepDelegate = {
+   *   progress: (event) => {
+   *     if (event.kind === 'unschedulable') console.log(`waiting for a node: ${event.message}`);
+   *     else console.log(event.kind);
+   *   },
+   * };
+   * ```
    */
-  waitingForAnotherHost?(podName: string): void;
+  progress(event: StepProgress): void | Promise<void>;
 }
 
 /**

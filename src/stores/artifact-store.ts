@@ -22,6 +22,11 @@ export interface CopyOptions extends AbortOptions {
    * @defaultValue no check
    */
   readonly generation?: number | undefined;
+  /**
+   * Called with the number of bytes of the raw archive that the store has received so far. It does
+   * not throw. A transfer that restarts begins again with a lower number. @defaultValue none
+   */
+  readonly progress?: ((rawBytes: number) => void) | undefined;
 }
 
 /**

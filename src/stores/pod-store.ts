@@ -79,14 +79,15 @@ export class PodStore implements ContainerVolumeStore {
     location: StoreLocation,
     path: string,
     archive: StreamSource,
-    { signal, expandedLimitBytes, generation, isProven }: ReceiveOptions = {},
+    { signal, expandedLimitBytes, generation, isProven, progress }: ReceiveOptions = {},
   ): Promise<ReceivedArchive> {
     checkPath(path);
     const { volume } = readLocation(location);
     using guard = this.#guard(location, signal);
     try {
       const spec = { volume, path, expandedLimitBytes, generation };
-      return received(await this.#agent(location).receive(spec, archive, { signal: guard.signal, isProven }));
+      const options = { signal: guard.signal, isProven, received: progress };
+      return received(await this.#agent(location).receive(spec, archive, options));
     } catch (error) {
       throw await this.#explain(location, error, signal);
     }
@@ -95,15 +96,15 @@ export class PodStore implements ContainerVolumeStore {
   async copy(
     from: StoreLocation,
     to: StoreLocation,
-    { signal, generation }: CopyOptions = {},
+    { signal, generation, progress }: CopyOptions = {},
   ): Promise<ReceivedArchive> {
     using fromGuard = this.#guard(from, signal);
     using guard = this.#guard(to, fromGuard.signal);
     const source = { client: this.#agent(from), spec: { volume: readLocation(from).volume } };
     try {
-      return received(
-        await this.#agent(to).receiveFrom({ volume: readLocation(to).volume, generation }, source, guard),
-      );
+      const spec = { volume: readLocation(to).volume, generation };
+      const options = { signal: guard.signal, received: progress };
+      return received(await this.#agent(to).receiveFrom(spec, source, options));
     } catch (error) {
       const explained = await this.#explain(from, error, signal);
       throw explained === error ? await this.#explain(to, error, signal) : explained;

@@ -18,6 +18,7 @@ import {
   optionalTextByName,
   optionalTexts,
   text,
+  withMethods,
 } from './common-shapes.ts';
 import type { FieldsOf } from './shape.ts';
 
@@ -65,5 +66,5 @@ export const containerSpec: v.GenericSchema = v.object({
 export const findOrCreateOptions: v.GenericSchema = v.object({
   signal: optionalSignal,
   metadata: v.optional(metadata),
-  delegate: v.optional(v.looseObject({})),
+  delegate: v.optional(withMethods('an object with a method progress', ['progress'])),
 } satisfies FieldsOf<FindOrCreateContainerOptions>);

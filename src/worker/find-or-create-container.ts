@@ -9,6 +9,7 @@ import { abortable } from '../internal/abort.ts';
 import { within } from '../internal/within.ts';
 import type { PodLauncher } from '../pods/pod-launcher.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
+import { StartProgress } from '../pods/start-progress.ts';
 import type { ContainerRepository, FoundContainer, Lease, NewContainer } from '../repository/container-repository.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { ContainerMetadata, ContainerOwner } from '../runtime/container.ts';
@@ -16,8 +17,10 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { StepDelegate } from '../runtime/worker.ts';
 import type { ContainerVolumeStore } from '../stores/artifact-store.ts';
 import type { ContainerPlan, PlannedMount } from './container-plan.ts';
+import { InputProgress } from './input-progress.ts';
 import { keepLease } from './lease-keeper.ts';
-import type { StoredVolume } from './stored-volume.ts';
+import { stepListener } from './step-listener.ts';
+import { knownSizeOf, type StoredVolume } from './stored-volume.ts';
 
 export interface ContainerCreationComponents {
   readonly workerName: string;
@@ -55,6 +58,11 @@ interface HeldContainer extends FoundContainer {
   readonly requestedAt: number;
 }
 
+/** A container that this call completes. */
+interface Creation extends HeldContainer {
+  readonly progress: StartProgress;
+}
+
 /**
  * Returns the one container of an owner, with any number of concurrent callers: its row is the
  * claim, and a lease decides which caller does the work. A holder that dies is replaced, and the
@@ -66,23 +74,27 @@ export async function findOrCreateContainer(
   { signal }: AbortOptions,
 ): Promise<ContainerRecord> {
   const { clock, logger } = components;
+  const report = stepListener(requested.delegate, logger, { signal });
+  let progress: StartProgress | undefined;
   for (let awaitedHandle: string | undefined; ; ) {
     if (awaitedHandle !== undefined) await requireNotFinished(awaitedHandle, components, { signal });
     const found = await find(requested, components, { signal });
     const { container } = found;
+    const { podName } = container;
+    if (progress?.podName !== podName) progress = new StartProgress({ podName, clock, report });
     if (container.state === 'created') {
       await requirePod(container, components, { signal });
+      progress.ready();
       return container;
     }
     if (found.leased) {
-      const created = await create(found, requested, components, { signal });
+      const created = await create({ ...found, progress }, requested, components, { signal });
       if (created !== undefined) return created;
-    } else if (awaitedHandle !== container.handle) {
-      logger.info('waiting for the host that creates the container', {
-        handle: container.handle,
-        podName: container.podName,
-      });
-      requested.delegate?.waitingForAnotherHost?.(container.podName);
+      progress = undefined;
+    } else {
+      if (awaitedHandle !== container.handle)
+        logger.info('waiting for the host that creates the container', { handle: container.handle, podName });
+      progress.waitingForAnotherHost();
     }
     awaitedHandle = container.handle;
     await clock.sleep(pollMs, { signal });
@@ -208,23 +220,27 @@ function newContainer(
  * completed the work.
  */
 async function create(
-  found: HeldContainer,
+  found: Creation,
   requested: ContainerRequest,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<ContainerRecord | undefined> {
   const { containers, clock, leaseMs } = components;
-  const { container, lease, requestedAt } = found;
+  const { container, lease, requestedAt, progress } = found;
   const { handle } = container;
   const renew = (renewal: AbortSignal): Promise<boolean> => containers.renewLease(handle, lease, { signal: renewal });
   const terms = { handle, renew, everyMs: leaseMs / 3, durationMs: leaseMs, requestedAt, clock, signal };
   try {
-    return await keepLease(terms, async (held) => await complete(found, requested, components, held));
+    const created = await keepLease(terms, async (held) => await complete(found, requested, components, held));
+    progress.ready();
+    return created;
   } catch (error) {
     await release(found, components);
     signal?.throwIfAborted();
     if (isOvertaken(error)) return undefined;
     throw error;
+  } finally {
+    progress.end();
   }
 }
 
@@ -241,7 +257,7 @@ function isOvertaken(error: unknown): boolean {
  * container, but not if the error only keeps this host from its work.
  */
 async function complete(
-  found: HeldContainer,
+  found: Creation,
   requested: ContainerRequest,
   components: ContainerCreationComponents,
   signal: AbortSignal,
@@ -266,8 +282,8 @@ async function complete(
 }
 
 async function launch(
-  { container, volumes, lease, generation }: HeldContainer,
-  { plan, metadata, delegate }: ContainerRequest,
+  { container, volumes, lease, generation, progress }: Creation,
+  { plan, metadata }: ContainerRequest,
   components: ContainerCreationComponents,
   options: AbortOptions,
 ): Promise<void> {
@@ -275,16 +291,18 @@ async function launch(
   const { podName, handle } = container;
   const places = volumes.map((volume) => ({ agentVolume: volume.handle, mountPath: volume.mountPath ?? '' }));
   const request = { ...plan.pod, volumes: places, metadata, podName, handle };
-  delegate?.startingPod(container.podName);
   if (container.podUid === undefined) {
-    const uid = await launcher.launch(request, options);
+    progress.creatingPod();
+    const waitingForQuota = (message: string): void => progress.waitingForQuota(message);
+    const uid = await launcher.launch(request, { ...options, waitingForQuota });
     await recordPod({ ...container, podUid: uid }, lease, components, options);
     options.signal?.throwIfAborted();
   } else {
     // An earlier holder launched it: a new pod under this name would lack the inputs of the first.
     await pods.requireAlive(container.podName, { ...options, uid: container.podUid });
   }
-  await pods.whenAgentAnswers(container, options);
+  await pods.whenAgentAnswers(container, { ...options, observed: (pod) => progress.observe(pod) });
+  progress.agentReady();
   // Before any input: an input that an earlier holder still streams would overwrite this holder's
   // when it is committed.
   await pods.fence(container, generation, options);
@@ -320,13 +338,14 @@ async function recordPod(
  * holder completed is kept.
  */
 async function materialise(
-  { volumes, lease, generation }: HeldContainer,
-  { plan, delegate }: ContainerRequest,
+  { volumes, lease, generation, progress }: Creation,
+  { plan }: ContainerRequest,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<void> {
   const stop = new AbortController();
   const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  const inputs = plan.mounts.filter(({ artifact }) => artifact !== undefined);
   const fill = async (mount: PlannedMount): Promise<void> => {
     const record = volumes.find((volume) => volume.mountPath === mount.mountPath);
     if (record === undefined)
@@ -335,10 +354,20 @@ async function materialise(
         `the creation of this owner's container began without a volume at ${mount.mountPath}`,
       );
     if (mount.artifact === undefined || record.readyAt !== undefined) return;
-    delegate?.streamingInput(mount.mountPath, mount.artifact.handle);
-    await components
-      .volume(record)
-      .takeFrom(mount.artifact, { signal: either, lease: { holder: lease.holder, generation } });
+    const { artifact, mountPath: path } = mount;
+    const input = new InputProgress({
+      input: { path, handle: artifact.handle, inputNumber: inputs.indexOf(mount) + 1, inputCount: inputs.length },
+      estimatedBytes: knownSizeOf(artifact),
+      clock: components.clock,
+      report: (facts) => progress.streamingInput(facts),
+    });
+    input.begin();
+    const { rawBytes } = await components.volume(record).takeFrom(artifact, {
+      signal: either,
+      lease: { holder: lease.holder, generation },
+      progress: (bytes) => input.received(bytes),
+    });
+    input.complete(rawBytes);
   };
   const filling = plan.mounts.map(async (mount) => {
     try {
@@ -350,4 +379,5 @@ async function materialise(
   });
   await Promise.allSettled(filling);
   await Promise.all(filling);
+  if (inputs.length > 0) progress.inputsDone();
 }

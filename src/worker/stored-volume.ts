@@ -39,6 +39,16 @@ export interface FillingLease {
 
 export interface TakeOptions extends AbortOptions {
   readonly lease?: FillingLease | undefined;
+  /** Called with the number of bytes of the raw archive that the store has received so far. */
+  readonly progress?: ((rawBytes: number) => void) | undefined;
+}
+
+/**
+ * Returns the size of the archive that was last streamed in to the whole artifact, if this program
+ * has it. The archive that the artifact sends may have another size.
+ */
+export function knownSizeOf(artifact: Artifact): number | undefined {
+  return artifact instanceof StoredVolume ? artifact.sizeBytes : undefined;
 }
 
 const defaultReadFileLimitBytes = 1024 * 1024;
@@ -51,14 +61,24 @@ export class StoredVolume implements Volume {
   readonly #volumes: VolumeRepository;
   readonly #store: ArtifactStore;
   readonly #retry: VolumeComponents['retry'];
+  #sizeBytes: number | undefined;
 
-  constructor(record: Pick<VolumeRecord, 'handle' | 'workerName' | 'location'>, components: VolumeComponents) {
+  constructor(
+    record: Pick<VolumeRecord, 'handle' | 'workerName' | 'location' | 'sizeBytes'>,
+    components: VolumeComponents,
+  ) {
     this.handle = record.handle;
     this.source = record.workerName;
     this.#location = record.location;
+    this.#sizeBytes = record.sizeBytes;
     this.#volumes = components.volumes;
     this.#store = components.store;
     this.#retry = components.retry;
+  }
+
+  /** The size of the last raw archive of the whole content, as far as this object has seen it. */
+  get sizeBytes(): number | undefined {
+    return this.#sizeBytes;
   }
 
   async streamIn(path: string, source: StreamSource, options: StreamInOptions = {}): Promise<StreamResult> {
@@ -66,9 +86,9 @@ export class StoredVolume implements Volume {
   }
 
   async #streamIn(path: string, source: StreamSource, options: StreamInOptions & TakeOptions): Promise<StreamResult> {
-    const { lease, ...given } = options;
+    const { lease, progress, ...given } = options;
     const decoder = new SourceDecoder(source, this.#check(path, source, given));
-    const receiving = { ...given, generation: lease?.generation, isProven: () => decoder.isProven };
+    const receiving = { ...given, generation: lease?.generation, progress, isProven: () => decoder.isProven };
     const received = await decoder.close(() => this.#store.receive(this.#location, path, decoder.archive, receiving));
     await this.#markReady(path, received, options);
     return {
@@ -81,18 +101,21 @@ export class StoredVolume implements Volume {
 
   /**
    * Copies the whole content of another artifact. Within one store the bytes are copied directly,
-   * without decoding.
+   * without decoding. Resolves with the size of the raw archive when the content is ready.
    */
-  async takeFrom(artifact: Artifact, { signal, lease }: TakeOptions = {}): Promise<void> {
-    if (!(artifact instanceof StoredVolume) || artifact.#store !== this.#store) {
-      await this.#streamIn('.', () => artifact.streamOut('.', { signal }), { signal, lease });
-      return;
-    }
+  async takeFrom(
+    artifact: Artifact,
+    { signal, lease, progress }: TakeOptions = {},
+  ): Promise<Pick<ReceivedArchive, 'rawBytes'>> {
+    if (!(artifact instanceof StoredVolume) || artifact.#store !== this.#store)
+      return await this.#streamIn('.', () => artifact.streamOut('.', { signal }), { signal, lease, progress });
     const copied = await this.#store.copy(artifact.#location, this.#location, {
       signal,
       generation: lease?.generation,
+      progress,
     });
     await this.#markReady('.', copied, { signal, lease });
+    return copied;
   }
 
   async streamOut(path: string, options: StreamOutOptions = {}): Promise<Readable> {
@@ -150,6 +173,7 @@ export class StoredVolume implements Volume {
   async #markReady(path: string, { digest, rawBytes }: ReceivedArchive, { signal, lease }: TakeOptions): Promise<void> {
     const isWhole = path === '' || path === '.' || path === '/';
     const content = isWhole ? { digest, sizeBytes: rawBytes } : undefined;
+    if (isWhole) this.#sizeBytes = rawBytes;
     await this.#retry(() => this.#volumes.markReady(this.handle, content, { holder: lease?.holder }), { signal });
   }
 }

@@ -1,6 +1,7 @@
 import type { Mutant } from '../../scripts/mutant.ts';
 import { mutants as agentClient } from './host/agent-client.ts';
 import { mutants as artifacts } from './host/artifacts.ts';
+import { mutants as checks } from './host/checks.ts';
 import { mutants as controllers } from './host/controllers.ts';
 import { mutants as embedded } from './host/embedded.ts';
 import { mutants as errors } from './host/errors.ts';
@@ -9,12 +10,14 @@ import { mutants as internal } from './host/internal.ts';
 import { mutants as kubernetes } from './host/kubernetes.ts';
 import { mutants as pods } from './host/pods.ts';
 import { mutants as repository } from './host/repository.ts';
+import { mutants as retry } from './host/retry.ts';
 import { mutants as worker } from './host/worker.ts';
 
 /** Changes of the library's sources that a test has to notice, by the folder of the source. */
 export const mutants: readonly Mutant[] = [
   ...agentClient,
   ...artifacts,
+  ...checks,
   ...controllers,
   ...embedded,
   ...errors,
@@ -23,5 +26,6 @@ export const mutants: readonly Mutant[] = [
   ...kubernetes,
   ...pods,
   ...repository,
+  ...retry,
   ...worker,
 ];

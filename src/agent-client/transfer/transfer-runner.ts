@@ -16,6 +16,11 @@ import type { ReceiveSpec, SendSpec } from './transfer-specs.ts';
 import { Upload, type UploadResult } from './upload.ts';
 import type { UploadFeed } from './upload-feed.ts';
 
+export interface UploadRunOptions extends AbortOptions {
+  /** Called with the number of raw bytes that the agent has processed, whenever it grows. */
+  readonly received?: ((rawBytes: number) => void) | undefined;
+}
+
 export interface TransferRunnerComponents {
   readonly opener: OperationOpener;
   readonly settings: TransferSettings;
@@ -37,7 +42,7 @@ export class TransferRunner {
    * Uploads the frames of a feed. Resolves when the agent has committed them. Stops the feed before
    * it rejects.
    */
-  async upload(spec: ReceiveSpec, feed: UploadFeed, signal: AbortSignal | undefined): Promise<UploadResult> {
+  async upload(spec: ReceiveSpec, feed: UploadFeed, { signal, received }: UploadRunOptions): Promise<UploadResult> {
     const { volume, path = '', setId, generation, ...rest } = spec;
     const facts: TransferFacts = {
       handle: volume,
@@ -55,6 +60,7 @@ export class TransferRunner {
             { ...this.#resumable({ op: 'receive', volume, path, set: setId, ...rest }), generation },
             facts,
             feed,
+            received,
           ),
       );
       await upload.open(signal);

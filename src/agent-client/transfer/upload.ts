@@ -25,6 +25,7 @@ export interface UploadResult extends TransferResult {
 export class Upload extends ResumableOperation implements UploadSink {
   readonly #facts: TransferFacts;
   readonly #feed: UploadFeed;
+  readonly #received: ((rawBytes: number) => void) | undefined;
   readonly #interrupter = new Interrupter();
   readonly #window = new SendWindow(0);
   readonly #outbox = new UploadOutbox(() => this.touch());
@@ -35,8 +36,15 @@ export class Upload extends ResumableOperation implements UploadSink {
   #sha256: string | undefined;
   #result: UploadResult | undefined;
 
-  constructor(components: ResumableComponents, facts: TransferFacts, feed: UploadFeed) {
+  /** @param received - called with the number of raw bytes that the agent has processed */
+  constructor(
+    components: ResumableComponents,
+    facts: TransferFacts,
+    feed: UploadFeed,
+    received?: (rawBytes: number) => void,
+  ) {
     super(components);
+    this.#received = received;
     this.#facts = facts;
     this.#feed = feed;
     this.#progress = watchProgress(
@@ -123,8 +131,10 @@ export class Upload extends ResumableOperation implements UploadSink {
 
   override window(frame: WindowFrame): void {
     if (frame.stream !== 0) super.window(frame);
-    if (frame.acknowledged > this.#window.acknowledged) this.moved();
+    const hasMoved = frame.acknowledged > this.#window.acknowledged;
+    if (hasMoved) this.moved();
     this.#window.update(frame);
+    if (hasMoved) this.#received?.(frame.acknowledged);
     this.#outbox.acknowledge(frame.acknowledged);
     this.touch();
   }

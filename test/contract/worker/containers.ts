@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 
 import { expect } from 'chai';
 
-import type { ContainerSpec, Volume, Worker } from '../../../src/index.ts';
+import type { ContainerSpec, StepProgress, Volume, Worker } from '../../../src/index.ts';
 import { rejection } from '../../support/rejection.ts';
 import { readTarText, tarOf } from '../../support/tar.ts';
 import { Collector, makeContainer, newOwner, sh, type WorkerSetup } from './setup.ts';
@@ -31,6 +31,38 @@ export function describeContainers(setup: () => WorkerSetup): void {
       await volume.streamIn('.', Readable.from([await tarOf(entries)]));
       return volume;
     };
+
+    it('reports the progress of its creation, in order, until commands may run', async () => {
+      const inputs = [await uploaded({ 'a.txt': 'first' }), await uploaded({ 'b.txt': 'second' })];
+      const owner = newOwner();
+      const spec = { image, inputs: inputs.map((artifact, index) => ({ artifact, path: `/tmp/in/${index}` })) };
+      const events: StepProgress[] = [];
+      const delegate = { progress: (event: StepProgress): void => void events.push(event) };
+      await worker.findOrCreateContainer(owner, spec, { delegate });
+      // A cluster may show these states, or skip them.
+      const seen = events.filter(({ kind }) => kind !== 'pulling' && kind !== 'unschedulable');
+      expect(seen.filter(({ kind }) => kind !== 'streaming-input').map(({ kind }) => kind)).to.deep.equal([
+        'creating-pod',
+        'scheduled',
+        'pulled',
+        'agent-ready',
+        'inputs-done',
+        'ready',
+      ]);
+      const complete = events.flatMap((event) =>
+        event.kind === 'streaming-input' && event.isComplete ? [[event.inputNumber, event.handle, event.path]] : [],
+      );
+      expect(complete.sort()).to.deep.equal(
+        inputs.map(({ handle }, index) => [index + 1, handle, spec.inputs[index]?.path]),
+      );
+      expect(await setup().podNames()).to.include(events[0]?.podName);
+
+      events.length = 0;
+      await worker.findOrCreateContainer(owner, spec, { delegate });
+      expect(events.map(({ kind }) => kind)).to.deep.equal(['ready']);
+      await worker.ownerFinished(owner);
+      for (const { handle } of inputs) await worker.expireArtifact(handle);
+    });
 
     context('with inputs, outputs and caches', () => {
       it('mounts each at its path, and an output can be the input of the next container', async () => {

@@ -12,7 +12,7 @@ declare const cluster: import('kubernetes-worker/embedded').EmbeddedCluster;
 
 /** The interfaces whose methods all have an example. */
 const contracts = {
-  'src/runtime/worker.ts': ['Worker'],
+  'src/runtime/worker.ts': ['Worker', 'StepDelegate'],
   'src/runtime/container.ts': ['Container'],
   'src/runtime/process.ts': ['Process'],
   'src/runtime/volume.ts': ['Artifact', 'Volume'],

@@ -371,7 +371,7 @@ describe('KubernetesWorker after failures', function () {
           { image },
           {
             signal: abort.signal,
-            delegate: { startingPod: () => abort.abort(new Error('died')), streamingInput: () => {} },
+            delegate: { progress: () => abort.abort(new Error('died')) },
           },
         ),
       );

@@ -126,10 +126,8 @@ describe('the lease of a container that is being created', function () {
     const waiting = Promise.withResolvers<string>();
     const other = await world.setup.openWith({});
     const second = completed(other, owner, {
-      startingPod: () => {},
-      streamingInput: () => {},
-      waitingForAnotherHost: (podName) => {
-        waiting.resolve(podName);
+      progress: ({ kind, podName }) => {
+        if (kind === 'waiting-for-another-host') waiting.resolve(podName);
       },
     });
     expect(await world.setup.podNames()).to.include(await waiting.promise);

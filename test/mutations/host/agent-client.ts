@@ -52,22 +52,22 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an input that changes restarts forever',
     file: 'src/agent-client/transfer/repeatedly.ts',
-    find: 'if (losses > MAX_LOSSES || changes > MAX_CHANGES) throw error;',
-    replace: 'if (losses > MAX_LOSSES) throw error;',
+    find: 'losses > MAX_LOSSES || pace.retries >= MAX_CHANGES) throw error;',
+    replace: 'losses > MAX_LOSSES) throw error;',
     killedBy: { specs: ['test/unit/agent-client/transfer/repeatedly.spec.ts'] },
   },
   {
     name: 'an input that changes fails',
     file: 'src/agent-client/transfer/repeatedly.ts',
-    find: 'if (signal?.aborted === true || !(isLost || isChanged)) throw error;',
-    replace: 'if (signal?.aborted === true || !isLost) throw error;',
+    find: 'if (!(isLost || hasChanged(error)) ||',
+    replace: 'if (!isLost ||',
     killedBy: { specs: ['test/unit/agent-client/transfer/repeatedly.spec.ts'] },
   },
   {
     name: 'an input that changes is read again at once',
     file: 'src/agent-client/transfer/repeatedly.ts',
-    find: '      if (isChanged) await clock.sleep(backoffMs(changes - 1, CHANGE_BACKOFF), { signal });\n',
-    replace: '',
+    find: "return isLost ? 'at once' : 'wait';",
+    replace: "return 'at once';",
     killedBy: { specs: ['test/unit/agent-client/transfer/repeatedly.spec.ts'] },
   },
   {

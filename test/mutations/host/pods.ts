@@ -3,6 +3,7 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 const launcher = { specs: ['test/unit/pods/pod-launcher.spec.ts'] };
 const logs = { specs: ['test/unit/pods/pod-logs.spec.ts'] };
 const supervisor = { specs: ['test/unit/pods/pod-supervisor.spec.ts'] };
+const progress = { specs: ['test/unit/pods/start-progress.spec.ts'] };
 const pool = { specs: ['test/unit/pods/agent-pool.spec.ts'] };
 
 /** Changes of `src/pods` that a spec has to detect. */
@@ -50,11 +51,25 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/pods/pod-end.spec.ts'] },
   },
   {
-    name: 'the start time-out counts from the call',
+    name: 'the start time-out has expired when the pod gets a node',
     file: 'src/pods/pod-supervisor.ts',
-    find: 'let scheduledAt: number | undefined;',
-    replace: 'let scheduledAt: number | undefined = clock.now();',
+    find: 'const scheduledAt = clock.now();',
+    replace: 'const scheduledAt = clock.now() - timeouts.startMs;',
     killedBy: supervisor,
+  },
+  {
+    name: 'execs slow down the start of many pods',
+    file: 'src/pods/pod-supervisor.ts',
+    find: 'connectBackoff.firstMs * this.#starting',
+    replace: 'connectBackoff.firstMs',
+    killedBy: supervisor,
+  },
+  {
+    name: 'each pod that waits asks for the config map',
+    file: 'src/pods/agent-delivery.ts',
+    find: 'this.#restoring.set(architecture, restoring);',
+    replace: '',
+    killedBy: { specs: ['test/unit/pods/agent-delivery.spec.ts'] },
   },
   {
     name: 'an unavailable API ends work on a pod',
@@ -62,5 +77,40 @@ export const mutants: readonly Mutant[] = [
     find: 'if (isRetryable(error)) return;',
     replace: '',
     killedBy: supervisor,
+  },
+  {
+    name: 'an event that comes too late for the order is reported',
+    file: 'src/pods/start-progress.ts',
+    find: 'if (this.#isOver || rank < this.#rank) return;',
+    replace: 'if (this.#isOver) return;',
+    killedBy: progress,
+  },
+  {
+    name: 'an event is repeated',
+    file: 'src/pods/start-progress.ts',
+    find: 'if (rankOf[facts.kind] !== this.#rank) this.#emit(facts);',
+    replace: 'this.#emit(facts);',
+    killedBy: progress,
+  },
+  {
+    name: 'an event is reported after the end of its try',
+    file: 'src/pods/start-progress.ts',
+    find: 'if (this.#isOver || rank < this.#rank) return;',
+    replace: 'if (rank < this.#rank) return;',
+    killedBy: progress,
+  },
+  {
+    name: 'an image of which nothing is known is reported as pulled',
+    file: 'src/kubernetes/image-state.ts',
+    find: "return hasExisted(status) ? 'present'",
+    replace: "return hasExisted(status) || status.state?.waiting === undefined ? 'present'",
+    killedBy: { specs: ['test/unit/kubernetes/image-state.spec.ts'] },
+  },
+  {
+    name: 'a pod that waits for quota is not reported',
+    file: 'src/pods/pod-launcher.ts',
+    find: '        if (error instanceof QuotaExceededError) options.waitingForQuota?.(error.message);\n',
+    replace: '',
+    killedBy: launcher,
   },
 ];

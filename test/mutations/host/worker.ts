@@ -214,4 +214,32 @@ export const mutants: readonly Mutant[] = [
     replace: '    if (!result.shutdown || pods !== undefined) return;\n',
     killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'] },
   },
+  {
+    name: 'a delegate that throws fails the step',
+    file: 'src/worker/step-listener.ts',
+    find: '      failed(event, error);\n',
+    replace: '      throw error;\n',
+    killedBy: creations,
+  },
+  {
+    name: 'each failure of a delegate is logged',
+    file: 'src/worker/step-listener.ts',
+    find: '    if (hasFailed) return;\n',
+    replace: '',
+    killedBy: { specs: ['test/unit/worker/step-listener.spec.ts'] },
+  },
+  {
+    name: 'every acknowledgement of an input is an event',
+    file: 'src/worker/input-progress.ts',
+    find: 'sinceMs >= intervalMs',
+    replace: 'sinceMs >= 0',
+    killedBy: { specs: ['test/unit/worker/input-progress.spec.ts'] },
+  },
+  {
+    name: 'progress is reported after a failed creation',
+    file: 'src/worker/find-or-create-container.ts',
+    find: '    progress.end();\n',
+    replace: '',
+    killedBy: creations,
+  },
 ];

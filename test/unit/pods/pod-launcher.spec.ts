@@ -10,7 +10,12 @@ import {
   TooManyRequestsError,
 } from '../../../src/errors/cluster.ts';
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
-import { type LaunchRequest, PodLauncher, type PodLauncherComponents } from '../../../src/pods/pod-launcher.ts';
+import {
+  type LaunchOptions,
+  type LaunchRequest,
+  PodLauncher,
+  type PodLauncherComponents,
+} from '../../../src/pods/pod-launcher.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
@@ -59,7 +64,7 @@ describe('PodLauncher', () => {
    * Launches the pod and advances the clock. Resolves with the result or the error of the launch so
    * far.
    */
-  async function launchedAfter(ms: number, options: { signal?: AbortSignal } = {}): Promise<unknown> {
+  async function launchedAfter(ms: number, options: LaunchOptions = {}): Promise<unknown> {
     const settled: { result?: unknown } = {};
     void launcher.launch(request, options).then(
       (result) => (settled.result = result),
@@ -81,6 +86,15 @@ describe('PodLauncher', () => {
       expect(await launchedAfter(55_000)).to.equal('uid-1');
     });
   }
+
+  it('reports each refusal for lack of quota, with its words, and no other failure', async () => {
+    cluster.createPod.resolves(created);
+    cluster.createPod.onCall(0).rejects(new ApiUnavailableError(facts, 'leader changed', 500));
+    cluster.createPod.onCall(1).rejects(new QuotaExceededError(facts, 'exceeded quota: few, used: pods=1'));
+    const waitingForQuota = sinon.spy();
+    expect(await launchedAfter(5_000, { waitingForQuota })).to.equal('uid-1');
+    sinon.assert.calledOnceWithMatch(waitingForQuota, /exceeded quota: few, used: pods=1$/);
+  });
 
   it('delivers the agent after the same failures', async () => {
     ensure.rejects(new ApiUnavailableError(facts, 'unavailable', 503));

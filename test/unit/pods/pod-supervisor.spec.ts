@@ -135,6 +135,19 @@ describe('PodSupervisor', () => {
       expect(outcome).to.deep.equal({ value: 'resolved' });
     });
 
+    it('reports each state of the pod that the watch shows, also the one that ends the wait', async () => {
+      agent.hello.rejects(noAgent);
+      watched = { pod: unscheduled };
+      const observed = sinon.spy();
+      const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised, { observed }));
+      await settle();
+      await watchShows(scheduled);
+      const invalid = podWithMain({ state: { waiting: { reason: 'InvalidImageName' } } });
+      await watchShows(invalid);
+      expect(outcome.error).to.include({ code: 'KW_ERR_IMAGE_PULL_FAILED' });
+      expect(observed.args).to.deep.equal([[unscheduled], [scheduled], [invalid]]);
+    });
+
     it('retries retryable errors until the agent answers', async () => {
       agent.hello.rejects(noAgent);
       agent.hello.onCall(4).resolves();

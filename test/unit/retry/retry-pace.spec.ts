@@ -56,6 +56,27 @@ describe('RetryPace', () => {
     expect(waited).to.equal(true);
   });
 
+  it('waits at most ten seconds if the failure requests more', async () => {
+    pace = new RetryPace({ clock, backoff: { firstMs: 1_000, longestMs: 4_000 } });
+    const facts = { verb: 'create', resource: 'pods/exec', namespace: 'n' };
+    let waited = false;
+    void pace.wait(new TooManyRequestsError(facts, 600_000)).then(() => (waited = true));
+    await clock.advance(9_900);
+    expect(waited).to.equal(false);
+    await clock.advance(200);
+    expect(waited).to.equal(true);
+  });
+
+  it('takes the limit of the latest failure', async () => {
+    const brief = new Error('brief');
+    const budgetMs = (failure: unknown): number => (failure === brief ? 0 : 10_000);
+    pace = new RetryPace({ clock, budgetMs, backoff: { firstMs: 10, longestMs: 10 } });
+    const waiting = pace.wait(new Error('other'));
+    await clock.advance(10);
+    expect(await waiting).to.equal(true);
+    expect(await pace.wait(brief)).to.equal(false);
+  });
+
   it('rejects with the reason of the signal', async () => {
     const stop = new AbortController();
     const waiting = rejection(pace.wait(new Error('no'), { signal: stop.signal }));

@@ -110,13 +110,14 @@ describe('PodStore', () => {
     it("passes the archive to the pod's agent and resolves with its result", async () => {
       clients['pod-h']!.receive.resolves(transferred);
       const isProven = (): boolean => true;
-      const options = { generation: 7, expandedLimitBytes: 9, isProven };
+      const progress = (): void => undefined;
+      const options = { generation: 7, expandedLimitBytes: 9, isProven, progress };
       expect(await store.receive(here, 'a/b', archive, options)).to.deep.equal(received);
       sinon.assert.calledOnceWithMatch(
         clients['pod-h']!.receive,
         { volume: 'v', path: 'a/b', generation: 7, expandedLimitBytes: 9 },
         archive,
-        { isProven },
+        { isProven, received: progress },
       );
       expect(guards.size).to.equal(0);
     });
@@ -186,11 +187,13 @@ describe('PodStore', () => {
         expect([...guards.keys()]).to.have.members(['pod-h', 'pod-x']);
         return transferred;
       });
-      expect(await store.copy(elsewhere, here, { generation: 7 })).to.deep.equal(received);
+      const progress = (): void => undefined;
+      expect(await store.copy(elsewhere, here, { generation: 7, progress })).to.deep.equal(received);
       sinon.assert.calledOnceWithMatch(
         clients['pod-h']!.receiveFrom,
         { volume: 'v', generation: 7 },
         { client: clients['pod-x'], spec: { volume: 'w' } },
+        { received: progress },
       );
       expect(guards.size).to.equal(0);
     });

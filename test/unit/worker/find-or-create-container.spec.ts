@@ -9,6 +9,8 @@ import {
   LeaseLostError,
   RepositoryUnavailableError,
 } from '../../../src/errors/repository.ts';
+import type { Pod } from '../../../src/kubernetes/cluster.ts';
+import type { LaunchOptions } from '../../../src/pods/pod-launcher.ts';
 import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/pod-supervisor.ts';
 import type { ContainerState, VolumeRecord } from '../../../src/repository/records.ts';
 import type { Artifact } from '../../../src/runtime/volume.ts';
@@ -17,6 +19,7 @@ import {
   type ContainerCreationComponents,
   findOrCreateContainer,
 } from '../../../src/worker/find-or-create-container.ts';
+import type { TakeOptions } from '../../../src/worker/stored-volume.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
@@ -95,7 +98,7 @@ describe('findOrCreateContainer', () => {
   beforeEach(() => {
     ids = 0;
     delegate = new FakeStepDelegate();
-    takeFrom = sinon.stub().resolves();
+    takeFrom = sinon.stub().resolves({ rawBytes: 1024 });
     containers = new FakeContainerRepository();
     containers.releaseLease.resolves(true);
     containers.recordPod.resolves();
@@ -149,6 +152,104 @@ describe('findOrCreateContainer', () => {
       sinon.assert.calledOnceWithMatch(pods.fence, { podName: 'pod-1' }, 7);
       sinon.assert.calledOnceWithMatch(takeFrom, artifact, { lease: { holder: 'id-1', generation: 7 } });
     });
+  });
+
+  describe('its progress', () => {
+    const node = { podName: 'pod-1', nodeName: 'node-1' };
+    const running: Pod = {
+      spec: { nodeName: 'node-1', containers: [{ name: 'main', image: 'busybox:1' }] },
+      status: {},
+    };
+    const events = () => delegate.progress.args.map(([{ at: _at, ...event }]) => event);
+    const kinds = () => events().map(({ kind }) => kind);
+
+    beforeEach(() => {
+      pods.whenAgentAnswers.callsFake(async (_pod, { observed }: { observed: (pod: Pod) => void }) =>
+        observed(running),
+      );
+    });
+
+    it('is reported from the creation of the pod until commands may run', async () => {
+      containers.findOrInsert.resolves(found('creating', true));
+      launcher.launch.callsFake(async (_request, { waitingForQuota }: LaunchOptions) => {
+        for (const message of ['few pods', 'few pods again']) waitingForQuota?.(message);
+        return 'uid-1';
+      });
+      takeFrom.callsFake(async (_artifact, { progress }: TakeOptions) => {
+        await clock.sleep(1_000);
+        progress?.(600);
+        return { rawBytes: 1024 };
+      });
+      const creating = findOrCreate();
+      await clock.advance(1_000);
+      await creating;
+      const inputFacts = { podName: 'pod-1', path: '/in', handle: 'a-1', inputNumber: 1, inputCount: 1 };
+      expect(events()).to.deep.equal([
+        { kind: 'creating-pod', podName: 'pod-1' },
+        { kind: 'waiting-for-quota', podName: 'pod-1', message: 'few pods' },
+        { kind: 'scheduled', ...node },
+        { kind: 'pulled', podName: 'pod-1', image: 'busybox:1' },
+        { kind: 'agent-ready', podName: 'pod-1' },
+        { kind: 'streaming-input', ...inputFacts, receivedBytes: 0, totalBytes: undefined, isComplete: false },
+        { kind: 'streaming-input', ...inputFacts, receivedBytes: 600, totalBytes: undefined, isComplete: false },
+        { kind: 'streaming-input', ...inputFacts, receivedBytes: 1024, totalBytes: 1024, isComplete: true },
+        { kind: 'inputs-done', podName: 'pod-1' },
+        { kind: 'ready', podName: 'pod-1' },
+      ]);
+    });
+
+    it('is only that the container is ready, if it existed', async () => {
+      containers.findOrInsert.resolves(found('created', false, 'uid-1'));
+      await findOrCreate();
+      expect(events()).to.deep.equal([{ kind: 'ready', podName: 'pod-1' }]);
+    });
+
+    it('leaves out what an earlier holder has done: the pod, and a complete input', async () => {
+      const complete = { ...input, readyAt: new Date(0) };
+      containers.findOrInsert.resolves({ ...found('creating', true, 'uid-0'), volumes: [complete] });
+      await findOrCreate();
+      expect(kinds()).to.deep.equal(['scheduled', 'pulled', 'agent-ready', 'inputs-done', 'ready']);
+    });
+
+    it('begins again after the lease has passed to another holder, which is then awaited', async () => {
+      containers.findOrInsert.onCall(0).resolves(found('creating', true));
+      containers.findOrInsert.onCall(1).resolves(found('creating', false, 'uid-1'));
+      containers.findOrInsert.resolves(found('creating', true, 'uid-1'));
+      containers.lookup.resolves(found('creating', false).container);
+      takeFrom.onFirstCall().rejects(new LeaseLostError('v-1'));
+      const creating = findOrCreate();
+      await clock.advance(1_000);
+      await creating;
+      const start = ['scheduled', 'pulled', 'agent-ready', 'streaming-input'];
+      const end = ['streaming-input', 'inputs-done', 'ready'];
+      expect(kinds()).to.deep.equal(['creating-pod', ...start, 'waiting-for-another-host', ...start, ...end]);
+    });
+
+    it('ends with the call: nothing is reported after a failure', async () => {
+      let late: ((pod: Pod) => void) | undefined;
+      pods.whenAgentAnswers.callsFake(async (_pod, { observed }: { observed: (pod: Pod) => void }) => {
+        late = observed;
+        throw new PodDeletedError({ namespace: 'ci', podName: 'pod-1' });
+      });
+      containers.findOrInsert.resolves(found('creating', true));
+      await rejection(findOrCreate());
+      late?.(running);
+      expect(kinds()).to.deep.equal(['creating-pod']);
+    });
+
+    for (const [what, fail] of [
+      ['throws', () => void delegate.progress.throws(new Error('broken'))],
+      ['returns a promise that rejects', () => void delegate.progress.rejects(new Error('broken'))],
+      ['returns a promise that never settles', () => void delegate.progress.returns(new Promise(() => undefined))],
+    ] as const) {
+      it(`does not affect the step if the delegate ${what}`, async () => {
+        fail();
+        containers.findOrInsert.resolves(found('creating', true));
+        expect(await findOrCreate()).to.include({ state: 'created' });
+        expect(kinds().at(-1)).to.equal('ready');
+        sinon.assert.notCalled(containers.markFailed);
+      });
+    }
   });
 
   context('when an earlier holder launched the pod', () => {
@@ -370,7 +471,10 @@ describe('findOrCreateContainer', () => {
       const creating = findOrCreate();
       await clock.advance(1_000);
       await creating;
-      sinon.assert.calledOnceWithExactly(delegate.waitingForAnotherHost, 'pod-1');
+      expect(delegate.progress.args.map(([{ kind, podName }]) => [kind, podName])).to.deep.equal([
+        ['waiting-for-another-host', 'pod-1'],
+        ['ready', 'pod-1'],
+      ]);
     });
 
     it('creates no container for an owner that has finished in the meantime', async () => {

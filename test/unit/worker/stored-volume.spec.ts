@@ -6,7 +6,7 @@ import sinon from 'sinon';
 import { FakeArtifact, FakeArtifactStore, FakeVolumeRepository } from '../../../fakes/index.ts';
 import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
 import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/pod-supervisor.ts';
-import { StoredVolume } from '../../../src/worker/stored-volume.ts';
+import { knownSizeOf, StoredVolume } from '../../../src/worker/stored-volume.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
@@ -19,14 +19,14 @@ describe('StoredVolume', () => {
   let store: FakeArtifactStore;
   let clock: VirtualClock;
 
-  const volumeOf = (handle: string): StoredVolume => {
+  const volumeOf = (handle: string, sizeBytes?: number): StoredVolume => {
     const timeouts = { startMs: 1, schedulingMs: 1, reconnectMs: 60_000 };
     const supervisor = new PodSupervisor({
       clock,
       logger: silentLogger,
       timeouts,
     } as unknown as PodSupervisorComponents);
-    const record = { handle, workerName: 'w', location: { at: handle } };
+    const record = { handle, workerName: 'w', location: { at: handle }, sizeBytes };
     return new StoredVolume(record, { volumes, store, retry: (work, options) => supervisor.retry(work, options) });
   };
 
@@ -53,6 +53,27 @@ describe('StoredVolume', () => {
     await volumeOf('to').takeFrom(artifact, { lease });
     sinon.assert.calledOnceWithMatch(store.receive, { at: 'to' }, '.', sinon.match.any, { generation: 7 });
     sinon.assert.calledOnceWithExactly(volumes.markReady, 'to', content, { holder: 'me' });
+  });
+
+  it('reports the bytes that the store has received, and resolves with their number', async () => {
+    const progress = sinon.spy();
+    const artifact = new FakeArtifact({ handle: 'a', source: 'elsewhere' });
+    artifact.streamOut.callsFake(async () => Readable.from([Buffer.alloc(1024)]));
+    for (const source of [volumeOf('from'), artifact])
+      expect(await volumeOf('to').takeFrom(source, { progress })).to.include({ rawBytes: 1024 });
+    sinon.assert.calledOnceWithMatch(store.copy, sinon.match.any, sinon.match.any, { progress });
+    sinon.assert.calledOnceWithMatch(store.receive, sinon.match.any, '.', sinon.match.any, { progress });
+  });
+
+  it('has the size of its row, and then that of the last archive of its whole content', async () => {
+    const volume = volumeOf('to', 512);
+    expect(knownSizeOf(volume)).to.equal(512);
+    await volume.streamIn('part', Readable.from([Buffer.alloc(1024)]));
+    expect(knownSizeOf(volume)).to.equal(512);
+    await volume.streamIn('.', Readable.from([Buffer.alloc(1024)]));
+    expect(knownSizeOf(volume)).to.equal(1024);
+    expect(knownSizeOf(volumeOf('other'))).to.equal(undefined);
+    expect(knownSizeOf(new FakeArtifact())).to.equal(undefined);
   });
 
   it('keeps the received content during a database outage, and is ready afterwards', async () => {

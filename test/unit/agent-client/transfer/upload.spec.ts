@@ -85,6 +85,18 @@ describe('Upload', () => {
     await agent.next('DONE');
   });
 
+  it('reports the bytes that the agent has processed, in its steps', async () => {
+    const reports: number[] = [];
+    const received = (rawBytes: number): void => void reports.push(rawBytes);
+    const result = setup.client.receive({ volume: 'v' }, Readable.from([noise]), { received });
+    ({ agent } = await setup.opened('receive'));
+    agent.json('OPENED', { from: 0 });
+    await agent.receiveUpload(1 << 20, 262_144);
+    commit(noise);
+    await result;
+    expect(reports).to.deep.equal([262_144, 524_288]);
+  });
+
   for (const [protocol, flags] of [
     [2, 0],
     [3, 8],

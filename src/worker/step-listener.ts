@@ -1,0 +1,29 @@
+import type { AbortOptions, Logger } from '../runtime/options.ts';
+import type { StepProgress } from '../runtime/step-progress.ts';
+import type { StepDelegate } from '../runtime/worker.ts';
+
+/**
+ * Returns a function that passes events to the delegate and never throws. Logs the first exception
+ * or rejection of the delegate, without the event's facts. Passes no event after an abort.
+ */
+export function stepListener(
+  delegate: StepDelegate | undefined,
+  logger: Logger,
+  { signal }: AbortOptions,
+): (event: StepProgress) => void {
+  let hasFailed = false;
+  const failed = ({ kind, podName }: StepProgress, error: unknown): void => {
+    if (hasFailed) return;
+    hasFailed = true;
+    logger.warn('step delegate failed', { kind, podName, error });
+  };
+  return (event) => {
+    if (delegate === undefined || signal?.aborted === true) return;
+    try {
+      const taken = delegate.progress(event);
+      if (taken !== undefined) Promise.resolve(taken).catch((error: unknown) => failed(event, error));
+    } catch (error) {
+      failed(event, error);
+    }
+  };
+}
