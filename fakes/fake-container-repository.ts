@@ -36,7 +36,7 @@ export class FakeContainerRepository implements ContainerRepository {
   );
   readonly markCreated: StubOf<ContainerRepository['markCreated']> = stubOf<ContainerRepository['markCreated']>(
     'FakeContainerRepository.markCreated',
-    async () => {},
+    async () => 0,
   );
   readonly markFailed: StubOf<ContainerRepository['markFailed']> = stubOf<ContainerRepository['markFailed']>(
     'FakeContainerRepository.markFailed',

@@ -148,9 +148,10 @@ export interface ContainerRepository {
   recordPod(handle: string, holder: string, podUid: string, options?: AbortOptions): Promise<void>;
   /**
    * Moves the container and its volumes from `creating` to `created`, which ends the lease.
-   * Reserved for the lease's holder. Idempotent.
+   * Reserved for the lease's holder. Idempotent. Returns the generation of the holder that completed
+   * the container: another than the caller's if a later holder did.
    */
-  markCreated(handle: string, holder: string, options?: AbortOptions): Promise<void>;
+  markCreated(handle: string, holder: string, options?: AbortOptions): Promise<number>;
   /**
    * Moves the container and its volumes from `creating` to `failed`, which ends the lease. Reserved
    * for the lease's holder. Idempotent.

@@ -234,6 +234,15 @@ export interface Process extends AsyncDisposable {
   /** The ID of the process in its container. `Container.attach` accepts it. */
   readonly id: string;
   /**
+   * Whether the call that returned this object started the command.
+   *
+   * `true` for at most one call per ID. `false` from `Container.attach`, and from a `Container.run`
+   * that found the ID started. A `run` that lost its connection during the start, and found the
+   * command running afterwards, returns `false` as well: its own attempt, or that of another host,
+   * may have started it.
+   */
+  readonly startedByCall: boolean;
+  /**
    * Resolves when the command has ended, its output was delivered and its result is stored. A lost
    * connection is replaced, and delivery continues at the offsets reached.
    *

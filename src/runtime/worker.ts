@@ -12,6 +12,15 @@ export interface ContainerWithMounts {
   readonly container: Container;
   /** Every dir, input, output and cache, with its exact path in the container. */
   readonly mounts: readonly VolumeMount[];
+  /**
+   * Whether this call completed the creation of the container.
+   *
+   * `true` for at most one call per container: the one whose attempt moved it to `created`, also if
+   * the call took over what another host had begun. `false` for every call that found the container
+   * complete, and for a call that waited for another host. If the call that completed the creation
+   * was aborted, failed afterwards or lost its host, no call of the container returns `true`.
+   */
+  readonly created: boolean;
 }
 
 /**

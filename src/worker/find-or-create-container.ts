@@ -48,6 +48,12 @@ const pollMs = 200;
 /** How long a call that has ended may take to release its lease. */
 const releaseMs = 2_000;
 
+/** The owner's container, and whether this call completed its creation. */
+export interface ContainerOutcome {
+  readonly container: ContainerRecord;
+  readonly created: boolean;
+}
+
 /** The container that was found, and the lease that the call requested. */
 interface HeldContainer extends FoundContainer {
   readonly lease: Lease;
@@ -64,7 +70,7 @@ export async function findOrCreateContainer(
   requested: ContainerRequest,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
-): Promise<ContainerRecord> {
+): Promise<ContainerOutcome> {
   const { clock, logger } = components;
   for (let awaitedHandle: string | undefined; ; ) {
     if (awaitedHandle !== undefined) await requireNotFinished(awaitedHandle, components, { signal });
@@ -72,11 +78,11 @@ export async function findOrCreateContainer(
     const { container } = found;
     if (container.state === 'created') {
       await requirePod(container, components, { signal });
-      return container;
+      return { container, created: false };
     }
     if (found.leased) {
-      const created = await create(found, requested, components, { signal });
-      if (created !== undefined) return created;
+      const outcome = await create(found, requested, components, { signal });
+      if (outcome !== undefined) return outcome;
     } else if (awaitedHandle !== container.handle) {
       logger.info('waiting for the host that creates the container', {
         handle: container.handle,
@@ -212,7 +218,7 @@ async function create(
   requested: ContainerRequest,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
-): Promise<ContainerRecord | undefined> {
+): Promise<ContainerOutcome | undefined> {
   const { containers, clock, leaseMs } = components;
   const { container, lease, requestedAt } = found;
   const { handle } = container;
@@ -245,15 +251,16 @@ async function complete(
   requested: ContainerRequest,
   components: ContainerCreationComponents,
   signal: AbortSignal,
-): Promise<ContainerRecord> {
+): Promise<ContainerOutcome> {
   const { containers, pods, logger } = components;
-  const { container, lease } = found;
+  const { container, lease, generation } = found;
   const { handle, podName } = container;
   try {
     await launch(found, requested, components, { signal });
     await materialise(found, requested, components, { signal });
-    await pods.retry(() => containers.markCreated(handle, lease.holder, { signal }), { signal });
-    return { ...container, state: 'created' };
+    const createdBy = await pods.retry(() => containers.markCreated(handle, lease.holder, { signal }), { signal });
+    // A late statement of this holder also finds the row `created` if the next holder was faster.
+    return { container: { ...container, state: 'created' }, created: createdBy === generation };
   } catch (error) {
     signal.throwIfAborted();
     if (isOvertaken(error) || error instanceof RepositoryUnavailableError) throw error;

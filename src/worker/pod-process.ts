@@ -43,6 +43,8 @@ export interface AttachTarget extends ProcessTarget {
    * that was started before). `here`: it is the command's next byte (`attach`).
    */
   readonly stdinFrom: 'start' | 'here';
+  /** Whether the call started the command. @defaultValue false */
+  readonly startedByCall?: boolean | undefined;
   readonly io: ProcessIO;
   readonly from: OutputPosition;
   readonly resultProperties: AttachOptions['resultProperties'];
@@ -73,6 +75,7 @@ const stopRetryMs = 2_000;
 /** A process that is followed to its end, with a new attachment after each lost connection. */
 export class PodProcess implements Process {
   readonly id: string;
+  readonly startedByCall: boolean;
   readonly #target: AttachTarget;
   readonly #components: PodProcessComponents;
   readonly #attachments: ProcessAttachments;
@@ -116,6 +119,7 @@ export class PodProcess implements Process {
   private constructor(target: AttachTarget, components: PodProcessComponents, signal: AbortSignal | undefined) {
     const { io, podName, from } = target;
     this.id = target.processId;
+    this.startedByCall = target.startedByCall ?? false;
     this.#target = target;
     this.#components = components;
     const failed = (cause: unknown): void => {

@@ -99,7 +99,7 @@ export class PodWorker implements Worker {
       clock,
       logger,
     };
-    const container = await this.#holding.run(
+    const { container, created } = await this.#holding.run(
       (signal) => findOrCreateContainer(requested, components, { signal }),
       options,
     );
@@ -107,6 +107,7 @@ export class PodWorker implements Worker {
     return {
       container: this.#container(container, { isLookedUp: false, podIsMissing: false }),
       mounts: volumes.map((record) => this.#mount(record)),
+      created,
     };
   }
 

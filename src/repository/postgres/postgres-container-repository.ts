@@ -134,8 +134,8 @@ export class PostgresContainerRepository implements ContainerRepository {
     if (row === undefined) throw await this.#refusal(handle, 'creating', options);
   }
 
-  async markCreated(handle: string, holder: string, options: AbortOptions = {}): Promise<void> {
-    await this.#move(handle, holder, 'created', options);
+  async markCreated(handle: string, holder: string, options: AbortOptions = {}): Promise<number> {
+    return await this.#move(handle, holder, 'created', options);
   }
 
   async markFailed(handle: string, holder: string, options: AbortOptions = {}): Promise<void> {
@@ -463,9 +463,9 @@ export class PostgresContainerRepository implements ContainerRepository {
 
   /**
    * Moves a container and its volumes out of `creating`, which ends the lease. Changes nothing if
-   * they are in that state already.
+   * they are in that state already. Returns the generation of the last holder.
    */
-  async #move(handle: string, holder: string, to: 'created' | 'failed', options: AbortOptions): Promise<void> {
+  async #move(handle: string, holder: string, to: 'created' | 'failed', options: AbortOptions): Promise<number> {
     const row = await this.#runner.first(
       this.#statements
         .with('moved', (db) =>
@@ -476,7 +476,7 @@ export class PostgresContainerRepository implements ContainerRepository {
             .where((eb) =>
               eb.or([eb('state', '=', to), eb.and([eb('state', '=', 'creating'), eb('lease_holder', '=', holder)])]),
             )
-            .returning(['id', 'handle']),
+            .returning(['id', 'lease_generation']),
         )
         .with('mounted', (db) =>
           db
@@ -486,10 +486,11 @@ export class PostgresContainerRepository implements ContainerRepository {
             .where('state', '=', 'creating'),
         )
         .selectFrom('moved')
-        .select('handle'),
+        .select((eb) => eb.cast<string>('lease_generation', 'text').as('generation')),
       options,
     );
     if (row === undefined) throw await this.#refusal(handle, to, options);
+    return Number(row.generation);
   }
 
   /**

@@ -89,14 +89,15 @@ export function describeContainers(setup: () => WorkerSetup): void {
     context('when the same owner requests it again', () => {
       it('is the same container for every instance and all concurrent calls', async () => {
         const owner = newOwner();
+        const spec = { image, dir: '/tmp/build/same', outputs: { o: 'o' } };
         const other = await setup().open();
         try {
           const made = await Promise.all(
-            [worker, other, worker, other].map((each) =>
-              each.findOrCreateContainer(owner, { image, dir: '/tmp/build/same', outputs: { o: 'o' } }),
-            ),
+            [worker, other, worker, other].map((each) => each.findOrCreateContainer(owner, spec)),
           );
           expect(new Set(made.map(({ container }) => container.handle)).size).to.equal(1);
+          expect(made.filter(({ created }) => created)).to.have.length(1);
+          expect((await other.findOrCreateContainer(owner, spec)).created).to.equal(false);
           expect(
             new Set(
               made.map(({ mounts }) =>

@@ -152,6 +152,15 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         for (const { stdout } of ran) expect(stdout).to.equal('started\n1\n');
       });
 
+      it('was started by one of the calls', async () => {
+        const spec = { id: randomUUID(), path: 'true' };
+        const ran = await Promise.all([1, 2, 3].map(() => container.run(spec, {})));
+        expect(ran.filter(({ startedByCall }) => startedByCall)).to.have.length(1);
+        const attached = await container.attach(spec.id, {});
+        expect(attached.startedByCall).to.equal(false);
+        await Promise.all([...ran, attached].map((process) => process.wait()));
+      });
+
       it('repeats its output and status from any offset, after its end and from another instance', async () => {
         const id = randomUUID();
         await sh(container, 'echo 0123456789; echo err >&2; exit 7', { id });

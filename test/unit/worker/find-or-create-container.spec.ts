@@ -99,7 +99,7 @@ describe('findOrCreateContainer', () => {
     containers = new FakeContainerRepository();
     containers.releaseLease.resolves(true);
     containers.recordPod.resolves();
-    containers.markCreated.resolves();
+    containers.markCreated.resolves(7);
     containers.markFailed.resolves();
     containers.renewLease.resolves(true);
     launcher = { launch: sinon.stub().resolves('uid-1'), discard: sinon.stub().resolves() };
@@ -122,7 +122,8 @@ describe('findOrCreateContainer', () => {
   context('when the owner has no container', () => {
     it('records the pod before its first use, and marks the container created last', async () => {
       containers.findOrInsert.resolves(found('creating', true));
-      expect(await findOrCreate()).to.include({ handle: 'c-1', state: 'created' });
+      const { container, created } = await findOrCreate();
+      expect([container.handle, container.state, created]).to.deep.equal(['c-1', 'created', true]);
       sinon.assert.callOrder(
         launcher.launch,
         containers.recordPod,
@@ -152,6 +153,12 @@ describe('findOrCreateContainer', () => {
   });
 
   context('when an earlier holder launched the pod', () => {
+    it('has created the container if it completes it', async () => {
+      containers.findOrInsert.resolves(found('creating', true, 'uid-0'));
+      expect(await findOrCreate()).to.deep.include({ created: true });
+      sinon.assert.notCalled(launcher.launch);
+    });
+
     it('never launches another pod, which would lack the inputs of the first', async () => {
       containers.findOrInsert.resolves(found('creating', true, 'uid-0'));
       pods.requireAlive.rejects(new PodDeletedError({ namespace: 'ci', podName: 'pod-1' }));
@@ -228,10 +235,16 @@ describe('findOrCreateContainer', () => {
         const creating = findOrCreate();
         await settle();
         await clock.advance(200);
-        expect(await creating).to.include({ state: 'created' });
+        expect((await creating).container).to.include({ state: 'created' });
         sinon.assert.notCalled(containers.markFailed);
       });
     }
+
+    it('has not created the container if a late statement finds that the next holder has', async () => {
+      containers.findOrInsert.resolves(found('creating', true));
+      containers.markCreated.resolves(8);
+      expect(await findOrCreate()).to.deep.include({ created: false });
+    });
 
     it('requests the lease as a new holder, so that late statements of the previous holder are rejected', async () => {
       containers.findOrInsert.resolves(found('creating', true));
@@ -303,7 +316,7 @@ describe('findOrCreateContainer', () => {
         const creating = findOrCreate();
         await settle();
         await clock.advance(200);
-        expect(await creating).to.include({ state: 'created' });
+        expect((await creating).container).to.include({ state: 'created' });
         sinon.assert.notCalled(containers.markFailed);
         sinon.assert.calledOnce(launcher.launch);
       });
@@ -343,7 +356,7 @@ describe('findOrCreateContainer', () => {
       await clock.advance(59_000);
       sinon.assert.calledOnce(containers.findOrInsert);
       await clock.advance(2_000);
-      expect(await creating).to.include({ state: 'created' });
+      expect((await creating).container).to.include({ state: 'created' });
       sinon.assert.notCalled(containers.markFailed);
     });
   });
@@ -359,7 +372,8 @@ describe('findOrCreateContainer', () => {
       const creating = findOrCreate();
       await settle();
       await clock.advance(200);
-      expect(await creating).to.include({ handle: 'c-1' });
+      const { container, created } = await creating;
+      expect([container.handle, created]).to.deep.equal(['c-1', false]);
       sinon.assert.notCalled(launcher.launch);
     });
 
