@@ -23,6 +23,7 @@ export {
   UnsupportedSubprotocolError,
 } from './errors/connection.ts';
 export { type AnyKubernetesWorkerError, type ErrorCode, isKubernetesWorkerError } from './errors/error-code.ts';
+export { ContainerSpecChangedError, type OwnerFacts } from './errors/owner.ts';
 export {
   ImagePullFailedError,
   type MemoryFacts,
@@ -97,6 +98,7 @@ export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-wor
 export type {
   ContainerRepository,
   FindDestroyableOptions,
+  FindOrInsertOptions,
   FoundContainer,
   Lease,
   NewContainer,

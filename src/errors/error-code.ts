@@ -20,6 +20,7 @@ import type {
   ProtocolViolationError,
   UnsupportedSubprotocolError,
 } from './connection.ts';
+import type { ContainerSpecChangedError } from './owner.ts';
 import type {
   ImagePullFailedError,
   OutOfMemoryError,
@@ -83,6 +84,7 @@ export type AnyKubernetesWorkerError =
   | ClosedError
   | ConflictError
   | ContainerDisappearedError
+  | ContainerSpecChangedError
   | CorruptArchiveError
   | CredentialsUnavailableError
   | DigestMismatchError

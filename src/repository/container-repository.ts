@@ -20,6 +20,8 @@ export interface NewContainer {
   readonly metadata: ContainerMetadata;
   /** What processes need of the specification. Opaque to the repository. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** The SHA-256, in hex, of the specification. @defaultValue the row has none */
+  readonly specDigest?: string | undefined;
   /** The volumes to insert with the container. */
   readonly volumes: readonly NewContainerVolume[];
 }
@@ -77,6 +79,21 @@ export interface FoundContainer {
 }
 
 /**
+ * Options of `ContainerRepository.findOrInsert`.
+ *
+ * @public
+ */
+export interface FindOrInsertOptions extends AbortOptions {
+  /**
+   * The lease takes over only a container with this digest, or with none. A container with another
+   * digest is returned unchanged, and not leased.
+   *
+   * @defaultValue the lease takes over a container with any digest
+   */
+  readonly specDigest?: string | undefined;
+}
+
+/**
  * Options of `ContainerRepository.findDestroyable`.
  *
  * @public
@@ -124,7 +141,7 @@ export interface ContainerRepository {
     owner: ContainerOwner,
     lease: Lease,
     make: () => NewContainer,
-    options?: AbortOptions,
+    options?: FindOrInsertOptions,
   ): Promise<FoundContainer>;
   /**
    * Extends the caller's lease. Returns `false` if another holder has the lease, or if the

@@ -33,6 +33,21 @@ export interface FindOrCreateContainerOptions extends AbortOptions {
   readonly metadata?: ContainerMetadata | undefined;
   /** Receives progress notifications. It must not throw. @defaultValue none */
   readonly delegate?: StepDelegate | undefined;
+  /**
+   * What to do if the owner has a container that was requested with another specification.
+   *
+   * `'reject'`: the call rejects with `ContainerSpecChangedError`. `'keep'`: the call returns the
+   * existing container, as it is. One that another host is creating is awaited. One that no host
+   * completes is not kept: it is marked failed, and the call creates a container to its own
+   * specification.
+   *
+   * Specifications are compared by a digest of their effect, without metadata. An input counts by
+   * its path and its artifact's handle. A container of a version without digests matches every
+   * specification.
+   *
+   * @defaultValue `'reject'`
+   */
+  readonly onSpecChange?: 'reject' | 'keep' | undefined;
 }
 
 /**
@@ -121,6 +136,8 @@ export interface Worker extends AsyncDisposable {
    * ```
    *
    * @throws InvalidSpecError if the specification is invalid; nothing was created
+   * @throws ContainerSpecChangedError if the owner's live container was requested with another
+   * specification, unless `onSpecChange` is `'keep'`; nothing was created or changed
    * @throws ImagePullFailedError, PodUnschedulableError, PodStartTimeoutError, PodFailedError,
    * PodEvictedError, PodDeletedError, AgentUnavailableError or AgentIncompatibleError if the pod
    * cannot be used. The container has failed; the next call creates a new one.

@@ -66,4 +66,5 @@ export const findOrCreateOptions: v.GenericSchema = v.object({
   signal: optionalSignal,
   metadata: v.optional(metadata),
   delegate: v.optional(v.looseObject({})),
+  onSpecChange: v.optional(v.picklist(['reject', 'keep'])),
 } satisfies FieldsOf<FindOrCreateContainerOptions>);

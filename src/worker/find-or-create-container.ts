@@ -1,4 +1,5 @@
 import { InvalidSpecError } from '../errors/caller.ts';
+import { ContainerSpecChangedError } from '../errors/owner.ts';
 import {
   ContainerDisappearedError,
   IllegalTransitionError,
@@ -39,6 +40,9 @@ export interface ContainerCreationComponents {
 export interface ContainerRequest {
   readonly owner: ContainerOwner;
   readonly plan: ContainerPlan;
+  /** The digest of everything that determines the container. */
+  readonly specDigest: string;
+  readonly onSpecChange: 'reject' | 'keep';
   readonly metadata: ContainerMetadata;
   readonly delegate: StepDelegate | undefined;
 }
@@ -76,6 +80,13 @@ export async function findOrCreateContainer(
     if (awaitedHandle !== undefined) await requireNotFinished(awaitedHandle, components, { signal });
     const found = await find(requested, components, { signal });
     const { container } = found;
+    if (isOfAnotherSpec(container, requested)) {
+      if (requested.onSpecChange === 'reject') throw new ContainerSpecChangedError(container.handle, requested.owner);
+      if (found.leased) {
+        await abandon(found, components, { signal });
+        continue;
+      }
+    }
     if (container.state === 'created') {
       await requirePod(container, components, { signal });
       return { container, created: false };
@@ -95,6 +106,30 @@ export async function findOrCreateContainer(
   }
 }
 
+/** A row from before digests were stored matches every specification. */
+function isOfAnotherSpec({ specDigest }: ContainerRecord, requested: ContainerRequest): boolean {
+  return specDigest !== undefined && specDigest !== requested.specDigest;
+}
+
+/**
+ * Marks a container failed that an earlier holder has half created to another specification, which
+ * this call does not have.
+ */
+async function abandon(
+  found: HeldContainer,
+  components: ContainerCreationComponents,
+  { signal }: AbortOptions,
+): Promise<void> {
+  const { containers, pods } = components;
+  const { container, lease } = found;
+  try {
+    await pods.retry(() => containers.markFailed(container.handle, lease.holder, { signal }), { signal });
+  } catch (error) {
+    await release(found, components);
+    if (!isOvertaken(error)) throw error;
+  }
+}
+
 /**
  * Returns the owner's container, leased to a new holder unless another holder has a lease. An abort
  * releases the lease.
@@ -105,12 +140,13 @@ async function find(
   { signal }: AbortOptions,
 ): Promise<HeldContainer> {
   const { containers, pods, clock, workerName, newId, leaseMs } = components;
+  const { owner, specDigest, onSpecChange } = requested;
   const lease: Lease = { holder: newId(), durationMs: leaseMs };
+  const make = (): NewContainer => newContainer(requested, components);
+  const takingOver = onSpecChange === 'reject' ? { specDigest } : {};
   const attempt = async (): Promise<HeldContainer> => {
     const requestedAt = clock.now();
-    const found = await containers.findOrInsert(workerName, requested.owner, lease, () =>
-      newContainer(requested, components),
-    );
+    const found = await containers.findOrInsert(workerName, owner, lease, make, takingOver);
     return { ...found, lease, requestedAt };
   };
   signal?.throwIfAborted();
@@ -174,7 +210,7 @@ async function requirePod(
 }
 
 function newContainer(
-  { owner, plan, metadata }: ContainerRequest,
+  { owner, plan, specDigest, metadata }: ContainerRequest,
   components: ContainerCreationComponents,
 ): NewContainer {
   const { workerName, newId, podName, podStore } = components;
@@ -186,6 +222,7 @@ function newContainer(
     owner,
     podName: name,
     metadata,
+    specDigest,
     settings: {
       dir: plan.dir,
       user: plan.user,

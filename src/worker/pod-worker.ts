@@ -25,6 +25,7 @@ import { checkShape } from '../validation/shape.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { type ContainerCreationComponents, findOrCreateContainer } from './find-or-create-container.ts';
 import { type ContainerFinding, PodContainer } from './pod-container.ts';
+import { specDigest } from './spec-digest.ts';
 import { StoredVolume } from './stored-volume.ts';
 
 export interface PodWorkerComponents {
@@ -83,7 +84,8 @@ export class PodWorker implements Worker {
     checkShape('spec', containerSpec, spec);
     checkShape('options', findOrCreateOptions, options);
     const plan = planContainer(spec);
-    const requested = { owner, plan, metadata: options.metadata ?? {}, delegate: options.delegate };
+    const { metadata = {}, delegate, onSpecChange = 'reject' } = options;
+    const requested = { owner, plan, specDigest: specDigest(plan), onSpecChange, metadata, delegate };
     launcher.check({ ...plan.pod, volumes: placeholderVolumes(plan), metadata: requested.metadata });
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     const components = {

@@ -30,13 +30,14 @@ export function toFound(found: FoundRow): FoundContainer {
 
 /**
  * Selects the live container of an owner. If it is `creating`, and its lease is free, lapsed or
- * already the caller's, the caller's lease holds it from now on.
+ * already the caller's, and its digest is the given one, the caller's lease holds it from now on.
  */
 export function findLive(
   statements: StatementBuilder,
   workerName: string,
   owner: ContainerOwner,
   lease: Lease,
+  specDigest: string | undefined,
 ): Compilable<FoundRow> {
   const digest = ownerDigest(owner);
   return statements
@@ -60,6 +61,9 @@ export function findLive(
         .where('state', '=', creating)
         .where((eb) =>
           eb.or([eb('lease_holder', 'is', null), eb('lease_holder', '=', lease.holder), eb('lease_until', '<', now())]),
+        )
+        .$if(specDigest !== undefined, (taken) =>
+          taken.where((eb) => eb.or([eb('spec_digest', 'is', null), eb('spec_digest', '=', specDigest ?? null)])),
         )
         .returningAll(),
     )
@@ -110,6 +114,7 @@ export function insertUnlessLive(statements: StatementBuilder, made: NewContaine
           pod_name: made.podName,
           metadata: toJson('metadata', made.metadata),
           settings: toJson('settings', made.settings),
+          spec_digest: made.specDigest ?? null,
           lease_holder: lease.holder,
           lease_until: fromNow(lease.durationMs),
         })

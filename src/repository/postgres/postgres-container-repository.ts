@@ -11,6 +11,7 @@ import type { AbortOptions } from '../../runtime/options.ts';
 import type {
   ContainerRepository,
   FindDestroyableOptions,
+  FindOrInsertOptions,
   FoundContainer,
   Lease,
   NewContainer,
@@ -47,14 +48,15 @@ export class PostgresContainerRepository implements ContainerRepository {
     owner: ContainerOwner,
     lease: Lease,
     make: () => NewContainer,
-    options: AbortOptions = {},
+    { specDigest, ...options }: FindOrInsertOptions = {},
   ): Promise<FoundContainer> {
     checkText('workerName', workerName, 253);
     checkOwner(owner);
     checkLease(lease);
     let made: NewContainer | undefined;
     for (let round = 1; round <= findOrInsertRounds; round += 1) {
-      const found = await this.#runner.first(findLive(this.#statements, workerName, owner, lease), options);
+      const search = findLive(this.#statements, workerName, owner, lease, specDigest);
+      const found = await this.#runner.first(search, options);
       if (found !== undefined) return toFound(found);
       made ??= checked(make(), workerName, owner);
       const inserted = await this.#runner.first(insertUnlessLive(this.#statements, made, lease), options);

@@ -66,6 +66,7 @@ interface ContainersTable {
   readonly pod_uid: string | null;
   readonly metadata: Json<ContainerMetadata>;
   readonly settings: Json<Readonly<Record<string, unknown>>>;
+  readonly spec_digest: string | null;
   readonly lease_holder: string | null;
   readonly lease_until: Date | null;
   readonly lease_generation: ColumnType<NumericString, number | NumericString | undefined, number | NumericString>;

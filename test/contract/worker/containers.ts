@@ -116,10 +116,10 @@ export function describeContainers(setup: () => WorkerSetup): void {
       });
 
       it('rejects with CONTAINER_DISAPPEARED if its pod no longer exists, and is never created again under that handle', async () => {
-        const { container, owner } = await makeContainer(worker, image);
+        const { container, owner, spec } = await makeContainer(worker, image);
         await sh(container, 'exit 6', { id: 'ended' });
         await setup().deletePod(container.podName);
-        expect(await rejection(worker.findOrCreateContainer(owner, { image }))).to.include({
+        expect(await rejection(worker.findOrCreateContainer(owner, spec))).to.include({
           code: 'KW_ERR_CONTAINER_DISAPPEARED',
           handle: container.handle,
         });
@@ -131,13 +131,13 @@ export function describeContainers(setup: () => WorkerSetup): void {
       });
 
       it('returns results and properties from the database to a restarted host after its pod ended, and reports the missing output', async () => {
-        const { container, owner } = await makeContainer(worker, image);
+        const { container, owner, spec } = await makeContainer(worker, image);
         await container.setProperty('kept', 'in the database');
         await sh(container, 'echo 0123456789; echo err >&2; exit 6', { id: 'ended' });
         await setup().deletePod(container.podName);
         const restarted = await setup().open();
         try {
-          const error = await rejection(restarted.findOrCreateContainer(owner, { image }));
+          const error = await rejection(restarted.findOrCreateContainer(owner, spec));
           expect(error).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: container.handle });
           const found = (await restarted.lookupContainer(container.handle))!;
           expect(await found.properties()).to.deep.equal({ kept: 'in the database' });
@@ -165,6 +165,27 @@ export function describeContainers(setup: () => WorkerSetup): void {
         } finally {
           await restarted.close();
         }
+      });
+    });
+
+    context('when the same owner requests it with another specification', () => {
+      it('rejects, names the container, and changes nothing', async () => {
+        const { container, owner, spec } = await makeContainer(worker, image, { env: ['TOKEN=first'] });
+        const before = await setup().podNames();
+        const error = await rejection(worker.findOrCreateContainer(owner, { ...spec, env: ['TOKEN=hunter2'] }));
+        expect(error).to.deep.include({ code: 'KW_ERR_SPEC_CHANGED', handle: container.handle, owner });
+        expect(error.message).to.not.match(/hunter2|TOKEN/);
+        expect(await setup().podNames()).to.deep.equal(before);
+        expect((await sh(container, 'echo "$TOKEN"')).stdout).to.equal('first\n');
+        await worker.ownerFinished(owner);
+      });
+
+      it('is the existing container if the caller keeps it', async () => {
+        const { container, owner, spec } = await makeContainer(worker, image, { env: ['TOKEN=first'] });
+        const kept = await worker.findOrCreateContainer(owner, { ...spec, env: [] }, { onSpecChange: 'keep' });
+        expect([kept.container.handle, kept.created]).to.deep.equal([container.handle, false]);
+        expect((await sh(kept.container, 'echo "$TOKEN"')).stdout).to.equal('first\n');
+        await worker.ownerFinished(owner);
       });
     });
 

@@ -68,6 +68,10 @@ export function describeInput(setup: () => WorkerSetup): void {
       ],
       ['privileged', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ privileged: 'no' })))],
       ['signal', () => worker.findOrCreateContainer(newOwner(), untyped(spec({})), untyped({ signal: 'soon' }))],
+      [
+        'onSpecChange',
+        () => worker.findOrCreateContainer(newOwner(), untyped(spec({})), untyped({ onSpecChange: 'replace' })),
+      ],
       ['teamId', () => worker.createVolumeForArtifact(untyped(undefined))],
       ['signal', () => worker.createVolumeForArtifact('team', untyped({ signal: 'soon' }))],
       ['handle', () => worker.lookupContainer(untyped(undefined))],

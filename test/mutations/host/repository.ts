@@ -46,6 +46,13 @@ export const mutants: readonly Mutant[] = [
     killedBy: rows('generation'),
   },
   {
+    name: 'a caller with another specification takes over a container',
+    file: findOrInsert,
+    find: '.$if(specDigest !== undefined,',
+    replace: '.$if(specDigest === undefined,',
+    killedBy: rows('specification'),
+  },
+  {
     name: 'a released lease is not free',
     file: findOrInsert,
     find: "eb('lease_holder', 'is', null), ",

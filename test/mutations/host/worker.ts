@@ -8,6 +8,41 @@ const creations = { specs: ['test/unit/worker/find-or-create-container.spec.ts']
 /** Changes of `src/worker` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
   {
+    name: 'a late holder reports that it created the container',
+    file: 'src/worker/find-or-create-container.ts',
+    find: 'created: createdBy === generation }',
+    replace: 'created: true }',
+    killedBy: creations,
+  },
+  {
+    name: 'a container of another specification is returned',
+    file: 'src/worker/find-or-create-container.ts',
+    find: "if (requested.onSpecChange === 'reject')",
+    replace: "if (requested.onSpecChange === 'reject' && found.leased)",
+    killedBy: creations,
+  },
+  {
+    name: 'a half-created container of another specification is completed',
+    file: 'src/worker/find-or-create-container.ts',
+    find: 'await abandon(found, components, { signal });\n        continue;',
+    replace: 'await abandon(found, components, { signal });',
+    killedBy: creations,
+  },
+  {
+    name: 'the artifact of an input does not count in a specification',
+    file: 'src/worker/spec-digest.ts',
+    find: 'artifact: artifact?.handle }',
+    replace: "artifact: artifact === undefined ? undefined : 'some' }",
+    killedBy: { specs: ['test/unit/worker/spec-digest.spec.ts'] },
+  },
+  {
+    name: 'an empty field counts in a specification',
+    file: 'src/worker/spec-digest.ts',
+    find: 'Object.keys(value).length === 0',
+    replace: 'Object.keys(value).length < 0',
+    killedBy: { specs: ['test/unit/worker/spec-digest.spec.ts'] },
+  },
+  {
     name: "a result that the pod's end caused counts as the command's own",
     file: 'src/worker/pod-process.ts',
     find: '    if (!result.shutdown) return;\n',

@@ -102,6 +102,7 @@ export const samples: {
   ],
   KW_ERR_REPOSITORY_UNAVAILABLE: [new library.RepositoryUnavailableError('connect ECONNREFUSED 127.0.0.1:5432')],
   KW_ERR_SCHEMA_TOO_NEW: [new library.SchemaTooNewError('0004-output-sizes', '0005-next')],
+  KW_ERR_SPEC_CHANGED: [new library.ContainerSpecChangedError('c-1', { kind: 'build-step', key: '4711/test' })],
   KW_ERR_STORE_NOT_CONFIGURED: [new library.StoreNotConfiguredError('s3')],
   KW_ERR_TOO_MANY_REQUESTS: [
     new library.TooManyRequestsError(call, 1000),

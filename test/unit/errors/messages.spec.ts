@@ -86,6 +86,9 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
   KW_ERR_SCHEMA_TOO_NEW: [
     'the database schema is at migration 0005-next, and this version of the library ends at 0004-output-sizes: upgrade the library',
   ],
+  KW_ERR_SPEC_CHANGED: [
+    'container c-1 of owner "build-step/4711/test" has another specification: finish the owner first, use another owner, or pass onSpecChange: "keep"',
+  ],
   KW_ERR_STORE_NOT_CONFIGURED: ['artifact store "s3" is not configured on this worker'],
   KW_ERR_TOO_MANY_REQUESTS: [
     'cannot create pods in namespace ci: too many requests (429); retry after 1000 ms',

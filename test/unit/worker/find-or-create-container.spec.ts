@@ -30,9 +30,10 @@ describe('findOrCreateContainer', () => {
   let delegate: FakeStepDelegate;
   let clock: VirtualClock;
 
-  const found = (state: ContainerState, leased: boolean, podUid?: string) => ({
+  const found = (state: ContainerState, leased: boolean, podUid?: string, specDigest?: string) => ({
     container: {
       handle: 'c-1',
+      specDigest,
       workerName: 'w',
       owner: { kind: 'k', key: '1' },
       state,
@@ -68,12 +69,15 @@ describe('findOrCreateContainer', () => {
   const request = () => ({
     owner: { kind: 'k', key: '1' },
     plan: planContainer({ image: 'busybox:1', inputs: [{ artifact, path: '/in' }] }),
+    specDigest: 'mine',
+    onSpecChange,
     metadata: {},
     delegate,
   });
   const away = () => new RepositoryUnavailableError('away');
   const never = (signal: AbortSignal | undefined): Promise<never> =>
     new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)));
+  let onSpecChange: 'reject' | 'keep' = 'reject';
   let ids = 0;
   const findOrCreate = (options: { signal?: AbortSignal } = {}) => {
     const components = {
@@ -94,6 +98,7 @@ describe('findOrCreateContainer', () => {
 
   beforeEach(() => {
     ids = 0;
+    onSpecChange = 'reject';
     delegate = new FakeStepDelegate();
     takeFrom = sinon.stub().resolves();
     containers = new FakeContainerRepository();
@@ -358,6 +363,60 @@ describe('findOrCreateContainer', () => {
       await clock.advance(2_000);
       expect((await creating).container).to.include({ state: 'created' });
       sinon.assert.notCalled(containers.markFailed);
+    });
+  });
+
+  context('when the container has another specification', () => {
+    for (const state of ['creating', 'created'] as const) {
+      it(`rejects if it is ${state}, and changes nothing`, async () => {
+        containers.findOrInsert.resolves(found(state, false, 'uid-1', 'other'));
+        expect(await rejection(findOrCreate())).to.deep.include({
+          code: 'KW_ERR_SPEC_CHANGED',
+          handle: 'c-1',
+          owner: { kind: 'k', key: '1' },
+        });
+        sinon.assert.calledOnceWithMatch(containers.findOrInsert, 'w', sinon.match.any, sinon.match.any);
+        expect(containers.findOrInsert.args[0]?.[4]).to.deep.equal({ specDigest: 'mine' });
+        for (const change of [containers.markFailed, containers.releaseLease]) sinon.assert.notCalled(change);
+      });
+    }
+
+    it('returns the existing container if the caller keeps it', async () => {
+      onSpecChange = 'keep';
+      containers.findOrInsert.resolves(found('created', false, 'uid-1', 'other'));
+      const { container, created } = await findOrCreate();
+      expect([container.handle, created]).to.deep.equal(['c-1', false]);
+    });
+
+    it('waits for the host that creates it if the caller keeps it', async () => {
+      onSpecChange = 'keep';
+      containers.findOrInsert
+        .onFirstCall()
+        .resolves(found('creating', false, undefined, 'other'))
+        .resolves(found('created', false, 'uid-1', 'other'));
+      containers.lookup.resolves(found('creating', false).container);
+      const creating = findOrCreate();
+      await settle();
+      await clock.advance(200);
+      expect((await creating).created).to.equal(false);
+      sinon.assert.notCalled(containers.markFailed);
+    });
+
+    it('does not complete a half-created one that the caller keeps, and creates its own', async () => {
+      onSpecChange = 'keep';
+      containers.findOrInsert
+        .onFirstCall()
+        .resolves(found('creating', true, 'uid-1', 'other'))
+        .resolves(found('creating', true, undefined, 'mine'));
+      const { created } = await findOrCreate();
+      expect(created).to.equal(true);
+      sinon.assert.callOrder(containers.findOrInsert, containers.markFailed, containers.findOrInsert, launcher.launch);
+      sinon.assert.calledOnceWithMatch(containers.markFailed, 'c-1', 'id-1');
+    });
+
+    it('is completed if its row has no digest', async () => {
+      containers.findOrInsert.resolves(found('creating', true, 'uid-1'));
+      expect((await findOrCreate()).created).to.equal(true);
     });
   });
 
