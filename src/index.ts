@@ -23,7 +23,7 @@ export {
   UnsupportedSubprotocolError,
 } from './errors/connection.ts';
 export { type AnyKubernetesWorkerError, type ErrorCode, isKubernetesWorkerError } from './errors/error-code.ts';
-export { ContainerSpecChangedError, type OwnerFacts } from './errors/owner.ts';
+export { ContainerSpecChangedError, type OwnerFacts, OwnerFinishedError } from './errors/owner.ts';
 export {
   ImagePullFailedError,
   type MemoryFacts,
@@ -101,6 +101,7 @@ export type {
   FindOrInsertOptions,
   FoundContainer,
   Lease,
+  MarkOwnerFinishedOptions,
   NewContainer,
   NewContainerVolume,
   RecordProcessResultOptions,
@@ -172,6 +173,7 @@ export type {
   ArtifactVolume,
   ContainerWithMounts,
   FindOrCreateContainerOptions,
+  OwnerFinishedOptions,
   ReapResult,
   StepDelegate,
   Worker,

@@ -20,7 +20,7 @@ import type {
   ProtocolViolationError,
   UnsupportedSubprotocolError,
 } from './connection.ts';
-import type { ContainerSpecChangedError } from './owner.ts';
+import type { ContainerSpecChangedError, OwnerFinishedError } from './owner.ts';
 import type {
   ImagePullFailedError,
   OutOfMemoryError,
@@ -106,6 +106,7 @@ export type AnyKubernetesWorkerError =
   | OutOfMemoryError
   | OutcomeUnknownError
   | OutputFreedError
+  | OwnerFinishedError
   | PathConflictError
   | PodDeletedError
   | PodEvictedError

@@ -38,6 +38,27 @@ export class ContainerSpecChangedError extends KubernetesWorkerError {
   }
 }
 
+/**
+ * Thrown if the owner has finished for good (`Worker.ownerFinished` with `final`). No container was
+ * created for it.
+ *
+ * @public
+ */
+export class OwnerFinishedError extends KubernetesWorkerError {
+  /** The stable code of this class. */
+  override readonly code = 'KW_ERR_OWNER_FINISHED';
+  /** The owner that has finished. */
+  readonly owner: OwnerFacts;
+  /** The name of the worker. */
+  readonly workerName: string;
+
+  constructor(owner: OwnerFacts, workerName: string, options?: ErrorOptions) {
+    super(`owner ${nameOf(owner)} of worker ${workerName} has finished for good: use another owner`, false, options);
+    this.owner = owner;
+    this.workerName = workerName;
+  }
+}
+
 function nameOf({ kind, key }: OwnerFacts): string {
   return JSON.stringify(`${kind}/${key}`);
 }

@@ -51,6 +51,29 @@ export interface FindOrCreateContainerOptions extends AbortOptions {
 }
 
 /**
+ * Options of `Worker.ownerFinished`.
+ *
+ * @public
+ */
+export interface OwnerFinishedOptions extends AbortOptions {
+  /**
+   * Finishes only the container of this handle. A host that knows an older container of the owner
+   * then does no harm to a newer one.
+   *
+   * @defaultValue the owner's container, whichever it is
+   */
+  readonly handle?: string | undefined;
+  /**
+   * Whether the owner has finished for good: a late host's `findOrCreateContainer` for it rejects
+   * with `OwnerFinishedError`, for the worker's `finishedOwnerTtlMs`. Together with `handle`, it has
+   * no effect while another container of the owner exists or is being created.
+   *
+   * @defaultValue false: the owner may be used again
+   */
+  readonly final?: boolean | undefined;
+}
+
+/**
  * Receives progress notifications while a container is created, to show them to users.
  *
  * @public
@@ -138,6 +161,7 @@ export interface Worker extends AsyncDisposable {
    * @throws InvalidSpecError if the specification is invalid; nothing was created
    * @throws ContainerSpecChangedError if the owner's live container was requested with another
    * specification, unless `onSpecChange` is `'keep'`; nothing was created or changed
+   * @throws OwnerFinishedError if the owner has finished for good (`ownerFinished` with `final`)
    * @throws ImagePullFailedError, PodUnschedulableError, PodStartTimeoutError, PodFailedError,
    * PodEvictedError, PodDeletedError, AgentUnavailableError or AgentIncompatibleError if the pod
    * cannot be used. The container has failed; the next call creates a new one.
@@ -201,12 +225,20 @@ export interface Worker extends AsyncDisposable {
    * Marks the owner's container for deletion: the reaper then deletes it together with its volumes.
    * A consumer of an output needs its own copy by then. Idempotent.
    *
+   * The owner may be used again, unless the call is `final`: the next `findOrCreateContainer`
+   * creates another container. A call that is creating the container meanwhile rejects with
+   * `ContainerDisappearedError` or `OwnerFinishedError`, and its pod is deleted. When a `final` call
+   * has resolved, no call returns a container of the owner, whatever was under way.
+   *
    * @example
    * ```ts
-   * await worker.ownerFinished({ kind: 'build-step', key: '4711/test' });
+   * const owner = { kind: 'build-step', key: '4711/test' };
+   * const { container } = await worker.findOrCreateContainer(owner, { image: 'node:24' });
+   * // The step has ended, and no host runs it again.
+   * await worker.ownerFinished(owner, { handle: container.handle, final: true });
    * ```
    */
-  ownerFinished(owner: ContainerOwner, options?: AbortOptions): Promise<void>;
+  ownerFinished(owner: ContainerOwner, options?: OwnerFinishedOptions): Promise<void>;
   /**
    * Marks the artifact volume of this handle for deletion by the reaper. Idempotent.
    *

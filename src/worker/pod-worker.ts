@@ -15,12 +15,18 @@ import type {
   ArtifactVolume,
   ContainerWithMounts,
   FindOrCreateContainerOptions,
+  OwnerFinishedOptions,
   ReapResult,
   Worker,
 } from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
-import { containerOwner, containerSpec, findOrCreateOptions } from '../validation/container-shapes.ts';
+import {
+  containerOwner,
+  containerSpec,
+  findOrCreateOptions,
+  ownerFinishedOptions,
+} from '../validation/container-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { type ContainerCreationComponents, findOrCreateContainer } from './find-or-create-container.ts';
@@ -164,9 +170,9 @@ export class PodWorker implements Worker {
     return (await this.#store(record).exists(record.location, options)) ? this.#volume(record) : undefined;
   }
 
-  async ownerFinished(owner: ContainerOwner, options: AbortOptions = {}): Promise<void> {
+  async ownerFinished(owner: ContainerOwner, options: OwnerFinishedOptions = {}): Promise<void> {
     checkOwnerShape(owner);
-    checkShape('options', abortOptions, options);
+    checkShape('options', ownerFinishedOptions, options);
     await this.#open().repository.containers.markOwnerFinished(this.name, owner, options);
   }
 

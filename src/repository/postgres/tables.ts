@@ -23,6 +23,7 @@ export interface Tables {
   readonly workers: WorkersTable;
   readonly containers: ContainersTable;
   readonly container_properties: ContainerPropertiesTable;
+  readonly finished_owners: FinishedOwnersTable;
   readonly processes: ProcessesTable;
   readonly hijacks: HijacksTable;
   readonly volumes: VolumesTable;
@@ -73,6 +74,12 @@ interface ContainersTable {
   readonly last_hijack_at: Date | null;
   readonly created_at: Generated<Date>;
   readonly updated_at: Generated<Date>;
+}
+
+interface FinishedOwnersTable {
+  readonly worker_name: string;
+  readonly owner_digest: string;
+  readonly finished_at: Generated<Date>;
 }
 
 interface ContainerPropertiesTable {

@@ -306,6 +306,29 @@ export function describeContainers(setup: () => WorkerSetup): void {
       });
     });
 
+    context('when its owner has finished', () => {
+      it('is not created again for a late host if the owner has finished for good', async () => {
+        const { container, owner, spec } = await makeContainer(worker, image);
+        await worker.ownerFinished(owner, { final: true });
+        const late = await setup().open();
+        const error = await rejection(late.findOrCreateContainer(owner, spec));
+        await late.close();
+        expect(error).to.deep.include({ code: 'KW_ERR_OWNER_FINISHED', owner, workerName: worker.name });
+        expect(await worker.lookupContainer(container.handle)).to.equal(undefined);
+      });
+
+      it('stays if a late host finishes an older container of the owner', async () => {
+        const { container: older, owner, spec } = await makeContainer(worker, image);
+        await worker.ownerFinished(owner);
+        const { container: newer } = await worker.findOrCreateContainer(owner, spec);
+        await worker.ownerFinished(owner, { handle: older.handle, final: true });
+        const found = await worker.findOrCreateContainer(owner, spec);
+        expect([newer.handle, found.created]).to.deep.equal([found.container.handle, false]);
+        await worker.ownerFinished(owner, { handle: newer.handle });
+        expect(await worker.lookupContainer(newer.handle)).to.equal(undefined);
+      });
+    });
+
     it('has files of its own', async () => {
       const [one, two] = [
         await makeContainer(worker, image, { outputs: { o: 'o' } }),

@@ -79,6 +79,7 @@ export const samples: {
     new library.OutOfMemoryError(pod, { containerName: 'main', limitBytes: 67_108_864 }),
     new library.OutOfMemoryError(pod, { containerName: 'db', limitBytes: undefined }),
   ],
+  KW_ERR_OWNER_FINISHED: [new library.OwnerFinishedError({ kind: 'build-step', key: '4711/test' }, 'ci')],
   KW_ERR_PATH_CONFLICT: [new library.PathConflictError({ ...upload, path: 'result' }, 'it is a file, not a folder')],
   KW_ERR_POD_DELETED: [new library.PodDeletedError({ ...pod, mayStillRun: true })],
   KW_ERR_POD_EVICTED: [

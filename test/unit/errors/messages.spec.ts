@@ -61,6 +61,7 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
     'pod ci/kw-1 ran out of memory in container main (limit 67108864 bytes)',
     'pod ci/kw-1 ran out of memory in container db (no limit of its own)',
   ],
+  KW_ERR_OWNER_FINISHED: ['owner "build-step/4711/test" of worker ci has finished for good: use another owner'],
   KW_ERR_PATH_CONFLICT: [
     'upload to volume v-1 in pod kw-1 after 4096 bytes: conflict at "result": it is a file, not a folder',
   ],

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 
 import { FakeContainerRepository, FakeStepDelegate } from '../../../fakes/index.ts';
+import { OwnerFinishedError } from '../../../src/errors/owner.ts';
 import { PodDeletedError } from '../../../src/errors/pod.ts';
 import {
   ContainerDisappearedError,
@@ -146,6 +147,13 @@ describe('findOrCreateContainer', () => {
       containers.findOrInsert.resolves(found('creating', true));
       pods.whenAgentAnswers.rejects(failure);
       expect(await rejection(findOrCreate())).to.equal(failure);
+      sinon.assert.calledOnceWithMatch(containers.markFailed, 'c-1', 'id-1');
+    });
+
+    it('marks the container failed if its owner finishes for good meanwhile', async () => {
+      containers.findOrInsert.resolves(found('creating', true));
+      containers.markCreated.rejects(new OwnerFinishedError({ kind: 'k', key: '1' }, 'w'));
+      expect(await rejection(findOrCreate())).to.include({ code: 'KW_ERR_OWNER_FINISHED' });
       sinon.assert.calledOnceWithMatch(containers.markFailed, 'c-1', 'id-1');
     });
 
