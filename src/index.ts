@@ -42,6 +42,8 @@ export {
   type FreedOutput,
   OutcomeUnknownError,
   OutputFreedError,
+  type OutputOffsetFacts,
+  ProcessDetachedError,
   ProcessError,
   type ProcessFacts,
   ProcessNotFoundError,
@@ -153,6 +155,7 @@ export type {
   SidecarEnd,
   TtySpec,
   UndeliveredOutput,
+  WaitOptions,
   WindowSize,
 } from './runtime/process.ts';
 export type { TransferOptions } from './runtime/transfer-options.ts';

@@ -35,6 +35,7 @@ import type {
   ExecutableNotFoundError,
   OutcomeUnknownError,
   OutputFreedError,
+  ProcessDetachedError,
   ProcessNotFoundError,
   UserNotFoundError,
   WorkingDirectoryError,
@@ -113,6 +114,7 @@ export type AnyKubernetesWorkerError =
   | PodFailedError
   | PodStartTimeoutError
   | PodUnschedulableError
+  | ProcessDetachedError
   | ProcessNotFoundError
   | ProtocolViolationError
   | QuotaExceededError

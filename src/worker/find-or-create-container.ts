@@ -84,6 +84,7 @@ export async function findOrCreateContainer(
       if (requested.onSpecChange === 'reject') throw new ContainerSpecChangedError(container.handle, requested.owner);
       if (found.leased) {
         await abandon(found, components, { signal });
+        awaitedHandle = undefined;
         continue;
       }
     }
@@ -120,10 +121,11 @@ async function abandon(
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<void> {
-  const { containers, pods } = components;
-  const { container, lease } = found;
+  const { containers, pods, logger } = components;
+  const { handle, podName } = found.container;
+  logger.info('abandoning a half-created container of another specification', { handle, podName });
   try {
-    await pods.retry(() => containers.markFailed(container.handle, lease.holder, { signal }), { signal });
+    await pods.retry(() => containers.markFailed(handle, found.lease.holder, { signal }), { signal });
   } catch (error) {
     await release(found, components);
     if (!isOvertaken(error)) throw error;

@@ -96,6 +96,7 @@ export function describeInput(setup: () => WorkerSetup): void {
       ['signal', () => container.setProperty('name', 'value', untyped({ signal: 'soon' }))],
       ['signal', () => container.properties(untyped({ signal: 'soon' }))],
       ['signal', () => process.wait(untyped({ signal: 'soon' }))],
+      ['detachSignal', () => process.wait(untyped({ detachSignal: 'soon' }))],
       ['windowSize', () => process.resize(untyped(undefined))],
       ['signal', () => process.resize({ columns: 80, rows: 24 }, untyped({ signal: 'soon' }))],
       ['signal', () => process.signal(untyped('TERM'))],

@@ -203,6 +203,38 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       });
     });
 
+    context('when its wait() is detached', () => {
+      it('continues, and another instance continues its output at the position of the error', async () => {
+        const shutdown = new AbortController();
+        const id = randomUUID();
+        const [first, second] = [new Collector(), new Collector()];
+        const script = `echo early; until test -e ${id}; do sleep 0.05; done; echo late; exit 4`;
+        const spec = { id, path: 'sh', args: ['-c', script] };
+        const process = await container.run(spec, { stdout: first });
+        const waiting = rejection(process.wait({ detachSignal: shutdown.signal }));
+        await first.shows('early\n');
+        shutdown.abort(new Error('the host shuts down'));
+        const error = await waiting;
+        expect(error).to.deep.include({
+          code: 'KW_ERR_PROCESS_DETACHED',
+          processId: id,
+          position: { stdoutBytes: 6, stderrBytes: 0 },
+          cause: shutdown.signal.reason,
+        });
+        expect(getEventListeners(shutdown.signal, 'abort')).to.have.length(0);
+        await sh(container, `touch ${id}`);
+        const other = await setup().open();
+        try {
+          const found = await other.lookupContainer(container.handle);
+          const again = await found!.run(spec, { stdout: second }, { from: process.position() });
+          expect((await again.wait({ detachSignal: new AbortController().signal })).exitStatus).to.equal(4);
+        } finally {
+          await other.close();
+        }
+        expect([first.text, second.text]).to.deep.equal(['early\n', 'late\n']);
+      });
+    });
+
     context('when its wait() is aborted', () => {
       it('stops with its group, delivers the output up to then, and rejects with the reason', async () => {
         const abort = new AbortController();

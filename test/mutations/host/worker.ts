@@ -8,6 +8,13 @@ const creations = { specs: ['test/unit/worker/find-or-create-container.spec.ts']
 /** Changes of `src/worker` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
   {
+    name: 'a detached wait stops the command',
+    file: 'src/worker/pod-process.ts',
+    find: 'if (detachSignal?.aborted === true) return await this.#leave(detachSignal.reason);',
+    replace: 'if (detachSignal?.aborted === true) await this.#stop();',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'detached' },
+  },
+  {
     name: 'a late holder reports that it created the container',
     file: 'src/worker/find-or-create-container.ts',
     find: 'created: createdBy === generation }',
@@ -24,8 +31,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a half-created container of another specification is completed',
     file: 'src/worker/find-or-create-container.ts',
-    find: 'await abandon(found, components, { signal });\n        continue;',
-    replace: 'await abandon(found, components, { signal });',
+    find: '        awaitedHandle = undefined;\n        continue;\n',
+    replace: '',
     killedBy: creations,
   },
   {

@@ -94,6 +94,7 @@ export const samples: {
   KW_ERR_POD_UNSCHEDULABLE: [
     new library.PodUnschedulableError({ ...pod, detail: '0/1 nodes are available: 1 Insufficient cpu.' }, 300_000),
   ],
+  KW_ERR_PROCESS_DETACHED: [new library.ProcessDetachedError(processFacts, { stdoutBytes: 52_311, stderrBytes: 0 })],
   KW_ERR_PROCESS_NOT_FOUND: [new library.ProcessNotFoundError(processFacts)],
   KW_ERR_PROTOCOL_VIOLATION: [new library.ProtocolViolationError('unknown stream 7')],
   KW_ERR_QUOTA_EXCEEDED: [new library.QuotaExceededError(call, `${refused}exceeded quota: few`)],

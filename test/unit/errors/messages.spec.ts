@@ -74,6 +74,9 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
   KW_ERR_POD_UNSCHEDULABLE: [
     'pod ci/kw-1 was not scheduled to a node within 300000 ms (schedulingTimeoutMs): 0/1 nodes are available: 1 Insufficient cpu.',
   ],
+  KW_ERR_PROCESS_DETACHED: [
+    'process task in container c-1: detached after 52311 bytes of stdout and 0 of stderr; the command continues: attach again',
+  ],
   KW_ERR_PROCESS_NOT_FOUND: ['process task in container c-1: it was never started'],
   KW_ERR_PROTOCOL_VIOLATION: ['protocol violation: unknown stream 7'],
   KW_ERR_QUOTA_EXCEEDED: [
