@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import pg from 'pg';
 
+import type { DatabasePool } from '../../../src/repository/postgres/database.ts';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
 import { insert, ownerOf, rejection } from '../../contract/repository/repository-under-test.ts';
@@ -49,6 +50,23 @@ describe('An owner that finishes for good during a statement of the host that cr
       owner: ownerOf('late'),
     });
     expect(await rejection(insert(repository, 'late'))).to.include({ code: 'KW_ERR_OWNER_FINISHED' });
+  });
+
+  it('has no container afterwards if it finishes between the search and the insert', async () => {
+    const finishing: DatabasePool = {
+      connect: async () => {
+        const connected = await admin.connect();
+        const query = async (text: string, values: unknown[]) => {
+          if (/insert into \S*"containers"/.test(text)) await finish('between');
+          return await connected.query<object>(text, values);
+        };
+        return { query, release: (destroy) => connected.release(destroy) };
+      },
+    };
+    const late = await openRepository(finishing, { schema, logger: silentLogger });
+    expect(await rejection(insert(late, 'between'))).to.include({ code: 'KW_ERR_OWNER_FINISHED' });
+    expect(await stateOf('between')).to.equal(undefined);
+    await late.close();
   });
 
   it('has no container afterwards if markCreated began first and commits last', async () => {

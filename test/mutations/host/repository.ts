@@ -61,6 +61,13 @@ export const mutants: readonly Mutant[] = [
     killedBy: rows('for good'),
   },
   {
+    name: 'a container is inserted although its owner finishes for good after the search',
+    file: findOrInsert,
+    find: '.where((eb) => eb.not(hasFinished(made.workerName, made.owner)))',
+    replace: '',
+    killedBy: { specs: ['test/integration/repository/finished-owners.spec.ts'], grep: 'between' },
+  },
+  {
     name: 'a container is taken over although its owner has finished for good',
     file: findOrInsert,
     find: '        .where((eb) => eb.not(hasFinished(workerName, owner)))\n        .$if',
