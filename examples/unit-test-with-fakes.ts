@@ -37,7 +37,7 @@ const spec = { image: 'busybox' };
     new FakeContainer({ handle: 'c-1' }),
     new FakeProcess({ id: 'task' }),
   ];
-  worker.findOrCreateContainer.resolves({ container, mounts: [] });
+  worker.findOrCreateContainer.resolves({ container, mounts: [], created: true });
   container.run.resolves(process);
   process.wait.resolves({ exitStatus: 0 });
 
@@ -53,7 +53,7 @@ const spec = { image: 'busybox' };
     new FakeContainer({ handle: 'c-1' }),
     new FakeProcess({ id: 'task' }),
   ];
-  worker.findOrCreateContainer.resolves({ container, mounts: [] });
+  worker.findOrCreateContainer.resolves({ container, mounts: [], created: true });
   container.run.resolves(process);
   process.wait.resolves({ exitStatus: 1 });
   process.wait.onFirstCall().rejects(new PodEvictedError({ namespace: 'ci', podName: 'task-1' }));

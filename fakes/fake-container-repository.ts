@@ -36,7 +36,7 @@ export class FakeContainerRepository implements ContainerRepository {
   );
   readonly markCreated: StubOf<ContainerRepository['markCreated']> = stubOf<ContainerRepository['markCreated']>(
     'FakeContainerRepository.markCreated',
-    async () => {},
+    async () => 0,
   );
   readonly markFailed: StubOf<ContainerRepository['markFailed']> = stubOf<ContainerRepository['markFailed']>(
     'FakeContainerRepository.markFailed',
@@ -45,6 +45,9 @@ export class FakeContainerRepository implements ContainerRepository {
   readonly markOwnerFinished: StubOf<ContainerRepository['markOwnerFinished']> = stubOf<
     ContainerRepository['markOwnerFinished']
   >('FakeContainerRepository.markOwnerFinished', async () => 0);
+  readonly pruneFinishedOwners: StubOf<ContainerRepository['pruneFinishedOwners']> = stubOf<
+    ContainerRepository['pruneFinishedOwners']
+  >('FakeContainerRepository.pruneFinishedOwners', async () => 0);
   readonly findDestroyable: StubOf<ContainerRepository['findDestroyable']> = stubOf<
     ContainerRepository['findDestroyable']
   >('FakeContainerRepository.findDestroyable', async () => []);

@@ -9,6 +9,7 @@ import { type StubOf, stubOf, UnstubbedCallError } from './support.ts';
  */
 export class FakeProcess implements Process {
   id: Process['id'];
+  startedByCall: Process['startedByCall'];
   readonly wait: StubOf<Process['wait']> = stubOf<Process['wait']>('FakeProcess.wait', async () => {
     throw new UnstubbedCallError('FakeProcess', 'wait');
   });
@@ -21,7 +22,8 @@ export class FakeProcess implements Process {
     Process[typeof Symbol.asyncDispose]
   >('FakeProcess.[Symbol.asyncDispose]', async () => {});
 
-  constructor({ id = '' }: Partial<Pick<Process, 'id'>> = {}) {
+  constructor({ id = '', startedByCall = false }: Partial<Pick<Process, 'id' | 'startedByCall'>> = {}) {
     this.id = id;
+    this.startedByCall = startedByCall;
   }
 }

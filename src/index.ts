@@ -23,6 +23,7 @@ export {
   UnsupportedSubprotocolError,
 } from './errors/connection.ts';
 export { type AnyKubernetesWorkerError, type ErrorCode, isKubernetesWorkerError } from './errors/error-code.ts';
+export { ContainerSpecChangedError, type OwnerFacts, OwnerFinishedError } from './errors/owner.ts';
 export {
   ImagePullFailedError,
   type MemoryFacts,
@@ -41,6 +42,8 @@ export {
   type FreedOutput,
   OutcomeUnknownError,
   OutputFreedError,
+  type OutputOffsetFacts,
+  ProcessDetachedError,
   ProcessError,
   type ProcessFacts,
   ProcessNotFoundError,
@@ -99,8 +102,10 @@ export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-wor
 export type {
   ContainerRepository,
   FindDestroyableOptions,
+  FindOrInsertOptions,
   FoundContainer,
   Lease,
+  MarkOwnerFinishedOptions,
   NewContainer,
   NewContainerVolume,
   RecordProcessResultOptions,
@@ -153,6 +158,7 @@ export type {
   SidecarEnd,
   TtySpec,
   UndeliveredOutput,
+  WaitOptions,
   WindowSize,
 } from './runtime/process.ts';
 export type {
@@ -183,6 +189,7 @@ export type {
   ArtifactVolume,
   ContainerWithMounts,
   FindOrCreateContainerOptions,
+  OwnerFinishedOptions,
   ReapResult,
   StepDelegate,
   Worker,

@@ -133,6 +133,13 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    * @defaultValue 300,000
    */
   readonly hijackGraceMs?: number | undefined;
+  /**
+   * How long `Worker.ownerFinished` with `final` keeps the owner from being used again. Longer than
+   * a host may be late. The reaper then deletes the record.
+   *
+   * @defaultValue 86,400,000 (24 hours)
+   */
+  readonly finishedOwnerTtlMs?: number | undefined;
   /** Receives log messages. @defaultValue nothing is logged */
   readonly logger?: Logger | undefined;
   /** Measures time. @defaultValue the system's clock */
@@ -151,6 +158,7 @@ const defaults = {
   artifactTimeToLiveMs: 12 * 60 * 60 * 1000,
   leaseMs: 60_000,
   hijackGraceMs: 300_000,
+  finishedOwnerTtlMs: 24 * 60 * 60 * 1000,
 };
 
 /**
@@ -216,6 +224,7 @@ function compose(
     artifactTimeToLiveMs,
     leaseMs,
     hijackGraceMs,
+    finishedOwnerTtlMs,
   } = {
     ...defaults,
     ...defined(options),
@@ -264,6 +273,7 @@ function compose(
     stores,
     logger,
     hijackGraceMs,
+    finishedOwnerTtlMs,
   });
   const close = async (): Promise<void> => {
     watch.close();
@@ -319,6 +329,7 @@ function checkOptions(options: KubernetesWorkerOptions): void {
     'artifactTimeToLiveMs',
     'leaseMs',
     'hijackGraceMs',
+    'finishedOwnerTtlMs',
   ] as const) {
     const value = options[field];
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))

@@ -18,6 +18,8 @@ export interface ReaperComponents {
    * leaves a mark.
    */
   readonly hijackGraceMs: number;
+  /** How long the record of an owner that has finished for good is kept, in milliseconds. */
+  readonly finishedOwnerTtlMs: number;
 }
 
 /** Deletes pods and waits until they no longer exist. */
@@ -54,7 +56,8 @@ export class Reaper {
    * @throws ReconcileError - after the pass, with all failures
    */
   async reap(options: AbortOptions = {}): Promise<ReapResult> {
-    const { containers, volumes, workerName, hijackGraceMs } = this.#components;
+    const { containers, volumes, workerName, hijackGraceMs, finishedOwnerTtlMs } = this.#components;
+    await containers.pruneFinishedOwners(workerName, finishedOwnerTtlMs, options);
     const failures: unknown[] = [];
     let deletedPods = 0;
     let deletedVolumes = 0;

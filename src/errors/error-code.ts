@@ -20,6 +20,7 @@ import type {
   ProtocolViolationError,
   UnsupportedSubprotocolError,
 } from './connection.ts';
+import type { ContainerSpecChangedError, OwnerFinishedError } from './owner.ts';
 import type {
   ImagePullFailedError,
   OutOfMemoryError,
@@ -34,6 +35,7 @@ import type {
   ExecutableNotFoundError,
   OutcomeUnknownError,
   OutputFreedError,
+  ProcessDetachedError,
   ProcessNotFoundError,
   UserNotFoundError,
   WorkingDirectoryError,
@@ -83,6 +85,7 @@ export type AnyKubernetesWorkerError =
   | ClosedError
   | ConflictError
   | ContainerDisappearedError
+  | ContainerSpecChangedError
   | CorruptArchiveError
   | CredentialsUnavailableError
   | DigestMismatchError
@@ -104,12 +107,14 @@ export type AnyKubernetesWorkerError =
   | OutOfMemoryError
   | OutcomeUnknownError
   | OutputFreedError
+  | OwnerFinishedError
   | PathConflictError
   | PodDeletedError
   | PodEvictedError
   | PodFailedError
   | PodStartTimeoutError
   | PodUnschedulableError
+  | ProcessDetachedError
   | ProcessNotFoundError
   | ProtocolViolationError
   | QuotaExceededError

@@ -13,6 +13,18 @@ export interface ProcessFacts {
 }
 
 /**
+ * Offsets in the output of a process.
+ *
+ * @public
+ */
+export interface OutputOffsetFacts {
+  /** The offset in stdout, in bytes. */
+  readonly stdoutBytes: number;
+  /** The offset in stderr, in bytes. */
+  readonly stderrBytes: number;
+}
+
+/**
  * The base class of the errors about a process.
  *
  * @public
@@ -27,6 +39,32 @@ export abstract class ProcessError extends KubernetesWorkerError {
     super(`process ${facts.processId} in container ${facts.handle}: ${what}`, retryable, options);
     this.handle = facts.handle;
     this.processId = facts.processId;
+  }
+}
+
+/**
+ * Thrown by `Process.wait` if its `detachSignal` was aborted. The command continues, and any host
+ * attaches to it again.
+ *
+ * @public
+ */
+export class ProcessDetachedError extends ProcessError {
+  /** The stable code of this class. */
+  override readonly code = 'KW_ERR_PROCESS_DETACHED';
+  /**
+   * The offsets up to which output was delivered. `AttachOptions.from` accepts them.
+   */
+  readonly position: OutputOffsetFacts;
+
+  constructor(facts: ProcessFacts, position: OutputOffsetFacts, options?: ErrorOptions) {
+    const { stdoutBytes, stderrBytes } = position;
+    super(
+      `detached after ${stdoutBytes} bytes of stdout and ${stderrBytes} of stderr; the command continues: attach again`,
+      facts,
+      false,
+      options,
+    );
+    this.position = position;
   }
 }
 

@@ -20,6 +20,8 @@ export interface NewContainer {
   readonly metadata: ContainerMetadata;
   /** What processes need of the specification. Opaque to the repository. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** The SHA-256, in hex, of the specification. @defaultValue the row has none */
+  readonly specDigest?: string | undefined;
   /** The volumes to insert with the container. */
   readonly volumes: readonly NewContainerVolume[];
 }
@@ -77,6 +79,37 @@ export interface FoundContainer {
 }
 
 /**
+ * Options of `ContainerRepository.findOrInsert`.
+ *
+ * @public
+ */
+export interface FindOrInsertOptions extends AbortOptions {
+  /**
+   * The lease takes over only a container with this digest, or with none. A container with another
+   * digest is returned unchanged, and not leased.
+   *
+   * @defaultValue the lease takes over a container with any digest
+   */
+  readonly specDigest?: string | undefined;
+}
+
+/**
+ * Options of `ContainerRepository.markOwnerFinished`.
+ *
+ * @public
+ */
+export interface MarkOwnerFinishedOptions extends AbortOptions {
+  /** Moves only the container of this handle. @defaultValue the live container, whichever it is */
+  readonly handle?: string | undefined;
+  /**
+   * Records that the owner has finished for good, unless a container of another handle is live.
+   *
+   * @defaultValue false
+   */
+  readonly final?: boolean | undefined;
+}
+
+/**
  * Options of `ContainerRepository.findDestroyable`.
  *
  * @public
@@ -118,13 +151,16 @@ export interface ContainerRepository {
    *
    * If the container is `creating` and its lease was released or has lapsed, the caller's lease
    * takes it over. A holder that calls again keeps it. `make` is called at most once.
+   *
+   * If the owner has finished for good, only a `created` container is returned. Without one, throws
+   * `OwnerFinishedError` and changes nothing.
    */
   findOrInsert(
     workerName: string,
     owner: ContainerOwner,
     lease: Lease,
     make: () => NewContainer,
-    options?: AbortOptions,
+    options?: FindOrInsertOptions,
   ): Promise<FoundContainer>;
   /**
    * Extends the caller's lease. Returns `false` if another holder has the lease, or if the
@@ -148,9 +184,11 @@ export interface ContainerRepository {
   recordPod(handle: string, holder: string, podUid: string, options?: AbortOptions): Promise<void>;
   /**
    * Moves the container and its volumes from `creating` to `created`, which ends the lease.
-   * Reserved for the lease's holder. Idempotent.
+   * Reserved for the lease's holder. Idempotent. Returns the generation of the holder that completed
+   * the container: another than the caller's if a later holder did. Throws `OwnerFinishedError` if
+   * the owner has finished for good and the container is `creating`.
    */
-  markCreated(handle: string, holder: string, options?: AbortOptions): Promise<void>;
+  markCreated(handle: string, holder: string, options?: AbortOptions): Promise<number>;
   /**
    * Moves the container and its volumes from `creating` to `failed`, which ends the lease. Reserved
    * for the lease's holder. Idempotent.
@@ -158,9 +196,16 @@ export interface ContainerRepository {
   markFailed(handle: string, holder: string, options?: AbortOptions): Promise<void>;
   /**
    * Moves the live container of this owner, and its volumes, to `destroying`. Returns the number of
-   * containers moved.
+   * containers moved. With `final` it first records that the owner has finished for good. When that
+   * call resolves, no container of the owner is `created` or becomes so, in any order of concurrent
+   * calls, until `pruneFinishedOwners` deletes the record.
    */
-  markOwnerFinished(workerName: string, owner: ContainerOwner, options?: AbortOptions): Promise<number>;
+  markOwnerFinished(workerName: string, owner: ContainerOwner, options?: MarkOwnerFinishedOptions): Promise<number>;
+  /**
+   * Deletes the records of this worker's owners that finished for good longer ago than
+   * `olderThanMs`, by the database's clock. Returns their number.
+   */
+  pruneFinishedOwners(workerName: string, olderThanMs: number, options?: AbortOptions): Promise<number>;
   /**
    * Returns the containers that the reaper has to delete: those that are `destroying`. Containers
    * that are `failed`, or `creating` with a lapsed lease, become `destroying` first. Skips hijacked

@@ -46,6 +46,11 @@ export interface ContainerRecord {
    * repository.
    */
   readonly settings: Readonly<Record<string, unknown>>;
+  /**
+   * The SHA-256, in hex, of the specification that the container was requested with. `undefined` in
+   * rows from before it was stored.
+   */
+  readonly specDigest?: string | undefined;
   /** When a hijack of the container was last recorded or ended. */
   readonly lastHijackAt: Date | undefined;
   /** When the row was inserted, by the database's clock. */

@@ -11,7 +11,8 @@ export interface ProcessSpec {
   /**
    * The ID of the process in its container: 1 to 100 characters of `[A-Za-z0-9._-]`, the first one
    * not a dot. If a process of this ID was started before, `Container.run` attaches to it instead
-   * of starting the command.
+   * of starting the command, also if the rest of the specification differs: commands are not
+   * compared.
    *
    * @defaultValue a random UUID
    */
@@ -225,6 +226,27 @@ export interface UndeliveredOutput {
 }
 
 /**
+ * Options of `Process.wait`.
+ *
+ * @public
+ */
+export interface WaitOptions extends AbortOptions {
+  /**
+   * Detaches when it aborts: the delivery of output ends, the command continues, and `wait` rejects
+   * with a `ProcessDetachedError`, which has the position reached. A host aborts it at its shutdown,
+   * so that another host continues.
+   *
+   * It does not wait for the end of the process, and takes at most a few seconds. A process that has
+   * ended by then still returns its result. It has no effect on a stop that `signal` has begun; and
+   * once it has begun to detach, `signal` has no effect. Other calls of `wait` on the same object
+   * reject with `ClosedError`.
+   *
+   * @defaultValue only the end of the process ends the wait
+   */
+  readonly detachSignal?: AbortSignal | undefined;
+}
+
+/**
  * A command that was started in a container. It continues whatever happens to this object, to its
  * connection or to the host.
  *
@@ -234,11 +256,21 @@ export interface Process extends AsyncDisposable {
   /** The ID of the process in its container. `Container.attach` accepts it. */
   readonly id: string;
   /**
+   * Whether the call that returned this object started the command.
+   *
+   * `true` for at most one call per ID. `false` from `Container.attach`, and from a `Container.run`
+   * that found the ID started. A `run` that lost its connection during the start, and found the
+   * command running afterwards, returns `false` as well: its own attempt, or that of another host,
+   * may have started it.
+   */
+  readonly startedByCall: boolean;
+  /**
    * Resolves when the command has ended, its output was delivered and its result is stored. A lost
    * connection is replaced, and delivery continues at the offsets reached.
    *
    * The signal stops the *command*: its process group receives TERM, its output is still delivered,
-   * and after 10 s the group receives KILL. Then `wait` rejects with the signal's reason.
+   * and after 10 s the group receives KILL. Then `wait` rejects with the signal's reason. To leave
+   * the command alone, abort `detachSignal` instead.
    *
    * A command that is ended by the deletion or eviction of its pod has no result, whatever its exit
    * status. Nothing is stored, and `wait` rejects with what happened to the pod once the command
@@ -254,6 +286,7 @@ export interface Process extends AsyncDisposable {
    * const { exitStatus, signal } = await task.wait({ signal: abort.signal });
    * ```
    *
+   * @throws ProcessDetachedError if `detachSignal` was aborted; the command continues
    * @throws OutOfMemoryError if the kernel killed the command for lack of memory, or a child whose
    * end the command answered with status 137, or a sidecar. A command that continues is not
    * stopped.
@@ -264,7 +297,7 @@ export interface Process extends AsyncDisposable {
    * @throws InvalidSpecError if `stdin` ends before the byte up to which an earlier `run` has fed
    * the command
    */
-  wait(options?: AbortOptions): Promise<ProcessResult>;
+  wait(options?: WaitOptions): Promise<ProcessResult>;
   /**
    * Sends a signal, by number, to the command's process group. Does nothing if the process has
    * ended.

@@ -14,6 +14,15 @@ export interface ContainerWithMounts {
   readonly container: Container;
   /** Every dir, input, output and cache, with its exact path in the container. */
   readonly mounts: readonly VolumeMount[];
+  /**
+   * Whether this call completed the creation of the container.
+   *
+   * `true` for at most one call per container: the one whose attempt moved it to `created`, also if
+   * the call took over what another host had begun. `false` for every call that found the container
+   * complete, and for a call that waited for another host. If the call that completed the creation
+   * was aborted, failed afterwards or lost its host, no call of the container returns `true`.
+   */
+  readonly created: boolean;
 }
 
 /**
@@ -26,6 +35,44 @@ export interface FindOrCreateContainerOptions extends AbortOptions {
   readonly metadata?: ContainerMetadata | undefined;
   /** Receives the progress of the creation. @defaultValue none */
   readonly delegate?: StepDelegate | undefined;
+  /**
+   * What to do if the owner has a container that was requested with another specification.
+   *
+   * `'reject'`: the call rejects with `ContainerSpecChangedError`. `'keep'`: the call returns the
+   * existing container, as it is. One that another host is creating is awaited. One that no host
+   * completes is not kept: it is marked failed, and the call creates a container to its own
+   * specification.
+   *
+   * Specifications are compared by a digest of their effect, without metadata. An input counts by
+   * its path and its artifact's handle. A container of a version without digests matches every
+   * specification.
+   *
+   * @defaultValue `'reject'`
+   */
+  readonly onSpecChange?: 'reject' | 'keep' | undefined;
+}
+
+/**
+ * Options of `Worker.ownerFinished`.
+ *
+ * @public
+ */
+export interface OwnerFinishedOptions extends AbortOptions {
+  /**
+   * Finishes only the container of this handle. A host that knows an older container of the owner
+   * then does no harm to a newer one.
+   *
+   * @defaultValue the owner's container, whichever it is
+   */
+  readonly handle?: string | undefined;
+  /**
+   * Whether the owner has finished for good: a late host's `findOrCreateContainer` for it rejects
+   * with `OwnerFinishedError`, for the worker's `finishedOwnerTtlMs`. Together with `handle`, it has
+   * no effect while another container of the owner exists or is being created.
+   *
+   * @defaultValue false: the owner may be used again
+   */
+  readonly final?: boolean | undefined;
 }
 
 /**
@@ -123,6 +170,9 @@ export interface Worker extends AsyncDisposable {
    * ```
    *
    * @throws InvalidSpecError if the specification is invalid; nothing was created
+   * @throws ContainerSpecChangedError if the owner's live container was requested with another
+   * specification, unless `onSpecChange` is `'keep'`; nothing was created or changed
+   * @throws OwnerFinishedError if the owner has finished for good (`ownerFinished` with `final`)
    * @throws ImagePullFailedError, PodUnschedulableError, PodStartTimeoutError, PodFailedError,
    * PodEvictedError, PodDeletedError, AgentUnavailableError or AgentIncompatibleError if the pod
    * cannot be used. The container has failed; the next call creates a new one.
@@ -186,12 +236,20 @@ export interface Worker extends AsyncDisposable {
    * Marks the owner's container for deletion: the reaper then deletes it together with its volumes.
    * A consumer of an output needs its own copy by then. Idempotent.
    *
+   * The owner may be used again, unless the call is `final`: the next `findOrCreateContainer`
+   * creates another container. A call that is creating the container meanwhile rejects with
+   * `ContainerDisappearedError` or `OwnerFinishedError`, and its pod is deleted. When a `final` call
+   * has resolved, no call returns a container of the owner, whatever was under way.
+   *
    * @example
    * ```ts
-   * await worker.ownerFinished({ kind: 'build-step', key: '4711/test' });
+   * const owner = { kind: 'build-step', key: '4711/test' };
+   * const { container } = await worker.findOrCreateContainer(owner, { image: 'node:24' });
+   * // The step has ended, and no host runs it again.
+   * await worker.ownerFinished(owner, { handle: container.handle, final: true });
    * ```
    */
-  ownerFinished(owner: ContainerOwner, options?: AbortOptions): Promise<void>;
+  ownerFinished(owner: ContainerOwner, options?: OwnerFinishedOptions): Promise<void>;
   /**
    * Marks the artifact volume of this handle for deletion by the reaper. Idempotent.
    *

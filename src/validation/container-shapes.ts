@@ -8,7 +8,7 @@ import type {
   InputSpec,
   SidecarSpec,
 } from '../runtime/container.ts';
-import type { FindOrCreateContainerOptions } from '../runtime/worker.ts';
+import type { FindOrCreateContainerOptions, OwnerFinishedOptions } from '../runtime/worker.ts';
 import {
   artifact,
   optionalBoolean,
@@ -63,8 +63,15 @@ export const containerSpec: v.GenericSchema = v.object({
   platform: optionalText,
 } satisfies FieldsOf<ContainerSpec>);
 
+export const ownerFinishedOptions: v.GenericSchema = v.object({
+  signal: optionalSignal,
+  handle: optionalText,
+  final: optionalBoolean,
+} satisfies FieldsOf<OwnerFinishedOptions>);
+
 export const findOrCreateOptions: v.GenericSchema = v.object({
   signal: optionalSignal,
   metadata: v.optional(metadata),
   delegate: v.optional(withMethods('an object with a method progress', ['progress'])),
+  onSpecChange: v.optional(v.picklist(['reject', 'keep'])),
 } satisfies FieldsOf<FindOrCreateContainerOptions>);

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 
-import type { AttachOptions, ProcessIO, ProcessSpec, WindowSize } from '../runtime/process.ts';
+import type { AttachOptions, ProcessIO, ProcessSpec, WaitOptions, WindowSize } from '../runtime/process.ts';
 import {
   optionalBoolean,
   optionalFunction,
@@ -40,6 +40,11 @@ const position = v.custom(
   (value) => typeof value === 'string' || (typeof value === 'object' && value !== null),
   '"start", "now" or offsets',
 );
+
+export const waitOptions: v.GenericSchema = v.object({
+  signal: optionalSignal,
+  detachSignal: optionalSignal,
+} satisfies FieldsOf<WaitOptions>);
 
 export const attachOptions: v.GenericSchema = v.object({
   signal: optionalSignal,

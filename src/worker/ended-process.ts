@@ -21,6 +21,7 @@ export interface EndedProcessFacts {
  */
 export class EndedProcess implements Process {
   readonly id: string;
+  readonly startedByCall = false;
   readonly #facts: EndedProcessFacts;
 
   constructor(facts: EndedProcessFacts) {

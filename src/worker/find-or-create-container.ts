@@ -1,4 +1,5 @@
 import { InvalidSpecError } from '../errors/caller.ts';
+import { ContainerSpecChangedError } from '../errors/owner.ts';
 import {
   ContainerDisappearedError,
   IllegalTransitionError,
@@ -42,6 +43,9 @@ export interface ContainerCreationComponents {
 export interface ContainerRequest {
   readonly owner: ContainerOwner;
   readonly plan: ContainerPlan;
+  /** The digest of everything that determines the container. */
+  readonly specDigest: string;
+  readonly onSpecChange: 'reject' | 'keep';
   readonly metadata: ContainerMetadata;
   readonly delegate: StepDelegate | undefined;
 }
@@ -50,6 +54,12 @@ export interface ContainerRequest {
 const pollMs = 200;
 /** How long a call that has ended may take to release its lease. */
 const releaseMs = 2_000;
+
+/** The owner's container, and whether this call completed its creation. */
+export interface ContainerOutcome {
+  readonly container: ContainerRecord;
+  readonly created: boolean;
+}
 
 /** The container that was found, and the lease that the call requested. */
 interface HeldContainer extends FoundContainer {
@@ -72,7 +82,7 @@ export async function findOrCreateContainer(
   requested: ContainerRequest,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
-): Promise<ContainerRecord> {
+): Promise<ContainerOutcome> {
   const { clock, logger } = components;
   const report = stepListener(requested.delegate, logger, { signal });
   let progress: StartProgress | undefined;
@@ -82,14 +92,22 @@ export async function findOrCreateContainer(
     const { container } = found;
     const { podName } = container;
     if (progress?.podName !== podName) progress = new StartProgress({ podName, clock, report });
+    if (isOfAnotherSpec(container, requested)) {
+      if (requested.onSpecChange === 'reject') throw new ContainerSpecChangedError(container.handle, requested.owner);
+      if (found.leased) {
+        await abandon(found, components, { signal });
+        awaitedHandle = undefined;
+        continue;
+      }
+    }
     if (container.state === 'created') {
       await requirePod(container, components, { signal });
       progress.ready();
-      return container;
+      return { container, created: false };
     }
     if (found.leased) {
-      const created = await create({ ...found, progress }, requested, components, { signal });
-      if (created !== undefined) return created;
+      const outcome = await create({ ...found, progress }, requested, components, { signal });
+      if (outcome !== undefined) return outcome;
       progress = undefined;
     } else {
       if (awaitedHandle !== container.handle)
@@ -98,6 +116,31 @@ export async function findOrCreateContainer(
     }
     awaitedHandle = container.handle;
     await clock.sleep(pollMs, { signal });
+  }
+}
+
+/** A row from before digests were stored matches every specification. */
+function isOfAnotherSpec({ specDigest }: ContainerRecord, requested: ContainerRequest): boolean {
+  return specDigest !== undefined && specDigest !== requested.specDigest;
+}
+
+/**
+ * Marks a container failed that an earlier holder has half created to another specification, which
+ * this call does not have.
+ */
+async function abandon(
+  found: HeldContainer,
+  components: ContainerCreationComponents,
+  { signal }: AbortOptions,
+): Promise<void> {
+  const { containers, pods, logger } = components;
+  const { handle, podName } = found.container;
+  logger.info('abandoning a half-created container of another specification', { handle, podName });
+  try {
+    await pods.retry(() => containers.markFailed(handle, found.lease.holder, { signal }), { signal });
+  } catch (error) {
+    await release(found, components);
+    if (!isOvertaken(error)) throw error;
   }
 }
 
@@ -111,12 +154,13 @@ async function find(
   { signal }: AbortOptions,
 ): Promise<HeldContainer> {
   const { containers, pods, clock, workerName, newId, leaseMs } = components;
+  const { owner, specDigest, onSpecChange } = requested;
   const lease: Lease = { holder: newId(), durationMs: leaseMs };
+  const make = (): NewContainer => newContainer(requested, components);
+  const takingOver = onSpecChange === 'reject' ? { specDigest } : {};
   const attempt = async (): Promise<HeldContainer> => {
     const requestedAt = clock.now();
-    const found = await containers.findOrInsert(workerName, requested.owner, lease, () =>
-      newContainer(requested, components),
-    );
+    const found = await containers.findOrInsert(workerName, owner, lease, make, takingOver);
     return { ...found, lease, requestedAt };
   };
   signal?.throwIfAborted();
@@ -180,7 +224,7 @@ async function requirePod(
 }
 
 function newContainer(
-  { owner, plan, metadata }: ContainerRequest,
+  { owner, plan, specDigest, metadata }: ContainerRequest,
   components: ContainerCreationComponents,
 ): NewContainer {
   const { workerName, newId, podName, podStore } = components;
@@ -192,6 +236,7 @@ function newContainer(
     owner,
     podName: name,
     metadata,
+    specDigest,
     settings: {
       dir: plan.dir,
       user: plan.user,
@@ -224,7 +269,7 @@ async function create(
   requested: ContainerRequest,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
-): Promise<ContainerRecord | undefined> {
+): Promise<ContainerOutcome | undefined> {
   const { containers, clock, leaseMs } = components;
   const { container, lease, requestedAt, progress } = found;
   const { handle } = container;
@@ -261,15 +306,16 @@ async function complete(
   requested: ContainerRequest,
   components: ContainerCreationComponents,
   signal: AbortSignal,
-): Promise<ContainerRecord> {
+): Promise<ContainerOutcome> {
   const { containers, pods, logger } = components;
-  const { container, lease } = found;
+  const { container, lease, generation } = found;
   const { handle, podName } = container;
   try {
     await launch(found, requested, components, { signal });
     await materialise(found, requested, components, { signal });
-    await pods.retry(() => containers.markCreated(handle, lease.holder, { signal }), { signal });
-    return { ...container, state: 'created' };
+    const createdBy = await pods.retry(() => containers.markCreated(handle, lease.holder, { signal }), { signal });
+    // A late statement of this holder also finds the row `created` if the next holder was faster.
+    return { container: { ...container, state: 'created' }, created: createdBy === generation };
   } catch (error) {
     signal.throwIfAborted();
     if (isOvertaken(error) || error instanceof RepositoryUnavailableError) throw error;

@@ -76,10 +76,11 @@ export class PodContainer implements Container {
     try {
       if (this.#podIsMissing) throw this.#disappeared();
       return await this.#marked(target, options, async () => {
-        await startProcess(checked, { ...target, stdin: io.stdin !== undefined }, this.#components, options);
+        const where = { ...target, stdin: io.stdin !== undefined };
+        const startedByCall = await startProcess(checked, where, this.#components, options);
         // The command runs: the host receives the process before it is attached to, so that it can
         // stop the command even if attaching takes long.
-        return PodProcess.follow(target, this.#components);
+        return PodProcess.follow({ ...target, startedByCall }, this.#components);
       });
     } catch (error) {
       return await this.#endedBefore(target, error, options);

@@ -4,7 +4,7 @@ import type { AgentProcessResult } from '../agent-client/process/process-result.
 import { PROCESS_FATES_SINCE } from '../agent-client/session/agent-hello.ts';
 import { ClosedError } from '../errors/caller.ts';
 import { PodError } from '../errors/pod.ts';
-import { OutcomeUnknownError } from '../errors/process.ts';
+import { OutcomeUnknownError, ProcessDetachedError } from '../errors/process.ts';
 import { DiskFullError } from '../errors/transfer.ts';
 import { abortable } from '../internal/abort.ts';
 import { mainContainerName } from '../kubernetes/pod-spec.ts';
@@ -23,10 +23,11 @@ import type {
   ProcessResult,
   Properties,
   UndeliveredOutput,
+  WaitOptions,
   WindowSize,
 } from '../runtime/process.ts';
 import { abortOptions } from '../validation/common-shapes.ts';
-import { windowSize as windowSizeShape } from '../validation/process-shapes.ts';
+import { waitOptions, windowSize as windowSizeShape } from '../validation/process-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import { keepHijackMarked } from './hijack-heartbeat.ts';
 import { missingOutput } from './missing-output.ts';
@@ -43,6 +44,8 @@ export interface AttachTarget extends ProcessTarget {
    * that was started before). `here`: it is the command's next byte (`attach`).
    */
   readonly stdinFrom: 'start' | 'here';
+  /** Whether the call started the command. @defaultValue false */
+  readonly startedByCall?: boolean | undefined;
   readonly io: ProcessIO;
   readonly from: OutputPosition;
   readonly resultProperties: AttachOptions['resultProperties'];
@@ -73,6 +76,7 @@ const stopRetryMs = 2_000;
 /** A process that is followed to its end, with a new attachment after each lost connection. */
 export class PodProcess implements Process {
   readonly id: string;
+  readonly startedByCall: boolean;
   readonly #target: AttachTarget;
   readonly #components: PodProcessComponents;
   readonly #attachments: ProcessAttachments;
@@ -116,6 +120,7 @@ export class PodProcess implements Process {
   private constructor(target: AttachTarget, components: PodProcessComponents, signal: AbortSignal | undefined) {
     const { io, podName, from } = target;
     this.id = target.processId;
+    this.startedByCall = target.startedByCall ?? false;
     this.#target = target;
     this.#components = components;
     const failed = (cause: unknown): void => {
@@ -135,16 +140,19 @@ export class PodProcess implements Process {
     this.#end.catch(ignore);
   }
 
-  async wait(options: AbortOptions = {}): Promise<ProcessResult> {
-    checkShape('options', abortOptions, options);
-    const { signal } = options;
+  async wait(options: WaitOptions = {}): Promise<ProcessResult> {
+    checkShape('options', waitOptions, options);
+    const { signal, detachSignal } = options;
     try {
       signal?.throwIfAborted();
-      return await abortable(this.#end, signal);
+      return await abortable(abortable(this.#end, detachSignal), signal);
     } catch (error) {
-      if (signal?.aborted !== true) throw error;
-      await this.#stop();
-      throw signal.reason;
+      if (signal?.aborted === true) {
+        await this.#stop();
+        throw signal.reason;
+      }
+      if (detachSignal?.aborted === true) return await this.#leave(detachSignal.reason);
+      throw error;
     }
   }
 
@@ -170,6 +178,21 @@ export class PodProcess implements Process {
     this.#release();
     await this.#attachments.detach();
     await this.#end.catch(ignore);
+  }
+
+  /**
+   * Detaches, and returns the result if the process has ended by then.
+   *
+   * @throws ProcessDetachedError
+   */
+  async #leave(cause: unknown): Promise<ProcessResult> {
+    await this[Symbol.asyncDispose]();
+    try {
+      return await this.#end;
+    } catch (error) {
+      if (!(error instanceof ClosedError)) throw error;
+      throw new ProcessDetachedError(this.#target, this.position(), { cause });
+    }
   }
 
   /** Waits for the end of the process through lost connections, and watches its pod. */

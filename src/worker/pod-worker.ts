@@ -16,17 +16,24 @@ import type {
   ArtifactVolume,
   ContainerWithMounts,
   FindOrCreateContainerOptions,
+  OwnerFinishedOptions,
   ReapResult,
   Worker,
 } from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { checkOptions } from '../validation/check-shapes.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
-import { containerOwner, containerSpec, findOrCreateOptions } from '../validation/container-shapes.ts';
+import {
+  containerOwner,
+  containerSpec,
+  findOrCreateOptions,
+  ownerFinishedOptions,
+} from '../validation/container-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { type ContainerCreationComponents, findOrCreateContainer } from './find-or-create-container.ts';
 import { type ContainerFinding, PodContainer } from './pod-container.ts';
+import { specDigest } from './spec-digest.ts';
 import { StoredVolume } from './stored-volume.ts';
 
 export interface PodWorkerComponents {
@@ -86,7 +93,8 @@ export class PodWorker implements Worker {
     checkShape('spec', containerSpec, spec);
     checkShape('options', findOrCreateOptions, options);
     const plan = planContainer(spec);
-    const requested = { owner, plan, metadata: options.metadata ?? {}, delegate: options.delegate };
+    const { metadata = {}, delegate, onSpecChange = 'reject' } = options;
+    const requested = { owner, plan, specDigest: specDigest(plan), onSpecChange, metadata, delegate };
     launcher.check({ ...plan.pod, volumes: placeholderVolumes(plan), metadata: requested.metadata });
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     const components = {
@@ -102,7 +110,7 @@ export class PodWorker implements Worker {
       clock,
       logger,
     };
-    const container = await this.#holding.run(
+    const { container, created } = await this.#holding.run(
       (signal) => findOrCreateContainer(requested, components, { signal }),
       options,
     );
@@ -110,6 +118,7 @@ export class PodWorker implements Worker {
     return {
       container: this.#container(container, { isLookedUp: false, podIsMissing: false }),
       mounts: volumes.map((record) => this.#mount(record)),
+      created,
     };
   }
 
@@ -164,9 +173,9 @@ export class PodWorker implements Worker {
     return (await this.#store(record).exists(record.location, options)) ? this.#volume(record) : undefined;
   }
 
-  async ownerFinished(owner: ContainerOwner, options: AbortOptions = {}): Promise<void> {
+  async ownerFinished(owner: ContainerOwner, options: OwnerFinishedOptions = {}): Promise<void> {
     checkOwnerShape(owner);
-    checkShape('options', abortOptions, options);
+    checkShape('options', ownerFinishedOptions, options);
     await this.#open().repository.containers.markOwnerFinished(this.name, owner, options);
   }
 

@@ -15,16 +15,18 @@ export interface ProcessTarget {
 
 /**
  * Starts the process if its id was not started before. Retries after a lost connection, because the
- * agent starts an id at most once.
+ * agent starts an id at most once. Resolves with whether the last attempt started the command.
  */
 export async function startProcess(
   { id, args, env, dir, user, tty }: CheckedProcess,
   target: ProcessTarget & { readonly stdin: boolean },
   { agent, pods }: { readonly agent: () => AgentClient; readonly pods: PodSupervisor },
   { signal }: AbortOptions,
-): Promise<void> {
+): Promise<boolean> {
   const spec = { processId: id, args, env, dir, user, tty, stdin: target.stdin };
-  await mapDeletedPod(target, () => pods.persist(target.podName, () => agent().start(spec, { signal }), { signal }));
+  const start = (): Promise<{ readonly started: boolean }> => agent().start(spec, { signal });
+  const { started } = await mapDeletedPod(target, () => pods.persist(target.podName, start, { signal }));
+  return started;
 }
 
 /** Runs the work. Converts the error of a deleted pod into `ContainerDisappearedError`. */

@@ -2,17 +2,27 @@ import type { Compilable } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 
 import { InvalidSpecError } from '../../errors/caller.ts';
+import { OwnerFinishedError } from '../../errors/owner.ts';
 import type { ContainerOwner } from '../../runtime/container.ts';
 import type { FoundContainer, Lease, NewContainer, NewContainerVolume } from '../container-repository.ts';
 import { checkText } from '../field-checks.ts';
+import { hasFinished } from './finished-owners.ts';
 import { ownerDigest, toJson } from './input.ts';
 import { type ContainerRow, type JsonText, jsonText, parse, toContainer, toVolume, type VolumeRow } from './rows.ts';
 import { creating, fromNow, liveStates, now, type StatementBuilder } from './tables.ts';
 
-/** The result of `findLive` and `insertUnlessLive`. */
+/** The result of `insertUnlessLive`. */
 export interface FoundRow {
   readonly row: JsonText<ContainerRow & { readonly leased: boolean }>;
   readonly volumes: JsonText<readonly VolumeRow[]>;
+}
+
+/** The result of `findLive`. */
+export interface LiveRow {
+  readonly row: FoundRow['row'] | null;
+  readonly volumes: FoundRow['volumes'] | null;
+  /** Whether the owner has finished for good. */
+  readonly finished: 'true' | 'false';
 }
 
 /** A volume in the JSON parameter of `insertUnlessLive`. */
@@ -29,15 +39,34 @@ export function toFound(found: FoundRow): FoundContainer {
 }
 
 /**
- * Selects the live container of an owner. If it is `creating`, and its lease is free, lapsed or
- * already the caller's, the caller's lease holds it from now on.
+ * Returns the live container that was found. Returns `undefined` if there is none.
+ *
+ * @throws OwnerFinishedError - the owner has finished for good, and has no container that is
+ * `created`
+ */
+export function toLive(
+  live: LiveRow | undefined,
+  workerName: string,
+  owner: ContainerOwner,
+): FoundContainer | undefined {
+  const { row = null, volumes = null, finished = 'false' } = live ?? {};
+  const found = row === null || volumes === null ? undefined : toFound({ row, volumes });
+  if (finished === 'true' && found?.container.state !== 'created') throw new OwnerFinishedError(owner, workerName);
+  return found;
+}
+
+/**
+ * Selects the live container of an owner, and whether the owner has finished for good. If it is `creating`, and its lease is free, lapsed or
+ * already the caller's, and its digest is the given one, the caller's lease holds it from now on,
+ * unless the owner has finished.
  */
 export function findLive(
   statements: StatementBuilder,
   workerName: string,
   owner: ContainerOwner,
   lease: Lease,
-): Compilable<FoundRow> {
+  specDigest: string | undefined,
+): Compilable<LiveRow> {
   const digest = ownerDigest(owner);
   return statements
     .with('taken', (db) =>
@@ -61,6 +90,10 @@ export function findLive(
         .where((eb) =>
           eb.or([eb('lease_holder', 'is', null), eb('lease_holder', '=', lease.holder), eb('lease_until', '<', now())]),
         )
+        .where((eb) => eb.not(hasFinished(workerName, owner)))
+        .$if(specDigest !== undefined, (taken) =>
+          taken.where((eb) => eb.or([eb('spec_digest', 'is', null), eb('spec_digest', '=', specDigest ?? null)])),
+        )
         .returningAll(),
     )
     .with('live', (db) =>
@@ -79,20 +112,32 @@ export function findLive(
             .where((eb) => eb.not(eb.exists(eb.selectFrom('taken')))),
         ),
     )
-    .selectFrom('live')
-    .select((eb) => [
-      jsonText(eb.fn.toJson('live')).as('row'),
-      jsonText(
-        jsonArrayFrom(
-          eb.selectFrom('volumes').selectAll().whereRef('volumes.container_id', '=', 'live.id').orderBy('volumes.id'),
-        ),
-      ).as('volumes'),
+    .selectNoFrom((eb) => [
+      eb
+        .selectFrom('live')
+        .select((eb) => jsonText(eb.fn.toJson('live')).as('row'))
+        .as('row'),
+      eb
+        .selectFrom('live')
+        .select((eb) =>
+          jsonText(
+            jsonArrayFrom(
+              eb
+                .selectFrom('volumes')
+                .selectAll()
+                .whereRef('volumes.container_id', '=', 'live.id')
+                .orderBy('volumes.id'),
+            ),
+          ).as('volumes'),
+        )
+        .as('volumes'),
+      eb.cast<'true' | 'false'>(hasFinished(workerName, owner), 'text').as('finished'),
     ]);
 }
 
 /**
  * Inserts a container and its volumes, all `creating` and held by the lease. Selects no row if the
- * owner has a live container by now.
+ * owner has a live container by now, or has finished for good.
  */
 export function insertUnlessLive(statements: StatementBuilder, made: NewContainer, lease: Lease): Compilable<FoundRow> {
   const volumes = made.volumes.map((volume, position): PlacedVolume => ({ ...volume, position }));
@@ -100,19 +145,38 @@ export function insertUnlessLive(statements: StatementBuilder, made: NewContaine
     .with('container', (db) =>
       db
         .insertInto('containers')
-        .values({
-          handle: made.handle,
-          worker_name: made.workerName,
-          owner_kind: made.owner.kind,
-          owner_key: made.owner.key,
-          owner_digest: ownerDigest(made.owner),
-          state: 'creating',
-          pod_name: made.podName,
-          metadata: toJson('metadata', made.metadata),
-          settings: toJson('settings', made.settings),
-          lease_holder: lease.holder,
-          lease_until: fromNow(lease.durationMs),
-        })
+        .columns([
+          'handle',
+          'worker_name',
+          'owner_kind',
+          'owner_key',
+          'owner_digest',
+          'state',
+          'pod_name',
+          'metadata',
+          'settings',
+          'spec_digest',
+          'lease_holder',
+          'lease_until',
+        ])
+        .expression(
+          db
+            .selectNoFrom((eb) => [
+              eb.val(made.handle).as('handle'),
+              eb.val(made.workerName).as('worker_name'),
+              eb.val(made.owner.kind).as('owner_kind'),
+              eb.val(made.owner.key).as('owner_key'),
+              eb.val(ownerDigest(made.owner)).as('owner_digest'),
+              eb.val('creating').as('state'),
+              eb.val(made.podName).as('pod_name'),
+              eb.cast(eb.val(toJson('metadata', made.metadata)), 'jsonb').as('metadata'),
+              eb.cast(eb.val(toJson('settings', made.settings)), 'jsonb').as('settings'),
+              eb.val(made.specDigest ?? null).as('spec_digest'),
+              eb.val(lease.holder).as('lease_holder'),
+              fromNow(lease.durationMs).as('lease_until'),
+            ])
+            .where((eb) => eb.not(hasFinished(made.workerName, made.owner))),
+        )
         .onConflict((conflict) =>
           conflict.columns(['worker_name', 'owner_digest']).where('state', 'in', liveStates).doNothing(),
         )

@@ -1,5 +1,6 @@
 import { expressionBuilder } from 'kysely';
 
+import { OwnerFinishedError } from '../../errors/owner.ts';
 import {
   ContainerDisappearedError,
   IllegalTransitionError,
@@ -11,18 +12,21 @@ import type { AbortOptions } from '../../runtime/options.ts';
 import type {
   ContainerRepository,
   FindDestroyableOptions,
+  FindOrInsertOptions,
   FoundContainer,
   Lease,
+  MarkOwnerFinishedOptions,
   NewContainer,
   RecordProcessResultOptions,
 } from '../container-repository.ts';
 import { checkOwner, checkProperty, checkText } from '../field-checks.ts';
 import type { ContainerRecord, ProcessResultRecord, VolumeRecord } from '../records.ts';
-import { checkNewContainer, findLive, insertUnlessLive, toFound } from './find-or-insert.ts';
-import { checkDuration, checkLimit, ownerDigest, toJson } from './input.ts';
+import { checkNewContainer, findLive, insertUnlessLive, toFound, toLive } from './find-or-insert.ts';
+import { deleteFinished, moveFinished, ownerHasFinished, recordFinished } from './finished-owners.ts';
+import { checkDuration, checkLimit, toJson } from './input.ts';
 import { jsonText, parse, toContainer, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
-import { fromNow, liveStates, now, type StatementBuilder, type Tables } from './tables.ts';
+import { fromNow, now, type StatementBuilder, type Tables } from './tables.ts';
 
 /**
  * How often `findOrInsert` repeats when the live row disappears between its insert and its search.
@@ -47,15 +51,16 @@ export class PostgresContainerRepository implements ContainerRepository {
     owner: ContainerOwner,
     lease: Lease,
     make: () => NewContainer,
-    options: AbortOptions = {},
+    { specDigest, ...options }: FindOrInsertOptions = {},
   ): Promise<FoundContainer> {
     checkText('workerName', workerName, 253);
     checkOwner(owner);
     checkLease(lease);
     let made: NewContainer | undefined;
     for (let round = 1; round <= findOrInsertRounds; round += 1) {
-      const found = await this.#runner.first(findLive(this.#statements, workerName, owner, lease), options);
-      if (found !== undefined) return toFound(found);
+      const search = findLive(this.#statements, workerName, owner, lease, specDigest);
+      const live = toLive(await this.#runner.first(search, options), workerName, owner);
+      if (live !== undefined) return live;
       made ??= checked(make(), workerName, owner);
       const inserted = await this.#runner.first(insertUnlessLive(this.#statements, made, lease), options);
       if (inserted !== undefined) return toFound(inserted);
@@ -134,38 +139,29 @@ export class PostgresContainerRepository implements ContainerRepository {
     if (row === undefined) throw await this.#refusal(handle, 'creating', options);
   }
 
-  async markCreated(handle: string, holder: string, options: AbortOptions = {}): Promise<void> {
-    await this.#move(handle, holder, 'created', options);
+  async markCreated(handle: string, holder: string, options: AbortOptions = {}): Promise<number> {
+    return await this.#move(handle, holder, 'created', options);
   }
 
   async markFailed(handle: string, holder: string, options: AbortOptions = {}): Promise<void> {
     await this.#move(handle, holder, 'failed', options);
   }
 
-  async markOwnerFinished(workerName: string, owner: ContainerOwner, options: AbortOptions = {}): Promise<number> {
+  async markOwnerFinished(
+    workerName: string,
+    owner: ContainerOwner,
+    { handle, final = false, ...options }: MarkOwnerFinishedOptions = {},
+  ): Promise<number> {
     checkOwner(owner);
-    const rows = await this.#runner.rows(
-      this.#statements
-        .with('moved', (db) =>
-          db
-            .updateTable('containers')
-            .set({ state: 'destroying', lease_holder: null, lease_until: null, updated_at: now() })
-            .where('worker_name', '=', workerName)
-            .where('owner_digest', '=', ownerDigest(owner))
-            .where('state', 'in', liveStates)
-            .returning(['id', 'handle']),
-        )
-        .with('mounted', (db) =>
-          db
-            .updateTable('volumes')
-            .set({ state: 'destroying', updated_at: now() })
-            .where('container_id', 'in', db.selectFrom('moved').select('id')),
-        )
-        .selectFrom('moved')
-        .select('handle'),
-      options,
-    );
-    return rows.length;
+    // Recorded first: a container that is inserted too late for the move is refused by `markCreated`.
+    if (final) await this.#runner.rows(recordFinished(this.#statements, workerName, owner, { handle }), options);
+    return (await this.#runner.rows(moveFinished(this.#statements, workerName, owner, { handle }), options)).length;
+  }
+
+  async pruneFinishedOwners(workerName: string, olderThanMs: number, options: AbortOptions = {}): Promise<number> {
+    checkDuration('olderThanMs', olderThanMs);
+    const row = await this.#runner.first(deleteFinished(this.#statements, workerName, olderThanMs), options);
+    return Number(row?.count ?? 0);
   }
 
   async findDestroyable(
@@ -463,9 +459,10 @@ export class PostgresContainerRepository implements ContainerRepository {
 
   /**
    * Moves a container and its volumes out of `creating`, which ends the lease. Changes nothing if
-   * they are in that state already.
+   * they are in that state already. A container of an owner that has finished for good does not
+   * become `created`. Returns the generation of the last holder.
    */
-  async #move(handle: string, holder: string, to: 'created' | 'failed', options: AbortOptions): Promise<void> {
+  async #move(handle: string, holder: string, to: 'created' | 'failed', options: AbortOptions): Promise<number> {
     const row = await this.#runner.first(
       this.#statements
         .with('moved', (db) =>
@@ -476,7 +473,10 @@ export class PostgresContainerRepository implements ContainerRepository {
             .where((eb) =>
               eb.or([eb('state', '=', to), eb.and([eb('state', '=', 'creating'), eb('lease_holder', '=', holder)])]),
             )
-            .returning(['id', 'handle']),
+            .$if(to === 'created', (moved) =>
+              moved.where((eb) => eb.or([eb('state', '=', to), eb.not(ownerHasFinished())])),
+            )
+            .returning(['id', 'lease_generation']),
         )
         .with('mounted', (db) =>
           db
@@ -486,10 +486,11 @@ export class PostgresContainerRepository implements ContainerRepository {
             .where('state', '=', 'creating'),
         )
         .selectFrom('moved')
-        .select('handle'),
+        .select((eb) => eb.cast<string>('lease_generation', 'text').as('generation')),
       options,
     );
     if (row === undefined) throw await this.#refusal(handle, to, options);
+    return Number(row.generation);
   }
 
   /**
@@ -497,9 +498,21 @@ export class PostgresContainerRepository implements ContainerRepository {
    * while the row is `creating`.
    */
   async #refusal(handle: string, to: string, options: AbortOptions): Promise<Error> {
-    const state = await this.#stateOf(handle, options);
-    if (state === 'creating') return new LeaseLostError(handle);
-    return state === undefined ? disappeared(handle) : new IllegalTransitionError(`container ${handle}`, state, to);
+    const row = await this.#runner.first(
+      this.#statements
+        .selectFrom('containers')
+        .select((eb) => [
+          ...(['state', 'worker_name', 'owner_kind', 'owner_key'] as const),
+          eb.cast<'true' | 'false'>(ownerHasFinished(), 'text').as('finished'),
+        ])
+        .where('handle', '=', handle),
+      options,
+    );
+    if (row === undefined) return disappeared(handle);
+    const { state, worker_name: workerName, owner_kind: kind, owner_key: key, finished } = row;
+    if (state !== 'creating') return new IllegalTransitionError(`container ${handle}`, state, to);
+    const isRefusedOwner = to === 'created' && finished === 'true';
+    return isRefusedOwner ? new OwnerFinishedError({ kind, key }, workerName) : new LeaseLostError(handle);
   }
 
   async #stateOf(handle: string, options: AbortOptions): Promise<string | undefined> {

@@ -38,6 +38,7 @@ export function toContainer(row: ContainerRow): ContainerRecord {
     podUid: row.pod_uid ?? undefined,
     metadata: row.metadata,
     settings: row.settings,
+    specDigest: row.spec_digest ?? undefined,
     lastHijackAt: toDate(row.last_hijack_at),
     createdAt: new Date(row.created_at),
   };

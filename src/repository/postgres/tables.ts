@@ -23,6 +23,7 @@ export interface Tables {
   readonly workers: WorkersTable;
   readonly containers: ContainersTable;
   readonly container_properties: ContainerPropertiesTable;
+  readonly finished_owners: FinishedOwnersTable;
   readonly processes: ProcessesTable;
   readonly hijacks: HijacksTable;
   readonly volumes: VolumesTable;
@@ -66,12 +67,19 @@ interface ContainersTable {
   readonly pod_uid: string | null;
   readonly metadata: Json<ContainerMetadata>;
   readonly settings: Json<Readonly<Record<string, unknown>>>;
+  readonly spec_digest: string | null;
   readonly lease_holder: string | null;
   readonly lease_until: Date | null;
   readonly lease_generation: ColumnType<NumericString, number | NumericString | undefined, number | NumericString>;
   readonly last_hijack_at: Date | null;
   readonly created_at: Generated<Date>;
   readonly updated_at: Generated<Date>;
+}
+
+interface FinishedOwnersTable {
+  readonly worker_name: string;
+  readonly owner_digest: string;
+  readonly finished_at: Generated<Date>;
 }
 
 interface ContainerPropertiesTable {

@@ -118,6 +118,16 @@ export function describeContainers(world: RepositoryUnderTest): void {
       expect(again).to.include({ leased: true, generation: 2 });
     });
 
+    it('markCreated returns the generation that completed the container, to late holders as well', async () => {
+      await reach('creating');
+      await world.lapseLeases();
+      await world.second.containers.findOrInsert('worker', ownerOf('c'), leaseOf('next'), () =>
+        expect.fail('make() was called'),
+      );
+      expect(await world.second.containers.markCreated('c', 'next')).to.equal(2);
+      expect(await world.first.containers.markCreated('c', 'holder')).to.equal(2);
+    });
+
     it('the reaper skips a container whose lease was released until the lease would have lapsed', async () => {
       await reach('creating');
       await world.first.containers.releaseLease('c', 'holder');

@@ -125,6 +125,39 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
       });
     });
 
+    context('when the owner has a container of a specification', () => {
+      const digest = (letter: string) => letter.repeat(64);
+      const find = async (specDigest?: string) =>
+        await world.second.containers.findOrInsert('worker', owner, leaseOf('other'), never, { specDigest });
+      beforeEach(async () => {
+        const made = { ...containerOf('c', owner), specDigest: digest('a') };
+        await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () => made);
+        await world.lapseLeases();
+      });
+
+      it('leaves a container of another specification, also with a lapsed lease, as it is', async () => {
+        const found = await find(digest('b'));
+        expect(found).to.include({ leased: false, generation: 1 });
+        expect(found.container).to.include({ handle: 'c', specDigest: digest('a') });
+        expect(await world.first.containers.renewLease('c', leaseOf('me'))).to.equal(true);
+      });
+
+      it('takes over a container of the same specification', async () => {
+        expect(await find(digest('a'))).to.include({ leased: true, generation: 2 });
+      });
+
+      it('takes over a container of any specification for a caller without one', async () => {
+        expect(await find()).to.include({ leased: true, generation: 2 });
+      });
+
+      it('takes over a container whose row has none', async () => {
+        await world.query(`update ${world.table('containers')} set spec_digest = null`);
+        const found = await find(digest('b'));
+        expect(found).to.include({ leased: true, generation: 2 });
+        expect(found.container.specDigest).to.equal(undefined);
+      });
+    });
+
     context('when the owner has a container that is created', () => {
       it('returns it, and no lease holds it', async () => {
         await insert(world.first, 'c');

@@ -24,6 +24,10 @@ const moves = [
   'markCreated',
   'markFailed',
   'ownerFinished',
+  'handleFinished',
+  'ownerFinishedForGood',
+  'handleFinishedForGood',
+  'pruneFinishedOwners',
   'findDestroyable',
   'delete',
 ] as const;
@@ -43,6 +47,7 @@ const move: fc.Arbitrary<Move> = fc.record({
 /** A model of the port. The rows are in the order of their inserts. */
 class Model {
   readonly rows: Row[] = [];
+  readonly finished = new Set<string>();
 
   live(owner: string): Row | undefined {
     return this.rows.find((row) => row.owner === owner && (row.state === 'creating' || row.state === 'created'));
@@ -55,6 +60,7 @@ class Model {
 
   findOrInsert(owner: string, holder: string, handle: string): string {
     const found = this.live(owner);
+    if (found?.state !== 'created' && this.finished.has(owner)) return 'KW_ERR_OWNER_FINISHED';
     if (found === undefined) {
       this.rows.push({ handle, owner, state: 'creating', holder, lapsed: false, generation: 1 });
       return `${handle} creating true 1`;
@@ -94,10 +100,18 @@ class Model {
     return answer;
   }
 
-  ownerFinished(owner: string): string {
+  markCreated(row: Row | undefined, holder: string): string {
+    const answer = this.moveTo(row, holder, 'created');
+    return answer === 'undefined' ? String(row?.generation) : answer;
+  }
+
+  ownerFinished(owner: string, { handle, final }: { handle?: string; final?: boolean }): string {
     const found = this.live(owner);
-    if (found !== undefined) found.state = 'destroying';
-    return found === undefined ? '0' : '1';
+    const isAnother = handle !== undefined && found !== undefined && found.handle !== handle;
+    if (final === true && !isAnother) this.finished.add(owner);
+    if (found === undefined || isAnother) return '0';
+    found.state = 'destroying';
+    return '1';
   }
 
   findDestroyable(): string {
@@ -143,7 +157,7 @@ async function check(world: RepositoryUnderTest, workerName: string, sequence: r
     const { containers } = repository;
     switch (what) {
       case 'findOrInsert':
-        expect(await find(containers, workerName, owner, holder, fresh)).to.equal(
+        expect(await outcome(find(containers, workerName, owner, holder, fresh))).to.equal(
           model.findOrInsert(owner, holder, fresh),
         );
         break;
@@ -168,15 +182,30 @@ async function check(world: RepositoryUnderTest, workerName: string, sequence: r
         break;
       }
       case 'markCreated':
-        expect(await outcome(containers.markCreated(handle, holder))).to.equal(model.moveTo(row, holder, 'created'));
+        expect(await outcome(containers.markCreated(handle, holder))).to.equal(model.markCreated(row, holder));
         break;
       case 'markFailed':
         expect(await outcome(containers.markFailed(handle, holder))).to.equal(model.moveTo(row, holder, 'failed'));
         break;
       case 'ownerFinished':
-        expect(await outcome(containers.markOwnerFinished(workerName, ownerOf(owner)))).to.equal(
-          model.ownerFinished(owner),
+      case 'handleFinished':
+      case 'ownerFinishedForGood':
+      case 'handleFinishedForGood': {
+        // The oldest row of the owner: a late host may know it.
+        const oldest = model.rows.find((each) => each.owner === owner)?.handle ?? 'none';
+        const options = {
+          ...(what.startsWith('handle') ? { handle: oldest } : {}),
+          ...(what.endsWith('ForGood') ? { final: true } : {}),
+        };
+        expect(await outcome(containers.markOwnerFinished(workerName, ownerOf(owner), options))).to.equal(
+          model.ownerFinished(owner, options),
         );
+        break;
+      }
+      case 'pruneFinishedOwners':
+        await world.query(`update ${world.table('finished_owners')} set finished_at = now() - interval '1 second'`);
+        expect(await containers.pruneFinishedOwners(workerName, 0)).to.equal(model.finished.size);
+        model.finished.clear();
         break;
       case 'findDestroyable': {
         const found = await containers.findDestroyable(workerName, 1_000);

@@ -8,10 +8,12 @@ import {
   leaseOf,
   ownerOf,
   type RepositoryUnderTest,
+  rejection,
   volumeOf,
 } from './repository-under-test.ts';
 
 const many = Array.from({ length: 20 }, (_, index) => index);
+const some = many.slice(0, 8);
 
 export function describeRaces(world: RepositoryUnderTest): void {
   const either = (index: number): Repository => (index % 2 === 0 ? world.first : world.second);
@@ -140,6 +142,61 @@ export function describeRaces(world: RepositoryUnderTest): void {
         many.map(async (index) => (await world.first.containers.lookup('worker', `c${index}`))?.state),
       );
       expect(new Set(states)).to.deep.equal(new Set(['destroying']));
+    });
+
+    it('an owner that finishes for good during the creation of its container has no container afterwards', async () => {
+      const created = await Promise.all(
+        some.map(async (index) => {
+          const handle = `c${index}`;
+          const create = async () => {
+            await insert(either(index), handle);
+            await either(index).containers.markCreated(handle, 'holder');
+          };
+          const [creation] = await Promise.allSettled([
+            create(),
+            either(index + 1).containers.markOwnerFinished('worker', ownerOf(handle), { final: true }),
+          ]);
+          return creation;
+        }),
+      );
+      for (const [index, creation] of created.entries()) {
+        const row = await world.first.containers.lookup('worker', `c${index}`);
+        expect(row?.state, `c${index}`).to.not.equal('created');
+        if (creation.status === 'rejected')
+          expect(creation.reason)
+            .to.have.property('code')
+            .that.is.oneOf(['KW_ERR_OWNER_FINISHED', 'KW_ERR_ILLEGAL_TRANSITION']);
+        expect(await rejection(insert(world.second, `c${index}`))).to.include({ code: 'KW_ERR_OWNER_FINISHED' });
+      }
+    });
+
+    it('a late call that finishes an older container for good leaves the newer one, in either order', async () => {
+      const { containers } = world.first;
+      for (const index of some) {
+        await insert(world.first, `c${index}`);
+        await containers.markFailed(`c${index}`, 'holder');
+      }
+      const next = async (index: number) =>
+        await either(index).containers.findOrInsert('worker', ownerOf(`c${index}`), leaseOf('next'), () =>
+          containerOf(`next${index}`, ownerOf(`c${index}`)),
+        );
+      const finish = async (index: number) =>
+        await either(index + 1).containers.markOwnerFinished('worker', ownerOf(`c${index}`), {
+          handle: `c${index}`,
+          final: true,
+        });
+      const outcomes = await Promise.all(
+        some.map(async (index) => {
+          const calls = index % 4 < 2 ? [next(index), finish(index)] : [finish(index), next(index)];
+          return await Promise.allSettled(calls);
+        }),
+      );
+      for (const index of some) {
+        const row = await containers.lookup('worker', `next${index}`);
+        const refused = outcomes[index]!.find(({ status }) => status === 'rejected');
+        if (refused?.status === 'rejected') expect(refused.reason).to.include({ code: 'KW_ERR_OWNER_FINISHED' });
+        expect(row?.state).to.equal(refused === undefined ? 'creating' : undefined);
+      }
     });
 
     it('a row that fails during concurrent findOrInsert is followed by one new row', async () => {

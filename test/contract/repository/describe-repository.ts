@@ -2,6 +2,7 @@ import { describeArtifactVolumes } from './describe-artifact-volumes.ts';
 import { describeContainerFacts } from './describe-container-facts.ts';
 import { describeContainers } from './describe-containers.ts';
 import { describeFindOrInsert } from './describe-find-or-insert.ts';
+import { describeFinishedOwners } from './describe-finished-owners.ts';
 import { describeMoves } from './describe-moves.ts';
 import { describeRaces } from './describe-races.ts';
 import { RepositoryUnderTest, type TestDatabase } from './repository-under-test.ts';
@@ -13,6 +14,7 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     const world = RepositoryUnderTest.use(start);
     describeFindOrInsert(world);
     describeContainers(world);
+    describeFinishedOwners(world);
     describeContainerFacts(world);
     describeArtifactVolumes(world);
     describeRaces(world);

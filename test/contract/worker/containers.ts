@@ -121,14 +121,15 @@ export function describeContainers(setup: () => WorkerSetup): void {
     context('when the same owner requests it again', () => {
       it('is the same container for every instance and all concurrent calls', async () => {
         const owner = newOwner();
+        const spec = { image, dir: '/tmp/build/same', outputs: { o: 'o' } };
         const other = await setup().open();
         try {
           const made = await Promise.all(
-            [worker, other, worker, other].map((each) =>
-              each.findOrCreateContainer(owner, { image, dir: '/tmp/build/same', outputs: { o: 'o' } }),
-            ),
+            [worker, other, worker, other].map((each) => each.findOrCreateContainer(owner, spec)),
           );
           expect(new Set(made.map(({ container }) => container.handle)).size).to.equal(1);
+          expect(made.filter(({ created }) => created)).to.have.length(1);
+          expect((await other.findOrCreateContainer(owner, spec)).created).to.equal(false);
           expect(
             new Set(
               made.map(({ mounts }) =>
@@ -147,10 +148,10 @@ export function describeContainers(setup: () => WorkerSetup): void {
       });
 
       it('rejects with CONTAINER_DISAPPEARED if its pod no longer exists, and is never created again under that handle', async () => {
-        const { container, owner } = await makeContainer(worker, image);
+        const { container, owner, spec } = await makeContainer(worker, image);
         await sh(container, 'exit 6', { id: 'ended' });
         await setup().deletePod(container.podName);
-        expect(await rejection(worker.findOrCreateContainer(owner, { image }))).to.include({
+        expect(await rejection(worker.findOrCreateContainer(owner, spec))).to.include({
           code: 'KW_ERR_CONTAINER_DISAPPEARED',
           handle: container.handle,
         });
@@ -162,13 +163,13 @@ export function describeContainers(setup: () => WorkerSetup): void {
       });
 
       it('returns results and properties from the database to a restarted host after its pod ended, and reports the missing output', async () => {
-        const { container, owner } = await makeContainer(worker, image);
+        const { container, owner, spec } = await makeContainer(worker, image);
         await container.setProperty('kept', 'in the database');
         await sh(container, 'echo 0123456789; echo err >&2; exit 6', { id: 'ended' });
         await setup().deletePod(container.podName);
         const restarted = await setup().open();
         try {
-          const error = await rejection(restarted.findOrCreateContainer(owner, { image }));
+          const error = await rejection(restarted.findOrCreateContainer(owner, spec));
           expect(error).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: container.handle });
           const found = (await restarted.lookupContainer(container.handle))!;
           expect(await found.properties()).to.deep.equal({ kept: 'in the database' });
@@ -196,6 +197,27 @@ export function describeContainers(setup: () => WorkerSetup): void {
         } finally {
           await restarted.close();
         }
+      });
+    });
+
+    context('when the same owner requests it with another specification', () => {
+      it('rejects, names the container, and changes nothing', async () => {
+        const { container, owner, spec } = await makeContainer(worker, image, { env: ['TOKEN=first'] });
+        const before = await setup().podNames();
+        const error = await rejection(worker.findOrCreateContainer(owner, { ...spec, env: ['TOKEN=hunter2'] }));
+        expect(error).to.deep.include({ code: 'KW_ERR_SPEC_CHANGED', handle: container.handle, owner });
+        expect(error.message).to.not.match(/hunter2|TOKEN/);
+        expect(await setup().podNames()).to.deep.equal(before);
+        expect((await sh(container, 'echo "$TOKEN"')).stdout).to.equal('first\n');
+        await worker.ownerFinished(owner);
+      });
+
+      it('is the existing container if the caller keeps it', async () => {
+        const { container, owner, spec } = await makeContainer(worker, image, { env: ['TOKEN=first'] });
+        const kept = await worker.findOrCreateContainer(owner, { ...spec, env: [] }, { onSpecChange: 'keep' });
+        expect([kept.container.handle, kept.created]).to.deep.equal([container.handle, false]);
+        expect((await sh(kept.container, 'echo "$TOKEN"')).stdout).to.equal('first\n');
+        await worker.ownerFinished(owner);
       });
     });
 
@@ -322,6 +344,29 @@ export function describeContainers(setup: () => WorkerSetup): void {
       expect(ok).to.equal(true);
       const { check } = findings.at(-1)!;
       expect(check).to.equal('pod-start');
+    });
+
+    context('when its owner has finished', () => {
+      it('is not created again for a late host if the owner has finished for good', async () => {
+        const { container, owner, spec } = await makeContainer(worker, image);
+        await worker.ownerFinished(owner, { final: true });
+        const late = await setup().open();
+        const error = await rejection(late.findOrCreateContainer(owner, spec));
+        await late.close();
+        expect(error).to.deep.include({ code: 'KW_ERR_OWNER_FINISHED', owner, workerName: worker.name });
+        expect(await worker.lookupContainer(container.handle)).to.equal(undefined);
+      });
+
+      it('stays if a late host finishes an older container of the owner', async () => {
+        const { container: older, owner, spec } = await makeContainer(worker, image);
+        await worker.ownerFinished(owner);
+        const { container: newer } = await worker.findOrCreateContainer(owner, spec);
+        await worker.ownerFinished(owner, { handle: older.handle, final: true });
+        const found = await worker.findOrCreateContainer(owner, spec);
+        expect([newer.handle, found.created]).to.deep.equal([found.container.handle, false]);
+        await worker.ownerFinished(owner, { handle: newer.handle });
+        expect(await worker.lookupContainer(newer.handle)).to.equal(undefined);
+      });
     });
 
     it('has files of its own', async () => {

@@ -152,6 +152,15 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         for (const { stdout } of ran) expect(stdout).to.equal('started\n1\n');
       });
 
+      it('was started by one of the calls', async () => {
+        const spec = { id: randomUUID(), path: 'true' };
+        const ran = await Promise.all([1, 2, 3].map(() => container.run(spec, {})));
+        expect(ran.filter(({ startedByCall }) => startedByCall)).to.have.length(1);
+        const attached = await container.attach(spec.id, {});
+        expect(attached.startedByCall).to.equal(false);
+        await Promise.all([...ran, attached].map((process) => process.wait()));
+      });
+
       it('repeats its output and status from any offset, after its end and from another instance', async () => {
         const id = randomUUID();
         await sh(container, 'echo 0123456789; echo err >&2; exit 7', { id });
@@ -191,6 +200,38 @@ export function describeProcesses(setup: () => WorkerSetup): void {
           code: 'KW_ERR_PROCESS_NOT_FOUND',
           processId: 'never-started',
         });
+      });
+    });
+
+    context('when its wait() is detached', () => {
+      it('continues, and another instance continues its output at the position of the error', async () => {
+        const shutdown = new AbortController();
+        const id = randomUUID();
+        const [first, second] = [new Collector(), new Collector()];
+        const script = `echo early; until test -e ${id}; do sleep 0.05; done; echo late; exit 4`;
+        const spec = { id, path: 'sh', args: ['-c', script] };
+        const process = await container.run(spec, { stdout: first });
+        const waiting = rejection(process.wait({ detachSignal: shutdown.signal }));
+        await first.shows('early\n');
+        shutdown.abort(new Error('the host shuts down'));
+        const error = await waiting;
+        expect(error).to.deep.include({
+          code: 'KW_ERR_PROCESS_DETACHED',
+          processId: id,
+          position: { stdoutBytes: 6, stderrBytes: 0 },
+          cause: shutdown.signal.reason,
+        });
+        expect(getEventListeners(shutdown.signal, 'abort')).to.have.length(0);
+        await sh(container, `touch ${id}`);
+        const other = await setup().open();
+        try {
+          const found = await other.lookupContainer(container.handle);
+          const again = await found!.run(spec, { stdout: second }, { from: process.position() });
+          expect((await again.wait({ detachSignal: new AbortController().signal })).exitStatus).to.equal(4);
+        } finally {
+          await other.close();
+        }
+        expect([first.text, second.text]).to.deep.equal(['early\n', 'late\n']);
       });
     });
 

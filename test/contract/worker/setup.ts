@@ -37,9 +37,10 @@ export async function makeContainer(
   worker: Worker,
   image: string,
   parts: Partial<ContainerSpec> = {},
-): Promise<ContainerWithMounts & { readonly owner: ContainerOwner }> {
+): Promise<ContainerWithMounts & { readonly owner: ContainerOwner; readonly spec: ContainerSpec }> {
   const owner = newOwner();
-  return { ...(await worker.findOrCreateContainer(owner, { image, dir: '/tmp/build/test', ...parts })), owner };
+  const spec = { image, dir: '/tmp/build/test', ...parts };
+  return { ...(await worker.findOrCreateContainer(owner, spec)), owner, spec };
 }
 
 /** Collects all writes. */

@@ -14,6 +14,12 @@ const expectedLines: Readonly<Record<string, readonly string[]>> = {
     'build 1 passed, build 2 failed',
     '4 pods deleted',
   ],
+  'shut-down-and-continue.ts': [
+    'container created: true, command started: true',
+    'detached after 6 bytes',
+    'container created: false, command started: false',
+    'ended { exitStatus: 0 } "built\\ntested\\n"',
+  ],
   'run-a-command.ts': ['hello from /tmp/build/example', 'sh ended with status 3'],
   'stream-artifacts.ts': ['version: {"ref":"4711"}', 'out twice: 1 digest'],
   'unit-test-with-fakes.ts': ['ok: a step passes when its command ends with 0'],

@@ -98,6 +98,7 @@ describe('Statements that a repository sends', function () {
         recordHijack: async () => await containers.recordHijack(handle, 'p'),
         endHijack: async () => await containers.endHijack(handle, 'p'),
         markOwnerFinished: async () => await containers.markOwnerFinished('worker', ownerOf(handle)),
+        pruneFinishedOwners: async () => await containers.pruneFinishedOwners('worker', 1_000),
         delete: async () => await containers.delete(handle),
       };
       for (const [name, step] of Object.entries(steps)) expect(await count(step), name).to.equal(1);
@@ -128,6 +129,13 @@ describe('Statements that a repository sends', function () {
     for (const [name, step] of Object.entries(steps)) expect(await count(step), name).to.equal(1);
   });
 
+  it('are two to finish an owner for good, and one for a call of an owner that has', async () => {
+    const { containers } = repository;
+    const finish = async () => await containers.markOwnerFinished('worker', ownerOf('over'), { final: true });
+    expect(await count(finish)).to.equal(2);
+    expect(await count(async () => await find('over', 1).catch(() => {}))).to.equal(1);
+  });
+
   it('are two for a rejected move', async () => {
     await find('refused', 1);
     await repository.containers.markCreated('refused', 'me');
@@ -145,7 +153,9 @@ describe('Statements that a repository sends', function () {
     await pool.query(`insert into ${schema}.volumes (handle, worker_name, kind, state, store, location, expires_at, team_id)
       select 'many-' || n, 'worker', 'artifact', 'created', 'pod', '{}', now() + interval '1 hour', 't'
       from generate_series(1, 20000) as n`);
-    await pool.query(`analyze ${schema}.containers; analyze ${schema}.volumes`);
+    await pool.query(`insert into ${schema}.finished_owners (worker_name, owner_digest, finished_at)
+      select 'worker', encode(sha256(n::text::bytea), 'hex'), now() + interval '1 hour' from generate_series(1, 20000) as n`);
+    await pool.query(`analyze ${schema}.containers; analyze ${schema}.volumes; analyze ${schema}.finished_owners`);
     const plan = async (query: string) =>
       JSON.stringify((await pool.query<object>(`explain (format json) ${query}`)).rows);
     const containers = `from ${schema}.containers where worker_name = 'worker'`;
@@ -154,6 +164,7 @@ describe('Statements that a repository sends', function () {
       `select 1 ${containers} and (state = 'failed' or (state = 'creating' and lease_until < now()))`,
       `select 1 ${containers} and state = 'destroying' order by created_at, id limit 10`,
       `select 1 ${volumes} and (state = 'failed' or (state = 'creating' and lease_until < now()) or (state in ('creating', 'created') and expires_at < now()))`,
+      `select 1 from ${schema}.finished_owners where worker_name = 'worker' and finished_at < now()`,
       `select 1 ${volumes} and state = 'destroying' order by created_at, id limit 10`,
     ]) {
       expect(await plan(query), query).not.to.contain('Seq Scan');

@@ -2,6 +2,7 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 
 const rows = (grep: string) => ({ specs: ['test/integration/repository/pglite.spec.ts'], grep });
 const containers = 'src/repository/postgres/postgres-container-repository.ts';
+const finishedOwners = 'src/repository/postgres/finished-owners.ts';
 const findOrInsert = 'src/repository/postgres/find-or-insert.ts';
 const recordPodGuard = `.set({ pod_uid: podUid, updated_at: now() })
         .where('handle', '=', handle)
@@ -44,6 +45,55 @@ export const mutants: readonly Mutant[] = [
     find: ".else(eb('lease_generation', '+', '1'))",
     replace: ".else(eb.ref('lease_generation'))",
     killedBy: rows('generation'),
+  },
+  {
+    name: 'a container is completed although its owner has finished for good',
+    file: containers,
+    find: "eb.or([eb('state', '=', to), eb.not(ownerHasFinished())])",
+    replace: 'eb.lit(true)',
+    killedBy: rows('meanwhile'),
+  },
+  {
+    name: 'a container is inserted although its owner has finished for good',
+    file: findOrInsert,
+    find: "if (finished === 'true' && found?.container.state !== 'created')",
+    replace: "if (finished === 'true' && found?.container.state === 'creating')",
+    killedBy: rows('for good'),
+  },
+  {
+    name: 'a container is inserted although its owner finishes for good after the search',
+    file: findOrInsert,
+    find: '.where((eb) => eb.not(hasFinished(made.workerName, made.owner)))',
+    replace: '',
+    killedBy: { specs: ['test/integration/repository/finished-owners.spec.ts'], grep: 'between' },
+  },
+  {
+    name: 'a container is taken over although its owner has finished for good',
+    file: findOrInsert,
+    find: '        .where((eb) => eb.not(hasFinished(workerName, owner)))\n        .$if',
+    replace: '        .$if',
+    killedBy: rows('meanwhile'),
+  },
+  {
+    name: 'a late host finishes a newer container',
+    file: finishedOwners,
+    find: '.$if(handle !== undefined, (moved) =>',
+    replace: '.$if(handle === undefined, (moved) =>',
+    killedBy: rows('newer container'),
+  },
+  {
+    name: 'an owner finishes for good although a newer container is live',
+    file: finishedOwners,
+    find: '.$if(handle !== undefined, (record) =>',
+    replace: '.$if(handle === undefined, (record) =>',
+    killedBy: rows('newer container'),
+  },
+  {
+    name: 'a caller with another specification takes over a container',
+    file: findOrInsert,
+    find: '.$if(specDigest !== undefined,',
+    replace: '.$if(specDigest === undefined,',
+    killedBy: rows('specification'),
   },
   {
     name: 'a released lease is not free',

@@ -8,6 +8,48 @@ const creations = { specs: ['test/unit/worker/find-or-create-container.spec.ts']
 /** Changes of `src/worker` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
   {
+    name: 'a detached wait stops the command',
+    file: 'src/worker/pod-process.ts',
+    find: 'if (detachSignal?.aborted === true) return await this.#leave(detachSignal.reason);',
+    replace: 'if (detachSignal?.aborted === true) await this.#stop();',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'detached' },
+  },
+  {
+    name: 'a late holder reports that it created the container',
+    file: 'src/worker/find-or-create-container.ts',
+    find: 'created: createdBy === generation }',
+    replace: 'created: true }',
+    killedBy: creations,
+  },
+  {
+    name: 'a container of another specification is returned',
+    file: 'src/worker/find-or-create-container.ts',
+    find: "if (requested.onSpecChange === 'reject')",
+    replace: "if (requested.onSpecChange === 'reject' && found.leased)",
+    killedBy: creations,
+  },
+  {
+    name: 'a half-created container of another specification is completed',
+    file: 'src/worker/find-or-create-container.ts',
+    find: '        awaitedHandle = undefined;\n        continue;\n',
+    replace: '',
+    killedBy: creations,
+  },
+  {
+    name: 'the artifact of an input does not count in a specification',
+    file: 'src/worker/spec-digest.ts',
+    find: 'artifact: artifact?.handle }',
+    replace: "artifact: artifact === undefined ? undefined : 'some' }",
+    killedBy: { specs: ['test/unit/worker/spec-digest.spec.ts'] },
+  },
+  {
+    name: 'an empty field counts in a specification',
+    file: 'src/worker/spec-digest.ts',
+    find: 'Object.keys(value).length === 0',
+    replace: 'Object.keys(value).length < 0',
+    killedBy: { specs: ['test/unit/worker/spec-digest.spec.ts'] },
+  },
+  {
     name: "a result that the pod's end caused counts as the command's own",
     file: 'src/worker/pod-process.ts',
     find: '    if (!result.shutdown) return;\n',

@@ -38,7 +38,13 @@ describe('Reaper', () => {
       stores: new Map([['pod', store]]),
       logger: silentLogger,
       hijackGraceMs: 60_000,
+      finishedOwnerTtlMs: 86_400_000,
     }).reap();
+
+  it('deletes the records of finished owners that are older than their time to live', async () => {
+    await reap();
+    sinon.assert.calledOnceWithMatch(containers.pruneFinishedOwners, 'w', 86_400_000);
+  });
 
   beforeEach(() => {
     containers = new FakeContainerRepository();

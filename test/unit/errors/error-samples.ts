@@ -79,6 +79,7 @@ export const samples: {
     new library.OutOfMemoryError(pod, { containerName: 'main', limitBytes: 67_108_864 }),
     new library.OutOfMemoryError(pod, { containerName: 'db', limitBytes: undefined }),
   ],
+  KW_ERR_OWNER_FINISHED: [new library.OwnerFinishedError({ kind: 'build-step', key: '4711/test' }, 'ci')],
   KW_ERR_PATH_CONFLICT: [new library.PathConflictError({ ...upload, path: 'result' }, 'it is a file, not a folder')],
   KW_ERR_POD_DELETED: [new library.PodDeletedError({ ...pod, mayStillRun: true })],
   KW_ERR_POD_EVICTED: [
@@ -93,6 +94,7 @@ export const samples: {
   KW_ERR_POD_UNSCHEDULABLE: [
     new library.PodUnschedulableError({ ...pod, detail: '0/1 nodes are available: 1 Insufficient cpu.' }, 300_000),
   ],
+  KW_ERR_PROCESS_DETACHED: [new library.ProcessDetachedError(processFacts, { stdoutBytes: 52_311, stderrBytes: 0 })],
   KW_ERR_PROCESS_NOT_FOUND: [new library.ProcessNotFoundError(processFacts)],
   KW_ERR_PROTOCOL_VIOLATION: [new library.ProtocolViolationError('unknown stream 7')],
   KW_ERR_QUOTA_EXCEEDED: [new library.QuotaExceededError(call, `${refused}exceeded quota: few`)],
@@ -102,6 +104,7 @@ export const samples: {
   ],
   KW_ERR_REPOSITORY_UNAVAILABLE: [new library.RepositoryUnavailableError('connect ECONNREFUSED 127.0.0.1:5432')],
   KW_ERR_SCHEMA_TOO_NEW: [new library.SchemaTooNewError('0004-output-sizes', '0005-next')],
+  KW_ERR_SPEC_CHANGED: [new library.ContainerSpecChangedError('c-1', { kind: 'build-step', key: '4711/test' })],
   KW_ERR_STORE_NOT_CONFIGURED: [new library.StoreNotConfiguredError('s3')],
   KW_ERR_TOO_MANY_REQUESTS: [
     new library.TooManyRequestsError(call, 1000),

@@ -61,6 +61,7 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
     'pod ci/kw-1 ran out of memory in container main (limit 67108864 bytes)',
     'pod ci/kw-1 ran out of memory in container db (no limit of its own)',
   ],
+  KW_ERR_OWNER_FINISHED: ['owner "build-step/4711/test" of worker ci has finished for good: use another owner'],
   KW_ERR_PATH_CONFLICT: [
     'upload to volume v-1 in pod kw-1 after 4096 bytes: conflict at "result": it is a file, not a folder',
   ],
@@ -72,6 +73,9 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
   ],
   KW_ERR_POD_UNSCHEDULABLE: [
     'pod ci/kw-1 was not scheduled to a node within 300000 ms (schedulingTimeoutMs): 0/1 nodes are available: 1 Insufficient cpu.',
+  ],
+  KW_ERR_PROCESS_DETACHED: [
+    'process task in container c-1: detached after 52311 bytes of stdout and 0 of stderr; the command continues: attach again',
   ],
   KW_ERR_PROCESS_NOT_FOUND: ['process task in container c-1: it was never started'],
   KW_ERR_PROTOCOL_VIOLATION: ['protocol violation: unknown stream 7'],
@@ -85,6 +89,9 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
   KW_ERR_REPOSITORY_UNAVAILABLE: ['database unavailable: connect ECONNREFUSED 127.0.0.1:5432'],
   KW_ERR_SCHEMA_TOO_NEW: [
     'the database schema is at migration 0005-next, and this version of the library ends at 0004-output-sizes: upgrade the library',
+  ],
+  KW_ERR_SPEC_CHANGED: [
+    'container c-1 of owner "build-step/4711/test" has another specification: finish the owner first, use another owner, or pass onSpecChange: "keep"',
   ],
   KW_ERR_STORE_NOT_CONFIGURED: ['artifact store "s3" is not configured on this worker'],
   KW_ERR_TOO_MANY_REQUESTS: [

@@ -106,7 +106,7 @@ describe('a host, unit-tested with the fakes', () => {
     process = new FakeProcess({ id: 'task' });
     worker.createVolumeForArtifact.resolves({ volume, expiresAt: new Date(0) });
     volume.streamIn.resolves({ bytes: 3, rawBytes: 10_240, digest: '00', entries: 1 });
-    worker.findOrCreateContainer.resolves({ container, mounts: [] });
+    worker.findOrCreateContainer.resolves({ container, mounts: [], created: true });
     container.run.resolves(process);
     process.wait.resolves({ exitStatus: 0 });
   });

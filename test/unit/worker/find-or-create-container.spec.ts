@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 
 import { FakeContainerRepository, FakeStepDelegate } from '../../../fakes/index.ts';
+import { OwnerFinishedError } from '../../../src/errors/owner.ts';
 import { PodDeletedError } from '../../../src/errors/pod.ts';
 import {
   ContainerDisappearedError,
@@ -33,9 +34,10 @@ describe('findOrCreateContainer', () => {
   let delegate: FakeStepDelegate;
   let clock: VirtualClock;
 
-  const found = (state: ContainerState, leased: boolean, podUid?: string) => ({
+  const found = (state: ContainerState, leased: boolean, podUid?: string, specDigest?: string) => ({
     container: {
       handle: 'c-1',
+      specDigest,
       workerName: 'w',
       owner: { kind: 'k', key: '1' },
       state,
@@ -71,12 +73,15 @@ describe('findOrCreateContainer', () => {
   const request = () => ({
     owner: { kind: 'k', key: '1' },
     plan: planContainer({ image: 'busybox:1', inputs: [{ artifact, path: '/in' }] }),
+    specDigest: 'mine',
+    onSpecChange,
     metadata: {},
     delegate,
   });
   const away = () => new RepositoryUnavailableError('away');
   const never = (signal: AbortSignal | undefined): Promise<never> =>
     new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)));
+  let onSpecChange: 'reject' | 'keep' = 'reject';
   let ids = 0;
   const findOrCreate = (options: { signal?: AbortSignal } = {}) => {
     const components = {
@@ -97,12 +102,13 @@ describe('findOrCreateContainer', () => {
 
   beforeEach(() => {
     ids = 0;
+    onSpecChange = 'reject';
     delegate = new FakeStepDelegate();
     takeFrom = sinon.stub().resolves({ rawBytes: 1024 });
     containers = new FakeContainerRepository();
     containers.releaseLease.resolves(true);
     containers.recordPod.resolves();
-    containers.markCreated.resolves();
+    containers.markCreated.resolves(7);
     containers.markFailed.resolves();
     containers.renewLease.resolves(true);
     launcher = { launch: sinon.stub().resolves('uid-1'), discard: sinon.stub().resolves() };
@@ -125,7 +131,8 @@ describe('findOrCreateContainer', () => {
   context('when the owner has no container', () => {
     it('records the pod before its first use, and marks the container created last', async () => {
       containers.findOrInsert.resolves(found('creating', true));
-      expect(await findOrCreate()).to.include({ handle: 'c-1', state: 'created' });
+      const { container, created } = await findOrCreate();
+      expect([container.handle, container.state, created]).to.deep.equal(['c-1', 'created', true]);
       sinon.assert.callOrder(
         launcher.launch,
         containers.recordPod,
@@ -143,6 +150,13 @@ describe('findOrCreateContainer', () => {
       containers.findOrInsert.resolves(found('creating', true));
       pods.whenAgentAnswers.rejects(failure);
       expect(await rejection(findOrCreate())).to.equal(failure);
+      sinon.assert.calledOnceWithMatch(containers.markFailed, 'c-1', 'id-1');
+    });
+
+    it('marks the container failed if its owner finishes for good meanwhile', async () => {
+      containers.findOrInsert.resolves(found('creating', true));
+      containers.markCreated.rejects(new OwnerFinishedError({ kind: 'k', key: '1' }, 'w'));
+      expect(await rejection(findOrCreate())).to.include({ code: 'KW_ERR_OWNER_FINISHED' });
       sinon.assert.calledOnceWithMatch(containers.markFailed, 'c-1', 'id-1');
     });
 
@@ -253,6 +267,12 @@ describe('findOrCreateContainer', () => {
   });
 
   context('when an earlier holder launched the pod', () => {
+    it('has created the container if it completes it', async () => {
+      containers.findOrInsert.resolves(found('creating', true, 'uid-0'));
+      expect(await findOrCreate()).to.deep.include({ created: true });
+      sinon.assert.notCalled(launcher.launch);
+    });
+
     it('never launches another pod, which would lack the inputs of the first', async () => {
       containers.findOrInsert.resolves(found('creating', true, 'uid-0'));
       pods.requireAlive.rejects(new PodDeletedError({ namespace: 'ci', podName: 'pod-1' }));
@@ -329,10 +349,16 @@ describe('findOrCreateContainer', () => {
         const creating = findOrCreate();
         await settle();
         await clock.advance(200);
-        expect(await creating).to.include({ state: 'created' });
+        expect((await creating).container).to.include({ state: 'created' });
         sinon.assert.notCalled(containers.markFailed);
       });
     }
+
+    it('has not created the container if a late statement finds that the next holder has', async () => {
+      containers.findOrInsert.resolves(found('creating', true));
+      containers.markCreated.resolves(8);
+      expect(await findOrCreate()).to.deep.include({ created: false });
+    });
 
     it('requests the lease as a new holder, so that late statements of the previous holder are rejected', async () => {
       containers.findOrInsert.resolves(found('creating', true));
@@ -404,7 +430,7 @@ describe('findOrCreateContainer', () => {
         const creating = findOrCreate();
         await settle();
         await clock.advance(200);
-        expect(await creating).to.include({ state: 'created' });
+        expect((await creating).container).to.include({ state: 'created' });
         sinon.assert.notCalled(containers.markFailed);
         sinon.assert.calledOnce(launcher.launch);
       });
@@ -444,8 +470,62 @@ describe('findOrCreateContainer', () => {
       await clock.advance(59_000);
       sinon.assert.calledOnce(containers.findOrInsert);
       await clock.advance(2_000);
-      expect(await creating).to.include({ state: 'created' });
+      expect((await creating).container).to.include({ state: 'created' });
       sinon.assert.notCalled(containers.markFailed);
+    });
+  });
+
+  context('when the container has another specification', () => {
+    for (const state of ['creating', 'created'] as const) {
+      it(`rejects if it is ${state}, and changes nothing`, async () => {
+        containers.findOrInsert.resolves(found(state, false, 'uid-1', 'other'));
+        expect(await rejection(findOrCreate())).to.deep.include({
+          code: 'KW_ERR_SPEC_CHANGED',
+          handle: 'c-1',
+          owner: { kind: 'k', key: '1' },
+        });
+        sinon.assert.calledOnceWithMatch(containers.findOrInsert, 'w', sinon.match.any, sinon.match.any);
+        expect(containers.findOrInsert.args[0]?.[4]).to.deep.equal({ specDigest: 'mine' });
+        for (const change of [containers.markFailed, containers.releaseLease]) sinon.assert.notCalled(change);
+      });
+    }
+
+    it('returns the existing container if the caller keeps it', async () => {
+      onSpecChange = 'keep';
+      containers.findOrInsert.resolves(found('created', false, 'uid-1', 'other'));
+      const { container, created } = await findOrCreate();
+      expect([container.handle, created]).to.deep.equal(['c-1', false]);
+    });
+
+    it('waits for the host that creates it if the caller keeps it', async () => {
+      onSpecChange = 'keep';
+      containers.findOrInsert
+        .onFirstCall()
+        .resolves(found('creating', false, undefined, 'other'))
+        .resolves(found('created', false, 'uid-1', 'other'));
+      containers.lookup.resolves(found('creating', false).container);
+      const creating = findOrCreate();
+      await settle();
+      await clock.advance(200);
+      expect((await creating).created).to.equal(false);
+      sinon.assert.notCalled(containers.markFailed);
+    });
+
+    it('does not complete a half-created one that the caller keeps, and creates its own', async () => {
+      onSpecChange = 'keep';
+      containers.findOrInsert
+        .onFirstCall()
+        .resolves(found('creating', true, 'uid-1', 'other'))
+        .resolves(found('creating', true, undefined, 'mine'));
+      const { created } = await findOrCreate();
+      expect(created).to.equal(true);
+      sinon.assert.callOrder(containers.findOrInsert, containers.markFailed, containers.findOrInsert, launcher.launch);
+      sinon.assert.calledOnceWithMatch(containers.markFailed, 'c-1', 'id-1');
+    });
+
+    it('is completed if its row has no digest', async () => {
+      containers.findOrInsert.resolves(found('creating', true, 'uid-1'));
+      expect((await findOrCreate()).created).to.equal(true);
     });
   });
 
@@ -460,7 +540,8 @@ describe('findOrCreateContainer', () => {
       const creating = findOrCreate();
       await settle();
       await clock.advance(200);
-      expect(await creating).to.include({ handle: 'c-1' });
+      const { container, created } = await creating;
+      expect([container.handle, created]).to.deep.equal(['c-1', false]);
       sinon.assert.notCalled(launcher.launch);
     });
 

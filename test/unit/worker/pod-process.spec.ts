@@ -149,6 +149,69 @@ describe('PodProcess', () => {
     });
   });
 
+  context('when its wait() is detached', () => {
+    const detached = { code: 'KW_ERR_PROCESS_DETACHED', handle: 'box', processId: 'x' };
+
+    it('rejects with the position that was delivered, without stopping the command', async () => {
+      const shutdown = new AbortController();
+      const waiting = rejection(pod.follow({ stdout: new Collector() }).wait({ detachSignal: shutdown.signal }));
+      await opened();
+      agent.send(wireData(1, 0, Buffer.from('some output')));
+      await settle();
+      shutdown.abort(new Error('shut down'));
+      await settle();
+      agent.json('ERROR', { code: 'CANCELLED', message: '' });
+      expect(await waiting).to.deep.include({
+        ...detached,
+        position: { stdoutBytes: 11, stderrBytes: 0 },
+        cause: shutdown.signal.reason,
+      });
+      expect(agent.types).to.include('CANCEL').and.not.include('STOP');
+      expect(pod.stored.size).to.equal(0);
+    });
+
+    it('rejects with the position to start from before it is attached', async () => {
+      pod.setup.onConnect = () => Promise.reject(cut);
+      const process = pod.follow({}, { from: { stdoutBytes: 5, stderrBytes: 7 } });
+      const error = await rejection(process.wait({ detachSignal: AbortSignal.abort() }));
+      expect(error).to.deep.include({ ...detached, position: { stdoutBytes: 5, stderrBytes: 7 } });
+    });
+
+    it('rejects in every wait() that has the signal, and in others with ClosedError', async () => {
+      const shutdown = new AbortController();
+      const process = pod.follow();
+      const options = { detachSignal: shutdown.signal };
+      const waits = [process.wait(options), process.wait(options), process.wait()].map(rejection);
+      await opened();
+      shutdown.abort();
+      await settle();
+      agent.json('ERROR', { code: 'CANCELLED', message: '' });
+      const codes = (await Promise.all(waits)).map(({ code }) => code);
+      expect(codes).to.deep.equal(['KW_ERR_PROCESS_DETACHED', 'KW_ERR_PROCESS_DETACHED', 'KW_ERR_CLOSED']);
+    });
+
+    it('returns the result of a command that has ended by then', async () => {
+      const process = pod.follow();
+      const ended = process.wait();
+      await opened();
+      end({ exitStatus: 3 });
+      await ended;
+      expect(await process.wait({ detachSignal: AbortSignal.abort() })).to.deep.equal({ exitStatus: 3 });
+    });
+
+    it('stops the command if the other signal aborts at the same moment', async () => {
+      const [stop, shutdown] = [new AbortController(), new AbortController()];
+      const waiting = rejection(pod.follow().wait({ signal: stop.signal, detachSignal: shutdown.signal }));
+      await opened();
+      shutdown.abort();
+      stop.abort(new Error('stop'));
+      await settle();
+      end({ exitStatus: 143, signal: 15 });
+      expect((await waiting).message).to.equal('stop');
+      expect(agent.types).to.include('STOP');
+    });
+  });
+
   context('when only its stored result remains', () => {
     it('reports the bytes that a slow reader does not receive', async () => {
       const stdout = new Gate();
