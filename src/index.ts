@@ -94,6 +94,7 @@ export type {
 } from './kubernetes/cluster.ts';
 export type { PodOptions, PodToleration } from './kubernetes/pod-options.ts';
 export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';
+export type { ContainerQueries } from './repository/container-queries.ts';
 export type {
   ContainerRepository,
   FindDestroyableOptions,
@@ -114,7 +115,6 @@ export type {
 } from './repository/postgres/database.ts';
 export type {
   ContainerRecord,
-  ContainerState,
   ProcessResultRecord,
   VolumeKind,
   VolumeRecord,
@@ -137,6 +137,7 @@ export type {
   InputSpec,
   SidecarSpec,
 } from './runtime/container.ts';
+export type { ContainerInfo, ContainerPage, ContainerQuery, ContainerState } from './runtime/container-query.ts';
 export type { AbortOptions, Clock, Logger } from './runtime/options.ts';
 export type {
   AttachOptions,

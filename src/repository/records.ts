@@ -1,11 +1,5 @@
 import type { ContainerMetadata, ContainerOwner } from '../runtime/container.ts';
-
-/**
- * The state of a container. `docs/database.md` shows the moves between states.
- *
- * @public
- */
-export type ContainerState = 'creating' | 'created' | 'failed' | 'destroying';
+import type { ContainerState } from '../runtime/container-query.ts';
 
 /**
  * The state of a volume. `docs/database.md` shows the moves between states.

@@ -52,8 +52,8 @@ export interface ProcessSpec {
    * The reaper leaves the container alone until the process has ended, or, if the host dies, for
    * the worker's `hijackGraceMs`.
    *
-   * @defaultValue true for a terminal with `stdin` in a container from `Worker.lookupContainer`,
-   * otherwise false
+   * @defaultValue true for a terminal with `stdin` in a container from `Worker.lookupContainer` or
+   * `Worker.findContainer`, otherwise false
    */
   readonly hijack?: boolean | undefined;
 }

@@ -8,10 +8,12 @@ import type {
   InputSpec,
   SidecarSpec,
 } from '../runtime/container.ts';
+import type { ContainerQuery } from '../runtime/container-query.ts';
 import type { FindOrCreateContainerOptions } from '../runtime/worker.ts';
 import {
   artifact,
   optionalBoolean,
+  optionalDate,
   optionalNumber,
   optionalSignal,
   optionalText,
@@ -67,3 +69,17 @@ export const findOrCreateOptions: v.GenericSchema = v.object({
   metadata: v.optional(metadata),
   delegate: v.optional(v.looseObject({})),
 } satisfies FieldsOf<FindOrCreateContainerOptions>);
+
+const queryFields = {
+  ownerKind: optionalText,
+  state: v.optional(v.picklist(['creating', 'created', 'failed', 'destroying'])),
+  createdBefore: optionalDate,
+  createdAfter: optionalDate,
+  after: optionalText,
+  limit: optionalNumber,
+} satisfies FieldsOf<ContainerQuery>;
+
+/** A misspelt field is refused: without it the query would match more than the caller expects. */
+export const containerQuery: v.GenericSchema = v.strictObject(queryFields, ({ expected }) =>
+  expected === 'never' ? 'a field of a query' : 'an object',
+);

@@ -36,7 +36,7 @@ export interface PodContainerComponents {
 
 /** How a container was found. */
 export interface ContainerFinding {
-  /** Whether it was found by its handle, as hosts do for users who inspect a container. */
+  /** Whether it was looked up, as hosts do for users who inspect a container. */
   readonly isLookedUp: boolean;
   /** Whether its pod no longer exists. Then only the data in the database remains. */
   readonly podIsMissing: boolean;

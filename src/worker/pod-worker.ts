@@ -9,6 +9,7 @@ import { checkOwner } from '../repository/field-checks.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { Container, ContainerOwner, ContainerSpec } from '../runtime/container.ts';
+import type { ContainerPage, ContainerQuery } from '../runtime/container-query.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { Volume, VolumeMount } from '../runtime/volume.ts';
 import type {
@@ -20,7 +21,7 @@ import type {
 } from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
-import { containerOwner, containerSpec, findOrCreateOptions } from '../validation/container-shapes.ts';
+import { containerOwner, containerQuery, containerSpec, findOrCreateOptions } from '../validation/container-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { type ContainerCreationComponents, findOrCreateContainer } from './find-or-create-container.ts';
@@ -145,12 +146,25 @@ export class PodWorker implements Worker {
   }
 
   async lookupContainer(handle: string, options: AbortOptions = {}): Promise<Container | undefined> {
-    const { repository, pods } = this.#open();
+    const { repository } = this.#open();
     checkLookup(handle, options);
     const record = await repository.containers.lookup(this.name, handle, options);
-    if (record?.state !== 'created') return undefined;
-    const podIsMissing = !(await pods.exists(record.podName, { ...options, uid: record.podUid }));
-    return this.#container(record, { isLookedUp: true, podIsMissing });
+    return record?.state === 'created' ? await this.#lookedUp(record, options) : undefined;
+  }
+
+  async findContainer(owner: ContainerOwner, options: AbortOptions = {}): Promise<Container | undefined> {
+    const { repository } = this.#open();
+    checkOwnerShape(owner);
+    checkShape('options', abortOptions, options);
+    const record = await repository.queries.findCreated(this.name, owner, options);
+    return record === undefined ? undefined : await this.#lookedUp(record, options);
+  }
+
+  async listContainers(query: ContainerQuery = {}, options: AbortOptions = {}): Promise<ContainerPage> {
+    const { repository } = this.#open();
+    checkShape('query', containerQuery, query);
+    checkShape('options', abortOptions, options);
+    return await repository.queries.list(this.name, query, options);
   }
 
   async lookupVolume(handle: string, options: AbortOptions = {}): Promise<Volume | undefined> {
@@ -214,6 +228,12 @@ export class PodWorker implements Worker {
     if (kind === 'artifact')
       throw new InvalidSpecError('kind', `volume ${record.handle} is an artifact and cannot be mounted`);
     return { volume: this.#volume(record), mountPath, kind, name };
+  }
+
+  async #lookedUp(record: ContainerRecord, options: AbortOptions): Promise<PodContainer> {
+    const { pods } = this.#components;
+    const podIsMissing = !(await pods.exists(record.podName, { ...options, uid: record.podUid }));
+    return this.#container(record, { isLookedUp: true, podIsMissing });
   }
 
   #container(record: ContainerRecord, finding: ContainerFinding): PodContainer {

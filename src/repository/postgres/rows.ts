@@ -1,6 +1,7 @@
 import type { AliasableExpression, Expression, Selectable, ShallowDehydrateObject } from 'kysely';
 import { expressionBuilder } from 'kysely';
 
+import type { ContainerInfo } from '../../runtime/container-query.ts';
 import type { ContainerRecord, VolumeRecord } from '../records.ts';
 import type { Tables } from './tables.ts';
 
@@ -28,17 +29,29 @@ export type ContainerRow = ShallowDehydrateObject<Selectable<Tables['containers'
 /** A row of `volumes` as JSON has it. */
 export type VolumeRow = ShallowDehydrateObject<Selectable<Tables['volumes']>>;
 
+/** The columns of a container in a list. */
+export type ContainerInfoRow = Pick<
+  ContainerRow,
+  'handle' | 'owner_kind' | 'owner_key' | 'state' | 'pod_name' | 'pod_uid' | 'metadata' | 'created_at'
+>;
+
 export function toContainer(row: ContainerRow): ContainerRecord {
   return {
-    handle: row.handle,
+    ...toContainerInfo(row),
     workerName: row.worker_name,
+    settings: row.settings,
+    lastHijackAt: toDate(row.last_hijack_at),
+  };
+}
+
+export function toContainerInfo(row: ContainerInfoRow): ContainerInfo {
+  return {
+    handle: row.handle,
     owner: { kind: row.owner_kind, key: row.owner_key },
     state: row.state,
     podName: row.pod_name,
     podUid: row.pod_uid ?? undefined,
     metadata: row.metadata,
-    settings: row.settings,
-    lastHijackAt: toDate(row.last_hijack_at),
     createdAt: new Date(row.created_at),
   };
 }

@@ -3,6 +3,7 @@ import { describeContainerFacts } from './describe-container-facts.ts';
 import { describeContainers } from './describe-containers.ts';
 import { describeFindOrInsert } from './describe-find-or-insert.ts';
 import { describeMoves } from './describe-moves.ts';
+import { describeQueries } from './describe-queries.ts';
 import { describeRaces } from './describe-races.ts';
 import { RepositoryUnderTest, type TestDatabase } from './repository-under-test.ts';
 
@@ -14,6 +15,7 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeFindOrInsert(world);
     describeContainers(world);
     describeContainerFacts(world);
+    describeQueries(world);
     describeArtifactVolumes(world);
     describeRaces(world);
     describeMoves(world);

@@ -84,6 +84,8 @@ describe('Statements that a repository sends', function () {
         releaseLease: async () => await containers.releaseLease(handle, 'another'),
         recordPod: async () => await containers.recordPod(handle, 'me', 'uid'),
         markCreated: async () => await containers.markCreated(handle, 'me'),
+        findCreated: async () => await repository.queries.findCreated('worker', ownerOf(handle)),
+        list: async () => await repository.queries.list('worker', { limit: 1 }),
         volumesOf: async () => await containers.volumesOf(handle),
         setProperty: async () => await containers.setProperty(handle, 'a', 'b'),
         properties: async () => await containers.properties(handle),
@@ -153,6 +155,9 @@ describe('Statements that a repository sends', function () {
     for (const query of [
       `select 1 ${containers} and (state = 'failed' or (state = 'creating' and lease_until < now()))`,
       `select 1 ${containers} and state = 'destroying' order by created_at, id limit 10`,
+      `select 1 ${containers} and state = 'created' and (created_at, id) > (now(), 1) order by created_at, id limit 10`,
+      `select 1 ${containers} and (created_at, id) > (now(), 1) order by created_at, id limit 10`,
+      `select 1 ${containers} order by created_at, id limit 10`,
       `select 1 ${volumes} and (state = 'failed' or (state = 'creating' and lease_until < now()) or (state in ('creating', 'created') and expires_at < now()))`,
       `select 1 ${volumes} and state = 'destroying' order by created_at, id limit 10`,
     ]) {

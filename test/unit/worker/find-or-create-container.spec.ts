@@ -10,7 +10,8 @@ import {
   RepositoryUnavailableError,
 } from '../../../src/errors/repository.ts';
 import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/pod-supervisor.ts';
-import type { ContainerState, VolumeRecord } from '../../../src/repository/records.ts';
+import type { VolumeRecord } from '../../../src/repository/records.ts';
+import type { ContainerState } from '../../../src/runtime/container-query.ts';
 import type { Artifact } from '../../../src/runtime/volume.ts';
 import { planContainer } from '../../../src/worker/container-plan.ts';
 import {

@@ -4,6 +4,7 @@ import { initial } from './0001-initial.ts';
 import { processFacts } from './0002-process-facts.ts';
 import { leaseGeneration } from './0003-lease-generation.ts';
 import { outputSizes } from './0004-output-sizes.ts';
+import { containerLists } from './0005-container-lists.ts';
 
 /**
  * The migrations by name. They run in the order of their names. The effect of a released migration
@@ -14,4 +15,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0002-process-facts': { up: processFacts },
   '0003-lease-generation': { up: leaseGeneration },
   '0004-output-sizes': { up: outputSizes },
+  '0005-container-lists': { up: containerLists },
 };
