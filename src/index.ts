@@ -153,6 +153,7 @@ export type {
   UndeliveredOutput,
   WindowSize,
 } from './runtime/process.ts';
+export type { ProcessInfo, ProcessOutcome, ProcessState } from './runtime/process-info.ts';
 export type { TransferOptions } from './runtime/transfer-options.ts';
 export type {
   Artifact,

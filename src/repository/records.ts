@@ -103,4 +103,8 @@ export interface ProcessResultRecord {
   readonly stdoutBytes?: number | undefined;
   /** The size of stderr from its start, in bytes; `undefined`: unknown. */
   readonly stderrBytes?: number | undefined;
+  /** When the command was started, by its node's clock; `undefined` if unknown. */
+  readonly startedAt?: Date | undefined;
+  /** When the command ended, by its node's clock; `undefined` if unknown. */
+  readonly finishedAt?: Date | undefined;
 }

@@ -2,7 +2,7 @@ import type { AliasableExpression, Expression, Selectable, ShallowDehydrateObjec
 import { expressionBuilder } from 'kysely';
 
 import type { ContainerInfo } from '../../runtime/container-query.ts';
-import type { ContainerRecord, VolumeRecord } from '../records.ts';
+import type { ContainerRecord, ProcessResultRecord, VolumeRecord } from '../records.ts';
 import type { Tables } from './tables.ts';
 
 // Statements select a whole row as one JSON text, which the server writes, and a single value as a
@@ -74,6 +74,23 @@ export function toVolume(row: VolumeRow, containerHandle: string | undefined): V
     sizeBytes: row.size_bytes ?? undefined,
     expiresAt: toDate(row.expires_at),
     createdAt: new Date(row.created_at),
+  };
+}
+
+/** A row of `processes` as JSON has it. */
+export type ProcessRow = ShallowDehydrateObject<Selectable<Tables['processes']>>;
+
+/** Sizes and times are absent in rows from before the migrations that added them. */
+export function toProcessResult(row: ProcessRow): ProcessResultRecord {
+  const [startedAt, finishedAt] = [toDate(row.command_started_at), toDate(row.command_finished_at)];
+  return {
+    exitStatus: row.exit_status,
+    signal: row.signal ?? undefined,
+    oomKills: row.oom_kills ?? undefined,
+    ...(row.stdout_bytes === null ? {} : { stdoutBytes: row.stdout_bytes }),
+    ...(row.stderr_bytes === null ? {} : { stderrBytes: row.stderr_bytes }),
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
   };
 }
 

@@ -90,6 +90,8 @@ interface ProcessesTable {
   readonly oom_kills: NullableBigInteger;
   readonly stdout_bytes: NullableBigInteger;
   readonly stderr_bytes: NullableBigInteger;
+  readonly command_started_at: Date | null;
+  readonly command_finished_at: Date | null;
   readonly finished_at: Generated<Date>;
 }
 

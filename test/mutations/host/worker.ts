@@ -9,9 +9,9 @@ const creations = { specs: ['test/unit/worker/find-or-create-container.spec.ts']
 export const mutants: readonly Mutant[] = [
   {
     name: "a result that the pod's end caused counts as the command's own",
-    file: 'src/worker/pod-process.ts',
-    find: '    if (!result.shutdown) return;\n',
-    replace: '    if (Date.now() > 0) return;\n',
+    file: 'src/worker/agent-result.ts',
+    find: '  if (!result.shutdown) return;\n',
+    replace: '  if (Date.now() > 0) return;\n',
     killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'PodProcess when its pod ends' },
   },
   {
@@ -203,15 +203,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a kill for memory counts as a result',
     file: 'src/worker/process-outcome.ts',
-    find: 'if (kills > 0 && exitStatus === 137) throw memoryKill();',
-    replace: 'if (kills < 0 && exitStatus === 137) throw memoryKill();',
+    find: 'if ((result.oomKills ?? 0) > 0 &&',
+    replace: 'if ((result.oomKills ?? 0) < 0 &&',
     killedBy: { specs: ['test/unit/worker/process-outcome.spec.ts'] },
   },
   {
     name: "a command that its container's end has ended returns its own result",
-    file: 'src/worker/pod-process.ts',
-    find: '    if (!result.shutdown) return;\n',
-    replace: '    if (!result.shutdown || pods !== undefined) return;\n',
+    file: 'src/worker/agent-result.ts',
+    find: '  if (!result.shutdown) return;\n',
+    replace: '  if (!result.shutdown || pods !== undefined) return;\n',
     killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'] },
   },
 ];

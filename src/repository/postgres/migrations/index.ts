@@ -5,6 +5,7 @@ import { processFacts } from './0002-process-facts.ts';
 import { leaseGeneration } from './0003-lease-generation.ts';
 import { outputSizes } from './0004-output-sizes.ts';
 import { containerLists } from './0005-container-lists.ts';
+import { processTimes } from './0006-process-times.ts';
 
 /**
  * The migrations by name. They run in the order of their names. The effect of a released migration
@@ -16,4 +17,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0003-lease-generation': { up: leaseGeneration },
   '0004-output-sizes': { up: outputSizes },
   '0005-container-lists': { up: containerLists },
+  '0006-process-times': { up: processTimes },
 };
