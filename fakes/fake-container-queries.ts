@@ -18,4 +18,8 @@ export class FakeContainerQueries implements ContainerQueries {
       throw new UnstubbedCallError('FakeContainerQueries', 'list');
     },
   );
+  readonly processResults: StubOf<ContainerQueries['processResults']> = stubOf<ContainerQueries['processResults']>(
+    'FakeContainerQueries.processResults',
+    async () => [],
+  );
 }

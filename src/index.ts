@@ -94,7 +94,7 @@ export type {
 } from './kubernetes/cluster.ts';
 export type { PodOptions, PodToleration } from './kubernetes/pod-options.ts';
 export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';
-export type { ContainerQueries } from './repository/container-queries.ts';
+export type { ContainerQueries, StoredProcess } from './repository/container-queries.ts';
 export type {
   ContainerRepository,
   FindDestroyableOptions,

@@ -240,6 +240,7 @@ export class PodWorker implements Worker {
     const { repository, agents, pods, logs, newId, clock, logger, hijackGraceMs } = this.#components;
     return new PodContainer(record, finding, {
       containers: repository.containers,
+      queries: repository.queries,
       agent: () => agents.client(record.podName, record.handle),
       pods,
       logs,

@@ -1,15 +1,17 @@
 import type { Expression, ExpressionBuilder, SqlBool } from 'kysely';
+import { jsonArrayFrom } from 'kysely/helpers/postgres';
 
 import { InvalidSpecError } from '../../errors/caller.ts';
+import { ContainerDisappearedError } from '../../errors/repository.ts';
 import type { ContainerOwner } from '../../runtime/container.ts';
 import type { ContainerPage, ContainerQuery } from '../../runtime/container-query.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
-import type { ContainerQueries } from '../container-queries.ts';
+import type { ContainerQueries, StoredProcess } from '../container-queries.ts';
 import { checkOwner, checkText } from '../field-checks.ts';
 import type { ContainerRecord } from '../records.ts';
 import { ownerDigest } from './input.ts';
 import { decodeCursor, encodeCursor, type RowPlace } from './page-cursor.ts';
-import { jsonText, parse, toContainer, toContainerInfo } from './rows.ts';
+import { jsonText, parse, toContainer, toContainerInfo, toProcessResult } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import { created, type StatementBuilder, type Tables } from './tables.ts';
 
@@ -74,6 +76,25 @@ export class PostgresContainerQueries implements ContainerQueries {
       containers: page.map(toContainerInfo),
       ...(last === undefined ? {} : { next: encodeCursor({ createdAt: last.created_at, id: last.id }) }),
     };
+  }
+
+  async processResults(handle: string, options: AbortOptions = {}): Promise<readonly StoredProcess[]> {
+    const found = await this.#runner.first(
+      this.#statements
+        .selectFrom('containers')
+        .select((eb) =>
+          jsonText(
+            jsonArrayFrom(
+              eb.selectFrom('processes').selectAll().whereRef('processes.container_id', '=', 'containers.id'),
+            ),
+          ).as('processes'),
+        )
+        .where('handle', '=', handle),
+      options,
+    );
+    // The worker is unknown because the row no longer exists.
+    if (found === undefined) throw new ContainerDisappearedError(handle, 'unknown');
+    return parse(found.processes).map((row) => ({ processId: row.process_id, result: toProcessResult(row) }));
   }
 }
 

@@ -53,6 +53,38 @@ export function describeQueries(world: RepositoryUnderTest): void {
     });
   });
 
+  describe('the results of a container', () => {
+    it('are all results that are stored, each with the ID of its process', async () => {
+      for (const handle of ['c', 'd']) await insert(world.first, handle);
+      const { containers, queries } = world.first;
+      expect(await queries.processResults('c')).to.deep.equal([]);
+      const result = { exitStatus: 0, signal: undefined, oomKills: undefined };
+      const full = {
+        exitStatus: 137,
+        signal: 9,
+        oomKills: 1,
+        stdoutBytes: 2,
+        stderrBytes: 3,
+        startedAt: new Date(1000),
+        finishedAt: new Date(2000),
+      };
+      await containers.recordProcessResult('c', 'task', full);
+      await containers.recordProcessResult('c', 'hijack', result);
+      await containers.recordProcessResult('d', 'other', result);
+      expect(await world.second.queries.processResults('c')).to.have.deep.members([
+        { processId: 'task', result: full },
+        { processId: 'hijack', result },
+      ]);
+    });
+
+    it('throw ContainerDisappearedError if the container’s row does not exist', async () => {
+      expect(await rejection(world.first.queries.processResults('none'))).to.include({
+        code: 'KW_ERR_CONTAINER_DISAPPEARED',
+        handle: 'none',
+      });
+    });
+  });
+
   describe('a list of containers', () => {
     it('has every container of the worker in every state, oldest first, with its facts', async () => {
       await world.first.workers.register('other');

@@ -97,6 +97,7 @@ describe('Statements that a repository sends', function () {
             { properties: { c: 'd', e: 'f' } },
           ),
         findProcessResult: async () => await containers.findProcessResult(handle, 'p'),
+        processResults: async () => await repository.queries.processResults(handle),
         recordHijack: async () => await containers.recordHijack(handle, 'p'),
         endHijack: async () => await containers.endHijack(handle, 'p'),
         markOwnerFinished: async () => await containers.markOwnerFinished('worker', ownerOf(handle)),
