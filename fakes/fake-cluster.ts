@@ -31,6 +31,10 @@ export class FakeCluster implements Cluster {
     'FakeCluster.getConfigMap',
     async () => {},
   );
+  readonly podEvents: StubOf<Cluster['podEvents']> = stubOf<Cluster['podEvents']>(
+    'FakeCluster.podEvents',
+    async () => {},
+  );
   readonly readLog: StubOf<Cluster['readLog']> = stubOf<Cluster['readLog']>('FakeCluster.readLog', () =>
     emptyAsyncIterable(),
   );

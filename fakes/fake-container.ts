@@ -34,6 +34,12 @@ export class FakeContainer implements Container {
       throw new UnstubbedCallError('FakeContainer', 'stopProcess');
     },
   );
+  readonly describe: StubOf<Container['describe']> = stubOf<Container['describe']>(
+    'FakeContainer.describe',
+    async () => {
+      throw new UnstubbedCallError('FakeContainer', 'describe');
+    },
+  );
   readonly properties: StubOf<Container['properties']> = stubOf<Container['properties']>(
     'FakeContainer.properties',
     async () => ({}),

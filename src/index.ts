@@ -90,6 +90,7 @@ export type {
   LogTarget,
   Pod,
   PodChange,
+  PodEvent,
   PodList,
 } from './kubernetes/cluster.ts';
 export type { PodOptions, PodToleration } from './kubernetes/pod-options.ts';
@@ -137,6 +138,14 @@ export type {
   InputSpec,
   SidecarSpec,
 } from './runtime/container.ts';
+export type {
+  ContainerDescription,
+  KubernetesContainerInfo,
+  KubernetesContainerState,
+  PodConditionInfo,
+  PodEventInfo,
+  TerminationInfo,
+} from './runtime/container-description.ts';
 export type { ContainerInfo, ContainerPage, ContainerQuery, ContainerState } from './runtime/container-query.ts';
 export type { AbortOptions, Clock, Logger } from './runtime/options.ts';
 export type {

@@ -1,3 +1,4 @@
+import type { ContainerDescription } from './container-description.ts';
 import type { AbortOptions } from './options.ts';
 import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties } from './process.ts';
 import type { ProcessInfo, ProcessOutcome } from './process-info.ts';
@@ -289,6 +290,22 @@ export interface Container {
    * result of the process is stored
    */
   stopProcess(processId: string, options?: AbortOptions): Promise<ProcessOutcome>;
+  /**
+   * Returns the pod of the container as Kubernetes reports it now, with its recent events, for
+   * people who look for the cause of a failure or of a delay.
+   *
+   * @example
+   * ```ts
+   * const { nodeName, containers, events = [] } = await container.describe();
+   * console.log(nodeName, containers.map(({ name, state }) => `${name}: ${state.kind}`));
+   * for (const { lastAt, reason, message } of events) console.log(lastAt, reason, message);
+   * ```
+   *
+   * @throws ContainerDisappearedError if the pod no longer exists
+   * @throws ForbiddenError, ApiUnavailableError or another `ClusterError` if the API server refuses
+   * the call or does not answer
+   */
+  describe(options?: AbortOptions): Promise<ContainerDescription>;
   /**
    * Returns the properties that the host has stored with the container. They are deleted together
    * with the container's row.

@@ -1,6 +1,8 @@
 import type { AgentClient } from '../agent-client/agent-client.ts';
 import { PodError } from '../errors/pod.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
+import { describePod } from '../kubernetes/pod-description.ts';
 import { mainContainerName } from '../kubernetes/pod-spec.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
@@ -9,6 +11,7 @@ import type { ContainerRepository } from '../repository/container-repository.ts'
 import { checkProperty } from '../repository/field-checks.ts';
 import type { ContainerRecord } from '../repository/records.ts';
 import type { Container } from '../runtime/container.ts';
+import type { ContainerDescription } from '../runtime/container-description.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties } from '../runtime/process.ts';
 import type { ProcessInfo, ProcessOutcome } from '../runtime/process-info.ts';
@@ -36,6 +39,7 @@ export interface PodContainerComponents {
    * Returns the client of the container's agent: a new client if the pool has evicted the last one.
    */
   readonly agent: () => AgentClient;
+  readonly cluster: Cluster;
   readonly pods: PodSupervisor;
   readonly logs: PodLogs;
   readonly newId: () => string;
@@ -134,6 +138,15 @@ export class PodContainer implements Container {
   async stopProcess(processId: string, options: AbortOptions = {}): Promise<ProcessOutcome> {
     checkProcessCall(processId, options);
     return await this.#processes.stop(processId, options);
+  }
+
+  async describe(options: AbortOptions = {}): Promise<ContainerDescription> {
+    checkShape('options', abortOptions, options);
+    const { cluster } = this.#components;
+    const pod = this.#podIsMissing ? undefined : await cluster.getPod(this.podName, options);
+    const uid = pod?.metadata?.uid;
+    if (pod === undefined || uid === undefined || uid !== (this.#record.podUid ?? uid)) throw this.#disappeared();
+    return describePod(pod, await cluster.podEvents(this.podName, uid, options));
   }
 
   async properties(options: AbortOptions = {}): Promise<Properties> {

@@ -2,6 +2,7 @@ import type { Reaper } from '../controllers/reaper.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
 import { StoreNotConfiguredError } from '../errors/repository.ts';
 import { CallsUnderWay } from '../internal/calls-under-way.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
@@ -31,6 +32,7 @@ import { StoredVolume } from './stored-volume.ts';
 export interface PodWorkerComponents {
   readonly name: string;
   readonly repository: Repository;
+  readonly cluster: Cluster;
   readonly agents: AgentPool;
   readonly pods: PodSupervisor;
   readonly logs: PodLogs;
@@ -237,11 +239,12 @@ export class PodWorker implements Worker {
   }
 
   #container(record: ContainerRecord, finding: ContainerFinding): PodContainer {
-    const { repository, agents, pods, logs, newId, clock, logger, hijackGraceMs } = this.#components;
+    const { repository, cluster, agents, pods, logs, newId, clock, logger, hijackGraceMs } = this.#components;
     return new PodContainer(record, finding, {
       containers: repository.containers,
       queries: repository.queries,
       agent: () => agents.client(record.podName, record.handle),
+      cluster,
       pods,
       logs,
       newId,

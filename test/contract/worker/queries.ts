@@ -93,6 +93,20 @@ export function describeQueries(setup: () => WorkerSetup): void {
       expect(await rejection(found.stopProcess('never'))).to.include({ code: 'KW_ERR_PROCESS_NOT_FOUND' });
     });
 
+    it('is described with its pod, its Kubernetes containers and its events', async () => {
+      const { podUid, ...description } = await found.describe();
+      const { containers } = await restarted.listContainers({ ownerKind: owner.kind, limit: 1000 });
+      expect(podUid).to.equal(containers.find(({ handle }) => handle === container.handle)?.podUid);
+      expect(description).to.include({ podName: container.podName, phase: 'Running' });
+      expect(description.nodeName).to.be.a('string');
+      expect(description.conditions.map(({ type, status }) => `${type}=${status}`)).to.include('PodScheduled=True');
+      expect(description.containers).to.have.length(1);
+      expect(description.containers[0]).to.include({ name: 'main', image: setup().image, restarts: 0 });
+      expect(description.containers[0]?.state).to.include({ kind: 'running' });
+      expect(description.events?.map(({ reason }) => reason)).to.include.members(['Scheduled', 'Created']);
+      for (const { lastAt } of description.events ?? []) expect(lastAt).to.be.instanceOf(Date);
+    });
+
     it('names the invalid argument', async () => {
       for (const [field, call] of Object.entries<() => Promise<unknown>>({
         processId: () => found.findProcess('../a'),
@@ -120,7 +134,11 @@ export function describeQueries(setup: () => WorkerSetup): void {
         expect(await each.findProcess('running')).to.equal(undefined);
         expect(await each.stopProcess('ended')).to.include({ exitStatus: 6 });
         await each.signalProcess('ended', 15);
-        for (const call of [() => each.stopProcess('running'), () => each.signalProcess('running', 15)])
+        for (const call of [
+          () => each.stopProcess('running'),
+          () => each.signalProcess('running', 15),
+          () => each.describe(),
+        ])
           expect((await rejection(call())).code).to.equal('KW_ERR_CONTAINER_DISAPPEARED');
       }
       await restarted.ownerFinished(made.owner);
