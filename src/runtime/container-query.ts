@@ -17,7 +17,7 @@ export interface ContainerInfo {
   readonly handle: string;
   /** What keeps the container alive. */
   readonly owner: ContainerOwner;
-  /** The state of the container's row. It says nothing about the pod. */
+  /** The state of the container's row, which is independent of the state of its pod. */
   readonly state: ContainerState;
   /** The name of the pod, for operators and for `kubectl`. */
   readonly podName: string;
