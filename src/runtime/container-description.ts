@@ -58,7 +58,10 @@ export interface KubernetesContainerInfo {
   readonly name: string;
   /** The image reference, as requested. */
   readonly image: string;
-  /** The digest of the image that runs: `sha256:…`. Absent until the node reports one. */
+  /**
+   * The digest of the image in its registry: `sha256:…`. Absent until the node reports it, and for
+   * an image that the node has from elsewhere.
+   */
   readonly imageDigest?: string | undefined;
   /** The state of the Kubernetes container. */
   readonly state: KubernetesContainerState;
