@@ -107,11 +107,13 @@ function matching(
   return [
     ...(ownerKind === undefined ? [] : [eb('owner_kind', '=', ownerKind)]),
     ...(state === undefined ? [] : [eb('state', '=', state)]),
-    ...(createdBefore === undefined ? [] : [eb('created_at', '<', time(eb, createdBefore.toISOString()))]),
+    ...(createdBefore === undefined
+      ? []
+      : [eb('created_at', '<', time(eb, bound('createdBefore', createdBefore.getTime())))]),
     // The column has microseconds. All of one millisecond are the same `createdAt` for the host.
     ...(createdAfter === undefined
       ? []
-      : [eb('created_at', '>=', time(eb, new Date(createdAfter.getTime() + 1).toISOString()))]),
+      : [eb('created_at', '>=', time(eb, bound('createdAfter', createdAfter.getTime() + 1)))]),
   ];
 }
 
@@ -126,10 +128,20 @@ function time(eb: Containers, text: string): Expression<Date> {
 }
 
 /** @throws InvalidSpecError */
-function checkQuery({ ownerKind, createdBefore, createdAfter }: ContainerQuery, limit: number): void {
+function checkQuery({ ownerKind }: ContainerQuery, limit: number): void {
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > maxLimit)
     throw new InvalidSpecError('limit', `must be a whole number from 1 to ${maxLimit}`);
   if (ownerKind !== undefined) checkText('ownerKind', ownerKind, 63);
-  for (const [field, date] of Object.entries({ createdBefore, createdAfter }))
-    if (date !== undefined && Number.isNaN(date.getTime())) throw new InvalidSpecError(field, 'must be a valid date');
+}
+
+/**
+ * Returns the text of a time. PostgreSQL and ISO 8601 write other years differently.
+ *
+ * @throws InvalidSpecError
+ */
+function bound(field: string, timeMs: number): string {
+  const date = new Date(timeMs);
+  const year = date.getUTCFullYear();
+  if (!(year >= 1 && year <= 9999)) throw new InvalidSpecError(field, 'is not a date of the years 1 to 9999');
+  return date.toISOString();
 }
