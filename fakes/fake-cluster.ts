@@ -35,6 +35,10 @@ export class FakeCluster implements Cluster {
     'FakeCluster.hasConfigMap',
     async () => false,
   );
+  readonly podEvents: StubOf<Cluster['podEvents']> = stubOf<Cluster['podEvents']>(
+    'FakeCluster.podEvents',
+    async () => {},
+  );
   readonly readLog: StubOf<Cluster['readLog']> = stubOf<Cluster['readLog']>('FakeCluster.readLog', () =>
     emptyAsyncIterable(),
   );

@@ -16,6 +16,30 @@ export class FakeContainer implements Container {
   readonly attach: StubOf<Container['attach']> = stubOf<Container['attach']>('FakeContainer.attach', async () => {
     throw new UnstubbedCallError('FakeContainer', 'attach');
   });
+  readonly listProcesses: StubOf<Container['listProcesses']> = stubOf<Container['listProcesses']>(
+    'FakeContainer.listProcesses',
+    async () => [],
+  );
+  readonly findProcess: StubOf<Container['findProcess']> = stubOf<Container['findProcess']>(
+    'FakeContainer.findProcess',
+    async () => {},
+  );
+  readonly signalProcess: StubOf<Container['signalProcess']> = stubOf<Container['signalProcess']>(
+    'FakeContainer.signalProcess',
+    async () => {},
+  );
+  readonly stopProcess: StubOf<Container['stopProcess']> = stubOf<Container['stopProcess']>(
+    'FakeContainer.stopProcess',
+    async () => {
+      throw new UnstubbedCallError('FakeContainer', 'stopProcess');
+    },
+  );
+  readonly describe: StubOf<Container['describe']> = stubOf<Container['describe']>(
+    'FakeContainer.describe',
+    async () => {
+      throw new UnstubbedCallError('FakeContainer', 'describe');
+    },
+  );
   readonly properties: StubOf<Container['properties']> = stubOf<Container['properties']>(
     'FakeContainer.properties',
     async () => ({}),

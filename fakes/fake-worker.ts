@@ -24,6 +24,16 @@ export class FakeWorker implements Worker {
     'FakeWorker.lookupContainer',
     async () => {},
   );
+  readonly findContainer: StubOf<Worker['findContainer']> = stubOf<Worker['findContainer']>(
+    'FakeWorker.findContainer',
+    async () => {},
+  );
+  readonly listContainers: StubOf<Worker['listContainers']> = stubOf<Worker['listContainers']>(
+    'FakeWorker.listContainers',
+    async () => {
+      throw new UnstubbedCallError('FakeWorker', 'listContainers');
+    },
+  );
   readonly lookupVolume: StubOf<Worker['lookupVolume']> = stubOf<Worker['lookupVolume']>(
     'FakeWorker.lookupVolume',
     async () => {},

@@ -14,6 +14,7 @@ const faked = [
   'Clock',
   'Cluster',
   'Container',
+  'ContainerQueries',
   'ContainerRepository',
   'Logger',
   'Process',

@@ -4,6 +4,7 @@ export { FakeArtifactStore } from './fake-artifact-store.ts';
 export { FakeClock } from './fake-clock.ts';
 export { FakeCluster } from './fake-cluster.ts';
 export { FakeContainer } from './fake-container.ts';
+export { FakeContainerQueries } from './fake-container-queries.ts';
 export { FakeContainerRepository } from './fake-container-repository.ts';
 export { FakeLogger } from './fake-logger.ts';
 export { FakeProcess } from './fake-process.ts';

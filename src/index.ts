@@ -95,10 +95,12 @@ export type {
   Permission,
   Pod,
   PodChange,
+  PodEvent,
   PodList,
 } from './kubernetes/cluster.ts';
 export type { PodOptions, PodToleration } from './kubernetes/pod-options.ts';
 export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';
+export type { ContainerQueries, StoredProcess } from './repository/container-queries.ts';
 export type {
   ContainerRepository,
   FindDestroyableOptions,
@@ -121,7 +123,6 @@ export type {
 } from './repository/postgres/database.ts';
 export type {
   ContainerRecord,
-  ContainerState,
   ProcessResultRecord,
   VolumeKind,
   VolumeRecord,
@@ -145,6 +146,15 @@ export type {
   InputSpec,
   SidecarSpec,
 } from './runtime/container.ts';
+export type {
+  ContainerDescription,
+  KubernetesContainerInfo,
+  KubernetesContainerState,
+  PodConditionInfo,
+  PodEventInfo,
+  TerminationInfo,
+} from './runtime/container-description.ts';
+export type { ContainerInfo, ContainerPage, ContainerQuery, ContainerState } from './runtime/container-query.ts';
 export type { AbortOptions, Clock, Logger } from './runtime/options.ts';
 export type {
   AttachOptions,
@@ -161,6 +171,7 @@ export type {
   WaitOptions,
   WindowSize,
 } from './runtime/process.ts';
+export type { ProcessInfo, ProcessOutcome, ProcessState } from './runtime/process-info.ts';
 export type {
   PulledImage,
   PullingImage,

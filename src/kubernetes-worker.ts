@@ -283,6 +283,7 @@ function compose(
   return new KubernetesWorker({
     name,
     repository,
+    cluster,
     agents,
     pods,
     logs: new PodLogs({ cluster, clock, logger }),

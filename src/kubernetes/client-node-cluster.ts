@@ -25,6 +25,7 @@ import type {
   Permission,
   Pod,
   PodChange,
+  PodEvent,
   PodList,
 } from './cluster.ts';
 import type { ClusterAccess } from './cluster-access.ts';
@@ -35,6 +36,7 @@ import { logLinesOf } from './log-lines.ts';
 import {
   accessReviewFromJson,
   configMapFromJson,
+  eventFromJson,
   nodeFromJson,
   objectFromJson,
   pageFromJson,
@@ -201,6 +203,23 @@ export class ClientNodeCluster implements Cluster {
     return (await orNothing(this.#caller.call(request, objectFromJson))) !== undefined;
   }
 
+  async podEvents(
+    podName: string,
+    podUid: string,
+    { signal }: AbortOptions = {},
+  ): Promise<readonly PodEvent[] | undefined> {
+    const involved = { kind: 'Pod', name: podName, uid: podUid };
+    const fieldSelector = Object.entries(involved)
+      .map(([field, value]) => `involvedObject.${field}=${value}`)
+      .join();
+    const path = this.#path('events');
+    const list = paged((page) => {
+      const request = this.#request('list', 'events', { path, query: { fieldSelector, ...page }, signal });
+      return this.#caller.call(request, pageFromJson(eventFromJson));
+    });
+    return await unlessForbidden(list.then(({ items }) => items));
+  }
+
   async *readLog(target: LogTarget, { signal }: AbortOptions = {}): AsyncGenerator<LogLine, void, undefined> {
     const path = this.#path('pods', target.podName, 'log');
     const request = this.#request('get', 'pods/log', { path, query: logQuery(target), signal, retry: 'unanswered' });
@@ -222,25 +241,23 @@ export class ClientNodeCluster implements Cluster {
   }
 
   async nodeArchitectures({ signal }: AbortOptions = {}): Promise<readonly string[] | undefined> {
-    try {
-      const found = new Set<string>();
-      // Reads one node of each architecture, whatever their number: each request excludes the
-      // architectures found.
-      for (;;) {
-        const known = found.size === 0 ? '' : `,${architectureLabel} notin (${[...found].join(',')})`;
-        const query = { labelSelector: `${architectureLabel}${known}`, limit: 1 };
-        const request = this.#request('list', 'nodes', { path: ['api', 'v1', 'nodes'], query, signal });
-        const { size } = found;
-        const { items } = await this.#caller.call(request, pageFromJson(nodeFromJson));
-        for (const { metadata } of items) {
-          const architecture = metadata?.labels?.[architectureLabel];
-          if (architecture !== undefined) found.add(architecture);
-        }
-        if (found.size === size) return [...found].sort();
+    return await unlessForbidden(this.#nodeArchitectures(signal));
+  }
+
+  /** Reads one node of each architecture, whatever their number: each request excludes those found. */
+  async #nodeArchitectures(signal: AbortSignal | undefined): Promise<readonly string[]> {
+    const found = new Set<string>();
+    for (;;) {
+      const known = found.size === 0 ? '' : `,${architectureLabel} notin (${[...found].join(',')})`;
+      const query = { labelSelector: `${architectureLabel}${known}`, limit: 1 };
+      const request = this.#request('list', 'nodes', { path: ['api', 'v1', 'nodes'], query, signal });
+      const { size } = found;
+      const { items } = await this.#caller.call(request, pageFromJson(nodeFromJson));
+      for (const { metadata } of items) {
+        const architecture = metadata?.labels?.[architectureLabel];
+        if (architecture !== undefined) found.add(architecture);
       }
-    } catch (error) {
-      if (error instanceof ForbiddenError) return undefined;
-      throw error;
+      if (found.size === size) return [...found].sort();
     }
   }
 
@@ -348,6 +365,16 @@ async function orNothing<T>(answer: Promise<T>): Promise<T | undefined> {
     return await answer;
   } catch (error) {
     if (error instanceof ApiError && error.status === 404 && error.reason === 'NotFound') return undefined;
+    throw error;
+  }
+}
+
+/** Returns `undefined` if the caller lacks the permission. */
+async function unlessForbidden<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ForbiddenError) return undefined;
     throw error;
   }
 }

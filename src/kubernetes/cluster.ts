@@ -1,4 +1,4 @@
-import type { V1ConfigMap, V1Pod } from '@kubernetes/client-node';
+import type { CoreV1Event, V1ConfigMap, V1Pod } from '@kubernetes/client-node';
 
 import type { ExecEndpoint } from '../exec/exec-endpoint.ts';
 import type { AbortOptions } from '../runtime/options.ts';
@@ -17,6 +17,13 @@ export type Pod = V1Pod;
  * @public
  */
 export type ConfigMap = V1ConfigMap;
+
+/**
+ * An event of a pod, as the Kubernetes client types it.
+ *
+ * @public
+ */
+export type PodEvent = CoreV1Event;
 
 /**
  * The calls of the Kubernetes API that the library uses, all in one namespace. Failures are the
@@ -57,6 +64,11 @@ export interface Cluster {
   getConfigMap(name: string, options?: AbortOptions): Promise<ConfigMap | undefined>;
   /** Returns whether a config map exists. Transfers its metadata alone. */
   hasConfigMap(name: string, options?: AbortOptions): Promise<boolean>;
+  /**
+   * Returns the events of one pod that the cluster still keeps, in no particular order; `undefined`
+   * if the caller may not list events.
+   */
+  podEvents(podName: string, podUid: string, options?: AbortOptions): Promise<readonly PodEvent[] | undefined>;
   /**
    * Yields the lines of a container's log as they arrive. With `follow` it continues until the
    * container ends or the signal aborts, otherwise up to the present end of the log. A follow

@@ -1,6 +1,6 @@
 import type { V1Node } from '@kubernetes/client-node';
 
-import type { ConfigMap, Pod } from './cluster.ts';
+import type { ConfigMap, Pod, PodEvent } from './cluster.ts';
 import { isFields } from './fields.ts';
 import type { Page } from './paged.ts';
 
@@ -35,6 +35,18 @@ export function configMapFromJson(json: unknown): ConfigMap | undefined {
   if (!isObject(json)) return undefined;
   reviveMetadata(json);
   return json;
+}
+
+/** Does for an event what `podFromJson` does for a pod. */
+export function eventFromJson(json: unknown): PodEvent | undefined {
+  if (!isObject(json)) return undefined;
+  const { involvedObject, metadata = {}, ...rest } = json;
+  if (!isObject(involvedObject) || !isObject(metadata)) return undefined;
+  const event = { ...rest, involvedObject, metadata };
+  reviveMetadata(event);
+  toDates(event, ['firstTimestamp', 'lastTimestamp', 'eventTime']);
+  for (const series of objectsIn([json['series']])) toDates(series, ['lastObservedTime']);
+  return event;
 }
 
 /** Does for a node's metadata what `podFromJson` does for a pod. */

@@ -31,6 +31,7 @@ export const requiredPermissions: readonly RequiredPermission[] = [
   },
   { apiGroup: '', resource: 'pods/log', verbs: ['get'], purpose: 'logs of sidecars, if the host requests them' },
   { apiGroup: '', resource: 'configmaps', verbs: ['create', 'get'], purpose: 'the agent is mounted from a config map' },
+  { apiGroup: '', resource: 'events', verbs: ['list'], purpose: "events of a pod in a container's description" },
 ];
 
 /**

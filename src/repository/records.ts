@@ -1,11 +1,5 @@
 import type { ContainerMetadata, ContainerOwner } from '../runtime/container.ts';
-
-/**
- * The state of a container. `docs/database.md` shows the moves between states.
- *
- * @public
- */
-export type ContainerState = 'creating' | 'created' | 'failed' | 'destroying';
+import type { ContainerState } from '../runtime/container-query.ts';
 
 /**
  * The state of a volume. `docs/database.md` shows the moves between states.
@@ -114,4 +108,8 @@ export interface ProcessResultRecord {
   readonly stdoutBytes?: number | undefined;
   /** The size of stderr from its start, in bytes; `undefined`: unknown. */
   readonly stderrBytes?: number | undefined;
+  /** When the command was started, by its node's clock; `undefined` if unknown. */
+  readonly startedAt?: Date | undefined;
+  /** When the command ended, by its node's clock; `undefined` if unknown. */
+  readonly finishedAt?: Date | undefined;
 }

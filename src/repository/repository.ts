@@ -1,3 +1,4 @@
+import type { ContainerQueries } from './container-queries.ts';
 import type { ContainerRepository } from './container-repository.ts';
 import type { VolumeRepository } from './volume-repository.ts';
 import type { WorkerRepository } from './worker-repository.ts';
@@ -5,6 +6,7 @@ import type { WorkerRepository } from './worker-repository.ts';
 /** All stored state, in one database. */
 export interface Repository {
   readonly containers: ContainerRepository;
+  readonly queries: ContainerQueries;
   readonly volumes: VolumeRepository;
   readonly workers: WorkerRepository;
   /** Closes the pool that the library opened. A pool of the caller's stays open. */

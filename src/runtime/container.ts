@@ -1,5 +1,7 @@
+import type { ContainerDescription } from './container-description.ts';
 import type { AbortOptions } from './options.ts';
 import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties } from './process.ts';
+import type { ProcessInfo, ProcessOutcome } from './process-info.ts';
 import type { Artifact } from './volume.ts';
 
 /**
@@ -216,6 +218,94 @@ export interface Container {
    * stored
    */
   attach(processId: string, io: ProcessIO, options?: AttachOptions): Promise<Process>;
+  /**
+   * Returns the processes of the container in the order of their IDs, also those that other hosts
+   * have started: what the pod's agent reports, and the stored results. A stored result is final.
+   * If the pod no longer exists, only processes with a stored result are returned.
+   *
+   * @example
+   * ```ts
+   * // After a restart: continues what runs.
+   * for (const { id, state } of await container.listProcesses())
+   *   if (state === 'running') await container.attach(id, { stdout: process.stdout });
+   * ```
+   *
+   * @throws ContainerDisappearedError if the container's row no longer exists
+   * @throws PodDeletedError or PodEvictedError if the pod is ending and cannot be reached, and
+   * commands may still run in it
+   */
+  listProcesses(options?: AbortOptions): Promise<readonly ProcessInfo[]>;
+  /**
+   * Returns one process of the container, as `listProcesses` does. Returns `undefined` if no
+   * process of this ID was started, or if the pod ended before a result was stored. A process with
+   * a stored result is returned without a connection to the pod.
+   *
+   * @example
+   * ```ts
+   * const task = await container.findProcess('task');
+   * if (task?.result !== undefined) console.log(`ended with ${task.result.exitStatus}`);
+   * ```
+   *
+   * @throws InvalidSpecError if the ID is invalid
+   * @throws PodDeletedError or PodEvictedError if the pod is ending and cannot be reached, and
+   * commands may still run in it
+   */
+  findProcess(processId: string, options?: AbortOptions): Promise<ProcessInfo | undefined>;
+  /**
+   * Sends a signal, by number, to the process group of a command, without an attachment. Does
+   * nothing if the process has ended.
+   *
+   * @example
+   * ```ts
+   * await container.signalProcess('task', 2); // SIGINT
+   * ```
+   *
+   * @throws ProcessNotFoundError if no process of this ID was ever started
+   * @throws OutcomeUnknownError if the process is lost
+   * @throws InvalidSpecError if an argument is invalid
+   * @throws ContainerDisappearedError if the pod no longer exists and no result of the process is
+   * stored
+   */
+  signalProcess(processId: string, signal: number, options?: AbortOptions): Promise<void>;
+  /**
+   * Stops a command without an attachment: its process group receives TERM, and KILL after 10 s.
+   * Resolves with the result when the command has ended and its result is stored; if it ended
+   * before, with its stored result. Attached hosts receive the output and the same result.
+   *
+   * The result is stored without properties. A host that is attached with `resultProperties` adds
+   * them when it receives the result.
+   *
+   * The signal stops the wait. Once the pod has received the stop, the stop continues.
+   *
+   * @example
+   * ```ts
+   * const { exitStatus, signal } = await container.stopProcess('task');
+   * ```
+   *
+   * @throws ProcessNotFoundError if no process of this ID was ever started
+   * @throws OutOfMemoryError if the kernel killed the command for lack of memory
+   * @throws OutcomeUnknownError if how the command ended cannot be determined
+   * @throws InvalidSpecError if an argument is invalid
+   * @throws ContainerDisappearedError, PodEvictedError or PodFailedError if the pod ended and no
+   * result of the process is stored
+   */
+  stopProcess(processId: string, options?: AbortOptions): Promise<ProcessOutcome>;
+  /**
+   * Returns the pod of the container as Kubernetes reports it now, with its recent events, for
+   * people who look for the cause of a failure or of a delay.
+   *
+   * @example
+   * ```ts
+   * const { nodeName, containers, events = [] } = await container.describe();
+   * console.log(nodeName, containers.map(({ name, state }) => `${name}: ${state.kind}`));
+   * for (const { lastAt, reason, message } of events) console.log(lastAt, reason, message);
+   * ```
+   *
+   * @throws ContainerDisappearedError if the pod no longer exists
+   * @throws ForbiddenError, ApiUnavailableError or another `ClusterError` if the API server refuses
+   * the call or does not answer
+   */
+  describe(options?: AbortOptions): Promise<ContainerDescription>;
   /**
    * Returns the properties that the host has stored with the container. They are deleted together
    * with the container's row.

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 
 import type { AbortOptions } from './options.ts';
+import type { ProcessOutcome } from './process-info.ts';
 
 /**
  * Defines a command to run in a container.
@@ -53,8 +54,8 @@ export interface ProcessSpec {
    * The reaper leaves the container alone until the process has ended, or, if the host dies, for
    * the worker's `hijackGraceMs`.
    *
-   * @defaultValue true for a terminal with `stdin` in a container from `Worker.lookupContainer`,
-   * otherwise false
+   * @defaultValue true for a terminal with `stdin` in a container from `Worker.lookupContainer` or
+   * `Worker.findContainer`, otherwise false
    */
   readonly hijack?: boolean | undefined;
 }
@@ -171,11 +172,7 @@ export type Properties = Readonly<Record<string, string>>;
  *
  * @public
  */
-export interface ProcessResult {
-  /** The exit status, 0 to 255. It is `128 + n` if signal `n` ended the command. */
-  readonly exitStatus: number;
-  /** The number of the signal that ended the command. Absent if it exited by itself. */
-  readonly signal?: number | undefined;
+export interface ProcessResult extends ProcessOutcome {
   /**
    * The output that the host's writables have not received, and why: a writable failed, or the pod
    * no longer keeps the output. Absent if everything was delivered. A result that comes from the
@@ -183,11 +180,6 @@ export interface ProcessResult {
    * missing bytes.
    */
   readonly undelivered?: readonly UndeliveredOutput[] | undefined;
-  /**
-   * The number of processes in the container that the kernel killed for lack of memory while this
-   * one ran. Absent if there were none, or if the kernel does not report them.
-   */
-  readonly oomKills?: number | undefined;
   /**
    * The sidecars that ended and were restarted while the process was followed. Absent if there were
    * none.

@@ -1,5 +1,6 @@
 import type { CheckOptions, CheckReport } from './check.ts';
 import type { Container, ContainerMetadata, ContainerOwner, ContainerSpec } from './container.ts';
+import type { ContainerPage, ContainerQuery } from './container-query.ts';
 import type { AbortOptions } from './options.ts';
 import type { StepProgress } from './step-progress.ts';
 import type { Volume, VolumeMount } from './volume.ts';
@@ -221,6 +222,39 @@ export interface Worker extends AsyncDisposable {
    * ```
    */
   lookupContainer(handle: string, options?: AbortOptions): Promise<Container | undefined>;
+  /**
+   * Returns the container of this owner, like `lookupContainer` and with the same guarantees, as a
+   * host needs it that has restarted and no longer has the specification. Creates nothing. Returns
+   * `undefined` if the owner has no container, if its container is not yet created completely, or
+   * if the owner has finished.
+   *
+   * @example
+   * ```ts
+   * const container = await worker.findContainer({ kind: 'build-step', key: '4711/test' });
+   * const task = await container?.attach('task', { stdout: process.stdout });
+   * ```
+   */
+  findContainer(owner: ContainerOwner, options?: AbortOptions): Promise<Container | undefined>;
+  /**
+   * Returns a page of the worker's containers, in every state, oldest first. It reads the database
+   * only: a container may be listed whose pod no longer exists.
+   *
+   * A container that exists from the first page to the last is on exactly one page, whatever is
+   * created and reaped meanwhile.
+   *
+   * @example
+   * ```ts
+   * for (let after: string | undefined; ; ) {
+   *   const { containers, next } = await worker.listContainers({ ownerKind: 'build-step', after });
+   *   for (const { handle, owner, state } of containers) console.log(handle, owner.key, state);
+   *   if (next === undefined) break;
+   *   after = next;
+   * }
+   * ```
+   *
+   * @throws InvalidSpecError if a field of the query is invalid
+   */
+  listContainers(query?: ContainerQuery, options?: AbortOptions): Promise<ContainerPage>;
   /**
    * Returns the volume of this handle: an artifact volume, or a volume of a container. Returns
    * `undefined` if it was never created completely, or no longer exists.

@@ -15,6 +15,7 @@ export const text: v.GenericSchema = v.string();
 export const optionalText: v.GenericSchema = v.optional(v.string());
 export const optionalNumber: v.GenericSchema = v.optional(v.number());
 export const optionalBoolean: v.GenericSchema = v.optional(v.boolean());
+export const optionalDate: v.GenericSchema = v.optional(v.custom((value) => value instanceof Date, 'a Date'));
 export const optionalTexts: v.GenericSchema = v.optional(v.array(v.string()));
 export const optionalTextByName: v.GenericSchema = v.optional(v.record(v.string(), v.string()));
 export const optionalSignal: v.GenericSchema = v.optional(

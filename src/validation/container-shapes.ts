@@ -8,10 +8,12 @@ import type {
   InputSpec,
   SidecarSpec,
 } from '../runtime/container.ts';
+import type { ContainerQuery } from '../runtime/container-query.ts';
 import type { FindOrCreateContainerOptions, OwnerFinishedOptions } from '../runtime/worker.ts';
 import {
   artifact,
   optionalBoolean,
+  optionalDate,
   optionalNumber,
   optionalSignal,
   optionalText,
@@ -75,3 +77,17 @@ export const findOrCreateOptions: v.GenericSchema = v.object({
   delegate: v.optional(withMethods('an object with a method progress', ['progress'])),
   onSpecChange: v.optional(v.picklist(['reject', 'keep'])),
 } satisfies FieldsOf<FindOrCreateContainerOptions>);
+
+const queryFields = {
+  ownerKind: optionalText,
+  state: v.optional(v.picklist(['creating', 'created', 'failed', 'destroying'])),
+  createdBefore: optionalDate,
+  createdAfter: optionalDate,
+  after: optionalText,
+  limit: optionalNumber,
+} satisfies FieldsOf<ContainerQuery>;
+
+/** A misspelt field is refused: without it the query would match more than the caller expects. */
+export const containerQuery: v.GenericSchema = v.strictObject(queryFields, ({ expected }) =>
+  expected === 'never' ? 'a field of a query' : 'an object',
+);

@@ -1,30 +1,45 @@
 import type { AgentClient } from '../agent-client/agent-client.ts';
 import { PodError } from '../errors/pod.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
+import { describePod } from '../kubernetes/pod-description.ts';
 import { mainContainerName } from '../kubernetes/pod-spec.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
+import type { ContainerQueries } from '../repository/container-queries.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
 import { checkProperty } from '../repository/field-checks.ts';
 import type { ContainerRecord } from '../repository/records.ts';
 import type { Container } from '../runtime/container.ts';
+import type { ContainerDescription } from '../runtime/container-description.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties } from '../runtime/process.ts';
+import type { ProcessInfo, ProcessOutcome } from '../runtime/process-info.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
 import { attachOptions, processIO, processSpec } from '../validation/process-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
+import { ContainerProcesses } from './container-processes.ts';
 import { type ContainerSettings, containerSettings } from './container-settings.ts';
 import { EndedProcess } from './ended-process.ts';
 import { type AttachTarget, PodProcess } from './pod-process.ts';
-import { checkPosition, checkProcess, checkProcessId, checkSidecarWritables, checkStdin } from './process-spec.ts';
+import {
+  checkPosition,
+  checkProcess,
+  checkProcessId,
+  checkSidecarWritables,
+  checkSignalNumber,
+  checkStdin,
+} from './process-spec.ts';
 import { type ProcessTarget, startProcess } from './start-process.ts';
 
 export interface PodContainerComponents {
   readonly containers: ContainerRepository;
+  readonly queries: ContainerQueries;
   /**
    * Returns the client of the container's agent: a new client if the pool has evicted the last one.
    */
   readonly agent: () => AgentClient;
+  readonly cluster: Cluster;
   readonly pods: PodSupervisor;
   readonly logs: PodLogs;
   readonly newId: () => string;
@@ -36,7 +51,7 @@ export interface PodContainerComponents {
 
 /** How a container was found. */
 export interface ContainerFinding {
-  /** Whether it was found by its handle, as hosts do for users who inspect a container. */
+  /** Whether it was looked up, as hosts do for users who inspect a container. */
   readonly isLookedUp: boolean;
   /** Whether its pod no longer exists. Then only the data in the database remains. */
   readonly podIsMissing: boolean;
@@ -48,6 +63,7 @@ export class PodContainer implements Container {
   readonly podName: string;
   readonly #record: ContainerRecord;
   readonly #settings: ContainerSettings;
+  readonly #processes: ContainerProcesses;
   readonly #components: PodContainerComponents;
   readonly #isLookedUp: boolean;
   readonly #podIsMissing: boolean;
@@ -64,6 +80,9 @@ export class PodContainer implements Container {
     this.#components = components;
     this.#isLookedUp = isLookedUp;
     this.#podIsMissing = podIsMissing;
+    const { handle, podName, workerName } = record;
+    const memoryKill = (): PodError => this.#outOfMemory();
+    this.#processes = new ContainerProcesses({ handle, podName, workerName, podIsMissing, memoryKill }, components);
   }
 
   async run(spec: ProcessSpec, io: ProcessIO, options: AttachOptions = {}): Promise<Process> {
@@ -99,6 +118,36 @@ export class PodContainer implements Container {
     } catch (error) {
       return await this.#endedBefore(target, error, options);
     }
+  }
+
+  async listProcesses(options: AbortOptions = {}): Promise<readonly ProcessInfo[]> {
+    checkShape('options', abortOptions, options);
+    return await this.#processes.list(options);
+  }
+
+  async findProcess(processId: string, options: AbortOptions = {}): Promise<ProcessInfo | undefined> {
+    checkProcessCall(processId, options);
+    return await this.#processes.find(processId, options);
+  }
+
+  async signalProcess(processId: string, signal: number, options: AbortOptions = {}): Promise<void> {
+    checkProcessCall(processId, options);
+    checkSignalNumber(signal);
+    await this.#processes.signal(processId, signal, options);
+  }
+
+  async stopProcess(processId: string, options: AbortOptions = {}): Promise<ProcessOutcome> {
+    checkProcessCall(processId, options);
+    return await this.#processes.stop(processId, options);
+  }
+
+  async describe(options: AbortOptions = {}): Promise<ContainerDescription> {
+    checkShape('options', abortOptions, options);
+    const { cluster } = this.#components;
+    const pod = this.#podIsMissing ? undefined : await cluster.getPod(this.podName, options);
+    const uid = pod?.metadata?.uid;
+    if (pod === undefined || uid === undefined || uid !== (this.#record.podUid ?? uid)) throw this.#disappeared();
+    return describePod(pod, await cluster.podEvents(this.podName, uid, options));
   }
 
   async properties(options: AbortOptions = {}): Promise<Properties> {
@@ -146,12 +195,15 @@ export class PodContainer implements Container {
     { signal }: AttachOptions,
   ): Promise<Process> {
     if (!(error instanceof ContainerDisappearedError || error instanceof PodError)) throw error;
-    const { containers, pods } = this.#components;
-    const result = await containers.findProcessResult(this.handle, processId, { signal });
+    const result = await this.#components.containers.findProcessResult(this.handle, processId, { signal });
     if (result === undefined) throw error;
-    const limitBytes = this.#settings.memoryLimits.get(mainContainerName);
-    const memoryKill = (): PodError => pods.outOfMemory(this.podName, { containerName: mainContainerName, limitBytes });
+    const memoryKill = (): PodError => this.#outOfMemory();
     return new EndedProcess({ id: processId, handle: this.handle, result, from, io, memoryKill });
+  }
+
+  #outOfMemory(): PodError {
+    const limitBytes = this.#settings.memoryLimits.get(mainContainerName);
+    return this.#components.pods.outOfMemory(this.podName, { containerName: mainContainerName, limitBytes });
   }
 
   #disappeared(): ContainerDisappearedError {
@@ -181,4 +233,10 @@ export class PodContainer implements Container {
 function checkCall(io: ProcessIO, options: AttachOptions): void {
   checkShape('io', processIO, io);
   checkShape('options', attachOptions, options);
+}
+
+function checkProcessCall(processId: string, options: AbortOptions): void {
+  checkShape('processId', text, processId);
+  checkShape('options', abortOptions, options);
+  checkProcessId('processId', processId);
 }

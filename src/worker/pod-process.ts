@@ -1,7 +1,6 @@
 import type { AgentClient } from '../agent-client/agent-client.ts';
 import type { AttachOpened } from '../agent-client/process/attachment.ts';
 import type { AgentProcessResult } from '../agent-client/process/process-result.ts';
-import { PROCESS_FATES_SINCE } from '../agent-client/session/agent-hello.ts';
 import { ClosedError } from '../errors/caller.ts';
 import { PodError } from '../errors/pod.ts';
 import { OutcomeUnknownError, ProcessDetachedError } from '../errors/process.ts';
@@ -21,7 +20,6 @@ import type {
   ProcessIO,
   ProcessPosition,
   ProcessResult,
-  Properties,
   UndeliveredOutput,
   WaitOptions,
   WindowSize,
@@ -29,6 +27,7 @@ import type {
 import { abortOptions } from '../validation/common-shapes.ts';
 import { waitOptions, windowSize as windowSizeShape } from '../validation/process-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
+import { recordResult, requireOwnResult } from './agent-result.ts';
 import { keepHijackMarked } from './hijack-heartbeat.ts';
 import { missingOutput } from './missing-output.ts';
 import { ProcessAttachments, stopGraceMs } from './process-attachments.ts';
@@ -227,24 +226,8 @@ export class PodProcess implements Process {
     outOfMemory.catch(ignore);
     const result = await Promise.race([this.#attachments.untilResult(signal), outOfMemory, ...failures]);
     await Promise.all([this.#attachments.flush(), this.#sidecars.settle()]);
-    await this.#requireOwn(result, signal);
+    await requireOwnResult(result, { ...this.#target, protocol: this.#attachments.protocol }, pods, { signal });
     return { result, ends };
-  }
-
-  /**
-   * Throws if the end of the pod ended the command, by a signal or by the command's reaction to it.
-   * Then the result is not the command's own, and the error describes the pod's end. An agent
-   * before protocol 3 does not mark such results, so there every result with a signal is checked
-   * against the pod.
-   */
-  async #requireOwn(result: AgentProcessResult, signal: AbortSignal): Promise<void> {
-    const { pods } = this.#components;
-    const { podName } = this.#target;
-    if (this.#attachments.protocol < PROCESS_FATES_SINCE && result.signal !== undefined)
-      await pods.requireAlive(podName, { signal });
-    if (!result.shutdown) return;
-    const end = await pods.findEnd(podName, { signal, expectedSince: result.startedAt });
-    throw end ?? new OutcomeUnknownError(this.#subject, 'its container was stopped, which ended the command');
   }
 
   /**
@@ -256,10 +239,11 @@ export class PodProcess implements Process {
     try {
       processResult = this.#resultOf(result, ends);
     } catch (error) {
-      await this.#record(result, {}, signal);
+      await recordResult(result, this.#target, this.#components, { properties: {}, signal });
       throw error;
     }
-    await this.#record(result, (await this.#target.resultProperties?.(processResult)) ?? {}, signal);
+    const properties = (await this.#target.resultProperties?.(processResult)) ?? {};
+    await recordResult(result, this.#target, this.#components, { properties, signal });
     return processResult;
   }
 
@@ -279,17 +263,6 @@ export class PodProcess implements Process {
   #cut(): UndeliveredOutput {
     const known = 'the container was killed before all output was read';
     return { stream: 'stdout', cause: new OutcomeUnknownError(`the end of the output of ${this.#subject}`, known) };
-  }
-
-  async #record(result: AgentProcessResult, properties: Properties, signal: AbortSignal): Promise<void> {
-    const { containers, pods } = this.#components;
-    const { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes } = result;
-    const record = { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes };
-    // Without a check of the pod: the result is known even if the pod ends in the meantime.
-    await pods.retry(
-      () => containers.recordProcessResult(this.#target.handle, this.id, record, { properties, signal }),
-      { signal },
-    );
   }
 
   /**

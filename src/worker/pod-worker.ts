@@ -2,6 +2,7 @@ import type { Reaper } from '../controllers/reaper.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
 import { StoreNotConfiguredError } from '../errors/repository.ts';
 import { CallsUnderWay } from '../internal/calls-under-way.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
@@ -10,6 +11,7 @@ import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { CheckOptions, CheckReport } from '../runtime/check.ts';
 import type { Container, ContainerOwner, ContainerSpec } from '../runtime/container.ts';
+import type { ContainerPage, ContainerQuery } from '../runtime/container-query.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { Volume, VolumeMount } from '../runtime/volume.ts';
 import type {
@@ -25,6 +27,7 @@ import { checkOptions } from '../validation/check-shapes.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
 import {
   containerOwner,
+  containerQuery,
   containerSpec,
   findOrCreateOptions,
   ownerFinishedOptions,
@@ -39,6 +42,7 @@ import { StoredVolume } from './stored-volume.ts';
 export interface PodWorkerComponents {
   readonly name: string;
   readonly repository: Repository;
+  readonly cluster: Cluster;
   readonly agents: AgentPool;
   readonly pods: PodSupervisor;
   readonly logs: PodLogs;
@@ -157,12 +161,25 @@ export class PodWorker implements Worker {
   }
 
   async lookupContainer(handle: string, options: AbortOptions = {}): Promise<Container | undefined> {
-    const { repository, pods } = this.#open();
+    const { repository } = this.#open();
     checkLookup(handle, options);
     const record = await repository.containers.lookup(this.name, handle, options);
-    if (record?.state !== 'created') return undefined;
-    const podIsMissing = !(await pods.exists(record.podName, { ...options, uid: record.podUid }));
-    return this.#container(record, { isLookedUp: true, podIsMissing });
+    return record?.state === 'created' ? await this.#lookedUp(record, options) : undefined;
+  }
+
+  async findContainer(owner: ContainerOwner, options: AbortOptions = {}): Promise<Container | undefined> {
+    const { repository } = this.#open();
+    checkOwnerShape(owner);
+    checkShape('options', abortOptions, options);
+    const record = await repository.queries.findCreated(this.name, owner, options);
+    return record === undefined ? undefined : await this.#lookedUp(record, options);
+  }
+
+  async listContainers(query: ContainerQuery = {}, options: AbortOptions = {}): Promise<ContainerPage> {
+    const { repository } = this.#open();
+    checkShape('query', containerQuery, query);
+    checkShape('options', abortOptions, options);
+    return await repository.queries.list(this.name, query, options);
   }
 
   async lookupVolume(handle: string, options: AbortOptions = {}): Promise<Volume | undefined> {
@@ -233,11 +250,19 @@ export class PodWorker implements Worker {
     return { volume: this.#volume(record), mountPath, kind, name };
   }
 
+  async #lookedUp(record: ContainerRecord, options: AbortOptions): Promise<PodContainer> {
+    const { pods } = this.#components;
+    const podIsMissing = !(await pods.exists(record.podName, { ...options, uid: record.podUid }));
+    return this.#container(record, { isLookedUp: true, podIsMissing });
+  }
+
   #container(record: ContainerRecord, finding: ContainerFinding): PodContainer {
-    const { repository, agents, pods, logs, newId, clock, logger, hijackGraceMs } = this.#components;
+    const { repository, cluster, agents, pods, logs, newId, clock, logger, hijackGraceMs } = this.#components;
     return new PodContainer(record, finding, {
       containers: repository.containers,
+      queries: repository.queries,
       agent: () => agents.client(record.podName, record.handle),
+      cluster,
       pods,
       logs,
       newId,

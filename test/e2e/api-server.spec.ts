@@ -4,7 +4,7 @@ import type { PGlite } from '@electric-sql/pglite';
 import { expect } from 'chai';
 
 import type { Worker } from '../../src/index.ts';
-import { Collector, makeContainer, type WorkerSetup } from '../contract/worker/setup.ts';
+import { Collector, makeContainer, type WorkerSetup, withoutTimes } from '../contract/worker/setup.ts';
 import { type KubeApi, kubeApi } from '../support/kube-api.ts';
 import { newPGlite } from '../support/pglite.ts';
 import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
@@ -75,11 +75,11 @@ describe('an API server that is killed and started five times, on a real cluster
       await terminal.resize({ columns: 100 + kill, rows: 30 });
       await screen.shows(`got line ${kill}`);
     }
-    expect(await step.wait()).to.deep.equal({ exitStatus: 6 });
+    expect(withoutTimes(await step.wait())).to.deep.equal({ exitStatus: 6 });
     const wanted = (word: string) => Array.from({ length: lines }, (_, index) => `${word} ${index + 1}\n`).join('');
     expect([stdout.text === wanted('out'), stderr.text === wanted('err')]).to.deep.equal([true, true]);
     keys.write('last\r\x04');
-    expect(await terminal.wait()).to.deep.equal({ exitStatus: 2 });
+    expect(withoutTimes(await terminal.wait())).to.deep.equal({ exitStatus: 2 });
     expect(screen.text.match(/got line \d/g)).to.deep.equal([1, 2, 3, 4, 5].map((kill) => `got line ${kill}`));
     expect(screen.text).to.contain('got last in 30 105\r\n');
     await worker.ownerFinished(owner);

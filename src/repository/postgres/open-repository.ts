@@ -1,5 +1,6 @@
 import { systemClock } from '../../internal/system-clock.ts';
 import type { AbortOptions, Logger } from '../../runtime/options.ts';
+import type { ContainerQueries } from '../container-queries.ts';
 import type { ContainerRepository } from '../container-repository.ts';
 import { checkText } from '../field-checks.ts';
 import type { Repository } from '../repository.ts';
@@ -8,6 +9,7 @@ import type { WorkerRepository } from '../worker-repository.ts';
 import { type Connection, connect } from './connection.ts';
 import type { Database } from './database.ts';
 import { SchemaMigrator } from './migrator.ts';
+import { PostgresContainerQueries } from './postgres-container-queries.ts';
 import { PostgresContainerRepository } from './postgres-container-repository.ts';
 import { PostgresVolumeRepository } from './postgres-volume-repository.ts';
 import { PostgresWorkerRepository } from './postgres-worker-repository.ts';
@@ -54,6 +56,7 @@ export async function openRepository(database: Database, options: OpenRepository
 
 class PostgresRepository implements Repository {
   readonly containers: ContainerRepository;
+  readonly queries: ContainerQueries;
   readonly volumes: VolumeRepository;
   readonly workers: WorkerRepository;
   readonly #connection: Connection;
@@ -64,6 +67,7 @@ class PostgresRepository implements Repository {
     this.#connection = connection;
     this.#runner = runner;
     this.containers = new PostgresContainerRepository(runner, statements);
+    this.queries = new PostgresContainerQueries(runner, statements);
     this.volumes = new PostgresVolumeRepository(runner, statements);
     this.workers = new PostgresWorkerRepository(runner, statements);
   }

@@ -24,7 +24,7 @@ import type { ContainerRecord, ProcessResultRecord, VolumeRecord } from '../reco
 import { checkNewContainer, findLive, insertUnlessLive, toFound, toLive } from './find-or-insert.ts';
 import { deleteFinished, moveFinished, ownerHasFinished, recordFinished } from './finished-owners.ts';
 import { checkDuration, checkLimit, toJson } from './input.ts';
-import { jsonText, parse, toContainer, toVolume } from './rows.ts';
+import { jsonText, parse, toContainer, toProcessResult, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import { fromNow, now, type StatementBuilder, type Tables } from './tables.ts';
 
@@ -359,9 +359,10 @@ export class PostgresContainerRepository implements ContainerRepository {
   async recordProcessResult(
     handle: string,
     processId: string,
-    { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes }: ProcessResultRecord,
+    result: ProcessResultRecord,
     { properties = {}, ...options }: RecordProcessResultOptions = {},
   ): Promise<void> {
+    const { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes, startedAt, finishedAt } = result;
     checkText('processId', processId, 100);
     for (const [name, value] of Object.entries(properties))
       checkProperty(`properties[${JSON.stringify(name)}]`, name, `properties.${name}`, value);
@@ -386,6 +387,8 @@ export class PostgresContainerRepository implements ContainerRepository {
               'oom_kills',
               'stdout_bytes',
               'stderr_bytes',
+              'command_started_at',
+              'command_finished_at',
             ])
             .expression((eb) =>
               eb
@@ -398,6 +401,12 @@ export class PostgresContainerRepository implements ContainerRepository {
                   eb.val(oomKills ?? null).as('oom_kills'),
                   eb.val(stdoutBytes ?? null).as('stdout_bytes'),
                   eb.val(stderrBytes ?? null).as('stderr_bytes'),
+                  eb
+                    .cast<Date | null>(eb.val(startedAt?.toISOString() ?? null), 'timestamptz')
+                    .as('command_started_at'),
+                  eb
+                    .cast<Date | null>(eb.val(finishedAt?.toISOString() ?? null), 'timestamptz')
+                    .as('command_finished_at'),
                 ]),
             )
             .onConflict((conflict) => conflict.columns(['container_id', 'process_id']).doNothing()),
@@ -446,15 +455,7 @@ export class PostgresContainerRepository implements ContainerRepository {
         .where('processes.process_id', '=', processId),
       options,
     );
-    if (found === undefined) return undefined;
-    const row = parse(found.row);
-    return {
-      exitStatus: row.exit_status,
-      signal: row.signal ?? undefined,
-      oomKills: row.oom_kills ?? undefined,
-      ...(row.stdout_bytes === null ? {} : { stdoutBytes: row.stdout_bytes }),
-      ...(row.stderr_bytes === null ? {} : { stderrBytes: row.stderr_bytes }),
-    };
+    return found === undefined ? undefined : toProcessResult(parse(found.row));
   }
 
   /**

@@ -1,7 +1,8 @@
 import type { AliasableExpression, Expression, Selectable, ShallowDehydrateObject } from 'kysely';
 import { expressionBuilder } from 'kysely';
 
-import type { ContainerRecord, VolumeRecord } from '../records.ts';
+import type { ContainerInfo } from '../../runtime/container-query.ts';
+import type { ContainerRecord, ProcessResultRecord, VolumeRecord } from '../records.ts';
 import type { Tables } from './tables.ts';
 
 // Statements select a whole row as one JSON text, which the server writes, and a single value as a
@@ -28,18 +29,30 @@ export type ContainerRow = ShallowDehydrateObject<Selectable<Tables['containers'
 /** A row of `volumes` as JSON has it. */
 export type VolumeRow = ShallowDehydrateObject<Selectable<Tables['volumes']>>;
 
+/** The columns of a container in a list. */
+export type ContainerInfoRow = Pick<
+  ContainerRow,
+  'handle' | 'owner_kind' | 'owner_key' | 'state' | 'pod_name' | 'pod_uid' | 'metadata' | 'created_at'
+>;
+
 export function toContainer(row: ContainerRow): ContainerRecord {
   return {
-    handle: row.handle,
+    ...toContainerInfo(row),
     workerName: row.worker_name,
+    settings: row.settings,
+    specDigest: row.spec_digest ?? undefined,
+    lastHijackAt: toDate(row.last_hijack_at),
+  };
+}
+
+export function toContainerInfo(row: ContainerInfoRow): ContainerInfo {
+  return {
+    handle: row.handle,
     owner: { kind: row.owner_kind, key: row.owner_key },
     state: row.state,
     podName: row.pod_name,
     podUid: row.pod_uid ?? undefined,
     metadata: row.metadata,
-    settings: row.settings,
-    specDigest: row.spec_digest ?? undefined,
-    lastHijackAt: toDate(row.last_hijack_at),
     createdAt: new Date(row.created_at),
   };
 }
@@ -62,6 +75,23 @@ export function toVolume(row: VolumeRow, containerHandle: string | undefined): V
     sizeBytes: row.size_bytes ?? undefined,
     expiresAt: toDate(row.expires_at),
     createdAt: new Date(row.created_at),
+  };
+}
+
+/** A row of `processes` as JSON has it. */
+export type ProcessRow = ShallowDehydrateObject<Selectable<Tables['processes']>>;
+
+/** Sizes and times are absent in rows from before the migrations that added them. */
+export function toProcessResult(row: ProcessRow): ProcessResultRecord {
+  const [startedAt, finishedAt] = [toDate(row.command_started_at), toDate(row.command_finished_at)];
+  return {
+    exitStatus: row.exit_status,
+    signal: row.signal ?? undefined,
+    oomKills: row.oom_kills ?? undefined,
+    ...(row.stdout_bytes === null ? {} : { stdoutBytes: row.stdout_bytes }),
+    ...(row.stderr_bytes === null ? {} : { stderrBytes: row.stderr_bytes }),
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
   };
 }
 

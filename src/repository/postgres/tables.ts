@@ -12,7 +12,8 @@ import type {
 import { expressionBuilder, sql } from 'kysely';
 
 import type { ContainerMetadata } from '../../runtime/container.ts';
-import type { ContainerState, VolumeKind, VolumeState } from '../records.ts';
+import type { ContainerState } from '../../runtime/container-query.ts';
+import type { VolumeKind, VolumeState } from '../records.ts';
 
 /** The library's schema. Only tests use another one. */
 export const defaultSchema = 'kubernetes_worker';
@@ -97,6 +98,8 @@ interface ProcessesTable {
   readonly oom_kills: NullableBigInteger;
   readonly stdout_bytes: NullableBigInteger;
   readonly stderr_bytes: NullableBigInteger;
+  readonly command_started_at: Date | null;
+  readonly command_finished_at: Date | null;
   readonly finished_at: Generated<Date>;
 }
 
@@ -143,7 +146,8 @@ export function statementsOf(db: Kysely<Tables>, schema: string): StatementBuild
 // The partial indexes over live rows apply to constants, and to a parameter only as long as the
 // server plans for its value. `sql.lit`: the builder has no literals of text.
 export const creating: RawBuilder<'creating'> = sql.lit('creating');
-export const liveStates: readonly RawBuilder<'creating' | 'created'>[] = [creating, sql.lit('created')];
+export const created: RawBuilder<'created'> = sql.lit('created');
+export const liveStates: readonly RawBuilder<'creating' | 'created'>[] = [creating, created];
 
 /** The database's time when the statement's transaction began. */
 export function now(): Expression<Date> {

@@ -92,6 +92,15 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect(await world.second.containers.findProcessResult('c', 'task')).to.deep.equal(result);
     });
 
+    it('have the times of the command if they are known', async () => {
+      const result = { exitStatus: 0, signal: undefined, oomKills: 0 };
+      const times = { startedAt: new Date('2026-01-02T03:04:05.678Z'), finishedAt: new Date('2026-01-02T03:04:06Z') };
+      await world.first.containers.recordProcessResult('c', 'task', { ...result, ...times });
+      await world.first.containers.recordProcessResult('c', 'old', { ...result, startedAt: undefined });
+      expect(await world.second.containers.findProcessResult('c', 'task')).to.deep.equal({ ...result, ...times });
+      expect(await world.second.containers.findProcessResult('c', 'old')).to.deep.equal(result);
+    });
+
     it('keep the first recorded result', async () => {
       await world.first.containers.recordProcessResult('c', 'task', {
         exitStatus: 0,

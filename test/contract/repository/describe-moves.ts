@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { ContainerRepository } from '../../../src/repository/container-repository.ts';
-import type { ContainerState } from '../../../src/repository/records.ts';
+import type { ContainerState } from '../../../src/runtime/container-query.ts';
 import { containerOf, leaseOf, ownerOf, type RepositoryUnderTest, volumeOf } from './repository-under-test.ts';
 
 interface Row {

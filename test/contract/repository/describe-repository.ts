@@ -4,6 +4,7 @@ import { describeContainers } from './describe-containers.ts';
 import { describeFindOrInsert } from './describe-find-or-insert.ts';
 import { describeFinishedOwners } from './describe-finished-owners.ts';
 import { describeMoves } from './describe-moves.ts';
+import { describeQueries } from './describe-queries.ts';
 import { describeRaces } from './describe-races.ts';
 import { RepositoryUnderTest, type TestDatabase } from './repository-under-test.ts';
 
@@ -16,6 +17,7 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeContainers(world);
     describeFinishedOwners(world);
     describeContainerFacts(world);
+    describeQueries(world);
     describeArtifactVolumes(world);
     describeRaces(world);
     describeMoves(world);

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import type { ContainerSpec, StepProgress, Volume, Worker } from '../../../src/index.ts';
 import { rejection } from '../../support/rejection.ts';
 import { readTarText, tarOf } from '../../support/tar.ts';
-import { Collector, makeContainer, newOwner, sh, type WorkerSetup } from './setup.ts';
+import { Collector, makeContainer, newOwner, sh, type WorkerSetup, withoutTimes } from './setup.ts';
 
 /**
  * Specifies `findOrCreateContainer`, the look-ups and the release of containers, for any cluster.
@@ -185,7 +185,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
           expect(undelivered[0]).to.have.property('stream', 'stdout');
           expect(undelivered[0]?.cause).to.include({ code: 'KW_ERR_OUTPUT_FREED', fromBytes: 5, toBytes: 11 });
           const again = await found.run({ id: 'ended', path: 'true' }, {});
-          expect(await again.wait()).to.deep.equal({ exitStatus: 6 });
+          expect(withoutTimes(await again.wait())).to.deep.equal({ exitStatus: 6 });
           for (const call of [
             () => found.run({ id: 'new', path: 'true' }, {}),
             () => found.attach('new', {}),

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
 
 import type { Worker } from '../../../src/index.ts';
-import { Collector, makeContainer, sh, type WorkerSetup } from './setup.ts';
+import { Collector, makeContainer, sh, type WorkerSetup, withoutTimes } from './setup.ts';
 
 /** Specifies hijacks of a container that is in use, for any cluster. */
 export function describeHijacks(setup: () => WorkerSetup): void {
@@ -33,9 +33,9 @@ export function describeHijacks(setup: () => WorkerSetup): void {
       const hijack = await found!.run({ ...shell, id: 'hijack' }, { stdin, stdout });
       await hijack.resize({ columns: 100, rows: 30 });
       stdin.write('cd /tmp/build/test; stty size; test -e go || touch go; exit 3\r');
-      expect(await hijack.wait()).to.deep.equal({ exitStatus: 3 });
+      expect(withoutTimes(await hijack.wait())).to.deep.equal({ exitStatus: 3 });
       expect(stdout.text).to.contain('30 100\r\n');
-      expect(await task.wait()).to.deep.equal({ exitStatus: 5 });
+      expect(withoutTimes(await task.wait())).to.deep.equal({ exitStatus: 5 });
       expect(log.text).to.equal('working\ndone\n');
       for (const [id, exitStatus] of [
         ['task', 5],

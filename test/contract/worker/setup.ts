@@ -80,7 +80,12 @@ export async function run(container: Container, spec: ProcessSpec, io: Pick<Proc
   const [stdout, stderr] = [new Collector(), new Collector()];
   const process = await container.run(spec, { ...io, stdout, stderr });
   const result = await process.wait();
-  return { ...result, stdout: stdout.text, stderr: stderr.text };
+  return { ...withoutTimes(result), stdout: stdout.text, stderr: stderr.text };
+}
+
+/** Returns the result without its times, which differ from run to run. */
+export function withoutTimes({ startedAt: _started, finishedAt: _finished, ...rest }: ProcessResult): ProcessResult {
+  return rest;
 }
 
 /** Runs a shell script to its end. */

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 
 import type { ProcessIO, SidecarSpec, Worker } from '../../../src/index.ts';
 import { rejection } from '../../support/rejection.ts';
-import { Collector, makeContainer, type WorkerSetup } from './setup.ts';
+import { Collector, makeContainer, type WorkerSetup, withoutTimes } from './setup.ts';
 
 /** Specifies processes with sidecars, for any cluster. */
 export function describeSidecars(setup: () => WorkerSetup): void {
@@ -45,7 +45,7 @@ export function describeSidecars(setup: () => WorkerSetup): void {
           sidecars: { counter, talker },
         },
       );
-      expect(await process.wait()).to.deep.equal({ exitStatus: 0 });
+      expect(withoutTimes(await process.wait())).to.deep.equal({ exitStatus: 0 });
       expect(stdout.text).to.equal('ran\n');
       expect(counter.chunks).to.deep.equal(Array.from({ length: 200 }, (_, index) => `counted ${index + 1}\n`));
       expect([...talker.chunks].sort()).to.deep.equal(['err\n', 'out\n']);
@@ -71,7 +71,7 @@ export function describeSidecars(setup: () => WorkerSetup): void {
         io,
       );
       await writing;
-      expect(await process.wait()).to.deep.equal({
+      expect(withoutTimes(await process.wait())).to.deep.equal({
         exitStatus: 4,
         undelivered: [{ stream: 'sidecar', sidecar: 'two', cause }],
       });
@@ -105,7 +105,7 @@ export function describeSidecars(setup: () => WorkerSetup): void {
         task('touch now; while ! [ -e second ]; do sleep 0.05; done; sleep 1; exit 2'),
         {},
       );
-      expect(await process.wait()).to.deep.equal({
+      expect(withoutTimes(await process.wait())).to.deep.equal({
         exitStatus: 2,
         sidecarEnds: [{ name: 'crashing', times: 1, exitCode: 7, reason: 'Error' }],
       });

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
 
 import type { Container, Worker } from '../../../src/index.ts';
-import { Collector, makeContainer, sh, type WorkerSetup } from './setup.ts';
+import { Collector, makeContainer, sh, type WorkerSetup, withoutTimes } from './setup.ts';
 
 /** Specifies processes with a terminal, for any cluster. */
 export function describeTerminals(setup: () => WorkerSetup): void {
@@ -53,7 +53,7 @@ export function describeTerminals(setup: () => WorkerSetup): void {
       stdin.write(Buffer.from([0x03, 0x04, 0x1a, 0x1b, 0x0d, 0x69]));
       await stdout.shows('cooked\r\n');
       stdin.write('typed\r');
-      expect(await process.wait()).to.deep.equal({ exitStatus: 3 });
+      expect(withoutTimes(await process.wait())).to.deep.equal({ exitStatus: 3 });
       expect(stdout.text).to.match(/ 03 04 1a 1b 0d 69\s/);
       expect(stdout.text).to.contain('line typed\r\n');
     });
@@ -66,7 +66,7 @@ export function describeTerminals(setup: () => WorkerSetup): void {
       );
       await stdout.shows('ready');
       stdin.write('\x03');
-      expect(await process.wait()).to.deep.equal({ exitStatus: 130, signal: 2 });
+      expect(withoutTimes(await process.wait())).to.deep.equal({ exitStatus: 130, signal: 2 });
     });
 
     it('outlives its host: another host continues to type, and receives the earlier output', async () => {
@@ -93,7 +93,7 @@ export function describeTerminals(setup: () => WorkerSetup): void {
         secondKeys.write('two\r');
         await second.shows('got two');
         secondKeys.write('\x04');
-        expect(await again.wait()).to.deep.equal({ exitStatus: 0 });
+        expect(withoutTimes(await again.wait())).to.deep.equal({ exitStatus: 0 });
         expect(second.text).to.equal('ready\r\ngot one\r\ngot two\r\n');
       } finally {
         await other.close();

@@ -260,6 +260,27 @@ describe('ClientNodeCluster', () => {
       expect(await rejection(passing(cluster.listPods('')))).to.be.instanceOf(ApiUnavailableError);
     });
 
+    it('of the events of a pod return them with their dates, or undefined without the permission', async () => {
+      const time = '2030-01-01T00:00:00.123456Z';
+      const event = { metadata: { name: 'e' }, involvedObject: { name: 'p' }, eventTime: time, lastTimestamp: null };
+      answers(gives({ metadata: {}, items: [{ ...event, series: { lastObservedTime: time } }, {}] }));
+      expect(await cluster.podEvents('p', 'u')).to.deep.equal([
+        {
+          metadata: { name: 'e' },
+          involvedObject: { name: 'p' },
+          eventTime: new Date(time),
+          series: { lastObservedTime: new Date(time) },
+        },
+      ]);
+      const { pathname, searchParams } = new URL(server.requests[0]!.slice(4), server.url);
+      expect(pathname).to.equal('/api/v1/namespaces/ci/events');
+      expect(searchParams.get('fieldSelector')).to.equal(
+        'involvedObject.kind=Pod,involvedObject.name=p,involvedObject.uid=u',
+      );
+      answers(fails(403, 'Forbidden'));
+      expect(await cluster.podEvents('p', 'u')).to.equal(undefined);
+    });
+
     it('of nodes return their architectures, or undefined without the permission', async () => {
       const node = (architecture: string): object => ({ metadata: { labels: { 'kubernetes.io/arch': architecture } } });
       answers(gives({ metadata: {}, items: [node('arm64'), node('amd64'), node('arm64'), {}] }));

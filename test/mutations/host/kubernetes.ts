@@ -9,6 +9,27 @@ const streams = { specs: ['test/integration/kubernetes/client-node-cluster-strea
 /** Mutants of `src/kubernetes`. */
 export const mutants: readonly Mutant[] = [
   {
+    name: 'a missing permission for events fails the description',
+    file: 'src/kubernetes/client-node-cluster.ts',
+    find: 'return await unlessForbidden(list.then(({ items }) => items));',
+    replace: 'return await list.then(({ items }) => items);',
+    killedBy: cluster,
+  },
+  {
+    name: 'events of another pod of the same name are described',
+    file: 'src/kubernetes/client-node-cluster.ts',
+    find: "{ kind: 'Pod', name: podName, uid: podUid }",
+    replace: "{ kind: 'Pod', name: podUid === '' ? '' : podName }",
+    killedBy: cluster,
+  },
+  {
+    name: "the node's own ID of an image counts as a digest",
+    file: 'src/kubernetes/pod-description.ts',
+    find: '/@(sha256:[0-9a-f]{64})$/',
+    replace: '/(sha256:\\w+)$/',
+    killedBy: { specs: ['test/unit/kubernetes/pod-description.spec.ts'] },
+  },
+  {
     name: 'one refused pull is a final failure',
     file: 'src/kubernetes/pod-start.ts',
     find: 'count >= 2 ||',

@@ -3,6 +3,7 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 const rows = (grep: string) => ({ specs: ['test/integration/repository/pglite.spec.ts'], grep });
 const containers = 'src/repository/postgres/postgres-container-repository.ts';
 const finishedOwners = 'src/repository/postgres/finished-owners.ts';
+const queries = 'src/repository/postgres/postgres-container-queries.ts';
 const findOrInsert = 'src/repository/postgres/find-or-insert.ts';
 const recordPodGuard = `.set({ pod_uid: podUid, updated_at: now() })
         .where('handle', '=', handle)
@@ -11,6 +12,34 @@ const recordPodGuard = `.set({ pod_uid: podUid, updated_at: now() })
 
 /** Faults in `src/repository` that a test must detect. */
 export const mutants: readonly Mutant[] = [
+  {
+    name: 'a page ends among containers of one time, and skips the rest of them',
+    file: queries,
+    find: "eb(eb.refTuple('created_at', 'id'), '>', place)",
+    replace: "eb.and([eb('created_at', '>', time(eb, after.createdAt)), eb(place, '=', place)])",
+    killedBy: rows('a list of containers'),
+  },
+  {
+    name: 'the last page has a cursor',
+    file: queries,
+    find: 'rows.length > limit ? page.at(-1) : undefined',
+    replace: 'page.at(-1)',
+    killedBy: rows('a list of containers'),
+  },
+  {
+    name: 'a container that is not yet created is found by its owner',
+    file: queries,
+    find: "        .where('state', '=', created),\n",
+    replace: "        .where('state', '<>', created),\n",
+    killedBy: rows('the created container of an owner'),
+  },
+  {
+    name: 'a container of the same millisecond counts as created later',
+    file: queries,
+    find: 'createdAfter.getTime() + 1',
+    replace: 'createdAfter.getTime()',
+    killedBy: rows('a list of containers'),
+  },
   {
     name: 'a stale host records its pod',
     file: containers,

@@ -3,6 +3,7 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 const worker = (grep: string) => ({ specs: ['test/integration/worker/worker.spec.ts'], grep });
 const volumes = { specs: ['test/unit/worker/stored-volume.spec.ts'] };
 const leases = { specs: ['test/unit/worker/lease-keeper.spec.ts'] };
+const processes = { specs: ['test/unit/worker/container-processes.spec.ts'] };
 const creations = { specs: ['test/unit/worker/find-or-create-container.spec.ts'] };
 
 /** Changes of `src/worker` that a spec has to detect. */
@@ -50,10 +51,46 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/worker/spec-digest.spec.ts'] },
   },
   {
+    name: 'the report of the agent replaces a stored result',
+    file: 'src/worker/container-processes.ts',
+    find: 'for (const { processId, result } of results) infos.set(processId, endedInfo(processId, result));',
+    replace:
+      'for (const { processId, result } of results) if (!infos.has(processId)) infos.set(processId, endedInfo(processId, result));',
+    killedBy: processes,
+  },
+  {
+    name: 'a pod that cannot be reached has no running processes',
+    file: 'src/worker/container-processes.ts',
+    find: '(error instanceof PodError && !error.mayStillRun)',
+    replace: 'error instanceof PodError',
+    killedBy: processes,
+  },
+  {
+    name: 'a stop does not store the result',
+    file: 'src/worker/container-processes.ts',
+    find: '    await recordResult(result, source, this.#components, { properties: {}, signal });\n',
+    replace: '',
+    killedBy: processes,
+  },
+  {
+    name: "a stop stores the result that the pod's end caused",
+    file: 'src/worker/container-processes.ts',
+    find: '    await requireOwnResult(result, { ...source, protocol }, pods, { signal });\n',
+    replace: '',
+    killedBy: processes,
+  },
+  {
+    name: 'a result that was stored meanwhile is missed',
+    file: 'src/worker/container-processes.ts',
+    find: 'const storedSince = await this.#findStored(id, options);',
+    replace: 'const storedSince = stored;',
+    killedBy: processes,
+  },
+  {
     name: "a result that the pod's end caused counts as the command's own",
-    file: 'src/worker/pod-process.ts',
-    find: '    if (!result.shutdown) return;\n',
-    replace: '    if (Date.now() > 0) return;\n',
+    file: 'src/worker/agent-result.ts',
+    find: '  if (!result.shutdown) return;\n',
+    replace: '  if (Date.now() > 0) return;\n',
     killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'PodProcess when its pod ends' },
   },
   {
@@ -237,23 +274,23 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'wait resolves before the result is stored',
     file: 'src/worker/pod-process.ts',
-    find: '    await this.#record(result, (await this.#target.resultProperties?.(processResult)) ?? {}, signal);\n    return processResult;',
+    find: '    await recordResult(result, this.#target, this.#components, { properties, signal });\n    return processResult;',
     replace:
-      '    void this.#record(result, (await this.#target.resultProperties?.(processResult)) ?? {}, signal).catch(() => undefined);\n    return processResult;',
+      '    void recordResult(result, this.#target, this.#components, { properties, signal }).catch(() => undefined);\n    return processResult;',
     killedBy: worker('stores properties in one step with its result'),
   },
   {
     name: 'a kill for memory counts as a result',
     file: 'src/worker/process-outcome.ts',
-    find: 'if (kills > 0 && exitStatus === 137) throw memoryKill();',
-    replace: 'if (kills < 0 && exitStatus === 137) throw memoryKill();',
+    find: 'if ((result.oomKills ?? 0) > 0 &&',
+    replace: 'if ((result.oomKills ?? 0) < 0 &&',
     killedBy: { specs: ['test/unit/worker/process-outcome.spec.ts'] },
   },
   {
     name: "a command that its container's end has ended returns its own result",
-    file: 'src/worker/pod-process.ts',
-    find: '    if (!result.shutdown) return;\n',
-    replace: '    if (!result.shutdown || pods !== undefined) return;\n',
+    file: 'src/worker/agent-result.ts',
+    find: '  if (!result.shutdown) return;\n',
+    replace: '  if (!result.shutdown || pods !== undefined) return;\n',
     killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'] },
   },
   {

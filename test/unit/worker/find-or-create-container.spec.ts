@@ -13,7 +13,8 @@ import {
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
 import type { LaunchOptions } from '../../../src/pods/pod-launcher.ts';
 import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/pod-supervisor.ts';
-import type { ContainerState, VolumeRecord } from '../../../src/repository/records.ts';
+import type { VolumeRecord } from '../../../src/repository/records.ts';
+import type { ContainerState } from '../../../src/runtime/container-query.ts';
 import type { Artifact } from '../../../src/runtime/volume.ts';
 import { planContainer } from '../../../src/worker/container-plan.ts';
 import {
@@ -259,7 +260,7 @@ describe('findOrCreateContainer', () => {
       it(`does not affect the step if the delegate ${what}`, async () => {
         fail();
         containers.findOrInsert.resolves(found('creating', true));
-        expect(await findOrCreate()).to.include({ state: 'created' });
+        expect((await findOrCreate()).container).to.include({ state: 'created' });
         expect(kinds().at(-1)).to.equal('ready');
         sinon.assert.notCalled(containers.markFailed);
       });

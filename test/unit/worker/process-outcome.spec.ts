@@ -23,4 +23,11 @@ describe('outcomeOf', () => {
       oomKills: 2,
     });
   });
+
+  it('has the times of the command if they are stored', () => {
+    const times = { startedAt: new Date(1), finishedAt: new Date(2) };
+    const result = { ...base, exitStatus: 0, signal: undefined, oomKills: undefined };
+    expect(outcomeOf({ ...result, ...times }, outOfMemory)).to.deep.equal({ exitStatus: 0, ...times });
+    expect(outcomeOf(result, outOfMemory)).to.deep.equal({ exitStatus: 0 });
+  });
 });

@@ -6,6 +6,8 @@ import { leaseGeneration } from './0003-lease-generation.ts';
 import { outputSizes } from './0004-output-sizes.ts';
 import { addSpecDigest } from './0005-spec-digest.ts';
 import { finishedOwners } from './0006-finished-owners.ts';
+import { containerLists } from './0007-container-lists.ts';
+import { processTimes } from './0008-process-times.ts';
 
 /**
  * The migrations by name. They run in the order of their names. The effect of a released migration
@@ -18,4 +20,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0004-output-sizes': { up: outputSizes },
   '0005-spec-digest': { up: addSpecDigest },
   '0006-finished-owners': { up: finishedOwners },
+  '0007-container-lists': { up: containerLists },
+  '0008-process-times': { up: processTimes },
 };

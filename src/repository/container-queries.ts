@@ -1,0 +1,40 @@
+import type { ContainerOwner } from '../runtime/container.ts';
+import type { ContainerPage, ContainerQuery } from '../runtime/container-query.ts';
+import type { AbortOptions } from '../runtime/options.ts';
+import type { ContainerRecord, ProcessResultRecord } from './records.ts';
+
+/**
+ * The stored result of a process, with its ID.
+ *
+ * @public
+ */
+export interface StoredProcess {
+  /** The ID of the process in its container. */
+  readonly processId: string;
+  /** How the process ended. */
+  readonly result: ProcessResultRecord;
+}
+
+/**
+ * Questions about containers. They change nothing, and each is one statement. Every method throws
+ * `RepositoryUnavailableError` if the database does not answer.
+ *
+ * @public
+ */
+export interface ContainerQueries {
+  /** Returns the container of this owner that is `created`, or `undefined` if there is none. */
+  findCreated(workerName: string, owner: ContainerOwner, options?: AbortOptions): Promise<ContainerRecord | undefined>;
+  /**
+   * Returns a page of the worker's containers that match the query, in the order of their
+   * insertion. A container that exists from the first page to the last is on exactly one of them,
+   * whatever is inserted and deleted meanwhile.
+   *
+   * @throws InvalidSpecError if a field of the query is invalid
+   */
+  list(workerName: string, query: ContainerQuery, options?: AbortOptions): Promise<ContainerPage>;
+  /**
+   * Returns the stored results of a container's processes, in no particular order. Throws
+   * `ContainerDisappearedError` if the container's row no longer exists.
+   */
+  processResults(handle: string, options?: AbortOptions): Promise<readonly StoredProcess[]>;
+}

@@ -1,0 +1,147 @@
+import type { Expression, ExpressionBuilder, SqlBool } from 'kysely';
+import { jsonArrayFrom } from 'kysely/helpers/postgres';
+
+import { InvalidSpecError } from '../../errors/caller.ts';
+import { ContainerDisappearedError } from '../../errors/repository.ts';
+import type { ContainerOwner } from '../../runtime/container.ts';
+import type { ContainerPage, ContainerQuery } from '../../runtime/container-query.ts';
+import type { AbortOptions } from '../../runtime/options.ts';
+import type { ContainerQueries, StoredProcess } from '../container-queries.ts';
+import { checkOwner, checkText } from '../field-checks.ts';
+import type { ContainerRecord } from '../records.ts';
+import { ownerDigest } from './input.ts';
+import { decodeCursor, encodeCursor, type RowPlace } from './page-cursor.ts';
+import { jsonText, parse, toContainer, toContainerInfo, toProcessResult } from './rows.ts';
+import type { StatementRunner } from './statement-runner.ts';
+import { created, type StatementBuilder, type Tables } from './tables.ts';
+
+const defaultLimit = 100;
+const maxLimit = 1000;
+
+/** Questions about containers in PostgreSQL. */
+export class PostgresContainerQueries implements ContainerQueries {
+  readonly #runner: StatementRunner;
+  readonly #statements: StatementBuilder;
+
+  constructor(runner: StatementRunner, statements: StatementBuilder) {
+    this.#runner = runner;
+    this.#statements = statements;
+  }
+
+  async findCreated(
+    workerName: string,
+    owner: ContainerOwner,
+    options: AbortOptions = {},
+  ): Promise<ContainerRecord | undefined> {
+    checkOwner(owner);
+    const found = await this.#runner.first(
+      this.#statements
+        .selectFrom('containers')
+        .select((eb) => jsonText(eb.fn.toJson('containers')).as('row'))
+        .where('worker_name', '=', workerName)
+        .where('owner_digest', '=', ownerDigest(owner))
+        .where('state', '=', created),
+      options,
+    );
+    return found === undefined ? undefined : toContainer(parse(found.row));
+  }
+
+  async list(workerName: string, query: ContainerQuery, options: AbortOptions = {}): Promise<ContainerPage> {
+    const { limit = defaultLimit } = query;
+    checkQuery(query, limit);
+    const after = query.after === undefined ? undefined : decodeCursor('after', query.after);
+    const rows = await this.#runner.rows(
+      this.#statements
+        .with('page', (db) =>
+          db
+            .selectFrom('containers')
+            .select(['id', 'handle', 'owner_kind', 'owner_key', 'state', 'pod_name', 'pod_uid'])
+            .select(['metadata', 'created_at'])
+            .where('worker_name', '=', workerName)
+            .where((eb) => eb.and([...matching(eb, query), ...following(eb, after)]))
+            .orderBy('created_at')
+            .orderBy('id')
+            // One more than the page has, to find out whether another page follows.
+            .limit(limit + 1),
+        )
+        .selectFrom('page')
+        .select((eb) => jsonText(eb.fn.toJson('page')).as('row'))
+        .orderBy('created_at')
+        .orderBy('id'),
+      options,
+    );
+    const page = rows.slice(0, limit).map(({ row }) => parse(row));
+    const last = rows.length > limit ? page.at(-1) : undefined;
+    return {
+      containers: page.map(toContainerInfo),
+      ...(last === undefined ? {} : { next: encodeCursor({ createdAt: last.created_at, id: last.id }) }),
+    };
+  }
+
+  async processResults(handle: string, options: AbortOptions = {}): Promise<readonly StoredProcess[]> {
+    const found = await this.#runner.first(
+      this.#statements
+        .selectFrom('containers')
+        .select((eb) =>
+          jsonText(
+            jsonArrayFrom(
+              eb.selectFrom('processes').selectAll().whereRef('processes.container_id', '=', 'containers.id'),
+            ),
+          ).as('processes'),
+        )
+        .where('handle', '=', handle),
+      options,
+    );
+    // The worker is unknown because the row no longer exists.
+    if (found === undefined) throw new ContainerDisappearedError(handle, 'unknown');
+    return parse(found.processes).map((row) => ({ processId: row.process_id, result: toProcessResult(row) }));
+  }
+}
+
+type Containers = ExpressionBuilder<Tables, 'containers'>;
+
+function matching(
+  eb: Containers,
+  { ownerKind, state, createdBefore, createdAfter }: ContainerQuery,
+): Expression<SqlBool>[] {
+  return [
+    ...(ownerKind === undefined ? [] : [eb('owner_kind', '=', ownerKind)]),
+    ...(state === undefined ? [] : [eb('state', '=', state)]),
+    ...(createdBefore === undefined
+      ? []
+      : [eb('created_at', '<', time(eb, bound('createdBefore', createdBefore.getTime())))]),
+    // The column has microseconds. All of one millisecond are the same `createdAt` for the host.
+    ...(createdAfter === undefined
+      ? []
+      : [eb('created_at', '>=', time(eb, bound('createdAfter', createdAfter.getTime() + 1)))]),
+  ];
+}
+
+function following(eb: Containers, after: RowPlace | undefined): Expression<SqlBool>[] {
+  if (after === undefined) return [];
+  const place = eb.tuple(time(eb, after.createdAt), eb.cast<`${number}`>(eb.val(after.id), 'bigint'));
+  return [eb(eb.refTuple('created_at', 'id'), '>', place)];
+}
+
+function time(eb: Containers, text: string): Expression<Date> {
+  return eb.cast<Date>(eb.val(text), 'timestamptz');
+}
+
+/** @throws InvalidSpecError */
+function checkQuery({ ownerKind }: ContainerQuery, limit: number): void {
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > maxLimit)
+    throw new InvalidSpecError('limit', `must be a whole number from 1 to ${maxLimit}`);
+  if (ownerKind !== undefined) checkText('ownerKind', ownerKind, 63);
+}
+
+/**
+ * Returns the text of a time. PostgreSQL and ISO 8601 write other years differently.
+ *
+ * @throws InvalidSpecError
+ */
+function bound(field: string, timeMs: number): string {
+  const date = new Date(timeMs);
+  const year = date.getUTCFullYear();
+  if (!(year >= 1 && year <= 9999)) throw new InvalidSpecError(field, 'is not a date of the years 1 to 9999');
+  return date.toISOString();
+}

@@ -1,0 +1,75 @@
+import type { PGlite } from '@electric-sql/pglite';
+import { CoreV1Api, KubeConfig, RbacAuthorizationV1Api, type V1PolicyRule } from '@kubernetes/client-node';
+import { expect } from 'chai';
+
+import { KubernetesWorker } from '../../src/index.ts';
+import { requiredPermissions } from '../../src/kubernetes/required-permissions.ts';
+import { makeContainer, sh } from '../contract/worker/setup.ts';
+import { newPGlite } from '../support/pglite.ts';
+import { type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+
+const name = 'worker';
+const rules: V1PolicyRule[] = requiredPermissions.map(({ apiGroup, resource, verbs }) => ({
+  apiGroups: [apiGroup],
+  resources: [resource],
+  verbs: [...verbs],
+}));
+
+describe('A worker with exactly the permissions of docs/rbac.md', function () {
+  this.timeout(120_000);
+  let real: RealCluster | undefined;
+  let database: PGlite | undefined;
+
+  before(async function () {
+    real = await realCluster(this, 'permissions');
+    database = await newPGlite();
+  });
+
+  after(async () => {
+    await real?.remove();
+    await database?.close();
+  });
+
+  it('runs commands and describes containers; without the one for events a description has none', async () => {
+    const { namespace, kubeConfig: admin } = real!;
+    const rbac = admin.makeApiClient(RbacAuthorizationV1Api);
+    await rbac.createNamespacedRole({ namespace, body: { metadata: { name }, rules } });
+    await using worker = await KubernetesWorker.open({
+      name,
+      namespace,
+      kubeConfig: await serviceAccount(admin, namespace),
+      database: database!,
+      volumeImage: shellImage,
+    });
+    const { container } = await makeContainer(worker, shellImage);
+    expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
+    const { events } = await container.describe();
+    expect(events?.map(({ reason }) => reason)).to.include('Scheduled');
+    const fewer = rules.filter(({ resources }) => resources?.includes('events') !== true);
+    await rbac.replaceNamespacedRole({ name, namespace, body: { metadata: { name }, rules: fewer } });
+    const described = async () => await container.describe();
+    let description = await described();
+    // The API server applies a changed role after a moment.
+    while (description.events !== undefined) description = await described();
+    expect(description).to.include({ podName: container.podName, phase: 'Running' });
+  });
+});
+
+/** Returns the configuration of a service account that is bound to the role. */
+async function serviceAccount(admin: KubeConfig, namespace: string): Promise<KubeConfig> {
+  const api = admin.makeApiClient(CoreV1Api);
+  await api.createNamespacedServiceAccount({ namespace, body: { metadata: { name } } });
+  await admin.makeApiClient(RbacAuthorizationV1Api).createNamespacedRoleBinding({
+    namespace,
+    body: {
+      metadata: { name },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
+      subjects: [{ kind: 'ServiceAccount', name, namespace }],
+    },
+  });
+  const body = { spec: { audiences: [], expirationSeconds: 600 } };
+  const { status } = await api.createNamespacedServiceAccountToken({ namespace, name, body });
+  const config = new KubeConfig();
+  config.loadFromClusterAndUser(admin.getCurrentCluster()!, { name, token: status?.token ?? '' });
+  return config;
+}
