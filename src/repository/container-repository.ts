@@ -117,13 +117,14 @@ export interface ContainerRepository {
    * `make()` if there is none. Concurrent callers get the same row: an owner has one live row.
    *
    * If the container is `creating` and its lease was released or has lapsed, the caller's lease
-   * takes it over. A holder that calls again keeps it. `make` is called at most once.
+   * takes it over. A holder that calls again keeps it. `make` is called at most once, and no statement
+   * or lock waits for it. The call rejects with its error.
    */
   findOrInsert(
     workerName: string,
     owner: ContainerOwner,
     lease: Lease,
-    make: () => NewContainer,
+    make: () => NewContainer | Promise<NewContainer>,
     options?: AbortOptions,
   ): Promise<FoundContainer>;
   /**

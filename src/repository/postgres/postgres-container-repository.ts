@@ -46,7 +46,7 @@ export class PostgresContainerRepository implements ContainerRepository {
     workerName: string,
     owner: ContainerOwner,
     lease: Lease,
-    make: () => NewContainer,
+    make: () => NewContainer | Promise<NewContainer>,
     options: AbortOptions = {},
   ): Promise<FoundContainer> {
     checkText('workerName', workerName, 253);
@@ -56,7 +56,7 @@ export class PostgresContainerRepository implements ContainerRepository {
     for (let round = 1; round <= findOrInsertRounds; round += 1) {
       const found = await this.#runner.first(findLive(this.#statements, workerName, owner, lease), options);
       if (found !== undefined) return toFound(found);
-      made ??= checked(make(), workerName, owner);
+      made ??= checked(await make(), workerName, owner);
       const inserted = await this.#runner.first(insertUnlessLive(this.#statements, made, lease), options);
       if (inserted !== undefined) return toFound(inserted);
     }
