@@ -31,6 +31,10 @@ export class FakeCluster implements Cluster {
     'FakeCluster.getConfigMap',
     async () => {},
   );
+  readonly getSecret: StubOf<Cluster['getSecret']> = stubOf<Cluster['getSecret']>(
+    'FakeCluster.getSecret',
+    async () => {},
+  );
   readonly readLog: StubOf<Cluster['readLog']> = stubOf<Cluster['readLog']>('FakeCluster.readLog', () =>
     emptyAsyncIterable(),
   );

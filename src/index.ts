@@ -91,6 +91,7 @@ export type {
   Pod,
   PodChange,
   PodList,
+  Secret,
 } from './kubernetes/cluster.ts';
 export type { PodOptions, PodToleration } from './kubernetes/pod-options.ts';
 export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';

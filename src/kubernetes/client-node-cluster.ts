@@ -24,13 +24,21 @@ import type {
   Pod,
   PodChange,
   PodList,
+  Secret,
 } from './cluster.ts';
 import type { ClusterAccess } from './cluster-access.ts';
 import { execEndpointOf } from './exec-target.ts';
 import { kubeConfigSource } from './kube-config-source.ts';
 import { linesOf } from './lines.ts';
 import { logLinesOf } from './log-lines.ts';
-import { configMapFromJson, nodeFromJson, objectFromJson, pageFromJson, podFromJson } from './object-json.ts';
+import {
+  configMapFromJson,
+  nodeFromJson,
+  objectFromJson,
+  pageFromJson,
+  podFromJson,
+  secretFromJson,
+} from './object-json.ts';
 import { paged } from './paged.ts';
 import type { WatchFacts } from './watch-event.ts';
 import { decodeWatchLine, watchError } from './watch-event.ts';
@@ -178,6 +186,11 @@ export class ClientNodeCluster implements Cluster {
   async getConfigMap(name: string, { signal }: AbortOptions = {}): Promise<ConfigMap | undefined> {
     const request = this.#request('get', 'configmaps', { path: this.#path('configmaps', name), signal });
     return orNothing(this.#caller.call(request, configMapFromJson));
+  }
+
+  async getSecret(name: string, { signal }: AbortOptions = {}): Promise<Secret | undefined> {
+    const request = this.#request('get', 'secrets', { path: this.#path('secrets', name), signal });
+    return orNothing(this.#caller.call(request, secretFromJson));
   }
 
   async *readLog(target: LogTarget, { signal }: AbortOptions = {}): AsyncGenerator<LogLine, void, undefined> {

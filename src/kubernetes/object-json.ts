@@ -1,6 +1,6 @@
 import type { V1Node } from '@kubernetes/client-node';
 
-import type { ConfigMap, Pod } from './cluster.ts';
+import type { ConfigMap, Pod, Secret } from './cluster.ts';
 import { isFields } from './fields.ts';
 import type { Page } from './paged.ts';
 
@@ -32,6 +32,13 @@ export function podFromJson(json: unknown): Pod | undefined {
 
 /** Does for a config map what `podFromJson` does for a pod. */
 export function configMapFromJson(json: unknown): ConfigMap | undefined {
+  if (!isObject(json)) return undefined;
+  reviveMetadata(json);
+  return json;
+}
+
+/** Does for a secret what `podFromJson` does for a pod. */
+export function secretFromJson(json: unknown): Secret | undefined {
   if (!isObject(json)) return undefined;
   reviveMetadata(json);
   return json;
