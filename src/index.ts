@@ -138,6 +138,15 @@ export type {
   InputSpec,
   SidecarSpec,
 } from './runtime/container.ts';
+export type {
+  ImageDecision,
+  ImageExplanation,
+  ImageOptions,
+  ImagePolicy,
+  ImagePullPolicy,
+  ImageRequest,
+  ImageRule,
+} from './runtime/image.ts';
 export type { AbortOptions, Clock, Logger } from './runtime/options.ts';
 export type {
   AttachOptions,

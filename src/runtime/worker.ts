@@ -1,4 +1,5 @@
 import type { Container, ContainerMetadata, ContainerOwner, ContainerSpec } from './container.ts';
+import type { ImageExplanation, ImageRequest } from './image.ts';
 import type { AbortOptions } from './options.ts';
 import type { Volume, VolumeMount } from './volume.ts';
 
@@ -111,7 +112,8 @@ export interface Worker extends AsyncDisposable {
    * const result = mounts.find(({ name }) => name === 'result')?.volume;
    * ```
    *
-   * @throws InvalidSpecError if the specification is invalid; nothing was created
+   * @throws InvalidSpecError if the specification is invalid, or if the worker's `ImageOptions` have no
+   * image for it or refuse one; nothing was created
    * @throws ImagePullFailedError, PodUnschedulableError, PodStartTimeoutError, PodFailedError,
    * PodEvictedError, PodDeletedError, AgentUnavailableError or AgentIncompatibleError if the pod
    * cannot be used. The container has failed; the next call creates a new one.
@@ -125,6 +127,23 @@ export interface Worker extends AsyncDisposable {
     spec: ContainerSpec,
     options?: FindOrCreateContainerOptions,
   ): Promise<ContainerWithMounts>;
+  /**
+   * Explains which image a step gets by the worker's image options, and whether it is permitted. It
+   * creates nothing, and asks neither the cluster nor a registry.
+   *
+   * @example
+   * ```ts
+   * const { image, rule, refusal, chain } = await worker.explainImage({
+   *   resourceType: 'git',
+   *   metadata: { type: 'get', team: 'main', pipelineName: 'release' },
+   * });
+   * console.log(refusal ?? `${image} by ${rule ?? 'no rule'}`);
+   * for (const { source, rule: name, effect } of chain) console.log(source, name, effect);
+   * ```
+   *
+   * @throws InvalidSpecError if the image is not a reference
+   */
+  explainImage(request: ImageRequest): Promise<ImageExplanation>;
   /**
    * Creates an empty volume that belongs to no container, as an upload needs it. It exists until
    * `expireArtifact`, or for `artifactTimeToLiveMs` (default 12 hours).

@@ -8,6 +8,7 @@ import type {
   InputSpec,
   SidecarSpec,
 } from '../runtime/container.ts';
+import type { ImageRequest } from '../runtime/image.ts';
 import type { FindOrCreateContainerOptions } from '../runtime/worker.ts';
 import {
   artifact,
@@ -49,7 +50,8 @@ export const containerOwner: v.GenericSchema = v.object({
 });
 
 export const containerSpec: v.GenericSchema = v.object({
-  image: text,
+  image: optionalText,
+  resourceType: optionalText,
   dir: optionalText,
   env: optionalTexts,
   user: optionalText,
@@ -61,6 +63,12 @@ export const containerSpec: v.GenericSchema = v.object({
   privileged: optionalBoolean,
   platform: optionalText,
 } satisfies FieldsOf<ContainerSpec>);
+
+export const imageRequest: v.GenericSchema = v.object({
+  image: optionalText,
+  resourceType: optionalText,
+  metadata: v.optional(metadata),
+} satisfies FieldsOf<ImageRequest>);
 
 export const findOrCreateOptions: v.GenericSchema = v.object({
   signal: optionalSignal,

@@ -5,8 +5,10 @@ import {
   LeaseLostError,
   RepositoryUnavailableError,
 } from '../errors/repository.ts';
+import type { StepImageResolver, StepImages } from '../images/step-images.ts';
 import { abortable } from '../internal/abort.ts';
 import { within } from '../internal/within.ts';
+import { mainContainerName } from '../kubernetes/pod-spec.ts';
 import type { PodLauncher } from '../pods/pod-launcher.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerRepository, FoundContainer, Lease, NewContainer } from '../repository/container-repository.ts';
@@ -22,6 +24,7 @@ import type { StoredVolume } from './stored-volume.ts';
 export interface ContainerCreationComponents {
   readonly workerName: string;
   readonly containers: ContainerRepository;
+  readonly images: Pick<StepImageResolver, 'resolve'>;
   readonly launcher: PodLauncher;
   readonly pods: PodSupervisor;
   /** The store of containers' volumes. */
@@ -43,6 +46,15 @@ export interface ContainerRequest {
   readonly delegate: StepDelegate | undefined;
 }
 
+/** A request, and its images. */
+interface ResolvableRequest extends ContainerRequest {
+  /**
+   * Resolves the images at the first call. A container that exists is found without, so that a
+   * policy that has changed does not keep its host from it.
+   */
+  readonly images: () => Promise<StepImages>;
+}
+
 /** How often a call that waits for another holder polls the row. */
 const pollMs = 200;
 /** How long a call that has ended may take to release its lease. */
@@ -61,11 +73,12 @@ interface HeldContainer extends FoundContainer {
  * next holder continues from the state that it finds: every step first checks what exists.
  */
 export async function findOrCreateContainer(
-  requested: ContainerRequest,
+  request: ContainerRequest,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<ContainerRecord> {
   const { clock, logger } = components;
+  const requested = { ...request, images: imagesOf(request, components, { signal }) };
   for (let awaitedHandle: string | undefined; ; ) {
     if (awaitedHandle !== undefined) await requireNotFinished(awaitedHandle, components, { signal });
     const found = await find(requested, components, { signal });
@@ -89,22 +102,43 @@ export async function findOrCreateContainer(
   }
 }
 
+function imagesOf(
+  { plan: { pod, resourceType }, metadata }: ContainerRequest,
+  { images }: ContainerCreationComponents,
+  options: AbortOptions,
+): () => Promise<StepImages> {
+  let resolved: Promise<StepImages> | undefined;
+  return async () => {
+    resolved ??= images.resolve(mainContainerName, { ...pod, resourceType }, metadata, options);
+    try {
+      return await resolved;
+    } catch (error) {
+      resolved = undefined;
+      throw error;
+    }
+  };
+}
+
 /**
  * Returns the owner's container, leased to a new holder unless another holder has a lease. An abort
  * releases the lease.
  */
 async function find(
-  requested: ContainerRequest,
+  requested: ResolvableRequest,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<HeldContainer> {
   const { containers, pods, clock, workerName, newId, leaseMs } = components;
   const lease: Lease = { holder: newId(), durationMs: leaseMs };
   const attempt = async (): Promise<HeldContainer> => {
-    const requestedAt = clock.now();
-    const found = await containers.findOrInsert(workerName, requested.owner, lease, () =>
-      newContainer(requested, components),
-    );
+    let requestedAt = clock.now();
+    const found = await containers.findOrInsert(workerName, requested.owner, lease, async () => {
+      // Before the insert: a step whose images are refused leaves no row.
+      await requested.images();
+      // The lease of a new row begins with its insert.
+      requestedAt = clock.now();
+      return newContainer(requested, components);
+    });
     return { ...found, lease, requestedAt };
   };
   signal?.throwIfAborted();
@@ -209,7 +243,7 @@ function newContainer(
  */
 async function create(
   found: HeldContainer,
-  requested: ContainerRequest,
+  requested: ResolvableRequest,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<ContainerRecord | undefined> {
@@ -242,7 +276,7 @@ function isOvertaken(error: unknown): boolean {
  */
 async function complete(
   found: HeldContainer,
-  requested: ContainerRequest,
+  requested: ResolvableRequest,
   components: ContainerCreationComponents,
   signal: AbortSignal,
 ): Promise<ContainerRecord> {
@@ -267,16 +301,16 @@ async function complete(
 
 async function launch(
   { container, volumes, lease, generation }: HeldContainer,
-  { plan, metadata, delegate }: ContainerRequest,
+  { plan, metadata, delegate, images }: ResolvableRequest,
   components: ContainerCreationComponents,
   options: AbortOptions,
 ): Promise<void> {
   const { launcher, pods } = components;
   const { podName, handle } = container;
   const places = volumes.map((volume) => ({ agentVolume: volume.handle, mountPath: volume.mountPath ?? '' }));
-  const request = { ...plan.pod, volumes: places, metadata, podName, handle };
   delegate?.startingPod(container.podName);
   if (container.podUid === undefined) {
+    const request = { ...plan.pod, ...(await images()), volumes: places, metadata, podName, handle };
     const uid = await launcher.launch(request, options);
     await recordPod({ ...container, podUid: uid }, lease, components, options);
     options.signal?.throwIfAborted();

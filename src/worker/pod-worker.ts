@@ -1,6 +1,7 @@
 import type { Reaper } from '../controllers/reaper.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
 import { StoreNotConfiguredError } from '../errors/repository.ts';
+import type { StepImageResolver } from '../images/step-images.ts';
 import { CallsUnderWay } from '../internal/calls-under-way.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
@@ -9,6 +10,7 @@ import { checkOwner } from '../repository/field-checks.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { Container, ContainerOwner, ContainerSpec } from '../runtime/container.ts';
+import type { ImageExplanation, ImageRequest } from '../runtime/image.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { Volume, VolumeMount } from '../runtime/volume.ts';
 import type {
@@ -20,7 +22,7 @@ import type {
 } from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
-import { containerOwner, containerSpec, findOrCreateOptions } from '../validation/container-shapes.ts';
+import { containerOwner, containerSpec, findOrCreateOptions, imageRequest } from '../validation/container-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { type ContainerCreationComponents, findOrCreateContainer } from './find-or-create-container.ts';
@@ -34,6 +36,7 @@ export interface PodWorkerComponents {
   readonly pods: PodSupervisor;
   readonly logs: PodLogs;
   readonly launcher: ContainerCreationComponents['launcher'];
+  readonly images: StepImageResolver;
   readonly stores: ReadonlyMap<string, ArtifactStore>;
   /** The store of containers' volumes, which are in the containers' own pods. */
   readonly podStore: ContainerCreationComponents['podStore'];
@@ -78,17 +81,19 @@ export class PodWorker implements Worker {
     spec: ContainerSpec,
     options: FindOrCreateContainerOptions = {},
   ): Promise<ContainerWithMounts> {
-    const { repository, launcher, pods, podStore, podName, newId, leaseMs, clock, logger } = this.#open();
+    const { repository, images, launcher, pods, podStore, podName, newId, leaseMs, clock, logger } = this.#open();
     checkOwnerShape(owner);
     checkShape('spec', containerSpec, spec);
     checkShape('options', findOrCreateOptions, options);
     const plan = planContainer(spec);
     const requested = { owner, plan, metadata: options.metadata ?? {}, delegate: options.delegate };
-    launcher.check({ ...plan.pod, volumes: placeholderVolumes(plan), metadata: requested.metadata });
+    const { image = '' } = plan.pod;
+    launcher.check({ ...plan.pod, image, volumes: placeholderVolumes(plan), metadata: requested.metadata });
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     const components = {
       workerName: this.name,
       containers: repository.containers,
+      images,
       launcher,
       pods,
       podStore,
@@ -108,6 +113,12 @@ export class PodWorker implements Worker {
       container: this.#container(container, { isLookedUp: false, podIsMissing: false }),
       mounts: volumes.map((record) => this.#mount(record)),
     };
+  }
+
+  async explainImage(request: ImageRequest): Promise<ImageExplanation> {
+    const { images } = this.#open();
+    checkShape('request', imageRequest, request);
+    return images.explain(request);
   }
 
   async createVolumeForArtifact(teamId: string, options: AbortOptions = {}): Promise<ArtifactVolume> {

@@ -5,6 +5,7 @@ import { mutants as controllers } from './host/controllers.ts';
 import { mutants as embedded } from './host/embedded.ts';
 import { mutants as errors } from './host/errors.ts';
 import { mutants as exec } from './host/exec.ts';
+import { mutants as images } from './host/images.ts';
 import { mutants as internal } from './host/internal.ts';
 import { mutants as kubernetes } from './host/kubernetes.ts';
 import { mutants as pods } from './host/pods.ts';
@@ -19,6 +20,7 @@ export const mutants: readonly Mutant[] = [
   ...embedded,
   ...errors,
   ...exec,
+  ...images,
   ...internal,
   ...kubernetes,
   ...pods,

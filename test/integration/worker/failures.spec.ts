@@ -52,6 +52,8 @@ describe('KubernetesWorker after failures', function () {
       });
       expect(await open({ name: '' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'name' });
       expect(await open({ startTimeoutMs: -1 })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'startTimeoutMs' });
+      expect(await open({ volumeImage: 'PAUSE' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'volumeImage' });
+      expect(await open({ images: { preflight: 'maybe' } })).to.include({ field: 'images.preflight' });
       expect(await open({ maxAttachments: 0 })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'maxAttachments' });
       expect(await open({ transfers: { maxConcurrent: 0.5 } })).to.include({
         code: 'KW_ERR_INVALID_SPEC',
@@ -382,6 +384,41 @@ describe('KubernetesWorker after failures', function () {
       const { container } = await worker.findOrCreateContainer(owner, { image });
       expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
       await worker.ownerFinished(owner);
+    });
+  });
+
+  context('when the worker has options for images', () => {
+    it('creates the pod with the resolved image, refuses others, and finds the container whatever the policy', async () => {
+      const rules = [{ name: 'no images', team: 'x', allow: [] }];
+      const policy = { resourceTypes: { shell: image }, rules };
+      await using strict = await setup.openWith({
+        images: { registryPrefix: 'registry.example', pullPolicy: 'Always', policy },
+      });
+      const owner = newOwner();
+      const spec = {
+        resourceType: 'shell',
+        sidecars: [{ name: 'side', image: 'docker:///side', command: ['sleep', '60'] }],
+      };
+      const { container } = await strict.findOrCreateContainer(owner, spec);
+      const labelSelector = `kubernetes-worker/handle=${container.handle}`;
+      const config = new KubeConfig();
+      config.loadFromFile(cluster.kubeconfigPath);
+      const { items } = await config
+        .makeApiClient(CoreV1Api)
+        .listNamespacedPod({ namespace: 'default', labelSelector });
+      expect(items[0]?.spec?.containers.map((each) => [each.image, each.imagePullPolicy])).to.deep.equal([
+        [`registry.example/${image}`, 'Always'],
+        ['registry.example/side', 'Always'],
+      ]);
+      expect(items[0]?.metadata?.annotations).to.deep.equal({
+        'kubernetes-worker/requested-images': '{"side":"docker:///side"}',
+      });
+      const refused = rejection(strict.findOrCreateContainer(newOwner(), spec, { metadata: { team: 'x' } }));
+      expect(await refused).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'image' });
+      expect((await strict.findOrCreateContainer(owner, spec, { metadata: { team: 'x' } })).container.handle).to.equal(
+        container.handle,
+      );
+      await strict.ownerFinished(owner);
     });
   });
 

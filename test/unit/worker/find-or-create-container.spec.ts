@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 
 import { FakeContainerRepository, FakeStepDelegate } from '../../../fakes/index.ts';
+import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import { PodDeletedError } from '../../../src/errors/pod.ts';
 import {
   ContainerDisappearedError,
@@ -27,6 +28,7 @@ describe('findOrCreateContainer', () => {
   let pods: Record<'exists' | 'requireAlive' | 'whenAgentAnswers' | 'fence', sinon.SinonStub> &
     Pick<PodSupervisor, 'retry'>;
   let takeFrom: sinon.SinonStub;
+  let images: { resolve: sinon.SinonStub };
   let delegate: FakeStepDelegate;
   let clock: VirtualClock;
 
@@ -79,9 +81,10 @@ describe('findOrCreateContainer', () => {
     const components = {
       workerName: 'w',
       containers,
+      images,
       launcher,
       pods,
-      podStore: { name: 'pod' },
+      podStore: { name: 'pod', locateInContainer: () => ({}) },
       volume: () => ({ takeFrom }),
       podName: () => 'pod-1',
       newId: () => `id-${(ids += 1)}`,
@@ -96,6 +99,7 @@ describe('findOrCreateContainer', () => {
     ids = 0;
     delegate = new FakeStepDelegate();
     takeFrom = sinon.stub().resolves();
+    images = { resolve: sinon.stub().resolves({ image: 'mirror/busybox:1', sidecars: [], requestedImages: {} }) };
     containers = new FakeContainerRepository();
     containers.releaseLease.resolves(true);
     containers.recordPod.resolves();
@@ -143,11 +147,44 @@ describe('findOrCreateContainer', () => {
       sinon.assert.calledOnceWithMatch(containers.markFailed, 'c-1', 'id-1');
     });
 
+    it('resolves the images once, before the row is inserted, and launches the pod with them', async () => {
+      containers.findOrInsert.callsFake(async (_worker, _owner, _lease, make) => {
+        await make();
+        sinon.assert.calledOnceWithMatch(images.resolve, 'main', { image: 'busybox:1', sidecars: [] });
+        return found('creating', true);
+      });
+      await findOrCreate();
+      sinon.assert.calledOnce(images.resolve);
+      sinon.assert.calledOnceWithMatch(launcher.launch, { image: 'mirror/busybox:1', requestedImages: {} });
+    });
+
+    it('inserts no row if the images are refused', async () => {
+      const refusal = new InvalidSpecError('image', 'not permitted');
+      images.resolve.rejects(refusal);
+      let isInserted = false;
+      containers.findOrInsert.callsFake(async (_worker, _owner, _lease, make) => {
+        await make();
+        isInserted = true;
+        return found('creating', true);
+      });
+      expect(await rejection(findOrCreate())).to.equal(refusal);
+      expect(isInserted).to.equal(false);
+    });
+
     it('fences the pod and fills the inputs with the generation of its lease', async () => {
       containers.findOrInsert.resolves(found('creating', true));
       await findOrCreate();
       sinon.assert.calledOnceWithMatch(pods.fence, { podName: 'pod-1' }, 7);
       sinon.assert.calledOnceWithMatch(takeFrom, artifact, { lease: { holder: 'id-1', generation: 7 } });
+    });
+  });
+
+  context('when the owner has a container', () => {
+    it('returns it without resolving its images, which the policy may refuse by now', async () => {
+      containers.findOrInsert.resolves(found('created', false, 'uid-1'));
+      images.resolve.rejects(new InvalidSpecError('image', 'not permitted'));
+      expect(await findOrCreate()).to.include({ handle: 'c-1', state: 'created' });
+      sinon.assert.notCalled(images.resolve);
     });
   });
 
