@@ -42,9 +42,12 @@ export async function registryGet(fetch: Fetch, request: RegistryRequest): Promi
     if (url.protocol !== 'https:' && !(url.protocol === 'http:' && request.plainHttp))
       throw new RegistryUnavailable(`${url.host} is not accessed over ${url.protocol}: see images.plainHttpRegistries`);
     const response = await send(fetch, url, headers, request);
-    const next = nextOf(response, url);
-    if (next === undefined) return { status: response.status, headers: response.headers, body: await bodyOf(response) };
+    const { status, headers: answered } = response;
+    const location = answered.get('location');
+    if (status < 300 || status > 399 || location === null)
+      return { status, headers: answered, body: await bodyOf(response) };
     await response.body?.cancel();
+    const next = resolved(location, url);
     if (next.origin !== url.origin) headers = withoutAuthorization(headers);
     url = next;
   }
@@ -65,9 +68,7 @@ async function send(
   }
 }
 
-function nextOf({ status, headers }: Response, base: URL): URL | undefined {
-  const location = headers.get('location');
-  if (status < 300 || status > 399 || location === null) return undefined;
+function resolved(location: string, base: URL): URL {
   if (!URL.canParse(location, base.href)) throw new RegistryUnavailable(`${base.host} redirects to an invalid address`);
   return new URL(location, base);
 }

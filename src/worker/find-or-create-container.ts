@@ -310,7 +310,7 @@ async function launch(
   const places = volumes.map((volume) => ({ agentVolume: volume.handle, mountPath: volume.mountPath ?? '' }));
   delegate?.startingPod(container.podName);
   if (container.podUid === undefined) {
-    const request = { ...plan.pod, ...(await images()), volumes: places, metadata, podName, handle };
+    const request = { ...plan.pod, ...(await pods.retry(images, options)), volumes: places, metadata, podName, handle };
     const uid = await launcher.launch(request, options);
     await recordPod({ ...container, podUid: uid }, lease, components, options);
     options.signal?.throwIfAborted();
