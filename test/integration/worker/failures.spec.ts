@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
@@ -397,7 +399,9 @@ describe('KubernetesWorker after failures', function () {
       const owner = newOwner();
       const spec = {
         resourceType: 'shell',
-        sidecars: [{ name: 'side', image: 'docker:///side', command: ['sleep', '60'] }],
+        sidecars: [
+          { name: 'side', image: 'docker:///side', command: ['sh', '-c', 'trap "exit 0" TERM; sleep 60 & wait'] },
+        ],
       };
       const { container } = await strict.findOrCreateContainer(owner, spec);
       const labelSelector = `kubernetes-worker/handle=${container.handle}`;
@@ -419,6 +423,45 @@ describe('KubernetesWorker after failures', function () {
         container.handle,
       );
       await strict.ownerFinished(owner);
+    });
+
+    it('checks an image in its registry with the pull secrets, and creates no pod for a missing one', async () => {
+      const seen: (string | undefined)[] = [];
+      const registry = createServer(({ headers: { authorization }, url }, response) => {
+        seen.push(`${url ?? ''} ${authorization ?? ''}`);
+        if (authorization === undefined) response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+        else response.writeHead(404).end();
+      });
+      await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
+      try {
+        const host = `127.0.0.1:${String((registry.address() as AddressInfo).port)}`;
+        const config = new KubeConfig();
+        config.loadFromFile(cluster.kubeconfigPath);
+        const auths = { [host]: { username: 'me', password: 'hunter2' } };
+        await config.makeApiClient(CoreV1Api).createNamespacedSecret({
+          namespace: 'default',
+          body: {
+            metadata: { name: 'pull' },
+            type: 'kubernetes.io/dockerconfigjson',
+            stringData: { '.dockerconfigjson': JSON.stringify({ auths }) },
+          },
+        });
+        await using checking = await setup.openWith({
+          images: { preflight: 'enforce', plainHttpRegistries: [host] },
+          pods: { imagePullSecrets: ['pull'] },
+        });
+        const before = await setup.podNames();
+        const refused = rejection(checking.findOrCreateContainer(newOwner(), { image: `${host}/app:1` }));
+        expect(await refused).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'image' });
+        expect(seen).to.deep.equal([
+          '/v2/app/manifests/1 ',
+          `/v2/app/manifests/1 Basic ${Buffer.from('me:hunter2').toString('base64')}`,
+        ]);
+        expect(await setup.podNames()).to.deep.equal(before);
+      } finally {
+        registry.closeAllConnections();
+        registry.close();
+      }
     });
   });
 
