@@ -39,6 +39,10 @@ export class FakeCluster implements Cluster {
     'FakeCluster.podEvents',
     async () => {},
   );
+  readonly getSecret: StubOf<Cluster['getSecret']> = stubOf<Cluster['getSecret']>(
+    'FakeCluster.getSecret',
+    async () => {},
+  );
   readonly readLog: StubOf<Cluster['readLog']> = stubOf<Cluster['readLog']>('FakeCluster.readLog', () =>
     emptyAsyncIterable(),
   );

@@ -15,6 +15,12 @@ export class FakeWorker implements Worker {
       throw new UnstubbedCallError('FakeWorker', 'findOrCreateContainer');
     },
   );
+  readonly explainImage: StubOf<Worker['explainImage']> = stubOf<Worker['explainImage']>(
+    'FakeWorker.explainImage',
+    async () => {
+      throw new UnstubbedCallError('FakeWorker', 'explainImage');
+    },
+  );
   readonly createVolumeForArtifact: StubOf<Worker['createVolumeForArtifact']> = stubOf<
     Worker['createVolumeForArtifact']
   >('FakeWorker.createVolumeForArtifact', async () => {

@@ -97,6 +97,7 @@ export type {
   PodChange,
   PodEvent,
   PodList,
+  Secret,
 } from './kubernetes/cluster.ts';
 export type { PodOptions, PodToleration } from './kubernetes/pod-options.ts';
 export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';
@@ -155,6 +156,15 @@ export type {
   TerminationInfo,
 } from './runtime/container-description.ts';
 export type { ContainerInfo, ContainerPage, ContainerQuery, ContainerState } from './runtime/container-query.ts';
+export type {
+  ImageDecision,
+  ImageExplanation,
+  ImageOptions,
+  ImagePolicy,
+  ImagePullPolicy,
+  ImageRequest,
+  ImageRule,
+} from './runtime/image.ts';
 export type { AbortOptions, Clock, Logger } from './runtime/options.ts';
 export type {
   AttachOptions,

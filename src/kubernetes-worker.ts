@@ -10,6 +10,7 @@ import { InvalidSpecError } from './errors/caller.ts';
 import { MessageBuffers } from './exec/message-buffers.ts';
 import { type ExecProtocol, execProtocols, ProtocolOrder } from './exec/protocol-order.ts';
 import { messageBufferBytes } from './exec/stdin-frames.ts';
+import { type ImageSettings, imageSettings } from './images/image-settings.ts';
 import { silentLogger } from './internal/silent-logger.ts';
 import { systemClock } from './internal/system-clock.ts';
 import { ClientNodeCluster } from './kubernetes/client-node-cluster.ts';
@@ -28,6 +29,7 @@ import type { Database } from './repository/postgres/database.ts';
 import { openRepository } from './repository/postgres/open-repository.ts';
 import type { Repository } from './repository/repository.ts';
 import type { Architecture } from './runtime/container.ts';
+import type { ImageOptions } from './runtime/image.ts';
 import type { AbortOptions, Clock, Logger } from './runtime/options.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
 import { PodStore } from './stores/pod-store.ts';
@@ -35,6 +37,7 @@ import { transferMetrics } from './telemetry/transfer-metrics.ts';
 import { checkShape } from './validation/shape.ts';
 import { workerOptions } from './validation/worker-shapes.ts';
 import { PodWorker } from './worker/pod-worker.ts';
+import { composeImages } from './worker-images.ts';
 
 /**
  * Options of `KubernetesWorker.open`. Times are in milliseconds.
@@ -66,6 +69,8 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    * @defaultValue `registry.k8s.io/pause:3.10`
    */
   readonly volumeImage?: string | undefined;
+  /** The images of steps and sidecars. @defaultValue the defaults of `ImageOptions` */
+  readonly images?: ImageOptions | undefined;
   /**
    * The architecture of the nodes for containers without `ContainerSpec.platform`.
    *
@@ -149,8 +154,9 @@ export interface KubernetesWorkerOptions extends AbortOptions {
 /** The maximum that the agent keeps of a download to send it again. */
 const maxWindowBytes = 16 * 1024 * 1024;
 
+const defaultVolumeImage = 'registry.k8s.io/pause:3.10';
+
 const defaults = {
-  volumeImage: 'registry.k8s.io/pause:3.10',
   startTimeoutMs: 300_000,
   imagePullTimeoutMs: 120_000,
   schedulingTimeoutMs: 300_000,
@@ -190,12 +196,13 @@ export class KubernetesWorker extends PodWorker {
   static async open(options: KubernetesWorkerOptions): Promise<KubernetesWorker> {
     checkShape('options', workerOptions, options);
     checkOptions(options);
+    const images = imageSettings(options.images ?? {}, options.volumeImage ?? defaultVolumeImage);
     const { signal, logger = silentLogger, migrate } = options;
     const cluster = ClientNodeCluster.fromConfig({ kubeConfig: options.kubeConfig, namespace: options.namespace });
     const repository = await openRepository(options.database, { migrate, logger, signal });
     try {
       const { installationId } = await repository.workers.register(options.name, { signal });
-      return compose(options, { cluster, repository, installationId });
+      return compose(options, { cluster, repository, installationId, images });
     } catch (error) {
       await repository.close();
       throw error;
@@ -208,15 +215,15 @@ interface Foundations {
   readonly cluster: ClientNodeCluster;
   readonly repository: Repository;
   readonly installationId: string;
+  readonly images: ImageSettings;
 }
 
 function compose(
   options: KubernetesWorkerOptions,
-  { cluster, repository, installationId }: Foundations,
+  { cluster, repository, installationId, images: settings }: Foundations,
 ): KubernetesWorker {
   const { name, logger = silentLogger, clock = systemClock() } = options;
   const {
-    volumeImage,
     startTimeoutMs,
     imagePullTimeoutMs,
     schedulingTimeoutMs,
@@ -243,6 +250,7 @@ function compose(
     installationId,
     delivery,
     podOptions,
+    pullPolicy: options.images?.pullPolicy,
     clock,
     logger,
     timeouts,
@@ -263,7 +271,10 @@ function compose(
   const watch = new PodWatch({ cluster, labelSelector: workerSelector(installationId, name), clock, logger });
   const pods = new PodSupervisor({ cluster, watch, agents, delivery, clock, logger, timeouts });
   const remover = new PodRemover({ cluster, agents, clock });
-  const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image: volumeImage });
+  const { volumeImage: image } = settings;
+  const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image });
+  const pullSecrets = podOptions.imagePullSecrets ?? [];
+  const { images, preflight } = composeImages({ settings, pullSecrets, cluster, delivery, clock, logger });
   const stores = new Map([[podStore.name, podStore]]);
   const reaper = new Reaper({
     workerName: name,
@@ -276,6 +287,7 @@ function compose(
     finishedOwnerTtlMs,
   });
   const close = async (): Promise<void> => {
+    preflight?.close();
     watch.close();
     agents.close();
     await repository.close();
@@ -288,6 +300,7 @@ function compose(
     pods,
     logs: new PodLogs({ cluster, clock, logger }),
     launcher,
+    images,
     stores,
     podStore,
     artifactStore: podStore,

@@ -1,7 +1,8 @@
 import { KubernetesWorkerError } from './base.ts';
 
 /**
- * Thrown if a field of a specification or an option is invalid. The call has done nothing.
+ * Thrown if a field of a specification or an option is invalid, or if the worker's options refuse an
+ * image. The call has done nothing.
  *
  * @public
  */

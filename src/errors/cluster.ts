@@ -8,7 +8,7 @@ import { KubernetesWorkerError } from './base.ts';
 export interface ApiCallFacts {
   /** The verb as RBAC names it: `create`, `get`, `list`, `watch` or `delete`. */
   readonly verb: string;
-  /** The resource as RBAC names it: `pods`, `pods/exec` or `configmaps`. */
+  /** The resource as RBAC names it: `pods`, `pods/exec`, `configmaps` or `secrets`. */
   readonly resource: string;
   /** The namespace of the call. */
   readonly namespace: string;

@@ -27,6 +27,7 @@ import type {
   PodChange,
   PodEvent,
   PodList,
+  Secret,
 } from './cluster.ts';
 import type { ClusterAccess } from './cluster-access.ts';
 import { execEndpointOf } from './exec-target.ts';
@@ -41,6 +42,7 @@ import {
   objectFromJson,
   pageFromJson,
   podFromJson,
+  secretFromJson,
   versionFromJson,
 } from './object-json.ts';
 import { paged } from './paged.ts';
@@ -218,6 +220,11 @@ export class ClientNodeCluster implements Cluster {
       return this.#caller.call(request, pageFromJson(eventFromJson));
     });
     return await unlessForbidden(list.then(({ items }) => items));
+  }
+
+  async getSecret(name: string, { signal }: AbortOptions = {}): Promise<Secret | undefined> {
+    const request = this.#request('get', 'secrets', { path: this.#path('secrets', name), signal });
+    return orNothing(this.#caller.call(request, secretFromJson));
   }
 
   async *readLog(target: LogTarget, { signal }: AbortOptions = {}): AsyncGenerator<LogLine, void, undefined> {

@@ -1,4 +1,4 @@
-import type { CoreV1Event, V1ConfigMap, V1Pod } from '@kubernetes/client-node';
+import type { CoreV1Event, V1ConfigMap, V1Pod, V1Secret } from '@kubernetes/client-node';
 
 import type { ExecEndpoint } from '../exec/exec-endpoint.ts';
 import type { AbortOptions } from '../runtime/options.ts';
@@ -24,6 +24,13 @@ export type ConfigMap = V1ConfigMap;
  * @public
  */
 export type PodEvent = CoreV1Event;
+
+/**
+ * A secret, as the Kubernetes client types it.
+ *
+ * @public
+ */
+export type Secret = V1Secret;
 
 /**
  * The calls of the Kubernetes API that the library uses, all in one namespace. Failures are the
@@ -69,6 +76,11 @@ export interface Cluster {
    * if the caller may not list events.
    */
   podEvents(podName: string, podUid: string, options?: AbortOptions): Promise<readonly PodEvent[] | undefined>;
+  /**
+   * Returns a secret; `undefined` if it does not exist. Only the check of images in their registries
+   * needs this call and its permission.
+   */
+  getSecret(name: string, options?: AbortOptions): Promise<Secret | undefined>;
   /**
    * Yields the lines of a container's log as they arrive. With `follow` it continues until the
    * container ends or the signal aborts, otherwise up to the present end of the log. A follow

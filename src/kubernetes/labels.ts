@@ -8,6 +8,11 @@ export interface LabelFacts {
   readonly workerName: string;
   readonly handle: string;
   readonly metadata?: ContainerMetadata | undefined;
+  /**
+   * Image references as the host gave them, where the pod has others, by the name of the Kubernetes
+   * container.
+   */
+  readonly requestedImages?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Labels for selection. Annotations have the original values that the labels could not hold. */
@@ -28,7 +33,7 @@ const longestAnnotation = 4096;
  * value and the annotation of the same key has the original.
  */
 export function podMarks(facts: LabelFacts, prefix: string = defaultLabelPrefix): PodMarks {
-  const { metadata = {} } = facts;
+  const { metadata = {}, requestedImages = {} } = facts;
   const values: Readonly<Record<string, string | undefined>> = {
     worker: facts.workerName,
     installation: facts.installationId,
@@ -49,6 +54,8 @@ export function podMarks(facts: LabelFacts, prefix: string = defaultLabelPrefix)
     labels[key] = label;
     if (label !== value) annotations[key] = value.slice(0, longestAnnotation);
   }
+  if (Object.keys(requestedImages).length > 0)
+    annotations[`${prefix}/requested-images`] = JSON.stringify(requestedImages);
   return { labels, annotations };
 }
 

@@ -1,6 +1,6 @@
 import type { V1Node } from '@kubernetes/client-node';
 
-import type { ConfigMap, Pod, PodEvent } from './cluster.ts';
+import type { ConfigMap, Pod, PodEvent, Secret } from './cluster.ts';
 import { isFields } from './fields.ts';
 import type { Page } from './paged.ts';
 
@@ -47,6 +47,13 @@ export function eventFromJson(json: unknown): PodEvent | undefined {
   toDates(event, ['firstTimestamp', 'lastTimestamp', 'eventTime']);
   for (const series of objectsIn([json['series']])) toDates(series, ['lastObservedTime']);
   return event;
+}
+
+/** Does for a secret what `podFromJson` does for a pod. */
+export function secretFromJson(json: unknown): Secret | undefined {
+  if (!isObject(json)) return undefined;
+  reviveMetadata(json);
+  return json;
 }
 
 /** Does for a node's metadata what `podFromJson` does for a pod. */

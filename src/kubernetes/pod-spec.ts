@@ -2,6 +2,7 @@ import type { V1Container, V1EnvVar, V1PodSpec, V1ResourceRequirements, V1Volume
 
 import { InvalidSpecError } from '../errors/caller.ts';
 import type { Architecture, ContainerLimits, SidecarSpec } from '../runtime/container.ts';
+import type { ImagePullPolicy } from '../runtime/image.ts';
 import type { Pod } from './cluster.ts';
 import type { PodOptions } from './pod-options.ts';
 import { containerSecurityContext, podSecurityContext } from './pod-security.ts';
@@ -17,8 +18,14 @@ export const agentConnectCommand: readonly string[] = [`${agentMountPath}/agent`
 
 /** The part of a pod that a container's specification determines. */
 export interface PodRequest {
-  /** An image reference. A prefix `docker://` or `docker:///` is removed. */
+  /** An image reference in the form that nodes accept, as are those of the sidecars. */
   readonly image: string;
+  /**
+   * References as the host gave them, where they differ, by the name of the Kubernetes container.
+   *
+   * @defaultValue none
+   */
+  readonly requestedImages?: Readonly<Record<string, string>> | undefined;
   readonly volumes: readonly PlannedVolume[];
   readonly limits: ContainerLimits;
   /** The resources that the scheduler reserves. @defaultValue the limits */
@@ -37,6 +44,8 @@ export interface PodPlan extends PodRequest {
   readonly agentConfigMapName: string;
   readonly architecture: Architecture;
   readonly options: PodOptions;
+  /** @defaultValue `IfNotPresent` */
+  readonly pullPolicy?: ImagePullPolicy | undefined;
 }
 
 /** A volume of the agent, and its path for commands. */
@@ -101,9 +110,13 @@ function bytesOf(value: object): number {
   return Buffer.byteLength(JSON.stringify(value));
 }
 
-/** Returns an image reference without the `docker://` that some hosts prepend. */
-export function imageReference(image: string): string {
-  return image.replace(/^docker:\/\/\/?/, '');
+/** Returns the image and its pull policy. A digest selects a content that cannot change. */
+function pulled(
+  image: string,
+  policy: ImagePullPolicy = 'IfNotPresent',
+): Pick<V1Container, 'image' | 'imagePullPolicy'> {
+  const hasDigest = image.includes('@');
+  return { image, imagePullPolicy: hasDigest && policy === 'Always' ? 'IfNotPresent' : policy };
 }
 
 function placement({ architecture, options }: PodPlan): Partial<V1PodSpec> {
@@ -142,8 +155,7 @@ function podVolumes({ agentConfigMapName }: PodPlan): NonNullable<V1PodSpec['vol
 function mainContainer(plan: PodPlan): V1Container {
   return {
     name: mainContainerName,
-    image: imageReference(plan.image),
-    imagePullPolicy: 'IfNotPresent',
+    ...pulled(plan.image, plan.pullPolicy),
     command: [`${agentMountPath}/agent`, 'serve', agentStatePath],
     resources: resources(plan.limits, plan.requests),
     securityContext: containerSecurityContext(plan.options, plan.privileged),
@@ -160,8 +172,7 @@ function sidecarContainer(plan: PodPlan, sidecar: SidecarSpec): V1Container {
   const { name, image, command, args, env = [], dir, limits = {} } = sidecar;
   return {
     name,
-    image: imageReference(image),
-    imagePullPolicy: 'IfNotPresent',
+    ...pulled(image, plan.pullPolicy),
     ...(command === undefined ? {} : { command: command.map(literal) }),
     ...(args === undefined ? {} : { args: args.map(literal) }),
     ...(dir === undefined ? {} : { workingDir: dir }),

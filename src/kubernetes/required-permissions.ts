@@ -34,6 +34,11 @@ export const requiredPermissions: readonly RequiredPermission[] = [
   { apiGroup: '', resource: 'events', verbs: ['list'], purpose: "events of a pod in a container's description" },
 ];
 
+/** Needed in the namespace only if images are checked in their registries with pull secrets. */
+export const preflightPermissions: readonly RequiredPermission[] = [
+  { apiGroup: '', resource: 'secrets', verbs: ['get'], purpose: 'pull secrets for the check of images' },
+];
+
 /**
  * Optional and cluster-wide. Without it the worker needs a configured architecture, or uses amd64.
  */

@@ -8,6 +8,7 @@ import { callBackoff } from '../retry/backoff.ts';
 import { retry, waitIfRetryable } from '../retry/retry.ts';
 import { RetryPace } from '../retry/retry-pace.ts';
 import type { Architecture, ContainerMetadata } from '../runtime/container.ts';
+import type { ImagePullPolicy } from '../runtime/image.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AgentDelivery } from './agent-delivery.ts';
 import type { PodTimeouts } from './pod-supervisor.ts';
@@ -31,6 +32,8 @@ export interface PodLauncherComponents {
   readonly installationId: string;
   readonly delivery: AgentDelivery;
   readonly podOptions: PodOptions;
+  /** @defaultValue `IfNotPresent` */
+  readonly pullPolicy?: ImagePullPolicy | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly timeouts: Pick<PodTimeouts, 'startMs' | 'schedulingMs'>;
@@ -138,10 +141,10 @@ export class PodLauncher {
   }
 
   #build(request: LaunchRequest, architecture: Architecture, agentConfigMapName: string): Pod {
-    const { workerName, installationId, podOptions } = this.#components;
-    const { handle, metadata } = request;
-    const marks = podMarks({ installationId, workerName, handle, metadata });
-    return buildPod({ ...request, ...marks, architecture, agentConfigMapName, options: podOptions });
+    const { workerName, installationId, podOptions, pullPolicy } = this.#components;
+    const { handle, metadata, requestedImages } = request;
+    const marks = podMarks({ installationId, workerName, handle, metadata, requestedImages });
+    return buildPod({ ...request, ...marks, architecture, agentConfigMapName, options: podOptions, pullPolicy });
   }
 }
 

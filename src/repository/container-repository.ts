@@ -150,7 +150,8 @@ export interface ContainerRepository {
    * `make()` if there is none. Concurrent callers get the same row: an owner has one live row.
    *
    * If the container is `creating` and its lease was released or has lapsed, the caller's lease
-   * takes it over. A holder that calls again keeps it. `make` is called at most once.
+   * takes it over. A holder that calls again keeps it. `make` is called at most once, and no
+   * statement or lock waits for it. The call rejects with its error.
    *
    * If the owner has finished for good, only a `created` container is returned. Without one, throws
    * `OwnerFinishedError` and changes nothing.
@@ -159,7 +160,7 @@ export interface ContainerRepository {
     workerName: string,
     owner: ContainerOwner,
     lease: Lease,
-    make: () => NewContainer,
+    make: () => NewContainer | Promise<NewContainer>,
     options?: FindOrInsertOptions,
   ): Promise<FoundContainer>;
   /**

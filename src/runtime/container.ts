@@ -45,8 +45,19 @@ export interface ContainerMetadata {
  * @public
  */
 export interface ContainerSpec {
-  /** The image reference. A prefix `docker://` or `docker:///` is removed. */
-  readonly image: string;
+  /**
+   * The image reference. One prefix `docker://`, `docker:///` or `raw:///` is removed.
+   *
+   * @defaultValue the image that `ImageOptions.policy` of the worker has for the step; an error if it
+   * has none
+   */
+  readonly image?: string | undefined;
+  /**
+   * The type of the step's resource, for which `ImagePolicy.resourceTypes` may have an image.
+   *
+   * @defaultValue none
+   */
+  readonly resourceType?: string | undefined;
   /**
    * The working directory of processes: an absolute path. It gets a volume of its own, unless an
    * input or an output is mounted there.
@@ -133,7 +144,7 @@ export interface ContainerLimits {
 export interface SidecarSpec {
   /** The name of the Kubernetes container: a DNS label other than `main`. */
   readonly name: string;
-  /** The image reference. */
+  /** The image reference, in the forms that `ContainerSpec.image` accepts. */
   readonly image: string;
   /** Replaces the image's entrypoint. @defaultValue the image's entrypoint */
   readonly command?: readonly string[] | undefined;

@@ -1,6 +1,7 @@
 import type { CheckOptions, CheckReport } from './check.ts';
 import type { Container, ContainerMetadata, ContainerOwner, ContainerSpec } from './container.ts';
 import type { ContainerPage, ContainerQuery } from './container-query.ts';
+import type { ImageExplanation, ImageRequest } from './image.ts';
 import type { AbortOptions } from './options.ts';
 import type { StepProgress } from './step-progress.ts';
 import type { Volume, VolumeMount } from './volume.ts';
@@ -170,7 +171,8 @@ export interface Worker extends AsyncDisposable {
    * const result = mounts.find(({ name }) => name === 'result')?.volume;
    * ```
    *
-   * @throws InvalidSpecError if the specification is invalid; nothing was created
+   * @throws InvalidSpecError if the specification is invalid, or if the worker's `ImageOptions` have no
+   * image for it or refuse one; nothing was created
    * @throws ContainerSpecChangedError if the owner's live container was requested with another
    * specification, unless `onSpecChange` is `'keep'`; nothing was created or changed
    * @throws OwnerFinishedError if the owner has finished for good (`ownerFinished` with `final`)
@@ -187,6 +189,23 @@ export interface Worker extends AsyncDisposable {
     spec: ContainerSpec,
     options?: FindOrCreateContainerOptions,
   ): Promise<ContainerWithMounts>;
+  /**
+   * Explains which image a step gets by the worker's image options, and whether it is permitted. It
+   * creates nothing, and asks neither the cluster nor a registry.
+   *
+   * @example
+   * ```ts
+   * const { image, rule, refusal, chain } = await worker.explainImage({
+   *   resourceType: 'git',
+   *   metadata: { type: 'get', team: 'main', pipelineName: 'release' },
+   * });
+   * console.log(refusal ?? `${image} by ${rule ?? 'no rule'}`);
+   * for (const { source, rule: name, effect } of chain) console.log(source, name, effect);
+   * ```
+   *
+   * @throws InvalidSpecError if the image is not a reference
+   */
+  explainImage(request: ImageRequest): Promise<ImageExplanation>;
   /**
    * Creates an empty volume that belongs to no container, as an upload needs it. It exists until
    * `expireArtifact`, or for `artifactTimeToLiveMs` (default 12 hours).

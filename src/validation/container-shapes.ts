@@ -9,6 +9,7 @@ import type {
   SidecarSpec,
 } from '../runtime/container.ts';
 import type { ContainerQuery } from '../runtime/container-query.ts';
+import type { ImageRequest } from '../runtime/image.ts';
 import type { FindOrCreateContainerOptions, OwnerFinishedOptions } from '../runtime/worker.ts';
 import {
   artifact,
@@ -52,7 +53,8 @@ export const containerOwner: v.GenericSchema = v.object({
 });
 
 export const containerSpec: v.GenericSchema = v.object({
-  image: text,
+  image: optionalText,
+  resourceType: optionalText,
   dir: optionalText,
   env: optionalTexts,
   user: optionalText,
@@ -70,6 +72,12 @@ export const ownerFinishedOptions: v.GenericSchema = v.object({
   handle: optionalText,
   final: optionalBoolean,
 } satisfies FieldsOf<OwnerFinishedOptions>);
+
+export const imageRequest: v.GenericSchema = v.object({
+  image: optionalText,
+  resourceType: optionalText,
+  metadata: v.optional(metadata),
+} satisfies FieldsOf<ImageRequest>);
 
 export const findOrCreateOptions: v.GenericSchema = v.object({
   signal: optionalSignal,

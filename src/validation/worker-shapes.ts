@@ -2,6 +2,7 @@ import * as v from 'valibot';
 
 import type { PodOptions, PodToleration } from '../kubernetes/pod-options.ts';
 import type { KubernetesWorkerOptions } from '../kubernetes-worker.ts';
+import type { ImageOptions, ImagePolicy, ImageRule } from '../runtime/image.ts';
 import type { TransferOptions } from '../runtime/transfer-options.ts';
 import {
   optionalBoolean,
@@ -50,6 +51,32 @@ const transfers = v.object({
   windowBytes: optionalNumber,
 } satisfies FieldsOf<TransferOptions>);
 
+const imageRule = v.object({
+  name: text,
+  team: optionalText,
+  pipeline: optionalText,
+  step: optionalText,
+  image: optionalText,
+  allow: optionalTexts,
+  deny: optionalTexts,
+} satisfies FieldsOf<ImageRule>);
+
+const images = v.object({
+  registryPrefix: optionalText,
+  pullPolicy: v.optional(v.picklist(['IfNotPresent', 'Always', 'Never'])),
+  policy: v.optional(
+    v.object({
+      resourceTypes: optionalTextByName,
+      rules: v.optional(v.array(imageRule)),
+      defaultImage: optionalText,
+    } satisfies FieldsOf<ImagePolicy>),
+  ),
+  preflight: v.optional(v.picklist(['off', 'warn', 'enforce'])),
+  pinDigests: optionalBoolean,
+  preflightFreshMs: optionalNumber,
+  plainHttpRegistries: optionalTexts,
+} satisfies FieldsOf<ImageOptions>);
+
 const textOrObject = (noun: string): v.GenericSchema =>
   v.custom((value) => typeof value === 'string' || (typeof value === 'object' && value !== null), noun);
 
@@ -61,6 +88,7 @@ export const workerOptions: v.GenericSchema = v.object({
   database: textOrObject('a URL, a pool with connect(), or a PGlite instance'),
   migrate: optionalBoolean,
   volumeImage: optionalText,
+  images: v.optional(images),
   architecture: v.optional(v.picklist(['amd64', 'arm64'])),
   pods: v.optional(pods),
   startTimeoutMs: optionalNumber,

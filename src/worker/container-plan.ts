@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 
 import { InvalidSpecError } from '../errors/caller.ts';
+import { parseImageReference } from '../images/image-reference.ts';
 import type { PlannedVolume, PodRequest } from '../kubernetes/pod-spec.ts';
 import type { Architecture, ContainerLimits, ContainerSpec, SidecarSpec } from '../runtime/container.ts';
 import type { Artifact, VolumeMount } from '../runtime/volume.ts';
@@ -12,7 +13,9 @@ export interface ContainerPlan {
   readonly user: string | undefined;
   readonly environment: readonly string[];
   readonly mounts: readonly PlannedMount[];
-  readonly pod: Omit<PodRequest, 'volumes'>;
+  readonly resourceType: string | undefined;
+  /** Its images are valid references, and not resolved yet. */
+  readonly pod: Omit<PodRequest, 'volumes' | 'image'> & { readonly image: string | undefined };
 }
 
 export interface PlannedMount {
@@ -44,13 +47,14 @@ const reservedPaths = ['/.kw', '/.kw-agent'];
  * @throws InvalidSpecError - names the field
  */
 export function planContainer(spec: ContainerSpec): ContainerPlan {
-  checkImage('image', spec.image);
+  if (spec.image !== undefined) parseImageReference('image', spec.image);
   const dir = spec.dir === undefined ? undefined : cleanPath('dir', spec.dir, undefined);
   return {
     dir,
     user: checkUser('user', spec.user),
     environment: checkTotal('env', checkEnvironment('env', spec.env)),
     mounts: planMounts(spec, dir),
+    resourceType: spec.resourceType,
     pod: {
       image: spec.image,
       limits: checkLimits('limits', spec.limits),
@@ -123,11 +127,6 @@ export function cleanPath(field: string, path: string, dir: string | undefined):
   return clean;
 }
 
-function checkImage(field: string, image: string): void {
-  if (typeof image !== 'string' || image === '') throw new InvalidSpecError(field, 'is empty');
-  if (/\s/.test(image)) throw new InvalidSpecError(field, `${JSON.stringify(image)} contains white space`);
-}
-
 /**
  * Checks the entries of an environment. An error names the variable, but never contains its value
  * or an entry without a name, because both may be secrets.
@@ -179,7 +178,7 @@ function checkSidecars(sidecars: readonly SidecarSpec[]): readonly SidecarSpec[]
     if (names.has(sidecar.name))
       throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is already in use`);
     names.add(sidecar.name);
-    checkImage(`${field}.image`, sidecar.image);
+    parseImageReference(`${field}.image`, sidecar.image);
     checkArguments(`${field}.command`, sidecar.command);
     checkArguments(`${field}.args`, sidecar.args);
     checkEnvironment(`${field}.env`, sidecar.env);

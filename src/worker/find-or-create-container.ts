@@ -6,8 +6,10 @@ import {
   LeaseLostError,
   RepositoryUnavailableError,
 } from '../errors/repository.ts';
+import type { StepImageResolver, StepImages } from '../images/step-images.ts';
 import { abortable } from '../internal/abort.ts';
 import { within } from '../internal/within.ts';
+import { mainContainerName } from '../kubernetes/pod-spec.ts';
 import type { PodLauncher } from '../pods/pod-launcher.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { StartProgress } from '../pods/start-progress.ts';
@@ -26,6 +28,7 @@ import { knownSizeOf, type StoredVolume } from './stored-volume.ts';
 export interface ContainerCreationComponents {
   readonly workerName: string;
   readonly containers: ContainerRepository;
+  readonly images: Pick<StepImageResolver, 'resolve'>;
   readonly launcher: PodLauncher;
   readonly pods: PodSupervisor;
   /** The store of containers' volumes. */
@@ -48,6 +51,15 @@ export interface ContainerRequest {
   readonly onSpecChange: 'reject' | 'keep';
   readonly metadata: ContainerMetadata;
   readonly delegate: StepDelegate | undefined;
+}
+
+/** A request, and its images. */
+interface ResolvableRequest extends ContainerRequest {
+  /**
+   * Resolves the images at the first call. A container that exists is found without, so that a
+   * policy that has changed does not keep its host from it.
+   */
+  readonly images: () => Promise<StepImages>;
 }
 
 /** How often a call that waits for another holder polls the row. */
@@ -79,11 +91,12 @@ interface Creation extends HeldContainer {
  * next holder continues from the state that it finds: every step first checks what exists.
  */
 export async function findOrCreateContainer(
-  requested: ContainerRequest,
+  request: ContainerRequest,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<ContainerOutcome> {
   const { clock, logger } = components;
+  const requested = { ...request, images: imagesOf(request, components, { signal }) };
   const report = stepListener(requested.delegate, logger, { signal });
   let progress: StartProgress | undefined;
   for (let awaitedHandle: string | undefined; ; ) {
@@ -144,22 +157,45 @@ async function abandon(
   }
 }
 
+function imagesOf(
+  { plan: { pod, resourceType }, metadata }: ContainerRequest,
+  { images }: ContainerCreationComponents,
+  options: AbortOptions,
+): () => Promise<StepImages> {
+  let resolved: Promise<StepImages> | undefined;
+  return async () => {
+    resolved ??= images.resolve(mainContainerName, { ...pod, resourceType }, metadata, options);
+    try {
+      return await resolved;
+    } catch (error) {
+      resolved = undefined;
+      throw error;
+    }
+  };
+}
+
 /**
  * Returns the owner's container, leased to a new holder unless another holder has a lease. An abort
  * releases the lease.
  */
 async function find(
-  requested: ContainerRequest,
+  requested: ResolvableRequest,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<HeldContainer> {
   const { containers, pods, clock, workerName, newId, leaseMs } = components;
   const { owner, specDigest, onSpecChange } = requested;
   const lease: Lease = { holder: newId(), durationMs: leaseMs };
-  const make = (): NewContainer => newContainer(requested, components);
   const takingOver = onSpecChange === 'reject' ? { specDigest } : {};
   const attempt = async (): Promise<HeldContainer> => {
-    const requestedAt = clock.now();
+    let requestedAt = clock.now();
+    const make = async (): Promise<NewContainer> => {
+      // Before the insert: a step whose images are refused leaves no row.
+      await requested.images();
+      // The lease of a new row begins with its insert.
+      requestedAt = clock.now();
+      return newContainer(requested, components);
+    };
     const found = await containers.findOrInsert(workerName, owner, lease, make, takingOver);
     return { ...found, lease, requestedAt };
   };
@@ -266,7 +302,7 @@ function newContainer(
  */
 async function create(
   found: Creation,
-  requested: ContainerRequest,
+  requested: ResolvableRequest,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<ContainerOutcome | undefined> {
@@ -303,7 +339,7 @@ function isOvertaken(error: unknown): boolean {
  */
 async function complete(
   found: Creation,
-  requested: ContainerRequest,
+  requested: ResolvableRequest,
   components: ContainerCreationComponents,
   signal: AbortSignal,
 ): Promise<ContainerOutcome> {
@@ -329,15 +365,15 @@ async function complete(
 
 async function launch(
   { container, volumes, lease, generation, progress }: Creation,
-  { plan, metadata }: ContainerRequest,
+  { plan, metadata, images }: ResolvableRequest,
   components: ContainerCreationComponents,
   options: AbortOptions,
 ): Promise<void> {
   const { launcher, pods } = components;
   const { podName, handle } = container;
   const places = volumes.map((volume) => ({ agentVolume: volume.handle, mountPath: volume.mountPath ?? '' }));
-  const request = { ...plan.pod, volumes: places, metadata, podName, handle };
   if (container.podUid === undefined) {
+    const request = { ...plan.pod, ...(await pods.retry(images, options)), volumes: places, metadata, podName, handle };
     progress.creatingPod();
     const waitingForQuota = (message: string): void => progress.waitingForQuota(message);
     const uid = await launcher.launch(request, { ...options, waitingForQuota });

@@ -1,6 +1,7 @@
 import type { Reaper } from '../controllers/reaper.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
 import { StoreNotConfiguredError } from '../errors/repository.ts';
+import type { StepImageResolver } from '../images/step-images.ts';
 import { CallsUnderWay } from '../internal/calls-under-way.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
@@ -12,6 +13,7 @@ import type { Repository } from '../repository/repository.ts';
 import type { CheckOptions, CheckReport } from '../runtime/check.ts';
 import type { Container, ContainerOwner, ContainerSpec } from '../runtime/container.ts';
 import type { ContainerPage, ContainerQuery } from '../runtime/container-query.ts';
+import type { ImageExplanation, ImageRequest } from '../runtime/image.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { Volume, VolumeMount } from '../runtime/volume.ts';
 import type {
@@ -30,6 +32,7 @@ import {
   containerQuery,
   containerSpec,
   findOrCreateOptions,
+  imageRequest,
   ownerFinishedOptions,
 } from '../validation/container-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
@@ -47,6 +50,7 @@ export interface PodWorkerComponents {
   readonly pods: PodSupervisor;
   readonly logs: PodLogs;
   readonly launcher: ContainerCreationComponents['launcher'];
+  readonly images: StepImageResolver;
   readonly stores: ReadonlyMap<string, ArtifactStore>;
   /** The store of containers' volumes, which are in the containers' own pods. */
   readonly podStore: ContainerCreationComponents['podStore'];
@@ -92,18 +96,20 @@ export class PodWorker implements Worker {
     spec: ContainerSpec,
     options: FindOrCreateContainerOptions = {},
   ): Promise<ContainerWithMounts> {
-    const { repository, launcher, pods, podStore, podName, newId, leaseMs, clock, logger } = this.#open();
+    const { repository, images, launcher, pods, podStore, podName, newId, leaseMs, clock, logger } = this.#open();
     checkOwnerShape(owner);
     checkShape('spec', containerSpec, spec);
     checkShape('options', findOrCreateOptions, options);
     const plan = planContainer(spec);
     const { metadata = {}, delegate, onSpecChange = 'reject' } = options;
     const requested = { owner, plan, specDigest: specDigest(plan), onSpecChange, metadata, delegate };
-    launcher.check({ ...plan.pod, volumes: placeholderVolumes(plan), metadata: requested.metadata });
+    const { image = '' } = plan.pod;
+    launcher.check({ ...plan.pod, image, volumes: placeholderVolumes(plan), metadata });
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     const components = {
       workerName: this.name,
       containers: repository.containers,
+      images,
       launcher,
       pods,
       podStore,
@@ -124,6 +130,12 @@ export class PodWorker implements Worker {
       mounts: volumes.map((record) => this.#mount(record)),
       created,
     };
+  }
+
+  async explainImage(request: ImageRequest): Promise<ImageExplanation> {
+    const { images } = this.#open();
+    checkShape('request', imageRequest, request);
+    return images.explain(request);
   }
 
   async createVolumeForArtifact(teamId: string, options: AbortOptions = {}): Promise<ArtifactVolume> {

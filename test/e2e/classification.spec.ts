@@ -64,10 +64,9 @@ describe("KubernetesWorker's classification of refusals and failures of a real c
       });
     }
 
-    it('with an invalid name is final at once', async () => {
-      const { error, seconds } = await failure('registry.local:5000/UPPER:1');
-      expect(error).to.include({ code: 'KW_ERR_IMAGE_PULL_FAILED', retryable: false, reason: 'InvalidImageName' });
-      expect(seconds).to.be.below(10);
+    it('with an invalid name is refused without a pod', async () => {
+      const { error } = await failure('registry.local:5000/UPPER:1');
+      expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'image' });
     });
 
     it('without a registry is retried until the image pull time-out, and the error is retryable', async () => {

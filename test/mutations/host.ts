@@ -6,6 +6,7 @@ import { mutants as controllers } from './host/controllers.ts';
 import { mutants as embedded } from './host/embedded.ts';
 import { mutants as errors } from './host/errors.ts';
 import { mutants as exec } from './host/exec.ts';
+import { mutants as images } from './host/images.ts';
 import { mutants as internal } from './host/internal.ts';
 import { mutants as kubernetes } from './host/kubernetes.ts';
 import { mutants as pods } from './host/pods.ts';
@@ -22,6 +23,7 @@ export const mutants: readonly Mutant[] = [
   ...embedded,
   ...errors,
   ...exec,
+  ...images,
   ...internal,
   ...kubernetes,
   ...pods,

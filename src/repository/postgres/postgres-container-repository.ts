@@ -50,7 +50,7 @@ export class PostgresContainerRepository implements ContainerRepository {
     workerName: string,
     owner: ContainerOwner,
     lease: Lease,
-    make: () => NewContainer,
+    make: () => NewContainer | Promise<NewContainer>,
     { specDigest, ...options }: FindOrInsertOptions = {},
   ): Promise<FoundContainer> {
     checkText('workerName', workerName, 253);
@@ -61,7 +61,7 @@ export class PostgresContainerRepository implements ContainerRepository {
       const search = findLive(this.#statements, workerName, owner, lease, specDigest);
       const live = toLive(await this.#runner.first(search, options), workerName, owner);
       if (live !== undefined) return live;
-      made ??= checked(make(), workerName, owner);
+      made ??= checked(await make(), workerName, owner);
       const inserted = await this.#runner.first(insertUnlessLive(this.#statements, made, lease), options);
       if (inserted !== undefined) return toFound(inserted);
     }

@@ -56,6 +56,20 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
         });
       });
 
+      it('waits for make(), and inserts nothing if it rejects', async () => {
+        const { containers } = world.first;
+        const refusing = containers.findOrInsert('worker', owner, leaseOf('me'), () => Promise.reject(new Error('no')));
+        expect((await rejection(refusing)).message).to.equal('no');
+        const slow = containers.findOrInsert('worker', owner, leaseOf('me'), async () => {
+          // Another caller inserts the owner's container meanwhile.
+          await containers.findOrInsert('worker', owner, leaseOf('other'), () => containerOf('c-1', owner));
+          return containerOf('c-2', owner);
+        });
+        expect(await slow)
+          .to.deep.include({ leased: false })
+          .and.have.nested.property('container.handle', 'c-1');
+      });
+
       it('uses the database’s clock', async () => {
         const { container } = await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () =>
           containerOf('c', owner),

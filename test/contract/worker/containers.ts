@@ -276,6 +276,19 @@ export function describeContainers(setup: () => WorkerSetup): void {
         await worker.expireArtifact(artifact.handle);
       });
 
+      it('explains which image a step gets, and refuses a step without one', async () => {
+        expect(await worker.explainImage({ image: `docker:///${image}` })).to.deep.equal({
+          image,
+          refusal: undefined,
+          rule: undefined,
+          chain: [{ source: 'step', effect: 'chosen' }],
+        });
+        const { refusal } = await worker.explainImage({ resourceType: 'git' });
+        expect(refusal).to.include('"git"');
+        const error = await rejection(worker.findOrCreateContainer(newOwner(), { resourceType: 'git' }));
+        expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'image', message: `image: ${refusal ?? ''}` });
+      });
+
       it('rejects with the error of an input, and runs nothing', async () => {
         const failure = new Error('the input is broken');
         const artifact: Volume = Object.create(null, {

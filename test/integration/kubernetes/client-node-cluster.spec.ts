@@ -74,6 +74,13 @@ describe('ClientNodeCluster', () => {
         .and.include({ status: 404 });
     });
 
+    it('returns a secret, or undefined if it does not exist', async () => {
+      answers(gives({ metadata: { name: 's' }, data: { key: 'eA==' } }), fails(404, 'NotFound'));
+      expect((await cluster.getSecret('s'))?.data).to.deep.equal({ key: 'eA==' });
+      expect(await cluster.getSecret('s')).to.equal(undefined);
+      expect(server.requests[0]).to.equal('GET /api/v1/namespaces/ci/secrets/s');
+    });
+
     it('rejects with the missing permission', async () => {
       answers(fails(403, 'Forbidden'));
       const error = await rejection(cluster.getPod('p'));

@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
@@ -52,6 +54,8 @@ describe('KubernetesWorker after failures', function () {
       });
       expect(await open({ name: '' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'name' });
       expect(await open({ startTimeoutMs: -1 })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'startTimeoutMs' });
+      expect(await open({ volumeImage: 'PAUSE' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'volumeImage' });
+      expect(await open({ images: { preflight: 'maybe' } })).to.include({ field: 'images.preflight' });
       expect(await open({ maxAttachments: 0 })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'maxAttachments' });
       expect(await open({ transfers: { maxConcurrent: 0.5 } })).to.include({
         code: 'KW_ERR_INVALID_SPEC',
@@ -382,6 +386,82 @@ describe('KubernetesWorker after failures', function () {
       const { container } = await worker.findOrCreateContainer(owner, { image });
       expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
       await worker.ownerFinished(owner);
+    });
+  });
+
+  context('when the worker has options for images', () => {
+    it('creates the pod with the resolved image, refuses others, and finds the container whatever the policy', async () => {
+      const rules = [{ name: 'no images', team: 'x', allow: [] }];
+      const policy = { resourceTypes: { shell: image }, rules };
+      await using strict = await setup.openWith({
+        images: { registryPrefix: 'registry.example', pullPolicy: 'Always', policy },
+      });
+      const owner = newOwner();
+      const spec = {
+        resourceType: 'shell',
+        sidecars: [
+          { name: 'side', image: 'docker:///side', command: ['sh', '-c', 'trap "exit 0" TERM; sleep 60 & wait'] },
+        ],
+      };
+      const { container } = await strict.findOrCreateContainer(owner, spec);
+      const labelSelector = `kubernetes-worker/handle=${container.handle}`;
+      const config = new KubeConfig();
+      config.loadFromFile(cluster.kubeconfigPath);
+      const { items } = await config
+        .makeApiClient(CoreV1Api)
+        .listNamespacedPod({ namespace: 'default', labelSelector });
+      expect(items[0]?.spec?.containers.map((each) => [each.image, each.imagePullPolicy])).to.deep.equal([
+        [`registry.example/${image}`, 'Always'],
+        ['registry.example/side', 'Always'],
+      ]);
+      expect(items[0]?.metadata?.annotations).to.deep.equal({
+        'kubernetes-worker/requested-images': '{"side":"docker:///side"}',
+      });
+      const refused = rejection(strict.findOrCreateContainer(newOwner(), spec, { metadata: { team: 'x' } }));
+      expect(await refused).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'image' });
+      expect((await strict.findOrCreateContainer(owner, spec, { metadata: { team: 'x' } })).container.handle).to.equal(
+        container.handle,
+      );
+      await strict.ownerFinished(owner);
+    });
+
+    it('checks an image in its registry with the pull secrets, and creates no pod for a missing one', async () => {
+      const seen: (string | undefined)[] = [];
+      const registry = createServer(({ headers: { authorization }, url }, response) => {
+        seen.push(`${url ?? ''} ${authorization ?? ''}`);
+        if (authorization === undefined) response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+        else response.writeHead(404).end();
+      });
+      await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
+      try {
+        const host = `127.0.0.1:${String((registry.address() as AddressInfo).port)}`;
+        const config = new KubeConfig();
+        config.loadFromFile(cluster.kubeconfigPath);
+        const auths = { [host]: { username: 'me', password: 'hunter2' } };
+        await config.makeApiClient(CoreV1Api).createNamespacedSecret({
+          namespace: 'default',
+          body: {
+            metadata: { name: 'pull' },
+            type: 'kubernetes.io/dockerconfigjson',
+            stringData: { '.dockerconfigjson': JSON.stringify({ auths }) },
+          },
+        });
+        await using checking = await setup.openWith({
+          images: { preflight: 'enforce', plainHttpRegistries: [host] },
+          pods: { imagePullSecrets: ['pull'] },
+        });
+        const before = await setup.podNames();
+        const refused = rejection(checking.findOrCreateContainer(newOwner(), { image: `${host}/app:1` }));
+        expect(await refused).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'image' });
+        expect(seen).to.deep.equal([
+          '/v2/app/manifests/1 ',
+          `/v2/app/manifests/1 Basic ${Buffer.from('me:hunter2').toString('base64')}`,
+        ]);
+        expect(await setup.podNames()).to.deep.equal(before);
+      } finally {
+        registry.closeAllConnections();
+        registry.close();
+      }
     });
   });
 

@@ -44,6 +44,15 @@ describe('labels', () => {
     );
   });
 
+  it('have an annotation of the requested images that the pod replaces', () => {
+    const facts = { installationId: 'i', workerName: 'w', handle: 'h' };
+    const { annotations } = podMarks({ ...facts, requestedImages: { main: 'docker:///busybox', db: 'db' } });
+    expect(annotations).to.deep.equal({
+      'kubernetes-worker/requested-images': '{"main":"docker:///busybox","db":"db"}',
+    });
+    expect(podMarks({ ...facts, requestedImages: {} }).annotations).to.deep.equal({});
+  });
+
   it('contain the worker, the installation, the handle and the metadata', () => {
     const metadata = { pipelineName: 'p', jobName: 'j', buildName: '12', stepName: 's', team: 't', type: 'get' };
     const { labels, annotations } = podMarks({ installationId: 'i', workerName: 'w', handle: 'h', metadata });

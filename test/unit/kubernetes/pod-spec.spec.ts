@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
-import { agentConnectCommand, buildPod, imageReference, type PodPlan } from '../../../src/kubernetes/pod-spec.ts';
+import { agentConnectCommand, buildPod, type PodPlan } from '../../../src/kubernetes/pod-spec.ts';
 
 const plain: PodPlan = {
   podName: 'p',
@@ -63,14 +63,16 @@ describe('buildPod', () => {
     expect(plain.labels).to.deep.equal({ a: 'b' });
   });
 
-  for (const [given, expected] of [
-    ['docker:///busybox:1', 'busybox:1'],
-    ['docker://busybox:1', 'busybox:1'],
-    ['reg.example:5000/a/b@sha256:0', 'reg.example:5000/a/b@sha256:0'],
+  for (const [pullPolicy, ofTag, ofDigest] of [
+    [undefined, 'IfNotPresent', 'IfNotPresent'],
+    ['IfNotPresent', 'IfNotPresent', 'IfNotPresent'],
+    ['Always', 'Always', 'IfNotPresent'],
+    ['Never', 'Never', 'Never'],
   ] as const) {
-    it(`uses the image ${expected} for ${given}`, () => {
-      expect(imageReference(given)).to.equal(expected);
-      expect(main(buildPod({ ...plain, image: given })).image).to.equal(expected);
+    it(`pulls a tag ${ofTag} and a digest ${ofDigest} with the pull policy ${String(pullPolicy)}`, () => {
+      const sidecars = [{ name: 'db', image: `db@sha256:${'0'.repeat(64)}` }];
+      const pod = buildPod({ ...plain, sidecars, pullPolicy });
+      expect(pod.spec!.containers.map(({ imagePullPolicy }) => imagePullPolicy)).to.deep.equal([ofTag, ofDigest]);
     });
   }
 
@@ -136,7 +138,7 @@ describe('buildPod', () => {
   });
 
   it('makes only main privileged', () => {
-    const sidecars = [{ name: 'db', image: 'docker:///postgres:17' }];
+    const sidecars = [{ name: 'db', image: 'postgres:17' }];
     const pod = buildPod({ ...plain, privileged: true, sidecars });
     expect(main(pod).securityContext).to.deep.equal({ privileged: true });
     expect(pod.spec!.containers[1]!.securityContext).to.deep.equal({ allowPrivilegeEscalation: false });
@@ -146,7 +148,7 @@ describe('buildPod', () => {
     const sidecars = [
       {
         name: 'db',
-        image: 'docker:///postgres:17',
+        image: 'postgres:17',
         command: ['run', '$(X)'],
         args: ['-v'],
         env: ['A=1', 'A=2'],

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 
 import {
   optionalClusterPermissions,
+  preflightPermissions,
   type RequiredPermission,
   requiredPermissions,
 } from '../../../src/kubernetes/required-permissions.ts';
@@ -35,8 +36,11 @@ function plain(rules: readonly Rule[]): Rule[] {
 }
 
 describe('docs/rbac.md', () => {
-  it('has a Role with exactly the required permissions', async () => {
-    expect(plain(await documentedRules('Role'))).to.deep.equal(asRules(requiredPermissions));
+  it('has Roles with exactly the required permissions, and those of the check of images', async () => {
+    expect(plain(await documentedRules('Role'))).to.deep.equal([
+      ...asRules(requiredPermissions),
+      ...asRules(preflightPermissions),
+    ]);
   });
 
   it('has a ClusterRole with exactly the optional permissions', async () => {

@@ -96,6 +96,14 @@ describe('PodLauncher', () => {
     sinon.assert.calledOnceWithMatch(waitingForQuota, /exceeded quota: few, used: pods=1$/);
   });
 
+  it('annotates the pod with the requested images', async () => {
+    cluster.createPod.resolves(created);
+    await launcher.launch({ ...request, image: 'mirror/busybox', requestedImages: { main: 'busybox' } });
+    sinon.assert.calledOnceWithMatch(cluster.createPod, {
+      metadata: { annotations: { 'kubernetes-worker/requested-images': '{"main":"busybox"}' } },
+    });
+  });
+
   it('delivers the agent after the same failures', async () => {
     ensure.rejects(new ApiUnavailableError(facts, 'unavailable', 503));
     ensure.onCall(5).resolves('agent-x');

@@ -64,6 +64,12 @@ describe('planContainer', () => {
       user: { user: 'a b' },
       'limits.cpuMilli': { limits: { cpuMilli: 0.5 } },
       'sidecars[0].image': { sidecars: [{ name: 's', image: '' }] },
+      'sidecars[1].image': {
+        sidecars: [
+          { name: 's', image: 'i' },
+          { name: 't', image: 'registry.example/UPPER' },
+        ],
+      },
       'sidecars[1].name': {
         sidecars: [
           { name: 's', image: 'i' },

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 
 import { FakeContainerRepository, FakeStepDelegate } from '../../../fakes/index.ts';
+import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import { OwnerFinishedError } from '../../../src/errors/owner.ts';
 import { PodDeletedError } from '../../../src/errors/pod.ts';
 import {
@@ -32,6 +33,7 @@ describe('findOrCreateContainer', () => {
   let pods: Record<'exists' | 'requireAlive' | 'whenAgentAnswers' | 'fence', sinon.SinonStub> &
     Pick<PodSupervisor, 'retry'>;
   let takeFrom: sinon.SinonStub;
+  let images: { resolve: sinon.SinonStub };
   let delegate: FakeStepDelegate;
   let clock: VirtualClock;
 
@@ -88,9 +90,10 @@ describe('findOrCreateContainer', () => {
     const components = {
       workerName: 'w',
       containers,
+      images,
       launcher,
       pods,
-      podStore: { name: 'pod' },
+      podStore: { name: 'pod', locateInContainer: () => ({}) },
       volume: () => ({ takeFrom }),
       podName: () => 'pod-1',
       newId: () => `id-${(ids += 1)}`,
@@ -106,6 +109,7 @@ describe('findOrCreateContainer', () => {
     onSpecChange = 'reject';
     delegate = new FakeStepDelegate();
     takeFrom = sinon.stub().resolves({ rawBytes: 1024 });
+    images = { resolve: sinon.stub().resolves({ image: 'mirror/busybox:1', sidecars: [], requestedImages: {} }) };
     containers = new FakeContainerRepository();
     containers.releaseLease.resolves(true);
     containers.recordPod.resolves();
@@ -159,6 +163,30 @@ describe('findOrCreateContainer', () => {
       containers.markCreated.rejects(new OwnerFinishedError({ kind: 'k', key: '1' }, 'w'));
       expect(await rejection(findOrCreate())).to.include({ code: 'KW_ERR_OWNER_FINISHED' });
       sinon.assert.calledOnceWithMatch(containers.markFailed, 'c-1', 'id-1');
+    });
+
+    it('resolves the images once, before the row is inserted, and launches the pod with them', async () => {
+      containers.findOrInsert.callsFake(async (_worker, _owner, _lease, make) => {
+        await make();
+        sinon.assert.calledOnceWithMatch(images.resolve, 'main', { image: 'busybox:1', sidecars: [] });
+        return found('creating', true);
+      });
+      await findOrCreate();
+      sinon.assert.calledOnce(images.resolve);
+      sinon.assert.calledOnceWithMatch(launcher.launch, { image: 'mirror/busybox:1', requestedImages: {} });
+    });
+
+    it('inserts no row if the images are refused', async () => {
+      const refusal = new InvalidSpecError('image', 'not permitted');
+      images.resolve.rejects(refusal);
+      let isInserted = false;
+      containers.findOrInsert.callsFake(async (_worker, _owner, _lease, make) => {
+        await make();
+        isInserted = true;
+        return found('creating', true);
+      });
+      expect(await rejection(findOrCreate())).to.equal(refusal);
+      expect(isInserted).to.equal(false);
     });
 
     it('fences the pod and fills the inputs with the generation of its lease', async () => {
@@ -265,6 +293,12 @@ describe('findOrCreateContainer', () => {
         sinon.assert.notCalled(containers.markFailed);
       });
     }
+    it('returns it without resolving its images, which the policy may refuse by now', async () => {
+      containers.findOrInsert.resolves(found('created', false, 'uid-1'));
+      images.resolve.rejects(new InvalidSpecError('image', 'not permitted'));
+      expect(await findOrCreate()).to.include({ handle: 'c-1', state: 'created' });
+      sinon.assert.notCalled(images.resolve);
+    });
   });
 
   context('when an earlier holder launched the pod', () => {
