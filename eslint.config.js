@@ -10,7 +10,7 @@ const mayImport = {
   'src/internal/**': ['runtime/options.ts'],
   'src/retry/**': ['runtime/options.ts', 'errors/error-code.ts'],
   'src/telemetry/**': ['runtime/**'],
-  'src/validation/**': ['runtime/**', 'errors/**', 'kubernetes/pod-options.ts', 'kubernetes-worker.ts'],
+  'src/validation/**': ['runtime/**', 'errors/**', 'kubernetes-worker.ts'],
   'src/repository/*.ts': ['runtime/**', 'errors/**'],
   'src/repository/postgres/**': ['repository/*.ts', 'runtime/**', 'retry/**', 'internal/**', 'errors/**'],
   'src/exec/**': [

@@ -92,7 +92,6 @@ export type {
   PodChange,
   PodList,
 } from './kubernetes/cluster.ts';
-export type { PodOptions, PodToleration } from './kubernetes/pod-options.ts';
 export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';
 export type {
   ContainerRepository,
@@ -128,16 +127,37 @@ export type {
 } from './repository/volume-repository.ts';
 export type { WorkerRepository } from './repository/worker-repository.ts';
 export type {
+  Affinity,
+  LabelSelector,
+  LabelSelectorRequirement,
+  NodeAffinity,
+  NodeSelectorRequirement,
+  NodeSelectorTerm,
+  PodAffinity,
+  PodAffinityTerm,
+  TopologySpreadConstraint,
+} from './runtime/affinity.ts';
+export type {
   Architecture,
   Container,
-  ContainerLimits,
   ContainerMetadata,
   ContainerOwner,
   ContainerSpec,
   InputSpec,
-  SidecarSpec,
 } from './runtime/container.ts';
 export type { AbortOptions, Clock, Logger } from './runtime/options.ts';
+export type { PodOptions, PodSeLinuxOptions, PodToleration } from './runtime/pod-options.ts';
+export type {
+  PodDnsConfig,
+  PodHostAlias,
+  PodOverlay,
+  PodOverlayContainer,
+  PodOverlayKey,
+  PodOverlayMount,
+  PodOverlayRequests,
+  PodOverlaySpec,
+  PodOverlayVolume,
+} from './runtime/pod-overlay.ts';
 export type {
   AttachOptions,
   OutputPosition,
@@ -152,6 +172,9 @@ export type {
   UndeliveredOutput,
   WindowSize,
 } from './runtime/process.ts';
+export type { ContainerLimits, ContainerRequests } from './runtime/resources.ts';
+export type { SecretKey, SecretMount } from './runtime/secrets.ts';
+export type { SidecarHttpProbe, SidecarPort, SidecarProbe, SidecarSpec } from './runtime/sidecar.ts';
 export type { TransferOptions } from './runtime/transfer-options.ts';
 export type {
   Artifact,

@@ -1,6 +1,5 @@
 import * as v from 'valibot';
 
-import type { PodOptions, PodToleration } from '../kubernetes/pod-options.ts';
 import type { KubernetesWorkerOptions } from '../kubernetes-worker.ts';
 import type { TransferOptions } from '../runtime/transfer-options.ts';
 import {
@@ -8,39 +7,12 @@ import {
   optionalNumber,
   optionalSignal,
   optionalText,
-  optionalTextByName,
   optionalTexts,
   text,
   withMethods,
 } from './common-shapes.ts';
+import { podOptions } from './pod-shapes.ts';
 import type { FieldsOf } from './shape.ts';
-
-const toleration = v.object({
-  key: optionalText,
-  operator: v.optional(v.picklist(['Exists', 'Equal'])),
-  value: optionalText,
-  effect: v.optional(v.picklist(['NoSchedule', 'PreferNoSchedule', 'NoExecute'])),
-  tolerationSeconds: optionalNumber,
-} satisfies FieldsOf<PodToleration>);
-
-const pods = v.object({
-  serviceAccountName: optionalText,
-  automountServiceAccountToken: optionalBoolean,
-  imagePullSecrets: optionalTexts,
-  nodeSelector: optionalTextByName,
-  tolerations: v.optional(v.array(toleration)),
-  priorityClassName: optionalText,
-  runtimeClassName: optionalText,
-  security: v.optional(v.picklist(['default', 'restricted'])),
-  runAsUser: optionalNumber,
-  runAsGroup: optionalNumber,
-  runAsNonRoot: optionalBoolean,
-  fsGroup: optionalNumber,
-  supplementalGroups: v.optional(v.array(v.number())),
-  readOnlyRootFilesystem: optionalBoolean,
-  dropCapabilities: optionalTexts,
-  seccompProfile: v.optional(v.picklist(['RuntimeDefault', 'Unconfined'])),
-} satisfies FieldsOf<PodOptions>);
 
 const transfers = v.object({
   maxConcurrent: optionalNumber,
@@ -62,7 +34,7 @@ export const workerOptions: v.GenericSchema = v.object({
   migrate: optionalBoolean,
   volumeImage: optionalText,
   architecture: v.optional(v.picklist(['amd64', 'arm64'])),
-  pods: v.optional(pods),
+  pods: v.optional(podOptions),
   startTimeoutMs: optionalNumber,
   imagePullTimeoutMs: optionalNumber,
   schedulingTimeoutMs: optionalNumber,

@@ -5,6 +5,7 @@ import { describeContainers } from '../../contract/worker/containers.ts';
 import { describeHijacks } from '../../contract/worker/hijacks.ts';
 import { describeInput } from '../../contract/worker/input.ts';
 import { describeProcesses } from '../../contract/worker/processes.ts';
+import { describeSecrets } from '../../contract/worker/secrets.ts';
 import type { WorkerSetup } from '../../contract/worker/setup.ts';
 import { describeSidecars } from '../../contract/worker/sidecars.ts';
 import { describeTerminals } from '../../contract/worker/terminals.ts';
@@ -45,6 +46,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     describeInput(() => setup);
     describeTerminals(() => setup);
     describeHijacks(() => setup);
+    describeSecrets(() => setup);
     describeSidecars(() => setup);
   });
 }
