@@ -9,7 +9,7 @@ import type { ContainerLimits, ContainerRequests } from '../runtime/resources.ts
  */
 export function checkResources(
   prefix: string,
-  limits: ContainerLimits = {},
+  limits: ContainerLimits | undefined = {},
   requests: ContainerRequests | undefined,
 ): void {
   for (const [name, value] of Object.entries<number | undefined>({ ...limits }))
