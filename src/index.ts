@@ -99,7 +99,6 @@ export type {
   PodList,
   Secret,
 } from './kubernetes/cluster.ts';
-export type { PodOptions, PodToleration } from './kubernetes/pod-options.ts';
 export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';
 export type { ContainerQueries, StoredProcess } from './repository/container-queries.ts';
 export type {
@@ -136,16 +135,25 @@ export type {
   VolumeRepository,
 } from './repository/volume-repository.ts';
 export type { WorkerRepository } from './repository/worker-repository.ts';
+export type {
+  Affinity,
+  LabelSelector,
+  LabelSelectorRequirement,
+  NodeAffinity,
+  NodeSelectorRequirement,
+  NodeSelectorTerm,
+  PodAffinity,
+  PodAffinityTerm,
+  TopologySpreadConstraint,
+} from './runtime/affinity.ts';
 export type { CheckFinding, CheckName, CheckOptions, CheckReport } from './runtime/check.ts';
 export type {
   Architecture,
   Container,
-  ContainerLimits,
   ContainerMetadata,
   ContainerOwner,
   ContainerSpec,
   InputSpec,
-  SidecarSpec,
 } from './runtime/container.ts';
 export type {
   ContainerDescription,
@@ -166,6 +174,18 @@ export type {
   ImageRule,
 } from './runtime/image.ts';
 export type { AbortOptions, Clock, Logger } from './runtime/options.ts';
+export type { PodOptions, PodSeLinuxOptions, PodToleration } from './runtime/pod-options.ts';
+export type {
+  PodDnsConfig,
+  PodHostAlias,
+  PodOverlay,
+  PodOverlayContainer,
+  PodOverlayKey,
+  PodOverlayMount,
+  PodOverlayRequests,
+  PodOverlaySpec,
+  PodOverlayVolume,
+} from './runtime/pod-overlay.ts';
 export type {
   AttachOptions,
   OutputPosition,
@@ -182,6 +202,9 @@ export type {
   WindowSize,
 } from './runtime/process.ts';
 export type { ProcessInfo, ProcessOutcome, ProcessState } from './runtime/process-info.ts';
+export type { ContainerLimits, ContainerRequests } from './runtime/resources.ts';
+export type { SecretKey, SecretMount } from './runtime/secrets.ts';
+export type { SidecarHttpProbe, SidecarPort, SidecarProbe, SidecarSpec } from './runtime/sidecar.ts';
 export type {
   PulledImage,
   PullingImage,

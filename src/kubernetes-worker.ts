@@ -16,7 +16,7 @@ import { systemClock } from './internal/system-clock.ts';
 import { ClientNodeCluster } from './kubernetes/client-node-cluster.ts';
 import { workerSelector } from './kubernetes/labels.ts';
 import { podName } from './kubernetes/pod-name.ts';
-import type { PodOptions } from './kubernetes/pod-options.ts';
+import { checkPodOptions } from './kubernetes/pod-option-check.ts';
 import { PodWatch } from './kubernetes/pod-watch.ts';
 import { AgentDelivery } from './pods/agent-delivery.ts';
 import { AgentPool } from './pods/agent-pool.ts';
@@ -31,6 +31,7 @@ import type { Repository } from './repository/repository.ts';
 import type { Architecture } from './runtime/container.ts';
 import type { ImageOptions } from './runtime/image.ts';
 import type { AbortOptions, Clock, Logger } from './runtime/options.ts';
+import type { PodOptions } from './runtime/pod-options.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
 import { PodStore } from './stores/pod-store.ts';
 import { transferMetrics } from './telemetry/transfer-metrics.ts';
@@ -357,6 +358,7 @@ function checkOptions(options: KubernetesWorkerOptions): void {
         `${value} is not a positive integer`,
       );
   }
+  checkPodOptions('pods', options.pods);
   const { execProtocols: chosen = execProtocols } = options;
   if (chosen.length === 0)
     throw new InvalidSpecError('execProtocols', `is empty: list at least one of ${execProtocols.join(', ')}`);

@@ -1,7 +1,8 @@
 import { InvalidSpecError } from '../errors/caller.ts';
-import type { Architecture, ContainerMetadata, SidecarSpec } from '../runtime/container.ts';
+import type { Architecture, ContainerMetadata } from '../runtime/container.ts';
 import type { ImageExplanation, ImageRequest } from '../runtime/image.ts';
 import type { AbortOptions } from '../runtime/options.ts';
+import type { SidecarSpec } from '../runtime/sidecar.ts';
 import { type CompiledImagePolicy, requirePermission, resolveImage } from './image-policy.ts';
 import type { ImagePreflight } from './image-preflight.ts';
 import { formatImageReference, type ImageReference, parseImageReference, qualifyImage } from './image-reference.ts';

@@ -24,6 +24,7 @@ export interface PodMarks {
 /** The prefix of the library's keys, if the worker has no other. */
 export const defaultLabelPrefix = 'kubernetes-worker';
 
+const managedByKey = 'app.kubernetes.io/managed-by';
 const longestValue = 63;
 const hashLength = 10;
 const longestAnnotation = 4096;
@@ -45,7 +46,7 @@ export function podMarks(facts: LabelFacts, prefix: string = defaultLabelPrefix)
     step: metadata.stepName,
     team: metadata.team,
   };
-  const labels: Record<string, string> = { 'app.kubernetes.io/managed-by': 'kubernetes-worker' };
+  const labels: Record<string, string> = { [managedByKey]: 'kubernetes-worker' };
   const annotations: Record<string, string> = {};
   for (const [name, value] of Object.entries(values)) {
     if (value === undefined || value === '') continue;
@@ -97,7 +98,13 @@ export function labelValue(text: string): string {
   return kept === '' ? `h.${hash}` : `${kept}.h${hash}`;
 }
 
-function isLabelValue(text: string): boolean {
+/** Whether the library sets the label or the annotation. Hosts must not. */
+export function isLibraryKey(key: string): boolean {
+  return key.startsWith(`${defaultLabelPrefix}/`) || key === managedByKey;
+}
+
+/** Whether Kubernetes accepts the text as the value of a label, or as the name in a key. */
+export function isLabelValue(text: string): boolean {
   return text.length <= longestValue && /^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$/.test(text);
 }
 

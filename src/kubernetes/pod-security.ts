@@ -1,11 +1,19 @@
 import type { V1PodSecurityContext, V1SecurityContext } from '@kubernetes/client-node';
 
 import { InvalidSpecError } from '../errors/caller.ts';
-import type { PodOptions } from './pod-options.ts';
+import type { PodOptions } from '../runtime/pod-options.ts';
+import { copyOf } from './copy-of.ts';
 
 /** Returns the security context of the pod. */
 export function podSecurityContext(options: PodOptions): V1PodSecurityContext {
-  const { runAsUser, runAsGroup, fsGroup, supplementalGroups, seccompProfile = 'RuntimeDefault' } = options;
+  const {
+    runAsUser,
+    runAsGroup,
+    fsGroup,
+    supplementalGroups,
+    seccompProfile = 'RuntimeDefault',
+    seLinuxOptions,
+  } = options;
   const runAsNonRoot = isRestricted(options) ? true : options.runAsNonRoot;
   return {
     seccompProfile: { type: seccompProfile },
@@ -14,36 +22,65 @@ export function podSecurityContext(options: PodOptions): V1PodSecurityContext {
     ...(runAsGroup === undefined ? {} : { runAsGroup }),
     ...(fsGroup === undefined ? {} : { fsGroup }),
     ...(supplementalGroups === undefined ? {} : { supplementalGroups: [...supplementalGroups] }),
+    ...(seLinuxOptions === undefined ? {} : { seLinuxOptions: copyOf(seLinuxOptions) }),
   };
 }
 
 /**
- * Returns the security context of one Kubernetes container.
+ * Returns the security context of the main Kubernetes container.
  *
- * @throws InvalidSpecError - `privileged`, `seccompProfile`, `runAsUser`, `runAsNonRoot`: not
- * together with restricted security
+ * @throws InvalidSpecError - an option contradicts restricted security
  */
-export function containerSecurityContext(options: PodOptions, privileged: boolean): V1SecurityContext {
-  checkRestricted(options, privileged);
-  const { readOnlyRootFilesystem } = options;
+export function mainSecurityContext(options: PodOptions, privileged: boolean): V1SecurityContext {
+  if (privileged && isRestricted(options))
+    throw new InvalidSpecError('privileged', 'true is not allowed with restricted security');
+  if (privileged) return { privileged, ...rootFilesystem(options) };
+  return containerSecurityContext(options, options.addCapabilities ?? []);
+}
+
+/**
+ * Returns the security context of a sidecar, which is never privileged and gets no capability.
+ *
+ * @throws InvalidSpecError - an option contradicts restricted security
+ */
+export function sidecarSecurityContext(options: PodOptions): V1SecurityContext {
+  return containerSecurityContext(options, []);
+}
+
+function containerSecurityContext(options: PodOptions, add: readonly string[]): V1SecurityContext {
+  checkRestricted('pod', options);
   const drop = options.dropCapabilities ?? (isRestricted(options) ? ['ALL'] : []);
+  const capabilities = {
+    ...(add.length === 0 ? {} : { add: [...add] }),
+    ...(drop.length === 0 ? {} : { drop: [...drop] }),
+  };
   return {
-    ...(privileged ? { privileged } : { allowPrivilegeEscalation: false }),
-    ...(readOnlyRootFilesystem === undefined ? {} : { readOnlyRootFilesystem }),
-    ...(drop.length === 0 || privileged ? {} : { capabilities: { drop: [...drop] } }),
+    allowPrivilegeEscalation: false,
+    ...rootFilesystem(options),
+    ...(add.length + drop.length === 0 ? {} : { capabilities }),
   };
 }
 
-function checkRestricted(options: PodOptions, privileged: boolean): void {
+function rootFilesystem({ readOnlyRootFilesystem }: PodOptions): Pick<V1SecurityContext, 'readOnlyRootFilesystem'> {
+  return readOnlyRootFilesystem === undefined ? {} : { readOnlyRootFilesystem };
+}
+
+/**
+ * Checks that no option contradicts restricted security.
+ *
+ * @param parameter - the parameter with the options, for errors
+ * @throws InvalidSpecError
+ */
+export function checkRestricted(parameter: string, options: PodOptions): void {
   if (!isRestricted(options)) return;
-  const problem = (field: string, value: string): InvalidSpecError =>
-    new InvalidSpecError(field, `${value} is not allowed with restricted security`);
-  if (privileged) throw problem('privileged', 'true');
+  const problem = (field: keyof PodOptions, value: string): InvalidSpecError =>
+    new InvalidSpecError(`${parameter}.${field}`, `${value} is not allowed with restricted security`);
   if (options.seccompProfile === 'Unconfined') throw problem('seccompProfile', 'Unconfined');
   if (options.runAsUser === 0) throw problem('runAsUser', '0');
   if (options.runAsNonRoot === false) throw problem('runAsNonRoot', 'false');
   if (options.dropCapabilities !== undefined && !options.dropCapabilities.includes('ALL'))
     throw problem('dropCapabilities', 'a list without ALL');
+  if ((options.addCapabilities ?? []).length > 0) throw problem('addCapabilities', 'a capability');
 }
 
 function isRestricted({ security }: PodOptions): boolean {

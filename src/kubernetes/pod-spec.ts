@@ -1,11 +1,19 @@
-import type { V1Container, V1EnvVar, V1PodSpec, V1ResourceRequirements, V1VolumeMount } from '@kubernetes/client-node';
+import type { V1Container, V1PodSpec, V1Probe, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
 
 import { InvalidSpecError } from '../errors/caller.ts';
-import type { Architecture, ContainerLimits, SidecarSpec } from '../runtime/container.ts';
+import type { Architecture } from '../runtime/container.ts';
 import type { ImagePullPolicy } from '../runtime/image.ts';
+import type { PodOptions } from '../runtime/pod-options.ts';
+import type { ContainerLimits, ContainerRequests } from '../runtime/resources.ts';
+import type { SecretKey } from '../runtime/secrets.ts';
+import type { SidecarProbe, SidecarSpec } from '../runtime/sidecar.ts';
 import type { Pod } from './cluster.ts';
-import type { PodOptions } from './pod-options.ts';
-import { containerSecurityContext, podSecurityContext } from './pod-security.ts';
+import { copyOf } from './copy-of.ts';
+import { literal, literalVariables, secretVariables } from './pod-environment.ts';
+import { overlayPod } from './pod-overlay.ts';
+import { placement } from './pod-placement.ts';
+import { resources } from './pod-resources.ts';
+import { mainSecurityContext, podSecurityContext, sidecarSecurityContext } from './pod-security.ts';
 
 /** The name of the Kubernetes container that runs the agent, and thus every command. */
 export const mainContainerName = 'main';
@@ -29,11 +37,17 @@ export interface PodRequest {
   readonly volumes: readonly PlannedVolume[];
   readonly limits: ContainerLimits;
   /** The resources that the scheduler reserves. @defaultValue the limits */
-  readonly requests?: ContainerLimits | undefined;
+  readonly requests?: ContainerRequests | undefined;
+  /** The maximum size of all volumes and of the agent's state. @defaultValue no limit */
+  readonly volumesLimitBytes?: number | undefined;
+  readonly secretEnv?: Readonly<Record<string, SecretKey>> | undefined;
+  readonly secretMounts?: readonly PlannedSecretMount[] | undefined;
   readonly sidecars: readonly SidecarSpec[];
   readonly privileged: boolean;
   /** @defaultValue the worker's, else the only one of the nodes, else amd64 */
   readonly architecture: Architecture | undefined;
+  /** The container's own options. @defaultValue the worker's */
+  readonly podOptions?: PodOptions | undefined;
 }
 
 export interface PodPlan extends PodRequest {
@@ -43,6 +57,7 @@ export interface PodPlan extends PodRequest {
   /** The config map with the agent's program under the key `agent`. */
   readonly agentConfigMapName: string;
   readonly architecture: Architecture;
+  /** The options of the worker and the container, merged. */
   readonly options: PodOptions;
   /** @defaultValue `IfNotPresent` */
   readonly pullPolicy?: ImagePullPolicy | undefined;
@@ -56,6 +71,15 @@ export interface PlannedVolume {
   readonly mountPath: string;
 }
 
+/** A secret, and its folder in `main`. */
+export interface PlannedSecretMount {
+  readonly secretName: string;
+  /** Absolute and normalized. */
+  readonly mountPath: string;
+  readonly mode: number;
+  readonly optional: boolean | undefined;
+}
+
 const stateVolume = 'kw-state';
 const agentVolume = 'kw-agent';
 const terminationGraceSeconds = 10;
@@ -65,26 +89,22 @@ const terminationGraceSeconds = 10;
  * managed fields.
  */
 const maxPodBytes = 1024 * 1024;
+/** The API server's limit for the keys and values of all annotations of an object. */
+const maxAnnotationBytes = 256 * 1024;
 
 /**
- * Returns the pod of a plan. The same plan gives the same pod. The environment of `main` is not
- * part of the pod: the agent gets it with each process.
+ * Returns the pod of a plan. The same plan gives the same pod. The environment of `main` refers to
+ * secrets only: the agent gets all other variables with each process.
  *
  * @throws InvalidSpecError - options that contradict each other, or a pod larger than the API
  * server accepts
  */
 export function buildPod(plan: PodPlan): Pod {
-  const pod: Pod = {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name: plan.podName, labels: { ...plan.labels }, annotations: { ...plan.annotations } },
-    spec: {
-      ...placement(plan),
-      ...lifeAndRights(plan.options),
-      containers: [mainContainer(plan), ...plan.sidecars.map((sidecar) => sidecarContainer(plan, sidecar))],
-      volumes: podVolumes(plan),
-    },
-  };
+  const { overlay } = plan.options;
+  const pod = overlay === undefined ? ownPod(plan) : overlayPod(ownPod(plan), overlay);
+  const annotationBytes = bytesOf(pod.metadata?.annotations ?? {});
+  if (annotationBytes > maxAnnotationBytes)
+    throw new InvalidSpecError('pod.annotations', `have ${annotationBytes} bytes, more than ${maxAnnotationBytes}`);
   const bytes = bytesOf(pod);
   if (bytes > maxPodBytes)
     throw new InvalidSpecError(
@@ -92,6 +112,25 @@ export function buildPod(plan: PodPlan): Pod {
       `results in a Pod object of ${bytes} bytes, more than ${maxPodBytes}`,
     );
   return pod;
+}
+
+function ownPod(plan: PodPlan): Pod {
+  const { options } = plan;
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: plan.podName,
+      labels: { ...options.labels, ...plan.labels },
+      annotations: { ...options.annotations, ...plan.annotations },
+    },
+    spec: {
+      ...placement(plan.architecture, options),
+      ...lifeAndRights(options),
+      containers: [mainContainer(plan), ...plan.sidecars.map((sidecar) => sidecarContainer(plan, sidecar))],
+      volumes: podVolumes(plan),
+    },
+  };
 }
 
 /** Returns the field of the specification with the largest part of the pod. */
@@ -119,18 +158,8 @@ function pulled(
   return { image, imagePullPolicy: hasDigest && policy === 'Always' ? 'IfNotPresent' : policy };
 }
 
-function placement({ architecture, options }: PodPlan): Partial<V1PodSpec> {
-  const { nodeSelector, tolerations, priorityClassName, runtimeClassName } = options;
-  return {
-    nodeSelector: { ...nodeSelector, 'kubernetes.io/arch': architecture, 'kubernetes.io/os': 'linux' },
-    ...(tolerations === undefined ? {} : { tolerations: tolerations.map(withoutUndefined) }),
-    ...(priorityClassName === undefined ? {} : { priorityClassName }),
-    ...(runtimeClassName === undefined ? {} : { runtimeClassName }),
-  };
-}
-
 function lifeAndRights(options: PodOptions): Partial<V1PodSpec> {
-  const { serviceAccountName, imagePullSecrets = [], automountServiceAccountToken = false } = options;
+  const { serviceAccountName, imagePullSecrets = [], automountServiceAccountToken = false, hostUsers } = options;
   return {
     // A container that is killed for memory is restarted, and its volumes stay readable.
     restartPolicy: 'Always',
@@ -141,94 +170,91 @@ function lifeAndRights(options: PodOptions): Partial<V1PodSpec> {
     ...(imagePullSecrets.length === 0
       ? {}
       : { imagePullSecrets: [...new Set(imagePullSecrets)].map((name) => ({ name })) }),
+    ...(hostUsers === undefined ? {} : { hostUsers }),
     securityContext: podSecurityContext(options),
   };
 }
 
-function podVolumes({ agentConfigMapName }: PodPlan): NonNullable<V1PodSpec['volumes']> {
+function podVolumes({ agentConfigMapName, volumesLimitBytes, secretMounts = [] }: PodPlan): V1Volume[] {
   return [
-    { name: stateVolume, emptyDir: {} },
+    {
+      name: stateVolume,
+      emptyDir: volumesLimitBytes === undefined ? {} : { sizeLimit: String(volumesLimitBytes) },
+    },
     { name: agentVolume, configMap: { name: agentConfigMapName, defaultMode: 0o555 } },
+    ...secretMounts.map(({ secretName, mode, optional }, index) => ({
+      name: secretVolume(index),
+      secret: { secretName, defaultMode: mode, ...(optional === undefined ? {} : { optional }) },
+    })),
   ];
 }
 
+function secretVolume(index: number): string {
+  return `kw-secret-${index}`;
+}
+
 function mainContainer(plan: PodPlan): V1Container {
+  const { secretEnv = {}, secretMounts = [] } = plan;
+  const env = secretVariables(secretEnv);
   return {
     name: mainContainerName,
     ...pulled(plan.image, plan.pullPolicy),
     command: [`${agentMountPath}/agent`, 'serve', agentStatePath],
+    ...(env.length === 0 ? {} : { env }),
     resources: resources(plan.limits, plan.requests),
-    securityContext: containerSecurityContext(plan.options, plan.privileged),
+    securityContext: mainSecurityContext(plan.options, plan.privileged),
     volumeMounts: [
       { name: stateVolume, mountPath: agentStatePath },
       { name: agentVolume, mountPath: agentMountPath, readOnly: true },
-      ...volumeMounts(plan.volumes),
+      ...outerFirst([
+        ...volumeMounts(plan.volumes, false),
+        ...secretMounts.map(({ mountPath }, index) => ({ name: secretVolume(index), mountPath, readOnly: true })),
+      ]),
     ],
   };
 }
 
 /** A sidecar has the volumes, but neither the agent's state nor the main container's privileges. */
 function sidecarContainer(plan: PodPlan, sidecar: SidecarSpec): V1Container {
-  const { name, image, command, args, env = [], dir, limits = {} } = sidecar;
+  const { name, image, command, args, env = [], secretEnv = {}, dir, limits = {}, requests } = sidecar;
+  const { ports, readinessProbe, readOnlyVolumes = false } = sidecar;
   return {
     name,
     ...pulled(image, plan.pullPolicy),
     ...(command === undefined ? {} : { command: command.map(literal) }),
     ...(args === undefined ? {} : { args: args.map(literal) }),
     ...(dir === undefined ? {} : { workingDir: dir }),
-    env: environment(env),
-    resources: resources(limits, undefined),
-    securityContext: containerSecurityContext(plan.options, false),
-    volumeMounts: volumeMounts(plan.volumes),
+    env: [...literalVariables(env), ...secretVariables(secretEnv)],
+    ...(ports === undefined ? {} : { ports: ports.map((port) => ({ protocol: 'TCP', ...copyOf(port) })) }),
+    ...(readinessProbe === undefined ? {} : { readinessProbe: probe(readinessProbe) }),
+    resources: resources(limits, requests),
+    securityContext: sidecarSecurityContext(plan.options),
+    volumeMounts: outerFirst(volumeMounts(plan.volumes, readOnlyVolumes)),
   };
+}
+
+function probe(spec: SidecarProbe): V1Probe {
+  const { exec, httpGet, tcpSocket, ...times } = copyOf(spec);
+  return {
+    ...times,
+    ...(exec === undefined ? {} : { exec }),
+    ...(httpGet === undefined ? {} : { httpGet }),
+    ...(tcpSocket === undefined ? {} : { tcpSocket }),
+  };
+}
+
+function volumeMounts(volumes: readonly PlannedVolume[], readOnly: boolean): V1VolumeMount[] {
+  return volumes.map(({ agentVolume: id, mountPath }) => ({
+    name: stateVolume,
+    mountPath,
+    subPath: `volumes/${id}/data`,
+    ...(readOnly ? { readOnly } : {}),
+  }));
 }
 
 /**
  * Sorts outer paths first, so that a nested volume is mounted on its parent and not hidden by it.
  */
-function volumeMounts(volumes: readonly PlannedVolume[]): V1VolumeMount[] {
-  const sorted = volumes.toSorted((a, b) => (a.mountPath < b.mountPath ? -1 : a.mountPath > b.mountPath ? 1 : 0));
-  return sorted.map(({ agentVolume: id, mountPath }) => ({
-    name: stateVolume,
-    mountPath,
-    subPath: `volumes/${id}/data`,
-  }));
-}
-
-function environment(entries: readonly string[]): V1EnvVar[] {
-  const values = new Map<string, string>();
-  for (const entry of entries) {
-    const separator = entry.indexOf('=');
-    if (separator <= 0) continue;
-    values.set(entry.slice(0, separator), entry.slice(separator + 1));
-  }
-  return [...values].map(([name, value]) => ({ name, value: literal(value) }));
-}
-
-/** Escapes `$`. Kubernetes replaces `$(NAME)`, and `$$` by `$`, in values and arguments. */
-function literal(text: string): string {
-  return text.replaceAll('$', '$$$$');
-}
-
-function resources(limits: ContainerLimits, requests: ContainerLimits | undefined): V1ResourceRequirements {
-  const upper = quantities(limits);
-  // Set explicitly instead of by Kubernetes' default, so that the reservation is visible.
-  const reserved = requests === undefined ? upper : quantities(requests);
-  return { ...(isEmpty(upper) ? {} : { limits: upper }), ...(isEmpty(reserved) ? {} : { requests: { ...reserved } }) };
-}
-
-function quantities({ cpuMilli, memoryBytes }: ContainerLimits): Record<string, string> {
-  return {
-    ...(cpuMilli === undefined ? {} : { cpu: `${cpuMilli}m` }),
-    ...(memoryBytes === undefined ? {} : { memory: String(memoryBytes) }),
-  };
-}
-
-function isEmpty(object: object): boolean {
-  return Object.keys(object).length === 0;
-}
-
-function withoutUndefined<T extends object>(object: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {
-  const entries = Object.entries(object).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [Key in keyof T]: Exclude<T[Key], undefined> };
+function outerFirst(mounts: readonly V1VolumeMount[]): V1VolumeMount[] {
+  return mounts.toSorted((a, b) => (a.mountPath < b.mountPath ? -1 : a.mountPath > b.mountPath ? 1 : 0));
 }

@@ -2,7 +2,7 @@ import { ApiUnavailableError, ConflictError, QuotaExceededError } from '../error
 import { PodDeletedError } from '../errors/pod.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
 import { markOf, podMarks } from '../kubernetes/labels.ts';
-import type { PodOptions } from '../kubernetes/pod-options.ts';
+import { mergePodOptions } from '../kubernetes/pod-option-merge.ts';
 import { buildPod, type PodRequest } from '../kubernetes/pod-spec.ts';
 import { callBackoff } from '../retry/backoff.ts';
 import { retry, waitIfRetryable } from '../retry/retry.ts';
@@ -10,6 +10,7 @@ import { RetryPace } from '../retry/retry-pace.ts';
 import type { Architecture, ContainerMetadata } from '../runtime/container.ts';
 import type { ImagePullPolicy } from '../runtime/image.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+import type { PodOptions } from '../runtime/pod-options.ts';
 import type { AgentDelivery } from './agent-delivery.ts';
 import type { PodTimeouts } from './pod-supervisor.ts';
 
@@ -143,8 +144,9 @@ export class PodLauncher {
   #build(request: LaunchRequest, architecture: Architecture, agentConfigMapName: string): Pod {
     const { workerName, installationId, podOptions, pullPolicy } = this.#components;
     const { handle, metadata, requestedImages } = request;
+    const options = mergePodOptions(podOptions, request.podOptions);
     const marks = podMarks({ installationId, workerName, handle, metadata, requestedImages });
-    return buildPod({ ...request, ...marks, architecture, agentConfigMapName, options: podOptions, pullPolicy });
+    return buildPod({ ...request, ...marks, architecture, agentConfigMapName, options, pullPolicy });
   }
 }
 

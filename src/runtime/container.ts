@@ -1,7 +1,11 @@
 import type { ContainerDescription } from './container-description.ts';
 import type { AbortOptions } from './options.ts';
+import type { PodOptions } from './pod-options.ts';
 import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties } from './process.ts';
 import type { ProcessInfo, ProcessOutcome } from './process-info.ts';
+import type { ContainerLimits, ContainerRequests } from './resources.ts';
+import type { SecretKey, SecretMount } from './secrets.ts';
+import type { SidecarSpec } from './sidecar.ts';
 import type { Artifact } from './volume.ts';
 
 /**
@@ -73,6 +77,17 @@ export interface ContainerSpec {
    */
   readonly env?: readonly string[] | undefined;
   /**
+   * Environment variables of processes whose values are in secrets, by the name of the variable.
+   * The pod refers to the secret: the value is in no Pod object, no row, no error and no log of the
+   * library. The variable replaces the image's. A name must not be in `env` as well, and an entry
+   * of `ProcessSpec.env` replaces it for its process.
+   *
+   * @defaultValue none
+   */
+  readonly secretEnv?: Readonly<Record<string, SecretKey>> | undefined;
+  /** Secrets as read-only folders of the main Kubernetes container. @defaultValue none */
+  readonly secretMounts?: readonly SecretMount[] | undefined;
+  /**
    * The user that processes run as, in the forms that `ProcessSpec.user` accepts.
    *
    * @defaultValue the image's user
@@ -95,12 +110,27 @@ export interface ContainerSpec {
   readonly caches?: readonly string[] | undefined;
   /** Resource limits of the container. @defaultValue no limits */
   readonly limits?: ContainerLimits | undefined;
+  /** Resources that the node reserves for the container. @defaultValue the limits */
+  readonly requests?: ContainerRequests | undefined;
+  /**
+   * The maximum size in bytes of the container's volumes together, including the output of
+   * processes that the agent keeps. The node evicts a pod that exceeds it, within about a minute.
+   *
+   * @defaultValue no limit
+   */
+  readonly volumesLimitBytes?: number | undefined;
   /** Kubernetes containers that run beside the main one. @defaultValue none */
   readonly sidecars?: readonly SidecarSpec[] | undefined;
   /** Whether the main Kubernetes container is privileged. @defaultValue false */
   readonly privileged?: boolean | undefined;
   /** The architecture of the node. @defaultValue the worker's architecture */
   readonly platform?: Architecture | undefined;
+  /**
+   * Options of this container's pod. `PodOptions` describes how they are merged with the worker's.
+   *
+   * @defaultValue `KubernetesWorkerOptions.pods`
+   */
+  readonly pod?: PodOptions | undefined;
 }
 
 /**
@@ -121,45 +151,6 @@ export interface InputSpec {
   readonly artifact: Artifact;
   /** Where the volume is mounted: an absolute path, or one relative to `ContainerSpec.dir`. */
   readonly path: string;
-}
-
-/**
- * Resource limits of a Kubernetes container. An omitted field means no limit.
- *
- * @public
- */
-export interface ContainerLimits {
-  /** The CPU limit in thousandths of a CPU. @defaultValue no limit */
-  readonly cpuMilli?: number | undefined;
-  /** The memory limit in bytes. @defaultValue no limit */
-  readonly memoryBytes?: number | undefined;
-}
-
-/**
- * A Kubernetes container that runs beside the main one, with the same volumes, and with its own
- * image and entrypoint.
- *
- * @public
- */
-export interface SidecarSpec {
-  /** The name of the Kubernetes container: a DNS label other than `main`. */
-  readonly name: string;
-  /** The image reference, in the forms that `ContainerSpec.image` accepts. */
-  readonly image: string;
-  /** Replaces the image's entrypoint. @defaultValue the image's entrypoint */
-  readonly command?: readonly string[] | undefined;
-  /** Replaces the image's arguments. @defaultValue the image's arguments */
-  readonly args?: readonly string[] | undefined;
-  /**
-   * Environment variables, each as `NAME=value`. They are stored in the Pod object.
-   *
-   * @defaultValue none
-   */
-  readonly env?: readonly string[] | undefined;
-  /** The working directory. @defaultValue the image's working directory */
-  readonly dir?: string | undefined;
-  /** Resource limits of the sidecar. @defaultValue no limits */
-  readonly limits?: ContainerLimits | undefined;
 }
 
 /**

@@ -1,15 +1,11 @@
 import * as v from 'valibot';
 
-import type {
-  ContainerLimits,
-  ContainerMetadata,
-  ContainerOwner,
-  ContainerSpec,
-  InputSpec,
-  SidecarSpec,
-} from '../runtime/container.ts';
+import type { ContainerMetadata, ContainerOwner, ContainerSpec, InputSpec } from '../runtime/container.ts';
 import type { ContainerQuery } from '../runtime/container-query.ts';
 import type { ImageRequest } from '../runtime/image.ts';
+import type { ContainerLimits, ContainerRequests } from '../runtime/resources.ts';
+import type { SecretKey, SecretMount } from '../runtime/secrets.ts';
+import type { SidecarHttpProbe, SidecarPort, SidecarProbe, SidecarSpec } from '../runtime/sidecar.ts';
 import type { FindOrCreateContainerOptions, OwnerFinishedOptions } from '../runtime/worker.ts';
 import {
   artifact,
@@ -23,11 +19,51 @@ import {
   text,
   withMethods,
 } from './common-shapes.ts';
+import { podOptions } from './pod-shapes.ts';
 import type { FieldsOf } from './shape.ts';
 
-const limits = v.optional(
-  v.object({ cpuMilli: optionalNumber, memoryBytes: optionalNumber } satisfies FieldsOf<ContainerLimits>),
+const amounts = { cpuMilli: optionalNumber, memoryBytes: optionalNumber, ephemeralStorageBytes: optionalNumber };
+const limits = v.optional(v.strictObject(amounts satisfies FieldsOf<ContainerLimits>));
+const requests = v.optional(v.strictObject(amounts satisfies FieldsOf<ContainerRequests>));
+
+const secretEnv = v.optional(
+  v.record(
+    v.string(),
+    v.strictObject({ secretName: text, key: text, optional: optionalBoolean } satisfies FieldsOf<SecretKey>),
+  ),
 );
+
+const secretMount = v.strictObject({
+  secretName: text,
+  path: text,
+  mode: optionalNumber,
+  optional: optionalBoolean,
+} satisfies FieldsOf<SecretMount>);
+
+const protocol = v.optional(v.picklist(['TCP', 'UDP', 'SCTP']));
+const port = v.strictObject({
+  name: optionalText,
+  containerPort: v.number(),
+  protocol,
+} satisfies FieldsOf<SidecarPort>);
+const numberOrName = v.union([v.number(), v.string()], 'a number or a name');
+
+const httpGet = v.strictObject({
+  port: numberOrName,
+  path: optionalText,
+  scheme: v.optional(v.picklist(['HTTP', 'HTTPS'])),
+} satisfies FieldsOf<SidecarHttpProbe>);
+
+const probe = v.strictObject({
+  exec: v.optional(v.strictObject({ command: v.array(v.string()) })),
+  httpGet: v.optional(httpGet),
+  tcpSocket: v.optional(v.strictObject({ port: numberOrName })),
+  initialDelaySeconds: optionalNumber,
+  periodSeconds: optionalNumber,
+  timeoutSeconds: optionalNumber,
+  failureThreshold: optionalNumber,
+  successThreshold: optionalNumber,
+} satisfies FieldsOf<SidecarProbe>);
 
 const sidecar = v.object({
   name: text,
@@ -35,8 +71,13 @@ const sidecar = v.object({
   command: optionalTexts,
   args: optionalTexts,
   env: optionalTexts,
+  secretEnv,
   dir: optionalText,
   limits,
+  requests,
+  ports: v.optional(v.array(port)),
+  readOnlyVolumes: optionalBoolean,
+  readinessProbe: v.optional(probe),
 } satisfies FieldsOf<SidecarSpec>);
 
 const metadata = v.object({
@@ -57,14 +98,19 @@ export const containerSpec: v.GenericSchema = v.object({
   resourceType: optionalText,
   dir: optionalText,
   env: optionalTexts,
+  secretEnv,
+  secretMounts: v.optional(v.array(secretMount)),
   user: optionalText,
   inputs: v.optional(v.array(v.object({ artifact, path: text } satisfies FieldsOf<InputSpec>))),
   outputs: optionalTextByName,
   caches: optionalTexts,
   limits,
+  requests,
+  volumesLimitBytes: optionalNumber,
   sidecars: v.optional(v.array(sidecar)),
   privileged: optionalBoolean,
   platform: optionalText,
+  pod: v.optional(podOptions),
 } satisfies FieldsOf<ContainerSpec>);
 
 export const ownerFinishedOptions: v.GenericSchema = v.object({

@@ -19,6 +19,8 @@ export function checkShape(parameter: string, shape: v.GenericSchema, value: unk
   const { issues } = v.safeParse(shape, value, { abortEarly: true });
   const issue = issues?.[0];
   if (issue === undefined) return;
+  if (issue.type === 'strict_object' && issue.expected === 'never')
+    throw new InvalidSpecError(fieldOf(issue.path) ?? parameter, 'is not supported');
   const wrong: unknown = issue.path === undefined ? issue.input : issue.path.at(-1)?.value;
   throw new InvalidSpecError(
     fieldOf(issue.path) ?? parameter,
@@ -40,6 +42,7 @@ const nouns: Readonly<Record<string, string>> = {
   number: 'a number',
   object: 'an object',
   record: 'an object',
+  strict_object: 'an object',
   string: 'a string',
 };
 

@@ -1,6 +1,5 @@
 import * as v from 'valibot';
 
-import type { PodOptions, PodToleration } from '../kubernetes/pod-options.ts';
 import type { KubernetesWorkerOptions } from '../kubernetes-worker.ts';
 import type { ImageOptions, ImagePolicy, ImageRule } from '../runtime/image.ts';
 import type { TransferOptions } from '../runtime/transfer-options.ts';
@@ -14,34 +13,8 @@ import {
   text,
   withMethods,
 } from './common-shapes.ts';
+import { podOptions } from './pod-shapes.ts';
 import type { FieldsOf } from './shape.ts';
-
-const toleration = v.object({
-  key: optionalText,
-  operator: v.optional(v.picklist(['Exists', 'Equal'])),
-  value: optionalText,
-  effect: v.optional(v.picklist(['NoSchedule', 'PreferNoSchedule', 'NoExecute'])),
-  tolerationSeconds: optionalNumber,
-} satisfies FieldsOf<PodToleration>);
-
-const pods = v.object({
-  serviceAccountName: optionalText,
-  automountServiceAccountToken: optionalBoolean,
-  imagePullSecrets: optionalTexts,
-  nodeSelector: optionalTextByName,
-  tolerations: v.optional(v.array(toleration)),
-  priorityClassName: optionalText,
-  runtimeClassName: optionalText,
-  security: v.optional(v.picklist(['default', 'restricted'])),
-  runAsUser: optionalNumber,
-  runAsGroup: optionalNumber,
-  runAsNonRoot: optionalBoolean,
-  fsGroup: optionalNumber,
-  supplementalGroups: v.optional(v.array(v.number())),
-  readOnlyRootFilesystem: optionalBoolean,
-  dropCapabilities: optionalTexts,
-  seccompProfile: v.optional(v.picklist(['RuntimeDefault', 'Unconfined'])),
-} satisfies FieldsOf<PodOptions>);
 
 const transfers = v.object({
   maxConcurrent: optionalNumber,
@@ -90,7 +63,7 @@ export const workerOptions: v.GenericSchema = v.object({
   volumeImage: optionalText,
   images: v.optional(images),
   architecture: v.optional(v.picklist(['amd64', 'arm64'])),
-  pods: v.optional(pods),
+  pods: v.optional(podOptions),
   startTimeoutMs: optionalNumber,
   imagePullTimeoutMs: optionalNumber,
   schedulingTimeoutMs: optionalNumber,

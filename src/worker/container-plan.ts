@@ -1,11 +1,15 @@
-import { posix } from 'node:path';
-
 import { InvalidSpecError } from '../errors/caller.ts';
 import { parseImageReference } from '../images/image-reference.ts';
+import { cleanPath } from '../kubernetes/pod-mount-path.ts';
+import { checkPodOptions } from '../kubernetes/pod-option-check.ts';
 import type { PlannedVolume, PodRequest } from '../kubernetes/pod-spec.ts';
-import type { Architecture, ContainerLimits, ContainerSpec, SidecarSpec } from '../runtime/container.ts';
+import type { Architecture, ContainerSpec } from '../runtime/container.ts';
+import type { SidecarSpec } from '../runtime/sidecar.ts';
 import type { Artifact, VolumeMount } from '../runtime/volume.ts';
 import { checkTexts, checkTotal } from './exec-limits.ts';
+import { checkAmount, checkResources } from './resource-plan.ts';
+import { checkSecretEnv, planSecretMounts } from './secret-plan.ts';
+import { checkSidecarNetwork } from './sidecar-plan.ts';
 
 /** A validated container specification. Every path is absolute and normalized. */
 export interface ContainerPlan {
@@ -38,9 +42,6 @@ export function placeholderVolumes({ mounts }: ContainerPlan): readonly PlannedV
 /** As long as a volume's id. */
 const placeholderId = '00000000-0000-0000-0000-000000000000';
 
-/** The library's folders in a pod. A user's mount must not cover them. */
-const reservedPaths = ['/.kw', '/.kw-agent'];
-
 /**
  * Validates a specification and resolves its paths.
  *
@@ -49,18 +50,29 @@ const reservedPaths = ['/.kw', '/.kw-agent'];
 export function planContainer(spec: ContainerSpec): ContainerPlan {
   if (spec.image !== undefined) parseImageReference('image', spec.image);
   const dir = spec.dir === undefined ? undefined : cleanPath('dir', spec.dir, undefined);
+  const environment = checkTotal('env', checkEnvironment('env', spec.env));
+  const mounts = planMounts(spec, dir);
+  const paths = mounts.map(({ mountPath }) => mountPath);
+  checkResources('', spec.limits, spec.requests);
+  checkAmount('volumesLimitBytes', spec.volumesLimitBytes, 1);
+  checkPodOptions('pod', spec.pod);
   return {
     dir,
     user: checkUser('user', spec.user),
-    environment: checkTotal('env', checkEnvironment('env', spec.env)),
-    mounts: planMounts(spec, dir),
+    environment,
+    mounts,
     resourceType: spec.resourceType,
     pod: {
       image: spec.image,
-      limits: checkLimits('limits', spec.limits),
+      limits: spec.limits ?? {},
+      requests: spec.requests,
+      volumesLimitBytes: spec.volumesLimitBytes,
+      secretEnv: checkSecretEnv('secretEnv', spec.secretEnv, environment),
+      secretMounts: planSecretMounts(spec.secretMounts ?? [], dir, paths),
       sidecars: checkSidecars(spec.sidecars ?? []),
       privileged: spec.privileged ?? false,
       architecture: checkPlatform(spec.platform),
+      podOptions: spec.pod,
     },
   };
 }
@@ -107,27 +119,6 @@ function planMounts(spec: ContainerSpec, dir: string | undefined): readonly Plan
 }
 
 /**
- * Returns the absolute, normalized path.
- *
- * @throws InvalidSpecError - the path is empty, relative without a `dir`, contains `..`, is the
- *   root, is reserved, or is no valid mount path
- */
-export function cleanPath(field: string, path: string, dir: string | undefined): string {
-  if (path === '') throw new InvalidSpecError(field, 'is empty');
-  if (/[\0:]/.test(path))
-    throw new InvalidSpecError(field, `${JSON.stringify(path)} contains a NUL or a colon, which a mount path must not`);
-  if (path.split('/').includes('..')) throw new InvalidSpecError(field, `${JSON.stringify(path)} contains ".."`);
-  if (!posix.isAbsolute(path) && dir === undefined)
-    throw new InvalidSpecError(field, `${JSON.stringify(path)} is relative, and the container has no dir`);
-  const clean = posix.join('/', posix.isAbsolute(path) ? path : posix.join(dir ?? '/', path)).replace(/(?<=.)\/$/, '');
-  if (clean === '/') throw new InvalidSpecError(field, 'is the root of the file system');
-  const reserved = reservedPaths.find((own) => clean === own || clean.startsWith(`${own}/`));
-  if (reserved !== undefined)
-    throw new InvalidSpecError(field, `${clean} is reserved: ${reserved} belongs to the library`);
-  return clean;
-}
-
-/**
  * Checks the entries of an environment. An error names the variable, but never contains its value
  * or an entry without a name, because both may be secrets.
  *
@@ -161,14 +152,6 @@ export function checkUser(field: string, user: string | undefined): string | und
   return user;
 }
 
-function checkLimits(field: string, limits: ContainerLimits | undefined): ContainerLimits {
-  for (const [name, value] of Object.entries(limits ?? {})) {
-    if (value !== undefined && !(Number.isSafeInteger(value) && Number(value) > 0))
-      throw new InvalidSpecError(`${field}.${name}`, 'is not a positive integer');
-  }
-  return limits ?? {};
-}
-
 function checkSidecars(sidecars: readonly SidecarSpec[]): readonly SidecarSpec[] {
   const names = new Set(['main']);
   for (const [index, sidecar] of sidecars.entries()) {
@@ -183,7 +166,9 @@ function checkSidecars(sidecars: readonly SidecarSpec[]): readonly SidecarSpec[]
     checkArguments(`${field}.args`, sidecar.args);
     checkEnvironment(`${field}.env`, sidecar.env);
     for (const part of ['command', 'args'] as const) checkTexts(`${field}.${part}`, sidecar[part] ?? []);
-    checkLimits(`${field}.limits`, sidecar.limits);
+    checkSecretEnv(`${field}.secretEnv`, sidecar.secretEnv, sidecar.env);
+    checkResources(`${field}.`, sidecar.limits, sidecar.requests);
   }
+  checkSidecarNetwork(sidecars);
   return sidecars;
 }

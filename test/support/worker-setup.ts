@@ -42,6 +42,10 @@ export function workerSetup(
     openWith,
     podNames: async () =>
       (await api.listNamespacedPod({ namespace, labelSelector })).items.map((pod) => pod.metadata?.name ?? ''),
+    podJson: async (podName) => JSON.stringify(await api.readNamespacedPod({ name: podName, namespace })),
+    createSecret: async (secretName, stringData) => {
+      await api.createNamespacedSecret({ namespace, body: { metadata: { name: secretName }, stringData } });
+    },
     deletePod: async (podName) => {
       await api.deleteNamespacedPod({ name: podName, namespace });
       for (;;) {

@@ -23,6 +23,10 @@ export interface WorkerSetup {
   readonly missingImage: string;
   /** Returns the names of the worker's pods from the API. */
   podNames(): Promise<readonly string[]>;
+  /** Returns a pod from the API, as JSON. */
+  podJson(podName: string): Promise<string>;
+  /** Creates a secret in the worker's namespace. */
+  createSecret(name: string, values: Readonly<Record<string, string>>): Promise<void>;
   /** Deletes a pod without the worker. */
   deletePod(podName: string): Promise<void>;
 }

@@ -6,6 +6,7 @@ import { describeHijacks } from '../../contract/worker/hijacks.ts';
 import { describeInput } from '../../contract/worker/input.ts';
 import { describeProcesses } from '../../contract/worker/processes.ts';
 import { describeQueries } from '../../contract/worker/queries.ts';
+import { describeSecrets } from '../../contract/worker/secrets.ts';
 import type { WorkerSetup } from '../../contract/worker/setup.ts';
 import { describeSidecars } from '../../contract/worker/sidecars.ts';
 import { describeTerminals } from '../../contract/worker/terminals.ts';
@@ -47,6 +48,7 @@ for (const isolation of ['namespaces', 'mapped'] as const) {
     describeInput(() => setup);
     describeTerminals(() => setup);
     describeHijacks(() => setup);
+    describeSecrets(() => setup);
     describeSidecars(() => setup);
   });
 }

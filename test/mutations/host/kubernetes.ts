@@ -2,6 +2,8 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 
 const podStart = { specs: ['test/unit/kubernetes/pod-start.spec.ts'] };
 const podWatch = { specs: ['test/unit/kubernetes/pod-watch.spec.ts'] };
+const podOptions = { specs: ['test/unit/kubernetes/pod-options.spec.ts'] };
+const podOverlay = { specs: ['test/unit/kubernetes/pod-overlay.spec.ts'] };
 const podSpec = { specs: ['test/unit/kubernetes/pod-spec.spec.ts'] };
 const cluster = { specs: ['test/integration/kubernetes/client-node-cluster.spec.ts'] };
 const streams = { specs: ['test/integration/kubernetes/client-node-cluster-streams.spec.ts'] };
@@ -77,6 +79,41 @@ export const mutants: readonly Mutant[] = [
     find: 'if (bytes > maxPodBytes)',
     replace: 'if (bytes > 10 * maxPodBytes)',
     killedBy: podSpec,
+  },
+  {
+    name: 'a sidecar gets the secrets of the main container',
+    file: 'src/kubernetes/pod-spec.ts',
+    find: 'volumeMounts: outerFirst(volumeMounts(plan.volumes, readOnlyVolumes)),',
+    replace: 'volumeMounts: mainContainer(plan).volumeMounts?.slice(2) ?? [],',
+    killedBy: podSpec,
+  },
+  {
+    name: 'a label of a host replaces one of the library',
+    file: 'src/kubernetes/pod-spec.ts',
+    find: 'labels: { ...options.labels, ...plan.labels },',
+    replace: 'labels: { ...plan.labels, ...options.labels },',
+    killedBy: podOptions,
+  },
+  {
+    name: 'a capability is added with restricted security',
+    file: 'src/kubernetes/pod-security.ts',
+    find: '(options.addCapabilities ?? []).length > 0',
+    replace: '(options.addCapabilities ?? []).length > 1',
+    killedBy: podOptions,
+  },
+  {
+    name: 'an overlay may mount over the agent',
+    file: 'src/kubernetes/pod-overlay.ts',
+    find: 'checkMountIsFree(`${at}.mountPath`, mountPath, taken, sealed);',
+    replace: '',
+    killedBy: podOverlay,
+  },
+  {
+    name: 'a request of an overlay may exceed the limit',
+    file: 'src/kubernetes/pod-overlay.ts',
+    find: '?? 0) > (quantityValue(limit)',
+    replace: '?? 0) > 2 * (quantityValue(limit)',
+    killedBy: podOverlay,
   },
   {
     name: 'a credential plug-in runs for each call',

@@ -4,10 +4,32 @@ const worker = (grep: string) => ({ specs: ['test/integration/worker/worker.spec
 const volumes = { specs: ['test/unit/worker/stored-volume.spec.ts'] };
 const leases = { specs: ['test/unit/worker/lease-keeper.spec.ts'] };
 const processes = { specs: ['test/unit/worker/container-processes.spec.ts'] };
+const plans = { specs: ['test/unit/worker/container-plan.spec.ts'] };
 const creations = { specs: ['test/unit/worker/find-or-create-container.spec.ts'] };
 
 /** Changes of `src/worker` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
+  {
+    name: 'a request may exceed its limit',
+    file: 'src/worker/resource-plan.ts',
+    find: 'limit !== undefined && value > limit',
+    replace: 'limit !== undefined && value > 2 * limit',
+    killedBy: plans,
+  },
+  {
+    name: 'a variable may be both literal and in a secret',
+    file: 'src/worker/secret-plan.ts',
+    find: 'if (literals.has(name))',
+    replace: "if (literals.has('') && literals.has(name))",
+    killedBy: plans,
+  },
+  {
+    name: 'two sidecars may have the same port',
+    file: 'src/worker/sidecar-plan.ts',
+    find: 'if (other !== undefined) throw',
+    replace: 'if (other === field) throw',
+    killedBy: plans,
+  },
   {
     name: 'a detached wait stops the command',
     file: 'src/worker/pod-process.ts',

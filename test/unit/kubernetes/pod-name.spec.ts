@@ -56,6 +56,18 @@ describe('podName', () => {
     );
   });
 
+  it('differs for handles with different suffixes, whatever the metadata', () => {
+    const word = fc.constantFrom(undefined, '', 'a', 'A', 'check', 'get', '12345678-9abc', '日本', 'x'.repeat(70));
+    const metadata = fc.record({ type: word, stepName: word, pipelineName: word, jobName: word, buildName: word });
+    const named = fc.tuple(fc.uuid(), metadata);
+    fc.assert(
+      fc.property(named, named, ([uuid, facts], [otherUuid, otherFacts]) => {
+        fc.pre(uuid.slice(0, 8) !== otherUuid.slice(0, 8));
+        expect(podName(uuid, facts)).to.not.equal(podName(otherUuid, otherFacts));
+      }),
+    );
+  });
+
   it('is a distinct DNS label for each unusual handle', () => {
     const handles = ['A', 'a', 'a_b', 'a-b', 'ü', '', 'x'.repeat(100), 'x'.repeat(101)];
     const names = handles.map((odd) => podName(odd));

@@ -120,7 +120,7 @@ describe('buildPod', () => {
     );
   });
 
-  it('requests the limits, unless requests are specified', () => {
+  it('requests each limit that has no request of its own', () => {
     const limits = { cpuMilli: 1500, memoryBytes: 1_073_741_824 };
     expect(main(buildPod({ ...plain, limits })).resources).to.deep.equal({
       limits: { cpu: '1500m', memory: '1073741824' },
@@ -130,10 +130,87 @@ describe('buildPod', () => {
       main(buildPod({ ...plain, limits: { memoryBytes: 5 }, requests: { cpuMilli: 10 } })).resources,
     ).to.deep.equal({
       limits: { memory: '5' },
-      requests: { cpu: '10m' },
+      requests: { cpu: '10m', memory: '5' },
     });
     expect(main(buildPod({ ...plain, requests: { cpuMilli: 10 } })).resources).to.deep.equal({
       requests: { cpu: '10m' },
+    });
+  });
+
+  it('limits and reserves ephemeral storage, and limits the size of the volumes', () => {
+    const limits = { ephemeralStorageBytes: 20 };
+    const pod = buildPod({ ...plain, limits, requests: { ephemeralStorageBytes: 10 }, volumesLimitBytes: 30 });
+    expect(main(pod).resources).to.deep.equal({
+      limits: { 'ephemeral-storage': '20' },
+      requests: { 'ephemeral-storage': '10' },
+    });
+    expect(pod.spec!.volumes![0]).to.deep.equal({ name: 'kw-state', emptyDir: { sizeLimit: '30' } });
+  });
+
+  it('refers to secrets in the environment of main, and contains no value', () => {
+    const secretEnv = {
+      TOKEN: { secretName: 's', key: 'k' },
+      EXTRA: { secretName: 's', key: 'k2', optional: true },
+    };
+    const pod = buildPod({ ...plain, secretEnv, sidecars: [{ name: 'db', image: 'x', env: ['A=1'] }] });
+    expect(main(pod).env).to.deep.equal([
+      { name: 'TOKEN', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } },
+      { name: 'EXTRA', valueFrom: { secretKeyRef: { name: 's', key: 'k2', optional: true } } },
+    ]);
+    expect(pod.spec!.containers[1]!.env).to.deep.equal([{ name: 'A', value: '1' }]);
+  });
+
+  it('mounts secrets in main only, read-only and sorted among the volumes', () => {
+    const pod = buildPod({
+      ...plain,
+      volumes: [{ agentVolume: 'v', mountPath: '/work' }],
+      secretMounts: [
+        { secretName: 'a', mountPath: '/work/key', mode: 0o400, optional: undefined },
+        { secretName: 'b', mountPath: '/cert', mode: 0o444, optional: true },
+      ],
+      sidecars: [{ name: 'db', image: 'x' }],
+    });
+    expect(pod.spec!.volumes!.slice(2)).to.deep.equal([
+      { name: 'kw-secret-0', secret: { secretName: 'a', defaultMode: 0o400 } },
+      { name: 'kw-secret-1', secret: { secretName: 'b', defaultMode: 0o444, optional: true } },
+    ]);
+    const work = { name: 'kw-state', mountPath: '/work', subPath: 'volumes/v/data' };
+    expect(main(pod).volumeMounts!.slice(2)).to.deep.equal([
+      { name: 'kw-secret-1', mountPath: '/cert', readOnly: true },
+      work,
+      { name: 'kw-secret-0', mountPath: '/work/key', readOnly: true },
+    ]);
+    expect(pod.spec!.containers[1]!.volumeMounts).to.deep.equal([work]);
+  });
+
+  it('gives a sidecar ports, a probe, secrets, requests and read-only volumes', () => {
+    const sidecar = {
+      name: 'db',
+      image: 'x',
+      env: ['A=1'],
+      secretEnv: { PASSWORD: { secretName: 's', key: 'k' } },
+      limits: { memoryBytes: 7 },
+      requests: { memoryBytes: 5 },
+      ports: [
+        { name: 'sql', containerPort: 5432 },
+        { containerPort: 53, protocol: 'UDP' },
+      ],
+      readOnlyVolumes: true,
+      readinessProbe: { tcpSocket: { port: 'sql' }, periodSeconds: 2, exec: undefined },
+    } as const;
+    const pod = buildPod({ ...plain, volumes: [{ agentVolume: 'v', mountPath: '/w' }], sidecars: [sidecar] });
+    expect(pod.spec!.containers[1]).to.deep.include({
+      env: [
+        { name: 'A', value: '1' },
+        { name: 'PASSWORD', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } },
+      ],
+      resources: { limits: { memory: '7' }, requests: { memory: '5' } },
+      ports: [
+        { name: 'sql', containerPort: 5432, protocol: 'TCP' },
+        { containerPort: 53, protocol: 'UDP' },
+      ],
+      readinessProbe: { tcpSocket: { port: 'sql' }, periodSeconds: 2 },
+      volumeMounts: [{ name: 'kw-state', mountPath: '/w', subPath: 'volumes/v/data', readOnly: true }],
     });
   });
 
@@ -256,12 +333,13 @@ describe('buildPod', () => {
       ['runAsUser', { options: { runAsUser: 0 } }],
       ['runAsNonRoot', { options: { runAsNonRoot: false } }],
       ['dropCapabilities', { options: { dropCapabilities: ['NET_RAW'] } }],
+      ['addCapabilities', { options: { addCapabilities: ['NET_RAW'] } }],
     ] as const) {
       it(`throws for a contradicting ${field}`, () => {
         const options = { ...('options' in change ? change.options : {}), security: 'restricted' } as const;
         expect(() => buildPod({ ...plain, ...change, options }))
           .to.throw(InvalidSpecError)
-          .with.property('field', field);
+          .with.property('field', field === 'privileged' ? field : `pod.${field}`);
       });
     }
   });

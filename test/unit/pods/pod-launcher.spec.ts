@@ -166,6 +166,25 @@ describe('PodLauncher', () => {
     expect(clock.sleeping).to.equal(0);
   });
 
+  it("creates the pod with the container's options, and with the worker's where it has none", async () => {
+    launcher = new PodLauncher({
+      cluster,
+      workerName: 'w',
+      installationId: 'i',
+      delivery: { ensure },
+      podOptions: { runtimeClassName: 'gvisor', priorityClassName: 'low' },
+      clock,
+      logger: silentLogger,
+      timeouts: { startMs: 60_000, schedulingMs: 600_000 },
+    } as unknown as PodLauncherComponents);
+    cluster.createPod.resolves(created);
+    await launcher.launch({ ...request, podOptions: { priorityClassName: 'high' } });
+    expect((cluster.createPod.firstCall.args[0] as Pod).spec).to.include({
+      runtimeClassName: 'gvisor',
+      priorityClassName: 'high',
+    });
+  });
+
   it('rejects a pod that is too large before any request to the cluster', () => {
     const env = Array.from({ length: 10 }, (_, index) => `V${String(index)}=${'x'.repeat(120_000)}`);
     const check = (): void => launcher.check({ ...request, sidecars: [{ name: 's', image: 'i', env }] });

@@ -31,6 +31,14 @@ describe('checkShape', () => {
     );
   });
 
+  it('names a field that an object without further fields does not have', () => {
+    const strict = v.object({ pods: v.strictObject({ a: v.optional(v.string()) }) });
+    const checkStrict = (value: unknown) => () => checkShape('spec', strict, value);
+    expect(checkStrict({ pods: { b: 'hunter2' } })).to.throw(InvalidSpecError, /^pods\.b: is not supported$/);
+    expect(checkStrict({ pods: 1 })).to.throw(InvalidSpecError, /^pods: is not an object$/);
+    checkStrict({ pods: {}, more: 1 })();
+  });
+
   it('never prints a value', () => {
     for (const wrong of [
       { name: { hunter2: 'hunter2' } },
@@ -51,6 +59,9 @@ describe('KubernetesWorker.open from plain JavaScript', () => {
       'pods.tolerations[0].effect',
       { name: 'w', database: 'postgres://db/ci', pods: { tolerations: [{ effect: 'Never' }] } },
     ],
+    ['pods.toleration', { name: 'w', database: 'postgres://db/ci', pods: { toleration: [] } }],
+    ['pods.labels.team', { name: 'w', database: 'postgres://db/ci', pods: { labels: { team: 'x'.repeat(64) } } }],
+    ['pods.runAsUser', { name: 'w', database: 'postgres://db/ci', pods: { security: 'restricted', runAsUser: 0 } }],
     ['transfers.windowBytes', { name: 'w', database: 'postgres://db/ci', transfers: { windowBytes: '1' } }],
   ];
   for (const [field, options] of wrong)

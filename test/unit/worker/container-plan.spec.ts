@@ -2,8 +2,10 @@ import { expect } from 'chai';
 
 import { FakeArtifact } from '../../../fakes/index.ts';
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
+import { cleanPath } from '../../../src/kubernetes/pod-mount-path.ts';
 import type { ContainerSpec } from '../../../src/runtime/container.ts';
-import { cleanPath, planContainer } from '../../../src/worker/container-plan.ts';
+import type { SidecarSpec } from '../../../src/runtime/sidecar.ts';
+import { planContainer } from '../../../src/worker/container-plan.ts';
 
 function fieldOf(work: () => unknown): string | undefined {
   try {
@@ -77,6 +79,15 @@ describe('planContainer', () => {
         ],
       },
       platform: { platform: 'riscv64' as 'amd64' },
+      'limits.ephemeralStorageBytes': { limits: { ephemeralStorageBytes: 0 } },
+      'requests.cpuMilli': { requests: { cpuMilli: -1 } },
+      'requests.memoryBytes': { limits: { memoryBytes: 5 }, requests: { memoryBytes: 6 } },
+      volumesLimitBytes: { volumesLimitBytes: 0 },
+      'pod.labels.team': { pod: { labels: { team: 'x'.repeat(64) } } },
+      'secretEnv.A': { env: ['A=1'], secretEnv: { A: { secretName: 's', key: 'k' } } },
+      'secretEnv.1A': { secretEnv: { '1A': { secretName: 's', key: 'k' } } },
+      'secretEnv.B.secretName': { secretEnv: { B: { secretName: 'S', key: 'k' } } },
+      'secretEnv.B.key': { secretEnv: { B: { secretName: 's', key: 'a/b' } } },
     };
     for (const [field, parts] of Object.entries(wrong))
       expect(
@@ -84,6 +95,76 @@ describe('planContainer', () => {
         field,
       ).to.equal(field);
   });
+});
+
+describe('planContainer with secrets', () => {
+  const plan = (secretMounts: ContainerSpec['secretMounts'], parts: Partial<ContainerSpec> = {}) =>
+    planContainer({ image: 'busybox:1', dir: '/b', secretMounts, ...parts }).pod.secretMounts;
+
+  it('resolves the paths of mounts, and gives their files the mode 0400', () => {
+    expect(plan([{ secretName: 's', path: 'keys/' }])).to.deep.equal([
+      { secretName: 's', mountPath: '/b/keys', mode: 0o400, optional: undefined },
+    ]);
+  });
+
+  it('refuses a path that another mount has, or that contains one', () => {
+    const mount = (path: string) => ({ secretName: 's', path });
+    expect(fieldOf(() => plan([mount('/b')]))).to.equal('secretMounts[0].path');
+    expect(fieldOf(() => plan([mount('/')]))).to.equal('secretMounts[0].path');
+    expect(fieldOf(() => plan([mount('/.kw/x')]))).to.equal('secretMounts[0].path');
+    expect(fieldOf(() => plan([mount('/o')], { outputs: { o: '/o/x' } }))).to.equal('secretMounts[0].path');
+    expect(fieldOf(() => plan([mount('/k'), mount('/k')]))).to.equal('secretMounts[1].path');
+    expect(fieldOf(() => plan([mount('/k'), mount('/k/x')]))).to.equal('secretMounts[1].path');
+  });
+
+  it('refuses a mode that is not of files, and a name that is not of a secret', () => {
+    expect(fieldOf(() => plan([{ secretName: 's', path: '/k', mode: 0o1000 }]))).to.equal('secretMounts[0].mode');
+    expect(fieldOf(() => plan([{ secretName: 'a b', path: '/k' }]))).to.equal('secretMounts[0].secretName');
+  });
+});
+
+describe('planContainer with sidecars', () => {
+  const plan = (...sidecars: Partial<SidecarSpec>[]) =>
+    planContainer({
+      image: 'busybox:1',
+      sidecars: sidecars.map((parts, index) => ({ name: `s${index}`, image: 'i', ...parts })),
+    });
+
+  it('accepts one port number per protocol, and a probe of a named port', () => {
+    plan(
+      {
+        ports: [
+          { name: 'dns', containerPort: 53 },
+          { containerPort: 53, protocol: 'UDP' },
+        ],
+        readinessProbe: { httpGet: { port: 'dns' } },
+      },
+      { ports: [{ name: 'http', containerPort: 80 }] },
+    );
+  });
+
+  const tcp = (port: number | string) => ({ tcpSocket: { port } });
+  const wrong: readonly (readonly [field: string, ...sidecars: Partial<SidecarSpec>[]])[] = [
+    ['sidecars[1].ports[0].containerPort', { ports: [{ containerPort: 80 }] }, { ports: [{ containerPort: 80 }] }],
+    [
+      'sidecars[1].ports[0].name',
+      { ports: [{ name: 'http', containerPort: 80 }] },
+      { ports: [{ name: 'http', containerPort: 81 }] },
+    ],
+    ['sidecars[0].ports[0].containerPort', { ports: [{ containerPort: 65_536 }] }],
+    ['sidecars[0].ports[0].name', { ports: [{ name: '80', containerPort: 80 }] }],
+    ['sidecars[0].readinessProbe', { readinessProbe: {} }],
+    ['sidecars[0].readinessProbe', { readinessProbe: { ...tcp(1), exec: { command: ['x'] } } }],
+    ['sidecars[0].readinessProbe.exec.command', { readinessProbe: { exec: { command: [] } } }],
+    ['sidecars[0].readinessProbe.tcpSocket.port', { readinessProbe: tcp('none') }],
+    ['sidecars[0].readinessProbe.periodSeconds', { readinessProbe: { ...tcp(1), periodSeconds: 0 } }],
+    ['sidecars[0].requests.cpuMilli', { limits: { cpuMilli: 1 }, requests: { cpuMilli: 2 } }],
+    ['sidecars[0].secretEnv.A', { env: ['A=1'], secretEnv: { A: { secretName: 's', key: 'k' } } }],
+  ];
+  for (const [field, ...sidecars] of wrong)
+    it(`names ${field} of ${JSON.stringify(sidecars).slice(0, 90)}`, () => {
+      expect(fieldOf(() => plan(...sidecars))).to.equal(field);
+    });
 });
 
 describe('cleanPath', () => {

@@ -293,10 +293,13 @@ describe('findOrCreateContainer', () => {
         sinon.assert.notCalled(containers.markFailed);
       });
     }
+  });
+
+  context('when the owner has a container', () => {
     it('returns it without resolving its images, which the policy may refuse by now', async () => {
       containers.findOrInsert.resolves(found('created', false, 'uid-1'));
       images.resolve.rejects(new InvalidSpecError('image', 'not permitted'));
-      expect(await findOrCreate()).to.include({ handle: 'c-1', state: 'created' });
+      expect((await findOrCreate()).container).to.include({ handle: 'c-1', state: 'created' });
       sinon.assert.notCalled(images.resolve);
     });
   });

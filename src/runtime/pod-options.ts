@@ -1,5 +1,11 @@
+import type { Affinity, TopologySpreadConstraint } from './affinity.ts';
+import type { PodOverlay } from './pod-overlay.ts';
+
 /**
- * Options of a worker's pods.
+ * Options of pods: of all pods of a worker (`KubernetesWorkerOptions.pods`), or of one container's
+ * pod (`ContainerSpec.pod`). A container's options take precedence. Its numbers, texts, booleans,
+ * lists and `affinity` replace the worker's. `nodeSelector`, `labels` and `annotations` are merged
+ * by key, and `overlay` by its own rules. An option that is `undefined` does not replace another.
  *
  * @public
  */
@@ -18,6 +24,19 @@ export interface PodOptions {
   readonly nodeSelector?: Readonly<Record<string, string>> | undefined;
   /** The taints of nodes that the pods tolerate. @defaultValue none */
   readonly tolerations?: readonly PodToleration[] | undefined;
+  /** Rules about the nodes of the pods. @defaultValue none */
+  readonly affinity?: Affinity | undefined;
+  /** How the pods are spread over nodes. @defaultValue the cluster's defaults */
+  readonly topologySpreadConstraints?: readonly TopologySpreadConstraint[] | undefined;
+  /**
+   * Labels of the pods. A value has at most 63 characters. The library's own keys (with the prefix
+   * `kubernetes-worker/`, and `app.kubernetes.io/managed-by`) are refused.
+   *
+   * @defaultValue the library's own
+   */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Annotations of the pods. The keys of labels are refused here too. @defaultValue none */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
   /** The priority class of the pods. @defaultValue the cluster's default */
   readonly priorityClassName?: string | undefined;
   /** The runtime class of the pods. @defaultValue the cluster's default */
@@ -55,8 +74,46 @@ export interface PodOptions {
    * @defaultValue none; `ALL` if `security` is `restricted`
    */
   readonly dropCapabilities?: readonly string[] | undefined;
+  /**
+   * Capabilities to add to the main Kubernetes container, like `SYS_PTRACE`. Sidecars do not get
+   * them. Refused with `restricted` security.
+   *
+   * @defaultValue those of the container runtime
+   */
+  readonly addCapabilities?: readonly string[] | undefined;
+  /**
+   * Whether the pods use the users of the node. With `false`, root in a pod is not root on the
+   * node; the nodes and their container runtime must support user namespaces.
+   *
+   * @defaultValue the cluster's default
+   */
+  readonly hostUsers?: boolean | undefined;
+  /** The SELinux context of the pods. @defaultValue the container runtime's */
+  readonly seLinuxOptions?: PodSeLinuxOptions | undefined;
   /** The seccomp profile of the pods. @defaultValue `'RuntimeDefault'` */
   readonly seccompProfile?: 'RuntimeDefault' | 'Unconfined' | undefined;
+  /**
+   * Additions in the form of a Pod object, such as a mount of a claim.
+   *
+   * @defaultValue none
+   */
+  readonly overlay?: PodOverlay | undefined;
+}
+
+/**
+ * An SELinux context, as in Kubernetes.
+ *
+ * @public
+ */
+export interface PodSeLinuxOptions {
+  /** The level of the context. @defaultValue the container runtime's */
+  readonly level?: string | undefined;
+  /** The role of the context. @defaultValue the container runtime's */
+  readonly role?: string | undefined;
+  /** The type of the context. @defaultValue the container runtime's */
+  readonly type?: string | undefined;
+  /** The user of the context. @defaultValue the container runtime's */
+  readonly user?: string | undefined;
 }
 
 /**
