@@ -24,7 +24,6 @@ import { PodLogs } from './pods/pod-logs.ts';
 import { PodRemover } from './pods/pod-remover.ts';
 import { PodSupervisor } from './pods/pod-supervisor.ts';
 import type { Database } from './repository/postgres/database.ts';
-import { openRepository } from './repository/postgres/open-repository.ts';
 import type { Repository } from './repository/repository.ts';
 import type { Architecture } from './runtime/container.ts';
 import type { AbortOptions, Clock, Logger } from './runtime/options.ts';
@@ -182,7 +181,12 @@ export class KubernetesWorker extends PodWorker {
     checkShape('options', workerOptions, options);
     checkOptions(options);
     const { signal, logger = silentLogger, migrate } = options;
-    const cluster = ClientNodeCluster.fromConfig({ kubeConfig: options.kubeConfig, namespace: options.namespace });
+    const cluster = await ClientNodeCluster.fromConfig({
+      kubeConfig: options.kubeConfig,
+      namespace: options.namespace,
+    });
+    // Imported here, because kysely takes as long to load as all modules of the library.
+    const { openRepository } = await import('./repository/postgres/open-repository.ts');
     const repository = await openRepository(options.database, { migrate, logger, signal });
     try {
       const { installationId } = await repository.workers.register(options.name, { signal });

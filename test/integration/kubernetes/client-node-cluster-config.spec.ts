@@ -20,7 +20,7 @@ describe('ClientNodeCluster, its configuration and credentials', () => {
   beforeEach(async () => {
     server = await ScriptedApiServer.start();
     clock = new VirtualClock();
-    cluster = ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), clock });
+    cluster = await ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), clock });
   });
 
   afterEach(async () => {
@@ -42,7 +42,7 @@ describe('ClientNodeCluster, its configuration and credentials', () => {
       const path = join(folder, 'config');
       await writeFile(path, content);
       try {
-        ClientNodeCluster.fromConfig({ kubeConfig: path });
+        await ClientNodeCluster.fromConfig({ kubeConfig: path });
       } catch (error) {
         expect(error).to.be.instanceOf(InvalidSpecError).and.include({ field: 'kubeConfig' });
         expect((error as Error).message).to.contain(path);
@@ -51,11 +51,11 @@ describe('ClientNodeCluster, its configuration and credentials', () => {
       throw new Error('was accepted');
     };
 
-    it('is rejected if the file does not exist', () => {
+    it('is rejected if the file does not exist', async () => {
       const path = join(folder, 'none');
-      expect(() => ClientNodeCluster.fromConfig({ kubeConfig: path }))
-        .to.throw(InvalidSpecError, path)
-        .with.property('field', 'kubeConfig');
+      const error = await rejection(ClientNodeCluster.fromConfig({ kubeConfig: path }));
+      expect(error).to.be.instanceOf(InvalidSpecError).and.include({ field: 'kubeConfig' });
+      expect(error.message).to.contain(path);
     });
 
     it('is rejected if the file is not a kubeconfig', async () => {
@@ -78,14 +78,14 @@ describe('ClientNodeCluster, its configuration and credentials', () => {
       expect(await refusal(`${user}clusters: [{name: c, cluster: {server: "http://h"}}]\n`)).to.contain('without TLS');
     });
 
-    it('provides the namespace, which the option overrides', () => {
+    it('provides the namespace, which the option overrides', async () => {
+      const open = (namespace: string): Promise<ClientNodeCluster> =>
+        ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), namespace });
       expect(cluster.namespace).to.equal('ci');
-      expect(ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), namespace: 'other' }).namespace).to.equal(
-        'other',
-      );
-      expect(() => ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), namespace: 'No/Such' }))
-        .to.throw(InvalidSpecError)
-        .with.property('field', 'namespace');
+      expect((await open('other')).namespace).to.equal('other');
+      expect(await rejection(open('No/Such')))
+        .to.be.instanceOf(InvalidSpecError)
+        .and.include({ field: 'namespace' });
     });
   });
 
@@ -97,7 +97,7 @@ describe('ClientNodeCluster, its configuration and credentials', () => {
       folder = await mkdtemp(join(tmpdir(), 'kube-config-'));
       path = join(folder, 'config');
       await write('old');
-      cluster = ClientNodeCluster.fromConfig({ kubeConfig: path, clock });
+      cluster = await ClientNodeCluster.fromConfig({ kubeConfig: path, clock });
     });
 
     afterEach(async () => {
@@ -169,11 +169,8 @@ describe('ClientNodeCluster, its configuration and credentials', () => {
       const kubeConfig = server.kubeConfig({ username: 'me', password: 'secret' });
       const [entry] = kubeConfig.clusters;
       kubeConfig.clusters = [{ ...entry!, proxyUrl: 'http://127.0.0.1:3128' }];
-      const endpoint = await ClientNodeCluster.fromConfig({ kubeConfig }).execEndpoint({
-        podName: 'p',
-        containerName: 'c',
-        command: [],
-      });
+      cluster = await ClientNodeCluster.fromConfig({ kubeConfig });
+      const endpoint = await cluster.execEndpoint({ podName: 'p', containerName: 'c', command: [] });
       expect(endpoint.headers).to.deep.equal({ Authorization: `Basic ${Buffer.from('me:secret').toString('base64')}` });
       expect(endpoint.proxy).to.equal('http://127.0.0.1:3128');
     });

@@ -60,17 +60,19 @@ export class TransferRig {
     protocols: names = execProtocols,
     ...options
   }: RigClientOptions = {}): AgentClient {
-    const cluster = ClientNodeCluster.fromConfig({
+    const opening = ClientNodeCluster.fromConfig({
       kubeConfig: kubeConfig ?? this.api.kubeConfig(port),
       namespace: 'ci',
     });
     const target = { podName, containerName: mainContainerName, command: agentConnectCommand };
     const protocols = new ProtocolOrder(names);
     const client = new AgentClient({
-      connect: async ({ signal }) =>
-        exec === undefined
+      connect: async ({ signal }) => {
+        const cluster = await opening;
+        return exec === undefined
           ? connectByExec(cluster, podName, { signal, protocols })
-          : openExec(await cluster.execEndpoint(target), { protocols, ...exec, signal }),
+          : openExec(await cluster.execEndpoint(target), { protocols, ...exec, signal });
+      },
       clock,
       logger: silentLogger,
       podName,
