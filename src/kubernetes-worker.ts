@@ -16,6 +16,7 @@ import { workerSelector } from './kubernetes/labels.ts';
 import { podName } from './kubernetes/pod-name.ts';
 import type { PodOptions } from './kubernetes/pod-options.ts';
 import { PodWatch } from './kubernetes/pod-watch.ts';
+import { checkAgentBinary } from './pods/agent-binary.ts';
 import { AgentDelivery } from './pods/agent-delivery.ts';
 import { AgentPool } from './pods/agent-pool.ts';
 import { connectByExec } from './pods/exec-agent.ts';
@@ -70,6 +71,14 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    * @defaultValue the architecture that all nodes share, otherwise `amd64`
    */
   readonly architecture?: Architecture | undefined;
+  /**
+   * The path of the agent's program, or a function that returns its path for an architecture. A host
+   * sets it if a bundler has moved the library away from the package's folder `agent/bin`. The
+   * program must be that of the same version of the package.
+   *
+   * @defaultValue the program in the package
+   */
+  readonly agentBinary?: string | ((architecture: Architecture) => string) | undefined;
   /** Settings of every pod of the worker. @defaultValue the defaults of `PodOptions` */
   readonly pods?: PodOptions | undefined;
   /**
@@ -181,6 +190,7 @@ export class KubernetesWorker extends PodWorker {
     checkShape('options', workerOptions, options);
     checkOptions(options);
     const { signal, logger = silentLogger, migrate } = options;
+    await checkAgentBinary(options.agentBinary, options.architecture);
     const cluster = await ClientNodeCluster.fromConfig({
       kubeConfig: options.kubeConfig,
       namespace: options.namespace,
@@ -223,7 +233,7 @@ function compose(
     ...defaults,
     ...defined(options),
   };
-  const delivery = new AgentDelivery(cluster, options.architecture);
+  const delivery = new AgentDelivery(cluster, options.architecture, options.agentBinary);
   const timeouts = {
     startMs: startTimeoutMs,
     schedulingMs: schedulingTimeoutMs,

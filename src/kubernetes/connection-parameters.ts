@@ -1,14 +1,11 @@
 import { readFile } from 'node:fs/promises';
 
-import type { Cluster, User } from '@kubernetes/client-node';
+import type { Cluster } from '@kubernetes/client-node';
 import type { Dispatcher } from 'undici';
 
 import type { ExecTls } from '../exec/exec-endpoint.ts';
 import { byClientNode } from './client-node-parameters.ts';
-import type { LoadedConfig } from './loaded-config.ts';
-
-/** The user of a kubeconfig, with acquired credentials. */
-export type Credentials = { readonly [Field in keyof User]?: User[Field] | undefined };
+import type { ConnectionEnds, Credentials, LoadedConfig } from './loaded-config.ts';
 
 /** The address of the API server, and everything that a connection to it needs. */
 export interface ConnectionParameters {
@@ -20,19 +17,13 @@ export interface ConnectionParameters {
   readonly dispatcher?: Dispatcher | undefined;
 }
 
-export interface ConnectionRequest {
-  readonly cluster: Cluster;
-  readonly user: Credentials | undefined;
-  readonly proxy: string | undefined;
-}
-
 /**
  * Reads the files of a cluster and a user. client-node acquires the credentials of auth providers,
  * and connects through proxies.
  */
 export async function connectionParameters(
   config: LoadedConfig,
-  { cluster, user, proxy }: ConnectionRequest,
+  { cluster, user, proxy }: ConnectionEnds,
 ): Promise<ConnectionParameters> {
   const { server } = cluster;
   if (user?.authProvider || proxy !== undefined)

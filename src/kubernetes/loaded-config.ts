@@ -1,11 +1,20 @@
 import type { Cluster, Context, KubeConfig, User } from '@kubernetes/client-node';
 
-import type { ConnectionRequest } from './connection-parameters.ts';
 import { isFields } from './fields.ts';
 
 /** A cluster of a kubeconfig, with its configuration for credential plug-ins. */
 export interface ConfiguredCluster extends Cluster {
   readonly pluginConfig?: unknown;
+}
+
+/** The user of a kubeconfig, with acquired credentials. */
+export type Credentials = { readonly [Field in keyof User]?: User[Field] | undefined };
+
+/** What a connection leads to, as whom, and through which proxy. */
+export interface ConnectionEnds {
+  readonly cluster: Cluster;
+  readonly user: Credentials | undefined;
+  readonly proxy: string | undefined;
 }
 
 /** The entries of a kubeconfig, in client-node's form. */
@@ -62,7 +71,7 @@ export class LoadedConfig {
    * Returns client-node's object for a cluster and a user. The caches of its credential providers
    * are those of this configuration.
    */
-  async forClientNode({ cluster, user, proxy }: ConnectionRequest): Promise<KubeConfig> {
+  async forClientNode({ cluster, user, proxy }: ConnectionEnds): Promise<KubeConfig> {
     // Imported where it is needed: loading it takes longer than loading the library.
     const { KubeConfig } = await import('@kubernetes/client-node');
     this.#clientNode ??= new KubeConfig();

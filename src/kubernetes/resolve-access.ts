@@ -7,12 +7,12 @@ import { abortable } from '../internal/abort.ts';
 import { runProgram } from '../internal/run-program.ts';
 import { CallTimeout } from './call-signal.ts';
 import { ClusterAccess } from './cluster-access.ts';
-import { type Credentials, connectionParameters, fromFileOrData } from './connection-parameters.ts';
+import { connectionParameters, fromFileOrData } from './connection-parameters.ts';
 import { environmentProxy } from './environment-proxy.ts';
 import { type ExecCredential, readExecCredential, unavailable } from './exec-credential.ts';
 import { type ExecPlugin, execInfo, execPluginOf } from './exec-plugin.ts';
 import { fieldsOf, textOf } from './fields.ts';
-import type { ConfiguredCluster, LoadedConfig } from './loaded-config.ts';
+import type { ConfiguredCluster, Credentials, LoadedConfig } from './loaded-config.ts';
 
 /** An access with its expiry. */
 export interface ResolvedAccess {

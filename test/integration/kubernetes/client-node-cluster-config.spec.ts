@@ -165,6 +165,19 @@ describe('ClientNodeCluster, its configuration and credentials', () => {
       expect(endpoint.proxy).to.equal(undefined);
     });
 
+    it('may be missing: the certificate of the server is verified as with a user', async () => {
+      const cluster = { server: 'https://127.0.0.1:1', 'certificate-authority-data': 'Q0E=', 'tls-server-name': 'api' };
+      const contexts = [{ name: 'x', context: { cluster: 'c' } }];
+      await writeFile(path, JSON.stringify({ 'current-context': 'x', clusters: [{ name: 'c', cluster }], contexts }));
+      const { headers, tls } = await (await ClientNodeCluster.fromConfig({ kubeConfig: path })).execEndpoint({
+        podName: 'p',
+        containerName: 'c',
+        command: [],
+      });
+      expect(headers).to.deep.equal({});
+      expect(tls).to.deep.equal({ ca: Buffer.from('CA'), servername: 'api' });
+    });
+
     it('may be a name and a password, with a proxy', async () => {
       const kubeConfig = server.kubeConfig({ username: 'me', password: 'secret' });
       const [entry] = kubeConfig.clusters;

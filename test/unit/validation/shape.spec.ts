@@ -51,6 +51,7 @@ describe('KubernetesWorker.open from plain JavaScript', () => {
       'pods.tolerations[0].effect',
       { name: 'w', database: 'postgres://db/ci', pods: { tolerations: [{ effect: 'Never' }] } },
     ],
+    ['agentBinary', { name: 'w', database: 'postgres://db/ci', agentBinary: new URL('file:///agent') }],
     ['transfers.windowBytes', { name: 'w', database: 'postgres://db/ci', transfers: { windowBytes: '1' } }],
   ];
   for (const [field, options] of wrong)

@@ -1,0 +1,59 @@
+import { expect } from 'chai';
+
+import { FakeCluster } from '../../../fakes/index.ts';
+import { ConflictError, ForbiddenError } from '../../../src/errors/cluster.ts';
+import { type AgentConfigMap, agentConfigMap } from '../../../src/pods/agent-config-map.ts';
+import { AgentDelivery } from '../../../src/pods/agent-delivery.ts';
+import { rejection } from '../../support/rejection.ts';
+
+const facts = { verb: 'create', resource: 'configmaps', namespace: 'ci' };
+
+describe('AgentDelivery', () => {
+  let cluster: FakeCluster;
+  let delivery: AgentDelivery;
+  let expected: AgentConfigMap;
+  let name: string;
+
+  before(async () => {
+    expected = await agentConfigMap('amd64');
+    ({ name } = expected.metadata);
+  });
+
+  beforeEach(() => {
+    cluster = new FakeCluster();
+    delivery = new AgentDelivery(cluster, 'amd64');
+  });
+
+  it('creates the config map if it is missing, once', async () => {
+    cluster.getConfigMap.resolves(undefined);
+    cluster.createConfigMap.resolves();
+    expect(await Promise.all([delivery.ensure('amd64'), delivery.ensure('amd64')])).to.deep.equal([name, name]);
+    expect(cluster.createConfigMap.args.map(([configMap]) => configMap)).to.deep.equal([expected]);
+  });
+
+  it('needs no permission to create the config map if an operator has created it', async () => {
+    cluster.getConfigMap.resolves(expected);
+    cluster.createConfigMap.rejects(new ForbiddenError(facts, 'forbidden'));
+    expect(await delivery.ensure('amd64')).to.equal(name);
+    expect(cluster.createConfigMap.callCount).to.equal(0);
+  });
+
+  it('rejects if it is missing and may not be created', async () => {
+    cluster.getConfigMap.resolves(undefined);
+    cluster.createConfigMap.rejects(new ForbiddenError(facts, 'forbidden'));
+    expect(await rejection(delivery.ensure('amd64'))).to.be.instanceOf(ForbiddenError);
+  });
+
+  it('accepts the config map that another host has created meanwhile', async () => {
+    cluster.getConfigMap.onFirstCall().resolves(undefined).onSecondCall().resolves(expected);
+    cluster.createConfigMap.rejects(new ConflictError(facts, 'exists'));
+    expect(await delivery.ensure('amd64')).to.equal(name);
+  });
+
+  it("rejects a config map with another program, and tries again at the next container's creation", async () => {
+    cluster.getConfigMap.onFirstCall().resolves({ ...expected, binaryData: { agent: 'AAAA' } });
+    cluster.getConfigMap.onSecondCall().resolves(expected);
+    expect(await rejection(delivery.ensure('amd64'))).to.be.instanceOf(ConflictError);
+    expect(await delivery.ensure('amd64')).to.equal(name);
+  });
+});
