@@ -19,9 +19,11 @@ export interface StartupRequest {
   readonly folder?: string;
 }
 
-/** The time since the begin of the import, and the resident memory. */
+/** Figures of a process since the begin of its import.. */
 export interface StartupFigures {
   readonly ms: number;
+  /** Of all threads. Unlike `ms` it hardly depends on the other load of the machine. */
+  readonly processorMs: number;
   readonly mebibytes: number;
 }
 

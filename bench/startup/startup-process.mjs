@@ -3,18 +3,26 @@
 /** @type {{ module: string, kubeconfig?: string, url?: string, folder?: string }} */
 const { module, kubeconfig, url, folder } = JSON.parse(process.argv[2] ?? '{}');
 
-const resident = () => process.memoryUsage.rss() / 1024 / 1024;
+const processorMs = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
 
 const pglite = folder === undefined ? undefined : await (await import('@electric-sql/pglite')).PGlite.create(folder);
-const startedAt = performance.now();
+const [startedAt, processorBefore] = [performance.now(), processorMs()];
+const figures = () => ({
+  ms: performance.now() - startedAt,
+  processorMs: processorMs() - processorBefore,
+  mebibytes: process.memoryUsage.rss() / 1024 / 1024,
+});
 const library = await import(module);
-const imported = { ms: performance.now() - startedAt, mebibytes: resident() };
+const imported = figures();
 const database = pglite ?? url;
 const worker =
   database === undefined
     ? undefined
     : await library.KubernetesWorker.open({ name: 'startup', kubeConfig: kubeconfig, database });
-const opened = { ms: performance.now() - startedAt, mebibytes: resident() };
+const opened = figures();
 console.log(JSON.stringify({ imported, opened }));
 await worker?.close();
 await pglite?.close();

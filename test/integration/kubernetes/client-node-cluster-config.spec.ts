@@ -178,6 +178,31 @@ describe('ClientNodeCluster, its configuration and credentials', () => {
       expect(tls).to.deep.equal({ ca: Buffer.from('CA'), servername: 'api' });
     });
 
+    it('may come from an auth provider of client-node', async () => {
+      const config = { 'access-token': 'of-gcp', expiry: '2999-01-01T00:00:00Z' };
+      const clusters = [{ name: 'c', cluster: { server: server.url, 'insecure-skip-tls-verify': true } }];
+      const users = [{ name: 'u', user: { 'auth-provider': { name: 'gcp', config } } }];
+      const contexts = [{ name: 'x', context: { cluster: 'c', user: 'u' } }];
+      await writeFile(path, JSON.stringify({ 'current-context': 'x', clusters, contexts, users }));
+      cluster = await ClientNodeCluster.fromConfig({ kubeConfig: path });
+      const { headers, tls } = await cluster.execEndpoint({ podName: 'p', containerName: 'c', command: [] });
+      expect(headers).to.deep.equal({ Authorization: 'Bearer of-gcp' });
+      expect(tls).to.deep.equal({ rejectUnauthorized: false });
+    });
+
+    it('may come from an authenticator that the host has added to its configuration', async () => {
+      const kubeConfig = server.kubeConfig();
+      kubeConfig.users = kubeConfig.users.map(({ name }) => ({ name, authProvider: { name: 'own', config: {} } }));
+      kubeConfig.addAuthenticator({
+        isAuthProvider: (user) => user.authProvider.name === 'own',
+        applyAuthentication: async (_user, { headers }) =>
+          void Object.assign(headers!, { Authorization: 'Bearer own' }),
+      });
+      cluster = await ClientNodeCluster.fromConfig({ kubeConfig });
+      const { headers } = await cluster.execEndpoint({ podName: 'p', containerName: 'c', command: [] });
+      expect(headers).to.deep.equal({ Authorization: 'Bearer own' });
+    });
+
     it('may be a name and a password, with a proxy', async () => {
       const kubeConfig = server.kubeConfig({ username: 'me', password: 'secret' });
       const [entry] = kubeConfig.clusters;
