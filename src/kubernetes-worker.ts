@@ -18,6 +18,7 @@ import { workerSelector } from './kubernetes/labels.ts';
 import { podName } from './kubernetes/pod-name.ts';
 import { checkPodOptions } from './kubernetes/pod-option-check.ts';
 import { PodWatch } from './kubernetes/pod-watch.ts';
+import { checkAgentBinary } from './pods/agent-binary.ts';
 import { AgentDelivery } from './pods/agent-delivery.ts';
 import { AgentPool } from './pods/agent-pool.ts';
 import { connectByExec } from './pods/exec-agent.ts';
@@ -26,7 +27,6 @@ import { PodLogs } from './pods/pod-logs.ts';
 import { PodRemover } from './pods/pod-remover.ts';
 import { PodSupervisor } from './pods/pod-supervisor.ts';
 import type { Database } from './repository/postgres/database.ts';
-import { openRepository } from './repository/postgres/open-repository.ts';
 import type { Repository } from './repository/repository.ts';
 import type { Architecture } from './runtime/container.ts';
 import type { ImageOptions } from './runtime/image.ts';
@@ -78,6 +78,14 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    * @defaultValue the architecture that all nodes share, otherwise `amd64`
    */
   readonly architecture?: Architecture | undefined;
+  /**
+   * The path of the agent's program, or a function that returns its path for an architecture. A host
+   * sets it if a bundler has moved the library away from the package's folder `agent/bin`. The
+   * program must be that of the same version of the package.
+   *
+   * @defaultValue the program in the package
+   */
+  readonly agentBinary?: string | ((architecture: Architecture) => string) | undefined;
   /** Settings of every pod of the worker. @defaultValue the defaults of `PodOptions` */
   readonly pods?: PodOptions | undefined;
   /**
@@ -199,7 +207,13 @@ export class KubernetesWorker extends PodWorker {
     checkOptions(options);
     const images = imageSettings(options.images ?? {}, options.volumeImage ?? defaultVolumeImage);
     const { signal, logger = silentLogger, migrate } = options;
-    const cluster = ClientNodeCluster.fromConfig({ kubeConfig: options.kubeConfig, namespace: options.namespace });
+    await checkAgentBinary(options.agentBinary, options.architecture);
+    const cluster = await ClientNodeCluster.fromConfig({
+      kubeConfig: options.kubeConfig,
+      namespace: options.namespace,
+    });
+    // Imported here, because kysely takes as long to load as all modules of the library.
+    const { openRepository } = await import('./repository/postgres/open-repository.ts');
     const repository = await openRepository(options.database, { migrate, logger, signal });
     try {
       const { installationId } = await repository.workers.register(options.name, { signal });
@@ -237,7 +251,7 @@ function compose(
     ...defaults,
     ...defined(options),
   };
-  const delivery = new AgentDelivery(cluster, options.architecture);
+  const delivery = new AgentDelivery(cluster, options.architecture, options.agentBinary);
   const timeouts = {
     startMs: startTimeoutMs,
     schedulingMs: schedulingTimeoutMs,

@@ -28,7 +28,7 @@ function configOf(url: string): KubeConfig {
 
 /** Opens the library's watch. */
 export const libraryWatch: OpenObservers = async (url) => {
-  const cluster = ClientNodeCluster.fromConfig({ kubeConfig: configOf(url) });
+  const cluster = await ClientNodeCluster.fromConfig({ kubeConfig: configOf(url) });
   const watch = new PodWatch({
     cluster,
     labelSelector: 'kubernetes-worker/worker',

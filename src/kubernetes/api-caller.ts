@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream';
 
-import type { KubeConfig } from '@kubernetes/client-node';
-import { fetch, type Response } from 'undici';
+import type { Response } from 'undici';
 
 import type { ApiCallFacts } from '../errors/cluster.ts';
 import {
@@ -20,9 +19,12 @@ import { CallSignal, CallTimeout } from './call-signal.ts';
 import type { ClusterAccess } from './cluster-access.ts';
 import { CredentialStep } from './credential-step.ts';
 import type { KubeConfigSource } from './kube-config-source.ts';
+import type { LoadedConfig } from './loaded-config.ts';
 
 export interface ApiCallerOptions {
   readonly source: KubeConfigSource;
+  /** The configuration that the source has loaded. */
+  readonly config: LoadedConfig;
   readonly clock: Clock;
   /** Limit for a response, in milliseconds. The credentials before it have the same limit. */
   readonly callTimeoutMs: number;
@@ -60,14 +62,9 @@ export class ApiCaller {
   readonly #options: ApiCallerOptions;
   readonly #credentials: CredentialStep;
 
-  /** @throws InvalidSpecError - `kubeConfig` */
   constructor(options: ApiCallerOptions) {
     this.#options = options;
     this.#credentials = new CredentialStep({ ...options, limitMs: options.callTimeoutMs });
-  }
-
-  get kubeConfig(): KubeConfig {
-    return this.#credentials.kubeConfig;
   }
 
   /**
@@ -134,7 +131,7 @@ export class ApiCaller {
 /** Throws the library's error if the response is not a success. */
 async function send(access: ClusterAccess, request: ApiRequest, signal: AbortSignal): Promise<Response> {
   const { method, path, query, body, facts, accept = 'application/json, */*;q=0.8' } = request;
-  const response = await fetch(apiUrl(access.server, path, query), {
+  const response = await access.fetch(apiUrl(access.server, path, query), {
     method,
     headers: {
       Accept: accept,

@@ -30,6 +30,7 @@ import type {
   Secret,
 } from './cluster.ts';
 import type { ClusterAccess } from './cluster-access.ts';
+import { serviceAccountFolder } from './default-kube-config.ts';
 import { execEndpointOf } from './exec-target.ts';
 import { kubeConfigSource } from './kube-config-source.ts';
 import { linesOf } from './lines.ts';
@@ -74,6 +75,8 @@ export interface ClientNodeClusterOptions {
    * @defaultValue this process's
    */
   readonly environment?: NodeJS.ProcessEnv | undefined;
+  /** The folder of this pod's service account. @defaultValue where Kubernetes mounts it */
+  readonly serviceAccount?: string | undefined;
 }
 
 const architectureLabel = 'kubernetes.io/arch';
@@ -92,8 +95,8 @@ const metadataOnly = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=
 const methods = { create: 'POST', delete: 'DELETE', get: 'GET', list: 'GET', watch: 'GET' } as const;
 
 /**
- * The cluster of a kubeconfig. client-node's `KubeConfig` provides configuration and credentials;
- * requests go over undici. Holds no connection that must be closed.
+ * The cluster of a kubeconfig. Requests go over undici; client-node acquires the credentials of auth
+ * providers and connects through proxies. Holds no connection that must be closed.
  */
 export class ClientNodeCluster implements Cluster {
   readonly namespace: string;
@@ -105,16 +108,17 @@ export class ClientNodeCluster implements Cluster {
    * @throws InvalidSpecError - `kubeConfig`: cannot be read, or its context is incomplete;
    * `namespace`: not a valid name
    */
-  static fromConfig(options: ClientNodeClusterOptions = {}): ClientNodeCluster {
-    const { clock = systemClock(), callTimeoutMs = 30_000, environment = process.env } = options;
-    const caller = new ApiCaller({
-      source: kubeConfigSource(options.kubeConfig, { environment }),
-      clock,
-      callTimeoutMs,
-      environment,
-    });
-    const context = caller.kubeConfig.getContextObject(caller.kubeConfig.getCurrentContext());
-    const namespace = options.namespace ?? context?.namespace ?? 'default';
+  static async fromConfig(options: ClientNodeClusterOptions = {}): Promise<ClientNodeCluster> {
+    const {
+      clock = systemClock(),
+      callTimeoutMs = 30_000,
+      environment = process.env,
+      serviceAccount = serviceAccountFolder,
+    } = options;
+    const source = kubeConfigSource(options.kubeConfig, { environment, serviceAccount });
+    const config = await source.load();
+    const caller = new ApiCaller({ source, config, clock, callTimeoutMs, environment });
+    const namespace = options.namespace ?? config.currentContext?.namespace ?? 'default';
     return new ClientNodeCluster(caller, checkNamespace(namespace));
   }
 

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
-import type { RequestOptions } from 'node:https';
 
-import { type Cluster, HttpMethod, type KubeConfig, RequestContext } from '@kubernetes/client-node';
-import { Agent, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher, fetch } from 'undici';
 
 import type { ExecTls } from '../exec/exec-endpoint.ts';
+import type { ConnectionParameters } from './connection-parameters.ts';
 
 /** Same as kubectl. */
 const tcpKeepAliveMs = 30_000;
+
+interface Undici {
+  readonly Agent: typeof Agent;
+  readonly fetch: typeof fetch;
+}
 
 /**
  * The address of the API server, with the credentials of one moment and a connection pool. Its use
@@ -20,36 +24,28 @@ export class ClusterAccess {
   readonly tls: ExecTls;
   readonly proxy: string | undefined;
   readonly dispatcher: Dispatcher | undefined;
+  /** The `fetch` that accepts the dispatcher. */
+  readonly fetch: typeof fetch;
   readonly #connectionKey: string;
 
-  /** `kubeConfig` contains the credentials of its user, or client-node acquires them itself. */
-  static async of(kubeConfig: KubeConfig, previous: ClusterAccess | undefined): Promise<ClusterAccess> {
-    const options: RequestOptions = {};
-    await kubeConfig.applyToHTTPSOptions(options);
-    const context = new RequestContext(kubeConfig.getCurrentCluster()?.server ?? '', HttpMethod.GET);
-    await kubeConfig.applySecurityAuthentication(context);
-    return new ClusterAccess(kubeConfig.getCurrentCluster(), { options, context, previous });
+  static async of(parameters: ConnectionParameters, previous: ClusterAccess | undefined): Promise<ClusterAccess> {
+    // Imported at the first request: undici takes as long to load as all modules of the library.
+    return new ClusterAccess(parameters, previous, await import('undici'));
   }
 
   private constructor(
-    cluster: Cluster | null,
-    {
-      options,
-      context,
-      previous,
-    }: {
-      readonly options: RequestOptions;
-      readonly context: RequestContext;
-      readonly previous: ClusterAccess | undefined;
-    },
+    { server, headers, tls, proxy, dispatcher }: ConnectionParameters,
+    previous: ClusterAccess | undefined,
+    undici: Undici,
   ) {
-    this.server = cluster?.server ?? '';
-    this.proxy = cluster?.proxyUrl;
-    this.headers = headersOf(options);
-    this.tls = tlsOf(options);
+    this.server = server;
+    this.proxy = proxy;
+    this.headers = headers;
+    this.tls = tls;
+    this.fetch = undici.fetch;
     this.#connectionKey = keyOf(this);
     const isShared = previous !== undefined && previous.#connectionKey === this.#connectionKey;
-    this.dispatcher = isShared ? previous.dispatcher : (directAgent(this) ?? context.getDispatcher());
+    this.dispatcher = isShared ? previous.dispatcher : (directAgent(this, undici) ?? dispatcher);
   }
 }
 
@@ -58,7 +54,7 @@ export class ClusterAccess {
  * session with an error on its socket, which was seen to reach the process as an uncaught
  * exception.
  */
-function directAgent({ proxy, tls }: ClusterAccess): Dispatcher | undefined {
+function directAgent({ proxy, tls }: ClusterAccess, { Agent }: Undici): Dispatcher | undefined {
   if (proxy !== undefined) return undefined;
   return new Agent({ allowH2: false, connect: { ...tls, keepAlive: true, keepAliveInitialDelay: tcpKeepAliveMs } });
 }
@@ -70,29 +66,4 @@ function keyOf({ server, proxy, tls }: ClusterAccess): string {
   return createHash('sha256')
     .update(JSON.stringify(parts.map(String)))
     .digest('hex');
-}
-
-function headersOf({ headers, auth }: RequestOptions): Record<string, string> {
-  const found: Record<string, string> = {};
-  if (headers !== undefined && !Array.isArray(headers)) {
-    for (const [name, value] of Object.entries(headers)) {
-      if (value !== undefined && !Array.isArray(value)) found[name] = String(value).trim();
-    }
-  }
-  if (typeof auth === 'string') found['Authorization'] ??= `Basic ${Buffer.from(auth).toString('base64')}`;
-  return found;
-}
-
-function tlsOf({ ca, cert, key, servername, rejectUnauthorized }: RequestOptions): ExecTls {
-  return {
-    ...pem('ca', ca),
-    ...pem('cert', cert),
-    ...pem('key', key),
-    ...(servername === undefined ? {} : { servername }),
-    ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
-  };
-}
-
-function pem(name: 'ca' | 'cert' | 'key', value: unknown): ExecTls {
-  return typeof value === 'string' || Buffer.isBuffer(value) ? { [name]: value } : {};
 }

@@ -1,5 +1,3 @@
-import type { KubeConfig } from '@kubernetes/client-node';
-
 import { InvalidSpecError } from '../errors/caller.ts';
 import { CredentialsUnavailableError } from '../errors/cluster.ts';
 import { abortable } from '../internal/abort.ts';
@@ -8,10 +6,13 @@ import type { AbortOptions, Clock } from '../runtime/options.ts';
 import { CallSignal, CallTimeout } from './call-signal.ts';
 import type { ClusterAccess } from './cluster-access.ts';
 import type { KubeConfigSource } from './kube-config-source.ts';
+import type { LoadedConfig } from './loaded-config.ts';
 import { type ResolvedAccess, resolveAccess, timeoutError } from './resolve-access.ts';
 
 export interface CredentialStepOptions {
   readonly source: KubeConfigSource;
+  /** The configuration that the source has loaded. */
+  readonly config: LoadedConfig;
   readonly clock: Clock;
   /** Limit for acquiring credentials, in milliseconds. */
   readonly limitMs: number;
@@ -52,21 +53,17 @@ const failureAgeMs = 250;
  */
 export class CredentialStep {
   readonly #options: CredentialStepOptions;
-  #kubeConfig: KubeConfig;
+  #config: LoadedConfig;
+  /** Whether the source must be loaded again. */
+  #isRefused = false;
   #held: Held | undefined;
   #latest: ClusterAccess | undefined;
   #failure: { readonly error: CredentialsUnavailableError; readonly until: number } | undefined;
   #flight: Flight | undefined;
 
-  /** @throws InvalidSpecError - `kubeConfig` */
   constructor(options: CredentialStepOptions) {
     this.#options = options;
-    this.#kubeConfig = options.source.load();
-  }
-
-  /** The configuration as last read. */
-  get kubeConfig(): KubeConfig {
-    return this.#kubeConfig;
+    this.#config = options.config;
   }
 
   /**
@@ -88,14 +85,19 @@ export class CredentialStep {
   }
 
   /**
-   * Discards credentials that the server has rejected and reads the configuration again. Does
-   * nothing if they have been replaced since.
+   * Discards credentials that the server has rejected. The next acquisition reads the configuration
+   * again. Does nothing if they have been replaced since.
    */
   refuse(access: ClusterAccess): void {
     if (this.#held?.access !== access) return;
     this.#held = undefined;
+    this.#isRefused = true;
+  }
+
+  async #loadAgain(): Promise<void> {
     try {
-      this.#kubeConfig = this.#options.source.load();
+      this.#config = await this.#options.source.load();
+      this.#isRefused = false;
     } catch (error) {
       // A file that is being replaced is complete again at the next attempt.
       if (!(error instanceof InvalidSpecError)) throw error;
@@ -139,10 +141,11 @@ export class CredentialStep {
 
   async #get(stop: AbortSignal): Promise<ClusterAccess> {
     const { clock, limitMs, environment } = this.#options;
-    const kubeConfig = this.#kubeConfig;
+    if (this.#isRefused) await this.#loadAgain();
+    const config = this.#config;
     using deadline = new CallSignal(stop, limitMs, { keepsAlive: false });
     try {
-      const resolved = await resolveAccess(kubeConfig, {
+      const resolved = await resolveAccess(config, {
         environment,
         previous: this.#latest,
         signal: deadline.signal,
@@ -152,7 +155,7 @@ export class CredentialStep {
       this.#held = heldAs(resolved, clock.now());
       return resolved.access;
     } catch (thrown) {
-      const error = thrown instanceof CallTimeout ? timeoutError(kubeConfig, thrown) : thrown;
+      const error = thrown instanceof CallTimeout ? timeoutError(config, thrown) : thrown;
       if (error instanceof CredentialsUnavailableError) this.#failure = { error, until: clock.now() + failureAgeMs };
       throw error;
     }

@@ -3,30 +3,28 @@ import { isIPv6 } from 'node:net';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
-import { KubeConfig } from '@kubernetes/client-node';
-
 import { readKubeConfig } from './kube-config-files.ts';
+import { LoadedConfig } from './loaded-config.ts';
 
 /** The places that the default rules search. */
 export interface DefaultPlaces {
   readonly environment: NodeJS.ProcessEnv;
-  /** The folder that Kubernetes mounts into a pod. */
+  /** The folder of the pod's service account. */
   readonly serviceAccount: string;
 }
 
-export const systemPlaces = (): DefaultPlaces => ({
-  environment: process.env,
-  serviceAccount: '/var/run/secrets/kubernetes.io/serviceaccount',
-});
+/** The folder that Kubernetes mounts into a pod. */
+export const serviceAccountFolder = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /**
  * Applies kubectl's rules: the files of `KUBECONFIG`, else `~/.kube/config`; if these are empty,
  * the service account of the pod in which this process runs.
  */
-export function loadDefaultKubeConfig(places: DefaultPlaces): KubeConfig {
+export async function loadDefaultKubeConfig(places: DefaultPlaces): Promise<LoadedConfig> {
   const paths = pathsOf(places);
-  const kubeConfig = readKubeConfig(paths, { mayBeMissing: true });
-  if (kubeConfig !== undefined && (kubeConfig.clusters.length > 0 || kubeConfig.contexts.length > 0)) return kubeConfig;
+  const config = await readKubeConfig(paths, { mayBeMissing: true });
+  const { clusters = [], contexts = [] } = config?.entries ?? {};
+  if (config !== undefined && clusters.length + contexts.length > 0) return config;
   return inClusterConfig(places) ?? fail(places, paths);
 }
 
@@ -42,14 +40,13 @@ function pathsOf({ environment }: DefaultPlaces): readonly string[] {
   return [...new Set(list.split(delimiter))].filter((path) => path !== '');
 }
 
-function inClusterConfig({ environment, serviceAccount }: DefaultPlaces): KubeConfig | undefined {
+function inClusterConfig({ environment, serviceAccount }: DefaultPlaces): LoadedConfig | undefined {
   const [host = '', port = ''] = [environment['KUBERNETES_SERVICE_HOST'], environment['KUBERNETES_SERVICE_PORT']];
   const tokenFile = join(serviceAccount, 'token');
   if (host === '' || port === '' || !existsSync(tokenFile)) return undefined;
   const namespaceFile = join(serviceAccount, 'namespace');
   const namespace = existsSync(namespaceFile) ? readFileSync(namespaceFile, 'utf8').trim() : undefined;
-  const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromOptions({
+  return new LoadedConfig({
     clusters: [
       {
         name: 'inCluster',
@@ -59,10 +56,11 @@ function inClusterConfig({ environment, serviceAccount }: DefaultPlaces): KubeCo
       },
     ],
     users: [{ name: 'inClusterUser', authProvider: { name: 'tokenFile', config: { tokenFile } } }],
-    contexts: [{ name: 'inClusterContext', cluster: 'inCluster', user: 'inClusterUser', namespace }],
+    contexts: [
+      { name: 'inClusterContext', cluster: 'inCluster', user: 'inClusterUser', ...(namespace ? { namespace } : {}) },
+    ],
     currentContext: 'inClusterContext',
   });
-  return kubeConfig;
 }
 
 function fail({ environment, serviceAccount }: DefaultPlaces, paths: readonly string[]): never {

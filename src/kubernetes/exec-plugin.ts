@@ -1,7 +1,7 @@
 import type { User } from '@kubernetes/client-node';
 
 import { type Fields, fieldsOf, isFields, textOf } from './fields.ts';
-import type { ConfiguredCluster } from './kube-config-files.ts';
+import type { ConfiguredCluster } from './loaded-config.ts';
 
 /** A program of a kubeconfig that prints credentials. */
 export interface ExecPlugin {
@@ -16,7 +16,7 @@ export interface ExecPlugin {
 const apiVersions = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1'];
 
 /** Returns the plug-in of a user; `undefined` if the user has none. */
-export function execPluginOf(user: User | null): ExecPlugin | undefined {
+export function execPluginOf(user: User | undefined): ExecPlugin | undefined {
   const fields = pluginFieldsOf(user);
   if (fields === undefined) return undefined;
   const { args, env, installHint } = fields;
@@ -50,8 +50,8 @@ export function findPluginProblem(user: User): string | undefined {
  * Returns the value of `KUBERNETES_EXEC_INFO`. `ca` is the cluster's certificate authority, if it
  * has one.
  */
-export function execInfo(plugin: ExecPlugin, cluster: ConfiguredCluster | null, ca: Buffer | undefined): string {
-  const info = plugin.provideClusterInfo && cluster !== null ? { cluster: clusterInfo(cluster, ca) } : {};
+export function execInfo(plugin: ExecPlugin, cluster: ConfiguredCluster | undefined, ca: Buffer | undefined): string {
+  const info = plugin.provideClusterInfo && cluster !== undefined ? { cluster: clusterInfo(cluster, ca) } : {};
   return JSON.stringify({
     kind: 'ExecCredential',
     apiVersion: plugin.apiVersion,
@@ -74,7 +74,7 @@ function clusterInfo(cluster: ConfiguredCluster, ca: Buffer | undefined): Fields
 /**
  * Returns the fields of a user's plug-in, which client-node's own form has within `authProvider`.
  */
-function pluginFieldsOf(user: User | null): Fields | undefined {
+function pluginFieldsOf(user: User | undefined): Fields | undefined {
   const own: unknown = user?.exec;
   if (isFields(own)) return own;
   const exec = fieldsOf(fieldsOf(user?.authProvider)['config'])['exec'];

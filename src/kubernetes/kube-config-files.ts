@@ -1,14 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 
-import { type Cluster, KubeConfig, loadYaml } from '@kubernetes/client-node';
-
+import { clusterOf, contextOf, userOf } from './config-entries.ts';
 import { type Fields, fieldsOf, isFields, textOf } from './fields.ts';
-
-/** A cluster of a kubeconfig, with its configuration for credential plug-ins. */
-export interface ConfiguredCluster extends Cluster {
-  readonly pluginConfig?: unknown;
-}
+import { LoadedConfig } from './loaded-config.ts';
+import { parseYaml } from './parse-yaml.ts';
 
 /** A kubeconfig file, changed only in that relative paths are absolute. */
 interface ConfigFile {
@@ -18,51 +14,47 @@ interface ConfigFile {
   readonly currentContext: string;
 }
 
-const pluginExtension = 'client.authentication.k8s.io/exec';
-
 /**
  * Reads kubeconfig files and merges them as kubectl does: the first of several entries with one
  * name applies, and so does the first current context. Paths are relative to their file. An empty
  * file has no effect. Returns `undefined` if none of several files exists.
  */
-export function readKubeConfig(
+export async function readKubeConfig(
   paths: readonly string[],
   options: { readonly mayBeMissing: boolean },
-): KubeConfig | undefined {
-  const files = paths.map((path) => readConfigFile(path, options)).filter((file) => file !== undefined);
+): Promise<LoadedConfig | undefined> {
+  const read = await Promise.all(paths.map((path) => readConfigFile(path, options)));
+  const files = read.filter((file) => file !== undefined);
   if (files.length === 0) return undefined;
-  const clusters = firstByName(files.flatMap((file) => file.clusters));
-  const merged = {
-    clusters,
-    users: firstByName(files.flatMap((file) => file.users)),
-    contexts: firstByName(files.flatMap((file) => file.contexts)),
-    'current-context': files.map((file) => file.currentContext).find((name) => name !== ''),
-  };
-  const kubeConfig = new KubeConfig();
-  // JSON is YAML.
-  kubeConfig.loadFromString(JSON.stringify(merged));
-  kubeConfig.clusters = kubeConfig.clusters.map((cluster, index) => withPluginConfig(cluster, clusters[index]));
-  return kubeConfig;
+  return new LoadedConfig({
+    clusters: firstByName(files.flatMap((file) => file.clusters)).map(clusterOf),
+    users: firstByName(files.flatMap((file) => file.users)).map(userOf),
+    contexts: firstByName(files.flatMap((file) => file.contexts)).map(contextOf),
+    currentContext: files.map((file) => file.currentContext).find((name) => name !== ''),
+  });
 }
 
-function readConfigFile(path: string, { mayBeMissing }: { readonly mayBeMissing: boolean }): ConfigFile | undefined {
+async function readConfigFile(
+  path: string,
+  { mayBeMissing }: { readonly mayBeMissing: boolean },
+): Promise<ConfigFile | undefined> {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = await readFile(path, 'utf8');
   } catch (error) {
     if (mayBeMissing && error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   }
   try {
-    return parseConfigFile(text, dirname(path));
+    return await parseConfigFile(text, dirname(path));
   } catch (error) {
     throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
 }
 
-function parseConfigFile(text: string, folder: string): ConfigFile {
+async function parseConfigFile(text: string, folder: string): Promise<ConfigFile> {
   const isEmpty = text.split('\n').every((line) => /^\s*(#.*|---\s*)?$/.test(line));
-  const content: unknown = isEmpty ? {} : loadYaml(text);
+  const content: unknown = isEmpty ? {} : await parseYaml(text);
   if (!isFields(content)) throw new Error('is not a kubeconfig: not a map');
   return {
     clusters: entries(content, 'clusters', 'cluster').map((entry) => ({
@@ -122,13 +114,6 @@ function absoluteCommand(command: unknown, folder: string): unknown {
 
 function inFolder(folder: string, path: string): string {
   return isAbsolute(path) ? path : join(folder, path);
-}
-
-function withPluginConfig(cluster: Cluster, raw: Fields | undefined): ConfiguredCluster {
-  const extensions = fieldsOf(raw?.['cluster'])['extensions'];
-  if (!Array.isArray(extensions)) return cluster;
-  const found: unknown = extensions.find((extension: unknown) => fieldsOf(extension)['name'] === pluginExtension);
-  return found === undefined ? cluster : { ...cluster, pluginConfig: fieldsOf(found)['extension'] };
 }
 
 function firstByName(list: readonly Fields[]): readonly Fields[] {

@@ -1,10 +1,11 @@
-import { type Cluster, KubeConfig, type User } from '@kubernetes/client-node';
+import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
 
 import { InvalidSpecError } from '../errors/caller.ts';
-import { type DefaultPlaces, describeDefaults, loadDefaultKubeConfig, systemPlaces } from './default-kube-config.ts';
+import { type DefaultPlaces, describeDefaults, loadDefaultKubeConfig } from './default-kube-config.ts';
 import { findPluginProblem } from './exec-plugin.ts';
 import { fieldsOf, textOf } from './fields.ts';
 import { readKubeConfig } from './kube-config-files.ts';
+import { LoadedConfig } from './loaded-config.ts';
 
 /** The configuration of a cluster. It can be loaded again when credentials have changed. */
 export interface KubeConfigSource {
@@ -12,66 +13,63 @@ export interface KubeConfigSource {
    * @throws InvalidSpecError - `kubeConfig`: cannot be read, is not a kubeconfig, or its context is
    * incomplete
    */
-  load(): KubeConfig;
+  load(): Promise<LoadedConfig>;
 }
 
 /**
  * Returns the source of a configuration: a path, a configuration of client-node, or the default
  * rules (`KUBECONFIG`, `~/.kube/config`, the service account).
  */
-export function kubeConfigSource(
-  given: KubeConfig | string | undefined,
-  places: Partial<DefaultPlaces> = {},
-): KubeConfigSource {
+export function kubeConfigSource(given: KubeConfig | string | undefined, places: DefaultPlaces): KubeConfigSource {
   if (typeof given === 'string') return { load: () => checked(`file ${given}`, () => loadFile(given)) };
-  if (given !== undefined) return { load: () => checked('the given configuration', () => copyOf(given)) };
-  const all = { ...systemPlaces(), ...places };
-  return { load: () => checked(describeDefaults(all), () => loadDefaultKubeConfig(all)) };
+  if (given !== undefined) return { load: () => checked('the given configuration', async () => configOf(given)) };
+  return { load: () => checked(describeDefaults(places), () => loadDefaultKubeConfig(places)) };
 }
 
-function loadFile(path: string): KubeConfig {
-  return readKubeConfig([path], { mayBeMissing: false }) ?? new KubeConfig();
+async function loadFile(path: string): Promise<LoadedConfig> {
+  return (await readKubeConfig([path], { mayBeMissing: false })) ?? new LoadedConfig({});
 }
 
 /**
- * Returns a copy, which has its own cache of tokens, so that tokens are acquired again. Custom
- * authenticators exist only in the caller's object, so that one is returned as is.
+ * Returns the configuration of an object of client-node. It has its own cache of tokens, so that
+ * tokens are acquired again. Custom authenticators exist only in the caller's object, so that one
+ * is used with its cache.
  */
-function copyOf(given: KubeConfig): KubeConfig {
+function configOf(given: KubeConfig): LoadedConfig {
   const name = textOf(fieldsOf(given.getCurrentUser()?.authProvider)['name']);
-  if (name !== undefined && !['azure', 'gcp', 'exec', 'tokenFile', 'oidc'].includes(name)) return given;
-  const { clusters, users, contexts, currentContext } = given;
-  const copy = new KubeConfig();
-  copy.loadFromOptions({ clusters, users, contexts, currentContext });
-  return copy;
+  const isCustom = name !== undefined && !['azure', 'gcp', 'exec', 'tokenFile', 'oidc'].includes(name);
+  const { clusters, users, contexts } = given;
+  return new LoadedConfig(
+    { clusters, users, contexts, currentContext: given.getCurrentContext() },
+    isCustom ? given : undefined,
+  );
 }
 
-function checked(subject: string, load: () => KubeConfig): KubeConfig {
-  let kubeConfig: KubeConfig;
+async function checked(subject: string, load: () => Promise<LoadedConfig>): Promise<LoadedConfig> {
+  let config: LoadedConfig;
   try {
-    kubeConfig = load();
+    config = await load();
   } catch (error) {
     throw new InvalidSpecError('kubeConfig', `${subject} cannot be read: ${firstLine(error)}`, { cause: error });
   }
-  const problem = findProblem(kubeConfig);
+  const problem = findProblem(config);
   if (problem !== undefined) throw new InvalidSpecError('kubeConfig', `${subject} ${problem}`);
-  return kubeConfig;
+  return config;
 }
 
-function findProblem(kubeConfig: KubeConfig): string | undefined {
-  const name = kubeConfig.getCurrentContext();
-  if (!name && kubeConfig.contexts.length === 0 && kubeConfig.clusters.length === 0)
-    return 'is empty: it has no current context';
+function findProblem(config: LoadedConfig): string | undefined {
+  const { currentContext: name, contexts, clusters } = config.entries;
+  if (!name && contexts.length === 0 && clusters.length === 0) return 'is empty: it has no current context';
   if (!name) return 'has no current context';
-  const context = kubeConfig.getContextObject(name);
+  const context = config.context(name);
   if (!context) return `has no context ${JSON.stringify(name)}, which is its current context`;
-  const cluster = kubeConfig.getCluster(context.cluster);
+  const cluster = config.cluster(context.cluster);
   if (!cluster) return `has no cluster ${JSON.stringify(context.cluster)}, which context ${JSON.stringify(name)} names`;
   // Contrary to its type, a context may have no user.
   const user = 'user' in context ? String(context.user ?? '') : '';
-  if (user !== '' && !kubeConfig.getUser(user))
+  if (user !== '' && !config.user(user))
     return `has no user ${JSON.stringify(user)}, which context ${JSON.stringify(name)} names`;
-  const problem = findUserProblem(kubeConfig.getUser(user)) ?? findProxyProblem(cluster);
+  const problem = findUserProblem(config.user(user)) ?? findProxyProblem(cluster);
   if (problem !== undefined) return problem;
   if (!/^https?:\/\/./.test(cluster.server) || !URL.canParse(cluster.server))
     return `has ${JSON.stringify(cluster.server)} as the server of cluster ${JSON.stringify(cluster.name)}: not an http(s) URL`;
@@ -81,8 +79,8 @@ function findProblem(kubeConfig: KubeConfig): string | undefined {
 }
 
 /** Returns a problem that kubectl rejects as well. */
-function findUserProblem(user: User | null): string | undefined {
-  if (user === null) return undefined;
+function findUserProblem(user: User | undefined): string | undefined {
+  if (user === undefined) return undefined;
   const subject = `user ${JSON.stringify(user.name)}`;
   if (user.token && user.username) return `has both a token and a name with a password for ${subject}`;
   const { name, config } = fieldsOf(user.authProvider);

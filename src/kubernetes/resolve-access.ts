@@ -1,17 +1,18 @@
 import { readFile } from 'node:fs/promises';
 
-import { bufferFromFileOrString, KubeConfig, type User } from '@kubernetes/client-node';
+import type { User } from '@kubernetes/client-node';
 
 import { CredentialsUnavailableError } from '../errors/cluster.ts';
 import { abortable } from '../internal/abort.ts';
 import { runProgram } from '../internal/run-program.ts';
 import { CallTimeout } from './call-signal.ts';
 import { ClusterAccess } from './cluster-access.ts';
+import { connectionParameters, fromFileOrData } from './connection-parameters.ts';
 import { environmentProxy } from './environment-proxy.ts';
 import { type ExecCredential, readExecCredential, unavailable } from './exec-credential.ts';
 import { type ExecPlugin, execInfo, execPluginOf } from './exec-plugin.ts';
 import { fieldsOf, textOf } from './fields.ts';
-import type { ConfiguredCluster } from './kube-config-files.ts';
+import type { ConfiguredCluster, Credentials, LoadedConfig } from './loaded-config.ts';
 
 /** An access with its expiry. */
 export interface ResolvedAccess {
@@ -29,8 +30,6 @@ export interface ResolveOptions {
   readonly signal: AbortSignal;
 }
 
-type UserChanges = Partial<Record<keyof User, string | undefined>>;
-
 const maxAnswerBytes = 1024 * 1024;
 
 /**
@@ -38,17 +37,17 @@ const maxAnswerBytes = 1024 * 1024;
  *
  * @throws CredentialsUnavailableError, or the signal's reason
  */
-export async function resolveAccess(kubeConfig: KubeConfig, options: ResolveOptions): Promise<ResolvedAccess> {
-  const user = kubeConfig.getCurrentUser();
+export async function resolveAccess(config: LoadedConfig, options: ResolveOptions): Promise<ResolvedAccess> {
+  const user = config.currentUser;
   try {
     const plugin = user?.token ? undefined : execPluginOf(user);
-    if (plugin !== undefined) return await byPlugin(kubeConfig, plugin, options);
+    if (plugin !== undefined) return await byPlugin(config, plugin, options);
     const tokenFile = tokenFileOf(user);
     const changes =
       tokenFile === undefined ? {} : { token: await readTokenFile(tokenFile, options.signal), authProvider: undefined };
     return {
-      access: await accessWith(kubeConfig, { ...withoutPlugin(user), ...changes }, options),
-      expiresAt: isFixed(user, kubeConfig.getCurrentCluster()) ? undefined : 'files',
+      access: await accessWith(config, { ...withoutPlugin(user), ...changes }, options),
+      expiresAt: isFixed(user, config.currentCluster) ? undefined : 'files',
     };
   } catch (error) {
     if (error instanceof CredentialsUnavailableError || options.signal.aborted) throw error;
@@ -58,35 +57,30 @@ export async function resolveAccess(kubeConfig: KubeConfig, options: ResolveOpti
 }
 
 /** Returns the error of a source that timed out. */
-export function timeoutError(kubeConfig: KubeConfig, cause: CallTimeout): CredentialsUnavailableError {
+export function timeoutError(config: LoadedConfig, cause: CallTimeout): CredentialsUnavailableError {
   const detail = `timed out after ${cause.waitedMs} ms`;
-  return new CredentialsUnavailableError(
-    describeUser(kubeConfig.getCurrentUser()),
-    detail,
-    { retryable: true },
-    { cause },
-  );
+  return new CredentialsUnavailableError(describeUser(config.currentUser), detail, { retryable: true }, { cause });
 }
 
-async function byPlugin(kubeConfig: KubeConfig, plugin: ExecPlugin, options: ResolveOptions): Promise<ResolvedAccess> {
-  const { token, certificate, key, expiresAt } = await runPlugin(kubeConfig, plugin, options);
+async function byPlugin(config: LoadedConfig, plugin: ExecPlugin, options: ResolveOptions): Promise<ResolvedAccess> {
+  const { token, certificate, key, expiresAt } = await runPlugin(config, plugin, options);
   const pair =
     certificate === undefined || key === undefined
       ? {}
       : { certData: base64(certificate), certFile: undefined, keyData: base64(key), keyFile: undefined };
   return {
-    access: await accessWith(kubeConfig, { ...withoutPlugin(kubeConfig.getCurrentUser()), token, ...pair }, options),
+    access: await accessWith(config, { ...withoutPlugin(config.currentUser), token, ...pair }, options),
     expiresAt,
   };
 }
 
 async function runPlugin(
-  kubeConfig: KubeConfig,
+  config: LoadedConfig,
   plugin: ExecPlugin,
   { environment, signal }: ResolveOptions,
 ): Promise<ExecCredential> {
-  const cluster: ConfiguredCluster | null = kubeConfig.getCurrentCluster();
-  const ca = plugin.provideClusterInfo ? bufferFromFileOrString(cluster?.caFile, cluster?.caData) : null;
+  const cluster = config.currentCluster;
+  const ca = plugin.provideClusterInfo ? await fromFileOrData(cluster?.caFile, cluster?.caData) : undefined;
   const end = await runProgram(
     {
       command: plugin.command,
@@ -94,7 +88,7 @@ async function runPlugin(
       environment: {
         ...environment,
         ...plugin.environment,
-        KUBERNETES_EXEC_INFO: execInfo(plugin, cluster, ca ?? undefined),
+        KUBERNETES_EXEC_INFO: execInfo(plugin, cluster, ca),
       },
       maxOutputBytes: maxAnswerBytes,
     },
@@ -110,24 +104,18 @@ async function runPlugin(
   });
 }
 
-/**
- * Returns the access of a configuration with a changed user, through the applicable proxy. The
- * caches of client-node's own providers stay shared.
- */
+/** Returns the access of a configuration with a changed user, through the applicable proxy. */
 async function accessWith(
-  kubeConfig: KubeConfig,
-  changes: UserChanges,
+  config: LoadedConfig,
+  changes: Credentials,
   { environment, previous, signal }: ResolveOptions,
 ): Promise<ClusterAccess> {
-  const cluster = kubeConfig.getCurrentCluster();
-  const user = kubeConfig.getCurrentUser();
-  if (cluster === null) throw new Error('the current context has no cluster');
-  const proxyUrl = cluster.proxyUrl || environmentProxy(new URL(cluster.server), environment);
-  const resolved = Object.assign(new KubeConfig(), kubeConfig, {
-    clusters: [{ ...cluster, proxyUrl }],
-    users: user === null ? [] : [{ ...user, ...changes }],
-  });
-  return await abortable(ClusterAccess.of(resolved, previous), signal);
+  const { currentCluster: cluster, currentUser: user } = config;
+  if (cluster === undefined) throw new Error('the current context has no cluster');
+  const proxy = cluster.proxyUrl || environmentProxy(new URL(cluster.server), environment);
+  const changed = user === undefined ? undefined : { ...user, ...changes };
+  const parameters = await abortable(connectionParameters(config, { cluster, user: changed, proxy }), signal);
+  return await ClusterAccess.of(parameters, previous);
 }
 
 async function readTokenFile(
@@ -146,7 +134,7 @@ async function readTokenFile(
 }
 
 function tokenFileOf(
-  user: User | null,
+  user: User | undefined,
 ): { readonly path: string; readonly substitute: string | undefined } | undefined {
   const config = fieldsOf(fieldsOf(user?.authProvider)['config']);
   const path = textOf(config['tokenFile']);
@@ -154,17 +142,17 @@ function tokenFileOf(
 }
 
 /** Removes the plug-in, so that client-node does not run it. */
-function withoutPlugin(user: User | null): UserChanges {
+function withoutPlugin(user: User | undefined): Credentials {
   const isInProvider = execPluginOf(user) !== undefined && !user?.exec;
   return { exec: undefined, ...(isInProvider ? { authProvider: undefined } : {}) };
 }
 
 /** Returns whether the credentials depend neither on files nor on client-node's own providers. */
-function isFixed(user: User | null, cluster: ConfiguredCluster | null): boolean {
+function isFixed(user: User | undefined, cluster: ConfiguredCluster | undefined): boolean {
   return !user?.authProvider && !user?.certFile && !user?.keyFile && !cluster?.caFile;
 }
 
-function describeUser(user: User | null): string {
+function describeUser(user: User | undefined): string {
   const plugin = user?.token ? undefined : execPluginOf(user);
   return plugin === undefined ? `user ${user?.name ?? '(none)'}` : `plug-in ${plugin.command}`;
 }

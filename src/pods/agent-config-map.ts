@@ -1,6 +1,6 @@
 import { ConflictError } from '../errors/cluster.ts';
 import type { Architecture } from '../runtime/container.ts';
-import { type AgentBinary, readAgentBinary } from './agent-binary.ts';
+import { type AgentBinary, type AgentBinaryPath, readAgentBinary } from './agent-binary.ts';
 
 /** The key in the config map, and so the name of the file in the pod. */
 export const AGENT_FILE_NAME = 'agent';
@@ -24,8 +24,8 @@ export interface FoundConfigMap {
 /**
  * Returns the config map with the agent's program for an architecture. Each build has its own name.
  */
-export async function agentConfigMap(architecture: Architecture): Promise<AgentConfigMap> {
-  return configMapOf(await readAgentBinary(architecture));
+export async function agentConfigMap(architecture: Architecture, path?: AgentBinaryPath): Promise<AgentConfigMap> {
+  return configMapOf(await readAgentBinary(architecture, path));
 }
 
 /** Returns the config map with this program. */

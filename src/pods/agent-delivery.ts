@@ -3,6 +3,7 @@ import { abortable } from '../internal/abort.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import type { Architecture } from '../runtime/container.ts';
 import type { AbortOptions } from '../runtime/options.ts';
+import type { AgentBinaryPath } from './agent-binary.ts';
 import { agentConfigMap, verifyAgentConfigMap } from './agent-config-map.ts';
 
 const architectures: readonly Architecture[] = ['amd64', 'arm64'];
@@ -14,13 +15,16 @@ const architectures: readonly Architecture[] = ['amd64', 'arm64'];
 export class AgentDelivery {
   readonly #cluster: Cluster;
   readonly #configured: Architecture | undefined;
+  readonly #path: AgentBinaryPath | undefined;
   readonly #delivered = new Map<Architecture, Promise<string>>();
   readonly #restoring = new Map<Architecture, Promise<void>>();
   #detected: Promise<Architecture> | undefined;
 
-  constructor(cluster: Cluster, configured: Architecture | undefined) {
+  /** @param path - the host's place of the program; without it, that of the package */
+  constructor(cluster: Cluster, configured: Architecture | undefined, path?: AgentBinaryPath) {
     this.#cluster = cluster;
     this.#configured = configured;
+    this.#path = path;
   }
 
   /** Returns the worker's configured architecture, or the only one of the nodes, or amd64. */
@@ -70,7 +74,7 @@ export class AgentDelivery {
   }
 
   async #deliver(architecture: Architecture): Promise<string> {
-    const configMap = await agentConfigMap(architecture);
+    const configMap = await agentConfigMap(architecture, this.#path);
     const { name } = configMap.metadata;
     // Read first, so that credentials without the right to create config maps suffice where it
     // exists.

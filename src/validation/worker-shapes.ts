@@ -53,6 +53,9 @@ const images = v.object({
 const textOrObject = (noun: string): v.GenericSchema =>
   v.custom((value) => typeof value === 'string' || (typeof value === 'object' && value !== null), noun);
 
+const textOrFunction = (noun: string): v.GenericSchema =>
+  v.custom((value) => typeof value === 'string' || typeof value === 'function', noun);
+
 export const workerOptions: v.GenericSchema = v.object({
   signal: optionalSignal,
   name: text,
@@ -63,6 +66,7 @@ export const workerOptions: v.GenericSchema = v.object({
   volumeImage: optionalText,
   images: v.optional(images),
   architecture: v.optional(v.picklist(['amd64', 'arm64'])),
+  agentBinary: v.optional(textOrFunction('a path or a function that returns one')),
   pods: v.optional(podOptions),
   startTimeoutMs: optionalNumber,
   imagePullTimeoutMs: optionalNumber,

@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream';
 
 import { checkEncoding, type DecodeOptions, encodeArchive } from '../artifacts/compression.ts';
-import { readFileFrom } from '../artifacts/read-file.ts';
 import { SourceDecoder } from '../artifacts/source-decoder.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { VolumeDisappearedError } from '../errors/repository.ts';
@@ -134,6 +133,9 @@ export class StoredVolume implements Volume {
     const { signal, limitBytes = defaultReadFileLimitBytes } = options;
     checkLimit('limitBytes', limitBytes);
     const facts = { handle: this.handle, direction: 'out', path } as const;
+    // Imported here, because no other method needs its parser of archives. Before the archive opens:
+    // an archive that fails meanwhile would have no listener.
+    const { readFileFrom } = await import('../artifacts/read-file.ts');
     const { kind, archive } = await this.#store.send(this.#location, path, { signal });
     if (kind === 'file') return await readFileFrom(archive, { limitBytes, facts, signal });
     archive.destroy();

@@ -39,7 +39,7 @@ export async function realCluster(context: Context, purpose: string): Promise<Re
   const api = kubeConfig.makeApiClient(CoreV1Api);
   const namespace = `${purpose}-${randomBytes(4).toString('hex')}`;
   await api.createNamespace({ body: { metadata: { name: namespace } } });
-  const cluster = ClientNodeCluster.fromConfig({ namespace });
+  const cluster = await ClientNodeCluster.fromConfig({ namespace });
   await namespaceReady(api, namespace);
   return {
     cluster,

@@ -20,7 +20,7 @@ describe('ClientNodeCluster, its configuration and credentials', () => {
   beforeEach(async () => {
     server = await ScriptedApiServer.start();
     clock = new VirtualClock();
-    cluster = ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), clock });
+    cluster = await ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), clock });
   });
 
   afterEach(async () => {
@@ -42,7 +42,7 @@ describe('ClientNodeCluster, its configuration and credentials', () => {
       const path = join(folder, 'config');
       await writeFile(path, content);
       try {
-        ClientNodeCluster.fromConfig({ kubeConfig: path });
+        await ClientNodeCluster.fromConfig({ kubeConfig: path });
       } catch (error) {
         expect(error).to.be.instanceOf(InvalidSpecError).and.include({ field: 'kubeConfig' });
         expect((error as Error).message).to.contain(path);
@@ -51,11 +51,11 @@ describe('ClientNodeCluster, its configuration and credentials', () => {
       throw new Error('was accepted');
     };
 
-    it('is rejected if the file does not exist', () => {
+    it('is rejected if the file does not exist', async () => {
       const path = join(folder, 'none');
-      expect(() => ClientNodeCluster.fromConfig({ kubeConfig: path }))
-        .to.throw(InvalidSpecError, path)
-        .with.property('field', 'kubeConfig');
+      const error = await rejection(ClientNodeCluster.fromConfig({ kubeConfig: path }));
+      expect(error).to.be.instanceOf(InvalidSpecError).and.include({ field: 'kubeConfig' });
+      expect(error.message).to.contain(path);
     });
 
     it('is rejected if the file is not a kubeconfig', async () => {
@@ -78,14 +78,14 @@ describe('ClientNodeCluster, its configuration and credentials', () => {
       expect(await refusal(`${user}clusters: [{name: c, cluster: {server: "http://h"}}]\n`)).to.contain('without TLS');
     });
 
-    it('provides the namespace, which the option overrides', () => {
+    it('provides the namespace, which the option overrides', async () => {
+      const open = (namespace: string): Promise<ClientNodeCluster> =>
+        ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), namespace });
       expect(cluster.namespace).to.equal('ci');
-      expect(ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), namespace: 'other' }).namespace).to.equal(
-        'other',
-      );
-      expect(() => ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), namespace: 'No/Such' }))
-        .to.throw(InvalidSpecError)
-        .with.property('field', 'namespace');
+      expect((await open('other')).namespace).to.equal('other');
+      expect(await rejection(open('No/Such')))
+        .to.be.instanceOf(InvalidSpecError)
+        .and.include({ field: 'namespace' });
     });
   });
 
@@ -97,7 +97,7 @@ describe('ClientNodeCluster, its configuration and credentials', () => {
       folder = await mkdtemp(join(tmpdir(), 'kube-config-'));
       path = join(folder, 'config');
       await write('old');
-      cluster = ClientNodeCluster.fromConfig({ kubeConfig: path, clock });
+      cluster = await ClientNodeCluster.fromConfig({ kubeConfig: path, clock });
     });
 
     afterEach(async () => {
@@ -165,15 +165,50 @@ describe('ClientNodeCluster, its configuration and credentials', () => {
       expect(endpoint.proxy).to.equal(undefined);
     });
 
-    it('may be a name and a password, with a proxy', async () => {
-      const kubeConfig = server.kubeConfig({ username: 'me', password: 'secret' });
-      const [entry] = kubeConfig.clusters;
-      kubeConfig.clusters = [{ ...entry!, proxyUrl: 'http://127.0.0.1:3128' }];
-      const endpoint = await ClientNodeCluster.fromConfig({ kubeConfig }).execEndpoint({
+    it('may be missing: the certificate of the server is verified as with a user', async () => {
+      const cluster = { server: 'https://127.0.0.1:1', 'certificate-authority-data': 'Q0E=', 'tls-server-name': 'api' };
+      const contexts = [{ name: 'x', context: { cluster: 'c' } }];
+      await writeFile(path, JSON.stringify({ 'current-context': 'x', clusters: [{ name: 'c', cluster }], contexts }));
+      const { headers, tls } = await (await ClientNodeCluster.fromConfig({ kubeConfig: path })).execEndpoint({
         podName: 'p',
         containerName: 'c',
         command: [],
       });
+      expect(headers).to.deep.equal({});
+      expect(tls).to.deep.equal({ ca: Buffer.from('CA'), servername: 'api' });
+    });
+
+    it('may come from an auth provider of client-node', async () => {
+      const config = { 'access-token': 'of-gcp', expiry: '2999-01-01T00:00:00Z' };
+      const clusters = [{ name: 'c', cluster: { server: server.url, 'insecure-skip-tls-verify': true } }];
+      const users = [{ name: 'u', user: { 'auth-provider': { name: 'gcp', config } } }];
+      const contexts = [{ name: 'x', context: { cluster: 'c', user: 'u' } }];
+      await writeFile(path, JSON.stringify({ 'current-context': 'x', clusters, contexts, users }));
+      cluster = await ClientNodeCluster.fromConfig({ kubeConfig: path });
+      const { headers, tls } = await cluster.execEndpoint({ podName: 'p', containerName: 'c', command: [] });
+      expect(headers).to.deep.equal({ Authorization: 'Bearer of-gcp' });
+      expect(tls).to.deep.equal({ rejectUnauthorized: false });
+    });
+
+    it('may come from an authenticator that the host has added to its configuration', async () => {
+      const kubeConfig = server.kubeConfig();
+      kubeConfig.users = kubeConfig.users.map(({ name }) => ({ name, authProvider: { name: 'own', config: {} } }));
+      kubeConfig.addAuthenticator({
+        isAuthProvider: (user) => user.authProvider.name === 'own',
+        applyAuthentication: async (_user, { headers }) =>
+          void Object.assign(headers!, { Authorization: 'Bearer own' }),
+      });
+      cluster = await ClientNodeCluster.fromConfig({ kubeConfig });
+      const { headers } = await cluster.execEndpoint({ podName: 'p', containerName: 'c', command: [] });
+      expect(headers).to.deep.equal({ Authorization: 'Bearer own' });
+    });
+
+    it('may be a name and a password, with a proxy', async () => {
+      const kubeConfig = server.kubeConfig({ username: 'me', password: 'secret' });
+      const [entry] = kubeConfig.clusters;
+      kubeConfig.clusters = [{ ...entry!, proxyUrl: 'http://127.0.0.1:3128' }];
+      cluster = await ClientNodeCluster.fromConfig({ kubeConfig });
+      const endpoint = await cluster.execEndpoint({ podName: 'p', containerName: 'c', command: [] });
       expect(endpoint.headers).to.deep.equal({ Authorization: `Basic ${Buffer.from('me:secret').toString('base64')}` });
       expect(endpoint.proxy).to.equal('http://127.0.0.1:3128');
     });

@@ -20,7 +20,7 @@ describe('ClientNodeCluster, its streams', () => {
   beforeEach(async () => {
     server = await ScriptedApiServer.start();
     clock = new VirtualClock();
-    cluster = ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), clock });
+    cluster = await ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), clock });
   });
 
   afterEach(async () => {

@@ -18,7 +18,7 @@ describe('ClientNodeCluster', () => {
   beforeEach(async () => {
     server = await ScriptedApiServer.start();
     clock = new VirtualClock();
-    cluster = ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), clock });
+    cluster = await ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), clock });
   });
 
   afterEach(async () => {
@@ -60,7 +60,8 @@ describe('ClientNodeCluster', () => {
 
     it('keeps the path of the server', async () => {
       answers(gives(pod));
-      await ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig({}, '/k8s/clusters/c-1') }).getPod('p');
+      cluster = await ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig({}, '/k8s/clusters/c-1') });
+      await cluster.getPod('p');
       expect(server.requests).to.deep.equal(['GET /k8s/clusters/c-1/api/v1/namespaces/ci/pods/p']);
     });
 
@@ -128,7 +129,11 @@ describe('ClientNodeCluster', () => {
 
     it('rejects with ApiUnavailableError if it times out', async () => {
       server.rest = () => undefined;
-      const impatient = ClientNodeCluster.fromConfig({ kubeConfig: server.kubeConfig(), clock, callTimeoutMs: 300 });
+      const impatient = await ClientNodeCluster.fromConfig({
+        kubeConfig: server.kubeConfig(),
+        clock,
+        callTimeoutMs: 300,
+      });
       expect((await rejection(impatient.getPod('p'))).message).to.contain('no answer within 300 ms');
       expect(server.requests).to.have.length(1);
     });

@@ -48,7 +48,7 @@ describe('a credential plug-in', () => {
     await folder.remove();
   });
 
-  const open = (options: { readonly callTimeoutMs?: number } = {}): ClientNodeCluster =>
+  const open = (options: { readonly callTimeoutMs?: number } = {}): Promise<ClientNodeCluster> =>
     ClientNodeCluster.fromConfig({ kubeConfig: folder.kubeConfig, clock, ...options });
 
   const bearers = (): (string | undefined)[] => server.headers.map(({ authorization }) => authorization);
@@ -83,7 +83,7 @@ describe('a credential plug-in', () => {
 
   it('runs once for fifty concurrent calls, watches, logs and execs', async () => {
     await folder.plugin(`sleep 0.2\n${folder.answer({ token: 'one' })}`);
-    cluster = open();
+    cluster = await open();
     const needs = [() => cluster.getPod('p'), watchOnce, logOnce, () => cluster.execEndpoint(target)];
     await Promise.all(Array.from({ length: 50 }, async (_, index) => needs[index % needs.length]!()));
     expect(await folder.runs()).to.equal(1);
@@ -94,7 +94,7 @@ describe('a credential plug-in', () => {
 
   it('runs once more for fifty calls that the server refuses with 401', async () => {
     await folder.plugin(folder.answer({ token: 'one' }));
-    cluster = open();
+    cluster = await open();
     await cluster.getPod('p');
     await folder.plugin(folder.answer({ token: 'two' }));
     accepted = 'two';
@@ -104,7 +104,7 @@ describe('a credential plug-in', () => {
 
   it('runs once more for execs that the server refuses with 401', async () => {
     await folder.plugin(folder.answer({ token: 'one' }));
-    cluster = open();
+    cluster = await open();
     await cluster.getPod('p');
     await folder.plugin(folder.answer({ token: 'two' }));
     server.exec = (peer) => {
@@ -118,7 +118,7 @@ describe('a credential plug-in', () => {
 
   it('rejects with UnauthorizedError if the server refuses the new credentials as well', async () => {
     await folder.plugin(folder.answer({ token: 'wrong' }));
-    cluster = open();
+    cluster = await open();
     expect(await rejection(cluster.getPod('p'))).to.be.instanceOf(UnauthorizedError);
     expect(await folder.runs()).to.equal(2);
   });
@@ -130,7 +130,7 @@ describe('a credential plug-in', () => {
         await folder.plugin(
           `${folder.answer({ token: 'shrt' })}\necho "no session; token=hunter2 shrt ${token}" >&2\nexit 3`,
         );
-        cluster = open();
+        cluster = await open();
         const error = (await rejection(passing(ways[way]!()))) as unknown as Unavailable;
         expect(error).to.be.instanceOf(CredentialsUnavailableError);
         expect(error).to.include({
@@ -149,7 +149,7 @@ describe('a credential plug-in', () => {
       it('that hangs is killed with its children after the time-out, and later calls succeed', async () => {
         const tripwire = await Tripwire.set();
         await folder.plugin(`echo waiting >&2\nsleep 98763.1 &\necho $! >'${folder.path}/child'\nwait`);
-        cluster = open({ callTimeoutMs: 500 });
+        cluster = await open({ callTimeoutMs: 500 });
         const error = (await rejection(ways[way]!())) as unknown as Unavailable;
         expect(error).to.include({ code: 'KW_ERR_CREDENTIALS_UNAVAILABLE', stderr: 'waiting', retryable: true });
         expect(error.message).to.contain('did not end within 500 ms');
@@ -165,7 +165,7 @@ describe('a credential plug-in', () => {
       it('that hangs is ended by the signal of the only call that waits for it', async () => {
         const tripwire = await Tripwire.set();
         await folder.plugin(`echo $$ >'${folder.path}/self'\nsleep 98764.1`);
-        cluster = open();
+        cluster = await open();
         const controller = new AbortController();
         const reason = new Error('enough');
         const call = rejection(ways[way]!({ signal: controller.signal }));
@@ -183,7 +183,7 @@ describe('a credential plug-in', () => {
 
   it('continues for the other calls when the signal of one aborts', async () => {
     await folder.plugin(`until [ -e '${folder.path}/go' ]; do sleep 0.02; done\n${folder.answer({ token: 'one' })}`);
-    cluster = open();
+    cluster = await open();
     const controller = new AbortController();
     const aborted = rejection(cluster.getPod('p', { signal: controller.signal }));
     const other = cluster.getPod('p');
@@ -235,7 +235,7 @@ describe('a credential plug-in', () => {
     ] as const) {
       it(`rejects ${what} with CREDENTIALS_UNAVAILABLE, and does not cache the failure`, async () => {
         await folder.plugin(script);
-        cluster = open();
+        cluster = await open();
         const error = await rejection(passing(cluster.getPod('p')));
         expect(error).to.include({ code: 'KW_ERR_CREDENTIALS_UNAVAILABLE', retryable });
         expect(error.message).to.contain(words).and.to.not.contain('secret-token');
@@ -249,7 +249,7 @@ describe('a credential plug-in', () => {
 
   it('that does not exist causes a final CREDENTIALS_UNAVAILABLE with the hint of the kubeconfig', async () => {
     await folder.configure(server.url, { exec: { command: 'kw-no-such-plugin', installHint: 'install it' } });
-    cluster = open();
+    cluster = await open();
     const error = await rejection(cluster.getPod('p'));
     expect(error).to.include({
       code: 'KW_ERR_CREDENTIALS_UNAVAILABLE',
@@ -261,7 +261,7 @@ describe('a credential plug-in', () => {
 
   it('may return a certificate and its key instead of a token', async () => {
     await folder.plugin(folder.answer({ clientCertificateData: 'the certificate', clientKeyData: 'the key' }));
-    const { tls, headers } = await open().execEndpoint(target);
+    const { tls, headers } = await (await open()).execEndpoint(target);
     expect([String(tls.cert), String(tls.key)]).to.deep.equal(['the certificate', 'the key']);
     expect(headers).to.deep.equal({});
   });
@@ -270,14 +270,14 @@ describe('a credential plug-in', () => {
     await folder.plugin(
       `[ -e '${folder.path}/failed' ] || { touch '${folder.path}/failed'; exit 1; }\n${folder.answer({ token: 'one' })}`,
     );
-    cluster = open();
+    cluster = await open();
     expect((await passing(cluster.createPod(pod)))?.metadata?.name).to.equal('p');
     expect(await folder.runs()).to.equal(2);
   });
 
   it('that fails rejects all calls within a short time with one run', async () => {
     await folder.plugin('exit 1');
-    cluster = open();
+    cluster = await open();
     for (let count = 0; count < 10; count += 1)
       expect(await rejection(cluster.execEndpoint(target))).to.be.instanceOf(CredentialsUnavailableError);
     expect(await folder.runs()).to.equal(1);
@@ -288,7 +288,7 @@ describe('a credential plug-in', () => {
 
   it('runs again before its credentials expire, and no call with valid ones waits', async () => {
     await folder.plugin(expiring('one', 600_000));
-    cluster = open();
+    cluster = await open();
     await cluster.getPod('p');
     await clock.advance(539_000);
     await cluster.getPod('p');
@@ -305,7 +305,7 @@ describe('a credential plug-in', () => {
 
   it('runs again when its credentials have expired', async () => {
     await folder.plugin(expiring('one', 600_000));
-    cluster = open();
+    cluster = await open();
     await cluster.getPod('p');
     await folder.plugin(folder.answer({ token: 'two' }));
     accepted = 'two';
@@ -316,7 +316,7 @@ describe('a credential plug-in', () => {
 
   it('that prints an expired token runs for each call, as with kubectl, and the server decides', async () => {
     await folder.plugin(expiring('one', -1_000));
-    cluster = open();
+    cluster = await open();
     await cluster.getPod('p');
     await cluster.getPod('p');
     expect(await folder.runs()).to.equal(2);
@@ -324,7 +324,7 @@ describe('a credential plug-in', () => {
 
   it('that cannot run does not affect calls while its credentials are valid', async () => {
     await folder.plugin(expiring('one', 600_000));
-    cluster = open();
+    cluster = await open();
     await cluster.getPod('p');
     await rm(join(folder.path, 'plugin'));
     await clock.advance(599_000);
@@ -335,7 +335,7 @@ describe('a credential plug-in', () => {
 
   it('does not keep the process alive while no call waits for it', async () => {
     await folder.plugin(expiring('one', 600_000));
-    cluster = open();
+    cluster = await open();
     await cluster.getPod('p');
     await folder.plugin(`echo $$ >'${folder.path}/self'\nsleep 98765.1`);
     await clock.advance(590_000);

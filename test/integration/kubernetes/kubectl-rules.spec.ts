@@ -13,7 +13,6 @@ import { createCertificates } from '../../../src/embedded/server/certificates.ts
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import { openExec } from '../../../src/exec/open-exec.ts';
 import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';
-import { kubeConfigSource } from '../../../src/kubernetes/kube-config-source.ts';
 import { answerJson, failure, ScriptedApiServer } from '../../support/api-server.ts';
 import { rejection } from '../../support/rejection.ts';
 import { TestProxy } from '../../support/test-proxy.ts';
@@ -114,8 +113,16 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     ...more,
   });
 
-  const open = (environment: NodeJS.ProcessEnv): ClientNodeCluster =>
+  const open = (environment: NodeJS.ProcessEnv): Promise<ClientNodeCluster> =>
     ClientNodeCluster.fromConfig({ environment, clock });
+
+  /** Resolves with the message of the refusal. */
+  async function refused(environment: NodeJS.ProcessEnv, words = ''): Promise<string> {
+    const error = await rejection(open(environment));
+    expect(error).to.be.instanceOf(InvalidSpecError).and.include({ field: 'kubeConfig' });
+    expect(error.message).to.contain(words);
+    return error.message;
+  }
 
   async function byKubectl(environment: NodeJS.ProcessEnv): Promise<void> {
     if (kubectl !== undefined)
@@ -130,7 +137,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
   /** Expects that the library and kubectl send this header. */
   async function bothSend(more: Readonly<Record<string, string>>, authorization: string | undefined): Promise<void> {
     const environment = environmentOf(more);
-    await open(environment).getPod('p');
+    await (await open(environment)).getPod('p');
     await byKubectl(environment);
     expect(new Set(bearers())).to.deep.equal(new Set([authorization]));
     expect(podRequests()).to.have.length(kubectl === undefined ? 1 : 2);
@@ -146,7 +153,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
 
   row('`tokenFile` is read again while the library runs', async () => {
     const path = await write('token', 'one');
-    const library = open(environmentOf({ KUBECONFIG: await write('config', configFor({ tokenFile: 'token' })) }));
+    const library = await open(environmentOf({ KUBECONFIG: await write('config', configFor({ tokenFile: 'token' })) }));
     await library.getPod('p');
     await writeFile(path, 'two\n');
     await clock.advance(10_000);
@@ -161,13 +168,17 @@ describe('a kubeconfig, by the rules of kubectl', () => {
   });
 
   row('an empty or missing `tokenFile` is an error, unless `token` is set', async () => {
-    const missing = open(environmentOf({ KUBECONFIG: await write('missing', configFor({ tokenFile: 'no-token' })) }));
+    const missing = await open(
+      environmentOf({ KUBECONFIG: await write('missing', configFor({ tokenFile: 'no-token' })) }),
+    );
     expect(await rejection(missing.execEndpoint(target))).to.include({
       code: 'KW_ERR_CREDENTIALS_UNAVAILABLE',
       source: 'user u',
     });
     await write('empty-token', ' \n');
-    const empty = open(environmentOf({ KUBECONFIG: await write('empty', configFor({ tokenFile: 'empty-token' })) }));
+    const empty = await open(
+      environmentOf({ KUBECONFIG: await write('empty', configFor({ tokenFile: 'empty-token' })) }),
+    );
     expect((await rejection(empty.execEndpoint(target))).message).to.contain('empty-token is empty');
     await bothSend(
       { KUBECONFIG: await write('config', configFor({ tokenFile: 'no-token', token: 'other' })) },
@@ -196,7 +207,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     const environment = environmentOf({
       KUBECONFIG: [await write('config', configFor({ token: 't' })), broken].join(delimiter),
     });
-    expect(() => open(environment)).to.throw(InvalidSpecError, broken);
+    await refused(environment, broken);
     if (kubectl !== undefined) await rejection(byKubectl(environment));
   });
 
@@ -241,7 +252,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     const environment = environmentOf({
       KUBECONFIG: await write('config', configFor({ exec: { ...plugin, command: './plugin', ...exec } }, changes)),
     });
-    await open(environment).getPod('p');
+    await (await open(environment)).getPod('p');
     const info: unknown = JSON.parse(await readFile(join(folder, 'info'), 'utf8'));
     await rm(join(folder, 'info'));
     await byKubectl(environment);
@@ -315,7 +326,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
   ] as const) {
     row(title, async () => {
       const environment = environmentOf({ KUBECONFIG: await write('config', configFor(user)) });
-      expect(() => open(environment)).to.throw(InvalidSpecError, words);
+      await refused(environment, words);
       if (kubectl !== undefined) await rejection(byKubectl(environment));
       expect(server.requests).to.deep.equal([]);
     });
@@ -328,23 +339,14 @@ describe('a kubeconfig, by the rules of kubectl', () => {
     await write('serviceaccount/namespace', 'build\n');
     const { hostname, port } = new URL(server.url);
     const environment = environmentOf({ KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port });
-    const kubeConfig = kubeConfigSource(undefined, { environment, serviceAccount }).load();
-    const library = ClientNodeCluster.fromConfig({ kubeConfig, environment });
+    const library = await ClientNodeCluster.fromConfig({ environment, serviceAccount });
     await library.getPod('p');
     expect([library.namespace, ...bearers()]).to.deep.equal(['build', 'Bearer of-the-pod']);
   });
 
   row('without a configuration: an error with the places that were searched', async () => {
-    const message = (more: Readonly<Record<string, string>>): string => {
-      try {
-        open(environmentOf(more));
-      } catch (error) {
-        expect(error).to.be.instanceOf(InvalidSpecError).and.include({ field: 'kubeConfig' });
-        return (error as Error).message;
-      }
-      throw new Error('was accepted');
-    };
-    const home = message({});
+    const message = (more: Readonly<Record<string, string>>): Promise<string> => refused(environmentOf(more));
+    const home = await message({});
     for (const words of [
       'KUBECONFIG is not set',
       join(folder, '.kube', 'config'),
@@ -353,7 +355,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
       'kubeConfig',
     ])
       expect(home).to.contain(words);
-    const listed = message({ KUBECONFIG: [join(folder, 'a'), await write('b', '')].join(delimiter) });
+    const listed = await message({ KUBECONFIG: [join(folder, 'a'), await write('b', '')].join(delimiter) });
     expect(listed)
       .to.contain(`${join(folder, 'a')} does not exist`)
       .and.to.contain(`${join(folder, 'b')} is empty`);
@@ -379,7 +381,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
         KUBECONFIG: await write('config', configFor({ token: 't' }, { server: url, ...changes })),
         ...more,
       });
-      const library = open(environment);
+      const library = await open(environment);
       await library.getPod('p');
       for await (const _change of library.watchPods('', '1'));
       for await (const _line of library.readLog({ podName: 'p', containerName: 'main', follow: false }));
@@ -411,7 +413,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
 
     row('`proxy-url` of the kubeconfig has precedence over the environment', async () => {
       await allThrough({ HTTPS_PROXY: 'http://127.0.0.1:9' }, { 'proxy-url': `http://${proxy.authority}` });
-      const exempt = open(environmentOf({ KUBECONFIG: join(folder, 'config'), NO_PROXY: '*' }));
+      const exempt = await open(environmentOf({ KUBECONFIG: join(folder, 'config'), NO_PROXY: '*' }));
       expect((await exempt.execEndpoint(target)).proxy).to.equal(`http://${proxy.authority}`);
     });
 
@@ -429,7 +431,7 @@ describe('a kubeconfig, by the rules of kubectl', () => {
         HTTPS_PROXY: `http://${proxy.authority}`,
         NO_PROXY: 'other, example',
       });
-      const endpoint = await open(environment).execEndpoint(target);
+      const endpoint = await (await open(environment)).execEndpoint(target);
       expect(endpoint.proxy).to.equal(undefined);
       // This host does not exist.
       if (kubectl !== undefined) expect((await rejection(byKubectl(environment))).message).to.contain('api.example');

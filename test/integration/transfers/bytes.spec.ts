@@ -31,7 +31,7 @@ describe('the bytes of an exec', function () {
   });
 
   async function cat(protocol: ExecProtocol): Promise<ExecConnection> {
-    const cluster = ClientNodeCluster.fromConfig({ kubeConfig: rig.api.kubeConfig(), namespace: 'ci' });
+    const cluster = await ClientNodeCluster.fromConfig({ kubeConfig: rig.api.kubeConfig(), namespace: 'ci' });
     return await openExec(await cluster.execEndpoint({ podName: 'pod', containerName: 'main', command: ['cat'] }), {
       protocols: new ProtocolOrder([protocol]),
     });

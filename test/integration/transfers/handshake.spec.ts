@@ -8,6 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import { expect } from 'chai';
 
 import type { AgentClient } from '../../../src/agent-client/agent-client.ts';
+import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';
 import { failure } from '../../support/api-server.ts';
 import { rejection } from '../../support/rejection.ts';
 import { type ExecPlan, stall } from '../../support/rig/exec-plan.ts';
@@ -232,7 +233,7 @@ describe('a transfer with a refused exec', function () {
 
     it('reads them again once, and continues', async () => {
       await write('old');
-      const renewed = client({ kubeConfig });
+      const renewed = client({ cluster: await ClientNodeCluster.fromConfig({ kubeConfig }) });
       await write('new');
       rig.api.plan(refused(401, 'Unauthorized', 'Unauthorized'));
       await renewed.receive({ volume: 'renewed' }, source);
@@ -242,9 +243,8 @@ describe('a transfer with a refused exec', function () {
     it('rejects if the new credentials are refused as well', async () => {
       await write('old');
       rig.api.plan(refused(401, 'Unauthorized', 'Unauthorized'), refused(401, 'Unauthorized', 'Unauthorized'));
-      expect(await rejection(client({ kubeConfig }).receive({ volume: 'v' }, source))).to.include({
-        code: 'KW_ERR_UNAUTHORIZED',
-      });
+      const refusing = client({ cluster: await ClientNodeCluster.fromConfig({ kubeConfig }) });
+      expect(await rejection(refusing.receive({ volume: 'v' }, source))).to.include({ code: 'KW_ERR_UNAUTHORIZED' });
       expect(rig.api.tokens).to.have.length(2);
     });
   });

@@ -52,6 +52,10 @@ describe('KubernetesWorker after failures', function () {
         code: 'KW_ERR_INVALID_SPEC',
         field: 'database',
       });
+      expect(await open({ agentBinary: '/no/such/agent' })).to.include({
+        code: 'KW_ERR_INVALID_SPEC',
+        field: 'agentBinary',
+      });
       expect(await open({ name: '' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'name' });
       expect(await open({ startTimeoutMs: -1 })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'startTimeoutMs' });
       expect(await open({ volumeImage: 'PAUSE' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'volumeImage' });

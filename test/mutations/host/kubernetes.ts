@@ -32,6 +32,30 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/kubernetes/pod-description.spec.ts'] },
   },
   {
+    name: 'the parser of YAML is loaded for each kubeconfig',
+    file: 'src/kubernetes/parse-yaml.ts',
+    find: "if (text.trimStart().startsWith('{')) {",
+    replace: "if (text === '{}') {",
+    killedBy: { specs: ['test/integration/startup/loaded-packages.spec.ts'], grep: 'and not client-node' },
+  },
+  {
+    name: 'client-node acquires all credentials',
+    file: 'src/kubernetes/connection-parameters.ts',
+    find: 'if (user?.authProvider || proxy !== undefined)',
+    replace: 'if (user !== undefined)',
+    killedBy: { specs: ['test/integration/startup/loaded-packages.spec.ts'], grep: 'and not client-node' },
+  },
+  {
+    name: 'a kubeconfig is not read again after the server has refused its credentials',
+    file: 'src/kubernetes/credential-step.ts',
+    find: '    this.#isRefused = true;',
+    replace: '',
+    killedBy: {
+      specs: ['test/integration/kubernetes/client-node-cluster-config.spec.ts'],
+      grep: 'read again once after a 401',
+    },
+  },
+  {
     name: 'one refused pull is a final failure',
     file: 'src/kubernetes/pod-start.ts',
     find: 'count >= 2 ||',

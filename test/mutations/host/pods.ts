@@ -9,6 +9,13 @@ const pool = { specs: ['test/unit/pods/agent-pool.spec.ts'] };
 /** Changes of `src/pods` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
   {
+    name: 'the agent of another architecture is delivered',
+    file: 'src/pods/agent-binary.ts',
+    find: 'bytes.readUInt16LE(machineOffset) === MACHINES[architecture]',
+    replace: 'bytes.readUInt16LE(machineOffset) > 0',
+    killedBy: { specs: ['test/unit/pods/agent-config-map.spec.ts'], grep: 'not a program for the architecture' },
+  },
+  {
     name: 'the creation of a pod is not retried',
     file: 'src/pods/pod-launcher.ts',
     find: 'error instanceof QuotaExceededError ? timeouts.schedulingMs : timeouts.startMs',

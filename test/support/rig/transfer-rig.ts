@@ -22,8 +22,8 @@ export interface RigClientOptions extends AgentClientOptions {
   readonly podName?: string;
   /** The port of a proxy in front of the API server. */
   readonly port?: number;
-  /** The path of a kubeconfig, for changing credentials. */
-  readonly kubeConfig?: string;
+  /** The API server, with its own credentials. @defaultValue the rig's */
+  readonly cluster?: ClientNodeCluster;
   /** The clock of the client, and of its connections if `exec` contains it. */
   readonly clock?: Clock;
   /** Shared by several clients. @defaultValue its own */
@@ -53,24 +53,23 @@ export class TransferRig {
   client({
     podName = 'pod',
     port,
-    kubeConfig,
+    cluster: given,
     clock = systemClock(),
     limits,
     exec,
     protocols: names = execProtocols,
     ...options
   }: RigClientOptions = {}): AgentClient {
-    const cluster = ClientNodeCluster.fromConfig({
-      kubeConfig: kubeConfig ?? this.api.kubeConfig(port),
-      namespace: 'ci',
-    });
+    const opening = given ?? ClientNodeCluster.fromConfig({ kubeConfig: this.api.kubeConfig(port), namespace: 'ci' });
     const target = { podName, containerName: mainContainerName, command: agentConnectCommand };
     const protocols = new ProtocolOrder(names);
     const client = new AgentClient({
-      connect: async ({ signal }) =>
-        exec === undefined
+      connect: async ({ signal }) => {
+        const cluster = await opening;
+        return exec === undefined
           ? connectByExec(cluster, podName, { signal, protocols })
-          : openExec(await cluster.execEndpoint(target), { protocols, ...exec, signal }),
+          : openExec(await cluster.execEndpoint(target), { protocols, ...exec, signal });
+      },
       clock,
       logger: silentLogger,
       podName,

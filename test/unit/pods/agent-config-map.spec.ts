@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 
 import { expect } from 'chai';
+
+import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import { ConflictError } from '../../../src/errors/cluster.ts';
-import { readAgentBinary } from '../../../src/pods/agent-binary.ts';
+import { checkAgentBinary, readAgentBinary } from '../../../src/pods/agent-binary.ts';
 import { agentConfigMap, configMapOf, verifyAgentConfigMap } from '../../../src/pods/agent-config-map.ts';
+import { rejection } from '../../support/rejection.ts';
 
 describe("the agent's binary", () => {
   for (const [architecture, machine] of [
@@ -18,6 +22,55 @@ describe("the agent's binary", () => {
       expect((await agentConfigMap(architecture)).binaryData.agent.length).to.be.below(1_000_000);
     });
   }
+});
+
+describe("the place of the agent's binary in a host", () => {
+  const ofPackage = fileURLToPath(new URL('../../../agent/bin/linux-x64/agent', import.meta.url));
+  const missing = '/nowhere/agent';
+  const noProgram = fileURLToPath(import.meta.url);
+
+  async function problem(check: Promise<unknown>): Promise<string> {
+    const error = await rejection(check);
+    expect(error).to.be.instanceOf(InvalidSpecError).and.include({ field: 'agentBinary' });
+    return error.message;
+  }
+
+  it('is a path, or a function of the architecture', async () => {
+    const { binaryData } = await agentConfigMap('amd64');
+    for (const path of [ofPackage, () => ofPackage])
+      expect((await agentConfigMap('amd64', path)).binaryData).to.deep.equal(binaryData);
+    const asked: string[] = [];
+    await readAgentBinary('amd64', (architecture) => {
+      asked.push(architecture);
+      return ofPackage;
+    });
+    expect(asked).to.deep.equal(['amd64']);
+  });
+
+  it('is rejected if there is no file', async () => {
+    for (const path of [missing, () => missing])
+      expect(await problem(readAgentBinary('amd64', path))).to.contain(missing);
+  });
+
+  it('is rejected if the file is not a program for the architecture', async () => {
+    expect(await problem(readAgentBinary('arm64', ofPackage))).to.contain('not a Linux program for arm64');
+    expect(await problem(readAgentBinary('amd64', noProgram))).to.contain('not a Linux program for amd64');
+  });
+
+  it('is rejected if the function returns no path', async () => {
+    expect(await problem(readAgentBinary('amd64', () => undefined as never))).to.contain('no path for amd64');
+  });
+
+  it('is checked for the architecture of the worker, before the worker opens', async () => {
+    await checkAgentBinary(() => ofPackage, 'amd64');
+    expect(await problem(checkAgentBinary(() => ofPackage, 'arm64'))).to.contain('arm64');
+  });
+
+  it('is checked for any architecture if the worker has none', async () => {
+    await checkAgentBinary(ofPackage, undefined);
+    expect(await problem(checkAgentBinary(noProgram, undefined))).to.contain('amd64 or arm64');
+    await checkAgentBinary(() => missing, undefined);
+  });
 });
 
 describe("the agent's config map", () => {

@@ -1,46 +1,65 @@
 import { expect } from 'chai';
-import sinon from 'sinon';
 
 import { FakeCluster } from '../../../fakes/index.ts';
-import { ConflictError } from '../../../src/errors/cluster.ts';
-import type { ConfigMap } from '../../../src/kubernetes/cluster.ts';
-import { agentConfigMap } from '../../../src/pods/agent-config-map.ts';
+import { ConflictError, ForbiddenError } from '../../../src/errors/cluster.ts';
+import { type AgentConfigMap, agentConfigMap } from '../../../src/pods/agent-config-map.ts';
 import { AgentDelivery } from '../../../src/pods/agent-delivery.ts';
 import { rejection } from '../../support/rejection.ts';
 
-const facts = { verb: 'create', resource: 'configmaps', namespace: 'n' };
+const facts = { verb: 'create', resource: 'configmaps', namespace: 'ci' };
 
 describe('AgentDelivery', () => {
   let cluster: FakeCluster;
   let delivery: AgentDelivery;
-  let expected: ConfigMap;
+  let expected: AgentConfigMap;
+  let name: string;
 
-  beforeEach(async () => {
-    cluster = new FakeCluster({ namespace: 'n' });
-    delivery = new AgentDelivery(cluster, undefined);
+  before(async () => {
     expected = await agentConfigMap('amd64');
-    cluster.getConfigMap.resolves(expected);
+    ({ name } = expected.metadata);
   });
 
-  describe('ensure()', () => {
-    it('reads an existing config map once, also for concurrent calls', async () => {
-      const names = await Promise.all([delivery.ensure('amd64'), delivery.ensure('amd64')]);
-      expect(names).to.deep.equal([expected.metadata?.name, expected.metadata?.name]);
-      await delivery.ensure('amd64');
-      sinon.assert.calledOnce(cluster.getConfigMap);
-    });
+  beforeEach(() => {
+    cluster = new FakeCluster();
+    delivery = new AgentDelivery(cluster, 'amd64');
+  });
 
-    it('creates a missing config map, and verifies the one that another host creates meanwhile', async () => {
-      cluster.getConfigMap.onFirstCall().resolves(undefined);
-      cluster.createConfigMap.rejects(new ConflictError(facts, 'exists'));
-      expect(await delivery.ensure('amd64')).to.equal(expected.metadata?.name);
-      cluster.getConfigMap.resolves({ metadata: { name: 'other' }, immutable: true, binaryData: {} });
-      expect(await rejection(new AgentDelivery(cluster, undefined).ensure('amd64'))).to.be.instanceOf(ConflictError);
-    });
+  it('creates the config map if it is missing, once', async () => {
+    cluster.getConfigMap.resolves(undefined);
+    cluster.createConfigMap.resolves();
+    expect(await Promise.all([delivery.ensure('amd64'), delivery.ensure('amd64')])).to.deep.equal([name, name]);
+    expect(cluster.createConfigMap.args.map(([configMap]) => configMap)).to.deep.equal([expected]);
+  });
+
+  it('needs no permission to create the config map if an operator has created it', async () => {
+    cluster.getConfigMap.resolves(expected);
+    cluster.createConfigMap.rejects(new ForbiddenError(facts, 'forbidden'));
+    expect(await delivery.ensure('amd64')).to.equal(name);
+    expect(cluster.createConfigMap.callCount).to.equal(0);
+  });
+
+  it('rejects if it is missing and may not be created', async () => {
+    cluster.getConfigMap.resolves(undefined);
+    cluster.createConfigMap.rejects(new ForbiddenError(facts, 'forbidden'));
+    expect(await rejection(delivery.ensure('amd64'))).to.be.instanceOf(ForbiddenError);
+  });
+
+  it('accepts the config map that another host has created meanwhile', async () => {
+    cluster.getConfigMap.onFirstCall().resolves(undefined).onSecondCall().resolves(expected);
+    cluster.createConfigMap.rejects(new ConflictError(facts, 'exists'));
+    expect(await delivery.ensure('amd64')).to.equal(name);
+  });
+
+  it("rejects a config map with another program, and tries again at the next container's creation", async () => {
+    cluster.getConfigMap.onFirstCall().resolves({ ...expected, binaryData: { agent: 'AAAA' } });
+    cluster.getConfigMap.onSecondCall().resolves(expected);
+    expect(await rejection(delivery.ensure('amd64'))).to.be.instanceOf(ConflictError);
+    expect(await delivery.ensure('amd64')).to.equal(name);
   });
 
   describe('restore()', () => {
     beforeEach(async () => {
+      cluster.getConfigMap.resolves(expected);
       await delivery.ensure('amd64');
       cluster.getConfigMap.resetHistory();
     });
@@ -48,10 +67,10 @@ describe('AgentDelivery', () => {
     it('asks once for all concurrent calls whether the config map exists, without reading it', async () => {
       cluster.hasConfigMap.resolves(true);
       await Promise.all(Array.from({ length: 50 }, () => delivery.restore('amd64')));
-      sinon.assert.calledOnceWithExactly(cluster.hasConfigMap, expected.metadata?.name ?? '');
-      sinon.assert.notCalled(cluster.getConfigMap);
+      expect(cluster.hasConfigMap.args).to.deep.equal([[name]]);
+      expect(cluster.getConfigMap.callCount).to.equal(0);
       await delivery.restore('amd64');
-      sinon.assert.calledTwice(cluster.hasConfigMap);
+      expect(cluster.hasConfigMap.callCount).to.equal(2);
     });
 
     it('creates a deleted config map again', async () => {
@@ -59,7 +78,7 @@ describe('AgentDelivery', () => {
       cluster.getConfigMap.resolves(undefined);
       cluster.createConfigMap.resolves();
       await delivery.restore('amd64');
-      sinon.assert.calledOnceWithExactly(cluster.createConfigMap, expected);
+      expect(cluster.createConfigMap.args).to.deep.equal([[expected]]);
     });
 
     it('rejects each call of a failed request, and asks again at the next call', async () => {

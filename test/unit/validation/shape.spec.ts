@@ -62,6 +62,7 @@ describe('KubernetesWorker.open from plain JavaScript', () => {
     ['pods.toleration', { name: 'w', database: 'postgres://db/ci', pods: { toleration: [] } }],
     ['pods.labels.team', { name: 'w', database: 'postgres://db/ci', pods: { labels: { team: 'x'.repeat(64) } } }],
     ['pods.runAsUser', { name: 'w', database: 'postgres://db/ci', pods: { security: 'restricted', runAsUser: 0 } }],
+    ['agentBinary', { name: 'w', database: 'postgres://db/ci', agentBinary: new URL('file:///agent') }],
     ['transfers.windowBytes', { name: 'w', database: 'postgres://db/ci', transfers: { windowBytes: '1' } }],
   ];
   for (const [field, options] of wrong)
