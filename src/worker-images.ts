@@ -3,7 +3,7 @@ import type { ImageSettings } from './images/image-settings.ts';
 import { RegistryClient } from './images/registry-client.ts';
 import { StepImageResolver } from './images/step-images.ts';
 import type { Cluster } from './kubernetes/cluster.ts';
-import { readPullSecrets } from './kubernetes/pull-secrets.ts';
+import { readPullSecrets } from './kubernetes/pod-spec/pull-secrets.ts';
 import type { AgentDelivery } from './pods/agent-delivery.ts';
 import type { Clock, Logger } from './runtime/options.ts';
 

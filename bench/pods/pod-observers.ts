@@ -4,8 +4,8 @@ import { CoreV1Api, KubeConfig, makeInformer } from '@kubernetes/client-node';
 
 import { silentLogger } from '../../src/internal/silent-logger.ts';
 import { systemClock } from '../../src/internal/system-clock.ts';
-import { ClientNodeCluster } from '../../src/kubernetes/client-node-cluster.ts';
-import { PodWatch } from '../../src/kubernetes/pod-watch.ts';
+import { ClientNodeCluster } from '../../src/kubernetes/api/client-node-cluster.ts';
+import { PodWatch } from '../../src/kubernetes/pod-state/pod-watch.ts';
 
 /** Follows all pods of a server. */
 export interface PodObservers extends AsyncDisposable {

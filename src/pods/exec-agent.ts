@@ -2,7 +2,7 @@ import type { ByteConnection } from '../agent-client/session/byte-connection.ts'
 import { UnauthorizedError } from '../errors/cluster.ts';
 import { type OpenExecOptions, openExec } from '../exec/open-exec.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
-import { agentConnectCommand, mainContainerName } from '../kubernetes/pod-spec.ts';
+import { agentConnectCommand, mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 
 /**
  * Opens a connection to a pod's agent by exec. Retries once with new credentials if the server

@@ -1,7 +1,7 @@
 import type { PodError } from '../errors/pod.ts';
 import { PodDeletedError, PodEvictedError } from '../errors/pod.ts';
 import type { Pod } from '../kubernetes/cluster.ts';
-import { mainContainerState } from '../kubernetes/main-container-state.ts';
+import { mainContainerState } from '../kubernetes/pod-state/main-container-state.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 
 export interface PodEndComponents {

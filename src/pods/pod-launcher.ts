@@ -1,9 +1,9 @@
 import { ApiUnavailableError, ConflictError, QuotaExceededError } from '../errors/cluster.ts';
 import { PodDeletedError } from '../errors/pod.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
-import { markOf, podMarks } from '../kubernetes/labels.ts';
-import { mergePodOptions } from '../kubernetes/pod-option-merge.ts';
-import { buildPod, type PodRequest } from '../kubernetes/pod-spec.ts';
+import { markOf, podMarks } from '../kubernetes/pod-spec/labels.ts';
+import { mergePodOptions } from '../kubernetes/pod-spec/pod-option-merge.ts';
+import { buildPod, type PodRequest } from '../kubernetes/pod-spec/pod-spec.ts';
 import { callBackoff } from '../retry/backoff.ts';
 import { retry, waitIfRetryable } from '../retry/retry.ts';
 import { RetryPace } from '../retry/retry-pace.ts';

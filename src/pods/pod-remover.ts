@@ -1,6 +1,6 @@
 import { PodFailedError } from '../errors/pod.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
-import { markOf } from '../kubernetes/labels.ts';
+import { markOf } from '../kubernetes/pod-spec/labels.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { AgentPool } from './agent-pool.ts';
 

@@ -11,11 +11,11 @@ import {
 } from '../errors/pod.ts';
 import { ChangeSignal } from '../internal/change-signal.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
-import { mainContainerState, terminations } from '../kubernetes/main-container-state.ts';
-import { mainContainerName } from '../kubernetes/pod-spec.ts';
-import { PodStart, type StartProblem } from '../kubernetes/pod-start.ts';
-import { findUnschedulable, podProblem, waitsForVolumesSince } from '../kubernetes/pod-status.ts';
-import type { PodWatch } from '../kubernetes/pod-watch.ts';
+import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
+import { mainContainerState, terminations } from '../kubernetes/pod-state/main-container-state.ts';
+import { PodStart, type StartProblem } from '../kubernetes/pod-state/pod-start.ts';
+import { findUnschedulable, podProblem, waitsForVolumesSince } from '../kubernetes/pod-state/pod-status.ts';
+import type { PodWatch } from '../kubernetes/pod-state/pod-watch.ts';
 import { callBackoff } from '../retry/backoff.ts';
 import { retry, waitIfRetryable } from '../retry/retry.ts';
 import { RetryPace } from '../retry/retry-pace.ts';

@@ -1,6 +1,6 @@
 import type { Pod } from '../kubernetes/cluster.ts';
-import { mainImage, mainImageState } from '../kubernetes/image-state.ts';
-import { findUnschedulable } from '../kubernetes/pod-status.ts';
+import { mainImage, mainImageState } from '../kubernetes/pod-state/image-state.ts';
+import { findUnschedulable } from '../kubernetes/pod-state/pod-status.ts';
 import type { Clock } from '../runtime/options.ts';
 import type { StepProgress, StepProgressFacts, StreamingInput } from '../runtime/step-progress.ts';
 

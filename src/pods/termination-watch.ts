@@ -1,7 +1,7 @@
 import type { OutOfMemoryError } from '../errors/pod.ts';
 import type { Pod } from '../kubernetes/cluster.ts';
-import { type Termination, terminations } from '../kubernetes/main-container-state.ts';
-import { mainContainerName } from '../kubernetes/pod-spec.ts';
+import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
+import { type Termination, terminations } from '../kubernetes/pod-state/main-container-state.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { SidecarEnd } from '../runtime/process.ts';
 import type { PodSupervisor } from './pod-supervisor.ts';

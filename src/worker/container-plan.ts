@@ -1,8 +1,8 @@
 import { InvalidSpecError } from '../errors/caller.ts';
 import { parseImageReference } from '../images/image-reference.ts';
-import { cleanPath } from '../kubernetes/pod-mount-path.ts';
-import { checkPodOptions } from '../kubernetes/pod-option-check.ts';
-import type { PlannedVolume, PodRequest } from '../kubernetes/pod-spec.ts';
+import { cleanPath } from '../kubernetes/pod-spec/pod-mount-path.ts';
+import { checkPodOptions } from '../kubernetes/pod-spec/pod-option-check.ts';
+import type { PlannedVolume, PodRequest } from '../kubernetes/pod-spec/pod-spec.ts';
 import type { Architecture, ContainerSpec } from '../runtime/container.ts';
 import type { SidecarSpec } from '../runtime/sidecar.ts';
 import type { Artifact, VolumeMount } from '../runtime/volume.ts';

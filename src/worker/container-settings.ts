@@ -1,4 +1,4 @@
-import { mainContainerName } from '../kubernetes/pod-spec.ts';
+import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 import type { ContainerRecord } from '../repository/records.ts';
 
 /** The part of a container's specification that its processes use, as stored in its row. */

@@ -9,7 +9,7 @@ import {
 import type { StepImageResolver, StepImages } from '../images/step-images.ts';
 import { abortable } from '../internal/abort.ts';
 import { within } from '../internal/within.ts';
-import { mainContainerName } from '../kubernetes/pod-spec.ts';
+import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 import type { PodLauncher } from '../pods/pod-launcher.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { StartProgress } from '../pods/start-progress.ts';

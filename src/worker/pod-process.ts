@@ -6,7 +6,7 @@ import { PodError } from '../errors/pod.ts';
 import { OutcomeUnknownError, ProcessDetachedError } from '../errors/process.ts';
 import { DiskFullError } from '../errors/transfer.ts';
 import { abortable } from '../internal/abort.ts';
-import { mainContainerName } from '../kubernetes/pod-spec.ts';
+import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { TerminationWatch } from '../pods/termination-watch.ts';

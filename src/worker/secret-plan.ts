@@ -1,6 +1,6 @@
 import { InvalidSpecError } from '../errors/caller.ts';
-import { checkMountIsFree, cleanPath } from '../kubernetes/pod-mount-path.ts';
-import type { PlannedSecretMount } from '../kubernetes/pod-spec.ts';
+import { checkMountIsFree, cleanPath } from '../kubernetes/pod-spec/pod-mount-path.ts';
+import type { PlannedSecretMount } from '../kubernetes/pod-spec/pod-spec.ts';
 import type { SecretKey, SecretMount } from '../runtime/secrets.ts';
 
 const defaultMode = 0o400;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import type { Context } from 'mocha';
 
-import { ClientNodeCluster } from '../../src/kubernetes/client-node-cluster.ts';
+import { ClientNodeCluster } from '../../src/kubernetes/api/client-node-cluster.ts';
 import type { Pod } from '../../src/kubernetes/cluster.ts';
 
 /** A new namespace on the cluster of `KUBECONFIG`. */

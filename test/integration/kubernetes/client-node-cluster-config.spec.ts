@@ -6,7 +6,7 @@ import { expect } from 'chai';
 
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import { UnauthorizedError } from '../../../src/errors/cluster.ts';
-import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';
+import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
 import { answerJson, failure, ScriptedApiServer } from '../../support/api-server.ts';
 import { rejection } from '../../support/rejection.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';

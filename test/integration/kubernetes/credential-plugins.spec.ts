@@ -8,7 +8,7 @@ import { expect } from 'chai';
 
 import { CredentialsUnavailableError, UnauthorizedError } from '../../../src/errors/cluster.ts';
 import type { CredentialsUnavailableError as Unavailable } from '../../../src/index.ts';
-import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';
+import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
 import { connectByExec } from '../../../src/pods/exec-agent.ts';
 import { answerJson, failure, ScriptedApiServer } from '../../support/api-server.ts';
 import { PluginFolder } from '../../support/plugin-folder.ts';

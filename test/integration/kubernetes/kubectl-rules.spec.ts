@@ -12,7 +12,7 @@ import { expect } from 'chai';
 import { createCertificates } from '../../../src/embedded/server/certificates.ts';
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import { openExec } from '../../../src/exec/open-exec.ts';
-import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';
+import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
 import { answerJson, failure, ScriptedApiServer } from '../../support/api-server.ts';
 import { rejection } from '../../support/rejection.ts';
 import { TestProxy } from '../../support/test-proxy.ts';

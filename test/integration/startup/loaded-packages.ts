@@ -27,7 +27,7 @@ const database = { connect: () => Promise.reject(new Error('no database')) };
 await KubernetesWorker.open({ name: 'w', kubeConfig: json, database, signal: AbortSignal.abort() }).catch(() => {});
 loaded('open');
 
-const { ClientNodeCluster } = await import('../../../src/kubernetes/client-node-cluster.ts');
+const { ClientNodeCluster } = await import('../../../src/kubernetes/api/client-node-cluster.ts');
 const target = { podName: 'p', containerName: 'main', command: ['true'] };
 await (await ClientNodeCluster.fromConfig({ kubeConfig: json, environment: {} })).execEndpoint(target);
 loaded('credentials');

@@ -6,7 +6,7 @@ import type { ExecConnection } from '../../../src/exec/exec-connection.ts';
 import { openExec } from '../../../src/exec/open-exec.ts';
 import { type ExecProtocol, execProtocols, ProtocolOrder } from '../../../src/exec/protocol-order.ts';
 import { maxStdinBytes } from '../../../src/exec/stdin-frames.ts';
-import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';
+import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
 import { TransferRig } from '../../support/rig/transfer-rig.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 

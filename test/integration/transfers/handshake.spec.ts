@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import { expect } from 'chai';
 
 import type { AgentClient } from '../../../src/agent-client/agent-client.ts';
-import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';
+import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
 import { failure } from '../../support/api-server.ts';
 import { rejection } from '../../support/rejection.ts';
 import { type ExecPlan, stall } from '../../support/rig/exec-plan.ts';

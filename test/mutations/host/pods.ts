@@ -108,7 +108,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'an image of which nothing is known is reported as pulled',
-    file: 'src/kubernetes/image-state.ts',
+    file: 'src/kubernetes/pod-state/image-state.ts',
     find: "return hasExisted(status) ? 'present'",
     replace: "return hasExisted(status) || status.state?.waiting === undefined ? 'present'",
     killedBy: { specs: ['test/unit/kubernetes/image-state.spec.ts'] },

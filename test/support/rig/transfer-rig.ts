@@ -8,8 +8,8 @@ import type { ConnectionLimits } from '../../../src/agent-client/session/connect
 import { type OpenExecOptions, openExec } from '../../../src/exec/open-exec.ts';
 import { type ExecProtocol, execProtocols, ProtocolOrder } from '../../../src/exec/protocol-order.ts';
 import { systemClock } from '../../../src/internal/system-clock.ts';
-import { ClientNodeCluster } from '../../../src/kubernetes/client-node-cluster.ts';
-import { agentConnectCommand, mainContainerName } from '../../../src/kubernetes/pod-spec.ts';
+import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
+import { agentConnectCommand, mainContainerName } from '../../../src/kubernetes/pod-spec/pod-spec.ts';
 import { connectByExec } from '../../../src/pods/exec-agent.ts';
 import type { Clock } from '../../../src/runtime/options.ts';
 import { AgentConnection } from '../agent-connection.ts';

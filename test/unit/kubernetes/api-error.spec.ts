@@ -8,7 +8,7 @@ import {
   TooManyRequestsError,
   UnauthorizedError,
 } from '../../../src/errors/cluster.ts';
-import { apiAnswerError, neverArrived, noAnswerError, readStatus } from '../../../src/kubernetes/api-error.ts';
+import { apiAnswerError, neverArrived, noAnswerError, readStatus } from '../../../src/kubernetes/api/api-error.ts';
 
 const facts = { verb: 'create', resource: 'pods', namespace: 'ci' };
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { environmentProxy } from '../../../src/kubernetes/environment-proxy.ts';
+import { environmentProxy } from '../../../src/kubernetes/access/environment-proxy.ts';
 
 const proxy = 'http://proxy:3128';
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { CredentialsUnavailableError } from '../../../src/errors/cluster.ts';
-import { readExecCredential } from '../../../src/kubernetes/exec-credential.ts';
+import { readExecCredential } from '../../../src/kubernetes/access/exec-credential.ts';
 
 const apiVersion = 'client.authentication.k8s.io/v1';
 const plugin = {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { execUrl } from '../../../src/kubernetes/exec-target.ts';
+import { execUrl } from '../../../src/kubernetes/api/exec-target.ts';
 
 describe('execUrl', () => {
   const target = { podName: 'p', containerName: 'main', command: ['/.kw-agent/agent', 'connect', '/.kw'] };

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
-import { mainImage, mainImageState } from '../../../src/kubernetes/image-state.ts';
+import { mainImage, mainImageState } from '../../../src/kubernetes/pod-state/image-state.ts';
 
 const podWith = (name: string, status: object): Pod => ({
   spec: {

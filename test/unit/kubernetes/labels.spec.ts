@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { labelValue, markOf, podMarks, workerSelector } from '../../../src/kubernetes/labels.ts';
+import { labelValue, markOf, podMarks, workerSelector } from '../../../src/kubernetes/pod-spec/labels.ts';
 
 const allowed = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
 

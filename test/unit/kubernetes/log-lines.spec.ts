@@ -1,8 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-
+import { logLinesOf } from '../../../src/kubernetes/api/log-lines.ts';
 import type { LogLine } from '../../../src/kubernetes/cluster.ts';
-import { logLinesOf } from '../../../src/kubernetes/log-lines.ts';
 
 async function* chunksOf(bytes: Buffer, sizes: readonly number[]): AsyncGenerator<Uint8Array> {
   for (let start = 0, turn = 0; start < bytes.byteLength; turn += 1) {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { ApiError } from '../../../src/errors/cluster.ts';
-import { type Page, type PageRequest, paged } from '../../../src/kubernetes/paged.ts';
+import { type Page, type PageRequest, paged } from '../../../src/kubernetes/api/paged.ts';
 import { rejection } from '../../support/rejection.ts';
 
 function expired(): ApiError {

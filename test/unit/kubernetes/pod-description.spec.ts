@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import type { Pod, PodEvent } from '../../../src/kubernetes/cluster.ts';
-import { describePod } from '../../../src/kubernetes/pod-description.ts';
+import { describePod } from '../../../src/kubernetes/pod-state/pod-description.ts';
 
 const [early, late] = [new Date('2030-01-01T00:00:00Z'), new Date('2030-01-01T00:00:01Z')];
 const digest = `sha256:${'a'.repeat(64)}`;

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { podName } from '../../../src/kubernetes/pod-name.ts';
+import { podName } from '../../../src/kubernetes/pod-spec/pod-name.ts';
 import type { ContainerMetadata } from '../../../src/runtime/container.ts';
 
 const handle = '12345678-9abc-4def-8123-456789abcdef';

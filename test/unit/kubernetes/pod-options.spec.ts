@@ -2,9 +2,9 @@ import { expect } from 'chai';
 
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
-import { checkPodOptions } from '../../../src/kubernetes/pod-option-check.ts';
-import { mergePodOptions } from '../../../src/kubernetes/pod-option-merge.ts';
-import { buildPod, type PodPlan } from '../../../src/kubernetes/pod-spec.ts';
+import { checkPodOptions } from '../../../src/kubernetes/pod-spec/pod-option-check.ts';
+import { mergePodOptions } from '../../../src/kubernetes/pod-spec/pod-option-merge.ts';
+import { buildPod, type PodPlan } from '../../../src/kubernetes/pod-spec/pod-spec.ts';
 import type { PodOptions } from '../../../src/runtime/pod-options.ts';
 
 const plan: PodPlan = {

@@ -3,9 +3,9 @@ import fc from 'fast-check';
 
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
-import { checkPodOptions } from '../../../src/kubernetes/pod-option-check.ts';
-import { overlayPod } from '../../../src/kubernetes/pod-overlay.ts';
-import { buildPod } from '../../../src/kubernetes/pod-spec.ts';
+import { checkPodOptions } from '../../../src/kubernetes/pod-spec/pod-option-check.ts';
+import { overlayPod } from '../../../src/kubernetes/pod-spec/pod-overlay.ts';
+import { buildPod } from '../../../src/kubernetes/pod-spec/pod-spec.ts';
 import type { PodOverlay, PodOverlayMount, PodOverlaySpec } from '../../../src/runtime/pod-overlay.ts';
 import { podOverlay } from '../../../src/validation/pod-overlay-shapes.ts';
 import { checkShape } from '../../../src/validation/shape.ts';

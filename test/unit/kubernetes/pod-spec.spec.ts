@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
-import { agentConnectCommand, buildPod, type PodPlan } from '../../../src/kubernetes/pod-spec.ts';
+import { agentConnectCommand, buildPod, type PodPlan } from '../../../src/kubernetes/pod-spec/pod-spec.ts';
 
 const plain: PodPlan = {
   podName: 'p',

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
-import { PodStart, type StartProblem } from '../../../src/kubernetes/pod-start.ts';
+import { PodStart, type StartProblem } from '../../../src/kubernetes/pod-state/pod-start.ts';
 
 type ContainerStatus = NonNullable<NonNullable<Pod['status']>['containerStatuses']>[number];
 type Terminated = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>;

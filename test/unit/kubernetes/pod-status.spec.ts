@@ -2,13 +2,13 @@ import { expect } from 'chai';
 
 import { ImagePullFailedError, PodDeletedError, PodEvictedError, PodFailedError } from '../../../src/errors/pod.ts';
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
-import { mainContainerState } from '../../../src/kubernetes/main-container-state.ts';
+import { mainContainerState } from '../../../src/kubernetes/pod-state/main-container-state.ts';
 import {
   findMissingConfigMap,
   findUnschedulable,
   podProblem,
   waitsForVolumesSince,
-} from '../../../src/kubernetes/pod-status.ts';
+} from '../../../src/kubernetes/pod-state/pod-status.ts';
 
 const startTime = new Date('2030-01-01T00:00:00Z');
 type Status = NonNullable<Pod['status']>;

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { ClosedError } from '../../../src/errors/caller.ts';
 import { ApiUnavailableError, ForbiddenError } from '../../../src/errors/cluster.ts';
 import type { Cluster, Pod, PodChange, PodList } from '../../../src/kubernetes/cluster.ts';
-import { PodWatch } from '../../../src/kubernetes/pod-watch.ts';
+import { PodWatch } from '../../../src/kubernetes/pod-state/pod-watch.ts';
 import { WatchExpiredError } from '../../../src/kubernetes/watch-expired-error.ts';
 import type { AbortOptions } from '../../../src/runtime/options.ts';
 import { rejection } from '../../support/rejection.ts';

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 
 import { ApiUnavailableError } from '../../../src/errors/cluster.ts';
-import { apiAnswerError } from '../../../src/kubernetes/api-error.ts';
-import { linesOf } from '../../../src/kubernetes/lines.ts';
-import { podFromJson } from '../../../src/kubernetes/object-json.ts';
-import { decodeWatchLine, watchError } from '../../../src/kubernetes/watch-event.ts';
+import { apiAnswerError } from '../../../src/kubernetes/api/api-error.ts';
+import { linesOf } from '../../../src/kubernetes/api/lines.ts';
+import { podFromJson } from '../../../src/kubernetes/api/object-json.ts';
+import { decodeWatchLine, watchError } from '../../../src/kubernetes/api/watch-event.ts';
 import { WatchExpiredError } from '../../../src/kubernetes/watch-expired-error.ts';
 
 const facts = { verb: 'watch', resource: 'pods', namespace: 'ci', resourceVersion: '7' };

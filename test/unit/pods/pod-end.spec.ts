@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { PodDeletedError, type PodError, PodEvictedError } from '../../../src/errors/pod.ts';
 import { ChangeSignal } from '../../../src/internal/change-signal.ts';
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
-import { podProblem } from '../../../src/kubernetes/pod-status.ts';
+import { podProblem } from '../../../src/kubernetes/pod-state/pod-status.ts';
 import { PodEnd } from '../../../src/pods/pod-end.ts';
 import type { AbortOptions } from '../../../src/runtime/options.ts';
 import { deleted, evicted, podOf } from '../../support/scripted-pod.ts';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { FakeArtifact } from '../../../fakes/index.ts';
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
-import { cleanPath } from '../../../src/kubernetes/pod-mount-path.ts';
+import { cleanPath } from '../../../src/kubernetes/pod-spec/pod-mount-path.ts';
 import type { ContainerSpec } from '../../../src/runtime/container.ts';
 import type { SidecarSpec } from '../../../src/runtime/sidecar.ts';
 import { planContainer } from '../../../src/worker/container-plan.ts';

@@ -1,0 +1,126 @@
+import type { V1Node } from '@kubernetes/client-node';
+
+import type { ConfigMap, Pod, PodEvent, Secret } from '../cluster.ts';
+import { isFields } from '../fields.ts';
+import type { Page } from './paged.ts';
+
+type JsonObject = Record<string, unknown>;
+
+/** Returns `undefined` if the JSON is not an object. */
+export function objectFromJson(json: unknown): object | undefined {
+  return isObject(json) ? json : undefined;
+}
+
+/**
+ * Returns a pod whose times are dates, as client-node's types declare them, without its managed
+ * fields. Changes the JSON in place. Returns `undefined` if the JSON is not an object.
+ */
+export function podFromJson(json: unknown): Pod | undefined {
+  if (!isObject(json)) return undefined;
+  const { status } = json;
+  reviveMetadata(json);
+  if (isObject(status)) {
+    toDates(status, ['startTime']);
+    for (const condition of objectsIn(status['conditions']))
+      toDates(condition, ['lastProbeTime', 'lastTransitionTime']);
+    for (const kind of ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses']) {
+      for (const container of objectsIn(status[kind])) reviveContainer(container);
+    }
+  }
+  return json;
+}
+
+/** Does for a config map what `podFromJson` does for a pod. */
+export function configMapFromJson(json: unknown): ConfigMap | undefined {
+  if (!isObject(json)) return undefined;
+  reviveMetadata(json);
+  return json;
+}
+
+/** Does for an event what `podFromJson` does for a pod. */
+export function eventFromJson(json: unknown): PodEvent | undefined {
+  if (!isObject(json)) return undefined;
+  const { involvedObject, metadata = {}, ...rest } = json;
+  if (!isObject(involvedObject) || !isObject(metadata)) return undefined;
+  const event = { ...rest, involvedObject, metadata };
+  reviveMetadata(event);
+  toDates(event, ['firstTimestamp', 'lastTimestamp', 'eventTime']);
+  for (const series of objectsIn([json['series']])) toDates(series, ['lastObservedTime']);
+  return event;
+}
+
+/** Does for a secret what `podFromJson` does for a pod. */
+export function secretFromJson(json: unknown): Secret | undefined {
+  if (!isObject(json)) return undefined;
+  reviveMetadata(json);
+  return json;
+}
+
+/** Does for a node's metadata what `podFromJson` does for a pod. */
+export function nodeFromJson(json: unknown): Pick<V1Node, 'metadata'> | undefined {
+  if (!isObject(json)) return undefined;
+  reviveMetadata(json);
+  return { metadata: json['metadata'] ?? {} };
+}
+
+/** Returns the `gitVersion` of the response to `GET /version`. */
+export function versionFromJson(json: unknown): string | undefined {
+  const version = isObject(json) ? json['gitVersion'] : undefined;
+  return typeof version === 'string' ? version : undefined;
+}
+
+/** Returns whether a SelfSubjectAccessReview was allowed. */
+export function accessReviewFromJson(json: unknown): boolean | undefined {
+  const status = isObject(json) ? json['status'] : undefined;
+  const allowed = isObject(status) ? status['allowed'] : undefined;
+  return typeof allowed === 'boolean' ? allowed : undefined;
+}
+
+/**
+ * Returns a decoder for pages of a list, from a decoder of one item. It returns `undefined` for
+ * JSON that is not a list.
+ */
+export function pageFromJson<T>(
+  itemFromJson: (json: unknown) => T | undefined,
+): (json: unknown) => Page<T> | undefined {
+  return (json) => {
+    if (!isObject(json)) return undefined;
+    const { items, metadata } = json;
+    // Go encodes an empty slice as null.
+    if (items !== null && !Array.isArray(items)) return undefined;
+    return {
+      items: (items ?? []).map(itemFromJson).filter((item) => item !== undefined),
+      metadata: isObject(metadata) ? metadata : {},
+    };
+  };
+}
+
+function reviveMetadata({ metadata }: JsonObject): void {
+  if (!isObject(metadata)) return;
+  toDates(metadata, ['creationTimestamp', 'deletionTimestamp']);
+  // More than half of a pod, and nothing here reads it.
+  delete metadata['managedFields'];
+}
+
+function reviveContainer(container: JsonObject): void {
+  for (const state of [container['state'], container['lastState']]) {
+    if (!isObject(state)) continue;
+    for (const kind of objectsIn([state['running'], state['terminated']])) toDates(kind, ['startedAt', 'finishedAt']);
+  }
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return isFields(value);
+}
+
+function objectsIn(value: unknown): JsonObject[] {
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+function toDates(object: JsonObject, fields: readonly string[]): void {
+  for (const field of fields) {
+    const value = object[field];
+    if (typeof value === 'string') object[field] = new Date(value);
+    else if (value === null) delete object[field];
+  }
+}

@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+
+import type { ContainerMetadata } from '../../runtime/container.ts';
+
+/** The facts that a pod's labels describe. */
+export interface LabelFacts {
+  readonly installationId: string;
+  readonly workerName: string;
+  readonly handle: string;
+  readonly metadata?: ContainerMetadata | undefined;
+  /**
+   * Image references as the host gave them, where the pod has others, by the name of the Kubernetes
+   * container.
+   */
+  readonly requestedImages?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Labels for selection. Annotations have the original values that the labels could not hold. */
+export interface PodMarks {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** The prefix of the library's keys, if the worker has no other. */
+export const defaultLabelPrefix = 'kubernetes-worker';
+
+const managedByKey = 'app.kubernetes.io/managed-by';
+const longestValue = 63;
+const hashLength = 10;
+const longestAnnotation = 4096;
+
+/**
+ * Returns the marks of a container's pod. If a label cannot hold a value, the label has a changed
+ * value and the annotation of the same key has the original.
+ */
+export function podMarks(facts: LabelFacts, prefix: string = defaultLabelPrefix): PodMarks {
+  const { metadata = {}, requestedImages = {} } = facts;
+  const values: Readonly<Record<string, string | undefined>> = {
+    worker: facts.workerName,
+    installation: facts.installationId,
+    handle: facts.handle,
+    type: metadata.type ?? 'task',
+    pipeline: metadata.pipelineName,
+    job: metadata.jobName,
+    build: metadata.buildName,
+    step: metadata.stepName,
+    team: metadata.team,
+  };
+  const labels: Record<string, string> = { [managedByKey]: 'kubernetes-worker' };
+  const annotations: Record<string, string> = {};
+  for (const [name, value] of Object.entries(values)) {
+    if (value === undefined || value === '') continue;
+    const key = `${prefix}/${name}`;
+    const label = labelValue(value);
+    labels[key] = label;
+    if (label !== value) annotations[key] = value.slice(0, longestAnnotation);
+  }
+  if (Object.keys(requestedImages).length > 0)
+    annotations[`${prefix}/requested-images`] = JSON.stringify(requestedImages);
+  return { labels, annotations };
+}
+
+/** Returns a selector for the pods of one worker of one installation, and for no others. */
+export function workerSelector(
+  installationId: string,
+  workerName: string,
+  prefix: string = defaultLabelPrefix,
+): string {
+  return `${prefix}/installation=${labelValue(installationId)},${prefix}/worker=${labelValue(workerName)}`;
+}
+
+/** Returns the original value of a mark. */
+export function markOf(
+  marks:
+    | {
+        labels?: Readonly<Record<string, string>> | undefined;
+        annotations?: Readonly<Record<string, string>> | undefined;
+      }
+    | undefined,
+  name: string,
+  prefix: string = defaultLabelPrefix,
+): string | undefined {
+  const key = `${prefix}/${name}`;
+  return marks?.annotations?.[key] ?? marks?.labels?.[key];
+}
+
+/**
+ * Returns the text if it is a valid label value, else its valid characters and a hash of the whole.
+ * Different texts give different values.
+ */
+export function labelValue(text: string): string {
+  // A text that looks like a hashed value gets a hash too. Otherwise it could equal the value of
+  // another text.
+  if (isLabelValue(text) && !looksHashed(text)) return text;
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, hashLength);
+  const cleaned = text.replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
+  const kept = cleaned.slice(0, longestValue - hashLength - 2).replace(/[^A-Za-z0-9]+$/, '');
+  return kept === '' ? `h.${hash}` : `${kept}.h${hash}`;
+}
+
+/** Whether the library sets the label or the annotation. Hosts must not. */
+export function isLibraryKey(key: string): boolean {
+  return key.startsWith(`${defaultLabelPrefix}/`) || key === managedByKey;
+}
+
+/** Whether Kubernetes accepts the text as the value of a label, or as the name in a key. */
+export function isLabelValue(text: string): boolean {
+  return text.length <= longestValue && /^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$/.test(text);
+}
+
+function looksHashed(text: string): boolean {
+  return /(^h\.|\.h)[0-9a-f]{10}$/.test(text);
+}
