@@ -56,9 +56,9 @@ export function toLive(
 }
 
 /**
- * Selects the live container of an owner, and whether the owner has finished for good. If it is `creating`, and its lease is free, lapsed or
- * already the caller's, and its digest is the given one, the caller's lease holds it from now on,
- * unless the owner has finished.
+ * Selects the live container of an owner, and whether the owner has finished for good. If it is
+ * `creating`, and its lease is free, lapsed or already the caller's, and its digest is the given
+ * one, the caller's lease holds it from now on, unless the owner has finished.
  */
 export function findLive(
   statements: StatementBuilder,

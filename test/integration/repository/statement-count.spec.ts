@@ -157,7 +157,8 @@ describe('Statements that a repository sends', function () {
       select 'many-' || n, 'worker', 'artifact', 'created', 'pod', '{}', now() + interval '1 hour', 't'
       from generate_series(1, 20000) as n`);
     await pool.query(`insert into ${schema}.finished_owners (worker_name, owner_digest, finished_at)
-      select 'worker', encode(sha256(n::text::bytea), 'hex'), now() + interval '1 hour' from generate_series(1, 20000) as n`);
+      select 'worker', encode(sha256(n::text::bytea), 'hex'), now() + interval '1 hour'
+      from generate_series(1, 20000) as n`);
     await pool.query(`analyze ${schema}.containers; analyze ${schema}.volumes; analyze ${schema}.finished_owners`);
     const plan = async (query: string) =>
       JSON.stringify((await pool.query<object>(`explain (format json) ${query}`)).rows);
