@@ -1,90 +1,28 @@
-import { InvalidSpecError } from '../errors/caller.ts';
 import { ContainerSpecChangedError } from '../errors/owner.ts';
-import {
-  ContainerDisappearedError,
-  IllegalTransitionError,
-  LeaseLostError,
-  RepositoryUnavailableError,
-} from '../errors/repository.ts';
-import type { StepImageResolver, StepImages } from '../images/step-images.ts';
+import { ContainerDisappearedError } from '../errors/repository.ts';
+import type { StepImages } from '../images/step-images.ts';
 import { abortable } from '../internal/abort.ts';
 import { within } from '../internal/within.ts';
 import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
-import type { PodLauncher } from '../pods/pod-launcher.ts';
-import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { StartProgress } from '../pods/start-progress.ts';
-import type { ContainerRepository, FoundContainer, Lease, NewContainer } from '../repository/container-repository.ts';
-import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
-import type { ContainerMetadata, ContainerOwner } from '../runtime/container.ts';
-import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
-import type { StepDelegate } from '../runtime/worker.ts';
-import type { ContainerVolumeStore } from '../stores/artifact-store.ts';
-import type { ContainerPlan, PlannedMount } from './container-plan.ts';
-import { InputProgress } from './input-progress.ts';
+import type { Lease, NewContainer } from '../repository/container-repository.ts';
+import type { ContainerRecord } from '../repository/records.ts';
+import type { AbortOptions } from '../runtime/options.ts';
+import { completeContainer, isOvertaken } from './complete-container.ts';
+import {
+  type ContainerCreationComponents,
+  type ContainerOutcome,
+  type ContainerRequest,
+  type Creation,
+  type HeldContainer,
+  type ResolvableRequest,
+  releaseMs,
+} from './container-creation.ts';
 import { keepLease } from './lease-keeper.ts';
 import { stepListener } from './step-listener.ts';
-import { knownSizeOf, type StoredVolume } from './stored-volume.ts';
-
-export interface ContainerCreationComponents {
-  readonly workerName: string;
-  readonly containers: ContainerRepository;
-  readonly images: Pick<StepImageResolver, 'resolve'>;
-  readonly launcher: PodLauncher;
-  readonly pods: PodSupervisor;
-  /** The store of containers' volumes. */
-  readonly podStore: ContainerVolumeStore;
-  readonly volume: (record: VolumeRecord) => Pick<StoredVolume, 'takeFrom'>;
-  readonly podName: (handle: string, metadata: ContainerMetadata) => string;
-  readonly newId: () => string;
-  /** A working holder renews its lease. A holder that died is replaced after this time. */
-  readonly leaseMs: number;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
-
-/** The container that a caller requests. */
-export interface ContainerRequest {
-  readonly owner: ContainerOwner;
-  readonly plan: ContainerPlan;
-  /** The digest of everything that determines the container. */
-  readonly specDigest: string;
-  readonly onSpecChange: 'reject' | 'keep';
-  readonly metadata: ContainerMetadata;
-  readonly delegate: StepDelegate | undefined;
-}
-
-/** A request, and its images. */
-interface ResolvableRequest extends ContainerRequest {
-  /**
-   * Resolves the images at the first call. A container that exists is found without, so that a
-   * policy that has changed does not keep its host from it.
-   */
-  readonly images: () => Promise<StepImages>;
-}
 
 /** How often a call that waits for another holder polls the row. */
 const pollMs = 200;
-/** How long a call that has ended may take to release its lease. */
-const releaseMs = 2_000;
-
-/** The owner's container, and whether this call completed its creation. */
-export interface ContainerOutcome {
-  readonly container: ContainerRecord;
-  readonly created: boolean;
-}
-
-/** The container that was found, and the lease that the call requested. */
-interface HeldContainer extends FoundContainer {
-  readonly lease: Lease;
-  /** When the lease was requested, by this host's clock. */
-  readonly requestedAt: number;
-}
-
-/** A container that this call completes. */
-interface Creation extends HeldContainer {
-  readonly progress: StartProgress;
-}
-
 /**
  * Returns the one container of an owner, with any number of concurrent callers: its row is the
  * claim, and a lease decides which caller does the work. A holder that dies is replaced, and the
@@ -312,7 +250,7 @@ async function create(
   const renew = (renewal: AbortSignal): Promise<boolean> => containers.renewLease(handle, lease, { signal: renewal });
   const terms = { handle, renew, everyMs: leaseMs / 3, durationMs: leaseMs, requestedAt, clock, signal };
   try {
-    const created = await keepLease(terms, async (held) => await complete(found, requested, components, held));
+    const created = await keepLease(terms, async (held) => await completeContainer(found, requested, components, held));
     progress.ready();
     return created;
   } catch (error) {
@@ -323,143 +261,4 @@ async function create(
   } finally {
     progress.end();
   }
-}
-
-/**
- * Whether another holder has the row, or the row has left `creating`, which only another holder or
- * the end of its owner causes.
- */
-function isOvertaken(error: unknown): boolean {
-  return error instanceof LeaseLostError || error instanceof IllegalTransitionError;
-}
-
-/**
- * Does all remaining work for a container. Marks the container failed if the error is about the
- * container, but not if the error only keeps this host from its work.
- */
-async function complete(
-  found: Creation,
-  requested: ResolvableRequest,
-  components: ContainerCreationComponents,
-  signal: AbortSignal,
-): Promise<ContainerOutcome> {
-  const { containers, pods, logger } = components;
-  const { container, lease, generation } = found;
-  const { handle, podName } = container;
-  try {
-    await launch(found, requested, components, { signal });
-    await materialise(found, requested, components, { signal });
-    const createdBy = await pods.retry(() => containers.markCreated(handle, lease.holder, { signal }), { signal });
-    // A late statement of this holder also finds the row `created` if the next holder was faster.
-    return { container: { ...container, state: 'created' }, created: createdBy === generation };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (isOvertaken(error) || error instanceof RepositoryUnavailableError) throw error;
-    logger.warn('container failed', { handle, podName, error });
-    await pods
-      .retry(() => containers.markFailed(handle, lease.holder, { signal }), { signal })
-      .catch((cause: unknown) => logger.warn('container not marked failed', { handle, cause }));
-    throw error;
-  }
-}
-
-async function launch(
-  { container, volumes, lease, generation, progress }: Creation,
-  { plan, metadata, images }: ResolvableRequest,
-  components: ContainerCreationComponents,
-  options: AbortOptions,
-): Promise<void> {
-  const { launcher, pods } = components;
-  const { podName, handle } = container;
-  const places = volumes.map((volume) => ({ agentVolume: volume.handle, mountPath: volume.mountPath ?? '' }));
-  if (container.podUid === undefined) {
-    const request = { ...plan.pod, ...(await pods.retry(images, options)), volumes: places, metadata, podName, handle };
-    progress.creatingPod();
-    const waitingForQuota = (message: string): void => progress.waitingForQuota(message);
-    const uid = await launcher.launch(request, { ...options, waitingForQuota });
-    await recordPod({ ...container, podUid: uid }, lease, components, options);
-    options.signal?.throwIfAborted();
-  } else {
-    // An earlier holder launched it: a new pod under this name would lack the inputs of the first.
-    await pods.requireAlive(container.podName, { ...options, uid: container.podUid });
-  }
-  await pods.whenAgentAnswers(container, { ...options, observed: (pod) => progress.observe(pod) });
-  progress.agentReady();
-  // Before any input: an input that an earlier holder still streams would overwrite this holder's
-  // when it is committed.
-  await pods.fence(container, generation, options);
-}
-
-/**
- * Records the pod's uid in the row. Deletes a pod that no row refers to, because the reaper would
- * not find it.
- */
-async function recordPod(
-  { handle, podName, podUid: uid }: ContainerRecord & { readonly podUid: string },
-  { holder }: Lease,
-  components: ContainerCreationComponents,
-  { signal }: AbortOptions,
-): Promise<void> {
-  const { containers, pods, launcher, clock, workerName } = components;
-  try {
-    // Tried at least once, even after an abort: the pod exists.
-    await pods.retry(() => containers.recordPod(handle, holder, uid), { signal });
-  } catch (error) {
-    const lookup = (late: AbortSignal): Promise<ContainerRecord | undefined> =>
-      containers.lookup(workerName, handle, { signal: late });
-    const row = await within(releaseMs, clock, lookup).catch(() => 'unknown' as const);
-    const mayBeReferenced =
-      row === 'unknown' || (row?.state === 'creating' && (row.podUid ?? uid) === uid) || row?.podUid === uid;
-    if (!mayBeReferenced) await launcher.discard(podName, uid);
-    throw error;
-  }
-}
-
-/**
- * Streams in all inputs concurrently. The first failure aborts the others. An input that an earlier
- * holder completed is kept.
- */
-async function materialise(
-  { volumes, lease, generation, progress }: Creation,
-  { plan }: ContainerRequest,
-  components: ContainerCreationComponents,
-  { signal }: AbortOptions,
-): Promise<void> {
-  const stop = new AbortController();
-  const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-  const inputs = plan.mounts.filter(({ artifact }) => artifact !== undefined);
-  const fill = async (mount: PlannedMount): Promise<void> => {
-    const record = volumes.find((volume) => volume.mountPath === mount.mountPath);
-    if (record === undefined)
-      throw new InvalidSpecError(
-        'spec',
-        `the creation of this owner's container began without a volume at ${mount.mountPath}`,
-      );
-    if (mount.artifact === undefined || record.readyAt !== undefined) return;
-    const { artifact, mountPath: path } = mount;
-    const input = new InputProgress({
-      input: { path, handle: artifact.handle, inputNumber: inputs.indexOf(mount) + 1, inputCount: inputs.length },
-      estimatedBytes: knownSizeOf(artifact),
-      clock: components.clock,
-      report: (facts) => progress.streamingInput(facts),
-    });
-    input.begin();
-    const { rawBytes } = await components.volume(record).takeFrom(artifact, {
-      signal: either,
-      lease: { holder: lease.holder, generation },
-      progress: (bytes) => input.received(bytes),
-    });
-    input.complete(rawBytes);
-  };
-  const filling = plan.mounts.map(async (mount) => {
-    try {
-      await fill(mount);
-    } catch (error) {
-      stop.abort(error);
-      throw error;
-    }
-  });
-  await Promise.allSettled(filling);
-  await Promise.all(filling);
-  if (inputs.length > 0) progress.inputsDone();
 }

@@ -36,8 +36,9 @@ import {
   ownerFinishedOptions,
 } from '../validation/container-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
+import type { ContainerCreationComponents } from './container-creation.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
-import { type ContainerCreationComponents, findOrCreateContainer } from './find-or-create-container.ts';
+import { findOrCreateContainer } from './find-or-create-container.ts';
 import { type ContainerFinding, PodContainer } from './pod-container.ts';
 import { specDigest } from './spec-digest.ts';
 import { StoredVolume } from './stored-volume.ts';

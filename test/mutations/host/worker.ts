@@ -39,7 +39,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a late holder reports that it created the container',
-    file: 'src/worker/find-or-create-container.ts',
+    file: 'src/worker/complete-container.ts',
     find: 'created: createdBy === generation }',
     replace: 'created: true }',
     killedBy: creations,
@@ -208,7 +208,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a host rejects if another host has created its container',
-    file: 'src/worker/find-or-create-container.ts',
+    file: 'src/worker/complete-container.ts',
     find: ' || error instanceof IllegalTransitionError',
     replace: '',
     killedBy: {
@@ -218,21 +218,21 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'an outage of the database marks a container failed',
-    file: 'src/worker/find-or-create-container.ts',
+    file: 'src/worker/complete-container.ts',
     find: 'isOvertaken(error) || error instanceof RepositoryUnavailableError',
     replace: 'isOvertaken(error)',
     killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'the database is away' },
   },
   {
     name: 'a pod without a row stays',
-    file: 'src/worker/find-or-create-container.ts',
+    file: 'src/worker/complete-container.ts',
     find: 'if (!mayBeReferenced) await launcher.discard(podName, uid);',
     replace: '',
     killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'if its row' },
   },
   {
     name: 'a pod is filled without a fence',
-    file: 'src/worker/find-or-create-container.ts',
+    file: 'src/worker/complete-container.ts',
     find: '  await pods.fence(container, generation, options);\n',
     replace: '',
     killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'fences' },
@@ -288,7 +288,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a container is worked on before its pod is fenced',
-    file: 'src/worker/find-or-create-container.ts',
+    file: 'src/worker/complete-container.ts',
     find: '  await pods.fence(container, generation, options);\n',
     replace: '  void generation;\n',
     killedBy: creations,

@@ -17,11 +17,9 @@ import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/p
 import type { VolumeRecord } from '../../../src/repository/records.ts';
 import type { ContainerState } from '../../../src/runtime/container-query.ts';
 import type { Artifact } from '../../../src/runtime/volume.ts';
+import type { ContainerCreationComponents } from '../../../src/worker/container-creation.ts';
 import { planContainer } from '../../../src/worker/container-plan.ts';
-import {
-  type ContainerCreationComponents,
-  findOrCreateContainer,
-} from '../../../src/worker/find-or-create-container.ts';
+import { findOrCreateContainer } from '../../../src/worker/find-or-create-container.ts';
 import type { TakeOptions } from '../../../src/worker/stored-volume.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';

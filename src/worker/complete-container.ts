@@ -1,0 +1,103 @@
+import { IllegalTransitionError, LeaseLostError, RepositoryUnavailableError } from '../errors/repository.ts';
+import { within } from '../internal/within.ts';
+import type { Lease } from '../repository/container-repository.ts';
+import type { ContainerRecord } from '../repository/records.ts';
+import type { AbortOptions } from '../runtime/options.ts';
+import {
+  type ContainerCreationComponents,
+  type ContainerOutcome,
+  type Creation,
+  type ResolvableRequest,
+  releaseMs,
+} from './container-creation.ts';
+import { fillInputs } from './container-inputs.ts';
+
+/**
+ * Does all remaining work for a container. Marks the container failed if the error is about the
+ * container, but not if the error only keeps this host from its work.
+ */
+export async function completeContainer(
+  found: Creation,
+  requested: ResolvableRequest,
+  components: ContainerCreationComponents,
+  signal: AbortSignal,
+): Promise<ContainerOutcome> {
+  const { containers, pods, logger } = components;
+  const { container, lease, generation } = found;
+  const { handle, podName } = container;
+  try {
+    await launch(found, requested, components, { signal });
+    await fillInputs(found, requested, components, { signal });
+    const createdBy = await pods.retry(() => containers.markCreated(handle, lease.holder, { signal }), { signal });
+    // A late statement of this holder also finds the row `created` if the next holder was faster.
+    return { container: { ...container, state: 'created' }, created: createdBy === generation };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isOvertaken(error) || error instanceof RepositoryUnavailableError) throw error;
+    logger.warn('container failed', { handle, podName, error });
+    await pods
+      .retry(() => containers.markFailed(handle, lease.holder, { signal }), { signal })
+      .catch((cause: unknown) => logger.warn('container not marked failed', { handle, cause }));
+    throw error;
+  }
+}
+
+/**
+ * Whether another holder has the row, or the row has left `creating`, which only another holder or
+ * the end of its owner causes.
+ */
+export function isOvertaken(error: unknown): boolean {
+  return error instanceof LeaseLostError || error instanceof IllegalTransitionError;
+}
+
+async function launch(
+  { container, volumes, lease, generation, progress }: Creation,
+  { plan, metadata, images }: ResolvableRequest,
+  components: ContainerCreationComponents,
+  options: AbortOptions,
+): Promise<void> {
+  const { launcher, pods } = components;
+  const { podName, handle } = container;
+  const places = volumes.map((volume) => ({ agentVolume: volume.handle, mountPath: volume.mountPath ?? '' }));
+  if (container.podUid === undefined) {
+    const request = { ...plan.pod, ...(await pods.retry(images, options)), volumes: places, metadata, podName, handle };
+    progress.creatingPod();
+    const waitingForQuota = (message: string): void => progress.waitingForQuota(message);
+    const uid = await launcher.launch(request, { ...options, waitingForQuota });
+    await recordPod({ ...container, podUid: uid }, lease, components, options);
+    options.signal?.throwIfAborted();
+  } else {
+    // An earlier holder launched it: a new pod under this name would lack the inputs of the first.
+    await pods.requireAlive(container.podName, { ...options, uid: container.podUid });
+  }
+  await pods.whenAgentAnswers(container, { ...options, observed: (pod) => progress.observe(pod) });
+  progress.agentReady();
+  // Before any input: an input that an earlier holder still streams would overwrite this holder's
+  // when it is committed.
+  await pods.fence(container, generation, options);
+}
+
+/**
+ * Records the pod's uid in the row. Deletes a pod that no row refers to, because the reaper would
+ * not find it.
+ */
+async function recordPod(
+  { handle, podName, podUid: uid }: ContainerRecord & { readonly podUid: string },
+  { holder }: Lease,
+  components: ContainerCreationComponents,
+  { signal }: AbortOptions,
+): Promise<void> {
+  const { containers, pods, launcher, clock, workerName } = components;
+  try {
+    // Tried at least once, even after an abort: the pod exists.
+    await pods.retry(() => containers.recordPod(handle, holder, uid), { signal });
+  } catch (error) {
+    const lookup = (late: AbortSignal): Promise<ContainerRecord | undefined> =>
+      containers.lookup(workerName, handle, { signal: late });
+    const row = await within(releaseMs, clock, lookup).catch(() => 'unknown' as const);
+    const mayBeReferenced =
+      row === 'unknown' || (row?.state === 'creating' && (row.podUid ?? uid) === uid) || row?.podUid === uid;
+    if (!mayBeReferenced) await launcher.discard(podName, uid);
+    throw error;
+  }
+}
