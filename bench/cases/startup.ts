@@ -25,78 +25,97 @@ const kubeconfig = {
 /** The same kubeconfig in YAML. */
 const yaml = `# YAML\n${JSON.stringify(kubeconfig)}\n`;
 
-interface Libraries {
-  readonly ours: string;
-  /** The library of the other checkout, if one is set. */
-  readonly peer: string | undefined;
+/** A built library, and databases of its own: each version migrates them to its schema. */
+interface Side {
+  readonly library: string;
+  readonly pgliteFolder: string;
+  /** Undefined: PostgreSQL is not measured. */
+  readonly url: string | undefined;
 }
+
+interface Sides {
+  readonly ours: Side;
+  /** The side of the other checkout, if one is set. */
+  readonly peer: Side | undefined;
+}
+
+type RequestOf = (side: Side) => StartupRequest;
 
 export const benchmark: Benchmark = {
   settings: {
     checkout: { value: '', meaning: 'the folder of another checkout, built, to compare with' },
     database: { value: '', meaning: 'the URL of a PostgreSQL database; without it, only PGlite is measured' },
+    'peer-database': { value: '', meaning: "the URL of the other checkout's database" },
   },
   open: async ({ signal, setting, log }) => {
-    const checkout = setting('checkout');
-    const url = setting('database');
-    const libraries = {
-      ours: builtLibrary(thisCheckout),
-      peer: checkout === '' ? undefined : builtLibrary(checkout),
-    };
     await using opened = new AsyncStack();
     const folder = opened.use(await mkdtemp(join(tmpdir(), 'kw-startup-')), (path) => rm(path, { recursive: true }));
+    const sideOf = (name: string, checkout: string, url: string): Side => ({
+      library: builtLibrary(checkout),
+      pgliteFolder: join(folder, name),
+      url: url === '' ? undefined : url,
+    });
+    const checkout = setting('checkout');
+    const sides = {
+      ours: sideOf('ours', thisCheckout, setting('database')),
+      peer: checkout === '' ? undefined : sideOf('peer', checkout, setting('peer-database')),
+    };
     const files = { json: join(folder, 'kubeconfig.json'), yaml: join(folder, 'kubeconfig.yaml') };
     await writeFile(files.json, JSON.stringify(kubeconfig));
     await writeFile(files.yaml, yaml);
-    const onPglite = { kubeconfig: files.json, folder: join(folder, 'pglite') };
-    const onPostgres = { kubeconfig: files.json, url };
+    const onPglite = ({ pgliteFolder }: Side): StartupRequest => ({ kubeconfig: files.json, folder: pgliteFolder });
+    const onPostgres = ({ url = '' }: Side): StartupRequest => ({ kubeconfig: files.json, url });
     // Migrates the databases, so that the cases measure what every later process does.
-    await startup(libraries.ours, onPglite, { signal });
-    if (url === '') log('database is not set: PostgreSQL is not measured');
-    else await startup(libraries.ours, onPostgres, { signal });
+    for (const side of [sides.ours, sides.peer]) {
+      if (side === undefined) continue;
+      await startup(side.library, onPglite(side), { signal });
+      if (side.url !== undefined) await startup(side.library, onPostgres(side), { signal });
+    }
+    const hasPostgres = sides.ours.url !== undefined;
+    if (!hasPostgres) log('database is not set: PostgreSQL is not measured');
     const kept = opened.keep();
     return {
       cases: [
-        ...timeCases(libraries, 'import', {}),
-        ...timeCases(libraries, 'import and open on PGlite', onPglite),
-        ...timeCases(libraries, 'import and open on PGlite, kubeconfig in YAML', {
-          ...onPglite,
+        ...timeCases(sides, 'import', () => ({})),
+        ...timeCases(sides, 'import and open on PGlite', onPglite),
+        ...timeCases(sides, 'import and open on PGlite, kubeconfig in YAML', (side) => ({
+          ...onPglite(side),
           kubeconfig: files.yaml,
-        }),
-        ...(url === '' ? [] : timeCases(libraries, 'import and open on PostgreSQL', onPostgres)),
-        memoryCase(libraries, 'memory after the import', {}),
-        ...(url === '' ? [] : [memoryCase(libraries, 'memory after open on PostgreSQL', onPostgres)]),
+        })),
+        ...(hasPostgres ? timeCases(sides, 'import and open on PostgreSQL', onPostgres) : []),
+        memoryCase(sides, 'memory after the import', () => ({})),
+        ...(hasPostgres ? [memoryCase(sides, 'memory after open on PostgreSQL', onPostgres)] : []),
       ],
       [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
     };
   },
 };
 
-function timeCases(libraries: Libraries, name: string, request: StartupRequest): readonly BenchCase[] {
-  const goal = name === 'import' && libraries.peer === undefined ? { goal: goalMs } : {};
+function timeCases(sides: Sides, name: string, requestOf: RequestOf): readonly BenchCase[] {
+  const goal = name === 'import' && sides.peer === undefined ? { goal: goalMs } : {};
   return [
-    { ...caseOf(libraries, request, ({ opened }) => opened.ms), ...goal, name, unit: 'ms' },
+    { ...caseOf(sides, requestOf, ({ opened }) => opened.ms), ...goal, name, unit: 'ms' },
     {
-      ...caseOf(libraries, request, ({ opened }) => opened.processorMs),
+      ...caseOf(sides, requestOf, ({ opened }) => opened.processorMs),
       name: `${name}: processor time`,
       unit: 'ms',
     },
   ];
 }
 
-function memoryCase(libraries: Libraries, name: string, request: StartupRequest): BenchCase {
-  return { ...caseOf(libraries, request, ({ opened }) => opened.mebibytes), name, unit: 'MiB' };
+function memoryCase(sides: Sides, name: string, requestOf: RequestOf): BenchCase {
+  return { ...caseOf(sides, requestOf, ({ opened }) => opened.mebibytes), name, unit: 'MiB' };
 }
 
 function caseOf(
-  { ours, peer }: Libraries,
-  request: StartupRequest,
+  { ours, peer }: Sides,
+  requestOf: RequestOf,
   figure: (outcome: StartupOutcome) => number,
 ): Pick<BenchCase, 'better' | 'pairs' | 'ours' | 'peer'> {
   const measured =
-    (library: string) =>
+    (side: Side) =>
     async ({ signal }: BenchContext): Promise<number> =>
-      figure(await startup(library, request, { signal }));
+      figure(await startup(side.library, requestOf(side), { signal }));
   return {
     better: 'lower',
     pairs: 7,

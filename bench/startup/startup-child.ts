@@ -19,7 +19,7 @@ export interface StartupRequest {
   readonly folder?: string;
 }
 
-/** Figures of a process since the begin of its import.. */
+/** Figures of a process since the begin of its import. */
 export interface StartupFigures {
   readonly ms: number;
   /** Of all threads. Unlike `ms` it hardly depends on the other load of the machine. */
