@@ -18,6 +18,7 @@ import { workerSelector } from './kubernetes/pod-spec/labels.ts';
 import { podName } from './kubernetes/pod-spec/pod-name.ts';
 import { checkPodOptions } from './kubernetes/pod-spec/pod-option-check.ts';
 import { PodWatch } from './kubernetes/pod-state/pod-watch.ts';
+import { secretPermissions } from './kubernetes/required-permissions.ts';
 import { checkAgentBinary } from './pods/agent-binary.ts';
 import { AgentDelivery } from './pods/agent-delivery.ts';
 import { AgentPool } from './pods/agent-pool.ts';
@@ -290,6 +291,7 @@ function compose(
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image });
   const pullSecrets = podOptions.imagePullSecrets ?? [];
   const { images, preflight } = composeImages({ settings, pullSecrets, cluster, delivery, clock, logger });
+  const permissions = preflight === undefined ? [] : secretPermissions(pullSecrets);
   const stores = new Map([[podStore.name, podStore]]);
   const reaper = new Reaper({
     workerName: name,
@@ -321,7 +323,10 @@ function compose(
     artifactStore: podStore,
     reaper,
     check: (checking) =>
-      checkWorker({ cluster, workers: repository.workers, store: podStore, newId: randomUUID, clock }, checking),
+      checkWorker(
+        { cluster, permissions, workers: repository.workers, store: podStore, newId: randomUUID, clock },
+        checking,
+      ),
     podName,
     newId: randomUUID,
     leaseMs,

@@ -1,4 +1,4 @@
-import type { Cluster, Permission } from '../kubernetes/cluster.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
 import {
   optionalClusterPermissions,
   type RequiredPermission,
@@ -10,31 +10,44 @@ import { ok, warning } from './finding.ts';
 
 const check = 'permissions';
 
-/** Returns a finding for each missing permission, or one if all are there. */
-export async function checkPermissions(cluster: Cluster, options: AbortOptions): Promise<readonly CheckFinding[]> {
-  const missing = async (permissions: readonly RequiredPermission[], isClusterWide: boolean): Promise<Lacking[]> => {
-    const each = permissions.flatMap(({ verbs, ...rest }) => verbs.map((verb) => ({ ...rest, verb, isClusterWide })));
-    const allowed = await Promise.all(each.map((permission) => cluster.may(permission, options)));
-    return each.filter((_, index) => allowed[index] === false);
-  };
-  const [required, optional] = await Promise.all([
-    missing(requiredPermissions, false),
-    missing(optionalClusterPermissions, true),
-  ]);
-  const findings = [
-    ...required.map((lacking): CheckFinding => ({ ...lack(lacking, cluster), outcome: 'failure' })),
-    ...optional.map((lacking) => lack(lacking, cluster)),
-  ];
-  return findings.length > 0 ? findings : [ok(check, 'The credentials have all permissions.')];
+/** One verb of a permission. */
+interface SinglePermission extends Omit<RequiredPermission, 'verbs'> {
+  readonly verb: string;
+  readonly isClusterWide: boolean;
 }
 
-type Lacking = Permission & Pick<RequiredPermission, 'purpose'>;
+/**
+ * Returns a finding for each missing permission, or one if all are there. A missing permission is a
+ * failure only if the worker cannot work without it.
+ *
+ * @param further - permissions in the namespace that the worker's options need
+ */
+export async function checkPermissions(
+  cluster: Cluster,
+  further: readonly RequiredPermission[],
+  options: AbortOptions,
+): Promise<readonly CheckFinding[]> {
+  const permissions = [
+    ...[...requiredPermissions, ...further].flatMap((permission) => singles(permission, false)),
+    ...optionalClusterPermissions.flatMap((permission) => singles(permission, true)),
+  ];
+  const allowed = await Promise.all(permissions.map((permission) => cluster.may(permission, options)));
+  const missing = permissions.filter((_, index) => allowed[index] === false);
+  if (missing.length === 0) return [ok(check, 'The credentials have all permissions.')];
+  return missing.map((permission) => lack(permission, cluster));
+}
 
-function lack({ verb, resource, isClusterWide, purpose }: Lacking, { namespace }: Cluster): CheckFinding {
+function singles({ verbs, ...rest }: RequiredPermission, isClusterWide: boolean): readonly SinglePermission[] {
+  return verbs.map((verb) => ({ ...rest, verb, isClusterWide }));
+}
+
+function lack(
+  { verb, resource, name, isClusterWide, purpose, without }: SinglePermission,
+  { namespace }: Cluster,
+): CheckFinding {
   const where = isClusterWide ? 'in the cluster' : `in namespace ${namespace}`;
-  return warning(
-    check,
-    `The credentials may not ${verb} ${resource} ${where}.`,
-    `Grant it (docs/rbac.md): ${purpose}.`,
-  );
+  const what = name === undefined ? resource : `${resource} ${name}`;
+  const message = `The credentials may not ${verb} ${what} ${where}.`;
+  if (without !== undefined) return warning(check, message, `Grant it (docs/rbac.md), otherwise ${without}.`);
+  return { ...warning(check, message, `Grant it (docs/rbac.md): ${purpose}.`), outcome: 'failure' };
 }

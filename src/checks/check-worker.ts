@@ -1,4 +1,5 @@
 import type { Cluster } from '../kubernetes/cluster.ts';
+import type { RequiredPermission } from '../kubernetes/required-permissions.ts';
 import type { WorkerRepository } from '../repository/worker-repository.ts';
 import type { CheckFinding, CheckName, CheckOptions, CheckReport } from '../runtime/check.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
@@ -9,6 +10,8 @@ import { failure, ok, skipped } from './finding.ts';
 
 export interface CheckComponents {
   readonly cluster: Cluster;
+  /** The permissions in the namespace that the worker's options need. */
+  readonly permissions: readonly RequiredPermission[];
   readonly workers: WorkerRepository;
   readonly store: Pick<PodStore, 'locate' | 'create' | 'delete' | 'rehearse'>;
   readonly newId: () => string;
@@ -35,12 +38,12 @@ async function checkCluster(
   readings: ClockReading[],
   { startPod = false, signal }: CheckOptions,
 ): Promise<readonly CheckFinding[]> {
-  const { cluster, store, newId, clock } = components;
+  const { cluster, permissions, store, newId, clock } = components;
   const apiServer = await examine('api-server', { signal }, async () =>
     ok('api-server', `Kubernetes ${await cluster.serverVersion({ signal })} answers.`),
   );
   const checks: Partial<Record<CheckName, () => Promise<Findings>>> = {
-    permissions: () => checkPermissions(cluster, { signal }),
+    permissions: () => checkPermissions(cluster, permissions, { signal }),
     'pod-admission': async () => {
       await readClock('the API server', { readings, clock, time: () => store.rehearse(newId(), { signal }) });
       return ok('pod-admission', `Namespace ${cluster.namespace} accepts a pod.`);

@@ -152,6 +152,8 @@ export interface Permission {
   readonly apiGroup: string;
   /** The resource, with its subresource: like `pods/exec`. */
   readonly resource: string;
+  /** The name of the only object that the permission covers. @defaultValue all objects */
+  readonly name?: string | undefined;
   /** Whether the permission covers the whole cluster, instead of the namespace of the calls. */
   readonly isClusterWide: boolean;
 }

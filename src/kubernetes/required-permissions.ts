@@ -7,8 +7,12 @@ export interface RequiredPermission {
   readonly apiGroup: string;
   readonly resource: string;
   readonly verbs: readonly string[];
+  /** The name of the only object. `undefined`: all objects. */
+  readonly name?: string;
   /** The purpose, for readers. */
   readonly purpose: string;
+  /** What is missing without it. `undefined`: the worker cannot work. */
+  readonly without?: string;
 }
 
 /**
@@ -29,9 +33,28 @@ export const requiredPermissions: readonly RequiredPermission[] = [
     purpose:
       'every operation in a pod uses an exec; for WebSocket some servers check get, newer ones check create as well',
   },
-  { apiGroup: '', resource: 'pods/log', verbs: ['get'], purpose: 'logs of sidecars, if the host requests them' },
-  { apiGroup: '', resource: 'configmaps', verbs: ['create', 'get'], purpose: 'the agent is mounted from a config map' },
-  { apiGroup: '', resource: 'events', verbs: ['list'], purpose: "events of a pod in a container's description" },
+  {
+    apiGroup: '',
+    resource: 'pods/log',
+    verbs: ['get'],
+    purpose: 'logs of sidecars, if the host requests them',
+    without: 'logs of sidecars are missing',
+  },
+  { apiGroup: '', resource: 'configmaps', verbs: ['get'], purpose: 'the agent is mounted from a config map' },
+  {
+    apiGroup: '',
+    resource: 'configmaps',
+    verbs: ['create'],
+    purpose: "creates the agent's config map",
+    without: "an operator has to create the agent's config map",
+  },
+  {
+    apiGroup: '',
+    resource: 'events',
+    verbs: ['list'],
+    purpose: "events of a pod in a container's description",
+    without: 'descriptions of containers have no events',
+  },
 ];
 
 /** Needed in the namespace only if images are checked in their registries with pull secrets. */
@@ -39,9 +62,20 @@ export const preflightPermissions: readonly RequiredPermission[] = [
   { apiGroup: '', resource: 'secrets', verbs: ['get'], purpose: 'pull secrets for the check of images' },
 ];
 
+/** Returns `preflightPermissions` for these secrets, because a role may name them. */
+export function secretPermissions(names: readonly string[]): readonly RequiredPermission[] {
+  return [...new Set(names)].flatMap((name) => preflightPermissions.map((permission) => ({ ...permission, name })));
+}
+
 /**
  * Optional and cluster-wide. Without it the worker needs a configured architecture, or uses amd64.
  */
 export const optionalClusterPermissions: readonly RequiredPermission[] = [
-  { apiGroup: '', resource: 'nodes', verbs: ['list'], purpose: "finds the nodes' architecture" },
+  {
+    apiGroup: '',
+    resource: 'nodes',
+    verbs: ['list'],
+    purpose: "finds the nodes' architecture",
+    without: 'the architecture has to be configured, or is amd64',
+  },
 ];

@@ -277,10 +277,11 @@ export class ClientNodeCluster implements Cluster {
     return await this.#caller.call(request, versionFromJson);
   }
 
-  async may({ verb, apiGroup, resource, isClusterWide }: Permission, { signal }: AbortOptions = {}): Promise<boolean> {
-    const [name, subresource] = resource.split('/');
+  async may(permission: Permission, { signal }: AbortOptions = {}): Promise<boolean> {
+    const { verb, apiGroup: group, name, isClusterWide } = permission;
+    const [resource, subresource] = permission.resource.split('/');
     const namespace = isClusterWide ? undefined : this.namespace;
-    const resourceAttributes = { namespace, verb, group: apiGroup, resource: name, subresource };
+    const resourceAttributes = { namespace, verb, group, resource, subresource, name };
     const request = this.#request('create', 'selfsubjectaccessreviews', {
       path: ['apis', 'authorization.k8s.io', 'v1', 'selfsubjectaccessreviews'],
       body: { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes } },

@@ -14,8 +14,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a missing permission is a warning',
     file: 'src/checks/check-permissions.ts',
-    find: "outcome: 'failure' })",
-    replace: "outcome: 'warning' })",
+    find: "outcome: 'failure' };",
+    replace: "outcome: 'warning' };",
     killedBy: check,
   },
 ];

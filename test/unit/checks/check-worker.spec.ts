@@ -6,7 +6,11 @@ import { checkWorker } from '../../../src/checks/check-worker.ts';
 import { AdmissionDeniedError, ApiUnavailableError } from '../../../src/errors/cluster.ts';
 import { ImagePullFailedError } from '../../../src/errors/pod.ts';
 import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
-import { requiredPermissions } from '../../../src/kubernetes/required-permissions.ts';
+import {
+  type RequiredPermission,
+  requiredPermissions,
+  secretPermissions,
+} from '../../../src/kubernetes/required-permissions.ts';
 import type { CheckOptions } from '../../../src/runtime/check.ts';
 import type { PodStore } from '../../../src/stores/pod-store.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -17,12 +21,14 @@ const location = { pod: 'p', owner: 'h', volume: 'h' };
 
 describe('checkWorker', () => {
   let clock: VirtualClock;
+  let permissions: readonly RequiredPermission[];
   let cluster: FakeCluster;
   let workers: FakeWorkerRepository;
   let store: sinon.SinonStubbedInstance<Pick<PodStore, 'locate' | 'create' | 'delete' | 'rehearse'>>;
 
   beforeEach(() => {
     clock = new VirtualClock();
+    permissions = [];
     cluster = new FakeCluster({ namespace: 'n' });
     cluster.serverVersion.resolves('v1.34.4');
     cluster.may.resolves(true);
@@ -36,7 +42,8 @@ describe('checkWorker', () => {
     };
   });
 
-  const check = (options?: CheckOptions) => checkWorker({ cluster, workers, store, newId: () => 'h', clock }, options);
+  const check = (options?: CheckOptions) =>
+    checkWorker({ cluster, permissions, workers, store, newId: () => 'h', clock }, options);
 
   /** Returns `check: outcome: message` of each finding. */
   async function findings(options?: CheckOptions): Promise<readonly string[]> {
@@ -92,12 +99,29 @@ describe('checkWorker', () => {
     expect(asked).to.have.deep.members([...required, ['list', 'nodes', true]]);
   });
 
-  it('reports a missing optional permission as a warning', async () => {
-    cluster.may.callsFake(async ({ isClusterWide }) => !isClusterWide);
+  it('reports a permission that the worker can do without as a warning, with what is then missing', async () => {
+    cluster.may.callsFake(async ({ isClusterWide, resource }) => !isClusterWide && resource !== 'events');
     const report = await check();
     expect(report.ok).to.equal(true);
-    expect(report.findings.filter(({ outcome }) => outcome === 'warning').map(({ message }) => message)).to.deep.equal([
-      'The credentials may not list nodes in the cluster.',
+    const warnings = report.findings.filter(({ outcome }) => outcome === 'warning');
+    expect(warnings.map(({ message, advice }) => [message, advice])).to.deep.equal([
+      [
+        'The credentials may not list events in namespace n.',
+        'Grant it (docs/rbac.md), otherwise descriptions of containers have no events.',
+      ],
+      [
+        'The credentials may not list nodes in the cluster.',
+        'Grant it (docs/rbac.md), otherwise the architecture has to be configured, or is amd64.',
+      ],
+    ]);
+  });
+
+  it("asks for each pull secret that the worker's options need, by its name", async () => {
+    permissions = secretPermissions(['pull', 'pull', 'mirror']);
+    cluster.may.callsFake(async ({ name }) => name !== 'mirror');
+    const report = await check();
+    expect(report.findings.filter(({ outcome }) => outcome === 'failure').map(({ message }) => message)).to.deep.equal([
+      'The credentials may not get secrets mirror in namespace n.',
     ]);
   });
 

@@ -24,11 +24,12 @@ async function documentedRules(kind: string): Promise<readonly Rule[]> {
 }
 
 function asRules(permissions: readonly RequiredPermission[]): Rule[] {
-  return permissions.map(({ apiGroup, resource, verbs }) => ({
-    apiGroups: [apiGroup],
-    resources: [resource],
-    verbs: [...verbs],
-  }));
+  const rules = new Map<string, Rule>();
+  for (const { apiGroup, resource, verbs } of permissions) {
+    const earlier = rules.get(resource)?.verbs ?? [];
+    rules.set(resource, { apiGroups: [apiGroup], resources: [resource], verbs: [...earlier, ...verbs].sort() });
+  }
+  return [...rules.values()];
 }
 
 function plain(rules: readonly Rule[]): Rule[] {
