@@ -1,6 +1,6 @@
 import { ApiError } from '../errors/cluster.ts';
 import { isRetryable } from '../errors/error-code.ts';
-import type { Cluster, LogLine } from '../kubernetes/cluster.ts';
+import type { Cluster, LogLine, LogTarget } from '../kubernetes/cluster.ts';
 import { RetryPace } from '../retry/retry-pace.ts';
 import type { Clock, Logger } from '../runtime/options.ts';
 
@@ -64,32 +64,50 @@ export class PodLogs {
     seen: SeenLines,
     { follow, isFirst, signal }: Reading,
   ): AsyncGenerator<Uint8Array, boolean> {
-    const onlyNew = from === 'now' && isFirst;
-    let isRead = false;
-    for (const previous of onlyNew ? [false] : [true, false]) {
-      const target = {
-        podName,
-        containerName,
-        previous,
-        follow: follow && !previous,
-        since: seen.since,
-        tailLines: onlyNew ? 0 : undefined,
-      };
-      seen.restart();
-      try {
-        for await (const line of this.#components.cluster.readLog(target, { signal })) {
-          for (const { bytes } of seen.take(line)) yield bytes;
-        }
-        for (const { bytes } of seen.rest()) yield bytes;
-        isRead = !previous;
-      } catch (error) {
-        if (signal.aborted) return false;
-        if (!mayPass(error)) throw error;
-        if (!previous) this.#components.logger.debug('retrying log', { podName, containerName, error });
-      }
-    }
-    return isRead;
+    const run = { podName, containerName };
+    if (from === 'now' && isFirst)
+      return yield* this.#readRun({ ...run, previous: false, follow, tailLines: 0 }, seen, { signal });
+    const readPrevious = (): AsyncGenerator<Uint8Array, boolean> =>
+      this.#readRun({ ...run, previous: true, follow: false }, seen, { signal });
+    yield* readPrevious();
+    return yield* this.#readRun({ ...run, previous: false, follow }, seen, { signal, readPrevious });
   }
+
+  /** Yields the new lines of one run. Returns whether its log could be read. */
+  async *#readRun(
+    target: Omit<LogTarget, 'since'>,
+    seen: SeenLines,
+    { signal, readPrevious }: RunReading,
+  ): AsyncGenerator<Uint8Array, boolean> {
+    seen.restart();
+    try {
+      let isBegun = false;
+      for await (const line of this.#components.cluster.readLog({ ...target, since: seen.since }, { signal })) {
+        if (!isBegun && readPrevious !== undefined) {
+          // The container may have been restarted after its previous run was read. The run in between
+          // is now the previous one, and its lines come first.
+          yield* readPrevious();
+          seen.restart();
+        }
+        isBegun = true;
+        for (const { bytes } of seen.take(line)) yield bytes;
+      }
+      for (const { bytes } of seen.rest()) yield bytes;
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      if (!mayPass(error)) throw error;
+      const { podName, containerName, previous } = target;
+      if (previous !== true) this.#components.logger.debug('retrying log', { podName, containerName, error });
+      return false;
+    }
+  }
+}
+
+interface RunReading {
+  readonly signal: AbortSignal;
+  /** Reads the previous run again, when the first line of this run was read. */
+  readonly readPrevious?: (() => AsyncGenerator<Uint8Array, boolean>) | undefined;
 }
 
 interface Reading {

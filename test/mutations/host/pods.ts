@@ -30,6 +30,15 @@ export const mutants: readonly Mutant[] = [
     killedBy: launcher,
   },
   {
+    name: 'a run of a sidecar between two requests comes late',
+    file: 'src/pods/pod-logs.ts',
+    find: `          yield* readPrevious();
+          seen.restart();
+`,
+    replace: '',
+    killedBy: logs,
+  },
+  {
     name: 'a line of an earlier time is dropped',
     file: 'src/pods/pod-logs.ts',
     find: 'if (this.#repeated === undefined) return this.#deliver([line]);',

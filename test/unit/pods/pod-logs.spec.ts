@@ -14,10 +14,14 @@ const noLog = new ApiError(facts, 'there is none', { status: 400, reason: 'BadRe
 interface Reading {
   readonly lines?: readonly string[];
   readonly error?: Error;
+  /** The result if the previous run is read again, after the first line of the current run. */
+  readonly again?: Reading;
 }
 
 class ScriptedLogs {
   readonly requested: LogTarget[] = [];
+  #previous: Reading | undefined;
+  #isFollowed = false;
   readonly #readings: readonly Reading[];
   readonly #whenDone: () => void;
 
@@ -27,15 +31,29 @@ class ScriptedLogs {
   }
 
   async *readLog(target: LogTarget): AsyncGenerator<LogLine, void> {
+    if (target.previous === true && this.#isFollowed) {
+      yield* linesOf(this.#previous?.again ?? this.#previous);
+      return;
+    }
     const reading = this.#readings[this.requested.length];
     this.requested.push(target);
     if (this.requested.length >= this.#readings.length) this.#whenDone();
-    for (const line of reading?.lines ?? []) {
-      const [at = '', text = ''] = line.split(' ');
-      yield { at, bytes: Buffer.from(text) };
+    if (target.previous === true) this.#previous = reading;
+    else this.#isFollowed = true;
+    try {
+      yield* linesOf(reading);
+    } finally {
+      if (target.previous !== true) this.#isFollowed = false;
     }
-    if (reading?.error !== undefined) throw reading.error;
   }
+}
+
+function* linesOf(reading: Reading | undefined): Generator<LogLine, void> {
+  for (const line of reading?.lines ?? []) {
+    const [at = '', text = ''] = line.split(' ');
+    yield { at, bytes: Buffer.from(text) };
+  }
+  if (reading?.error !== undefined) throw reading.error;
 }
 
 /** Follows a log over these readings. The last two are the final reading of the existing lines. */
@@ -94,6 +112,18 @@ describe('PodLogs', () => {
       { lines: [`${t(3)} two`, `${t(4)} end`] },
     ]);
     expect(lines).to.deep.equal(['one', 'last', 'two', 'end']);
+  });
+
+  it('yields the lines of each run in order if the container is restarted between two requests', async () => {
+    const { lines } = await follow([
+      { error: noLog, again: { lines: [`${t(1, 1)} one`, `${t(1, 2)} last`] } },
+      { lines: [`${t(1, 5)} two`], error: new ApiUnavailableError(facts, 'cut', undefined) },
+      { lines: [`${t(1, 1)} one`, `${t(1, 2)} last`], again: { lines: [`${t(1, 5)} two`, `${t(2)} more`] } },
+      { lines: [`${t(3)} three`] },
+      { lines: [`${t(1, 5)} two`, `${t(2)} more`] },
+      { lines: [`${t(3)} three`] },
+    ]);
+    expect(lines).to.deep.equal(['one', 'last', 'two', 'more', 'three']);
   });
 
   it('yields lines with times out of order once each, even if the connection was lost between them', async () => {
