@@ -1,4 +1,4 @@
-"""Tar archives made by hand, block by block."""
+"""Builds tar archives block by block."""
 
 ZEROS = bytes(1024)
 

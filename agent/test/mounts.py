@@ -46,7 +46,7 @@ def tmpfs(options):
 
 
 def ext4(image, size, options=''):
-    """An ext4 in the file `image`, without anything kept back for root."""
+    """Mounts an ext4 file system in the file `image`, without blocks reserved for root."""
     with open(image, 'wb') as opened:
         opened.truncate(size)
     try:
@@ -62,7 +62,7 @@ def ext4(image, size, options=''):
 
 
 def fill_up(path, leave=0):
-    """Takes all room of the file system but `leave` bytes, in a file of its own."""
+    """Fills the file system except for `leave` bytes, with the file `filler`."""
     filler = os.open(os.path.join(path, 'filler'), os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     size = 1 << 20
     while size >= 512:

@@ -20,7 +20,7 @@ def fill(path, letter, size=SIZE):
 
 
 class Packing:
-    """A pack whose output is read so far only: the pipe holds it up."""
+    """A pack that blocks on its output pipe after the first bytes."""
 
     def __init__(self, tree):
         self.process = subprocess.Popen(
@@ -29,7 +29,7 @@ class Packing:
         self.begin = self.process.stdout.read(8192)
 
     def end(self):
-        """(the archive or None, what was said)"""
+        """Returns the archive (None on failure) and the text of stderr."""
         rest, text = self.process.communicate(timeout=60)
         return (self.begin + rest if self.process.returncode == 0 else None), text.decode()
 
@@ -50,7 +50,7 @@ class Changing(VolumeTest):
         os.mkdir(self.path('b'))
         fill(self.path('b/c'), b'2')
         fill(self.path('d'), b'3')
-        # The clock of file systems is coarse: a change in the same tick could not be seen.
+        # The clock of file systems is coarse: a change in the same tick is not detectable.
         set_time(self.path('a'), 10**9)
         return Packing(self.tree)
 

@@ -246,7 +246,7 @@ class Headers(VolumeTest):
         ]:
             archive = header(b'pax', b'x', octal(len(bad))) + pad(bad) + file(b'f') + ZEROS
             self.fails('CORRUPT_ARCHIVE', 'unpack', self.new_folder(), stdin=archive)
-        # The header itself lies: its records go on in what it says is padding, or in the next block.
+        # The size in the header is wrong: the records continue in the padding or in the next block.
         self.fails(
             'CORRUPT_ARCHIVE',
             'unpack',
@@ -330,7 +330,7 @@ class Many(VolumeTest):
             copy, target = self.new_folder(), self.new_folder()
             tool('copy', tree, '', copy, '--walk-memory', memory)
             self.assertEqual(tool('pack', copy, '')[0], archive, memory)
-            # The commit takes away what it goes through.
+            # The commit removes the entries that it processes.
             os.makedirs(os.path.join(target, 'd', '05', 'e'))
             tool('commit', copy, target, '--walk-memory', memory)
             self.assertEqual(tool('pack', target, '')[0], archive, memory)

@@ -1,4 +1,4 @@
-"""What other programs write is read, and what we write is read by them."""
+"""Reads archives of other programs, and lets other programs read ours."""
 
 import io
 import os
@@ -161,7 +161,7 @@ class OtherReaders(VolumeTest):
     def test_busybox(self):
         if not have('busybox'):
             self.skipTest('busybox is not installed')
-        # It has no nanoseconds, no times of links, and clears sticky bits.
+        # busybox has no nanoseconds, no times of links, and clears sticky bits.
         for seed in range(200, 206):
             tree = self.new_folder()
             TreeMaker(seed, tree)
@@ -273,7 +273,7 @@ class OtherWriters(VolumeTest):
     def test_go(self):
         if 'GO_ARCHIVE' not in os.environ:
             self.skipTest('go is not installed')
-        # Its ustar has no names but ASCII; for that there is a fixture.
+        # The ustar writer of Go supports only ASCII names; a fixture covers ustar.
         for form in ('gnu', 'pax'):
             with self.subTest(form=form):
                 self.check(

@@ -1,6 +1,6 @@
 """Disks that are full, without free inodes, or read-only, and folders of another user.
 
-A failure changes nothing, and what can be read is read.
+A failure changes nothing. Readable content stays readable.
 """
 
 import os
@@ -120,7 +120,7 @@ class Full(FullTest):
     def test_what_is_on_a_full_disk_can_be_packed(self):
         disk = self.mounted(tmpfs, 'size=64m')
         (tree,) = self.folders(disk, 'tree')
-        # So many that their table would go to a file.
+        # Enough files that their table would spill to a file.
         for i in range(25_000):
             path = os.path.join(tree, f'{i:05}{"n" * 40}')
             os.close(os.open(path, os.O_CREAT))
@@ -145,7 +145,7 @@ class ReadOnly(FullTest):
 
 
 class SomebodyElses(FullTest):
-    """A commit asks whether it may before it has changed anything; afterwards the volume would be damaged."""
+    """A commit checks permissions before its first change; a later failure would damage the volume."""
 
     def commit(self, staged, target_user=0, mode=0o755, make=b'd/old'):
         staging, target = self.new_folder(NOBODY), self.new_folder(NOBODY)
@@ -167,9 +167,9 @@ class SomebodyElses(FullTest):
         self.refused(*self.commit(file(b'a', b'0') + file(b'd/new', b'2') + ZEROS), 'd')
 
     def test_a_folder_with_that_right_but_not_its_owners(self):
-        # Its mode and time are the archive's to say, and cannot be set.
+        # The archive sets its mode and time, which is not permitted.
         self.refused(*self.commit(header(b'd/', b'5', mode=b'0000755') + file(b'd/new', b'2') + ZEROS, mode=0o775), 'd')
-        # An archive that says nothing of the folder can be committed.
+        # An archive without an entry for the folder can be committed.
         staging, target = self.commit(file(b'd/new', b'2') + ZEROS, mode=0o775)
         tool('commit', staging, target, user=NOBODY)
         self.assertEqual(sorted(os.listdir(os.path.join(target, 'd'))), ['new', 'old'])

@@ -1,4 +1,4 @@
-"""Archives that are broken, cut short or malicious: each has its error, and nothing is made outside."""
+"""Archives that are broken, cut short or malicious: each has its error, and nothing is created outside."""
 
 import io
 import os

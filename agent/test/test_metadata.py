@@ -48,7 +48,7 @@ PROGRAMS = [['tar', '-xf'], ['bsdtar', '-xf'], ['busybox', 'tar', '-xf']]
 
 class Odd(VolumeTest):
     def unpacked_by(self, program, archive):
-        """What a program makes of the file: its content, or None."""
+        """Returns the content of the file that the program extracts, or None."""
         folder = self.new_folder()
         path = os.path.join(folder, 'archive.tar')
         with open(path, 'wb') as opened:

@@ -1,4 +1,4 @@
-"""What the tests share: running volume_tool, random trees, and comparing trees."""
+"""Shared helpers of the tests: running volume_tool, random trees, and comparing trees."""
 
 import hashlib
 import os
@@ -75,7 +75,7 @@ class VolumeTest(unittest.TestCase):
 
 
 def snapshot(root, nanoseconds=True):
-    """Every path below `root` with all that an archive keeps of it."""
+    """Returns every path below `root` with all attributes that an archive stores."""
     root = os.fsencode(root)
     result = {}
     names = {}
