@@ -137,7 +137,7 @@ describe('a real cluster', function () {
   });
 
   it('reports why an image cannot be pulled', async () => {
-    const { metadata } = await real.cluster.createPod(plannedPod({ image: `docker:///${missingImage}` }));
+    const { metadata } = await real.cluster.createPod(plannedPod({ image: missingImage }));
     const start = new PodStart(60_000);
     let problem: StartProblem | undefined;
     await until(metadata?.name ?? '', (state) => {

@@ -51,6 +51,8 @@ describe('A worker with exactly the permissions of docs/rbac.md', function () {
     let description = await described();
     // The API server applies a changed role after a moment.
     while (description.events !== undefined) description = await described();
+    // The kubelet reports the phase after a moment.
+    while (description.phase === 'Pending') description = await described();
     expect(description).to.include({ podName: container.podName, phase: 'Running' });
   });
 });

@@ -123,8 +123,8 @@ async function readTokenFile(
   signal: AbortSignal,
 ): Promise<string> {
   try {
-    const token = (await abortable(readFile(path, 'utf8'), signal)).trim();
-    if (token === '') throw new Error(`${path} is empty`);
+    const token = await abortable(readFile(path, 'utf8'), signal);
+    if (token.trim() === '') throw new Error(`${path} is empty`);
     return token;
   } catch (error) {
     signal.throwIfAborted();

@@ -193,9 +193,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a token file is not trimmed',
-    file: 'src/kubernetes/access/resolve-access.ts',
-    find: "(await abortable(readFile(path, 'utf8'), signal)).trim()",
-    replace: "await abortable(readFile(path, 'utf8'), signal)",
+    file: 'src/kubernetes/access/connection-parameters.ts',
+    find: '`Bearer ${token.trim()}`',
+    replace: '`Bearer ${token}`',
     killedBy: { specs: ['test/integration/kubernetes/kubectl-rules.spec.ts'], grep: 'is trimmed' },
   },
   {
