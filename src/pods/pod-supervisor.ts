@@ -16,7 +16,7 @@ import { mainContainerState, terminations } from '../kubernetes/pod-state/main-c
 import { PodStart, type StartProblem } from '../kubernetes/pod-state/pod-start.ts';
 import { findUnschedulable, podProblem, waitsForVolumesSince } from '../kubernetes/pod-state/pod-status.ts';
 import type { PodWatch } from '../kubernetes/pod-state/pod-watch.ts';
-import { callBackoff } from '../retry/backoff.ts';
+import { type Backoff, callBackoff } from '../retry/backoff.ts';
 import { retry, waitIfRetryable } from '../retry/retry.ts';
 import { RetryPace } from '../retry/retry-pace.ts';
 import type { Architecture } from '../runtime/container.ts';
@@ -71,10 +71,11 @@ interface SeenPod {
 }
 
 /**
- * The waits between execs while one pod starts. With more, the first wait is as many times as long,
- * so that execs do not slow down the start of many pods. The watch ends a wait early.
+ * The waits between execs while one pod starts. With more, the waits are as many times as long, so
+ * that execs do not slow down the start of many pods. Most pods start within `soonMs`. The watch,
+ * which is up to a second late, ends a wait early.
  */
-const connectBackoff = { firstMs: 40, longestMs: 5_000 };
+const connectBackoff = { firstMs: 40, soonMs: 5_000, longestSoonMs: 500, longestMs: 5_000 };
 /** After this time a pod that waits for its volumes may lack a config map that was deleted. */
 const volumesLateMs = 3_000;
 /** How late the kubelet may report that a container has ended. */
@@ -304,7 +305,15 @@ export class PodSupervisor {
       await seen.change.wait();
     }
     const scheduledAt = clock.now();
-    const backoff = { ...connectBackoff, firstMs: connectBackoff.firstMs * this.#starting };
+    const starting = this.#starting;
+    const { firstMs, soonMs, longestSoonMs, longestMs } = connectBackoff;
+    const backoff: Backoff = {
+      firstMs: firstMs * starting,
+      get longestMs() {
+        const isSoon = clock.now() - scheduledAt < soonMs;
+        return isSoon ? Math.min(longestSoonMs * starting, longestMs) : longestMs;
+      },
+    };
     const pace = new RetryPace({ clock, backoff, budgetMs: timeouts.startMs });
     const untilRuns = async (): Promise<void> => {
       do await seen.change.wait();

@@ -76,8 +76,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'execs slow down the start of many pods',
     file: 'src/pods/pod-supervisor.ts',
-    find: 'connectBackoff.firstMs * this.#starting',
-    replace: 'connectBackoff.firstMs',
+    find: 'const starting = this.#starting;',
+    replace: 'const starting = 1;',
     killedBy: supervisor,
   },
   {

@@ -160,7 +160,7 @@ describe('PodSupervisor', () => {
       agent.hello.rejects(noAgent);
       const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised));
       await clock.advance(50_000);
-      expect(agent.hello.callCount).to.be.within(13, 26);
+      expect(agent.hello.callCount).to.be.within(18, 38);
       agent.hello.resetHistory();
       await watchShows(podWithMain({ state: { running: {} } }));
       sinon.assert.calledOnce(agent.hello);
