@@ -23,7 +23,7 @@ import {
   type StepsReport,
 } from './host-messages.ts';
 import { RemoteDatabase, type ResultMessage } from './remote-database.ts';
-import { RequestCount } from './request-count.ts';
+import { RequestRecorder } from './request-recorder.ts';
 import { archiveOf, SlowConsumer } from './sample-stream.ts';
 
 interface HostPod {
@@ -114,16 +114,17 @@ class Host {
   }
 
   async #report(owners: readonly ContainerOwner[]): Promise<StepsReport> {
-    using requests = new RequestCount();
+    using recorder = new RequestRecorder();
     const [startedAt, usedBefore] = [performance.now(), process.cpuUsage()];
     const firstBytesAt = await Promise.all(owners.map((owner) => this.#firstByteAt(owner)));
     const { user, system } = process.cpuUsage(usedBefore);
+    const paths = recorder.requests.map(({ path }) => path);
     return {
       firstByteMs: firstBytesAt.map((at) => at - startedAt).sort((a, b) => a - b),
       cpuMs: (user + system) / 1000,
-      apiRequests: requests.all,
-      execs: requests.execs,
-      watches: requests.watches,
+      apiRequests: paths.length,
+      execs: paths.filter((path) => path.includes('/exec?')).length,
+      watches: paths.filter((path) => path.includes('watch=true')).length,
       residentMiB: process.memoryUsage.rss() / 1024 / 1024,
     };
   }

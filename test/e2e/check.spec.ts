@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { PGlite } from '@electric-sql/pglite';
-import { CoreV1Api, RbacAuthorizationV1Api } from '@kubernetes/client-node';
+import { CoreV1Api, type V1PolicyRule } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
 import type { CheckReport, KubernetesWorkerOptions } from '../../src/index.ts';
@@ -12,19 +12,10 @@ import { requiredPermissions } from '../../src/kubernetes/required-permissions.t
 import { makeContainer, sh } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/pglite.ts';
 import { namespaceReady, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { rulesOf, serviceAccount } from '../support/service-account.ts';
 import { workerSetup } from '../support/worker-setup.ts';
 
-interface Rule {
-  readonly apiGroups: string[];
-  readonly resources: string[];
-  readonly verbs: string[];
-}
-
-const allRules: readonly Rule[] = requiredPermissions.map(({ apiGroup, resource, verbs }) => ({
-  apiGroups: [apiGroup],
-  resources: [resource],
-  verbs: [...verbs],
-}));
+const allRules = rulesOf(requiredPermissions);
 
 describe('KubernetesWorker.check() on a real cluster', function () {
   this.timeout(120_000);
@@ -60,45 +51,11 @@ describe('KubernetesWorker.check() on a real cluster', function () {
     findings.filter(({ outcome }) => outcome === 'failure').map(({ message }) => message);
 
   /** Returns the path of a kubeconfig of a new service account with these rules in the namespace. */
-  async function accountWith(rules: readonly Rule[]): Promise<string> {
+  async function accountWith(rules: V1PolicyRule[]): Promise<string> {
     const { namespace, kubeConfig } = real!;
     const name = `account-${randomBytes(3).toString('hex')}`;
-    const rbac = kubeConfig.makeApiClient(RbacAuthorizationV1Api);
-    await api.createNamespacedServiceAccount({ namespace, body: { metadata: { name } } });
-    await rbac.createNamespacedRole({ namespace, body: { metadata: { name }, rules: [...rules] } });
-    await rbac.createNamespacedRoleBinding({
-      namespace,
-      body: {
-        metadata: { name },
-        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
-        subjects: [{ kind: 'ServiceAccount', name, namespace }],
-      },
-    });
-    const { status } = await api.createNamespacedServiceAccountToken({
-      name,
-      namespace,
-      body: { spec: { audiences: [] } },
-    });
-    const cluster = kubeConfig.getCurrentCluster()!;
     const path = join(folder, name);
-    const config = {
-      apiVersion: 'v1',
-      kind: 'Config',
-      'current-context': 'c',
-      clusters: [
-        {
-          name: 'c',
-          cluster: {
-            server: cluster.server,
-            'certificate-authority-data': cluster.caData,
-            'certificate-authority': cluster.caFile,
-          },
-        },
-      ],
-      users: [{ name: 'u', user: { token: status?.token } }],
-      contexts: [{ name: 'c', context: { cluster: 'c', user: 'u', namespace } }],
-    };
-    await writeFile(path, JSON.stringify(config));
+    await writeFile(path, (await serviceAccount(kubeConfig, { name, namespace, rules })).exportConfig());
     return path;
   }
 
@@ -123,10 +80,10 @@ describe('KubernetesWorker.check() on a real cluster', function () {
   for (const [index, { resource, verbs }] of requiredPermissions.entries()) {
     for (const verb of verbs) {
       it(`names the missing permission to ${verb} ${resource}`, async () => {
-        const rules = allRules.map((rule, at) =>
-          at === index ? { ...rule, verbs: rule.verbs.filter((other) => other !== verb) } : rule,
+        const permissions = requiredPermissions.map((permission, at) =>
+          at === index ? { ...permission, verbs: verbs.filter((other) => other !== verb) } : permission,
         );
-        const kubeconfig = await accountWith(rules.filter((rule) => rule.verbs.length > 0));
+        const kubeconfig = await accountWith(rulesOf(permissions.filter((permission) => permission.verbs.length > 0)));
         await using worker = await open(kubeconfig, real!.namespace);
         const { findings } = await worker.check();
         expect(findings.filter(({ outcome }) => outcome !== 'ok').map(({ message }) => message)).to.include(

@@ -1,5 +1,5 @@
 import type { PGlite } from '@electric-sql/pglite';
-import { CoreV1Api, KubeConfig, RbacAuthorizationV1Api, type V1PolicyRule } from '@kubernetes/client-node';
+import { RbacAuthorizationV1Api } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
 import { KubernetesWorker } from '../../src/index.ts';
@@ -7,13 +7,10 @@ import { requiredPermissions } from '../../src/kubernetes/required-permissions.t
 import { makeContainer, sh } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/pglite.ts';
 import { type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { rulesOf, serviceAccount } from '../support/service-account.ts';
 
 const name = 'worker';
-const rules: V1PolicyRule[] = requiredPermissions.map(({ apiGroup, resource, verbs }) => ({
-  apiGroups: [apiGroup],
-  resources: [resource],
-  verbs: [...verbs],
-}));
+const rules = rulesOf(requiredPermissions);
 
 describe('A worker with exactly the permissions of docs/rbac.md', function () {
   this.timeout(120_000);
@@ -33,11 +30,10 @@ describe('A worker with exactly the permissions of docs/rbac.md', function () {
   it('runs commands and describes containers; without the one for events a description has none', async () => {
     const { namespace, kubeConfig: admin } = real!;
     const rbac = admin.makeApiClient(RbacAuthorizationV1Api);
-    await rbac.createNamespacedRole({ namespace, body: { metadata: { name }, rules } });
     await using worker = await KubernetesWorker.open({
       name,
       namespace,
-      kubeConfig: await serviceAccount(admin, namespace),
+      kubeConfig: await serviceAccount(admin, { name, namespace, rules }),
       database: database!,
       volumeImage: shellImage,
     });
@@ -56,22 +52,3 @@ describe('A worker with exactly the permissions of docs/rbac.md', function () {
     expect(description).to.include({ podName: container.podName, phase: 'Running' });
   });
 });
-
-/** Returns the configuration of a service account that is bound to the role. */
-async function serviceAccount(admin: KubeConfig, namespace: string): Promise<KubeConfig> {
-  const api = admin.makeApiClient(CoreV1Api);
-  await api.createNamespacedServiceAccount({ namespace, body: { metadata: { name } } });
-  await admin.makeApiClient(RbacAuthorizationV1Api).createNamespacedRoleBinding({
-    namespace,
-    body: {
-      metadata: { name },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
-      subjects: [{ kind: 'ServiceAccount', name, namespace }],
-    },
-  });
-  const body = { spec: { audiences: [], expirationSeconds: 600 } };
-  const { status } = await api.createNamespacedServiceAccountToken({ namespace, name, body });
-  const config = new KubeConfig();
-  config.loadFromClusterAndUser(admin.getCurrentCluster()!, { name, token: status?.token ?? '' });
-  return config;
-}
