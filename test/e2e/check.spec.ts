@@ -10,7 +10,7 @@ import { expect } from 'chai';
 import type { CheckReport, KubernetesWorkerOptions } from '../../src/index.ts';
 import { requiredPermissions } from '../../src/kubernetes/required-permissions.ts';
 import { makeContainer, sh } from '../contract/worker/setup.ts';
-import { newPGlite } from '../support/pglite.ts';
+import { newPGlite } from '../support/database/pglite.ts';
 import { namespaceReady, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
 import { rulesOf, serviceAccount } from '../support/service-account.ts';
 import { workerSetup } from '../support/worker-setup.ts';

@@ -1,7 +1,6 @@
 import { expect } from 'chai';
-
+import { sharedPostgresUrl } from '../support/database/postgres.ts';
 import { runDemo } from '../support/demo.ts';
-import { sharedPostgresUrl } from '../support/postgres.ts';
 import { nonRootImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
 
 describe('the demo on a real cluster', function () {

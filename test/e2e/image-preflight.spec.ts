@@ -4,8 +4,8 @@ import { expect } from 'chai';
 
 import type { Container, ImageOptions, KubernetesWorker } from '../../src/index.ts';
 import { makeContainer, newOwner, sh } from '../contract/worker/setup.ts';
+import { newPGlite } from '../support/database/pglite.ts';
 import { type KubeRegistry, kubeRegistry } from '../support/kube-registry.ts';
-import { newPGlite } from '../support/pglite.ts';
 import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 import { workerSetup } from '../support/worker-setup.ts';

@@ -5,7 +5,7 @@ import { CoreV1Api } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
 import { Collector, makeContainer, run, sh } from '../contract/worker/setup.ts';
-import { newPGlite } from '../support/pglite.ts';
+import { newPGlite } from '../support/database/pglite.ts';
 import { fullImage, missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 import { readTarText, tarOf } from '../support/tar.ts';

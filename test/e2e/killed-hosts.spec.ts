@@ -1,9 +1,8 @@
 import { randomInt, randomUUID } from 'node:crypto';
 
 import { expect } from 'chai';
-
+import { sharedPostgresUrl } from '../support/database/postgres.ts';
 import { killHosts } from '../support/killed-host/kill-hosts.ts';
-import { sharedPostgresUrl } from '../support/postgres.ts';
 import { type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 

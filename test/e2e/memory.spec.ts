@@ -3,7 +3,7 @@ import { expect } from 'chai';
 
 import type { ContainerSpec, Process, Worker } from '../../src/index.ts';
 import { Collector, makeContainer, sh } from '../contract/worker/setup.ts';
-import { newPGlite } from '../support/pglite.ts';
+import { newPGlite } from '../support/database/pglite.ts';
 import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 import { readTarText } from '../support/tar.ts';

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { KubernetesWorker } from '../../src/index.ts';
 import { requiredPermissions } from '../../src/kubernetes/required-permissions.ts';
 import { makeContainer, sh } from '../contract/worker/setup.ts';
-import { newPGlite } from '../support/pglite.ts';
+import { newPGlite } from '../support/database/pglite.ts';
 import { type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
 import { rulesOf, serviceAccount } from '../support/service-account.ts';
 

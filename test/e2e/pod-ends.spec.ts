@@ -3,7 +3,7 @@ import { expect } from 'chai';
 
 import { type KubernetesWorker, PodDeletedError, type Process } from '../../src/index.ts';
 import { Collector, makeContainer } from '../contract/worker/setup.ts';
-import { newPGlite } from '../support/pglite.ts';
+import { newPGlite } from '../support/database/pglite.ts';
 import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 import { workerSetup } from '../support/worker-setup.ts';

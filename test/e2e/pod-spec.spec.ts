@@ -4,7 +4,7 @@ import { expect } from 'chai';
 
 import type { Container, ContainerSpec, KubernetesWorker } from '../../src/index.ts';
 import { makeContainer, sh } from '../contract/worker/setup.ts';
-import { newPGlite } from '../support/pglite.ts';
+import { newPGlite } from '../support/database/pglite.ts';
 import { missingImage, nonRootImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
 import { workerSetup } from '../support/worker-setup.ts';
 

@@ -7,8 +7,8 @@ import { expect } from 'chai';
 
 import type { KubernetesWorkerOptions, StepProgress } from '../../src/index.ts';
 import { makeContainer, newOwner } from '../contract/worker/setup.ts';
+import { newPGlite } from '../support/database/pglite.ts';
 import { kubeRegistry } from '../support/kube-registry.ts';
-import { newPGlite } from '../support/pglite.ts';
 import { missingImage, namespaceReady, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 import { tarOf } from '../support/tar.ts';

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 
 import type { Worker } from '../../src/index.ts';
 import { makeContainer, run } from '../contract/worker/setup.ts';
-import { newPGlite } from '../support/pglite.ts';
+import { newPGlite } from '../support/database/pglite.ts';
 import { missingImage, type RealCluster, realCluster, shellLessImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 import { readTar, tarOf } from '../support/tar.ts';

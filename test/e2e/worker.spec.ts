@@ -10,7 +10,7 @@ import type { WorkerSetup } from '../contract/worker/setup.ts';
 import { describeSidecars } from '../contract/worker/sidecars.ts';
 import { describeTerminals } from '../contract/worker/terminals.ts';
 import { describeVolumes } from '../contract/worker/volumes.ts';
-import { sharedPostgresUrl } from '../support/postgres.ts';
+import { sharedPostgresUrl } from '../support/database/postgres.ts';
 import { missingImage, nonRootImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
 import { workerSetup } from '../support/worker-setup.ts';
 

@@ -2,7 +2,7 @@ import type { PGlite } from '@electric-sql/pglite';
 
 import { EmbeddedCluster } from '../../src/embedded/index.ts';
 import type { KubernetesWorker } from '../../src/index.ts';
-import { newPGlite } from './pglite.ts';
+import { newPGlite } from './database/pglite.ts';
 import { workerSetup } from './worker-setup.ts';
 
 /** A worker on its own embedded cluster and database, for specs that change both freely. */

@@ -15,7 +15,7 @@ import {
   wireFrame,
   wireJson,
   wireWindow,
-} from './agent-wire.ts';
+} from './agent/agent-wire.ts';
 
 export const HELLO = {
   magic: 'kubernetes-worker',

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 
-import { until } from './agent-process.ts';
+import { until } from './agent/agent-process.ts';
 
 /** The resources of this process: descriptors by target, children, and active resources. */
 interface Holdings {

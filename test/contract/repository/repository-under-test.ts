@@ -2,7 +2,7 @@ import type { Lease, NewContainer, NewContainerVolume } from '../../../src/repos
 import type { Repository } from '../../../src/repository/repository.ts';
 import type { NewArtifactVolume } from '../../../src/repository/volume-repository.ts';
 import type { ContainerOwner } from '../../../src/runtime/container.ts';
-import { schemaOf } from '../../support/postgres.ts';
+import { schemaOf } from '../../support/database/postgres.ts';
 
 /** A database on which a test opens repositories. */
 export interface TestDatabase {

@@ -10,7 +10,7 @@ import { AgentClient, type AgentClientOptions } from '../../../src/agent-client/
 import type { Attachment } from '../../../src/agent-client/process/attachment.ts';
 import { ExecConnectionLostError, HeartbeatTimeoutError } from '../../../src/errors/connection.ts';
 import { systemClock } from '../../../src/internal/system-clock.ts';
-import { AgentProcess, agentBinary } from '../../support/agent-process.ts';
+import { AgentProcess, agentBinary } from '../../support/agent/agent-process.ts';
 import { PipeConnection, type PipeFaults } from '../../support/pipe-connection.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';

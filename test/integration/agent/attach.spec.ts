@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import { Feeder, failureOf, type Json, Receiver } from '../../support/agent-connection.ts';
-import { withAgent } from '../../support/agent-fixture.ts';
+import { Feeder, failureOf, type Json, Receiver } from '../../support/agent/agent-connection.ts';
+import { withAgent } from '../../support/agent/agent-fixture.ts';
 import {
   decodeData,
   decodeEnd,
@@ -16,8 +16,8 @@ import {
   encodeJson,
   frameType,
   sha256,
-} from '../../support/agent-frames.ts';
-import { exists, until } from '../../support/agent-process.ts';
+} from '../../support/agent/agent-frames.ts';
+import { exists, until } from '../../support/agent/agent-process.ts';
 
 describe('attaching to a process', function () {
   this.timeout(20_000);

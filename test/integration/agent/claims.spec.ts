@@ -5,10 +5,10 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { failureOf } from '../../support/agent-connection.ts';
-import { withAgent } from '../../support/agent-fixture.ts';
-import { frameType } from '../../support/agent-frames.ts';
-import { exists, until } from '../../support/agent-process.ts';
+import { failureOf } from '../../support/agent/agent-connection.ts';
+import { withAgent } from '../../support/agent/agent-fixture.ts';
+import { frameType } from '../../support/agent/agent-frames.ts';
+import { exists, until } from '../../support/agent/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
 describe('claims on an operation', function () {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { failureOf } from '../../support/agent-connection.ts';
-import { withAgent } from '../../support/agent-fixture.ts';
-import { encodeData, encodeEnd, encodeFrame, encodeJson, frameType, sha256 } from '../../support/agent-frames.ts';
+import { failureOf } from '../../support/agent/agent-connection.ts';
+import { withAgent } from '../../support/agent/agent-fixture.ts';
+import { encodeData, encodeEnd, encodeFrame, encodeJson, frameType, sha256 } from '../../support/agent/agent-frames.ts';
 
 describe('a connection to the agent', function () {
   this.timeout(20_000);

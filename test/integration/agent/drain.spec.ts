@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { AgentProcess } from '../../support/agent-process.ts';
+import { AgentProcess } from '../../support/agent/agent-process.ts';
 
 describe('the end of output', () => {
   it('is complete if the command ends with unacknowledged output and the rest still in its pipe', async () => {

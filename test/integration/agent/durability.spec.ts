@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { frameType } from '../../support/agent-frames.ts';
+import { frameType } from '../../support/agent/agent-frames.ts';
 import { type DynamicAgent, needDynamicAgent } from '../../support/faults/dynamic-agent.ts';
 import type { LoggedCall } from '../../support/faults/fault-control.ts';
 import { FaultRig } from '../../support/faults/fault-rig.ts';

@@ -9,12 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, Feeder, failureOf, type Json } from '../../support/agent-connection.ts';
-import { withAgent } from '../../support/agent-fixture.ts';
-import { decodeWindow, encodeData, encodeEnd, encodeFrame, frameType } from '../../support/agent-frames.ts';
-import { AgentProcess, exists, until } from '../../support/agent-process.ts';
-import { agentSessions } from '../../support/agent-sessions.ts';
-import { AgentSyscalls } from '../../support/agent-syscalls.ts';
+import { type AgentConnection, Feeder, failureOf, type Json } from '../../support/agent/agent-connection.ts';
+import { withAgent } from '../../support/agent/agent-fixture.ts';
+import { decodeWindow, encodeData, encodeEnd, encodeFrame, frameType } from '../../support/agent/agent-frames.ts';
+import { AgentProcess, exists, until } from '../../support/agent/agent-process.ts';
+import { agentSessions } from '../../support/agent/agent-sessions.ts';
+import { AgentSyscalls } from '../../support/agent/agent-syscalls.ts';
 import { tarOf } from '../../support/tar.ts';
 
 const leaseMs = 60_000;

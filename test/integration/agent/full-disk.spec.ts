@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import { AgentFailure, failureOf, type Json, Receiver } from '../../support/agent-connection.ts';
-import { withAgent } from '../../support/agent-fixture.ts';
-import { decodeData, frameType } from '../../support/agent-frames.ts';
-import { exists, until } from '../../support/agent-process.ts';
+import { AgentFailure, failureOf, type Json, Receiver } from '../../support/agent/agent-connection.ts';
+import { withAgent } from '../../support/agent/agent-fixture.ts';
+import { decodeData, frameType } from '../../support/agent/agent-frames.ts';
+import { exists, until } from '../../support/agent/agent-process.ts';
 import { LimitedFolder } from '../../support/limited-folder.ts';
 
 describe('a process on a full disk', function () {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { AgentProcess } from '../../support/agent-process.ts';
+import { AgentProcess } from '../../support/agent/agent-process.ts';
 
 const NOBODY = 65534;
 

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import type { AgentConnection, Json } from '../../support/agent-connection.ts';
-import { encodeData, encodeEnd, encodeFrame, encodeJson, frameType } from '../../support/agent-frames.ts';
-import { AgentProcess } from '../../support/agent-process.ts';
-import { agentSessions } from '../../support/agent-sessions.ts';
-import { AgentSyscalls } from '../../support/agent-syscalls.ts';
+import type { AgentConnection, Json } from '../../support/agent/agent-connection.ts';
+import { encodeData, encodeEnd, encodeFrame, encodeJson, frameType } from '../../support/agent/agent-frames.ts';
+import { AgentProcess } from '../../support/agent/agent-process.ts';
+import { agentSessions } from '../../support/agent/agent-sessions.ts';
+import { AgentSyscalls } from '../../support/agent/agent-syscalls.ts';
 import { tarOf } from '../../support/tar.ts';
 
 describe('the agent at work', function () {

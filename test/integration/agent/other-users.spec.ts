@@ -7,9 +7,9 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { failureOf } from '../../support/agent-connection.ts';
-import { withAgent } from '../../support/agent-fixture.ts';
-import { AgentProcess, agentBinary, exists, until } from '../../support/agent-process.ts';
+import { failureOf } from '../../support/agent/agent-connection.ts';
+import { withAgent } from '../../support/agent/agent-fixture.ts';
+import { AgentProcess, agentBinary, exists, until } from '../../support/agent/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
 const other = 12_345;

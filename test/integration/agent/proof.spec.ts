@@ -4,9 +4,9 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { withAgent } from '../../support/agent-fixture.ts';
-import { decodeWindow, encodeData, encodeEnd, frameType, sha256 } from '../../support/agent-frames.ts';
-import { AgentProcess } from '../../support/agent-process.ts';
+import { withAgent } from '../../support/agent/agent-fixture.ts';
+import { decodeWindow, encodeData, encodeEnd, frameType, sha256 } from '../../support/agent/agent-frames.ts';
+import { AgentProcess } from '../../support/agent/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
 describe('an upload', () => {

@@ -5,12 +5,18 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, AgentFailure, Feeder, failureOf, type Json } from '../../support/agent-connection.ts';
-import { withAgent } from '../../support/agent-fixture.ts';
-import { decodeWindow, frameType } from '../../support/agent-frames.ts';
-import { AgentProcess, exists, until } from '../../support/agent-process.ts';
-import { agentSessions } from '../../support/agent-sessions.ts';
-import { AgentSyscalls } from '../../support/agent-syscalls.ts';
+import {
+  type AgentConnection,
+  AgentFailure,
+  Feeder,
+  failureOf,
+  type Json,
+} from '../../support/agent/agent-connection.ts';
+import { withAgent } from '../../support/agent/agent-fixture.ts';
+import { decodeWindow, frameType } from '../../support/agent/agent-frames.ts';
+import { AgentProcess, exists, until } from '../../support/agent/agent-process.ts';
+import { agentSessions } from '../../support/agent/agent-sessions.ts';
+import { AgentSyscalls } from '../../support/agent/agent-syscalls.ts';
 import { LimitedFolder } from '../../support/limited-folder.ts';
 import { tarOf } from '../../support/tar.ts';
 

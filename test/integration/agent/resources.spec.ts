@@ -2,9 +2,9 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
-import { withAgent } from '../../support/agent-fixture.ts';
-import { encodeFrame, frameType } from '../../support/agent-frames.ts';
-import { AgentProcess, exists, until } from '../../support/agent-process.ts';
+import { withAgent } from '../../support/agent/agent-fixture.ts';
+import { encodeFrame, frameType } from '../../support/agent/agent-frames.ts';
+import { AgentProcess, exists, until } from '../../support/agent/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
 describe('the resources of the agent', function () {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, Feeder, failureOf, type Json, Receiver } from '../../support/agent-connection.ts';
-import { withAgent } from '../../support/agent-fixture.ts';
+import { type AgentConnection, Feeder, failureOf, type Json, Receiver } from '../../support/agent/agent-connection.ts';
+import { withAgent } from '../../support/agent/agent-fixture.ts';
 import {
   decodeData,
   decodeEnd,
@@ -15,8 +15,8 @@ import {
   encodeEnd,
   encodeFrame,
   frameType,
-} from '../../support/agent-frames.ts';
-import { AgentProcess, until } from '../../support/agent-process.ts';
+} from '../../support/agent/agent-frames.ts';
+import { AgentProcess, until } from '../../support/agent/agent-process.ts';
 import { LimitedFolder } from '../../support/limited-folder.ts';
 import { tarOf } from '../../support/tar.ts';
 

@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { failureOf } from '../../support/agent-connection.ts';
-import { withAgent } from '../../support/agent-fixture.ts';
-import { AgentProcess } from '../../support/agent-process.ts';
+import { failureOf } from '../../support/agent/agent-connection.ts';
+import { withAgent } from '../../support/agent/agent-fixture.ts';
+import { AgentProcess } from '../../support/agent/agent-process.ts';
 
 const isRoot = process.getuid?.() === 0;
 
@@ -187,16 +187,24 @@ describe('starting a process', function () {
     await Promise.all(connections.map((other) => other.bye()));
   });
 
-  it('starts with default signals, descriptors and umask, in its own session, and without the core limit of the agent', async () => {
-    const script = `grep -E '^Sig(Blk|Ign|Cgt):' /proc/self/status; umask; ls /proc/self/fd | wc -l; [ $(ps -o sid= -p $$) = $$ ] && echo leader; ulimit -c`;
+  it('starts with default signals and umask, in its own session, and without the core limit of the agent', async () => {
+    const script = `grep -E '^Sig(Blk|Ign|Cgt):' /proc/self/status; umask; [ $(ps -o sid= -p $$) = $$ ] && echo leader; ulimit -c`;
     const ours = await run(['sh', '-c', script]);
-    const [blocked, ignored, , mask, descriptors, leader, core] = ours.stdout.split('\n');
+    const [blocked, ignored, , mask, leader, core] = ours.stdout.split('\n');
     expect(blocked).to.match(/\t0+$/);
     expect(ignored).to.match(/\t0+$/);
     expect(mask).to.match(/^0*22$/);
-    expect(Number(descriptors)).to.equal(4); // 0, 1, 2 and the folder that ls reads
     expect(leader).to.equal('leader');
     expect(core).to.equal(execFileSync('sh', ['-c', 'ulimit -c'], { encoding: 'utf8' }).trim());
+  });
+
+  it('does not pass on descriptors that the agent inherits', async () => {
+    await using inheriting = await AgentProcess.start({ wrapper: ['sh', '-c', 'exec "$@" 9</dev/null', 'sh'] });
+    const connection = await inheriting.connect();
+    expect(await readlink(`/proc/${inheriting.pid}/fd/9`)).to.equal('/dev/null');
+    const { stdout } = await connection.run('descriptors', ['ls', '/proc/self/fd']);
+    // 3 is the folder that ls reads.
+    expect(stdout.toString()).to.equal('0\n1\n2\n3\n');
   });
 
   it('raises the OOM score of a command above that of the agent', async () => {

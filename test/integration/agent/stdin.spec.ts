@@ -4,10 +4,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import type { AgentConnection } from '../../support/agent-connection.ts';
-import { withAgent } from '../../support/agent-fixture.ts';
-import { decodeWindow, encodeData, encodeEnd, encodeFrame, frameType, sha256 } from '../../support/agent-frames.ts';
-import { exists, until } from '../../support/agent-process.ts';
+import type { AgentConnection } from '../../support/agent/agent-connection.ts';
+import { withAgent } from '../../support/agent/agent-fixture.ts';
+import {
+  decodeWindow,
+  encodeData,
+  encodeEnd,
+  encodeFrame,
+  frameType,
+  sha256,
+} from '../../support/agent/agent-frames.ts';
+import { exists, until } from '../../support/agent/agent-process.ts';
 
 describe('the stdin of a process', function () {
   this.timeout(20_000);

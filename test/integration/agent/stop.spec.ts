@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import { AgentFailure, failureOf, type Json } from '../../support/agent-connection.ts';
-import { withAgent } from '../../support/agent-fixture.ts';
-import { decodeData, encodeJson, frameType } from '../../support/agent-frames.ts';
-import { AgentProcess, exists, until } from '../../support/agent-process.ts';
+import { AgentFailure, failureOf, type Json } from '../../support/agent/agent-connection.ts';
+import { withAgent } from '../../support/agent/agent-fixture.ts';
+import { decodeData, encodeJson, frameType } from '../../support/agent/agent-frames.ts';
+import { AgentProcess, exists, until } from '../../support/agent/agent-process.ts';
 
 /** Returns whether a process is running; a zombie is not. */
 async function lives(pid: number): Promise<boolean> {

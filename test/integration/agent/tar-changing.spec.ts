@@ -3,8 +3,8 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { AgentFailure } from '../../support/agent-connection.ts';
-import { decodeData, frameType } from '../../support/agent-frames.ts';
+import { AgentFailure } from '../../support/agent/agent-connection.ts';
+import { decodeData, frameType } from '../../support/agent/agent-frames.ts';
 import { readTar } from '../../support/tar.ts';
 import { TarAgent } from './tar-volume.ts';
 

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { failureOf } from '../../support/agent-connection.ts';
-import { encodeData, encodeEnd, frameType, sha256 } from '../../support/agent-frames.ts';
-import { until } from '../../support/agent-process.ts';
+import { failureOf } from '../../support/agent/agent-connection.ts';
+import { encodeData, encodeEnd, frameType, sha256 } from '../../support/agent/agent-frames.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { LimitedFolder } from '../../support/limited-folder.ts';
 import { archiveOf, contentOf, fileBlocks, headerBlock, TarAgent } from './tar-volume.ts';
 

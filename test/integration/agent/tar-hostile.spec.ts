@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { array, assert, asyncProperty, integer, tuple } from 'fast-check';
 
-import { AgentFailure, failureOf } from '../../support/agent-connection.ts';
+import { AgentFailure, failureOf } from '../../support/agent/agent-connection.ts';
 import { archiveOf, contentOf, END_OF_ARCHIVE, fileBlocks, headerBlock, paxBlocks, TarAgent } from './tar-volume.ts';
 
 describe('a broken or malicious archive', () => {

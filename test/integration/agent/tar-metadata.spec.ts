@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { failureOf } from '../../support/agent-connection.ts';
+import { failureOf } from '../../support/agent/agent-connection.ts';
 import { archiveOf, contentOf, type Found, fileBlocks, headerBlock, paxBlocks, TarAgent } from './tar-volume.ts';
 
 /** A header block with these bytes in a field and a valid checksum. */

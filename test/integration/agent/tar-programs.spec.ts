@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { extract, pack } from 'tar-stream';
 
-import { sha256 } from '../../support/agent-frames.ts';
+import { sha256 } from '../../support/agent/agent-frames.ts';
 import { isInstalled, type Losses, type Program, readers, run, writers } from './tar-programs.ts';
 import { describeTree, makeTree, type TreeEntry, type TreeFacts } from './tar-tree.ts';
 import { TarAgent } from './tar-volume.ts';

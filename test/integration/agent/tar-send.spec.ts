@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { extract, type Header } from 'tar-stream';
 
-import { failureOf } from '../../support/agent-connection.ts';
-import { decodeData, encodeFrame, frameType } from '../../support/agent-frames.ts';
+import { failureOf } from '../../support/agent/agent-connection.ts';
+import { decodeData, encodeFrame, frameType } from '../../support/agent/agent-frames.ts';
 import { readTar } from '../../support/tar.ts';
 import { archiveOf, contentOf, fileBlocks, TarAgent } from './tar-volume.ts';
 

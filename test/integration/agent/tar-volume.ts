@@ -5,8 +5,8 @@ import type { Stats } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { AgentConnection, Json } from '../../support/agent-connection.ts';
-import { type AgentOptions, AgentProcess } from '../../support/agent-process.ts';
+import type { AgentConnection, Json } from '../../support/agent/agent-connection.ts';
+import { type AgentOptions, AgentProcess } from '../../support/agent/agent-process.ts';
 
 export const END_OF_ARCHIVE: Buffer = Buffer.alloc(1024);
 

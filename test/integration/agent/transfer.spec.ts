@@ -6,10 +6,10 @@ import { zstdCompressSync } from 'node:zlib';
 
 import { expect } from 'chai';
 
-import { type AgentConnection, failureOf } from '../../support/agent-connection.ts';
-import { withAgent } from '../../support/agent-fixture.ts';
-import { encodeData, encodeFrame, frameType, sha256 } from '../../support/agent-frames.ts';
-import { AgentProcess, exists, until } from '../../support/agent-process.ts';
+import { type AgentConnection, failureOf } from '../../support/agent/agent-connection.ts';
+import { withAgent } from '../../support/agent/agent-fixture.ts';
+import { encodeData, encodeFrame, frameType, sha256 } from '../../support/agent/agent-frames.ts';
+import { AgentProcess, exists, until } from '../../support/agent/agent-process.ts';
 import { readTar, readTarText, tarOf } from '../../support/tar.ts';
 
 describe('transfers', function () {

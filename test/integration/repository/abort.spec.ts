@@ -6,8 +6,8 @@ import pg from 'pg';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
 import { insert, leaseOf, ownerOf } from '../../contract/repository/repository-under-test.ts';
-import { newPGlite } from '../../support/pglite.ts';
-import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
+import { newPGlite } from '../../support/database/pglite.ts';
+import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 const reasonOf = async (promise: Promise<unknown>): Promise<unknown> =>

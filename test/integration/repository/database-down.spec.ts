@@ -6,8 +6,8 @@ import pg from 'pg';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
 import { insert, rejection } from '../../contract/repository/repository-under-test.ts';
-import { newPGlite } from '../../support/pglite.ts';
-import { PostgresServer } from '../../support/postgres-server.ts';
+import { newPGlite } from '../../support/database/pglite.ts';
+import { PostgresServer } from '../../support/database/postgres-server.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 const unavailable = { code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true };

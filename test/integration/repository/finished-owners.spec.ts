@@ -5,7 +5,7 @@ import type { DatabasePool } from '../../../src/repository/postgres/database.ts'
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
 import { insert, ownerOf, rejection } from '../../contract/repository/repository-under-test.ts';
-import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
+import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 describe('An owner that finishes for good during a statement of the host that creates its container', function () {

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
 import { insert, rejection } from '../../contract/repository/repository-under-test.ts';
-import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
+import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 describe('A lease that passes to another holder during a call of the earlier one', function () {

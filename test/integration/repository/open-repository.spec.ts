@@ -12,8 +12,8 @@ import { migrations } from '../../../src/repository/postgres/migrations/index.ts
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
 import { rejection } from '../../contract/repository/repository-under-test.ts';
-import { newPGlite } from '../../support/pglite.ts';
-import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
+import { newPGlite } from '../../support/database/pglite.ts';
+import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 const run = promisify(execFile);

@@ -4,8 +4,8 @@ import pg from 'pg';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
 import { insert, leaseOf, ownerOf, rejection } from '../../contract/repository/repository-under-test.ts';
-import { PgBouncer } from '../../support/pgbouncer.ts';
-import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
+import { PgBouncer } from '../../support/database/pgbouncer.ts';
+import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 describe('Repository behind a PgBouncer in transaction mode with default settings', function () {

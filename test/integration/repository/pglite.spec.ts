@@ -1,6 +1,6 @@
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import { describeRepository } from '../../contract/repository/describe-repository.ts';
-import { newPGlite } from '../../support/pglite.ts';
+import { newPGlite } from '../../support/database/pglite.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 describeRepository('PGlite', async () => {

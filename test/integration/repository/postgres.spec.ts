@@ -2,7 +2,7 @@ import pg from 'pg';
 
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import { describeRepository } from '../../contract/repository/describe-repository.ts';
-import { sharedPostgresUrl } from '../../support/postgres.ts';
+import { sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 describeRepository('a PostgreSQL server', async () => {

@@ -11,7 +11,7 @@ import {
   ownerOf,
   volumeOf,
 } from '../../contract/repository/repository-under-test.ts';
-import { schemaOf, sharedPostgresUrl } from '../../support/postgres.ts';
+import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 /** A pool that counts its statements. */

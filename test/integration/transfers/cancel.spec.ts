@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { expect } from 'chai';
 
 import { ClosedError } from '../../../src/errors/caller.ts';
-import { until } from '../../support/agent-process.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { rejection } from '../../support/rejection.ts';
 import { cutFromPod, cutToPod, type ExecPlan, stall } from '../../support/rig/exec-plan.ts';
 import { TransferRig } from '../../support/rig/transfer-rig.ts';

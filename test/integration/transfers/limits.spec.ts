@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 
 import { ConnectionLimits } from '../../../src/agent-client/session/connection-limits.ts';
-import { until } from '../../support/agent-process.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { fin, reset, stall } from '../../support/rig/exec-plan.ts';
 import { TransferRig } from '../../support/rig/transfer-rig.ts';
 import { tarOf } from '../../support/tar.ts';

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 
 import type { AgentClient } from '../../../src/agent-client/agent-client.ts';
-import { until } from '../../support/agent-process.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { rejection } from '../../support/rejection.ts';
 import { type Happening, kill, stall } from '../../support/rig/exec-plan.ts';
 import { blackHole, TcpProxy } from '../../support/rig/tcp-proxy.ts';

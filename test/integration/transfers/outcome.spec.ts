@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers';
 
 import { expect } from 'chai';
 import { type ExecProtocol, execProtocols } from '../../../src/exec/protocol-order.ts';
-import { until } from '../../support/agent-process.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { rejection } from '../../support/rejection.ts';
 import {
   close,

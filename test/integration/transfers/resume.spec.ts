@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 
 import type { UploadResult } from '../../../src/agent-client/transfer/upload.ts';
-import { AgentProcess, until } from '../../support/agent-process.ts';
+import { AgentProcess, until } from '../../support/agent/agent-process.ts';
 import { rejection } from '../../support/rejection.ts';
 import {
   close,

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import WebSocket from 'ws';
 
-import { until } from '../../support/agent-process.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import {
   close,
   cutFromPod,

@@ -7,7 +7,7 @@ import { expect } from 'chai';
 
 import { AgentClient } from '../../../src/agent-client/agent-client.ts';
 import { systemClock } from '../../../src/internal/system-clock.ts';
-import { AgentProcess } from '../../support/agent-process.ts';
+import { AgentProcess } from '../../support/agent/agent-process.ts';
 import { PipeConnection } from '../../support/pipe-connection.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';

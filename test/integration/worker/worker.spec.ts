@@ -11,7 +11,7 @@ import type { WorkerSetup } from '../../contract/worker/setup.ts';
 import { describeSidecars } from '../../contract/worker/sidecars.ts';
 import { describeTerminals } from '../../contract/worker/terminals.ts';
 import { describeVolumes } from '../../contract/worker/volumes.ts';
-import { newPGlite } from '../../support/pglite.ts';
+import { newPGlite } from '../../support/database/pglite.ts';
 import { workerSetup } from '../../support/worker-setup.ts';
 
 for (const isolation of ['namespaces', 'mapped'] as const) {

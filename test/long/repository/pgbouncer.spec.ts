@@ -2,8 +2,8 @@ import pg from 'pg';
 
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import { describeRepository } from '../../contract/repository/describe-repository.ts';
-import { PgBouncer } from '../../support/pgbouncer.ts';
-import { sharedPostgresUrl } from '../../support/postgres.ts';
+import { PgBouncer } from '../../support/database/pgbouncer.ts';
+import { sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 const missing = await PgBouncer.missing();

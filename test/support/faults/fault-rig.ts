@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { AgentConnection } from '../agent-connection.ts';
-import { agentBinary } from '../agent-process.ts';
+import { AgentConnection } from '../agent/agent-connection.ts';
+import { agentBinary } from '../agent/agent-process.ts';
 import type { DynamicAgent } from './dynamic-agent.ts';
 import { FaultControl } from './fault-control.ts';
 

@@ -1,4 +1,4 @@
-import { AgentFailure, type Json } from '../agent-connection.ts';
+import { AgentFailure, type Json } from '../agent/agent-connection.ts';
 import type { Fault } from './fault-control.ts';
 import { type FaultRig, Lost, lostOr } from './fault-rig.ts';
 

@@ -2,9 +2,8 @@ import { randomInt, randomUUID } from 'node:crypto';
 
 import { expect } from 'chai';
 import pg from 'pg';
-
+import { sharedPostgresUrl } from '../database/postgres.ts';
 import { EmbeddedProcess } from '../embedded-process.ts';
-import { sharedPostgresUrl } from '../postgres.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { killHosts } from './kill-hosts.ts';
 

@@ -7,7 +7,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { KubeConfig } from '@kubernetes/client-node';
 
 import { createCertificates } from '../../../src/embedded/server/certificates.ts';
-import { agentBinary } from '../agent-process.ts';
+import { agentBinary } from '../agent/agent-process.ts';
 import { failure, kubeConfigFor } from '../api-server.ts';
 import { httpAnswer } from '../websocket-frames.ts';
 import type { ExecPlan, Happening } from './exec-plan.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { type WireFrame, WireReader, type WireType, wireFrame } from '../agent-wire.ts';
+import { type WireFrame, WireReader, type WireType, wireFrame } from '../agent/agent-wire.ts';
 import { type Damage, Damaged } from './damage.ts';
 
 /** The faults of one direction. Offsets count its passed bytes, after the damage to frames. */

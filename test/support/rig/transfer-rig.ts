@@ -12,8 +12,8 @@ import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-clust
 import { agentConnectCommand, mainContainerName } from '../../../src/kubernetes/pod-spec/pod-spec.ts';
 import { connectByExec } from '../../../src/pods/exec-agent.ts';
 import type { Clock } from '../../../src/runtime/options.ts';
-import { AgentConnection } from '../agent-connection.ts';
-import { AgentProcess, until } from '../agent-process.ts';
+import { AgentConnection } from '../agent/agent-connection.ts';
+import { AgentProcess, until } from '../agent/agent-process.ts';
 import { silentLogger } from '../silent-logger.ts';
 import { ExecRig } from './exec-rig.ts';
 

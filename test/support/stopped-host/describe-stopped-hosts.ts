@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 
 import { KubernetesWorker } from '../../../src/index.ts';
+import { sharedPostgresUrl } from '../database/postgres.ts';
 import { EmbeddedProcess } from '../embedded-process.ts';
-import { sharedPostgresUrl } from '../postgres.ts';
 import { type Stop, stopHost } from './stop-hosts.ts';
 
 /** Rounds of `stopHost` on an embedded cluster and a PostgreSQL server outside the hosts. */

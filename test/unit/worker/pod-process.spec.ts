@@ -7,7 +7,7 @@ import { ConnectionLimits } from '../../../src/agent-client/session/connection-l
 import { ExecConnectionLostError } from '../../../src/errors/connection.ts';
 import type { ProcessResult } from '../../../src/runtime/process.ts';
 import { Collector } from '../../contract/worker/setup.ts';
-import { readData, readEnd, readWindow, wireData, wireEnd, wireWindow } from '../../support/agent-wire.ts';
+import { readData, readEnd, readWindow, wireData, wireEnd, wireWindow } from '../../support/agent/agent-wire.ts';
 import { rejection } from '../../support/rejection.ts';
 import { PROCESS_RESULT, type ScriptedAgent, sha256 } from '../../support/scripted-agent.ts';
 import { deleted, evicted, Gate, podOf, ScriptedPod } from '../../support/scripted-pod.ts';

@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import type { AgentConnection } from '../../agent-connection.ts';
+import type { AgentConnection } from '../../agent/agent-connection.ts';
 import { tarOf } from '../../tar.ts';
 import type { FaultRig } from '../fault-rig.ts';
 import { mustSucceed, type Outcome, outcomeOf, promise, type Scenario } from '../scenario.ts';

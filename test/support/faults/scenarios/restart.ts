@@ -1,7 +1,7 @@
 import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { AgentConnection, Json } from '../../agent-connection.ts';
+import type { AgentConnection, Json } from '../../agent/agent-connection.ts';
 import type { DynamicAgent } from '../dynamic-agent.ts';
 import { calls } from '../fault-control.ts';
 import { FaultRig } from '../fault-rig.ts';

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { AgentConnection, AttachResult, Json } from '../../agent-connection.ts';
+import type { AgentConnection, AttachResult, Json } from '../../agent/agent-connection.ts';
 import type { Fault } from '../fault-control.ts';
 import type { FaultRig } from '../fault-rig.ts';
 import { mustSucceed, type Outcome, outcomeOf, promise, type Scenario } from '../scenario.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { AgentConnection } from '../../agent-connection.ts';
+import type { AgentConnection } from '../../agent/agent-connection.ts';
 import type { FaultRig } from '../fault-rig.ts';
 import { mustSucceed, type Outcome, outcomeOf, promise, type Scenario } from '../scenario.ts';
 

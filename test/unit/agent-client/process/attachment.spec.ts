@@ -10,7 +10,7 @@ import { ClosedError } from '../../../../src/errors/caller.ts';
 import { ProtocolViolationError } from '../../../../src/errors/connection.ts';
 import { OutcomeUnknownError, ProcessNotFoundError } from '../../../../src/errors/process.ts';
 import { DigestMismatchError } from '../../../../src/errors/transfer.ts';
-import { readData, readEnd, readWindow, wireData, wireEnd, wireWindow } from '../../../support/agent-wire.ts';
+import { readData, readEnd, readWindow, wireData, wireEnd, wireWindow } from '../../../support/agent/agent-wire.ts';
 import { rejection } from '../../../support/rejection.ts';
 import { PROCESS_RESULT, type ScriptedAgent, sha256 } from '../../../support/scripted-agent.ts';
 import { ScriptedClient } from '../../../support/scripted-client.ts';

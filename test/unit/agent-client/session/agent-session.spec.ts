@@ -15,7 +15,7 @@ import {
   HeartbeatTimeoutError,
   ProtocolViolationError,
 } from '../../../../src/errors/connection.ts';
-import { wireData, wireEnd, wireFrame, wireJson, wireWindow } from '../../../support/agent-wire.ts';
+import { wireData, wireEnd, wireFrame, wireJson, wireWindow } from '../../../support/agent/agent-wire.ts';
 import { rejection } from '../../../support/rejection.ts';
 import { HELLO, ScriptedAgent } from '../../../support/scripted-agent.ts';
 import { settle, VirtualClock } from '../../../support/virtual-clock.ts';

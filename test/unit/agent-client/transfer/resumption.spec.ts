@@ -13,7 +13,7 @@ import {
 } from '../../../../src/errors/connection.ts';
 import { OutcomeUnknownError } from '../../../../src/errors/process.ts';
 import { OperationLostError } from '../../../../src/errors/transfer.ts';
-import { readData, readWindow, wireData, wireEnd, wireWindow } from '../../../support/agent-wire.ts';
+import { readData, readWindow, wireData, wireEnd, wireWindow } from '../../../support/agent/agent-wire.ts';
 import { rejection } from '../../../support/rejection.ts';
 import { type ScriptedAgent, sha256 } from '../../../support/scripted-agent.ts';
 import { ScriptedClient } from '../../../support/scripted-client.ts';

@@ -13,7 +13,7 @@ import {
   OperationLostError,
   TransferStalledError,
 } from '../../../../src/errors/transfer.ts';
-import { wireData, wireWindow } from '../../../support/agent-wire.ts';
+import { wireData, wireWindow } from '../../../support/agent/agent-wire.ts';
 import { rejection } from '../../../support/rejection.ts';
 import { type ScriptedAgent, sha256 } from '../../../support/scripted-agent.ts';
 import { ScriptedClient } from '../../../support/scripted-client.ts';

@@ -20,7 +20,7 @@ import {
   wireEnd,
   wireFrame,
   wireWindow,
-} from '../../../support/agent-wire.ts';
+} from '../../../support/agent/agent-wire.ts';
 
 function decode(...chunks: Uint8Array[]): Frame[] {
   const frames: Frame[] = [];

@@ -20,7 +20,7 @@ export class AgentSyscalls {
   /** Returns the reason if this machine has no C compiler or does not allow the filter. */
   static async build(): Promise<AgentSyscalls | string> {
     const syscalls = new AgentSyscalls(await mkdtemp(join(tmpdir(), 'kw-syscalls-')));
-    const source = join(import.meta.dirname, '../../agent/test/syscalls.c');
+    const source = join(import.meta.dirname, '../../../agent/test/syscalls.c');
     try {
       await run('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', syscalls.#program, source]);
       await run(syscalls.#program, ['--fail', 'faccessat2=ENOSYS', '--', 'true']);

@@ -24,7 +24,7 @@ export interface AgentOptions {
 }
 
 export function agentBinary(): string {
-  return process.env['KW_AGENT'] ?? join(import.meta.dirname, '../../agent/bin', `linux-${process.arch}`, 'agent');
+  return process.env['KW_AGENT'] ?? join(import.meta.dirname, '../../../agent/bin', `linux-${process.arch}`, 'agent');
 }
 
 export class AgentProcess {
