@@ -13,12 +13,26 @@ export interface TestDatabase {
   stop(): Promise<void>;
 }
 
-/** Two repositories on one schema, for two hosts. Every test gets new ones. */
+/** All tables that a test fills. */
+const tables = [
+  'container_properties',
+  'containers',
+  'finished_owners',
+  'hijacks',
+  'processes',
+  'volumes',
+  'workers',
+] as const;
+
+/**
+ * Two repositories on one schema, for two hosts. Every test gets new ones on empty tables. The schema
+ * is migrated once, and again after a failed test, which leaves its own for inspection.
+ */
 export class RepositoryUnderTest {
   first!: Repository;
   second!: Repository;
   #database!: TestDatabase;
-  #schema = '';
+  #schema: string | undefined;
 
   /** Registers its hooks in the calling suite. */
   static use(start: () => Promise<TestDatabase>): RepositoryUnderTest {
@@ -33,13 +47,16 @@ export class RepositoryUnderTest {
     afterEach(async function () {
       await world.#close(this.currentTest!.isPassed());
     });
-    after(async () => await world.#database.stop());
+    after(async () => {
+      if (world.#schema !== undefined) await world.query(`drop schema "${world.#schema}" cascade`);
+      await world.#database.stop();
+    });
     return world;
   }
 
   /** Returns the qualified name of a table. */
   table(name: string): string {
-    return `"${this.#schema}"."${name}"`;
+    return `"${this.#schema!}"."${name}"`;
   }
 
   async query(text: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
@@ -62,18 +79,19 @@ export class RepositoryUnderTest {
   }
 
   async #open(title: string): Promise<void> {
-    this.#schema = schemaOf(title);
-    // A failed test leaves its schema for inspection.
-    await this.query(`drop schema if exists "${this.#schema}" cascade`);
-    this.first = await this.#database.open(this.#schema);
-    this.second = await this.#database.open(this.#schema);
+    const schema = this.#schema ?? schemaOf(title);
+    if (this.#schema === undefined) await this.query(`drop schema if exists "${schema}" cascade`);
+    this.#schema = schema;
+    this.first = await this.#database.open(schema);
+    this.second = await this.#database.open(schema);
+    await this.query(`truncate ${tables.map((name) => this.table(name)).join(', ')} restart identity`);
     await this.first.workers.register('worker');
   }
 
   async #close(passed: boolean): Promise<void> {
     await this.first.close();
     await this.second.close();
-    if (passed) await this.query(`drop schema "${this.#schema}" cascade`);
+    if (!passed) this.#schema = undefined;
   }
 }
 

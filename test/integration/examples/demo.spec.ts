@@ -25,23 +25,24 @@ describe('the demo', function () {
   });
 
   it('reports an invalid command line, kubeconfig or database', async () => {
-    const wrong = await runDemo(['--no-such-option']);
-    expect([wrong.status, wrong.stderr]).to.satisfy(
-      ([status, stderr]: [number, string]) =>
-        status === 2 && stderr.includes("'--no-such-option'") && stderr.includes('Usage: '),
+    const [wrong, noUrl, noFile, noDatabase] = await Promise.all(
+      [
+        ['--no-such-option'],
+        ['--database', 'user:secret@db'],
+        ['--kubeconfig', '/no/such/file'],
+        ['--database', 'postgres://user:secret@127.0.0.1:1/none'],
+      ].map(async (args) => await runDemo(args)),
     );
-    const noUrl = await runDemo(['--database', 'user:secret@db']);
-    expect(noUrl.status).to.equal(2);
-    expect(noUrl.stderr)
+    expect(wrong).to.include({ status: 2 });
+    expect(wrong!.stderr).to.include("'--no-such-option'").and.to.include('Usage: ');
+    expect(noUrl).to.include({ status: 2 });
+    expect(noUrl!.stderr)
       .to.match(/^--database is not a URL of the form postgres:\/\//)
       .and.to.not.include('secret');
-    const noFile = await runDemo(['--kubeconfig', '/no/such/file']);
-    expect([noFile.status, noFile.stderr]).to.satisfy(
-      ([status, stderr]: [number, string]) => status === 1 && stderr.includes('/no/such/file'),
-    );
-    const noDatabase = await runDemo(['--database', 'postgres://user:secret@127.0.0.1:1/none']);
-    expect(noDatabase.status).to.equal(1);
-    expect(noDatabase.stderr)
+    expect(noFile).to.include({ status: 1 });
+    expect(noFile!.stderr).to.include('/no/such/file');
+    expect(noDatabase).to.include({ status: 1 });
+    expect(noDatabase!.stderr)
       .to.match(/^database unavailable: /)
       .and.to.not.include('secret');
   });

@@ -30,7 +30,7 @@ const connection: fc.Arbitrary<Connection> = fc.record({
 });
 
 describe('transfers of any size, with any cuts and pieces', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let tripwire: Tripwire;
   let rig: TransferRig;
   const noise = randomBytes(400_000);
@@ -94,7 +94,7 @@ describe('transfers of any size, with any cuts and pieces', function () {
         expect((await rig.bytes(volume, 'text')).equals(Buffer.alloc(size - half, 'the same again '))).to.equal(true);
       },
     );
-    await fc.assert(property, { numRuns: 25 });
+    await fc.assert(property, { numRuns: 60 });
   });
 
   it('arrive byte for byte as downloads with any window', async () => {
@@ -135,6 +135,6 @@ describe('transfers of any size, with any cuts and pieces', function () {
         expect(await completed).to.include({ bytes: whole.length });
       },
     );
-    await fc.assert(property, { numRuns: 25 });
+    await fc.assert(property, { numRuns: 60 });
   });
 });

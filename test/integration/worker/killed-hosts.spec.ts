@@ -1,3 +1,0 @@
-import { describeKilledHosts } from '../../support/killed-host/describe-killed-hosts.ts';
-
-describeKilledHosts(2);
