@@ -6,7 +6,7 @@ import tempfile
 
 
 class Mounted:
-    """`path` is the file system as this process sees it. It ends with `close`, or with this process."""
+    """A mounted file system. `path` is its place for this process. `close` and the end of this process unmount it."""
 
     def __init__(self, command, namespaces):
         self.folder = tempfile.mkdtemp()

@@ -1,4 +1,4 @@
-"""Trees that change while they are packed: an archive of one state, or FILE_CHANGED; never parts of two contents."""
+"""Packs trees that change meanwhile: produces one state or FILE_CHANGED, never parts of two contents."""
 
 import io
 import os
@@ -44,7 +44,7 @@ def contents(archive):
 
 class Changing(VolumeTest):
     def packing(self):
-        """A pack that is in the middle of the file `a`, before `b/c` and `d`."""
+        """Returns a pack that is in the middle of the file `a`, before `b/c` and `d`."""
         self.tree = self.new_folder()
         fill(self.path('a'), b'1')
         os.mkdir(self.path('b'))
@@ -179,7 +179,7 @@ class Changing(VolumeTest):
                 continue
             whole += 1
             for name, content in contents(archive).items():
-                # `.new` is being written, so it may be cut; the others never are.
+                # `.new` is being written, so it may be incomplete. The others are complete.
                 self.assertLessEqual(len(set(content)), 1, name)
         thread.join()
         self.assertGreater(whole, 0)

@@ -1,4 +1,4 @@
-"""Archives that end anywhere, or have one byte changed: each byte of each archive is tried."""
+"""Truncates archives at each byte, and changes each byte of them."""
 
 import glob
 import io
@@ -32,7 +32,7 @@ def fixtures():
 
 
 def end_of(archive):
-    """Where an archive is whole: behind a block of zeros in the place of a header."""
+    """Returns where an archive is complete: after a block of zeros in place of a header."""
     at = 0
     while True:
         block = archive[at : at + 512]
@@ -49,7 +49,7 @@ def end_of(archive):
 
 class Cut(VolumeTest):
     def outcomes(self, kind, archive, *words):
-        """{offset: what came of it}"""
+        """Returns {offset: outcome}."""
         lines = tool(kind, self.new_folder(), *words, stdin=archive)[0].decode().splitlines()
         return {int(at): code for at, code in (line.split() for line in lines)}
 
@@ -86,7 +86,7 @@ class Cut(VolumeTest):
         for change in ('0x01', '0x80'):
             outcomes = self.outcomes('flips', archive, change)
             for at in headers:
-                # The blank behind the checksum's end is no part of it.
+                # The blank after the end of the checksum does not belong to the checksum.
                 self.assertEqual(
                     {outcomes[i] for i in range(at, at + 512) if i - at != 155}, {'CORRUPT_ARCHIVE'}, (change, at)
                 )

@@ -58,7 +58,7 @@ class Names(VolumeTest):
             )
 
     def long_tree(self, length):
-        """A file with two names, a folder and a link at a path of so many bytes."""
+        """Creates a file with two names, a folder and a link, each at a path of `length` bytes."""
         tree = self.new_folder()
         at = os.open(tree, os.O_RDONLY)
         path = b''

@@ -10,7 +10,7 @@ OLD = 10**18
 
 
 def make(root, tree, user=None):
-    """`tree`: {path: content, folder/ : mode or None, link: ('->', target)}; everything gets the time OLD."""
+    """Creates `tree`: {path: content, folder/: mode or None, link: ('->', target)}. Each entry gets the time OLD."""
     for path, what in tree.items():
         full = os.path.join(root, path)
         os.makedirs(os.path.dirname(full.rstrip('/')), exist_ok=True)
@@ -114,7 +114,7 @@ class Commit(VolumeTest):
             for crash in (-1, 1, 2, 3, 4, 5):
                 one, two, whole, expected = (self.new_folder(user) for _ in range(4))
                 for staging in (one, whole):
-                    # 1,200 entries on each level that is merged: progress, and so the crash, comes in between.
+                    # With 1,200 entries on each merged level, progress and the crash occur between them.
                     make(
                         staging,
                         {

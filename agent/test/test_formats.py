@@ -1,4 +1,4 @@
-"""Reads archives of other programs, and lets other programs read ours."""
+"""Reads archives of other programs, and checks that other programs read the archives of the agent."""
 
 import io
 import os

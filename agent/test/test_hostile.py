@@ -1,4 +1,4 @@
-"""Archives that are broken, cut short or malicious: each has its error, and nothing is created outside."""
+"""Unpacks broken, truncated and malicious archives: each has its error, and nothing is created outside."""
 
 import io
 import os
@@ -69,7 +69,7 @@ class Broken(VolumeTest):
         self.assertFalse(os.path.islink(os.path.join(folder, 'l')))
         folder = self.unpacked(link + header(b'l/', b'5', mode=b'0000755') + file(b'l/x') + ZEROS)
         self.assertEqual(os.listdir(os.path.join(folder, 'l')), ['x'])
-        # Nor do its mode and time: a hard link to a link is the link.
+        # Neither do its mode and time: a hard link to a symbolic link is that link.
         os.chmod(outside, 0o700)
         self.unpacked(link + header(b'h', b'1', link=b'l', mode=b'0000777') + ZEROS)
         self.assertEqual(os.stat(outside).st_mode & 0o777, 0o700)
@@ -96,7 +96,7 @@ class Broken(VolumeTest):
             self.assertEqual(opened.read(), 'new')
         self.refuses('PATH_CONFLICT', header(b'd/', b'5') + file(b'd') + ZEROS)
         self.refuses('PATH_CONFLICT', file(b'f') + file(b'f/x') + ZEROS)
-        # Replacing one name of a file leaves the other as it was.
+        # Replacing one name of a file does not change the file of the other name.
         folder = self.unpacked(file(b'a', b'one') + header(b'b', b'1', link=b'a') + file(b'a', b'two') + ZEROS)
         with open(os.path.join(folder, 'b'), encoding='utf-8') as opened:
             self.assertEqual(opened.read(), 'one')
@@ -219,7 +219,7 @@ class Broken(VolumeTest):
                 [os.stat(os.path.join(folder, n)).st_mode & 0o777 for n in ('a', 'a/b', 'z', 'z/y')], [0, 0, 0, 0o200]
             )
             self.assertEqual(os.stat(os.path.join(folder, 'a/b')).st_mtime, 2)
-        # The last entry of a folder counts, whatever modes it had before.
+        # The last entry of a folder determines its mode.
         for modes in (
             [0o000, 0o700],
             [0o700, 0o000],

@@ -1,4 +1,4 @@
-"""Times, owners and records that are not content: none of them refuses an archive, as in the other tar programs."""
+"""Unpacks unusual times, owners and records. As in other tar programs, none of them is an error."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ def base256(number):
     return b'\x80' + number.to_bytes(11, 'big')
 
 
-# What is odd, the entry that has it, and the time that it gets (None: whatever the file system makes of it).
+# The unusual property, its entry, and the time of the result (None: as the file system stores it).
 ODD = {
     'a float as Python writes it': (pax((b'mtime', b'1e-05')) + file(b'f', b'1'), 10_000),
     'a float with a plus': (pax((b'mtime', b'+1.5E+3')) + file(b'f', b'1'), 1_500_000_000_000),

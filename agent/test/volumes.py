@@ -1,4 +1,4 @@
-"""Shared helpers of the tests: running volume_tool, random trees, and comparing trees."""
+"""Runs volume_tool, creates random trees, and compares trees."""
 
 import hashlib
 import os
@@ -105,7 +105,7 @@ def set_time(path, nanoseconds):
 
 
 class TreeMaker:
-    """A random tree.
+    """Creates a random tree.
 
     `plain`: nothing that the old formats cannot hold. `past`: times before 1970, which most programs
     get wrong. `utf8`: only names in UTF-8.
