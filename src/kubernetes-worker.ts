@@ -286,7 +286,7 @@ function compose(
   });
   const watch = new PodWatch({ cluster, labelSelector: workerSelector(installationId, name), clock, logger });
   const pods = new PodSupervisor({ cluster, watch, agents, delivery, clock, logger, timeouts });
-  const remover = new PodRemover({ cluster, agents, clock });
+  const remover = new PodRemover({ cluster, watch, agents, clock });
   const { volumeImage: image } = settings;
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image });
   const pullSecrets = podOptions.imagePullSecrets ?? [];

@@ -36,8 +36,10 @@ export interface PodRemoval {
   ): Promise<boolean>;
 }
 
-/** How many rows are deleted concurrently. Each deletion waits for its pod's grace period. */
-const batchSize = 20;
+/** How many rows are read at once. */
+const pageSize = 200;
+/** How many deletions are under way at most. Most of them wait for the end of a pod. */
+const maxUnderWay = 1_000;
 
 /**
  * Deletes unneeded containers and volumes: the pod first and the row last, so that after a crash in
@@ -62,7 +64,7 @@ export class Reaper {
     let deletedPods = 0;
     let deletedVolumes = 0;
     const deletedContainers = await this.#drain(
-      (skip) => containers.findDestroyable(workerName, batchSize + skip, { ...options, hijackGraceMs }),
+      (skip) => containers.findDestroyable(workerName, pageSize + skip, { ...options, hijackGraceMs }),
       failures,
       options,
       async (container) => {
@@ -72,7 +74,7 @@ export class Reaper {
       },
     );
     const deletedArtifacts = await this.#drain(
-      (skip) => volumes.findDestroyable(workerName, batchSize + skip, options),
+      (skip) => volumes.findDestroyable(workerName, pageSize + skip, options),
       failures,
       options,
       async (volume) => {
@@ -85,8 +87,8 @@ export class Reaper {
   }
 
   /**
-   * Deletes batches until all remaining rows have failed in this pass. Returns the number of
-   * deleted rows.
+   * Deletes rows until each was tried once. A row whose deletion takes long does not delay the
+   * others. Returns the number of deleted rows.
    */
   async #drain<Row extends { readonly handle: string }>(
     find: (skip: number) => Promise<readonly Row[]>,
@@ -94,24 +96,36 @@ export class Reaper {
     { signal }: AbortOptions,
     destroy: (row: Row) => Promise<void>,
   ): Promise<number> {
-    const failed = new Set<string>();
-    let deleted = 0;
-    for (;;) {
-      const rows = (await find(failed.size)).filter((row) => !failed.has(row.handle));
-      if (rows.length === 0) return deleted;
-      await Promise.all(
-        rows.map(async (row) => {
-          try {
-            await destroy(row);
-            deleted += 1;
-          } catch (error) {
-            signal?.throwIfAborted();
-            this.#components.logger.warn('not reaped', { handle: row.handle, error });
-            failed.add(row.handle);
-            failures.push(error);
-          }
-        }),
-      );
+    const tried = new Set<string>();
+    const underWay = new Set<Promise<void>>();
+    let [deleted, failed] = [0, 0];
+    const attempt = async (row: Row): Promise<void> => {
+      try {
+        await destroy(row);
+        deleted += 1;
+      } catch (error) {
+        failed += 1;
+        if (signal?.aborted === true) return;
+        this.#components.logger.warn('not reaped', { handle: row.handle, error });
+        failures.push(error);
+      }
+    };
+    try {
+      for (;;) {
+        // Rows that are under way or have failed are found again.
+        const rows = (await find(underWay.size + failed)).filter(({ handle }) => !tried.has(handle));
+        if (rows.length === 0 && underWay.size === 0) return deleted;
+        for (const row of rows) {
+          tried.add(row.handle);
+          const attempting: Promise<void> = attempt(row).finally(() => underWay.delete(attempting));
+          underWay.add(attempting);
+          if (underWay.size >= maxUnderWay) await Promise.race(underWay);
+        }
+        if (rows.length === 0) await Promise.all(underWay);
+        signal?.throwIfAborted();
+      }
+    } finally {
+      await Promise.all(underWay);
     }
   }
 

@@ -1,22 +1,28 @@
 import { PodFailedError } from '../errors/pod.ts';
+import { Semaphore } from '../internal/semaphore.ts';
+import { TookTooLong, within } from '../internal/within.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { markOf } from '../kubernetes/pod-spec/labels.ts';
+import type { PodWatch } from '../kubernetes/pod-state/pod-watch.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { AgentPool } from './agent-pool.ts';
 
 export interface PodRemoverComponents {
   readonly cluster: Cluster;
-  readonly agents: AgentPool;
+  readonly watch: Pick<PodWatch, 'observe'>;
+  readonly agents: Pick<AgentPool, 'forget'>;
   readonly clock: Clock;
 }
 
 /** Longer than any grace period that the library gives its pods. */
 const removalTimeoutMs = 45_000;
-const pollMs = 150;
+/** How many deletions are sent concurrently. Any number of pods may be ending. */
+const maxConcurrentCalls = 20;
 
 /** Deletes pods and waits until they no longer exist. */
 export class PodRemover {
   readonly #components: PodRemoverComponents;
+  readonly #calls = new Semaphore(maxConcurrentCalls);
 
   constructor(components: PodRemoverComponents) {
     this.#components = components;
@@ -28,23 +34,42 @@ export class PodRemover {
     handle: string,
     { signal, ...known }: AbortOptions & { readonly uid?: string | undefined } = {},
   ): Promise<boolean> {
-    const { cluster, agents, clock } = this.#components;
-    const uid = known.uid ?? (await this.#findUid(podName, handle, { signal }));
+    const uid = await this.#delete(podName, handle, { uid: known.uid, signal });
     if (uid === undefined) return false;
-    agents.forget(podName);
-    if (!(await cluster.deletePod(podName, { uid, signal }))) return false;
-    const startedAt = clock.now();
-    for (;;) {
-      const pod = await cluster.getPod(podName, { signal });
-      if (pod?.metadata?.uid !== uid) return true;
-      if (clock.now() - startedAt > removalTimeoutMs) {
-        throw new PodFailedError({
-          namespace: cluster.namespace,
-          podName,
-          detail: `still exists ${removalTimeoutMs} ms after its deletion`,
-        });
-      }
-      await clock.sleep(pollMs, { signal });
+    await this.#whenGone(podName, uid, { signal });
+    return true;
+  }
+
+  /** Deletes the pod. Returns its uid; `undefined` if it does not exist or has another handle. */
+  async #delete(
+    podName: string,
+    handle: string,
+    { signal, ...known }: AbortOptions & { readonly uid: string | undefined },
+  ): Promise<string | undefined> {
+    const { cluster, agents } = this.#components;
+    const release = await this.#calls.acquire({ signal });
+    try {
+      const uid = known.uid ?? (await this.#findUid(podName, handle, { signal }));
+      if (uid === undefined) return undefined;
+      agents.forget(podName);
+      return (await cluster.deletePod(podName, { uid, signal })) ? uid : undefined;
+    } finally {
+      release();
+    }
+  }
+
+  /** Resolves when no pod of this name and uid exists. */
+  async #whenGone(podName: string, uid: string, { signal }: AbortOptions): Promise<void> {
+    const { cluster, watch, clock } = this.#components;
+    const observe = async (observing: AbortSignal): Promise<void> => {
+      for await (const pod of watch.observe(podName, { signal: observing })) if (pod?.metadata?.uid !== uid) return;
+    };
+    try {
+      await within(removalTimeoutMs, clock, observe, signal);
+    } catch (error) {
+      if (!(error instanceof TookTooLong)) throw error;
+      const detail = `still exists ${removalTimeoutMs} ms after its deletion`;
+      throw new PodFailedError({ namespace: cluster.namespace, podName, detail });
     }
   }
 

@@ -6,6 +6,7 @@ import { Reaper } from '../../../src/controllers/reaper.ts';
 import type { ContainerRecord, VolumeRecord } from '../../../src/repository/records.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { settle } from '../../support/virtual-clock.ts';
 
 describe('Reaper', () => {
   let containers: FakeContainerRepository;
@@ -88,6 +89,17 @@ describe('Reaper', () => {
       expect(await reap()).to.deep.equal({ deletedPods: 57, deletedContainers: 57, deletedVolumes: 114 });
     });
 
+    it('deletes all others while the deletion of one takes long', async () => {
+      const late = Promise.withResolvers<boolean>();
+      rows.containers = Array.from({ length: 450 }, (_, index) => container(`c${index}`));
+      remove.withArgs('pod-c0').returns(late.promise);
+      const reaping = reap();
+      while (rows.containers.length > 1) await settle();
+      late.resolve(true);
+      expect(await reaping).to.include({ deletedPods: 450, deletedContainers: 450 });
+      sinon.assert.callCount(remove, 450);
+    });
+
     it('does not count a pod that no longer existed, and deletes the row', async () => {
       rows = { containers: [container('a')], volumes: [volume('v')] };
       remove.resolves(false);
@@ -109,6 +121,30 @@ describe('Reaper', () => {
       ).to.deep.equal(['stuck', 'KW_ERR_STORE_NOT_CONFIGURED']);
       expect(rows.containers.map(({ handle }) => handle)).to.deep.equal(['c3']);
       expect(rows.volumes.map(({ handle }) => handle)).to.deep.equal(['v1']);
+    });
+
+    it('tries each row once, and ends, however many fail', async () => {
+      rows.containers = Array.from({ length: 500 }, (_, index) => container(`c${index}`));
+      remove.rejects(new Error('stuck'));
+      const error = await rejection(reap());
+      expect((error as unknown as { errors: Error[] }).errors).to.have.length(500);
+      sinon.assert.callCount(remove, 500);
+    });
+
+    it('rejects with the failure of a search after the deletions under way have ended', async () => {
+      const late = Promise.withResolvers<boolean>();
+      rows.containers = [container('a')];
+      containers.findDestroyable.onSecondCall().rejects(new Error('database down'));
+      remove.returns(late.promise);
+      let hasEnded = false;
+      const reaping = rejection(reap()).finally(() => {
+        hasEnded = true;
+      });
+      await settle();
+      expect(hasEnded).to.equal(false);
+      late.resolve(true);
+      expect(await reaping).to.include({ message: 'database down' });
+      expect(rows.containers).to.deep.equal([]);
     });
   });
 });

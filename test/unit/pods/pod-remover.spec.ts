@@ -1,0 +1,91 @@
+import { expect } from 'chai';
+import sinon from 'sinon';
+
+import { FakeCluster } from '../../../fakes/index.ts';
+import type { Pod } from '../../../src/kubernetes/cluster.ts';
+import { defaultLabelPrefix } from '../../../src/kubernetes/pod-spec/labels.ts';
+import { PodRemover } from '../../../src/pods/pod-remover.ts';
+import { rejection } from '../../support/rejection.ts';
+import { settle, VirtualClock } from '../../support/virtual-clock.ts';
+
+describe('PodRemover', () => {
+  let cluster: FakeCluster;
+  let clock: VirtualClock;
+  let states: (Pod | undefined)[];
+  let forget: sinon.SinonSpy;
+  let remover: PodRemover;
+
+  const podOf = (uid: string, handle = 'h'): Pod => ({
+    metadata: { name: 'p', uid, labels: { [`${defaultLabelPrefix}/handle`]: handle } },
+  });
+
+  beforeEach(() => {
+    cluster = new FakeCluster({ namespace: 'ns' });
+    cluster.deletePod.resolves(true);
+    clock = new VirtualClock();
+    states = [undefined];
+    forget = sinon.spy();
+    async function* observe(
+      _podName: string,
+      { signal }: { signal?: AbortSignal | undefined } = {},
+    ): AsyncGenerator<Pod | undefined, void, undefined> {
+      yield* states;
+      await new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)));
+    }
+    remover = new PodRemover({ cluster, watch: { observe }, agents: { forget }, clock });
+  });
+
+  it('deletes the pod of the known uid, and waits until it no longer exists', async () => {
+    states = [podOf('u'), podOf('u'), undefined];
+    expect(await remover.remove('p', 'h', { uid: 'u' })).to.equal(true);
+    sinon.assert.calledOnceWithMatch(cluster.deletePod, 'p', { uid: 'u' });
+    sinon.assert.notCalled(cluster.getPod);
+    sinon.assert.calledOnceWithExactly(forget, 'p');
+  });
+
+  it('ends when another pod has the name', async () => {
+    states = [podOf('u'), podOf('later')];
+    expect(await remover.remove('p', 'h', { uid: 'u' })).to.equal(true);
+  });
+
+  it('finds the uid by the handle if it is not known', async () => {
+    cluster.getPod.resolves(podOf('u'));
+    expect(await remover.remove('p', 'h')).to.equal(true);
+    sinon.assert.calledOnceWithMatch(cluster.deletePod, 'p', { uid: 'u' });
+  });
+
+  it('keeps a pod of another handle', async () => {
+    cluster.getPod.resolves(podOf('u', 'other'));
+    expect(await remover.remove('p', 'h')).to.equal(false);
+    sinon.assert.notCalled(cluster.deletePod);
+  });
+
+  it('returns false if the pod no longer exists', async () => {
+    cluster.deletePod.resolves(false);
+    expect(await remover.remove('p', 'h', { uid: 'u' })).to.equal(false);
+  });
+
+  it('rejects if the pod still exists long after its grace period', async () => {
+    states = [podOf('u')];
+    const rejecting = rejection(remover.remove('p', 'h', { uid: 'u' }));
+    await settle();
+    await clock.advance(45_000);
+    expect(await rejecting).to.include({ code: 'KW_ERR_POD_FAILED', podName: 'p' });
+  });
+
+  it('sends at most 20 deletions at once, and waits for any number of pods', async () => {
+    const answers: (() => void)[] = [];
+    cluster.deletePod.callsFake(async () => {
+      await new Promise<void>((resolve) => answers.push(resolve));
+      return true;
+    });
+    const removing = Array.from({ length: 50 }, (_, index) => remover.remove(`p${index}`, 'h', { uid: `u${index}` }));
+    await settle();
+    expect(answers).to.have.length(20);
+    while (answers.length > 0) {
+      answers.shift()?.();
+      await settle();
+    }
+    expect(await Promise.all(removing)).to.have.length(50);
+  });
+});
