@@ -22,4 +22,8 @@ export class FakeContainerQueries implements ContainerQueries {
     'FakeContainerQueries.processResults',
     async () => [],
   );
+  readonly unknownHandles: StubOf<ContainerQueries['unknownHandles']> = stubOf<ContainerQueries['unknownHandles']>(
+    'FakeContainerQueries.unknownHandles',
+    async () => [],
+  );
 }

@@ -284,9 +284,10 @@ function compose(
     transferEnded: transferMetrics(),
     options: agentOptions(options.transfers ?? {}, reconnectTimeoutMs),
   });
-  const watch = new PodWatch({ cluster, labelSelector: workerSelector(installationId, name), clock, logger });
+  const labelSelector = workerSelector(installationId, name);
+  const watch = new PodWatch({ cluster, labelSelector, clock, logger });
   const pods = new PodSupervisor({ cluster, watch, agents, delivery, clock, logger, timeouts });
-  const remover = new PodRemover({ cluster, watch, agents, clock });
+  const remover = new PodRemover({ cluster, labelSelector, watch, agents, clock });
   const { volumeImage: image } = settings;
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image });
   const pullSecrets = podOptions.imagePullSecrets ?? [];
@@ -296,6 +297,7 @@ function compose(
   const reaper = new Reaper({
     workerName: name,
     containers: repository.containers,
+    queries: repository.queries,
     volumes: repository.volumes,
     pods: remover,
     stores,

@@ -1,4 +1,6 @@
 import { ReconcileError, StoreNotConfiguredError } from '../errors/repository.ts';
+import type { LabelledPod } from '../pods/pod-remover.ts';
+import type { ContainerQueries } from '../repository/container-queries.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { VolumeRepository } from '../repository/volume-repository.ts';
@@ -9,6 +11,7 @@ import type { ArtifactStore } from '../stores/artifact-store.ts';
 export interface ReaperComponents {
   readonly workerName: string;
   readonly containers: ContainerRepository;
+  readonly queries: Pick<ContainerQueries, 'unknownHandles'>;
   readonly volumes: VolumeRepository;
   readonly pods: PodRemoval;
   readonly stores: ReadonlyMap<string, ArtifactStore>;
@@ -24,6 +27,8 @@ export interface ReaperComponents {
 
 /** Deletes pods and waits until they no longer exist. */
 export interface PodRemoval {
+  /** Returns all pods of the worker that are not being deleted. Never a part of them. */
+  list(options?: AbortOptions): Promise<readonly LabelledPod[]>;
   /**
    * Resolves when the pod of this handle no longer exists: with `true` if this call deleted it.
    * Keeps a pod of this name that belongs to another handle. Rejects if the pod still exists after
@@ -43,7 +48,9 @@ const maxUnderWay = 1_000;
 
 /**
  * Deletes unneeded containers and volumes: the pod first and the row last, so that after a crash in
- * between the row shows the remaining work.
+ * between the row shows the remaining work. Then deletes the pods without a row, such as one whose
+ * creation was delayed until its row was deleted. A row is inserted before its pod is created, so a
+ * pod that was listed before the database was asked is not one that is about to get a row.
  */
 export class Reaper {
   readonly #components: ReaperComponents;
@@ -82,6 +89,7 @@ export class Reaper {
         await volumes.delete(volume.handle, options);
       },
     );
+    deletedPods += await this.#removeUnknown(failures, options);
     if (failures.length > 0) throw new ReconcileError(`reaper pass of worker ${workerName}`, failures);
     return { deletedPods, deletedContainers, deletedVolumes: deletedVolumes + deletedArtifacts };
   }
@@ -127,6 +135,36 @@ export class Reaper {
     } finally {
       await Promise.all(underWay);
     }
+  }
+
+  /** Deletes the pods without a row. A failure to list them, or to find their rows, deletes none. */
+  async #removeUnknown(failures: unknown[], options: AbortOptions): Promise<number> {
+    const { pods, queries, logger } = this.#components;
+    let deleted = 0;
+    try {
+      const listed = await pods.list(options);
+      for (let from = 0; from < listed.length; from += maxUnderWay) {
+        const some = listed.slice(from, from + maxUnderWay);
+        const unknown = new Set(
+          await queries.unknownHandles(
+            some.map(({ handle }) => handle),
+            options,
+          ),
+        );
+        const removals = some
+          .filter(({ handle }) => unknown.has(handle))
+          .map(async ({ podName, handle, uid }) => {
+            logger.warn('pod without a row', { podName, handle });
+            if (await pods.remove(podName, handle, { ...options, uid })) deleted += 1;
+          });
+        for (const outcome of await Promise.allSettled(removals))
+          if (outcome.status === 'rejected') failures.push(outcome.reason);
+      }
+    } catch (error) {
+      failures.push(error);
+    }
+    options.signal?.throwIfAborted();
+    return deleted;
   }
 
   async #removePod({ podName, handle, podUid }: ContainerRecord, { signal }: AbortOptions): Promise<boolean> {

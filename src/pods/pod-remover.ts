@@ -9,9 +9,19 @@ import type { AgentPool } from './agent-pool.ts';
 
 export interface PodRemoverComponents {
   readonly cluster: Cluster;
+  /** Selects the pods of the worker. */
+  readonly labelSelector: string;
   readonly watch: Pick<PodWatch, 'observe'>;
   readonly agents: Pick<AgentPool, 'forget'>;
   readonly clock: Clock;
+}
+
+/** A pod with the labels of the worker. */
+export interface LabelledPod {
+  readonly podName: string;
+  /** The handle of the container or volume that the pod was created for. */
+  readonly handle: string;
+  readonly uid: string;
 }
 
 /** Longer than any grace period that the library gives its pods. */
@@ -26,6 +36,18 @@ export class PodRemover {
 
   constructor(components: PodRemoverComponents) {
     this.#components = components;
+  }
+
+  /** Implements `PodRemoval.list`. */
+  async list(options: AbortOptions = {}): Promise<readonly LabelledPod[]> {
+    const { cluster, labelSelector } = this.#components;
+    const { pods } = await cluster.listPods(labelSelector, options);
+    return pods.flatMap(({ metadata }) => {
+      const { name: podName, uid, deletionTimestamp } = metadata ?? {};
+      const handle = markOf(metadata, 'handle');
+      const isWhole = podName !== undefined && uid !== undefined && handle !== undefined;
+      return isWhole && deletionTimestamp === undefined ? [{ podName, handle, uid }] : [];
+    });
   }
 
   /** Implements `PodRemoval.remove`. Without a known uid, the pod's label identifies its handle. */

@@ -37,4 +37,10 @@ export interface ContainerQueries {
    * `ContainerDisappearedError` if the container's row no longer exists.
    */
   processResults(handle: string, options?: AbortOptions): Promise<readonly StoredProcess[]>;
+  /**
+   * Returns those of at most 1,000 handles that no container and no volume has, in any state and of
+   * any worker. Only the primary server answers: a standby may lack the newest rows, and
+   * `RepositoryUnavailableError` is thrown.
+   */
+  unknownHandles(handles: readonly string[], options?: AbortOptions): Promise<readonly string[]>;
 }

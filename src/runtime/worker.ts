@@ -315,8 +315,9 @@ export interface Worker extends AsyncDisposable {
   expireArtifact(handle: string, options?: AbortOptions): Promise<void>;
   /**
    * Runs one pass of the reaper: deletes the pods, then the rows, of all containers and volumes
-   * that are marked, failed, abandoned or expired. The pass continues after a failure. A later pass
-   * completes what the signal, or a failure, has left.
+   * that are marked, failed, abandoned or expired, and pods of the worker without a row. The pass
+   * continues after a failure; a pod that does not end delays no other. A later pass completes what
+   * the signal, or a failure, has left.
    *
    * @example
    * ```ts

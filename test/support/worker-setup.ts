@@ -46,6 +46,12 @@ export function workerSetup(
     createSecret: async (secretName, stringData) => {
       await api.createNamespacedSecret({ namespace, body: { metadata: { name: secretName }, stringData } });
     },
+    copyPod: async (podName, handle) => {
+      const { metadata } = await api.readNamespacedPod({ name: podName, namespace });
+      const labels = { ...metadata?.labels, 'kubernetes-worker/handle': handle };
+      const spec = { containers: [{ name: 'main', image }], terminationGracePeriodSeconds: 0 };
+      await api.createNamespacedPod({ namespace, body: { metadata: { name: `unknown-${handle}`, labels }, spec } });
+    },
     deletePod: async (podName) => {
       await api.deleteNamespacedPod({ name: podName, namespace });
       for (;;) {

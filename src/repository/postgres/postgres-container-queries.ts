@@ -2,12 +2,12 @@ import type { Expression, ExpressionBuilder, SqlBool } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 
 import { InvalidSpecError } from '../../errors/caller.ts';
-import { ContainerDisappearedError } from '../../errors/repository.ts';
+import { ContainerDisappearedError, RepositoryUnavailableError } from '../../errors/repository.ts';
 import type { ContainerOwner } from '../../runtime/container.ts';
 import type { ContainerPage, ContainerQuery } from '../../runtime/container-query.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type { ContainerQueries, StoredProcess } from '../container-queries.ts';
-import { checkOwner, checkText } from '../field-checks.ts';
+import { checkOwner, checkStorable, checkText } from '../field-checks.ts';
 import type { ContainerRecord } from '../records.ts';
 import { ownerDigest } from './input.ts';
 import { decodeCursor, encodeCursor, type RowPlace } from './page-cursor.ts';
@@ -95,6 +95,31 @@ export class PostgresContainerQueries implements ContainerQueries {
     // The worker is unknown because the row no longer exists.
     if (found === undefined) throw new ContainerDisappearedError(handle, 'unknown');
     return parse(found.processes).map((row) => ({ processId: row.process_id, result: toProcessResult(row) }));
+  }
+
+  async unknownHandles(handles: readonly string[], options: AbortOptions = {}): Promise<readonly string[]> {
+    if (handles.length === 0) return [];
+    if (handles.length > maxLimit) throw new InvalidSpecError('handles', `must have at most ${maxLimit} entries`);
+    for (const handle of handles) checkStorable('handles', handle);
+    const found = await this.#runner.first(
+      this.#statements
+        .with('known', (db) =>
+          db
+            .selectFrom('containers')
+            .select('handle')
+            .where('handle', 'in', handles)
+            .union(db.selectFrom('volumes').select('handle').where('handle', 'in', handles)),
+        )
+        .selectNoFrom((eb) => [
+          jsonText(jsonArrayFrom(eb.selectFrom('known').select('handle'))).as('known'),
+          eb.cast<string>(eb.fn('pg_is_in_recovery'), 'text').as('is_standby'),
+        ]),
+      options,
+    );
+    if (found?.is_standby !== 'false')
+      throw new RepositoryUnavailableError('the database is a standby, which may lack the newest rows');
+    const known = new Set(parse(found.known).map(({ handle }) => handle));
+    return handles.filter((handle) => !known.has(handle));
   }
 }
 

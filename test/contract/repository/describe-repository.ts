@@ -6,6 +6,7 @@ import { describeFinishedOwners } from './describe-finished-owners.ts';
 import { describeMoves } from './describe-moves.ts';
 import { describeQueries } from './describe-queries.ts';
 import { describeRaces } from './describe-races.ts';
+import { describeUnknownHandles } from './describe-unknown-handles.ts';
 import { RepositoryUnderTest, type TestDatabase } from './repository-under-test.ts';
 
 /** Describes the contract of any `Repository`, on the database that `start` returns. */
@@ -18,6 +19,7 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeFinishedOwners(world);
     describeContainerFacts(world);
     describeQueries(world);
+    describeUnknownHandles(world);
     describeArtifactVolumes(world);
     describeRaces(world);
     describeMoves(world);

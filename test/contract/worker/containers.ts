@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 import { Readable } from 'node:stream';
 
 import { expect } from 'chai';
@@ -327,6 +329,18 @@ export function describeContainers(setup: () => WorkerSetup): void {
       it('is undefined if it never existed', async () => {
         expect(await worker.lookupContainer('00000000-0000-4000-8000-000000000000')).to.equal(undefined);
         expect(await worker.lookupVolume('00000000-0000-4000-8000-000000000000')).to.equal(undefined);
+      });
+    });
+
+    context('when the cluster has a pod of the worker without a row', () => {
+      it('is not affected by the pass of the reaper that deletes the pod', async () => {
+        const { container } = await makeContainer(worker, image);
+        const handle = randomUUID();
+        await setup().copyPod(container.podName, handle);
+        expect((await worker.reap()).deletedPods).to.be.greaterThanOrEqual(1);
+        const pods = await setup().podNames();
+        expect(pods).to.include(container.podName).and.to.not.include(`unknown-${handle}`);
+        expect((await sh(container, 'echo alive')).stdout).to.equal('alive\n');
       });
     });
 

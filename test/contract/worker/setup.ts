@@ -27,6 +27,8 @@ export interface WorkerSetup {
   podJson(podName: string): Promise<string>;
   /** Creates a secret in the worker's namespace. */
   createSecret(name: string, values: Readonly<Record<string, string>>): Promise<void>;
+  /** Creates a pod with the labels of an existing one, but of this handle, which has no row. */
+  copyPod(podName: string, handle: string): Promise<void>;
   /** Deletes a pod without the worker. */
   deletePod(podName: string): Promise<void>;
 }

@@ -98,6 +98,7 @@ describe('Statements that a repository sends', function () {
           ),
         findProcessResult: async () => await containers.findProcessResult(handle, 'p'),
         processResults: async () => await repository.queries.processResults(handle),
+        unknownHandles: async () => await repository.queries.unknownHandles([handle, 'none']),
         recordHijack: async () => await containers.recordHijack(handle, 'p'),
         endHijack: async () => await containers.endHijack(handle, 'p'),
         markOwnerFinished: async () => await containers.markOwnerFinished('worker', ownerOf(handle)),

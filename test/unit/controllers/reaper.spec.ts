@@ -1,7 +1,12 @@
 import { expect } from 'chai';
 import sinon from 'sinon';
 
-import { FakeArtifactStore, FakeContainerRepository, FakeVolumeRepository } from '../../../fakes/index.ts';
+import {
+  FakeArtifactStore,
+  FakeContainerQueries,
+  FakeContainerRepository,
+  FakeVolumeRepository,
+} from '../../../fakes/index.ts';
 import { Reaper } from '../../../src/controllers/reaper.ts';
 import type { ContainerRecord, VolumeRecord } from '../../../src/repository/records.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -12,7 +17,9 @@ describe('Reaper', () => {
   let containers: FakeContainerRepository;
   let volumes: FakeVolumeRepository;
   let store: FakeArtifactStore;
+  let queries: FakeContainerQueries;
   let remove: sinon.SinonStub;
+  let list: sinon.SinonStub;
   let rows: { containers: ContainerRecord[]; volumes: VolumeRecord[] };
 
   const container = (handle: string, podUid?: string): ContainerRecord =>
@@ -35,7 +42,8 @@ describe('Reaper', () => {
       workerName: 'w',
       containers,
       volumes,
-      pods: { remove },
+      queries,
+      pods: { remove, list },
       stores: new Map([['pod', store]]),
       logger: silentLogger,
       hijackGraceMs: 60_000,
@@ -51,6 +59,9 @@ describe('Reaper', () => {
     containers = new FakeContainerRepository();
     volumes = new FakeVolumeRepository();
     store = new FakeArtifactStore({ name: 'pod' });
+    queries = new FakeContainerQueries();
+    queries.unknownHandles.resolves([]);
+    list = sinon.stub().resolves([]);
     remove = sinon.stub().resolves(true);
     rows = { containers: [], volumes: [] };
     containers.findDestroyable.callsFake(async (_worker, limit) => rows.containers.slice(0, limit));
@@ -145,6 +156,47 @@ describe('Reaper', () => {
       late.resolve(true);
       expect(await reaping).to.include({ message: 'database down' });
       expect(rows.containers).to.deep.equal([]);
+    });
+  });
+
+  context('when the cluster has pods without a row', () => {
+    const pod = (handle: string) => ({ podName: `pod-${handle}`, handle, uid: `uid-${handle}` });
+
+    it('deletes them by their uid, and no others', async () => {
+      list.resolves([pod('known'), pod('unknown')]);
+      queries.unknownHandles.withArgs(['known', 'unknown']).resolves(['unknown']);
+      expect(await reap()).to.include({ deletedPods: 1, deletedContainers: 0 });
+      sinon.assert.calledOnceWithMatch(remove, 'pod-unknown', 'unknown', { uid: 'uid-unknown' });
+    });
+
+    it('asks the database after the list', async () => {
+      list.resolves([pod('a')]);
+      await reap();
+      sinon.assert.callOrder(list, queries.unknownHandles);
+    });
+
+    it('asks for at most 1,000 at once', async () => {
+      list.resolves(Array.from({ length: 2_500 }, (_, index) => pod(`p${index}`)));
+      queries.unknownHandles.callsFake(async (handles) => handles);
+      expect(await reap()).to.include({ deletedPods: 2_500 });
+      expect(queries.unknownHandles.args.map(([handles]) => handles.length)).to.deep.equal([1_000, 1_000, 500]);
+    });
+
+    it('deletes none, and rejects, if they cannot be listed or looked up', async () => {
+      list.rejects(new Error('no list'));
+      expect(await rejection(reap())).to.include({ code: 'KW_ERR_RECONCILE' });
+      list.resolves([pod('a')]);
+      queries.unknownHandles.rejects(new Error('standby'));
+      expect(await rejection(reap())).to.include({ code: 'KW_ERR_RECONCILE' });
+      sinon.assert.notCalled(remove);
+    });
+
+    it('deletes the others if one cannot be deleted', async () => {
+      list.resolves([pod('a'), pod('b')]);
+      queries.unknownHandles.resolves(['a', 'b']);
+      remove.withArgs('pod-a').rejects(new Error('stuck'));
+      expect(await rejection(reap())).to.include({ code: 'KW_ERR_RECONCILE' });
+      sinon.assert.calledWithMatch(remove, 'pod-b', 'b');
     });
   });
 });

@@ -32,7 +32,7 @@ describe('PodRemover', () => {
       yield* states;
       await new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)));
     }
-    remover = new PodRemover({ cluster, watch: { observe }, agents: { forget }, clock });
+    remover = new PodRemover({ cluster, labelSelector: 'worker=w', watch: { observe }, agents: { forget }, clock });
   });
 
   it('deletes the pod of the known uid, and waits until it no longer exists', async () => {
@@ -71,6 +71,20 @@ describe('PodRemover', () => {
     await settle();
     await clock.advance(45_000);
     expect(await rejecting).to.include({ code: 'KW_ERR_POD_FAILED', podName: 'p' });
+  });
+
+  it('lists the pods of the worker that are not being deleted', async () => {
+    cluster.listPods.withArgs('worker=w').resolves({
+      pods: [
+        podOf('u'),
+        {
+          metadata: { name: 'r', uid: 'r', labels: podOf('r').metadata?.labels ?? {}, deletionTimestamp: new Date(0) },
+        },
+        { metadata: { name: 'q' } },
+      ],
+      resourceVersion: '1',
+    });
+    expect(await remover.list()).to.deep.equal([{ podName: 'p', handle: 'h', uid: 'u' }]);
   });
 
   it('sends at most 20 deletions at once, and waits for any number of pods', async () => {
