@@ -14,6 +14,14 @@ export class FakeWorkerRepository implements WorkerRepository {
       throw new UnstubbedCallError('FakeWorkerRepository', 'register');
     },
   );
+  readonly beginReap: StubOf<WorkerRepository['beginReap']> = stubOf<WorkerRepository['beginReap']>(
+    'FakeWorkerRepository.beginReap',
+    async () => false,
+  );
+  readonly endReap: StubOf<WorkerRepository['endReap']> = stubOf<WorkerRepository['endReap']>(
+    'FakeWorkerRepository.endReap',
+    async () => {},
+  );
   readonly time: StubOf<WorkerRepository['time']> = stubOf<WorkerRepository['time']>(
     'FakeWorkerRepository.time',
     async () => {

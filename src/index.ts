@@ -134,7 +134,7 @@ export type {
   VolumeContent,
   VolumeRepository,
 } from './repository/volume-repository.ts';
-export type { WorkerRepository } from './repository/worker-repository.ts';
+export type { BeginReapOptions, WorkerRepository } from './repository/worker-repository.ts';
 export type {
   Affinity,
   LabelSelector,

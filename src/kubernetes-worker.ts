@@ -5,6 +5,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import type { AgentClientOptions } from './agent-client/agent-client.ts';
 import { ConnectionLimits } from './agent-client/session/connection-limits.ts';
 import { checkWorker } from './checks/check-worker.ts';
+import { ReapLoop } from './controllers/reap-loop.ts';
 import { Reaper } from './controllers/reaper.ts';
 import { InvalidSpecError } from './errors/caller.ts';
 import { MessageBuffers } from './exec/message-buffers.ts';
@@ -155,6 +156,15 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    * @defaultValue 86,400,000 (24 hours)
    */
   readonly finishedOwnerTtlMs?: number | undefined;
+  /**
+   * How often the worker runs a pass of the reaper by itself, in milliseconds, as `Worker.reap`
+   * does. A further pass follows soon after `ownerFinished` and `expireArtifact`. If several hosts
+   * open the worker with this option, one pass runs in each period. Failures are logged, and the
+   * next pass continues. `close()` ends the passes.
+   *
+   * @defaultValue none: the host calls `Worker.reap`
+   */
+  readonly reapEveryMs?: number | undefined;
   /** Receives log messages. @defaultValue nothing is logged */
   readonly logger?: Logger | undefined;
   /** Measures time. @defaultValue the system's clock */
@@ -305,7 +315,22 @@ function compose(
     hijackGraceMs,
     finishedOwnerTtlMs,
   });
+  const { reapEveryMs: everyMs } = options;
+  const reapLoop =
+    everyMs === undefined
+      ? undefined
+      : new ReapLoop({
+          workerName: name,
+          reaper,
+          workers: repository.workers,
+          everyMs,
+          holder: randomUUID(),
+          clock,
+          logger,
+        });
+  reapLoop?.start();
   const close = async (): Promise<void> => {
+    await reapLoop?.close();
     preflight?.close();
     watch.close();
     agents.close();
@@ -324,6 +349,7 @@ function compose(
     podStore,
     artifactStore: podStore,
     reaper,
+    reapSoon: () => reapLoop?.hurry(),
     check: (checking) =>
       checkWorker(
         { cluster, permissions, workers: repository.workers, store: podStore, newId: randomUUID, clock },
@@ -366,6 +392,7 @@ function checkOptions(options: KubernetesWorkerOptions): void {
     'leaseMs',
     'hijackGraceMs',
     'finishedOwnerTtlMs',
+    'reapEveryMs',
   ] as const) {
     const value = options[field];
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))

@@ -25,6 +25,11 @@ export interface ReaperComponents {
   readonly finishedOwnerTtlMs: number;
 }
 
+export interface ReapOptions extends AbortOptions {
+  /** @defaultValue true */
+  readonly findUnknown?: boolean | undefined;
+}
+
 /** Deletes pods and waits until they no longer exist. */
 export interface PodRemoval {
   /** Returns all pods of the worker that are not being deleted. Never a part of them. */
@@ -60,11 +65,12 @@ export class Reaper {
   }
 
   /**
-   * Runs one pass. A failed deletion does not stop the others.
+   * Runs one pass. A failed deletion does not stop the others. Pods without a row are looked for
+   * unless `findUnknown` is false, because that takes a list of all pods.
    *
    * @throws ReconcileError - after the pass, with all failures
    */
-  async reap(options: AbortOptions = {}): Promise<ReapResult> {
+  async reap({ findUnknown = true, ...options }: ReapOptions = {}): Promise<ReapResult> {
     const { containers, volumes, workerName, hijackGraceMs, finishedOwnerTtlMs } = this.#components;
     await containers.pruneFinishedOwners(workerName, finishedOwnerTtlMs, options);
     const failures: unknown[] = [];
@@ -89,7 +95,7 @@ export class Reaper {
         await volumes.delete(volume.handle, options);
       },
     );
-    deletedPods += await this.#removeUnknown(failures, options);
+    if (findUnknown) deletedPods += await this.#removeUnknown(failures, options);
     if (failures.length > 0) throw new ReconcileError(`reaper pass of worker ${workerName}`, failures);
     return { deletedPods, deletedContainers, deletedVolumes: deletedVolumes + deletedArtifacts };
   }

@@ -79,6 +79,7 @@ export const workerOptions: v.GenericSchema = v.object({
   leaseMs: optionalNumber,
   hijackGraceMs: optionalNumber,
   finishedOwnerTtlMs: optionalNumber,
+  reapEveryMs: optionalNumber,
   logger: v.optional(withMethods('a logger with debug, info, warn and error', ['debug', 'info', 'warn', 'error'])),
   clock: v.optional(withMethods('a clock with now and sleep', ['now', 'sleep'])),
 } satisfies FieldsOf<KubernetesWorkerOptions>);

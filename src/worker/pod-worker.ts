@@ -58,6 +58,8 @@ export interface PodWorkerComponents {
   /** The store of new artifact volumes. */
   readonly artifactStore: ArtifactStore;
   readonly reaper: Reaper;
+  /** Called when rows were marked for the reaper. */
+  readonly reapSoon: () => void;
   readonly check: (options: CheckOptions) => Promise<CheckReport>;
   readonly podName: ContainerCreationComponents['podName'];
   readonly newId: () => string;
@@ -206,12 +208,16 @@ export class PodWorker implements Worker {
   async ownerFinished(owner: ContainerOwner, options: OwnerFinishedOptions = {}): Promise<void> {
     checkOwnerShape(owner);
     checkShape('options', ownerFinishedOptions, options);
-    await this.#open().repository.containers.markOwnerFinished(this.name, owner, options);
+    const { repository, reapSoon } = this.#open();
+    await repository.containers.markOwnerFinished(this.name, owner, options);
+    reapSoon();
   }
 
   async expireArtifact(handle: string, options: AbortOptions = {}): Promise<void> {
     checkLookup(handle, options);
-    await this.#open().repository.volumes.expire(this.name, handle, options);
+    const { repository, reapSoon } = this.#open();
+    await repository.volumes.expire(this.name, handle, options);
+    reapSoon();
   }
 
   async reap(options: AbortOptions = {}): Promise<ReapResult> {

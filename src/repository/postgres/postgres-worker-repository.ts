@@ -1,10 +1,12 @@
 import { RepositoryUnavailableError } from '../../errors/repository.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
+import type { Lease } from '../container-repository.ts';
 import { checkText } from '../field-checks.ts';
-import type { WorkerRepository } from '../worker-repository.ts';
+import type { BeginReapOptions, WorkerRepository } from '../worker-repository.ts';
+import { checkDuration } from './input.ts';
 import { jsonText, parse } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
-import { now, type StatementBuilder } from './tables.ts';
+import { fromNow, now, type StatementBuilder } from './tables.ts';
 
 /** Workers in PostgreSQL. */
 export class PostgresWorkerRepository implements WorkerRepository {
@@ -33,6 +35,40 @@ export class PostgresWorkerRepository implements WorkerRepository {
     );
     if (row === undefined) throw new RepositoryUnavailableError('the schema has no installation id');
     return { installationId: row.id };
+  }
+
+  async beginReap(
+    workerName: string,
+    { holder, durationMs }: Lease,
+    { sinceMs, ...options }: BeginReapOptions,
+  ): Promise<boolean> {
+    checkText('holder', holder, 253);
+    checkDuration('durationMs', durationMs);
+    checkDuration('sinceMs', sinceMs);
+    const begun = await this.#runner.first(
+      this.#statements
+        .updateTable('workers')
+        .set({ reaper_holder: holder, reaper_until: fromNow(durationMs), reaped_at: now() })
+        .where('name', '=', workerName)
+        .where((eb) =>
+          eb.or([eb('reaper_until', 'is', null), eb('reaper_until', '<=', now()), eb('reaper_holder', '=', holder)]),
+        )
+        .where((eb) => eb.or([eb('reaped_at', 'is', null), eb('reaped_at', '<=', fromNow(-sinceMs))]))
+        .returning('name'),
+      options,
+    );
+    return begun !== undefined;
+  }
+
+  async endReap(workerName: string, holder: string, options: AbortOptions = {}): Promise<void> {
+    await this.#runner.rows(
+      this.#statements
+        .updateTable('workers')
+        .set({ reaper_holder: null, reaper_until: null })
+        .where('name', '=', workerName)
+        .where('reaper_holder', '=', holder),
+      options,
+    );
   }
 
   async time(options: AbortOptions = {}): Promise<Date> {

@@ -53,6 +53,9 @@ interface InstallationTable {
 
 interface WorkersTable {
   readonly name: string;
+  readonly reaper_holder: string | null;
+  readonly reaper_until: Date | null;
+  readonly reaped_at: Date | null;
   readonly created_at: Generated<Date>;
 }
 

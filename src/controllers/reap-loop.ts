@@ -1,0 +1,116 @@
+import { within } from '../internal/within.ts';
+import type { WorkerRepository } from '../repository/worker-repository.ts';
+import type { Clock, Logger } from '../runtime/options.ts';
+import type { Reaper } from './reaper.ts';
+
+export interface ReapLoopComponents {
+  readonly workerName: string;
+  readonly reaper: Pick<Reaper, 'reap'>;
+  readonly workers: Pick<WorkerRepository, 'beginReap' | 'endReap'>;
+  /** The time between two passes, in milliseconds. */
+  readonly everyMs: number;
+  /** A name that no other loop uses. */
+  readonly holder: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Returns a number in `[0, 1)`. @defaultValue `Math.random` */
+  readonly random?: (() => number) | undefined;
+}
+
+/** A pass stops after this time. The next one continues. */
+const passMs = 120_000;
+/** Longer than a pass, so that it lapses only if the host died or was suspended. */
+const leaseMs = passMs + 30_000;
+/** How long a pass out of turn waits for further owners that finish. */
+const soonMs = 500;
+
+/**
+ * Runs passes of the reaper: one in each period, and one soon after an owner has finished. Of the
+ * hosts of a worker, one at a time runs a pass, and a period has one pass. Two at once would do no
+ * harm, only the same work.
+ */
+export class ReapLoop {
+  readonly #components: ReapLoopComponents;
+  readonly #closing = new AbortController();
+  #isHurried = false;
+  /** Ends the wait for a request. */
+  #wake: (() => void) | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(components: ReapLoopComponents) {
+    this.#components = components;
+  }
+
+  /** Begins. The first pass follows within one period. */
+  start(): void {
+    this.#running ??= this.#run(this.#closing.signal);
+  }
+
+  /** Requests a pass out of turn, which deletes rows that are marked. */
+  hurry(): void {
+    this.#isHurried = true;
+    this.#wake?.();
+  }
+
+  /** Aborts the current pass. Resolves when it has ended. Idempotent. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { everyMs, clock, random = Math.random } = this.#components;
+    let nextAt = clock.now() + everyMs * random();
+    while (!signal.aborted) {
+      await this.#wait(nextAt, signal);
+      if (signal.aborted) return;
+      const isInTurn = clock.now() >= nextAt;
+      if (isInTurn) nextAt = clock.now() + everyMs;
+      this.#isHurried = false;
+      await this.#pass(isInTurn, signal);
+    }
+  }
+
+  /** Resolves when a pass is due, or when the signal aborts. */
+  async #wait(nextAt: number, closing: AbortSignal): Promise<void> {
+    const { clock } = this.#components;
+    const hurried = Promise.withResolvers<void>();
+    this.#wake = hurried.resolve;
+    if (this.#isHurried) hurried.resolve();
+    const done = new AbortController();
+    const signal = AbortSignal.any([closing, done.signal]);
+    const soon = hurried.promise.then(() => clock.sleep(soonMs, { signal }));
+    const inTurn = clock.sleep(Math.max(0, nextAt - clock.now()), { signal });
+    await Promise.race([soon.catch(() => undefined), inTurn.catch(() => undefined)]);
+    this.#wake = undefined;
+    done.abort();
+  }
+
+  async #pass(isInTurn: boolean, signal: AbortSignal): Promise<void> {
+    const { workerName, reaper, workers, everyMs, holder, clock, logger } = this.#components;
+    try {
+      // Hosts whose periods begin at other times do not repeat a pass of this period.
+      const sinceMs = isInTurn ? everyMs * 0.9 : 0;
+      if (!(await workers.beginReap(workerName, { holder, durationMs: leaseMs }, { sinceMs, signal }))) return;
+    } catch (error) {
+      if (!signal.aborted) logger.warn('pass of the reaper not begun', { workerName, error });
+      return;
+    }
+    try {
+      const result = await within(
+        passMs,
+        clock,
+        (passing) => reaper.reap({ signal: passing, findUnknown: isInTurn }),
+        signal,
+      );
+      if (result.deletedPods + result.deletedContainers + result.deletedVolumes > 0)
+        logger.info('reaped', { workerName, ...result });
+    } catch (error) {
+      if (!signal.aborted) logger.warn('pass of the reaper failed', { workerName, error });
+    } finally {
+      await workers
+        .endReap(workerName, holder)
+        .catch((error: unknown) => logger.warn('lease of the reaper not released', { workerName, error }));
+    }
+  }
+}
