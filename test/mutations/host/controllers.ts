@@ -2,6 +2,7 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 
 const reaper = { specs: ['test/unit/controllers/reaper.spec.ts'] };
 const reaping = 'src/controllers/reaper.ts';
+const reapLoop = 'src/controllers/reap-loop.ts';
 
 /** Changes of `src/controllers` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
@@ -26,8 +27,36 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'one row that cannot be reaped stops the others',
     file: reaping,
-    find: "            this.#components.logger.warn('not reaped', { handle: row.handle, error });",
-    replace: '            throw error;',
+    find: "this.#components.logger.warn('not reaped', { handle: row.handle, error });",
+    replace: 'throw error;',
     killedBy: reaper,
+  },
+  {
+    name: 'pods with a row are deleted as unknown',
+    file: reaping,
+    find: '.filter(({ handle }) => unknown.has(handle))',
+    replace: '',
+    killedBy: reaper,
+  },
+  {
+    name: 'one deletion delays all others',
+    file: reaping,
+    find: 'if (underWay.size >= maxUnderWay) await',
+    replace: 'await',
+    killedBy: reaper,
+  },
+  {
+    name: 'a pass runs without the lease of the reaper',
+    file: reapLoop,
+    find: 'signal }))) return;',
+    replace: 'signal }))) signal.throwIfAborted();',
+    killedBy: { specs: ['test/unit/controllers/reap-loop.spec.ts'] },
+  },
+  {
+    name: 'a request during a pass is lost',
+    file: reapLoop,
+    find: '    if (this.#isHurried) hurried.resolve();\n',
+    replace: '',
+    killedBy: { specs: ['test/unit/controllers/reap-loop.spec.ts'] },
   },
 ];

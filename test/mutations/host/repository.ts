@@ -139,6 +139,20 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/repository/statement-runner.spec.ts'] },
   },
   {
+    name: 'a standby decides which pods are deleted',
+    file: queries,
+    find: "found?.is_standby !== 'false'",
+    replace: 'found === undefined',
+    killedBy: { specs: ['test/integration/repository/standby.spec.ts'] },
+  },
+  {
+    name: 'two hosts reap at once',
+    file: 'src/repository/postgres/postgres-worker-repository.ts',
+    find: "eb('reaper_until', '<=', now())",
+    replace: "eb('reaper_until', 'is not', null)",
+    killedBy: rows('beginReap'),
+  },
+  {
     name: 'a start-up parameter is sent',
     file: 'src/repository/postgres/pg-pool.ts',
     find: '    query_timeout: 30_000,\n',

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -108,6 +108,13 @@ export class PostgresServer {
     await rm(join(this.#folder, 'data', 'postmaster.pid'), { force: true });
   }
 
+  /** Kills the server and starts it again as a standby, which only answers questions. */
+  async becomeStandby(): Promise<void> {
+    await this.crash();
+    await writeFile(join(this.#folder, 'data', 'standby.signal'), '');
+    await this.startAgain();
+  }
+
   /** Stops the server and removes its folder. */
   async stop(): Promise<void> {
     await this.#end('stop\n');
@@ -127,9 +134,9 @@ export class PostgresServer {
   async #ready(child: ChildProcess): Promise<void> {
     const deadline = Date.now() + startTimeoutMs;
     while (Date.now() < deadline && child.exitCode === null) {
-      // The last line is "ready" once the server accepts connections.
+      // The last line is "ready" or "standby" once the server accepts connections.
       const state = await readFile(join(this.#folder, 'data', 'postmaster.pid'), 'utf8').catch(() => '');
-      if (state.split('\n')[7]?.startsWith('ready') === true) return;
+      if (/^(ready|standby)/.test(state.split('\n')[7] ?? '')) return;
       await sleep(15);
     }
     const log = await readFile(join(this.#folder, 'log'), 'utf8').catch(() => '');
