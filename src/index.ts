@@ -1,3 +1,4 @@
+export { artifactOfFiles, type FileContent, type FilesArtifactOptions } from './artifacts/files-artifact.ts';
 export { KubernetesWorkerError } from './errors/base.ts';
 export { ClosedError, InvalidSpecError } from './errors/caller.ts';
 export {

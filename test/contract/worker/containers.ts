@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto';
-
 import { Readable } from 'node:stream';
 
 import { expect } from 'chai';
 
-import type { ContainerSpec, StepProgress, Volume, Worker } from '../../../src/index.ts';
+import {
+  artifactOfFiles,
+  type ContainerSpec,
+  type StepProgress,
+  type Volume,
+  type Worker,
+} from '../../../src/index.ts';
 import { rejection } from '../../support/rejection.ts';
 import { readTarText, tarOf } from '../../support/tar.ts';
 import { Collector, makeContainer, newOwner, sh, type WorkerSetup, withoutTimes } from './setup.ts';
@@ -117,6 +122,25 @@ export function describeContainers(setup: () => WorkerSetup): void {
         expect({ exitStatus, stderr }).to.deep.equal({ exitStatus: 0, stderr: '' });
         await worker.ownerFinished(owner);
         await worker.expireArtifact(input.handle);
+      });
+    });
+
+    context('with files of the host as an input', () => {
+      it('has the files with their modes, which are in no pod object, and is the same for a host that restarts', async () => {
+        const spec = (): ContainerSpec => ({
+          image,
+          inputs: [
+            { artifact: artifactOfFiles({ token: { content: 's3cr3t', mode: 0o400 } }), path: '/tmp/credentials' },
+          ],
+        });
+        const owner = newOwner();
+        const { container } = await worker.findOrCreateContainer(owner, spec());
+        expect((await sh(container, 'cd /tmp/credentials; cat token; stat -c " %a" token')).stdout).to.equal(
+          's3cr3t 400\n',
+        );
+        expect(await setup().podJson(container.podName)).to.not.include('s3cr3t');
+        expect((await worker.findOrCreateContainer(owner, spec())).container.handle).to.equal(container.handle);
+        await worker.ownerFinished(owner);
       });
     });
 
