@@ -12,6 +12,10 @@ export class FakeContainerQueries implements ContainerQueries {
     'FakeContainerQueries.findCreated',
     async () => {},
   );
+  readonly findFinished: StubOf<ContainerQueries['findFinished']> = stubOf<ContainerQueries['findFinished']>(
+    'FakeContainerQueries.findFinished',
+    async () => [],
+  );
   readonly list: StubOf<ContainerQueries['list']> = stubOf<ContainerQueries['list']>(
     'FakeContainerQueries.list',
     async () => {

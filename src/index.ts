@@ -101,7 +101,7 @@ export type {
   Secret,
 } from './kubernetes/cluster.ts';
 export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';
-export type { ContainerQueries, StoredProcess } from './repository/container-queries.ts';
+export type { ContainerQueries, FindFinishedOptions, StoredProcess } from './repository/container-queries.ts';
 export type {
   ContainerRepository,
   FindDestroyableOptions,
@@ -175,7 +175,7 @@ export type {
   ImageRule,
 } from './runtime/image.ts';
 export type { AbortOptions, Clock, Logger } from './runtime/options.ts';
-export type { PodOptions, PodSeLinuxOptions, PodToleration } from './runtime/pod-options.ts';
+export type { PodOptions, PodOwnerReference, PodSeLinuxOptions, PodToleration } from './runtime/pod-options.ts';
 export type {
   PodDnsConfig,
   PodHostAlias,
@@ -233,6 +233,7 @@ export type {
 export type {
   ArtifactVolume,
   ContainerWithMounts,
+  DeletePodNow,
   FindOrCreateContainerOptions,
   OwnerFinishedOptions,
   ReapResult,

@@ -350,6 +350,7 @@ function compose(
     artifactStore: podStore,
     reaper,
     reapSoon: () => reapLoop?.hurry(),
+    remover,
     check: (checking) =>
       checkWorker(
         { cluster, permissions, workers: repository.workers, store: podStore, newId: randomUUID, clock },

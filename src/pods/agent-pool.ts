@@ -7,14 +7,24 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { TransferObserver } from '../runtime/transfer-report.ts';
 
 export interface AgentPoolComponents {
-  /** Opens a connection to the agent in a pod. */
-  readonly connect: (podName: string, options: AbortOptions) => Promise<ByteConnection>;
+  /** Opens a connection to the agent in the pod of this handle. */
+  readonly connect: (podName: string, options: ConnectOptions) => Promise<ByteConnection>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Shared by all pods. */
   readonly limits: ConnectionLimits;
   readonly transferEnded: TransferObserver;
   readonly options: AgentClientOptions;
+}
+
+export interface ConnectOptions extends AbortOptions {
+  /** The handle of the container, or of the volume with its own pod. */
+  readonly handle: string;
+}
+
+interface PooledClient {
+  readonly podName: string;
+  readonly client: AgentClient;
 }
 
 /**
@@ -26,7 +36,8 @@ const keepIdleMs = 600_000;
 /** Keeps one client per pod. Each client closes its own idle connections after a while. */
 export class AgentPool {
   readonly #components: AgentPoolComponents;
-  readonly #clients = new Map<string, AgentClient>();
+  /** By the pod's name and its handle: a pod name that a host has chosen may be used again. */
+  readonly #clients = new Map<string, PooledClient>();
   #closed = false;
 
   constructor(components: AgentPoolComponents) {
@@ -41,18 +52,19 @@ export class AgentPool {
   /**
    * Returns the pod's client, which is created at the first call.
    *
-   * @param handle - the handle of the container, or of the volume with its own pod, for error
-   *   messages
+   * @param handle - the handle of the container, or of the volume with its own pod
    * @throws ClosedError
    */
   client(podName: string, handle: string): AgentClient {
     if (this.#closed) throw new ClosedError('worker');
-    const existing = this.#clients.get(podName);
-    if (existing !== undefined) return existing;
+    const key = `${podName} ${handle}`;
+    const existing = this.#clients.get(key);
+    if (existing !== undefined) return existing.client;
     this.#evict();
     const { connect, ...shared } = this.#components;
-    const client = new AgentClient({ ...shared, connect: (options) => connect(podName, options), podName, handle });
-    this.#clients.set(podName, client);
+    const connectToPod = (options: AbortOptions): Promise<ByteConnection> => connect(podName, { ...options, handle });
+    const client = new AgentClient({ ...shared, connect: connectToPod, podName, handle });
+    this.#clients.set(key, { podName, client });
     return client;
   }
 
@@ -61,13 +73,15 @@ export class AgentPool {
    * again.
    */
   forget(podName: string): void {
-    this.#drop(podName, lost('the pod is being deleted'));
+    for (const [key, pooled] of this.#clients) {
+      if (pooled.podName === podName) this.#drop(key, lost('the pod is being deleted'));
+    }
   }
 
   /** Closes all clients. Later calls of `client` throw `ClosedError`. */
   close(): void {
     this.#closed = true;
-    for (const podName of [...this.#clients.keys()]) this.#drop(podName, new ClosedError('worker'));
+    for (const key of this.#clients.keys()) this.#drop(key, new ClosedError('worker'));
   }
 
   /**
@@ -76,15 +90,16 @@ export class AgentPool {
    */
   #evict(): void {
     const before = this.#components.clock.now() - keepIdleMs;
-    for (const [podName, { idleSince }] of this.#clients) {
-      if (idleSince !== undefined && idleSince <= before) this.#drop(podName, lost('the client was idle for too long'));
+    for (const [key, { client }] of this.#clients) {
+      const { idleSince } = client;
+      if (idleSince !== undefined && idleSince <= before) this.#drop(key, lost('the client was idle for too long'));
     }
   }
 
-  #drop(podName: string, reason: Error): void {
-    const client = this.#clients.get(podName);
-    this.#clients.delete(podName);
-    client?.close(reason);
+  #drop(key: string, reason: Error): void {
+    const pooled = this.#clients.get(key);
+    this.#clients.delete(key);
+    pooled?.client.close(reason);
   }
 }
 

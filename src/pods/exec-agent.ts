@@ -1,20 +1,31 @@
 import type { ByteConnection } from '../agent-client/session/byte-connection.ts';
 import { UnauthorizedError } from '../errors/cluster.ts';
+import { PodDeletedError } from '../errors/pod.ts';
 import { type OpenExecOptions, openExec } from '../exec/open-exec.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
+import { markOf } from '../kubernetes/pod-spec/labels.ts';
+import { isGeneratedName } from '../kubernetes/pod-spec/pod-name.ts';
 import { agentConnectCommand, mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
+
+export interface AgentExecOptions extends Pick<OpenExecOptions, 'signal' | 'buffers' | 'protocols'> {
+  /** The handle that the pod must belong to. @defaultValue any */
+  readonly handle?: string | undefined;
+}
 
 /**
  * Opens a connection to a pod's agent by exec. Retries once with new credentials if the server
  * refuses the first.
+ *
+ * @throws PodDeletedError - the pod's name belongs to the pod of another handle now
  */
 export async function connectByExec(
   cluster: Cluster,
   podName: string,
-  options: Pick<OpenExecOptions, 'signal' | 'buffers' | 'protocols'> = {},
+  { handle, ...options }: AgentExecOptions = {},
 ): Promise<ByteConnection> {
   const target = { podName, containerName: mainContainerName, command: agentConnectCommand };
   const { signal } = options;
+  if (handle !== undefined && !isGeneratedName(podName, handle)) await requireOwnPod(cluster, podName, handle, options);
   const endpoint = await cluster.execEndpoint(target, { signal });
   try {
     return await openExec(endpoint, options);
@@ -22,4 +33,21 @@ export async function connectByExec(
     if (!(error instanceof UnauthorizedError)) throw error;
     return await openExec(await cluster.execEndpoint(target, { signal, refused: endpoint }), options);
   }
+}
+
+/**
+ * An exec names its pod only. A later container may have the name that a host has chosen, and must
+ * not get the commands of an earlier one.
+ */
+async function requireOwnPod(
+  cluster: Cluster,
+  podName: string,
+  handle: string,
+  { signal }: AgentExecOptions,
+): Promise<void> {
+  const pod = await cluster.getPod(podName, { signal });
+  const owner = markOf(pod?.metadata, 'handle');
+  if (owner === undefined || owner === handle) return;
+  const detail = 'its name now belongs to the pod of another container';
+  throw new PodDeletedError({ namespace: cluster.namespace, podName, detail });
 }

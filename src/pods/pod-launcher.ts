@@ -67,7 +67,7 @@ export class PodLauncher {
    * retryable errors for as long as a pod may take to start, and without quota for as long as a pod
    * may wait for a node. Every step is idempotent.
    *
-   * @throws ConflictError - a pod of this name belongs to another handle
+   * @throws ConflictError - another pod has this name. It is left alone
    * @throws PodDeletedError - the pod is being deleted
    * @throws QuotaExceededError, AdmissionDeniedError - the namespace does not accept the pod
    */
@@ -135,10 +135,16 @@ export class PodLauncher {
         cause: conflict,
       });
     }
-    if (markOf(existing.metadata, 'handle') !== handle) throw conflict;
+    if (markOf(existing.metadata, 'handle') !== handle) throw this.#taken(podName, conflict);
     if (existing.metadata?.deletionTimestamp !== undefined)
       throw new PodDeletedError({ namespace: cluster.namespace, podName }, { cause: conflict });
     return uidOf(existing);
+  }
+
+  #taken(podName: string, conflict: ConflictError): ConflictError {
+    const { verb, resource, namespace } = conflict;
+    const detail = `pod ${podName} exists and is not that of this container: use another podName, or delete that pod`;
+    return new ConflictError({ verb, resource, namespace }, detail, { cause: conflict });
   }
 
   #build(request: LaunchRequest, architecture: Architecture, agentConfigMapName: string): Pod {

@@ -24,6 +24,13 @@ export interface LabelledPod {
   readonly uid: string;
 }
 
+export interface PodDeletion extends AbortOptions {
+  /** @defaultValue the uid of the pod whose label has the handle */
+  readonly uid?: string | undefined;
+  /** @defaultValue the pod's own */
+  readonly gracePeriodSeconds?: number | undefined;
+}
+
 /** Longer than any grace period that the library gives its pods. */
 const removalTimeoutMs = 45_000;
 /** How many deletions are sent concurrently. Any number of pods may be ending. */
@@ -56,28 +63,10 @@ export class PodRemover {
     handle: string,
     { signal, ...known }: AbortOptions & { readonly uid?: string | undefined } = {},
   ): Promise<boolean> {
-    const uid = await this.#delete(podName, handle, { uid: known.uid, signal });
+    const uid = await this.delete(podName, handle, { ...known, signal });
     if (uid === undefined) return false;
     await this.#whenGone(podName, uid, { signal });
     return true;
-  }
-
-  /** Deletes the pod. Returns its uid; `undefined` if it does not exist or has another handle. */
-  async #delete(
-    podName: string,
-    handle: string,
-    { signal, ...known }: AbortOptions & { readonly uid: string | undefined },
-  ): Promise<string | undefined> {
-    const { cluster, agents } = this.#components;
-    const release = await this.#calls.acquire({ signal });
-    try {
-      const uid = known.uid ?? (await this.#findUid(podName, handle, { signal }));
-      if (uid === undefined) return undefined;
-      agents.forget(podName);
-      return (await cluster.deletePod(podName, { uid, signal })) ? uid : undefined;
-    } finally {
-      release();
-    }
   }
 
   /** Resolves when no pod of this name and uid exists. */
@@ -92,6 +81,27 @@ export class PodRemover {
       if (!(error instanceof TookTooLong)) throw error;
       const detail = `still exists ${removalTimeoutMs} ms after its deletion`;
       throw new PodFailedError({ namespace: cluster.namespace, podName, detail });
+    }
+  }
+
+  /**
+   * Deletes the pod of this handle, and does not wait for its end. Returns the pod's uid, or
+   * `undefined` if the pod does not exist. Keeps a pod of this name that belongs to another handle.
+   */
+  async delete(
+    podName: string,
+    handle: string,
+    { signal, gracePeriodSeconds, ...known }: PodDeletion = {},
+  ): Promise<string | undefined> {
+    const { cluster, agents } = this.#components;
+    const release = await this.#calls.acquire({ signal });
+    try {
+      const uid = known.uid ?? (await this.#findUid(podName, handle, { signal }));
+      if (uid === undefined) return undefined;
+      agents.forget(podName);
+      return (await cluster.deletePod(podName, { uid, gracePeriodSeconds, signal })) ? uid : undefined;
+    } finally {
+      release();
     }
   }
 

@@ -51,6 +51,8 @@ export interface PodSupervisorComponents {
 export interface SupervisedPod {
   readonly podName: string;
   readonly handle: string;
+  /** @defaultValue the uid of the first pod that is found */
+  readonly podUid?: string | undefined;
 }
 
 export interface AgentWaitOptions extends AbortOptions {
@@ -65,6 +67,7 @@ export interface PodGuard extends Disposable {
 
 /** A pod that starts, as the watch has shown it last. */
 interface SeenPod {
+  readonly uid: string | undefined;
   pod?: Pod;
   readonly change: ChangeSignal;
   readonly observed: AgentWaitOptions['observed'];
@@ -112,12 +115,12 @@ export class PodSupervisor {
    *   time-out expired
    */
   async whenAgentAnswers(
-    { podName, handle }: SupervisedPod,
+    { podName, handle, podUid: uid }: SupervisedPod,
     { signal, observed }: AgentWaitOptions = {},
   ): Promise<void> {
     const stop = new AbortController();
     const within = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-    const seen: SeenPod = { change: new ChangeSignal(), observed };
+    const seen: SeenPod = { uid, change: new ChangeSignal(), observed };
     const failure = this.#watchStart(podName, seen, within);
     failure.catch(() => undefined);
     this.#starting += 1;
@@ -344,7 +347,7 @@ export class PodSupervisor {
       if (problem !== undefined) throw await this.#startError(pod, problem, signal);
     };
     const observe = async (): Promise<never> => {
-      for await (const pod of watch.observe(podName, { signal })) {
+      for await (const pod of watch.observe(podName, { uid: seen.uid, signal })) {
         if (pod === undefined) throw this.#gone(podName);
         seen.pod = pod;
         seen.observed?.(pod);

@@ -16,6 +16,16 @@ export interface StoredProcess {
 }
 
 /**
+ * Options of `ContainerQueries.findFinished`.
+ *
+ * @public
+ */
+export interface FindFinishedOptions extends AbortOptions {
+  /** Returns only the container of this handle. @defaultValue all containers of the owner */
+  readonly handle?: string | undefined;
+}
+
+/**
  * Questions about containers. They change nothing, and each is one statement. Every method throws
  * `RepositoryUnavailableError` if the database does not answer.
  *
@@ -24,6 +34,15 @@ export interface StoredProcess {
 export interface ContainerQueries {
   /** Returns the container of this owner that is `created`, or `undefined` if there is none. */
   findCreated(workerName: string, owner: ContainerOwner, options?: AbortOptions): Promise<ContainerRecord | undefined>;
+  /**
+   * Returns the containers of this owner whose pods are no longer needed: those that are `failed` or
+   * `destroying`. With a handle, only the container of this handle.
+   */
+  findFinished(
+    workerName: string,
+    owner: ContainerOwner,
+    options?: FindFinishedOptions,
+  ): Promise<readonly ContainerRecord[]>;
   /**
    * Returns a page of the worker's containers that match the query, in the order of their
    * insertion. A container that exists from the first page to the last is on exactly one of them,

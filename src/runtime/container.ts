@@ -126,6 +126,15 @@ export interface ContainerSpec {
   /** The architecture of the node. @defaultValue the worker's architecture */
   readonly platform?: Architecture | undefined;
   /**
+   * The exact name of the pod: a DNS label, which has at most 63 characters of `a-z`, `0-9` and `-`.
+   * The name must be free in the namespace. If another pod has it, `findOrCreateContainer` rejects
+   * with `ConflictError`, which names it, and that pod is left alone. A later container may have the
+   * name when the earlier pod no longer exists.
+   *
+   * @defaultValue a name that is unique, and readable where the metadata allows
+   */
+  readonly podName?: string | undefined;
+  /**
    * Options of this container's pod. `PodOptions` describes how they are merged with the worker's.
    *
    * @defaultValue `KubernetesWorkerOptions.pods`

@@ -93,6 +93,14 @@ export interface PodOptions {
   /** The seccomp profile of the pods. @defaultValue `'RuntimeDefault'` */
   readonly seccompProfile?: 'RuntimeDefault' | 'Unconfined' | undefined;
   /**
+   * The owners of the pods in the cluster, such as the pod of the host. When the last of them no
+   * longer exists, the cluster's garbage collector deletes the pods. The rows of the containers stay
+   * until `Worker.ownerFinished` and the reaper.
+   *
+   * @defaultValue none
+   */
+  readonly ownerReferences?: readonly PodOwnerReference[] | undefined;
+  /**
    * Additions in the form of a Pod object, such as a mount of a claim.
    *
    * @defaultValue none
@@ -136,4 +144,29 @@ export interface PodToleration {
    * @defaultValue for ever
    */
   readonly tolerationSeconds?: number | undefined;
+}
+
+/**
+ * An owner of a pod, as in Kubernetes: an object of the pods' namespace, or one without a namespace.
+ *
+ * @public
+ */
+export interface PodOwnerReference {
+  /** The API version of the owner, such as `v1` or `batch/v1`. */
+  readonly apiVersion: string;
+  /** The kind of the owner, such as `Pod`. */
+  readonly kind: string;
+  /** The name of the owner. */
+  readonly name: string;
+  /** The uid of the owner. Another object with the same name is not the owner. */
+  readonly uid: string;
+  /** Whether the owner is the one that manages the pod: at most one is. @defaultValue false */
+  readonly controller?: boolean | undefined;
+  /**
+   * Whether a foreground deletion of the owner waits for the pod. Some clusters require the
+   * permission to update the finalizers of the owner for it.
+   *
+   * @defaultValue false
+   */
+  readonly blockOwnerDeletion?: boolean | undefined;
 }

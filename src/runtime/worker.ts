@@ -75,6 +75,29 @@ export interface OwnerFinishedOptions extends AbortOptions {
    * @defaultValue false: the owner may be used again
    */
   readonly final?: boolean | undefined;
+  /**
+   * Deletes the owner's pod at once, instead of with the reaper's next pass, and does not wait for
+   * its end: for a host that ends now. Commands and interactive sessions in the pod end with it. The
+   * rows stay until the reaper. With `handle`, only the pod of that container.
+   *
+   * @defaultValue the reaper deletes the pod
+   */
+  readonly deletePod?: DeletePodNow | undefined;
+}
+
+/**
+ * How `Worker.ownerFinished` deletes the owner's pod.
+ *
+ * @public
+ */
+export interface DeletePodNow {
+  /**
+   * How long commands have after TERM until they are killed, in seconds. With 0 the API server
+   * forgets the pod at once, while its node may still run it for a moment.
+   *
+   * @defaultValue the pod's own
+   */
+  readonly gracePeriodSeconds?: number | undefined;
 }
 
 /**
@@ -181,6 +204,7 @@ export interface Worker extends AsyncDisposable {
    * cannot be used. The container has failed; the next call creates a new one.
    * @throws QuotaExceededError, AdmissionDeniedError or ForbiddenError if the API server refuses
    * the pod
+   * @throws ConflictError if another pod has the name `ContainerSpec.podName`
    * @throws ContainerDisappearedError if the container was complete and its pod no longer exists.
    * `lookupContainer` with the error's `handle` returns what the database still holds.
    */
@@ -294,6 +318,10 @@ export interface Worker extends AsyncDisposable {
    * `ContainerDisappearedError` or `OwnerFinishedError`, and its pod is deleted. When a `final` call
    * has resolved, no call returns a container of the owner, whatever was under way.
    *
+   * With `deletePod`, the call also deletes the pod, after the mark. If the deletion fails, the call
+   * rejects with the error of the cluster although the mark is set: call it again, or leave the pod
+   * to the reaper.
+   *
    * @example
    * ```ts
    * const owner = { kind: 'build-step', key: '4711/test' };
@@ -301,6 +329,9 @@ export interface Worker extends AsyncDisposable {
    * // The step has ended, and no host runs it again.
    * await worker.ownerFinished(owner, { handle: container.handle, final: true });
    * ```
+   *
+   * @throws ForbiddenError, UnauthorizedError, TooManyRequestsError or ApiUnavailableError if the pod
+   * cannot be deleted (`deletePod`); the owner is marked
    */
   ownerFinished(owner: ContainerOwner, options?: OwnerFinishedOptions): Promise<void>;
   /**

@@ -6,7 +6,7 @@ import type { ImageRequest } from '../runtime/image.ts';
 import type { ContainerLimits, ContainerRequests } from '../runtime/resources.ts';
 import type { SecretKey, SecretMount } from '../runtime/secrets.ts';
 import type { SidecarHttpProbe, SidecarPort, SidecarProbe, SidecarSpec } from '../runtime/sidecar.ts';
-import type { FindOrCreateContainerOptions, OwnerFinishedOptions } from '../runtime/worker.ts';
+import type { DeletePodNow, FindOrCreateContainerOptions, OwnerFinishedOptions } from '../runtime/worker.ts';
 import {
   artifact,
   optionalBoolean,
@@ -110,6 +110,7 @@ export const containerSpec: v.GenericSchema = v.object({
   sidecars: v.optional(v.array(sidecar)),
   privileged: optionalBoolean,
   platform: optionalText,
+  podName: optionalText,
   pod: v.optional(podOptions),
 } satisfies FieldsOf<ContainerSpec>);
 
@@ -117,6 +118,7 @@ export const ownerFinishedOptions: v.GenericSchema = v.object({
   signal: optionalSignal,
   handle: optionalText,
   final: optionalBoolean,
+  deletePod: v.optional(v.strictObject({ gracePeriodSeconds: optionalNumber } satisfies FieldsOf<DeletePodNow>)),
 } satisfies FieldsOf<OwnerFinishedOptions>);
 
 export const imageRequest: v.GenericSchema = v.object({

@@ -11,7 +11,7 @@ import type {
   PodAffinityTerm,
   TopologySpreadConstraint,
 } from '../runtime/affinity.ts';
-import type { PodOptions, PodSeLinuxOptions, PodToleration } from '../runtime/pod-options.ts';
+import type { PodOptions, PodOwnerReference, PodSeLinuxOptions, PodToleration } from '../runtime/pod-options.ts';
 import {
   optionalBoolean,
   optionalNumber,
@@ -91,6 +91,15 @@ const spread = v.strictObject({
   minDomains: optionalNumber,
 } satisfies FieldsOf<TopologySpreadConstraint>);
 
+const ownerReference = v.strictObject({
+  apiVersion: text,
+  kind: text,
+  name: text,
+  uid: text,
+  controller: optionalBoolean,
+  blockOwnerDeletion: optionalBoolean,
+} satisfies FieldsOf<PodOwnerReference>);
+
 export const podOptions: v.GenericSchema = v.strictObject({
   serviceAccountName: optionalText,
   automountServiceAccountToken: optionalBoolean,
@@ -122,5 +131,6 @@ export const podOptions: v.GenericSchema = v.strictObject({
     } satisfies FieldsOf<PodSeLinuxOptions>),
   ),
   seccompProfile: v.optional(v.picklist(['RuntimeDefault', 'Unconfined'])),
+  ownerReferences: v.optional(v.array(ownerReference)),
   overlay: v.optional(podOverlay),
 } satisfies FieldsOf<PodOptions>);

@@ -58,19 +58,20 @@ async function launch(
 ): Promise<void> {
   const { launcher, pods } = components;
   const { podName, handle } = container;
+  let { podUid } = container;
   const places = volumes.map((volume) => ({ agentVolume: volume.handle, mountPath: volume.mountPath ?? '' }));
-  if (container.podUid === undefined) {
+  if (podUid === undefined) {
     const request = { ...plan.pod, ...(await pods.retry(images, options)), volumes: places, metadata, podName, handle };
     progress.creatingPod();
     const waitingForQuota = (message: string): void => progress.waitingForQuota(message);
-    const uid = await launcher.launch(request, { ...options, waitingForQuota });
-    await recordPod({ ...container, podUid: uid }, lease, components, options);
+    podUid = await launcher.launch(request, { ...options, waitingForQuota });
+    await recordPod({ ...container, podUid }, lease, components, options);
     options.signal?.throwIfAborted();
   } else {
     // An earlier holder launched it: a new pod under this name would lack the inputs of the first.
-    await pods.requireAlive(container.podName, { ...options, uid: container.podUid });
+    await pods.requireAlive(podName, { ...options, uid: podUid });
   }
-  await pods.whenAgentAnswers(container, { ...options, observed: (pod) => progress.observe(pod) });
+  await pods.whenAgentAnswers({ podName, handle, podUid }, { ...options, observed: (pod) => progress.observe(pod) });
   progress.agentReady();
   // Before any input: an input that an earlier holder still streams would overwrite this holder's
   // when it is committed.

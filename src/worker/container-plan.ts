@@ -18,6 +18,8 @@ export interface ContainerPlan {
   readonly environment: readonly string[];
   readonly mounts: readonly PlannedMount[];
   readonly resourceType: string | undefined;
+  /** @defaultValue a name that the library generates */
+  readonly podName: string | undefined;
   /** Its images are valid references, and not resolved yet. */
   readonly pod: Omit<PodRequest, 'volumes' | 'image'> & { readonly image: string | undefined };
 }
@@ -62,6 +64,7 @@ export function planContainer(spec: ContainerSpec): ContainerPlan {
     environment,
     mounts,
     resourceType: spec.resourceType,
+    podName: spec.podName === undefined ? undefined : checkDnsLabel('podName', spec.podName),
     pod: {
       image: spec.image,
       limits: spec.limits ?? {},
@@ -75,6 +78,13 @@ export function planContainer(spec: ContainerSpec): ContainerPlan {
       podOptions: spec.pod,
     },
   };
+}
+
+/** @throws InvalidSpecError */
+function checkDnsLabel(field: string, text: string): string {
+  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text))
+    throw new InvalidSpecError(field, `${JSON.stringify(text)} is not a DNS label`);
+  return text;
 }
 
 function checkPlatform(platform: string | undefined): Architecture | undefined {
@@ -156,8 +166,7 @@ function checkSidecars(sidecars: readonly SidecarSpec[]): readonly SidecarSpec[]
   const names = new Set(['main']);
   for (const [index, sidecar] of sidecars.entries()) {
     const field = `sidecars[${index}]`;
-    if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(sidecar.name))
-      throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is not a DNS label`);
+    checkDnsLabel(`${field}.name`, sidecar.name);
     if (names.has(sidecar.name))
       throw new InvalidSpecError(`${field}.name`, `${JSON.stringify(sidecar.name)} is already in use`);
     names.add(sidecar.name);

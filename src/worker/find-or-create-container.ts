@@ -203,7 +203,7 @@ function newContainer(
 ): NewContainer {
   const { workerName, newId, podName, podStore } = components;
   const handle = newId();
-  const name = podName(handle, metadata);
+  const name = plan.podName ?? podName(handle, metadata);
   return {
     handle,
     workerName,

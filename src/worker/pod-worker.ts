@@ -6,6 +6,7 @@ import { CallsUnderWay } from '../internal/calls-under-way.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
+import type { PodRemover } from '../pods/pod-remover.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { checkOwner } from '../repository/field-checks.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
@@ -39,6 +40,7 @@ import { checkShape } from '../validation/shape.ts';
 import type { ContainerCreationComponents } from './container-creation.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { findOrCreateContainer } from './find-or-create-container.ts';
+import { finishOwner } from './finish-owner.ts';
 import { type ContainerFinding, PodContainer } from './pod-container.ts';
 import { specDigest } from './spec-digest.ts';
 import { StoredVolume } from './stored-volume.ts';
@@ -60,6 +62,7 @@ export interface PodWorkerComponents {
   readonly reaper: Reaper;
   /** Called when rows were marked for the reaper. */
   readonly reapSoon: () => void;
+  readonly remover: Pick<PodRemover, 'delete'>;
   readonly check: (options: CheckOptions) => Promise<CheckReport>;
   readonly podName: ContainerCreationComponents['podName'];
   readonly newId: () => string;
@@ -208,9 +211,9 @@ export class PodWorker implements Worker {
   async ownerFinished(owner: ContainerOwner, options: OwnerFinishedOptions = {}): Promise<void> {
     checkOwnerShape(owner);
     checkShape('options', ownerFinishedOptions, options);
-    const { repository, reapSoon } = this.#open();
-    await repository.containers.markOwnerFinished(this.name, owner, options);
-    reapSoon();
+    const components = this.#open();
+    await finishOwner(this.name, owner, options, components);
+    components.reapSoon();
   }
 
   async expireArtifact(handle: string, options: AbortOptions = {}): Promise<void> {

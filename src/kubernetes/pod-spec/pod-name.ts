@@ -26,6 +26,14 @@ export function podName(handle: string, metadata: ContainerMetadata = {}): strin
 }
 
 /**
+ * Whether `podName` returns this name for the handle and some metadata. Only its pod can then have
+ * this name.
+ */
+export function isGeneratedName(name: string, handle: string): boolean {
+  return name === handleName(handle) || name.endsWith(`-${suffixOf(handle)}`);
+}
+
+/**
  * Converts to lower case and replaces separators by dashes. Keeps only `[a-z0-9-]`, without a dash
  * at either end or two in a row.
  */

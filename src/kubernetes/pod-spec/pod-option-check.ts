@@ -1,5 +1,5 @@
 import { InvalidSpecError } from '../../errors/caller.ts';
-import type { PodOptions } from '../../runtime/pod-options.ts';
+import type { PodOptions, PodOwnerReference } from '../../runtime/pod-options.ts';
 import { isLabelValue, isLibraryKey } from './labels.ts';
 import { checkOverlay } from './pod-overlay-check.ts';
 import { checkRestricted } from './pod-security.ts';
@@ -17,6 +17,7 @@ export function checkPodOptions(parameter: string, options: PodOptions | undefin
   checkCapabilities(`${parameter}.addCapabilities`, options.addCapabilities);
   checkCapabilities(`${parameter}.dropCapabilities`, options.dropCapabilities);
   checkRestricted(parameter, options);
+  checkOwnerReferences(`${parameter}.ownerReferences`, options.ownerReferences);
   if (options.overlay === undefined) return;
   const { metadata = {} } = options.overlay;
   checkLabels(`${parameter}.overlay.metadata.labels`, metadata.labels);
@@ -58,5 +59,18 @@ function checkCapabilities(field: string, names: readonly string[] = []): void {
   for (const [index, name] of names.entries()) {
     if (!/^[A-Z][A-Z0-9_]*$/.test(name) || name.startsWith('CAP_'))
       throw new InvalidSpecError(`${field}[${index}]`, 'is not a capability like NET_RAW, without CAP_');
+  }
+}
+
+function checkOwnerReferences(field: string, owners: readonly PodOwnerReference[] = []): void {
+  for (const [index, owner] of owners.entries()) {
+    for (const name of ['apiVersion', 'kind', 'name', 'uid'] as const) {
+      if (owner[name] === '') throw new InvalidSpecError(`${field}[${index}].${name}`, 'is empty');
+    }
+    const before = owners.slice(0, index);
+    if (before.some(({ uid }) => uid === owner.uid))
+      throw new InvalidSpecError(`${field}[${index}].uid`, 'is already in use');
+    if (owner.controller === true && before.some(({ controller }) => controller === true))
+      throw new InvalidSpecError(`${field}[${index}].controller`, 'is true for another owner as well');
   }
 }

@@ -116,6 +116,7 @@ export function buildPod(plan: PodPlan): Pod {
 
 function ownPod(plan: PodPlan): Pod {
   const { options } = plan;
+  const { ownerReferences = [] } = options;
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -123,6 +124,7 @@ function ownPod(plan: PodPlan): Pod {
       name: plan.podName,
       labels: { ...options.labels, ...plan.labels },
       annotations: { ...options.annotations, ...plan.annotations },
+      ...(ownerReferences.length === 0 ? {} : { ownerReferences: ownerReferences.map(copyOf) }),
     },
     spec: {
       ...placement(plan.architecture, options),

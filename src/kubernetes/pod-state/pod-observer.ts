@@ -11,13 +11,20 @@ export class PodObserver {
   readonly #change = new ChangeSignal();
   /** The last state that was offered. Absent before the first one. */
   #last: { readonly pod: Pod | undefined } | undefined;
+  /** The uid of the followed pod. @defaultValue that of the first pod offered */
   #uid: string | undefined;
   #isNew = false;
   #error: { readonly reason: unknown } | undefined;
   #offers = 0;
 
-  constructor(podName: string) {
+  constructor(podName: string, uid?: string) {
     this.podName = podName;
+    this.#uid = uid;
+  }
+
+  /** Whether this is the pod that the observation follows. */
+  follows(pod: Pod): boolean {
+    return this.#uid === undefined || this.#uid === pod.metadata?.uid;
   }
 
   /**

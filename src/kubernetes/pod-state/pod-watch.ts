@@ -15,6 +15,11 @@ export interface PodWatchOptions {
   readonly idleMs?: number | undefined;
 }
 
+export interface ObserveOptions extends AbortOptions {
+  /** Observes the pod with this uid. @defaultValue the first one that is found */
+  readonly uid?: string | undefined;
+}
+
 const backoff = { firstMs: 100, longestMs: 30_000 };
 /**
  * The interval of reads of a pod that exists but is not in the list, because its labels were
@@ -55,10 +60,13 @@ export class PodWatch {
    * @throws ForbiddenError, UnauthorizedError - pods cannot be listed
    * @throws ClosedError - after `close()`
    */
-  async *observe(podName: string, { signal }: AbortOptions = {}): AsyncGenerator<Pod | undefined, void, undefined> {
+  async *observe(
+    podName: string,
+    { uid, signal }: ObserveOptions = {},
+  ): AsyncGenerator<Pod | undefined, void, undefined> {
     signal?.throwIfAborted();
     if (this.#isClosed) throw new ClosedError('the pod watch');
-    const observer = new PodObserver(podName);
+    const observer = new PodObserver(podName, uid);
     this.#add(observer);
     try {
       for (;;) yield await observer.next(signal);
@@ -82,7 +90,7 @@ export class PodWatch {
       void this.#watch(this.#run.signal);
       return;
     }
-    const known = this.#pods.get(observer.podName);
+    const known = this.#listed(observer);
     if (known !== undefined) observer.offer(known);
     else if (this.#isFollowing) void this.#readUntilListed(observer, this.#run.signal);
   }
@@ -156,9 +164,18 @@ export class PodWatch {
 
   /** Offers the pod of the list. A pod that is not in the list is read. */
   #review(observer: PodObserver, signal: AbortSignal): void {
-    const pod = this.#pods.get(observer.podName);
+    const pod = this.#listed(observer);
     if (pod !== undefined) observer.offer(pod);
     else if (!observer.isGone) void this.#readUntilListed(observer, signal);
+  }
+
+  /**
+   * Returns the pod of the list. A pod of another uid may be an earlier one with the same name,
+   * whose deletion the watch has yet to report. So it counts as not listed, and the pod is read.
+   */
+  #listed(observer: PodObserver): Pod | undefined {
+    const pod = this.#pods.get(observer.podName);
+    return pod !== undefined && observer.follows(pod) ? pod : undefined;
   }
 
   async #follow(resourceVersion: string, signal: AbortSignal): Promise<void> {
@@ -189,7 +206,7 @@ export class PodWatch {
     const { clock } = this.#options;
     try {
       const pace = new RetryPace({ clock, backoff });
-      while (this.#observers.has(observer) && !this.#pods.has(observer.podName) && !isOver(signal)) {
+      while (this.#observers.has(observer) && this.#listed(observer) === undefined && !isOver(signal)) {
         const answer = await this.#read(observer, signal);
         if (observer.isGone) return;
         if (answer === 'old') continue;
@@ -211,7 +228,9 @@ export class PodWatch {
     const { podName, offers } = observer;
     try {
       const pod = await cluster.getPod(podName, { signal });
-      if (isOver(signal) || observer.offers !== offers || this.#pods.has(podName)) return 'old';
+      if (isOver(signal) || observer.offers !== offers || this.#listed(observer) !== undefined) return 'old';
+      // The list has an earlier pod of this name, if any.
+      this.#pods.delete(podName);
       observer.offer(pod);
       return 'new';
     } catch (error) {

@@ -6,7 +6,7 @@ import { ContainerDisappearedError, RepositoryUnavailableError } from '../../err
 import type { ContainerOwner } from '../../runtime/container.ts';
 import type { ContainerPage, ContainerQuery } from '../../runtime/container-query.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
-import type { ContainerQueries, StoredProcess } from '../container-queries.ts';
+import type { ContainerQueries, FindFinishedOptions, StoredProcess } from '../container-queries.ts';
 import { checkOwner, checkStorable, checkText } from '../field-checks.ts';
 import type { ContainerRecord } from '../records.ts';
 import { ownerDigest } from './input.ts';
@@ -44,6 +44,25 @@ export class PostgresContainerQueries implements ContainerQueries {
       options,
     );
     return found === undefined ? undefined : toContainer(parse(found.row));
+  }
+
+  async findFinished(
+    workerName: string,
+    owner: ContainerOwner,
+    { handle, ...options }: FindFinishedOptions = {},
+  ): Promise<readonly ContainerRecord[]> {
+    checkOwner(owner);
+    const rows = await this.#runner.rows(
+      this.#statements
+        .selectFrom('containers')
+        .select((eb) => jsonText(eb.fn.toJson('containers')).as('row'))
+        .where('worker_name', '=', workerName)
+        .where('owner_digest', '=', ownerDigest(owner))
+        .where('state', 'in', ['failed', 'destroying'])
+        .$if(handle !== undefined, (query) => query.where('handle', '=', handle ?? '')),
+      options,
+    );
+    return rows.map(({ row }) => toContainer(parse(row)));
   }
 
   async list(workerName: string, query: ContainerQuery, options: AbortOptions = {}): Promise<ContainerPage> {

@@ -59,6 +59,36 @@ export function describeQueries(world: RepositoryUnderTest): void {
     });
   });
 
+  describe('the finished containers of an owner', () => {
+    it('are those that are failed or destroying, with their pods', async () => {
+      const find = async (options = {}) =>
+        (await world.second.queries.findFinished('worker', ownerOf('c'), options)).map((record) => record.handle);
+      await insert(world.first, 'c');
+      await world.first.containers.recordPod('c', 'holder', 'uid');
+      expect(await find()).to.deep.equal([]);
+      await world.first.containers.markFailed('c', 'holder');
+      const record = await world.second.containers.lookup('worker', 'c');
+      expect(await world.second.queries.findFinished('worker', ownerOf('c'))).to.deep.equal([record]);
+      await world.first.containers.findOrInsert('worker', ownerOf('c'), leaseOf('holder'), () =>
+        containerOf('c2', ownerOf('c')),
+      );
+      expect(await find()).to.deep.equal(['c']);
+      await world.first.containers.markOwnerFinished('worker', ownerOf('c'));
+      expect(await find()).to.have.members(['c', 'c2']);
+      expect(await find({ handle: 'c2' })).to.deep.equal(['c2']);
+    });
+
+    it('are not those of another owner or worker', async () => {
+      await insert(world.first, 'c');
+      await world.first.containers.markFailed('c', 'holder');
+      await world.first.workers.register('other');
+      const { queries } = world.second;
+      expect(await queries.findFinished('other', ownerOf('c'))).to.deep.equal([]);
+      expect(await queries.findFinished('worker', { kind: 'check', key: 'c' })).to.deep.equal([]);
+      expect(await queries.findFinished('worker', ownerOf('c'), { handle: 'other' })).to.deep.equal([]);
+    });
+  });
+
   describe('the results of a container', () => {
     it('are all results that are stored, each with the ID of its process', async () => {
       for (const handle of ['c', 'd']) await insert(world.first, handle);

@@ -1,5 +1,6 @@
 import { describeContainers } from './containers.ts';
 import { describeHijacks } from './hijacks.ts';
+import { describeShortLivedHosts } from './hosts.ts';
 import { describeInput } from './input.ts';
 import { describeProcesses } from './processes.ts';
 import { describeQueries } from './queries.ts';
@@ -14,6 +15,7 @@ export const workerSuites = [
   describeProcesses,
   describeContainers,
   describeQueries,
+  describeShortLivedHosts,
   describeInput,
   describeTerminals,
   describeHijacks,

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { podName } from '../../../src/kubernetes/pod-spec/pod-name.ts';
+import { isGeneratedName, podName } from '../../../src/kubernetes/pod-spec/pod-name.ts';
 import type { ContainerMetadata } from '../../../src/runtime/container.ts';
 
 const handle = '12345678-9abc-4def-8123-456789abcdef';
@@ -52,6 +52,8 @@ describe('podName', () => {
         expect(name).to.match(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
         expect(name).to.contain(uuid.slice(0, 8));
         expect(podName(uuid, facts)).to.equal(name);
+        expect(isGeneratedName(name, uuid)).to.equal(true);
+        expect(isGeneratedName(name, handle)).to.equal(uuid.slice(0, 8) === handle.slice(0, 8));
       }),
     );
   });

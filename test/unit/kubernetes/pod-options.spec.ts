@@ -53,6 +53,41 @@ describe('the options of a pod', () => {
     expect(metadata!.annotations).to.deep.equal({ note: 'x' });
   });
 
+  it('add the owners of the pod in the cluster', () => {
+    const owner = { apiVersion: 'v1', kind: 'Pod', name: 'host', uid: 'u-1', controller: undefined };
+    expect(
+      podWith({ ownerReferences: [{ ...owner, blockOwnerDeletion: true }] }).metadata!.ownerReferences,
+    ).to.deep.equal([{ apiVersion: 'v1', kind: 'Pod', name: 'host', uid: 'u-1', blockOwnerDeletion: true }]);
+    expect(podWith({ ownerReferences: [] }).metadata).to.not.have.property('ownerReferences');
+  });
+
+  it('have owners with all parts, each once, of which one at most is the controller', () => {
+    const owner = { apiVersion: 'v1', kind: 'Pod', name: 'host', uid: 'u-1' };
+    const refused: readonly (readonly [string, PodOptions['ownerReferences']])[] = [
+      ['[0].apiVersion', [{ ...owner, apiVersion: '' }]],
+      ['[0].kind', [{ ...owner, kind: '' }]],
+      ['[0].name', [{ ...owner, name: '' }]],
+      ['[1].uid', [owner, { ...owner, uid: '' }]],
+      ['[1].uid', [owner, owner]],
+      [
+        '[1].controller',
+        [
+          { ...owner, controller: true },
+          { ...owner, uid: 'u-2', controller: true },
+        ],
+      ],
+    ];
+    for (const [field, ownerReferences] of refused)
+      expect(() => checkPodOptions('pod', { ownerReferences }), field)
+        .to.throw(InvalidSpecError)
+        .with.property('field', `pod.ownerReferences${field}`);
+    const owners = [
+      { ...owner, controller: true },
+      { ...owner, uid: 'u-2' },
+    ];
+    checkPodOptions('pod', { ownerReferences: owners });
+  });
+
   it('add capabilities to main only', () => {
     const options = { addCapabilities: ['SYS_PTRACE'], dropCapabilities: ['NET_RAW'] };
     const [main, sidecar] = podWith(options, { sidecars: [{ name: 's', image: 'x' }] }).spec!.containers;

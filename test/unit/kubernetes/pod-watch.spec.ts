@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { ClosedError } from '../../../src/errors/caller.ts';
 import { ApiUnavailableError, ForbiddenError } from '../../../src/errors/cluster.ts';
 import type { Cluster, Pod, PodChange, PodList } from '../../../src/kubernetes/cluster.ts';
-import { PodWatch } from '../../../src/kubernetes/pod-state/pod-watch.ts';
+import { type ObserveOptions, PodWatch } from '../../../src/kubernetes/pod-state/pod-watch.ts';
 import { WatchExpiredError } from '../../../src/kubernetes/watch-expired-error.ts';
 import type { AbortOptions } from '../../../src/runtime/options.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -103,7 +103,7 @@ describe('a pod watch', () => {
     expect(clock.sleeping).to.equal(0);
   });
 
-  const observe = (name: string, options: AbortOptions = {}) => watch.observe(name, options);
+  const observe = (name: string, options: ObserveOptions = {}) => watch.observe(name, options);
   const next = async (observation: AsyncGenerator<Pod | undefined, void, undefined>): Promise<string | undefined> => {
     const result = await observation.next();
     const value = result.done === true ? undefined : result.value;
@@ -205,6 +205,36 @@ describe('a pod watch', () => {
     server.send({ type: 'modified', pod: other });
     expect(await next(a)).to.equal(undefined);
     expect(await next(observe('a'))).to.equal('2 Running');
+  });
+
+  describe('of a pod with a uid, whose name an earlier pod had', () => {
+    const later = (): Pod => ({ metadata: { name: 'a', uid: 'uid-later', resourceVersion: '9' }, status: {} });
+
+    it('yields that pod while the list still has the earlier one, and afterwards', async () => {
+      server.pods.set('a', pod('a', 1));
+      await next(observe('a'));
+      server.pods.set('a', later());
+      const a = observe('a', { uid: 'uid-later' });
+      expect(await next(a)).to.equal('9 ');
+      expect(await next(observe('a'))).to.equal('9 ');
+      // The watch reports the past late.
+      server.send({ type: 'modified', pod: pod('a', 2) }, { type: 'deleted', pod: pod('a', 3) });
+      const change = { ...later(), status: { phase: 'Running' } };
+      change.metadata!.resourceVersion = '10';
+      server.send({ type: 'added', pod: change });
+      expect(await next(a)).to.equal('10 Running');
+    });
+
+    it('reports it as absent only after reading it', async () => {
+      server.pods.set('a', pod('a', 1));
+      await next(observe('a'));
+      const { promise, resolve } = Promise.withResolvers<void>();
+      server.getting = () => promise;
+      const absent = next(observe('a', { uid: 'uid-later' }));
+      expect(await Promise.race([absent, setImmediate('no answer')])).to.equal('no answer');
+      resolve();
+      expect(await absent).to.equal(undefined);
+    });
   });
 
   it('waits for a response of the API before it reports a pod as absent', async () => {

@@ -1,10 +1,15 @@
 import { expect } from 'chai';
+import sinon from 'sinon';
+
 import type { ByteConnection } from '../../../src/agent-client/session/byte-connection.ts';
 import { ConnectionLimits } from '../../../src/agent-client/session/connection-limits.ts';
+import { ForbiddenError } from '../../../src/errors/cluster.ts';
 import { AgentPool } from '../../../src/pods/agent-pool.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
+
+const facts = { verb: 'create', resource: 'pods/exec', namespace: 'ci' };
 
 describe('AgentPool', () => {
   const make = (connect: () => Promise<ByteConnection>) => {
@@ -43,6 +48,20 @@ describe('AgentPool', () => {
     expect(pool.client('slow', 'h')).to.equal(client);
     pool.close();
     expect(await hello).to.include({ code: 'KW_ERR_CLOSED' });
+  });
+
+  it('keeps a client for each handle of a pod name, and forgets them together', async () => {
+    const connect = sinon.stub().rejects(new ForbiddenError(facts, 'no'));
+    const { pool } = make(connect);
+    const [earlier, later] = [pool.client('chosen', 'h-1'), pool.client('chosen', 'h-2')];
+    expect(pool.client('chosen', 'h-1')).to.equal(earlier).and.not.equal(later);
+    await rejection(later.hello());
+    sinon.assert.calledOnceWithMatch(connect, 'chosen', { handle: 'h-2' });
+    pool.client('other', 'h-3');
+    pool.forget('chosen');
+    expect(pool.size).to.equal(1);
+    pool.close();
+    expect(pool.size).to.equal(0);
   });
 
   it('counts ten minutes from the last use', async () => {

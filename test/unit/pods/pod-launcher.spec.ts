@@ -125,12 +125,19 @@ describe('PodLauncher', () => {
     expect(await launchedAfter(5_000)).to.equal('uid-1');
   });
 
-  it('does not adopt the pod of another handle', async () => {
-    const conflict = new ConflictError(facts, 'exists');
-    cluster.createPod.rejects(conflict);
-    cluster.getPod.resolves(podOf('other'));
-    expect(await launchedAfter(0)).to.equal(conflict);
-  });
+  for (const [whose, pod] of [
+    ['of another handle', podOf('other')],
+    ['without a handle', { metadata: { uid: 'uid-1' } }],
+  ] as const) {
+    it(`does not adopt the pod ${whose}, and names it`, async () => {
+      const conflict = new ConflictError(facts, 'exists');
+      cluster.createPod.rejects(conflict);
+      cluster.getPod.resolves(pod);
+      const error = await launchedAfter(0);
+      expect(error).to.be.instanceOf(ConflictError).with.property('cause', conflict);
+      expect(error).to.have.property('message').that.includes('pod p exists');
+    });
+  }
 
   for (const error of [new ForbiddenError(facts, 'no'), new AdmissionDeniedError(facts, 'violates PodSecurity')]) {
     it(`rejects at once with ${error.code}`, async () => {

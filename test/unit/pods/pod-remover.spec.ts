@@ -102,4 +102,11 @@ describe('PodRemover', () => {
     }
     expect(await Promise.all(removing)).to.have.length(50);
   });
+
+  it('deletes a pod with a grace period, and does not wait for its end', async () => {
+    states = [podOf('u')];
+    expect(await remover.delete('p', 'h', { uid: 'u', gracePeriodSeconds: 0 })).to.equal('u');
+    sinon.assert.calledOnceWithMatch(cluster.deletePod, 'p', { uid: 'u', gracePeriodSeconds: 0 });
+    sinon.assert.calledOnceWithExactly(forget, 'p');
+  });
 });

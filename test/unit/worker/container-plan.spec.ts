@@ -48,6 +48,16 @@ describe('planContainer', () => {
     expect(mountsOf({ dir: '/b', outputs: { all: '/b' } })).to.deep.equal([['output', '/b', 'all']]);
   });
 
+  it('has the exact name of the pod, which is a DNS label', () => {
+    expect(plan({}).podName).to.equal(undefined);
+    for (const podName of ['a', '0-9', 'n'.repeat(63)]) expect(plan({ podName }).podName).to.equal(podName);
+    for (const podName of ['', 'A', '-a', 'a-', 'a.b', 'a_b', 'a\n', 'n'.repeat(64)])
+      expect(
+        fieldOf(() => plan({ podName })),
+        JSON.stringify(podName),
+      ).to.equal('podName');
+  });
+
   it('plans no mounts for a specification without volumes', () => {
     expect(mountsOf({})).to.deep.equal([]);
   });

@@ -73,7 +73,7 @@ describe('findOrCreateContainer', () => {
   };
   const request = () => ({
     owner: { kind: 'k', key: '1' },
-    plan: planContainer({ image: 'busybox:1', inputs: [{ artifact, path: '/in' }] }),
+    plan: planContainer({ image: 'busybox:1', inputs: [{ artifact, path: '/in' }], podName: chosenName }),
     specDigest: 'mine',
     onSpecChange,
     metadata: {},
@@ -83,6 +83,7 @@ describe('findOrCreateContainer', () => {
   const never = (signal: AbortSignal | undefined): Promise<never> =>
     new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)));
   let onSpecChange: 'reject' | 'keep' = 'reject';
+  let chosenName: string | undefined;
   let ids = 0;
   const findOrCreate = (options: { signal?: AbortSignal } = {}) => {
     const components = {
@@ -105,6 +106,7 @@ describe('findOrCreateContainer', () => {
   beforeEach(() => {
     ids = 0;
     onSpecChange = 'reject';
+    chosenName = undefined;
     delegate = new FakeStepDelegate();
     takeFrom = sinon.stub().resolves({ rawBytes: 1024 });
     images = { resolve: sinon.stub().resolves({ image: 'mirror/busybox:1', sidecars: [], requestedImages: {} }) };
@@ -172,6 +174,19 @@ describe('findOrCreateContainer', () => {
       await findOrCreate();
       sinon.assert.calledOnce(images.resolve);
       sinon.assert.calledOnceWithMatch(launcher.launch, { image: 'mirror/busybox:1', requestedImages: {} });
+    });
+
+    it("inserts the pod's chosen name, otherwise a generated one, and observes the pod by its uid", async () => {
+      const inserted: string[] = [];
+      containers.findOrInsert.callsFake(async (_worker, _owner, _lease, make) => {
+        inserted.push((await make()).podName);
+        return found('creating', true);
+      });
+      await findOrCreate();
+      chosenName = 'chosen';
+      await findOrCreate();
+      expect(inserted).to.deep.equal(['pod-1', 'chosen']);
+      sinon.assert.alwaysCalledWithMatch(pods.whenAgentAnswers, { podUid: 'uid-1' });
     });
 
     it('inserts no row if the images are refused', async () => {

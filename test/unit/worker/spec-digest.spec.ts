@@ -60,6 +60,8 @@ describe('specDigest', () => {
     'the value of a variable of a sidecar': { sidecars: [{ ...full.sidecars![0]!, env: ['P=2'] }] },
     'the order of the arguments of a sidecar': { sidecars: [{ ...full.sidecars![0]!, args: ['-v', '-x'] }] },
     'its privileges': { privileged: false },
+    'the name of its pod': { podName: 'step-1' },
+    'the owners of its pod': { pod: { ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: 'p', uid: 'u' }] } },
     'its platform': { platform: 'amd64' },
   };
   for (const [what, parts] of Object.entries(differing)) {
