@@ -1,8 +1,10 @@
+export { type AgentConfigMapOptions, agentConfigMap } from './agent-manifest.ts';
 export { artifactOfFiles, type FileContent, type FilesArtifactOptions } from './artifacts/files-artifact.ts';
 export { KubernetesWorkerError } from './errors/base.ts';
 export { ClosedError, InvalidSpecError } from './errors/caller.ts';
 export {
   AdmissionDeniedError,
+  AgentNotInstalledError,
   type ApiCallFacts,
   ApiError,
   ApiUnavailableError,

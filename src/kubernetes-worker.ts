@@ -19,7 +19,8 @@ import { workerSelector } from './kubernetes/pod-spec/labels.ts';
 import { podName } from './kubernetes/pod-spec/pod-name.ts';
 import { checkPodOptions } from './kubernetes/pod-spec/pod-option-check.ts';
 import { PodWatch } from './kubernetes/pod-state/pod-watch.ts';
-import { secretPermissions } from './kubernetes/required-permissions.ts';
+import { polling } from './kubernetes/pod-state/polled-pods.ts';
+import { permissionsFor, secretPermissions } from './kubernetes/required-permissions.ts';
 import { checkAgentBinary } from './pods/agent-binary.ts';
 import { AgentDelivery } from './pods/agent-delivery.ts';
 import { AgentPool } from './pods/agent-pool.ts';
@@ -88,6 +89,24 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    * @defaultValue the program in the package
    */
   readonly agentBinary?: string | ((architecture: Architecture) => string) | undefined;
+  /**
+   * Whether the worker creates the config map with the agent if it is missing. With `'existing'` it
+   * never does, and needs no permission for it: an operator creates what the function
+   * `agentConfigMap` returns, before each new version of the library runs. If the config map is
+   * missing, the creation of a pod rejects with `AgentNotInstalledError`, which names it.
+   *
+   * @defaultValue `'create'`
+   */
+  readonly agentConfigMap?: 'create' | 'existing' | undefined;
+  /**
+   * How the worker follows its pods. `'watch'`: one list and one watch for all of them. `'poll'`: one
+   * list a second for all of them, without the permission to watch. It lists only while a pod starts
+   * or a command or a transfer is guarded. A state that lasts less than a second may be missed, but
+   * never the last one.
+   *
+   * @defaultValue `'watch'`
+   */
+  readonly podObservation?: 'watch' | 'poll' | undefined;
   /** Settings of every pod of the worker. @defaultValue the defaults of `PodOptions` */
   readonly pods?: PodOptions | undefined;
   /**
@@ -262,7 +281,11 @@ function compose(
     ...defaults,
     ...defined(options),
   };
-  const delivery = new AgentDelivery(cluster, options.architecture, options.agentBinary);
+  const delivery = new AgentDelivery(cluster, {
+    architecture: options.architecture,
+    path: options.agentBinary,
+    configMap: options.agentConfigMap,
+  });
   const timeouts = {
     startMs: startTimeoutMs,
     schedulingMs: schedulingTimeoutMs,
@@ -295,14 +318,15 @@ function compose(
     options: agentOptions(options.transfers ?? {}, reconnectTimeoutMs),
   });
   const labelSelector = workerSelector(installationId, name);
-  const watch = new PodWatch({ cluster, labelSelector, clock, logger });
+  const watching = { cluster, labelSelector, clock, logger };
+  const watch = new PodWatch(options.podObservation === 'poll' ? polling(watching) : watching);
   const pods = new PodSupervisor({ cluster, watch, agents, delivery, clock, logger, timeouts });
   const remover = new PodRemover({ cluster, labelSelector, watch, agents, clock });
   const { volumeImage: image } = settings;
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image });
   const pullSecrets = podOptions.imagePullSecrets ?? [];
   const { images, preflight } = composeImages({ settings, pullSecrets, cluster, delivery, clock, logger });
-  const permissions = preflight === undefined ? [] : secretPermissions(pullSecrets);
+  const permissions = [...permissionsFor(options), ...(preflight === undefined ? [] : secretPermissions(pullSecrets))];
   const stores = new Map([[podStore.name, podStore]]);
   const reaper = new Reaper({
     workerName: name,

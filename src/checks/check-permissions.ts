@@ -1,9 +1,5 @@
 import type { Cluster } from '../kubernetes/cluster.ts';
-import {
-  optionalClusterPermissions,
-  type RequiredPermission,
-  requiredPermissions,
-} from '../kubernetes/required-permissions.ts';
+import { optionalClusterPermissions, type RequiredPermission } from '../kubernetes/required-permissions.ts';
 import type { CheckFinding } from '../runtime/check.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import { ok, warning } from './finding.ts';
@@ -20,15 +16,15 @@ interface SinglePermission extends Omit<RequiredPermission, 'verbs'> {
  * Returns a finding for each missing permission, or one if all are there. A missing permission is a
  * failure only if the worker cannot work without it.
  *
- * @param further - permissions in the namespace that the worker's options need
+ * @param inNamespace - the permissions in the namespace that the worker's options need
  */
 export async function checkPermissions(
   cluster: Cluster,
-  further: readonly RequiredPermission[],
+  inNamespace: readonly RequiredPermission[],
   options: AbortOptions,
 ): Promise<readonly CheckFinding[]> {
   const permissions = [
-    ...[...requiredPermissions, ...further].flatMap((permission) => singles(permission, false)),
+    ...inNamespace.flatMap((permission) => singles(permission, false)),
     ...optionalClusterPermissions.flatMap((permission) => singles(permission, true)),
   ];
   const allowed = await Promise.all(permissions.map((permission) => cluster.may(permission, options)));

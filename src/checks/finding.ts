@@ -29,6 +29,8 @@ function adviceFor(error: Error): string | undefined {
       return 'Check the credentials of the kubeconfig: the token, the certificate or the plug-in.';
     case 'KW_ERR_FORBIDDEN':
       return 'Grant the permission that the message names: see docs/rbac.md.';
+    case 'KW_ERR_AGENT_NOT_INSTALLED':
+      return "Create the agent's config map before the worker opens: see docs/rbac.md.";
     case 'KW_ERR_QUOTA_EXCEEDED':
       return 'Raise the quota of the namespace, or wait until pods end.';
     case 'KW_ERR_ADMISSION_DENIED':

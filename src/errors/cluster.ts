@@ -205,3 +205,27 @@ export class ApiError extends ClusterError {
     this.reason = answer.reason;
   }
 }
+
+/**
+ * Thrown if the config map with the agent does not exist, and the worker must not create it
+ * (`agentConfigMap: 'existing'`).
+ *
+ * @public
+ */
+export class AgentNotInstalledError extends ClusterError {
+  /** The stable code of this class. */
+  override readonly code = 'KW_ERR_AGENT_NOT_INSTALLED';
+  /** The name of the missing config map. */
+  readonly configMapName: string;
+
+  constructor(namespace: string, configMapName: string, options?: ErrorOptions) {
+    super(
+      `config map ${configMapName}, which contains the agent, does not exist: ` +
+        `create what agentConfigMap() returns, with kubectl apply --server-side -f - (see docs/rbac.md)`,
+      { verb: 'get', resource: 'configmaps', namespace },
+      false,
+      options,
+    );
+    this.configMapName = configMapName;
+  }
+}

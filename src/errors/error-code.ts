@@ -2,6 +2,7 @@ import { errorMark } from './base.ts';
 import type { ClosedError, InvalidSpecError } from './caller.ts';
 import type {
   AdmissionDeniedError,
+  AgentNotInstalledError,
   ApiError,
   ApiUnavailableError,
   ConflictError,
@@ -78,6 +79,7 @@ import type {
 export type AnyKubernetesWorkerError =
   | AdmissionDeniedError
   | AgentIncompatibleError
+  | AgentNotInstalledError
   | AgentUnavailableError
   | ApiError
   | ApiUnavailableError

@@ -57,6 +57,25 @@ export const requiredPermissions: readonly RequiredPermission[] = [
   },
 ];
 
+/** The options of a worker that make a permission unnecessary. */
+export interface PermissionOptions {
+  readonly agentConfigMap?: 'create' | 'existing' | undefined;
+  readonly podObservation?: 'watch' | 'poll' | undefined;
+}
+
+/** Returns the permissions that a worker with these options needs in its namespace. */
+export function permissionsFor({ agentConfigMap, podObservation }: PermissionOptions): readonly RequiredPermission[] {
+  const isUnused = (resource: string, verb: string): boolean =>
+    (agentConfigMap === 'existing' && resource === 'configmaps' && verb === 'create') ||
+    (podObservation === 'poll' && resource === 'pods' && verb === 'watch');
+  return requiredPermissions
+    .map((permission) => ({
+      ...permission,
+      verbs: permission.verbs.filter((verb) => !isUnused(permission.resource, verb)),
+    }))
+    .filter(({ verbs }) => verbs.length > 0);
+}
+
 /** Needed in the namespace only if images are checked in their registries with pull secrets. */
 export const preflightPermissions: readonly RequiredPermission[] = [
   { apiGroup: '', resource: 'secrets', verbs: ['get'], purpose: 'pull secrets for the check of images' },

@@ -24,7 +24,7 @@ export interface FoundConfigMap {
 /**
  * Returns the config map with the agent's program for an architecture. Each build has its own name.
  */
-export async function agentConfigMap(architecture: Architecture, path?: AgentBinaryPath): Promise<AgentConfigMap> {
+export async function readAgentConfigMap(architecture: Architecture, path?: AgentBinaryPath): Promise<AgentConfigMap> {
   return configMapOf(await readAgentBinary(architecture, path));
 }
 

@@ -1,10 +1,19 @@
-import { ConflictError } from '../errors/cluster.ts';
+import { AgentNotInstalledError, ConflictError } from '../errors/cluster.ts';
 import { abortable } from '../internal/abort.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import type { Architecture } from '../runtime/container.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { AgentBinaryPath } from './agent-binary.ts';
-import { agentConfigMap, verifyAgentConfigMap } from './agent-config-map.ts';
+import { readAgentConfigMap, verifyAgentConfigMap } from './agent-config-map.ts';
+
+export interface AgentDeliveryOptions {
+  /** @defaultValue detected from the nodes */
+  readonly architecture?: Architecture | undefined;
+  /** The host's place of the program. @defaultValue that of the package */
+  readonly path?: AgentBinaryPath | undefined;
+  /** Whether the config map is created if it is missing. @defaultValue `'create'` */
+  readonly configMap?: 'create' | 'existing' | undefined;
+}
 
 const architectures: readonly Architecture[] = ['amd64', 'arm64'];
 
@@ -14,22 +23,20 @@ const architectures: readonly Architecture[] = ['amd64', 'arm64'];
  */
 export class AgentDelivery {
   readonly #cluster: Cluster;
-  readonly #configured: Architecture | undefined;
-  readonly #path: AgentBinaryPath | undefined;
+  readonly #options: AgentDeliveryOptions;
   readonly #delivered = new Map<Architecture, Promise<string>>();
   readonly #restoring = new Map<Architecture, Promise<void>>();
   #detected: Promise<Architecture> | undefined;
 
-  /** @param path - the host's place of the program; without it, that of the package */
-  constructor(cluster: Cluster, configured: Architecture | undefined, path?: AgentBinaryPath) {
+  constructor(cluster: Cluster, options: AgentDeliveryOptions = {}) {
     this.#cluster = cluster;
-    this.#configured = configured;
-    this.#path = path;
+    this.#options = options;
   }
 
   /** Returns the worker's configured architecture, or the only one of the nodes, or amd64. */
   async architecture(options: AbortOptions = {}): Promise<Architecture> {
-    if (this.#configured !== undefined) return this.#configured;
+    const { architecture } = this.#options;
+    if (architecture !== undefined) return architecture;
     this.#detected ??= this.#detect().catch((error: unknown) => {
       this.#detected = undefined;
       throw error;
@@ -37,7 +44,12 @@ export class AgentDelivery {
     return await abortable(this.#detected, options.signal);
   }
 
-  /** Resolves with the name of the config map when the config map exists. */
+  /**
+   * Resolves with the name of the config map when the config map exists.
+   *
+   * @throws AgentNotInstalledError - it does not exist, and the worker must not create it
+   * @throws ConflictError - it is not the config map of this version of the library
+   */
   async ensure(architecture: Architecture, options: AbortOptions = {}): Promise<string> {
     let delivered = this.#delivered.get(architecture);
     if (delivered === undefined) {
@@ -74,12 +86,14 @@ export class AgentDelivery {
   }
 
   async #deliver(architecture: Architecture): Promise<string> {
-    const configMap = await agentConfigMap(architecture, this.#path);
+    const { path, configMap: mode } = this.#options;
+    const configMap = await readAgentConfigMap(architecture, path);
     const { name } = configMap.metadata;
     // Read first, so that credentials without the right to create config maps suffice where it
     // exists.
     const existing = await this.#cluster.getConfigMap(name);
     if (existing === undefined) {
+      if (mode === 'existing') throw new AgentNotInstalledError(this.#cluster.namespace, name);
       try {
         await this.#cluster.createConfigMap(configMap);
         return name;

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 
+import type { AgentConfigMapOptions } from '../agent-manifest.ts';
 import type { KubernetesWorkerOptions } from '../kubernetes-worker.ts';
 import type { ImageOptions, ImagePolicy, ImageRule } from '../runtime/image.ts';
 import type { TransferOptions } from '../runtime/transfer-options.ts';
@@ -56,6 +57,15 @@ const textOrObject = (noun: string): v.GenericSchema =>
 const textOrFunction = (noun: string): v.GenericSchema =>
   v.custom((value) => typeof value === 'string' || typeof value === 'function', noun);
 
+const architecture = v.optional(v.picklist(['amd64', 'arm64']));
+const agentBinary = v.optional(textOrFunction('a path or a function that returns one'));
+
+export const agentConfigMapOptions: v.GenericSchema = v.strictObject({
+  namespace: optionalText,
+  architecture,
+  agentBinary,
+} satisfies FieldsOf<AgentConfigMapOptions>);
+
 export const workerOptions: v.GenericSchema = v.object({
   signal: optionalSignal,
   name: text,
@@ -65,8 +75,10 @@ export const workerOptions: v.GenericSchema = v.object({
   migrate: optionalBoolean,
   volumeImage: optionalText,
   images: v.optional(images),
-  architecture: v.optional(v.picklist(['amd64', 'arm64'])),
-  agentBinary: v.optional(textOrFunction('a path or a function that returns one')),
+  architecture,
+  agentBinary,
+  agentConfigMap: v.optional(v.picklist(['create', 'existing'])),
+  podObservation: v.optional(v.picklist(['watch', 'poll'])),
   pods: v.optional(podOptions),
   startTimeoutMs: optionalNumber,
   imagePullTimeoutMs: optionalNumber,

@@ -1,13 +1,15 @@
 import type { PGlite } from '@electric-sql/pglite';
-import { RbacAuthorizationV1Api } from '@kubernetes/client-node';
+import { CoreV1Api, RbacAuthorizationV1Api } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
-import { KubernetesWorker } from '../../src/index.ts';
-import { requiredPermissions } from '../../src/kubernetes/required-permissions.ts';
+import { agentConfigMap, KubernetesWorker } from '../../src/index.ts';
+import { permissionsFor, requiredPermissions } from '../../src/kubernetes/required-permissions.ts';
 import { makeContainer, sh } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
 import { type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { rejection } from '../support/rejection.ts';
 import { rulesOf, serviceAccount } from '../support/service-account.ts';
+import { readTarText } from '../support/tar.ts';
 
 const name = 'worker';
 const rules = rulesOf(requiredPermissions);
@@ -50,5 +52,41 @@ describe('A worker with exactly the permissions of docs/rbac.md', function () {
     // The kubelet reports the phase after a moment.
     while (description.phase === 'Pending') description = await described();
     expect(description).to.include({ podName: container.podName, phase: 'Running' });
+  });
+
+  it('runs a whole step without the ones to watch pods and to create config maps, if its options need neither', async () => {
+    const { namespace, kubeConfig: admin, cluster } = real!;
+    const options = { agentConfigMap: 'existing', podObservation: 'poll' } as const;
+    await using worker = await KubernetesWorker.open({
+      ...options,
+      name: 'restricted',
+      namespace,
+      kubeConfig: await serviceAccount(admin, {
+        name: 'restricted',
+        namespace,
+        rules: rulesOf(permissionsFor(options)),
+      }),
+      database: database!,
+      volumeImage: shellImage,
+    });
+    const { findings } = await worker.check();
+    const lacking = findings.filter(({ check, outcome }) => check === 'permissions' && outcome === 'failure');
+    expect(lacking).to.deep.equal([]);
+    const labelSelector = 'app.kubernetes.io/name=kubernetes-worker-agent';
+    await admin.makeApiClient(CoreV1Api).deleteCollectionNamespacedConfigMap({ namespace, labelSelector });
+    const configMap = await agentConfigMap({ namespace });
+    const error = await rejection(makeContainer(worker, shellImage));
+    expect(error).to.include({ code: 'KW_ERR_AGENT_NOT_INSTALLED', configMapName: configMap.metadata?.name });
+
+    await cluster.createConfigMap(configMap);
+    const { container, mounts, owner } = await makeContainer(worker, shellImage, { outputs: { out: 'out' } });
+    expect((await sh(container, 'echo made > out/file; echo works')).stdout).to.equal('works\n');
+    const out = mounts.find(({ name: output }) => output === 'out')!.volume;
+    expect(await readTarText(await out.streamOut('.'))).to.deep.equal({ file: 'made\n' });
+    // The end of a pod ends the command, as with a watch.
+    const sleeping = await container.run({ path: 'sleep', args: ['600'] }, {});
+    await worker.ownerFinished(owner, { deletePod: { gracePeriodSeconds: 1 } });
+    expect((await rejection(sleeping.wait())).code).to.equal('KW_ERR_POD_DELETED');
+    await worker.reap();
   });
 });

@@ -6,6 +6,7 @@ import type { Container, ContainerSpec, KubernetesWorker } from '../../src/index
 import { makeContainer, sh } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
 import { missingImage, nonRootImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { rejection } from '../support/rejection.ts';
 import { workerSetup } from '../support/worker-setup.ts';
 
 const value = 'hunter2-$(HOME)-$$';
@@ -122,7 +123,7 @@ describe('the pod of a specification on a real cluster', function () {
     expect(BigInt(`0x${capabilities.stdout.split('\t')[1]!.trim()}`) & (1n << 19n)).to.not.equal(0n);
   });
 
-  it('has what an overlay adds: a claim, a label, a host name', async () => {
+  it('has what an overlay adds: a claim, a part of it, a label, a host name', async () => {
     await api.createNamespacedPersistentVolumeClaim({
       namespace,
       body: {
@@ -153,10 +154,31 @@ describe('the pod of a specification on a real cluster', function () {
       },
     };
     const first = await made(spec);
+    const volumes = [{ name: 'cache', persistentVolumeClaim: { claimName: 'cache' } }];
+    const volumeMounts = [{ name: 'cache', mountPath: '/part', subPath: 'part/one' }];
+    const part = await made({ pod: { overlay: { spec: { volumes, containers: [{ name: 'main', volumeMounts }] } } } });
+    await sh(part, 'echo part > /part/file');
+    expect((await sh(first, 'cat /cache/part/one/file')).stdout).to.equal('part\n');
     expect((await sh(first, 'echo kept > /cache/file; grep -c database.test /etc/hosts')).stdout).to.equal('1\n');
     const { metadata, spec: podSpec } = await podOf(first);
     expect(metadata!.labels).to.include({ overlaid: 'yes' });
     expect(podSpec!.containers[0]!.resources!.requests).to.deep.equal({ cpu: '5m' });
     expect((await sh(await made(spec), 'cat /cache/file')).stdout).to.equal('kept\n');
+  });
+
+  it('is deleted with its owner in the cluster, and its rows stay', async () => {
+    const owned = await api.createNamespacedConfigMap({ namespace, body: { metadata: { name: 'owner' } } });
+    const { uid = '', name = '' } = owned.metadata!;
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name, uid, blockOwnerDeletion: true }];
+    const { container, owner, spec } = await makeContainer(worker, shellImage, {
+      podName: 'of-an-owner',
+      pod: { ownerReferences },
+    });
+    await sh(container, 'exit 3', { id: 'ended' });
+    await api.deleteNamespacedConfigMap({ namespace, name });
+    while ((await rejection(worker.findOrCreateContainer(owner, spec)).catch(() => undefined)) === undefined)
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    const kept = await worker.findContainer(owner);
+    expect((await kept?.findProcess('ended'))?.result).to.include({ exitStatus: 3 });
   });
 });

@@ -13,6 +13,12 @@ export interface PodWatchOptions {
   readonly logger: Logger;
   /** How long it continues without an observer, in milliseconds. @defaultValue 30_000 */
   readonly idleMs?: number | undefined;
+  /**
+   * A watch that lasts this long counts as successful. The next one begins without delay.
+   *
+   * @defaultValue 5_000
+   */
+  readonly goodWatchMs?: number | undefined;
 }
 
 export interface ObserveOptions extends AbortOptions {
@@ -26,8 +32,6 @@ const backoff = { firstMs: 100, longestMs: 30_000 };
  * changed.
  */
 const unlistedMs = 3_000;
-/** A watch that lasts this long counts as successful. The next one begins without delay. */
-const goodWatchMs = 5_000;
 
 /**
  * One list and one watch for all pods of a worker, for any number of observers. It begins with the
@@ -123,7 +127,7 @@ export class PodWatch {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    const { clock, logger, labelSelector } = this.#options;
+    const { clock, logger, labelSelector, goodWatchMs = 5_000 } = this.#options;
     const pace = new RetryPace({ clock, backoff });
     let hasListed = false;
     while (!isOver(signal)) {

@@ -7,6 +7,7 @@ import { AdmissionDeniedError, ApiUnavailableError } from '../../../src/errors/c
 import { ImagePullFailedError } from '../../../src/errors/pod.ts';
 import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
 import {
+  permissionsFor,
   type RequiredPermission,
   requiredPermissions,
   secretPermissions,
@@ -28,7 +29,7 @@ describe('checkWorker', () => {
 
   beforeEach(() => {
     clock = new VirtualClock();
-    permissions = [];
+    permissions = requiredPermissions;
     cluster = new FakeCluster({ namespace: 'n' });
     cluster.serverVersion.resolves('v1.34.4');
     cluster.may.resolves(true);
@@ -122,6 +123,20 @@ describe('checkWorker', () => {
     const report = await check();
     expect(report.findings.filter(({ outcome }) => outcome === 'failure').map(({ message }) => message)).to.deep.equal([
       'The credentials may not get secrets mirror in namespace n.',
+    ]);
+  });
+
+  it("asks for no permission that the worker's options make unnecessary", async () => {
+    permissions = permissionsFor({ agentConfigMap: 'existing', podObservation: 'poll' });
+    cluster.may.callsFake(
+      async ({ resource, verb }) =>
+        `${verb} ${resource}` !== 'create configmaps' && `${verb} ${resource}` !== 'watch pods',
+    );
+    expect((await check()).findings.map(({ message }) => message)).to.include('The credentials have all permissions.');
+    permissions = permissionsFor({});
+    expect((await check()).findings.map(({ outcome, message }) => `${outcome}: ${message}`)).to.include.members([
+      'failure: The credentials may not watch pods in namespace n.',
+      'warning: The credentials may not create configmaps in namespace n.',
     ]);
   });
 

@@ -19,6 +19,7 @@ export const samples: {
     new library.AdmissionDeniedError(call, `${refused}violates PodSecurity "restricted:latest"`),
   ],
   KW_ERR_AGENT_INCOMPATIBLE: [new library.AgentIncompatibleError([1, 1], [2, 3])],
+  KW_ERR_AGENT_NOT_INSTALLED: [new library.AgentNotInstalledError('ci', 'kubernetes-worker-agent-amd64-0123456789ab')],
   KW_ERR_AGENT_UNAVAILABLE: [true, false].map(
     (retryable) => new library.AgentUnavailableError('kw-1', 'no HELLO within 10000 ms', retryable),
   ),

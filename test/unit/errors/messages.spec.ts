@@ -11,6 +11,9 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
   KW_ERR_AGENT_INCOMPATIBLE: [
     'the agent supports protocol versions 1 to 1, this library 2 to 3: use a library version that overlaps, or create the container anew',
   ],
+  KW_ERR_AGENT_NOT_INSTALLED: [
+    'cannot get configmaps in namespace ci: config map kubernetes-worker-agent-amd64-0123456789ab, which contains the agent, does not exist: create what agentConfigMap() returns, with kubectl apply --server-side -f - (see docs/rbac.md)',
+  ],
   KW_ERR_AGENT_UNAVAILABLE: ['the agent in pod kw-1 is unavailable: no HELLO within 10000 ms'],
   KW_ERR_API_ERROR: [
     'cannot create pods in namespace ci: the API server responded with 422 Invalid: Pod "kw-1" is invalid',

@@ -94,6 +94,25 @@ describe('overlayPod', () => {
     });
   });
 
+  it('adds the content of an image, and mounts a part of it', () => {
+    const { spec } = withSpec({
+      volumes: [{ name: 'tools', image: { reference: 'registry.example/tools:1', pullPolicy: 'IfNotPresent' } }],
+      containers: [
+        { name: 'main', volumeMounts: [{ name: 'tools', mountPath: '/tools', subPath: 'usr/bin', readOnly: true }] },
+      ],
+    });
+    expect(spec!.volumes!.at(-1)).to.deep.equal({
+      name: 'tools',
+      image: { reference: 'registry.example/tools:1', pullPolicy: 'IfNotPresent' },
+    });
+    expect(spec!.containers[0]!.volumeMounts!.at(-1)).to.deep.equal({
+      name: 'tools',
+      mountPath: '/tools',
+      subPath: 'usr/bin',
+      readOnly: true,
+    });
+  });
+
   const main = 'pod.overlay.spec.containers[0]';
   const wrong: readonly (readonly [what: string, field: string, spec: PodOverlaySpec])[] = [
     ['a mount of the agent', `${main}.volumeMounts[0].mountPath`, mount('/.kw-agent')],
@@ -148,6 +167,8 @@ describe('overlayPod', () => {
     ['spec.hostNetwork', { spec: { hostNetwork: true } }],
     ['spec.containers[0].name', { spec: { containers: [{ name: 'db' }] } }],
     ['spec.containers[0].command', { spec: { containers: [{ name: 'main', command: ['sh'] }] } }],
+    ['spec.containers[0].args', { spec: { containers: [{ name: 'main', args: ['-c'] }] } }],
+    ['spec.restartPolicy', { spec: { restartPolicy: 'OnFailure' } }],
     ['spec.containers[0].resources.limits', { spec: { containers: [{ name: 'main', resources: { limits: {} } }] } }],
     ['spec.volumes[0].hostPath', { spec: { volumes: [{ name: 'x', hostPath: { path: '/' } }] } }],
     ['metadata.name', { metadata: { name: 'other' } }],

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 
 import {
   optionalClusterPermissions,
+  permissionsFor,
   preflightPermissions,
   type RequiredPermission,
   requiredPermissions,
@@ -46,5 +47,22 @@ describe('docs/rbac.md', () => {
 
   it('has a ClusterRole with exactly the optional permissions', async () => {
     expect(plain(await documentedRules('ClusterRole'))).to.deep.equal(asRules(optionalClusterPermissions));
+  });
+});
+
+describe('permissionsFor', () => {
+  const texts = (permissions: readonly RequiredPermission[]) =>
+    permissions.flatMap(({ resource, verbs }) => verbs.map((verb) => `${verb} ${resource}`));
+  const all = texts(requiredPermissions);
+
+  it('has every permission for a worker with the defaults', () => {
+    for (const options of [{}, { agentConfigMap: 'create', podObservation: 'watch' }] as const)
+      expect(texts(permissionsFor(options))).to.deep.equal(all);
+  });
+
+  it('lacks what each option makes unnecessary, and nothing else', () => {
+    const without = (...unused: string[]) => all.filter((text) => !unused.includes(text));
+    expect(texts(permissionsFor({ agentConfigMap: 'existing' }))).to.deep.equal(without('create configmaps'));
+    expect(texts(permissionsFor({ podObservation: 'poll' }))).to.deep.equal(without('watch pods'));
   });
 });

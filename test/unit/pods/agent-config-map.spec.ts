@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import { ConflictError } from '../../../src/errors/cluster.ts';
 import { checkAgentBinary, readAgentBinary } from '../../../src/pods/agent-binary.ts';
-import { agentConfigMap, configMapOf, verifyAgentConfigMap } from '../../../src/pods/agent-config-map.ts';
+import { configMapOf, readAgentConfigMap, verifyAgentConfigMap } from '../../../src/pods/agent-config-map.ts';
 import { rejection } from '../../support/rejection.ts';
 
 describe("the agent's binary", () => {
@@ -19,7 +19,7 @@ describe("the agent's binary", () => {
       expect(binary.bytes.subarray(0, 4).toString('latin1')).to.equal('\x7fELF');
       expect(binary.bytes.readUInt16LE(18)).to.equal(machine);
       expect(binary.sha256).to.equal(createHash('sha256').update(binary.bytes).digest('hex'));
-      expect((await agentConfigMap(architecture)).binaryData.agent.length).to.be.below(1_000_000);
+      expect((await readAgentConfigMap(architecture)).binaryData.agent.length).to.be.below(1_000_000);
     });
   }
 });
@@ -36,9 +36,9 @@ describe("the place of the agent's binary in a host", () => {
   }
 
   it('is a path, or a function of the architecture', async () => {
-    const { binaryData } = await agentConfigMap('amd64');
+    const { binaryData } = await readAgentConfigMap('amd64');
     for (const path of [ofPackage, () => ofPackage])
-      expect((await agentConfigMap('amd64', path)).binaryData).to.deep.equal(binaryData);
+      expect((await readAgentConfigMap('amd64', path)).binaryData).to.deep.equal(binaryData);
     const asked: string[] = [];
     await readAgentBinary('amd64', (architecture) => {
       asked.push(architecture);

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { FakeCluster } from '../../../fakes/index.ts';
 import { ConflictError, ForbiddenError } from '../../../src/errors/cluster.ts';
-import { type AgentConfigMap, agentConfigMap } from '../../../src/pods/agent-config-map.ts';
+import { type AgentConfigMap, readAgentConfigMap } from '../../../src/pods/agent-config-map.ts';
 import { AgentDelivery } from '../../../src/pods/agent-delivery.ts';
 import { rejection } from '../../support/rejection.ts';
 
@@ -15,13 +15,13 @@ describe('AgentDelivery', () => {
   let name: string;
 
   before(async () => {
-    expected = await agentConfigMap('amd64');
+    expected = await readAgentConfigMap('amd64');
     ({ name } = expected.metadata);
   });
 
   beforeEach(() => {
     cluster = new FakeCluster();
-    delivery = new AgentDelivery(cluster, 'amd64');
+    delivery = new AgentDelivery(cluster, { architecture: 'amd64' });
   });
 
   it('creates the config map if it is missing, once', async () => {
@@ -55,6 +55,36 @@ describe('AgentDelivery', () => {
     cluster.getConfigMap.onSecondCall().resolves(expected);
     expect(await rejection(delivery.ensure('amd64'))).to.be.instanceOf(ConflictError);
     expect(await delivery.ensure('amd64')).to.equal(name);
+  });
+
+  context("that must not create the config map ('existing')", () => {
+    beforeEach(() => {
+      cluster = new FakeCluster({ namespace: 'ci' });
+      delivery = new AgentDelivery(cluster, { architecture: 'amd64', configMap: 'existing' });
+    });
+
+    it('uses the one that exists, and finds it once it is installed', async () => {
+      const error = await rejection(delivery.ensure('amd64'));
+      expect(error).to.include({ code: 'KW_ERR_AGENT_NOT_INSTALLED', configMapName: name, namespace: 'ci' });
+      expect(error.message).to.include(name).and.include('kubectl apply --server-side');
+      cluster.getConfigMap.resolves(expected);
+      expect(await delivery.ensure('amd64')).to.equal(name);
+      expect(cluster.createConfigMap.callCount).to.equal(0);
+    });
+
+    it('rejects while pods wait for one that was deleted', async () => {
+      cluster.getConfigMap.resolves(expected);
+      await delivery.ensure('amd64');
+      cluster.getConfigMap.resolves(undefined);
+      cluster.hasConfigMap.resolves(false);
+      expect(await rejection(delivery.restore('amd64'))).to.include({ code: 'KW_ERR_AGENT_NOT_INSTALLED' });
+      expect(cluster.createConfigMap.callCount).to.equal(0);
+    });
+
+    it('rejects one with another program', async () => {
+      cluster.getConfigMap.resolves({ ...expected, binaryData: { agent: 'AAAA' } });
+      expect(await rejection(delivery.ensure('amd64'))).to.be.instanceOf(ConflictError);
+    });
   });
 
   describe('restore()', () => {

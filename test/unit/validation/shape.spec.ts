@@ -60,8 +60,11 @@ describe('KubernetesWorker.open from plain JavaScript', () => {
       { name: 'w', database: 'postgres://db/ci', pods: { tolerations: [{ effect: 'Never' }] } },
     ],
     ['pods.toleration', { name: 'w', database: 'postgres://db/ci', pods: { toleration: [] } }],
+    ['pods.restartPolicy', { name: 'w', database: 'postgres://db/ci', pods: { restartPolicy: 'Never' } }],
     ['pods.labels.team', { name: 'w', database: 'postgres://db/ci', pods: { labels: { team: 'x'.repeat(64) } } }],
     ['pods.runAsUser', { name: 'w', database: 'postgres://db/ci', pods: { security: 'restricted', runAsUser: 0 } }],
+    ['agentConfigMap', { name: 'w', database: 'postgres://db/ci', agentConfigMap: 'never' }],
+    ['podObservation', { name: 'w', database: 'postgres://db/ci', podObservation: true }],
     ['agentBinary', { name: 'w', database: 'postgres://db/ci', agentBinary: new URL('file:///agent') }],
     ['transfers.windowBytes', { name: 'w', database: 'postgres://db/ci', transfers: { windowBytes: '1' } }],
   ];
