@@ -11,6 +11,7 @@ import {
 } from '../errors/pod.ts';
 import { ChangeSignal } from '../internal/change-signal.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
+import { markOf } from '../kubernetes/pod-spec/labels.ts';
 import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 import { mainContainerState, terminations } from '../kubernetes/pod-state/main-container-state.ts';
 import { PodStart, type StartProblem } from '../kubernetes/pod-state/pod-start.ts';
@@ -55,6 +56,12 @@ export interface SupervisedPod {
   readonly podUid?: string | undefined;
 }
 
+/** What distinguishes a pod from an earlier or later one with its name. */
+export interface PodIdentity {
+  readonly uid?: string | undefined;
+  readonly handle?: string | undefined;
+}
+
 export interface AgentWaitOptions extends AbortOptions {
   /** Called with each state of the pod that the watch shows, before it is evaluated. */
   readonly observed?: ((pod: Pod) => void) | undefined;
@@ -94,16 +101,17 @@ export class PodSupervisor {
     this.#components = components;
   }
 
-  /** Whether the pod exists and is not being deleted. With a uid, the pod must have that uid. */
-  async exists(
-    podName: string,
-    { uid, signal }: AbortOptions & { readonly uid?: string | undefined } = {},
-  ): Promise<boolean> {
+  /**
+   * Whether the pod exists and is not being deleted. With a uid, the pod must have that uid. With a
+   * handle, it must not belong to another one.
+   */
+  async exists(podName: string, { uid, handle, signal }: PodIdentity & AbortOptions = {}): Promise<boolean> {
     const pod = await this.#components.cluster.getPod(podName, { signal });
     return (
       pod !== undefined &&
       pod.metadata?.deletionTimestamp === undefined &&
-      (uid === undefined || pod.metadata?.uid === uid)
+      (uid === undefined || pod.metadata?.uid === uid) &&
+      (handle === undefined || (markOf(pod.metadata, 'handle') ?? handle) === handle)
     );
   }
 

@@ -93,6 +93,14 @@ export interface PodOptions {
   /** The seccomp profile of the pods. @defaultValue `'RuntimeDefault'` */
   readonly seccompProfile?: 'RuntimeDefault' | 'Unconfined' | undefined;
   /**
+   * When the Kubernetes containers of the pods are started again. `'OnFailure'`: a sidecar that ends
+   * with status 0 is not. The main one always is: the agent never ends with status 0. `'Never'` is
+   * refused, because the results and the volumes of a pod whose agent was killed would be lost.
+   *
+   * @defaultValue `'Always'`
+   */
+  readonly restartPolicy?: 'Always' | 'OnFailure' | undefined;
+  /**
    * The owners of the pods in the cluster, such as the pod of the host. When the last of them no
    * longer exists, the cluster's garbage collector deletes the pods. The rows of the containers stay
    * until `Worker.ownerFinished` and the reaper.

@@ -72,7 +72,8 @@ export class PodStore implements ContainerVolumeStore {
   }
 
   async exists(location: StoreLocation, options: AbortOptions = {}): Promise<boolean> {
-    return await this.#components.pods.exists(readLocation(location).podName, options);
+    const { podName, owner: handle } = readLocation(location);
+    return await this.#components.pods.exists(podName, { ...options, handle });
   }
 
   async receive(

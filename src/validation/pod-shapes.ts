@@ -131,6 +131,7 @@ export const podOptions: v.GenericSchema = v.strictObject({
     } satisfies FieldsOf<PodSeLinuxOptions>),
   ),
   seccompProfile: v.optional(v.picklist(['RuntimeDefault', 'Unconfined'])),
+  restartPolicy: v.optional(v.picklist(['Always', 'OnFailure'])),
   ownerReferences: v.optional(v.array(ownerReference)),
   overlay: v.optional(podOverlay),
 } satisfies FieldsOf<PodOptions>);

@@ -166,6 +166,26 @@ describe('the pod of a specification on a real cluster', function () {
     expect((await sh(await made(spec), 'cat /cache/file')).stdout).to.equal('kept\n');
   });
 
+  it('starts the agent again under the restart policy OnFailure, but no sidecar that has ended well', async () => {
+    const container = await made({
+      outputs: { out: 'out' },
+      sidecars: [{ name: 'once', image: shellImage, command: ['true'] }],
+      pod: { restartPolicy: 'OnFailure' },
+    });
+    await sh(container, 'echo kept > out/file');
+    await sh(container, 'exit 3', { id: 'ended' });
+    const killer = await container.run({ path: 'sh', args: ['-c', 'kill 1; sleep 600'] }, {});
+    await killer.wait().catch(() => undefined);
+    expect((await sh(container, 'cat out/file')).stdout).to.equal('kept\n');
+    const again = await container.run({ id: 'ended', path: 'false' }, {});
+    expect((await again.wait()).exitStatus).to.equal(3);
+    const { containers } = await container.describe();
+    expect(containers.map(({ name, restarts }) => [name, restarts])).to.deep.include.members([
+      ['main', 1],
+      ['once', 0],
+    ]);
+  });
+
   it('is deleted with its owner in the cluster, and its rows stay', async () => {
     const owned = await api.createNamespacedConfigMap({ namespace, body: { metadata: { name: 'owner' } } });
     const { uid = '', name = '' } = owned.metadata!;

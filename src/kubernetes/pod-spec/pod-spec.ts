@@ -162,9 +162,11 @@ function pulled(
 
 function lifeAndRights(options: PodOptions): Partial<V1PodSpec> {
   const { serviceAccountName, imagePullSecrets = [], automountServiceAccountToken = false, hostUsers } = options;
+  const { restartPolicy = 'Always' } = options;
   return {
-    // A container that is killed for memory is restarted, and its volumes stay readable.
-    restartPolicy: 'Always',
+    // A container that is killed for memory is restarted, and its volumes stay readable. That
+    // includes `OnFailure`, because the agent never ends with status 0.
+    restartPolicy,
     terminationGracePeriodSeconds: terminationGraceSeconds,
     enableServiceLinks: false,
     automountServiceAccountToken,

@@ -233,4 +233,48 @@ export const mutants: readonly Mutant[] = [
     replace: "if (retry === 'unanswered') return true;",
     killedBy: streams,
   },
+  {
+    name: 'the watch takes an earlier pod for the one with the uid',
+    file: 'src/kubernetes/pod-state/pod-watch.ts',
+    find: 'return pod !== undefined && observer.follows(pod) ? pod : undefined;',
+    replace: 'return pod;',
+    killedBy: podWatch,
+  },
+  {
+    name: 'an earlier pod stays listed although a later one has its name',
+    file: 'src/kubernetes/pod-state/pod-watch.ts',
+    find: `      // The list has an earlier pod of this name, if any.
+      this.#pods.delete(podName);
+`,
+    replace: '',
+    killedBy: podWatch,
+  },
+  {
+    name: 'polling continues without an observer',
+    file: 'src/kubernetes/pod-state/polled-pods.ts',
+    find: 'idleMs: 0,',
+    replace: '',
+    killedBy: { specs: ['test/unit/kubernetes/polled-pods.spec.ts'] },
+  },
+  {
+    name: 'a poll counts as a failed watch',
+    file: 'src/kubernetes/pod-state/polled-pods.ts',
+    find: ', goodWatchMs: pollMs',
+    replace: '',
+    killedBy: { specs: ['test/unit/kubernetes/polled-pods.spec.ts'] },
+  },
+  {
+    name: 'two owners of a pod may be its controller',
+    file: 'src/kubernetes/pod-spec/pod-option-check.ts',
+    find: 'if (owner.controller === true && before',
+    replace: 'if (owner.controller === undefined && before',
+    killedBy: podOptions,
+  },
+  {
+    name: 'a worker that polls needs the permission to watch',
+    file: 'src/kubernetes/required-permissions.ts',
+    find: "podObservation === 'poll' &&",
+    replace: "podObservation === 'watch' &&",
+    killedBy: { specs: ['test/unit/kubernetes/required-permissions.spec.ts'] },
+  },
 ];

@@ -343,4 +343,25 @@ export const mutants: readonly Mutant[] = [
     replace: '',
     killedBy: creations,
   },
+  {
+    name: 'the pod of another container of the owner is deleted',
+    file: 'src/worker/finish-owner.ts',
+    find: 'owner, { handle, signal });',
+    replace: 'owner, { signal });',
+    killedBy: { specs: ['test/unit/worker/finish-owner.spec.ts'] },
+  },
+  {
+    name: 'the pod is deleted without its uid',
+    file: 'src/worker/finish-owner.ts',
+    find: '{ uid, gracePeriodSeconds, signal }',
+    replace: '{ gracePeriodSeconds, signal }',
+    killedBy: { specs: ['test/unit/worker/finish-owner.spec.ts'] },
+  },
+  {
+    name: 'the chosen name of a pod is ignored',
+    file: 'src/worker/find-or-create-container.ts',
+    find: 'plan.podName ?? podName(handle, metadata)',
+    replace: 'podName(handle, metadata)',
+    killedBy: creations,
+  },
 ];

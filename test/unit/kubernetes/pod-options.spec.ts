@@ -53,6 +53,11 @@ describe('the options of a pod', () => {
     expect(metadata!.annotations).to.deep.equal({ note: 'x' });
   });
 
+  it('set the restart policy, under which the agent is always started again', () => {
+    expect(podWith({}).spec!.restartPolicy).to.equal('Always');
+    expect(podWith({ restartPolicy: 'OnFailure' }).spec!.restartPolicy).to.equal('OnFailure');
+  });
+
   it('add the owners of the pod in the cluster', () => {
     const owner = { apiVersion: 'v1', kind: 'Pod', name: 'host', uid: 'u-1', controller: undefined };
     expect(

@@ -122,6 +122,16 @@ describe('PodSupervisor', () => {
       cluster.getPod.rejects(unavailable);
       expect(await rejection(supervisor.exists(podName))).to.equal(unavailable);
     });
+
+    it('resolves with false if its name belongs to the pod of another handle', async () => {
+      const ofHandle = (labels: Record<string, string>): Pod => ({ metadata: { name: podName, labels } });
+      cluster.getPod.resolves(ofHandle({ 'kubernetes-worker/handle': 'later' }));
+      expect(await supervisor.exists(podName, { handle: 'box' })).to.equal(false);
+      cluster.getPod.resolves(ofHandle({ 'kubernetes-worker/handle': 'box' }));
+      expect(await supervisor.exists(podName, { handle: 'box' })).to.equal(true);
+      cluster.getPod.resolves(ofHandle({}));
+      expect(await supervisor.exists(podName, { handle: 'box' })).to.equal(true);
+    });
   });
 
   describe('whenAgentAnswers()', () => {

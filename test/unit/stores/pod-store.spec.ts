@@ -92,7 +92,7 @@ describe('PodStore', () => {
   });
 
   it('exists() resolves with whether the pod exists', async () => {
-    pods.exists.withArgs('pod-h').resolves(true);
+    pods.exists.withArgs('pod-h', { handle: 'h' }).resolves(true);
     pods.exists.withArgs('pod-x').resolves(false);
     expect(await store.exists(here)).to.equal(true);
     expect(await store.exists(elsewhere)).to.equal(false);
