@@ -61,6 +61,15 @@ export class AgentDelivery {
   }
 
   /**
+   * Resolves if pods can have the config map: it exists, or the worker may create it. Creates nothing.
+   *
+   * @throws AgentNotInstalledError, ConflictError - as `ensure`
+   */
+  async rehearse(options: AbortOptions = {}): Promise<void> {
+    if (this.#options.configMap === 'existing') await this.ensure(await this.architecture(options), options);
+  }
+
+  /**
    * Creates the config map again if it was deleted. Concurrent calls share one request, which reads
    * no content.
    */

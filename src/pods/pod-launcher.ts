@@ -93,8 +93,10 @@ export class PodLauncher {
    * of the API server's clock, or `undefined` if the server reports none.
    *
    * @throws QuotaExceededError, AdmissionDeniedError, ForbiddenError - the server refuses the pod
+   * @throws AgentNotInstalledError - the agent's config map is missing, and must not be created
    */
   async rehearse(request: LaunchRequest, { signal }: AbortOptions = {}): Promise<Date | undefined> {
+    await this.#components.delivery.rehearse({ signal });
     const pod = this.#build(request, request.architecture ?? 'amd64', longName);
     const { metadata } = await this.#components.cluster.createPod(pod, { signal, dryRun: true });
     return metadata?.creationTimestamp;

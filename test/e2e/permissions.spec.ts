@@ -69,16 +69,19 @@ describe('A worker with exactly the permissions of docs/rbac.md', function () {
       database: database!,
       volumeImage: shellImage,
     });
-    const { findings } = await worker.check();
-    const lacking = findings.filter(({ check, outcome }) => check === 'permissions' && outcome === 'failure');
-    expect(lacking).to.deep.equal([]);
     const labelSelector = 'app.kubernetes.io/name=kubernetes-worker-agent';
     await admin.makeApiClient(CoreV1Api).deleteCollectionNamespacedConfigMap({ namespace, labelSelector });
     const configMap = await agentConfigMap({ namespace });
-    const error = await rejection(makeContainer(worker, shellImage));
-    expect(error).to.include({ code: 'KW_ERR_AGENT_NOT_INSTALLED', configMapName: configMap.metadata?.name });
+    const missing = { code: 'KW_ERR_AGENT_NOT_INSTALLED', configMapName: configMap.metadata?.name };
+    const { findings } = await worker.check();
+    const [failure, ...others] = findings.filter(({ outcome }) => outcome === 'failure');
+    expect(others).to.deep.equal([]);
+    expect(failure).to.have.property('check', 'pod-admission');
+    expect(failure?.error).to.include(missing);
+    expect(await rejection(makeContainer(worker, shellImage))).to.include(missing);
 
     await cluster.createConfigMap(configMap);
+    expect((await worker.check()).ok).to.equal(true);
     const { container, mounts, owner } = await makeContainer(worker, shellImage, { outputs: { out: 'out' } });
     expect((await sh(container, 'echo made > out/file; echo works')).stdout).to.equal('works\n');
     const out = mounts.find(({ name: output }) => output === 'out')!.volume;

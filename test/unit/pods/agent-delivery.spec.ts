@@ -72,6 +72,15 @@ describe('AgentDelivery', () => {
       expect(cluster.createConfigMap.callCount).to.equal(0);
     });
 
+    it('is found missing, or usable, without a pod', async () => {
+      expect(await rejection(delivery.rehearse())).to.include({ code: 'KW_ERR_AGENT_NOT_INSTALLED' });
+      cluster.getConfigMap.resolves(expected);
+      await delivery.rehearse();
+      cluster.getConfigMap.resetHistory();
+      await new AgentDelivery(cluster, { architecture: 'amd64' }).rehearse();
+      expect(cluster.getConfigMap.callCount).to.equal(0);
+    });
+
     it('rejects while pods wait for one that was deleted', async () => {
       cluster.getConfigMap.resolves(expected);
       await delivery.ensure('amd64');
