@@ -29,6 +29,7 @@ import { PodLauncher } from './pods/pod-launcher.ts';
 import { PodLogs } from './pods/pod-logs.ts';
 import { PodRemover } from './pods/pod-remover.ts';
 import { PodSupervisor } from './pods/pod-supervisor.ts';
+import { QuotaQueue } from './pods/quota-queue.ts';
 import type { Database } from './repository/postgres/database.ts';
 import type { Repository } from './repository/repository.ts';
 import type { Architecture } from './runtime/container.ts';
@@ -126,6 +127,13 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   /** The maximum time that a pod waits for a node, or for room in a quota. @defaultValue 300,000 */
   readonly schedulingTimeoutMs?: number | undefined;
   /**
+   * The maximum number of pods that wait for room in a quota. The creation of a further one rejects
+   * with `QuotaExceededError` at once.
+   *
+   * @defaultValue 1,000
+   */
+  readonly maxWaitingForQuota?: number | undefined;
+  /**
    * The maximum time of retries to reach a pod that exists. For a transfer, the maximum time
    * without a transferred byte.
    *
@@ -199,6 +207,7 @@ const defaults = {
   startTimeoutMs: 300_000,
   imagePullTimeoutMs: 120_000,
   schedulingTimeoutMs: 300_000,
+  maxWaitingForQuota: 1_000,
   reconnectTimeoutMs: 300_000,
   artifactTimeToLiveMs: 12 * 60 * 60 * 1000,
   leaseMs: 60_000,
@@ -272,6 +281,7 @@ function compose(
     startTimeoutMs,
     imagePullTimeoutMs,
     schedulingTimeoutMs,
+    maxWaitingForQuota,
     reconnectTimeoutMs,
     artifactTimeToLiveMs,
     leaseMs,
@@ -303,6 +313,7 @@ function compose(
     clock,
     logger,
     timeouts,
+    quotaQueue: new QuotaQueue({ clock, limitMs: schedulingTimeoutMs, maxWaiting: maxWaitingForQuota }),
   });
   const buffers = new MessageBuffers(messageBufferBytes);
   const protocols = new ProtocolOrder(options.execProtocols ?? execProtocols);
@@ -423,13 +434,15 @@ function checkOptions(options: KubernetesWorkerOptions): void {
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
       throw new InvalidSpecError(field, `${value} is not a positive number of milliseconds`);
   }
-  const counts: Readonly<Record<string, number | undefined>> = { ...options.transfers };
-  for (const [field, value] of [['maxAttachments', options.maxAttachments] as const, ...Object.entries(counts)]) {
+  const { maxAttachments, maxWaitingForQuota, transfers = {} } = options;
+  const counts: Readonly<Record<string, number | undefined>> = {
+    maxAttachments,
+    maxWaitingForQuota,
+    ...Object.fromEntries(Object.entries(transfers).map(([field, value]) => [`transfers.${field}`, value])),
+  };
+  for (const [field, value] of Object.entries(counts)) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
-      throw new InvalidSpecError(
-        field === 'maxAttachments' ? field : `transfers.${field}`,
-        `${value} is not a positive integer`,
-      );
+      throw new InvalidSpecError(field, `${value} is not a positive integer`);
   }
   checkPodOptions('pods', options.pods);
   const { execProtocols: chosen = execProtocols } = options;

@@ -97,7 +97,8 @@ function describeRule({ verb, resource }: ApiCallFacts): string {
 
 /**
  * Thrown if a quota of the namespace has no room for the object. The library waits for room as long
- * as for a node (`schedulingTimeoutMs`) before it rejects with this error.
+ * as for a node (`schedulingTimeoutMs`) before it rejects with this error, and rejects at once if
+ * `maxWaitingForQuota` creations already wait.
  *
  * @public
  */

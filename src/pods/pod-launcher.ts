@@ -13,6 +13,7 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { PodOptions } from '../runtime/pod-options.ts';
 import type { AgentDelivery } from './agent-delivery.ts';
 import type { PodTimeouts } from './pod-supervisor.ts';
+import type { QuotaQueue } from './quota-queue.ts';
 
 /** The pod to launch. */
 export interface LaunchRequest extends PodRequest {
@@ -23,8 +24,11 @@ export interface LaunchRequest extends PodRequest {
 }
 
 export interface LaunchOptions extends AbortOptions {
-  /** Called after each refusal for lack of quota, with the refusal's message. */
-  readonly waitingForQuota?: ((message: string) => void) | undefined;
+  /**
+   * Called after each refusal for lack of quota, with the refusal's message and the number of
+   * creations that wait before this one.
+   */
+  readonly waitingForQuota?: ((message: string, queued: number) => void) | undefined;
 }
 
 export interface PodLauncherComponents {
@@ -37,7 +41,9 @@ export interface PodLauncherComponents {
   readonly pullPolicy?: ImagePullPolicy | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly timeouts: Pick<PodTimeouts, 'startMs' | 'schedulingMs'>;
+  readonly timeouts: Pick<PodTimeouts, 'startMs'>;
+  /** The creations that wait for room in a quota. */
+  readonly quotaQueue: QuotaQueue;
 }
 
 /**
@@ -64,25 +70,31 @@ export class PodLauncher {
 
   /**
    * Creates the pod, or finds the handle's existing pod, and returns its uid. Retries after
-   * retryable errors for as long as a pod may take to start, and without quota for as long as a pod
-   * may wait for a node. Every step is idempotent.
+   * retryable errors for as long as a pod may take to start. Without quota it waits in the queue.
+   * Every step is idempotent.
    *
    * @throws ConflictError - another pod has this name. It is left alone
    * @throws PodDeletedError - the pod is being deleted
    * @throws QuotaExceededError, AdmissionDeniedError - the namespace does not accept the pod
    */
-  async launch(request: LaunchRequest, options: LaunchOptions = {}): Promise<string> {
-    const { clock, logger, timeouts } = this.#components;
+  async launch(request: LaunchRequest, { signal, waitingForQuota }: LaunchOptions = {}): Promise<string> {
+    const { clock, logger, timeouts, quotaQueue } = this.#components;
     const { podName } = request;
-    const budgetMs = (error: unknown): number =>
-      error instanceof QuotaExceededError ? timeouts.schedulingMs : timeouts.startMs;
-    const pace = new RetryPace({ clock, backoff: callBackoff, budgetMs });
-    return await retry(() => this.#create(request, options), {
+    const pace = new RetryPace({ clock, backoff: callBackoff, budgetMs: timeouts.startMs });
+    const refused = (refusal: QuotaExceededError, queued: number): void => {
+      logger.debug('pod not created', { podName, queued, error: refusal });
+      // The API server responds.
+      pace.renew();
+      waitingForQuota?.(refusal.message, queued);
+    };
+    using place = quotaQueue.arrive({ signal, refused });
+    return await retry(() => place.run(() => this.#create(request, { signal })), {
       pace,
-      signal: options.signal,
+      signal,
       decide: (error) => {
         logger.debug('pod not created', { podName, retry: pace.retries, error });
-        if (error instanceof QuotaExceededError) options.waitingForQuota?.(error.message);
+        // The queue has retried until its limit.
+        if (error instanceof QuotaExceededError) throw error;
         return waitIfRetryable(error);
       },
     });

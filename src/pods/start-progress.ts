@@ -54,8 +54,8 @@ export class StartProgress {
     this.#once({ kind: 'creating-pod' });
   }
 
-  waitingForQuota(message: string): void {
-    this.#once({ kind: 'waiting-for-quota', message });
+  waitingForQuota(message: string, queued: number): void {
+    this.#once({ kind: 'waiting-for-quota', message, queued });
   }
 
   /** Reports what this state of the pod proves. */

@@ -67,8 +67,10 @@ export type StepProgressFacts =
   | { readonly kind: 'ready' };
 
 /**
- * A quota of the namespace has no room for the pod. The library retries until there is room, or
- * until `schedulingTimeoutMs`.
+ * A quota of the namespace has no room for the pod. The pod waits in the worker's queue until there
+ * is room, or until `schedulingTimeoutMs`. The first of the queue is retried most often. Every other
+ * one is tried when it arrives and then in turn, so that a small pod starts before a large one that
+ * has no room.
  *
  * @public
  */
@@ -77,6 +79,8 @@ export interface WaitingForQuota {
   readonly kind: 'waiting-for-quota';
   /** The first refusal, with the API server's words. */
   readonly message: string;
+  /** The number of creations of this host that wait in the queue before this one. */
+  readonly queued: number;
 }
 
 /**

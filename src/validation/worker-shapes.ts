@@ -83,6 +83,7 @@ export const workerOptions: v.GenericSchema = v.object({
   startTimeoutMs: optionalNumber,
   imagePullTimeoutMs: optionalNumber,
   schedulingTimeoutMs: optionalNumber,
+  maxWaitingForQuota: optionalNumber,
   reconnectTimeoutMs: optionalNumber,
   execProtocols: optionalTexts,
   transfers: v.optional(transfers),

@@ -1,5 +1,6 @@
 import { IllegalTransitionError, LeaseLostError, RepositoryUnavailableError } from '../errors/repository.ts';
 import { within } from '../internal/within.ts';
+import type { LaunchOptions } from '../pods/pod-launcher.ts';
 import type { Lease } from '../repository/container-repository.ts';
 import type { ContainerRecord } from '../repository/records.ts';
 import type { AbortOptions } from '../runtime/options.ts';
@@ -63,7 +64,8 @@ async function launch(
   if (podUid === undefined) {
     const request = { ...plan.pod, ...(await pods.retry(images, options)), volumes: places, metadata, podName, handle };
     progress.creatingPod();
-    const waitingForQuota = (message: string): void => progress.waitingForQuota(message);
+    const waitingForQuota: LaunchOptions['waitingForQuota'] = (message, queued) =>
+      progress.waitingForQuota(message, queued);
     podUid = await launcher.launch(request, { ...options, waitingForQuota });
     await recordPod({ ...container, podUid }, lease, components, options);
     options.signal?.throwIfAborted();

@@ -156,6 +156,34 @@ describe("KubernetesWorker's classification of refusals and failures of a real c
       expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
     });
 
+    it('with a quota of two pods runs six steps that start at once, with at most 60 creations by the API', async () => {
+      await create();
+      await api.createNamespacedResourceQuota({
+        namespace,
+        body: { metadata: { name: 'two' }, spec: { hard: { pods: '2' } } },
+      });
+      const refusals: string[] = [];
+      const note = (message: string): void => {
+        if (message === 'pod not created') refusals.push(message);
+      };
+      const logger = { debug: note, info: note, warn: note, error: note };
+      await using tight = await setupIn(namespace, { logger }).open();
+      const step = async (): Promise<string> => {
+        const { container, owner } = await makeContainer(tight, shellImage);
+        const { stdout } = await sh(container, 'echo works');
+        await tight.ownerFinished(owner);
+        return stdout;
+      };
+      let isDone = false;
+      const steps = Promise.all(Array.from({ length: 6 }, step)).finally(() => (isDone = true));
+      while (!isDone) {
+        await tight.reap();
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      expect(await steps).to.deep.equal(Array.from({ length: 6 }, () => 'works\n'));
+      expect(6 + refusals.length).to.be.within(10, 60);
+    });
+
     it("with a LimitRange that forbids the limits is final at once, in the server's words", async () => {
       await create();
       await api.createNamespacedLimitRange({

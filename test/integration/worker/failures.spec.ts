@@ -61,6 +61,7 @@ describe('KubernetesWorker after failures', function () {
       expect(await open({ volumeImage: 'PAUSE' })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'volumeImage' });
       expect(await open({ images: { preflight: 'maybe' } })).to.include({ field: 'images.preflight' });
       expect(await open({ maxAttachments: 0 })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'maxAttachments' });
+      expect(await open({ maxWaitingForQuota: 0 })).to.include({ field: 'maxWaitingForQuota' });
       expect(await open({ transfers: { maxConcurrent: 0.5 } })).to.include({
         code: 'KW_ERR_INVALID_SPEC',
         field: 'transfers.maxConcurrent',

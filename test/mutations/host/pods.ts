@@ -3,6 +3,8 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 const launcher = { specs: ['test/unit/pods/pod-launcher.spec.ts'] };
 const logs = { specs: ['test/unit/pods/pod-logs.spec.ts'] };
 const supervisor = { specs: ['test/unit/pods/pod-supervisor.spec.ts'] };
+const quotaQueue = { specs: ['test/unit/pods/quota-queue.spec.ts'] };
+const quotaLine = { specs: ['test/unit/pods/quota-line.spec.ts'] };
 const progress = { specs: ['test/unit/pods/start-progress.spec.ts'] };
 const pool = { specs: ['test/unit/pods/agent-pool.spec.ts'] };
 
@@ -18,15 +20,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the creation of a pod is not retried',
     file: 'src/pods/pod-launcher.ts',
-    find: 'error instanceof QuotaExceededError ? timeouts.schedulingMs : timeouts.startMs',
-    replace: 'error instanceof QuotaExceededError ? timeouts.schedulingMs : -1',
+    find: 'budgetMs: timeouts.startMs }',
+    replace: 'budgetMs: -1 }',
     killedBy: launcher,
   },
   {
     name: 'an exhausted quota is not retried',
-    file: 'src/pods/pod-launcher.ts',
-    find: 'error instanceof QuotaExceededError ? timeouts.schedulingMs : timeouts.startMs',
-    replace: 'error instanceof QuotaExceededError ? -1 : timeouts.startMs',
+    file: 'src/pods/quota-queue.ts',
+    find: 'if (error instanceof QuotaExceededError) return { refusal: error };',
+    replace: '',
     killedBy: launcher,
   },
   {
@@ -125,7 +127,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod that waits for quota is not reported',
     file: 'src/pods/pod-launcher.ts',
-    find: '        if (error instanceof QuotaExceededError) options.waitingForQuota?.(error.message);\n',
+    find: '      waitingForQuota?.(refusal.message, queued);\n',
     replace: '',
     killedBy: launcher,
   },
@@ -163,5 +165,68 @@ export const mutants: readonly Mutant[] = [
     find: "if (mode === 'existing') throw",
     replace: 'if (mode === undefined) throw',
     killedBy: { specs: ['test/unit/pods/agent-delivery.spec.ts'] },
+  },
+  {
+    name: 'a wait for quota spends the time of an unavailable API',
+    file: 'src/pods/pod-launcher.ts',
+    find: '      pace.renew();\n',
+    replace: '',
+    killedBy: launcher,
+  },
+  {
+    name: 'a creation overtakes those that wait for quota',
+    file: 'src/pods/quota-queue.ts',
+    find: 'const latest = this.#line.length > 0 ? this.#latestRefusal : undefined;',
+    replace: 'const latest = this.#line.length < 0 ? this.#latestRefusal : undefined;',
+    killedBy: quotaQueue,
+  },
+  {
+    name: 'the queue for quota has no bound',
+    file: 'src/pods/quota-queue.ts',
+    find: 'if (this.#line.length >= maxWaiting)',
+    replace: 'if (this.#line.length < 0)',
+    killedBy: quotaQueue,
+  },
+  {
+    name: 'a creation that leaves the queue for quota keeps its turn',
+    file: 'src/pods/quota-queue.ts',
+    find: '    this.#line.leave(creation);\n    creation.endTurn();\n',
+    replace: '    this.#line.leave(creation);\n',
+    killedBy: quotaQueue,
+  },
+  {
+    name: 'a success in the queue for quota does not shorten the waits',
+    file: 'src/pods/quota-queue.ts',
+    find: '    this.#rounds = 0;\n    this.#wait?.abort();\n',
+    replace: '    this.#wait?.abort();\n',
+    killedBy: quotaQueue,
+  },
+  {
+    name: 'a creation waits for quota longer than its limit',
+    file: 'src/pods/quota-queue.ts',
+    find: 'if (this.#late.signal.aborted) throw refusal;',
+    replace: '',
+    killedBy: quotaQueue,
+  },
+  {
+    name: 'the queue for quota is in the order of the refusals',
+    file: 'src/pods/quota-line.ts',
+    find: '.findLastIndex(({ arrival }) => arrival < member.arrival) + 1;',
+    replace: '.length;',
+    killedBy: quotaLine,
+  },
+  {
+    name: 'small pods wait behind a large one without room',
+    file: 'src/pods/quota-line.ts',
+    find: 'if (this.#dueTurns < 1) return undefined;',
+    replace: 'if (this.#dueTurns >= 0) return undefined;',
+    killedBy: quotaLine,
+  },
+  {
+    name: 'the same one of the others has all turns',
+    file: 'src/pods/quota-line.ts',
+    find: 'this.#lastArrival = other?.arrival ?? -1;',
+    replace: '',
+    killedBy: quotaLine,
   },
 ];

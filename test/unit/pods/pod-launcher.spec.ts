@@ -16,6 +16,7 @@ import {
   PodLauncher,
   type PodLauncherComponents,
 } from '../../../src/pods/pod-launcher.ts';
+import { QuotaQueue } from '../../../src/pods/quota-queue.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
@@ -51,7 +52,8 @@ describe('PodLauncher', () => {
       podOptions: {},
       clock,
       logger: silentLogger,
-      timeouts: { startMs: 60_000, schedulingMs: 600_000 },
+      timeouts: { startMs: 60_000 },
+      quotaQueue: new QuotaQueue({ clock, limitMs: 600_000, maxWaiting: 10 }),
     } as unknown as PodLauncherComponents);
   });
 
@@ -93,7 +95,7 @@ describe('PodLauncher', () => {
     cluster.createPod.onCall(1).rejects(new QuotaExceededError(facts, 'exceeded quota: few, used: pods=1'));
     const waitingForQuota = sinon.spy();
     expect(await launchedAfter(5_000, { waitingForQuota })).to.equal('uid-1');
-    sinon.assert.calledOnceWithMatch(waitingForQuota, /exceeded quota: few, used: pods=1$/);
+    sinon.assert.calledOnceWithExactly(waitingForQuota, sinon.match(/exceeded quota: few, used: pods=1$/), 0);
   });
 
   it('annotates the pod with the requested images', async () => {
@@ -162,6 +164,30 @@ describe('PodLauncher', () => {
     expect(await launchedAfter(620_000)).to.equal(quota);
   });
 
+  it('renews the time for an unavailable API after a refusal by a quota', async () => {
+    cluster.createPod.rejects(new ApiUnavailableError(facts, 'down', 503));
+    await launchedAfter(59_000);
+    cluster.createPod.rejects(new QuotaExceededError(facts, 'exceeded quota'));
+    await clock.advance(10_000);
+    cluster.createPod.rejects(new ApiUnavailableError(facts, 'down', 503));
+    await clock.advance(50_000);
+    cluster.createPod.resolves(created);
+    const calls = cluster.createPod.callCount;
+    await clock.advance(10_000);
+    expect(cluster.createPod.callCount).to.equal(calls + 1);
+    expect(clock.sleeping).to.equal(0);
+  });
+
+  it('creates pods in the order of their launches while a quota refuses, one at a time', async () => {
+    cluster.createPod.rejects(new QuotaExceededError(facts, 'exceeded quota'));
+    for (const podName of ['p-1', 'p-2', 'p-3']) void launcher.launch({ ...request, podName });
+    await clock.advance(1_000);
+    cluster.createPod.resetHistory();
+    cluster.createPod.resolves(created);
+    await clock.advance(5_000);
+    expect(cluster.createPod.args.map(([pod]) => (pod as Pod).metadata?.name)).to.deep.equal(['p-1', 'p-2', 'p-3']);
+  });
+
   it('stops retrying with the reason of the signal', async () => {
     cluster.createPod.rejects(new ApiUnavailableError(facts, 'down', 503));
     const stop = new AbortController();
@@ -182,7 +208,8 @@ describe('PodLauncher', () => {
       podOptions: { runtimeClassName: 'gvisor', priorityClassName: 'low' },
       clock,
       logger: silentLogger,
-      timeouts: { startMs: 60_000, schedulingMs: 600_000 },
+      timeouts: { startMs: 60_000 },
+      quotaQueue: new QuotaQueue({ clock, limitMs: 600_000, maxWaiting: 10 }),
     } as unknown as PodLauncherComponents);
     cluster.createPod.resolves(created);
     await launcher.launch({ ...request, podOptions: { priorityClassName: 'high' } });

@@ -60,7 +60,7 @@ const facts: Readonly<Record<string, (progress: StartProgress) => void>> = {
   ),
   'waiting-for-another-host': (progress) => progress.waitingForAnotherHost(),
   'creating-pod': (progress) => progress.creatingPod(),
-  'waiting-for-quota': (progress) => progress.waitingForQuota('exceeded quota'),
+  'waiting-for-quota': (progress) => progress.waitingForQuota('exceeded quota', 2),
   'agent-ready': (progress) => progress.agentReady(),
   'streaming-input': (progress) => progress.streamingInput(input),
   'inputs-done': (progress) => progress.inputsDone(),
@@ -86,7 +86,7 @@ describe('StartProgress', () => {
       eventsOf(['creating-pod', 'waiting-for-quota', ...stateNames, 'agent-ready', 'streaming-input', 'ready']),
     ).to.deep.equal([
       { ...common, kind: 'creating-pod' },
-      { ...common, kind: 'waiting-for-quota', message: 'exceeded quota' },
+      { ...common, kind: 'waiting-for-quota', message: 'exceeded quota', queued: 2 },
       { ...common, kind: 'unschedulable', message: 'no memory' },
       { ...common, kind: 'scheduled', nodeName },
       { ...common, kind: 'pulling', image },

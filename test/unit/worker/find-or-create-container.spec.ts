@@ -228,7 +228,7 @@ describe('findOrCreateContainer', () => {
     it('is reported from the creation of the pod until commands may run', async () => {
       containers.findOrInsert.resolves(found('creating', true));
       launcher.launch.callsFake(async (_request, { waitingForQuota }: LaunchOptions) => {
-        for (const message of ['few pods', 'few pods again']) waitingForQuota?.(message);
+        for (const message of ['few pods', 'few pods again']) waitingForQuota?.(message, 3);
         return 'uid-1';
       });
       takeFrom.callsFake(async (_artifact, { progress }: TakeOptions) => {
@@ -242,7 +242,7 @@ describe('findOrCreateContainer', () => {
       const inputFacts = { podName: 'pod-1', path: '/in', handle: 'a-1', inputNumber: 1, inputCount: 1 };
       expect(events()).to.deep.equal([
         { kind: 'creating-pod', podName: 'pod-1' },
-        { kind: 'waiting-for-quota', podName: 'pod-1', message: 'few pods' },
+        { kind: 'waiting-for-quota', podName: 'pod-1', message: 'few pods', queued: 3 },
         { kind: 'scheduled', ...node },
         { kind: 'pulled', podName: 'pod-1', image: 'busybox:1' },
         { kind: 'agent-ready', podName: 'pod-1' },

@@ -7,7 +7,7 @@ import { stepListener } from '../../../src/worker/step-listener.ts';
 import { settle } from '../../support/virtual-clock.ts';
 
 const common = { at: new Date(0), podName: 'pod' };
-const quota = { ...common, kind: 'waiting-for-quota', message: 'the words of the quota' } as const;
+const quota = { ...common, kind: 'waiting-for-quota', message: 'the words of the quota', queued: 0 } as const;
 const ready: StepProgress = { ...common, kind: 'ready' };
 
 describe('stepListener', () => {
