@@ -6,6 +6,7 @@ import type { Cluster } from './kubernetes/cluster.ts';
 import { readPullSecrets } from './kubernetes/pod-spec/pull-secrets.ts';
 import type { AgentDelivery } from './pods/agent-delivery.ts';
 import type { Clock, Logger } from './runtime/options.ts';
+import { preflightMetrics } from './telemetry/preflight-metrics.ts';
 
 interface WorkerImagesComponents {
   readonly settings: ImageSettings;
@@ -31,6 +32,7 @@ export function composeImages(components: WorkerImagesComponents): WorkerImages 
           ...settings.preflight,
           registry: new RegistryClient({ fetch, plainHttpRegistries: settings.preflight.plainHttpRegistries }),
           pullSecrets: (options) => readPullSecrets(cluster, pullSecrets, options),
+          checked: preflightMetrics(),
           clock,
           logger,
         });

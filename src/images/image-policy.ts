@@ -27,7 +27,7 @@ interface CompiledRule {
 }
 
 /** An explanation with the reference of its image. */
-export interface ResolvedImage extends ImageExplanation {
+export interface ResolvedImage extends Omit<ImageExplanation, 'warnings'> {
   readonly reference: ImageReference | undefined;
 }
 

@@ -1,8 +1,10 @@
 import { InvalidSpecError } from '../errors/caller.ts';
 import { isKubernetesWorkerError } from '../errors/error-code.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+import type { PreflightObserver, PreflightOutcome } from '../runtime/preflight-report.ts';
 import { ImageFactsCache } from './image-facts-cache.ts';
 import { type CanonicalImage, canonicalImage, formatImageReference, type ImageReference } from './image-reference.ts';
+import { imageWarnings } from './image-warnings.ts';
 import { credentialsFor } from './pull-secrets.ts';
 import type { ImageFacts, Inspection, RegistryClient } from './registry-client.ts';
 
@@ -15,6 +17,8 @@ export interface ImagePreflightComponents {
   /** Whether tags are replaced by digests. */
   readonly pinDigests: boolean;
   readonly freshMs: number;
+  /** Receives the report of each check. @defaultValue none */
+  readonly checked?: PreflightObserver | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -24,6 +28,12 @@ export interface PreflightRequest {
   readonly field: string;
   readonly reference: ImageReference;
   readonly architecture: string;
+}
+
+/** What is known of a check under way. */
+interface Course {
+  outcome: PreflightOutcome;
+  isCached: boolean;
 }
 
 /** Checks images in their registries before a pod refers to them. */
@@ -44,21 +54,46 @@ export class ImagePreflight {
    * pull secrets, or has the image for other architectures only
    * @throws ForbiddenError - with `enforce`: the worker may not read its pull secrets
    */
-  async check(
+  async check(request: PreflightRequest, options: AbortOptions = {}): Promise<ImageReference> {
+    const { clock, checked } = this.#components;
+    const startedAt = clock.now();
+    const course: Course = { outcome: 'CANCELLED', isCached: true };
+    try {
+      const reference = await this.#check(request, course, options);
+      // Once for each request to a registry, not for each step.
+      if (!course.isCached) this.#warn(request.field, reference);
+      return reference;
+    } finally {
+      checked?.({ ...course, durationMs: clock.now() - startedAt });
+    }
+  }
+
+  close(): void {
+    this.#cache.close();
+  }
+
+  async #check(
     { field, reference, architecture }: PreflightRequest,
-    options: AbortOptions = {},
+    course: Course,
+    options: AbortOptions,
   ): Promise<ImageReference> {
     const image = formatImageReference(reference);
     const canonical = canonicalImage(reference);
-    const found = await this.#inspect(canonical, image, options);
+    const found = await this.#inspect(canonical, image, course, options);
+    course.outcome = outcomeOf(found, architecture);
     if (found === undefined) return reference;
     const problem = problemOf(found, canonical, architecture);
     if (problem !== undefined) this.#report(field, image, problem);
     return typeof found === 'string' || !this.#components.pinDigests ? reference : pinned(reference, found);
   }
 
-  close(): void {
-    this.#cache.close();
+  #warn(field: string, reference: ImageReference): void {
+    for (const warning of imageWarnings(reference))
+      this.#components.logger.warn('image not reproducible', {
+        field,
+        image: formatImageReference(reference),
+        warning,
+      });
   }
 
   #report(field: string, image: string, problem: string): void {
@@ -68,13 +103,23 @@ export class ImagePreflight {
   }
 
   /** Returns `undefined` if the check is not possible now. */
-  async #inspect(canonical: CanonicalImage, image: string, options: AbortOptions): Promise<Inspection | undefined> {
+  async #inspect(
+    canonical: CanonicalImage,
+    image: string,
+    course: Course,
+    options: AbortOptions,
+  ): Promise<Inspection | undefined> {
     const { mode, logger } = this.#components;
     const key = `${canonical.registry}/${canonical.repository} ${canonical.version}`;
     try {
-      return await this.#cache.get(key, (signal) => this.#ask(canonical, { signal }), options);
+      const ask = (signal: AbortSignal): Promise<Inspection> => {
+        course.isCached = false;
+        return this.#ask(canonical, { signal });
+      };
+      return await this.#cache.get(key, ask, options);
     } catch (error) {
       options.signal?.throwIfAborted();
+      course.outcome = 'NOT_CHECKED';
       if (mode === 'enforce' && isKubernetesWorkerError(error) && !error.retryable) throw error;
       logger.warn('image not checked', { image, error });
       return undefined;
@@ -93,12 +138,23 @@ export class ImagePreflight {
   }
 }
 
+function outcomeOf(found: Inspection | undefined, architecture: string): PreflightOutcome {
+  if (found === undefined) return 'NOT_CHECKED';
+  if (found === 'missing') return 'MISSING';
+  if (found === 'refused') return 'REFUSED';
+  return supports(found, architecture) ? 'OK' : 'OTHER_ARCHITECTURE';
+}
+
 function problemOf(found: Inspection, { registry }: CanonicalImage, architecture: string): string | undefined {
   if (found === 'missing') return `does not exist in the registry ${registry}`;
   if (found === 'refused')
     return `is not accessible in the registry ${registry} with the option pods.imagePullSecrets, or does not exist`;
-  if (found.architectures === undefined || found.architectures.includes(architecture)) return undefined;
-  return `exists for ${found.architectures.join(', ')}, not for ${architecture}`;
+  if (supports(found, architecture)) return undefined;
+  return `exists for ${found.architectures?.join(', ') ?? 'none'}, not for ${architecture}`;
+}
+
+function supports({ architectures }: ImageFacts, architecture: string): boolean {
+  return architectures === undefined || architectures.includes(architecture);
 }
 
 /** Without the tag: not every runtime accepts both. */

@@ -6,6 +6,7 @@ import type { SidecarSpec } from '../runtime/sidecar.ts';
 import { type CompiledImagePolicy, requirePermission, resolveImage } from './image-policy.ts';
 import type { ImagePreflight } from './image-preflight.ts';
 import { formatImageReference, type ImageReference, parseImageReference, qualifyImage } from './image-reference.ts';
+import { imageWarnings } from './image-warnings.ts';
 
 /** The images that a step requests. */
 export interface RequestedImages {
@@ -55,8 +56,8 @@ export class StepImageResolver {
 
   /** @throws InvalidSpecError - `image` is not a reference */
   explain(request: ImageRequest): ImageExplanation {
-    const { image, refusal, rule, chain } = resolveImage(request, this.#policy);
-    return { image, refusal, rule, chain };
+    const { reference, image, refusal, rule, chain } = resolveImage(request, this.#policy);
+    return { image, refusal, rule, chain, warnings: reference === undefined ? [] : imageWarnings(reference) };
   }
 
   /**

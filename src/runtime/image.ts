@@ -39,7 +39,8 @@ export interface ImageOptions {
    * Whether the worker checks the images of a step and its sidecars in their registries before it
    * creates a pod: that they exist, that `PodOptions.imagePullSecrets` give access to them, and that
    * they support the pod's architecture. `warn` logs a finding. With `enforce`,
-   * `findOrCreateContainer` rejects with an `InvalidSpecError` and creates nothing.
+   * `findOrCreateContainer` rejects with an `InvalidSpecError` and creates nothing. Both log a
+   * warning for a reference without a digest and with the tag `latest` or none.
    *
    * A registry that does not answer is no finding, because nodes may reach it or its mirror. The
    * check sends requests from the host program, and needs the permission `get` of `secrets` if there
@@ -164,6 +165,11 @@ export interface ImageExplanation {
   readonly rule: string | undefined;
   /** Every source and rule that was consulted, in this order. */
   readonly chain: readonly ImageDecision[];
+  /**
+   * What to change about the image, for operators: it has no digest, and its tag is `latest` or
+   * missing, so that steps are not reproducible. A warning refuses nothing.
+   */
+  readonly warnings: readonly string[];
 }
 
 /**

@@ -308,6 +308,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
           refusal: undefined,
           rule: undefined,
           chain: [{ source: 'step', effect: 'chosen' }],
+          warnings: [],
         });
         const { refusal } = await worker.explainImage({ resourceType: 'git' });
         expect(refusal).to.include('"git"');

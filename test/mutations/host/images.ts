@@ -78,4 +78,32 @@ export const mutants: readonly Mutant[] = [
       '  const requested = { ...request, images: imagesOf(request, components, { signal }) };\n  await requested.images();\n',
     killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'] },
   },
+  {
+    name: 'the tag latest is reproducible',
+    file: 'src/images/image-warnings.ts',
+    find: "(tag !== undefined && tag !== 'latest')",
+    replace: 'tag !== undefined',
+    killedBy: { specs: ['test/unit/images/image-warnings.spec.ts'] },
+  },
+  {
+    name: 'each step is warned of the tag latest',
+    file: 'src/images/image-preflight.ts',
+    find: 'if (!course.isCached) this.#warn(request.field, reference);',
+    replace: 'this.#warn(request.field, reference);',
+    killedBy: preflights,
+  },
+  {
+    name: 'a refused check is not reported',
+    file: 'src/images/image-preflight.ts',
+    find: 'course.outcome = outcomeOf(found, architecture);',
+    replace: '',
+    killedBy: preflights,
+  },
+  {
+    name: 'each check counts as cached',
+    file: 'src/images/image-preflight.ts',
+    find: 'course.isCached = false;',
+    replace: '',
+    killedBy: preflights,
+  },
 ];

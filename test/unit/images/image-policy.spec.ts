@@ -2,14 +2,19 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
-import { compileImagePolicy, requirePermission, resolveImage } from '../../../src/images/image-policy.ts';
+import {
+  compileImagePolicy,
+  type ResolvedImage,
+  requirePermission,
+  resolveImage,
+} from '../../../src/images/image-policy.ts';
 import { parseImageReference } from '../../../src/images/image-reference.ts';
-import type { ImageExplanation, ImagePolicy, ImageRequest, ImageRule } from '../../../src/runtime/image.ts';
+import type { ImagePolicy, ImageRequest, ImageRule } from '../../../src/runtime/image.ts';
 
 const sha256 = `sha256:${'0'.repeat(64)}`;
-const resolve = (policy: ImagePolicy, request: ImageRequest, prefix?: string): ImageExplanation =>
+const resolve = (policy: ImagePolicy, request: ImageRequest, prefix?: string): ResolvedImage =>
   resolveImage(request, compileImagePolicy(policy, prefix));
-const words = ({ chain }: ImageExplanation): string[] =>
+const words = ({ chain }: ResolvedImage): string[] =>
   chain.map(({ source, rule, effect }) => [source, rule, effect].filter((word) => word !== undefined).join(' '));
 const step = { team: 'main', pipelineName: 'release', stepName: 'build' };
 
@@ -110,7 +115,7 @@ describe('resolveImage', () => {
   });
 
   context('permission', () => {
-    const permit = (rules: readonly Omit<ImageRule, 'name'>[], image: string): ImageExplanation =>
+    const permit = (rules: readonly Omit<ImageRule, 'name'>[], image: string): ResolvedImage =>
       resolve(
         { rules: rules.map((rule, index) => ({ name: `r${String(index)}`, ...rule })) },
         { image, metadata: step },

@@ -7,6 +7,7 @@ import { ApiUnavailableError, ForbiddenError } from '../../../src/errors/cluster
 import { ImagePreflight } from '../../../src/images/image-preflight.ts';
 import { formatImageReference, parseImageReference } from '../../../src/images/image-reference.ts';
 import { RegistryClient } from '../../../src/images/registry-client.ts';
+import type { PreflightReport } from '../../../src/runtime/preflight-report.ts';
 import { rejection } from '../../support/rejection.ts';
 import { pullSecret, ScriptedRegistry } from '../../support/scripted-registry.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
@@ -18,12 +19,14 @@ describe('ImagePreflight', () => {
   let clock: VirtualClock;
   let logger: FakeLogger;
   let pullSecrets: sinon.SinonStub;
+  let reports: PreflightReport[];
 
   beforeEach(() => {
     registry = new ScriptedRegistry();
     clock = new VirtualClock();
     logger = new FakeLogger();
     pullSecrets = sinon.stub().resolves([]);
+    reports = [];
   });
 
   const preflight = (change: { mode?: 'warn' | 'enforce'; pinDigests?: boolean } = {}): ImagePreflight =>
@@ -33,6 +36,7 @@ describe('ImagePreflight', () => {
       ...change,
       registry: new RegistryClient({ fetch: registry.fetch, plainHttpRegistries: new Set() }),
       pullSecrets,
+      checked: (report) => reports.push(report),
       freshMs: 60_000,
       clock,
       logger,
@@ -158,6 +162,56 @@ describe('ImagePreflight', () => {
     });
   });
 
+  context('its reports', () => {
+    const arrangements: Readonly<Record<string, () => void>> = {
+      OK: () => registry.add('app', '1', 'amd64'),
+      MISSING: () => registry.content.clear(),
+      REFUSED: () => (registry.login = 'basic'),
+      OTHER_ARCHITECTURE: () => registry.add('app', '1', 'arm64'),
+      NOT_CHECKED: () => (registry.override = unreachable),
+    };
+    for (const [outcome, arrange] of Object.entries(arrangements))
+      it(`have the outcome ${outcome}, whether the check rejects or not`, async () => {
+        arrange();
+        await check(preflight({ mode: 'warn' }), 'registry.example/app:1');
+        await check(preflight(), 'registry.example/app:1').catch(() => undefined);
+        expect(reports).to.deep.equal(Array.from({ length: 2 }, () => ({ outcome, isCached: false, durationMs: 0 })));
+      });
+
+    it('have the outcome NOT_CHECKED if the worker may not read its pull secrets', async () => {
+      pullSecrets.rejects(new ForbiddenError(facts, 'no'));
+      await rejection(check(preflight(), 'registry.example/app:1'));
+      expect(reports).to.deep.equal([{ outcome: 'NOT_CHECKED', isCached: false, durationMs: 0 }]);
+    });
+
+    it('count a check without a request of its own as cached, also while the request is under way', async () => {
+      registry.add('app', '1', 'amd64');
+      const under = preflight();
+      await Promise.all([1, 2, 3].map(() => check(under, 'registry.example/app:1')));
+      await check(under, 'registry.example/app:1');
+      expect(reports.map(({ isCached }) => isCached)).to.deep.equal([false, true, true, true]);
+    });
+  });
+
+  context('a reference without a digest', () => {
+    for (const image of ['registry.example/app', 'registry.example/app:latest'])
+      it(`is logged once for each request: ${image}`, async () => {
+        registry.add('app', 'latest', 'amd64');
+        const under = preflight();
+        for (let times = 0; times < 3; times += 1) await check(under, image);
+        sinon.assert.calledOnceWithMatch(logger.warn, 'image not reproducible', { field: 'image', image });
+        await clock.advance(60_000);
+        await check(under, image);
+        sinon.assert.calledTwice(logger.warn);
+      });
+
+    it('is not logged if the check pins it', async () => {
+      registry.add('app', 'latest', 'amd64');
+      await check(preflight({ pinDigests: true }), 'registry.example/app');
+      sinon.assert.notCalled(logger.warn);
+    });
+  });
+
   context('a registry that is silent', () => {
     const silent = (): ImagePreflight =>
       new ImagePreflight({
@@ -165,6 +219,7 @@ describe('ImagePreflight', () => {
         pinDigests: false,
         registry: { inspect: (_image, _credential, options) => untilAborted(options?.signal) },
         pullSecrets,
+        checked: (report) => reports.push(report),
         freshMs: 60_000,
         clock,
         logger,
@@ -175,6 +230,7 @@ describe('ImagePreflight', () => {
       await settle();
       await clock.advance(10_000);
       expect(await checking).to.equal('registry.example/app:1');
+      expect(reports).to.deep.equal([{ outcome: 'NOT_CHECKED', isCached: false, durationMs: 10_000 }]);
       expect(clock.sleeping).to.equal(0);
     });
 
@@ -189,6 +245,7 @@ describe('ImagePreflight', () => {
       const reason = new Error('enough');
       abort.abort(reason);
       expect(await aborted).to.equal(reason);
+      expect(reports).to.deep.equal([{ outcome: 'CANCELLED', isCached: false, durationMs: 0 }]);
       under.close();
       await other;
       await settle();

@@ -73,6 +73,15 @@ describe('StepImageResolver', () => {
     expect(checked.at(-1)).to.deep.equal(['image', 'amd64']);
   });
 
+  it('warns of a reference without a digest, wherever it comes from', () => {
+    const resolver = resolverOf({ registryPrefix: 'mirror.example', policy: { defaultImage: 'app:latest' } });
+    const [warning, ...more] = resolver.explain({}).warnings;
+    expect(warning).to.match(/^mirror\.example\/app:latest has the tag latest/);
+    expect(more).to.deep.equal([]);
+    expect(resolver.explain({ image: 'app:1' }).warnings).to.deep.equal([]);
+    expect(resolverOf({}).explain({}).warnings).to.deep.equal([]);
+  });
+
   it('asks no registry about an image that is not permitted', async () => {
     const preflight = { check: () => Promise.reject(new Error('asked')) };
     const policy = { rules: [{ name: 'none', allow: [] }] };
