@@ -50,6 +50,9 @@ class Host {
       kubeConfig: kubeconfig,
       database,
       volumeImage: image,
+      // Two hundred pods at once can take a small cluster longer than the default.
+      startTimeoutMs: 900_000,
+      schedulingTimeoutMs: 900_000,
     });
     const host = new Host(worker, image);
     try {

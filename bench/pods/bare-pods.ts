@@ -1,24 +1,45 @@
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { kubectl } from '../process/kubectl.ts';
+import { type KubectlCost, MeteredKubectl } from './metered-kubectl.ts';
+
+/** The figures of pods that kubectl creates and watches. */
+export interface BarePodsReport extends Readonly<KubectlCost> {
+  /** From the creation to the report that each pod is ready, in order of size, in milliseconds. */
+  readonly readyMs: readonly number[];
+}
+
+const limitMs = 900_000;
+const nameAndReadiness = `jsonpath={.metadata.name}{" "}{.status.conditions[?(@.type=="Ready")].status}{"\\n"}`;
 
 /**
- * Creates this number of pods with `kubectl apply` and waits until all are ready. Resolves with the
- * time that took, in milliseconds, after the pods no longer exist.
+ * Creates this number of pods with `kubectl apply` and waits with one `kubectl get --watch` until
+ * all are ready. Resolves after the pods no longer exist.
  */
-export async function barePods(kubeconfig: string, image: string, count: number): Promise<number> {
+export async function barePods(kubeconfig: string, image: string, count: number): Promise<BarePodsReport> {
   const label = `bench-${randomUUID()}`;
   const at = ['--kubeconfig', kubeconfig];
+  const selected = ['pods', '-l', `bench=${label}`];
+  const cost: KubectlCost = { requests: 0, watches: 0, cpuMs: 0, residentMiB: 0 };
+  const ready = new Map<string, number>();
+  const all = Promise.withResolvers<void>();
   const startedAt = performance.now();
+  const watch = new MeteredKubectl([...at, 'get', ...selected, '--watch', '-o', nameAndReadiness], cost, (line) => {
+    const [name = '', status] = line.split(' ');
+    if (status === 'True' && !ready.has(name)) ready.set(name, performance.now() - startedAt);
+    if (ready.size === count) all.resolve();
+  });
   try {
-    await apply(at, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: podsOf(label, image, count) }));
-    await kubectl([...at, 'wait', '--for=condition=Ready', 'pods', '-l', `bench=${label}`, '--timeout=300s']);
-    return performance.now() - startedAt;
+    const manifest = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: podsOf(label, image, count) });
+    await new MeteredKubectl([...at, 'apply', '-f', '-'], cost).done(manifest);
+    await Promise.race([all.promise, sleep(limitMs, undefined, { ref: false })]);
   } finally {
-    await kubectl([...at, 'delete', 'pods', '-l', `bench=${label}`, '--now']);
+    await watch.stop();
+    await kubectl([...at, 'delete', ...selected, '--now']);
   }
+  if (ready.size < count) throw new Error(`${String(count - ready.size)} of ${String(count)} pods are not ready`);
+  return { ...cost, readyMs: [...ready.values()].sort((a, b) => a - b) };
 }
 
 function podsOf(label: string, image: string, count: number): readonly object[] {
@@ -29,14 +50,7 @@ function podsOf(label: string, image: string, count: number): readonly object[] 
     spec: {
       terminationGracePeriodSeconds: 0,
       automountServiceAccountToken: false,
-      containers: [{ name: 'main', image, command: ['sleep', '600'] }],
+      containers: [{ name: 'main', image, command: ['sleep', '3600'] }],
     },
   }));
-}
-
-async function apply(at: readonly string[], manifest: string): Promise<void> {
-  const child = spawn('kubectl', [...at, 'apply', '-f', '-'], { stdio: ['pipe', 'ignore', 'inherit'] });
-  child.stdin.end(manifest);
-  const [status] = (await once(child, 'close')) as [number | null];
-  if (status !== 0) throw new Error(`kubectl apply ended with status ${String(status)}`);
 }
