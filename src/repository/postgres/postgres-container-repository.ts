@@ -1,5 +1,3 @@
-import { expressionBuilder } from 'kysely';
-
 import { OwnerFinishedError } from '../../errors/owner.ts';
 import {
   ContainerDisappearedError,
@@ -21,12 +19,16 @@ import type {
 } from '../container-repository.ts';
 import { checkOwner, checkProperty, checkText } from '../field-checks.ts';
 import type { ContainerRecord, ProcessResultRecord, VolumeRecord } from '../records.ts';
+import { selectProperties, upsertProperty } from './container-properties.ts';
+import { deleteDestroying, moveDestroyable } from './destroyable-containers.ts';
 import { checkNewContainer, findLive, insertUnlessLive, toFound, toLive } from './find-or-insert.ts';
-import { deleteFinished, moveFinished, ownerHasFinished, recordFinished } from './finished-owners.ts';
+import { deleteFinished, moveFinished, recordFinished } from './finished-owners.ts';
+import { endLease, extendLease, moveHeld, selectHolding, setPodUid } from './held-container.ts';
+import { deleteHijack, upsertHijack } from './hijacks.ts';
 import { checkDuration, checkLimit, toJson } from './input.ts';
 import { jsonText, parse, toContainer, toProcessResult, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
-import { fromNow, now, type StatementBuilder, type Tables } from './tables.ts';
+import { now, type StatementBuilder } from './tables.ts';
 
 /**
  * How often `findOrInsert` repeats when the live row disappears between its insert and its search.
@@ -72,31 +74,11 @@ export class PostgresContainerRepository implements ContainerRepository {
 
   async renewLease(handle: string, lease: Lease, options: AbortOptions = {}): Promise<boolean> {
     checkLease(lease);
-    const row = await this.#runner.first(
-      this.#statements
-        .updateTable('containers')
-        .set({ lease_until: fromNow(lease.durationMs), updated_at: now() })
-        .where('handle', '=', handle)
-        .where('state', '=', 'creating')
-        .where('lease_holder', '=', lease.holder)
-        .returning('handle'),
-      options,
-    );
-    return row !== undefined;
+    return (await this.#runner.first(extendLease(this.#statements, handle, lease), options)) !== undefined;
   }
 
   async releaseLease(handle: string, holder: string, options: AbortOptions = {}): Promise<boolean> {
-    const row = await this.#runner.first(
-      this.#statements
-        .updateTable('containers')
-        .set({ lease_holder: null, updated_at: now() })
-        .where('handle', '=', handle)
-        .where('state', '=', 'creating')
-        .where('lease_holder', '=', holder)
-        .returning('handle'),
-      options,
-    );
-    return row !== undefined;
+    return (await this.#runner.first(endLease(this.#statements, handle, holder), options)) !== undefined;
   }
 
   async lookup(workerName: string, handle: string, options: AbortOptions = {}): Promise<ContainerRecord | undefined> {
@@ -126,16 +108,7 @@ export class PostgresContainerRepository implements ContainerRepository {
 
   async recordPod(handle: string, holder: string, podUid: string, options: AbortOptions = {}): Promise<void> {
     checkText('podUid', podUid, 253);
-    const row = await this.#runner.first(
-      this.#statements
-        .updateTable('containers')
-        .set({ pod_uid: podUid, updated_at: now() })
-        .where('handle', '=', handle)
-        .where('state', '=', 'creating')
-        .where('lease_holder', '=', holder)
-        .returning('handle'),
-      options,
-    );
+    const row = await this.#runner.first(setPodUid(this.#statements, handle, holder, podUid), options);
     if (row === undefined) throw await this.#refusal(handle, 'creating', options);
   }
 
@@ -172,103 +145,13 @@ export class PostgresContainerRepository implements ContainerRepository {
     const { hijackGraceMs = 0 } = options;
     checkLimit(limit);
     checkDuration('hijackGraceMs', hijackGraceMs);
-    const eb = expressionBuilder<Tables, 'containers'>();
-    const unattended = eb.not(
-      eb.exists(
-        eb
-          .selectFrom('hijacks')
-          .whereRef('hijacks.container_id', '=', 'containers.id')
-          .where('hijacks.seen_at', '>', fromNow(-hijackGraceMs)),
-      ),
-    );
-    const rows = await this.#runner.rows(
-      this.#statements
-        .with(
-          (cte) => cte('due').materialized(),
-          (db) =>
-            db
-              .selectFrom('containers')
-              .select('id')
-              .where('worker_name', '=', workerName)
-              .where((eb) =>
-                eb.or([
-                  eb('state', '=', 'failed'),
-                  eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', now())]),
-                ]),
-              )
-              .where(unattended)
-              .orderBy('created_at')
-              .orderBy('id')
-              .limit(limit)
-              .forUpdate()
-              .skipLocked(),
-        )
-        .with('moved', (db) =>
-          db
-            .updateTable('containers')
-            .set({ state: 'destroying', lease_holder: null, lease_until: null, updated_at: now() })
-            .where('id', 'in', db.selectFrom('due').select('id'))
-            .returningAll(),
-        )
-        .with('mounted', (db) =>
-          db
-            .updateTable('volumes')
-            .set({ state: 'destroying', updated_at: now() })
-            .where('container_id', 'in', db.selectFrom('moved').select('id')),
-        )
-        .with('destroyable', (db) =>
-          db
-            .selectFrom('moved')
-            .selectAll()
-            .unionAll((eb) =>
-              eb.parens(
-                eb
-                  .selectFrom('containers')
-                  .selectAll()
-                  .where('worker_name', '=', workerName)
-                  .where('state', '=', 'destroying')
-                  .where(unattended)
-                  .orderBy('created_at')
-                  .orderBy('id')
-                  .limit(limit),
-              ),
-            )
-            .orderBy('created_at')
-            .orderBy('id')
-            .limit(limit),
-        )
-        .selectFrom('destroyable')
-        .select((eb) => jsonText(eb.fn.toJson('destroyable')).as('row'))
-        .orderBy('created_at')
-        .orderBy('id'),
-      options,
-    );
+    const search = { workerName, limit, hijackGraceMs };
+    const rows = await this.#runner.rows(moveDestroyable(this.#statements, search), options);
     return rows.map(({ row }) => toContainer(parse(row)));
   }
 
   async delete(handle: string, options: AbortOptions = {}): Promise<number> {
-    const row = await this.#runner.first(
-      this.#statements
-        .with('deleted', (db) =>
-          db.deleteFrom('containers').where('handle', '=', handle).where('state', '=', 'destroying').returning('id'),
-        )
-        .with('mounted', (db) =>
-          db
-            .deleteFrom('volumes')
-            .where('container_id', 'in', db.selectFrom('deleted').select('id'))
-            .returning('handle'),
-        )
-        .selectFrom('deleted')
-        .select((eb) =>
-          eb
-            .cast<string>(
-              eb.selectFrom('mounted').select((eb) => eb.fn.countAll().as('count')),
-              'text',
-            )
-            .as('volumes'),
-        ),
-      options,
-    );
+    const row = await this.#runner.first(deleteDestroying(this.#statements, handle), options);
     if (row !== undefined) return Number(row.volumes);
     const state = await this.#stateOf(handle, options);
     if (state !== undefined) throw new IllegalTransitionError(`container ${handle}`, state, 'deleted');
@@ -276,16 +159,8 @@ export class PostgresContainerRepository implements ContainerRepository {
   }
 
   async properties(handle: string, options: AbortOptions = {}): Promise<Readonly<Record<string, string>>> {
-    const rows = await this.#runner.rows(
-      this.#statements
-        .selectFrom('containers')
-        .leftJoin('container_properties as property', 'property.container_id', 'containers.id')
-        .select(['property.name', 'property.value'])
-        .where('containers.handle', '=', handle),
-      options,
-    );
+    const rows = await this.#runner.rows(selectProperties(this.#statements, handle), options);
     if (rows.length === 0) throw disappeared(handle);
-    // A container without properties is one row of nulls.
     return Object.fromEntries(
       rows.flatMap(({ name, value }) => (name === null || value === null ? [] : [[name, value]])),
     );
@@ -293,67 +168,18 @@ export class PostgresContainerRepository implements ContainerRepository {
 
   async setProperty(handle: string, name: string, value: string, options: AbortOptions = {}): Promise<void> {
     checkProperty('name', name, 'value', value);
-    const row = await this.#runner.first(
-      this.#statements
-        .with('container', (db) => db.selectFrom('containers').select('id').where('handle', '=', handle).forKeyShare())
-        .insertInto('container_properties')
-        .columns(['container_id', 'name', 'value'])
-        .expression((eb) =>
-          eb.selectFrom('container').select((eb) => ['id', eb.val(name).as('name'), eb.val(value).as('value')]),
-        )
-        .onConflict((conflict) =>
-          conflict
-            .columns(['container_id', 'name'])
-            .doUpdateSet((eb) => ({ value: eb.ref('excluded.value'), updated_at: now() })),
-        )
-        .returning('name'),
-      options,
-    );
+    const row = await this.#runner.first(upsertProperty(this.#statements, handle, name, value), options);
     if (row === undefined) throw disappeared(handle);
   }
 
   async recordHijack(handle: string, processId: string, options: AbortOptions = {}): Promise<void> {
     checkText('processId', processId, 100);
-    const row = await this.#runner.first(
-      this.#statements
-        .with('container', (db) =>
-          db
-            .updateTable('containers')
-            .set({ last_hijack_at: now(), updated_at: now() })
-            .where('handle', '=', handle)
-            .returning(['id', 'handle']),
-        )
-        .with('recorded', (db) =>
-          db
-            .insertInto('hijacks')
-            .columns(['container_id', 'process_id'])
-            .expression((eb) => eb.selectFrom('container').select((eb) => ['id', eb.val(processId).as('process_id')]))
-            .onConflict((conflict) => conflict.columns(['container_id', 'process_id']).doUpdateSet({ seen_at: now() })),
-        )
-        .selectFrom('container')
-        .select('handle'),
-      options,
-    );
+    const row = await this.#runner.first(upsertHijack(this.#statements, handle, processId), options);
     if (row === undefined) throw disappeared(handle);
   }
 
   async endHijack(handle: string, processId: string, options: AbortOptions = {}): Promise<void> {
-    await this.#runner.rows(
-      this.#statements
-        .with('ended', (db) =>
-          db
-            .deleteFrom('hijacks')
-            .using('containers')
-            .whereRef('hijacks.container_id', '=', 'containers.id')
-            .where('containers.handle', '=', handle)
-            .where('hijacks.process_id', '=', processId)
-            .returning('hijacks.container_id'),
-        )
-        .updateTable('containers')
-        .set({ last_hijack_at: now(), updated_at: now() })
-        .where('id', 'in', (eb) => eb.selectFrom('ended').select('container_id')),
-      options,
-    );
+    await this.#runner.rows(deleteHijack(this.#statements, handle, processId), options);
   }
 
   async recordProcessResult(
@@ -458,38 +284,8 @@ export class PostgresContainerRepository implements ContainerRepository {
     return found === undefined ? undefined : toProcessResult(parse(found.row));
   }
 
-  /**
-   * Moves a container and its volumes out of `creating`, which ends the lease. Changes nothing if
-   * they are in that state already. A container of an owner that has finished for good does not
-   * become `created`. Returns the generation of the last holder.
-   */
   async #move(handle: string, holder: string, to: 'created' | 'failed', options: AbortOptions): Promise<number> {
-    const row = await this.#runner.first(
-      this.#statements
-        .with('moved', (db) =>
-          db
-            .updateTable('containers')
-            .set({ state: to, lease_holder: null, lease_until: null, updated_at: now() })
-            .where('handle', '=', handle)
-            .where((eb) =>
-              eb.or([eb('state', '=', to), eb.and([eb('state', '=', 'creating'), eb('lease_holder', '=', holder)])]),
-            )
-            .$if(to === 'created', (moved) =>
-              moved.where((eb) => eb.or([eb('state', '=', to), eb.not(ownerHasFinished())])),
-            )
-            .returning(['id', 'lease_generation']),
-        )
-        .with('mounted', (db) =>
-          db
-            .updateTable('volumes')
-            .set({ state: to, updated_at: now() })
-            .where('container_id', 'in', db.selectFrom('moved').select('id'))
-            .where('state', '=', 'creating'),
-        )
-        .selectFrom('moved')
-        .select((eb) => eb.cast<string>('lease_generation', 'text').as('generation')),
-      options,
-    );
+    const row = await this.#runner.first(moveHeld(this.#statements, handle, holder, to), options);
     if (row === undefined) throw await this.#refusal(handle, to, options);
     return Number(row.generation);
   }
@@ -499,16 +295,7 @@ export class PostgresContainerRepository implements ContainerRepository {
    * while the row is `creating`.
    */
   async #refusal(handle: string, to: string, options: AbortOptions): Promise<Error> {
-    const row = await this.#runner.first(
-      this.#statements
-        .selectFrom('containers')
-        .select((eb) => [
-          ...(['state', 'worker_name', 'owner_kind', 'owner_key'] as const),
-          eb.cast<'true' | 'false'>(ownerHasFinished(), 'text').as('finished'),
-        ])
-        .where('handle', '=', handle),
-      options,
-    );
+    const row = await this.#runner.first(selectHolding(this.#statements, handle), options);
     if (row === undefined) return disappeared(handle);
     const { state, worker_name: workerName, owner_kind: kind, owner_key: key, finished } = row;
     if (state !== 'creating') return new IllegalTransitionError(`container ${handle}`, state, to);

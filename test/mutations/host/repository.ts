@@ -1,14 +1,15 @@
 import type { Mutant } from '../../../scripts/mutant.ts';
 
 const rows = (grep: string) => ({ specs: ['test/integration/repository/pglite.spec.ts'], grep });
-const containers = 'src/repository/postgres/postgres-container-repository.ts';
+const heldContainer = 'src/repository/postgres/held-container.ts';
+const destroyable = 'src/repository/postgres/destroyable-containers.ts';
 const finishedOwners = 'src/repository/postgres/finished-owners.ts';
 const queries = 'src/repository/postgres/postgres-container-queries.ts';
 const findOrInsert = 'src/repository/postgres/find-or-insert.ts';
 const recordPodGuard = `.set({ pod_uid: podUid, updated_at: now() })
-        .where('handle', '=', handle)
-        .where('state', '=', 'creating')
-        .where('lease_holder', '=', holder)`;
+    .where('handle', '=', handle)
+    .where('state', '=', 'creating')
+    .where('lease_holder', '=', holder)`;
 
 /** Faults in `src/repository` that a test must detect. */
 export const mutants: readonly Mutant[] = [
@@ -42,14 +43,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a stale host records its pod',
-    file: containers,
+    file: heldContainer,
     find: recordPodGuard,
-    replace: recordPodGuard.replace("\n        .where('lease_holder', '=', holder)", ''),
+    replace: recordPodGuard.replace("\n    .where('lease_holder', '=', holder)", ''),
     killedBy: { specs: ['test/integration/repository/leases.spec.ts'], grep: 'recordPod' },
   },
   {
     name: 'a stale host moves the container',
-    file: containers,
+    file: heldContainer,
     find: "eb.and([eb('state', '=', 'creating'), eb('lease_holder', '=', holder)])",
     replace: "eb('state', '=', 'creating')",
     killedBy: { specs: ['test/integration/repository/leases.spec.ts'], grep: 'mark' },
@@ -77,7 +78,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a container is completed although its owner has finished for good',
-    file: containers,
+    file: heldContainer,
     find: "eb.or([eb('state', '=', to), eb.not(ownerHasFinished())])",
     replace: 'eb.lit(true)',
     killedBy: rows('meanwhile'),
@@ -161,28 +162,28 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a stale holder moves the row',
-    file: containers,
+    file: heldContainer,
     find: "eb.and([eb('state', '=', 'creating'), eb('lease_holder', '=', holder)])",
     replace: "eb('state', '=', 'creating')",
     killedBy: rows('moves of a container'),
   },
   {
     name: 'a row moves out of any state',
-    file: containers,
+    file: heldContainer,
     find: "eb('state', '=', to), eb.and([eb('state', '=', 'creating'), eb('lease_holder', '=', holder)])",
     replace: "eb('state', '<>', 'creating'), eb('lease_holder', '=', holder)",
     killedBy: rows('moves of a container'),
   },
   {
     name: "a stale holder records its pod's uid",
-    file: containers,
+    file: heldContainer,
     find: recordPodGuard,
-    replace: recordPodGuard.replace("\n        .where('lease_holder', '=', holder)", ''),
+    replace: recordPodGuard.replace("\n    .where('lease_holder', '=', holder)", ''),
     killedBy: rows('moves of a container'),
   },
   {
     name: 'a live row is deleted',
-    file: containers,
+    file: destroyable,
     find: "db.deleteFrom('containers').where('handle', '=', handle).where('state', '=', 'destroying').returning('id'),",
     replace: "db.deleteFrom('containers').where('handle', '=', handle).returning('id'),",
     killedBy: rows('Repository on PGlite delete'),
