@@ -25,10 +25,11 @@ import { checkNewContainer, findLive, insertUnlessLive, toFound, toLive } from '
 import { deleteFinished, moveFinished, recordFinished } from './finished-owners.ts';
 import { endLease, extendLease, moveHeld, selectHolding, setPodUid } from './held-container.ts';
 import { deleteHijack, upsertHijack } from './hijacks.ts';
-import { checkDuration, checkLimit, toJson } from './input.ts';
+import { checkDuration, checkLimit } from './input.ts';
+import { insertResult, selectResult } from './process-results.ts';
 import { jsonText, parse, toContainer, toProcessResult, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
-import { now, type StatementBuilder } from './tables.ts';
+import type { StatementBuilder } from './tables.ts';
 
 /**
  * How often `findOrInsert` repeats when the live row disappears between its insert and its search.
@@ -188,82 +189,11 @@ export class PostgresContainerRepository implements ContainerRepository {
     result: ProcessResultRecord,
     { properties = {}, ...options }: RecordProcessResultOptions = {},
   ): Promise<void> {
-    const { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes, startedAt, finishedAt } = result;
     checkText('processId', processId, 100);
     for (const [name, value] of Object.entries(properties))
       checkProperty(`properties[${JSON.stringify(name)}]`, name, `properties.${name}`, value);
-    // A list, because PostgreSQL keeps a key `__proto__` of an object and JavaScript does not.
-    const given = toJson(
-      'properties',
-      Object.entries(properties).map(([name, value]) => ({ name, value })),
-    );
-    const row = await this.#runner.first(
-      this.#statements
-        .with('container', (db) =>
-          db.selectFrom('containers').select(['id', 'handle']).where('handle', '=', handle).forKeyShare(),
-        )
-        .with('recorded', (db) =>
-          db
-            .insertInto('processes')
-            .columns([
-              'container_id',
-              'process_id',
-              'exit_status',
-              'signal',
-              'oom_kills',
-              'stdout_bytes',
-              'stderr_bytes',
-              'command_started_at',
-              'command_finished_at',
-            ])
-            .expression((eb) =>
-              eb
-                .selectFrom('container')
-                .select((eb) => [
-                  'id',
-                  eb.val(processId).as('process_id'),
-                  eb.val(exitStatus).as('exit_status'),
-                  eb.val(number ?? null).as('signal'),
-                  eb.val(oomKills ?? null).as('oom_kills'),
-                  eb.val(stdoutBytes ?? null).as('stdout_bytes'),
-                  eb.val(stderrBytes ?? null).as('stderr_bytes'),
-                  eb
-                    .cast<Date | null>(eb.val(startedAt?.toISOString() ?? null), 'timestamptz')
-                    .as('command_started_at'),
-                  eb
-                    .cast<Date | null>(eb.val(finishedAt?.toISOString() ?? null), 'timestamptz')
-                    .as('command_finished_at'),
-                ]),
-            )
-            .onConflict((conflict) => conflict.columns(['container_id', 'process_id']).doNothing()),
-        )
-        .with('set', (db) =>
-          db
-            .insertInto('container_properties')
-            .columns(['container_id', 'name', 'value'])
-            .expression((eb) =>
-              eb
-                .selectFrom([
-                  'container',
-                  // One parameter, whatever the number of properties.
-                  eb.fn<{ value: Property }>('jsonb_array_elements', [eb.cast(eb.val(given), 'jsonb')]).as('given'),
-                ])
-                .select((eb) => [
-                  'container.id',
-                  eb.ref('given.value', '->>').key('name').as('name'),
-                  eb.ref('given.value', '->>').key('value').as('value'),
-                ]),
-            )
-            .onConflict((conflict) =>
-              conflict
-                .columns(['container_id', 'name'])
-                .doUpdateSet((eb) => ({ value: eb.ref('excluded.value'), updated_at: now() })),
-            ),
-        )
-        .selectFrom('container')
-        .select('handle'),
-      options,
-    );
+    const statement = insertResult(this.#statements, handle, processId, result, properties);
+    const row = await this.#runner.first(statement, options);
     if (row === undefined) throw disappeared(handle);
   }
 
@@ -272,15 +202,7 @@ export class PostgresContainerRepository implements ContainerRepository {
     processId: string,
     options: AbortOptions = {},
   ): Promise<ProcessResultRecord | undefined> {
-    const found = await this.#runner.first(
-      this.#statements
-        .selectFrom('processes')
-        .innerJoin('containers', 'containers.id', 'processes.container_id')
-        .select((eb) => jsonText(eb.fn.toJson('processes')).as('row'))
-        .where('containers.handle', '=', handle)
-        .where('processes.process_id', '=', processId),
-      options,
-    );
+    const found = await this.#runner.first(selectResult(this.#statements, handle, processId), options);
     return found === undefined ? undefined : toProcessResult(parse(found.row));
   }
 
@@ -310,12 +232,6 @@ export class PostgresContainerRepository implements ContainerRepository {
     );
     return row?.state;
   }
-}
-
-/** A property in the JSON parameter of `recordProcessResult`. */
-interface Property {
-  readonly name: string;
-  readonly value: string;
 }
 
 function checkLease(lease: Lease): void {
