@@ -6,6 +6,9 @@ const leases = { specs: ['test/unit/worker/lease-keeper.spec.ts'] };
 const processes = { specs: ['test/unit/worker/container-processes.spec.ts'] };
 const plans = { specs: ['test/unit/worker/container-plan.spec.ts'] };
 const creations = { specs: ['test/unit/worker/find-or-create-container.spec.ts'] };
+const holders = { specs: ['test/unit/worker/find-or-create-holders.spec.ts'] };
+const progress = { specs: ['test/unit/worker/find-or-create-progress.spec.ts'] };
+const specChanges = { specs: ['test/unit/worker/find-or-create-spec-change.spec.ts'] };
 
 /** Changes of `src/worker` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
@@ -42,21 +45,21 @@ export const mutants: readonly Mutant[] = [
     file: 'src/worker/complete-container.ts',
     find: 'created: createdBy === generation }',
     replace: 'created: true }',
-    killedBy: creations,
+    killedBy: holders,
   },
   {
     name: 'a container of another specification is returned',
     file: 'src/worker/find-or-create-container.ts',
     find: "if (requested.onSpecChange === 'reject')",
     replace: "if (requested.onSpecChange === 'reject' && found.leased)",
-    killedBy: creations,
+    killedBy: specChanges,
   },
   {
     name: 'a half-created container of another specification is completed',
     file: 'src/worker/find-or-create-container.ts',
     find: '        awaitedHandle = undefined;\n        continue;\n',
     replace: '',
-    killedBy: creations,
+    killedBy: specChanges,
   },
   {
     name: 'the artifact of an input does not count in a specification',
@@ -197,14 +200,14 @@ export const mutants: readonly Mutant[] = [
     file: 'src/worker/find-or-create-container.ts',
     find: '    await release(found, components);\n    signal?.throwIfAborted();',
     replace: '    signal?.throwIfAborted();',
-    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'the caller aborts' },
+    killedBy: { specs: ['test/unit/worker/find-or-create-holders.spec.ts'], grep: 'the caller aborts' },
   },
   {
     name: 'a lease that comes after the abort is kept',
     file: 'src/worker/find-or-create-container.ts',
     find: 'if (signal?.aborted === true) await releaseFound(finding, components);',
     replace: '',
-    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'the caller aborts' },
+    killedBy: { specs: ['test/unit/worker/find-or-create-holders.spec.ts'], grep: 'the caller aborts' },
   },
   {
     name: 'a host rejects if another host has created its container',
@@ -212,7 +215,7 @@ export const mutants: readonly Mutant[] = [
     find: ' || error instanceof IllegalTransitionError',
     replace: '',
     killedBy: {
-      specs: ['test/unit/worker/find-or-create-container.spec.ts'],
+      specs: ['test/unit/worker/find-or-create-holders.spec.ts'],
       grep: 'after the other holder has created it',
     },
   },
@@ -320,7 +323,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/worker/step-listener.ts',
     find: '      failed(event, error);\n',
     replace: '      throw error;\n',
-    killedBy: creations,
+    killedBy: progress,
   },
   {
     name: 'each failure of a delegate is logged',
@@ -341,7 +344,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/worker/find-or-create-container.ts',
     find: '    progress.end();\n',
     replace: '',
-    killedBy: creations,
+    killedBy: progress,
   },
   {
     name: 'the pod of another container of the owner is deleted',

@@ -1,0 +1,130 @@
+import sinon from 'sinon';
+
+import { FakeContainerRepository, FakeStepDelegate } from '../../../fakes/index.ts';
+import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
+import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/pod-supervisor.ts';
+import type { VolumeRecord } from '../../../src/repository/records.ts';
+import type { ContainerState } from '../../../src/runtime/container-query.ts';
+import type { Artifact } from '../../../src/runtime/volume.ts';
+import type { ContainerCreationComponents, ContainerOutcome } from '../../../src/worker/container-creation.ts';
+import { planContainer } from '../../../src/worker/container-plan.ts';
+import { findOrCreateContainer } from '../../../src/worker/find-or-create-container.ts';
+import { silentLogger } from '../silent-logger.ts';
+import { VirtualClock } from '../virtual-clock.ts';
+
+export const artifact = { handle: 'a-1' } as unknown as Artifact;
+
+/** The volume of the one input. */
+export const input: VolumeRecord = {
+  handle: 'v-1',
+  workerName: 'w',
+  kind: 'input',
+  state: 'creating',
+  containerHandle: 'c-1',
+  mountPath: '/in',
+  name: undefined,
+  teamId: undefined,
+  store: 'pod',
+  location: {},
+  readyAt: undefined,
+  digest: undefined,
+  sizeBytes: undefined,
+  expiresAt: undefined,
+  createdAt: new Date(0),
+};
+
+/** Returns what a search for the row of the owner finds. */
+export const found = (state: ContainerState, leased: boolean, podUid?: string, specDigest?: string) => ({
+  container: {
+    handle: 'c-1',
+    specDigest,
+    workerName: 'w',
+    owner: { kind: 'k', key: '1' },
+    state,
+    podName: 'pod-1',
+    podUid,
+    metadata: {},
+    settings: {},
+    lastHijackAt: undefined,
+    createdAt: new Date(0),
+  },
+  volumes: [input],
+  leased,
+  generation: 7,
+});
+
+export const away = (): RepositoryUnavailableError => new RepositoryUnavailableError('away');
+
+/** Rejects only after an abort. */
+export const never = (signal: AbortSignal | undefined): Promise<never> =>
+  new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)));
+
+/** `findOrCreateContainer` over stubs, for one owner and a container with one input. */
+export class CreationRig {
+  readonly containers = new FakeContainerRepository();
+  readonly launcher = { launch: sinon.stub().resolves('uid-1'), discard: sinon.stub().resolves() };
+  readonly pods: Record<'exists' | 'requireAlive' | 'whenAgentAnswers' | 'fence', sinon.SinonStub> &
+    Pick<PodSupervisor, 'retry'>;
+  readonly takeFrom = sinon.stub().resolves({ rawBytes: 1024 });
+  readonly images = {
+    resolve: sinon.stub().resolves({ image: 'mirror/busybox:1', sidecars: [], requestedImages: {} }),
+  };
+  readonly delegate = new FakeStepDelegate();
+  readonly clock = new VirtualClock();
+  onSpecChange: 'reject' | 'keep' = 'reject';
+  chosenName: string | undefined;
+  #ids = 0;
+
+  constructor() {
+    const { clock, containers } = this;
+    containers.releaseLease.resolves(true);
+    containers.recordPod.resolves();
+    containers.markCreated.resolves(7);
+    containers.markFailed.resolves();
+    containers.renewLease.resolves(true);
+    const timeouts = { startMs: 300_000, schedulingMs: 300_000, reconnectMs: 300_000 };
+    const supervisor = new PodSupervisor({
+      clock,
+      logger: silentLogger,
+      timeouts,
+    } as unknown as PodSupervisorComponents);
+    this.pods = {
+      exists: sinon.stub().resolves(true),
+      requireAlive: sinon.stub().resolves(),
+      whenAgentAnswers: sinon.stub().resolves(),
+      fence: sinon.stub().resolves(),
+      retry: (work, options) => supervisor.retry(work, options),
+    };
+  }
+
+  readonly findOrCreate = (options: { signal?: AbortSignal } = {}): Promise<ContainerOutcome> => {
+    const { containers, images, launcher, pods, takeFrom, clock } = this;
+    const components = {
+      workerName: 'w',
+      containers,
+      images,
+      launcher,
+      pods,
+      podStore: { name: 'pod', locateInContainer: () => ({}) },
+      volume: () => ({ takeFrom }),
+      podName: () => 'pod-1',
+      newId: () => `id-${(this.#ids += 1)}`,
+      leaseMs: 60_000,
+      clock,
+      logger: silentLogger,
+    };
+    return findOrCreateContainer(this.#request(), components as unknown as ContainerCreationComponents, options);
+  };
+
+  #request() {
+    const { onSpecChange, chosenName: podName, delegate } = this;
+    return {
+      owner: { kind: 'k', key: '1' },
+      plan: planContainer({ image: 'busybox:1', inputs: [{ artifact, path: '/in' }], podName }),
+      specDigest: 'mine',
+      onSpecChange,
+      metadata: {},
+      delegate,
+    };
+  }
+}
