@@ -50,6 +50,7 @@ export class FakeCluster implements Cluster {
     'FakeCluster.nodeArchitectures',
     async () => {},
   );
+  readonly getNode: StubOf<Cluster['getNode']> = stubOf<Cluster['getNode']>('FakeCluster.getNode', async () => {});
   readonly serverVersion: StubOf<Cluster['serverVersion']> = stubOf<Cluster['serverVersion']>(
     'FakeCluster.serverVersion',
     async () => '',

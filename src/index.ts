@@ -93,6 +93,7 @@ export type {
   DeletePodOptions,
   ExecEndpointOptions,
   ExecTarget,
+  KubernetesNode,
   LogLine,
   LogTarget,
   Permission,

@@ -12,6 +12,7 @@ import { MessageBuffers } from './exec/message-buffers.ts';
 import { type ExecProtocol, execProtocols, ProtocolOrder } from './exec/protocol-order.ts';
 import { messageBufferBytes } from './exec/stdin-frames.ts';
 import { type ImageSettings, imageSettings } from './images/image-settings.ts';
+import { hostMask } from './internal/host-mask.ts';
 import { silentLogger } from './internal/silent-logger.ts';
 import { systemClock } from './internal/system-clock.ts';
 import { ClientNodeCluster } from './kubernetes/api/client-node-cluster.ts';
@@ -192,6 +193,15 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    * @defaultValue none: the host calls `Worker.reap`
    */
   readonly reapEveryMs?: number | undefined;
+  /**
+   * Returns a text without its secrets. The library applies it to what comes from the cluster and may
+   * quote the output of a command: `PodError.detail`, `PodError.diagnostics`, and what it writes to
+   * `stderr` about pods. It receives whole texts before they are shortened. If it throws, the text is
+   * left out, and the library logs a warning.
+   *
+   * @defaultValue nothing is masked
+   */
+  readonly mask?: ((text: string) => string) | undefined;
   /** Receives log messages. @defaultValue nothing is logged */
   readonly logger?: Logger | undefined;
   /** Measures time. @defaultValue the system's clock */
@@ -331,7 +341,8 @@ function compose(
   const labelSelector = workerSelector(installationId, name);
   const watching = { cluster, labelSelector, clock, logger };
   const watch = new PodWatch(options.podObservation === 'poll' ? polling(watching) : watching);
-  const pods = new PodSupervisor({ cluster, watch, agents, delivery, clock, logger, timeouts });
+  const mask = hostMask(options.mask, logger);
+  const pods = new PodSupervisor({ cluster, watch, agents, delivery, clock, logger, timeouts, mask });
   const remover = new PodRemover({ cluster, labelSelector, watch, agents, clock });
   const { volumeImage: image } = settings;
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image });

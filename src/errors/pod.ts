@@ -16,6 +16,12 @@ export interface PodFacts {
   readonly detail?: string | undefined;
   /** Whether a command of the pod may still be running. @defaultValue false */
   readonly mayStillRun?: boolean | undefined;
+  /** The node of the pod, if it had one. */
+  readonly nodeName?: string | undefined;
+  /** The Kubernetes container that the problem is about, if it is about one. */
+  readonly containerName?: string | undefined;
+  /** What was found out about the pod and its node, as text. */
+  readonly diagnostics?: string | undefined;
 }
 
 /**
@@ -38,6 +44,11 @@ export abstract class PodError extends KubernetesWorkerError {
    * wait, or to observe the command's end by other means.
    */
   readonly mayStillRun: boolean;
+  /** The node of the pod, if it had one. */
+  readonly nodeName: string | undefined;
+  /** The Kubernetes container that the problem is about, if it is about one: `main`, or a sidecar. */
+  readonly containerName: string | undefined;
+  readonly #diagnostics: string | undefined;
 
   constructor(what: string, facts: PodFacts, retryable: boolean, options?: ErrorOptions) {
     const why = [facts.reason, facts.detail].filter((part) => part !== undefined && part !== '').join(': ');
@@ -48,6 +59,20 @@ export abstract class PodError extends KubernetesWorkerError {
     this.reason = facts.reason;
     this.detail = facts.detail;
     this.mayStillRun = facts.mayStillRun ?? false;
+    this.nodeName = facts.nodeName;
+    this.containerName = facts.containerName;
+    this.#diagnostics = facts.diagnostics;
+  }
+
+  /**
+   * The state of the pod and of its node when the error was reported: plain text of several lines,
+   * at most 16 KiB, without a line end. Neither the message nor an inspection of the error contains
+   * it. `Process.wait`, `Worker.findOrCreateContainer` and `Worker.createVolumeForArtifact` provide
+   * it, also if the pod or its node cannot be read. `undefined`: the error is of another call, or
+   * `KubernetesWorkerOptions.mask` failed.
+   */
+  get diagnostics(): string | undefined {
+    return this.#diagnostics;
   }
 }
 
@@ -168,7 +193,7 @@ export class OutOfMemoryError extends PodError {
   /** The stable code of this class. */
   override readonly code = 'KW_ERR_OUT_OF_MEMORY';
   /** The name of the Kubernetes container: `main`, where commands run, or a sidecar. */
-  readonly containerName: string;
+  override readonly containerName: string;
   /** The memory limit of the Kubernetes container in bytes. `undefined` if it has none. */
   readonly limitBytes: number | undefined;
 

@@ -1,4 +1,4 @@
-import type { CoreV1Event, V1ConfigMap, V1Pod, V1Secret } from '@kubernetes/client-node';
+import type { CoreV1Event, V1ConfigMap, V1Node, V1Pod, V1Secret } from '@kubernetes/client-node';
 
 import type { ExecEndpoint } from '../exec/exec-endpoint.ts';
 import type { AbortOptions } from '../runtime/options.ts';
@@ -31,6 +31,14 @@ export type PodEvent = CoreV1Event;
  * @public
  */
 export type Secret = V1Secret;
+
+/**
+ * A node, as the Kubernetes client types it. One that the library returns has no `managedFields`,
+ * and the times in its status are text.
+ *
+ * @public
+ */
+export type KubernetesNode = V1Node;
 
 /**
  * The calls of the Kubernetes API that the library uses, all in one namespace. Failures are the
@@ -94,6 +102,13 @@ export interface Cluster {
    * may not list nodes.
    */
   nodeArchitectures(options?: AbortOptions): Promise<readonly string[] | undefined>;
+  /**
+   * Returns a node; `undefined` if it does not exist. Only the diagnostics of pods need this call
+   * and its permission.
+   *
+   * @throws ForbiddenError - the caller may not read nodes
+   */
+  getNode(name: string, options?: AbortOptions): Promise<KubernetesNode | undefined>;
   /** Returns the version of the API server, like `v1.34.4`. */
   serverVersion(options?: AbortOptions): Promise<string>;
   /** Returns whether the credentials have a permission, as the API server's authorizer decides. */

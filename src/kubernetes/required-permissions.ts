@@ -86,9 +86,7 @@ export function secretPermissions(names: readonly string[]): readonly RequiredPe
   return [...new Set(names)].flatMap((name) => preflightPermissions.map((permission) => ({ ...permission, name })));
 }
 
-/**
- * Optional and cluster-wide. Without it the worker needs a configured architecture, or uses amd64.
- */
+/** Optional and cluster-wide. */
 export const optionalClusterPermissions: readonly RequiredPermission[] = [
   {
     apiGroup: '',
@@ -96,5 +94,12 @@ export const optionalClusterPermissions: readonly RequiredPermission[] = [
     verbs: ['list'],
     purpose: "finds the nodes' architecture",
     without: 'the architecture has to be configured, or is amd64',
+  },
+  {
+    apiGroup: '',
+    resource: 'nodes',
+    verbs: ['get'],
+    purpose: "the state of a failed pod's node in its diagnostics",
+    without: 'the diagnostics of failed pods have nothing about their nodes',
   },
 ];

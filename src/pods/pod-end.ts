@@ -1,5 +1,6 @@
 import type { PodError } from '../errors/pod.ts';
 import { PodDeletedError, PodEvictedError } from '../errors/pod.ts';
+import { podErrorWith } from '../errors/pod-error-with.ts';
 import type { Pod } from '../kubernetes/cluster.ts';
 import { mainContainerState } from '../kubernetes/pod-state/main-container-state.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
@@ -102,10 +103,7 @@ export class PodEnd {
   #gone(): PodError {
     const { goneError } = this.#components;
     const ending = this.#ending;
-    if (ending instanceof PodEvictedError) {
-      const { namespace, podName, reason, detail } = ending;
-      return new PodEvictedError({ namespace, podName, reason, detail });
-    }
+    if (ending instanceof PodEvictedError) return podErrorWith(ending, { mayStillRun: false });
     return goneError(
       this.#podName,
       ending === undefined && this.#lastSeen !== undefined && mainContainerState(this.#lastSeen).kind === 'running',

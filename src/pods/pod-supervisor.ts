@@ -1,21 +1,14 @@
 import { ExecHandshakeFailedError } from '../errors/connection.ts';
 import { isRetryable } from '../errors/error-code.ts';
-import {
-  type MemoryFacts,
-  OutOfMemoryError,
-  PodDeletedError,
-  PodError,
-  PodFailedError,
-  PodStartTimeoutError,
-  PodUnschedulableError,
-} from '../errors/pod.ts';
+import { type MemoryFacts, type OutOfMemoryError, PodError } from '../errors/pod.ts';
 import { ChangeSignal } from '../internal/change-signal.ts';
+import type { Mask } from '../internal/host-mask.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
 import { markOf } from '../kubernetes/pod-spec/labels.ts';
 import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 import { mainContainerState, terminations } from '../kubernetes/pod-state/main-container-state.ts';
 import { PodStart, type StartProblem } from '../kubernetes/pod-state/pod-start.ts';
-import { findUnschedulable, podProblem, waitsForVolumesSince } from '../kubernetes/pod-state/pod-status.ts';
+import { waitsForVolumesSince } from '../kubernetes/pod-state/pod-status.ts';
 import type { PodWatch } from '../kubernetes/pod-state/pod-watch.ts';
 import { type Backoff, callBackoff } from '../retry/backoff.ts';
 import { retry, waitIfRetryable } from '../retry/retry.ts';
@@ -25,7 +18,9 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AgentDelivery } from './agent-delivery.ts';
 import type { AgentPool } from './agent-pool.ts';
 import { lastOutput } from './last-output.ts';
+import { PodDiagnostics } from './pod-diagnostics.ts';
 import { isGraceful, PodEnd, type PodEndOptions } from './pod-end.ts';
+import { PodErrors } from './pod-errors.ts';
 
 /** Times in milliseconds. */
 export interface PodTimeouts {
@@ -47,6 +42,8 @@ export interface PodSupervisorComponents {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly timeouts: PodTimeouts;
+  /** Masks what the host shows of a pod. */
+  readonly mask: Mask;
 }
 
 export interface SupervisedPod {
@@ -94,11 +91,25 @@ const terminationLateMs = 10_000;
 /** Reports whether pods start, run and end, and why they fail. */
 export class PodSupervisor {
   readonly #components: PodSupervisorComponents;
+  readonly #errors: PodErrors;
+  readonly #diagnostics: PodDiagnostics;
   /** The number of pods that start. */
   #starting = 0;
 
   constructor(components: PodSupervisorComponents) {
     this.#components = components;
+    this.#diagnostics = new PodDiagnostics(components);
+    this.#errors = new PodErrors(components);
+  }
+
+  /** Masks a text of the cluster. */
+  get mask(): Mask {
+    return this.#components.mask;
+  }
+
+  /** Resolves with the error and its diagnostics, as `PodDiagnostics.complete`. */
+  async diagnose(error: PodError, options: AbortOptions): Promise<PodError> {
+    return await this.#diagnostics.complete(error, options);
   }
 
   /**
@@ -204,7 +215,7 @@ export class PodSupervisor {
       throw error;
     }
     if (pod === undefined || (uid !== undefined && pod.metadata?.uid !== uid)) throw this.#gone(podName);
-    const problem = podProblem(pod);
+    const problem = this.#errors.problemOf(pod);
     if (problem !== undefined) throw problem;
   }
 
@@ -304,8 +315,7 @@ export class PodSupervisor {
    * is the main container.
    */
   outOfMemory(podName: string, facts: MemoryFacts): OutOfMemoryError {
-    const mayStillRun = facts.containerName !== mainContainerName;
-    return new OutOfMemoryError({ ...this.#factsOf(podName, { reason: 'OOMKilled' }), mayStillRun }, facts);
+    return this.#errors.outOfMemory(podName, facts);
   }
 
   /** Resolves when the agent answers. Begins when `seen` shows the pod on a node. */
@@ -339,8 +349,7 @@ export class PodSupervisor {
       until: untilRuns,
       decide: (error) => {
         if (!isRetryable(error) || clock.now() - scheduledAt < timeouts.startMs) return waitIfRetryable(error);
-        const facts = this.#factsOf(podName, describeWait(seen.pod));
-        throw new PodStartTimeoutError(facts, timeouts.startMs, { cause: error });
+        throw this.#errors.startTimeout(podName, seen.pod, timeouts.startMs, { cause: error });
       },
     });
   }
@@ -372,8 +381,7 @@ export class PodSupervisor {
         if (seen.pod !== undefined) await check(seen.pod);
         const waitedMs = clock.now() - startedAt;
         if (seen.pod?.spec?.nodeName !== undefined || waitedMs < timeouts.schedulingMs) continue;
-        const detail = seen.pod === undefined ? undefined : findUnschedulable(seen.pod)?.detail;
-        throw new PodUnschedulableError(this.#factsOf(podName, { detail }), waitedMs);
+        throw this.#errors.unschedulable(podName, seen.pod, waitedMs);
       }
     };
     return await Promise.race([observe(), wait()]);
@@ -394,26 +402,20 @@ export class PodSupervisor {
    * last output.
    */
   async #startError(pod: Pod, problem: StartProblem, signal: AbortSignal): Promise<PodError> {
-    if (problem.kind === 'failed') return problem.error;
-    const { containerName, times, termination } = problem;
+    if (problem.kind === 'failed') return this.#errors.masked(problem.error);
+    const { containerName, termination } = problem;
     const podName = pod.metadata?.name ?? '';
-    if (termination.outOfMemory)
-      return this.outOfMemory(podName, { containerName, limitBytes: memoryLimitOf(pod, containerName) });
-    const output = await lastOutput({ podName, containerName }, this.#components, { signal });
-    const { reason, exitCode, message } = termination;
-    const words = [
-      `container ${containerName} ended at each of ${times} starts, the last time with exit code ${exitCode}`,
-      ...(message === undefined ? [] : [message]),
-      ...(output === '' ? [] : [`its last output: ${output}`]),
-    ];
-    return new PodFailedError(this.#factsOf(podName, { reason, detail: words.join('; ') }));
+    const output = termination.outOfMemory
+      ? ''
+      : await lastOutput({ podName, containerName }, this.#components, { signal });
+    return this.#errors.endsAtStart(pod, { ...problem, output });
   }
 
   async #endOf(podName: string, options: PodEndOptions): Promise<PodError | undefined> {
     const { watch, clock } = this.#components;
     const end = new PodEnd(podName, {
       observe: (name, observing) => watch.observe(name, observing),
-      problemOf: podProblem,
+      problemOf: (pod) => this.#errors.problemOf(pod),
       goneError: (name, mayStillRun) => this.#gone(name, mayStillRun),
       clock,
     });
@@ -423,33 +425,8 @@ export class PodSupervisor {
   /** Returns the error of a pod that no longer exists, and closes its client. */
   #gone(podName: string, mayStillRun = false): PodError {
     this.#components.agents.forget(podName);
-    return new PodDeletedError({ ...this.#factsOf(podName, {}), mayStillRun });
+    return this.#errors.gone(podName, mayStillRun);
   }
-
-  #factsOf(
-    podName: string,
-    why: { readonly reason?: string | undefined; readonly detail?: string | undefined },
-  ): { namespace: string; podName: string } & typeof why {
-    return { namespace: this.#components.cluster.namespace, podName, ...why };
-  }
-}
-
-function describeWait(pod: Pod | undefined): { reason: string | undefined; detail: string | undefined } {
-  const state = pod === undefined ? undefined : mainContainerState(pod);
-  if (state === undefined || state.kind === 'running')
-    return { reason: undefined, detail: 'its container runs, but the agent does not answer' };
-  const end = state.kind === 'restarting' ? state.lastTermination : undefined;
-  if (end === undefined) return { reason: state.reason, detail: state.detail };
-  const last = `its last run ended with exit code ${end.exitCode} (${end.reason ?? 'no reason'})`;
-  return {
-    reason: state.reason,
-    detail: [state.detail, last, end.message].filter((part) => part !== undefined).join('; '),
-  };
-}
-
-function memoryLimitOf(pod: Pod, containerName: string): number | undefined {
-  const limit = Number(pod.spec?.containers.find(({ name }) => name === containerName)?.resources?.limits?.['memory']);
-  return Number.isSafeInteger(limit) ? limit : undefined;
 }
 
 function architectureOf(pod: Pod): Architecture {

@@ -107,7 +107,11 @@ export interface ProcessIO {
   readonly stdin?: Readable | undefined;
   /** Receives the command's stdout. @defaultValue stdout is not delivered */
   readonly stdout?: Writable | undefined;
-  /** Receives the command's stderr. @defaultValue stderr is not delivered */
+  /**
+   * Receives the command's stderr. If `Process.wait` rejects with a `PodError`, its `diagnostics`
+   * follow, once: they count neither in positions nor in the stored output, and a writable that
+   * fails, is closed or is slow has no effect on the outcome. @defaultValue stderr is not delivered
+   */
   readonly stderr?: Writable | undefined;
   /**
    * Receives the logs of sidecars, by the name of the sidecar, one line per chunk, while the

@@ -1,3 +1,5 @@
+import type { Writable } from 'node:stream';
+
 import type { CheckOptions, CheckReport } from './check.ts';
 import type { Container, ContainerMetadata, ContainerOwner, ContainerSpec } from './container.ts';
 import type { ContainerPage, ContainerQuery } from './container-query.ts';
@@ -37,6 +39,15 @@ export interface FindOrCreateContainerOptions extends AbortOptions {
   readonly metadata?: ContainerMetadata | undefined;
   /** Receives the progress of the creation. @defaultValue none */
   readonly delegate?: StepDelegate | undefined;
+  /**
+   * Receives, as text for the users of a step, why the pod waits or has failed: one line if no node
+   * accepts the pod, one if a quota has no room for it, and `PodError.diagnostics` if the call rejects
+   * with a `PodError`. The library does not wait for the writable, and never ends it; a writable that
+   * fails or is closed has no effect.
+   *
+   * @defaultValue nothing is written
+   */
+  readonly stderr?: Writable | undefined;
   /**
    * What to do if the owner has a container that was requested with another specification.
    *

@@ -18,6 +18,7 @@ import {
   optionalTexts,
   text,
   withMethods,
+  writable,
 } from './common-shapes.ts';
 import { podOptions } from './pod-shapes.ts';
 import type { FieldsOf } from './shape.ts';
@@ -131,6 +132,7 @@ export const findOrCreateOptions: v.GenericSchema = v.object({
   signal: optionalSignal,
   metadata: v.optional(metadata),
   delegate: v.optional(withMethods('an object with a method progress', ['progress'])),
+  stderr: v.optional(writable),
   onSpecChange: v.optional(v.picklist(['reject', 'keep'])),
 } satisfies FieldsOf<FindOrCreateContainerOptions>);
 

@@ -6,6 +6,7 @@ import type { ImageOptions, ImagePolicy, ImageRule } from '../runtime/image.ts';
 import type { TransferOptions } from '../runtime/transfer-options.ts';
 import {
   optionalBoolean,
+  optionalFunction,
   optionalNumber,
   optionalSignal,
   optionalText,
@@ -93,6 +94,7 @@ export const workerOptions: v.GenericSchema = v.object({
   hijackGraceMs: optionalNumber,
   finishedOwnerTtlMs: optionalNumber,
   reapEveryMs: optionalNumber,
+  mask: optionalFunction,
   logger: v.optional(withMethods('a logger with debug, info, warn and error', ['debug', 'info', 'warn', 'error'])),
   clock: v.optional(withMethods('a clock with now and sleep', ['now', 'sleep'])),
 } satisfies FieldsOf<KubernetesWorkerOptions>);

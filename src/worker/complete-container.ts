@@ -12,6 +12,7 @@ import {
   releaseMs,
 } from './container-creation.ts';
 import { fillInputs } from './container-inputs.ts';
+import { diagnosed } from './notices/diagnosed.ts';
 
 /**
  * Does all remaining work for a container. Marks the container failed if the error is about the
@@ -35,11 +36,14 @@ export async function completeContainer(
   } catch (error) {
     signal.throwIfAborted();
     if (isOvertaken(error) || error instanceof RepositoryUnavailableError) throw error;
-    logger.warn('container failed', { handle, podName, error });
+    // Before the container is marked failed: the reaper then deletes its pod.
+    const reported = await diagnosed(error, { pods, stderr: requested.stderr, signal });
+    signal.throwIfAborted();
+    logger.warn('container failed', { handle, podName, error: reported });
     await pods
       .retry(() => containers.markFailed(handle, lease.holder, { signal }), { signal })
       .catch((cause: unknown) => logger.warn('container not marked failed', { handle, cause }));
-    throw error;
+    throw reported;
   }
 }
 

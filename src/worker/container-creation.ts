@@ -1,3 +1,5 @@
+import type { Writable } from 'node:stream';
+
 import type { StepImageResolver, StepImages } from '../images/step-images.ts';
 import type { PodLauncher } from '../pods/pod-launcher.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
@@ -37,6 +39,8 @@ export interface ContainerRequest {
   readonly onSpecChange: 'reject' | 'keep';
   readonly metadata: ContainerMetadata;
   readonly delegate: StepDelegate | undefined;
+  /** Receives why the pod waits, or has failed. */
+  readonly stderr?: Writable | undefined;
 }
 
 /** A request, and its images. */

@@ -1,6 +1,8 @@
+import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ProcessResultRecord } from '../repository/records.ts';
 import type { OutputPosition, Process, ProcessIO, ProcessPosition, ProcessResult } from '../runtime/process.ts';
 import { missingOutput } from './missing-output.ts';
+import { diagnosed } from './notices/diagnosed.ts';
 import { type MemoryKill, outcomeOf } from './process-outcome.ts';
 
 /** The stored facts about an ended process, and the options of the call that attached to it. */
@@ -13,6 +15,7 @@ export interface EndedProcessFacts {
   readonly from: OutputPosition;
   readonly io: ProcessIO;
   readonly memoryKill: MemoryKill;
+  readonly pods: Pick<PodSupervisor, 'diagnose'>;
 }
 
 /**
@@ -23,6 +26,8 @@ export class EndedProcess implements Process {
   readonly id: string;
   readonly startedByCall = false;
   readonly #facts: EndedProcessFacts;
+  /** Read once, because its diagnostics are written once. */
+  #outcome: Promise<ProcessResult> | undefined;
 
   constructor(facts: EndedProcessFacts) {
     this.id = facts.id;
@@ -30,9 +35,18 @@ export class EndedProcess implements Process {
   }
 
   async wait(): Promise<ProcessResult> {
-    const { id, handle, result, from, io, memoryKill } = this.#facts;
+    this.#outcome ??= this.#read();
+    return await this.#outcome;
+  }
+
+  async #read(): Promise<ProcessResult> {
+    const { id, handle, result, from, io, memoryKill, pods } = this.#facts;
     const undelivered = missingOutput(result, from, io, { handle, processId: id });
-    return { ...outcomeOf(result, memoryKill), ...(undelivered.length === 0 ? {} : { undelivered }) };
+    try {
+      return { ...outcomeOf(result, memoryKill), ...(undelivered.length === 0 ? {} : { undelivered }) };
+    } catch (error) {
+      throw await diagnosed(error, { pods, stderr: io.stderr });
+    }
   }
 
   async signal(): Promise<void> {}

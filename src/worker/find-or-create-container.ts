@@ -8,6 +8,7 @@ import { StartProgress } from '../pods/start-progress.ts';
 import type { Lease, NewContainer } from '../repository/container-repository.ts';
 import type { ContainerRecord } from '../repository/records.ts';
 import type { AbortOptions } from '../runtime/options.ts';
+import type { StepProgress } from '../runtime/step-progress.ts';
 import { completeContainer, isOvertaken } from './complete-container.ts';
 import {
   type ContainerCreationComponents,
@@ -19,6 +20,7 @@ import {
   releaseMs,
 } from './container-creation.ts';
 import { keepLease } from './lease-keeper.ts';
+import { stepNotices } from './notices/step-notices.ts';
 import { stepListener } from './step-listener.ts';
 
 /** How often a call that waits for another holder polls the row. */
@@ -35,7 +37,13 @@ export async function findOrCreateContainer(
 ): Promise<ContainerOutcome> {
   const { clock, logger } = components;
   const requested = { ...request, images: imagesOf(request, components, { signal }) };
-  const report = stepListener(requested.delegate, logger, { signal });
+  const listeners = [
+    stepListener(requested.delegate, logger, { signal }),
+    stepNotices(requested.stderr, components.pods.mask, { signal }),
+  ];
+  const report = (event: StepProgress): void => {
+    for (const listener of listeners) listener(event);
+  };
   let progress: StartProgress | undefined;
   for (let awaitedHandle: string | undefined; ; ) {
     if (awaitedHandle !== undefined) await requireNotFinished(awaitedHandle, components, { signal });

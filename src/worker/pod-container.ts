@@ -198,7 +198,8 @@ export class PodContainer implements Container {
     const result = await this.#components.containers.findProcessResult(this.handle, processId, { signal });
     if (result === undefined) throw error;
     const memoryKill = (): PodError => this.#outOfMemory();
-    return new EndedProcess({ id: processId, handle: this.handle, result, from, io, memoryKill });
+    const { pods } = this.#components;
+    return new EndedProcess({ id: processId, handle: this.handle, result, from, io, memoryKill, pods });
   }
 
   #outOfMemory(): PodError {

@@ -30,6 +30,7 @@ import { checkShape } from '../validation/shape.ts';
 import { recordResult, requireOwnResult } from './agent-result.ts';
 import { keepHijackMarked } from './hijack-heartbeat.ts';
 import { missingOutput } from './missing-output.ts';
+import { diagnosed } from './notices/diagnosed.ts';
 import { ProcessAttachments, stopGraceMs } from './process-attachments.ts';
 import { outcomeOf } from './process-outcome.ts';
 import { checkSignalNumber, checkWindowSize } from './process-spec.ts';
@@ -207,6 +208,8 @@ export class PodProcess implements Process {
         return await this.#endedBefore(error);
       }
       return await this.#conclude(ended, within);
+    } catch (error) {
+      throw await this.#diagnosed(error);
     } finally {
       this.#over.abort();
       this.#release();
@@ -287,6 +290,21 @@ export class PodProcess implements Process {
       if (killed !== undefined) throw killed;
     }
     throw error;
+  }
+
+  /**
+   * Completes an error about the pod. Its diagnostics follow the command's own output. A writable
+   * that accepts no output delays the error only until the diagnostics are complete.
+   */
+  async #diagnosed(error: unknown): Promise<unknown> {
+    this.#over.abort();
+    const detached = this.#attachments.detach();
+    const settle = async (): Promise<void> => {
+      this.#release();
+      await detached;
+    };
+    const { pods } = this.#components;
+    return await diagnosed(error, { pods, stderr: this.#target.io.stderr, settle, signal: this.#detached.signal });
   }
 
   /**

@@ -41,6 +41,7 @@ import type { ContainerCreationComponents } from './container-creation.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { findOrCreateContainer } from './find-or-create-container.ts';
 import { finishOwner } from './finish-owner.ts';
+import { diagnosed } from './notices/diagnosed.ts';
 import { type ContainerFinding, PodContainer } from './pod-container.ts';
 import { specDigest } from './spec-digest.ts';
 import { StoredVolume } from './stored-volume.ts';
@@ -107,8 +108,8 @@ export class PodWorker implements Worker {
     checkShape('spec', containerSpec, spec);
     checkShape('options', findOrCreateOptions, options);
     const plan = planContainer(spec);
-    const { metadata = {}, delegate, onSpecChange = 'reject' } = options;
-    const requested = { owner, plan, specDigest: specDigest(plan), onSpecChange, metadata, delegate };
+    const { metadata = {}, delegate, stderr, onSpecChange = 'reject' } = options;
+    const requested = { owner, plan, specDigest: specDigest(plan), onSpecChange, metadata, delegate, stderr };
     const { image = '' } = plan.pod;
     launcher.check({ ...plan.pod, image, volumes: placeholderVolumes(plan), metadata });
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
@@ -159,6 +160,7 @@ export class PodWorker implements Worker {
       newId,
       artifactTimeToLiveMs: timeToLiveMs,
       artifactLeaseMs: leaseMs,
+      pods,
       logger,
     } = this.#components;
     const handle = newId();
@@ -170,11 +172,13 @@ export class PodWorker implements Worker {
       const record = await repository.volumes.markCreated(handle, options);
       return { volume: this.#volume(record), expiresAt: expiresAt ?? record.createdAt };
     } catch (error) {
+      // Before the volume expires: the reaper then deletes its pod.
+      const reported = await diagnosed(error, { pods, ...options });
       // In any state: the caller never received the volume.
       await repository.volumes
         .expire(this.name, handle)
         .catch((cause: unknown) => logger.warn('volume not expired', { handle, cause }));
-      throw error;
+      throw reported;
     }
   }
 

@@ -24,7 +24,10 @@ export class ScriptedPod {
   readonly stored = new Map<string, ProcessResultRecord>();
   readonly warnings: string[] = [];
   readonly components: PodProcessComponents;
+  /** The host's mask. */
+  mask: (text: string) => string | undefined = (text) => text;
   #pod: Pod | undefined = podOf('running');
+  #lastSeen: Pod | undefined = this.#pod;
   readonly #change = new ChangeSignal();
 
   constructor(options: AgentClientOptions = {}, limits: ConnectionLimits = new ConnectionLimits(), protocol = 3) {
@@ -33,15 +36,17 @@ export class ScriptedPod {
     const logger: Logger = { ...silentLogger, warn: (message) => void this.warnings.push(message) };
     const { clock } = this.setup;
     const pods = new PodSupervisor({
-      cluster: { namespace: 'ci', getPod: async () => this.#pod } as unknown as Cluster,
+      cluster: { namespace: 'ci', getPod: async () => this.#pod, getNode: async () => undefined } as unknown as Cluster,
       watch: {
         observe: (_name: string, observing: AbortOptions) => this.#observe(observing),
+        lastSeen: () => this.#lastSeen,
       } as unknown as PodSupervisorComponents['watch'],
       agents: { forget: () => undefined } as unknown as AgentPool,
       delivery: {} as PodSupervisorComponents['delivery'],
       clock,
       logger,
       timeouts: { startMs: 1000, schedulingMs: 1000, imagePullMs: 1000, reconnectMs: 300_000 },
+      mask: (text) => this.mask(text),
     });
     const containers = {
       recordProcessResult: async (_handle: string, processId: string, result: ProcessResultRecord) => {
@@ -56,6 +61,7 @@ export class ScriptedPod {
   /** Sets the state of the pod; `undefined` if it no longer exists. */
   becomes(pod: Pod | undefined): void {
     this.#pod = pod;
+    this.#lastSeen = pod ?? this.#lastSeen;
     this.#change.notify();
   }
 

@@ -19,6 +19,7 @@ import type {
   DeletePodOptions,
   ExecEndpointOptions,
   ExecTarget,
+  KubernetesNode,
   LogLine,
   LogTarget,
   Permission,
@@ -270,6 +271,11 @@ export class ClientNodeCluster implements Cluster {
       }
       if (found.size === size) return [...found].sort();
     }
+  }
+
+  async getNode(name: string, { signal }: AbortOptions = {}): Promise<KubernetesNode | undefined> {
+    const request = this.#request('get', 'nodes', { path: ['api', 'v1', 'nodes', name], signal });
+    return orNothing(this.#caller.call(request, nodeFromJson));
   }
 
   async serverVersion({ signal }: AbortOptions = {}): Promise<string> {

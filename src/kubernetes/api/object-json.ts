@@ -1,6 +1,4 @@
-import type { V1Node } from '@kubernetes/client-node';
-
-import type { ConfigMap, Pod, PodEvent, Secret } from '../cluster.ts';
+import type { ConfigMap, KubernetesNode, Pod, PodEvent, Secret } from '../cluster.ts';
 import { isFields } from '../fields.ts';
 import type { Page } from './paged.ts';
 
@@ -56,11 +54,11 @@ export function secretFromJson(json: unknown): Secret | undefined {
   return json;
 }
 
-/** Does for a node's metadata what `podFromJson` does for a pod. */
-export function nodeFromJson(json: unknown): Pick<V1Node, 'metadata'> | undefined {
+/** Does for a node's metadata what `podFromJson` does for a pod's. */
+export function nodeFromJson(json: unknown): KubernetesNode | undefined {
   if (!isObject(json)) return undefined;
   reviveMetadata(json);
-  return { metadata: json['metadata'] ?? {} };
+  return json;
 }
 
 /** Returns the `gitVersion` of the response to `GET /version`. */

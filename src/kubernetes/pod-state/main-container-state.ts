@@ -58,6 +58,11 @@ export function lastTermination({ state, lastState }: V1ContainerStatus): Termin
   return { reason, exitCode, outOfMemory: reason === 'OOMKilled', message, finishedAt, containerId: containerID };
 }
 
+/** Returns the statuses of the pod's containers, in the order in which the pod starts them. */
+export function containerStatuses({ status }: Pod): readonly V1ContainerStatus[] {
+  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+}
+
 /** Returns the most recent end of each container that has ended, by container name. */
 export function terminations(pod: Pod): ReadonlyMap<string, Termination> {
   const ended = (pod.status?.containerStatuses ?? []).map((status) => [status.name, lastTermination(status)] as const);

@@ -3,7 +3,7 @@ import type { V1ContainerStatus } from '@kubernetes/client-node';
 import type { PodError } from '../../errors/pod.ts';
 import type { Pod } from '../cluster.ts';
 import { mainContainerName } from '../pod-spec/pod-spec.ts';
-import { lastTermination, type Termination } from './main-container-state.ts';
+import { containerStatuses, lastTermination, type Termination } from './main-container-state.ts';
 import { type ContainerTrouble, containerTrouble, podProblem, troubleError } from './pod-status.ts';
 
 /** The reason why a pod does not start. */
@@ -59,7 +59,7 @@ export class PodStart {
   observe(pod: Pod, now: number): StartProblem | undefined {
     const error = podProblem(pod);
     if (error !== undefined) return { kind: 'failed', error };
-    for (const status of pod.status?.containerStatuses ?? []) {
+    for (const status of containerStatuses(pod)) {
       const problem = this.#observeContainer(pod, status, now);
       if (problem !== undefined) return problem;
     }
@@ -76,7 +76,7 @@ export class PodStart {
       return { kind: 'failed', error: troubleError(pod, status, observed.pull.trouble) };
     }
     observed.pull = undefined;
-    return endsProblem(status, endsOf(status) - observed.endsBefore);
+    return endsProblem(status, endsOf(status) - observed.endsBefore, isInitContainer(pod, status.name));
   }
 
   #isFinal({ since, count, trouble, causeSince }: PullFailures, now: number): boolean {
@@ -110,11 +110,20 @@ function endsOf(status: V1ContainerStatus): number {
   return status.restartCount + (hasEnded ? 1 : 0);
 }
 
-/** Ignores ends of a sidecar, unless its runtime cannot start it. */
-function endsProblem(status: V1ContainerStatus, times: number): StartProblem | undefined {
+/** Whether the pod starts its other containers only after this one has succeeded. */
+function isInitContainer({ spec }: Pod, name: string): boolean {
+  return spec?.initContainers?.some((each) => each.name === name && each.restartPolicy !== 'Always') ?? false;
+}
+
+/**
+ * Ignores ends of a sidecar, unless its runtime cannot start it. An init container that succeeds may
+ * run again, in a new sandbox of the pod.
+ */
+function endsProblem(status: V1ContainerStatus, times: number, isInit: boolean): StartProblem | undefined {
   const termination = lastTermination(status);
   const trouble = containerTrouble(status);
   if (times < finalExits || termination === undefined || trouble?.cause.final !== 'third exit') return undefined;
-  const counts = status.name === mainContainerName || termination.reason === 'StartError';
+  const stopsPod = status.name === mainContainerName || (isInit && termination.exitCode !== 0);
+  const counts = stopsPod || termination.reason === 'StartError';
   return counts ? { kind: 'ends', containerName: status.name, times, termination } : undefined;
 }

@@ -4,7 +4,7 @@ import { type Cause, findCause } from '../../errors/causes.ts';
 import type { PodError, PodFacts } from '../../errors/pod.ts';
 import { ImagePullFailedError, PodDeletedError, PodEvictedError, PodFailedError } from '../../errors/pod.ts';
 import type { Pod } from '../cluster.ts';
-import { lastTermination, mainContainerState } from './main-container-state.ts';
+import { containerStatuses, lastTermination, mainContainerState } from './main-container-state.ts';
 
 /** Why no node accepts a pod, and since when. */
 export interface Unschedulable {
@@ -21,7 +21,7 @@ export interface Unschedulable {
 export function podProblem(pod: Pod): PodError | undefined {
   const problem = endOfPod(pod);
   if (problem !== undefined) return problem;
-  for (const status of pod.status?.containerStatuses ?? []) {
+  for (const status of containerStatuses(pod)) {
     const trouble = containerTrouble(status);
     if (trouble?.cause.final === 'at once') return troubleError(pod, status, trouble);
   }
@@ -47,7 +47,8 @@ export function troubleError(
   status: V1ContainerStatus,
   { cause, reason, message }: ContainerTrouble,
 ): PodError {
-  const facts = factsOf(pod, reason, `container ${status.name}${message === undefined ? '' : `: ${message}`}`);
+  const detail = `container ${status.name}${message === undefined ? '' : `: ${message}`}`;
+  const facts = { ...factsOf(pod, reason, detail), containerName: status.name };
   return cause.code === 'KW_ERR_IMAGE_PULL_FAILED'
     ? new ImagePullFailedError(facts, status.image, cause.retryable)
     : new PodFailedError(facts);
@@ -95,7 +96,7 @@ function endOfPod(pod: Pod): PodError | undefined {
   }
   if (pod.metadata?.deletionTimestamp !== undefined) return new PodDeletedError(factsOf(pod, reason, message));
   if (phase === 'Failed' || phase === 'Succeeded')
-    return new PodFailedError(factsOf(pod, reason ?? phase, message ?? describeTerminations(pod)));
+    return new PodFailedError(failureFacts(pod, reason ?? phase, message));
   return undefined;
 }
 
@@ -134,15 +135,18 @@ function missingConfigMap(message: string | undefined): string | undefined {
   return /configmap "([^"]+)" not found/.exec(message ?? '')?.[1];
 }
 
-function describeTerminations(pod: Pod): string | undefined {
-  const parts = (pod.status?.containerStatuses ?? []).map((status) => {
-    const termination = lastTermination(status);
-    return termination === undefined
-      ? undefined
-      : `container ${status.name} ended with exit code ${termination.exitCode} (${termination.reason ?? 'no reason'})`;
+/** Returns the facts of a pod whose containers have ended. */
+function failureFacts(pod: Pod, reason: string, message: string | undefined): PodFacts {
+  const ends = containerStatuses(pod).flatMap((status) => {
+    const { exitCode, reason: why = 'no reason' } = lastTermination(status) ?? {};
+    return exitCode === undefined ? [] : [{ name: status.name, exitCode, why }];
   });
-  const known = parts.filter((part) => part !== undefined);
-  return known.length === 0 ? undefined : known.join(', ');
+  const failed = ends.filter(({ exitCode }) => exitCode !== 0);
+  const texts = (failed.length === 0 ? ends : failed).map(
+    ({ name, exitCode, why }) => `container ${name} ended with exit code ${exitCode} (${why})`,
+  );
+  const facts = factsOf(pod, reason, message ?? (texts.length === 0 ? undefined : texts.join(', ')));
+  return { ...facts, containerName: failed.length === 1 ? failed[0]?.name : undefined };
 }
 
 function findCondition(pod: Pod, type: string): V1PodCondition | undefined {
@@ -151,5 +155,6 @@ function findCondition(pod: Pod, type: string): V1PodCondition | undefined {
 
 function factsOf(pod: Pod, reason: string | undefined, detail: string | undefined): PodFacts {
   const mayStillRun = mainContainerState(pod).kind === 'running';
-  return { namespace: pod.metadata?.namespace ?? '', podName: pod.metadata?.name ?? '', reason, detail, mayStillRun };
+  const { namespace = '', name: podName = '' } = pod.metadata ?? {};
+  return { namespace, podName, reason, detail, mayStillRun, nodeName: pod.spec?.nodeName };
 }

@@ -32,6 +32,8 @@ const backoff = { firstMs: 100, longestMs: 30_000 };
  * changed.
  */
 const unlistedMs = 3_000;
+/** How many last states of pods that no longer exist are kept. */
+const maxVanished = 100;
 
 /**
  * One list and one watch for all pods of a worker, for any number of observers. It begins with the
@@ -45,6 +47,8 @@ export class PodWatch {
   /** Observers whose pods are being read one by one. */
   readonly #reading = new Set<PodObserver>();
   readonly #pods = new Map<string, Pod>();
+  /** The last states of observed pods that no longer exist. */
+  readonly #vanished = new Map<string, Pod>();
   #run: AbortController | undefined;
   #idle: AbortController | undefined;
   /** Whether the list was received and changes are followed. */
@@ -77,6 +81,14 @@ export class PodWatch {
     } finally {
       this.#remove(observer);
     }
+  }
+
+  /**
+   * Returns the last state of a pod that the watch has received, also of one that was observed when
+   * it ceased to exist.
+   */
+  lastSeen(podName: string): Pod | undefined {
+    return this.#pods.get(podName) ?? this.#vanished.get(podName);
   }
 
   /** Closes the watch. Every observation rejects with `ClosedError`. Idempotent. */
@@ -159,8 +171,10 @@ export class PodWatch {
     const { cluster, labelSelector } = this.#options;
     const { pods, resourceVersion } = await cluster.listPods(labelSelector, { signal });
     signal.throwIfAborted();
+    const before = new Map(this.#pods);
     this.#pods.clear();
     for (const pod of pods) this.#pods.set(pod.metadata?.name ?? '', pod);
+    for (const [name, pod] of before) if (!this.#pods.has(name)) this.#keepIfObserved(name, pod);
     this.#isFollowing = true;
     for (const observer of this.#observers) this.#review(observer, signal);
     return resourceVersion;
@@ -192,11 +206,20 @@ export class PodWatch {
 
   #apply({ type, pod }: PodChange, signal: AbortSignal): void {
     const name = pod.metadata?.name ?? '';
-    if (type === 'deleted') this.#pods.delete(name);
-    else this.#pods.set(name, pod);
+    if (type === 'deleted') {
+      this.#pods.delete(name);
+      this.#keepIfObserved(name, pod);
+    } else this.#pods.set(name, pod);
     for (const observer of this.#observers) {
       if (observer.podName === name) this.#review(observer, signal);
     }
+  }
+
+  #keepIfObserved(name: string, pod: Pod): void {
+    if (![...this.#observers].some(({ podName }) => podName === name)) return;
+    this.#vanished.set(name, pod);
+    const [oldest] = this.#vanished.keys();
+    if (this.#vanished.size > maxVanished && oldest !== undefined) this.#vanished.delete(oldest);
   }
 
   /**

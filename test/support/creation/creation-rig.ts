@@ -1,6 +1,7 @@
 import sinon from 'sinon';
 
 import { FakeContainerRepository, FakeStepDelegate } from '../../../fakes/index.ts';
+import type { PodError } from '../../../src/errors/pod.ts';
 import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
 import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/pod-supervisor.ts';
 import type { VolumeRecord } from '../../../src/repository/records.ts';
@@ -9,6 +10,7 @@ import type { Artifact } from '../../../src/runtime/volume.ts';
 import type { ContainerCreationComponents, ContainerOutcome } from '../../../src/worker/container-creation.ts';
 import { planContainer } from '../../../src/worker/container-plan.ts';
 import { findOrCreateContainer } from '../../../src/worker/find-or-create-container.ts';
+import type { Collector } from '../../contract/worker/setup.ts';
 import { silentLogger } from '../silent-logger.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 
@@ -63,8 +65,8 @@ export const never = (signal: AbortSignal | undefined): Promise<never> =>
 export class CreationRig {
   readonly containers = new FakeContainerRepository();
   readonly launcher = { launch: sinon.stub().resolves('uid-1'), discard: sinon.stub().resolves() };
-  readonly pods: Record<'exists' | 'requireAlive' | 'whenAgentAnswers' | 'fence', sinon.SinonStub> &
-    Pick<PodSupervisor, 'retry'>;
+  readonly pods: Record<'exists' | 'requireAlive' | 'whenAgentAnswers' | 'fence' | 'diagnose', sinon.SinonStub> &
+    Pick<PodSupervisor, 'retry' | 'mask'>;
   readonly takeFrom = sinon.stub().resolves({ rawBytes: 1024 });
   readonly images = {
     resolve: sinon.stub().resolves({ image: 'mirror/busybox:1', sidecars: [], requestedImages: {} }),
@@ -73,6 +75,7 @@ export class CreationRig {
   readonly clock = new VirtualClock();
   onSpecChange: 'reject' | 'keep' = 'reject';
   chosenName: string | undefined;
+  stderr: Collector | undefined;
   #ids = 0;
 
   constructor() {
@@ -94,6 +97,8 @@ export class CreationRig {
       whenAgentAnswers: sinon.stub().resolves(),
       fence: sinon.stub().resolves(),
       retry: (work, options) => supervisor.retry(work, options),
+      diagnose: sinon.stub().callsFake(async (error: PodError) => error),
+      mask: (text) => text,
     };
   }
 
@@ -117,7 +122,7 @@ export class CreationRig {
   };
 
   #request() {
-    const { onSpecChange, chosenName: podName, delegate } = this;
+    const { onSpecChange, chosenName: podName, delegate, stderr } = this;
     return {
       owner: { kind: 'k', key: '1' },
       plan: planContainer({ image: 'busybox:1', inputs: [{ artifact, path: '/in' }], podName }),
@@ -125,6 +130,7 @@ export class CreationRig {
       onSpecChange,
       metadata: {},
       delegate,
+      stderr,
     };
   }
 }

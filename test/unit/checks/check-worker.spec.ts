@@ -97,7 +97,7 @@ describe('checkWorker', () => {
     await check();
     const asked = cluster.may.args.map(([{ verb, resource, isClusterWide }]) => [verb, resource, isClusterWide]);
     const required = requiredPermissions.flatMap(({ verbs, resource }) => verbs.map((verb) => [verb, resource, false]));
-    expect(asked).to.have.deep.members([...required, ['list', 'nodes', true]]);
+    expect(asked).to.have.deep.members([...required, ['list', 'nodes', true], ['get', 'nodes', true]]);
   });
 
   it('reports a permission that the worker can do without as a warning, with what is then missing', async () => {
@@ -113,6 +113,10 @@ describe('checkWorker', () => {
       [
         'The credentials may not list nodes in the cluster.',
         'Grant it (docs/rbac.md), otherwise the architecture has to be configured, or is amd64.',
+      ],
+      [
+        'The credentials may not get nodes in the cluster.',
+        'Grant it (docs/rbac.md), otherwise the diagnostics of failed pods have nothing about their nodes.',
       ],
     ]);
   });

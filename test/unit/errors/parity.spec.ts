@@ -12,7 +12,8 @@ function ownFields(error: AnyKubernetesWorkerError): string[] {
 }
 
 function inheritedFields(error: AnyKubernetesWorkerError): string[] {
-  if (error instanceof library.PodError) return ['namespace', 'podName', 'reason', 'detail', 'mayStillRun'];
+  if (error instanceof library.PodError)
+    return ['namespace', 'podName', 'reason', 'detail', 'mayStillRun', 'nodeName', 'containerName'];
   if (error instanceof library.ProcessError) return ['handle', 'processId'];
   if (error instanceof library.ClusterError) return ['verb', 'resource', 'namespace'];
   if (error instanceof library.TransferError)

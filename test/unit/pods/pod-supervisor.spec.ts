@@ -90,12 +90,13 @@ describe('PodSupervisor', () => {
     change = new ChangeSignal();
     supervisor = new PodSupervisor({
       cluster,
-      watch: { observe },
+      watch: { observe, lastSeen: () => watched.pod },
       agents: { client: () => agent, forget },
       delivery: { restore },
       clock,
       logger: silentLogger,
       timeouts,
+      mask: (text: string) => text,
     } as unknown as PodSupervisorComponents);
   });
 

@@ -5,6 +5,7 @@ import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import { OwnerFinishedError } from '../../../src/errors/owner.ts';
 import { PodDeletedError } from '../../../src/errors/pod.ts';
 import { ContainerDisappearedError, IllegalTransitionError, LeaseLostError } from '../../../src/errors/repository.ts';
+import { Collector } from '../../contract/worker/setup.ts';
 import { artifact, away, CreationRig, found } from '../../support/creation/creation-rig.ts';
 import { rejection } from '../../support/rejection.ts';
 import { settle } from '../../support/virtual-clock.ts';
@@ -47,6 +48,30 @@ describe('findOrCreateContainer', () => {
       pods.whenAgentAnswers.rejects(failure);
       expect(await rejection(findOrCreate())).to.equal(failure);
       sinon.assert.calledOnceWithMatch(containers.markFailed, 'c-1', 'id-1');
+    });
+
+    it('rejects with the diagnosed error, read before the container is marked failed, and writes it to stderr', async () => {
+      const facts = { namespace: 'ci', podName: 'pod-1' };
+      const failure = new PodDeletedError({ ...facts, diagnostics: 'pod ci/pod-1:\n  node: n' });
+      containers.findOrInsert.resolves(found('creating', true));
+      pods.whenAgentAnswers.rejects(new PodDeletedError(facts));
+      pods.diagnose.resolves(failure);
+      const stderr = new Collector();
+      rig.stderr = stderr;
+      expect(await rejection(findOrCreate())).to.equal(failure);
+      sinon.assert.callOrder(pods.diagnose, containers.markFailed);
+      expect(stderr.text).to.equal('\npod ci/pod-1:\n  node: n\n');
+    });
+
+    it('neither diagnoses nor writes an error that is not about a pod', async () => {
+      const failure = new InvalidSpecError('image', 'is not permitted');
+      containers.findOrInsert.resolves(found('creating', true));
+      launcher.launch.rejects(failure);
+      const stderr = new Collector();
+      rig.stderr = stderr;
+      expect(await rejection(findOrCreate())).to.equal(failure);
+      sinon.assert.notCalled(pods.diagnose);
+      expect(stderr.text).to.equal('');
     });
 
     it('marks the container failed if its owner finishes for good meanwhile', async () => {

@@ -6,10 +6,12 @@ import { LeaseLostError } from '../../../src/errors/repository.ts';
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
 import type { LaunchOptions } from '../../../src/pods/pod-launcher.ts';
 import type { TakeOptions } from '../../../src/worker/stored-volume.ts';
+import { Collector } from '../../contract/worker/setup.ts';
 import { CreationRig, found, input } from '../../support/creation/creation-rig.ts';
 import { rejection } from '../../support/rejection.ts';
 
 describe('findOrCreateContainer', () => {
+  let rig: CreationRig;
   let containers: CreationRig['containers'];
   let launcher: CreationRig['launcher'];
   let pods: CreationRig['pods'];
@@ -19,7 +21,8 @@ describe('findOrCreateContainer', () => {
   let findOrCreate: CreationRig['findOrCreate'];
 
   beforeEach(() => {
-    ({ containers, launcher, pods, takeFrom, delegate, clock, findOrCreate } = new CreationRig());
+    rig = new CreationRig();
+    ({ containers, launcher, pods, takeFrom, delegate, clock, findOrCreate } = rig);
   });
 
   describe('its progress', () => {
@@ -63,6 +66,27 @@ describe('findOrCreateContainer', () => {
         { kind: 'streaming-input', ...inputFacts, receivedBytes: 1024, totalBytes: 1024, isComplete: true },
         { kind: 'inputs-done', podName: 'pod-1' },
         { kind: 'ready', podName: 'pod-1' },
+      ]);
+    });
+
+    it('has one line on stderr for a quota without room, and one for a pod without a node', async () => {
+      containers.findOrInsert.resolves(found('creating', true));
+      launcher.launch.callsFake(async (_request, { waitingForQuota }: LaunchOptions) => {
+        for (const message of ['few pods', 'few pods again']) waitingForQuota?.(message, 3);
+        return 'uid-1';
+      });
+      const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'no cpu' }];
+      pods.whenAgentAnswers.callsFake(async (_pod, { observed }: { observed: (pod: Pod) => void }) => {
+        for (let times = 0; times < 2; times += 1) observed({ status: { conditions } });
+        observed(running);
+      });
+      const stderr = new Collector();
+      rig.stderr = stderr;
+      await findOrCreate();
+      expect(stderr.text.split('\n')).to.deep.equal([
+        'pod pod-1 waits for room in a quota: few pods',
+        'pod pod-1 waits for a node that accepts it: no cpu',
+        '',
       ]);
     });
 
