@@ -292,19 +292,13 @@ export class PodProcess implements Process {
     throw error;
   }
 
-  /**
-   * Completes an error about the pod. Its diagnostics follow the command's own output. A writable
-   * that accepts no output delays the error only until the diagnostics are complete.
-   */
+  /** Completes an error about the pod, after the last output: its diagnostics follow on stderr. */
   async #diagnosed(error: unknown): Promise<unknown> {
     this.#over.abort();
-    const detached = this.#attachments.detach();
-    const settle = async (): Promise<void> => {
-      this.#release();
-      await detached;
-    };
+    // Delivery stops at once. The answer of an agent that no longer exists is not awaited.
+    void this.#attachments.detach();
     const { pods } = this.#components;
-    return await diagnosed(error, { pods, stderr: this.#target.io.stderr, settle, signal: this.#detached.signal });
+    return await diagnosed(error, { pods, stderr: this.#target.io.stderr, signal: this.#detached.signal });
   }
 
   /**

@@ -9,18 +9,15 @@ export interface DiagnosedOptions extends AbortOptions {
   readonly pods: Pick<PodSupervisor, 'diagnose'>;
   /** Receives the diagnostics. */
   readonly stderr?: Writable | undefined;
-  /** Completes what the host's stderr receives before. It does not reject. */
-  readonly settle?: (() => Promise<void>) | undefined;
 }
 
 /**
  * Completes an error about a pod with its diagnostics, and writes them to the host's stderr, unless
  * the signal has aborted. Resolves with any other error at once, unchanged. Never rejects.
  */
-export async function diagnosed(error: unknown, { pods, stderr, settle, signal }: DiagnosedOptions): Promise<unknown> {
+export async function diagnosed(error: unknown, { pods, stderr, signal }: DiagnosedOptions): Promise<unknown> {
   if (!(error instanceof PodError)) return error;
   const complete = await pods.diagnose(error, { signal });
-  await settle?.();
   const { diagnostics } = complete;
   // The output before may lack a line end.
   if (diagnostics !== undefined && signal?.aborted !== true) writeNotice(stderr, `\n${diagnostics}\n`);

@@ -82,6 +82,16 @@ describe('ClientNodeCluster', () => {
       expect(server.requests[0]).to.equal('GET /api/v1/namespaces/ci/secrets/s');
     });
 
+    it('returns a node, or undefined if it does not exist, and rejects without the permission', async () => {
+      const conditions = [{ type: 'Ready', status: 'True' }];
+      answers(gives({ metadata: { name: 'n' }, status: { conditions } }), fails(404, 'NotFound'));
+      expect((await cluster.getNode('n'))?.status).to.deep.equal({ conditions });
+      expect(await cluster.getNode('n')).to.equal(undefined);
+      expect(server.requests[0]).to.equal('GET /api/v1/nodes/n');
+      answers(fails(403, 'Forbidden'));
+      expect(await rejection(cluster.getNode('n'))).to.be.instanceOf(ForbiddenError);
+    });
+
     it('rejects with the missing permission', async () => {
       answers(fails(403, 'Forbidden'));
       const error = await rejection(cluster.getPod('p'));

@@ -5,10 +5,9 @@ import { formatDiagnostics, type NodeFindings } from '../../../src/kubernetes/po
 
 type Status = NonNullable<Pod['status']>;
 type ContainerStatus = NonNullable<Status['containerStatuses']>[number];
-type Condition = NonNullable<NonNullable<KubernetesNode['status']>['conditions']>[number];
 
 const place = { namespace: 'ci', podName: 'p' };
-const ready: Condition = { type: 'Ready', status: 'True', reason: 'KubeletReady' };
+const ready = { type: 'Ready', status: 'True', reason: 'KubeletReady' };
 
 function plain(text: string): string {
   return text;
@@ -145,7 +144,7 @@ describe('formatDiagnostics', () => {
   });
 
   describe('of a node', () => {
-    const pressure: Condition = { type: 'MemoryPressure', status: 'True', reason: 'Low', message: 'no memory' };
+    const pressure = { type: 'MemoryPressure', status: 'True', reason: 'Low', message: 'no memory' };
     const labelled = (labels: Record<string, string>): KubernetesNode => ({
       metadata: { labels },
       status: { conditions: [ready] },

@@ -151,6 +151,38 @@ describe('PodStart', () => {
     expect(ofSidecar(ended(128, 'StartError', 'context deadline exceeded'))).to.equal(undefined);
   });
 
+  it('fails when an init container has failed at each of three starts, unless it is a sidecar', () => {
+    const observed = (exitCode: number, restartPolicy?: string): StartProblem | undefined => {
+      const start = new PodStart(60_000);
+      const state = (status: Partial<ContainerStatus>): Pod => {
+        const [mesh] = podWith(status, 'mesh').status!.containerStatuses!;
+        const initContainers = [{ name: 'mesh', ...(restartPolicy === undefined ? {} : { restartPolicy }) }];
+        return { spec: { containers: [], initContainers }, status: { initContainerStatuses: [mesh!] } };
+      };
+      start.observe(state({ state: { waiting: { reason: 'PodInitializing' } } }), 0);
+      const terminated = ended(exitCode, exitCode === 0 ? 'Completed' : 'Error');
+      expect(start.observe(state({ state: backOff, lastState: { terminated }, restartCount: 1 }), 1)).to.equal(
+        undefined,
+      );
+      return start.observe(state({ state: { terminated }, restartCount: 2 }), 2);
+    };
+    expect(observed(7)).to.deep.include({ kind: 'ends', containerName: 'mesh', times: 3 });
+    expect(observed(7)).to.have.nested.include({ 'termination.exitCode': 7 });
+    expect(observed(0)).to.equal(undefined);
+    expect(observed(7, 'Always')).to.equal(undefined);
+  });
+
+  it('names the container whose image cannot be pulled', () => {
+    const start = new PodStart(1_000);
+    const failed = podWith({ state: { waiting: { reason: 'ErrImagePull', message: 'dial: timeout' } } }, 'db');
+    start.observe(failed, 0);
+    expect(start.observe(failed, 1_000)).to.have.nested.include({
+      'error.containerName': 'db',
+      'error.reason': 'ErrImagePull',
+      'error.retryable': true,
+    });
+  });
+
   it("does not confuse a program's message with the runtime's", () => {
     const start = new PodStart(60_000);
     start.observe(waiting('ContainerCreating'), 0);

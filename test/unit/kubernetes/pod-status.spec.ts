@@ -161,6 +161,102 @@ describe('podProblem', () => {
   }
 });
 
+describe('the facts of a problem', () => {
+  const inNode = (status: Status): Pod => ({ ...pod(status), spec: { nodeName: 'n', containers: [] } });
+  const waits = (name: string, reason: string, message: string): ContainerStatus =>
+    container({ name, state: { waiting: { reason, message } } });
+  const ends = (name: string, exitCode: number): ContainerStatus =>
+    container({ name, state: { terminated: { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error' } } });
+  const startError = 'exec: "/x": stat /x: no such file or directory';
+  const rows: readonly (readonly [string, Status, object])[] = [
+    [
+      'an invalid configuration of a sidecar',
+      { containerStatuses: [waits('db', 'CreateContainerConfigError', 'secret "x" not found')] },
+      {
+        code: 'KW_ERR_POD_FAILED',
+        reason: 'CreateContainerConfigError',
+        detail: 'container db: secret "x" not found',
+        containerName: 'db',
+        retryable: false,
+      },
+    ],
+    [
+      'a container that the runtime cannot create',
+      { containerStatuses: [waits('main', 'CreateContainerError', 'mount /x: denied')] },
+      { reason: 'CreateContainerError', detail: 'container main: mount /x: denied', containerName: 'main' },
+    ],
+    [
+      'a container that the runtime cannot run',
+      { containerStatuses: [waits('main', 'RunContainerError', 'no cgroup')] },
+      { reason: 'RunContainerError', detail: 'container main: no cgroup', containerName: 'main' },
+    ],
+    [
+      'an invalid image of an init container',
+      { initContainerStatuses: [waits('mesh', 'InvalidImageName', 'no')], containerStatuses: [container({})] },
+      { code: 'KW_ERR_IMAGE_PULL_FAILED', detail: 'container mesh: no', containerName: 'mesh', retryable: false },
+    ],
+    [
+      'an invalid configuration of an init container',
+      { initContainerStatuses: [waits('mesh', 'CreateContainerConfigError', 'secret "x" not found')] },
+      { code: 'KW_ERR_POD_FAILED', detail: 'container mesh: secret "x" not found', containerName: 'mesh' },
+    ],
+    [
+      'a program of an init container that does not exist',
+      {
+        initContainerStatuses: [
+          container({
+            name: 'mesh',
+            state: { terminated: { exitCode: 128, reason: 'StartError', message: startError } },
+          }),
+        ],
+      },
+      { reason: 'StartError', detail: `container mesh: ${startError}`, containerName: 'mesh' },
+    ],
+    [
+      'a failed pod with one failed container, which is an init container',
+      { phase: 'Failed', initContainerStatuses: [ends('fetch', 0), ends('mesh', 3)] },
+      {
+        code: 'KW_ERR_POD_FAILED',
+        reason: 'Failed',
+        detail: 'container mesh ended with exit code 3 (Error)',
+        containerName: 'mesh',
+      },
+    ],
+    [
+      'a failed pod with several failed containers',
+      { phase: 'Failed', containerStatuses: [ends('main', 1), ends('db', 2)] },
+      {
+        detail: 'container main ended with exit code 1 (Error), container db ended with exit code 2 (Error)',
+        containerName: undefined,
+      },
+    ],
+    [
+      'a pod whose containers have all succeeded',
+      { phase: 'Succeeded', containerStatuses: [ends('main', 0)] },
+      {
+        reason: 'Succeeded',
+        detail: 'container main ended with exit code 0 (Completed)',
+        containerName: undefined,
+      },
+    ],
+    [
+      'an eviction',
+      { phase: 'Failed', reason: 'Evicted', message: 'm' },
+      { code: 'KW_ERR_POD_EVICTED', containerName: undefined, retryable: true },
+    ],
+  ];
+  for (const [what, status, expected] of rows) {
+    it(`are complete for ${what}`, () => {
+      expect(problem(inNode(status))).to.include({ ...expected, nodeName: 'n' });
+    });
+  }
+
+  it('lack a problem for an init container that has succeeded', () => {
+    const containerStatuses = [container({ state: { running: {} } })];
+    expect(problem(inNode({ initContainerStatuses: [ends('mesh', 0)], containerStatuses }))).to.equal(undefined);
+  });
+});
+
 describe('a waiting pod', () => {
   it('reports since when and why no node accepts it', () => {
     const condition = {

@@ -103,6 +103,45 @@ describe('a pod watch', () => {
     expect(clock.sleeping).to.equal(0);
   });
 
+  describe('lastSeen()', () => {
+    const phase = (name: string): string | undefined => watch.lastSeen(name)?.status?.phase;
+
+    it('returns the newest state, and the last one of an observed pod that was deleted', async () => {
+      server.pods.set('a', pod('a', 1));
+      server.pods.set('b', pod('b', 1));
+      const observation = observe('a');
+      expect(phase('a')).to.equal(undefined);
+      await next(observation);
+      expect([phase('a'), phase('b')]).to.deep.equal(['Running', 'Running']);
+      server.send({ type: 'deleted', pod: pod('a', 2, 'Failed') }, { type: 'deleted', pod: pod('b', 2, 'Failed') });
+      expect(await next(observation)).to.equal(undefined);
+      await observation.return();
+      expect([phase('a'), phase('b')]).to.deep.equal(['Failed', undefined]);
+    });
+
+    it('returns the last state of an observed pod that is missing from the next list', async () => {
+      server.pods.set('a', pod('a', 1));
+      const observation = observe('a');
+      await next(observation);
+      server.pods.delete('a');
+      server.send('end');
+      const gone = next(observation);
+      await clock.advance(1_000);
+      expect(await gone).to.equal(undefined);
+      expect(phase('a')).to.equal('Running');
+    });
+
+    it('keeps the last states of 100 pods', async () => {
+      const names = Array.from({ length: 102 }, (_, index) => `p${index}`);
+      for (const name of names) server.pods.set(name, pod(name, 1));
+      const observations = names.map((name) => observe(name));
+      await Promise.all(observations.map(next));
+      server.send(...names.map((name) => ({ type: 'deleted' as const, pod: pod(name, 2) })));
+      await Promise.all(observations.map(next));
+      expect(names.filter((name) => phase(name) === undefined)).to.deep.equal(['p0', 'p1']);
+    });
+  });
+
   const observe = (name: string, options: ObserveOptions = {}) => watch.observe(name, options);
   const next = async (observation: AsyncGenerator<Pod | undefined, void, undefined>): Promise<string | undefined> => {
     const result = await observation.next();

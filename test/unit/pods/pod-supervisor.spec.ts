@@ -8,8 +8,9 @@ import {
   AgentUnavailableError,
   ExecHandshakeFailedError,
 } from '../../../src/errors/connection.ts';
-import { PodDeletedError, PodFailedError } from '../../../src/errors/pod.ts';
+import { PodDeletedError, type PodError, PodFailedError } from '../../../src/errors/pod.ts';
 import { ChangeSignal } from '../../../src/internal/change-signal.ts';
+import type { Mask } from '../../../src/internal/host-mask.ts';
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
 import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/pod-supervisor.ts';
 import type { AbortOptions } from '../../../src/runtime/options.ts';
@@ -44,6 +45,7 @@ describe('PodSupervisor', () => {
   let supervisor: PodSupervisor;
   let watched: { pod: Pod | undefined; failure?: Error };
   let change: ChangeSignal;
+  let mask: Mask;
 
   /** Like `PodWatch.observe`, of `watched`. */
   async function* observe(_podName: string, { signal }: AbortOptions): AsyncGenerator<Pod | undefined> {
@@ -88,6 +90,7 @@ describe('PodSupervisor', () => {
     clock = new VirtualClock();
     watched = { pod: scheduled };
     change = new ChangeSignal();
+    mask = (text) => text;
     supervisor = new PodSupervisor({
       cluster,
       watch: { observe, lastSeen: () => watched.pod },
@@ -96,7 +99,7 @@ describe('PodSupervisor', () => {
       clock,
       logger: silentLogger,
       timeouts,
-      mask: (text: string) => text,
+      mask: (text: string) => mask(text),
     } as unknown as PodSupervisorComponents);
   });
 
@@ -255,6 +258,37 @@ describe('PodSupervisor', () => {
       expect(outcome.error).to.be.instanceOf(PodFailedError).and.to.include({
         detail:
           'container main ended at each of 3 starts, the last time with exit code 9; its last output: no such file',
+      });
+    });
+
+    it('masks what Kubernetes reports, and whole lines of the output, in the detail of an error', async () => {
+      mask = (text) => text.replaceAll('s3cret', '***');
+      agent.hello.rejects(noAgent);
+      cluster.readLog.callsFake(async function* () {
+        yield { at: '2030-01-01T00:00:00Z', bytes: Buffer.from(`key: s3cret ${'x'.repeat(1_998)}\n`) };
+      });
+      watched = { pod: podWithMain({ state: { running: {} } }) };
+      const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised));
+      await settle();
+      const terminated = { exitCode: 9, reason: 'Error', message: 'no s3cret' };
+      await watchShows(podWithMain({ restartCount: 2, state: { terminated } }));
+      expect(outcome.error).to.include({ nodeName: 'node', containerName: 'main', reason: 'Error' });
+      expect(outcome.error).to.have.property('detail').that.includes('no ***').and.not.includes('cret');
+      const invalid = outcomeOf(supervisor.whenAgentAnswers(supervised));
+      await watchShows(podWithMain({ state: { waiting: { reason: 'InvalidImageName', message: 'a/s3cret' } } }));
+      expect(invalid.error).to.include({ detail: 'container main: a/***' });
+      expect(String(invalid.error)).to.not.include('s3cret');
+    });
+
+    it('leaves out a detail that cannot be masked, and cuts one at 4 KiB', async () => {
+      const waiting = { reason: 'InvalidImageName', message: 'é'.repeat(4_000) };
+      cluster.getPod.resolves(podWithMain({ state: { waiting } }));
+      const { detail = '' } = (await rejection(supervisor.requireAlive(podName))) as PodError;
+      expect(Buffer.byteLength(detail)).to.be.within(4_093, 4_096);
+      mask = () => undefined;
+      expect(await rejection(supervisor.requireAlive(podName))).to.include({
+        message: 'pod /pod cannot pull image i: InvalidImageName',
+        detail: undefined,
       });
     });
 
