@@ -85,7 +85,10 @@ function conditions(facts: PodFacts, phase: PodStatus['phase']): PodCondition[] 
     { type: 'ContainersReady', status: truth(ready), ...(ready ? {} : notReady) },
     { type: 'PodScheduled', status: 'True' },
   ];
-  return wanted.map((condition) => withTimes(condition, pod.status.conditions ?? [], facts.now));
+  const previous = pod.status.conditions ?? [];
+  // The conditions of others, such as `DisruptionTarget`, stay.
+  const others = previous.filter(({ type }) => !wanted.some((condition) => condition.type === type));
+  return [...others, ...wanted.map((condition) => withTimes(condition, previous, facts.now))];
 }
 
 function truth(value: boolean): 'True' | 'False' {

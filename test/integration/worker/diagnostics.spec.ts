@@ -1,0 +1,93 @@
+import { CoreV1Api, KubeConfig, PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
+import { expect } from 'chai';
+
+import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
+import type { KubernetesWorker, PodError } from '../../../src/index.ts';
+import { Collector, makeContainer, newOwner } from '../../contract/worker/setup.ts';
+import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { rejection } from '../../support/rejection.ts';
+
+const image = 'busybox:1';
+const merge = setHeaderOptions('Content-Type', PatchStrategy.StrategicMergePatch);
+
+describe('the diagnostics of a pod', function () {
+  this.timeout(60_000);
+  let cluster: EmbeddedCluster;
+  let worker: KubernetesWorker;
+  let setup: EmbeddedWorker['setup'];
+  let close: (() => Promise<void>) | undefined;
+  let api: CoreV1Api;
+
+  before(async () => {
+    ({ cluster, setup, worker, close } = await embeddedWorker(image));
+    const config = new KubeConfig();
+    config.loadFromFile(cluster.kubeconfigPath);
+    api = config.makeApiClient(CoreV1Api);
+  });
+
+  after(async () => {
+    await close?.();
+  });
+
+  const script = 'echo "own words" >&2; echo ready; while :; do sleep 0.05; done';
+
+  it('follow the output of a command whose pod is deleted, and change nothing without a stderr', async () => {
+    const { container } = await makeContainer(worker, image);
+    const [stdout, stderr] = [new Collector(), new Collector()];
+    const spec = { path: 'sh', args: ['-c', script] };
+    const loud = await container.run({ ...spec, id: 'loud' }, { stdout, stderr });
+    const silent = await container.run({ ...spec, id: 'silent' }, {});
+    await Promise.all([stdout.shows('ready'), stderr.shows('own words')]);
+    const waits = [loud.wait(), silent.wait()].map(rejection);
+    await setup.deletePod(container.podName);
+    const errors = (await Promise.all(waits)) as PodError[];
+    for (const error of errors) {
+      expect(error).to.include({ code: 'KW_ERR_POD_DELETED', podName: container.podName });
+      expect(error.diagnostics).to.match(
+        /^pod default\/\S+( no longer exists; its last known state)?:\n {2}node: \S+\n/,
+      );
+    }
+    expect(stderr.text).to.equal(`own words\n\n${errors[0]!.diagnostics}\n`);
+    expect(loud.position()).to.deep.equal({ stdoutBytes: 6, stderrBytes: 10 });
+  });
+
+  it('have the reason of an eviction, and the pressure and the cordon of the node', async () => {
+    const { container } = await makeContainer(worker, image);
+    const [stdout, stderr] = [new Collector(), new Collector()];
+    const process = await container.run({ path: 'sh', args: ['-c', script] }, { stdout, stderr });
+    await stdout.shows('ready');
+    const waiting = rejection(process.wait());
+    const [node] = (await api.listNode()).items;
+    const { name = '' } = node!.metadata!;
+    const where = { name: container.podName, namespace: 'default' };
+    const pressure = { type: 'MemoryPressure', status: 'True', reason: 'Low', message: 'no memory is left' };
+    const disruption = { type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message: 'memory' };
+    await api.patchNodeStatus({ name, body: { status: { conditions: [pressure] } } }, merge);
+    await api.patchNode({ name, body: { spec: { unschedulable: true } } }, merge);
+    await api.patchNamespacedPodStatus({ ...where, body: { status: { conditions: [disruption] } } }, merge);
+    await api.deleteNamespacedPod(where);
+    expect(await waiting).to.include({ code: 'KW_ERR_POD_EVICTED', nodeName: name, reason: 'TerminationByKubelet' });
+    expect(stderr.text.split('\n')).to.include.members([
+      `  node: ${name}`,
+      '  condition DisruptionTarget: True, TerminationByKubelet: memory',
+      `node ${name}:`,
+      '  MemoryPressure, Low: no memory is left',
+      '  cordoned: it accepts no new pods, and may be drained',
+    ]);
+    await api.patchNode({ name, body: { spec: { unschedulable: null } } }, merge);
+  });
+
+  it('are written by findOrCreateContainer for a pod that does not start in time, masked', async () => {
+    using _execs = cluster.faults.add({ kind: 'status', status: 503, match: { subresource: 'exec' } });
+    const mask = (text: string): string => text.replaceAll('Running', '***');
+    await using other = await setup.openWith({ startTimeoutMs: 300, mask });
+    const stderr = new Collector();
+    const creating = other.findOrCreateContainer(newOwner(), { image }, { stderr });
+    const error = (await rejection(creating)) as PodError;
+    expect(error).to.include({ code: 'KW_ERR_POD_START_TIMEOUT', waitedMs: 300, containerName: 'main' });
+    expect(stderr.text).to.equal(`\n${error.diagnostics}\n`);
+    expect(stderr.text).to.include('phase: ***');
+    const volume = (await rejection(other.createVolumeForArtifact('main'))) as PodError;
+    expect(volume.diagnostics).to.include('phase: ***');
+  });
+});
