@@ -109,6 +109,18 @@ describe('podStatus', () => {
     });
   });
 
+  it('keeps the conditions of other programs', () => {
+    const disrupted = facts({}, [status('main', running)]);
+    const condition = {
+      type: 'DisruptionTarget',
+      status: 'True' as const,
+      lastProbeTime: null,
+      lastTransitionTime: '',
+    };
+    const before = { ...disrupted.pod, status: { ...disrupted.pod.status, conditions: [condition] } };
+    expect(podStatus({ ...disrupted, pod: before }).conditions).to.deep.include(condition);
+  });
+
   it('keeps the time of a condition that has not changed', () => {
     const before = podStatus(facts({}, [status('a', running)]));
     const later = podStatus({ ...facts({}, [status('a', running)]), pod: { ...pod(), status: before }, now: 'later' });
