@@ -95,6 +95,7 @@ const mayNotImport = {
   'src/kubernetes/pod-spec/**': ['kubernetes/{access,api,pod-state}/**'],
   'src/kubernetes/pod-state/**': ['kubernetes/{access,api}/**'],
   'src/kubernetes/access/**': ['kubernetes/{api,pod-spec,pod-state}/**'],
+  'src/worker/notices/**': ['worker/*.ts'],
   'src/embedded/objects/**': ['embedded/{isolation,kubelet,server}/**'],
   'src/embedded/isolation/**': ['embedded/{objects,kubelet,server}/**'],
   'src/embedded/kubelet/**': ['embedded/server/**'],

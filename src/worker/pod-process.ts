@@ -31,6 +31,7 @@ import { recordResult, requireOwnResult } from './agent-result.ts';
 import { keepHijackMarked } from './hijack-heartbeat.ts';
 import { missingOutput } from './missing-output.ts';
 import { diagnosed } from './notices/diagnosed.ts';
+import { noticeNodeReadiness } from './notices/node-notices.ts';
 import { ProcessAttachments, stopGraceMs } from './process-attachments.ts';
 import { outcomeOf } from './process-outcome.ts';
 import { checkSignalNumber, checkWindowSize } from './process-spec.ts';
@@ -200,6 +201,8 @@ export class PodProcess implements Process {
     const within = AbortSignal.any([this.#over.signal, this.#detached.signal]);
     const marked = this.#target.hijack ? keepHijackMarked(this.#target, this.#components, within) : undefined;
     this.#sidecars.follow(within);
+    const { io, podName } = this.#target;
+    void noticeNodeReadiness({ pods: this.#components.pods, podName, stderr: io.stderr, signal: within });
     try {
       let ended: Ended;
       try {

@@ -277,4 +277,25 @@ export const mutants: readonly Mutant[] = [
     replace: "podObservation === 'watch' &&",
     killedBy: { specs: ['test/unit/kubernetes/required-permissions.spec.ts'] },
   },
+  {
+    name: 'a message of a pod is cut before it is masked',
+    file: 'src/kubernetes/pod-state/pod-diagnostics.ts',
+    find: 'cutBytes(show(message).trim(), maxMessageBytes)',
+    replace: 'show(cutBytes(message.trim(), maxMessageBytes))',
+    killedBy: { specs: ['test/unit/kubernetes/pod-diagnostics.spec.ts'], grep: 'masks each message whole' },
+  },
+  {
+    name: 'an init container that fails at each start is not a failure',
+    file: 'src/kubernetes/pod-state/pod-start.ts',
+    find: '(isInit && termination.exitCode !== 0)',
+    replace: '(isInit && termination.exitCode < 0)',
+    killedBy: podStart,
+  },
+  {
+    name: 'the last state of a deleted pod is not kept',
+    file: 'src/kubernetes/pod-state/pod-watch.ts',
+    find: 'this.#vanished.set(name, pod);',
+    replace: '',
+    killedBy: podWatch,
+  },
 ];

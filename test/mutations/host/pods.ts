@@ -6,6 +6,7 @@ const supervisor = { specs: ['test/unit/pods/pod-supervisor.spec.ts'] };
 const quotaQueue = { specs: ['test/unit/pods/quota-queue.spec.ts'] };
 const quotaLine = { specs: ['test/unit/pods/quota-line.spec.ts'] };
 const progress = { specs: ['test/unit/pods/start-progress.spec.ts'] };
+const diagnostics = { specs: ['test/unit/pods/pod-diagnostics.spec.ts'] };
 const pool = { specs: ['test/unit/pods/agent-pool.spec.ts'] };
 
 /** Changes of `src/pods` that a spec has to detect. */
@@ -228,5 +229,40 @@ export const mutants: readonly Mutant[] = [
     find: 'this.#lastArrival = other?.arrival ?? -1;',
     replace: '',
     killedBy: quotaLine,
+  },
+  {
+    name: 'diagnostics are read without a limit',
+    file: 'src/pods/pod-diagnostics.ts',
+    find: 'within(Math.max(0, endsAt - clock.now())',
+    replace: 'within(endsAt',
+    killedBy: diagnostics,
+  },
+  {
+    name: 'diagnostics are shown without their mask',
+    file: 'src/pods/pod-diagnostics.ts',
+    find: 'if (masked === undefined) throw new NotMasked();\n    return masked;',
+    replace: 'return masked ?? text;',
+    killedBy: diagnostics,
+  },
+  {
+    name: 'another pod of the same name is diagnosed',
+    file: 'src/pods/pod-diagnostics.ts',
+    find: '(seen === undefined || read.metadata?.uid === seen.metadata?.uid)',
+    replace: 'true',
+    killedBy: diagnostics,
+  },
+  {
+    name: 'the detail of an error is not masked',
+    file: 'src/pods/pod-errors.ts',
+    find: 'detail === undefined ? undefined : this.#components.mask(detail)',
+    replace: 'detail',
+    killedBy: supervisor,
+  },
+  {
+    name: 'the output of a container is cut before it is masked',
+    file: 'src/pods/last-output.ts',
+    find: "const shown = mask(text)?.trim() ?? '';",
+    replace: "const shown = mask(lastOf(text))?.trim() ?? '';",
+    killedBy: supervisor,
   },
 ];

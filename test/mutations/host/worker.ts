@@ -367,4 +367,25 @@ export const mutants: readonly Mutant[] = [
     replace: 'podName(handle, metadata)',
     killedBy: creations,
   },
+  {
+    name: 'the diagnostics of a pod are not written',
+    file: 'src/worker/pod-process.ts',
+    find: 'return await diagnosed(error, { pods, stderr: this.#target.io.stderr, signal: this.#detached.signal });',
+    replace: 'return await diagnosed(error, { pods, stderr: undefined, signal: this.#detached.signal });',
+    killedBy: { specs: ['test/unit/worker/process-diagnostics.spec.ts'] },
+  },
+  {
+    name: 'a container is marked failed before its pod is diagnosed',
+    file: 'src/worker/complete-container.ts',
+    find: 'const reported = await diagnosed(error, { pods, stderr: requested.stderr, signal });',
+    replace: 'const reported = error;',
+    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'], grep: 'diagnosed error' },
+  },
+  {
+    name: 'a failing stderr ends the program of the host',
+    file: 'src/worker/notices/host-notice.ts',
+    find: "writable.on('error', ignore).on('close', release);",
+    replace: "writable.on('close', release);",
+    killedBy: { specs: ['test/unit/worker/notices/host-notice.spec.ts'] },
+  },
 ];

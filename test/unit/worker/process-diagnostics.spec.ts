@@ -163,3 +163,46 @@ describe('the diagnostics of a pod with which wait() rejects', () => {
     expect(stderr.text.split('no longer exists')).to.have.length(2);
   });
 });
+
+describe('a node that is no longer ready while a process is followed', () => {
+  const conditions = (ready: string, containersReady: string): object => ({
+    conditions: [
+      { type: 'Ready', status: ready },
+      { type: 'ContainersReady', status: containersReady },
+    ],
+  });
+  const states = [
+    ['True', 'True'],
+    ['False', 'True'],
+    ['False', 'True'],
+    ['True', 'True'],
+    ['False', 'False'],
+  ] as const;
+
+  it('is one line on stderr, and so is its recovery; the process continues', async () => {
+    const pod = new ScriptedPod();
+    const stderr = new Collector();
+    const process = pod.follow({ stderr });
+    const silent = pod.follow({});
+    let hasSettled = false;
+    for (const each of [process, silent]) {
+      const settled = (): boolean => (hasSettled = true);
+      each.wait().then(settled, settled);
+    }
+    for (const [ready, containersReady] of states) {
+      const state = podOf('running', { status: conditions(ready, containersReady) });
+      pod.becomes({ ...state, spec: { containers: [], nodeName: 'n' } });
+      await settle();
+    }
+    expect(stderr.text.split('\n')).to.deep.equal([
+      '',
+      'node n is not ready, or no longer reports; the command may still run there',
+      '',
+      'node n is ready again',
+      '',
+    ]);
+    expect(hasSettled).to.equal(false);
+    pod.setup.client.close();
+    await settle();
+  });
+});

@@ -6,7 +6,7 @@ import { Collector } from '../../../contract/worker/setup.ts';
 
 const facts = { at: new Date(0), podName: 'p' };
 const unschedulable: StepProgress = { kind: 'unschedulable', message: 'no s3cret node', ...facts };
-const noQuota: StepProgress = { kind: 'waiting-for-quota', message: 'full', ...facts };
+const noQuota: StepProgress = { kind: 'waiting-for-quota', message: 'full', queued: 0, ...facts };
 
 describe('stepNotices', () => {
   let stderr: Collector;
