@@ -211,8 +211,8 @@ describe('formatDiagnostics', () => {
 
     it('masks each message whole, then cuts it at 4 KiB', () => {
       const secret = 'x'.repeat(10);
-      const long = `${'é'.repeat(2043)}${secret}`;
-      expect(messageOf(long, (text) => text.replaceAll(secret, '***'))).to.equal(`${'é'.repeat(2043)}***`);
+      const long = `${'é'.repeat(2044)}${secret}`;
+      expect(messageOf(long, (text) => text.replaceAll(secret, '***'))).to.equal(`${'é'.repeat(2044)}***`);
       const cut = messageOf('é'.repeat(5_000));
       expect(cut).to.match(/^é+…$/);
       expect(Buffer.byteLength(cut)).to.be.within(4_090, 4_096);

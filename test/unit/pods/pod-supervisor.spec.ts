@@ -265,7 +265,7 @@ describe('PodSupervisor', () => {
       mask = (text) => text.replaceAll('s3cret', '***');
       agent.hello.rejects(noAgent);
       cluster.readLog.callsFake(async function* () {
-        yield { at: '2030-01-01T00:00:00Z', bytes: Buffer.from(`key: s3cret ${'x'.repeat(1_998)}\n`) };
+        yield { at: '2030-01-01T00:00:00Z', bytes: Buffer.from(`key: s3cret ${'x'.repeat(1_994)}\n`) };
       });
       watched = { pod: podWithMain({ state: { running: {} } }) };
       const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised));
