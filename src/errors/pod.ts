@@ -46,7 +46,9 @@ export abstract class PodError extends KubernetesWorkerError {
   readonly mayStillRun: boolean;
   /** The node of the pod, if it had one. */
   readonly nodeName: string | undefined;
-  /** The Kubernetes container that the problem is about, if it is about one: `main`, or a sidecar. */
+  /**
+   * The Kubernetes container that the problem is about, if it is about one: `main`, or a sidecar.
+   */
   readonly containerName: string | undefined;
   readonly #diagnostics: string | undefined;
 

@@ -1,4 +1,6 @@
-/** Returns the beginning of a text of at most this many bytes in UTF-8, with a mark if it was cut. */
+/**
+ * Returns the beginning of a text of at most this many bytes in UTF-8, with a mark if it was cut.
+ */
 export function cutBytes(text: string, maxBytes: number): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= maxBytes) return text;

@@ -69,7 +69,9 @@ export class PodDiagnostics {
     return { name, state: read ?? 'no longer exists' };
   }
 
-  /** Resolves with the object, with `undefined` if it does not exist, or with why it was not read. */
+  /**
+   * Resolves with the object, with `undefined` if it does not exist, or with why it was not read.
+   */
   async #read<T extends object>(
     endsAt: number,
     work: (signal: AbortSignal) => Promise<T | undefined>,

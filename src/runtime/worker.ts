@@ -41,9 +41,9 @@ export interface FindOrCreateContainerOptions extends AbortOptions {
   readonly delegate?: StepDelegate | undefined;
   /**
    * Receives, as text for the users of a step, why the pod waits or has failed: one line if no node
-   * accepts the pod, one if a quota has no room for it, and `PodError.diagnostics` if the call rejects
-   * with a `PodError`. The library does not wait for the writable, and never ends it; a writable that
-   * fails or is closed has no effect.
+   * accepts the pod, one if a quota has no room for it, and `PodError.diagnostics` if the call
+   * rejects with a `PodError`. The library does not wait for the writable, and never ends it; a
+   * writable that fails or is closed has no effect.
    *
    * @defaultValue nothing is written
    */
@@ -255,7 +255,7 @@ export interface Worker extends AsyncDisposable {
    * ```
    *
    * @throws ImagePullFailedError, PodUnschedulableError, PodStartTimeoutError, PodFailedError,
-   * PodEvictedError or PodDeletedError if the volume's pod cannot be used
+   * PodEvictedError or PodDeletedError if the volume's pod cannot be used, with `diagnostics`
    */
   createVolumeForArtifact(teamId: string, options?: AbortOptions): Promise<ArtifactVolume>;
   /**

@@ -28,7 +28,9 @@ export type ShowText = (text: string) => string;
 /** Kubernetes limits its own messages to this length; the messages of others have no limit. */
 export const maxMessageBytes = 4 * 1024;
 
-/** Returns the findings as plain text: a line per fact, with the pod's first and the node's last. */
+/**
+ * Returns the findings as plain text: a line per fact, with the pod's first and the node's last.
+ */
 export function formatDiagnostics(findings: PodFindings, show: ShowText): string {
   const { pod, node } = findings;
   const lines = [
@@ -124,8 +126,8 @@ function lineOf(name: string, reason: string | undefined, message: string | unde
 }
 
 /**
- * Masks before it cuts, because a part of a secret is not recognised. Each line is quoted, because a
- * message may contain control characters.
+ * Masks before it cuts, because a part of a secret is not recognised. Each line is quoted, because
+ * a message may contain control characters.
  */
 function messageText(message: string, show: ShowText): string {
   const lines = cutBytes(show(message).trim(), maxMessageBytes).split(/\r?\n/);

@@ -116,8 +116,8 @@ function isInitContainer({ spec }: Pod, name: string): boolean {
 }
 
 /**
- * Ignores ends of a sidecar, unless its runtime cannot start it. An init container that succeeds may
- * run again, in a new sandbox of the pod.
+ * Ignores ends of a sidecar, unless its runtime cannot start it. An init container that succeeds
+ * may run again, in a new sandbox of the pod.
  */
 function endsProblem(status: V1ContainerStatus, times: number, isInit: boolean): StartProblem | undefined {
   const termination = lastTermination(status);

@@ -1,8 +1,9 @@
 import type { Writable } from 'node:stream';
 
 /**
- * Writes a text to a writable of the host, in whatever state the writable is. Never throws and never
- * waits: the writable keeps the text until it can take it. An error of this write has no effect.
+ * Writes a text to a writable of the host, in whatever state the writable is. Never throws and
+ * never waits: the writable keeps the text until it can take it. An error of this write has no
+ * effect.
  */
 export function writeNotice(writable: Writable | undefined, text: string): void {
   if (writable === undefined || writable.destroyed || writable.writableEnded) return;

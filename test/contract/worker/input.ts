@@ -68,6 +68,7 @@ export function describeInput(setup: () => WorkerSetup): void {
       ],
       ['privileged', () => worker.findOrCreateContainer(newOwner(), untyped(spec({ privileged: 'no' })))],
       ['signal', () => worker.findOrCreateContainer(newOwner(), untyped(spec({})), untyped({ signal: 'soon' }))],
+      ['stderr', () => worker.findOrCreateContainer(newOwner(), untyped(spec({})), untyped({ stderr: {} }))],
       ['delegate', () => worker.findOrCreateContainer(newOwner(), untyped(spec({})), untyped({ delegate: {} }))],
       [
         'onSpecChange',

@@ -54,6 +54,7 @@ describe('KubernetesWorker.open from plain JavaScript', () => {
     ['options', undefined],
     ['name', { database: 'postgres://db/ci' }],
     ['database', { name: 'w' }],
+    ['mask', { name: 'w', database: 'postgres://db/ci', mask: /secret/ }],
     ['logger', { name: 'w', database: 'postgres://db/ci', logger: {} }],
     [
       'pods.tolerations[0].effect',
