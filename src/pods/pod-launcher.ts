@@ -81,18 +81,21 @@ export class PodLauncher {
     const { clock, logger, timeouts, quotaQueue } = this.#components;
     const { podName } = request;
     const pace = new RetryPace({ clock, backoff: callBackoff, budgetMs: timeouts.startMs });
+    let mayExist = true;
     const refused = (refusal: QuotaExceededError, queued: number): void => {
+      mayExist = false;
       logger.debug('pod not created', { podName, queued, error: refusal });
       // The API server responds.
       pace.renew();
       waitingForQuota?.(refusal.message, queued);
     };
     using place = quotaQueue.arrive({ signal, refused });
-    return await retry(() => place.run(() => this.#create(request, { signal })), {
+    return await retry(() => place.run(() => this.#create(request, { signal, mayExist })), {
       pace,
       signal,
       decide: (error) => {
         logger.debug('pod not created', { podName, retry: pace.retries, error });
+        mayExist = true;
         // The queue has retried until its limit.
         if (error instanceof QuotaExceededError) throw error;
         return waitIfRetryable(error);
@@ -124,7 +127,11 @@ export class PodLauncher {
       .catch((error: unknown) => logger.error('pod not deleted', { podName, uid, error }));
   }
 
-  async #create(request: LaunchRequest, options: AbortOptions): Promise<string> {
+  /** `mayExist`: an earlier request, of this call or of an earlier holder, may have created the pod. */
+  async #create(
+    request: LaunchRequest,
+    { mayExist, ...options }: AbortOptions & { readonly mayExist: boolean },
+  ): Promise<string> {
     const { cluster, delivery } = this.#components;
     const architecture = request.architecture ?? (await delivery.architecture(options));
     const pod = this.#build(request, architecture, await delivery.ensure(architecture, options));
@@ -134,31 +141,41 @@ export class PodLauncher {
       // would be unknown.
       return uidOf(await cluster.createPod(pod));
     } catch (error) {
-      if (!(error instanceof ConflictError)) throw error;
-      return await this.#adopt(request, error, options);
+      // A quota refuses also a pod that exists, which it counts, before the API server looks for it.
+      if (error instanceof ConflictError || (mayExist && error instanceof QuotaExceededError))
+        return await this.#adopt(request, error, options);
+      throw error;
     }
   }
 
-  /** Returns the uid of the existing pod of this name if it belongs to the same handle. */
-  async #adopt({ podName, handle }: LaunchRequest, conflict: ConflictError, options: AbortOptions): Promise<string> {
+  /**
+   * Returns the uid of the existing pod of this name if it belongs to the same handle, otherwise
+   * throws the refusal.
+   */
+  async #adopt(
+    { podName, handle }: LaunchRequest,
+    refusal: ConflictError | QuotaExceededError,
+    options: AbortOptions,
+  ): Promise<string> {
     const { cluster } = this.#components;
     const existing = await cluster.getPod(podName, options);
     if (existing === undefined) {
+      if (refusal instanceof QuotaExceededError) throw refusal;
       const facts = { verb: 'create', resource: 'pods', namespace: cluster.namespace };
       throw new ApiUnavailableError(facts, 'the existing pod of this name was deleted in the meantime', undefined, {
-        cause: conflict,
+        cause: refusal,
       });
     }
-    if (markOf(existing.metadata, 'handle') !== handle) throw this.#taken(podName, conflict);
+    if (markOf(existing.metadata, 'handle') !== handle) throw this.#taken(podName, refusal);
     if (existing.metadata?.deletionTimestamp !== undefined)
-      throw new PodDeletedError({ namespace: cluster.namespace, podName }, { cause: conflict });
+      throw new PodDeletedError({ namespace: cluster.namespace, podName }, { cause: refusal });
     return uidOf(existing);
   }
 
-  #taken(podName: string, conflict: ConflictError): ConflictError {
-    const { verb, resource, namespace } = conflict;
+  #taken(podName: string, refusal: ConflictError | QuotaExceededError): ConflictError {
+    const { verb, resource, namespace } = refusal;
     const detail = `pod ${podName} exists and is not that of this container: use another podName, or delete that pod`;
-    return new ConflictError({ verb, resource, namespace }, detail, { cause: conflict });
+    return new ConflictError({ verb, resource, namespace }, detail, { cause: refusal });
   }
 
   #build(request: LaunchRequest, architecture: Architecture, agentConfigMapName: string): Pod {

@@ -95,7 +95,7 @@ export class QuotaQueue {
 
   #join(creation: Creation, refusal: QuotaExceededError, { isNew }: { readonly isNew: boolean }): void {
     const { maxWaiting } = this.#options;
-    if (this.#line.length >= maxWaiting)
+    if (this.#line.length >= maxWaiting && !creation.hasWaited)
       throw new QuotaExceededError(
         refusal,
         `the queue is full: ${maxWaiting} creations already wait for room (maxWaitingForQuota)`,
@@ -186,6 +186,11 @@ class Creation implements QuotaMember {
     this.arrival = arrival;
     this.#options = options;
     this.#stop = signal === undefined ? this.#late.signal : AbortSignal.any([signal, this.#late.signal]);
+  }
+
+  /** Whether it was in the line before. */
+  get hasWaited(): boolean {
+    return this.#isLimited;
   }
 
   /** Starts the time limit, once. `latest` is the latest refusal of any creation. */

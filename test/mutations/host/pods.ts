@@ -184,9 +184,30 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the queue for quota has no bound',
     file: 'src/pods/quota-queue.ts',
-    find: 'if (this.#line.length >= maxWaiting)',
+    find: 'if (this.#line.length >= maxWaiting && !creation.hasWaited)',
     replace: 'if (this.#line.length < 0)',
     killedBy: quotaQueue,
+  },
+  {
+    name: 'a creation loses its place in the full queue for quota after another failure',
+    file: 'src/pods/quota-queue.ts',
+    find: ' && !creation.hasWaited)',
+    replace: ')',
+    killedBy: quotaQueue,
+  },
+  {
+    name: 'a pod waits for quota that it uses itself',
+    file: 'src/pods/pod-launcher.ts',
+    find: ' || (mayExist && error instanceof QuotaExceededError)',
+    replace: '',
+    killedBy: launcher,
+  },
+  {
+    name: 'each refusal by a quota costs a read of the pod',
+    file: 'src/pods/pod-launcher.ts',
+    find: '      mayExist = false;\n',
+    replace: '',
+    killedBy: launcher,
   },
   {
     name: 'a creation that leaves the queue for quota keeps its turn',

@@ -53,7 +53,7 @@ describe('PodLauncher', () => {
       clock,
       logger: silentLogger,
       timeouts: { startMs: 60_000 },
-      quotaQueue: new QuotaQueue({ clock, limitMs: 600_000, maxWaiting: 10 }),
+      quotaQueue: new QuotaQueue({ clock, limitMs: 600_000, maxWaiting: 10, random: () => 0.5 }),
     } as unknown as PodLauncherComponents);
   });
 
@@ -118,6 +118,35 @@ describe('PodLauncher', () => {
     cluster.createPod.onSecondCall().rejects(new ConflictError(facts, 'exists'));
     cluster.getPod.resolves(podOf('h'));
     expect(await launchedAfter(5_000)).to.equal('uid-1');
+  });
+
+  it('adopts the pod of an earlier request if a quota refuses the repetition, because the pod counts itself', async () => {
+    cluster.createPod.rejects(new QuotaExceededError(facts, 'exceeded quota'));
+    cluster.createPod.onFirstCall().rejects(new ApiUnavailableError(facts, 'socket hang up', undefined));
+    cluster.getPod.resolves(podOf('h'));
+    const waitingForQuota = sinon.spy();
+    expect(await launchedAfter(5_000, { waitingForQuota })).to.equal('uid-1');
+    sinon.assert.notCalled(waitingForQuota);
+  });
+
+  it('looks for the pod at its first refusal by a quota, and again after a request whose result is unknown', async () => {
+    cluster.createPod.rejects(new QuotaExceededError(facts, 'exceeded quota'));
+    cluster.createPod.onCall(3).rejects(new ApiUnavailableError(facts, 'socket hang up', undefined));
+    const launching = launcher.launch(request);
+    await clock.advance(500);
+    sinon.assert.callCount(cluster.createPod, 3);
+    sinon.assert.calledOnceWithMatch(cluster.getPod, 'p');
+    cluster.getPod.resolves(podOf('h'));
+    await clock.advance(10_000);
+    expect(await launching).to.equal('uid-1');
+    sinon.assert.calledTwice(cluster.getPod);
+  });
+
+  it('waits for quota if the pod of its name belongs to another handle', async () => {
+    const quota = new QuotaExceededError(facts, 'exceeded quota');
+    cluster.createPod.rejects(quota);
+    cluster.getPod.resolves(podOf('other'));
+    expect(await launchedAfter(610_000)).to.equal(quota);
   });
 
   it('creates the pod if the existing pod of its name was deleted in the meantime', async () => {
@@ -209,7 +238,7 @@ describe('PodLauncher', () => {
       clock,
       logger: silentLogger,
       timeouts: { startMs: 60_000 },
-      quotaQueue: new QuotaQueue({ clock, limitMs: 600_000, maxWaiting: 10 }),
+      quotaQueue: new QuotaQueue({ clock, limitMs: 600_000, maxWaiting: 10, random: () => 0.5 }),
     } as unknown as PodLauncherComponents);
     cluster.createPod.resolves(created);
     await launcher.launch({ ...request, podOptions: { priorityClassName: 'high' } });

@@ -225,6 +225,26 @@ describe('QuotaQueue', () => {
     expect(namespace.created).to.deep.equal(['a', 'b']);
   });
 
+  it('keeps the place of a creation in a full queue after another failure', async () => {
+    const namespace = new Namespace(0, { maxWaiting: 1 });
+    using place = namespace.queue.arrive();
+    let failure: Error = new QuotaExceededError(facts, 'exceeded quota');
+    const run = (): Promise<void> => place.run(() => Promise.reject(failure));
+    const first = run().catch((error: unknown) => error);
+    await settle();
+    failure = new ApiUnavailableError(facts, 'down', 503);
+    await namespace.clock.advance(75);
+    expect(await first).to.equal(failure);
+    namespace.create('b');
+    await settle();
+    expect(namespace.queue.length).to.equal(1);
+    failure = new QuotaExceededError(facts, 'exceeded quota');
+    run().catch((error: unknown) => namespace.errors.set('a', error));
+    await settle();
+    expect(namespace.queue.length).to.equal(2);
+    expect(namespace.errors.size).to.equal(0);
+  });
+
   const event = fc.oneof(
     { weight: 3, arbitrary: fc.record({ arrives: fc.integer({ min: 1, max: 4 }) }) },
     { weight: 2, arbitrary: fc.record({ frees: fc.integer({ min: 1, max: 4 }) }) },
