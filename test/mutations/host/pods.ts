@@ -142,7 +142,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the pod of another container is adopted',
     file: 'src/pods/pod-launcher.ts',
-    find: 'throw this.#taken(podName, conflict);',
+    find: 'throw this.#taken(podName, refusal);',
     replace: 'return uidOf(existing);',
     killedBy: launcher,
   },
