@@ -1,4 +1,6 @@
 import { InvalidSpecError } from '../errors/caller.ts';
+import { PodError } from '../errors/pod.ts';
+import { VolumeDisappearedError } from '../errors/repository.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { ContainerCreationComponents, ContainerRequest, Creation } from './container-creation.ts';
 import type { PlannedMount } from './container-plan.ts';
@@ -34,10 +36,13 @@ export async function fillInputs(
       report: (facts) => progress.streamingInput(facts),
     });
     input.begin();
-    const { rawBytes } = await components.volume(record).takeFrom(artifact, {
+    const taking = components.volume(record).takeFrom(artifact, {
       signal: either,
       lease: { holder: lease.holder, generation },
       progress: (bytes) => input.received(bytes),
+    });
+    const { rawBytes } = await taking.catch((error: unknown) => {
+      throw endOfPod(error, record.handle);
     });
     input.complete(rawBytes);
   };
@@ -52,4 +57,13 @@ export async function fillInputs(
   await Promise.allSettled(filling);
   await Promise.all(filling);
   if (inputs.length > 0) progress.inputsDone();
+}
+
+/**
+ * Returns the end of the container's pod if a volume of the container disappeared with it. The
+ * error of a volume remains for an artifact of which the bytes are gone.
+ */
+function endOfPod(error: unknown, volumeHandle: string): unknown {
+  const isOwn = error instanceof VolumeDisappearedError && error.handle === volumeHandle;
+  return isOwn && error.cause instanceof PodError ? error.cause : error;
 }

@@ -18,7 +18,7 @@ describe('a host that is killed at 50 random moments of builds, on a real cluste
     await real?.remove();
   });
 
-  it('runs every step once after restarts, with complete logs and correct statuses, and leaves nothing behind', async () => {
+  it('runs every step once after restarts, with complete logs and correct statuses, and leaves nothing behind [A53]', async () => {
     const seed = randomInt(2 ** 31);
     const { kubeconfigPath, namespace } = real!;
     const databaseUrl = await sharedPostgresUrl();

@@ -62,7 +62,7 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
     expect(rows).to.deep.equal([]);
   }
 
-  it(`has no result in any of ${rounds} deletions`, async () => {
+  it(`has no result in any of ${rounds} deletions [A30]`, async () => {
     const codes: string[] = [];
     for (let round = 0; round < rounds; round += atOnce) {
       const begun = await Promise.all(Array.from({ length: Math.min(atOnce, rounds - round) }, () => begin()));
@@ -81,7 +81,7 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
     expect(codes).to.deep.equal(codes.map(() => 'KW_ERR_POD_DELETED false'));
   });
 
-  it('is evicted by the API, and wait() rejects when the command has ended', async () => {
+  it('is evicted by the API, and wait() rejects when the command has ended [A25]', async () => {
     const { process, podName, handle } = await begin();
     const waiting = rejection(process.wait());
     const { namespace } = real!;
@@ -94,7 +94,7 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
     await hasNoResult(handle);
   });
 
-  it('is evicted by its kubelet for exceeding the local storage of a LimitRange, and its pod is not reported as succeeded', async () => {
+  it('is evicted by its kubelet for exceeding the local storage of a LimitRange, and its pod is not reported as succeeded [A25]', async () => {
     const { namespace } = real!;
     const limits = [{ type: 'Container', _default: { 'ephemeral-storage': '8Mi' } }];
     await api.createNamespacedLimitRange({ namespace, body: { metadata: { name: 'storage' }, spec: { limits } } });

@@ -68,7 +68,7 @@ describe('the pod of a specification on a real cluster', function () {
   });
 
   for (const image of [shellImage, nonRootImage])
-    it(`lets commands of ${image} read files of secrets by the group, and keeps values out of the pod`, async () => {
+    it(`lets commands of ${image} read files of secrets by the group, and keeps values out of the pod [A12]`, async () => {
       const container = await made(
         {
           secretEnv: { TOKEN: { secretName: 'login', key: 'token' } },
@@ -84,7 +84,7 @@ describe('the pod of a specification on a real cluster', function () {
       expect(pod.spec!.containers[1]!.volumeMounts!.map(({ name }) => name)).to.deep.equal(['kw-state']);
     });
 
-  it('runs on the node of its affinity, beside a sidecar with a port, a probe and read-only volumes', async () => {
+  it('runs on the node of its affinity, beside a sidecar with a port, a probe and read-only volumes [A10]', async () => {
     const { items: nodes } = await api.listNode();
     const name = nodes
       .map((node) => node.metadata!.name!)

@@ -93,7 +93,7 @@ describe('the progress of a step on a real cluster', function () {
     }
   });
 
-  it("shows a pod without a node once, in the scheduler's words, and continues when a node accepts it", async () => {
+  it("shows a pod without a node once, in the scheduler's words, and continues when a node accepts it [A26]", async () => {
     const label = `progress-${randomBytes(4).toString('hex')}`;
     const [node] = (await api.listNode()).items;
     const name = node?.metadata?.name ?? '';
@@ -117,7 +117,7 @@ describe('the progress of a step on a real cluster', function () {
     expect(recorder.find('scheduled')).to.include({ nodeName: name });
   });
 
-  it('shows an image that is pulled, and that the node then has it', async function () {
+  it('shows an image that is pulled, and that the node then has it [A48]', async function () {
     const registry = kubeRegistry(this);
     const tag = `t${randomBytes(4).toString('hex')}`;
     await registry.tag('busybox', '1', tag);

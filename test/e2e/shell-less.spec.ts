@@ -31,7 +31,7 @@ describe('an image without a shell on a real cluster', function () {
     await database?.close();
   });
 
-  it('runs its program, and has inputs and outputs', async () => {
+  it('runs its program, and has inputs and outputs [A54]', async () => {
     const content = randomBytes(300_000);
     const { volume } = await worker.createVolumeForArtifact('team');
     await volume.streamIn('.', Readable.from([await tarOf({ 'deep/file.bin': content })]));

@@ -12,7 +12,7 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect(await world.first.containers.properties('c')).to.deep.equal({});
     });
 
-    it('keep the last value of each name, visible to other hosts', async () => {
+    it('keep the last value of each name, visible to other hosts [A22]', async () => {
       await world.first.containers.setProperty('c', 'a', '1');
       await world.first.containers.setProperty('c', 'b', '');
       await world.second.containers.setProperty('c', 'a', '2');

@@ -193,7 +193,7 @@ export function describeContainers(world: RepositoryUnderTest): void {
   describe('findDestroyable', () => {
     const find = async (limit = 10) => await world.first.containers.findDestroyable('worker', limit);
 
-    it('skips created containers, and creating ones under a lease', async () => {
+    it('skips created containers, and creating ones under a lease [A44]', async () => {
       await reach('created');
       await insert(world.first, 'creating');
       expect(await find()).to.deep.equal([]);

@@ -119,7 +119,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
         expect((await find('me')).leased).to.equal(true);
       });
 
-      it('passes a lapsed lease to the caller', async () => {
+      it('passes a lapsed lease to the caller [A13]', async () => {
         await world.first.containers.findOrInsert('worker', owner, leaseOf('me'), () =>
           containerOf('c', owner, [volumeOf('v', '/a')]),
         );

@@ -20,7 +20,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
   const owner = ownerOf('contended');
 
   describe('when two hosts call concurrently', () => {
-    it('twenty findOrInsert insert one row, which all return and one of them holds', async () => {
+    it('twenty findOrInsert insert one row, which all return and one of them holds [A13]', async () => {
       const found = await Promise.all(
         many.map(
           async (index) =>
@@ -219,7 +219,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
       expect(live.map((row) => row['handle'])).to.deep.equal([...handles]);
     });
 
-    it('all properties of different names are stored', async () => {
+    it('all properties of different names are stored [A22]', async () => {
       await insert(world.first, 'c');
       await Promise.all(
         many.map(async (index) => await either(index).containers.setProperty('c', `name-${index}`, String(index))),

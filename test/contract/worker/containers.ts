@@ -72,7 +72,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
     });
 
     context('with inputs, outputs and caches', () => {
-      it('mounts each at its path, and an output can be the input of the next container', async () => {
+      it('mounts each at its path, and an output can be the input of the next container [A3] [A38]', async () => {
         const [first, second] = [await uploaded({ 'a.txt': 'first' }), await uploaded({ 'b.txt': 'second' })];
         const spec: ContainerSpec = {
           image,
@@ -145,7 +145,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
     });
 
     context('when the same owner requests it again', () => {
-      it('is the same container for every instance and all concurrent calls', async () => {
+      it('is the same container for every instance and all concurrent calls [A13]', async () => {
         const owner = newOwner();
         const spec = { image, dir: '/tmp/build/same', outputs: { o: 'o' } };
         const other = await setup().open();
@@ -173,7 +173,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
         await worker.ownerFinished(owner);
       });
 
-      it('rejects with CONTAINER_DISAPPEARED if its pod no longer exists, and is never created again under that handle', async () => {
+      it('rejects with CONTAINER_DISAPPEARED if its pod no longer exists, and is never created again under that handle [A23] [A24]', async () => {
         const { container, owner, spec } = await makeContainer(worker, image);
         await sh(container, 'exit 6', { id: 'ended' });
         await setup().deletePod(container.podName);
@@ -248,7 +248,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
     });
 
     context('that cannot be created', () => {
-      it('names the image that cannot be pulled, and the next call starts over', async () => {
+      it('names the image that cannot be pulled, and the next call starts over [A42]', async () => {
         const owner = newOwner();
         const error = await rejection(worker.findOrCreateContainer(owner, { image: setup().missingImage }));
         expect(error).to.include({ code: 'KW_ERR_IMAGE_PULL_FAILED', image: setup().missingImage });
@@ -269,7 +269,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
         await worker.ownerFinished(owner);
       });
 
-      it('names the field of an invalid specification, and creates nothing', async () => {
+      it('names the field of an invalid specification, and creates nothing [A11]', async () => {
         const artifact = await uploaded({ a: 'a' });
         const before = await setup().podNames();
         const wrong: Record<string, Partial<ContainerSpec>> = {
@@ -302,7 +302,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
         await worker.expireArtifact(artifact.handle);
       });
 
-      it('explains which image a step gets, and refuses a step without one', async () => {
+      it('explains which image a step gets, and refuses a step without one [A5]', async () => {
         expect(await worker.explainImage({ image: `docker:///${image}` })).to.deep.equal({
           image,
           refusal: undefined,
@@ -316,7 +316,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
         expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'image', message: `image: ${refusal ?? ''}` });
       });
 
-      it('rejects with the error of an input, and runs nothing', async () => {
+      it('rejects with the error of an input, and runs nothing [A38]', async () => {
         const failure = new Error('the input is broken');
         const artifact: Volume = Object.create(null, {
           handle: { value: 'broken' },
@@ -351,7 +351,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
     });
 
     context('when looked up', () => {
-      it('is undefined if it never existed', async () => {
+      it('is undefined if it never existed [A16]', async () => {
         expect(await worker.lookupContainer('00000000-0000-4000-8000-000000000000')).to.equal(undefined);
         expect(await worker.lookupVolume('00000000-0000-4000-8000-000000000000')).to.equal(undefined);
       });
@@ -370,7 +370,7 @@ export function describeContainers(setup: () => WorkerSetup): void {
     });
 
     context('when it is no longer needed', () => {
-      it('is reaped with its pod and its volumes, and so is an artifact, and every call is idempotent', async () => {
+      it('is reaped with its pod and its volumes, and so is an artifact, and every call is idempotent [A16] [A44] [A52]', async () => {
         const artifact = await uploaded({ a: 'a' });
         const { container, mounts, owner } = await makeContainer(worker, image, { outputs: { o: 'o' } });
         for (const _ of [1, 2]) {

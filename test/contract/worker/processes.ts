@@ -43,7 +43,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
       expect(await sh(container, 'kill -TERM $$')).to.include({ exitStatus: 143, signal: 15 });
     });
 
-    it('has the environment of the container, overridden by its own', async () => {
+    it('has the environment of the container, overridden by its own [A7]', async () => {
       const { stdout } = await sh(container, 'echo "$FROM_CONTAINER $SHARED $OWN"', {
         env: ['SHARED=process', 'OWN=own = with $signs'],
       });
@@ -236,7 +236,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
     });
 
     context('when its wait() is aborted', () => {
-      it('stops with its group, delivers the output up to then, and rejects with the reason', async () => {
+      it('stops with its group, delivers the output up to then, and rejects with the reason [A19] [A50]', async () => {
         const abort = new AbortController();
         const reason = new Error('the build was aborted');
         const stdout = new Collector();
@@ -255,7 +255,7 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         expect((await ended.wait()).exitStatus).to.equal(9);
       });
 
-      it('continues if only the signal of run() aborts', async () => {
+      it('continues if only the signal of run() aborts [A19]', async () => {
         const abort = new AbortController();
         const process = await container.run(
           { path: 'sh', args: ['-c', 'sleep 0.3; exit 5'] },

@@ -23,7 +23,7 @@ export function describeSecrets(setup: () => WorkerSetup): void {
       await worker.close();
     });
 
-    it('gives the values to commands, and only to the Kubernetes containers that refer to them', async () => {
+    it('gives the values to commands, and only to the Kubernetes containers that refer to them [A12]', async () => {
       const { image, podJson } = setup();
       const { container, owner } = await makeContainer(worker, image, {
         secretEnv: {

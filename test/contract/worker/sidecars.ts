@@ -32,7 +32,7 @@ export function describeSidecars(setup: () => WorkerSetup): void {
       await makeContainer(worker, setup().image, { outputs: { shared: 'shared' }, sidecars });
     const task = (script: string) => ({ path: 'sh', args: ['-c', script], dir: shared });
 
-    it('delivers its log to its own writable, one line per chunk, beside the output of the command', async () => {
+    it('delivers its log to its own writable, one line per chunk, beside the output of the command [A35]', async () => {
       const { container, owner } = await containerWith(
         sidecar('counter', 'i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo "counted $i"; done; touch counted'),
         sidecar('talker', 'echo out; echo err >&2; touch talked'),
@@ -53,7 +53,7 @@ export function describeSidecars(setup: () => WorkerSetup): void {
       await worker.ownerFinished(owner);
     });
 
-    it('never delays the result, even with a slow writable, and a failed writable is reported', async () => {
+    it('never delays the result, even with a slow writable, and a failed writable is reported [A35] [A36]', async () => {
       const { container, owner } = await containerWith(
         sidecar('one', 'echo one; echo more; touch one'),
         sidecar('two', 'echo two; touch two'),
@@ -79,7 +79,7 @@ export function describeSidecars(setup: () => WorkerSetup): void {
       await worker.ownerFinished(owner);
     });
 
-    it('that crashes is restarted and reported, with the output of both runs', async () => {
+    it('that crashes is restarted and reported, with the output of both runs [A35]', async () => {
       const script = 'echo "run $(ls | wc -l)"; if ! [ -e first ]; then touch first; exit 7; fi; touch second';
       const { container, owner } = await containerWith(sidecar('crashing', script));
       const crashing = new Collector();

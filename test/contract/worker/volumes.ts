@@ -43,7 +43,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
     });
 
     context('when an archive was streamed in', () => {
-      it('streams out the same files, with the same bytes each time and from another instance of the worker', async () => {
+      it('streams out the same files, with the same bytes each time and from another instance of the worker [A16]', async () => {
         const content = randomBytes(700_001);
         const result = await upload('same', await tarOf({ 'a.txt': 'alpha', 'deep/er/b.bin': content, empty: null }));
         expect(result).to.include({ entries: 3 });
@@ -134,7 +134,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
     });
 
     context('with an encoding', () => {
-      it('accepts and returns gzip and zstd', async () => {
+      it('accepts and returns gzip and zstd [A37]', async () => {
         const archive = await tarOf({ 'encoded.txt': 'encoded '.repeat(10_000) });
         const gzip = await upload('gzip', gzipSync(archive), { encoding: 'gzip' });
         const zstd = await upload('zstd', zstdCompressSync(archive), { encoding: 'zstd' });
@@ -149,7 +149,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
         ).to.equal(true);
       });
 
-      it('accepts an archive without a closing block only if the encoding proves its end', async () => {
+      it('accepts an archive without a closing block only if the encoding proves its end [A37]', async () => {
         const open = (await tarOf({ 'f.txt': 'open' })).subarray(0, -1024);
         const closed = Buffer.concat([open, Buffer.alloc(512)]);
         const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
@@ -265,7 +265,7 @@ export function describeVolumes(setup: () => WorkerSetup): void {
       };
 
       for (const [what, { bytes, code, encoding = 'raw' }] of Object.entries(cases)) {
-        it(`rejects ${what} with ${code}, and does not change the volume`, async () => {
+        it(`rejects ${what} with ${code}, and does not change the volume [A37]`, async () => {
           await upload('wrong', await tarOf({ 'before.txt': 'before' }));
           expect((await rejection(upload('wrong', await bytes(), { encoding }))).code).to.equal(code);
           expect(await textOf('wrong')).to.deep.equal({ 'before.txt': 'before' });

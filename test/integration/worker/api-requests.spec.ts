@@ -34,7 +34,7 @@ describe('the requests of a worker to the API server', function () {
     await worker.reap();
   };
 
-  it('are the budget of docs/performance.md for a further step', async () => {
+  it('are the budget of docs/performance.md for a further step [A51]', async () => {
     await step();
     using recorder = new RequestRecorder();
     await step();

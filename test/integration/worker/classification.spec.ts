@@ -37,7 +37,7 @@ describe("KubernetesWorker's classification of refusals and failures", function 
       [504, 2],
       [429, 6],
     ] as const) {
-      it(`creates it after ${String(times)} responses of ${String(status)} to the creation of its pod`, async () => {
+      it(`creates it after ${String(times)} responses of ${String(status)} to the creation of its pod [A23]`, async () => {
         using fault = cluster.faults.add({ kind: 'status', status, times, match: createsPod });
         const { container, owner } = await makeContainer(worker, image);
         expect(fault.hits).to.equal(times);
@@ -46,7 +46,7 @@ describe("KubernetesWorker's classification of refusals and failures", function 
       });
     }
 
-    it('creates one pod if each response is lost after the pod was created', async () => {
+    it('creates one pod if each response is lost after the pod was created [A23]', async () => {
       using fault = cluster.faults.add({ kind: 'drop', direction: 'out', times: 3, match: createsPod });
       const before = (await setup.podNames()).length;
       const { container, owner } = await makeContainer(worker, image);

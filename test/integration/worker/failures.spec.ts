@@ -43,7 +43,7 @@ describe('KubernetesWorker after failures', function () {
     const open = (options: object) =>
       rejection(KubernetesWorker.open({ name: 'wrong', kubeConfig: cluster.kubeconfigPath, database, ...options }));
 
-    it('names the invalid kubeconfig, database or option', async () => {
+    it('names the invalid kubeconfig, database or option [A49]', async () => {
       expect(await open({ kubeConfig: '/no/such/kubeconfig' })).to.include({
         code: 'KW_ERR_INVALID_SPEC',
         field: 'kubeConfig',
@@ -110,7 +110,7 @@ describe('KubernetesWorker after failures', function () {
       rmSync(folder, { recursive: true });
     });
 
-    it('names verb, resource and the missing right, for pods and for exec', async () => {
+    it('names verb, resource and the missing right, for pods and for exec [A18]', async () => {
       using pods = cluster.faults.add({
         kind: 'status',
         status: 403,
@@ -304,7 +304,7 @@ describe('KubernetesWorker after failures', function () {
   });
 
   context('when a pod fails', () => {
-    it('rejects wait() if the pod of the process no longer exists', async () => {
+    it('rejects wait() if the pod of the process no longer exists [A20] [A30]', async () => {
       const { container, owner } = await makeContainer(worker, image);
       const process = await container.run({ path: 'sh', args: ['-c', 'trap "" TERM; while :; do sleep 1; done'] }, {});
       const waiting = rejection(process.wait());
@@ -358,7 +358,7 @@ describe('KubernetesWorker after failures', function () {
       await worker.ownerFinished(owner);
     });
 
-    it('rejects for a pod without a node after the scheduling time-out', async () => {
+    it('rejects for a pod without a node after the scheduling time-out [A26]', async () => {
       const impatient = await setup.openWith({ schedulingTimeoutMs: 1_000 });
       const error = await rejection(
         impatient.findOrCreateContainer(newOwner(), { image, limits: { cpuMilli: 4_000_000 } }),
@@ -370,7 +370,7 @@ describe('KubernetesWorker after failures', function () {
   });
 
   context('when a host dies while it creates a container', () => {
-    it('leaves nothing that the reaper does not find, and the owner gets its container', async () => {
+    it('leaves nothing that the reaper does not find, and the owner gets its container [A44]', async () => {
       const owner = newOwner();
       const abort = new AbortController();
       const dying = await setup.openWith({});
@@ -395,7 +395,7 @@ describe('KubernetesWorker after failures', function () {
   });
 
   context('when the worker has options for images', () => {
-    it('creates the pod with the resolved image, refuses others, and finds the container whatever the policy', async () => {
+    it('creates the pod with the resolved image, refuses others, and finds the container whatever the policy [A4]', async () => {
       const rules = [{ name: 'no images', team: 'x', allow: [] }];
       const policy = { resourceTypes: { shell: image }, rules };
       await using strict = await setup.openWith({

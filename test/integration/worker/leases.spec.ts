@@ -71,7 +71,7 @@ describe('the lease of a container that is being created', function () {
     return container;
   };
 
-  it('is free for the next call as soon as a call was aborted in the middle of an input', async () => {
+  it('is free for the next call as soon as a call was aborted in the middle of an input [A42]', async () => {
     const owner = newOwner();
     const input = new HalvedInput(archive);
     const abort = new AbortController();
@@ -82,6 +82,20 @@ describe('the lease of a container that is being created', function () {
     expect(await aborted).to.include({ message: 'enough' });
     await completed(world.worker, owner);
     expect(await world.setup.podNames()).to.deep.equal(pods);
+    await world.worker.ownerFinished(owner);
+    await world.worker.reap();
+  });
+
+  it('is free for the next call if the pod was deleted in the middle of an input, which is complete in another pod [A42]', async () => {
+    const owner = newOwner();
+    const input = new HalvedInput(archive);
+    const failed = rejection(world.worker.findOrCreateContainer(owner, input.spec));
+    await input.halfway;
+    const [podName = ''] = await world.setup.podNames();
+    await world.setup.deletePod(podName);
+    input.resume();
+    expect(await failed).to.include({ code: 'KW_ERR_POD_DELETED', podName });
+    expect((await completed(world.worker, owner)).podName).to.not.equal(podName);
     await world.worker.ownerFinished(owner);
     await world.worker.reap();
   });
@@ -164,7 +178,7 @@ describe('a container that is created during a database outage', function () {
     await (server as PostgresServer | undefined)?.stop();
   });
 
-  it('is completed in the same pod after the outage', async () => {
+  it('is completed in the same pod after the outage [A14] [A15]', async () => {
     const setup = workerSetup({
       kubeconfigPath: cluster.kubeconfigPath,
       namespace: 'default',

@@ -107,7 +107,7 @@ describe('a process with failures', function () {
     await worker.ownerFinished(owner);
   });
 
-  it('is never reported missing only because its connection is blocked', async () => {
+  it('is never reported missing only because its connection is blocked [A23]', async () => {
     const { container, owner } = await makeContainer(worker, image);
     await sh(container, 'exit 3', { id: 'there' });
     for (const status of [404, 500, 503] as const) {

@@ -13,6 +13,16 @@ const specChanges = { specs: ['test/unit/worker/find-or-create-spec-change.spec.
 /** Changes of `src/worker` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
   {
+    name: 'the deletion of a pod that receives an input is reported as a missing volume',
+    file: 'src/worker/container-inputs.ts',
+    find: 'return isOwn && error.cause instanceof PodError ? error.cause : error;',
+    replace: 'return error;',
+    killedBy: {
+      specs: ['test/integration/worker/leases.spec.ts'],
+      grep: 'the pod was deleted in the middle of an input',
+    },
+  },
+  {
     name: 'a request may exceed its limit',
     file: 'src/worker/resource-plan.ts',
     find: 'limit !== undefined && value > limit',

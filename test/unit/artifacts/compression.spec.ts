@@ -40,7 +40,7 @@ function pieces(bytes: Buffer, size = 10_000): Readable {
 describe('decodeArchive', () => {
   for (const encoding of ['raw', 'gzip', 'zstd'] as const) {
     context(`of ${encoding}`, () => {
-      it('returns the raw bytes, and counts the encoded bytes', async () => {
+      it('returns the raw bytes, and counts the encoded bytes [A37]', async () => {
         const decoded = decodeArchive(pieces(encoded[encoding]), { encoding, facts });
         expect(archive.equals(await buffer(decoded.readable))).to.equal(true);
         expect(decoded.encodedBytes()).to.equal(encoded[encoding].length);
@@ -128,7 +128,7 @@ describe('decodeArchive', () => {
         expect(await failureOf(readable)).to.be.instanceOf(CorruptArchiveError);
       });
 
-      it('reports changed data', async () => {
+      it('reports changed data [A37]', async () => {
         const changed = Buffer.from(whole);
         changed.fill(0x55, 200, 400);
         expect(await failureOf(decodeArchive(pieces(changed), { encoding, facts }).readable)).to.be.instanceOf(

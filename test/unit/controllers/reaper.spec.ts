@@ -84,7 +84,7 @@ describe('Reaper', () => {
   });
 
   context('when containers and artifact volumes are to be deleted', () => {
-    it('deletes the pod of each by its uid, and its row last', async () => {
+    it('deletes the pod of each by its uid, and its row last [A43]', async () => {
       rows.containers = [container('a', 'uid-a')];
       rows.volumes = [volume('v')];
       expect(await reap()).to.deep.equal({ deletedPods: 2, deletedContainers: 1, deletedVolumes: 3 });
@@ -120,7 +120,7 @@ describe('Reaper', () => {
   });
 
   context('when one cannot be deleted', () => {
-    it('keeps its row, deletes the others, and rejects with all failures at the end', async () => {
+    it('keeps its row, deletes the others, and rejects with all failures at the end [A43] [A46]', async () => {
       const failure = new Error('stuck');
       rows.containers = Array.from({ length: 30 }, (_, index) => container(`c${index}`));
       rows.volumes = [volume('v1', 'lost-store'), volume('v2')];

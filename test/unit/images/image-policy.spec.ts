@@ -26,7 +26,7 @@ describe('resolveImage', () => {
       defaultImage: 'registry.example/default',
     };
 
-    it('are the step, the resource type, the rules, the default', () => {
+    it('are the step, the resource type, the rules, the default [A4]', () => {
       const metadata = { team: 'main' };
       const own = resolve(policy, { image: 'docker:///own:1', resourceType: 'git', metadata });
       expect(own).to.include({ image: 'own:1', rule: undefined, refusal: undefined });
@@ -40,13 +40,13 @@ describe('resolveImage', () => {
       expect(words(otherwise)).to.deep.equal(['step passed', 'resourceType passed', 'default chosen']);
     });
 
-    it('may all be missing: the refusal names the resource type and the option', () => {
+    it('may all be missing: the refusal names the resource type and the option [A5]', () => {
       const { image, refusal } = resolve({ resourceTypes: { git: 'git' } }, { resourceType: 'hg' });
       expect(image).to.equal(undefined);
       expect(refusal).to.include('"hg"').and.include('images.policy');
     });
 
-    it('get the registry prefix if they are short names', () => {
+    it('get the registry prefix if they are short names [A4]', () => {
       const short = { resourceTypes: { git: 'git' }, rules: [{ name: 'r', team: 't', image: 'r' }], defaultImage: 'd' };
       const prefixed = (request: ImageRequest) => resolve(short, request, 'mirror.example').image;
       expect(prefixed({ image: 'own' })).to.equal('mirror.example/own');
@@ -77,7 +77,7 @@ describe('resolveImage', () => {
       { name: 'everything', image: 'i0' },
     ];
 
-    it('is by specificity: each rule applies when the more specific ones are absent', () => {
+    it('is by specificity: each rule applies when the more specific ones are absent [A4]', () => {
       for (const [index, { name }] of bySpecificity.entries())
         expect(resolve({ rules: bySpecificity.slice(index) }, { metadata: step }).rule).to.equal(name);
     });

@@ -61,7 +61,7 @@ describe('parseImageReference', () => {
     [`reg.example/a:t@${sha256}`]: ['reg.example', 'a', 't', sha256],
     '[::1]:5000/a': ['[::1]:5000', 'a', undefined, undefined],
   })) {
-    it(`parses ${text}`, () => {
+    it(`parses ${text} [A4]`, () => {
       const { registry: host, repository: path, tag: label, digest: hash } = parse(text);
       expect([host, path, label, hash]).to.deep.equal(expected);
     });

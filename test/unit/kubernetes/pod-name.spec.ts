@@ -28,12 +28,12 @@ describe('podName', () => {
     ['a pipeline without ASCII letters', { pipelineName: '日本', jobName: 'unit' }, handle],
   ];
   for (const [what, metadata, expected] of cases) {
-    it(`of ${what} is ${expected}`, () => {
+    it(`of ${what} is ${expected} [A2]`, () => {
       expect(podName(handle, metadata)).to.equal(expected);
     });
   }
 
-  it('truncates long names, and keeps their suffix', () => {
+  it('truncates long names, and keeps their suffix [A1]', () => {
     const name = podName(handle, {
       pipelineName: 'p'.repeat(80),
       jobName: `${'j'.repeat(19)}-x${'y'.repeat(60)}`,
@@ -43,7 +43,7 @@ describe('podName', () => {
     expect(name).to.equal(`${'p'.repeat(20)}-${'j'.repeat(19)}-b7-task-12345678`);
   });
 
-  it('is a stable DNS label with the handle', () => {
+  it('is a stable DNS label with the handle [A1]', () => {
     const word = fc.option(fc.string({ unit: 'binary', maxLength: 90 }), { nil: undefined });
     const metadata = fc.record({ type: word, stepName: word, pipelineName: word, jobName: word, buildName: word });
     fc.assert(

@@ -27,7 +27,7 @@ function bytesOf(pod: Pod): number {
 }
 
 describe('buildPod', () => {
-  it('runs the agent in main, with its state in an emptyDir and its program from a config map', () => {
+  it('runs the agent in main, with its state in an emptyDir and its program from a config map [A3] [A6]', () => {
     const pod = buildPod(plain);
     expect(pod.metadata).to.deep.equal({ name: 'p', labels: { a: 'b' }, annotations: { c: 'd' } });
     expect(pod.spec).to.include({
@@ -69,14 +69,14 @@ describe('buildPod', () => {
     ['Always', 'Always', 'IfNotPresent'],
     ['Never', 'Never', 'Never'],
   ] as const) {
-    it(`pulls a tag ${ofTag} and a digest ${ofDigest} with the pull policy ${String(pullPolicy)}`, () => {
+    it(`pulls a tag ${ofTag} and a digest ${ofDigest} with the pull policy ${String(pullPolicy)} [A3]`, () => {
       const sidecars = [{ name: 'db', image: `db@sha256:${'0'.repeat(64)}` }];
       const pod = buildPod({ ...plain, sidecars, pullPolicy });
       expect(pod.spec!.containers.map(({ imagePullPolicy }) => imagePullPolicy)).to.deep.equal([ofTag, ofDigest]);
     });
   }
 
-  it('mounts volumes by subPath, outer ones before nested ones', () => {
+  it('mounts volumes by subPath, outer ones before nested ones [A3]', () => {
     const volumes = [
       { agentVolume: 'v3', mountPath: '/work/in/deep' },
       { agentVolume: 'v1', mountPath: '/work' },
@@ -89,7 +89,7 @@ describe('buildPod', () => {
     ]);
   });
 
-  it('gives sidecars the literal last value of each variable, and ignores invalid entries', () => {
+  it('gives sidecars the literal last value of each variable, and ignores invalid entries [A7] [A10]', () => {
     const env = ['A=1', 'B=x=y', 'A=2', 'EMPTY=', 'NOEQ', '=x', 'REF=$(A) $$ $'];
     const pod = buildPod({ ...plain, sidecars: [{ name: 'db', image: 'x', env }] });
     expect(pod.spec!.containers[1]!.env).to.deep.equal([
@@ -147,7 +147,7 @@ describe('buildPod', () => {
     expect(pod.spec!.volumes![0]).to.deep.equal({ name: 'kw-state', emptyDir: { sizeLimit: '30' } });
   });
 
-  it('refers to secrets in the environment of main, and contains no value', () => {
+  it('refers to secrets in the environment of main, and contains no value [A12]', () => {
     const secretEnv = {
       TOKEN: { secretName: 's', key: 'k' },
       EXTRA: { secretName: 's', key: 'k2', optional: true },
@@ -183,7 +183,7 @@ describe('buildPod', () => {
     expect(pod.spec!.containers[1]!.volumeMounts).to.deep.equal([work]);
   });
 
-  it('gives a sidecar ports, a probe, secrets, requests and read-only volumes', () => {
+  it('gives a sidecar ports, a probe, secrets, requests and read-only volumes [A10]', () => {
     const sidecar = {
       name: 'db',
       image: 'x',
@@ -214,14 +214,14 @@ describe('buildPod', () => {
     });
   });
 
-  it('makes only main privileged', () => {
+  it('makes only main privileged [A6]', () => {
     const sidecars = [{ name: 'db', image: 'postgres:17' }];
     const pod = buildPod({ ...plain, privileged: true, sidecars });
     expect(main(pod).securityContext).to.deep.equal({ privileged: true });
     expect(pod.spec!.containers[1]!.securityContext).to.deep.equal({ allowPrivilegeEscalation: false });
   });
 
-  it('gives sidecars the volumes but not the agent', () => {
+  it('gives sidecars the volumes but not the agent [A10]', () => {
     const sidecars = [
       {
         name: 'db',
@@ -251,7 +251,7 @@ describe('buildPod', () => {
     expect(containers[2]).to.not.have.any.keys('command', 'args', 'workingDir');
   });
 
-  it("applies the worker's options for placement and accounts", () => {
+  it("applies the worker's options for placement and accounts [A8]", () => {
     const options = {
       serviceAccountName: 'sa',
       automountServiceAccountToken: true,
@@ -277,7 +277,7 @@ describe('buildPod', () => {
     expect(spec!.tolerations).to.deep.equal([{ key: 'ci', operator: 'Exists' }]);
   });
 
-  it('omits options that are not configured', () => {
+  it('omits options that are not configured [A8]', () => {
     const { spec } = buildPod(plain);
     expect(spec).to.not.have.any.keys(
       'serviceAccountName',

@@ -151,7 +151,7 @@ describe('PodStart', () => {
     expect(ofSidecar(ended(128, 'StartError', 'context deadline exceeded'))).to.equal(undefined);
   });
 
-  it('fails when an init container has failed at each of three starts, unless it is a sidecar', () => {
+  it('fails when an init container has failed at each of three starts, unless it is a sidecar [A28]', () => {
     const observed = (exitCode: number, restartPolicy?: string): StartProblem | undefined => {
       const start = new PodStart(60_000);
       const state = (status: Partial<ContainerStatus>): Pod => {

@@ -133,7 +133,7 @@ describe('podProblem', () => {
       .and.include({ image: 'db:1', detail: 'container db' });
   });
 
-  it('returns a retryable eviction when the node evicts the pod or is lost', () => {
+  it('returns a retryable eviction when the node evicts the pod or is lost [A25]', () => {
     for (const reason of ['Evicted', 'NodeLost', 'Shutdown', 'OutOfcpu', 'NodeAffinity', 'Preempting']) {
       expect(problem(pod({ phase: 'Failed', reason, message: 'm' })))
         .to.be.instanceOf(PodEvictedError)
@@ -147,12 +147,12 @@ describe('podProblem', () => {
       .and.include({ reason: 'DeletionByTaintManager' });
   });
 
-  it('returns a deletion once the pod is being deleted', () => {
+  it('returns a deletion once the pod is being deleted [A30]', () => {
     expect(problem(pod({ phase: 'Running' }, { deletionTimestamp: startTime }))).to.be.instanceOf(PodDeletedError);
   });
 
   for (const phase of ['Failed', 'Succeeded']) {
-    it(`returns a failure for phase ${phase}, which a pod of the library never reaches by itself`, () => {
+    it(`returns a failure for phase ${phase}, which a pod of the library never reaches by itself [A29]`, () => {
       const error = problem(pod({ phase, containerStatuses: [container({ state: { terminated } })] }));
       expect(error)
         .to.be.instanceOf(PodFailedError)

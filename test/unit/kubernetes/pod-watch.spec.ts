@@ -149,7 +149,7 @@ describe('a pod watch', () => {
     return value === undefined ? undefined : `${value.metadata?.resourceVersion ?? ''} ${value.status?.phase ?? ''}`;
   };
 
-  it('sends no request before the first observation', async () => {
+  it('sends no request before the first observation [A31]', async () => {
     observe('a');
     await clock.advance(60_000);
     expect(server.lists).to.equal(0);
@@ -173,7 +173,7 @@ describe('a pod watch', () => {
     expect(await next(a)).to.equal('3 Running');
   });
 
-  it('skips states that were not taken, but never the newest', async () => {
+  it('skips states that were not taken, but never the newest [A31]', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
@@ -182,7 +182,7 @@ describe('a pod watch', () => {
     expect(await next(a)).to.equal('50 Running');
   });
 
-  it('uses one list and one watch for any number of observers', async () => {
+  it('uses one list and one watch for any number of observers [A31]', async () => {
     for (let index = 0; index < 20; index += 1) server.pods.set(`p${String(index)}`, pod(`p${String(index)}`, index));
     const observations = [...server.pods.keys()].map((name) => observe(name));
     await Promise.all(observations.map(next));
@@ -335,7 +335,7 @@ describe('a pod watch', () => {
     ['its version has expired', new WatchExpiredError('1', 'too old')],
     ['the API fails', new ApiUnavailableError(facts, 'down', 503)],
   ] as const) {
-    it(`lists again when ${what}, and yields the missed state`, async () => {
+    it(`lists again when ${what}, and yields the missed state [A31] [A32]`, async () => {
       server.pods.set('a', pod('a', 1));
       server.pods.set('b', pod('b', 1));
       const [a, b] = [observe('a'), observe('b')];
@@ -350,7 +350,7 @@ describe('a pod watch', () => {
     });
   }
 
-  it('yields nothing while the API is unavailable, for any time, and continues afterwards', async () => {
+  it('yields nothing while the API is unavailable, for any time, and continues afterwards [A33]', async () => {
     server.pods.set('a', pod('a', 1));
     const a = observe('a');
     await next(a);
@@ -370,7 +370,7 @@ describe('a pod watch', () => {
     expect(await change).to.equal(undefined);
   });
 
-  it('waits longer after each failure, up to 30 s, also for a watch that ends immediately', async () => {
+  it('waits longer after each failure, up to 30 s, also for a watch that ends immediately [A32]', async () => {
     server.pods.set('a', pod('a', 1));
     await next(observe('a'));
     server.listing = () => Promise.reject(new ApiUnavailableError(facts, 'down', undefined));
@@ -385,7 +385,7 @@ describe('a pod watch', () => {
     expect(server.lists - before).to.be.below(15);
   });
 
-  it('rejects observers if pods cannot be listed', async () => {
+  it('rejects observers if pods cannot be listed [A33]', async () => {
     const refusal = new ForbiddenError(facts, 'no');
     server.listing = () => Promise.reject(refusal);
     expect(await rejection(observe('a').next())).to.equal(refusal);

@@ -50,7 +50,7 @@ describe('PodEnd', () => {
     expect(clock.sleeping, 'timers left').to.equal(0);
   });
 
-  it('reports an eviction when the main container has terminated, so that no command may still run', async () => {
+  it('reports an eviction when the main container has terminated, so that no command may still run [A25]', async () => {
     find();
     await becomes(podOf('running', evicted));
     await clock.advance(10_000);
@@ -70,7 +70,7 @@ describe('PodEnd', () => {
       .and.to.include({ reason: 'TerminationByKubelet', mayStillRun: false });
   });
 
-  it('reports a deletion when the pod no longer exists', async () => {
+  it('reports a deletion when the pod no longer exists [A30]', async () => {
     find();
     await becomes(podOf('running', deleted));
     await clock.advance(10_000);

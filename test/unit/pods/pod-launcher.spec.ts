@@ -82,7 +82,7 @@ describe('PodLauncher', () => {
     new QuotaExceededError(facts, 'exceeded quota'),
   ];
   for (const error of retryable) {
-    it(`creates a pod after ten failures with ${error.code}`, async () => {
+    it(`creates a pod after ten failures with ${error.code} [A18]`, async () => {
       cluster.createPod.rejects(error);
       cluster.createPod.onCall(10).resolves(created);
       expect(await launchedAfter(55_000)).to.equal('uid-1');
@@ -113,7 +113,7 @@ describe('PodLauncher', () => {
     expect(await launchedAfter(30_000)).to.equal('uid-1');
   });
 
-  it('adopts the pod of an earlier request with a lost response', async () => {
+  it('adopts the pod of an earlier request with a lost response [A23]', async () => {
     cluster.createPod.onFirstCall().rejects(new ApiUnavailableError(facts, 'socket hang up', undefined));
     cluster.createPod.onSecondCall().rejects(new ConflictError(facts, 'exists'));
     cluster.getPod.resolves(podOf('h'));
@@ -148,7 +148,7 @@ describe('PodLauncher', () => {
     expect(await launchedAfter(1_000)).to.include({ code: 'KW_ERR_CONFLICT' });
   });
 
-  it('creates the pod if the existing pod of its name was deleted in the meantime', async () => {
+  it('creates the pod if the existing pod of its name was deleted in the meantime [A24]', async () => {
     cluster.createPod.onFirstCall().rejects(new ConflictError(facts, 'exists'));
     cluster.createPod.onSecondCall().resolves(created);
     cluster.getPod.resolves(undefined);
@@ -170,7 +170,7 @@ describe('PodLauncher', () => {
   }
 
   for (const error of [new ForbiddenError(facts, 'no'), new AdmissionDeniedError(facts, 'violates PodSecurity')]) {
-    it(`rejects at once with ${error.code}`, async () => {
+    it(`rejects at once with ${error.code} [A18]`, async () => {
       cluster.createPod.rejects(error);
       expect(await launchedAfter(0)).to.equal(error);
       sinon.assert.calledOnce(cluster.createPod);

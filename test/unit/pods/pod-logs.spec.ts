@@ -174,7 +174,7 @@ describe('PodLogs', () => {
     expect(lines).to.deep.equal(['a', 'b', 'c', 'd']);
   });
 
-  it('waits for a container without a log, even at the end', async () => {
+  it('waits for a container without a log, even at the end [A34]', async () => {
     const { lines } = await follow([
       { error: noLog },
       { error: noLog },

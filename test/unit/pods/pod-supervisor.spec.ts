@@ -114,7 +114,7 @@ describe('PodSupervisor', () => {
       expect(await supervisor.exists(podName, { uid: 'uid' })).to.equal(true);
     });
 
-    it('resolves with false for a missing pod, a pod with another uid and a pod that is being deleted', async () => {
+    it('resolves with false for a missing pod, a pod with another uid and a pod that is being deleted [A24]', async () => {
       expect(await supervisor.exists(podName)).to.equal(false);
       cluster.getPod.resolves(podOf('running'));
       expect(await supervisor.exists(podName, { uid: 'other' })).to.equal(false);
@@ -122,7 +122,7 @@ describe('PodSupervisor', () => {
       expect(await supervisor.exists(podName)).to.equal(false);
     });
 
-    it('rejects if the API does not answer', async () => {
+    it('rejects if the API does not answer [A23]', async () => {
       cluster.getPod.rejects(unavailable);
       expect(await rejection(supervisor.exists(podName))).to.equal(unavailable);
     });
@@ -139,7 +139,7 @@ describe('PodSupervisor', () => {
   });
 
   describe('whenAgentAnswers()', () => {
-    it('connects only after the pod has a node', async () => {
+    it('connects only after the pod has a node [A17]', async () => {
       watched = { pod: unscheduled };
       const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised));
       await clock.advance(10_000);
@@ -162,7 +162,7 @@ describe('PodSupervisor', () => {
       expect(observed.args).to.deep.equal([[unscheduled], [scheduled], [invalid]]);
     });
 
-    it('retries retryable errors until the agent answers', async () => {
+    it('retries retryable errors until the agent answers [A17] [A18]', async () => {
       agent.hello.rejects(noAgent);
       agent.hello.onCall(4).resolves();
       const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised));
@@ -197,7 +197,7 @@ describe('PodSupervisor', () => {
       await Promise.allSettled(starts);
     });
 
-    it('rejects at once with an error that is not retryable', async () => {
+    it('rejects at once with an error that is not retryable [A18]', async () => {
       const incompatible = new AgentIncompatibleError([9, 9], [1, 3]);
       agent.hello.rejects(incompatible);
       const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised));
@@ -205,7 +205,7 @@ describe('PodSupervisor', () => {
       expect(outcome).to.deep.equal({ error: incompatible });
     });
 
-    it('counts the start time-out from the scheduling of the pod', async () => {
+    it('counts the start time-out from the scheduling of the pod [A27]', async () => {
       agent.hello.rejects(noAgent);
       watched = { pod: unscheduled };
       const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised));
@@ -217,7 +217,7 @@ describe('PodSupervisor', () => {
       expect(outcome.error).to.include({ code: 'KW_ERR_POD_START_TIMEOUT', cause: noAgent });
     });
 
-    it('rejects with the reason of the scheduler if the pod has no node in time', async () => {
+    it('rejects with the reason of the scheduler if the pod has no node in time [A26]', async () => {
       const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'no memory' }];
       watched = { pod: { ...unscheduled, status: { conditions } } };
       const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised));
@@ -227,7 +227,7 @@ describe('PodSupervisor', () => {
       expect(outcome.error).to.include({ code: 'KW_ERR_POD_UNSCHEDULABLE', detail: 'no memory' });
     });
 
-    it('rejects with the problem of the pod as soon as the watch shows it', async () => {
+    it('rejects with the problem of the pod as soon as the watch shows it [A29]', async () => {
       agent.hello.rejects(noAgent);
       const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised));
       await settle();
@@ -235,7 +235,7 @@ describe('PodSupervisor', () => {
       expect(outcome.error).to.include({ code: 'KW_ERR_IMAGE_PULL_FAILED', reason: 'InvalidImageName' });
     });
 
-    it('rejects with PodDeletedError and closes the client if the pod no longer exists', async () => {
+    it('rejects with PodDeletedError and closes the client if the pod no longer exists [A29] [A30]', async () => {
       agent.hello.rejects(noAgent);
       const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised));
       await settle();
@@ -338,7 +338,7 @@ describe('PodSupervisor', () => {
   });
 
   describe('persist()', () => {
-    it('retries retryable errors while the pod exists', async () => {
+    it('retries retryable errors while the pod exists [A18]', async () => {
       cluster.getPod.resolves(podOf('running'));
       const work = sinon.stub().rejects(noAgent);
       work.onCall(3).resolves('done');
@@ -347,7 +347,7 @@ describe('PodSupervisor', () => {
       expect(outcome).to.deep.equal({ value: 'done' });
     });
 
-    it('rejects with PodDeletedError after the first failure if the pod no longer exists', async () => {
+    it('rejects with PodDeletedError after the first failure if the pod no longer exists [A30]', async () => {
       const work = sinon.stub().rejects(noAgent);
       expect(await rejection(supervisor.persist(podName, work))).to.be.instanceOf(PodDeletedError);
       sinon.assert.calledOnce(work);

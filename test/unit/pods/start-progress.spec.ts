@@ -97,7 +97,7 @@ describe('StartProgress', () => {
     ]);
   });
 
-  it('reports each kind at most once and in order, inputs apart, for facts in any order and number', () => {
+  it('reports each kind at most once and in order, inputs apart, for facts in any order and number [A48]', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...Object.keys(facts)), { maxLength: 40 }), (names) => {
         const reported = kindsOf(names);
@@ -110,7 +110,7 @@ describe('StartProgress', () => {
     );
   });
 
-  it('reports each fact of a pod that was seen, and no other, whichever states the watch skips or repeats', () => {
+  it('reports each fact of a pod that was seen, and no other, whichever states the watch skips or repeats [A48]', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...stateNames), { minLength: 1, maxLength: 12 }), (seen) => {
         const inOrder = [...seen].sort((a, b) => stateNames.indexOf(a) - stateNames.indexOf(b));

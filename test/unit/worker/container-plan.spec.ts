@@ -23,7 +23,7 @@ describe('planContainer', () => {
     plan(parts).mounts.map(({ kind, mountPath, name }) => [kind, mountPath, name]);
   const artifact = new FakeArtifact();
 
-  it('returns absolute, normalized paths, and resolves relative paths against the dir', () => {
+  it('returns absolute, normalized paths, and resolves relative paths against the dir [A3]', () => {
     const parts = {
       dir: '/build//x/',
       inputs: [{ artifact, path: './in/' }],
@@ -62,13 +62,13 @@ describe('planContainer', () => {
     expect(mountsOf({})).to.deep.equal([]);
   });
 
-  it('rejects any other duplicate path, and names the second field', () => {
+  it('rejects any other duplicate path, and names the second field [A3]', () => {
     expect(fieldOf(() => plan({ outputs: { a: '/o', b: '/o' } }))).to.equal('outputs.b');
     expect(fieldOf(() => plan({ caches: ['/c'], outputs: { c: '/c' } }))).to.equal('caches[0]');
     expect(fieldOf(() => plan({ inputs: [{ artifact, path: '/i' }], caches: ['/i'] }))).to.equal('caches[0]');
   });
 
-  it('names the invalid field', () => {
+  it('names the invalid field [A7] [A10] [A11]', () => {
     const wrong: Record<string, Partial<ContainerSpec>> = {
       image: { image: 'a b' },
       dir: { dir: '' },
@@ -172,7 +172,7 @@ describe('planContainer with sidecars', () => {
     ['sidecars[0].secretEnv.A', { env: ['A=1'], secretEnv: { A: { secretName: 's', key: 'k' } } }],
   ];
   for (const [field, ...sidecars] of wrong)
-    it(`names ${field} of ${JSON.stringify(sidecars).slice(0, 90)}`, () => {
+    it(`names ${field} of ${JSON.stringify(sidecars).slice(0, 90)} [A10]`, () => {
       expect(fieldOf(() => plan(...sidecars))).to.equal(field);
     });
 });

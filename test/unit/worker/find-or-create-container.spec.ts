@@ -127,7 +127,7 @@ describe('findOrCreateContainer', () => {
   });
 
   context('when the owner has a container', () => {
-    it('returns it without resolving its images, which the policy may refuse by now', async () => {
+    it('returns it without resolving its images, which the policy may refuse by now [A13]', async () => {
       containers.findOrInsert.resolves(found('created', false, 'uid-1'));
       images.resolve.rejects(new InvalidSpecError('image', 'not permitted'));
       expect((await findOrCreate()).container).to.include({ handle: 'c-1', state: 'created' });
@@ -136,13 +136,13 @@ describe('findOrCreateContainer', () => {
   });
 
   context('when an earlier holder launched the pod', () => {
-    it('has created the container if it completes it', async () => {
+    it('has created the container if it completes it [A13]', async () => {
       containers.findOrInsert.resolves(found('creating', true, 'uid-0'));
       expect(await findOrCreate()).to.deep.include({ created: true });
       sinon.assert.notCalled(launcher.launch);
     });
 
-    it('never launches another pod, which would lack the inputs of the first', async () => {
+    it('never launches another pod, which would lack the inputs of the first [A23]', async () => {
       containers.findOrInsert.resolves(found('creating', true, 'uid-0'));
       pods.requireAlive.rejects(new PodDeletedError({ namespace: 'ci', podName: 'pod-1' }));
       expect(await rejection(findOrCreate())).to.include({ code: 'KW_ERR_POD_DELETED' });
@@ -200,7 +200,7 @@ describe('findOrCreateContainer', () => {
       ['the pod is recorded', () => containers.recordPod.onFirstCall().rejects(away())],
       ['the container is marked created', () => containers.markCreated.onFirstCall().rejects(away())],
     ] as const) {
-      it(`continues after an outage when ${what}`, async () => {
+      it(`continues after an outage when ${what} [A14] [A15]`, async () => {
         containers.findOrInsert.resolves(found('creating', true));
         fail();
         const creating = findOrCreate();
@@ -224,7 +224,7 @@ describe('findOrCreateContainer', () => {
       sinon.assert.calledTwice(containers.markFailed);
     });
 
-    it('rejects after the reconnect time-out, releases the lease and does not change the container', async () => {
+    it('rejects after the reconnect time-out, releases the lease and does not change the container [A14] [A15]', async () => {
       containers.findOrInsert.resolves(found('creating', true));
       containers.markCreated.rejects(away());
       const creating = rejection(findOrCreate());
@@ -234,7 +234,7 @@ describe('findOrCreateContainer', () => {
       sinon.assert.calledOnceWithMatch(containers.releaseLease, 'c-1', 'id-1');
     });
 
-    it('does not change a container that cannot be completed before the lease expires by the local clock', async () => {
+    it('does not change a container that cannot be completed before the lease expires by the local clock [A14]', async () => {
       containers.findOrInsert
         .onFirstCall()
         .resolves(found('creating', true))

@@ -65,7 +65,7 @@ describe('PodProcess', () => {
   }
 
   context('when its pod ends', () => {
-    it('rejects with the deletion of its pod, and stores no result, if the command exits 0 on TERM', async () => {
+    it('rejects with the deletion of its pod, and stores no result, if the command exits 0 on TERM [A19] [A30]', async () => {
       const process = pod.follow();
       const waiting = rejection(process.wait());
       await opened();
@@ -78,7 +78,7 @@ describe('PodProcess', () => {
       expect(pod.stored.size).to.equal(0);
     });
 
-    it('rejects with the eviction of its pod for every exit status, even if the result precedes the eviction', async () => {
+    it('rejects with the eviction of its pod for every exit status, even if the result precedes the eviction [A25]', async () => {
       for (const exitStatus of [0, 143]) {
         pod = new ScriptedPod();
         const waiting = rejection(pod.follow().wait());

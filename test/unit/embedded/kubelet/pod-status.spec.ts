@@ -1,7 +1,7 @@
 import type { V1PodSpec } from '@kubernetes/client-node';
 import { expect } from 'chai';
 import { type PodFacts, podStatus } from '../../../../src/embedded/kubelet/pod-status.ts';
-import type { ContainerStatus, Pod } from '../../../../src/embedded/objects/api-object.ts';
+import type { ContainerStatus, Pod, PodCondition } from '../../../../src/embedded/objects/api-object.ts';
 
 function pod(spec: Partial<V1PodSpec> = {}): Pod {
   return {
@@ -125,5 +125,17 @@ describe('podStatus', () => {
     const before = podStatus(facts({}, [status('a', running)]));
     const later = podStatus({ ...facts({}, [status('a', running)]), pod: { ...pod(), status: before }, now: 'later' });
     expect(later.conditions?.every(({ lastTransitionTime }) => lastTransitionTime === 'now')).to.equal(true);
+  });
+
+  it('keeps the conditions that others have added', () => {
+    const disruption = { type: 'DisruptionTarget', status: 'True', lastProbeTime: null, lastTransitionTime: 'before' };
+    const before = podStatus(facts({}, [status('a', running)]));
+    const conditions = [disruption, ...(before.conditions ?? [])] as PodCondition[];
+    const later = podStatus({
+      ...facts({}, [status('a', waiting)]),
+      pod: { ...pod(), status: { ...before, conditions } },
+    });
+    expect(later.conditions).to.have.length(6);
+    expect(later.conditions).to.deep.include(disruption);
   });
 });
