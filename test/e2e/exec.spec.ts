@@ -98,13 +98,13 @@ describe('an exec on a real cluster', function () {
         throw new Error('cat is still there');
       });
 
-      it('fails permanently for a missing program', async () => {
+      it('fails permanently for a missing program [A18]', async () => {
         const error = await rejection(run(['/no/such/program'], options));
         expect(error).to.include({ code: 'KW_ERR_EXEC_HANDSHAKE_FAILED', retryable: false });
         expect(error.message).to.contain('no such file or directory');
       });
 
-      it('fails with a retryable error while the container is not running', async () => {
+      it('fails with a retryable error while the container is not running [A18]', async () => {
         const pod = idlePod(`broken-${protocol.slice(0, 2).toLowerCase()}`);
         pod.spec!.containers[0]!.image = 'registry.local/no-such-image:1';
         await real.cluster.createPod(pod);

@@ -140,7 +140,7 @@ describe("KubernetesWorker's classification of refusals and failures", function 
   });
 
   context('when the container runtime of a node restarts', () => {
-    it('follows a process, whatever error refuses an exec in the meantime', async () => {
+    it('follows a process, whatever error refuses an exec in the meantime [A18]', async () => {
       const { container, owner } = await makeContainer(worker, image);
       await using fresh = await setup.openWith({});
       const found = await fresh.lookupContainer(container.handle);

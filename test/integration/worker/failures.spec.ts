@@ -154,7 +154,7 @@ describe('KubernetesWorker after failures', function () {
   });
 
   context('when a connection is lost', () => {
-    it('attaches to the process again: its output is complete, and it ran once', async () => {
+    it('attaches to the process again: its output is complete, and it ran once [A18]', async () => {
       const { container, owner, mounts } = await makeContainer(worker, image, { outputs: { out: 'out' } });
       using _cut = cluster.faults.add({
         kind: 'drop',

@@ -120,7 +120,7 @@ describe('Reaper', () => {
   });
 
   context('when one cannot be deleted', () => {
-    it('keeps its row, deletes the others, and rejects with all failures at the end [A43] [A46]', async () => {
+    it('keeps its row, deletes the others, and rejects with all failures at the end [A43] [A46] [A45]', async () => {
       const failure = new Error('stuck');
       rows.containers = Array.from({ length: 30 }, (_, index) => container(`c${index}`));
       rows.volumes = [volume('v1', 'lost-store'), volume('v2')];

@@ -325,7 +325,7 @@ describe('PodSupervisor', () => {
       expect(outcome).to.deep.equal({ value: 'resolved' });
     });
 
-    it('rejects with the reason of the signal', async () => {
+    it('rejects with the reason of the signal [A27]', async () => {
       agent.hello.rejects(noAgent);
       const abort = new AbortController();
       const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised, { signal: abort.signal }));

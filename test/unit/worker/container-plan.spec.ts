@@ -38,7 +38,7 @@ describe('planContainer', () => {
     ]);
   });
 
-  it('uses the volume of an input for an output at the same path', () => {
+  it('uses the volume of an input for an output at the same path [A39]', () => {
     const { mounts } = plan({ dir: '/b', inputs: [{ artifact, path: 'same' }], outputs: { changed: 'same/' } });
     expect(mounts[0]).to.deep.equal({ kind: 'output', mountPath: '/b/same', name: 'changed', artifact });
     expect(mounts).to.have.length(2);

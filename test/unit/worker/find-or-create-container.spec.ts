@@ -153,14 +153,14 @@ describe('findOrCreateContainer', () => {
   });
 
   context('when the pod cannot be recorded', () => {
-    it('deletes a pod if its row no longer exists', async () => {
+    it('deletes a pod if its row no longer exists [A44]', async () => {
       containers.findOrInsert.resolves(found('creating', true));
       containers.recordPod.rejects(new ContainerDisappearedError('c-1', 'w'));
       expect(await rejection(findOrCreate())).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED' });
       sinon.assert.calledOnceWithExactly(launcher.discard, 'pod-1', 'uid-1');
     });
 
-    it('keeps a pod if its row still refers to it', async () => {
+    it('keeps a pod if its row still refers to it [A44]', async () => {
       containers.findOrInsert.onFirstCall().resolves(found('creating', true)).resolves(found('created', false));
       containers.recordPod.rejects(new LeaseLostError('c-1'));
       containers.lookup.resolves(found('creating', false).container);
@@ -178,7 +178,7 @@ describe('findOrCreateContainer', () => {
       ],
       ['has another pod', found('created', false, 'uid-2').container],
     ] as const) {
-      it(`deletes a pod if its row ${what}`, async () => {
+      it(`deletes a pod if its row ${what} [A44]`, async () => {
         containers.findOrInsert
           .onFirstCall()
           .resolves(found('creating', true))
