@@ -74,8 +74,9 @@ export class PodEnd {
       this.#lastSeen = pod;
       const problem = problemOf(pod);
       if (problem !== undefined) {
-        if (!problem.mayStillRun || !isGraceful(problem)) return problem;
-        this.#onEnding(problem, pod, signal);
+        const ending = withCommands(problem, pod);
+        if (!ending.mayStillRun || !isGraceful(ending)) return ending;
+        this.#onEnding(ending, pod, signal);
       } else if (expectedSince !== undefined && wasRestarted(pod, expectedSince)) return undefined;
     }
     return this.#gone();
@@ -104,16 +105,29 @@ export class PodEnd {
     const { goneError } = this.#components;
     const ending = this.#ending;
     if (ending instanceof PodEvictedError) return podErrorWith(ending, { mayStillRun: false });
-    return goneError(
-      this.#podName,
-      ending === undefined && this.#lastSeen !== undefined && mainContainerState(this.#lastSeen).kind === 'running',
-    );
+    const isForced = ending === undefined || this.#lastSeen?.metadata?.deletionGracePeriodSeconds === 0;
+    return goneError(this.#podName, isForced && this.#lastSeen !== undefined && mayRunCommands(this.#lastSeen));
   }
 }
 
 /** Whether the pod's end has a grace period, during which commands continue. */
 export function isGraceful(error: PodError): boolean {
   return error instanceof PodDeletedError || error instanceof PodEvictedError;
+}
+
+/**
+ * Returns the problem of a pod whose agent has answered. The API reports late that the main
+ * container runs, so the problem of a container that still waits there becomes one in which
+ * commands may still run.
+ */
+export function withCommands(problem: PodError, pod: Pod): PodError {
+  if (problem.mayStillRun || !isGraceful(problem) || !mayRunCommands(pod)) return problem;
+  return podErrorWith(problem, { mayStillRun: true });
+}
+
+function mayRunCommands(pod: Pod): boolean {
+  const { phase } = pod.status ?? {};
+  return phase !== 'Failed' && phase !== 'Succeeded' && mainContainerState(pod).kind !== 'restarting';
 }
 
 function graceMsOf({ metadata, spec }: Pod): number {

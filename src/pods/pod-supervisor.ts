@@ -19,7 +19,7 @@ import type { AgentDelivery } from './agent-delivery.ts';
 import type { AgentPool } from './agent-pool.ts';
 import { lastOutput } from './last-output.ts';
 import { PodDiagnostics } from './pod-diagnostics.ts';
-import { isGraceful, PodEnd, type PodEndOptions } from './pod-end.ts';
+import { isGraceful, PodEnd, type PodEndOptions, withCommands } from './pod-end.ts';
 import { PodErrors } from './pod-errors.ts';
 
 /** Times in milliseconds. */
@@ -95,6 +95,8 @@ export class PodSupervisor {
   readonly #diagnostics: PodDiagnostics;
   /** The number of pods that start. */
   #starting = 0;
+  /** The errors of pods that were followed to their end. */
+  readonly #final = new WeakSet<PodError>();
 
   constructor(components: PodSupervisorComponents) {
     this.#components = components;
@@ -216,7 +218,7 @@ export class PodSupervisor {
     }
     if (pod === undefined || (uid !== undefined && pod.metadata?.uid !== uid)) throw this.#gone(podName);
     const problem = this.#errors.problemOf(pod);
-    if (problem !== undefined) throw problem;
+    if (problem !== undefined) throw withCommands(problem, pod);
   }
 
   /**
@@ -230,10 +232,11 @@ export class PodSupervisor {
 
   /**
    * Resolves with the final error of a deleted or evicted pod after its end, because its commands
-   * may continue during the grace period. Resolves at once with any other error, unchanged.
+   * may continue during the grace period. Resolves at once with any other error and with that of
+   * `whenGone`, unchanged.
    */
   async settled(error: PodError, { signal }: AbortOptions): Promise<PodError> {
-    if (!error.mayStillRun || !isGraceful(error)) return error;
+    if (!error.mayStillRun || !isGraceful(error) || this.#final.has(error)) return error;
     return (await this.#endOf(error.podName, { signal })) ?? error;
   }
 
@@ -419,7 +422,9 @@ export class PodSupervisor {
       goneError: (name, mayStillRun) => this.#gone(name, mayStillRun),
       clock,
     });
-    return await end.find(options);
+    const error = await end.find(options);
+    if (error !== undefined) this.#final.add(error);
+    return error;
   }
 
   /** Returns the error of a pod that no longer exists, and closes its client. */

@@ -99,6 +99,42 @@ describe('PodEnd', () => {
     await settle();
     await becomes(undefined);
     expect(found?.error).to.be.instanceOf(PodDeletedError).and.to.include({ mayStillRun: true });
+    find();
+    await becomes(podOf('running', { metadata: { ...deleted.metadata, deletionGracePeriodSeconds: 0 } }));
+    await becomes(undefined);
+    expect(found?.error).to.be.instanceOf(PodDeletedError).and.to.include({ mayStillRun: true });
+  });
+
+  context('when the API has not yet reported that the main container runs', () => {
+    const waiting = { name: 'main', image: 'i', imageID: '', ready: false, restartCount: 0, state: {} };
+    const starting = (state: { readonly metadata?: object; readonly status?: object } = {}): Pod =>
+      podOf('running', { ...state, status: { phase: 'Pending', containerStatuses: [waiting], ...state.status } });
+
+    it('reports a deletion at the end of the pod, because a command may run during its grace period [A30]', async () => {
+      find();
+      await becomes(starting(deleted));
+      await clock.advance(10_000);
+      expect(found).to.equal(undefined);
+      await becomes(podOf('terminated', deleted));
+      expect(found?.error).to.be.instanceOf(PodDeletedError).and.to.include({ mayStillRun: false });
+    });
+
+    it('reports that commands may still run after the grace period, and after a deletion without one', async () => {
+      find();
+      await becomes(starting(deleted));
+      await clock.advance(25_000);
+      expect(found?.error).to.be.instanceOf(PodDeletedError).and.to.include({ mayStillRun: true });
+      find();
+      await becomes(starting());
+      await becomes(undefined);
+      expect(found?.error).to.be.instanceOf(PodDeletedError).and.to.include({ mayStillRun: true });
+    });
+
+    it('reports the end of a pod that its node has not accepted at once', async () => {
+      find();
+      await becomes(starting({ status: { phase: 'Failed', reason: 'OutOfcpu' } }));
+      expect(found?.error).to.be.instanceOf(PodEvictedError).and.to.include({ mayStillRun: false });
+    });
   });
 
   context('when the pod is expected to end', () => {

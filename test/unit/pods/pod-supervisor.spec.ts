@@ -440,6 +440,15 @@ describe('PodSupervisor', () => {
       expect(await supervisor.settled(ended, {})).to.equal(ended);
       expect(await supervisor.settled(failed, {})).to.equal(failed);
     });
+
+    it('resolves at once with the error of whenGone(), which has followed the pod to its end', async () => {
+      watched = { pod: podOf('running') };
+      const outcome = outcomeOf(supervisor.whenGone(podName, {}));
+      await settle();
+      await watchShows(undefined);
+      expect(outcome.error).to.include({ code: 'KW_ERR_POD_DELETED', mayStillRun: true });
+      expect(await supervisor.settled(outcome.error as PodDeletedError, {})).to.equal(outcome.error);
+    });
   });
 
   describe('findEnd()', () => {
