@@ -111,7 +111,7 @@ describe('Reaper', () => {
       sinon.assert.callCount(remove, 450);
     });
 
-    it('does not count a pod that no longer existed, and deletes the row', async () => {
+    it('does not count a pod that no longer existed, and deletes the row [A43]', async () => {
       rows = { containers: [container('a')], volumes: [volume('v')] };
       remove.resolves(false);
       store.delete.resolves(false);
@@ -162,14 +162,14 @@ describe('Reaper', () => {
   context('when the cluster has pods without a row', () => {
     const pod = (handle: string) => ({ podName: `pod-${handle}`, handle, uid: `uid-${handle}` });
 
-    it('deletes them by their uid, and no others', async () => {
+    it('deletes them by their uid, and no others [A44]', async () => {
       list.resolves([pod('known'), pod('unknown')]);
       queries.unknownHandles.withArgs(['known', 'unknown']).resolves(['unknown']);
       expect(await reap()).to.include({ deletedPods: 1, deletedContainers: 0 });
       sinon.assert.calledOnceWithMatch(remove, 'pod-unknown', 'unknown', { uid: 'uid-unknown' });
     });
 
-    it('asks the database after the list', async () => {
+    it('asks the database after the list [A44]', async () => {
       list.resolves([pod('a')]);
       await reap();
       sinon.assert.callOrder(list, queries.unknownHandles);
@@ -182,7 +182,7 @@ describe('Reaper', () => {
       expect(queries.unknownHandles.args.map(([handles]) => handles.length)).to.deep.equal([1_000, 1_000, 500]);
     });
 
-    it('deletes none, and rejects, if they cannot be listed or looked up', async () => {
+    it('deletes none, and rejects, if they cannot be listed or looked up [A45]', async () => {
       list.rejects(new Error('no list'));
       expect(await rejection(reap())).to.include({ code: 'KW_ERR_RECONCILE' });
       list.resolves([pod('a')]);

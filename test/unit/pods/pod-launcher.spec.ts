@@ -159,7 +159,7 @@ describe('PodLauncher', () => {
     ['of another handle', podOf('other')],
     ['without a handle', { metadata: { uid: 'uid-1' } }],
   ] as const) {
-    it(`does not adopt the pod ${whose}, and names it`, async () => {
+    it(`does not adopt the pod ${whose}, and names it [A24]`, async () => {
       const conflict = new ConflictError(facts, 'exists');
       cluster.createPod.rejects(conflict);
       cluster.getPod.resolves(pod);

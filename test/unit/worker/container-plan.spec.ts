@@ -58,7 +58,7 @@ describe('planContainer', () => {
       ).to.equal('podName');
   });
 
-  it('plans no mounts for a specification without volumes', () => {
+  it('plans no mounts for a specification without volumes [A39]', () => {
     expect(mountsOf({})).to.deep.equal([]);
   });
 

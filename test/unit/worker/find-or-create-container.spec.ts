@@ -105,7 +105,7 @@ describe('findOrCreateContainer', () => {
       sinon.assert.alwaysCalledWithMatch(pods.whenAgentAnswers, { podUid: 'uid-1' });
     });
 
-    it('inserts no row if the images are refused', async () => {
+    it('inserts no row if the images are refused [A5]', async () => {
       const refusal = new InvalidSpecError('image', 'not permitted');
       images.resolve.rejects(refusal);
       let isInserted = false;
