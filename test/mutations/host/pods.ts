@@ -86,8 +86,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an eviction is reported while the command still runs',
     file: 'src/pods/pod-end.ts',
-    find: 'if (!problem.mayStillRun || !isGraceful(problem)) return problem;',
-    replace: 'return problem;',
+    find: 'if (!ending.mayStillRun || !isGraceful(ending)) return ending;',
+    replace: 'return ending;',
     killedBy: { specs: ['test/unit/pods/pod-end.spec.ts'] },
   },
   {
