@@ -124,7 +124,7 @@ const zones = [
     message: 'The library needs nothing that is made for tests.',
   },
   {
-    target: 'fakes/*.ts',
+    target: 'fakes/{*.ts,processes/**}',
     from: 'src/**',
     except: ['**/src/index.ts'],
     message: 'Fakes know the public contracts only.',

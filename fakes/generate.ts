@@ -1,5 +1,5 @@
-// Writes one fake for each contract and port into this folder. With `--check`, fails if a file
-// differs from the generator's output.
+// Writes one fake for each contract and port into this folder, and the index, which also lists what
+// is written by hand. With `--check`, fails if a file differs from the generator's output.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -39,6 +39,9 @@ function generate(): Map<string, string> {
   const index = [
     header,
     ...fakes.map((fake) => `export { ${fake.className} } from './${fake.fileName}';`),
+    "export { echoesStdin, failsWith, hangs, prints } from './processes/fake-command.ts';",
+    "export type { FakeCommand, FakeCommandContext, PrintedOutput } from './processes/fake-command.ts';",
+    "export { scriptProcesses } from './processes/script-processes.ts';",
     "export { type AnyMethod, type StubOf, UnstubbedCallError } from './support.ts';",
     '',
   ].join('\n');

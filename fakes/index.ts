@@ -13,4 +13,7 @@ export { FakeVolume } from './fake-volume.ts';
 export { FakeVolumeRepository } from './fake-volume-repository.ts';
 export { FakeWorker } from './fake-worker.ts';
 export { FakeWorkerRepository } from './fake-worker-repository.ts';
+export type { FakeCommand, FakeCommandContext, PrintedOutput } from './processes/fake-command.ts';
+export { echoesStdin, failsWith, hangs, prints } from './processes/fake-command.ts';
+export { scriptProcesses } from './processes/script-processes.ts';
 export { type AnyMethod, type StubOf, UnstubbedCallError } from './support.ts';
