@@ -96,6 +96,7 @@ const mayNotImport = {
   'src/kubernetes/pod-state/**': ['kubernetes/{access,api}/**'],
   'src/kubernetes/access/**': ['kubernetes/{api,pod-spec,pod-state}/**'],
   'src/worker/notices/**': ['worker/*.ts'],
+  'src/worker/output/**': ['worker/*.ts'],
   'src/embedded/objects/**': ['embedded/{isolation,kubelet,server}/**'],
   'src/embedded/isolation/**': ['embedded/{objects,kubelet,server}/**'],
   'src/embedded/kubelet/**': ['embedded/server/**'],

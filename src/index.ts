@@ -192,6 +192,7 @@ export type {
 } from './runtime/pod-overlay.ts';
 export type {
   AttachOptions,
+  OutputChunk,
   OutputPosition,
   Process,
   ProcessIO,

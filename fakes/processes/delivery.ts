@@ -1,13 +1,14 @@
 import type { Writable } from 'node:stream';
 
-import type { UndeliveredOutput } from '../../src/index.ts';
+import type { ProcessIO, UndeliveredOutput } from '../../src/index.ts';
 import type { OutputLog } from './output-log.ts';
 
-/** One stream of an attachment: delivers the output of a command to a writable of the host. */
+/** One stream of an attachment: delivers the output of a command to the host. */
 export class Delivery {
   readonly #stream: 'stdout' | 'stderr';
   readonly #log: OutputLog;
   readonly #writable: Writable | undefined;
+  readonly #output: ProcessIO['output'];
   readonly #detached: PromiseWithResolvers<undefined> = Promise.withResolvers<undefined>();
   readonly #failed: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #isDetached = false;
@@ -15,11 +16,12 @@ export class Delivery {
   #position: number;
   #failure: UndeliveredOutput | undefined;
 
-  constructor(stream: 'stdout' | 'stderr', log: OutputLog, from: number, writable: Writable | undefined) {
+  constructor(stream: 'stdout' | 'stderr', log: OutputLog, from: number, io: ProcessIO) {
     this.#stream = stream;
     this.#log = log;
     this.#position = from;
-    this.#writable = writable;
+    this.#writable = io[stream];
+    this.#output = io.output;
   }
 
   /** The offset up to which output was accepted. */
@@ -32,7 +34,7 @@ export class Delivery {
   }
 
   /**
-   * Resolves when the command has ended and the writable has accepted all output or has failed, or
+   * Resolves when the command has ended and the host has accepted all output or has failed, or
    * after `detach`.
    */
   async run(): Promise<void> {
@@ -42,7 +44,9 @@ export class Delivery {
       const chunk = await Promise.race([this.#log.read(this.#position), this.#detached.promise]);
       if (chunk === undefined || this.#isDetached) break;
       if (writable !== undefined) await this.#write(writable, chunk);
-      this.#position += chunk.byteLength;
+      if (this.#output !== undefined) await this.#pass(this.#output, chunk);
+      // A chunk that `output` has not accepted is delivered again by the next attachment.
+      if (this.#output === undefined || !this.#isDetached) this.#position += chunk.byteLength;
     }
     writable?.off('error', this.#fail).off('close', this.#onClose);
     // A failed writable may still emit its error, which is already recorded.
@@ -69,6 +73,13 @@ export class Delivery {
     });
     await Promise.race([accepted, this.#failed.promise, this.#detached.promise]);
     this.#isWriting = false;
+  }
+
+  /** Resolves when the function has accepted the chunk or has failed, or after `detach`. */
+  async #pass(output: NonNullable<ProcessIO['output']>, bytes: Uint8Array): Promise<void> {
+    if (this.#failure !== undefined) return;
+    const accepted = (async () => output({ stream: this.#stream, offset: this.#position, bytes }))();
+    await Promise.race([accepted.catch(this.#fail), this.#detached.promise]);
   }
 
   readonly #fail = (cause: unknown): void => {

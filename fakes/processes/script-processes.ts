@@ -24,8 +24,8 @@ import { ScriptedAttachment } from './scripted-attachment.ts';
  * `FakeProcess` objects, so that a test sees the calls.
  *
  * - An ID starts once. A later `run` and `attach` deliver the output from `AttachOptions.from`.
- * - `wait` settles after the host's writables have accepted all output. A writable that fails is
- *   reported in `ProcessResult.undelivered`.
+ * - `wait` settles after the host's writables, or `ProcessIO.output`, have accepted all output. One
+ *   that fails is reported in `ProcessResult.undelivered`.
  * - `wait` stops the command when its signal aborts, and leaves it alone when `detachSignal` does.
  * - `signal`, `signalProcess` and `stopProcess` end the command at once: there is no period of grace.
  * - The result is stored with what `resultProperties` returns.

@@ -42,8 +42,8 @@ export class ScriptedAttachment {
     this.#target = target;
     this.#options = options;
     const from = offsets(options.from ?? 'start', run);
-    this.#stdout = new Delivery('stdout', run.stdout, from.stdoutBytes, io.stdout);
-    this.#stderr = new Delivery('stderr', run.stderr, from.stderrBytes, io.stderr);
+    this.#stdout = new Delivery('stdout', run.stdout, from.stdoutBytes, io);
+    this.#stderr = new Delivery('stderr', run.stderr, from.stderrBytes, io);
     if (io.stdin !== undefined) this.#releaseStdin = run.stdin.feedFrom(io.stdin, stdinFrom, this.#onStdinError);
     this.#closed.promise.catch(ignore);
     this.#delivered = Promise.all([this.#stdout.run(), this.#stderr.run()]);

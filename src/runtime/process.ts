@@ -117,6 +117,24 @@ export interface ProcessIO {
    */
   readonly stderr?: Writable | undefined;
   /**
+   * Receives stdout and stderr as chunks with their offsets, for a host that stores output. It
+   * cannot be combined with `stdout` or `stderr`.
+   *
+   * The chunks of a stream follow each other without gap or overlap, from `AttachOptions.from` on,
+   * also over lost connections. A gap occurs only where the pod no longer keeps the output; it is
+   * reported in `ProcessResult.undelivered`. The next chunk of the stream follows when the returned
+   * promise has resolved; until then the pod keeps the output, as for a slow writable. The streams
+   * do not wait for each other.
+   *
+   * If the function throws or rejects, the stream is detached and reported in
+   * `ProcessResult.undelivered`, as for a writable that fails. `Process.wait` resolves after the
+   * last chunk was accepted. A chunk whose promise is pending when the host detaches does not count
+   * in `Process.position`, and the next attachment delivers it again.
+   *
+   * @defaultValue output is delivered to `stdout` and `stderr` alone
+   */
+  readonly output?: ((chunk: OutputChunk) => void | Promise<void>) | undefined;
+  /**
    * Receives the logs of sidecars, by the name of the sidecar, one line per chunk, while the
    * process is followed. A log starts with the first line that the node still keeps, or with `from:
    * 'now'` at the current end. A slow or failing writable never delays the output or the result of
@@ -125,6 +143,21 @@ export interface ProcessIO {
    * @defaultValue no logs are delivered
    */
   readonly sidecars?: Readonly<Record<string, Writable>> | undefined;
+}
+
+/**
+ * A part of a process's output. `offset + bytes.byteLength` is the position from which an
+ * attachment continues (`AttachOptions.from`).
+ *
+ * @public
+ */
+export interface OutputChunk {
+  /** The stream. With a terminal it is always stdout. */
+  readonly stream: 'stdout' | 'stderr';
+  /** The offset of the first byte in the stream, in bytes. */
+  readonly offset: number;
+  /** The bytes. The receiver owns them. */
+  readonly bytes: Uint8Array;
 }
 
 /**
@@ -181,7 +214,7 @@ export type Properties = Readonly<Record<string, string>>;
  */
 export interface ProcessResult extends ProcessOutcome {
   /**
-   * The output that the host's writables have not received, and why: a writable failed, or the pod
+   * The output that the host has not received, and why: a writable or `output` failed, or the pod
    * no longer keeps the output. Absent if everything was delivered. A result that comes from the
    * database, because the pod no longer exists, has an `OutputFreedError` for each stream with
    * missing bytes.
@@ -211,7 +244,7 @@ export interface SidecarEnd {
 }
 
 /**
- * Describes output that a writable of the host has not received.
+ * Describes output that the host has not received.
  *
  * @public
  */
@@ -220,7 +253,7 @@ export interface UndeliveredOutput {
   readonly stream: 'stdout' | 'stderr' | 'sidecar';
   /** The name of the sidecar, if `stream` is `'sidecar'`. */
   readonly sidecar?: string | undefined;
-  /** The error of the writable, or an `OutputFreedError`. */
+  /** The error of the writable or of `ProcessIO.output`, or an `OutputFreedError`. */
   readonly cause: unknown;
 }
 
@@ -322,7 +355,7 @@ export interface Process extends AsyncDisposable {
    */
   resize(windowSize: WindowSize, options?: AbortOptions): Promise<void>;
   /**
-   * Returns the offsets up to which output was delivered to the host's writables. A later
+   * Returns the offsets up to which output was delivered to the host. A later
    * attachment continues there with `AttachOptions.from`.
    *
    * @example

@@ -33,6 +33,7 @@ export const processIO: v.GenericSchema = v.object({
   stdin: v.optional(readable),
   stdout: v.optional(writable),
   stderr: v.optional(writable),
+  output: optionalFunction,
   sidecars: v.optional(v.record(v.string(), writable)),
 } satisfies FieldsOf<ProcessIO>);
 

@@ -1,8 +1,8 @@
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ProcessResultRecord } from '../repository/records.ts';
 import type { OutputPosition, Process, ProcessIO, ProcessPosition, ProcessResult } from '../runtime/process.ts';
-import { missingOutput } from './missing-output.ts';
 import { diagnosed } from './notices/diagnosed.ts';
+import { missingOutput } from './output/missing-output.ts';
 import { type MemoryKill, outcomeOf } from './process-outcome.ts';
 
 /** The stored facts about an ended process, and the options of the call that attached to it. */

@@ -23,6 +23,7 @@ import { type ContainerSettings, containerSettings } from './container-settings.
 import { EndedProcess } from './ended-process.ts';
 import { type AttachTarget, PodProcess } from './pod-process.ts';
 import {
+  checkOutput,
   checkPosition,
   checkProcess,
   checkProcessId,
@@ -234,6 +235,7 @@ export class PodContainer implements Container {
 function checkCall(io: ProcessIO, options: AttachOptions): void {
   checkShape('io', processIO, io);
   checkShape('options', attachOptions, options);
+  checkOutput(io);
 }
 
 function checkProcessCall(processId: string, options: AbortOptions): void {

@@ -29,9 +29,9 @@ import { waitOptions, windowSize as windowSizeShape } from '../validation/proces
 import { checkShape } from '../validation/shape.ts';
 import { recordResult, requireOwnResult } from './agent-result.ts';
 import { keepHijackMarked } from './hijack-heartbeat.ts';
-import { missingOutput } from './missing-output.ts';
 import { diagnosed } from './notices/diagnosed.ts';
 import { noticeNodeReadiness } from './notices/node-notices.ts';
+import { missingOutput } from './output/missing-output.ts';
 import { ProcessAttachments, stopGraceMs } from './process-attachments.ts';
 import { outcomeOf } from './process-outcome.ts';
 import { checkSignalNumber, checkWindowSize } from './process-spec.ts';
@@ -305,7 +305,7 @@ export class PodProcess implements Process {
   }
 
   /**
-   * Returns the result in the database, with the output that the host's writables did not receive.
+   * Returns the result in the database, with the output that the host did not receive.
    */
   async #findStored(): Promise<ProcessResult | undefined> {
     const { handle, io, from } = this.#target;

@@ -9,7 +9,9 @@ import { RetryPace } from '../retry/retry-pace.ts';
 import type { Clock, Logger } from '../runtime/options.ts';
 import type { OutputPosition, ProcessIO, ProcessPosition, UndeliveredOutput } from '../runtime/process.ts';
 import { DiskFullWatch } from './disk-full-watch.ts';
-import { OutputSink } from './output-sink.ts';
+import { ChunkSink } from './output/chunk-sink.ts';
+import { OutputSink } from './output/output-sink.ts';
+import type { ProcessOutputSink } from './output/process-output-sink.ts';
 import type { ProcessTarget } from './start-process.ts';
 import { StdinBuffer } from './stdin-buffer.ts';
 import { StdinFeeder } from './stdin-feeder.ts';
@@ -48,8 +50,8 @@ const acknowledgeEachBytes = 8 * 1024 * 1024;
 export class ProcessAttachments {
   readonly #options: ProcessAttachmentsOptions;
   readonly #components: AttachmentComponents;
-  readonly #stdout: OutputSink;
-  readonly #stderr: OutputSink;
+  readonly #stdout: ProcessOutputSink;
+  readonly #stderr: ProcessOutputSink;
   readonly #stdin: StdinBuffer | undefined;
   readonly #feeder: StdinFeeder | undefined;
   readonly #disk: DiskFullWatch;
@@ -65,8 +67,8 @@ export class ProcessAttachments {
     const { io, stdinFrom, target, failed } = options;
     this.#options = options;
     this.#components = components;
-    this.#stdout = new OutputSink('stdout', io.stdout);
-    this.#stderr = new OutputSink('stderr', io.stderr);
+    this.#stdout = sinkOf('stdout', io);
+    this.#stderr = sinkOf('stderr', io);
     this.#stdin = io.stdin === undefined ? undefined : new StdinBuffer(io.stdin);
     this.#feeder = this.#stdin === undefined ? undefined : new StdinFeeder({ stdin: this.#stdin, stdinFrom, failed });
     this.#disk = new DiskFullWatch({ ...target, clock: components.clock, logger: components.logger, failed });
@@ -88,7 +90,7 @@ export class ProcessAttachments {
     return this.#attachment?.protocol ?? 0;
   }
 
-  /** The output that did not reach the host's writables. */
+  /** The output that did not reach the host. */
   get undelivered(): readonly UndeliveredOutput[] {
     return [...this.#freed, ...[this.#stdout.failure, this.#stderr.failure].filter((failure) => failure !== undefined)];
   }
@@ -193,8 +195,8 @@ export class ProcessAttachments {
 
   #sinks(): AttachSinks {
     return {
-      stdout: (chunk) => this.#stdout.deliver(chunk),
-      stderr: (chunk) => this.#stderr.deliver(chunk),
+      stdout: (chunk, offset) => this.#stdout.deliver(chunk, offset),
+      stderr: (chunk, offset) => this.#stderr.deliver(chunk, offset),
       delivered: (attachment) => this.#onDelivered(attachment),
       stdin: (attachment, turn) => this.#feeder?.onTurn(attachment, turn),
       diskFull: (isFull) => {
@@ -231,6 +233,10 @@ export class ProcessAttachments {
     this.#acknowledgedBytes = position.stdoutBytes + position.stderrBytes;
     attachment.acknowledgeDurable(position);
   }
+}
+
+function sinkOf(stream: 'stdout' | 'stderr', { output, ...writables }: ProcessIO): ProcessOutputSink {
+  return output === undefined ? new OutputSink(stream, writables[stream]) : new ChunkSink(stream, output);
 }
 
 function offsets(from: OutputPosition): { stdout: number | 'now'; stderr: number | 'now' } {

@@ -71,6 +71,12 @@ export function checkWindowSize(field: string, size: WindowSize): WindowSize {
   return size;
 }
 
+/** @throws InvalidSpecError - output has two receivers */
+export function checkOutput({ output, stdout, stderr }: ProcessIO): void {
+  if (output !== undefined && (stdout ?? stderr) !== undefined)
+    throw new InvalidSpecError('output', 'cannot be combined with stdout or stderr: it receives both');
+}
+
 /** @throws InvalidSpecError - the container does not have one of the sidecars */
 export function checkSidecarWritables(sidecars: ProcessIO['sidecars'], names: readonly string[]): void {
   for (const name of Object.keys(sidecars ?? {}))

@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { Clock, Logger } from '../runtime/options.ts';
 import type { UndeliveredOutput } from '../runtime/process.ts';
-import { OutputSink } from './output-sink.ts';
+import { OutputSink } from './output/output-sink.ts';
 
 /** The sidecars to read, and the writables that receive their logs. */
 export interface SidecarLogsTarget {

@@ -7,10 +7,10 @@ import type { DataFrame, EndFrame } from '../wire/frame.ts';
 import { ReceiveWindow, type ReceiveWindowOptions } from '../wire/receive-window.ts';
 
 /**
- * Receives output in order, the next chunk when the promise has resolved. The callee owns the
- * chunk. An error ends the attachment.
+ * Receives output in order, with the offset of its first byte in the stream, the next chunk when the
+ * promise has resolved. The callee owns the chunk. An error ends the attachment.
  */
-export type OutputSink = (chunk: Uint8Array) => void | Promise<void>;
+export type OutputSink = (chunk: Uint8Array, offset: number) => void | Promise<void>;
 
 export interface OutputStreamOptions extends ReceiveWindowOptions {
   /** Without a sink, output is discarded. */
@@ -94,7 +94,7 @@ export class OutputStream {
 
   #deliver(bytes: Uint8Array): Promise<void> | undefined {
     this.#hash.update(bytes);
-    const taken = this.#options.sink?.(bytes);
+    const taken = this.#options.sink?.(bytes, this.#position);
     if (taken === undefined) {
       this.#consumed(bytes);
       return undefined;

@@ -4,7 +4,7 @@ import { Readable, Writable } from 'node:stream';
 
 import { expect } from 'chai';
 
-import type { Container, ProcessResult, Worker } from '../../../src/index.ts';
+import type { Container, OutputChunk, ProcessResult, Worker } from '../../../src/index.ts';
 import { rejection } from '../../support/rejection.ts';
 import { Collector, makeContainer, run, sh, type WorkerSetup } from './setup.ts';
 
@@ -319,6 +319,103 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         expect(Buffer.concat(chunks).byteLength).to.equal(3_000_000);
         expect(slow.writableEnded).to.equal(false);
         for (const event of ['error', 'drain', 'close']) expect(slow.listenerCount(event), event).to.equal(0);
+      });
+    });
+
+    context('with an output function', () => {
+      /** Stores output as a host does, and checks that no byte is missing or repeated. */
+      class Store {
+        readonly bytes = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
+        readonly next = { stdout: 0, stderr: 0 };
+
+        readonly add = ({ stream, offset, bytes }: OutputChunk): void => {
+          expect(offset, stream).to.equal(this.next[stream]);
+          this.next[stream] += bytes.byteLength;
+          this.bytes[stream].push(bytes);
+        };
+
+        get text(): readonly string[] {
+          return [this.bytes.stdout, this.bytes.stderr].map((bytes) => Buffer.concat(bytes).toString());
+        }
+      }
+
+      it('delivers both streams as chunks with offsets, from the requested ones on', async () => {
+        const store = new Store();
+        const id = randomUUID();
+        const script = 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo $i; echo $i >&2; done; exit 3';
+        const spec = { id, path: 'sh', args: ['-c', script] };
+        const process = await container.run(spec, { output: store.add });
+        expect(await process.wait())
+          .to.include({ exitStatus: 3 })
+          .and.not.have.property('undelivered');
+        const wanted = `${Array.from({ length: 20_000 }, (_, index) => index + 1).join('\n')}\n`;
+        expect(store.text.map((text) => text === wanted)).to.deep.equal([true, true]);
+        expect(process.position()).to.deep.equal({ stdoutBytes: store.next.stdout, stderrBytes: store.next.stderr });
+        const again = new Store();
+        Object.assign(again.next, { stdout: 6, stderr: wanted.length });
+        const from = { stdoutBytes: 6, stderrBytes: wanted.length };
+        await (await container.attach(id, { output: again.add }, { from })).wait();
+        expect(again.text).to.deep.equal([wanted.slice(6), '']);
+      });
+
+      it('delivers all output of a terminal as stdout', async () => {
+        const store = new Store();
+        const spec = { path: 'sh', args: ['-c', 'echo out; echo err >&2'], tty: {} };
+        await (await container.run(spec, { output: store.add })).wait();
+        expect(store.text).to.deep.equal(['out\r\nerr\r\n', '']);
+      });
+
+      it('waits for each chunk before the next one of its stream, and before wait() resolves', async () => {
+        const store = new Store();
+        const pending = { stdout: 0, stderr: 0 };
+        const output = async (chunk: OutputChunk): Promise<void> => {
+          expect(pending[chunk.stream]).to.equal(0);
+          pending[chunk.stream] += 1;
+          await new Promise((resolve) => setTimeout(resolve, 2));
+          pending[chunk.stream] -= 1;
+          store.add(chunk);
+        };
+        const process = await container.run(
+          { path: 'sh', args: ['-c', 'head -c 2000000 /dev/zero; echo err >&2'] },
+          { output },
+        );
+        expect(await process.wait())
+          .to.include({ exitStatus: 0 })
+          .and.not.have.property('undelivered');
+        expect([store.next, pending]).to.deep.equal([
+          { stdout: 2_000_000, stderr: 4 },
+          { stdout: 0, stderr: 0 },
+        ]);
+      });
+
+      for (const [kind, fail] of Object.entries({
+        throws: (cause: Error) => {
+          throw cause;
+        },
+        rejects: (cause: Error) => Promise.reject(cause),
+      }) as [string, (cause: Error) => Promise<void>][]) {
+        it(`continues without the stream for which it ${kind}, and reports it`, async () => {
+          const cause = new Error('the log is gone');
+          const seen: string[] = [];
+          const output = ({ stream, bytes }: OutputChunk): void | Promise<void> => {
+            seen.push(`${stream} ${Buffer.from(bytes).toString()}`);
+            return stream === 'stdout' ? fail(cause) : undefined;
+          };
+          const process = await container.run(
+            { path: 'sh', args: ['-c', 'echo out; sleep 0.2; echo more; echo err >&2; exit 2'] },
+            { output },
+          );
+          expect(await process.wait()).to.deep.include({ exitStatus: 2, undelivered: [{ stream: 'stdout', cause }] });
+          expect(seen).to.deep.equal(['stdout out\n', 'stderr err\n']);
+        });
+      }
+
+      it('is refused beside a writable', async () => {
+        for (const io of [{ stdout: new Collector() }, { stderr: new Collector() }]) {
+          const both = { ...io, output: () => {} };
+          for (const call of [container.run({ path: 'true' }, both), container.attach('any', both)])
+            expect(await rejection(call)).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'output' });
+        }
       });
     });
 

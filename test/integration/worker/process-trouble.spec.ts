@@ -4,7 +4,7 @@ import { PassThrough, Readable, Writable } from 'node:stream';
 import { expect } from 'chai';
 
 import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
-import type { KubernetesWorker } from '../../../src/index.ts';
+import type { KubernetesWorker, OutputChunk } from '../../../src/index.ts';
 import { Collector, makeContainer, sh } from '../../contract/worker/setup.ts';
 import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -52,6 +52,41 @@ describe('a process with failures', function () {
     expect([cut.hits, got.digest('hex')]).to.deep.equal([5, sent.digest('hex')]);
     cut.remove();
     await fresh.close();
+    await worker.ownerFinished(owner);
+  });
+
+  it('delivers chunks that a host stores without gap or overlap, over cuts and in the next host', async () => {
+    const { container, owner } = await makeContainer(worker, image);
+    const spec = { id: 'chunks', path: 'sh', args: ['-c', 'head -c 8000000 /dev/urandom | tee random; read -r line'] };
+    const stored: Uint8Array[] = [];
+    let position = 0;
+    const shutdown = new AbortController();
+    const store = async ({ offset, bytes }: OutputChunk): Promise<void> => {
+      expect(offset).to.equal(position);
+      stored.push(bytes);
+      position = offset + bytes.byteLength;
+      if (position > 5_000_000) shutdown.abort();
+    };
+    const cut = cluster.faults.add({
+      kind: 'drop',
+      afterBytes: 1_000_000,
+      direction: 'out',
+      times: 3,
+      match: { resource: 'pods', subresource: 'exec' },
+    });
+    const first = await setup.openWith({});
+    const stdin = new PassThrough();
+    const process = await (await first.lookupContainer(container.handle))!.run(spec, { stdin, output: store });
+    const error = await rejection(process.wait({ detachSignal: shutdown.signal }));
+    expect([error.code, cut.hits]).to.deep.equal(['KW_ERR_PROCESS_DETACHED', 3]);
+    cut.remove();
+    await first.close();
+    const from = { stdoutBytes: position, stderrBytes: 0 };
+    const io = { stdin: Readable.from(['end\n']), output: store };
+    const again = await container.attach('chunks', io, { from });
+    expect((await again.wait()).exitStatus).to.equal(0);
+    const { stdout: digest } = await sh(container, 'sha256sum < random');
+    expect(createHash('sha256').update(Buffer.concat(stored)).digest('hex')).to.equal(digest.split(' ')[0]);
     await worker.ownerFinished(owner);
   });
 

@@ -13,7 +13,7 @@ import {
   prints,
   scriptProcesses,
 } from '../../../fakes/index.ts';
-import { PodEvictedError, type ProcessResult } from '../../../src/index.ts';
+import { type OutputChunk, PodEvictedError, type ProcessResult } from '../../../src/index.ts';
 import { Collector } from '../../contract/worker/setup.ts';
 import { rejection } from '../../support/rejection.ts';
 
@@ -98,6 +98,40 @@ describe('scriptProcesses', () => {
         const { undelivered } = await (await container.run(task, { stdout })).wait();
         expect(undelivered?.map(({ cause }) => String(cause))).to.deep.equal([`Error: stdout of the host ${problem}`]);
       }
+    });
+
+    it('delivers chunks with offsets, waits for each of them, and repeats one that was not accepted', async () => {
+      scriptProcesses(container, prints({ stdout: 'x'.repeat(100_000), stderr: 'err' }));
+      const seen: [string, number, number][] = [];
+      const output = async ({ stream, offset, bytes }: OutputChunk): Promise<void> => {
+        seen.push([stream, offset, bytes.byteLength]);
+        if (offset > 0) await new Promise(() => {});
+      };
+      const process = await container.run(task, { output });
+      await new Promise(setImmediate);
+      await process[Symbol.asyncDispose]();
+      expect([seen, process.position()]).to.deep.equal([
+        [
+          ['stdout', 0, 65_536],
+          ['stderr', 0, 3],
+          ['stdout', 65_536, 34_464],
+        ],
+        { stdoutBytes: 65_536, stderrBytes: 3 },
+      ]);
+      const again: [string, number][] = [];
+      const late = ({ stream, offset }: OutputChunk): void => void again.push([stream, offset]);
+      await (await container.attach('task', { output: late }, { from: process.position() })).wait();
+      expect(again).to.deep.equal([['stdout', 65_536]]);
+    });
+
+    it('continues without an output function that fails, and reports it', async () => {
+      scriptProcesses(container, prints({ stdout: 'out', stderr: 'err', exitStatus: 2 }));
+      const cause = new Error('the log is gone');
+      const output = ({ stream }: OutputChunk): void => {
+        if (stream === 'stdout') throw cause;
+      };
+      const process = await container.run(task, { output });
+      expect(await process.wait()).to.deep.equal({ exitStatus: 2, undelivered: [{ stream: 'stdout', cause }] });
     });
 
     it('stores its result with the properties derived from it', async () => {

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 
 import { ConnectionLimits } from '../../../src/agent-client/session/connection-limits.ts';
 import { ExecConnectionLostError } from '../../../src/errors/connection.ts';
-import type { ProcessResult } from '../../../src/runtime/process.ts';
+import type { OutputChunk, ProcessIO, ProcessResult } from '../../../src/runtime/process.ts';
 import { Collector } from '../../contract/worker/setup.ts';
 import { readData, readEnd, readWindow, wireData, wireEnd, wireWindow } from '../../support/agent/agent-wire.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -171,6 +171,24 @@ describe('PodProcess', () => {
       expect(pod.stored.size).to.equal(0);
     });
 
+    it('does not count a chunk that its output function has not accepted', async () => {
+      const shutdown = new AbortController();
+      const offsets: number[] = [];
+      const output = async ({ offset }: OutputChunk): Promise<void> => {
+        offsets.push(offset);
+        if (offset > 0) await new Promise(() => {});
+      };
+      const waiting = rejection(pod.follow({ output }).wait({ detachSignal: shutdown.signal }));
+      await opened();
+      agent.send(wireData(1, 0, Buffer.from('some ')), wireData(1, 5, Buffer.from('output')));
+      await settle();
+      shutdown.abort();
+      await settle();
+      agent.json('ERROR', { code: 'CANCELLED', message: '' });
+      expect(await waiting).to.deep.include({ ...detached, position: { stdoutBytes: 5, stderrBytes: 0 } });
+      expect(offsets).to.deep.equal([0, 5]);
+    });
+
     it('rejects with the position to start from before it is attached', async () => {
       pod.setup.onConnect = () => Promise.reject(cut);
       const process = pod.follow({}, { from: { stdoutBytes: 5, stderrBytes: 7 } });
@@ -248,11 +266,13 @@ describe('PodProcess', () => {
     it('reports output of unknown size', async () => {
       pod.stored.set('x', { exitStatus: 0, signal: undefined, oomKills: 0 });
       pod.becomes(undefined);
-      const waiting = pod.follow({ stdout: new Collector() }).wait();
-      const { undelivered = [] } = await waiting;
-      expect(undelivered.map(({ stream, cause }) => [stream, (cause as { code: string }).code])).to.deep.equal([
-        ['stdout', 'KW_ERR_OUTCOME_UNKNOWN'],
-      ]);
+      const unknown = async (io: ProcessIO): Promise<unknown[]> => {
+        const { undelivered = [] } = await pod.follow(io).wait();
+        return undelivered.map(({ stream, cause }) => [stream, (cause as { code: string }).code]);
+      };
+      const [stdout, stderr] = ['stdout', 'stderr'].map((stream) => [stream, 'KW_ERR_OUTCOME_UNKNOWN']);
+      expect(await unknown({ stdout: new Collector() })).to.deep.equal([stdout]);
+      expect(await unknown({ output: () => {} })).to.deep.equal([stdout, stderr]);
     });
   });
 

@@ -1,11 +1,17 @@
-import { PassThrough, Readable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 
 import { expect } from 'chai';
 
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import { planContainer } from '../../../src/worker/container-plan.ts';
-import { checkPosition, checkProcess, checkStdin, checkWindowSize } from '../../../src/worker/process-spec.ts';
+import {
+  checkOutput,
+  checkPosition,
+  checkProcess,
+  checkStdin,
+  checkWindowSize,
+} from '../../../src/worker/process-spec.ts';
 
 describe('checkProcess', () => {
   const defaults = { dir: '/build', user: 'builder' };
@@ -134,5 +140,16 @@ describe('checkPosition', () => {
   it('rejects anything else', () => {
     expect(() => checkPosition('from', 'end' as 'now')).to.throw(/^from: /);
     expect(() => checkPosition('from', { stdoutBytes: -1, stderrBytes: 0 })).to.throw(/^from\.stdoutBytes: /);
+  });
+});
+
+describe('checkOutput', () => {
+  it('refuses an output function beside a writable of either stream', () => {
+    const writable = new Writable();
+    const output = (): void => {};
+    for (const io of [{ stdout: writable }, { stderr: writable }])
+      expect(() => checkOutput({ ...io, output })).to.throw(InvalidSpecError, 'output: cannot be combined');
+    checkOutput({ stdout: writable, stderr: writable });
+    checkOutput({ output });
   });
 });

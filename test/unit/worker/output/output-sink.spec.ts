@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 
 import { expect } from 'chai';
 
-import { OutputSink } from '../../../src/worker/output-sink.ts';
+import { OutputSink } from '../../../../src/worker/output/output-sink.ts';
 
 describe('OutputSink', () => {
   const bytes = Buffer.from('output');

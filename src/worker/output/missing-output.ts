@@ -1,24 +1,24 @@
-import { OutcomeUnknownError, OutputFreedError, type ProcessFacts } from '../errors/process.ts';
-import type { ProcessResultRecord } from '../repository/records.ts';
-import type { OutputPosition, ProcessIO, UndeliveredOutput } from '../runtime/process.ts';
+import { OutcomeUnknownError, OutputFreedError, type ProcessFacts } from '../../errors/process.ts';
+import type { ProcessResultRecord } from '../../repository/records.ts';
+import type { OutputPosition, ProcessIO, UndeliveredOutput } from '../../runtime/process.ts';
 
 /**
- * Returns the output that the host's writables do not receive of a process of which only the stored
+ * Returns the output that the host does not receive of a process of which only the stored
  * result remains.
  *
- * @param from - the position that the writables have reached. With "now" nothing is missing
+ * @param from - the position that the delivery has reached. With "now" nothing is missing
  */
 export function missingOutput(
   { stdoutBytes, stderrBytes }: ProcessResultRecord,
   from: OutputPosition,
-  io: Pick<ProcessIO, 'stdout' | 'stderr'>,
+  io: Pick<ProcessIO, 'stdout' | 'stderr' | 'output'>,
   facts: ProcessFacts,
 ): readonly UndeliveredOutput[] {
   if (from === 'now') return [];
   const start = from === 'start' ? { stdoutBytes: 0, stderrBytes: 0 } : from;
   return [
-    ...(io.stdout === undefined ? [] : missing('stdout', start.stdoutBytes, stdoutBytes, facts)),
-    ...(io.stderr === undefined ? [] : missing('stderr', start.stderrBytes, stderrBytes, facts)),
+    ...((io.stdout ?? io.output) === undefined ? [] : missing('stdout', start.stdoutBytes, stdoutBytes, facts)),
+    ...((io.stderr ?? io.output) === undefined ? [] : missing('stderr', start.stderrBytes, stderrBytes, facts)),
   ];
 }
 

@@ -1,14 +1,15 @@
 import type { Writable } from 'node:stream';
 
-import { ChangeSignal } from '../internal/change-signal.ts';
-import type { UndeliveredOutput } from '../runtime/process.ts';
+import { ChangeSignal } from '../../internal/change-signal.ts';
+import type { UndeliveredOutput } from '../../runtime/process.ts';
+import type { ProcessOutputSink } from './process-output-sink.ts';
 
 /**
  * Delivers one stream of a process's output to a writable of the host. It never ends the writable.
  * After the writable fails or is destroyed, the sink discards further output and keeps the failure;
  * the command continues.
  */
-export class OutputSink {
+export class OutputSink implements ProcessOutputSink {
   readonly #stream: UndeliveredOutput['stream'];
   readonly #sidecar: string | undefined;
   readonly #writable: Writable | undefined;
