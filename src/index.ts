@@ -50,6 +50,7 @@ export {
   ProcessError,
   type ProcessFacts,
   ProcessNotFoundError,
+  ProcessSpecChangedError,
   UserNotFoundError,
   WorkingDirectoryError,
 } from './errors/process.ts';
@@ -200,6 +201,7 @@ export type {
   ProcessResult,
   ProcessSpec,
   Properties,
+  RunOptions,
   SidecarEnd,
   TtySpec,
   UndeliveredOutput,

@@ -1,7 +1,8 @@
-import type { ProcessInfo, ProcessOutcome, ProcessSpec } from '../../src/index.ts';
+import type { ProcessInfo, ProcessOutcome } from '../../src/index.ts';
 import { CommandStdin } from './command-stdin.ts';
 import type { FakeCommand } from './fake-command.ts';
 import { OutputLog } from './output-log.ts';
+import type { RequestedCommand } from './same-command.ts';
 
 /** CHLD, CONT, STOP, TSTP, TTIN, TTOU, URG and WINCH: they end no program by default. */
 const harmlessSignals = new Set([17, 18, 19, 20, 21, 22, 23, 28]);
@@ -11,6 +12,7 @@ export class CommandRun {
   readonly stdout: OutputLog = new OutputLog();
   readonly stderr: OutputLog = new OutputLog();
   readonly stdin: CommandStdin = new CommandStdin();
+  readonly requested: RequestedCommand;
   /** Rejects with the error of the command. */
   readonly ended: Promise<ProcessOutcome>;
   readonly #killed: PromiseWithResolvers<ProcessOutcome> = Promise.withResolvers<ProcessOutcome>();
@@ -18,7 +20,9 @@ export class CommandRun {
   #isStored = false;
   #outcome: ProcessOutcome | undefined;
 
-  constructor(command: FakeCommand, spec: ProcessSpec, { hasStdin }: { readonly hasStdin: boolean }) {
+  constructor(command: FakeCommand, requested: RequestedCommand) {
+    const { spec, hasStdin } = requested;
+    this.requested = requested;
     if (!hasStdin) this.stdin.end();
     const stderr = spec.tty === undefined ? this.stderr : this.stdout;
     const running = command({

@@ -6,12 +6,15 @@ import {
   ProcessNotFoundError,
   type ProcessOutcome,
   type ProcessSpec,
+  ProcessSpecChangedError,
+  type RunOptions,
 } from '../../src/index.ts';
 import type { FakeContainer } from '../fake-container.ts';
 import { FakeProcess } from '../fake-process.ts';
 import { UnstubbedCallError } from '../support.ts';
 import { CommandRun } from './command-run.ts';
 import type { FakeCommand } from './fake-command.ts';
+import { isSameCommand } from './same-command.ts';
 import { ScriptedAttachment } from './scripted-attachment.ts';
 
 /**
@@ -23,7 +26,8 @@ import { ScriptedAttachment } from './scripted-attachment.ts';
  * `properties` and `setProperty`. A test may replace each of them afterwards. The processes are
  * `FakeProcess` objects, so that a test sees the calls.
  *
- * - An ID starts once. A later `run` and `attach` deliver the output from `AttachOptions.from`.
+ * - An ID starts once. A later `run` and `attach` deliver the output from `AttachOptions.from`. A
+ *   `run` of another command rejects, as `RunOptions.onSpecChange` defines.
  * - `wait` settles after the host's writables, or `ProcessIO.output`, have accepted all output. One
  *   that fails is reported in `ProcessResult.undelivered`.
  * - `wait` stops the command when its signal aborts, and leaves it alone when `detachSignal` does.
@@ -86,12 +90,15 @@ class ScriptedProcesses {
     return [...this.#runs].map(([id, run]) => run.info(id)).sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  async run(spec: ProcessSpec, io: ProcessIO, options: AttachOptions = {}): Promise<FakeProcess> {
+  async run(spec: ProcessSpec, io: ProcessIO, options: RunOptions = {}): Promise<FakeProcess> {
     options.signal?.throwIfAborted();
     const id = spec.id ?? randomUUID();
-    const startedByCall = !this.#runs.has(id);
-    if (startedByCall)
-      this.#runs.set(id, new CommandRun(this.#command(id), spec, { hasStdin: io.stdin !== undefined }));
+    const requested = { spec, hasStdin: io.stdin !== undefined };
+    const run = this.#runs.get(id);
+    if (run !== undefined && options.onSpecChange !== 'keep' && !isSameCommand(run.requested, requested))
+      throw new ProcessSpecChangedError({ handle: this.#container.handle, processId: id });
+    const startedByCall = run === undefined;
+    if (startedByCall) this.#runs.set(id, new CommandRun(this.#command(id), requested));
     return this.#attached({ id, startedByCall }, io, options, 'start');
   }
 

@@ -12,10 +12,10 @@ import type { WindowSize } from '../runtime/process.ts';
 import type { TransferObserver } from '../runtime/transfer-report.ts';
 import type { ReadOnceSource, StreamSource } from '../runtime/volume.ts';
 import { type AgentStatus, readStatus } from './agent-status.ts';
-import type { AttachSpec, RemoveSpec, StartSpec } from './process/agent-specs.ts';
+import type { AttachSpec, RemoveSpec, StartOutcome, StartSpec } from './process/agent-specs.ts';
 import { AttachOperation } from './process/attach-operation.ts';
 import type { Attachment, AttachSinks } from './process/attachment.ts';
-import { type AgentProcessResult, readProcessResult } from './process/process-result.ts';
+import { type AgentProcessResult, readProcessResult, readSpecDigest } from './process/process-result.ts';
 import { type AgentHello, FENCED_SINCE } from './session/agent-hello.ts';
 import type { ByteConnection } from './session/byte-connection.ts';
 import { ConnectionLimits } from './session/connection-limits.ts';
@@ -202,12 +202,12 @@ export class AgentClient {
 
   /**
    * Starts a command. Resolves when the command runs, with `started: false` if the process id was
-   * started before. The caller may repeat the call after a lost connection.
+   * started before, and then with the digest of that start's specification if it had one. The caller may repeat the call after a lost connection.
    *
    * @throws ExecutableNotFoundError, ExecutableFormatError, UserNotFoundError,
    * WorkingDirectoryError, NotPermittedError, DiskFullError, InvalidSpecError
    */
-  async start(spec: StartSpec, options: AbortOptions = {}): Promise<{ readonly started: boolean }> {
+  async start(spec: StartSpec, options: AbortOptions = {}): Promise<StartOutcome> {
     const { processId, args, tty, stdin = false, ...rest } = spec;
     const size = tty === undefined ? undefined : { columns: tty.columns, rows: tty.rows };
     try {
@@ -215,7 +215,7 @@ export class AgentClient {
         { op: 'start', process: processId, args, tty: size, stdin, ...rest },
         options,
       );
-      return { started: fields.boolean('started') };
+      return { started: fields.boolean('started'), ...readSpecDigest(fields) };
     } catch (error) {
       const command = {
         executable: displayText(args[0]),

@@ -38,6 +38,7 @@ import type {
   OutputFreedError,
   ProcessDetachedError,
   ProcessNotFoundError,
+  ProcessSpecChangedError,
   UserNotFoundError,
   WorkingDirectoryError,
 } from './process.ts';
@@ -118,6 +119,7 @@ export type AnyKubernetesWorkerError =
   | PodUnschedulableError
   | ProcessDetachedError
   | ProcessNotFoundError
+  | ProcessSpecChangedError
   | ProtocolViolationError
   | QuotaExceededError
   | ReconcileError

@@ -163,6 +163,21 @@ export class ProcessNotFoundError extends ProcessError {
 }
 
 /**
+ * Thrown by `Container.run` if its ID was started with another command, and the caller does not keep
+ * that process (`RunOptions.onSpecChange`). Nothing was started or changed.
+ *
+ * @public
+ */
+export class ProcessSpecChangedError extends ProcessError {
+  /** The stable code of this class. */
+  override readonly code = 'KW_ERR_PROCESS_SPEC_CHANGED';
+
+  constructor(facts: ProcessFacts, options?: ErrorOptions) {
+    super('it was started with another command: use another ID, or pass onSpecChange: "keep"', facts, false, options);
+  }
+}
+
+/**
  * Reports that a part of a process's output is no longer kept: a host has confirmed that it stored
  * the part, or so much output followed that only the last part is kept.
  *

@@ -112,4 +112,6 @@ export interface ProcessResultRecord {
   readonly startedAt?: Date | undefined;
   /** When the command ended, by its node's clock; `undefined` if unknown. */
   readonly finishedAt?: Date | undefined;
+  /** SHA-256, in hex, of the specification that started it; `undefined` if unknown. */
+  readonly specDigest?: string | undefined;
 }

@@ -1,7 +1,7 @@
 import type { ContainerDescription } from './container-description.ts';
 import type { AbortOptions } from './options.ts';
 import type { PodOptions } from './pod-options.ts';
-import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties } from './process.ts';
+import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties, RunOptions } from './process.ts';
 import type { ProcessInfo, ProcessOutcome } from './process-info.ts';
 import type { ContainerLimits, ContainerRequests } from './resources.ts';
 import type { SecretKey, SecretMount } from './secrets.ts';
@@ -178,7 +178,8 @@ export interface Container {
    * what the attachment fails with.
    *
    * A command is started at most once per id, whatever is killed when. If any host has started `id`
-   * before, `run` attaches to that process instead, or returns its stored result.
+   * before, `run` attaches to that process instead, or returns its stored result. If it was started
+   * with another command, `RunOptions.onSpecChange` decides.
    *
    * The signal stops this call's own work. Once the command runs, aborting the signal has no
    * effect.
@@ -192,6 +193,8 @@ export interface Container {
    * const { exitStatus } = await task.wait();
    * ```
    *
+   * @throws ProcessSpecChangedError if `id` was started with another command, unless `onSpecChange`
+   * is `'keep'`; nothing was started or changed
    * @throws ExecutableNotFoundError if the container has no such program
    * @throws ExecutableFormatError if the kernel cannot execute the program
    * @throws UserNotFoundError if the container has no such user or group
@@ -201,7 +204,7 @@ export interface Container {
    * @throws InvalidSpecError if a field of `spec`, `io` or `options` is invalid
    * @throws ContainerDisappearedError if the pod no longer exists and no result of `id` is stored
    */
-  run(spec: ProcessSpec, io: ProcessIO, options?: AttachOptions): Promise<Process>;
+  run(spec: ProcessSpec, io: ProcessIO, options?: RunOptions): Promise<Process>;
   /**
    * Attaches to a process that any instance of the worker has started. Several hosts may be
    * attached at once. A process that has ended delivers the output that the pod still keeps, then

@@ -12,8 +12,7 @@ export interface ProcessSpec {
   /**
    * The ID of the process in its container: 1 to 100 characters of `[A-Za-z0-9._-]`, the first one
    * not a dot. If a process of this ID was started before, `Container.run` attaches to it instead
-   * of starting the command, also if the rest of the specification differs: commands are not
-   * compared.
+   * of starting the command. `RunOptions.onSpecChange` decides about a process with another command.
    *
    * @defaultValue a random UUID
    */
@@ -181,7 +180,7 @@ export interface ProcessPosition {
 }
 
 /**
- * Options of `Container.run` and `Container.attach`.
+ * Options of `Container.attach`, and of `Container.run`.
  *
  * @public
  */
@@ -197,6 +196,27 @@ export interface AttachOptions extends AbortOptions {
    * @defaultValue only the result is stored
    */
   readonly resultProperties?: ((result: ProcessResult) => Properties | Promise<Properties>) | undefined;
+}
+
+/**
+ * Options of `Container.run`.
+ *
+ * @public
+ */
+export interface RunOptions extends AttachOptions {
+  /**
+   * What to do if the ID was started with another command.
+   *
+   * `'reject'`: the call rejects with `ProcessSpecChangedError`. `'keep'`: the call attaches to the
+   * process, or returns its stored result.
+   *
+   * Commands are compared by a digest of `path`, `args`, `env`, `dir`, `user`, and of whether there
+   * are a terminal and a stdin. The agent and the database keep the digest. A process that an agent
+   * or a host of an older version has recorded matches every command.
+   *
+   * @defaultValue `'reject'`
+   */
+  readonly onSpecChange?: 'reject' | 'keep' | undefined;
 }
 
 /**

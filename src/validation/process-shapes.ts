@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 
-import type { AttachOptions, ProcessIO, ProcessSpec, WaitOptions, WindowSize } from '../runtime/process.ts';
+import type { AttachOptions, ProcessIO, ProcessSpec, RunOptions, WaitOptions, WindowSize } from '../runtime/process.ts';
 import {
   optionalBoolean,
   optionalFunction,
@@ -47,8 +47,15 @@ export const waitOptions: v.GenericSchema = v.object({
   detachSignal: optionalSignal,
 } satisfies FieldsOf<WaitOptions>);
 
-export const attachOptions: v.GenericSchema = v.object({
+const attachFields = {
   signal: optionalSignal,
   from: v.optional(position),
   resultProperties: optionalFunction,
-} satisfies FieldsOf<AttachOptions>);
+} satisfies FieldsOf<AttachOptions>;
+
+export const attachOptions: v.GenericSchema = v.object(attachFields);
+
+export const runOptions: v.GenericSchema = v.object({
+  ...attachFields,
+  onSpecChange: v.optional(v.picklist(['reject', 'keep'])),
+} satisfies FieldsOf<RunOptions>);

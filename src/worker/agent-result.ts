@@ -41,12 +41,21 @@ export async function requireOwnResult(
 
 /** Stores the result and the properties. The first result of a process stands. */
 export async function recordResult(
-  { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes, startedAt, finishedAt }: AgentProcessResult,
+  {
+    exitStatus,
+    signal: number,
+    oomKills,
+    stdoutBytes,
+    stderrBytes,
+    startedAt,
+    finishedAt,
+    specDigest,
+  }: AgentProcessResult,
   { handle, processId }: ResultSource,
   { containers, pods }: ResultComponents,
   { properties, signal }: AbortOptions & { readonly properties: Properties },
 ): Promise<void> {
-  const record = { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes, startedAt, finishedAt };
+  const record = { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes, startedAt, finishedAt, specDigest };
   // Without a check of the pod: the result is known even if the pod ends in the meantime.
   await pods.retry(() => containers.recordProcessResult(handle, processId, record, { properties, signal }), { signal });
 }

@@ -1,5 +1,6 @@
 import type { AgentClient } from '../agent-client/agent-client.ts';
 import { PodError } from '../errors/pod.ts';
+import { ProcessSpecChangedError } from '../errors/process.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
@@ -13,15 +14,16 @@ import type { ContainerRecord } from '../repository/records.ts';
 import type { Container } from '../runtime/container.ts';
 import type { ContainerDescription } from '../runtime/container-description.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
-import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties } from '../runtime/process.ts';
+import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties, RunOptions } from '../runtime/process.ts';
 import type { ProcessInfo, ProcessOutcome } from '../runtime/process-info.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
-import { attachOptions, processIO, processSpec } from '../validation/process-shapes.ts';
+import { attachOptions, processIO, processSpec, runOptions } from '../validation/process-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import { ContainerProcesses } from './container-processes.ts';
 import { type ContainerSettings, containerSettings } from './container-settings.ts';
 import { EndedProcess } from './ended-process.ts';
 import { type AttachTarget, PodProcess } from './pod-process.ts';
+import { processDigest, requireSameCommand } from './process-digest.ts';
 import {
   checkOutput,
   checkPosition,
@@ -86,30 +88,33 @@ export class PodContainer implements Container {
     this.#processes = new ContainerProcesses({ handle, podName, workerName, podIsMissing, memoryKill }, components);
   }
 
-  async run(spec: ProcessSpec, io: ProcessIO, options: AttachOptions = {}): Promise<Process> {
+  async run(spec: ProcessSpec, io: ProcessIO, options: RunOptions = {}): Promise<Process> {
     checkShape('spec', processSpec, spec);
-    checkCall(io, options);
+    checkCall(io, options, runOptions);
     const checked = checkProcess(spec, this.#settings, this.#components.newId);
     checkStdin('stdin', io.stdin, { isWhole: spec.tty === undefined });
     const hijack = spec.hijack ?? (this.#isLookedUp && spec.tty !== undefined && io.stdin !== undefined);
+    const stdin = io.stdin !== undefined;
+    const specDigest = processDigest(spec, { dir: spec.dir === undefined ? undefined : checked.dir, stdin });
+    const expected = options.onSpecChange === 'keep' ? undefined : specDigest;
     const target: AttachTarget = { ...this.#target(checked.id, io, options), stdinFrom: 'start', hijack };
     try {
       if (this.#podIsMissing) throw this.#disappeared();
       return await this.#marked(target, options, async () => {
-        const where = { ...target, stdin: io.stdin !== undefined };
-        const startedByCall = await startProcess(checked, where, this.#components, options);
+        const started = await startProcess(checked, { ...target, stdin, specDigest }, this.#components, options);
+        requireSameCommand(expected, started.specDigest, target);
         // The command runs: the host receives the process before it is attached to, so that it can
         // stop the command even if attaching takes long.
-        return PodProcess.follow({ ...target, startedByCall }, this.#components);
+        return PodProcess.follow({ ...target, startedByCall: started.started }, this.#components);
       });
     } catch (error) {
-      return await this.#endedBefore(target, error, options);
+      return await this.#endedBefore({ ...target, specDigest: expected }, error, options);
     }
   }
 
   async attach(processId: string, io: ProcessIO, options: AttachOptions = {}): Promise<Process> {
     checkShape('processId', text, processId);
-    checkCall(io, options);
+    checkCall(io, options, attachOptions);
     checkProcessId('processId', processId);
     checkStdin('stdin', io.stdin, { isWhole: false });
     const target: AttachTarget = { ...this.#target(processId, io, options), stdinFrom: 'here', hijack: false };
@@ -179,6 +184,8 @@ export class PodContainer implements Container {
     try {
       return await begin();
     } catch (error) {
+      // The mark may be that of the process of this ID. It expires otherwise.
+      if (error instanceof ProcessSpecChangedError) throw error;
       await containers
         .endHijack(this.handle, processId)
         .catch((cause: unknown) => logger.debug('hijack mark not removed', { handle: this.handle, processId, cause }));
@@ -188,16 +195,17 @@ export class PodContainer implements Container {
 
   /**
    * Returns the ended process if its result was stored before the pod ended. Rejects with the error
-   * otherwise.
+   * otherwise, and if the process was started with another command.
    */
   async #endedBefore(
-    { processId, from, io }: AttachTarget,
+    { processId, from, io, specDigest }: AttachTarget & { readonly specDigest?: string | undefined },
     error: unknown,
     { signal }: AttachOptions,
   ): Promise<Process> {
     if (!(error instanceof ContainerDisappearedError || error instanceof PodError)) throw error;
     const result = await this.#components.containers.findProcessResult(this.handle, processId, { signal });
     if (result === undefined) throw error;
+    requireSameCommand(specDigest, result.specDigest, { handle: this.handle, processId });
     const memoryKill = (): PodError => this.#outOfMemory();
     const { pods } = this.#components;
     return new EndedProcess({ id: processId, handle: this.handle, result, from, io, memoryKill, pods });
@@ -232,9 +240,9 @@ export class PodContainer implements Container {
   }
 }
 
-function checkCall(io: ProcessIO, options: AttachOptions): void {
+function checkCall(io: ProcessIO, options: AttachOptions, shape: typeof attachOptions): void {
   checkShape('io', processIO, io);
-  checkShape('options', attachOptions, options);
+  checkShape('options', shape, options);
   checkOutput(io);
 }
 

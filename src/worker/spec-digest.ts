@@ -23,8 +23,16 @@ export function specDigest(plan: ContainerPlan): string {
       .toSorted((a, b) => order(a.mountPath, b.mountPath)),
     pod: { ...pod, privileged: pod.privileged ? true : undefined },
   };
+  return digestOf(determining);
+}
+
+/**
+ * Returns the SHA-256, in hex, of a value in a canonical form: its fields in a fixed order, without
+ * absent and empty ones.
+ */
+export function digestOf(value: object): string {
   return createHash('sha256')
-    .update(JSON.stringify(canonical(determining)))
+    .update(JSON.stringify(canonical(value)))
     .digest('hex');
 }
 

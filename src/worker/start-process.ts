@@ -1,4 +1,5 @@
 import type { AgentClient } from '../agent-client/agent-client.ts';
+import type { StartOutcome } from '../agent-client/process/agent-specs.ts';
 import { PodDeletedError } from '../errors/pod.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
@@ -15,18 +16,17 @@ export interface ProcessTarget {
 
 /**
  * Starts the process if its id was not started before. Retries after a lost connection, because the
- * agent starts an id at most once. Resolves with whether the last attempt started the command.
+ * agent starts an id at most once. Resolves with the outcome of the last attempt.
  */
 export async function startProcess(
   { id, args, env, dir, user, tty }: CheckedProcess,
-  target: ProcessTarget & { readonly stdin: boolean },
+  target: ProcessTarget & { readonly stdin: boolean; readonly specDigest: string },
   { agent, pods }: { readonly agent: () => AgentClient; readonly pods: PodSupervisor },
   { signal }: AbortOptions,
-): Promise<boolean> {
-  const spec = { processId: id, args, env, dir, user, tty, stdin: target.stdin };
-  const start = (): Promise<{ readonly started: boolean }> => agent().start(spec, { signal });
-  const { started } = await mapDeletedPod(target, () => pods.persist(target.podName, start, { signal }));
-  return started;
+): Promise<StartOutcome> {
+  const spec = { processId: id, args, env, dir, user, tty, stdin: target.stdin, specDigest: target.specDigest };
+  const start = (): Promise<StartOutcome> => agent().start(spec, { signal });
+  return await mapDeletedPod(target, () => pods.persist(target.podName, start, { signal }));
 }
 
 /** Runs the work. Converts the error of a deleted pod into `ContainerDisappearedError`. */

@@ -122,9 +122,30 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a start does not look whether the id was started before',
     file: 'agent/src/process/operation_start.c',
-    find: '    int found = was_started(session, id);\n    if (found == 0) {',
-    replace: '    int found = was_started(session, id);\n    if (found >= 0) {',
+    find: '    int found = was_started(session, id, before);\n    if (found == 0) {',
+    replace: '    int found = was_started(session, id, before);\n    if (found >= 0) {',
     killedBy: sampled('start'),
+  },
+  {
+    name: 'a digest of any length is accepted',
+    file: 'agent/src/process/spec.c',
+    find: '!hex_is(spec->digest, SPEC_DIGEST_DIGITS)',
+    replace: '!hex_is(spec->digest, strlen(spec->digest))',
+    killedBy: { specs: ['test/integration/agent/start.spec.ts'], grep: 'a digest that is not' },
+  },
+  {
+    name: 'a process forgets the digest of its specification',
+    file: 'agent/src/process/record.c',
+    find: 'memcpy(start->spec_digest, digest, strlen(digest) + 1);',
+    replace: 'start->spec_digest[0] = 0;',
+    killedBy: { specs: ['test/integration/agent/start.spec.ts'], grep: 'keeps the digest' },
+  },
+  {
+    name: 'a result has no digest of its specification',
+    file: 'agent/src/process/process_link.c',
+    find: '    record_put_spec_digest(&out, &link->start);',
+    replace: '',
+    killedBy: { specs: ['test/integration/agent/start.spec.ts'], grep: 'keeps the digest' },
   },
   {
     name: 'a process without a result counts as running after a restart',

@@ -158,6 +158,7 @@ int process_link_send_result(struct session *session, const struct process_link 
     }
     json_open(&out, NULL, '{');
     record_put_result(&out, &link->result);
+    record_put_spec_digest(&out, &link->start);
     json_close(&out, '}');
     return session_send_json(session, FRAME_RESULT, &out);
 }

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/io.h"
 #include "base/socket.h"
 #include "process/output.h"
@@ -45,6 +46,11 @@ int record_read_start(const struct state *state, int folder, struct process_star
     start->oom_kills = number_of(&json, "oomKills");
     const char *incarnation = json_text(json_member(&json, json_root(&json), "incarnation"));
     start->this_incarnation = incarnation != NULL && strcmp(incarnation, state->incarnation) == 0;
+    const char *digest = json_text(json_member(&json, json_root(&json), "specDigest"));
+    if (digest == NULL || !hex_is(digest, SPEC_DIGEST_DIGITS)) {
+        digest = "";
+    }
+    memcpy(start->spec_digest, digest, strlen(digest) + 1);
     json_free(&json);
     return 1;
 }
@@ -124,11 +130,18 @@ int record_write_start(const struct state *state, int folder, const struct proce
     json_put_text(&out, "incarnation", state->incarnation);
     json_put_number(&out, "startedAt", start->started_at);
     json_put_number(&out, "oomKills", start->oom_kills);
+    record_put_spec_digest(&out, start);
     json_close(&out, '}');
     if (write_json(folder, "start", &out) != 0) {
         return -1;
     }
     return fsync(state->processes);
+}
+
+void record_put_spec_digest(struct json_out *out, const struct process_start *start) {
+    if (start->spec_digest[0] != 0) {
+        json_put_text(out, "specDigest", start->spec_digest);
+    }
 }
 
 void record_put_result(struct json_out *out, const struct process_result *result) {

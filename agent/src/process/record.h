@@ -9,6 +9,8 @@
 #include "serve/state.h"
 #include "wire/json.h"
 
+enum { SPEC_DIGEST_DIGITS = 64 };
+
 struct process_result {
     int exit_status; /* 128 + signal if a signal ended it */
     int signal;      /* 0: none */
@@ -23,6 +25,7 @@ struct process_start {
     int64_t started_at;
     int64_t oom_kills; /* the container's count at that time */
     bool this_incarnation;
+    char spec_digest[SPEC_DIGEST_DIGITS + 1]; /* of the start's specification, "": none */
 };
 
 /* Opens the folder of a process: -1 with errno (ENOENT: there is none). */
@@ -47,6 +50,8 @@ int record_write_result(int folder, const struct process_result *result);
 bool record_supervised(int folder);
 /* Removes the whole folder. -1 with errno; a missing folder is not an error. */
 int record_remove(const struct state *state, const char *id);
+/* Adds the digest of the start's specification, if it has one. */
+void record_put_spec_digest(struct json_out *out, const struct process_start *start);
 /* Adds the members of RESULT. */
 void record_put_result(struct json_out *out, const struct process_result *result);
 

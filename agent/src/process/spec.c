@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "process/environment.h"
 #include "process/path_map.h"
+#include "process/record.h"
 #include "serve/operation.h"
 
 /* Reads a list of texts, which is empty if the member is missing. */
@@ -71,6 +73,18 @@ static int read_tty(struct spec *spec, const struct json *open, struct failure *
     return 0;
 }
 
+/* Reads the host's digest of the specification, which the agent only keeps and returns. */
+static int read_digest(struct spec *spec, const struct json *open, struct failure *failure) {
+    spec->digest = open_text(open, "specDigest", "", failure);
+    if (spec->digest == NULL) {
+        return -1;
+    }
+    if (*spec->digest != 0 && !hex_is(spec->digest, SPEC_DIGEST_DIGITS)) {
+        return fail(failure, "INVALID_SPEC", "'specDigest' is not %d hexadecimal digits", SPEC_DIGEST_DIGITS);
+    }
+    return 0;
+}
+
 static int read_members(struct spec *spec, const struct json *open, struct failure *failure) {
     const char *map = getenv(PATH_MAP_VARIABLE);
     uint32_t count;
@@ -107,6 +121,9 @@ static int read_members(struct spec *spec, const struct json *open, struct failu
     }
     spec->unacked_limit = (uint64_t)unacked;
     spec->retain = (uint64_t)retain;
+    if (read_digest(spec, open, failure) != 0) {
+        return -1;
+    }
     return read_env(spec, open, map, failure);
 }
 

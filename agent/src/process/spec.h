@@ -20,6 +20,7 @@ struct spec {
     bool tty, stdin_open;
     uint16_t columns, rows;
     uint64_t unacked_limit, retain;
+    const char *digest; /* the host's of the whole specification, "": none */
 };
 
 /*

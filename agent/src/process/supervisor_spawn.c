@@ -152,6 +152,7 @@ int supervisor_start(struct supervisor *supervisor, int control, struct failure 
     }
     supervisor->start.started_at = wall_ms();
     supervisor->start.oom_kills = oom_kills();
+    memcpy(supervisor->start.spec_digest, supervisor->spec->digest, strlen(supervisor->spec->digest) + 1);
     if (record_write_start(supervisor->state, supervisor->folder, &supervisor->start) != 0) {
         return fail_setup(failure, "store the start");
     }

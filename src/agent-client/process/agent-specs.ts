@@ -16,6 +16,8 @@ export interface StartSpec {
   readonly tty?: WindowSize | undefined;
   /** Whether stdin is a stream instead of `/dev/null`. @defaultValue false */
   readonly stdin?: boolean | undefined;
+  /** SHA-256 of the specification, in hex. The agent keeps it, and returns it for a started id. */
+  readonly specDigest?: string | undefined;
   /**
    * How much unacknowledged output the command may write before its writes block.
    *
@@ -24,6 +26,13 @@ export interface StartSpec {
   readonly unackedLimitBytes?: number | undefined;
   /** How much acknowledged output the agent keeps. @defaultValue the agent's, 64 MiB */
   readonly retainBytes?: number | undefined;
+}
+
+export interface StartOutcome {
+  /** Whether this start started the command. */
+  readonly started: boolean;
+  /** The digest of the specification that started it before. Absent if that start had none. */
+  readonly specDigest?: string | undefined;
 }
 
 /** The process to attach to, and the offsets to start from. */

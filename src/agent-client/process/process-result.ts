@@ -23,6 +23,8 @@ export interface AgentProcessResult {
    * the command's own result.
    */
   readonly shutdown: boolean;
+  /** The digest of the specification that started it. Absent if the start had none. */
+  readonly specDigest?: string | undefined;
 }
 
 /** @throws ProtocolViolationError */
@@ -36,7 +38,17 @@ export function readProcessResult(fields: Fields): AgentProcessResult {
     oomKills: fields.knownCount('oomKills'),
     outputCut: fields.optional('outputCut', (from, name) => from.boolean(name)) ?? false,
     shutdown: fields.optional('shutdown', (from, name) => from.boolean(name)) ?? false,
+    ...readSpecDigest(fields),
   };
+}
+
+/** @throws ProtocolViolationError */
+export function readSpecDigest(fields: Fields): { readonly specDigest?: string } {
+  const specDigest = fields.optional('specDigest', (from, name) => from.string(name));
+  if (specDigest === undefined) return {};
+  if (!/^[0-9a-f]{64}$/.test(specDigest))
+    throw new ProtocolViolationError('a digest of a specification is not SHA-256');
+  return { specDigest };
 }
 
 /** @throws ProtocolViolationError */

@@ -23,6 +23,7 @@ export function insertResult(
   properties: Readonly<Record<string, string>>,
 ): Compilable<{ handle: string }> {
   const { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes, startedAt, finishedAt } = result;
+  const { specDigest } = result;
   // A list, because PostgreSQL keeps a key `__proto__` of an object and JavaScript does not.
   const given = toJson(
     'properties',
@@ -45,6 +46,7 @@ export function insertResult(
           'stderr_bytes',
           'command_started_at',
           'command_finished_at',
+          'spec_digest',
         ])
         .expression((eb) =>
           eb
@@ -59,6 +61,7 @@ export function insertResult(
               eb.val(stderrBytes ?? null).as('stderr_bytes'),
               eb.cast<Date | null>(eb.val(startedAt?.toISOString() ?? null), 'timestamptz').as('command_started_at'),
               eb.cast<Date | null>(eb.val(finishedAt?.toISOString() ?? null), 'timestamptz').as('command_finished_at'),
+              eb.val(specDigest ?? null).as('spec_digest'),
             ]),
         )
         .onConflict((conflict) => conflict.columns(['container_id', 'process_id']).doNothing()),

@@ -92,6 +92,7 @@ export function toProcessResult(row: ProcessRow): ProcessResultRecord {
     ...(row.stderr_bytes === null ? {} : { stderrBytes: row.stderr_bytes }),
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...(row.spec_digest === null ? {} : { specDigest: row.spec_digest }),
   };
 }
 

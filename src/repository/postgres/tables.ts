@@ -103,6 +103,7 @@ interface ProcessesTable {
   readonly stderr_bytes: NullableBigInteger;
   readonly command_started_at: Date | null;
   readonly command_finished_at: Date | null;
+  readonly spec_digest: string | null;
   readonly finished_at: Generated<Date>;
 }
 

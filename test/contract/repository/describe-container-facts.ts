@@ -101,6 +101,13 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect(await world.second.containers.findProcessResult('c', 'old')).to.deep.equal(result);
     });
 
+    it('have the digest of the specification if it is known', async () => {
+      const result = { exitStatus: 0, signal: undefined, oomKills: 0, specDigest: 'a'.repeat(64) };
+      await world.first.containers.recordProcessResult('c', 'task', result);
+      await world.second.containers.recordProcessResult('c', 'task', { ...result, specDigest: 'b'.repeat(64) });
+      expect(await world.second.containers.findProcessResult('c', 'task')).to.deep.equal(result);
+    });
+
     it('keep the first recorded result', async () => {
       await world.first.containers.recordProcessResult('c', 'task', {
         exitStatus: 0,

@@ -210,7 +210,10 @@ export function describeContainers(setup: () => WorkerSetup): void {
           expect(undelivered).to.have.length(1);
           expect(undelivered[0]).to.have.property('stream', 'stdout');
           expect(undelivered[0]?.cause).to.include({ code: 'KW_ERR_OUTPUT_FREED', fromBytes: 5, toBytes: 11 });
-          const again = await found.run({ id: 'ended', path: 'true' }, {});
+          expect((await rejection(found.run({ id: 'ended', path: 'true' }, {}))).code).to.equal(
+            'KW_ERR_PROCESS_SPEC_CHANGED',
+          );
+          const again = await found.run({ id: 'ended', path: 'true' }, {}, { onSpecChange: 'keep' });
           expect(withoutTimes(await again.wait())).to.deep.equal({ exitStatus: 6 });
           for (const call of [
             () => found.run({ id: 'new', path: 'true' }, {}),

@@ -161,6 +161,34 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         await Promise.all([...ran, attached].map((process) => process.wait()));
       });
 
+      it('is not attached to by run() of another command, unless the caller keeps it', async () => {
+        const id = randomUUID();
+        const spec = { id, path: 'sh', args: ['-c', 'exit $STATUS'], env: ['TOKEN=first', 'STATUS=3'] };
+        const other = await setup().open();
+        const found = (await other.lookupContainer(container.handle))!;
+        try {
+          await (await container.run(spec, {})).wait();
+          for (const changes of [{ env: ['TOKEN=hunter2', 'STATUS=3'] }, { args: ['-c', 'true'] }, { tty: {} }]) {
+            const error = await rejection(found.run({ ...spec, ...changes }, {}));
+            expect(error).to.include({
+              code: 'KW_ERR_PROCESS_SPEC_CHANGED',
+              processId: id,
+              handle: container.handle,
+              retryable: false,
+            });
+            expect(error.message).to.not.match(/hunter2|TOKEN/);
+          }
+          const kept = await found.run({ id, path: 'true' }, {}, { onSpecChange: 'keep' });
+          const same = await found.run({ ...spec, env: ['STATUS=3', 'TOKEN=other', 'TOKEN=first'] }, {});
+          for (const process of [kept, same]) {
+            expect(process.startedByCall).to.equal(false);
+            expect((await process.wait()).exitStatus).to.equal(3);
+          }
+        } finally {
+          await other.close();
+        }
+      });
+
       it('repeats its output and status from any offset, after its end and from another instance', async () => {
         const id = randomUUID();
         await sh(container, 'echo 0123456789; echo err >&2; exit 7', { id });

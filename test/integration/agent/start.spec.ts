@@ -177,6 +177,30 @@ describe('starting a process', function () {
     await Promise.all(connections.map((other) => other.bye()));
   });
 
+  it('keeps the digest of the specification, and returns it for a started id and with the result', async () => {
+    const specDigest = '0123456789abcdef'.repeat(4);
+    expect(await agent.connection.start('digest', ['true'], { specDigest })).to.deep.equal({
+      started: true,
+      process: 'digest',
+    });
+    for (const more of [{ specDigest: 'f'.repeat(64) }, {}])
+      expect(await agent.connection.start('digest', ['false'], more)).to.deep.equal({
+        started: false,
+        process: 'digest',
+        specDigest,
+      });
+    expect((await agent.connection.attach('digest')).result).to.include({ exitStatus: 0, specDigest });
+    expect(await agent.connection.call({ op: 'stop', process: 'digest', graceMs: 0 })).to.include({ specDigest });
+  });
+
+  it('refuses a digest that is not 64 hexadecimal digits', async () => {
+    for (const specDigest of ['a'.repeat(63), 'a'.repeat(65), `${'a'.repeat(63)}A`, `${'a'.repeat(63)}g`, 7]) {
+      const failure = await failureOf(agent.connection.start('bad-digest', ['true'], { specDigest }));
+      expect(failure.code, String(specDigest)).to.equal('INVALID_SPEC');
+    }
+    expect(await agent.connection.start('bad-digest', ['true'])).to.include({ started: true });
+  });
+
   it('continues with the next attempt if the first one of a race fails', async () => {
     const connections = await Promise.all(Array.from({ length: 6 }, () => agent.connect()));
     const answers = await Promise.allSettled(

@@ -178,7 +178,7 @@ describe('stopping processes', function () {
 
   it('reports processes ended by a kill of the agent as lost, keeps results, and never starts either again', async () => {
     const [pid = 0] = await startReady('running', 'echo $$; trap "" TERM; sleep 60', 1);
-    await agent.connection.run('ended', ['sh', '-c', 'echo kept; exit 6']);
+    await agent.connection.run('ended', ['sh', '-c', 'echo kept; exit 6'], { specDigest: 'd'.repeat(64) });
     const incarnation = (await agent.connection.agentHello)['incarnation'];
     await agent.killAndRestart();
     const after = await agent.connect();
@@ -190,6 +190,7 @@ describe('stopping processes', function () {
     const kept = await after.attach('ended');
     expect([kept.stdout.toString(), kept.result['exitStatus']]).to.deep.equal(['kept\n', 6]);
     for (const id of ['running', 'ended']) expect(await after.start(id, ['true'])).to.include({ started: false });
+    expect(await after.start('ended', ['true'])).to.include({ specDigest: 'd'.repeat(64) });
     const states = ((await after.call({ op: 'status' }))['processes'] as Json[]).map(({ id, state, exitStatus }) => ({
       id,
       state,

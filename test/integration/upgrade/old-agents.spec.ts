@@ -52,8 +52,9 @@ for (const protocol of [1, 2])
 
     it('starts a command once, sends its stdin, and delivers its output from any offset and its result', async () => {
       const args: [string, ...string[]] = ['sh', '-c', 'cat; echo err >&2; exit 3'];
-      expect(await client.start({ processId: 'p', args, stdin: true })).to.deep.equal({ started: true });
-      expect(await client.start({ processId: 'p', args, stdin: true })).to.deep.equal({ started: false });
+      const spec = { processId: 'p', args, stdin: true, specDigest: 'a'.repeat(64) };
+      expect(await client.start(spec)).to.deep.equal({ started: true });
+      expect(await client.start({ ...spec, specDigest: 'b'.repeat(64) })).to.deep.equal({ started: false });
       const read = async (from: number, stdin?: string) => {
         const output = { stdout: '', stderr: '' };
         const sink = (stream: 'stdout' | 'stderr') => (chunk: Uint8Array) => {

@@ -59,6 +59,16 @@ describe('AgentClient', () => {
       expect(await result).to.deep.equal({ started: true });
     });
 
+    it('returns the digest of an earlier start, and rejects for one that is not SHA-256', async () => {
+      const specDigest = 'a'.repeat(64);
+      const result = start();
+      (await setup.opened('start')).agent.json('RESULT', { started: false, specDigest });
+      expect(await result).to.deep.equal({ started: false, specDigest });
+      const wrong = rejection(start());
+      (await setup.opened('start')).agent.json('RESULT', { started: false, specDigest: 'a'.repeat(65) });
+      expect((await wrong).code).to.equal('KW_ERR_PROTOCOL_VIOLATION');
+    });
+
     it('accepts a RESULT without OPENED', async () => {
       const result = start();
       (await setup.opened('start')).agent.json('RESULT', { started: false });

@@ -97,6 +97,7 @@ export const samples: {
   ],
   KW_ERR_PROCESS_DETACHED: [new library.ProcessDetachedError(processFacts, { stdoutBytes: 52_311, stderrBytes: 0 })],
   KW_ERR_PROCESS_NOT_FOUND: [new library.ProcessNotFoundError(processFacts)],
+  KW_ERR_PROCESS_SPEC_CHANGED: [new library.ProcessSpecChangedError(processFacts)],
   KW_ERR_PROTOCOL_VIOLATION: [new library.ProtocolViolationError('unknown stream 7')],
   KW_ERR_QUOTA_EXCEEDED: [new library.QuotaExceededError(call, `${refused}exceeded quota: few`)],
   KW_ERR_RECONCILE: [

@@ -81,6 +81,9 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
     'process task in container c-1: detached after 52311 bytes of stdout and 0 of stderr; the command continues: attach again',
   ],
   KW_ERR_PROCESS_NOT_FOUND: ['process task in container c-1: it was never started'],
+  KW_ERR_PROCESS_SPEC_CHANGED: [
+    'process task in container c-1: it was started with another command: use another ID, or pass onSpecChange: "keep"',
+  ],
   KW_ERR_PROTOCOL_VIOLATION: ['protocol violation: unknown stream 7'],
   KW_ERR_QUOTA_EXCEEDED: [
     'cannot create pods in namespace ci: quota exceeded (free resources or raise it): pods "kw-1" is forbidden: exceeded quota: few',

@@ -328,6 +328,18 @@ describe('scriptProcesses', () => {
       expect([first.startedByCall, again.startedByCall, stdout.text]).to.deep.equal([true, false, '56789']);
     });
 
+    it('refuses another command for a started id, unless the caller keeps it', async () => {
+      await container.run({ ...task, env: ['A=1', 'B=2'] }, {});
+      for (const spec of [task, { ...task, env: ['A=1', 'B=3'] }, { ...task, env: ['A=1', 'B=2'], tty: {} }]) {
+        expect(await rejection(container.run(spec, {}))).to.include({
+          code: 'KW_ERR_PROCESS_SPEC_CHANGED',
+          processId: 'task',
+        });
+        expect((await container.run(spec, {}, { onSpecChange: 'keep' })).startedByCall).to.equal(false);
+      }
+      await container.run({ ...task, args: [], env: ['B=2', 'A=1'], dir: undefined }, {});
+    });
+
     it('does not start with an aborted signal', async () => {
       const signal = AbortSignal.abort(new Error('before'));
       expect(await rejection(container.run(task, {}, { signal }))).to.equal(signal.reason);

@@ -1,10 +1,11 @@
 import { expect } from 'chai';
+import sinon from 'sinon';
 
 import { FakeCluster } from '../../../fakes/index.ts';
 import type { ContainerRecord } from '../../../src/repository/records.ts';
 import { PodContainer, type PodContainerComponents } from '../../../src/worker/pod-container.ts';
 import { rejection } from '../../support/rejection.ts';
-import { podOf } from '../../support/scripted-pod.ts';
+import { podOf, ScriptedPod } from '../../support/scripted-pod.ts';
 
 const record: ContainerRecord = {
   handle: 'box',
@@ -56,5 +57,72 @@ describe('PodContainer.describe', () => {
     cluster.getPod.resolves(undefined);
     expect(await rejection(containerOf().describe())).to.include(disappeared);
     expect(cluster.podEvents.callCount).to.equal(0);
+  });
+});
+
+describe('PodContainer.run of a started id', () => {
+  const spec = { id: 'x', path: 'make' };
+  let pod: ScriptedPod;
+  let container: PodContainer;
+  let endHijack: sinon.SinonSpy;
+
+  beforeEach(() => {
+    pod = new ScriptedPod();
+    endHijack = sinon.fake.resolves(undefined);
+    const containers = { ...pod.components.containers, recordHijack: async () => {}, endHijack };
+    const components = { ...pod.components, containers } as unknown as PodContainerComponents;
+    container = new PodContainer(record, { isLookedUp: false, podIsMissing: false }, components);
+  });
+
+  afterEach(() => {
+    pod.setup.client.close();
+  });
+
+  /** Answers the start with the digest that it has sent, or with another one. Returns the former. */
+  async function answered(specDigest?: (sent: string) => string | undefined): Promise<string> {
+    const { agent, open } = await pod.setup.opened('start');
+    const sent = String(open['specDigest']);
+    agent.json('RESULT', { started: false, process: 'x', specDigest: specDigest?.(sent) });
+    return sent;
+  }
+  const other = 'a'.repeat(64);
+
+  it('rejects if the agent has another digest, and leaves the mark of a hijack alone', async () => {
+    for (const hijack of [false, true]) {
+      const running = rejection(container.run({ ...spec, hijack }, {}));
+      await answered(() => other);
+      expect(await running).to.include({ code: 'KW_ERR_PROCESS_SPEC_CHANGED', processId: 'x', handle: 'box' });
+    }
+    expect(endHijack.callCount).to.equal(0);
+  });
+
+  for (const [reason, digest, onSpecChange] of [
+    ['the digest is the same', (sent: string) => sent, 'reject'],
+    ['the agent has none', () => undefined, 'reject'],
+    ['the caller keeps the process', () => other, 'keep'],
+  ] as const) {
+    it(`attaches if ${reason}`, async () => {
+      const running = container.run(spec, {}, { onSpecChange });
+      await answered(digest);
+      expect((await running).startedByCall).to.equal(false);
+    });
+  }
+
+  it('compares with the stored result when its pod no longer exists', async () => {
+    const running = container.run(spec, {});
+    const sent = await answered();
+    await running;
+    const gone = new PodContainer(record, { isLookedUp: false, podIsMissing: true }, {
+      ...pod.components,
+    } as unknown as PodContainerComponents);
+    const result = { exitStatus: 3, signal: undefined, oomKills: 0 };
+    pod.stored.set('x', { ...result, specDigest: other });
+    expect((await rejection(gone.run(spec, {}))).code).to.equal('KW_ERR_PROCESS_SPEC_CHANGED');
+    expect((await gone.run(spec, {}, { onSpecChange: 'keep' })).id).to.equal('x');
+    expect((await gone.attach('x', {})).id).to.equal('x');
+    for (const specDigest of [sent, undefined]) {
+      pod.stored.set('x', { ...result, specDigest });
+      expect((await gone.run(spec, {})).id).to.equal('x');
+    }
   });
 });

@@ -112,6 +112,15 @@ describe('PodProcess', () => {
       expect(pod.stored.get('x')).to.deep.include({ exitStatus: 143, signal: 15, ...times });
     });
 
+    it('stores the digest of its specification, which the agent has kept', async () => {
+      const specDigest = 'a'.repeat(64);
+      const waiting = pod.follow().wait();
+      await opened();
+      end({ specDigest });
+      expect(await waiting).to.not.have.property('specDigest');
+      expect(pod.stored.get('x')).to.include({ specDigest });
+    });
+
     it("rejects with the pod's end if a signal ended the command and its agent has protocol 2, which marks no results", async () => {
       pod = new ScriptedPod({}, new ConnectionLimits(), 2);
       const waiting = rejection(pod.follow().wait());

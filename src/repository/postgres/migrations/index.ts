@@ -8,6 +8,7 @@ import { addSpecDigest } from './0005-spec-digest.ts';
 import { finishedOwners } from './0006-finished-owners.ts';
 import { containerLists } from './0007-container-lists.ts';
 import { processTimes } from './0008-process-times.ts';
+import { processDigest } from './0009-process-digest.ts';
 import { reaperLease } from './0010-reaper-lease.ts';
 
 /**
@@ -23,5 +24,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0006-finished-owners': { up: finishedOwners },
   '0007-container-lists': { up: containerLists },
   '0008-process-times': { up: processTimes },
+  '0009-process-digest': { up: processDigest },
   '0010-reaper-lease': { up: reaperLease },
 };
