@@ -6,6 +6,7 @@
 
 #include "base/version.h"
 #include "serve/connect.h"
+#include "serve/reach.h"
 #include "serve/serve.h"
 
 #ifdef KW_SANITIZE
@@ -20,7 +21,8 @@ const char *__asan_default_options(void) {
 #endif
 
 static int usage(void) {
-    fputs("usage: agent serve STATE | agent connect STATE | agent version\n", stderr);
+    fputs(
+        "usage: agent serve STATE | agent connect STATE | agent reach HOST PORT TIMEOUT_MS | agent version\n", stderr);
     return 2;
 }
 
@@ -37,6 +39,9 @@ int main(int count, char **arguments) {
         printf("kubernetes-worker agent %s, protocol %d to %d, %s\n", AGENT_VERSION, PROTOCOL_LOWEST, PROTOCOL_HIGHEST,
             AGENT_ARCH);
         return 0;
+    }
+    if (count == 5 && strcmp(arguments[1], "reach") == 0) {
+        return reach(arguments[2], arguments[3], arguments[4]);
     }
     if (count != 3) {
         return usage();
