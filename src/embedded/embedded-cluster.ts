@@ -210,12 +210,14 @@ async function startParts(instance: Instance, options: EmbeddedClusterOptions): 
   const node = describeNode();
   createInitialObjects(store, node, [namespace]);
   const events = new EventRecorder(store, Date.now);
+  let port = requestedPort;
   const runner = new PodRunner({
     store,
     events,
     runtime,
     node,
     logger,
+    apiPort: () => port,
     directory: instance.directory,
     instanceId: instance.id,
     recordProcess: (pid) => instance.recordProcess(pid),
@@ -226,7 +228,7 @@ async function startParts(instance: Instance, options: EmbeddedClusterOptions): 
   const token = randomBytes(32).toString('hex');
   const exec = new ExecEndpoint({ store, runner, terminals: tools.script !== undefined });
   const server = new ApiServer({ store, runner, exec, faults, certificates, token, arch: kubernetesArch(), logger });
-  const port = await server.start(requestedPort);
+  port = await server.start(requestedPort);
   const kubeconfig = kubeconfigText({ url: `https://127.0.0.1:${port}`, namespace, token, certificates });
   const kubeconfigPath = join(instance.directory, 'kubeconfig');
   await writeFile(kubeconfigPath, kubeconfig, { mode: 0o600 });

@@ -241,6 +241,8 @@ export class ContainerRunner {
       PATH: process.env['PATH'] ?? defaultPath,
       HOME: user === undefined || user.uid === process.getuid?.() ? homedir() : '/',
       HOSTNAME: pod.spec.hostname ?? pod.metadata.name,
+      KUBERNETES_SERVICE_HOST: '127.0.0.1',
+      KUBERNETES_SERVICE_PORT: String(context.apiPort()),
     };
     const environment = containerEnvironment({ pod, container, store: context.store, base });
     const variables = new Map(Object.entries(environment));

@@ -11,6 +11,8 @@ export interface RunnerContext {
   readonly runtime: ContainerRuntime;
   readonly node: NodeFacts;
   readonly logger: EmbeddedLogger;
+  /** Returns the port of the API server on 127.0.0.1, which is the address of its Service. */
+  readonly apiPort: () => number;
   /** The directory of the instance. */
   readonly directory: string;
   /** The id that marks all processes of this instance. */

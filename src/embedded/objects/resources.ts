@@ -7,6 +7,8 @@ import { forbidden, validateData, validateImmutable } from './validation.ts';
 
 /** The definition of a kind that the server supports. */
 export interface ResourceDefinition {
+  /** The group and the version, like `networking.k8s.io/v1`. The core group has only a version. */
+  readonly apiVersion: string;
   readonly plural: string;
   readonly singular: string;
   readonly kind: string;
@@ -31,6 +33,7 @@ type Definition = Pick<ResourceDefinition, 'plural' | 'singular' | 'kind'> & Par
 
 function define(definition: Definition): ResourceDefinition {
   return {
+    apiVersion: 'v1',
     shortNames: [],
     namespaced: true,
     hasStatus: false,
@@ -192,11 +195,26 @@ const serviceaccounts = define({
   shortNames: ['sa'],
 });
 
-/** The kinds of the core group that the server supports. */
+/** The server stores network policies, and does not enforce them. */
+const networkpolicies = define({
+  apiVersion: 'networking.k8s.io/v1',
+  plural: 'networkpolicies',
+  singular: 'networkpolicy',
+  kind: 'NetworkPolicy',
+  shortNames: ['netpol'],
+  withDefaults: (object) => {
+    const spec = isRecord(object.spec) ? object.spec : {};
+    const policyTypes = ['Ingress', ...(spec['egress'] === undefined ? [] : ['Egress'])];
+    return { ...object, spec: { podSelector: {}, policyTypes, ...spec } };
+  },
+});
+
+/** The kinds that the server supports. */
 export const resourceDefinitions: readonly ResourceDefinition[] = [
   configmaps,
   events,
   namespaces,
+  networkpolicies,
   nodes,
   persistentvolumeclaims,
   pods,
@@ -204,8 +222,8 @@ export const resourceDefinitions: readonly ResourceDefinition[] = [
   serviceaccounts,
 ];
 
-export function findResource(plural: string): ResourceDefinition | undefined {
-  return resourceDefinitions.find((resource) => resource.plural === plural);
+export function findResource(apiVersion: string, plural: string): ResourceDefinition | undefined {
+  return resourceDefinitions.find((resource) => resource.apiVersion === apiVersion && resource.plural === plural);
 }
 
 /** Returns the values of one object that field selectors compare. */

@@ -8,12 +8,18 @@ const accessReviewResource = {
   kind: 'SelfSubjectAccessReview',
   verbs: ['create'],
 };
-const authorizationVersion = { groupVersion: 'authorization.k8s.io/v1', version: 'v1' };
-const authorizationGroup = {
-  name: 'authorization.k8s.io',
-  versions: [authorizationVersion],
-  preferredVersion: authorizationVersion,
-};
+const authorizationGroup = groupOf('authorization.k8s.io');
+const networkingGroup = groupOf('networking.k8s.io');
+
+function groupOf(name: string): object {
+  const version = { groupVersion: `${name}/v1`, version: 'v1' };
+  return { name, versions: [version], preferredVersion: version };
+}
+
+function resourceList(groupVersion: string): object {
+  const resources = resourceDefinitions.filter(({ apiVersion }) => apiVersion === groupVersion);
+  return { groupVersion, resources: resources.flatMap(resourceEntries) };
+}
 
 /** Returns the response to `GET /version`: the version that the server imitates. */
 export function versionInfo(arch: string): object {
@@ -70,9 +76,13 @@ export function discoveryDocument(path: string, serverAddress: string): object |
         serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress }],
       };
     case '/api/v1':
-      return { kind: 'APIResourceList', groupVersion: 'v1', resources: resourceDefinitions.flatMap(resourceEntries) };
+      return { kind: 'APIResourceList', ...resourceList('v1') };
     case '/apis':
-      return { kind: 'APIGroupList', apiVersion: 'v1', groups: [authorizationGroup] };
+      return { kind: 'APIGroupList', apiVersion: 'v1', groups: [authorizationGroup, networkingGroup] };
+    case '/apis/networking.k8s.io':
+      return { kind: 'APIGroup', apiVersion: 'v1', ...networkingGroup };
+    case '/apis/networking.k8s.io/v1':
+      return { kind: 'APIResourceList', apiVersion: 'v1', ...resourceList('networking.k8s.io/v1') };
     case '/apis/authorization.k8s.io':
       return { kind: 'APIGroup', apiVersion: 'v1', ...authorizationGroup };
     case '/apis/authorization.k8s.io/v1':

@@ -12,13 +12,13 @@ const suffixAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
  * @throws ApiError 400
  */
 export function toObject(body: Record<string, unknown>, target: ResourceTarget): ApiObject {
-  const { kind } = target.resource;
+  const { kind, apiVersion } = target.resource;
   const given = body['kind'] ?? kind;
-  const version = body['apiVersion'] ?? 'v1';
-  if (given !== kind || version !== 'v1')
+  const version = body['apiVersion'] ?? apiVersion;
+  if (given !== kind || version !== apiVersion)
     throw badRequest(`${textOf(given)} in version "${textOf(version)}" cannot be handled as a ${kind}`);
   const metadata = toMetadata(isRecord(body['metadata']) ? body['metadata'] : {}, target);
-  return { ...body, apiVersion: 'v1', kind, metadata };
+  return { ...body, apiVersion, kind, metadata };
 }
 
 function toMetadata(given: Record<string, unknown>, { namespace, name, resource }: ResourceTarget): ObjectMeta {

@@ -71,7 +71,7 @@ export function listObjects(store: ObjectStore, target: ResourceTarget, query: U
     return toTable({ resource: resource.plural, objects: page, metadata, now: Date.now(), headers: true });
   if (form === 'metadata')
     return { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items: page.map(metadataOnly) };
-  return { kind: `${resource.kind}List`, apiVersion: 'v1', metadata, items: page.map(withoutType) };
+  return { kind: `${resource.kind}List`, apiVersion: resource.apiVersion, metadata, items: page.map(withoutType) };
 }
 
 function assertFresh(store: ObjectStore, plural: string, { version }: ContinueToken): void {

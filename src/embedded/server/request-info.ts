@@ -24,14 +24,14 @@ export interface ResourceTarget {
 
 /**
  * Parses a method and a URL.
- * @throws ApiError 404 for a path below `/api/v1` that names no kind, 400 for a malformed path
+ * @throws ApiError 404 for a path below a group's version that names no kind, 400 for a malformed
+ * path
  */
 export function parseRequest(method: string, url: string): RequestInfo {
   const [rawPath, rawQuery = ''] = splitOnce(url, '?');
   const query = new URLSearchParams(rawQuery);
   const segments = decodeSegments(rawPath);
-  const target =
-    segments[0] === 'api' && segments[1] === 'v1' && segments.length > 2 ? parseTarget(segments.slice(2)) : undefined;
+  const target = targetOfPath(segments);
   return {
     method,
     path: rawPath,
@@ -57,16 +57,26 @@ function decodeSegments(path: string): string[] {
   }
 }
 
-function parseTarget(segments: readonly string[]): ResourceTarget {
-  const [first = '', second, third, ...rest] = segments;
-  if (first === 'namespaces' && third !== undefined && findResource(third)?.namespaced === true) {
-    return targetOf(third, second, rest);
-  }
-  return targetOf(first, undefined, segments.slice(1));
+/** Returns `undefined` for a path without objects, such as discovery. */
+function targetOfPath(segments: readonly string[]): ResourceTarget | undefined {
+  const [root, group, version] = segments;
+  if (root === 'api' && group === 'v1' && segments.length > 2) return parseTarget(group, segments.slice(2));
+  const isNetworking = root === 'apis' && group === 'networking.k8s.io' && version === 'v1';
+  return isNetworking && segments.length > 3 ? parseTarget(`${group}/${version}`, segments.slice(3)) : undefined;
 }
 
-function targetOf(plural: string, namespace: string | undefined, rest: readonly string[]): ResourceTarget {
-  const resource = findResource(plural);
+function parseTarget(apiVersion: string, segments: readonly string[]): ResourceTarget {
+  const [first = '', second, third, ...rest] = segments;
+  const nested = third === undefined ? undefined : findResource(apiVersion, third);
+  if (first === 'namespaces' && nested?.namespaced === true) return targetOf(nested, second, rest);
+  return targetOf(findResource(apiVersion, first), undefined, segments.slice(1));
+}
+
+function targetOf(
+  resource: ResourceDefinition | undefined,
+  namespace: string | undefined,
+  rest: readonly string[],
+): ResourceTarget {
   const [name, subresource, ...more] = rest;
   if (resource === undefined || more.length > 0) throw noSuchResource();
   if (name !== undefined && resource.namespaced && namespace === undefined) throw noSuchResource();

@@ -159,7 +159,7 @@ async function removeAll(request: ResourceRequest): Promise<object> {
   for (const object of chosen) deleteObject(store, resource, object, options);
   return {
     kind: `${resource.kind}List`,
-    apiVersion: 'v1',
+    apiVersion: resource.apiVersion,
     metadata: { resourceVersion: String(store.version) },
     items: chosen,
   };

@@ -97,7 +97,8 @@ function bookmarkObject(target: ResourceTarget, version: number, annotations?: R
     creationTimestamp: null,
     ...(annotations === undefined ? {} : { annotations }),
   };
-  return { kind: target.resource.kind, apiVersion: 'v1', metadata };
+  const { kind, apiVersion } = target.resource;
+  return { kind, apiVersion, metadata };
 }
 
 interface EventWriter {

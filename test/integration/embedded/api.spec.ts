@@ -281,6 +281,27 @@ describe('API server of the embedded cluster', () => {
     expect((await create(configMap('there'), `${mapsPath}?dryRun=All`)).code).to.equal(409);
   });
 
+  it('stores network policies, with the default types', async () => {
+    const path = '/apis/networking.k8s.io/v1/namespaces/default/networkpolicies';
+    const policy = (name: string, spec: object) => ({
+      kind: 'NetworkPolicy',
+      apiVersion: 'networking.k8s.io/v1',
+      metadata: { name },
+      spec,
+    });
+    const types = async (name: string, spec: object): Promise<unknown> =>
+      ((await create(policy(name, spec), path)).body as { spec?: { policyTypes?: unknown } }).spec?.policyTypes;
+    expect(await types('in', {})).to.deep.equal(['Ingress']);
+    expect(await types('both', { egress: [] })).to.deep.equal(['Ingress', 'Egress']);
+    expect((await create({ ...policy('wrong', {}), apiVersion: 'v1' }, path)).code).to.equal(400);
+    const { body } = await client.raw(path);
+    expect([body.apiVersion, body.kind, body.items.length]).to.deep.equal([
+      'networking.k8s.io/v1',
+      'NetworkPolicyList',
+      2,
+    ]);
+  });
+
   it('allows everything in an access review', async () => {
     const { code, body } = await create(
       { kind: 'SelfSubjectAccessReview', apiVersion: 'authorization.k8s.io/v1', spec: {} },

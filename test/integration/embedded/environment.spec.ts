@@ -34,7 +34,10 @@ for (const isolation of isolations) {
         .split('\0')
         .filter(
           (entry) =>
-            entry !== '' && !/^(PATH|HOME|HOSTNAME|TERM|KW_EMBEDDED|KW_EMBEDDED_CONTAINER|KW_PATH_MAP)=/.test(entry),
+            entry !== '' &&
+            !/^(PATH|HOME|HOSTNAME|KUBERNETES_SERVICE_(HOST|PORT)|TERM|KW_EMBEDDED|KW_EMBEDDED_CONTAINER|KW_PATH_MAP)=/.test(
+              entry,
+            ),
         );
     const expected = names.map((name) => `${name}=value of ${name}\n`).sort();
 
