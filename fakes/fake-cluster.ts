@@ -43,6 +43,14 @@ export class FakeCluster implements Cluster {
     'FakeCluster.getSecret',
     async () => {},
   );
+  readonly createNetworkPolicy: StubOf<Cluster['createNetworkPolicy']> = stubOf<Cluster['createNetworkPolicy']>(
+    'FakeCluster.createNetworkPolicy',
+    async () => {},
+  );
+  readonly listNetworkPolicies: StubOf<Cluster['listNetworkPolicies']> = stubOf<Cluster['listNetworkPolicies']>(
+    'FakeCluster.listNetworkPolicies',
+    async () => [],
+  );
   readonly readLog: StubOf<Cluster['readLog']> = stubOf<Cluster['readLog']>('FakeCluster.readLog', () =>
     emptyAsyncIterable(),
   );

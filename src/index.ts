@@ -26,6 +26,7 @@ export {
   UnsupportedSubprotocolError,
 } from './errors/connection.ts';
 export { type AnyKubernetesWorkerError, type ErrorCode, isKubernetesWorkerError } from './errors/error-code.ts';
+export { type HermeticFacts, type HermeticFailure, HermeticNotEnforcedError } from './errors/hermetic.ts';
 export { ContainerSpecChangedError, type OwnerFacts, OwnerFinishedError } from './errors/owner.ts';
 export {
   ImagePullFailedError,
@@ -97,6 +98,7 @@ export type {
   KubernetesNode,
   LogLine,
   LogTarget,
+  NetworkPolicy,
   Permission,
   Pod,
   PodChange,

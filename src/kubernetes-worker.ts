@@ -43,6 +43,7 @@ import { transferMetrics } from './telemetry/transfer-metrics.ts';
 import { checkShape } from './validation/shape.ts';
 import { workerOptions } from './validation/worker-shapes.ts';
 import { PodWorker } from './worker/pod-worker.ts';
+import { composeHermetic } from './worker-hermetic.ts';
 import { composeImages } from './worker-images.ts';
 
 /**
@@ -70,7 +71,7 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   /** Whether to migrate the database's schema to this version. @defaultValue true */
   readonly migrate?: boolean | undefined;
   /**
-   * The image of pods that only hold a volume. No program of the image runs.
+   * The image of pods that only hold a volume or probe the network. No program of the image runs.
    *
    * @defaultValue `registry.k8s.io/pause:3.10`
    */
@@ -111,6 +112,13 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly podObservation?: 'watch' | 'poll' | undefined;
   /** Settings of every pod of the worker. @defaultValue the defaults of `PodOptions` */
   readonly pods?: PodOptions | undefined;
+  /**
+   * The teams, by `ContainerMetadata.team`, whose containers may be privileged. A privileged
+   * container has all permissions of its node.
+   *
+   * @defaultValue none: `ContainerSpec.privileged` is refused
+   */
+  readonly privilegedTeams?: 'all' | readonly string[] | undefined;
   /**
    * The maximum time from the assignment of a pod to a node until commands can run in it, and the
    * maximum time of retries to create the pod while the API server is unavailable.
@@ -325,6 +333,8 @@ function compose(
     timeouts,
     quotaQueue: new QuotaQueue({ clock, limitMs: schedulingTimeoutMs, maxWaiting: maxWaitingForQuota }),
   });
+  // Longer than the creation of a pod may take.
+  const podLeaseMs = schedulingTimeoutMs + startTimeoutMs + 60_000;
   const buffers = new MessageBuffers(messageBufferBytes);
   const protocols = new ProtocolOrder(options.execProtocols ?? execProtocols);
   const agents = new AgentPool({
@@ -348,6 +358,21 @@ function compose(
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image });
   const pullSecrets = podOptions.imagePullSecrets ?? [];
   const { images, preflight } = composeImages({ settings, pullSecrets, cluster, delivery, clock, logger });
+  const hermetic = composeHermetic({
+    workerName: name,
+    containers: repository.containers,
+    cluster,
+    launcher,
+    pods,
+    podName,
+    newId: randomUUID,
+    image,
+    leaseMs: podLeaseMs,
+    startTimeoutMs,
+    exec: { buffers, protocols },
+    clock,
+    logger,
+  });
   const permissions = [...permissionsFor(options), ...(preflight === undefined ? [] : secretPermissions(pullSecrets))];
   const stores = new Map([[podStore.name, podStore]]);
   const reaper = new Reaper({
@@ -391,6 +416,8 @@ function compose(
     logs: new PodLogs({ cluster, clock, logger }),
     launcher,
     images,
+    hermetic,
+    privilegedTeams: options.privilegedTeams ?? [],
     stores,
     podStore,
     artifactStore: podStore,
@@ -399,7 +426,7 @@ function compose(
     remover,
     check: (checking) =>
       checkWorker(
-        { cluster, permissions, workers: repository.workers, store: podStore, newId: randomUUID, clock },
+        { cluster, permissions, workers: repository.workers, store: podStore, hermetic, newId: randomUUID, clock },
         checking,
       ),
     podName,
@@ -409,8 +436,7 @@ function compose(
     logger,
     artifactTimeToLiveMs,
     hijackGraceMs,
-    // Longer than the creation of a pod may take.
-    artifactLeaseMs: schedulingTimeoutMs + startTimeoutMs + 60_000,
+    artifactLeaseMs: podLeaseMs,
     close,
   });
 }

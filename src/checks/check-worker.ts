@@ -1,5 +1,5 @@
 import type { Cluster } from '../kubernetes/cluster.ts';
-import type { RequiredPermission } from '../kubernetes/required-permissions.ts';
+import { hermeticPermissions, type RequiredPermission } from '../kubernetes/required-permissions.ts';
 import type { WorkerRepository } from '../repository/worker-repository.ts';
 import type { CheckFinding, CheckName, CheckOptions, CheckReport } from '../runtime/check.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
@@ -14,11 +14,26 @@ export interface CheckComponents {
   readonly permissions: readonly RequiredPermission[];
   readonly workers: WorkerRepository;
   readonly store: Pick<PodStore, 'locate' | 'create' | 'delete' | 'rehearse'>;
+  readonly hermetic: NetworkExamination;
   readonly newId: () => string;
   readonly clock: Clock;
 }
 
-const order: readonly CheckName[] = ['api-server', 'permissions', 'pod-admission', 'database', 'clocks', 'pod-start'];
+/** Examines whether the cluster isolates hermetic pods. */
+export interface NetworkExamination {
+  /** Returns the finding. Rejects with the reason why hermetic containers are refused. */
+  examine(options: AbortOptions): Promise<string>;
+}
+
+const order: readonly CheckName[] = [
+  'api-server',
+  'permissions',
+  'pod-admission',
+  'database',
+  'clocks',
+  'pod-start',
+  'network-policy',
+];
 
 /** Examines what a worker depends on. Rejects only with the signal's reason. */
 export async function checkWorker(components: CheckComponents, options: CheckOptions = {}): Promise<CheckReport> {
@@ -36,9 +51,10 @@ export async function checkWorker(components: CheckComponents, options: CheckOpt
 async function checkCluster(
   components: CheckComponents,
   readings: ClockReading[],
-  { startPod = false, signal }: CheckOptions,
+  { startPod = false, networkPolicy = false, signal }: CheckOptions,
 ): Promise<readonly CheckFinding[]> {
-  const { cluster, permissions, store, newId, clock } = components;
+  const { cluster, store, hermetic, newId, clock } = components;
+  const permissions = [...components.permissions, ...(networkPolicy ? hermeticPermissions : [])];
   const apiServer = await examine('api-server', { signal }, async () =>
     ok('api-server', `Kubernetes ${await cluster.serverVersion({ signal })} answers.`),
   );
@@ -49,6 +65,9 @@ async function checkCluster(
       return ok('pod-admission', `Namespace ${cluster.namespace} accepts a pod.`);
     },
     ...(startPod ? { 'pod-start': () => startOnePod(components, { signal }) } : {}),
+    ...(networkPolicy
+      ? { 'network-policy': async () => ok('network-policy', await hermetic.examine({ signal })) }
+      : {}),
   };
   const isUp = apiServer.every(({ outcome }) => outcome === 'ok');
   const others = Object.entries(checks).map(async ([name, work]) => {

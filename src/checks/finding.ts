@@ -41,6 +41,8 @@ function adviceFor(error: Error): string | undefined {
       return 'Check that nodes have room, and that `pods.nodeSelector` and `pods.tolerations` fit them.';
     case 'KW_ERR_EXEC_HANDSHAKE_FAILED':
       return 'Check that proxies before the API server pass SPDY or WebSocket upgrades: see `execProtocols`.';
+    case 'KW_ERR_HERMETIC_NOT_ENFORCED':
+      return 'Hermetic containers are refused until this is corrected. Other containers are not affected.';
     case 'KW_ERR_REPOSITORY_UNAVAILABLE':
       return "Check the database's address and its state.";
     default:

@@ -8,7 +8,9 @@ import { KubernetesWorkerError } from './base.ts';
 export interface ApiCallFacts {
   /** The verb as RBAC names it: `create`, `get`, `list`, `watch` or `delete`. */
   readonly verb: string;
-  /** The resource as RBAC names it: `pods`, `pods/exec`, `configmaps` or `secrets`. */
+  /**
+   * The resource as RBAC names it: `pods`, `pods/exec`, `configmaps`, `secrets` or `networkpolicies`.
+   */
   readonly resource: string;
   /** The namespace of the call. */
   readonly namespace: string;

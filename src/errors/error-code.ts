@@ -21,6 +21,7 @@ import type {
   ProtocolViolationError,
   UnsupportedSubprotocolError,
 } from './connection.ts';
+import type { HermeticNotEnforcedError } from './hermetic.ts';
 import type { ContainerSpecChangedError, OwnerFinishedError } from './owner.ts';
 import type {
   ImagePullFailedError,
@@ -101,6 +102,7 @@ export type AnyKubernetesWorkerError =
   | FileNotFoundError
   | ForbiddenError
   | HeartbeatTimeoutError
+  | HermeticNotEnforcedError
   | IllegalTransitionError
   | ImagePullFailedError
   | InvalidSpecError

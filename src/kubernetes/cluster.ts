@@ -1,4 +1,4 @@
-import type { CoreV1Event, V1ConfigMap, V1Node, V1Pod, V1Secret } from '@kubernetes/client-node';
+import type { CoreV1Event, V1ConfigMap, V1NetworkPolicy, V1Node, V1Pod, V1Secret } from '@kubernetes/client-node';
 
 import type { ExecEndpoint } from '../exec/exec-endpoint.ts';
 import type { AbortOptions } from '../runtime/options.ts';
@@ -39,6 +39,13 @@ export type Secret = V1Secret;
  * @public
  */
 export type KubernetesNode = V1Node;
+
+/**
+ * A network policy, as the Kubernetes client types it.
+ *
+ * @public
+ */
+export type NetworkPolicy = V1NetworkPolicy;
 
 /**
  * The calls of the Kubernetes API that the library uses, all in one namespace. Failures are the
@@ -89,6 +96,17 @@ export interface Cluster {
    * needs this call and its permission.
    */
   getSecret(name: string, options?: AbortOptions): Promise<Secret | undefined>;
+  /**
+   * Creates a network policy. Only hermetic containers need this call and its permission.
+   *
+   * @throws ConflictError - a network policy of this name exists
+   */
+  createNetworkPolicy(policy: NetworkPolicy, options?: AbortOptions): Promise<void>;
+  /**
+   * Returns all network policies of the namespace; never a part of the list. Only hermetic
+   * containers need this call and its permission.
+   */
+  listNetworkPolicies(options?: AbortOptions): Promise<readonly NetworkPolicy[]>;
   /**
    * Yields the lines of a container's log as they arrive. With `follow` it continues until the
    * container ends or the signal aborts, otherwise up to the present end of the log. A follow

@@ -81,6 +81,24 @@ export const preflightPermissions: readonly RequiredPermission[] = [
   { apiGroup: '', resource: 'secrets', verbs: ['get'], purpose: 'pull secrets for the check of images' },
 ];
 
+/** Needed in the namespace only for hermetic containers. */
+export const hermeticPermissions: readonly RequiredPermission[] = [
+  {
+    apiGroup: 'networking.k8s.io',
+    resource: 'networkpolicies',
+    verbs: ['list'],
+    purpose: 'verifies that nothing permits a hermetic pod to send',
+    without: 'hermetic containers are refused',
+  },
+  {
+    apiGroup: 'networking.k8s.io',
+    resource: 'networkpolicies',
+    verbs: ['create'],
+    purpose: 'creates the network policy of hermetic pods',
+    without: 'an operator has to create the network policy of hermetic pods',
+  },
+];
+
 /** Returns `preflightPermissions` for these secrets, because a role may name them. */
 export function secretPermissions(names: readonly string[]): readonly RequiredPermission[] {
   return [...new Set(names)].flatMap((name) => preflightPermissions.map((permission) => ({ ...permission, name })));

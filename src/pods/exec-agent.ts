@@ -1,20 +1,21 @@
-import type { ByteConnection } from '../agent-client/session/byte-connection.ts';
 import { UnauthorizedError } from '../errors/cluster.ts';
 import { PodDeletedError } from '../errors/pod.ts';
+import type { ExecConnection } from '../exec/exec-connection.ts';
 import { type OpenExecOptions, openExec } from '../exec/open-exec.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { markOf } from '../kubernetes/pod-spec/labels.ts';
 import { isGeneratedName } from '../kubernetes/pod-spec/pod-name.ts';
 import { agentConnectCommand, mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 
-export interface AgentExecOptions extends Pick<OpenExecOptions, 'signal' | 'buffers' | 'protocols'> {
+export type ExecInPodOptions = Pick<OpenExecOptions, 'signal' | 'buffers' | 'protocols'>;
+
+export interface AgentExecOptions extends ExecInPodOptions {
   /** The handle that the pod must belong to. @defaultValue any */
   readonly handle?: string | undefined;
 }
 
 /**
- * Opens a connection to a pod's agent by exec. Retries once with new credentials if the server
- * refuses the first.
+ * Opens a connection to a pod's agent by exec.
  *
  * @throws PodDeletedError - the pod's name belongs to the pod of another handle now
  */
@@ -22,10 +23,22 @@ export async function connectByExec(
   cluster: Cluster,
   podName: string,
   { handle, ...options }: AgentExecOptions = {},
-): Promise<ByteConnection> {
-  const target = { podName, containerName: mainContainerName, command: agentConnectCommand };
-  const { signal } = options;
+): Promise<ExecConnection> {
   if (handle !== undefined && !isGeneratedName(podName, handle)) await requireOwnPod(cluster, podName, handle, options);
+  return await execInMain(cluster, { podName, command: agentConnectCommand }, options);
+}
+
+/**
+ * Opens an exec in the main container of a pod. Retries once with new credentials if the server
+ * refuses the first.
+ */
+export async function execInMain(
+  cluster: Pick<Cluster, 'execEndpoint'>,
+  { podName, command }: { readonly podName: string; readonly command: readonly string[] },
+  options: ExecInPodOptions = {},
+): Promise<ExecConnection> {
+  const target = { podName, containerName: mainContainerName, command };
+  const { signal } = options;
   const endpoint = await cluster.execEndpoint(target, { signal });
   try {
     return await openExec(endpoint, options);

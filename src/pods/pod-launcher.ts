@@ -180,9 +180,9 @@ export class PodLauncher {
 
   #build(request: LaunchRequest, architecture: Architecture, agentConfigMapName: string): Pod {
     const { workerName, installationId, podOptions, pullPolicy } = this.#components;
-    const { handle, metadata, requestedImages } = request;
+    const { handle, metadata, requestedImages, hermetic } = request;
     const options = mergePodOptions(podOptions, request.podOptions);
-    const marks = podMarks({ installationId, workerName, handle, metadata, requestedImages });
+    const marks = podMarks({ installationId, workerName, handle, metadata, requestedImages, hermetic });
     return buildPod({ ...request, ...marks, architecture, agentConfigMapName, options, pullPolicy });
   }
 }

@@ -13,6 +13,15 @@ export interface CheckOptions extends AbortOptions {
    * @defaultValue false
    */
   readonly startPod?: boolean | undefined;
+  /**
+   * Whether to examine the isolation of hermetic containers: the check `network-policy` creates the
+   * library's `NetworkPolicy` if it is missing, starts an ordinary and a hermetic pod without a
+   * command, and tries a connection from each. The reaper deletes the pods. It takes seconds, and
+   * pulls an image where the node has none.
+   *
+   * @defaultValue false
+   */
+  readonly networkPolicy?: boolean | undefined;
 }
 
 /**
@@ -37,10 +46,19 @@ export interface CheckReport {
  * - `database`: the database answers.
  * - `clocks`: the clocks of this host, of the API server and of the database agree.
  * - `pod-start`: a pod starts and its agent answers. Only with `CheckOptions.startPod`.
+ * - `network-policy`: the cluster isolates hermetic containers. Only with
+ *   `CheckOptions.networkPolicy`.
  *
  * @public
  */
-export type CheckName = 'api-server' | 'permissions' | 'pod-admission' | 'database' | 'clocks' | 'pod-start';
+export type CheckName =
+  | 'api-server'
+  | 'permissions'
+  | 'pod-admission'
+  | 'database'
+  | 'clocks'
+  | 'pod-start'
+  | 'network-policy';
 
 /**
  * A result of one check.

@@ -121,8 +121,23 @@ export interface ContainerSpec {
   readonly volumesLimitBytes?: number | undefined;
   /** Kubernetes containers that run beside the main one. @defaultValue none */
   readonly sidecars?: readonly SidecarSpec[] | undefined;
-  /** Whether the main Kubernetes container is privileged. @defaultValue false */
+  /**
+   * Whether the main Kubernetes container is privileged. Only for the teams of
+   * `KubernetesWorkerOptions.privilegedTeams`, and not together with `hermetic`.
+   *
+   * @defaultValue false
+   */
   readonly privileged?: boolean | undefined;
+  /**
+   * Whether the container, with its sidecars, must not send to the network: neither to addresses
+   * nor to DNS. A `NetworkPolicy` denies it. Before inputs arrive and commands run, a probe in the
+   * pod shows that the cluster enforces the policy; otherwise `findOrCreateContainer` rejects with
+   * `HermeticNotEnforcedError`. The pod has no token of a service account, and the capabilities of
+   * the agent only. Not together with `privileged`.
+   *
+   * @defaultValue false
+   */
+  readonly hermetic?: boolean | undefined;
   /** The architecture of the node. @defaultValue the worker's architecture */
   readonly platform?: Architecture | undefined;
   /**

@@ -7,4 +7,5 @@ import type { FieldsOf } from './shape.ts';
 export const checkOptions: v.GenericSchema = v.object({
   signal: optionalSignal,
   startPod: optionalBoolean,
+  networkPolicy: optionalBoolean,
 } satisfies FieldsOf<CheckOptions>);

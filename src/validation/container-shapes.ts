@@ -110,6 +110,7 @@ export const containerSpec: v.GenericSchema = v.object({
   volumesLimitBytes: optionalNumber,
   sidecars: v.optional(v.array(sidecar)),
   privileged: optionalBoolean,
+  hermetic: optionalBoolean,
   platform: optionalText,
   podName: optionalText,
   pod: v.optional(podOptions),

@@ -61,9 +61,10 @@ async function launch(
   components: ContainerCreationComponents,
   options: AbortOptions,
 ): Promise<void> {
-  const { launcher, pods } = components;
+  const { launcher, pods, hermetic } = components;
   const { podName, handle } = container;
   let { podUid } = container;
+  const ground = plan.pod.hermetic === true ? await hermetic.prepare(options) : undefined;
   const places = volumes.map((volume) => ({ agentVolume: volume.handle, mountPath: volume.mountPath ?? '' }));
   if (podUid === undefined) {
     const request = { ...plan.pod, ...(await pods.retry(images, options)), volumes: places, metadata, podName, handle };
@@ -82,6 +83,7 @@ async function launch(
   // Before any input: an input that an earlier holder still streams would overwrite this holder's
   // when it is committed.
   await pods.fence(container, generation, options);
+  if (ground !== undefined) await hermetic.requireSealed(container, ground, options);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 
+import type { HermeticGuard } from '../hermetic/hermetic-guard.ts';
 import type { StepImageResolver, StepImages } from '../images/step-images.ts';
 import type { PodLauncher } from '../pods/pod-launcher.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
@@ -19,6 +20,7 @@ export interface ContainerCreationComponents {
   readonly images: Pick<StepImageResolver, 'resolve'>;
   readonly launcher: PodLauncher;
   readonly pods: PodSupervisor;
+  readonly hermetic: Pick<HermeticGuard, 'prepare' | 'requireSealed'>;
   /** The store of containers' volumes. */
   readonly podStore: ContainerVolumeStore;
   readonly volume: (record: VolumeRecord) => Pick<StoredVolume, 'takeFrom'>;

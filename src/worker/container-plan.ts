@@ -58,6 +58,8 @@ export function planContainer(spec: ContainerSpec): ContainerPlan {
   checkResources('', spec.limits, spec.requests);
   checkAmount('volumesLimitBytes', spec.volumesLimitBytes, 1);
   checkPodOptions('pod', spec.pod);
+  if (spec.hermetic === true && spec.privileged === true)
+    throw new InvalidSpecError('hermetic', 'true is not allowed with privileged');
   return {
     dir,
     user: checkUser('user', spec.user),
@@ -74,6 +76,7 @@ export function planContainer(spec: ContainerSpec): ContainerPlan {
       secretMounts: planSecretMounts(spec.secretMounts ?? [], dir, paths),
       sidecars: checkSidecars(spec.sidecars ?? []),
       privileged: spec.privileged ?? false,
+      hermetic: spec.hermetic ?? false,
       architecture: checkPlatform(spec.platform),
       podOptions: spec.pod,
     },

@@ -43,6 +43,7 @@ import { findOrCreateContainer } from './find-or-create-container.ts';
 import { finishOwner } from './finish-owner.ts';
 import { diagnosed } from './notices/diagnosed.ts';
 import { type ContainerFinding, PodContainer } from './pod-container.ts';
+import { checkPrivileged, type PrivilegedTeams } from './privileged-teams.ts';
 import { specDigest } from './spec-digest.ts';
 import { StoredVolume } from './stored-volume.ts';
 
@@ -55,6 +56,9 @@ export interface PodWorkerComponents {
   readonly logs: PodLogs;
   readonly launcher: ContainerCreationComponents['launcher'];
   readonly images: StepImageResolver;
+  readonly hermetic: ContainerCreationComponents['hermetic'];
+  /** The teams whose containers may be privileged. */
+  readonly privilegedTeams: PrivilegedTeams;
   readonly stores: ReadonlyMap<string, ArtifactStore>;
   /** The store of containers' volumes, which are in the containers' own pods. */
   readonly podStore: ContainerCreationComponents['podStore'];
@@ -103,12 +107,14 @@ export class PodWorker implements Worker {
     spec: ContainerSpec,
     options: FindOrCreateContainerOptions = {},
   ): Promise<ContainerWithMounts> {
-    const { repository, images, launcher, pods, podStore, podName, newId, leaseMs, clock, logger } = this.#open();
+    const { repository, images, launcher, pods, hermetic, podStore, podName, newId, leaseMs, clock, logger } =
+      this.#open();
     checkOwnerShape(owner);
     checkShape('spec', containerSpec, spec);
     checkShape('options', findOrCreateOptions, options);
     const plan = planContainer(spec);
     const { metadata = {}, delegate, stderr, onSpecChange = 'reject' } = options;
+    checkPrivileged(spec, metadata, this.#components.privilegedTeams);
     const requested = { owner, plan, specDigest: specDigest(plan), onSpecChange, metadata, delegate, stderr };
     const { image = '' } = plan.pod;
     launcher.check({ ...plan.pod, image, volumes: placeholderVolumes(plan), metadata });
@@ -119,6 +125,7 @@ export class PodWorker implements Worker {
       images,
       launcher,
       pods,
+      hermetic,
       podStore,
       volume,
       podName,

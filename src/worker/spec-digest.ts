@@ -21,7 +21,7 @@ export function specDigest(plan: ContainerPlan): string {
     mounts: mounts
       .map(({ artifact, ...mount }) => ({ ...mount, artifact: artifact?.handle }))
       .toSorted((a, b) => order(a.mountPath, b.mountPath)),
-    pod: { ...pod, privileged: pod.privileged ? true : undefined },
+    pod: { ...pod, privileged: pod.privileged || undefined, hermetic: pod.hermetic === true || undefined },
   };
   return digestOf(determining);
 }

@@ -11,6 +11,7 @@ const recovery = { specs: ['test/integration/agent/recovery.spec.ts'] };
 const otherUsers = { specs: ['test/integration/agent/other-users.spec.ts'] };
 const liveness = { specs: ['test/integration/agent/liveness.spec.ts'] };
 const stop = { specs: ['test/integration/agent/stop.spec.ts'] };
+const reach = { specs: ['test/integration/agent/reach.spec.ts'] };
 const sampled = (grep: string) => ({ specs: ['test/integration/agent/faults.spec.ts'], grep });
 const everyCall = (grep: string) => ({ specs: ['test/long/agent/faults.spec.ts'], grep });
 
@@ -446,5 +447,28 @@ export const mutants: readonly Mutant[] = [
     find: '    answer_pings(session); /* of those that came together with OPEN */\n',
     replace: '',
     killedBy: liveness,
+  },
+
+  // The network probe.
+  {
+    name: 'a connection that times out counts as established',
+    file: 'agent/src/serve/reach.c',
+    find: '            failure = ETIMEDOUT;',
+    replace: '            failure = 0;',
+    killedBy: reach,
+  },
+  {
+    name: 'a refused connection counts as unreachable',
+    file: 'agent/src/serve/reach.c',
+    find: 'failure == 0 || failure == ECONNREFUSED',
+    replace: 'failure == 0',
+    killedBy: reach,
+  },
+  {
+    name: 'a missing variable counts as unreachable',
+    file: 'agent/src/serve/reach.c',
+    find: '        return misuse("KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not set");',
+    replace: '        return REACH_UNREACHABLE;',
+    killedBy: reach,
   },
 ];

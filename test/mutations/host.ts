@@ -6,6 +6,7 @@ import { mutants as controllers } from './host/controllers.ts';
 import { mutants as embedded } from './host/embedded.ts';
 import { mutants as errors } from './host/errors.ts';
 import { mutants as exec } from './host/exec.ts';
+import { mutants as hermetic } from './host/hermetic.ts';
 import { mutants as images } from './host/images.ts';
 import { mutants as internal } from './host/internal.ts';
 import { mutants as kubernetes } from './host/kubernetes.ts';
@@ -23,6 +24,7 @@ export const mutants: readonly Mutant[] = [
   ...embedded,
   ...errors,
   ...exec,
+  ...hermetic,
   ...images,
   ...internal,
   ...kubernetes,

@@ -22,6 +22,7 @@ import type {
   KubernetesNode,
   LogLine,
   LogTarget,
+  NetworkPolicy,
   Permission,
   Pod,
   PodChange,
@@ -41,6 +42,7 @@ import {
   accessReviewFromJson,
   configMapFromJson,
   eventFromJson,
+  networkPolicyFromJson,
   nodeFromJson,
   objectFromJson,
   pageFromJson,
@@ -232,6 +234,21 @@ export class ClientNodeCluster implements Cluster {
     return orNothing(this.#caller.call(request, secretFromJson));
   }
 
+  async createNetworkPolicy(policy: NetworkPolicy, { signal }: AbortOptions = {}): Promise<void> {
+    const path = this.#networkPath();
+    const request = this.#request('create', 'networkpolicies', { path, body: policy, signal, retry: 'unsent' });
+    await this.#caller.call(request, objectFromJson);
+  }
+
+  async listNetworkPolicies({ signal }: AbortOptions = {}): Promise<readonly NetworkPolicy[]> {
+    const path = this.#networkPath();
+    const { items } = await paged((query) => {
+      const request = this.#request('list', 'networkpolicies', { path, query: { ...query }, signal });
+      return this.#caller.call(request, pageFromJson(networkPolicyFromJson));
+    });
+    return items;
+  }
+
   async *readLog(target: LogTarget, { signal }: AbortOptions = {}): AsyncGenerator<LogLine, void, undefined> {
     const path = this.#path('pods', target.podName, 'log');
     const request = this.#request('get', 'pods/log', { path, query: logQuery(target), signal, retry: 'unanswered' });
@@ -304,6 +321,10 @@ export class ClientNodeCluster implements Cluster {
     const endpoint = execEndpointOf(access, this.namespace, target);
     this.#accesses.set(endpoint, access);
     return endpoint;
+  }
+
+  #networkPath(): readonly string[] {
+    return ['apis', 'networking.k8s.io', 'v1', 'namespaces', this.namespace, 'networkpolicies'];
   }
 
   #path(...segments: readonly string[]): readonly string[] {

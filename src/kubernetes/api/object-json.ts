@@ -1,4 +1,4 @@
-import type { ConfigMap, KubernetesNode, Pod, PodEvent, Secret } from '../cluster.ts';
+import type { ConfigMap, KubernetesNode, NetworkPolicy, Pod, PodEvent, Secret } from '../cluster.ts';
 import { isFields } from '../fields.ts';
 import type { Page } from './paged.ts';
 
@@ -49,6 +49,13 @@ export function eventFromJson(json: unknown): PodEvent | undefined {
 
 /** Does for a secret what `podFromJson` does for a pod. */
 export function secretFromJson(json: unknown): Secret | undefined {
+  if (!isObject(json)) return undefined;
+  reviveMetadata(json);
+  return json;
+}
+
+/** Does for a network policy what `podFromJson` does for a pod. */
+export function networkPolicyFromJson(json: unknown): NetworkPolicy | undefined {
   if (!isObject(json)) return undefined;
   reviveMetadata(json);
   return json;

@@ -8,6 +8,8 @@ export interface LabelFacts {
   readonly workerName: string;
   readonly handle: string;
   readonly metadata?: ContainerMetadata | undefined;
+  /** Whether the pod is hermetic. A pod that is not has no label for it. */
+  readonly hermetic?: boolean | undefined;
   /**
    * Image references as the host gave them, where the pod has others, by the name of the Kubernetes
    * container.
@@ -45,6 +47,7 @@ export function podMarks(facts: LabelFacts, prefix: string = defaultLabelPrefix)
     build: metadata.buildName,
     step: metadata.stepName,
     team: metadata.team,
+    hermetic: facts.hermetic === true ? 'true' : undefined,
   };
   const labels: Record<string, string> = { [managedByKey]: 'kubernetes-worker' };
   const annotations: Record<string, string> = {};
@@ -67,6 +70,11 @@ export function workerSelector(
   prefix: string = defaultLabelPrefix,
 ): string {
   return `${prefix}/installation=${labelValue(installationId)},${prefix}/worker=${labelValue(workerName)}`;
+}
+
+/** Returns the labels that select the hermetic pods of a namespace, of all its workers. */
+export function hermeticLabels(prefix: string = defaultLabelPrefix): Readonly<Record<string, string>> {
+  return { [`${prefix}/hermetic`]: 'true' };
 }
 
 /** Returns the original value of a mark. */

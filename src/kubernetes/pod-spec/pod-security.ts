@@ -31,11 +31,17 @@ export function podSecurityContext(options: PodOptions): V1PodSecurityContext {
  *
  * @throws InvalidSpecError - an option contradicts restricted security
  */
-export function mainSecurityContext(options: PodOptions, privileged: boolean): V1SecurityContext {
+export function mainSecurityContext(
+  options: PodOptions,
+  { privileged, hermetic }: { readonly privileged: boolean; readonly hermetic?: boolean | undefined },
+): V1SecurityContext {
   if (privileged && isRestricted(options))
     throw new InvalidSpecError('privileged', 'true is not allowed with restricted security');
   if (privileged) return { privileged, ...rootFilesystem(options) };
-  return containerSecurityContext(options, options.addCapabilities ?? []);
+  const { addCapabilities: add = [] } = options;
+  if (hermetic === true && add.length > 0)
+    throw new InvalidSpecError('hermetic', 'true is not allowed with pod.addCapabilities');
+  return hermetic === true ? hermeticSecurityContext(options) : containerSecurityContext(options, add);
 }
 
 /**
@@ -43,8 +49,22 @@ export function mainSecurityContext(options: PodOptions, privileged: boolean): V
  *
  * @throws InvalidSpecError - an option contradicts restricted security
  */
-export function sidecarSecurityContext(options: PodOptions): V1SecurityContext {
-  return containerSecurityContext(options, []);
+export function sidecarSecurityContext(options: PodOptions, hermetic = false): V1SecurityContext {
+  return hermetic ? hermeticSecurityContext(options) : containerSecurityContext(options, []);
+}
+
+/**
+ * What the agent needs as root: other users' files in volumes, commands as other users and signals
+ * to them. All are in the default set of container runtimes.
+ */
+const agentCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'SETGID', 'SETUID'];
+
+/** A hermetic container has the capabilities of the agent only, without those that options drop. */
+function hermeticSecurityContext(options: PodOptions): V1SecurityContext {
+  const { dropCapabilities: dropped = [] } = options;
+  const dropsAll = isRestricted(options) || dropped.includes('ALL');
+  const add = dropsAll ? [] : agentCapabilities.filter((capability) => !dropped.includes(capability));
+  return containerSecurityContext({ ...options, dropCapabilities: ['ALL'] }, add);
 }
 
 function containerSecurityContext(options: PodOptions, add: readonly string[]): V1SecurityContext {

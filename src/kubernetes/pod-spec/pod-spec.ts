@@ -23,6 +23,13 @@ export const agentStatePath = '/.kw';
 export const agentMountPath = '/.kw-agent';
 /** The command of every exec. Contains only constants, because URLs are logged. */
 export const agentConnectCommand: readonly string[] = [`${agentMountPath}/agent`, 'connect', agentStatePath];
+/**
+ * The command that tries one connection from a pod. Without a target it is the API server's Service,
+ * as the pod's environment has it.
+ */
+export function agentReachCommand(target: { host: string; port: string } | undefined, timeoutMs: number): string[] {
+  return [`${agentMountPath}/agent`, 'reach', target?.host ?? '-', target?.port ?? '-', String(timeoutMs)];
+}
 
 /** The part of a pod that a container's specification determines. */
 export interface PodRequest {
@@ -44,6 +51,8 @@ export interface PodRequest {
   readonly secretMounts?: readonly PlannedSecretMount[] | undefined;
   readonly sidecars: readonly SidecarSpec[];
   readonly privileged: boolean;
+  /** Whether the pod must not send. @defaultValue false */
+  readonly hermetic?: boolean | undefined;
   /** @defaultValue the worker's, else the only one of the nodes, else amd64 */
   readonly architecture: Architecture | undefined;
   /** The container's own options. @defaultValue the worker's */
@@ -128,7 +137,7 @@ function ownPod(plan: PodPlan): Pod {
     },
     spec: {
       ...placement(plan.architecture, options),
-      ...lifeAndRights(options),
+      ...lifeAndRights(options, plan.hermetic),
       containers: [mainContainer(plan), ...plan.sidecars.map((sidecar) => sidecarContainer(plan, sidecar))],
       volumes: podVolumes(plan),
     },
@@ -160,7 +169,7 @@ function pulled(
   return { image, imagePullPolicy: hasDigest && policy === 'Always' ? 'IfNotPresent' : policy };
 }
 
-function lifeAndRights(options: PodOptions): Partial<V1PodSpec> {
+function lifeAndRights(options: PodOptions, hermetic = false): Partial<V1PodSpec> {
   const { serviceAccountName, imagePullSecrets = [], automountServiceAccountToken = false, hostUsers } = options;
   const { restartPolicy = 'Always' } = options;
   return {
@@ -169,7 +178,7 @@ function lifeAndRights(options: PodOptions): Partial<V1PodSpec> {
     restartPolicy,
     terminationGracePeriodSeconds: terminationGraceSeconds,
     enableServiceLinks: false,
-    automountServiceAccountToken,
+    automountServiceAccountToken: automountServiceAccountToken && !hermetic,
     ...(serviceAccountName === undefined ? {} : { serviceAccountName }),
     ...(imagePullSecrets.length === 0
       ? {}
@@ -206,7 +215,7 @@ function mainContainer(plan: PodPlan): V1Container {
     command: [`${agentMountPath}/agent`, 'serve', agentStatePath],
     ...(env.length === 0 ? {} : { env }),
     resources: resources(plan.limits, plan.requests),
-    securityContext: mainSecurityContext(plan.options, plan.privileged),
+    securityContext: mainSecurityContext(plan.options, plan),
     volumeMounts: [
       { name: stateVolume, mountPath: agentStatePath },
       { name: agentVolume, mountPath: agentMountPath, readOnly: true },
@@ -232,7 +241,7 @@ function sidecarContainer(plan: PodPlan, sidecar: SidecarSpec): V1Container {
     ...(ports === undefined ? {} : { ports: ports.map((port) => ({ protocol: 'TCP', ...copyOf(port) })) }),
     ...(readinessProbe === undefined ? {} : { readinessProbe: probe(readinessProbe) }),
     resources: resources(limits, requests),
-    securityContext: sidecarSecurityContext(plan.options),
+    securityContext: sidecarSecurityContext(plan.options, plan.hermetic),
     volumeMounts: outerFirst(volumeMounts(plan.volumes, readOnlyVolumes)),
   };
 }

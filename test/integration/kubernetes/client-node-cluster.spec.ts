@@ -227,6 +227,30 @@ describe('ClientNodeCluster', () => {
     });
   });
 
+  describe('network policies', () => {
+    const path = '/apis/networking.k8s.io/v1/namespaces/ci/networkpolicies';
+
+    it('are created in their API group', async () => {
+      answers(gives({}));
+      await cluster.createNetworkPolicy({ metadata: { name: 'p' } });
+      expect(server.requests).to.deep.equal([`POST ${path}`]);
+    });
+
+    it('are listed over all pages', async () => {
+      const page = (name: string, next?: string) =>
+        gives({ metadata: { continue: next }, items: [{ metadata: { name, managedFields: [] } }] });
+      answers(page('a', 'next'), page('b'));
+      const policies = await cluster.listNetworkPolicies();
+      expect(policies.map(({ metadata }) => metadata)).to.deep.equal([{ name: 'a' }, { name: 'b' }]);
+      expect(server.requests).to.deep.equal([`GET ${path}?limit=500`, `GET ${path}?limit=500&continue=next`]);
+    });
+
+    it('are not known if the caller may not list them', async () => {
+      answers(fails(403, 'Forbidden'));
+      expect(await rejection(cluster.listNetworkPolicies())).to.be.instanceOf(ForbiddenError);
+    });
+  });
+
   describe('deleting', () => {
     it('deletes only the pod with the uid', async () => {
       let sent = '';

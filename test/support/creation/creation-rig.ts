@@ -71,10 +71,12 @@ export class CreationRig {
   readonly images = {
     resolve: sinon.stub().resolves({ image: 'mirror/busybox:1', sidecars: [], requestedImages: {} }),
   };
+  readonly hermetic = { prepare: sinon.stub().resolves('ground'), requireSealed: sinon.stub().resolves() };
   readonly delegate = new FakeStepDelegate();
   readonly clock = new VirtualClock();
   onSpecChange: 'reject' | 'keep' = 'reject';
   chosenName: string | undefined;
+  isHermetic = false;
   stderr: Collector | undefined;
   #ids = 0;
 
@@ -103,13 +105,14 @@ export class CreationRig {
   }
 
   readonly findOrCreate = (options: { signal?: AbortSignal } = {}): Promise<ContainerOutcome> => {
-    const { containers, images, launcher, pods, takeFrom, clock } = this;
+    const { containers, images, launcher, pods, takeFrom, hermetic, clock } = this;
     const components = {
       workerName: 'w',
       containers,
       images,
       launcher,
       pods,
+      hermetic,
       podStore: { name: 'pod', locateInContainer: () => ({}) },
       volume: () => ({ takeFrom }),
       podName: () => 'pod-1',
@@ -122,10 +125,10 @@ export class CreationRig {
   };
 
   #request() {
-    const { onSpecChange, chosenName: podName, delegate, stderr } = this;
+    const { onSpecChange, isHermetic: hermetic, chosenName: podName, delegate, stderr } = this;
     return {
       owner: { kind: 'k', key: '1' },
-      plan: planContainer({ image: 'busybox:1', inputs: [{ artifact, path: '/in' }], podName }),
+      plan: planContainer({ image: 'busybox:1', inputs: [{ artifact, path: '/in' }], podName, hermetic }),
       specDigest: 'mine',
       onSpecChange,
       metadata: {},

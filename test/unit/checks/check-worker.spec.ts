@@ -4,6 +4,7 @@ import sinon from 'sinon';
 import { FakeCluster, FakeWorkerRepository } from '../../../fakes/index.ts';
 import { checkWorker } from '../../../src/checks/check-worker.ts';
 import { AdmissionDeniedError, ApiUnavailableError } from '../../../src/errors/cluster.ts';
+import { HermeticNotEnforcedError } from '../../../src/errors/hermetic.ts';
 import { ImagePullFailedError } from '../../../src/errors/pod.ts';
 import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
 import {
@@ -25,6 +26,7 @@ describe('checkWorker', () => {
   let permissions: readonly RequiredPermission[];
   let cluster: FakeCluster;
   let workers: FakeWorkerRepository;
+  let examine: sinon.SinonStub;
   let store: sinon.SinonStubbedInstance<Pick<PodStore, 'locate' | 'create' | 'delete' | 'rehearse'>>;
 
   beforeEach(() => {
@@ -33,6 +35,7 @@ describe('checkWorker', () => {
     cluster = new FakeCluster({ namespace: 'n' });
     cluster.serverVersion.resolves('v1.34.4');
     cluster.may.resolves(true);
+    examine = sinon.stub().resolves('A hermetic pod is isolated.');
     workers = new FakeWorkerRepository();
     workers.time.resolves(new Date(clock.now()));
     store = {
@@ -44,7 +47,7 @@ describe('checkWorker', () => {
   });
 
   const check = (options?: CheckOptions) =>
-    checkWorker({ cluster, permissions, workers, store, newId: () => 'h', clock }, options);
+    checkWorker({ cluster, permissions, workers, store, hermetic: { examine }, newId: () => 'h', clock }, options);
 
   /** Returns `check: outcome: message` of each finding. */
   async function findings(options?: CheckOptions): Promise<readonly string[]> {
@@ -79,6 +82,40 @@ describe('checkWorker', () => {
     expect(report.findings.at(-1)).to.include({ check: 'pod-start', outcome: 'failure', error });
     expect(report.findings.at(-1)?.advice).to.include('volumeImage');
     sinon.assert.calledOnce(store.delete);
+  });
+
+  context('with the option networkPolicy', () => {
+    it('examines the isolation of hermetic pods, which no other check does', async () => {
+      await check({ startPod: true });
+      sinon.assert.notCalled(examine);
+      const last = (await findings({ networkPolicy: true })).at(-1);
+      expect(last).to.equal('network-policy: ok: A hermetic pod is isolated.');
+    });
+
+    it('reports why hermetic containers are refused', async () => {
+      const error = new HermeticNotEnforcedError({ namespace: 'n', reason: 'policy-not-enforced', detail: 'open' });
+      examine.rejects(error);
+      const report = await check({ networkPolicy: true });
+      expect(report.ok).to.equal(false);
+      expect(report.findings.at(-1)).to.include({ check: 'network-policy', outcome: 'failure', error });
+      expect(report.findings.at(-1)?.advice).to.include('Hermetic containers are refused');
+    });
+
+    it('asks for the permissions of hermetic containers, and warns about a missing one', async () => {
+      cluster.may.callsFake(async ({ verb, resource }) => resource !== 'networkpolicies' || verb === 'list');
+      expect(await findings({ networkPolicy: true })).to.include(
+        'permissions: warning: The credentials may not create networkpolicies in namespace n.',
+      );
+      expect(await findings()).to.include('permissions: ok: The credentials have all permissions.');
+    });
+
+    it('skips the check if the API server does not answer', async () => {
+      cluster.serverVersion.rejects(new ApiUnavailableError(facts, 'away', 503));
+      expect(await findings({ networkPolicy: true })).to.include(
+        'network-policy: skipped: The API server does not answer.',
+      );
+      sinon.assert.notCalled(examine);
+    });
   });
 
   it('reports each missing permission, with its purpose', async () => {

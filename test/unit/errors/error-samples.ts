@@ -57,6 +57,9 @@ export const samples: {
     new library.ForbiddenError({ ...call, resource: 'pods/exec' }, 'User "ci" cannot create resource "pods/exec"'),
   ],
   KW_ERR_HEARTBEAT_TIMEOUT: [new library.HeartbeatTimeoutError(60_000)],
+  KW_ERR_HERMETIC_NOT_ENFORCED: (
+    ['policy-missing', 'policy-differs', 'policy-not-enforced', 'probe-inconclusive'] as const
+  ).map((reason) => new library.HermeticNotEnforcedError({ namespace: 'ci', reason, detail: 'DETAIL' })),
   KW_ERR_ILLEGAL_TRANSITION: [new library.IllegalTransitionError('container c-1', 'failed', 'created')],
   KW_ERR_IMAGE_PULL_FAILED: [true, false].map(
     (retryable) =>

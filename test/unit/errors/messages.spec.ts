@@ -52,6 +52,12 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
     'cannot create pods/exec in namespace ci: forbidden (403): User "ci" cannot create resource "pods/exec"; grant a Role with verbs create and get on pods/exec (see docs/rbac.md)',
   ],
   KW_ERR_HEARTBEAT_TIMEOUT: ['connection closed: nothing received for 60000 ms'],
+  KW_ERR_HERMETIC_NOT_ENFORCED: [
+    'hermetic container refused in namespace ci: DETAIL; create it as docs/rbac.md describes, or grant the permission to create it',
+    'hermetic container refused in namespace ci: DETAIL; correct or delete that NetworkPolicy (see docs/pods.md)',
+    'hermetic container refused in namespace ci: DETAIL; use a cluster whose network plug-in enforces NetworkPolicies',
+    "hermetic container refused in namespace ci: DETAIL; permit ordinary pods of the worker to connect to the API server's Service, which the probe uses (see docs/pods.md)",
+  ],
   KW_ERR_ILLEGAL_TRANSITION: ['container c-1 is failed and cannot become created'],
   KW_ERR_IMAGE_PULL_FAILED: ['pod ci/kw-1 cannot pull image busybox:none: ImagePullBackOff: manifest unknown'],
   KW_ERR_INVALID_SPEC: ['outputs.result: is empty'],

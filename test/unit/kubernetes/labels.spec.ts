@@ -1,7 +1,13 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { labelValue, markOf, podMarks, workerSelector } from '../../../src/kubernetes/pod-spec/labels.ts';
+import {
+  hermeticLabels,
+  labelValue,
+  markOf,
+  podMarks,
+  workerSelector,
+} from '../../../src/kubernetes/pod-spec/labels.ts';
 
 const allowed = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
 
@@ -42,6 +48,13 @@ describe('labels', () => {
         if (value !== text) expect(labelValue(value)).to.not.equal(value);
       }),
     );
+  });
+
+  it('mark hermetic pods, and no others', () => {
+    const facts = { installationId: 'i', workerName: 'w', handle: 'h' };
+    expect(podMarks({ ...facts, hermetic: true }).labels).to.include(hermeticLabels());
+    for (const hermetic of [false, undefined])
+      expect(podMarks({ ...facts, hermetic }).labels).not.to.have.any.keys(hermeticLabels());
   });
 
   it('have an annotation of the requested images that the pod replaces', () => {

@@ -221,6 +221,44 @@ describe('buildPod', () => {
     expect(pod.spec!.containers[1]!.securityContext).to.deep.equal({ allowPrivilegeEscalation: false });
   });
 
+  context('for a hermetic container', () => {
+    const sidecars = [{ name: 'db', image: 'postgres:17' }];
+    const capabilitiesOf = (options: PodPlan['options']): unknown => {
+      const { containers } = buildPod({ ...plain, hermetic: true, sidecars, options }).spec!;
+      const [own, beside] = containers.map(({ securityContext }) => securityContext?.capabilities);
+      expect(beside).to.deep.equal(own);
+      return own;
+    };
+
+    it('mounts no token of a service account, whatever the options are', () => {
+      const options = { automountServiceAccountToken: true };
+      expect(buildPod({ ...plain, options }).spec).to.include({ automountServiceAccountToken: true });
+      expect(buildPod({ ...plain, options, hermetic: true }).spec).to.include({ automountServiceAccountToken: false });
+    });
+
+    it('leaves the capabilities of the agent to main and to sidecars', () => {
+      expect(capabilitiesOf({})).to.deep.equal({
+        drop: ['ALL'],
+        add: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'SETGID', 'SETUID'],
+      });
+    });
+
+    it('leaves none of those that the options drop', () => {
+      expect(capabilitiesOf({ dropCapabilities: ['NET_RAW', 'KILL', 'CHOWN', 'FOWNER'] })).to.deep.equal({
+        drop: ['ALL'],
+        add: ['DAC_OVERRIDE', 'SETGID', 'SETUID'],
+      });
+      for (const options of [{ dropCapabilities: ['ALL'] }, { security: 'restricted' }] as const)
+        expect(capabilitiesOf(options)).to.deep.equal({ drop: ['ALL'] });
+    });
+
+    it('throws for further capabilities', () => {
+      expect(() => buildPod({ ...plain, hermetic: true, options: { addCapabilities: ['SYS_PTRACE'] } }))
+        .to.throw(InvalidSpecError)
+        .with.property('field', 'hermetic');
+    });
+  });
+
   it('gives sidecars the volumes but not the agent [A10]', () => {
     const sidecars = [
       {

@@ -4,6 +4,7 @@ import { loadAllYaml } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
 import {
+  hermeticPermissions,
   optionalClusterPermissions,
   permissionsFor,
   preflightPermissions,
@@ -38,10 +39,11 @@ function plain(rules: readonly Rule[]): Rule[] {
 }
 
 describe('docs/rbac.md', () => {
-  it('has Roles with exactly the required permissions, and those of the check of images', async () => {
+  it('has Roles with exactly the required permissions, and those of the check of images and of hermetic containers', async () => {
     expect(plain(await documentedRules('Role'))).to.deep.equal([
       ...asRules(requiredPermissions),
       ...asRules(preflightPermissions),
+      ...asRules(hermeticPermissions),
     ]);
   });
 

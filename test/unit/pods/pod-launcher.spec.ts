@@ -57,6 +57,29 @@ describe('PodLauncher', () => {
     } as unknown as PodLauncherComponents);
   });
 
+  it('gives a step of type check one container, no init container, and no volume beyond its own', async () => {
+    cluster.createPod.resolves({ metadata: { uid: 'uid-1' } });
+    const volumes = [
+      { agentVolume: 'v-1', mountPath: '/check' },
+      { agentVolume: 'v-2', mountPath: '/check/cache' },
+    ];
+    await launcher.launch({ ...request, volumes, metadata: { type: 'check' } });
+    const { metadata, spec } = cluster.createPod.firstCall.args[0] as Pod;
+    expect(metadata?.labels).to.include({ 'kubernetes-worker/type': 'check' });
+    expect(spec).not.to.have.any.keys('initContainers', 'ephemeralContainers');
+    expect(spec!.containers.map(({ name }) => name)).to.deep.equal(['main']);
+    expect(spec!.volumes?.map(({ name }) => name)).to.deep.equal(['kw-state', 'kw-agent']);
+    const paths = spec!.containers[0]!.volumeMounts?.map(({ mountPath }) => mountPath);
+    expect(paths).to.deep.equal(['/.kw', '/.kw-agent', '/check', '/check/cache']);
+  });
+
+  it('labels a hermetic pod', async () => {
+    cluster.createPod.resolves({ metadata: { uid: 'uid-1' } });
+    await launcher.launch({ ...request, hermetic: true });
+    const { metadata } = cluster.createPod.firstCall.args[0] as Pod;
+    expect(metadata?.labels).to.include({ 'kubernetes-worker/hermetic': 'true' });
+  });
+
   const podOf = (handle: string): Pod => ({
     metadata: { uid: 'uid-1', labels: { 'kubernetes-worker/handle': handle } },
   });

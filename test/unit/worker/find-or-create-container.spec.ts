@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
+import { HermeticNotEnforcedError } from '../../../src/errors/hermetic.ts';
 import { OwnerFinishedError } from '../../../src/errors/owner.ts';
 import { PodDeletedError } from '../../../src/errors/pod.ts';
 import { ContainerDisappearedError, IllegalTransitionError, LeaseLostError } from '../../../src/errors/repository.ts';
@@ -17,12 +18,65 @@ describe('findOrCreateContainer', () => {
   let pods: CreationRig['pods'];
   let takeFrom: CreationRig['takeFrom'];
   let images: CreationRig['images'];
+  let hermetic: CreationRig['hermetic'];
   let clock: CreationRig['clock'];
   let findOrCreate: CreationRig['findOrCreate'];
 
   beforeEach(() => {
     rig = new CreationRig();
-    ({ containers, launcher, pods, takeFrom, images, clock, findOrCreate } = rig);
+    ({ containers, launcher, pods, takeFrom, images, hermetic, clock, findOrCreate } = rig);
+  });
+
+  context('when the container is hermetic', () => {
+    const refusal = new HermeticNotEnforcedError({ namespace: 'ci', reason: 'policy-not-enforced', detail: 'open' });
+
+    beforeEach(() => {
+      rig.isHermetic = true;
+      containers.findOrInsert.resolves(found('creating', true));
+    });
+
+    it('prepares its isolation before the pod exists, and proves it before any input arrives', async () => {
+      await findOrCreate();
+      sinon.assert.callOrder(
+        hermetic.prepare,
+        launcher.launch,
+        pods.whenAgentAnswers,
+        pods.fence,
+        hermetic.requireSealed,
+        takeFrom,
+        containers.markCreated,
+      );
+      sinon.assert.calledOnceWithMatch(hermetic.requireSealed, { handle: 'c-1', podName: 'pod-1' }, 'ground');
+      sinon.assert.calledWithMatch(launcher.launch, { hermetic: true });
+    });
+
+    it('proves it also for the pod of an earlier holder', async () => {
+      containers.findOrInsert.resolves(found('creating', true, 'uid-1'));
+      await findOrCreate();
+      sinon.assert.callOrder(hermetic.prepare, hermetic.requireSealed, takeFrom);
+    });
+
+    it('fails the container without a pod if its isolation cannot be prepared', async () => {
+      hermetic.prepare.rejects(refusal);
+      expect(await rejection(findOrCreate())).to.equal(refusal);
+      sinon.assert.notCalled(launcher.launch);
+      sinon.assert.calledOnce(containers.markFailed);
+    });
+
+    it('fails the container without an input if its isolation is not proven', async () => {
+      hermetic.requireSealed.rejects(refusal);
+      expect(await rejection(findOrCreate())).to.equal(refusal);
+      sinon.assert.notCalled(takeFrom);
+      sinon.assert.notCalled(containers.markCreated);
+      sinon.assert.calledOnce(containers.markFailed);
+    });
+  });
+
+  it('does nothing for the isolation of other containers', async () => {
+    containers.findOrInsert.resolves(found('creating', true));
+    await findOrCreate();
+    sinon.assert.notCalled(hermetic.prepare);
+    sinon.assert.notCalled(hermetic.requireSealed);
   });
 
   context('when the owner has no container', () => {

@@ -70,6 +70,12 @@ describe('specDigest', () => {
     });
   }
 
+  it('depends on its isolation', () => {
+    const ordinary = digestOf({ image: 'busybox:1' });
+    expect(digestOf({ image: 'busybox:1', hermetic: true })).to.not.equal(ordinary);
+    expect(digestOf({ image: 'busybox:1', hermetic: false })).to.equal(ordinary);
+  });
+
   it('covers every field of a specification', () => {
     const covered = new Set(Object.values(differing).flatMap((parts) => Object.keys(parts)));
     expect(Object.keys(full).filter((field) => !covered.has(field))).to.deep.equal([]);

@@ -1,0 +1,156 @@
+import { ConflictError, ForbiddenError } from '../errors/cluster.ts';
+import { type HermeticFailure, HermeticNotEnforcedError } from '../errors/hermetic.ts';
+import { Semaphore } from '../internal/semaphore.ts';
+import type { Cluster, NetworkPolicy } from '../kubernetes/cluster.ts';
+import type { PodSupervisor, SupervisedPod } from '../pods/pod-supervisor.ts';
+import type { AbortOptions, Clock } from '../runtime/options.ts';
+import { egressPolicy, egressPolicyName, ownPolicy, permittingPolicies, policyProblem } from './egress-policy.ts';
+import type { ReachResult, ReachTarget } from './reach-probe.ts';
+
+export interface HermeticGuardComponents {
+  readonly cluster: Pick<Cluster, 'namespace' | 'createNetworkPolicy' | 'listNetworkPolicies' | 'getPod'>;
+  readonly pods: Pick<PodSupervisor, 'retry' | 'persist'>;
+  /** Tries a connection from a pod. Without a target it is the API server's Service. */
+  readonly reach: (podName: string, target: ReachTarget | undefined, options: AbortOptions) => Promise<ReachResult>;
+  /** Runs work in a pod of its own, which is deleted afterwards. */
+  readonly inProbePod: <T>(
+    hermetic: boolean,
+    work: (pod: SupervisedPod) => Promise<T>,
+    options: AbortOptions,
+  ) => Promise<T>;
+  readonly clock: Clock;
+  /** How long the cluster may take to enforce the policy for a pod that answers, in milliseconds. */
+  readonly enforcementMs: number;
+}
+
+/** What has been established before a hermetic pod starts. */
+export interface HermeticGround {
+  /** An address that ordinary pods reach. */
+  readonly target: ReachTarget;
+  readonly policies: readonly NetworkPolicy[];
+}
+
+/** The wait between probes of a pod that still reaches the target. */
+const retryMs = 500;
+
+/**
+ * Proves for each hermetic pod that it cannot send. The policy alone proves nothing, because a
+ * cluster may accept and not enforce it. A failed connection alone proves nothing either: an ordinary
+ * pod has to reach the same target.
+ */
+export class HermeticGuard {
+  readonly #components: HermeticGuardComponents;
+  readonly #establishing = new Semaphore(1);
+  /** What an ordinary pod of this worker has reached. */
+  #target: ReachTarget | undefined;
+
+  constructor(components: HermeticGuardComponents) {
+    this.#components = components;
+  }
+
+  /**
+   * Establishes the policy, and that an ordinary pod reaches the target of the probe.
+   *
+   * @throws HermeticNotEnforcedError
+   * @throws ForbiddenError - the worker may not list network policies
+   */
+  async prepare(options: AbortOptions): Promise<HermeticGround> {
+    const policies = await this.#components.pods.retry(() => this.#establishPolicy(options), options);
+    return { policies, target: await this.#establishTarget(options) };
+  }
+
+  /**
+   * Resolves when the pod cannot reach the target any more.
+   *
+   * @throws HermeticNotEnforcedError
+   */
+  async requireSealed({ podName }: SupervisedPod, ground: HermeticGround, { signal }: AbortOptions): Promise<void> {
+    const { clock, pods, reach, enforcementMs } = this.#components;
+    await this.#requireNoPermission(podName, ground, { signal });
+    const { target } = ground;
+    for (const startedAt = clock.now(); ; ) {
+      const { outcome } = await pods.persist(podName, () => reach(podName, target, { signal }), { signal });
+      if (outcome === 'unreachable') return;
+      const passedMs = clock.now() - startedAt;
+      if (passedMs >= enforcementMs)
+        throw this.#refusal(
+          'policy-not-enforced',
+          `pod ${podName} still reaches ${textOf(target)} (${outcome}) after ${passedMs} ms, although ` +
+            `NetworkPolicy ${egressPolicyName} denies it`,
+        );
+      await clock.sleep(retryMs, { signal });
+    }
+  }
+
+  /** Does for a pod of its own what is done for a hermetic container. Returns the finding. */
+  async examine(options: AbortOptions): Promise<string> {
+    const ground = await this.prepare(options);
+    await this.#components.inProbePod(true, (pod) => this.requireSealed(pod, ground, options), options);
+    return `An ordinary pod reaches ${textOf(ground.target)}, and a hermetic pod does not.`;
+  }
+
+  async #establishPolicy({ signal }: AbortOptions): Promise<readonly NetworkPolicy[]> {
+    const { cluster } = this.#components;
+    let policies = await cluster.listNetworkPolicies({ signal });
+    if (ownPolicy(policies) === undefined) {
+      await this.#createPolicy({ signal });
+      policies = await cluster.listNetworkPolicies({ signal });
+    }
+    const own = ownPolicy(policies);
+    if (own === undefined)
+      throw this.#refusal('policy-missing', `NetworkPolicy ${egressPolicyName} was deleted at once`);
+    const problem = policyProblem(own);
+    if (problem !== undefined) throw this.#refusal('policy-differs', `NetworkPolicy ${problem}`);
+    return policies;
+  }
+
+  async #createPolicy({ signal }: AbortOptions): Promise<void> {
+    try {
+      await this.#components.cluster.createNetworkPolicy(egressPolicy(), { signal });
+    } catch (error) {
+      // Another worker has created it.
+      if (error instanceof ConflictError) return;
+      if (!(error instanceof ForbiddenError)) throw error;
+      const detail = `NetworkPolicy ${egressPolicyName} does not exist, and the worker may not create it`;
+      throw this.#refusal('policy-missing', detail, { cause: error });
+    }
+  }
+
+  /** Uses a pod once per worker. A failure is not kept: the next call tries again. */
+  async #establishTarget(options: AbortOptions): Promise<ReachTarget> {
+    if (this.#target !== undefined) return this.#target;
+    const release = await this.#establishing.acquire(options);
+    try {
+      this.#target ??= await this.#components.inProbePod(false, (pod) => this.#reachFrom(pod, options), options);
+      return this.#target;
+    } finally {
+      release();
+    }
+  }
+
+  async #reachFrom({ podName }: SupervisedPod, options: AbortOptions): Promise<ReachTarget> {
+    const { pods, reach } = this.#components;
+    const { outcome, target } = await pods.persist(podName, () => reach(podName, undefined, options), options);
+    // A refusal may be that of a node without an endpoint for the Service.
+    if (outcome === 'connected') return target;
+    const detail = `an ordinary pod, ${podName}, does not reach ${textOf(target)} either (${outcome})`;
+    throw this.#refusal('probe-inconclusive', detail);
+  }
+
+  /** The labels are read from the pod, because admission may add some. */
+  async #requireNoPermission(podName: string, { policies }: HermeticGround, options: AbortOptions): Promise<void> {
+    const { cluster, pods } = this.#components;
+    const pod = await pods.persist(podName, () => cluster.getPod(podName, options), options);
+    const permitting = permittingPolicies(policies, pod?.metadata?.labels ?? {});
+    if (permitting.length > 0)
+      throw this.#refusal('policy-differs', `NetworkPolicy ${permitting.join(', ')} permits egress of pod ${podName}`);
+  }
+
+  #refusal(reason: HermeticFailure, detail: string, options?: ErrorOptions): HermeticNotEnforcedError {
+    return new HermeticNotEnforcedError({ namespace: this.#components.cluster.namespace, reason, detail }, options);
+  }
+}
+
+function textOf({ host, port }: ReachTarget): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,70 @@
+import { KubeConfig, NetworkingV1Api } from '@kubernetes/client-node';
+import { expect } from 'chai';
+
+import { egressPolicyName } from '../../../src/hermetic/egress-policy.ts';
+import type { Clock, KubernetesWorker } from '../../../src/index.ts';
+import { systemClock } from '../../../src/internal/system-clock.ts';
+import { makeContainer, newOwner } from '../../contract/worker/setup.ts';
+import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { rejection } from '../../support/rejection.ts';
+
+const image = 'busybox:1';
+const speed = 20;
+
+/** A clock that is faster than the system's, so that the limit of the probe is soon reached. */
+function fastClock(): Clock {
+  const clock = systemClock();
+  const startedAt = clock.now();
+  return {
+    now: () => startedAt + (clock.now() - startedAt) * speed,
+    sleep: (delayMs, options) => clock.sleep(delayMs / speed, options),
+  };
+}
+
+describe('A container on a cluster that does not enforce network policies', function () {
+  this.timeout(60_000);
+  let embedded: EmbeddedWorker;
+  let worker: KubernetesWorker;
+
+  before(async () => {
+    embedded = await embeddedWorker(image);
+    worker = await embedded.setup.openWith({ clock: fastClock() });
+  });
+
+  after(async () => {
+    await worker?.close();
+    await embedded?.close();
+  });
+
+  it('is refused if it is hermetic, although the policy exists, and leaves no pod behind', async () => {
+    const error = await rejection(makeContainer(worker, image, { hermetic: true }));
+    expect(error).to.include({ code: 'KW_ERR_HERMETIC_NOT_ENFORCED', reason: 'policy-not-enforced', retryable: false });
+    expect(error.message).to.match(/pod \S+ still reaches 127\.0\.0\.1:\d+ \(connected\) after \d+ ms/);
+    const config = new KubeConfig();
+    config.loadFromFile(embedded.cluster.kubeconfigPath);
+    const policy = await config
+      .makeApiClient(NetworkingV1Api)
+      .readNamespacedNetworkPolicy({ name: egressPolicyName, namespace: 'default' });
+    expect(policy.spec?.policyTypes).to.deep.equal(['Egress']);
+    expect(await worker.reap()).to.include({ deletedContainers: 2, deletedPods: 2 });
+    expect(await embedded.setup.podNames()).to.deep.equal([]);
+  });
+
+  it('is not affected if it is not hermetic', async () => {
+    const { created } = await makeContainer(worker, image);
+    expect(created).to.equal(true);
+  });
+
+  it('is refused if it is privileged, unless its team may have such containers', async () => {
+    const create = (by: KubernetesWorker, team?: string) =>
+      by.findOrCreateContainer(newOwner(), { image, privileged: true }, { metadata: { team } });
+    const refused = { code: 'KW_ERR_INVALID_SPEC', field: 'privileged' };
+    const rows = async () => (await worker.listContainers()).containers.map(({ handle }) => handle);
+    const before = await rows();
+    expect(await rejection(create(worker, 'ops'))).to.include(refused);
+    await using opsOnly = await embedded.setup.openWith({ privilegedTeams: ['ops'] });
+    expect(await rejection(create(opsOnly, 'web'))).to.include(refused);
+    expect(await rows()).to.deep.equal(before);
+    expect((await create(opsOnly, 'ops')).created).to.equal(true);
+  });
+});
