@@ -34,10 +34,7 @@ for (const isolation of isolations) {
         .split('\0')
         .filter(
           (entry) =>
-            entry !== '' &&
-            !/^(PATH|HOME|HOSTNAME|KUBERNETES_SERVICE_(HOST|PORT)|TERM|KW_EMBEDDED|KW_EMBEDDED_CONTAINER|KW_PATH_MAP)=/.test(
-              entry,
-            ),
+            entry !== '' && !/^(PATH|HOME|HOSTNAME|TERM|KUBERNETES_SERVICE_(HOST|PORT)|KW_[A-Z_]+)=/.test(entry),
         );
     const expected = names.map((name) => `${name}=value of ${name}\n`).sort();
 
