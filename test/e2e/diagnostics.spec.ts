@@ -57,7 +57,7 @@ describe('the diagnostics of a pod on a real cluster', function () {
     return { error, lines: stderr.text.split('\n'), nodeName };
   }
 
-  it('have the reason of an eviction, and a node without a problem', async () => {
+  it('have the reason of an eviction, and a node without a problem [A25]', async () => {
     const { lines, nodeName } = await evicted(worker);
     expect(lines).to.include(`  node: ${nodeName}`).and.include(`node ${nodeName}: ready, without pressure`);
     expect(lines.filter((line) => line.includes('condition DisruptionTarget'))).to.deep.equal([
@@ -65,7 +65,7 @@ describe('the diagnostics of a pod on a real cluster', function () {
     ]);
   });
 
-  it('have the cordon of the node', async () => {
+  it('have the cordon of the node [A25]', async () => {
     const cordon = async (name: string, unschedulable: boolean): Promise<void> => {
       await api.patchNode({ name, body: { spec: { unschedulable } } }, merge);
     };
@@ -111,7 +111,7 @@ describe('the diagnostics of a pod on a real cluster', function () {
     expect(stderr.text).to.match(/^ {2}container tools: .*\/no\/such\/program.*no such file or directory/m);
   });
 
-  it('follow one line that states why no node accepts the pod', async () => {
+  it('follow one line that states why no node accepts the pod [A26]', async () => {
     await using impatient = await setup.openWith({ schedulingTimeoutMs: 2_000 });
     const stderr = new Collector();
     const limits = { memoryBytes: 2 ** 50 };

@@ -31,7 +31,7 @@ describe('the diagnostics of a pod', function () {
 
   const script = 'echo "own words" >&2; echo ready; while :; do sleep 0.05; done';
 
-  it('follow the output of a command whose pod is deleted, and change nothing without a stderr', async () => {
+  it('follow the output of a command whose pod is deleted, and change nothing without a stderr [A20] [A30]', async () => {
     const { container } = await makeContainer(worker, image);
     const [stdout, stderr] = [new Collector(), new Collector()];
     const spec = { path: 'sh', args: ['-c', script] };
@@ -51,7 +51,7 @@ describe('the diagnostics of a pod', function () {
     expect(loud.position()).to.deep.equal({ stdoutBytes: 6, stderrBytes: 10 });
   });
 
-  it('have the reason of an eviction, and the pressure and the cordon of the node', async () => {
+  it('have the reason of an eviction, and the pressure and the cordon of the node [A25]', async () => {
     const { container } = await makeContainer(worker, image);
     const [stdout, stderr] = [new Collector(), new Collector()];
     const process = await container.run({ path: 'sh', args: ['-c', script] }, { stdout, stderr });
@@ -77,7 +77,7 @@ describe('the diagnostics of a pod', function () {
     await api.patchNode({ name, body: { spec: { unschedulable: null } } }, merge);
   });
 
-  it('are written by findOrCreateContainer for a pod that does not start in time, masked', async () => {
+  it('are written by findOrCreateContainer for a pod that does not start in time, masked [A27]', async () => {
     using _execs = cluster.faults.add({ kind: 'status', status: 503, match: { subresource: 'exec' } });
     const mask = (text: string): string => text.replaceAll('Running', '***');
     await using other = await setup.openWith({ startTimeoutMs: 300, mask });

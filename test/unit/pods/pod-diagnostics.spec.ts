@@ -82,7 +82,7 @@ describe('PodDiagnostics', () => {
     expect(await diagnostics().complete(complete)).to.equal(complete);
   });
 
-  it('states that the pod no longer exists, with the last state that the watch has seen', async () => {
+  it('states that the pod no longer exists, with the last state that the watch has seen [A30]', async () => {
     for (const current of [undefined, podIn('Pending', '', 'another uid')]) {
       cluster.getPod.resolves(current);
       expect(await linesOf()).to.deep.equal([
@@ -97,7 +97,7 @@ describe('PodDiagnostics', () => {
     expect(await linesOf()).to.deep.equal(['pod ci/p no longer exists']);
   });
 
-  it('states in one line that the node no longer exists, or may not be read', async () => {
+  it('states in one line that the node no longer exists, or may not be read [A25]', async () => {
     cluster.getNode.resolves(undefined);
     expect((await linesOf()).at(-1)).to.equal('node n no longer exists');
     cluster.getNode.rejects(new ForbiddenError(call, 'no'));
