@@ -1,6 +1,7 @@
-// Measures many containers at once, from the call to the first byte of a command in each, beside the
-// same number of bare pods that kubectl creates and watches until they are ready: its first bytes are
-// the reports that the pods are ready. Also measures what they cost: requests, watches, processor time and memory of the host, or of kubectl.
+// Measures many containers at once, from the call to the first byte of a command in each. Beside them,
+// kubectl creates the same number of bare pods and watches until they are ready: its first bytes are
+// the reports that the pods are ready. Also measures what both cost: requests, watches, processor
+// time and memory.
 // Needs KUBECONFIG, kubectl on PATH, and nodes with room for the pods of one side at a time.
 //   npm run bench -- pods --pairs 3
 import { PGlite } from '@electric-sql/pglite';

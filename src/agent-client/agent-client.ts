@@ -201,8 +201,9 @@ export class AgentClient {
   }
 
   /**
-   * Starts a command. Resolves when the command runs, with `started: false` if the process id was
-   * started before, and then with the digest of that start's specification if it had one. The caller may repeat the call after a lost connection.
+   * Starts a command. Resolves when the command runs. If the process id was started before, resolves
+   * with `started: false`, and with the digest of that start's specification if it had one. The
+   * caller may repeat the call after a lost connection.
    *
    * @throws ExecutableNotFoundError, ExecutableFormatError, UserNotFoundError,
    * WorkingDirectoryError, NotPermittedError, DiskFullError, InvalidSpecError

@@ -26,7 +26,7 @@ export interface NodeFindings {
 export type ShowText = (text: string) => string;
 
 /** Kubernetes limits its own messages to this length; the messages of others have no limit. */
-export const maxMessageBytes = 4 * 1024;
+export const maxMessageBytes: number = 4 * 1024;
 
 /**
  * Returns the findings as plain text: a line per fact, with the pod's first and the node's last.
