@@ -368,14 +368,14 @@ export const mutants: readonly Mutant[] = [
     file: 'agent/src/process/supervisor_spawn.c',
     find: 'record_reserve(supervisor->folder) != 0 || ',
     replace: '',
-    killedBy: { specs: ['test/integration/agent/full-disk.spec.ts'], grep: 'reports its result' },
+    killedBy: { specs: ['test/long/agent/full-disk.spec.ts'], grep: 'reports its result' },
   },
   {
     name: 'what is acknowledged stays on a full disk',
     file: 'agent/src/process/supervisor_output.c',
     find: '        output_free(&supervisor->output[i]);',
     replace: '        output_trim(&supervisor->output[i], supervisor->spec->retain);',
-    killedBy: { specs: ['test/integration/agent/full-disk.spec.ts'], grep: 'frees all' },
+    killedBy: { specs: ['test/long/agent/full-disk.spec.ts'], grep: 'frees all' },
   },
   {
     name: 'a lower attempt that waited runs after a higher one',
