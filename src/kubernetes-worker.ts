@@ -18,7 +18,7 @@ import { systemClock } from './internal/system-clock.ts';
 import { ClientNodeCluster } from './kubernetes/api/client-node-cluster.ts';
 import { workerSelector } from './kubernetes/pod-spec/labels.ts';
 import { podName } from './kubernetes/pod-spec/pod-name.ts';
-import { checkPodOptions } from './kubernetes/pod-spec/pod-option-check.ts';
+import { checkLabelPrefix, checkPodOptions } from './kubernetes/pod-spec/pod-option-check.ts';
 import { PodWatch } from './kubernetes/pod-state/pod-watch.ts';
 import { polling } from './kubernetes/pod-state/polled-pods.ts';
 import { permissionsFor, secretPermissions } from './kubernetes/required-permissions.ts';
@@ -112,6 +112,14 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly podObservation?: 'watch' | 'poll' | undefined;
   /** Settings of every pod of the worker. @defaultValue the defaults of `PodOptions` */
   readonly pods?: PodOptions | undefined;
+  /**
+   * The prefix of the labels and annotations that describe a container: its type, pipeline, job,
+   * build, step and team, such as `ci.example/team`. It may change while pods exist. The labels by
+   * which the library finds its pods always have the prefix `kubernetes-worker`.
+   *
+   * @defaultValue `'kubernetes-worker'`
+   */
+  readonly labelPrefix?: string | undefined;
   /**
    * The teams, by `ContainerMetadata.team`, whose containers may be privileged. A privileged
    * container has all permissions of its node.
@@ -327,6 +335,7 @@ function compose(
     installationId,
     delivery,
     podOptions,
+    labelPrefix: options.labelPrefix,
     pullPolicy: options.images?.pullPolicy,
     clock,
     logger,
@@ -482,6 +491,7 @@ function checkOptions(options: KubernetesWorkerOptions): void {
       throw new InvalidSpecError(field, `${value} is not a positive integer`);
   }
   checkPodOptions('pods', options.pods);
+  checkLabelPrefix('labelPrefix', options.labelPrefix);
   const { execProtocols: chosen = execProtocols } = options;
   if (chosen.length === 0)
     throw new InvalidSpecError('execProtocols', `is empty: list at least one of ${execProtocols.join(', ')}`);

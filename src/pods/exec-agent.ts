@@ -3,7 +3,7 @@ import { PodDeletedError } from '../errors/pod.ts';
 import type { ExecConnection } from '../exec/exec-connection.ts';
 import { type OpenExecOptions, openExec } from '../exec/open-exec.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
-import { markOf } from '../kubernetes/pod-spec/labels.ts';
+import { handleOf } from '../kubernetes/pod-spec/labels.ts';
 import { isGeneratedName } from '../kubernetes/pod-spec/pod-name.ts';
 import { agentConnectCommand, mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 
@@ -59,7 +59,7 @@ async function requireOwnPod(
   { signal }: AgentExecOptions,
 ): Promise<void> {
   const pod = await cluster.getPod(podName, { signal });
-  const owner = markOf(pod?.metadata, 'handle');
+  const owner = handleOf(pod?.metadata);
   if (owner === undefined || owner === handle) return;
   const detail = 'its name now belongs to the pod of another container';
   throw new PodDeletedError({ namespace: cluster.namespace, podName, detail });

@@ -1,7 +1,7 @@
 import { ApiUnavailableError, ConflictError, QuotaExceededError } from '../errors/cluster.ts';
 import { PodDeletedError } from '../errors/pod.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
-import { markOf, podMarks } from '../kubernetes/pod-spec/labels.ts';
+import { handleOf, podMarks } from '../kubernetes/pod-spec/labels.ts';
 import { mergePodOptions } from '../kubernetes/pod-spec/pod-option-merge.ts';
 import { buildPod, type PodRequest } from '../kubernetes/pod-spec/pod-spec.ts';
 import { callBackoff } from '../retry/backoff.ts';
@@ -37,6 +37,8 @@ export interface PodLauncherComponents {
   readonly installationId: string;
   readonly delivery: AgentDelivery;
   readonly podOptions: PodOptions;
+  /** The prefix of the labels that describe a pod. @defaultValue `defaultLabelPrefix` */
+  readonly labelPrefix?: string | undefined;
   /** @defaultValue `IfNotPresent` */
   readonly pullPolicy?: ImagePullPolicy | undefined;
   readonly clock: Clock;
@@ -166,7 +168,7 @@ export class PodLauncher {
         cause: refusal,
       });
     }
-    if (markOf(existing.metadata, 'handle') !== handle) throw this.#taken(podName, refusal);
+    if (handleOf(existing.metadata) !== handle) throw this.#taken(podName, refusal);
     if (existing.metadata?.deletionTimestamp !== undefined)
       throw new PodDeletedError({ namespace: cluster.namespace, podName }, { cause: refusal });
     return uidOf(existing);
@@ -179,10 +181,11 @@ export class PodLauncher {
   }
 
   #build(request: LaunchRequest, architecture: Architecture, agentConfigMapName: string): Pod {
-    const { workerName, installationId, podOptions, pullPolicy } = this.#components;
+    const { workerName, installationId, podOptions, labelPrefix, pullPolicy } = this.#components;
     const { handle, metadata, requestedImages, hermetic } = request;
     const options = mergePodOptions(podOptions, request.podOptions);
-    const marks = podMarks({ installationId, workerName, handle, metadata, requestedImages, hermetic });
+    const facts = { installationId, workerName, handle, metadata, requestedImages, hermetic };
+    const marks = podMarks(facts, labelPrefix);
     return buildPod({ ...request, ...marks, architecture, agentConfigMapName, options, pullPolicy });
   }
 }

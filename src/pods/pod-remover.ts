@@ -2,7 +2,7 @@ import { PodFailedError } from '../errors/pod.ts';
 import { Semaphore } from '../internal/semaphore.ts';
 import { TookTooLong, within } from '../internal/within.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
-import { markOf } from '../kubernetes/pod-spec/labels.ts';
+import { handleOf } from '../kubernetes/pod-spec/labels.ts';
 import type { PodWatch } from '../kubernetes/pod-state/pod-watch.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { AgentPool } from './agent-pool.ts';
@@ -51,7 +51,7 @@ export class PodRemover {
     const { pods } = await cluster.listPods(labelSelector, options);
     return pods.flatMap(({ metadata }) => {
       const { name: podName, uid, deletionTimestamp } = metadata ?? {};
-      const handle = markOf(metadata, 'handle');
+      const handle = handleOf(metadata);
       const isWhole = podName !== undefined && uid !== undefined && handle !== undefined;
       return isWhole && deletionTimestamp === undefined ? [{ podName, handle, uid }] : [];
     });
@@ -107,6 +107,6 @@ export class PodRemover {
 
   async #findUid(podName: string, handle: string, options: AbortOptions): Promise<string | undefined> {
     const pod = await this.#components.cluster.getPod(podName, options);
-    return markOf(pod?.metadata, 'handle') === handle ? pod?.metadata?.uid : undefined;
+    return handleOf(pod?.metadata) === handle ? pod?.metadata?.uid : undefined;
   }
 }

@@ -4,7 +4,7 @@ import { type MemoryFacts, type OutOfMemoryError, PodError } from '../errors/pod
 import { ChangeSignal } from '../internal/change-signal.ts';
 import type { Mask } from '../internal/host-mask.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
-import { markOf } from '../kubernetes/pod-spec/labels.ts';
+import { handleOf } from '../kubernetes/pod-spec/labels.ts';
 import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 import { mainContainerState, terminations } from '../kubernetes/pod-state/main-container-state.ts';
 import { PodStart, type StartProblem } from '../kubernetes/pod-state/pod-start.ts';
@@ -124,7 +124,7 @@ export class PodSupervisor {
       pod !== undefined &&
       pod.metadata?.deletionTimestamp === undefined &&
       (uid === undefined || pod.metadata?.uid === uid) &&
-      (handle === undefined || (markOf(pod.metadata, 'handle') ?? handle) === handle)
+      (handle === undefined || (handleOf(pod.metadata) ?? handle) === handle)
     );
   }
 

@@ -81,6 +81,7 @@ export const workerOptions: v.GenericSchema = v.object({
   agentConfigMap: v.optional(v.picklist(['create', 'existing'])),
   podObservation: v.optional(v.picklist(['watch', 'poll'])),
   pods: v.optional(podOptions),
+  labelPrefix: optionalText,
   privilegedTeams: v.optional(v.union([v.literal('all'), v.array(text)], "'all' or a list of teams")),
   startTimeoutMs: optionalNumber,
   imagePullTimeoutMs: optionalNumber,

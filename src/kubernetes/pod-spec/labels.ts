@@ -23,8 +23,10 @@ export interface PodMarks {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** The prefix of the library's keys, if the worker has no other. */
-export const defaultLabelPrefix = 'kubernetes-worker';
+/** The prefix of the keys by which the library finds its pods. */
+const identityPrefix = 'kubernetes-worker';
+/** The prefix of the keys that describe a pod to operators, if the worker has no other. */
+export const defaultLabelPrefix: string = identityPrefix;
 
 const managedByKey = 'app.kubernetes.io/managed-by';
 const longestValue = 63;
@@ -34,26 +36,27 @@ const longestAnnotation = 4096;
 /**
  * Returns the marks of a container's pod. If a label cannot hold a value, the label has a changed
  * value and the annotation of the same key has the original.
+ *
+ * @param prefix - of the keys that only describe the pod, so that it may change while pods exist
  */
 export function podMarks(facts: LabelFacts, prefix: string = defaultLabelPrefix): PodMarks {
   const { metadata = {}, requestedImages = {} } = facts;
   const values: Readonly<Record<string, string | undefined>> = {
-    worker: facts.workerName,
-    installation: facts.installationId,
-    handle: facts.handle,
-    type: metadata.type ?? 'task',
-    pipeline: metadata.pipelineName,
-    job: metadata.jobName,
-    build: metadata.buildName,
-    step: metadata.stepName,
-    team: metadata.team,
-    hermetic: facts.hermetic === true ? 'true' : undefined,
+    [identityKey('worker')]: facts.workerName,
+    [identityKey('installation')]: facts.installationId,
+    [identityKey('handle')]: facts.handle,
+    [`${prefix}/type`]: metadata.type ?? 'task',
+    [`${prefix}/pipeline`]: metadata.pipelineName,
+    [`${prefix}/job`]: metadata.jobName,
+    [`${prefix}/build`]: metadata.buildName,
+    [`${prefix}/step`]: metadata.stepName,
+    [`${prefix}/team`]: metadata.team,
+    ...(facts.hermetic === true ? hermeticLabels() : {}),
   };
   const labels: Record<string, string> = { [managedByKey]: 'kubernetes-worker' };
   const annotations: Record<string, string> = {};
-  for (const [name, value] of Object.entries(values)) {
+  for (const [key, value] of Object.entries(values)) {
     if (value === undefined || value === '') continue;
-    const key = `${prefix}/${name}`;
     const label = labelValue(value);
     labels[key] = label;
     if (label !== value) annotations[key] = value.slice(0, longestAnnotation);
@@ -64,31 +67,28 @@ export function podMarks(facts: LabelFacts, prefix: string = defaultLabelPrefix)
 }
 
 /** Returns a selector for the pods of one worker of one installation, and for no others. */
-export function workerSelector(
-  installationId: string,
-  workerName: string,
-  prefix: string = defaultLabelPrefix,
-): string {
-  return `${prefix}/installation=${labelValue(installationId)},${prefix}/worker=${labelValue(workerName)}`;
+export function workerSelector(installationId: string, workerName: string): string {
+  return [
+    `${identityKey('installation')}=${labelValue(installationId)}`,
+    `${identityKey('worker')}=${labelValue(workerName)}`,
+  ].join();
 }
 
 /** Returns the labels that select the hermetic pods of a namespace, of all its workers. */
-export function hermeticLabels(prefix: string = defaultLabelPrefix): Readonly<Record<string, string>> {
-  return { [`${prefix}/hermetic`]: 'true' };
+export function hermeticLabels(): Readonly<Record<string, string>> {
+  return { [identityKey('hermetic')]: 'true' };
 }
 
-/** Returns the original value of a mark. */
-export function markOf(
+/** Returns the handle of the container or the volume that a pod was created for. */
+export function handleOf(
   marks:
     | {
         labels?: Readonly<Record<string, string>> | undefined;
         annotations?: Readonly<Record<string, string>> | undefined;
       }
     | undefined,
-  name: string,
-  prefix: string = defaultLabelPrefix,
 ): string | undefined {
-  const key = `${prefix}/${name}`;
+  const key = identityKey('handle');
   return marks?.annotations?.[key] ?? marks?.labels?.[key];
 }
 
@@ -108,7 +108,11 @@ export function labelValue(text: string): string {
 
 /** Whether the library sets the label or the annotation. Hosts must not. */
 export function isLibraryKey(key: string): boolean {
-  return key.startsWith(`${defaultLabelPrefix}/`) || key === managedByKey;
+  return key.startsWith(`${identityPrefix}/`) || key === managedByKey;
+}
+
+function identityKey(name: 'worker' | 'installation' | 'handle' | 'hermetic'): string {
+  return `${identityPrefix}/${name}`;
 }
 
 /** Whether Kubernetes accepts the text as the value of a label, or as the name in a key. */

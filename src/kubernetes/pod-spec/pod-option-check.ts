@@ -25,6 +25,13 @@ export function checkPodOptions(parameter: string, options: PodOptions | undefin
   checkOverlay(`${parameter}.overlay`, options.overlay);
 }
 
+/** @throws InvalidSpecError - not a prefix that Kubernetes accepts in keys and leaves to others */
+export function checkLabelPrefix(parameter: string, prefix: string | undefined): void {
+  if (prefix === undefined) return;
+  if (!isSubdomain(prefix)) throw new InvalidSpecError(parameter, 'is not a DNS subdomain, such as ci.example');
+  if (/(^|\.)(kubernetes|k8s)\.io$/.test(prefix)) throw new InvalidSpecError(parameter, 'is reserved for Kubernetes');
+}
+
 function checkLabels(field: string, labels: Readonly<Record<string, string>> = {}): void {
   checkKeys(field, labels);
   for (const [key, value] of Object.entries(labels)) {

@@ -2,9 +2,9 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import {
+  handleOf,
   hermeticLabels,
   labelValue,
-  markOf,
   podMarks,
   workerSelector,
 } from '../../../src/kubernetes/pod-spec/labels.ts';
@@ -99,17 +99,30 @@ describe('labels', () => {
     });
     expect(marks.labels['kubernetes-worker/job']).to.match(/^unit-tests-linux\.h[0-9a-f]{10}$/);
     expect(marks.annotations).to.deep.equal({ 'kubernetes-worker/job': 'unit tests / linux' });
-    expect(markOf(marks, 'job')).to.equal('unit tests / linux');
-    expect(markOf(marks, 'handle')).to.equal('h');
-    expect(markOf(marks, 'pipeline')).to.equal(undefined);
-    expect(markOf(undefined, 'job')).to.equal(undefined);
+    expect(handleOf(marks)).to.equal('h');
+    expect(handleOf(podMarks({ installationId: 'i', workerName: 'w', handle: 'a b' }))).to.equal('a b');
+    expect(handleOf({ labels: {} })).to.equal(undefined);
+    expect(handleOf(undefined)).to.equal(undefined);
   });
 
-  it('have the prefix of the worker', () => {
-    expect(podMarks({ installationId: 'i', workerName: 'w', handle: 'h' }, 'ci.example').labels).to.include({
-      'ci.example/handle': 'h',
-    });
-    expect(workerSelector('i', 'w', 'ci.example')).to.equal('ci.example/installation=i,ci.example/worker=w');
+  it('have the prefix of the worker if they only describe the pod', () => {
+    const facts = { installationId: 'i', workerName: 'w', handle: 'h', hermetic: true };
+    const requestedImages = { main: 'docker:///busybox' };
+    const metadata = { type: 'get', team: 'a b', jobName: 'unit' };
+    const { labels, annotations } = podMarks({ ...facts, metadata, requestedImages }, 'ci.example');
+    expect(labels).to.have.all.keys(
+      'app.kubernetes.io/managed-by',
+      'kubernetes-worker/installation',
+      'kubernetes-worker/worker',
+      'kubernetes-worker/handle',
+      'kubernetes-worker/hermetic',
+      'ci.example/type',
+      'ci.example/job',
+      'ci.example/team',
+    );
+    expect(annotations).to.have.all.keys('ci.example/team', 'ci.example/requested-images');
+    for (const key of ['installation', 'worker', 'handle', 'hermetic'])
+      expect(labels[`kubernetes-worker/${key}`]).to.equal(podMarks(facts).labels[`kubernetes-worker/${key}`]);
   });
 
   it('select the pods of one worker of one installation', () => {

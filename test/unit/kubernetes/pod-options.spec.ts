@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
-import { checkPodOptions } from '../../../src/kubernetes/pod-spec/pod-option-check.ts';
+import { checkLabelPrefix, checkPodOptions } from '../../../src/kubernetes/pod-spec/pod-option-check.ts';
 import { mergePodOptions } from '../../../src/kubernetes/pod-spec/pod-option-merge.ts';
 import { buildPod, type PodPlan } from '../../../src/kubernetes/pod-spec/pod-spec.ts';
 import type { PodOptions } from '../../../src/runtime/pod-options.ts';
@@ -238,5 +238,29 @@ describe('checkPodOptions', () => {
       })
         .to.throw(InvalidSpecError)
         .with.property('field', field);
+    });
+});
+
+describe('checkLabelPrefix', () => {
+  it('accepts a DNS subdomain, and none', () => {
+    for (const prefix of [undefined, 'kubernetes-worker', 'ci.example', 'a', 'my-k8s.io'])
+      expect(() => checkLabelPrefix('labelPrefix', prefix)).to.not.throw();
+  });
+
+  for (const prefix of [
+    '',
+    'CI',
+    'ci/',
+    'a..b',
+    '-a',
+    'x'.repeat(254),
+    'kubernetes.io',
+    'node.kubernetes.io',
+    'k8s.io',
+  ])
+    it(`rejects ${JSON.stringify(prefix.slice(0, 20))} by its field`, () => {
+      expect(() => checkLabelPrefix('labelPrefix', prefix))
+        .to.throw()
+        .that.includes({ code: 'KW_ERR_INVALID_SPEC', field: 'labelPrefix' });
     });
 });
