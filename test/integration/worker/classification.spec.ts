@@ -260,7 +260,9 @@ describe("KubernetesWorker's classification of refusals and failures", function 
       const { items } = await api.listNamespacedConfigMap({ namespace: 'default' });
       const delivered = items.find(({ metadata }) => metadata?.name?.startsWith('kubernetes-worker-agent-'))!;
       const name = delivered.metadata!.name!;
-      const broken = Buffer.from('#!/bin/sh\nprintf "cannot\\033[1m go on\\n"\nexit 9\n').toString('base64');
+      // An exec during a run of the container waits for its end.
+      const script = '#!/bin/sh\n[ "$1" = connect ] && exec sleep 60\nprintf "cannot\\033[1m go on\\n"\nexit 9\n';
+      const broken = Buffer.from(script).toString('base64');
       const replace = async (agent: string): Promise<void> => {
         await api.deleteNamespacedConfigMap({ namespace: 'default', name });
         const metadata = { name, labels: delivered.metadata!.labels ?? {} };
