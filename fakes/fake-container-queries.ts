@@ -26,6 +26,12 @@ export class FakeContainerQueries implements ContainerQueries {
     'FakeContainerQueries.processResults',
     async () => [],
   );
+  readonly findReapable: StubOf<ContainerQueries['findReapable']> = stubOf<ContainerQueries['findReapable']>(
+    'FakeContainerQueries.findReapable',
+    async () => {
+      throw new UnstubbedCallError('FakeContainerQueries', 'findReapable');
+    },
+  );
   readonly unknownHandles: StubOf<ContainerQueries['unknownHandles']> = stubOf<ContainerQueries['unknownHandles']>(
     'FakeContainerQueries.unknownHandles',
     async () => [],

@@ -55,6 +55,9 @@ export class FakeWorker implements Worker {
   readonly reap: StubOf<Worker['reap']> = stubOf<Worker['reap']>('FakeWorker.reap', async () => {
     throw new UnstubbedCallError('FakeWorker', 'reap');
   });
+  readonly planReap: StubOf<Worker['planReap']> = stubOf<Worker['planReap']>('FakeWorker.planReap', async () => {
+    throw new UnstubbedCallError('FakeWorker', 'planReap');
+  });
   readonly check: StubOf<Worker['check']> = stubOf<Worker['check']>('FakeWorker.check', async () => {
     throw new UnstubbedCallError('FakeWorker', 'check');
   });

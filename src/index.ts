@@ -211,6 +211,7 @@ export type {
   WindowSize,
 } from './runtime/process.ts';
 export type { ProcessInfo, ProcessOutcome, ProcessState } from './runtime/process-info.ts';
+export type { ReapableContainer, ReapableVolume, ReapPlan, UnknownPod } from './runtime/reap-plan.ts';
 export type { ContainerLimits, ContainerRequests } from './runtime/resources.ts';
 export type { SecretKey, SecretMount } from './runtime/secrets.ts';
 export type { SidecarHttpProbe, SidecarPort, SidecarProbe, SidecarSpec } from './runtime/sidecar.ts';

@@ -5,13 +5,14 @@ import type { ContainerRepository } from '../repository/container-repository.ts'
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { VolumeRepository } from '../repository/volume-repository.ts';
 import type { AbortOptions, Logger } from '../runtime/options.ts';
+import type { ReapPlan, UnknownPod } from '../runtime/reap-plan.ts';
 import type { ReapResult } from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 
 export interface ReaperComponents {
   readonly workerName: string;
   readonly containers: ContainerRepository;
-  readonly queries: Pick<ContainerQueries, 'unknownHandles'>;
+  readonly queries: Pick<ContainerQueries, 'findReapable' | 'unknownHandles'>;
   readonly volumes: VolumeRepository;
   readonly pods: PodRemoval;
   readonly stores: ReadonlyMap<string, ArtifactStore>;
@@ -100,6 +101,28 @@ export class Reaper {
     return { deletedPods, deletedContainers, deletedVolumes: deletedVolumes + deletedArtifacts };
   }
 
+  /** Returns what `reap` would delete now. Deletes and marks nothing. */
+  async plan(options: AbortOptions = {}): Promise<ReapPlan> {
+    const { queries, workerName, hijackGraceMs } = this.#components;
+    const rows = await queries.findReapable(workerName, maxUnderWay, { ...options, hijackGraceMs });
+    const unknownPods: UnknownPod[] = [];
+    for await (const pods of this.#findUnknown(options))
+      unknownPods.push(...pods.map(({ podName, handle }) => ({ podName, handle })));
+    return { ...rows, unknownPods };
+  }
+
+  /** Yields the pods without a row, in parts. */
+  async *#findUnknown(options: AbortOptions): AsyncGenerator<readonly LabelledPod[], void, undefined> {
+    const { pods, queries } = this.#components;
+    const listed = await pods.list(options);
+    for (let from = 0; from < listed.length; from += maxUnderWay) {
+      const some = listed.slice(from, from + maxUnderWay);
+      const handles = some.map(({ handle }) => handle);
+      const unknown = new Set(await queries.unknownHandles(handles, options));
+      yield some.filter(({ handle }) => unknown.has(handle));
+    }
+  }
+
   /**
    * Deletes rows until each was tried once. A row whose deletion takes long does not delay the
    * others. Returns the number of deleted rows.
@@ -145,24 +168,14 @@ export class Reaper {
 
   /** Deletes the pods without a row. A failure to list them, or to find their rows, deletes none. */
   async #removeUnknown(failures: unknown[], options: AbortOptions): Promise<number> {
-    const { pods, queries, logger } = this.#components;
+    const { pods, logger } = this.#components;
     let deleted = 0;
     try {
-      const listed = await pods.list(options);
-      for (let from = 0; from < listed.length; from += maxUnderWay) {
-        const some = listed.slice(from, from + maxUnderWay);
-        const unknown = new Set(
-          await queries.unknownHandles(
-            some.map(({ handle }) => handle),
-            options,
-          ),
-        );
-        const removals = some
-          .filter(({ handle }) => unknown.has(handle))
-          .map(async ({ podName, handle, uid }) => {
-            logger.warn('pod without a row', { podName, handle });
-            if (await pods.remove(podName, handle, { ...options, uid })) deleted += 1;
-          });
+      for await (const unknown of this.#findUnknown(options)) {
+        const removals = unknown.map(async ({ podName, handle, uid }) => {
+          logger.warn('pod without a row', { podName, handle });
+          if (await pods.remove(podName, handle, { ...options, uid })) deleted += 1;
+        });
         for (const outcome of await Promise.allSettled(removals))
           if (outcome.status === 'rejected') failures.push(outcome.reason);
       }

@@ -1,6 +1,8 @@
 import type { ContainerOwner } from '../runtime/container.ts';
 import type { ContainerPage, ContainerQuery } from '../runtime/container-query.ts';
 import type { AbortOptions } from '../runtime/options.ts';
+import type { ReapPlan } from '../runtime/reap-plan.ts';
+import type { FindDestroyableOptions } from './container-repository.ts';
 import type { ContainerRecord, ProcessResultRecord } from './records.ts';
 
 /**
@@ -56,6 +58,15 @@ export interface ContainerQueries {
    * `ContainerDisappearedError` if the container's row no longer exists.
    */
   processResults(handle: string, options?: AbortOptions): Promise<readonly StoredProcess[]>;
+  /**
+   * Returns the rows that `findDestroyable` of containers and of artifact volumes would return now,
+   * at most `limit` of each, oldest first, and why. Moves none of them.
+   */
+  findReapable(
+    workerName: string,
+    limit: number,
+    options?: FindDestroyableOptions,
+  ): Promise<Pick<ReapPlan, 'containers' | 'volumes'>>;
   /**
    * Returns those of at most 1,000 handles that no container and no volume has, in any state and of
    * any worker. Only the primary server answers: a standby may lack the newest rows, and

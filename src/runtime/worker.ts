@@ -5,6 +5,7 @@ import type { Container, ContainerMetadata, ContainerOwner, ContainerSpec } from
 import type { ContainerPage, ContainerQuery } from './container-query.ts';
 import type { ImageExplanation, ImageRequest } from './image.ts';
 import type { AbortOptions } from './options.ts';
+import type { ReapPlan } from './reap-plan.ts';
 import type { StepProgress } from './step-progress.ts';
 import type { Volume, VolumeMount } from './volume.ts';
 
@@ -369,6 +370,19 @@ export interface Worker extends AsyncDisposable {
    * @throws ReconcileError with all failures, after the pass
    */
   reap(options?: AbortOptions): Promise<ReapResult>;
+  /**
+   * Returns what `reap` would delete now, and why. It changes nothing.
+   *
+   * @example
+   * ```ts
+   * const { containers, unknownPods } = await worker.planReap();
+   * for (const { podName, owner, reason } of containers) console.log(podName, owner.key, reason);
+   * console.log(`${unknownPods.length} pods without a container`);
+   * ```
+   *
+   * @throws ForbiddenError, ApiUnavailableError or another `ClusterError` if pods cannot be listed
+   */
+  planReap(options?: AbortOptions): Promise<ReapPlan>;
   /**
    * Examines what the worker depends on: the API server and its version, each permission, whether
    * the namespace would accept a pod, the database, the clocks, and on request the start of a pod.

@@ -16,6 +16,7 @@ import type { Container, ContainerOwner, ContainerSpec } from '../runtime/contai
 import type { ContainerPage, ContainerQuery } from '../runtime/container-query.ts';
 import type { ImageExplanation, ImageRequest } from '../runtime/image.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+import type { ReapPlan } from '../runtime/reap-plan.ts';
 import type { Volume, VolumeMount } from '../runtime/volume.ts';
 import type {
   ArtifactVolume,
@@ -237,6 +238,11 @@ export class PodWorker implements Worker {
   async reap(options: AbortOptions = {}): Promise<ReapResult> {
     checkShape('options', abortOptions, options);
     return await this.#open().reaper.reap(options);
+  }
+
+  async planReap(options: AbortOptions = {}): Promise<ReapPlan> {
+    checkShape('options', abortOptions, options);
+    return await this.#open().reaper.plan(options);
   }
 
   async check(options: CheckOptions = {}): Promise<CheckReport> {

@@ -5,7 +5,7 @@ import { type ContainerRow, type JsonText, jsonText } from './rows.ts';
 import { fromNow, now, type StatementBuilder, type Tables } from './tables.ts';
 
 /** A search for containers to destroy. */
-interface DestroyableSearch {
+export interface DestroyableSearch {
   readonly workerName: string;
   readonly limit: number;
   readonly hijackGraceMs: number;
@@ -28,9 +28,7 @@ export function moveDestroyable(
           .selectFrom('containers')
           .select('id')
           .where('worker_name', '=', workerName)
-          .where((eb) =>
-            eb.or([eb('state', '=', 'failed'), eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', now())])]),
-          )
+          .where(isDueContainer())
           .where(unattended)
           .orderBy('created_at')
           .orderBy('id')
@@ -101,8 +99,14 @@ export function deleteDestroying(statements: StatementBuilder, handle: string): 
     );
 }
 
+/** Returns the condition that a container failed, or that its lease has lapsed. */
+export function isDueContainer(): Expression<SqlBool> {
+  const eb = expressionBuilder<Tables, 'containers'>();
+  return eb.or([eb('state', '=', 'failed'), eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', now())])]);
+}
+
 /** Returns the condition that no hijack of a row of `containers` was seen within the grace. */
-function isUnattended(hijackGraceMs: number): Expression<SqlBool> {
+export function isUnattended(hijackGraceMs: number): Expression<SqlBool> {
   const eb = expressionBuilder<Tables, 'containers'>();
   return eb.not(
     eb.exists(

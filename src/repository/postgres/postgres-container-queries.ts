@@ -6,10 +6,13 @@ import { ContainerDisappearedError, RepositoryUnavailableError } from '../../err
 import type { ContainerOwner } from '../../runtime/container.ts';
 import type { ContainerPage, ContainerQuery } from '../../runtime/container-query.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
+import type { ReapPlan } from '../../runtime/reap-plan.ts';
 import type { ContainerQueries, FindFinishedOptions, StoredProcess } from '../container-queries.ts';
+import type { FindDestroyableOptions } from '../container-repository.ts';
 import { checkOwner, checkStorable, checkText } from '../field-checks.ts';
 import type { ContainerRecord } from '../records.ts';
-import { ownerDigest } from './input.ts';
+import { dueRows } from './due-rows.ts';
+import { checkDuration, checkLimit, ownerDigest } from './input.ts';
 import { decodeCursor, encodeCursor, type RowPlace } from './page-cursor.ts';
 import { jsonText, parse, toContainer, toContainerInfo, toProcessResult } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
@@ -17,6 +20,9 @@ import { created, type StatementBuilder, type Tables } from './tables.ts';
 
 const defaultLimit = 100;
 const maxLimit = 1000;
+
+/** Why the reaper deletes a row in this state. A created container is not among them. */
+const reapReasons = { creating: 'abandoned', created: 'marked', failed: 'failed', destroying: 'marked' } as const;
 
 /** Questions about containers in PostgreSQL. */
 export class PostgresContainerQueries implements ContainerQueries {
@@ -114,6 +120,31 @@ export class PostgresContainerQueries implements ContainerQueries {
     // The worker is unknown because the row no longer exists.
     if (found === undefined) throw new ContainerDisappearedError(handle, 'unknown');
     return parse(found.processes).map((row) => ({ processId: row.process_id, result: toProcessResult(row) }));
+  }
+
+  async findReapable(
+    workerName: string,
+    limit: number,
+    { hijackGraceMs = 0, ...options }: FindDestroyableOptions = {},
+  ): Promise<Pick<ReapPlan, 'containers' | 'volumes'>> {
+    checkLimit(limit);
+    checkDuration('hijackGraceMs', hijackGraceMs);
+    const found = await this.#runner.first(dueRows(this.#statements, { workerName, limit, hijackGraceMs }), options);
+    if (found === undefined) return { containers: [], volumes: [] };
+    return {
+      containers: parse(found.containers).map(
+        ({ handle, pod_name: podName, owner_kind: kind, owner_key: key, state }) => ({
+          handle,
+          owner: { kind, key },
+          podName,
+          reason: reapReasons[state],
+        }),
+      ),
+      volumes: parse(found.volumes).map(({ handle, state }) => ({
+        handle,
+        reason: state === 'created' ? 'expired' : reapReasons[state],
+      })),
+    };
   }
 
   async unknownHandles(handles: readonly string[], options: AbortOptions = {}): Promise<readonly string[]> {

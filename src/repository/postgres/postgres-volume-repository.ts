@@ -8,10 +8,11 @@ import type { AbortOptions } from '../../runtime/options.ts';
 import { checkText } from '../field-checks.ts';
 import type { VolumeRecord } from '../records.ts';
 import type { MarkReadyOptions, NewArtifactVolume, VolumeContent, VolumeRepository } from '../volume-repository.ts';
+import { moveDestroyableVolumes } from './destroyable-volumes.ts';
 import { checkDuration, checkLimit, toJson } from './input.ts';
 import { jsonText, parse, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
-import { fromNow, liveStates, now, type StatementBuilder } from './tables.ts';
+import { fromNow, now, type StatementBuilder } from './tables.ts';
 
 /**
  * Volumes in PostgreSQL. Every method is one statement, except a move that finds no row to move: a
@@ -159,63 +160,7 @@ export class PostgresVolumeRepository implements VolumeRepository {
     options: AbortOptions = {},
   ): Promise<readonly VolumeRecord[]> {
     checkLimit(limit);
-    const rows = await this.#runner.rows(
-      this.#statements
-        .with(
-          (cte) => cte('due').materialized(),
-          (db) =>
-            db
-              .selectFrom('volumes')
-              .select('id')
-              .where('worker_name', '=', workerName)
-              .where('container_id', 'is', null)
-              .where((eb) =>
-                eb.or([
-                  eb('state', '=', 'failed'),
-                  eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', now())]),
-                  eb.and([eb('state', 'in', liveStates), eb('expires_at', '<', now())]),
-                ]),
-              )
-              .orderBy('created_at')
-              .orderBy('id')
-              .limit(limit)
-              .forUpdate()
-              .skipLocked(),
-        )
-        .with('moved', (db) =>
-          db
-            .updateTable('volumes')
-            .set({ state: 'destroying', lease_until: null, updated_at: now() })
-            .where('id', 'in', db.selectFrom('due').select('id'))
-            .returningAll(),
-        )
-        .with('destroyable', (db) =>
-          db
-            .selectFrom('moved')
-            .selectAll()
-            .unionAll((eb) =>
-              eb.parens(
-                eb
-                  .selectFrom('volumes')
-                  .selectAll()
-                  .where('worker_name', '=', workerName)
-                  .where('container_id', 'is', null)
-                  .where('state', '=', 'destroying')
-                  .orderBy('created_at')
-                  .orderBy('id')
-                  .limit(limit),
-              ),
-            )
-            .orderBy('created_at')
-            .orderBy('id')
-            .limit(limit),
-        )
-        .selectFrom('destroyable')
-        .select((eb) => jsonText(eb.fn.toJson('destroyable')).as('row'))
-        .orderBy('created_at')
-        .orderBy('id'),
-      options,
-    );
+    const rows = await this.#runner.rows(moveDestroyableVolumes(this.#statements, { workerName, limit }), options);
     return rows.map(({ row }) => toVolume(parse(row), undefined));
   }
 

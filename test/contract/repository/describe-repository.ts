@@ -6,6 +6,7 @@ import { describeFinishedOwners } from './describe-finished-owners.ts';
 import { describeMoves } from './describe-moves.ts';
 import { describeQueries } from './describe-queries.ts';
 import { describeRaces } from './describe-races.ts';
+import { describeReapPlan } from './describe-reap-plan.ts';
 import { describeReaperLease } from './describe-reaper-lease.ts';
 import { describeUnknownHandles } from './describe-unknown-handles.ts';
 import { RepositoryUnderTest, type TestDatabase } from './repository-under-test.ts';
@@ -22,6 +23,7 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeQueries(world);
     describeUnknownHandles(world);
     describeReaperLease(world);
+    describeReapPlan(world);
     describeArtifactVolumes(world);
     describeRaces(world);
     describeMoves(world);

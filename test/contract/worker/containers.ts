@@ -365,6 +365,9 @@ export function describeContainers(setup: () => WorkerSetup): void {
         const { container } = await makeContainer(worker, image);
         const handle = randomUUID();
         await setup().copyPod(container.podName, handle);
+        const { unknownPods } = await worker.planReap();
+        expect(unknownPods).to.deep.equal([{ podName: `unknown-${handle}`, handle }]);
+        expect(await setup().podNames()).to.include(`unknown-${handle}`);
         expect((await worker.reap()).deletedPods).to.be.greaterThanOrEqual(1);
         const pods = await setup().podNames();
         expect(pods).to.include(container.podName).and.to.not.include(`unknown-${handle}`);
@@ -381,6 +384,14 @@ export function describeContainers(setup: () => WorkerSetup): void {
           await worker.expireArtifact(artifact.handle);
         }
         expect(await worker.lookupContainer(container.handle)).to.equal(undefined);
+        const plan = await worker.planReap();
+        expect(plan.containers).to.deep.include({
+          handle: container.handle,
+          owner,
+          podName: container.podName,
+          reason: 'marked',
+        });
+        expect(plan.volumes).to.deep.include({ handle: artifact.handle, reason: 'marked' });
         const first = await worker.reap();
         expect(first.deletedPods).to.be.greaterThanOrEqual(2);
         expect(first.deletedVolumes).to.be.greaterThanOrEqual(3);

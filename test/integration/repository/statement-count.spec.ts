@@ -98,6 +98,7 @@ describe('Statements that a repository sends', function () {
           ),
         findProcessResult: async () => await containers.findProcessResult(handle, 'p'),
         processResults: async () => await repository.queries.processResults(handle),
+        findReapable: async () => await repository.queries.findReapable('worker', 100),
         unknownHandles: async () => await repository.queries.unknownHandles([handle, 'none']),
         recordHijack: async () => await containers.recordHijack(handle, 'p'),
         endHijack: async () => await containers.endHijack(handle, 'p'),

@@ -34,8 +34,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'pods with a row are deleted as unknown',
     file: reaping,
-    find: '.filter(({ handle }) => unknown.has(handle))',
-    replace: '',
+    find: 'yield some.filter(({ handle }) => unknown.has(handle));',
+    replace: 'yield some;',
     killedBy: reaper,
   },
   {

@@ -37,7 +37,8 @@ describe('Reaper', () => {
     }) satisfies ContainerRecord;
   const volume = (handle: string, storeName = 'pod'): VolumeRecord =>
     ({ handle, store: storeName, location: { pod: handle }, state: 'destroying' }) as unknown as VolumeRecord;
-  const reap = () =>
+  const reap = () => reaper().reap();
+  const reaper = () =>
     new Reaper({
       workerName: 'w',
       containers,
@@ -48,7 +49,7 @@ describe('Reaper', () => {
       logger: silentLogger,
       hijackGraceMs: 60_000,
       finishedOwnerTtlMs: 86_400_000,
-    }).reap();
+    });
 
   it('deletes the records of finished owners that are older than their time to live', async () => {
     await reap();
@@ -167,6 +168,24 @@ describe('Reaper', () => {
       queries.unknownHandles.withArgs(['known', 'unknown']).resolves(['unknown']);
       expect(await reap()).to.include({ deletedPods: 1, deletedContainers: 0 });
       sinon.assert.calledOnceWithMatch(remove, 'pod-unknown', 'unknown', { uid: 'uid-unknown' });
+    });
+
+    it('plans their deletion beside that of rows, and deletes nothing', async () => {
+      list.resolves([pod('known'), pod('unknown')]);
+      queries.unknownHandles.resolves(['unknown']);
+      const row = { handle: 'c', owner: { kind: 'k', key: 'c' }, podName: 'pod-c', reason: 'failed' } as const;
+      queries.findReapable.withArgs('w', 1_000, sinon.match({ hijackGraceMs: 60_000 })).resolves({
+        containers: [row],
+        volumes: [{ handle: 'v', reason: 'expired' }],
+      });
+      expect(await reaper().plan()).to.deep.equal({
+        containers: [row],
+        volumes: [{ handle: 'v', reason: 'expired' }],
+        unknownPods: [{ podName: 'pod-unknown', handle: 'unknown' }],
+      });
+      sinon.assert.notCalled(remove);
+      sinon.assert.notCalled(containers.findDestroyable);
+      sinon.assert.notCalled(volumes.findDestroyable);
     });
 
     it('asks the database after the list [A44]', async () => {

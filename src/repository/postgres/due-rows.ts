@@ -1,0 +1,53 @@
+import type { Compilable } from 'kysely';
+import { jsonArrayFrom } from 'kysely/helpers/postgres';
+
+import { type DestroyableSearch, isDueContainer, isUnattended } from './destroyable-containers.ts';
+import { isDueVolume } from './destroyable-volumes.ts';
+import { type ContainerRow, type JsonText, jsonText, type VolumeRow } from './rows.ts';
+import type { StatementBuilder } from './tables.ts';
+
+/** What is known of a row that the next pass of the reaper deletes. */
+export interface DueRows {
+  readonly containers: JsonText<
+    readonly Pick<ContainerRow, 'handle' | 'pod_name' | 'owner_kind' | 'owner_key' | 'state'>[]
+  >;
+  readonly volumes: JsonText<readonly Pick<VolumeRow, 'handle' | 'state'>[]>;
+}
+
+/**
+ * Selects the containers and artifact volumes that the next pass of the reaper deletes, the oldest
+ * first. Changes nothing.
+ */
+export function dueRows(
+  statements: StatementBuilder,
+  { workerName, limit, hijackGraceMs }: DestroyableSearch,
+): Compilable<DueRows> {
+  return statements.selectNoFrom((eb) => [
+    jsonText(
+      jsonArrayFrom(
+        eb
+          .selectFrom('containers')
+          .select(['handle', 'pod_name', 'owner_kind', 'owner_key', 'state'])
+          .where('worker_name', '=', workerName)
+          .where((where) => where.or([where('state', '=', 'destroying'), isDueContainer()]))
+          .where(isUnattended(hijackGraceMs))
+          .orderBy('created_at')
+          .orderBy('id')
+          .limit(limit),
+      ),
+    ).as('containers'),
+    jsonText(
+      jsonArrayFrom(
+        eb
+          .selectFrom('volumes')
+          .select(['handle', 'state'])
+          .where('worker_name', '=', workerName)
+          .where('container_id', 'is', null)
+          .where((where) => where.or([where('state', '=', 'destroying'), isDueVolume()]))
+          .orderBy('created_at')
+          .orderBy('id')
+          .limit(limit),
+      ),
+    ).as('volumes'),
+  ]);
+}
