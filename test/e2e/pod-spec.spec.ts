@@ -177,8 +177,7 @@ describe('the pod of a specification on a real cluster', function () {
     const killer = await container.run({ path: 'sh', args: ['-c', 'kill 1; sleep 600'] }, {});
     await killer.wait().catch(() => undefined);
     expect((await sh(container, 'cat out/file')).stdout).to.equal('kept\n');
-    const again = await container.run({ id: 'ended', path: 'false' }, {});
-    expect((await again.wait()).exitStatus).to.equal(3);
+    expect((await (await container.attach('ended', {})).wait()).exitStatus).to.equal(3);
     const { containers } = await container.describe();
     expect(containers.map(({ name, restarts }) => [name, restarts])).to.deep.include.members([
       ['main', 1],

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { expect } from 'chai';
 
 import type { Container, ContainerOwner, ContainerQuery, Worker } from '../../../src/index.ts';
@@ -94,6 +96,8 @@ export function describeQueries(setup: () => WorkerSetup): void {
     });
 
     it('is described with its pod, its Kubernetes containers and its events', async () => {
+      // A node reports up to a second late that the pod runs.
+      while ((await found.describe()).phase !== 'Running') await sleep(100);
       const { podUid, ...description } = await found.describe();
       const { containers } = await restarted.listContainers({ ownerKind: owner.kind, limit: 1000 });
       expect(podUid).to.equal(containers.find(({ handle }) => handle === container.handle)?.podUid);
