@@ -51,6 +51,8 @@ export interface PodRemoval {
 const pageSize = 200;
 /** How many deletions are under way at most. Most of them wait for the end of a pod. */
 const maxUnderWay = 1_000;
+/** How many rows a plan has of each kind, and how many pods are looked up at once. */
+const partSize = 1_000;
 
 /**
  * Deletes unneeded containers and volumes: the pod first and the row last, so that after a crash in
@@ -104,7 +106,7 @@ export class Reaper {
   /** Returns what `reap` would delete now. Deletes and marks nothing. */
   async plan(options: AbortOptions = {}): Promise<ReapPlan> {
     const { queries, workerName, hijackGraceMs } = this.#components;
-    const rows = await queries.findReapable(workerName, maxUnderWay, { ...options, hijackGraceMs });
+    const rows = await queries.findReapable(workerName, partSize, { ...options, hijackGraceMs });
     const unknownPods: UnknownPod[] = [];
     for await (const pods of this.#findUnknown(options))
       unknownPods.push(...pods.map(({ podName, handle }) => ({ podName, handle })));
@@ -115,8 +117,8 @@ export class Reaper {
   async *#findUnknown(options: AbortOptions): AsyncGenerator<readonly LabelledPod[], void, undefined> {
     const { pods, queries } = this.#components;
     const listed = await pods.list(options);
-    for (let from = 0; from < listed.length; from += maxUnderWay) {
-      const some = listed.slice(from, from + maxUnderWay);
+    for (let from = 0; from < listed.length; from += partSize) {
+      const some = listed.slice(from, from + partSize);
       const handles = some.map(({ handle }) => handle);
       const unknown = new Set(await queries.unknownHandles(handles, options));
       yield some.filter(({ handle }) => unknown.has(handle));

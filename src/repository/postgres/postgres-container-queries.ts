@@ -130,7 +130,7 @@ export class PostgresContainerQueries implements ContainerQueries {
     checkLimit(limit);
     checkDuration('hijackGraceMs', hijackGraceMs);
     const found = await this.#runner.first(dueRows(this.#statements, { workerName, limit, hijackGraceMs }), options);
-    if (found === undefined) return { containers: [], volumes: [] };
+    if (found === undefined) throw new RepositoryUnavailableError('the database returned no plan');
     return {
       containers: parse(found.containers).map(
         ({ handle, pod_name: podName, owner_kind: kind, owner_key: key, state }) => ({
