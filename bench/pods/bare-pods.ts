@@ -38,6 +38,8 @@ export async function barePods(kubeconfig: string, image: string, count: number)
     await watch.stop();
     await kubectl([...at, 'delete', ...selected, '--now']);
   }
+  // The format of the log differs between versions of kubectl.
+  if (cost.requests === 0) throw new Error('no request was recognised in the log of this kubectl: use version 1.34');
   if (ready.size < count) throw new Error(`${String(count - ready.size)} of ${String(count)} pods are not ready`);
   return { ...cost, readyMs: [...ready.values()].sort((a, b) => a - b) };
 }
