@@ -1,9 +1,9 @@
 import type { ConfigMap } from './kubernetes/cluster.ts';
-import type { KubernetesWorkerOptions } from './kubernetes-worker.ts';
 import { readAgentConfigMap } from './pods/agent-config-map.ts';
 import type { Architecture } from './runtime/container.ts';
 import { checkShape } from './validation/shape.ts';
 import { agentConfigMapOptions } from './validation/worker-shapes.ts';
+import type { KubernetesWorkerOptions } from './worker-options.ts';
 
 /**
  * Options of `agentConfigMap`.

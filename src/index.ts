@@ -106,7 +106,7 @@ export type {
   PodList,
   Secret,
 } from './kubernetes/cluster.ts';
-export { KubernetesWorker, type KubernetesWorkerOptions } from './kubernetes-worker.ts';
+export { KubernetesWorker } from './kubernetes-worker.ts';
 export type { ContainerQueries, FindFinishedOptions, StoredProcess } from './repository/container-queries.ts';
 export type {
   ContainerRepository,
@@ -257,3 +257,4 @@ export type {
   SentArchive,
   StoreLocation,
 } from './stores/artifact-store.ts';
+export type { KubernetesWorkerOptions } from './worker-options.ts';

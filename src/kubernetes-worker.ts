@@ -1,15 +1,12 @@
 import { randomUUID } from 'node:crypto';
 
-import type { KubeConfig } from '@kubernetes/client-node';
-
 import type { AgentClientOptions } from './agent-client/agent-client.ts';
 import { ConnectionLimits } from './agent-client/session/connection-limits.ts';
 import { checkWorker } from './checks/check-worker.ts';
 import { ReapLoop } from './controllers/reap-loop.ts';
 import { Reaper } from './controllers/reaper.ts';
-import { InvalidSpecError } from './errors/caller.ts';
 import { MessageBuffers } from './exec/message-buffers.ts';
-import { type ExecProtocol, execProtocols, ProtocolOrder } from './exec/protocol-order.ts';
+import { execProtocols, ProtocolOrder } from './exec/protocol-order.ts';
 import { messageBufferBytes } from './exec/stdin-frames.ts';
 import { type ImageSettings, imageSettings } from './images/image-settings.ts';
 import { hostMask } from './internal/host-mask.ts';
@@ -18,7 +15,6 @@ import { systemClock } from './internal/system-clock.ts';
 import { ClientNodeCluster } from './kubernetes/api/client-node-cluster.ts';
 import { workerSelector } from './kubernetes/pod-spec/labels.ts';
 import { podName } from './kubernetes/pod-spec/pod-name.ts';
-import { checkLabelPrefix, checkPodOptions } from './kubernetes/pod-spec/pod-option-check.ts';
 import { PodWatch } from './kubernetes/pod-state/pod-watch.ts';
 import { polling } from './kubernetes/pod-state/polled-pods.ts';
 import { permissionsFor, secretPermissions } from './kubernetes/required-permissions.ts';
@@ -31,12 +27,7 @@ import { PodLogs } from './pods/pod-logs.ts';
 import { PodRemover } from './pods/pod-remover.ts';
 import { PodSupervisor } from './pods/pod-supervisor.ts';
 import { QuotaQueue } from './pods/quota-queue.ts';
-import type { Database } from './repository/postgres/database.ts';
 import type { Repository } from './repository/repository.ts';
-import type { Architecture } from './runtime/container.ts';
-import type { ImageOptions } from './runtime/image.ts';
-import type { AbortOptions, Clock, Logger } from './runtime/options.ts';
-import type { PodOptions } from './runtime/pod-options.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
 import { PodStore } from './stores/pod-store.ts';
 import { transferMetrics } from './telemetry/transfer-metrics.ts';
@@ -45,201 +36,9 @@ import { workerOptions } from './validation/worker-shapes.ts';
 import { PodWorker } from './worker/pod-worker.ts';
 import { composeHermetic } from './worker-hermetic.ts';
 import { composeImages } from './worker-images.ts';
-
-/**
- * Options of `KubernetesWorker.open`. Times are in milliseconds.
- *
- * @public
- */
-export interface KubernetesWorkerOptions extends AbortOptions {
-  /** The name of the worker, unique in the database: 1 to 253 characters. */
-  readonly name: string;
-  /**
-   * The cluster: a `KubeConfig` of `@kubernetes/client-node`, or the path of a kubeconfig file.
-   *
-   * @defaultValue the default rules of client-node: `KUBECONFIG`, `~/.kube/config`, the pod's
-   * service account
-   */
-  readonly kubeConfig?: KubeConfig | string | undefined;
-  /** The namespace of the worker's pods. @defaultValue the kubeconfig's namespace */
-  readonly namespace?: string | undefined;
-  /**
-   * The database: a PostgreSQL URL, a pool like `pg.Pool`, or a PGlite instance. The worker closes
-   * the pool that it opens for a URL; a pool or an instance stays open.
-   */
-  readonly database: Database;
-  /** Whether to migrate the database's schema to this version. @defaultValue true */
-  readonly migrate?: boolean | undefined;
-  /**
-   * The image of pods that only hold a volume or probe the network. No program of the image runs.
-   *
-   * @defaultValue `registry.k8s.io/pause:3.10`
-   */
-  readonly volumeImage?: string | undefined;
-  /** The images of steps and sidecars. @defaultValue the defaults of `ImageOptions` */
-  readonly images?: ImageOptions | undefined;
-  /**
-   * The architecture of the nodes for containers without `ContainerSpec.platform`.
-   *
-   * @defaultValue the architecture that all nodes share, otherwise `amd64`
-   */
-  readonly architecture?: Architecture | undefined;
-  /**
-   * The path of the agent's program, or a function that returns its path for an architecture. A host
-   * sets it if a bundler has moved the library away from the package's folder `agent/bin`. The
-   * program must be that of the same version of the package.
-   *
-   * @defaultValue the program in the package
-   */
-  readonly agentBinary?: string | ((architecture: Architecture) => string) | undefined;
-  /**
-   * Whether the worker creates the config map with the agent if it is missing. With `'existing'` it
-   * never does, and needs no permission for it: an operator creates what the function
-   * `agentConfigMap` returns, before each new version of the library runs. If the config map is
-   * missing, the creation of a pod rejects with `AgentNotInstalledError`, which names it.
-   *
-   * @defaultValue `'create'`
-   */
-  readonly agentConfigMap?: 'create' | 'existing' | undefined;
-  /**
-   * How the worker follows its pods. `'watch'`: one list and one watch for all of them. `'poll'`: one
-   * list a second for all of them, without the permission to watch. It lists only while a pod starts
-   * or a command or a transfer is guarded. A state that lasts less than a second may be missed, but
-   * never the last one.
-   *
-   * @defaultValue `'watch'`
-   */
-  readonly podObservation?: 'watch' | 'poll' | undefined;
-  /** Settings of every pod of the worker. @defaultValue the defaults of `PodOptions` */
-  readonly pods?: PodOptions | undefined;
-  /**
-   * The prefix of the labels and annotations that describe a container: its type, pipeline, job,
-   * build, step and team, such as `ci.example/team`. It may change while pods exist. The labels by
-   * which the library finds its pods always have the prefix `kubernetes-worker`.
-   *
-   * @defaultValue `'kubernetes-worker'`
-   */
-  readonly labelPrefix?: string | undefined;
-  /**
-   * The teams, by `ContainerMetadata.team`, whose containers may be privileged. A privileged
-   * container has all permissions of its node.
-   *
-   * @defaultValue none: `ContainerSpec.privileged` is refused
-   */
-  readonly privilegedTeams?: 'all' | readonly string[] | undefined;
-  /**
-   * The maximum time from the assignment of a pod to a node until commands can run in it, and the
-   * maximum time of retries to create the pod while the API server is unavailable.
-   *
-   * @defaultValue 300,000
-   */
-  readonly startTimeoutMs?: number | undefined;
-  /**
-   * The maximum time of image pulls that fail for temporary reasons, such as an unreachable
-   * registry. A missing image or a refused login is final at the second failure.
-   *
-   * @defaultValue 120,000
-   */
-  readonly imagePullTimeoutMs?: number | undefined;
-  /** The maximum time that a pod waits for a node, or for room in a quota. @defaultValue 300,000 */
-  readonly schedulingTimeoutMs?: number | undefined;
-  /**
-   * The maximum number of pods that wait for room in a quota. The creation of a further one rejects
-   * with `QuotaExceededError` at once.
-   *
-   * @defaultValue 1,000
-   */
-  readonly maxWaitingForQuota?: number | undefined;
-  /**
-   * The maximum time of retries to reach a pod that exists. For a transfer, the maximum time
-   * without a transferred byte.
-   *
-   * @defaultValue 300,000
-   */
-  readonly reconnectTimeoutMs?: number | undefined;
-  /**
-   * The protocols for connections to pods, in order of preference. The worker uses the first one
-   * that the cluster accepts. List the WebSocket protocols alone if a proxy accepts SPDY and breaks
-   * it later.
-   *
-   * @defaultValue all protocols: SPDY, which costs the nodes least, then WebSocket
-   */
-  readonly execProtocols?: readonly ExecProtocol[] | undefined;
-  /** Limits and retries of transfers. @defaultValue the defaults of `TransferOptions` */
-  readonly transfers?: TransferOptions | undefined;
-  /**
-   * The maximum number of processes that the worker follows at once. The output of further
-   * processes waits in their pods; they can be stopped meanwhile.
-   *
-   * @defaultValue 512
-   */
-  readonly maxAttachments?: number | undefined;
-  /**
-   * The lifetime of an artifact volume without `Worker.expireArtifact`.
-   *
-   * @defaultValue 43,200,000 (12 hours)
-   */
-  readonly artifactTimeToLiveMs?: number | undefined;
-  /**
-   * The duration of the lease on a container that is being created. If the host dies, another host
-   * continues after this time.
-   *
-   * @defaultValue 60,000
-   */
-  readonly leaseMs?: number | undefined;
-  /**
-   * How long the reaper leaves a container alone after the host of a hijack in it has died.
-   *
-   * @defaultValue 300,000
-   */
-  readonly hijackGraceMs?: number | undefined;
-  /**
-   * How long `Worker.ownerFinished` with `final` keeps the owner from being used again. Longer than
-   * a host may be late. The reaper then deletes the record.
-   *
-   * @defaultValue 86,400,000 (24 hours)
-   */
-  readonly finishedOwnerTtlMs?: number | undefined;
-  /**
-   * How often the worker runs a pass of the reaper by itself, in milliseconds, as `Worker.reap`
-   * does. A further pass follows soon after `ownerFinished` and `expireArtifact`. If several hosts
-   * open the worker with this option, one pass runs in each period. Failures are logged, and the
-   * next pass continues. `close()` ends the passes.
-   *
-   * @defaultValue none: the host calls `Worker.reap`
-   */
-  readonly reapEveryMs?: number | undefined;
-  /**
-   * Returns a text without its secrets. The library applies it to what comes from the cluster and
-   * may quote the output of a command: `PodError.detail`, `PodError.diagnostics`, and what it
-   * writes to `stderr` about pods. It receives whole texts before they are shortened. If it throws,
-   * the text is left out, and the library logs a warning.
-   *
-   * @defaultValue nothing is masked
-   */
-  readonly mask?: ((text: string) => string) | undefined;
-  /** Receives log messages. @defaultValue nothing is logged */
-  readonly logger?: Logger | undefined;
-  /** Measures time. @defaultValue the system's clock */
-  readonly clock?: Clock | undefined;
-}
-
-/** The maximum that the agent keeps of a download to send it again. */
-const maxWindowBytes = 16 * 1024 * 1024;
+import { checkOptions, type KubernetesWorkerOptions, withDefaults } from './worker-options.ts';
 
 const defaultVolumeImage = 'registry.k8s.io/pause:3.10';
-
-const defaults = {
-  startTimeoutMs: 300_000,
-  imagePullTimeoutMs: 120_000,
-  schedulingTimeoutMs: 300_000,
-  maxWaitingForQuota: 1_000,
-  reconnectTimeoutMs: 300_000,
-  artifactTimeToLiveMs: 12 * 60 * 60 * 1000,
-  leaseMs: 60_000,
-  hijackGraceMs: 300_000,
-  finishedOwnerTtlMs: 24 * 60 * 60 * 1000,
-};
 
 /**
  * A worker on a Kubernetes cluster and a PostgreSQL database.
@@ -313,10 +112,7 @@ function compose(
     leaseMs,
     hijackGraceMs,
     finishedOwnerTtlMs,
-  } = {
-    ...defaults,
-    ...defined(options),
-  };
+  } = withDefaults(options);
   const delivery = new AgentDelivery(cluster, {
     architecture: options.architecture,
     path: options.agentBinary,
@@ -460,50 +256,4 @@ function agentOptions(
     retryBackoff: { firstMs, longestMs },
     downloadWindowBytes: windowBytes,
   };
-}
-
-function checkOptions(options: KubernetesWorkerOptions): void {
-  if (options.name.length < 1 || options.name.length > 253)
-    throw new InvalidSpecError('name', `has ${options.name.length} characters, not 1 to 253`);
-  for (const field of [
-    'startTimeoutMs',
-    'imagePullTimeoutMs',
-    'schedulingTimeoutMs',
-    'reconnectTimeoutMs',
-    'artifactTimeToLiveMs',
-    'leaseMs',
-    'hijackGraceMs',
-    'finishedOwnerTtlMs',
-    'reapEveryMs',
-  ] as const) {
-    const value = options[field];
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
-      throw new InvalidSpecError(field, `${value} is not a positive number of milliseconds`);
-  }
-  const { maxAttachments, maxWaitingForQuota, transfers = {} } = options;
-  const counts: Readonly<Record<string, number | undefined>> = {
-    maxAttachments,
-    maxWaitingForQuota,
-    ...Object.fromEntries(Object.entries(transfers).map(([field, value]) => [`transfers.${field}`, value])),
-  };
-  for (const [field, value] of Object.entries(counts)) {
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
-      throw new InvalidSpecError(field, `${value} is not a positive integer`);
-  }
-  checkPodOptions('pods', options.pods);
-  checkLabelPrefix('labelPrefix', options.labelPrefix);
-  const { execProtocols: chosen = execProtocols } = options;
-  if (chosen.length === 0)
-    throw new InvalidSpecError('execProtocols', `is empty: list at least one of ${execProtocols.join(', ')}`);
-  const unknown = chosen.find((name) => !execProtocols.includes(name));
-  if (unknown !== undefined)
-    throw new InvalidSpecError('execProtocols', `${unknown} is not one of ${execProtocols.join(', ')}`);
-  if ((options.transfers?.windowBytes ?? 0) > maxWindowBytes)
-    throw new InvalidSpecError('transfers.windowBytes', `is larger than the maximum of ${maxWindowBytes} bytes`);
-}
-
-/** Returns the options without undefined fields, so that they do not replace defaults. */
-function defined(options: KubernetesWorkerOptions): Partial<typeof defaults> {
-  const entries = Object.keys(defaults).map((key) => [key, options[key as keyof typeof defaults]] as const);
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
 }

@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 
 import type { AgentConfigMapOptions } from '../agent-manifest.ts';
-import type { KubernetesWorkerOptions } from '../kubernetes-worker.ts';
 import type { ImageOptions, ImagePolicy, ImageRule } from '../runtime/image.ts';
 import type { TransferOptions } from '../runtime/transfer-options.ts';
+import type { KubernetesWorkerOptions } from '../worker-options.ts';
 import {
   optionalBoolean,
   optionalFunction,
