@@ -1,8 +1,10 @@
+import { basename } from 'node:path';
+
 import Mocha from 'mocha';
 
 /**
- * Mocha's `spec` reporter with a final machine-readable line: `N passed, N failed`, and `, N
- * skipped` if any were.
+ * Mocha's `spec` reporter with final machine-readable lines: `N passed, N failed`, and `, N skipped`
+ * if any were; then each failure in one line, for a summary of several suites.
  */
 export default class TotalsReporter extends Mocha.reporters.Spec {
   override epilogue(): void {
@@ -11,5 +13,7 @@ export default class TotalsReporter extends Mocha.reporters.Spec {
     console.log(
       `${String(passes)} passed, ${String(failures)} failed${pending === 0 ? '' : `, ${String(pending)} skipped`}\n`,
     );
+    for (const { file = '', title, err } of this.failures)
+      console.log(`failed: ${basename(file)}: ${title}: ${err?.message.split('\n', 1)[0] ?? ''}`);
   }
 }
