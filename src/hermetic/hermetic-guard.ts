@@ -19,7 +19,10 @@ export interface HermeticGuardComponents {
     options: AbortOptions,
   ) => Promise<T>;
   readonly clock: Clock;
-  /** How long the cluster may take to enforce the policy for a pod that answers, in milliseconds. */
+  /**
+   * How long the cluster may take, for a pod that answers, to connect it to the network and to enforce
+   * the policy, in milliseconds.
+   */
   readonly enforcementMs: number;
 }
 
@@ -30,7 +33,7 @@ export interface HermeticGround {
   readonly policies: readonly NetworkPolicy[];
 }
 
-/** The wait between probes of a pod that still reaches the target. */
+/** The wait between probes of a pod whose network is not yet as it has to be. */
 const retryMs = 500;
 
 /**
@@ -65,21 +68,13 @@ export class HermeticGuard {
    * @throws HermeticNotEnforcedError
    */
   async requireSealed({ podName }: SupervisedPod, ground: HermeticGround, { signal }: AbortOptions): Promise<void> {
-    const { clock, pods, reach, enforcementMs } = this.#components;
     await this.#requireNoPermission(podName, ground, { signal });
-    const { target } = ground;
-    for (const startedAt = clock.now(); ; ) {
-      const { outcome } = await pods.persist(podName, () => reach(podName, target, { signal }), { signal });
-      if (outcome === 'unreachable') return;
-      const passedMs = clock.now() - startedAt;
-      if (passedMs >= enforcementMs)
-        throw this.#refusal(
-          'policy-not-enforced',
-          `pod ${podName} still reaches ${textOf(target)} (${outcome}) after ${passedMs} ms, although ` +
-            `NetworkPolicy ${egressPolicyName} denies it`,
-        );
-      await clock.sleep(retryMs, { signal });
-    }
+    const { outcome, passedMs } = await this.#reachUntil('unreachable', podName, ground.target, { signal });
+    if (outcome === 'unreachable') return;
+    const detail =
+      `pod ${podName} still reaches ${textOf(ground.target)} (${outcome}) after ${passedMs} ms, although ` +
+      `NetworkPolicy ${egressPolicyName} denies it`;
+    throw this.#refusal('policy-not-enforced', detail);
   }
 
   /** Does for a pod of its own what is done for a hermetic container. Returns the finding. */
@@ -129,12 +124,27 @@ export class HermeticGuard {
   }
 
   async #reachFrom({ podName }: SupervisedPod, options: AbortOptions): Promise<ReachTarget> {
-    const { pods, reach } = this.#components;
-    const { outcome, target } = await pods.persist(podName, () => reach(podName, undefined, options), options);
     // A refusal may be that of a node without an endpoint for the Service.
+    const { outcome, target, passedMs } = await this.#reachUntil('connected', podName, undefined, options);
     if (outcome === 'connected') return target;
-    const detail = `an ordinary pod, ${podName}, does not reach ${textOf(target)} either (${outcome})`;
+    const detail = `an ordinary pod, ${podName}, does not reach ${textOf(target)} either (${outcome}) after ${passedMs} ms`;
     throw this.#refusal('probe-inconclusive', detail);
+  }
+
+  /** Tries until the outcome is the wanted one, or the time of the cluster has passed. */
+  async #reachUntil(
+    wanted: ReachResult['outcome'],
+    podName: string,
+    target: ReachTarget | undefined,
+    { signal }: AbortOptions,
+  ): Promise<ReachResult & { readonly passedMs: number }> {
+    const { clock, pods, reach, enforcementMs } = this.#components;
+    for (const startedAt = clock.now(); ; ) {
+      const result = await pods.persist(podName, () => reach(podName, target, { signal }), { signal });
+      const passedMs = clock.now() - startedAt;
+      if (result.outcome === wanted || passedMs >= enforcementMs) return { ...result, passedMs };
+      await clock.sleep(retryMs, { signal });
+    }
   }
 
   /** The labels are read from the pod, because admission may add some. */

@@ -46,8 +46,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the hermetic pod chooses its own target',
     file: 'src/hermetic/hermetic-guard.ts',
-    find: 'reach(podName, target, { signal })',
-    replace: 'reach(podName, undefined, { signal })',
+    find: "this.#reachUntil('unreachable', podName, ground.target,",
+    replace: "this.#reachUntil('unreachable', podName, undefined,",
     killedBy: guard,
   },
   {

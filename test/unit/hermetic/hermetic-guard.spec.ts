@@ -138,11 +138,18 @@ describe('HermeticGuard', () => {
       expect(probePods).to.deep.equal([false]);
     });
 
+    it('is tried again until its network works', async () => {
+      outcomes.ordinary = ['unreachable', 'refused', 'connected'];
+      expect((await finish(guard.prepare({}))).target).to.deep.equal(target);
+      expect(reach.callCount).to.equal(3);
+    });
+
     for (const outcome of ['unreachable', 'refused'] as const)
-      it(`proves nothing if its connection is ${outcome}, and is started again for the next container`, async () => {
-        outcomes.ordinary = [outcome, 'connected'];
+      it(`proves nothing if its connection stays ${outcome}, and is started again for the next container`, async () => {
+        outcomes.ordinary = [outcome];
         const message = await refused(guard.prepare({}), 'probe-inconclusive');
-        expect(message).to.include(`does not reach 10.96.0.1:443 either (${outcome})`);
+        expect(message).to.include(`does not reach 10.96.0.1:443 either (${outcome}) after 20000 ms`);
+        outcomes.ordinary = ['connected'];
         await guard.prepare({});
         expect(probePods).to.deep.equal([false, false]);
       });
