@@ -19,6 +19,7 @@ import { type RealCluster, realCluster, shellImage } from '../support/real-clust
 import { rejection } from '../support/rejection.ts';
 import { rulesOf, serviceAccount } from '../support/service-account.ts';
 import { readTarText, tarOf } from '../support/tar.ts';
+import { reportedInTime } from '../support/worker-setup.ts';
 
 describe('A hermetic container on a real cluster', function () {
   this.timeout(120_000);
@@ -34,6 +35,7 @@ describe('A hermetic container on a real cluster', function () {
       kubeConfig: real!.kubeConfig,
       database: database!,
       volumeImage: shellImage,
+      ...reportedInTime,
       ...options,
     });
   };

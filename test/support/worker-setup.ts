@@ -15,6 +15,9 @@ export interface ClusterUnderTest {
   readonly options?: Partial<KubernetesWorkerOptions>;
 }
 
+/** Below the time-out of a test, which then fails with the state of the pod that did not start. */
+export const reportedInTime = { schedulingTimeoutMs: 90_000, startTimeoutMs: 90_000 } as const;
+
 /** Returns a setup. All its workers share one name, which is unique to the suite. */
 export function workerSetup(
   under: ClusterUnderTest,
@@ -32,6 +35,7 @@ export function workerSetup(
       namespace,
       database,
       volumeImage: image,
+      ...reportedInTime,
       ...options,
       ...more,
     });
