@@ -42,6 +42,7 @@ export class OutputSink implements ProcessOutputSink {
     const mayContinue = writable.write(chunk, (error) => {
       if (error) this.fail(error);
       this.#pendingWrites -= 1;
+      if (this.#released && this.#pendingWrites === 0) this.#detach(writable);
       this.#change.notify();
     });
     while (!mayContinue && !this.#released && this.#usable(writable) && writable.writableNeedDrain)
@@ -63,15 +64,22 @@ export class OutputSink implements ProcessOutputSink {
     this.#change.notify();
   }
 
-  /** Releases the writable. Idempotent. */
+  /**
+   * Releases the writable. A write that is pending may still fail, which must not end the host's
+   * program: its errors are handled until the write has completed. Idempotent.
+   */
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    // A failed writable may still emit its error. The failure is already recorded, and must not end
-    // the host's program.
-    if (this.#failure !== undefined && this.#writable?.closed === false) this.#writable.once('error', () => undefined);
-    this.#writable?.off('error', this.#onError).off('close', this.#onClose).off('drain', this.#change.notify);
+    this.#writable?.off('close', this.#onClose).off('drain', this.#change.notify);
+    if (this.#writable !== undefined && this.#pendingWrites === 0) this.#detach(this.#writable);
     this.#change.notify();
+  }
+
+  /** Removes the listener of errors. A failed writable may still emit its error. */
+  #detach(writable: Writable): void {
+    if (this.#failure !== undefined && !writable.closed) writable.once('error', () => undefined);
+    writable.off('error', this.#onError);
   }
 
   #usable(writable: Writable): boolean {

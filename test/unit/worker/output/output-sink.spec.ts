@@ -66,6 +66,30 @@ describe('OutputSink', () => {
     expect(writable.eventNames()).to.deep.equal([]);
   });
 
+  it('release() handles the error of a write that is pending, and then removes the last listener', async () => {
+    const pending: ((error?: Error) => void)[] = [];
+    const writable = new Writable({ write: (_chunk, _encoding, done) => void pending.push(done) });
+    const sink = new OutputSink('stdout', writable);
+    await sink.deliver(bytes);
+    sink.release();
+    pending.shift()!(new Error('disk full'));
+    await new Promise(setImmediate);
+    expect(sink.failure?.cause).to.have.property('message', 'disk full');
+    expect(writable.eventNames()).to.deep.equal([]);
+  });
+
+  it('release() removes the last listener when the pending writes have completed', async () => {
+    const pending: (() => void)[] = [];
+    const writable = new Writable({ write: (_chunk, _encoding, done) => void pending.push(done) });
+    const sink = new OutputSink('stdout', writable);
+    await sink.deliver(bytes);
+    sink.release();
+    pending.shift()!();
+    await new Promise(setImmediate);
+    expect(writable.eventNames()).to.deep.equal([]);
+    expect(sink.failure).to.equal(undefined);
+  });
+
   it('discards output without a writable', async () => {
     const sink = new OutputSink('stdout', undefined);
     await sink.deliver(bytes);
