@@ -399,8 +399,9 @@ export interface Worker extends AsyncDisposable {
   check(options?: CheckOptions): Promise<CheckReport>;
   /**
    * Closes connections, watches and timers. It deletes nothing; commands continue in the cluster.
-   * Calls that are creating a container or a volume reject with `ClosedError`. When `close()`
-   * resolves, their leases are released, so that the next call of any host can continue at once.
+   * Calls that are creating a container or a volume reject with `ClosedError`, as `check` does. When
+   * `close()` resolves, their leases are released, so that the next call of any host can continue at
+   * once.
    *
    * @example
    * ```ts

@@ -247,7 +247,8 @@ export class PodWorker implements Worker {
 
   async check(options: CheckOptions = {}): Promise<CheckReport> {
     checkShape('options', checkOptions, options);
-    return await this.#open().check(options);
+    const { check } = this.#open();
+    return await this.#holding.run((signal) => check({ ...options, signal }), options);
   }
 
   async close(): Promise<void> {

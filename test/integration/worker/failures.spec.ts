@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { PGlite } from '@electric-sql/pglite';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
@@ -92,6 +93,17 @@ describe('KubernetesWorker after failures', function () {
       await closed.close();
       expect((await rejection(closed.lookupVolume('x'))).code).to.equal('KW_ERR_CLOSED');
       expect((await rejection(closed.findOrCreateContainer(newOwner(), { image }))).code).to.equal('KW_ERR_CLOSED');
+    });
+
+    it('aborts a check, and deletes the pod that the check has started', async () => {
+      // Its pod does not start before its image is pulled.
+      const closing = await setup.openWith({ volumeImage: setup.missingImage });
+      const before = await setup.podNames();
+      const checking = rejection(closing.check({ startPod: true }));
+      while ((await setup.podNames()).length === before.length) await sleep(20);
+      await closing.close();
+      expect((await checking).code).to.equal('KW_ERR_CLOSED');
+      expect(await setup.podNames()).to.have.members(before);
     });
   });
 
