@@ -55,23 +55,27 @@ export function kubeRegistry(context: Context): KubeRegistry {
   };
 }
 
-/**
- * A proxy of the real registry, reachable from this machine and its nodes. Answers with an error
- * status until `serve`.
- */
+/** A proxy of the real registry, reachable from this machine and its nodes. */
 export interface FaultyRegistry extends AsyncDisposable {
   readonly host: string;
-  /** The number of refused requests. */
-  readonly refusals: number;
-  serve(): void;
+  /** The number of pulls so far, the refused ones included. */
+  readonly pulls: number;
 }
 
-export async function faultyRegistry({ host }: KubeRegistry, status: number): Promise<FaultyRegistry> {
-  let isServing = false;
-  let refusals = 0;
+/** Shorter than the time that a node waits after a failed pull, longer than between requests of one. */
+const betweenPullsMs = 5_000;
+
+/** Starts a registry that answers the first pulls with this status, and passes on the others. */
+export async function faultyRegistry(
+  { host }: KubeRegistry,
+  { status, refusedPulls }: { readonly status: number; readonly refusedPulls: number },
+): Promise<FaultyRegistry> {
+  let pulls = 0;
+  let lastRequestAt = -Infinity;
   const server = createServer((incoming, answer) => {
-    if (!isServing) {
-      refusals += 1;
+    if (performance.now() - lastRequestAt > betweenPullsMs) pulls += 1;
+    lastRequestAt = performance.now();
+    if (pulls <= refusedPulls) {
       answer.writeHead(status).end();
       return;
     }
@@ -87,11 +91,8 @@ export async function faultyRegistry({ host }: KubeRegistry, status: number): Pr
   const { port } = server.address() as AddressInfo;
   return {
     host: `localhost:${port}`,
-    get refusals() {
-      return refusals;
-    },
-    serve: () => {
-      isServing = true;
+    get pulls() {
+      return pulls;
     },
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
