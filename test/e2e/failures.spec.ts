@@ -137,7 +137,8 @@ describe('failures of pods on a real cluster', function () {
         containers: [{ name: 'main' as const, volumeMounts: [{ name: 'x', mountPath: '/x' }] }],
       },
     };
-    const error = await failure({ pod: { overlay } }, { startTimeoutMs: 4_000 });
+    // The node reports the state of the containers some seconds after the pod is assigned.
+    const error = await failure({ pod: { overlay } }, { startTimeoutMs: 15_000 });
     expect(error).to.include({ code: 'KW_ERR_POD_START_TIMEOUT', reason: 'ContainerCreating', retryable: true });
   });
 

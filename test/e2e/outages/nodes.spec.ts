@@ -4,14 +4,14 @@ import type { PGlite } from '@electric-sql/pglite';
 import { CoreV1Api, PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
-import type { ContainerSpec, KubernetesWorker, KubernetesWorkerOptions } from '../../src/index.ts';
-import { Collector, makeContainer, newOwner } from '../contract/worker/setup.ts';
-import { newPGlite } from '../support/database/pglite.ts';
-import { type KubeNode, kubeNode } from '../support/kube/kube-node.ts';
-import { type KubeApi, kubeApi } from '../support/kube-api.ts';
-import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
-import { rejection } from '../support/rejection.ts';
-import { workerSetup } from '../support/worker-setup.ts';
+import type { ContainerSpec, KubernetesWorker, KubernetesWorkerOptions } from '../../../src/index.ts';
+import { Collector, makeContainer, newOwner } from '../../contract/worker/setup.ts';
+import { newPGlite } from '../../support/database/pglite.ts';
+import { type KubeNode, kubeNode } from '../../support/kube/kube-node.ts';
+import { type KubeApi, kubeApi } from '../../support/kube-api.ts';
+import { missingImage, type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
+import { rejection } from '../../support/rejection.ts';
+import { workerSetup } from '../../support/worker-setup.ts';
 
 describe('the nodes and the API server of a real cluster', function () {
   this.timeout(120_000);

@@ -4,13 +4,13 @@ import type { PGlite } from '@electric-sql/pglite';
 import { CoreV1Api } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
-import type { KubernetesWorker, KubernetesWorkerOptions } from '../../src/index.ts';
-import { makeContainer, newOwner, sh } from '../contract/worker/setup.ts';
-import { newPGlite } from '../support/database/pglite.ts';
-import { faultyRegistry, type KubeRegistry, kubeRegistry } from '../support/kube-registry.ts';
-import { missingImage, namespaceReady, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
-import { rejection } from '../support/rejection.ts';
-import { workerSetup } from '../support/worker-setup.ts';
+import type { KubernetesWorker, KubernetesWorkerOptions } from '../../../src/index.ts';
+import { makeContainer, newOwner, sh } from '../../contract/worker/setup.ts';
+import { newPGlite } from '../../support/database/pglite.ts';
+import { faultyRegistry, type KubeRegistry, kubeRegistry } from '../../support/kube-registry.ts';
+import { missingImage, namespaceReady, type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
+import { rejection } from '../../support/rejection.ts';
+import { workerSetup } from '../../support/worker-setup.ts';
 
 describe("KubernetesWorker's classification of refusals and failures of a real cluster", function () {
   this.timeout(180_000);

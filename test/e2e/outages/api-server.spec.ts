@@ -3,12 +3,12 @@ import { PassThrough } from 'node:stream';
 import type { PGlite } from '@electric-sql/pglite';
 import { expect } from 'chai';
 
-import type { Worker } from '../../src/index.ts';
-import { Collector, makeContainer, type WorkerSetup, withoutTimes } from '../contract/worker/setup.ts';
-import { newPGlite } from '../support/database/pglite.ts';
-import { type KubeApi, kubeApi } from '../support/kube-api.ts';
-import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
-import { workerSetup } from '../support/worker-setup.ts';
+import type { Worker } from '../../../src/index.ts';
+import { Collector, makeContainer, type WorkerSetup, withoutTimes } from '../../contract/worker/setup.ts';
+import { newPGlite } from '../../support/database/pglite.ts';
+import { type KubeApi, kubeApi } from '../../support/kube-api.ts';
+import { missingImage, type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
+import { workerSetup } from '../../support/worker-setup.ts';
 
 const lines = 100_000;
 

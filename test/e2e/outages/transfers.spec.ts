@@ -6,22 +6,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { PGlite } from '@electric-sql/pglite';
 import { expect } from 'chai';
 
-import { AgentClient } from '../../src/agent-client/agent-client.ts';
-import { openExec } from '../../src/exec/open-exec.ts';
-import { execProtocols } from '../../src/exec/protocol-order.ts';
-import type { Logger, Volume, Worker } from '../../src/index.ts';
-import { systemClock } from '../../src/internal/system-clock.ts';
-import { connectByExec } from '../../src/pods/exec-agent.ts';
-import { until } from '../support/agent/agent-process.ts';
-import { newPGlite } from '../support/database/pglite.ts';
-import { type KubeApi, kubeApi } from '../support/kube-api.ts';
-import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
-import { rejection } from '../support/rejection.ts';
-import { type SoakArchive, soak, soakArchives, soakTransfers } from '../support/rig/soak.ts';
-import { printedSeed, seededRandom } from '../support/seeded-random.ts';
-import { silentLogger } from '../support/silent-logger.ts';
-import { tarOf } from '../support/tar.ts';
-import { workerSetup } from '../support/worker-setup.ts';
+import { AgentClient } from '../../../src/agent-client/agent-client.ts';
+import { openExec } from '../../../src/exec/open-exec.ts';
+import { execProtocols } from '../../../src/exec/protocol-order.ts';
+import type { Logger, Volume, Worker } from '../../../src/index.ts';
+import { systemClock } from '../../../src/internal/system-clock.ts';
+import { connectByExec } from '../../../src/pods/exec-agent.ts';
+import { until } from '../../support/agent/agent-process.ts';
+import { newPGlite } from '../../support/database/pglite.ts';
+import { type KubeApi, kubeApi } from '../../support/kube-api.ts';
+import { missingImage, type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
+import { rejection } from '../../support/rejection.ts';
+import { type SoakArchive, soak, soakArchives, soakTransfers } from '../../support/rig/soak.ts';
+import { printedSeed, seededRandom } from '../../support/seeded-random.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+import { tarOf } from '../../support/tar.ts';
+import { workerSetup } from '../../support/worker-setup.ts';
 
 describe('transfers on a real cluster', function () {
   this.timeout(180_000);
