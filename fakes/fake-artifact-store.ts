@@ -21,6 +21,10 @@ export class FakeArtifactStore implements ArtifactStore {
     'FakeArtifactStore.exists',
     async () => false,
   );
+  readonly findMissing: StubOf<ArtifactStore['findMissing']> = stubOf<ArtifactStore['findMissing']>(
+    'FakeArtifactStore.findMissing',
+    async () => [],
+  );
   readonly receive: StubOf<ArtifactStore['receive']> = stubOf<ArtifactStore['receive']>(
     'FakeArtifactStore.receive',
     async () => {

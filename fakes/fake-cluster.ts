@@ -16,6 +16,10 @@ export class FakeCluster implements Cluster {
   readonly listPods: StubOf<Cluster['listPods']> = stubOf<Cluster['listPods']>('FakeCluster.listPods', async () => {
     throw new UnstubbedCallError('FakeCluster', 'listPods');
   });
+  readonly listPodMetadata: StubOf<Cluster['listPodMetadata']> = stubOf<Cluster['listPodMetadata']>(
+    'FakeCluster.listPodMetadata',
+    async () => [],
+  );
   readonly watchPods: StubOf<Cluster['watchPods']> = stubOf<Cluster['watchPods']>('FakeCluster.watchPods', () =>
     emptyAsyncIterable(),
   );
@@ -33,6 +37,14 @@ export class FakeCluster implements Cluster {
   );
   readonly hasConfigMap: StubOf<Cluster['hasConfigMap']> = stubOf<Cluster['hasConfigMap']>(
     'FakeCluster.hasConfigMap',
+    async () => false,
+  );
+  readonly listConfigMaps: StubOf<Cluster['listConfigMaps']> = stubOf<Cluster['listConfigMaps']>(
+    'FakeCluster.listConfigMaps',
+    async () => {},
+  );
+  readonly deleteConfigMap: StubOf<Cluster['deleteConfigMap']> = stubOf<Cluster['deleteConfigMap']>(
+    'FakeCluster.deleteConfigMap',
     async () => false,
   );
   readonly podEvents: StubOf<Cluster['podEvents']> = stubOf<Cluster['podEvents']>(

@@ -36,4 +36,8 @@ export class FakeContainerQueries implements ContainerQueries {
     'FakeContainerQueries.unknownHandles',
     async () => [],
   );
+  readonly unknownWorkers: StubOf<ContainerQueries['unknownWorkers']> = stubOf<ContainerQueries['unknownWorkers']>(
+    'FakeContainerQueries.unknownWorkers',
+    async () => [],
+  );
 }

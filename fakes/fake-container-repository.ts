@@ -55,6 +55,12 @@ export class FakeContainerRepository implements ContainerRepository {
     'FakeContainerRepository.delete',
     async () => 0,
   );
+  readonly deleteAll: StubOf<ContainerRepository['deleteAll']> = stubOf<ContainerRepository['deleteAll']>(
+    'FakeContainerRepository.deleteAll',
+    async () => {
+      throw new UnstubbedCallError('FakeContainerRepository', 'deleteAll');
+    },
+  );
   readonly properties: StubOf<ContainerRepository['properties']> = stubOf<ContainerRepository['properties']>(
     'FakeContainerRepository.properties',
     async () => ({}),

@@ -44,4 +44,8 @@ export class FakeVolumeRepository implements VolumeRepository {
     'FakeVolumeRepository.delete',
     async () => {},
   );
+  readonly deleteAll: StubOf<VolumeRepository['deleteAll']> = stubOf<VolumeRepository['deleteAll']>(
+    'FakeVolumeRepository.deleteAll',
+    async () => [],
+  );
 }

@@ -39,5 +39,7 @@ export async function agentConfigMap(options: AgentConfigMapOptions = {}): Promi
   checkShape('options', agentConfigMapOptions, options);
   const { namespace, architecture = 'amd64', agentBinary } = options;
   const { metadata, ...rest } = await readAgentConfigMap(architecture, agentBinary);
-  return { ...rest, metadata: { ...metadata, ...(namespace === undefined ? {} : { namespace }) } };
+  // Without the label of those that hosts have created, so that no reaper deletes it.
+  const labels = { 'app.kubernetes.io/name': 'kubernetes-worker-agent' };
+  return { ...rest, metadata: { ...metadata, labels, ...(namespace === undefined ? {} : { namespace }) } };
 }

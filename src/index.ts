@@ -91,14 +91,18 @@ export type { ExecProtocol } from './exec/protocol-order.ts';
 export type {
   Cluster,
   ConfigMap,
+  ConfigMapList,
   CreatePodOptions,
+  DeleteConfigMapOptions,
   DeletePodOptions,
   ExecEndpointOptions,
   ExecTarget,
   KubernetesNode,
+  ListPodMetadataOptions,
   LogLine,
   LogTarget,
   NetworkPolicy,
+  ObjectMetadata,
   Permission,
   Pod,
   PodChange,
@@ -110,6 +114,7 @@ export { KubernetesWorker } from './kubernetes-worker.ts';
 export type { ContainerQueries, FindFinishedOptions, StoredProcess } from './repository/container-queries.ts';
 export type {
   ContainerRepository,
+  DeletedContainers,
   FindDestroyableOptions,
   FindOrInsertOptions,
   FoundContainer,
@@ -211,7 +216,14 @@ export type {
   WindowSize,
 } from './runtime/process.ts';
 export type { ProcessInfo, ProcessOutcome, ProcessState } from './runtime/process-info.ts';
-export type { ReapableContainer, ReapableVolume, ReapPlan, UnknownPod } from './runtime/reap-plan.ts';
+export type {
+  ReapableConfigMap,
+  ReapableContainer,
+  ReapableVolume,
+  ReapPlan,
+  UnknownPod,
+} from './runtime/reap-plan.ts';
+export type { ReapOptions, ReapResult } from './runtime/reap-result.ts';
 export type { ContainerLimits, ContainerRequests } from './runtime/resources.ts';
 export type { SecretKey, SecretMount } from './runtime/secrets.ts';
 export type { SidecarHttpProbe, SidecarPort, SidecarProbe, SidecarSpec } from './runtime/sidecar.ts';
@@ -245,7 +257,6 @@ export type {
   DeletePodNow,
   FindOrCreateContainerOptions,
   OwnerFinishedOptions,
-  ReapResult,
   StepDelegate,
   Worker,
 } from './runtime/worker.ts';

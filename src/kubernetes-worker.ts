@@ -13,7 +13,7 @@ import { hostMask } from './internal/host-mask.ts';
 import { silentLogger } from './internal/silent-logger.ts';
 import { systemClock } from './internal/system-clock.ts';
 import { ClientNodeCluster } from './kubernetes/api/client-node-cluster.ts';
-import { workerSelector } from './kubernetes/pod-spec/labels.ts';
+import { installationSelector, workerSelector } from './kubernetes/pod-spec/labels.ts';
 import { podName } from './kubernetes/pod-spec/pod-name.ts';
 import { PodWatch } from './kubernetes/pod-state/pod-watch.ts';
 import { polling } from './kubernetes/pod-state/polled-pods.ts';
@@ -22,6 +22,7 @@ import { checkAgentBinary } from './pods/agent-binary.ts';
 import { AgentDelivery } from './pods/agent-delivery.ts';
 import { AgentPool } from './pods/agent-pool.ts';
 import { connectByExec } from './pods/exec-agent.ts';
+import { OldAgents } from './pods/old-agents.ts';
 import { PodLauncher } from './pods/pod-launcher.ts';
 import { PodLogs } from './pods/pod-logs.ts';
 import { PodRemover } from './pods/pod-remover.ts';
@@ -158,7 +159,13 @@ function compose(
   const watch = new PodWatch(options.podObservation === 'poll' ? polling(watching) : watching);
   const mask = hostMask(options.mask, logger);
   const pods = new PodSupervisor({ cluster, watch, agents, delivery, clock, logger, timeouts, mask });
-  const remover = new PodRemover({ cluster, labelSelector, watch, agents, clock });
+  const remover = new PodRemover({
+    cluster,
+    installationSelector: installationSelector(installationId),
+    watch,
+    agents,
+    clock,
+  });
   const { volumeImage: image } = settings;
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image });
   const pullSecrets = podOptions.imagePullSecrets ?? [];
@@ -187,6 +194,8 @@ function compose(
     volumes: repository.volumes,
     pods: remover,
     stores,
+    oldAgents: new OldAgents({ cluster, delivery, configMap: options.agentConfigMap, logger }),
+    clock,
     logger,
     hijackGraceMs,
     finishedOwnerTtlMs,

@@ -17,7 +17,9 @@ export interface ReapLoopComponents {
   readonly random?: (() => number) | undefined;
 }
 
-/** A pass stops after this time. The next one continues. */
+/** A pass begins nothing more after this time. The next one continues. */
+const budgetMs = 110_000;
+/** A pass that still waits for a statement is aborted. */
 const passMs = 120_000;
 /** Longer than a pass, so that it lapses only if the host died or was suspended. */
 const leaseMs = passMs + 30_000;
@@ -100,10 +102,11 @@ export class ReapLoop {
       const result = await within(
         passMs,
         clock,
-        (passing) => reaper.reap({ signal: passing, findUnknown: isInTurn }),
+        (passing) => reaper.reap({ signal: passing, budgetMs, findUnknown: isInTurn }),
         signal,
       );
-      if (result.deletedPods + result.deletedContainers + result.deletedVolumes > 0)
+      const { deletedPods, deletedContainers, deletedVolumes, deletedConfigMaps } = result;
+      if (deletedPods + deletedContainers + deletedVolumes + deletedConfigMaps > 0)
         logger.info('reaped', { workerName, ...result });
     } catch (error) {
       if (!signal.aborted) logger.warn('pass of the reaper failed', { workerName, error });

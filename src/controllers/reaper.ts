@@ -1,21 +1,30 @@
-import { ReconcileError, StoreNotConfiguredError } from '../errors/repository.ts';
-import type { LabelledPod } from '../pods/pod-remover.ts';
+import { ReconcileError } from '../errors/repository.ts';
+import type { OldConfigMap } from '../pods/old-agents.ts';
+import type { LabelledPod, PodIdentity } from '../pods/pod-remover.ts';
 import type { ContainerQueries } from '../repository/container-queries.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { VolumeRepository } from '../repository/volume-repository.ts';
-import type { AbortOptions, Logger } from '../runtime/options.ts';
-import type { ReapPlan, UnknownPod } from '../runtime/reap-plan.ts';
-import type { ReapResult } from '../runtime/worker.ts';
+import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+import type { ReapPlan } from '../runtime/reap-plan.ts';
+import type { ReapOptions, ReapResult } from '../runtime/reap-result.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
+import { RowBatches } from './row-batches.ts';
+import { maxUnderWay, type Places, type SweepContext, sweepRows } from './row-sweep.ts';
+import { SlidingWindow } from './sliding-window.ts';
+import { TimeBudget } from './time-budget.ts';
+import { findUnknownPods } from './unknown-pods.ts';
+import { volumePlaces } from './volume-places.ts';
 
 export interface ReaperComponents {
   readonly workerName: string;
   readonly containers: ContainerRepository;
-  readonly queries: Pick<ContainerQueries, 'findReapable' | 'unknownHandles'>;
+  readonly queries: Pick<ContainerQueries, 'findReapable' | 'unknownHandles' | 'unknownWorkers'>;
   readonly volumes: VolumeRepository;
   readonly pods: PodRemoval;
   readonly stores: ReadonlyMap<string, ArtifactStore>;
+  readonly oldAgents: OldAgentRemoval;
+  readonly clock: Clock;
   readonly logger: Logger;
   /**
    * How long a container is kept after the last mark of a hijack, in milliseconds. A host that died
@@ -26,15 +35,20 @@ export interface ReaperComponents {
   readonly finishedOwnerTtlMs: number;
 }
 
-export interface ReapOptions extends AbortOptions {
+export interface PassOptions extends ReapOptions {
   /** @defaultValue true */
   readonly findUnknown?: boolean | undefined;
 }
 
 /** Deletes pods and waits until they no longer exist. */
 export interface PodRemoval {
-  /** Returns all pods of the worker that are not being deleted. Never a part of them. */
+  /** Returns all pods of the installation that are not being deleted. Never a part of them. */
   list(options?: AbortOptions): Promise<readonly LabelledPod[]>;
+  /**
+   * Returns for each pod, in their order, whether it certainly does not exist. `false` decides
+   * nothing. Tests what exists when the call begins or later. Rejects if that cannot be determined.
+   */
+  findMissing(pods: readonly PodIdentity[], options?: AbortOptions): Promise<readonly boolean[]>;
   /**
    * Resolves when the pod of this handle no longer exists: with `true` if this call deleted it.
    * Keeps a pod of this name that belongs to another handle. Rejects if the pod still exists after
@@ -47,18 +61,32 @@ export interface PodRemoval {
   ): Promise<boolean>;
 }
 
-/** How many rows are read at once. */
-const pageSize = 200;
-/** How many deletions are under way at most. Most of them wait for the end of a pod. */
-const maxUnderWay = 1_000;
-/** How many rows a plan has of each kind, and how many pods are looked up at once. */
-const partSize = 1_000;
+/** Finds and deletes the config maps of agents that no pod uses. */
+export interface OldAgentRemoval {
+  find(options?: AbortOptions): Promise<readonly OldConfigMap[]>;
+  /** Returns whether this call has deleted it. */
+  remove(configMap: OldConfigMap, options?: AbortOptions): Promise<boolean>;
+}
+
+/** How many containers are read at once. Their rows may be large. */
+const containerPageSize = 1_000;
+const volumePageSize = 5_000;
+/** How many rows a plan has of each kind. */
+const planSize = 1_000;
+
+type Counts = { -readonly [Count in Exclude<keyof ReapResult, 'complete'>]: number };
+
+/** What a pass carries along. The signal of the context also aborts when the budget is spent. */
+interface Pass extends SweepContext {
+  readonly counts: Counts;
+  /** Stops statements that delete rows: the caller's signal only, so that deleted rows are counted. */
+  readonly caller: AbortOptions;
+}
 
 /**
  * Deletes unneeded containers and volumes: the pod first and the row last, so that after a crash in
  * between the row shows the remaining work. Then deletes the pods without a row, such as one whose
- * creation was delayed until its row was deleted. A row is inserted before its pod is created, so a
- * pod that was listed before the database was asked is not one that is about to get a row.
+ * creation was delayed until its row was deleted, and the config maps of agents that no pod uses.
  */
 export class Reaper {
   readonly #components: ReaperComponents;
@@ -68,133 +96,149 @@ export class Reaper {
   }
 
   /**
-   * Runs one pass. A failed deletion does not stop the others. Pods without a row are looked for
-   * unless `findUnknown` is false, because that takes a list of all pods.
+   * Runs one pass. A failed deletion does not stop the others. Pods without a row, and config maps,
+   * are looked for unless `findUnknown` is false, because that takes a list of all pods. The pass
+   * begins with that list: if it fails, nothing is marked and nothing is deleted.
    *
    * @throws ReconcileError - after the pass, with all failures
    */
-  async reap({ findUnknown = true, ...options }: ReapOptions = {}): Promise<ReapResult> {
-    const { containers, volumes, workerName, hijackGraceMs, finishedOwnerTtlMs } = this.#components;
-    await containers.pruneFinishedOwners(workerName, finishedOwnerTtlMs, options);
-    const failures: unknown[] = [];
-    let deletedPods = 0;
-    let deletedVolumes = 0;
-    const deletedContainers = await this.#drain(
-      (skip) => containers.findDestroyable(workerName, pageSize + skip, { ...options, hijackGraceMs }),
-      failures,
-      options,
-      async (container) => {
-        if (await this.#removePod(container, options)) deletedPods += 1;
-        const volumesOfIt = await containers.delete(container.handle, options);
-        deletedVolumes += volumesOfIt;
+  async reap({ findUnknown = true, budgetMs, signal }: PassOptions = {}): Promise<ReapResult> {
+    const { clock, logger } = this.#components;
+    using budget = new TimeBudget(budgetMs, clock, { signal });
+    const counts = { deletedPods: 0, deletedContainers: 0, deletedVolumes: 0, deletedConfigMaps: 0 };
+    const pass: Pass = { signal: budget.signal, caller: { signal }, failures: [], counts, logger };
+    const complete = await this.#run(pass, findUnknown).then(
+      () => true,
+      (error: unknown) => {
+        if (budget.hasCaused(error)) return false;
+        throw error;
       },
     );
-    const deletedArtifacts = await this.#drain(
-      (skip) => volumes.findDestroyable(workerName, pageSize + skip, options),
-      failures,
-      options,
-      async (volume) => {
-        if (await this.#removeVolume(volume, options)) deletedPods += 1;
-        await volumes.delete(volume.handle, options);
-      },
-    );
-    if (findUnknown) deletedPods += await this.#removeUnknown(failures, options);
-    if (failures.length > 0) throw new ReconcileError(`reaper pass of worker ${workerName}`, failures);
-    return { deletedPods, deletedContainers, deletedVolumes: deletedVolumes + deletedArtifacts };
+    this.#throwFailures(pass);
+    return { ...counts, complete };
   }
 
   /** Returns what `reap` would delete now. Deletes and marks nothing. */
   async plan(options: AbortOptions = {}): Promise<ReapPlan> {
-    const { queries, workerName, hijackGraceMs } = this.#components;
-    const rows = await queries.findReapable(workerName, partSize, { ...options, hijackGraceMs });
-    const unknownPods: UnknownPod[] = [];
-    for await (const pods of this.#findUnknown(options))
-      unknownPods.push(...pods.map(({ podName, handle }) => ({ podName, handle })));
-    return { ...rows, unknownPods };
-  }
-
-  /** Yields the pods without a row, in parts. */
-  async *#findUnknown(options: AbortOptions): AsyncGenerator<readonly LabelledPod[], void, undefined> {
-    const { pods, queries } = this.#components;
-    const listed = await pods.list(options);
-    for (let from = 0; from < listed.length; from += partSize) {
-      const some = listed.slice(from, from + partSize);
-      const handles = some.map(({ handle }) => handle);
-      const unknown = new Set(await queries.unknownHandles(handles, options));
-      yield some.filter(({ handle }) => unknown.has(handle));
-    }
-  }
-
-  /**
-   * Deletes rows until each was tried once. A row whose deletion takes long does not delay the
-   * others. Returns the number of deleted rows.
-   */
-  async #drain<Row extends { readonly handle: string }>(
-    find: (skip: number) => Promise<readonly Row[]>,
-    failures: unknown[],
-    { signal }: AbortOptions,
-    destroy: (row: Row) => Promise<void>,
-  ): Promise<number> {
-    const tried = new Set<string>();
-    const underWay = new Set<Promise<void>>();
-    let [deleted, failed] = [0, 0];
-    const attempt = async (row: Row): Promise<void> => {
-      try {
-        await destroy(row);
-        deleted += 1;
-      } catch (error) {
-        failed += 1;
-        if (signal?.aborted === true) return;
-        this.#components.logger.warn('not reaped', { handle: row.handle, error });
-        failures.push(error);
-      }
+    const { queries, workerName, hijackGraceMs, oldAgents } = this.#components;
+    const rows = await queries.findReapable(workerName, planSize, { ...options, hijackGraceMs });
+    const unknownPods = await findUnknownPods(this.#components, options);
+    const configMaps = await oldAgents.find(options);
+    return {
+      ...rows,
+      unknownPods: unknownPods.map(({ podName, handle }) => ({ podName, handle })),
+      configMaps: configMaps.map(({ name, createdAt }) => ({ name, createdAt })),
     };
+  }
+
+  async #run(pass: Pass, findUnknown: boolean): Promise<void> {
+    const { containers, workerName, finishedOwnerTtlMs } = this.#components;
+    const unknownPods = findUnknown ? await this.#findUnknownPods(pass) : [];
+    await containers.pruneFinishedOwners(workerName, finishedOwnerTtlMs, { signal: pass.signal });
+    await this.#sweepContainers(pass);
+    await this.#sweepVolumes(pass);
+    await this.#removeUnknown(unknownPods, pass);
+    if (findUnknown) await this.#removeConfigMaps(pass);
+    pass.signal?.throwIfAborted();
+  }
+
+  async #findUnknownPods({ signal, failures }: Pass): Promise<readonly LabelledPod[]> {
     try {
-      for (;;) {
-        // Rows that are under way or have failed are found again.
-        const rows = (await find(underWay.size + failed)).filter(({ handle }) => !tried.has(handle));
-        if (rows.length === 0 && underWay.size === 0) return deleted;
-        for (const row of rows) {
-          tried.add(row.handle);
-          const attempting: Promise<void> = attempt(row).finally(() => underWay.delete(attempting));
-          underWay.add(attempting);
-          if (underWay.size >= maxUnderWay) await Promise.race(underWay);
-        }
-        if (rows.length === 0) await Promise.all(underWay);
-        signal?.throwIfAborted();
-      }
-    } finally {
-      await Promise.all(underWay);
+      return await findUnknownPods(this.#components, { signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw this.#failed([...failures, error]);
     }
   }
 
-  /** Deletes the pods without a row. A failure to list them, or to find their rows, deletes none. */
-  async #removeUnknown(failures: unknown[], options: AbortOptions): Promise<number> {
-    const { pods, logger } = this.#components;
-    let deleted = 0;
+  async #sweepContainers(pass: Pass): Promise<void> {
+    const { containers, pods, workerName, hijackGraceMs } = this.#components;
+    const { counts, caller } = pass;
+    const identity = ({ podName, podUid: uid }: ContainerRecord): PodIdentity => ({ podName, uid });
+    const places: Places<ContainerRecord> = {
+      findMissing: async (rows, options) => await pods.findMissing(rows.map(identity), options),
+      remove: async ({ podName, handle, podUid: uid }, options) => {
+        if (await pods.remove(podName, handle, { ...options, uid })) counts.deletedPods += 1;
+      },
+    };
+    const deletion = {
+      deleteAll: async (handles: readonly string[]) => {
+        const deleted = await containers.deleteAll(handles, caller);
+        counts.deletedContainers += deleted.handles.length;
+        counts.deletedVolumes += deleted.volumes;
+        return deleted.handles;
+      },
+      delete: async (handle: string) => {
+        const volumes = await containers.delete(handle, caller);
+        counts.deletedContainers += 1;
+        counts.deletedVolumes += volumes;
+      },
+    };
+    const find = async (limit: number, options: AbortOptions): Promise<readonly ContainerRecord[]> =>
+      await containers.findDestroyable(workerName, limit, { ...options, hijackGraceMs });
+    const batches = new RowBatches(deletion, pass);
+    await sweepRows({ pageSize: containerPageSize, find, placesOf: () => places, batches }, pass);
+  }
+
+  async #sweepVolumes(pass: Pass): Promise<void> {
+    const { volumes, stores, workerName } = this.#components;
+    const { counts, caller } = pass;
+    const deletion = {
+      deleteAll: async (handles: readonly string[]) => {
+        const deleted = await volumes.deleteAll(handles, caller);
+        counts.deletedVolumes += deleted.length;
+        return deleted;
+      },
+      delete: async (handle: string) => {
+        await volumes.delete(handle, caller);
+        counts.deletedVolumes += 1;
+      },
+    };
+    const find = async (limit: number, options: AbortOptions): Promise<readonly VolumeRecord[]> =>
+      await volumes.findDestroyable(workerName, limit, options);
+    const placesOf = volumePlaces(stores, () => {
+      counts.deletedPods += 1;
+    });
+    const batches = new RowBatches(deletion, pass);
+    await sweepRows({ pageSize: volumePageSize, find, placesOf, batches }, pass);
+  }
+
+  async #removeUnknown(unknown: readonly LabelledPod[], { signal, failures, counts, logger }: Pass): Promise<void> {
+    const window = new SlidingWindow(maxUnderWay);
+    for (const { podName, handle, uid } of unknown) {
+      if (signal?.aborted === true) break;
+      logger.warn('pod without a row', { podName, handle });
+      await window.begin(async () => {
+        try {
+          if (await this.#components.pods.remove(podName, handle, { uid, signal })) counts.deletedPods += 1;
+        } catch (error) {
+          if (signal?.aborted !== true) failures.push(error);
+        }
+      });
+    }
+    await window.end();
+    signal?.throwIfAborted();
+  }
+
+  async #removeConfigMaps({ signal, failures, counts, logger }: Pass): Promise<void> {
+    const { oldAgents } = this.#components;
     try {
-      for await (const unknown of this.#findUnknown(options)) {
-        const removals = unknown.map(async ({ podName, handle, uid }) => {
-          logger.warn('pod without a row', { podName, handle });
-          if (await pods.remove(podName, handle, { ...options, uid })) deleted += 1;
-        });
-        for (const outcome of await Promise.allSettled(removals))
-          if (outcome.status === 'rejected') failures.push(outcome.reason);
+      for (const configMap of await oldAgents.find({ signal })) {
+        if (!(await oldAgents.remove(configMap, { signal }))) continue;
+        counts.deletedConfigMaps += 1;
+        logger.info('config map of an old agent deleted', { name: configMap.name });
       }
     } catch (error) {
+      signal?.throwIfAborted();
       failures.push(error);
     }
-    options.signal?.throwIfAborted();
-    return deleted;
   }
 
-  async #removePod({ podName, handle, podUid }: ContainerRecord, { signal }: AbortOptions): Promise<boolean> {
-    return await this.#components.pods.remove(podName, handle, { uid: podUid, signal });
+  #throwFailures({ failures }: Pass): void {
+    if (failures.length > 0) throw this.#failed(failures);
   }
 
-  async #removeVolume(volume: VolumeRecord, options: AbortOptions): Promise<boolean> {
-    const store = this.#components.stores.get(volume.store);
-    if (store === undefined) throw new StoreNotConfiguredError(volume.store);
-    return await store.delete(volume.location, options);
+  #failed(failures: readonly unknown[]): ReconcileError {
+    return new ReconcileError(`reaper pass of worker ${this.#components.workerName}`, failures);
   }
 }

@@ -1,4 +1,12 @@
-import type { CoreV1Event, V1ConfigMap, V1NetworkPolicy, V1Node, V1Pod, V1Secret } from '@kubernetes/client-node';
+import type {
+  CoreV1Event,
+  V1ConfigMap,
+  V1NetworkPolicy,
+  V1Node,
+  V1ObjectMeta,
+  V1Pod,
+  V1Secret,
+} from '@kubernetes/client-node';
 
 import type { ExecEndpoint } from '../exec/exec-endpoint.ts';
 import type { AbortOptions } from '../runtime/options.ts';
@@ -48,6 +56,13 @@ export type KubernetesNode = V1Node;
 export type NetworkPolicy = V1NetworkPolicy;
 
 /**
+ * The metadata of an object that has a name and a uid, without `managedFields`.
+ *
+ * @public
+ */
+export type ObjectMetadata = V1ObjectMeta & { readonly name: string; readonly uid: string };
+
+/**
  * The calls of the Kubernetes API that the library uses, all in one namespace. Failures are the
  * library's errors: `UnauthorizedError`, `ForbiddenError`, `ConflictError`, `TooManyRequestsError`,
  * `ApiUnavailableError`, `ApiError`, `CredentialsUnavailableError`. An aborted signal rejects a
@@ -69,6 +84,13 @@ export interface Cluster {
   /** Returns all matching pods, over any number of pages; never a part of the list. */
   listPods(labelSelector: string, options?: AbortOptions): Promise<PodList>;
   /**
+   * Returns the metadata of all pods of the namespace, or of those that match, over any number of
+   * pages; never a part of the list. All pages are of one version, which is not older than the call.
+   * So a pod that existed when the call began, and is not in the list, no longer exists; of a list
+   * with a label selector that is not true, because any client may remove a label.
+   */
+  listPodMetadata(options?: ListPodMetadataOptions): Promise<readonly ObjectMetadata[]>;
+  /**
    * Yields the changes since a list, until the signal aborts or the server closes the watch. Ends
    * normally when the server closes it. Throws `WatchExpiredError` when the server has discarded
    * the version. List again in both cases.
@@ -86,6 +108,12 @@ export interface Cluster {
   getConfigMap(name: string, options?: AbortOptions): Promise<ConfigMap | undefined>;
   /** Returns whether a config map exists. Transfers its metadata alone. */
   hasConfigMap(name: string, options?: AbortOptions): Promise<boolean>;
+  /**
+   * Returns the metadata of all matching config maps; `undefined` if the caller may not list them.
+   */
+  listConfigMaps(labelSelector: string, options?: AbortOptions): Promise<ConfigMapList | undefined>;
+  /** Returns `false` if the config map does not exist, or if another one has its name. */
+  deleteConfigMap(name: string, options: DeleteConfigMapOptions): Promise<boolean>;
   /**
    * Returns the events of one pod that the cluster still keeps, in no particular order; `undefined`
    * if the caller may not list events.
@@ -149,6 +177,38 @@ export interface PodList {
   readonly pods: readonly Pod[];
   /** The version from which a watch continues. */
   readonly resourceVersion: string;
+}
+
+/**
+ * Options of `Cluster.listPodMetadata`.
+ *
+ * @public
+ */
+export interface ListPodMetadataOptions extends AbortOptions {
+  /** @defaultValue all pods of the namespace */
+  readonly labelSelector?: string | undefined;
+}
+
+/**
+ * The config maps of a list call.
+ *
+ * @public
+ */
+export interface ConfigMapList {
+  /** The metadata of all config maps that the label selector matches. */
+  readonly configMaps: readonly ObjectMetadata[];
+  /** The time of the response by the API server's clock. `undefined` if the response has none. */
+  readonly at: Date | undefined;
+}
+
+/**
+ * Options of `Cluster.deleteConfigMap`.
+ *
+ * @public
+ */
+export interface DeleteConfigMapOptions extends AbortOptions {
+  /** Deletes only the config map with this uid. */
+  readonly uid: string;
 }
 
 /**

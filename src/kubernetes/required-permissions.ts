@@ -50,6 +50,13 @@ export const requiredPermissions: readonly RequiredPermission[] = [
   },
   {
     apiGroup: '',
+    resource: 'configmaps',
+    verbs: ['delete', 'list'],
+    purpose: 'deletes the config maps of agents of other versions when no pod uses them',
+    without: 'config maps of agents of other versions stay until an operator deletes them',
+  },
+  {
+    apiGroup: '',
     resource: 'events',
     verbs: ['list'],
     purpose: "events of a pod in a container's description",
@@ -66,7 +73,7 @@ export interface PermissionOptions {
 /** Returns the permissions that a worker with these options needs in its namespace. */
 export function permissionsFor({ agentConfigMap, podObservation }: PermissionOptions): readonly RequiredPermission[] {
   const isUnused = (resource: string, verb: string): boolean =>
-    (agentConfigMap === 'existing' && resource === 'configmaps' && verb === 'create') ||
+    (agentConfigMap === 'existing' && resource === 'configmaps' && verb !== 'get') ||
     (podObservation === 'poll' && resource === 'pods' && verb === 'watch');
   return requiredPermissions
     .map((permission) => ({

@@ -28,17 +28,30 @@ export async function readAgentConfigMap(architecture: Architecture, path?: Agen
   return configMapOf(await readAgentBinary(architecture, path));
 }
 
+const namePrefix = 'kubernetes-worker-agent-';
+const labels = {
+  'app.kubernetes.io/name': 'kubernetes-worker-agent',
+  'app.kubernetes.io/managed-by': 'kubernetes-worker',
+};
+
+/** Selects the config maps that hosts have created, of every version of the library. */
+export const agentSelector: string = Object.entries(labels)
+  .map((label) => label.join('='))
+  .join();
+
+/** Returns the architecture in the name of an agent's config map. */
+export function architectureIn(name: string): Architecture | undefined {
+  return (['amd64', 'arm64'] as const).find((architecture) => name.startsWith(`${namePrefix}${architecture}-`));
+}
+
 /** Returns the config map with this program. */
 export function configMapOf({ architecture, bytes, sha256 }: AgentBinary): AgentConfigMap {
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: {
-      name: `kubernetes-worker-agent-${architecture}-${sha256.slice(0, 12)}`,
-      labels: {
-        'app.kubernetes.io/name': 'kubernetes-worker-agent',
-        'app.kubernetes.io/managed-by': 'kubernetes-worker',
-      },
+      name: `${namePrefix}${architecture}-${sha256.slice(0, 12)}`,
+      labels: { ...labels },
     },
     immutable: true,
     binaryData: { [AGENT_FILE_NAME]: bytes.toString('base64') },

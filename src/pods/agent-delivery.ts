@@ -4,7 +4,7 @@ import type { Cluster } from '../kubernetes/cluster.ts';
 import type { Architecture } from '../runtime/container.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { AgentBinaryPath } from './agent-binary.ts';
-import { readAgentConfigMap, verifyAgentConfigMap } from './agent-config-map.ts';
+import { architectureIn, readAgentConfigMap, verifyAgentConfigMap } from './agent-config-map.ts';
 
 export interface AgentDeliveryOptions {
   /** @defaultValue detected from the nodes */
@@ -26,6 +26,8 @@ export class AgentDelivery {
   readonly #options: AgentDeliveryOptions;
   readonly #delivered = new Map<Architecture, Promise<string>>();
   readonly #restoring = new Map<Architecture, Promise<void>>();
+  /** The name of this version's config map. `undefined` without its program. */
+  readonly #names = new Map<Architecture, Promise<string | undefined>>();
   #detected: Promise<Architecture> | undefined;
 
   constructor(cluster: Cluster, options: AgentDeliveryOptions = {}) {
@@ -80,6 +82,32 @@ export class AgentDelivery {
       this.#restoring.set(architecture, restoring);
     }
     await abortable(restoring, options.signal);
+  }
+
+  /**
+   * Returns those of the names that are not the name of an older or newer agent's config map: this
+   * version's, and every name of an architecture whose program this host does not have.
+   */
+  async currentNames(names: readonly string[]): Promise<ReadonlySet<string>> {
+    const current = new Set<string>();
+    for (const name of names) {
+      const architecture = architectureIn(name);
+      const own = architecture === undefined ? undefined : await this.#nameOf(architecture);
+      if (own === undefined || own === name) current.add(name);
+    }
+    return current;
+  }
+
+  async #nameOf(architecture: Architecture): Promise<string | undefined> {
+    let name = this.#names.get(architecture);
+    if (name === undefined) {
+      name = readAgentConfigMap(architecture, this.#options.path).then(
+        ({ metadata }) => metadata.name,
+        () => undefined,
+      );
+      this.#names.set(architecture, name);
+    }
+    return await name;
   }
 
   async #detect(): Promise<Architecture> {

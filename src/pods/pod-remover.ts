@@ -2,26 +2,35 @@ import { PodFailedError } from '../errors/pod.ts';
 import { Semaphore } from '../internal/semaphore.ts';
 import { TookTooLong, within } from '../internal/within.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
-import { handleOf } from '../kubernetes/pod-spec/labels.ts';
+import { handleOf, workerOf } from '../kubernetes/pod-spec/labels.ts';
 import type { PodWatch } from '../kubernetes/pod-state/pod-watch.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { AgentPool } from './agent-pool.ts';
 
 export interface PodRemoverComponents {
   readonly cluster: Cluster;
-  /** Selects the pods of the worker. */
-  readonly labelSelector: string;
+  /** Selects the pods of the installation. */
+  readonly installationSelector: string;
   readonly watch: Pick<PodWatch, 'observe'>;
   readonly agents: Pick<AgentPool, 'forget'>;
   readonly clock: Clock;
 }
 
-/** A pod with the labels of the worker. */
+/** A pod with the labels of the installation. */
 export interface LabelledPod {
+  /** The name of the worker that created the pod. */
+  readonly workerName: string;
   readonly podName: string;
   /** The handle of the container or volume that the pod was created for. */
   readonly handle: string;
   readonly uid: string;
+}
+
+/** A pod that may not exist. */
+export interface PodIdentity {
+  readonly podName: string;
+  /** @defaultValue that of any pod with this name */
+  readonly uid?: string | undefined;
 }
 
 export interface PodDeletion extends AbortOptions {
@@ -35,25 +44,53 @@ export interface PodDeletion extends AbortOptions {
 const removalTimeoutMs = 45_000;
 /** How many deletions are sent concurrently. Any number of pods may be ending. */
 const maxConcurrentCalls = 20;
+/**
+ * For fewer pods, each is read. On a small cluster the list of a few pods took as long as two reads,
+ * and a page of 500 pods as long as 15 to 25.
+ */
+const fewestForList = 5;
+/** How many pods a list may have for each read that it replaces. */
+const podsPerRead = 25;
 
 /** Deletes pods and waits until they no longer exist. */
 export class PodRemover {
   readonly #components: PodRemoverComponents;
   readonly #calls = new Semaphore(maxConcurrentCalls);
+  /** The number of pods in the last list: at least so many are in the namespace. */
+  #listed = 0;
 
   constructor(components: PodRemoverComponents) {
     this.#components = components;
   }
 
   /** Implements `PodRemoval.list`. */
-  async list(options: AbortOptions = {}): Promise<readonly LabelledPod[]> {
-    const { cluster, labelSelector } = this.#components;
-    const { pods } = await cluster.listPods(labelSelector, options);
-    return pods.flatMap(({ metadata }) => {
-      const { name: podName, uid, deletionTimestamp } = metadata ?? {};
-      const handle = handleOf(metadata);
-      const isWhole = podName !== undefined && uid !== undefined && handle !== undefined;
-      return isWhole && deletionTimestamp === undefined ? [{ podName, handle, uid }] : [];
+  async list({ signal }: AbortOptions = {}): Promise<readonly LabelledPod[]> {
+    const { cluster, installationSelector: labelSelector } = this.#components;
+    const listed = await cluster.listPodMetadata({ labelSelector, signal });
+    this.#listed = Math.max(this.#listed, listed.length);
+    return listed.flatMap((metadata) => {
+      const { name: podName, uid, deletionTimestamp } = metadata;
+      const [handle, workerName] = [handleOf(metadata), workerOf(metadata)];
+      const isWhole = handle !== undefined && workerName !== undefined;
+      return isWhole && deletionTimestamp === undefined ? [{ podName, workerName, handle, uid }] : [];
+    });
+  }
+
+  /**
+   * Implements `PodRemoval.findMissing`: one list of all pods of the namespace shows for each whether
+   * it exists. The list is not filtered by labels, which any client may remove. A list of many pods
+   * costs more than the reads of a few: then it returns `false` for each.
+   */
+  async findMissing(pods: readonly PodIdentity[], { signal }: AbortOptions = {}): Promise<readonly boolean[]> {
+    const { cluster, agents } = this.#components;
+    if (pods.length < Math.max(fewestForList, this.#listed / podsPerRead)) return pods.map(() => false);
+    const listed = await cluster.listPodMetadata({ signal });
+    this.#listed = listed.length;
+    const uids = new Map(listed.map(({ name, uid }) => [name, uid]));
+    return pods.map(({ podName, uid }) => {
+      const existing = uids.get(podName);
+      if (existing === undefined) agents.forget(podName);
+      return existing === undefined || (uid !== undefined && existing !== uid);
     });
   }
 

@@ -73,4 +73,9 @@ export interface ContainerQueries {
    * `RepositoryUnavailableError` is thrown.
    */
   unknownHandles(handles: readonly string[], options?: AbortOptions): Promise<readonly string[]>;
+  /**
+   * Returns those of at most 1,000 names that no worker has. Only the primary server answers, as for
+   * `unknownHandles`.
+   */
+  unknownWorkers(names: readonly string[], options?: AbortOptions): Promise<readonly string[]>;
 }

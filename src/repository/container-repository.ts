@@ -124,6 +124,18 @@ export interface FindDestroyableOptions extends AbortOptions {
 }
 
 /**
+ * The rows that `ContainerRepository.deleteAll` has deleted.
+ *
+ * @public
+ */
+export interface DeletedContainers {
+  /** The handles of the deleted containers, in no particular order. */
+  readonly handles: readonly string[];
+  /** The number of their volumes, which were deleted with them. */
+  readonly volumes: number;
+}
+
+/**
  * Options of `ContainerRepository.recordProcessResult`.
  *
  * @public
@@ -223,6 +235,11 @@ export interface ContainerRepository {
    * of volumes deleted. Idempotent. Throws `IllegalTransitionError` in any other state.
    */
   delete(handle: string, options?: AbortOptions): Promise<number>;
+  /**
+   * Deletes those of at most 1,000 containers that are `destroying`, as `delete` does, in one
+   * statement. Leaves out containers in any other state, and rows that another statement has locked.
+   */
+  deleteAll(handles: readonly string[], options?: AbortOptions): Promise<DeletedContainers>;
   /**
    * Returns the container's properties, in any state. Throws `ContainerDisappearedError` if the row
    * no longer exists, as do the methods below.

@@ -85,4 +85,10 @@ export interface VolumeRepository {
    * in any other state, and for a container's volume, which is deleted with its container.
    */
   delete(handle: string, options?: AbortOptions): Promise<void>;
+  /**
+   * Deletes those of at most 1,000 artifact volumes that are `destroying`, in one statement. Leaves
+   * out volumes in any other state, volumes of containers, and rows that another statement has
+   * locked. Returns the handles of the deleted volumes, in no particular order.
+   */
+  deleteAll(handles: readonly string[], options?: AbortOptions): Promise<readonly string[]>;
 }

@@ -10,8 +10,13 @@ export interface ReapPlan {
   readonly containers: readonly ReapableContainer[];
   /** The artifact volumes, at most 1,000, oldest first. */
   readonly volumes: readonly ReapableVolume[];
-  /** The pods of the worker that no container and no volume has. */
+  /** The pods, of the worker or of one that no longer exists, that no container and no volume has. */
   readonly unknownPods: readonly UnknownPod[];
+  /**
+   * The config maps of other versions' agents that no pod mounts, older than a day. None without the
+   * permission to list config maps.
+   */
+  readonly configMaps: readonly ReapableConfigMap[];
 }
 
 /**
@@ -49,7 +54,19 @@ export interface ReapableVolume {
 }
 
 /**
- * A pod with the labels of the worker whose container or volume does not exist.
+ * The config map of an agent that no pod uses.
+ *
+ * @public
+ */
+export interface ReapableConfigMap {
+  /** The name of the config map. */
+  readonly name: string;
+  /** When it was created, by the API server's clock. */
+  readonly createdAt: Date;
+}
+
+/**
+ * A pod of the installation whose container or volume does not exist.
  *
  * @public
  */

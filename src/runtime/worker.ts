@@ -6,6 +6,7 @@ import type { ContainerPage, ContainerQuery } from './container-query.ts';
 import type { ImageExplanation, ImageRequest } from './image.ts';
 import type { AbortOptions } from './options.ts';
 import type { ReapPlan } from './reap-plan.ts';
+import type { ReapOptions, ReapResult } from './reap-result.ts';
 import type { StepProgress } from './step-progress.ts';
 import type { Volume, VolumeMount } from './volume.ts';
 
@@ -148,20 +149,6 @@ export interface ArtifactVolume {
   readonly volume: Volume;
   /** When the reaper may delete the volume, by the database's clock. */
   readonly expiresAt: Date;
-}
-
-/**
- * Counts what one pass of the reaper has deleted.
- *
- * @public
- */
-export interface ReapResult {
-  /** The number of pods that this pass deleted. */
-  readonly deletedPods: number;
-  /** The number of containers whose rows this pass deleted. */
-  readonly deletedContainers: number;
-  /** The number of volumes whose rows this pass deleted. */
-  readonly deletedVolumes: number;
 }
 
 /**
@@ -358,18 +345,22 @@ export interface Worker extends AsyncDisposable {
   expireArtifact(handle: string, options?: AbortOptions): Promise<void>;
   /**
    * Runs one pass of the reaper: deletes the pods, then the rows, of all containers and volumes
-   * that are marked, failed, abandoned or expired, and pods of the worker without a row. The pass
-   * continues after a failure; a pod that does not end delays no other. A later pass completes what
-   * the signal, or a failure, has left.
+   * that are marked, failed, abandoned or expired, the pods without a row, of this worker or of one
+   * that no longer exists, and the config maps of other versions' agents that no pod mounts and that
+   * are older than a day. The pass continues after a failure; a pod that does not end delays no
+   * other. A later pass completes what the signal, the budget or a failure has left.
+   *
+   * The pass begins with a list of the pods. If that fails, it changes nothing.
    *
    * @example
    * ```ts
-   * const { deletedPods, deletedVolumes } = await worker.reap();
+   * const { deletedPods, deletedVolumes, complete } = await worker.reap({ budgetMs: 10_000 });
+   * if (!complete) console.log(`${deletedPods} pods and ${deletedVolumes} volumes, the next pass continues`);
    * ```
    *
    * @throws ReconcileError with all failures, after the pass
    */
-  reap(options?: AbortOptions): Promise<ReapResult>;
+  reap(options?: ReapOptions): Promise<ReapResult>;
   /**
    * Returns what `reap` would delete now, and why. It changes nothing.
    *

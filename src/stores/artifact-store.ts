@@ -89,6 +89,15 @@ export interface ArtifactStore {
   /** Whether the place exists. Rejects if that cannot be determined. */
   exists(location: StoreLocation, options?: AbortOptions): Promise<boolean>;
   /**
+   * Returns, for each place and in their order, whether it certainly does not exist: with `true` the
+   * caller may delete the record of the place without `delete`. `false` decides nothing. It tests
+   * what exists when the call begins or later, never an earlier observation. A store without a cheap
+   * way for many places returns `false` for each.
+   *
+   * @throws an error if the places cannot be determined; no record is deleted
+   */
+  findMissing(locations: readonly StoreLocation[], options?: AbortOptions): Promise<readonly boolean[]>;
+  /**
    * Unpacks an archive into the folder `path`, completely or not at all. Rejects with the source's
    * own error if the source fails. A source that is a function may be opened again.
    */

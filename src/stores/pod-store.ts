@@ -76,6 +76,11 @@ export class PodStore implements ContainerVolumeStore {
     return await this.#components.pods.exists(podName, { ...options, handle });
   }
 
+  async findMissing(locations: readonly StoreLocation[], options: AbortOptions = {}): Promise<readonly boolean[]> {
+    const pods = locations.map((location) => ({ podName: readLocation(location).podName }));
+    return await this.#components.remover.findMissing(pods, options);
+  }
+
   async receive(
     location: StoreLocation,
     path: string,

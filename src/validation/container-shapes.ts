@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { ContainerMetadata, ContainerOwner, ContainerSpec, InputSpec } from '../runtime/container.ts';
 import type { ContainerQuery } from '../runtime/container-query.ts';
 import type { ImageRequest } from '../runtime/image.ts';
+import type { ReapOptions } from '../runtime/reap-result.ts';
 import type { ContainerLimits, ContainerRequests } from '../runtime/resources.ts';
 import type { SecretKey, SecretMount } from '../runtime/secrets.ts';
 import type { SidecarHttpProbe, SidecarPort, SidecarProbe, SidecarSpec } from '../runtime/sidecar.ts';
@@ -122,6 +123,13 @@ export const ownerFinishedOptions: v.GenericSchema = v.object({
   final: optionalBoolean,
   deletePod: v.optional(v.strictObject({ gracePeriodSeconds: optionalNumber } satisfies FieldsOf<DeletePodNow>)),
 } satisfies FieldsOf<OwnerFinishedOptions>);
+
+export const reapOptions: v.GenericSchema = v.object({
+  signal: optionalSignal,
+  budgetMs: v.optional(
+    v.custom((value) => typeof value === 'number' && value > 0 && value < 2 ** 31, 'a number of milliseconds above 0'),
+  ),
+} satisfies FieldsOf<ReapOptions>);
 
 export const imageRequest: v.GenericSchema = v.object({
   image: optionalText,

@@ -17,13 +17,13 @@ import type { ContainerPage, ContainerQuery } from '../runtime/container-query.t
 import type { ImageExplanation, ImageRequest } from '../runtime/image.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { ReapPlan } from '../runtime/reap-plan.ts';
+import type { ReapOptions, ReapResult } from '../runtime/reap-result.ts';
 import type { Volume, VolumeMount } from '../runtime/volume.ts';
 import type {
   ArtifactVolume,
   ContainerWithMounts,
   FindOrCreateContainerOptions,
   OwnerFinishedOptions,
-  ReapResult,
   Worker,
 } from '../runtime/worker.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
@@ -36,6 +36,7 @@ import {
   findOrCreateOptions,
   imageRequest,
   ownerFinishedOptions,
+  reapOptions,
 } from '../validation/container-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import type { ContainerCreationComponents } from './container-creation.ts';
@@ -235,8 +236,8 @@ export class PodWorker implements Worker {
     reapSoon();
   }
 
-  async reap(options: AbortOptions = {}): Promise<ReapResult> {
-    checkShape('options', abortOptions, options);
+  async reap(options: ReapOptions = {}): Promise<ReapResult> {
+    checkShape('options', reapOptions, options);
     return await this.#open().reaper.reap(options);
   }
 

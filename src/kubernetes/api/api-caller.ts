@@ -83,13 +83,14 @@ export class ApiCaller {
 
   /**
    * Sends a request and returns its decoded JSON response. A response that cannot be decoded
-   * (`undefined`) counts as `ApiUnavailableError`.
+   * (`undefined`) counts as `ApiUnavailableError`. `at` is the time of the response by the server's
+   * clock.
    */
-  async call<T>(request: ApiRequest, decode: (json: unknown) => T | undefined): Promise<T> {
+  async call<T>(request: ApiRequest, decode: (json: unknown, at: Date | undefined) => T | undefined): Promise<T> {
     return this.#retrying(request, async (access) => {
       using deadline = new CallSignal(request.signal, this.#options.callTimeoutMs);
       const response = await send(access, request, deadline.signal);
-      const decoded = decode(await response.json());
+      const decoded = decode(await response.json(), dateOf(response));
       if (decoded === undefined) throw new Error('the response has an unexpected form');
       return decoded;
     });
@@ -145,6 +146,11 @@ async function send(access: ClusterAccess, request: ApiRequest, signal: AbortSig
   if (response.ok) return response;
   const retryAfter = response.headers.get('retry-after') ?? undefined;
   throw apiAnswerError({ status: response.status, body: await response.text(), retryAfter }, facts);
+}
+
+function dateOf({ headers }: Response): Date | undefined {
+  const date = new Date(headers.get('date') ?? Number.NaN);
+  return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
 type CallError = ClusterError | CredentialsUnavailableError;

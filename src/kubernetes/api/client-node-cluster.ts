@@ -15,14 +15,18 @@ import { CallSignal, CallTimeout } from '../call-signal.ts';
 import type {
   Cluster,
   ConfigMap,
+  ConfigMapList,
   CreatePodOptions,
+  DeleteConfigMapOptions,
   DeletePodOptions,
   ExecEndpointOptions,
   ExecTarget,
   KubernetesNode,
+  ListPodMetadataOptions,
   LogLine,
   LogTarget,
   NetworkPolicy,
+  ObjectMetadata,
   Permission,
   Pod,
   PodChange,
@@ -42,6 +46,7 @@ import {
   accessReviewFromJson,
   configMapFromJson,
   eventFromJson,
+  metadataPageFromJson,
   networkPolicyFromJson,
   nodeFromJson,
   objectFromJson,
@@ -94,6 +99,8 @@ const logSilenceMs = 60_000;
 
 /** A server that cannot omit the content sends the whole object. */
 const metadataOnly = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json';
+
+const metadataListOnly = metadataOnly.replace('PartialObjectMetadata', 'PartialObjectMetadataList');
 
 const methods = { create: 'POST', delete: 'DELETE', get: 'GET', list: 'GET', watch: 'GET' } as const;
 
@@ -152,6 +159,17 @@ export class ClientNodeCluster implements Cluster {
     return { pods: items, resourceVersion };
   }
 
+  async listPodMetadata({ labelSelector, signal }: ListPodMetadataOptions = {}): Promise<readonly ObjectMetadata[]> {
+    const path = this.#path('pods');
+    const { items } = await paged((page) => {
+      // Without a resource version the list is not older than the request.
+      const query = { labelSelector, ...page };
+      const request = this.#request('list', 'pods', { path, query, accept: metadataListOnly, signal });
+      return this.#caller.call(request, metadataPageFromJson);
+    });
+    return items;
+  }
+
   async *watchPods(
     labelSelector: string,
     resourceVersion: string,
@@ -185,14 +203,9 @@ export class ClientNodeCluster implements Cluster {
       ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
     };
     // Without a uid a second attempt could delete another pod of the same name.
-    const retry = uid === undefined ? 'unsent' : 'safe';
-    const request = this.#request('delete', 'pods', { path: this.#path('pods', name), body, signal, retry });
-    try {
-      return (await orNothing(this.#caller.call(request, objectFromJson))) !== undefined;
-    } catch (error) {
-      if (error instanceof ConflictError && uid !== undefined) return false;
-      throw error;
-    }
+    if (uid !== undefined) return await this.#deleteByUid('pods', name, { body, signal });
+    const request = this.#request('delete', 'pods', { path: this.#path('pods', name), body, signal, retry: 'unsent' });
+    return (await orNothing(this.#caller.call(request, objectFromJson))) !== undefined;
   }
 
   async createConfigMap(configMap: ConfigMap, { signal }: AbortOptions = {}): Promise<void> {
@@ -210,6 +223,23 @@ export class ClientNodeCluster implements Cluster {
     const path = this.#path('configmaps', name);
     const request = this.#request('get', 'configmaps', { path, accept: metadataOnly, signal });
     return (await orNothing(this.#caller.call(request, objectFromJson))) !== undefined;
+  }
+
+  async listConfigMaps(labelSelector: string, { signal }: AbortOptions = {}): Promise<ConfigMapList | undefined> {
+    const path = this.#path('configmaps');
+    let at: Date | undefined;
+    const list = paged(async (page) => {
+      const query = { labelSelector, ...page };
+      const request = this.#request('list', 'configmaps', { path, query, accept: metadataListOnly, signal });
+      const answer = await this.#caller.call(request, metadataPageFromJson);
+      at = answer.at;
+      return answer;
+    });
+    return await unlessForbidden(list.then(({ items }) => ({ configMaps: items, at })));
+  }
+
+  async deleteConfigMap(name: string, { uid, signal }: DeleteConfigMapOptions): Promise<boolean> {
+    return await this.#deleteByUid('configmaps', name, { body: { preconditions: { uid } }, signal });
   }
 
   async podEvents(
@@ -321,6 +351,21 @@ export class ClientNodeCluster implements Cluster {
     const endpoint = execEndpointOf(access, this.namespace, target);
     this.#accesses.set(endpoint, access);
     return endpoint;
+  }
+
+  /** Returns `false` if the object does not exist, or if another one has its name. */
+  async #deleteByUid(
+    resource: 'pods' | 'configmaps',
+    name: string,
+    rest: Pick<ApiRequest, 'body' | 'signal'>,
+  ): Promise<boolean> {
+    const request = this.#request('delete', resource, { path: this.#path(resource, name), ...rest });
+    try {
+      return (await orNothing(this.#caller.call(request, objectFromJson))) !== undefined;
+    } catch (error) {
+      if (error instanceof ConflictError) return false;
+      throw error;
+    }
   }
 
   #networkPath(): readonly string[] {

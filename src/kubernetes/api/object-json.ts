@@ -1,4 +1,4 @@
-import type { ConfigMap, KubernetesNode, NetworkPolicy, Pod, PodEvent, Secret } from '../cluster.ts';
+import type { ConfigMap, KubernetesNode, NetworkPolicy, ObjectMetadata, Pod, PodEvent, Secret } from '../cluster.ts';
 import { isFields } from '../fields.ts';
 import type { Page } from './paged.ts';
 
@@ -98,6 +98,30 @@ export function pageFromJson<T>(
       metadata: isObject(metadata) ? metadata : {},
     };
   };
+}
+
+/**
+ * Returns a page of metadata, and the time of the response. Returns `undefined` for JSON that is not
+ * a list, and if one of the items has no name or no uid: a page without it would be a part of the
+ * list.
+ */
+export function metadataPageFromJson(
+  json: unknown,
+  at: Date | undefined,
+): (Page<ObjectMetadata> & { readonly at: Date | undefined }) | undefined {
+  const page = pageFromJson((item) => metadataFromJson(item) ?? 'none')(json);
+  if (page === undefined) return undefined;
+  const items = page.items.filter((item) => item !== 'none');
+  return items.length === page.items.length ? { ...page, items, at } : undefined;
+}
+
+function metadataFromJson(json: unknown): ObjectMetadata | undefined {
+  if (!isObject(json) || !isObject(json['metadata'])) return undefined;
+  const { name, uid, ...rest } = json['metadata'];
+  if (typeof name !== 'string' || typeof uid !== 'string') return undefined;
+  const metadata = { ...rest, name, uid };
+  reviveMetadata({ metadata });
+  return metadata;
 }
 
 function reviveMetadata({ metadata }: JsonObject): void {

@@ -74,21 +74,34 @@ export function workerSelector(installationId: string, workerName: string): stri
   ].join();
 }
 
+/** Returns a selector for the pods of all workers of one installation. */
+export function installationSelector(installationId: string): string {
+  return `${identityKey('installation')}=${labelValue(installationId)}`;
+}
+
 /** Returns the labels that select the hermetic pods of a namespace, of all its workers. */
 export function hermeticLabels(): Readonly<Record<string, string>> {
   return { [identityKey('hermetic')]: 'true' };
 }
 
+/** The marks of an object in the cluster. */
+interface FoundMarks {
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
 /** Returns the handle of the container or the volume that a pod was created for. */
-export function handleOf(
-  marks:
-    | {
-        labels?: Readonly<Record<string, string>> | undefined;
-        annotations?: Readonly<Record<string, string>> | undefined;
-      }
-    | undefined,
-): string | undefined {
-  const key = identityKey('handle');
+export function handleOf(marks: FoundMarks | undefined): string | undefined {
+  return original(marks, 'handle');
+}
+
+/** Returns the name of the worker that created a pod. */
+export function workerOf(marks: FoundMarks | undefined): string | undefined {
+  return original(marks, 'worker');
+}
+
+function original(marks: FoundMarks | undefined, name: 'handle' | 'worker'): string | undefined {
+  const key = identityKey(name);
   return marks?.annotations?.[key] ?? marks?.labels?.[key];
 }
 

@@ -11,12 +11,14 @@ import type { ContainerQueries, FindFinishedOptions, StoredProcess } from '../co
 import type { FindDestroyableOptions } from '../container-repository.ts';
 import { checkOwner, checkStorable, checkText } from '../field-checks.ts';
 import type { ContainerRecord } from '../records.ts';
+import { checkHandles } from './delete-all.ts';
 import { dueRows } from './due-rows.ts';
 import { checkDuration, checkLimit, ownerDigest } from './input.ts';
 import { decodeCursor, encodeCursor, type RowPlace } from './page-cursor.ts';
 import { jsonText, parse, toContainer, toContainerInfo, toProcessResult } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import { created, type StatementBuilder, type Tables } from './tables.ts';
+import { findUnknown, knownHandles, knownWorkers } from './unknown-names.ts';
 
 const defaultLimit = 100;
 const maxLimit = 1000;
@@ -149,27 +151,15 @@ export class PostgresContainerQueries implements ContainerQueries {
 
   async unknownHandles(handles: readonly string[], options: AbortOptions = {}): Promise<readonly string[]> {
     if (handles.length === 0) return [];
-    if (handles.length > maxLimit) throw new InvalidSpecError('handles', `must have at most ${maxLimit} entries`);
-    for (const handle of handles) checkStorable('handles', handle);
-    const found = await this.#runner.first(
-      this.#statements
-        .with('known', (db) =>
-          db
-            .selectFrom('containers')
-            .select('handle')
-            .where('handle', 'in', handles)
-            .union(db.selectFrom('volumes').select('handle').where('handle', 'in', handles)),
-        )
-        .selectNoFrom((eb) => [
-          jsonText(jsonArrayFrom(eb.selectFrom('known').select('handle'))).as('known'),
-          eb.cast<string>(eb.fn('pg_is_in_recovery'), 'text').as('is_standby'),
-        ]),
-      options,
-    );
-    if (found?.is_standby !== 'false')
-      throw new RepositoryUnavailableError('the database is a standby, which may lack the newest rows');
-    const known = new Set(parse(found.known).map(({ handle }) => handle));
-    return handles.filter((handle) => !known.has(handle));
+    checkHandles(handles);
+    return await findUnknown(this.#runner, knownHandles(this.#statements, handles), handles, options);
+  }
+
+  async unknownWorkers(names: readonly string[], options: AbortOptions = {}): Promise<readonly string[]> {
+    if (names.length === 0) return [];
+    if (names.length > maxLimit) throw new InvalidSpecError('names', `must have at most ${maxLimit} entries`);
+    for (const name of names) checkStorable('names', name);
+    return await findUnknown(this.#runner, knownWorkers(this.#statements, names), names, options);
   }
 }
 

@@ -9,6 +9,7 @@ import type { ContainerOwner } from '../../runtime/container.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type {
   ContainerRepository,
+  DeletedContainers,
   FindDestroyableOptions,
   FindOrInsertOptions,
   FoundContainer,
@@ -20,6 +21,7 @@ import type {
 import { checkOwner, checkProperty, checkText } from '../field-checks.ts';
 import type { ContainerRecord, ProcessResultRecord, VolumeRecord } from '../records.ts';
 import { selectProperties, upsertProperty } from './container-properties.ts';
+import { checkHandles, deleteAllContainers, deletedHandles } from './delete-all.ts';
 import { deleteDestroying, moveDestroyable } from './destroyable-containers.ts';
 import { checkNewContainer, findLive, insertUnlessLive, toFound, toLive } from './find-or-insert.ts';
 import { deleteFinished, moveFinished, recordFinished } from './finished-owners.ts';
@@ -157,6 +159,13 @@ export class PostgresContainerRepository implements ContainerRepository {
     const state = await this.#stateOf(handle, options);
     if (state !== undefined) throw new IllegalTransitionError(`container ${handle}`, state, 'deleted');
     return 0;
+  }
+
+  async deleteAll(handles: readonly string[], options: AbortOptions = {}): Promise<DeletedContainers> {
+    if (handles.length === 0) return { handles: [], volumes: 0 };
+    checkHandles(handles);
+    const row = await this.#runner.first(deleteAllContainers(this.#statements, handles), options);
+    return { handles: deletedHandles(row), volumes: Number(row?.volumes ?? 0) };
   }
 
   async properties(handle: string, options: AbortOptions = {}): Promise<Readonly<Record<string, string>>> {

@@ -8,6 +8,7 @@ import type { AbortOptions } from '../../runtime/options.ts';
 import { checkText } from '../field-checks.ts';
 import type { VolumeRecord } from '../records.ts';
 import type { MarkReadyOptions, NewArtifactVolume, VolumeContent, VolumeRepository } from '../volume-repository.ts';
+import { checkHandles, deleteAllVolumes, deletedHandles } from './delete-all.ts';
 import { moveDestroyableVolumes } from './destroyable-volumes.ts';
 import { checkDuration, checkLimit, toJson } from './input.ts';
 import { jsonText, parse, toVolume } from './rows.ts';
@@ -177,6 +178,12 @@ export class PostgresVolumeRepository implements VolumeRepository {
     if (row !== undefined) return;
     const state = await this.#stateOf(handle, options);
     if (state !== undefined) throw new IllegalTransitionError(`volume ${handle}`, state, 'deleted');
+  }
+
+  async deleteAll(handles: readonly string[], options: AbortOptions = {}): Promise<readonly string[]> {
+    if (handles.length === 0) return [];
+    checkHandles(handles);
+    return deletedHandles(await this.#runner.first(deleteAllVolumes(this.#statements, handles), options));
   }
 
   /**

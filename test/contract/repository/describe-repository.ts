@@ -1,6 +1,7 @@
 import { describeArtifactVolumes } from './describe-artifact-volumes.ts';
 import { describeContainerFacts } from './describe-container-facts.ts';
 import { describeContainers } from './describe-containers.ts';
+import { describeDeleteAll } from './describe-delete-all.ts';
 import { describeFindOrInsert } from './describe-find-or-insert.ts';
 import { describeFinishedOwners } from './describe-finished-owners.ts';
 import { describeMoves } from './describe-moves.ts';
@@ -22,6 +23,7 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeContainerFacts(world);
     describeQueries(world);
     describeUnknownHandles(world);
+    describeDeleteAll(world);
     describeReaperLease(world);
     describeReapPlan(world);
     describeArtifactVolumes(world);

@@ -30,6 +30,21 @@ export function describeUnknownHandles(world: RepositoryUnderTest): void {
       await expectField(world.first.queries.unknownHandles(handles), 'handles');
     });
   });
+
+  describe('unknownWorkers', () => {
+    it('returns the names that no worker has', async () => {
+      await world.first.workers.register('other');
+      const names = ['none', 'worker', 'other', 'neither'];
+      expect(await world.second.queries.unknownWorkers(names)).to.deep.equal(['none', 'neither']);
+      expect(await world.second.queries.unknownWorkers([])).to.deep.equal([]);
+    });
+
+    it('rejects more than a thousand, and a name that cannot be stored', async () => {
+      const names = Array.from({ length: 1_001 }, (_, index) => `n${index}`);
+      await expectField(world.first.queries.unknownWorkers(names), 'names');
+      await expectField(world.first.queries.unknownWorkers(['a\0']), 'names');
+    });
+  });
 }
 
 async function expectField(promise: Promise<unknown>, field: string): Promise<void> {

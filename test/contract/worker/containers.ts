@@ -395,7 +395,13 @@ export function describeContainers(setup: () => WorkerSetup): void {
         const first = await worker.reap();
         expect(first.deletedPods).to.be.greaterThanOrEqual(2);
         expect(first.deletedVolumes).to.be.greaterThanOrEqual(3);
-        expect(await worker.reap()).to.deep.equal({ deletedPods: 0, deletedContainers: 0, deletedVolumes: 0 });
+        expect(await worker.reap()).to.deep.equal({
+          deletedPods: 0,
+          deletedContainers: 0,
+          deletedVolumes: 0,
+          deletedConfigMaps: 0,
+          complete: true,
+        });
         expect(await setup().podNames()).to.not.include(container.podName);
         for (const { volume } of [...mounts, { volume: artifact }])
           expect(await worker.lookupVolume(volume.handle)).to.equal(undefined);

@@ -44,8 +44,9 @@ describe('the requests of a worker to the API server', function () {
     expect(count('DELETE pods/NAME'), 'deletions').to.equal(1);
     expect(count('GET pods/NAME'), 'reads of the pod').to.be.at.most(2);
     expect(count('GET pods'), 'lists of the reaper').to.equal(1);
+    expect(count('GET configmaps'), 'lists of the reaper').to.equal(1);
     const execs = count('POST pods/NAME/exec', 'GET pods/NAME/exec');
     expect(execs, 'execs').to.be.within(1, 15);
-    expect(requests.length, requests.join()).to.equal(3 + count('GET pods/NAME') + execs);
+    expect(requests.length, requests.join()).to.equal(4 + count('GET pods/NAME') + execs);
   });
 });

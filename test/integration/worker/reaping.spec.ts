@@ -2,8 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
+import { RequestRecorder } from '../../../bench/host/request-recorder.ts';
+import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
+import { describeOldAgents } from '../../contract/worker/old-agents.ts';
 import { makeContainer } from '../../contract/worker/setup.ts';
 import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
 
@@ -38,4 +42,77 @@ describe('a worker that reaps by itself', function () {
     while ((await worker.listContainers()).containers.length > 0) await sleep(50);
     expect(await world.setup.podNames()).to.deep.equal([]);
   });
+});
+
+describe('a pass of the reaper', function () {
+  this.timeout(30_000);
+  let world: EmbeddedWorker;
+  let cluster: ClientNodeCluster;
+
+  before(async () => {
+    world = await embeddedWorker(image);
+    const kubeConfig = world.cluster.kubeconfigPath;
+    cluster = await ClientNodeCluster.fromConfig({ kubeConfig, namespace: 'default' });
+  });
+
+  after(async () => {
+    await world.close();
+  });
+
+  it('deletes the pods of a worker that no longer exists, and no pod of another worker', async () => {
+    const { setup, worker, database } = world;
+    await using other = await setup.openWith({ name: 'other' });
+    await using doomed = await setup.openWith({ name: 'doomed' });
+    const pods = [];
+    for (const each of [worker, other, doomed]) {
+      const { container } = await makeContainer(each, image);
+      pods.push(container.podName);
+    }
+    const [own, others, gone] = pods;
+    for (const table of ['volumes', 'containers'])
+      await database.query(`delete from kubernetes_worker.${table} where worker_name = 'doomed'`);
+    // As long as the worker exists, its pods are left to its own reaper.
+    expect((await worker.reap()).deletedPods).to.equal(0);
+    await database.query(`delete from kubernetes_worker.workers where name = 'doomed'`);
+    expect((await worker.planReap()).unknownPods.map(({ podName }) => podName)).to.deep.equal([gone]);
+    expect((await worker.reap()).deletedPods).to.equal(1);
+    const left = (await cluster.listPodMetadata()).map(({ name }) => name);
+    expect(left).to.have.members([own, others]);
+  });
+
+  it('deletes the rows of many pods that no longer exist with one list of pods, in one statement', async () => {
+    const { worker, setup } = world;
+    const before = await setup.podNames();
+    const volumes = [];
+    for (let count = 0; count < 5; count += 1) volumes.push((await worker.createVolumeForArtifact('team')).volume);
+    for (const { handle } of volumes) await worker.expireArtifact(handle);
+    for (const podName of await setup.podNames()) if (!before.includes(podName)) await setup.deletePod(podName);
+    using recorder = new RequestRecorder();
+    expect(await worker.reap()).to.include({ deletedPods: 0, deletedVolumes: 5, complete: true });
+    const requests = recorder.requests.map(({ method, path }) => `${method} ${path.split('?')[0]}`);
+    expect(requests).to.deep.equal([
+      'GET /api/v1/namespaces/default/pods',
+      'GET /api/v1/namespaces/default/pods',
+      'GET /api/v1/namespaces/default/configmaps',
+    ]);
+    expect(await setup.podNames()).to.deep.equal(before);
+  });
+
+  it('changes nothing if the pods cannot be listed', async () => {
+    const { worker, database, cluster: server } = world;
+    const { volume } = await worker.createVolumeForArtifact('team');
+    await database.query(
+      `update kubernetes_worker.volumes set expires_at = now() - interval '1 s' where handle = '${volume.handle}'`,
+    );
+    const state = async () =>
+      (await database.query(`select state from kubernetes_worker.volumes where handle = '${volume.handle}'`)).rows;
+    {
+      using _fault = server.faults.add({ match: { verb: 'list', resource: 'pods' }, kind: 'status', status: 403 });
+      expect(await rejection(worker.reap())).to.include({ code: 'KW_ERR_RECONCILE' });
+    }
+    expect(await state()).to.deep.equal([{ state: 'created' }]);
+    expect(await worker.reap()).to.include({ deletedPods: 1, deletedVolumes: 1 });
+  });
+
+  describeOldAgents(() => cluster, image);
 });

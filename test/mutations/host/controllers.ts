@@ -2,48 +2,105 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 
 const reaper = { specs: ['test/unit/controllers/reaper.spec.ts'] };
 const reaping = 'src/controllers/reaper.ts';
+const sweep = 'src/controllers/row-sweep.ts';
+const unknown = 'src/controllers/unknown-pods.ts';
 const reapLoop = 'src/controllers/reap-loop.ts';
 
 /** Changes of `src/controllers` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
   {
     name: 'a row is deleted before its pod',
-    file: reaping,
-    find: `        if (await this.#removePod(container, options)) deletedPods += 1;
-        const volumesOfIt = await containers.delete(container.handle, options);
+    file: sweep,
+    find: `      await places?.remove(row, { signal });
+      await this.#kind.batches.delete(row.handle);
 `,
-    replace: `        const volumesOfIt = await containers.delete(container.handle, options);
-        if (await this.#removePod(container, options)) deletedPods += 1;
+    replace: `      await this.#kind.batches.delete(row.handle);
+      await places?.remove(row, { signal });
 `,
     killedBy: reaper,
   },
   {
     name: 'a volume without a configured store counts as deleted',
-    file: reaping,
-    find: 'if (store === undefined) throw new StoreNotConfiguredError(volume.store);',
-    replace: 'if (store === undefined) return false;',
+    file: 'src/controllers/volume-places.ts',
+    find: 'return { findMissing: reject, remove: reject };',
+    replace: 'return { findMissing: async (some) => some.map(() => true), remove: reject };',
     killedBy: reaper,
   },
   {
     name: 'one row that cannot be reaped stops the others',
-    file: reaping,
-    find: "this.#components.logger.warn('not reaped', { handle: row.handle, error });",
+    file: sweep,
+    find: "logger.warn('not reaped', { handle: row.handle, error });",
     replace: 'throw error;',
     killedBy: reaper,
   },
   {
     name: 'pods with a row are deleted as unknown',
-    file: reaping,
-    find: 'yield some.filter(({ handle }) => unknown.has(handle));',
-    replace: 'yield some;',
+    file: unknown,
+    find: 'return candidates.filter(({ handle }) => unknown.has(handle));',
+    replace: 'return candidates.filter(() => unknown.size >= 0);',
+    killedBy: reaper,
+  },
+  {
+    name: 'pods of other workers are deleted as unknown',
+    file: unknown,
+    find: 'pod.workerName === workerName || deleted.has(pod.workerName)',
+    replace: 'others.size >= 0 || deleted.has(pod.workerName)',
     killedBy: reaper,
   },
   {
     name: 'one deletion delays all others',
-    file: reaping,
-    find: 'if (underWay.size >= maxUnderWay) await',
+    file: 'src/controllers/sliding-window.ts',
+    find: 'if (this.#underWay.size >= this.#limit) await',
     replace: 'await',
     killedBy: reaper,
+  },
+  {
+    name: 'rows are deleted after a list of pods that has failed',
+    file: sweep,
+    find: 'return undefined;',
+    replace: 'return rows.map(() => true);',
+    killedBy: reaper,
+  },
+  {
+    name: 'a pass marks rows before it has listed the pods',
+    file: reaping,
+    find: `    const unknownPods = findUnknown ? await this.#findUnknownPods(pass) : [];
+    await containers.pruneFinishedOwners(workerName, finishedOwnerTtlMs, { signal: pass.signal });
+    await this.#sweepContainers(pass);
+`,
+    replace: `    await this.#sweepContainers(pass);
+    const unknownPods = findUnknown ? await this.#findUnknownPods(pass) : [];
+    await containers.pruneFinishedOwners(workerName, finishedOwnerTtlMs, { signal: pass.signal });
+`,
+    killedBy: reaper,
+  },
+  {
+    name: 'a row that a batch has left out counts as deleted',
+    file: 'src/controllers/row-batches.ts',
+    find: 'if (deleted.has(handle)) resolve();',
+    replace: 'resolve();',
+    killedBy: { specs: ['test/unit/controllers/row-batches.spec.ts'] },
+  },
+  {
+    name: 'a pod with the name of an earlier one counts as it',
+    file: 'src/pods/pod-remover.ts',
+    find: 'existing === undefined || (uid !== undefined && existing !== uid)',
+    replace: 'existing === undefined',
+    killedBy: { specs: ['test/unit/pods/pod-remover.spec.ts'] },
+  },
+  {
+    name: 'a part of a list counts as the whole',
+    file: 'src/kubernetes/api/object-json.ts',
+    find: 'return items.length === page.items.length ? { ...page, items, at } : undefined;',
+    replace: 'return { ...page, items, at };',
+    killedBy: { specs: ['test/integration/kubernetes/client-node-cluster-metadata.spec.ts'] },
+  },
+  {
+    name: 'a config map that a pod mounts is deleted',
+    file: 'src/pods/old-agents.ts',
+    find: 'return old.filter(({ name }) => !mounted.has(name));',
+    replace: 'return old.filter(() => mounted.size >= 0);',
+    killedBy: { specs: ['test/unit/pods/old-agents.spec.ts'] },
   },
   {
     name: 'a pass runs without the lease of the reaper',

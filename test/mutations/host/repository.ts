@@ -141,7 +141,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a standby decides which pods are deleted',
-    file: queries,
+    file: 'src/repository/postgres/unknown-names.ts',
     find: "found?.is_standby !== 'false'",
     replace: 'found === undefined',
     killedBy: { specs: ['test/integration/repository/standby.spec.ts'] },

@@ -6,7 +6,7 @@ import { ReapLoop } from '../../../src/controllers/reap-loop.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 describe('ReapLoop', () => {
-  const nothing = { deletedPods: 0, deletedContainers: 0, deletedVolumes: 0 };
+  const nothing = { deletedPods: 0, deletedContainers: 0, deletedVolumes: 0, deletedConfigMaps: 0, complete: true };
   let clock: VirtualClock;
   let workers: FakeWorkerRepository;
   let logger: FakeLogger;

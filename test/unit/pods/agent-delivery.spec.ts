@@ -57,6 +57,18 @@ describe('AgentDelivery', () => {
     expect(await delivery.ensure('amd64')).to.equal(name);
   });
 
+  it('separates the name of its own config map from those of other versions', async () => {
+    const names = [name, 'kubernetes-worker-agent-amd64-0123456789ab', 'kubernetes-worker-agent-s390x-0', 'else'];
+    expect([...(await delivery.currentNames(names))]).to.deep.equal([name, ...names.slice(2)]);
+  });
+
+  it('counts every name of an architecture as its own if it does not have the program', async () => {
+    const path = (architecture: string) => `/none/${architecture}`;
+    const names = [name, 'kubernetes-worker-agent-arm64-0123456789ab'];
+    const without = new AgentDelivery(cluster, { path });
+    expect([...(await without.currentNames(names))]).to.deep.equal(names);
+  });
+
   context("that must not create the config map ('existing')", () => {
     beforeEach(() => {
       cluster = new FakeCluster({ namespace: 'ci' });

@@ -32,7 +32,13 @@ describe('PodRemover', () => {
       yield* states;
       await new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)));
     }
-    remover = new PodRemover({ cluster, labelSelector: 'worker=w', watch: { observe }, agents: { forget }, clock });
+    remover = new PodRemover({
+      cluster,
+      installationSelector: 'installation=i',
+      watch: { observe },
+      agents: { forget },
+      clock,
+    });
   });
 
   it('deletes the pod of the known uid, and waits until it no longer exists', async () => {
@@ -73,18 +79,63 @@ describe('PodRemover', () => {
     expect(await rejecting).to.include({ code: 'KW_ERR_POD_FAILED', podName: 'p' });
   });
 
-  it('lists the pods of the worker that are not being deleted', async () => {
-    cluster.listPods.withArgs('worker=w').resolves({
-      pods: [
-        podOf('u'),
-        {
-          metadata: { name: 'r', uid: 'r', labels: podOf('r').metadata?.labels ?? {}, deletionTimestamp: new Date(0) },
-        },
-        { metadata: { name: 'q' } },
-      ],
-      resourceVersion: '1',
+  it('lists the pods of the installation that are not being deleted', async () => {
+    const labels = { 'kubernetes-worker/handle': 'h', 'kubernetes-worker/worker': 'w' };
+    cluster.listPodMetadata.withArgs(sinon.match({ labelSelector: 'installation=i' })).resolves([
+      { name: 'p', uid: 'u', labels },
+      { name: 'q', uid: 'v', labels, annotations: { 'kubernetes-worker/worker': 'a long name' } },
+      { name: 'ending', uid: 'r', labels, deletionTimestamp: new Date(0) },
+      { name: 'unmarked', uid: 's' },
+      { name: 'without-worker', uid: 't', labels: { 'kubernetes-worker/handle': 'h' } },
+    ]);
+    expect(await remover.list()).to.deep.equal([
+      { podName: 'p', workerName: 'w', handle: 'h', uid: 'u' },
+      { podName: 'q', workerName: 'a long name', handle: 'h', uid: 'v' },
+    ]);
+  });
+
+  describe('findMissing', () => {
+    const some = (count: number) => Array.from({ length: count }, (_, index) => ({ podName: `p${index}` }));
+    const listed = (...names: readonly string[]) => names.map((name) => ({ name, uid: `uid of ${name}` }));
+
+    it('compares names and uids with one list of all pods, whatever their labels', async () => {
+      cluster.listPodMetadata.resolves(listed('a', 'b', 'c'));
+      const pods = [
+        { podName: 'a' },
+        { podName: 'b', uid: 'uid of b' },
+        { podName: 'c', uid: 'an earlier one' },
+        { podName: 'd' },
+        { podName: 'e', uid: 'u' },
+      ];
+      expect(await remover.findMissing(pods)).to.deep.equal([false, false, true, true, true]);
+      sinon.assert.calledOnce(cluster.listPodMetadata);
+      expect(cluster.listPodMetadata.args[0]?.[0]?.labelSelector).to.equal(undefined);
+      expect(forget.args.flat()).to.deep.equal(['d', 'e']);
     });
-    expect(await remover.list()).to.deep.equal([{ podName: 'p', handle: 'h', uid: 'u' }]);
+
+    it('lists anew for each call', async () => {
+      cluster.listPodMetadata.onFirstCall().resolves([]).onSecondCall().resolves(listed('p0'));
+      await remover.findMissing(some(5));
+      expect(await remover.findMissing(some(5))).to.deep.equal([false, true, true, true, true]);
+    });
+
+    it('decides nothing for a few pods, which are read one by one', async () => {
+      expect(await remover.findMissing(some(4))).to.deep.equal(Array(4).fill(false));
+      sinon.assert.notCalled(cluster.listPodMetadata);
+    });
+
+    it('decides nothing for some of very many pods', async () => {
+      cluster.listPodMetadata.resolves(listed(...some(1_000).map(({ podName }) => `other-${podName}`)));
+      expect(await remover.findMissing(some(5))).to.deep.equal(Array(5).fill(true));
+      expect(await remover.findMissing(some(39))).to.deep.equal(Array(39).fill(false));
+      sinon.assert.calledOnce(cluster.listPodMetadata);
+      expect(await remover.findMissing(some(40))).to.deep.equal(Array(40).fill(true));
+    });
+
+    it('rejects if the pods cannot be listed', async () => {
+      cluster.listPodMetadata.rejects(new Error('no list'));
+      expect(await rejection(remover.findMissing(some(5)))).to.include({ message: 'no list' });
+    });
   });
 
   it('sends at most 20 deletions at once, and waits for any number of pods', async () => {

@@ -1,0 +1,26 @@
+/** Runs many tasks, of which a limited number is under way. A task that takes long delays none. */
+export class SlidingWindow {
+  readonly #limit: number;
+  readonly #underWay = new Set<Promise<void>>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** The number of tasks under way. */
+  get size(): number {
+    return this.#underWay.size;
+  }
+
+  /** Begins a task, which must not reject. Resolves when there is room for another one. */
+  async begin(task: () => Promise<void>): Promise<void> {
+    const running: Promise<void> = task().finally(() => this.#underWay.delete(running));
+    this.#underWay.add(running);
+    if (this.#underWay.size >= this.#limit) await Promise.race(this.#underWay);
+  }
+
+  /** Resolves when all tasks have ended. */
+  async end(): Promise<void> {
+    await Promise.all(this.#underWay);
+  }
+}

@@ -1,0 +1,29 @@
+import type { AbortOptions, Clock } from '../runtime/options.ts';
+
+/** Limits the time of a pass. Aborts its signal at the end of the time, or with the caller's. */
+export class TimeBudget implements Disposable {
+  /** `undefined` if nothing limits the pass. */
+  readonly signal: AbortSignal | undefined;
+  readonly #spent = new AbortController();
+  readonly #done = new AbortController();
+
+  constructor(limitMs: number | undefined, clock: Clock, { signal }: AbortOptions) {
+    this.signal = signal;
+    if (limitMs === undefined) return;
+    this.signal = signal === undefined ? this.#spent.signal : AbortSignal.any([signal, this.#spent.signal]);
+    clock.sleep(limitMs, { signal: this.#done.signal }).then(
+      () => this.#spent.abort(),
+      () => undefined,
+    );
+  }
+
+  /** Whether this is the rejection of work that the end of the time has aborted. */
+  hasCaused(error: unknown): boolean {
+    return this.#spent.signal.aborted && error === this.#spent.signal.reason;
+  }
+
+  /** Releases the timer. */
+  [Symbol.dispose](): void {
+    this.#done.abort();
+  }
+}

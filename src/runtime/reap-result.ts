@@ -1,0 +1,34 @@
+import type { AbortOptions } from './options.ts';
+
+/**
+ * Options of `Worker.reap`.
+ *
+ * @public
+ */
+export interface ReapOptions extends AbortOptions {
+  /**
+   * The time for the pass, in milliseconds. After it the pass begins no further deletion and waits
+   * for no pod; it resolves as soon as the statements under way have ended, with `complete: false`.
+   *
+   * @defaultValue no limit
+   */
+  readonly budgetMs?: number | undefined;
+}
+
+/**
+ * Counts what one pass of the reaper has deleted.
+ *
+ * @public
+ */
+export interface ReapResult {
+  /** The number of pods that this pass deleted and that no longer exist. */
+  readonly deletedPods: number;
+  /** The number of containers whose rows this pass deleted. */
+  readonly deletedContainers: number;
+  /** The number of volumes whose rows this pass deleted. */
+  readonly deletedVolumes: number;
+  /** The number of config maps of other versions' agents that this pass deleted. */
+  readonly deletedConfigMaps: number;
+  /** Whether the pass has tried everything. `false` if its `budgetMs` ended before. */
+  readonly complete: boolean;
+}
