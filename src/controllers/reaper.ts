@@ -70,7 +70,7 @@ export interface OldAgentRemoval {
 
 /** How many containers are read at once. Their rows may be large. */
 const containerPageSize = 1_000;
-const volumePageSize = 5_000;
+const volumePageSize = 10_000;
 /** How many rows a plan has of each kind. */
 const planSize = 1_000;
 

@@ -3,7 +3,7 @@ import type { Compilable } from 'kysely';
 import { InvalidSpecError } from '../../errors/caller.ts';
 import { checkStorable } from '../field-checks.ts';
 import { type JsonText, jsonText, parse } from './rows.ts';
-import type { StatementBuilder } from './tables.ts';
+import { anyOf, type StatementBuilder } from './tables.ts';
 
 /** The most rows that one statement deletes. */
 const maxHandles = 1_000;
@@ -42,7 +42,10 @@ export function deleteAllContainers(statements: StatementBuilder, handles: reado
         .skipLocked(),
     )
     .with('deleted', (db) =>
-      db.deleteFrom('containers').where('id', 'in', db.selectFrom('due').select('id')).returning(['id', 'handle']),
+      db
+        .deleteFrom('containers')
+        .where('id', '=', anyOf(db.selectFrom('due').select('id')))
+        .returning(['id', 'handle']),
     )
     .with('mounted', (db) =>
       db.deleteFrom('volumes').where('container_id', 'in', db.selectFrom('deleted').select('id')).returning('handle'),
@@ -76,7 +79,10 @@ export function deleteAllVolumes(
         .skipLocked(),
     )
     .with('deleted', (db) =>
-      db.deleteFrom('volumes').where('id', 'in', db.selectFrom('due').select('id')).returning('handle'),
+      db
+        .deleteFrom('volumes')
+        .where('id', '=', anyOf(db.selectFrom('due').select('id')))
+        .returning('handle'),
     )
     .selectFrom('deleted')
     .select((eb) => jsonText(eb.fn<readonly string[]>('json_agg', ['deleted.handle'])).as('handles'));

@@ -2,7 +2,7 @@ import type { Compilable, Expression, SqlBool } from 'kysely';
 import { expressionBuilder } from 'kysely';
 
 import { type JsonText, jsonText, type VolumeRow } from './rows.ts';
-import { liveStates, now, type StatementBuilder, type Tables } from './tables.ts';
+import { anyOf, liveStates, now, type StatementBuilder, type Tables } from './tables.ts';
 
 /** A search for artifact volumes to destroy. */
 interface DestroyableVolumeSearch {
@@ -38,7 +38,7 @@ export function moveDestroyableVolumes(
       db
         .updateTable('volumes')
         .set({ state: 'destroying', lease_until: null, updated_at: now() })
-        .where('id', 'in', db.selectFrom('due').select('id'))
+        .where('id', '=', anyOf(db.selectFrom('due').select('id')))
         .returningAll(),
     )
     .with('destroyable', (db) =>

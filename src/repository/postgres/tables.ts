@@ -163,3 +163,12 @@ export function fromNow(durationMs: number): RawBuilder<Date> {
   // `sql`: the builder has no intervals.
   return sql<Date>`(now() + ${durationMs}::float8 * interval '1 millisecond')`;
 }
+
+/**
+ * Returns the right side of `id = …` for the ids that a query selects. Unlike for `in`, the planner
+ * finds thousands of rows by the index of `id` instead of by a scan of the whole table.
+ */
+export function anyOf(ids: Expression<{ readonly id: NumericString }>): RawBuilder<NumericString> {
+  // `sql`: the builder has no arrays.
+  return sql<NumericString>`any(array(${ids}))`;
+}

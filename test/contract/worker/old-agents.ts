@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
-import type { Cluster, ConfigMap } from '../../../src/kubernetes/cluster.ts';
-import { configMapOf } from '../../../src/pods/agent-config-map.ts';
+import type { Cluster, ConfigMapList } from '../../../src/kubernetes/cluster.ts';
+import { type AgentConfigMap, configMapOf } from '../../../src/pods/agent-config-map.ts';
 import { AgentDelivery } from '../../../src/pods/agent-delivery.ts';
 import { OldAgents } from '../../../src/pods/old-agents.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
@@ -9,8 +9,12 @@ import { silentLogger } from '../../support/silent-logger.ts';
 const dayMs = 86_400_000;
 
 /** Returns the config map of an agent of another version, which no host of this version creates. */
-function ofVersion(number: number): ConfigMap {
+function ofVersion(number: number): AgentConfigMap {
   return configMapOf({ architecture: 'amd64', bytes: Buffer.from('another'), sha256: String(number).repeat(64) });
+}
+
+function later({ configMaps, at }: ConfigMapList, laterMs: number): ConfigMapList {
+  return { configMaps, at: at === undefined ? undefined : new Date(at.getTime() + laterMs) };
 }
 
 /** Describes the deletion of old agents' config maps on any cluster. */
@@ -25,8 +29,7 @@ export function describeOldAgents(clusterOf: () => Cluster, image: string): void
           deleteConfigMap: (...args) => cluster.deleteConfigMap(...args),
           listConfigMaps: async (...args) => {
             const list = await cluster.listConfigMaps(...args);
-            const at = list?.at === undefined ? undefined : new Date(list.at.getTime() + laterMs);
-            return list === undefined ? undefined : { ...list, at };
+            return list === undefined ? undefined : later(list, laterMs);
           },
         },
         delivery: new AgentDelivery(cluster, { architecture: 'amd64' }),
@@ -38,10 +41,11 @@ export function describeOldAgents(clusterOf: () => Cluster, image: string): void
     it('are deleted after a day unless a pod mounts them; those of this version and of operators stay', async () => {
       const cluster = clusterOf();
       const [mounted, unused] = [ofVersion(1), ofVersion(2)];
-      const operators: ConfigMap = { ...ofVersion(3), metadata: { name: 'kubernetes-worker-agent-amd64-operators' } };
+      const metadata = { name: 'kubernetes-worker-agent-amd64-operators', labels: {} };
+      const operators = { ...ofVersion(3), metadata };
       for (const configMap of [mounted, unused, operators]) await cluster.createConfigMap(configMap);
       const current = await new AgentDelivery(cluster).ensure('amd64');
-      const agent = { name: 'agent', configMap: { name: mounted.metadata?.name ?? '' } };
+      const agent = { name: 'agent', configMap: { name: mounted.metadata.name } };
       // A pod that never starts, and has no label of the library, mounts it as well.
       await cluster.createPod({
         metadata: { name: 'mounts-an-old-agent' },
@@ -57,17 +61,16 @@ export function describeOldAgents(clusterOf: () => Cluster, image: string): void
       const sweep = sweepAfter(dayMs + 60_000);
       const [old, ...others] = await sweep.find();
       expect(others).to.deep.equal([]);
-      expect(old?.name).to.equal(unused.metadata?.name);
+      expect(old?.name).to.equal(unused.metadata.name);
       expect(await sweep.remove({ ...old!, uid: '00000000-0000-0000-0000-000000000000' })).to.equal(false);
       expect(await sweep.remove(old!)).to.equal(true);
       expect(await sweep.remove(old!)).to.equal(false);
-      for (const { metadata } of [mounted, operators])
-        expect(await cluster.hasConfigMap(metadata?.name ?? '')).to.equal(true);
+      for (const each of [mounted, operators]) expect(await cluster.hasConfigMap(each.metadata.name)).to.equal(true);
       expect(await cluster.hasConfigMap(current)).to.equal(true);
       await cluster.deletePod('mounts-an-old-agent');
       while ((await cluster.getPod('mounts-an-old-agent')) !== undefined)
         await new Promise((resolve) => setTimeout(resolve, 20));
-      expect(await names(sweep)).to.deep.equal([mounted.metadata?.name]);
+      expect(await names(sweep)).to.deep.equal([mounted.metadata.name]);
     });
   });
 }

@@ -100,11 +100,13 @@ describe('Statements that a repository sends', function () {
         processResults: async () => await repository.queries.processResults(handle),
         findReapable: async () => await repository.queries.findReapable('worker', 100),
         unknownHandles: async () => await repository.queries.unknownHandles([handle, 'none']),
+        unknownWorkers: async () => await repository.queries.unknownWorkers([handle, 'none']),
         recordHijack: async () => await containers.recordHijack(handle, 'p'),
         endHijack: async () => await containers.endHijack(handle, 'p'),
         markOwnerFinished: async () => await containers.markOwnerFinished('worker', ownerOf(handle)),
         pruneFinishedOwners: async () => await containers.pruneFinishedOwners('worker', 1_000),
         delete: async () => await containers.delete(handle),
+        deleteAll: async () => await containers.deleteAll([handle, 'none']),
       };
       for (const [name, step] of Object.entries(steps)) expect(await count(step), name).to.equal(1);
     });
@@ -130,6 +132,7 @@ describe('Statements that a repository sends', function () {
       lookup: async () => await volumes.lookup('worker', 'v'),
       expire: async () => await volumes.expire('worker', 'v'),
       delete: async () => await volumes.delete('v'),
+      deleteAll: async () => await volumes.deleteAll(['v', 'none']),
     };
     for (const [name, step] of Object.entries(steps)) expect(await count(step), name).to.equal(1);
   });

@@ -64,7 +64,9 @@ describe('permissionsFor', () => {
 
   it('lacks what each option makes unnecessary, and nothing else', () => {
     const without = (...unused: string[]) => all.filter((text) => !unused.includes(text));
-    expect(texts(permissionsFor({ agentConfigMap: 'existing' }))).to.deep.equal(without('create configmaps', 'delete configmaps', 'list configmaps'));
+    expect(texts(permissionsFor({ agentConfigMap: 'existing' }))).to.deep.equal(
+      without('create configmaps', 'delete configmaps', 'list configmaps'),
+    );
     expect(texts(permissionsFor({ podObservation: 'poll' }))).to.deep.equal(without('watch pods'));
   });
 });
