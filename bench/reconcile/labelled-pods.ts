@@ -51,7 +51,8 @@ export async function createPods(plan: PodPlan, { query }: CountedDatabase): Pro
     insert into kubernetes_worker.containers
       (handle, worker_name, owner_kind, owner_key, owner_digest, state, pod_name, pod_uid, metadata, settings)
     select
-      pod->>'handle', '${plan.workerName}', 'bench', pod->>'handle', pod->>'handle', 'destroying',
+      pod->>'handle', '${plan.workerName}', 'bench', pod->>'handle',
+      encode(sha256((pod->>'handle')::bytea), 'hex'), 'destroying',
       pod->>'podName', pod->>'podUid', '{}', '{}'
     from jsonb_array_elements('${JSON.stringify(created)}'::jsonb) as pod`);
 }

@@ -7,6 +7,8 @@ import type { CountedDatabase } from './counted-database.ts';
 /** One pass of the reaper. */
 interface PassReport {
   readonly tookMs: number;
+  /** The processor time of this process; with PGlite, the database's too. */
+  readonly cpuMs: number;
   readonly statements: number;
   /** The peak of this process's resident memory above its start; with PGlite, the database's too. */
   readonly peakMiB: number;
@@ -36,13 +38,19 @@ export function passCases(
     const expected = await prepare();
     await resetPeak(process.pid);
     const { resident } = await memoryOf(process.pid);
-    const [before, startedAt] = [statements(), performance.now()];
+    const [before, startedAt, cpu] = [statements(), performance.now(), process.cpuUsage()];
     const result = await worker.reap();
     const tookMs = performance.now() - startedAt;
+    const { user, system } = process.cpuUsage(cpu);
     for (const [count, value] of Object.entries(expected))
       if (result[count as keyof Expected] !== value) throw new Error(`the pass has reported ${JSON.stringify(result)}`);
     const { peakResident } = await memoryOf(process.pid);
-    return { tookMs, statements: statements() - before, peakMiB: peakResident - resident };
+    return {
+      tookMs,
+      cpuMs: (user + system) / 1_000,
+      statements: statements() - before,
+      peakMiB: peakResident - resident,
+    };
   };
   const figure = (what: string, unit: string, of: (report: PassReport) => number): BenchCase => {
     let next = 0;
@@ -63,6 +71,7 @@ export function passCases(
   };
   return [
     figure('time', 'ms', ({ tookMs }) => tookMs),
+    figure('processor time', 'ms', ({ cpuMs }) => cpuMs),
     figure('statements', '', (report) => report.statements),
     figure('peak of resident memory above the start', 'MiB', ({ peakMiB }) => peakMiB),
   ];

@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+
 import { RepositoryUnavailableError } from '../errors/repository.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 
@@ -18,8 +20,8 @@ const batchSize = 1_000;
 const maxUnavailable = 2;
 
 /**
- * Deletes rows in batches. A row that arrives alone is deleted at once. Rows that arrive while a
- * statement runs are deleted together by the next one.
+ * Deletes rows in batches. A row that arrives alone is deleted at once. Rows that arrive in the same
+ * turn of the event loop, or while a statement runs, are deleted together.
  */
 export class RowBatches {
   readonly #rows: RowDeletion;
@@ -43,8 +45,9 @@ export class RowBatches {
 
   async #run(): Promise<void> {
     this.#isRunning = true;
-    // Rows of the same turn of the event loop belong to the same batch.
-    await Promise.resolve();
+    // Rows of the same turn of the event loop belong to the same batch, such as those of pods whose
+    // ends the watch has reported together.
+    await setImmediate();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.slice(0, batchSize);
       this.#waiting = this.#waiting.slice(batchSize);
