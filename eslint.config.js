@@ -37,6 +37,7 @@ const mayImport = {
     'pods/**',
     'stores/**',
     'runtime/**',
+    'retry/**',
     'internal/**',
     'errors/**',
     'telemetry/**',

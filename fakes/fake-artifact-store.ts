@@ -41,6 +41,10 @@ export class FakeArtifactStore implements ArtifactStore {
     'FakeArtifactStore.delete',
     async () => false,
   );
+  readonly probe: StubOf<NonNullable<ArtifactStore['probe']>> = stubOf<NonNullable<ArtifactStore['probe']>>(
+    'FakeArtifactStore.probe',
+    async () => {},
+  );
 
   constructor({ name = '' }: Partial<Pick<ArtifactStore, 'name'>> = {}) {
     this.name = name;

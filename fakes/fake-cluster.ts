@@ -20,6 +20,10 @@ export class FakeCluster implements Cluster {
     'FakeCluster.listPodMetadata',
     async () => [],
   );
+  readonly probePods: StubOf<Cluster['probePods']> = stubOf<Cluster['probePods']>(
+    'FakeCluster.probePods',
+    async () => {},
+  );
   readonly watchPods: StubOf<Cluster['watchPods']> = stubOf<Cluster['watchPods']>('FakeCluster.watchPods', () =>
     emptyAsyncIterable(),
   );

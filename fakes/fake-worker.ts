@@ -65,6 +65,27 @@ export class FakeWorker implements Worker {
   readonly [Symbol.asyncDispose]: StubOf<Worker[typeof Symbol.asyncDispose]> = stubOf<
     Worker[typeof Symbol.asyncDispose]
   >('FakeWorker.[Symbol.asyncDispose]', async () => {});
+  readonly info: StubOf<Worker['info']> = stubOf<Worker['info']>('FakeWorker.info', async () => {
+    throw new UnstubbedCallError('FakeWorker', 'info');
+  });
+  readonly listWorkers: StubOf<Worker['listWorkers']> = stubOf<Worker['listWorkers']>(
+    'FakeWorker.listWorkers',
+    async () => [],
+  );
+  readonly heartbeat: StubOf<Worker['heartbeat']> = stubOf<Worker['heartbeat']>('FakeWorker.heartbeat', async () => {});
+  readonly land: StubOf<Worker['land']> = stubOf<Worker['land']>('FakeWorker.land', async () => {
+    throw new UnstubbedCallError('FakeWorker', 'land');
+  });
+  readonly resume: StubOf<Worker['resume']> = stubOf<Worker['resume']>('FakeWorker.resume', async () => {
+    throw new UnstubbedCallError('FakeWorker', 'resume');
+  });
+  readonly retire: StubOf<Worker['retire']> = stubOf<Worker['retire']>('FakeWorker.retire', async () => {
+    throw new UnstubbedCallError('FakeWorker', 'retire');
+  });
+  readonly pruneWorker: StubOf<Worker['pruneWorker']> = stubOf<Worker['pruneWorker']>(
+    'FakeWorker.pruneWorker',
+    async () => false,
+  );
 
   constructor({ name = '' }: Partial<Pick<Worker, 'name'>> = {}) {
     this.name = name;

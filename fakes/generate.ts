@@ -23,6 +23,7 @@ const faked = [
   'VolumeRepository',
   'Worker',
   'WorkerRepository',
+  'WorkerStates',
 ];
 
 const root = fileURLToPath(new URL('..', import.meta.url));

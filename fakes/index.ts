@@ -13,6 +13,7 @@ export { FakeVolume } from './fake-volume.ts';
 export { FakeVolumeRepository } from './fake-volume-repository.ts';
 export { FakeWorker } from './fake-worker.ts';
 export { FakeWorkerRepository } from './fake-worker-repository.ts';
+export { FakeWorkerStates } from './fake-worker-states.ts';
 export type { FakeCommand, FakeCommandContext, PrintedOutput } from './processes/fake-command.ts';
 export { echoesStdin, failsWith, hangs, prints } from './processes/fake-command.ts';
 export { scriptProcesses } from './processes/script-processes.ts';

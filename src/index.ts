@@ -86,6 +86,7 @@ export {
   VolumeDamagedError,
   VolumeIoError,
 } from './errors/transfer.ts';
+export { WorkerNotRunningError } from './errors/worker.ts';
 export type { ExecEndpoint, ExecTls } from './exec/exec-endpoint.ts';
 export type { ExecProtocol } from './exec/protocol-order.ts';
 export type {
@@ -147,6 +148,7 @@ export type {
   VolumeRepository,
 } from './repository/volume-repository.ts';
 export type { BeginReapOptions, WorkerRepository } from './repository/worker-repository.ts';
+export type { WorkerList, WorkerMove, WorkerStates } from './repository/worker-states.ts';
 export type {
   Affinity,
   LabelSelector,
@@ -260,6 +262,13 @@ export type {
   StepDelegate,
   Worker,
 } from './runtime/worker.ts';
+export type {
+  HeartbeatOptions,
+  LandOptions,
+  WorkerInfo,
+  WorkerLifecycle,
+  WorkerState,
+} from './runtime/worker-lifecycle.ts';
 export type {
   ArtifactStore,
   CopyOptions,

@@ -38,6 +38,7 @@ import { PodWorker } from './worker/pod-worker.ts';
 import { composeHermetic } from './worker-hermetic.ts';
 import { composeImages } from './worker-images.ts';
 import { checkOptions, type KubernetesWorkerOptions, withDefaults } from './worker-options.ts';
+import { composeRegistrar } from './worker-registrar.ts';
 
 const defaultVolumeImage = 'registry.k8s.io/pause:3.10';
 
@@ -214,8 +215,17 @@ function compose(
           logger,
         });
   reapLoop?.start();
+  const { registrar, heartbeats } = composeRegistrar({
+    workerName: name,
+    states: repository.workerStates,
+    cluster,
+    stores,
+    everyMs: options.heartbeatEveryMs,
+    clock,
+    logger,
+  });
   const close = async (): Promise<void> => {
-    await reapLoop?.close();
+    await Promise.all([reapLoop?.close(), heartbeats?.close()]);
     preflight?.close();
     watch.close();
     agents.close();
@@ -237,10 +247,21 @@ function compose(
     artifactStore: podStore,
     reaper,
     reapSoon: () => reapLoop?.hurry(),
+    registrar,
     remover,
     check: (checking) =>
       checkWorker(
-        { cluster, permissions, workers: repository.workers, store: podStore, hermetic, newId: randomUUID, clock },
+        {
+          workerName: name,
+          cluster,
+          permissions,
+          workers: repository.workers,
+          states: repository.workerStates,
+          store: podStore,
+          hermetic,
+          newId: randomUUID,
+          clock,
+        },
         checking,
       ),
     podName,

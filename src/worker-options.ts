@@ -174,6 +174,15 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    */
   readonly reapEveryMs?: number | undefined;
   /**
+   * How often the worker sends a heartbeat by itself, in milliseconds, as `Worker.heartbeat` does.
+   * The first one is sent at once, and after a failure the next one follows sooner. A heartbeat
+   * expires after two periods and 15 seconds; then the worker is `stalled` until the next one. Any
+   * number of hosts may send them. `close()` ends them, and so does the end of the worker's row.
+   *
+   * @defaultValue none: the host calls `Worker.heartbeat`, or the worker never stalls
+   */
+  readonly heartbeatEveryMs?: number | undefined;
+  /**
    * Returns a text without its secrets. The library applies it to what comes from the cluster and
    * may quote the output of a command: `PodError.detail`, `PodError.diagnostics`, and what it
    * writes to `stderr` about pods. It receives whole texts before they are shortened. If it throws,
@@ -233,6 +242,7 @@ export function checkOptions(options: KubernetesWorkerOptions): void {
     'hijackGraceMs',
     'finishedOwnerTtlMs',
     'reapEveryMs',
+    'heartbeatEveryMs',
   ] as const) {
     const value = options[field];
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))

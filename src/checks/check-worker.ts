@@ -1,18 +1,22 @@
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { hermeticPermissions, type RequiredPermission } from '../kubernetes/required-permissions.ts';
 import type { WorkerRepository } from '../repository/worker-repository.ts';
+import type { WorkerStates } from '../repository/worker-states.ts';
 import type { CheckFinding, CheckName, CheckOptions, CheckReport } from '../runtime/check.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { PodStore } from '../stores/pod-store.ts';
 import { type ClockReading, checkClocks } from './check-clocks.ts';
 import { checkPermissions } from './check-permissions.ts';
+import { checkState } from './check-state.ts';
 import { failure, ok, skipped } from './finding.ts';
 
 export interface CheckComponents {
+  readonly workerName: string;
   readonly cluster: Cluster;
   /** The permissions in the namespace that the worker's options need. */
   readonly permissions: readonly RequiredPermission[];
   readonly workers: WorkerRepository;
+  readonly states: Pick<WorkerStates, 'find'>;
   readonly store: Pick<PodStore, 'locate' | 'create' | 'delete' | 'rehearse'>;
   readonly hermetic: NetworkExamination;
   readonly newId: () => string;
@@ -30,6 +34,7 @@ const order: readonly CheckName[] = [
   'permissions',
   'pod-admission',
   'database',
+  'worker-state',
   'clocks',
   'pod-start',
   'network-policy',
@@ -78,13 +83,14 @@ async function checkCluster(
 }
 
 async function checkDatabase(
-  { workers, clock }: CheckComponents,
+  { workerName, workers, states, clock }: CheckComponents,
   readings: ClockReading[],
   { signal }: AbortOptions,
 ): Promise<readonly CheckFinding[]> {
   return await examine('database', { signal }, async () => {
     await readClock('the database', { readings, clock, time: () => workers.time({ signal }) });
-    return ok('database', 'The database answers.');
+    const worker = await states.find(workerName, { signal });
+    return [ok('database', 'The database answers.'), ...checkState(workerName, worker)];
   });
 }
 

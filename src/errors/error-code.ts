@@ -72,6 +72,7 @@ import type {
   VolumeDamagedError,
   VolumeIoError,
 } from './transfer.ts';
+import type { WorkerNotRunningError } from './worker.ts';
 
 /**
  * Every error of the library. A `switch` on `code` can be exhaustive and narrows to the class.
@@ -141,6 +142,7 @@ export type AnyKubernetesWorkerError =
   | VolumeDisappearedError
   | VolumeIoError
   | VolumeNotFoundError
+  | WorkerNotRunningError
   | WorkingDirectoryError;
 
 /**

@@ -91,6 +91,11 @@ export interface Cluster {
    */
   listPodMetadata(options?: ListPodMetadataOptions): Promise<readonly ObjectMetadata[]>;
   /**
+   * Resolves if the API server lists the pods of the namespace. Transfers one of them at most. The
+   * registrar calls it for each heartbeat.
+   */
+  probePods(options?: AbortOptions): Promise<void>;
+  /**
    * Yields the changes since a list, until the signal aborts or the server closes the watch. Ends
    * normally when the server closes it. Throws `WatchExpiredError` when the server has discarded
    * the version. List again in both cases.

@@ -167,6 +167,10 @@ export interface ContainerRepository {
    *
    * If the owner has finished for good, only a `created` container is returned. Without one, throws
    * `OwnerFinishedError` and changes nothing.
+   *
+   * Inserts only while the worker is `running`, whether or not it has stalled; otherwise throws
+   * `WorkerNotRunningError`. A live container is returned, and taken over, in every state of the
+   * worker.
    */
   findOrInsert(
     workerName: string,

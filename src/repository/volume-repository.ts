@@ -54,7 +54,11 @@ export interface MarkReadyOptions extends AbortOptions {
  * @public
  */
 export interface VolumeRepository {
-  /** Inserts the volume as `creating`. */
+  /**
+   * Inserts the volume as `creating`.
+   *
+   * @throws WorkerNotRunningError - the worker is not `running`; it may have stalled
+   */
   insertArtifact(volume: NewArtifactVolume, options?: AbortOptions): Promise<VolumeRecord>;
   /** Moves the volume from `creating` to `created`, which ends the lease. Idempotent. */
   markCreated(handle: string, options?: AbortOptions): Promise<VolumeRecord>;

@@ -44,6 +44,7 @@ export interface CheckReport {
  * - `pod-admission`: the namespace would accept a pod now. The API server applies quotas, limits,
  *   Pod Security and admission webhooks, but stores nothing.
  * - `database`: the database answers.
+ * - `worker-state`: the worker is running. Only if it is not.
  * - `clocks`: the clocks of this host, of the API server and of the database agree.
  * - `pod-start`: a pod starts and its agent answers. Only with `CheckOptions.startPod`.
  * - `network-policy`: the cluster isolates hermetic containers. Only with
@@ -56,6 +57,7 @@ export type CheckName =
   | 'permissions'
   | 'pod-admission'
   | 'database'
+  | 'worker-state'
   | 'clocks'
   | 'pod-start'
   | 'network-policy';

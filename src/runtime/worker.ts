@@ -9,6 +9,7 @@ import type { ReapPlan } from './reap-plan.ts';
 import type { ReapOptions, ReapResult } from './reap-result.ts';
 import type { StepProgress } from './step-progress.ts';
 import type { Volume, VolumeMount } from './volume.ts';
+import type { WorkerLifecycle } from './worker-lifecycle.ts';
 
 /**
  * A container and its volumes.
@@ -166,7 +167,7 @@ export interface ArtifactVolume {
  *
  * @public
  */
-export interface Worker extends AsyncDisposable {
+export interface Worker extends AsyncDisposable, WorkerLifecycle {
   /** The name of the worker: stable, and unique in the database. */
   readonly name: string;
   /**
@@ -198,6 +199,8 @@ export interface Worker extends AsyncDisposable {
    * @throws ContainerSpecChangedError if the owner's live container was requested with another
    * specification, unless `onSpecChange` is `'keep'`; nothing was created or changed
    * @throws OwnerFinishedError if the owner has finished for good (`ownerFinished` with `final`)
+   * @throws WorkerNotRunningError if the owner has no container, and the worker is landing, landed,
+   * retiring or retired; nothing was created
    * @throws ImagePullFailedError, PodUnschedulableError, PodStartTimeoutError, PodFailedError,
    * PodEvictedError, PodDeletedError, AgentUnavailableError or AgentIncompatibleError if the pod
    * cannot be used. The container has failed; the next call creates a new one.
@@ -242,6 +245,7 @@ export interface Worker extends AsyncDisposable {
    * console.log(`${volume.handle} expires at ${expiresAt.toISOString()}`);
    * ```
    *
+   * @throws WorkerNotRunningError if the worker is landing, landed, retiring or retired
    * @throws ImagePullFailedError, PodUnschedulableError, PodStartTimeoutError, PodFailedError,
    * PodEvictedError or PodDeletedError if the volume's pod cannot be used, with `diagnostics`
    */

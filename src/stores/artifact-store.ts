@@ -123,6 +123,11 @@ export interface ArtifactStore {
    * with `false` if it did not exist before.
    */
   delete(location: StoreLocation, options?: AbortOptions): Promise<boolean>;
+  /**
+   * Resolves if the store can be used now. Called for each heartbeat of the worker, which stalls
+   * while it rejects. A store that needs nothing but the API server has none.
+   */
+  probe?(options?: AbortOptions): Promise<void>;
 }
 
 /** A store that also stores the volumes of containers. */

@@ -96,6 +96,7 @@ export const workerOptions: v.GenericSchema = v.object({
   hijackGraceMs: optionalNumber,
   finishedOwnerTtlMs: optionalNumber,
   reapEveryMs: optionalNumber,
+  heartbeatEveryMs: optionalNumber,
   mask: optionalFunction,
   logger: v.optional(withMethods('a logger with debug, info, warn and error', ['debug', 'info', 'warn', 'error'])),
   clock: v.optional(withMethods('a clock with now and sleep', ['now', 'sleep'])),

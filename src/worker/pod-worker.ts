@@ -1,4 +1,5 @@
 import type { Reaper } from '../controllers/reaper.ts';
+import type { Registrar } from '../controllers/registrar.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
 import { StoreNotConfiguredError } from '../errors/repository.ts';
 import type { StepImageResolver } from '../images/step-images.ts';
@@ -26,6 +27,7 @@ import type {
   OwnerFinishedOptions,
   Worker,
 } from '../runtime/worker.ts';
+import type { HeartbeatOptions, LandOptions, WorkerInfo } from '../runtime/worker-lifecycle.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { checkOptions } from '../validation/check-shapes.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
@@ -38,6 +40,7 @@ import {
   ownerFinishedOptions,
   reapOptions,
 } from '../validation/container-shapes.ts';
+import { heartbeatOptions, landOptions } from '../validation/lifecycle-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import type { ContainerCreationComponents } from './container-creation.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
@@ -69,6 +72,7 @@ export interface PodWorkerComponents {
   readonly reaper: Reaper;
   /** Called when rows were marked for the reaper. */
   readonly reapSoon: () => void;
+  readonly registrar: Registrar;
   readonly remover: Pick<PodRemover, 'delete'>;
   readonly check: (options: CheckOptions) => Promise<CheckReport>;
   readonly podName: ContainerCreationComponents['podName'];
@@ -244,6 +248,42 @@ export class PodWorker implements Worker {
   async planReap(options: AbortOptions = {}): Promise<ReapPlan> {
     checkShape('options', abortOptions, options);
     return await this.#open().reaper.plan(options);
+  }
+
+  async info(options: AbortOptions = {}): Promise<WorkerInfo> {
+    checkShape('options', abortOptions, options);
+    return await this.#open().registrar.info(options);
+  }
+
+  async listWorkers(options: AbortOptions = {}): Promise<readonly WorkerInfo[]> {
+    checkShape('options', abortOptions, options);
+    return await this.#open().registrar.list(options);
+  }
+
+  async heartbeat(options: HeartbeatOptions = {}): Promise<WorkerInfo | undefined> {
+    checkShape('options', heartbeatOptions, options);
+    return await this.#open().registrar.heartbeat(options);
+  }
+
+  async land(options: LandOptions = {}): Promise<WorkerInfo> {
+    checkShape('options', landOptions, options);
+    return await this.#open().registrar.land(options);
+  }
+
+  async resume(options: AbortOptions = {}): Promise<WorkerInfo> {
+    checkShape('options', abortOptions, options);
+    return await this.#open().registrar.resume(options);
+  }
+
+  async retire(options: AbortOptions = {}): Promise<WorkerInfo> {
+    checkShape('options', abortOptions, options);
+    return await this.#open().registrar.retire(options);
+  }
+
+  async pruneWorker(name: string, options: AbortOptions = {}): Promise<boolean> {
+    checkShape('name', text, name);
+    checkShape('options', abortOptions, options);
+    return await this.#open().registrar.prune(name, options);
   }
 
   async check(options: CheckOptions = {}): Promise<CheckReport> {

@@ -170,6 +170,11 @@ export class ClientNodeCluster implements Cluster {
     return items;
   }
 
+  async probePods({ signal }: AbortOptions = {}): Promise<void> {
+    const request = this.#request('list', 'pods', { path: this.#path('pods'), query: { limit: 1 }, signal });
+    await this.#caller.call(request, pageFromJson(podFromJson));
+  }
+
   async *watchPods(
     labelSelector: string,
     resourceVersion: string,

@@ -1,15 +1,17 @@
-import type { Compilable } from 'kysely';
+import type { Compilable, Selectable } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 
 import { InvalidSpecError } from '../../errors/caller.ts';
 import { OwnerFinishedError } from '../../errors/owner.ts';
+import { WorkerNotRunningError } from '../../errors/worker.ts';
 import type { ContainerOwner } from '../../runtime/container.ts';
 import type { FoundContainer, Lease, NewContainer, NewContainerVolume } from '../container-repository.ts';
 import { checkText } from '../field-checks.ts';
 import { hasFinished } from './finished-owners.ts';
 import { ownerDigest, toJson } from './input.ts';
 import { type ContainerRow, type JsonText, jsonText, parse, toContainer, toVolume, type VolumeRow } from './rows.ts';
-import { creating, fromNow, liveStates, now, type StatementBuilder } from './tables.ts';
+import { creating, fromNow, liveStates, now, type StatementBuilder, type Tables } from './tables.ts';
+import { acceptingWorker } from './worker-guard.ts';
 
 /** The result of `insertUnlessLive`. */
 export interface FoundRow {
@@ -23,7 +25,11 @@ export interface LiveRow {
   readonly volumes: FoundRow['volumes'] | null;
   /** Whether the owner has finished for good. */
   readonly finished: 'true' | 'false';
+  /** The stored state of the worker; `null` if the worker has no row. */
+  readonly worker_state: WorkerStateColumn | null;
 }
+
+type WorkerStateColumn = Selectable<Tables['workers']>['state'];
 
 /** A volume in the JSON parameter of `insertUnlessLive`. */
 type PlacedVolume = NewContainerVolume & { readonly position: number };
@@ -43,15 +49,17 @@ export function toFound(found: FoundRow): FoundContainer {
  *
  * @throws OwnerFinishedError - the owner has finished for good, and has no container that is
  * `created`
+ * @throws WorkerNotRunningError - there is none, and the worker accepts no new one
  */
 export function toLive(
   live: LiveRow | undefined,
   workerName: string,
   owner: ContainerOwner,
 ): FoundContainer | undefined {
-  const { row = null, volumes = null, finished = 'false' } = live ?? {};
+  const { row = null, volumes = null, finished = 'false', worker_state: state = null } = live ?? {};
   const found = row === null || volumes === null ? undefined : toFound({ row, volumes });
   if (finished === 'true' && found?.container.state !== 'created') throw new OwnerFinishedError(owner, workerName);
+  if (found === undefined && state !== 'running') throw new WorkerNotRunningError(workerName, state ?? 'retired');
   return found;
 }
 
@@ -132,16 +140,18 @@ export function findLive(
         )
         .as('volumes'),
       eb.cast<'true' | 'false'>(hasFinished(workerName, owner), 'text').as('finished'),
+      eb.selectFrom('workers').select('state').where('name', '=', workerName).as('worker_state'),
     ]);
 }
 
 /**
  * Inserts a container and its volumes, all `creating` and held by the lease. Selects no row if the
- * owner has a live container by now, or has finished for good.
+ * owner has a live container by now, or has finished for good, or if the worker is not running.
  */
 export function insertUnlessLive(statements: StatementBuilder, made: NewContainer, lease: Lease): Compilable<FoundRow> {
   const volumes = made.volumes.map((volume, position): PlacedVolume => ({ ...volume, position }));
   return statements
+    .with('accepting', (db) => acceptingWorker(db, made.workerName))
     .with('container', (db) =>
       db
         .insertInto('containers')
@@ -161,9 +171,10 @@ export function insertUnlessLive(statements: StatementBuilder, made: NewContaine
         ])
         .expression(
           db
-            .selectNoFrom((eb) => [
+            .selectFrom('accepting')
+            .select((eb) => [
               eb.val(made.handle).as('handle'),
-              eb.val(made.workerName).as('worker_name'),
+              'accepting.name as worker_name',
               eb.val(made.owner.kind).as('owner_kind'),
               eb.val(made.owner.key).as('owner_key'),
               eb.val(ownerDigest(made.owner)).as('owner_digest'),

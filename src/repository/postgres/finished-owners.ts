@@ -36,7 +36,7 @@ export function moveFinished(
 
 /**
  * Records that the owner has finished for good. With a handle, it records nothing while the owner
- * has another live container.
+ * has another live container. Records nothing for a worker that no longer exists.
  */
 export function recordFinished(
   statements: StatementBuilder,
@@ -50,7 +50,9 @@ export function recordFinished(
     .columns(['worker_name', 'owner_digest'])
     .expression(
       statements
-        .selectNoFrom((eb) => [eb.val(workerName).as('worker_name'), eb.val(digest).as('owner_digest')])
+        .selectFrom('workers')
+        .select((eb) => ['workers.name as worker_name', eb.val(digest).as('owner_digest')])
+        .where('workers.name', '=', workerName)
         .$if(handle !== undefined, (record) =>
           record.where((eb) =>
             eb.not(

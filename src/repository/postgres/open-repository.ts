@@ -6,6 +6,7 @@ import { checkText } from '../field-checks.ts';
 import type { Repository } from '../repository.ts';
 import type { VolumeRepository } from '../volume-repository.ts';
 import type { WorkerRepository } from '../worker-repository.ts';
+import type { WorkerStates } from '../worker-states.ts';
 import { type Connection, connect } from './connection.ts';
 import type { Database } from './database.ts';
 import { SchemaMigrator } from './migrator.ts';
@@ -13,6 +14,7 @@ import { PostgresContainerQueries } from './postgres-container-queries.ts';
 import { PostgresContainerRepository } from './postgres-container-repository.ts';
 import { PostgresVolumeRepository } from './postgres-volume-repository.ts';
 import { PostgresWorkerRepository } from './postgres-worker-repository.ts';
+import { PostgresWorkerStates } from './postgres-worker-states.ts';
 import { StatementRunner } from './statement-runner.ts';
 import { defaultSchema, type StatementBuilder, statementsOf } from './tables.ts';
 
@@ -59,6 +61,7 @@ class PostgresRepository implements Repository {
   readonly queries: ContainerQueries;
   readonly volumes: VolumeRepository;
   readonly workers: WorkerRepository;
+  readonly workerStates: WorkerStates;
   readonly #connection: Connection;
   readonly #runner: StatementRunner;
   #closed: Promise<void> | undefined;
@@ -70,6 +73,7 @@ class PostgresRepository implements Repository {
     this.queries = new PostgresContainerQueries(runner, statements);
     this.volumes = new PostgresVolumeRepository(runner, statements);
     this.workers = new PostgresWorkerRepository(runner, statements);
+    this.workerStates = new PostgresWorkerStates(runner, statements);
   }
 
   async close(): Promise<void> {

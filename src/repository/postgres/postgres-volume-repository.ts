@@ -4,16 +4,18 @@ import {
   RepositoryUnavailableError,
   VolumeDisappearedError,
 } from '../../errors/repository.ts';
+import { WorkerNotRunningError } from '../../errors/worker.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import { checkText } from '../field-checks.ts';
 import type { VolumeRecord } from '../records.ts';
 import type { MarkReadyOptions, NewArtifactVolume, VolumeContent, VolumeRepository } from '../volume-repository.ts';
 import { checkHandles, deleteAllVolumes, deletedHandles } from './delete-all.ts';
 import { moveDestroyableVolumes } from './destroyable-volumes.ts';
-import { checkDuration, checkLimit, toJson } from './input.ts';
+import { checkDuration, checkLimit } from './input.ts';
+import { insertArtifact } from './insert-artifact.ts';
 import { jsonText, parse, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
-import { fromNow, now, type StatementBuilder } from './tables.ts';
+import { now, type StatementBuilder } from './tables.ts';
 
 /**
  * Volumes in PostgreSQL. Every method is one statement, except a move that finds no row to move: a
@@ -35,24 +37,8 @@ export class PostgresVolumeRepository implements VolumeRepository {
     checkText('store', volume.store, 253);
     checkDuration('timeToLiveMs', volume.timeToLiveMs);
     checkDuration('leaseMs', volume.leaseMs);
-    const row = await this.#runner.first(
-      this.#statements
-        .insertInto('volumes')
-        .values({
-          handle: volume.handle,
-          worker_name: volume.workerName,
-          kind: 'artifact',
-          state: 'creating',
-          team_id: volume.teamId,
-          store: volume.store,
-          location: toJson('location', volume.location),
-          expires_at: fromNow(volume.timeToLiveMs),
-          lease_until: fromNow(volume.leaseMs),
-        })
-        .returning((eb) => jsonText(eb.fn.toJson('volumes')).as('row')),
-      options,
-    );
-    if (row === undefined) throw new RepositoryUnavailableError('an insert returned no row');
+    const row = await this.#runner.first(insertArtifact(this.#statements, volume), options);
+    if (row === undefined) throw await this.#notAccepted(volume.workerName, options);
     return toVolume(parse(row.row), undefined);
   }
 
@@ -184,6 +170,17 @@ export class PostgresVolumeRepository implements VolumeRepository {
     if (handles.length === 0) return [];
     checkHandles(handles);
     return deletedHandles(await this.#runner.first(deleteAllVolumes(this.#statements, handles), options));
+  }
+
+  /** Returns the reason why the worker accepted no volume. */
+  async #notAccepted(workerName: string, options: AbortOptions): Promise<Error> {
+    const row = await this.#runner.first(
+      this.#statements.selectFrom('workers').select('state').where('name', '=', workerName),
+      options,
+    );
+    if (row?.state === 'running')
+      return new RepositoryUnavailableError(`worker ${workerName} was resumed during the insert of a volume`);
+    return new WorkerNotRunningError(workerName, row?.state ?? 'retired');
   }
 
   /**

@@ -56,6 +56,13 @@ interface WorkersTable {
   readonly reaper_holder: string | null;
   readonly reaper_until: Date | null;
   readonly reaped_at: Date | null;
+  readonly state: Generated<'running' | 'landing' | 'landed' | 'retiring'>;
+  readonly state_version: ColumnType<NumericString, never, number | NumericString>;
+  readonly land_artifacts: Generated<'wait' | 'keep'>;
+  readonly heartbeat_at: Date | null;
+  readonly expires_at: Date | null;
+  readonly active_containers: NullableBigInteger;
+  readonly active_volumes: NullableBigInteger;
   readonly created_at: Generated<Date>;
 }
 

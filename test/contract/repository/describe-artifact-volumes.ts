@@ -66,8 +66,8 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
       });
       const elsewhere = { ...artifactOf('w'), workerName: 'nobody' };
       expect(await rejection(world.first.volumes.insertArtifact(elsewhere))).to.include({
-        code: 'KW_ERR_INVALID_SPEC',
-        field: 'workerName',
+        code: 'KW_ERR_WORKER_NOT_RUNNING',
+        workerName: 'nobody',
       });
     });
 

@@ -98,7 +98,7 @@ export function describeFindOrInsert(world: RepositoryUnderTest): void {
       it('rejects a worker that is not registered', async () => {
         const made = { ...containerOf('c', owner), workerName: 'nobody' };
         const error = await rejection(world.first.containers.findOrInsert('nobody', owner, leaseOf('me'), () => made));
-        expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'workerName' });
+        expect(error).to.include({ code: 'KW_ERR_WORKER_NOT_RUNNING', workerName: 'nobody', state: 'retired' });
       });
     });
 

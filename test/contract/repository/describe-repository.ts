@@ -10,6 +10,7 @@ import { describeRaces } from './describe-races.ts';
 import { describeReapPlan } from './describe-reap-plan.ts';
 import { describeReaperLease } from './describe-reaper-lease.ts';
 import { describeUnknownHandles } from './describe-unknown-handles.ts';
+import { describeWorkerStates } from './describe-worker-states.ts';
 import { RepositoryUnderTest, type TestDatabase } from './repository-under-test.ts';
 
 /** Describes the contract of any `Repository`, on the database that `start` returns. */
@@ -26,6 +27,7 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeDeleteAll(world);
     describeReaperLease(world);
     describeReapPlan(world);
+    describeWorkerStates(world);
     describeArtifactVolumes(world);
     describeRaces(world);
     describeMoves(world);

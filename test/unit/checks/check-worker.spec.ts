@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import sinon from 'sinon';
 
-import { FakeCluster, FakeWorkerRepository } from '../../../fakes/index.ts';
+import { FakeCluster, FakeWorkerRepository, FakeWorkerStates } from '../../../fakes/index.ts';
 import { checkWorker } from '../../../src/checks/check-worker.ts';
 import { AdmissionDeniedError, ApiUnavailableError } from '../../../src/errors/cluster.ts';
 import { HermeticNotEnforcedError } from '../../../src/errors/hermetic.ts';
@@ -14,6 +14,7 @@ import {
   secretPermissions,
 } from '../../../src/kubernetes/required-permissions.ts';
 import type { CheckOptions } from '../../../src/runtime/check.ts';
+import type { WorkerInfo, WorkerState } from '../../../src/runtime/worker-lifecycle.ts';
 import type { PodStore } from '../../../src/stores/pod-store.ts';
 import { rejection } from '../../support/rejection.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
@@ -21,11 +22,16 @@ import { VirtualClock } from '../../support/virtual-clock.ts';
 const facts = { verb: 'get', resource: 'version', namespace: 'n' };
 const location = { pod: 'p', owner: 'h', volume: 'h' };
 
+function workerIn(state: WorkerState): WorkerInfo {
+  return { name: 'ci', state, activeContainers: 0, activeVolumes: 0, registeredAt: new Date(0) };
+}
+
 describe('checkWorker', () => {
   let clock: VirtualClock;
   let permissions: readonly RequiredPermission[];
   let cluster: FakeCluster;
   let workers: FakeWorkerRepository;
+  let states: FakeWorkerStates;
   let examine: sinon.SinonStub;
   let store: sinon.SinonStubbedInstance<Pick<PodStore, 'locate' | 'create' | 'delete' | 'rehearse'>>;
 
@@ -38,6 +44,8 @@ describe('checkWorker', () => {
     examine = sinon.stub().resolves('A hermetic pod is isolated.');
     workers = new FakeWorkerRepository();
     workers.time.resolves(new Date(clock.now()));
+    states = new FakeWorkerStates();
+    states.find.resolves(workerIn('running'));
     store = {
       locate: sinon.stub<[string], typeof location>().returns(location),
       create: sinon.stub<Parameters<PodStore['create']>>().resolves(),
@@ -47,7 +55,20 @@ describe('checkWorker', () => {
   });
 
   const check = (options?: CheckOptions) =>
-    checkWorker({ cluster, permissions, workers, store, hermetic: { examine }, newId: () => 'h', clock }, options);
+    checkWorker(
+      {
+        workerName: 'ci',
+        cluster,
+        permissions,
+        workers,
+        states,
+        store,
+        hermetic: { examine },
+        newId: () => 'h',
+        clock,
+      },
+      options,
+    );
 
   /** Returns `check: outcome: message` of each finding. */
   async function findings(options?: CheckOptions): Promise<readonly string[]> {
@@ -65,6 +86,25 @@ describe('checkWorker', () => {
       'pod-start: ok: A pod started and answered after 0.0 s.',
     ]);
     expect((await check()).ok).to.equal(true);
+  });
+
+  for (const state of ['stalled', 'landing', 'landed', 'retiring'] as const)
+    it(`warns that the worker is ${state}, with advice`, async () => {
+      states.find.resolves(workerIn(state));
+      const { ok, findings: found } = await check();
+      const finding = found.find(({ check: name }) => name === 'worker-state');
+      expect(ok).to.equal(true);
+      expect(finding).to.include({ outcome: 'warning' });
+      expect(finding?.message).to.include(`Worker ci is ${state}.`);
+      expect(finding?.advice).to.be.a('string');
+    });
+
+  it('fails if the worker no longer exists', async () => {
+    states.find.resolves(undefined);
+    const { ok, findings: found } = await check();
+    expect(ok).to.equal(false);
+    const finding = found.find(({ check: name }) => name === 'worker-state');
+    expect(finding?.error).to.include({ code: 'KW_ERR_WORKER_NOT_RUNNING', state: 'retired' });
   });
 
   it('starts a pod only on request, and deletes it', async () => {

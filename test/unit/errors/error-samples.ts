@@ -131,6 +131,9 @@ export const samples: {
   KW_ERR_VOLUME_DISAPPEARED: [new library.VolumeDisappearedError('v-1', 'ci')],
   KW_ERR_VOLUME_IO: [new library.VolumeIoError(download, 'read: EIO')],
   KW_ERR_VOLUME_NOT_FOUND: [new library.VolumeNotFoundError('v-1')],
+  KW_ERR_WORKER_NOT_RUNNING: (['landing', 'landed', 'retiring', 'retired'] as const).map(
+    (state) => new library.WorkerNotRunningError('ci', state),
+  ),
   KW_ERR_WORKING_DIRECTORY: [new library.WorkingDirectoryError(processFacts, '/root/work', 'EACCES')],
 };
 

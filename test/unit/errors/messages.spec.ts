@@ -134,6 +134,12 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
   KW_ERR_VOLUME_DISAPPEARED: ['volume v-1 of worker ci disappeared: its pod or its row no longer exists'],
   KW_ERR_VOLUME_IO: ['download from volume v-1 in pod kw-1: file system error: read: EIO'],
   KW_ERR_VOLUME_NOT_FOUND: ['volume v-1 not found'],
+  KW_ERR_WORKER_NOT_RUNNING: [
+    'worker ci is landing and accepts no new container or artifact volume: use another worker, or call resume()',
+    'worker ci has landed and accepts no new container or artifact volume: use another worker, or call resume()',
+    'worker ci is retiring and accepts no new container or artifact volume: use another worker, or call resume()',
+    'worker ci no longer exists: it has been retired or pruned; use another worker, or open it again',
+  ],
   KW_ERR_WORKING_DIRECTORY: [
     'process task in container c-1: cannot create or enter working directory "/root/work": EACCES',
   ],

@@ -18,6 +18,7 @@ describe('a fake', () => {
       'FakeContainerRepository',
       'FakeVolumeRepository',
       'FakeWorkerRepository',
+      'FakeWorkerStates',
       'FakeCluster',
       'FakeClock',
       'FakeLogger',

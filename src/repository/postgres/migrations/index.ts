@@ -10,6 +10,7 @@ import { containerLists } from './0007-container-lists.ts';
 import { processTimes } from './0008-process-times.ts';
 import { processDigest } from './0009-process-digest.ts';
 import { reaperLease } from './0010-reaper-lease.ts';
+import { workerStates } from './0011-worker-states.ts';
 
 /**
  * The migrations by name. They run in the order of their names. The effect of a released migration
@@ -26,4 +27,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0008-process-times': { up: processTimes },
   '0009-process-digest': { up: processDigest },
   '0010-reaper-lease': { up: reaperLease },
+  '0011-worker-states': { up: workerStates },
 };

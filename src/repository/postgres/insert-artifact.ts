@@ -1,0 +1,34 @@
+import type { Compilable } from 'kysely';
+
+import type { NewArtifactVolume } from '../volume-repository.ts';
+import { toJson } from './input.ts';
+import { type JsonText, jsonText, type VolumeRow } from './rows.ts';
+import { fromNow, type StatementBuilder } from './tables.ts';
+import { acceptingWorker } from './worker-guard.ts';
+
+/** Inserts an artifact volume as `creating`. Selects no row if the worker is not running. */
+export function insertArtifact(
+  statements: StatementBuilder,
+  volume: NewArtifactVolume,
+): Compilable<{ row: JsonText<VolumeRow> }> {
+  return statements
+    .with('accepting', (db) => acceptingWorker(db, volume.workerName))
+    .insertInto('volumes')
+    .columns(['handle', 'worker_name', 'kind', 'state', 'team_id', 'store', 'location', 'expires_at', 'lease_until'])
+    .expression((eb) =>
+      eb
+        .selectFrom('accepting')
+        .select((select) => [
+          select.val(volume.handle).as('handle'),
+          'accepting.name as worker_name',
+          select.val('artifact').as('kind'),
+          select.val('creating').as('state'),
+          select.val(volume.teamId).as('team_id'),
+          select.val(volume.store).as('store'),
+          select.cast(select.val(toJson('location', volume.location)), 'jsonb').as('location'),
+          fromNow(volume.timeToLiveMs).as('expires_at'),
+          fromNow(volume.leaseMs).as('lease_until'),
+        ]),
+    )
+    .returning((eb) => jsonText(eb.fn.toJson('volumes')).as('row'));
+}

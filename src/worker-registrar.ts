@@ -1,0 +1,25 @@
+import { HeartbeatLoop, heartbeatExpiryMs } from './controllers/heartbeat-loop.ts';
+import { Registrar, type RegistrarComponents } from './controllers/registrar.ts';
+import type { Clock } from './runtime/options.ts';
+
+interface WorkerRegistrarComponents extends Omit<RegistrarComponents, 'expiresInMs'> {
+  /** The option `heartbeatEveryMs`. */
+  readonly everyMs: number | undefined;
+  readonly clock: Clock;
+}
+
+/** The assumed time between the heartbeats of a host that sends them itself. */
+const usualPeriodMs = 30_000;
+
+/** Composes the registrar of a worker, and starts its heartbeats if the host wants them. */
+export function composeRegistrar({ everyMs, clock, ...components }: WorkerRegistrarComponents): {
+  readonly registrar: Registrar;
+  readonly heartbeats: HeartbeatLoop | undefined;
+} {
+  const { workerName, logger } = components;
+  const registrar = new Registrar({ ...components, expiresInMs: heartbeatExpiryMs(everyMs ?? usualPeriodMs) });
+  const heartbeats =
+    everyMs === undefined ? undefined : new HeartbeatLoop({ workerName, registrar, everyMs, clock, logger });
+  heartbeats?.start();
+  return { registrar, heartbeats };
+}
