@@ -14,6 +14,7 @@ import { mutants as pods } from './host/pods.ts';
 import { mutants as repository } from './host/repository.ts';
 import { mutants as retry } from './host/retry.ts';
 import { mutants as worker } from './host/worker.ts';
+import { mutants as workerStates } from './host/worker-states.ts';
 
 /** Changes of the library's sources that a test has to notice, by the folder of the source. */
 export const mutants: readonly Mutant[] = [
@@ -32,4 +33,5 @@ export const mutants: readonly Mutant[] = [
   ...repository,
   ...retry,
   ...worker,
+  ...workerStates,
 ];

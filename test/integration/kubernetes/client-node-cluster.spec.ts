@@ -294,6 +294,15 @@ describe('ClientNodeCluster', () => {
       expect(queries.map((query) => query.get('limit'))).to.deep.equal(Array(4).fill('500'));
     });
 
+    it('of pods transfer one of them at most to see whether the server answers', async () => {
+      answers(gives({ metadata: { continue: 'c1' }, items: [pod] }), fails(403, 'Forbidden'));
+      await cluster.probePods();
+      const { pathname, search } = new URL(server.requests[0]!.slice(4), server.url);
+      expect([pathname, search]).to.deep.equal(['/api/v1/namespaces/ci/pods', '?limit=1']);
+      expect(await rejection(cluster.probePods())).to.include({ code: 'KW_ERR_FORBIDDEN', verb: 'list' });
+      expect(server.requests).to.have.length(2);
+    });
+
     it('have dates, and may have null for no items', async () => {
       answers(gives({ metadata: {}, items: [pod] }), gives({ metadata: {}, items: null }));
       const [first] = (await cluster.listPods('')).pods;

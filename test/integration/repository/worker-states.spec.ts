@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import pg from 'pg';
+import sinon from 'sinon';
 
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
@@ -7,7 +8,7 @@ import { artifactOf, insert, rejection } from '../../contract/repository/reposit
 import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-describe('A worker whose state changes during a statement of another host', function () {
+describe('The state of a worker, with statements of other hosts under way', function () {
   this.timeout(120_000);
   const schema = schemaOf('worker states');
   let admin: pg.Pool;
@@ -59,6 +60,19 @@ describe('A worker whose state changes during a statement of another host', func
   const insertContainer = `insert into ${schema}.containers
     (handle, worker_name, owner_kind, owner_key, owner_digest, state, pod_name, metadata, settings)
     values ('earlier', 'worker', 'k', 'k', repeat('0', 64), 'created', 'p', '{}', '{}')`;
+
+  it('stalls by the clock of the database, whatever that of the host is', async () => {
+    const { workerStates } = repository;
+    // Before the clock changes: the pool's connection is open then, and no time-out of it is due.
+    await workerStates.heartbeat('worker', 60_000);
+    const otherClock = sinon.useFakeTimers({ now: Date.UTC(2100, 0, 1), toFake: ['Date'] });
+    try {
+      expect(await workerStates.find('worker')).to.include({ state: 'running' });
+      expect(await workerStates.heartbeat('worker', 60_000)).to.include({ from: 'running' });
+    } finally {
+      otherClock.restore();
+    }
+  });
 
   it('accepts no container that is inserted while it begins to land', async () => {
     const error = await during([moveTo('landing')], async () => await rejection(insert(repository, 'late')));

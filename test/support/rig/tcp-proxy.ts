@@ -115,9 +115,10 @@ export class TcpProxy {
     });
   }
 
-  static async start(targetPort: number): Promise<TcpProxy> {
+  /** Listens on the port, by default on a free one. */
+  static async start(targetPort: number, port = 0): Promise<TcpProxy> {
     const server = createServer({ allowHalfOpen: true });
-    server.listen(0, '127.0.0.1');
+    server.listen(port, '127.0.0.1');
     await once(server, 'listening');
     return new TcpProxy(server, targetPort);
   }
