@@ -130,7 +130,8 @@ export interface WorkerLifecycle {
    * ```ts
    * await worker.land();
    * // The heartbeats of `heartbeatEveryMs` complete it.
-   * while ((await worker.info()).state !== 'landed') await new Promise((resolve) => setTimeout(resolve, 5_000));
+   * while ((await worker.info()).state !== 'landed')
+   *   await new Promise((resolve) => setTimeout(resolve, 5_000));
    * ```
    *
    * @throws WorkerNotRunningError if the worker has been retired or pruned
