@@ -109,6 +109,7 @@ const mayNotImport = {
   'src/kubernetes/access/**': ['kubernetes/{api,pod-spec,pod-state}/**'],
   'src/worker/notices/**': ['worker/*.ts'],
   'src/worker/output/**': ['worker/*.ts'],
+  'src/worker/retention/**': ['worker/*.ts'],
   'src/embedded/objects/**': ['embedded/{isolation,kubelet,server}/**'],
   'src/embedded/isolation/**': ['embedded/{objects,kubelet,server}/**'],
   'src/embedded/kubelet/**': ['embedded/server/**'],

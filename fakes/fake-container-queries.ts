@@ -32,6 +32,10 @@ export class FakeContainerQueries implements ContainerQueries {
       throw new UnstubbedCallError('FakeContainerQueries', 'findReapable');
     },
   );
+  readonly usage: StubOf<ContainerQueries['usage']> = stubOf<ContainerQueries['usage']>(
+    'FakeContainerQueries.usage',
+    async () => [],
+  );
   readonly unknownHandles: StubOf<ContainerQueries['unknownHandles']> = stubOf<ContainerQueries['unknownHandles']>(
     'FakeContainerQueries.unknownHandles',
     async () => [],

@@ -86,6 +86,7 @@ export class FakeWorker implements Worker {
     'FakeWorker.pruneWorker',
     async () => false,
   );
+  readonly usage: StubOf<Worker['usage']> = stubOf<Worker['usage']>('FakeWorker.usage', async () => []);
 
   constructor({ name = '' }: Partial<Pick<Worker, 'name'>> = {}) {
     this.name = name;

@@ -21,6 +21,7 @@ const faked = [
   'StepDelegate',
   'Volume',
   'VolumeRepository',
+  'VolumeStreamRepository',
   'Worker',
   'WorkerRepository',
   'WorkerStates',

@@ -11,6 +11,7 @@ export { FakeProcess } from './fake-process.ts';
 export { FakeStepDelegate } from './fake-step-delegate.ts';
 export { FakeVolume } from './fake-volume.ts';
 export { FakeVolumeRepository } from './fake-volume-repository.ts';
+export { FakeVolumeStreamRepository } from './fake-volume-stream-repository.ts';
 export { FakeWorker } from './fake-worker.ts';
 export { FakeWorkerRepository } from './fake-worker-repository.ts';
 export { FakeWorkerStates } from './fake-worker-states.ts';

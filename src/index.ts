@@ -147,6 +147,7 @@ export type {
   VolumeContent,
   VolumeRepository,
 } from './repository/volume-repository.ts';
+export type { VolumeStreamRepository } from './repository/volume-stream-repository.ts';
 export type { BeginReapOptions, WorkerRepository } from './repository/worker-repository.ts';
 export type { WorkerList, WorkerMove, WorkerStates } from './repository/worker-states.ts';
 export type {
@@ -227,6 +228,7 @@ export type {
 } from './runtime/reap-plan.ts';
 export type { ReapOptions, ReapResult } from './runtime/reap-result.ts';
 export type { ContainerLimits, ContainerRequests } from './runtime/resources.ts';
+export type { RetentionOptions, UsageGroup, UsageQuery, WorkerRetention } from './runtime/retention.ts';
 export type { SecretKey, SecretMount } from './runtime/secrets.ts';
 export type { SidecarHttpProbe, SidecarPort, SidecarProbe, SidecarSpec } from './runtime/sidecar.ts';
 export type {

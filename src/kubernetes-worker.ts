@@ -35,9 +35,10 @@ import { transferMetrics } from './telemetry/transfer-metrics.ts';
 import { checkShape } from './validation/shape.ts';
 import { workerOptions } from './validation/worker-shapes.ts';
 import { PodWorker } from './worker/pod-worker.ts';
+import { OpenStreams } from './worker/retention/open-streams.ts';
 import { composeHermetic } from './worker-hermetic.ts';
 import { composeImages } from './worker-images.ts';
-import { checkOptions, type KubernetesWorkerOptions, withDefaults } from './worker-options.ts';
+import { checkOptions, type KubernetesWorkerOptions, keepingOf, withDefaults } from './worker-options.ts';
 import { composeRegistrar } from './worker-registrar.ts';
 
 const defaultVolumeImage = 'registry.k8s.io/pause:3.10';
@@ -115,6 +116,7 @@ function compose(
     hijackGraceMs,
     finishedOwnerTtlMs,
   } = withDefaults(options);
+  const keeping = keepingOf(options);
   const delivery = new AgentDelivery(cluster, {
     architecture: options.architecture,
     path: options.agentBinary,
@@ -199,6 +201,7 @@ function compose(
     clock,
     logger,
     hijackGraceMs,
+    keeping,
     finishedOwnerTtlMs,
   });
   const { reapEveryMs: everyMs } = options;
@@ -224,11 +227,14 @@ function compose(
     clock,
     logger,
   });
+  const reapSoon = (): void => reapLoop?.hurry();
+  const streams = new OpenStreams({ streams: repository.streams, newId: randomUUID, clock, logger, reapSoon });
   const close = async (): Promise<void> => {
     await Promise.all([reapLoop?.close(), heartbeats?.close()]);
     preflight?.close();
     watch.close();
     agents.close();
+    await streams.close();
     await repository.close();
   };
   return new KubernetesWorker({
@@ -246,7 +252,9 @@ function compose(
     podStore,
     artifactStore: podStore,
     reaper,
-    reapSoon: () => reapLoop?.hurry(),
+    streams,
+    maxKeptMs: keeping.maxKeptMs,
+    reapSoon,
     registrar,
     remover,
     check: (checking) =>

@@ -8,6 +8,7 @@ import type { Architecture } from './runtime/container.ts';
 import type { ImageOptions } from './runtime/image.ts';
 import type { AbortOptions, Clock, Logger } from './runtime/options.ts';
 import type { PodOptions } from './runtime/pod-options.ts';
+import type { RetentionOptions } from './runtime/retention.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
 
 /**
@@ -139,7 +140,8 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    */
   readonly maxAttachments?: number | undefined;
   /**
-   * The lifetime of an artifact volume without `Worker.expireArtifact`.
+   * The lifetime of an artifact volume without `Worker.expireArtifact`, from its last use on: a
+   * transfer from or into it, also as an input of a container.
    *
    * @defaultValue 43,200,000 (12 hours)
    */
@@ -164,6 +166,13 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    * @defaultValue 86,400,000 (24 hours)
    */
   readonly finishedOwnerTtlMs?: number | undefined;
+  /**
+   * How many finished containers the worker keeps for inspection (`OwnerFinishedOptions.keepForMs`),
+   * and for how long. The same for all hosts of the worker: the reaper of each applies its own.
+   *
+   * @defaultValue the defaults of `RetentionOptions`
+   */
+  readonly retention?: RetentionOptions | undefined;
   /**
    * How often the worker runs a pass of the reaper by itself, in milliseconds, as `Worker.reap`
    * does. A further pass follows soon after `ownerFinished` and `expireArtifact`. If several hosts
@@ -258,6 +267,7 @@ export function checkOptions(options: KubernetesWorkerOptions): void {
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
       throw new InvalidSpecError(field, `${value} is not a positive integer`);
   }
+  checkRetention(options.retention);
   checkPodOptions('pods', options.pods);
   checkLabelPrefix('labelPrefix', options.labelPrefix);
   const { execProtocols: chosen = execProtocols } = options;
@@ -268,6 +278,23 @@ export function checkOptions(options: KubernetesWorkerOptions): void {
     throw new InvalidSpecError('execProtocols', `${unknown} is not one of ${execProtocols.join(', ')}`);
   if ((options.transfers?.windowBytes ?? 0) > maxWindowBytes)
     throw new InvalidSpecError('transfers.windowBytes', `is larger than the maximum of ${maxWindowBytes} bytes`);
+}
+
+/** @throws InvalidSpecError */
+function checkRetention({ maxContainers = 0, maxAgeMs = 1 }: RetentionOptions = {}): void {
+  if (!(Number.isSafeInteger(maxContainers) && maxContainers >= 0))
+    throw new InvalidSpecError('retention.maxContainers', `${maxContainers} is not a whole number, zero or more`);
+  if (!(Number.isSafeInteger(maxAgeMs) && maxAgeMs > 0))
+    throw new InvalidSpecError('retention.maxAgeMs', `${maxAgeMs} is not a positive number of milliseconds`);
+}
+
+/** Returns how many containers the worker keeps at most, and for how long. */
+export function keepingOf({ retention = {} }: KubernetesWorkerOptions): {
+  readonly maxKept: number;
+  readonly maxKeptMs: number;
+} {
+  const { maxContainers: maxKept = 50, maxAgeMs: maxKeptMs = 5 * 24 * 60 * 60 * 1000 } = retention;
+  return { maxKept, maxKeptMs };
 }
 
 /** Returns the durations and counts, with the defaults of those that are undefined. */

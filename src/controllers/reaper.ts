@@ -2,7 +2,7 @@ import { ReconcileError } from '../errors/repository.ts';
 import type { OldConfigMap } from '../pods/old-agents.ts';
 import type { LabelledPod, PodIdentity } from '../pods/pod-remover.ts';
 import type { ContainerQueries } from '../repository/container-queries.ts';
-import type { ContainerRepository } from '../repository/container-repository.ts';
+import type { ContainerRepository, FindDestroyableOptions } from '../repository/container-repository.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { VolumeRepository } from '../repository/volume-repository.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
@@ -31,6 +31,8 @@ export interface ReaperComponents {
    * leaves a mark.
    */
   readonly hijackGraceMs: number;
+  /** How many containers the worker keeps at most, and for how long. */
+  readonly keeping: Pick<FindDestroyableOptions, 'maxKept' | 'maxKeptMs'>;
   /** How long the record of an owner that has finished for good is kept, in milliseconds. */
   readonly finishedOwnerTtlMs: number;
 }
@@ -120,8 +122,8 @@ export class Reaper {
 
   /** Returns what `reap` would delete now. Deletes and marks nothing. */
   async plan(options: AbortOptions = {}): Promise<ReapPlan> {
-    const { queries, workerName, hijackGraceMs, oldAgents } = this.#components;
-    const rows = await queries.findReapable(workerName, planSize, { ...options, hijackGraceMs });
+    const { queries, workerName, hijackGraceMs, keeping, oldAgents } = this.#components;
+    const rows = await queries.findReapable(workerName, planSize, { ...options, hijackGraceMs, ...keeping });
     const unknownPods = await findUnknownPods(this.#components, options);
     const configMaps = await oldAgents.find(options);
     return {
@@ -152,7 +154,7 @@ export class Reaper {
   }
 
   async #sweepContainers(pass: Pass): Promise<void> {
-    const { containers, pods, workerName, hijackGraceMs } = this.#components;
+    const { containers, pods, workerName, hijackGraceMs, keeping } = this.#components;
     const { counts, caller } = pass;
     const identity = ({ podName, podUid: uid }: ContainerRecord): PodIdentity => ({ podName, uid });
     const places: Places<ContainerRecord> = {
@@ -175,7 +177,7 @@ export class Reaper {
       },
     };
     const find = async (limit: number, options: AbortOptions): Promise<readonly ContainerRecord[]> =>
-      await containers.findDestroyable(workerName, limit, { ...options, hijackGraceMs });
+      await containers.findDestroyable(workerName, limit, { ...options, hijackGraceMs, ...keeping });
     const batches = new RowBatches(deletion, pass);
     await sweepRows({ pageSize: containerPageSize, find, placesOf: () => places, batches }, pass);
   }

@@ -2,6 +2,7 @@ import type { ContainerOwner } from '../runtime/container.ts';
 import type { ContainerPage, ContainerQuery } from '../runtime/container-query.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { ReapPlan } from '../runtime/reap-plan.ts';
+import type { UsageGroup, UsageQuery } from '../runtime/retention.ts';
 import type { FindDestroyableOptions } from './container-repository.ts';
 import type { ContainerRecord, ProcessResultRecord } from './records.ts';
 
@@ -67,6 +68,11 @@ export interface ContainerQueries {
     limit: number,
     options?: FindDestroyableOptions,
   ): Promise<Pick<ReapPlan, 'containers' | 'volumes'>>;
+  /**
+   * Counts the worker's live and kept containers, and the volumes that are not marked for deletion,
+   * by team or by owner. Returns at most 1,000 groups, the one with the most bytes first.
+   */
+  usage(workerName: string, query: UsageQuery, options?: AbortOptions): Promise<readonly UsageGroup[]>;
   /**
    * Returns those of at most 1,000 handles that no container and no volume has, in any state and of
    * any worker. Only the primary server answers: a standby may lack the newest rows, and

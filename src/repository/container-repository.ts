@@ -107,6 +107,13 @@ export interface MarkOwnerFinishedOptions extends AbortOptions {
    * @defaultValue false
    */
   readonly final?: boolean | undefined;
+  /**
+   * Keeps a `created` container for this time, in milliseconds: it becomes `kept`. With `handle` of a
+   * container that is `kept`, sets its remaining time.
+   *
+   * @defaultValue every container becomes `destroying`
+   */
+  readonly keepForMs?: number | undefined;
 }
 
 /**
@@ -121,6 +128,10 @@ export interface FindDestroyableOptions extends AbortOptions {
    * @defaultValue 0
    */
   readonly hijackGraceMs?: number | undefined;
+  /** How many containers the worker keeps at most. @defaultValue no limit */
+  readonly maxKept?: number | undefined;
+  /** For how long the worker keeps a container at most, in milliseconds. @defaultValue no limit */
+  readonly maxKeptMs?: number | undefined;
 }
 
 /**
@@ -212,8 +223,9 @@ export interface ContainerRepository {
    */
   markFailed(handle: string, holder: string, options?: AbortOptions): Promise<void>;
   /**
-   * Moves the live container of this owner, and its volumes, to `destroying`. Returns the number of
-   * containers moved. With `final` it first records that the owner has finished for good. When that
+   * Moves the live container of this owner, and its volumes, to `destroying`; with `handle` also a
+   * `kept` one. With `keepForMs`, a `created` container becomes `kept`, and its volumes do not
+   * change. Returns the number of containers moved. With `final` it first records that the owner has finished for good. When that
    * call resolves, no container of the owner is `created` or becomes so, in any order of concurrent
    * calls, until `pruneFinishedOwners` deletes the record.
    */
@@ -225,9 +237,10 @@ export interface ContainerRepository {
   pruneFinishedOwners(workerName: string, olderThanMs: number, options?: AbortOptions): Promise<number>;
   /**
    * Returns the containers that the reaper has to delete: those that are `destroying`. Containers
-   * that are `failed`, or `creating` with a lapsed lease, become `destroying` first. Skips hijacked
-   * containers: those with a `recordHijack` within `hijackGraceMs` and no `endHijack` since.
-   * Returns at most `limit`, oldest first.
+   * that are `failed`, `creating` with a lapsed lease, or `kept` beyond their time or the limits,
+   * become `destroying` first. Skips hijacked containers: those with a `recordHijack` within
+   * `hijackGraceMs` and no `endHijack` since. Skips containers with an open stream
+   * (`VolumeStreamRepository`). Returns at most `limit`, oldest first.
    */
   findDestroyable(
     workerName: string,

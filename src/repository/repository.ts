@@ -1,6 +1,7 @@
 import type { ContainerQueries } from './container-queries.ts';
 import type { ContainerRepository } from './container-repository.ts';
 import type { VolumeRepository } from './volume-repository.ts';
+import type { VolumeStreamRepository } from './volume-stream-repository.ts';
 import type { WorkerRepository } from './worker-repository.ts';
 import type { WorkerStates } from './worker-states.ts';
 
@@ -9,6 +10,7 @@ export interface Repository {
   readonly containers: ContainerRepository;
   readonly queries: ContainerQueries;
   readonly volumes: VolumeRepository;
+  readonly streams: VolumeStreamRepository;
   readonly workers: WorkerRepository;
   readonly workerStates: WorkerStates;
   /** Closes the pool that the library opened. A pool of the caller's stays open. */

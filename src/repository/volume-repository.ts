@@ -17,7 +17,7 @@ export interface NewArtifactVolume {
   readonly store: string;
   /** Where in the store its bytes are. Opaque to the repository. */
   readonly location: Readonly<Record<string, string>>;
-  /** The time from now until the volume expires. */
+  /** The time from now, and from each later use, until the volume expires. */
   readonly timeToLiveMs: number;
   /** The time from now until the reaper may delete the row if it is still `creating`. */
   readonly leaseMs: number;
@@ -81,7 +81,8 @@ export interface VolumeRepository {
   /**
    * Returns the artifact volumes that the reaper has to delete: those that are `destroying`.
    * Volumes that are `failed`, expired, or `creating` with a lapsed lease become `destroying`
-   * first. Returns at most `limit`, oldest first.
+   * first. Skips volumes with an open stream (`VolumeStreamRepository`). Returns at most `limit`,
+   * oldest first.
    */
   findDestroyable(workerName: string, limit: number, options?: AbortOptions): Promise<readonly VolumeRecord[]>;
   /**

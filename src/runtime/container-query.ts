@@ -5,7 +5,7 @@ import type { ContainerMetadata, ContainerOwner } from './container.ts';
  *
  * @public
  */
-export type ContainerState = 'creating' | 'created' | 'failed' | 'destroying';
+export type ContainerState = 'creating' | 'created' | 'kept' | 'failed' | 'destroying';
 
 /**
  * The facts that the database has about a container.
@@ -27,6 +27,11 @@ export interface ContainerInfo {
   readonly metadata: ContainerMetadata;
   /** When the row was inserted, by the database's clock. */
   readonly createdAt: Date;
+  /**
+   * When the reaper may delete a container that is `kept`, by the database's clock. Absent in every
+   * other state.
+   */
+  readonly keptUntil?: Date | undefined;
 }
 
 /**

@@ -33,9 +33,10 @@ export interface ReapableContainer {
   readonly podName: string;
   /**
    * `marked`: its owner has finished, or an earlier pass has begun to delete it. `failed`: its
-   * creation failed. `abandoned`: the lease of its creation has lapsed.
+   * creation failed. `abandoned`: the lease of its creation has lapsed. `kept`: it was kept for
+   * inspection, and its time is over or the worker keeps too many.
    */
-  readonly reason: 'marked' | 'failed' | 'abandoned';
+  readonly reason: 'marked' | 'failed' | 'abandoned' | 'kept';
 }
 
 /**

@@ -89,6 +89,9 @@ export interface Artifact {
    *
    * Destroying the readable ends the operation in the pod. The signal does the same at any time.
    *
+   * Until the readable is closed, the reaper leaves the volume alone, also if its owner finishes or
+   * the volume expires meanwhile. Close what is no longer read: a readable that pauses keeps the pod.
+   *
    * @example
    * ```ts
    * import { createWriteStream } from 'node:fs';
@@ -146,6 +149,11 @@ export interface VolumeStatus {
   readonly digest: string | undefined;
   /** The size in bytes of the last raw archive that was streamed in to the root. */
   readonly sizeBytes: number | undefined;
+  /**
+   * When the reaper may delete the artifact volume, by the database's clock; each use sets it anew.
+   * `undefined` for a volume of a container.
+   */
+  readonly expiresAt: Date | undefined;
 }
 
 /**

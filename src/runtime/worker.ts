@@ -7,6 +7,7 @@ import type { ImageExplanation, ImageRequest } from './image.ts';
 import type { AbortOptions } from './options.ts';
 import type { ReapPlan } from './reap-plan.ts';
 import type { ReapOptions, ReapResult } from './reap-result.ts';
+import type { WorkerRetention } from './retention.ts';
 import type { StepProgress } from './step-progress.ts';
 import type { Volume, VolumeMount } from './volume.ts';
 import type { WorkerLifecycle } from './worker-lifecycle.ts';
@@ -76,9 +77,10 @@ export interface FindOrCreateContainerOptions extends AbortOptions {
 export interface OwnerFinishedOptions extends AbortOptions {
   /**
    * Finishes only the container of this handle. A host that knows an older container of the owner
-   * then does no harm to a newer one.
+   * then does no harm to a newer one. A container that is kept (`keepForMs`) is finished only by its
+   * handle.
    *
-   * @defaultValue the owner's container, whichever it is
+   * @defaultValue the owner's live container, whichever it is
    */
   readonly handle?: string | undefined;
   /**
@@ -90,9 +92,21 @@ export interface OwnerFinishedOptions extends AbortOptions {
    */
   readonly final?: boolean | undefined;
   /**
+   * Keeps the container for this time, in milliseconds, so that a failed step can be inspected. Its
+   * state becomes `kept`: the owner no longer has it, but its handle still finds it and its volumes,
+   * commands may run in it, and its pod keeps its resources. A container that is still being created
+   * is not kept. With `handle` of a kept container, its time counts anew from now; without
+   * `keepForMs`, the call ends it. The limits of the option `retention` apply: a longer time is cut
+   * to `maxAgeMs`.
+   *
+   * @defaultValue the container is not kept
+   */
+  readonly keepForMs?: number | undefined;
+  /**
    * Deletes the owner's pod at once, instead of with the reaper's next pass, and does not wait for
-   * its end: for a host that ends now. Commands and interactive sessions in the pod end with it. The
-   * rows stay until the reaper. With `handle`, only the pod of that container.
+   * its end: for a host that ends now. Commands, interactive sessions and transfers in the pod end with it. The
+   * rows stay until the reaper. With `handle`, only the pod of that container. Refused together with
+   * `keepForMs`.
    *
    * @defaultValue the reaper deletes the pod
    */
@@ -167,7 +181,7 @@ export interface ArtifactVolume {
  *
  * @public
  */
-export interface Worker extends AsyncDisposable, WorkerLifecycle {
+export interface Worker extends AsyncDisposable, WorkerLifecycle, WorkerRetention {
   /** The name of the worker: stable, and unique in the database. */
   readonly name: string;
   /**
@@ -234,7 +248,8 @@ export interface Worker extends AsyncDisposable, WorkerLifecycle {
   explainImage(request: ImageRequest): Promise<ImageExplanation>;
   /**
    * Creates an empty volume that belongs to no container, as an upload needs it. It exists until
-   * `expireArtifact`, or for `artifactTimeToLiveMs` (default 12 hours).
+   * `expireArtifact`, or for `artifactTimeToLiveMs` (default 12 hours) after its last use: a
+   * transfer from or into it, also as an input of a container.
    *
    * @example
    * ```ts
@@ -252,7 +267,7 @@ export interface Worker extends AsyncDisposable, WorkerLifecycle {
   createVolumeForArtifact(teamId: string, options?: AbortOptions): Promise<ArtifactVolume>;
   /**
    * Returns the container of this handle. Returns `undefined` if it was never created completely,
-   * or if its owner has finished.
+   * or if its owner has finished and it is not kept (`OwnerFinishedOptions.keepForMs`).
    *
    * The container is also returned if its pod no longer exists. Its properties and the stored
    * results of processes that ended (`run` and `attach` of their IDs) can then still be read;
@@ -314,7 +329,10 @@ export interface Worker extends AsyncDisposable, WorkerLifecycle {
   lookupVolume(handle: string, options?: AbortOptions): Promise<Volume | undefined>;
   /**
    * Marks the owner's container for deletion: the reaper then deletes it together with its volumes.
-   * A consumer of an output needs its own copy by then. Idempotent.
+   * Idempotent. A transfer from or into one of the volumes that began before, in any host, completes
+   * first: the reaper waits for it. A consumer of an output needs its own copy, or an open stream,
+   * by then. A stream that its reader does not read keeps the pod as long as it is open in a host
+   * that lives.
    *
    * The owner may be used again, unless the call is `final`: the next `findOrCreateContainer`
    * creates another container. A call that is creating the container meanwhile rejects with
@@ -333,12 +351,14 @@ export interface Worker extends AsyncDisposable, WorkerLifecycle {
    * await worker.ownerFinished(owner, { handle: container.handle, final: true });
    * ```
    *
+   * @throws InvalidSpecError if `keepForMs` is not a positive number, or together with `deletePod`
    * @throws ForbiddenError, UnauthorizedError, TooManyRequestsError or ApiUnavailableError if the pod
    * cannot be deleted (`deletePod`); the owner is marked
    */
   ownerFinished(owner: ContainerOwner, options?: OwnerFinishedOptions): Promise<void>;
   /**
-   * Marks the artifact volume of this handle for deletion by the reaper. Idempotent.
+   * Marks the artifact volume of this handle for deletion by the reaper. Idempotent. Transfers that
+   * began before complete first.
    *
    * @example
    * ```ts
@@ -349,10 +369,11 @@ export interface Worker extends AsyncDisposable, WorkerLifecycle {
   expireArtifact(handle: string, options?: AbortOptions): Promise<void>;
   /**
    * Runs one pass of the reaper: deletes the pods, then the rows, of all containers and volumes
-   * that are marked, failed, abandoned or expired, the pods without a row, of this worker or of one
-   * that no longer exists, and the config maps of other versions' agents that no pod mounts and that
-   * are older than a day. The pass continues after a failure; a pod that does not end delays no
-   * other. A later pass completes what the signal, the budget or a failure has left.
+   * that are marked, failed, abandoned, expired or no longer kept, the pods without a row, of this
+   * worker or of one that no longer exists, and the config maps of other versions' agents that no pod
+   * mounts and that are older than a day. A container or volume with a transfer under way stays until
+   * a later pass. The pass continues after a failure; a pod that does not end delays no other. A later
+   * pass completes what the signal, the budget or a failure has left.
    *
    * The pass begins with a list of the pods. If that fails, it changes nothing.
    *

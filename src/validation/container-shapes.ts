@@ -5,6 +5,7 @@ import type { ContainerQuery } from '../runtime/container-query.ts';
 import type { ImageRequest } from '../runtime/image.ts';
 import type { ReapOptions } from '../runtime/reap-result.ts';
 import type { ContainerLimits, ContainerRequests } from '../runtime/resources.ts';
+import type { UsageQuery } from '../runtime/retention.ts';
 import type { SecretKey, SecretMount } from '../runtime/secrets.ts';
 import type { SidecarHttpProbe, SidecarPort, SidecarProbe, SidecarSpec } from '../runtime/sidecar.ts';
 import type { DeletePodNow, FindOrCreateContainerOptions, OwnerFinishedOptions } from '../runtime/worker.ts';
@@ -121,6 +122,7 @@ export const ownerFinishedOptions: v.GenericSchema = v.object({
   signal: optionalSignal,
   handle: optionalText,
   final: optionalBoolean,
+  keepForMs: optionalNumber,
   deletePod: v.optional(v.strictObject({ gracePeriodSeconds: optionalNumber } satisfies FieldsOf<DeletePodNow>)),
 } satisfies FieldsOf<OwnerFinishedOptions>);
 
@@ -130,6 +132,10 @@ export const reapOptions: v.GenericSchema = v.object({
     v.custom((value) => typeof value === 'number' && value > 0 && value < 2 ** 31, 'a number of milliseconds above 0'),
   ),
 } satisfies FieldsOf<ReapOptions>);
+
+export const usageQuery: v.GenericSchema = v.strictObject({
+  by: v.picklist(['team', 'owner']),
+} satisfies FieldsOf<UsageQuery>);
 
 export const imageRequest: v.GenericSchema = v.object({
   image: optionalText,
@@ -147,7 +153,7 @@ export const findOrCreateOptions: v.GenericSchema = v.object({
 
 const queryFields = {
   ownerKind: optionalText,
-  state: v.optional(v.picklist(['creating', 'created', 'failed', 'destroying'])),
+  state: v.optional(v.picklist(['creating', 'created', 'kept', 'failed', 'destroying'])),
   createdBefore: optionalDate,
   createdAfter: optionalDate,
   after: optionalText,

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 
 import type { AgentConfigMapOptions } from '../agent-manifest.ts';
 import type { ImageOptions, ImagePolicy, ImageRule } from '../runtime/image.ts';
+import type { RetentionOptions } from '../runtime/retention.ts';
 import type { TransferOptions } from '../runtime/transfer-options.ts';
 import type { KubernetesWorkerOptions } from '../worker-options.ts';
 import {
@@ -25,6 +26,11 @@ const transfers = v.object({
   longestRetryMs: optionalNumber,
   windowBytes: optionalNumber,
 } satisfies FieldsOf<TransferOptions>);
+
+const retention = v.strictObject({
+  maxContainers: optionalNumber,
+  maxAgeMs: optionalNumber,
+} satisfies FieldsOf<RetentionOptions>);
 
 const imageRule = v.object({
   name: text,
@@ -95,6 +101,7 @@ export const workerOptions: v.GenericSchema = v.object({
   leaseMs: optionalNumber,
   hijackGraceMs: optionalNumber,
   finishedOwnerTtlMs: optionalNumber,
+  retention: v.optional(retention),
   reapEveryMs: optionalNumber,
   heartbeatEveryMs: optionalNumber,
   mask: optionalFunction,

@@ -12,6 +12,7 @@ import type { Clock, Logger } from '../runtime/options.ts';
 import type { StepDelegate } from '../runtime/worker.ts';
 import type { ContainerVolumeStore } from '../stores/artifact-store.ts';
 import type { ContainerPlan } from './container-plan.ts';
+import type { OpenStreams } from './retention/open-streams.ts';
 import type { StoredVolume } from './stored-volume.ts';
 
 export interface ContainerCreationComponents {
@@ -24,6 +25,7 @@ export interface ContainerCreationComponents {
   /** The store of containers' volumes. */
   readonly podStore: ContainerVolumeStore;
   readonly volume: (record: VolumeRecord) => Pick<StoredVolume, 'takeFrom'>;
+  readonly streams: Pick<OpenStreams, 'open'>;
   readonly podName: (handle: string, metadata: ContainerMetadata) => string;
   readonly newId: () => string;
   /** A working holder renews its lease. A holder that died is replaced after this time. */

@@ -1,11 +1,12 @@
 import { InvalidSpecError } from '../errors/caller.ts';
 import { PodError } from '../errors/pod.ts';
 import { VolumeDisappearedError } from '../errors/repository.ts';
+import type { VolumeRecord } from '../repository/records.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { ContainerCreationComponents, ContainerRequest, Creation } from './container-creation.ts';
 import type { PlannedMount } from './container-plan.ts';
 import { InputProgress } from './input-progress.ts';
-import { knownSizeOf } from './stored-volume.ts';
+import { knownSizeOf, storedHandleOf } from './stored-volume.ts';
 
 /**
  * Streams in all inputs concurrently. The first failure aborts the others. An input that an earlier
@@ -20,6 +21,8 @@ export async function fillInputs(
   const stop = new AbortController();
   const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
   const inputs = plan.mounts.filter(({ artifact }) => artifact !== undefined);
+  // One stream of all inputs, whatever their number.
+  const sources = components.streams.open(unfilled(inputs, volumes));
   const fill = async (mount: PlannedMount): Promise<void> => {
     const record = volumes.find((volume) => volume.mountPath === mount.mountPath);
     if (record === undefined)
@@ -55,8 +58,18 @@ export async function fillInputs(
     }
   });
   await Promise.allSettled(filling);
+  await sources.close();
   await Promise.all(filling);
   if (inputs.length > 0) progress.inputsDone();
+}
+
+/** Returns the volumes from which inputs are still to be copied. */
+function unfilled(inputs: readonly PlannedMount[], volumes: readonly VolumeRecord[]): string[] {
+  const ready = new Set(volumes.filter(({ readyAt }) => readyAt !== undefined).map(({ mountPath }) => mountPath));
+  return inputs.flatMap(({ artifact, mountPath }) => {
+    const handle = artifact === undefined || ready.has(mountPath) ? undefined : storedHandleOf(artifact);
+    return handle === undefined ? [] : [handle];
+  });
 }
 
 /**

@@ -189,7 +189,8 @@ async function requireNotFinished(
   options: AbortOptions,
 ): Promise<void> {
   const record = await containers.lookup(workerName, handle, options);
-  if (record === undefined || record.state === 'destroying') throw new ContainerDisappearedError(handle, workerName);
+  if (record === undefined || record.state === 'destroying' || record.state === 'kept')
+    throw new ContainerDisappearedError(handle, workerName);
 }
 
 /**

@@ -7,26 +7,38 @@ import type { DeletePodNow, OwnerFinishedOptions } from '../runtime/worker.ts';
 export interface FinishOwnerComponents {
   readonly repository: Pick<Repository, 'containers' | 'queries'>;
   readonly remover: Pick<PodRemover, 'delete'>;
+  /** The longest time for which a container is kept, in milliseconds. */
+  readonly maxKeptMs: number;
 }
 
 /**
- * Marks the owner's container for the reaper. On request it then deletes the pods that the owner no
- * longer needs, also those of an earlier call whose deletion failed.
+ * Marks the owner's container for the reaper, or keeps it for a time. On request it then deletes the
+ * pods that the owner no longer needs, also those of an earlier call whose deletion failed.
  */
 export async function finishOwner(
   workerName: string,
   owner: ContainerOwner,
-  { deletePod, ...marking }: OwnerFinishedOptions,
-  { repository, remover }: FinishOwnerComponents,
+  { deletePod, keepForMs, ...marking }: OwnerFinishedOptions,
+  { repository, remover, maxKeptMs }: FinishOwnerComponents,
 ): Promise<void> {
   if (deletePod !== undefined) checkGracePeriod(deletePod);
-  await repository.containers.markOwnerFinished(workerName, owner, marking);
+  if (keepForMs !== undefined) checkKeeping(keepForMs, deletePod);
+  const keeping = keepForMs === undefined ? {} : { keepForMs: Math.min(keepForMs, maxKeptMs) };
+  await repository.containers.markOwnerFinished(workerName, owner, { ...marking, ...keeping });
   if (deletePod === undefined) return;
   const { handle, signal } = marking;
   const { gracePeriodSeconds } = deletePod;
   const finished = await repository.queries.findFinished(workerName, owner, { handle, signal });
   for (const { podName, podUid: uid, handle: container } of finished)
     await remover.delete(podName, container, { uid, gracePeriodSeconds, signal });
+}
+
+/** @throws InvalidSpecError */
+function checkKeeping(keepForMs: number, deletePod: DeletePodNow | undefined): void {
+  if (!(Number.isSafeInteger(keepForMs) && keepForMs > 0))
+    throw new InvalidSpecError('keepForMs', `${keepForMs} is not a positive number of milliseconds`);
+  if (deletePod !== undefined)
+    throw new InvalidSpecError('deletePod', 'cannot be combined with keepForMs, which keeps the pod');
 }
 
 /** @throws InvalidSpecError */

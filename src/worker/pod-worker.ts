@@ -3,6 +3,7 @@ import type { Registrar } from '../controllers/registrar.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
 import { StoreNotConfiguredError } from '../errors/repository.ts';
 import type { StepImageResolver } from '../images/step-images.ts';
+import { abortable } from '../internal/abort.ts';
 import { CallsUnderWay } from '../internal/calls-under-way.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
@@ -19,6 +20,7 @@ import type { ImageExplanation, ImageRequest } from '../runtime/image.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { ReapPlan } from '../runtime/reap-plan.ts';
 import type { ReapOptions, ReapResult } from '../runtime/reap-result.ts';
+import type { UsageGroup, UsageQuery } from '../runtime/retention.ts';
 import type { Volume, VolumeMount } from '../runtime/volume.ts';
 import type {
   ArtifactVolume,
@@ -39,6 +41,7 @@ import {
   imageRequest,
   ownerFinishedOptions,
   reapOptions,
+  usageQuery,
 } from '../validation/container-shapes.ts';
 import { heartbeatOptions, landOptions } from '../validation/lifecycle-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
@@ -49,6 +52,7 @@ import { finishOwner } from './finish-owner.ts';
 import { diagnosed } from './notices/diagnosed.ts';
 import { type ContainerFinding, PodContainer } from './pod-container.ts';
 import { checkPrivileged, type PrivilegedTeams } from './privileged-teams.ts';
+import type { OpenStreams } from './retention/open-streams.ts';
 import { specDigest } from './spec-digest.ts';
 import { StoredVolume } from './stored-volume.ts';
 
@@ -70,6 +74,10 @@ export interface PodWorkerComponents {
   /** The store of new artifact volumes. */
   readonly artifactStore: ArtifactStore;
   readonly reaper: Reaper;
+  /** The transfers that are under way. */
+  readonly streams: OpenStreams;
+  /** The longest time for which a container is kept, in milliseconds. */
+  readonly maxKeptMs: number;
   /** Called when rows were marked for the reaper. */
   readonly reapSoon: () => void;
   readonly registrar: Registrar;
@@ -113,7 +121,7 @@ export class PodWorker implements Worker {
     spec: ContainerSpec,
     options: FindOrCreateContainerOptions = {},
   ): Promise<ContainerWithMounts> {
-    const { repository, images, launcher, pods, hermetic, podStore, podName, newId, leaseMs, clock, logger } =
+    const { repository, images, launcher, pods, hermetic, podStore, streams, podName, newId, leaseMs, clock, logger } =
       this.#open();
     checkOwnerShape(owner);
     checkShape('spec', containerSpec, spec);
@@ -134,6 +142,7 @@ export class PodWorker implements Worker {
       hermetic,
       podStore,
       volume,
+      streams,
       podName,
       newId,
       leaseMs,
@@ -199,7 +208,8 @@ export class PodWorker implements Worker {
     const { repository } = this.#open();
     checkLookup(handle, options);
     const record = await repository.containers.lookup(this.name, handle, options);
-    return record?.state === 'created' ? await this.#lookedUp(record, options) : undefined;
+    const isUsable = record?.state === 'created' || record?.state === 'kept';
+    return isUsable ? await this.#lookedUp(record, options) : undefined;
   }
 
   async findContainer(owner: ContainerOwner, options: AbortOptions = {}): Promise<Container | undefined> {
@@ -242,7 +252,9 @@ export class PodWorker implements Worker {
 
   async reap(options: ReapOptions = {}): Promise<ReapResult> {
     checkShape('options', reapOptions, options);
-    return await this.#open().reaper.reap(options);
+    const { reaper, streams } = this.#open();
+    await abortable(streams.settled(), options.signal);
+    return await reaper.reap(options);
   }
 
   async planReap(options: AbortOptions = {}): Promise<ReapPlan> {
@@ -286,6 +298,12 @@ export class PodWorker implements Worker {
     return await this.#open().registrar.prune(name, options);
   }
 
+  async usage(query: UsageQuery, options: AbortOptions = {}): Promise<readonly UsageGroup[]> {
+    checkShape('query', usageQuery, query);
+    checkShape('options', abortOptions, options);
+    return await this.#open().repository.queries.usage(this.name, query, options);
+  }
+
   async check(options: CheckOptions = {}): Promise<CheckReport> {
     checkShape('options', checkOptions, options);
     const { check } = this.#open();
@@ -319,9 +337,9 @@ export class PodWorker implements Worker {
   }
 
   #volume(record: VolumeRecord): StoredVolume {
-    const { repository, pods } = this.#components;
+    const { repository, pods, streams } = this.#components;
     const retry = (work: () => Promise<void>, options: AbortOptions): Promise<void> => pods.retry(work, options);
-    return new StoredVolume(record, { volumes: repository.volumes, store: this.#store(record), retry });
+    return new StoredVolume(record, { volumes: repository.volumes, store: this.#store(record), streams, retry });
   }
 
   #mount(record: VolumeRecord): VolumeMount {

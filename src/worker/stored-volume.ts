@@ -5,6 +5,7 @@ import { SourceDecoder } from '../artifacts/source-decoder.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { VolumeDisappearedError } from '../errors/repository.ts';
 import { PathConflictError } from '../errors/transfer.ts';
+import { abortable } from '../internal/abort.ts';
 import type { VolumeRecord } from '../repository/records.ts';
 import type { VolumeRepository } from '../repository/volume-repository.ts';
 import type { AbortOptions } from '../runtime/options.ts';
@@ -18,14 +19,16 @@ import type {
   Volume,
   VolumeStatus,
 } from '../runtime/volume.ts';
-import type { ArtifactStore, ReceivedArchive, StoreLocation } from '../stores/artifact-store.ts';
+import type { ArtifactStore, ReceivedArchive, SentArchive, StoreLocation } from '../stores/artifact-store.ts';
 import { abortOptions, streamSource, text } from '../validation/common-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import { readFileOptions, streamInOptions, streamOutOptions } from '../validation/volume-shapes.ts';
+import type { OpenStream, OpenStreams } from './retention/open-streams.ts';
 
 export interface VolumeComponents {
   readonly volumes: VolumeRepository;
   readonly store: ArtifactStore;
+  readonly streams: Pick<OpenStreams, 'open'>;
   /** Runs work on the database, and retries it after retryable errors. */
   readonly retry: (work: () => Promise<void>, options: AbortOptions) => Promise<void>;
 }
@@ -50,6 +53,11 @@ export function knownSizeOf(artifact: Artifact): number | undefined {
   return artifact instanceof StoredVolume ? artifact.sizeBytes : undefined;
 }
 
+/** Returns the handle of an artifact whose volume has a row in the database. */
+export function storedHandleOf(artifact: Artifact): string | undefined {
+  return artifact instanceof StoredVolume ? artifact.handle : undefined;
+}
+
 const defaultReadFileLimitBytes = 1024 * 1024;
 
 /** A volume with its row in the database and its bytes in an artifact store. */
@@ -59,6 +67,7 @@ export class StoredVolume implements Volume {
   readonly #location: StoreLocation;
   readonly #volumes: VolumeRepository;
   readonly #store: ArtifactStore;
+  readonly #streams: VolumeComponents['streams'];
   readonly #retry: VolumeComponents['retry'];
   #sizeBytes: number | undefined;
 
@@ -72,6 +81,7 @@ export class StoredVolume implements Volume {
     this.#sizeBytes = record.sizeBytes;
     this.#volumes = components.volumes;
     this.#store = components.store;
+    this.#streams = components.streams;
     this.#retry = components.retry;
   }
 
@@ -81,12 +91,23 @@ export class StoredVolume implements Volume {
   }
 
   async streamIn(path: string, source: StreamSource, options: StreamInOptions = {}): Promise<StreamResult> {
-    return await this.#streamIn(path, source, options);
+    const decodeOptions = this.#check(path, source, options);
+    const stream = this.#streams.open([this.handle]);
+    try {
+      return await this.#streamIn(path, source, options, decodeOptions);
+    } finally {
+      await stream.close();
+    }
   }
 
-  async #streamIn(path: string, source: StreamSource, options: StreamInOptions & TakeOptions): Promise<StreamResult> {
+  async #streamIn(
+    path: string,
+    source: StreamSource,
+    options: StreamInOptions & TakeOptions,
+    decodeOptions: DecodeOptions,
+  ): Promise<StreamResult> {
     const { lease, progress, ...given } = options;
-    const decoder = new SourceDecoder(source, this.#check(path, source, given));
+    const decoder = new SourceDecoder(source, decodeOptions);
     const receiving = { ...given, generation: lease?.generation, progress, isProven: () => decoder.isProven };
     const received = await decoder.close(() => this.#store.receive(this.#location, path, decoder.archive, receiving));
     await this.#markReady(path, received, options);
@@ -100,14 +121,17 @@ export class StoredVolume implements Volume {
 
   /**
    * Copies the whole content of another artifact. Within one store the bytes are copied directly,
-   * without decoding. Resolves with the size of the raw archive when the content is ready.
+   * without decoding; the caller keeps the reaper from the artifact. Resolves with the size of the raw
+   * archive when the content is ready.
    */
   async takeFrom(
     artifact: Artifact,
     { signal, lease, progress }: TakeOptions = {},
   ): Promise<Pick<ReceivedArchive, 'rawBytes'>> {
-    if (!(artifact instanceof StoredVolume) || artifact.#store !== this.#store)
-      return await this.#streamIn('.', () => artifact.streamOut('.', { signal }), { signal, lease, progress });
+    if (!(artifact instanceof StoredVolume) || artifact.#store !== this.#store) {
+      const open = (): Promise<Readable> => artifact.streamOut('.', { signal });
+      return await this.#streamIn('.', open, { signal, lease, progress }, this.#check('.', open, { signal }));
+    }
     const copied = await this.#store.copy(artifact.#location, this.#location, {
       signal,
       generation: lease?.generation,
@@ -123,7 +147,8 @@ export class StoredVolume implements Volume {
     const { signal } = options;
     const encoding = checkEncoding(options.encoding ?? 'raw', { handle: this.handle, direction: 'out' });
     signal?.throwIfAborted();
-    const { archive } = await this.#store.send(this.#location, path, { signal });
+    const stream = this.#streams.open([this.handle]);
+    const { archive } = await this.#send(path, stream, { signal });
     return encodeArchive(archive, encoding);
   }
 
@@ -136,18 +161,44 @@ export class StoredVolume implements Volume {
     // Imported here, because no other method needs its parser of archives. Before the archive opens:
     // an archive that fails meanwhile would have no listener.
     const { readFileFrom } = await import('../artifacts/read-file.ts');
-    const { kind, archive } = await this.#store.send(this.#location, path, { signal });
-    if (kind === 'file') return await readFileFrom(archive, { limitBytes, facts, signal });
-    archive.destroy();
-    throw new PathConflictError(facts, `it is a ${kind}, not a file`);
+    const stream = this.#streams.open([this.handle]);
+    try {
+      const { kind, archive } = await this.#send(path, stream, { signal });
+      if (kind === 'file') return await readFileFrom(archive, { limitBytes, facts, signal });
+      archive.destroy();
+      throw new PathConflictError(facts, `it is a ${kind}, not a file`);
+    } finally {
+      await stream.close();
+    }
+  }
+
+  /**
+   * Opens an archive of the volume while the reaper leaves the volume alone. The stream ends with the
+   * archive.
+   */
+  async #send(path: string, stream: OpenStream, { signal }: AbortOptions): Promise<SentArchive> {
+    try {
+      const sent = await this.#store.send(this.#location, path, { signal });
+      const { archive } = sent;
+      archive.once('close', () => void stream.close());
+      // The archive has no other listener yet.
+      archive.on('error', ignore);
+      await abortable(stream.held, signal);
+      archive.off('error', ignore);
+      if (archive.errored !== null) throw archive.errored;
+      return sent;
+    } catch (error) {
+      await stream.close();
+      throw error;
+    }
   }
 
   async status(options: AbortOptions = {}): Promise<VolumeStatus> {
     checkShape('options', abortOptions, options);
     const record = await this.#volumes.lookup(this.source, this.handle, options);
     if (record === undefined) throw new VolumeDisappearedError(this.handle, this.source);
-    const { readyAt, digest, sizeBytes } = record;
-    return { handle: this.handle, readyAt, digest, sizeBytes };
+    const { readyAt, digest, sizeBytes, expiresAt } = record;
+    return { handle: this.handle, readyAt, digest, sizeBytes, expiresAt };
   }
 
   /** Checks the parameters of a call. Destroys the source if they are invalid. */
@@ -179,6 +230,8 @@ export class StoredVolume implements Volume {
     await this.#retry(() => this.#volumes.markReady(this.handle, content, { holder: lease?.holder }), { signal });
   }
 }
+
+function ignore(): void {}
 
 function checkLimit(field: string, limit: number | undefined): void {
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0))

@@ -1,25 +1,40 @@
 import type { Compilable, Expression, SqlBool } from 'kysely';
 import { expressionBuilder } from 'kysely';
 
+import type { FindDestroyableOptions } from '../container-repository.ts';
+import { checkCount, checkDuration, checkLimit } from './input.ts';
 import { type ContainerRow, type JsonText, jsonText } from './rows.ts';
-import { fromNow, now, type StatementBuilder, type Tables } from './tables.ts';
+import { fromNow, kept, now, type StatementBuilder, type Tables } from './tables.ts';
+import { hasOpenStream } from './volume-streams.ts';
 
 /** A search for containers to destroy. */
 export interface DestroyableSearch {
   readonly workerName: string;
   readonly limit: number;
   readonly hijackGraceMs: number;
+  /** How many kept containers the worker has at most, and for how long. */
+  readonly maxKept: number | undefined;
+  readonly maxKeptMs: number | undefined;
+}
+
+/** @throws InvalidSpecError */
+export function destroyableSearch(
+  workerName: string,
+  limit: number,
+  { hijackGraceMs = 0, maxKept, maxKeptMs }: FindDestroyableOptions,
+): DestroyableSearch {
+  checkLimit(limit);
+  checkDuration('hijackGraceMs', hijackGraceMs);
+  if (maxKept !== undefined) checkCount('maxKept', maxKept);
+  if (maxKeptMs !== undefined) checkDuration('maxKeptMs', maxKeptMs);
+  return { workerName, limit, hijackGraceMs, maxKept, maxKeptMs };
 }
 
 /**
- * Moves containers that failed, or whose lease has lapsed, to `destroying`, with their volumes. Then
- * selects the containers in that state, the oldest first. Leaves out containers with a hijack.
+ * Moves containers that failed, whose lease has lapsed, or that are no longer kept, to `destroying`,
+ * with their volumes. Leaves out containers with a hijack or an open stream.
  */
-export function moveDestroyable(
-  statements: StatementBuilder,
-  { workerName, limit, hijackGraceMs }: DestroyableSearch,
-): Compilable<{ row: JsonText<ContainerRow> }> {
-  const unattended = isUnattended(hijackGraceMs);
+export function moveDueContainers(statements: StatementBuilder, search: DestroyableSearch): Compilable {
   return statements
     .with(
       (cte) => cte('due').materialized(),
@@ -27,53 +42,51 @@ export function moveDestroyable(
         db
           .selectFrom('containers')
           .select('id')
-          .where('worker_name', '=', workerName)
-          .where(isDueContainer())
-          .where(unattended)
+          .where('worker_name', '=', search.workerName)
+          .where(isDueContainer(statements, search))
+          .where(isUnused(search))
           .orderBy('created_at')
           .orderBy('id')
-          .limit(limit)
+          .limit(search.limit)
           .forUpdate()
           .skipLocked(),
     )
     .with('moved', (db) =>
       db
         .updateTable('containers')
-        .set({ state: 'destroying', lease_holder: null, lease_until: null, updated_at: now() })
+        .set({
+          state: 'destroying',
+          lease_holder: null,
+          lease_until: null,
+          kept_at: null,
+          keep_until: null,
+          updated_at: now(),
+        })
         .where('id', 'in', db.selectFrom('due').select('id'))
-        .returningAll(),
+        .returning('id'),
     )
-    .with('mounted', (db) =>
-      db
-        .updateTable('volumes')
-        .set({ state: 'destroying', updated_at: now() })
-        .where('container_id', 'in', db.selectFrom('moved').select('id')),
-    )
-    .with('destroyable', (db) =>
-      db
-        .selectFrom('moved')
-        .selectAll()
-        .unionAll((eb) =>
-          eb.parens(
-            eb
-              .selectFrom('containers')
-              .selectAll()
-              .where('worker_name', '=', workerName)
-              .where('state', '=', 'destroying')
-              .where(unattended)
-              .orderBy('created_at')
-              .orderBy('id')
-              .limit(limit),
-          ),
-        )
-        .orderBy('created_at')
-        .orderBy('id')
-        .limit(limit),
-    )
-    .selectFrom('destroyable')
-    .select((eb) => jsonText(eb.fn.toJson('destroyable')).as('row'))
+    .updateTable('volumes')
+    .set({ state: 'destroying', updated_at: now() })
+    .where('container_id', 'in', (eb) => eb.selectFrom('moved').select('id'));
+}
+
+/**
+ * Selects the containers that are `destroying`, the oldest first. Leaves out containers with a
+ * hijack or an open stream.
+ */
+export function selectDestroyable(
+  statements: StatementBuilder,
+  search: DestroyableSearch,
+): Compilable<{ row: JsonText<ContainerRow> }> {
+  return statements
+    .selectFrom('containers')
+    .select((eb) => jsonText(eb.fn.toJson('containers')).as('row'))
+    .where('worker_name', '=', search.workerName)
+    .where('state', '=', 'destroying')
+    .where(isUnused(search))
     .orderBy('created_at')
-    .orderBy('id');
+    .orderBy('id')
+    .limit(search.limit);
 }
 
 /**
@@ -99,21 +112,52 @@ export function deleteDestroying(statements: StatementBuilder, handle: string): 
     );
 }
 
-/** Returns the condition that a container failed, or that its lease has lapsed. */
-export function isDueContainer(): Expression<SqlBool> {
+/**
+ * Returns the condition that a container failed, that its lease has lapsed, or that it is no longer
+ * kept: its time is over, or the worker keeps newer ones, as many as it may.
+ */
+export function isDueContainer(
+  statements: StatementBuilder,
+  { workerName, maxKept, maxKeptMs }: DestroyableSearch,
+): Expression<SqlBool> {
   const eb = expressionBuilder<Tables, 'containers'>();
-  return eb.or([eb('state', '=', 'failed'), eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', now())])]);
+  const tooMany = (count: number): Expression<SqlBool> =>
+    eb(
+      'id',
+      'in',
+      statements
+        .selectFrom('containers')
+        .select('id')
+        .where('worker_name', '=', workerName)
+        .where('state', '=', kept)
+        .orderBy('kept_at', 'desc')
+        .orderBy('id', 'desc')
+        .offset(count),
+    );
+  return eb.or([
+    eb('state', '=', 'failed'),
+    eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', now())]),
+    eb.and([
+      eb('state', '=', kept),
+      eb.or([
+        eb('keep_until', '<', now()),
+        ...(maxKeptMs === undefined ? [] : [eb('kept_at', '<', fromNow(-maxKeptMs))]),
+        ...(maxKept === undefined ? [] : [tooMany(maxKept)]),
+      ]),
+    ]),
+  ]);
 }
 
-/** Returns the condition that no hijack of a row of `containers` was seen within the grace. */
-export function isUnattended(hijackGraceMs: number): Expression<SqlBool> {
+/**
+ * Returns the condition that a row of `containers` has no hijack that was seen within the grace, and
+ * no volume with an open stream.
+ */
+export function isUnused({ hijackGraceMs }: Pick<DestroyableSearch, 'hijackGraceMs'>): Expression<SqlBool> {
   const eb = expressionBuilder<Tables, 'containers'>();
-  return eb.not(
-    eb.exists(
-      eb
-        .selectFrom('hijacks')
-        .whereRef('hijacks.container_id', '=', 'containers.id')
-        .where('hijacks.seen_at', '>', fromNow(-hijackGraceMs)),
-    ),
-  );
+  const hijack = eb
+    .selectFrom('hijacks')
+    .whereRef('hijacks.container_id', '=', 'containers.id')
+    .where('hijacks.seen_at', '>', fromNow(-hijackGraceMs));
+  const stream = eb.selectFrom('volumes').whereRef('volumes.container_id', '=', 'containers.id').where(hasOpenStream());
+  return eb.and([eb.not(eb.exists(hijack)), eb.not(eb.exists(stream))]);
 }

@@ -3,6 +3,7 @@ import { expressionBuilder } from 'kysely';
 
 import { type JsonText, jsonText, type VolumeRow } from './rows.ts';
 import { anyOf, liveStates, now, type StatementBuilder, type Tables } from './tables.ts';
+import { hasOpenStream } from './volume-streams.ts';
 
 /** A search for artifact volumes to destroy. */
 interface DestroyableVolumeSearch {
@@ -11,14 +12,15 @@ interface DestroyableVolumeSearch {
 }
 
 /**
- * Moves artifact volumes that failed or expired, or whose lease has lapsed, to `destroying`. Then
- * selects the artifact volumes in that state, the oldest first.
+ * Moves artifact volumes that failed or expired, or whose lease has lapsed, to `destroying`. Leaves
+ * out volumes with an open stream. Deletes streams of hosts that died.
  */
-export function moveDestroyableVolumes(
+export function moveDueVolumes(
   statements: StatementBuilder,
   { workerName, limit }: DestroyableVolumeSearch,
-): Compilable<{ row: JsonText<VolumeRow> }> {
+): Compilable {
   return statements
+    .with('lapsed', (db) => db.deleteFrom('volume_streams').where('until', '<', now()))
     .with(
       (cte) => cte('due').materialized(),
       (db) =>
@@ -28,44 +30,36 @@ export function moveDestroyableVolumes(
           .where('worker_name', '=', workerName)
           .where('container_id', 'is', null)
           .where(isDueVolume())
+          .where((eb) => eb.not(hasOpenStream()))
           .orderBy('created_at')
           .orderBy('id')
           .limit(limit)
           .forUpdate()
           .skipLocked(),
     )
-    .with('moved', (db) =>
-      db
-        .updateTable('volumes')
-        .set({ state: 'destroying', lease_until: null, updated_at: now() })
-        .where('id', '=', anyOf(db.selectFrom('due').select('id')))
-        .returningAll(),
-    )
-    .with('destroyable', (db) =>
-      db
-        .selectFrom('moved')
-        .selectAll()
-        .unionAll((eb) =>
-          eb.parens(
-            eb
-              .selectFrom('volumes')
-              .selectAll()
-              .where('worker_name', '=', workerName)
-              .where('container_id', 'is', null)
-              .where('state', '=', 'destroying')
-              .orderBy('created_at')
-              .orderBy('id')
-              .limit(limit),
-          ),
-        )
-        .orderBy('created_at')
-        .orderBy('id')
-        .limit(limit),
-    )
-    .selectFrom('destroyable')
-    .select((eb) => jsonText(eb.fn.toJson('destroyable')).as('row'))
+    .updateTable('volumes')
+    .set({ state: 'destroying', lease_until: null, updated_at: now() })
+    .where('id', '=', (eb) => anyOf(eb.selectFrom('due').select('id')));
+}
+
+/**
+ * Selects the artifact volumes that are `destroying`, the oldest first. Leaves out volumes with an
+ * open stream.
+ */
+export function selectDestroyableVolumes(
+  statements: StatementBuilder,
+  { workerName, limit }: DestroyableVolumeSearch,
+): Compilable<{ row: JsonText<VolumeRow> }> {
+  return statements
+    .selectFrom('volumes')
+    .select((eb) => jsonText(eb.fn.toJson('volumes')).as('row'))
+    .where('worker_name', '=', workerName)
+    .where('container_id', 'is', null)
+    .where('state', '=', 'destroying')
+    .where((eb) => eb.not(hasOpenStream()))
     .orderBy('created_at')
-    .orderBy('id');
+    .orderBy('id')
+    .limit(limit);
 }
 
 /** Returns the condition that an artifact volume failed or expired, or that its lease has lapsed. */

@@ -1,10 +1,11 @@
 import type { Compilable } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 
-import { type DestroyableSearch, isDueContainer, isUnattended } from './destroyable-containers.ts';
+import { type DestroyableSearch, isDueContainer, isUnused } from './destroyable-containers.ts';
 import { isDueVolume } from './destroyable-volumes.ts';
 import { type ContainerRow, type JsonText, jsonText, type VolumeRow } from './rows.ts';
 import type { StatementBuilder } from './tables.ts';
+import { hasOpenStream } from './volume-streams.ts';
 
 /** What is known of a row that the next pass of the reaper deletes. */
 export interface DueRows {
@@ -18,10 +19,8 @@ export interface DueRows {
  * Selects the containers and artifact volumes that the next pass of the reaper deletes, the oldest
  * first. Changes nothing.
  */
-export function dueRows(
-  statements: StatementBuilder,
-  { workerName, limit, hijackGraceMs }: DestroyableSearch,
-): Compilable<DueRows> {
+export function dueRows(statements: StatementBuilder, search: DestroyableSearch): Compilable<DueRows> {
+  const { workerName, limit } = search;
   return statements.selectNoFrom((eb) => [
     jsonText(
       jsonArrayFrom(
@@ -29,8 +28,8 @@ export function dueRows(
           .selectFrom('containers')
           .select(['handle', 'pod_name', 'owner_kind', 'owner_key', 'state'])
           .where('worker_name', '=', workerName)
-          .where((where) => where.or([where('state', '=', 'destroying'), isDueContainer()]))
-          .where(isUnattended(hijackGraceMs))
+          .where((where) => where.or([where('state', '=', 'destroying'), isDueContainer(statements, search)]))
+          .where(isUnused(search))
           .orderBy('created_at')
           .orderBy('id')
           .limit(limit),
@@ -44,6 +43,7 @@ export function dueRows(
           .where('worker_name', '=', workerName)
           .where('container_id', 'is', null)
           .where((where) => where.or([where('state', '=', 'destroying'), isDueVolume()]))
+          .where((where) => where.not(hasOpenStream()))
           .orderBy('created_at')
           .orderBy('id')
           .limit(limit),

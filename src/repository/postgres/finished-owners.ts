@@ -4,9 +4,12 @@ import { expressionBuilder } from 'kysely';
 import type { ContainerOwner } from '../../runtime/container.ts';
 import type { MarkOwnerFinishedOptions } from '../container-repository.ts';
 import { ownerDigest } from './input.ts';
-import { fromNow, liveStates, now, type StatementBuilder, type Tables } from './tables.ts';
+import { fromNow, kept, liveStates, now, type StatementBuilder, type Tables } from './tables.ts';
 
-/** Moves the owner's live container and its volumes to `destroying`. Selects the moved handles. */
+/**
+ * Moves the owner's live container and its volumes to `destroying`; with a handle also a kept one.
+ * Selects the moved handles.
+ */
 export function moveFinished(
   statements: StatementBuilder,
   workerName: string,
@@ -17,11 +20,15 @@ export function moveFinished(
     .with('moved', (db) =>
       db
         .updateTable('containers')
-        .set({ state: 'destroying', lease_holder: null, lease_until: null, updated_at: now() })
-        .where('worker_name', '=', workerName)
-        .where('owner_digest', '=', ownerDigest(owner))
-        .where('state', 'in', liveStates)
-        .$if(handle !== undefined, (moved) => moved.where('handle', '=', handle ?? ''))
+        .set({
+          state: 'destroying',
+          lease_holder: null,
+          lease_until: null,
+          kept_at: null,
+          keep_until: null,
+          updated_at: now(),
+        })
+        .where(isFinishable(workerName, owner, handle))
         .returning(['id', 'handle']),
     )
     .with('mounted', (db) =>
@@ -32,6 +39,24 @@ export function moveFinished(
     )
     .selectFrom('moved')
     .select('handle');
+}
+
+/**
+ * Returns the condition that a row of `containers` is what the owner's finish ends: the live
+ * container; with a handle only that one, also if it is kept.
+ */
+export function isFinishable(
+  workerName: string,
+  owner: ContainerOwner,
+  handle: string | undefined,
+): Expression<SqlBool> {
+  const eb = expressionBuilder<Tables, 'containers'>();
+  return eb.and([
+    eb('worker_name', '=', workerName),
+    eb('owner_digest', '=', ownerDigest(owner)),
+    eb('state', 'in', handle === undefined ? liveStates : [...liveStates, kept]),
+    ...(handle === undefined ? [] : [eb('handle', '=', handle)]),
+  ]);
 }
 
 /**

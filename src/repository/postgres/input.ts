@@ -16,6 +16,12 @@ export function checkLimit(limit: number): void {
     throw new InvalidSpecError('limit', 'must be a whole number, one or more');
 }
 
+/** @throws InvalidSpecError */
+export function checkCount(field: string, count: number): void {
+  if (!Number.isSafeInteger(count) || count < 0)
+    throw new InvalidSpecError(field, 'must be a whole number, zero or more');
+}
+
 /**
  * Returns the digest that makes an owner's live row unique on its worker. Unlike the
  * owner's key, it has a fixed length.

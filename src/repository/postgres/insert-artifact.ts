@@ -14,7 +14,18 @@ export function insertArtifact(
   return statements
     .with('accepting', (db) => acceptingWorker(db, volume.workerName))
     .insertInto('volumes')
-    .columns(['handle', 'worker_name', 'kind', 'state', 'team_id', 'store', 'location', 'expires_at', 'lease_until'])
+    .columns([
+      'handle',
+      'worker_name',
+      'kind',
+      'state',
+      'team_id',
+      'store',
+      'location',
+      'expires_at',
+      'time_to_live_ms',
+      'lease_until',
+    ])
     .expression((eb) =>
       eb
         .selectFrom('accepting')
@@ -27,6 +38,7 @@ export function insertArtifact(
           select.val(volume.store).as('store'),
           select.cast(select.val(toJson('location', volume.location)), 'jsonb').as('location'),
           fromNow(volume.timeToLiveMs).as('expires_at'),
+          select.val(Math.ceil(volume.timeToLiveMs)).as('time_to_live_ms'),
           fromNow(volume.leaseMs).as('lease_until'),
         ]),
     )

@@ -5,6 +5,7 @@ import type { ContainerRepository } from '../container-repository.ts';
 import { checkText } from '../field-checks.ts';
 import type { Repository } from '../repository.ts';
 import type { VolumeRepository } from '../volume-repository.ts';
+import type { VolumeStreamRepository } from '../volume-stream-repository.ts';
 import type { WorkerRepository } from '../worker-repository.ts';
 import type { WorkerStates } from '../worker-states.ts';
 import { type Connection, connect } from './connection.ts';
@@ -13,6 +14,7 @@ import { SchemaMigrator } from './migrator.ts';
 import { PostgresContainerQueries } from './postgres-container-queries.ts';
 import { PostgresContainerRepository } from './postgres-container-repository.ts';
 import { PostgresVolumeRepository } from './postgres-volume-repository.ts';
+import { PostgresVolumeStreamRepository } from './postgres-volume-stream-repository.ts';
 import { PostgresWorkerRepository } from './postgres-worker-repository.ts';
 import { PostgresWorkerStates } from './postgres-worker-states.ts';
 import { StatementRunner } from './statement-runner.ts';
@@ -60,6 +62,7 @@ class PostgresRepository implements Repository {
   readonly containers: ContainerRepository;
   readonly queries: ContainerQueries;
   readonly volumes: VolumeRepository;
+  readonly streams: VolumeStreamRepository;
   readonly workers: WorkerRepository;
   readonly workerStates: WorkerStates;
   readonly #connection: Connection;
@@ -72,6 +75,7 @@ class PostgresRepository implements Repository {
     this.containers = new PostgresContainerRepository(runner, statements);
     this.queries = new PostgresContainerQueries(runner, statements);
     this.volumes = new PostgresVolumeRepository(runner, statements);
+    this.streams = new PostgresVolumeStreamRepository(runner, statements);
     this.workers = new PostgresWorkerRepository(runner, statements);
     this.workerStates = new PostgresWorkerStates(runner, statements);
   }

@@ -7,24 +7,33 @@ import type { ContainerOwner } from '../../runtime/container.ts';
 import type { ContainerPage, ContainerQuery } from '../../runtime/container-query.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type { ReapPlan } from '../../runtime/reap-plan.ts';
+import type { UsageGroup, UsageQuery } from '../../runtime/retention.ts';
 import type { ContainerQueries, FindFinishedOptions, StoredProcess } from '../container-queries.ts';
 import type { FindDestroyableOptions } from '../container-repository.ts';
 import { checkOwner, checkStorable, checkText } from '../field-checks.ts';
 import type { ContainerRecord } from '../records.ts';
 import { checkHandles } from './delete-all.ts';
+import { destroyableSearch } from './destroyable-containers.ts';
 import { dueRows } from './due-rows.ts';
-import { checkDuration, checkLimit, ownerDigest } from './input.ts';
+import { ownerDigest } from './input.ts';
 import { decodeCursor, encodeCursor, type RowPlace } from './page-cursor.ts';
 import { jsonText, parse, toContainer, toContainerInfo, toProcessResult } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import { created, type StatementBuilder, type Tables } from './tables.ts';
 import { findUnknown, knownHandles, knownWorkers } from './unknown-names.ts';
+import { countUsage, toUsageGroup } from './usage.ts';
 
 const defaultLimit = 100;
 const maxLimit = 1000;
 
 /** Why the reaper deletes a row in this state. A created container is not among them. */
-const reapReasons = { creating: 'abandoned', created: 'marked', failed: 'failed', destroying: 'marked' } as const;
+const reapReasons = {
+  creating: 'abandoned',
+  created: 'marked',
+  kept: 'kept',
+  failed: 'failed',
+  destroying: 'marked',
+} as const;
 
 /** Questions about containers in PostgreSQL. */
 export class PostgresContainerQueries implements ContainerQueries {
@@ -83,7 +92,7 @@ export class PostgresContainerQueries implements ContainerQueries {
           db
             .selectFrom('containers')
             .select(['id', 'handle', 'owner_kind', 'owner_key', 'state', 'pod_name', 'pod_uid'])
-            .select(['metadata', 'created_at'])
+            .select(['metadata', 'created_at', 'keep_until'])
             .where('worker_name', '=', workerName)
             .where((eb) => eb.and([...matching(eb, query), ...following(eb, after)]))
             .orderBy('created_at')
@@ -127,11 +136,10 @@ export class PostgresContainerQueries implements ContainerQueries {
   async findReapable(
     workerName: string,
     limit: number,
-    { hijackGraceMs = 0, ...options }: FindDestroyableOptions = {},
+    options: FindDestroyableOptions = {},
   ): Promise<Pick<ReapPlan, 'containers' | 'volumes'>> {
-    checkLimit(limit);
-    checkDuration('hijackGraceMs', hijackGraceMs);
-    const found = await this.#runner.first(dueRows(this.#statements, { workerName, limit, hijackGraceMs }), options);
+    const search = destroyableSearch(workerName, limit, options);
+    const found = await this.#runner.first(dueRows(this.#statements, search), options);
     if (found === undefined) throw new RepositoryUnavailableError('the database returned no plan');
     return {
       containers: parse(found.containers).map(
@@ -147,6 +155,11 @@ export class PostgresContainerQueries implements ContainerQueries {
         reason: state === 'created' ? 'expired' : reapReasons[state],
       })),
     };
+  }
+
+  async usage(workerName: string, { by }: UsageQuery, options: AbortOptions = {}): Promise<readonly UsageGroup[]> {
+    const rows = await this.#runner.rows(countUsage(this.#statements, workerName, by), options);
+    return rows.map(({ row }) => toUsageGroup(parse(row), by));
   }
 
   async unknownHandles(handles: readonly string[], options: AbortOptions = {}): Promise<readonly string[]> {

@@ -22,12 +22,13 @@ import { checkOwner, checkProperty, checkText } from '../field-checks.ts';
 import type { ContainerRecord, ProcessResultRecord, VolumeRecord } from '../records.ts';
 import { selectProperties, upsertProperty } from './container-properties.ts';
 import { checkHandles, deleteAllContainers, deletedHandles } from './delete-all.ts';
-import { deleteDestroying, moveDestroyable } from './destroyable-containers.ts';
+import { deleteDestroying, destroyableSearch, moveDueContainers, selectDestroyable } from './destroyable-containers.ts';
 import { checkNewContainer, findLive, insertUnlessLive, toFound, toLive } from './find-or-insert.ts';
 import { deleteFinished, moveFinished, recordFinished } from './finished-owners.ts';
 import { endLease, extendLease, moveHeld, selectHolding, setPodUid } from './held-container.ts';
 import { deleteHijack, upsertHijack } from './hijacks.ts';
-import { checkDuration, checkLimit } from './input.ts';
+import { checkDuration } from './input.ts';
+import { keepFinished } from './kept-containers.ts';
 import { insertResult, selectResult } from './process-results.ts';
 import { jsonText, parse, toContainer, toProcessResult, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
@@ -39,8 +40,9 @@ import type { StatementBuilder } from './tables.ts';
 const findOrInsertRounds = 8;
 
 /**
- * Containers in PostgreSQL. Every method is one statement, except `findOrInsert`, and except a move
- * that finds no row to move: a second statement then reads the row's state.
+ * Containers in PostgreSQL. Every method is one statement, except `findOrInsert`, `findDestroyable`,
+ * `markOwnerFinished` with `final`, and a move that finds no row to move: a second statement then
+ * reads the row's state.
  */
 export class PostgresContainerRepository implements ContainerRepository {
   readonly #runner: StatementRunner;
@@ -126,12 +128,17 @@ export class PostgresContainerRepository implements ContainerRepository {
   async markOwnerFinished(
     workerName: string,
     owner: ContainerOwner,
-    { handle, final = false, ...options }: MarkOwnerFinishedOptions = {},
+    { handle, final = false, keepForMs, ...options }: MarkOwnerFinishedOptions = {},
   ): Promise<number> {
     checkOwner(owner);
+    if (keepForMs !== undefined) checkDuration('keepForMs', keepForMs);
     // Recorded first: a container that is inserted too late for the move is refused by `markCreated`.
     if (final) await this.#runner.rows(recordFinished(this.#statements, workerName, owner, { handle }), options);
-    return (await this.#runner.rows(moveFinished(this.#statements, workerName, owner, { handle }), options)).length;
+    const move =
+      keepForMs === undefined
+        ? moveFinished(this.#statements, workerName, owner, { handle })
+        : keepFinished(this.#statements, workerName, owner, { handle, keepForMs });
+    return (await this.#runner.rows(move, options)).length;
   }
 
   async pruneFinishedOwners(workerName: string, olderThanMs: number, options: AbortOptions = {}): Promise<number> {
@@ -145,11 +152,10 @@ export class PostgresContainerRepository implements ContainerRepository {
     limit: number,
     options: FindDestroyableOptions = {},
   ): Promise<readonly ContainerRecord[]> {
-    const { hijackGraceMs = 0 } = options;
-    checkLimit(limit);
-    checkDuration('hijackGraceMs', hijackGraceMs);
-    const search = { workerName, limit, hijackGraceMs };
-    const rows = await this.#runner.rows(moveDestroyable(this.#statements, search), options);
+    const search = destroyableSearch(workerName, limit, options);
+    await this.#runner.rows(moveDueContainers(this.#statements, search), options);
+    // After the moves: a stream that was opened just before them is seen only now.
+    const rows = await this.#runner.rows(selectDestroyable(this.#statements, search), options);
     return rows.map(({ row }) => toContainer(parse(row)));
   }
 

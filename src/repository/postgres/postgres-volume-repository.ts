@@ -10,7 +10,7 @@ import { checkText } from '../field-checks.ts';
 import type { VolumeRecord } from '../records.ts';
 import type { MarkReadyOptions, NewArtifactVolume, VolumeContent, VolumeRepository } from '../volume-repository.ts';
 import { checkHandles, deleteAllVolumes, deletedHandles } from './delete-all.ts';
-import { moveDestroyableVolumes } from './destroyable-volumes.ts';
+import { moveDueVolumes, selectDestroyableVolumes } from './destroyable-volumes.ts';
 import { checkDuration, checkLimit } from './input.ts';
 import { insertArtifact } from './insert-artifact.ts';
 import { jsonText, parse, toVolume } from './rows.ts';
@@ -18,8 +18,8 @@ import type { StatementRunner } from './statement-runner.ts';
 import { now, type StatementBuilder } from './tables.ts';
 
 /**
- * Volumes in PostgreSQL. Every method is one statement, except a move that finds no row to move: a
- * second statement then reads the row's state.
+ * Volumes in PostgreSQL. Every method is one statement, except `findDestroyable`, and except a move
+ * that finds no row to move: a second statement then reads the row's state.
  */
 export class PostgresVolumeRepository implements VolumeRepository {
   readonly #runner: StatementRunner;
@@ -147,7 +147,9 @@ export class PostgresVolumeRepository implements VolumeRepository {
     options: AbortOptions = {},
   ): Promise<readonly VolumeRecord[]> {
     checkLimit(limit);
-    const rows = await this.#runner.rows(moveDestroyableVolumes(this.#statements, { workerName, limit }), options);
+    await this.#runner.rows(moveDueVolumes(this.#statements, { workerName, limit }), options);
+    // After the moves: a stream that was opened just before them is seen only now.
+    const rows = await this.#runner.rows(selectDestroyableVolumes(this.#statements, { workerName, limit }), options);
     return rows.map(({ row }) => toVolume(parse(row), undefined));
   }
 

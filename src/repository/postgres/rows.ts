@@ -32,7 +32,7 @@ export type VolumeRow = ShallowDehydrateObject<Selectable<Tables['volumes']>>;
 /** The columns of a container in a list. */
 export type ContainerInfoRow = Pick<
   ContainerRow,
-  'handle' | 'owner_kind' | 'owner_key' | 'state' | 'pod_name' | 'pod_uid' | 'metadata' | 'created_at'
+  'handle' | 'owner_kind' | 'owner_key' | 'state' | 'pod_name' | 'pod_uid' | 'metadata' | 'created_at' | 'keep_until'
 >;
 
 export function toContainer(row: ContainerRow): ContainerRecord {
@@ -54,6 +54,7 @@ export function toContainerInfo(row: ContainerInfoRow): ContainerInfo {
     podUid: row.pod_uid ?? undefined,
     metadata: row.metadata,
     createdAt: new Date(row.created_at),
+    ...(row.keep_until === null ? {} : { keptUntil: new Date(row.keep_until) }),
   };
 }
 

@@ -28,6 +28,7 @@ export interface Tables {
   readonly processes: ProcessesTable;
   readonly hijacks: HijacksTable;
   readonly volumes: VolumesTable;
+  readonly volume_streams: VolumeStreamsTable;
   /** Belongs to kysely's `Migrator`. */
   readonly migrations: MigrationsTable;
 }
@@ -83,6 +84,8 @@ interface ContainersTable {
   readonly lease_until: Date | null;
   readonly lease_generation: ColumnType<NumericString, number | NumericString | undefined, number | NumericString>;
   readonly last_hijack_at: Date | null;
+  readonly kept_at: Date | null;
+  readonly keep_until: Date | null;
   readonly created_at: Generated<Date>;
   readonly updated_at: Generated<Date>;
 }
@@ -136,9 +139,16 @@ interface VolumesTable {
   readonly digest: string | null;
   readonly size_bytes: NullableBigInteger;
   readonly expires_at: Date | null;
+  readonly time_to_live_ms: NullableBigInteger;
   readonly lease_until: Date | null;
   readonly created_at: Generated<Date>;
   readonly updated_at: Generated<Date>;
+}
+
+interface VolumeStreamsTable {
+  readonly stream_id: string;
+  readonly volume_id: BigInteger;
+  readonly until: Date;
 }
 
 interface MigrationsTable {
@@ -158,6 +168,7 @@ export function statementsOf(db: Kysely<Tables>, schema: string): StatementBuild
 // server plans for its value. `sql.lit`: the builder has no literals of text.
 export const creating: RawBuilder<'creating'> = sql.lit('creating');
 export const created: RawBuilder<'created'> = sql.lit('created');
+export const kept: RawBuilder<'kept'> = sql.lit('kept');
 export const liveStates: readonly RawBuilder<'creating' | 'created'>[] = [creating, created];
 
 /** The database's time when the statement's transaction began. */

@@ -4,12 +4,15 @@ import { describeContainers } from './describe-containers.ts';
 import { describeDeleteAll } from './describe-delete-all.ts';
 import { describeFindOrInsert } from './describe-find-or-insert.ts';
 import { describeFinishedOwners } from './describe-finished-owners.ts';
+import { describeKeptContainers } from './describe-kept-containers.ts';
 import { describeMoves } from './describe-moves.ts';
 import { describeQueries } from './describe-queries.ts';
 import { describeRaces } from './describe-races.ts';
 import { describeReapPlan } from './describe-reap-plan.ts';
 import { describeReaperLease } from './describe-reaper-lease.ts';
 import { describeUnknownHandles } from './describe-unknown-handles.ts';
+import { describeUsage } from './describe-usage.ts';
+import { describeVolumeStreams } from './describe-volume-streams.ts';
 import { describeWorkerStates } from './describe-worker-states.ts';
 import { RepositoryUnderTest, type TestDatabase } from './repository-under-test.ts';
 
@@ -29,6 +32,9 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeReapPlan(world);
     describeWorkerStates(world);
     describeArtifactVolumes(world);
+    describeVolumeStreams(world);
+    describeKeptContainers(world);
+    describeUsage(world);
     describeRaces(world);
     describeMoves(world);
   });

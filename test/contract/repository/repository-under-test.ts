@@ -20,6 +20,7 @@ const tables = [
   'finished_owners',
   'hijacks',
   'processes',
+  'volume_streams',
   'volumes',
   'workers',
 ] as const;

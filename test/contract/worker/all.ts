@@ -4,6 +4,7 @@ import { describeShortLivedHosts } from './hosts.ts';
 import { describeInput } from './input.ts';
 import { describeProcesses } from './processes.ts';
 import { describeQueries } from './queries.ts';
+import { describeRetention } from './retention.ts';
 import { describeSecrets } from './secrets.ts';
 import { describeSidecars } from './sidecars.ts';
 import { describeTerminals } from './terminals.ts';
@@ -19,6 +20,7 @@ export const workerSuites = [
   describeInput,
   describeTerminals,
   describeHijacks,
+  describeRetention,
   describeSecrets,
   describeSidecars,
 ] as const;

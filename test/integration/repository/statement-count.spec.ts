@@ -112,15 +112,15 @@ describe('Statements that a repository sends', function () {
     });
   }
 
-  it('are one to find everything that the reaper has to delete', async () => {
+  it('are two to find everything that the reaper has to delete, of each kind', async () => {
     for (let index = 0; index < 20; index += 1) {
       await find(`failed-${index}`, 3);
       await repository.containers.markFailed(`failed-${index}`, 'me');
       await repository.volumes.insertArtifact(artifactOf(`artifact-${index}`));
       await repository.volumes.markFailed(`artifact-${index}`);
     }
-    expect(await count(async () => await repository.containers.findDestroyable('worker', 100))).to.equal(1);
-    expect(await count(async () => await repository.volumes.findDestroyable('worker', 100))).to.equal(1);
+    expect(await count(async () => await repository.containers.findDestroyable('worker', 100))).to.equal(2);
+    expect(await count(async () => await repository.volumes.findDestroyable('worker', 100))).to.equal(2);
   });
 
   it('are one for every call on an artifact volume', async () => {
@@ -135,6 +135,23 @@ describe('Statements that a repository sends', function () {
       deleteAll: async () => await volumes.deleteAll(['v', 'none']),
     };
     for (const [name, step] of Object.entries(steps)) expect(await count(step), name).to.equal(1);
+  });
+
+  it('are two for a stream of any number of volumes, and one to renew it', async () => {
+    await find('streamed', 200);
+    const handles = (await repository.containers.volumesOf('streamed')).map(({ handle }) => handle);
+    expect(await count(async () => await repository.streams.hold('s', handles, 1_000))).to.equal(1);
+    expect(await count(async () => await repository.streams.hold('s', handles, 1_000))).to.equal(1);
+    expect(await count(async () => await repository.streams.release('s'))).to.equal(1);
+  });
+
+  it('are one to keep a container, and one to count what the worker has', async () => {
+    const { containers, queries } = repository;
+    await find('kept', 3);
+    await containers.markCreated('kept', 'me');
+    const keep = async () => await containers.markOwnerFinished('worker', ownerOf('kept'), { keepForMs: 1_000 });
+    expect(await count(keep)).to.equal(1);
+    expect(await count(async () => await queries.usage('worker', { by: 'owner' }))).to.equal(1);
   });
 
   it('are two to finish an owner for good, and one for a call of an owner that has', async () => {
@@ -164,13 +181,20 @@ describe('Statements that a repository sends', function () {
     await pool.query(`insert into ${schema}.finished_owners (worker_name, owner_digest, finished_at)
       select 'worker', encode(sha256(n::text::bytea), 'hex'), now() + interval '1 hour'
       from generate_series(1, 20000) as n`);
-    await pool.query(`analyze ${schema}.containers; analyze ${schema}.volumes; analyze ${schema}.finished_owners`);
+    await pool.query(`insert into ${schema}.volume_streams (stream_id, volume_id, until)
+      select 's' || id, id, now() + interval '1 hour' from ${schema}.volumes where kind = 'artifact' and id % 4 = 0`);
+    await pool.query(
+      `analyze ${schema}.containers; analyze ${schema}.volumes; analyze ${schema}.finished_owners; analyze ${schema}.volume_streams`,
+    );
     const plan = async (query: string) =>
       JSON.stringify((await pool.query<object>(`explain (format json) ${query}`)).rows);
     const containers = `from ${schema}.containers where worker_name = 'worker'`;
     const volumes = `from ${schema}.volumes where worker_name = 'worker' and container_id is null`;
     for (const query of [
-      `select 1 ${containers} and (state = 'failed' or (state = 'creating' and lease_until < now()))`,
+      `select 1 ${containers} and (state = 'failed' or (state = 'creating' and lease_until < now()) or (state = 'kept' and keep_until < now()))`,
+      `select 1 ${containers} and state = 'kept' order by kept_at desc, id desc offset 50`,
+      `select 1 from ${schema}.volume_streams where volume_id = 1 and until > now()`,
+      `delete from ${schema}.volume_streams where stream_id = 's'`,
       `select 1 ${containers} and state = 'destroying' order by created_at, id limit 10`,
       `select 1 ${containers} and state = 'created' and (created_at, id) > (now(), 1) order by created_at, id limit 10`,
       `select 1 ${containers} and (created_at, id) > (now(), 1) order by created_at, id limit 10`,

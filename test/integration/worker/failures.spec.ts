@@ -71,6 +71,8 @@ describe('KubernetesWorker after failures', function () {
         code: 'KW_ERR_INVALID_SPEC',
         field: 'transfers.windowBytes',
       });
+      expect(await open({ retention: { maxContainers: -1 } })).to.include({ field: 'retention.maxContainers' });
+      expect(await open({ retention: { maxAgeMs: 0 } })).to.include({ field: 'retention.maxAgeMs' });
       expect(await open({ execProtocols: [] })).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'execProtocols' });
       expect(await open({ execProtocols: ['v9.channel.k8s.io'] })).to.include({
         code: 'KW_ERR_INVALID_SPEC',

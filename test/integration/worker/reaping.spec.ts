@@ -35,6 +35,34 @@ describe('a worker that reaps by itself', function () {
     while ((await worker.listContainers()).containers.length > 0) await sleep(50);
   });
 
+  it('deletes a container soon after its last reader has ended', async () => {
+    await using worker = await world.setup.openWith({ reapEveryMs: 86_400_000 });
+    const { mounts, owner } = await makeContainer(worker, image, { outputs: { result: 'result' } });
+    const archive = await mounts.find(({ name }) => name === 'result')!.volume.streamOut('.');
+    await worker.ownerFinished(owner);
+    await world.worker.reap();
+    expect(await world.setup.podNames()).to.have.length(1);
+    archive.resume();
+    while ((await worker.listContainers()).containers.length > 0) await sleep(50);
+  });
+
+  it('deletes the container that was kept first when the worker keeps too many', async () => {
+    await using worker = await world.setup.openWith({ retention: { maxContainers: 1, maxAgeMs: 60_000 } });
+    const first = await makeContainer(worker, image);
+    await worker.ownerFinished(first.owner, { keepForMs: 3_600_000 });
+    const second = await makeContainer(worker, image);
+    await worker.ownerFinished(second.owner, { keepForMs: 3_600_000 });
+    const { containers } = await worker.planReap();
+    expect(containers.map(({ handle, reason }) => [handle, reason])).to.deep.equal([[first.container.handle, 'kept']]);
+    expect(await worker.reap()).to.include({ deletedContainers: 1 });
+    const [left] = (await worker.listContainers()).containers;
+    expect(left).to.include({ handle: second.container.handle, state: 'kept' });
+    const now = (await worker.listContainers({ state: 'kept' })).containers[0]!.keptUntil!.getTime();
+    expect(now - left!.createdAt.getTime()).to.be.lessThan(120_000);
+    await worker.ownerFinished(second.owner, { handle: left!.handle });
+    await worker.reap();
+  });
+
   it('deletes what other hosts have left, in each period', async () => {
     const { owner } = await makeContainer(world.worker, image);
     await world.worker.ownerFinished(owner);

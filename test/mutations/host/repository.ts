@@ -107,8 +107,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a late host finishes a newer container',
     file: finishedOwners,
-    find: '.$if(handle !== undefined, (moved) =>',
-    replace: '.$if(handle === undefined, (moved) =>',
+    find: "...(handle === undefined ? [] : [eb('handle', '=', handle)]),",
+    replace: '',
     killedBy: rows('newer container'),
   },
   {

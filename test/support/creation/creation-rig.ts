@@ -115,6 +115,7 @@ export class CreationRig {
       hermetic,
       podStore: { name: 'pod', locateInContainer: () => ({}) },
       volume: () => ({ takeFrom }),
+      streams: { open: () => ({ held: Promise.resolve(), close: async () => undefined }) },
       podName: () => 'pod-1',
       newId: () => `id-${(this.#ids += 1)}`,
       leaseMs: 60_000,

@@ -56,6 +56,7 @@ describe('Reaper', () => {
       clock,
       logger: silentLogger,
       hijackGraceMs: 60_000,
+      keeping: { maxKept: 50, maxKeptMs: 1_000 },
       finishedOwnerTtlMs: 86_400_000,
     });
 
@@ -116,6 +117,8 @@ describe('Reaper', () => {
       sinon.assert.calledOnceWithMatch(remove, 'pod-a', 'a', { uid: 'uid-a' });
       sinon.assert.alwaysCalledWithMatch(containers.findDestroyable, 'w', sinon.match.number, {
         hijackGraceMs: 60_000,
+        maxKept: 50,
+        maxKeptMs: 1_000,
       });
       sinon.assert.callOrder(remove, containers.delete, store.delete, volumes.delete);
     });
@@ -206,10 +209,12 @@ describe('Reaper', () => {
       list.resolves([pod('known'), pod('unknown')]);
       queries.unknownHandles.resolves(['unknown']);
       const row = { handle: 'c', owner: { kind: 'k', key: 'c' }, podName: 'pod-c', reason: 'failed' } as const;
-      queries.findReapable.withArgs('w', 1_000, sinon.match({ hijackGraceMs: 60_000 })).resolves({
-        containers: [row],
-        volumes: [{ handle: 'v', reason: 'expired' }],
-      });
+      queries.findReapable
+        .withArgs('w', 1_000, sinon.match({ hijackGraceMs: 60_000, maxKept: 50, maxKeptMs: 1_000 }))
+        .resolves({
+          containers: [row],
+          volumes: [{ handle: 'v', reason: 'expired' }],
+        });
       oldAgents.find.resolves([{ name: 'old', uid: 'u', createdAt: new Date(0) }]);
       expect(await reaper().plan()).to.deep.equal({
         containers: [row],

@@ -97,15 +97,16 @@ describe('findOrCreateContainer', () => {
       ]);
     });
 
-    it('creates no container for an owner that has finished in the meantime', async () => {
-      containers.findOrInsert.resolves(found('creating', false));
-      containers.lookup.resolves(found('destroying', false).container);
-      const creating = rejection(findOrCreate());
-      await settle();
-      await clock.advance(200);
-      expect(await creating).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED' });
-      sinon.assert.calledOnce(containers.findOrInsert);
-    });
+    for (const state of ['destroying', 'kept'] as const)
+      it(`creates no container for an owner that has finished in the meantime, and whose container is ${state}`, async () => {
+        containers.findOrInsert.resolves(found('creating', false));
+        containers.lookup.resolves(found(state, false).container);
+        const creating = rejection(findOrCreate());
+        await settle();
+        await clock.advance(200);
+        expect(await creating).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED' });
+        sinon.assert.calledOnce(containers.findOrInsert);
+      });
 
     it('rejects with the reason of the signal', async () => {
       containers.findOrInsert.resolves(found('creating', false));

@@ -26,7 +26,7 @@ describe('finishOwner', () => {
   });
 
   const finish = (options: OwnerFinishedOptions = {}) =>
-    finishOwner('w', owner, options, { repository: { containers, queries }, remover });
+    finishOwner('w', owner, options, { repository: { containers, queries }, remover, maxKeptMs: 10_000 });
 
   it('marks the container, and leaves its pod to the reaper', async () => {
     await finish({ handle: 'h', final: true });
@@ -51,6 +51,23 @@ describe('finishOwner', () => {
     containers.markOwnerFinished.resolves(0);
     await finish({ deletePod: {} });
     sinon.assert.calledTwice(remover.delete);
+  });
+
+  it('keeps the container for the time, at most as long as the worker keeps any', async () => {
+    await finish({ handle: 'h', keepForMs: 5_000 });
+    sinon.assert.calledWithMatch(containers.markOwnerFinished, 'w', owner, { handle: 'h', keepForMs: 5_000 });
+    await finish({ keepForMs: 50_000 });
+    sinon.assert.calledWithMatch(containers.markOwnerFinished, 'w', owner, { keepForMs: 10_000 });
+    await finish();
+    expect(containers.markOwnerFinished.lastCall.args[2]).to.not.have.property('keepForMs');
+    sinon.assert.notCalled(remover.delete);
+  });
+
+  it('refuses a time that is not a positive number, and to delete the pod of a kept container', async () => {
+    for (const keepForMs of [0, -1, 0.5, NaN])
+      expect(await rejection(finish({ keepForMs }))).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'keepForMs' });
+    expect(await rejection(finish({ keepForMs: 1, deletePod: {} }))).to.include({ field: 'deletePod' });
+    sinon.assert.notCalled(containers.markOwnerFinished);
   });
 
   it('refuses a grace period that is not a whole number of seconds, and marks nothing', async () => {

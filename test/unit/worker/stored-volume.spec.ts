@@ -1,4 +1,5 @@
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 
 import { expect } from 'chai';
 import sinon from 'sinon';
@@ -18,6 +19,10 @@ describe('StoredVolume', () => {
   let volumes: FakeVolumeRepository;
   let store: FakeArtifactStore;
   let clock: VirtualClock;
+  let streams: { open: sinon.SinonSpy };
+  /** The handles of the streams that are open. */
+  let open: Set<readonly string[]>;
+  let held: Promise<void>;
 
   const volumeOf = (handle: string, sizeBytes?: number): StoredVolume => {
     const timeouts = { startMs: 1, schedulingMs: 1, reconnectMs: 60_000 };
@@ -27,11 +32,24 @@ describe('StoredVolume', () => {
       timeouts,
     } as unknown as PodSupervisorComponents);
     const record = { handle, workerName: 'w', location: { at: handle }, sizeBytes };
-    return new StoredVolume(record, { volumes, store, retry: (work, options) => supervisor.retry(work, options) });
+    return new StoredVolume(record, {
+      volumes,
+      store,
+      streams,
+      retry: (work, options) => supervisor.retry(work, options),
+    });
   };
 
   beforeEach(() => {
     clock = new VirtualClock();
+    open = new Set();
+    held = Promise.resolve();
+    streams = {
+      open: sinon.spy((handles: readonly string[]) => {
+        open.add(handles);
+        return { held, close: async () => void open.delete(handles) };
+      }),
+    };
     volumes = new FakeVolumeRepository();
     store = new FakeArtifactStore({ name: 'pod' });
     store.copy.resolves(received);
@@ -92,6 +110,100 @@ describe('StoredVolume', () => {
     expect(error).to.have.property('code', 'KW_ERR_INVALID_SPEC');
     expect(source.destroyed).to.equal(true);
     sinon.assert.notCalled(store.receive);
+  });
+
+  context('while a transfer is under way', () => {
+    const sends = (archive: Readable) => store.send.resolves({ kind: 'directory', archive });
+    const endless = () => new Readable({ read() {} });
+
+    it('has an open stream until the archive that it streams out is closed', async () => {
+      for (const encoding of ['raw', 'gzip'] as const) {
+        const source = new PassThrough();
+        sends(source);
+        const archive = await volumeOf('v').streamOut('.', { encoding });
+        await settle();
+        expect([...open], encoding).to.deep.equal([['v']]);
+        source.end(Buffer.alloc(1024));
+        await buffer(archive);
+        await settle();
+        expect(open.size, encoding).to.equal(0);
+      }
+    });
+
+    it('has one until a reader that stops early destroys the archive', async () => {
+      sends(endless());
+      const archive = await volumeOf('v').streamOut('.');
+      expect(open.size).to.equal(1);
+      archive.destroy();
+      await settle();
+      expect(open.size).to.equal(0);
+    });
+
+    it('gives no archive before the stream is recorded, and opens both at the same time', async () => {
+      const recorded = Promise.withResolvers<void>();
+      held = recorded.promise;
+      sends(endless());
+      let archive: Readable | undefined;
+      const opening = volumeOf('v')
+        .streamOut('.')
+        .then((opened) => (archive = opened));
+      await settle();
+      sinon.assert.calledOnce(store.send);
+      expect(archive).to.equal(undefined);
+      recorded.resolve();
+      await opening;
+      expect(archive!.listenerCount('error')).to.equal(0);
+      archive!.destroy();
+    });
+
+    it('rejects with the error of an archive that fails before the stream is recorded', async () => {
+      const recorded = Promise.withResolvers<void>();
+      held = recorded.promise;
+      const failing = endless();
+      sends(failing);
+      const opening = rejection(volumeOf('v').streamOut('.'));
+      await settle();
+      failing.destroy(new Error('lost'));
+      await settle();
+      recorded.resolve();
+      expect(await opening).to.include({ message: 'lost' });
+      expect(open.size).to.equal(0);
+    });
+
+    it('has none left after an archive that does not open', async () => {
+      store.send.rejects(new Error('nothing there'));
+      expect(await rejection(volumeOf('v').streamOut('x'))).to.include({ message: 'nothing there' });
+      expect(await rejection(volumeOf('v').readFile('x'))).to.include({ message: 'nothing there' });
+      expect(open.size).to.equal(0);
+    });
+
+    it('has one while a file is read, and none when the call ends', async () => {
+      sends(endless());
+      const abort = new AbortController();
+      const reading = rejection(volumeOf('v').readFile('x', { signal: abort.signal }));
+      await settle();
+      expect(streams.open.args).to.deep.equal([[['v']]]);
+      expect(await reading).to.include({ code: 'KW_ERR_PATH_CONFLICT' });
+      expect(open.size).to.equal(0);
+    });
+
+    it('has one while an archive is streamed in, also if that fails', async () => {
+      let during: readonly (readonly string[])[] = [];
+      store.receive.callsFake(async () => {
+        during = [...open];
+        throw new Error('disk full');
+      });
+      const error = await rejection(volumeOf('to').streamIn('.', () => Readable.from([Buffer.alloc(1024)])));
+      expect(error).to.include({ message: 'disk full' });
+      expect(during).to.deep.equal([['to']]);
+      expect(open.size).to.equal(0);
+    });
+
+    it('has none for an invalid call, and none of its own while it is filled under a lease', async () => {
+      await rejection(volumeOf('to').streamIn('.', Readable.from([]), { limitBytes: -1 }));
+      await volumeOf('to').takeFrom(volumeOf('from'), { lease });
+      sinon.assert.notCalled(streams.open);
+    });
   });
 
   it('stops retrying with the reason of the signal', async () => {

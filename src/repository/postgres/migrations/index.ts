@@ -11,6 +11,7 @@ import { processTimes } from './0008-process-times.ts';
 import { processDigest } from './0009-process-digest.ts';
 import { reaperLease } from './0010-reaper-lease.ts';
 import { workerStates } from './0011-worker-states.ts';
+import { retention } from './0012-retention.ts';
 
 /**
  * The migrations by name. They run in the order of their names. The effect of a released migration
@@ -28,4 +29,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0009-process-digest': { up: processDigest },
   '0010-reaper-lease': { up: reaperLease },
   '0011-worker-states': { up: workerStates },
+  '0012-retention': { up: retention },
 };
