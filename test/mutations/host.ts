@@ -12,6 +12,7 @@ import { mutants as internal } from './host/internal.ts';
 import { mutants as kubernetes } from './host/kubernetes.ts';
 import { mutants as pods } from './host/pods.ts';
 import { mutants as repository } from './host/repository.ts';
+import { mutants as retention } from './host/retention.ts';
 import { mutants as retry } from './host/retry.ts';
 import { mutants as worker } from './host/worker.ts';
 import { mutants as workerStates } from './host/worker-states.ts';
@@ -31,6 +32,7 @@ export const mutants: readonly Mutant[] = [
   ...kubernetes,
   ...pods,
   ...repository,
+  ...retention,
   ...retry,
   ...worker,
   ...workerStates,
