@@ -1,3 +1,4 @@
+import type { CacheRepository } from './cache-repository.ts';
 import type { ContainerQueries } from './container-queries.ts';
 import type { ContainerRepository } from './container-repository.ts';
 import type { VolumeRepository } from './volume-repository.ts';
@@ -11,6 +12,7 @@ export interface Repository {
   readonly queries: ContainerQueries;
   readonly volumes: VolumeRepository;
   readonly streams: VolumeStreamRepository;
+  readonly caches: CacheRepository;
   readonly workers: WorkerRepository;
   readonly workerStates: WorkerStates;
   /** Closes the pool that the library opened. A pool of the caller's stays open. */

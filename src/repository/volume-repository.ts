@@ -11,8 +11,8 @@ export interface NewArtifactVolume {
   readonly handle: string;
   /** The name of its worker. */
   readonly workerName: string;
-  /** The team that the volume belongs to. */
-  readonly teamId: string;
+  /** The team that the volume belongs to. `undefined` for a cache, which belongs to none. */
+  readonly teamId: string | undefined;
   /** The artifact store of its bytes. */
   readonly store: string;
   /** Where in the store its bytes are. Opaque to the repository. */

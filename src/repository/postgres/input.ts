@@ -32,6 +32,11 @@ export function ownerDigest(owner: ContainerOwner): string {
     .digest('hex');
 }
 
+/** Returns the digest that makes the valid cache of a key unique on its worker. */
+export function keyDigest(key: string): string {
+  return createHash('sha256').update(key).digest('hex');
+}
+
 /**
  * Returns the JSON text of a value for a `jsonb` column.
  *

@@ -34,7 +34,7 @@ export function insertArtifact(
           'accepting.name as worker_name',
           select.val('artifact').as('kind'),
           select.val('creating').as('state'),
-          select.val(volume.teamId).as('team_id'),
+          select.val(volume.teamId ?? null).as('team_id'),
           select.val(volume.store).as('store'),
           select.cast(select.val(toJson('location', volume.location)), 'jsonb').as('location'),
           fromNow(volume.timeToLiveMs).as('expires_at'),

@@ -1,5 +1,6 @@
 import { systemClock } from '../../internal/system-clock.ts';
 import type { AbortOptions, Logger } from '../../runtime/options.ts';
+import type { CacheRepository } from '../cache-repository.ts';
 import type { ContainerQueries } from '../container-queries.ts';
 import type { ContainerRepository } from '../container-repository.ts';
 import { checkText } from '../field-checks.ts';
@@ -11,6 +12,7 @@ import type { WorkerStates } from '../worker-states.ts';
 import { type Connection, connect } from './connection.ts';
 import type { Database } from './database.ts';
 import { SchemaMigrator } from './migrator.ts';
+import { PostgresCacheRepository } from './postgres-cache-repository.ts';
 import { PostgresContainerQueries } from './postgres-container-queries.ts';
 import { PostgresContainerRepository } from './postgres-container-repository.ts';
 import { PostgresVolumeRepository } from './postgres-volume-repository.ts';
@@ -63,6 +65,7 @@ class PostgresRepository implements Repository {
   readonly queries: ContainerQueries;
   readonly volumes: VolumeRepository;
   readonly streams: VolumeStreamRepository;
+  readonly caches: CacheRepository;
   readonly workers: WorkerRepository;
   readonly workerStates: WorkerStates;
   readonly #connection: Connection;
@@ -76,6 +79,7 @@ class PostgresRepository implements Repository {
     this.queries = new PostgresContainerQueries(runner, statements);
     this.volumes = new PostgresVolumeRepository(runner, statements);
     this.streams = new PostgresVolumeStreamRepository(runner, statements);
+    this.caches = new PostgresCacheRepository(runner, statements);
     this.workers = new PostgresWorkerRepository(runner, statements);
     this.workerStates = new PostgresWorkerStates(runner, statements);
   }

@@ -33,7 +33,7 @@ export class PostgresVolumeRepository implements VolumeRepository {
   async insertArtifact(volume: NewArtifactVolume, options: AbortOptions = {}): Promise<VolumeRecord> {
     checkText('handle', volume.handle, 253);
     checkText('workerName', volume.workerName, 253);
-    checkText('teamId', volume.teamId, 1_024);
+    if (volume.teamId !== undefined) checkText('teamId', volume.teamId, 1_024);
     checkText('store', volume.store, 253);
     checkDuration('timeToLiveMs', volume.timeToLiveMs);
     checkDuration('leaseMs', volume.leaseMs);

@@ -13,6 +13,7 @@ import { expressionBuilder, sql } from 'kysely';
 
 import type { ContainerMetadata } from '../../runtime/container.ts';
 import type { ContainerState } from '../../runtime/container-query.ts';
+import type { CacheKind } from '../cache-repository.ts';
 import type { VolumeKind, VolumeState } from '../records.ts';
 
 /** The library's schema. Only tests use another one. */
@@ -29,6 +30,8 @@ export interface Tables {
   readonly hijacks: HijacksTable;
   readonly volumes: VolumesTable;
   readonly volume_streams: VolumeStreamsTable;
+  readonly caches: CachesTable;
+  readonly invalid_cache_origins: InvalidCacheOriginsTable;
   /** Belongs to kysely's `Migrator`. */
   readonly migrations: MigrationsTable;
 }
@@ -151,6 +154,25 @@ interface VolumeStreamsTable {
   readonly until: Date;
 }
 
+interface CachesTable {
+  readonly id: GeneratedAlways<NumericString>;
+  readonly worker_name: string;
+  readonly kind: CacheKind;
+  readonly key: string;
+  readonly key_digest: string;
+  readonly volume_id: BigInteger;
+  /** The handle of the volume that was first blessed with this content. */
+  readonly origin: string;
+  readonly ttl_ms: BigInteger;
+  readonly invalid_since: Date | null;
+  readonly created_at: Generated<Date>;
+}
+
+interface InvalidCacheOriginsTable {
+  readonly origin: string;
+  readonly invalid_since: Generated<Date>;
+}
+
 interface MigrationsTable {
   readonly name: string;
   readonly timestamp: string;
@@ -177,7 +199,7 @@ export function now(): Expression<Date> {
 }
 
 /** The database's time plus a number of milliseconds. */
-export function fromNow(durationMs: number): RawBuilder<Date> {
+export function fromNow(durationMs: number | Expression<unknown>): RawBuilder<Date> {
   // `sql`: the builder has no intervals.
   return sql<Date>`(now() + ${durationMs}::float8 * interval '1 millisecond')`;
 }

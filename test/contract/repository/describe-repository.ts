@@ -1,4 +1,6 @@
 import { describeArtifactVolumes } from './describe-artifact-volumes.ts';
+import { describeCacheRaces } from './describe-cache-races.ts';
+import { describeCaches } from './describe-caches.ts';
 import { describeContainerFacts } from './describe-container-facts.ts';
 import { describeContainers } from './describe-containers.ts';
 import { describeDeleteAll } from './describe-delete-all.ts';
@@ -35,7 +37,9 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeVolumeStreams(world);
     describeKeptContainers(world);
     describeUsage(world);
+    describeCaches(world);
     describeRaces(world);
+    describeCacheRaces(world);
     describeMoves(world);
   });
 }

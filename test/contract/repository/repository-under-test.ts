@@ -15,10 +15,12 @@ export interface TestDatabase {
 
 /** All tables that a test fills. */
 const tables = [
+  'caches',
   'container_properties',
   'containers',
   'finished_owners',
   'hijacks',
+  'invalid_cache_origins',
   'processes',
   'volume_streams',
   'volumes',

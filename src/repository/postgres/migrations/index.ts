@@ -12,6 +12,7 @@ import { processDigest } from './0009-process-digest.ts';
 import { reaperLease } from './0010-reaper-lease.ts';
 import { workerStates } from './0011-worker-states.ts';
 import { retention } from './0012-retention.ts';
+import { caches } from './0013-caches.ts';
 
 /**
  * The migrations by name. They run in the order of their names. The effect of a released migration
@@ -30,4 +31,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0010-reaper-lease': { up: reaperLease },
   '0011-worker-states': { up: workerStates },
   '0012-retention': { up: retention },
+  '0013-caches': { up: caches },
 };
