@@ -42,7 +42,15 @@ const mayImport = {
     'errors/**',
     'telemetry/**',
   ],
+  'src/caches/**': [
+    'repository/*.ts',
+    'kubernetes/pod-spec/pod-mount-path.ts',
+    'stores/artifact-store.ts',
+    'runtime/**',
+    'errors/**',
+  ],
   'src/worker/**': [
+    'caches/**',
     'repository/*.ts',
     'kubernetes/cluster.ts',
     'kubernetes/pod-spec/**',

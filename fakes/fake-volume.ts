@@ -23,6 +23,16 @@ export class FakeVolume implements Volume {
     'FakeVolume.readFile',
     async () => new Uint8Array(),
   );
+  readonly initializeTaskCache: StubOf<Volume['initializeTaskCache']> = stubOf<Volume['initializeTaskCache']>(
+    'FakeVolume.initializeTaskCache',
+    async () => {},
+  );
+  readonly initializeResourceCache: StubOf<Volume['initializeResourceCache']> = stubOf<
+    Volume['initializeResourceCache']
+  >('FakeVolume.initializeResourceCache', async () => false);
+  readonly initializeStreamedResourceCache: StubOf<Volume['initializeStreamedResourceCache']> = stubOf<
+    Volume['initializeStreamedResourceCache']
+  >('FakeVolume.initializeStreamedResourceCache', async () => false);
 
   constructor({ handle = '', source = '' }: Partial<Pick<Volume, 'handle' | 'source'>> = {}) {
     this.handle = handle;

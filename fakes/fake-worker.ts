@@ -65,6 +65,13 @@ export class FakeWorker implements Worker {
   readonly [Symbol.asyncDispose]: StubOf<Worker[typeof Symbol.asyncDispose]> = stubOf<
     Worker[typeof Symbol.asyncDispose]
   >('FakeWorker.[Symbol.asyncDispose]', async () => {});
+  readonly findResourceCache: StubOf<Worker['findResourceCache']> = stubOf<Worker['findResourceCache']>(
+    'FakeWorker.findResourceCache',
+    async () => {},
+  );
+  readonly invalidateResourceCache: StubOf<Worker['invalidateResourceCache']> = stubOf<
+    Worker['invalidateResourceCache']
+  >('FakeWorker.invalidateResourceCache', async () => false);
   readonly info: StubOf<Worker['info']> = stubOf<Worker['info']>('FakeWorker.info', async () => {
     throw new UnstubbedCallError('FakeWorker', 'info');
   });

@@ -11,6 +11,7 @@ import { fakeOf, header } from './generator/fake-of.ts';
 const faked = [
   'Artifact',
   'ArtifactStore',
+  'CacheRepository',
   'Clock',
   'Cluster',
   'Container',

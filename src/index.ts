@@ -112,6 +112,14 @@ export type {
   Secret,
 } from './kubernetes/cluster.ts';
 export { KubernetesWorker } from './kubernetes-worker.ts';
+export type {
+  BlessOutcome,
+  CacheKey,
+  CacheKind,
+  CacheRepository,
+  InvalidateOptions,
+  NewCache,
+} from './repository/cache-repository.ts';
 export type { ContainerQueries, FindFinishedOptions, StoredProcess } from './repository/container-queries.ts';
 export type {
   ContainerRepository,
@@ -161,6 +169,15 @@ export type {
   PodAffinityTerm,
   TopologySpreadConstraint,
 } from './runtime/affinity.ts';
+export type {
+  InitializeCacheOptions,
+  InitializeStreamedCacheOptions,
+  InvalidateCacheOptions,
+  TaskCacheKey,
+  TaskCacheStep,
+  VolumeCaches,
+  WorkerCaches,
+} from './runtime/caches.ts';
 export type { CheckFinding, CheckName, CheckOptions, CheckReport } from './runtime/check.ts';
 export type {
   Architecture,
@@ -232,11 +249,13 @@ export type { RetentionOptions, UsageGroup, UsageQuery, WorkerRetention } from '
 export type { SecretKey, SecretMount } from './runtime/secrets.ts';
 export type { SidecarHttpProbe, SidecarPort, SidecarProbe, SidecarSpec } from './runtime/sidecar.ts';
 export type {
+  CacheLost,
   PulledImage,
   PullingImage,
   ScheduledPod,
   StepProgress,
   StepProgressFacts,
+  StreamingCache,
   StreamingInput,
   UnschedulablePod,
   WaitingForQuota,

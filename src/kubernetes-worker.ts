@@ -36,6 +36,7 @@ import { checkShape } from './validation/shape.ts';
 import { workerOptions } from './validation/worker-shapes.ts';
 import { PodWorker } from './worker/pod-worker.ts';
 import { OpenStreams } from './worker/retention/open-streams.ts';
+import { composeCaches } from './worker-caches.ts';
 import { composeHermetic } from './worker-hermetic.ts';
 import { composeImages } from './worker-images.ts';
 import { checkOptions, type KubernetesWorkerOptions, keepingOf, withDefaults } from './worker-options.ts';
@@ -112,6 +113,7 @@ function compose(
     maxWaitingForQuota,
     reconnectTimeoutMs,
     artifactTimeToLiveMs,
+    cacheTimeToLiveMs,
     leaseMs,
     hijackGraceMs,
     finishedOwnerTtlMs,
@@ -229,6 +231,18 @@ function compose(
   });
   const reapSoon = (): void => reapLoop?.hurry();
   const streams = new OpenStreams({ streams: repository.streams, newId: randomUUID, clock, logger, reapSoon });
+  const caches = composeCaches({
+    workerName: name,
+    repository,
+    pods,
+    store: podStore,
+    stores,
+    leaseMs: podLeaseMs,
+    timeToLiveMs: cacheTimeToLiveMs,
+    reapSoon,
+    clock,
+    logger,
+  });
   const close = async (): Promise<void> => {
     await Promise.all([reapLoop?.close(), heartbeats?.close()]);
     preflight?.close();
@@ -251,6 +265,7 @@ function compose(
     stores,
     podStore,
     artifactStore: podStore,
+    caches,
     reaper,
     streams,
     maxKeptMs: keeping.maxKeptMs,

@@ -147,6 +147,13 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    */
   readonly artifactTimeToLiveMs?: number | undefined;
   /**
+   * How long a task cache or a resource cache stays after its last use, unless the call that makes
+   * it has another time.
+   *
+   * @defaultValue 604,800,000 (7 days)
+   */
+  readonly cacheTimeToLiveMs?: number | undefined;
+  /**
    * The duration of the lease on a container that is being created. If the host dies, another host
    * continues after this time.
    *
@@ -218,6 +225,7 @@ type Defaults = Readonly<
     | 'maxWaitingForQuota'
     | 'reconnectTimeoutMs'
     | 'artifactTimeToLiveMs'
+    | 'cacheTimeToLiveMs'
     | 'leaseMs'
     | 'hijackGraceMs'
     | 'finishedOwnerTtlMs',
@@ -232,6 +240,7 @@ const defaults: Defaults = {
   maxWaitingForQuota: 1_000,
   reconnectTimeoutMs: 300_000,
   artifactTimeToLiveMs: 12 * 60 * 60 * 1000,
+  cacheTimeToLiveMs: 7 * 24 * 60 * 60 * 1000,
   leaseMs: 60_000,
   hijackGraceMs: 300_000,
   finishedOwnerTtlMs: 24 * 60 * 60 * 1000,
@@ -247,6 +256,7 @@ export function checkOptions(options: KubernetesWorkerOptions): void {
     'schedulingTimeoutMs',
     'reconnectTimeoutMs',
     'artifactTimeToLiveMs',
+    'cacheTimeToLiveMs',
     'leaseMs',
     'hijackGraceMs',
     'finishedOwnerTtlMs',

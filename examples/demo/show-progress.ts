@@ -30,6 +30,10 @@ function describe(event: StepProgress, startedAt: number): [label: string, text:
       return ['agent', 'answers'];
     case 'streaming-input':
       return ['input', describeInput(event)];
+    case 'streaming-cache':
+      return ['cache', `${event.path}: ${event.receivedBytes} bytes received`];
+    case 'cache-lost':
+      return ['cache', `${event.path} is empty: ${event.message}`];
     case 'inputs-done':
       return ['inputs', 'are in place'];
     case 'ready':

@@ -2,7 +2,13 @@ import type { Pod } from '../kubernetes/cluster.ts';
 import { mainImage, mainImageState } from '../kubernetes/pod-state/image-state.ts';
 import { findUnschedulable } from '../kubernetes/pod-state/pod-status.ts';
 import type { Clock } from '../runtime/options.ts';
-import type { StepProgress, StepProgressFacts, StreamingInput } from '../runtime/step-progress.ts';
+import type {
+  CacheLost,
+  StepProgress,
+  StepProgressFacts,
+  StreamingCache,
+  StreamingInput,
+} from '../runtime/step-progress.ts';
 
 export interface StartProgressOptions {
   readonly podName: string;
@@ -22,13 +28,15 @@ const rankOf: Readonly<Record<StepProgress['kind'], number>> = {
   pulled: 6,
   'agent-ready': 7,
   'streaming-input': 8,
+  'streaming-cache': 8,
+  'cache-lost': 8,
   'inputs-done': 9,
   ready: 10,
 };
 
 /**
  * The progress of one try to create a container. Its methods receive facts in any order and any
- * number of times. It reports each kind at most once (except inputs, which may be repeated), in
+ * number of times. It reports each kind at most once (except inputs and caches), in
  * order, and nothing after `end`. A fact that comes too late for the order is dropped.
  */
 export class StartProgress {
@@ -82,6 +90,15 @@ export class StartProgress {
   /** Reports every call, unless a later event was reported. */
   streamingInput(facts: Omit<StreamingInput, 'kind'>): void {
     this.#emit({ kind: 'streaming-input', ...facts });
+  }
+
+  /** Reports every call, like `streamingInput`. */
+  streamingCache(facts: Omit<StreamingCache, 'kind'>): void {
+    this.#emit({ kind: 'streaming-cache', ...facts });
+  }
+
+  cacheLost(facts: Omit<CacheLost, 'kind'>): void {
+    this.#emit({ kind: 'cache-lost', ...facts });
   }
 
   inputsDone(): void {

@@ -1,3 +1,4 @@
+import type { TaskCacheStep } from './caches.ts';
 import type { ContainerDescription } from './container-description.ts';
 import type { AbortOptions } from './options.ts';
 import type { PodOptions } from './pod-options.ts';
@@ -103,11 +104,19 @@ export interface ContainerSpec {
    */
   readonly outputs?: Readonly<Record<string, string>> | undefined;
   /**
-   * Paths whose content may be kept for a later container. A relative path is relative to `dir`.
+   * Paths whose content may be kept for a later container, by `VolumeCaches.initializeTaskCache`. A
+   * relative path is relative to `dir`.
    *
    * @defaultValue none
    */
   readonly caches?: readonly string[] | undefined;
+  /**
+   * The step whose task caches fill the folders of `caches` before commands may run. A path without
+   * a cache is an empty folder, as is one whose cache is lost or damaged, which `CacheLost` reports.
+   *
+   * @defaultValue the folders of `caches` are empty
+   */
+  readonly taskCache?: TaskCacheStep | undefined;
   /** Resource limits of the container. @defaultValue no limits */
   readonly limits?: ContainerLimits | undefined;
   /** Resources that the node reserves for the container. @defaultValue the limits */

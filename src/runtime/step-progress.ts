@@ -3,7 +3,7 @@
  * time of the report by this host's clock.
  *
  * A call of `findOrCreateContainer` reports the events of one try in the order of this list. Each
- * kind is reported at most once per try; `streaming-input` may be repeated. `ready` is the last
+ * kind is reported at most once per try; those of inputs and caches may be repeated. `ready` is the last
  * event of a call that resolves. No event follows an abort, or the end of a call. A call that waits
  * for another host and then continues the creation reports both in one try. A call that loses the
  * creation to another host begins a new try.
@@ -61,7 +61,9 @@ export type StepProgressFacts =
   /** The agent in the pod answers. */
   | { readonly kind: 'agent-ready' }
   | StreamingInput
-  /** All inputs are in place. Left out if the container has none. */
+  | StreamingCache
+  | CacheLost
+  /** All inputs are in place, and all caches. Left out if the container has no inputs. */
   | { readonly kind: 'inputs-done' }
   /** The container is ready for commands. Also reported for a container that existed before. */
   | { readonly kind: 'ready' };
@@ -164,4 +166,42 @@ export interface StreamingInput {
   readonly totalBytes: number | undefined;
   /** Whether the input is complete and verified: the last event of this input. */
   readonly isComplete: boolean;
+}
+
+/**
+ * A task cache is transferred into the container, as an input is and beside them. Reported when the
+ * transfer begins, with 0 bytes, then at most twice a second, and once when the cache is in place.
+ *
+ * @public
+ */
+export interface StreamingCache {
+  /** The kind of the event. */
+  readonly kind: 'streaming-cache';
+  /** The mount path of the cache. */
+  readonly path: string;
+  /** The handle of the cache's volume. */
+  readonly handle: string;
+  /** The bytes of the raw archive that the pod has received, as in `StreamingInput`. */
+  readonly receivedBytes: number;
+  /** The size of the raw archive, as in `StreamingInput`. */
+  readonly totalBytes: number | undefined;
+  /** Whether the cache is complete and verified: the last event of this cache. */
+  readonly isComplete: boolean;
+}
+
+/**
+ * A task cache disappeared or is damaged. It is found no more. The step begins with a newer cache if
+ * there is one, otherwise with an empty folder.
+ *
+ * @public
+ */
+export interface CacheLost {
+  /** The kind of the event. */
+  readonly kind: 'cache-lost';
+  /** The mount path of the cache. */
+  readonly path: string;
+  /** The handle of the cache's volume. */
+  readonly handle: string;
+  /** What the transfer failed with. */
+  readonly message: string;
 }

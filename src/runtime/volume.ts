@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 
+import type { VolumeCaches } from './caches.ts';
 import type { AbortOptions } from './options.ts';
 
 /**
@@ -162,7 +163,7 @@ export interface VolumeStatus {
  *
  * @public
  */
-export interface Volume extends Artifact {
+export interface Volume extends Artifact, VolumeCaches {
   /**
    * Unpacks a tar archive into the folder `path` and merges it into the existing content. The
    * folder is created if it is missing. Resolves when both ends have verified the bytes and the

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 
+import type { WorkerCaches } from './caches.ts';
 import type { CheckOptions, CheckReport } from './check.ts';
 import type { Container, ContainerMetadata, ContainerOwner, ContainerSpec } from './container.ts';
 import type { ContainerPage, ContainerQuery } from './container-query.ts';
@@ -181,7 +182,7 @@ export interface ArtifactVolume {
  *
  * @public
  */
-export interface Worker extends AsyncDisposable, WorkerLifecycle, WorkerRetention {
+export interface Worker extends AsyncDisposable, WorkerCaches, WorkerLifecycle, WorkerRetention {
   /** The name of the worker: stable, and unique in the database. */
   readonly name: string;
   /**

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 
+import type { TaskCacheStep } from '../runtime/caches.ts';
 import type { ContainerMetadata, ContainerOwner, ContainerSpec, InputSpec } from '../runtime/container.ts';
 import type { ContainerQuery } from '../runtime/container-query.ts';
 import type { ImageRequest } from '../runtime/image.ts';
@@ -107,6 +108,7 @@ export const containerSpec: v.GenericSchema = v.object({
   inputs: v.optional(v.array(v.object({ artifact, path: text } satisfies FieldsOf<InputSpec>))),
   outputs: optionalTextByName,
   caches: optionalTexts,
+  taskCache: v.optional(v.strictObject({ job: text, step: text } satisfies FieldsOf<TaskCacheStep>)),
   limits,
   requests,
   volumesLimitBytes: optionalNumber,

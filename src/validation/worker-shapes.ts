@@ -98,6 +98,7 @@ export const workerOptions: v.GenericSchema = v.object({
   transfers: v.optional(transfers),
   maxAttachments: optionalNumber,
   artifactTimeToLiveMs: optionalNumber,
+  cacheTimeToLiveMs: optionalNumber,
   leaseMs: optionalNumber,
   hijackGraceMs: optionalNumber,
   finishedOwnerTtlMs: optionalNumber,

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 
+import type { Caches } from '../caches/caches.ts';
 import type { HermeticGuard } from '../hermetic/hermetic-guard.ts';
 import type { StepImageResolver, StepImages } from '../images/step-images.ts';
 import type { PodLauncher } from '../pods/pod-launcher.ts';
@@ -9,6 +10,7 @@ import type { ContainerRepository, FoundContainer, Lease } from '../repository/c
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { ContainerMetadata, ContainerOwner } from '../runtime/container.ts';
 import type { Clock, Logger } from '../runtime/options.ts';
+import type { Artifact } from '../runtime/volume.ts';
 import type { StepDelegate } from '../runtime/worker.ts';
 import type { ContainerVolumeStore } from '../stores/artifact-store.ts';
 import type { ContainerPlan } from './container-plan.ts';
@@ -24,8 +26,9 @@ export interface ContainerCreationComponents {
   readonly hermetic: Pick<HermeticGuard, 'prepare' | 'requireSealed'>;
   /** The store of containers' volumes. */
   readonly podStore: ContainerVolumeStore;
-  readonly volume: (record: VolumeRecord) => Pick<StoredVolume, 'takeFrom'>;
   readonly streams: Pick<OpenStreams, 'open'>;
+  readonly caches: Pick<Caches, 'findTaskCache' | 'dropTaskCache'>;
+  readonly volume: (record: VolumeRecord) => Artifact & Pick<StoredVolume, 'takeFrom'>;
   readonly podName: (handle: string, metadata: ContainerMetadata) => string;
   readonly newId: () => string;
   /** A working holder renews its lease. A holder that died is replaced after this time. */

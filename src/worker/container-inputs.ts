@@ -1,23 +1,24 @@
 import { InvalidSpecError } from '../errors/caller.ts';
-import { PodError } from '../errors/pod.ts';
-import { VolumeDisappearedError } from '../errors/repository.ts';
 import type { VolumeRecord } from '../repository/records.ts';
 import type { AbortOptions } from '../runtime/options.ts';
+import { fillCache } from './container-caches.ts';
 import type { ContainerCreationComponents, ContainerRequest, Creation } from './container-creation.ts';
 import type { PlannedMount } from './container-plan.ts';
+import { endOfPod } from './end-of-pod.ts';
 import { InputProgress } from './input-progress.ts';
 import { knownSizeOf, storedHandleOf } from './stored-volume.ts';
 
 /**
- * Streams in all inputs concurrently. The first failure aborts the others. An input that an earlier
+ * Streams in all inputs and caches concurrently. The first failure aborts the others. What an earlier
  * holder completed is kept.
  */
 export async function fillInputs(
-  { volumes, lease, generation, progress }: Creation,
+  creation: Creation,
   { plan }: ContainerRequest,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<void> {
+  const { volumes, lease, generation, progress } = creation;
   const stop = new AbortController();
   const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
   const inputs = plan.mounts.filter(({ artifact }) => artifact !== undefined);
@@ -30,7 +31,10 @@ export async function fillInputs(
         'spec',
         `the creation of this owner's container began without a volume at ${mount.mountPath}`,
       );
-    if (mount.artifact === undefined || record.readyAt !== undefined) return;
+    if (record.readyAt !== undefined) return;
+    if (mount.kind === 'cache' && plan.taskCache !== undefined)
+      await fillCache({ ...plan.taskCache, path: mount.mountPath }, record, creation, components, { signal: either });
+    if (mount.artifact === undefined) return;
     const { artifact, mountPath: path } = mount;
     const input = new InputProgress({
       input: { path, handle: artifact.handle, inputNumber: inputs.indexOf(mount) + 1, inputCount: inputs.length },
@@ -70,13 +74,4 @@ function unfilled(inputs: readonly PlannedMount[], volumes: readonly VolumeRecor
     const handle = artifact === undefined || ready.has(mountPath) ? undefined : storedHandleOf(artifact);
     return handle === undefined ? [] : [handle];
   });
-}
-
-/**
- * Returns the end of the container's pod if a volume of the container disappeared with it. The
- * error of a volume remains for an artifact of which the bytes are gone.
- */
-function endOfPod(error: unknown, volumeHandle: string): unknown {
-  const isOwn = error instanceof VolumeDisappearedError && error.handle === volumeHandle;
-  return isOwn && error.cause instanceof PodError ? error.cause : error;
 }

@@ -1,8 +1,10 @@
+import { checkTaskCacheStep } from '../caches/cache-keys.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { parseImageReference } from '../images/image-reference.ts';
 import { cleanPath } from '../kubernetes/pod-spec/pod-mount-path.ts';
 import { checkPodOptions } from '../kubernetes/pod-spec/pod-option-check.ts';
 import type { PlannedVolume, PodRequest } from '../kubernetes/pod-spec/pod-spec.ts';
+import type { TaskCacheStep } from '../runtime/caches.ts';
 import type { Architecture, ContainerSpec } from '../runtime/container.ts';
 import type { SidecarSpec } from '../runtime/sidecar.ts';
 import type { Artifact, VolumeMount } from '../runtime/volume.ts';
@@ -17,6 +19,8 @@ export interface ContainerPlan {
   readonly user: string | undefined;
   readonly environment: readonly string[];
   readonly mounts: readonly PlannedMount[];
+  /** Fills the caches. */
+  readonly taskCache: TaskCacheStep | undefined;
   readonly resourceType: string | undefined;
   /** @defaultValue a name that the library generates */
   readonly podName: string | undefined;
@@ -58,6 +62,7 @@ export function planContainer(spec: ContainerSpec): ContainerPlan {
   checkResources('', spec.limits, spec.requests);
   checkAmount('volumesLimitBytes', spec.volumesLimitBytes, 1);
   checkPodOptions('pod', spec.pod);
+  if (spec.taskCache !== undefined) checkTaskCacheStep('taskCache.', spec.taskCache);
   if (spec.hermetic === true && spec.privileged === true)
     throw new InvalidSpecError('hermetic', 'true is not allowed with privileged');
   return {
@@ -65,6 +70,7 @@ export function planContainer(spec: ContainerSpec): ContainerPlan {
     user: checkUser('user', spec.user),
     environment,
     mounts,
+    taskCache: spec.taskCache,
     resourceType: spec.resourceType,
     podName: spec.podName === undefined ? undefined : checkDnsLabel('podName', spec.podName),
     pod: {

@@ -1,24 +1,28 @@
 import type { Clock } from '../runtime/options.ts';
 import type { StreamingInput } from '../runtime/step-progress.ts';
 
-export interface InputProgressOptions {
-  readonly input: Pick<StreamingInput, 'path' | 'handle' | 'inputNumber' | 'inputCount'>;
+/** How much of an input or a cache has arrived. */
+type Arrival = Pick<StreamingInput, 'receivedBytes' | 'totalBytes' | 'isComplete'>;
+
+export interface InputProgressOptions<Input> {
+  /** What identifies it in every report. */
+  readonly input: Input;
   /** An estimate of the archive's size. */
   readonly estimatedBytes: number | undefined;
   readonly clock: Pick<Clock, 'now'>;
-  readonly report: (facts: Omit<StreamingInput, 'kind'>) => void;
+  readonly report: (facts: Input & Arrival) => void;
 }
 
-/** The shortest time between two reports of one input. */
+/** The shortest time between two reports of one input or cache. */
 const intervalMs = 500;
 
-/** The progress of one input: its begin, its bytes at intervals, and its end. */
-export class InputProgress {
-  readonly #options: InputProgressOptions;
+/** The progress of one input or cache: its begin, its bytes at intervals, and its end. */
+export class InputProgress<Input> {
+  readonly #options: InputProgressOptions<Input>;
   #reportedAt = 0;
   #isComplete = false;
 
-  constructor(options: InputProgressOptions) {
+  constructor(options: InputProgressOptions<Input>) {
     this.#options = options;
   }
 

@@ -1,3 +1,4 @@
+import type { Caches } from '../caches/caches.ts';
 import type { Reaper } from '../controllers/reaper.ts';
 import type { Registrar } from '../controllers/registrar.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
@@ -13,6 +14,7 @@ import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { checkOwner } from '../repository/field-checks.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
+import type { InvalidateCacheOptions } from '../runtime/caches.ts';
 import type { CheckOptions, CheckReport } from '../runtime/check.ts';
 import type { Container, ContainerOwner, ContainerSpec } from '../runtime/container.ts';
 import type { ContainerPage, ContainerQuery } from '../runtime/container-query.ts';
@@ -31,6 +33,7 @@ import type {
 } from '../runtime/worker.ts';
 import type { HeartbeatOptions, LandOptions, WorkerInfo } from '../runtime/worker-lifecycle.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
+import { invalidateCacheOptions } from '../validation/cache-shapes.ts';
 import { checkOptions } from '../validation/check-shapes.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
 import {
@@ -73,6 +76,7 @@ export interface PodWorkerComponents {
   readonly podStore: ContainerCreationComponents['podStore'];
   /** The store of new artifact volumes. */
   readonly artifactStore: ArtifactStore;
+  readonly caches: Caches;
   readonly reaper: Reaper;
   /** The transfers that are under way. */
   readonly streams: OpenStreams;
@@ -121,8 +125,21 @@ export class PodWorker implements Worker {
     spec: ContainerSpec,
     options: FindOrCreateContainerOptions = {},
   ): Promise<ContainerWithMounts> {
-    const { repository, images, launcher, pods, hermetic, podStore, streams, podName, newId, leaseMs, clock, logger } =
-      this.#open();
+    const {
+      repository,
+      images,
+      launcher,
+      pods,
+      hermetic,
+      podStore,
+      caches,
+      streams,
+      podName,
+      newId,
+      leaseMs,
+      clock,
+      logger,
+    } = this.#open();
     checkOwnerShape(owner);
     checkShape('spec', containerSpec, spec);
     checkShape('options', findOrCreateOptions, options);
@@ -141,6 +158,7 @@ export class PodWorker implements Worker {
       pods,
       hermetic,
       podStore,
+      caches,
       volume,
       streams,
       podName,
@@ -233,6 +251,21 @@ export class PodWorker implements Worker {
     const record = await repository.volumes.lookup(this.name, handle, options);
     if (record?.state !== 'created') return undefined;
     return (await this.#store(record).exists(record.location, options)) ? this.#volume(record) : undefined;
+  }
+
+  async findResourceCache(key: string, options: AbortOptions = {}): Promise<Volume | undefined> {
+    const { caches } = this.#open();
+    checkShape('key', text, key);
+    checkShape('options', abortOptions, options);
+    const found = await caches.findResourceCache(key, options);
+    return found === undefined ? undefined : this.#volume(found);
+  }
+
+  async invalidateResourceCache(key: string, options: InvalidateCacheOptions = {}): Promise<boolean> {
+    const { caches } = this.#open();
+    checkShape('key', text, key);
+    checkShape('options', invalidateCacheOptions, options);
+    return await caches.invalidateResourceCache(key, options);
   }
 
   async ownerFinished(owner: ContainerOwner, options: OwnerFinishedOptions = {}): Promise<void> {
@@ -337,9 +370,19 @@ export class PodWorker implements Worker {
   }
 
   #volume(record: VolumeRecord): StoredVolume {
-    const { repository, pods, streams } = this.#components;
+    const { repository, pods, caches, streams } = this.#components;
     const retry = (work: () => Promise<void>, options: AbortOptions): Promise<void> => pods.retry(work, options);
-    return new StoredVolume(record, { volumes: repository.volumes, store: this.#store(record), streams, retry });
+    return new StoredVolume(record, {
+      volumes: repository.volumes,
+      store: this.#store(record),
+      streams,
+      retry,
+      caches,
+      holding: async (work, options) => {
+        this.#open();
+        return await this.#holding.run(work, options);
+      },
+    });
   }
 
   #mount(record: VolumeRecord): VolumeMount {

@@ -2,12 +2,15 @@ import { Readable } from 'node:stream';
 
 import { checkEncoding, type DecodeOptions, encodeArchive } from '../artifacts/compression.ts';
 import { SourceDecoder } from '../artifacts/source-decoder.ts';
+import type { CacheSource } from '../caches/cache-copies.ts';
+import type { Caches } from '../caches/caches.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { VolumeDisappearedError } from '../errors/repository.ts';
 import { PathConflictError } from '../errors/transfer.ts';
 import { abortable } from '../internal/abort.ts';
 import type { VolumeRecord } from '../repository/records.ts';
 import type { VolumeRepository } from '../repository/volume-repository.ts';
+import type { InitializeCacheOptions, InitializeStreamedCacheOptions, TaskCacheKey } from '../runtime/caches.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type {
   Artifact,
@@ -20,6 +23,7 @@ import type {
   VolumeStatus,
 } from '../runtime/volume.ts';
 import type { ArtifactStore, ReceivedArchive, SentArchive, StoreLocation } from '../stores/artifact-store.ts';
+import { initializeCacheOptions, initializeStreamedCacheOptions, taskCacheKey } from '../validation/cache-shapes.ts';
 import { abortOptions, streamSource, text } from '../validation/common-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import { readFileOptions, streamInOptions, streamOutOptions } from '../validation/volume-shapes.ts';
@@ -31,6 +35,9 @@ export interface VolumeComponents {
   readonly streams: Pick<OpenStreams, 'open'>;
   /** Runs work on the database, and retries it after retryable errors. */
   readonly retry: (work: () => Promise<void>, options: AbortOptions) => Promise<void>;
+  readonly caches: Pick<Caches, 'keepTaskCache' | 'keepResourceCache'>;
+  /** Runs the work of a call that `Worker.close` aborts and awaits. */
+  readonly holding: <T>(work: (signal: AbortSignal) => Promise<T>, options: AbortOptions) => Promise<T>;
 }
 
 /** The lease under which a volume is filled while its container is being created. */
@@ -69,10 +76,13 @@ export class StoredVolume implements Volume {
   readonly #store: ArtifactStore;
   readonly #streams: VolumeComponents['streams'];
   readonly #retry: VolumeComponents['retry'];
+  readonly #isArtifact: boolean;
+  readonly #caches: VolumeComponents['caches'];
+  readonly #holding: VolumeComponents['holding'];
   #sizeBytes: number | undefined;
 
   constructor(
-    record: Pick<VolumeRecord, 'handle' | 'workerName' | 'location' | 'sizeBytes'>,
+    record: Pick<VolumeRecord, 'handle' | 'workerName' | 'kind' | 'location' | 'sizeBytes'>,
     components: VolumeComponents,
   ) {
     this.handle = record.handle;
@@ -83,6 +93,9 @@ export class StoredVolume implements Volume {
     this.#store = components.store;
     this.#streams = components.streams;
     this.#retry = components.retry;
+    this.#isArtifact = record.kind === 'artifact';
+    this.#caches = components.caches;
+    this.#holding = components.holding;
   }
 
   /** The size of the last raw archive of the whole content, as far as this object has seen it. */
@@ -199,6 +212,53 @@ export class StoredVolume implements Volume {
     if (record === undefined) throw new VolumeDisappearedError(this.handle, this.source);
     const { readyAt, digest, sizeBytes, expiresAt } = record;
     return { handle: this.handle, readyAt, digest, sizeBytes, expiresAt };
+  }
+
+  async initializeTaskCache(key: TaskCacheKey, options: InitializeCacheOptions = {}): Promise<void> {
+    checkShape('key', taskCacheKey, key);
+    checkShape('options', initializeCacheOptions, options);
+    await this.#copying(
+      (signal) => this.#caches.keepTaskCache(this.#cacheSource, key, { ...options, signal }),
+      options,
+    );
+  }
+
+  async initializeResourceCache(key: string, options: InitializeCacheOptions = {}): Promise<boolean> {
+    checkShape('key', text, key);
+    checkShape('options', initializeCacheOptions, options);
+    return await this.#keepResourceCache(key, options);
+  }
+
+  async initializeStreamedResourceCache(key: string, options: InitializeStreamedCacheOptions): Promise<boolean> {
+    checkShape('key', text, key);
+    checkShape('options', initializeStreamedCacheOptions, options);
+    return await this.#keepResourceCache(key, options);
+  }
+
+  async #keepResourceCache(
+    key: string,
+    options: InitializeCacheOptions & Partial<InitializeStreamedCacheOptions>,
+  ): Promise<boolean> {
+    return await this.#copying(
+      (signal) => this.#caches.keepResourceCache(this.#cacheSource, key, { ...options, signal }),
+      options,
+    );
+  }
+
+  /** Runs work that copies the volume, while the reaper leaves the volume alone. */
+  async #copying<T>(work: (signal: AbortSignal) => Promise<T>, options: AbortOptions): Promise<T> {
+    return await this.#holding(async (signal) => {
+      const stream = this.#streams.open([this.handle]);
+      try {
+        return await work(signal);
+      } finally {
+        await stream.close();
+      }
+    }, options);
+  }
+
+  get #cacheSource(): CacheSource {
+    return { handle: this.handle, isArtifact: this.#isArtifact, store: this.#store, location: this.#location };
   }
 
   /** Checks the parameters of a call. Destroys the source if they are invalid. */

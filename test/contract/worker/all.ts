@@ -1,3 +1,4 @@
+import { describeCaches } from './caches.ts';
 import { describeContainers } from './containers.ts';
 import { describeHijacks } from './hijacks.ts';
 import { describeShortLivedHosts } from './hosts.ts';
@@ -23,4 +24,5 @@ export const workerSuites = [
   describeRetention,
   describeSecrets,
   describeSidecars,
+  describeCaches,
 ] as const;

@@ -5,6 +5,7 @@ import type { PodError } from '../../../src/errors/pod.ts';
 import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
 import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/pod-supervisor.ts';
 import type { VolumeRecord } from '../../../src/repository/records.ts';
+import type { TaskCacheStep } from '../../../src/runtime/caches.ts';
 import type { ContainerState } from '../../../src/runtime/container-query.ts';
 import type { Artifact } from '../../../src/runtime/volume.ts';
 import type { ContainerCreationComponents, ContainerOutcome } from '../../../src/worker/container-creation.ts';
@@ -72,11 +73,13 @@ export class CreationRig {
     resolve: sinon.stub().resolves({ image: 'mirror/busybox:1', sidecars: [], requestedImages: {} }),
   };
   readonly hermetic = { prepare: sinon.stub().resolves('ground'), requireSealed: sinon.stub().resolves() };
+  readonly caches = { findTaskCache: sinon.stub(), dropTaskCache: sinon.stub().resolves() };
   readonly delegate = new FakeStepDelegate();
   readonly clock = new VirtualClock();
   onSpecChange: 'reject' | 'keep' = 'reject';
   chosenName: string | undefined;
   isHermetic = false;
+  taskCache: TaskCacheStep | undefined;
   stderr: Collector | undefined;
   #ids = 0;
 
@@ -105,7 +108,7 @@ export class CreationRig {
   }
 
   readonly findOrCreate = (options: { signal?: AbortSignal } = {}): Promise<ContainerOutcome> => {
-    const { containers, images, launcher, pods, takeFrom, hermetic, clock } = this;
+    const { containers, images, launcher, pods, takeFrom, hermetic, caches, clock } = this;
     const components = {
       workerName: 'w',
       containers,
@@ -114,7 +117,8 @@ export class CreationRig {
       pods,
       hermetic,
       podStore: { name: 'pod', locateInContainer: () => ({}) },
-      volume: () => ({ takeFrom }),
+      caches,
+      volume: ({ handle }: VolumeRecord) => ({ handle, takeFrom }),
       streams: { open: () => ({ held: Promise.resolve(), close: async () => undefined }) },
       podName: () => 'pod-1',
       newId: () => `id-${(this.#ids += 1)}`,
@@ -126,10 +130,18 @@ export class CreationRig {
   };
 
   #request() {
-    const { onSpecChange, isHermetic: hermetic, chosenName: podName, delegate, stderr } = this;
+    const { onSpecChange, isHermetic: hermetic, chosenName: podName, taskCache, delegate, stderr } = this;
+    const caches = taskCache === undefined ? undefined : ['/cache'];
     return {
       owner: { kind: 'k', key: '1' },
-      plan: planContainer({ image: 'busybox:1', inputs: [{ artifact, path: '/in' }], podName, hermetic }),
+      plan: planContainer({
+        image: 'busybox:1',
+        inputs: [{ artifact, path: '/in' }],
+        caches,
+        taskCache,
+        podName,
+        hermetic,
+      }),
       specDigest: 'mine',
       onSpecChange,
       metadata: {},

@@ -53,6 +53,9 @@ const input = {
   isComplete: false,
 };
 
+const cache = { path: '/c', handle: 'c-1', receivedBytes: 0, totalBytes: undefined, isComplete: false };
+const lost = { path: '/c', handle: 'c-1', message: 'gone' };
+
 /** The facts that a test may give, in any order. */
 const facts: Readonly<Record<string, (progress: StartProgress) => void>> = {
   ...Object.fromEntries(
@@ -63,6 +66,8 @@ const facts: Readonly<Record<string, (progress: StartProgress) => void>> = {
   'waiting-for-quota': (progress) => progress.waitingForQuota('exceeded quota', 2),
   'agent-ready': (progress) => progress.agentReady(),
   'streaming-input': (progress) => progress.streamingInput(input),
+  'streaming-cache': (progress) => progress.streamingCache(cache),
+  'cache-lost': (progress) => progress.cacheLost(lost),
   'inputs-done': (progress) => progress.inputsDone(),
   ready: (progress) => progress.ready(),
   end: (progress) => progress.end(),
@@ -77,7 +82,8 @@ function eventsOf(names: readonly string[]): readonly StepProgress[] {
   return events;
 }
 
-const kindsOf = (names: readonly string[]): readonly string[] => eventsOf(names).map(({ kind }) => kind);
+const kindsOf = (names: readonly string[]): readonly StepProgress['kind'][] => eventsOf(names).map(({ kind }) => kind);
+const isOfCache = (kind: string): boolean => kind === 'streaming-cache' || kind === 'cache-lost';
 
 describe('StartProgress', () => {
   it('reports each event with its facts, the name of the pod and the time', () => {
@@ -97,13 +103,13 @@ describe('StartProgress', () => {
     ]);
   });
 
-  it('reports each kind at most once and in order, inputs apart, for facts in any order and number [A48]', () => {
+  it('reports each kind at most once and in order, inputs and caches apart, for facts in any order and number [A48]', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...Object.keys(facts)), { maxLength: 40 }), (names) => {
         const reported = kindsOf(names);
-        const ranks = reported.map((kind) => kinds.indexOf(kind as StepProgress['kind']));
+        const ranks = reported.map((kind) => kinds.indexOf(isOfCache(kind) ? 'streaming-input' : kind));
         expect(ranks).to.deep.equal([...ranks].sort((a, b) => a - b));
-        const once = reported.filter((kind) => kind !== 'streaming-input');
+        const once = reported.filter((kind) => kind !== 'streaming-input' && !isOfCache(kind));
         expect(once).to.have.length(new Set(once).size);
         if (names.includes('end')) expect(reported).to.deep.equal(kindsOf(names.slice(0, names.indexOf('end'))));
       }),
@@ -133,6 +139,17 @@ describe('StartProgress', () => {
       'streaming-input',
       'streaming-input',
       'inputs-done',
+    ]);
+  });
+
+  it('reports every event of a cache, among those of inputs', () => {
+    const names = ['streaming-cache', 'streaming-input', 'cache-lost', 'streaming-cache'];
+    expect(eventsOf([...names, 'inputs-done', 'streaming-cache', 'cache-lost']).map(({ kind }) => kind)).to.deep.equal([
+      ...names,
+      'inputs-done',
+    ]);
+    expect(eventsOf(['cache-lost'])).to.deep.equal([
+      { podName: 'pod', at: new Date(1_000), kind: 'cache-lost', ...lost },
     ]);
   });
 

@@ -93,6 +93,8 @@ describe('planContainer', () => {
       'requests.cpuMilli': { requests: { cpuMilli: -1 } },
       'requests.memoryBytes': { limits: { memoryBytes: 5 }, requests: { memoryBytes: 6 } },
       volumesLimitBytes: { volumesLimitBytes: 0 },
+      'taskCache.job': { taskCache: { job: '', step: 's' } },
+      'taskCache.step': { taskCache: { job: 'j', step: 'x'.repeat(1_025) } },
       hermetic: { hermetic: true, privileged: true },
       'pod.labels.team': { pod: { labels: { team: 'x'.repeat(64) } } },
       'secretEnv.A': { env: ['A=1'], secretEnv: { A: { secretName: 's', key: 'k' } } },

@@ -10,7 +10,7 @@ describe('InputProgress', () => {
   let now: number;
   let reports: Omit<StreamingInput, 'kind'>[];
 
-  const progressOf = (estimatedBytes?: number): InputProgress =>
+  const progressOf = (estimatedBytes?: number): InputProgress<typeof input> =>
     new InputProgress({
       input,
       estimatedBytes,

@@ -55,6 +55,7 @@ describe('specDigest', () => {
     'the name of an output': { outputs: { outcome: 'result', changed: 'one' } },
     'the path of an output': { outputs: { result: 'outcome', changed: 'one' } },
     'the path of a cache': { caches: ['other'] },
+    'the step of the task caches': { taskCache: { job: 'j', step: 's' } },
     'a limit': { limits: { cpuMilli: 500 } },
     'a sidecar': { sidecars: [] },
     'the value of a variable of a sidecar': { sidecars: [{ ...full.sidecars![0]!, env: ['P=2'] }] },

@@ -6,7 +6,9 @@ import sinon from 'sinon';
 
 import { FakeArtifact, FakeArtifactStore, FakeVolumeRepository } from '../../../fakes/index.ts';
 import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
+import { CallsUnderWay } from '../../../src/internal/calls-under-way.ts';
 import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/pod-supervisor.ts';
+import type { VolumeKind } from '../../../src/repository/records.ts';
 import { knownSizeOf, StoredVolume } from '../../../src/worker/stored-volume.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
@@ -23,20 +25,24 @@ describe('StoredVolume', () => {
   /** The handles of the streams that are open. */
   let open: Set<readonly string[]>;
   let held: Promise<void>;
+  let calls: CallsUnderWay;
+  const caches = { keepTaskCache: sinon.stub(), keepResourceCache: sinon.stub() };
 
-  const volumeOf = (handle: string, sizeBytes?: number): StoredVolume => {
+  const volumeOf = (handle: string, sizeBytes?: number, kind: VolumeKind = 'output'): StoredVolume => {
     const timeouts = { startMs: 1, schedulingMs: 1, reconnectMs: 60_000 };
     const supervisor = new PodSupervisor({
       clock,
       logger: silentLogger,
       timeouts,
     } as unknown as PodSupervisorComponents);
-    const record = { handle, workerName: 'w', location: { at: handle }, sizeBytes };
+    const record = { handle, workerName: 'w', kind, location: { at: handle }, sizeBytes };
     return new StoredVolume(record, {
       volumes,
       store,
       streams,
       retry: (work, options) => supervisor.retry(work, options),
+      caches,
+      holding: (work, options) => calls.run(work, options),
     });
   };
 
@@ -50,6 +56,8 @@ describe('StoredVolume', () => {
         return { held, close: async () => void open.delete(handles) };
       }),
     };
+    calls = new CallsUnderWay();
+    for (const stub of Object.values(caches)) stub.reset();
     volumes = new FakeVolumeRepository();
     store = new FakeArtifactStore({ name: 'pod' });
     store.copy.resolves(received);
@@ -215,5 +223,47 @@ describe('StoredVolume', () => {
     await settle();
     abort.abort(new Error('enough'));
     expect(await streaming).to.include({ message: 'enough' });
+  });
+
+  describe('as a cache', () => {
+    const key = { job: 'j', step: 's', path: '/c' };
+    const calling: Readonly<Record<string, (volume: StoredVolume, options: object) => Promise<unknown>>> = {
+      initializeTaskCache: (volume, options) => volume.initializeTaskCache(key, options),
+      initializeResourceCache: (volume, options) => volume.initializeResourceCache('k', options),
+      initializeStreamedResourceCache: (volume, options) =>
+        volume.initializeStreamedResourceCache('k', { source: 'v-0', ...options }),
+    };
+
+    for (const [name, call] of Object.entries(calling)) {
+      it(`passes its place and the options to the caches: ${name}`, async () => {
+        const keep = name === 'initializeTaskCache' ? caches.keepTaskCache : caches.keepResourceCache;
+        for (const kind of ['artifact', 'output'] as const) {
+          await call(volumeOf('v', undefined, kind), { ttlMs: 5 });
+          const [source, found, options] = keep.lastCall.args as [object, unknown, object];
+          expect(source).to.deep.equal({ handle: 'v', isArtifact: kind === 'artifact', store, location: { at: 'v' } });
+          expect(found).to.equal(name === 'initializeTaskCache' ? key : 'k');
+          expect(options).to.include({ ttlMs: 5 });
+        }
+      });
+
+      it(`is aborted by the end of the worker: ${name}`, async () => {
+        for (const keep of Object.values(caches))
+          keep.callsFake(async (_source, _key, { signal }: { signal: AbortSignal }) => {
+            await new Promise((_resolve, reject) =>
+              signal.addEventListener('abort', () => reject(signal.reason as Error)),
+            );
+          });
+        const ended = rejection(call(volumeOf('v'), {}));
+        await calls.close(new Error('closed'));
+        expect(await ended).to.include({ message: 'closed' });
+      });
+
+      it(`refuses unknown options and an invalid time to live: ${name}`, async () => {
+        for (const [field, options] of Object.entries({ ttlMs: { ttlMs: 0 }, ttl: { ttl: 1 } }))
+          expect(await rejection(call(volumeOf('v'), options))).to.include({ code: 'KW_ERR_INVALID_SPEC', field });
+        sinon.assert.notCalled(caches.keepTaskCache);
+        sinon.assert.notCalled(caches.keepResourceCache);
+      });
+    }
   });
 });

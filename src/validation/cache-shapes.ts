@@ -1,0 +1,39 @@
+import * as v from 'valibot';
+
+import type {
+  InitializeCacheOptions,
+  InitializeStreamedCacheOptions,
+  InvalidateCacheOptions,
+  TaskCacheKey,
+} from '../runtime/caches.ts';
+import { optionalSignal, text } from './common-shapes.ts';
+import type { FieldsOf } from './shape.ts';
+
+const optionalMs = v.optional(
+  v.pipe(
+    v.number(),
+    v.check((ms) => Number.isSafeInteger(ms) && ms > 0, 'a positive number of milliseconds'),
+  ),
+);
+
+export const taskCacheKey: v.GenericSchema = v.strictObject({
+  job: text,
+  step: text,
+  path: text,
+} satisfies FieldsOf<TaskCacheKey>);
+
+export const initializeCacheOptions: v.GenericSchema = v.strictObject({
+  signal: optionalSignal,
+  ttlMs: optionalMs,
+} satisfies FieldsOf<InitializeCacheOptions>);
+
+export const initializeStreamedCacheOptions: v.GenericSchema = v.strictObject({
+  signal: optionalSignal,
+  ttlMs: optionalMs,
+  source: text,
+} satisfies FieldsOf<InitializeStreamedCacheOptions>);
+
+export const invalidateCacheOptions: v.GenericSchema = v.strictObject({
+  signal: optionalSignal,
+  graceMs: optionalMs,
+} satisfies FieldsOf<InvalidateCacheOptions>);
