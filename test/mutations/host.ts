@@ -1,6 +1,7 @@
 import type { Mutant } from '../../scripts/mutant.ts';
 import { mutants as agentClient } from './host/agent-client.ts';
 import { mutants as artifacts } from './host/artifacts.ts';
+import { mutants as caches } from './host/caches.ts';
 import { mutants as checks } from './host/checks.ts';
 import { mutants as controllers } from './host/controllers.ts';
 import { mutants as embedded } from './host/embedded.ts';
@@ -21,6 +22,7 @@ import { mutants as workerStates } from './host/worker-states.ts';
 export const mutants: readonly Mutant[] = [
   ...agentClient,
   ...artifacts,
+  ...caches,
   ...checks,
   ...controllers,
   ...embedded,

@@ -50,14 +50,14 @@ export function describeCaches(setup: () => WorkerSetup): void {
       await worker.reap();
       return { stdout, events };
     };
-    const list = `cd modules && find . | sort | while read name; do stat -c '%n %a %u %g %Y' "$name"; done; cat tree/file`;
+    const list = `cd modules && find . -mindepth 1 | sort | while read name; do stat -c '%n %a %u %g %Y' "$name"; done; cat tree/file`;
 
     it('fill the folders of the next build of the step, after the container of the build before is reaped', async () => {
       const step = { job: randomUUID(), step: 'compile' };
       const first = await build(
         `mkdir -p modules/tree && echo content > modules/tree/file && chmod 640 modules/tree/file &&
-         ln -s tree/file modules/link && ln modules/tree/file modules/hard && chmod 2750 modules/tree &&
-         touch -d '2020-01-02 03:04:05' modules/tree/file modules/tree modules && ${list}`,
+         ln -s tree/file modules/link && ln modules/tree/file modules/hard && chmod 750 modules/tree &&
+         touch -d '2020-01-02 03:04:05' modules/tree/file modules/tree && ${list}`,
         step,
         async (cache, path) => await cache.initializeTaskCache({ ...step, path }),
       );

@@ -21,6 +21,7 @@ const expectedLines: Readonly<Record<string, readonly string[]>> = {
     'ended { exitStatus: 0 } "built\\ntested\\n"',
   ],
   'run-a-command.ts': ['hello from /tmp/build/example', 'sh ended with status 3'],
+  'task-cache.ts': ['downloaded', 'build 2: cache is in place', 'found'],
   'stream-artifacts.ts': ['version: {"ref":"4711"}', 'out twice: 1 digest'],
   'unit-test-with-fakes.ts': ['ok: a step passes when its command ends with 0'],
 };

@@ -16,6 +16,7 @@ const contracts = {
   'src/runtime/container.ts': ['Container'],
   'src/runtime/process.ts': ['Process'],
   'src/runtime/volume.ts': ['Artifact', 'Volume'],
+  'src/runtime/caches.ts': ['VolumeCaches', 'WorkerCaches'],
 };
 
 describe('the examples in the documentation', function () {

@@ -123,6 +123,26 @@ describe('Statements that a repository sends', function () {
     expect(await count(async () => await repository.volumes.findDestroyable('worker', 100))).to.equal(2);
   });
 
+  it('are one for every call on a cache', async () => {
+    const { caches, volumes } = repository;
+    const key = { workerName: 'worker', kind: 'task', key: 'k' } as const;
+    for (const handle of ['cache-1', 'cache-2']) {
+      await volumes.insertArtifact(artifactOf(handle));
+      await volumes.markCreated(handle);
+    }
+    const bless = async (volume: string) => await caches.bless({ ...key, volume, timeToLiveMs: 60_000, replace: true });
+    const steps: Record<string, () => Promise<unknown>> = {
+      bless: async () => await bless('cache-1'),
+      'bless, another volume': async () => await bless('cache-2'),
+      find: async () => await caches.find(key),
+      isValid: async () => await caches.isValid(key, 'cache-2'),
+      postponeExpiry: async () => await caches.postponeExpiry('worker', 'cache-2', 60_000),
+      invalidate: async () => await caches.invalidate(key, { graceMs: 60_000 }),
+      drop: async () => await caches.drop(key, 'cache-2'),
+    };
+    for (const [name, step] of Object.entries(steps)) expect(await count(step), name).to.equal(1);
+  });
+
   it('are one for every call on an artifact volume', async () => {
     const { volumes } = repository;
     const steps: Record<string, () => Promise<unknown>> = {

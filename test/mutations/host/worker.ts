@@ -14,7 +14,7 @@ const specChanges = { specs: ['test/unit/worker/find-or-create-spec-change.spec.
 export const mutants: readonly Mutant[] = [
   {
     name: 'the deletion of a pod that receives an input is reported as a missing volume',
-    file: 'src/worker/container-inputs.ts',
+    file: 'src/worker/end-of-pod.ts',
     find: 'return isOwn && error.cause instanceof PodError ? error.cause : error;',
     replace: 'return error;',
     killedBy: {

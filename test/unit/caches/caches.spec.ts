@@ -30,7 +30,7 @@ const record = (handle: string): VolumeRecord => ({
 
 describe('Caches', () => {
   const key = { job: 'j', step: 's', path: '/c' };
-  const taskKey = { workerName: 'w', kind: 'task', key: '["j","s","/c"]' };
+  const taskKey = { workerName: 'w', kind: 'task', key: '["j","s","/c"]' } as const;
   const received = { rawBytes: 1024, digest: 'a'.repeat(64), entries: 1 };
   let volumes: FakeVolumeRepository;
   let repository: FakeCacheRepository;

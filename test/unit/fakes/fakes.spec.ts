@@ -15,6 +15,7 @@ describe('a fake', () => {
       'FakeVolume',
       'FakeArtifact',
       'FakeArtifactStore',
+      'FakeCacheRepository',
       'FakeContainerRepository',
       'FakeVolumeRepository',
       'FakeWorkerRepository',
