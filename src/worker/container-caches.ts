@@ -27,7 +27,7 @@ export async function fillCache(
     if (cache === undefined) return;
     const { handle } = cache;
     try {
-      await fill(path, folder, cache, creation, components, { signal });
+      await fill({ path, folder, cache }, creation, components, { signal });
       return;
     } catch (error) {
       signal?.throwIfAborted();
@@ -43,9 +43,7 @@ export async function fillCache(
 }
 
 async function fill(
-  path: string,
-  folder: VolumeRecord,
-  cache: VolumeRecord,
+  { path, folder, cache }: { readonly path: string; readonly folder: VolumeRecord; readonly cache: VolumeRecord },
   { lease, generation, progress }: Creation,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
