@@ -2,17 +2,18 @@ import { expect } from 'chai';
 
 import type { Repository } from '../../../src/repository/repository.ts';
 import { cacheOf, resourceKey, taskKey } from './describe-caches.ts';
-import { artifactOf, type RepositoryUnderTest } from './repository-under-test.ts';
+import type { RepositoryUnderTest } from './repository-under-test.ts';
 
 const many = Array.from({ length: 10 }, (_, index) => index);
 
 export function describeCacheRaces(world: RepositoryUnderTest): void {
   const either = (index: number): Repository => (index % 2 === 0 ? world.first : world.second);
   const volumes = async (workerName = 'worker') => {
-    for (const index of many) {
-      await world.first.volumes.insertArtifact({ ...artifactOf(`${workerName}-${index}`), workerName });
-      await world.first.volumes.markCreated(`${workerName}-${index}`);
-    }
+    await world.query(
+      `insert into ${world.table('volumes')} (handle, worker_name, kind, state, store, location, expires_at)
+       select '${workerName}-' || number, '${workerName}', 'artifact', 'created', 'pod', '{}', now() + interval '1 hour'
+       from generate_series(0, ${many.length - 1}) as number`,
+    );
   };
   const created = async () =>
     (await world.query(`select handle from ${world.table('volumes')} where state = 'created' order by handle`)).map(

@@ -31,7 +31,7 @@ export function describeCaches(world: RepositoryUnderTest): void {
     await world.query(
       `update ${world.table('volumes')} set expires_at = now() + interval '${ms} milliseconds' where handle = '${handle}'`,
     );
-  const delete_ = async (handle: string) => {
+  const remove = async (handle: string) => {
     await world.first.volumes.expire('worker', handle);
     await world.first.volumes.delete(handle);
   };
@@ -48,18 +48,6 @@ export function describeCaches(world: RepositoryUnderTest): void {
             kind: 'artifact',
             teamId: undefined,
           });
-        });
-
-        it('is that of its worker, its kind and its key only', async () => {
-          await world.first.workers.register('elsewhere');
-          await volume('v');
-          await bless(cacheOf(key, 'v'));
-          const others: CacheKey[] = [
-            { ...key, workerName: 'elsewhere' },
-            { ...key, kind: key.kind === 'task' ? 'resource' : 'task' },
-            { ...key, key: 'other' },
-          ];
-          for (const other of others) expect(await found(other)).to.equal(undefined);
         });
 
         it('lives from its last use for its time to live', async () => {
@@ -79,15 +67,6 @@ export function describeCaches(world: RepositoryUnderTest): void {
           expect((await world.first.volumes.findDestroyable('worker', 10)).map(({ handle }) => handle)).to.deep.equal([
             'v',
           ]);
-        });
-
-        it('is deleted with the row of its volume, never before it', async () => {
-          await volume('v');
-          await bless(cacheOf(key, 'v'));
-          await world.first.volumes.expire('worker', 'v');
-          expect([await found(key), await world.count('caches')]).to.deep.equal([undefined, 1]);
-          await world.first.volumes.delete('v');
-          expect(await world.count('caches')).to.equal(0);
         });
 
         it('is followed by another one when its volume has expired', async () => {
@@ -113,16 +92,6 @@ export function describeCaches(world: RepositoryUnderTest): void {
           expect([await found(key), await found({ ...key, key: 'other' })]).to.deep.equal(['v', 'w']);
         });
 
-        it('is never a volume that is not created, of a container, or of another worker', async () => {
-          await world.first.workers.register('elsewhere');
-          await world.first.volumes.insertArtifact(artifactOf('creating'));
-          await volume('foreign', 'elsewhere');
-          await insert(world.first, 'c');
-          for (const handle of ['creating', 'foreign', 'c-source', 'none'])
-            expect(await bless(cacheOf(key, handle)), handle).to.equal('refused');
-          expect(await world.count('caches')).to.equal(0);
-        });
-
         it('is dropped with its volume, if it still has that volume', async () => {
           for (const handle of ['v', 'w']) await volume(handle);
           await bless(cacheOf(key, 'v'));
@@ -135,18 +104,53 @@ export function describeCaches(world: RepositoryUnderTest): void {
             'created',
           ]);
         });
-
-        it('rejects an empty key and a negative time', async () => {
-          await volume('v');
-          const invalid = { code: 'KW_ERR_INVALID_SPEC' };
-          expect(await rejection(bless(cacheOf({ ...key, key: '' }, 'v')))).to.include({ ...invalid, field: 'key' });
-          expect(await rejection(bless(cacheOf(key, 'v', { timeToLiveMs: -1 })))).to.include({
-            ...invalid,
-            field: 'timeToLiveMs',
-          });
-        });
       });
     }
+
+    describe('of either kind', () => {
+      const key = taskKey;
+
+      it('is that of its worker, its kind and its key only', async () => {
+        await world.first.workers.register('elsewhere');
+        await volume('v');
+        await bless(cacheOf(key, 'v'));
+        const others: CacheKey[] = [
+          { ...key, workerName: 'elsewhere' },
+          { ...key, kind: 'resource' },
+          { ...key, key: 'other' },
+        ];
+        for (const other of others) expect(await found(other)).to.equal(undefined);
+      });
+
+      it('is deleted with the row of its volume, never before it', async () => {
+        await volume('v');
+        await bless(cacheOf(key, 'v'));
+        await world.first.volumes.expire('worker', 'v');
+        expect([await found(key), await world.count('caches')]).to.deep.equal([undefined, 1]);
+        await world.first.volumes.delete('v');
+        expect(await world.count('caches')).to.equal(0);
+      });
+
+      it('is never a volume that is not created, of a container, or of another worker', async () => {
+        await world.first.workers.register('elsewhere');
+        await world.first.volumes.insertArtifact(artifactOf('creating'));
+        await volume('foreign', 'elsewhere');
+        await insert(world.first, 'c');
+        for (const handle of ['creating', 'foreign', 'c-source', 'none'])
+          expect(await bless(cacheOf(key, handle)), handle).to.equal('refused');
+        expect(await world.count('caches')).to.equal(0);
+      });
+
+      it('rejects an empty key and a negative time', async () => {
+        await volume('v');
+        const invalid = { code: 'KW_ERR_INVALID_SPEC' };
+        expect(await rejection(bless(cacheOf({ ...key, key: '' }, 'v')))).to.include({ ...invalid, field: 'key' });
+        expect(await rejection(bless(cacheOf(key, 'v', { timeToLiveMs: -1 })))).to.include({
+          ...invalid,
+          field: 'timeToLiveMs',
+        });
+      });
+    });
 
     it('of a task is replaced, and the volume before it is destroyed', async () => {
       for (const handle of ['v', 'w']) await volume(handle);
@@ -230,7 +234,7 @@ export function describeCaches(world: RepositoryUnderTest): void {
       await invalidate(resourceKey);
       // As if the copy was blessed while its origin became invalid.
       await world.query(`update ${world.table('caches')} set invalid_since = null where worker_name = 'elsewhere'`);
-      await delete_('v');
+      await remove('v');
       expect(await found(elsewhere)).to.equal(undefined);
       await volume('next', 'elsewhere');
       expect(await bless(cacheOf(elsewhere, 'next'))).to.equal('blessed');
@@ -239,7 +243,7 @@ export function describeCaches(world: RepositoryUnderTest): void {
     it('is forgotten when none of its copies is left', async () => {
       await bless(cacheOf(resourceKey, 'v'));
       await invalidate(resourceKey);
-      await delete_('v');
+      await remove('v');
       await world.query(
         `update ${world.table('invalid_cache_origins')} set invalid_since = now() - interval '25 hours'`,
       );
@@ -250,7 +254,7 @@ export function describeCaches(world: RepositoryUnderTest): void {
     it('does not end the copies of an origin that was not used any more', async () => {
       await bless(cacheOf(resourceKey, 'v'));
       await bless(cacheOf(elsewhere, 'copy', { source: 'v' }));
-      await delete_('v');
+      await remove('v');
       expect(await found(elsewhere)).to.equal('copy');
     });
 
@@ -262,7 +266,7 @@ export function describeCaches(world: RepositoryUnderTest): void {
       await invalidate(resourceKey);
       expect(await world.first.caches.isValid(resourceKey, 'v')).to.equal(false);
       expect(await bless(cacheOf(elsewhere, 'copy', { source: 'v' }))).to.equal('refused');
-      await delete_('v');
+      await remove('v');
       expect(await bless(cacheOf(elsewhere, 'copy', { source: 'v' }))).to.equal('refused');
       expect(await found(elsewhere)).to.equal(undefined);
     });
